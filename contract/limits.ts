@@ -1,0 +1,73 @@
+/** Every bound in one place, units in the names. Relations between them are held by limits.test.ts. */
+export const LIMITS = {
+  // The event
+  eventIdCharsMax: 128,
+  eventNameCharsMax: 255,
+  /** actor, session, source */
+  labelCharsMax: 255,
+  schemaVersionCharsMax: 64,
+  propertiesDepthMax: 32,
+  propertiesKeysMax: 1_000,
+  propertyKeyCharsMax: 256,
+  /** The canonical event as UTF-8 JSON. */
+  eventBytesMax: 64 * 1024,
+  futureSecondsMax: 5 * 60,
+  /** Older than this is dead-lettered, unless the tenant says otherwise or the event is historical. */
+  eventAgeSecondsDefault: 30 * 24 * 3600,
+  allowedLatenessSecondsDefault: 3600,
+
+  // A request
+  batchEventsMax: 1_000,
+  /** Decoded body. */
+  bodyBytesMax: 1024 * 1024,
+  bodyReadMsMax: 10_000,
+  idempotencyKeyCharsMax: 255,
+  requestIdCharsMax: 128,
+  /** Errors listed in one answer; the count of all of them is told beside the list. */
+  errorsListedMax: 1_000,
+
+  // Keys and rates
+  keyEventsPerMinuteDefault: 100,
+  tenantEventsPerMinuteDefault: 300,
+  keyCacheEntriesMax: 10_000,
+  keyCacheFreshMs: 15_000,
+  keyCacheUnknownMs: 10_000,
+  /** Without the directory a known key is good for this long: with freshMs the 60 s of a revocation. */
+  keyCacheStaleMs: 45_000,
+  keyLookupMsMax: 1_000,
+  limiterEntriesMax: 50_000,
+  idempotencyEntriesMax: 50_000,
+  /** All stored answers together, where they are kept in memory. */
+  idempotencyBytesMax: 32 * 1024 * 1024,
+  idempotencyLeaseMs: 15_000,
+  idempotencyResultMs: 30 * 60_000,
+
+  // Publishing
+  /** From the first byte sent to the last word of the answer, the one retry included. */
+  publishMsMax: 3_000,
+  publishRetriesMax: 1,
+  retryAfterSecondsWithoutLog: 2,
+
+  // The gateway and the log
+  gatewayLingerMs: 5,
+  gatewayBatchBytesMax: 1024 * 1024,
+  gatewayBatchRecordsMax: 5_000,
+  gatewayInFlightMax: 2,
+  gatewayQueueBytesMax: 32 * 1024 * 1024,
+  gatewayQueueRecordsMax: 100_000,
+  /** Below the publisher's deadline, so that the edge hears a reason and not only silence. */
+  gatewayProduceMsMax: 2_500,
+  logAppendRecordsMax: 5_000,
+  logAppendMsMax: 2_000,
+  logBatchRecordsMax: 5_000,
+  logBatchMinIntervalMs: 100,
+
+  // The worker
+  dedupeDays: 2,
+  eventNamesPerTenantMax: 2_000,
+  /** A record that waited longer than this before it reached the log is dead-lettered, not given a partition. */
+  receivedAgeDaysMax: 30,
+  rawRetentionDaysDefault: 30,
+  logRetentionDaysDefault: 3,
+  partitionDaysAhead: 3,
+} as const

@@ -1,0 +1,143 @@
+import type { TrackedEvent } from './event.ts'
+import { findBadNumbers, maySpoil } from './json.ts'
+import { LIMITS } from './limits.ts'
+import { findUnstorable, unstorableText } from './storable.ts'
+import { readTime } from './time.ts'
+
+/** The value of a record in events.raw, as JSON. */
+export interface StampedEvent {
+  v: 1
+  tenant: string
+  /** key_id of the API key it came with. */
+  key: string
+  request_id: string
+  /** RFC 3339 in UTC. Stamped once, at the edge, so that a redelivery is the same in every way. */
+  received_at: string
+  /** Which edge took it: a Cloudflare colo, or a name of one's own. */
+  edge: string
+  /** The age limit does not apply, and the live numbers are not called late. */
+  historical?: true
+  event: TrackedEvent
+}
+
+export type DeadReason =
+  | 'NOT_UTF8'
+  | 'NOT_JSON'
+  | 'NOT_A_RECORD'
+  | 'VERSION_UNKNOWN'
+  | 'TENANT_UNKNOWN'
+  | 'EVENT_INVALID'
+  | 'RECEIVED_AT_OUT_OF_RANGE'
+  | 'OCCURRED_AT_IN_FUTURE'
+  | 'OCCURRED_AT_TOO_OLD'
+  | 'UNSTORABLE'
+
+export type DecodedRecord =
+  | { ok: true; record: StampedEvent }
+  /** `claimed` is what the record says of itself, for the search of dead letters; trust it no further. */
+  | {
+      ok: false
+      reason: DeadReason
+      detail: string
+      claimed: { tenant?: string; request_id?: string }
+    }
+
+/** @param eventJson the event as `normalise` spelt it, so that it is not spelt twice */
+export function encodeRecord(stamp: Omit<StampedEvent, 'event'>, eventJson: string): string {
+  return `${JSON.stringify(stamp).slice(0, -1)},"event":${eventJson}}`
+}
+
+/**
+ * Reads a record's value back. It may have been written by anyone who can reach the log, so all that
+ * Postgres or a rollup could stumble over is checked again, cheaply: a walk over the properties only
+ * where the text holds an escape or a number that may not fit.
+ */
+export function decodeRecord(text: string): DecodedRecord {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return dead('NOT_JSON', 'the value is not JSON', undefined)
+  }
+  if (!isObject(value)) return dead('NOT_A_RECORD', 'the value is not a JSON object', undefined)
+  if (value.v !== 1) return dead('VERSION_UNKNOWN', 'only version 1 is known', value)
+  for (const field of ['tenant', 'key', 'request_id', 'received_at', 'edge'] as const) {
+    const found = value[field]
+    if (typeof found !== 'string' || found === '' || found.length > LIMITS.labelCharsMax)
+      return dead('NOT_A_RECORD', `${field} is missing or not a short string`, value)
+  }
+  if (!isUtc(value.received_at as string))
+    return dead('NOT_A_RECORD', 'received_at is not a time in UTC', value)
+  const wrong = isObject(value.event) ? findWrong(value.event) : 'event is not a JSON object'
+  if (wrong) return dead('EVENT_INVALID', wrong, value)
+  if (maySpoil(text)) {
+    const unfit = findUnfit(value, text)
+    if (unfit) return dead('UNSTORABLE', unfit, value)
+  }
+  return { ok: true, record: value as unknown as StampedEvent }
+}
+
+function findWrong(event: Record<string, unknown>): string | undefined {
+  if (!isText(event.event_id, LIMITS.eventIdCharsMax))
+    return 'event_id is not a string of its length'
+  if (!isText(event.name, 2 * LIMITS.eventNameCharsMax)) return 'name is not a string of its length'
+  if (typeof event.occurred_at !== 'string' || !isUtc(event.occurred_at))
+    return 'occurred_at is not a time in UTC'
+  for (const field of ['actor', 'session', 'source', 'schema_version'] as const)
+    if (event[field] !== undefined && !isText(event[field], 2 * LIMITS.labelCharsMax))
+      return `${field} is not a string of its length`
+  if (event.value !== undefined && !Number.isFinite(event.value))
+    return 'value is not a number that a double can hold'
+  if (!isObject(event.properties)) return 'properties is not a JSON object'
+  if (event.context !== undefined && !isObject(event.context)) return 'context is not a JSON object'
+  return undefined
+}
+
+/** Strings and numbers that Postgres refuses, anywhere in the record. */
+function findUnfit(value: Record<string, unknown>, text: string): string | undefined {
+  const event = value.event as Record<string, unknown>
+  for (const [field, found] of [...Object.entries(value), ...Object.entries(event)]) {
+    const why = typeof found === 'string' ? unstorableText(found) : undefined
+    if (why) return `${field} ${why}`
+  }
+  const budget = { keys: LIMITS.propertiesKeysMax }
+  const found =
+    findUnstorable(event.properties, ['properties'], budget) ??
+    (event.context === undefined ? undefined : findUnstorable(event.context, ['context'], budget))
+  if (found) return `${found.pointer} ${found.detail}`
+  const [number] = findBadNumbers(text)
+  return number && `${number.pointer} is a number that a double cannot hold`
+}
+
+const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
+
+/** The canonical spelling only, and a day that exists. */
+function isUtc(text: string): boolean {
+  return (
+    UTC.test(text) &&
+    (Number(text.slice(8, 10)) <= 28 ? !Number.isNaN(Date.parse(text)) : readTime(text).ok)
+  )
+}
+
+function isText(value: unknown, max: number): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= max
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}
+
+function dead(
+  reason: DeadReason,
+  detail: string,
+  value: Record<string, unknown> | undefined,
+): DecodedRecord {
+  const claimed: { tenant?: string; request_id?: string } = {}
+  for (const field of ['tenant', 'request_id'] as const) {
+    const found = value?.[field]
+    // It will be stored beside the dead letter, so it must be storable itself.
+    if (isText(found, LIMITS.requestIdCharsMax) && !unstorableText(found as string))
+      claimed[field] = found as string
+  }
+  return { ok: false, reason, detail, claimed }
+}

@@ -1,0 +1,185 @@
+/**
+ * Every way of saying no, in one table. Clients branch on `code` and `retry`; nobody parses the words.
+ * Over HTTP each becomes RFC 9457 problem+json (see `problem` below).
+ */
+export interface Refusal {
+  status: number
+  /** Whether the very same request may succeed later. */
+  retry: boolean
+  /** One sentence for a person: what is wrong, or what to do. */
+  says: string
+}
+
+export const REFUSALS = {
+  INVALID_JSON: { status: 400, retry: false, says: 'The body is not valid JSON.' },
+  INVALID_UTF8: { status: 400, retry: false, says: 'The body is not valid UTF-8.' },
+  INVALID_ENCODING: {
+    status: 400,
+    retry: false,
+    says: 'The body does not decode as its Content-Encoding says.',
+  },
+  INVALID_QUERY: { status: 400, retry: false, says: 'A query parameter has no meaning here.' },
+  IDEMPOTENCY_KEY_INVALID: {
+    status: 400,
+    retry: false,
+    says: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
+  },
+  KEY_MISSING: {
+    status: 401,
+    retry: false,
+    says: 'Send an API key as "Authorization: Bearer slc_…" or "X-API-Key".',
+  },
+  KEY_UNKNOWN: {
+    status: 401,
+    retry: false,
+    says: 'No such API key, or it was revoked or has expired.',
+  },
+  SCOPE_MISSING: {
+    status: 403,
+    retry: false,
+    says: 'This API key lacks the scope that the request needs.',
+  },
+  ORIGIN_NOT_ALLOWED: {
+    status: 403,
+    retry: false,
+    says: 'This API key may not be used from this origin.',
+  },
+  HISTORICAL_NOT_ALLOWED: {
+    status: 403,
+    retry: false,
+    says: 'This API key may not import historical events; make one with --history.',
+  },
+  NOT_FOUND: { status: 404, retry: false, says: 'There is nothing at this path.' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    retry: false,
+    says: 'This path does not take that method; see Allow.',
+  },
+  BODY_TOO_SLOW: { status: 408, retry: true, says: 'The body did not arrive in time.' },
+  IDEMPOTENCY_IN_FLIGHT: {
+    status: 409,
+    retry: true,
+    says: 'A request with this Idempotency-Key is still being worked on.',
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    retry: false,
+    says: 'The body is larger than 1 MiB; split the batch.',
+  },
+  EVENT_TOO_LARGE: { status: 413, retry: false, says: 'The event is larger than 64 KiB.' },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, retry: false, says: 'Send application/json.' },
+  ENCODING_UNSUPPORTED: {
+    status: 415,
+    retry: false,
+    says: 'Send the body plain, or with Content-Encoding gzip or deflate.',
+  },
+  EVENTS_INVALID: {
+    status: 422,
+    retry: false,
+    says: "No event could be accepted; each one's reason is listed.",
+  },
+  BATCH_EMPTY: { status: 422, retry: false, says: 'The batch holds no event.' },
+  BATCH_TOO_LARGE: {
+    status: 422,
+    retry: false,
+    says: 'A batch takes at most 1,000 events; split it.',
+  },
+  BATCH_OVER_LIMIT: {
+    status: 422,
+    retry: false,
+    says: 'The batch holds more events than the rate limit ever admits at once; split it.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    retry: false,
+    says: 'This Idempotency-Key was used before with another body.',
+  },
+  RATE_LIMITED: {
+    status: 429,
+    retry: true,
+    says: 'Too many events; send again after Retry-After seconds.',
+  },
+  INTERNAL: {
+    status: 500,
+    retry: true,
+    says: 'Something failed on our side; the request id helps to find it.',
+  },
+  LOG_UNAVAILABLE: {
+    status: 503,
+    retry: true,
+    says: 'The log did not confirm in time; send the same request again after Retry-After seconds, event ids make that harmless.',
+  },
+  KEYS_UNAVAILABLE: {
+    status: 503,
+    retry: true,
+    says: 'API keys cannot be checked right now; send again after Retry-After seconds.',
+  },
+  LIMITER_UNAVAILABLE: {
+    status: 503,
+    retry: true,
+    says: 'The rate limiter cannot be asked right now; send again after Retry-After seconds.',
+  },
+} as const satisfies Record<string, Refusal>
+
+export type RefusalCode = keyof typeof REFUSALS
+
+/** What is wrong with one event, by index in the batch and JSON pointer (RFC 6901) into that event. */
+export interface ItemError {
+  index: number
+  pointer: string
+  code: ItemErrorCode
+  detail: string
+}
+
+export type ItemErrorCode =
+  | 'EVENT_NOT_OBJECT'
+  | 'NAME_MISSING'
+  | 'NAME_INVALID'
+  | 'NAME_RESERVED'
+  | 'EVENT_ID_INVALID'
+  | 'OCCURRED_AT_INVALID'
+  | 'ACTOR_INVALID'
+  | 'SESSION_INVALID'
+  | 'SOURCE_INVALID'
+  | 'VALUE_INVALID'
+  | 'SCHEMA_VERSION_INVALID'
+  | 'PROPERTIES_INVALID'
+  | 'CONTEXT_INVALID'
+  | 'PROPERTY_CONFLICT'
+  | 'KEY_RESERVED'
+  | 'KEY_TOO_LONG'
+  | 'TOO_MANY_KEYS'
+  | 'TOO_DEEP'
+  | 'STRING_UNSTORABLE'
+  | 'NUMBER_UNREPRESENTABLE'
+  | 'EVENT_TOO_LARGE'
+
+/** RFC 9457 with our extensions. `errors` may be cut at LIMITS.errorsListedMax. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  instance: string
+  code: RefusalCode
+  request_id: string
+  errors?: ItemError[]
+}
+
+/** `detail` replaces the table's sentence where there is something more exact to say. */
+export function problem(
+  code: RefusalCode,
+  at: { instance: string; requestId: string; detail?: string; errors?: ItemError[] },
+): Problem {
+  const { status, says } = REFUSALS[code]
+  return {
+    type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: says,
+    status,
+    detail: at.detail ?? says,
+    instance: at.instance,
+    code,
+    request_id: at.requestId,
+    ...(at.errors && { errors: at.errors }),
+  }
+}

@@ -1,0 +1,80 @@
+import { pointerTo } from './json.ts'
+import { LIMITS } from './limits.ts'
+import type { ItemErrorCode } from './refusals.ts'
+
+/** Why a value cannot be kept, and where; the pointer starts at the value's own place in the event. */
+export interface Unstorable {
+  code: ItemErrorCode
+  pointer: string
+  detail: string
+}
+
+/** What Postgres' text and jsonb refuse, named in words. */
+export function unstorableText(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds the character NUL (U+0000), which cannot be stored'
+  if (!text.isWellFormed()) return 'holds half of a surrogate pair, which cannot be stored'
+  return undefined
+}
+
+/**
+ * The first reason why a JSON value cannot be kept as properties or context: depth, number of keys
+ * over all levels, length of a key, reserved keys, strings and numbers that would be changed.
+ */
+export function findUnstorable(
+  root: unknown,
+  at: readonly string[],
+  /** Keys still allowed; counted down, so that several parts of one event can share it. */
+  budget: { keys: number },
+): Unstorable | undefined {
+  const path: (string | number)[] = [...at]
+
+  function visit(value: unknown, depth: number): Unstorable | undefined {
+    if (typeof value === 'string') {
+      const why = unstorableText(value)
+      return why ? bad('STRING_UNSTORABLE', why) : undefined
+    }
+    if (typeof value === 'number')
+      return Number.isFinite(value)
+        ? undefined
+        : bad('NUMBER_UNREPRESENTABLE', 'is a number that a double cannot hold')
+    if (value === null || typeof value !== 'object') return undefined
+    if (depth > LIMITS.propertiesDepthMax)
+      return bad('TOO_DEEP', `is nested deeper than ${LIMITS.propertiesDepthMax} levels`)
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) {
+        path.push(i)
+        const found = visit(value[i], depth + 1)
+        if (found) return found
+        path.pop()
+      }
+      return undefined
+    }
+    for (const key of Object.keys(value)) {
+      path.push(key)
+      const found = badKey(key) ?? visit((value as Record<string, unknown>)[key], depth + 1)
+      if (found) return found
+      path.pop()
+    }
+    return undefined
+  }
+
+  function badKey(key: string): Unstorable | undefined {
+    if (--budget.keys < 0)
+      return bad(
+        'TOO_MANY_KEYS',
+        `is one key more than the ${LIMITS.propertiesKeysMax.toLocaleString('en')} that an event may have`,
+      )
+    if (key === '__proto__') return bad('KEY_RESERVED', 'the key __proto__ is reserved')
+    if (key.length > LIMITS.propertyKeyCharsMax)
+      return bad('KEY_TOO_LONG', `the key is longer than ${LIMITS.propertyKeyCharsMax} characters`)
+    const why = unstorableText(key)
+    return why ? bad('STRING_UNSTORABLE', `the key ${why}`) : undefined
+  }
+
+  function bad(code: ItemErrorCode, detail: string): Unstorable {
+    // A lone surrogate in the answer's own text would turn into U+FFFD on the wire: say so ourselves.
+    return { code, pointer: pointerTo(path).toWellFormed().slice(0, 1024), detail }
+  }
+
+  return visit(root, 1)
+}

@@ -1,0 +1,101 @@
+/**
+ * Times as clients write them, into one spelling: RFC 3339 in UTC, with as many digits as were given,
+ * at most six (`2026-11-21T09:20:15.123456Z`). Finer digits are cut off; nothing else is changed.
+ */
+export type ReadTime = { ok: true; time: string } | { ok: false; detail: string }
+
+const RFC3339 =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?([Zz]|[+-]\d\d:\d\d)$/
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** @param value RFC 3339 with an offset, or epoch seconds, milliseconds or microseconds as a number */
+export function readTime(value: unknown): ReadTime {
+  if (typeof value === 'string') return readText(value)
+  if (typeof value === 'number') return readEpoch(value)
+  return no(
+    'must be an RFC 3339 string with an offset, or a number of seconds, milliseconds or microseconds since 1970',
+  )
+}
+
+function readText(text: string): ReadTime {
+  const parts = RFC3339.exec(text)
+  if (!parts) {
+    if (/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?$/.test(text))
+      return no('has no offset; end it with Z or +hh:mm')
+    return no('is no RFC 3339 time such as 2026-11-21T09:20:15Z')
+  }
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Six
+  const offset = readOffset(parts[8] as string)
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month))
+    return no('names a day that does not exist')
+  if (year < 1) return no('names a year before 1')
+  if (hour > 23 || minute > 59 || second > 60 || offset === undefined)
+    return no('names a time of day that does not exist')
+  const date = utc(year, month, day, hour, minute - offset, second)
+  // A leap second is only ever the last of a UTC day; like POSIX we give it the second after.
+  if (second === 60 && date.getTime() % 86_400_000 !== 0)
+    return no('names a leap second that never was')
+  const utcYear = date.getUTCFullYear()
+  if (utcYear < 1 || utcYear > 9999) return no('is outside the years 1 to 9999')
+  return { ok: true, time: spell(date.getTime(), (parts[7] ?? '').slice(0, 6)) }
+}
+
+/** Told apart by size: below 1e11 seconds (year 5138), below 1e14 milliseconds, below 1e17 microseconds. */
+function readEpoch(value: number): ReadTime {
+  const size = Math.abs(value)
+  if (!(size < 1e17)) return no('is too large for a time in seconds, milliseconds or microseconds')
+  const micros = Math.round(size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : value)
+  const seconds = Math.floor(micros / 1e6)
+  if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return no('is outside the years 1 to 9999')
+  const rest = micros - seconds * 1e6
+  const digits =
+    rest === 0
+      ? ''
+      : String(rest)
+          .padStart(6, '0')
+          .replace(/(?:000)$/, '')
+  return { ok: true, time: spell(seconds * 1000, digits) }
+}
+
+const FIRST_SECOND = -62_135_596_800
+const LAST_SECOND = 253_402_300_799
+
+type Six = [number, number, number, number, number, number]
+
+/** `Date.UTC` would take years below 100 for 19xx. */
+function utc(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+) {
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  date.setUTCHours(hour, minute, second)
+  return date
+}
+
+function daysIn(year: number, month: number): number {
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  return month === 2 && leap ? 29 : (DAYS[month - 1] as number)
+}
+
+/** Minutes east of UTC; undefined for what no clock shows. */
+function readOffset(text: string): number | undefined {
+  if (text === 'Z' || text === 'z') return 0
+  const hours = Number(text.slice(1, 3))
+  const minutes = Number(text.slice(4, 6))
+  if (hours > 23 || minutes > 59) return undefined
+  return (text[0] === '-' ? -1 : 1) * (hours * 60 + minutes)
+}
+
+function spell(milliseconds: number, digits: string): string {
+  const whole = new Date(milliseconds).toISOString().slice(0, 19)
+  return digits === '' ? `${whole}Z` : `${whole}.${digits}Z`
+}
+
+function no(detail: string): ReadTime {
+  return { ok: false, detail }
+}

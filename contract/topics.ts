@@ -1,0 +1,13 @@
+/** The two topics, and how many partitions each was made with. */
+export const TOPICS = {
+  raw: { name: 'events.raw', partitions: 6 },
+  deadLetters: { name: 'events.dlq', partitions: 3 },
+} as const
+
+/**
+ * The key that decides a record's partition: one actor's events stay in order, and a retry of an
+ * event without an actor lands where its first try did, which is what makes deduplication sound.
+ */
+export function recordKey(tenant: string, event: { event_id: string; actor?: string }): string {
+  return `${tenant}:${event.actor ?? event.event_id}`
+}

@@ -1,0 +1,54 @@
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Any version and variant, either case: what Postgres' uuid type takes in this spelling. */
+export function isUuid(text: string): boolean {
+  return text.length === 36 && UUID.test(text)
+}
+
+/**
+ * A new UUIDv7 (RFC 9562 §5.7): sorted by time, so that inserts touch the right edge of the index.
+ * @param now milliseconds since the epoch
+ */
+export function uuidV7(now: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  for (let i = 0, rest = now; i < 6; i++, rest = Math.floor(rest / 256)) bytes[5 - i] = rest % 256
+  return format(bytes, 7)
+}
+
+/**
+ * The id of the event at `index` in the request that carried this Idempotency-Key: UUIDv5
+ * (RFC 9562 §5.5) of tenant, key and index, so that a retry of the request gives the same ids even
+ * when nobody remembers it.
+ */
+export async function derivedEventId(
+  tenant: string,
+  idempotencyKey: string,
+  index: number,
+): Promise<string> {
+  // Tenants hold no newline and neither does a key, so no two triples share a name.
+  const name = new TextEncoder().encode(`${tenant}\n${idempotencyKey}\n${index}`)
+  const input = new Uint8Array(NAMESPACE.length + name.length)
+  input.set(NAMESPACE)
+  input.set(name, NAMESPACE.length)
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', input))
+  return format(digest.subarray(0, 16), 5)
+}
+
+/** Our own namespace: 6f1b3a52-7c0e-4d0b-9a53-51c1ce000001, fixed for ever. */
+const NAMESPACE = new Uint8Array([
+  0x6f, 0x1b, 0x3a, 0x52, 0x7c, 0x0e, 0x4d, 0x0b, 0x9a, 0x53, 0x51, 0xc1, 0xce, 0x00, 0x00, 0x01,
+])
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Sets version and variant in place and spells the bytes out. */
+function format(bytes: Uint8Array, version: number): string {
+  bytes[6] = ((bytes[6] as number) & 0x0f) | (version << 4)
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
+  let text = ''
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-'
+    text += HEX[bytes[i] as number]
+  }
+  return text
+}
