@@ -6,6 +6,8 @@ export const LIMITS = {
   /** actor, session, source */
   labelCharsMax: 255,
   schemaVersionCharsMax: 64,
+  /** A sum of 1e18 such values still fits a double, so no rollup can overflow. */
+  valueMax: 1e290,
   propertiesDepthMax: 32,
   propertiesKeysMax: 1_000,
   propertyKeyCharsMax: 256,
@@ -70,4 +72,13 @@ export const LIMITS = {
   rawRetentionDaysDefault: 30,
   logRetentionDaysDefault: 3,
   partitionDaysAhead: 3,
+  workerLanes: 2,
+  workerStatementMsMax: 30_000,
+  workerHeartbeatMs: 2_000,
+  workerRetryMsMax: 5_000,
+  seriesCacheEntriesMax: 100_000,
+  tenantCacheMs: 10_000,
+  tenantCacheEntriesMax: 100_000,
+  notifyBytesMax: 7_900,
+  copyBufferBytesKept: 16 * 1024 * 1024,
 } as const

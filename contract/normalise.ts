@@ -184,6 +184,12 @@ function readValue(found: Found, refuse: Refuse): number | undefined {
   if (typeof found.value !== 'number') return refuse(found.key, 'VALUE_INVALID', 'must be a number')
   if (!Number.isFinite(found.value))
     return refuse(found.key, 'NUMBER_UNREPRESENTABLE', 'is a number that a double cannot hold')
+  if (Math.abs(found.value) > LIMITS.valueMax)
+    return refuse(
+      found.key,
+      'VALUE_INVALID',
+      `must lie between -${LIMITS.valueMax} and ${LIMITS.valueMax}`,
+    )
   return found.value
 }
 

@@ -86,8 +86,11 @@ function findWrong(event: Record<string, unknown>): string | undefined {
   for (const field of ['actor', 'session', 'source', 'schema_version'] as const)
     if (event[field] !== undefined && !isText(event[field], 2 * LIMITS.labelCharsMax))
       return `${field} is not a string of its length`
-  if (event.value !== undefined && !Number.isFinite(event.value))
-    return 'value is not a number that a double can hold'
+  if (
+    event.value !== undefined &&
+    !(typeof event.value === 'number' && Math.abs(event.value) <= LIMITS.valueMax)
+  )
+    return 'value is not a number that can be summed'
   if (!isObject(event.properties)) return 'properties is not a JSON object'
   if (event.context !== undefined && !isObject(event.context)) return 'context is not a JSON object'
   return undefined

@@ -1,0 +1,42 @@
+import pg from 'pg'
+import { LIMITS } from '../../contract/limits.ts'
+
+/** One question to Postgres outside a batch's transaction. */
+export type Ask = (sql: string, values: unknown[]) => Promise<{ rows: Record<string, unknown>[] }>
+
+/**
+ * A connection of one's own, for a lane that writes. Every statement has a deadline on both sides:
+ * `statement_timeout` where the server still answers, `query_timeout` where it does not.
+ * After any error the caller ends it and makes a new one; a broken client is never used again.
+ */
+export async function connect(url: string, name: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: `sluice ${name}`,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    statement_timeout: LIMITS.workerStatementMsMax,
+    query_timeout: LIMITS.workerStatementMsMax + 5_000,
+    // Look-ups by key never profit from a plan made for the values at hand.
+    options: '-c plan_cache_mode=force_generic_plan -c timezone=UTC',
+  })
+  // Without a listener a cut connection would end the process; the query under way rejects as well.
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** Ends a connection whatever state it is in, within a second. */
+export async function disconnect(client: pg.Client): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const ended = client.end().catch(() => {})
+  const gaveUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, 1_000)
+  })
+  await Promise.race([ended, gaveUp])
+  clearTimeout(timer)
+  // `connection.stream` is pg's own socket; a half-open one would otherwise keep the process alive.
+  ;(
+    client as unknown as { connection: { stream: { destroy(): void } } }
+  ).connection.stream.destroy()
+}

@@ -1,0 +1,159 @@
+import { isUtf8 } from 'node:buffer'
+import type { TrackedEvent } from '../../contract/event.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { type DeadReason, decodeRecord, type StampedEvent } from '../../contract/record.ts'
+import { isUuid } from '../../contract/uuid.ts'
+import type { LogBatch, LogRecord } from '../log/log.ts'
+import { eventUuid } from './event-uuid.ts'
+import type { Tenants } from './tenants.ts'
+
+/** What became of a record is a value, never an exception. */
+export type Decoded = { is: 'event'; row: EventRow } | { is: 'dead'; letter: DeadLetter }
+
+export interface EventRow {
+  tenantId: number
+  /** As `eventUuid` gives it. */
+  eventId: string
+  clientEventId: string | null
+  /** Days since 1970-01-01, UTC. */
+  receivedDay: number
+  received: Instant
+  occurred: Instant
+  historical: boolean
+  event: TrackedEvent
+  keyId: string | null
+  requestId: string
+  record: LogRecord
+}
+
+/** Milliseconds since the epoch and the microseconds beyond them. */
+export interface Instant {
+  ms: number
+  us: number
+}
+
+export interface DeadLetter {
+  tenantId: number | null
+  reason: DeadReason
+  detail: string
+  requestId: string | null
+  receivedMs: number
+  record: LogRecord
+}
+
+/** Records that Postgres refused in an earlier try, by `place`, with its words. */
+export type Condemned = ReadonlyMap<string, string>
+
+export function place(record: LogRecord): string {
+  return `${record.partition}:${record.offset}`
+}
+
+/**
+ * Every record of a batch, in the order of the log. Asks for tenants it does not know yet, once.
+ */
+export async function decodeBatch(
+  batch: LogBatch,
+  tenants: Tenants,
+  condemned: Condemned,
+): Promise<Decoded[]> {
+  const records = batch.partitions.flatMap((run) => run.records)
+  const read = records.map((record) => ({ record, decoded: readValue(record.value) }))
+  await tenants.learn(read.flatMap(({ decoded }) => tenantNamed(decoded) ?? []))
+  return read.map(({ record, decoded }) => judge(record, decoded, tenants, condemned))
+}
+
+type ReadValue = ReturnType<typeof decodeRecord>
+
+function readValue(value: Buffer): ReadValue {
+  if (!isUtf8(value))
+    return { ok: false, reason: 'NOT_UTF8', detail: 'the value is not UTF-8', claimed: {} }
+  return decodeRecord(value.toString('utf8'))
+}
+
+function tenantNamed(decoded: ReadValue): string | undefined {
+  return decoded.ok ? decoded.record.tenant : decoded.claimed.tenant
+}
+
+function judge(
+  record: LogRecord,
+  decoded: ReadValue,
+  tenants: Tenants,
+  condemned: Condemned,
+): Decoded {
+  const tenant = tenants.get(tenantNamed(decoded) ?? '')
+  if (!decoded.ok) {
+    const { reason, detail, claimed } = decoded
+    return dead(reason, detail, claimed.request_id ?? null, record.timestamp)
+  }
+  const stamped = decoded.record
+  const received = instant(stamped.received_at)
+  if (!tenant) return dead('TENANT_UNKNOWN', 'no such tenant', stamped.request_id, received.ms)
+  const refused = condemned.get(place(record))
+  if (refused) return dead('UNSTORABLE', refused, stamped.request_id, received.ms)
+
+  const waited = record.timestamp - received.ms
+  if (waited > LIMITS.receivedAgeDaysMax * DAY_MS || waited < -DAY_MS)
+    return dead(
+      'RECEIVED_AT_OUT_OF_RANGE',
+      `received_at is ${describe(waited)} the log took the record`,
+      stamped.request_id,
+      record.timestamp,
+    )
+  const occurred = instant(stamped.event.occurred_at)
+  const age = received.ms - occurred.ms
+  if (age < -LIMITS.futureSecondsMax * 1000)
+    return dead(
+      'OCCURRED_AT_IN_FUTURE',
+      `occurred_at is ${describe(age)} received_at; at most ${LIMITS.futureSecondsMax} s are allowed`,
+      stamped.request_id,
+      received.ms,
+    )
+  if (age > tenant.eventAgeMaxS * 1000 && !stamped.historical)
+    return dead(
+      'OCCURRED_AT_TOO_OLD',
+      `occurred_at is ${describe(age)} received_at; the tenant takes ${tenant.eventAgeMaxS} s, or more with ?historical=true`,
+      stamped.request_id,
+      received.ms,
+    )
+  return { is: 'event', row: toRow(tenant.id, stamped, received, occurred, record) }
+
+  function dead(reason: DeadReason, detail: string, requestId: string | null, ms: number): Decoded {
+    const tenantId = tenant?.id ?? null
+    return { is: 'dead', letter: { tenantId, reason, detail, requestId, receivedMs: ms, record } }
+  }
+}
+
+function toRow(
+  tenantId: number,
+  stamped: StampedEvent,
+  received: Instant,
+  occurred: Instant,
+  record: LogRecord,
+): EventRow {
+  const { event } = stamped
+  return {
+    tenantId,
+    eventId: eventUuid(event.event_id),
+    clientEventId: isUuid(event.event_id) ? null : event.event_id,
+    receivedDay: Math.floor(received.ms / DAY_MS),
+    received,
+    occurred,
+    historical: stamped.historical === true,
+    event,
+    keyId: isUuid(stamped.key) ? stamped.key : null,
+    requestId: stamped.request_id,
+    record,
+  }
+}
+
+export const DAY_MS = 86_400_000
+
+/** @param text canonical: RFC 3339 in UTC, at most six digits of a second */
+function instant(text: string): Instant {
+  const digits = text.length > 24 ? text.slice(23, -1).padEnd(3, '0') : ''
+  return { ms: Date.parse(text), us: digits === '' ? 0 : Number(digits) }
+}
+
+function describe(ms: number): string {
+  return ms < 0 ? `${Math.round(-ms / 1000)} s after` : `${Math.round(ms / 1000)} s before`
+}

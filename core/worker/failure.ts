@@ -1,0 +1,50 @@
+/**
+ * What a failed write means, by SQLSTATE class or code. Rows that Postgres itself refuses are looked
+ * for and dead-lettered; everything else is tried again for as long as it takes, because giving up
+ * would lose events. Retryability is this table and nothing else.
+ */
+export type Failure =
+  /** One of the rows is at fault. */
+  | 'row'
+  /** Expected now and then; the next try decides. */
+  | 'retry'
+  /** Not expected: it is tried again, and a person should look. */
+  | 'alarm'
+
+const TABLE: readonly [prefix: string, means: Failure][] = [
+  ['23505', 'retry'], // a duplicate slipped past the look-up: the next one sees it
+  ['23514', 'row'], // check_violation
+  ['22', 'row'], // data exceptions: 22P02, 22P05, 22021, 22003 …
+  ['54', 'row'], // program limits: an index entry too large …
+  ['40001', 'retry'], // serialization_failure
+  ['40P01', 'retry'], // deadlock_detected
+  ['55P03', 'retry'], // lock_not_available
+  ['57P', 'retry'], // shut down, crashed, starting up
+  ['57014', 'retry'], // statement_timeout
+  ['53', 'alarm'], // disk full, out of memory, too many connections
+  ['08', 'retry'], // connection exceptions
+]
+
+/** Node's words for a connection that is gone or was never made. */
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+export function classify(error: unknown): Failure {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  if (typeof code === 'string') {
+    if (CONNECTION_CODES.has(code)) return 'retry'
+    const found = TABLE.find(([prefix]) => code.startsWith(prefix))
+    if (found) return found[1]
+  }
+  // pg has no code for these.
+  if (typeof message === 'string' && /Connection terminated|timeout|not queryable/i.test(message))
+    return 'retry'
+  return 'alarm'
+}

@@ -1,0 +1,242 @@
+import type pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { LIMITS } from '../../contract/limits.ts'
+import type { LogBatch } from '../log/log.ts'
+import { COPY_COLUMNS } from './copy-rows.ts'
+import { DAY_MS, type DeadLetter, type Decoded, type EventRow } from './decode.ts'
+import { deadLetters, finish } from './finish.ts'
+import { type RolledUp, rollUp } from './roll-up.ts'
+import type { SeriesDirectory } from './series.ts'
+import type { Tenants } from './tenants.ts'
+
+/**
+ * One batch, one transaction:
+ *
+ *   move the position by compare-and-set ▶ which keys exist already ▶ COPY the new rows ▶
+ *   rollups, outcomes, watermarks, dead letters of exactly those ▶ commit
+ *
+ * The crash story. The position moves with the results it stands for, so a crash before the commit
+ * leaves neither, and the batch is read again; a crash after it leaves both. It moves FIRST: its row
+ * lock lets one writer in at a time, and a worker that was frozen and lost its partition to another
+ * finds the position elsewhere and touches nothing. The keys are looked up after that lock is taken,
+ * so whatever an earlier holder stored is visible. Should a duplicate slip through all the same
+ * (its key came through another log partition), the primary key refuses it with 23505, the whole
+ * batch rolls back, and the next try sees it. Rollups come last: their rows are the only ones that
+ * two writers share, and they are locked in one order for the shortest time.
+ */
+export interface WriteDeps {
+  client: pg.Client
+  topic: string
+  tenants: Tenants
+  series: SeriesDirectory
+  encode: (rows: readonly EventRow[]) => Buffer
+}
+
+export interface Written {
+  stored: number
+  duplicates: number
+  dead: number
+}
+
+/** Somebody else moved the position: another worker owns these partitions now, or a commit got through unheard. */
+export class FencedError extends Error {
+  constructor(topic: string) {
+    super(`the position in ${topic} was moved by another worker; reading it again`)
+    this.name = 'FencedError'
+  }
+}
+
+export async function writeBatch(
+  deps: WriteDeps,
+  batch: LogBatch,
+  decoded: readonly Decoded[],
+): Promise<Written> {
+  const { client } = deps
+  const rows: EventRow[] = []
+  const letters: DeadLetter[] = []
+  for (const each of decoded) {
+    if (each.is === 'event') rows.push(each.row)
+    else letters.push(each.letter)
+  }
+  const highestBefore = await openAndMove(deps, batch, tenantIds(rows))
+  try {
+    const { fresh, repeated } = await sieve(client, rows)
+    // Postgres copies while we add up; `all`, so that neither's failure goes unheard.
+    const [rolledUp] = await Promise.all([sumUp(deps, fresh, highestBefore), copyRows(deps, fresh)])
+    if (letters.length > 0) await deadLetters(client, deps.topic, letters)
+    await finish(client, rolledUp, { fresh, repeated, letters })
+    await client.query('COMMIT')
+    return { stored: fresh.length, duplicates: repeated.length, dead: letters.length }
+  } catch (error) {
+    // The caller throws this connection away unless the rollback went through.
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
+  }
+}
+
+/** Begins, moves every position of the batch or none, and tells how far each tenant's time had come. */
+async function openAndMove(
+  { client, topic }: WriteDeps,
+  batch: LogBatch,
+  tenants: readonly number[],
+): Promise<Map<number, number>> {
+  // One round trip for three statements; all the values are numbers of our own.
+  const moves = batch.partitions.map((run) => `(${run.partition}, ${run.from}, ${run.next})`)
+  const results = (await client.query(`
+    BEGIN;
+    UPDATE log_position p SET next_offset = m.next
+      FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
+     WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now;
+    SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
+     WHERE tenant_id IN (${[0, ...tenants].join(', ')}) GROUP BY tenant_id
+  `)) as unknown as pg.QueryResult<{ tenant_id: number; ms: number }>[]
+  if (results[1]?.rowCount !== batch.partitions.length) {
+    await client.query('ROLLBACK')
+    throw new FencedError(topic)
+  }
+  return new Map(results[2]?.rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
+}
+
+async function sumUp(
+  { series, tenants }: WriteDeps,
+  rows: readonly EventRow[],
+  highestBefore: ReadonlyMap<number, number>,
+): Promise<RolledUp> {
+  // Let the copy be sent first.
+  await Promise.resolve()
+  return rollUp(rows, {
+    seriesId: (row) => series.id(row.tenantId, row.event.name),
+    allowedLatenessMs: (id) => tenants.byId(id).allowedLatenessS * 1000,
+    highestBefore: (id) => highestBefore.get(id) ?? Number.NEGATIVE_INFINITY,
+  })
+}
+
+/** The rows whose key is new, and those that are here already or twice in this batch: the first one wins. */
+async function sieve(client: pg.Client, rows: readonly EventRow[]) {
+  const first: EventRow[] = []
+  const repeated: EventRow[] = []
+  const seen = new Set<string>()
+  for (const row of rows) {
+    const key = `${row.tenantId} ${row.eventId}`
+    if (seen.has(key)) repeated.push(row)
+    else {
+      seen.add(key)
+      first.push(row)
+    }
+  }
+  const fresh: EventRow[] = []
+  for (const [day, ofDay] of byDay(first)) {
+    const stored = await storedAlready(client, day, ofDay)
+    ofDay.forEach((row, i) => {
+      ;(stored.has(i + 1) ? repeated : fresh).push(row)
+    })
+  }
+  return { fresh, repeated }
+}
+
+/** Ordinals, from 1, of the rows whose key was received within the dedupe horizon of their day. */
+async function storedAlready(
+  client: pg.Client,
+  day: number,
+  rows: readonly EventRow[],
+): Promise<Set<number>> {
+  const days: string[] = []
+  for (let d = day - LIMITS.dedupeDays + 1; d < day + LIMITS.dedupeDays; d++)
+    // A literal for each day, so that each look-up goes to one partition, chosen when planning.
+    days.push(
+      `EXISTS (SELECT 1 FROM event x WHERE x.tenant_id = s.t AND x.event_id = s.e AND x.received_on = DATE '${isoDay(d)}')`,
+    )
+  const { rows: found } = await client.query<{ o: number }>({
+    name: `stored-already-${day}`,
+    text: `SELECT s.o::int AS o FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY s(t, e, o) WHERE ${days.join(' OR ')}`,
+    // Array literals spelt here: pg would quote and escape each of ten thousand elements.
+    values: [
+      `{${rows.map((row) => row.tenantId).join(',')}}`,
+      `{${rows.map((row) => row.eventId).join(',')}}`,
+    ],
+  })
+  return new Set(found.map((row) => row.o))
+}
+
+/** Straight into each day's partition: routing by the parent costs, and a batch near midnight has two days. */
+async function copyRows(
+  { client, encode }: Pick<WriteDeps, 'client' | 'encode'>,
+  rows: readonly EventRow[],
+): Promise<void> {
+  for (const [day, ofDay] of byDay(rows)) {
+    const sink = client.query(
+      copyFrom(
+        `COPY event_${isoDay(day).replaceAll('-', '')} (${COPY_COLUMNS}) FROM STDIN (FORMAT binary)`,
+      ),
+    )
+    await new Promise<void>((resolve, reject) => {
+      // A socket that dies mid-copy rejects through `error`; the deadline is the server's statement_timeout
+      // and, where the server is silent, this timer.
+      const timer = setTimeout(
+        () => sink.destroy(new Error('COPY was not confirmed in time')),
+        LIMITS.workerStatementMsMax + 5_000,
+      )
+      sink.once('error', (error) => {
+        clearTimeout(timer)
+        reject(error)
+      })
+      sink.once('finish', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      sink.end(encode(ofDay))
+    })
+  }
+}
+
+/** Which of these rows Postgres refuses, alone, by trying them in halves; nothing is kept. */
+export async function findRefused(
+  deps: Pick<WriteDeps, 'client' | 'encode'>,
+  rows: readonly EventRow[],
+  isRowError: (error: unknown) => boolean,
+): Promise<{ row: EventRow; why: string }[]> {
+  if (rows.length === 0) return []
+  await deps.client.query('BEGIN')
+  let failure: unknown
+  try {
+    await copyRows(deps, rows)
+  } catch (error) {
+    failure = error
+  }
+  await deps.client.query('ROLLBACK')
+  if (failure === undefined) return []
+  if (!isRowError(failure)) {
+    // A key that is stored already says nothing about the row.
+    if ((failure as { code?: string }).code === '23505') return findInHalves()
+    throw failure
+  }
+  if (rows.length > 1) return findInHalves()
+  const { code, message } = failure as { code?: string; message: string }
+  return [{ row: rows[0] as EventRow, why: `Postgres refused it: ${code} ${message}` }]
+
+  async function findInHalves() {
+    if (rows.length === 1) return []
+    const middle = rows.length >> 1
+    const left = await findRefused(deps, rows.slice(0, middle), isRowError)
+    return [...left, ...(await findRefused(deps, rows.slice(middle), isRowError))]
+  }
+}
+
+function byDay(rows: readonly EventRow[]): Map<number, EventRow[]> {
+  const days = new Map<number, EventRow[]>()
+  for (const row of rows) {
+    const ofDay = days.get(row.receivedDay)
+    if (ofDay) ofDay.push(row)
+    else days.set(row.receivedDay, [row])
+  }
+  return days
+}
+
+function tenantIds(rows: readonly EventRow[]): number[] {
+  return [...new Set(rows.map((row) => row.tenantId))]
+}
+
+/** @param day days since 1970-01-01 */
+export function isoDay(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10)
+}
