@@ -1,0 +1,75 @@
+import type pg from 'pg'
+import type { TrackedEvent } from '../../contract/event.ts'
+import { encodeRecord, type StampedEvent } from '../../contract/record.ts'
+import { recordKey, TOPICS } from '../../contract/topics.ts'
+import { uuidV7 } from '../../contract/uuid.ts'
+import type { NewRecord } from '../log/log.ts'
+import { partitionFor } from '../log/partitioner.ts'
+
+export type Sent = Partial<TrackedEvent> & {
+  tenant?: string
+  received_at?: string
+  historical?: true
+}
+
+/** A record of events.raw as the edge makes it, on the partition that its key leads to. */
+export function rawRecord(sent: Sent = {}): NewRecord {
+  const { tenant = 'default', received_at = new Date().toISOString(), historical, ...fields } = sent
+  const event: TrackedEvent = {
+    event_id: uuidV7(Date.now()),
+    name: 'page_view',
+    occurred_at: received_at,
+    properties: {},
+    ...fields,
+  }
+  const stamp: Omit<StampedEvent, 'event'> = {
+    v: 1,
+    tenant,
+    key: '0192a1b2-0000-7000-8000-000000000001',
+    request_id: 'a-request',
+    received_at,
+    edge: 'test',
+    ...(historical && { historical }),
+  }
+  return rawValue(encodeRecord(stamp, JSON.stringify(event)), recordKey(tenant, event))
+}
+
+/** Any bytes as a record's value. */
+export function rawValue(value: string | Buffer, key = 'a-key'): NewRecord {
+  return {
+    partition: partitionFor(Buffer.from(key), TOPICS.raw.partitions),
+    key: Buffer.from(key),
+    value: Buffer.from(value),
+  }
+}
+
+export interface Account {
+  stored: number
+  duplicates: number
+  dead: number
+  /** Rows of rollup_quarter that differ from a recount of the events, and the other way round. */
+  wrongRollups: number
+  /** Events whose (tenant, event_id) is there more than once, over all days. */
+  double: number
+}
+
+/** Counts everything again from the rows. */
+export async function account(pool: pg.Pool): Promise<Account> {
+  const { rows } = await pool.query(`
+    WITH recount AS (
+      SELECT e.tenant_id, s.series_id, date_bin('15 minutes', e.occurred_at, 'epoch') AS bucket,
+             count(*) AS count, count(e.value) AS value_count, min(e.value) AS min, max(e.value) AS max,
+             coalesce(sum(e.value), 0) AS sum
+        FROM event e JOIN series s ON s.tenant_id = e.tenant_id AND s.metric = e.name
+       GROUP BY 1, 2, 3
+    )
+    SELECT (SELECT count(*)::int FROM event) AS stored,
+           (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates,
+           (SELECT count(*)::int FROM dead_letter) AS dead,
+           (SELECT count(*)::int FROM recount c FULL JOIN rollup_quarter r USING (tenant_id, series_id, bucket)
+             WHERE c.count IS DISTINCT FROM r.count OR c.value_count IS DISTINCT FROM r.value_count
+                OR c.min IS DISTINCT FROM r.min OR c.max IS DISTINCT FROM r.max
+                OR abs(c.sum - r.sum) > 1e-9 * greatest(abs(c.sum), 1)) AS "wrongRollups",
+           (SELECT count(*)::int FROM (SELECT 1 FROM event GROUP BY tenant_id, event_id HAVING count(*) > 1) d) AS double`)
+  return rows[0] as Account
+}
