@@ -1,5 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { DAY_MS, type EventRow, type Instant } from './decode.ts'
+import { DAY_MS } from '../db/day-partitions.ts'
+import type { EventRow, Instant } from './decode.ts'
 
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =

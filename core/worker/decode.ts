@@ -3,6 +3,7 @@ import type { TrackedEvent } from '../../contract/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { type DeadReason, decodeRecord, type StampedEvent } from '../../contract/record.ts'
 import { isUuid } from '../../contract/uuid.ts'
+import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../log/log.ts'
 import { eventUuid } from './event-uuid.ts'
 import type { Tenants } from './tenants.ts'
@@ -145,8 +146,6 @@ function toRow(
     record,
   }
 }
-
-export const DAY_MS = 86_400_000
 
 /** @param text canonical: RFC 3339 in UTC, at most six digits of a second */
 function instant(text: string): Instant {

@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { LIMITS } from '../../contract/limits.ts'
+import { dayTable, isoDay } from '../db/day-partitions.ts'
 import type { LogBatch } from '../log/log.ts'
 import { COPY_COLUMNS } from './copy-rows.ts'
-import { DAY_MS, type DeadLetter, type Decoded, type EventRow } from './decode.ts'
+import type { DeadLetter, Decoded, EventRow } from './decode.ts'
 import { deadLetters, finish } from './finish.ts'
 import { type RolledUp, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
@@ -165,9 +166,7 @@ async function copyRows(
 ): Promise<void> {
   for (const [day, ofDay] of byDay(rows)) {
     const sink = client.query(
-      copyFrom(
-        `COPY event_${isoDay(day).replaceAll('-', '')} (${COPY_COLUMNS}) FROM STDIN (FORMAT binary)`,
-      ),
+      copyFrom(`COPY ${dayTable('event', day)} (${COPY_COLUMNS}) FROM STDIN (FORMAT binary)`),
     )
     await new Promise<void>((resolve, reject) => {
       // A socket that dies mid-copy rejects through `error`; the deadline is the server's statement_timeout
@@ -234,9 +233,4 @@ function byDay(rows: readonly EventRow[]): Map<number, EventRow[]> {
 
 function tenantIds(rows: readonly EventRow[]): number[] {
   return [...new Set(rows.map((row) => row.tenantId))]
-}
-
-/** @param day days since 1970-01-01 */
-export function isoDay(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10)
 }

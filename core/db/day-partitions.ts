@@ -1,0 +1,121 @@
+import type pg from 'pg'
+import { LIMITS } from '../../contract/limits.ts'
+
+export const DAY_MS = 86_400_000
+
+/**
+ * The days of a table that is partitioned by day: made ahead, made on demand, dropped when expired.
+ * All of it under one advisory lock, so that processes never race. Days count from 1970-01-01, UTC.
+ */
+export interface DayPartitions {
+  /** Makes yesterday's, today's and the coming days' partitions. */
+  makeAhead(): Promise<string[]>
+  /** Resolves when each of these days has its partition. */
+  ensure(days: readonly number[]): Promise<void>
+  /** Drops the days that `mayDrop` agrees to, oldest first. */
+  drop(
+    mayDrop: (day: number, client: pg.PoolClient) => boolean | Promise<boolean>,
+  ): Promise<string[]>
+}
+
+export interface DayPartitionsDeps {
+  pool: pg.Pool
+  table: string
+  /** Storage parameters of each day's table, as in `WITH (…)`. */
+  storage?: string
+  now?: () => number
+}
+
+/** Any number will do as long as nobody else uses it. */
+const LOCK = 0x51_01_ce
+
+export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
+  const { pool, table, storage, now = Date.now } = deps
+  let known = new Set<number>()
+
+  async function make(days: readonly number[]): Promise<string[]> {
+    return locked(pool, async (client) => {
+      const existing = await existingDays(client, table)
+      const missing = days.filter((day) => !existing.has(day))
+      for (const day of missing) await makeDay(client, table, day, storage)
+      known = new Set([...existing, ...missing])
+      return missing.map((day) => dayTable(table, day))
+    })
+  }
+
+  return {
+    async makeAhead() {
+      const today = Math.floor(now() / DAY_MS)
+      return make(Array.from({ length: LIMITS.partitionDaysAhead + 2 }, (_, i) => today - 1 + i))
+    },
+    async ensure(days) {
+      const missing = [...new Set(days)].filter((day) => !known.has(day))
+      if (missing.length > 0) await make(missing)
+    },
+    async drop(mayDrop) {
+      return locked(pool, async (client) => {
+        const dropped: string[] = []
+        for (const day of [...(await existingDays(client, table))].sort((a, b) => a - b)) {
+          if (!(await mayDrop(day, client))) continue
+          await client.query(`DROP TABLE ${dayTable(table, day)}`)
+          known.delete(day)
+          dropped.push(dayTable(table, day))
+        }
+        return dropped
+      })
+    },
+  }
+}
+
+export function dayTable(table: string, day: number): string {
+  return `${table}_${isoDay(day).replaceAll('-', '')}`
+}
+
+export function isoDay(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10)
+}
+
+/** Made beside the parent and attached: writers to other days go on meanwhile. */
+async function makeDay(client: pg.PoolClient, table: string, day: number, storage?: string) {
+  const name = dayTable(table, day)
+  await client.query(
+    `CREATE TABLE ${name} (LIKE ${table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) ${storage ? `WITH (${storage})` : ''}`,
+  )
+  await client.query(
+    `ALTER TABLE ${table} ATTACH PARTITION ${name} FOR VALUES FROM ('${isoDay(day)}') TO ('${isoDay(day + 1)}')`,
+  )
+}
+
+async function existingDays(client: pg.PoolClient, table: string): Promise<Set<number>> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+      WHERE i.inhparent = $1::regclass`,
+    [table],
+  )
+  return new Set(rows.map(({ name }) => dayOf(name)))
+}
+
+function dayOf(name: string): number {
+  const [, year, month, day] = /_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? []
+  return Date.UTC(Number(year), Number(month) - 1, Number(day)) / DAY_MS
+}
+
+/** A drop waits for readers of that day; it gives up after a while and the next round tries again. */
+async function locked<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query(
+      `BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(${LOCK})`,
+    )
+    const result = await work(client)
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    broken = error as Error
+    throw error
+  } finally {
+    // A client that failed goes with its transaction; it is not worth mending.
+    client.release(broken)
+  }
+}

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { murmur2, partitionFor } from './partitioner.ts'
+
+/** From Kafka's own UtilsTest#testMurmur2. */
+const VECTORS: [string, number][] = [
+  ['21', -973932308],
+  ['foobar', -790332482],
+  ['a-little-bit-long-string', -985981536],
+  ['a-little-bit-longer-string', -1486304829],
+  ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
+  ['abc', 479470107],
+]
+
+test.each(VECTORS)('murmur2 of %s is what the Java client says', (key, hash) => {
+  expect(murmur2(Buffer.from(key))).toBe(hash)
+})
+
+test('partitions are never negative and all of them are used', () => {
+  const used = new Set(
+    Array.from({ length: 1_000 }, (_, i) => partitionFor(Buffer.from(`key ${i}`), 6)),
+  )
+  expect([...used].sort()).toEqual([0, 1, 2, 3, 4, 5])
+})
