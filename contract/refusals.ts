@@ -18,6 +18,11 @@ export const REFUSALS = {
     retry: false,
     says: 'The body does not decode as its Content-Encoding says.',
   },
+  BODY_INCOMPLETE: {
+    status: 400,
+    retry: true,
+    says: 'The body broke off before its end.',
+  },
   INVALID_QUERY: { status: 400, retry: false, says: 'A query parameter has no meaning here.' },
   IDEMPOTENCY_KEY_INVALID: {
     status: 400,

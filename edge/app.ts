@@ -1,0 +1,58 @@
+import { Hono } from 'hono'
+import { authenticate } from './authenticate.ts'
+import { claim, type Idempotency } from './claim.ts'
+import type { EdgeEnv } from './context.ts'
+import { cors, preflight } from './cors.ts'
+import { ingest } from './ingest.ts'
+import type { FindKey } from './key-directory.ts'
+import { type Limiter, limit } from './limit.ts'
+import type { Publish } from './publish.ts'
+import { readEvents } from './read-events.ts'
+import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
+import { requestId } from './request-id.ts'
+
+export interface EdgeDeps {
+  findKey: FindKey
+  limiter: Limiter
+  idempotency: Idempotency
+  publish: Publish
+  /** Which edge this is; travels with every record. */
+  nameOf: (request: Request) => string
+  /** Milliseconds since the epoch. */
+  now: () => number
+  report: Report
+}
+
+const INGEST_PATHS = [
+  '/v1/events',
+  '/ingest',
+  '/events',
+  '/api/v1/events',
+  '/api/v1/events/batch',
+] as const
+
+/** The whole edge: a function from Request to Response, the same in every runtime. */
+export function createEdge(deps: EdgeDeps) {
+  const app = new Hono<EdgeEnv>()
+  app.onError(refuse(deps.report))
+  app.notFound(notFound)
+  app.use(cors(), requestId())
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  app.options('/healthz', preflight('GET, HEAD, OPTIONS'))
+  app.all('/healthz', methodNotAllowed('GET, HEAD, OPTIONS'))
+
+  for (const path of INGEST_PATHS) {
+    app.post(
+      path,
+      authenticate(deps.findKey, deps.now), // who is this?
+      readEvents(), // are these events?
+      limit(deps.limiter, deps.now), // may they send this many now?
+      claim(deps.idempotency, deps.now), // have we done this already?
+      ingest(deps), // stamp, publish, 202
+    )
+    app.options(path, preflight('POST, OPTIONS'))
+    app.all(path, methodNotAllowed('POST, OPTIONS'))
+  }
+  return app
+}

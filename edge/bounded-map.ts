@@ -1,0 +1,37 @@
+/** A Map that forgets what was used longest ago when it is full. */
+export class BoundedMap<K, V> {
+  readonly #entries = new Map<K, V>()
+  readonly #max: number
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Counts as a use. */
+  get(key: K): V | undefined {
+    const value = this.#entries.get(key)
+    if (value === undefined) return undefined
+    this.#entries.delete(key)
+    this.#entries.set(key, value)
+    return value
+  }
+
+  set(key: K, value: V): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, value)
+    if (this.#entries.size > this.#max) this.#entries.delete(this.oldest()?.[0] as K)
+  }
+
+  delete(key: K): void {
+    this.#entries.delete(key)
+  }
+
+  /** What would be forgotten first. */
+  oldest(): [K, V] | undefined {
+    return this.#entries.entries().next().value
+  }
+}

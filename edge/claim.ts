@@ -1,0 +1,67 @@
+import { LIMITS } from '../contract/limits.ts'
+import type { EdgeContext, Step } from './context.ts'
+import { Refused } from './refuse.ts'
+
+/**
+ * Who has done what already, by tenant and Idempotency-Key. Two phases: a lease before publishing,
+ * the answer after it; whoever fails gives the lease back.
+ */
+export interface Idempotency {
+  claim(request: IdempotentRequest, now: number): Promise<Claim>
+}
+
+export interface IdempotentRequest {
+  tenant: string
+  key: string
+  /** Of all that decides the outcome: the decoded body and the query. */
+  fingerprint: string
+}
+
+export type Claim =
+  | { is: 'ours'; finish(answer: string, now: number): Promise<void>; release(): Promise<void> }
+  | { is: 'in-flight'; waitMs: number }
+  | { is: 'other-body' }
+  | { is: 'done'; answer: string }
+
+/** Have we done this already? Without an Idempotency-Key nobody asked. */
+export function claim(idempotency: Idempotency, now: () => number): Step {
+  return async (c, next) => {
+    const header = c.req.raw.headers.get('idempotency-key')
+    if (header === null) return next()
+    const key = readIdempotencyKey(header)
+    c.set('idempotencyKey', key)
+    const { tenant } = c.get('key')
+    const fingerprint = await fingerprintOf(c)
+    const found = await idempotency.claim({ tenant, key, fingerprint }, now())
+    if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
+    if (found.is === 'in-flight')
+      throw new Refused('IDEMPOTENCY_IN_FLIGHT', {
+        headers: { 'Retry-After': String(Math.max(1, Math.ceil(found.waitMs / 1000))) },
+      })
+    if (found.is === 'done') {
+      c.header('Idempotency-Replayed', 'true')
+      c.header('Content-Type', 'application/json')
+      return c.body(found.answer, 202)
+    }
+    await next()
+    // Only success is remembered: what was refused may be sent again and is judged anew.
+    const answer = c.get('answer')
+    if (answer !== undefined) await found.finish(answer, now())
+    else await found.release()
+  }
+}
+
+/** Both spellings in use: `"abc"`, as the IETF draft has it, and bare `abc`. They are the same key. */
+export function readIdempotencyKey(header: string): string {
+  const quoted = /^"(.*)"$/s.exec(header.trim())
+  const key = quoted ? (quoted[1] as string).replace(/\\(["\\])/g, '$1') : header.trim()
+  if (key.length > LIMITS.idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
+    throw new Refused('IDEMPOTENCY_KEY_INVALID')
+  return key
+}
+
+async function fingerprintOf(c: EdgeContext): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', c.get('events').bytes)
+  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0'))
+  return `${c.get('historical') ? 'historical ' : ''}${hex.join('')}`
+}

@@ -1,0 +1,43 @@
+import { createEdge } from './app.ts'
+import { createKeyCache } from './key-cache.ts'
+import { createHttpKeyDirectory } from './key-directory.ts'
+import { createMemoryIdempotency } from './memory-idempotency.ts'
+import { createMemoryLimiter } from './memory-limiter.ts'
+import { createKafkaPublisher } from './publish.ts'
+import type { Report } from './refuse.ts'
+
+/** What an edge must be told; the names are the same in every runtime. */
+export interface EdgeSettings {
+  /** Where keys are known and events are taken, e.g. http://127.0.0.1:4000/gateway */
+  GATEWAY_URL: string
+  GATEWAY_USERNAME: string
+  GATEWAY_PASSWORD: string
+  /** Which edge this is; left out, the runtime's own word for the place. */
+  EDGE_NAME?: string
+}
+
+/** The edge with keys asked of the gateway and everything else in this process's memory. */
+export function composeEdge(settings: EdgeSettings, place: (request: Request) => string) {
+  for (const name of ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const)
+    if (!settings[name]) throw new Error(`${name} is not set`)
+  const gateway = {
+    url: settings.GATEWAY_URL.replace(/\/+$/, ''),
+    username: settings.GATEWAY_USERNAME,
+    password: settings.GATEWAY_PASSWORD,
+  }
+  const now = () => Date.now()
+  const { EDGE_NAME: name } = settings
+  return createEdge({
+    findKey: createKeyCache(createHttpKeyDirectory(gateway), now, report),
+    limiter: createMemoryLimiter(),
+    idempotency: createMemoryIdempotency(),
+    publish: createKafkaPublisher(gateway, report),
+    nameOf: name ? () => name : place,
+    now,
+    report,
+  })
+}
+
+/** One line of JSON an entry; what workerd, Deno and Cloudflare's log tail all show. */
+const report: Report = ({ level, ...entry }) =>
+  console[level](JSON.stringify({ level, time: new Date().toISOString(), ...entry }))

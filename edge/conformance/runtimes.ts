@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+import type { StubGateway } from './stub-gateway.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const START_MS_MAX = 20_000
+
+/** The edge as a process of its own, reached over HTTP. */
+export interface RunningEdge {
+  url: string
+  port: number
+  pid: number
+  /** What it wrote to its log so far. */
+  log: () => string
+  stop(): Promise<void>
+}
+
+export type Runtime = 'workerd' | 'deno'
+export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno']
+
+export function startEdge(runtime: Runtime, gateway: StubGateway): Promise<RunningEdge> {
+  return runtime === 'workerd' ? startWorkerd(gateway) : startDeno(gateway)
+}
+
+async function startDeno(gateway: StubGateway): Promise<RunningEdge> {
+  const child = spawn(
+    join(ROOT, 'node_modules/.bin/deno'),
+    ['run', '--cached-only', '--allow-net', '--allow-env', 'edge/deno.ts'],
+    {
+      cwd: ROOT,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        DENO_NO_UPDATE_CHECK: '1',
+        PORT: '0',
+        ...bindings(gateway),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  return running(child, child.stdout as Readable, (line) => /:(\d+)$/.exec(line)?.[1])
+}
+
+/** As `npm start` runs it: bundled, with a generated configuration. */
+async function startWorkerd(gateway: StubGateway): Promise<RunningEdge> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-edge-'))
+  await bundle(folder)
+  await writeFile(join(folder, 'config.capnp'), capnp(bindings(gateway)))
+  const child = spawn(
+    join(ROOT, 'node_modules/.bin/workerd'),
+    ['serve', 'config.capnp', '--control-fd=3'],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+  )
+  child.once('exit', () => void rm(folder, { recursive: true, force: true }))
+  return running(child, child.stdio[3] as Readable, (line) => /"port":(\d+)/.exec(line)?.[1])
+}
+
+export async function bundle(folder: string, entry = 'edge/worker.ts'): Promise<void> {
+  await build({
+    root: ROOT,
+    configFile: false,
+    logLevel: 'warn',
+    build: {
+      outDir: folder,
+      emptyOutDir: false,
+      copyPublicDir: false,
+      minify: false,
+      target: 'es2024',
+      lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => 'edge.js' },
+    },
+  })
+}
+
+function capnp(values: Record<string, string>): string {
+  const list = Object.entries(values)
+    .map(([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`)
+    .join(', ')
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "edge", worker = (
+      modules = [(name = "edge.js", esModule = embed "edge.js")],
+      compatibilityDate = "2026-11-01",
+      bindings = [${list}],
+      globalOutbound = "network",
+    )),
+    (name = "network", network = (allow = ["private", "local"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "edge")],
+);
+`
+}
+
+function bindings({ url, username, password }: StubGateway): Record<string, string> {
+  return {
+    GATEWAY_URL: url,
+    GATEWAY_USERNAME: username,
+    GATEWAY_PASSWORD: password,
+    EDGE_NAME: 'test',
+  }
+}
+
+/** @param portIn finds the port in a line of `source` */
+async function running(
+  child: ChildProcess,
+  source: Readable,
+  portIn: (line: string) => string | undefined,
+): Promise<RunningEdge> {
+  let log = ''
+  const exited = once(child, 'exit')
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      log += chunk
+    })
+  const port = await new Promise<number>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`not up in time: ${log}`)), START_MS_MAX)
+    exited.then(() => reject(new Error(`ended at once: ${log}`)), reject)
+    createInterface({ input: source }).on('line', (line) => {
+      const found = portIn(line)
+      if (!found) return
+      clearTimeout(timer)
+      resolve(Number(found))
+    })
+  }).catch((error: unknown) => {
+    child.kill('SIGKILL')
+    throw error
+  })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    pid: child.pid as number,
+    log: () => log,
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import type { KeyRecord } from '../contract/api-key.ts'
+import type { BatchItem } from '../contract/batch.ts'
+
+/** What the steps hand on to each other while one request is worked on. */
+export interface EdgeEnv {
+  Variables: {
+    requestId: string
+    /** From `authenticate`. */
+    key: KeyRecord
+    /** `?historical=true`, and the key may. */
+    historical: boolean
+    /** From `readEvents`. */
+    events: IncomingEvents
+    /** From `claim`, when the client sent one: bare, without the quotes of the header's other form. */
+    idempotencyKey: string | undefined
+    /** From `ingest`, when events were taken: the body of the 202. */
+    answer: string | undefined
+  }
+}
+
+export interface IncomingEvents {
+  single: boolean
+  items: BatchItem[]
+  /** The decoded body, for the fingerprint of an idempotent request. */
+  bytes: Uint8Array<ArrayBuffer>
+}
+
+export type EdgeContext = Context<EdgeEnv>
+export type Step = MiddlewareHandler<EdgeEnv>

@@ -1,0 +1,86 @@
+import type { BatchItem } from '../contract/batch.ts'
+import type { TrackedEvent } from '../contract/event.ts'
+import { LIMITS } from '../contract/limits.ts'
+import { type FieldError, normalise } from '../contract/normalise.ts'
+import type { DeadReason } from '../contract/record.ts'
+import type { ItemError } from '../contract/refusals.ts'
+
+export interface Judged {
+  accepted: Accepted[]
+  errors: ItemError[]
+  warnings: Warning[]
+}
+
+export interface Accepted {
+  index: number
+  event: TrackedEvent
+  /** The event as JSON. */
+  json: string
+}
+
+/** The event is taken, but the worker will put it among the dead letters: better said now than found later. */
+export interface Warning {
+  index: number
+  code: Extract<DeadReason, 'OCCURRED_AT_IN_FUTURE' | 'OCCURRED_AT_TOO_OLD'>
+  detail: string
+}
+
+export interface JudgedBy {
+  receivedMs: number
+  eventAgeMaxMs: number
+  /** For the event at `index`, when the client chose no id. */
+  eventId: (index: number) => string
+}
+
+/** Which events can be taken, what is wrong with the others. */
+export function judge(items: readonly BatchItem[], by: JudgedBy): Judged {
+  const judged: Judged = { accepted: [], errors: [], warnings: [] }
+  const receivedAt = new Date(by.receivedMs).toISOString()
+  for (const [index, { raw, badNumbers }] of items.entries()) {
+    const read = normalise(raw, { receivedAt, eventId: () => by.eventId(index) })
+    if (!read.ok || badNumbers.length > 0) {
+      const numbers = badNumbers.map(numberError)
+      // The number that was changed explains what the changed one broke.
+      const others = (read.ok ? [] : read.errors).filter(
+        ({ pointer }) => !numbers.some((number) => number.pointer === pointer),
+      )
+      for (const error of [...numbers, ...others]) judged.errors.push({ index, ...error })
+      continue
+    }
+    judged.accepted.push({ index, event: read.event, json: read.json })
+    const warning = warn(read.event.occurred_at, by)
+    if (warning) judged.warnings.push({ index, ...warning })
+  }
+  judged.errors = shorten(judged.errors)
+  return judged
+}
+
+function numberError({ pointer, written }: { pointer: string; written: string }): FieldError {
+  return {
+    pointer,
+    code: 'NUMBER_UNREPRESENTABLE',
+    detail: `${written} is a number that a double cannot hold; send it as a string`,
+  }
+}
+
+/** The same comparison as the worker's, in whole milliseconds. */
+function warn(occurredAt: string, by: JudgedBy): Omit<Warning, 'index'> | undefined {
+  const ageMs = by.receivedMs - Date.parse(occurredAt)
+  if (ageMs < -LIMITS.futureSecondsMax * 1000)
+    return {
+      code: 'OCCURRED_AT_IN_FUTURE',
+      detail: `occurred_at is more than ${LIMITS.futureSecondsMax} s in the future; the event will be found among the dead letters`,
+    }
+  if (ageMs > by.eventAgeMaxMs)
+    return {
+      code: 'OCCURRED_AT_TOO_OLD',
+      detail: `occurred_at is more than ${by.eventAgeMaxMs / 1000} s ago; the event will be found among the dead letters. Keys that may import history send it with ?historical=true`,
+    }
+  return undefined
+}
+
+/** When there are too many to list, the first of each event stays, so that every refused one is told of. */
+function shorten(errors: ItemError[]): ItemError[] {
+  if (errors.length <= LIMITS.errorsListedMax) return errors
+  return errors.filter((error, i) => error.index !== errors[i - 1]?.index)
+}

@@ -1,0 +1,65 @@
+import { type KeyRecord, sha256Hex } from '../contract/api-key.ts'
+import { LIMITS } from '../contract/limits.ts'
+import { BoundedMap } from './bounded-map.ts'
+import type { FindKey, KeyDirectory } from './key-directory.ts'
+import { describe, Refused, type Report } from './refuse.ts'
+
+interface Known {
+  record: KeyRecord
+  sha: string
+  /** When to ask again. */
+  askAt: number
+  /** When to trust it no longer, whether the directory answers or not. */
+  until: number
+}
+
+/**
+ * Remembers what the directory said, yes and no, for a while. A revocation is heard of within
+ * keyCacheFreshMs; while the directory is silent, within keyCacheFreshMs + keyCacheStaleMs.
+ *
+ * Only call it with keys whose checksum is right. "No" has a map of its own, because anyone can make
+ * up keys with a right checksum, and they must not push out the real ones.
+ */
+export function createKeyCache(
+  directory: KeyDirectory,
+  now: () => number,
+  report: Report,
+): FindKey {
+  const known = new BoundedMap<string, Known>(LIMITS.keyCacheEntriesMax)
+  const unknown = new BoundedMap<string, number>(LIMITS.keyCacheEntriesMax)
+
+  return async (apiKey) => {
+    const at = now()
+    const hit = known.get(apiKey)
+    if (hit && at < hit.askAt && at < hit.until) return hit.record
+    const unknownUntil = unknown.get(apiKey)
+    if (unknownUntil !== undefined && at < unknownUntil) return undefined
+    // One request asks; those beside it go on with what is known. (Nobody may wait for another
+    // request's promise in workerd.)
+    if (hit) hit.askAt = at + LIMITS.keyLookupMsMax
+    const sha = hit?.sha ?? (await sha256Hex(apiKey))
+    try {
+      const record = await directory.ask(sha)
+      if (record) {
+        unknown.delete(apiKey)
+        // Counted from before the question: the answer may be as old as that.
+        known.set(apiKey, {
+          record,
+          sha,
+          askAt: at + LIMITS.keyCacheFreshMs,
+          until: at + LIMITS.keyCacheFreshMs + LIMITS.keyCacheStaleMs,
+        })
+      } else {
+        known.delete(apiKey)
+        unknown.set(apiKey, at + LIMITS.keyCacheUnknownMs)
+      }
+      return record
+    } catch (error) {
+      report({ level: 'warn', what: 'the key directory does not answer', error: describe(error) })
+      if (hit && now() < hit.until) return hit.record
+      throw new Refused('KEYS_UNAVAILABLE', {
+        headers: { 'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog) },
+      })
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { type KeyRecord, keyRecord } from '../contract/api-key.ts'
+import { LIMITS } from '../contract/limits.ts'
+
+/** Finds a key whose form and checksum are known to be right. Throws KEYS_UNAVAILABLE when nobody can be asked. */
+export type FindKey = (apiKey: string) => Promise<KeyRecord | undefined>
+
+/** Who knows the truth about keys, by the hex SHA-256 of the key. Rejects when it cannot tell. */
+export interface KeyDirectory {
+  ask(sha256Hex: string): Promise<KeyRecord | undefined>
+}
+
+export interface HttpDirectorySettings {
+  /** Of the gateway, without a slash at its end. */
+  url: string
+  username: string
+  password: string
+}
+
+/** Asks core: `GET {url}/keys/{sha256}`, 200 with a KeyRecord or 404. */
+export function createHttpKeyDirectory(settings: HttpDirectorySettings): KeyDirectory {
+  const headers = { Authorization: `Basic ${btoa(`${settings.username}:${settings.password}`)}` }
+  return {
+    async ask(sha256Hex) {
+      const deadline = new AbortController()
+      const timer = setTimeout(() => deadline.abort(), LIMITS.keyLookupMsMax)
+      try {
+        const response = await fetch(`${settings.url}/keys/${sha256Hex}`, {
+          headers,
+          redirect: 'manual',
+          signal: deadline.signal,
+        })
+        if (response.status === 200) return keyRecord.parse(await response.json())
+        await response.body?.cancel()
+        if (response.status === 404) return undefined
+        throw new Error(`the key directory answered ${response.status}`)
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import type { ExecutionContext } from 'hono'
+import { composeEdge, type EdgeSettings } from './compose.ts'
+
+/** Built with the first request, because bindings come with it; kept while the isolate lives. */
+let edge: ReturnType<typeof composeEdge> | undefined
+
+export default {
+  fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
+    edge ??= composeEdge(env, colo)
+    const answer = edge.fetch(request, env, context)
+    // A client that goes away must not tear a publish apart: its lease would stay behind.
+    if (answer instanceof Promise) context.waitUntil(answer)
+    return answer
+  },
+}
+
+/** Three letters of an airport on Cloudflare; elsewhere there is no `cf`. */
+function colo(request: Request): string {
+  return (request as { cf?: { colo?: string } }).cf?.colo ?? 'workerd'
+}
