@@ -5,6 +5,7 @@ import type { Log, NewRecord, PartitionBounds, Position } from './log.ts'
 import { partitionFor } from './partitioner.ts'
 import { readBatches } from './postgres-reader.ts'
 import { createWakeup } from './postgres-wakeup.ts'
+import { createLogRetention } from './retention.ts'
 
 /**
  * The log for one machine, in Postgres. A run of records is one row (docs/decisions/0003-log-chunks.md);
@@ -13,22 +14,28 @@ import { createWakeup } from './postgres-wakeup.ts'
  */
 export interface PostgresLogDeps {
   url: string
-  /** Told of every failed read; the reader goes on by itself. */
+  /** Told of every failed read and of every failed round of housekeeping; the log goes on by itself. */
   onTrouble?: (error: unknown) => void
+  /** Days that are kept after they were read. */
+  retentionDays?: number
 }
 
 /** How many appends may be under way; the gateway has at most two. */
 const APPENDERS = 2
 const READERS = 3
 const READ_MS_MAX = 10_000
+const HOUSEKEEPING_MS = 3_600_000
 
-export async function createPostgresLog({
-  url,
-  onTrouble = () => {},
-}: PostgresLogDeps): Promise<Log> {
+export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
+  const { url, onTrouble = () => {} } = deps
   const appending = poolFor(url, 'sluice log append', APPENDERS, LIMITS.logAppendMsMax)
   const reading = poolFor(url, 'sluice log read', READERS, READ_MS_MAX)
   const wakeup = createWakeup(url, onTrouble)
+  // The log looks after its own days: an append must never find its day missing.
+  const retention = createLogRetention({ pool: reading, retentionDays: deps.retentionDays })
+  await retention.keep()
+  const housekeeping = setInterval(() => retention.keep().catch(onTrouble), HOUSEKEEPING_MS)
+  housekeeping.unref()
   const partitionCounts = await countPartitions(reading)
   let dealt = 0
 
@@ -87,6 +94,7 @@ export async function createPostgresLog({
     },
 
     async close() {
+      clearInterval(housekeeping)
       await Promise.all([appending.end(), reading.end(), wakeup.close()])
     },
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Ask } from './connection.ts'
-import type { Logger } from './worker.ts'
+import type { Logger } from './lane.ts'
 
 /** Tells the world, through Postgres, that this worker lives; /readyz reads it. Ends when `signal` aborts. */
 export async function beat(

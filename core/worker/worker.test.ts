@@ -29,9 +29,7 @@ afterEach(async () => {
 })
 
 async function start(lanes = 2): Promise<void> {
-  const keeper = createPartitionKeeper({ pool: database.pool })
-  await keeper.keep()
-  const worker = createWorker({ databaseUrl: database.url, log, keeper, logger: quiet, lanes })
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes })
   running = worker.run(stop.signal)
 }
 
