@@ -1,0 +1,101 @@
+import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely'
+import pg from 'pg'
+import type { Schema } from './schema.ts'
+
+export type Database = Kysely<Schema>
+
+export interface DatabaseOptions {
+  /** Connections at most. */
+  max?: number
+  /** No statement runs longer; the client waits two seconds more, for a server that has gone silent. */
+  statementMs?: number
+  /** How long a question may wait for a free connection. */
+  connectMs?: number
+  /** Told of connections that broke while nobody used them. */
+  onBroken?: (error: Error) => void
+}
+
+/**
+ * Questions to Postgres through a bounded pool. `destroy()` ends it.
+ *
+ * Every wait has a deadline, on both sides: `statement_timeout` where the server still answers,
+ * `query_timeout` where it does not. After the second one the connection is thrown away, because a
+ * half-open one would hang whoever gets it next (brianc/node-postgres#3399).
+ */
+export function createDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const { max = 10, statementMs = 10_000, connectMs = 5_000, onBroken = () => {} } = options
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    application_name: 'sluice api',
+    connectionTimeoutMillis: connectMs,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: statementMs,
+    query_timeout: statementMs + 2_000,
+    idle_in_transaction_session_timeout: statementMs,
+    options: '-c timezone=UTC -c datestyle=ISO -c jit=off',
+    types: { getTypeParser: typeParser },
+  })
+  // The pool's handler covers idle clients only; one that breaks while in use emits as well (#3202).
+  pool.on('error', onBroken)
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return new Kysely<Schema>({
+    dialect: new PostgresDialect({
+      pool: {
+        options: pool.options,
+        connect: async () => guarded(await pool.connect()),
+        end: () => pool.end(),
+      },
+    }),
+  })
+}
+
+/** A client that remembers whether it can be trusted with another question. */
+function guarded(client: pg.PoolClient): PostgresPoolClient {
+  let broken = false
+  return {
+    async query(text: string, values: unknown[]) {
+      try {
+        return await client.query(text, values)
+      } catch (error) {
+        broken ||= !survives((error as { code?: unknown }).code)
+        throw error
+      }
+    },
+    release: () => client.release(broken),
+    // Not the overload with a cursor: nothing here streams.
+  } as unknown as PostgresPoolClient
+}
+
+/** A refusal of the server's has an SQLSTATE, a time-out or a cut wire has none; 57P and 08 say that it hangs up. */
+function survives(code: unknown): boolean {
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|EPIPE)/.test(code)
+}
+
+const { builtins } = pg.types
+
+function typeParser(oid: number, format?: 'text' | 'binary') {
+  switch (oid) {
+    case builtins.INT8:
+      return toSafeInteger
+    case builtins.TIMESTAMPTZ:
+      return toRfc3339
+    case builtins.DATE:
+      return (text: string) => text
+    default:
+      return pg.types.getTypeParser(oid, format as 'text')
+  }
+}
+
+/** Counts and offsets fit a double for a long time to come; should one not, an error beats a wrong number. */
+function toSafeInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} does not fit a double exactly`)
+  return value
+}
+
+/** `2026-11-21 09:20:15.12+00` as RFC 3339; the session's time zone is UTC. */
+function toRfc3339(text: string): string {
+  return `${text.slice(0, 10)}T${text.slice(11, -3)}Z`
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+import { createTestDatabase } from '../testing/database.ts'
+
+/** What a column's TypeScript type has to mention, by Postgres type. */
+const SPELLINGS: Record<string, RegExp> = {
+  integer: /number/,
+  smallint: /number/,
+  bigint: /number/,
+  'double precision': /number/,
+  boolean: /boolean/,
+  text: /string|'/,
+  uuid: /string/,
+  date: /Day|string/,
+  'timestamp with time zone': /Time/,
+  bytea: /Buffer/,
+  jsonb: /Record<string, unknown>/,
+  ARRAY: /\[\]/,
+}
+
+interface Column {
+  type: string
+  nullable: boolean
+  /** Whether an INSERT may leave it out. */
+  optional: boolean
+}
+
+test('the kysely types name every table and column of a migrated database, nullability and defaults included', async () => {
+  const database = await createTestDatabase()
+  const { rows } = await database.pool.query<Record<string, string>>(`
+    SELECT c.table_name, c.column_name, c.data_type, c.is_nullable, c.column_default, c.is_identity
+      FROM information_schema.columns c
+      JOIN pg_class k ON k.relname = c.table_name AND k.relnamespace = 'public'::regnamespace
+     WHERE c.table_schema = 'public' AND NOT k.relispartition`)
+  await database.drop()
+
+  const typed = readSchemaTypes()
+  const found = Object.fromEntries(
+    Object.entries(Object.groupBy(rows, (row) => row.table_name as string)).map(
+      ([table, columns]) => [table, columns?.map((row) => row.column_name as string) ?? []],
+    ),
+  )
+  const sorted = (tables: Record<string, string[]>) =>
+    Object.fromEntries(
+      Object.entries(tables)
+        .map(([table, columns]) => [table, columns.sort()] as const)
+        .sort(),
+    )
+  expect(
+    sorted(Object.fromEntries([...typed].map(([table, columns]) => [table, [...columns.keys()]]))),
+  ).toEqual(sorted(found))
+
+  for (const row of rows) {
+    const at = `${row.table_name}.${row.column_name}`
+    const column = typed.get(row.table_name as string)?.get(row.column_name as string) as Column
+    expect.soft(column.type, at).toMatch(SPELLINGS[row.data_type as string] as RegExp)
+    expect.soft(column.nullable, `${at} may be null`).toBe(row.is_nullable === 'YES')
+    const hasDefault = row.column_default !== null || row.is_identity === 'YES'
+    expect.soft(column.optional, `${at} has a default`).toBe(hasDefault)
+  }
+})
+
+/** The interfaces of schema.ts, read as source: kysely's types are gone by the time a test runs. */
+function readSchemaTypes(): Map<string, Map<string, Column>> {
+  const path = new URL('./schema.ts', import.meta.url)
+  const source = ts.createSourceFile(
+    'schema.ts',
+    readFileSync(path, 'utf8'),
+    ts.ScriptTarget.Latest,
+  )
+  const interfaces = new Map<string, ts.InterfaceDeclaration>()
+  source.forEachChild((node) => {
+    if (ts.isInterfaceDeclaration(node)) interfaces.set(node.name.text, node)
+  })
+  const members = (name: string) =>
+    (interfaces.get(name)?.members ?? []).map((member) => {
+      const { name, type } = member as ts.PropertySignature
+      return [name?.getText(source) as string, type?.getText(source) as string] as const
+    })
+  return new Map(
+    members('Schema').map(([table, type]) => [
+      table,
+      new Map(
+        members(type).map(([column, type]) => [
+          column,
+          {
+            type,
+            nullable: / \| null$/.test(type),
+            optional: /^(Generated|GeneratedAlways)<|^TimeWithDefault/.test(type),
+          },
+        ]),
+      ),
+    ]),
+  )
+}

@@ -1,0 +1,165 @@
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { Scope } from '../../contract/api-key.ts'
+
+/** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
+export interface Schema {
+  tenant: TenantTable
+  api_key: ApiKeyTable
+  login_link: LoginLinkTable
+  session: SessionTable
+  log_partition: LogPositionTable
+  log_chunk: LogChunkTable
+  log_position: LogPositionTable
+  event: EventTable
+  series: SeriesTable
+  rollup_quarter: RollupQuarterTable
+  outcome_minute: OutcomeMinuteTable
+  dead_letter: DeadLetterTable
+  watermark: WatermarkTable
+  worker_heartbeat: WorkerHeartbeatTable
+  migration: MigrationTable
+}
+
+/** Read as RFC 3339 in UTC with all digits that Postgres keeps (database.ts), because a Date loses microseconds. */
+export type Time = ColumnType<string, string | Date, string | Date>
+type TimeWithDefault = ColumnType<string, string | Date | undefined, string | Date>
+/** YYYY-MM-DD */
+type Day = ColumnType<string, string, string>
+
+export interface TenantTable {
+  tenant_id: GeneratedAlways<number>
+  slug: string
+  events_per_minute: number | null
+  event_age_max_s: Generated<number>
+  allowed_lateness_s: Generated<number>
+  created_at: TimeWithDefault
+}
+
+export interface ApiKeyTable {
+  key_id: Generated<string>
+  tenant_id: number
+  name: string
+  display_prefix: string
+  key_sha256: Buffer
+  scopes: Scope[]
+  origins: Generated<string[]>
+  events_per_minute: number | null
+  may_import_history: Generated<boolean>
+  expires_at: Time | null
+  revoked_at: Time | null
+  last_used_at: Time | null
+  created_at: TimeWithDefault
+}
+
+export interface LoginLinkTable {
+  token_sha256: Buffer
+  expires_at: Time
+  used_at: Time | null
+}
+
+export interface SessionTable {
+  token_sha256: Buffer
+  created_at: TimeWithDefault
+  expires_at: Time
+}
+
+export interface LogPositionTable {
+  topic: string
+  partition: number
+  next_offset: Generated<number>
+}
+
+export interface LogChunkTable {
+  topic: string
+  partition: number
+  base_offset: number
+  record_count: number
+  appended_at: TimeWithDefault
+  appended_on: Generated<string>
+  body: Buffer
+}
+
+export interface EventTable {
+  tenant_id: number
+  event_id: string
+  received_on: Day
+  received_at: Time
+  occurred_at: Time
+  stored_at: TimeWithDefault
+  name: string
+  client_event_id: string | null
+  actor: string | null
+  session: string | null
+  source: string | null
+  value: number | null
+  properties: Record<string, unknown>
+  context: Record<string, unknown> | null
+  schema_version: string | null
+  key_id: string | null
+  request_id: string | null
+  log_partition: number
+  log_offset: number
+}
+
+export interface SeriesTable {
+  series_id: GeneratedAlways<number>
+  tenant_id: number
+  metric: string
+  created_at: TimeWithDefault
+}
+
+export interface RollupQuarterTable {
+  tenant_id: number
+  series_id: number
+  bucket: Time
+  count: number
+  value_count: number
+  sum: number
+  min: number | null
+  max: number | null
+  late_count: number
+  revised_at: Time | null
+}
+
+export interface OutcomeMinuteTable {
+  tenant_id: number
+  minute: Time
+  stored: Generated<number>
+  duplicate: Generated<number>
+  dead: Generated<number>
+}
+
+export interface DeadLetterTable {
+  dead_letter_id: GeneratedAlways<number>
+  tenant_id: number | null
+  reason: string
+  detail: string
+  fingerprint: string
+  original: Buffer
+  topic: string
+  partition: number
+  log_offset: number
+  request_id: string | null
+  received_at: Time
+  dead_at: TimeWithDefault
+  state: Generated<'open' | 'replayed' | 'discarded'>
+}
+
+export interface WatermarkTable {
+  tenant_id: number
+  partition: number
+  highest_at: Time
+}
+
+export interface WorkerHeartbeatTable {
+  worker_id: string
+  started_at: TimeWithDefault
+  beat_at: TimeWithDefault
+}
+
+export interface MigrationTable {
+  number: number
+  name: string
+  sha256: string
+  applied_at: TimeWithDefault
+}
