@@ -1,0 +1,85 @@
+import { sql } from 'kysely'
+import type { KeyKind, KeyRecord } from '../../contract/api-key.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import type { Database } from '../db/database.ts'
+
+/** A key as it stands in Postgres; tenantId and lateness are ours, the record is the edge's too. */
+export interface KnownKey {
+  tenantId: number
+  allowedLatenessS: number
+  record: KeyRecord
+}
+
+/**
+ * What the edge knows of a key. Revoked and expired keys are known as well: their record says so.
+ * @param sha256Hex 64 lower-case hexadecimal digits
+ */
+export async function keyRecord(db: Database, sha256Hex: string): Promise<KeyRecord | undefined> {
+  return (await findKey(db, sha256Hex))?.record
+}
+
+export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey | undefined> {
+  if (!/^[0-9a-f]{64}$/.test(sha256Hex)) return undefined
+  const row = await db
+    .selectFrom('api_key')
+    .innerJoin('tenant', 'tenant.tenant_id', 'api_key.tenant_id')
+    .selectAll('api_key')
+    .select([
+      'tenant.slug',
+      'tenant.event_age_max_s',
+      'tenant.allowed_lateness_s',
+      'tenant.events_per_minute as tenant_events_per_minute',
+    ])
+    .where('key_sha256', '=', Buffer.from(sha256Hex, 'hex'))
+    .executeTakeFirst()
+  return (
+    row && {
+      tenantId: row.tenant_id,
+      allowedLatenessS: row.allowed_lateness_s,
+      record: {
+        key_id: row.key_id,
+        tenant: row.slug,
+        kind: row.display_prefix.slice(4, 7) as KeyKind,
+        scopes: row.scopes,
+        origins: row.origins,
+        key_events_per_minute: row.events_per_minute ?? LIMITS.keyEventsPerMinuteDefault,
+        tenant_events_per_minute:
+          row.tenant_events_per_minute ?? LIMITS.tenantEventsPerMinuteDefault,
+        may_import_history: row.may_import_history,
+        event_age_max_s: row.event_age_max_s,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+      },
+    }
+  )
+}
+
+/** Neither revoked nor past its time. */
+export function isGood(record: KeyRecord, now = Date.now()): boolean {
+  return (
+    record.revoked_at === null &&
+    (record.expires_at === null || Date.parse(record.expires_at) > now)
+  )
+}
+
+const NOTED_EVERY_MS = 60_000
+const NOTED_KEYS_MAX = 10_000
+
+/** Notes in api_key.last_used_at that a key was used, at most once a minute for each. Never fails. */
+export function createKeyUse(db: Database, now = Date.now): (keyId: string) => Promise<void> {
+  const notedAt = new Map<string, number>()
+  return async (keyId) => {
+    if (now() - (notedAt.get(keyId) ?? Number.NEGATIVE_INFINITY) < NOTED_EVERY_MS) return
+    // The longest-known one leaves: at worst it is noted once more within its minute.
+    if (notedAt.size >= NOTED_KEYS_MAX) notedAt.delete(notedAt.keys().next().value as string)
+    notedAt.delete(keyId)
+    notedAt.set(keyId, now())
+    await db
+      .updateTable('api_key')
+      .set({ last_used_at: sql<string>`now()` })
+      .where('key_id', '=', keyId)
+      .execute()
+      // Whoever asked gets an answer all the same; the next use notes it again.
+      .catch(() => notedAt.delete(keyId))
+  }
+}

@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { keyRecord as keyRecordSchema, looksLikeApiKey } from '../../contract/api-key.ts'
+import { createDatabase, type Database } from '../db/database.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createKeyUse, isGood, keyRecord } from './directory.ts'
+import { createKey, listKeys, revokeKey } from './keys.ts'
+import { endSession, mintLoginLink, redeemLoginLink, sessionIsGood } from './sessions.ts'
+import { createTenant, listTenants } from './tenants.ts'
+
+let database: TestDatabase
+let db: Database
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url)
+  await createTenant(db, { tenant: 'default' })
+})
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+})
+
+const hashOf = (key: string) => createHash('sha256').update(key).digest('hex')
+
+describe('keys', () => {
+  test('a new key is found by its hash, with the default limits, and is itself nowhere in the database', async () => {
+    const { key, keyId, displayPrefix } = await createKey(db, {
+      tenant: 'default',
+      name: 'shop',
+      scopes: ['ingest', 'read'],
+    })
+    expect(looksLikeApiKey(key)).toBe(true)
+    expect(displayPrefix).toBe(key.slice(0, 12))
+    const record = await keyRecord(db, hashOf(key))
+    expect(record).toEqual({
+      key_id: keyId,
+      tenant: 'default',
+      kind: 'sec',
+      scopes: ['ingest', 'read'],
+      origins: [],
+      key_events_per_minute: 100,
+      tenant_events_per_minute: 300,
+      may_import_history: false,
+      event_age_max_s: 2_592_000,
+      expires_at: null,
+      revoked_at: null,
+    })
+    expect(keyRecordSchema.parse(record)).toEqual(record)
+    const { rows } = await database.pool.query('SELECT api_key::text AS row FROM api_key')
+    expect(JSON.stringify(rows)).not.toContain(key)
+    expect(JSON.stringify(await listKeys(db))).not.toContain(key)
+  })
+
+  test('a key carries what it was made with', async () => {
+    await createTenant(db, { tenant: 'busy', eventsPerMinute: 5_000, eventAgeMaxS: 60 })
+    const { key } = await createKey(db, {
+      tenant: 'busy',
+      name: 'page',
+      kind: 'pub',
+      scopes: ['ingest'],
+      origins: ['https://shop.example'],
+      eventsPerMinute: 7,
+      mayImportHistory: true,
+      expiresAt: new Date('2030-01-01T00:00:00Z'),
+    })
+    expect(key).toMatch(/^slc_pub_/)
+    expect(await keyRecord(db, hashOf(key))).toMatchObject({
+      tenant: 'busy',
+      kind: 'pub',
+      origins: ['https://shop.example'],
+      key_events_per_minute: 7,
+      tenant_events_per_minute: 5_000,
+      may_import_history: true,
+      event_age_max_s: 60,
+      expires_at: '2030-01-01T00:00:00Z',
+    })
+  })
+
+  test('keys that could not be kept safe, or belong to nobody, are not made', async () => {
+    const wanted = { tenant: 'default', name: 'x', scopes: ['ingest'] as const }
+    await expect(createKey(db, { ...wanted, tenant: 'nobody' })).rejects.toThrow(
+      'There is no tenant "nobody".',
+    )
+    await expect(createKey(db, { ...wanted, kind: 'pub', scopes: ['read'] })).rejects.toThrow(
+      'public key',
+    )
+    await expect(createKey(db, { ...wanted, kind: 'sec', scopes: ['admin'] })).rejects.toThrow(
+      'kind adm',
+    )
+    await expect(createKey(db, { ...wanted, scopes: [] })).rejects.toThrow('at least one scope')
+  })
+
+  test('a revoked key says since when, is revoked by id, prefix or itself, and stays so', async () => {
+    const made = await createKey(db, { tenant: 'default', name: 'old', scopes: ['read'] })
+    const first = await revokeKey(db, made.displayPrefix)
+    expect(first).toMatchObject({ keyId: made.keyId, revokedAt: expect.stringMatching(/Z$/) })
+    const record = await keyRecord(db, hashOf(made.key))
+    expect(record?.revoked_at).toBe(first.revokedAt)
+    expect(record && isGood(record)).toBe(false)
+    for (const which of [made.keyId, made.keyId.toUpperCase(), made.key])
+      expect((await revokeKey(db, which)).revokedAt).toBe(first.revokedAt)
+    await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('no such key')
+  })
+
+  test('an expired key is not good, one hour before it is', () => {
+    const record = { revoked_at: null, expires_at: '2026-11-21T10:00:00Z' }
+    const at = (time: string) => isGood(record as never, Date.parse(time))
+    expect([at('2026-11-21T09:00:00Z'), at('2026-11-21T10:00:00Z')]).toEqual([true, false])
+  })
+
+  test('unknown hashes and things that are no hash are unknown', async () => {
+    for (const hash of [hashOf('no such key'), '', "'; DROP TABLE api_key; --", 'A'.repeat(64)])
+      expect(await keyRecord(db, hash)).toBeUndefined()
+  })
+
+  test('the last use of a key is written once a minute', async () => {
+    const { keyId } = await createKey(db, { tenant: 'default', name: 'used', scopes: ['read'] })
+    let now = 0
+    const use = createKeyUse(db, () => now)
+    const lastUsed = async () => (await listKeys(db)).find((key) => key.keyId === keyId)?.lastUsedAt
+    await use(keyId)
+    const first = await lastUsed()
+    expect(first).not.toBeNull()
+    now = 59_999
+    await use(keyId)
+    expect(await lastUsed()).toBe(first)
+    now = 60_000
+    await use(keyId)
+    expect(await lastUsed()).not.toBe(first)
+  })
+})
+
+describe('tenants', () => {
+  test('a tenant is made once, and its name is one that fits into a URL', async () => {
+    expect(await createTenant(db, { tenant: 'once', allowedLatenessS: 5 })).toBe(true)
+    expect(await createTenant(db, { tenant: 'once', allowedLatenessS: 6 })).toBe(false)
+    expect(await listTenants(db)).toContainEqual(
+      expect.objectContaining({ tenant: 'once', allowedLatenessS: 5, eventsPerMinute: null }),
+    )
+    for (const tenant of ['', '-a', 'A', 'a b', 'ä', 'a'.repeat(64)])
+      await expect(createTenant(db, { tenant })).rejects.toThrow('cannot name a tenant')
+  })
+})
+
+describe('signing in', () => {
+  test('a link signs in once, even when it is followed many times at once', async () => {
+    const link = await mintLoginLink(db)
+    const tokens = await Promise.all(Array.from({ length: 8 }, () => redeemLoginLink(db, link)))
+    const token = tokens.find((each) => each !== undefined) as string
+    expect(tokens.filter((each) => each !== undefined)).toHaveLength(1)
+    expect(await sessionIsGood(db, token)).toBe(true)
+    expect(await redeemLoginLink(db, link)).toBeUndefined()
+    await endSession(db, token)
+    expect(await sessionIsGood(db, token)).toBe(false)
+  })
+
+  test('a link is good for ten minutes, a session for thirty days, and neither is stored as it is', async () => {
+    const link = await mintLoginLink(db)
+    const { rows } = await database.pool.query(
+      'SELECT extract(epoch FROM expires_at - now())::int AS s, login_link::text AS row FROM login_link ORDER BY expires_at DESC LIMIT 1',
+    )
+    expect(rows[0].s).toBeGreaterThan(590)
+    expect(rows[0].s).toBeLessThanOrEqual(600)
+    expect(rows[0].row).not.toContain(link)
+    await database.pool.query("UPDATE login_link SET expires_at = now() - interval '1 s'")
+    expect(await redeemLoginLink(db, link)).toBeUndefined()
+
+    const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
+    await database.pool.query("UPDATE session SET expires_at = now() - interval '1 s'")
+    expect(await sessionIsGood(db, token)).toBe(false)
+  })
+
+  test('sessions do not pile up', async () => {
+    await database.pool.query(
+      `INSERT INTO session (token_sha256, expires_at, created_at)
+       SELECT sha256(i::text::bytea), now() + interval '1 day', now() - interval '1 h' FROM generate_series(1, 500) i`,
+    )
+    const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
+    const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM session')
+    expect(rows[0].n).toBeLessThanOrEqual(100)
+    expect(await sessionIsGood(db, token)).toBe(true)
+  })
+})
