@@ -34,17 +34,13 @@ export function readBatch(text: string): ReadBatch {
       code: 'BATCH_TOO_LARGE',
       detail: `The batch holds ${list.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
     }
-  const items: BatchItem[] = list.map((raw) => ({ raw, badNumbers: [] }))
+  const items = list.map((raw) => ({ raw, badNumbers: [] as BadNumber[] }))
   const before = wrapped ? '/events/' : '/'
   for (const { pointer, written } of badNumbers) {
     if (!pointer.startsWith(before)) continue
     const [index = ''] = pointer.slice(before.length).split('/', 1)
     const item = items[Number(index)]
-    if (item)
-      item.badNumbers = [
-        ...item.badNumbers,
-        { pointer: pointer.slice(before.length + index.length), written },
-      ]
+    item?.badNumbers.push({ pointer: pointer.slice(before.length + index.length), written })
   }
   return { ok: true, single: false, items }
 }

@@ -34,8 +34,8 @@ export const LIMITS = {
   keyCacheEntriesMax: 10_000,
   keyCacheFreshMs: 15_000,
   keyCacheUnknownMs: 10_000,
-  /** Without the directory a known key is good for this long: with freshMs the 60 s of a revocation. */
-  keyCacheStaleMs: 45_000,
+  /** Without the directory a known key is good for this much longer; fresh, stale and a look-up stay below the 60 s of a revocation. */
+  keyCacheStaleMs: 40_000,
   keyLookupMsMax: 1_000,
   limiterEntriesMax: 50_000,
   idempotencyEntriesMax: 50_000,

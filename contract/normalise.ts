@@ -87,6 +87,7 @@ export function normalise(raw: unknown, missing: Missing): Normalised {
 
   const budget = { keys: LIMITS.propertiesKeysMax }
   const rest: Record<string, unknown> = {}
+  const twice: string[] = []
   let restCount = 0
   for (const key of Object.keys(sent)) {
     if (taken.has(key)) continue
@@ -97,19 +98,23 @@ export function normalise(raw: unknown, missing: Missing): Normalised {
     }
     rest[key] = sent[key]
     restCount++
-    if (given && Object.hasOwn(given.value, key) && !same(given.value[key], sent[key]))
-      refuse(
-        key,
-        'PROPERTY_CONFLICT',
-        `is sent twice with different values: here and in ${given.key}`,
-      )
+    if (given && Object.hasOwn(given.value, key)) twice.push(key)
   }
-  for (const found of [
+  const unstorable = [
     restCount > 0 && findUnstorable(rest, [], budget),
     given && findUnstorable(given.value, [given.key], budget),
     context && findUnstorable(context.value, [context.key], budget),
-  ])
-    if (found) errors.push(found)
+  ].filter((found) => found !== undefined && found !== false)
+  errors.push(...unstorable)
+  // Only what is known to be of bounded depth can be compared without running out of stack.
+  if (given && unstorable.length === 0)
+    for (const key of twice)
+      if (!same(given.value[key], sent[key]))
+        refuse(
+          key,
+          'PROPERTY_CONFLICT',
+          `is sent twice with different values: here and in ${given.key}`,
+        )
 
   if (errors.length > 0 || name === undefined) return { ok: false, errors }
   const event: TrackedEvent = {

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import { LIMITS } from './limits.ts'
+
+it('one full client batch always fits one append and one read, so a batch is never split', () => {
+  expect(LIMITS.logAppendRecordsMax).toBeGreaterThanOrEqual(LIMITS.batchEventsMax)
+  expect(LIMITS.gatewayBatchRecordsMax).toBeGreaterThanOrEqual(LIMITS.batchEventsMax)
+  expect(LIMITS.logBatchRecordsMax).toBeGreaterThanOrEqual(LIMITS.batchEventsMax)
+  expect(LIMITS.logAppendRecordsMax).toBeGreaterThanOrEqual(LIMITS.gatewayBatchRecordsMax)
+})
+
+it('one event of full size fits a body, a gateway batch and the gateway queue', () => {
+  expect(LIMITS.bodyBytesMax).toBeGreaterThan(LIMITS.eventBytesMax)
+  expect(LIMITS.gatewayBatchBytesMax).toBeGreaterThan(2 * LIMITS.eventBytesMax)
+  expect(LIMITS.gatewayQueueBytesMax).toBeGreaterThan(8 * LIMITS.gatewayBatchBytesMax)
+})
+
+it('a revoked key is refused everywhere within 60 s, even while nobody can be asked', () => {
+  const { keyCacheFreshMs, keyCacheStaleMs, keyCacheUnknownMs, keyLookupMsMax } = LIMITS
+  expect(keyCacheFreshMs + keyCacheStaleMs + keyLookupMsMax).toBeLessThan(60_000)
+  expect(keyCacheUnknownMs).toBeLessThan(60_000)
+})
+
+it('whoever waits for another hears its reason before giving up', () => {
+  expect(LIMITS.logAppendMsMax).toBeLessThan(LIMITS.gatewayProduceMsMax)
+  expect(LIMITS.gatewayProduceMsMax).toBeLessThan(LIMITS.publishMsMax)
+})
+
+it('a lease outlives the publishing that it stands for, a stored answer a client that retries', () => {
+  expect(LIMITS.idempotencyLeaseMs).toBeGreaterThan(2 * LIMITS.publishMsMax)
+  expect(LIMITS.idempotencyResultMs).toBeGreaterThan(LIMITS.idempotencyLeaseMs)
+})
+
+it('no sum of values can overflow a double', () => {
+  expect(Number.isFinite(LIMITS.valueMax * 1e17)).toBe(true)
+})
+
+it('a stored value keeps longer than the days in which it may come again', () => {
+  expect(LIMITS.rawRetentionDaysDefault).toBeGreaterThan(LIMITS.dedupeDays)
+  expect(LIMITS.logRetentionDaysDefault).toBeGreaterThan(LIMITS.dedupeDays)
+})
+
+it('a refusal lists the fault of every event of a full batch', () => {
+  expect(LIMITS.errorsListedMax).toBeGreaterThanOrEqual(LIMITS.batchEventsMax)
+})

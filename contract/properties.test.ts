@@ -1,0 +1,165 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { readBatch } from './batch.ts'
+import { findBadNumbers, parseJson } from './json.ts'
+import { normalise } from './normalise.ts'
+import { decodeRecord, encodeRecord } from './record.ts'
+import { readTime } from './time.ts'
+import { isUuid, uuidV7 } from './uuid.ts'
+
+const missing = { receivedAt: '2026-11-21T09:00:00.123Z', eventId: () => 'made' }
+const stamp = {
+  v: 1,
+  tenant: 'acme',
+  key: 'k1',
+  request_id: 'r1',
+  received_at: missing.receivedAt,
+  edge: 'test',
+} as const
+
+const field = fc.constantFrom(
+  ...['event', 'name', 'event_type', 'event_id', 'user_id', 'actor', 'session', 'source', 'value'],
+  ...['timestamp', 'properties', 'payload', 'metadata', 'context', 'schema_version', 'x', 'page'],
+)
+const anything = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }) as fc.Arbitrary<unknown>
+const likely = fc.oneof(
+  anything,
+  fc.string({ unit: 'grapheme', maxLength: 300 }),
+  fc.dictionary(fc.string(), anything),
+  fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+  fc.maxSafeInteger(),
+)
+const sent = fc
+  .tuple(fc.dictionary(field, likely), fc.boolean())
+  .map(([fields, named]) => (named ? { ...fields, event: 'e' } : fields))
+
+it('whatever the edge takes, the worker reads back the same', () => {
+  let taken = 0
+  fc.assert(
+    fc.property(sent, (raw) => {
+      const read = normalise(raw, missing)
+      if (!read.ok) return
+      taken++
+      const decoded = decodeRecord(encodeRecord(stamp, read.json))
+      expect(decoded).toEqual({ ok: true, record: { ...stamp, event: JSON.parse(read.json) } })
+    }),
+    { numRuns: 2_000 },
+  )
+  // Else it would prove nothing.
+  expect(taken).toBeGreaterThan(100)
+})
+
+it('an event in its canonical form is left as it is', () => {
+  fc.assert(
+    fc.property(sent, (raw) => {
+      const read = normalise(raw, missing)
+      if (read.ok)
+        expect(normalise(JSON.parse(read.json), missing)).toMatchObject({ json: read.json })
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+it('no text makes the reader of bodies throw, and what it refuses JSON.parse refuses too', () => {
+  const text = fc.oneof(
+    fc.json({ stringUnit: 'binary' }),
+    fc.string({ unit: fc.constantFrom(...'{}[]",:0123456789eE.-+ \\untf') }),
+  )
+  fc.assert(
+    fc.property(text, (body) => {
+      const batch = readBatch(body)
+      const parses = canParse(body)
+      if (!parses) expect(batch).toMatchObject({ ok: false, code: 'INVALID_JSON' })
+      else if (!batch.ok) expect(['BATCH_EMPTY', 'BATCH_TOO_LARGE']).toContain(batch.code)
+      else for (const { raw } of batch.items) normalise(raw, missing)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+it('a whole number is named exactly when it would be written out as another', () => {
+  const whole = fc
+    .tuple(fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n }), fc.nat(310))
+    .chain(([digits, zeros]) => fc.constantFrom(digits, digits * 10n ** BigInt(zeros)))
+  fc.assert(
+    fc.property(whole, (whole) => {
+      const written = `${whole}`
+      const again = JSON.stringify(Number(written))
+      const kept = again !== 'null' && numeric(again) === whole
+      const parsed = parseJson(`{"a":[${written}]}`)
+      expect(parsed.ok && parsed.badNumbers.map((bad) => bad.pointer)).toEqual(kept ? [] : ['/a/0'])
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+it('the quick look at numbers misses none that the walk would find', () => {
+  const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 340 })
+  const number = fc
+    .tuple(
+      fc.constantFrom('', '-'),
+      digits,
+      fc.option(digits),
+      fc.option(fc.integer({ min: -400, max: 400 })),
+    )
+    .map(([sign, whole, fraction, exponent]) =>
+      [
+        sign,
+        whole.replace(/^0+(?=\d)/, ''),
+        fraction && `.${fraction}`,
+        exponent && `e${exponent}`,
+      ].join(''),
+    )
+  const small = fc
+    .tuple(fc.integer({ min: 0, max: 330 }), fc.integer({ min: -120, max: 9 }))
+    .map(([zeros, exponent]) => `0.${'0'.repeat(zeros)}1e${exponent}`)
+  fc.assert(
+    fc.property(fc.oneof(number, small), (written) => {
+      const text = `{"a": ${written}}`
+      const parsed = parseJson(text)
+      expect(parsed.ok && parsed.badNumbers).toEqual(findBadNumbers(text))
+    }),
+    { numRuns: 5_000 },
+  )
+})
+
+it('a time is spelt once: what was spelt is read as itself, and means the same moment', () => {
+  fc.assert(
+    fc.property(
+      fc.date({ noInvalidDate: true, min: new Date(-62e12), max: new Date(9e12) }),
+      (date) => {
+        const iso = date.toISOString()
+        expect(readTime(iso)).toEqual({ ok: true, time: iso })
+        const epoch = readTime(date.getTime() * 1000)
+        if (Math.abs(date.getTime()) >= 1e11)
+          expect(epoch.ok && Date.parse(epoch.time)).toBe(date.getTime())
+      },
+    ),
+  )
+})
+
+it('ids made in the order of time sort in the order of time', () => {
+  fc.assert(
+    fc.property(fc.nat(2 ** 47), fc.nat(2 ** 47), (a, b) => {
+      const [first, second] = [uuidV7(Math.min(a, b)), uuidV7(Math.max(a, b))]
+      expect(isUuid(first) && isUuid(second)).toBe(true)
+      if (a !== b) expect(first < second).toBe(true)
+    }),
+  )
+})
+
+/** As Postgres' numeric reads it: `1.5e+3` is 1500. */
+function numeric(json: string): bigint {
+  const [digits = '', exponent = '0'] = json.split('e')
+  const [whole = '', fraction = ''] = digits.split('.')
+  return BigInt(whole + fraction) * 10n ** BigInt(Number(exponent) - fraction.length)
+}
+
+function canParse(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

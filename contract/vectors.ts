@@ -1,0 +1,501 @@
+/**
+ * Golden vectors: what the contract's code must give, letter by letter, in every runtime
+ * (`replay.ts` compares). Written by hand or with other tools than this code: the ids and sums come
+ * from Python's uuid, zlib and hashlib. Data only.
+ */
+import type { DeadReason } from './record.ts'
+import type { ItemErrorCode, RefusalCode } from './refusals.ts'
+
+/** Stands for "now" wherever a time is missing. */
+export const RECEIVED_AT = '2026-11-21T09:00:00.123Z'
+
+export interface BatchVector {
+  says: string
+  body: string
+  /** One of these two. */
+  refused?: RefusalCode
+  events?: EventVector[]
+  single?: true
+}
+
+/** The canonical event as JSON, with `made-<index>` for an id that the client left out; or what is wrong and where. */
+export type EventVector = string | [pointer: string, code: ItemErrorCode][]
+
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+const keys = (count: number) => Array.from({ length: count }, (_, i) => `"k${i}":${i}`).join(',')
+/** `{"name":"a", …}` with `more` in the middle. */
+const with_ = (more: string) => `{"name":"a",${more}}`
+const event = (more: string, id = 'made-0', at = RECEIVED_AT) =>
+  `{"event_id":"${id}","name":"a","occurred_at":"${at}",${more}}`
+const wrong = (says: string, body: string, pointer: string, code: ItemErrorCode): BatchVector => ({
+  says,
+  body,
+  single: true,
+  events: [[[pointer, code]]],
+})
+const right = (says: string, body: string, json: string): BatchVector => ({
+  says,
+  body,
+  single: true,
+  events: [json],
+})
+
+export const BATCHES: readonly BatchVector[] = [
+  // The four classic envelopes
+  right(
+    'unknown top-level fields become properties',
+    '{"event":"page_view","user_id":"u123","page":"/pricing","timestamp":1705945000}',
+    '{"event_id":"made-0","name":"page_view","occurred_at":"2024-01-22T17:36:40Z","actor":"u123","properties":{"page":"/pricing"}}',
+  ),
+  right(
+    'event_id, event_type, schema_version, occurred_at, payload',
+    '{"event_id":"E-1","event_type":"signup","schema_version":2,"occurred_at":"2026-11-21T10:00:00+01:00","payload":{"plan":"pro"}}',
+    '{"event_id":"E-1","name":"signup","occurred_at":"2026-11-21T09:00:00Z","properties":{"plan":"pro"},"schema_version":"2"}',
+  ),
+  right(
+    'event_type, source, timestamp, payload, metadata',
+    '{"event_type":"order","source":"shop","timestamp":1705945000123,"payload":{"sum":9.5},"metadata":{"ip":"::1"}}',
+    '{"event_id":"made-0","name":"order","occurred_at":"2024-01-22T17:36:40.123Z","source":"shop","properties":{"sum":9.5},"context":{"ip":"::1"}}',
+  ),
+  right(
+    'event_name, user_id, session_id, project_id, properties, timestamp',
+    '{"event_name":"click","user_id":7,"session_id":"s","project_id":"p","properties":{"x":1},"timestamp":1705945000123456}',
+    '{"event_id":"made-0","name":"click","occurred_at":"2024-01-22T17:36:40.123456Z","actor":"7","session":"s","properties":{"project_id":"p","x":1}}',
+  ),
+  // Shapes of a body
+  {
+    says: 'an array is a batch',
+    body: '[{"name":"a"},{"name":"b","event_id":"x"}]',
+    events: [
+      `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+      `{"event_id":"x","name":"b","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+    ],
+  },
+  {
+    says: '{"events":[…]} is a batch, and each event stands for itself',
+    body: '{"events":[{"name":"a"},5,{"nam":"b"}]}',
+    events: [
+      `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+      [['', 'EVENT_NOT_OBJECT']],
+      [['/name', 'NAME_MISSING']],
+    ],
+  },
+  right(
+    'an object that has a name is one event, whatever else it has',
+    '{"name":"a","events":[1]}',
+    event('"properties":{"events":[1]}'),
+  ),
+  { says: 'an empty array holds no event', body: '[]', refused: 'BATCH_EMPTY' },
+  { says: 'an empty events list holds no event', body: '{"events":[]}', refused: 'BATCH_EMPTY' },
+  {
+    says: '1,001 events are too many',
+    body: `[${Array(1001).fill('{}').join(',')}]`,
+    refused: 'BATCH_TOO_LARGE',
+  },
+  { says: 'an empty body is no JSON', body: '', refused: 'INVALID_JSON' },
+  { says: 'half an object is no JSON', body: '{"name":"a"', refused: 'INVALID_JSON' },
+  { says: 'a trailing comma is no JSON', body: '{"name":"a",}', refused: 'INVALID_JSON' },
+  { says: 'NaN is no JSON', body: with_('"value":NaN'), refused: 'INVALID_JSON' },
+  { says: 'two values are no JSON', body: '{"name":"a"}{"name":"b"}', refused: 'INVALID_JSON' },
+  wrong('null is no event', 'null', '', 'EVENT_NOT_OBJECT'),
+  wrong('a string is no event', '"a"', '', 'EVENT_NOT_OBJECT'),
+  // Numbers that JSON.parse would change
+  wrong(
+    'a whole number beyond 2^53 that a double changes is named',
+    with_('"properties":{"id":9007199254740993}'),
+    '/properties/id',
+    'NUMBER_UNREPRESENTABLE',
+  ),
+  wrong(
+    '2^60 is a double, but would be written out with other digits',
+    with_('"x":1152921504606846976'),
+    '/x',
+    'NUMBER_UNREPRESENTABLE',
+  ),
+  right(
+    'what a double is written out as is taken',
+    with_('"x":1152921504606847000,"y":-1250000000000000000000000000000'),
+    event('"properties":{"x":1152921504606847000,"y":-1.25e+30}'),
+  ),
+  right(
+    'a large whole number that a double keeps is taken',
+    with_('"id":9007199254740994,"big":100000000000000000000'),
+    event('"properties":{"id":9007199254740994,"big":100000000000000000000}'),
+  ),
+  wrong('1e400 is named', with_('"value":1e400'), '/value', 'NUMBER_UNREPRESENTABLE'),
+  wrong('-1e400 is named', with_('"x":[0,-1e400]'), '/x/1', 'NUMBER_UNREPRESENTABLE'),
+  wrong('1e-400 would become 0', with_('"x":1e-400'), '/x', 'NUMBER_UNREPRESENTABLE'),
+  wrong(
+    'a long fraction with a short exponent would become 0',
+    with_(`"x":0.${'0'.repeat(250)}1e-99`),
+    '/x',
+    'NUMBER_UNREPRESENTABLE',
+  ),
+  right('zero may be written at length', with_('"x":0e-999'), event('"properties":{"x":0}')),
+  right(
+    'a number within a string is a string',
+    with_('"x":"9007199254740993, 1e400"'),
+    event('"properties":{"x":"9007199254740993, 1e400"}'),
+  ),
+  {
+    says: 'in a batch the pointer starts at the event',
+    body: '{"events":[{"name":"a"},{"name":"b","p":{"a/b~c":[1e999]}}]}',
+    events: [
+      `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+      [['/p/a~1b~0c/0', 'NUMBER_UNREPRESENTABLE']],
+    ],
+  },
+  {
+    says: 'however many numbers one event spoils, those of the next are found',
+    body: `[{"name":"a","p":{${Array.from({ length: 999 }, (_, i) => `"k${i}":1e400`).join(',')}}},{"name":"b","p":9007199254740993}]`,
+    events: [
+      Array.from({ length: 999 }, (_, i) => [`/p/k${i}`, 'NUMBER_UNREPRESENTABLE'] as const).map(
+        ([pointer, code]) => [pointer, code],
+      ),
+      [['/p', 'NUMBER_UNREPRESENTABLE']],
+    ],
+  },
+  {
+    says: 'ten thousand spoilt numbers are too many to name',
+    body: `{"name":"a","p":[${Array(10_000).fill('1e400').join(',')}]}`,
+    refused: 'INVALID_JSON',
+  },
+  // Text that cannot be stored
+  wrong('NUL in a value', with_(String.raw`"p":{"x":"a\u0000b"}`), '/p/x', 'STRING_UNSTORABLE'),
+  wrong('NUL in a key', with_(String.raw`"p":{"a\u0000b":1}`), '/p/a\u0000b', 'STRING_UNSTORABLE'),
+  wrong('NUL in the name', String.raw`{"name":"a\u0000"}`, '/name', 'STRING_UNSTORABLE'),
+  wrong('a lone surrogate', with_(String.raw`"x":"\ud83d"`), '/x', 'STRING_UNSTORABLE'),
+  wrong(
+    'a lone surrogate as actor',
+    with_(String.raw`"actor":"\udc00"`),
+    '/actor',
+    'STRING_UNSTORABLE',
+  ),
+  right(
+    'a pair of surrogates is a character',
+    with_(String.raw`"x":"\ud83d\ude00"`),
+    event('"properties":{"x":"😀"}'),
+  ),
+  // Keys
+  wrong('__proto__ at the top', with_('"__proto__":{}'), '/__proto__', 'KEY_RESERVED'),
+  wrong(
+    '__proto__ deep inside',
+    with_('"properties":{"a":[{"__proto__":1}]}'),
+    '/properties/a/0/__proto__',
+    'KEY_RESERVED',
+  ),
+  right(
+    'constructor and toString are keys like any other',
+    with_('"constructor":1,"toString":{"hasOwnProperty":2}'),
+    event('"properties":{"constructor":1,"toString":{"hasOwnProperty":2}}'),
+  ),
+  wrong(
+    'a key of 257 characters',
+    with_(`"properties":{"${'k'.repeat(257)}":1}`),
+    `/properties/${'k'.repeat(257)}`,
+    'KEY_TOO_LONG',
+  ),
+  wrong(
+    'the 1,001st key',
+    `{"name":"a","properties":{${keys(1001)}}}`,
+    '/properties/k1000',
+    'TOO_MANY_KEYS',
+  ),
+  right(
+    '1,000 keys are taken',
+    `{"name":"a","properties":{${keys(1000)}}}`,
+    event(`"properties":{${keys(1000)}}`),
+  ),
+  right(
+    'a property may be sent twice if it is the same',
+    with_('"x":[1],"properties":{"x":[1]}'),
+    event('"properties":{"x":[1]}'),
+  ),
+  wrong(
+    'a property sent twice with two values',
+    with_('"x":1,"properties":{"x":2}'),
+    '/x',
+    'PROPERTY_CONFLICT',
+  ),
+  // Depth and size
+  right('32 levels', with_(`"p":${nested(31)}`), event(`"properties":{"p":${nested(31)}}`)),
+  wrong('33 levels', with_(`"p":${nested(32)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
+  wrong('100,000 levels', with_(`"p":${nested(100_000)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
+  {
+    says: 'the same abyss twice is compared by nobody',
+    body: with_(`"p":${nested(100_000)},"properties":{"p":${nested(100_000)}}`),
+    single: true,
+    events: [
+      [
+        [`/p${'/0'.repeat(31)}`, 'TOO_DEEP'],
+        [`/properties/p${'/0'.repeat(31)}`, 'TOO_DEEP'],
+      ],
+    ],
+  },
+  wrong('more than 64 KiB', with_(`"p":"${'x'.repeat(65_536)}"`), '', 'EVENT_TOO_LARGE'),
+  wrong(
+    'more than 64 KiB of UTF-8 in fewer characters',
+    with_(`"p":"${'€'.repeat(22_000)}"`),
+    '',
+    'EVENT_TOO_LARGE',
+  ),
+  // Ids
+  right(
+    'a UUID is lower-cased',
+    with_('"event_id":"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"'),
+    event('"properties":{}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
+  ),
+  right('any other id is kept', with_('"eventId":"Ab~!"'), event('"properties":{}', 'Ab~!')),
+  right('an id that is null was not sent', with_('"event_id":null'), event('"properties":{}')),
+  wrong('an empty id', with_('"event_id":""'), '/event_id', 'EVENT_ID_INVALID'),
+  wrong('an id with a space', with_('"event_id":"a b"'), '/event_id', 'EVENT_ID_INVALID'),
+  wrong('an id with an umlaut', with_('"event_id":"ä"'), '/event_id', 'EVENT_ID_INVALID'),
+  wrong('an id that is a number', with_('"event_id":5'), '/event_id', 'EVENT_ID_INVALID'),
+  wrong('an id that is a list', with_('"event_id":["a"]'), '/event_id', 'EVENT_ID_INVALID'),
+  wrong(
+    'an id of 129 characters',
+    with_(`"event_id":"${'i'.repeat(129)}"`),
+    '/event_id',
+    'EVENT_ID_INVALID',
+  ),
+  // Names
+  right(
+    'a name is trimmed and composed',
+    String.raw`{"name":"  cafe\u0301 "}`,
+    `{"event_id":"made-0","name":"café","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+  ),
+  right(
+    'where there is an event, the plain name is a property',
+    '{"event":"signup","name":"Ada"}',
+    `{"event_id":"made-0","name":"signup","occurred_at":"${RECEIVED_AT}","properties":{"name":"Ada"}}`,
+  ),
+  wrong('no name', '{"properties":{}}', '/name', 'NAME_MISSING'),
+  wrong('a name of spaces', '{"name":"  "}', '/name', 'NAME_INVALID'),
+  wrong('a name that is a number', '{"event":5}', '/event', 'NAME_INVALID'),
+  wrong('a reserved name', '{"event_type":" $pageview"}', '/event_type', 'NAME_RESERVED'),
+  wrong('a name of 256 characters', `{"name":"${'n'.repeat(256)}"}`, '/name', 'NAME_INVALID'),
+  right(
+    'a name of 255 emoji',
+    `{"name":"${'😀'.repeat(255)}"}`,
+    `{"event_id":"made-0","name":"${'😀'.repeat(255)}","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+  ),
+  // The other fields
+  right(
+    'value, session, source and context',
+    with_('"value":-0.5,"session":"s","source":"web","context":{"a":{}}'),
+    event('"session":"s","source":"web","value":-0.5,"properties":{},"context":{"a":{}}'),
+  ),
+  wrong('a value that is a string', with_('"value":"5"'), '/value', 'VALUE_INVALID'),
+  wrong('a value too large to sum', with_('"value":1e291'), '/value', 'VALUE_INVALID'),
+  wrong('an actor that is an object', with_('"user_id":{}'), '/user_id', 'ACTOR_INVALID'),
+  wrong('an actor that is a fraction', with_('"actor":1.5'), '/actor', 'ACTOR_INVALID'),
+  wrong('an empty actor', with_('"actor":""'), '/actor', 'ACTOR_INVALID'),
+  wrong('a session that is true', with_('"session":true'), '/session', 'SESSION_INVALID'),
+  wrong(
+    'a source of 256 characters',
+    with_(`"source":"${'s'.repeat(256)}"`),
+    '/source',
+    'SOURCE_INVALID',
+  ),
+  wrong(
+    'properties that are a list',
+    with_('"properties":[]'),
+    '/properties',
+    'PROPERTIES_INVALID',
+  ),
+  wrong('a payload that is text', with_('"payload":"x"'), '/payload', 'PROPERTIES_INVALID'),
+  wrong('metadata that is a number', with_('"metadata":1'), '/metadata', 'CONTEXT_INVALID'),
+  wrong(
+    'a schema version with a space',
+    with_('"schema_version":"1 0"'),
+    '/schema_version',
+    'SCHEMA_VERSION_INVALID',
+  ),
+  {
+    says: 'every fault of an event is named, not the first only',
+    body: '{"event":"","timestamp":"now","value":"x","event_id":""}',
+    single: true,
+    events: [
+      [
+        ['/event_id', 'EVENT_ID_INVALID'],
+        ['/event', 'NAME_INVALID'],
+        ['/timestamp', 'OCCURRED_AT_INVALID'],
+        ['/value', 'VALUE_INVALID'],
+      ],
+    ],
+  },
+]
+
+/** What a client writes, and how it is spelt from then on; null where it is refused. */
+export const TIMES: readonly (readonly [unknown, string | null])[] = [
+  ['2026-11-21T09:20:15Z', '2026-11-21T09:20:15Z'],
+  ['2026-11-21t09:20:15.5z', '2026-11-21T09:20:15.5Z'],
+  ['2026-11-21 09:20:15.123456789Z', '2026-11-21T09:20:15.123456Z'],
+  ['2026-11-21T00:20:15+05:45', '2026-11-20T18:35:15Z'],
+  ['2026-12-31T23:30:00-00:30', '2027-01-01T00:00:00Z'],
+  ['2024-02-29T12:00:00Z', '2024-02-29T12:00:00Z'],
+  ['2000-02-29T12:00:00Z', '2000-02-29T12:00:00Z'],
+  ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00Z'],
+  ['2017-01-01T08:59:60+09:00', '2017-01-01T00:00:00Z'],
+  ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00Z'],
+  ['0050-06-01T00:00:00Z', '0050-06-01T00:00:00Z'],
+  ['9999-12-31T23:59:59.999999Z', '9999-12-31T23:59:59.999999Z'],
+  [0, '1970-01-01T00:00:00Z'],
+  [-1, '1969-12-31T23:59:59Z'],
+  [-0.5, '1969-12-31T23:59:59.500Z'],
+  [1705945000, '2024-01-22T17:36:40Z'],
+  [1705945000.25, '2024-01-22T17:36:40.250Z'],
+  [1705945000123, '2024-01-22T17:36:40.123Z'],
+  [1705945000123.5, '2024-01-22T17:36:40.123500Z'],
+  [1705945000123456, '2024-01-22T17:36:40.123456Z'],
+  [99_999_999_999, '5138-11-16T09:46:39Z'],
+  [100_000_000_000, '1973-03-03T09:46:40Z'],
+  ['2025-02-29T12:00:00Z', null],
+  ['1900-02-29T12:00:00Z', null],
+  ['2026-02-30T12:00:00Z', null],
+  ['2026-04-31T12:00:00Z', null],
+  ['2026-13-01T12:00:00Z', null],
+  ['2026-00-01T12:00:00Z', null],
+  ['2026-11-00T12:00:00Z', null],
+  ['2026-11-21T24:00:00Z', null],
+  ['2026-11-21T09:60:00Z', null],
+  ['2026-11-21T09:20:61Z', null],
+  ['2026-11-21T09:20:60Z', null],
+  ['2026-11-21T09:20:15+24:00', null],
+  ['2026-11-21T09:20:15+01:60', null],
+  ['2026-11-21T09:20:15+0100', null],
+  ['2026-11-21T09:20:15', null],
+  ['2026-11-21T09:20Z', null],
+  ['2026-11-21', null],
+  ['2026-11-21T09:20:15.Z', null],
+  ['2026-11-21T09:20:15.1234567890123Z', null],
+  [' 2026-11-21T09:20:15Z', null],
+  ['2026-11-21T09:20:15Z\n', null],
+  ['٢٠٢٦-11-21T09:20:15Z', null],
+  ['0000-06-01T00:00:00Z', null],
+  ['0001-01-01T00:00:00+00:01', null],
+  ['9999-12-31T23:59:59-00:01', null],
+  ['-2026-11-21T09:20:15Z', null],
+  ['1705945000', null],
+  ['now', null],
+  ['', null],
+  [1e17, null],
+  [-1e11 * 0.99, null],
+  [Number.NaN, null],
+  [Number.POSITIVE_INFINITY, null],
+  [true, null],
+  [{}, null],
+  [['2026-11-21T09:20:15Z'], null],
+]
+
+export const KEYS: readonly { key: string; crc: number; sha256: string }[] = [
+  {
+    key: 'slc_sec_0000000000000000000000000000004K8ygg',
+    crc: 3962197958,
+    sha256: '6915e296794ef9216984f4704803ae132e123d75bbf789a4fd6a66541e0f598e',
+  },
+  {
+    key: 'slc_pub_ThisIsAKeyForTheGoldenVectors01cWdGh',
+    crc: 1485411047,
+    sha256: '75721000051ca7a1af900817d83783f51ab2e99d7f87db655e54ae8807100165',
+  },
+  {
+    key: 'slc_adm_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz2MdXq2',
+    crc: 2166769926,
+    sha256: '725d0eefcafe1e812c5e6f10e96a57a19b300caf71ba7eda45d5442897e69a3e',
+  },
+]
+
+export const NOT_KEYS: readonly string[] = [
+  '',
+  'slc_sec_',
+  // one character of the checksum, of the secret, of the kind
+  'slc_sec_0000000000000000000000000000004K8ygh',
+  'slc_sec_0000000000000000000000000000014K8ygg',
+  'slc_pub_0000000000000000000000000000004K8ygg',
+  'slc_foo_0000000000000000000000000000004K8ygg',
+  'SLC_sec_0000000000000000000000000000004K8ygg',
+  'slc_sec_0000000000000000000000000000004K8yg',
+  'slc_sec_0000000000000000000000000000004K8ygg ',
+  'slc_sec_000000000000000000000000000000_K8ygg',
+]
+
+export const DERIVED_IDS: readonly (readonly [string, string, number, string])[] = [
+  ['acme', 'order-1', 0, '392c075b-eaa7-5f23-8721-ae54ea64a74f'],
+  ['acme', 'order-1', 1, 'b6332123-a880-5463-b9c9-7a361d8828a6'],
+  ['acme', '"quoted"', 999, 'ca73325a-1f66-52c0-a788-a4d8b64f7fd4'],
+  ['other', 'order-1', 0, '1e31b1c6-49d8-51b7-8077-1baf2d6e3ae1'],
+]
+
+export const UUIDS: readonly (readonly [string, boolean])[] = [
+  ['00000000-0000-0000-0000-000000000000', true],
+  ['ffffffff-FFFF-ffff-FFFF-ffffffffffff', true],
+  ['018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6f', true],
+  ['018f3a5c7b2e7c4d9e1f0a2b3c4d5e6f', false],
+  ['{018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6f}', false],
+  ['018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6g', false],
+  ['018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6f\n', false],
+  ['', false],
+]
+
+const STAMP = `"v":1,"tenant":"acme","key":"k1","request_id":"r1","received_at":"${RECEIVED_AT}","edge":"test"`
+const EVENT = `{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00Z","properties":{}}`
+const record = (changed: string) =>
+  `{${STAMP},"event":{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00Z",${changed}}}`
+
+/** A record exactly as it goes into the log. */
+export const ENCODED = {
+  stamp: {
+    v: 1,
+    tenant: 'acme',
+    key: 'k1',
+    request_id: 'r1',
+    received_at: RECEIVED_AT,
+    edge: 'test',
+  },
+  eventJson: EVENT,
+  plain: `{${STAMP},"event":${EVENT}}`,
+  historical: `{${STAMP},"historical":true,"event":${EVENT}}`,
+} as const
+
+/** Values found in the log, and what the worker makes of them: an event, or a reason why not. */
+export const RECORDS: readonly (readonly [string, 'event' | DeadReason])[] = [
+  [ENCODED.plain, 'event'],
+  [ENCODED.historical, 'event'],
+  [record('"properties":{"x":"\\ud83d\\ude00","n":12345678901234567890e0}'), 'event'],
+  [record(`"properties":{"p":${nested(31)}}`), 'event'],
+  [record(`"properties":{${keys(1000)}}`), 'event'],
+  ['', 'NOT_JSON'],
+  ['{', 'NOT_JSON'],
+  ['hello', 'NOT_JSON'],
+  ['null', 'NOT_A_RECORD'],
+  ['[]', 'NOT_A_RECORD'],
+  ['5', 'NOT_A_RECORD'],
+  ['{}', 'VERSION_UNKNOWN'],
+  [ENCODED.plain.replace('"v":1', '"v":2'), 'VERSION_UNKNOWN'],
+  [ENCODED.plain.replace('"v":1', '"v":"1"'), 'VERSION_UNKNOWN'],
+  [ENCODED.plain.replace('"acme"', '5'), 'NOT_A_RECORD'],
+  [ENCODED.plain.replace('"r1"', '""'), 'NOT_A_RECORD'],
+  [ENCODED.plain.replace(RECEIVED_AT, '2026-11-21T09:00:00+00:00'), 'NOT_A_RECORD'],
+  [ENCODED.plain.replace(RECEIVED_AT, '2026-02-30T09:00:00Z'), 'NOT_A_RECORD'],
+  [`{${STAMP},"event":null}`, 'EVENT_INVALID'],
+  [`{${STAMP},"event":[]}`, 'EVENT_INVALID'],
+  [record('"properties":null'), 'EVENT_INVALID'],
+  [record('"properties":[]'), 'EVENT_INVALID'],
+  [record('"properties":{},"context":5'), 'EVENT_INVALID'],
+  [record('"properties":{},"actor":""'), 'EVENT_INVALID'],
+  [record('"properties":{},"actor":5'), 'EVENT_INVALID'],
+  [record('"properties":{},"value":"5"'), 'EVENT_INVALID'],
+  [record('"properties":{},"value":1e400'), 'EVENT_INVALID'],
+  [ENCODED.plain.replace('"e1"', `"${'e'.repeat(129)}"`), 'EVENT_INVALID'],
+  [ENCODED.plain.replace('09:00:00Z","prop', '25:00:00Z","prop'), 'EVENT_INVALID'],
+  [record(String.raw`"properties":{"x":"\u0000"}`), 'UNSTORABLE'],
+  [record(String.raw`"properties":{"x":"\ud83d"}`), 'UNSTORABLE'],
+  [record(String.raw`"properties":{},"actor":"\u0000"`), 'UNSTORABLE'],
+  [ENCODED.plain.replace('"acme"', String.raw`"\u0000"`), 'UNSTORABLE'],
+  [record('"properties":{"x":9007199254740993}'), 'UNSTORABLE'],
+  [record('"properties":{"x":[1e400]}'), 'UNSTORABLE'],
+  [record(`"properties":{"p":${nested(32)}}`), 'UNSTORABLE'],
+  [record(`"properties":{"p":${nested(100_000)}}`), 'UNSTORABLE'],
+  [record(`"properties":{"p":${'{"a":'.repeat(50)}1${'}'.repeat(50)}}`), 'UNSTORABLE'],
+]
