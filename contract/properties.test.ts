@@ -106,8 +106,8 @@ it('the quick look at numbers misses none that the walk would find', () => {
       [
         sign,
         whole.replace(/^0+(?=\d)/, ''),
-        fraction && `.${fraction}`,
-        exponent && `e${exponent}`,
+        fraction === null ? '' : `.${fraction}`,
+        exponent === null ? '' : `e${exponent}`,
       ].join(''),
     )
   const small = fc
