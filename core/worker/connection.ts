@@ -5,6 +5,13 @@ import { LIMITS } from '../../contract/limits.ts'
 export type Ask = (sql: string, values: unknown[]) => Promise<{ rows: Record<string, unknown>[] }>
 
 /**
+ * All that a lane asks are look-ups by key, so the planner is kept from the plans that read whole days:
+ * without statistics on a new day they look as cheap as any.
+ */
+const PLANS =
+  '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off'
+
+/**
  * A connection of one's own, for a lane that writes. Every statement has a deadline on both sides:
  * `statement_timeout` where the server still answers, `query_timeout` where it does not.
  * After any error the caller ends it and makes a new one; a broken client is never used again.
@@ -17,8 +24,7 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
     keepAlive: true,
     statement_timeout: LIMITS.workerStatementMsMax,
     query_timeout: LIMITS.workerStatementMsMax + 5_000,
-    // Look-ups by key never profit from a plan made for the values at hand.
-    options: '-c plan_cache_mode=force_generic_plan -c timezone=UTC',
+    options: `-c timezone=UTC ${PLANS}`,
   })
   // Without a listener a cut connection would end the process; the query under way rejects as well.
   client.on('error', () => {})

@@ -52,7 +52,7 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
       return
     }
     int32(16)
-    at += buffer.write(text.length === 36 ? text.replaceAll('-', '') : text, at, 16, 'hex')
+    at += buffer.write(text.replaceAll('-', ''), at, 16, 'hex')
   }
   /** @param version what stands before the text: jsonb has a byte there */
   function text(value: string | null | undefined, version?: number): void {

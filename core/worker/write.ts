@@ -118,45 +118,52 @@ async function sieve(client: pg.Client, rows: readonly EventRow[]) {
   const repeated: EventRow[] = []
   const seen = new Set<string>()
   for (const row of rows) {
-    const key = `${row.tenantId} ${row.eventId}`
-    if (seen.has(key)) repeated.push(row)
+    const at = key(row.tenantId, row.eventId)
+    if (seen.has(at)) repeated.push(row)
     else {
-      seen.add(key)
+      seen.add(at)
       first.push(row)
     }
   }
   const fresh: EventRow[] = []
   for (const [day, ofDay] of byDay(first)) {
     const stored = await storedAlready(client, day, ofDay)
-    ofDay.forEach((row, i) => {
-      ;(stored.has(i + 1) ? repeated : fresh).push(row)
-    })
+    for (const row of ofDay)
+      (stored.size > 0 && stored.has(key(row.tenantId, row.eventId)) ? repeated : fresh).push(row)
   }
   return { fresh, repeated }
 }
 
-/** Ordinals, from 1, of the rows whose key was received within the dedupe horizon of their day. */
+/**
+ * Keys of these rows that were received within the dedupe horizon of their day: one descent of the primary
+ * key for each row and day. Planned anew each time (no name): a plan made while the day was empty takes
+ * whichever index comes first, and would be kept when the day has a million rows. And each day is a branch
+ * with all three columns of the key, because only then the planner knows it to be one row at most.
+ */
 async function storedAlready(
   client: pg.Client,
   day: number,
   rows: readonly EventRow[],
-): Promise<Set<number>> {
+): Promise<Set<string>> {
   const days: string[] = []
   for (let d = day - LIMITS.dedupeDays + 1; d < day + LIMITS.dedupeDays; d++)
-    // A literal for each day, so that each look-up goes to one partition, chosen when planning.
     days.push(
-      `EXISTS (SELECT 1 FROM event x WHERE x.tenant_id = s.t AND x.event_id = s.e AND x.received_on = DATE '${isoDay(d)}')`,
+      `SELECT FROM event x WHERE x.tenant_id = s.tenant AND x.event_id = s.id AND x.received_on = DATE '${isoDay(d)}'`,
     )
-  const { rows: found } = await client.query<{ o: number }>({
-    name: `stored-already-${day}`,
-    text: `SELECT s.o::int AS o FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY s(t, e, o) WHERE ${days.join(' OR ')}`,
+  const { rows: found } = await client.query<{ tenant: number; id: string }>(
+    `SELECT s.tenant, s.id FROM unnest($1::int[], $2::uuid[]) AS s (tenant, id)
+      CROSS JOIN LATERAL (${days.join(' UNION ALL ')}) x`,
     // Array literals spelt here: pg would quote and escape each of ten thousand elements.
-    values: [
+    [
       `{${rows.map((row) => row.tenantId).join(',')}}`,
       `{${rows.map((row) => row.eventId).join(',')}}`,
     ],
-  })
-  return new Set(found.map((row) => row.o))
+  )
+  return new Set(found.map((row) => key(row.tenant, row.id)))
+}
+
+function key(tenantId: number, eventId: string): string {
+  return `${tenantId} ${eventId}`
 }
 
 /** Straight into each day's partition: routing by the parent costs, and a batch near midnight has two days. */

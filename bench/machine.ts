@@ -1,0 +1,108 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { migrate } from '../core/db/migrate.ts'
+import { startPostgresServer } from '../core/embedded/postgres-server.ts'
+
+/** A Postgres for one bench, with durability on; gone afterwards. */
+export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+  chmodSync(home, 0o755)
+  const server = await startPostgresServer({ home })
+  try {
+    const template = server.url.replace(/\w+$/, 'bench_template')
+    await admin(server.url, 'CREATE DATABASE bench_template')
+    await migrate(template)
+    let count = 0
+    await work({
+      pid: server.pid,
+      async fresh() {
+        const name = `bench_${++count}`
+        await admin(server.url, `CREATE DATABASE ${name} TEMPLATE bench_template`)
+        return server.url.replace(/\w+$/, name)
+      },
+      async forget(url) {
+        await admin(server.url, `DROP DATABASE ${url.split('/').pop()} WITH (FORCE)`)
+      },
+      checkpoint: () => admin(server.url, 'CHECKPOINT'),
+    })
+  } finally {
+    await server.stop()
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+export interface BenchPostgres {
+  /** Of the postmaster. */
+  pid: number
+  /** URL of a migrated, empty database. */
+  fresh(): Promise<string>
+  forget(url: string): Promise<void>
+  checkpoint(): Promise<void>
+}
+
+async function admin(url: string, sql: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
+
+/** CPU seconds, user and system, of a process and all its descendants, those that ended included. Linux only. */
+export function cpuSeconds(pid: number): number {
+  const ticks = new Map<number, { parent: number; own: number; waited: number }>()
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
+      const fields = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .split(' ')
+        .map(Number)
+      ticks.set(Number(entry), {
+        parent: fields[1] as number,
+        own: (fields[11] as number) + (fields[12] as number),
+        waited: (fields[13] as number) + (fields[14] as number),
+      })
+    } catch {
+      // It ended while we looked; its parent has waited for it.
+    }
+  }
+  const sum = (at: number): number => {
+    const process = ticks.get(at)
+    if (!process) return 0
+    let total = process.own + process.waited
+    for (const [child, { parent }] of ticks) if (parent === at) total += sum(child)
+    return total
+  }
+  return sum(pid) / 100
+}
+
+/** Resident memory of one process in MiB. Linux only. */
+export function residentMiB(pid: number): number {
+  const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(found?.[1] ?? 0) / 1024
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+}
+
+/** Aligned columns; the first is text, the others are numbers. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join('  '),
+    )
+    .join('\n')
+}
