@@ -1,0 +1,112 @@
+import { type Accessor, createMemo, createSignal, Match, Switch } from 'solid-js'
+import { createFirstEvent } from './first-event.ts'
+import { Frame } from './frame/frame.tsx'
+import { KeysDialog } from './frame/keys-dialog.tsx'
+import { type Openers, TopBar } from './frame/top-bar.tsx'
+import { freshnessOf } from './freshness.ts'
+import { type Key, listenForKeys } from './keys.ts'
+import { createLive } from './live.ts'
+import { Overview } from './pages/overview.tsx'
+import { FirstSteps } from './panels/first-steps.tsx'
+import { NotAllowed } from './panels/states.tsx'
+import type { Place } from './place.ts'
+import type { Viewer } from './questions.ts'
+
+const DEMO = 'demo'
+
+/** The frame, the one live connection, and the page for the tenant chosen. */
+export function Dashboard(props: {
+  viewer: Viewer
+  refreshViewer(): void
+  place: Place
+  now: Accessor<number>
+}) {
+  const { place, now } = props
+  const tenants = createMemo(() => props.viewer.tenants.map((tenant) => tenant.id))
+  const tenant = createMemo(
+    () => place.tenant() ?? props.viewer.firstSteps?.tenant ?? tenants()[0] ?? '',
+  )
+  const isAllowed = createMemo(() => tenants().includes(tenant()))
+  const live = createLive(() => (isAllowed() ? tenant() : undefined))
+  const first = createFirstEvent(
+    tenant,
+    () => props.viewer.tenants.find(({ id }) => id === tenant())?.hasEvents ?? false,
+    live.update,
+    () => props.refreshViewer(),
+  )
+  const [showsKeys, setShowsKeys] = createSignal(false)
+  const openers: Openers = { range() {}, zone() {} }
+  const [pauseFeed, setPauseFeed] = createSignal<() => void>(() => {})
+
+  const keys: Key[] = [
+    { key: 'l', says: 'Switch live updates on and off', run: live.toggle },
+    { key: 'p', says: 'Pause the live feed, and go on', run: () => pauseFeed()() },
+    {
+      key: 't',
+      says: 'Chart or table',
+      run: () => place.go({ view: place.view() === 'table' ? null : 'table' }),
+    },
+    {
+      key: 'n',
+      says: 'All events, or one line for each name',
+      run: () => place.go({ split: place.split() ? null : 'name' }),
+    },
+    { key: 'r', says: 'Choose the time range', run: () => openers.range() },
+    { key: 'z', says: 'Choose the time zone', run: () => openers.zone() },
+    {
+      key: 'Escape',
+      says: 'Back to all events',
+      run: () => place.name() && place.go({ name: null }),
+    },
+    { key: '?', says: 'Show these keys', run: () => setShowsKeys(true) },
+  ]
+  listenForKeys(keys)
+
+  return (
+    <Frame
+      onKeys={() => setShowsKeys(true)}
+      top={
+        <TopBar
+          tenants={tenants()}
+          tenant={tenant()}
+          place={place}
+          now={now}
+          freshness={freshnessOf(live.connection(), live.update(), live.pushedAt(), now())}
+          onFreshness={live.toggle}
+          openers={openers}
+        />
+      }
+    >
+      <Switch>
+        <Match when={!isAllowed()}>
+          <NotAllowed
+            tenant={tenant()}
+            tenants={tenants()}
+            onChoose={(chosen) => place.go({ tenant: chosen })}
+          />
+        </Match>
+        <Match when={!first.hasEvents()}>
+          <FirstSteps
+            tenant={tenant()}
+            steps={props.viewer.firstSteps}
+            demo={tenants().find((id) => id === DEMO && id !== tenant())}
+            onDemo={(demo) => place.go({ tenant: demo })}
+          />
+        </Match>
+        <Match when={tenant()} keyed>
+          {(of) => (
+            <Overview
+              tenant={of}
+              place={place}
+              now={now}
+              live={live}
+              firstEvent={first.event()}
+              setPauseFeed={(run) => setPauseFeed(() => run)}
+            />
+          )}
+        </Match>
+      </Switch>
+      <KeysDialog keys={keys} isOpen={showsKeys()} onClose={() => setShowsKeys(false)} />
+    </Frame>
+  )
+}

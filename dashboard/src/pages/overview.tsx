@@ -1,0 +1,163 @@
+import { type Accessor, createEffect, createMemo, on, Show } from 'solid-js'
+import { ask } from '../api.ts'
+import { SERIES_MAX } from '../colours.ts'
+import { createFeed } from '../feed.ts'
+import { rangeName } from '../format.ts'
+import type { Live } from '../live.ts'
+import { LiveFeed } from '../panels/live-feed.tsx'
+import { FirstEventNotice, Notices } from '../panels/notices.tsx'
+import { Tiles } from '../panels/tiles.tsx'
+import { TopNames } from '../panels/top-names.tsx'
+import { Trend } from '../panels/trend.tsx'
+import { TroubleNote } from '../parts/panel.tsx'
+import type { Place } from '../place.ts'
+import { createQuery, type Query } from '../query.ts'
+import { type StoredEvent, TOTALS } from '../questions.ts'
+import { RELATIVES, type Stretch, stretchOf } from '../range.ts'
+import { createTrend } from '../trend-data.ts'
+
+const POLL_MS = 5_000
+
+/** Is it running, how much, of what, and what is coming in right now: one page that answers. */
+export function Overview(props: {
+  tenant: string
+  place: Place
+  now: Accessor<number>
+  live: Live
+  firstEvent: StoredEvent | undefined
+  setPauseFeed(run: () => void): void
+}) {
+  const { tenant, place, now, live } = props
+  const zone = createMemo(place.zone)
+  const name = createMemo(place.name)
+  const rangeText = createMemo(() => JSON.stringify(place.range()))
+
+  // The window moves with the clock, unless live is off: then the page stands still.
+  const clock = createMemo<number>((was) => (live.isOn() ? now() : was), now())
+  const stretch = (minutes: boolean) =>
+    createMemo(() => stretchOf(place.range(), clock(), zone(), { minutes }), undefined, {
+      equals: sameBuckets,
+    })
+  const numbers = stretch(true)
+  // Minutes are kept for all names together; one name is counted by the quarter hour.
+  const quarters = stretch(false)
+  const shown = () => (name() === undefined ? numbers() : quarters())
+
+  const totals = createQuery(
+    () => `${rangeText()} ${zone()}`,
+    () => ({ startTime: iso(numbers().start), last: numbers().buckets.at(-1) }),
+    async ({ startTime }) => {
+      const range = stretchOf(place.range(), clock(), zone())
+      const answer = await ask(TOTALS, { tenant, startTime, endTime: iso(range.end) })
+      return answer.is === 'data' ? { is: 'data', data: answer.data.totals } : answer
+    },
+  )
+  // Fixed for one range: if names changed places with every answer, so would their colours.
+  const namesSubject = () => `${rangeText()} ${zone()}`
+  const topNames = createMemo<{ of: string; names: string[] } | undefined>((was) => {
+    const known = totals.data()?.names
+    if (was?.of === namesSubject() || known === undefined) return was
+    return { of: namesSubject(), names: known.slice(0, SERIES_MAX).map((entry) => entry.name) }
+  })
+  const isSplit = createMemo(() => place.split() && name() === undefined)
+  const trend = createTrend({
+    subject: () => `${rangeText()} ${zone()} ${name() ?? ''} ${isSplit()}`,
+    tenant: () => tenant,
+    zone,
+    stretch: shown,
+    name,
+    split: () => (isSplit() ? topNames()?.names : undefined),
+    live,
+  })
+  const feed = createFeed(() => tenant, live, name)
+  props.setPauseFeed(feed.togglePause)
+
+  const queries: Query<unknown>[] = [totals, trend.query, trend.previous]
+  createEffect(
+    on(
+      live.update,
+      (update) => {
+        if (!update || update.recent.length === 0) return
+        totals.nudge()
+        trend.query.nudge()
+      },
+      { defer: true },
+    ),
+  )
+  // Without the live connection the numbers are asked for instead.
+  createEffect(() => {
+    if (live.connection().is !== 'waiting' || now() % POLL_MS >= 1_000) return
+    totals.nudge()
+    trend.query.nudge()
+  })
+
+  const unreachable = () =>
+    queries.map((query) => query.trouble()).find((trouble) => trouble?.kind === 'unreachable')
+  const own = (query: Query<unknown>, what: string) => {
+    const trouble = query.trouble()
+    return trouble && trouble.kind !== 'unreachable' ? (
+      <TroubleNote
+        what={what}
+        trouble={trouble}
+        shownSince={query.data() === undefined ? undefined : query.answeredAt()}
+        now={now}
+        zone={zone()}
+        retry={query.retry}
+      />
+    ) : undefined
+  }
+  const rangeSays = () => {
+    const range = place.range()
+    if (range.is === 'relative') return RELATIVES[range.id].says.toLowerCase()
+    return rangeName(range.from, range.to, zone())
+  }
+  const isConnecting = () => live.update() === undefined && live.connection().is === 'connecting'
+
+  return (
+    <div class="overview" data-stale={unreachable() !== undefined}>
+      <FirstEventNotice event={props.firstEvent} />
+      <Notices
+        live={live}
+        unreachable={unreachable()}
+        answeredAt={totals.answeredAt()}
+        now={now}
+        zone={zone()}
+        retry={() => {
+          for (const query of queries) if (query.trouble()) query.retry()
+          live.retry()
+        }}
+      />
+      <Show when={own(totals, 'The totals are missing: Sluice')}>{(note) => note()}</Show>
+      <Tiles
+        update={live.update()}
+        isConnecting={isConnecting()}
+        totals={totals}
+        rangeSays={rangeSays()}
+      />
+      <Trend
+        data={trend.data()}
+        isLoading={shown().step === 'MINUTE' ? isConnecting() : trend.query.loading()}
+        place={place}
+        now={now()}
+        trouble={
+          own(trend.query, 'This chart is not up to date: Sluice') ??
+          own(trend.previous, 'The period before is missing: Sluice')
+        }
+      />
+      <TopNames totals={totals.data()} isLoading={totals.loading()} place={place} />
+      <LiveFeed
+        feed={feed}
+        isLoading={isConnecting()}
+        isOn={live.isOn()}
+        zone={zone()}
+        name={name()}
+        now={now}
+      />
+    </div>
+  )
+}
+
+const iso = (time: number) => new Date(time).toISOString()
+
+const sameBuckets = (a: Stretch, b: Stretch) =>
+  a.step === b.step && a.start === b.start && a.buckets.at(-1) === b.buckets.at(-1)

@@ -1,0 +1,69 @@
+import { For, Show } from 'solid-js'
+import { bucketName, exact } from '../format.ts'
+import { bucketEnd } from '../range.ts'
+import { ALL, type TrendData } from '../trend-data.ts'
+
+/** One bucket in full: exact numbers, whether they may still change, and what came late. */
+export function TrendTip(props: { data: TrendData; index: number; zone: string }) {
+  const named = (start: number | undefined) =>
+    start === undefined
+      ? ''
+      : bucketName(
+          start,
+          bucketEnd(start, props.data.step, props.zone),
+          props.data.step,
+          props.zone,
+        )
+  const points = () => props.data.lines.map((line) => line.points[props.index])
+  const late = () => points().reduce((sum, point) => sum + (point?.lateCount ?? 0), 0)
+  const isFinal = () => points().every((point) => point?.isFinal)
+  const sum = () => points().reduce((total, point) => total + (point?.value ?? 0), 0)
+  const before = () => props.data.previous?.[props.index]
+  const isSplit = () => props.data.lines.length > 1
+  /** As they lie on each other in the picture: the last one on top. */
+  const stacked = () => [...props.data.lines].reverse()
+
+  return (
+    <>
+      <div class="tip-title">{named(props.data.times[props.index])}</div>
+      <table>
+        <tbody>
+          <Show when={isSplit()}>
+            <For each={stacked()}>
+              {(line) => (
+                <tr>
+                  <th scope="row">
+                    <span class="legend-square" style={{ background: line.colour }} />
+                    {line.name}
+                  </th>
+                  <td>{exact(line.points[props.index]?.value ?? 0)}</td>
+                </tr>
+              )}
+            </For>
+          </Show>
+          <tr class="tip-sum">
+            <th scope="row">{isSplit() ? 'all' : nameOf(props.data)}</th>
+            <td>{exact(sum())}</td>
+          </tr>
+          <Show when={before()}>
+            {(point) => (
+              <tr class="tip-before">
+                <th scope="row">{named(props.data.previousTimes[props.index])}</th>
+                <td>{exact(point().value)}</td>
+              </tr>
+            )}
+          </Show>
+        </tbody>
+      </table>
+      <div class="tip-state">
+        {isFinal() ? 'final' : 'still counting'}
+        <Show when={late() > 0}> · {exact(late())} came late</Show>
+      </div>
+    </>
+  )
+}
+
+const nameOf = (data: TrendData) => {
+  const name = data.lines[0]?.name
+  return name === ALL || name === undefined ? 'events' : name
+}

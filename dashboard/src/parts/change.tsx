@@ -1,0 +1,30 @@
+import { Show } from 'solid-js'
+import { changeOf, exact } from '../format.ts'
+
+const MARKS = { up: '▲', down: '▼', same: '', new: '' }
+
+/** `▲ +12.3 %`. Colour only where more is plainly worse; the sign and the mark say it anyway. */
+export function ChangeMark(props: { value: number; before: number; moreIs?: 'bad' }) {
+  const change = () => changeOf(props.value, props.before)
+  const tone = () => {
+    const direction = change()?.direction
+    if (props.moreIs === 'bad') return direction === 'up' || direction === 'new' ? 'bad' : 'good'
+    return direction === 'up' || direction === 'new' ? 'good' : 'plain'
+  }
+  return (
+    <Show when={change()} fallback={<span class="change">–</span>}>
+      {(known) => (
+        <span
+          class="change"
+          data-tone={tone()}
+          title={`${exact(props.before)} in the period before`}
+        >
+          <Show when={MARKS[known().direction]}>
+            {(mark) => <span aria-hidden="true">{mark()}</span>}
+          </Show>
+          {known().says}
+        </span>
+      )}
+    </Show>
+  )
+}

@@ -1,0 +1,34 @@
+import type { JSX } from 'solid-js'
+
+/** Line icons on a 16 px grid. They decorate a word that is there anyway, so nobody reads them out. */
+const icon = (path: () => JSX.Element) => () => (
+  <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+    {path()}
+  </svg>
+)
+
+export const OverviewIcon = icon(() => <path d="M2 13.500h12M2.5 10.500l3.2-4 2.8 2.3 4.8-5.8" />)
+export const KeyboardIcon = icon(() => (
+  <path d="M1.5 4h13v8h-13zM4 6.500h.01M6.7 6.500h.01M9.3 6.500h.01M12 6.500h.01M4.5 9.500h7" />
+))
+export const SignOutIcon = icon(() => <path d="M6 13.500H2.500v-11H6M10.5 11l3-3-3-3M13.5 8H6" />)
+export const SunIcon = icon(() => (
+  <path d="M8 10.800a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.600zM8 1v1.500M8 13.500V15M1 8h1.500M13.5 8H15M3 3l1.1 1.100M11.9 11.9 13 13M13 3l-1.1 1.100M4.1 11.9 3 13" />
+))
+export const MoonIcon = icon(() => <path d="M13.5 9.500A6 6 0 0 1 6.5 2.500a6 6 0 1 0 7 7z" />)
+export const SystemIcon = icon(() => (
+  <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 2v12M8 5l4.5-1.200M8 8h6M8 11l4.5 1.2" />
+))
+export const ClockIcon = icon(() => (
+  <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 4.500V8l2.3 1.5" />
+))
+export const GlobeIcon = icon(() => (
+  <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM2 8h12M8 2c4 4 4 8 0 12-4-4-4-8 0-12z" />
+))
+export const ChevronIcon = icon(() => <path d="m4.5 6.5 3.5 3.5 3.5-3.5" />)
+export const CopyIcon = icon(() => <path d="M5.5 5.500h8v8h-8zM10.5 5.500v-3h-8v8h3" />)
+export const CheckIcon = icon(() => <path d="m3 8.5 3.5 3.500L13 5" />)
+export const CloseIcon = icon(() => <path d="m4 4 8 8M12 4l-8 8" />)
+export const PauseIcon = icon(() => <path d="M5.5 3.500v9M10.5 3.500v9" />)
+export const PlayIcon = icon(() => <path d="M5 3l8 5-8 5z" />)
+export const WarnIcon = icon(() => <path d="M8 2 1.5 13.500h13zM8 6.500v3.500M8 12h.01" />)

@@ -1,0 +1,131 @@
+import { gql, type TypedDocumentNode } from '@urql/core'
+import type { MetricPoint } from './points.ts'
+import type { Interval } from './range.ts'
+
+/** Everything the dashboard asks, and the shapes of the answers (core/graphql has the schema). */
+
+export interface Viewer {
+  kind: 'SESSION' | 'KEY'
+  tenants: { id: string; hasEvents: boolean }[]
+  firstSteps: { edgeUrl: string; tenant: string; writeKey: string } | null
+}
+
+export interface Totals {
+  count: number
+  previousCount: number
+  deadLetters: number
+  previousDeadLetters: number
+  duplicates: number
+  uniqueActors: number
+  previousUniqueActors: number
+  names: NameCount[]
+}
+export interface NameCount {
+  name: string
+  count: number
+  previousCount: number
+}
+
+export interface StoredEvent {
+  /** The client's own id. */
+  id: string
+  name: string
+  occurredAt: string
+  receivedAt: string
+  storedAt: string
+  actor: string | null
+  session: string | null
+  source: string | null
+  value: number | null
+  properties: Record<string, unknown>
+  context: Record<string, unknown> | null
+  schemaVersion: string | null
+  requestId: string | null
+  partition: number
+  offset: string
+}
+
+export interface LiveUpdate {
+  at: string
+  /** Stored in the last 60 s. */
+  eventsPerMinute: number
+  /** The last 60 minutes by minute received, oldest first, zero-filled; the last one is open. */
+  minutes: { minute: string; count: number }[]
+  /** Since the push before, newest first, at most 50. */
+  recent: StoredEvent[]
+  behindSeconds: number
+  broken: string | null
+}
+
+export const VIEWER = gql<{ viewer: Viewer }, Record<string, never>>`
+  query Viewer {
+    viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } }
+  }
+`
+
+export const TOTALS = gql<
+  { totals: Totals },
+  { tenant: string; startTime: string; endTime: string }
+>`
+  query Totals($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
+    totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 10) {
+      count previousCount deadLetters previousDeadLetters duplicates
+      uniqueActors previousUniqueActors
+      names { name count previousCount }
+    }
+  }
+`
+
+const EVENT = `
+  id name occurredAt receivedAt storedAt actor session source value
+  properties context schemaVersion requestId partition offset
+`
+
+export const RECENT = gql<
+  { events: { edges: { node: StoredEvent }[] } },
+  { tenant: string; name: string; first: number }
+>`
+  query Recent($tenant: ID, $name: String, $first: Int) {
+    events(tenant: $tenant, name: $name, first: $first) { edges { node { ${EVENT} } } }
+  }
+`
+
+export const LIVE = gql<{ live: LiveUpdate }, { tenant: string }>`
+  subscription Live($tenant: ID) {
+    live(tenant: $tenant) {
+      at eventsPerMinute minutes { minute count } behindSeconds broken
+      recent { ${EVENT} }
+    }
+  }
+`
+
+export interface MetricsVariables {
+  tenant: string
+  startTime: string
+  endTime: string
+  interval: Interval
+  timeZone: string
+  [name: `n${number}`]: string
+}
+
+/** One document for several event names, answered together: `s0`, `s1`, … in the order of the names. */
+export function metricsOf(
+  count: number,
+): TypedDocumentNode<Record<string, MetricPoint[]>, MetricsVariables> {
+  const each = Array.from({ length: count }, (_, i) => i)
+  return gql`
+    query Metrics(
+      $tenant: ID, $startTime: DateTime!, $endTime: DateTime!, $interval: Interval, $timeZone: String
+      ${each.map((i) => `$n${i}: String!`).join(' ')}
+    ) {
+      ${each
+        .map(
+          (i) => `s${i}: metrics(
+            tenant: $tenant, name: $n${i}, startTime: $startTime, endTime: $endTime,
+            interval: $interval, timeZone: $timeZone
+          ) { timestamp value isFinal lateCount }`,
+        )
+        .join('\n')}
+    }
+  `
+}
