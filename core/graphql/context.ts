@@ -1,0 +1,68 @@
+import type { Database } from '../db/database.ts'
+import { createKeyUse } from '../keys/directory.ts'
+import type { LiveHub } from '../live/hub.ts'
+import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from './viewer.ts'
+
+/** What a person needs to send a first event. Shown to signed-in browsers only. */
+export interface FirstSteps {
+  edgeUrl: string
+  tenant: string
+  writeKey: string
+}
+
+export interface AskingDeps {
+  db: Database
+  live: LiveHub
+  /** Asked each time, because the edge may start later. */
+  firstSteps?: () => FirstSteps | undefined
+}
+
+/** What every resolver gets, one for each operation. */
+export interface AskingContext extends AskingDeps {
+  /** Who asks. @throws UNAUTHENTICATED, FORBIDDEN */
+  viewer(): Promise<Viewer>
+  /** As whom to ask about this tenant. @throws FORBIDDEN for another one than the key's own */
+  tenant(tenant: string | null | undefined): Promise<TenantViewer>
+  /** Whether whoever asked may still; the subscription asks again now and then. Rejects when nobody can tell. */
+  mayStillAsk(): Promise<boolean>
+  /** What `extensions` will say, by the field's key in the answer. */
+  notes: Map<string, AnswerNote>
+}
+
+/** Where an answer of metrics came from, and what was chosen for whoever asked. */
+export interface AnswerNote {
+  source: 'rollup' | 'raw' | 'rollup+raw'
+  interval: string
+  timeZone: string
+  /** With groupBy: how many groups there are, and how many are listed; the rest is `(other)`. */
+  groups?: { found: number; listed: number }
+  /** The range begins before single events are held: what was received earlier is not in this answer. */
+  rawSince?: string
+}
+
+export function createContexts(deps: AskingDeps): (headers: Headers) => AskingContext {
+  const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
+  return (headers) => {
+    let viewer: Promise<Viewer> | undefined
+    const asking = () => {
+      viewer ??= viewerOf(viewerDeps, headers)
+      return viewer
+    }
+    return {
+      ...deps,
+      viewer: asking,
+      tenant: async (tenant) => tenantViewer(deps.db, await asking(), tenant),
+      async mayStillAsk() {
+        try {
+          await viewerOf(viewerDeps, headers)
+          return true
+        } catch (error) {
+          const { code } = (error as { extensions?: { code?: unknown } }).extensions ?? {}
+          if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') return false
+          throw error
+        }
+      },
+      notes: new Map(),
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/** A point in time as RFC 3339 in UTC with at most six digits: what `readTime` gives and Postgres returns. */
+export type Instant = string
+
+export const QUARTER_MICROS = 900_000_000n
+
+/** Microseconds since 1970, exact. */
+export function toMicros(instant: Instant): bigint {
+  const digits = /\.(\d+)Z$/.exec(instant)?.[1] ?? ''
+  const whole = Date.parse(`${instant.slice(0, 19)}Z`)
+  return BigInt(whole) * 1000n + BigInt(digits.padEnd(6, '0'))
+}
+
+const FIRST = -62_135_596_800_000_000n
+const LAST = 253_402_300_799_999_999n
+
+/** Kept within the years 1 to 9999, as every time here is. */
+export function fromMicros(any: bigint): Instant {
+  const micros = any < FIRST ? FIRST : any > LAST ? LAST : any
+  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  const whole = new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19)
+  return rest === 0n ? `${whole}Z` : `${whole}.${String(rest).padStart(6, '0').replace(/0+$/, '')}Z`
+}
+
+/** The last quarter hour that begins no later. */
+export function floorQuarter(instant: Instant): Instant {
+  const micros = toMicros(instant)
+  const rest = ((micros % QUARTER_MICROS) + QUARTER_MICROS) % QUARTER_MICROS
+  return fromMicros(micros - rest)
+}
+
+/** The first quarter hour that begins no earlier. */
+export function ceilQuarter(instant: Instant): Instant {
+  const floor = floorQuarter(instant)
+  return toMicros(floor) === toMicros(instant)
+    ? floor
+    : fromMicros(toMicros(floor) + QUARTER_MICROS)
+}

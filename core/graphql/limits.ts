@@ -1,0 +1,28 @@
+/** Bounds of what may be asked. */
+export const QUERY_LIMITS = {
+  /** Operations in one HTTP request. */
+  batchOperationsMax: 10,
+  bodyBytesMax: 256 * 1024,
+  depthMax: 8,
+  breadthMax: 200,
+  /** A metrics field of five columns costs about 75 (schema.ts). */
+  complexityMax: 2_000,
+
+  /** Buckets between startTime and endTime, without and with groupBy. */
+  bucketsMax: 10_000,
+  bucketsGroupedMax: 1_000,
+  /** Groups by count; the rest is `(other)`. */
+  groupsMax: 100,
+  groupByMax: 4,
+  filtersMax: 8,
+  filterValuesMax: 100,
+  dimensionCharsMax: 256,
+  /** Longer values of a dimension are cut, and those with the same beginning counted together. */
+  dimensionValueCharsMax: 256,
+  textCharsMax: 1_024,
+  namesMax: 100,
+
+  eventsPageDefault: 20,
+  eventsPageMax: 100,
+  tenantsListedMax: 1_000,
+} as const

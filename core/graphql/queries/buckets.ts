@@ -1,0 +1,116 @@
+import { type RawBuilder, sql } from 'kysely'
+import { badInput } from '../errors.ts'
+import { fromMicros, type Instant, toMicros } from '../instant.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+
+export type Interval = 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
+
+/** Half-open: start ≤ occurred_at < end. */
+export interface Range {
+  start: Instant
+  end: Instant
+}
+
+const MINUTE = 60_000_000n
+const HOUR = 60n * MINUTE
+const DAY = 24n * HOUR
+
+/** The shortest that a bucket of the interval can be, in microseconds. */
+const SHORTEST = {
+  QUARTER_HOUR: 15n * MINUTE,
+  HOUR: HOUR,
+  DAY: 23n * HOUR,
+  WEEK: 7n * DAY - HOUR,
+  MONTH: 28n * DAY - HOUR,
+} as const
+
+/** Some fifty to two hundred points, whatever the range. */
+export function saneInterval({ start, end }: Range): Interval {
+  const length = toMicros(end) - toMicros(start)
+  if (length <= DAY) return 'QUARTER_HOUR'
+  if (length <= 8n * DAY) return 'HOUR'
+  if (length <= 200n * DAY) return 'DAY'
+  if (length <= 3n * 366n * DAY) return 'WEEK'
+  return 'MONTH'
+}
+
+export function checkRange({ start, end }: Range): void {
+  if (toMicros(end) <= toMicros(start)) throw badInput('endTime', 'must be after startTime')
+}
+
+export function checkBuckets(range: Range, interval: Interval, grouped: boolean): void {
+  if (interval === 'TOTAL') return
+  const max = grouped ? QUERY_LIMITS.bucketsGroupedMax : QUERY_LIMITS.bucketsMax
+  const count = (toMicros(range.end) - toMicros(range.start)) / SHORTEST[interval] + 1n
+  if (count > max)
+    throw badInput(
+      'interval',
+      `${interval} gives about ${count} points in this range; at most ${max}${grouped ? ' with groupBy' : ''} are given at once`,
+    )
+}
+
+/** The period of the same length that ends where the range begins. */
+export function periodBefore({ start, end }: Range): Range {
+  const length = toMicros(end) - toMicros(start)
+  return { start: fromMicros(toMicros(start) - length), end: start }
+}
+
+/**
+ * A zone of the IANA database. Postgres would also take POSIX strings, whose sign is the other way
+ * round, and abbreviations, which know no daylight-saving time: neither is what anybody means.
+ */
+export function checkTimeZone(timeZone: string): string {
+  const wrong = () =>
+    badInput(
+      'timeZone',
+      `"${timeZone.slice(0, 64)}" is not the name of a time zone, such as UTC, Europe/Berlin or Asia/Kathmandu`,
+    )
+  if (timeZone === 'UTC') return timeZone
+  if (!/^[A-Za-z]+(?:\/[A-Za-z0-9_+-]+){1,2}$/.test(timeZone)) throw wrong()
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+  } catch {
+    throw wrong()
+  }
+  return timeZone
+}
+
+type Sql<T> = RawBuilder<T>
+
+/** Where a bucket begins, as an SQL expression of a time. WEEK is ISO: it begins on Monday. */
+export function bucketOf(
+  time: Sql<unknown>,
+  interval: Interval,
+  timeZone: string,
+  range: Range,
+): Sql<string> {
+  if (interval === 'TOTAL') return sql`${range.start}::timestamptz`
+  if (interval === 'QUARTER_HOUR') return sql`date_bin('15 minutes', ${time}, 'epoch')`
+  return sql`date_trunc(${sql.lit(interval.toLowerCase())}, ${time}, ${sql.lit(timeZone)})`
+}
+
+export function endOfBucket(
+  bucket: Sql<unknown>,
+  interval: Interval,
+  timeZone: string,
+  range: Range,
+): Sql<string> {
+  if (interval === 'TOTAL') return sql`${range.end}::timestamptz`
+  if (interval === 'QUARTER_HOUR') return sql`${bucket} + interval '15 minutes'`
+  return sql`date_add(${bucket}, ${sql.lit(`1 ${interval.toLowerCase()}`)}, ${sql.lit(timeZone)})`
+}
+
+/**
+ * Where clocks go back over midnight (Havana), midnight comes twice; date_trunc names the second
+ * one for the whole day. The day began with the first.
+ */
+export function trueStart(
+  bucket: Sql<unknown>,
+  interval: Interval,
+  timeZone: string,
+  range: Range,
+): Sql<string> {
+  if (interval !== 'DAY' && interval !== 'WEEK' && interval !== 'MONTH') return sql`${bucket}`
+  const before = sql`${bucket} - interval '1 hour'`
+  return sql`CASE WHEN ${bucketOf(before, interval, timeZone, range)} = ${bucket} THEN ${before} ELSE ${bucket} END`
+}

@@ -1,0 +1,62 @@
+import { type RawBuilder, sql } from 'kysely'
+import { LIMITS } from '../../../contract/limits.ts'
+import { ceilQuarter, floorQuarter, type Instant, toMicros } from '../instant.ts'
+import type { TenantViewer } from '../viewer.ts'
+import type { Range } from './buckets.ts'
+import { type Names, whereNames, whereSeries } from './names.ts'
+
+/**
+ * Rows `(at, name, count, value_count, sum, min, max)` that together are all events of the range,
+ * each counted once: `rollup_quarter` for the quarters wholly inside it, `event` for the ragged edges.
+ * One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
+ */
+export function countsFromRollups(
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): { sql: RawBuilder<unknown>; source: 'raw' | 'rollup' | 'rollup+raw' } {
+  const first = ceilQuarter(range.start)
+  const last = floorQuarter(range.end)
+  if (toMicros(first) >= toMicros(last))
+    return { sql: countsFromEvents(viewer, names, range), source: 'raw' }
+
+  const parts = [
+    sql`SELECT r.bucket AS at, s.metric AS name, r.count, r.value_count, r.sum, r.min, r.max
+          FROM series s JOIN rollup_quarter r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+         WHERE ${whereSeries(viewer, names)}
+           AND r.bucket >= ${first}::timestamptz AND r.bucket < ${last}::timestamptz`,
+  ]
+  for (const edge of [
+    { start: range.start, end: first },
+    { start: last, end: range.end },
+  ])
+    if (toMicros(edge.start) < toMicros(edge.end)) parts.push(countsFromEvents(viewer, names, edge))
+  return {
+    sql: sql.join(parts, sql` UNION ALL `),
+    source: parts.length === 1 ? 'rollup' : 'rollup+raw',
+  }
+}
+
+function countsFromEvents(viewer: TenantViewer, names: Names, range: Range): RawBuilder<unknown> {
+  return sql`
+    SELECT date_bin('15 minutes', e.occurred_at, 'epoch') AS at, e.name, count(*) AS count,
+           count(e.value) AS value_count, coalesce(sum(e.value), 0) AS sum, min(e.value) AS min, max(e.value) AS max
+      FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} GROUP BY 1, 2`
+}
+
+/**
+ * The rows of `event e` that happened in the range. Nothing is received more than a few minutes
+ * before it happened, so days before that are not looked at.
+ */
+export function whereOccurred({ start, end }: Range): RawBuilder<unknown> {
+  return sql`e.occurred_at >= ${start}::timestamptz AND e.occurred_at < ${end}::timestamptz
+         AND e.received_on >= ${firstDayReceived(start)}::date`
+}
+
+function firstDayReceived(start: Instant): string {
+  const ms = Date.parse(`${start.slice(0, 19)}Z`) - LIMITS.futureSecondsMax * 1000
+  return new Date(Math.max(ms, FIRST_DAY_MS)).toISOString().slice(0, 10)
+}
+
+/** Nothing was received before. */
+const FIRST_DAY_MS = 0

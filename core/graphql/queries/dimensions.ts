@@ -1,0 +1,69 @@
+import { type RawBuilder, sql } from 'kysely'
+import { badInput, checkText } from '../errors.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+
+export interface DimensionFilter {
+  dimension: string
+  in: readonly string[]
+}
+
+const COLUMNS = {
+  name: sql<string>`e.name`,
+  source: sql<string | null>`e.source`,
+  actor: sql<string | null>`e.actor`,
+  session: sql<string | null>`e.session`,
+}
+
+/**
+ * A dimension's value of a row of `event e`, as text: one of the columns above, or a property by its
+ * name or its dotted path. `properties.name` is the property that a column's name would hide.
+ */
+export function dimensionOf(argument: string, dimension: string): RawBuilder<string | null> {
+  checkText(argument, dimension, QUERY_LIMITS.dimensionCharsMax)
+  if (Object.hasOwn(COLUMNS, dimension)) return COLUMNS[dimension as keyof typeof COLUMNS]
+  const property = dimension.replace(/^properties\./, '')
+  const path = property.split('.')
+  if (path.includes('')) throw badInput(argument, `"${dimension}" is no dimension`)
+  if (path.length === 1) return sql`e.properties ->> ${property}::text`
+  // A key may hold a dot itself; then it is the nearer one.
+  return sql`coalesce(e.properties ->> ${property}::text, e.properties #>> ${path}::text[])`
+}
+
+/** All dimensions of a row as one text[]: arrays compare their nulls as equal, which is what groups want. */
+export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | null)[]> {
+  if (groupBy.length === 0) return sql`'{}'::text[]`
+  const values = groupBy.map((dimension) => {
+    const value = dimensionOf('groupBy', dimension)
+    return sql`left(${value}, ${sql.lit(QUERY_LIMITS.dimensionValueCharsMax)})`
+  })
+  return sql`ARRAY[${sql.join(values)}]::text[]`
+}
+
+/** Rows that any of these filters leaves out are not counted; a row without the dimension is left out. */
+export function whereFilters(filters: readonly DimensionFilter[]): RawBuilder<unknown> {
+  const each = filters.map(
+    ({ dimension, in: values }) =>
+      sql`AND ${dimensionOf('filter', dimension)} = ANY (${values}::text[])`,
+  )
+  return sql.join(each, sql` `)
+}
+
+export function checkGroupBy(groupBy: readonly string[]): string[] {
+  const unique = [...new Set(groupBy)]
+  if (unique.length > QUERY_LIMITS.groupByMax)
+    throw badInput('groupBy', `takes at most ${QUERY_LIMITS.groupByMax} dimensions`)
+  for (const dimension of unique) dimensionOf('groupBy', dimension)
+  return unique
+}
+
+export function checkFilters(filters: readonly DimensionFilter[]): readonly DimensionFilter[] {
+  if (filters.length > QUERY_LIMITS.filtersMax)
+    throw badInput('filter', `takes at most ${QUERY_LIMITS.filtersMax} dimensions`)
+  for (const { dimension, in: values } of filters) {
+    dimensionOf('filter', dimension)
+    if (values.length > QUERY_LIMITS.filterValuesMax)
+      throw badInput('filter', `takes at most ${QUERY_LIMITS.filterValuesMax} values a dimension`)
+    for (const value of values) checkText('filter', value)
+  }
+  return filters
+}

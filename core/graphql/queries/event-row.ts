@@ -1,0 +1,66 @@
+import type { Selectable } from 'kysely'
+import type { EventTable } from '../../db/schema.ts'
+import type { Instant } from '../instant.ts'
+
+/** An event as its sender knows it, with its place in the log. */
+export interface StoredEvent {
+  id: string
+  name: string
+  occurredAt: Instant
+  receivedAt: Instant
+  storedAt: Instant
+  actor: string | null
+  session: string | null
+  source: string | null
+  value: number | null
+  properties: Record<string, unknown>
+  context: Record<string, unknown> | null
+  schemaVersion: string | null
+  requestId: string | null
+  partition: number
+  offset: string
+  /** Its key in Postgres: what a page ends at. */
+  eventId: string
+}
+
+export const EVENT_COLUMNS = [
+  'event_id',
+  'client_event_id',
+  'name',
+  'occurred_at',
+  'received_at',
+  'stored_at',
+  'actor',
+  'session',
+  'source',
+  'value',
+  'properties',
+  'context',
+  'schema_version',
+  'request_id',
+  'log_partition',
+  'log_offset',
+] as const satisfies (keyof EventTable)[]
+
+export type EventRow = Pick<Selectable<EventTable>, (typeof EVENT_COLUMNS)[number]>
+
+export function toEvent(row: EventRow): StoredEvent {
+  return {
+    id: row.client_event_id ?? row.event_id,
+    name: row.name,
+    occurredAt: row.occurred_at,
+    receivedAt: row.received_at,
+    storedAt: row.stored_at,
+    actor: row.actor,
+    session: row.session,
+    source: row.source,
+    value: row.value,
+    properties: row.properties,
+    context: row.context,
+    schemaVersion: row.schema_version,
+    requestId: row.request_id,
+    partition: row.log_partition,
+    offset: String(row.log_offset),
+    eventId: row.event_id,
+  }
+}

@@ -1,0 +1,341 @@
+import { DateTime } from 'luxon'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type AskingFixture, createAskingFixture, type FixtureEvent } from '../testing/fixture.ts'
+import { type TenantViewer, tenantViewer } from '../viewer.ts'
+import { eventsOverTime } from './events-over-time.ts'
+import { type MetricsArgs, readQuestion } from './metrics-question.ts'
+
+let fixture: AskingFixture
+let viewer: TenantViewer
+let events: Required<FixtureEvent>[]
+
+/** Repeatable: the same numbers for the same seed. */
+function dice(seed: number) {
+  let state = seed
+  return (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+beforeAll(async () => {
+  fixture = await createAskingFixture()
+  viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'default')
+  events = randomEvents(4_000)
+  await fixture.store('default', events)
+  await fixture.store('other', randomEvents(500))
+})
+afterAll(() => fixture.close())
+
+/** Over two years, thick around the days on which clocks change, some on the very edges of quarters. */
+function randomEvents(count: number): Required<FixtureEvent>[] {
+  const roll = dice(7)
+  const thick = [
+    '2026-03-29T00:00:00Z',
+    '2026-10-25T00:00:00Z',
+    '2026-03-08T06:00:00Z',
+    '2026-11-01T03:00:00Z',
+    '2026-04-24T20:00:00Z',
+    '2025-12-31T12:00:00Z',
+  ].map((time) => Date.parse(time))
+  return Array.from({ length: count }, (_, i) => {
+    const base = thick[roll(thick.length)] as number
+    const spread = roll(10) < 8 ? 2 * 86_400_000 : 200 * 86_400_000
+    let ms = base - spread / 2 + roll(spread)
+    if (roll(5) === 0) ms = Math.floor(ms / 900_000) * 900_000 + (roll(3) - 1)
+    return {
+      id: `event-${i}-${Math.random()}`,
+      name: `name_${roll(4)}`,
+      occurredAt: new Date(ms).toISOString(),
+      receivedAt: '2026-11-20T12:00:00Z',
+      actor: roll(4) === 0 ? null : `actor-${roll(30)}`,
+      session: null,
+      source: roll(3) === 0 ? null : `source-${roll(3)}`,
+      value: roll(3) === 0 ? null : roll(1_000) / 8 - 20,
+      properties: { net: `net-${roll(5)}`, deep: { er: roll(3) }, 'a.b': roll(2) === 0 },
+      late: roll(10) === 0,
+    } as Required<FixtureEvent>
+  })
+}
+
+const RANGE = { startTime: '2025-01-01T00:00:00Z', endTime: '2028-01-01T00:00:00Z' }
+const ask = (args: Partial<MetricsArgs>, options = {}) =>
+  eventsOverTime(fixture.db, viewer, readQuestion({ name: '*', ...RANGE, ...args }), options)
+
+/** The same question answered by a plain loop. */
+function count(args: Partial<MetricsArgs>, start: (ms: number) => number) {
+  const { name = '*', startTime, endTime } = { ...RANGE, ...args }
+  const buckets = new Map<number, number>()
+  for (const event of events) {
+    const ms = Date.parse(event.occurredAt)
+    if ((name !== '*' && event.name !== name) || ms < Date.parse(startTime)) continue
+    if (ms >= Date.parse(endTime)) continue
+    const bucket = start(ms)
+    buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1)
+  }
+  return Object.fromEntries(
+    [...buckets].sort(([a], [b]) => a - b).map(([ms, n]) => [new Date(ms).toISOString(), n]),
+  )
+}
+
+/** Where midnight comes twice luxon begins a day of its own at the second one; the day began with the first. */
+function startOf(ms: number, unit: 'day' | 'week' | 'month', zone: string): number {
+  const start = DateTime.fromMillis(ms, { zone }).startOf(unit)
+  const before = start.minus({ hours: 1 })
+  return (before.toISODate() === start.toISODate() ? before : start).toMillis()
+}
+
+function byTime(points: { timestamp: string; value: number }[]) {
+  return Object.fromEntries(
+    points.map(({ timestamp, value }) => [new Date(timestamp).toISOString(), value]),
+  )
+}
+
+describe('time zones', () => {
+  const zones = [
+    'UTC',
+    'Europe/Berlin',
+    'America/Los_Angeles',
+    'Asia/Kathmandu',
+    'Australia/Lord_Howe',
+    'Africa/Cairo',
+    'America/Havana',
+    'Pacific/Chatham',
+  ]
+  for (const timeZone of zones)
+    test(`days, weeks and months in ${timeZone} are what a plain count gives, clock changes included`, async () => {
+      for (const [interval, unit] of [
+        ['DAY', 'day'],
+        ['WEEK', 'week'],
+        ['MONTH', 'month'],
+      ] as const) {
+        const answer = await ask({ interval, timeZone })
+        expect(answer.source).toBe('rollup')
+        const expected = count({}, (ms) => startOf(ms, unit, timeZone))
+        expect(byTime(answer.points), interval).toEqual(expected)
+        expect((await ask({ interval, timeZone }, { onlyRaw: true })).points).toEqual(answer.points)
+      }
+    })
+
+  test('hours on the day on which clocks go back: the hour that comes twice is two buckets', async () => {
+    const args = {
+      startTime: '2026-10-24T22:00:00Z',
+      endTime: '2026-10-25T23:00:00Z',
+      timeZone: 'Europe/Berlin',
+    }
+    const { points } = await ask({ ...args, interval: 'HOUR' })
+    expect(byTime(points)).toEqual(count(args, (ms) => Math.floor(ms / 3_600_000) * 3_600_000))
+    const kathmandu = await ask({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
+    const quarter = 900_000
+    expect(byTime(kathmandu.points)).toEqual(
+      count(args, (ms) => Math.floor((ms - quarter) / 3_600_000) * 3_600_000 + quarter),
+    )
+  })
+
+  test('what is no zone of the IANA database is refused by the name of the argument', async () => {
+    for (const timeZone of ['Mars/Olympus', 'CET', '+05:45', 'FOO3', '', "UTC'; --", 'posixrules'])
+      expect(() => readQuestion({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
+    expect(readQuestion({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
+      'Asia/Kathmandu',
+    )
+  })
+})
+
+describe('truth is the same from rollups and from single events', () => {
+  test('for any range, name, interval and aggregate', async () => {
+    const roll = dice(11)
+    const sources = new Set<string>()
+    for (let i = 0; i < 120; i++) {
+      const centre = Date.parse(events[roll(events.length)]?.occurredAt as string)
+      const length = [60_000, 40 * 60_000, 7_200_000, 3 * 86_400_000, 100 * 86_400_000][roll(5)]
+      const start = centre - roll(length as number)
+      const aligned = (ms: number) => (roll(2) === 0 ? Math.floor(ms / 900_000) * 900_000 : ms)
+      const args: Partial<MetricsArgs> = {
+        name: roll(2) === 0 ? '*' : `name_${roll(5)}`,
+        startTime: new Date(aligned(start)).toISOString(),
+        endTime: new Date(aligned(start + (length as number)) + 900_000).toISOString(),
+        interval: (['DAY', 'WEEK', 'MONTH', 'TOTAL', null] as const)[roll(5)],
+        timeZone: ['UTC', 'Asia/Kathmandu', 'America/Havana'][roll(3)],
+        aggregate: (['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'] as const)[roll(5)],
+        groupBy: roll(2) === 0 ? ['name'] : null,
+        filter: roll(4) === 0 ? [{ dimension: 'name', in: ['name_1', 'name_2'] }] : null,
+      }
+      const rolled = await ask(args)
+      const raw = await ask(args, { onlyRaw: true })
+      sources.add(rolled.source)
+      expect(rolled.points.length, JSON.stringify(args)).toBe(raw.points.length)
+      for (const [j, point] of rolled.points.entries()) {
+        const other = raw.points[j] as typeof point
+        expect(point, JSON.stringify(args)).toEqual({ ...other, value: expect.any(Number) })
+        expect(point.value).toBeCloseTo(other.value, 6)
+      }
+    }
+    expect([...sources].sort()).toEqual(['raw', 'rollup', 'rollup+raw'])
+  })
+
+  test('counts of ragged ranges are those of a plain loop, down to the microsecond', async () => {
+    const roll = dice(3)
+    for (let i = 0; i < 60; i++) {
+      const start = Date.parse(events[roll(events.length)]?.occurredAt as string)
+      const args = {
+        startTime: new Date(start).toISOString(),
+        endTime: new Date(start + 1 + roll(86_400_000)).toISOString(),
+      }
+      const { points } = await ask({ ...args, interval: 'TOTAL' })
+      const expected = Object.values(count(args, () => 0))[0] ?? 0
+      expect(points[0]?.value ?? 0, JSON.stringify(args)).toBe(expected)
+      expect(points[0]?.timestamp ?? `${args.startTime}`.replace('.000', '')).toBe(
+        new Date(start).toISOString().replace(/\.?0*Z$/, 'Z'),
+      )
+    }
+    const [first] = events as [FixtureEvent]
+    const at = (first.occurredAt as string).replace('Z', '')
+    const window = (startTime: string, endTime: string) =>
+      ask({ startTime, endTime, interval: 'TOTAL' }).then(({ points }) => points[0]?.value ?? 0)
+    const before = await window(`${at}Z`, `${at}001Z`)
+    expect(before).toBeGreaterThan(0)
+    expect(await window(`${at}001Z`, `${at}002Z`)).toBe(0)
+  })
+})
+
+describe('groups', () => {
+  test('a property, a nested one, a key with a dot and columns are grouped by, with null for none', async () => {
+    const groupBy = ['net', 'deep.er', 'a.b', 'source']
+    const { points, source, groupCount } = await ask({ interval: 'TOTAL', groupBy })
+    const expected = new Map<string, number>()
+    for (const { properties, source } of events) {
+      const {
+        net,
+        deep,
+        'a.b': dotted,
+      } = properties as typeof properties & {
+        deep: { er: number }
+      }
+      const key = JSON.stringify([net, String(deep.er), String(dotted), source])
+      expected.set(key, (expected.get(key) ?? 0) + 1)
+    }
+    expect(source).toBe('raw')
+    expect(groupCount).toBe(expected.size)
+    const listed = points.filter(({ dimensions }) => dimensions.net !== '(other)')
+    expect(listed.length).toBe(100)
+    for (const { dimensions, value } of listed)
+      expect(value).toBe(expected.get(JSON.stringify(groupBy.map((name) => dimensions[name]))))
+    // The largest groups are the ones that are named, and nothing is lost in the rest.
+    const rest = [...expected.values()].sort((a, b) => b - a).slice(100)
+    expect(points.find(({ dimensions }) => dimensions.net === '(other)')).toMatchObject({
+      value: rest.reduce((a, b) => a + b, 0),
+      dimensions: { net: '(other)', 'deep.er': '(other)', 'a.b': '(other)', source: '(other)' },
+    })
+  })
+
+  test('a filter counts only what matches all of its dimensions', async () => {
+    const filter = [
+      { dimension: 'net', in: ['net-1', 'net-2'] },
+      { dimension: 'source', in: ['source-0'] },
+    ]
+    const { points, source } = await ask({ interval: 'TOTAL', filter })
+    const expected = events.filter(
+      (e) => ['net-1', 'net-2'].includes(e.properties.net as string) && e.source === 'source-0',
+    )
+    expect([points[0]?.value, source]).toEqual([expected.length, 'raw'])
+    expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).points).toEqual([])
+  })
+
+  test('uniques and percentiles are those of the values themselves', async () => {
+    const uniques = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES' })
+    expect(uniques.points[0]?.value).toBe(
+      new Set(events.flatMap(({ actor }) => (actor === null ? [] : [actor]))).size,
+    )
+    const values = events.flatMap(({ value }) => (value === null ? [] : [value]))
+    values.sort((a, b) => a - b)
+    const rank = 0.95 * (values.length - 1)
+    const [low, high] = [values[Math.floor(rank)], values[Math.ceil(rank)]] as [number, number]
+    const p95 = await ask({ interval: 'TOTAL', aggregate: 'P95' })
+    expect(p95.points[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
+    const perName = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
+    for (const { dimensions, value } of perName.points)
+      expect(value).toBe(
+        new Set(
+          events.flatMap((e) => (e.name === dimensions.name && e.actor !== null ? [e.actor] : [])),
+        ).size,
+      )
+  })
+
+  test('a dimension may be called __proto__ and is a member like any other', async () => {
+    const { points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
+    expect(Object.hasOwn(points[0]?.dimensions ?? {}, '__proto__')).toBe(true)
+  })
+})
+
+describe('finality', () => {
+  test('a bucket is final once the watermark has passed its end, and tells its late events', async () => {
+    await fixture.store('other', [
+      { name: 'f', occurredAt: '2026-11-20T10:05:00Z', receivedAt: '2026-11-20T10:05:01Z' },
+      {
+        name: 'f',
+        occurredAt: '2026-11-20T10:07:00Z',
+        receivedAt: '2026-11-20T13:00:00Z',
+        late: true,
+      },
+      { name: 'f', occurredAt: '2026-11-20T13:00:00Z', receivedAt: '2026-11-20T13:00:00Z' },
+    ])
+    await fixture.database.pool.query(
+      "UPDATE watermark SET highest_at = '2026-11-20T11:15:00Z' WHERE tenant_id = 2",
+    )
+    const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
+    const range = { startTime: '2026-11-20T10:00:00Z', endTime: '2026-11-20T14:00:00Z' }
+    const answer = await eventsOverTime(
+      fixture.db,
+      other,
+      readQuestion({ name: 'f', ...range, interval: 'QUARTER_HOUR' }),
+    )
+    expect(answer.points).toEqual([
+      {
+        timestamp: '2026-11-20T10:00:00Z',
+        value: 2,
+        dimensions: {},
+        // One hour of allowed lateness: 11:15 − 1 h is exactly the bucket's end.
+        isFinal: true,
+        lateCount: 1,
+      },
+      {
+        timestamp: '2026-11-20T13:00:00Z',
+        value: 1,
+        dimensions: {},
+        isFinal: false,
+        lateCount: 0,
+      },
+    ])
+  })
+})
+
+describe('names beyond the limit of series', () => {
+  test('are counted exactly from single events, and stand together where rollups name groups', async () => {
+    const { pool } = fixture.database
+    await fixture.store('other', [{ name: 'rare', occurredAt: '2026-01-01T00:00:00Z' }])
+    await pool.query(
+      `INSERT INTO series (tenant_id, metric) VALUES (2, '$other');
+       UPDATE rollup_quarter SET series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = '$other')
+        WHERE series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = 'rare');
+       DELETE FROM series WHERE tenant_id = 2 AND metric = 'rare'`,
+    )
+    const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
+    const of = (args: Partial<MetricsArgs>) =>
+      eventsOverTime(
+        fixture.db,
+        other,
+        readQuestion({
+          name: '*',
+          startTime: '2026-01-01T00:00:00Z',
+          endTime: '2026-01-01T00:15:00Z',
+          interval: 'TOTAL',
+          ...args,
+        }),
+      )
+    expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', points: [{ value: 1 }] })
+    expect(await of({ name: 'name_1' })).toMatchObject({ source: 'rollup' })
+    const grouped = await of({ groupBy: ['name'] })
+    expect(grouped.points.map(({ dimensions }) => dimensions.name)).toContain('(other)')
+    expect(await of({ endTime: '2026-01-01T00:15:01Z' })).toMatchObject({ source: 'rollup+raw' })
+  })
+})

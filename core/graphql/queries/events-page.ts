@@ -1,0 +1,126 @@
+import { type RawBuilder, sql } from 'kysely'
+import { isUuid } from '../../../contract/uuid.ts'
+import type { Database } from '../../db/database.ts'
+import { badInput, checkText } from '../errors.ts'
+import type { Instant } from '../instant.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import type { TenantViewer } from '../viewer.ts'
+import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './event-row.ts'
+
+export interface EventsArgs {
+  first?: number | null
+  after?: string | null
+  last?: number | null
+  before?: string | null
+  name?: string | null
+}
+
+/** A Relay connection. */
+export interface EventsPage {
+  edges: { cursor: string; node: StoredEvent }[]
+  pageInfo: {
+    hasNextPage: boolean
+    hasPreviousPage: boolean
+    startCursor: string | null
+    endCursor: string | null
+  }
+}
+
+/** Where a page ends: no event is ever between two equal ones, so none is skipped or given twice. */
+interface Place {
+  receivedAt: Instant
+  eventId: string
+}
+
+/** Newest received first, `first` of them after a cursor or `last` of them before one. */
+export async function eventsPage(
+  db: Database,
+  viewer: TenantViewer,
+  args: EventsArgs,
+): Promise<EventsPage> {
+  const { size, backwards } = pageSize(args)
+  const after = readCursor('after', args.after)
+  const before = readCursor('before', args.before)
+  const name = args.name == null ? undefined : checkText('name', args.name).normalize('NFC').trim()
+
+  const found = await read({ after, before, backwards, count: size + 1 })
+  const page = found.slice(0, size)
+  if (backwards) page.reverse()
+  const edges = page.map((node) => ({ cursor: cursorOf(node), node }))
+  const more = found.length > size
+  const onTheOtherSide = await cameFrom()
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: backwards ? onTheOtherSide : more,
+      hasPreviousPage: backwards ? more : onTheOtherSide,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  }
+
+  /** Whether there is something where the reader came from; a reader without a cursor began at the end. */
+  async function cameFrom(): Promise<boolean> {
+    if ((backwards ? before : after) === undefined) return false
+    const edge = backwards ? page.at(-1) : page[0]
+    if (edge === undefined) return true
+    const beyondEdge = backwards ? { after: edge } : { before: edge }
+    return (await read({ ...beyondEdge, backwards: !backwards, count: 1 })).length > 0
+  }
+
+  async function read(want: {
+    after?: Place
+    before?: Place
+    backwards: boolean
+    count: number
+  }): Promise<StoredEvent[]> {
+    const order = want.backwards ? sql`ASC` : sql`DESC`
+    const { rows } = await sql<EventRow>`
+      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
+       WHERE tenant_id = ${viewer.tenantId}
+         ${name === undefined ? sql`` : sql`AND name = ${name}`}
+         ${beyond('<', want.after)} ${beyond('>', want.before)}
+       ORDER BY received_at ${order}, event_id ${order} LIMIT ${want.count}`.execute(db)
+    return rows.map(toEvent)
+  }
+}
+
+/** Rows that come later in the list (`<`) or earlier; the day spares the partitions on the other side. */
+function beyond(side: '<' | '>', place: Place | undefined): RawBuilder<unknown> {
+  if (!place) return sql``
+  const than = sql.raw(side)
+  return sql`AND (received_at, event_id) ${than} (${place.receivedAt}::timestamptz, ${place.eventId}::uuid)
+             AND received_on ${than}= ${place.receivedAt.slice(0, 10)}::date`
+}
+
+function pageSize({ first, last, after, before }: EventsArgs) {
+  if (first != null && last != null) throw badInput('last', 'cannot be combined with first')
+  const backwards = last != null || (first == null && before != null && after == null)
+  const size = first ?? last ?? QUERY_LIMITS.eventsPageDefault
+  if (size < 0 || size > QUERY_LIMITS.eventsPageMax)
+    throw badInput(
+      last == null ? 'first' : 'last',
+      `must be between 0 and ${QUERY_LIMITS.eventsPageMax}`,
+    )
+  return { size, backwards }
+}
+
+function cursorOf({ receivedAt, eventId }: Place): string {
+  return Buffer.from(`${receivedAt} ${eventId}`).toString('base64url')
+}
+
+function readCursor(argument: string, cursor: string | null | undefined): Place | undefined {
+  if (cursor == null) return undefined
+  const [receivedAt, eventId, rest] = Buffer.from(cursor, 'base64url').toString().split(' ')
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(receivedAt ?? '')
+  if (
+    !receivedAt ||
+    !isTime ||
+    Number.isNaN(Date.parse(receivedAt)) ||
+    !eventId ||
+    !isUuid(eventId) ||
+    rest !== undefined
+  )
+    throw badInput(argument, 'is no cursor of this connection')
+  return { receivedAt, eventId }
+}

@@ -1,0 +1,56 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Database } from '../../db/database.ts'
+import { OTHER_METRIC } from '../../worker/series.ts'
+import type { TenantViewer } from '../viewer.ts'
+
+/** Which event names a question is about. */
+export interface Names {
+  /** Undefined: all of them. */
+  only: readonly string[] | undefined
+  /** Whether each has a series of its own, so that rollups tell them apart. */
+  settled: boolean
+  /** Whether the tenant has more names than series, so that some are counted under one for the rest. */
+  overflown: boolean
+}
+
+/**
+ * A tenant's first few thousand names have a series each; later ones share OTHER_METRIC. A name that
+ * got its own only after that was opened may have older counts in there, which no rollup gives back.
+ */
+export async function learnNames(
+  db: Database,
+  viewer: TenantViewer,
+  only: readonly string[] | undefined,
+): Promise<Names> {
+  const rows = await db
+    .selectFrom('series')
+    .select(['metric', 'created_at'])
+    .where('tenant_id', '=', viewer.tenantId)
+    .where('metric', 'in', [...(only ?? []), OTHER_METRIC])
+    .execute()
+  const other = rows.find((row) => row.metric === OTHER_METRIC)
+  const isSettled = (name: string) =>
+    rows.some((row) => row.metric === name && other && row.created_at <= other.created_at)
+  return {
+    only,
+    settled: other === undefined || (only?.every(isSettled) ?? true),
+    overflown: other !== undefined,
+  }
+}
+
+/** The series of these names, as a condition on `series s`. */
+export function whereSeries(viewer: TenantViewer, { only }: Names): RawBuilder<unknown> {
+  const ofTenant = sql`s.tenant_id = ${viewer.tenantId}`
+  return only === undefined ? ofTenant : sql`${ofTenant} AND s.metric = ANY (${only}::text[])`
+}
+
+/**
+ * The same for `event e`. All names are listed one by one where that is possible: the index begins
+ * with the name, and a short range needs no more than a look at each.
+ */
+export function whereNames(viewer: TenantViewer, names: Names): RawBuilder<unknown> {
+  const ofTenant = sql`e.tenant_id = ${viewer.tenantId}`
+  if (names.only !== undefined) return sql`${ofTenant} AND e.name = ANY (${names.only}::text[])`
+  if (names.overflown) return ofTenant
+  return sql`${ofTenant} AND e.name = ANY (ARRAY(SELECT metric FROM series WHERE tenant_id = ${viewer.tenantId}))`
+}

@@ -1,0 +1,27 @@
+import { isUuid } from '../../../contract/uuid.ts'
+import type { Database } from '../../db/database.ts'
+import { eventUuid } from '../../worker/event-uuid.ts'
+import { checkText } from '../errors.ts'
+import type { TenantViewer } from '../viewer.ts'
+import { EVENT_COLUMNS, type StoredEvent, toEvent } from './event-row.ts'
+
+/**
+ * The event of this id, however old; the first received where an id came again after the dedupe horizon.
+ * @param id the client's own, or the UUID, in either case
+ */
+export async function oneEvent(
+  db: Database,
+  viewer: TenantViewer,
+  id: string,
+): Promise<StoredEvent | undefined> {
+  checkText('id', id)
+  const row = await db
+    .selectFrom('event')
+    .select(EVENT_COLUMNS)
+    .where('tenant_id', '=', viewer.tenantId)
+    .where('event_id', '=', isUuid(id) ? id.toLowerCase() : eventUuid(id))
+    .orderBy('received_at')
+    .limit(1)
+    .executeTakeFirst()
+  return row && toEvent(row)
+}

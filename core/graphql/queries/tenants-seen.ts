@@ -1,0 +1,21 @@
+import { sql } from 'kysely'
+import type { Database } from '../../db/database.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import type { Viewer } from '../viewer.ts'
+
+export interface SeenTenant {
+  id: string
+  /** Whether any event was ever stored. */
+  hasEvents: boolean
+}
+
+/** The tenants that a viewer may ask about, in the order in which they were made. */
+export async function tenantsSeen(db: Database, viewer: Viewer): Promise<SeenTenant[]> {
+  const own = viewer.kind === 'KEY' ? sql`WHERE t.tenant_id = ${viewer.own.tenantId}` : sql``
+  // Rollups outlive the events themselves.
+  const { rows } = await sql<SeenTenant>`
+    SELECT t.slug AS id,
+           EXISTS (SELECT 1 FROM rollup_quarter r WHERE r.tenant_id = t.tenant_id) AS "hasEvents"
+      FROM tenant t ${own} ORDER BY t.tenant_id LIMIT ${QUERY_LIMITS.tenantsListedMax}`.execute(db)
+  return rows
+}

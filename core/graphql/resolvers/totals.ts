@@ -1,0 +1,82 @@
+import type { Builder } from '../builder.ts'
+import { periodBefore, type Range } from '../queries/buckets.ts'
+import {
+  countsOfRange,
+  deadLetters,
+  duplicates,
+  type NameCount,
+  type RangeCounts,
+  uniqueActors,
+} from '../queries/totals.ts'
+import type { TenantViewer } from '../viewer.ts'
+
+interface Totals {
+  viewer: TenantViewer
+  range: Range
+  counts: RangeCounts
+}
+
+export function addTotals(builder: Builder): void {
+  const nameCount = builder.objectRef<NameCount>('NameCount').implement({
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      count: t.exposeFloat('count'),
+      previousCount: t.exposeFloat('previousCount'),
+    }),
+  })
+
+  // What has to be counted row by row is counted only where it was asked for.
+  const totals = builder.objectRef<Totals>('Totals').implement({
+    fields: (t) => ({
+      count: t.float({ resolve: ({ counts }) => counts.count }),
+      previousCount: t.float({ resolve: ({ counts }) => counts.previousCount }),
+      names: t.field({
+        type: [nameCount],
+        description: 'The most frequent ones of the range.',
+        resolve: ({ counts }) => counts.names,
+      }),
+      deadLetters: t.float({
+        description: 'Of events received in the range.',
+        resolve: ({ viewer, range }, _, { db }) => deadLetters(db, viewer, range),
+      }),
+      previousDeadLetters: t.float({
+        resolve: ({ viewer, range }, _, { db }) => deadLetters(db, viewer, periodBefore(range)),
+      }),
+      duplicates: t.float({
+        description: 'Received in the minutes that the range touches.',
+        resolve: ({ viewer, range }, _, { db }) => duplicates(db, viewer, range),
+      }),
+      uniqueActors: t.float({
+        complexity: 25,
+        resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, range),
+      }),
+      previousUniqueActors: t.float({
+        complexity: 25,
+        resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, periodBefore(range)),
+      }),
+    }),
+  })
+
+  builder.queryField('totals', (t) =>
+    t.field({
+      type: totals,
+      description: 'The range against the period of the same length before it.',
+      complexity: 50,
+      args: {
+        tenant: t.arg.id(),
+        startTime: t.arg({ type: 'DateTime', required: true }),
+        endTime: t.arg({ type: 'DateTime', required: true }),
+        names: t.arg.int({ defaultValue: 10 }),
+      },
+      async resolve(_, { tenant, startTime, endTime, names }, context) {
+        const viewer = await context.tenant(tenant)
+        const range = { start: startTime, end: endTime }
+        return {
+          viewer,
+          range,
+          counts: await countsOfRange(context.db, viewer, range, names ?? 10),
+        }
+      },
+    }),
+  )
+}

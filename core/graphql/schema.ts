@@ -1,0 +1,20 @@
+import type { GraphQLSchema } from 'graphql'
+import { createBuilder } from './builder.ts'
+import { addEvents } from './resolvers/events.ts'
+import { addLive } from './resolvers/live.ts'
+import { addMetrics } from './resolvers/metrics.ts'
+import { addTotals } from './resolvers/totals.ts'
+import { addViewer } from './resolvers/viewer.ts'
+
+/** Everything that can be asked. schema.graphql shows it as clients see it. */
+export function createSchema(): GraphQLSchema {
+  const builder = createBuilder()
+  builder.queryType()
+  builder.subscriptionType()
+  addViewer(builder)
+  addMetrics(builder)
+  addTotals(builder)
+  const event = addEvents(builder)
+  addLive(builder, event)
+  return builder.toSchema()
+}

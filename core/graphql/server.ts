@@ -1,0 +1,112 @@
+import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
+import { GraphQLError } from 'graphql'
+import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
+import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
+import { askingError, fromDatabaseError } from './errors.ts'
+import { QUERY_LIMITS } from './limits.ts'
+import { createSchema } from './schema.ts'
+
+export interface GraphQLDeps extends AskingDeps {
+  logger: { error(fields: object, message: string): void }
+  /** Shows GraphiQL to browsers. */
+  graphiql?: boolean
+}
+
+export interface GraphQLServer {
+  fetch(request: Request): Promise<Response>
+}
+
+/** GraphQL at /graphql: POST, GET, and subscriptions over SSE. */
+export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
+  const contextFor = createContexts(deps)
+  const yoga = createYoga<object, AskingContext>({
+    schema: createSchema(),
+    context: ({ request }) => contextFor(request.headers),
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    graphiql: deps.graphiql ?? false,
+    // The dashboard lives at the same origin; others send keys from their own servers.
+    cors: false,
+    multipart: false,
+    // Above our own limit, which answers 422.
+    batching: { limit: Number.MAX_SAFE_INTEGER },
+    maxRequestBodySize: QUERY_LIMITS.bodyBytesMax,
+    maskedErrors: { maskError: (error) => mask(error) },
+    logging: {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (error: unknown) => deps.logger.error({ error: nameOf(error) }, 'a question failed'),
+    },
+    plugins: [
+      // Headers that no page can send across origins without being asked first.
+      useCSRFPrevention({ requestHeaders: ['x-graphql-yoga-csrf', 'authorization', 'x-api-key'] }),
+      useBatchLimit(),
+      useNotes(),
+    ],
+  })
+  return { fetch: async (request) => yoga.fetch(request) }
+}
+
+/** Only errors that were made for clients leave as they are. */
+function mask(error: unknown): Error {
+  if (error instanceof GraphQLError) {
+    if (!error.originalError || error.originalError instanceof GraphQLError) return error
+    return located(error, meaningOf(error.originalError))
+  }
+  return meaningOf(error)
+}
+
+function meaningOf(error: unknown): GraphQLError {
+  return (
+    fromDatabaseError(error) ??
+    askingError('INTERNAL_SERVER_ERROR', 'Something failed on our side.', { unexpected: true })
+  )
+}
+
+function located({ nodes, source, positions, path }: GraphQLError, meaning: GraphQLError) {
+  const { message, extensions } = meaning
+  return new GraphQLError(message, { nodes, source, positions, path, extensions })
+}
+
+/** For the log: what failed, never what was asked. */
+function nameOf(error: unknown): string {
+  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error
+  const { code } = (original ?? {}) as { code?: unknown }
+  return code === undefined ? String(original) : `${String(code)} ${String(original)}`
+}
+
+function useBatchLimit(): Plugin {
+  const { batchOperationsMax } = QUERY_LIMITS
+  return {
+    onRequestParse: () => ({
+      onRequestParseDone({ requestParserResult }) {
+        if (Array.isArray(requestParserResult) && requestParserResult.length > batchOperationsMax)
+          throw askingError(
+            'QUERY_TOO_LARGE',
+            `A request takes at most ${batchOperationsMax} operations.`,
+            { limit: 'batch' },
+          )
+      },
+    }),
+  }
+}
+
+/** Puts what resolvers noted about their answers into `extensions`. */
+function useNotes(): Plugin<AskingContext> {
+  return {
+    onExecute: ({ args }) => ({
+      onExecuteDone({ result, setResult }) {
+        const { notes } = args.contextValue as AskingContext
+        if (isAsyncIterable(result) || notes.size === 0) return
+        const extensions = { source: together(notes), metrics: Object.fromEntries(notes) }
+        setResult({ ...result, extensions: { ...result.extensions, ...extensions } })
+      },
+    }),
+  }
+}
+
+function together(notes: Map<string, AnswerNote>): AnswerNote['source'] {
+  const sources = new Set([...notes.values()].map(({ source }) => source))
+  return sources.size === 1 ? ([...sources][0] as AnswerNote['source']) : 'rollup+raw'
+}

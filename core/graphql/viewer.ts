@@ -1,0 +1,81 @@
+import { sha256Hex } from '../../contract/api-key.ts'
+import type { Database } from '../db/database.ts'
+import { readCredentials } from '../keys/credentials.ts'
+import { findKey, isGood } from '../keys/directory.ts'
+import { sessionIsGood } from '../keys/sessions.ts'
+import { askingError, badInput, checkText } from './errors.ts'
+
+/**
+ * Somebody who may see one tenant. Every question takes one and asks for its tenant only, so a
+ * question about someone else cannot be written down. Nothing but this file can make one.
+ */
+export interface TenantViewer {
+  readonly [sealed]: true
+  readonly tenantId: number
+  readonly tenant: string
+  readonly allowedLatenessS: number
+}
+declare const sealed: unique symbol
+
+export type Viewer =
+  /** An API key with the scope read sees its own tenant. */
+  | { kind: 'KEY'; own: TenantViewer }
+  /** A signed-in browser is the operator's and sees every tenant. */
+  | { kind: 'SESSION' }
+
+export interface ViewerDeps {
+  db: Database
+  noteUse: (keyId: string) => Promise<void>
+}
+
+const DEFAULT_TENANT = 'default'
+
+/** Who sends this request. @throws UNAUTHENTICATED, FORBIDDEN */
+export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
+  const credentials = readCredentials(headers)
+  if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
+  if (credentials.session !== undefined && (await sessionIsGood(deps.db, credentials.session)))
+    return { kind: 'SESSION' }
+  throw askingError(
+    'UNAUTHENTICATED',
+    credentials.session === undefined
+      ? 'Sign in, or send an API key with the scope read.'
+      : 'Your session has ended; sign in again.',
+  )
+}
+
+async function keyViewer({ db, noteUse }: ViewerDeps, key: string): Promise<Viewer> {
+  const known = await findKey(db, await sha256Hex(key))
+  // One sentence for unknown, revoked and expired: it tells a thief nothing.
+  if (!known || !isGood(known.record))
+    throw askingError('UNAUTHENTICATED', 'No such API key, or it was revoked or has expired.')
+  if (!known.record.scopes.includes('read'))
+    throw askingError('FORBIDDEN', 'This API key lacks the scope read.')
+  void noteUse(known.record.key_id)
+  const { tenantId, allowedLatenessS } = known
+  return { kind: 'KEY', own: seal({ tenantId, tenant: known.record.tenant, allowedLatenessS }) }
+}
+
+/** @param tenant as the client named it; @throws FORBIDDEN for another tenant than the key's own */
+export async function tenantViewer(
+  db: Database,
+  viewer: Viewer,
+  tenant: string | null | undefined,
+): Promise<TenantViewer> {
+  if (viewer.kind === 'KEY') {
+    if (tenant === null || tenant === undefined || tenant === viewer.own.tenant) return viewer.own
+    throw askingError('FORBIDDEN', 'This API key belongs to another tenant.')
+  }
+  const slug = checkText('tenant', tenant ?? DEFAULT_TENANT)
+  const row = await db
+    .selectFrom('tenant')
+    .select(['tenant_id', 'allowed_lateness_s'])
+    .where('slug', '=', slug)
+    .executeTakeFirst()
+  if (!row) throw badInput('tenant', `"${slug.slice(0, 63)}" does not exist`)
+  return seal({ tenantId: row.tenant_id, tenant: slug, allowedLatenessS: row.allowed_lateness_s })
+}
+
+function seal(viewer: Omit<TenantViewer, typeof sealed>): TenantViewer {
+  return Object.freeze(viewer) as TenantViewer
+}

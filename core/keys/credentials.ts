@@ -1,0 +1,44 @@
+import { looksLikeApiKey } from '../../contract/api-key.ts'
+
+export const SESSION_COOKIE = 'sluice_session'
+
+export interface Credentials {
+  /** As it was sent; it may be anything. */
+  key?: string
+  session?: string
+}
+
+/**
+ * What a request says of its sender: an API key as `Authorization: Bearer`, `X-API-Key` or the user of
+ * Basic, or the cookie of a session. A Basic user that is no key belongs to somebody in between.
+ */
+export function readCredentials(headers: Headers): Credentials {
+  const session = readCookie(headers.get('cookie'), SESSION_COOKIE)
+  const key = headers.get('x-api-key') ?? fromAuthorization(headers.get('authorization'))
+  return { ...(key !== undefined && { key }), ...(session !== undefined && { session }) }
+}
+
+function fromAuthorization(header: string | null): string | undefined {
+  const [, scheme, rest] = /^(\S+) +(\S+) *$/.exec(header ?? '') ?? []
+  if (scheme === undefined || rest === undefined) return undefined
+  if (scheme.toLowerCase() === 'bearer') return rest
+  if (scheme.toLowerCase() !== 'basic') return undefined
+  const user = readBasic(header)?.user
+  return user !== undefined && looksLikeApiKey(user) ? user : undefined
+}
+
+export function readBasic(header: string | null): { user: string; password: string } | undefined {
+  const [, encoded] = /^basic +([A-Za-z0-9+/=]+) *$/i.exec(header ?? '') ?? []
+  if (encoded === undefined) return undefined
+  const text = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) }
+}
+
+function readCookie(header: string | null, name: string): string | undefined {
+  for (const pair of (header ?? '').split(';')) {
+    const [key, value] = pair.trim().split('=', 2)
+    if (key === name && value !== undefined && value !== '') return value
+  }
+  return undefined
+}

@@ -1,0 +1,124 @@
+import type { Database } from '../db/database.ts'
+import { within } from '../db/within.ts'
+import type { StoredEvent } from '../graphql/queries/event-row.ts'
+import type { TenantViewer } from '../graphql/viewer.ts'
+import { LIVE_LIMITS } from './limits.ts'
+import type { Hop, PipelineState } from './pipeline.ts'
+import {
+  type Arrival,
+  type MinuteCount,
+  newestArrivals,
+  readArrivals,
+  type TenantCounts,
+  tenantCounts,
+} from './tenant-counts.ts'
+
+export interface LiveUpdate {
+  at: string
+  eventsPerMinute: number
+  minutes: readonly MinuteCount[]
+  /** Newest first: what is new since the last refresh. */
+  recent: readonly StoredEvent[]
+  behindSeconds: number
+  broken: Hop | null
+}
+
+/** What all who watch one tenant share. */
+export interface Channel {
+  refresh(): Promise<LiveUpdate>
+  /** The newest events there are, for one who joins. */
+  newest(): readonly StoredEvent[]
+}
+
+export interface ChannelDeps {
+  db: Database
+  pipeline: () => Promise<PipelineState>
+  now: () => number
+}
+
+/** Reads on from what it has seen. A failed refresh repeats the last good state and says what broke. */
+export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel {
+  const { db, now } = deps
+  const seen = new Set<string>()
+  let newest: StoredEvent[] = []
+  let good: { at: number; update: LiveUpdate } | undefined
+
+  async function readFresh(): Promise<StoredEvent[]> {
+    const arrivals = await newestArrivals(db, viewer)
+    const unseen = arrivals.filter((each) => !seen.has(keyOf(each)))
+    if (unseen.length === 0) return []
+    const fresh = await readArrivals(db, viewer, unseen)
+    for (const each of unseen) seen.add(keyOf(each))
+    while (seen.size > LIVE_LIMITS.seenMax) seen.delete(seen.values().next().value as string)
+    newest = [...newest, ...fresh].sort(byArrival).slice(0, LIVE_LIMITS.recentMax)
+    return fresh
+  }
+
+  async function read(): Promise<LiveUpdate> {
+    const [counts, recent, pipeline] = await within(
+      LIVE_LIMITS.refreshDeadlineMs,
+      'the database',
+      Promise.all([tenantCounts(db, viewer), readFresh(), deps.pipeline()]),
+    )
+    const behindSeconds = behind(counts, newest, pipeline) / 1000
+    return { ...counts, recent, behindSeconds, broken: pipeline.broken }
+  }
+
+  return {
+    newest: () => newest,
+    async refresh() {
+      try {
+        const update = await read()
+        good = { at: now(), update }
+        return update
+      } catch {
+        const pipeline = await deps.pipeline()
+        return staleUpdate(good, now(), pipeline.broken ?? 'database')
+      }
+    },
+  }
+}
+
+/**
+ * Caught up: how long the last events took, while any come in. Else the age of the numbers, which
+ * is known to a look or so; where nobody looked before, the age of the newest event stands in.
+ */
+function behind(
+  { at }: TenantCounts,
+  newest: readonly StoredEvent[],
+  { behindMs }: PipelineState,
+): number {
+  const [last] = newest
+  const sinceLast = last ? Math.max(0, Date.parse(at) - Date.parse(last.receivedAt)) : 0
+  if (behindMs === undefined) return sinceLast
+  const delay =
+    last && sinceLast < 5_000
+      ? Math.max(0, Date.parse(last.storedAt) - Date.parse(last.receivedAt))
+      : 0
+  return behindMs <= 2 * LIVE_LIMITS.refreshMaxMs ? Math.min(delay, 60_000) : behindMs
+}
+
+function staleUpdate(
+  good: { at: number; update: LiveUpdate } | undefined,
+  at: number,
+  broken: Hop,
+): LiveUpdate {
+  const { update } = good ?? {}
+  const since = good ? (at - good.at) / 1000 : 0
+  return {
+    at: new Date(at).toISOString(),
+    eventsPerMinute: update?.eventsPerMinute ?? 0,
+    minutes: update?.minutes ?? [],
+    recent: [],
+    behindSeconds: (update?.behindSeconds ?? 0) + since,
+    broken,
+  }
+}
+
+function keyOf(each: Arrival): string {
+  return `${each.event_id} ${each.received_at}`
+}
+
+function byArrival(a: StoredEvent, b: StoredEvent): number {
+  return a.receivedAt < b.receivedAt ? 1 : a.receivedAt > b.receivedAt ? -1 : 0
+}
