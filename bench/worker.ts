@@ -146,7 +146,7 @@ function flights(repeated: number): NewRecord[] {
 }
 
 async function work({ url, records }: Arm, lanes: number) {
-  const log = await createPostgresLog({ url })
+  const log = await createPostgresLog({ url, onTrouble: console.error })
   for (let i = 0; i < records.length; i += 1_000)
     await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
   const stop = new AbortController()

@@ -2,7 +2,7 @@ import type { TrackedEvent } from './event.ts'
 import { findBadNumbers, maySpoil } from './json.ts'
 import { LIMITS } from './limits.ts'
 import { findUnstorable, unstorableText } from './storable.ts'
-import { readTime } from './time.ts'
+import { type Instant, readCanonicalTime } from './time.ts'
 
 /** The value of a record in events.raw, as JSON. */
 export interface StampedEvent {
@@ -33,7 +33,7 @@ export type DeadReason =
   | 'UNSTORABLE'
 
 export type DecodedRecord =
-  | { ok: true; record: StampedEvent }
+  | { ok: true; record: StampedEvent; received: Instant; occurred: Instant }
   /** `claimed` is what the record says of itself, for the search of dead letters; trust it no further. */
   | {
       ok: false
@@ -66,23 +66,25 @@ export function decodeRecord(text: string): DecodedRecord {
     if (typeof found !== 'string' || found === '' || found.length > LIMITS.labelCharsMax)
       return dead('NOT_A_RECORD', `${field} is missing or not a short string`, value)
   }
-  if (!isUtc(value.received_at as string))
-    return dead('NOT_A_RECORD', 'received_at is not a time in UTC', value)
-  const wrong = isObject(value.event) ? findWrong(value.event) : 'event is not a JSON object'
+  const received = readCanonicalTime(value.received_at as string)
+  if (!received) return dead('NOT_A_RECORD', 'received_at is not a time in UTC', value)
+  const { event } = value
+  const wrong = isObject(event) ? findWrong(event) : 'event is not a JSON object'
   if (wrong) return dead('EVENT_INVALID', wrong, value)
+  const occurred = readCanonicalTime((event as unknown as TrackedEvent).occurred_at)
+  if (!occurred) return dead('EVENT_INVALID', 'occurred_at is not a time in UTC', value)
   if (maySpoil(text)) {
     const unfit = findUnfit(value, text)
     if (unfit) return dead('UNSTORABLE', unfit, value)
   }
-  return { ok: true, record: value as unknown as StampedEvent }
+  return { ok: true, record: value as unknown as StampedEvent, received, occurred }
 }
 
 function findWrong(event: Record<string, unknown>): string | undefined {
   if (!isText(event.event_id, LIMITS.eventIdCharsMax))
     return 'event_id is not a string of its length'
   if (!isText(event.name, 2 * LIMITS.eventNameCharsMax)) return 'name is not a string of its length'
-  if (typeof event.occurred_at !== 'string' || !isUtc(event.occurred_at))
-    return 'occurred_at is not a time in UTC'
+  if (typeof event.occurred_at !== 'string') return 'occurred_at is not a string'
   for (const field of ['actor', 'session', 'source', 'schema_version'] as const)
     if (event[field] !== undefined && !isText(event[field], 2 * LIMITS.labelCharsMax))
       return `${field} is not a string of its length`
@@ -110,16 +112,6 @@ function findUnfit(value: Record<string, unknown>, text: string): string | undef
   if (found) return `${found.pointer} ${found.detail}`
   const [number] = findBadNumbers(text)
   return number && `${number.pointer} is a number that a double cannot hold`
-}
-
-const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
-
-/** The canonical spelling only, and a day that exists. */
-function isUtc(text: string): boolean {
-  return (
-    UTC.test(text) &&
-    (Number(text.slice(8, 10)) <= 28 ? !Number.isNaN(Date.parse(text)) : readTime(text).ok)
-  )
 }
 
 function isText(value: unknown, max: number): boolean {

@@ -99,3 +99,22 @@ function spell(milliseconds: number, digits: string): string {
 function no(detail: string): ReadTime {
   return { ok: false, detail }
 }
+
+/** Milliseconds since the epoch and the microseconds beyond them. */
+export interface Instant {
+  ms: number
+  us: number
+}
+
+const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
+
+/** Reads the one spelling that `readTime` writes; undefined for any other, or a day that does not exist. */
+export function readCanonicalTime(text: string): Instant | undefined {
+  if (!CANONICAL.test(text)) return undefined
+  // Date.parse takes 30 February for 2 March.
+  if (text.charCodeAt(8) === 0x33 || text.startsWith('29', 8))
+    if (!readTime(text).ok) return undefined
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) return undefined
+  return { ms, us: text.length > 24 ? Number(text.slice(23, -1).padEnd(3, '0')) : 0 }
+}

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
+import type { Instant } from '../../contract/time.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
-import type { EventRow, Instant } from './decode.ts'
+import type { EventRow } from './decode.ts'
 
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
@@ -11,6 +12,11 @@ const COLUMN_COUNT = 18
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
+const DASH = 0x2d
+/** The value of a hexadecimal digit by its character code. */
+const HEX = new Uint8Array(128)
+for (let i = 0; i < 16; i++)
+  for (const c of [i.toString(16), i.toString(16).toUpperCase()]) HEX[c.charCodeAt(0)] = i
 /** Everything of a row but its texts, lengths included. */
 const FIXED_BYTES = 256
 
@@ -52,7 +58,12 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
       return
     }
     int32(16)
-    at += buffer.write(text.replaceAll('-', ''), at, 16, 'hex')
+    // Digit by digit: cutting the dashes out first would cost two strings for each row.
+    for (let i = 0; i < 36; i += 2) {
+      if (text.charCodeAt(i) === DASH) i++
+      buffer[at++] =
+        ((HEX[text.charCodeAt(i)] as number) << 4) | (HEX[text.charCodeAt(i + 1)] as number)
+    }
   }
   /** @param version what stands before the text: jsonb has a byte there */
   function text(value: string | null | undefined, version?: number): void {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { TrackedEvent } from '../../contract/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { type DeadReason, decodeRecord, type StampedEvent } from '../../contract/record.ts'
+import type { Instant } from '../../contract/time.ts'
 import { isUuid } from '../../contract/uuid.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../log/log.ts'
@@ -25,12 +26,6 @@ export interface EventRow {
   keyId: string | null
   requestId: string
   record: LogRecord
-}
-
-/** Milliseconds since the epoch and the microseconds beyond them. */
-export interface Instant {
-  ms: number
-  us: number
 }
 
 export interface DeadLetter {
@@ -87,7 +82,7 @@ function judge(
     return dead(reason, detail, claimed.request_id ?? null, record.timestamp)
   }
   const stamped = decoded.record
-  const received = instant(stamped.received_at)
+  const { received, occurred } = decoded
   if (!tenant) return dead('TENANT_UNKNOWN', 'no such tenant', stamped.request_id, received.ms)
   const refused = condemned.get(place(record))
   if (refused) return dead('UNSTORABLE', refused, stamped.request_id, received.ms)
@@ -100,7 +95,6 @@ function judge(
       stamped.request_id,
       record.timestamp,
     )
-  const occurred = instant(stamped.event.occurred_at)
   const age = received.ms - occurred.ms
   if (age < -LIMITS.futureSecondsMax * 1000)
     return dead(
@@ -145,12 +139,6 @@ function toRow(
     requestId: stamped.request_id,
     record,
   }
-}
-
-/** @param text canonical: RFC 3339 in UTC, at most six digits of a second */
-function instant(text: string): Instant {
-  const digits = text.length > 24 ? text.slice(23, -1).padEnd(3, '0') : ''
-  return { ms: Date.parse(text), us: digits === '' ? 0 : Number(digits) }
 }
 
 function describe(ms: number): string {

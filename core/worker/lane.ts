@@ -3,9 +3,9 @@ import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { type Log, type LogBatch, LogGapError } from '../log/log.ts'
-import { connect, disconnect } from './connection.ts'
+import { type Ask, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
-import { decodeBatch, type EventRow, place } from './decode.ts'
+import { type Decoded, decodeBatch, type EventRow, place } from './decode.ts'
 import { classify } from './failure.ts'
 import type { PartitionKeeper } from './partitions.ts'
 import { createSeriesDirectory } from './series.ts'
@@ -15,7 +15,9 @@ import { FencedError, findRefused, type Written, writeBatch } from './write.ts'
 export interface LaneDeps {
   databaseUrl: string
   log: Log
-  keeper: PartitionKeeper
+  keeper: Pick<PartitionKeeper, 'ensure'>
+  /** For what a lane has to look up while its own connection writes. */
+  ask: Ask
   logger: Logger
   /** Told after every commit. */
   onWritten?: (written: Written) => void
@@ -50,20 +52,9 @@ export async function runLane(
     let client: pg.Client | undefined
     try {
       client = await connect(deps.databaseUrl, `worker ${name}`)
-      const apply = createApply(deps, client, condemned)
-      const from = await readPositions(client, partitions)
-      const batches = deps.log.batches(TOPICS.raw.name, {
-        from,
-        signal,
-        maxRecords: LIMITS.logBatchRecordsMax,
-        minIntervalMs: LIMITS.logBatchMinIntervalMs,
-      })
-      for await (const batch of batches) {
-        const written = await apply(batch)
-        forget(condemned, batch)
+      await pump(deps, client, partitions, condemned, signal, () => {
         failures = 0
-        deps.onWritten?.(written)
-      }
+      })
     } catch (error) {
       if (error instanceof LogGapError) {
         deps.logger.error(
@@ -81,21 +72,55 @@ export async function runLane(
   }
 }
 
-function createApply(deps: LaneDeps, client: pg.Client, condemned: Map<string, string>) {
-  const ask = (sql: string, values: unknown[]) => client.query(sql, values)
-  const tenants = createTenants(ask)
-  const series = createSeriesDirectory(ask)
+/**
+ * Decodes a batch while Postgres still writes the one before: they need different cores. Writes never
+ * overlap, and a write that fails ends the reading at once.
+ */
+async function pump(
+  deps: LaneDeps,
+  client: pg.Client,
+  partitions: readonly number[],
+  condemned: Map<string, string>,
+  signal: AbortSignal,
+  onSuccess: () => void,
+): Promise<void> {
+  const tenants = createTenants(deps.ask)
+  const series = createSeriesDirectory(deps.ask)
   const write = { client, topic: TOPICS.raw.name, tenants, series, encode: createRowEncoder() }
+  const failed = new AbortController()
+  let writing: Promise<void> = Promise.resolve()
 
-  return async function apply(batch: LogBatch): Promise<Written> {
+  const batches = deps.log.batches(TOPICS.raw.name, {
+    from: await readPositions(client, partitions),
+    signal: AbortSignal.any([signal, failed.signal]),
+    maxRecords: LIMITS.logBatchRecordsMax,
+    minIntervalMs: LIMITS.logBatchMinIntervalMs,
+  })
+  for await (const batch of batches) {
+    const decoded = await prepare(batch)
+    await writing
+    writing = apply(batch, decoded)
+    // It is awaited at the next batch or at the end; until then it is not unheard of.
+    writing.catch(() => failed.abort())
+  }
+  await writing
+
+  async function prepare(batch: LogBatch): Promise<Decoded[]> {
     const decoded = await decodeBatch(batch, tenants, condemned)
-    const rows = decoded.flatMap((each) => (each.is === 'event' ? [each.row] : []))
-    await series.learn(rows.map((row) => ({ tenantId: row.tenantId, metric: row.event.name })))
-    await deps.keeper.ensure(rows.map((row) => row.receivedDay))
+    const rows = rowsOf(decoded)
+    await series.learn(rows)
+    await deps.keeper.ensure(rows)
+    return decoded
+  }
+
+  async function apply(batch: LogBatch, decoded: Decoded[]): Promise<void> {
     try {
-      return await writeBatch(write, batch, decoded)
+      const written = await writeBatch(write, batch, decoded)
+      forget(condemned, batch)
+      onSuccess()
+      deps.onWritten?.(written)
     } catch (error) {
-      if (classify(error) === 'row') await condemn(rows, error)
+      if (classify(error) === 'row') await condemn(rowsOf(decoded), error)
       throw error
     }
   }
@@ -107,6 +132,12 @@ function createApply(deps: LaneDeps, client: pg.Client, condemned: Map<string, s
     if (refused.length === 0)
       throw new Error('Postgres refuses the batch, but none of its rows alone', { cause })
   }
+}
+
+function rowsOf(decoded: readonly Decoded[]): EventRow[] {
+  const rows: EventRow[] = []
+  for (const each of decoded) if (each.is === 'event') rows.push(each.row)
+  return rows
 }
 
 /** Of a batch that is written nothing needs to be remembered. */

@@ -6,8 +6,8 @@ import { createDayPartitions, DAY_MS } from '../db/day-partitions.ts'
 export interface PartitionKeeper {
   /** Makes the coming days' partitions and drops the expired ones. Run at start and every hour. */
   keep(): Promise<{ made: string[]; dropped: string[] }>
-  /** Resolves when each of these days (since 1970-01-01) has its partition. */
-  ensure(days: readonly number[]): Promise<void>
+  /** Resolves when the day that each of these rows was received on has its partition. */
+  ensure(rows: readonly { receivedDay: number }[]): Promise<void>
 }
 
 export interface PartitionKeeperDeps {
@@ -25,7 +25,11 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
     now,
   })
   return {
-    ensure: days.ensure,
+    async ensure(rows) {
+      const wanted = new Set<number>()
+      for (const { receivedDay } of rows) wanted.add(receivedDay)
+      await days.ensure([...wanted])
+    },
     async keep() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return { made: await days.makeAhead(), dropped: await days.drop((day) => day < oldest) }

@@ -1,20 +1,16 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Ask } from './connection.ts'
+import type { EventRow } from './decode.ts'
 
 /** Where the names beyond LIMITS.eventNamesPerTenantMax are counted; no client may send such a name. */
 export const OTHER_METRIC = '$other'
-
-export interface SeriesKey {
-  tenantId: number
-  metric: string
-}
 
 /**
  * Ids of series, made on first sight. They are made outside the batch's transaction: a series without
  * numbers does no harm, and no two batches can wait for each other's new rows.
  */
 export interface SeriesDirectory {
-  learn(keys: readonly SeriesKey[]): Promise<void>
+  learn(rows: readonly EventRow[]): Promise<void>
   id(tenantId: number, metric: string): number
 }
 
@@ -29,13 +25,14 @@ export function createSeriesDirectory(ask: Ask): SeriesDirectory {
   }
 
   return {
-    async learn(keys) {
+    async learn(rows) {
       if (size > LIMITS.seriesCacheEntriesMax) {
         ids = new Map()
         size = 0
       }
       const unknown = new Map<number, Set<string>>()
-      for (const { tenantId, metric } of keys) {
+      for (const { tenantId, event } of rows) {
+        const metric = event.name
         if (ids.get(tenantId)?.has(metric)) continue
         const metrics = unknown.get(tenantId)
         if (metrics) metrics.add(metric)

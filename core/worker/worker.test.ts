@@ -338,7 +338,7 @@ test('the partition keeper makes days ahead once, however many ask, and drops th
   const keepers = Array.from({ length: 4 }, () => createPartitionKeeper({ pool: database.pool }))
   await Promise.all(keepers.map((keeper) => keeper.keep()))
   const old = Math.floor(Date.now() / day) - 40
-  await keepers[0]?.ensure([old])
+  await keepers[0]?.ensure([{ receivedDay: old }])
   const { dropped } = (await keepers[1]?.keep()) ?? { dropped: [] }
   expect(dropped).toEqual([
     `event_${new Date(old * day).toISOString().slice(0, 10).replaceAll('-', '')}`,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
+import type { Ask } from './connection.ts'
 import { beat } from './heartbeat.ts'
 import { type LaneDeps, runLane } from './lane.ts'
 import { createPartitionKeeper } from './partitions.ts'
@@ -13,7 +14,7 @@ export interface Worker {
   run(signal: AbortSignal): Promise<void>
 }
 
-export interface WorkerDeps extends Omit<LaneDeps, 'keeper'> {
+export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask'> {
   /** How many connections write; each owns its share of the log partitions. */
   lanes?: number
   retentionDays?: number
@@ -34,7 +35,7 @@ export function createWorker({
       const pool = new pg.Pool({
         connectionString: deps.databaseUrl,
         application_name: 'sluice worker housekeeping',
-        max: 2,
+        max: 3,
         connectionTimeoutMillis: 5_000,
         statement_timeout: 15_000,
         query_timeout: 20_000,
@@ -56,9 +57,10 @@ export function createWorker({
       const either = AbortSignal.any([signal, ended.signal])
       await keep()
       const housekeeping = setInterval(keep, HOUSEKEEPING_MS)
-      const beating = beat((sql, values) => pool.query(sql, values), workerId, deps.logger, either)
+      const ask: Ask = (sql, values) => pool.query(sql, values)
+      const beating = beat(ask, workerId, deps.logger, either)
       const running = shares.map((partitions, i) =>
-        runLane({ ...deps, keeper }, `lane ${i}`, partitions, either),
+        runLane({ ...deps, keeper, ask }, `lane ${i}`, partitions, either),
       )
       try {
         await Promise.all(running)
