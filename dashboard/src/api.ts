@@ -81,6 +81,9 @@ function failureOf(error: CombinedError | undefined): Failure {
   }
   if (status === 403 || code === 'FORBIDDEN')
     return { kind: 'forbidden', says: first?.message ?? 'does not allow this' }
+  // These concern every question, not this one.
+  if (code === 'DATABASE_UNAVAILABLE' || code === 'OVERLOADED')
+    return { kind: 'unreachable', says: `answers “${first?.message}”` }
   if (first) return { kind: 'refused', says: `answered “${first.message}”` }
   if (status !== undefined && status >= 400)
     return { kind: 'unreachable', says: `answered with status ${status}` }

@@ -1,8 +1,9 @@
 import { createEffect, createSignal, type JSX, on, onCleanup, onMount, Show } from 'solid-js'
-import { type Drawn, type LineChart, makeLineChart } from './line-chart.ts'
+import type { Drawn } from './chart-lines.ts'
+import { type LineChart, makeLineChart } from './line-chart.ts'
 import { isDark } from './theme.ts'
 
-export interface ChartProps extends Omit<Drawn, 'isReduced'> {
+export interface ChartProps extends Drawn {
   /** What a person hears who cannot see it. */
   says: string
   /** The tooltip over one bucket. */
@@ -24,6 +25,7 @@ export function Chart(props: ChartProps) {
     step: props.step,
     zone: props.zone,
     times: props.times,
+    whole: props.whole,
     lines: props.lines,
     previous: props.previous,
     isStacked: props.isStacked,

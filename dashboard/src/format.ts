@@ -16,6 +16,10 @@ export function compact(value: number): string {
     if (size >= unit * 0.9995) return `${threeFigures(value / unit)}${GAP}${name}`
   return whole.format(value)
 }
+/** The same on an axis, where round numbers stand: `25 k`, `1.5 M`. */
+export const tickNumber = (value: number): string =>
+  compact(value).replace(/(\.\d*?)0+(?=\u00a0)/, (_, kept) => (kept === '.' ? '' : kept))
+
 const UNITS = [
   [1e12, 'T'],
   [1e9, 'G'],
@@ -64,7 +68,7 @@ export function duration(ms: number): string {
   return `${Math.round(seconds / 86_400)}${GAP}d`
 }
 
-const at = (time: number, zone: string) => DateTime.fromMillis(time, { zone, locale: 'en-GB' })
+const at = (time: number, zone: string) => DateTime.fromMillis(time, { zone, locale: 'en-US' })
 
 /** `14:03:22` on the wall of that zone. */
 export const clock = (time: number, zone: string): string => at(time, zone).toFormat('HH:mm:ss')

@@ -1,44 +1,20 @@
 import {
-  CategoryScale,
   type ChartConfiguration,
-  type ChartDataset,
   Chart as ChartJs,
   Filler,
   LinearScale,
   LineController,
   LineElement,
   PointElement,
-  type ScriptableContext,
-  type ScriptableLineSegmentContext,
-  TimeScale,
   Tooltip,
 } from 'chart.js'
-import 'chartjs-adapter-luxon'
+import { type Drawn, datasetsOf, mergeDatasets } from './chart-lines.ts'
 import { forgetColours, resolveColour } from './colours.ts'
-import { compact, tickName } from './format.ts'
-import type { Point } from './points.ts'
-import type { Step } from './range.ts'
+import { tickName, tickNumber } from './format.ts'
+import { isRevised } from './points.ts'
+import { ticksBetween } from './ticks.ts'
 
-ChartJs.register(
-  LineController,
-  LineElement,
-  PointElement,
-  CategoryScale,
-  LinearScale,
-  TimeScale,
-  Filler,
-  Tooltip,
-)
-
-/** Everything that is drawn. Times are milliseconds; each line has one point for each time. */
-export interface Drawn {
-  step: Step
-  zone: string
-  times: number[]
-  lines: { name: string; colour: string; points: Point[] }[]
-  previous: Point[] | undefined
-  isStacked: boolean
-}
+ChartJs.register(LineController, LineElement, PointElement, LinearScale, Filler, Tooltip)
 
 export interface LineChart {
   draw(drawn: Drawn): void
@@ -92,17 +68,23 @@ export function makeLineChart(
         },
         scales: {
           x: {
-            type: 'time',
+            type: 'linear',
             min: drawn.times[0],
             max: drawn.times.at(-1),
-            adapters: { date: { zone: drawn.zone, locale: 'en-GB' } },
+            afterBuildTicks(scale) {
+              const [start = 0, end = 0] = [drawn.times[0], drawn.times.at(-1)]
+              const finestMs = (end - start) / Math.max(1, drawn.times.length - 1)
+              const most = Math.max(2, Math.floor(scale.width / TICK_PX))
+              const ticks = ticksBetween(start, end, drawn.zone, most, finestMs)
+              scale.ticks = ticks.map((value) => ({ value }))
+            },
             grid: { display: false },
             border: { color: line },
             ticks: {
               color: text,
               font: FONT,
               maxRotation: 0,
-              autoSkipPadding: 24,
+              autoSkip: false,
               callback: (value, index) =>
                 tickName(Number(value), drawn.step, drawn.zone, index === 0),
             },
@@ -120,7 +102,7 @@ export function makeLineChart(
               precision: 0,
               maxTicksLimit: 6,
               padding: 8,
-              callback: (value) => compact(Number(value)),
+              callback: (value) => tickNumber(Number(value)),
             },
           },
         },
@@ -132,6 +114,23 @@ export function makeLineChart(
             const top = drawn.isStacked ? drawn.lines.length - 1 : 0
             const last = now.getDatasetMeta(top).data.at(-1)
             if (last) listeners.edge(last.x, last.y)
+          },
+        },
+        {
+          // A bucket that a late event revised wears a small mark, where it hides no line.
+          id: 'revised',
+          afterDatasetsDraw({ ctx, chartArea, scales }) {
+            ctx.save()
+            ctx.fillStyle = colour('accent')
+            for (const point of drawn.whole.filter(isRevised)) {
+              const x = scales.x?.getPixelForValue(point.time) ?? 0
+              ctx.beginPath()
+              ctx.moveTo(x, chartArea.bottom - 6)
+              ctx.lineTo(x + 3, chartArea.bottom - 1)
+              ctx.lineTo(x - 3, chartArea.bottom - 1)
+              ctx.fill()
+            }
+            ctx.restore()
           },
         },
         {
@@ -190,81 +189,5 @@ export function makeLineChart(
   }
 }
 
+const TICK_PX = 76
 const FONT = { family: 'Inter Variable, sans-serif', size: 11 }
-const OPEN = [4, 4]
-
-type Dataset = ChartDataset<'line', { x: number; y: number }[]>
-
-/** Same line, same object: that is how chart.js knows what to move instead of drawing it anew. */
-function mergeDatasets(old: Dataset[], next: Dataset[]): Dataset[] {
-  return next.map((dataset) => {
-    const known = old.find((candidate) => candidate.label === dataset.label)
-    return known ? Object.assign(known, dataset) : dataset
-  })
-}
-
-function datasetsOf(drawn: Drawn, canvas: HTMLCanvasElement): Dataset[] {
-  const within = canvas.parentElement as HTMLElement
-  const lines = drawn.lines.map((line, order): Dataset => {
-    const [full, pale] = [
-      resolveColour(line.colour, within),
-      resolveColour(line.colour, within, 0.5),
-    ]
-    const isOpen = (context: ScriptableLineSegmentContext) =>
-      line.points[context.p1DataIndex]?.isFinal === false
-    const isRevised = (context: ScriptableContext<'line'>) => {
-      const point = line.points[context.dataIndex]
-      return point !== undefined && point.isFinal && point.lateCount > 0
-    }
-    return {
-      label: line.name,
-      data: line.points.map(({ time, value }) => ({ x: time, y: value })),
-      borderColor: full,
-      borderWidth: drawn.isStacked ? 1.5 : 2,
-      borderJoinStyle: 'round',
-      cubicInterpolationMode: 'monotone',
-      fill: drawn.isStacked ? (order === 0 ? 'origin' : '-1') : 'origin',
-      backgroundColor: drawn.isStacked
-        ? resolveColour(line.colour, within, 0.28)
-        : (context) => fade(context, line.colour, within),
-      segment: {
-        borderDash: (context) => (isOpen(context) ? OPEN : undefined),
-        borderColor: (context) => (isOpen(context) ? pale : undefined),
-      },
-      // A bucket that a late event revised wears a small mark.
-      pointStyle: 'triangle',
-      pointRadius: (context) => (isRevised(context) ? 3 : 0),
-      pointBackgroundColor: full,
-      pointHoverRadius: 4,
-      pointHoverBackgroundColor: full,
-      order,
-    }
-  })
-  if (drawn.previous === undefined) return lines
-  return [
-    ...lines,
-    {
-      label: '\u0000previous',
-      // Drawn over the present: the same bucket, one period earlier.
-      data: drawn.previous.map(({ value }, i) => ({ x: drawn.times[i] ?? 0, y: value })),
-      borderColor: resolveColour('var(--muted)', within, 0.75),
-      borderWidth: 1,
-      borderDash: [2, 3],
-      cubicInterpolationMode: 'monotone',
-      pointRadius: 0,
-      pointHoverRadius: 0,
-      fill: false,
-      stack: 'previous',
-      order: 99,
-    },
-  ]
-}
-
-function fade(context: ScriptableContext<'line'>, colour: string, within: HTMLElement) {
-  const area = context.chart.chartArea
-  if (!area) return 'transparent'
-  const gradient = context.chart.ctx.createLinearGradient(0, area.top, 0, area.bottom)
-  gradient.addColorStop(0, resolveColour(colour, within, 0.2))
-  gradient.addColorStop(1, resolveColour(colour, within, 0.02))
-  return gradient
-}

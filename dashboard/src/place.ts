@@ -1,7 +1,11 @@
 import { createSignal, onCleanup } from 'solid-js'
 import { type Range, rangeFrom, rangeParams } from './range.ts'
+import { RENAMED } from './zones.ts'
 
-export const browserZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
+export const browserZone = (): string => {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
+  return RENAMED[zone] ?? zone
+}
 
 /** Where one is: everything that makes a link to this page show the same thing to someone else. */
 export interface Place {

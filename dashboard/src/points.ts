@@ -8,6 +8,9 @@ export interface Point {
   lateCount: number
 }
 
+/** It was final, and a late event changed it all the same. */
+export const isRevised = (point: Point): boolean => point.isFinal && point.lateCount > 0
+
 export interface MetricPoint {
   timestamp: string
   value: number
@@ -35,6 +38,5 @@ export function remainder(whole: Point[], parts: Point[][]): Point[] {
   return whole.map((point, i) => ({
     ...point,
     value: Math.max(0, point.value - parts.reduce((sum, part) => sum + (part[i]?.value ?? 0), 0)),
-    lateCount: 0,
   }))
 }

@@ -16,9 +16,14 @@ export interface Totals {
   deadLetters: number
   previousDeadLetters: number
   duplicates: number
+  names: NameCount[]
+}
+/** `(other)` stands for many names, so nobody can ask for it alone. */
+export const isOneName = (name: string): boolean => name !== '(other)'
+
+export interface Actors {
   uniqueActors: number
   previousUniqueActors: number
-  names: NameCount[]
 }
 export interface NameCount {
   name: string
@@ -63,15 +68,25 @@ export const VIEWER = gql<{ viewer: Viewer }, Record<string, never>>`
   }
 `
 
-export const TOTALS = gql<
-  { totals: Totals },
+export type RangeQuestion<T> = TypedDocumentNode<
+  { totals: T },
   { tenant: string; startTime: string; endTime: string }
->`
+>
+
+export const TOTALS: RangeQuestion<Totals> = gql`
   query Totals($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
     totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 10) {
       count previousCount deadLetters previousDeadLetters duplicates
-      uniqueActors previousUniqueActors
       names { name count previousCount }
+    }
+  }
+`
+
+/** Asked apart: actors are counted row by row, and the rest need not wait for that. */
+export const ACTORS: RangeQuestion<Actors> = gql`
+  query Actors($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
+    totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 0) {
+      uniqueActors previousUniqueActors
     }
   }
 `
@@ -99,33 +114,31 @@ export const LIVE = gql<{ live: LiveUpdate }, { tenant: string }>`
   }
 `
 
-export interface MetricsVariables {
-  tenant: string
-  startTime: string
-  endTime: string
-  interval: Interval
-  timeZone: string
-  [name: `n${number}`]: string
-}
-
-/** One document for several event names, answered together: `s0`, `s1`, … in the order of the names. */
-export function metricsOf(
-  count: number,
-): TypedDocumentNode<Record<string, MetricPoint[]>, MetricsVariables> {
-  const each = Array.from({ length: count }, (_, i) => i)
-  return gql`
-    query Metrics(
-      $tenant: ID, $startTime: DateTime!, $endTime: DateTime!, $interval: Interval, $timeZone: String
-      ${each.map((i) => `$n${i}: String!`).join(' ')}
-    ) {
-      ${each
-        .map(
-          (i) => `s${i}: metrics(
-            tenant: $tenant, name: $n${i}, startTime: $startTime, endTime: $endTime,
-            interval: $interval, timeZone: $timeZone
-          ) { timestamp value isFinal lateCount }`,
-        )
-        .join('\n')}
-    }
-  `
-}
+/** One name (or `*`) over time, and with `splits` the given names apart. */
+export const METRICS = gql<
+  { whole: MetricPoint[]; parts?: (MetricPoint & { dimensions: { name: string } })[] },
+  {
+    tenant: string
+    name: string
+    startTime: string
+    endTime: string
+    interval: Interval
+    timeZone: string
+    splits: boolean
+    filter: { dimension: string; in: string[] }[]
+  }
+>`
+  query Metrics(
+    $tenant: ID, $name: String!, $startTime: DateTime!, $endTime: DateTime!
+    $interval: Interval, $timeZone: String, $splits: Boolean!, $filter: [DimensionFilter!]
+  ) {
+    whole: metrics(
+      tenant: $tenant, name: $name, startTime: $startTime, endTime: $endTime
+      interval: $interval, timeZone: $timeZone
+    ) { timestamp value isFinal lateCount }
+    parts: metrics(
+      tenant: $tenant, name: "*", startTime: $startTime, endTime: $endTime
+      interval: $interval, timeZone: $timeZone, groupBy: ["name"], filter: $filter
+    ) @include(if: $splits) { timestamp value isFinal lateCount dimensions }
+  }
+`

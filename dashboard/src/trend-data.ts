@@ -4,7 +4,7 @@ import { SERIES_MAX, seriesColour } from './colours.ts'
 import type { Live } from './live.ts'
 import { fillGaps, type Point, remainder } from './points.ts'
 import { createQuery, type Query } from './query.ts'
-import { type MetricsVariables, metricsOf } from './questions.ts'
+import { METRICS } from './questions.ts'
 import { bucketEnd, type Interval, type Step, type Stretch } from './range.ts'
 
 export interface Series {
@@ -17,6 +17,8 @@ export interface Series {
 export interface TrendData {
   step: Step
   times: number[]
+  /** All lines together: what is final and what came late is known of the whole only. */
+  whole: Point[]
   lines: Series[]
   previous: Point[] | undefined
   previousTimes: number[]
@@ -26,8 +28,9 @@ interface Asked {
   tenant: string
   zone: string
   stretch: Stretch
-  names: string[]
-  splits: boolean
+  name: string
+  /** Names to show apart, if any. */
+  parts: string[] | undefined
 }
 
 export const ALL = '*'
@@ -46,13 +49,12 @@ export function createTrend(options: {
 }): { data: Accessor<TrendData | undefined>; query: Query<TrendData>; previous: Query<Point[]> } {
   const asked = (): Asked | undefined => {
     if (options.stretch().step === 'MINUTE') return undefined
-    const parts = options.split()
     return {
       tenant: options.tenant(),
       zone: options.zone(),
       stretch: options.stretch(),
-      names: parts ? [ALL, ...parts.slice(0, SERIES_MAX)] : [options.name() ?? ALL],
-      splits: parts !== undefined,
+      name: options.name() ?? ALL,
+      parts: options.split()?.slice(0, SERIES_MAX),
     }
   }
   const query = createQuery(options.subject, asked, askTrend)
@@ -93,63 +95,59 @@ export function fromMinutes(
   return {
     step: 'MINUTE',
     times: shown.map((point) => point.time),
+    whole: shown,
     lines: [{ name: ALL, colour: 'var(--accent)', points: shown }],
     previous: before.length === count ? before : undefined,
     previousTimes: before.map((point) => point.time),
   }
 }
 
-async function askTrend({ stretch, names, splits, ...of }: Asked): Promise<Answer<TrendData>> {
-  const answer = await ask(metricsOf(names.length), variables(of, stretch, stretch.buckets, names))
+async function askTrend(asked: Asked): Promise<Answer<TrendData>> {
+  const { stretch, name } = asked
+  const parts = asked.parts ?? []
+  const answer = await ask(METRICS, variables(asked, stretch.buckets, parts))
   if (answer.is === 'failed') return answer
-  const series = names.map((name, i) => ({
-    name,
-    colour: splits ? seriesColour(i - 1) : 'var(--accent)',
-    points: fillGaps(stretch.buckets, answer.data[`s${i}`] ?? []),
-  }))
-  const [whole, ...parts] = series
-  const lines = splits && whole ? [...parts, other(whole, parts)] : series
+  const whole = fillGaps(stretch.buckets, answer.data.whole)
+  const lines = parts.map((part, i) => {
+    const points = answer.data.parts?.filter((point) => point.dimensions.name === part) ?? []
+    return { name: part, colour: seriesColour(i), points: fillGaps(stretch.buckets, points) }
+  })
+  const rest = remainder(
+    whole,
+    lines.map((line) => line.points),
+  )
+  const other = { name: 'other', colour: seriesColour(SERIES_MAX), points: rest }
+  const single = { name, colour: 'var(--accent)', points: whole }
   return {
     is: 'data',
     data: {
       step: stretch.step,
       times: stretch.buckets,
-      lines,
+      whole,
+      lines: asked.parts ? [...lines, other] : [single],
       previous: undefined,
       previousTimes: stretch.previousBuckets,
     },
   }
 }
 
-async function askPrevious({ stretch, names, ...of }: Asked): Promise<Answer<Point[]>> {
-  const buckets = stretch.previousBuckets
-  const answer = await ask(metricsOf(names.length), variables(of, stretch, buckets, names))
+async function askPrevious(asked: Asked): Promise<Answer<Point[]>> {
+  const buckets = asked.stretch.previousBuckets
+  const answer = await ask(METRICS, variables(asked, buckets, []))
   if (answer.is === 'failed') return answer
-  return { is: 'data', data: fillGaps(buckets, answer.data.s0 ?? []) }
+  return { is: 'data', data: fillGaps(buckets, answer.data.whole) }
 }
 
-function variables(
-  of: { tenant: string; zone: string },
-  stretch: Stretch,
-  buckets: number[],
-  names: string[],
-): MetricsVariables {
-  const end = bucketEnd(buckets.at(-1) as number, stretch.step, of.zone)
+function variables({ tenant, zone, stretch, name }: Asked, buckets: number[], parts: string[]) {
+  const end = bucketEnd(buckets.at(-1) as number, stretch.step, zone)
   return {
-    tenant: of.tenant,
+    tenant,
+    name,
     startTime: new Date(buckets[0] as number).toISOString(),
     endTime: new Date(end).toISOString(),
     interval: stretch.step as Interval,
-    timeZone: of.zone,
-    ...Object.fromEntries(names.map((name, i) => [`n${i}`, name])),
+    timeZone: zone,
+    splits: parts.length > 0,
+    filter: [{ dimension: 'name', in: parts }],
   }
 }
-
-const other = (whole: Series, parts: Series[]): Series => ({
-  name: 'other',
-  colour: seriesColour(SERIES_MAX),
-  points: remainder(
-    whole.points,
-    parts.map((part) => part.points),
-  ),
-})

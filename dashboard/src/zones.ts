@@ -10,8 +10,24 @@ export interface Zone {
 
 /** Those that come to mind first on top, then all that the browser knows. */
 export function allZones(first: string[], now: number): Zone[] {
-  const ids = new Set([...first, 'UTC', ...Intl.supportedValuesOf('timeZone')])
+  const known = Intl.supportedValuesOf('timeZone').map((id) => RENAMED[id] ?? id)
+  const ids = new Set([...first.map((id) => RENAMED[id] ?? id), 'UTC', ...known.sort()])
   return [...ids].map((id) => ({ id, says: zoneName(id), offset: offsetName(now, id) }))
+}
+
+/** Browsers still list some places under names that they gave up. Both spellings mean the same zone. */
+export const RENAMED: Record<string, string> = {
+  'Africa/Asmera': 'Africa/Asmara',
+  'America/Godthab': 'America/Nuuk',
+  'Asia/Calcutta': 'Asia/Kolkata',
+  'Asia/Katmandu': 'Asia/Kathmandu',
+  'Asia/Rangoon': 'Asia/Yangon',
+  'Asia/Saigon': 'Asia/Ho_Chi_Minh',
+  'Atlantic/Faeroe': 'Atlantic/Faroe',
+  'Europe/Kiev': 'Europe/Kyiv',
+  'Pacific/Enderbury': 'Pacific/Kanton',
+  'Pacific/Ponape': 'Pacific/Pohnpei',
+  'Pacific/Truk': 'Pacific/Chuuk',
 }
 
 export const zoneName = (id: string): string => id.replaceAll('_', ' ').replaceAll('/', ' / ')

@@ -1,5 +1,5 @@
-import { type Accessor, createEffect, createMemo, on, Show } from 'solid-js'
-import { ask } from '../api.ts'
+import { type Accessor, createEffect, createMemo, on } from 'solid-js'
+import { type Answer, ask } from '../api.ts'
 import { SERIES_MAX } from '../colours.ts'
 import { createFeed } from '../feed.ts'
 import { rangeName } from '../format.ts'
@@ -12,7 +12,7 @@ import { Trend } from '../panels/trend.tsx'
 import { TroubleNote } from '../parts/panel.tsx'
 import type { Place } from '../place.ts'
 import { createQuery, type Query } from '../query.ts'
-import { type StoredEvent, TOTALS } from '../questions.ts'
+import { ACTORS, isOneName, type RangeQuestion, type StoredEvent, TOTALS } from '../questions.ts'
 import { RELATIVES, type Stretch, stretchOf } from '../range.ts'
 import { createTrend } from '../trend-data.ts'
 
@@ -43,25 +43,36 @@ export function Overview(props: {
   const quarters = stretch(false)
   const shown = () => (name() === undefined ? numbers() : quarters())
 
-  const totals = createQuery(
-    () => `${rangeText()} ${zone()}`,
-    () => ({ startTime: iso(numbers().start), last: numbers().buckets.at(-1) }),
-    async ({ startTime }) => {
-      const range = stretchOf(place.range(), clock(), zone())
-      const answer = await ask(TOTALS, { tenant, startTime, endTime: iso(range.end) })
-      return answer.is === 'data' ? { is: 'data', data: answer.data.totals } : answer
-    },
-  )
+  const period = () => `${rangeText()} ${zone()}`
+  /** The same stretch as the chart's, but ending now: an open bucket is compared with its equal. */
+  const askFor = <T,>(question: RangeQuestion<T>) =>
+    createQuery(
+      period,
+      () => numbers().buckets,
+      async (buckets): Promise<Answer<T>> => {
+        const { end } = stretchOf(place.range(), clock(), zone())
+        const startTime = iso(buckets[0] as number)
+        const answer = await ask(question, { tenant, startTime, endTime: iso(end) })
+        return answer.is === 'data' ? { is: 'data', data: answer.data.totals } : answer
+      },
+    )
+  const totals = askFor(TOTALS)
+  const actors = askFor(ACTORS)
   // Fixed for one range: if names changed places with every answer, so would their colours.
-  const namesSubject = () => `${rangeText()} ${zone()}`
   const topNames = createMemo<{ of: string; names: string[] } | undefined>((was) => {
     const known = totals.data()?.names
-    if (was?.of === namesSubject() || known === undefined) return was
-    return { of: namesSubject(), names: known.slice(0, SERIES_MAX).map((entry) => entry.name) }
+    if (was?.of === period() || known === undefined) return was
+    return {
+      of: period(),
+      names: known
+        .map((entry) => entry.name)
+        .filter(isOneName)
+        .slice(0, SERIES_MAX),
+    }
   })
   const isSplit = createMemo(() => place.split() && name() === undefined)
   const trend = createTrend({
-    subject: () => `${rangeText()} ${zone()} ${name() ?? ''} ${isSplit()}`,
+    subject: () => `${period()} ${name() ?? ''} ${isSplit()}`,
     tenant: () => tenant,
     zone,
     stretch: shown,
@@ -72,23 +83,22 @@ export function Overview(props: {
   const feed = createFeed(() => tenant, live, name)
   props.setPauseFeed(feed.togglePause)
 
-  const queries: Query<unknown>[] = [totals, trend.query, trend.previous]
+  const queries: Query<unknown>[] = [totals, actors, trend.query, trend.previous]
+  const nudge = () => {
+    for (const query of [totals, actors, trend.query]) query.nudge()
+  }
   createEffect(
     on(
       live.update,
       (update) => {
-        if (!update || update.recent.length === 0) return
-        totals.nudge()
-        trend.query.nudge()
+        if (update && update.recent.length > 0) nudge()
       },
       { defer: true },
     ),
   )
   // Without the live connection the numbers are asked for instead.
   createEffect(() => {
-    if (live.connection().is !== 'waiting' || now() % POLL_MS >= 1_000) return
-    totals.nudge()
-    trend.query.nudge()
+    if (live.connection().is === 'waiting' && now() % POLL_MS < 1_000) nudge()
   })
 
   const unreachable = () =>
@@ -127,11 +137,13 @@ export function Overview(props: {
           live.retry()
         }}
       />
-      <Show when={own(totals, 'The totals are missing: Sluice')}>{(note) => note()}</Show>
+      {own(totals, 'The totals are not up to date: Sluice')}
+      {own(actors, 'The number of actors is not up to date: Sluice')}
       <Tiles
         update={live.update()}
         isConnecting={isConnecting()}
         totals={totals}
+        actors={actors}
         rangeSays={rangeSays()}
       />
       <Trend

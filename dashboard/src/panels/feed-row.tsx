@@ -62,13 +62,13 @@ export function FeedRow(props: {
 const LATE_MS = 60_000
 const lateness = (event: StoredEvent) => Date.parse(event.receivedAt) - Date.parse(event.occurredAt)
 
-/** `u_12 · €4.20 · page=/pricing country=NP` */
+/** `u_12 · value=4.2 · page=/pricing  country=NP` */
 function glance({ actor, value, properties }: StoredEvent): string {
   const parts = Object.entries(properties)
     .filter(([, part]) => part !== null && typeof part !== 'object')
     .slice(0, GLANCE_PARTS_MAX)
     .map(([name, part]) => `${name}=${String(part).slice(0, 80)}`)
-  return [actor, value === null ? null : exact(value), parts.join('  ')]
+  return [actor, value === null ? null : `value=${value}`, parts.join('  ')]
     .filter((part) => part !== null && part !== '')
     .join(' · ')
 }

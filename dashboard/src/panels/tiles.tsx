@@ -3,26 +3,42 @@ import { compact, exact, share } from '../format.ts'
 import { ChangeMark } from '../parts/change.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import type { Query } from '../query.ts'
-import type { LiveUpdate, Totals } from '../questions.ts'
+import type { Actors, LiveUpdate, Totals } from '../questions.ts'
 
 /** Four numbers that answer "is it running, how much, how many, how bad". */
 export function Tiles(props: {
   update: LiveUpdate | undefined
   isConnecting: boolean
   totals: Query<Totals>
+  actors: Query<Actors>
   rangeSays: string
 }) {
   const totals = () => props.totals.data()
+  const actors = () => props.actors.data()
+  const perActor = () => {
+    const people = actors()?.uniqueActors ?? 0
+    return people > 0 && totals()
+      ? Math.round(((totals()?.count ?? 0) / people) * 10) / 10
+      : undefined
+  }
+  const closed = () => props.update?.minutes.slice(0, -1).map((minute) => minute.count) ?? []
   return (
     <div class="tiles">
       <Tile
         title="Events a minute now"
         value={props.update?.eventsPerMinute}
         isLoading={props.isConnecting}
-        note={<span>stored in the last 60 s</span>}
+        note={
+          <Show when={props.update}>
+            <span>stored in the last 60 s</span>
+          </Show>
+        }
+        more={
+          <Show when={closed().length > 0}>peak {compact(Math.max(...closed()))} this hour</Show>
+        }
       >
-        <Show when={props.update}>
-          {(update) => <Sparkline values={update().minutes.map((minute) => minute.count)} />}
+        <Show when={closed().length > 0}>
+          <Sparkline values={closed()} />
         </Show>
       </Tile>
       <Tile
@@ -35,10 +51,17 @@ export function Tiles(props: {
             {(known) => (
               <>
                 <ChangeMark value={known().count} before={known().previousCount} />
-                <span title={exact(known().previousCount)}>
-                  {compact(known().previousCount)} in the period before
-                </span>
+                <Before value={known().previousCount} />
               </>
+            )}
+          </Show>
+        }
+        more={
+          <Show when={totals()}>
+            {(known) => (
+              <span title={`${exact(known().duplicates)} arrivals were known already`}>
+                {compact(known().duplicates)} duplicates left out
+              </span>
             )}
           </Show>
         }
@@ -46,17 +69,24 @@ export function Tiles(props: {
       <Tile
         title="Unique actors"
         hint={props.rangeSays}
-        value={totals()?.uniqueActors}
-        isLoading={props.totals.loading()}
+        value={actors()?.uniqueActors}
+        isLoading={props.actors.loading()}
         note={
-          <Show when={totals()}>
+          <Show when={actors()}>
             {(known) => (
               <>
                 <ChangeMark value={known().uniqueActors} before={known().previousUniqueActors} />
-                <span title={exact(known().previousUniqueActors)}>
-                  {compact(known().previousUniqueActors)} in the period before
-                </span>
+                <Before value={known().previousUniqueActors} />
               </>
+            )}
+          </Show>
+        }
+        more={
+          <Show when={perActor()}>
+            {(each) => (
+              <span title="Actors are counted from single events, so from those still kept.">
+                {compact(each())} events each
+              </span>
             )}
           </Show>
         }
@@ -75,21 +105,27 @@ export function Tiles(props: {
                   before={known().previousDeadLetters}
                   moreIs="bad"
                 />
-                <span>{deadNote(known())}</span>
+                <Before value={known().previousDeadLetters} />
               </>
             )}
           </Show>
         }
+        more={<Show when={totals()}>{(known) => deadNote(known())}</Show>}
       />
     </div>
   )
 }
 
-function deadNote({ deadLetters, count, duplicates }: Totals): string {
-  const part =
-    deadLetters === 0 ? 'none refused' : `${share(deadLetters, count + deadLetters)} of all`
-  return `${part} · ${compact(duplicates)} duplicates left out`
+function Before(props: { value: number }) {
+  return (
+    <span title={`${exact(props.value)} in the period of the same length before`}>
+      {compact(props.value)} before
+    </span>
+  )
 }
+
+const deadNote = ({ deadLetters, count }: Totals): string =>
+  deadLetters === 0 ? 'nothing refused' : `${share(deadLetters, count + deadLetters)} of all`
 
 function Tile(props: {
   title: string
@@ -97,6 +133,7 @@ function Tile(props: {
   value: number | undefined
   isLoading: boolean
   note: JSX.Element
+  more: JSX.Element
   children?: JSX.Element
 }) {
   return (
@@ -118,6 +155,7 @@ function Tile(props: {
         </div>
       </Show>
       <div class="tile-note">{props.note}</div>
+      <div class="tile-note">{props.more}</div>
       {props.children}
     </section>
   )

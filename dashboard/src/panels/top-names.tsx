@@ -3,7 +3,7 @@ import { compact, exact, share } from '../format.ts'
 import { ChangeMark } from '../parts/change.tsx'
 import { Panel } from '../parts/panel.tsx'
 import type { Place } from '../place.ts'
-import type { NameCount, Totals } from '../questions.ts'
+import { isOneName, type NameCount, type Totals } from '../questions.ts'
 
 /** What happens most. A click narrows the page to one name. */
 export function TopNames(props: { totals: Totals | undefined; isLoading: boolean; place: Place }) {
@@ -68,6 +68,7 @@ export function TopNames(props: { totals: Totals | undefined; isLoading: boolean
                         <button
                           type="button"
                           class="bar-name"
+                          disabled={!isOneName(name)}
                           aria-pressed={props.place.name() === name}
                           title={`${name}: click to see it alone`}
                           onClick={() => toggle(name)}

@@ -11,9 +11,6 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
   const rows = () => props.data.times.map((_, i) => i).reverse()
   const named = (start: number) =>
     bucketName(start, bucketEnd(start, props.data.step, props.zone), props.data.step, props.zone)
-  const first = (i: number) => props.data.lines[0]?.points[i]
-  const late = (i: number) =>
-    props.data.lines.reduce((sum, line) => sum + (line.points[i]?.lateCount ?? 0), 0)
 
   return (
     <div class="table-frame">
@@ -53,8 +50,8 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
                       <td class="figures muted">{exact(previous()[i]?.value ?? 0)}</td>
                     )}
                   </Show>
-                  <td class="figures muted">{exact(late(i))}</td>
-                  <td class="muted">{first(i)?.isFinal ? 'final' : 'still counting'}</td>
+                  <td class="figures muted">{exact(props.data.whole[i]?.lateCount ?? 0)}</td>
+                  <td class="muted">{props.data.whole[i]?.isFinal ? 'final' : 'still counting'}</td>
                 </tr>
               )}
             </For>
@@ -73,7 +70,7 @@ function csvOf(data: TrendData, zone: string): string {
     DateTime.fromMillis(time, { zone }).toISO({ suppressMilliseconds: true }) ?? '',
     ...data.lines.map((line) => String(line.points[i]?.value ?? 0)),
     ...(data.previous ? [String(data.previous[i]?.value ?? 0)] : []),
-    String(data.lines[0]?.points[i]?.isFinal ?? false),
+    String(data.whole[i]?.isFinal ?? false),
   ])
   const all = [[...header, ...(data.previous ? ['period_before'] : []), 'is_final'], ...lines]
   return `${all.map((line) => line.map(quoted).join(',')).join('\r\n')}\r\n`

@@ -14,10 +14,8 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
           props.data.step,
           props.zone,
         )
-  const points = () => props.data.lines.map((line) => line.points[props.index])
-  const late = () => points().reduce((sum, point) => sum + (point?.lateCount ?? 0), 0)
-  const isFinal = () => points().every((point) => point?.isFinal)
-  const sum = () => points().reduce((total, point) => total + (point?.value ?? 0), 0)
+  const whole = () => props.data.whole[props.index]
+  const late = () => whole()?.lateCount ?? 0
   const before = () => props.data.previous?.[props.index]
   const isSplit = () => props.data.lines.length > 1
   /** As they lie on each other in the picture: the last one on top. */
@@ -43,7 +41,7 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
           </Show>
           <tr class="tip-sum">
             <th scope="row">{isSplit() ? 'all' : nameOf(props.data)}</th>
-            <td>{exact(sum())}</td>
+            <td>{exact(whole()?.value ?? 0)}</td>
           </tr>
           <Show when={before()}>
             {(point) => (
@@ -56,7 +54,7 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
         </tbody>
       </table>
       <div class="tip-state">
-        {isFinal() ? 'final' : 'still counting'}
+        {whole()?.isFinal ? 'final' : 'still counting'}
         <Show when={late() > 0}> · {exact(late())} came late</Show>
       </div>
     </>

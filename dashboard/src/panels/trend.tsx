@@ -3,6 +3,7 @@ import { Chart } from '../chart.tsx'
 import { exact, offsetName } from '../format.ts'
 import { Panel } from '../parts/panel.tsx'
 import type { Place } from '../place.ts'
+import { isRevised } from '../points.ts'
 import { bucketEnd, type Step } from '../range.ts'
 import type { TrendData } from '../trend-data.ts'
 import { zoneName } from '../zones.ts'
@@ -20,13 +21,10 @@ export function Trend(props: {
   const name = () => props.place.name()
   const isSplit = () => props.place.split() && name() === undefined
   const isLive = () => props.data?.step === 'MINUTE'
-  const hasOpen = () => props.data?.lines.some((line) => line.points.some((p) => !p.isFinal))
-  const hasRevised = () =>
-    props.data?.lines.some((line) => line.points.some((p) => p.isFinal && p.lateCount > 0))
+  const hasOpen = () => props.data?.whole.some((point) => !point.isFinal)
+  const hasRevised = () => props.data?.whole.some(isRevised)
   const says = () => {
-    const sum = props.data?.lines
-      .flatMap((line) => line.points)
-      .reduce((total, point) => total + point.value, 0)
+    const sum = props.data?.whole.reduce((total, point) => total + point.value, 0)
     return `${exact(sum ?? 0)} events over ${props.data?.times.length ?? 0} ${STEPS[props.data?.step ?? 'HOUR']}s. The table switch shows the same numbers as text.`
   }
 
@@ -83,6 +81,7 @@ export function Trend(props: {
                   step={data().step}
                   zone={props.place.zone()}
                   times={data().times}
+                  whole={data().whole}
                   lines={data().lines}
                   previous={data().previous}
                   isStacked={data().lines.length > 1}
@@ -126,7 +125,7 @@ export function Trend(props: {
         </Show>
         <Show when={props.data?.previous}>
           <span class="legend-item">
-            <LegendLine dash="2 3" class="muted" /> period before
+            <LegendLine dash="3 3" class="muted" /> period before
           </span>
         </Show>
         <Show when={hasOpen()}>
@@ -136,9 +135,9 @@ export function Trend(props: {
         </Show>
         <Show when={hasRevised()}>
           <span class="legend-item">
-            <span class="legend-mark" aria-hidden="true">
-              ▲
-            </span>{' '}
+            <svg class="mark" viewBox="0 0 8 8" aria-hidden="true">
+              <path d="M4 1 7.5 7h-7z" />
+            </svg>
             revised by late events
           </span>
         </Show>

@@ -1,7 +1,8 @@
 import { Show } from 'solid-js'
 import { changeOf, exact } from '../format.ts'
 
-const MARKS = { up: '▲', down: '▼', same: '', new: '' }
+/** Drawn, because not every font has them. */
+const MARKS = { up: 'M4 1 7.5 7h-7z', down: 'M4 7 .5 1h7z', same: '', new: '' }
 
 /** `▲ +12.3 %`. Colour only where more is plainly worse; the sign and the mark say it anyway. */
 export function ChangeMark(props: { value: number; before: number; moreIs?: 'bad' }) {
@@ -20,7 +21,11 @@ export function ChangeMark(props: { value: number; before: number; moreIs?: 'bad
           title={`${exact(props.before)} in the period before`}
         >
           <Show when={MARKS[known().direction]}>
-            {(mark) => <span aria-hidden="true">{mark()}</span>}
+            {(mark) => (
+              <svg class="mark" viewBox="0 0 8 8" aria-hidden="true">
+                <path d={mark()} />
+              </svg>
+            )}
           </Show>
           {known().says}
         </span>

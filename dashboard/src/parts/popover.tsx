@@ -26,8 +26,9 @@ export function Popover(props: {
   document.addEventListener('pointerdown', elsewhere)
   onCleanup(() => document.removeEventListener('pointerdown', elsewhere))
   props.opener?.(() => {
-    button.focus()
     setOpen(true)
+    const inside = '[aria-pressed="true"], input, button'
+    box.querySelector<HTMLElement>(`.popover-panel :is(${inside})`)?.focus()
   })
 
   return (

@@ -1,4 +1,4 @@
-/** The shape of the last hour behind a number; the open minute is dashed. Decoration: the number says it. */
+/** The shape behind a number. Decoration: the number says it. */
 export function Sparkline(props: { values: number[] }) {
   const points = () => {
     const highest = Math.max(1, ...props.values)
@@ -7,7 +7,6 @@ export function Sparkline(props: { values: number[] }) {
       [i * step, HEIGHT - 2 - (value / highest) * (HEIGHT - 4)].map((n) => n.toFixed(1)).join(' '),
     )
   }
-  const closed = () => points().slice(0, -1)
   return (
     <svg
       class="sparkline"
@@ -15,9 +14,8 @@ export function Sparkline(props: { values: number[] }) {
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      <path class="sparkline-area" d={`M${closed().join('L')}V${HEIGHT}H0Z`} />
-      <path class="sparkline-line" d={`M${closed().join('L')}`} />
-      <path class="sparkline-open" d={`M${points().slice(-2).join('L')}`} />
+      <path class="sparkline-area" d={`M${points().join('L')}V${HEIGHT}H0Z`} />
+      <path class="sparkline-line" d={`M${points().join('L')}`} />
     </svg>
   )
 }
