@@ -1,7 +1,8 @@
 import SchemaBuilder from '@pothos/core'
 import ComplexityPlugin from '@pothos/plugin-complexity'
 import RelayPlugin from '@pothos/plugin-relay'
-import { GraphQLError, Kind, type ValueNode } from 'graphql'
+import { type GraphQLError, Kind, type ValueNode } from 'graphql'
+import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../contract/time.ts'
 import type { AskingContext } from './context.ts'
 import { askingError } from './errors.ts'
@@ -68,5 +69,5 @@ function readDateTime(value: unknown): Instant {
 
 /** The argument is named by graphql-js, in front of this. */
 function notATime(detail: string): GraphQLError {
-  return new GraphQLError(`DateTime ${detail}`, { extensions: { code: 'BAD_USER_INPUT' } })
+  return createGraphQLError(`DateTime ${detail}`, { extensions: { code: 'BAD_USER_INPUT' } })
 }

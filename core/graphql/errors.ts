@@ -1,4 +1,5 @@
-import { GraphQLError } from 'graphql'
+import type { GraphQLError } from 'graphql'
+import { createGraphQLError } from 'graphql-yoga'
 import { unstorableText } from '../../contract/storable.ts'
 import { QUERY_LIMITS } from './limits.ts'
 
@@ -30,7 +31,7 @@ export function askingError(
   extensions: Record<string, unknown> = {},
 ): GraphQLError {
   const headers = code === 'UNAUTHENTICATED' ? { 'WWW-Authenticate': 'Bearer' } : undefined
-  return new GraphQLError(message, {
+  return createGraphQLError(message, {
     extensions: { code, ...extensions, http: { status: STATUS[code], headers } },
   })
 }

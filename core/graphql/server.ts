@@ -1,6 +1,6 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
-import { GraphQLError } from 'graphql'
-import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
+import type { GraphQLError } from 'graphql'
+import { createGraphQLError, createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
 import { askingError, fromDatabaseError } from './errors.ts'
 import { QUERY_LIMITS } from './limits.ts'
@@ -50,11 +50,11 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
 
 /** Only errors that were made for clients leave as they are. */
 function mask(error: unknown): Error {
-  if (error instanceof GraphQLError) {
-    if (!error.originalError || error.originalError instanceof GraphQLError) return error
-    return located(error, meaningOf(error.originalError))
-  }
-  return meaningOf(error)
+  if (!isGraphQLError(error)) return meaningOf(error)
+  const { originalError: cause, nodes, source, positions, path } = error
+  if (cause === undefined || isGraphQLError(cause)) return error
+  const { message, extensions } = meaningOf(cause)
+  return createGraphQLError(message, { nodes, source, positions, path, extensions })
 }
 
 function meaningOf(error: unknown): GraphQLError {
@@ -64,16 +64,16 @@ function meaningOf(error: unknown): GraphQLError {
   )
 }
 
-function located({ nodes, source, positions, path }: GraphQLError, meaning: GraphQLError) {
-  const { message, extensions } = meaning
-  return new GraphQLError(message, { nodes, source, positions, path, extensions })
-}
-
 /** For the log: what failed, never what was asked. */
 function nameOf(error: unknown): string {
-  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error
-  const { code } = (original ?? {}) as { code?: unknown }
-  return code === undefined ? String(original) : `${String(code)} ${String(original)}`
+  const cause = isGraphQLError(error) ? (error.originalError ?? error) : error
+  const { code } = (cause ?? {}) as { code?: unknown }
+  return code === undefined ? String(cause) : `${String(code)} ${String(cause)}`
+}
+
+/** By name: there may be two copies of graphql about, and instanceof would tell them apart. */
+function isGraphQLError(error: unknown): error is GraphQLError {
+  return error instanceof Error && error.name === 'GraphQLError'
 }
 
 function useBatchLimit(): Plugin {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { within } from '../db/within.ts'
+import { isBefore } from '../graphql/instant.ts'
 import type { StoredEvent } from '../graphql/queries/event-row.ts'
 import type { TenantViewer } from '../graphql/viewer.ts'
 import { LIVE_LIMITS } from './limits.ts'
@@ -120,5 +121,6 @@ function keyOf(each: Arrival): string {
 }
 
 function byArrival(a: StoredEvent, b: StoredEvent): number {
-  return a.receivedAt < b.receivedAt ? 1 : a.receivedAt > b.receivedAt ? -1 : 0
+  if (isBefore(a.receivedAt, b.receivedAt)) return 1
+  return isBefore(b.receivedAt, a.receivedAt) ? -1 : 0
 }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { ceilQuarter, floorQuarter, type Instant } from '../instant.ts'
+import { ceilQuarter, floorQuarter, type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import type { TenantViewer } from '../viewer.ts'
 import { bucketOf, endOfBucket, trueStart } from './buckets.ts'
@@ -31,7 +31,7 @@ export interface MetricsAnswer {
 const OTHER = '(other)'
 
 /** Offsets from UTC are multiples of fifteen minutes since Liberia gave up its own on that day. */
-const QUARTER_OFFSETS_SINCE = '1972-01-07'
+const QUARTER_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
 
 /** Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out. */
 export async function eventsOverTime(
@@ -66,7 +66,7 @@ function rollupsHold(question: MetricsQuestion, names: Names): boolean {
     filters.length === 0 &&
     groupBy.every((dimension) => dimension === 'name') &&
     ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
-    (timeZone === 'UTC' || range.start >= QUARTER_OFFSETS_SINCE)
+    (timeZone === 'UTC' || !isBefore(range.start, QUARTER_OFFSETS_SINCE))
   )
 }
 

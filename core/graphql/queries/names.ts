@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { OTHER_METRIC } from '../../worker/series.ts'
+import { isBefore } from '../instant.ts'
 import type { TenantViewer } from '../viewer.ts'
 
 /** Which event names a question is about. */
@@ -30,7 +31,7 @@ export async function learnNames(
     .execute()
   const other = rows.find((row) => row.metric === OTHER_METRIC)
   const isSettled = (name: string) =>
-    rows.some((row) => row.metric === name && other && row.created_at <= other.created_at)
+    rows.some((row) => row.metric === name && other && !isBefore(other.created_at, row.created_at))
   return {
     only,
     settled: other === undefined || (only?.every(isSettled) ?? true),

@@ -41,12 +41,10 @@ export function addEvents(builder: Builder) {
       {
         type: event,
         description: `Newest received first. At most ${QUERY_LIMITS.eventsPageMax} a page.`,
+        // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,
-          multiplier: Math.min(
-            first ?? last ?? QUERY_LIMITS.eventsPageDefault,
-            QUERY_LIMITS.eventsPageMax,
-          ),
+          multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
         }),
         args: { tenant: t.arg.id(), name: t.arg.string() },
         resolve: async (_, { tenant, ...args }, context) =>

@@ -1,6 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import type { Builder } from '../builder.ts'
 import type { AnswerNote, AskingContext } from '../context.ts'
+import { isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import {
   eventsOverTime,
@@ -84,7 +85,7 @@ async function note(
     note.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
   if (source !== 'rollup') {
     const since = await heldSince(context.db)
-    if (since !== undefined && range.start < since) note.rawSince = since
+    if (since !== undefined && isBefore(range.start, since)) note.rawSince = since
   }
   context.notes.set(String(info.path.key), note)
 }

@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type AskingFixture, createAskingFixture } from '../testing/fixture.ts'
+
+let fixture: AskingFixture
+let headers: Record<string, string>
+beforeAll(async () => {
+  fixture = await createAskingFixture()
+  headers = await fixture.keyOf('default')
+  // Three days, many at the very same time, some a microsecond apart.
+  const events = Array.from({ length: 157 }, (_, i) => ({
+    id: `event-${i}`,
+    name: i % 10 === 0 ? 'tenth' : 'other',
+    receivedAt: `2026-11-${18 + (i % 3)}T23:59:59.99999${Math.floor(i / 30)}Z`,
+  }))
+  await fixture.store('default', events)
+  await fixture.store('other', events.slice(0, 10))
+})
+afterAll(() => fixture.close())
+
+interface Page {
+  edges: { cursor: string; node: { id: string; receivedAt: string } }[]
+  pageInfo: {
+    hasNextPage: boolean
+    hasPreviousPage: boolean
+    startCursor: string | null
+    endCursor: string | null
+  }
+}
+
+async function page(args: string): Promise<Page> {
+  const { data, errors } = await fixture.ask(
+    `{ events${args} { edges { cursor node { id receivedAt } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
+    headers,
+  )
+  expect(errors).toBeUndefined()
+  return data.events
+}
+
+async function walk(step: (from: string) => Promise<Page>, cursor: keyof Page['pageInfo']) {
+  const pages = [await step('')]
+  const more = cursor === 'endCursor' ? 'hasNextPage' : 'hasPreviousPage'
+  while (pages.at(-1)?.pageInfo[more]) {
+    const last = pages.at(-1)?.pageInfo[cursor] as string
+    pages.push(await step(last))
+  }
+  return pages
+}
+
+test('pages forwards give every event once, newest received first', async () => {
+  const pages = await walk(
+    (after) => page(`(first: 20${after && `, after: "${after}"`})`),
+    'endCursor',
+  )
+  const nodes = pages.flatMap(({ edges }) => edges.map(({ node }) => node))
+  expect(pages).toHaveLength(8)
+  expect(new Set(nodes.map(({ id }) => id)).size).toBe(157)
+  expect(nodes).toHaveLength(157)
+  const times = nodes.map(({ receivedAt }) => receivedAt.slice(0, -1))
+  expect(times).toEqual([...times].sort().reverse())
+  expect(pages.map(({ pageInfo }) => pageInfo.hasPreviousPage)).toEqual([
+    false,
+    ...Array(7).fill(true),
+  ])
+})
+
+test('pages backwards are the same list, read from its end', async () => {
+  const forwards = await walk(
+    (after) => page(`(first: 50${after && `, after: "${after}"`})`),
+    'endCursor',
+  )
+  const backwards = await walk(
+    (before) => page(`(last: 50${before && `, before: "${before}"`})`),
+    'startCursor',
+  )
+  const ids = (pages: Page[]) => pages.flatMap(({ edges }) => edges.map(({ node }) => node.id))
+  expect(ids(backwards.reverse())).toEqual(ids(forwards))
+  expect(backwards.map(({ pageInfo }) => pageInfo.hasNextPage)).toEqual([true, true, true, false])
+})
+
+test('hasNextPage is exact where a page ends with the last event', async () => {
+  const { endCursor } = (await page('(first: 100)')).pageInfo
+  const last = await page(`(first: 57, after: "${endCursor}")`)
+  expect([last.edges.length, last.pageInfo.hasNextPage]).toEqual([57, false])
+  const beyond = await page(`(first: 10, after: "${last.pageInfo.endCursor}")`)
+  expect(beyond).toEqual({
+    edges: [],
+    pageInfo: { hasNextPage: false, hasPreviousPage: true, startCursor: null, endCursor: null },
+  })
+})
+
+test('events can be listed by name', async () => {
+  const { edges, pageInfo } = await page('(first: 100, name: "tenth")')
+  expect([edges.length, pageInfo.hasNextPage]).toEqual([16, false])
+  expect((await page('(name: "none")')).edges).toEqual([])
+})
+
+test('a page is bounded, and what is no cursor is refused', async () => {
+  for (const [args, argument] of [
+    ['first: 101', 'first'],
+    ['first: -1', 'first'],
+    ['last: 101', 'last'],
+    ['first: 1, last: 1', 'last'],
+    ['after: "nonsense"', 'after'],
+    [`after: "${Buffer.from("2026-01-01T00:00:00Z 'x'").toString('base64url')}"`, 'after'],
+    ['before: ""', 'before'],
+  ]) {
+    const answer = await fixture.ask(`{ events(${args}) { edges { cursor } } }`, headers)
+    expect([answer.status, answer.errors?.[0]?.extensions], args).toEqual([
+      400,
+      { code: 'BAD_USER_INPUT', argument },
+    ])
+  }
+})
+
+test('an event is found by its own id, or as a UUID in either case', async () => {
+  const uuid = '0192a1b2-0000-7000-8000-00000000abcd'
+  await fixture.store('default', [
+    {
+      id: uuid,
+      value: 1.5,
+      properties: { a: { b: [1, null] } },
+      occurredAt: '2026-11-20T09:20:15.123456Z',
+    },
+    { id: 'order 1/ü' },
+  ])
+  const find = async (id: string) =>
+    (
+      await fixture.ask(
+        'query ($id: ID!) { event(id: $id) { id value properties occurredAt partition offset context } }',
+        headers,
+        { id },
+      )
+    ).data.event
+  expect(await find(uuid.toUpperCase())).toEqual({
+    id: uuid,
+    value: 1.5,
+    properties: { a: { b: [1, null] } },
+    occurredAt: '2026-11-20T09:20:15.123456Z',
+    partition: 0,
+    offset: expect.stringMatching(/^\d+$/),
+    context: null,
+  })
+  expect(await find('order 1/ü')).toMatchObject({ id: 'order 1/ü' })
+  expect(await find('event-0')).toMatchObject({ id: 'event-0' })
+  expect(await find('order 2')).toBeNull()
+})

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type AskingFixture, createAskingFixture } from '../testing/fixture.ts'
+
+let fixture: AskingFixture
+let headers: Record<string, string>
+beforeAll(async () => {
+  fixture = await createAskingFixture()
+  headers = await fixture.keyOf('default')
+})
+afterAll(() => fixture.close())
+
+test('the range stands against the period of the same length before it', async () => {
+  const at = (minute: number) =>
+    new Date(Date.parse('2026-11-20T10:00:00Z') + minute * 60_000).toISOString()
+  await fixture.store('default', [
+    { name: 'a', actor: 'ada', occurredAt: at(3) },
+    { name: 'a', actor: 'bob', occurredAt: at(20) },
+    { name: 'a', actor: 'ada', occurredAt: at(49.999) },
+    { name: 'b', actor: null, occurredAt: at(30) },
+    // Exactly at the end: not in it any more.
+    { name: 'b', actor: 'eve', occurredAt: at(50) },
+    { name: 'b', actor: 'eve', occurredAt: at(2.999) },
+    { name: 'c', actor: 'eve', occurredAt: at(-40) },
+    // One moment too early for the period before.
+    { name: 'c', actor: 'zoe', occurredAt: at(-44.001) },
+  ])
+  await fixture.database.pool.query(
+    `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
+     SELECT 1, 'NOT_JSON', '', '', '', 't', 0, i, t FROM unnest(ARRAY[
+       '2026-11-20T10:03:00Z', '2026-11-20T10:49:59.999999Z', '2026-11-20T10:50:00Z', '2026-11-20T10:02:59Z']::timestamptz[])
+       WITH ORDINALITY AS d (t, i);
+     INSERT INTO outcome_minute (tenant_id, minute, duplicate) VALUES
+       (1, '2026-11-20T10:02:00Z', 100), (1, '2026-11-20T10:03:00Z', 2), (1, '2026-11-20T10:49:00Z', 3), (1, '2026-11-20T10:50:00Z', 200)`,
+  )
+  const { data } = await fixture.ask(
+    `{ totals(startTime: "${at(3)}", endTime: "${at(50)}") {
+         count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors
+         names { name count previousCount } } }`,
+    headers,
+  )
+  expect(data.totals).toEqual({
+    count: 4,
+    previousCount: 2,
+    deadLetters: 2,
+    previousDeadLetters: 1,
+    duplicates: 5,
+    uniqueActors: 2,
+    previousUniqueActors: 1,
+    names: [
+      { name: 'a', count: 3, previousCount: 0 },
+      { name: 'b', count: 1, previousCount: 1 },
+    ],
+  })
+  const few = await fixture.ask(
+    `{ totals(startTime: "${at(3)}", endTime: "${at(50)}", names: 1) { names { name } } }`,
+    headers,
+  )
+  expect(few.data.totals.names).toEqual([{ name: 'a' }])
+})
+
+test('a tenant without events has zeros, not nothing', async () => {
+  const { data } = await fixture.ask(
+    `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {
+         count previousCount deadLetters duplicates uniqueActors names { name } } }`,
+    await fixture.keyOf('other'),
+  )
+  expect(data.totals).toEqual({
+    count: 0,
+    previousCount: 0,
+    deadLetters: 0,
+    duplicates: 0,
+    uniqueActors: 0,
+    names: [],
+  })
+})
+
+test('what cannot be meant is refused', async () => {
+  const ask = (args: string) => fixture.ask(`{ totals(${args}) { count } }`, headers)
+  const range = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
+  expect((await ask(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
+  expect(
+    (await ask('startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-20T00:00:00Z"')).errors?.[0]
+      ?.extensions.argument,
+  ).toBe('endTime')
+})
