@@ -1,4 +1,4 @@
-import { type Accessor, createMemo, createSignal, Match, Switch } from 'solid-js'
+import { type Accessor, createEffect, createMemo, createSignal, Match, Switch } from 'solid-js'
 import { createFirstEvent } from './first-event.ts'
 import { Frame } from './frame/frame.tsx'
 import { KeysDialog } from './frame/keys-dialog.tsx'
@@ -61,6 +61,9 @@ export function Dashboard(props: {
     { key: '?', says: 'Show these keys', run: () => setShowsKeys(true) },
   ]
   listenForKeys(keys)
+  createEffect(() => {
+    document.title = `${tenant()} · Overview · Sluice`
+  })
 
   return (
     <Frame
@@ -71,7 +74,11 @@ export function Dashboard(props: {
           tenant={tenant()}
           place={place}
           now={now}
-          freshness={freshnessOf(live.connection(), live.update(), live.pushedAt(), now())}
+          freshness={
+            isAllowed()
+              ? freshnessOf(live.connection(), live.update(), live.pushedAt(), now())
+              : undefined
+          }
           onFreshness={live.toggle}
           openers={openers}
         />

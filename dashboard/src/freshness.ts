@@ -24,7 +24,7 @@ export function freshnessOf(
   if (connection.is === 'off')
     return {
       tone: 'muted',
-      says: 'live is off',
+      says: update ? `live is off · ${age} old` : 'live is off',
       because: 'The page stands still. Press l to go on.',
     }
   if (connection.is === 'connecting' || (update === undefined && connection.is === 'open'))

@@ -189,5 +189,5 @@ export function makeLineChart(
   }
 }
 
-const TICK_PX = 76
+const TICK_PX = 64
 const FONT = { family: 'Inter Variable, sans-serif', size: 11 }

@@ -1,4 +1,12 @@
-import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
+import {
+  type Accessor,
+  batch,
+  createEffect,
+  createMemo,
+  createSignal,
+  on,
+  onCleanup,
+} from 'solid-js'
 import type { Answer, Failure } from './api.ts'
 import { backoffMs } from './backoff.ts'
 
@@ -20,6 +28,8 @@ export interface Query<T> {
   loading: Accessor<boolean>
   trouble: Accessor<Trouble | undefined>
   answeredAt: Accessor<number>
+  /** The subject that `data` is about. */
+  answeredTo: Accessor<string | undefined>
   /** The answer has probably changed: ask again, not too often. */
   nudge(): void
   /** Ask now. */
@@ -41,6 +51,7 @@ export function createQuery<K, T>(
   const [loading, setLoading] = createSignal(false)
   const [trouble, setTrouble] = createSignal<Trouble>()
   const [answeredAt, setAnsweredAt] = createSignal(0)
+  const [answeredTo, setAnsweredTo] = createSignal<string>()
   const subjectText = createMemo(subject)
   const keyText = createMemo(() => JSON.stringify(key()))
 
@@ -56,6 +67,7 @@ export function createQuery<K, T>(
 
   const run = async () => {
     const question = key()
+    const about = subjectText()
     clearTimeout(timer)
     timer = undefined
     again = false
@@ -73,7 +85,10 @@ export function createQuery<K, T>(
       setTrouble(undefined)
       setAnsweredAt(Date.now())
       isOther = false
-      setData(() => answer.data)
+      batch(() => {
+        setAnsweredTo(about)
+        setData(() => answer.data)
+      })
       if (again) nudge()
       return
     }
@@ -107,7 +122,7 @@ export function createQuery<K, T>(
       setTrouble(undefined)
       quiet = setTimeout(() => {
         setData(undefined)
-        setLoading(key() !== undefined)
+        setLoading(true)
       }, QUIET_MS)
     }),
   )
@@ -123,5 +138,5 @@ export function createQuery<K, T>(
     clearTimeout(quiet)
     document.removeEventListener('visibilitychange', whenSeen)
   })
-  return { data, loading, trouble, answeredAt, nudge, retry: run }
+  return { data, loading, trouble, answeredAt, answeredTo, nudge, retry: run }
 }

@@ -43,24 +43,27 @@ export function createTrend(options: {
   stretch: Accessor<Stretch>
   /** One name, or every name. */
   name: Accessor<string | undefined>
-  /** Names to show apart, if they are to be; undefined while not known. */
+  isSplit: Accessor<boolean>
+  /** Names to show apart; undefined while not known. */
   split: Accessor<string[] | undefined>
   live: Live
 }): { data: Accessor<TrendData | undefined>; query: Query<TrendData>; previous: Query<Point[]> } {
   const asked = (): Asked | undefined => {
     if (options.stretch().step === 'MINUTE') return undefined
+    const parts = options.isSplit() ? options.split()?.slice(0, SERIES_MAX) : undefined
+    if (options.isSplit() && parts === undefined) return undefined
     return {
       tenant: options.tenant(),
       zone: options.zone(),
       stretch: options.stretch(),
       name: options.name() ?? ALL,
-      parts: options.split()?.slice(0, SERIES_MAX),
+      parts,
     }
   }
   const query = createQuery(options.subject, asked, askTrend)
   const previous = createQuery(
     options.subject,
-    () => (options.split() ? undefined : asked()),
+    () => (options.isSplit() ? undefined : asked()),
     askPrevious,
   )
   const minutes = createMemo(() => {

@@ -1,4 +1,4 @@
-import { For, Match, Switch } from 'solid-js'
+import { For, Match, Show, Switch } from 'solid-js'
 import type { Freshness } from '../freshness.ts'
 import { ChevronIcon, MoonIcon, SunIcon, SystemIcon } from '../parts/icons.tsx'
 import type { Place } from '../place.ts'
@@ -17,7 +17,8 @@ export function TopBar(props: {
   tenant: string
   place: Place
   now: () => number
-  freshness: Freshness
+  /** Undefined while there is nothing to follow. */
+  freshness: Freshness | undefined
   onFreshness(): void
   openers: Openers
 }) {
@@ -30,6 +31,11 @@ export function TopBar(props: {
           value={props.tenant}
           onChange={(event) => props.place.go({ tenant: event.currentTarget.value, name: null })}
         >
+          <Show when={!props.tenants.includes(props.tenant)}>
+            <option value={props.tenant} selected disabled>
+              {props.tenant}
+            </option>
+          </Show>
           <For each={props.tenants}>
             {(tenant) => (
               <option value={tenant} selected={tenant === props.tenant}>
@@ -55,16 +61,20 @@ export function TopBar(props: {
         }}
       />
       <span class="top-gap" />
-      <button
-        type="button"
-        class="badge"
-        data-tone={props.freshness.tone}
-        title={`${props.freshness.because} Click or press l to switch live on and off.`}
-        onClick={() => props.onFreshness()}
-      >
-        <span class="badge-dot" aria-hidden="true" />
-        {props.freshness.says}
-      </button>
+      <Show when={props.freshness}>
+        {(freshness) => (
+          <button
+            type="button"
+            class="badge"
+            data-tone={freshness().tone}
+            title={`${freshness().because} Click or press l to switch live on and off.`}
+            onClick={() => props.onFreshness()}
+          >
+            <span class="badge-dot" aria-hidden="true" />
+            {freshness().says}
+          </button>
+        )}
+      </Show>
       <button
         type="button"
         class="control theme"

@@ -39,9 +39,10 @@ export function Overview(props: {
       equals: sameBuckets,
     })
   const numbers = stretch(true)
-  // Minutes are kept for all names together; one name is counted by the quarter hour.
+  // Minutes are kept for all names together; single names are counted by the quarter hour.
   const quarters = stretch(false)
-  const shown = () => (name() === undefined ? numbers() : quarters())
+  const isSplit = createMemo(() => place.split() && name() === undefined)
+  const shown = () => (name() === undefined && !isSplit() ? numbers() : quarters())
 
   const period = () => `${rangeText()} ${zone()}`
   /** The same stretch as the chart's, but ending now: an open bucket is compared with its equal. */
@@ -61,23 +62,24 @@ export function Overview(props: {
   // Fixed for one range: if names changed places with every answer, so would their colours.
   const topNames = createMemo<{ of: string; names: string[] } | undefined>((was) => {
     const known = totals.data()?.names
-    if (was?.of === period() || known === undefined) return was
+    const of = totals.answeredTo()
+    if (known === undefined || of === undefined || was?.of === of) return was
     return {
-      of: period(),
+      of,
       names: known
         .map((entry) => entry.name)
         .filter(isOneName)
         .slice(0, SERIES_MAX),
     }
   })
-  const isSplit = createMemo(() => place.split() && name() === undefined)
   const trend = createTrend({
     subject: () => `${period()} ${name() ?? ''} ${isSplit()}`,
     tenant: () => tenant,
     zone,
     stretch: shown,
     name,
-    split: () => (isSplit() ? topNames()?.names : undefined),
+    isSplit,
+    split: () => (topNames()?.of === period() ? topNames()?.names : undefined),
     live,
   })
   const feed = createFeed(() => tenant, live, name)
@@ -105,9 +107,10 @@ export function Overview(props: {
     queries.map((query) => query.trouble()).find((trouble) => trouble?.kind === 'unreachable')
   const own = (query: Query<unknown>, what: string) => {
     const trouble = query.trouble()
+    const how = query.data() === undefined ? 'missing' : 'not up to date'
     return trouble && trouble.kind !== 'unreachable' ? (
       <TroubleNote
-        what={what}
+        what={`${what} ${how}: Sluice`}
         trouble={trouble}
         shownSince={query.data() === undefined ? undefined : query.answeredAt()}
         now={now}
@@ -137,8 +140,8 @@ export function Overview(props: {
           live.retry()
         }}
       />
-      {own(totals, 'The totals are not up to date: Sluice')}
-      {own(actors, 'The number of actors is not up to date: Sluice')}
+      {own(totals, 'The totals are')}
+      {own(actors, 'The number of actors is')}
       <Tiles
         update={live.update()}
         isConnecting={isConnecting()}
@@ -151,10 +154,7 @@ export function Overview(props: {
         isLoading={shown().step === 'MINUTE' ? isConnecting() : trend.query.loading()}
         place={place}
         now={now()}
-        trouble={
-          own(trend.query, 'This chart is not up to date: Sluice') ??
-          own(trend.previous, 'The period before is missing: Sluice')
-        }
+        trouble={own(trend.query, 'This chart is') ?? own(trend.previous, 'The period before is')}
       />
       <TopNames totals={totals.data()} isLoading={totals.loading()} place={place} />
       <LiveFeed

@@ -33,7 +33,9 @@ export function FirstSteps(props: {
       </Show>
       <p class="waiting" role="status">
         <span class="badge-dot" aria-hidden="true" />
-        Waiting for the first event of <strong>{props.tenant}</strong>. It appears here by itself.
+        <span>
+          Waiting for the first event of <strong>{props.tenant}</strong>. It appears here by itself.
+        </span>
       </p>
       <Show when={props.demo}>
         {(demo) => (

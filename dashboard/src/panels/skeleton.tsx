@@ -7,6 +7,7 @@ export function Skeleton() {
       <div class="rail" />
       <div class="top" />
       <main class="page">
+        <h1 class="sr-only">Overview</h1>
         <p class="sr-only" role="status">
           Loading
         </p>
@@ -15,8 +16,8 @@ export function Skeleton() {
             <For each={[1, 2, 3, 4]}>{() => <div class="tile bone-tile" />}</For>
           </div>
           <div class="panel trend bone-panel" />
-          <div class="panel bone-panel" />
-          <div class="panel bone-panel" />
+          <div class="panel top-names bone-panel" />
+          <div class="panel feed bone-panel" />
         </div>
       </main>
     </div>

@@ -137,7 +137,7 @@ function Tile(props: {
   children?: JSX.Element
 }) {
   return (
-    <section class="tile" aria-label={props.title} aria-busy={props.isLoading}>
+    <div class="tile" aria-busy={props.isLoading}>
       <h2 class="tile-title">
         {props.title}
         <Show when={props.hint}>
@@ -157,6 +157,6 @@ function Tile(props: {
       <div class="tile-note">{props.note}</div>
       <div class="tile-note">{props.more}</div>
       {props.children}
-    </section>
+    </div>
   )
 }

@@ -44,7 +44,7 @@ export function Trend(props: {
               <span class="sr-only">Stop showing only {name()}: </span>All events
             </button>
           </Show>
-          <Show when={name() === undefined && !isLive()}>
+          <Show when={name() === undefined}>
             <Choice
               label="Lines"
               chosen={isSplit() ? 'name' : 'all'}

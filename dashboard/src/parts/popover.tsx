@@ -27,8 +27,9 @@ export function Popover(props: {
   onCleanup(() => document.removeEventListener('pointerdown', elsewhere))
   props.opener?.(() => {
     setOpen(true)
-    const inside = '[aria-pressed="true"], input, button'
-    box.querySelector<HTMLElement>(`.popover-panel :is(${inside})`)?.focus()
+    const first = (what: string) => box.querySelector<HTMLElement>(`.popover-panel ${what}`)
+    const inside = first('[aria-pressed="true"]') ?? first('input') ?? first('button')
+    inside?.focus()
   })
 
   return (

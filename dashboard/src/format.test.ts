@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import {
+  bucketName,
+  changeOf,
+  compact,
+  duration,
+  exact,
+  offsetName,
+  rangeName,
+  share,
+  tickName,
+  tickNumber,
+} from './format.ts'
+
+const plain = (text: string) => text.replaceAll('\u00a0', ' ')
+
+describe('numbers', () => {
+  test.each([
+    [0, '0'],
+    [0.5, '0.5'],
+    [999, '999'],
+    [9_999, '9,999'],
+    [10_000, '10.0 k'],
+    [12_449, '12.4 k'],
+    [99_949, '99.9 k'],
+    [99_960, '100 k'],
+    [999_499, '999 k'],
+    [999_600, '1.00 M'],
+    [1_240_000, '1.24 M'],
+    [3.2e12, '3.20 T'],
+  ])('%d is short for a person as %s', (value, says) => {
+    expect(plain(compact(value))).toBe(says)
+  })
+
+  test('the exact number is there too', () => expect(exact(1_240_123)).toBe('1,240,123'))
+
+  test.each([
+    [20_000, '20 k'],
+    [200_000, '200 k'],
+    [12_500, '12.5 k'],
+    [1_500_000, '1.5 M'],
+    [2_000_000, '2 M'],
+    [1_000, '1,000'],
+  ])('an axis says %d as %s', (value, says) => expect(plain(tickNumber(value))).toBe(says))
+
+  test('changes name their direction, and nothing is compared with nothing', () => {
+    expect(changeOf(0, 0)).toBeUndefined()
+    expect(changeOf(5, 0)).toEqual({ direction: 'new', says: 'new' })
+    expect(plain(changeOf(112.3, 100)?.says ?? '')).toBe('+12.3 %')
+    expect(plain(changeOf(50, 100)?.says ?? '')).toBe('−50.0 %')
+    expect(changeOf(100, 100)?.direction).toBe('same')
+    expect(changeOf(1_400, 100)?.says).toBe('×14')
+    expect(plain(changeOf(0, 100)?.says ?? '')).toBe('−100 %')
+  })
+
+  test('a small part is not shown as none', () => {
+    expect(plain(share(1, 100_000))).toBe('< 0.1 %')
+    expect(plain(share(0, 100_000))).toBe('0.0 %')
+    expect(share(1, 0)).toBe('–')
+  })
+
+  test.each([
+    [-5, '0.0 s'],
+    [420, '0.4 s'],
+    [34_000, '34 s'],
+    [300_000, '5 min'],
+    [3 * 3_600_000, '3 h'],
+    [3 * 86_400_000, '3 d'],
+  ])('%d ms take %s', (ms, says) => expect(plain(duration(ms))).toBe(says))
+})
+
+describe('times, on the clock of the zone', () => {
+  const time = Date.parse('2026-11-20T18:15:00Z')
+
+  test('a bucket says from when till when', () => {
+    expect(bucketName(time, time + 900_000, 'QUARTER_HOUR', 'Asia/Kathmandu')).toBe(
+      'Sat 21 Nov, 00:00 – 00:15',
+    )
+    expect(bucketName(time, time, 'DAY', 'Asia/Kathmandu')).toBe('Sat 21 Nov 2026')
+    expect(bucketName(time, time, 'MONTH', 'UTC')).toBe('November 2026')
+  })
+
+  test('the axis names the day where one begins', () => {
+    expect(tickName(time, 'HOUR', 'Asia/Kathmandu', false)).toBe('21 Nov')
+    expect(tickName(time, 'HOUR', 'UTC', false)).toBe('18:15')
+  })
+
+  test('offsets are those of that day', () => {
+    expect(offsetName(time, 'Asia/Kathmandu')).toBe('UTC+05:45')
+    expect(offsetName(time, 'Europe/Berlin')).toBe('UTC+01:00')
+    expect(offsetName(Date.parse('2026-07-01T00:00:00Z'), 'Europe/Berlin')).toBe('UTC+02:00')
+    expect(offsetName(time, 'UTC')).toBe('UTC')
+  })
+
+  test('a range does not say the same day twice', () => {
+    expect(rangeName(time, time + 3_600_000, 'UTC')).toMatch(/^20 Nov.*, 18:15 – 19:15$/)
+  })
+})

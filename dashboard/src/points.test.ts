@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { fillGaps, remainder } from './points.ts'
+
+const point = (time: number, value: number, isFinal: boolean, lateCount = 0) => ({
+  timestamp: new Date(time).toISOString(),
+  value,
+  isFinal,
+  lateCount,
+})
+
+test('buckets without events are zero, and final as soon as a later one is', () => {
+  const filled = fillGaps([0, 1000, 2000, 3000], [point(1000, 5, true, 2), point(3000, 7, false)])
+  expect(filled).toEqual([
+    { time: 0, value: 0, isFinal: true, lateCount: 0 },
+    { time: 1000, value: 5, isFinal: true, lateCount: 2 },
+    { time: 2000, value: 0, isFinal: false, lateCount: 0 },
+    { time: 3000, value: 7, isFinal: false, lateCount: 0 },
+  ])
+})
+
+test('what is left over is never less than nothing', () => {
+  const line = (...values: number[]) =>
+    values.map((value, time) => ({ time, value, isFinal: true, lateCount: 0 }))
+  const rest = remainder(line(10, 10), [line(3, 6), line(2, 6)])
+  expect(rest.map(({ value }) => value)).toEqual([5, 0])
+})

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import { ticksBetween } from './ticks.ts'
+
+const at = (text: string) => Date.parse(text)
+const HOUR = 3_600_000
+const local = (times: number[], timeZone: string) =>
+  times.map((time) =>
+    new Date(time).toLocaleString('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }),
+  )
+
+test('an hour is told in round minutes', () => {
+  const start = at('2026-11-21T09:18:00Z')
+  const ticks = ticksBetween(start, start + HOUR, 'UTC', 14, 60_000)
+  expect(local(ticks, 'UTC').slice(0, 3)).toEqual([
+    '2026-11-21 09:20',
+    '2026-11-21 09:25',
+    '2026-11-21 09:30',
+  ])
+})
+
+test('a day is told in hours of the zone, even where those are a quarter off', () => {
+  const start = at('2026-11-20T09:15:00Z')
+  const ticks = ticksBetween(start, start + 24 * HOUR, 'Asia/Kathmandu', 8, 900_000)
+  expect(local(ticks, 'Asia/Kathmandu')).toEqual([
+    '2026-11-20 15:00',
+    '2026-11-20 18:00',
+    '2026-11-20 21:00',
+    '2026-11-21 00:00',
+    '2026-11-21 03:00',
+    '2026-11-21 06:00',
+    '2026-11-21 09:00',
+    '2026-11-21 12:00',
+    '2026-11-21 15:00',
+  ])
+})
+
+test('six o’clock stays six o’clock on the day the clock changes', () => {
+  const start = at('2026-10-24T22:00:00Z')
+  const ticks = ticksBetween(start, start + 25 * HOUR, 'Europe/Berlin', 5, 900_000)
+  expect(local(ticks, 'Europe/Berlin')).toEqual([
+    '2026-10-25 00:00',
+    '2026-10-25 06:00',
+    '2026-10-25 12:00',
+    '2026-10-25 18:00',
+    '2026-10-26 00:00',
+  ])
+})
+
+test('ticks rise, lie inside and stay few, whatever the range', () => {
+  for (const zone of ['UTC', 'America/Havana', 'Australia/Lord_Howe', 'Asia/Kathmandu'])
+    for (let length = 10 * 60_000; length < 3_650 * 24 * HOUR; length *= 1.7)
+      for (const most of [3, 8, 16]) {
+        const start = at('2026-11-21T09:18:00Z') - length
+        const ticks = ticksBetween(start, start + length, zone, most, length / 200)
+        expect(ticks.length).toBeLessThanOrEqual(most + 2)
+        expect(ticks.every((tick) => tick >= start && tick <= start + length)).toBe(true)
+        expect([...new Set(ticks)].sort((a, b) => a - b)).toEqual(ticks)
+      }
+})
