@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { createLifecycle } from './lifecycle.ts'
+
+test('what started last stops first, and each waits for the one before', async () => {
+  const order: string[] = []
+  const lifecycle = createLifecycle()
+  lifecycle.onStop('database', () => void order.push('database'))
+  lifecycle.onStop('worker', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    order.push('worker')
+  })
+  await lifecycle.stop()
+  expect(order).toEqual(['worker', 'database'])
+})
+
+test('a part that fails or hangs does not keep the others from stopping; all failures are told', async () => {
+  const order: string[] = []
+  const lifecycle = createLifecycle({ stepMsMax: 50 })
+  lifecycle.onStop('a', () => void order.push('a'))
+  lifecycle.onStop('b', () => new Promise<void>(() => {}))
+  lifecycle.onStop('c', () => {
+    throw new Error('no')
+  })
+  await expect(lifecycle.stop()).rejects.toThrow(
+    'c did not stop: no; b did not stop: it took more than 50 ms',
+  )
+  expect(order).toEqual(['a'])
+})
+
+test('stopping twice is stopping once', async () => {
+  let times = 0
+  const lifecycle = createLifecycle()
+  lifecycle.onStop('a', () => void times++)
+  await Promise.all([lifecycle.stop(), lifecycle.stop()])
+  expect(times).toBe(1)
+})
