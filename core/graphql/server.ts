@@ -28,6 +28,8 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
     // The dashboard lives at the same origin; others send keys from their own servers.
     cors: false,
     multipart: false,
+    // Node's own, which the HTTP server around us knows how to send and to cancel.
+    fetchAPI: { Request, Response, Headers, ReadableStream, TransformStream },
     // Above our own limit, which answers 422.
     batching: { limit: Number.MAX_SAFE_INTEGER },
     maxRequestBodySize: QUERY_LIMITS.bodyBytesMax,

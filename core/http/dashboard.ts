@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { serveStatic } from '@hono/node-server/serve-static'
+import type { Context, MiddlewareHandler } from 'hono'
+import { refuse } from './problem.ts'
+
+/**
+ * The built dashboard. Files under assets/ carry a hash in their names and stay for ever; everything
+ * else is asked for again each time. A path without a file is one of the pages: index.html knows it.
+ */
+export function dashboard(folder: string): MiddlewareHandler {
+  const root = resolve(folder)
+  const onFound = (_: string, c: Context) => {
+    const hashed = c.req.path.startsWith('/assets/')
+    c.header('Cache-Control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+  }
+  let files: MiddlewareHandler | undefined
+  let index: MiddlewareHandler | undefined
+
+  return async (c) => {
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return refuse(c, 'NOT_FOUND')
+    // It may be built while we run.
+    if (!files || !index) {
+      if (!existsSync(join(root, 'index.html'))) return refuse(c, 'DASHBOARD_NOT_BUILT')
+      files = serveStatic({ root, onFound })
+      index = serveStatic({ root, path: 'index.html', onFound })
+    }
+    const notThere = async () => {}
+    const file = await files(c, notThere)
+    if (file) return file
+    const isPage = !/\.[^/]*$/.test(c.req.path) && !c.req.path.startsWith('/assets/')
+    return (isPage && (await index(c, notThere))) || refuse(c, 'NOT_FOUND')
+  }
+}

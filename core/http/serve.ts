@@ -1,0 +1,43 @@
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+
+export interface Served {
+  /** http://127.0.0.1:… */
+  url: string
+  port: number
+  /** Takes no more requests, lets those under way end for a while, then cuts what is left: streams never end by themselves. */
+  close(graceMs?: number): Promise<void>
+}
+
+/** @throws EADDRINUSE when the port is taken; 0 takes any free one */
+export async function serveApp(
+  app: { fetch: (request: Request) => Response | Promise<Response> },
+  { port, hostname = '127.0.0.1' }: { port: number; hostname?: string },
+): Promise<Served> {
+  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server
+  server.headersTimeout = 10_000
+  server.requestTimeout = 30_000
+  // Longer than clients keep theirs: whoever closes first must not be the one who is just being asked.
+  server.keepAliveTimeout = 75_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, hostname, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address() as AddressInfo
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return {
+    url: `http://${host}:${address.port}`,
+    port: address.port,
+    async close(graceMs = 2_000) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(timer)
+    },
+  }
+}
