@@ -1,7 +1,7 @@
 /** What starts is stopped, in reverse, even when stopping fails. */
 export interface Lifecycle {
   /** Remembers how to stop what was just started. */
-  onStop(name: string, stop: () => Promise<void> | void): void
+  onStop(name: string, stop: () => unknown): void
   /**
    * Stops everything, the last started first, one after the other. Asked again, it gives the same promise.
    * @throws AggregateError of all that failed, after everything else was stopped all the same
@@ -19,7 +19,7 @@ export function createLifecycle({
   stepMsMax = 10_000,
   onStep = () => {},
 }: LifecycleOptions = {}): Lifecycle {
-  const steps: { name: string; stop: () => Promise<void> | void }[] = []
+  const steps: { name: string; stop: () => unknown }[] = []
   let stopping: Promise<void> | undefined
 
   async function stopAll(): Promise<void> {
@@ -49,7 +49,7 @@ export function createLifecycle({
   }
 }
 
-async function inTime(work: () => Promise<void> | void, ms: number): Promise<void> {
+async function inTime(work: () => unknown, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it took more than ${ms} ms`)), ms)

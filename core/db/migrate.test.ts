@@ -29,18 +29,18 @@ test('migrations are applied in order, once, and the next start applies only wha
   write('000001_one.sql', 'CREATE TABLE one (a int); CREATE TABLE two (a int);')
   write('000002_two.sql', 'ALTER TABLE two ADD b int;')
   const steps: string[] = []
-  await migrate(database.url, { folder, onStep: (step) => steps.push(step.name) })
+  await migrate(database.url, (step) => steps.push(step.name), folder)
   expect(steps).toEqual(['one', 'two'])
-  expect(await migrate(database.url, { folder })).toEqual([])
+  expect(await migrate(database.url, undefined, folder)).toEqual([])
   write('000003_three.sql', 'ALTER TABLE two ADD c int;')
-  expect((await migrate(database.pool, { folder })).map((step) => step.number)).toEqual([3])
+  expect((await migrate(database.pool, undefined, folder)).map((step) => step.number)).toEqual([3])
   expect(await numbers()).toEqual([1, 2, 3])
 })
 
 test('many that start at once apply each migration once', async () => {
   write('000001_one.sql', 'CREATE TABLE one (a int); SELECT pg_sleep(0.2);')
   const applied = await Promise.all(
-    Array.from({ length: 5 }, () => migrate(database.url, { folder })),
+    Array.from({ length: 5 }, () => migrate(database.url, undefined, folder)),
   )
   expect(applied.flat().map((step) => step.name)).toEqual(['one'])
 })
@@ -48,27 +48,27 @@ test('many that start at once apply each migration once', async () => {
 test('a migration that fails leaves nothing of itself, and the ones before it stay', async () => {
   write('000001_one.sql', 'CREATE TABLE one (a int);')
   write('000002_two.sql', 'CREATE TABLE two (a int); SELECT 1 / 0;')
-  await expect(migrate(database.url, { folder })).rejects.toThrow(
+  await expect(migrate(database.url, undefined, folder)).rejects.toThrow(
     'Migration 2 (two) failed and was rolled back: division by zero',
   )
   expect(await numbers()).toEqual([1])
   expect((await database.pool.query("SELECT to_regclass('two') AS two")).rows[0].two).toBeNull()
   write('000002_two.sql', 'CREATE TABLE two (a int);')
-  await migrate(database.url, { folder })
+  await migrate(database.url, undefined, folder)
   expect(await numbers()).toEqual([1, 2])
 })
 
 test('a file changed after it was applied is refused, and so is a database newer than the files', async () => {
   write('000001_one.sql', 'CREATE TABLE one (a int);')
-  await migrate(database.url, { folder })
+  await migrate(database.url, undefined, folder)
   write('000001_one.sql', 'CREATE TABLE one (a bigint);')
-  await expect(migrate(database.url, { folder })).rejects.toThrow('was changed after')
+  await expect(migrate(database.url, undefined, folder)).rejects.toThrow('was changed after')
   rmSync(join(folder, '000001_one.sql'))
-  await expect(migrate(database.url, { folder })).rejects.toThrow('newer than this program')
+  await expect(migrate(database.url, undefined, folder)).rejects.toThrow('newer than this program')
 })
 
 test('a gap in the numbers is refused before anything is applied', async () => {
   write('000001_one.sql', 'CREATE TABLE one (a int);')
   write('000003_three.sql', 'CREATE TABLE three (a int);')
-  await expect(migrate(database.url, { folder })).rejects.toThrow('lacks number 2')
+  await expect(migrate(database.url, undefined, folder)).rejects.toThrow('lacks number 2')
 })

@@ -13,22 +13,20 @@ export interface Migration {
   sha256: string
 }
 
-export interface MigrateOptions {
-  /** Told before each migration that is applied. */
-  onStep?: (migration: Migration) => void
-  folder?: string
-}
-
 const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
 /** Any number will do as long as nobody else uses it. */
 const LOCK = 0x51_01_cf
 const LOCK_WAIT = '60s'
 
-/** @returns what was applied now; empty when all was there already */
+/**
+ * @param onStep told before each migration that is applied
+ * @returns what was applied now; empty when all was there already
+ */
 export async function migrate(
   database: string | pg.Pool,
-  { onStep = () => {}, folder = FOLDER }: MigrateOptions = {},
+  onStep: (migration: Migration) => void = () => {},
+  folder: string = FOLDER,
 ): Promise<Migration[]> {
   const files = readMigrations(folder)
   return withClient(database, async (client) => {
