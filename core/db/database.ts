@@ -31,6 +31,7 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     connectionTimeoutMillis: connectMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     statement_timeout: statementMs,
     query_timeout: statementMs + 2_000,
     idle_in_transaction_session_timeout: statementMs,

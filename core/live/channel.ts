@@ -37,7 +37,7 @@ export interface ChannelDeps {
   now: () => number
 }
 
-/** Reads on from what it has seen. A failed refresh repeats the last good state and says what broke. */
+/** Reads on from what it has seen. A failed refresh repeats the last good state, and says that the database broke. */
 export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel {
   const { db, now } = deps
   const seen = new Set<string>()
@@ -73,8 +73,7 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
         good = { at: now(), update }
         return update
       } catch {
-        const pipeline = await deps.pipeline()
-        return staleUpdate(good, now(), pipeline.broken ?? 'database')
+        return staleUpdate(good, now())
       }
     },
   }
@@ -99,11 +98,7 @@ function behind(
   return behindMs <= 2 * LIVE_LIMITS.refreshMaxMs ? Math.min(delay, 60_000) : behindMs
 }
 
-function staleUpdate(
-  good: { at: number; update: LiveUpdate } | undefined,
-  at: number,
-  broken: Hop,
-): LiveUpdate {
+function staleUpdate(good: { at: number; update: LiveUpdate } | undefined, at: number): LiveUpdate {
   const { update } = good ?? {}
   const since = good ? (at - good.at) / 1000 : 0
   return {
@@ -112,7 +107,7 @@ function staleUpdate(
     minutes: update?.minutes ?? [],
     recent: [],
     behindSeconds: (update?.behindSeconds ?? 0) + since,
-    broken,
+    broken: 'database',
   }
 }
 

@@ -27,6 +27,7 @@ export function listenForStored(
       connectionTimeoutMillis: 5_000,
       query_timeout: 5_000,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     })
     client = fresh
     let lost = false
