@@ -92,7 +92,8 @@ BEGIN
     out_base_offset := base;
     RETURN NEXT;
   END LOOP;
-  PERFORM pg_notify('sluice_log', in_topic);
+  -- Only who reads one of these partitions wakes up. Whoever does not hear of it looks within a second.
+  PERFORM pg_notify('sluice_log', left(in_topic || ' ' || array_to_string(in_partitions, ','), 7000));
 END $$;
 
 -- How far the worker has come. Saved in the transaction whose results it stands for.

@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeChunk, encodeChunk } from './chunk.ts'
+import { CorruptLogError } from './log.ts'
 
 const records = [
   { key: Buffer.from('k'), value: Buffer.from('value') },
@@ -23,4 +25,39 @@ test('whatever is wrong with the bytes is an error that names the place, never a
   const negative = Buffer.from(chunk)
   negative.writeInt32BE(-7, 9)
   expect(() => decodeChunk(negative, at)).toThrow('a length of -7')
+})
+
+test('any records come back as they were, and share the memory of the chunk', () => {
+  const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array))
+  const any = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), { minLength: 1 })
+  fc.assert(
+    fc.property(any, (some) => {
+      const chunk = encodeChunk(some, 5)
+      const decoded = decodeChunk(chunk, { ...at, recordCount: some.length })
+      expect(decoded.map(({ key, value }) => ({ key, value }))).toEqual(some)
+      for (const { value } of decoded) expect(value.buffer).toBe(chunk.buffer)
+    }),
+  )
+})
+
+test('garbage, and chunks with one byte changed, are refused or have as many records as they should', () => {
+  const chunk = encodeChunk(records, 1)
+  const garbage = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }).map((array) => Buffer.from(array)),
+    fc.record({ place: fc.nat(chunk.length - 1), byte: fc.nat(255) }).map(({ place, byte }) => {
+      const changed = Buffer.from(chunk)
+      changed[place] = byte
+      return changed
+    }),
+  )
+  fc.assert(
+    fc.property(garbage, fc.integer({ min: 1, max: 5_000 }), (bytes, recordCount) => {
+      try {
+        expect(decodeChunk(bytes, { ...at, recordCount })).toHaveLength(recordCount)
+      } catch (error) {
+        expect(error).toBeInstanceOf(CorruptLogError)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
 })

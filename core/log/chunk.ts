@@ -1,4 +1,4 @@
-import type { LogRecord, NewRecord } from './log.ts'
+import { CorruptLogError, type LogRecord, type NewRecord } from './log.ts'
 
 /**
  * A run of records of one partition in one buffer:
@@ -26,17 +26,16 @@ export function encodeChunk(records: readonly NewRecord[], appendedMs: number): 
 
 /**
  * Keys and values are views into the chunk, not copies.
- * @throws when the bytes are not what `encodeChunk` wrote; the message names the place in the log
+ * @throws CorruptLogError when the bytes are not what `encodeChunk` wrote; it names the place in the log
  */
 export function decodeChunk(
   chunk: Buffer,
   at: { topic: string; partition: number; baseOffset: number; recordCount: number },
 ): LogRecord[] {
-  const corrupt = (what: string) =>
-    new Error(
-      `${at.topic}/${at.partition} at offset ${at.baseOffset}: the log's chunk is corrupt (${what})`,
-    )
-  if (chunk.length < HEADER_BYTES || chunk[0] !== VERSION) throw corrupt(`version ${chunk[0]}`)
+  const corrupt = (what: string) => new CorruptLogError(at.topic, at.partition, at.baseOffset, what)
+  if (chunk[0] !== VERSION) throw corrupt(`version ${chunk[0]}`)
+  // Every record has two lengths: no count can make us allocate more than the bytes there are.
+  if (chunk.length < HEADER_BYTES + 8 * at.recordCount) throw corrupt('it is too short')
   const timestamp = chunk.readDoubleBE(1)
   const records: LogRecord[] = new Array(at.recordCount)
   let pos = HEADER_BYTES

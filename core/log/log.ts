@@ -7,14 +7,21 @@
  * - Offsets in a partition rise by one without a gap, and none becomes visible before a smaller one.
  * - The position belongs to the reader. The log remembers nobody.
  * - A reader is never moved silently: a position outside what the log holds is a LogGapError.
+ * - Every call has a deadline, except `batches`, which waits for the log for as long as it takes.
  */
 export interface Log {
-  /** Appends all records or none of them. At most `LIMITS.logAppendRecordsMax` records. */
+  /**
+   * Appends all records or none of them. At most `LIMITS.logAppendRecordsMax` records and 32 MiB.
+   * Two appends that run at the same time may come into a partition in either order.
+   * @throws UnknownTopicError · RangeError when it is too much · whatever the driver met, within `LIMITS.logAppendMsMax`
+   */
   append(topic: string, records: readonly NewRecord[], signal?: AbortSignal): Promise<Position[]>
 
   /**
-   * Reads on from `from` for ever, until `signal` aborts (then the iteration ends, it does not throw).
-   * The next read starts while the caller works on the last batch; back-pressure is not asking.
+   * Reads on from `from` for ever, until `signal` aborts or the log is closed (then the iteration ends, it
+   * does not throw). While there is more to read, the next read starts while the caller works on the last
+   * batch; back-pressure is not asking. `from` may be any offset that the log holds.
+   * @throws LogGapError · UnknownTopicError · CorruptLogError
    */
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
@@ -47,9 +54,12 @@ export interface ReadOptions {
   /** Next offset to read, by partition. Only these partitions are read. */
   from: ReadonlyMap<number, number>
   signal: AbortSignal
-  /** Records in one batch, over all partitions. */
+  /** Records in one batch, over all partitions. A driver may stop earlier, at the end of a run of records. */
   maxRecords: number
-  /** A batch that is not full waits until this long after the one before, so that commits stay worth their price. */
+  /**
+   * While there is no more to read, the next batch waits until this long after the last one, so that
+   * commits stay worth their price. An idle log's first record is delivered at once.
+   */
   minIntervalMs: number
 }
 
@@ -91,5 +101,25 @@ export class LogGapError extends Error {
     this.partition = partition
     this.wanted = wanted
     this.found = found
+  }
+}
+
+/** No such topic, or the topic has no such partition. */
+export class UnknownTopicError extends Error {
+  constructor(topic: string, partition?: number) {
+    super(
+      partition === undefined
+        ? `there is no topic ${topic}`
+        : `topic ${topic} has no partition ${partition}`,
+    )
+    this.name = 'UnknownTopicError'
+  }
+}
+
+/** What is stored is not what was appended. Reading on would lose events, so nobody reads on. */
+export class CorruptLogError extends Error {
+  constructor(topic: string, partition: number, offset: number, what: string) {
+    super(`${topic}/${partition} at offset ${offset}: the log is corrupt (${what})`)
+    this.name = 'CorruptLogError'
   }
 }

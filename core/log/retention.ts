@@ -2,10 +2,12 @@ import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { createDayPartitions, DAY_MS, dayTable } from '../db/day-partitions.ts'
 
-/** Days of `log_chunk`. */
+/** Days of `log_chunk`. Any number of processes may look after them at once. */
 export interface LogRetention {
-  /** Makes the coming days' partitions and drops the expired ones. Run at start and every hour. */
-  keep(): Promise<{ made: string[]; dropped: string[] }>
+  /** Makes the coming days' tables: an append must never find its day missing. */
+  makeAhead(): Promise<string[]>
+  /** Drops the expired days, oldest first. Run at start and every hour. */
+  drop(): Promise<string[]>
 }
 
 export interface LogRetentionDeps {
@@ -16,28 +18,33 @@ export interface LogRetentionDeps {
 
 /**
  * A day is dropped when it is older than the retention AND whoever keeps a position has read past
- * every record in it: a worker that was away for a week finds all that it has not read.
+ * every record in it: a worker that was away for a week finds all that it has not read. A topic in which
+ * nobody keeps a position is dropped by age alone.
  */
 export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
   const days = createDayPartitions({ pool, table: 'log_chunk', now })
   return {
-    async keep() {
+    makeAhead: () => days.makeAhead(),
+    drop() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
-      return {
-        made: await days.makeAhead(),
-        dropped: await days.drop(
-          async (day, client) => day < oldest && !(await unread(client, day)),
-        ),
-      }
+      return days.drop(async (day, client) => {
+        if (day >= oldest || (await holdsUnread(client, day))) return false
+        // A drop that waits for a long question makes every append wait behind it; rather an hour later.
+        await client.query("SET LOCAL lock_timeout = '250ms'")
+        return true
+      })
     },
   }
 }
 
-async function unread(client: pg.PoolClient, day: number): Promise<boolean> {
+/** The last chunk of each partition tells, and the primary key finds it. */
+async function holdsUnread(client: pg.PoolClient, day: number): Promise<boolean> {
   const { rowCount } = await client.query(
-    `SELECT 1 FROM ${dayTable('log_chunk', day)} c JOIN log_position p USING (topic, partition)
-      WHERE c.base_offset + c.record_count > p.next_offset LIMIT 1`,
+    `SELECT FROM log_position p, LATERAL (
+       SELECT base_offset + record_count AS next_offset FROM ${dayTable('log_chunk', day)} c
+        WHERE c.topic = p.topic AND c.partition = p.partition ORDER BY base_offset DESC LIMIT 1) c
+      WHERE c.next_offset > p.next_offset LIMIT 1`,
   )
   return rowCount !== 0
 }

@@ -1,0 +1,378 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
+import {
+  type Log,
+  type LogBatch,
+  LogGapError,
+  type LogRecord,
+  type NewRecord,
+  UnknownTopicError,
+} from './log.ts'
+
+/** An empty log of a driver, for one test. */
+export interface LogUnderTest {
+  log: Log
+  /** The same log through connections of its own, as another process has it. */
+  another(): Promise<Log>
+  topic: string
+  partitions: number
+  close(): Promise<void>
+}
+
+/** What every driver has to hold; log.ts says it in prose. */
+export function logSuite(name: string, make: () => Promise<LogUnderTest>): void {
+  describe(`the ${name} log`, () => {
+    let at: LogUnderTest
+    beforeEach(async () => {
+      at = await make()
+    })
+    afterEach(() => at.close())
+
+    const append = (...records: NewRecord[]) => at.log.append(at.topic, records)
+    const everywhere = (offset = 0) =>
+      new Map(Array.from({ length: at.partitions }, (_, p) => [p, offset]))
+
+    describe('appending', () => {
+      test('positions come in the order of the records, and a reader finds each record there byte for byte', async () => {
+        const records = Array.from({ length: 100 }, (_, i) =>
+          record(`value ${i}`, i % at.partitions),
+        )
+        const before = Date.now()
+        const positions = await append(...records)
+        expect(positions.map((position) => position.partition)).toEqual(
+          records.map((each) => each.partition),
+        )
+        expect(positions.every(({ timestamp }) => timestamp >= before - 1)).toBe(true)
+        const found = await readUntil(at, everywhere(), 100)
+        for (const [i, { partition, offset }] of positions.entries())
+          expect(
+            text(found.find((each) => each.partition === partition && each.offset === offset)),
+          ).toBe(`value ${i}`)
+      })
+
+      test('keys may be missing or empty, values may be empty or any bytes', async () => {
+        const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+        await append(
+          { partition: 0, key: null, value: bytes },
+          { partition: 0, key: Buffer.alloc(0), value: Buffer.alloc(0) },
+          { partition: 0, key: bytes, value: bytes },
+        )
+        const found = await readUntil(at, new Map([[0, 0]]), 3)
+        expect(found.map(({ key, value }) => ({ key, value }))).toEqual([
+          { key: null, value: bytes },
+          { key: Buffer.alloc(0), value: Buffer.alloc(0) },
+          { key: bytes, value: bytes },
+        ])
+      })
+
+      test('values of one MiB come back whole, several in one append', async () => {
+        const values = [1, 2, 3].map((seed) => Buffer.alloc(1024 * 1024, `${seed}abc`))
+        await append(...values.map((value) => ({ partition: 1, key: null, value })))
+        const found = await readUntil(at, new Map([[1, 0]]), 3)
+        expect(found.map((each) => each.offset)).toEqual([0, 1, 2])
+        expect(found.every((each, i) => each.value.equals(values[i] as Buffer))).toBe(true)
+      })
+
+      test('a record without a partition goes where its key leads, without a key they are dealt out', async () => {
+        const keyed = (key: string) => ({ key: Buffer.from(key), value: Buffer.from('v') })
+        const first = await append(keyed('ada'), keyed('bob'), keyed('ada'))
+        const second = await append(keyed('ada'))
+        expect(first[0]?.partition).toBe(first[2]?.partition)
+        expect(second[0]?.partition).toBe(first[0]?.partition)
+        const dealt = await append(
+          ...Array.from({ length: at.partitions }, () => ({ key: null, value: Buffer.from('v') })),
+        )
+        expect(new Set(dealt.map((position) => position.partition)).size).toBe(at.partitions)
+      })
+
+      test('as many records as allowed go in one append, one more is refused and nothing of it is there', async () => {
+        const many = Array.from({ length: LIMITS.logAppendRecordsMax }, (_, i) => record(`${i}`, 0))
+        expect((await append(...many)).at(-1)?.offset).toBe(LIMITS.logAppendRecordsMax - 1)
+        await expect(append(...many, record('one more', 0))).rejects.toThrow(RangeError)
+        expect(await next(at, 0)).toBe(LIMITS.logAppendRecordsMax)
+      })
+
+      test('an unknown topic or partition is refused whole', async () => {
+        await expect(at.log.append('no.such.topic', [record('v', 0)])).rejects.toThrow(
+          UnknownTopicError,
+        )
+        await expect(append(record('v', 0), record('v', at.partitions))).rejects.toThrow(
+          UnknownTopicError,
+        )
+        expect(await next(at, 0)).toBe(0)
+      })
+
+      test('an append of nothing is done at once', async () => {
+        expect(await append()).toEqual([])
+      })
+
+      test('an append whose signal has aborted appends nothing', async () => {
+        await expect(
+          at.log.append(at.topic, [record('v', 0)], AbortSignal.abort(new Error('gone'))),
+        ).rejects.toThrow('gone')
+        expect(await next(at, 0)).toBe(0)
+      })
+    })
+
+    describe('many at once', () => {
+      test('eight appenders of two logs leave no gap, and a reader meanwhile sees every offset once and in order', async () => {
+        const other = await at.another()
+        const total = 8 * 40 * 5
+        const stop = new AbortController()
+        const reading = collect(at, everywhere(), stop.signal, total)
+        const acknowledged: { value: string; partition: number; offset: number }[] = []
+        await Promise.all(
+          Array.from({ length: 8 }, async (_, who) => {
+            const log = who % 2 ? other : at.log
+            for (let round = 0; round < 40; round++) {
+              const records = Array.from({ length: 5 }, (_, i) =>
+                record(`${who}/${round}/${i}`, (who + round + i) % at.partitions),
+              )
+              const positions = await log.append(at.topic, records)
+              positions.forEach((position, i) => {
+                acknowledged.push({ ...position, value: text(records[i]) })
+              })
+            }
+          }),
+        )
+        const found = await reading
+        await other.close()
+        expect(found.length).toBe(total)
+        const place = (each: { partition: number; offset: number }) =>
+          `${each.partition}:${each.offset}`
+        const byPlace = new Map(found.map((each) => [place(each), text(each)]))
+        expect(byPlace.size).toBe(total)
+        for (const each of acknowledged) expect(byPlace.get(place(each))).toBe(each.value)
+        for (const [partition, offsets] of offsetsOf(found)) {
+          expect(offsets, `partition ${partition}`).toEqual(offsets.map((_, i) => i))
+        }
+      })
+
+      test('appends of one caller, one after the other, keep their order', async () => {
+        for (let i = 0; i < 20; i++) await append(record(`${i}`, 2))
+        const found = await readUntil(at, new Map([[2, 0]]), 20)
+        expect(found.map(text)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`))
+      })
+    })
+
+    describe('reading', () => {
+      test('it may begin at any offset, inside a run of records too', async () => {
+        await append(...Array.from({ length: 10 }, (_, i) => record(`${i}`, 0)))
+        await append(...Array.from({ length: 10 }, (_, i) => record(`${10 + i}`, 0)))
+        for (let from = 0; from < 20; from++) {
+          const found = await readUntil(at, new Map([[0, from]]), 20 - from)
+          expect(found.map((each) => each.offset)).toEqual(
+            Array.from({ length: 20 - from }, (_, i) => from + i),
+          )
+        }
+      })
+
+      test('each run says where it begins and where the next one has to', async () => {
+        await append(record('a', 0), record('b', 0), record('c', 1))
+        const stop = new AbortController()
+        const batches: LogBatch[] = []
+        for await (const batch of read(at, everywhere(), stop.signal)) {
+          batches.push(batch)
+          if (count(batches) === 3) stop.abort()
+        }
+        const runs = batches.flatMap((batch) => batch.partitions)
+        expect(runs.map(({ partition, from, next }) => ({ partition, from, next }))).toEqual([
+          { partition: 0, from: 0, next: 2 },
+          { partition: 1, from: 0, next: 1 },
+        ])
+      })
+
+      test('only the wanted partitions are read', async () => {
+        await append(record('mine', 1), record('not mine', 0))
+        await append(record('mine', 1))
+        const found = await readUntil(at, new Map([[1, 0]]), 2)
+        expect(found.map(text)).toEqual(['mine', 'mine'])
+      })
+
+      test('a batch holds no more records than asked for, and a busy partition starves no other', async () => {
+        for (let i = 0; i < 20; i++)
+          await append(...Array.from({ length: 50 }, () => record('busy', 0)))
+        await append(record('quiet', 1))
+        const stop = new AbortController()
+        const batches: LogBatch[] = []
+        for await (const batch of read(at, everywhere(), stop.signal, { maxRecords: 200 })) {
+          batches.push(batch)
+          if (count(batches) === 1_001) stop.abort()
+        }
+        expect(batches.every((batch) => batch.recordCount <= 200)).toBe(true)
+        expect(batches[0]?.partitions.map((run) => run.partition)).toContain(1)
+      })
+
+      test('what is appended while the reader waits is delivered at once', async () => {
+        const stop = new AbortController()
+        const delays: number[] = []
+        let appendedAt = 0
+        const reading = (async () => {
+          for await (const _ of read(at, everywhere(), stop.signal))
+            delays.push(Date.now() - appendedAt)
+        })()
+        for (let i = 0; i < 5; i++) {
+          // Idle for a moment: the reader waits and does not look by itself.
+          await sleep(60)
+          appendedAt = Date.now()
+          await append(record('v', i % at.partitions))
+          await expect.poll(() => delays.length).toBe(i + 1)
+        }
+        stop.abort()
+        await reading
+        expect(delays.sort((a, b) => a - b)[2]).toBeLessThan(300)
+      })
+
+      test('while there is little to read, batches keep their distance', async () => {
+        const stop = new AbortController()
+        const times: number[] = []
+        let appending = true
+        const busy = (async () => {
+          while (appending) await append(record('v', 0))
+        })()
+        for await (const _ of read(at, everywhere(), stop.signal, { minIntervalMs: 100 })) {
+          times.push(performance.now())
+          if (times.length === 4) stop.abort()
+        }
+        appending = false
+        await busy
+        const distances = times.slice(1).map((time, i) => time - (times[i] as number))
+        expect(Math.min(...distances)).toBeGreaterThan(90)
+      })
+
+      test('an aborted signal ends the iteration without an error, also while it waits', async () => {
+        const stop = new AbortController()
+        const reading = (async () => {
+          for await (const _ of read(at, everywhere(), stop.signal))
+            throw new Error('nothing is there')
+        })()
+        await sleep(50)
+        stop.abort()
+        await reading
+        for await (const _ of read(at, everywhere(), AbortSignal.abort()))
+          throw new Error('aborted')
+      })
+
+      test('closing the log ends the iteration', async () => {
+        const other = await at.another()
+        const reading = (async () => {
+          for await (const _ of read({ ...at, log: other }, everywhere(), AbortSignal.any([]))) {
+            throw new Error('nothing is there')
+          }
+        })()
+        await sleep(50)
+        await other.close()
+        await reading
+      })
+
+      test('a caller who breaks off may begin anew from where it was', async () => {
+        await append(...Array.from({ length: 30 }, (_, i) => record(`${i}`, 0)))
+        let next = 0
+        while (next < 30)
+          for await (const batch of read(at, new Map([[0, next]]), AbortSignal.any([]))) {
+            next = Math.min(next + 7, batch.partitions[0]?.next ?? 0)
+            break
+          }
+        expect(next).toBe(30)
+      })
+
+      test('a position beyond the end is a gap, named with its place', async () => {
+        await append(record('v', 0))
+        const failure = readUntil(at, new Map([[0, 7]]), 1)
+        await expect(failure).rejects.toThrow(LogGapError)
+        await expect(failure).rejects.toMatchObject({ partition: 0, wanted: 7, found: 1 })
+      })
+
+      test('an unknown topic or partition, or what is no offset, is an error and no silence', async () => {
+        const signal = AbortSignal.timeout(5_000)
+        await expect(readUntil(at, new Map([[at.partitions, 0]]), 1)).rejects.toThrow(
+          UnknownTopicError,
+        )
+        await expect(readUntil({ ...at, topic: 'no.such.topic' }, everywhere(), 1)).rejects.toThrow(
+          UnknownTopicError,
+        )
+        await expect(readUntil(at, new Map([[0, -1]]), 1)).rejects.toThrow(RangeError)
+        expect(signal.aborted).toBe(false)
+      })
+    })
+
+    test('bounds tell the first and the next offset of every partition', async () => {
+      await append(record('v', 1), record('v', 1))
+      expect(await at.log.bounds(at.topic)).toEqual(
+        Array.from({ length: at.partitions }, (_, partition) => ({
+          partition,
+          first: 0,
+          next: partition === 1 ? 2 : 0,
+        })),
+      )
+      await expect(at.log.bounds('no.such.topic')).rejects.toThrow(UnknownTopicError)
+    })
+  })
+}
+
+export function record(value: string, partition: number): NewRecord {
+  return { partition, key: Buffer.from('key'), value: Buffer.from(value) }
+}
+
+export const text = (each: { value: Buffer } | undefined) => each?.value.toString() ?? ''
+
+type Where = Pick<LogUnderTest, 'log' | 'topic'>
+
+function read(
+  at: Where,
+  from: ReadonlyMap<number, number>,
+  signal: AbortSignal,
+  { maxRecords = 5_000, minIntervalMs = 0 } = {},
+) {
+  return at.log.batches(at.topic, { from, signal, maxRecords, minIntervalMs })
+}
+
+/** Reads until there are `wanted` records, checking on the way that every run goes on where the last one ended. */
+export async function collect(
+  at: Where,
+  from: ReadonlyMap<number, number>,
+  signal: AbortSignal,
+  wanted: number,
+  onRecords: (records: readonly LogRecord[]) => void = () => {},
+): Promise<LogRecord[]> {
+  const next = new Map(from)
+  const found: LogRecord[] = []
+  const stop = new AbortController()
+  for await (const batch of read(at, from, AbortSignal.any([signal, stop.signal]))) {
+    for (const run of batch.partitions) {
+      expect(run.from).toBe(next.get(run.partition))
+      run.records.forEach((each, i) => {
+        expect(each.offset).toBe(run.from + i)
+      })
+      expect(run.next).toBe(run.from + run.records.length)
+      next.set(run.partition, run.next)
+      found.push(...run.records)
+      onRecords(run.records)
+    }
+    if (found.length >= wanted) stop.abort()
+  }
+  return found
+}
+
+export function readUntil(
+  at: Where,
+  from: ReadonlyMap<number, number>,
+  wanted: number,
+): Promise<LogRecord[]> {
+  return collect(at, from, AbortSignal.timeout(20_000), wanted)
+}
+
+async function next(at: Where, partition: number): Promise<number | undefined> {
+  return (await at.log.bounds(at.topic))[partition]?.next
+}
+
+const count = (batches: readonly LogBatch[]) =>
+  batches.reduce((sum, batch) => sum + batch.recordCount, 0)
+
+function offsetsOf(records: readonly LogRecord[]): Map<number, number[]> {
+  const offsets = new Map<number, number[]>()
+  for (const { partition, offset } of records)
+    offsets.set(partition, [...(offsets.get(partition) ?? []), offset])
+  return offsets
+}
