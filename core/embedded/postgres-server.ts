@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { guardChild } from './guard.ts'
 import { freePort } from './ports.ts'
 import { findPlace, type PostgresPlace } from './postgres-place.ts'
 import { postgresSettings } from './postgres-settings.ts'
@@ -26,7 +27,7 @@ import { commandLine, stopProcess } from './processes.ts'
  * A real Postgres of our own: made on the first start, found again on the next, restarted when it dies.
  *
  * It runs in a session of its own, so that Ctrl-C at the terminal reaches us and not it: we drain
- * first and stop it last. What a killed predecessor left (a postmaster that runs on, a stale
+ * first and stop it last. If we are killed it shuts down by itself. What a killed predecessor left (a postmaster that runs on, a stale
  * postmaster.pid, a half-made data folder) is cleared away before the start.
  */
 export interface PostgresServer {
@@ -57,6 +58,8 @@ const stopSteps = [
 
 /** Replaying 4 GB of WAL after a crash takes minutes on a slow disk. */
 const RECOVERY_MS_MAX = 300_000
+/** Any start says for a moment that it recovers. */
+const RECOVERY_TOLD_MS = 2_000
 const LOG_BYTES_MAX = 10 * 1024 * 1024
 
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
@@ -77,7 +80,9 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   await makeDatabase(urlOf('postgres'))
 
   function watch(): void {
+    const callOff = guardChild(child.pid as number, 'INT')
     child.once('exit', (code, signal) => {
+      callOff()
       if (!stopping) void comeBack(`Postgres ended (${signal ?? `exit ${code}`})`)
     })
   }
@@ -143,7 +148,8 @@ async function launch(
   cancelled: () => boolean = () => false,
 ): Promise<ChildProcess> {
   const logFile = join(home, 'postgres.log')
-  const deadline = Date.now() + RECOVERY_MS_MAX
+  const startedAt = Date.now()
+  const deadline = startedAt + RECOVERY_MS_MAX
   let told = false
   for (;;) {
     if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX)
@@ -176,7 +182,7 @@ async function launch(
     while (child.exitCode === null && child.signalCode === null && !failed) {
       const state = await tryConnect(url)
       if (state === 'ready') return child
-      if (state === 'recovering' && !told) {
+      if (state === 'recovering' && !told && Date.now() - startedAt > RECOVERY_TOLD_MS) {
         told = true
         log('Postgres replays what was not yet on disk when it was last stopped')
       }
