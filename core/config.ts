@@ -24,6 +24,8 @@ export interface Config {
   logLevel: string
   /** SLUICE_RETENTION_DAYS: of single events, where it differs from contract/limits.ts. */
   retentionDays: number | undefined
+  /** Whether to colour what a person reads: on a terminal, unless NO_COLOR says otherwise (https://no-color.org). */
+  colour: boolean
 }
 
 /** @throws UsageError that names the variable */
@@ -38,6 +40,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
+    colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
 }
 
