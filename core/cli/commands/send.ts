@@ -1,0 +1,69 @@
+import { Command } from 'commander'
+import type { Config } from '../../config.ts'
+import { readEventsFile, withIds } from '../../demo/events-file.ts'
+import { type Summary, sendEvents } from '../../demo/send-events.ts'
+import { whatRuns } from '../running.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function sendCommand(config: Config, terminal: Terminal): Command {
+  return new Command('send')
+    .description('send one event from the shell, or a file of them')
+    .argument('[name]', 'name of the event')
+    .argument('[properties...]', 'such as page=/pricing value=3.5')
+    .option('--file <path>', 'events as .ndjson, or .json (an array or {"events":[…]})')
+    .option('--historical', 'old events: lifts the age limit, for keys that may')
+    .option('--url <url>', 'of the edge (default: the one that runs here)')
+    .option('--key <key>', 'API key (default: the first write key)')
+    .option('--json', 'for a script')
+    .action(async (name: string | undefined, properties: string[], options) => {
+      const url = options.url ?? config.edgeUrl
+      const key = options.key ?? config.key
+      const run = url && key ? undefined : whatRuns(config)
+      const events = options.file ? readEventsFile(options.file) : [oneEvent(name, properties)]
+      const progress = terminal.progress(events.length, 'events')
+      const summary = await sendEvents({
+        url: url ?? run?.edge_url ?? '',
+        key: key ?? run?.write_key ?? '',
+        historical: options.historical,
+        events: withIds(events),
+        onProgress: (done) => progress.at(done),
+      })
+      progress.end()
+      if (options.json) terminal.json(summary)
+      else saySummary(terminal, summary)
+      if (summary.rejected > 0) process.exitCode = 1
+    })
+}
+
+export function saySummary(
+  terminal: Terminal,
+  { accepted, rejected, duplicate, seconds, errors }: Summary,
+): void {
+  terminal.say(
+    `${accepted.toLocaleString('en')} accepted, ${rejected.toLocaleString('en')} rejected, ${duplicate.toLocaleString('en')} duplicate in ${seconds.toFixed(1)} s`,
+  )
+  for (const error of errors)
+    terminal.say(`  event ${error.index}: ${error.code} ${error.pointer} ${error.detail}`)
+}
+
+function oneEvent(
+  name: string | undefined,
+  properties: readonly string[],
+): Record<string, unknown> {
+  if (!name)
+    throw Object.assign(new Error('Nothing to send.'), {
+      hint: 'Name an event ("npx sluice send page_view page=/pricing"), or a file with --file.',
+    })
+  const fields = properties.map((property) => {
+    const at = property.indexOf('=')
+    if (at < 1)
+      throw Object.assign(new Error(`"${property}" is no property.`), { hint: 'Write name=value.' })
+    return [property.slice(0, at), readValue(property.slice(at + 1))]
+  })
+  return { event: name, ...Object.fromEntries(fields) }
+}
+
+/** Numbers, true, false and null as such; anything else is a string. */
+function readValue(text: string): unknown {
+  return /^(-?\d+(\.\d+)?|true|false|null)$/.test(text) ? JSON.parse(text) : text
+}

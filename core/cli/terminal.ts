@@ -1,0 +1,63 @@
+/** What a person sees. Colour only on a terminal without NO_COLOR; progress only where it can move. */
+export interface Terminal {
+  say(line?: string): void
+  json(value: unknown): void
+  /** One line of what, one of what to do. */
+  fail(what: string, advice?: string): void
+  /** Aligned columns under their heads. */
+  table(heads: readonly string[], rows: readonly (readonly string[])[]): void
+  accent(text: string): string
+  muted(text: string): string
+  /** A bar with rate and time left, for anything that takes over a second. */
+  progress(total: number, unit: string): { at(done: number): void; end(): void }
+}
+
+export function createTerminal(colour: boolean): Terminal {
+  const paint = (code: string) => (text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const accent = paint('36')
+  const muted = paint('2')
+  const moves = process.stderr.isTTY === true
+
+  return {
+    say: (line = '') => console.log(line),
+    json: (value) => console.log(JSON.stringify(value, null, 2)),
+    fail(what, advice) {
+      console.error(`${accent('✗')} ${what}`)
+      if (advice) console.error(`  ${advice}`)
+    },
+    table(heads, rows) {
+      const widths = heads.map((head, i) =>
+        Math.max(head.length, ...rows.map((row) => row[i]?.length ?? 0)),
+      )
+      const line = (cells: readonly string[]) =>
+        cells
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join('  ')
+          .trimEnd()
+      console.log(muted(line(heads)))
+      for (const row of rows) console.log(line(row))
+    },
+    accent,
+    muted,
+    progress(total, unit) {
+      const started = Date.now()
+      let shownAt = 0
+      return {
+        at(done) {
+          if (!moves || Date.now() - shownAt < 100) return
+          shownAt = Date.now()
+          const seconds = (shownAt - started) / 1000
+          const rate = done / Math.max(seconds, 0.001)
+          const filled = Math.round((20 * done) / Math.max(total, 1))
+          const left = rate > 0 ? Math.ceil((total - done) / rate) : 0
+          process.stderr.write(
+            `\r\x1b[2K${accent('━'.repeat(filled))}${muted('━'.repeat(20 - filled))} ${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${unit} · ${Math.round(rate).toLocaleString('en')}/s · ${left} s left`,
+          )
+        },
+        end() {
+          if (moves) process.stderr.write('\r\x1b[2K')
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,226 @@
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { DASHBOARD_FOLDER, ROOT } from './config.ts'
+import { createDatabase } from './db/database.ts'
+import { migrate } from './db/migrate.ts'
+import { startDemo } from './demo/demo.ts'
+import { buildDashboard, buildEdge } from './embedded/build.ts'
+import { EDGE_STOP, startEdgeProcess } from './embedded/edge-process.ts'
+import { freePort } from './embedded/ports.ts'
+import { startPostgresServer } from './embedded/postgres-server.ts'
+import { commandLine, stopProcess } from './embedded/processes.ts'
+import {
+  type RunFile,
+  readRunFile,
+  removeRunFile,
+  running,
+  writeRunFile,
+} from './embedded/run-file.ts'
+import { keepSecrets, type Secrets } from './embedded/secrets.ts'
+import { mintLoginLink } from './keys/sessions.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import {
+  createLogger,
+  drained,
+  GATEWAY_USER,
+  ROLES,
+  type Services,
+  startServices,
+} from './services.ts'
+
+/**
+ * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd
+ * beside it. What a start finds of a killed predecessor it clears away, and goes on with its data.
+ */
+export interface EmbeddedOptions {
+  home: string
+  edgePort: number
+  corePort: number
+  demo: boolean
+  /** Of the demo traffic: the same seed, the same people and pages. */
+  seed: number
+  logLevel: string
+  retentionDays: number | undefined
+  /** Progress for a person, one line a step. */
+  onStep: (step: string) => void
+  /** The worker found that events are missing from the log; everything else goes on. */
+  onAlarm: (message: string) => void
+}
+
+export interface EmbeddedSluice {
+  run: RunFile & { login_url: string }
+  /** Ports that were taken, as sentences. */
+  notes: string[]
+  /** In order: demo traffic, edge, gateway, worker, HTTP, Postgres. */
+  stop(): Promise<void>
+}
+
+export class AlreadyRunningError extends Error {
+  readonly run: RunFile
+
+  constructor(run: RunFile) {
+    super('Sluice is running on this folder already.')
+    this.name = 'AlreadyRunningError'
+    this.run = run
+  }
+}
+
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
+  const already = running(options.home)
+  if (already) throw new AlreadyRunningError(already)
+  mkdirSync(options.home, { recursive: true })
+  chmodSync(options.home, 0o755)
+  const lifecycle = createLifecycle()
+  try {
+    return await startAll(options, lifecycle)
+  } catch (error) {
+    await lifecycle.stop().catch(() => {})
+    throw error
+  }
+}
+
+async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<EmbeddedSluice> {
+  const { home, onStep } = options
+  await stopOrphanedEdge(home)
+  const logFile = join(home, 'sluice.log')
+  const logger = createLogger(options.logLevel, logFile)
+  const [corePort, edgePort] = await Promise.all([
+    freePort(options.corePort),
+    freePort(options.edgePort),
+  ])
+
+  onStep('Postgres')
+  // Building and starting use different cores.
+  const building = Promise.all([buildEdge(), buildDashboard()])
+  building.catch(() => {})
+  const postgres = await startPostgresServer({
+    home: join(home, 'postgres'),
+    log: (message) => logger.warn({ from: 'postgres' }, message),
+  })
+  lifecycle.onStop('Postgres', () => postgres.stop())
+  await migrate(postgres.url, ({ name }) => onStep(`migration ${name}`))
+  const secrets = await prepareSecrets(home, postgres.url)
+
+  onStep('core')
+  const edgeUrl = `http://127.0.0.1:${edgePort}`
+  const services = await startServices({
+    roles: ROLES,
+    databaseUrl: postgres.url,
+    gatewayPassword: secrets.gatewayPassword,
+    host: '127.0.0.1',
+    port: corePort,
+    dashboardFolder: DASHBOARD_FOLDER,
+    retentionDays: options.retentionDays,
+    logger,
+    lifecycle,
+    firstSteps: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
+    onWorkerEnd: (error) => options.onAlarm((error as Error).message),
+  })
+  lifecycle.onStop('draining', () => drained(services.db, services.log, 3_000))
+  const coreUrl = services.served?.url ?? ''
+
+  onStep('edge')
+  await building
+  const bindings = {
+    GATEWAY_URL: `${coreUrl}/gateway`,
+    GATEWAY_USERNAME: GATEWAY_USER,
+    GATEWAY_PASSWORD: secrets.gatewayPassword,
+    EDGE_NAME: 'local',
+  }
+  const edge = await startEdgeProcess({
+    home,
+    port: edgePort,
+    bindings,
+    onRestart: (why, pid) => {
+      logger.warn({ why, pid }, 'the edge was started again')
+      writeRunFile(home, { ...run, edge_pid: pid })
+    },
+  })
+  lifecycle.onStop('edge', () => edge.stop())
+
+  const run: RunFile = {
+    edge_url: edgeUrl,
+    core_url: coreUrl,
+    graphql_url: `${coreUrl}/graphql`,
+    dashboard_url: `${coreUrl}/`,
+    gateway_url: `${coreUrl}/gateway`,
+    database_url: postgres.url,
+    write_key: secrets.writeKey,
+    read_key: secrets.readKey,
+    log: 'postgres',
+    log_file: logFile,
+    pid: process.pid,
+    edge_pid: edge.pid,
+    postgres_pid: postgres.pid,
+    started_at: new Date().toISOString(),
+  }
+  writeRunFile(home, run)
+  writeDevVars(home, bindings)
+  startDemoTraffic(options, lifecycle, edgeUrl, secrets, logger)
+  return {
+    run: { ...run, login_url: await loginUrl(services, coreUrl) },
+    notes: [
+      ...portNote('edge', options.edgePort, edgePort),
+      ...portNote('core', options.corePort, corePort),
+    ],
+    async stop() {
+      try {
+        await lifecycle.stop()
+      } finally {
+        removeRunFile(home)
+      }
+    },
+  }
+}
+
+function startDemoTraffic(
+  options: EmbeddedOptions,
+  lifecycle: Lifecycle,
+  edgeUrl: string,
+  secrets: Secrets,
+  logger: Logger,
+): void {
+  const demo = startDemo({
+    edgeUrl,
+    key: secrets.demoKey,
+    seed: options.seed,
+    switchFile: join(options.home, 'demo'),
+    onAtStart: options.demo,
+    onTrouble: (what) => logger.warn({ from: 'demo' }, what),
+  })
+  lifecycle.onStop('demo traffic', () => demo.stop())
+}
+
+/** A one-time link; the dashboard behind it shows the first tenant. */
+async function loginUrl({ db }: Services, coreUrl: string): Promise<string> {
+  return `${coreUrl}/login?token=${await mintLoginLink(db)}`
+}
+
+async function prepareSecrets(home: string, url: string): Promise<Secrets> {
+  const db = createDatabase(url, { max: 1 })
+  try {
+    return await keepSecrets(home, db)
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** For `wrangler dev` and `deno task edge`: the same edge against the core that runs. */
+function writeDevVars(home: string, bindings: Record<string, string>): void {
+  // Only for the folder that belongs to this checkout: a second home must not take it over.
+  if (home !== join(ROOT, '.sluice') && existsSync(join(ROOT, '.dev.vars'))) return
+  const lines = Object.entries(bindings).map(([name, value]) => `${name}="${value}"`)
+  writeFileSync(join(ROOT, '.dev.vars'), `${lines.join('\n')}\n`, { mode: 0o600 })
+}
+
+/** A workerd of this home that outlived a killed parent still holds its port. */
+async function stopOrphanedEdge(home: string): Promise<void> {
+  const pid = readRunFile(home)?.edge_pid
+  if (pid && commandLine(pid).includes(join(home, 'workerd.capnp')))
+    await stopProcess(pid, EDGE_STOP)
+}
+
+function portNote(what: string, wanted: number, got: number): string[] {
+  return wanted === 0 || wanted === got ? [] : [`Port ${wanted} is taken; the ${what} uses ${got}.`]
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto'
+import { DASHBOARD_FOLDER, readConfig, UsageError } from './config.ts'
+import { migrate } from './db/migrate.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { createLogger, ROLES, type Role, startServices } from './services.ts'
+
+/**
+ * Core on a Postgres of one's own: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker]`, all roles
+ * without an argument. Logs go to standard output, one JSON object a line.
+ */
+const config = readConfig()
+const logger = createLogger(config.logLevel)
+const lifecycle = createLifecycle()
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    logger.info({ signal }, 'stopping')
+    stop(0)
+  })
+
+try {
+  await start()
+} catch (error) {
+  const hint = error instanceof UsageError ? error.hint : undefined
+  logger.fatal({ error: String(error), hint }, 'could not start')
+  stop(1)
+}
+
+async function start(): Promise<void> {
+  const roles = process.argv.slice(2) as Role[]
+  const unknown = roles.filter((role) => !ROLES.includes(role))
+  if (unknown.length > 0)
+    throw new UsageError(
+      `There is no role ${unknown.join(', ')}.`,
+      `Roles are ${ROLES.join(', ')}.`,
+    )
+  if (!config.databaseUrl)
+    throw new UsageError(
+      'DATABASE_URL is not set.',
+      'Set it to postgres://user:password@host/database.',
+    )
+  const wanted = roles.length > 0 ? roles : ROLES
+  if (!config.gatewayPassword && wanted.includes('gateway'))
+    throw new UsageError(
+      'SLUICE_GATEWAY_PASSWORD is not set.',
+      `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
+    )
+  await migrate(config.databaseUrl)
+  const { served } = await startServices({
+    roles: wanted,
+    databaseUrl: config.databaseUrl,
+    gatewayPassword: config.gatewayPassword ?? '',
+    host: config.host,
+    port: config.corePort,
+    dashboardFolder: DASHBOARD_FOLDER,
+    retentionDays: config.retentionDays,
+    logger,
+    lifecycle,
+    onWorkerEnd: () => stop(1),
+  })
+  logger.info({ roles: wanted, url: served?.url }, 'ready')
+}
+
+function stop(code: number): void {
+  lifecycle.stop().then(
+    () => process.exit(code),
+    (error) => {
+      logger.error({ error: String(error) }, 'did not stop cleanly')
+      process.exit(1)
+    },
+  )
+}

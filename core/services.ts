@@ -1,0 +1,130 @@
+import pino, { type Logger } from 'pino'
+import { TOPICS } from '../contract/topics.ts'
+import type { Config } from './config.ts'
+import { createDatabase, type Database } from './db/database.ts'
+import { createKafkaRest } from './gateway/kafka-rest.ts'
+import type { FirstSteps } from './graphql/context.ts'
+import { createGraphQL } from './graphql/server.ts'
+import { type Served, serveApp } from './http/serve.ts'
+import { createCoreApp } from './http.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { createLiveHub } from './live/hub.ts'
+import type { Log } from './log/log.ts'
+import { createPostgresLog } from './log/postgres.ts'
+import { createMetrics } from './metrics.ts'
+import { createWorker } from './worker/worker.ts'
+
+export type Role = 'api' | 'gateway' | 'worker'
+export const ROLES: readonly Role[] = ['api', 'gateway', 'worker']
+
+export const GATEWAY_USER = 'sluice'
+
+export interface ServicesOptions {
+  roles: readonly Role[]
+  databaseUrl: string
+  gatewayPassword: string
+  host: string
+  port: number
+  dashboardFolder: string
+  retentionDays: Config['retentionDays']
+  logger: Logger
+  lifecycle: Lifecycle
+  firstSteps?: () => FirstSteps | undefined
+  /** Told when the worker gave up for good: events are missing from the log. */
+  onWorkerEnd?: (error: unknown) => void
+}
+
+export interface Services {
+  db: Database
+  log: Log
+  /** undefined with neither api nor gateway */
+  served: Served | undefined
+}
+
+/** Everything of core that was asked for, on one Postgres; each part registers how it is stopped. */
+export async function startServices(options: ServicesOptions): Promise<Services> {
+  const { roles, databaseUrl, logger, lifecycle } = options
+  const db = createDatabase(databaseUrl, {
+    onBroken: (error) => logger.warn({ error: String(error) }, 'a database connection broke'),
+  })
+  lifecycle.onStop('database', () => db.destroy())
+  const log = await createPostgresLog({
+    url: databaseUrl,
+    retentionDays: undefined,
+    onTrouble: (error) =>
+      logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
+  })
+  lifecycle.onStop('log', () => log.close())
+  if (roles.includes('worker')) startWorker(options, log)
+  const served =
+    roles.includes('api') || roles.includes('gateway') ? await serve(options, db, log) : undefined
+  return { db, log, served }
+}
+
+function startWorker(
+  { databaseUrl, retentionDays, logger, lifecycle, onWorkerEnd }: ServicesOptions,
+  log: Log,
+): void {
+  const stop = new AbortController()
+  const running = createWorker({ databaseUrl, log, logger, retentionDays }).run(stop.signal)
+  running.catch((error) => onWorkerEnd?.(error))
+  lifecycle.onStop('worker', async () => {
+    stop.abort()
+    // Its failure was told already.
+    await running.catch(() => {})
+  })
+}
+
+async function serve(options: ServicesOptions, db: Database, log: Log): Promise<Served> {
+  const { roles, databaseUrl, gatewayPassword, logger, lifecycle, firstSteps } = options
+  const live = createLiveHub({ db, databaseUrl, log, logger })
+  lifecycle.onStop('live updates', () => live.close())
+  const gateway = roles.includes('gateway')
+    ? createKafkaRest({ log, username: GATEWAY_USER, password: gatewayPassword })
+    : undefined
+  const app = createCoreApp({
+    db,
+    log,
+    logger,
+    metrics: createMetrics({ db, log, subscribers: () => live.size }),
+    ...(roles.includes('api') && {
+      api: {
+        graphql: createGraphQL({ db, live, firstSteps, logger }),
+        dashboardFolder: options.dashboardFolder,
+      },
+    }),
+    ...(gateway && { gateway: { app: gateway.app, secret: gatewayPassword } }),
+  })
+  const served = await serveApp(app, { port: options.port, hostname: options.host })
+  // In reverse: what is on its way is acknowledged first, then the doors close.
+  lifecycle.onStop('HTTP', () => served.close(1_000))
+  if (gateway) lifecycle.onStop('gateway', () => gateway.close())
+  return served
+}
+
+/** Structured lines; no line holds a key or an event's content. */
+export function createLogger(level: string, file?: string): Logger {
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    file ? pino.destination({ dest: file, mkdir: true, mode: 0o600 }) : pino.destination(1),
+  )
+}
+
+/** Waits until the worker has stored what the log holds, at most `ms`; what is left it finds at the next start. */
+export async function drained(db: Database, log: Log, ms: number): Promise<boolean> {
+  const deadline = Date.now() + ms
+  for (;;) {
+    const [bounds, positions] = await Promise.all([
+      log.bounds(TOPICS.raw.name),
+      db
+        .selectFrom('log_position')
+        .select(['partition', 'next_offset'])
+        .where('topic', '=', TOPICS.raw.name)
+        .execute(),
+    ])
+    const read = new Map(positions.map((row) => [row.partition, Number(row.next_offset)]))
+    if (bounds.every(({ partition, next }) => (read.get(partition) ?? 0) >= next)) return true
+    if (Date.now() > deadline) return false
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
