@@ -58,9 +58,10 @@ export function share(part: number, of: number): string {
   return `${percent.toFixed(percent < 99.95 ? 1 : 0)}${GAP}%`
 }
 
-/** `0.4 s`, `34 s`, `5 min`, `3 h`, `2 d`. */
+/** `34 ms`, `0.4 s`, `34 s`, `5 min`, `3 h`, `2 d`. */
 export function duration(ms: number): string {
-  const seconds = Math.max(0, ms) / 1000
+  if (ms < 95) return `${Math.max(0, Math.round(ms))}${GAP}ms`
+  const seconds = ms / 1000
   if (seconds < 9.95) return `${seconds.toFixed(1)}${GAP}s`
   if (seconds < 89.5) return `${Math.round(seconds)}${GAP}s`
   if (seconds < 89.5 * 60) return `${Math.round(seconds / 60)}${GAP}min`

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { backoffMs } from './backoff.ts'
 import { freshnessOf } from './freshness.ts'
+import { skewOf } from './live.ts'
 
 const fine = { behindSeconds: 0.8, broken: null }
 const says = (...args: Parameters<typeof freshnessOf>) => {
@@ -19,6 +20,13 @@ test('the badge says how fresh the page is', () => {
   const failure = { kind: 'unreachable', says: 'does not answer' } as const
   const waiting = { is: 'waiting', failure, since: 0, tries: 2, nextTryAt: 9_000 } as const
   expect(says(waiting, fine, 1_000, 6_000)).toBe('warn: reconnecting · 5.0 s old')
+})
+
+test('a clock that is wrong is told apart from a slow way', () => {
+  expect(skewOf(-400, 0)).toBe(0)
+  expect(skewOf(30_000, 0)).toBe(30_000)
+  expect(skewOf(30_600, 30_000)).toBe(30_000)
+  expect(skewOf(200, 30_000)).toBe(0)
 })
 
 test('tries come ever more seldom, but never less than twice a minute', () => {

@@ -46,7 +46,8 @@ export function freshnessOf(
   if (now - pushedAt > SILENCE_MS_MAX)
     return { tone: 'warn', says: `stale · ${age} old`, because: 'No word from Sluice since then.' }
   const behind = update?.behindSeconds ?? 0
-  const says = `${duration(behind * 1000)} behind`
+  // Nobody looks more often than that, so less would be a guess.
+  const says = `${duration(Math.max(100, behind * 1000))} behind`
   return behind > BEHIND_SECONDS_MAX
     ? { tone: 'warn', says, because: 'Events wait in the log; the worker is catching up.' }
     : {

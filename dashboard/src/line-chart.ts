@@ -121,7 +121,7 @@ export function makeLineChart(
           id: 'revised',
           afterDatasetsDraw({ ctx, chartArea, scales }) {
             ctx.save()
-            ctx.fillStyle = colour('accent')
+            ctx.fillStyle = colour('accent', 0.7)
             for (const point of drawn.whole.filter(isRevised)) {
               const x = scales.x?.getPixelForValue(point.time) ?? 0
               ctx.beginPath()

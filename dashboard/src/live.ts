@@ -19,6 +19,8 @@ export interface Live {
   update: Accessor<LiveUpdate | undefined>
   /** When it came, by this browser's clock. */
   pushedAt: Accessor<number>
+  /** What to add to this browser's clock to get the server's; 0 when they agree within a second. */
+  skewMs: Accessor<number>
   isOn: Accessor<boolean>
   toggle(): void
   retry(): void
@@ -29,6 +31,7 @@ export function createLive(tenant: Accessor<string | undefined>): Live {
   const [connection, setConnection] = createSignal<Connection>({ is: 'connecting' })
   const [update, setUpdate] = createSignal<LiveUpdate>()
   const [pushedAt, setPushedAt] = createSignal(0)
+  const [skewMs, setSkewMs] = createSignal(0)
   const [isOn, setOn] = createSignal(true)
 
   let stop: () => void = () => {}
@@ -68,6 +71,7 @@ export function createLive(tenant: Accessor<string | undefined>): Live {
           tries = 0
           listen()
           setPushedAt(Date.now())
+          setSkewMs((was) => skewOf(Date.parse(data.live.at) - Date.now(), was))
           setUpdate(data.live)
           setConnection((was) => (was.is === 'open' ? was : { is: 'open' }))
         },
@@ -104,5 +108,12 @@ export function createLive(tenant: Accessor<string | undefined>): Live {
     window.removeEventListener('online', retry)
   })
 
-  return { connection, update, pushedAt, isOn, toggle: () => setOn((was) => !was), retry }
+  return { connection, update, pushedAt, skewMs, isOn, toggle: () => setOn((was) => !was), retry }
 }
+
+/** The way here takes its time: only a difference that this does not explain is one, and it keeps still. */
+export function skewOf(differenceMs: number, was: number): number {
+  if (Math.abs(differenceMs) < SKEW_MS_MIN) return 0
+  return Math.abs(differenceMs - was) < SKEW_MS_MIN ? was : differenceMs
+}
+const SKEW_MS_MIN = 1_500

@@ -18,6 +18,14 @@ test('buckets without events are zero, and final as soon as a later one is', () 
   ])
 })
 
+test('what lies a day behind the newest events is final, even where none is known to be', () => {
+  const [month, hour] = [31 * 86_400_000, 3_600_000]
+  const finals = (buckets: number[], at: number) =>
+    fillGaps(buckets, [point(at, 1, false)]).map(({ isFinal }) => isFinal)
+  expect(finals([0, month, 2 * month], 2 * month)).toEqual([true, false, false])
+  expect(finals([0, hour, 2 * hour], 2 * hour)).toEqual([false, false, false])
+})
+
 test('what is left over is never less than nothing', () => {
   const line = (...values: number[]) =>
     values.map((value, time) => ({ time, value, isFinal: true, lateCount: 0 }))

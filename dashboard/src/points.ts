@@ -20,18 +20,23 @@ export interface MetricPoint {
 
 /**
  * The server leaves out buckets without events; a chart must not. The watermark only moves forward,
- * so a bucket without events is final as soon as a later one is.
+ * so a bucket without events is final as soon as a later one is, and no tenant waits for a day.
  */
 export function fillGaps(buckets: number[], points: MetricPoint[]): Point[] {
   const known = new Map(points.map((point) => [Date.parse(point.timestamp), point]))
   let finalUntil = Number.NEGATIVE_INFINITY
   for (const [time, point] of known) if (point.isFinal && time > finalUntil) finalUntil = time
-  return buckets.map((time) => {
+  const newest = Math.max(...known.keys())
+  return buckets.map((time, i) => {
     const point = known.get(time)
-    if (point === undefined) return { time, value: 0, isFinal: time <= finalUntil, lateCount: 0 }
+    const end = buckets[i + 1] ?? Number.POSITIVE_INFINITY
+    const isFinal = time <= finalUntil || end <= newest - LATENESS_MS_LIKELY
+    if (point === undefined) return { time, value: 0, isFinal, lateCount: 0 }
     return { time, value: point.value, isFinal: point.isFinal, lateCount: point.lateCount }
   })
 }
+
+const LATENESS_MS_LIKELY = 24 * 3_600_000
 
 /** What is left of the whole when the named parts are taken away; never below zero. */
 export function remainder(whole: Point[], parts: Point[][]): Point[] {

@@ -17,6 +17,9 @@ import { RELATIVES, type Stretch, stretchOf } from '../range.ts'
 import { createTrend } from '../trend-data.ts'
 
 const POLL_MS = 5_000
+const POLL_LIVE_MS = 15_000
+/** Clocks that agree within this still agree. */
+const MARGIN_MS = 2_000
 
 /** Is it running, how much, of what, and what is coming in right now: one page that answers. */
 export function Overview(props: {
@@ -32,8 +35,8 @@ export function Overview(props: {
   const name = createMemo(place.name)
   const rangeText = createMemo(() => JSON.stringify(place.range()))
 
-  // The window moves with the clock, unless live is off: then the page stands still.
-  const clock = createMemo<number>((was) => (live.isOn() ? now() : was), now())
+  // The window moves with the server's clock, unless live is off: then the page stands still.
+  const clock = createMemo<number>((was) => (live.isOn() ? now() + live.skewMs() : was), now())
   const stretch = (minutes: boolean) =>
     createMemo(() => stretchOf(place.range(), clock(), zone(), { minutes }), undefined, {
       equals: sameBuckets,
@@ -51,7 +54,9 @@ export function Overview(props: {
       period,
       () => numbers().buckets,
       async (buckets): Promise<Answer<T>> => {
-        const { end } = stretchOf(place.range(), clock(), zone())
+        // To the moment, not to the last tick: what came since must be in it.
+        const moment = live.isOn() ? Date.now() + live.skewMs() + MARGIN_MS : clock()
+        const { end } = stretchOf(place.range(), moment, zone())
         const startTime = iso(buckets[0] as number)
         const answer = await ask(question, { tenant, startTime, endTime: iso(end) })
         return answer.is === 'data' ? { is: 'data', data: answer.data.totals } : answer
@@ -98,9 +103,11 @@ export function Overview(props: {
       { defer: true },
     ),
   )
-  // Without the live connection the numbers are asked for instead.
+  // Without the live connection the numbers are asked for instead; with it, now and then all the same:
+  // the clock moves on, and an event may name a time that is still to come.
   createEffect(() => {
-    if (live.connection().is === 'waiting' && now() % POLL_MS < 1_000) nudge()
+    const every = live.connection().is === 'waiting' ? POLL_MS : POLL_LIVE_MS
+    if (live.isOn() && now() % every < 1_000) nudge()
   })
 
   const unreachable = () =>
@@ -163,7 +170,7 @@ export function Overview(props: {
         isOn={live.isOn()}
         zone={zone()}
         name={name()}
-        now={now}
+        now={() => now() + live.skewMs()}
       />
     </div>
   )

@@ -21,6 +21,7 @@ export function Tiles(props: {
       ? Math.round(((totals()?.count ?? 0) / people) * 10) / 10
       : undefined
   }
+  const peak = () => Math.max(...(props.update?.minutes ?? []).map((minute) => minute.count))
   const closed = () => props.update?.minutes.slice(0, -1).map((minute) => minute.count) ?? []
   return (
     <div class="tiles">
@@ -33,9 +34,7 @@ export function Tiles(props: {
             <span>stored in the last 60 s</span>
           </Show>
         }
-        more={
-          <Show when={closed().length > 0}>peak {compact(Math.max(...closed()))} this hour</Show>
-        }
+        more={<Show when={closed().length > 0}>peak {compact(peak())} this hour</Show>}
       >
         <Show when={closed().length > 0}>
           <Sparkline values={closed()} />

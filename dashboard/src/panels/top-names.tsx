@@ -81,7 +81,11 @@ export function TopNames(props: { totals: Totals | undefined; isLoading: boolean
                       </td>
                       <td class="figures muted">{share(of()?.count ?? 0, whole())}</td>
                       <td class="figures">
-                        <ChangeMark value={of()?.count ?? 0} before={of()?.previousCount ?? 0} />
+                        <ChangeMark
+                          value={of()?.count ?? 0}
+                          before={of()?.previousCount ?? 0}
+                          none="–"
+                        />
                       </td>
                     </tr>
                   )
@@ -97,7 +101,7 @@ export function TopNames(props: { totals: Totals | undefined; isLoading: boolean
                   </td>
                   <td class="figures">{share(rest().count, whole())}</td>
                   <td class="figures">
-                    <ChangeMark value={rest().count} before={rest().previousCount} />
+                    <ChangeMark value={rest().count} before={rest().previousCount} none="–" />
                   </td>
                 </tr>
               </Show>

@@ -5,7 +5,13 @@ import { changeOf, exact } from '../format.ts'
 const MARKS = { up: 'M4 1 7.5 7h-7z', down: 'M4 7 .5 1h7z', same: '', new: '' }
 
 /** `▲ +12.3 %`. Colour only where more is plainly worse; the sign and the mark say it anyway. */
-export function ChangeMark(props: { value: number; before: number; moreIs?: 'bad' }) {
+export function ChangeMark(props: {
+  value: number
+  before: number
+  moreIs?: 'bad'
+  /** What stands there when there is nothing to compare. */
+  none?: string
+}) {
   const change = () => changeOf(props.value, props.before)
   const tone = () => {
     const direction = change()?.direction
@@ -13,7 +19,7 @@ export function ChangeMark(props: { value: number; before: number; moreIs?: 'bad
     return direction === 'up' || direction === 'new' ? 'good' : 'plain'
   }
   return (
-    <Show when={change()} fallback={<span class="change">–</span>}>
+    <Show when={change()} fallback={props.none}>
       {(known) => (
         <span
           class="change"
