@@ -91,6 +91,8 @@ describe('signing in', () => {
         })
       ).json()
     expect(await ask()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
+    const cached = await get('/graphql', { headers: session })
+    expect(cached.headers.get('cache-control')).toBe('no-store')
     // Who is signed in already is not stopped by an old link.
     expect((await get(`/login?token=${link}`, { headers: session })).status).toBe(303)
 
@@ -171,7 +173,9 @@ describe('health', () => {
     await fixture.database.pool.query(
       "UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
     )
-    await expect.poll(readyz).toMatchObject([503, { checks: { worker: expect.stringMatching(/heartbeat is 6\d s old/) } }])
+    await expect
+      .poll(readyz)
+      .toMatchObject([503, { checks: { worker: expect.stringMatching(/heartbeat is 6\d s old/) } }])
     expect((await get('/livez')).status).toBe(200)
   })
 
@@ -257,7 +261,7 @@ describe('the dashboard', () => {
   })
 
   test('what is not there is said in problem+json, and nothing outside the folder is given', async () => {
-    for (const path of ['/assets/gone.js', '/nothing.txt', '/gateway/nothing.txt']) {
+    for (const path of ['/assets/gone.js', '/nothing.txt', '/gateway/nothing']) {
       const response = await get(path, { headers: { 'x-request-id': 'my-request' } })
       expect([response.status, response.headers.get('content-type')], path).toEqual([
         404,

@@ -13,6 +13,7 @@ import type { Log } from './log/log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface CoreDeps {
+  /** For keys, sign-in and health. GraphQL brings its own: a slow question there keeps no edge waiting for a key. */
   db: Database
   log: Log
   metrics: Metrics
@@ -55,6 +56,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )
   app.all('/metrics', onlyTakes('GET, HEAD'))
+  app.all('/gateway/*', (c) => refuse(c, 'NOT_FOUND'))
   if (!api) return app
 
   app.use(knownHosts(api.publicUrl))

@@ -36,6 +36,8 @@ export function securityHeaders(csp: (path: string) => boolean): MiddlewareHandl
     await next()
     const { headers } = c.res
     if (csp(c.req.path)) headers.set('Content-Security-Policy', CSP)
+    // What is not a file of the dashboard is somebody's answer, not for a cache in between.
+    if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')
     // A sign-in link must not be told to anybody.
