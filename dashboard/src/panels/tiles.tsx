@@ -36,7 +36,7 @@ export function Tiles(props: {
         }
         more={<Show when={closed().length > 0}>peak {compact(peak())} this hour</Show>}
       >
-        <Show when={closed().length > 0}>
+        <Show when={closed().some((count) => count > 0)}>
           <Sparkline values={closed()} />
         </Show>
       </Tile>
@@ -84,7 +84,7 @@ export function Tiles(props: {
           <Show when={perActor()}>
             {(each) => (
               <span title="Actors are counted from single events, so from those still kept.">
-                {compact(each())} events each
+                {compact(each())} {each() === 1 ? 'event' : 'events'} each
               </span>
             )}
           </Show>

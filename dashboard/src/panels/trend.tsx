@@ -20,6 +20,7 @@ export function Trend(props: {
 }) {
   const name = () => props.place.name()
   const isSplit = () => props.place.split() && name() === undefined
+  const isChart = () => props.place.view() === 'chart'
   const isLive = () => props.data?.step === 'MINUTE'
   const hasOpen = () => props.data?.whole.some((point) => !point.isFinal)
   const hasRevised = () => props.data?.whole.some(isRevised)
@@ -123,17 +124,17 @@ export function Trend(props: {
             )}
           </For>
         </Show>
-        <Show when={props.data?.previous}>
+        <Show when={isChart() && props.data?.previous}>
           <span class="legend-item">
             <LegendLine dash="3 3" class="muted" /> period before
           </span>
         </Show>
-        <Show when={hasOpen()}>
+        <Show when={isChart() && hasOpen()}>
           <span class="legend-item">
             <LegendLine dash="4 4" class="pale" /> still counting
           </span>
         </Show>
-        <Show when={hasRevised()}>
+        <Show when={isChart() && hasRevised()}>
           <span class="legend-item">
             <svg class="mark" viewBox="0 0 8 8" aria-hidden="true">
               <path d="M4 1 7.5 7h-7z" />
