@@ -2,14 +2,14 @@ import { Hono } from 'hono'
 import { authenticate } from './authenticate.ts'
 import { claim, type Idempotency } from './claim.ts'
 import type { EdgeEnv } from './context.ts'
-import { cors, preflight } from './cors.ts'
 import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
+import { preflight } from './preflight.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
-import { requestId } from './request-id.ts'
+import { begin, respond } from './respond.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
@@ -36,9 +36,9 @@ export function createEdge(deps: EdgeDeps) {
   const app = new Hono<EdgeEnv>()
   app.onError(refuse(deps.report))
   app.notFound(notFound)
-  app.use(cors(), requestId())
+  app.use(begin())
 
-  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  app.get('/healthz', (c) => respond(c, 200, 'application/json', '{"status":"ok"}'))
   app.options('/healthz', preflight('GET, HEAD, OPTIONS'))
   app.all('/healthz', methodNotAllowed('GET, HEAD, OPTIONS'))
 

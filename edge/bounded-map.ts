@@ -2,6 +2,8 @@
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>()
   readonly #max: number
+  /** Used last: need not be moved to where it is already. */
+  #newest: K | undefined
 
   constructor(max: number) {
     this.#max = max
@@ -14,15 +16,14 @@ export class BoundedMap<K, V> {
   /** Counts as a use. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key)
-    if (value === undefined) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
+    if (value !== undefined && key !== this.#newest) this.set(key, value)
     return value
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key)
+    if (key !== this.#newest) this.#entries.delete(key)
     this.#entries.set(key, value)
+    this.#newest = key
     if (this.#entries.size > this.#max) this.#entries.delete(this.oldest()?.[0] as K)
   }
 

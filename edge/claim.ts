@@ -1,6 +1,7 @@
 import { LIMITS } from '../contract/limits.ts'
 import type { EdgeContext, Step } from './context.ts'
 import { Refused } from './refuse.ts'
+import { respond } from './respond.ts'
 
 /**
  * Who has done what already, by tenant and Idempotency-Key. Two phases: a lease before publishing,
@@ -36,12 +37,11 @@ export function claim(idempotency: Idempotency, now: () => number): Step {
     if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
     if (found.is === 'in-flight')
       throw new Refused('IDEMPOTENCY_IN_FLIGHT', {
-        headers: { 'Retry-After': String(Math.max(1, Math.ceil(found.waitMs / 1000))) },
+        headers: { 'retry-after': String(Math.max(1, Math.ceil(found.waitMs / 1000))) },
       })
     if (found.is === 'done') {
-      c.header('Idempotency-Replayed', 'true')
-      c.header('Content-Type', 'application/json')
-      return c.body(found.answer, 202)
+      c.get('headers')['idempotency-replayed'] = 'true'
+      return respond(c, 202, 'application/json', found.answer)
     }
     await next()
     // Only success is remembered: what was refused may be sent again and is judged anew.

@@ -5,7 +5,10 @@ import type { BatchItem } from '../contract/batch.ts'
 /** What the steps hand on to each other while one request is worked on. */
 export interface EdgeEnv {
   Variables: {
+    /** From `begin`. */
     requestId: string
+    /** Of the answer; every step may add to them. Lower-case names. */
+    headers: Record<string, string>
     /** From `authenticate`. */
     key: KeyRecord
     /** `?historical=true`, and the key may. */

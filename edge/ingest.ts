@@ -5,6 +5,7 @@ import { answerFor, refuseAll } from './answer.ts'
 import type { EdgeContext, IncomingEvents } from './context.ts'
 import { judge } from './judge.ts'
 import type { Publish } from './publish.ts'
+import { respond } from './respond.ts'
 
 export interface IngestDeps {
   publish: Publish
@@ -18,8 +19,10 @@ export function ingest({ publish, nameOf, now }: IngestDeps) {
     const receivedMs = now()
     const key = c.get('key')
     const incoming = c.get('events')
+    const receivedAt = new Date(receivedMs).toISOString()
     const judged = judge(incoming.items, {
       receivedMs,
+      receivedAt,
       eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : key.event_age_max_s * 1000,
       eventId: await chooseIds(c, incoming, receivedMs),
     })
@@ -30,7 +33,7 @@ export function ingest({ publish, nameOf, now }: IngestDeps) {
       tenant: key.tenant,
       key: key.key_id,
       request_id: c.get('requestId'),
-      received_at: new Date(receivedMs).toISOString(),
+      received_at: receivedAt,
       edge: nameOf(c.req.raw),
       historical: c.get('historical') || undefined,
     }
@@ -43,8 +46,7 @@ export function ingest({ publish, nameOf, now }: IngestDeps) {
     )
     const answer = JSON.stringify(answerFor(c.get('requestId'), incoming, judged, positions))
     c.set('answer', answer)
-    c.header('Content-Type', 'application/json')
-    return c.body(answer, 202)
+    return respond(c, 202, 'application/json', answer)
   }
 }
 

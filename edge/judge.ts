@@ -27,6 +27,8 @@ export interface Warning {
 
 export interface JudgedBy {
   receivedMs: number
+  /** The same moment as RFC 3339 in UTC. */
+  receivedAt: string
   eventAgeMaxMs: number
   /** For the event at `index`, when the client chose no id. */
   eventId: (index: number) => string
@@ -35,9 +37,8 @@ export interface JudgedBy {
 /** Which events can be taken, what is wrong with the others. */
 export function judge(items: readonly BatchItem[], by: JudgedBy): Judged {
   const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  const receivedAt = new Date(by.receivedMs).toISOString()
   for (const [index, { raw, badNumbers }] of items.entries()) {
-    const read = normalise(raw, { receivedAt, eventId: () => by.eventId(index) })
+    const read = normalise(raw, { receivedAt: by.receivedAt, eventId: () => by.eventId(index) })
     if (!read.ok || badNumbers.length > 0) {
       const numbers = badNumbers.map(numberError)
       // The number that was changed explains what the changed one broke.

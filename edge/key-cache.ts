@@ -58,7 +58,7 @@ export function createKeyCache(
       report({ level: 'warn', what: 'the key directory does not answer', error: describe(error) })
       if (hit && now() < hit.until) return hit.record
       throw new Refused('KEYS_UNAVAILABLE', {
-        headers: { 'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog) },
+        headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
     }
   }

@@ -38,25 +38,24 @@ export function limit(limiter: Limiter, now: () => number): Step {
         detail: `The batch holds ${count.toLocaleString('en')} events, but the rate limit never admits more than ${most.toLocaleString('en')} at once. Split it.`,
       })
     const verdict = await limiter.take(key, count, now()).catch(() => {
-      throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'Retry-After': '2' } })
+      throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
     })
     const { policies } = verdict
-    c.header(
-      'RateLimit-Policy',
-      policies.map((p) => `"${p.name}";q=${p.quota};w=${p.windowS}`).join(', '),
-    )
-    c.header(
-      'RateLimit',
-      policies.map((p) => `"${p.name}";r=${p.remaining};t=${p.resetS}`).join(', '),
-    )
+    const headers = c.get('headers')
+    headers['ratelimit-policy'] = policies
+      .map(({ name, quota, windowS }) => `"${name}";q=${quota};w=${windowS}`)
+      .join(', ')
+    headers.ratelimit = policies
+      .map(({ name, remaining, resetS }) => `"${name}";r=${remaining};t=${resetS}`)
+      .join(', ')
     if (!verdict.allowed)
       throw new Refused('RATE_LIMITED', {
-        headers: { 'Retry-After': String(Math.max(1, Math.ceil(verdict.waitMs / 1000))) },
+        headers: { 'retry-after': String(Math.max(1, Math.ceil(verdict.waitMs / 1000))) },
       })
     await next()
-    // A stored answer, a request still in flight and a log that did not answer cost nothing.
-    const { status, headers } = c.res
-    if (status === 409 || status >= 500 || headers.has('Idempotency-Replayed'))
-      await verdict.giveBack()
+    // A stored answer, a request still in flight and a log that did not confirm cost nothing.
+    const { status } = c.res
+    const replayed = status === 202 && c.get('answer') === undefined
+    if (replayed || status === 409 || status >= 500) await verdict.giveBack()
   }
 }

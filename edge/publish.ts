@@ -4,7 +4,7 @@ import { LIMITS } from '../contract/limits.ts'
 import { describe, Refused, type Report } from './refuse.ts'
 
 /** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE */
-export type Publish = (records: readonly ProduceRecord[]) => Promise<ProduceResult[]>
+export type Publish = (records: ProduceRecord[]) => Promise<ProduceResult[]>
 
 export interface KafkaSettings {
   /** Of the REST bridge, without a slash at its end. */
@@ -19,7 +19,7 @@ export function createKafkaPublisher(settings: KafkaSettings, report: Report): P
 
   return async (records) => {
     try {
-      const results = produceResults.parse(await producer.produceMany([...records]))
+      const results = produceResults.parse(await producer.produceMany(records))
       const fits =
         results.length === records.length &&
         results.every((result, i) => result.topic === records[i]?.topic)
@@ -32,7 +32,7 @@ export function createKafkaPublisher(settings: KafkaSettings, report: Report): P
         error: describe(error),
       })
       throw new Refused('LOG_UNAVAILABLE', {
-        headers: { 'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog) },
+        headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
     }
   }
@@ -42,7 +42,7 @@ export function createKafkaPublisher(settings: KafkaSettings, report: Report): P
 interface BridgeRequest {
   url: string
   method: string
-  headers: Record<string, string>
+  headers: Headers
   body: string
 }
 
@@ -58,11 +58,12 @@ function withRequest(kafka: Kafka, send: (request: BridgeRequest) => Promise<unk
       request(method: string, request: { path: string[]; body?: unknown }): Promise<unknown>
     }
   }
+  const headers = new Headers({ 'content-type': 'application/json', ...client.headers })
   client.request = (method, { path, body }) =>
     send({
       method,
       url: [client.baseUrl, ...path].join('/'),
-      headers: { 'Content-Type': 'application/json', ...client.headers },
+      headers,
       body: JSON.stringify(body),
     })
   return kafka

@@ -65,7 +65,7 @@ function checkMediaType(header: string | null): void {
   if (known && (charset === undefined || /^"?utf-?8"?$/.test(charset))) return
   throw new Refused('MEDIA_TYPE_UNSUPPORTED', {
     detail: known ? 'Send JSON as UTF-8; no other charset is read.' : undefined,
-    headers: { 'Accept-Post': 'application/json' },
+    headers: { 'accept-post': 'application/json' },
   })
 }
 
@@ -76,7 +76,7 @@ function readEncoding(header: string | null): CompressionFormat | undefined {
   if (encoding === '' || encoding === 'identity') return undefined
   if (encoding === 'gzip' || encoding === 'x-gzip') return 'gzip'
   if (encoding === 'deflate') return 'deflate'
-  throw new Refused('ENCODING_UNSUPPORTED', { headers: { 'Accept-Encoding': 'gzip, deflate' } })
+  throw new Refused('ENCODING_UNSUPPORTED', { headers: { 'accept-encoding': 'gzip, deflate' } })
 }
 
 function tooSlow(): Error {

@@ -1,10 +1,12 @@
 import { type ItemError, problem, REFUSALS, type RefusalCode } from '../contract/refusals.ts'
 import type { EdgeContext } from './context.ts'
+import { respond } from './respond.ts'
 
 export interface RefusedMore {
   /** Instead of the table's sentence. */
   detail?: string
   errors?: ItemError[]
+  /** Lower-case names. */
   headers?: Record<string, string>
 }
 
@@ -52,7 +54,7 @@ export function notFound(c: EdgeContext) {
 
 /** @param allowed as the Allow header lists them */
 export function methodNotAllowed(allowed: string) {
-  return (c: EdgeContext) => say(c, 'METHOD_NOT_ALLOWED', { headers: { Allow: allowed } })
+  return (c: EdgeContext) => say(c, 'METHOD_NOT_ALLOWED', { headers: { allow: allowed } })
 }
 
 function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
@@ -64,10 +66,10 @@ function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
     detail: more.detail,
     errors: more.errors,
   })
-  if (status === 401) c.header('WWW-Authenticate', 'Bearer realm="sluice"')
-  for (const [name, value] of Object.entries(more.headers ?? {})) c.header(name, value)
-  c.header('Content-Type', 'application/problem+json')
-  return c.body(JSON.stringify(body), status)
+  const headers = c.get('headers')
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
+  Object.assign(headers, more.headers)
+  return respond(c, status, 'application/problem+json', JSON.stringify(body))
 }
 
 /** Class and stack without the message. */

@@ -8,8 +8,9 @@ export default {
   fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
     edge ??= composeEdge(env, colo)
     const answer = edge.fetch(request, env, context)
-    // A client that goes away must not tear a publish apart: its lease would stay behind.
-    if (answer instanceof Promise) context.waitUntil(answer)
+    // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
+    // behind and turn its retry away.
+    if (request.headers.has('idempotency-key')) context.waitUntil(Promise.resolve(answer))
     return answer
   },
 }

@@ -49,9 +49,12 @@ async function startDeno(gateway: StubGateway): Promise<RunningEdge> {
 }
 
 /** As `npm start` runs it: bundled, with a generated configuration. */
-async function startWorkerd(gateway: StubGateway): Promise<RunningEdge> {
+export async function startWorkerd(
+  gateway: Pick<StubGateway, 'url' | 'username' | 'password'>,
+  entry = 'edge/worker.ts',
+): Promise<RunningEdge> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-edge-'))
-  await bundle(folder)
+  await bundle(folder, entry)
   await writeFile(join(folder, 'config.capnp'), capnp(bindings(gateway)))
   const child = spawn(
     join(ROOT, 'node_modules/.bin/workerd'),
@@ -98,7 +101,11 @@ const config :Workerd.Config = (
 `
 }
 
-function bindings({ url, username, password }: StubGateway): Record<string, string> {
+function bindings({
+  url,
+  username,
+  password,
+}: Pick<StubGateway, 'url' | 'username' | 'password'>): Record<string, string> {
   return {
     GATEWAY_URL: url,
     GATEWAY_USERNAME: username,

@@ -1,0 +1,45 @@
+import { LIMITS } from '../contract/limits.ts'
+import type { EdgeContext, Step } from './context.ts'
+
+/** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
+const SANE_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)
+const EXPOSED_HEADERS =
+  'idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id'
+
+/**
+ * Begins the answer: what every response carries, whatever becomes of the request.
+ *
+ * The client's own X-Request-Id is kept, so that both sides' logs agree on it. Any page may read any
+ * answer, errors included: keys travel in headers, never in cookies, so there is nothing to borrow;
+ * where a key may be used from is checked when it is known (`authenticate`).
+ *
+ * The headers are a plain object with lower-case names until the Response is made: in workerd one
+ * `Headers.set` costs as much as parsing a small event.
+ */
+export function begin(): Step {
+  return (c, next) => {
+    const sent = c.req.raw.headers
+    const id = sent.get('x-request-id')
+    const requestId = id !== null && SANE_ID.test(id) ? id : crypto.randomUUID()
+    const headers: Record<string, string> = {
+      'access-control-allow-origin': '*',
+      'x-request-id': requestId,
+    }
+    if (sent.has('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS
+    c.set('requestId', requestId)
+    c.set('headers', headers)
+    return next()
+  }
+}
+
+/** Ends it. Nothing else makes a Response. */
+export function respond(
+  c: EdgeContext,
+  status: number,
+  type: 'application/json' | 'application/problem+json',
+  body: string,
+): Response {
+  const headers = c.get('headers')
+  headers['content-type'] = type
+  return new Response(body, { status, headers })
+}
