@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream, writeFileSync } from 'node:fs'
+import { copyFileSync, createWriteStream, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from './build.ts'
+import { guardChild } from './guard.ts'
 import { stopProcess } from './processes.ts'
 
 /** The edge in real workerd, beside us. */
@@ -30,6 +31,10 @@ const STEADY_MS = 60_000
 
 export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const config = join(options.home, 'workerd.capnp')
+  // Beside its configuration: workerd looks for what it embeds there, and a rebuild disturbs nobody.
+  copyFileSync(EDGE_BUNDLE, join(options.home, 'edge.js'))
+  // A copy of our own: a restart must bring up the edge that ran, whatever was built since.
+  copyFileSync(EDGE_BUNDLE, join(options.home, 'edge.js'))
   writeFileSync(config, capnp(options), { mode: 0o600 })
   let stopping = false
   let failures = 0
@@ -39,7 +44,9 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
 
   function watch(): void {
     const startedAt = Date.now()
+    const callOff = guardChild(child.pid as number, 'TERM')
     child.once('exit', (code, signal) => {
+      callOff()
       if (stopping) return
       failures = Date.now() - startedAt > STEADY_MS ? 0 : failures + 1
       restart(`workerd ended (${signal ?? code})`)
@@ -122,7 +129,7 @@ function capnp({ port, bindings }: EdgeProcessOptions): string {
 const config :Workerd.Config = (
   services = [
     (name = "edge", worker = (
-      modules = [(name = "edge.js", esModule = embed "${EDGE_BUNDLE}")],
+      modules = [(name = "edge.js", esModule = embed "edge.js")],
       compatibilityDate = "2026-11-01",
       bindings = [${list.join(', ')}],
       globalOutbound = "loopback",

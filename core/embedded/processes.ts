@@ -33,6 +33,25 @@ export function commandLine(pid: number): string {
   }
 }
 
+/**
+ * When a process began, in whatever words the system has for it: together with the id it tells one
+ * process from any other. Empty when there is none.
+ */
+export function startStamp(pid: number): string {
+  const stat = readStat(pid)
+  // Field 22 of proc(5), in ticks since boot; the fields begin anew with the third behind the name.
+  if (stat) return stat.split(' ')[19] ?? ''
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5_000,
+    }).trim()
+  } catch {
+    return ''
+  }
+}
+
 export interface StopStep {
   signal: NodeJS.Signals
   /** How long to wait for the end before the next step. */
@@ -63,11 +82,15 @@ export async function hasEnded(pid: number, withinMs: number): Promise<boolean> 
 }
 
 function isZombie(pid: number): boolean {
+  return readStat(pid)?.startsWith('Z') === true
+}
+
+/** From the state on: the name in brackets before it may hold anything. */
+function readStat(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name in brackets may hold anything, so look behind the last one.
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
+    return stat.slice(stat.lastIndexOf(')') + 2)
   } catch {
-    return false
+    return undefined
   }
 }

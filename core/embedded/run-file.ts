@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { commandLine, isAlive } from './processes.ts'
+import { isAlive, startStamp } from './processes.ts'
 
 /** What a running Sluice on one machine tells about itself; DESIGN §7's fields and what a restart needs. */
 export interface RunFile {
@@ -16,6 +16,8 @@ export interface RunFile {
   log: string
   log_file: string
   pid: number
+  /** Tells this process from another that got its id later. */
+  pid_stamp: string
   edge_pid: number
   postgres_pid: number
   started_at: string
@@ -27,7 +29,10 @@ export function runFilePath(home: string): string {
 
 /** Readable by its owner only: it holds keys. */
 export function writeRunFile(home: string, run: RunFile): void {
-  writeFileSync(runFilePath(home), `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
+  const fresh = `${runFilePath(home)}.new`
+  writeFileSync(fresh, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
+  // Whoever reads it meanwhile finds the old one or the new one, whole.
+  renameSync(fresh, runFilePath(home))
 }
 
 export function removeRunFile(home: string): void {
@@ -48,5 +53,49 @@ export function readRunFile(home: string): RunFile | undefined {
 /** What runs on this home right now. */
 export function running(home: string): RunFile | undefined {
   const run = readRunFile(home)
-  return run && isAlive(run.pid) && commandLine(run.pid).includes('core/cli/') ? run : undefined
+  return run && isStill(run.pid, run.pid_stamp) ? run : undefined
+}
+
+/**
+ * Makes us the only one that starts or runs on this home; without it, two starts at once would each
+ * take the other's Postgres for an orphan.
+ * @returns the id of the process that was there first, or undefined when we may go on
+ */
+export function claimHome(home: string): number | undefined {
+  const file = join(home, 'lock')
+  const ours = `${file}.${process.pid}`
+  writeFileSync(ours, `${process.pid} ${startStamp(process.pid)}\n`)
+  for (;;) {
+    try {
+      // A link appears with its content, so nobody reads half of it.
+      linkSync(ours, file)
+      rmSync(ours)
+      return undefined
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const [, pid, stamp] = /^(\d+) (.*)$/m.exec(readIfThere(file)) ?? []
+    if (pid && isStill(Number(pid), stamp)) {
+      rmSync(ours)
+      return Number(pid)
+    }
+    // Left by one that was killed.
+    rmSync(file, { force: true })
+  }
+}
+
+export function releaseHome(home: string): void {
+  rmSync(join(home, 'lock'), { force: true })
+}
+
+function isStill(pid: number, stamp: string | undefined): boolean {
+  return isAlive(pid) && startStamp(pid) === stamp
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
