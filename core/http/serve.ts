@@ -20,6 +20,15 @@ export async function serveApp(
   server.requestTimeout = 30_000
   // Longer than clients keep theirs: whoever closes first must not be the one who is just being asked.
   server.keepAliveTimeout = 75_000
+  let underWay = 0
+  let closing = false
+  server.on('request', (_, response) => {
+    underWay++
+    response.once('close', () => {
+      underWay--
+      if (closing && underWay === 0) server.closeAllConnections()
+    })
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, hostname, () => {
@@ -33,8 +42,10 @@ export async function serveApp(
     url: `http://${host}:${address.port}`,
     port: address.port,
     async close(graceMs = 2_000) {
+      closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // A connection on which nothing was asked yet does not count as idle with Node.
+      if (underWay === 0) server.closeAllConnections()
       const timer = setTimeout(() => server.closeAllConnections(), graceMs)
       await closed
       clearTimeout(timer)

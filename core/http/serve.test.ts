@@ -1,0 +1,52 @@
+import { connect } from 'node:net'
+import { Hono } from 'hono'
+import { expect, test } from 'vitest'
+import { serveApp } from './serve.ts'
+
+/** An answer that comes when it is let go. */
+function slowApp() {
+  const { promise: letGo, resolve } = Promise.withResolvers<void>()
+  const app = new Hono()
+  app.get('/slow', async (c) => {
+    await letGo
+    return c.text('done')
+  })
+  app.get('/quick', (c) => c.text('quick'))
+  return { app, letGo: resolve }
+}
+
+test('closing lets what is under way end, and waits for nobody else', async () => {
+  const { app, letGo } = slowApp()
+  const served = await serveApp(app, { port: 0 })
+  // One that keeps its connection, and one that never asks anything.
+  await (await fetch(`${served.url}/quick`)).text()
+  const silent = connect(served.port, '127.0.0.1')
+  await new Promise((done) => silent.once('connect', done))
+  silent.on('error', () => {})
+  const slow = fetch(`${served.url}/slow`)
+  await expect.poll(async () => (await fetch(`${served.url}/quick`)).status).toBe(200)
+  const began = Date.now()
+  const closed = served.close(10_000)
+  letGo()
+  expect(await (await slow).text()).toBe('done')
+  await closed
+  expect(Date.now() - began).toBeLessThan(2_000)
+  await expect(fetch(`${served.url}/quick`)).rejects.toThrow()
+})
+
+test('what never ends is cut after a while', async () => {
+  const { app } = slowApp()
+  const served = await serveApp(app, { port: 0 })
+  const slow = fetch(`${served.url}/slow`)
+  slow.catch(() => {})
+  await expect.poll(async () => (await fetch(`${served.url}/quick`)).status).toBe(200)
+  await served.close(100)
+  await expect(slow).rejects.toThrow()
+})
+
+test('a port that is taken is an error that says so', async () => {
+  const { app } = slowApp()
+  const first = await serveApp(app, { port: 0 })
+  await expect(serveApp(app, { port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await first.close()
+})
