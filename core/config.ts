@@ -40,7 +40,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
-    colour: process.stdout.isTTY === true && !env.NO_COLOR,
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
 }

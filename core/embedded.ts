@@ -1,18 +1,20 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { DASHBOARD_FOLDER, ROOT } from './config.ts'
+import { DASHBOARD_FOLDER, ROOT, UsageError } from './config.ts'
 import { createDatabase } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
 import { startDemo } from './demo/demo.ts'
-import { buildDashboard, buildEdge } from './embedded/build.ts'
+import { buildAll } from './embedded/build.ts'
 import { EDGE_STOP, startEdgeProcess } from './embedded/edge-process.ts'
 import { freePort } from './embedded/ports.ts'
 import { startPostgresServer } from './embedded/postgres-server.ts'
-import { commandLine, stopProcess } from './embedded/processes.ts'
+import { commandLine, startStamp, stopProcess } from './embedded/processes.ts'
 import {
+  claimHome,
   type RunFile,
   readRunFile,
+  releaseHome,
   removeRunFile,
   running,
   writeRunFile,
@@ -54,6 +56,8 @@ export interface EmbeddedSluice {
   notes: string[]
   /** In order: demo traffic, edge, gateway, worker, HTTP, Postgres. */
   stop(): Promise<void>
+  /** Ends the children without waiting; the next start recovers. */
+  kill(): void
 }
 
 export class AlreadyRunningError extends Error {
@@ -69,9 +73,16 @@ export class AlreadyRunningError extends Error {
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
   const already = running(options.home)
   if (already) throw new AlreadyRunningError(already)
-  mkdirSync(options.home, { recursive: true })
-  chmodSync(options.home, 0o755)
+  // Other users may walk through a folder that we make: one of them runs Postgres when root starts us.
+  if (mkdirSync(options.home, { recursive: true })) chmodSync(options.home, 0o755)
+  const first = claimHome(options.home)
+  if (first !== undefined)
+    throw new UsageError(
+      `Another start on ${options.home} is under way (process ${first}).`,
+      'Wait for it; "npx sluice status" tells when it is ready.',
+    )
   const lifecycle = createLifecycle()
+  lifecycle.onStop('lock', () => releaseHome(options.home))
   try {
     return await startAll(options, lifecycle)
   } catch (error) {
@@ -92,7 +103,7 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
 
   onStep('Postgres')
   // Building and starting use different cores.
-  const building = Promise.all([buildEdge(), buildDashboard()])
+  const building = buildAll()
   building.catch(() => {})
   const postgres = await startPostgresServer({
     home: join(home, 'postgres'),
@@ -151,6 +162,7 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
     log: 'postgres',
     log_file: logFile,
     pid: process.pid,
+    pid_stamp: startStamp(process.pid),
     edge_pid: edge.pid,
     postgres_pid: postgres.pid,
     started_at: new Date().toISOString(),
@@ -170,6 +182,11 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
       } finally {
         removeRunFile(home)
       }
+    },
+    kill() {
+      signal(edge.pid, 'SIGKILL')
+      // Immediate shutdown: it takes its own children with it.
+      signal(postgres.pid, 'SIGQUIT')
     },
   }
 }
@@ -219,6 +236,14 @@ async function stopOrphanedEdge(home: string): Promise<void> {
   const pid = readRunFile(home)?.edge_pid
   if (pid && commandLine(pid).includes(join(home, 'workerd.capnp')))
     await stopProcess(pid, EDGE_STOP)
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended already.
+  }
 }
 
 function portNote(what: string, wanted: number, got: number): string[] {

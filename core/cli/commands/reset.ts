@@ -1,8 +1,10 @@
-import { rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
-import { findPlace } from '../../embedded/postgres-place.ts'
+import { findPlace, removePlace } from '../../embedded/postgres-place.ts'
+import { stopPostgresOf } from '../../embedded/postgres-server.ts'
 import { running } from '../../embedded/run-file.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -13,16 +15,33 @@ export function resetCommand(config: Config, terminal: Terminal): Command {
     .action(async (options) => {
       if (running(config.home))
         throw new UsageError('Sluice is running on this folder.', 'Stop it first: npx sluice stop')
-      if (!options.yes && !(await agreed(`Delete everything in ${config.home}? Type "yes": `))) {
+      if (
+        !options.yes &&
+        !(await agreed(`Delete all events, keys and logs in ${config.home}? Type "yes": `))
+      ) {
         terminal.say('Nothing was deleted.')
         return
       }
-      // Under root the data may live elsewhere.
-      const { dataFolder } = findPlace(`${config.home}/postgres`)
-      for (const folder of [dataFolder, config.home])
-        rmSync(folder, { recursive: true, force: true })
+      await deleteHome(config.home)
       terminal.say('Deleted. "npm start" begins anew.')
     })
+}
+
+/** What a start makes; whatever else somebody keeps in the folder stays. */
+const OURS =
+  /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|(sluice|edge)\.log)(\.|$)/
+
+async function deleteHome(home: string): Promise<void> {
+  if (!existsSync(home)) return
+  const postgres = join(home, 'postgres')
+  if (existsSync(postgres)) {
+    await stopPostgresOf(findPlace(postgres).dataFolder)
+    // Under root the data may lie elsewhere.
+    removePlace(postgres)
+  }
+  for (const name of readdirSync(home))
+    if (OURS.test(name)) rmSync(join(home, name), { recursive: true, force: true })
+  if (readdirSync(home).length === 0) rmdirSync(home)
 }
 
 async function agreed(question: string): Promise<boolean> {

@@ -40,7 +40,7 @@ export function startCommand(config: Config, terminal: Terminal): Command {
             ),
         })
         stopper.ready(sluice)
-        if (options.json) terminal.json(sluice.run)
+        if (options.json) terminal.json({ ...sluice.run, notes: sluice.notes })
         else sayReady(terminal, sluice, (Date.now() - started) / 1000, options.demo)
       } catch (error) {
         if (!(error instanceof AlreadyRunningError)) throw error
@@ -125,16 +125,9 @@ function createStopper(terminal: Terminal, quiet: boolean) {
       process.exit(1)
     }
   }
-  /** Nothing is left running: children first, the hard way; Postgres recovers at the next start. */
+  /** Nothing is left running; Postgres recovers at the next start. */
   function atOnce(): never {
-    for (const pid of [sluice?.run.edge_pid, sluice?.run.postgres_pid])
-      if (pid) {
-        try {
-          process.kill(pid, 'SIGKILL')
-        } catch {
-          // It has ended already.
-        }
-      }
+    sluice?.kill()
     process.exit(130)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)

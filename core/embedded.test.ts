@@ -1,0 +1,119 @@
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isAlive } from './embedded/processes.ts'
+import { askGraphQL, createTestHome, sendEvent, type TestHome } from './testing/sluice.ts'
+
+let home: TestHome
+beforeEach(() => {
+  home = createTestHome()
+})
+afterEach(() => home.remove())
+
+const LONG = { timeout: 180_000 }
+
+test(
+  'an event sent to the edge can be read through GraphQL, once, however often it is sent; then everything stops and leaves nothing',
+  LONG,
+  async () => {
+    const { run, stop } = await home.start('--no-demo')
+    const event = { event: 'page_view', event_id: 'first-1', user_id: 'u123', page: '/pricing' }
+    for (let i = 0; i < 3; i++) expect((await sendEvent(run, event)).status).toBe(202)
+    await expect
+      .poll(() => askGraphQL(run, '{ event(id: "first-1") { name actor properties } }'), {
+        timeout: 5_000,
+      })
+      .toEqual({ event: { name: 'page_view', actor: 'u123', properties: { page: '/pricing' } } })
+    const now = Date.now()
+    const range = {
+      from: new Date(now - 3_600_000).toISOString(),
+      to: new Date(now + 3_600_000).toISOString(),
+    }
+    expect(
+      await askGraphQL(
+        run,
+        'query ($from: DateTime!, $to: DateTime!) { metrics(name: "page_view", startTime: $from, endTime: $to, interval: TOTAL) { value } }',
+        range,
+      ),
+    ).toEqual({ metrics: [{ value: 1 }] })
+
+    const { code, seconds } = await stop()
+    expect(code).toBe(0)
+    expect(seconds).toBeLessThan(10)
+    expect([run.pid, run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
+    for (const url of [run.edge_url, run.core_url]) await expect(fetch(url)).rejects.toThrow()
+    expect((await home.sluice('status')).code).toBe(3)
+  },
+)
+
+test('status tells where everything is, with a sign-in link that works once', LONG, async () => {
+  const { run, process } = await home.start('--no-demo')
+  const { code, out } = await home.sluice('status', '--json')
+  expect(code).toBe(0)
+  const status = JSON.parse(out)
+  expect(status).toMatchObject({
+    edge_url: run.edge_url,
+    core_url: run.core_url,
+    graphql_url: run.graphql_url,
+    dashboard_url: run.dashboard_url,
+    gateway_url: run.gateway_url,
+    database_url: run.database_url,
+    write_key: run.write_key,
+    read_key: run.read_key,
+    log: 'postgres',
+    pid: process.pid,
+  })
+  const signIn = await fetch(status.login_url, { redirect: 'manual' })
+  expect(signIn.status).toBe(303)
+  const [cookie = ''] = signIn.headers.getSetCookie()
+  expect(cookie).toMatch(/^sluice_session=\S+; .*HttpOnly.*SameSite=Lax/i)
+  expect((await fetch(status.login_url, { redirect: 'manual' })).status).toBe(401)
+  // The link printed at the start is another one.
+  expect((await fetch(run.login_url, { redirect: 'manual' })).status).toBe(303)
+  const page = await fetch(run.dashboard_url)
+  expect(page.headers.get('content-type')).toContain('text/html')
+})
+
+test(
+  'a second start on the same folder says that it is running, and where; one under way is not disturbed',
+  LONG,
+  async () => {
+    const [one, two] = await Promise.allSettled([home.start('--no-demo'), home.start('--no-demo')])
+    const sluice = [one, two].find((start) => start.status === 'fulfilled')
+    if (sluice?.status !== 'fulfilled') throw new Error('neither started')
+    const again = await home.sluice('start')
+    expect(again.code).toBe(0)
+    expect(again.out).toContain('running')
+    expect(again.out).toContain(sluice.value.run.edge_url)
+    const json = JSON.parse((await home.sluice('start', '--json')).out)
+    expect(json.pid).toBe(sluice.value.run.pid)
+  },
+)
+
+test(
+  'the next start takes less than five seconds and goes on with the data and the keys',
+  LONG,
+  async () => {
+    const first = await home.start('--no-demo')
+    await sendEvent(first.run, { event: 'kept', event_id: 'kept-1' })
+    await first.stop()
+    const at = Date.now()
+    const second = await home.start('--no-demo')
+    expect(Date.now() - at).toBeLessThan(5_000)
+    expect(second.run.write_key).toBe(first.run.write_key)
+    expect(second.run.read_key).toBe(first.run.read_key)
+    await expect
+      .poll(() => askGraphQL(second.run, '{ event(id: "kept-1") { name } }'))
+      .toEqual({ event: { name: 'kept' } })
+  },
+)
+
+test('a taken port gives way to the next free one, and the start says so', LONG, async () => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const { port } = taken.address() as { port: number }
+  const { run } = await home.start('--no-demo', '--edge-port', String(port))
+  expect(run.edge_url).not.toBe(`http://127.0.0.1:${port}`)
+  expect((await fetch(`${run.edge_url}/healthz`)).status).toBe(200)
+  expect(run.notes).toEqual([expect.stringContaining(`Port ${port} is taken`)])
+  taken.close()
+})

@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+
+const SYSTEM_CHROMIUM = '/usr/bin/chromium'
+
+/** A real Chromium: the system's where there is one, else the one that npm brings along. */
+export async function launchBrowser(): Promise<Browser> {
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+  ]
+  if (existsSync(SYSTEM_CHROMIUM)) return chromium.launch({ executablePath: SYSTEM_CHROMIUM, args })
+  // It unpacks the libraries that it needs only where it believes to be on Lambda.
+  process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs22.x'
+  const { default: bundled } = await import('@sparticuz/chromium')
+  return chromium.launch({
+    executablePath: await bundled.executablePath(),
+    args: [...bundled.args.filter((arg) => !arg.startsWith('--single-process')), ...args],
+    headless: true,
+  })
+}

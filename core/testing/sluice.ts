@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT } from '../config.ts'
+import { findPlace, removePlace } from '../embedded/postgres-place.ts'
+import { stopPostgresOf } from '../embedded/postgres-server.ts'
+import { isAlive } from '../embedded/processes.ts'
+import type { RunFile } from '../embedded/run-file.ts'
+
+/** The product as a stranger has it: started by its command, talked to over HTTP, stopped by a signal. */
+export interface TestSluice {
+  run: RunFile & { login_url: string; notes: string[] }
+  process: ChildProcess
+  /** What it said on standard output and standard error. */
+  said(): string
+  /** @returns exit code or signal, and how long it took */
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; seconds: number }>
+  ended: Promise<number | null>
+}
+
+export interface TestHome {
+  folder: string
+  start(...args: string[]): Promise<TestSluice>
+  /** Any command of `sluice`, to its end. */
+  sluice(...args: string[]): Promise<Said>
+  /** Ends what still runs and removes everything. */
+  remove(): Promise<void>
+}
+
+export interface Said {
+  code: number | null
+  out: string
+  err: string
+}
+
+const START_MS_MAX = 90_000
+const BIN = join(ROOT, 'core/cli/bin.mjs')
+
+/** A home of one's own; ports are free ones unless the arguments say otherwise. */
+export function createTestHome(): TestHome {
+  // Mode 0700: as root, the user that runs Postgres may not enter it.
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-home-'))
+  const env = { ...process.env, SLUICE_HOME: folder, NO_COLOR: '1' }
+  const started: TestSluice[] = []
+
+  async function start(...args: string[]): Promise<TestSluice> {
+    const ports = ['--edge-port', '0', '--core-port', '0']
+    const child = spawn(process.execPath, [BIN, 'start', '--json', ...ports, ...args], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let out = ''
+    let all = ''
+    child.stderr?.on('data', (chunk) => {
+      all += chunk
+    })
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    const run = await new Promise<TestSluice['run']>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not ready: ${all}`)), START_MS_MAX)
+      child.stdout?.on('data', (chunk) => {
+        out += chunk
+        all += chunk
+        const run = tryParse(out)
+        if (run) resolve(run as TestSluice['run'])
+      })
+      ended.then((code) => reject(new Error(`ended with ${code}: ${all}`)))
+      ended.finally(() => clearTimeout(timer))
+      child.stdout?.once('close', () => clearTimeout(timer))
+    })
+    const sluice: TestSluice = {
+      run,
+      process: child,
+      said: () => all,
+      ended,
+      async stop(signal = 'SIGINT') {
+        const at = Date.now()
+        child.kill(signal)
+        return { code: await ended, seconds: (Date.now() - at) / 1000 }
+      },
+    }
+    started.push(sluice)
+    return sluice
+  }
+
+  function sluice(...args: string[]): Promise<Said> {
+    const child = spawn(process.execPath, [BIN, ...args], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (chunk) => {
+      said.out += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      said.err += chunk
+    })
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...said })))
+  }
+
+  return {
+    folder,
+    start,
+    sluice,
+    async remove() {
+      for (const { process } of started) if (process.exitCode === null) process.kill('SIGKILL')
+      for (const { run } of started)
+        for (const pid of [run.edge_pid]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+      const postgres = join(folder, 'postgres')
+      await stopPostgresOf(findPlace(postgres).dataFolder)
+      removePlace(postgres)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A question to GraphQL with a key. */
+export async function askGraphQL<T = Record<string, unknown>>(
+  run: Pick<RunFile, 'graphql_url' | 'read_key'>,
+  query: string,
+  variables: Record<string, unknown> = {},
+): Promise<T> {
+  const response = await fetch(run.graphql_url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${run.read_key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const { data, errors } = (await response.json()) as { data: T; errors?: { message: string }[] }
+  if (errors) throw new Error(errors.map(({ message }) => message).join('; '))
+  return data
+}
+
+export async function sendEvent(
+  run: Pick<RunFile, 'edge_url' | 'write_key'>,
+  body: unknown,
+): Promise<Response> {
+  return fetch(`${run.edge_url}/v1/events`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${run.write_key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(10_000),
+  })
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
