@@ -1,0 +1,236 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Log, NewRecord, Position } from '../log/log.ts'
+import { createPostgresLog } from '../log/postgres.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { type Batcher, type BatcherLimits, createBatcher, NotConfirmedError } from './batcher.ts'
+
+const topic = 'events.raw'
+
+let database: TestDatabase
+let log: Log
+/** The real log behind a gate: while it is shut, appends wait in front of it. */
+let gate: ReturnType<typeof createGate>
+let batcher: Batcher
+let troubles: unknown[]
+
+function start(limits: Partial<BatcherLimits> = {}) {
+  troubles = []
+  batcher = createBatcher({
+    log: { append: gate.append },
+    onTrouble: (error) => troubles.push(error),
+    limits,
+  })
+}
+beforeEach(async () => {
+  database = await createTestDatabase()
+  log = await createPostgresLog({ url: database.url })
+  gate = createGate(log)
+  start()
+})
+afterEach(async () => {
+  gate.open()
+  await batcher.close()
+  await log.close()
+  await database.drop()
+})
+
+const one = (value: string, partition = 0): NewRecord[] => [
+  { partition, key: Buffer.from('k'), value: Buffer.from(value) },
+]
+const sizes = () => gate.appends.map((records) => records.length)
+
+describe('gathering', () => {
+  test('an idle gateway sends a request at once and alone', async () => {
+    await batcher.add(topic, one('a'))
+    await batcher.add(topic, one('b'))
+    expect(sizes()).toEqual([1, 1])
+  })
+
+  test('what comes while an append is under way goes together in the next one, in the order it came', async () => {
+    gate.shut()
+    const first = batcher.add(topic, one('first'))
+    const rest = Array.from({ length: 100 }, (_, i) => batcher.add(topic, one(`${i}`)))
+    await expect.poll(sizes).toEqual([1])
+    gate.open()
+    const positions = (await Promise.all([first, ...rest])).flat()
+    expect(sizes()).toEqual([1, 100])
+    expect(positions.map((position) => position.offset)).toEqual(positions.map((_, i) => i))
+  })
+
+  test('another partition’s records wait no longer than the linger for a second append', async () => {
+    gate.shut()
+    const waiting = [batcher.add(topic, one('slow', 0))]
+    for (let i = 0; i < 10; i++) waiting.push(batcher.add(topic, one(`${i}`, 1)))
+    await expect.poll(sizes).toEqual([1, 10])
+    gate.open()
+    await Promise.all(waiting)
+  })
+
+  test('never more than two appends are under way', async () => {
+    gate.shut()
+    const waiting = Array.from({ length: 6 }, (_, p) => batcher.add(topic, one('v', p)))
+    await expect.poll(() => gate.waiting()).toBe(2)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(gate.waiting()).toBe(2)
+    gate.open()
+    await Promise.all(waiting)
+  })
+
+  test('a full batch does not wait for the linger, and none is larger than allowed', async () => {
+    await batcher.close()
+    start({ batchRecords: 10, lingerMs: 10_000 })
+    gate.shut()
+    const waiting = Array.from({ length: 35 }, (_, i) =>
+      batcher.add(topic, one(`${i}`, i === 0 ? 0 : 1)),
+    )
+    await expect.poll(sizes).toEqual([1, 10])
+    gate.open()
+    await Promise.all(waiting)
+    expect(Math.max(...sizes())).toBe(10)
+  })
+
+  test('a request that is larger than a batch goes alone', async () => {
+    await batcher.close()
+    start({ batchRecords: 10 })
+    const positions = await batcher.add(
+      topic,
+      Array.from({ length: 25 }, (_, i) => one(`${i}`)[0] as NewRecord),
+    )
+    expect(positions).toHaveLength(25)
+  })
+})
+
+describe('order', () => {
+  test('two appends at once never share a partition, and nobody overtakes on the way', async () => {
+    gate.shut()
+    const a = batcher.add(topic, one('a', 0))
+    const both = batcher.add(topic, [...one('b', 0), ...one('b', 1)])
+    // Partition 1 is free, but the request before it waits for 0 and 1.
+    const c = batcher.add(topic, one('c', 1))
+    const d = batcher.add(topic, one('d', 2))
+    await expect.poll(() => gate.waiting()).toBe(2)
+    expect(gate.appends.map((records) => records.map(({ value }) => String(value)))).toEqual([
+      ['a'],
+      ['d'],
+    ])
+    gate.open()
+    const [, bs, cs] = await Promise.all([a, both, c, d])
+    expect(cs[0]?.offset).toBeGreaterThan(bs[1]?.offset as number)
+  })
+
+  test('the records of one key stay in order under load, whatever the batches', async () => {
+    const keys = Array.from({ length: 12 }, (_, k) => k)
+    const sent = keys.map(() => [] as Promise<Position[]>[])
+    for (let i = 0; i < 50; i++) {
+      for (const k of keys) sent[k]?.push(batcher.add(topic, one(`${k}:${i}`, k % 6)))
+      if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    for (const each of sent) {
+      const offsets = (await Promise.all(each)).map(([position]) => position?.offset as number)
+      expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+    }
+    expect(sizes().length).toBeLessThan(300)
+  })
+})
+
+describe('saying no', () => {
+  test('a log that rejects makes every request of that append fail, and no other', async () => {
+    gate.shut()
+    const first = batcher.add(topic, one('a'))
+    const second = batcher.add(topic, one('b'))
+    await expect.poll(() => gate.waiting()).toBe(1)
+    gate.fail(new Error('disk full'))
+    await expect(first).rejects.toMatchObject({ name: 'NotConfirmedError', sent: true })
+    gate.open()
+    expect(await second).toMatchObject([{ offset: 0 }])
+    expect(troubles).toHaveLength(1)
+  })
+
+  test('who waited too long is told so, and is taken from the queue if not yet sent', async () => {
+    await batcher.close()
+    start({ deadlineMs: 150 })
+    gate.shut()
+    const answers = await Promise.allSettled([
+      batcher.add(topic, one('sent')),
+      batcher.add(topic, one('queued')),
+    ])
+    expect(answers).toMatchObject([{ reason: { sent: true } }, { reason: { sent: false } }])
+    gate.open()
+    await batcher.add(topic, one('later'))
+    expect(gate.appends.flat().map(({ value }) => String(value))).not.toContain('queued')
+  })
+
+  test('a log that never answers blocks nobody for longer than the deadline', async () => {
+    await batcher.close()
+    const deaf = createBatcher({
+      log: { append: () => new Promise(() => {}) },
+      limits: { deadlineMs: 100 },
+    })
+    for (let round = 0; round < 2; round++) {
+      const began = performance.now()
+      const results = await Promise.allSettled(
+        [0, 1, 2, 3].map((p) => deaf.add(topic, one('v', p))),
+      )
+      expect(results.every(({ status }) => status === 'rejected')).toBe(true)
+      expect(performance.now() - began).toBeLessThan(400)
+    }
+    await deaf.close()
+  })
+
+  test('when too much waits, who comes is refused at once: by records and by bytes', async () => {
+    for (const limits of [{ queueRecords: 5 }, { queueBytes: 10 }]) {
+      await batcher.close()
+      start(limits)
+      gate.shut()
+      const first = batcher.add(topic, one('1'))
+      const fitting = Array.from({ length: 5 }, () => batcher.add(topic, one('1')))
+      const began = performance.now()
+      await expect(batcher.add(topic, one('1'))).rejects.toThrow(NotConfirmedError)
+      expect(performance.now() - began).toBeLessThan(50)
+      gate.open()
+      expect(await Promise.all([first, ...fitting])).toHaveLength(6)
+    }
+  })
+
+  test('closing drains what was taken and refuses what comes after', async () => {
+    gate.shut()
+    const taken = Array.from({ length: 20 }, (_, i) => batcher.add(topic, one(`${i}`, i % 6)))
+    const closing = batcher.close()
+    await expect(batcher.add(topic, one('late'))).rejects.toMatchObject({ sent: false })
+    gate.open()
+    await closing
+    expect((await Promise.all(taken)).flat()).toHaveLength(20)
+    await batcher.close()
+  })
+})
+
+function createGate(log: Log) {
+  const held = new Set<{ resolve: () => void; reject: (error: Error) => void }>()
+  const appends: NewRecord[][] = []
+  let isShut = false
+  return {
+    appends,
+    append: async (topic: string, records: readonly NewRecord[]): Promise<Position[]> => {
+      appends.push([...records])
+      if (isShut) {
+        const { promise, resolve, reject } = Promise.withResolvers<void>()
+        const turn = { resolve, reject }
+        held.add(turn)
+        await promise.finally(() => held.delete(turn))
+      }
+      return log.append(topic, records)
+    },
+    waiting: () => held.size,
+    shut() {
+      isShut = true
+    },
+    open() {
+      isShut = false
+      for (const turn of held) turn.resolve()
+    },
+    /** Lets those that wait now fail. */
+    fail(error: Error) {
+      for (const turn of held) turn.reject(error)
+    },
+  }
+}

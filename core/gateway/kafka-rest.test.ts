@@ -1,0 +1,298 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Kafka } from '@upstash/kafka'
+import { Hono } from 'hono'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type ProduceResult, produceResults } from '../../contract/kafka-rest.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { migrate } from '../db/migrate.ts'
+import { type PostgresServer, startPostgresServer } from '../embedded/postgres-server.ts'
+import { type Served, serveApp } from '../http/serve.ts'
+import { readUntil } from '../log/log.suite.ts'
+import type { Log, LogRecord } from '../log/log.ts'
+import { createPostgresLog } from '../log/postgres.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { freeze } from '../testing/freeze.ts'
+import type { BatcherLimits } from './batcher.ts'
+import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
+import { BODY_BYTES_MAX } from './read-body.ts'
+
+const topic = 'events.raw'
+const credentials = { username: 'sluice', password: 'a:secret of the test' }
+const authorization = `Basic ${btoa(`${credentials.username}:${credentials.password}`)}`
+
+let log: Log
+let gateway: KafkaRest
+let served: Served
+let appends: { requests: number; records: number }[]
+let received: number
+
+async function open(of: Log, limits?: Partial<BatcherLimits>): Promise<void> {
+  log = of
+  appends = []
+  received = 0
+  gateway = createKafkaRest({
+    ...credentials,
+    log,
+    limits,
+    onAppend: (append) => appends.push(append),
+  })
+  const app = new Hono().use((_, next) => {
+    received++
+    return next()
+  })
+  served = await serveApp(app.route('/gateway', gateway.app), { port: 0 })
+}
+async function shut(): Promise<void> {
+  await gateway.close()
+  await served.close(100)
+  await log.close()
+}
+
+const kafka = (settings = {}) =>
+  new Kafka({ url: `${served.url}/gateway`, ...credentials, ...settings })
+
+function post(body: BodyInit, headers: Record<string, string> = {}, init: object = {}) {
+  return fetch(`${served.url}/gateway/produce`, {
+    method: 'POST',
+    body,
+    headers: { authorization, ...headers },
+    ...init,
+  })
+}
+const produce = (body: unknown) => post(JSON.stringify(body))
+
+const found = async (results: readonly ProduceResult[]): Promise<(LogRecord | undefined)[]> => {
+  const bounds = await log.bounds(topic)
+  const count = bounds.reduce((sum, { next }) => sum + next, 0)
+  const everywhere = new Map(bounds.map(({ partition }) => [partition, 0]))
+  const records = count === 0 ? [] : await readUntil({ log, topic }, everywhere, count)
+  return results.map(({ partition, offset }) =>
+    records.find((record) => record.partition === partition && record.offset === offset),
+  )
+}
+
+describe('the gateway', () => {
+  let database: TestDatabase
+
+  beforeEach(async () => {
+    database = await createTestDatabase()
+    await open(await createPostgresLog({ url: database.url }))
+  })
+  afterEach(async () => {
+    await shut()
+    await database.drop()
+  })
+
+  test('@upstash/kafka puts one message into the log and hears its position', async () => {
+    const before = Date.now()
+    const result = await kafka().producer().produce(topic, { hello: 'wörld' }, { key: 'ada' })
+    expect(result).toMatchObject({ topic, offset: 0 })
+    expect(result.timestamp).toBeGreaterThanOrEqual(before)
+    const [record] = await found([result])
+    expect(String(record?.value)).toBe('{"hello":"wörld"}')
+    expect(String(record?.key)).toBe('ada')
+  })
+
+  test('@upstash/kafka puts many into the log, answered in their order, one key on one partition', async () => {
+    const messages = Array.from({ length: 500 }, (_, i) => ({
+      topic,
+      value: `message ${i}`,
+      key: `key ${i % 7}`,
+      headers: [{ key: 'trace', value: 'x' }],
+    }))
+    const results = await kafka().producer().produceMany(messages)
+    expect(produceResults.parse(results)).toHaveLength(500)
+    const records = await found(results)
+    expect(records.map((record) => String(record?.value))).toEqual(
+      messages.map(({ value }) => value),
+    )
+    for (let k = 0; k < 7; k++)
+      expect(
+        new Set(results.filter((_, i) => i % 7 === k).map(({ partition }) => partition)).size,
+      ).toBe(1)
+  })
+
+  test('a request may name several topics and partitions, and none', async () => {
+    const response = await produce([
+      { topic: 'events.dlq', value: 'a', partition: 2 },
+      { topic, value: 'b', partition: 5 },
+      { topic, value: 'c' },
+      { topic: 'events.dlq', value: 'd', partition: 2, key: null },
+    ])
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject([
+      { topic: 'events.dlq', partition: 2, offset: 0 },
+      { topic, partition: 5, offset: 0 },
+      { topic },
+      { topic: 'events.dlq', partition: 2, offset: 1 },
+    ])
+    expect(await (await produce([])).json()).toEqual([])
+  })
+
+  test('two hundred requests at once are confirmed each, in a few appends', async () => {
+    // The log is slow for a moment, so that they meet.
+    const blocker = await database.pool.connect()
+    await blocker.query('BEGIN')
+    await blocker.query('SELECT FROM log_partition FOR UPDATE')
+    const responses = Promise.all(
+      Array.from({ length: 200 }, (_, i) => produce({ topic, key: `k${i}`, value: `v${i}` })),
+    )
+    await expect.poll(() => received).toBe(200)
+    await blocker.query('COMMIT')
+    blocker.release()
+    const results = (await Promise.all((await responses).map((response) => response.json()))).flat()
+    expect((await found(results)).map((record) => String(record?.value))).toEqual(
+      results.map((_, i) => `v${i}`),
+    )
+    expect(appends.reduce((sum, { requests }) => sum + requests, 0)).toBe(200)
+    expect(appends.length).toBeLessThan(20)
+  })
+
+  test.each([
+    ['no credentials', {}],
+    ['a wrong password', { authorization: `Basic ${btoa('sluice:wrong')}` }],
+    ['a wrong user', { authorization: `Basic ${btoa('other:a:secret of the test')}` }],
+    ['another scheme', { authorization: `Bearer ${credentials.password}` }],
+    ['no base64', { authorization: 'Basic %%%' }],
+    ['an empty pair', { authorization: `Basic ${btoa(':')}` }],
+  ])('%s is answered 401 in Upstash’s words, and nothing is stored', async (_, headers) => {
+    const response = await post(JSON.stringify({ topic, value: 'v' }), {
+      authorization: '',
+      ...headers,
+    })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toContain('Basic')
+    expect(await response.json()).toEqual({ error: 'Unauthorized', status: 401 })
+    expect(await found([])).toEqual([])
+    expect(appends).toEqual([])
+  })
+
+  const record = { topic, value: 'v' }
+  test.each<[string, number, unknown]>([
+    ['a string', 400, 'text'],
+    ['a number', 400, 7],
+    ['null', 400, null],
+    ['a list of lists', 400, [[[record]]]],
+    ['a list with null', 400, [record, null]],
+    ['no topic', 400, { value: 'v' }],
+    ['a topic that is no string', 400, { topic: 1, value: 'v' }],
+    ['an unknown topic', 404, { topic: 'no.such', value: 'v' }],
+    ['a topic named like a member of Object', 404, { topic: 'constructor', value: 'v' }],
+    ['no value', 400, { topic }],
+    ['a value that is an object', 400, { topic, value: { a: 1 } }],
+    ['a value that is null', 400, { topic, value: null }],
+    ['a key that is a number', 400, { ...record, key: 1 }],
+    ['a lone surrogate', 400, { topic, value: '\ud800' }],
+    ['a partition that is not there', 404, { ...record, partition: 6 }],
+    ['a negative partition', 404, { ...record, partition: -1 }],
+    ['half a partition', 404, { ...record, partition: 0.5 }],
+    ['a partition in words', 404, { ...record, partition: '1' }],
+    ['too many records', 413, Array(LIMITS.logAppendRecordsMax + 1).fill(record)],
+    ['one bad among good ones', 400, [record, record, { topic }]],
+  ])('%s is refused with %i in Upstash’s words, and nothing is stored', async (_, status, body) => {
+    const response = await produce(body)
+    expect(response.status).toBe(status)
+    expect(await response.json()).toEqual({ error: expect.any(String), status })
+    expect(appends).toEqual([])
+  })
+
+  test.each<[string, BodyInit]>([
+    ['nothing', ''],
+    ['no JSON', '{"topic":'],
+    ['bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
+    ['a byte order mark', '\ufeff[]'],
+    ['deep nesting', '['.repeat(100_000)],
+  ])('%s as a body is answered 400', async (_, body) => {
+    const response = await post(body)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ status: 400 })
+  })
+
+  test('a body that is too large is refused, with its length declared and without', async () => {
+    const large = Buffer.alloc(BODY_BYTES_MAX + 1, ' ')
+    expect((await post(large)).status).toBe(413)
+    const stream = new Blob([large]).stream()
+    expect((await post(stream, {}, { duplex: 'half' })).status).toBe(413)
+    const chunked = new Blob([JSON.stringify(record)]).stream()
+    expect((await post(chunked, {}, { duplex: 'half' })).status).toBe(200)
+  })
+
+  test('a sender who leaves in the middle of a body disturbs nobody', async () => {
+    const socket = connect(served.port, '127.0.0.1')
+    socket.write(
+      `POST /gateway/produce HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 100\r\n\r\n{"topic"`,
+    )
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    socket.destroy()
+    expect((await produce(record)).status).toBe(200)
+  })
+
+  test('another method is answered 405 with Allow', async () => {
+    const response = await fetch(`${served.url}/gateway/produce`, { headers: { authorization } })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('POST')
+    expect(await response.json()).toMatchObject({ status: 405 })
+  })
+
+  test('when Postgres refuses, the answer is 503 with Retry-After, and well again after', async () => {
+    await database.pool.query('ALTER TABLE log_partition RENAME TO away')
+    const response = await produce(record)
+    expect(response.status).toBe(503)
+    expect(response.headers.get('retry-after')).toBe('2')
+    expect(await response.json()).toEqual({ error: 'the log did not confirm', status: 503 })
+    await database.pool.query('ALTER TABLE away RENAME TO log_partition')
+    expect((await produce(record)).status).toBe(200)
+  })
+
+  test('closing answers those on their way, then refuses', async () => {
+    const under = Array.from({ length: 20 }, () => produce(record))
+    await expect.poll(() => appends.length).toBeGreaterThan(0)
+    await gateway.close()
+    const statuses = (await Promise.all(under)).map(({ status }) => status)
+    expect(statuses.every((status) => status === 200 || status === 503)).toBe(true)
+    expect((await produce(record)).status).toBe(503)
+  })
+})
+
+describe('the gateway in front of a Postgres that is silent', () => {
+  let home: string
+  let server: PostgresServer
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), 'sluice-gateway-test-'))
+    chmodSync(home, 0o755)
+    server = await startPostgresServer({ home, settings: { shared_buffers: '32MB' } })
+    await migrate(server.url)
+    await open(await createPostgresLog({ url: server.url, appendMsMax: 500 }), { deadlineMs: 700 })
+  })
+  afterAll(async () => {
+    await shut()
+    await server.stop()
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  test('every request is answered 503 within the deadline, and @upstash/kafka’s own retries get through when it is back', async () => {
+    expect((await produce({ topic, value: 'before' })).status).toBe(200)
+    const thaw = freeze(server.pid)
+    let patient: Promise<unknown>
+    try {
+      const began = Date.now()
+      const responses = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => produce({ topic, key: `k${i}`, value: `lost? ${i}` })),
+      )
+      expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(503))
+      expect(responses.every(({ headers }) => headers.get('retry-after') === '2')).toBe(true)
+      expect(Date.now() - began).toBeLessThan(1_500)
+      patient = kafka().producer().produce(topic, 'patient', { key: 'p' })
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    } finally {
+      thaw()
+    }
+    const result = (await patient) as ProduceResult
+    const [stored] = await found([result])
+    expect(String(stored?.value)).toBe('patient')
+    expect((await produce({ topic, value: 'after' })).status).toBe(200)
+  })
+})

@@ -1,0 +1,46 @@
+import type { HonoRequest } from 'hono'
+import { LIMITS } from '../../contract/limits.ts'
+import { BadProduceError } from './read-records.ts'
+
+/**
+ * One body of the edge with everything that wrapping it in records may add: JSON in JSON doubles quotes and
+ * backslashes, and a number may be spelled longer than it came.
+ */
+export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
+
+/** @throws BadProduceError when it is too large, too slow, or breaks off */
+export async function readBody(request: HonoRequest): Promise<ArrayBuffer | Uint8Array> {
+  const announced = request.header('content-length')
+  if (Number(announced ?? 0) > BODY_BYTES_MAX) throw tooLarge()
+  const reading = announced === undefined ? readChunks(request.raw.body) : request.arrayBuffer()
+  let timer: NodeJS.Timeout | undefined
+  const slow = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new BadProduceError(408, 'the body came too slowly')),
+      LIMITS.bodyReadMsMax,
+    )
+  })
+  try {
+    return await Promise.race([reading, slow])
+  } catch (error) {
+    if (error instanceof BadProduceError) throw error
+    throw new BadProduceError(400, 'the body broke off')
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function readChunks(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > BODY_BYTES_MAX) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(): BadProduceError {
+  return new BadProduceError(413, `the body is larger than ${BODY_BYTES_MAX} bytes`)
+}
