@@ -113,7 +113,7 @@ describe('the Postgres log, when things go wrong', () => {
     let rejected = 0
     await Promise.all(
       Array.from({ length: 4 }, async (_, who) => {
-        for (let i = 0; i < 60; i++)
+        for (let i = 0; rejected < 20; i++)
           try {
             const positions = await append(`${who}/${i}/a`, `${who}/${i}/b`)
             for (const [k, name] of ['a', 'b'].entries())
@@ -134,7 +134,7 @@ describe('the Postgres log, when things go wrong', () => {
     expect(values.filter((_, i) => i % 2 === 0).map((value) => value.replace(/a$/, 'b'))).toEqual(
       values.filter((_, i) => i % 2 === 1),
     )
-    expect(rejected).toBeGreaterThan(0)
+    expect(acknowledged.size).toBeGreaterThan(0)
   })
 
   test('an append that waits for a lock ends within its deadline, and the next one works', async () => {
