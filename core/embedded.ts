@@ -81,17 +81,36 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       `Another start on ${options.home} is under way (process ${first}).`,
       'Wait for it; "npx sluice status" tells when it is ready.',
     )
-  const lifecycle = createLifecycle()
-  lifecycle.onStop('lock', () => releaseHome(options.home))
+  // What needs Postgres, and Postgres itself; together they end within ten seconds, whatever hangs.
+  const parts = createLifecycle({ stepMsMax: 2_500, totalMsMax: 5_000 })
+  const ground = createLifecycle({ stepMsMax: POSTGRES_STOP_MS_MAX + 500 })
+  ground.onStop('lock', () => releaseHome(options.home))
+  const stop = async () => {
+    const stopped = [
+      await parts.stop().catch((error: AggregateError) => error),
+      await ground.stop().catch((error: AggregateError) => error),
+    ]
+    removeRunFile(options.home)
+    const failures = stopped.flatMap((each) => each?.errors ?? [])
+    if (failures.length > 0)
+      throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
+  }
   try {
-    return await startAll(options, lifecycle)
+    return { ...(await startAll(options, { parts, ground })), stop }
   } catch (error) {
-    await lifecycle.stop().catch(() => {})
+    await stop().catch(() => {})
     throw error
   }
 }
 
-async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise<EmbeddedSluice> {
+const POSTGRES_STOP_MS_MAX = 3_500
+/** What is not written in this time is in the log, and the next start goes on with it. */
+const DRAIN_MS_MAX = 2_000
+
+async function startAll(
+  options: EmbeddedOptions,
+  { parts, ground }: { parts: Lifecycle; ground: Lifecycle },
+): Promise<Omit<EmbeddedSluice, 'stop'>> {
   const { home, onStep } = options
   await stopOrphanedEdge(home)
   const logFile = join(home, 'sluice.log')
@@ -105,11 +124,17 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
   // Building and starting use different cores.
   const building = buildAll()
   building.catch(() => {})
+  let run: RunFile | undefined
   const postgres = await startPostgresServer({
     home: join(home, 'postgres'),
     log: (message) => logger.warn({ from: 'postgres' }, message),
+    onRestart: (pid) => {
+      if (!run) return
+      run.postgres_pid = pid
+      writeRunFile(home, run)
+    },
   })
-  lifecycle.onStop('Postgres', () => postgres.stop())
+  ground.onStop('Postgres', () => postgres.stop(POSTGRES_STOP_MS_MAX))
   await migrate(postgres.url, ({ name }) => onStep(`migration ${name}`))
   const secrets = await prepareSecrets(home, postgres.url)
 
@@ -124,11 +149,11 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: options.retentionDays,
     logger,
-    lifecycle,
+    lifecycle: parts,
     firstSteps: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
     onWorkerEnd: (error) => options.onAlarm((error as Error).message),
   })
-  lifecycle.onStop('draining', () => drained(services.db, services.log, 3_000))
+  parts.onStop('draining', () => drained(services.db, services.log, DRAIN_MS_MAX))
   const coreUrl = services.served?.url ?? ''
 
   onStep('edge')
@@ -145,12 +170,14 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
     bindings,
     onRestart: (why, pid) => {
       logger.warn({ why, pid }, 'the edge was started again')
-      writeRunFile(home, { ...run, edge_pid: pid })
+      if (!run) return
+      run.edge_pid = pid
+      writeRunFile(home, run)
     },
   })
-  lifecycle.onStop('edge', () => edge.stop())
+  parts.onStop('edge', () => edge.stop())
 
-  const run: RunFile = {
+  run = {
     edge_url: edgeUrl,
     core_url: coreUrl,
     graphql_url: `${coreUrl}/graphql`,
@@ -169,20 +196,13 @@ async function startAll(options: EmbeddedOptions, lifecycle: Lifecycle): Promise
   }
   writeRunFile(home, run)
   writeDevVars(home, bindings)
-  startDemoTraffic(options, lifecycle, edgeUrl, secrets, logger)
+  startDemoTraffic(options, parts, edgeUrl, secrets, logger)
   return {
     run: { ...run, login_url: await loginUrl(services, coreUrl) },
     notes: [
       ...portNote('edge', options.edgePort, edgePort),
       ...portNote('core', options.corePort, corePort),
     ],
-    async stop() {
-      try {
-        await lifecycle.stop()
-      } finally {
-        removeRunFile(home)
-      }
-    },
     kill() {
       signal(edge.pid, 'SIGKILL')
       // Immediate shutdown: it takes its own children with it.

@@ -34,3 +34,14 @@ test('stopping twice is stopping once', async () => {
   await Promise.all([lifecycle.stop(), lifecycle.stop()])
   expect(times).toBe(1)
 })
+
+test('all parts together have a deadline; those whose turn comes after it get a moment', async () => {
+  const order: string[] = []
+  const lifecycle = createLifecycle({ stepMsMax: 150, totalMsMax: 200 })
+  lifecycle.onStop('quick', () => void order.push('quick'))
+  for (const name of ['a', 'b', 'c']) lifecycle.onStop(name, () => new Promise<void>(() => {}))
+  const at = Date.now()
+  await expect(lifecycle.stop()).rejects.toThrow('c did not stop: it took more than 150 ms')
+  expect(Date.now() - at).toBeLessThan(600)
+  expect(order).toEqual(['quick'])
+})

@@ -12,11 +12,17 @@ export interface Lifecycle {
 export interface LifecycleOptions {
   /** Whoever takes longer is counted as failed, and the next one's turn comes. */
   stepMsMax?: number
+  /** All together; when it is used up, each of the rest gets a moment. */
+  totalMsMax?: number
   onStep?: (name: string) => void
 }
 
+/** Enough to close what need not wait for anybody. */
+const MOMENT_MS = 100
+
 export function createLifecycle({
   stepMsMax = 10_000,
+  totalMsMax = 20_000,
   onStep = () => {},
 }: LifecycleOptions = {}): Lifecycle {
   const steps: { name: string; stop: () => unknown }[] = []
@@ -24,10 +30,11 @@ export function createLifecycle({
 
   async function stopAll(): Promise<void> {
     const failures: Error[] = []
+    const deadline = Date.now() + totalMsMax
     for (let step = steps.pop(); step; step = steps.pop()) {
       onStep(step.name)
       try {
-        await inTime(step.stop, stepMsMax)
+        await inTime(step.stop, Math.min(stepMsMax, Math.max(MOMENT_MS, deadline - Date.now())))
       } catch (error) {
         failures.push(
           new Error(`${step.name} did not stop: ${(error as Error).message}`, { cause: error }),

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
 import { TOPICS } from '../contract/topics.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
+import { within } from './db/within.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import type { FirstSteps } from './graphql/context.ts'
 import { createGraphQL } from './graphql/server.ts'
@@ -44,9 +46,7 @@ export interface Services {
 /** Everything of core that was asked for, on one Postgres; each part registers how it is stopped. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  const db = createDatabase(databaseUrl, {
-    onBroken: (error) => logger.warn({ error: String(error) }, 'a database connection broke'),
-  })
+  const db = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
   lifecycle.onStop('database', () => db.destroy())
   const log = await createPostgresLog({
     url: databaseUrl,
@@ -77,7 +77,10 @@ function startWorker(
 
 async function serve(options: ServicesOptions, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, gatewayPassword, logger, lifecycle, firstSteps } = options
-  const live = createLiveHub({ db, databaseUrl, log, logger })
+  // Connections of their own: however many questions wait, an edge that asks for a key does not.
+  const asking = createDatabase(databaseUrl, { onBroken: brokenConnection(logger) })
+  lifecycle.onStop('questions', () => asking.destroy())
+  const live = createLiveHub({ db: asking, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway')
     ? createKafkaRest({ log, username: GATEWAY_USER, password: gatewayPassword })
@@ -89,7 +92,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     metrics: createMetrics({ db, log, subscribers: () => live.size }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db, live, firstSteps, logger }),
+        graphql: createGraphQL({ db: asking, live, firstSteps, logger }),
         dashboardFolder: options.dashboardFolder,
       },
     }),
@@ -100,6 +103,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   lifecycle.onStop('HTTP', () => served.close(1_000))
   if (gateway) lifecycle.onStop('gateway', () => gateway.close())
   return served
+}
+
+function brokenConnection(logger: Logger): (error: Error) => void {
+  return (error) => logger.warn({ error: String(error) }, 'a database connection broke')
 }
 
 /** Structured lines; no line holds a key or an event's content. */
@@ -113,18 +120,23 @@ export function createLogger(level: string, file?: string): Logger {
 /** Waits until the worker has stored what the log holds, at most `ms`; what is left it finds at the next start. */
 export async function drained(db: Database, log: Log, ms: number): Promise<boolean> {
   const deadline = Date.now() + ms
-  for (;;) {
-    const [bounds, positions] = await Promise.all([
-      log.bounds(TOPICS.raw.name),
-      db
-        .selectFrom('log_position')
-        .select(['partition', 'next_offset'])
-        .where('topic', '=', TOPICS.raw.name)
-        .execute(),
-    ])
-    const read = new Map(positions.map((row) => [row.partition, Number(row.next_offset)]))
-    if (bounds.every(({ partition, next }) => (read.get(partition) ?? 0) >= next)) return true
-    if (Date.now() > deadline) return false
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  for (let left = ms; left > 0; left = deadline - Date.now()) {
+    const done = await within(left, 'the log', isDrained(db, log)).catch(() => false)
+    if (done) return true
+    await sleep(20)
   }
+  return false
+}
+
+async function isDrained(db: Database, log: Log): Promise<boolean> {
+  const [bounds, positions] = await Promise.all([
+    log.bounds(TOPICS.raw.name),
+    db
+      .selectFrom('log_position')
+      .select(['partition', 'next_offset'])
+      .where('topic', '=', TOPICS.raw.name)
+      .execute(),
+  ])
+  const read = new Map(positions.map((row) => [row.partition, row.next_offset]))
+  return bounds.every(({ partition, next }) => (read.get(partition) ?? 0) >= next)
 }

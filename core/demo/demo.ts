@@ -10,25 +10,28 @@ export interface DemoOptions {
   edgeUrl: string
   key: string
   seed: number
-  /** Holds `on` or `off`; looked at each second. */
+  /** Holds `on` or `off`; looked at all the time. */
   switchFile: string
   onAtStart: boolean
   onTrouble: (what: string) => void
 }
 
-const TICK_MS = 1_000
-const EVENTS_A_TICK = 20
+const TICK_MS = 250
+const EVENTS_A_TICK = 5
 const SEND_MS_MAX = 5_000
 
 export function startDemo(options: DemoOptions): Demo {
   writeSwitch(options.switchFile, options.onAtStart)
   const traffic = createTraffic(options.seed)
-  let sending: Promise<void> = Promise.resolve()
+  const stopping = new AbortController()
+  let sending: Promise<void> | undefined
   let troubled = false
   const timer = setInterval(() => {
-    if (!readSwitch(options.switchFile)) return
     // One tick at a time: an edge that is away must not find a crowd when it comes back.
-    sending = sending.then(() => send(traffic.next(EVENTS_A_TICK, Date.now())))
+    if (sending || !readSwitch(options.switchFile)) return
+    sending = send(traffic.next(EVENTS_A_TICK, Date.now())).finally(() => {
+      sending = undefined
+    })
   }, TICK_MS)
 
   async function send(events: object[]): Promise<void> {
@@ -38,6 +41,7 @@ export function startDemo(options: DemoOptions): Demo {
       for (const body of [first, rest]) await post(body)
       troubled = false
     } catch (error) {
+      if (stopping.signal.aborted) return
       if (!troubled) options.onTrouble(`demo traffic is not taken: ${error}`)
       troubled = true
     }
@@ -48,7 +52,7 @@ export function startDemo(options: DemoOptions): Demo {
       method: 'POST',
       headers: { Authorization: `Bearer ${options.key}`, 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(SEND_MS_MAX),
+      signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(SEND_MS_MAX)]),
     })
     await response.body?.cancel()
     if (response.status >= 500) throw new Error(`status ${response.status}`)
@@ -57,6 +61,7 @@ export function startDemo(options: DemoOptions): Demo {
   return {
     async stop() {
       clearInterval(timer)
+      stopping.abort()
       await sending
     },
   }

@@ -81,7 +81,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
 }
 
 export const EDGE_STOP = [
-  { signal: 'SIGTERM', graceMs: 3_000 },
+  { signal: 'SIGTERM', graceMs: 1_900 },
   { signal: 'SIGKILL', graceMs: 500 },
 ] as const
 

@@ -21,7 +21,7 @@ import { guardChild } from './guard.ts'
 import { freePort } from './ports.ts'
 import { findPlace, type PostgresPlace } from './postgres-place.ts'
 import { postgresSettings } from './postgres-settings.ts'
-import { commandLine, stopProcess } from './processes.ts'
+import { commandLine, type StopStep, stopProcess } from './processes.ts'
 
 /**
  * A real Postgres of our own: made on the first start, found again on the next, restarted when it dies.
@@ -36,8 +36,8 @@ export interface PostgresServer {
   port: number
   /** Of the postmaster; another one after a crash. */
   readonly pid: number
-  /** Within `stopMsMax`, whatever state it is in. */
-  stop(): Promise<void>
+  /** Within this time, whatever state it is in; 7 s unless set. The last second and a half are for the hard ways. */
+  stop(msMax?: number): Promise<void>
 }
 
 export interface PostgresServerOptions {
@@ -47,14 +47,20 @@ export interface PostgresServerOptions {
   /** Over those of postgres-settings.ts. */
   settings?: Record<string, string>
   log?: (message: string) => void
+  /** Told the new process id after a crash. */
+  onRestart?: (pid: number) => void
 }
 
-const stopSteps = [
-  // Fast shutdown, immediate shutdown (the next start replays the WAL), and the end of all patience.
-  { signal: 'SIGINT', graceMs: 5_000 },
-  { signal: 'SIGQUIT', graceMs: 1_500 },
-  { signal: 'SIGKILL', graceMs: 500 },
-] as const
+const STOP_MS_MAX = 7_000
+
+/** Fast shutdown, immediate shutdown (the next start replays the WAL), and the end of all patience. */
+function stopSteps(msMax: number): StopStep[] {
+  return [
+    { signal: 'SIGINT', graceMs: msMax - 1_500 },
+    { signal: 'SIGQUIT', graceMs: 1_000 },
+    { signal: 'SIGKILL', graceMs: 500 },
+  ]
+}
 
 /** Replaying 4 GB of WAL after a crash takes minutes on a slow disk. */
 const RECOVERY_MS_MAX = 300_000
@@ -63,7 +69,7 @@ const RECOVERY_TOLD_MS = 2_000
 const LOG_BYTES_MAX = 10 * 1024 * 1024
 
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
-  const { home, log = () => {} } = options
+  const { home, log = () => {}, onRestart = () => {} } = options
   mkdirSync(home, { recursive: true })
   const password = keepPassword(home)
   const place = findPlace(home)
@@ -93,6 +99,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
       try {
         child = await launch(place, settings, home, urlOf('postgres'), log, () => stopping)
         watch()
+        onRestart(child.pid as number)
         return
       } catch (error) {
         why = (error as Error).message
@@ -107,23 +114,26 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     get pid() {
       return child.pid as number
     },
-    async stop() {
+    async stop(msMax = STOP_MS_MAX) {
       stopping = true
-      await stopPostgresOf(place.dataFolder)
+      await stopPostgresOf(place.dataFolder, msMax)
       // A launch under way sees `stopping` only after the fact.
-      if (child.pid !== undefined) await stopProcess(child.pid, stopSteps)
+      if (child.pid !== undefined) await stopProcess(child.pid, stopSteps(msMax))
     },
   }
 }
 
 /** Stops a Postgres that runs on this data folder, whoever started it. Does nothing if there is none. */
-export async function stopPostgresOf(dataFolder: string): Promise<void> {
+export async function stopPostgresOf(
+  dataFolder: string,
+  msMax: number = STOP_MS_MAX,
+): Promise<void> {
   const pidFile = join(dataFolder, 'postmaster.pid')
   const pid = readPostmasterPid(dataFolder)
   if (pid === undefined) return
   // The id may meanwhile belong to somebody else, whom neither we nor Postgres should mind.
   if (!commandLine(pid).includes(dataFolder)) return rmSync(pidFile, { force: true })
-  if (!(await stopProcess(pid, stopSteps)))
+  if (!(await stopProcess(pid, stopSteps(msMax))))
     throw new Error(
       `Postgres (pid ${pid}) on ${dataFolder} does not stop. Stop it by hand: kill -9 ${pid}`,
     )
@@ -187,7 +197,7 @@ async function launch(
         log('Postgres replays what was not yet on disk when it was last stopped')
       }
       if (Date.now() > deadline || cancelled()) {
-        if (child.pid !== undefined) await stopProcess(child.pid, stopSteps)
+        if (child.pid !== undefined) await stopProcess(child.pid, stopSteps(STOP_MS_MAX))
         throw new Error(`Postgres did not become ready. Its log: ${logFile}`)
       }
       await sleep(15)

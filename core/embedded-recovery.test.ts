@@ -1,0 +1,262 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isAlive, startStamp } from './embedded/processes.ts'
+import { account } from './testing/records.ts'
+import { createTestHome, sendEvent, type TestHome, type TestSluice } from './testing/sluice.ts'
+
+let home: TestHome
+beforeEach(() => {
+  home = createTestHome()
+})
+afterEach(() => home.remove())
+
+const LONG = { timeout: 240_000 }
+
+describe('being killed', () => {
+  test(
+    'after kill -9 of everything the next start recovers by itself; what was accepted is there',
+    LONG,
+    async () => {
+      const { run, ended } = await home.start('--no-demo')
+      const sender = startSender(run)
+      await sleep(1_500)
+      for (const pid of everythingOf(run)) kill(pid)
+      await ended
+      const accepted = await sender.stop()
+      expect(accepted.size).toBeGreaterThan(50)
+
+      const second = await home.start('--no-demo')
+      await expectAllStored(second, accepted)
+    },
+  )
+
+  test('when only core is killed, the edge and Postgres end by themselves', LONG, async () => {
+    const { run, ended } = await home.start('--no-demo')
+    kill(run.pid)
+    await ended
+    await expect
+      .poll(() => [run.edge_pid, run.postgres_pid].filter(isAlive), { timeout: 10_000 })
+      .toEqual([])
+  })
+
+  test('an edge that dies is started again on its port', LONG, async () => {
+    const { run } = await home.start('--no-demo')
+    kill(run.edge_pid)
+    await expect
+      .poll(
+        () =>
+          sendEvent(run, { event: 'a' }).then(
+            (answer) => answer.status,
+            () => 'away',
+          ),
+        {
+          timeout: 15_000,
+        },
+      )
+      .toBe(202)
+  })
+
+  test('a process id that now belongs to somebody else is no running Sluice', LONG, async () => {
+    const first = await home.start('--no-demo')
+    for (const pid of everythingOf(first.run)) kill(pid)
+    await first.ended
+    // As after a reboot: the old id is taken, by us.
+    const { readRunFile, writeRunFile } = await import('./embedded/run-file.ts')
+    writeRunFile(home.folder, { ...readRunFile(home.folder), pid: process.pid } as never)
+    expect(startStamp(process.pid)).not.toBe(first.run.pid_stamp)
+    expect((await home.sluice('status')).code).toBe(3)
+    await home.start('--no-demo')
+  })
+})
+
+describe('Ctrl-C', () => {
+  test('an echo of the first one is not a second one', LONG, async () => {
+    const { run, process, ended } = await home.start()
+    for (let i = 0; i < 3; i++) process.kill('SIGINT')
+    expect(await ended).toBe(0)
+    expect([run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
+  })
+
+  test('a second one stops at once and leaves nothing running', LONG, async () => {
+    const { run, process, ended } = await home.start()
+    // Something that keeps the first from ending: Postgres does not answer.
+    execFileSync('kill', ['-STOP', String(run.postgres_pid)])
+    process.kill('SIGINT')
+    await sleep(700)
+    const at = Date.now()
+    process.kill('SIGINT')
+    expect(await ended).toBe(130)
+    expect(Date.now() - at).toBeLessThan(1_000)
+    execFileSync('kill', ['-CONT', String(run.postgres_pid)])
+    await expect
+      .poll(() => [run.edge_pid, run.postgres_pid].filter(isAlive), { timeout: 5_000 })
+      .toEqual([])
+  })
+
+  test(
+    'with a Postgres that does not answer, the first one ends within ten seconds all the same',
+    LONG,
+    async () => {
+      const { run, stop } = await home.start()
+      for (const pid of postgresOf(run)) execFileSync('kill', ['-STOP', String(pid)])
+      const { seconds } = await stop()
+      expect(seconds).toBeLessThan(10)
+      expect([run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
+    },
+  )
+})
+
+describe('Postgres away for 20 seconds under load', () => {
+  const AWAY_MS = 20_000
+
+  test(
+    'frozen: the edge says 503 with Retry-After or succeeds, never hangs; nothing accepted is missing or double',
+    LONG,
+    async () => {
+      const sluice = await home.start('--no-demo')
+      const pids = postgresOf(sluice.run)
+      await underLoad(sluice, async () => {
+        for (const pid of pids) execFileSync('kill', ['-STOP', String(pid)])
+        await sleep(AWAY_MS)
+        for (const pid of pids) if (isAlive(pid)) execFileSync('kill', ['-CONT', String(pid)])
+      })
+    },
+  )
+
+  test('killed, again and again: the same', LONG, async () => {
+    const sluice = await home.start('--no-demo')
+    await underLoad(sluice, async () => {
+      const until = Date.now() + AWAY_MS
+      while (Date.now() < until) {
+        for (const pid of postgresOf(sluice.run)) kill(pid)
+        await sleep(1_000)
+      }
+    })
+  })
+
+  async function underLoad(sluice: TestSluice, disturb: () => Promise<void>): Promise<void> {
+    const sender = startSender(sluice.run)
+    await sleep(1_000)
+    await disturb()
+    // Back to normal: accepted again.
+    await expect
+      .poll(() => sendEvent(sluice.run, { event: 'after' }).then((answer) => answer.status), {
+        timeout: 30_000,
+      })
+      .toBe(202)
+    const accepted = await sender.stop()
+    expect(sender.strange).toEqual([])
+    expect(sender.slowestMs).toBeLessThan(5_000)
+    await expectAllStored(sluice, accepted)
+  }
+})
+
+/** Sends single events and batches until it is told to stop; knows which ids were accepted. */
+function startSender(run: TestSluice['run']) {
+  const accepted = new Set<string>()
+  const strange: string[] = []
+  let stopped = false
+  let slowestMs = 0
+  let next = 0
+  const lane = async () => {
+    while (!stopped) {
+      const ids = Array.from({ length: 1 + (next % 5) }, () => `load-${++next}`)
+      const at = Date.now()
+      try {
+        const answer = await sendEvent(
+          run,
+          ids.map((event_id, i) => ({ event: 'load', event_id, user_id: `u${i % 7}`, value: 1 })),
+        )
+        if (answer.status === 202) for (const id of ids) accepted.add(id)
+        else if (answer.status !== 503 || !answer.headers.get('Retry-After'))
+          strange.push(`${answer.status} ${await answer.text()}`)
+        await answer.body?.cancel().catch(() => {})
+      } catch {
+        // The edge itself was killed; that is not this test's to judge.
+      }
+      slowestMs = Math.max(slowestMs, Date.now() - at)
+      await sleep(5)
+    }
+  }
+  const lanes = [lane(), lane(), lane(), lane()]
+  return {
+    strange,
+    get slowestMs() {
+      return slowestMs
+    },
+    async stop() {
+      stopped = true
+      await Promise.all(lanes)
+      return accepted
+    },
+  }
+}
+
+/** Each accepted id is one row, no id is two, and the rollups equal a recount. */
+async function expectAllStored({ run }: TestSluice, accepted: Set<string>): Promise<void> {
+  const pool = new pg.Pool({ connectionString: run.database_url, max: 2 })
+  pool.on('error', () => {})
+  try {
+    await expect
+      .poll(
+        async () => {
+          const { rows } = await pool.query(
+            'SELECT DISTINCT client_event_id AS id FROM event WHERE client_event_id = ANY ($1)',
+            [[...accepted]],
+          )
+          return accepted.size - rows.length
+        },
+        { timeout: 30_000, interval: 250 },
+      )
+      .toBe(0)
+    expect(await account(pool)).toMatchObject({ double: 0, wrongRollups: 0 })
+  } finally {
+    await pool.end()
+  }
+}
+
+function everythingOf(run: TestSluice['run']): number[] {
+  return [run.pid, run.edge_pid, ...postgresOf(run), ...guards()]
+
+  function guards(): number[] {
+    return pidsOf(
+      (args) =>
+        /read -r _/.test(args) &&
+        [run.edge_pid, run.postgres_pid].some((pid) => args.endsWith(` ${pid}`)),
+    )
+  }
+}
+
+/** The postmaster and all its backends, whichever they are by now. */
+function postgresOf(run: TestSluice['run']): number[] {
+  const { port } = new URL(run.database_url)
+  const lines = processes()
+  const master = lines.find(({ args }) => args.includes(`-c port=${port}`))
+  if (!master) return []
+  return [master.pid, ...lines.filter(({ parent }) => parent === master.pid).map(({ pid }) => pid)]
+}
+
+function pidsOf(matches: (args: string) => boolean): number[] {
+  return processes()
+    .filter(({ args }) => matches(args))
+    .map(({ pid }) => pid)
+}
+
+function processes(): { pid: number; parent: number; args: string }[] {
+  return execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .flatMap((line) => {
+      const [, pid, parent, args] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+      return pid ? [{ pid: Number(pid), parent: Number(parent), args: args ?? '' }] : []
+    })
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Ended already.
+  }
+}
