@@ -1,23 +1,30 @@
 import { defineConfig } from 'vitest/config'
 
-/** One project a kind of room. Edge in workerd has its own configuration: it runs inside the runtime. */
+const postgres = {
+  globalSetup: ['core/testing/postgres.setup.ts'],
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+}
+/** Whole systems with processes of their own: one file after the other, or two cores are too few. */
+const oneAfterTheOther = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 }
+const wholeSystems = ['core/embedded*.test.ts', 'core/cli/*.test.ts', 'core/**/*.crash.test.ts']
+
+/** One project a kind of room. */
 export default defineConfig({
   test: {
-    reporters: ['default'],
+    maxWorkers: 2,
     projects: [
+      { test: { name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] } },
+      { test: { name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
       {
-        test: {
-          name: 'contract',
-          include: ['contract/**/*.test.ts', 'tidy.test.ts'],
-        },
+        test: { ...postgres, name: 'core', include: ['core/**/*.test.ts'], exclude: wholeSystems },
       },
       {
         test: {
-          name: 'core',
-          include: ['core/**/*.test.ts'],
-          globalSetup: ['core/testing/postgres.setup.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          ...postgres,
+          ...oneAfterTheOther,
+          name: 'system',
+          include: [...wholeSystems, 'journey.test.ts'],
         },
       },
     ],

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { TOPICS } from '../../contract/topics.ts'
+import { ROOT } from '../config.ts'
+import { createPostgresLog } from '../log/postgres.ts'
+import { createTestDatabase } from '../testing/database.ts'
+import { account, rawRecord, rawValue } from '../testing/records.ts'
+
+const KILLS = 20
+const RECORDS_A_ROUND = 1_500
+
+test('a worker that is killed twenty times under load loses nothing and counts nothing twice', async () => {
+  const database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  const log = await createPostgresLog({ url: database.url })
+  let worker: ChildProcess | undefined
+  const start = () =>
+    spawn(process.execPath, ['core/main.ts', 'worker'], {
+      cwd: ROOT,
+      env: { ...process.env, DATABASE_URL: database.url, LOG_LEVEL: 'error' },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+
+  const expected = { stored: 0, duplicates: 0, dead: 0 }
+  try {
+    worker = start()
+    for (let round = 0; round < KILLS; round++) {
+      const records = Array.from({ length: RECORDS_A_ROUND }, (_, i) => {
+        // Some come again, also after the worker that stored them was killed; some are poison.
+        if (i % 50 === 7) return rawValue('{"v":1,', `poison ${i}`)
+        const again = i % 20 === 3 && round > 0
+        const name = `${again ? round - 1 : round}-${again ? i + 1 : i}`
+        return rawRecord({
+          event_id: `order-${name}`,
+          actor: `actor-${i % 40}`,
+          name: `event_${i % 5}`,
+          value: i / 3,
+        })
+      })
+      for (const [i] of records.entries()) {
+        if (i % 50 === 7) expected.dead++
+        else if (i % 20 === 3 && round > 0) expected.duplicates++
+        else expected.stored++
+      }
+      for (let i = 0; i < records.length; i += 500)
+        await log.append(TOPICS.raw.name, records.slice(i, i + 500))
+      // At a random moment: while it starts, reads, copies, commits or waits.
+      await sleep(100 + Math.random() * 600)
+      worker.kill('SIGKILL')
+      await once(worker, 'exit')
+      worker = start()
+    }
+    await expect
+      .poll(
+        async () => {
+          const { stored, duplicates, dead } = await account(database.pool)
+          return stored + duplicates + dead
+        },
+        { timeout: 30_000, interval: 200 },
+      )
+      .toBe(KILLS * RECORDS_A_ROUND)
+    expect(await account(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
+  } finally {
+    worker?.kill('SIGKILL')
+    await log.close()
+    await database.drop()
+  }
+})

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launchBrowser } from './core/testing/browser.ts'
+import { createTestHome, sendEvent, type TestHome, type TestSluice } from './core/testing/sluice.ts'
+
+/** What a stranger does after `npm start`, in a real browser. */
+let home: TestHome
+let sluice: TestSluice
+let browser: Browser
+let page: Page
+const complaints: string[] = []
+
+beforeAll(async () => {
+  home = createTestHome()
+  ;[sluice, browser] = await Promise.all([home.start('--no-demo'), launchBrowser()])
+  page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+})
+afterAll(async () => {
+  await browser?.close()
+  await home.remove()
+})
+
+test('the sign-in link opens an empty page that shows how to send the first event', async () => {
+  await page.goto(sluice.run.login_url)
+  await page.getByText('No events yet').waitFor()
+  const text = await page.locator('body').innerText()
+  expect(text).toContain(sluice.run.edge_url)
+  expect(text).toContain(sluice.run.write_key)
+})
+
+test('the curl shown there works, and within two seconds the page notices and the event is on the chart', async () => {
+  const at = Date.now()
+  const answer = await sendEvent(sluice.run, {
+    event: 'page_view',
+    user_id: 'u123',
+    page: '/pricing',
+  })
+  expect(answer.status).toBe(202)
+  await page.getByText('Your first event is here').waitFor({ timeout: 2_000 })
+  await page.locator('.feed-row').first().waitFor({ timeout: 2_000 })
+  expect(Date.now() - at).toBeLessThan(2_000)
+  await page.goto(`${sluice.run.dashboard_url}?view=table`)
+  await expect
+    .poll(
+      async () => (await page.locator('.table-scroll tbody').innerText()).match(/\b1\b/) !== null,
+    )
+    .toBe(true)
+})
+
+test('a later event moves the chart by itself, within two seconds', async () => {
+  const total = async () =>
+    (await page.locator('body').innerText()).match(/peak (\d+) this hour/)?.[1]
+  await expect.poll(total).toBe('1')
+  for (let i = 0; i < 4; i++) await sendEvent(sluice.run, { event: 'signup', user_id: `u${i}` })
+  await expect.poll(total, { timeout: 2_500 }).toMatch(/^[45]$/)
+})
+
+test('the payload of an event opens in the feed', async () => {
+  await sendEvent(sluice.run, {
+    event: 'order',
+    user_id: 'u9',
+    cart: { items: 3, note: 'gift-wrapped' },
+  })
+  const row = page.locator('.feed-row').first()
+  await expect.poll(() => row.innerText()).toContain('order')
+  await row.getByRole('button').first().click()
+  await page.getByText('gift-wrapped').last().waitFor()
+})
+
+test('range and zone are in the URL, and a reload keeps them', async () => {
+  await page.goto(`${sluice.run.dashboard_url}?range=24h&zone=Asia%2FKathmandu&view=table`)
+  await page.locator('.table-scroll tbody tr').first().waitFor()
+  const before = await page.locator('.table-scroll').innerText()
+  await page.reload()
+  await page.locator('.table-scroll tbody tr').first().waitFor()
+  expect(new URL(page.url()).searchParams.get('zone')).toBe('Asia/Kathmandu')
+  expect((await page.locator('.table-scroll').innerText()).split('\n').length).toBe(
+    before.split('\n').length,
+  )
+})
+
+test('nothing scrolls sideways at 390 px or 1440 px, light or dark, and axe finds nothing', async () => {
+  const axe = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
+  for (const width of [390, 1440])
+    for (const colorScheme of ['light', 'dark'] as const) {
+      // Its own context: the page's own rules allow no script that is injected.
+      const context = await browser.newContext({
+        viewport: { width, height: 900 },
+        colorScheme,
+        bypassCSP: true,
+        storageState: await page.context().storageState(),
+      })
+      const shown = await context.newPage()
+      await shown.goto(sluice.run.dashboard_url)
+      await shown.locator('.feed-row').first().waitFor()
+      expect(await shown.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+        width,
+      )
+      await shown.evaluate(axe)
+      const found = (await shown.evaluate(
+        'axe.run().then((r) => r.violations.map((v) => v.id))',
+      )) as string[]
+      expect(found).toEqual([])
+      await context.close()
+    }
+})
+
+test('when core hangs the page says so and keeps what it has; it mends itself afterwards', async () => {
+  await page.goto(sluice.run.dashboard_url)
+  await page.locator('.feed-row').first().waitFor()
+  process.kill(sluice.run.pid, 'SIGSTOP')
+  await expect
+    .poll(() => page.locator('header.top').innerText(), { timeout: 20_000 })
+    .not.toMatch(/live ·/)
+  expect(await page.locator('.feed-row').count()).toBeGreaterThan(0)
+  process.kill(sluice.run.pid, 'SIGCONT')
+  await expect
+    .poll(() => page.locator('header.top').innerText(), { timeout: 30_000 })
+    .toMatch(/live ·/)
+  complaints.length = 0
+})
+
+test('signing out ends the session, and the page says how to come back', async () => {
+  await page.getByRole('button', { name: /sign out/i }).click()
+  await page.getByText('You are signed out.').waitFor()
+  const answer = await page.request.post(sluice.run.graphql_url, {
+    data: { query: '{ viewer { kind } }' },
+  })
+  expect(answer.status()).toBe(401)
+})
+
+test('the browser had nothing to complain about', () => {
+  expect(complaints.filter((text) => !/401/.test(text))).toEqual([])
+})
