@@ -53,8 +53,10 @@ export function claim(idempotency: Idempotency, now: () => number): Step {
 
 /** Both spellings in use: `"abc"`, as the IETF draft has it, and bare `abc`. They are the same key. */
 export function readIdempotencyKey(header: string): string {
-  const quoted = /^"(.*)"$/s.exec(header.trim())
-  const key = quoted ? (quoted[1] as string).replace(/\\(["\\])/g, '$1') : header.trim()
+  const sent = header.trim()
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(sent)?.[1]
+  const key = quoted?.replace(/\\(["\\])/g, '$1') ?? sent
+  if (quoted === undefined && sent.startsWith('"')) throw new Refused('IDEMPOTENCY_KEY_INVALID')
   if (key.length > LIMITS.idempotencyKeyCharsMax || !/^[\x21-\x7e]+$/.test(key))
     throw new Refused('IDEMPOTENCY_KEY_INVALID')
   return key

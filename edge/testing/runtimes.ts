@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import type { StubGateway } from './stub-gateway.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const START_MS_MAX = 20_000
 
 /** The edge as a process of its own, reached over HTTP. */
@@ -65,7 +65,12 @@ export async function startWorkerd(
   return running(child, child.stdio[3] as Readable, (line) => /"port":(\d+)/.exec(line)?.[1])
 }
 
-export async function bundle(folder: string, entry = 'edge/worker.ts'): Promise<void> {
+/** One file `edge.js` in `folder`, in the way of `npm start`. */
+export async function bundle(
+  folder: string,
+  entry = 'edge/worker.ts',
+  minify = false,
+): Promise<void> {
   await build({
     root: ROOT,
     configFile: false,
@@ -74,7 +79,7 @@ export async function bundle(folder: string, entry = 'edge/worker.ts'): Promise<
       outDir: folder,
       emptyOutDir: false,
       copyPublicDir: false,
-      minify: false,
+      minify,
       target: 'es2024',
       lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => 'edge.js' },
     },

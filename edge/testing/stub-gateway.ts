@@ -5,7 +5,14 @@ import { type KeyKind, type KeyRecord, mintApiKey } from '../../contract/api-key
 import type { ProduceRecord } from '../../contract/kafka-rest.ts'
 
 /** How /produce or /keys answers the next requests; one is used up by each, then all is well again. */
-export type Mood = 'hang' | 'hang-in-body' | 'drop' | 'not-json' | 'too-few' | { status: number }
+export type Mood =
+  | 'hang'
+  | 'hang-in-body'
+  | 'reset'
+  | 'break-off'
+  | 'not-json'
+  | 'too-few'
+  | { status: number }
 
 export interface StubGateway {
   url: string
@@ -108,8 +115,11 @@ function misbehave(
   say: (status: number, body: unknown) => void,
 ): boolean {
   if (mood === undefined || mood === 'too-few') return false
-  if (mood === 'drop') response.destroy()
-  else if (mood === 'not-json') response.end('<html>no</html>')
+  if (mood === 'reset') response.destroy()
+  else if (mood === 'break-off') {
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '100' })
+    response.write('[', () => response.destroy())
+  } else if (mood === 'not-json') response.end('<html>no</html>')
   else if (mood === 'hang-in-body') {
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.write('[')

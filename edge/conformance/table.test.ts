@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { REFUSALS } from '../../contract/refusals.ts'
+import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/vectors.ts'
+import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
+import { type Answer, comparable, send } from '../testing/send.ts'
+import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
+import { CASES, type Case } from './cases.ts'
+
+const answers = new Map<string, Answer>()
+
+describe.each(RUNTIMES)('the edge in %s', (runtime) => {
+  let gateway: StubGateway
+  let edge: RunningEdge
+  beforeAll(async () => {
+    gateway = await startStubGateway()
+    edge = await startEdge(runtime, gateway)
+  }, 30_000)
+  afterAll(async () => {
+    await edge?.stop()
+    await gateway?.close()
+  })
+
+  it.each(CASES)('$says → $status $code', async (one) => {
+    const before = gateway.taken.length
+    const answer = await send(edge.port, withKey(gateway, one))
+    answers.set(`${runtime} ${one.says}`, answer)
+    check(answer, one)
+    const published = gateway.taken.length - before
+    expect(published).toBe(answer.status === 202 ? answer.json.accepted : 0)
+  })
+
+  it.each(BATCHES)('a body that is vector "$says"', async (vector) => {
+    const { key } = gateway.addKey()
+    const before = gateway.taken.length
+    const answer = await send(edge.port, {
+      headers: { authorization: `Bearer ${key}` },
+      body: vector.body,
+    })
+    answers.set(`${runtime} vector ${vector.says}`, answer)
+    if (vector.refused) {
+      expect(answer.status).toBe(REFUSALS[vector.refused].status)
+      expect(answer.json.code).toBe(vector.refused)
+      return
+    }
+    const events = vector.events ?? []
+    const wanted = events.flatMap((event) => (typeof event === 'string' ? [event] : []))
+    const errors = events.flatMap((event, index) =>
+      typeof event === 'string' ? [] : event.map(([pointer, code]) => ({ index, pointer, code })),
+    )
+    const tooLarge = vector.single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+    expect(answer.status).toBe(wanted.length > 0 ? 202 : tooLarge ? 413 : 422)
+    expect(answer.json.errors.map(({ detail, ...rest }: { detail: string }) => rest)).toEqual(
+      errors,
+    )
+    expect(gateway.taken.slice(before).map(({ value }) => eventOf(value))).toEqual(
+      wanted.map((json) => JSON.parse(json)),
+    )
+  })
+
+  it('reads every way of writing a time, and refuses the others by name', async () => {
+    const { key } = gateway.addKey({ may_import_history: true })
+    const before = gateway.taken.length
+    const written = TIMES.filter(([time]) => typeof time !== 'number' || Number.isFinite(time))
+    const answer = await send(edge.port, {
+      path: '/v1/events?historical=true',
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify(
+        written.map(([time]) => ({ name: 'a', event_id: 'x', timestamp: time })),
+      ),
+    })
+    answers.set(`${runtime} times`, answer)
+    const spelt = gateway.taken
+      .slice(before)
+      .map(({ value }) => JSON.parse(value).event.occurred_at)
+    expect(spelt).toEqual(written.flatMap(([, time]) => time ?? []))
+    expect(answer.json.errors.map((error: { index: number }) => error.index)).toEqual(
+      written.flatMap(([, time], index) => (time === null ? [index] : [])),
+    )
+    expect(new Set(answer.json.errors.map((error: { code: string }) => error.code))).toEqual(
+      new Set(['OCCURRED_AT_INVALID']),
+    )
+  })
+
+  it('writes nothing into its log that a client sent', () => {
+    expect(edge.log()).not.toMatch(/slc_|page_view|unforeseen|foresaw/)
+  })
+})
+
+describe('workerd and Deno answer the same', () => {
+  const names = [...CASES.map(({ says }) => says), ...BATCHES.map(({ says }) => `vector ${says}`)]
+  it.each([...names, 'times'])('%s', (says) => {
+    const [one, other] = RUNTIMES.map((runtime) => answers.get(`${runtime} ${says}`))
+    if (!one || !other) throw new Error('a runtime gave no answer')
+    expect(comparable(other)).toEqual(comparable(one))
+  })
+
+  it('no case is there twice', () => {
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
+
+function withKey(gateway: StubGateway, one: Case): Case {
+  if (one.key === null) return one
+  const { key } = gateway.addKey(one.key)
+  const as = one.keyAs?.(key) ?? { headers: { authorization: `Bearer ${key}` } }
+  return { ...one, ...as, headers: { ...one.headers, ...as.headers } }
+}
+
+function check(answer: Answer, { status, code, answers = {}, errors, method }: Case): void {
+  expect(answer.status).toBe(status)
+  expect(answer.headers['x-request-id']).toMatch(/./)
+  expect(answer.headers['access-control-allow-origin']).toBe('*')
+  for (const [name, value] of Object.entries(answers))
+    expect(answer.headers[name]).toEqual(
+      typeof value === 'string' ? value : expect.stringMatching(value),
+    )
+  if (errors)
+    expect(
+      answer.json.errors.map((e: Record<string, unknown>) => `${e.index} ${e.pointer} ${e.code}`),
+    ).toEqual(errors)
+  if (status === 202) expectTaken(answer)
+  if (!code || method === 'HEAD') return
+  expect(answer.headers['content-type']).toBe('application/problem+json')
+  expect(answer.json).toMatchObject({
+    type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: REFUSALS[code].says,
+    status,
+    code,
+    request_id: answer.headers['x-request-id'],
+    detail: expect.any(String),
+    instance: expect.stringMatching(/^\/[^?]*$/),
+  })
+}
+
+function expectTaken({ json, headers }: Answer): void {
+  expect(headers['content-type']).toBe('application/json')
+  expect(headers.ratelimit).toMatch(/^"key";r=\d+;t=\d+, "tenant";r=\d+;t=\d+$/)
+  expect(headers['ratelimit-policy']).toMatch(/^"key";q=\d+;w=60, "tenant";q=\d+;w=60$/)
+  expect(json.request_id).toBe(headers['x-request-id'])
+  expect(json.events).toHaveLength(json.accepted)
+  for (const event of json.events)
+    expect(event).toMatchObject({
+      event_id: expect.stringMatching(/./),
+      status: 'accepted',
+      partition: expect.any(Number),
+      offset: expect.any(Number),
+    })
+}
+
+/** The event of a record, as the vectors write it: made ids and the time received are not ours to choose. */
+function eventOf(value: string) {
+  const { event, received_at } = JSON.parse(value)
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(event.event_id)) event.event_id = 'made-0'
+  if (event.occurred_at === received_at) event.occurred_at = RECEIVED_AT
+  return event
+}

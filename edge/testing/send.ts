@@ -1,0 +1,95 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+
+export interface Sent {
+  method?: string
+  path?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  /** Without Content-Length, in pieces. */
+  chunked?: boolean
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  json: any
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+const ANSWER_MS_MAX = 20_000
+
+/** One HTTP request just as it is written here; fetch would add headers and forbid some. */
+export function send(port: number, sent: Sent): Promise<Answer> {
+  const { method = 'POST', path = '/v1/events', headers = {}, body, chunked } = sent
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      agent,
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      timeout: ANSWER_MS_MAX,
+    })
+    for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value)
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')))
+    outgoing.on('response', (incoming) => {
+      const chunks: Buffer[] = []
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+      incoming.on('error', reject)
+      incoming.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8')
+        const isJson = /json/.test(incoming.headers['content-type'] ?? '')
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: incoming.headers,
+          text,
+          json: isJson && text !== '' ? JSON.parse(text) : undefined,
+        })
+      })
+    })
+    outgoing.on('error', reject)
+    if (body === undefined) {
+      outgoing.end()
+      return
+    }
+    const bytes = Buffer.from(body as string)
+    if (!chunked) outgoing.setHeader('content-length', bytes.length)
+    else {
+      outgoing.setHeader('transfer-encoding', 'chunked')
+      for (let i = 0; i < bytes.length - 1; i += 64_000)
+        outgoing.write(bytes.subarray(i, i + 64_000))
+    }
+    outgoing.end(chunked ? undefined : bytes)
+  })
+}
+
+/** What two runtimes must agree on: everything but ids, positions, moments and the connection's own headers. */
+export function comparable({ status, headers, text }: Answer): unknown {
+  const kept = Object.entries(headers)
+    .filter(([name]) => !CONNECTION.has(name))
+    .map(([name, value]) => [name, name === 'x-request-id' ? mask(String(value)) : value])
+    .map(([name, value]) => [
+      name,
+      name === 'ratelimit' ? String(value).replace(/t=\d+/g, 't=…') : value,
+    ])
+    .sort()
+  return {
+    status,
+    headers: Object.fromEntries(kept),
+    text: mask(text).replace(/"(partition|offset)":\d+/g, '"$1":…'),
+  }
+}
+
+const CONNECTION = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+])
+
+function mask(text: string): string {
+  return text.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
+}
