@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { DateTime } from 'luxon'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ROOT } from './config.ts'
 import { askGraphQL, createTestHome, type TestHome, type TestSluice } from './testing/sluice.ts'
 
@@ -40,9 +40,11 @@ async function importAll(): Promise<string> {
       env: { ...process.env, SLUICE_HOME: home.folder },
     },
   )
-  await expect
-    .poll(async () => (await ask('COUNT', 'TOTAL', 'UTC'))[0]?.value, { timeout: 20_000 })
-    .toBe(quakes.length)
+  // Not expect.poll, which works inside of tests only.
+  await vi.waitFor(
+    async () => expect((await ask('COUNT', 'TOTAL', 'UTC'))[0]?.value).toBe(quakes.length),
+    { timeout: 20_000, interval: 100 },
+  )
   return stdout
 }
 

@@ -78,7 +78,7 @@ describe('gathering', () => {
 
   test('a full batch does not wait for the linger, and none is larger than allowed', async () => {
     await batcher.close()
-    start({ batchRecords: 10, lingerMs: 10_000 })
+    start({ batchRecords: 10, lingerMs: 500 })
     gate.shut()
     const waiting = Array.from({ length: 35 }, (_, i) =>
       batcher.add(topic, one(`${i}`, i === 0 ? 0 : 1)),
@@ -87,6 +87,29 @@ describe('gathering', () => {
     gate.open()
     await Promise.all(waiting)
     expect(Math.max(...sizes())).toBe(10)
+  })
+
+  test('dense traffic goes in few appends, and its last request does not wait for more', async () => {
+    await batcher.close()
+    start({ lingerMs: 50 })
+    const answers: Promise<Position[]>[] = []
+    for (let i = 0; i < 200; i += 2) {
+      answers.push(batcher.add(topic, one(`${i}`, i % 6)), batcher.add(topic, one('v', 5)))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    const began = performance.now()
+    await Promise.all(answers)
+    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(sizes().length).toBeLessThan(80)
+  })
+
+  test('who sends the next request after the last answer is never made to wait', async () => {
+    await batcher.close()
+    start({ lingerMs: 500 })
+    const began = performance.now()
+    for (let i = 0; i < 50; i++) await batcher.add(topic, one(`${i}`))
+    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(sizes()).toEqual(Array(50).fill(1))
   })
 
   test('a request that is larger than a batch goes alone', async () => {
