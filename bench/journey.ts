@@ -1,0 +1,247 @@
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { askGraphQL, createTestHome, type TestSluice } from '../core/testing/sluice.ts'
+import { closedLoop, openLoop, percentile, type Sent } from './load.ts'
+import { cpuSeconds, residentMiB, table } from './machine.ts'
+
+/**
+ * The whole journey on this machine, as `npm start` runs it: single events at a steady rate, then a million in
+ * batches. A figure counts only if everything accepted is found again: accepted = stored + duplicates + dead letters.
+ */
+const { values: options } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '60' },
+    batched: { type: 'string', default: '1000000' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const RATE = Number(options.rate)
+const SECONDS = Number(options.seconds)
+const BATCH = 500
+
+const home = createTestHome()
+const figures: Record<string, number> = {}
+let sentEvents = 0
+try {
+  const sluice = await home.start('--no-demo')
+  const peaks = watchMemory(sluice)
+  await singleEvents(sluice)
+  if (Number(options.batched) > 0) await inBatches(sluice, Number(options.batched))
+  Object.assign(figures, peaks())
+  await balance(sluice)
+  report()
+} finally {
+  await home.remove()
+}
+
+async function singleEvents(sluice: TestSluice): Promise<void> {
+  const { run } = sluice
+  const cpu = cpuOf(sluice)
+  const probing = new AbortController()
+  const visible = probeVisibility(sluice, probing.signal)
+  const sent = await openLoop(
+    {
+      url: `${run.edge_url}/v1/events`,
+      headers: { Authorization: `Bearer ${run.write_key}` },
+      connections: 64,
+      // One in a hundred is a repetition, one in a hundred too old to be counted.
+      body: (i) =>
+        JSON.stringify({
+          event: `page_view_${i % 8}`,
+          event_id: `single-${i % 100 === 99 ? i - 1 : i}`,
+          user_id: `user-${i % 500}`,
+          page: '/pricing',
+          value: i % 7,
+          ...(i % 100 === 50 && { timestamp: 1_705_945_000 }),
+        }),
+    },
+    RATE,
+    SECONDS,
+    (second) => options.json || process.stderr.write(`\r${second} of ${SECONDS} s `),
+  )
+  probing.abort()
+  const waits = await visible
+  failUnlessAccepted(sent)
+  sentEvents += sent.length
+  Object.assign(figures, {
+    'requests/s': sent.length / SECONDS,
+    'answer p50 ms': percentile(
+      sent.map(({ ms }) => ms),
+      50,
+    ),
+    'answer p95 ms': percentile(
+      sent.map(({ ms }) => ms),
+      95,
+    ),
+    'answer p99 ms': percentile(
+      sent.map(({ ms }) => ms),
+      99,
+    ),
+    'accepted to visible p50 ms': percentile(waits, 50),
+    'accepted to visible p95 ms': percentile(waits, 95),
+    'CPU s per million, single': ((cpuOf(sluice) - cpu) / sent.length) * 1e6,
+  })
+}
+
+/** Every half second one event of its own, asked for through GraphQL until it is there. */
+async function probeVisibility({ run }: TestSluice, signal: AbortSignal): Promise<number[]> {
+  const waits: number[] = []
+  for (let i = 0; !signal.aborted; i++) {
+    const id = `probe-${i}`
+    const answer = await fetch(`${run.edge_url}/v1/events`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${run.write_key}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ event: 'probe', event_id: id }),
+    })
+    await answer.text()
+    sentEvents++
+    const at = performance.now()
+    for (;;) {
+      const { event } = await askGraphQL<{ event: unknown }>(
+        run,
+        'query ($id: ID!) { event(id: $id) { name } }',
+        { id },
+      )
+      if (event) break
+      if (performance.now() - at > 30_000)
+        throw new Error(`${id} was accepted and is not to be seen`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    waits.push(performance.now() - at)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  return waits
+}
+
+async function inBatches(sluice: TestSluice, events: number): Promise<void> {
+  const { run } = sluice
+  const requests = Math.ceil(events / BATCH)
+  const started = performance.now()
+  const cpu = cpuOf(sluice)
+  let retried = 0
+  // The write key takes a million a minute; whoever sends faster is told when to come back.
+  for (let at = 0; at < requests; at += 100) {
+    const many = Math.min(100, requests - at)
+    const sent = await closedLoop(
+      {
+        url: `${run.edge_url}/v1/events`,
+        headers: { Authorization: `Bearer ${run.write_key}` },
+        connections: 8,
+        body: (i) =>
+          JSON.stringify({
+            events: Array.from({ length: BATCH }, (_, n) => batchEvent((at + i) * BATCH + n)),
+          }),
+      },
+      many,
+    )
+    const limited = sent.filter(({ status }) => status === 429)
+    if (limited.length > 0) {
+      retried += limited.length
+      at -= 100
+      await new Promise((resolve) => setTimeout(resolve, 5_000))
+      // Ids make it harmless to send the whole round again; what was taken twice is a duplicate.
+      sentEvents += (many - limited.length) * BATCH
+      continue
+    }
+    failUnlessAccepted(sent)
+    sentEvents += many * BATCH
+    if (!options.json)
+      process.stderr.write(`\r${((at + many) * BATCH).toLocaleString('en')} events `)
+  }
+  await settled(sluice)
+  const seconds = (performance.now() - started) / 1000
+  Object.assign(figures, {
+    'events/s in batches, stored': events / seconds,
+    'CPU s per million, batches': ((cpuOf(sluice) - cpu) / events) * 1e6,
+    'rounds limited': retried,
+  })
+}
+
+function batchEvent(i: number): object {
+  return {
+    event: `flight_${i % 12}`,
+    event_id: `batch-${i}`,
+    user_id: `plane-${i % 2_000}`,
+    value: i % 300,
+    distance: i % 3_000,
+    carrier: 'AA',
+  }
+}
+
+/** Everything that was accepted has become something, and the rollups say the same. */
+async function balance({ run }: TestSluice): Promise<void> {
+  const client = new pg.Client(run.database_url)
+  await client.connect()
+  const { rows } = await client.query(`
+    SELECT (SELECT sum(next_offset)::float8 FROM log_partition WHERE topic = 'events.raw') AS logged,
+           (SELECT count(*)::float8 FROM event) AS stored,
+           (SELECT coalesce(sum(duplicate), 0)::float8 FROM outcome_minute) AS duplicates,
+           (SELECT count(*)::float8 FROM dead_letter) AS dead,
+           (SELECT sum(count)::float8 FROM rollup_quarter) AS rolled`)
+  await client.end()
+  const { logged, stored, duplicates, dead, rolled } = rows[0]
+  if (logged !== stored + duplicates + dead || stored !== rolled || logged < sentEvents)
+    throw new Error(`the balance is off: ${sentEvents} accepted, ${JSON.stringify(rows[0])}`)
+  Object.assign(figures, {
+    accepted: sentEvents,
+    stored,
+    duplicates,
+    'dead letters': dead,
+    missing: sentEvents - stored - duplicates - dead,
+  })
+}
+
+async function settled({ run }: TestSluice): Promise<void> {
+  const client = new pg.Client(run.database_url)
+  await client.connect()
+  for (let left = 1; left > 0; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const { rows } = await client.query(
+      `SELECT (sum(l.next_offset) - sum(p.next_offset))::float8 AS left FROM log_partition l JOIN log_position p USING (topic, partition)`,
+    )
+    left = rows[0].left
+  }
+  await client.end()
+}
+
+function watchMemory({ run }: TestSluice): () => Record<string, number> {
+  const peak = { core: 0, edge: 0 }
+  const timer = setInterval(() => {
+    peak.core = Math.max(peak.core, residentMiB(run.pid))
+    peak.edge = Math.max(peak.edge, residentMiB(run.edge_pid))
+  }, 500)
+  return () => {
+    clearInterval(timer)
+    return { 'core peak MiB': peak.core, 'edge peak MiB': peak.edge }
+  }
+}
+
+function cpuOf({ run }: TestSluice): number {
+  // The edge and Postgres are children of core's.
+  return cpuSeconds(run.pid)
+}
+
+function failUnlessAccepted(sent: readonly Sent[]): void {
+  const failed = sent.filter(({ status }) => status !== 202)
+  if (failed.length > 0)
+    throw new Error(
+      `${failed.length} of ${sent.length} were not accepted: ${failed[0]?.status} ${failed[0]?.body}`,
+    )
+}
+
+function report(): void {
+  if (options.json) {
+    console.log(JSON.stringify(figures))
+    return
+  }
+  process.stderr.write('\r')
+  console.log(
+    table([
+      ['figure', 'value'],
+      ...Object.entries(figures).map(([name, value]) => [
+        name,
+        value.toFixed(value < 10 && value !== Math.round(value) ? 2 : 0),
+      ]),
+    ]),
+  )
+}
