@@ -80,8 +80,10 @@ function warn(occurredAt: string, by: JudgedBy): Omit<Warning, 'index'> | undefi
   return undefined
 }
 
-/** When there are too many to list, the first of each event stays, so that every refused one is told of. */
+/** When there are too many to list, as many of each event as all can have: every refused one is told of. */
 function shorten(errors: ItemError[]): ItemError[] {
   if (errors.length <= LIMITS.errorsListedMax) return errors
-  return errors.filter((error, i) => error.index !== errors[i - 1]?.index)
+  const refused = new Set(errors.map(({ index }) => index)).size
+  const each = Math.floor(LIMITS.errorsListedMax / refused)
+  return errors.filter((error, i) => error.index !== errors[i - each]?.index)
 }

@@ -1,0 +1,179 @@
+import { expect, it } from 'vitest'
+import type { KeyRecord } from '../contract/api-key.ts'
+import type { ProduceRecord } from '../contract/kafka-rest.ts'
+import { createEdge, type EdgeDeps } from './app.ts'
+import { createMemoryIdempotency } from './memory-idempotency.ts'
+import { createMemoryLimiter } from './memory-limiter.ts'
+import { Refused, type Reported } from './refuse.ts'
+
+const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'
+const NOW = Date.parse('2026-11-21T09:00:00.123Z')
+const record: KeyRecord = {
+  key_id: 'k1',
+  tenant: 'acme',
+  kind: 'sec',
+  scopes: ['ingest'],
+  origins: [],
+  key_events_per_minute: 1_000,
+  tenant_events_per_minute: 1_000,
+  may_import_history: true,
+  event_age_max_s: 3_600,
+  expires_at: null,
+  revoked_at: null,
+}
+
+function setUp(changed: Partial<EdgeDeps> = {}) {
+  const published: ProduceRecord[] = []
+  const reports: Reported[] = []
+  const edge = createEdge({
+    findKey: async () => record,
+    limiter: createMemoryLimiter(),
+    idempotency: createMemoryIdempotency(),
+    publish: async (records) => {
+      published.push(...records)
+      return records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: NOW }))
+    },
+    nameOf: () => 'here',
+    now: () => NOW,
+    report: (reported) => reports.push(reported),
+    ...changed,
+  })
+  const post = (body: unknown, headers = {}, path = '/v1/events') =>
+    edge.request(path, {
+      method: 'POST',
+      headers: { 'x-api-key': KEY, ...headers },
+      body: JSON.stringify(body),
+    })
+  return { published, reports, post }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+const json = async (response: Response | Promise<Response>): Promise<any> => (await response).json()
+
+it('a record says whose it is, how it came, when and where', async () => {
+  const { post, published } = setUp()
+  const sent = { event: 'a', event_id: 'e1', user_id: 'u1' }
+  expect(await json(post(sent, { 'x-request-id': 'r-1' }))).toEqual({
+    request_id: 'r-1',
+    event_id: 'e1',
+    status: 'accepted',
+    duplicate: false,
+    accepted: 1,
+    rejected: 0,
+    events: [{ event_id: 'e1', status: 'accepted', partition: 0, offset: 0 }],
+    errors: [],
+  })
+  expect(published).toEqual([
+    {
+      topic: 'events.raw',
+      key: 'acme:u1',
+      value:
+        '{"v":1,"tenant":"acme","key":"k1","request_id":"r-1","received_at":"2026-11-21T09:00:00.123Z","edge":"here",' +
+        '"event":{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00.123Z","actor":"u1","properties":{}}}',
+    },
+  ])
+})
+
+it('a historical record says so', async () => {
+  const { post, published } = setUp()
+  await post({ event: 'a', timestamp: 0 }, {}, '/v1/events?historical=true')
+  expect(JSON.parse(published[0]?.value ?? '')).toMatchObject({ historical: true })
+})
+
+it('an event without an actor is keyed by its id, so that its retry lands on the same partition', async () => {
+  const { post, published } = setUp()
+  await post([
+    { event: 'a', event_id: 'e1' },
+    { event: 'a', user_id: 5 },
+  ])
+  expect(published.map(({ key }) => key)).toEqual(['acme:e1', 'acme:5'])
+})
+
+it('the same id twice in a batch is published twice: the worker counts the duplicate', async () => {
+  const { post, published } = setUp()
+  const body = await json(
+    post([
+      { event: 'a', event_id: 'e' },
+      { event: 'b', event_id: 'e' },
+    ]),
+  )
+  expect(body).toMatchObject({ accepted: 2, rejected: 0 })
+  expect(published).toHaveLength(2)
+})
+
+it('who sends what will be a dead letter is told, to the millisecond', async () => {
+  const { post } = setUp()
+  const at = (ms: number) => ({ event: 'a', timestamp: new Date(NOW + ms).toISOString() })
+  const batch = [at(300_000), at(300_001), at(-3_600_000), at(-3_600_001), { event: 'a' }]
+  const { accepted, warnings } = await json(post(batch))
+  expect(accepted).toBe(5)
+  expect(warnings.map(({ index, code }: Record<string, unknown>) => [index, code])).toEqual([
+    [1, 'OCCURRED_AT_IN_FUTURE'],
+    [3, 'OCCURRED_AT_TOO_OLD'],
+  ])
+  const historical = await json(post(batch, {}, '/v1/events?historical=true'))
+  expect(historical.warnings.map(({ index }: { index: number }) => index)).toEqual([1])
+  expect(await json(post({ event: 'a' }))).not.toHaveProperty('warnings')
+})
+
+it('a request id that is not sane is replaced', async () => {
+  const { post } = setUp()
+  for (const id of ['a b', '<script>', '"', 'x'.repeat(129)]) {
+    const response = await post({ event: 'a' }, { 'x-request-id': id })
+    expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+  }
+  const kept = await post({ event: 'a' }, { 'x-request-id': 'Root=1-67:a/b+c@d' })
+  expect(kept.headers.get('x-request-id')).toBe('Root=1-67:a/b+c@d')
+})
+
+it('what nobody foresaw is a 500 without a word about it, and is reported without content', async () => {
+  const { post, reports } = setUp({
+    publish: async () => {
+      throw new TypeError('cannot read secret of {"event":"private"}')
+    },
+  })
+  const response = await post({ event: 'private' }, { 'idempotency-key': 'k' })
+  expect(response.status).toBe(500)
+  const text = await response.text()
+  expect(JSON.parse(text).code).toBe('INTERNAL')
+  expect(text).not.toMatch(/private|secret|TypeError/)
+  expect(reports).toHaveLength(1)
+  expect(reports[0]).toMatchObject({
+    level: 'error',
+    error: expect.stringMatching(/^TypeError at/),
+  })
+  expect(JSON.stringify(reports)).not.toMatch(/private|secret/)
+  // And the lease was given back.
+  expect((await post({ event: 'private' }, { 'idempotency-key': 'k' })).status).toBe(500)
+})
+
+it('a limiter that cannot be asked is said to be one, and nothing is published', async () => {
+  const { post, published } = setUp({ limiter: { take: () => Promise.reject(new Error('down')) } })
+  const response = await post({ event: 'a' })
+  expect([response.status, (await json(response)).code]).toEqual([503, 'LIMITER_UNAVAILABLE'])
+  expect(response.headers.get('retry-after')).toBe('2')
+  expect(published).toEqual([])
+})
+
+it('every refused event of a full batch is told of, however many faults there are', async () => {
+  const { post } = setUp()
+  const bad = { event: '', value: 'x', timestamp: 'now' }
+  const { errors, rejected } = await json(post(Array(1000).fill(bad)))
+  expect(rejected).toBeUndefined()
+  expect(new Set(errors.map(({ index }: { index: number }) => index)).size).toBe(1000)
+  expect(errors.length).toBeLessThanOrEqual(1000)
+  const few = await json(setUp().post([...Array(400).fill(bad), { event: 'good' }]))
+  expect(few.rejected).toBe(400)
+  expect(few.errors.filter(({ index }: { index: number }) => index === 7)).toHaveLength(2)
+})
+
+it('expected refusals are not reported', async () => {
+  const { post, reports } = setUp({
+    publish: async () => {
+      throw new Refused('LOG_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+    },
+  })
+  expect((await post({ event: 'a' })).status).toBe(503)
+  expect((await post({})).status).toBe(422)
+  expect(reports).toEqual([])
+})

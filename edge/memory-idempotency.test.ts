@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest'
+import { LIMITS } from '../contract/limits.ts'
+import type { Claim } from './claim.ts'
+import { createMemoryIdempotency } from './memory-idempotency.ts'
+
+const request = (key = 'k', fingerprint = 'f', tenant = 't') => ({ tenant, key, fingerprint })
+
+function ours(claim: Claim) {
+  if (claim.is !== 'ours') throw new Error(`the claim is ${claim.is}`)
+  return claim
+}
+
+it('an answer is remembered for 30 minutes and no longer', async () => {
+  const store = createMemoryIdempotency()
+  await ours(await store.claim(request(), 0)).finish('the answer', 100)
+  const until = 100 + LIMITS.idempotencyResultMs
+  expect(await store.claim(request(), until - 1)).toEqual({ is: 'done', answer: 'the answer' })
+  expect(await store.claim(request('k', 'other'), until - 1)).toEqual({ is: 'other-body' })
+  expect((await store.claim(request('k', 'other'), until)).is).toBe('ours')
+})
+
+it('a lease whose holder died ends by itself', async () => {
+  const store = createMemoryIdempotency()
+  ours(await store.claim(request(), 0))
+  expect(await store.claim(request(), 1_000)).toEqual({ is: 'in-flight', waitMs: 2_000 })
+  // The publisher must have given up by now, so the holder is dead: wait for the end of the lease.
+  expect(await store.claim(request(), 4_000)).toEqual({ is: 'in-flight', waitMs: 11_000 })
+  expect((await store.claim(request(), LIMITS.idempotencyLeaseMs)).is).toBe('ours')
+})
+
+it('whoever lost a lease neither ends nor answers for the one who holds it', async () => {
+  const store = createMemoryIdempotency()
+  const slow = ours(await store.claim(request(), 0))
+  const quick = ours(await store.claim(request(), LIMITS.idempotencyLeaseMs))
+  await slow.release()
+  await slow.finish('late', LIMITS.idempotencyLeaseMs + 1)
+  expect((await store.claim(request(), LIMITS.idempotencyLeaseMs + 2)).is).toBe('in-flight')
+  await quick.finish('right', LIMITS.idempotencyLeaseMs + 3)
+  expect(await store.claim(request(), LIMITS.idempotencyLeaseMs + 4)).toMatchObject({
+    answer: 'right',
+  })
+})
+
+it('a lease that was given back is free at once', async () => {
+  const store = createMemoryIdempotency()
+  await ours(await store.claim(request(), 0)).release()
+  expect((await store.claim(request('k', 'other'), 1)).is).toBe('ours')
+})
+
+it('no tenant and key are taken for another pair', async () => {
+  const store = createMemoryIdempotency()
+  ours(await store.claim(request('b', 'f', 'a'), 0))
+  expect((await store.claim(request('b', 'f', 'a2'), 0)).is).toBe('ours')
+  expect((await store.claim(request('ab', 'f', ''), 0)).is).toBe('ours')
+})
+
+it('forgets the oldest when there are too many', async () => {
+  const store = createMemoryIdempotency({ idempotencyEntriesMax: 3, idempotencyBytesMax: 1e9 })
+  for (const key of ['1', '2', '3', '4'])
+    await ours(await store.claim(request(key), 0)).finish('x', 0)
+  expect((await store.claim(request('2'), 1)).is).toBe('done')
+  expect((await store.claim(request('1'), 1)).is).toBe('ours')
+})
+
+it('forgets the oldest when they are too long together', async () => {
+  const store = createMemoryIdempotency({ idempotencyEntriesMax: 100, idempotencyBytesMax: 50_000 })
+  for (const key of ['1', '2', '3'])
+    await ours(await store.claim(request(key), 0)).finish('x'.repeat(10_000), 0)
+  expect((await store.claim(request('3'), 1)).is).toBe('done')
+  expect((await store.claim(request('2'), 1)).is).toBe('done')
+  expect((await store.claim(request('1'), 1)).is).toBe('ours')
+})

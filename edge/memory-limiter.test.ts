@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { KeyRecord } from '../contract/api-key.ts'
+import { LIMITS } from '../contract/limits.ts'
+import { createMemoryLimiter } from './memory-limiter.ts'
+
+const START = 1_763_716_800_000 // a full minute
+const key = (perMinute: number, tenantPerMinute = 1e9, key_id = 'k', tenant = 't') =>
+  ({
+    key_id,
+    tenant,
+    key_events_per_minute: perMinute,
+    tenant_events_per_minute: tenantPerMinute,
+  }) as KeyRecord
+
+it('a bucket fills evenly: a tenth of a minute gives a tenth of the events', async () => {
+  const limiter = createMemoryLimiter()
+  expect((await limiter.take(key(100), 100, START)).allowed).toBe(true)
+  expect((await limiter.take(key(100), 10, START + 5_999)).allowed).toBe(false)
+  expect((await limiter.take(key(100), 10, START + 6_000)).allowed).toBe(true)
+  expect((await limiter.take(key(100), 1, START + 6_000)).allowed).toBe(false)
+})
+
+it('a window slides: what the last minute took is given back little by little', async () => {
+  const limiter = createMemoryLimiter()
+  const wide = key(1e9, 60)
+  expect((await limiter.take(wide, 60, START + 30_000)).allowed).toBe(true)
+  expect((await limiter.take(wide, 1, START + 59_999)).allowed).toBe(false)
+  // Half a minute into the next one, half of the last counts.
+  expect((await limiter.take(wide, 31, START + 90_000)).allowed).toBe(false)
+  expect((await limiter.take(wide, 30, START + 90_000)).allowed).toBe(true)
+  expect((await limiter.take(wide, 60, START + 240_000)).allowed).toBe(true)
+})
+
+it('no minute, wherever it begins, admits more than a bucket and what flows in meanwhile', async () => {
+  const limiter = createMemoryLimiter()
+  const taken: number[] = []
+  for (let at = START; at < START + 300_000; at += 250)
+    if ((await limiter.take(key(100, 150), 1, at)).allowed) taken.push(at)
+  for (const from of taken) {
+    const inMinute = taken.filter((at) => at >= from && at < from + 60_000).length
+    expect(inMinute).toBeLessThanOrEqual(200)
+  }
+  expect(taken.length).toBeGreaterThanOrEqual(500)
+})
+
+it('whoever waits as long as was said is admitted, whatever happened before', async () => {
+  const step = fc.record({
+    after: fc.nat(70_000),
+    events: fc.integer({ min: 1, max: 40 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 40, max: 300 }),
+      fc.integer({ min: 40, max: 300 }),
+      fc.array(step, { maxLength: 60 }),
+      async (perMinute, tenantPerMinute, steps) => {
+        const limiter = createMemoryLimiter()
+        const limits = key(perMinute, tenantPerMinute)
+        let at = START
+        for (const { after, events } of steps) {
+          at += after
+          const verdict = await limiter.take(limits, events, at)
+          if (verdict.allowed) {
+            expect(verdict.waitMs).toBe(0)
+            continue
+          }
+          expect(verdict.waitMs).toBeGreaterThan(0)
+          at += Math.ceil(verdict.waitMs / 1000) * 1000
+          expect((await limiter.take(limits, events, at)).allowed).toBe(true)
+        }
+      },
+    ),
+  )
+})
+
+it('whoever does not wait is refused: Retry-After is not longer than it must be, to the second', async () => {
+  const limiter = createMemoryLimiter()
+  const limits = key(60, 80)
+  await limiter.take(limits, 60, START + 45_000)
+  const { waitMs } = await limiter.take(limits, 30, START + 45_000)
+  expect((await limiter.take(limits, 30, START + 45_000 + waitMs - 2)).allowed).toBe(false)
+})
+
+it('a refused request takes from neither', async () => {
+  const limiter = createMemoryLimiter()
+  await limiter.take(key(10, 5), 5, START)
+  expect((await limiter.take(key(10, 5), 5, START)).allowed).toBe(false)
+  expect((await limiter.take(key(10, 100), 5, START)).allowed).toBe(true)
+})
+
+it('gives back what was taken for nothing, in the next minute too', async () => {
+  const limiter = createMemoryLimiter()
+  const limits = key(10, 10)
+  const verdict = await limiter.take(limits, 10, START + 59_000)
+  await limiter.take(key(10, 10, 'other'), 1, START + 61_000)
+  await verdict.giveBack()
+  expect((await limiter.take(limits, 9, START + 61_000)).allowed).toBe(true)
+})
+
+it('a clock that was set back admits nothing twice', async () => {
+  const limiter = createMemoryLimiter()
+  await limiter.take(key(10, 10), 10, START + 60_000)
+  expect((await limiter.take(key(10, 10), 1, START)).allowed).toBe(false)
+})
+
+it('holds no more keys than it may', async () => {
+  const limiter = createMemoryLimiter()
+  await limiter.take(key(1, 1e9, 'first', 'first'), 1, START)
+  for (let i = 0; i < LIMITS.limiterEntriesMax; i++)
+    await limiter.take(key(1, 1e9, `k${i}`, `t${i}`), 1, START)
+  // The first was forgotten to make room for the last.
+  expect((await limiter.take(key(1, 1e9, 'first', 'first'), 1, START)).allowed).toBe(true)
+  const last = `k${LIMITS.limiterEntriesMax - 1}`
+  expect((await limiter.take(key(1, 1e9, last), 1, START)).allowed).toBe(false)
+})
