@@ -83,7 +83,13 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   const live = createLiveHub({ db: asking, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway')
-    ? createKafkaRest({ log, username: GATEWAY_USER, password: gatewayPassword })
+    ? createKafkaRest({
+        log,
+        username: GATEWAY_USER,
+        password: gatewayPassword,
+        onTrouble: (error) =>
+          logger.warn({ error: String(error) }, 'an append failed; the edge was told'),
+      })
     : undefined
   const app = createCoreApp({
     db,

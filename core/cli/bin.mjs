@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=256
 /**
  * The door: plain JavaScript that any Node from 20 on understands. It sees to it that the packages of
  * package-lock.json are there, then hands over to core/cli/main.ts under Node 24, which npm brings too.
@@ -37,7 +37,8 @@ async function main(args) {
       `Sluice runs on Node ${NODE_MAJOR_MIN}, and npm has no package of it for ${process.platform}-${process.arch}.\n` +
         `Install Node ${NODE_MAJOR_MIN} from https://nodejs.org and run this again; ${process.version} is too old.`,
     )
-  await handOver(node, [MAIN, ...args])
+  // Flags too: without a bound V8 lets garbage pile up to half a gigabyte before it looks.
+  await handOver(node, [...process.execArgv, MAIN, ...args])
 }
 
 /**

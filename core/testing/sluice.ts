@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../config.ts'
@@ -36,6 +36,10 @@ export interface Said {
 
 const START_MS_MAX = 90_000
 const BIN = join(ROOT, 'core/cli/bin.mjs')
+/** As `npm start` has them. */
+const NODE_FLAGS: string[] = JSON.parse(
+  readFileSync(join(ROOT, 'package.json'), 'utf8'),
+).scripts.start.match(/--\S+/g)
 
 /** A home of one's own; ports are free ones unless the arguments say otherwise. */
 export function createTestHome(): TestHome {
@@ -46,11 +50,15 @@ export function createTestHome(): TestHome {
 
   async function start(...args: string[]): Promise<TestSluice> {
     const ports = ['--edge-port', '0', '--core-port', '0']
-    const child = spawn(process.execPath, [BIN, 'start', '--json', ...ports, ...args], {
-      cwd: ROOT,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, BIN, 'start', '--json', ...ports, ...args],
+      {
+        cwd: ROOT,
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     let out = ''
     let all = ''
     child.stderr?.on('data', (chunk) => {
