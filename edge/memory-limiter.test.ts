@@ -100,8 +100,10 @@ it('gives back what was taken for nothing, in the next minute too', async () => 
 
 it('a clock that was set back admits nothing twice', async () => {
   const limiter = createMemoryLimiter()
-  await limiter.take(key(10, 10), 10, START + 60_000)
-  expect((await limiter.take(key(10, 10), 1, START)).allowed).toBe(false)
+  await limiter.take(key(1e9, 10), 10, START + 60_000)
+  expect((await limiter.take(key(1e9, 10), 1, START)).allowed).toBe(false)
+  await limiter.take(key(10, 1e9, 'other', 'other'), 10, START + 60_000)
+  expect((await limiter.take(key(10, 1e9, 'other', 'other'), 1, START)).allowed).toBe(false)
 })
 
 it('holds no more keys than it may', async () => {
