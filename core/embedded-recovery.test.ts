@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ROOT } from './config.ts'
 import { isAlive, startStamp } from './embedded/processes.ts'
 import { account } from './testing/records.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from './testing/sluice.ts'
@@ -78,6 +79,34 @@ describe('Ctrl-C', () => {
     expect(await ended).toBe(0)
     expect([run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
   })
+
+  test(
+    'npm start ends with exit code 0, whether the signal reaches npm alone or everybody',
+    LONG,
+    async () => {
+      for (const everybody of [false, true]) {
+        const npm = spawn(
+          'npm',
+          ['start', '--', '--no-demo', '--edge-port', '0', '--core-port', '0'],
+          {
+            cwd: ROOT,
+            env: { ...process.env, SLUICE_HOME: home.folder },
+            detached: true,
+            stdio: ['ignore', 'pipe', 'inherit'],
+          },
+        )
+        const ended = new Promise((resolve) => npm.once('exit', (...how) => resolve(how)))
+        await new Promise<void>((resolve) =>
+          npm.stdout.on('data', (chunk) => {
+            if (String(chunk).includes('Ctrl-C stops')) resolve()
+          }),
+        )
+        process.kill(everybody ? -(npm.pid as number) : (npm.pid as number), 'SIGINT')
+        expect(await ended).toEqual([0, null])
+      }
+      expect((await home.sluice('status')).code).toBe(3)
+    },
+  )
 
   test('a second one stops at once and leaves nothing running', LONG, async () => {
     const { run, process, ended } = await home.start()
