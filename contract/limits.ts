@@ -23,6 +23,8 @@ export const LIMITS = {
   /** Decoded body. */
   bodyBytesMax: 1024 * 1024,
   bodyReadMsMax: 10_000,
+  /** Decoded bodies that one edge process works on at once. */
+  edgeBytesInFlightMax: 4 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
   /** Errors listed in one answer; the count of all of them is told beside the list. */

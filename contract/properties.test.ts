@@ -41,7 +41,10 @@ it('whatever the edge takes, the worker reads back the same', () => {
       if (!read.ok) return
       taken++
       const decoded = decodeRecord(encodeRecord(stamp, read.json))
-      expect(decoded).toMatchObject({ ok: true, record: { ...stamp, event: JSON.parse(read.json) } })
+      expect(decoded).toMatchObject({
+        ok: true,
+        record: { ...stamp, event: JSON.parse(read.json) },
+      })
     }),
     { numRuns: 2_000 },
   )

@@ -109,6 +109,11 @@ export const REFUSALS = {
     retry: true,
     says: 'Something failed on our side; the request id helps to find it.',
   },
+  OVERLOADED: {
+    status: 503,
+    retry: true,
+    says: 'Too much is being worked on at once; send again after Retry-After seconds.',
+  },
   LOG_UNAVAILABLE: {
     status: 503,
     retry: true,
