@@ -13,6 +13,8 @@ import { stopCommand } from './commands/stop.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import { createTerminal } from './terminal.ts'
 
+const KEY_ADVICE = '"npx sluice tenant list" and "npx sluice key list" show what there is.'
+
 const config = readConfig()
 const terminal = createTerminal(config.colour)
 
@@ -42,7 +44,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode
   else {
     const { message, hint, code } = error as { message: string; hint?: string; code?: string }
-    const advice = hint ?? (error instanceof KeyError ? undefined : adviceFor(code))
+    const advice = hint ?? (error instanceof KeyError ? KEY_ADVICE : adviceFor(code))
     terminal.fail(message || String(error), advice)
     process.exitCode = (error as { exitCode?: number }).exitCode ?? 1
   }

@@ -3,6 +3,7 @@ import { saySummary } from '../cli/commands/send.ts'
 import { whatRuns } from '../cli/running.ts'
 import { createTerminal } from '../cli/terminal.ts'
 import { readConfig } from '../config.ts'
+import { createDatabase } from '../db/database.ts'
 import { earthquakeEvents } from './earthquakes.ts'
 import { sendEvents } from './send-events.ts'
 
@@ -11,6 +12,7 @@ const config = readConfig()
 const terminal = createTerminal(config.colour)
 try {
   const run = whatRuns(config)
+  const db = createDatabase(run.database_url, { max: 1 })
   const file = new URL('../../node_modules/vega-datasets/data/earthquakes.json', import.meta.url)
   const events = earthquakeEvents(readFileSync(file, 'utf8'))
   const progress = terminal.progress(events.length, 'earthquakes')
@@ -19,9 +21,12 @@ try {
     key: run.write_key,
     historical: true,
     events,
+    db,
     onProgress: (done) => progress.at(done),
+  }).finally(async () => {
+    progress.end()
+    await db.destroy()
   })
-  progress.end()
   saySummary(terminal, summary)
 } catch (error) {
   const { message, hint } = error as { message: string; hint?: string }

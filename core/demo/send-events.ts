@@ -1,12 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ItemError } from '../../contract/refusals.ts'
+import type { Database } from '../db/database.ts'
+import { fatesOf, type Receipts } from './fates.ts'
 
 export interface Summary {
   accepted: number
   rejected: number
-  /** Told so by the edge at once; what Postgres knows already turns up in the dashboard. */
-  duplicate: number
+  /** Of those accepted; the worker knows, so null where its database is out of reach. */
+  duplicate: number | null
+  dead: number | null
   seconds: number
   /** The first of them. */
   errors: ItemError[]
@@ -18,6 +22,8 @@ export interface SendOptions {
   historical?: boolean
   /** Each with an id already: a batch may be sent more than once. */
   events: readonly Record<string, unknown>[]
+  /** Where to ask what became of them. */
+  db?: Database
   onProgress?: (done: number) => void
 }
 
@@ -30,13 +36,27 @@ const ERRORS_SHOWN = 10
 /** Sends all of them in batches, trying again what may succeed later. @throws when the edge keeps refusing */
 export async function sendEvents(options: SendOptions): Promise<Summary> {
   const started = Date.now()
-  const summary: Summary = { accepted: 0, rejected: 0, duplicate: 0, seconds: 0, errors: [] }
+  const receipts: Receipts = { requestIds: [], lastOffsets: new Map(), since: new Date(started) }
+  const summary: Summary = {
+    accepted: 0,
+    rejected: 0,
+    duplicate: null,
+    dead: null,
+    seconds: 0,
+    errors: [],
+  }
   let done = 0
   for (const batch of inBatches(options.events)) {
-    const answer = await sendBatch(options, batch)
+    const requestId = randomUUID()
+    receipts.requestIds.push(requestId)
+    const answer = await sendBatch(options, batch, requestId)
     summary.accepted += answer.accepted
     summary.rejected += answer.rejected
-    summary.duplicate += answer.events.filter((event) => event.duplicate).length
+    for (const { partition, offset } of answer.events)
+      receipts.lastOffsets.set(
+        partition,
+        Math.max(offset, receipts.lastOffsets.get(partition) ?? 0),
+      )
     for (const error of answer.errors)
       if (summary.errors.length < ERRORS_SHOWN)
         summary.errors.push({ ...error, index: error.index + done })
@@ -44,26 +64,36 @@ export async function sendEvents(options: SendOptions): Promise<Summary> {
     options.onProgress?.(done)
   }
   summary.seconds = (Date.now() - started) / 1000
+  const fates = options.db && (await fatesOf(options.db, receipts))
+  if (fates) {
+    summary.dead = fates.dead
+    summary.duplicate = summary.accepted - fates.stored - fates.dead
+  }
   return summary
 }
 
 interface Answer {
   accepted: number
   rejected: number
-  events: { duplicate?: boolean }[]
+  events: { partition: number; offset: number }[]
   errors: ItemError[]
 }
 
 async function sendBatch(
   { url, key, historical }: SendOptions,
   batch: readonly object[],
+  requestId: string,
 ): Promise<Answer> {
   const body = `{"events":[${batch.map((event) => JSON.stringify(event)).join(',')}]}`
   let why = ''
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const response = await fetch(`${url}/v1/events${historical ? '?historical=true' : ''}`, {
       method: 'POST',
-      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+      headers: {
+        Authorization: `Bearer ${key}`,
+        'Content-Type': 'application/json',
+        'X-Request-Id': requestId,
+      },
       body,
       signal: AbortSignal.timeout(SEND_MS_MAX),
     }).catch((error: Error) => error)
@@ -81,7 +111,7 @@ async function sendBatch(
     if (answer.code === 'EVENTS_INVALID')
       return { accepted: 0, rejected: batch.length, events: [], errors: answer.errors ?? [] }
     why = `${response.status} ${answer.code ?? ''} ${answer.detail ?? ''}`.trim()
-    if (response.status !== 429 && response.status < 500)
+    if (![408, 409, 429].includes(response.status) && response.status < 500)
       throw Object.assign(new Error(`The edge refuses: ${why}`), {
         hint: 'What was accepted before stays; sending the file again does no harm.',
       })

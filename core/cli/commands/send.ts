@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../config.ts'
+import { createDatabase } from '../../db/database.ts'
 import { readEventsFile, withIds } from '../../demo/events-file.ts'
 import { type Summary, sendEvents } from '../../demo/send-events.ts'
 import { whatRuns } from '../running.ts'
@@ -21,27 +22,32 @@ export function sendCommand(config: Config, terminal: Terminal): Command {
       const run = url && key ? undefined : whatRuns(config)
       const events = options.file ? readEventsFile(options.file) : [oneEvent(name, properties)]
       const progress = terminal.progress(events.length, 'events')
+      // Only of an edge that runs here is the database at hand.
+      const db = run && !url ? createDatabase(run.database_url, { max: 1 }) : undefined
       const summary = await sendEvents({
         url: url ?? run?.edge_url ?? '',
         key: key ?? run?.write_key ?? '',
         historical: options.historical,
         events: withIds(events),
+        db,
         onProgress: (done) => progress.at(done),
+      }).finally(async () => {
+        progress.end()
+        await db?.destroy()
       })
-      progress.end()
       if (options.json) terminal.json(summary)
       else saySummary(terminal, summary)
       if (summary.rejected > 0) process.exitCode = 1
     })
 }
 
-export function saySummary(
-  terminal: Terminal,
-  { accepted, rejected, duplicate, seconds, errors }: Summary,
-): void {
-  terminal.say(
-    `${accepted.toLocaleString('en')} accepted, ${rejected.toLocaleString('en')} rejected, ${duplicate.toLocaleString('en')} duplicate in ${seconds.toFixed(1)} s`,
-  )
+export function saySummary(terminal: Terminal, summary: Summary): void {
+  const { accepted, rejected, duplicate, dead, seconds, errors } = summary
+  const count = (value: number, what: string) => `${value.toLocaleString('en')} ${what}`
+  const parts = [count(accepted, 'accepted'), count(rejected, 'rejected')]
+  if (duplicate !== null) parts.push(count(duplicate, 'duplicate'))
+  if (dead) parts.push(count(dead, dead === 1 ? 'dead letter' : 'dead letters'))
+  terminal.say(`${parts.join(', ')} in ${seconds.toFixed(1)} s`)
   for (const error of errors)
     terminal.say(`  event ${error.index}: ${error.code} ${error.pointer} ${error.detail}`)
 }
