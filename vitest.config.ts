@@ -16,6 +16,17 @@ export default defineConfig({
     projects: [
       { test: { name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] } },
       { test: { name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
+      // Inside workerd.
+      'edge/vitest.config.ts',
+      // Over HTTP, against workerd and Deno as processes.
+      {
+        test: {
+          name: 'edge over HTTP',
+          include: ['edge/conformance/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: { ...postgres, name: 'core', include: ['core/**/*.test.ts'], exclude: wholeSystems },
       },
