@@ -11,7 +11,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   .split('\n')
   .filter((file) => file !== '' && existsSync(file))
 const sources = files.filter((file) => /\.(ts|tsx|mjs)$/.test(file))
-const isTest = (file: string) => /\.(test|suite|setup)\.tsx?$|\/testing\//.test(file)
+const isTest = (file: string) => /\.(test|suite|setup)\.tsx?$|\/(testing|conformance)\//.test(file)
 
 const imports = new Map(sources.map((file) => [file, importsOf(file)]))
 
