@@ -65,8 +65,8 @@ async function handOver(command, args) {
 }
 
 /**
- * Installs what is missing. A folder that is there is only added to: npm ci would wipe it under a
- * system that runs.
+ * Installs what is missing, in the versions of package-lock.json. Not with npm ci: that wipes the folder
+ * under a system that runs, and refuses a lockfile that lacks packages for other machines than this one.
  * @param {{ withDev: boolean }} options
  */
 async function install({ withDev }) {
@@ -82,10 +82,10 @@ async function install({ withDev }) {
 
   // npm would take development packages away again if told to omit them.
   const hasDev = there !== undefined && Object.keys(there).some((path) => lock[path]?.dev)
-  const verb = there ? ['install', '--no-save'] : ['ci']
   const scope = withDev || hasDev ? '--include=dev' : '--omit=dev'
   const npmArgs = [
-    ...verb,
+    'install',
+    '--no-save',
     scope,
     '--include=optional',
     '--loglevel=error',
@@ -97,11 +97,7 @@ async function install({ withDev }) {
   const count = () => missing.filter((path) => existsSync(join(ROOT, path, 'package.json'))).length
   const line = () => `Installing packages  ${count()} of ${missing.length}  ${seconds()}`
 
-  out.write(
-    out.isTTY
-      ? line()
-      : `Installing ${missing.length} packages (npm ${npmArgs.slice(0, 2).join(' ')})\n`,
-  )
+  out.write(out.isTTY ? line() : `Installing ${missing.length} packages (npm install)\n`)
   const ticking = out.isTTY && setInterval(() => out.write(`\r\x1b[2K${line()}`), PROGRESS_EVERY_MS)
   try {
     await npm(npmArgs)
@@ -174,7 +170,7 @@ async function npm(args) {
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
-      said = (said + chunk).slice(-4_000)
+      if (said.length < 4_000) said += chunk
     })
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject)
