@@ -10,9 +10,11 @@ export function isUuid(text: string): boolean {
  * @param now milliseconds since the epoch
  */
 export function uuidV7(now: number): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  for (let i = 0, rest = now; i < 6; i++, rest = Math.floor(rest / 256)) bytes[5 - i] = rest % 256
-  return format(bytes, 7)
+  // The random bits and the variant of a version 4 stand where version 7 wants them, and making one
+  // is a single call, cheaper than bytes from getRandomValues.
+  const random = crypto.randomUUID()
+  const time = now.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`
 }
 
 /**

@@ -84,21 +84,16 @@ class BridgeError extends Error {
  * in the log or not: the same ids make the repetition harmless.
  */
 async function requestOnceOrTwice({ url, ...init }: BridgeRequest): Promise<unknown> {
-  const deadline = new AbortController()
-  const timer = setTimeout(() => deadline.abort(), LIMITS.publishMsMax)
-  try {
-    for (let retries: number = LIMITS.publishRetriesMax; ; retries--) {
-      try {
-        const response = await fetch(url, { ...init, redirect: 'manual', signal: deadline.signal })
-        if (response.ok) return await response.json()
-        await response.body?.cancel()
-        throw new BridgeError(response.status)
-      } catch (error) {
-        if (deadline.signal.aborted || retries === 0 || !mayPass(error)) throw error
-      }
+  const deadline = AbortSignal.timeout(LIMITS.publishMsMax)
+  for (let retries: number = LIMITS.publishRetriesMax; ; retries--) {
+    try {
+      const response = await fetch(url, { ...init, redirect: 'manual', signal: deadline })
+      if (response.ok) return await response.json()
+      await response.body?.cancel()
+      throw new BridgeError(response.status)
+    } catch (error) {
+      if (deadline.aborted || retries === 0 || !mayPass(error)) throw error
     }
-  } finally {
-    clearTimeout(timer)
   }
 }
 

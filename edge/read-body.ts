@@ -13,10 +13,10 @@ export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer
   // Nothing that decodes to 1 MiB is itself longer than that.
   if (declared !== null && Number(declared) > LIMITS.bodyBytesMax)
     throw new Refused('BODY_TOO_LARGE')
-  if (!request.body) return new Uint8Array()
   // With a declared length the server hands out no more than that, so there is nothing to count.
+  // (And `request.body` is not even looked at: the getter alone makes a stream.)
   if (declared !== null && !encoding) return readWhole(request)
-  return readCounting(request.body, encoding)
+  return request.body ? readCounting(request.body, encoding) : new Uint8Array()
 }
 
 async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
