@@ -127,12 +127,10 @@ test('demo traffic starts and stops while the system runs, goes to its own tenan
   expect(await count()).toMatchObject({ stored: 0 })
   await home.sluice('demo', 'start')
   const at = Date.now()
-  await expect
-    .poll(count, { timeout: 60_000, interval: 500 })
-    .toMatchObject({
-      duplicate: expect.toSatisfy((n) => n > 0),
-      dead: expect.toSatisfy((n) => n > 0),
-    })
+  await expect.poll(count, { timeout: 60_000, interval: 500 }).toMatchObject({
+    duplicate: expect.toSatisfy((n) => n > 0),
+    dead: expect.toSatisfy((n) => n > 0),
+  })
   const { stored } = await count()
   const rate = stored / ((Date.now() - at) / 1000)
   expect(rate).toBeGreaterThan(10)
