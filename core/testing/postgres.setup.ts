@@ -9,12 +9,12 @@ import { startPostgresServer, stopPostgresOf } from '../embedded/postgres-server
 import { isAlive } from '../embedded/processes.ts'
 
 /**
- * One real Postgres for all test files of a run, and in it a migrated template that each test copies
+ * One real Postgres for all test files of a project, and in it a migrated template that each test copies
  * (core/testing/database.ts). Only fsync is off: a test machine's power failure ruins nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweep()
-  const home = join(tmpdir(), `${PREFIX}${process.pid}`)
+  const home = join(tmpdir(), `${PREFIX}${process.pid}-${project.name}`)
   mkdirSync(home, { recursive: true })
   chmodSync(home, 0o755)
   const server = await startPostgresServer({
@@ -38,7 +38,7 @@ const PREFIX = 'sluice-test-'
 /** What runs that were killed left behind. */
 async function sweep(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
-    const pid = Number(new RegExp(`^${PREFIX}(\\d+)$`).exec(name)?.[1])
+    const pid = Number(new RegExp(`^${PREFIX}(\\d+)-\\w+$`).exec(name)?.[1])
     if (!pid || isAlive(pid)) continue
     const home = join(tmpdir(), name)
     await stopPostgresOf(findPlace(home).dataFolder)
