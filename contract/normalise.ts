@@ -143,6 +143,7 @@ type Found = { key: string; value: unknown } | undefined
 type Refuse = (key: string, code: ItemErrorCode, detail: string) => undefined
 
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/
+const ASCII = /^[ -~]*$/
 
 function readEventId(found: Found, refuse: Refuse): string | undefined {
   if (!found) return undefined
@@ -166,7 +167,8 @@ function readName(found: Found, refuse: Refuse): string | undefined {
   if (typeof found.value !== 'string') return refuse(found.key, 'NAME_INVALID', 'must be a string')
   const why = unstorableText(found.value)
   if (why) return refuse(found.key, 'STRING_UNSTORABLE', why)
-  const name = found.value.normalize('NFC').trim()
+  // Most names are ASCII, which is composed already; ICU would be asked for nothing.
+  const name = (ASCII.test(found.value) ? found.value : found.value.normalize('NFC')).trim()
   if (name === '' || longerThan(name, LIMITS.eventNameCharsMax))
     return refuse(
       found.key,

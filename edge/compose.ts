@@ -5,6 +5,7 @@ import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
 import { createKafkaPublisher } from './publish.ts'
 import type { Report } from './refuse.ts'
+import type { Exchange } from './within.ts'
 
 /** What an edge must be told; the names are the same in every runtime. */
 export interface EdgeSettings {
@@ -16,8 +17,15 @@ export interface EdgeSettings {
   EDGE_NAME?: string
 }
 
+/** In what the runtimes differ. */
+export interface EdgeRuntime {
+  exchange: Exchange
+  /** The runtime's own word for where it is. */
+  placeOf: (request: Request) => string
+}
+
 /** The edge with keys asked of the gateway and everything else in this process's memory. */
-export function composeEdge(settings: EdgeSettings, place: (request: Request) => string) {
+export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
   for (const name of ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const)
     if (!settings[name]) throw new Error(`${name} is not set`)
   const gateway = {
@@ -28,11 +36,11 @@ export function composeEdge(settings: EdgeSettings, place: (request: Request) =>
   const now = () => Date.now()
   const { EDGE_NAME: name } = settings
   return createEdge({
-    findKey: createKeyCache(createHttpKeyDirectory(gateway), now, report),
+    findKey: createKeyCache(createHttpKeyDirectory(gateway, runtime.exchange), now, report),
     limiter: createMemoryLimiter(),
     idempotency: createMemoryIdempotency(),
-    publish: createKafkaPublisher(gateway, report),
-    nameOf: name ? () => name : place,
+    publish: createKafkaPublisher(gateway, runtime.exchange, report),
+    nameOf: name ? () => name : runtime.placeOf,
     now,
     report,
   })

@@ -1,8 +1,12 @@
 import { composeEdge } from './compose.ts'
+import { abortLate } from './within.ts'
 
 const names = ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD', 'EDGE_NAME'] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
-const edge = composeEdge(settings as Record<(typeof names)[number], string>, () => 'deno')
+const edge = composeEdge(settings as Record<(typeof names)[number], string>, {
+  exchange: abortLate,
+  placeOf: () => 'deno',
+})
 
 Deno.serve(
   {

@@ -1,5 +1,6 @@
 import { type KeyRecord, keyRecord } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
+import type { Exchange } from './within.ts'
 
 /** Finds a key whose form and checksum are known to be right. Throws KEYS_UNAVAILABLE when nobody can be asked. */
 export type FindKey = (apiKey: string) => Promise<KeyRecord | undefined>
@@ -17,25 +18,23 @@ export interface HttpDirectorySettings {
 }
 
 /** Asks core: `GET {url}/keys/{sha256}`, 200 with a KeyRecord or 404. */
-export function createHttpKeyDirectory(settings: HttpDirectorySettings): KeyDirectory {
+export function createHttpKeyDirectory(
+  settings: HttpDirectorySettings,
+  exchange: Exchange,
+): KeyDirectory {
   const headers = { Authorization: `Basic ${btoa(`${settings.username}:${settings.password}`)}` }
   return {
-    async ask(sha256Hex) {
-      const deadline = new AbortController()
-      const timer = setTimeout(() => deadline.abort(), LIMITS.keyLookupMsMax)
-      try {
+    ask: (sha256Hex) =>
+      exchange(LIMITS.keyLookupMsMax, async (signal) => {
         const response = await fetch(`${settings.url}/keys/${sha256Hex}`, {
           headers,
           redirect: 'manual',
-          signal: deadline.signal,
+          signal,
         })
         if (response.status === 200) return keyRecord.parse(await response.json())
         await response.body?.cancel()
         if (response.status === 404) return undefined
         throw new Error(`the key directory answered ${response.status}`)
-      } finally {
-        clearTimeout(timer)
-      }
-    },
+      }),
   }
 }

@@ -2,6 +2,7 @@ import { Kafka } from '@upstash/kafka'
 import { type ProduceRecord, type ProduceResult, produceResults } from '../contract/kafka-rest.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { describe, Refused, type Report } from './refuse.ts'
+import type { Exchange } from './within.ts'
 
 /** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE */
 export type Publish = (records: ProduceRecord[]) => Promise<ProduceResult[]>
@@ -14,8 +15,15 @@ export interface KafkaSettings {
 }
 
 /** Over @upstash/kafka's protocol, to Upstash's REST bridge or to our own gateway. */
-export function createKafkaPublisher(settings: KafkaSettings, report: Report): Publish {
-  const producer = withRequest(new Kafka(settings), requestOnceOrTwice).producer()
+export function createKafkaPublisher(
+  settings: KafkaSettings,
+  exchange: Exchange,
+  report: Report,
+): Publish {
+  const kafka = withRequest(new Kafka(settings), (request) =>
+    exchange(LIMITS.publishMsMax, (signal) => requestOnceOrTwice(request, signal)),
+  )
+  const producer = kafka.producer()
 
   return async (records) => {
     try {
@@ -80,19 +88,21 @@ class BridgeError extends Error {
 }
 
 /**
- * One deadline for everything; a second try after a network error or a 5xx, when the records may be
- * in the log or not: the same ids make the repetition harmless.
+ * A second try after a network error or a 5xx, when the records may be in the log or not: the same
+ * ids make the repetition harmless.
  */
-async function requestOnceOrTwice({ url, ...init }: BridgeRequest): Promise<unknown> {
-  const deadline = AbortSignal.timeout(LIMITS.publishMsMax)
+async function requestOnceOrTwice(
+  { url, ...init }: BridgeRequest,
+  signal?: AbortSignal,
+): Promise<unknown> {
   for (let retries: number = LIMITS.publishRetriesMax; ; retries--) {
     try {
-      const response = await fetch(url, { ...init, redirect: 'manual', signal: deadline })
+      const response = await fetch(url, { ...init, redirect: 'manual', signal })
       if (response.ok) return await response.json()
       await response.body?.cancel()
       throw new BridgeError(response.status)
     } catch (error) {
-      if (deadline.aborted || retries === 0 || !mayPass(error)) throw error
+      if (signal?.aborted || retries === 0 || !mayPass(error)) throw error
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { ExecutionContext } from 'hono'
 import { composeEdge, type EdgeSettings } from './compose.ts'
+import { forgetLate } from './within.ts'
 
 /** Built with the first request, because bindings come with it; kept while the isolate lives. */
 let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
   fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
-    edge ??= composeEdge(env, colo)
+    edge ??= composeEdge(env, { exchange: forgetLate, placeOf: colo })
     const answer = edge.fetch(request, env, context)
     // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
     // behind and turn its retry away.
