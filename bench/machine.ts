@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../core/db/migrate.ts'
+import { removePlace } from '../core/embedded/postgres-place.ts'
 import { startPostgresServer } from '../core/embedded/postgres-server.ts'
 
 /** A Postgres for one bench, with durability on; gone afterwards. */
@@ -29,6 +30,7 @@ export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): 
     })
   } finally {
     await server.stop()
+    removePlace(home)
     rmSync(home, { recursive: true, force: true })
   }
 }

@@ -20,7 +20,7 @@ export function Frame(props: { top: JSX.Element; onKeys(): void; children: JSX.E
         <span class="rail-gap" />
         <button type="button" class="rail-item" onClick={() => props.onKeys()}>
           <KeyboardIcon />
-          Keys
+          Shortcuts
         </button>
         <form method="post" action="/logout">
           <button type="submit" class="rail-item">

@@ -19,7 +19,7 @@ export function KeysDialog(props: { keys: Key[]; isOpen: boolean; onClose(): voi
       onClick={(event) => event.target === dialog && props.onClose()}
     >
       <header>
-        <h2 id="keys-title">Keys</h2>
+        <h2 id="keys-title">Shortcuts</h2>
         <button type="button" class="control" aria-label="Close" onClick={() => props.onClose()}>
           <CloseIcon />
         </button>

@@ -22,6 +22,12 @@ export function Trend(props: {
   const isSplit = () => props.place.split() && name() === undefined
   const isChart = () => props.place.view() === 'chart'
   const isLive = () => props.data?.step === 'MINUTE'
+  /** UTC's offset is its name. */
+  const zone = () => {
+    const name = zoneName(props.place.zone())
+    const offset = offsetName(props.now, props.place.zone())
+    return name === offset ? name : `${name} (${offset})`
+  }
   const hasOpen = () => props.data?.whole.some((point) => !point.isFinal)
   const hasRevised = () => props.data?.whole.some(isRevised)
   const says = () => {
@@ -143,8 +149,7 @@ export function Trend(props: {
           </span>
         </Show>
         <span class="legend-zone">
-          {isLive() ? 'By time received' : 'By time of occurrence'}, {zoneName(props.place.zone())}{' '}
-          ({offsetName(props.now, props.place.zone())})
+          {isLive() ? 'By time received' : 'By time of occurrence'}, {zone()}
         </span>
       </footer>
     </Panel>
