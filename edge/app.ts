@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { LIMITS } from '../contract/limits.ts'
 import { authenticate } from './authenticate.ts'
 import { claim, type Idempotency } from './claim.ts'
 import type { EdgeEnv } from './context.ts'
@@ -10,6 +11,7 @@ import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
 import { begin, respond } from './respond.ts'
+import { createRoom } from './room.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
@@ -33,6 +35,7 @@ const INGEST_PATHS = [
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
+  const room = createRoom(LIMITS.edgeBytesInFlightMax, deps.now)
   const app = new Hono<EdgeEnv>()
   app.onError(refuse(deps.report))
   app.notFound(notFound)
@@ -46,7 +49,7 @@ export function createEdge(deps: EdgeDeps) {
     app.post(
       path,
       authenticate(deps.findKey, deps.now), // who is this?
-      readEvents(), // are these events?
+      readEvents(room), // are these events?
       limit(deps.limiter, deps.now), // may they send this many now?
       claim(deps.idempotency, deps.now), // have we done this already?
       ingest(deps), // stamp, publish, 202

@@ -1,15 +1,14 @@
 import { readBatch } from '../contract/batch.ts'
-import { LIMITS } from '../contract/limits.ts'
 import type { Step } from './context.ts'
 import { readBody } from './read-body.ts'
 import { Refused } from './refuse.ts'
-import { createRoom, type Room } from './room.ts'
+import type { Room } from './room.ts'
 
 // A byte order mark is skipped, anything that is not UTF-8 throws.
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Are these events? What each of them holds is looked at later, one by one. */
-export function readEvents(room: Room = createRoom(LIMITS.edgeBytesInFlightMax)): Step {
+export function readEvents(room: Room): Step {
   return async (c, next) => {
     const bytes = await readBody(c.req.raw)
     const leave = room.enter(bytes.byteLength)

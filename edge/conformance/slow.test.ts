@@ -19,8 +19,8 @@ afterAll(async () => {
   await gateway?.close()
 })
 
-it('a body that does not come is refused with 408 after 10 s, however it was announced', async () => {
-  const { key } = gateway.addKey()
+it.concurrent('a body that does not come is refused with 408 after 10 s, however it was announced', async () => {
+  const { key, record } = gateway.addKey()
   const connections = await Promise.all(
     edges.flatMap(({ port }) => KINDS.map(() => openSocket(port))),
   )
@@ -43,12 +43,35 @@ it('a body that does not come is refused with 408 after 10 s, however it was ann
     expect(connection.received()).toContain('"code":"BODY_TOO_SLOW"')
     connection.reset()
   }
-  expect(gateway.taken).toEqual([])
+  const taken = () => gateway.taken.filter((event) => event.key?.startsWith(record.tenant))
+  expect(taken()).toEqual([])
   for (const { port } of edges) {
     const answer = await send(port, { headers: { authorization: `Bearer ${key}` }, body: EVENT })
     expect(answer.status).toBe(202)
   }
 }, 20_000)
+
+it.concurrent('clients that leave while they are worked on take no room for ever', async () => {
+  const { key } = gateway.addKey()
+  const full = `[${EVENT}${' '.repeat(LIMITS.bodyBytesMax - EVENT.length - 2)}]`
+  const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
+  for (const { port } of edges) {
+    expect((await send(port, small)).status).toBe(202)
+    const asked = gateway.asked.produce
+    gateway.produceMoods.push('hang', 'hang', 'hang', 'hang')
+    const leavers = await Promise.all([1, 2, 3, 4].map(() => openSocket(port)))
+    for (const leaver of leavers) leaver.write(head(key, `Content-Length: ${full.length}`) + full)
+    await expect.poll(() => gateway.asked.produce, { timeout: 5_000 }).toBe(asked + 4)
+    const refused = await send(port, small)
+    expect([refused.status, refused.json.code]).toEqual([503, 'OVERLOADED'])
+    expect(refused.headers['retry-after']).toBe('1')
+    for (const leaver of leavers) leaver.reset()
+  }
+  for (const { port } of edges)
+    await expect
+      .poll(async () => (await send(port, small)).status, { timeout: 12_000, interval: 500 })
+      .toBe(202)
+}, 30_000)
 
 /** The first one trickles on, half a second a byte. */
 const KINDS: readonly (readonly [string[], string])[] = [
