@@ -61,9 +61,12 @@ export async function writeBatch(
   }
   const highestBefore = await openAndMove(deps, batch, tenantIds(rows))
   try {
-    const { fresh, repeated } = await sieve(client, rows)
+    const { fresh, repeated, encoded } = await sieve(deps, rows)
     // Postgres copies while we add up; `all`, so that neither's failure goes unheard.
-    const [rolledUp] = await Promise.all([sumUp(deps, fresh, highestBefore), copyRows(deps, fresh)])
+    const [rolledUp] = await Promise.all([
+      sumUp(deps, fresh, highestBefore),
+      copyRows(deps, fresh, encoded),
+    ])
     if (letters.length > 0) await deadLetters(client, deps.topic, letters)
     await finish(client, rolledUp, { fresh, repeated, letters })
     await client.query('COMMIT')
@@ -112,8 +115,11 @@ async function sumUp(
   })
 }
 
-/** The rows whose key is new, and those that are here already or twice in this batch: the first one wins. */
-async function sieve(client: pg.Client, rows: readonly EventRow[]) {
+/**
+ * The rows whose key is new, and those that are here already or twice in this batch: the first one wins.
+ * While Postgres looks, all rows are encoded: most batches hold no duplicate, and then that is the COPY.
+ */
+async function sieve({ client, encode }: WriteDeps, rows: readonly EventRow[]) {
   const first: EventRow[] = []
   const repeated: EventRow[] = []
   const seen = new Set<string>()
@@ -125,13 +131,18 @@ async function sieve(client: pg.Client, rows: readonly EventRow[]) {
       first.push(row)
     }
   }
+  const days = byDay(first)
   const fresh: EventRow[] = []
-  for (const [day, ofDay] of byDay(first)) {
-    const stored = await storedAlready(client, day, ofDay)
+  let encoded: Buffer | undefined
+  for (const [day, ofDay] of days) {
+    const asked = storedAlready(client, day, ofDay)
+    const early = Promise.resolve().then(() => (days.size === 1 ? encode(ofDay) : undefined))
+    const [stored, bytes] = await Promise.all([asked, early])
+    if (stored.size === 0) encoded = bytes
     for (const row of ofDay)
       (stored.size > 0 && stored.has(key(row.tenantId, row.eventId)) ? repeated : fresh).push(row)
   }
-  return { fresh, repeated }
+  return { fresh, repeated, encoded }
 }
 
 /**
@@ -170,6 +181,8 @@ function key(tenantId: number, eventId: string): string {
 async function copyRows(
   { client, encode }: Pick<WriteDeps, 'client' | 'encode'>,
   rows: readonly EventRow[],
+  /** Where they are all of one day and were encoded before. */
+  encoded?: Buffer,
 ): Promise<void> {
   for (const [day, ofDay] of byDay(rows)) {
     const sink = client.query(
@@ -190,7 +203,7 @@ async function copyRows(
         clearTimeout(timer)
         resolve()
       })
-      sink.end(encode(ofDay))
+      sink.end(encoded ?? encode(ofDay))
     })
   }
 }
