@@ -24,7 +24,7 @@ export const LIMITS = {
   bodyBytesMax: 1024 * 1024,
   bodyReadMsMax: 10_000,
   /** Decoded bodies that one edge process works on at once. */
-  edgeBytesInFlightMax: 4 * 1024 * 1024,
+  edgeBytesInFlightMax: 3 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
   /** Errors listed in one answer; the count of all of them is told beside the list. */
@@ -42,7 +42,7 @@ export const LIMITS = {
   limiterEntriesMax: 50_000,
   idempotencyEntriesMax: 50_000,
   /** All stored answers together, where they are kept in memory. */
-  idempotencyBytesMax: 32 * 1024 * 1024,
+  idempotencyBytesMax: 8 * 1024 * 1024,
   idempotencyLeaseMs: 15_000,
   idempotencyResultMs: 30 * 60_000,
 

@@ -122,10 +122,10 @@ async function launch(home: string, config: string): Promise<ChildProcess> {
 
 /**
  * Every request leaves native memory behind that goes only when V8 collects, and V8 sees no reason to while
- * its own heap is small against its limits: 250 MiB with the defaults, 110 to 150 with these, at the
+ * its own heap is small against its limits: 250 MiB with the defaults, 110 to 140 with these, at the
  * same rate. LIMITS.edgeBytesInFlightMax keeps what is worked on within them.
  */
-const V8_FLAGS = ['--initial-heap-size=1', '--max-semi-space-size=2', '--max-old-space-size=64']
+const V8_FLAGS = ['--initial-heap-size=1', '--max-semi-space-size=1', '--max-old-space-size=36']
 
 /** Nothing but loopback can be reached from inside, and nothing but loopback reaches it. */
 function capnp({ port, bindings }: EdgeProcessOptions): string {
