@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchBrowser } from './core/testing/browser.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from './core/testing/sluice.ts'
+import { bundle } from './edge/testing/runtimes.ts'
 
 /** What a stranger does after `npm start`, in a real browser. */
 let home: TestHome
@@ -108,6 +112,23 @@ test('nothing scrolls sideways at 390 px or 1440 px, light or dark, and axe find
       expect(found).toEqual([])
       await context.close()
     }
+})
+
+test('the golden vectors of the contract come out letter by letter in the browser', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-contract-'))
+  await bundle(folder, 'contract/replay.ts', true)
+  const code = await readFile(join(folder, 'edge.js'), 'utf8')
+  await rm(folder, { recursive: true, force: true })
+  const context = await browser.newContext({ bypassCSP: true })
+  const empty = await context.newPage()
+  // Loopback counts as a secure origin, which the Web Crypto API wants.
+  await empty.goto(`${sluice.run.core_url}/livez`)
+  // As text: the test runner would rewrite the import.
+  const failures = await empty.evaluate(`
+    import(URL.createObjectURL(new Blob([${JSON.stringify(code)}], { type: 'text/javascript' })))
+      .then((contract) => contract.replay())`)
+  expect(failures).toEqual([])
+  await context.close()
 })
 
 test('when core hangs the page says so and keeps what it has; it mends itself afterwards', async () => {
