@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
 import { send } from '../testing/send.ts'
@@ -20,7 +20,9 @@ afterAll(async () => {
   await gateway?.close()
 })
 
-it.concurrent('a body that does not come is refused with 408 after 10 s, however it was announced', async () => {
+it.concurrent('a body that does not come is refused with 408 after 10 s, however it was announced', async ({
+  expect,
+}) => {
   const { key, record } = gateway.addKey()
   const connections = await Promise.all(
     edges.flatMap(({ port }) => KINDS.map(() => openSocket(port))),
@@ -57,11 +59,12 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
       .toBe(202)
 }, 40_000)
 
-it.concurrent('clients that leave while they are worked on take no room for ever', async () => {
+it.concurrent('clients that leave while they are worked on take no room for ever', async ({
+  expect,
+}) => {
   const { key } = gateway.addKey()
   // As many of these as there is room for.
   const full = `[${EVENT}${' '.repeat(LIMITS.bodyBytesMax - EVENT.length - 2)}]`
-  const fitting = Array.from({ length: LIMITS.edgeBytesInFlightMax / LIMITS.bodyBytesMax })
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
   for (const { port } of edges) {
     expect((await send(port, small)).status).toBe(202)
