@@ -42,7 +42,7 @@ export const LIMITS = {
   limiterEntriesMax: 50_000,
   idempotencyEntriesMax: 50_000,
   /** All stored answers together, where they are kept in memory. */
-  idempotencyBytesMax: 8 * 1024 * 1024,
+  idempotencyBytesMax: 4 * 1024 * 1024,
   idempotencyLeaseMs: 15_000,
   idempotencyResultMs: 30 * 60_000,
 
