@@ -50,7 +50,6 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   lifecycle.onStop('database', () => db.destroy())
   const log = await createPostgresLog({
     url: databaseUrl,
-    retentionDays: undefined,
     onTrouble: (error) =>
       logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
   })
