@@ -14,9 +14,6 @@ export const LIMITS = {
   /** The canonical event as UTF-8 JSON. */
   eventBytesMax: 64 * 1024,
   futureSecondsMax: 5 * 60,
-  /** Older than this is dead-lettered, unless the tenant says otherwise or the event is historical. */
-  eventAgeSecondsDefault: 30 * 24 * 3600,
-  allowedLatenessSecondsDefault: 3600,
 
   // A request
   batchEventsMax: 1_000,

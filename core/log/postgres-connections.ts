@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { socketOf } from '../db/socket.ts'
 
 /** A few connections, each piece of work on one of them within a deadline. */
 export interface Connections {
@@ -118,9 +119,4 @@ export class TimeoutError extends Error {
 function survives(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|EPIPE)/.test(code)
-}
-
-/** pg's own; a half-open one would otherwise keep the process alive. */
-export function socketOf(client: pg.ClientBase): { destroy(): void } {
-  return (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { socketOf } from './postgres-connections.ts'
+import { socketOf } from '../db/socket.ts'
 
 /** The channel on which log_append says which partitions have grown: `topic 0,3,5`. */
 const CHANNEL = 'sluice_log'

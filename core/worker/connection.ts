@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
+import { socketOf } from '../db/socket.ts'
 
 /** One question to Postgres outside a batch's transaction. */
 export type Ask = (sql: string, values: unknown[]) => Promise<{ rows: Record<string, unknown>[] }>
@@ -41,8 +42,5 @@ export async function disconnect(client: pg.Client): Promise<void> {
   })
   await Promise.race([ended, gaveUp])
   clearTimeout(timer)
-  // `connection.stream` is pg's own socket; a half-open one would otherwise keep the process alive.
-  ;(
-    client as unknown as { connection: { stream: { destroy(): void } } }
-  ).connection.stream.destroy()
+  socketOf(client).destroy()
 }
