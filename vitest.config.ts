@@ -18,7 +18,7 @@ export default defineConfig({
       { test: { name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
       // Inside workerd.
       'edge/vitest.config.ts',
-      // Over HTTP, against workerd and Deno as processes.
+      // Over HTTP, against workerd, Deno and Node as processes.
       {
         test: {
           name: 'edge over HTTP',

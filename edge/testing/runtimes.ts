@@ -22,29 +22,30 @@ export interface RunningEdge {
   stop(): Promise<void>
 }
 
-export type Runtime = 'workerd' | 'deno'
-export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno']
+export type Runtime = 'workerd' | 'deno' | 'node'
+export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node']
 
 export function startEdge(runtime: Runtime, gateway: StubGateway): Promise<RunningEdge> {
-  return runtime === 'workerd' ? startWorkerd(gateway) : startDeno(gateway)
+  if (runtime === 'workerd') return startWorkerd(gateway)
+  if (runtime === 'node') return startSource(process.execPath, ['edge/node.ts'], gateway)
+  const deno = join(ROOT, 'node_modules/.bin/deno')
+  const run = ['run', '--cached-only', '--allow-net', '--allow-env', 'edge/deno.ts']
+  return startSource(deno, run, gateway)
 }
 
-async function startDeno(gateway: StubGateway): Promise<RunningEdge> {
-  const child = spawn(
-    join(ROOT, 'node_modules/.bin/deno'),
-    ['run', '--cached-only', '--allow-net', '--allow-env', 'edge/deno.ts'],
-    {
-      cwd: ROOT,
-      env: {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        DENO_NO_UPDATE_CHECK: '1',
-        PORT: '0',
-        ...bindings(gateway),
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+/** Runs the source as it is; the settings come from the environment. */
+function startSource(command: string, args: string[], gateway: StubGateway): Promise<RunningEdge> {
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      DENO_NO_UPDATE_CHECK: '1',
+      PORT: '0',
+      ...bindings(gateway),
     },
-  )
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   return running(child, child.stdout as Readable, (line) => /:(\d+)$/.exec(line)?.[1])
 }
 

@@ -1,0 +1,62 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { LIMITS } from '../contract/limits.ts'
+import { composeEdge, type EdgeSettings } from './compose.ts'
+import { abortLate } from './within.ts'
+
+/** Whoever is asked to stop answers what was asked before, and no longer than a log may hang. */
+const STOP_MS_MAX = LIMITS.publishMsMax + 1_000
+
+const edge = composeEdge(process.env as unknown as EdgeSettings, {
+  exchange: abortLate,
+  placeOf: () => 'node',
+})
+
+const server = createAdaptorServer({
+  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming)),
+  // How often Node looks whose head is late; its own half a minute would triple the deadline.
+  serverOptions: { connectionsCheckingInterval: 500 },
+}) as Server
+server.headersTimeout = LIMITS.bodyReadMsMax
+// A body's deadline is the edge's own (`readBody`), which can say BODY_TOO_SLOW; Node's says nothing.
+server.requestTimeout = 0
+// Longer than balancers keep theirs: whoever closes first must not be the one who is just being asked.
+server.keepAliveTimeout = 75_000
+// A client that closes its side when it has said all still gets its answer.
+Object.assign(server, { httpAllowHalfOpen: true })
+
+const underWay = new Set<ServerResponse>()
+let stopping = false
+server.on('request', (_, response) => {
+  underWay.add(response)
+  if (stopping) response.setHeader('connection', 'close')
+  response.once('close', () => {
+    underWay.delete(response)
+    if (stopping && underWay.size === 0) server.closeAllConnections()
+  })
+})
+
+function stop(): void {
+  if (stopping) return
+  stopping = true
+  server.close(() => process.exit(0))
+  for (const response of underWay)
+    if (!response.headersSent) response.setHeader('connection', 'close')
+  // A connection on which nothing was asked yet does not count as idle with Node.
+  if (underWay.size === 0) server.closeAllConnections()
+  setTimeout(() => server.closeAllConnections(), STOP_MS_MAX)
+}
+process.on('SIGTERM', stop)
+process.on('SIGINT', stop)
+
+server.listen(Number(process.env.PORT || 8787), process.env.HOST || '127.0.0.1', () => {
+  const { address, family, port } = server.address() as AddressInfo
+  console.log(`edge on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
+})
+
+/** The adaptor resolves `/x/../v1/events`; the other runtimes leave the path as it was sent, and nothing is there. */
+function asSent(request: Request, { url = '/', headers }: IncomingMessage): Request {
+  if (!url.startsWith('/') || request.url.endsWith(url)) return request
+  return Object.defineProperty(request, 'url', { value: `http://${headers.host}${url}` })
+}
