@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { LIMITS } from '../contract/limits.ts'
-import { encodeRecord } from '../contract/record.ts'
+import { recordEncoder } from '../contract/record.ts'
 import { recordKey, TOPICS } from '../contract/topics.ts'
 import { uuidV7 } from '../contract/uuid.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
@@ -129,17 +129,16 @@ function flights(repeated: number): NewRecord[] {
         carrier: 'AA',
       },
     }
-    const json = encodeRecord(
-      {
-        v: 1,
-        tenant: 'bench',
-        key: ids[0] as string,
-        request_id: 'bench',
-        received_at,
-        edge: 'bench',
-      },
-      JSON.stringify(event),
-    )
+    const json = recordEncoder({
+      v: 1,
+      tenant: 'bench',
+      key: ids[0] as string,
+      request_id: 'bench',
+      received_at,
+      edge: 'bench',
+      route: 'events',
+      client: 'bench/1',
+    }).event(JSON.stringify(event))
     const key = Buffer.from(recordKey('bench', event))
     return { key, value: Buffer.from(json), partition: partitionFor(key, TOPICS.raw.partitions) }
   })

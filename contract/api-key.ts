@@ -52,6 +52,8 @@ export interface KeyRecord {
   tenant_events_per_minute: number
   may_import_history: boolean
   event_age_max_s: number
+  /** Which schema_version an event may name; null or left out: any. */
+  schema_versions?: string[] | null
   /** RFC 3339 */
   expires_at: string | null
   revoked_at: string | null
@@ -67,6 +69,7 @@ export const keyRecord = z.object({
   tenant_events_per_minute: z.number().check(z.positive()),
   may_import_history: z.boolean(),
   event_age_max_s: z.number().check(z.positive()),
+  schema_versions: z.optional(z.nullable(z.array(z.string()))),
   expires_at: z.nullable(z.string()),
   revoked_at: z.nullable(z.string()),
 }) satisfies z.ZodMiniType<KeyRecord>

@@ -10,6 +10,10 @@ export type ReadBatch =
       /** Whether the body was one bare event: its answer has the event's fields on top as well. */
       single: boolean
       items: BatchItem[]
+      /** The member that holds the events, where the body is an envelope. */
+      member?: 'events'
+      /** When the client sent the envelope, by its own clock. */
+      sentAt?: unknown
     }
   | { ok: false; code: RefusalCode; detail?: string }
 
@@ -42,10 +46,21 @@ export function readBatch(text: string): ReadBatch {
     const item = items[Number(index)]
     item?.badNumbers.push({ pointer: pointer.slice(before.length + index.length), written })
   }
-  return { ok: true, single: false, items }
+  return {
+    ok: true,
+    single: false,
+    items,
+    ...(wrapped && { member: 'events', sentAt: value.sent_at ?? value.sentAt ?? undefined }),
+  }
 }
 
-function isEnvelope(value: unknown): value is { events: unknown[] } {
+interface Envelope {
+  events: unknown[]
+  sent_at?: unknown
+  sentAt?: unknown
+}
+
+function isEnvelope(value: unknown): value is Envelope {
   if (value === null || typeof value !== 'object' || !('events' in value)) return false
   return Array.isArray(value.events) && !SYNONYMS.name.some((key) => Object.hasOwn(value, key))
 }

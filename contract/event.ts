@@ -6,6 +6,8 @@ export interface TrackedEvent {
   name: string
   /** RFC 3339 in UTC, at most six digits of a second. */
   occurred_at: string
+  /** The client's own time, where occurred_at was put right because its clock is wrong. */
+  client_occurred_at?: string
   actor?: string
   session?: string
   source?: string
@@ -31,4 +33,4 @@ export const SYNONYMS = {
   properties: ['properties', 'payload'],
   context: ['context', 'metadata'],
   schema_version: ['schema_version', 'schemaVersion'],
-} as const satisfies Record<keyof TrackedEvent, readonly string[]>
+} as const satisfies Record<Exclude<keyof TrackedEvent, 'client_occurred_at'>, readonly string[]>

@@ -136,7 +136,8 @@ function boundedPointer(path: readonly (string | number)[]): string {
   return pointerTo(steps).toWellFormed().slice(0, 1024)
 }
 
-function endOfString(text: string, start: number): number {
+/** Where the string that begins at `start` ends: the place after its closing quote. */
+export function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     if (text[i] === '\\') i++
     else if (text[i] === '"') return i + 1

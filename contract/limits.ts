@@ -14,6 +14,9 @@ export const LIMITS = {
   /** The canonical event as UTF-8 JSON. */
   eventBytesMax: 64 * 1024,
   futureSecondsMax: 5 * 60,
+  /** Of `sent_at` against the time received: less is the network's, more is no clock's. */
+  clockSkewMsMin: 30_000,
+  clockSkewMsMax: 48 * 3_600_000,
 
   // A request
   batchEventsMax: 1_000,
@@ -37,6 +40,8 @@ export const LIMITS = {
   keyCacheStaleMs: 40_000,
   keyLookupMsMax: 1_000,
   limiterEntriesMax: 50_000,
+  /** Keys of the right form that an address may have looked up in vain. */
+  unknownKeysPerMinuteMax: 100,
   idempotencyEntriesMax: 50_000,
   /** All stored answers together, where they are kept in memory. */
   idempotencyBytesMax: 4 * 1024 * 1024,

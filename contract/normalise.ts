@@ -3,7 +3,7 @@ import { pointerTo } from './json.ts'
 import { LIMITS } from './limits.ts'
 import type { ItemError, ItemErrorCode } from './refusals.ts'
 import { findUnstorable, unstorableText } from './storable.ts'
-import { readTime } from './time.ts'
+import { readTime, shiftTime } from './time.ts'
 import { isUuid } from './uuid.ts'
 
 export type FieldError = Omit<ItemError, 'index'>
@@ -17,11 +17,18 @@ export type Normalised =
     }
   | { ok: false; errors: FieldError[] }
 
-export interface Missing {
+/** What an event takes from its request. */
+export interface Circumstances {
   /** RFC 3339 in UTC: when the request came in. */
   receivedAt: string
   /** Called when the client chose no event id. */
   eventId: () => string
+  /** Added to the client's time, because its clock is wrong; see `clockSkew`. */
+  shiftMs?: number
+  /** A name that begins with `$` is the sending library's own, and is kept. */
+  systemName?: boolean
+  /** The tenant's; null takes every version. */
+  schemaVersions?: readonly string[] | null
 }
 
 /**
@@ -29,7 +36,7 @@ export interface Missing {
  * names become properties. Nothing is changed silently: what cannot be kept is an error with the
  * pointer of the place where it was sent. A field that is null counts as not sent.
  */
-export function normalise(raw: unknown, missing: Missing): Normalised {
+export function normalise(raw: unknown, at: Circumstances): Normalised {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
     return {
       ok: false,
@@ -39,7 +46,7 @@ export function normalise(raw: unknown, missing: Missing): Normalised {
   const errors: FieldError[] = []
   const taken = new Set<string>()
 
-  function take(field: keyof TrackedEvent): { key: string; value: unknown } | undefined {
+  function take(field: keyof typeof SYNONYMS): { key: string; value: unknown } | undefined {
     for (const key of SYNONYMS[field]) {
       // Own members only: a name such as "constructor" must not find Object's.
       if (!Object.hasOwn(sent, key) || sent[key] === null) continue
@@ -75,13 +82,13 @@ export function normalise(raw: unknown, missing: Missing): Normalised {
   }
 
   const event_id = readEventId(take('event_id'), refuse)
-  const name = readName(take('name'), refuse)
-  const occurred_at = readOccurredAt(take('occurred_at'), refuse)
+  const name = readName(take('name'), refuse, at.systemName)
+  const written = readOccurredAt(take('occurred_at'), refuse)
   const actor = label('actor', 'ACTOR_INVALID')
   const session = label('session', 'SESSION_INVALID')
   const source = label('source', 'SOURCE_INVALID')
   const value = readValue(take('value'), refuse)
-  const schema_version = readSchemaVersion(take('schema_version'), refuse)
+  const schema_version = readSchemaVersion(take('schema_version'), refuse, at.schemaVersions)
   const context = object('context', 'CONTEXT_INVALID')
   const given = object('properties', 'PROPERTIES_INVALID')
 
@@ -117,10 +124,12 @@ export function normalise(raw: unknown, missing: Missing): Normalised {
         )
 
   if (errors.length > 0 || name === undefined) return { ok: false, errors }
+  const shifted = at.shiftMs && written ? shiftTime(written, at.shiftMs) : undefined
   const event: TrackedEvent = {
-    event_id: event_id ?? missing.eventId(),
+    event_id: event_id ?? at.eventId(),
     name,
-    occurred_at: occurred_at ?? missing.receivedAt,
+    occurred_at: shifted ?? written ?? at.receivedAt,
+    client_occurred_at: shifted && written,
     // undefined members are left out by JSON.stringify
     actor,
     session,
@@ -157,7 +166,7 @@ function readEventId(found: Found, refuse: Refuse): string | undefined {
   return isUuid(id) ? id.toLowerCase() : id
 }
 
-function readName(found: Found, refuse: Refuse): string | undefined {
+function readName(found: Found, refuse: Refuse, systemName = false): string | undefined {
   if (!found)
     return refuse(
       'name',
@@ -175,7 +184,7 @@ function readName(found: Found, refuse: Refuse): string | undefined {
       'NAME_INVALID',
       `must have 1 to ${LIMITS.eventNameCharsMax} characters`,
     )
-  if (name.startsWith('$'))
+  if (name.startsWith('$') && !systemName)
     return refuse(found.key, 'NAME_RESERVED', 'names that start with $ are reserved')
   return name
 }
@@ -200,7 +209,11 @@ function readValue(found: Found, refuse: Refuse): number | undefined {
   return found.value
 }
 
-function readSchemaVersion(found: Found, refuse: Refuse): string | undefined {
+function readSchemaVersion(
+  found: Found,
+  refuse: Refuse,
+  allowed: readonly string[] | null | undefined,
+): string | undefined {
   if (!found) return undefined
   const text = Number.isSafeInteger(found.value) ? String(found.value) : found.value
   if (
@@ -212,6 +225,12 @@ function readSchemaVersion(found: Found, refuse: Refuse): string | undefined {
       found.key,
       'SCHEMA_VERSION_INVALID',
       `must be a whole number, or a string of 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters`,
+    )
+  if (allowed && !allowed.includes(text))
+    return refuse(
+      found.key,
+      'SCHEMA_VERSION_NOT_ALLOWED',
+      `is none of the versions that this tenant takes: ${allowed.slice(0, 20).join(', ')}`,
     )
   return text
 }

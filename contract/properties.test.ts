@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { readBatch } from './batch.ts'
 import { findBadNumbers, parseJson } from './json.ts'
 import { normalise } from './normalise.ts'
-import { decodeRecord, encodeRecord } from './record.ts'
+import { decodeRecord, recordEncoder } from './record.ts'
 import { readTime } from './time.ts'
 import { isUuid, uuidV7 } from './uuid.ts'
 
@@ -40,7 +40,7 @@ it('whatever the edge takes, the worker reads back the same', () => {
       const read = normalise(raw, missing)
       if (!read.ok) return
       taken++
-      const decoded = decodeRecord(encodeRecord(stamp, read.json))
+      const decoded = decodeRecord(recordEncoder(stamp).event(read.json))
       expect(decoded).toMatchObject({
         ok: true,
         record: { ...stamp, event: JSON.parse(read.json) },

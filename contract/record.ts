@@ -1,6 +1,7 @@
 import type { TrackedEvent } from './event.ts'
 import { findBadNumbers, maySpoil } from './json.ts'
 import { LIMITS } from './limits.ts'
+import type { ItemErrorCode } from './refusals.ts'
 import { findUnstorable, unstorableText } from './storable.ts'
 import { type Instant, readCanonicalTime } from './time.ts'
 
@@ -15,12 +16,30 @@ export interface StampedEvent {
   received_at: string
   /** Which edge took it: a Cloudflare colo, or a name of one's own. */
   edge: string
+  /** Which way it came in. */
+  route?: string
+  /** What sent it: a library with its version, or the User-Agent. */
+  client?: string
   /** The age limit does not apply, and the live numbers are not called late. */
   historical?: true
+  /** The event as it was sent, where the edge foresaw that it would become a dead letter. */
+  original?: string
   event: TrackedEvent
 }
 
+/**
+ * An event that no one could take, from a client that cannot be told: it travels as it was sent, and
+ * becomes a dead letter.
+ */
+export interface RefusedEvent extends Omit<StampedEvent, 'event' | 'original'> {
+  refused: { code: ItemErrorCode; pointer: string; detail: string }[]
+  /** As it was sent; in base64 when it is no UTF-8. */
+  original: string
+  base64?: true
+}
+
 export type DeadReason =
+  | ItemErrorCode
   | 'NOT_UTF8'
   | 'NOT_JSON'
   | 'NOT_A_RECORD'
@@ -34,17 +53,43 @@ export type DeadReason =
 
 export type DecodedRecord =
   | { ok: true; record: StampedEvent; received: Instant; occurred: Instant }
-  /** `claimed` is what the record says of itself, for the search of dead letters; trust it no further. */
   | {
       ok: false
       reason: DeadReason
       detail: string
-      claimed: { tenant?: string; request_id?: string }
+      claimed: Claimed
+      /** What the client sent, where the record is not that itself. */
+      original?: string
+      base64?: true
+      received?: Instant
     }
 
-/** @param eventJson the event as `normalise` spelt it, so that it is not spelt twice */
-export function encodeRecord(stamp: Omit<StampedEvent, 'event'>, eventJson: string): string {
-  return `${JSON.stringify(stamp).slice(0, -1)},"event":${eventJson}}`
+/** What a record says of itself, for the search of dead letters; trust it no further. */
+export interface Claimed {
+  tenant?: string
+  request_id?: string
+  route?: string
+  client?: string
+}
+
+export type Stamp = Omit<StampedEvent, 'event' | 'original'>
+
+/** Spells records; what all those of one request have in common is spelt once. */
+export interface RecordEncoder {
+  /** @param eventJson the event as `normalise` spelt it, so that it is not spelt twice */
+  event(eventJson: string, original?: string): string
+  refused(what: Pick<RefusedEvent, 'refused' | 'original' | 'base64'>): string
+}
+
+export function recordEncoder(stamp: Stamp): RecordEncoder {
+  const begin = JSON.stringify(stamp).slice(0, -1)
+  return {
+    event: (eventJson, original) =>
+      original === undefined
+        ? `${begin},"event":${eventJson}}`
+        : `${begin},"original":${JSON.stringify(original)},"event":${eventJson}}`,
+    refused: (what) => `${begin},${JSON.stringify(what).slice(1)}`,
+  }
 }
 
 /**
@@ -68,6 +113,7 @@ export function decodeRecord(text: string): DecodedRecord {
   }
   const received = readCanonicalTime(value.received_at as string)
   if (!received) return dead('NOT_A_RECORD', 'received_at is not a time in UTC', value)
+  if (value.refused !== undefined) return refusedRecord(value, received)
   const { event } = value
   const wrong = isObject(event) ? findWrong(event) : 'event is not a JSON object'
   if (wrong) return dead('EVENT_INVALID', wrong, value)
@@ -78,6 +124,24 @@ export function decodeRecord(text: string): DecodedRecord {
     if (unfit) return dead('UNSTORABLE', unfit, value)
   }
   return { ok: true, record: value as unknown as StampedEvent, received, occurred }
+}
+
+/** What the edge could not take: its first fault names it, all of them are told. */
+function refusedRecord(value: Record<string, unknown>, received: Instant): DecodedRecord {
+  const { refused, original, base64 } = value
+  const [first] = Array.isArray(refused) ? refused : []
+  if (!isObject(first) || typeof original !== 'string' || !isText(first.code, LIMITS.labelCharsMax))
+    return dead('NOT_A_RECORD', 'refused or original is not as the edge writes it', value)
+  const faults = (refused as unknown[]).map((each) =>
+    isObject(each) ? `${each.pointer || 'the event'}: ${each.detail}` : '',
+  )
+  const detail = faults.join('; ').replaceAll('\0', '').toWellFormed().slice(0, 2_000)
+  return {
+    ...dead(first.code as ItemErrorCode, detail, value),
+    original,
+    ...(base64 === true && { base64 }),
+    received,
+  }
 }
 
 function findWrong(event: Record<string, unknown>): string | undefined {
@@ -126,13 +190,17 @@ function dead(
   reason: DeadReason,
   detail: string,
   value: Record<string, unknown> | undefined,
-): DecodedRecord {
-  const claimed: { tenant?: string; request_id?: string } = {}
-  for (const field of ['tenant', 'request_id'] as const) {
-    const found = value?.[field]
+): Extract<DecodedRecord, { ok: false }> {
+  return { ok: false, reason, detail, claimed: claimedBy(value) }
+}
+
+export function claimedBy(value: object | undefined): Claimed {
+  const claimed: Claimed = {}
+  for (const field of ['tenant', 'request_id', 'route', 'client'] as const) {
+    const found = (value as Record<string, unknown> | undefined)?.[field]
     // It will be stored beside the dead letter, so it must be storable itself.
-    if (isText(found, LIMITS.requestIdCharsMax) && !unstorableText(found as string))
+    if (isText(found, LIMITS.labelCharsMax) && !unstorableText(found as string))
       claimed[field] = found as string
   }
-  return { ok: false, reason, detail, claimed }
+  return claimed
 }

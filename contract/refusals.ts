@@ -83,6 +83,11 @@ export const REFUSALS = {
     retry: false,
     says: "No event could be accepted; each one's reason is listed.",
   },
+  SENT_AT_INVALID: {
+    status: 422,
+    retry: false,
+    says: 'sent_at is no time; leave it out, or send RFC 3339 or a number since 1970.',
+  },
   BATCH_EMPTY: { status: 422, retry: false, says: 'The batch holds no event.' },
   BATCH_TOO_LARGE: {
     status: 422,
@@ -142,6 +147,8 @@ export interface ItemError {
 }
 
 export type ItemErrorCode =
+  | 'INVALID_JSON'
+  | 'INVALID_UTF8'
   | 'EVENT_NOT_OBJECT'
   | 'NAME_MISSING'
   | 'NAME_INVALID'
@@ -153,6 +160,7 @@ export type ItemErrorCode =
   | 'SOURCE_INVALID'
   | 'VALUE_INVALID'
   | 'SCHEMA_VERSION_INVALID'
+  | 'SCHEMA_VERSION_NOT_ALLOWED'
   | 'PROPERTIES_INVALID'
   | 'CONTEXT_INVALID'
   | 'PROPERTY_CONFLICT'

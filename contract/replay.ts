@@ -1,7 +1,7 @@
 import { crc32, looksLikeApiKey, mintApiKey, sha256Hex } from './api-key.ts'
 import { readBatch } from './batch.ts'
 import { normalise } from './normalise.ts'
-import { decodeRecord, encodeRecord } from './record.ts'
+import { decodeRecord, recordEncoder } from './record.ts'
 import { readTime } from './time.ts'
 import { derivedEventId, isUuid, uuidV7 } from './uuid.ts'
 import {
@@ -53,8 +53,9 @@ export async function replay(): Promise<ReplayFailure[]> {
   expectSame('UUIDv7', uuidV7(1645557742000).slice(0, 15), '017f22e2-79b0-7')
 
   const { stamp, eventJson, plain, historical } = ENCODED
-  expectSame('a record', encodeRecord(stamp, eventJson), plain)
-  expectSame('historical', encodeRecord({ ...stamp, historical: true }, eventJson), historical)
+  expectSame('a record', recordEncoder(stamp).event(eventJson), plain)
+  const old = recordEncoder({ ...stamp, historical: true })
+  expectSame('historical', old.event(eventJson), historical)
   for (const [value, becomes] of RECORDS) {
     const decoded = decodeRecord(value)
     expectSame(`record ${cut(value)}`, decoded.ok ? 'event' : decoded.reason, becomes)

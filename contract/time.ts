@@ -1,3 +1,5 @@
+import { LIMITS } from './limits.ts'
+
 /**
  * Times as clients write them, into one spelling: RFC 3339 in UTC, with as many digits as were given,
  * at most six (`2026-11-21T09:20:15.123456Z`). Finer digits are cut off; nothing else is changed.
@@ -98,6 +100,28 @@ function spell(milliseconds: number, digits: string): string {
 
 function no(detail: string): ReadTime {
   return { ok: false, detail }
+}
+
+/** @param time as `readTime` spells it. @returns undefined when that leads out of the years 1 to 9999 */
+export function shiftTime(time: string, ms: number): string | undefined {
+  const at = Date.parse(time) + Math.round(ms)
+  const digits = time.length > 20 ? time.slice(20, -1) : ''
+  const seconds = at / 1000
+  if (!(seconds >= FIRST_SECOND && seconds <= LAST_SECOND)) return undefined
+  // Digits finer than a millisecond are the client's own and stay.
+  const fine = digits.slice(3)
+  const milliseconds = String(((at % 1000) + 1000) % 1000).padStart(3, '0') + fine
+  return spell(Math.floor(seconds) * 1000, Number(milliseconds) === 0 ? '' : milliseconds)
+}
+
+/**
+ * By how much a client's clock is wrong, in milliseconds to be added to its times. A difference as
+ * short as a slow network's or a retry's is none; one of days is no clock's, and left alone.
+ */
+export function clockSkew(sentMs: number, receivedMs: number): number {
+  const skew = receivedMs - sentMs
+  const size = Math.abs(skew)
+  return size < LIMITS.clockSkewMsMin || size > LIMITS.clockSkewMsMax ? 0 : skew
 }
 
 /** Milliseconds since the epoch and the microseconds beyond them. */

@@ -465,6 +465,13 @@ export const RECORDS: readonly (readonly [string, 'event' | DeadReason])[] = [
   [record('"properties":{"x":"\\ud83d\\ude00","n":12345678901234567890e0}'), 'event'],
   [record(`"properties":{"p":${nested(31)}}`), 'event'],
   [record(`"properties":{${keys(1000)}}`), 'event'],
+  [`{${STAMP},"original":"{}","event":${EVENT}}`, 'event'],
+  [
+    `{${STAMP},"refused":[{"code":"NAME_MISSING","pointer":"/name","detail":"is missing"}],"original":"{}"}`,
+    'NAME_MISSING',
+  ],
+  [`{${STAMP},"refused":[],"original":"{}"}`, 'NOT_A_RECORD'],
+  [`{${STAMP},"refused":[{"code":"NAME_MISSING"}]}`, 'NOT_A_RECORD'],
   ['', 'NOT_JSON'],
   ['{', 'NOT_JSON'],
   ['hello', 'NOT_JSON'],

@@ -1,8 +1,7 @@
-import type { ProduceResult } from '../contract/kafka-rest.ts'
 import type { ItemError } from '../contract/refusals.ts'
-import type { IncomingEvents } from './context.ts'
-import type { Judged, Warning } from './judge.ts'
+import type { Warning } from './judge.ts'
 import { Refused } from './refuse.ts'
+import type { Outcome } from './way.ts'
 
 /** The body of a 202. */
 export interface Answer {
@@ -30,23 +29,17 @@ export interface AcceptedEvent {
   offset: number
 }
 
-/** @param positions of the accepted events, in their order */
-export function answerFor(
-  requestId: string,
-  { single, items }: IncomingEvents,
-  { accepted, errors, warnings }: Judged,
-  positions: readonly ProduceResult[],
-): Answer {
-  const events = accepted.map(({ index, event }, i): AcceptedEvent => {
-    const { partition, offset } = positions[i] as ProduceResult
-    return {
+export function answerFor({ requestId, incoming, accepted, errors, warnings }: Outcome): Answer {
+  const { single, items } = incoming
+  const events = accepted.map(
+    ({ index, event, partition, offset }): AcceptedEvent => ({
       ...(single ? {} : { index }),
       event_id: event.event_id,
       status: 'accepted',
       partition,
       offset,
-    }
-  })
+    }),
+  )
   const [only] = events
   return {
     request_id: requestId,
@@ -54,8 +47,8 @@ export function answerFor(
     accepted: events.length,
     rejected: items.length - events.length,
     events,
-    errors,
-    ...(warnings.length > 0 && { warnings }),
+    errors: [...errors],
+    ...(warnings.length > 0 && { warnings: [...warnings] }),
   }
 }
 

@@ -6,12 +6,14 @@ import type { EdgeEnv } from './context.ts'
 import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
+import { classic, native } from './native.ts'
 import { preflight } from './preflight.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
 import { begin, respond } from './respond.ts'
 import { createRoom } from './room.ts'
+import type { Way } from './way.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
@@ -25,13 +27,7 @@ export interface EdgeDeps {
   report: Report
 }
 
-const INGEST_PATHS = [
-  '/v1/events',
-  '/ingest',
-  '/events',
-  '/api/v1/events',
-  '/api/v1/events/batch',
-] as const
+const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
@@ -41,21 +37,31 @@ export function createEdge(deps: EdgeDeps) {
   app.notFound(notFound)
   app.use(begin())
 
-  app.get('/healthz', (c) => respond(c, 200, 'application/json', '{"status":"ok"}'))
+  app.get('/healthz', (c) => respond(c, { status: 200, body: '{"status":"ok"}' }))
   app.options('/healthz', preflight('GET, HEAD, OPTIONS'))
   app.all('/healthz', methodNotAllowed('GET, HEAD, OPTIONS'))
 
-  for (const path of INGEST_PATHS) {
-    app.post(
-      path,
-      authenticate(deps.findKey, deps.now), // who is this?
-      readEvents(room), // are these events?
-      limit(deps.limiter, deps.now), // may they send this many now?
-      claim(deps.idempotency, deps.now), // have we done this already?
-      ingest(deps), // stamp, publish, 202
-    )
-    app.options(path, preflight('POST, OPTIONS'))
-    app.all(path, methodNotAllowed('POST, OPTIONS'))
-  }
+  takeIn(['/v1/events'], native)
+  takeIn(CLASSIC_PATHS, classic)
   return app
+
+  /** The first of the ways that takes a request's media type reads it. */
+  function takeIn(paths: readonly string[], ...ways: readonly Way[]) {
+    const who = authenticate(deps.findKey, deps.now) // who is this?
+    const what = readEvents(ways, room, deps.now) // are these events?
+    const first = ways.some((way) => way.keyInBody)
+      ? ([what, who] as const)
+      : ([who, what] as const)
+    for (const path of paths) {
+      app.post(
+        path,
+        ...first,
+        limit(deps.limiter, deps.now), // may they send this many now?
+        claim(deps.idempotency, deps.now), // have we done this already?
+        ingest(deps), // judge, stamp, publish, answer
+      )
+      app.options(path, preflight('POST, OPTIONS'))
+      app.all(path, methodNotAllowed('POST, OPTIONS'))
+    }
+  }
 }

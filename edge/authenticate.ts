@@ -36,6 +36,9 @@ function sentKey(c: EdgeContext, query: URLSearchParams | undefined): string {
     (authorization === null ? undefined : fromAuthorization(authorization)) ||
     headers.get('x-api-key')?.trim()
   if (found) return found
+  // Set where the body was read first; a body is in no log.
+  const inBody = c.get('incoming')?.apiKey
+  if (inBody) return inBody
   const inQuery = query?.get('key')
   if (!inQuery) throw new Refused('KEY_MISSING')
   // Addresses end up in logs and histories, so no secret may travel in one.

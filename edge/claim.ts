@@ -2,6 +2,7 @@ import { LIMITS } from '../contract/limits.ts'
 import type { EdgeContext, Step } from './context.ts'
 import { Refused } from './refuse.ts'
 import { respond } from './respond.ts'
+import type { Said } from './way.ts'
 
 /**
  * Who has done what already, by tenant and Idempotency-Key. Two phases: a lease before publishing,
@@ -14,15 +15,15 @@ export interface Idempotency {
 export interface IdempotentRequest {
   tenant: string
   key: string
-  /** Of all that decides the outcome: the decoded body and the query. */
+  /** Of all that decides the outcome: the decoded body, the way it came in and the query. */
   fingerprint: string
 }
 
 export type Claim =
-  | { is: 'ours'; finish(answer: string, now: number): Promise<void>; release(): Promise<void> }
+  | { is: 'ours'; finish(said: Said, now: number): Promise<void>; release(): Promise<void> }
   | { is: 'in-flight'; waitMs: number }
   | { is: 'other-body' }
-  | { is: 'done'; answer: string }
+  | { is: 'done'; said: Said }
 
 /** Have we done this already? Without an Idempotency-Key nobody asked. */
 export function claim(idempotency: Idempotency, now: () => number): Step {
@@ -41,12 +42,12 @@ export function claim(idempotency: Idempotency, now: () => number): Step {
       })
     if (found.is === 'done') {
       c.get('headers')['idempotency-replayed'] = 'true'
-      return respond(c, 202, 'application/json', found.answer)
+      return respond(c, found.said)
     }
     await next()
     // Only success is remembered: what was refused may be sent again and is judged anew.
-    const answer = c.get('answer')
-    if (answer !== undefined) await found.finish(answer, now())
+    const said = c.get('said')
+    if (said !== undefined) await found.finish(said, now())
     else await found.release()
   }
 }
@@ -63,7 +64,7 @@ export function readIdempotencyKey(header: string): string {
 }
 
 async function fingerprintOf(c: EdgeContext): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', c.get('events').bytes)
+  const digest = await crypto.subtle.digest('SHA-256', c.get('bytes'))
   const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0'))
-  return `${c.get('historical') ? 'historical ' : ''}${hex.join('')}`
+  return `${c.get('way').route} ${c.get('historical') ? 'historical ' : ''}${hex.join('')}`
 }

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyRecord } from '../contract/api-key.ts'
-import type { BatchItem } from '../contract/batch.ts'
+import type { Bytes, Incoming, Said, Way } from './way.ts'
 
 /** What the steps hand on to each other while one request is worked on. */
 export interface EdgeEnv {
@@ -14,19 +14,17 @@ export interface EdgeEnv {
     /** `?historical=true`, and the key may. */
     historical: boolean
     /** From `readEvents`. */
-    events: IncomingEvents
+    way: Way
+    incoming: Incoming
+    /** The decoded body, for the fingerprint of an idempotent request. */
+    bytes: Bytes
+    /** When the body was there, in milliseconds since the epoch. */
+    receivedMs: number
     /** From `claim`, when the client sent one: bare, without the quotes of the header's other form. */
     idempotencyKey: string | undefined
-    /** From `ingest`, when events were taken: the body of the 202. */
-    answer: string | undefined
+    /** From `ingest`, when events were taken. */
+    said: Said | undefined
   }
-}
-
-export interface IncomingEvents {
-  single: boolean
-  items: BatchItem[]
-  /** The decoded body, for the fingerprint of an idempotent request. */
-  bytes: Uint8Array<ArrayBuffer>
 }
 
 export type EdgeContext = Context<EdgeEnv>

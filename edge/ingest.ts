@@ -1,66 +1,127 @@
-import { encodeRecord, type StampedEvent } from '../contract/record.ts'
+import type { ProduceRecord, ProduceResult } from '../contract/kafka-rest.ts'
+import { LIMITS } from '../contract/limits.ts'
+import { recordEncoder } from '../contract/record.ts'
+import type { ItemError } from '../contract/refusals.ts'
+import { clockSkew, readTime } from '../contract/time.ts'
 import { recordKey, TOPICS } from '../contract/topics.ts'
 import { derivedEventId, uuidV7 } from '../contract/uuid.ts'
-import { answerFor, refuseAll } from './answer.ts'
-import type { EdgeContext, IncomingEvents } from './context.ts'
-import { judge } from './judge.ts'
+import { refuseAll } from './answer.ts'
+import type { EdgeContext } from './context.ts'
+import { judge, shorten } from './judge.ts'
 import type { Publish } from './publish.ts'
 import { respond } from './respond.ts'
+import type { Incoming } from './way.ts'
 
 export interface IngestDeps {
   publish: Publish
   nameOf: (request: Request) => string
-  now: () => number
 }
 
-/** Stamp, publish, 202. */
-export function ingest({ publish, nameOf, now }: IngestDeps) {
+/** Judge, stamp, publish, answer. */
+export function ingest({ publish, nameOf }: IngestDeps) {
   return async (c: EdgeContext) => {
-    const receivedMs = now()
-    const key = c.get('key')
-    const incoming = c.get('events')
+    const way = c.get('way')
+    const incoming = c.get('incoming')
+    const receivedMs = c.get('receivedMs')
     const receivedAt = new Date(receivedMs).toISOString()
+    const { tenant, event_age_max_s, schema_versions } = c.get('key')
     const judged = judge(incoming.items, {
       receivedMs,
       receivedAt,
-      eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : key.event_age_max_s * 1000,
-      eventId: await chooseIds(c, incoming, receivedMs),
+      eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
+      shiftMs: skewOf(incoming, receivedMs),
+      schemaVersions: schema_versions ?? null,
+      eventId: await chooseIds(c, incoming.items.length, receivedMs),
     })
-    if (judged.accepted.length === 0) throw refuseAll(incoming.single, judged.errors)
+    if (way.told && judged.accepted.length === 0)
+      throw refuseAll(incoming.single, shorten(judged.errors))
 
-    const stamp: Omit<StampedEvent, 'event'> = {
+    const dead = way.told ? [] : byIndex(judged.errors)
+    const encode = recordEncoder({
       v: 1,
-      tenant: key.tenant,
-      key: key.key_id,
+      tenant,
+      key: c.get('key').key_id,
       request_id: c.get('requestId'),
       received_at: receivedAt,
       edge: nameOf(c.req.raw),
+      route: way.route,
+      client: clientOf(c, incoming),
       historical: c.get('historical') || undefined,
-    }
-    const positions = await publish(
-      judged.accepted.map(({ event, json }) => ({
+    })
+    const foreseen = new Set(judged.warnings.map(({ index }) => index))
+    const records: ProduceRecord[] = judged.accepted.map(
+      ({ index, event, json, partitionKey }) => ({
         topic: TOPICS.raw.name,
-        key: recordKey(key.tenant, event),
-        value: encodeRecord(stamp, json),
-      })),
+        key: partitionKey === undefined ? recordKey(tenant, event) : `${tenant}:${partitionKey}`,
+        value: encode.event(json, foreseen.has(index) ? incoming.original(index) : undefined),
+      }),
     )
-    const answer = JSON.stringify(answerFor(c.get('requestId'), incoming, judged, positions))
-    c.set('answer', answer)
-    return respond(c, 202, 'application/json', answer)
+    for (const { index, errors } of dead)
+      records.push({
+        topic: TOPICS.raw.name,
+        key: `${tenant}:${c.get('requestId')}`,
+        value: encode.refused({
+          refused: errors.slice(0, FAULTS_MAX).map(({ index: _, ...fault }) => fault),
+          original: incoming.original(index),
+          base64: incoming.base64,
+        }),
+      })
+    const positions = await publish(records)
+    const said = way.answer({
+      requestId: c.get('requestId'),
+      incoming,
+      accepted: judged.accepted.map(({ index, event }, i) => {
+        const { partition, offset } = positions[i] as ProduceResult
+        return { index, event, partition, offset }
+      }),
+      dead,
+      errors: way.told ? shorten(judged.errors) : [],
+      warnings: judged.warnings,
+    })
+    c.set('said', said)
+    return respond(c, said)
   }
 }
+
+/** Of one event, in its dead letter. */
+const FAULTS_MAX = 20
+
+function byIndex(errors: readonly ItemError[]): { index: number; errors: ItemError[] }[] {
+  const found = new Map<number, ItemError[]>()
+  for (const error of errors) {
+    const same = found.get(error.index)
+    if (same) same.push(error)
+    else found.set(error.index, [error])
+  }
+  return [...found].map(([index, errors]) => ({ index, errors }))
+}
+
+/** A time of sending that cannot be read repairs nothing. */
+function skewOf({ sentAt }: Incoming, receivedMs: number): number {
+  if (sentAt === undefined || sentAt === null) return 0
+  const read = readTime(sentAt)
+  return read.ok ? clockSkew(Date.parse(read.time), receivedMs) : 0
+}
+
+/** The library's own word, or its User-Agent; only what can be printed and stored. */
+function clientOf(c: EdgeContext, { client }: Incoming): string | undefined {
+  const said = client ?? c.req.raw.headers.get('user-agent') ?? ''
+  return said.replace(UNPRINTABLE, '').slice(0, LIMITS.labelCharsMax) || undefined
+}
+
+const UNPRINTABLE = /[^\x20-\x7e]/g
 
 /** Ids for events that came without: from the Idempotency-Key, so that a retry gives the same ones, else new. */
 async function chooseIds(
   c: EdgeContext,
-  { items }: IncomingEvents,
+  count: number,
   receivedMs: number,
 ): Promise<(index: number) => string> {
   const idempotencyKey = c.get('idempotencyKey')
   if (idempotencyKey === undefined) return () => uuidV7(receivedMs)
   const { tenant } = c.get('key')
   const ids = await Promise.all(
-    items.map((_, index) => derivedEventId(tenant, idempotencyKey, index)),
+    Array.from({ length: count }, (_, index) => derivedEventId(tenant, idempotencyKey, index)),
   )
   return (index) => ids[index] as string
 }

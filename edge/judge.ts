@@ -1,12 +1,13 @@
-import type { BatchItem } from '../contract/batch.ts'
 import type { TrackedEvent } from '../contract/event.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { type FieldError, normalise } from '../contract/normalise.ts'
 import type { DeadReason } from '../contract/record.ts'
 import type { ItemError } from '../contract/refusals.ts'
+import type { Item } from './way.ts'
 
 export interface Judged {
   accepted: Accepted[]
+  /** All of them, in the order of the batch; see `shorten`. */
   errors: ItemError[]
   warnings: Warning[]
 }
@@ -16,6 +17,7 @@ export interface Accepted {
   event: TrackedEvent
   /** The event as JSON. */
   json: string
+  partitionKey?: string
 }
 
 /** The event is taken, but the worker will put it among the dead letters: better said now than found later. */
@@ -30,15 +32,29 @@ export interface JudgedBy {
   /** The same moment as RFC 3339 in UTC. */
   receivedAt: string
   eventAgeMaxMs: number
+  /** Of the client's clock; added to its times. */
+  shiftMs: number
+  /** The tenant's list; null takes every version. */
+  schemaVersions: readonly string[] | null
   /** For the event at `index`, when the client chose no id. */
   eventId: (index: number) => string
 }
 
 /** Which events can be taken, what is wrong with the others. */
-export function judge(items: readonly BatchItem[], by: JudgedBy): Judged {
+export function judge(items: readonly Item[], by: JudgedBy): Judged {
   const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  for (const [index, { raw, badNumbers }] of items.entries()) {
-    const read = normalise(raw, { receivedAt: by.receivedAt, eventId: () => by.eventId(index) })
+  for (const [index, { raw, badNumbers, partitionKey, systemName, broken }] of items.entries()) {
+    if (broken) {
+      judged.errors.push({ index, pointer: '', ...broken })
+      continue
+    }
+    const read = normalise(raw, {
+      receivedAt: by.receivedAt,
+      eventId: () => by.eventId(index),
+      shiftMs: by.shiftMs,
+      schemaVersions: by.schemaVersions,
+      systemName,
+    })
     if (!read.ok || badNumbers.length > 0) {
       const numbers = badNumbers.map(numberError)
       // The number that was changed explains what the changed one broke.
@@ -48,11 +64,10 @@ export function judge(items: readonly BatchItem[], by: JudgedBy): Judged {
       for (const error of [...numbers, ...others]) judged.errors.push({ index, ...error })
       continue
     }
-    judged.accepted.push({ index, event: read.event, json: read.json })
+    judged.accepted.push({ index, event: read.event, json: read.json, partitionKey })
     const warning = warn(read.event.occurred_at, by)
     if (warning) judged.warnings.push({ index, ...warning })
   }
-  judged.errors = shorten(judged.errors)
   return judged
 }
 
@@ -81,7 +96,7 @@ function warn(occurredAt: string, by: JudgedBy): Omit<Warning, 'index'> | undefi
 }
 
 /** When there are too many to list, as many of each event as all can have: every refused one is told of. */
-function shorten(errors: ItemError[]): ItemError[] {
+export function shorten(errors: ItemError[]): ItemError[] {
   if (errors.length <= LIMITS.errorsListedMax) return errors
   const refused = new Set(errors.map(({ index }) => index)).size
   const each = Math.floor(LIMITS.errorsListedMax / refused)

@@ -5,6 +5,8 @@ import { createMemoryIdempotency } from './memory-idempotency.ts'
 
 const request = (key = 'k', fingerprint = 'f', tenant = 't') => ({ tenant, key, fingerprint })
 
+const say = (body: string) => ({ status: 202, body })
+
 function ours(claim: Claim) {
   if (claim.is !== 'ours') throw new Error(`the claim is ${claim.is}`)
   return claim
@@ -12,9 +14,9 @@ function ours(claim: Claim) {
 
 it('an answer is remembered for 30 minutes and no longer', async () => {
   const store = createMemoryIdempotency()
-  await ours(await store.claim(request(), 0)).finish('the answer', 100)
+  await ours(await store.claim(request(), 0)).finish(say('the answer'), 100)
   const until = 100 + LIMITS.idempotencyResultMs
-  expect(await store.claim(request(), until - 1)).toEqual({ is: 'done', answer: 'the answer' })
+  expect(await store.claim(request(), until - 1)).toEqual({ is: 'done', said: say('the answer') })
   expect(await store.claim(request('k', 'other'), until - 1)).toEqual({ is: 'other-body' })
   expect((await store.claim(request('k', 'other'), until)).is).toBe('ours')
 })
@@ -33,11 +35,11 @@ it('whoever lost a lease neither ends nor answers for the one who holds it', asy
   const slow = ours(await store.claim(request(), 0))
   const quick = ours(await store.claim(request(), LIMITS.idempotencyLeaseMs))
   await slow.release()
-  await slow.finish('late', LIMITS.idempotencyLeaseMs + 1)
+  await slow.finish(say('late'), LIMITS.idempotencyLeaseMs + 1)
   expect((await store.claim(request(), LIMITS.idempotencyLeaseMs + 2)).is).toBe('in-flight')
-  await quick.finish('right', LIMITS.idempotencyLeaseMs + 3)
+  await quick.finish(say('right'), LIMITS.idempotencyLeaseMs + 3)
   expect(await store.claim(request(), LIMITS.idempotencyLeaseMs + 4)).toMatchObject({
-    answer: 'right',
+    said: say('right'),
   })
 })
 
@@ -57,7 +59,7 @@ it('no tenant and key are taken for another pair', async () => {
 it('forgets the oldest when there are too many', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 3, idempotencyBytesMax: 1e9 })
   for (const key of ['1', '2', '3', '4'])
-    await ours(await store.claim(request(key), 0)).finish('x', 0)
+    await ours(await store.claim(request(key), 0)).finish(say('x'), 0)
   expect((await store.claim(request('2'), 1)).is).toBe('done')
   expect((await store.claim(request('1'), 1)).is).toBe('ours')
 })
@@ -65,7 +67,7 @@ it('forgets the oldest when there are too many', async () => {
 it('forgets the oldest when they are too long together', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 100, idempotencyBytesMax: 50_000 })
   for (const key of ['1', '2', '3'])
-    await ours(await store.claim(request(key), 0)).finish('x'.repeat(10_000), 0)
+    await ours(await store.claim(request(key), 0)).finish(say('x'.repeat(10_000)), 0)
   expect((await store.claim(request('3'), 1)).is).toBe('done')
   expect((await store.claim(request('2'), 1)).is).toBe('done')
   expect((await store.claim(request('1'), 1)).is).toBe('ours')

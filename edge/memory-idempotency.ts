@@ -1,11 +1,12 @@
 import { LIMITS } from '../contract/limits.ts'
 import type { Claim, Idempotency } from './claim.ts'
+import type { Said } from './way.ts'
 
 interface Entry {
   fingerprint: string
   leasedAt: number
   until: number
-  answer?: string
+  said?: Said
   bytes: number
 }
 
@@ -41,7 +42,7 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
       const found = entries.get(name)
       if (found && found.until > now) {
         if (found.fingerprint !== fingerprint) return { is: 'other-body' }
-        if (found.answer !== undefined) return { is: 'done', answer: found.answer }
+        if (found.said !== undefined) return { is: 'done', said: found.said }
         return { is: 'in-flight', waitMs: waitFor(found, now) }
       }
       const lease: Entry = {
@@ -54,13 +55,13 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
       shrink(now)
       return {
         is: 'ours',
-        async finish(answer, finishedAt) {
+        async finish(said, finishedAt) {
           // Our lease ran out and someone else holds it now: theirs is the answer to keep.
           const holder = entries.get(name)
           if (holder !== undefined && holder !== lease) return
           const until = finishedAt + LIMITS.idempotencyResultMs
           // Two bytes a character, which is the most a string takes.
-          put(name, { ...lease, until, answer, bytes: ENTRY_BYTES + 2 * answer.length })
+          put(name, { ...lease, until, said, bytes: ENTRY_BYTES + 2 * said.body.length })
           shrink(finishedAt)
         },
         async release() {

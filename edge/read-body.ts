@@ -7,7 +7,6 @@ import { within } from './within.ts'
 /** The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax. */
 export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   const { headers } = request
-  checkMediaType(headers.get('content-type'))
   const encoding = readEncoding(headers.get('content-encoding'))
   const declared = headers.get('content-length')
   // Nothing that decodes to 1 MiB is itself longer than that.
@@ -54,17 +53,17 @@ async function readCounting(
 }
 
 /**
- * JSON only. text/plain and no type at all are taken as JSON too, because navigator.sendBeacon
- * can send nothing else across origins; the body still has to be JSON.
+ * In lower case, without parameters; '' when there is none.
+ * @throws MEDIA_TYPE_UNSUPPORTED for any other charset than UTF-8
  */
-function checkMediaType(header: string | null): void {
-  if (header === null || header === 'application/json') return
+export function mediaTypeOf(headers: Headers): string {
+  const header = headers.get('content-type')
+  if (header === null || header === 'application/json') return header ?? ''
   const [type = '', ...parameters] = header.split(';').map((part) => part.trim().toLowerCase())
   const charset = parameters.find((part) => part.startsWith('charset='))?.slice(8)
-  const known = type === 'application/json' || type === 'text/plain' || type === ''
-  if (known && (charset === undefined || /^"?utf-?8"?$/.test(charset))) return
+  if (charset === undefined || /^"?utf-?8"?$/.test(charset)) return type
   throw new Refused('MEDIA_TYPE_UNSUPPORTED', {
-    detail: known ? 'Send JSON as UTF-8; no other charset is read.' : undefined,
+    detail: 'Send JSON as UTF-8; no other charset is read.',
     headers: { 'accept-post': 'application/json' },
   })
 }

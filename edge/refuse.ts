@@ -69,7 +69,7 @@ function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
   const headers = c.get('headers')
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
   Object.assign(headers, more.headers)
-  return respond(c, status, 'application/problem+json', JSON.stringify(body))
+  return respond(c, { status, type: 'application/problem+json', body: JSON.stringify(body) })
 }
 
 /** Class and stack without the message. */

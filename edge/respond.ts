@@ -1,5 +1,6 @@
 import { LIMITS } from '../contract/limits.ts'
 import type { EdgeContext, Step } from './context.ts'
+import type { Said } from './way.ts'
 
 /** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
 const SANE_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)
@@ -33,13 +34,8 @@ export function begin(): Step {
 }
 
 /** Ends it. Nothing else makes a Response. */
-export function respond(
-  c: EdgeContext,
-  status: number,
-  type: 'application/json' | 'application/problem+json',
-  body: string,
-): Response {
+export function respond(c: EdgeContext, { status, type, body }: Said): Response {
   const headers = c.get('headers')
-  headers['content-type'] = type
+  headers['content-type'] = type ?? 'application/json'
   return new Response(body, { status, headers })
 }

@@ -1,6 +1,6 @@
 import type { TrackedEvent } from '../contract/event.ts'
 import type { BadNumber } from '../contract/json.ts'
-import type { ItemError } from '../contract/refusals.ts'
+import type { ItemError, ItemErrorCode } from '../contract/refusals.ts'
 import type { Warning } from './judge.ts'
 
 /** One way in: what its bodies look like, who sends them, and what they want to hear. */
@@ -12,8 +12,12 @@ export interface Way {
    * cannot: their invalid events become dead letters, and the answer is 2xx.
    */
   told: boolean
-  /** Whether a Content-Type (lower case, without parameters) is one of its own; without this JSON, text/plain and none. */
-  takes?(mediaType: string): boolean
+  /** Where the envelope itself may carry the API key; then the body is read before anyone knows whose it is. */
+  keyInBody?: true
+  /** What a batch hears that is larger than the rate limit ever admits; BATCH_OVER_LIMIT without it. */
+  overLimit?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
+  /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
+  takes?(mediaType: string, request: Request): boolean
   /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws Refused */
   unwrap?(bytes: Bytes, request: Request): Promise<Bytes>
   /** @throws Refused when the body as a whole is no good */
@@ -40,6 +44,8 @@ export interface Incoming {
   items: readonly Item[]
   /** The event at `index` as it was sent, byte for byte where that can be said. */
   original(index: number): string
+  /** `original` gives base64, because the body is no UTF-8. */
+  base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */
   sentAt?: unknown
   /** Where the envelope itself carries the API key. */
@@ -57,6 +63,8 @@ export interface Item {
   partitionKey?: string
   /** A name that begins with `$` is one of this way's own, and is kept. */
   systemName?: boolean
+  /** It could not be read at all; then `raw` is not looked at. */
+  broken?: { code: ItemErrorCode; detail: string }
 }
 
 /** What became of every event. */

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { TrackedEvent } from '../../contract/event.ts'
-import { encodeRecord, type StampedEvent } from '../../contract/record.ts'
+import { recordEncoder, type StampedEvent } from '../../contract/record.ts'
 import { recordKey, TOPICS } from '../../contract/topics.ts'
 import { uuidV7 } from '../../contract/uuid.ts'
 import type { NewRecord } from '../log/log.ts'
@@ -31,7 +31,7 @@ export function rawRecord(sent: Sent = {}): NewRecord {
     edge: 'test',
     ...(historical && { historical }),
   }
-  return rawValue(encodeRecord(stamp, JSON.stringify(event)), recordKey(tenant, event))
+  return rawValue(recordEncoder(stamp).event(JSON.stringify(event)), recordKey(tenant, event))
 }
 
 /** Any bytes as a record's value. */
