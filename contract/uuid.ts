@@ -22,16 +22,24 @@ export function uuidV7(now: number): string {
  * (RFC 9562 §5.5) of tenant, key and index, so that a retry of the request gives the same ids even
  * when nobody remembers it.
  */
-export async function derivedEventId(
+export function derivedEventId(
   tenant: string,
   idempotencyKey: string,
   index: number,
 ): Promise<string> {
   // Tenants hold no newline and neither does a key, so no two triples share a name.
-  const name = new TextEncoder().encode(`${tenant}\n${idempotencyKey}\n${index}`)
-  const input = new Uint8Array(NAMESPACE.length + name.length)
+  return uuidV5(`${tenant}\n${idempotencyKey}\n${index}`)
+}
+
+/**
+ * The same name gives the same id for ever (RFC 9562 §5.5, in our own namespace).
+ * @param name with exactly two newlines it is an Idempotency-Key's; others keep clear of that form
+ */
+export async function uuidV5(name: string): Promise<string> {
+  const bytes = new TextEncoder().encode(name)
+  const input = new Uint8Array(NAMESPACE.length + bytes.length)
   input.set(NAMESPACE)
-  input.set(name, NAMESPACE.length)
+  input.set(bytes, NAMESPACE.length)
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-1', input))
   return format(digest.subarray(0, 16), 5)
 }
