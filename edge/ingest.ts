@@ -33,7 +33,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
       schemaVersions: schema_versions ?? null,
       eventId: await chooseIds(c, incoming.items.length, receivedMs),
     })
-    if (way.told && judged.accepted.length === 0)
+    if (way.told && judged.accepted.length === 0 && incoming.items.length > 0)
       throw refuseAll(incoming.single, shorten(judged.errors))
 
     const dead = way.told ? [] : byIndex(judged.errors)
@@ -66,7 +66,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
           base64: incoming.base64,
         }),
       })
-    const positions = await publish(records)
+    const positions = records.length === 0 ? [] : await publish(records)
     const said = way.answer({
       requestId: c.get('requestId'),
       incoming,

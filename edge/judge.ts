@@ -43,9 +43,10 @@ export interface JudgedBy {
 /** Which events can be taken, what is wrong with the others. */
 export function judge(items: readonly Item[], by: JudgedBy): Judged {
   const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  for (const [index, { raw, badNumbers, partitionKey, systemName, broken }] of items.entries()) {
+  for (const [index, item] of items.entries()) {
+    const { raw, badNumbers, partitionKey, systemName, broken, placeOf } = item
     if (broken) {
-      judged.errors.push({ index, pointer: '', ...broken })
+      for (const fault of [broken].flat()) judged.errors.push({ index, pointer: '', ...fault })
       continue
     }
     const read = normalise(raw, {
@@ -61,7 +62,8 @@ export function judge(items: readonly Item[], by: JudgedBy): Judged {
       const others = (read.ok ? [] : read.errors).filter(
         ({ pointer }) => !numbers.some((number) => number.pointer === pointer),
       )
-      for (const error of [...numbers, ...others]) judged.errors.push({ index, ...error })
+      for (const error of [...numbers, ...others])
+        judged.errors.push({ index, ...error, pointer: placeOf?.(error.pointer) ?? error.pointer })
       continue
     }
     judged.accepted.push({ index, event: read.event, json: read.json, partitionKey })

@@ -63,8 +63,17 @@ export interface Item {
   partitionKey?: string
   /** A name that begins with `$` is one of this way's own, and is kept. */
   systemName?: boolean
+  /** Where the client finds in its own event what stands at this pointer in `raw`. */
+  placeOf?(pointer: string): string
   /** It could not be read at all; then `raw` is not looked at. */
-  broken?: { code: ItemErrorCode; detail: string }
+  broken?: Fault | readonly Fault[]
+}
+
+export interface Fault {
+  code: ItemErrorCode
+  detail: string
+  /** Into the client's own event; left out, all of it. */
+  pointer?: string
 }
 
 /** What became of every event. */
