@@ -44,20 +44,23 @@ it('no minute, wherever it begins, admits more than a bucket and what flows in m
   expect(taken.length).toBeGreaterThanOrEqual(500)
 })
 
-it('whoever waits as long as was said is admitted, whatever happened before', async () => {
+it('Retry-After is the truth: that many seconds are enough when nobody else sends, one fewer are not', async () => {
   const step = fc.record({
-    after: fc.nat(70_000),
+    // Clocks are set back, too.
+    after: fc.oneof(fc.nat(70_000), fc.integer({ min: -5_000, max: 0 })),
     events: fc.integer({ min: 1, max: 40 }),
   })
+  const perMinute = fc.integer({ min: 40, max: 300 })
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 40, max: 300 }),
-      fc.integer({ min: 40, max: 300 }),
+      perMinute,
+      perMinute,
+      fc.nat(59_999),
       fc.array(step, { maxLength: 60 }),
-      async (perMinute, tenantPerMinute, steps) => {
+      async (ofKey, ofTenant, offset, steps) => {
         const limiter = createMemoryLimiter()
-        const limits = key(perMinute, tenantPerMinute)
-        let at = START
+        const limits = key(ofKey, ofTenant)
+        let at = START + offset
         for (const { after, events } of steps) {
           at += after
           const verdict = await limiter.take(limits, events, at)
@@ -65,21 +68,29 @@ it('whoever waits as long as was said is admitted, whatever happened before', as
             expect(verdict.waitMs).toBe(0)
             continue
           }
-          expect(verdict.waitMs).toBeGreaterThan(0)
-          at += Math.ceil(verdict.waitMs / 1000) * 1000
+          const seconds = Math.ceil(verdict.waitMs / 1000)
+          expect(seconds).toBeGreaterThan(0)
+          const tooEarly = await limiter.take(limits, events, at + (seconds - 1) * 1000)
+          expect(tooEarly.allowed).toBe(false)
+          const justBefore = await limiter.take(limits, events, at + verdict.waitMs - 1)
+          expect(justBefore.allowed).toBe(false)
+          at += seconds * 1000
           expect((await limiter.take(limits, events, at)).allowed).toBe(true)
         }
       },
     ),
+    { numRuns: 500 },
   )
 })
 
-it('whoever does not wait is refused: Retry-After is not longer than it must be, to the second', async () => {
+it('the largest quotas are counted as exactly as small ones', async () => {
   const limiter = createMemoryLimiter()
-  const limits = key(60, 80)
-  await limiter.take(limits, 60, START + 45_000)
-  const { waitMs } = await limiter.take(limits, 30, START + 45_000)
-  expect((await limiter.take(limits, 30, START + 45_000 + waitMs - 2)).allowed).toBe(false)
+  const most = 2_147_483_647
+  const limits = key(most, most)
+  expect((await limiter.take(limits, most, START)).policies.map((p) => p.remaining)).toEqual([0, 0])
+  const { waitMs } = await limiter.take(limits, most - 1, START)
+  expect((await limiter.take(limits, most - 1, START + waitMs - 1)).allowed).toBe(false)
+  expect((await limiter.take(limits, most - 1, START + waitMs)).allowed).toBe(true)
 })
 
 it('a refused request takes from neither', async () => {
@@ -96,6 +107,15 @@ it('gives back what was taken for nothing, in the next minute too', async () => 
   await limiter.take(key(10, 10, 'other'), 1, START + 61_000)
   await verdict.giveBack()
   expect((await limiter.take(limits, 9, START + 61_000)).allowed).toBe(true)
+})
+
+it('gives nothing back into a window that has slid past what was taken', async () => {
+  const limiter = createMemoryLimiter()
+  const wide = key(1e9, 10)
+  const verdict = await limiter.take(wide, 10, START)
+  expect((await limiter.take(wide, 10, START + 180_000)).allowed).toBe(true)
+  await verdict.giveBack()
+  expect((await limiter.take(wide, 1, START + 180_000)).allowed).toBe(false)
 })
 
 it('a clock that was set back admits nothing twice', async () => {

@@ -3,13 +3,15 @@ import { BoundedMap } from './bounded-map.ts'
 import type { Limiter } from './limit.ts'
 
 const WINDOW_MS = 60_000
-/** Sums of fractions may miss a whole number by this much; no client shall wait for it. */
-const EPSILON = 1e-6
 
-/** A bucket that holds a minute's worth and fills evenly. */
+/**
+ * All sums are whole numbers and therefore exact: the fill of a bucket is counted in events × WINDOW_MS,
+ * of which a millisecond brings as many as the quota has events. Whoever waits as long as was said is
+ * admitted, and not a millisecond before.
+ */
 interface Bucket {
-  tokens: number
-  /** When `tokens` was true. */
+  fill: number
+  /** When `fill` was true. */
   at: number
 }
 
@@ -30,17 +32,18 @@ export function createMemoryLimiter(): Limiter {
 
   return {
     async take(key, events, now) {
-      const bucketMax = key.key_events_per_minute
-      const windowMax = key.tenant_events_per_minute
+      const bucketMax = quota(key.key_events_per_minute)
+      const windowMax = quota(key.tenant_events_per_minute)
       const bucket = refill(buckets.get(key.key_id), bucketMax, now)
       const window = slide(windows.get(key.tenant), now)
       const waitMs = Math.max(
-        waitForTokens(bucket, bucketMax, events),
+        waitForTokens(bucket, bucketMax, events, now),
         waitForRoom(window, windowMax, events, now),
       )
       const allowed = waitMs === 0
+      const takenFrom = window.start
       if (allowed) {
-        bucket.tokens -= events
+        bucket.fill -= events * WINDOW_MS
         window.current += events
       }
       buckets.set(key.key_id, bucket)
@@ -53,40 +56,54 @@ export function createMemoryLimiter(): Limiter {
             name: 'key',
             quota: bucketMax,
             windowS: WINDOW_MS / 1000,
-            remaining: whole(bucket.tokens),
-            resetS: Math.ceil(((bucketMax - bucket.tokens) * 60) / bucketMax),
+            remaining: Math.floor(bucket.fill / WINDOW_MS),
+            resetS: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
           },
           {
             name: 'tenant',
             quota: windowMax,
             windowS: WINDOW_MS / 1000,
-            remaining: whole(windowMax - used(window, now)),
-            resetS: Math.ceil((emptyAt(window) - now) / 1000),
+            remaining: Math.max(0, Math.floor(windowMax - used(window, now) / WINDOW_MS)),
+            resetS: seconds(emptyAt(window) - now),
           },
         ],
         async giveBack() {
           if (!allowed) return
-          bucket.tokens = Math.min(bucketMax, bucket.tokens + events)
+          bucket.fill = Math.min(bucketMax * WINDOW_MS, bucket.fill + events * WINDOW_MS)
           // Into the minute it was taken from, which may have become the last one meanwhile.
-          const side = window.start === minute(now) ? 'current' : 'previous'
-          window[side] = Math.max(0, window[side] - events)
+          if (window.start === takenFrom) window.current -= events
+          else if (window.start === takenFrom + WINDOW_MS) window.previous -= events
         },
       }
     },
   }
 }
 
+function quota(perMinute: number): number {
+  return Math.max(1, Math.floor(perMinute))
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.ceil(ms / 1000))
+}
+
 function refill(bucket: Bucket | undefined, max: number, now: number): Bucket {
-  if (!bucket) return { tokens: max, at: now }
-  const passed = Math.max(0, now - bucket.at)
-  bucket.tokens = Math.min(max, bucket.tokens + (passed * max) / WINDOW_MS)
+  if (!bucket) return { fill: max * WINDOW_MS, at: now }
+  // After a minute it is full whatever was in it; more would leave the range of exact numbers.
+  const passed = Math.min(WINDOW_MS, Math.max(0, now - bucket.at))
+  bucket.fill = Math.min(max * WINDOW_MS, bucket.fill + passed * max)
   bucket.at = Math.max(bucket.at, now)
   return bucket
 }
 
-function waitForTokens(bucket: Bucket, max: number, events: number): number {
-  const missing = events - bucket.tokens
-  return missing <= EPSILON ? 0 : (missing * WINDOW_MS) / max
+function waitForTokens(bucket: Bucket, max: number, events: number, now: number): number {
+  const missing = events * WINDOW_MS - bucket.fill
+  // A clock that was set back has to come round to where it was before anything flows.
+  return missing <= 0 ? 0 : Math.ceil(missing / max) + bucket.at - now
+}
+
+function msUntilFull(bucket: Bucket, max: number): number {
+  return Math.ceil((max * WINDOW_MS - bucket.fill) / max)
 }
 
 function minute(now: number): number {
@@ -104,9 +121,10 @@ function slide(window: Window | undefined, now: number): Window {
   return window
 }
 
-function used(window: Window, now: number): number {
-  const passed = Math.min(1, Math.max(0, (now - window.start) / WINDOW_MS))
-  return window.previous * (1 - passed) + window.current
+/** In events × WINDOW_MS. */
+function used({ start, previous, current }: Window, now: number): number {
+  const left = Math.min(WINDOW_MS, Math.max(0, start + WINDOW_MS - now))
+  return previous * left + current * WINDOW_MS
 }
 
 function emptyAt(window: Window): number {
@@ -115,16 +133,13 @@ function emptyAt(window: Window): number {
 
 /** Solves `used(then) + events = max` for the time then. */
 function waitForRoom(window: Window, max: number, events: number, now: number): number {
-  if (used(window, now) + events <= max + EPSILON) return 0
-  const room = max - events - window.current
+  if (used(window, now) + events * WINDOW_MS <= max * WINDOW_MS) return 0
+  const { start, previous, current } = window
+  const room = max - events - current
   // Still in this minute, as the last one fades; else in the next, as this one does.
-  const then =
+  const end =
     room >= 0
-      ? window.start + WINDOW_MS * (1 - room / window.previous)
-      : window.start + WINDOW_MS * (2 - (max - events) / window.current)
-  return Math.max(1, then - now)
-}
-
-function whole(count: number): number {
-  return Math.max(0, Math.floor(count + EPSILON))
+      ? start + WINDOW_MS - Math.floor((room * WINDOW_MS) / previous)
+      : start + 2 * WINDOW_MS - Math.floor(((max - events) * WINDOW_MS) / current)
+  return Math.max(1, end - now)
 }
