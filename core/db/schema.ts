@@ -85,6 +85,7 @@ export interface EventTable {
   received_on: Day
   received_at: Time
   occurred_at: Time
+  client_occurred_at: Time | null
   stored_at: TimeWithDefault
   name: string
   client_event_id: string | null
@@ -140,6 +141,8 @@ export interface DeadLetterTable {
   partition: number
   log_offset: number
   request_id: string | null
+  route: string | null
+  client: string | null
   received_at: Time
   dead_at: TimeWithDefault
   state: Generated<'open' | 'replayed' | 'discarded'>

@@ -5,9 +5,9 @@ import type { EventRow } from './decode.ts'
 
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
-  'tenant_id, event_id, received_on, received_at, occurred_at, name, client_event_id, actor, session, source, ' +
+  'tenant_id, event_id, received_on, received_at, occurred_at, client_occurred_at, name, client_event_id, actor, session, source, ' +
   'value, properties, context, schema_version, key_id, request_id, log_partition, log_offset'
-const COLUMN_COUNT = 18
+const COLUMN_COUNT = 19
 
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
@@ -91,6 +91,8 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int32(row.receivedDay - POSTGRES_EPOCH_MS / DAY_MS)
     time(row.received)
     time(row.occurred)
+    if (row.clientOccurred) time(row.clientOccurred)
+    else int32(-1)
     text(event.name)
     text(row.clientEventId)
     text(event.actor)

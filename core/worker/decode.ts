@@ -1,8 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import type { TrackedEvent } from '../../contract/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { type DeadReason, decodeRecord, type StampedEvent } from '../../contract/record.ts'
-import type { Instant } from '../../contract/time.ts'
+import {
+  type Claimed,
+  claimedBy,
+  type DeadReason,
+  decodeRecord,
+  type StampedEvent,
+} from '../../contract/record.ts'
+import { type Instant, readCanonicalTime } from '../../contract/time.ts'
 import { isUuid } from '../../contract/uuid.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../log/log.ts'
@@ -21,6 +27,7 @@ export interface EventRow {
   receivedDay: number
   received: Instant
   occurred: Instant
+  clientOccurred: Instant | undefined
   historical: boolean
   event: TrackedEvent
   keyId: string | null
@@ -33,7 +40,11 @@ export interface DeadLetter {
   reason: DeadReason
   detail: string
   requestId: string | null
+  route: string | null
+  client: string | null
   receivedMs: number
+  /** What the client sent, where that is known; else the record as it is in the log. */
+  original: Buffer
   record: LogRecord
 }
 
@@ -95,44 +106,69 @@ function judge(
 ): Decoded {
   const tenant = tenants.get(tenantNamed(decoded) ?? '')
   if (!decoded.ok) {
-    const { reason, detail, claimed } = decoded
-    return dead(reason, detail, claimed.request_id ?? null, record.timestamp)
+    const { reason, detail, claimed, received } = decoded
+    const ms =
+      received && outOfRange(received, record) === undefined ? received.ms : record.timestamp
+    return dead(reason, detail, ms, claimed, originalOf(decoded))
   }
   const stamped = decoded.record
   const { received, occurred } = decoded
-  if (!tenant) return dead('TENANT_UNKNOWN', 'no such tenant', stamped.request_id, received.ms)
+  if (!tenant) return deadEvent('TENANT_UNKNOWN', 'no such tenant')
   const refused = condemned.get(place(record))
-  if (refused) return dead('UNSTORABLE', refused, stamped.request_id, received.ms)
+  if (refused) return deadEvent('UNSTORABLE', refused)
 
-  const waited = record.timestamp - received.ms
-  if (waited > LIMITS.receivedAgeDaysMax * DAY_MS || waited < -DAY_MS)
-    return dead(
-      'RECEIVED_AT_OUT_OF_RANGE',
-      `received_at is ${describe(waited)} the log took the record`,
-      stamped.request_id,
-      record.timestamp,
-    )
+  const odd = outOfRange(received, record)
+  if (odd) return deadEvent('RECEIVED_AT_OUT_OF_RANGE', odd, record.timestamp)
   const age = received.ms - occurred.ms
   if (age < -LIMITS.futureSecondsMax * 1000)
-    return dead(
+    return deadEvent(
       'OCCURRED_AT_IN_FUTURE',
       `occurred_at is ${describe(age)} received_at; at most ${LIMITS.futureSecondsMax} s are allowed`,
-      stamped.request_id,
-      received.ms,
     )
   if (age > tenant.eventAgeMaxS * 1000 && !stamped.historical)
-    return dead(
+    return deadEvent(
       'OCCURRED_AT_TOO_OLD',
       `occurred_at is ${describe(age)} received_at; the tenant takes ${tenant.eventAgeMaxS} s, or more with ?historical=true`,
-      stamped.request_id,
-      received.ms,
     )
   return { is: 'event', row: toRow(tenant.id, stamped, received, occurred, record) }
 
-  function dead(reason: DeadReason, detail: string, requestId: string | null, ms: number): Decoded {
-    const tenantId = tenant?.id ?? null
-    return { is: 'dead', letter: { tenantId, reason, detail, requestId, receivedMs: ms, record } }
+  function deadEvent(reason: DeadReason, detail: string, ms = received.ms): Decoded {
+    const { original } = stamped
+    const sent = original === undefined ? undefined : Buffer.from(original)
+    return dead(reason, detail, ms, claimedBy(stamped), sent)
   }
+  function dead(
+    reason: DeadReason,
+    detail: string,
+    receivedMs: number,
+    claimed: Claimed,
+    original = record.value,
+  ): Decoded {
+    const letter: DeadLetter = {
+      tenantId: tenant?.id ?? null,
+      reason,
+      detail,
+      requestId: claimed.request_id ?? null,
+      route: claimed.route ?? null,
+      client: claimed.client ?? null,
+      receivedMs,
+      original,
+      record,
+    }
+    return { is: 'dead', letter }
+  }
+}
+
+/** Why `received_at` cannot be believed: it decides the partition of the event's day. */
+function outOfRange(received: Instant, record: LogRecord): string | undefined {
+  const waited = record.timestamp - received.ms
+  if (waited <= LIMITS.receivedAgeDaysMax * DAY_MS && waited >= -DAY_MS) return undefined
+  return `received_at is ${describe(waited)} the log took the record`
+}
+
+/** What the edge could not take, as it was sent. */
+function originalOf({ original, base64 }: Extract<ReadValue, { ok: false }>): Buffer | undefined {
+  return original === undefined ? undefined : Buffer.from(original, base64 ? 'base64' : 'utf8')
 }
 
 function toRow(
@@ -150,6 +186,10 @@ function toRow(
     receivedDay: Math.floor(received.ms / DAY_MS),
     received,
     occurred,
+    clientOccurred:
+      event.client_occurred_at === undefined
+        ? undefined
+        : readCanonicalTime(event.client_occurred_at),
     historical: stamped.historical === true,
     event,
     keyId: isUuid(stamped.key) ? stamped.key : null,

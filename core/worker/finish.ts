@@ -83,7 +83,7 @@ WITH rolled AS (
 )
 SELECT pg_notify($18, $19)`
 
-/** The records themselves, byte for byte, with the reason and the place in the log where they came from. */
+/** What was sent, byte for byte, with the reason and the place in the log where it came from. */
 export async function deadLetters(
   client: pg.Client,
   topic: string,
@@ -91,21 +91,23 @@ export async function deadLetters(
 ): Promise<void> {
   await client.query(
     `INSERT INTO dead_letter
-       (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, request_id, received_at)
-     SELECT l.tenant, l.reason, l.detail, l.fingerprint, l.original, $1, l.partition, l.log_offset, l.request, l.received
-       FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[], $9::text[], $10::timestamptz[])
-         AS l (tenant, reason, detail, fingerprint, original, partition, log_offset, request, received)`,
+       (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, request_id, received_at, route, client)
+     SELECT l.tenant, l.reason, l.detail, l.fingerprint, l.original, $1, l.partition, l.log_offset, l.request, l.received, l.route, l.client
+       FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[], $9::text[], $10::timestamptz[], $11::text[], $12::text[])
+         AS l (tenant, reason, detail, fingerprint, original, partition, log_offset, request, received, route, client)`,
     [
       topic,
       letters.map((l) => l.tenantId),
       letters.map((l) => l.reason),
       letters.map((l) => l.detail),
       letters.map(fingerprint),
-      letters.map((l) => l.record.value),
+      letters.map((l) => l.original),
       letters.map((l) => l.record.partition),
       letters.map((l) => l.record.offset),
       letters.map((l) => l.requestId),
       letters.map((l) => time(l.receivedMs)),
+      letters.map((l) => l.route),
+      letters.map((l) => l.client),
     ],
   )
 }

@@ -7,6 +7,7 @@ export interface StoredEvent {
   id: string
   name: string
   occurredAt: Instant
+  clientOccurredAt: Instant | null
   receivedAt: Instant
   storedAt: Instant
   actor: string | null
@@ -28,6 +29,7 @@ export const EVENT_COLUMNS = [
   'client_event_id',
   'name',
   'occurred_at',
+  'client_occurred_at',
   'received_at',
   'stored_at',
   'actor',
@@ -49,6 +51,7 @@ export function toEvent(row: EventRow): StoredEvent {
     id: row.client_event_id ?? row.event_id,
     name: row.name,
     occurredAt: row.occurred_at,
+    clientOccurredAt: row.client_occurred_at,
     receivedAt: row.received_at,
     storedAt: row.stored_at,
     actor: row.actor,

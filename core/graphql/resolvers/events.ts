@@ -10,6 +10,12 @@ export function addEvents(builder: Builder) {
       id: t.exposeID('id', { description: 'The id as the client knows it.' }),
       name: t.exposeString('name'),
       occurredAt: t.expose('occurredAt', { type: 'DateTime' }),
+      clientOccurredAt: t.expose('clientOccurredAt', {
+        type: 'DateTime',
+        nullable: true,
+        description:
+          "The client's own time, where its clock was wrong and occurredAt was put right.",
+      }),
       receivedAt: t.expose('receivedAt', { type: 'DateTime' }),
       storedAt: t.expose('storedAt', { type: 'DateTime' }),
       actor: t.exposeString('actor', { nullable: true }),
