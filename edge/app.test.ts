@@ -34,6 +34,7 @@ function setUp(changed: Partial<EdgeDeps> = {}) {
       return records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: NOW }))
     },
     nameOf: () => 'here',
+    addressOf: () => undefined,
     now: () => NOW,
     report: (reported) => reports.push(reported),
     ...changed,
@@ -68,7 +69,7 @@ it('a record says whose it is, how it came, when and where', async () => {
       topic: 'events.raw',
       key: 'acme:u1',
       value:
-        '{"v":1,"tenant":"acme","key":"k1","request_id":"r-1","received_at":"2026-11-21T09:00:00.123Z","edge":"here",' +
+        '{"v":1,"tenant":"acme","key":"k1","request_id":"r-1","received_at":"2026-11-21T09:00:00.123Z","edge":"here","route":"events",' +
         '"event":{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00.123Z","actor":"u1","properties":{}}}',
     },
   ])
@@ -176,4 +177,48 @@ it('expected refusals are not reported', async () => {
   expect((await post({ event: 'a' })).status).toBe(503)
   expect((await post({})).status).toBe(422)
   expect(reports).toEqual([])
+})
+
+it('says its limits in the words of the draft, and whose they are without naming anyone', async () => {
+  const { post } = setUp()
+  const { headers } = await post({ event: 'a' })
+  const form =
+    /^"key";q=1000;w=60;pk=(:[A-Za-z0-9+/]{12}:), "tenant";q=1000;w=60;pk=(:[A-Za-z0-9+/]{12}:)$/
+  const [, ofKey, ofTenant] = form.exec(headers.get('ratelimit-policy') ?? '') ?? []
+  expect(ofKey).toBeDefined()
+  expect(ofTenant).not.toBe(ofKey)
+  expect(headers.get('ratelimit')).toBe(
+    `"key";r=999;t=1;pk=${ofKey}, "tenant";r=999;t=120;pk=${ofTenant}`,
+  )
+  const ofOthers = await setUp({ findKey: async () => ({ ...record, key_id: 'k2' }) }).post({
+    event: 'a',
+  })
+  expect(ofOthers.headers.get('ratelimit')).not.toContain(ofKey)
+  expect(ofOthers.headers.get('ratelimit')).toContain(ofTenant)
+})
+
+it('without limits everything is admitted, and no header speaks of any', async () => {
+  const few = { ...record, key_events_per_minute: 1, tenant_events_per_minute: 1 }
+  const { post } = setUp({ limiter: undefined, findKey: async () => few })
+  for (let i = 0; i < 3; i++) {
+    const { status, headers } = await post([{ event: 'a' }, { event: 'b' }])
+    expect([status, headers.has('ratelimit'), headers.has('ratelimit-policy')]).toEqual([
+      202,
+      false,
+      false,
+    ])
+  }
+})
+
+it('the address is asked for only when it matters, and never from a header', async () => {
+  const seen: unknown[] = []
+  const { post } = setUp({
+    findKey: async (_, addressOf) => {
+      seen.push(addressOf?.())
+      return record
+    },
+    addressOf: () => '192.0.2.1',
+  })
+  await post({ event: 'a' }, { 'cf-connecting-ip': '192.0.2.9', 'x-forwarded-for': '192.0.2.9' })
+  expect(seen).toEqual(['192.0.2.1'])
 })

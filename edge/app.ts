@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
 import { LIMITS } from '../contract/limits.ts'
-import { authenticate } from './authenticate.ts'
+import { type AddressOf, authenticate } from './authenticate.ts'
 import { claim, type Idempotency } from './claim.ts'
-import type { EdgeEnv } from './context.ts'
+import type { EdgeContext, EdgeEnv } from './context.ts'
+import { docs, openApi } from './docs/serve.ts'
 import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
@@ -17,14 +18,18 @@ import type { Way } from './way.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
-  limiter: Limiter
+  /** undefined: no limits */
+  limiter: Limiter | undefined
   idempotency: Idempotency
   publish: Publish
   /** Which edge this is; travels with every record. */
   nameOf: (request: Request) => string
+  addressOf: AddressOf
   /** Milliseconds since the epoch. */
   now: () => number
   report: Report
+  /** Stands in the key field of /docs; only where nobody but this machine can ask for it. */
+  docsKey?: string
 }
 
 const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
@@ -37,17 +42,24 @@ export function createEdge(deps: EdgeDeps) {
   app.notFound(notFound)
   app.use(begin())
 
-  app.get('/healthz', (c) => respond(c, { status: 200, body: '{"status":"ok"}' }))
-  app.options('/healthz', preflight('GET, HEAD, OPTIONS'))
-  app.all('/healthz', methodNotAllowed('GET, HEAD, OPTIONS'))
+  show('/healthz', (c) => respond(c, { status: 200, body: '{"status":"ok"}' }))
+  show('/openapi.json', openApi())
+  show('/docs', docs(deps.docsKey))
 
   takeIn(['/v1/events'], native)
   takeIn(CLASSIC_PATHS, classic)
   return app
 
+  /** For everybody to read. */
+  function show(path: string, page: (c: EdgeContext) => Response | Promise<Response>) {
+    app.get(path, page)
+    app.options(path, preflight('GET, HEAD, OPTIONS'))
+    app.all(path, methodNotAllowed('GET, HEAD, OPTIONS'))
+  }
+
   /** The first of the ways that takes a request's media type reads it. */
   function takeIn(paths: readonly string[], ...ways: readonly Way[]) {
-    const who = authenticate(deps.findKey, deps.now) // who is this?
+    const who = authenticate(deps.findKey, deps.now, deps.addressOf) // who is this?
     const what = readEvents(ways, room, deps.now) // are these events?
     const first = ways.some((way) => way.keyInBody)
       ? ([what, who] as const)

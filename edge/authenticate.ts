@@ -1,16 +1,20 @@
 import { type KeyRecord, looksLikeApiKey } from '../contract/api-key.ts'
+import { originAllowed } from '../contract/origin.ts'
 import type { EdgeContext, Step } from './context.ts'
 import type { FindKey } from './key-directory.ts'
 import { Refused } from './refuse.ts'
 
+/** The sender's address, where the runtime knows it. @param env what the runtime hands over beside the request */
+export type AddressOf = (request: Request, env: unknown) => string | undefined
+
 /** Who is this, and may they send from here? The tenant comes from the key and from nothing else. */
-export function authenticate(findKey: FindKey, now: () => number): Step {
+export function authenticate(findKey: FindKey, now: () => number, addressOf: AddressOf): Step {
   return async (c, next) => {
     const query = queryOf(c.req.url)
     const sent = sentKey(c, query)
     // Form and checksum first: a typo or a guess costs no look-up and no place in a cache.
     if (!looksLikeApiKey(sent)) throw new Refused('KEY_UNKNOWN')
-    const key = await findKey(sent)
+    const key = await findKey(sent, () => addressOf(c.req.raw, c.env))
     if (!key || key.revoked_at !== null || hasExpired(key, now())) throw new Refused('KEY_UNKNOWN')
     if (!key.scopes.includes('ingest'))
       throw new Refused('SCOPE_MISSING', {
@@ -68,8 +72,8 @@ function hasExpired(key: KeyRecord, at: number): boolean {
 /** Only browsers send an Origin; a key that is tied to pages may still be used by a server. */
 function checkOrigin(c: EdgeContext, key: KeyRecord): void {
   if (key.origins.length === 0) return
-  const origin = c.req.raw.headers.get('origin')?.toLowerCase()
-  if (origin !== undefined && !key.origins.some((allowed) => allowed.toLowerCase() === origin))
+  const origin = c.req.raw.headers.get('origin')
+  if (origin !== null && !originAllowed(key.origins, origin))
     throw new Refused('ORIGIN_NOT_ALLOWED')
 }
 

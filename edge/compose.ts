@@ -1,4 +1,5 @@
 import { createEdge } from './app.ts'
+import type { AddressOf } from './authenticate.ts'
 import { createKeyCache } from './key-cache.ts'
 import { createHttpKeyDirectory } from './key-directory.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
@@ -15,6 +16,10 @@ export interface EdgeSettings {
   GATEWAY_PASSWORD: string
   /** Which edge this is; left out, the runtime's own word for the place. */
   EDGE_NAME?: string
+  /** `off`: as many events as anyone likes, and no RateLimit headers. Default: on. */
+  RATE_LIMITS?: string
+  /** A key to be filled in on /docs; only where the edge listens to this machine alone. */
+  DOCS_KEY?: string
 }
 
 /** In what the runtimes differ. */
@@ -22,6 +27,8 @@ export interface EdgeRuntime {
   exchange: Exchange
   /** The runtime's own word for where it is. */
   placeOf: (request: Request) => string
+  /** Never from what a client can write itself; undefined where that is all there is. */
+  addressOf: AddressOf
 }
 
 /** The edge with keys asked of the gateway and everything else in this process's memory. */
@@ -34,15 +41,18 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     password: settings.GATEWAY_PASSWORD,
   }
   const now = () => Date.now()
-  const { EDGE_NAME: name } = settings
+  const { EDGE_NAME: name, RATE_LIMITS: limits = '' } = settings
+  if (!['', 'on', 'off'].includes(limits)) throw new Error('RATE_LIMITS is either on or off')
   return createEdge({
     findKey: createKeyCache(createHttpKeyDirectory(gateway, runtime.exchange), now, report),
-    limiter: createMemoryLimiter(),
+    limiter: limits === 'off' ? undefined : createMemoryLimiter(),
     idempotency: createMemoryIdempotency(),
     publish: createKafkaPublisher(gateway, runtime.exchange, report),
     nameOf: name ? () => name : runtime.placeOf,
+    addressOf: runtime.addressOf,
     now,
     report,
+    docsKey: settings.DOCS_KEY || undefined,
   })
 }
 

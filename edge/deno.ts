@@ -1,11 +1,18 @@
 import { composeEdge } from './compose.ts'
 import { abortLate } from './within.ts'
 
-const names = ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD', 'EDGE_NAME'] as const
+const names = [
+  'GATEWAY_URL',
+  'GATEWAY_USERNAME',
+  'GATEWAY_PASSWORD',
+  'EDGE_NAME',
+  'RATE_LIMITS',
+] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
 const edge = composeEdge(settings as Record<(typeof names)[number], string>, {
   exchange: abortLate,
   placeOf: () => 'deno',
+  addressOf: (_, info) => (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname,
 })
 
 Deno.serve(
@@ -14,5 +21,5 @@ Deno.serve(
     port: Number(Deno.env.get('PORT') ?? 8787),
     onListen: ({ hostname, port }) => console.log(`edge on http://${hostname}:${port}`),
   },
-  (request) => edge.fetch(request),
+  (request, info) => edge.fetch(request, info),
 )

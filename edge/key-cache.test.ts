@@ -129,3 +129,55 @@ it('made-up keys push no real one out, however many there are', async () => {
   await find('made-up-0')
   expect(state.asked).toBe(asked + 1)
 }, 20_000)
+
+it('an address that made up a hundred keys is turned away without asking, for as long as was said', async () => {
+  const { state, find, add } = setUp()
+  const known = await add(mintApiKey('sec'))
+  const here = () => '192.0.2.1'
+  await find(known, here)
+  const flood = async () => {
+    const answers = []
+    for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++)
+      answers.push(await find(mintApiKey('sec'), here).catch((error: Refused) => error))
+    return answers
+  }
+  const refused = (await flood()).filter((answer) => answer instanceof Refused)
+  expect(state.asked).toBe(1 + LIMITS.unknownKeysPerMinuteMax)
+  expect(refused).toHaveLength(2 * LIMITS.unknownKeysPerMinuteMax)
+  expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED' })
+  const wait = Number(refused[0]?.more.headers?.['retry-after'])
+  expect(wait).toBeGreaterThan(0)
+
+  // Known keys go on, also when it is time to ask for them again, and so does everybody else.
+  expect(await find(known, here)).toBeDefined()
+  state.now = fresh
+  await flood()
+  expect(await find(known, here)).toBeDefined()
+  expect(await find(await add(mintApiKey('sec')), () => '192.0.2.2')).toBeDefined()
+  expect(await find(await add(mintApiKey('sec')))).toBeDefined()
+  const good = await add(mintApiKey('sec'))
+  await expect(find(good, here)).rejects.toThrow(Refused)
+  state.now += wait * 1000
+  expect(await find(good, here)).toBeDefined()
+})
+
+it('neither good keys nor a silent directory count against an address', async () => {
+  const { state, find, add } = setUp()
+  const here = () => '192.0.2.1'
+  for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
+    expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+  state.broken = true
+  for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
+    await expect(find(mintApiKey('sec'), here)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' })
+  state.broken = false
+  expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+})
+
+it('an unknown key that is sent again and again is looked up once, and counts once', async () => {
+  const { state, find, add } = setUp()
+  const here = () => '192.0.2.1'
+  const unknownKey = mintApiKey('sec')
+  for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++) await find(unknownKey, here)
+  expect(state.asked).toBe(1)
+  expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+})

@@ -1,7 +1,9 @@
 import { type KeyRecord, sha256Hex } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
+import { createAddressLimit, TooManyLookups } from './address-limit.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { FindKey, KeyDirectory } from './key-directory.ts'
+import { tooMany } from './limit.ts'
 import { describe, Refused, type Report } from './refuse.ts'
 
 interface Known {
@@ -18,7 +20,8 @@ interface Known {
  * keyCacheFreshMs; while the directory is silent, within keyCacheFreshMs + keyCacheStaleMs.
  *
  * Only call it with keys whose checksum is right. "No" has a map of its own, because anyone can make
- * up keys with a right checksum, and they must not push out the real ones.
+ * up keys with a right checksum, and they must not push out the real ones. Nor may they keep the
+ * directory busy: an address that asked for too many in vain is turned away without a look-up.
  */
 export function createKeyCache(
   directory: KeyDirectory,
@@ -27,13 +30,26 @@ export function createKeyCache(
 ): FindKey {
   const known = new BoundedMap<string, Known>(LIMITS.keyCacheEntriesMax)
   const unknown = new BoundedMap<string, number>(LIMITS.keyCacheEntriesMax)
+  const addresses = createAddressLimit()
 
-  return async (apiKey) => {
+  /** A key that was good a moment ago is asked for whoever else sends from there. */
+  function enter(address: string | undefined, at: number) {
+    if (address === undefined) return () => {}
+    try {
+      return addresses.enter(address, at)
+    } catch (error) {
+      if (error instanceof TooManyLookups) throw tooMany(error, TOO_MANY_UNKNOWN)
+      throw error
+    }
+  }
+
+  return async (apiKey, addressOf) => {
     const at = now()
     const hit = known.get(apiKey)
     if (hit && at < hit.askAt && at < hit.until) return hit.record
     const unknownUntil = unknown.get(apiKey)
     if (unknownUntil !== undefined && at < unknownUntil) return undefined
+    const foundOut = enter(hit ? undefined : addressOf?.(), at)
     // One request asks; those beside it go on with what is known. (Nobody may wait for another
     // request's promise in workerd.)
     if (hit) hit.askAt = at + LIMITS.keyLookupMsMax
@@ -41,6 +57,7 @@ export function createKeyCache(
     try {
       const record = await directory.ask(sha)
       if (record) {
+        foundOut()
         unknown.delete(apiKey)
         // Counted from before the question: the answer may be as old as that.
         known.set(apiKey, {
@@ -55,6 +72,7 @@ export function createKeyCache(
       }
       return record
     } catch (error) {
+      foundOut()
       report({ level: 'warn', what: 'the key directory does not answer', error: describe(error) })
       if (hit && now() < hit.until) return hit.record
       throw new Refused('KEYS_UNAVAILABLE', {
@@ -63,3 +81,6 @@ export function createKeyCache(
     }
   }
 }
+
+const TOO_MANY_UNKNOWN =
+  'Too many unknown API keys were sent from this address; send again after Retry-After seconds.'

@@ -2,8 +2,15 @@ import { type KeyRecord, keyRecord } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
 import type { Exchange } from './within.ts'
 
-/** Finds a key whose form and checksum are known to be right. Throws KEYS_UNAVAILABLE when nobody can be asked. */
-export type FindKey = (apiKey: string) => Promise<KeyRecord | undefined>
+/**
+ * Finds a key whose form and checksum are known to be right.
+ * @param addressOf the sender's address, asked for only when the key is not known yet
+ * @throws KEYS_UNAVAILABLE when nobody can be asked, RATE_LIMITED when that address asked in vain too often
+ */
+export type FindKey = (
+  apiKey: string,
+  addressOf?: () => string | undefined,
+) => Promise<KeyRecord | undefined>
 
 /** Who knows the truth about keys, by the hex SHA-256 of the key. Rejects when it cannot tell. */
 export interface KeyDirectory {

@@ -70,7 +70,6 @@ export async function admit(
   key: KeyRecord,
   events: number,
   now: number,
-  overLimit: Way['overLimit'] = 'BATCH_OVER_LIMIT',
 ): Promise<Verdict & { headers: Record<string, string> }> {
   const verdict = await limiter.take(key, events, now).catch(() => {
     throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })

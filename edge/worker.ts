@@ -7,7 +7,7 @@ let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
   fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
-    edge ??= composeEdge(env, { exchange: forgetLate, placeOf: colo })
+    edge ??= composeEdge(env, { exchange: forgetLate, placeOf: colo, addressOf })
     const answer = edge.fetch(request, env, context)
     // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
     // behind and turn its retry away.
@@ -16,7 +16,20 @@ export default {
   },
 }
 
-/** Three letters of an airport on Cloudflare; elsewhere there is no `cf`. */
+/** Three letters of an airport on Cloudflare; elsewhere `cf` does not name one. */
 function colo(request: Request): string {
-  return (request as { cf?: { colo?: string } }).cf?.colo ?? 'workerd'
+  return cfOf(request)?.colo ?? 'workerd'
+}
+
+/**
+ * On Cloudflare the header is Cloudflare's; there `cf` names the place. Under `workerd serve` anyone
+ * could send that header, and `cf` holds the address of the socket.
+ */
+function addressOf(request: Request): string | undefined {
+  const cf = cfOf(request)
+  return cf?.clientIp ?? (cf?.colo && (request.headers.get('cf-connecting-ip') ?? undefined))
+}
+
+function cfOf(request: Request): { colo?: string; clientIp?: string } | undefined {
+  return (request as { cf?: { colo?: string; clientIp?: string } }).cf
 }
