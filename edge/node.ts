@@ -11,10 +11,11 @@ const STOP_MS_MAX = LIMITS.publishMsMax + 1_000
 const edge = composeEdge(process.env as unknown as EdgeSettings, {
   exchange: abortLate,
   placeOf: () => 'node',
+  addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
 })
 
 const server = createAdaptorServer({
-  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming)),
+  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming), env),
   // How often Node looks whose head is late; its own half a minute would triple the deadline.
   serverOptions: { connectionsCheckingInterval: 500 },
 }) as Server
