@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { LIMITS } from '../contract/limits.ts'
 import { composeEdge, type EdgeSettings } from './compose.ts'
@@ -8,16 +8,26 @@ import { abortLate } from './within.ts'
 /** Whoever is asked to stop answers what was asked before, and no longer than a log may hang. */
 const STOP_MS_MAX = LIMITS.publishMsMax + 1_000
 
+/** What cannot be read as HTTP is answered as Node itself would: no step of the edge has seen it. */
+const SAID_BY_NODE: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
 const edge = composeEdge(process.env as unknown as EdgeSettings, {
   exchange: abortLate,
   placeOf: () => 'node',
-  addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
 })
 
 const server = createAdaptorServer({
-  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming), env),
-  // How often Node looks whose head is late; its own half a minute would triple the deadline.
-  serverOptions: { connectionsCheckingInterval: 500 },
+  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming)),
+  serverOptions: {
+    // How often Node looks whose head is late; its own half a minute would quadruple the deadline.
+    connectionsCheckingInterval: 500,
+    // As much as Deno takes: a pixel carries its event in the query.
+    maxHeaderSize: 64 * 1024,
+  },
 }) as Server
 server.headersTimeout = LIMITS.bodyReadMsMax
 // A body's deadline is the edge's own (`readBody`), which can say BODY_TOO_SLOW; Node's says nothing.
@@ -36,6 +46,20 @@ server.on('request', (_, response) => {
     underWay.delete(response)
     if (stopping && underWay.size === 0) server.closeAllConnections()
   })
+})
+
+server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+  // What came before on this connection was whole, and its answer must be heard: it may be a yes.
+  const before = [...underWay].findLast(({ req }) => req.socket === socket)
+  if (before?.req.complete) {
+    if (!before.headersSent) before.setHeader('connection', 'close')
+    return
+  }
+  if (socket.writable && !before?.headersSent)
+    socket.write(
+      `HTTP/1.1 ${SAID_BY_NODE[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`,
+    )
+  socket.destroy(error)
 })
 
 function stop(): void {
