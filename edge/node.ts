@@ -18,10 +18,11 @@ const SAID_BY_NODE: Record<string, string> = {
 const edge = composeEdge(process.env as unknown as EdgeSettings, {
   exchange: abortLate,
   placeOf: () => 'node',
+  addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
 })
 
 const server = createAdaptorServer({
-  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming)),
+  fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming), env),
   serverOptions: {
     // How often Node looks whose head is late; its own half a minute would quadruple the deadline.
     connectionsCheckingInterval: 500,
