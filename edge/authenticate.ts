@@ -1,5 +1,5 @@
 import { type KeyRecord, looksLikeApiKey } from '../contract/api-key.ts'
-import { originAllowed } from '../contract/origin.ts'
+import { isOriginListed } from '../contract/origin.ts'
 import type { EdgeContext, Step } from './context.ts'
 import type { FindKey } from './key-directory.ts'
 import { Refused } from './refuse.ts'
@@ -73,7 +73,7 @@ function hasExpired(key: KeyRecord, at: number): boolean {
 function checkOrigin(c: EdgeContext, key: KeyRecord): void {
   if (key.origins.length === 0) return
   const origin = c.req.raw.headers.get('origin')
-  if (origin !== null && !originAllowed(key.origins, origin))
+  if (origin !== null && !isOriginListed(origin, key.origins))
     throw new Refused('ORIGIN_NOT_ALLOWED')
 }
 
