@@ -33,6 +33,15 @@ export function displayPrefix(key: string): string {
   return key.slice(0, 12)
 }
 
+const IN_TEXT = /slc_(?:pub|sec|adm)_[0-9A-Za-z]{36}/g
+
+/** For text that will be stored: the keys in it are cut down to what may be shown of them. */
+export function withoutKeys(text: string): string {
+  return text.replace(IN_TEXT, (found) =>
+    looksLikeApiKey(found) ? `${displayPrefix(found)}...` : found,
+  )
+}
+
 export async function sha256Hex(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   let hex = ''

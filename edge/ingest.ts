@@ -1,3 +1,4 @@
+import { withoutKeys } from '../contract/api-key.ts'
 import type { ProduceRecord, ProduceResult } from '../contract/kafka-rest.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { recordEncoder } from '../contract/record.ts'
@@ -48,12 +49,17 @@ export function ingest({ publish, nameOf }: IngestDeps) {
       client: clientOf(c, incoming),
       historical: c.get('historical') || undefined,
     })
+    // Byte for byte but for one thing: dead letters are stored, and keys never are.
+    const original = (index: number) => {
+      const sent = incoming.original(index)
+      return incoming.base64 ? btoa(withoutKeys(atob(sent))) : withoutKeys(sent)
+    }
     const foreseen = new Set(judged.warnings.map(({ index }) => index))
     const records: ProduceRecord[] = judged.accepted.map(
       ({ index, event, json, partitionKey }) => ({
         topic: TOPICS.raw.name,
         key: partitionKey === undefined ? recordKey(tenant, event) : `${tenant}:${partitionKey}`,
-        value: encode.event(json, foreseen.has(index) ? incoming.original(index) : undefined),
+        value: encode.event(json, foreseen.has(index) ? original(index) : undefined),
       }),
     )
     for (const { index, errors } of dead)
@@ -62,7 +68,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
         key: `${tenant}:${c.get('requestId')}`,
         value: encode.refused({
           refused: errors.slice(0, FAULTS_MAX).map(({ index: _, ...fault }) => fault),
-          original: incoming.original(index),
+          original: original(index),
           base64: incoming.base64,
         }),
       })
