@@ -20,7 +20,7 @@ export function isOriginPattern(text: string): boolean {
 }
 
 /** @param origin as a browser sent it; "null" is on a list only where it is written there */
-export function originAllowed(list: readonly string[], origin: string): boolean {
+export function isOriginListed(origin: string, list: readonly string[]): boolean {
   const sent = origin.toLowerCase()
   return list.some((line) => fits(sent, line.toLowerCase()))
 }
