@@ -1,0 +1,119 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
+import { REFUSALS } from '../../contract/refusals.ts'
+import { createEdge } from '../app.ts'
+import { typeOf } from '../openapi/document.ts'
+import { OPERATIONS } from '../openapi/operations.ts'
+import { complaints, DOCUMENT, schemaAt } from '../testing/documented.ts'
+import { send } from '../testing/send.ts'
+import { describeEdges } from '../testing/world.ts'
+import { CASES } from './cases.ts'
+
+describe('the OpenAPI document', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(structuredClone(DOCUMENT))
+    expect(result.errors ?? []).toEqual([])
+    expect(DOCUMENT.openapi).toMatch(/^3\.1\./)
+  })
+
+  it('has schemas that a strict reader of JSON Schema 2020-12 takes', () => {
+    const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false })
+    addFormats.default(ajv)
+    ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'components'])
+    ajv.addSchema(DOCUMENT, 'strict')
+    for (const name of Object.keys(DOCUMENT.components.schemas))
+      expect(() => ajv.compile({ $ref: `strict#/components/schemas/${name}` })).not.toThrow()
+  })
+
+  it('names every path that the edge serves, and no other', () => {
+    const edge = createEdge({} as Parameters<typeof createEdge>[0])
+    const served = edge.routes
+      .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}')}`)
+    const documented = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
+      Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(documented.sort()).toEqual([...new Set(served)].sort())
+  })
+
+  it('gives every operation an id, a group, a key, a request and an answer of its own', () => {
+    const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
+      (operations) => Object.values(operations).map(({ operationId }) => operationId),
+    )
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { id, security, method, body, answers, group } of OPERATIONS) {
+      expect(security.length > 0, id).toBe(
+        (group !== 'service' && method === 'post') || security.length > 0,
+      )
+      expect(method === 'get' || body !== undefined, id).toBe(true)
+      expect(Object.keys(answers).length, id).toBeGreaterThan(0)
+    }
+  })
+
+  // NOT_FOUND and METHOD_NOT_ALLOWED are said where no operation is.
+  const elsewhere = ['NOT_FOUND', 'METHOD_NOT_ALLOWED']
+  it.each(Object.entries(REFUSALS).filter(([code]) => !elsewhere.includes(code)))(
+    'has the refusal %s with its status',
+    (code, { status, says }) => {
+      const described = Object.values<Record<string, { responses: Record<string, unknown> }>>(
+        DOCUMENT.paths,
+      )
+        .flatMap((operations) => Object.values(operations))
+        .map(({ responses }) => JSON.stringify(responses[status] ?? ''))
+      expect(described.some((text) => text.includes(`"${code}"`))).toBe(true)
+      expect(described.some((text) => text.includes(JSON.stringify(says).slice(1, -1)))).toBe(true)
+    },
+  )
+
+  it('says in its own words what is answered where no operation is', () => {
+    expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(REFUSALS))
+    for (const code of elsewhere) expect(DOCUMENT.info.description).toContain(code)
+  })
+
+  it('defines nothing that it does not use', () => {
+    const text = JSON.stringify(DOCUMENT)
+    for (const part of ['schemas', 'headers', 'parameters'])
+      for (const name of Object.keys(DOCUMENT.components[part]))
+        expect(text, name).toContain(`"#/components/${part}/${name}"`)
+    for (const name of Object.keys(DOCUMENT.components.securitySchemes))
+      expect(text, name).toContain(`{"${name}":[]}`)
+  })
+
+  it('takes its bounds from the limits', () => {
+    const { Event, Events } = DOCUMENT.components.schemas
+    expect(Events.maxItems).toBe(LIMITS.batchEventsMax)
+    expect(Event.description).toContain(`${LIMITS.eventBytesMax / 1024} KiB`)
+  })
+
+  const withBody = OPERATIONS.flatMap((operation) =>
+    operation.examples
+      .filter(({ body, status }) => body !== undefined && status < 300)
+      .map((example) => ({ says: example.says, operation, example })),
+  )
+  it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {
+    const type = typeOf(example)
+    const validate = schemaAt(
+      'paths',
+      operation.paths[0] as string,
+      operation.method,
+      'requestBody',
+      'content',
+      type,
+      'schema',
+    )
+    expect(validate(example.body) ? [] : validate.errors).toEqual([])
+  })
+})
+
+describeEdges('every answer is as the document has it', (world) => {
+  it.each(CASES)('$says', async (one) => {
+    const { key } = world.gateway.addKey(one.key ?? {})
+    const as =
+      one.key === null ? {} : (one.keyAs?.(key) ?? { headers: { authorization: `Bearer ${key}` } })
+    const sent = { ...one, ...as, headers: { ...one.headers, ...as.headers } }
+    expect(complaints(sent, await send(world.edge.port, sent))).toEqual([])
+  })
+})

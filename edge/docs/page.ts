@@ -1,0 +1,152 @@
+import { LIMITS } from '../../contract/limits.ts'
+import { REFUSALS } from '../../contract/refusals.ts'
+import type { GroupId, Operation } from '../openapi/operation.ts'
+import { OPERATIONS } from '../openapi/operations.ts'
+import { GROUPS } from '../openapi/parts.ts'
+import { ITEM_ERRORS } from '../openapi/schemas.ts'
+import { exampleCard } from './example.ts'
+import { code, html } from './html.ts'
+import { SCRIPT } from './script.ts'
+import { SNIPPETS } from './snippets.ts'
+import { STYLE } from './style.ts'
+
+/**
+ * The page of `GET /docs`: every way in, made of the same table as the OpenAPI document.
+ * @param key filled in where the edge was given one for this page
+ */
+export function docsPage(key = ''): string {
+  const groups = Object.entries(GROUPS) as [GroupId, (typeof GROUPS)[GroupId]][]
+  const shown = groups.filter(([id]) => operationsOf(id).length > 0)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Sending events to Sluice</title>
+<link rel="icon" href="${ICON}">
+<style>${STYLE}</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the ways in</a>
+<header>
+<p class="brand"><img src="${ICON}" alt="" width="20" height="20"> Sluice</p>
+<div class="key">
+<label for="key">API key</label>
+<input id="key" value="${html(key)}" placeholder="slc_…" autocomplete="off" autocapitalize="off" spellcheck="false" aria-describedby="key-says">
+<span id="key-says">${key ? 'The key of this machine; it can only write.' : 'Stays in this tab.'}</span>
+</div>
+</header>
+<nav aria-label="Ways in">
+<ul>
+${shown.map(([id, { title }]) => `<li><a href="#${id}">${html(title)}</a></li>`).join('\n')}
+<li><a href="#refusals">Refusals</a></li>
+<li><a href="#limits">Limits</a></li>
+<li><a href="/openapi.json">openapi.json</a></li>
+</ul>
+</nav>
+<main id="main" tabindex="-1">
+<h1>Sending events</h1>
+<p class="lead">Every request on this page can be sent from it, and is a test of Sluice’s own. Send one, change it, or copy its curl.</p>
+<noscript><p class="note">Without JavaScript nothing can be sent from here; put your key in place of <code>$KEY</code> in the curl lines.</p></noscript>
+${shown.map(([id, group]) => section(id, group.title, group.says, groupBody(id))).join('\n')}
+${section('refusals', 'Refusals', 'Every no is application/problem+json with a code to branch on. Where it says “again”, the very same request may succeed later.', refusals())}
+${section('limits', 'Limits', 'What does not fit is refused by name, never cut.', limits())}
+</main>
+<div id="said" class="unseen" aria-live="polite"></div>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`
+}
+
+const ICON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20"><rect width="20" height="20" rx="5" fill="#0b7a75"/><path d="M4 7q3-3 6 0t6 0M4 12q3-3 6 0t6 0" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>',
+)}`
+
+function operationsOf(id: GroupId): Operation[] {
+  return OPERATIONS.filter(({ group }) => group === id)
+}
+
+function section(id: string, title: string, says: string, body: string): string {
+  return `<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${html(title)}</h2>
+<p>${html(says)}</p>
+${body}
+</section>`
+}
+
+function groupBody(id: GroupId): string {
+  const snippets = (SNIPPETS[id] ?? []).map(
+    ({ title, lines }) => `<figure><figcaption>${html(title)}</figcaption>${code(lines)}</figure>`,
+  )
+  return [...snippets, ...operationsOf(id).map(operation)].join('\n')
+}
+
+function operation({
+  id,
+  method,
+  paths,
+  summary,
+  description,
+  examples,
+  parameters = [],
+}: Operation) {
+  const [first, ...others] = paths
+  return `<div class="operation">
+<h3 id="op-${id}"><span class="method">${method.toUpperCase()}</span> <code>${html(first as string)}</code> <span class="summary">${html(summary)}</span></h3>
+${description ? `<p>${inline(description)}</p>` : ''}
+${others.length > 0 ? `<p class="muted">Also at ${others.map((path) => `<code>${html(path)}</code>`).join(', ')}.</p>` : ''}
+${parameters.includes('idempotencyKey') ? '' : ''}${examples.map((example, index) => exampleCard(example, { method, path: first as string, open: index === 0 })).join('\n')}
+</div>`
+}
+
+/** `code` between backticks is all the Markdown that the table's sentences use. */
+function inline(text: string): string {
+  return html(text).replace(/`([^`]+)`/g, '<code>$1</code>')
+}
+
+function refusals(): string {
+  const rows = Object.entries(REFUSALS).map(
+    ([name, { status, retry, says }]) =>
+      `<tr><td class="figure">${status}</td><th scope="row"><code>${name}</code></th><td>${retry ? 'again' : 'no'}</td><td>${html(says)}</td></tr>`,
+  )
+  const items = Object.entries(ITEM_ERRORS).map(
+    ([name, says]) => `<tr><th scope="row"><code>${name}</code></th><td>${html(says)}</td></tr>`,
+  )
+  return `<div class="wide" role="region" aria-label="Codes of a request" tabindex="0"><table>
+<thead><tr><th scope="col">Status</th><th scope="col">Code</th><th scope="col">Send again?</th><th scope="col">What it says</th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>
+<h3>Codes of one event</h3>
+<p>In <code>errors</code>, with the event’s <code>index</code> and a JSON <code>pointer</code> into it; for clients that cannot be told, the reason of the dead letter.</p>
+<div class="wide" role="region" aria-label="Codes of one event" tabindex="0"><table>
+<thead><tr><th scope="col">Code</th><th scope="col">What is wrong</th></tr></thead>
+<tbody>${items.join('\n')}</tbody></table></div>`
+}
+
+function limits(): string {
+  const many = (number: number) => number.toLocaleString('en')
+  const rows: [string, string][] = [
+    ['Events in a batch', many(LIMITS.batchEventsMax)],
+    ['A body, decoded', `${LIMITS.bodyBytesMax / 1024 ** 2} MiB`],
+    ['An event', `${LIMITS.eventBytesMax / 1024} KiB`],
+    ['Keys in an event, on all levels', many(LIMITS.propertiesKeysMax)],
+    ['Levels of nesting', many(LIMITS.propertiesDepthMax)],
+    ['A key', `${LIMITS.propertyKeyCharsMax} characters`],
+    ['An event’s name', `${LIMITS.eventNameCharsMax} characters`],
+    ['An event’s id', `${LIMITS.eventIdCharsMax} visible ASCII characters`],
+    ['Actor, session, source', `${LIMITS.labelCharsMax} characters`],
+    ['Time in the future', `${LIMITS.futureSecondsMax / 60} min`],
+    ['Time for a body to arrive', `${LIMITS.bodyReadMsMax / 1000} s`],
+    ['The same event id counts once within', `${LIMITS.dedupeDays} days`],
+    ['An Idempotency-Key is remembered for', `${LIMITS.idempotencyResultMs / 60_000} min`],
+    ['Events a minute and key, unless set', many(LIMITS.keyEventsPerMinuteDefault)],
+    ['Events a minute and tenant, unless set', many(LIMITS.tenantEventsPerMinuteDefault)],
+  ]
+  return `<div class="wide" role="region" aria-label="Limits" tabindex="0"><table><tbody>${rows
+    .map(
+      ([what, most]) =>
+        `<tr><th scope="row">${html(what)}</th><td class="figure">${html(most)}</td></tr>`,
+    )
+    .join('\n')}</tbody></table></div>`
+}

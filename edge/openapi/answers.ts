@@ -1,0 +1,82 @@
+import type { RefusalCode } from '../../contract/refusals.ts'
+import type { Answer, Example, SecurityName } from './operation.ts'
+import { HEADERS_OF_COUNTED } from './parts.ts'
+import { ref } from './schemas.ts'
+
+/** What several operations have in common. */
+
+const KEY: readonly RefusalCode[] = [
+  'KEY_MISSING',
+  'KEY_UNKNOWN',
+  'SCOPE_MISSING',
+  'ORIGIN_NOT_ALLOWED',
+  'INVALID_QUERY',
+  'HISTORICAL_NOT_ALLOWED',
+  'KEYS_UNAVAILABLE',
+]
+const BODY: readonly RefusalCode[] = [
+  'INVALID_ENCODING',
+  'BODY_INCOMPLETE',
+  'BODY_TOO_SLOW',
+  'BODY_TOO_LARGE',
+  'MEDIA_TYPE_UNSUPPORTED',
+  'ENCODING_UNSUPPORTED',
+  'OVERLOADED',
+]
+const RATES: readonly RefusalCode[] = ['BATCH_OVER_LIMIT', 'RATE_LIMITED', 'LIMITER_UNAVAILABLE']
+const LOG: readonly RefusalCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
+
+/** Whoever can be told hears of every fault. */
+export const TOLD: readonly RefusalCode[] = [
+  ...KEY,
+  ...BODY,
+  'INVALID_JSON',
+  'INVALID_UTF8',
+  'IDEMPOTENCY_KEY_INVALID',
+  'IDEMPOTENCY_IN_FLIGHT',
+  'IDEMPOTENCY_KEY_REUSED',
+  'EVENT_TOO_LARGE',
+  'EVENTS_INVALID',
+  'SENT_AT_INVALID',
+  'BATCH_EMPTY',
+  'BATCH_TOO_LARGE',
+  ...RATES,
+  ...LOG,
+]
+
+/** Clients that drop whatever gets a 4xx: only what they can do something about is said. */
+export const UNTOLD: readonly RefusalCode[] = [...KEY, ...BODY, 'BATCH_TOO_LARGE', ...RATES, ...LOG]
+
+export const KEY_ANYWHERE: readonly SecurityName[] = ['bearer', 'header', 'basic', 'query']
+
+export const BEARER = { Authorization: 'Bearer $KEY' }
+export const JSON_TYPE = { 'Content-Type': 'application/json' }
+
+/** Ids and places as they might be; the tests know that they are other ones each time. */
+export const REQUEST_ID = '6f1a2c94-0b7e-4d53-9c1e-5a8d27f3b604'
+export const MADE_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
+
+export const accepted: Answer = {
+  description: 'In the log: whatever is in `events` will not be lost.',
+  type: 'application/json',
+  schema: ref('Accepted'),
+  headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+}
+
+/** The answer to events of which all were taken. @param ids of the batch; one bare event with `single` */
+export function acceptedAnswer(ids: readonly string[], single = false): Example['answer'] {
+  return {
+    request_id: REQUEST_ID,
+    ...(single && { event_id: ids[0], status: 'accepted', duplicate: false }),
+    accepted: ids.length,
+    rejected: 0,
+    events: ids.map((event_id, index) => ({
+      ...(!single && { index }),
+      event_id,
+      status: 'accepted',
+      partition: 2,
+      offset: 1042 + index,
+    })),
+    errors: [],
+  }
+}

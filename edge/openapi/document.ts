@@ -1,0 +1,164 @@
+import { REFUSALS, type RefusalCode } from '../../contract/refusals.ts'
+import type { Answer, Example, Operation, Schema } from './operation.ts'
+import { OPERATIONS } from './operations.ts'
+import { GROUPS, HEADERS, HEADERS_OF_ALL, PARAMETERS, SECURITY } from './parts.ts'
+import { ref, SCHEMAS } from './schemas.ts'
+
+/** What `GET /openapi.json` answers with: OpenAPI 3.1. */
+export function openApiDocument(): Schema {
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Sluice: sending events',
+      version: '1',
+      description:
+        'Every way in, for every kind of client. Every response carries `X-Request-Id`; every no is `application/problem+json` with a `code` to branch on. What is not here is answered 404 NOT_FOUND, or 405 METHOD_NOT_ALLOWED with `Allow`.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
+    tags: Object.entries(GROUPS).map(([name, { title, says }]) => ({
+      name,
+      'x-displayName': title,
+      description: says,
+    })),
+    paths: paths(),
+    components: {
+      schemas: SCHEMAS,
+      headers: HEADERS,
+      parameters: PARAMETERS,
+      securitySchemes: SECURITY,
+    },
+  }
+}
+
+function paths(): Schema {
+  const paths: Record<string, Record<string, Schema>> = {}
+  for (const operation of OPERATIONS)
+    for (const [index, path] of operation.paths.entries()) {
+      paths[path] ??= {}
+      paths[path][operation.method] = describe(operation, index)
+    }
+  return paths
+}
+
+function describe(operation: Operation, index: number): Schema {
+  const { id, group, summary, description, parameters = [], body, security, examples } = operation
+  const first = index === 0
+  return {
+    operationId: first ? id : `${id}${index + 1}`,
+    tags: [group],
+    summary,
+    description: first ? description : `The same as \`${operation.paths[0]}\`.`,
+    parameters: [...parameters, 'requestId'].map((name) => ({
+      $ref: `#/components/parameters/${name}`,
+    })),
+    // `{}` is OpenAPI's word for a request that carries none of them.
+    security: security.map((name) => (name === 'body' ? {} : { [name]: [] })),
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(
+          Object.entries(body).map(([type, schema]) => [
+            type,
+            { schema, ...(first && exampleBodies(type, examples)) },
+          ]),
+        ),
+      },
+    }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(operation.answers).map(([status, answer]) => [
+          status,
+          said(answer, first ? answersOf(examples, Number(status)) : {}),
+        ]),
+      ),
+      ...refusals(operation.refusals, first ? examples : []),
+    },
+  }
+}
+
+/** Which of a media type's bodies an example has: that of its Content-Type, JSON without one. */
+export function typeOf(example: Example): string {
+  const header = Object.entries(example.headers ?? {}).find(([name]) =>
+    /^content-type$/i.test(name),
+  )
+  return header?.[1].split(';', 1)[0] ?? 'application/json'
+}
+
+function exampleBodies(type: string, examples: readonly Example[]): Schema {
+  return named(
+    examples.filter((one) => one.body !== undefined && typeOf(one) === type),
+    ({ body }) => body,
+  )
+}
+
+function said({ description, type, schema = {}, headers = [] }: Answer, examples: Schema): Schema {
+  return {
+    description,
+    headers: headersOf(headers),
+    ...(type && { content: { [type]: { schema, ...examples } } }),
+  }
+}
+
+function answersOf(examples: readonly Example[], status: number): Schema {
+  return named(
+    examples.filter((one) => one.status === status && one.answer !== undefined),
+    ({ answer }) => answer,
+  )
+}
+
+function named(examples: readonly Example[], value: (one: Example) => unknown): Schema {
+  if (examples.length === 0) return {}
+  return {
+    examples: Object.fromEntries(
+      examples.map((one) => [
+        one.says.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
+        { summary: one.says, value: value(one) },
+      ]),
+    ),
+  }
+}
+
+/** One response a status, with all the codes that it may have here. */
+function refusals(codes: readonly RefusalCode[], examples: readonly Example[]): Schema {
+  const byStatus: Record<number, RefusalCode[]> = {}
+  for (const code of codes) {
+    const { status } = REFUSALS[code]
+    byStatus[status] ??= []
+    byStatus[status].push(code)
+  }
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, here]) => [
+      status,
+      {
+        description: here.map((code) => `\`${code}\`: ${REFUSALS[code].says}`).join('\n\n'),
+        headers: headersOf(HEADERS_OF_STATUS[status] ?? []),
+        content: {
+          'application/problem+json': {
+            schema: {
+              allOf: [ref('Problem')],
+              properties: { status: { const: Number(status) }, code: { enum: here } },
+            },
+            ...answersOf(examples, Number(status)),
+          },
+        },
+      },
+    ]),
+  )
+}
+
+const HEADERS_OF_STATUS: Readonly<Record<string, readonly string[]>> = {
+  401: ['WWW-Authenticate'],
+  405: ['Allow'],
+  409: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  415: ['Accept-Post', 'Accept-Encoding'],
+  422: ['RateLimit', 'RateLimit-Policy'],
+  429: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  503: ['Retry-After'],
+}
+
+function headersOf(names: readonly string[]): Schema {
+  return Object.fromEntries(
+    [...HEADERS_OF_ALL, ...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+  )
+}

@@ -1,0 +1,68 @@
+import type { KeyRecord } from '../../contract/api-key.ts'
+import type { RefusalCode } from '../../contract/refusals.ts'
+
+/** JSON Schema 2020-12. */
+export type Schema = { readonly [keyword: string]: unknown }
+
+/** One operation of the edge, as its clients see it: what `/openapi.json` and `/docs` are made of. */
+export interface Operation {
+  id: string
+  method: 'get' | 'post'
+  /** As OpenAPI writes them; the first is the one to use, the others do the same. */
+  paths: readonly string[]
+  /** The family it belongs to; a section of the page. */
+  group: GroupId
+  summary: string
+  description?: string
+  /** Names of PARAMETERS. */
+  parameters?: readonly string[]
+  /** By media type. Bodies are required wherever there are any. */
+  body?: Readonly<Record<string, Schema>>
+  /** Of success, by status. */
+  answers: Readonly<Record<number, Answer>>
+  /** How it can say no; each with the status that contract/refusals.ts gives it. */
+  refusals: readonly RefusalCode[]
+  /** Ways of sending the key; none for what everybody may ask. */
+  security: readonly SecurityName[]
+  examples: readonly Example[]
+}
+
+export type GroupId =
+  | 'sluice'
+  | 'ndjson'
+  | 'cloudevents'
+  | 'segment'
+  | 'posthog'
+  | 'classic'
+  | 'browser'
+  | 'service'
+
+export type SecurityName = 'bearer' | 'header' | 'basic' | 'query' | 'body'
+
+export interface Answer {
+  description: string
+  /** Without it there is no body. */
+  type?: string
+  schema?: Schema
+  /** Names of HEADERS. */
+  headers?: readonly string[]
+}
+
+/**
+ * A request as it can be sent, and what it is answered with. `$KEY` in the path, a header or the body
+ * stands for the API key. The conformance suite sends every one of them to every runtime.
+ */
+export interface Example {
+  /** Names it, on the page and in the document. */
+  says: string
+  /** With its query; else the operation's first path. */
+  path?: string
+  headers?: Readonly<Record<string, string>>
+  /** Sent as it is when it is a text, else as JSON. */
+  body?: unknown
+  status: number
+  /** The body of the answer; UUIDs, partitions and offsets are other ones each time. */
+  answer?: unknown
+  /** What the key must be for it. */
+  needs?: Partial<KeyRecord>
+}

@@ -1,0 +1,6 @@
+import type { Operation } from './operation.ts'
+import { service } from './service.ts'
+import { sluice } from './sluice.ts'
+
+/** The one table of the edge's ways in: the document, the page and their tests are made of it. */
+export const OPERATIONS: readonly Operation[] = [...sluice, ...service]

@@ -1,0 +1,264 @@
+import { SYNONYMS } from '../../contract/event.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { type ItemErrorCode, REFUSALS } from '../../contract/refusals.ts'
+import type { Schema } from './operation.ts'
+
+/** What can be wrong with one event. The compiler holds it to be complete. */
+export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
+  INVALID_JSON: 'A line is not valid JSON.',
+  INVALID_UTF8: 'A line is not valid UTF-8.',
+  EVENT_NOT_OBJECT: 'The event is no JSON object.',
+  ATTRIBUTE_MISSING: 'A CloudEvent lacks an attribute that every one has.',
+  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent is not as its specification has it.',
+  NAME_MISSING: 'The event has no name.',
+  NAME_INVALID: `The name is not 1 to ${LIMITS.eventNameCharsMax} characters.`,
+  NAME_RESERVED: 'Names that start with $ are reserved.',
+  EVENT_ID_INVALID: `The event id is not 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters.`,
+  OCCURRED_AT_INVALID: 'The time cannot be read: RFC 3339 with an offset, or a number since 1970.',
+  ACTOR_INVALID: `The actor is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  SESSION_INVALID: `The session is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  SOURCE_INVALID: `The source is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  VALUE_INVALID: 'The value is no number, or one that cannot be summed.',
+  SCHEMA_VERSION_INVALID: `The version is not 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
+  SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not take this version.',
+  PROPERTIES_INVALID: 'The properties are no JSON object.',
+  CONTEXT_INVALID: 'The context is no JSON object.',
+  PROPERTY_CONFLICT: 'A property is sent twice with different values.',
+  KEY_RESERVED: 'The key __proto__ is reserved.',
+  KEY_TOO_LONG: `A key has more than ${LIMITS.propertyKeyCharsMax} characters.`,
+  TOO_MANY_KEYS: `The event has more than ${count(LIMITS.propertiesKeysMax)} keys.`,
+  TOO_DEEP: `The event is nested deeper than ${LIMITS.propertiesDepthMax} levels.`,
+  STRING_UNSTORABLE: 'A string holds NUL or half of a surrogate pair.',
+  NUMBER_UNREPRESENTABLE: 'A number does not fit a double; send it as a string.',
+  EVENT_TOO_LARGE: `The event is larger than ${LIMITS.eventBytesMax / 1024} KiB.`,
+}
+
+export const ref = (name: keyof typeof SCHEMAS): Schema => ({
+  $ref: `#/components/schemas/${name}`,
+})
+
+export const text = (description: string, more: Schema = {}): Schema => ({
+  type: 'string',
+  description,
+  ...more,
+})
+
+export const object = (
+  properties: Schema,
+  required: readonly string[] = [],
+  more: Schema = {},
+): Schema => ({
+  type: 'object',
+  ...(required.length > 0 && { required }),
+  properties,
+  ...more,
+})
+
+/** A field that is null counts as not sent. */
+const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] })
+
+const label = (description: string): Schema => ({
+  description: `${description} A whole number is taken as its digits.`,
+  anyOf: [
+    { type: 'string', minLength: 1, maxLength: LIMITS.labelCharsMax },
+    // What JavaScript calls a safe integer.
+    { type: 'integer', minimum: -(2 ** 53 - 1), maximum: 2 ** 53 - 1 },
+    { type: 'null' },
+  ],
+})
+
+const name: Schema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: LIMITS.eventNameCharsMax,
+  // Not only spaces, and no $ in front of the first letter.
+  pattern: '^\\s*[^\\s$]',
+}
+
+const anyObject: Schema = {
+  type: 'object',
+  maxProperties: LIMITS.propertiesKeysMax,
+  propertyNames: { maxLength: LIMITS.propertyKeyCharsMax, not: { const: '__proto__' } },
+}
+
+/** What each field takes, under whatever name it is sent. */
+const FIELDS: Readonly<Record<keyof typeof SYNONYMS, Schema>> = {
+  event_id: orNull({
+    description: `Chosen by the client and kept across its retries: the same id counts once within ${LIMITS.dedupeDays} days.`,
+    type: 'string',
+    minLength: 1,
+    maxLength: LIMITS.eventIdCharsMax,
+    pattern: '^[!-~]+$',
+  }),
+  name,
+  occurred_at: {
+    description:
+      'When it happened: RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970. Without it, when it was received.',
+    anyOf: [
+      { type: 'string', format: 'date-time' },
+      { type: 'number', minimum: -62_135_596_800, exclusiveMaximum: 1e17 },
+      { type: 'null' },
+    ],
+  },
+  actor: label('Who did it.'),
+  session: label('In which session.'),
+  source: label('What sent it.'),
+  value: orNull({
+    description: 'What sums, minima, maxima and averages are made of.',
+    type: 'number',
+    minimum: -LIMITS.valueMax,
+    maximum: LIMITS.valueMax,
+  }),
+  properties: orNull({
+    ...anyObject,
+    description: 'Anything else. Top-level members that have no meaning of their own join them.',
+  }),
+  context: orNull({ ...anyObject, description: 'The circumstances: device, library, campaign …' }),
+  schema_version: {
+    description: 'Of the sender’s own schema.',
+    anyOf: [
+      {
+        type: 'string',
+        minLength: 1,
+        maxLength: LIMITS.schemaVersionCharsMax,
+        pattern: '^[!-~]+$',
+      },
+      { type: 'integer', minimum: -(2 ** 53 - 1), maximum: 2 ** 53 - 1 },
+      { type: 'null' },
+    ],
+  },
+}
+
+/** The same field under each of its names; the first that is there counts. */
+function eventFields(): Schema {
+  return Object.fromEntries(
+    Object.entries(SYNONYMS).flatMap(([field, names]) =>
+      names
+        // `name` is a property like any other where the event has one of the more exact names.
+        .filter((synonym) => synonym !== 'name')
+        .map((synonym) => [
+          synonym,
+          field === 'name'
+            ? orNull(name)
+            : synonym === names[0]
+              ? FIELDS[field as keyof typeof FIELDS]
+              : {
+                  ...FIELDS[field as keyof typeof FIELDS],
+                  description: `The same as ${names[0]}.`,
+                },
+        ]),
+    ),
+  )
+}
+
+const itemError: Schema = object(
+  {
+    index: { type: 'integer', minimum: 0, description: 'Place in the batch.' },
+    pointer: text('JSON pointer (RFC 6901) into that event.'),
+    code: { enum: Object.keys(ITEM_ERRORS) },
+    detail: text('What is wrong, for a person.'),
+  },
+  ['index', 'pointer', 'code', 'detail'],
+)
+
+export const SCHEMAS = {
+  Event: {
+    type: 'object',
+    description: `One thing that happened. At most ${LIMITS.eventBytesMax / 1024} KiB, ${count(LIMITS.propertiesKeysMax)} keys and ${LIMITS.propertiesDepthMax} levels.`,
+    properties: eventFields(),
+    propertyNames: { maxLength: LIMITS.propertyKeyCharsMax, not: { const: '__proto__' } },
+    anyOf: SYNONYMS.name.map((synonym) => ({
+      required: [synonym],
+      properties: { [synonym]: name },
+    })),
+  },
+  Events: {
+    type: 'array',
+    minItems: 1,
+    maxItems: LIMITS.batchEventsMax,
+    items: { $ref: '#/components/schemas/Event' },
+  },
+  Envelope: object(
+    {
+      events: { $ref: '#/components/schemas/Events' },
+      sent_at: {
+        ...FIELDS.occurred_at,
+        description: `When it was sent by the client’s own clock. When that is wrong by ${LIMITS.clockSkewMsMin / 1000} s to ${LIMITS.clockSkewMsMax / 3_600_000} h, the events’ times are put right by as much.`,
+      },
+    },
+    ['events'],
+    // With a name it would be an event that has a property `events`.
+    { not: { anyOf: SYNONYMS.name.map((synonym) => ({ required: [synonym] })) } },
+  ),
+  Accepted: object(
+    {
+      request_id: text('The same as the header X-Request-Id.'),
+      event_id: text('For a body of one bare event.'),
+      status: { const: 'accepted', description: 'For a body of one bare event.' },
+      duplicate: {
+        const: false,
+        description: 'For a body of one bare event. Whether it is one, only the worker will know.',
+      },
+      accepted: { type: 'integer', minimum: 0, description: 'Events in the log.' },
+      rejected: { type: 'integer', minimum: 0, description: 'Events in `errors`.' },
+      events: {
+        type: 'array',
+        items: object(
+          {
+            index: {
+              type: 'integer',
+              minimum: 0,
+              description: 'Place in the batch; not for a body of one bare event.',
+            },
+            event_id: text('As sent, or made here.'),
+            status: { const: 'accepted' },
+            partition: { type: 'integer', minimum: 0 },
+            offset: { type: 'integer', minimum: 0 },
+          },
+          ['event_id', 'status', 'partition', 'offset'],
+        ),
+      },
+      errors: {
+        type: 'array',
+        maxItems: LIMITS.errorsListedMax,
+        items: { $ref: '#/components/schemas/ItemError' },
+      },
+      warnings: {
+        type: 'array',
+        description: 'Events that were taken, but that the worker will put among the dead letters.',
+        items: object(
+          {
+            index: { type: 'integer', minimum: 0 },
+            code: { enum: ['OCCURRED_AT_IN_FUTURE', 'OCCURRED_AT_TOO_OLD'] },
+            detail: { type: 'string' },
+          },
+          ['index', 'code', 'detail'],
+        ),
+      },
+    },
+    ['request_id', 'accepted', 'rejected', 'events', 'errors'],
+  ),
+  ItemError: itemError,
+  Problem: object(
+    {
+      type: text('urn:sluice:problem: and the code in lower case.', { pattern: '^urn:sluice:' }),
+      title: text('The sentence of the code.'),
+      status: { type: 'integer' },
+      detail: text('The same, or more exactly.'),
+      instance: text('The path of the request.'),
+      code: { enum: Object.keys(REFUSALS) },
+      request_id: text('The same as the header X-Request-Id.'),
+      errors: {
+        type: 'array',
+        maxItems: LIMITS.errorsListedMax,
+        items: { $ref: '#/components/schemas/ItemError' },
+      },
+    },
+    ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id'],
+    { description: 'RFC 9457.' },
+  ),
+} satisfies Record<string, Schema>
+
+function count(number: number): string {
+  return number.toLocaleString('en')
+}

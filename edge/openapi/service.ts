@@ -1,0 +1,63 @@
+import type { Operation } from './operation.ts'
+
+/** About the edge itself. */
+export const service: readonly Operation[] = [
+  {
+    id: 'health',
+    method: 'get',
+    paths: ['/healthz'],
+    group: 'service',
+    summary: 'Is the edge up?',
+    security: [],
+    answers: {
+      200: {
+        description: 'It answers.',
+        type: 'application/json',
+        schema: {
+          type: 'object',
+          required: ['status'],
+          properties: { status: { const: 'ok' } },
+          additionalProperties: false,
+        },
+      },
+    },
+    refusals: [],
+    examples: [{ says: 'Health', status: 200, answer: { status: 'ok' } }],
+  },
+  {
+    id: 'openApi',
+    method: 'get',
+    paths: ['/openapi.json'],
+    group: 'service',
+    summary: 'This document',
+    security: [],
+    answers: {
+      200: {
+        description: 'OpenAPI 3.1.',
+        type: 'application/json',
+        schema: { type: 'object', required: ['openapi', 'info', 'paths'] },
+        headers: ['Cache-Control'],
+      },
+    },
+    refusals: [],
+    examples: [],
+  },
+  {
+    id: 'docs',
+    method: 'get',
+    paths: ['/docs'],
+    group: 'service',
+    summary: 'The same as a page, to read and to try',
+    security: [],
+    answers: {
+      200: {
+        description: 'A page that loads nothing from elsewhere.',
+        type: 'text/html; charset=utf-8',
+        schema: { type: 'string' },
+        headers: ['Cache-Control', 'Content-Security-Policy'],
+      },
+    },
+    refusals: [],
+    examples: [],
+  },
+]

@@ -1,0 +1,116 @@
+import {
+  accepted,
+  acceptedAnswer,
+  BEARER,
+  JSON_TYPE,
+  KEY_ANYWHERE,
+  MADE_ID,
+  REQUEST_ID,
+  TOLD,
+} from './answers.ts'
+import type { Operation } from './operation.ts'
+import { ref } from './schemas.ts'
+
+/** Our own way in. */
+export const sluice: readonly Operation[] = [
+  {
+    id: 'sendEvents',
+    method: 'post',
+    paths: ['/v1/events'],
+    group: 'sluice',
+    summary: 'Send events',
+    description:
+      'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422.',
+    parameters: ['historical', 'idempotencyKey', 'contentEncoding'],
+    security: KEY_ANYWHERE,
+    body: {
+      'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
+      'text/plain': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
+    },
+    answers: { 202: accepted },
+    refusals: TOLD,
+    examples: [
+      {
+        says: 'One event',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: { event: 'page_view', user_id: 'u123', page: '/pricing' },
+        status: 202,
+        answer: acceptedAnswer([MADE_ID], true),
+      },
+      {
+        says: 'An array',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: [
+          { event: 'signup', user_id: 'u123', plan: 'team' },
+          { event: 'order', user_id: 'u123', value: 49.9, properties: { currency: 'EUR' } },
+        ],
+        status: 202,
+        answer: acceptedAnswer([MADE_ID, MADE_ID]),
+      },
+      {
+        says: 'An envelope, of which one event is no good',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: { events: [{ event: 'signup', user_id: 'u123' }, { user_id: 'u124' }] },
+        status: 202,
+        answer: {
+          ...(acceptedAnswer([MADE_ID]) as object),
+          rejected: 1,
+          errors: [
+            {
+              index: 1,
+              pointer: '/name',
+              code: 'NAME_MISSING',
+              detail: 'is missing: an event needs a name (name, event, event_type or event_name)',
+            },
+          ],
+        },
+      },
+      {
+        says: 'An id of your own: sent twice, it counts once',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: { event_id: 'order-1001', event: 'order', user_id: 'u123', value: 49.9 },
+        status: 202,
+        answer: acceptedAnswer(['order-1001'], true),
+      },
+      {
+        says: 'An Idempotency-Key: sent again, it gets the first answer',
+        headers: { ...BEARER, ...JSON_TYPE, 'Idempotency-Key': '"checkout-7c1e"' },
+        body: { event: 'checkout', user_id: 'u123' },
+        status: 202,
+        answer: acceptedAnswer([MADE_ID], true),
+      },
+      {
+        says: 'An import of old events, with a key that may',
+        path: '/v1/events?historical=true',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: { event: 'signup', user_id: 'u7', timestamp: '2019-05-04T12:00:00+02:00' },
+        status: 202,
+        answer: acceptedAnswer([MADE_ID], true),
+        needs: { may_import_history: true },
+      },
+      {
+        says: 'An event without a name is refused, and told why',
+        headers: { ...BEARER, ...JSON_TYPE },
+        body: { user_id: 'u123' },
+        status: 422,
+        answer: {
+          type: 'urn:sluice:problem:events-invalid',
+          title: "No event could be accepted; each one's reason is listed.",
+          status: 422,
+          detail: "No event could be accepted; each one's reason is listed.",
+          instance: '/v1/events',
+          code: 'EVENTS_INVALID',
+          request_id: REQUEST_ID,
+          errors: [
+            {
+              index: 0,
+              pointer: '/name',
+              code: 'NAME_MISSING',
+              detail: 'is missing: an event needs a name (name, event, event_type or event_name)',
+            },
+          ],
+        },
+      },
+    ],
+  },
+]
