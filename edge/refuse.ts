@@ -1,3 +1,4 @@
+import { withoutKeys } from '../contract/api-key.ts'
 import { type ItemError, problem, REFUSALS, type RefusalCode } from '../contract/refusals.ts'
 import type { EdgeContext } from './context.ts'
 import { respond } from './respond.ts'
@@ -60,8 +61,8 @@ export function methodNotAllowed(allowed: string) {
 function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
   const { status } = REFUSALS[code]
   const body = problem(code, {
-    // The path only: a query may hold a key.
-    instance: c.req.path,
+    // The path only: a query may hold a key. (So does one of the paths.)
+    instance: withoutKeys(c.req.path),
     requestId: c.get('requestId'),
     detail: more.detail,
     errors: more.errors,
