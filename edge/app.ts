@@ -9,11 +9,15 @@ import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
 import { preflight } from './preflight.ts'
+import { quietPostHog, withSlash } from './posthog/stubs.ts'
+import { posthog, posthogV1 } from './posthog/way.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
 import { begin, respond } from './respond.ts'
 import { createRoom } from './room.ts'
+import { SEGMENT } from './segment/paths.ts'
+import { segmentMetrics, segmentSettings } from './segment/settings.ts'
 import type { Way } from './way.ts'
 
 export interface EdgeDeps {
@@ -33,6 +37,7 @@ export interface EdgeDeps {
 }
 
 const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
+const POSTHOG_PATHS = ['/batch', '/capture', '/e', '/track', '/engage', '/i/v0/ai/batch']
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
@@ -48,6 +53,15 @@ export function createEdge(deps: EdgeDeps) {
 
   takeIn(['/v1/events'], native)
   takeIn(CLASSIC_PATHS, classic)
+  takeIn(POSTHOG_PATHS.flatMap(withSlash), posthog(1))
+  takeIn(withSlash('/i/v0/e'), posthog('Ok'))
+  takeIn(withSlash('/i/v1/analytics/events'), posthogV1)
+  quietPostHog(app)
+  for (const { paths, way } of SEGMENT) takeIn(paths, way)
+  show('/v1/projects/:writeKey/settings', segmentSettings)
+  app.post('/v1/m', segmentMetrics)
+  app.options('/v1/m', preflight('POST, OPTIONS'))
+  app.all('/v1/m', methodNotAllowed('POST, OPTIONS'))
   return app
 
   /** For everybody to read. */
