@@ -22,7 +22,9 @@ export function authenticate(findKey: FindKey, now: () => number, addressOf: Add
       })
     checkOrigin(c, key)
     c.set('key', key)
-    c.set('historical', readHistorical(query, key))
+    // A library that asks for it in its envelope cannot be told no: then its old events are dead letters.
+    const asked = c.get('incoming')?.historical === true && key.may_import_history
+    c.set('historical', readHistorical(query, key) || asked)
     return next()
   }
 }

@@ -50,6 +50,8 @@ export interface Incoming {
   sentAt?: unknown
   /** Where the envelope itself carries the API key. */
   apiKey?: string
+  /** The envelope itself asks for the historical lane; granted where the key may, else not heard. */
+  historical?: boolean
   /** Name and version of the sending library; without it the User-Agent stands in. */
   client?: string
 }
