@@ -1,6 +1,7 @@
 import { LIMITS } from '../contract/limits.ts'
+import { ANY_ORIGIN } from './browser/cors.ts'
 import type { EdgeContext, Step } from './context.ts'
-import type { Said } from './way.ts'
+import type { Bytes } from './way.ts'
 
 /** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
 const SANE_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)
@@ -12,7 +13,7 @@ const EXPOSED_HEADERS =
  *
  * The client's own X-Request-Id is kept, so that both sides' logs agree on it. Any page may read any
  * answer, errors included: keys travel in headers, never in cookies, so there is nothing to borrow;
- * where a key may be used from is checked when it is known (`authenticate`).
+ * where a key may be used from is checked when it is known (`checkOrigin`).
  *
  * The headers are a plain object with lower-case names until the Response is made: in workerd one
  * `Headers.set` costs as much as parsing a small event.
@@ -22,10 +23,7 @@ export function begin(): Step {
     const sent = c.req.raw.headers
     const id = sent.get('x-request-id')
     const requestId = id !== null && SANE_ID.test(id) ? id : crypto.randomUUID()
-    const headers: Record<string, string> = {
-      'access-control-allow-origin': '*',
-      'x-request-id': requestId,
-    }
+    const headers: Record<string, string> = { ...ANY_ORIGIN, 'x-request-id': requestId }
     if (sent.has('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS
     c.set('requestId', requestId)
     c.set('headers', headers)
@@ -33,9 +31,17 @@ export function begin(): Step {
   }
 }
 
+export interface Ending {
+  status: number
+  /** null: none, and no Content-Type. */
+  body: string | Bytes | null
+  /** application/json without it. */
+  type?: string
+}
+
 /** Ends it. Nothing else makes a Response. */
-export function respond(c: EdgeContext, { status, type, body }: Said): Response {
+export function respond(c: EdgeContext, { status, body, type }: Ending): Response {
   const headers = c.get('headers')
-  headers['content-type'] = type ?? 'application/json'
+  if (body !== null) headers['content-type'] = type ?? 'application/json'
   return new Response(body, { status, headers })
 }
