@@ -9,8 +9,8 @@ import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
 import { preflight } from './preflight.ts'
-import { quietPostHog, withSlash } from './posthog/stubs.ts'
-import { posthog, posthogV1 } from './posthog/way.ts'
+import { POSTHOG } from './posthog/paths.ts'
+import { quietPostHog } from './posthog/stubs.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
@@ -37,7 +37,6 @@ export interface EdgeDeps {
 }
 
 const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
-const POSTHOG_PATHS = ['/batch', '/capture', '/e', '/track', '/engage', '/i/v0/ai/batch']
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
@@ -53,9 +52,7 @@ export function createEdge(deps: EdgeDeps) {
 
   takeIn(['/v1/events'], native)
   takeIn(CLASSIC_PATHS, classic)
-  takeIn(POSTHOG_PATHS.flatMap(withSlash), posthog(1))
-  takeIn(withSlash('/i/v0/e'), posthog('Ok'))
-  takeIn(withSlash('/i/v1/analytics/events'), posthogV1)
+  for (const { paths, way } of POSTHOG) takeIn(paths, way)
   quietPostHog(app)
   for (const { paths, way } of SEGMENT) takeIn(paths, way)
   show('/v1/projects/:writeKey/settings', segmentSettings)
