@@ -1,5 +1,5 @@
-import { LIMITS } from '../contract/limits.ts'
 import type { ItemErrorCode } from '../contract/refusals.ts'
+import { base64 } from './bytes.ts'
 import type { Step } from './context.ts'
 import { mediaTypeOf, readBody } from './read-body.ts'
 import { Refused } from './refuse.ts'
@@ -75,12 +75,4 @@ function decode(bytes: Bytes): string {
   } catch {
     throw new Refused('INVALID_UTF8')
   }
-}
-
-/** In slices: an argument list of a million bytes is too long. */
-function base64(bytes: Bytes): string {
-  let binary = ''
-  for (let i = 0; i < Math.min(bytes.byteLength, LIMITS.bodyBytesMax); i += 8192)
-    binary += String.fromCharCode(...bytes.subarray(i, i + 8192))
-  return btoa(binary)
 }
