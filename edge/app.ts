@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { LIMITS } from '../contract/limits.ts'
 import { type AddressOf, authenticate } from './authenticate.ts'
 import { claim, type Idempotency } from './claim.ts'
+import { cloudEventWays } from './cloudevents/ways.ts'
 import type { EdgeContext, EdgeEnv } from './context.ts'
 import { docs, openApi } from './docs/serve.ts'
 import { ingest } from './ingest.ts'
@@ -50,7 +51,7 @@ export function createEdge(deps: EdgeDeps) {
   show('/openapi.json', openApi())
   show('/docs', docs(deps.docsKey))
 
-  takeIn(['/v1/events'], native)
+  takeIn(['/v1/events'], ...cloudEventWays, native)
   takeIn(CLASSIC_PATHS, classic)
   for (const { paths, way } of POSTHOG) takeIn(paths, way)
   quietPostHog(app)
