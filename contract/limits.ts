@@ -42,6 +42,9 @@ export const LIMITS = {
   limiterEntriesMax: 50_000,
   /** Keys of the right form that an address may have looked up in vain. */
   unknownKeysPerMinuteMax: 100,
+  /** How long it is known how much a key was used. */
+  keyUseDays: 90,
+  schemaVersionsMax: 100,
   idempotencyEntriesMax: 50_000,
   /** All stored answers together, where they are kept in memory. */
   idempotencyBytesMax: 4 * 1024 * 1024,

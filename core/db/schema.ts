@@ -5,6 +5,7 @@ import type { Scope } from '../../contract/api-key.ts'
 export interface Schema {
   tenant: TenantTable
   api_key: ApiKeyTable
+  key_use_hour: KeyUseHourTable
   login_link: LoginLinkTable
   session: SessionTable
   log_partition: LogPositionTable
@@ -32,6 +33,7 @@ export interface TenantTable {
   events_per_minute: number | null
   event_age_max_s: Generated<number>
   allowed_lateness_s: Generated<number>
+  schema_versions: string[] | null
   created_at: TimeWithDefault
 }
 
@@ -48,7 +50,14 @@ export interface ApiKeyTable {
   expires_at: Time | null
   revoked_at: Time | null
   last_used_at: Time | null
+  replaced_by: string | null
   created_at: TimeWithDefault
+}
+
+export interface KeyUseHourTable {
+  key_id: string
+  hour: Time
+  events: number
 }
 
 export interface LoginLinkTable {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import type { DeadLetter, EventRow } from './decode.ts'
+import { countKeyUse } from './key-use.ts'
 import type { RolledUp } from './roll-up.ts'
 
 /** What became of a batch's records. */
@@ -15,12 +16,13 @@ export interface Fates {
 export const STORED_CHANNEL = 'sluice_stored'
 
 /**
- * Rollups, outcomes, watermarks and the notification in one statement: one round trip, and the
+ * Rollups, outcomes, watermarks, the keys' use and the notification in one statement: one round trip, and the
  * shared rows are locked for the shortest time. Every list is sorted, so that two writers cannot
  * wait for each other in a ring.
  */
 export async function finish(client: pg.Client, { quarters, highest }: RolledUp, fates: Fates) {
   const outcomes = countOutcomes(fates)
+  const uses = countKeyUse(fates.fresh, fates.repeated)
   await client.query({
     name: 'finish',
     text: FINISH,
@@ -42,6 +44,9 @@ export async function finish(client: pg.Client, { quarters, highest }: RolledUp,
       array(highest, (h) => h.tenantId),
       array(highest, (h) => h.partition),
       array(highest, (h) => time(h.ms)),
+      array(uses, (u) => u.keyId),
+      array(uses, (u) => time(u.hourMs)),
+      array(uses, (u) => u.events),
       STORED_CHANNEL,
       notification(outcomes),
     ],
@@ -80,8 +85,16 @@ WITH rolled AS (
    ORDER BY h.tenant, h.partition
   ON CONFLICT (tenant_id, partition) DO UPDATE SET highest_at = EXCLUDED.highest_at
    WHERE w.highest_at < EXCLUDED.highest_at
+), used AS (
+  INSERT INTO key_use_hour AS k (key_id, hour, events)
+  -- Grouped once more: the same id may come in two spellings.
+  SELECT u.key, u.hour, sum(u.events)::bigint
+    FROM unnest($18::uuid[], $19::timestamptz[], $20::bigint[]) AS u (key, hour, events)
+   GROUP BY u.key, u.hour
+   ORDER BY u.key, u.hour
+  ON CONFLICT (key_id, hour) DO UPDATE SET events = k.events + EXCLUDED.events
 )
-SELECT pg_notify($18, $19)`
+SELECT pg_notify($21, $22)`
 
 /** What was sent, byte for byte, with the reason and the place in the log where it came from. */
 export async function deadLetters(

@@ -2,10 +2,10 @@ import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { createDayPartitions, DAY_MS } from '../db/day-partitions.ts'
 
-/** Days of `event`. A day is dropped when it is older than the retention; rollups live on. */
+/** Days of `event`. A day is dropped when it is older than the retention; rollups live on, keys' use for a while. */
 export interface PartitionKeeper {
   /** Makes the coming days' partitions and drops the expired ones. Run at start and every hour. */
-  keep(): Promise<{ made: string[]; dropped: string[] }>
+  keep(): Promise<{ made: string[]; dropped: string[]; keyUseForgotten: number }>
   /** Resolves when the day that each of these rows was received on has its partition. */
   ensure(rows: readonly { receivedDay: number }[]): Promise<void>
 }
@@ -24,6 +24,12 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
     now,
   })
+  async function forgetKeyUse(): Promise<number> {
+    const oldest = new Date(now() - LIMITS.keyUseDays * DAY_MS).toISOString()
+    const { rowCount } = await pool.query('DELETE FROM key_use_hour WHERE hour < $1', [oldest])
+    return rowCount ?? 0
+  }
+
   return {
     async ensure(rows) {
       const wanted = new Set<number>()
@@ -32,7 +38,11 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
     },
     async keep() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
-      return { made: await days.makeAhead(), dropped: await days.drop((day) => day < oldest) }
+      return {
+        made: await days.makeAhead(),
+        dropped: await days.drop((day) => day < oldest),
+        keyUseForgotten: await forgetKeyUse(),
+      }
     },
   }
 }
