@@ -49,7 +49,7 @@ export const CASES: readonly Case[] = [
           allow: 'POST, OPTIONS',
           'access-control-allow-methods': 'POST, OPTIONS',
           'access-control-allow-headers': /authorization.*idempotency-key.*x-api-key/,
-          'access-control-max-age': '7200',
+          'access-control-max-age': '86400',
         },
       },
     ],
