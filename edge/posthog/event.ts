@@ -48,13 +48,14 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
   const all = Object.keys(added).length > 0 ? { ...(told as Fields | null), ...added } : told
 
   const actor = rest.distinct_id != null ? 'distinct_id' : '$distinct_id'
+  // null is "not sent" to `normalise`.
   const raw: Fields = {
-    event_id: idOf(uuid, take),
-    event,
-    timestamp: timeOf(timestamp, take, envelope.sentMs),
-    actor: take(actor) ?? (isObject(all) ? all.distinct_id : undefined),
+    event_id: idOf(uuid, take) ?? null,
+    event: event ?? null,
+    timestamp: timeOf(timestamp, take, envelope.sentMs) ?? null,
+    actor: take(actor) ?? (isObject(all) ? all.distinct_id : null) ?? null,
     session: sessionIn(all),
-    properties: all,
+    properties: all ?? null,
   }
   // Spread, not assigned: a member may be called __proto__, which is to be refused and not obeyed.
   const kept = { ...envelope.rest, ...rest }
@@ -153,11 +154,11 @@ function timeOf(timestamp: unknown, take: (field: string) => unknown, sentMs: nu
 }
 
 /** It stays among the properties, so one that is no good as ours costs nothing. */
-function sessionIn(properties: unknown): string | undefined {
-  const found = isObject(properties) ? properties.$session_id : undefined
+function sessionIn(properties: unknown): string | null {
+  const found = isObject(properties) ? properties.$session_id : null
   return typeof found === 'string' && found !== '' && found.length <= LIMITS.labelCharsMax
     ? found
-    : undefined
+    : null
 }
 
 /** Where the client wrote what stands here in our words. */
