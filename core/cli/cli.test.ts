@@ -42,6 +42,41 @@ describe('key', () => {
     expect((await home.sluice('key', 'list', '--tenant', 'acme')).out).toContain('revoked')
   })
 
+  test('a rotated key works on beside the new one, and tells how often it is still used', async () => {
+    const made = JSON.parse((await home.sluice('key', 'create', '--name', 'old', '--json')).out)
+    expect((await sendEvent(withKey(made.key), { event: 'a' })).status).toBe(202)
+    await expect
+      .poll(async () => {
+        const { rows } = await pool.query('SELECT events FROM key_use_hour WHERE key_id = $1', [
+          made.key_id,
+        ])
+        return rows[0]?.events
+      })
+      .toBe('1')
+    const said = await home.sluice('key', 'rotate', made.key, '--overlap', '2h', '--json')
+    const { key, key_id, replaces } = JSON.parse(said.out)
+    expect(replaces).toMatchObject({ key_id: made.key_id, events_last_hour: 1, events_last_day: 1 })
+    const left = Date.parse(replaces.expires_at) - Date.now()
+    expect(left).toBeGreaterThan(7_100_000)
+    expect(left).toBeLessThanOrEqual(7_200_000)
+    expect((await sendEvent(withKey(key), { event: 'a' })).status).toBe(202)
+    expect((await sendEvent(withKey(made.key), { event: 'a' })).status).toBe(202)
+
+    const list = await home.sluice('key', 'list')
+    expect(list.out).toMatch(/old .* until 20.*, replaced by slc_sec_/)
+    await expect
+      .poll(async () => JSON.parse((await home.sluice('key', 'list', '--json')).out))
+      .toContainEqual(
+        expect.objectContaining({ keyId: made.key_id, replacedBy: key_id, eventsLastHour: 2 }),
+      )
+    // Again, for a person.
+    const words = await home.sluice('key', 'rotate', key)
+    expect(words.out).toMatch(/^slc_sec_\w{36}\n/)
+    expect(words.out).toContain('In the last hour')
+    const late = await home.sluice('key', 'rotate', key, '--until', '2020-01-01T00:00:00Z')
+    expect([late.code, late.err]).toEqual([2, expect.stringContaining('That time is over.')])
+  })
+
   test('without --limit it may send what the contract allows a key, with --limit that many', async () => {
     const keyOf = async (...args: string[]) =>
       JSON.parse((await home.sluice('key', 'create', '--json', ...args)).out).key as string
@@ -60,6 +95,24 @@ describe('key', () => {
       '✗ There is no tenant "nobody".',
       expect.stringContaining('npx sluice tenant list'),
     ])
+  })
+})
+
+describe('tenant', () => {
+  test('what a tenant may do is changed from the shell', async () => {
+    await home.sluice('tenant', 'create', 'shaped')
+    const set = (...args: string[]) => home.sluice('tenant', 'set', 'shaped', ...args)
+    const changed = await set('--limit', '50', '--schema-versions', '1,2', '--json')
+    expect(JSON.parse(changed.out)).toMatchObject({
+      eventsPerMinute: 50,
+      schemaVersions: ['1', '2'],
+    })
+    expect((await set('--lateness', '30m', '--max-age', '2')).out).toContain(
+      'shaped: 50 events a minute, not older than 2 days, late by 1800 s at most, schema versions 1, 2.',
+    )
+    const any = JSON.parse((await set('--any-schema-version', '--json')).out)
+    expect(any).toMatchObject({ schemaVersions: null, allowedLatenessS: 1_800 })
+    expect((await set()).err).toContain('Nothing was said to change.')
   })
 })
 

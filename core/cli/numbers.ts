@@ -1,5 +1,26 @@
 import { InvalidArgumentError } from 'commander'
 
+const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** For commander: `90s`, `30m`, `24h` or `7d`, in milliseconds. */
+export function duration(daysMax: number) {
+  return (text: string): number => {
+    const [, count, unit = ''] = /^(\d{1,9})\s*([smhd])$/.exec(text.trim()) ?? []
+    const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN)
+    if (!(ms <= daysMax * 86_400_000))
+      throw new InvalidArgumentError(`It takes a time such as 30m, 24h or 7d, at most ${daysMax}d.`)
+    return ms
+  }
+}
+
+/** For commander: a moment, as RFC 3339. */
+export function moment(text: string): Date {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
+  return time
+}
+
 /** For commander: a whole number within bounds. */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {

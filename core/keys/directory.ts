@@ -27,6 +27,7 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
     .select([
       'tenant.slug',
       'tenant.event_age_max_s',
+      'tenant.schema_versions',
       'tenant.allowed_lateness_s',
       'tenant.events_per_minute as tenant_events_per_minute',
     ])
@@ -47,6 +48,7 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
           row.tenant_events_per_minute ?? LIMITS.tenantEventsPerMinuteDefault,
         may_import_history: row.may_import_history,
         event_age_max_s: row.event_age_max_s,
+        schema_versions: row.schema_versions,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
       },

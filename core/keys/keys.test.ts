@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { createKeyUse, isGood, keyRecord } from './directory.ts'
 import { createKey, listKeys, revokeKey } from './keys.ts'
 import { endSession, mintLoginLink, redeemLoginLink, sessionIsGood } from './sessions.ts'
-import { createTenant, listTenants } from './tenants.ts'
+import { createTenant, listTenants, setTenant } from './tenants.ts'
 
 let database: TestDatabase
 let db: Database
@@ -42,6 +42,7 @@ describe('keys', () => {
       tenant_events_per_minute: 300,
       may_import_history: false,
       event_age_max_s: 2_592_000,
+      schema_versions: null,
       expires_at: null,
       revoked_at: null,
     })
@@ -88,6 +89,26 @@ describe('keys', () => {
       'kind adm',
     )
     await expect(createKey(db, { ...wanted, scopes: [] })).rejects.toThrow('at least one scope')
+  })
+
+  test('origins are kept as browsers spell them, and what no browser would send is refused', async () => {
+    const withOrigins = (...origins: string[]) =>
+      createKey(db, { tenant: 'default', name: 'x', kind: 'pub', scopes: ['ingest'], origins })
+    const { key } = await withOrigins(
+      'HTTPS://Shop.Example',
+      'https://shop.example',
+      'https://shop.example:8443',
+      'https://*.shop.example',
+      'http://localhost:3000',
+    )
+    expect((await keyRecord(db, hashOf(key)))?.origins).toEqual([
+      'https://shop.example',
+      'https://shop.example:8443',
+      'https://*.shop.example',
+      'http://localhost:3000',
+    ])
+    for (const origin of ['shop.example', 'https://shop.example/', '*', 'https://*', 'null', ''])
+      await expect(withOrigins(origin)).rejects.toThrow('is no origin')
   })
 
   test('a revoked key says since when, is revoked by id, prefix or itself, and stays so', async () => {
@@ -139,6 +160,42 @@ describe('tenants', () => {
     )
     for (const tenant of ['', '-a', 'A', 'a b', 'ä', 'a'.repeat(64)])
       await expect(createTenant(db, { tenant })).rejects.toThrow('cannot name a tenant')
+  })
+})
+
+describe('a tenant that is changed', () => {
+  const recordOf = async (key: string) => keyRecord(db, hashOf(key))
+
+  test('has what was said, and what was not said as it was', async () => {
+    await createTenant(db, { tenant: 'changing', eventsPerMinute: 7 })
+    const { key } = await createKey(db, { tenant: 'changing', name: 'x', scopes: ['ingest'] })
+    await setTenant(db, 'changing', { eventAgeMaxS: 60, schemaVersions: ['1', ' 2.0 ', '1'] })
+    expect(await recordOf(key)).toMatchObject({
+      tenant_events_per_minute: 7,
+      event_age_max_s: 60,
+      schema_versions: ['1', '2.0'],
+    })
+    expect(await setTenant(db, 'changing', { eventsPerMinute: 8, allowedLatenessS: 0 })).toEqual({
+      tenant: 'changing',
+      eventsPerMinute: 8,
+      eventAgeMaxS: 60,
+      allowedLatenessS: 0,
+      schemaVersions: ['1', '2.0'],
+      createdAt: expect.stringMatching(/Z$/),
+    })
+    await setTenant(db, 'changing', { schemaVersions: null })
+    expect((await recordOf(key))?.schema_versions).toBeNull()
+  })
+
+  test('must exist, and take versions that an event can name', async () => {
+    await expect(setTenant(db, 'nobody', { eventsPerMinute: 1 })).rejects.toThrow('no tenant')
+    for (const versions of [[], [''], ['a b'], ['ä'], ['x'.repeat(65)]])
+      await expect(setTenant(db, 'default', { schemaVersions: versions })).rejects.toThrow(
+        'version',
+      )
+    expect((await listTenants(db)).find(({ tenant }) => tenant === 'default')).toMatchObject({
+      schemaVersions: null,
+    })
   })
 })
 

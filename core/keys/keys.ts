@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
+import { isOriginPattern } from '../../contract/origin.ts'
 import type { Database } from '../db/database.ts'
 import { KeyError } from './tenants.ts'
 
@@ -10,7 +12,7 @@ export interface NewKey {
   scopes: readonly Scope[]
   /** `pub` may stand in a browser's page, so it can only ingest. Default: `adm` with the scope admin, else `sec`. */
   kind?: KeyKind
-  /** Where a browser may send from; none means anywhere. */
+  /** Where a browser may send from, each as `isOriginPattern` wants it; none means anywhere. */
   origins?: readonly string[]
   /** Default: that of contract/limits.ts, looked up when the key is used. */
   eventsPerMinute?: number
@@ -25,7 +27,7 @@ export interface CreatedKey {
   displayPrefix: string
 }
 
-/** @throws KeyError when there is no such tenant, or when the scopes do not suit the kind */
+/** @throws KeyError when there is no such tenant, or when scopes or origins are no good */
 export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKey> {
   const { scopes } = wanted
   const kind = wanted.kind ?? (scopes.includes('admin') ? 'adm' : 'sec')
@@ -35,6 +37,7 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
   if (scopes.includes('admin') && kind !== 'adm')
     throw new KeyError('Only a key of the kind adm can have the scope admin.')
 
+  const origins = readOrigins(wanted.origins ?? [])
   const key = mintApiKey(kind)
   const row = await db
     .insertInto('api_key')
@@ -58,7 +61,7 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
           eb.val(displayPrefix(key)).as('display_prefix'),
           eb.val(sha256(key)).as('key_sha256'),
           eb.val([...new Set(scopes)]).as('scopes'),
-          eb.val([...(wanted.origins ?? [])]).as('origins'),
+          eb.val(origins).as('origins'),
           eb.val(wanted.eventsPerMinute ?? null).as('events_per_minute'),
           eb.val(wanted.mayImportHistory ?? false).as('may_import_history'),
           eb.val(wanted.expiresAt ?? null).as('expires_at'),
@@ -70,6 +73,20 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
   if (!row) throw new KeyError(`There is no tenant "${wanted.tenant}".`)
   return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
 }
+
+/** In lower case and each one once, as the edge compares them. */
+function readOrigins(origins: readonly string[]): string[] {
+  const read = origins.map((origin) => origin.trim().toLowerCase())
+  for (const origin of read)
+    if (!/^https?:/.test(origin) || !isOriginPattern(origin))
+      throw new KeyError(
+        `"${origin}" is no origin: write https://shop.example, https://shop.example:8443 or https://*.shop.example.`,
+      )
+  if (read.length > ORIGINS_MAX) throw new KeyError(`A key takes at most ${ORIGINS_MAX} origins.`)
+  return [...new Set(read)]
+}
+
+const ORIGINS_MAX = 100
 
 /** What may be shown of a key for ever. Times are RFC 3339. */
 export interface ListedKey {
@@ -86,6 +103,14 @@ export interface ListedKey {
   revokedAt: string | null
   /** To the minute. */
   lastUsedAt: string | null
+  /**
+   * Events that came in with it, repeated ones included. Counted by the hour of the clock, so that an
+   * hour ago means the beginning of that hour: never fewer than there were.
+   */
+  eventsLastHour: number
+  eventsLastDay: number
+  /** The id of the key that took its place, when it was rotated. */
+  replacedBy: string | null
 }
 
 /** @param tenant all tenants' keys without it */
@@ -93,9 +118,24 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
   const rows = await db
     .selectFrom('api_key')
     .innerJoin('tenant', 'tenant.tenant_id', 'api_key.tenant_id')
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('key_use_hour')
+          .whereRef('key_use_hour.key_id', '=', 'api_key.key_id')
+          .where('hour', '>', sql<string>`now() - interval '25 hours'`)
+          .select([
+            sql<number>`coalesce(sum(events) FILTER (WHERE hour > now() - interval '2 hours'), 0)::int8`.as(
+              'last_hour',
+            ),
+            sql<number>`coalesce(sum(events), 0)::int8`.as('last_day'),
+          ])
+          .as('used'),
+      (join) => join.onTrue(),
+    )
     .$if(tenant !== undefined, (query) => query.where('slug', '=', tenant as string))
     .selectAll('api_key')
-    .select('slug')
+    .select(['slug', 'used.last_hour', 'used.last_day'])
     .orderBy('api_key.created_at')
     .execute()
   return rows.map((row) => ({
@@ -111,6 +151,9 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,
+    eventsLastHour: row.last_hour ?? 0,
+    eventsLastDay: row.last_day ?? 0,
+    replacedBy: row.replaced_by,
   }))
 }
 
@@ -120,6 +163,20 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
  * @throws KeyError when no key, or more than one, is meant
  */
 export async function revokeKey(db: Database, which: string): Promise<ListedKey> {
+  const keyId = await findKeyId(db, which)
+  await db
+    .updateTable('api_key')
+    .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
+    .where('key_id', '=', keyId)
+    .execute()
+  return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
+}
+
+/**
+ * @param which its key_id, its display prefix or the key itself
+ * @throws KeyError when no key, or more than one, is meant
+ */
+export async function findKeyId(db: Database, which: string): Promise<string> {
   const found = await db
     .selectFrom('api_key')
     .select('key_id')
@@ -135,12 +192,7 @@ export async function revokeKey(db: Database, which: string): Promise<ListedKey>
     throw new KeyError(`${found.length} keys begin like this; name one by its id.`)
   const keyId = found[0]?.key_id
   if (keyId === undefined) throw new KeyError('There is no such key.')
-  await db
-    .updateTable('api_key')
-    .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
-    .where('key_id', '=', keyId)
-    .execute()
-  return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
+  return keyId
 }
 
 /** Also of session tokens and sign-in links: all of them are random, so a fast hash is enough. */

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../contract/limits.ts'
 import type { Database } from '../db/database.ts'
 
 export interface Tenant {
@@ -6,6 +7,8 @@ export interface Tenant {
   eventsPerMinute: number | null
   eventAgeMaxS: number
   allowedLatenessS: number
+  /** Which schema_version an event may name; null: any. */
+  schemaVersions: string[] | null
   createdAt: string
 }
 
@@ -37,6 +40,56 @@ export async function createTenant(db: Database, tenant: NewTenant): Promise<boo
   return inserted !== undefined
 }
 
+/** What is left out stays as it is. */
+export interface TenantChanges {
+  eventsPerMinute?: number
+  eventAgeMaxS?: number
+  allowedLatenessS?: number
+  /** Null: any. */
+  schemaVersions?: readonly string[] | null
+}
+
+/**
+ * In force everywhere within a minute, for events that come in from then on.
+ * @throws KeyError when there is no such tenant, or a version that no event could name
+ */
+export async function setTenant(
+  db: Database,
+  tenant: string,
+  changes: TenantChanges,
+): Promise<Tenant> {
+  const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changes
+  const found = await db
+    .updateTable('tenant')
+    .set({
+      // Set to itself, so that a change of nothing is a change too.
+      slug: tenant,
+      events_per_minute: eventsPerMinute,
+      event_age_max_s: eventAgeMaxS,
+      allowed_lateness_s: allowedLatenessS,
+      schema_versions: schemaVersions && readVersions(schemaVersions),
+    })
+    .where('slug', '=', tenant)
+    .returning('tenant_id')
+    .executeTakeFirst()
+  if (!found) throw new KeyError(`There is no tenant "${tenant}".`)
+  return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
+}
+
+function readVersions(versions: readonly string[]): string[] {
+  const read = [...new Set(versions.map((version) => version.trim()))]
+  const bad = read.find(
+    (version) => version.length > LIMITS.schemaVersionCharsMax || !/^[\x21-\x7e]+$/.test(version),
+  )
+  if (bad !== undefined)
+    throw new KeyError(
+      `"${bad}" is no schema version: 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
+    )
+  if (read.length === 0 || read.length > LIMITS.schemaVersionsMax)
+    throw new KeyError(`A tenant takes 1 to ${LIMITS.schemaVersionsMax} schema versions, or any.`)
+  return read
+}
+
 export async function listTenants(db: Database): Promise<Tenant[]> {
   const rows = await db.selectFrom('tenant').selectAll().orderBy('tenant_id').execute()
   return rows.map((row) => ({
@@ -44,6 +97,7 @@ export async function listTenants(db: Database): Promise<Tenant[]> {
     eventsPerMinute: row.events_per_minute,
     eventAgeMaxS: row.event_age_max_s,
     allowedLatenessS: row.allowed_lateness_s,
+    schemaVersions: row.schema_versions,
     createdAt: row.created_at,
   }))
 }

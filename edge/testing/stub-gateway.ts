@@ -95,6 +95,7 @@ export async function startStubGateway(): Promise<StubGateway> {
         tenant_events_per_minute: 1_000_000,
         may_import_history: false,
         event_age_max_s: 30 * 24 * 3600,
+        schema_versions: null,
         expires_at: null,
         revoked_at: null,
         ...given,

@@ -1,15 +1,16 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { Scope } from '../../../contract/api-key.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Config } from '../../config.ts'
-import { createKey, type ListedKey, listKeys, revokeKey } from '../../keys/keys.ts'
+import { createKey, listKeys, revokeKey } from '../../keys/keys.ts'
 import { listTenants } from '../../keys/tenants.ts'
-import { whole } from '../numbers.ts'
+import { moment, whole } from '../numbers.ts'
 import { withDatabase } from '../running.ts'
 import type { Terminal } from '../terminal.ts'
+import { minute, rotateCommand, stateOf } from './key-rotate.ts'
 
 export function keyCommand(config: Config, terminal: Terminal): Command {
-  const key = new Command('key').description('make, list and revoke API keys')
+  const key = new Command('key').description('make, list, rotate and revoke API keys')
   key
     .command('create')
     .description('make a key; it is shown once')
@@ -28,9 +29,12 @@ export function keyCommand(config: Config, terminal: Terminal): Command {
       `events a minute (${LIMITS.keyEventsPerMinuteDefault} unless set)`,
       whole(1, 2_147_483_647),
     )
-    .option('--origin <origin...>', 'web origins it may be used from (any unless set)')
+    .option(
+      '--origin <origin...>',
+      'web origins it may be used from, https://shop.example or https://*.shop.example (any unless set)',
+    )
     .option('--history', 'may import old events with ?historical=true')
-    .option('--expires <time>', 'RFC 3339', readTime)
+    .option('--expires <time>', 'RFC 3339', moment)
     .option('--json', 'for a script')
     .action((options) =>
       withDatabase(config, async (db) => {
@@ -66,19 +70,32 @@ export function keyCommand(config: Config, terminal: Terminal): Command {
         const keys = await listKeys(db, options.tenant)
         if (options.json) return terminal.json(keys)
         terminal.table(
-          ['key', 'tenant', 'name', 'scopes', 'events/min', 'last used', 'state'],
+          [
+            'key',
+            'tenant',
+            'name',
+            'scopes',
+            'events/min',
+            'last hour',
+            'last day',
+            'last used',
+            'state',
+          ],
           keys.map((each) => [
             `${each.displayPrefix}…`,
             each.tenant,
             each.name,
             each.scopes.join(' '),
             String(each.eventsPerMinute ?? LIMITS.keyEventsPerMinuteDefault),
-            each.lastUsedAt?.slice(0, 16).replace('T', ' ') ?? 'never',
-            stateOf(each),
+            each.eventsLastHour.toLocaleString('en'),
+            each.eventsLastDay.toLocaleString('en'),
+            each.lastUsedAt ? minute(each.lastUsedAt) : 'never',
+            stateOf(each, keys),
           ]),
         )
       }),
     )
+  key.addCommand(rotateCommand(config, terminal))
   key
     .command('revoke <key>')
     .description(
@@ -93,17 +110,4 @@ export function keyCommand(config: Config, terminal: Terminal): Command {
       }),
     )
   return key
-}
-
-function stateOf({ revokedAt, expiresAt }: ListedKey): string {
-  if (revokedAt) return 'revoked'
-  if (!expiresAt) return 'good'
-  return Date.parse(expiresAt) < Date.now() ? 'expired' : `until ${expiresAt.slice(0, 10)}`
-}
-
-function readTime(text: string): Date {
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime()))
-    throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
-  return time
 }

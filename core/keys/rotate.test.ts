@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createDatabase, type Database } from '../db/database.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { isGood, keyRecord } from './directory.ts'
+import { createKey, listKeys, type NewKey, revokeKey } from './keys.ts'
+import { rotateKey } from './rotate.ts'
+import { createTenant } from './tenants.ts'
+
+let database: TestDatabase
+let db: Database
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url)
+  await createTenant(db, { tenant: 'default' })
+})
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+})
+
+const DAY_MS = 86_400_000
+const inDays = (days: number) => new Date(Date.now() + days * DAY_MS)
+const make = (more: Partial<NewKey> = {}) =>
+  createKey(db, { tenant: 'default', name: 'shop', scopes: ['ingest'], ...more })
+const recordOf = async (key: string) => {
+  const record = await keyRecord(db, createHash('sha256').update(key).digest('hex'))
+  if (!record) throw new Error('no such key')
+  return record
+}
+const listed = async (keyId: string) => (await listKeys(db)).find((key) => key.keyId === keyId)
+
+describe('rotating a key', () => {
+  test('makes a new one with everything of the old one, which works on until its time', async () => {
+    await createTenant(db, { tenant: 'acme' })
+    const old = await make({
+      tenant: 'acme',
+      name: 'page',
+      kind: 'pub',
+      origins: ['https://shop.example', 'https://*.shop.example'],
+      eventsPerMinute: 7,
+      mayImportHistory: true,
+    })
+    const until = inDays(1)
+    const rotated = await rotateKey(db, old.key, { until })
+    expect(rotated.key).toMatch(/^slc_pub_/)
+    expect(rotated.key).not.toBe(old.key)
+
+    const { key_id: oldId, expires_at, ...before } = await recordOf(old.key)
+    const { key_id: newId, expires_at: newExpiry, ...after } = await recordOf(rotated.key)
+    expect(after).toEqual(before)
+    expect([newId, newExpiry]).toEqual([rotated.keyId, null])
+    expect(newId).not.toBe(oldId)
+    expect(Date.parse(expires_at ?? '')).toBe(until.getTime())
+    expect(rotated.old).toMatchObject({ keyId: oldId, replacedBy: newId, expiresAt: expires_at })
+    expect((await listed(newId))?.name).toBe('page')
+
+    const record = await recordOf(old.key)
+    expect(isGood(record, until.getTime() - 1)).toBe(true)
+    expect(isGood(record, until.getTime())).toBe(false)
+  })
+
+  test('lets the old one live no longer than it would have, and the new one as long unless told otherwise', async () => {
+    const soon = inDays(1)
+    const expiring = () => make({ expiresAt: soon })
+    const one = await rotateKey(db, (await expiring()).key, { until: inDays(7) })
+    expect(Date.parse(one.old.expiresAt ?? '')).toBe(soon.getTime())
+    expect(Date.parse(one.expiresAt ?? '')).toBe(soon.getTime())
+
+    const later = inDays(90)
+    const two = await rotateKey(db, (await expiring()).key, { until: inDays(0), expiresAt: later })
+    expect(Date.parse(two.old.expiresAt ?? '')).toBeLessThan(soon.getTime())
+    expect(Date.parse((await recordOf(two.key)).expires_at ?? '')).toBe(later.getTime())
+
+    const three = await rotateKey(db, (await expiring()).key, { until: soon, expiresAt: null })
+    expect((await recordOf(three.key)).expires_at).toBeNull()
+  })
+
+  test('happens once, even when many ask for it at once', async () => {
+    const { keyId } = await make()
+    const until = inDays(1)
+    const results = await Promise.allSettled(
+      Array.from({ length: 6 }, () => rotateKey(db, keyId, { until })),
+    )
+    const refused = results.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(5)
+    expect(String((refused[0] as PromiseRejectedResult).reason)).toContain('replaced by slc_sec_')
+  })
+
+  test('can be done again when the new key was lost and revoked, and on with the new key', async () => {
+    const { keyId } = await make()
+    const first = await rotateKey(db, keyId, { until: inDays(1) })
+    await revokeKey(db, first.keyId)
+    const second = await rotateKey(db, keyId, { until: inDays(2) })
+    expect(second.old.replacedBy).toBe(second.keyId)
+    // A second rotation prolongs nothing.
+    expect(second.old.expiresAt).toBe(first.old.expiresAt)
+    const third = await rotateKey(db, second.key, { until: inDays(1) })
+    expect(third.old.keyId).toBe(second.keyId)
+  })
+
+  test('is refused to keys that are over, and to none at all', async () => {
+    const until = inDays(1)
+    const revoked = await make()
+    await revokeKey(db, revoked.keyId)
+    await expect(rotateKey(db, revoked.keyId, { until })).rejects.toThrow('was revoked')
+    const expired = await make({ expiresAt: inDays(-1) })
+    await expect(rotateKey(db, expired.keyId, { until })).rejects.toThrow('has expired')
+    await expect(rotateKey(db, 'slc_sec_none', { until })).rejects.toThrow('no such key')
+    expect(await listed(expired.keyId)).toMatchObject({ replacedBy: null })
+  })
+})
+
+test('a list of keys tells how often each was used lately, and never too low', async () => {
+  const { keyId } = await make()
+  expect(await listed(keyId)).toMatchObject({ eventsLastHour: 0, eventsLastDay: 0 })
+  const used = (hoursAgo: number, events: number) =>
+    database.pool.query(
+      "INSERT INTO key_use_hour VALUES ($1, date_trunc('hour', now()) - $2 * interval '1 h', $3)",
+      [keyId, hoursAgo, events],
+    )
+  await used(0, 1)
+  // Some of these may have come within the last hour by the minute.
+  await used(1, 20)
+  await used(2, 300)
+  await used(24, 4_000)
+  await used(25, 50_000)
+  expect(await listed(keyId)).toMatchObject({ eventsLastHour: 21, eventsLastDay: 4_321 })
+})

@@ -1,0 +1,91 @@
+import { sql, type Transaction } from 'kysely'
+import { displayPrefix, type KeyKind, mintApiKey } from '../../contract/api-key.ts'
+import type { Database } from '../db/database.ts'
+import type { Schema } from '../db/schema.ts'
+import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './keys.ts'
+import { KeyError } from './tenants.ts'
+
+export interface Rotation {
+  /** From when on the old key is refused; it never lives longer than it would have anyway. */
+  until: Date
+  /** When the new key expires, null for never. Default: when the old one would have. */
+  expiresAt?: Date | null
+}
+
+export interface Rotated extends CreatedKey {
+  /** The key that was replaced, as it stands now. */
+  old: ListedKey
+  /** RFC 3339 */
+  expiresAt: string | null
+}
+
+/**
+ * A new key with everything of an old one, which works on beside it until its time is over.
+ * @param which its key_id, its display prefix or the key itself
+ * @throws KeyError when no key is meant, or one that was revoked, has expired or was replaced already
+ */
+export async function rotateKey(db: Database, which: string, wanted: Rotation): Promise<Rotated> {
+  const keyId = await findKeyId(db, which)
+  const created = await db.transaction().execute((tx) => replace(tx, keyId, wanted))
+  const old = (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
+  return { ...created, old }
+}
+
+async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresAt }: Rotation) {
+  // Two people who rotate the same key at once: the second one finds it replaced.
+  const old = await tx
+    .selectFrom('api_key')
+    .selectAll()
+    .select(sql<boolean>`expires_at <= now()`.as('expired'))
+    .where('key_id', '=', keyId)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  if (old.revoked_at !== null) throw new KeyError('It was revoked; make a new key instead.')
+  if (old.expired) throw new KeyError('It has expired; make a new key instead.')
+  if (old.replaced_by !== null) await refuseSecondHeir(tx, old.replaced_by)
+
+  const key = mintApiKey(old.display_prefix.slice(4, 7) as KeyKind)
+  const heir = await tx
+    .insertInto('api_key')
+    .values({
+      tenant_id: old.tenant_id,
+      name: old.name,
+      display_prefix: displayPrefix(key),
+      key_sha256: sha256(key),
+      scopes: old.scopes,
+      origins: old.origins,
+      events_per_minute: old.events_per_minute,
+      may_import_history: old.may_import_history,
+      expires_at: expiresAt === undefined ? old.expires_at : expiresAt,
+    })
+    .returning(['key_id', 'expires_at'])
+    .executeTakeFirstOrThrow()
+  await tx
+    .updateTable('api_key')
+    .set({
+      replaced_by: heir.key_id,
+      expires_at: sql`least(expires_at, ${until}::timestamptz)`,
+    })
+    .where('key_id', '=', keyId)
+    .execute()
+  return {
+    key,
+    keyId: heir.key_id,
+    displayPrefix: displayPrefix(key),
+    expiresAt: heir.expires_at,
+  }
+}
+
+/** Whoever lost the new key before using it revokes it, and may then rotate the old one again. */
+async function refuseSecondHeir(tx: Transaction<Schema>, heirId: string): Promise<void> {
+  const heir = await tx
+    .selectFrom('api_key')
+    .select('display_prefix')
+    .where('key_id', '=', heirId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+  if (heir)
+    throw new KeyError(
+      `It was replaced by ${heir.display_prefix}… already; rotate that one, or revoke it first.`,
+    )
+}
