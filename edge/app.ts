@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { LIMITS } from '../contract/limits.ts'
 import { type AddressOf, authenticate } from './authenticate.ts'
+import { asPixel, pixel } from './browser/pixel.ts'
+import { sluiceJs } from './browser/script.ts'
 import { claim, type Idempotency } from './claim.ts'
 import { cloudEventWays } from './cloudevents/ways.ts'
 import type { EdgeContext, EdgeEnv } from './context.ts'
@@ -9,9 +11,9 @@ import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
-import { preflight } from './preflight.ts'
 import { POSTHOG } from './posthog/paths.ts'
 import { quietPostHog } from './posthog/stubs.ts'
+import { preflight } from './preflight.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
@@ -50,6 +52,7 @@ export function createEdge(deps: EdgeDeps) {
   show('/healthz', (c) => respond(c, { status: 200, body: '{"status":"ok"}' }))
   show('/openapi.json', openApi())
   show('/docs', docs(deps.docsKey))
+  show('/sluice.js', sluiceJs)
 
   takeIn(['/v1/events'], ...cloudEventWays, native)
   takeIn(CLASSIC_PATHS, classic)
@@ -60,6 +63,16 @@ export function createEdge(deps: EdgeDeps) {
   app.post('/v1/m', segmentMetrics)
   app.options('/v1/m', preflight('POST, OPTIONS'))
   app.all('/v1/m', methodNotAllowed('POST, OPTIONS'))
+  app.get(
+    '/v1/pixel.gif',
+    asPixel(), // a picture in any case
+    authenticate(deps.findKey, deps.now, deps.addressOf),
+    readEvents([pixel], room, deps.now),
+    limit(deps.limiter, deps.now),
+    ingest(deps),
+  )
+  app.options('/v1/pixel.gif', preflight('GET, HEAD, OPTIONS'))
+  app.all('/v1/pixel.gif', methodNotAllowed('GET, HEAD, OPTIONS'))
   return app
 
   /** For everybody to read. */

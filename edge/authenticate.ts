@@ -1,5 +1,5 @@
 import { type KeyRecord, looksLikeApiKey } from '../contract/api-key.ts'
-import { isOriginListed } from '../contract/origin.ts'
+import { checkOrigin } from './browser/cors.ts'
 import type { EdgeContext, Step } from './context.ts'
 import type { FindKey } from './key-directory.ts'
 import { Refused } from './refuse.ts'
@@ -16,11 +16,12 @@ export function authenticate(findKey: FindKey, now: () => number, addressOf: Add
     if (!looksLikeApiKey(sent)) throw new Refused('KEY_UNKNOWN')
     const key = await findKey(sent, () => addressOf(c.req.raw, c.env))
     if (!key || key.revoked_at !== null || hasExpired(key, now())) throw new Refused('KEY_UNKNOWN')
+    // First, so that a page can read whatever is said from here on.
+    checkOrigin(c, key)
     if (!key.scopes.includes('ingest'))
       throw new Refused('SCOPE_MISSING', {
         detail: 'This API key lacks the scope "ingest" that the request needs.',
       })
-    checkOrigin(c, key)
     c.set('key', key)
     // A library that asks for it in its envelope cannot be told no: then its old events are dead letters.
     const asked = c.get('incoming')?.historical === true && key.may_import_history
@@ -69,14 +70,6 @@ function fromAuthorization(header: string): string | undefined {
 function hasExpired(key: KeyRecord, at: number): boolean {
   // An expiry that cannot be read counts as over.
   return key.expires_at !== null && !(Date.parse(key.expires_at) > at)
-}
-
-/** Only browsers send an Origin; a key that is tied to pages may still be used by a server. */
-function checkOrigin(c: EdgeContext, key: KeyRecord): void {
-  if (key.origins.length === 0) return
-  const origin = c.req.raw.headers.get('origin')
-  if (origin !== null && !isOriginListed(origin, key.origins))
-    throw new Refused('ORIGIN_NOT_ALLOWED')
 }
 
 function readHistorical(query: URLSearchParams | undefined, key: KeyRecord): boolean {

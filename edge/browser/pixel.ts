@@ -68,7 +68,7 @@ function itemFrom(pairs: readonly string[]): Item {
       }
       // A mail's template leaves empty what it does not know; in a query that is how null is spelt.
       if (text === '') continue
-      const { value, bad } = valueOf(name, text)
+      const { value, bad } = readField(name, text)
       for (const { written } of bad) badNumbers.push({ pointer: `/${name}`, written })
       found.set(name, value)
     }
@@ -80,7 +80,7 @@ function itemFrom(pairs: readonly string[]): Item {
 }
 
 /** Numbers where the field has numbers; everything else stays the text that it is. */
-function valueOf(name: string, text: string): { value: unknown; bad: readonly BadNumber[] } {
+function readField(name: string, text: string): { value: unknown; bad: readonly BadNumber[] } {
   if (name === 'value' || (TIMES.has(name) && /^-?[\d.]+$/.test(text))) {
     const parsed = parseJson(text)
     if (parsed.ok && typeof parsed.value === 'number')

@@ -193,7 +193,11 @@ export const CASES: readonly Case[] = [
     headers: { origin: 'https://shop.example' },
     body: EVENT,
     status: 202,
-    answers: { 'access-control-expose-headers': /x-request-id/ },
+    answers: {
+      'access-control-allow-origin': 'https://shop.example',
+      'access-control-expose-headers': /x-request-id/,
+      vary: 'origin',
+    },
   },
   {
     says: 'a server with a key for a page',
