@@ -74,7 +74,7 @@ describe('key', () => {
     expect(words.out).toMatch(/^slc_sec_\w{36}\n/)
     expect(words.out).toContain('In the last hour')
     const late = await home.sluice('key', 'rotate', key, '--until', '2020-01-01T00:00:00Z')
-    expect([late.code, late.err]).toEqual([2, expect.stringContaining('That time is over.')])
+    expect([late.code, late.err]).toEqual([1, expect.stringContaining('That time is over.')])
   })
 
   test('without --limit it may send what the contract allows a key, with --limit that many', async () => {
