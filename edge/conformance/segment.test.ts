@@ -1,29 +1,11 @@
 import { Analytics } from '@segment/analytics-node'
 import { expect, it, onTestFinished } from 'vitest'
-import type { KeyRecord } from '../../contract/api-key.ts'
-import type { TrackedEvent } from '../../contract/event.ts'
+import { createSource } from '../testing/source.ts'
 import { describeEdges, type World } from '../testing/world.ts'
 
 const AT = new Date(Date.now() - 3_600_000)
 /** As RFC 3339 in UTC; its library sends milliseconds. */
 const AT_TEXT = AT.toISOString()
-
-interface Record {
-  event: TrackedEvent
-  refused?: { code: string; pointer: string; detail: string }[]
-  original?: string
-  route: string
-  client: string
-}
-
-function createSource(world: World, record: Partial<KeyRecord> = {}) {
-  const { key, record: known } = world.gateway.addKey(record)
-  const taken = () =>
-    world.gateway.taken
-      .map(({ value }) => JSON.parse(value) as Record & { tenant: string })
-      .filter(({ tenant }) => tenant === known.tenant)
-  return { key, taken, events: () => taken().map(({ event }) => event) }
-}
 
 /** Segment's library for Node as it is published; only the host is ours. */
 function createAnalytics(world: World, writeKey: string, flushAt = 15) {
