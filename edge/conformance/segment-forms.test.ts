@@ -169,6 +169,16 @@ describeEdges("Segment's HTTP API", (world) => {
       expect([route, client]).toEqual(['segment', 'curl/8.5.0'])
   })
 
+  it('refuses a number that it would have to change in each message that shares it', async () => {
+    const { key, dead } = createSource(world)
+    const body = '{"context":{"n":9007199254740993},"batch":[{"type":"page"},{"type":"screen"}]}'
+    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
+    expect(dead().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual([
+      ['{"type":"page"}', '/context/n'],
+      ['{"type":"screen"}', '/context/n'],
+    ])
+  })
+
   it.each([
     ['no JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
     ['no object', '"track"', 'EVENT_NOT_OBJECT', ''],
