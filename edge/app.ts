@@ -13,7 +13,7 @@ import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
 import { POSTHOG } from './posthog/paths.ts'
 import { quietPostHog } from './posthog/stubs.ts'
-import { preflight } from './preflight.ts'
+import { preflight, preflightAstray } from './preflight.ts'
 import type { Publish } from './publish.ts'
 import { readEvents } from './read-events.ts'
 import { methodNotAllowed, notFound, type Report, refuse } from './refuse.ts'
@@ -73,6 +73,7 @@ export function createEdge(deps: EdgeDeps) {
   )
   app.options('/v1/pixel.gif', preflight('GET, HEAD, OPTIONS'))
   app.all('/v1/pixel.gif', methodNotAllowed('GET, HEAD, OPTIONS'))
+  app.options('*', preflightAstray)
   return app
 
   /** For everybody to read. */

@@ -1,0 +1,204 @@
+import { gzipSync } from 'node:zlib'
+import { afterEach, expect, it, vi } from 'vitest'
+import type { KeyRecord } from '../../contract/api-key.ts'
+import { createEdge, type EdgeDeps } from '../app.ts'
+import { createMemoryIdempotency } from '../memory-idempotency.ts'
+import { createMemoryLimiter } from '../memory-limiter.ts'
+import { type Answer, type Sent, send } from '../testing/send.ts'
+import { describeEdges } from '../testing/world.ts'
+
+const PAGE = 'https://shop.example'
+const LIST = { origins: ['https://*.shop.example', PAGE] }
+const EVENT = '{"event":"a"}'
+const GZIP = { 'content-encoding': 'gzip' }
+
+/** A way of being refused after the key is known, and before. */
+const WITH_KEY: [number, string, Partial<KeyRecord>, Sent][] = [
+  [202, '', {}, { body: EVENT }],
+  [400, 'INVALID_JSON', {}, { body: '{' }],
+  [400, 'INVALID_UTF8', {}, { body: new Uint8Array([0x22, 0xff]) }],
+  [400, 'IDEMPOTENCY_KEY_INVALID', {}, { body: EVENT, headers: { 'idempotency-key': 'a b' } }],
+  [400, 'INVALID_QUERY', {}, { body: EVENT, path: '/v1/events?historical=1' }],
+  [403, 'HISTORICAL_NOT_ALLOWED', {}, { body: EVENT, path: '/v1/events?historical=true' }],
+  [403, 'SCOPE_MISSING', { scopes: ['read'] }, { body: EVENT }],
+  [413, 'BODY_TOO_LARGE', {}, { body: ' '.repeat(1024 * 1024 + 1) }],
+  [413, 'EVENT_TOO_LARGE', {}, { body: `{"event":"a","x":"${'x'.repeat(70_000)}"}` }],
+  [415, 'MEDIA_TYPE_UNSUPPORTED', {}, { body: EVENT, headers: { 'content-type': 'text/csv' } }],
+  [415, 'ENCODING_UNSUPPORTED', {}, { body: EVENT, headers: { 'content-encoding': 'br' } }],
+  [400, 'INVALID_ENCODING', {}, { body: gzipSync(EVENT).subarray(0, 9), headers: GZIP }],
+  [422, 'EVENTS_INVALID', {}, { body: '{}' }],
+  [422, 'BATCH_EMPTY', {}, { body: '[]' }],
+  [422, 'BATCH_OVER_LIMIT', { key_events_per_minute: 1 }, { body: `[${EVENT},${EVENT}]` }],
+]
+const WITHOUT_KEY: [number, string, Sent][] = [
+  [200, '', { method: 'GET', path: '/healthz' }],
+  [401, 'KEY_MISSING', { body: EVENT }],
+  [401, 'KEY_UNKNOWN', { body: EVENT, headers: { 'x-api-key': 'slc_pub_nonsense' } }],
+  [404, 'NOT_FOUND', { body: EVENT, path: '/v1/event' }],
+  [405, 'METHOD_NOT_ALLOWED', { method: 'DELETE' }],
+]
+
+describeEdges('a page can read', (world) => {
+  const from = (origin: string, { headers, ...sent }: Sent, key?: string) =>
+    send(world.edge.port, {
+      ...sent,
+      headers: { origin, ...(key && { authorization: `Bearer ${key}` }), ...headers },
+    })
+
+  it.each(WITH_KEY)('a %i %s, with a key for some pages and with one for all', async (...row) => {
+    const [status, code, record, sent] = row
+    const own = await from(PAGE, sent, world.newKey({ ...record, ...LIST }))
+    expect([own.status, own.json.code ?? '']).toEqual([status, code])
+    expectReadable(own, PAGE)
+    const any = await from(PAGE, sent, world.newKey(record))
+    expect(any.status).toBe(status)
+    expectReadable(any, '*')
+  })
+
+  it.each(WITHOUT_KEY)('a %i %s', async (status, code, sent) => {
+    const answer = await from(PAGE, sent)
+    expect([answer.status, answer.json.code ?? '']).toEqual([status, code])
+    expectReadable(answer, '*')
+  })
+
+  it('that its origin is not on the list, whatever it sends', async () => {
+    const key = world.newKey({ ...LIST, scopes: ['read'] })
+    const before = world.gateway.taken.length
+    for (const origin of ['https://evil.example', 'null', 'http://shop.example', `${PAGE}:8443`]) {
+      const answer = await from(origin, { body: EVENT }, key)
+      expect([answer.status, answer.json.code]).toEqual([403, 'ORIGIN_NOT_ALLOWED'])
+      expectReadable(answer, '*', 'origin')
+    }
+    expect(world.gateway.taken).toHaveLength(before)
+  })
+
+  it('its answer from any name below one with a star', async () => {
+    for (const origin of ['https://a.shop.example', 'https://b.a.shop.example'])
+      expectReadable(await from(origin, { body: EVENT }, world.newKey(LIST)), origin)
+  })
+
+  it('a 409, a 429 and a 503', async () => {
+    const key = world.newKey({ ...LIST, key_events_per_minute: 2 })
+    const sent = { body: EVENT, headers: { 'idempotency-key': 'k' } }
+    world.gateway.produceMoods.push('hang')
+    const first = from(PAGE, sent, key)
+    await expect.poll(() => world.gateway.produceMoods).toEqual([])
+    const second = await from(PAGE, sent, key)
+    const lost = await first
+    await from(PAGE, { body: EVENT }, key)
+    await from(PAGE, { body: EVENT }, key)
+    const third = await from(PAGE, { body: EVENT }, key)
+    for (const [answer, code] of [
+      [second, 'IDEMPOTENCY_IN_FLIGHT'],
+      [lost, 'LOG_UNAVAILABLE'],
+      [third, 'RATE_LIMITED'],
+    ] as const) {
+      expect(answer.json.code).toBe(code)
+      expect(answer.headers['retry-after']).toMatch(/^[1-9]/)
+      expectReadable(answer, PAGE)
+    }
+    world.gateway.keyMoods.push({ status: 500 })
+    const unknown = await from(PAGE, { body: EVENT }, world.newKey(LIST))
+    expect(unknown.json.code).toBe('KEYS_UNAVAILABLE')
+    expectReadable(unknown, '*')
+  })
+
+  it('nothing more than that: no answer lets a cookie come along', async () => {
+    const answer = await from(PAGE, { body: EVENT }, world.newKey(LIST))
+    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
+  })
+})
+
+describeEdges('a preflight', (world) => {
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    send(world.edge.port, {
+      method: 'OPTIONS',
+      path,
+      headers: { origin: PAGE, 'access-control-request-method': 'POST', ...headers },
+    })
+
+  it.each([
+    ['/v1/events', 'POST, OPTIONS'],
+    ['/v1/events?key=slc_pub_x', 'POST, OPTIONS'],
+    ['/ingest', 'POST, OPTIONS'],
+    ['/v1/pixel.gif', 'GET, HEAD, OPTIONS'],
+    ['/sluice.js', 'GET, HEAD, OPTIONS'],
+    ['/healthz', 'GET, HEAD, OPTIONS'],
+  ])('of %s holds for a day', async (path, methods) => {
+    const { status, headers, text } = await ask(path)
+    expect([status, text]).toEqual([204, ''])
+    expect(headers).toMatchObject({
+      allow: methods,
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': methods,
+      'access-control-max-age': '86400',
+    })
+    expect(headers).not.toHaveProperty('content-type')
+  })
+
+  it('lets a page send the headers that it asks for', async () => {
+    const allowed = async (asked: string) =>
+      (await ask('/v1/events', { 'access-control-request-headers': asked })).headers[
+        'access-control-allow-headers'
+      ]
+    for (const asked of ['authorization', 'authorization,content-type,sentry-trace', 'X-A, X-B'])
+      expect(await allowed(asked)).toBe(asked)
+    const known = expect.stringMatching(/^authorization, .*content-type.*x-api-key/)
+    for (const odd of ['', '*', 'a b', 'a,,b', 'a;b', 'x'.repeat(65), Array(65).fill('a').join()])
+      expect(await allowed(odd)).toEqual(known)
+  })
+
+  it('of a path where nothing is passes, so that the page reads the 404; OPTIONS alone gets it at once', async () => {
+    expect((await ask('/v1/event')).status).toBe(204)
+    const plain = await send(world.edge.port, { method: 'OPTIONS', path: '/v1/event' })
+    expect([plain.status, plain.json.code]).toEqual([404, 'NOT_FOUND'])
+  })
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('a page can read a 500 that nobody foresaw, and a 408', async () => {
+  const failing = await edgeWith({ publish: () => Promise.reject(new TypeError('oh')) })(EVENT)
+  expect([failing.status, failing.headers.get('access-control-allow-origin')]).toEqual([500, PAGE])
+  vi.useFakeTimers()
+  const pending = edgeWith({})(new ReadableStream())
+  await vi.advanceTimersByTimeAsync(10_001)
+  const slow = await pending
+  expect([slow.status, slow.headers.get('access-control-allow-origin')]).toEqual([408, PAGE])
+})
+
+/** The same function without a server around it, for what no server can be made to do in time. */
+function edgeWith(changed: Partial<EdgeDeps>) {
+  const record = { ...LIST, tenant: 't', key_id: 'k', scopes: ['ingest'], expires_at: null }
+  const rates = { key_events_per_minute: 100, tenant_events_per_minute: 100, event_age_max_s: 100 }
+  const edge = createEdge({
+    findKey: async () => ({ ...record, ...rates, revoked_at: null }) as unknown as KeyRecord,
+    limiter: createMemoryLimiter(),
+    idempotency: createMemoryIdempotency(),
+    publish: async () => [],
+    nameOf: () => 'here',
+    addressOf: () => undefined,
+    now: () => 0,
+    report: () => {},
+    ...changed,
+  })
+  return (body: BodyInit) =>
+    edge.request('/v1/events', {
+      method: 'POST',
+      headers: { origin: PAGE, 'x-api-key': 'slc_sec_0000000000000000000000000000004K8ygg' },
+      body,
+      duplex: 'half',
+    } as RequestInit)
+}
+
+function expectReadable(
+  { headers }: Answer,
+  origin: string,
+  vary = origin === '*' ? undefined : 'origin',
+): void {
+  expect(headers['access-control-allow-origin']).toBe(origin)
+  expect(headers.vary).toBe(vary)
+  expect(headers['access-control-expose-headers']).toMatch(/retry-after.*x-request-id/)
+}
