@@ -32,23 +32,21 @@ describe('the OpenAPI document', () => {
     const edge = createEdge({} as Parameters<typeof createEdge>[0])
     const served = edge.routes
       .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
-      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}')}`)
+      // A slash at the end is said once, in words.
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}').replace(/\/$/, '')}`)
     const documented = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
       Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect(documented.sort()).toEqual([...new Set(served)].sort())
   })
 
-  it('gives every operation an id, a group, a key, a request and an answer of its own', () => {
+  it('gives every operation an id of its own, every post a body, and each an answer', () => {
     const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, security, method, body, answers, group } of OPERATIONS) {
-      expect(security.length > 0, id).toBe(
-        (group !== 'service' && method === 'post') || security.length > 0,
-      )
-      expect(method === 'get' || body !== undefined, id).toBe(true)
+    for (const { id, method, body, answers } of OPERATIONS) {
+      expect(body === undefined, id).toBe(method === 'get')
       expect(Object.keys(answers).length, id).toBeGreaterThan(0)
     }
   })
@@ -90,7 +88,7 @@ describe('the OpenAPI document', () => {
 
   const withBody = OPERATIONS.flatMap((operation) =>
     operation.examples
-      .filter(({ body, status }) => body !== undefined && status < 300)
+      .filter(({ body, wrong }) => body !== undefined && !wrong)
       .map((example) => ({ says: example.says, operation, example })),
   )
   it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {

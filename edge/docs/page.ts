@@ -64,8 +64,12 @@ const ICON = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20"><rect width="20" height="20" rx="5" fill="#0b7a75"/><path d="M4 7q3-3 6 0t6 0M4 12q3-3 6 0t6 0" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>',
 )}`
 
+/** With those of their examples that belong there. Families share paths. */
 function operationsOf(id: GroupId): Operation[] {
-  return OPERATIONS.filter(({ group }) => group === id)
+  return OPERATIONS.map((operation) => ({
+    ...operation,
+    examples: operation.examples.filter(({ group = operation.group }) => group === id),
+  })).filter(({ group, examples }) => group === id || examples.length > 0)
 }
 
 function section(id: string, title: string, says: string, body: string): string {
@@ -83,21 +87,13 @@ function groupBody(id: GroupId): string {
   return [...snippets, ...operationsOf(id).map(operation)].join('\n')
 }
 
-function operation({
-  id,
-  method,
-  paths,
-  summary,
-  description,
-  examples,
-  parameters = [],
-}: Operation) {
+function operation({ method, paths, summary, description, examples }: Operation) {
   const [first, ...others] = paths
   return `<div class="operation">
-<h3 id="op-${id}"><span class="method">${method.toUpperCase()}</span> <code>${html(first as string)}</code> <span class="summary">${html(summary)}</span></h3>
+<h3><span class="method">${method.toUpperCase()}</span> <code>${html(first as string)}</code> <span class="summary">${html(summary)}</span></h3>
 ${description ? `<p>${inline(description)}</p>` : ''}
 ${others.length > 0 ? `<p class="muted">Also at ${others.map((path) => `<code>${html(path)}</code>`).join(', ')}.</p>` : ''}
-${parameters.includes('idempotencyKey') ? '' : ''}${examples.map((example, index) => exampleCard(example, { method, path: first as string, open: index === 0 })).join('\n')}
+${examples.map((example, index) => exampleCard(example, { method, path: first as string, open: index === 0 })).join('\n')}
 </div>`
 }
 

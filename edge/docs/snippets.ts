@@ -2,7 +2,7 @@ import type { GroupId } from '../openapi/operation.ts'
 
 export interface Snippet {
   title: string
-  /** What runs it: `node` as it stands, with the packages that it imports, or a page. */
+  /** What runs it as it stands, with the packages that it imports: Node, or a page. */
   runs: 'node' | 'page'
   /** `$URL` and `$KEY` stand for the edge and the API key. */
   lines: string
@@ -19,6 +19,71 @@ export const SNIPPETS: Partial<Record<GroupId, readonly Snippet[]>> = {
   headers: { Authorization: 'Bearer $KEY', 'Content-Type': 'application/json' },
   body: JSON.stringify({ event: 'page_view', user_id: 'u123', page: '/pricing' }),
 })`,
+    },
+  ],
+  cloudevents: [
+    {
+      title: 'The package cloudevents',
+      runs: 'node',
+      lines: `import { CloudEvent, HTTP } from 'cloudevents'
+
+const event = new CloudEvent({ type: 'com.example.order', source: '/shop', data: { total: 49.9 } })
+const { headers, body } = HTTP.binary(event)
+await fetch('$URL/v1/events', {
+  method: 'POST',
+  headers: { ...headers, Authorization: 'Bearer $KEY' },
+  body,
+})`,
+    },
+  ],
+  segment: [
+    {
+      title: 'The package @segment/analytics-node',
+      runs: 'node',
+      lines: `import { Analytics } from '@segment/analytics-node'
+
+const analytics = new Analytics({ writeKey: '$KEY', host: '$URL' })
+analytics.track({ userId: 'u123', event: 'Signed Up', properties: { plan: 'team' } })
+await analytics.closeAndFlush()`,
+    },
+    {
+      title: 'The package @segment/analytics-next, in a page, with a public key',
+      runs: 'page',
+      lines: `const analytics = AnalyticsBrowser.load({ writeKey: '$KEY', cdnURL: '$URL' })
+analytics.page('Pricing')`,
+    },
+  ],
+  posthog: [
+    {
+      title: 'The package posthog-node',
+      runs: 'node',
+      lines: `import { PostHog } from 'posthog-node'
+
+const posthog = new PostHog('$KEY', { host: '$URL' })
+posthog.capture({ distinctId: 'u123', event: 'signup', properties: { plan: 'team' } })
+await posthog.shutdown()`,
+    },
+    {
+      title: 'The package posthog-js, in a page, with a public key',
+      runs: 'page',
+      lines: `posthog.init('$KEY', { api_host: '$URL' })
+posthog.capture('signup', { plan: 'team' })`,
+    },
+  ],
+  browser: [
+    {
+      title: 'In a page, with a public key',
+      runs: 'page',
+      lines: `<script async src="$URL/sluice.js" data-key="$KEY"></script>
+<script>
+  window.sluice ||= (...call) => (sluice.q ||= []).push(call)
+  sluice('page_view', { page: location.pathname })
+</script>`,
+    },
+    {
+      title: 'A beacon, when a page is left',
+      runs: 'page',
+      lines: `navigator.sendBeacon('$URL/v1/events?key=$KEY', JSON.stringify({ event: 'page_left' }))`,
     },
   ],
 }

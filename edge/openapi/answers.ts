@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../contract/refusals.ts'
 import type { Answer, Example, SecurityName } from './operation.ts'
 import { HEADERS_OF_COUNTED } from './parts.ts'
-import { ref } from './schemas.ts'
+import { ref } from './words.ts'
 
 /** What several operations have in common. */
 
@@ -23,31 +23,33 @@ const BODY: readonly RefusalCode[] = [
   'ENCODING_UNSUPPORTED',
   'OVERLOADED',
 ]
-const RATES: readonly RefusalCode[] = ['BATCH_OVER_LIMIT', 'RATE_LIMITED', 'LIMITER_UNAVAILABLE']
-const LOG: readonly RefusalCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
-
-/** Whoever can be told hears of every fault. */
-export const TOLD: readonly RefusalCode[] = [
-  ...KEY,
-  ...BODY,
-  'INVALID_JSON',
-  'INVALID_UTF8',
+const RATES: readonly RefusalCode[] = ['RATE_LIMITED', 'LIMITER_UNAVAILABLE']
+const IDEMPOTENCY: readonly RefusalCode[] = [
   'IDEMPOTENCY_KEY_INVALID',
   'IDEMPOTENCY_IN_FLIGHT',
   'IDEMPOTENCY_KEY_REUSED',
+]
+const LOG: readonly RefusalCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
+
+/** Clients that drop whatever gets a 4xx hear one only for what is no event's fault. */
+export const UNTOLD: readonly RefusalCode[] = [...KEY, ...BODY, ...IDEMPOTENCY, ...RATES, ...LOG]
+
+/** Whoever can be told hears of every fault. */
+export const TOLD: readonly RefusalCode[] = [
+  ...UNTOLD,
+  'INVALID_JSON',
+  'INVALID_UTF8',
   'EVENT_TOO_LARGE',
   'EVENTS_INVALID',
-  'SENT_AT_INVALID',
   'BATCH_EMPTY',
   'BATCH_TOO_LARGE',
-  ...RATES,
-  ...LOG,
+  'BATCH_OVER_LIMIT',
 ]
 
-/** Clients that drop whatever gets a 4xx: only what they can do something about is said. */
-export const UNTOLD: readonly RefusalCode[] = [...KEY, ...BODY, 'BATCH_TOO_LARGE', ...RATES, ...LOG]
-
 export const KEY_ANYWHERE: readonly SecurityName[] = ['bearer', 'header', 'basic', 'query']
+
+/** In the envelope as well, where a family of clients writes it there. */
+export const KEY_IN_BODY: readonly SecurityName[] = [...KEY_ANYWHERE, 'body']
 
 export const BEARER = { Authorization: 'Bearer $KEY' }
 export const JSON_TYPE = { 'Content-Type': 'application/json' }

@@ -1,8 +1,16 @@
 import { REFUSALS, type RefusalCode } from '../../contract/refusals.ts'
 import type { Answer, Example, Operation, Schema } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
-import { GROUPS, HEADERS, HEADERS_OF_ALL, PARAMETERS, SECURITY } from './parts.ts'
-import { ref, SCHEMAS } from './schemas.ts'
+import {
+  GROUPS,
+  HEADERS,
+  HEADERS_OF_ALL,
+  HEADERS_OF_COUNTED,
+  PARAMETERS,
+  SECURITY,
+} from './parts.ts'
+import { SCHEMAS } from './schemas.ts'
+import { ref } from './words.ts'
 
 /** What `GET /openapi.json` answers with: OpenAPI 3.1. */
 export function openApiDocument(): Schema {
@@ -72,7 +80,7 @@ function describe(operation: Operation, index: number): Schema {
           said(answer, first ? answersOf(examples, Number(status)) : {}),
         ]),
       ),
-      ...refusals(operation.refusals, first ? examples : []),
+      ...refusals(operation, first ? examples : []),
     },
   }
 }
@@ -87,15 +95,16 @@ export function typeOf(example: Example): string {
 
 function exampleBodies(type: string, examples: readonly Example[]): Schema {
   return named(
-    examples.filter((one) => one.body !== undefined && typeOf(one) === type),
+    examples.filter((one) => one.body !== undefined && !one.wrong && typeOf(one) === type),
     ({ body }) => body,
   )
 }
 
-function said({ description, type, schema = {}, headers = [] }: Answer, examples: Schema): Schema {
+function said(answer: Answer, examples: Schema): Schema {
+  const { description, type, schema = {}, headers = [], sameOrigin } = answer
   return {
     description,
-    headers: headersOf(headers),
+    headers: headersOf(headers, sameOrigin),
     ...(type && { content: { [type]: { schema, ...examples } } }),
   }
 }
@@ -120,7 +129,8 @@ function named(examples: readonly Example[], value: (one: Example) => unknown): 
 }
 
 /** One response a status, with all the codes that it may have here. */
-function refusals(codes: readonly RefusalCode[], examples: readonly Example[]): Schema {
+function refusals(operation: Operation, examples: readonly Example[]): Schema {
+  const { refusals: codes, refusedAs } = operation
   const byStatus: Record<number, RefusalCode[]> = {}
   for (const code of codes) {
     const { status } = REFUSALS[code]
@@ -132,16 +142,23 @@ function refusals(codes: readonly RefusalCode[], examples: readonly Example[]): 
       status,
       {
         description: here.map((code) => `\`${code}\`: ${REFUSALS[code].says}`).join('\n\n'),
-        headers: headersOf(HEADERS_OF_STATUS[status] ?? []),
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [ref('Problem')],
-              properties: { status: { const: Number(status) }, code: { enum: here } },
+        headers: headersOf([
+          ...(HEADERS_OF_STATUS[status] ?? []),
+          // Refused after it was counted, or before.
+          ...(codes.includes('RATE_LIMITED') ? HEADERS_OF_COUNTED : []),
+          ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
+        ]),
+        content: refusedAs
+          ? { [refusedAs]: { schema: { type: 'string' } } }
+          : {
+              'application/problem+json': {
+                schema: {
+                  allOf: [ref('Problem')],
+                  properties: { status: { const: Number(status) }, code: { enum: here } },
+                },
+                ...answersOf(examples, Number(status)),
+              },
             },
-            ...answersOf(examples, Number(status)),
-          },
-        },
       },
     ]),
   )
@@ -149,16 +166,17 @@ function refusals(codes: readonly RefusalCode[], examples: readonly Example[]): 
 
 const HEADERS_OF_STATUS: Readonly<Record<string, readonly string[]>> = {
   401: ['WWW-Authenticate'],
-  405: ['Allow'],
-  409: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  409: ['Retry-After'],
   415: ['Accept-Post', 'Accept-Encoding'],
-  422: ['RateLimit', 'RateLimit-Policy'],
-  429: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  429: ['Retry-After'],
   503: ['Retry-After'],
 }
 
-function headersOf(names: readonly string[]): Schema {
+function headersOf(names: readonly string[], sameOrigin?: boolean): Schema {
   return Object.fromEntries(
-    [...HEADERS_OF_ALL, ...names].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    [...(sameOrigin ? ['X-Request-Id'] : HEADERS_OF_ALL), ...names].map((name) => [
+      name,
+      { $ref: `#/components/headers/${name}` },
+    ]),
   )
 }

@@ -8,7 +8,7 @@ export type Schema = { readonly [keyword: string]: unknown }
 export interface Operation {
   id: string
   method: 'get' | 'post'
-  /** As OpenAPI writes them; the first is the one to use, the others do the same. */
+  /** As OpenAPI writes them; the first is the one to use, the others do the same. Those of PostHog may end with a slash. */
   paths: readonly string[]
   /** The family it belongs to; a section of the page. */
   group: GroupId
@@ -22,6 +22,8 @@ export interface Operation {
   answers: Readonly<Record<number, Answer>>
   /** How it can say no; each with the status that contract/refusals.ts gives it. */
   refusals: readonly RefusalCode[]
+  /** Instead of problem+json: whoever asks can show nothing else. */
+  refusedAs?: string
   /** Ways of sending the key; none for what everybody may ask. */
   security: readonly SecurityName[]
   examples: readonly Example[]
@@ -46,6 +48,8 @@ export interface Answer {
   schema?: Schema
   /** Names of HEADERS. */
   headers?: readonly string[]
+  /** Other pages may not read it. */
+  sameOrigin?: true
 }
 
 /**
@@ -55,6 +59,8 @@ export interface Answer {
 export interface Example {
   /** Names it, on the page and in the document. */
   says: string
+  /** The section it stands in, where that is not its operation's own: families share a path. */
+  group?: GroupId
   /** With its query; else the operation's first path. */
   path?: string
   headers?: Readonly<Record<string, string>>
@@ -65,4 +71,6 @@ export interface Example {
   answer?: unknown
   /** What the key must be for it. */
   needs?: Partial<KeyRecord>
+  /** The body is not as the schema has it, to show what is said then. */
+  wrong?: true
 }

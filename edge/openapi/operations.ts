@@ -1,6 +1,17 @@
+import { browser } from './browser.ts'
+import { classic } from './classic.ts'
 import type { Operation } from './operation.ts'
+import { posthog } from './posthog.ts'
+import { segment } from './segment.ts'
 import { service } from './service.ts'
 import { sluice } from './sluice.ts'
 
 /** The one table of the edge's ways in: the document, the page and their tests are made of it. */
-export const OPERATIONS: readonly Operation[] = [...sluice, ...service]
+export const OPERATIONS: readonly Operation[] = [
+  ...sluice,
+  ...segment,
+  ...posthog,
+  ...classic,
+  ...browser,
+  ...service,
+]

@@ -4,7 +4,10 @@ import type { GroupId, Schema, SecurityName } from './operation.ts'
 /** Headers of answers, by the names that operations use. */
 export const HEADERS: Readonly<Record<string, Schema>> = {
   'X-Request-Id': header('Yours, when you sent a sane one; else a new one.', true),
-  'Access-Control-Allow-Origin': header('Every page may read the answer.', true, { const: '*' }),
+  'Access-Control-Allow-Origin': header(
+    'Every page may read the answer, or the one that asked when its key has a list of origins.',
+    true,
+  ),
   RateLimit: header(
     'What is left, and in how many seconds all of it will be there again: `"key";r=99;t=1, "tenant";r=299;t=1`.',
   ),
@@ -16,11 +19,16 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
   }),
   'Idempotency-Replayed': header('The answer of the first time.', false, { const: 'true' }),
   'WWW-Authenticate': header('Which scheme the key is asked for in.'),
-  Allow: header('The methods that this path takes.'),
   'Accept-Post': header('The media types that this path takes.'),
   'Accept-Encoding': header('The encodings that a body may have.'),
   'Cache-Control': header('How long the answer may be kept.'),
   'Content-Security-Policy': header('Nothing from elsewhere is loaded.'),
+  'X-Content-Type-Options': header('The type is meant.', false, { const: 'nosniff' }),
+  'Referrer-Policy': header('Nobody is told where a link was.'),
+  'Cross-Origin-Opener-Policy': header('Other pages get no hold of this one.'),
+  'Cross-Origin-Resource-Policy': header('Who may embed it.'),
+  'Timing-Allow-Origin': header('Who may see how long it took.'),
+  ETag: header('Which one it is.'),
 }
 
 /** On every answer. */
@@ -54,6 +62,32 @@ export const PARAMETERS: Readonly<Record<string, Schema>> = {
     in: 'header',
     description: 'Comes back, and stands in every record and log; anything odd is replaced.',
     schema: { type: 'string', maxLength: LIMITS.requestIdCharsMax },
+  },
+  pixelName: {
+    name: 'name',
+    in: 'query',
+    description: 'What happened.',
+    schema: { type: 'string', maxLength: LIMITS.eventNameCharsMax },
+  },
+  ifNoneMatch: {
+    name: 'If-None-Match',
+    in: 'header',
+    description: 'The ETag of the one you have.',
+    schema: { type: 'string' },
+  },
+  writeKey: {
+    name: 'writeKey',
+    in: 'path',
+    required: true,
+    description: 'A public key (`slc_pub_…`).',
+    schema: { type: 'string' },
+  },
+  token: {
+    name: 'token',
+    in: 'path',
+    required: true,
+    description: 'The API key; it is not looked at.',
+    schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
   },
   contentEncoding: {
     name: 'Content-Encoding',
@@ -101,7 +135,7 @@ export const GROUPS: Readonly<Record<GroupId, { title: string; says: string }>> 
   },
   posthog: {
     title: 'PostHog',
-    says: 'PostHog’s libraries work unchanged but for the host. The project key is the API key.',
+    says: 'PostHog’s libraries work unchanged but for the host. The project key is the API key. Every path may end with a slash.',
   },
   classic: {
     title: 'Classic paths',

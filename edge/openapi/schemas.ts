@@ -2,6 +2,8 @@ import { SYNONYMS } from '../../contract/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { type ItemErrorCode, REFUSALS } from '../../contract/refusals.ts'
 import type { Schema } from './operation.ts'
+import { OTHERS } from './others.ts'
+import { count, object, text } from './words.ts'
 
 /** What can be wrong with one event. The compiler holds it to be complete. */
 export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
@@ -32,27 +34,6 @@ export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
   NUMBER_UNREPRESENTABLE: 'A number does not fit a double; send it as a string.',
   EVENT_TOO_LARGE: `The event is larger than ${LIMITS.eventBytesMax / 1024} KiB.`,
 }
-
-export const ref = (name: keyof typeof SCHEMAS): Schema => ({
-  $ref: `#/components/schemas/${name}`,
-})
-
-export const text = (description: string, more: Schema = {}): Schema => ({
-  type: 'string',
-  description,
-  ...more,
-})
-
-export const object = (
-  properties: Schema,
-  required: readonly string[] = [],
-  more: Schema = {},
-): Schema => ({
-  type: 'object',
-  ...(required.length > 0 && { required }),
-  properties,
-  ...more,
-})
 
 /** A field that is null counts as not sent. */
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] })
@@ -257,8 +238,5 @@ export const SCHEMAS = {
     ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id'],
     { description: 'RFC 9457.' },
   ),
+  ...OTHERS,
 } satisfies Record<string, Schema>
-
-function count(number: number): string {
-  return number.toLocaleString('en')
-}

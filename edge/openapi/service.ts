@@ -40,7 +40,7 @@ export const service: readonly Operation[] = [
       },
     },
     refusals: [],
-    examples: [],
+    examples: [{ says: 'The document', status: 200 }],
   },
   {
     id: 'docs',
@@ -54,10 +54,19 @@ export const service: readonly Operation[] = [
         description: 'A page that loads nothing from elsewhere.',
         type: 'text/html; charset=utf-8',
         schema: { type: 'string' },
-        headers: ['Cache-Control', 'Content-Security-Policy'],
+        headers: [
+          'Cache-Control',
+          'Content-Security-Policy',
+          'X-Content-Type-Options',
+          'Referrer-Policy',
+          'Cross-Origin-Opener-Policy',
+          'Cross-Origin-Resource-Policy',
+        ],
+        // The key of this machine may stand in it.
+        sameOrigin: true,
       },
     },
     refusals: [],
-    examples: [],
+    examples: [{ says: 'The page', status: 200 }],
   },
 ]

@@ -8,8 +8,10 @@ import {
   REQUEST_ID,
   TOLD,
 } from './answers.ts'
+import { beaconExamples } from './browser.ts'
+import { cloudEventBodies, cloudEventExamples } from './cloudevents.ts'
 import type { Operation } from './operation.ts'
-import { ref } from './schemas.ts'
+import { ref } from './words.ts'
 
 /** Our own way in. */
 export const sluice: readonly Operation[] = [
@@ -20,15 +22,16 @@ export const sluice: readonly Operation[] = [
     group: 'sluice',
     summary: 'Send events',
     description:
-      'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422.',
+      'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
     parameters: ['historical', 'idempotencyKey', 'contentEncoding'],
     security: KEY_ANYWHERE,
     body: {
       'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
       'text/plain': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
+      ...cloudEventBodies,
     },
     answers: { 202: accepted },
-    refusals: TOLD,
+    refusals: [...TOLD, 'SENT_AT_INVALID'],
     examples: [
       {
         says: 'One event',
@@ -51,6 +54,7 @@ export const sluice: readonly Operation[] = [
         says: 'An envelope, of which one event is no good',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { events: [{ event: 'signup', user_id: 'u123' }, { user_id: 'u124' }] },
+        wrong: true,
         status: 202,
         answer: {
           ...(acceptedAnswer([MADE_ID]) as object),
@@ -92,6 +96,7 @@ export const sluice: readonly Operation[] = [
         says: 'An event without a name is refused, and told why',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { user_id: 'u123' },
+        wrong: true,
         status: 422,
         answer: {
           type: 'urn:sluice:problem:events-invalid',
@@ -111,6 +116,8 @@ export const sluice: readonly Operation[] = [
           ],
         },
       },
+      ...cloudEventExamples,
+      ...beaconExamples,
     ],
   },
 ]

@@ -26,12 +26,17 @@ export function schemaAt(...keys: (string | number)[]): ValidateFunction {
 
 /** The document's own spelling of a path that was asked for. */
 export function documentedPath(path: string): string | undefined {
-  const asked = path.split(/[?#]/, 1)[0] as string
-  return Object.keys(DOCUMENT.paths).find((known) =>
-    new RegExp(
-      `^${known.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]+\}/g, '[^/]+')}$`,
-    ).test(asked),
-  )
+  const [asked = ''] = path.split('?', 1)
+  return Object.keys(DOCUMENT.paths).find((known) => {
+    const pattern = known.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')
+    return new RegExp(`^${pattern}${mayEndWithSlash(known) ? '/?' : ''}$`).test(asked)
+  })
+}
+
+/** PostHog's, as its group says. */
+function mayEndWithSlash(known: string): boolean {
+  const [operation] = Object.values<{ tags: string[] }>(DOCUMENT.paths[known])
+  return operation?.tags[0] === 'posthog'
 }
 
 /** Of every connection, or of CORS where an Origin was sent; not the operation's own. */

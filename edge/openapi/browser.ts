@@ -1,0 +1,79 @@
+import { acceptedAnswer, MADE_ID, UNTOLD } from './answers.ts'
+import type { Example, Operation } from './operation.ts'
+import { HEADERS_OF_COUNTED } from './parts.ts'
+
+const SCRIPT_HEADERS = [
+  'ETag',
+  'Cache-Control',
+  'Cross-Origin-Resource-Policy',
+  'Timing-Allow-Origin',
+  'X-Content-Type-Options',
+]
+
+/** From pages: with a public key in the address, because neither beacons nor pictures have headers. */
+export const browser: readonly Operation[] = [
+  {
+    id: 'script',
+    method: 'get',
+    paths: ['/sluice.js'],
+    group: 'browser',
+    summary: 'Our own small script for pages',
+    security: [],
+    parameters: ['ifNoneMatch'],
+    answers: {
+      200: {
+        description:
+          'Gathers, retries with the same ids, and sends the rest when the page is left.',
+        type: 'text/javascript; charset=utf-8',
+        schema: { type: 'string' },
+        headers: SCRIPT_HEADERS,
+      },
+      304: { description: 'The one you have.', headers: SCRIPT_HEADERS },
+    },
+    refusals: [],
+    examples: [{ says: 'The script', status: 200 }],
+  },
+  {
+    id: 'pixel',
+    method: 'get',
+    paths: ['/v1/pixel.gif'],
+    group: 'browser',
+    summary: 'An event as a picture, for mails and noscript',
+    description:
+      'Parameters are the event’s fields, by the names that they have in a body; all others become properties. It is a picture whatever becomes of the event, with the true status.',
+    parameters: ['pixelName', 'historical'],
+    security: ['query', 'bearer', 'header', 'basic'],
+    answers: {
+      200: {
+        description: 'In the log; an event that is no good is there as a dead letter.',
+        type: 'image/gif',
+        schema: { type: 'string' },
+        headers: [...HEADERS_OF_COUNTED, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
+      },
+    },
+    refusals: UNTOLD.filter((code) => !/IDEMPOTENCY|MEDIA_TYPE|BODY|ENCODING/.test(code)),
+    refusedAs: 'image/gif',
+    examples: [
+      {
+        says: 'A picture in a mail',
+        path: '/v1/pixel.gif?key=$KEY&name=mail_opened&user_id=u123&campaign=spring',
+        status: 200,
+        needs: { kind: 'pub' },
+      },
+    ],
+  },
+]
+
+/** Of `POST /v1/events`, but told where pages are talked of. */
+export const beaconExamples: readonly Example[] = [
+  {
+    says: 'A beacon: text/plain, the key in the address',
+    group: 'browser',
+    path: '/v1/events?key=$KEY',
+    headers: { 'Content-Type': 'text/plain' },
+    body: { event: 'page_left', user_id: 'u123', value: 12.5 },
+    status: 202,
+    answer: acceptedAnswer([MADE_ID], true),
+    needs: { kind: 'pub' },
+  },
+]

@@ -1,0 +1,57 @@
+import { acceptedAnswer, BEARER } from './answers.ts'
+import type { Example, Schema } from './operation.ts'
+import { ref } from './words.ts'
+
+/** CloudEvents share the path of our own events; the Content-Type or the `ce-` headers tell them apart. */
+export const cloudEventBodies: Readonly<Record<string, Schema>> = {
+  'application/cloudevents+json': ref('CloudEvent'),
+  'application/cloudevents-batch+json': {
+    type: 'array',
+    items: ref('CloudEvent'),
+  },
+}
+
+const order = {
+  specversion: '1.0',
+  id: 'order-1001',
+  source: '/shop',
+  type: 'com.example.order',
+  data: { total: 49.9, currency: 'EUR' },
+}
+
+export const cloudEventExamples: readonly Example[] = [
+  {
+    says: 'A CloudEvent, structured',
+    group: 'cloudevents',
+    headers: { ...BEARER, 'Content-Type': 'application/cloudevents+json' },
+    body: order,
+    status: 202,
+    answer: acceptedAnswer(['/shop|order-1001'], true),
+  },
+  {
+    says: 'A CloudEvent, binary: the attributes in headers, the data as the body',
+    group: 'cloudevents',
+    headers: {
+      ...BEARER,
+      'Content-Type': 'application/json',
+      'ce-specversion': '1.0',
+      'ce-id': 'order-1002',
+      'ce-source': '/shop',
+      'ce-type': 'com.example.order',
+      'ce-partitionkey': 'customer-7',
+    },
+    body: { total: 12.5, currency: 'EUR' },
+    // Its data, not an event of ours.
+    wrong: true,
+    status: 202,
+    answer: acceptedAnswer(['/shop|order-1002'], true),
+  },
+  {
+    says: 'A batch of CloudEvents',
+    group: 'cloudevents',
+    headers: { ...BEARER, 'Content-Type': 'application/cloudevents-batch+json' },
+    body: [order, { ...order, id: 'order-1003' }],
+    status: 202,
+    answer: acceptedAnswer(['/shop|order-1001', '/shop|order-1003']),
+  },
+]

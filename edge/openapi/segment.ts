@@ -1,0 +1,142 @@
+import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './answers.ts'
+import type { Operation } from './operation.ts'
+import { HEADERS_OF_COUNTED } from './parts.ts'
+import { object, ref } from './words.ts'
+
+const BASIC = { Authorization: 'Basic $BASIC' }
+const success = object({ success: { const: true } }, ['success'])
+
+const answers: Operation['answers'] = {
+  200: {
+    description: 'In the log; what is no good is there as a dead letter.',
+    type: 'application/json',
+    schema: success,
+    headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+  },
+}
+
+const shared = {
+  method: 'post',
+  group: 'segment',
+  parameters: ['historical', 'contentEncoding'],
+  security: KEY_IN_BODY,
+  answers,
+  refusals: UNTOLD,
+} as const
+
+/** One call on its own path. */
+function call(
+  name: string,
+  summary: string,
+  message: Readonly<Record<string, unknown>>,
+): Operation {
+  return {
+    ...shared,
+    id: `segment${(name[0] as string).toUpperCase()}${name.slice(1)}`,
+    paths: [`/v1/${name}`, `/v1/${name[0]}`],
+    summary,
+    body: { 'application/json': ref('SegmentMessage'), 'text/plain': ref('SegmentMessage') },
+    examples: [
+      {
+        says: `Segment: ${name}`,
+        headers: { ...BASIC, ...JSON_TYPE },
+        body: message,
+        status: 200,
+        answer: { success: true },
+      },
+    ],
+  }
+}
+
+/** Segment's HTTP API. Its libraries drop what gets a 4xx, so they hear none for an event's fault. */
+export const segment: readonly Operation[] = [
+  {
+    ...shared,
+    id: 'segmentBatch',
+    paths: ['/v1/batch', '/v1/b', '/v1/import'],
+    summary: 'Send a batch of calls',
+    description:
+      'An invalid message becomes a dead letter with its reason, and the answer is 200: these libraries drop whatever gets a 4xx.',
+    body: { 'application/json': ref('SegmentBatch'), 'text/plain': ref('SegmentBatch') },
+    examples: [
+      {
+        says: 'Segment: a batch',
+        headers: { ...BASIC, ...JSON_TYPE },
+        body: {
+          batch: [
+            { type: 'identify', messageId: 'm-1', userId: 'u123', traits: { plan: 'team' } },
+            {
+              type: 'track',
+              messageId: 'm-2',
+              userId: 'u123',
+              event: 'Order Completed',
+              properties: { total: 49.9 },
+            },
+          ],
+        },
+        status: 200,
+        answer: { success: true },
+      },
+      {
+        says: 'Segment: the key in the body, as older browser libraries have it',
+        headers: { 'Content-Type': 'text/plain' },
+        body: {
+          writeKey: '$KEY',
+          batch: [{ type: 'page', messageId: 'm-3', anonymousId: 'a-7', name: 'Pricing' }],
+        },
+        status: 200,
+        answer: { success: true },
+      },
+    ],
+  },
+  call('track', 'What somebody did', {
+    userId: 'u123',
+    event: 'Signed Up',
+    properties: { plan: 'team' },
+  }),
+  call('identify', 'Who somebody is', { userId: 'u123', traits: { plan: 'team' } }),
+  call('page', 'A page was looked at', { anonymousId: 'a-7', name: 'Pricing' }),
+  call('screen', 'A screen was looked at', { userId: 'u123', name: 'Cart' }),
+  call('group', 'Whom somebody belongs to', { userId: 'u123', groupId: 'acme' }),
+  call('alias', 'Who somebody was before', { userId: 'u123', previousId: 'a-7' }),
+  {
+    id: 'segmentSettings',
+    method: 'get',
+    paths: ['/v1/projects/{writeKey}/settings'],
+    group: 'segment',
+    summary: 'What Segment’s browser library asks its CDN for',
+    description: 'With `cdnURL` set to the edge, the library sends its events there as well.',
+    parameters: ['writeKey'],
+    security: [],
+    answers: {
+      200: {
+        description: 'Settings that name this edge as the host.',
+        type: 'application/json',
+        schema: object({ integrations: { type: 'object' } }, ['integrations']),
+        headers: ['Cache-Control'],
+      },
+    },
+    refusals: ['KEY_UNKNOWN'],
+    examples: [
+      {
+        says: 'Segment: settings for a browser',
+        path: '/v1/projects/$KEY/settings',
+        status: 200,
+        needs: { kind: 'pub' },
+      },
+    ],
+  },
+  {
+    id: 'segmentMetrics',
+    method: 'post',
+    paths: ['/v1/m'],
+    group: 'segment',
+    summary: 'Counters that the browser library keeps of itself',
+    description: 'Taken, and dropped.',
+    security: [],
+    body: { 'application/json': {}, 'text/plain': {} },
+    answers: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },
+    refusals: [],
+    examples: [],
+  },
+]

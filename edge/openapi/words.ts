@@ -1,0 +1,26 @@
+import type { Schema } from './operation.ts'
+
+/** The few words of JSON Schema that are said again and again. */
+
+export const ref = (name: string): Schema => ({
+  $ref: `#/components/schemas/${name}`,
+})
+
+export const text = (description: string, more: Schema = {}): Schema => ({
+  type: 'string',
+  description,
+  ...more,
+})
+
+export const object = (
+  properties: Schema,
+  required: readonly string[] = [],
+  more: Schema = {},
+): Schema => ({
+  type: 'object',
+  ...(required.length > 0 && { required }),
+  properties,
+  ...more,
+})
+
+export const count = (number: number): string => number.toLocaleString('en')
