@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { startEdge } from '../testing/runtimes.ts'
+import { send } from '../testing/send.ts'
 import { describeEdges } from '../testing/world.ts'
 
 const events = (count: number) => Array.from({ length: count }, () => ({ event: 'a' }))
@@ -9,8 +11,16 @@ describeEdges('the rate limit', (world) => {
     const key = world.newKey({ key_events_per_minute: 10, tenant_events_per_minute: 100 })
     const first = await world.post(key, events(9))
     expect(first.status).toBe(202)
-    expect(first.headers['ratelimit-policy']).toBe('"key";q=10;w=60, "tenant";q=100;w=60')
-    expect(first.headers.ratelimit).toMatch(/^"key";r=1;t=5[345], "tenant";r=91;t=\d+$/)
+    const [, ofKey, ofTenant] =
+      /^"key";q=10;w=60;pk=(:[\w+/]{12}:), "tenant";q=100;w=60;pk=(:[\w+/]{12}:)$/.exec(
+        String(first.headers['ratelimit-policy']),
+      ) ?? []
+    expect([first.headers.ratelimit]).toEqual([
+      expect.stringMatching(/^"key";r=1;t=5[345];pk=:.{12}:, "tenant";r=91;t=\d+;pk=:.{12}:$/),
+    ])
+    expect(first.headers.ratelimit).toContain(`pk=${ofKey}, "tenant"`)
+    expect(first.headers.ratelimit).toContain(`pk=${ofTenant}`)
+    expect(ofTenant).not.toBe(ofKey)
     const tooMany = await world.post(key, events(2))
     expect(tooMany.status).toBe(429)
     expect(tooMany.json.code).toBe('RATE_LIMITED')
@@ -38,7 +48,7 @@ describeEdges('the rate limit', (world) => {
     expect((await world.post(one, events(50))).status).toBe(202)
     const refused = await world.post(other, events(11))
     expect(refused.status).toBe(429)
-    expect(refused.headers.ratelimit).toMatch(/"key";r=50;t=0, "tenant";r=10;/)
+    expect(refused.headers.ratelimit).toMatch(/"key";r=50;t=0;pk=:.{12}:, "tenant";r=10;/)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
     expect((await world.post(other, events(10))).status).toBe(202)
     expect((await world.post(world.newKey(), events(100))).status).toBe(202)
@@ -61,6 +71,23 @@ describeEdges('the rate limit', (world) => {
     expect((await world.post(key, events(1))).status).toBe(503)
     expect((await world.post(key, events(1))).status).toBe(202)
     expect((await world.post(key, events(1))).status).toBe(429)
+  })
+
+  it('can be turned off, and then no header speaks of it', async () => {
+    const key = world.newKey({ key_events_per_minute: 1, tenant_events_per_minute: 1 })
+    const edge = await startEdge(world.runtime, world.gateway, { RATE_LIMITS: 'off' })
+    try {
+      const headers = { authorization: `Bearer ${key}` }
+      for (let i = 0; i < 3; i++) {
+        const answer = await send(edge.port, { headers, body: JSON.stringify(events(3)) })
+        expect(answer.status).toBe(202)
+        expect(Object.keys(answer.headers).filter((name) => name.startsWith('ratelimit'))).toEqual(
+          [],
+        )
+      }
+    } finally {
+      await edge.stop()
+    }
   })
 
   it('is not spent by those who are nobody', async () => {

@@ -25,16 +25,26 @@ export interface RunningEdge {
 export type Runtime = 'workerd' | 'deno' | 'node'
 export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node']
 
-export function startEdge(runtime: Runtime, gateway: StubGateway): Promise<RunningEdge> {
-  if (runtime === 'workerd') return startWorkerd(gateway)
-  if (runtime === 'node') return startSource(process.execPath, ['edge/node.ts'], gateway)
+/** @param settings besides the gateway's */
+export function startEdge(
+  runtime: Runtime,
+  gateway: StubGateway,
+  settings: Record<string, string> = {},
+): Promise<RunningEdge> {
+  const all = { ...bindings(gateway), ...settings }
+  if (runtime === 'workerd') return startWorkerd(gateway, 'edge/worker.ts', all)
+  if (runtime === 'node') return startSource(process.execPath, ['edge/node.ts'], all)
   const deno = join(ROOT, 'node_modules/.bin/deno')
   const run = ['run', '--cached-only', '--allow-net', '--allow-env', 'edge/deno.ts']
-  return startSource(deno, run, gateway)
+  return startSource(deno, run, all)
 }
 
 /** Runs the source as it is; the settings come from the environment. */
-function startSource(command: string, args: string[], gateway: StubGateway): Promise<RunningEdge> {
+function startSource(
+  command: string,
+  args: string[],
+  settings: Record<string, string>,
+): Promise<RunningEdge> {
   const child = spawn(command, args, {
     cwd: ROOT,
     env: {
@@ -42,7 +52,7 @@ function startSource(command: string, args: string[], gateway: StubGateway): Pro
       HOME: process.env.HOME,
       DENO_NO_UPDATE_CHECK: '1',
       PORT: '0',
-      ...bindings(gateway),
+      ...settings,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -53,10 +63,11 @@ function startSource(command: string, args: string[], gateway: StubGateway): Pro
 export async function startWorkerd(
   gateway: Pick<StubGateway, 'url' | 'username' | 'password'>,
   entry = 'edge/worker.ts',
+  settings = bindings(gateway),
 ): Promise<RunningEdge> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-edge-'))
   await bundle(folder, entry)
-  await writeFile(join(folder, 'config.capnp'), capnp(bindings(gateway)))
+  await writeFile(join(folder, 'config.capnp'), capnp(settings))
   const child = spawn(
     join(ROOT, 'node_modules/.bin/workerd'),
     ['serve', 'config.capnp', '--control-fd=3'],

@@ -72,7 +72,11 @@ export function comparable({ status, headers, text }: Answer): unknown {
     .map(([name, value]) => [name, name === 'x-request-id' ? mask(String(value)) : value])
     .map(([name, value]) => [
       name,
-      name === 'ratelimit' ? String(value).replace(/t=\d+/g, 't=…') : value,
+      String(name).startsWith('ratelimit')
+        ? String(value)
+            .replace(/t=\d+/g, 't=…')
+            .replace(/pk=:[A-Za-z0-9+/=]+:/g, 'pk=:…:')
+        : value,
     ])
     .sort()
   return {
