@@ -46,10 +46,15 @@ function readText(text: string): ReadTime {
 function readEpoch(value: number): ReadTime {
   const size = Math.abs(value)
   if (!(size < 1e17)) return no('is too large for a time in seconds, milliseconds or microseconds')
-  const micros = Math.round(size < 1e11 ? value * 1e6 : size < 1e14 ? value * 1e3 : value)
-  const seconds = Math.floor(micros / 1e6)
+  const unit = size < 1e11 ? 1 : size < 1e14 ? 1e3 : 1e6
+  let seconds = Math.floor(value / unit)
+  // The fraction alone, because the whole in microseconds is more than a double holds after 2255.
+  let rest = Math.round((value - seconds * unit) * (1e6 / unit))
+  if (rest === 1e6) {
+    seconds++
+    rest = 0
+  }
   if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return no('is outside the years 1 to 9999')
-  const rest = micros - seconds * 1e6
   const digits =
     rest === 0
       ? ''

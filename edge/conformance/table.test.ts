@@ -4,7 +4,8 @@ import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/vectors.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
 import { type Answer, comparable, send } from '../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
-import { CASES, type Case } from './cases.ts'
+import type { Case } from './cases/case.ts'
+import { CASES } from './cases.ts'
 
 const answers = new Map<string, Answer>()
 
@@ -27,6 +28,10 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     check(answer, one)
     const published = gateway.taken.length - before
     expect(published).toBe(answer.status === 202 ? answer.json.accepted : 0)
+    if (one.arrives)
+      expect(gateway.taken.slice(before).map(({ value }) => eventOf(value))).toEqual(
+        one.arrives.map((event) => ({ ...LEFT_OUT, ...JSON.parse(event) })),
+      )
   })
 
   it.each(BATCHES)('a body that is vector "$says"', async (vector) => {
@@ -153,6 +158,8 @@ function expectTaken({ json, headers }: Answer): void {
       offset: expect.any(Number),
     })
 }
+
+const LEFT_OUT = { event_id: 'made-0', occurred_at: RECEIVED_AT, properties: {} }
 
 /** The event of a record, as the vectors write it: made ids and the time received are not ours to choose. */
 function eventOf(value: string) {

@@ -1,0 +1,59 @@
+import type { KeyRecord } from '../../../contract/api-key.ts'
+import type { ItemErrorCode, RefusalCode } from '../../../contract/refusals.ts'
+import type { Sent } from '../../testing/send.ts'
+
+/** One request, and what it must be answered with: in every runtime the same. */
+export interface Case extends Sent {
+  says: string
+  /** What kind of key it carries; `null`: none. As `Authorization: Bearer` unless `keyAs` says where. */
+  key?: Partial<KeyRecord> | null
+  keyAs?: (key: string) => { headers?: Record<string, string>; path?: string }
+  status: number
+  code?: RefusalCode
+  /** Headers of the answer that must be there, with these values. */
+  answers?: Record<string, string | RegExp>
+  /** `index pointer CODE`, for each. */
+  errors?: string[]
+  /**
+   * The events in the log, as JSON. Left out: an id that was made, the time received, properties
+   * that are empty.
+   */
+  arrives?: string[]
+}
+
+export const EVENT = '{"event":"page_view"}'
+export const JSON_TYPE = { 'content-type': 'application/json' }
+
+export const batch = (count: number) => `[${Array(count).fill(EVENT).join(',')}]`
+/** `size` bytes of valid JSON. */
+export const sized = (size: number) => `[{"event":"a","x":1}${' '.repeat(size - 21)}]`
+
+/** An event with these fields besides its name, which arrive as these properties. */
+export const kept = (says: string, more: string, properties = `{${more}}`): Case => ({
+  says,
+  body: `{"name":"a",${more}}`,
+  status: 202,
+  arrives: [`{"name":"a","properties":${properties}}`],
+})
+
+/** An event with these fields besides its name, of which one is no good. */
+export const refused = (
+  says: string,
+  more: string,
+  pointer: string,
+  code: ItemErrorCode,
+): Case => ({
+  says,
+  body: `{"name":"a",${more}}`,
+  status: 422,
+  code: 'EVENTS_INVALID',
+  errors: [`0 ${pointer} ${code}`],
+})
+
+/** A body that is refused as a whole. */
+export const no = (says: string, body: string | Uint8Array, code: RefusalCode): Case => ({
+  says,
+  body,
+  status: code === 'BATCH_EMPTY' ? 422 : 400,
+  code,
+})

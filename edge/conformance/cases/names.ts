@@ -1,0 +1,100 @@
+import { type Case, kept } from './case.ts'
+
+const named = (says: string, written: string, name = written): Case => ({
+  says: `a name ${says}`,
+  body: `{"name":"${written}"}`,
+  status: 202,
+  arrives: [`{"name":"${name}"}`],
+})
+const unnamed = (says: string, body: string, fault: string): Case => ({
+  says,
+  body,
+  status: 422,
+  code: 'EVENTS_INVALID',
+  errors: [`0 ${fault}`],
+})
+const id = (says: string, written: string, spelt = written): Case => ({
+  says: `an event id ${says}`,
+  body: `{"name":"a","event_id":"${written}"}`,
+  status: 202,
+  arrives: [`{"name":"a","event_id":"${spelt}"}`],
+})
+const noId = (says: string, written: string): Case =>
+  unnamed(`an event id ${says}`, `{"name":"a","event_id":${written}}`, '/event_id EVENT_ID_INVALID')
+
+/** What an event may be called, and what its fields may not. */
+export const NAMES: readonly Case[] = [
+  named('in NFD is composed', 'cafe\u0301', 'café'),
+  named('in NFC is left alone', 'café'),
+  named('of jamo is composed', '\u1112\u1161\u11ab', '한'),
+  named('with the sign of Ångström is composed', '\u212b', 'å'.toUpperCase()),
+  named('with a ligature keeps it', 'ﬁle'),
+  named('in full width keeps it', 'ｐａｇｅ'),
+  named('among every kind of space is trimmed', '\\t\u00a0\u3000\u2028\ufeff a b \\n', 'a b'),
+  named('with a zero-width space keeps it', '\u200ba'),
+  named('from right to left keeps its override', '\u202eweiv\u202c'),
+  named('with a line inside keeps it', 'a\\nb'),
+  named('of one emoji', '👩🏽‍🚀'),
+  named('of one mark', '\u0301'),
+  named('like a number', '1e400'),
+  named('like a key', '__proto__'),
+  named('like a method', 'constructor'),
+  named('with $ inside', 'a$b$'),
+  named('with a $ in full width', '＄pageview'),
+  named('with another currency', '€'),
+  named('of 255 characters', 'n'.repeat(255)),
+  named('of 255 characters that were 510', 'e\u0301'.repeat(255), 'é'.repeat(255)),
+  ...['$', '$pageview', ' $pageview', '\u00a0$pageview', '\\u0024pageview', '\ufeff$x'].map(
+    (name) => unnamed(`the name ${name}`, `{"name":"${name}"}`, '/name NAME_RESERVED'),
+  ),
+  ...[
+    ['', 'an empty name'],
+    ['\u00a0\u3000\ufeff', 'a name of spaces of every kind'],
+    ['n'.repeat(256), 'a name of 256 letters'],
+    ['😀'.repeat(256), 'a name of 256 emoji'],
+    // U+0958 becomes two characters in NFC.
+    ['\u0958'.repeat(128), 'a name that grows beyond 255 when it is composed'],
+  ].map(([name, says]) => unnamed(says as string, `{"name":"${name}"}`, '/name NAME_INVALID')),
+  ...['true', '1', '[]', '["a"]', '{}'].map((name) =>
+    unnamed(`the name ${name}, which is no text`, `{"event":${name}}`, '/event NAME_INVALID'),
+  ),
+
+  // Fields that look like others
+  unnamed('Name is no name', '{"Name":"a"}', '/name NAME_MISSING'),
+  unnamed('a name with a space behind it is none', '{"name ":"a"}', '/name NAME_MISSING'),
+  unnamed('a name with a letter from Cyrillic is none', '{"nаme":"a"}', '/name NAME_MISSING'),
+  unnamed('a name in full width is none', '{"ｎａｍｅ":"a"}', '/name NAME_MISSING'),
+  unnamed('a name on the prototype is none', '{"constructor":{"name":"a"}}', '/name NAME_MISSING'),
+  kept('what looks like a field is a property', '"Event_ID":"x","valuе":"5","time":"now"'),
+  {
+    says: 'of names for the same thing the first counts, the others are properties',
+    body: '{"name":"n","event":"e","event_type":"t","userId":"u","actor":"a","timestamp":0,"occurred_at":null}',
+    key: { may_import_history: true },
+    path: '/v1/events?historical=true',
+    status: 202,
+    arrives: [
+      '{"name":"t","actor":"a","occurred_at":"1970-01-01T00:00:00Z","properties":{"name":"n","event":"e","userId":"u"}}',
+    ],
+  },
+
+  // Ids
+  id('of one character', '~'),
+  id('of 128 characters', 'i'.repeat(128)),
+  id('with every sign', "!#$%&'()*+,-./:;<=>?@[]^_`{|}"),
+  id(
+    'that is a UUID in capitals',
+    'FFFFFFFF-AAAA-4BBB-8CCC-0123456789AB',
+    'ffffffff-aaaa-4bbb-8ccc-0123456789ab',
+  ),
+  id('that is nearly a UUID', 'FFFFFFFF-AAAA-4BBB-8CCC-0123456789A'),
+  id('that is a UUID in braces', '{FFFFFFFF-AAAA-4BBB-8CCC-0123456789AB}'),
+  id('that is a UUID without dashes', 'FFFFFFFFAAAA4BBB8CCC0123456789AB'),
+  noId('of 129 characters', `"${'i'.repeat(129)}"`),
+  noId('with a tab', '"a\\tb"'),
+  noId('with DEL', '"a\u007f"'),
+  noId('in full width', '"ａ"'),
+  noId('with a zero-width space', '"a\u200b"'),
+  noId('with a space behind it', '"a "'),
+  noId('that is true', 'true'),
+  noId('that is an object', '{}'),
+]

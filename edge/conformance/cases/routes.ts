@@ -1,0 +1,60 @@
+import { type Case, EVENT } from './case.ts'
+
+/** Paths and methods. */
+export const ROUTES: readonly Case[] = [
+  ...['/v1/events', '/ingest', '/events', '/api/v1/events', '/api/v1/events/batch'].flatMap(
+    (path): Case[] => [
+      { says: `POST ${path}`, path, body: EVENT, status: 202 },
+      {
+        says: `GET ${path}`,
+        method: 'GET',
+        path,
+        status: 405,
+        code: 'METHOD_NOT_ALLOWED',
+        answers: { allow: 'POST, OPTIONS' },
+      },
+      {
+        says: `OPTIONS ${path}`,
+        method: 'OPTIONS',
+        path,
+        key: null,
+        headers: { origin: 'https://shop.example', 'access-control-request-method': 'POST' },
+        status: 204,
+        answers: {
+          allow: 'POST, OPTIONS',
+          'access-control-allow-methods': 'POST, OPTIONS',
+          'access-control-allow-headers': /authorization.*idempotency-key.*x-api-key/,
+          'access-control-max-age': '86400',
+        },
+      },
+    ],
+  ),
+  ...['PUT', 'DELETE', 'PATCH', 'PROPFIND'].map(
+    (method): Case => ({
+      says: `${method} is no way to send events`,
+      method,
+      body: EVENT,
+      status: 405,
+      code: 'METHOD_NOT_ALLOWED',
+      answers: { allow: 'POST, OPTIONS' },
+    }),
+  ),
+  { says: 'HEAD gets the status without a body', method: 'HEAD', status: 405 },
+  { says: 'GET /healthz', method: 'GET', path: '/healthz', key: null, status: 200 },
+  {
+    says: 'POST /healthz',
+    path: '/healthz',
+    status: 405,
+    code: 'METHOD_NOT_ALLOWED',
+    answers: { allow: 'GET, HEAD, OPTIONS' },
+  },
+  ...['/', '/v1', '/v1/events/', '/v2/events', '/V1/EVENTS', '/v1/events%2f', '/%00', '/..'].map(
+    (path): Case => ({
+      says: `nothing is at ${path}`,
+      path,
+      body: EVENT,
+      status: 404,
+      code: 'NOT_FOUND',
+    }),
+  ),
+]

@@ -1,0 +1,124 @@
+import { type Case, kept, no, refused } from './case.ts'
+
+const broken = (says: string, body: string | Uint8Array) => no(says, body, 'INVALID_JSON')
+const notAnEvent = (says: string, body: string): Case => ({
+  says: `${says} is no event`,
+  body,
+  status: 422,
+  code: 'EVENTS_INVALID',
+  errors: ['0  EVENT_NOT_OBJECT'],
+})
+const value = (written: string) => `{"name":"a","x":${written}}`
+
+/** JSON, and what only looks like it. */
+export const SYNTAX: readonly Case[] = [
+  ...['01', '+1', '.5', '1.', '0x10', '1_000', '1e', '1e+', '--1', '-', '1,5'].map((written) =>
+    broken(`the number ${written}`, value(written)),
+  ),
+  ...[
+    'NaN',
+    'Infinity',
+    '-Infinity',
+    'undefined',
+    'True',
+    'nul',
+    "'x'",
+    '`x`',
+    '(1)',
+    '/*x*/1',
+  ].map((written) => broken(`the value ${written}`, value(written))),
+  ...[
+    String.raw`"\x41"`,
+    String.raw`"\u12"`,
+    String.raw`"\u{41}"`,
+    String.raw`"\'"`,
+    '"x',
+    '"\\',
+    '"a\tb"',
+    '"a\nb"',
+  ].map((written) => broken(`the string ${JSON.stringify(written)}`, value(written))),
+  broken('NUL in a string', value('"a\0b"')),
+  broken('a key without quotes', '{name:"a"}'),
+  broken('a key that is a number', '{1:"a"}'),
+  broken('no colon', '{"name" "a"}'),
+  broken('a hole in a list', '[{"name":"a"},,{"name":"b"}]'),
+  broken('a comment', '{"name":"a"} // yes'),
+  broken('one bracket too many', '{"name":"a"}}'),
+  broken('one bracket too few', '[{"name":"a"}'),
+  broken('two lines of JSON', '{"name":"a"}\n{"name":"b"}'),
+  broken('nothing but spaces', ' \n\t '),
+  broken('a no-break space before it', '\u00a0{"name":"a"}'),
+  broken('a form feed before it', '\f{"name":"a"}'),
+  broken('two byte order marks', '\ufeff\ufeff{"name":"a"}'),
+  broken('a form', 'name=a&value=1'),
+  broken('XML', '<event name="a"/>'),
+  broken(
+    'UTF-16 with its mark',
+    Buffer.from('\ufeff{"name":"a"}', 'utf16le').swap16().fill(0, 0, 2),
+  ),
+  broken('100,000 brackets that never close', '['.repeat(100_000)),
+  {
+    says: 'spaces around everything',
+    body: ' \r\n\t{ "name" : "a" } \n',
+    status: 202,
+    arrives: ['{"name":"a"}'],
+  },
+  ...[
+    ['null', 'null'],
+    ['true', 'true'],
+    ['a number', '5'],
+    ['a string', '"page_view"'],
+  ].map(([says, body]) => notAnEvent(says as string, body as string)),
+  {
+    says: 'a list in a list is no event',
+    body: '[[{"name":"a"}]]',
+    status: 422,
+    code: 'EVENTS_INVALID',
+    errors: ['0  EVENT_NOT_OBJECT'],
+  },
+  {
+    says: 'events that are no list have no name',
+    body: '{"events":{"name":"a"}}',
+    status: 422,
+    code: 'EVENTS_INVALID',
+    errors: ['0 /name NAME_MISSING'],
+  },
+
+  // Of keys that are there twice the last one counts.
+  kept('a property twice', '"x":1,"x":2', '{"x":2}'),
+  kept('a property twice, once in disguise', String.raw`"x":1,"\u0078":2`, '{"x":2}'),
+  kept('a property twice, deep inside', '"p":{"x":{"a":1},"x":{"b":2}}', '{"p":{"x":{"b":2}}}'),
+  kept('properties twice are not merged', '"properties":{"x":1},"properties":{"y":2}', '{"y":2}'),
+  kept('a property that is null at last', '"x":1,"x":null', '{"x":null}'),
+  {
+    says: 'the name twice',
+    body: '{"name":"a","name":"b"}',
+    status: 202,
+    arrives: ['{"name":"b"}'],
+  },
+  {
+    says: 'a name that is null at last',
+    body: '{"name":"a","name":null}',
+    status: 422,
+    code: 'EVENTS_INVALID',
+    errors: ['0 /name NAME_MISSING'],
+  },
+  {
+    says: 'the event id twice',
+    body: '{"name":"a","event_id":"one","event_id":"two"}',
+    status: 202,
+    arrives: ['{"name":"a","event_id":"two"}'],
+  },
+  {
+    says: 'the list of events twice',
+    body: '{"events":[{"name":"a"}],"events":[{"name":"b"}]}',
+    status: 202,
+    arrives: ['{"name":"b"}'],
+  },
+  refused(
+    'a number that cannot be kept, with one that can behind it',
+    '"x":1e400,"x":1',
+    '/x',
+    'NUMBER_UNREPRESENTABLE',
+  ),
+]
