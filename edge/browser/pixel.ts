@@ -10,8 +10,6 @@ const GIF = Uint8Array.from(
   (character) => character.charCodeAt(0),
 )
 
-/** Parameters that are about the request and not about the event. */
-const OF_THE_REQUEST = new Set(['key', 'historical'])
 const FIELDS = new Set<string>(Object.values(SYNONYMS).flat())
 const TIMES = new Set<string>(SYNONYMS.occurred_at)
 
@@ -49,7 +47,7 @@ export function asPixel(): Step {
 function read({ request }: Body): Incoming {
   const mark = request.url.indexOf('?')
   const pairs = (mark < 0 ? [] : request.url.slice(mark + 1).split('&')).filter(
-    (pair) => pair !== '' && !OF_THE_REQUEST.has(nameIn(pair)),
+    (pair) => pair !== '' && !isOfTheRequest(pair),
   )
   return { single: true, items: [itemFrom(pairs)], original: () => pairs.join('&') }
 }
@@ -57,20 +55,20 @@ function read({ request }: Body): Incoming {
 function itemFrom(pairs: readonly string[]): Item {
   const found = new Map<string, unknown>()
   const badNumbers: BadNumber[] = []
+  /** What is sent more than once is all of them, in their order; no field takes that. */
+  const put = (name: string, value: unknown) =>
+    found.set(name, found.has(name) ? [found.get(name), value].flat() : value)
   try {
     for (const pair of pairs) {
       const name = decode(nameIn(pair))
       const text = decode(pair.slice(nameIn(pair).length + 1))
-      if (!FIELDS.has(name)) {
-        // Sent more than once: all of them, in their order.
-        found.set(name, found.has(name) ? [found.get(name), text].flat() : text)
-        continue
-      }
+      if (!FIELDS.has(name)) put(name, text)
       // A mail's template leaves empty what it does not know; in a query that is how null is spelt.
-      if (text === '') continue
-      const { value, bad } = readField(name, text)
-      for (const { written } of bad) badNumbers.push({ pointer: `/${name}`, written })
-      found.set(name, value)
+      else if (text !== '') {
+        const { value, bad } = readField(name, text)
+        for (const { written } of bad) badNumbers.push({ pointer: `/${name}`, written })
+        put(name, value)
+      }
     }
   } catch {
     const detail = 'The query is not UTF-8 behind its percent signs.'
@@ -88,6 +86,11 @@ function readField(name: string, text: string): { value: unknown; bad: readonly 
   }
   // The plus of an offset that nobody escaped.
   return { value: TIMES.has(name) ? text.replace(/ (\d\d:\d\d)$/, '+$1') : text, bad: [] }
+}
+
+/** Not about the event; the key least of all, however its name is spelt. */
+function isOfTheRequest(pair: string): boolean {
+  return new URLSearchParams(pair).has('key') || nameIn(pair) === 'historical'
 }
 
 function nameIn(pair: string): string {
