@@ -20,7 +20,7 @@ export type ReadBatch =
 export interface BatchItem {
   raw: unknown
   /** Numbers that JSON.parse changed, with pointers from the event's own root. */
-  badNumbers: readonly BadNumber[]
+  badNumbers: BadNumber[]
 }
 
 /** One object, an array, or `{"events":[…]}`; an object that has a name is an event whatever else it has. */
@@ -30,7 +30,8 @@ export function readBatch(text: string): ReadBatch {
   const { value, badNumbers } = parsed
   const wrapped = !Array.isArray(value) && isEnvelope(value)
   const list = Array.isArray(value) ? value : wrapped ? value.events : undefined
-  if (list === undefined) return { ok: true, single: true, items: [{ raw: value, badNumbers }] }
+  if (list === undefined)
+    return { ok: true, single: true, items: [{ raw: value, badNumbers: [...badNumbers] }] }
   if (list.length === 0) return { ok: false, code: 'BATCH_EMPTY' }
   if (list.length > LIMITS.batchEventsMax)
     return {
@@ -38,13 +39,15 @@ export function readBatch(text: string): ReadBatch {
       code: 'BATCH_TOO_LARGE',
       detail: `The batch holds ${list.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
     }
-  const items = list.map((raw) => ({ raw, badNumbers: [] as BadNumber[] }))
+  const items: BatchItem[] = list.map((raw) => ({ raw, badNumbers: NONE }))
   const before = wrapped ? '/events/' : '/'
   for (const { pointer, written } of badNumbers) {
     if (!pointer.startsWith(before)) continue
     const [index = ''] = pointer.slice(before.length).split('/', 1)
     const item = items[Number(index)]
-    item?.badNumbers.push({ pointer: pointer.slice(before.length + index.length), written })
+    if (!item) continue
+    if (item.badNumbers === NONE) item.badNumbers = []
+    item.badNumbers.push({ pointer: pointer.slice(before.length + index.length), written })
   }
   return {
     ok: true,
@@ -53,6 +56,9 @@ export function readBatch(text: string): ReadBatch {
     ...(wrapped && { member: 'events', sentAt: value.sent_at ?? value.sentAt ?? undefined }),
   }
 }
+
+/** Shared by all items that have none, which is nearly all. */
+const NONE: BadNumber[] = []
 
 interface Envelope {
   events: unknown[]

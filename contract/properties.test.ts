@@ -5,7 +5,7 @@ import { findBadNumbers, parseJson } from './json.ts'
 import { normalise } from './normalise.ts'
 import { decodeRecord, recordEncoder } from './record.ts'
 import { readTime } from './time.ts'
-import { isUuid, uuidV7 } from './uuid.ts'
+import { isUuid, uuidV7, uuidV7Series } from './uuid.ts'
 
 const missing = { receivedAt: '2026-11-21T09:00:00.123Z', eventId: () => 'made' }
 const stamp = {
@@ -33,6 +33,13 @@ const sent = fc
   .tuple(fc.dictionary(field, likely), fc.boolean())
   .map(([fields, named]) => (named ? { ...fields, event: 'e' } : fields))
 
+it('ids of one batch are UUIDv7s, all different', () => {
+  const ids = uuidV7Series(1_795_000_000_000)
+  const made = Array.from({ length: 1_000 }, (_, i) => ids(i))
+  expect(new Set(made).size).toBe(1_000)
+  expect(made.every((id) => isUuid(id) && id.startsWith('01a1ee56-5e00-7'))).toBe(true)
+})
+
 it('whatever the edge takes, the worker reads back the same', () => {
   let taken = 0
   fc.assert(
@@ -40,6 +47,7 @@ it('whatever the edge takes, the worker reads back the same', () => {
       const read = normalise(raw, missing)
       if (!read.ok) return
       taken++
+      expect(read.json).toBe(JSON.stringify(read.event))
       const decoded = decodeRecord(recordEncoder(stamp).event(read.json))
       expect(decoded).toMatchObject({
         ok: true,
@@ -132,7 +140,7 @@ it('a time is spelt once: what was spelt is read as itself, and means the same m
       fc.date({ noInvalidDate: true, min: new Date(-62e12), max: new Date(9e12) }),
       (date) => {
         const iso = date.toISOString()
-        expect(readTime(iso)).toEqual({ ok: true, time: iso })
+        expect(readTime(iso)).toEqual({ ok: true, time: iso, ms: date.getTime() })
         const epoch = readTime(date.getTime() * 1000)
         if (Math.abs(date.getTime()) >= 1e11)
           expect(epoch.ok && Date.parse(epoch.time)).toBe(date.getTime())

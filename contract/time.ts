@@ -4,7 +4,9 @@ import { LIMITS } from './limits.ts'
  * Times as clients write them, into one spelling: RFC 3339 in UTC, with as many digits as were given,
  * at most six (`2026-11-21T09:20:15.123456Z`). Finer digits are cut off; nothing else is changed.
  */
-export type ReadTime = { ok: true; time: string } | { ok: false; detail: string }
+export type ReadTime =
+  /** `ms` since the epoch, rounded down. */
+  { ok: true; time: string; ms: number } | { ok: false; detail: string }
 
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?([Zz]|[+-]\d\d:\d\d)$/
@@ -12,11 +14,51 @@ const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** @param value RFC 3339 with an offset, or epoch seconds, milliseconds or microseconds as a number */
 export function readTime(value: unknown): ReadTime {
-  if (typeof value === 'string') return readText(value)
+  if (typeof value === 'string') return readPlain(value) ?? readText(value)
   if (typeof value === 'number') return readEpoch(value)
   return no(
     'must be an RFC 3339 string with an offset, or a number of seconds, milliseconds or microseconds since 1970',
   )
+}
+
+/**
+ * The spelling that most clients use and that needs no change: in UTC, T and Z, at most six digits.
+ * Undefined for anything else; the readers below tell what is wrong with it.
+ */
+function readPlain(text: string): ReadTime | undefined {
+  const end = text.length - 1
+  if (end < 19 || end > 26 || end === 20 || text.charCodeAt(end) !== 0x5a) return undefined
+  if (text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH || text.charCodeAt(10) !== 0x54)
+    return undefined
+  if (text.charCodeAt(13) !== COLON || text.charCodeAt(16) !== COLON) return undefined
+  if (end > 19 && text.charCodeAt(19) !== 0x2e) return undefined
+  const year = digits(text, 0, 4)
+  const month = digits(text, 5, 7)
+  const day = digits(text, 8, 10)
+  const hour = digits(text, 11, 13)
+  const minute = digits(text, 14, 16)
+  const second = digits(text, 17, 19)
+  const fraction = end > 19 ? digits(text, 20, end) : 0
+  // Not a digit is NaN, and NaN is in no range.
+  const fits = year > 99 && month >= 1 && month <= 12 && day >= 1 && day <= 31
+  if (!(fits && hour < 24 && minute < 60 && second < 60 && fraction >= 0)) return undefined
+  if (day > 28 && day > daysIn(year, month)) return undefined
+  const ms = end > 22 ? digits(text, 20, 23) : end > 19 ? fraction * 10 ** (23 - end) : 0
+  return { ok: true, time: text, ms: Date.UTC(year, month - 1, day, hour, minute, second, ms) }
+}
+
+const DASH = 0x2d
+const COLON = 0x3a
+
+/** The whole number that stands there; NaN when anything is no digit. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return value
 }
 
 function readText(text: string): ReadTime {
@@ -39,7 +81,9 @@ function readText(text: string): ReadTime {
     return no('names a leap second that never was')
   const utcYear = date.getUTCFullYear()
   if (utcYear < 1 || utcYear > 9999) return no('is outside the years 1 to 9999')
-  return { ok: true, time: spell(date.getTime(), (parts[7] ?? '').slice(0, 6)) }
+  const fraction = (parts[7] ?? '').slice(0, 6)
+  const ms = date.getTime() + Number(fraction.slice(0, 3).padEnd(3, '0'))
+  return { ok: true, time: spell(date.getTime(), fraction), ms }
 }
 
 /** Told apart by size: below 1e11 seconds (year 5138), below 1e14 milliseconds, below 1e17 microseconds. */
@@ -55,13 +99,17 @@ function readEpoch(value: number): ReadTime {
     rest = 0
   }
   if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return no('is outside the years 1 to 9999')
-  const digits =
+  const fraction =
     rest === 0
       ? ''
-      : String(rest)
-          .padStart(6, '0')
-          .replace(/(?:000)$/, '')
-  return { ok: true, time: spell(seconds * 1000, digits) }
+      : rest % 1000 === 0
+        ? (THREE[rest / 1000] as string)
+        : String(rest).padStart(6, '0')
+  return {
+    ok: true,
+    time: spell(seconds * 1000, fraction),
+    ms: seconds * 1000 + Math.floor(rest / 1000),
+  }
 }
 
 const FIRST_SECOND = -62_135_596_800
@@ -98,9 +146,27 @@ function readOffset(text: string): number | undefined {
   return (text[0] === '-' ? -1 : 1) * (hours * 60 + minutes)
 }
 
-function spell(milliseconds: number, digits: string): string {
-  const whole = new Date(milliseconds).toISOString().slice(0, 19)
-  return digits === '' ? `${whole}Z` : `${whole}.${digits}Z`
+/** @param milliseconds of a whole second */
+function spell(milliseconds: number, fraction: string): string {
+  const day = Math.floor(milliseconds / DAY_MS)
+  const seconds = (milliseconds - day * DAY_MS) / 1000
+  const minutes = Math.floor(seconds / 60)
+  const clock = `${TWO[Math.floor(minutes / 60)]}:${TWO[minutes % 60]}:${TWO[seconds % 60]}`
+  return fraction === '' ? `${spellDay(day)}${clock}Z` : `${spellDay(day)}${clock}.${fraction}Z`
+}
+
+const DAY_MS = 86_400_000
+const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'))
+
+const THREE = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
+
+/** The last one is remembered: most times of a batch are of one day, and `toISOString` is the dearest part. */
+let remembered = { day: 0, text: '1970-01-01T' }
+
+function spellDay(day: number): string {
+  if (day !== remembered.day)
+    remembered = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 11) }
+  return remembered.text
 }
 
 function no(detail: string): ReadTime {
@@ -110,11 +176,11 @@ function no(detail: string): ReadTime {
 /** @param time as `readTime` spells it. @returns undefined when that leads out of the years 1 to 9999 */
 export function shiftTime(time: string, ms: number): string | undefined {
   const at = Date.parse(time) + Math.round(ms)
-  const digits = time.length > 20 ? time.slice(20, -1) : ''
+  const fraction = time.length > 20 ? time.slice(20, -1) : ''
   const seconds = at / 1000
   if (!(seconds >= FIRST_SECOND && seconds <= LAST_SECOND)) return undefined
   // Digits finer than a millisecond are the client's own and stay.
-  const fine = digits.slice(3)
+  const fine = fraction.slice(3)
   const milliseconds = String(((at % 1000) + 1000) % 1000).padStart(3, '0') + fine
   return spell(Math.floor(seconds) * 1000, Number(milliseconds) === 0 ? '' : milliseconds)
 }

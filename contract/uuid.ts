@@ -18,6 +18,20 @@ export function uuidV7(now: number): string {
 }
 
 /**
+ * Many UUIDv7 of one moment: the first is random, each next one is one more (RFC 9562 §6.2, method 2), so they
+ * sort in the order of the batch, and randomness is asked for once.
+ */
+export function uuidV7Series(now: number): (index: number) => string {
+  const first = uuidV7(now)
+  const prefix = first.slice(0, 30)
+  const start = Number.parseInt(first.slice(30), 16)
+  return (index) => {
+    const last = (start + index) & 0xffffff
+    return prefix + HEX[last >> 16] + HEX[(last >> 8) & 0xff] + HEX[last & 0xff]
+  }
+}
+
+/**
  * The id of the event at `index` in the request that carried this Idempotency-Key: UUIDv5
  * (RFC 9562 §5.5) of tenant, key and index, so that a retry of the request gives the same ids even
  * when nobody remembers it.

@@ -5,7 +5,7 @@ import { recordEncoder } from '../contract/record.ts'
 import type { ItemError } from '../contract/refusals.ts'
 import { clockSkew, readTime } from '../contract/time.ts'
 import { recordKey, TOPICS } from '../contract/topics.ts'
-import { derivedEventId, uuidV7 } from '../contract/uuid.ts'
+import { derivedEventId, uuidV7Series } from '../contract/uuid.ts'
 import { refuseAll } from './answer.ts'
 import type { EdgeContext } from './context.ts'
 import { judge, shorten } from './judge.ts'
@@ -32,6 +32,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
       eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
       shiftMs: skewOf(incoming, receivedMs),
       schemaVersions: schema_versions ?? null,
+      wellFormed: incoming.wellFormed,
       eventId: await chooseIds(c, incoming.items.length, receivedMs),
     })
     if (way.told && judged.accepted.length === 0 && incoming.items.length > 0)
@@ -124,7 +125,7 @@ async function chooseIds(
   receivedMs: number,
 ): Promise<(index: number) => string> {
   const idempotencyKey = c.get('idempotencyKey')
-  if (idempotencyKey === undefined) return () => uuidV7(receivedMs)
+  if (idempotencyKey === undefined) return uuidV7Series(receivedMs)
   const { tenant } = c.get('key')
   const ids = await Promise.all(
     Array.from({ length: count }, (_, index) => derivedEventId(tenant, idempotencyKey, index)),

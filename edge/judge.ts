@@ -1,6 +1,6 @@
 import type { TrackedEvent } from '../contract/event.ts'
 import { LIMITS } from '../contract/limits.ts'
-import { type FieldError, normalise } from '../contract/normalise.ts'
+import { type Circumstances, type FieldError, normalise } from '../contract/normalise.ts'
 import type { DeadReason } from '../contract/record.ts'
 import type { ItemError } from '../contract/refusals.ts'
 import type { Item } from './way.ts'
@@ -36,6 +36,8 @@ export interface JudgedBy {
   shiftMs: number
   /** The tenant's list; null takes every version. */
   schemaVersions: readonly string[] | null
+  /** See Circumstances. */
+  wellFormed?: boolean
   /** For the event at `index`, when the client chose no id. */
   eventId: (index: number) => string
 }
@@ -43,19 +45,21 @@ export interface JudgedBy {
 /** Which events can be taken, what is wrong with the others. */
 export function judge(items: readonly Item[], by: JudgedBy): Judged {
   const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  for (const [index, item] of items.entries()) {
+  const plain: Circumstances = {
+    receivedAt: by.receivedAt,
+    eventId: by.eventId,
+    shiftMs: by.shiftMs,
+    schemaVersions: by.schemaVersions,
+    wellFormed: by.wellFormed,
+  }
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index] as Item
     const { raw, badNumbers, partitionKey, systemName, broken, placeOf } = item
     if (broken) {
       for (const fault of [broken].flat()) judged.errors.push({ index, pointer: '', ...fault })
       continue
     }
-    const read = normalise(raw, {
-      receivedAt: by.receivedAt,
-      eventId: () => by.eventId(index),
-      shiftMs: by.shiftMs,
-      schemaVersions: by.schemaVersions,
-      systemName,
-    })
+    const read = normalise(raw, systemName ? { ...plain, systemName } : plain, index)
     if (!read.ok || badNumbers.length > 0) {
       const numbers = badNumbers.map(numberError)
       // The number that was changed explains what the changed one broke.
@@ -67,7 +71,7 @@ export function judge(items: readonly Item[], by: JudgedBy): Judged {
       continue
     }
     judged.accepted.push({ index, event: read.event, json: read.json, partitionKey })
-    const warning = warn(read.event.occurred_at, by)
+    const warning = warn(read.occurredMs ?? by.receivedMs, by)
     if (warning) judged.warnings.push({ index, ...warning })
   }
   return judged
@@ -82,8 +86,8 @@ function numberError({ pointer, written }: { pointer: string; written: string })
 }
 
 /** The same comparison as the worker's, in whole milliseconds. */
-function warn(occurredAt: string, by: JudgedBy): Omit<Warning, 'index'> | undefined {
-  const ageMs = by.receivedMs - Date.parse(occurredAt)
+function warn(occurredMs: number, by: JudgedBy): Omit<Warning, 'index'> | undefined {
+  const ageMs = by.receivedMs - occurredMs
   if (ageMs < -LIMITS.futureSecondsMax * 1000)
     return {
       code: 'OCCURRED_AT_IN_FUTURE',

@@ -37,6 +37,7 @@ function readNative({ text }: Body): Incoming {
     single,
     items,
     sentAt,
+    wellFormed: !body.includes('\\u'),
     original(index) {
       if (single) return body
       texts ??= elementTexts(body, member)

@@ -16,6 +16,8 @@ export interface Way {
   keyInBody?: true
   /** What a batch hears that is larger than the rate limit ever admits; BATCH_OVER_LIMIT without it. */
   overLimit?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
+  /** What a client hears that has to wait, when it drops whatever gets a 429; RATE_LIMITED without it. */
+  overRate?: 'OVERLOADED'
   /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
   takes?(mediaType: string, request: Request): boolean
   /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws Refused */
@@ -44,6 +46,8 @@ export interface Incoming {
   items: readonly Item[]
   /** The event at `index` as it was sent, byte for byte where that can be said. */
   original(index: number): string
+  /** The text holds no `\\u`, so no string in it can be one that Postgres refuses. */
+  wellFormed?: boolean
   /** `original` gives base64, because the body is no UTF-8. */
   base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */

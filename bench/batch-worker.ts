@@ -1,0 +1,47 @@
+import { Hono } from 'hono'
+import { createEdge } from '../edge/app.ts'
+import { createMemoryIdempotency } from '../edge/memory-idempotency.ts'
+import { createMemoryLimiter } from '../edge/memory-limiter.ts'
+
+/**
+ * Both arms in one worker: the edge with a publisher that takes everything at once, and the floor, which
+ * parses the same body and spells it again.
+ */
+const edge = createEdge({
+  findKey: async () => KEY,
+  limiter: createMemoryLimiter(),
+  idempotency: createMemoryIdempotency(),
+  publish: async (records) =>
+    records.map(({ topic, value }, offset) => {
+      published += value.length
+      return { topic, partition: 0, offset, timestamp: 0 }
+    }),
+  nameOf: () => 'bench',
+  now: () => Date.now(),
+  report: (reported) => console.error(JSON.stringify(reported)),
+} as Parameters<typeof createEdge>[0])
+let published = 0
+
+const KEY = {
+  key_id: 'bench',
+  tenant: 'bench',
+  kind: 'sec' as const,
+  scopes: ['ingest' as const],
+  origins: [],
+  key_events_per_minute: 1e9,
+  tenant_events_per_minute: 1e9,
+  may_import_history: false,
+  event_age_max_s: 30 * 24 * 3600,
+  expires_at: null,
+  revoked_at: null,
+}
+
+const app = new Hono()
+app.post('/floor', async (c) => {
+  const spelt = JSON.stringify(JSON.parse(await c.req.text()))
+  return c.json({ accepted: spelt.length }, 202)
+})
+app.get('/published', (c) => c.json({ published }))
+app.all('*', (c) => edge.fetch(c.req.raw, c.env))
+
+export default app
