@@ -1,5 +1,8 @@
+import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { derivedEventId } from '../../contract/uuid.ts'
+import { startEdge } from '../testing/runtimes.ts'
+import { send } from '../testing/send.ts'
 import { describeEdges } from '../testing/world.ts'
 
 const once = (key: string) => ({ headers: { 'idempotency-key': key } })
@@ -118,5 +121,105 @@ describeEdges('a request with an Idempotency-Key', (world) => {
       expect((await world.post(key, [{ event: 'a' }], once('order-11'))).status).toBe(202)
     expect((await world.post(key, [{ event: 'b' }])).status).toBe(202)
     expect((await world.post(key, [{ event: 'c' }])).status).toBe(429)
+  })
+
+  it.each<[says: string, path: string, body: (key: string) => unknown]>([
+    ['a single event', '/v1/events', () => ({ event: 'a' })],
+    ['a batch with a fault', '/v1/events', () => [{ event: 'a' }, {}]],
+    ['a classic path', '/api/v1/events/batch', () => ({ events: [{ event: 'a' }] })],
+    ['Segment', '/v1/batch', () => ({ batch: [{ type: 'track', event: 'a', userId: 'u' }] })],
+    ['PostHog', '/batch/', (api_key) => ({ api_key, batch: [{ event: 'a', distinct_id: 'u' }] })],
+    ['PostHog v0', '/i/v0/e/', (api_key) => ({ api_key, event: 'a', distinct_id: 'u' })],
+  ])('gets the first answer again, in status, form and words: %s', async (_, path, bodyWith) => {
+    const key = world.newKey()
+    const body = bodyWith(key)
+    const taken = world.gateway.taken.length
+    const first = await world.post(key, body, { ...once('any'), path })
+    expect(first.status).toBeLessThan(300)
+    const second = await world.post(key, body, { ...once('any'), path })
+    expect(second.headers['idempotency-replayed']).toBe('true')
+    const what = ({ status, headers, text }: typeof first) => [
+      status,
+      headers['content-type'],
+      headers['access-control-allow-origin'],
+      text,
+    ]
+    expect(what(second)).toEqual(what(first))
+    expect(world.gateway.taken.length).toBe(taken + 1)
+  })
+
+  it('is the same however its body was packed, and another when a single byte differs', async () => {
+    const key = world.newKey()
+    const body = '{"event":"a","n":1}'
+    const json = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+    const sendAs = (body: string | Uint8Array, headers = {}, chunked = false) =>
+      send(world.edge.port, {
+        headers: { ...json, 'idempotency-key': 'packed', ...headers },
+        body,
+        chunked,
+      })
+    const first = await sendAs(body)
+    const again = [
+      await sendAs(gzipSync(body), { 'content-encoding': 'gzip' }),
+      await sendAs(body, { 'x-api-key': key }),
+      await sendAs(body, {}, true),
+    ]
+    for (const { text, headers } of again)
+      expect([text, headers['idempotency-replayed']]).toEqual([first.text, 'true'])
+    expect((await sendAs('{"event":"a", "n":1}')).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
+  })
+
+  it('does not remember that it was told to wait', async () => {
+    const key = world.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
+    await world.post(key, Array(30).fill({ event: 'a' }))
+    const refused = await world.post(key, { event: 'b' }, once('waited'))
+    expect(refused.status).toBe(429)
+    await new Promise((go) => setTimeout(go, Number(refused.headers['retry-after']) * 1_000))
+    const taken = await world.post(key, { event: 'b' }, once('waited'))
+    expect([taken.status, taken.headers['idempotency-replayed']]).toEqual([202, undefined])
+  })
+
+  it('is done by one when many come at once: the others wait or hear the same', async () => {
+    const key = world.newKey()
+    await world.post(key, { event: 'warm' })
+    const before = world.gateway.taken.length
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => world.post(key, { event: 'a' }, once('many'))),
+    )
+    expect(world.gateway.taken.length - before).toBe(1)
+    const done = answers.filter(({ status }) => status === 202)
+    expect(new Set(done.map(({ text }) => text)).size).toBe(1)
+    const own = done.filter(({ headers }) => headers['idempotency-replayed'] === undefined)
+    expect(own).toHaveLength(1)
+    for (const { status, json, headers } of answers.filter((answer) => !done.includes(answer))) {
+      expect([status, json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
+      expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    }
+  })
+
+  it('can come again after its edge was killed in the middle, with the same ids', async () => {
+    const { key, record } = world.gateway.addKey()
+    const headers = { authorization: `Bearer ${key}`, 'idempotency-key': 'killed' }
+    const request = { headers, body: '[{"event":"a"},{"event":"b"}]' }
+    const doomed = await startEdge(world.runtime, world.gateway)
+    const asked = world.gateway.asked.produce
+    world.gateway.produceMoods.push('hang')
+    const unheard = send(doomed.port, request).catch(() => 'no answer')
+    await expect.poll(() => world.gateway.asked.produce).toBe(asked + 1)
+    process.kill(doomed.pid, 'SIGKILL')
+    expect(await unheard).toBe('no answer')
+    await doomed.stop()
+
+    const next = await startEdge(world.runtime, world.gateway)
+    try {
+      const { status, json } = await send(next.port, request)
+      expect(status).toBe(202)
+      expect(json.events.map((event: { event_id: string }) => event.event_id)).toEqual([
+        await derivedEventId(record.tenant, 'killed', 0),
+        await derivedEventId(record.tenant, 'killed', 1),
+      ])
+    } finally {
+      await next.stop()
+    }
   })
 })
