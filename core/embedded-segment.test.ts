@@ -32,13 +32,15 @@ test("what Segment's library sends can be read through GraphQL, or is a dead let
     .toEqual({
       event: { name: 'Order Completed', actor: 'u1', properties: { revenue: 12.5 } },
     })
-  const pool = new pg.Pool({ connectionString: run.database_url, max: 1 })
-  onTestFinished(() => pool.end())
+  // Not a pool: its end does not wait until the connection is gone, and Postgres stops next.
+  const client = new pg.Client({ connectionString: run.database_url })
+  await client.connect()
+  onTestFinished(() => client.end())
   await expect
     .poll(
       async () =>
         (
-          await pool.query(
+          await client.query(
             "select reason, detail, route, client, convert_from(original, 'UTF8')::json original from dead_letter",
           )
         ).rows,
