@@ -33,27 +33,27 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
     ])
     .where('key_sha256', '=', Buffer.from(sha256Hex, 'hex'))
     .executeTakeFirst()
-  return (
-    row && {
-      tenantId: row.tenant_id,
-      allowedLatenessS: row.allowed_lateness_s,
-      record: {
-        key_id: row.key_id,
-        tenant: row.slug,
-        kind: row.display_prefix.slice(4, 7) as KeyKind,
-        scopes: row.scopes,
-        origins: row.origins,
-        key_events_per_minute: row.events_per_minute ?? LIMITS.keyEventsPerMinuteDefault,
-        tenant_events_per_minute:
-          row.tenant_events_per_minute ?? LIMITS.tenantEventsPerMinuteDefault,
-        may_import_history: row.may_import_history,
-        event_age_max_s: row.event_age_max_s,
-        schema_versions: row.schema_versions,
-        expires_at: row.expires_at,
-        revoked_at: row.revoked_at,
-      },
-    }
-  )
+  if (!row) return undefined
+  const kind = row.display_prefix.slice(4, 7) as KeyKind
+  return {
+    tenantId: row.tenant_id,
+    allowedLatenessS: row.allowed_lateness_s,
+    record: {
+      key_id: row.key_id,
+      tenant: row.slug,
+      kind,
+      // Anyone can read a public key in a page, so it writes and nothing else, whatever its row says.
+      scopes: kind === 'pub' ? row.scopes.filter((scope) => scope === 'ingest') : row.scopes,
+      origins: row.origins,
+      key_events_per_minute: row.events_per_minute ?? LIMITS.keyEventsPerMinuteDefault,
+      tenant_events_per_minute: row.tenant_events_per_minute ?? LIMITS.tenantEventsPerMinuteDefault,
+      may_import_history: row.may_import_history,
+      event_age_max_s: row.event_age_max_s,
+      schema_versions: row.schema_versions,
+      expires_at: row.expires_at,
+      revoked_at: row.revoked_at,
+    },
+  }
 }
 
 /** Neither revoked nor past its time. */
@@ -67,7 +67,10 @@ export function isGood(record: KeyRecord, now = Date.now()): boolean {
 const NOTED_EVERY_MS = 60_000
 const NOTED_KEYS_MAX = 10_000
 
-/** Notes in api_key.last_used_at that a key was used, at most once a minute for each. Never fails. */
+/**
+ * Notes in api_key.last_used_at that a key was used, at most once a minute for each, however many
+ * processes note it. Never fails.
+ */
 export function createKeyUse(db: Database, now = Date.now): (keyId: string) => Promise<void> {
   const notedAt = new Map<string, number>()
   return async (keyId) => {
@@ -80,6 +83,13 @@ export function createKeyUse(db: Database, now = Date.now): (keyId: string) => P
       .updateTable('api_key')
       .set({ last_used_at: sql<string>`now()` })
       .where('key_id', '=', keyId)
+      // A second less: who was first a minute ago must not come too early by a hair.
+      .where((eb) =>
+        eb.or([
+          eb('last_used_at', 'is', null),
+          eb('last_used_at', '<', sql<string>`now() - interval '59 s'`),
+        ]),
+      )
       .execute()
       // Whoever asked gets an answer all the same; the next use notes it again.
       .catch(() => notedAt.delete(keyId))
