@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { OPERATIONS } from '../openapi/operations.ts'
 import { complaints } from '../testing/documented.ts'
 import { type Answer, send } from '../testing/send.ts'
@@ -12,15 +12,8 @@ const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
   })),
 )
 
-describe('the examples of the documents', () => {
-  it('are called each by a name of its own', () => {
-    const names = EXAMPLES.map(({ says }) => says)
-    expect(new Set(names).size).toBe(names.length)
-  })
-})
-
 describeEdges('a request of the documents', (world) => {
-  it.each(EXAMPLES)('$says', async (example) => {
+  it.each(EXAMPLES)('$method $path: $says', async (example) => {
     const sent = requestOf(example, world)
     const before = world.gateway.taken.length
     const answer = await send(world.edge.port, sent)

@@ -40,12 +40,14 @@ describe('the OpenAPI document', () => {
     expect(documented.sort()).toEqual([...new Set(served)].sort())
   })
 
-  it('gives every operation an id of its own, every post a body, and each an answer', () => {
+  it('gives every operation an id of its own, every post a body, each an answer and examples of different names', () => {
     const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, method, body, answers } of OPERATIONS) {
+    for (const { id, method, body, answers, examples } of OPERATIONS) {
+      const names = examples.map(({ says }) => says)
+      expect(new Set(names).size, id).toBe(names.length)
       expect(body === undefined, id).toBe(method === 'get')
       expect(Object.keys(answers).length, id).toBeGreaterThan(0)
     }

@@ -10,12 +10,12 @@ export function exampleCard(
   const sent = body === undefined ? undefined : spell(body)
   const request = JSON.stringify({ method: method.toUpperCase(), path, headers })
   return `<details class="try"${open ? ' open' : ''} data-request="${html(request)}"${needs?.kind === 'pub' ? ' data-public' : ''}>
-<summary>${html(says)}<span class="status s${status}">${status}</span></summary>
+<summary>${html(says)}<span class="status${status < 400 ? '' : ' bad'}">${status}</span></summary>
 <div class="code"><pre tabindex="0"><code>${curl(method, path, headers, sent)}</code></pre><button type="button" class="copy">Copy</button></div>
 ${sent === undefined ? '' : `<details class="body"><summary>Change the body</summary><textarea aria-label="Body of: ${html(says)}" rows="${Math.min(14, sent.split('\n').length + 1)}" spellcheck="false">${html(sent)}</textarea></details>`}
-<div class="send"><button type="button">Send</button><span class="note" role="note"></span></div>
-${answer === undefined ? '' : `<details class="expected"><summary>What comes back</summary><pre tabindex="0"><code>${html(typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2))}</code></pre></details>`}
+<div class="send"><button type="button">Send</button><span class="note"></span></div>
 <div class="answer" hidden></div>
+${answer === undefined ? '' : `<details class="expected"><summary>What comes back</summary><pre tabindex="0"><code>${html(typeof answer === 'string' ? answer : JSON.stringify(answer, null, 2))}</code></pre></details>`}
 </details>`
 }
 

@@ -84,17 +84,41 @@ function groupBody(id: GroupId): string {
   const snippets = (SNIPPETS[id] ?? []).map(
     ({ title, lines }) => `<figure><figcaption>${html(title)}</figcaption>${code(lines)}</figure>`,
   )
-  return [...snippets, ...operationsOf(id).map(operation)].join('\n')
+  const operations = operationsOf(id)
+  const tried = operations.filter(({ examples }) => examples.length > 0 && id !== 'service')
+  const others = operations.filter((one) => !tried.includes(one))
+  return [
+    ...snippets,
+    ...tried.map((one, index) => operation(one, one.group === id, index === 0)),
+    ...(others.length > 0 ? [`<ul class="also">${others.map(line).join('\n')}</ul>`] : []),
+  ].join('\n')
 }
 
-function operation({ method, paths, summary, description, examples }: Operation) {
-  const [first, ...others] = paths
-  return `<div class="operation">
-<h3><span class="method">${method.toUpperCase()}</span> <code>${html(first as string)}</code> <span class="summary">${html(summary)}</span></h3>
-${description ? `<p>${inline(description)}</p>` : ''}
-${others.length > 0 ? `<p class="muted">Also at ${others.map((path) => `<code>${html(path)}</code>`).join(', ')}.</p>` : ''}
-${examples.map((example, index) => exampleCard(example, { method, path: first as string, open: index === 0 })).join('\n')}
-</div>`
+/** @param own whether it is told of here, and not only used @param open its first example */
+function operation(one: Operation, own: boolean, open: boolean): string {
+  const { method, paths, summary, description, examples } = one
+  const [first = '', ...others] = paths
+  const told = own && description ? `<p>${inline(description)}</p>` : ''
+  const names = others.length > 2 ? [first] : paths
+  const also =
+    own && others.length > 2
+      ? `<p class="muted">Also at ${others.map((path) => `<code>${html(path)}</code>`).join(', ')}.</p>`
+      : ''
+  const cards = examples.map((example, index) =>
+    exampleCard(example, { method, path: first, open: open && index === 0 }),
+  )
+  return `<h3><span class="method">${method.toUpperCase()}</span> ${names.map((path) => `<code>${html(path)}</code>`).join(' ')}${own ? ` <span class="summary">${html(summary)}</span>` : ''}</h3>
+${told}${also}${cards.join('\n')}`
+}
+
+/** Where there is nothing to try. */
+function line({ method, paths, summary, answers }: Operation): string {
+  const names = paths.map((path) => {
+    const name = `<code>${html(path)}</code>`
+    return method === 'get' && !path.includes('{') ? `<a href="${html(path)}">${name}</a>` : name
+  })
+  const [answer] = Object.values(answers)
+  return `<li><span class="method">${method.toUpperCase()}</span> ${names.join(', ')} <span class="summary">${html(summary)}. ${html(answer?.description ?? '')}</span></li>`
 }
 
 /** `code` between backticks is all the Markdown that the table's sentences use. */
@@ -139,7 +163,7 @@ function limits(): string {
     ['Events a minute and key, unless set', many(LIMITS.keyEventsPerMinuteDefault)],
     ['Events a minute and tenant, unless set', many(LIMITS.tenantEventsPerMinuteDefault)],
   ]
-  return `<div class="wide" role="region" aria-label="Limits" tabindex="0"><table><tbody>${rows
+  return `<div class="wide" role="region" aria-label="Table of limits" tabindex="0"><table><tbody>${rows
     .map(
       ([what, most]) =>
         `<tr><th scope="row">${html(what)}</th><td class="figure">${html(most)}</td></tr>`,

@@ -105,13 +105,14 @@ function show(card, response, bytes, ms) {
   const list = make('dl');
   for (const [name, value] of response.headers) list.append(make('dt', name), make('dd', value));
   heads.append(list);
-  answer.replaceChildren(head, heads);
+  answer.replaceChildren(head);
   if (bytes.byteLength > 0) {
     const pre = make('pre');
     pre.tabIndex = 0;
     pre.append(make('code', readable(response.headers.get('content-type') || '', bytes)));
     answer.append(pre);
   }
+  answer.append(heads);
   answer.hidden = false;
   said.textContent = 'Answered ' + response.status;
 }

@@ -16,7 +16,10 @@ export const SNIPPETS: Partial<Record<GroupId, readonly Snippet[]>> = {
       runs: 'node',
       lines: `await fetch('$URL/v1/events', {
   method: 'POST',
-  headers: { Authorization: 'Bearer $KEY', 'Content-Type': 'application/json' },
+  headers: {
+    Authorization: 'Bearer $KEY',
+    'Content-Type': 'application/json',
+  },
   body: JSON.stringify({ event: 'page_view', user_id: 'u123', page: '/pricing' }),
 })`,
     },
@@ -27,7 +30,11 @@ export const SNIPPETS: Partial<Record<GroupId, readonly Snippet[]>> = {
       runs: 'node',
       lines: `import { CloudEvent, HTTP } from 'cloudevents'
 
-const event = new CloudEvent({ type: 'com.example.order', source: '/shop', data: { total: 49.9 } })
+const event = new CloudEvent({
+  type: 'com.example.order',
+  source: '/shop',
+  data: { total: 49.9 },
+})
 const { headers, body } = HTTP.binary(event)
 await fetch('$URL/v1/events', {
   method: 'POST',

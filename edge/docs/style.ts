@@ -27,6 +27,7 @@ a{color:var(--accent)}
 code,pre{font:12px/18px var(--mono)}
 p code,td code{padding:1px 4px;border-radius:4px;background:var(--hover)}
 h3 code{font-weight:600;font-size:13px;overflow-wrap:anywhere}
+h3 code+code{font-weight:400;color:var(--muted)}
 pre{margin:0;padding:10px 12px;overflow:auto;max-height:420px;background:var(--ground);border:1px solid var(--line);border-radius:8px}
 figure{margin:12px 0}
 figcaption{color:var(--muted);font-size:12px;margin-bottom:4px}
@@ -42,8 +43,9 @@ button:hover{background:var(--hover)}
 .note{color:var(--muted);font-size:12px}
 .try{margin:8px 0;background:var(--surface);border:1px solid var(--line);border-radius:8px}
 .try>summary{display:flex;gap:8px;align-items:baseline;padding:8px 12px;cursor:pointer;list-style:none;font-weight:600}
-.try>summary::before{content:'▸';color:var(--muted);font-weight:400}
-.try[open]>summary::before{content:'▾'}
+.try>summary::-webkit-details-marker{display:none}
+.try>summary::before{content:'';flex:none;align-self:center;width:6px;height:6px;margin:0 4px 0 2px;border:solid var(--muted);border-width:0 1.5px 1.5px 0;transform:rotate(-45deg)}
+.try[open]>summary::before{transform:rotate(45deg)}
 .try>:not(summary){margin-left:12px;margin-right:12px}
 .try>:last-child,.try>.expected{margin-bottom:12px}
 .status{margin-left:auto;font:600 12px/18px var(--mono);color:var(--good)}
@@ -51,7 +53,9 @@ button:hover{background:var(--hover)}
 .body,.expected{margin-top:8px}
 .body>summary,.expected>summary,.heads>summary{width:fit-content;color:var(--muted);font-size:12px;cursor:pointer}
 .expected pre{margin-top:8px}
-.answer{margin-top:8px}
+.answer{margin-top:12px}
+.also{margin:8px 0;padding-left:20px}
+.also li{margin:4px 0}
 .answer[hidden]{display:none}
 .answer h4{display:flex;gap:8px;margin:0 0 8px;font:600 13px/20px var(--mono)}
 .answer h4 span{font-weight:400;color:var(--muted)}
@@ -72,5 +76,5 @@ tbody th{font-weight:400}
 .skip{position:absolute;left:-999px;z-index:2;padding:8px;background:var(--surface)}
 .skip:focus{left:8px;top:8px}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-@media(max-width:820px){body{display:block}header,main{padding-left:16px;padding-right:16px}.key{justify-content:flex-start}.key label{width:100%;font-size:12px;color:var(--muted)}input{flex:1;min-width:0}html{scroll-padding-top:110px}nav{padding:12px 8px 0}nav ul{position:static;display:flex;flex-wrap:wrap}dl{grid-template-columns:minmax(0,1fr)}dd{margin-bottom:6px}}
+@media(max-width:820px){body{display:block}header,main{padding-left:16px;padding-right:16px}header{position:static}.key{flex:0 0 100%;min-width:0;justify-content:flex-start}input{width:100%}.key label,.key span{width:100%;font-size:12px;color:var(--muted)}html{scroll-padding-top:16px}nav{padding:12px 8px 0}nav ul{position:static;display:flex;flex-wrap:wrap}dl{grid-template-columns:minmax(0,1fr)}dd{margin-bottom:6px}}
 `

@@ -47,7 +47,7 @@ export const posthog: readonly Operation[] = [
     answers: { 200: taken(object({ status: { const: 1 } }, ['status'])) },
     examples: [
       {
-        says: 'PostHog: a batch, with the key in the envelope',
+        says: 'A batch, with the key in the envelope',
         headers: JSON_TYPE,
         body: {
           api_key: '$KEY',
@@ -64,7 +64,7 @@ export const posthog: readonly Operation[] = [
         answer: { status: 1 },
       },
       {
-        says: 'PostHog: one event',
+        says: 'One event',
         path: '/capture',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: '$pageview', distinct_id: 'u123' },
@@ -81,7 +81,7 @@ export const posthog: readonly Operation[] = [
     answers: { 200: taken(object({ status: { const: 'Ok' } }, ['status'])) },
     examples: [
       {
-        says: 'PostHog: an event to the newer path',
+        says: 'One event to the newer path',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: 'signup', distinct_id: 'u123' },
         status: 200,
@@ -116,7 +116,7 @@ export const posthog: readonly Operation[] = [
     },
     examples: [
       {
-        says: 'PostHog: an answer for each event',
+        says: 'An answer for each event',
         headers: { Authorization: 'Bearer $KEY', ...JSON_TYPE },
         body: { batch: [{ event: 'signup', distinct_id: 'u123', uuid }] },
         status: 200,

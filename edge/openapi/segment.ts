@@ -38,7 +38,7 @@ function call(
     body: { 'application/json': ref('SegmentMessage'), 'text/plain': ref('SegmentMessage') },
     examples: [
       {
-        says: `Segment: ${name}`,
+        says: `A call of ${name}`,
         headers: { ...BASIC, ...JSON_TYPE },
         body: message,
         status: 200,
@@ -60,7 +60,7 @@ export const segment: readonly Operation[] = [
     body: { 'application/json': ref('SegmentBatch'), 'text/plain': ref('SegmentBatch') },
     examples: [
       {
-        says: 'Segment: a batch',
+        says: 'A batch',
         headers: { ...BASIC, ...JSON_TYPE },
         body: {
           batch: [
@@ -78,7 +78,7 @@ export const segment: readonly Operation[] = [
         answer: { success: true },
       },
       {
-        says: 'Segment: the key in the body, as older browser libraries have it',
+        says: 'The key in the body, as older browser libraries have it',
         headers: { 'Content-Type': 'text/plain' },
         body: {
           writeKey: '$KEY',
@@ -119,7 +119,7 @@ export const segment: readonly Operation[] = [
     refusals: ['KEY_UNKNOWN'],
     examples: [
       {
-        says: 'Segment: settings for a browser',
+        says: 'Settings for a browser',
         path: '/v1/projects/$KEY/settings',
         status: 200,
         needs: { kind: 'pub' },

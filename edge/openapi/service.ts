@@ -7,7 +7,7 @@ export const service: readonly Operation[] = [
     method: 'get',
     paths: ['/healthz'],
     group: 'service',
-    summary: 'Is the edge up?',
+    summary: 'Whether the edge is up',
     security: [],
     answers: {
       200: {
@@ -22,7 +22,7 @@ export const service: readonly Operation[] = [
       },
     },
     refusals: [],
-    examples: [{ says: 'Health', status: 200, answer: { status: 'ok' } }],
+    examples: [{ says: 'Whether it is up', status: 200, answer: { status: 'ok' } }],
   },
   {
     id: 'openApi',
