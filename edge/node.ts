@@ -40,11 +40,14 @@ Object.assign(server, { httpAllowHalfOpen: true })
 
 const underWay = new Set<ServerResponse>()
 let stopping = false
-server.on('request', (_, response) => {
+server.on('request', (request, response) => {
   underWay.add(response)
   if (stopping) response.setHeader('connection', 'close')
   response.once('close', () => {
     underWay.delete(response)
+    // Whoever listened for the body has left, but would pause it again and again: the rest would never
+    // be over, and the connection be cut under the client's next request.
+    if (!request.complete) request.removeAllListeners('data').resume()
     if (stopping && underWay.size === 0) server.closeAllConnections()
   })
 })

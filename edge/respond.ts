@@ -24,7 +24,7 @@ export function begin(): Step {
     const id = sent.get('x-request-id')
     const requestId = id !== null && SANE_ID.test(id) ? id : crypto.randomUUID()
     const headers: Record<string, string> = { ...ANY_ORIGIN, 'x-request-id': requestId }
-    if (sent.has('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS
+    if (sent.get('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS
     c.set('requestId', requestId)
     c.set('headers', headers)
     return next()

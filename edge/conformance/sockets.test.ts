@@ -62,6 +62,19 @@ describeEdges('on the wire', (world) => {
     await poll(async () => (await world.post(key, EVENT, once)).status, 6_000).toBe(202)
   }, 10_000)
 
+  it('a body that is refused before its end does not spoil the connection for the next request', async () => {
+    const key = world.newKey()
+    const large = `${(65_536).toString(16)}\r\n${' '.repeat(65_536)}\r\n`.repeat(20)
+    const next = head(key, `Content-Length: ${EVENT.length}`) + EVENT
+    const connection = await openSocket(world.edge.port)
+    connection.write(`${head(key, 'Transfer-Encoding: chunked')}${large}`)
+    await poll(() => status(connection)).toBe('413')
+    connection.write(`0\r\n\r\n${next}`)
+    const closes = /connection: close/i.test(connection.received())
+    if (!closes) await poll(() => connection.received()).toContain('HTTP/1.1 202')
+    connection.reset()
+  })
+
   it('several requests sent at once on one connection are answered one by one', async () => {
     const connection = await openSocket(world.edge.port)
     const one = head(world.newKey(), `Content-Length: ${EVENT.length}`) + EVENT

@@ -1,5 +1,8 @@
 import { batch, type Case } from './case.ts'
 
+const CANONICAL_BYTES =
+  '{"event_id":"x","name":"a","occurred_at":"1970-01-01T00:00:00Z","properties":{"p":""}}'.length
+
 /** How many, and how large? */
 export const SIZES: readonly Case[] = [
   { says: '1,000 events', body: batch(1000), status: 202 },
@@ -38,4 +41,40 @@ export const SIZES: readonly Case[] = [
     status: 422,
     code: 'BATCH_OVER_LIMIT',
   },
+
+  ...[
+    [65_536, 202],
+    [65_537, 413],
+  ].map(
+    ([bytes, status]): Case => ({
+      says: `an event of ${bytes?.toLocaleString('en')} bytes in its canonical form`,
+      key: { may_import_history: true },
+      path: '/v1/events?historical=true',
+      // Spelt otherwise on its way in: what counts is what is stored.
+      body: `{ "payload": {"p": "${'€'.repeat(20_000)}${'x'.repeat((bytes as number) - CANONICAL_BYTES - 60_000)}"},  "timestamp": 0, "event": "a", "eventId": "x" }`,
+      status: status as number,
+      code: status === 413 ? 'EVENT_TOO_LARGE' : undefined,
+    }),
+  ),
+  {
+    says: 'a thousand events without one good',
+    body: `[${Array(1_000).fill('{"value":"x"}').join()}]`,
+    status: 422,
+    code: 'EVENTS_INVALID',
+    errors: Array.from({ length: 1_000 }, (_, i) => `${i} /name NAME_MISSING`),
+  },
+  {
+    says: 'an event that is sent when it is sent',
+    body: '{"events":[{"name":"a"}],"sent_at":null}',
+    status: 202,
+    arrives: ['{"name":"a"}'],
+  },
+  ...['"now"', '1e300', '"2026-02-30T00:00:00Z"', '{}', '""'].map(
+    (sentAt): Case => ({
+      says: `sent_at ${sentAt}`,
+      body: `{"events":[{"name":"a"}],"sent_at":${sentAt}}`,
+      status: 422,
+      code: 'SENT_AT_INVALID',
+    }),
+  ),
 ]

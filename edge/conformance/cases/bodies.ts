@@ -1,4 +1,4 @@
-import { deflateSync, gzipSync } from 'node:zlib'
+import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { batch, type Case, EVENT, JSON_TYPE, sized } from './case.ts'
 
 /** Is this a body? */
@@ -132,4 +132,203 @@ export const BODIES: readonly Case[] = [
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
+
+  // Encodings, one upon the other and otherwise
+  ...[
+    'gzip, identity',
+    'identity, gzip',
+    'deflate, gzip',
+    'gzip,gzip',
+    'gzip;q=1',
+    'gzip gzip',
+    'x-deflate',
+    'deflate-raw',
+    'lz4',
+    'aws-chunked',
+    'chunked',
+    'utf-8',
+    '*',
+    '__proto__',
+  ].map(
+    (encoding): Case => ({
+      says: `Content-Encoding ${encoding}`,
+      headers: { 'content-encoding': encoding },
+      body: gzipSync(EVENT),
+      status: 415,
+      code: 'ENCODING_UNSUPPORTED',
+      answers: { 'accept-encoding': 'gzip, deflate' },
+    }),
+  ),
+  ...['', ' ', 'Identity', ' identity '].map(
+    (encoding): Case => ({
+      says: `Content-Encoding "${encoding}" is none`,
+      headers: { 'content-encoding': encoding },
+      body: EVENT,
+      status: 202,
+    }),
+  ),
+  ...['  gzip ', 'X-GZip'].map(
+    (encoding): Case => ({
+      says: `Content-Encoding "${encoding}"`,
+      headers: { 'content-encoding': encoding },
+      body: gzipSync(EVENT),
+      status: 202,
+    }),
+  ),
+  ...(
+    [
+      ['that is deflate without its head', 'deflate', deflateRawSync(EVENT)],
+      ['with another magic', 'gzip', changedAt(gzipSync(EVENT), 1)],
+      ['of another method', 'gzip', changedAt(gzipSync(EVENT), 2)],
+      ['with a bit turned', 'gzip', changedAt(gzipSync(batch(100)), 30)],
+      ['with a wrong sum', 'gzip', changedAt(gzipSync(EVENT), -5)],
+      ['with a wrong length', 'gzip', changedAt(gzipSync(EVENT), -1)],
+      ['with a wrong sum', 'deflate', changedAt(deflateSync(EVENT), -1)],
+      ['with junk behind it', 'deflate', Buffer.concat([deflateSync(EVENT), Buffer.from('junk')])],
+      ['with a second one behind it', 'gzip', Buffer.concat([gzipSync(EVENT), gzipSync(EVENT)])],
+      ['with zeros behind it', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.alloc(8)])],
+      ['of a head alone', 'gzip', gzipSync(EVENT).subarray(0, 10)],
+      ['of one byte', 'gzip', Buffer.from([0x1f])],
+      ['with a dictionary', 'deflate', deflateSync(EVENT, { dictionary: Buffer.from('{"event"') })],
+    ] as const
+  ).map(
+    ([says, encoding, body]): Case => ({
+      says: `${encoding} ${says} does not decode`,
+      headers: { 'content-encoding': encoding },
+      body,
+      status: 400,
+      code: 'INVALID_ENCODING',
+    }),
+  ),
+  ...(
+    [
+      ['stored, not packed', 'gzip', gzipSync(EVENT, { level: 0 })],
+      ['packed as well as can be', 'deflate', deflateSync(EVENT, { level: 9 })],
+      ['with a name in its head', 'gzip', named(gzipSync(EVENT))],
+      ['with a byte order mark inside', 'gzip', gzipSync(`\ufeff${EVENT}`)],
+      ['of 1 MiB that is random', 'gzip', gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`)],
+    ] as const
+  ).map(
+    ([says, encoding, body]): Case => ({
+      says: `${encoding} ${says}`,
+      headers: { 'content-encoding': encoding },
+      body,
+      status: 202,
+    }),
+  ),
+  {
+    says: 'gzip within gzip',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(gzipSync(EVENT)),
+    status: 400,
+    code: 'INVALID_UTF8',
+  },
+  { says: 'gzip that nobody announced', body: gzipSync(EVENT), status: 400, code: 'INVALID_UTF8' },
+  {
+    says: 'gzip of nothing at all',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(''),
+    status: 400,
+    code: 'INVALID_JSON',
+  },
+  {
+    says: 'gzip of broken UTF-8',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(Buffer.from([0x22, 0xff, 0x22])),
+    status: 400,
+    code: 'INVALID_UTF8',
+  },
+  ...(
+    [
+      ['a deflate bomb of 200 MiB', 'deflate', deflateSync(Buffer.alloc(200 * 1024 * 1024))],
+      ['a bomb that begins as JSON', 'gzip', gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`)],
+      ['one byte more than 1 MiB in gzip', 'gzip', gzipSync(sized(1024 * 1024 + 1))],
+    ] as const
+  ).flatMap(([says, encoding, body]): Case[] =>
+    [false, true].map((chunked) => ({
+      says: chunked ? `${says}, chunked` : says,
+      headers: { 'content-encoding': encoding },
+      body,
+      chunked,
+      status: 413,
+      code: 'BODY_TOO_LARGE',
+    })),
+  ),
+  {
+    says: 'more than 1 MiB of what does not pack',
+    headers: { 'content-encoding': 'gzip' },
+    body: Buffer.alloc(1024 * 1024 + 1, 0x1f),
+    status: 413,
+    code: 'BODY_TOO_LARGE',
+  },
+  {
+    says: 'a bomb within a bomb is only the outer one',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(gzipSync(Buffer.alloc(200 * 1024 * 1024))),
+    status: 400,
+    code: 'INVALID_UTF8',
+  },
+
+  // Types
+  ...[
+    'application/json;charset=utf-8',
+    'application/json; charset="UTF-8"',
+    'application/json; charset=utf8',
+    'application/json;',
+    ' application/json ',
+    'application/json; profile=x',
+    'text/plain;charset=UTF-8',
+    '',
+  ].map(
+    (type): Case => ({
+      says: `the type "${type}" is JSON`,
+      headers: { 'content-type': type },
+      body: EVENT,
+      status: 202,
+    }),
+  ),
+  ...[
+    'text/json',
+    'application/json5',
+    'application/jsonp',
+    'application/vnd.api+json',
+    'application/json, text/plain',
+    'text/plain; charset=utf-16',
+    'application/json; charset=ascii',
+    'text/html',
+    'text/csv',
+    '*/*',
+    'application/octet-stream',
+    'application/problem+json',
+    '{"event":"a"}',
+  ].map(
+    (type): Case => ({
+      says: `the type ${type} is not JSON`,
+      headers: { 'content-type': type },
+      body: EVENT,
+      status: 415,
+      code: 'MEDIA_TYPE_UNSUPPORTED',
+      answers: { 'accept-post': /application\/json/ },
+    }),
+  ),
 ]
+
+/** @param at from the end when below zero */
+function changedAt(bytes: Buffer, at: number): Buffer {
+  const changed = Buffer.from(bytes)
+  const index = at < 0 ? changed.length + at : at
+  changed[index] = (changed[index] as number) ^ 0x10
+  return changed
+}
+
+/** With FNAME set, as gzip(1) writes it. */
+function named(bytes: Buffer): Buffer {
+  const head = Buffer.from(bytes.subarray(0, 10))
+  head[3] = 8
+  return Buffer.concat([head, Buffer.from('events.json\0'), bytes.subarray(10)])
+}
+
+/** Blanks that no packing makes small. */
+function randomSpaces(count: number): string {
+  return Array.from({ length: count }, () => ' \t\n\r'[Math.floor(Math.random() * 4)]).join('')
+}

@@ -3,6 +3,10 @@ import { type Case, EVENT } from './case.ts'
 const hour = 3_600_000
 const bare = (key: string) => ({ headers: { 'x-api-key': key } })
 
+const auth = (authorization: string) => ({ headers: { authorization } })
+/** Header values are bytes; this is how UTF-8 gets in. */
+const utf8 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
+
 /** Who is this? */
 export const KEYS: readonly Case[] = [
   { says: 'no key', key: null, body: EVENT, status: 401, code: 'KEY_MISSING' },
@@ -149,6 +153,173 @@ export const KEYS: readonly Case[] = [
       body: EVENT,
       status: 400,
       code: 'INVALID_QUERY',
+    }),
+  ),
+
+  // Where a key may stand
+  ...(
+    [
+      ['BEARER in capitals', (key: string) => auth(`BEARER ${key}`), 202],
+      ['Bearer and three spaces', (key: string) => auth(`Bearer   ${key}`), 202],
+      ['spaces around the header', (key: string) => auth(`  Bearer ${key}  `), 202],
+      ['X-API-Key among spaces', (key: string) => ({ headers: { 'x-api-key': `  ${key} ` } }), 202],
+      ['Basic with a password', (key: string) => auth(`Basic ${btoa(`${key}:secret`)}`), 202],
+      ['Basic without a colon', (key: string) => auth(`Basic ${btoa(key)}`), 202],
+      ['basic in small letters', (key: string) => auth(`basic ${btoa(`${key}:`)}`), 202],
+      [
+        'a good key behind an unknown scheme',
+        (key: string) => ({ headers: { authorization: 'Digest abc', 'x-api-key': key } }),
+        202,
+      ],
+      [
+        'an empty Authorization and X-API-Key',
+        (key: string) => ({ headers: { authorization: '', 'x-api-key': key } }),
+        202,
+      ],
+      [
+        'the same key in both places',
+        (key: string) => ({ headers: { authorization: `Bearer ${key}`, 'x-api-key': key } }),
+        202,
+      ],
+      [
+        'a key in the header, another in the query',
+        (key: string) => ({
+          headers: { authorization: `Bearer ${key}` },
+          path: '/v1/events?key=slc_pub_x',
+        }),
+        202,
+      ],
+      [
+        'Authorization counts before X-API-Key',
+        (key: string) => ({ headers: { authorization: 'Bearer slc_sec_x', 'x-api-key': key } }),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'the key as password of Basic',
+        (key: string) => auth(`Basic ${btoa(`user:${key}`)}`),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'the key as password alone',
+        (key: string) => auth(`Basic ${btoa(`:${key}`)}`),
+        'KEY_MISSING',
+      ],
+      [
+        'Basic with a space in it',
+        (key: string) => auth(`Basic ${btoa(`${key}:`)} x`),
+        'KEY_MISSING',
+      ],
+      ['Bearer without a space', (key: string) => auth(`Bearer${key}`), 'KEY_MISSING'],
+      ['Bearer with a colon', (key: string) => auth(`Bearer: ${key}`), 'KEY_MISSING'],
+      ['Bearer with two keys', (key: string) => auth(`Bearer ${key} ${key}`), 'KEY_MISSING'],
+      ['Bearer with a comma', (key: string) => auth(`Bearer ${key},`), 'KEY_UNKNOWN'],
+      ['Bearer in quotes', (key: string) => auth(`Bearer "${key}"`), 'KEY_UNKNOWN'],
+      ['Bearer alone', () => auth('Bearer'), 'KEY_MISSING'],
+      ['Bearer and spaces alone', () => auth('Bearer    '), 'KEY_MISSING'],
+      ['a key without a scheme', (key: string) => auth(key), 'KEY_MISSING'],
+      ['Token', (key: string) => auth(`Token ${key}`), 'KEY_MISSING'],
+      ['a key in capitals', (key: string) => auth(`Bearer ${key.toUpperCase()}`), 'KEY_UNKNOWN'],
+      [
+        'a key in small letters',
+        (key: string) => auth(`Bearer ${key.toLowerCase()}x`),
+        'KEY_UNKNOWN',
+      ],
+      ['a key cut short', (key: string) => auth(`Bearer ${key.slice(0, -1)}`), 'KEY_UNKNOWN'],
+      ['a key with one letter more', (key: string) => auth(`Bearer ${key}a`), 'KEY_UNKNOWN'],
+      [
+        'a key with another kind',
+        (key: string) => auth(`Bearer ${key.replace('_sec_', '_adm_')}`),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'a key with a letter from Cyrillic',
+        (key: string) => auth(`Bearer ${utf8(key.replace('c', 'с'))}`),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'a key with a zero-width space',
+        (key: string) => auth(`Bearer ${utf8(`${key}\u200b`)}`),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'a key in percent',
+        (key: string) => auth(`Bearer ${key.replace('_', '%5F')}`),
+        'KEY_UNKNOWN',
+      ],
+      ['a key of 7,000 letters', () => auth(`Bearer slc_sec_${'x'.repeat(7_000)}`), 'KEY_UNKNOWN'],
+      ['JavaScript instead of a key', () => auth('Bearer __proto__'), 'KEY_UNKNOWN'],
+      ['an empty X-API-Key', () => ({ headers: { 'x-api-key': ' ' } }), 'KEY_MISSING'],
+      [
+        'X-API-Key with Bearer',
+        (key: string) => ({ headers: { 'x-api-key': `Bearer ${key}` } }),
+        'KEY_UNKNOWN',
+      ],
+      [
+        'a cookie',
+        (key: string) => ({ headers: { cookie: `key=${key}; authorization=${key}` } }),
+        'KEY_MISSING',
+      ],
+      [
+        'Proxy-Authorization',
+        (key: string) => ({ headers: { 'proxy-authorization': `Bearer ${key}` } }),
+        'KEY_MISSING',
+      ],
+      ['?api_key=', (key: string) => ({ path: `/v1/events?api_key=${key}` }), 'KEY_MISSING'],
+      ['?KEY=', (key: string) => ({ path: `/v1/events?KEY=${key}` }), 'KEY_MISSING'],
+      ['?key= with nothing', () => ({ path: '/v1/events?key=' }), 'KEY_MISSING'],
+      ['?key', () => ({ path: '/v1/events?key' }), 'KEY_MISSING'],
+    ] as const
+  ).map(
+    ([says, keyAs, outcome]): Case => ({
+      says: `the key: ${says}`,
+      keyAs,
+      body: EVENT,
+      ...(outcome === 202 ? { status: 202 } : { status: 401, code: outcome }),
+    }),
+  ),
+  ...(
+    [
+      ['twice, the first counts', (key: string) => `key=${key}&key=slc_pub_x`, 202],
+      ['twice, the second is not looked at', (key: string) => `key=slc_pub_x&key=${key}`, 401],
+      ['in percent', (key: string) => `key=${key.replaceAll('_', '%5f')}`, 202],
+      ['with a space before it', (key: string) => `key=%20${key}`, 401],
+      ['with a plus behind it', (key: string) => `key=${key}+`, 401],
+      ['among other things', (key: string) => `a=1&&=&key=${key}&%zz`, 202],
+    ] as const
+  ).map(
+    ([says, query, status]): Case => ({
+      says: `?key= ${says}`,
+      key: { kind: 'pub' },
+      keyAs: (key) => ({ path: `/v1/events?${query(key)}` }),
+      body: EVENT,
+      status,
+      code: status === 401 ? 'KEY_UNKNOWN' : undefined,
+    }),
+  ),
+  ...['https://SHOP.example', 'https://shop.example', ''].map(
+    (origin): Case => ({
+      says: `the origin "${origin}" of a key for https://Shop.example`,
+      key: { origins: ['https://Shop.example'] },
+      headers: { origin },
+      body: EVENT,
+      status: 202,
+    }),
+  ),
+  ...[
+    'http://shop.example',
+    'https://shop.example:8443',
+    'https://shop.example.evil.example',
+    'https://evil.example/https://shop.example',
+    'https://shop.example, https://evil.example',
+    'shop.example',
+  ].map(
+    (origin): Case => ({
+      says: `the origin ${origin} of a key for https://shop.example`,
+      key: { origins: ['https://shop.example'] },
+      headers: { origin },
+      body: EVENT,
+      status: 403,
+      code: 'ORIGIN_NOT_ALLOWED',
     }),
   ),
 ]
