@@ -23,6 +23,18 @@ export const LIMITS = {
   /** Decoded body. */
   bodyBytesMax: 1024 * 1024,
   bodyReadMsMax: 10_000,
+  /** A stream of lines, decoded; the edge's setting NDJSON_BYTES_MAX says otherwise. */
+  ndjsonBytesMax: 64 * 1024 * 1024,
+  /** Blanks and escapes make an event's line longer than the event. */
+  ndjsonLineBytesMax: 128 * 1024,
+  /** Lines of a stream that are judged and published together. */
+  ndjsonBatchLinesMax: 500,
+  /** In characters; one line more may come on top. */
+  ndjsonBatchCharsMax: 256 * 1024,
+  /** A line that waits for others to be published with waits no longer. */
+  ndjsonLingerMs: 1_000,
+  /** A body that unfolds to more is a bomb, once it is larger than bodyBytesMax. */
+  inflateRatioMax: 200,
   /** Decoded bodies that one edge process works on at once. */
   edgeBytesInFlightMax: 3 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,

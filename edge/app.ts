@@ -11,6 +11,7 @@ import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
 import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
+import { ndjson } from './ndjson/step.ts'
 import { POSTHOG } from './posthog/paths.ts'
 import { quietPostHog } from './posthog/stubs.ts'
 import { preflight, preflightAstray } from './preflight.ts'
@@ -35,6 +36,8 @@ export interface EdgeDeps {
   /** Milliseconds since the epoch. */
   now: () => number
   report: Report
+  /** How long a stream of lines may be, decoded; LIMITS.ndjsonBytesMax without it. */
+  ndjsonBytesMax?: number
   /** Stands in the key field of /docs; only where nobody but this machine can ask for it. */
   docsKey?: string
 }
@@ -44,6 +47,7 @@ const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/b
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
   const room = createRoom(LIMITS.edgeBytesInFlightMax, deps.now)
+  const who = authenticate(deps.findKey, deps.now, deps.addressOf) // who is this?
   const app = new Hono<EdgeEnv>()
   app.onError(refuse(deps.report))
   app.notFound(notFound)
@@ -54,6 +58,7 @@ export function createEdge(deps: EdgeDeps) {
   show('/docs', docs(deps.docsKey))
   show('/sluice.js', sluiceJs)
 
+  app.post('/v1/events', ndjson({ ...deps, who, room })) // streams of lines; all else goes on
   takeIn(['/v1/events'], ...cloudEventWays, native)
   takeIn(CLASSIC_PATHS, classic)
   for (const { paths, way } of POSTHOG) takeIn(paths, way)
@@ -66,7 +71,7 @@ export function createEdge(deps: EdgeDeps) {
   app.get(
     '/v1/pixel.gif',
     asPixel(), // a picture in any case
-    authenticate(deps.findKey, deps.now, deps.addressOf),
+    who,
     readEvents([pixel], room, deps.now),
     limit(deps.limiter, deps.now),
     ingest(deps),
@@ -85,7 +90,6 @@ export function createEdge(deps: EdgeDeps) {
 
   /** The first of the ways that takes a request's media type reads it. */
   function takeIn(paths: readonly string[], ...ways: readonly Way[]) {
-    const who = authenticate(deps.findKey, deps.now, deps.addressOf) // who is this?
     const what = readEvents(ways, room, deps.now) // are these events?
     const first = ways.some((way) => way.keyInBody)
       ? ([what, who] as const)

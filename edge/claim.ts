@@ -20,10 +20,22 @@ export interface IdempotentRequest {
 }
 
 export type Claim =
-  | { is: 'ours'; finish(said: Said, now: number): Promise<void>; release(): Promise<void> }
+  | Lease
   | { is: 'in-flight'; waitMs: number }
   | { is: 'other-body' }
   | { is: 'done'; said: Said }
+
+export interface Lease {
+  is: 'ours'
+  /** What an earlier try with this key left behind: it published some of its events, not all. */
+  kept?: Said
+  finish(said: Said, now: number): Promise<void>
+  /** Gives it back, and leaves for the next try with this key how far this one came. */
+  keep(progress: Said, now: number): Promise<void>
+  /** The work goes on: the lease begins anew. */
+  renew(now: number): Promise<void>
+  release(): Promise<void>
+}
 
 /** Have we done this already? Without an Idempotency-Key nobody asked. */
 export function claim(idempotency: Idempotency, now: () => number): Step {
@@ -36,10 +48,7 @@ export function claim(idempotency: Idempotency, now: () => number): Step {
     const fingerprint = await fingerprintOf(c)
     const found = await idempotency.claim({ tenant, key, fingerprint }, now())
     if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
-    if (found.is === 'in-flight')
-      throw new Refused('IDEMPOTENCY_IN_FLIGHT', {
-        headers: { 'retry-after': String(Math.max(1, Math.ceil(found.waitMs / 1000))) },
-      })
+    if (found.is === 'in-flight') throw inFlight(found)
     if (found.is === 'done') {
       c.get('headers')['idempotency-replayed'] = 'true'
       return respond(c, found.said)
@@ -50,6 +59,12 @@ export function claim(idempotency: Idempotency, now: () => number): Step {
     if (said !== undefined) await found.finish(said, now())
     else await found.release()
   }
+}
+
+export function inFlight({ waitMs }: { waitMs: number }): Refused {
+  return new Refused('IDEMPOTENCY_IN_FLIGHT', {
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
+  })
 }
 
 /** Both spellings in use: `"abc"`, as the IETF draft has it, and bare `abc`. They are the same key. */

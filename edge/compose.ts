@@ -1,3 +1,4 @@
+import { LIMITS } from '../contract/limits.ts'
 import { createEdge } from './app.ts'
 import type { AddressOf } from './authenticate.ts'
 import { createKeyCache } from './key-cache.ts'
@@ -18,6 +19,8 @@ export interface EdgeSettings {
   EDGE_NAME?: string
   /** `off`: as many events as anyone likes, and no RateLimit headers. Default: on. */
   RATE_LIMITS?: string
+  /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
+  NDJSON_BYTES_MAX?: string
   /** A key to be filled in on /docs; only where the edge listens to this machine alone. */
   DOCS_KEY?: string
 }
@@ -43,6 +46,9 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
   const now = () => Date.now()
   const { EDGE_NAME: name, RATE_LIMITS: limits = '' } = settings
   if (!['', 'on', 'off'].includes(limits)) throw new Error('RATE_LIMITS is either on or off')
+  const ndjsonBytesMax = Number(settings.NDJSON_BYTES_MAX || LIMITS.ndjsonBytesMax)
+  if (!(Number.isSafeInteger(ndjsonBytesMax) && ndjsonBytesMax > 0))
+    throw new Error('NDJSON_BYTES_MAX is a number of bytes')
   return createEdge({
     findKey: createKeyCache(createHttpKeyDirectory(gateway, runtime.exchange), now, report),
     limiter: limits === 'off' ? undefined : createMemoryLimiter(),
@@ -52,6 +58,7 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     addressOf: runtime.addressOf,
     now,
     report,
+    ndjsonBytesMax,
     docsKey: settings.DOCS_KEY || undefined,
   })
 }

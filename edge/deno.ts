@@ -7,6 +7,7 @@ const names = [
   'GATEWAY_PASSWORD',
   'EDGE_NAME',
   'RATE_LIMITS',
+  'NDJSON_BYTES_MAX',
 ] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
 const edge = composeEdge(settings as Record<(typeof names)[number], string>, {

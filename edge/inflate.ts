@@ -4,25 +4,49 @@ import { Refused } from './refuse.ts'
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
 
-export interface Inflater {
+export interface Inflater<T> {
   write(chunk: Uint8Array): Promise<void>
-  /** Everything that came out. */
-  end(): Promise<Uint8Array<ArrayBuffer>>
+  end(): Promise<T>
   abort(): void
 }
 
 /**
- * Undoes gzip or deflate with a bound on what comes out, checked after every slice: workerd's
- * DecompressionStream expands all it is given before anyone may read, so a whole bomb must never be
- * given to it.
+ * Undoes gzip or deflate, at most `bytesMax` of it; `end` gives all that came out.
  * @throws BODY_TOO_LARGE, INVALID_ENCODING
  */
-export function createInflater(format: CompressionFormat, bytesMax: number): Inflater {
+export function createInflater(
+  format: CompressionFormat,
+  bytesMax: number,
+): Inflater<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const inflater = inflateInto(format, (chunk) => {
+    size += chunk.byteLength
+    if (size > bytesMax) throw new Refused('BODY_TOO_LARGE')
+    chunks.push(chunk)
+  })
+  return {
+    ...inflater,
+    async end() {
+      await inflater.end()
+      return join(chunks, size)
+    },
+  }
+}
+
+/**
+ * Undoes gzip or deflate slice by slice: workerd's DecompressionStream expands all it is given before
+ * anyone may read, so a whole bomb must never be given to it.
+ * @param out gets what comes out, in order, and ends it by throwing a Refused
+ * @throws what `out` throws, INVALID_ENCODING
+ */
+export function inflateInto(
+  format: CompressionFormat,
+  out: (chunk: Uint8Array) => void,
+): Inflater<void> {
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
   const reader = stream.readable.getReader()
-  const chunks: Uint8Array[] = []
-  let size = 0
 
   // Reads along while we write; how it ends is looked at in `end` and after every slice.
   let failure: Refused | undefined
@@ -30,9 +54,7 @@ export function createInflater(format: CompressionFormat, bytesMax: number): Inf
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      size += value.byteLength
-      if (size > bytesMax) throw new Refused('BODY_TOO_LARGE')
-      chunks.push(value)
+      out(value)
     }
   })().catch((error: unknown) => {
     failure = error instanceof Refused ? error : new Refused('INVALID_ENCODING')
@@ -61,7 +83,6 @@ export function createInflater(format: CompressionFormat, bytesMax: number): Inf
       await step(writer.close())
       await drained
       if (failure) throw failure
-      return join(chunks, size)
     },
     abort,
   }

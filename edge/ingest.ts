@@ -111,7 +111,7 @@ function skewOf({ sentAt }: Incoming, receivedMs: number): number {
 }
 
 /** The library's own word, or its User-Agent; only what can be printed and stored. */
-function clientOf(c: EdgeContext, { client }: Incoming): string | undefined {
+export function clientOf(c: EdgeContext, { client }: Pick<Incoming, 'client'>): string | undefined {
   const said = client ?? c.req.raw.headers.get('user-agent') ?? ''
   return said.replace(UNPRINTABLE, '').slice(0, LIMITS.labelCharsMax) || undefined
 }

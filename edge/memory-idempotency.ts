@@ -4,9 +4,12 @@ import type { Said } from './way.ts'
 
 interface Entry {
   fingerprint: string
-  leasedAt: number
+  /** undefined while nobody works on it. */
+  leasedAt: number | undefined
   until: number
   said?: Said
+  /** From a try that did not come to its end. */
+  kept?: Said
   bytes: number
 }
 
@@ -39,33 +42,54 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
   return {
     async claim({ tenant, key, fingerprint }, now): Promise<Claim> {
       const name = `${tenant}\n${key}`
-      const found = entries.get(name)
-      if (found && found.until > now) {
+      const known = entries.get(name)
+      const found = known && known.until > now ? known : undefined
+      if (found) {
         if (found.fingerprint !== fingerprint) return { is: 'other-body' }
         if (found.said !== undefined) return { is: 'done', said: found.said }
-        return { is: 'in-flight', waitMs: waitFor(found, now) }
+        if (found.leasedAt !== undefined) return { is: 'in-flight', waitMs: waitFor(found, now) }
       }
-      const lease: Entry = {
+      const kept = found?.kept
+      const lease: Entry & { leasedAt: number } = {
         fingerprint,
         leasedAt: now,
         until: now + LIMITS.idempotencyLeaseMs,
-        bytes: ENTRY_BYTES,
+        kept,
+        bytes: bytesOf(kept),
+      }
+      // Our lease ran out and someone else holds it now: theirs is what counts.
+      const isTheirs = () => {
+        const holder = entries.get(name)
+        return holder !== undefined && holder !== lease
+      }
+      function leave(left: Pick<Entry, 'said' | 'kept'>, at: number) {
+        if (isTheirs()) return
+        const until = at + LIMITS.idempotencyResultMs
+        const bytes = bytesOf(left.said ?? left.kept)
+        put(name, { fingerprint, leasedAt: undefined, until, ...left, bytes })
+        shrink(at)
       }
       put(name, lease)
       shrink(now)
       return {
         is: 'ours',
+        kept,
         async finish(said, finishedAt) {
-          // Our lease ran out and someone else holds it now: theirs is the answer to keep.
-          const holder = entries.get(name)
-          if (holder !== undefined && holder !== lease) return
-          const until = finishedAt + LIMITS.idempotencyResultMs
-          // Two bytes a character, which is the most a string takes.
-          put(name, { ...lease, until, said, bytes: ENTRY_BYTES + 2 * said.body.length })
-          shrink(finishedAt)
+          leave({ said }, finishedAt)
+        },
+        async keep(progress, keptAt) {
+          leave({ kept: progress }, keptAt)
+        },
+        async renew(at) {
+          if (isTheirs()) return
+          lease.leasedAt = at
+          lease.until = at + LIMITS.idempotencyLeaseMs
+          put(name, lease)
         },
         async release() {
-          if (entries.get(name) === lease) drop(name)
+          if (entries.get(name) !== lease) return
+          if (kept) leave({ kept }, lease.leasedAt)
+          else drop(name)
         },
       }
     },
@@ -77,8 +101,13 @@ export type Bounds = Pick<
   'idempotencyEntriesMax' | 'idempotencyBytesMax'
 >
 
+/** Two bytes a character, which is the most a string takes. */
+function bytesOf(said: Said | undefined): number {
+  return ENTRY_BYTES + (said ? 2 * said.body.length : 0)
+}
+
 /** The publisher gives up first; only a request that died without a word holds on to the end of its lease. */
-function waitFor(lease: Entry, now: number): number {
-  const published = lease.leasedAt + LIMITS.publishMsMax - now
-  return published > 0 ? published : lease.until - now
+function waitFor({ leasedAt = 0, until }: Entry, now: number): number {
+  const published = leasedAt + LIMITS.publishMsMax - now
+  return published > 0 ? published : until - now
 }

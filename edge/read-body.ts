@@ -68,8 +68,11 @@ export function mediaTypeOf(headers: Headers): string {
   })
 }
 
-/** Only what every runtime can undo: brotli is missing in workerd, zstd everywhere. */
-function readEncoding(header: string | null): CompressionFormat | undefined {
+/**
+ * Only what every runtime can undo: brotli is missing in workerd, zstd everywhere.
+ * @throws ENCODING_UNSUPPORTED
+ */
+export function readEncoding(header: string | null): CompressionFormat | undefined {
   if (header === null) return undefined
   const encoding = header.trim().toLowerCase()
   if (encoding === '' || encoding === 'identity') return undefined

@@ -1,5 +1,11 @@
 import { withoutKeys } from '../contract/api-key.ts'
-import { type ItemError, problem, REFUSALS, type RefusalCode } from '../contract/refusals.ts'
+import {
+  type ItemError,
+  type Problem,
+  problem,
+  REFUSALS,
+  type RefusalCode,
+} from '../contract/refusals.ts'
 import type { EdgeContext } from './context.ts'
 import { respond } from './respond.ts'
 
@@ -7,6 +13,8 @@ export interface RefusedMore {
   /** Instead of the table's sentence. */
   detail?: string
   errors?: ItemError[]
+  /** More members of the problem. */
+  members?: Record<string, unknown>
   /** Lower-case names. */
   headers?: Record<string, string>
 }
@@ -60,6 +68,15 @@ export function methodNotAllowed(allowed: string) {
 
 function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
   const { status } = REFUSALS[code]
+  const body = JSON.stringify(problemOf(c, code, more))
+  const headers = c.get('headers')
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
+  Object.assign(headers, more.headers)
+  return respond(c, { status, type: 'application/problem+json', body })
+}
+
+/** The body of a no. */
+export function problemOf(c: EdgeContext, code: RefusalCode, more: RefusedMore): Problem {
   const body = problem(code, {
     // The path only: a query may hold a key. (So does one of the paths.)
     instance: withoutKeys(c.req.path),
@@ -67,10 +84,7 @@ function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
     detail: more.detail,
     errors: more.errors,
   })
-  const headers = c.get('headers')
-  if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
-  Object.assign(headers, more.headers)
-  return respond(c, { status, type: 'application/problem+json', body: JSON.stringify(body) })
+  return { ...body, ...more.members }
 }
 
 /** Class and stack without the message. */

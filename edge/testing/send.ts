@@ -40,7 +40,7 @@ export function send(port: number, sent: Sent): Promise<Answer> {
       incoming.on('error', reject)
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8')
-        const isJson = /json/.test(incoming.headers['content-type'] ?? '')
+        const isJson = /[/+]json/.test(incoming.headers['content-type'] ?? '')
         resolve({
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
