@@ -32,7 +32,6 @@ export const BODIES: readonly Case[] = [
     'application/x-www-form-urlencoded',
     'multipart/form-data',
     'json',
-    'application/x-ndjson',
     'application/json; charset=latin1',
   ].map(
     (type): Case => ({
