@@ -45,6 +45,20 @@ test(
   },
 )
 
+test('the edge’s page holds a key of its own, with which its requests count', LONG, async () => {
+  const { run } = await home.start('--no-demo')
+  const page = await (await fetch(`${run.edge_url}/docs`)).text()
+  const key = /<input id="key" value="(slc_pub_[^"]+)"/.exec(page)?.[1]
+  const answer = await fetch(`${run.edge_url}/v1/events?key=${key}`, {
+    method: 'POST',
+    body: '{"event":"tried","event_id":"from-the-page"}',
+  })
+  expect(answer.status).toBe(202)
+  await expect
+    .poll(() => askGraphQL(run, '{ event(id: "from-the-page") { name } }'), { timeout: 5_000 })
+    .toEqual({ event: { name: 'tried' } })
+})
+
 test('status tells where everything is, with a sign-in link that works once', LONG, async () => {
   const { run, process } = await home.start('--no-demo')
   const { code, out } = await home.sluice('status', '--json')

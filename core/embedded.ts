@@ -167,7 +167,8 @@ async function startAll(
   const edge = await startEdgeProcess({
     home,
     port: edgePort,
-    bindings,
+    // This edge listens to its own machine alone, so its page may have a key in it; no other edge gets one.
+    bindings: { ...bindings, DOCS_KEY: secrets.docsKey },
     onRestart: (why, pid) => {
       logger.warn({ why, pid }, 'the edge was started again')
       if (!run) return

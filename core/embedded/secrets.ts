@@ -11,6 +11,8 @@ export interface Secrets {
   writeKey: string
   readKey: string
   demoKey: string
+  /** Stands in the edge's own page /docs: public, so that it does for what stands in an address too. */
+  docsKey: string
 }
 
 const GENEROUS = 1_000_000
@@ -41,6 +43,16 @@ export async function keepSecrets(home: string, db: Database): Promise<Secrets> 
         name: 'demo traffic',
         scopes: ['ingest'],
         eventsPerMinute: GENEROUS,
+      }),
+    ),
+    docsKey: await findOrMake(db, kept.docsKey, () =>
+      createKey(db, {
+        tenant: 'default',
+        name: 'the page /docs',
+        kind: 'pub',
+        scopes: ['ingest'],
+        eventsPerMinute: GENEROUS,
+        mayImportHistory: true,
       }),
     ),
   }
