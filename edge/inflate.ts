@@ -1,5 +1,6 @@
 import { join } from './bytes.ts'
 import { Refused } from './refuse.ts'
+import { createZlibSum } from './zlib-sum.ts'
 
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
@@ -47,6 +48,7 @@ export function inflateInto(
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
   const reader = stream.readable.getReader()
+  const sum = format === 'deflate' ? createZlibSum() : undefined
 
   // Reads along while we write; how it ends is looked at in `end` and after every slice.
   let failure: Refused | undefined
@@ -54,6 +56,7 @@ export function inflateInto(
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
+      sum?.unpacked(value)
       out(value)
     }
   })().catch((error: unknown) => {
@@ -76,6 +79,7 @@ export function inflateInto(
 
   return {
     async write(chunk) {
+      sum?.packed(chunk)
       for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES)
         await step(writer.write(chunk.slice(from, from + SLICE_BYTES)))
     },
@@ -83,6 +87,7 @@ export function inflateInto(
       await step(writer.close())
       await drained
       if (failure) throw failure
+      if (sum && !sum.holds()) throw new Refused('INVALID_ENCODING')
     },
     abort,
   }
