@@ -1,4 +1,5 @@
 import { type KeyRecord, sha256Hex } from '../contract/api-key.ts'
+import { REFUSALS } from '../contract/refusals.ts'
 import type { Step } from './context.ts'
 import { Refused } from './refuse.ts'
 import type { Way } from './way.ts'
@@ -38,7 +39,7 @@ export function limit(limiter: Limiter | undefined, now: () => number): Step {
     if (count > most) throw overLimit(c.get('way'), count, most)
     const verdict = await admit(limiter, key, count, now())
     Object.assign(c.get('headers'), verdict.headers)
-    if (!verdict.allowed) throw tooMany(verdict)
+    if (!verdict.allowed) throw tooMany(verdict, undefined, c.get('way').overRate)
     await next()
     // A stored answer, a request still in flight and a log that did not confirm cost nothing.
     const { status } = c.res
@@ -79,8 +80,12 @@ export async function admit(
 }
 
 /** Said to whoever has to wait: whole seconds, never fewer than it takes. */
-export function tooMany({ waitMs }: Pick<Verdict, 'waitMs'>, detail?: string): Refused {
-  return new Refused('RATE_LIMITED', {
+export function tooMany(
+  { waitMs }: Pick<Verdict, 'waitMs'>,
+  detail: string = REFUSALS.RATE_LIMITED.says,
+  code: 'RATE_LIMITED' | 'OVERLOADED' = 'RATE_LIMITED',
+): Refused {
+  return new Refused(code, {
     detail,
     headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
   })

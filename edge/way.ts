@@ -52,6 +52,8 @@ export interface Incoming {
   base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */
   sentAt?: unknown
+  /** What of the events stands in headers instead of the body; the same body with another one is another request. */
+  beside?: string
   /** Where the envelope itself carries the API key. */
   apiKey?: string
   /** The envelope itself asks for the historical lane; granted where the key may, else not heard. */

@@ -1,5 +1,5 @@
 import type { Way } from '../way.ts'
-import { posthog, posthogV1 } from './way.ts'
+import { posthog, posthogPage, posthogV1 } from './way.ts'
 
 /** PostHog's libraries end most paths with a slash, its documentation does not. */
 export function withSlash(path: string): string[] {
@@ -8,10 +8,8 @@ export function withSlash(path: string): string[] {
 
 /** Where PostHog's libraries, old and new, send events to. */
 export const POSTHOG: readonly { paths: readonly string[]; way: Way }[] = [
-  {
-    paths: ['/batch', '/capture', '/e', '/engage', '/track', '/i/v0/ai/batch'].flatMap(withSlash),
-    way: posthog(1),
-  },
-  { paths: withSlash('/i/v0/e'), way: posthog('Ok') },
+  { paths: ['/batch', '/i/v0/ai/batch'].flatMap(withSlash), way: posthog(1) },
+  { paths: ['/capture', '/e', '/engage', '/track'].flatMap(withSlash), way: posthogPage(1) },
+  { paths: withSlash('/i/v0/e'), way: posthogPage('Ok') },
   { paths: withSlash('/i/v1/analytics/events'), way: posthogV1 },
 ]

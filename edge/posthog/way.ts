@@ -17,6 +17,11 @@ export function posthog(status: 1 | 'Ok'): Way {
   return { ...capture, read: (body) => read(body, false), answer: () => ({ status: 200, body }) }
 }
 
+/** For the paths that posthog-js sends to: it drops a 429 like every other 4xx, and tries a 503 again. */
+export function posthogPage(status: 1 | 'Ok'): Way {
+  return { ...posthog(status), overRate: 'OVERLOADED' }
+}
+
 const capture = {
   route: 'posthog',
   told: false,
