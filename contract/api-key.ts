@@ -42,8 +42,9 @@ export function withoutKeys(text: string): string {
   )
 }
 
-export async function sha256Hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+export async function sha256Hex(of: string | Uint8Array<ArrayBuffer>): Promise<string> {
+  const bytes = typeof of === 'string' ? new TextEncoder().encode(of) : of
+  const digest = await crypto.subtle.digest('SHA-256', bytes)
   let hex = ''
   for (const byte of new Uint8Array(digest)) hex += byte.toString(16).padStart(2, '0')
   return hex

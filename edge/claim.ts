@@ -1,3 +1,4 @@
+import { sha256Hex } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
 import type { EdgeContext, Step } from './context.ts'
 import { Refused } from './refuse.ts'
@@ -79,7 +80,9 @@ export function readIdempotencyKey(header: string): string {
 }
 
 async function fingerprintOf(c: EdgeContext): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', c.get('bytes'))
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0'))
-  return `${c.get('way').route} ${c.get('historical') ? 'historical ' : ''}${hex.join('')}`
+  const { beside } = c.get('incoming')
+  const body = await sha256Hex(c.get('bytes'))
+  // Hashed as well: headers may be long, and a fingerprint is kept for half an hour.
+  const rest = beside === undefined ? '' : ` ${await sha256Hex(beside)}`
+  return `${c.get('way').route} ${c.get('historical') ? 'historical ' : ''}${body}${rest}`
 }

@@ -55,7 +55,7 @@ export const binary: Way = {
     const { data, badNumbers } = dataOf(body)
     const event = { ...sent, ...data }
     const item = faults.length > 0 ? brokenItem(faults) : await itemOf(event, badNumbers)
-    return one(JSON.stringify(event), item)
+    return { ...one(JSON.stringify(event), item), beside: JSON.stringify(sent) }
   },
 }
 

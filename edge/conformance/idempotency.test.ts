@@ -169,6 +169,24 @@ describeEdges('a request with an Idempotency-Key', (world) => {
     expect((await sendAs('{"event":"a", "n":1}')).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
   })
 
+  it('is another when its event has other attributes in its headers', async () => {
+    const key = world.newKey()
+    const binary = (id: string) => ({
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': 'binary',
+        'ce-specversion': '1.0',
+        'ce-id': id,
+        'ce-source': '/shop',
+        'ce-type': 'a',
+      },
+    })
+    const first = await world.post(key, { n: 1 }, binary('1'))
+    expect(first.status).toBe(202)
+    expect((await world.post(key, { n: 1 }, binary('1'))).text).toBe(first.text)
+    expect((await world.post(key, { n: 1 }, binary('2'))).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
+  })
+
   it('does not remember that it was told to wait', async () => {
     const key = world.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
     await world.post(key, Array(30).fill({ event: 'a' }))
