@@ -149,6 +149,8 @@ function limits(): string {
   const rows: [string, string][] = [
     ['Events in a batch', many(LIMITS.batchEventsMax)],
     ['A body, decoded', `${LIMITS.bodyBytesMax / 1024 ** 2} MiB`],
+    ['A stream of lines, decoded, unless set', `${LIMITS.ndjsonBytesMax / 1024 ** 2} MiB`],
+    ['A line of it', `${LIMITS.ndjsonLineBytesMax / 1024} KiB`],
     ['An event', `${LIMITS.eventBytesMax / 1024} KiB`],
     ['Keys in an event, on all levels', many(LIMITS.propertiesKeysMax)],
     ['Levels of nesting', many(LIMITS.propertiesDepthMax)],

@@ -77,7 +77,7 @@ function describe(operation: Operation, index: number): Schema {
       ...Object.fromEntries(
         Object.entries(operation.answers).map(([status, answer]) => [
           status,
-          said(answer, first ? answersOf(examples, Number(status)) : {}),
+          said(answer, first ? examples.filter((one) => one.status === Number(status)) : []),
         ]),
       ),
       ...refusals(operation, first ? examples : []),
@@ -100,21 +100,35 @@ function exampleBodies(type: string, examples: readonly Example[]): Schema {
   )
 }
 
-function said(answer: Answer, examples: Schema): Schema {
-  const { description, type, schema = {}, headers = [], sameOrigin } = answer
+function said(answer: Answer, examples: readonly Example[]): Schema {
+  const { description, type, schema = {}, orAs = {}, headers = [], sameOrigin } = answer
   return {
     description,
     headers: headersOf(headers, sameOrigin),
-    ...(type && { content: { [type]: { schema, ...examples } } }),
+    ...(type && {
+      content: Object.fromEntries(
+        Object.entries({ [type]: schema, ...orAs }).map(([type, schema]) => [
+          type,
+          { schema, ...answersOf(examples.filter((one) => accepts(one, type))) },
+        ]),
+      ),
+    }),
   }
 }
 
-function answersOf(examples: readonly Example[], status: number): Schema {
+function answersOf(examples: readonly Example[]): Schema {
   return named(
-    examples.filter((one) => one.status === status && one.answer !== undefined),
+    examples.filter((one) => one.answer !== undefined),
     ({ answer }) => answer,
   )
 }
+
+/** Lines are answered only to who asks for them. */
+function accepts({ headers }: Example, type: string): boolean {
+  return (headers?.Accept ?? type) === type && (type !== LINES || headers?.Accept === type)
+}
+
+const LINES = 'application/x-ndjson'
 
 function named(examples: readonly Example[], value: (one: Example) => unknown): Schema {
   if (examples.length === 0) return {}
@@ -156,7 +170,7 @@ function refusals(operation: Operation, examples: readonly Example[]): Schema {
                   allOf: [ref('Problem')],
                   properties: { status: { const: Number(status) }, code: { enum: here } },
                 },
-                ...answersOf(examples, Number(status)),
+                ...answersOf(examples.filter((one) => one.status === Number(status))),
               },
             },
       },

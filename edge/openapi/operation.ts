@@ -46,6 +46,8 @@ export interface Answer {
   /** Without it there is no body. */
   type?: string
   schema?: Schema
+  /** Other media types that may be asked for. */
+  orAs?: Readonly<Record<string, Schema>>
   /** Names of HEADERS. */
   headers?: readonly string[]
   /** Other pages may not read it. */

@@ -142,6 +142,8 @@ const itemError: Schema = object(
   ['index', 'pointer', 'code', 'detail'],
 )
 
+const omitted: Schema = { type: 'integer', minimum: 1 }
+
 export const SCHEMAS = {
   Event: {
     type: 'object',
@@ -204,6 +206,10 @@ export const SCHEMAS = {
         maxItems: LIMITS.errorsListedMax,
         items: { $ref: '#/components/schemas/ItemError' },
       },
+      lines: { type: 'integer', minimum: 1, description: 'Of a stream: how many there were.' },
+      events_omitted: { ...omitted, description: 'Of a long stream: accepted, but not listed.' },
+      errors_omitted: { ...omitted, description: 'Of a long stream: not listed.' },
+      warnings_omitted: { ...omitted, description: 'Of a long stream: not listed.' },
       warnings: {
         type: 'array',
         description: 'Events that were taken, but that the worker will put among the dead letters.',

@@ -10,6 +10,7 @@ import {
 } from './answers.ts'
 import { beaconExamples } from './browser.ts'
 import { cloudEventBodies, cloudEventExamples } from './cloudevents.ts'
+import { lineByLine, ndjsonBodies, ndjsonExamples } from './ndjson.ts'
 import type { Operation } from './operation.ts'
 import { ref } from './words.ts'
 
@@ -28,9 +29,12 @@ export const sluice: readonly Operation[] = [
     body: {
       'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
       'text/plain': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
+      ...ndjsonBodies,
       ...cloudEventBodies,
     },
-    answers: { 202: accepted },
+    answers: {
+      202: { ...accepted, orAs: { 'application/x-ndjson': lineByLine } },
+    },
     refusals: [...TOLD, 'SENT_AT_INVALID'],
     examples: [
       {
@@ -116,6 +120,7 @@ export const sluice: readonly Operation[] = [
           ],
         },
       },
+      ...ndjsonExamples,
       ...cloudEventExamples,
       ...beaconExamples,
     ],

@@ -96,7 +96,7 @@ function wrongBody(
   if (types.length === 0) return answer.text === '' ? [] : ['a body is not documented']
   if (type === undefined || !types.includes(type)) return [`the type ${type} is not documented`]
   if (method === 'HEAD') return []
-  const body = /json/.test(type) ? answer.json : answer.text
+  const body = /[/+]json/.test(type) ? answer.json : answer.text
   return failures(schemaAt(...place, 'content', type, 'schema'), body)
 }
 

@@ -1,0 +1,70 @@
+import { BEARER, MADE_ID, REQUEST_ID } from './answers.ts'
+import type { Example, Schema } from './operation.ts'
+
+const lines: Schema = {
+  type: 'string',
+  description: 'An event a line; blank lines are skipped.',
+}
+
+/** Lines share the path of our own events; the Content-Type tells them apart. */
+export const ndjsonBodies: Readonly<Record<string, Schema>> = {
+  'application/x-ndjson': lines,
+  'application/ndjson': lines,
+  'application/jsonl': lines,
+}
+
+/** To whoever accepts it, for a body of lines. */
+export const lineByLine: Schema = {
+  type: 'string',
+  description:
+    'What became of each line, as soon as it is known; the last one is `{"summary":…}`, or `{"problem":…}` with what ended it and how to go on.',
+}
+
+const head = { ...BEARER, 'Content-Type': 'application/x-ndjson' }
+const good = ['{"event":"signup","user_id":"u1"}', '{"event":"order","user_id":"u1","value":12}']
+const broken = {
+  pointer: '',
+  code: 'INVALID_JSON',
+  detail: 'the line is not valid JSON: unexpected text at position 17',
+}
+
+export const ndjsonExamples: readonly Example[] = [
+  {
+    says: 'Three lines, of which one is broken',
+    group: 'ndjson',
+    headers: head,
+    body: text(good[0], '{"event":"signup"', good[1]),
+    status: 202,
+    answer: {
+      request_id: REQUEST_ID,
+      accepted: 2,
+      rejected: 1,
+      lines: 3,
+      events: [placed(0), placed(2)],
+      errors: [{ index: 1, ...broken }],
+    },
+  },
+  {
+    says: 'The same, answered line by line',
+    group: 'ndjson',
+    headers: { ...head, Accept: 'application/x-ndjson' },
+    body: text(good[0], '{"event":"signup"', good[1]),
+    status: 202,
+    answer: text(
+      JSON.stringify(placed(0)),
+      JSON.stringify({ index: 1, status: 'rejected', errors: [broken] }),
+      JSON.stringify(placed(2)),
+      JSON.stringify({
+        summary: { request_id: REQUEST_ID, accepted: 2, rejected: 1, lines: 3 },
+      }),
+    ),
+  },
+]
+
+function placed(index: number) {
+  return { index, event_id: MADE_ID, status: 'accepted', partition: 2, offset: 1042 + index }
+}
+
+function text(...lines: (string | undefined)[]): string {
+  return lines.map((line) => `${line}\n`).join('')
+}
