@@ -17,6 +17,7 @@ const edge = createEdge({
       return { topic, partition: 0, offset, timestamp: 0 }
     }),
   nameOf: () => 'bench',
+  addressOf: () => undefined,
   now: () => Date.now(),
   report: (reported) => console.error(JSON.stringify(reported)),
 } as Parameters<typeof createEdge>[0])
