@@ -249,6 +249,13 @@ describeEdges("PostHog's capture API", (world) => {
     ['no offset', { event: 'a', offset: 1e300 }, 'OCCURRED_AT_INVALID', '/timestamp'],
     ['no properties', { event: 'a', properties: [] }, 'PROPERTIES_INVALID', '/properties'],
     ['a lost half', { event: 'a', x: '\ud800' }, 'STRING_UNSTORABLE', '/x'],
+    [
+      'no one',
+      { event: 'a', properties: { distinct_id: {} } },
+      'ACTOR_INVALID',
+      '/properties/distinct_id',
+    ],
+    ['a prototype', { event: 'a', ['__proto__']: { b: 1 } }, 'KEY_RESERVED', '/__proto__'],
     ['no object', 'a', 'EVENT_NOT_OBJECT', ''],
   ])('makes a dead letter of %s, and takes the others', async (_, bad, code, pointer) => {
     const good = '{"event":"good","distinct_id":"u"}'

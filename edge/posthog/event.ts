@@ -1,3 +1,4 @@
+import { pointerTo } from '../../contract/json.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Item } from '../way.ts'
 
@@ -47,20 +48,21 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
   }
   const all = Object.keys(added).length > 0 ? { ...(told as Fields | null), ...added } : told
 
-  const actor = rest.distinct_id != null ? 'distinct_id' : '$distinct_id'
+  const who = whoIn(rest, all)
   // null is "not sent" to `normalise`.
   const raw: Fields = {
     event_id: idOf(uuid, take) ?? null,
     event: event ?? null,
     timestamp: timeOf(timestamp, take, envelope.sentMs) ?? null,
-    actor: take(actor) ?? (isObject(all) ? all.distinct_id : null) ?? null,
+    actor: who.actor,
     session: sessionIn(all),
     properties: all ?? null,
   }
+  if (who.at.length === 1) delete rest[who.at[0] as string]
   // Spread, not assigned: a member may be called __proto__, which is to be refused and not obeyed.
   const kept = { ...envelope.rest, ...rest }
   if (Object.keys(kept).length > 0) raw.context = kept
-  return { raw, systemName: true, placeOf: (pointer) => placeOf(pointer, actor) }
+  return { raw, systemName: true, placeOf: (pointer) => placeOf(pointer, who.at) }
 }
 
 /** The first of them that is there: the envelope's, an event's own, or that among its properties. */
@@ -127,6 +129,14 @@ function putBack(rest: Fields, add: (property: string, value: unknown) => boolea
   else delete rest.options
 }
 
+/** The first that is there; what stands among the properties stays there. */
+function whoIn(sent: Fields, properties: unknown): { actor: unknown; at: readonly string[] } {
+  for (const field of ['distinct_id', '$distinct_id'])
+    if (sent[field] != null) return { actor: sent[field], at: [field] }
+  const actor = isObject(properties) ? (properties.distinct_id ?? null) : null
+  return { actor, at: ['properties', 'distinct_id'] }
+}
+
 /** Older libraries have no uuid, but an id that they keep across retries. */
 function idOf(uuid: unknown, take: (field: string) => unknown): unknown {
   if (uuid !== undefined && uuid !== null && uuid !== '') return uuid
@@ -162,9 +172,9 @@ function sessionIn(properties: unknown): string | null {
 }
 
 /** Where the client wrote what stands here in our words. */
-function placeOf(pointer: string, actor: string): string {
+function placeOf(pointer: string, who: readonly string[]): string {
   if (pointer === '/event_id') return '/uuid'
-  if (pointer === '/actor') return `/${actor}`
+  if (pointer === '/actor') return pointerTo(who)
   if (pointer === '/name') return '/event'
   return pointer.startsWith('/context/') ? pointer.slice('/context'.length) : pointer
 }

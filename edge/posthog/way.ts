@@ -56,7 +56,8 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
       detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
     })
 
-  const query = new URL(request.url).searchParams
+  const mark = request.url.indexOf('?')
+  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1))
   const sentAt = sentAtOf(envelope ?? events[0], query, v1 ? request.headers : undefined)
   const library = libraryIn(request.headers)
   const shared: Envelope = {
