@@ -4,6 +4,8 @@ import { readBatch } from './batch.ts'
 import { findBadNumbers, parseJson } from './json.ts'
 import { normalise } from './normalise.ts'
 import { decodeRecord, recordEncoder } from './record.ts'
+import { anyJson, mutated, sentEvent } from './testing/arbitrary.ts'
+import { expectedOf, losesNumbers } from './testing/model.ts'
 import { readTime } from './time.ts'
 import { isUuid, uuidV7, uuidV7Series } from './uuid.ts'
 
@@ -58,6 +60,39 @@ it('whatever the edge takes, the worker reads back the same', () => {
   )
   // Else it would prove nothing.
   expect(taken).toBeGreaterThan(100)
+})
+
+it('what is taken and how it is spelt is what the rules say, told a second time', () => {
+  const outcomes = { taken: 0, refused: 0 }
+  const as = (raw: unknown) => {
+    const sent = JSON.parse(JSON.stringify(raw))
+    const read = normalise(sent, { receivedAt: 'received', eventId: () => 'made' })
+    const expected = expectedOf(sent)
+    outcomes[read.ok ? 'taken' : 'refused']++
+    expect(read.ok ? JSON.parse(read.json) : undefined).toEqual(
+      expected && { event_id: 'made', occurred_at: 'received', ...expected },
+    )
+  }
+  fc.assert(fc.property(fc.oneof(sentEvent, anyJson), as), { numRuns: 10_000 })
+  expect(Math.min(outcomes.taken, outcomes.refused)).toBeGreaterThan(1_000)
+})
+
+it('in text that was tampered with nothing is taken for something else', () => {
+  let parsed = 0
+  const text = mutated(sentEvent.map((event) => JSON.stringify(event)))
+  fc.assert(
+    fc.property(text, (body) => {
+      const batch = readBatch(body)
+      if (!batch.ok || !batch.single) return
+      parsed++
+      const [{ raw, badNumbers }] = batch.items as [(typeof batch.items)[number]]
+      expect(raw).toEqual(JSON.parse(body))
+      // Of a key that is there twice the first value is gone, but it is still looked at.
+      expect(badNumbers.length > 0).toBe(losesNumbers(body))
+    }),
+    { numRuns: 5_000 },
+  )
+  expect(parsed).toBeGreaterThan(300)
 })
 
 it('an event in its canonical form is left as it is', () => {
