@@ -184,7 +184,7 @@ const ANSWER_MS_MAX = 30_000
           return settle([])
         }
         // Whoever builds the page can mend it; sending the same again would not.
-        if (status > 299 || said.errors?.[0]) warn(status, said)
+        if (status > 299 || said.errors?.[0]) warn(status, JSON.stringify(said))
         done()
       })
       .catch(() => again())
@@ -198,7 +198,7 @@ const ANSWER_MS_MAX = 30_000
   // ---- What the page calls.
 
   const track = safely((name: string, properties?: unknown) => {
-    if (name === 'identify' && properties === null) {
+    if (name === 'identify' && properties == null) {
       store('.a', store('.u', ''))
       return
     }
