@@ -134,6 +134,7 @@ describeEdges("PostHog's capture API", (world) => {
     const { events, client } = await post(world, {
       body: {
         historical_migration: false,
+        note: 'kept',
         batch: [
           {
             event: '$pageview',
@@ -171,7 +172,7 @@ describeEdges("PostHog's capture API", (world) => {
           $set: { plan: 'pro' },
           $set_once: { first: true },
         },
-        context: { historical_migration: false, type: 'capture', value: 7 },
+        context: { note: 'kept', type: 'capture', value: 7 },
       },
     ])
     expect(client).toBe('posthog-js/1.2.3')

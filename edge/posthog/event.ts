@@ -4,6 +4,9 @@ import type { Item } from '../way.ts'
 
 export type Fields = Record<string, unknown>
 
+/** Where PostHog's libraries write the API key, in the envelope or in each event. */
+export const KEY_FIELDS = ['api_key', 'token', '$token'] as const
+
 /** What an event takes from the request it came in. */
 export interface Envelope {
   /** As the client wrote it. */
@@ -90,8 +93,6 @@ export function ignoresSentAt(sent: unknown): boolean {
 export function isObject(value: unknown): value is Fields {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
-
-const KEY_FIELDS = ['api_key', 'token', '$token'] as const
 
 function isKey(value: unknown): boolean {
   return typeof value === 'string' && value.startsWith('slc_')

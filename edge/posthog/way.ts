@@ -4,7 +4,15 @@ import { elementTexts } from '../../contract/slices.ts'
 import { readTime } from '../../contract/time.ts'
 import { Refused } from '../refuse.ts'
 import type { Body, Incoming, Outcome, Way } from '../way.ts'
-import { type Envelope, type Fields, ignoresSentAt, isObject, keyIn, toEvent } from './event.ts'
+import {
+  type Envelope,
+  type Fields,
+  ignoresSentAt,
+  isObject,
+  KEY_FIELDS,
+  keyIn,
+  toEvent,
+} from './event.ts'
 import { takes, unwrap } from './unwrap.ts'
 
 /**
@@ -123,10 +131,13 @@ function millis(time: unknown): number | undefined {
   return read.ok ? Date.parse(read.time) : undefined
 }
 
+/** What is neither events nor an instruction to us. */
 function restOf(envelope: Fields | undefined): Fields {
   if (!envelope) return {}
-  const { api_key: _, token: _1, $token: _2, batch: _3, sent_at: _4, ...rest } = envelope
-  return rest
+  const { batch: _, sent_at: _1, historical_migration: history, ...rest } = envelope
+  for (const field of KEY_FIELDS) delete rest[field]
+  const told = history === undefined || typeof history === 'boolean'
+  return told ? rest : { ...rest, historical_migration: history }
 }
 
 /** The envelope's, or that of all events; `?token=` only where it is no secret. */
