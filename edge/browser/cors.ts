@@ -3,7 +3,7 @@ import { isOriginListed } from '../../contract/origin.ts'
 import type { EdgeContext } from '../context.ts'
 import { Refused } from '../refuse.ts'
 
-/** Every answer has it until a key with a list of origins says otherwise; see docs/decisions/0007. */
+/** Every answer has it until a key with a list of origins says otherwise; see docs/decisions/0008. */
 export const ANY_ORIGIN = { 'access-control-allow-origin': '*' }
 
 /**

@@ -69,7 +69,7 @@ describeEdges('sluice.js', (world) => {
   it('knows who it is on the next page and in another tab: a stranger first, then the person', async () => {
     const site = visitor(world)
     const first = await site.visit(site.script())
-    await first.evaluate(`sluice.identify('u123')`)
+    await first.evaluate(`sluice.identify('u123'); sluice.identify('u123')`)
     await site.events(2)
     const other = await site.visit(site.script())
     await site.events(3)
@@ -203,10 +203,17 @@ describeEdges('sluice.js', (world) => {
   it('tells the developer of a key that is not for this page, and asks no second time', async () => {
     const site = visitor(world, { origins: ['https://shop.example'] })
     const page = await site.visit(site.script())
+    let asked = 0
+    page.on('request', (request) => {
+      if (request.url().includes('/v1/events')) asked++
+    })
+    await page.evaluate(`sluice('a'); sluice('b')`)
     const complaints = () => site.complaints.join()
     await expect.poll(complaints, { timeout: 8_000 }).toContain('ORIGIN_NOT_ALLOWED')
     await expect.poll(() => page.evaluate(`localStorage['${site.key}.q']`)).toBe('[]')
-    expect(site.taken()).toEqual([])
+    // Whatever it still had it would send now.
+    await page.goto('about:blank')
+    expect([asked, site.taken()]).toEqual([1, []])
   })
 
   it('sends from every name below one with a star', async () => {

@@ -42,7 +42,7 @@ const ANSWER_MS_MAX = 30_000
   // The script stands in the page twice.
   if (stub?.identify && !stub.q) return
   const script = (document.currentScript ||
-    document.querySelector('script[data-key]')) as HTMLScriptElement | null
+    document.querySelector('script[data-key^=slc_]')) as HTMLScriptElement | null
   const key = script?.dataset.key
   const warn = (...said: unknown[]) => console.warn('sluice.js:', ...said)
   if (!script || !key) return warn('data-key is missing')
@@ -177,7 +177,7 @@ const ANSWER_MS_MAX = 30_000
         if (status > 499 || status === 429 || status === 408)
           return again(Number(answer.headers.get('retry-after')) || 0)
         const said = await answer.json()
-        if (status > 299 && batch[1]) {
+        if (/400|413|422/.test(`${status}`) && batch[1]) {
           // Too many at once, or none that is any good: smaller ones will tell.
           batchMax = batch.length >> 1
           waiting.unshift(...batch)
@@ -204,6 +204,8 @@ const ANSWER_MS_MAX = 30_000
     }
     const anonymous = load('.a') || store('.a', uuid())
     if (name === 'identify' && typeof properties !== 'object') {
+      // Pages say it again each time they load.
+      if (load('.u') === `${properties}`) return
       store('.u', `${properties}`)
       properties = { anonymous_id: anonymous }
     }
