@@ -1,5 +1,6 @@
 import { join } from './bytes.ts'
 import { Refused } from './refuse.ts'
+import { within } from './within.ts'
 import { createZlibSum } from './zlib-sum.ts'
 
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
@@ -47,22 +48,41 @@ export function inflateInto(
 ): Inflater<void> {
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
-  const reader = stream.readable.getReader()
+  const reader = openReader(stream.readable)
   const sum = format === 'deflate' ? createZlibSum() : undefined
 
   // Reads along while we write; how it ends is looked at in `end` and after every slice.
   let failure: Refused | undefined
+  let heard: (() => void) | undefined
+  /** What was read last was as much as one read gives: there may be more of the same slice. */
+  let hasMore = false
   const drained = (async () => {
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return
+      if (done || !value) return
+      hasMore = reader.isFull(value)
       sum?.unpacked(value)
       out(value)
+      heard?.()
     }
   })().catch((error: unknown) => {
     failure = error instanceof Refused ? error : new Refused('INVALID_ENCODING')
     abort()
   })
+
+  /** Until what a slice became has been read: workerd takes the next one whether it has or not. */
+  async function settle(): Promise<void> {
+    while (hasMore && !failure) {
+      const next = new Promise<void>((resolve) => {
+        heard = resolve
+      })
+      const late = () => {
+        hasMore = false
+      }
+      await within(LAST_READ_MS, Promise.race([next, drained]), () => new Error('late')).catch(late)
+    }
+    if (failure) throw failure
+  }
 
   /** Waits for a step of the writer's, which never ends when the reader has given up. */
   async function step(work: Promise<void>): Promise<void> {
@@ -80,8 +100,10 @@ export function inflateInto(
   return {
     async write(chunk) {
       sum?.packed(chunk)
-      for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES)
+      for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES) {
         await step(writer.write(chunk.slice(from, from + SLICE_BYTES)))
+        await settle()
+      }
     },
     async end() {
       await step(writer.close())
@@ -90,5 +112,37 @@ export function inflateInto(
       if (sum && !sum.holds()) throw new Refused('INVALID_ENCODING')
     },
     abort,
+  }
+}
+
+const READ_BYTES = 64 * 1024
+/** When a read is full and nothing comes after it, that was all: it would have come at once. */
+const LAST_READ_MS = 1
+
+interface Reader {
+  read(): Promise<{ done: boolean; value?: Uint8Array }>
+  cancel(): Promise<void>
+  isFull(chunk: Uint8Array): boolean
+}
+
+/** workerd gives 4 KiB a read unless it is handed a larger buffer; the others hold writers back themselves. */
+function openReader(readable: ReadableStream<Uint8Array>): Reader {
+  let byob: ReadableStreamBYOBReader
+  try {
+    byob = readable.getReader({ mode: 'byob' })
+  } catch {
+    const reader = readable.getReader()
+    return { read: () => reader.read(), cancel: () => reader.cancel(), isFull: () => false }
+  }
+  let buffer = new ArrayBuffer(READ_BYTES)
+  return {
+    async read() {
+      const { done, value } = await byob.read(new Uint8Array(buffer))
+      if (!value) return { done: true }
+      buffer = value.buffer
+      return { done, value: value.slice() }
+    },
+    cancel: () => byob.cancel(),
+    isFull: ({ byteLength }) => byteLength === READ_BYTES,
   }
 }
