@@ -68,7 +68,7 @@ export function createLineCutter(): LineCutter {
 /** All in one, since most texts are UTF-8; line by line when one of them is not. */
 function read(bytes: Uint8Array): Line[] {
   const text = decode(bytes)
-  if (text !== undefined) return text.split('\n').map(withoutMark).filter(isFull)
+  if (text !== undefined) return withoutRuns(text).split('\n').map(withoutMark).filter(isFull)
   const lines: Line[] = []
   for (let from = 0; from <= bytes.byteLength; ) {
     const newline = bytes.indexOf(NEWLINE, from)
@@ -87,6 +87,11 @@ function decode(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Megabytes of newlines are not to become millions of lines first. */
+function withoutRuns(text: string): string {
+  return text.includes('\n\n') ? text.replace(/\n\n+/g, '\n') : text
 }
 
 function withoutMark(line: string): string {

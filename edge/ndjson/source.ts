@@ -35,6 +35,7 @@ export function openSource(request: Request, bytesMax: number, now: () => number
   let ended = reader === undefined
   let arriving: Promise<Uint8Array | undefined> | undefined
   let since = 0
+  let failure: { error: unknown } | undefined
 
   function take(chunk: Uint8Array): void {
     size.decoded += chunk.byteLength
@@ -73,28 +74,38 @@ export function openSource(request: Request, bytesMax: number, now: () => number
     }
   }
 
+  /** Makes the next pieces ready, if there are any. */
+  async function advance(ms: number): Promise<'later' | undefined> {
+    if (inflater && encoded.byteLength > 0) {
+      const slice = encoded.subarray(0, SLICE_BYTES)
+      encoded = encoded.subarray(SLICE_BYTES)
+      size.received += slice.byteLength
+      await inflater.write(slice)
+      return undefined
+    }
+    const got = await arrive(ms)
+    if (got === 'later') return got
+    if (got === undefined) {
+      ended = true
+      await inflater?.end()
+    } else if (!inflater) take(got)
+    else if (size.received + got.byteLength > bytesMax) throw tooLarge(bytesMax)
+    else encoded = got
+    return undefined
+  }
+
   return {
     async read(ms) {
       for (;;) {
         const piece = ready.shift()
         if (piece) return piece
-        if (inflater && encoded.byteLength > 0) {
-          const slice = encoded.subarray(0, SLICE_BYTES)
-          encoded = encoded.subarray(SLICE_BYTES)
-          size.received += slice.byteLength
-          await inflater.write(slice)
-          continue
-        }
+        if (failure) throw failure.error
         if (ended) return undefined
-        const got = await arrive(ms)
-        if (got === 'later') return got
-        if (got === undefined) {
-          ended = true
-          await inflater?.end()
-        } else if (!inflater) take(got)
-        else {
-          encoded = got
-          if (size.received + got.byteLength > bytesMax) throw tooLarge(bytesMax)
+        try {
+          if ((await advance(ms)) === 'later') return 'later'
+        } catch (error) {
+          // What came out before is good.
+          failure = { error }
         }
       }
     },
