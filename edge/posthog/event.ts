@@ -149,7 +149,7 @@ const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:[.,]\d{1,12})?)? ?(Z|[
 
 function timeOf(timestamp: unknown, take: (field: string) => unknown, sentMs: number): unknown {
   if (typeof timestamp === 'string' && timestamp !== '') {
-    const parts = timestamp.endsWith('Z') ? null : ISO.exec(timestamp)
+    const parts = ISO.exec(timestamp)
     if (!parts) return timestamp
     const [, day, minutes = '00:00', seconds = ':00', offset = 'Z'] = parts
     const zone = offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset
