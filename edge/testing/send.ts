@@ -5,8 +5,8 @@ export interface Sent {
   path?: string
   headers?: Record<string, string>
   body?: string | Uint8Array
-  /** Without Content-Length, in pieces. */
-  chunked?: boolean
+  /** Without Content-Length, in pieces; they end at these bytes, in order, or after each 64 kB. */
+  chunked?: boolean | readonly number[]
 }
 
 export interface Answer {
@@ -58,11 +58,19 @@ export function send(port: number, sent: Sent): Promise<Answer> {
     if (!chunked) outgoing.setHeader('content-length', bytes.length)
     else {
       outgoing.setHeader('transfer-encoding', 'chunked')
-      for (let i = 0; i < bytes.length - 1; i += 64_000)
-        outgoing.write(bytes.subarray(i, i + 64_000))
+      const ends = Array.isArray(chunked) ? chunked : everySo(bytes.length)
+      let from = 0
+      for (const end of [...ends, bytes.length]) {
+        if (end > from) outgoing.write(bytes.subarray(from, end))
+        from = end
+      }
     }
     outgoing.end(chunked ? undefined : bytes)
   })
+}
+
+function everySo(length: number): number[] {
+  return Array.from({ length: Math.floor(length / 64_000) }, (_, i) => (i + 1) * 64_000)
 }
 
 /** What two runtimes must agree on: everything but ids, positions, moments and the connection's own headers. */

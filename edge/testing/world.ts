@@ -10,6 +10,8 @@ export interface World {
   edge: RunningEdge
   /** Posts with a key. */
   post(key: string, body: unknown, more?: Omit<Sent, 'body'>): Promise<Answer>
+  /** Any request with a key, its body as it is. */
+  send(key: string, sent: Sent): Promise<Answer>
   newKey(record?: Partial<KeyRecord>): string
 }
 
@@ -23,6 +25,11 @@ export function describeEdges(what: string, tell: (world: World) => void): void 
           ...more,
           headers: { authorization: `Bearer ${key}`, ...headers },
           body: typeof body === 'string' ? body : JSON.stringify(body),
+        }),
+      send: (key, { headers, ...sent }) =>
+        send(world.edge.port, {
+          ...sent,
+          headers: { authorization: `Bearer ${key}`, ...headers },
         }),
       newKey: (record) => world.gateway.addKey(record).key,
     } as World
