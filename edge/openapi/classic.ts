@@ -21,7 +21,7 @@ export const classic: readonly Operation[] = [
     summary: 'Send events as to an older collector',
     description:
       'The bodies are those of `/v1/events`; fields may have the names that those collectors gave them. The answer begins with the words that their clients look for.',
-    parameters: ['historical', 'idempotencyKey', 'contentEncoding'],
+    parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
       'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },

@@ -65,6 +65,7 @@ function describe(operation: Operation, index: number): Schema {
     ...(body && {
       requestBody: {
         required: true,
+        description: 'Plain, or packed with `Content-Encoding: gzip` or `deflate`.',
         content: Object.fromEntries(
           Object.entries(body).map(([type, schema]) => [
             type,

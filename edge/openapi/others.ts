@@ -1,11 +1,16 @@
+import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
 import { object, ref, text } from './words.ts'
 
 /** What the libraries of others write. Loose where an event that does not fit becomes a dead letter, not a no. */
 
-const attribute = { type: 'string', minLength: 1 }
+// CloudEvents' strings hold no control characters.
+const attribute = { type: 'string', minLength: 1, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' }
 const optional = { anyOf: [attribute, { type: 'null' }] }
 const anything: Schema = {}
+/** What extensions may be besides texts. A null says that there is none. */
+const PLAIN: Schema = { type: ['integer', 'boolean', 'null'] }
+const NOT_NULL: Schema = { not: { type: 'null' } }
 
 export const OTHERS: Readonly<Record<string, Schema>> = {
   ClassicAccepted: object(
@@ -24,7 +29,10 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
       specversion: { const: '1.0' },
       id: { ...attribute, description: 'With `source`, the identity of the event.' },
       source: attribute,
-      type: { ...attribute, description: 'The name of the event.' },
+      type: {
+        allOf: [attribute, { maxLength: LIMITS.eventNameCharsMax, pattern: '^\\s*[^\\s$]' }],
+        description: 'The name of the event.',
+      },
       time: { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'null' }] },
       subject: optional,
       datacontenttype: optional,
@@ -32,13 +40,26 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
       partitionkey: { description: 'Events of one key stay in their order.', ...optional },
       data: { description: 'An object becomes the properties, anything else the property `data`.' },
       data_base64: {
-        anyOf: [{ type: 'string', contentEncoding: 'base64' }, { type: 'null' }],
+        description: 'Bytes, instead of `data`.',
+        anyOf: [
+          {
+            type: 'string',
+            contentEncoding: 'base64',
+            pattern: '^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
+          },
+          { type: 'null' },
+        ],
       },
     },
     ['specversion', 'id', 'source', 'type'],
     {
       description: 'CloudEvents 1.0 in its JSON form. Other members are extensions.',
-      additionalProperties: { type: ['string', 'integer', 'boolean', 'null'] },
+      propertyNames: { pattern: '^([a-z0-9]+|data_base64)$' },
+      additionalProperties: { anyOf: [{ const: '' }, attribute, PLAIN] },
+      not: {
+        required: ['data', 'data_base64'],
+        properties: { data: NOT_NULL, data_base64: NOT_NULL },
+      },
     },
   ),
   SegmentMessage: object(

@@ -60,8 +60,8 @@ export const PARAMETERS: Readonly<Record<string, Schema>> = {
   requestId: {
     name: 'X-Request-Id',
     in: 'header',
-    description: 'Comes back, and stands in every record and log; anything odd is replaced.',
-    schema: { type: 'string', maxLength: LIMITS.requestIdCharsMax },
+    description: `Comes back, and stands in every record and log; anything odd or longer than ${LIMITS.requestIdCharsMax} characters is replaced.`,
+    schema: { type: 'string' },
   },
   pixelName: {
     name: 'name',
@@ -88,12 +88,6 @@ export const PARAMETERS: Readonly<Record<string, Schema>> = {
     required: true,
     description: 'The API key; it is not looked at.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
-  },
-  contentEncoding: {
-    name: 'Content-Encoding',
-    in: 'header',
-    description: 'What the body is packed with.',
-    schema: { enum: ['gzip', 'deflate', 'identity'] },
   },
 }
 

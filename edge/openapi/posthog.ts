@@ -27,7 +27,7 @@ const taken = (schema: Schema): Answer => ({
 const shared = {
   method: 'post',
   group: 'posthog',
-  parameters: ['historical', 'contentEncoding'],
+  parameters: ['historical'],
   security: KEY_IN_BODY,
   body: bodies,
   refusals: UNTOLD,

@@ -18,7 +18,7 @@ const answers: Operation['answers'] = {
 const shared = {
   method: 'post',
   group: 'segment',
-  parameters: ['historical', 'contentEncoding'],
+  parameters: ['historical'],
   security: KEY_IN_BODY,
   answers,
   refusals: UNTOLD,

@@ -24,7 +24,7 @@ export const sluice: readonly Operation[] = [
     summary: 'Send events',
     description:
       'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
-    parameters: ['historical', 'idempotencyKey', 'contentEncoding'],
+    parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
       'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
