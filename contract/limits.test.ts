@@ -25,6 +25,16 @@ it('whoever waits for another hears its reason before giving up', () => {
   expect(LIMITS.gatewayProduceMsMax).toBeLessThan(LIMITS.publishMsMax)
 })
 
+it('whoever asks Redis hears why not, before giving up, and can keep every answer there', () => {
+  expect(LIMITS.redisBridgeMsMax).toBeLessThan(LIMITS.redisMsMax)
+  expect(LIMITS.redisMsMax).toBeLessThan(LIMITS.redisPauseMs)
+  expect(LIMITS.redisSilenceMsMax).toBeGreaterThan(LIMITS.redisBridgeMsMax)
+  // The widest characters take three bytes.
+  expect(LIMITS.redisValueBytesMax).toBeGreaterThanOrEqual(3 * LIMITS.redisAnswerCharsMax)
+  expect(LIMITS.redisBodyBytesMax).toBeGreaterThan(LIMITS.redisValueBytesMax)
+  expect(LIMITS.redisInFlightBytesMax).toBeGreaterThan(8 * LIMITS.redisBodyBytesMax)
+})
+
 it('a lease outlives the publishing that it stands for, a stored answer a client that retries', () => {
   expect(LIMITS.idempotencyLeaseMs).toBeGreaterThan(2 * LIMITS.publishMsMax)
   expect(LIMITS.idempotencyResultMs).toBeGreaterThan(LIMITS.idempotencyLeaseMs)
@@ -41,4 +51,18 @@ it('a stored value keeps longer than the days in which it may come again', () =>
 
 it('a refusal lists the fault of every event of a full batch', () => {
   expect(LIMITS.errorsListedMax).toBeGreaterThanOrEqual(LIMITS.batchEventsMax)
+})
+
+it('what is read of a stream of lines at once fits one append, and leaves room for others', () => {
+  expect(LIMITS.ndjsonBatchLinesMax).toBeLessThanOrEqual(LIMITS.batchEventsMax)
+  expect(LIMITS.ndjsonLineBytesMax).toBeGreaterThanOrEqual(2 * LIMITS.eventBytesMax)
+  const batch = LIMITS.ndjsonBatchCharsMax + LIMITS.ndjsonLineBytesMax
+  expect(batch).toBeLessThan(LIMITS.bodyBytesMax)
+  expect(4 * batch).toBeLessThanOrEqual(LIMITS.edgeBytesInFlightMax)
+})
+
+it('a stream whose lines come slowly renews its lease before that runs out', () => {
+  const { bodyReadMsMax, idempotencyLeaseMs, publishMsMax, ndjsonLingerMs } = LIMITS
+  expect(bodyReadMsMax + publishMsMax).toBeLessThan(idempotencyLeaseMs)
+  expect(ndjsonLingerMs).toBeLessThan(bodyReadMsMax)
 })

@@ -28,7 +28,7 @@ export const LIMITS = {
   /** Blanks and escapes make an event's line longer than the event. */
   ndjsonLineBytesMax: 128 * 1024,
   /** Lines of a stream that are judged and published together. */
-  ndjsonBatchLinesMax: 500,
+  ndjsonBatchLinesMax: 1_000,
   /** In characters; one line more may come on top. */
   ndjsonBatchCharsMax: 256 * 1024,
   /** A line that waits for others to be published with waits no longer. */
@@ -82,6 +82,28 @@ export const LIMITS = {
   logAppendMsMax: 2_000,
   logBatchRecordsMax: 5_000,
   logBatchMinIntervalMs: 100,
+
+  // Redis
+  /** The edge waits this long for limiter, lease or key, a second try with the script's text included. */
+  redisMsMax: 250,
+  /** After a failure Redis is left alone for this long; then one request tries. */
+  redisPauseMs: 1_000,
+  /** Longer answers are not kept for repetitions, in characters; their events are still counted once. */
+  redisAnswerCharsMax: 512 * 1024,
+  /** Below the edge's deadline, so that it hears a reason and not only silence. */
+  redisBridgeMsMax: 200,
+  /** A connection to Redis on which nothing comes for this long while something is asked is dead. */
+  redisSilenceMsMax: 2_000,
+  redisBodyBytesMax: 2 * 1024 * 1024,
+  /** One argument of a command: an answer in the widest characters still fits. */
+  redisValueBytesMax: 3 * 512 * 1024,
+  redisCommandsMax: 1_000,
+  redisArgumentsMax: 1_000,
+  redisInFlightCommandsMax: 10_000,
+  redisInFlightBytesMax: 32 * 1024 * 1024,
+  redisScriptBytesMax: 64 * 1024,
+  /** Scripts of clients whose text the bridge remembers. */
+  redisScriptsMax: 256,
 
   // The worker
   dedupeDays: 2,

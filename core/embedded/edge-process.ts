@@ -125,7 +125,11 @@ async function launch(home: string, config: string): Promise<ChildProcess> {
  * its own heap is small against its limits: 250 MiB with the defaults, 110 to 140 with these, at the
  * same rate. LIMITS.edgeBytesInFlightMax keeps what is worked on within them.
  */
-const V8_FLAGS = ['--initial-heap-size=1', '--max-semi-space-size=1', '--max-old-space-size=32']
+export const V8_FLAGS = [
+  '--initial-heap-size=1',
+  '--max-semi-space-size=1',
+  '--max-old-space-size=32',
+]
 
 /** Nothing but loopback can be reached from inside, and nothing but loopback reaches it. */
 function capnp({ port, bindings }: EdgeProcessOptions): string {

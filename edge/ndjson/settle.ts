@@ -1,4 +1,5 @@
 import { withoutKeys } from '../../contract/api-key.ts'
+import { SYNONYMS } from '../../contract/event.ts'
 import { parseJson } from '../../contract/json.ts'
 import type { ProduceResult } from '../../contract/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
@@ -49,13 +50,14 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
       const { tenant, key_id, event_age_max_s, schema_versions } = c.get('key')
       const receivedMs = now()
       const receivedAt = new Date(receivedMs).toISOString()
-      const judged = judge(lines.map(itemOf), {
+      const items = lines.map(itemOf)
+      const judged = judge(items, {
         receivedMs,
         receivedAt,
         eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
         shiftMs: 0,
         schemaVersions: schema_versions ?? null,
-        eventId: await chooseIds(tenant, from, lines.length, receivedMs),
+        eventId: await chooseIds(tenant, items, from, receivedMs),
       })
       const { fits, stopped } = await ask(lines.length, taken)
       const isIn = ({ index }: { index: number }) => index < fits
@@ -127,14 +129,24 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
     }
   }
 
-  async function chooseIds(tenant: string, from: number, count: number, receivedMs: number) {
-    if (idempotencyKey === undefined) return () => uuidV7(receivedMs)
+  /** Derived ids cost a digest each, so only where the client chose none. */
+  async function chooseIds(tenant: string, items: readonly Item[], from: number, now: number) {
+    if (idempotencyKey === undefined) return () => uuidV7(now)
     const ids = await Promise.all(
-      Array.from({ length: count }, (_, i) => derivedEventId(tenant, idempotencyKey, from + i)),
+      items.map(({ raw }, i) =>
+        hasId(raw) ? '' : derivedEventId(tenant, idempotencyKey, from + i),
+      ),
     )
     return (index: number) => ids[index] as string
   }
 }
+
+function hasId(raw: unknown): boolean {
+  if (raw === null || typeof raw !== 'object') return false
+  return SYNONYMS.event_id.some((name) => Object.hasOwn(raw, name) && (raw as Event)[name] !== null)
+}
+
+type Event = Partial<Record<(typeof SYNONYMS.event_id)[number], unknown>>
 
 function itemOf(line: Line): Item {
   if (typeof line !== 'string') return { raw: undefined, badNumbers: [], broken: line }

@@ -64,10 +64,11 @@ export async function startWorkerd(
   gateway: Pick<StubGateway, 'url' | 'username' | 'password'>,
   entry = 'edge/worker.ts',
   settings = bindings(gateway),
+  v8Flags: readonly string[] = [],
 ): Promise<RunningEdge> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-edge-'))
   await bundle(folder, entry)
-  await writeFile(join(folder, 'config.capnp'), capnp(settings))
+  await writeFile(join(folder, 'config.capnp'), capnp(settings, v8Flags))
   const child = spawn(
     join(ROOT, 'node_modules/.bin/workerd'),
     ['serve', 'config.capnp', '--control-fd=3'],
@@ -98,7 +99,7 @@ export async function bundle(
   })
 }
 
-function capnp(values: Record<string, string>): string {
+function capnp(values: Record<string, string>, v8Flags: readonly string[]): string {
   const list = Object.entries(values)
     .map(([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`)
     .join(', ')
@@ -113,6 +114,7 @@ const config :Workerd.Config = (
     )),
     (name = "network", network = (allow = ["private", "local"])),
   ],
+  v8Flags = [${v8Flags.map((flag) => JSON.stringify(flag)).join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "edge")],
 );
 `
