@@ -1,0 +1,71 @@
+import { connect } from 'node:net'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type RunningEdge, startEdge } from '../testing/runtimes.ts'
+import { send } from '../testing/send.ts'
+import { head, openSocket } from '../testing/socket.ts'
+import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
+
+/** What Node needs and the other runtimes bring: how it listens, and how it goes. */
+const EVENT = '{"event":"a"}'
+let gateway: StubGateway
+let edge: RunningEdge
+
+beforeEach(async () => {
+  gateway = await startStubGateway()
+  edge = await startEdge('node', gateway)
+})
+afterEach(async () => {
+  await edge.stop()
+  await gateway.close()
+})
+
+const authorized = () => ({ authorization: `Bearer ${gateway.addKey().key}` })
+const knock = () =>
+  new Promise<string>((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port: edge.port })
+    socket.once('connect', () => resolve('open'))
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+    socket.once('connect', () => socket.destroy())
+  })
+
+it('asked to stop, it answers what is under way, takes nothing more, and goes', async () => {
+  const headers = authorized()
+  await send(edge.port, { headers, body: EVENT })
+  gateway.produceMoods.push('hang')
+  const asked = gateway.asked.produce
+  const underWay = send(edge.port, { headers, body: EVENT })
+  await expect.poll(() => gateway.asked.produce).toBe(asked + 1)
+  const begun = performance.now()
+  const stopped = edge.stop()
+  await expect.poll(knock).toBe('ECONNREFUSED')
+  const answer = await underWay
+  // The log does not answer for three seconds; that is said, and not only the connection cut.
+  expect([answer.status, answer.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
+  expect(answer.headers.connection).toBe('close')
+  await stopped
+  expect(performance.now() - begun).toBeLessThan(4_000)
+})
+
+it('asked to stop while nothing is under way, it goes at once, open connections or not', async () => {
+  await send(edge.port, { headers: authorized(), body: EVENT })
+  const idle = await openSocket(edge.port)
+  const begun = performance.now()
+  await edge.stop()
+  expect(performance.now() - begun).toBeLessThan(1_000)
+  await idle.closed
+})
+
+it('asked to stop while a body does not come, it waits for four seconds and no longer', async () => {
+  const slow = await openSocket(edge.port)
+  slow.write(`${head(gateway.addKey().key, 'Content-Length: 100')}{`)
+  await send(edge.port, { headers: authorized(), body: EVENT })
+  const begun = performance.now()
+  await edge.stop()
+  expect(performance.now() - begun).toBeGreaterThan(3_500)
+  expect(performance.now() - begun).toBeLessThan(6_000)
+  await slow.closed
+})
+
+it('listens on loopback unless it is told otherwise', () => {
+  expect(edge.log()).toMatch(/^edge on http:\/\/127\.0\.0\.1:\d+$/m)
+})
