@@ -59,6 +59,36 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
       .toBe(202)
 }, 40_000)
 
+it.concurrent('a head that does not come, or comes a byte a second, holds no connection for long', async ({
+  expect,
+}) => {
+  const heads = ['', 'POST /v1/events HTTP/1.1\r\nHost: edge']
+  const connections = await Promise.all(
+    edges.flatMap(({ port }) => heads.map(() => openSocket(port))),
+  )
+  connections.forEach((connection, i) => {
+    connection.write(heads[i % heads.length] as string)
+  })
+  const drips = setInterval(() => {
+    for (let i = 1; i < connections.length; i += heads.length) connections[i]?.write('x')
+  }, 1_000)
+  const closed = connections.map(() => false)
+  connections.forEach((connection, i) => {
+    void connection.closed.then(() => {
+      closed[i] = true
+    })
+  })
+  // workerd after 15 s, Node after 10. Deno.serve has none and takes none (denoland/deno#3515): in front
+  // of it belongs a proxy that has one.
+  const expected = edges.flatMap((_, i) => heads.map(() => RUNTIMES[i] !== 'deno'))
+  await expect.poll(() => closed, { timeout: 18_000, interval: 200 }).toEqual(expected)
+  clearInterval(drips)
+  for (const connection of connections) {
+    expect(connection.received()).toMatch(/^(HTTP\/1\.1 408 .*)?$/s)
+    connection.reset()
+  }
+}, 40_000)
+
 it.concurrent('clients that leave while they are worked on take no room for ever', async ({
   expect,
 }) => {
