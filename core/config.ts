@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,11 +13,17 @@ export interface Config {
   home: string
   /** DATABASE_URL: for core/main.ts, and for commands instead of the running system's. */
   databaseUrl: string | undefined
+  /** LOG: postgres, or kafka with KAFKA_BROKERS (host:port, …) and what those ask for. */
+  log: LogConfig
   /** HOST and PORT of core/main.ts. */
   host: string
   corePort: number
   /** SLUICE_GATEWAY_PASSWORD: the secret that edges send. */
   gatewayPassword: string | undefined
+  /** REDIS_URL: answers are cached and keys published there, and edges reach it through /redis. */
+  redisUrl: string | undefined
+  /** SLUICE_REDIS_TOKEN: what edges send to /redis, which is closed without it. */
+  redisToken: string | undefined
   /** SLUICE_EDGE_URL and SLUICE_KEY: where and as whom `sluice send` sends. */
   edgeUrl: string | undefined
   key: string | undefined
@@ -28,19 +35,74 @@ export interface Config {
   colour: boolean
 }
 
+export type LogConfig = { kind: 'postgres' } | KafkaConfig
+
+export interface KafkaConfig {
+  kind: 'kafka'
+  /** KAFKA_BROKERS */
+  brokers: string[]
+  /** KAFKA_USERNAME and KAFKA_PASSWORD */
+  username: string | undefined
+  password: string | undefined
+  /** KAFKA_MECHANISM: plain unless set */
+  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  /** KAFKA_TLS: true, or the file with the certificates that are trusted */
+  tls: boolean | { ca: string }
+  /** KAFKA_TOPIC_PREFIX: before the topics' names and the group's, for more than one Sluice on a Kafka. */
+  prefix: string
+}
+
 /** @throws UsageError that names the variable */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return {
     home: resolve(env.SLUICE_HOME || join(ROOT, '.sluice')),
     databaseUrl: env.DATABASE_URL || undefined,
+    log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
     gatewayPassword: env.SLUICE_GATEWAY_PASSWORD || undefined,
+    redisUrl: env.REDIS_URL || undefined,
+    redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+  }
+}
+
+function readLog(env: NodeJS.ProcessEnv): LogConfig {
+  if (oneOf(env, 'LOG', ['postgres', 'kafka']) !== 'kafka') return { kind: 'postgres' }
+  const brokers = (env.KAFKA_BROKERS ?? '').split(',').map((each) => each.trim())
+  const wrong = brokers.find((each) => !/^[^\s:]+:\d+$/.test(each))
+  if (wrong !== undefined)
+    throw new UsageError(
+      wrong === '' ? 'KAFKA_BROKERS is not set.' : `KAFKA_BROKERS: "${wrong}" is no broker.`,
+      'Set it to host:port of a broker or several, with commas between.',
+    )
+  return {
+    kind: 'kafka',
+    brokers,
+    username: env.KAFKA_USERNAME || undefined,
+    password: env.KAFKA_PASSWORD || undefined,
+    mechanism: oneOf(env, 'KAFKA_MECHANISM', MECHANISMS) ?? 'plain',
+    tls: readTls(env),
+    prefix: env.KAFKA_TOPIC_PREFIX ?? '',
+  }
+}
+
+const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+
+function readTls({ KAFKA_TLS: text }: NodeJS.ProcessEnv): KafkaConfig['tls'] {
+  if (!text || text === 'false') return false
+  if (text === 'true') return true
+  try {
+    return { ca: readFileSync(text, 'utf8') }
+  } catch (error) {
+    throw new UsageError(
+      `KAFKA_TLS: ${(error as Error).message}`,
+      'Set it to true, false, or the PEM file with the certificates that are to be trusted.',
+    )
   }
 }
 
@@ -72,14 +134,14 @@ function wholeNumber(
   return value
 }
 
-function oneOf(
+function oneOf<T extends string>(
   env: NodeJS.ProcessEnv,
   name: string,
-  choices: readonly string[],
-): string | undefined {
+  choices: readonly T[],
+): T | undefined {
   const text = env[name]
   if (!text) return undefined
-  if (!choices.includes(text))
+  if (!choices.includes(text as T))
     throw new UsageError(`${name} has no meaning here.`, `Set it to one of ${choices.join(', ')}.`)
-  return text
+  return text as T
 }

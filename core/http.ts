@@ -30,6 +30,8 @@ export interface CoreDeps {
   }
   /** The role gateway: its app answers /produce, and the key directory stands beside it. */
   gateway?: { app: Hono; secret: string }
+  /** Redis for the edges, where there is one. */
+  redis?: Hono
 }
 
 /** Everything core answers over HTTP, on one port. */
@@ -49,6 +51,8 @@ export function createCoreApp(deps: CoreDeps): Hono {
     app.route('/gateway', gateway.app)
     app.route('/gateway', keyDirectory({ db, secret: gateway.secret }))
   }
+
+  if (deps.redis) app.route('/redis', deps.redis)
 
   app.use(requestId({ limitLength: 128 }))
   app.route('/', health(deps))

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { DASHBOARD_FOLDER, readConfig, UsageError } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { createLifecycle } from './lifecycle.ts'
+import { makeTopics } from './log/open.ts'
 import { createLogger, ROLES, type Role, startServices } from './services.ts'
 
 /**
- * Core on a Postgres of one's own: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker]`, all roles
- * without an argument. Logs go to standard output, one JSON object a line.
+ * Core on a Postgres of one's own, and a Kafka where LOG=kafka: `DATABASE_URL=… node core/main.ts [api] [gateway]
+ * [worker]`, all roles without an argument. Logs go to standard output, one JSON object a line.
  */
 const config = readConfig()
 const logger = createLogger(config.logLevel)
@@ -45,11 +46,20 @@ async function start(): Promise<void> {
       'SLUICE_GATEWAY_PASSWORD is not set.',
       `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
     )
+  if (config.redisUrl && !config.redisToken && wanted.includes('gateway'))
+    throw new UsageError(
+      'SLUICE_REDIS_TOKEN is not set, but REDIS_URL is.',
+      `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
+    )
   await migrate(config.databaseUrl)
+  await makeTopics(config.log)
   const { served } = await startServices({
     roles: wanted,
     databaseUrl: config.databaseUrl,
+    log: config.log,
     gatewayPassword: config.gatewayPassword ?? '',
+    redisUrl: config.redisUrl,
+    redisToken: config.redisToken,
     host: config.host,
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,

@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { within } from './db/within.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
+import { createRedisRest } from './gateway/redis-rest.ts'
 import type { FirstSteps } from './graphql/context.ts'
 import { createGraphQL } from './graphql/server.ts'
 import { type Served, serveApp } from './http/serve.ts'
@@ -12,8 +13,9 @@ import { createCoreApp } from './http.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { createLiveHub } from './live/hub.ts'
 import type { Log } from './log/log.ts'
-import { createPostgresLog } from './log/postgres.ts'
+import { openLog } from './log/open.ts'
 import { createMetrics } from './metrics.ts'
+import { createRedisConnection, type RedisConnection } from './redis/connection.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker'
@@ -24,7 +26,12 @@ export const GATEWAY_USER = 'sluice'
 export interface ServicesOptions {
   roles: readonly Role[]
   databaseUrl: string
+  log: Config['log']
   gatewayPassword: string
+  /** Without it, what would be in Redis is in each process's memory. */
+  redisUrl?: string
+  /** Without it nobody reaches Redis through us. */
+  redisToken?: string
   host: string
   port: number
   dashboardFolder: string
@@ -43,16 +50,14 @@ export interface Services {
   served: Served | undefined
 }
 
-/** Everything of core that was asked for, on one Postgres; each part registers how it is stopped. */
+/** Everything of core that was asked for, on one Postgres and one log; each part registers how it is stopped. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { roles, databaseUrl, logger, lifecycle } = options
   const db = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
   lifecycle.onStop('database', () => db.destroy())
-  const log = await createPostgresLog({
-    url: databaseUrl,
-    onTrouble: (error) =>
-      logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
-  })
+  const log = await openLog(options.log, databaseUrl, (error) =>
+    logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
+  )
   lifecycle.onStop('log', () => log.close())
   if (roles.includes('worker')) startWorker(options, log)
   const served =
@@ -90,6 +95,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
           logger.warn({ error: String(error) }, 'an append failed; the edge was told'),
       })
     : undefined
+  const redis = await connectRedis(options)
   const app = createCoreApp({
     db,
     log,
@@ -102,6 +108,16 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
       },
     }),
     ...(gateway && { gateway: { app: gateway.app, secret: gatewayPassword } }),
+    ...(gateway &&
+      redis &&
+      options.redisToken && {
+        redis: createRedisRest({
+          redis,
+          token: options.redisToken,
+          onTrouble: (error) =>
+            logger.warn({ error: String(error) }, 'Redis did not answer; the edge was told'),
+        }),
+      }),
   })
   const served = await serveApp(app, { port: options.port, hostname: options.host })
   // In reverse: what is on its way is acknowledged first, then the doors close.
@@ -109,6 +125,27 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   if (gateway) lifecycle.onStop('gateway', () => gateway.close())
   return served
 }
+
+/** A Redis that is away when we start is waited for while we go on. */
+async function connectRedis({
+  redisUrl,
+  logger,
+  lifecycle,
+}: ServicesOptions): Promise<RedisConnection | undefined> {
+  if (!redisUrl) return undefined
+  const redis = createRedisConnection({
+    url: redisUrl,
+    onChange: (up, error) =>
+      up
+        ? logger.info('Redis is back')
+        : logger.warn({ error: error && String(error) }, 'Redis is away'),
+  })
+  lifecycle.onStop('Redis', () => redis.close())
+  await redis.ready(REDIS_START_MS_MAX)
+  return redis
+}
+
+const REDIS_START_MS_MAX = 2_000
 
 function brokenConnection(logger: Logger): (error: Error) => void {
   return (error) => logger.warn({ error: String(error) }, 'a database connection broke')

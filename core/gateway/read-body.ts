@@ -9,10 +9,14 @@ import { BadProduceError } from './read-records.ts'
 export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
 
 /** @throws BadProduceError when it is too large, too slow, or breaks off */
-export async function readBody(request: HonoRequest): Promise<ArrayBuffer | Uint8Array> {
+export async function readBody(
+  request: HonoRequest,
+  bytesMax: number = BODY_BYTES_MAX,
+): Promise<ArrayBuffer | Uint8Array> {
   const announced = request.header('content-length')
-  if (Number(announced ?? 0) > BODY_BYTES_MAX) throw tooLarge()
-  const reading = announced === undefined ? readChunks(request.raw.body) : request.arrayBuffer()
+  if (Number(announced ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const reading =
+    announced === undefined ? readChunks(request.raw.body, bytesMax) : request.arrayBuffer()
   let timer: NodeJS.Timeout | undefined
   const slow = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -30,17 +34,20 @@ export async function readBody(request: HonoRequest): Promise<ArrayBuffer | Uint
   }
 }
 
-async function readChunks(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+async function readChunks(
+  body: ReadableStream<Uint8Array> | null,
+  bytesMax: number,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body ?? []) {
     size += chunk.length
-    if (size > BODY_BYTES_MAX) throw tooLarge()
+    if (size > bytesMax) throw tooLarge(bytesMax)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }
 
-function tooLarge(): BadProduceError {
-  return new BadProduceError(413, `the body is larger than ${BODY_BYTES_MAX} bytes`)
+function tooLarge(bytesMax: number): BadProduceError {
+  return new BadProduceError(413, `the body is larger than ${bytesMax} bytes`)
 }

@@ -1,0 +1,480 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Ratelimit } from '@upstash/ratelimit'
+import { Redis } from '@upstash/redis'
+import { Hono } from 'hono'
+import { Redis as Direct } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
+import { type Served, serveApp } from '../http/serve.ts'
+import { createRedisConnection, type RedisConnection } from '../redis/connection.ts'
+import { freeze } from '../testing/freeze.ts'
+import { startTestRedis } from '../testing/redis-server.ts'
+import { startTcpProxy } from '../testing/tcp-proxy.ts'
+import { createRedisRest } from './redis-rest.ts'
+
+const token = 'a-token-of-the-test'
+
+interface Bridge {
+  url: string
+  requests: number
+  redis: RedisConnection
+  close(): Promise<void>
+}
+
+async function openBridge(url: string): Promise<Bridge> {
+  const redis = createRedisConnection({ url })
+  const app = new Hono().use((_, next) => {
+    bridge.requests++
+    return next()
+  })
+  const served: Served = await serveApp(app.route('/redis', createRedisRest({ redis, token })), {
+    port: 0,
+  })
+  const bridge: Bridge = {
+    url: `${served.url}/redis`,
+    requests: 0,
+    redis,
+    async close() {
+      await redis.close()
+      await served.close(0)
+    },
+  }
+  if (!(await redis.ready(5_000))) throw new Error('Redis is not there')
+  return bridge
+}
+
+let bridge: Bridge
+let direct: Direct
+beforeAll(async () => {
+  bridge = await openBridge(inject('redisUrl'))
+  direct = new Direct(inject('redisUrl'))
+})
+afterAll(async () => {
+  direct.disconnect()
+  await bridge.close()
+})
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+const client = (of = bridge, more = {}) =>
+  new Redis({ url: of.url, token, retry: false, enableTelemetry: false, ...more })
+
+function post(body: unknown, path = '', headers: Record<string, string> = {}, of = bridge) {
+  return fetch(of.url + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+}
+
+/** A name that no other test uses. */
+const fresh = () => `test:${randomUUID()}`
+
+describe('@upstash/redis as it is', () => {
+  test('sets and gets text, numbers, objects, emptiness and nothing', async () => {
+    const redis = client()
+    for (const value of ['text', 'žluťoučký 🐎', 42, { a: [1, null] }, '', 'OK', 'UE9ORw==']) {
+      const key = fresh()
+      expect(await redis.set(key, value)).toBe('OK')
+      expect(await redis.get(key)).toEqual(value)
+    }
+    expect(await redis.get(fresh())).toBeNull()
+    expect(await redis.ping()).toBe('PONG')
+  })
+
+  test('is given a value for a while, and only when there is none', async () => {
+    const redis = client()
+    const key = fresh()
+    expect(await redis.set(key, 'first', { nx: true, px: 60_000 })).toBe('OK')
+    expect(await redis.set(key, 'second', { nx: true, px: 60_000 })).toBeNull()
+    expect(await redis.set(key, 'third', { nx: true, get: true, px: 60_000 })).toBe('first')
+    expect(await direct.pttl(key)).toBeGreaterThan(50_000)
+  })
+
+  test('carries out a pipeline in order, with an error where one belongs', async () => {
+    const redis = client()
+    const key = fresh()
+    const before = bridge.requests
+    const pipeline = redis.pipeline()
+    pipeline.set(key, 'not a number').incrby(key, 1).get(key).del(key)
+    const results = await pipeline.exec({ keepErrors: true })
+    expect(bridge.requests - before).toBe(1)
+    expect(results.map(({ result }) => result)).toEqual(['OK', undefined, 'not a number', 1])
+    expect(results[1]?.error).toContain('not an integer')
+  })
+
+  test('carries out a transaction as one, or none of it', async () => {
+    const redis = client()
+    const key = fresh()
+    expect(await redis.multi().set(key, '1').incrby(key, 41).get(key).exec()).toEqual([
+      'OK',
+      42,
+      42,
+    ])
+    const broken = await post([['SET', key, 'changed'], ['GET']], '/multi-exec')
+    expect(broken.status).toBe(400)
+    expect((await broken.json()).error).toMatch(/^EXECABORT .*wrong number of arguments/)
+    expect(await direct.get(key)).toBe('42')
+    // Those behind one that fails while it is carried out are carried out, as Redis has it.
+    const inside = await post(
+      [
+        ['SET', key, 'x'],
+        ['INCRBY', key, 1],
+        ['GET', key],
+      ],
+      '/multi-exec',
+    )
+    expect(await inside.json()).toEqual([
+      { result: 'OK' },
+      { error: expect.stringContaining('not an integer') },
+      { result: 'x' },
+    ])
+  })
+
+  test('pipelines by itself what it is asked in one tick', async () => {
+    const redis = client(bridge, { enableAutoPipelining: true })
+    const before = bridge.requests
+    const keys = [fresh(), fresh(), fresh()]
+    await Promise.all(keys.map((key) => redis.set(key, key)))
+    expect(bridge.requests - before).toBe(1)
+  })
+
+  test('hears what Redis says no to in Redis’ own words', async () => {
+    const redis = client()
+    const key = fresh()
+    await redis.set(key, 'text')
+    await expect(redis.hgetall(key)).rejects.toThrow(/WRONGTYPE /)
+    await expect(redis.evalsha('0'.repeat(40), [], [])).rejects.toThrow(/NOSCRIPT /)
+    await expect(redis.eval('return redis.error_reply("OWN words")', [], [])).rejects.toThrow(
+      /OWN words/,
+    )
+  })
+
+  test('runs its script objects, loaded by the first call', async () => {
+    const script = client().createScript<string>(`return ARGV[1] .. '${randomUUID()}'`)
+    expect(await script.exec([], ['a'])).toMatch(/^a/)
+    expect(await script.exec([], ['b'])).toMatch(/^b/)
+    expect(await script.eval([], ['c'])).toMatch(/^c/)
+  })
+})
+
+describe('values', () => {
+  test('of any bytes come back as they are, in base64', async () => {
+    const key = fresh()
+    const bytes = randomBytes(300)
+    await direct.set(key, bytes)
+    const answer = await post(['GET', key], '', { 'upstash-encoding': 'base64' })
+    expect(Buffer.from((await answer.json()).result, 'base64')).toEqual(bytes)
+    const lists = await post([['MGET', key, fresh()]], '/pipeline', {
+      'upstash-encoding': 'base64',
+    })
+    expect(await lists.json()).toEqual([{ result: [bytes.toString('base64'), null] }])
+  })
+
+  test('up to 1.5 MiB go through, and larger ones are refused by their size', async () => {
+    const redis = client()
+    const key = fresh()
+    const { redisValueBytesMax, redisBodyBytesMax } = LIMITS
+    const big = 'x'.repeat(redisValueBytesMax)
+    await redis.set(key, big)
+    expect(await redis.get(key)).toBe(big)
+    await expect(redis.set(key, `${big}x`)).rejects.toThrow(/larger than 1572864 bytes/)
+    await expect(redis.set(key, 'ž'.repeat(redisValueBytesMax / 2 + 1))).rejects.toThrow(/larger/)
+    const body = await post(' '.repeat(redisBodyBytesMax + 1))
+    expect([body.status, (await body.json()).error]).toEqual([
+      413,
+      'ERR the body is larger than 2097152 bytes',
+    ])
+    const chunked = await fetch(bridge.url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: new Blob([' '.repeat(redisBodyBytesMax + 1)]).stream(),
+      duplex: 'half',
+    } as RequestInit)
+    expect(chunked.status).toBe(413)
+  })
+})
+
+describe('a pipeline', () => {
+  test('reaches Redis in one write', async () => {
+    const proxy = await startTcpProxy(Number(new URL(inject('redisUrl')).port))
+    closers.push(() => proxy.close())
+    const own = await openBridge(`redis://127.0.0.1:${proxy.port}`)
+    closers.push(() => own.close())
+    const key = fresh()
+    for (const path of ['/pipeline', '/multi-exec']) {
+      proxy.written.length = 0
+      const commands = Array.from({ length: 50 }, (_, i) => ['SET', `${key}:${i}`, 'v'])
+      expect(await (await post(commands, path, {}, own)).json()).toHaveLength(50)
+      expect(proxy.written).toHaveLength(1)
+    }
+  })
+
+  test('takes 1,000 commands and no more', async () => {
+    const commands = Array.from({ length: 1_000 }, () => ['PING'])
+    expect(await (await post(commands, '/pipeline')).json()).toHaveLength(1_000)
+    expect((await post([...commands, ['PING']], '/pipeline')).status).toBe(413)
+    expect((await post([], '/pipeline')).status).toBe(400)
+  })
+})
+
+describe('nobody gets in', () => {
+  test.each([
+    ['without a token', {}],
+    ['with another one', { authorization: 'Bearer another' }],
+    ['with its beginning', { authorization: `Bearer ${token.slice(0, -1)}` }],
+    ['with it as Basic', { authorization: `Basic ${btoa(`sluice:${token}`)}` }],
+    ['with an empty one', { authorization: 'Bearer ' }],
+  ])('%s', async (_, headers) => {
+    for (const path of ['', '/pipeline', '/multi-exec', '/get/key', `?_token=${token}`]) {
+      const answer = await fetch(bridge.url + path, { method: 'POST', headers, body: '["PING"]' })
+      expect([answer.status, await answer.json()]).toEqual([401, { error: 'Unauthorized' }])
+    }
+  })
+})
+
+describe('only what is needed can be asked', () => {
+  test.each([
+    'FLUSHALL',
+    'CONFIG',
+    'KEYS',
+    'SUBSCRIBE',
+    'BLPOP',
+    'CLIENT',
+    'SHUTDOWN',
+    'MULTI',
+    'SELECT',
+    'DEBUG',
+    'XADD',
+  ])('not %s, and it is named', async (name) => {
+    const answer = await post([name, 'a'])
+    expect([answer.status, await answer.json()]).toEqual([
+      400,
+      { error: `ERR the command '${name}' is not available here` },
+    ])
+    const key = fresh()
+    const pipeline = await post([['SET', key, '1'], [name.toLowerCase()]], '/pipeline')
+    expect(pipeline.status).toBe(400)
+    // All or nothing: what stood before it was not carried out either.
+    expect(await direct.get(key)).toBeNull()
+  })
+
+  test('not SCRIPT FLUSH either', async () => {
+    expect((await (await post(['SCRIPT', 'FLUSH'])).json()).error).toContain("'SCRIPT FLUSH'")
+  })
+
+  test.each<[string, unknown]>([
+    ['no JSON', 'nonsense'],
+    ['an object', { command: 'GET' }],
+    ['an empty command', []],
+    ['a list in a command', ['SET', 'a', ['b']]],
+    ['null in a command', ['SET', 'a', null]],
+    ['a name that is a number', [1]],
+    ['text that is no Unicode', '["SET","a","\\ud800"]'],
+  ])('not %s', async (_, body) => {
+    const answer = await post(body)
+    expect(answer.status).toBe(400)
+    expect((await answer.json()).error).toMatch(/^ERR /)
+  })
+
+  test('nor in another way than POST, nor elsewhere', async () => {
+    const headers = { authorization: `Bearer ${token}` }
+    const get = await fetch(`${bridge.url}/pipeline`, { headers })
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST'])
+    expect((await post(['PING'], '/get/key')).status).toBe(404)
+  })
+})
+
+describe('@upstash/ratelimit as it is', () => {
+  const make = (limiter: ConstructorParameters<typeof Ratelimit>[0]['limiter'], of = bridge) =>
+    new Ratelimit({
+      redis: client(of),
+      limiter,
+      prefix: fresh(),
+      ephemeralCache: false,
+      timeout: 0,
+    })
+
+  test.each([
+    ['a token bucket', Ratelimit.tokenBucket(5, '60 s', 5)],
+    ['a sliding window', Ratelimit.slidingWindow(5, '60 s')],
+    ['a fixed window', Ratelimit.fixedWindow(5, '60 s')],
+  ])('%s lets five through, counts what is left, and can be reset', async (_, algorithm) => {
+    const limiter = make(algorithm)
+    const said = []
+    for (let i = 0; i < 7; i++) said.push(await limiter.limit('someone'))
+    expect(said.map(({ success }) => success)).toEqual([true, true, true, true, true, false, false])
+    expect(said.slice(0, 5).map(({ remaining }) => remaining)).toEqual([4, 3, 2, 1, 0])
+    expect((await limiter.getRemaining('someone')).remaining).toBe(0)
+    expect((await limiter.limit('else')).success).toBe(true)
+    await limiter.resetUsedTokens('someone')
+    expect((await limiter.limit('someone')).success).toBe(true)
+  })
+
+  test('with a cache of its own, with limits in Redis, and with its analytics', async () => {
+    const options = { redis: client(), prefix: fresh(), timeout: 0 }
+    const cached = new Ratelimit({
+      ...options,
+      limiter: Ratelimit.cachedFixedWindow(2, '60 s'),
+      ephemeralCache: new Map(),
+    })
+    expect((await cached.limit('a')).success).toBe(true)
+    const dynamic = new Ratelimit({
+      ...options,
+      prefix: fresh(),
+      limiter: Ratelimit.tokenBucket(1, '60 s', 1),
+      dynamicLimits: true,
+      analytics: true,
+    })
+    await dynamic.setDynamicLimit({ limit: 3 })
+    const { success, remaining, pending } = await dynamic.limit('a')
+    expect([success, remaining]).toEqual([true, 2])
+    await pending
+  })
+
+  test('is one request to the bridge a decision once its script is known', async () => {
+    const limiter = make(Ratelimit.tokenBucket(100, '60 s', 100))
+    await limiter.limit('warm')
+    const before = bridge.requests
+    for (let i = 0; i < 10; i++) await limiter.limit('someone')
+    expect(bridge.requests - before).toBe(10)
+  })
+
+  test('does not notice that the scripts were flushed, not in a pipeline either', async () => {
+    const limiter = make(Ratelimit.tokenBucket(100, '60 s', 100))
+    await limiter.limit('someone')
+    await direct.script('FLUSH')
+    const before = bridge.requests
+    expect((await limiter.limit('someone')).remaining).toBe(98)
+    expect(bridge.requests - before).toBe(1)
+
+    const redis = client()
+    const text = `return '${randomUUID()}'`
+    const sha = await redis.scriptLoad(text)
+    await direct.script('FLUSH')
+    const result = text.slice(8, -1)
+    expect(await redis.pipeline().evalsha(sha, [], []).evalsha(sha, [], []).exec()).toEqual([
+      result,
+      result,
+    ])
+  })
+
+  test('goes on after a restart of Redis, and after one of the bridge', async () => {
+    const redis = await startTestRedis()
+    closers.push(() => redis.stop())
+    let own = await openBridge(redis.url)
+    closers.push(() => own.close())
+    const limiter = make(Ratelimit.slidingWindow(10, '60 s'), own)
+    expect((await limiter.limit('a')).remaining).toBe(9)
+    await redis.stop()
+    await expect(limiter.limit('a')).rejects.toThrow(/not connected|closed/i)
+    await redis.start()
+    await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(true)
+    expect((await limiter.limit('a')).remaining).toBe(9)
+    // Another bridge knows no text yet: it says so, and the client sends it.
+    await own.close()
+    own = await openBridge(redis.url)
+    await direct.script('FLUSH')
+    const again = make(Ratelimit.slidingWindow(10, '60 s'), own)
+    expect((await again.limit('a')).remaining).toBe(9)
+  })
+
+  test('is told by name what a client calls the script, whatever Redis calls it', async () => {
+    const redis = client()
+    const text = `#!lua flags=allow-key-locking\nreturn '${randomUUID()}'`
+    const sha = await redis.scriptLoad(text)
+    expect(await redis.evalsha(sha, [], [])).toBe(text.split("'")[1])
+    expect(await redis.scriptExists(sha)).toEqual([1])
+    // Errors name the line that the client wrote.
+    await expect(redis.eval(`${text}\n\nnonsense`, [], [])).rejects.toThrow(/user_script:4/)
+    await expect(redis.eval('-'.repeat(70_000), [], [])).rejects.toThrow(/script is larger/)
+  })
+
+  test('does not count batches as we promise to: why the edge brings a script of its own', async () => {
+    // A batch that is refused takes what was left all the same.
+    const window = make(Ratelimit.slidingWindow(300, '60 s'))
+    await window.limit('tenant', { rate: 290 })
+    expect((await window.limit('tenant', { rate: 11 })).success).toBe(false)
+    expect((await window.limit('tenant', { rate: 10 })).success).toBe(false)
+    // What has to be waited for is the next refill, however little is missing.
+    const bucket = make(Ratelimit.tokenBucket(100, '60 s', 100))
+    await bucket.limit('key', { rate: 100 })
+    const { success, reset } = await bucket.limit('key', { rate: 1 })
+    expect(success).toBe(false)
+    expect(reset - Date.now()).toBeGreaterThan(55_000)
+    // And a Redis that does not answer is a yes.
+    const late = new Ratelimit({
+      redis: { ...client(), evalsha: () => sleep(500) } as never,
+      limiter: Ratelimit.tokenBucket(1, '60 s', 1),
+      timeout: 50,
+    })
+    expect(await late.limit('a')).toMatchObject({ success: true, reason: 'timeout' })
+  })
+})
+
+describe('a Redis that does not answer', () => {
+  test('is a 503 within 200 ms, and the connection is made anew when it stays silent', async () => {
+    const proxy = await startTcpProxy(Number(new URL(inject('redisUrl')).port))
+    closers.push(() => proxy.close())
+    const own = await openBridge(`redis://127.0.0.1:${proxy.port}`)
+    closers.push(() => own.close())
+    proxy.hole = true
+    const ask = async () => {
+      const start = performance.now()
+      const answer = await post(['PING'], '', {}, own)
+      const body = await answer.json()
+      return { ms: performance.now() - start, answer, body }
+    }
+    const late = await ask()
+    expect([late.answer.status, late.body]).toEqual([
+      503,
+      { error: 'ERR Redis did not answer within 200 ms' },
+    ])
+    expect(late.answer.headers.get('retry-after')).toBe('1')
+    expect(late.ms).toBeLessThan(400)
+    // It is given up after 2 s: from then on nobody waits at all.
+    await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(false)
+    const known = await ask()
+    expect(known.answer.status).toBe(503)
+    expect(known.ms).toBeLessThan(100)
+    proxy.hole = false
+    await expect.poll(() => own.redis.up, { timeout: 10_000 }).toBe(true)
+    expect((await ask()).body).toEqual({ result: 'PONG' })
+  })
+
+  test('that hangs takes no more memory than it may, however many ask', async () => {
+    const redis = await startTestRedis()
+    closers.push(() => redis.stop())
+    const connection = createRedisConnection({
+      url: redis.url,
+      limits: { redisInFlightCommandsMax: 100, redisSilenceMsMax: 60_000 },
+    })
+    closers.push(() => connection.close())
+    await connection.ready(5_000)
+    const thaw = freeze(redis.pid)
+    const asked = await Promise.allSettled(
+      Array.from({ length: 150 }, () => connection.send([['PING']])),
+    )
+    const reasons = asked.map((each) => (each as PromiseRejectedResult).reason.message)
+    expect(reasons.filter((reason) => reason === 'too much is waiting for Redis')).toHaveLength(50)
+    thaw()
+    await expect.poll(() => connection.send([['PING']]).catch(() => '')).toHaveLength(1)
+  })
+
+  test('is told of once, and so is its return', async () => {
+    const redis = await startTestRedis()
+    closers.push(() => redis.stop())
+    const changes: boolean[] = []
+    const connection = createRedisConnection({ url: redis.url, onChange: (up) => changes.push(up) })
+    closers.push(() => connection.close())
+    await connection.ready(5_000)
+    await redis.stop()
+    await expect.poll(() => changes).toEqual([false])
+    await sleep(1_500)
+    await redis.start()
+    await expect.poll(() => changes, { timeout: 5_000 }).toEqual([false, true])
+  })
+})

@@ -1,0 +1,129 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import { LIMITS } from '../../contract/limits.ts'
+import { REDIS_PATHS, type RedisReply, type RedisResult } from '../../contract/redis-rest.ts'
+import {
+  type RedisConnection,
+  RedisRefusal,
+  RedisUnavailable,
+  type Reply,
+} from '../redis/connection.ts'
+import { readBody } from './read-body.ts'
+import { BadProduceError } from './read-records.ts'
+import { BadCommandError, type Command, readCommand, readCommands } from './redis-commands.ts'
+import { createScripts } from './redis-scripts.ts'
+
+export interface RedisRestDeps {
+  redis: RedisConnection
+  /** Whoever sends it as Bearer may do all that is allowed here. */
+  token: string
+  onTrouble?: (error: Error) => void
+}
+
+/**
+ * Redis for whoever speaks HTTP only, in the protocol of Upstash's REST API: @upstash/redis and
+ * @upstash/ratelimit run on it as they are. A Redis that does not answer in time is a 503, and then
+ * the commands may have been carried out or not.
+ */
+export function createRedisRest({ redis, token, onTrouble = () => {} }: RedisRestDeps): Hono {
+  const app = new Hono()
+  const scripts = createScripts()
+  const expected = digest(token)
+
+  app.use(async (c, next) => {
+    const [, sent = ''] = /^bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
+    if (!timingSafeEqual(digest(sent), expected))
+      return say(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Bearer realm="redis"' })
+    c.header('Cache-Control', 'no-store')
+    return next()
+  })
+
+  app.post(REDIS_PATHS.command, async (c) => {
+    const command = readCommand(await body(c))
+    const asked = scripts.translate(command, false)
+    let [reply] = await redis.send([asked])
+    if (reply instanceof RedisRefusal && reply.message.startsWith('NOSCRIPT')) {
+      const whole = scripts.withText(command)
+      if (whole) [reply] = await redis.send([whole])
+    }
+    if (reply instanceof RedisRefusal) return say(c, 400, reply.message)
+    return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
+  })
+
+  app.post(REDIS_PATHS.pipeline, async (c) => {
+    const commands = readCommands(await body(c))
+    const replies = await redis.send(translateAll(commands))
+    return c.json(
+      replies.map((reply, i) =>
+        replyOf(scripts.nameOf(commands[i] as Command) ?? reply, wantsBase64(c)),
+      ),
+    )
+  })
+
+  app.post(REDIS_PATHS.transaction, async (c) => {
+    const commands = readCommands(await body(c))
+    const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']])
+    const all = replies.at(-1) as Reply
+    // A command that cannot even be queued undoes the whole; that one's words say why.
+    if (all instanceof RedisRefusal) {
+      const first = replies.find((reply) => reply instanceof RedisRefusal) as RedisRefusal
+      return say(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
+    }
+    return c.json((all as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
+  })
+
+  for (const path of Object.values(REDIS_PATHS))
+    app.all(path, (c) => say(c, 405, 'ERR only POST', { Allow: 'POST' }))
+  app.all('*', (c) => say(c, 404, 'ERR commands are sent in the body, as a JSON array'))
+
+  app.onError((error, c) => {
+    if (error instanceof BadCommandError) return say(c, error.status, error.message)
+    if (error instanceof BadProduceError) return say(c, error.status, `ERR ${error.message}`)
+    onTrouble(error)
+    const why = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
+    return say(c, 503, `ERR ${why}`, { 'Retry-After': '1' })
+  })
+
+  /** With the scripts' texts: when one is missing, those behind it have been carried out already. */
+  function translateAll(commands: readonly Command[]): Command[] {
+    return commands.map((command) => scripts.translate(command, true))
+  }
+
+  return app
+}
+
+function body(c: Context): Promise<ArrayBuffer | Uint8Array> {
+  return readBody(c.req, LIMITS.redisBodyBytesMax)
+}
+
+function wantsBase64(c: Context): boolean {
+  return c.req.header('upstash-encoding')?.toLowerCase() === 'base64'
+}
+
+function replyOf(reply: Reply, base64: boolean): RedisReply {
+  if (reply instanceof RedisRefusal) return { error: reply.message }
+  return { result: resultOf(reply, base64) }
+}
+
+function resultOf(reply: Reply, base64: boolean): RedisResult {
+  if (reply === null || typeof reply === 'number') return reply
+  if (reply instanceof RedisRefusal) return reply.message
+  if (Array.isArray(reply)) return reply.map((each) => resultOf(each, base64))
+  const bytes = Buffer.isBuffer(reply) ? reply : Buffer.from(reply as string)
+  // Clients take OK for itself, encoded or not; it saves them the work.
+  const text = base64 && !bytes.equals(OK) ? bytes.toString('base64') : bytes.toString('utf8')
+  return text
+}
+
+const OK = Buffer.from('OK')
+
+type Status = 400 | 401 | 404 | 405 | 408 | 413 | 503
+
+function say(c: Context, status: Status, error: string, headers: Record<string, string> = {}) {
+  return c.json({ error }, status, headers)
+}
+
+/** Of one length whatever was sent, so that comparing takes the same time. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,131 @@
+import { Redis, ReplyError } from 'ioredis'
+import { LIMITS } from '../../contract/limits.ts'
+import { within } from '../db/within.ts'
+
+/** What Redis answered: bytes as they are, whole numbers, null, an error of its own, or a list of these. */
+export type Reply = Buffer | string | number | null | RedisRefusal | readonly Reply[]
+
+/** Redis understood and said no; the message begins with its code (ERR, NOSCRIPT, WRONGTYPE …). */
+export class RedisRefusal extends Error {
+  override readonly name = 'RedisRefusal'
+}
+
+/** Nobody can say whether the commands were carried out. */
+export class RedisUnavailable extends Error {
+  override readonly name = 'RedisUnavailable'
+}
+
+export interface RedisConnection {
+  /**
+   * All in one write, carried out in their order; others' commands may come in between.
+   * @returns a reply for each
+   * @throws RedisUnavailable within `msMax`
+   */
+  send(commands: readonly (readonly (string | Buffer)[])[], msMax?: number): Promise<Reply[]>
+  /** Whether it is connected now. */
+  readonly up: boolean
+  /** Waits until it is connected, at most `ms`. */
+  ready(ms: number): Promise<boolean>
+  close(): Promise<void>
+}
+
+export interface RedisConnectionOptions {
+  /** redis://user:password@host:6379/0, or rediss:// */
+  url: string
+  /** Told once when Redis goes away, and once when it is back. */
+  onChange?: (up: boolean, error?: Error) => void
+  limits?: Partial<
+    Record<'redisSilenceMsMax' | 'redisInFlightCommandsMax' | 'redisInFlightBytesMax', number>
+  >
+}
+
+/**
+ * One connection to a real Redis that never keeps anybody waiting: while Redis is away every command
+ * is refused at once, nothing is queued and nothing sent twice, and a connection on which Redis has
+ * fallen silent is cut and made anew, for ever.
+ */
+export function createRedisConnection({
+  url,
+  onChange = () => {},
+  limits: given,
+}: RedisConnectionOptions): RedisConnection {
+  const limits = { ...LIMITS, ...given }
+  const redis = new Redis(url, {
+    // Numbers as strings and maps as lists: what REST clients of Redis 7 expect.
+    protocol: 2,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: limits.redisSilenceMsMax,
+    socketTimeout: limits.redisSilenceMsMax,
+    retryStrategy: (times) => Math.min(1_000, 50 * 2 ** times),
+    connectionName: 'sluice',
+    disableClientInfo: true,
+  })
+  let up = true
+  let lastError: Error | undefined
+  const change = (now: boolean) => {
+    if (up === now) return
+    up = now
+    onChange(now, lastError)
+  }
+  redis.on('error', (error) => {
+    lastError = error
+  })
+  redis.on('ready', () => change(true))
+  redis.on('close', () => change(false))
+  const inFlight = { commands: 0, bytes: 0 }
+
+  return {
+    async send(commands, msMax = LIMITS.redisBridgeMsMax) {
+      if (redis.status !== 'ready') throw new RedisUnavailable('Redis is not connected')
+      const bytes = sizeOf(commands)
+      // A Redis that hangs must not fill this process while its silence is being measured.
+      if (
+        inFlight.commands + commands.length > limits.redisInFlightCommandsMax ||
+        inFlight.bytes + bytes > limits.redisInFlightBytesMax
+      )
+        throw new RedisUnavailable('too much is waiting for Redis')
+      inFlight.commands += commands.length
+      inFlight.bytes += bytes
+      const pipeline = redis.pipeline()
+      for (const [name, ...args] of commands) pipeline.callBuffer(name as string, ...args)
+      const replies = pipeline.exec().finally(() => {
+        inFlight.commands -= commands.length
+        inFlight.bytes -= bytes
+      })
+      const results = await within(msMax, 'Redis', replies).catch((error: Error) => {
+        throw new RedisUnavailable(error.message)
+      })
+      return (results ?? []).map(([error, reply]) => {
+        if (!error) return readReply(reply)
+        if (error instanceof ReplyError) return new RedisRefusal(error.message)
+        throw new RedisUnavailable(error.message)
+      })
+    },
+    get up() {
+      return redis.status === 'ready'
+    },
+    async ready(ms) {
+      const connected = new Promise<void>((resolve) => redis.once('ready', resolve))
+      if (redis.status !== 'ready') await within(ms, 'Redis', connected).catch(() => {})
+      return redis.status === 'ready'
+    },
+    async close() {
+      redis.removeAllListeners('close')
+      redis.disconnect()
+    },
+  }
+}
+
+function readReply(reply: unknown): Reply {
+  if (Array.isArray(reply)) return reply.map(readReply)
+  if (reply instanceof Error) return new RedisRefusal(reply.message)
+  return reply as Reply
+}
+
+function sizeOf(commands: readonly (readonly (string | Buffer)[])[]): number {
+  let bytes = 0
+  for (const command of commands) for (const part of command) bytes += part.length
+  return bytes
+}
