@@ -8,9 +8,6 @@ import { createEdge } from '../app.ts'
 import { typeOf } from '../openapi/document.ts'
 import { OPERATIONS } from '../openapi/operations.ts'
 import { complaints, DOCUMENT, schemaAt } from '../testing/documented.ts'
-import { send } from '../testing/send.ts'
-import { describeEdges } from '../testing/world.ts'
-import { CASES } from './cases.ts'
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -108,12 +105,44 @@ describe('the OpenAPI document', () => {
   })
 })
 
-describeEdges('every answer is as the document has it', (world) => {
-  it.each(CASES)('$says', async (one) => {
-    const { key } = world.gateway.addKey(one.key ?? {})
-    const as =
-      one.key === null ? {} : (one.keyAs?.(key) ?? { headers: { authorization: `Bearer ${key}` } })
-    const sent = { ...one, ...as, headers: { ...one.headers, ...as.headers } }
-    expect(complaints(sent, await send(world.edge.port, sent))).toEqual([])
+describe('an answer that is not as the document has it', () => {
+  const headers = {
+    'content-type': 'application/json',
+    'x-request-id': 'r',
+    'access-control-allow-origin': '*',
+  }
+  const text = '{"request_id":"r","accepted":0,"rejected":0,"events":[],"errors":[]}'
+  const good = { status: 202, headers, text, json: JSON.parse(text) }
+  it.each([
+    ['nothing', {}, []],
+    ['its status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
+    [
+      'its type',
+      { headers: { ...headers, 'content-type': 'text/html' } },
+      ['the type text/html is not documented'],
+    ],
+    [
+      'a header that nobody knows',
+      { headers: { ...headers, 'x-secret': '1' } },
+      ['the header x-secret is not documented'],
+    ],
+    [
+      'a header that is missing',
+      { headers: { 'content-type': 'application/json', 'x-request-id': 'r' } },
+      ['the header access-control-allow-origin is missing'],
+    ],
+    [
+      'a member of its body',
+      { json: { ...good.json, accepted: '0' } },
+      [expect.stringContaining('/accepted must be integer')],
+    ],
+  ])('is told of every test that hears it, by %s', (_, wrong, told) => {
+    expect(complaints({}, { ...good, ...wrong })).toEqual(told)
+  })
+
+  it('is one to a path that the document does not know, unless it says so', () => {
+    expect(complaints({ path: '/v1/secret' }, good)).toEqual([
+      'POST /v1/secret is not in the document',
+    ])
   })
 })

@@ -1,4 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { complaints } from './documented.ts'
 
 export interface Sent {
   method?: string
@@ -20,7 +21,10 @@ export interface Answer {
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
 const ANSWER_MS_MAX = 20_000
 
-/** One HTTP request just as it is written here; fetch would add headers and forbid some. */
+/**
+ * One HTTP request just as it is written here; fetch would add headers and forbid some. Whatever is
+ * answered, to whichever test, must be as the OpenAPI document has it: else it is thrown.
+ */
 export function send(port: number, sent: Sent): Promise<Answer> {
   const { method = 'POST', path = '/v1/events', headers = {}, body, chunked } = sent
   return new Promise((resolve, reject) => {
@@ -41,12 +45,15 @@ export function send(port: number, sent: Sent): Promise<Answer> {
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8')
         const isJson = /[/+]json/.test(incoming.headers['content-type'] ?? '')
-        resolve({
+        const answer = {
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
           text,
           json: isJson && text !== '' ? JSON.parse(text) : undefined,
-        })
+        }
+        const wrong = complaints(sent, answer)
+        if (wrong.length === 0) resolve(answer)
+        else reject(new Error(`not as /openapi.json has it: ${wrong.join('; ')}`))
       })
     })
     outgoing.on('error', reject)
