@@ -224,7 +224,9 @@ describeEdges('lines of JSON', (world) => {
       const answer = await post(bomb, { 'content-encoding': 'gzip' })
       expect([answer.status, answer.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
       expect(answer.json.detail).toMatch(/more than 200 times/)
-      expect(answer.json.lines).toBeLessThan(size / 12)
+      // Found out at once; Node's own stream takes 64 KiB of packed bytes ahead of what comes out.
+      const unfolded = (world.runtime === 'node' ? 64 * 1024 * 400 : 0) + 3 * LIMITS.bodyBytesMax
+      expect(answer.json.lines).toBeLessThan(unfolded / 12)
     }
     expect(taken()).toEqual([])
   })
