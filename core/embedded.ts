@@ -143,6 +143,7 @@ async function startAll(
   const services = await startServices({
     roles: ROLES,
     databaseUrl: postgres.url,
+    log: { kind: 'postgres' },
     gatewayPassword: secrets.gatewayPassword,
     host: '127.0.0.1',
     port: corePort,

@@ -11,7 +11,8 @@
  */
 export interface Log {
   /**
-   * Appends all records or none of them. At most `LIMITS.logAppendRecordsMax` records and 32 MiB.
+   * Appends records, at most `LIMITS.logAppendRecordsMax` and 32 MiB. The Postgres log appends all of them or none;
+   * Kafka's, when it rejects, may have taken those of some partitions.
    * Two appends that run at the same time may come into a partition in either order.
    * @throws UnknownTopicError · RangeError when it is too much · whatever the driver met, within `LIMITS.logAppendMsMax`
    */
@@ -27,6 +28,15 @@ export interface Log {
 
   /** For each partition of the topic, the first offset still held and the one the next record will get. */
   bounds(topic: string): Promise<PartitionBounds[]>
+
+  /** For each partition, the first offset that the log took at `ms` or later; the next one where there is none. */
+  offsetsAt(topic: string, ms: number): Promise<ReadonlyMap<number, number>>
+
+  /**
+   * Where other tools look into the log: how far the reader has come, with what it has read stored elsewhere. It is a
+   * hint, given late or never; nothing here ever reads it.
+   */
+  applied?(topic: string, next: ReadonlyMap<number, number>): void
 
   close(): Promise<void>
 }
@@ -64,7 +74,7 @@ export interface ReadOptions {
 }
 
 export interface LogBatch {
-  /** In ascending order of partition; none is empty. */
+  /** In ascending order of partition; each leads on. Records are missing only where Kafka has marks of its own. */
   partitions: readonly PartitionRun[]
   recordCount: number
 }

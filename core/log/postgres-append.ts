@@ -1,21 +1,10 @@
-import { LIMITS } from '../../contract/limits.ts'
 import { encodeChunk } from './chunk.ts'
 import { type NewRecord, type Position, UnknownTopicError } from './log.ts'
-import { partitionFor } from './partitioner.ts'
 import type { Connections } from './postgres-connections.ts'
+import { createGrouper, type Run } from './runs.ts'
 
-/** Of keys and values together; it has to fit one message to Postgres, and our memory twice. */
-export const APPEND_BYTES_MAX = 32 * 1024 * 1024
 /** A chunk is the least that a reader takes. One larger record still makes one chunk. */
 const CHUNK_BYTES_MAX = 1024 * 1024
-
-/** A run of records of one partition; `places` says where they stood in the append. */
-interface Run {
-  partition: number
-  records: NewRecord[]
-  places: number[]
-  bytes: number
-}
 
 export interface AppendDeps {
   connections: Connections
@@ -26,7 +15,10 @@ export interface AppendDeps {
 }
 
 export function createAppend({ connections, partitionCounts, makeDays }: AppendDeps) {
-  const deal = createDealer()
+  const group = createGrouper({
+    bytesMax: CHUNK_BYTES_MAX,
+    sizeOf: ({ key, value }) => value.length + (key?.length ?? 0),
+  })
 
   return async function append(
     topic: string,
@@ -36,15 +28,7 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
     const partitions = partitionCounts.get(topic)
     if (partitions === undefined) throw new UnknownTopicError(topic)
     if (records.length === 0) return []
-    if (records.length > LIMITS.logAppendRecordsMax)
-      throw new RangeError(`an append takes at most ${LIMITS.logAppendRecordsMax} records`)
-    const runs = groupIntoRuns(records, (record) => {
-      const { partition = record.key ? partitionFor(record.key, partitions) : deal(partitions) } =
-        record
-      if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
-        throw new UnknownTopicError(topic, partition)
-      return partition
-    })
+    const runs = group(topic, records, partitions)
 
     const timestamp = Date.now()
     const bodies = runs.map((run) => encodeChunk(run.records, timestamp))
@@ -65,34 +49,6 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
     })
     return positions
   }
-}
-
-/** Runs in ascending order of partition, so that two appends never wait for each other in a ring. */
-function groupIntoRuns(
-  records: readonly NewRecord[],
-  partitionOf: (record: NewRecord) => number,
-): Run[] {
-  const runs: Run[] = []
-  const open = new Map<number, Run>()
-  let total = 0
-  records.forEach((record, place) => {
-    const partition = partitionOf(record)
-    const bytes = record.value.length + (record.key?.length ?? 0)
-    total += bytes
-    if (total > APPEND_BYTES_MAX)
-      throw new RangeError(`an append takes at most ${APPEND_BYTES_MAX} bytes`)
-    let run = open.get(partition)
-    if (!run || run.bytes + bytes > CHUNK_BYTES_MAX) {
-      run = { partition, records: [], places: [], bytes: 0 }
-      open.set(partition, run)
-      runs.push(run)
-    }
-    run.records.push(record)
-    run.places.push(place)
-    run.bytes += bytes
-  })
-  // Stable: the runs of one partition stay in their order.
-  return runs.sort((a, b) => a.partition - b.partition)
 }
 
 /** One call, whatever the number of runs. Bodies are parameters of their own, which pg sends as they are. */
@@ -123,10 +79,4 @@ function call(
 function isMissingDay(error: unknown): boolean {
   const { code, constraint } = error as { code?: string; constraint?: string }
   return code === '23514' && constraint === undefined
-}
-
-/** Records without a key go round. */
-function createDealer(): (partitions: number) => number {
-  let dealt = 0
-  return (partitions) => dealt++ % partitions
 }

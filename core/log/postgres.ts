@@ -86,6 +86,22 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
       return rows
     },
 
+    async offsetsAt(topic, ms) {
+      const { rows } = await reading.use((client) =>
+        client.query<{ partition: number; at: number }>(
+          `SELECT p.partition, coalesce(c.base_offset, p.next_offset)::float8 AS at
+             FROM log_partition p LEFT JOIN LATERAL (
+               SELECT base_offset FROM log_chunk c WHERE c.topic = p.topic AND c.partition = p.partition
+                  AND c.appended_at >= to_timestamp($2 / 1000.0) AND c.appended_on >= (to_timestamp($2 / 1000.0) AT TIME ZONE 'UTC')::date
+                ORDER BY base_offset LIMIT 1) c ON true
+            WHERE p.topic = $1 ORDER BY p.partition`,
+          [topic, ms],
+        ),
+      )
+      if (rows.length === 0) throw new UnknownTopicError(topic)
+      return new Map(rows.map((row) => [row.partition, row.at]))
+    },
+
     async close() {
       closing.abort()
       clearInterval(housekeeping)

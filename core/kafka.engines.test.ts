@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { TOPICS } from '../contract/topics.ts'
+import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './testing/core-process.ts'
+import { createTestDatabase, type TestDatabase } from './testing/database.ts'
+import { account, rawRecord } from './testing/records.ts'
+
+let database: TestDatabase
+let running: CoreProcess[]
+let env: Record<string, string>
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  running = []
+  env = {
+    LOG: 'kafka',
+    KAFKA_BROKERS: inject('kafkaBrokers').join(','),
+    KAFKA_TOPIC_PREFIX: `${randomUUID()}.`,
+  }
+})
+afterEach(async () => {
+  await Promise.all(running.map((each) => each.stop()))
+  await database.drop()
+})
+
+async function start(...roles: ('api' | 'gateway' | 'worker')[]): Promise<CoreProcess> {
+  const core = await startCore({ roles, databaseUrl: database.url, env })
+  running.push(core)
+  return core
+}
+
+function produce(core: CoreProcess, ...records: ReturnType<typeof rawRecord>[]): Promise<Response> {
+  return fetch(`${core.url}/gateway/produce`, {
+    method: 'POST',
+    headers: { Authorization: `Basic ${btoa(`sluice:${GATEWAY_PASSWORD}`)}` },
+    body: JSON.stringify(
+      records.map(({ partition, key, value }) => ({
+        topic: TOPICS.raw.name,
+        partition,
+        key: `${key}`,
+        value: `${value}`,
+      })),
+    ),
+  })
+}
+
+describe('core on Kafka', () => {
+  test('an event goes through the gateway, Kafka and a worker in a process of its own into Postgres', async () => {
+    const [gateway] = await Promise.all([start('gateway'), start('worker')])
+    const events = Array.from({ length: 500 }, (_, i) => rawRecord({ actor: `actor-${i}` }))
+    const answer = await produce(gateway, ...events)
+    expect(answer.status).toBe(200)
+    const positions = (await answer.json()) as { partition: number; offset: number }[]
+    expect(positions.map(({ partition }) => partition)).toEqual(events.map((e) => e.partition))
+    await expect
+      .poll(() => account(database.pool), { timeout: 20_000 })
+      .toEqual({
+        stored: 500,
+        duplicates: 0,
+        dead: 0,
+        wrongRollups: 0,
+        double: 0,
+      })
+    // Where the edge was told that it is, there it is.
+    const { rows } = await database.pool.query(
+      'SELECT log_partition AS partition, log_offset::int AS offset FROM event ORDER BY 1, 2',
+    )
+    const order = (a: (typeof positions)[0], b: (typeof positions)[0]) =>
+      a.partition - b.partition || a.offset - b.offset
+    expect(rows).toEqual(
+      positions.map(({ partition, offset }) => ({ partition, offset })).sort(order),
+    )
+  })
+})

@@ -1,0 +1,70 @@
+import { TOPICS } from '../../contract/topics.ts'
+import { type LogConfig, UsageError } from '../config.ts'
+import { createKafkaLog, createKafkaTopics } from './kafka.ts'
+import { KafkaError, KafkaUnreachableError } from './kafka-wire.ts'
+import { type Log, UnknownTopicError } from './log.ts'
+import { createPostgresLog } from './postgres.ts'
+
+/** The log that the configuration names, with its topics there. @throws UsageError that says what to mend */
+export async function openLog(
+  config: LogConfig,
+  databaseUrl: string,
+  onTrouble?: (error: unknown) => void,
+): Promise<Log> {
+  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onTrouble })
+  const log = await createKafkaLog({ ...config, onTrouble }).catch(advise)
+  try {
+    for (const topic of Object.values(TOPICS)) await checkTopic(log, topic)
+    return log
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+/** Other numbers of partitions would lead a key elsewhere than the edge leads it, or leave some unread. */
+async function checkTopic(log: Log, { name, partitions }: Topic): Promise<void> {
+  const bounds = await log.bounds(name).catch((error) => {
+    if (!(error instanceof UnknownTopicError)) throw error
+    throw new UsageError(
+      `Kafka has no topic ${name}.`,
+      `"npx sluice migrate" makes it; or make it yourself, with ${partitions} partitions.`,
+    )
+  })
+  if (bounds.length !== partitions)
+    throw new UsageError(
+      `Kafka's topic ${name} has ${bounds.length} partitions.`,
+      `It has to have ${partitions}; make it anew, or name another cluster in KAFKA_BROKERS.`,
+    )
+}
+
+interface Topic {
+  name: string
+  partitions: number
+}
+
+/** A dead letter holds a whole request as it was sent, in base64 and JSON where it is no text. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+
+/** Makes the topics that are not there. @returns their names */
+export function makeTopics(config: LogConfig): Promise<string[]> {
+  if (config.kind === 'postgres') return Promise.resolve([])
+  const settings = { 'max.message.bytes': `${MESSAGE_BYTES_MAX}` }
+  return createKafkaTopics(
+    config,
+    Object.values(TOPICS).map((topic) => ({ ...topic, config: settings })),
+  ).catch(advise)
+}
+
+function advise(error: unknown): never {
+  if (error instanceof KafkaUnreachableError)
+    throw new UsageError(error.message, 'Look at KAFKA_BROKERS, KAFKA_USERNAME and KAFKA_TLS.')
+  if (error instanceof KafkaError)
+    throw new UsageError(
+      error.message,
+      `Make the topics yourself: ${Object.values(TOPICS)
+        .map(({ name, partitions }) => `${name} with ${partitions} partitions`)
+        .join(', ')}, max.message.bytes=${MESSAGE_BYTES_MAX}.`,
+    )
+  throw error
+}

@@ -1,0 +1,61 @@
+import { LIMITS } from '../../contract/limits.ts'
+import { type NewRecord, UnknownTopicError } from './log.ts'
+import { partitionFor } from './partitioner.ts'
+
+/** Of keys and values together; it has to fit one message to Postgres or Kafka, and our memory twice. */
+export const APPEND_BYTES_MAX = 32 * 1024 * 1024
+
+/** A run of records of one partition; `places` says where they stood in the append. */
+export interface Run {
+  partition: number
+  records: NewRecord[]
+  places: number[]
+  bytes: number
+}
+
+export interface RunLimits {
+  /** Of a run; one larger record still makes a run of its own. */
+  bytesMax: number
+  sizeOf: (record: NewRecord) => number
+}
+
+/** Records as an append takes them, in runs in ascending order of partition. */
+export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
+  let dealt = 0
+
+  /** @throws UnknownTopicError · RangeError when it is too much */
+  return function group(topic: string, records: readonly NewRecord[], partitions: number): Run[] {
+    if (records.length > LIMITS.logAppendRecordsMax)
+      throw new RangeError(`an append takes at most ${LIMITS.logAppendRecordsMax} records`)
+    const runs: Run[] = []
+    const open = new Map<number, Run>()
+    let total = 0
+    records.forEach((record, place) => {
+      const partition = partitionOf(topic, record, partitions)
+      total += record.value.length + (record.key?.length ?? 0)
+      if (total > APPEND_BYTES_MAX)
+        throw new RangeError(`an append takes at most ${APPEND_BYTES_MAX} bytes`)
+      const bytes = sizeOf(record)
+      let run = open.get(partition)
+      if (!run || run.bytes + bytes > bytesMax) {
+        run = { partition, records: [], places: [], bytes: 0 }
+        open.set(partition, run)
+        runs.push(run)
+      }
+      run.records.push(record)
+      run.places.push(place)
+      run.bytes += bytes
+    })
+    // Stable: the runs of one partition stay in their order. Two appends never wait for each other in a ring.
+    return runs.sort((a, b) => a.partition - b.partition)
+  }
+
+  function partitionOf(topic: string, record: NewRecord, partitions: number): number {
+    // Records without a key go round.
+    const { partition = record.key ? partitionFor(record.key, partitions) : dealt++ % partitions } =
+      record
+    if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
+      throw new UnknownTopicError(topic, partition)
+    return partition
+  }
+}

@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { ROOT } from '../config.ts'
+
+/** core/main.ts as an operator runs it: a process, told by its environment what to be. */
+export interface CoreProcess {
+  process: ChildProcess
+  pid: number
+  /** Of its HTTP server; '' for a worker alone. */
+  url: string
+  /** All that it has said so far. */
+  said(): string
+  /** With SIGTERM unless told otherwise; resolves with the exit code when it has ended. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+export interface CoreProcessOptions {
+  roles: readonly ('api' | 'gateway' | 'worker')[]
+  databaseUrl: string
+  env?: Record<string, string>
+}
+
+export const GATEWAY_PASSWORD = 'a-password-for-tests'
+
+/** Resolves when it is ready; rejects with what it said when it ends before. */
+export async function startCore({
+  roles,
+  databaseUrl,
+  env = {},
+}: CoreProcessOptions): Promise<CoreProcess> {
+  const child = spawn(process.execPath, ['core/main.ts', ...roles], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      DATABASE_URL: databaseUrl,
+      SLUICE_GATEWAY_PASSWORD: GATEWAY_PASSWORD,
+      PORT: '0',
+      LOG_LEVEL: 'info',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  const ready = Promise.withResolvers<string>()
+  const hear = (chunk: Buffer) => {
+    said += chunk
+    const line = said.split('\n').find((each) => each.includes('"msg":"ready"'))
+    if (line?.endsWith('}')) ready.resolve(JSON.parse(line).url ?? '')
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  const ended = once(child, 'exit') as Promise<[number | null]>
+  ended.then(([code]) => ready.reject(new Error(`core ended with ${code}: ${said}`)))
+  const url = await ready.promise
+  return {
+    process: child,
+    pid: child.pid as number,
+    url,
+    said: () => said,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      return (await ended)[0]
+    },
+  }
+}
