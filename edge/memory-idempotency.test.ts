@@ -72,3 +72,37 @@ it('forgets the oldest when they are too long together', async () => {
   expect((await store.claim(request('2'), 1)).is).toBe('done')
   expect((await store.claim(request('1'), 1)).is).toBe('ours')
 })
+
+it('a lease that is renewed begins anew', async () => {
+  const store = createMemoryIdempotency()
+  const lease = ours(await store.claim(request(), 0))
+  await lease.renew(10_000)
+  expect(await store.claim(request(), LIMITS.idempotencyLeaseMs + 1)).toMatchObject({
+    is: 'in-flight',
+  })
+  expect((await store.claim(request(), 10_000 + LIMITS.idempotencyLeaseMs)).is).toBe('ours')
+  await lease.renew(10_001 + LIMITS.idempotencyLeaseMs)
+  await lease.finish(say('late'), 10_002 + LIMITS.idempotencyLeaseMs)
+  expect((await store.claim(request(), 10_003 + LIMITS.idempotencyLeaseMs)).is).toBe('in-flight')
+})
+
+it('how far a try came is kept for the next one, until one comes to its end', async () => {
+  const store = createMemoryIdempotency()
+  const first = ours(await store.claim(request(), 0))
+  expect(first.kept).toBeUndefined()
+  await first.keep(say('half'), 1)
+  expect((await store.claim(request('k', 'other'), 2)).is).toBe('other-body')
+  const second = ours(await store.claim(request(), 2))
+  expect(second.kept).toEqual(say('half'))
+  expect((await store.claim(request(), 3)).is).toBe('in-flight')
+  await second.release()
+  // The third one dies.
+  expect(ours(await store.claim(request(), 4)).kept).toEqual(say('half'))
+  const fourth = ours(await store.claim(request(), 4 + LIMITS.idempotencyLeaseMs))
+  expect(fourth.kept).toEqual(say('half'))
+  await fourth.finish(say('all'), 5 + LIMITS.idempotencyLeaseMs)
+  expect(await store.claim(request(), 6 + LIMITS.idempotencyLeaseMs)).toEqual({
+    is: 'done',
+    said: say('all'),
+  })
+})

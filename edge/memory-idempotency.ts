@@ -49,7 +49,8 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
         if (found.said !== undefined) return { is: 'done', said: found.said }
         if (found.leasedAt !== undefined) return { is: 'in-flight', waitMs: waitFor(found, now) }
       }
-      const kept = found?.kept
+      // What was done is done, even if whoever went on with it died on the way.
+      const kept = known?.fingerprint === fingerprint ? known.kept : undefined
       const lease: Entry & { leasedAt: number } = {
         fingerprint,
         leasedAt: now,
