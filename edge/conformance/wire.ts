@@ -242,6 +242,16 @@ export const WIRE: readonly WireCase[] = [
   { says: 'no Host', ...changed('Host: edge\r\n', ''), hears: ['400', '202', '400'] },
   { says: 'two Hosts', ...lines('Host: other', LENGTH), hears: ['202', '400', '202'] },
   { says: 'a Host that is none', ...changed('edge', 'a b'), hears: ['202', '202', '400'] },
+  ...[
+    ['/docs', '200'],
+    ['/v1/projects/slc_pub_ThisIsAKeyForTheGoldenVectors01cWdGh/settings', '404 NOT_FOUND'],
+  ].map(
+    ([page, hears]): WireCase => ({
+      says: `a Host that is none, at ${page}`,
+      bytes: () => `GET ${page} HTTP/1.1\r\nHost: [::\r\n\r\n`,
+      hears: [hears as string, hears as string, '400'],
+    }),
+  ),
   { says: 'an address in full', ...path('http://edge/v1/events'), hears: '202' },
   { says: 'an address of another host', ...path('http://evil.example/v1/events'), hears: '202' },
   { says: 'dots', ...path('/x/../v1/events'), hears: '404 NOT_FOUND' },

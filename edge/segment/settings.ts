@@ -7,6 +7,7 @@ import { respond } from '../respond.ts'
  * What Segment's browser and mobile libraries ask their CDN for before they send anything. It names
  * this edge as the host to send to, so that `cdnURL` is all that has to be changed. The key is not
  * looked up: nothing here depends on it.
+ * @throws NOT_FOUND without a host to name
  * @throws KEY_UNKNOWN for anything but the form of a public key; addresses end up in logs and histories
  */
 export function segmentSettings(c: EdgeContext): Response {
@@ -45,7 +46,9 @@ export function segmentSettings(c: EdgeContext): Response {
 
 /** Behind a proxy that ends TLS the request itself says http. */
 function reachedAt(request: Request): { host: string; protocol: 'http' | 'https' } {
-  const { host, protocol } = new URL(request.url)
+  const url = URL.parse(request.url)
+  if (!url) throw new Refused('NOT_FOUND', { detail: 'The Host of the request is none.' })
+  const { host, protocol } = url
   const secure = protocol === 'https:' || request.headers.get('x-forwarded-proto') === 'https'
   return { host, protocol: secure ? 'https' : 'http' }
 }
