@@ -7,7 +7,7 @@ import { REFUSALS } from '../../contract/refusals.ts'
 import { createEdge } from '../app.ts'
 import { typeOf } from '../openapi/document.ts'
 import { OPERATIONS } from '../openapi/operations.ts'
-import { complaints, DOCUMENT, schemaAt } from '../testing/documented.ts'
+import { complaints, DOCUMENT, resolve, schemaAt } from '../testing/documented.ts'
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -55,11 +55,12 @@ describe('the OpenAPI document', () => {
   it.each(Object.entries(REFUSALS).filter(([code]) => !elsewhere.includes(code)))(
     'has the refusal %s with its status',
     (code, { status, says }) => {
-      const described = Object.values<Record<string, { responses: Record<string, unknown> }>>(
-        DOCUMENT.paths,
+      const described = Object.entries<object>(DOCUMENT.paths).flatMap(([path, operations]) =>
+        Object.keys(operations).map((method) => {
+          const [response] = resolve(['paths', path, method, 'responses', String(status)])
+          return JSON.stringify(response ?? '')
+        }),
       )
-        .flatMap((operations) => Object.values(operations))
-        .map(({ responses }) => JSON.stringify(responses[status] ?? ''))
       expect(described.some((text) => text.includes(`"${code}"`))).toBe(true)
       expect(described.some((text) => text.includes(JSON.stringify(says).slice(1, -1)))).toBe(true)
     },
@@ -72,7 +73,7 @@ describe('the OpenAPI document', () => {
 
   it('defines nothing that it does not use', () => {
     const text = JSON.stringify(DOCUMENT)
-    for (const part of ['schemas', 'headers', 'parameters'])
+    for (const part of ['schemas', 'responses', 'headers', 'parameters'])
       for (const name of Object.keys(DOCUMENT.components[part]))
         expect(text, name).toContain(`"#/components/${part}/${name}"`)
     for (const name of Object.keys(DOCUMENT.components.securitySchemes))

@@ -14,6 +14,8 @@ import { ref } from './words.ts'
 
 /** What `GET /openapi.json` answers with: OpenAPI 3.1. */
 export function openApiDocument(): Schema {
+  const responses = createShared()
+  const paths = pathsOf(responses.use)
   return {
     openapi: '3.1.1',
     info: {
@@ -29,9 +31,10 @@ export function openApiDocument(): Schema {
       'x-displayName': title,
       description: says,
     })),
-    paths: paths(),
+    paths,
     components: {
       schemas: SCHEMAS,
+      responses: responses.all,
       headers: HEADERS,
       parameters: PARAMETERS,
       securitySchemes: SECURITY,
@@ -39,17 +42,39 @@ export function openApiDocument(): Schema {
   }
 }
 
-function paths(): Schema {
+type Use = (status: string, response: Schema) => Schema
+
+/** Responses that many operations have stand in the document once. */
+function createShared(): { all: Record<string, Schema>; use: Use } {
+  const all: Record<string, Schema> = {}
+  const names = new Map<string, string>()
+  return {
+    all,
+    use(status, response) {
+      const text = JSON.stringify(response)
+      let name = names.get(text)
+      if (name === undefined) {
+        const others = Object.keys(all).filter((other) => other.startsWith(`Refused${status}`))
+        name = `Refused${status}${others.length > 0 ? `-${others.length + 1}` : ''}`
+        names.set(text, name)
+        all[name] = response
+      }
+      return { $ref: `#/components/responses/${name}` }
+    },
+  }
+}
+
+function pathsOf(use: Use): Schema {
   const paths: Record<string, Record<string, Schema>> = {}
   for (const operation of OPERATIONS)
     for (const [index, path] of operation.paths.entries()) {
       paths[path] ??= {}
-      paths[path][operation.method] = describe(operation, index)
+      paths[path][operation.method] = describe(operation, index, use)
     }
   return paths
 }
 
-function describe(operation: Operation, index: number): Schema {
+function describe(operation: Operation, index: number, use: Use): Schema {
   const { id, group, summary, description, parameters = [], body, security, examples } = operation
   const first = index === 0
   return {
@@ -81,7 +106,7 @@ function describe(operation: Operation, index: number): Schema {
           said(answer, first ? examples.filter((one) => one.status === Number(status)) : []),
         ]),
       ),
-      ...refusals(operation, first ? examples : []),
+      ...refusals(operation, first ? examples : [], use),
     },
   }
 }
@@ -144,39 +169,48 @@ function named(examples: readonly Example[], value: (one: Example) => unknown): 
 }
 
 /** One response a status, with all the codes that it may have here. */
-function refusals(operation: Operation, examples: readonly Example[]): Schema {
-  const { refusals: codes, refusedAs } = operation
-  const byStatus: Record<number, RefusalCode[]> = {}
-  for (const code of codes) {
+function refusals(operation: Operation, examples: readonly Example[], use: Use): Schema {
+  const byStatus: Record<string, RefusalCode[]> = {}
+  for (const code of operation.refusals) {
     const { status } = REFUSALS[code]
     byStatus[status] ??= []
     byStatus[status].push(code)
   }
   return Object.fromEntries(
-    Object.entries(byStatus).map(([status, here]) => [
-      status,
-      {
-        description: here.map((code) => `\`${code}\`: ${REFUSALS[code].says}`).join('\n\n'),
-        headers: headersOf([
-          ...(HEADERS_OF_STATUS[status] ?? []),
-          // Refused after it was counted, or before.
-          ...(codes.includes('RATE_LIMITED') ? HEADERS_OF_COUNTED : []),
-          ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
-        ]),
-        content: refusedAs
-          ? { [refusedAs]: { schema: { type: 'string' } } }
-          : {
-              'application/problem+json': {
-                schema: {
-                  allOf: [ref('Problem')],
-                  properties: { status: { const: Number(status) }, code: { enum: here } },
-                },
-                ...answersOf(examples.filter((one) => one.status === Number(status))),
-              },
-            },
-      },
-    ]),
+    Object.entries(byStatus).map(([status, codes]) => {
+      const shown = examples.filter((one) => String(one.status) === status)
+      const response = refused(operation, status, codes, shown)
+      return [status, shown.length > 0 ? response : use(status, response)]
+    }),
   )
+}
+
+function refused(
+  { refusals, refusedAs }: Operation,
+  status: string,
+  codes: readonly RefusalCode[],
+  examples: readonly Example[],
+): Schema {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${REFUSALS[code].says}`).join('\n\n'),
+    headers: headersOf([
+      ...(HEADERS_OF_STATUS[status] ?? []),
+      // Refused after it was counted, or before.
+      ...(refusals.includes('RATE_LIMITED') ? HEADERS_OF_COUNTED : []),
+      ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
+    ]),
+    content: refusedAs
+      ? { [refusedAs]: { schema: { type: 'string' } } }
+      : {
+          'application/problem+json': {
+            schema: {
+              allOf: [ref('Problem')],
+              properties: { status: { const: Number(status) }, code: { enum: codes } },
+            },
+            ...answersOf(examples),
+          },
+        },
+  }
 }
 
 const HEADERS_OF_STATUS: Readonly<Record<string, readonly string[]>> = {

@@ -12,10 +12,8 @@ ajv.addSchema(DOCUMENT, 'sluice')
 const compiled = new Map<string, ValidateFunction>()
 
 /** The schema at a place of the document, as a function. @param keys of the place, from the root */
-export function schemaAt(...keys: (string | number)[]): ValidateFunction {
-  const pointer = keys
-    .map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`)
-    .join('')
+export function schemaAt(...keys: string[]): ValidateFunction {
+  const pointer = keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
   let found = compiled.get(pointer)
   if (!found) {
     found = ajv.compile({ $ref: `sluice#${pointer.split('/').map(encodeURIComponent).join('/')}` })
@@ -60,13 +58,19 @@ export function complaints(
       ? []
       : failures(schemaAt('components', 'schemas', 'Problem'), answer.json)
   }
-  const place = ['paths', known, verb, 'responses', answer.status] as const
-  const response = operation.responses[answer.status]
+  const [response, place] = resolve(['paths', known, verb, 'responses', String(answer.status)])
   if (!response) return [`${answer.status} is not documented (${answer.text.slice(0, 200)})`]
   return [
     ...wrongHeaders(response.headers ?? {}, answer),
     ...wrongBody(response, place, method, answer),
   ]
+}
+
+/** What stands at a place of the document, or at the place that it refers to. */
+// biome-ignore lint/suspicious/noExplicitAny: a document is looked into at every depth
+export function resolve(place: readonly string[]): [any, readonly string[]] {
+  const found = place.reduce((within, key) => within?.[key], DOCUMENT)
+  return found?.$ref ? resolve(found.$ref.slice(2).split('/')) : [found, place]
 }
 
 function wrongHeaders(documented: Record<string, { $ref: string }>, { headers }: Answer): string[] {
@@ -87,7 +91,7 @@ function wrongHeaders(documented: Record<string, { $ref: string }>, { headers }:
 
 function wrongBody(
   response: { content?: Record<string, unknown> },
-  place: readonly (string | number)[],
+  place: readonly string[],
   method: string,
   answer: Answer,
 ): string[] {
