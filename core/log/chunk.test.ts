@@ -16,6 +16,36 @@ test('records come back byte for byte, with their offsets and the time of the ap
   )
 })
 
+test('headers come back with their records, and make no other record larger', () => {
+  const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array))
+  const headers = fc.array(fc.record({ key: fc.string({ unit: 'binary' }), value: bytes }), {
+    maxLength: 3,
+  })
+  const any = fc.array(fc.record({ key: fc.option(bytes), value: bytes, headers }), {
+    minLength: 1,
+    maxLength: 20,
+  })
+  fc.assert(
+    fc.property(any, (some) => {
+      const chunk = encodeChunk(some, 5)
+      const decoded = decodeChunk(chunk, { ...at, recordCount: some.length })
+      expect(decoded.map((record) => record.headers ?? [])).toEqual(
+        some.map((record) => record.headers),
+      )
+      for (let cut = 0; cut < chunk.length; cut++)
+        expect(() =>
+          decodeChunk(chunk.subarray(0, cut), { ...at, recordCount: some.length }),
+        ).toThrow(CorruptLogError)
+    }),
+  )
+  expect(
+    encodeChunk(
+      records.map((record) => ({ ...record, headers: [] })),
+      1,
+    ),
+  ).toEqual(encodeChunk(records, 1))
+})
+
 test('whatever is wrong with the bytes is an error that names the place, never a wrong record', () => {
   const chunk = encodeChunk(records, 1)
   for (let cut = 0; cut < chunk.length; cut++)

@@ -66,6 +66,16 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         ])
       })
 
+      test('headers come back with the records that have some', async () => {
+        const headers = [
+          { key: 'traceparent', value: Buffer.from('00-ab') },
+          { key: '', value: Buffer.from([0, 255]) },
+        ]
+        await append({ ...record('with', 0), headers }, record('without', 0))
+        const found = await readUntil(at, new Map([[0, 0]]), 2)
+        expect(found.map((each) => each.headers)).toEqual([headers, undefined])
+      })
+
       test('values of one MiB come back whole, several in one append', async () => {
         const values = [1, 2, 3].map((seed) => Buffer.alloc(1024 * 1024, `${seed}abc`))
         await append(...values.map((value) => ({ partition: 1, key: null, value })))

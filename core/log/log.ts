@@ -46,6 +46,13 @@ export interface NewRecord {
   partition?: number
   key: Buffer | null
   value: Buffer
+  /** Ours have none; what others put beside a record is kept for whoever reads it. */
+  headers?: readonly RecordHeader[]
+}
+
+export interface RecordHeader {
+  key: string
+  value: Buffer
 }
 
 export interface Position {
@@ -58,6 +65,7 @@ export interface Position {
 export interface LogRecord extends Position {
   key: Buffer | null
   value: Buffer
+  headers?: readonly RecordHeader[]
 }
 
 export interface ReadOptions {
@@ -71,6 +79,8 @@ export interface ReadOptions {
    * commits stay worth their price. An idle log's first record is delivered at once.
    */
   minIntervalMs: number
+  /** false: whoever asks takes one batch and goes away, so a driver had better not read the next one. */
+  readAhead?: boolean
 }
 
 export interface LogBatch {

@@ -1,7 +1,7 @@
 import { encodeChunk } from './chunk.ts'
 import { type NewRecord, type Position, UnknownTopicError } from './log.ts'
 import type { Connections } from './postgres-connections.ts'
-import { createGrouper, type Run } from './runs.ts'
+import { bytesOf, createGrouper, type Run } from './runs.ts'
 
 /** A chunk is the least that a reader takes. One larger record still makes one chunk. */
 const CHUNK_BYTES_MAX = 1024 * 1024
@@ -15,10 +15,7 @@ export interface AppendDeps {
 }
 
 export function createAppend({ connections, partitionCounts, makeDays }: AppendDeps) {
-  const group = createGrouper({
-    bytesMax: CHUNK_BYTES_MAX,
-    sizeOf: ({ key, value }) => value.length + (key?.length ?? 0),
-  })
+  const group = createGrouper({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
 
   return async function append(
     topic: string,

@@ -45,7 +45,7 @@ export async function* readBatches(
   topic: string,
   options: ReadOptions,
 ): AsyncGenerator<LogBatch> {
-  const { from, maxRecords, minIntervalMs } = options
+  const { from, maxRecords, minIntervalMs, readAhead = true } = options
   check(deps, topic, from)
   if (from.size === 0) return
   // When the caller breaks off, what is read ahead breaks off too.
@@ -65,7 +65,7 @@ export async function* readBatches(
         continue
       }
       const handedOverAt = performance.now()
-      if (found.more) {
+      if (found.more && readAhead) {
         ahead = untilItAnswers(deps, read, signal)
         // Its failure is met at the next turn; until then it is not unheard of.
         ahead.catch(() => {})

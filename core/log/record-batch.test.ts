@@ -16,6 +16,9 @@ const theirs = {
 }
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each))
+const headers = fc.array(fc.record({ key: fc.string({ unit: 'binary' }), value: bytes }), {
+  maxLength: 3,
+})
 const records = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), {
   minLength: 1,
   maxLength: 200,
@@ -66,6 +69,21 @@ describe('a record batch', () => {
     )
   })
 
+  test('keeps headers, whatever they are called', () => {
+    const withHeaders = fc.array(fc.record({ key: fc.option(bytes), value: bytes, headers }), {
+      minLength: 1,
+      maxLength: 20,
+    })
+    fc.assert(
+      fc.property(withHeaders, (sent) => {
+        const found = read(stored(encodeRecordBatch(sent, 1)))
+        expect(found.records.map((each) => each.headers ?? [])).toEqual(
+          sent.map((each) => each.headers),
+        )
+      }),
+    )
+  })
+
   test('of kafkajs is read as it was meant, with times of its own and headers', async () => {
     await fc.assert(
       fc.asyncProperty(records, fc.integer({ min: 0, max: 2 ** 45 }), async (sent, offset) => {
@@ -85,6 +103,7 @@ describe('a record batch', () => {
             timestamp: 995 + i,
             key,
             value,
+            headers: [{ key: 'a', value: Buffer.from('b') }],
           })),
         )
         expect({ next, missing }).toEqual({ next: offset + sent.length, missing: undefined })

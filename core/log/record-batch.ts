@@ -1,5 +1,5 @@
 import { crc32c } from './crc32c.ts'
-import { CorruptLogError, type LogRecord, type NewRecord } from './log.ts'
+import { CorruptLogError, type LogRecord, type NewRecord, type RecordHeader } from './log.ts'
 import { decompress } from './record-compression.ts'
 
 /**
@@ -19,26 +19,30 @@ const LOG_APPEND_TIME = 0x08
 const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 
+type Unplaced = Omit<NewRecord, 'partition'>
+
+const NONE: readonly RecordHeader[] = []
+
 /** At most what `encodeRecordBatch` makes of these records. */
-export function batchBytesMax(records: readonly Pick<NewRecord, 'key' | 'value'>[]): number {
+export function batchBytesMax(records: readonly Unplaced[]): number {
   let bytes = HEADER_BYTES
   for (const record of records) bytes += recordBytesMax(record)
   return bytes
 }
 
 /** Lengths, deltas and attributes of a record take 32 bytes at most. */
-export function recordBytesMax({ key, value }: Pick<NewRecord, 'key' | 'value'>): number {
-  return 32 + (key?.length ?? 0) + value.length
+export function recordBytesMax({ key, value, headers = NONE }: Unplaced): number {
+  let bytes = 32 + (key?.length ?? 0) + value.length
+  // A character is three bytes at most, a length five.
+  for (const header of headers) bytes += 10 + 3 * header.key.length + header.value.length
+  return bytes
 }
 
 /** One batch, not compressed, all records of one time. */
-export function encodeRecordBatch(
-  records: readonly Pick<NewRecord, 'key' | 'value'>[],
-  timestampMs: number,
-): Buffer {
+export function encodeRecordBatch(records: readonly Unplaced[], timestampMs: number): Buffer {
   const batch = Buffer.allocUnsafe(batchBytesMax(records))
   let at = HEADER_BYTES
-  records.forEach(({ key, value }, i) => {
+  records.forEach(({ key, value, headers = [] }, i) => {
     const keyBytes = key ? key.length : -1
     const body =
       2 +
@@ -47,7 +51,7 @@ export function encodeRecordBatch(
       (key?.length ?? 0) +
       varintBytes(value.length) +
       value.length +
-      1
+      headersBytes(headers)
     at = writeVarint(batch, body, at)
     batch[at++] = 0 // attributes
     batch[at++] = 0 // timestamp delta
@@ -56,7 +60,14 @@ export function encodeRecordBatch(
     if (key) at += key.copy(batch, at)
     at = writeVarint(batch, value.length, at)
     at += value.copy(batch, at)
-    batch[at++] = 0 // headers
+    at = writeVarint(batch, headers.length, at)
+    for (const header of headers) {
+      const name = Buffer.from(header.key)
+      at = writeVarint(batch, name.length, at)
+      at += name.copy(batch, at)
+      at = writeVarint(batch, header.value.length, at)
+      at += header.value.copy(batch, at)
+    }
   })
   batch.writeBigInt64BE(0n, 0) // base offset: the broker's to give
   batch.writeInt32BE(at - LENGTH_END, 8)
@@ -152,10 +163,17 @@ export function decodeRecordSet(set: FetchedSet): DecodedSet {
       const key = read.bytes()
       const value = read.bytes()
       if (end > body.length || end < read.at) throw corrupt('a record of the wrong length')
-      // Headers are nobody's here.
+      const headers = offset < of.next ? 0 : read.varint()
+      if (!(headers >= 0 && headers <= end - read.at)) throw corrupt(`${headers} headers`)
+      const record: LogRecord = { partition, offset, timestamp, key, value: value ?? NOTHING }
+      if (headers > 0)
+        record.headers = Array.from({ length: headers }, () => ({
+          key: (read.bytes() ?? NOTHING).toString(),
+          value: read.bytes() ?? NOTHING,
+        }))
+      if (read.at > end) throw corrupt('headers beyond their record')
       read.at = end
-      if (offset < of.next) continue
-      into.push({ partition, offset, timestamp, key, value: value ?? NOTHING })
+      if (offset >= of.next) into.push(record)
     }
   }
 }
@@ -212,6 +230,15 @@ function createReader(bytes: Buffer, corrupt: (what: string) => Error) {
 
 function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
+}
+
+function headersBytes(headers: readonly RecordHeader[]): number {
+  let bytes = varintBytes(headers.length)
+  for (const { key, value } of headers) {
+    const name = Buffer.byteLength(key)
+    bytes += varintBytes(name) + name + varintBytes(value.length) + value.length
+  }
+  return bytes
 }
 
 /** @param value at most 32 bits */

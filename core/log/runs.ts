@@ -5,6 +5,18 @@ import { partitionFor } from './partitioner.ts'
 /** Of keys and values together; it has to fit one message to Postgres or Kafka, and our memory twice. */
 export const APPEND_BYTES_MAX = 32 * 1024 * 1024
 
+/** What a record holds. */
+export function bytesOf({
+  key,
+  value,
+  headers,
+}: Pick<NewRecord, 'key' | 'value' | 'headers'>): number {
+  let bytes = value.length + (key?.length ?? 0)
+  // A character of a header's name is three bytes at most.
+  for (const header of headers ?? []) bytes += 3 * header.key.length + header.value.length
+  return bytes
+}
+
 /** A run of records of one partition; `places` says where they stood in the append. */
 export interface Run {
   partition: number
@@ -32,7 +44,7 @@ export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
     let total = 0
     records.forEach((record, place) => {
       const partition = partitionOf(topic, record, partitions)
-      total += record.value.length + (record.key?.length ?? 0)
+      total += bytesOf(record)
       if (total > APPEND_BYTES_MAX)
         throw new RangeError(`an append takes at most ${APPEND_BYTES_MAX} bytes`)
       const bytes = sizeOf(record)
