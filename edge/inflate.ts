@@ -6,6 +6,9 @@ import { createZlibSum } from './zlib-sum.ts'
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
 
+/** What every runtime can undo, in DecompressionStream's words. */
+export type Packing = 'gzip' | 'deflate'
+
 export interface Inflater<T> {
   write(chunk: Uint8Array): Promise<void>
   end(): Promise<T>
@@ -17,7 +20,7 @@ export interface Inflater<T> {
  * @throws BODY_TOO_LARGE, INVALID_ENCODING
  */
 export function createInflater(
-  format: CompressionFormat,
+  format: Packing,
   bytesMax: number,
 ): Inflater<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
@@ -42,10 +45,7 @@ export function createInflater(
  * @param out gets what comes out, in order, and ends it by throwing a Refused
  * @throws what `out` throws, INVALID_ENCODING
  */
-export function inflateInto(
-  format: CompressionFormat,
-  out: (chunk: Uint8Array) => void,
-): Inflater<void> {
+export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): Inflater<void> {
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
   const reader = openReader(stream.readable)

@@ -1,6 +1,6 @@
 import { LIMITS } from '../contract/limits.ts'
 import { join } from './bytes.ts'
-import { createInflater } from './inflate.ts'
+import { createInflater, type Packing } from './inflate.ts'
 import { Refused } from './refuse.ts'
 import { within } from './within.ts'
 
@@ -26,7 +26,7 @@ async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
 
 async function readCounting(
   body: ReadableStream<Uint8Array>,
-  encoding: CompressionFormat | undefined,
+  encoding: Packing | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader()
   const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax)
@@ -72,7 +72,7 @@ export function mediaTypeOf(headers: Headers): string {
  * Only what every runtime can undo: brotli is missing in workerd, zstd everywhere.
  * @throws ENCODING_UNSUPPORTED
  */
-export function readEncoding(header: string | null): CompressionFormat | undefined {
+export function readEncoding(header: string | null): Packing | undefined {
   if (header === null) return undefined
   const encoding = header.trim().toLowerCase()
   if (encoding === '' || encoding === 'identity') return undefined
