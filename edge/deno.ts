@@ -8,6 +8,7 @@ const names = [
   'EDGE_NAME',
   'RATE_LIMITS',
   'NDJSON_BYTES_MAX',
+  'DOCS_KEY',
 ] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
 const edge = composeEdge(settings as Record<(typeof names)[number], string>, {

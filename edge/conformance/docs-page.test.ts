@@ -194,17 +194,17 @@ describe('who may read the page', () => {
 })
 
 describe('the lines for each client’s library', () => {
-  const forNode = Object.values(SNIPPETS).flatMap((snippets) =>
-    snippets.filter(({ runs }) => runs === 'node'),
-  )
-  it.each(forNode)('$title', async ({ lines }) => {
+  const all = Object.values(SNIPPETS).flat()
+  it.each(all.filter(({ runs }) => runs !== 'page'))('$title', async ({ runs, lines }) => {
     // Beside the packages that it imports.
     await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true })
     const folder = await mkdtemp(join(ROOT, 'node_modules/.cache/docs-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const before = gateway.taken.length
+    await writeFile(join(folder, 'events.ndjson'), '{"event":"a line"}\n')
     await writeFile(join(folder, 'lines.mjs'), fill(lines))
-    await promisify(execFile)(process.execPath, ['lines.mjs'], { cwd: folder, timeout: 20_000 })
+    const command = runs === 'shell' ? 'sh' : process.execPath
+    await promisify(execFile)(command, ['lines.mjs'], { cwd: folder, timeout: 20_000 })
     expect(gateway.taken.length).toBe(before + 1)
   })
 
@@ -215,10 +215,7 @@ describe('the lines for each client’s library', () => {
     },
     posthog: { file: 'posthog-js/dist/array.full.js', before: '' },
   }
-  const forPages = Object.values(SNIPPETS).flatMap((snippets) =>
-    snippets.filter(({ runs }) => runs === 'page'),
-  )
-  it.each(forPages)('$title', async ({ lines }) => {
+  it.each(all.filter(({ runs }) => runs === 'page'))('$title', async ({ lines }) => {
     // posthog-js sends nothing for what looks like a machine.
     const context = await browser.newContext({
       userAgent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0',

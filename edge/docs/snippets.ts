@@ -2,8 +2,8 @@ import type { GroupId } from '../openapi/operation.ts'
 
 export interface Snippet {
   title: string
-  /** What runs it as it stands, with the packages that it imports: Node, or a page. */
-  runs: 'node' | 'page'
+  /** What runs it as it stands: a shell, Node with the packages that it imports, or a page. */
+  runs: 'shell' | 'node' | 'page'
   /** `$URL` and `$KEY` stand for the edge and the API key. */
   lines: string
 }
@@ -22,6 +22,14 @@ export const SNIPPETS: Partial<Record<GroupId, readonly Snippet[]>> = {
   },
   body: JSON.stringify({ event: 'page_view', user_id: 'u123', page: '/pricing' }),
 })`,
+    },
+  ],
+  ndjson: [
+    {
+      title: 'A file, as it is; gzip works too',
+      runs: 'shell',
+      lines: `curl '$URL/v1/events' -H 'Authorization: Bearer $KEY' \\
+  -H 'Content-Type: application/x-ndjson' --data-binary @events.ndjson`,
     },
   ],
   cloudevents: [
@@ -49,14 +57,20 @@ await fetch('$URL/v1/events', {
       runs: 'node',
       lines: `import { Analytics } from '@segment/analytics-node'
 
-const analytics = new Analytics({ writeKey: '$KEY', host: '$URL' })
+const analytics = new Analytics({
+  writeKey: '$KEY',
+  host: '$URL',
+})
 analytics.track({ userId: 'u123', event: 'Signed Up', properties: { plan: 'team' } })
 await analytics.closeAndFlush()`,
     },
     {
       title: 'The package @segment/analytics-next, in a page, with a public key',
       runs: 'page',
-      lines: `const analytics = AnalyticsBrowser.load({ writeKey: '$KEY', cdnURL: '$URL' })
+      lines: `const analytics = AnalyticsBrowser.load({
+  writeKey: '$KEY',
+  cdnURL: '$URL',
+})
 analytics.page('Pricing')`,
     },
   ],
@@ -79,13 +93,11 @@ posthog.capture('signup', { plan: 'team' })`,
   ],
   browser: [
     {
-      title: 'In a page, with a public key',
+      title: 'In a page, with a public key; page views count by themselves',
       runs: 'page',
-      lines: `<script async src="$URL/sluice.js" data-key="$KEY"></script>
-<script>
-  window.sluice ||= (...call) => (sluice.q ||= []).push(call)
-  sluice('page_view', { page: location.pathname })
-</script>`,
+      lines: `<script>window.sluice ||= (...call) => (sluice.q ||= []).push(call)</script>
+<script async src="$URL/sluice.js" data-key="$KEY"></script>
+<button onclick="sluice('signup', { plan: 'team' })">Sign up</button>`,
     },
     {
       title: 'A beacon, when a page is left',
