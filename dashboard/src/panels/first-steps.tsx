@@ -29,7 +29,15 @@ export function FirstSteps(props: {
           </>
         }
       >
-        {(known) => <Code text={curlOf(known())} />}
+        {(known) => (
+          <>
+            <Code text={curlOf(known())} />
+            <p class="state-aside">
+              From a page, a library or a file instead?{' '}
+              <a href={`${known().edgeUrl}/docs`}>Every way in, to try</a>
+            </p>
+          </>
+        )}
       </Show>
       <p class="waiting" role="status">
         <span class="badge-dot" aria-hidden="true" />
