@@ -51,6 +51,9 @@ export const LIMITS = {
   /** Without the directory a known key is good for this much longer; fresh, stale and a look-up stay below the 60 s of a revocation. */
   keyCacheStaleMs: 40_000,
   keyLookupMsMax: 1_000,
+  /** How often core looks which keys have changed, besides being told, and how often it writes all of them. */
+  keyPublishMs: 5_000,
+  keyPublishAllMs: 60_000,
   limiterEntriesMax: 50_000,
   /** Keys of the right form that an address may have looked up in vain. */
   unknownKeysPerMinuteMax: 100,
@@ -78,6 +81,30 @@ export const LIMITS = {
   gatewayQueueRecordsMax: 100_000,
   /** Below the publisher's deadline, so that the edge hears a reason and not only silence. */
   gatewayProduceMsMax: 2_500,
+  /** Key and value of one record. The largest that an edge makes is a dead letter with a whole body in it. */
+  recordBytesMax: 4 * 1024 * 1024 - 1024,
+  /** Names with a password of their own. */
+  gatewayUsersMax: 100,
+  /** Requests that read, or wait for something to read, at once. */
+  gatewayWaitersMax: 64,
+  /** Of these, as many read at once: each holds up to two batches of the log. */
+  gatewayReadersMax: 4,
+  /** How long a reader waits for records unless it says otherwise, and at most. */
+  gatewayWaitMsDefault: 1_000,
+  gatewayWaitMsMax: 30_000,
+  /** Of one answer; one larger record still comes alone. */
+  gatewayReadRecordsMax: 500,
+  gatewayReadBytesMax: 1024 * 1024,
+  /** Topics and partitions that one request may name. */
+  gatewayPartitionsMax: 1_000,
+  /** Of a consumer group or one of its instances. */
+  consumerNameCharsMax: 255,
+  consumerGroupsMax: 1_000,
+  /** A group that nobody has asked for anything for so long is forgotten, as Kafka forgets its own. */
+  consumerGroupDays: 7,
+  consumerSessionMsDefault: 120_000,
+  consumerSessionMsMax: 3_600_000,
+  consumerCommitMsDefault: 5_000,
   logAppendRecordsMax: 5_000,
   logAppendMsMax: 2_000,
   logBatchRecordsMax: 5_000,
@@ -116,6 +143,8 @@ export const LIMITS = {
   workerLanes: 2,
   workerStatementMsMax: 30_000,
   workerHeartbeatMs: 2_000,
+  /** A worker that has said nothing for so long loses its partitions to the others. */
+  workerLeaseMs: 10_000,
   workerRetryMsMax: 5_000,
   seriesCacheEntriesMax: 100_000,
   tenantCacheMs: 10_000,

@@ -11,6 +11,8 @@ export interface Schema {
   log_partition: LogPositionTable
   log_chunk: LogChunkTable
   log_position: LogPositionTable
+  log_lease: LogLeaseTable
+  log_gap: LogGapTable
   event: EventTable
   series: SeriesTable
   rollup_quarter: RollupQuarterTable
@@ -18,6 +20,9 @@ export interface Schema {
   dead_letter: DeadLetterTable
   watermark: WatermarkTable
   worker_heartbeat: WorkerHeartbeatTable
+  rest_group: RestGroupTable
+  rest_instance: RestInstanceTable
+  rest_position: RestPositionTable
   migration: MigrationTable
 }
 
@@ -76,6 +81,22 @@ export interface LogPositionTable {
   topic: string
   partition: number
   next_offset: Generated<number>
+}
+
+export interface LogLeaseTable {
+  topic: string
+  partition: number
+  worker_id: string | null
+  since: TimeWithDefault
+}
+
+export interface LogGapTable {
+  topic: string
+  partition: number
+  wanted: number
+  found: number
+  seen_at: TimeWithDefault
+  accepted_at: Time | null
 }
 
 export interface LogChunkTable {
@@ -154,6 +175,7 @@ export interface DeadLetterTable {
   client: string | null
   received_at: Time
   dead_at: TimeWithDefault
+  forwarded_at: Time | null
   state: Generated<'open' | 'replayed' | 'discarded'>
 }
 
@@ -167,6 +189,32 @@ export interface WorkerHeartbeatTable {
   worker_id: string
   started_at: TimeWithDefault
   beat_at: TimeWithDefault
+  backend_pid: number | null
+  backend_start: Time | null
+  batches: Generated<number>
+  batch_ms: Generated<number>
+}
+
+export interface RestGroupTable {
+  group_id: string
+  touched_at: TimeWithDefault
+}
+
+export interface RestInstanceTable {
+  group_id: string
+  instance_id: string
+  topics: string[]
+  expires_at: Time
+}
+
+export interface RestPositionTable {
+  group_id: string
+  topic: string
+  partition: number
+  committed_offset: number | null
+  handed_offset: number | null
+  instance_id: string | null
+  commits_at: Time | null
 }
 
 export interface MigrationTable {

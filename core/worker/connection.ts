@@ -25,6 +25,8 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
     keepAlive: true,
     statement_timeout: LIMITS.workerStatementMsMax,
     query_timeout: LIMITS.workerStatementMsMax + 5_000,
+    // A frozen worker must not hold the row of a position for longer than it may hold its partitions.
+    idle_in_transaction_session_timeout: LIMITS.workerLeaseMs,
     options: `-c timezone=UTC ${PLANS}`,
   })
   // Without a listener a cut connection would end the process; the query under way rejects as well.

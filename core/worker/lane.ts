@@ -20,7 +20,9 @@ export interface LaneDeps {
   ask: Ask
   logger: Logger
   /** Told after every commit. */
-  onWritten?: (written: Written) => void
+  onWritten?: (written: Written & { ms: number }) => void
+  /** Told when another worker moved a position of ours: it may well own the partition now. */
+  onFenced?: () => void
 }
 
 export interface Logger {
@@ -64,6 +66,7 @@ export async function runLane(
         throw error
       }
       failures++
+      if (error instanceof FencedError) deps.onFenced?.()
       report(deps.logger, name, error, failures)
       await pause(failures, signal)
     } finally {
@@ -115,10 +118,15 @@ async function pump(
 
   async function apply(batch: LogBatch, decoded: Decoded[]): Promise<void> {
     try {
+      const began = performance.now()
       const written = await writeBatch(write, batch, decoded)
       forget(condemned, batch)
       onSuccess()
-      deps.onWritten?.(written)
+      deps.log.applied?.(
+        TOPICS.raw.name,
+        new Map(batch.partitions.map((run) => [run.partition, run.next])),
+      )
+      deps.onWritten?.({ ...written, ms: performance.now() - began })
     } catch (error) {
       if (classify(error) === 'row') await condemn(rowsOf(decoded), error)
       throw error

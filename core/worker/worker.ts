@@ -4,18 +4,19 @@ import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import type { Ask } from './connection.ts'
-import { beat } from './heartbeat.ts'
-import { type LaneDeps, runLane } from './lane.ts'
+import type { LaneDeps } from './lane.ts'
+import { createLanes } from './lanes.ts'
+import { createLeases, tagOf } from './leases.ts'
 import { createPartitionKeeper } from './partitions.ts'
 
-/** A worker: a few lanes that write, a heartbeat, and the care for the days of `event`. */
+/** A worker: its share of the log's partitions, a few lanes that write them, and the care for the days of `event`. */
 export interface Worker {
   /** Ends when `signal` aborts, after the batches under way. Rejects with LogGapError. */
   run(signal: AbortSignal): Promise<void>
 }
 
-export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask'> {
-  /** How many connections write; each owns its share of the log partitions. */
+export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask' | 'onFenced'> {
+  /** How many connections write; each owns its share of the worker's partitions. */
   lanes?: number
   retentionDays?: number
 }
@@ -23,18 +24,17 @@ export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask'> {
 const HOUSEKEEPING_MS = 3_600_000
 
 export function createWorker({
-  lanes = LIMITS.workerLanes,
+  lanes: laneCount = LIMITS.workerLanes,
   retentionDays,
   ...deps
 }: WorkerDeps): Worker {
-  const shares = shareOut(TOPICS.raw.partitions, lanes)
   const workerId = `${hostname()}-${randomUUID().slice(0, 8)}`
   return {
     async run(signal) {
-      // Beside the lanes: heartbeat and housekeeping, never on the connection that writes.
+      // Beside the lanes: housekeeping and look-ups, never on the connection that writes.
       const pool = new pg.Pool({
         connectionString: deps.databaseUrl,
-        application_name: 'sluice worker housekeeping',
+        application_name: `sluice worker housekeeping ${tagOf(workerId)}`,
         max: 3,
         connectionTimeoutMillis: 5_000,
         statement_timeout: 15_000,
@@ -52,31 +52,48 @@ export function createWorker({
               'days of events could not be kept; tried again within the hour',
             ),
         )
-      // One lane's end is the end of all.
-      const ended = new AbortController()
-      const either = AbortSignal.any([signal, ended.signal])
+      const ask: Ask = (sql, values) => pool.query(sql, values)
+      const work = { batches: 0, batchMs: 0 }
+      const lanes = createLanes({
+        deps: {
+          ...deps,
+          keeper,
+          ask,
+          onWritten(written) {
+            work.batches++
+            work.batchMs += written.ms
+            deps.onWritten?.(written)
+          },
+          onFenced: () => leases.look(),
+        },
+        lanes: laneCount,
+        tag: tagOf(workerId),
+        onEnded: () => leases.look(),
+      })
+      const leases = createLeases({
+        databaseUrl: deps.databaseUrl,
+        topic: TOPICS.raw.name,
+        workerId,
+        logger: deps.logger,
+        held: lanes.held,
+        onShare: lanes.share,
+        work: () => work,
+      })
       await keep()
       const housekeeping = setInterval(keep, HOUSEKEEPING_MS)
-      const ask: Ask = (sql, values) => pool.query(sql, values)
-      const beating = beat(ask, workerId, deps.logger, either)
-      const running = shares.map((partitions, i) =>
-        runLane({ ...deps, keeper, ask }, `lane ${i}`, partitions, either),
-      )
+      const ended = new AbortController()
+      const sharing = leases.run(AbortSignal.any([signal, ended.signal]))
       try {
-        await Promise.all(running)
+        // One lane's end is the end of all.
+        await Promise.race([sharing, lanes.broken])
       } finally {
-        ended.abort()
         clearInterval(housekeeping)
-        await Promise.allSettled([...running, beating])
+        await lanes.stop()
+        ended.abort()
+        await sharing
+        await leases.leave()
         await pool.end()
       }
     },
   }
-}
-
-/** 6 partitions over 2 lanes: [0, 2, 4] and [1, 3, 5]. */
-export function shareOut(partitions: number, lanes: number): number[][] {
-  const shares = Array.from({ length: Math.min(lanes, partitions) }, (): number[] => [])
-  for (let p = 0; p < partitions; p++) shares[p % shares.length]?.push(p)
-  return shares
 }
