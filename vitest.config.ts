@@ -7,6 +7,8 @@ const postgres = {
 }
 /** Whole systems with processes of their own: one file after the other, or two cores are too few. */
 const oneAfterTheOther = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 }
+/** What needs a real Kafka or Redis; skipped loudly where there is none (core/testing/engines.setup.ts). */
+const onEngines = ['core', 'edge', 'bench'].map((room) => `${room}/**/*.engines*.test.ts`)
 const wholeSystems = ['core/embedded*.test.ts', 'core/cli/*.test.ts', 'core/**/*.crash.test.ts']
 
 /** One project a kind of room. */
@@ -28,7 +30,21 @@ export default defineConfig({
         },
       },
       {
-        test: { ...postgres, name: 'core', include: ['core/**/*.test.ts'], exclude: wholeSystems },
+        test: {
+          ...postgres,
+          name: 'core',
+          include: ['core/**/*.test.ts'],
+          exclude: [...wholeSystems, ...onEngines],
+        },
+      },
+      {
+        test: {
+          ...oneAfterTheOther,
+          name: 'engines',
+          globalSetup: [...postgres.globalSetup, 'core/testing/engines.setup.ts'],
+          runner: 'core/testing/engines-runner.ts',
+          include: onEngines,
+        },
       },
       {
         test: {

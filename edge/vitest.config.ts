@@ -10,5 +10,5 @@ export default defineConfig({
       miniflare: { compatibilityDate: '2026-11-01' },
     }),
   ],
-  test: { name: 'edge in workerd', include: ['*.test.ts'] },
+  test: { name: 'edge in workerd', include: ['*.test.ts'], exclude: ['*.engines*.test.ts'] },
 })

@@ -1,0 +1,77 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { isAlive } from '../embedded/processes.ts'
+import { stopLeftOvers } from '../engines/child.ts'
+import { startEngines } from '../engines/engines.ts'
+import { missingTools, sayMissing } from '../engines/tools.ts'
+
+/**
+ * One Kafka broker without topics and one Redis for all test files of the project, one file after the other.
+ * Where a program is missing the files are skipped, by name and with the reason; in CI, and where these
+ * tests were asked for, that is a failure.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const missing = missingTools({ kafka: true, redis: true })
+  if (missing.length > 0) {
+    const [what, mend] = sayMissing(missing)
+    if (process.env.CI || isAskedFor(project)) throw new Error(`${what} This brings it: ${mend}`)
+    project.provide('enginesMissing', what)
+    const { testFiles } = await project.globTestFiles()
+    console.warn(
+      [
+        `\n  SKIPPED, ${testFiles.length} test files that need real engines: ${what}`,
+        ...testFiles.map((file) => `    ${file.slice(project.config.root.length + 1)}`),
+        `  To run them: ${mend} && npm run test:engines\n`,
+      ].join('\n'),
+    )
+    return async () => {}
+  }
+  await sweep()
+  const home = join(tmpdir(), `${PREFIX}${process.pid}`)
+  mkdirSync(home, { recursive: true })
+  const engines = await startEngines({
+    home,
+    kafka: { brokers: 1, topics: false },
+    redis: true,
+    onStep: (step) => console.log(`  engines: ${step} …`),
+  })
+  project.provide('enginesMissing', '')
+  project.provide('kafkaBrokers', engines.kafka?.brokers ?? [])
+  project.provide('redisUrl', engines.redis?.url ?? '')
+  return async () => {
+    // Nothing of theirs is needed any more: no reason to wait for an orderly end.
+    await Promise.all([engines.redis, ...(engines.kafka?.nodes ?? [])].map((each) => each?.kill()))
+    await engines.stop()
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+const PREFIX = 'sluice-engines-'
+
+/** `--project engines`, or a file of theirs by name. */
+function isAskedFor(project: TestProject): boolean {
+  return project.vitest.config.project?.includes(project.name) === true
+}
+
+/** What runs that were killed left behind. */
+async function sweep(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(new RegExp(`^${PREFIX}(\\d+)$`).exec(name)?.[1])
+    if (!pid || isAlive(pid)) continue
+    await stopLeftOvers(join(tmpdir(), name))
+    rmSync(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Why no test that needs engines can run here; '' where they can. */
+    enginesMissing: string
+    /** host:port of a broker without topics: each test makes its own. */
+    kafkaBrokers: string[]
+    /** Of a Redis that all test files share: take keys that nobody else takes. */
+    redisUrl: string
+  }
+}
