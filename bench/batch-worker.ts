@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { createEdge } from '../edge/app.ts'
+import { createGate } from '../edge/gate.ts'
 import { createMemoryIdempotency } from '../edge/memory-idempotency.ts'
 import { createMemoryLimiter } from '../edge/memory-limiter.ts'
 
@@ -9,8 +10,7 @@ import { createMemoryLimiter } from '../edge/memory-limiter.ts'
  */
 const edge = createEdge({
   findKey: async () => KEY,
-  limiter: createMemoryLimiter(),
-  idempotency: createMemoryIdempotency(),
+  gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
   publish: async (records) =>
     records.map(({ topic, value }, offset) => {
       published += value.length

@@ -18,6 +18,8 @@ it('a revoked key is refused everywhere within 60 s, even while nobody can be as
   const { keyCacheFreshMs, keyCacheStaleMs, keyCacheUnknownMs, keyLookupMsMax } = LIMITS
   expect(keyCacheFreshMs + keyCacheStaleMs + keyLookupMsMax).toBeLessThan(60_000)
   expect(keyCacheUnknownMs).toBeLessThan(60_000)
+  // Keys in Redis that nobody has compared with the truth for longer are not believed.
+  expect(LIMITS.keyPublishMs).toBeLessThan(keyCacheFreshMs / 2)
 })
 
 it('whoever waits for another hears its reason before giving up', () => {

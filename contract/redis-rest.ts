@@ -17,7 +17,11 @@ export const REDIS_KEYS = {
   bucket: (tenant: string, keyId: string) => `sluice:{${tenant}}:bucket:${keyId}`,
   window: (tenant: string) => `sluice:{${tenant}}:window`,
   claim: (tenant: string, idempotencyKey: string) => `sluice:{${tenant}}:claim:${idempotencyKey}`,
-  /** A PublishedKey as JSON. */
+  /** A KeyRecord as JSON, as core has put it there. */
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
+  /** Until when, in milliseconds since the epoch, every change of a key has found its way there. */
+  apiKeysAsOf: 'sluice:keys:as-of',
+  /** Which core writes them. */
+  apiKeysWriter: 'sluice:keys:writer',
   answer: (of: string) => `sluice:answer:${of}`,
 } as const

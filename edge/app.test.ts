@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/kafka-rest.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
+import { createGate } from './gate.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
 import { Refused, type Reported } from './refuse.ts'
@@ -27,8 +28,7 @@ function setUp(changed: Partial<EdgeDeps> = {}) {
   const reports: Reported[] = []
   const edge = createEdge({
     findKey: async () => record,
-    limiter: createMemoryLimiter(),
-    idempotency: createMemoryIdempotency(),
+    gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
     publish: async (records) => {
       published.push(...records)
       return records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: NOW }))
@@ -149,7 +149,9 @@ it('what nobody foresaw is a 500 without a word about it, and is reported withou
 })
 
 it('a limiter that cannot be asked is said to be one, and nothing is published', async () => {
-  const { post, published } = setUp({ limiter: { take: () => Promise.reject(new Error('down')) } })
+  const { post, published } = setUp({
+    gate: createGate({ take: () => Promise.reject(new Error('down')) }, createMemoryIdempotency()),
+  })
   const response = await post({ event: 'a' })
   expect([response.status, (await json(response)).code]).toEqual([503, 'LIMITER_UNAVAILABLE'])
   expect(response.headers.get('retry-after')).toBe('2')
@@ -199,7 +201,10 @@ it('says its limits in the words of the draft, and whose they are without naming
 
 it('without limits everything is admitted, and no header speaks of any', async () => {
   const few = { ...record, key_events_per_minute: 1, tenant_events_per_minute: 1 }
-  const { post } = setUp({ limiter: undefined, findKey: async () => few })
+  const { post } = setUp({
+    gate: createGate(undefined, createMemoryIdempotency()),
+    findKey: async () => few,
+  })
   for (let i = 0; i < 3; i++) {
     const { status, headers } = await post([{ event: 'a' }, { event: 'b' }])
     expect([status, headers.has('ratelimit'), headers.has('ratelimit-policy')]).toEqual([

@@ -3,13 +3,12 @@ import { LIMITS } from '../contract/limits.ts'
 import { type AddressOf, authenticate } from './authenticate.ts'
 import { asPixel, pixel } from './browser/pixel.ts'
 import { sluiceJs } from './browser/script.ts'
-import { claim, type Idempotency } from './claim.ts'
 import { cloudEventWays } from './cloudevents/ways.ts'
 import type { EdgeContext, EdgeEnv } from './context.ts'
 import { docs, openApi } from './docs/serve.ts'
+import { enter, type Gate } from './gate.ts'
 import { ingest } from './ingest.ts'
 import type { FindKey } from './key-directory.ts'
-import { type Limiter, limit } from './limit.ts'
 import { classic, native } from './native.ts'
 import { ndjson } from './ndjson/step.ts'
 import { POSTHOG } from './posthog/paths.ts'
@@ -26,9 +25,7 @@ import type { Way } from './way.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
-  /** undefined: no limits */
-  limiter: Limiter | undefined
-  idempotency: Idempotency
+  gate: Gate
   publish: Publish
   /** Which edge this is; travels with every record. */
   nameOf: (request: Request) => string
@@ -53,12 +50,14 @@ export function createEdge(deps: EdgeDeps) {
   app.notFound(notFound)
   app.use(begin())
 
-  show('/healthz', (c) => respond(c, { status: 200, body: '{"status":"ok"}' }))
+  show('/healthz', (c) =>
+    respond(c, { status: 200, body: JSON.stringify({ status: 'ok', ...deps.gate.health?.() }) }),
+  )
   show('/openapi.json', openApi())
   show('/docs', docs(deps.docsKey))
   show('/sluice.js', sluiceJs)
 
-  app.post('/v1/events', ndjson({ ...deps, who, room })) // streams of lines; all else goes on
+  app.post('/v1/events', ndjson({ ...deps, ...deps.gate, who, room })) // streams of lines; all else goes on
   takeIn(['/v1/events'], ...cloudEventWays, native)
   takeIn(CLASSIC_PATHS, classic)
   for (const { paths, way } of POSTHOG) takeIn(paths, way)
@@ -73,7 +72,7 @@ export function createEdge(deps: EdgeDeps) {
     asPixel(), // a picture in any case
     who,
     readEvents([pixel], room, deps.now),
-    limit(deps.limiter, deps.now),
+    enter(deps.gate, deps.now),
     ingest(deps),
   )
   app.options('/v1/pixel.gif', preflight('GET, HEAD, OPTIONS'))
@@ -98,8 +97,7 @@ export function createEdge(deps: EdgeDeps) {
       app.post(
         path,
         ...first,
-        limit(deps.limiter, deps.now), // may they send this many now?
-        claim(deps.idempotency, deps.now), // have we done this already?
+        enter(deps.gate, deps.now), // may they send this many now, and have we done this already?
         ingest(deps), // judge, stamp, publish, answer
       )
       app.options(path, preflight('POST, OPTIONS'))

@@ -1,8 +1,8 @@
 import { sha256Hex } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
-import type { EdgeContext, Step } from './context.ts'
+import type { EdgeContext } from './context.ts'
+import type { Degraded } from './limit.ts'
 import { Refused } from './refuse.ts'
-import { respond } from './respond.ts'
 import type { Said } from './way.ts'
 
 /**
@@ -22,11 +22,16 @@ export interface IdempotentRequest {
 
 export type Claim =
   | Lease
-  | { is: 'in-flight'; waitMs: number }
-  | { is: 'other-body' }
-  | { is: 'done'; said: Said }
+  | ({ is: 'in-flight'; waitMs: number } & MaybeDegraded)
+  | ({ is: 'other-body' } & MaybeDegraded)
+  | ({ is: 'done'; said: Said } & MaybeDegraded)
 
-export interface Lease {
+interface MaybeDegraded {
+  /** Redis was not there, and this came of a policy. */
+  degraded?: Degraded
+}
+
+export interface Lease extends MaybeDegraded {
   is: 'ours'
   /** What an earlier try with this key left behind: it published some of its events, not all. */
   kept?: Said
@@ -38,28 +43,20 @@ export interface Lease {
   release(): Promise<void>
 }
 
-/** Have we done this already? Without an Idempotency-Key nobody asked. */
-export function claim(idempotency: Idempotency, now: () => number): Step {
-  return async (c, next) => {
-    const header = c.req.raw.headers.get('idempotency-key')
-    if (header === null) return next()
-    const key = readIdempotencyKey(header)
-    c.set('idempotencyKey', key)
-    const { tenant } = c.get('key')
-    const fingerprint = await fingerprintOf(c)
-    const found = await idempotency.claim({ tenant, key, fingerprint }, now())
-    if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
-    if (found.is === 'in-flight') throw inFlight(found)
-    if (found.is === 'done') {
-      c.get('headers')['idempotency-replayed'] = 'true'
-      return respond(c, found.said)
-    }
-    await next()
-    // Only success is remembered: what was refused may be sent again and is judged anew.
-    const said = c.get('said')
-    if (said !== undefined) await found.finish(said, now())
-    else await found.release()
-  }
+/** What the client asks to be done once; undefined without an Idempotency-Key. @throws IDEMPOTENCY_KEY_INVALID */
+export async function claimOf(c: EdgeContext): Promise<IdempotentRequest | undefined> {
+  const header = c.req.raw.headers.get('idempotency-key')
+  // An image cannot send one.
+  if (header === null || c.req.method !== 'POST') return undefined
+  const key = readIdempotencyKey(header)
+  c.set('idempotencyKey', key)
+  return { tenant: c.get('key').tenant, key, fingerprint: await fingerprintOf(c) }
+}
+
+/** The publisher gives up first; only a request that died without a word holds on to the end of its lease. */
+export function waitForLease(leasedAt: number, until: number, now: number): number {
+  const published = leasedAt + LIMITS.publishMsMax - now
+  return published > 0 ? published : until - now
 }
 
 export function inFlight({ waitMs }: { waitMs: number }): Refused {

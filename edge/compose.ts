@@ -1,13 +1,18 @@
 import { LIMITS } from '../contract/limits.ts'
 import { createEdge } from './app.ts'
 import type { AddressOf } from './authenticate.ts'
+import { createGate } from './gate.ts'
 import { createKeyCache } from './key-cache.ts'
 import { createHttpKeyDirectory } from './key-directory.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
 import { createKafkaPublisher } from './publish.ts'
+import { createRedis, type RedisSettings } from './redis.ts'
 import type { Report } from './refuse.ts'
+import { createUpstashGate } from './upstash-gate.ts'
+import { createUpstashKeyDirectory } from './upstash-key-directory.ts'
 import type { Exchange } from './within.ts'
+import { createGateWithoutRedis, WITHOUT_REDIS, type WithoutRedis } from './without-redis.ts'
 
 /** What an edge must be told; the names are the same in every runtime. */
 export interface EdgeSettings {
@@ -19,6 +24,14 @@ export interface EdgeSettings {
   EDGE_NAME?: string
   /** `off`: as many events as anyone likes, and no RateLimit headers. Default: on. */
   RATE_LIMITS?: string
+  /** Redis over REST, for edges in many places: where and with which token. Without both, all is in memory. */
+  REDIS_URL_REST?: string
+  REDIS_TOKEN?: string
+  /** The same by Upstash's names. */
+  UPSTASH_REDIS_REST_URL?: string
+  UPSTASH_REDIS_REST_TOKEN?: string
+  /** What holds while Redis is away: `open`, `local` (the default) or `closed`. */
+  WITHOUT_REDIS?: string
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
   NDJSON_BYTES_MAX?: string
   /** A key to be filled in on /docs; only where the edge listens to this machine alone. */
@@ -34,7 +47,10 @@ export interface EdgeRuntime {
   addressOf: AddressOf
 }
 
-/** The edge with keys asked of the gateway and everything else in this process's memory. */
+/**
+ * The edge: keys asked of the gateway, limits and leases in this process's memory; where it is told
+ * of a Redis, all three there.
+ */
 export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
   for (const name of ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const)
     if (!settings[name]) throw new Error(`${name} is not set`)
@@ -49,10 +65,29 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
   const ndjsonBytesMax = Number(settings.NDJSON_BYTES_MAX || LIMITS.ndjsonBytesMax)
   if (!(Number.isSafeInteger(ndjsonBytesMax) && ndjsonBytesMax > 0))
     throw new Error('NDJSON_BYTES_MAX is a number of bytes')
+  const policy = readPolicy(settings)
+  const core = createHttpKeyDirectory(gateway, runtime.exchange)
+  const local = createGate(
+    limits === 'off' ? undefined : createMemoryLimiter(),
+    createMemoryIdempotency(),
+  )
+  const place = redisOf(settings)
+  const redis = place && createRedis(place, runtime.exchange)
   return createEdge({
-    findKey: createKeyCache(createHttpKeyDirectory(gateway, runtime.exchange), now, report),
-    limiter: limits === 'off' ? undefined : createMemoryLimiter(),
-    idempotency: createMemoryIdempotency(),
+    findKey: createKeyCache(
+      redis ? createUpstashKeyDirectory(redis, core, now) : core,
+      now,
+      report,
+    ),
+    gate: redis
+      ? createGateWithoutRedis({
+          redis: createUpstashGate(redis, limits !== 'off'),
+          local,
+          policy,
+          now,
+          report,
+        })
+      : local,
     publish: createKafkaPublisher(gateway, runtime.exchange, report),
     nameOf: name ? () => name : runtime.placeOf,
     addressOf: runtime.addressOf,
@@ -61,6 +96,22 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     ndjsonBytesMax,
     docsKey: settings.DOCS_KEY || undefined,
   })
+}
+
+/** @throws when only half of it is there */
+function redisOf(settings: EdgeSettings): RedisSettings | undefined {
+  const url = settings.REDIS_URL_REST || settings.UPSTASH_REDIS_REST_URL
+  const token = settings.REDIS_TOKEN || settings.UPSTASH_REDIS_REST_TOKEN
+  if (!url && !token) return undefined
+  if (!url) throw new Error('REDIS_URL_REST is not set, but REDIS_TOKEN is')
+  if (!token) throw new Error('REDIS_TOKEN is not set, but REDIS_URL_REST is')
+  return { url: url.replace(/\/+$/, ''), token }
+}
+
+function readPolicy({ WITHOUT_REDIS: said }: EdgeSettings): WithoutRedis {
+  const policy = WITHOUT_REDIS.find((policy) => policy === (said || 'local'))
+  if (!policy) throw new Error(`WITHOUT_REDIS is one of ${WITHOUT_REDIS.join(', ')}`)
+  return policy
 }
 
 /** One line of JSON an entry; what workerd, Deno and Cloudflare's log tail all show. */

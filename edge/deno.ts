@@ -8,6 +8,11 @@ const names = [
   'EDGE_NAME',
   'RATE_LIMITS',
   'NDJSON_BYTES_MAX',
+  'REDIS_URL_REST',
+  'REDIS_TOKEN',
+  'UPSTASH_REDIS_REST_URL',
+  'UPSTASH_REDIS_REST_TOKEN',
+  'WITHOUT_REDIS',
   'DOCS_KEY',
 ] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))

@@ -10,14 +10,15 @@ const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unkno
 /** A directory in memory that can be told to fail or to wait, and a clock that stands still. */
 function setUp() {
   const records = new Map<string, KeyRecord>()
-  const state = { asked: 0, broken: false, now: 0, gate: Promise.resolve() }
+  const state = { asked: 0, broken: false, now: 0, ageMs: 0, gate: Promise.resolve() }
   const reports: Reported[] = []
   const directory: KeyDirectory = {
     async ask(sha) {
       state.asked++
       await state.gate
       if (state.broken) throw new Error('no answer about the key slc_secret')
-      return records.get(sha)
+      const record = records.get(sha)
+      return record && { record, ageMs: state.ageMs }
     },
   }
   const find = createKeyCache(
@@ -43,6 +44,23 @@ it('a known key is asked for again when its answer is no longer fresh', async ()
   state.now = fresh
   await find(key)
   expect(state.asked).toBe(2)
+})
+
+it('an answer that was old when it came is good for as much shorter', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  state.now = 100_000
+  state.ageMs = 6_000
+  await find(key)
+  state.broken = true
+  state.now = 100_000 + fresh - 6_001
+  expect(await find(key)).toBeDefined()
+  expect(state.asked).toBe(1)
+  state.now++
+  expect(await find(key)).toBeDefined()
+  expect(state.asked).toBe(2)
+  state.now = 100_000 + fresh + stale - 6_000
+  await expect(find(key)).rejects.toThrow(Refused)
 })
 
 it('a revocation is heard of when the answer is no longer fresh', async () => {

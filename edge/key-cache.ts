@@ -55,22 +55,24 @@ export function createKeyCache(
     if (hit) hit.askAt = at + LIMITS.keyLookupMsMax
     const sha = hit?.sha ?? (await sha256Hex(apiKey))
     try {
-      const record = await directory.ask(sha)
-      if (record) {
+      const found = await directory.ask(sha)
+      if (found) {
+        const { record, ageMs } = found
         foundOut()
         unknown.delete(apiKey)
-        // Counted from before the question: the answer may be as old as that.
+        // Counted from before the question: the answer may be as old as that, or older.
+        const freshUntil = at - ageMs + LIMITS.keyCacheFreshMs
         known.set(apiKey, {
           record,
           sha,
-          askAt: at + LIMITS.keyCacheFreshMs,
-          until: at + LIMITS.keyCacheFreshMs + LIMITS.keyCacheStaleMs,
+          askAt: freshUntil,
+          until: freshUntil + LIMITS.keyCacheStaleMs,
         })
       } else {
         known.delete(apiKey)
         unknown.set(apiKey, at + LIMITS.keyCacheUnknownMs)
       }
-      return record
+      return found?.record
     } catch (error) {
       foundOut()
       report({ level: 'warn', what: 'the key directory does not answer', error: describe(error) })

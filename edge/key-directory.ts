@@ -14,7 +14,13 @@ export type FindKey = (
 
 /** Who knows the truth about keys, by the hex SHA-256 of the key. Rejects when it cannot tell. */
 export interface KeyDirectory {
-  ask(sha256Hex: string): Promise<KeyRecord | undefined>
+  ask(sha256Hex: string): Promise<Found | undefined>
+}
+
+export interface Found {
+  record: KeyRecord
+  /** How old that is, at most; 0 for who asked the truth itself. */
+  ageMs: number
 }
 
 export interface HttpDirectorySettings {
@@ -38,7 +44,8 @@ export function createHttpKeyDirectory(
           redirect: 'manual',
           signal,
         })
-        if (response.status === 200) return keyRecord.parse(await response.json())
+        if (response.status === 200)
+          return { record: keyRecord.parse(await response.json()), ageMs: 0 }
         await response.body?.cancel()
         if (response.status === 404) return undefined
         throw new Error(`the key directory answered ${response.status}`)

@@ -1,6 +1,5 @@
 import { type KeyRecord, sha256Hex } from '../contract/api-key.ts'
 import { REFUSALS } from '../contract/refusals.ts'
-import type { Step } from './context.ts'
 import { Refused } from './refuse.ts'
 import type { Way } from './way.ts'
 
@@ -15,9 +14,14 @@ export interface Verdict {
   /** Until the same request would be allowed if nobody else sent any; 0 when it is allowed now. */
   waitMs: number
   policies: PolicyState[]
+  /** Redis was not there, and this came of a policy. */
+  degraded?: Degraded
   /** Undoes the taking, for a request that turned out to store nothing new. */
   giveBack(): Promise<void>
 }
+
+/** Who is let in while Redis is away: everybody, or as many as this process's own count admits. */
+export type Degraded = 'open' | 'local'
 
 /** In the words of draft-ietf-httpapi-ratelimit-headers. */
 export interface PolicyState {
@@ -29,32 +33,17 @@ export interface PolicyState {
   resetS: number
 }
 
-/** May they send this many now? @param limiter undefined where limits are turned off */
-export function limit(limiter: Limiter | undefined, now: () => number): Step {
-  return async (c, next) => {
-    if (!limiter) return next()
-    const key = c.get('key')
-    const count = c.get('incoming').items.length
-    const most = mostOf(key)
-    if (count > most) throw overLimit(c.get('way'), count, most)
-    const verdict = await admit(limiter, key, count, now())
-    Object.assign(c.get('headers'), verdict.headers)
-    if (!verdict.allowed) throw tooMany(verdict, undefined, c.get('way').overRate)
-    await next()
-    // A stored answer, a request still in flight and a log that did not confirm cost nothing.
-    const { status } = c.res
-    const replayed = status < 300 && c.get('said') === undefined
-    if (replayed || status === 409 || status >= 500) await verdict.giveBack()
-  }
-}
-
 /** A bucket is never fuller, so whoever sends more at once waits in vain. */
 export function mostOf(key: KeyRecord): number {
   return Math.floor(Math.min(key.key_events_per_minute, key.tenant_events_per_minute))
 }
 
 /** Clients that know no 422 hear it in a word that they know. */
-function overLimit({ overLimit = 'BATCH_OVER_LIMIT' }: Way, count: number, most: number): Refused {
+export function overLimit(
+  { overLimit = 'BATCH_OVER_LIMIT' }: Way,
+  count: number,
+  most: number,
+): Refused {
   return new Refused(overLimit, {
     detail: `The batch holds ${count.toLocaleString('en')} events, but the rate limit never admits more than ${most.toLocaleString('en')} at once. Split it.`,
     ...(overLimit === 'RATE_LIMITED' && { headers: { 'retry-after': '60' } }),
@@ -72,11 +61,11 @@ export async function admit(
   events: number,
   now: number,
 ): Promise<Verdict & { headers: Record<string, string> }> {
-  const verdict = await limiter.take(key, events, now).catch(() => {
+  const verdict = await limiter.take(key, events, now).catch((error: unknown) => {
+    if (error instanceof Refused) throw error
     throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
   })
-  const names = namesOf.get(key) ?? (await name(key))
-  return { ...verdict, headers: headersFor(verdict.policies, names) }
+  return { ...verdict, headers: await headersFor(verdict, key) }
 }
 
 /** Said to whoever has to wait: whole seconds, never fewer than it takes. */
@@ -112,13 +101,24 @@ async function partitionKey(of: string): Promise<string> {
   return `:${btoa(String.fromCharCode(...bytes.map((byte) => Number.parseInt(byte, 16))))}:`
 }
 
-function headersFor(policies: readonly PolicyState[], names: Names): Record<string, string> {
+/** What every answer says of the limits, and of a Redis that is away. */
+export async function headersFor(
+  verdict: Verdict,
+  key: KeyRecord,
+): Promise<Record<string, string>> {
+  const degraded = degradedHeaders(verdict)
+  if (verdict.policies.length === 0) return degraded
+  const names = namesOf.get(key) ?? (await name(key))
   let policy = ''
   let state = ''
-  for (const { name, quota, windowS, remaining, resetS } of policies) {
+  for (const { name, quota, windowS, remaining, resetS } of verdict.policies) {
     const comma = policy === '' ? '' : ', '
     policy += `${comma}"${name}";q=${quota};w=${windowS};pk=${names[name]}`
     state += `${comma}"${name}";r=${remaining};t=${resetS};pk=${names[name]}`
   }
-  return { 'ratelimit-policy': policy, ratelimit: state }
+  return { 'ratelimit-policy': policy, ratelimit: state, ...degraded }
+}
+
+export function degradedHeaders({ degraded }: { degraded?: string }): Record<string, string> {
+  return degraded === undefined ? {} : { 'sluice-degraded': `redis;policy=${degraded}` }
 }

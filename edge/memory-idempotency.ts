@@ -1,5 +1,5 @@
 import { LIMITS } from '../contract/limits.ts'
-import type { Claim, Idempotency } from './claim.ts'
+import { type Claim, type Idempotency, waitForLease } from './claim.ts'
 import type { Said } from './way.ts'
 
 interface Entry {
@@ -47,7 +47,8 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
       if (found) {
         if (found.fingerprint !== fingerprint) return { is: 'other-body' }
         if (found.said !== undefined) return { is: 'done', said: found.said }
-        if (found.leasedAt !== undefined) return { is: 'in-flight', waitMs: waitFor(found, now) }
+        if (found.leasedAt !== undefined)
+          return { is: 'in-flight', waitMs: waitForLease(found.leasedAt, found.until, now) }
       }
       // What was done is done, even if whoever went on with it died on the way.
       const kept = known?.fingerprint === fingerprint ? known.kept : undefined
@@ -105,10 +106,4 @@ export type Bounds = Pick<
 /** Two bytes a character, which is the most a string takes. */
 function bytesOf(said: Said | undefined): number {
   return ENTRY_BYTES + (said ? 2 * said.body.length : 0)
-}
-
-/** The publisher gives up first; only a request that died without a word holds on to the end of its lease. */
-function waitFor({ leasedAt = 0, until }: Entry, now: number): number {
-  const published = leasedAt + LIMITS.publishMsMax - now
-  return published > 0 ? published : until - now
 }

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { createEdge, type EdgeDeps } from '../app.ts'
+import { createGate } from '../gate.ts'
 import { createMemoryIdempotency } from '../memory-idempotency.ts'
 import { createMemoryLimiter } from '../memory-limiter.ts'
 import { type Answer, type Sent, send } from '../testing/send.ts'
@@ -175,8 +176,7 @@ function edgeWith(changed: Partial<EdgeDeps>) {
   const rates = { key_events_per_minute: 100, tenant_events_per_minute: 100, event_age_max_s: 100 }
   const edge = createEdge({
     findKey: async () => ({ ...record, ...rates, revoked_at: null }) as unknown as KeyRecord,
-    limiter: createMemoryLimiter(),
-    idempotency: createMemoryIdempotency(),
+    gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
     publish: async () => [],
     nameOf: () => 'here',
     addressOf: () => undefined,
