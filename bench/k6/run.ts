@@ -1,0 +1,124 @@
+import { parseArgs } from 'node:util'
+import { readConfig, UsageError } from '../../core/config.ts'
+import { running } from '../../core/embedded/run-file.ts'
+import { createTestHome, type TestHome } from '../../core/testing/sluice.ts'
+import { table } from '../machine.ts'
+import { attack, type Verdict } from './attack.ts'
+import { findOrBuildK6 } from './binary.ts'
+import { makeTenants, type System } from './system.ts'
+
+/**
+ * `npm run k6`: load on the edge by k6, and then the question whether every number is right. On the Sluice that
+ * runs here (as `sluice status` finds it), else on one of its own that is gone afterwards; or anywhere, with
+ * --edge-url, --core-url and DATABASE_URL. Exit code 1 when a number is wrong, an answer failed, or it was slow.
+ */
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '300' },
+    rate: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: '1' },
+    tenants: { type: 'string', default: '4' },
+    /** Of edges, asked in turn. */
+    'edge-url': { type: 'string', multiple: true, default: [] },
+    'core-url': { type: 'string' },
+    /** A system of its own even where one runs. */
+    own: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+const say = (line: string) => options.json || process.stderr.write(`${line}\n`)
+
+let home: TestHome | undefined
+try {
+  const k6 = await findOrBuildK6(say)
+  const system = await findSystem(whole('tenants'))
+  const verdict = await attack(system, {
+    k6,
+    seed: whole('seed'),
+    rate: whole('rate'),
+    seconds: whole('seconds'),
+    waitingMax: 200,
+    progress: !options.json && process.stderr.isTTY === true,
+  })
+  report(verdict)
+  process.exitCode = verdict.faults.length + verdict.slow.length === 0 ? 0 : 1
+} catch (error) {
+  const { message, hint } = error as UsageError
+  process.stderr.write(`${message}\n${hint ? `${hint}\n` : ''}`)
+  process.exitCode = 1
+} finally {
+  await home?.remove()
+}
+
+async function findSystem(tenants: number): Promise<System> {
+  const config = readConfig()
+  const urls = options['edge-url']
+  if (urls.length > 0) {
+    if (!options['core-url'] || !config.databaseUrl)
+      throw new UsageError(
+        'With --edge-url, --core-url and DATABASE_URL are needed too.',
+        'Tenants are made in the database, and core is asked what became of the events.',
+      )
+    return {
+      ...at(urls, options['core-url'], false),
+      tenants: await makeTenants(config.databaseUrl, tenants),
+    }
+  }
+  const run = options.own ? undefined : running(config.home)
+  if (run) {
+    say(`On the Sluice of ${config.home}; the tenants k6-… stay there.`)
+    return {
+      ...at([run.edge_url], run.core_url, false),
+      tenants: await makeTenants(run.database_url, tenants),
+    }
+  }
+  say('Starting a Sluice of its own')
+  home = createTestHome()
+  const { run: own } = await home.start('--no-demo')
+  return {
+    ...at([own.edge_url], own.core_url, true),
+    tenants: await makeTenants(own.database_url, tenants),
+  }
+}
+
+function at(edgeUrls: string[], coreUrl: string, ours: boolean): Omit<System, 'tenants'> {
+  const plain = (url: string) => url.replace(/\/+$/, '')
+  return {
+    edgeUrls: edgeUrls.map(plain),
+    coreUrl: plain(coreUrl),
+    graphqlUrl: `${plain(coreUrl)}/graphql`,
+    ours,
+  }
+}
+
+function whole(name: 'seconds' | 'rate' | 'seed' | 'tenants'): number {
+  const value = Number(options[name])
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`--${name} takes a whole number from 1 on.`)
+  return value
+}
+
+function report({ requests, latency, dropped, tenants, faults, slow }: Verdict): void {
+  if (options.json) {
+    console.log(JSON.stringify({ requests, latency, dropped, tenants, faults, slow }))
+    return
+  }
+  const count = (value: number) => value.toLocaleString('en')
+  const { p50, p95, p99, max } = latency
+  const times = [p50, p95, p99, max].map((ms) => ms.toFixed(1)).join(' / ')
+  console.log(`${count(requests)} requests, ${count(dropped)} more were due and not sent`)
+  console.log(`answers, p50 / p95 / p99 / max: ${times} ms\n`)
+  console.log(
+    table([
+      ['tenant', 'accepted', 'stored', 'duplicates', 'dead letters', 'rejected'],
+      ...tenants.map((each) => [
+        each.tenant,
+        ...[each.accepted, each.stored, each.duplicates, each.dead, each.rejected].map(count),
+      ]),
+    ]),
+  )
+  console.log('')
+  for (const fault of [...faults, ...slow]) console.log(`✗ ${fault}`)
+  if (faults.length === 0)
+    console.log('Every answer was as planned; GraphQL and /metrics say exactly what was sent.')
+}
