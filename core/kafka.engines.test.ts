@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../contract/topics.ts'
 import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './testing/core-process.ts'
 import { createTestDatabase, type TestDatabase } from './testing/database.ts'
+import { kafkaEnv } from './testing/kafka.ts'
 import { account, rawRecord } from './testing/records.ts'
 
 let database: TestDatabase
@@ -13,11 +13,7 @@ beforeEach(async () => {
   database = await createTestDatabase()
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   running = []
-  env = {
-    LOG: 'kafka',
-    KAFKA_BROKERS: inject('kafkaBrokers').join(','),
-    KAFKA_TOPIC_PREFIX: `${randomUUID()}.`,
-  }
+  env = kafkaEnv()
 })
 afterEach(async () => {
   await Promise.all(running.map((each) => each.stop()))

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseExactly } from '../../contract/exact-parse.ts'
 import { normalise } from '../../contract/normalise.ts'
 import { recordEncoder } from '../../contract/record.ts'
 import { anyJson, mutated, sentEvent } from '../../contract/testing/arbitrary.ts'
@@ -104,7 +105,7 @@ function throughTheEdge(text: string, i: number): Sent {
     route: 'events',
     historical,
   })
-  const sent = JSON.parse(text)
+  const sent = parseExactly(text)
   const id = uuidV7(receivedMs)
   const read = normalise(sent, { receivedAt: received_at, eventId: () => id })
   const expected = expectedOf(sent)
@@ -153,12 +154,15 @@ async function settled(): Promise<number> {
 async function storedRows(): Promise<({ place: string } & Record<string, unknown>)[]> {
   const { rows } = await database.pool.query(`
     SELECT log_partition || ':' || log_offset AS place, t.slug AS tenant, client_event_id, event_id::text,
-           e.name, actor, session, source, value, properties, context, schema_version,
+           e.name, actor, session, source, value, properties::text, context::text, schema_version,
            to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS occurred_at
       FROM event e JOIN tenant t USING (tenant_id)
      WHERE request_id <> 'r'`)
   return rows.map(({ client_event_id, event_id, ...row }) => ({
     ...row,
+    // pg would read them with JSON.parse.
+    properties: parseExactly(row.properties),
+    context: row.context && parseExactly(row.context),
     event_id: client_event_id ?? event_id,
   }))
 }

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import type { Ask } from './connection.ts'
+import { createForwarder } from './forward-dead-letters.ts'
 import type { LaneDeps } from './lane.ts'
 import { createLanes } from './lanes.ts'
 import { createLeases, tagOf } from './leases.ts'
@@ -35,7 +36,7 @@ export function createWorker({
       const pool = new pg.Pool({
         connectionString: deps.databaseUrl,
         application_name: `sluice worker housekeeping ${tagOf(workerId)}`,
-        max: 3,
+        max: 4,
         connectionTimeoutMillis: 5_000,
         statement_timeout: 15_000,
         query_timeout: 20_000,
@@ -52,6 +53,7 @@ export function createWorker({
               'days of events could not be kept; tried again within the hour',
             ),
         )
+      const forwarder = createForwarder({ pool, log: deps.log, logger: deps.logger })
       const ask: Ask = (sql, values) => pool.query(sql, values)
       const work = { batches: 0, batchMs: 0 }
       const lanes = createLanes({
@@ -62,6 +64,7 @@ export function createWorker({
           onWritten(written) {
             work.batches++
             work.batchMs += written.ms
+            if (written.dead > 0) forwarder.look()
             deps.onWritten?.(written)
           },
           onFenced: () => leases.look(),
@@ -82,7 +85,9 @@ export function createWorker({
       await keep()
       const housekeeping = setInterval(keep, HOUSEKEEPING_MS)
       const ended = new AbortController()
-      const sharing = leases.run(AbortSignal.any([signal, ended.signal]))
+      const either = AbortSignal.any([signal, ended.signal])
+      const sharing = leases.run(either)
+      const forwarding = forwarder.run(either)
       try {
         // One lane's end is the end of all.
         await Promise.race([sharing, lanes.broken])
@@ -90,7 +95,7 @@ export function createWorker({
         clearInterval(housekeeping)
         await lanes.stop()
         ended.abort()
-        await sharing
+        await Promise.all([sharing, forwarding])
         await leases.leave()
         await pool.end()
       }

@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto'
+import { inject } from 'vitest'
+import { readConfig } from '../config.ts'
+import type { Log } from '../log/log.ts'
+import { makeTopics, openLog } from '../log/open.ts'
+
+/** Topics of one's own on the run's real Kafka. */
+export interface TestKafka {
+  log: Log
+  /** What makes another process find the same. */
+  env: Record<string, string>
+}
+
+export function kafkaEnv(): Record<string, string> {
+  return {
+    LOG: 'kafka',
+    KAFKA_BROKERS: inject('kafkaBrokers').join(','),
+    KAFKA_TOPIC_PREFIX: `${randomUUID()}.`,
+  }
+}
+
+export async function openTestKafka(databaseUrl: string): Promise<TestKafka> {
+  const env = kafkaEnv()
+  const { log: config } = readConfig(env)
+  await makeTopics(config)
+  return { log: await openLog(config, databaseUrl), env }
+}

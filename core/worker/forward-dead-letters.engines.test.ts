@@ -1,0 +1,4 @@
+import { openTestKafka } from '../testing/kafka.ts'
+import { forwarderSuite } from './forward-dead-letters.suite.ts'
+
+forwarderSuite('Kafka', async (url) => (await openTestKafka(url)).log)
