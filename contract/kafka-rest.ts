@@ -1,6 +1,11 @@
 import * as z from 'zod/mini'
 
-/** Upstash's REST-Kafka protocol, as far as we speak it: POST /produce with one of these or an array. */
+/**
+ * Upstash's REST-Kafka protocol, all that @upstash/kafka says in it.
+ * @see https://github.com/upstash/docs/tree/main/kafka/rest
+ */
+
+/** POST /produce takes one of these or an array; POST /produce/{topic} takes them without a topic. */
 export interface ProduceRecord {
   topic: string
   value: string
@@ -18,6 +23,30 @@ export interface ProduceResult {
   offset: number
   /** Milliseconds since the epoch. */
   timestamp: number
+}
+
+/** What POST /fetch and POST /consume/{group}/{instance} answer an array of. */
+export interface ConsumedMessage extends ProduceResult {
+  /** '' where the record has none. */
+  key: string
+  value: string
+  headers: { key: string; value: string }[]
+}
+
+export interface TopicPartition {
+  topic: string
+  partition: number
+}
+
+/** As in Kafka, a committed offset is that of the next record to read. */
+export interface TopicPartitionOffset extends TopicPartition {
+  offset: number
+}
+
+/** What GET /consumers answers an array of. */
+export interface GroupAssignments {
+  name: string
+  instances: { name: string; topics: { topic: string; partitions: number[] }[] }[]
 }
 
 /** What every failure looks like. */

@@ -4,6 +4,10 @@ export const TOPICS = {
   deadLetters: { name: 'events.dlq', partitions: 3 },
 } as const
 
+export const PARTITIONS: ReadonlyMap<string, number> = new Map(
+  Object.values(TOPICS).map(({ name, partitions }) => [name, partitions]),
+)
+
 /**
  * The key that decides a record's partition: one actor's events stay in order, and a retry of an
  * event without an actor lands where its first try did, which is what makes deduplication sound.

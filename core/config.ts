@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
+import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 
 /** The top of the tree. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -18,8 +20,10 @@ export interface Config {
   /** HOST and PORT of core/main.ts. */
   host: string
   corePort: number
-  /** SLUICE_GATEWAY_PASSWORD: the secret that edges send. */
-  gatewayPassword: string | undefined
+  /** SLUICE_GATEWAY_PASSWORD: the secret that edges send; SLUICE_GATEWAY_USERS: name:password[:produce|consume|all], … */
+  gatewayUsers: readonly GatewayUser[]
+  /** SLUICE_TLS_CERT and SLUICE_TLS_KEY: PEM; core speaks HTTPS then. */
+  tls: { cert: string; key: string } | undefined
   /** REDIS_URL: answers are cached and keys published there, and edges reach it through /redis. */
   redisUrl: string | undefined
   /** SLUICE_REDIS_TOKEN: what edges send to /redis, which is closed without it. */
@@ -60,7 +64,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
-    gatewayPassword: env.SLUICE_GATEWAY_PASSWORD || undefined,
+    gatewayUsers: readGatewayUsers(env),
+    tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
@@ -68,6 +73,45 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+  }
+}
+
+function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
+  const { SLUICE_GATEWAY_PASSWORD: password, SLUICE_GATEWAY_USERS: text = '' } = env
+  let users: GatewayUser[]
+  try {
+    users = parseUsers(text)
+  } catch (error) {
+    throw new UsageError(
+      `SLUICE_GATEWAY_USERS: ${(error as Error).message}.`,
+      'Set it to name:password:scope of each, with commas between; scopes are produce, consume and all.',
+    )
+  }
+  if (!password) return users
+  if (users.some(({ name }) => name === GATEWAY_USER))
+    throw new UsageError(
+      `SLUICE_GATEWAY_USERS: ${GATEWAY_USER} is the name that goes with SLUICE_GATEWAY_PASSWORD.`,
+      'Give one of them up, or take another name.',
+    )
+  return [{ name: GATEWAY_USER, password, scope: 'all' }, ...users]
+}
+
+function readCertificate(env: NodeJS.ProcessEnv): Config['tls'] {
+  const { SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key } = env
+  if (!cert && !key) return undefined
+  const mend =
+    'Set SLUICE_TLS_CERT and SLUICE_TLS_KEY to PEM files that belong together, or neither.'
+  if (!cert || !key)
+    throw new UsageError(
+      `SLUICE_TLS_${cert ? 'KEY' : 'CERT'} is not set, but its other half is.`,
+      mend,
+    )
+  try {
+    const pair = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+    createSecureContext(pair)
+    return pair
+  } catch (error) {
+    throw new UsageError(`SLUICE_TLS_CERT, SLUICE_TLS_KEY: ${(error as Error).message}`, mend)
   }
 }
 

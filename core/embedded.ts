@@ -20,16 +20,10 @@ import {
   writeRunFile,
 } from './embedded/run-file.ts'
 import { keepSecrets, type Secrets } from './embedded/secrets.ts'
+import { GATEWAY_USER } from './gateway/users.ts'
 import { mintLoginLink } from './keys/sessions.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
-import {
-  createLogger,
-  drained,
-  GATEWAY_USER,
-  ROLES,
-  type Services,
-  startServices,
-} from './services.ts'
+import { createLogger, drained, ROLES, type Services, startServices } from './services.ts'
 
 /**
  * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd
@@ -144,7 +138,7 @@ async function startAll(
     roles: ROLES,
     databaseUrl: postgres.url,
     log: { kind: 'postgres' },
-    gatewayPassword: secrets.gatewayPassword,
+    gatewayUsers: [{ name: GATEWAY_USER, password: secrets.gatewayPassword, scope: 'all' }],
     host: '127.0.0.1',
     port: corePort,
     dashboardFolder: DASHBOARD_FOLDER,

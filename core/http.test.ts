@@ -46,7 +46,14 @@ function deps() {
     logger,
     metrics: createMetrics({ db, log, subscribers: () => fixture.live.size }),
     api: { graphql, dashboardFolder: folder, publicUrl: 'https://sluice.example' },
-    gateway: { app: gateway, secret: SECRET },
+    gateway: {
+      app: gateway,
+      users: [
+        { name: 'sluice', password: SECRET, scope: 'all' },
+        { name: 'edge-1', password: SECRET, scope: 'produce' },
+        { name: 'reader', password: SECRET, scope: 'consume' },
+      ] as const,
+    },
   }
 }
 
@@ -206,10 +213,22 @@ describe('metrics', () => {
       `UPDATE log_position SET next_offset = 1 WHERE partition = 2;
        INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead) VALUES (1, '2026-01-01', 5, 2, 1), (2, '2026-01-01', 3, 0, 0)`,
     )
+    await fixture.database.pool.query(
+      `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';
+       INSERT INTO log_gap (topic, partition, wanted, found) VALUES ('events.raw', 5, 10, 13), ('events.raw', 5, 20, 7)`,
+    )
     const response = await get('/metrics')
     const text = await response.text()
     expect(response.headers.get('content-type')).toContain('text/plain')
     for (const line of [
+      'sluice_log_position{topic="events.raw",partition="2"} 1',
+      'sluice_log_end{topic="events.raw",partition="2"} 2',
+      'sluice_log_gaps_total{topic="events.raw",partition="5"} 2',
+      'sluice_log_gap_records_total{topic="events.raw",partition="5"} 3',
+      'sluice_log_gaps_open 2',
+      'sluice_dead_letters_to_forward 0',
+      'sluice_worker_batches_total{worker="w"} 4',
+      'sluice_worker_batch_seconds_total{worker="w"} 0.5',
       'sluice_events_accepted_total{partition="2"} 2',
       'sluice_log_lag_records{topic="events.raw",partition="2"} 1',
       'sluice_log_lag_records{topic="events.raw",partition="0"} 0',

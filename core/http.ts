@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Database } from './db/database.ts'
+import type { GatewayUser } from './gateway/users.ts'
 import { fromDatabaseError } from './graphql/errors.ts'
 import type { GraphQLServer } from './graphql/server.ts'
 import { dashboard } from './http/dashboard.ts'
@@ -25,11 +26,13 @@ export interface CoreDeps {
     graphiql?: boolean
     /** Of the built dashboard. */
     dashboardFolder: string
+    /** Whether browsers reach us by HTTPS: this is it, or stands behind `publicUrl`. */
+    secure?: boolean
     /** How browsers reach us, where that is not by a loopback name. */
     publicUrl?: string
   }
   /** The role gateway: its app answers /produce, and the key directory stands beside it. */
-  gateway?: { app: Hono; secret: string }
+  gateway?: { app: Hono; users: readonly GatewayUser[] }
   /** Redis for the edges, where there is one. */
   redis?: Hono
 }
@@ -49,7 +52,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
   if (gateway) {
     // Machines only, each request with its secret: none of what browsers need.
     app.route('/gateway', gateway.app)
-    app.route('/gateway', keyDirectory({ db, secret: gateway.secret }))
+    app.route('/gateway', keyDirectory({ db, users: gateway.users }))
   }
 
   if (deps.redis) app.route('/redis', deps.redis)
@@ -66,7 +69,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.use(knownHosts(api.publicUrl))
   app.use(securityHeaders((path) => !(api.graphiql && path === '/graphql')))
   app.all('/graphql', (c) => api.graphql.fetch(c.req.raw))
-  app.route('/', signIn({ db, secure: api.publicUrl?.startsWith('https:') ?? false }))
+  app.route('/', signIn({ db, secure: api.secure ?? api.publicUrl?.startsWith('https:') ?? false }))
   app.use(dashboard(api.dashboardFolder))
   return app
 }

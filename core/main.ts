@@ -41,7 +41,7 @@ async function start(): Promise<void> {
       'Set it to postgres://user:password@host/database.',
     )
   const wanted = roles.length > 0 ? roles : ROLES
-  if (!config.gatewayPassword && wanted.includes('gateway'))
+  if (config.gatewayUsers.length === 0 && wanted.includes('gateway'))
     throw new UsageError(
       'SLUICE_GATEWAY_PASSWORD is not set.',
       `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
@@ -57,7 +57,8 @@ async function start(): Promise<void> {
     roles: wanted,
     databaseUrl: config.databaseUrl,
     log: config.log,
-    gatewayPassword: config.gatewayPassword ?? '',
+    gatewayUsers: config.gatewayUsers,
+    tls: config.tls,
     redisUrl: config.redisUrl,
     redisToken: config.redisToken,
     host: config.host,

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
-import { TOPICS } from '../contract/topics.ts'
+import { PARTITIONS, TOPICS } from '../contract/topics.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { within } from './db/within.ts'
+import { createGroups, type Groups } from './gateway/groups.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis-rest.ts'
+import type { GatewayUser } from './gateway/users.ts'
 import type { FirstSteps } from './graphql/context.ts'
 import { createGraphQL } from './graphql/server.ts'
 import { type Served, serveApp } from './http/serve.ts'
@@ -21,13 +23,14 @@ import { createWorker } from './worker/worker.ts'
 export type Role = 'api' | 'gateway' | 'worker'
 export const ROLES: readonly Role[] = ['api', 'gateway', 'worker']
 
-export const GATEWAY_USER = 'sluice'
-
 export interface ServicesOptions {
   roles: readonly Role[]
   databaseUrl: string
   log: Config['log']
-  gatewayPassword: string
+  /** Nobody else gets past the gateway. */
+  gatewayUsers: readonly GatewayUser[]
+  /** PEM; without it, HTTP. */
+  tls?: Config['tls']
   /** Without it, what would be in Redis is in each process's memory. */
   redisUrl?: string
   /** Without it nobody reaches Redis through us. */
@@ -80,7 +83,7 @@ function startWorker(
 }
 
 async function serve(options: ServicesOptions, db: Database, log: Log): Promise<Served> {
-  const { roles, databaseUrl, gatewayPassword, logger, lifecycle, firstSteps } = options
+  const { roles, databaseUrl, gatewayUsers, logger, lifecycle, firstSteps } = options
   // Connections of their own: however many questions wait, an edge that asks for a key does not.
   const asking = createDatabase(databaseUrl, { onBroken: brokenConnection(logger) })
   lifecycle.onStop('questions', () => asking.destroy())
@@ -89,10 +92,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   const gateway = roles.includes('gateway')
     ? createKafkaRest({
         log,
-        username: GATEWAY_USER,
-        password: gatewayPassword,
+        users: gatewayUsers,
+        groups: openGroups(options),
         onTrouble: (error) =>
-          logger.warn({ error: String(error) }, 'an append failed; the edge was told'),
+          logger.warn({ error: String(error) }, 'the gateway had trouble; whoever asked was told'),
       })
     : undefined
   const redis = await connectRedis(options)
@@ -103,11 +106,12 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     metrics: createMetrics({ db, log, subscribers: () => live.size }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db: asking, live, firstSteps, logger }),
+        graphql: createGraphQL({ db: asking, live, log, firstSteps, logger }),
         dashboardFolder: options.dashboardFolder,
+        secure: options.tls !== undefined,
       },
     }),
-    ...(gateway && { gateway: { app: gateway.app, secret: gatewayPassword } }),
+    ...(gateway && { gateway: { app: gateway.app, users: gatewayUsers } }),
     ...(gateway &&
       redis &&
       options.redisToken && {
@@ -119,11 +123,27 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
         }),
       }),
   })
-  const served = await serveApp(app, { port: options.port, hostname: options.host })
+  const served = await serveApp(app, {
+    port: options.port,
+    hostname: options.host,
+    tls: options.tls,
+  })
   // In reverse: what is on its way is acknowledged first, then the doors close.
   lifecycle.onStop('HTTP', () => served.close(1_000))
   if (gateway) lifecycle.onStop('gateway', () => gateway.close())
   return served
+}
+
+/** On connections of their own, made when the first consumer comes: however many of these wait, nothing else does. */
+function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups {
+  const db = createDatabase(databaseUrl, {
+    max: 2,
+    statementMs: 2_000,
+    connectMs: 2_000,
+    onBroken: brokenConnection(logger),
+  })
+  lifecycle.onStop('consumer groups', () => db.destroy())
+  return createGroups(db, PARTITIONS)
 }
 
 /** A Redis that is away when we start is waited for while we go on. */

@@ -7,6 +7,8 @@ import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ProduceResult, produceResults } from '../../contract/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { PARTITIONS } from '../../contract/topics.ts'
+import { createDatabase, type Database } from '../db/database.ts'
 import { migrate } from '../db/migrate.ts'
 import { type PostgresServer, startPostgresServer } from '../embedded/postgres-server.ts'
 import { type Served, serveApp } from '../http/serve.ts'
@@ -16,6 +18,7 @@ import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { freeze } from '../testing/freeze.ts'
 import type { BatcherLimits } from './batcher.ts'
+import { createGroups } from './groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 import { BODY_BYTES_MAX } from './read-body.ts'
 
@@ -24,17 +27,20 @@ const credentials = { username: 'sluice', password: 'a:secret of the test' }
 const authorization = `Basic ${btoa(`${credentials.username}:${credentials.password}`)}`
 
 let log: Log
+let db: Database
 let gateway: KafkaRest
 let served: Served
 let appends: { requests: number; records: number }[]
 let received: number
 
-async function open(of: Log, limits?: Partial<BatcherLimits>): Promise<void> {
+async function open(url: string, of: Log, limits?: Partial<BatcherLimits>): Promise<void> {
   log = of
+  db = createDatabase(url, { max: 1 })
   appends = []
   received = 0
   gateway = createKafkaRest({
-    ...credentials,
+    users: [{ name: credentials.username, password: credentials.password, scope: 'all' }],
+    groups: createGroups(db, PARTITIONS),
     log,
     limits,
     onAppend: (append) => appends.push(append),
@@ -48,7 +54,7 @@ async function open(of: Log, limits?: Partial<BatcherLimits>): Promise<void> {
 async function shut(): Promise<void> {
   await gateway.close()
   await served.close(100)
-  await log.close()
+  await Promise.all([log.close(), db.destroy()])
 }
 
 const kafka = (settings = {}) =>
@@ -79,7 +85,7 @@ describe('the gateway', () => {
 
   beforeEach(async () => {
     database = await createTestDatabase()
-    await open(await createPostgresLog({ url: database.url }))
+    await open(database.url, await createPostgresLog({ url: database.url }))
   })
   afterEach(async () => {
     await shut()
@@ -265,7 +271,9 @@ describe('the gateway in front of a Postgres that is silent', () => {
     chmodSync(home, 0o755)
     server = await startPostgresServer({ home, settings: { shared_buffers: '32MB' } })
     await migrate(server.url)
-    await open(await createPostgresLog({ url: server.url, appendMsMax: 500 }), { deadlineMs: 700 })
+    await open(server.url, await createPostgresLog({ url: server.url, appendMsMax: 500 }), {
+      deadlineMs: 700,
+    })
   })
   afterAll(async () => {
     await shut()

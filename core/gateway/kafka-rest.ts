@@ -1,55 +1,74 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { type Context, Hono } from 'hono'
-import type { KafkaRestError, ProduceResult } from '../../contract/kafka-rest.ts'
+import { Hono } from 'hono'
+import type { ProduceResult } from '../../contract/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
-import { readBasic } from '../keys/credentials.ts'
-import type { Position } from '../log/log.ts'
+import { PARTITIONS } from '../../contract/topics.ts'
+import type { Log, Position } from '../log/log.ts'
 import { type BatcherDeps, createBatcher, NotConfirmedError } from './batcher.ts'
+import type { Groups } from './groups.ts'
+import { readingRoutes } from './kafka-rest-reading.ts'
 import { readBody } from './read-body.ts'
-import { BadProduceError, type ProduceRequest, readRecords } from './read-records.ts'
+import { type ProduceRequest, readRecords } from './read-records.ts'
+import { RefusedError } from './refused.ts'
+import { guard, say } from './say.ts'
+import type { GatewayUser } from './users.ts'
 
 export interface KafkaRest {
-  /** `POST /produce` in the protocol of Upstash's REST API for Kafka. */
+  /** Upstash's REST API for Kafka: what @upstash/kafka says, and POST /produce/{topic} besides. */
   app: Hono
-  /** Refuses new records and resolves when those on their way were confirmed or refused. */
+  /** Refuses new records and resolves when those on their way were confirmed or refused; who waits for some is told that there are none. */
   close(): Promise<void>
 }
 
 export interface KafkaRestDeps extends BatcherDeps {
-  username: string
-  password: string
+  log: Pick<Log, 'append' | 'batches' | 'bounds' | 'offsetsAt'>
+  groups: Groups
+  users: readonly GatewayUser[]
 }
 
 /**
- * Puts records into the log for whoever speaks HTTP only. It answers 200 when the log has them and never before;
- * 503 with Retry-After when the log did not confirm in time: then it may have them or not.
+ * Puts records into the log for whoever speaks HTTP only, and reads them. Producing answers 200 when the log has them
+ * and never before; 503 with Retry-After when the log did not confirm in time: then it may have them or not.
+ *
+ * What changes something is a POST (or DELETE). Upstash takes much of it as GET too; we do not, because a page of
+ * anybody's can make a browser send a GET, credentials included.
  */
-export function createKafkaRest({ username, password, ...deps }: KafkaRestDeps): KafkaRest {
+export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): KafkaRest {
   const app = new Hono()
-  const batcher = createBatcher(deps)
-  const expected = digest(`${username}:${password}`)
-  const partitions = new Map<string, number>(
-    Object.values(TOPICS).map((topic) => [topic.name, topic.partitions]),
-  )
-
-  app.post('/produce', async (c) => {
-    const basic = readBasic(c.req.header('authorization') ?? null)
-    if (!basic || !timingSafeEqual(digest(`${basic.user}:${basic.password}`), expected))
-      return say(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Basic realm="gateway"' })
-    const request = readRecords(await readBody(c.req), partitions)
-    const positions = await produce(request)
-    return c.json(
-      request.topics.map((topic, i): ProduceResult => {
-        const { partition, offset, timestamp } = positions[i] as Position
-        return { topic, partition, offset, timestamp }
-      }),
-    )
+  const closing = new AbortController()
+  const may = guard(users)
+  const reading = readingRoutes({
+    ...deps,
+    groups,
+    may,
+    partitions: PARTITIONS,
+    closing: closing.signal,
   })
-  app.all('/produce', (c) => say(c, 405, 'Only POST', { Allow: 'POST' }))
+  const batcher = createBatcher({
+    ...deps,
+    onAppend(append) {
+      reading.appended()
+      deps.onAppend?.(append)
+    },
+  })
+
+  for (const path of ['/produce', '/produce/:topic'] as const) {
+    app.post(path, may('produce'), async (c) => {
+      const request = readRecords(await readBody(c.req), PARTITIONS, c.req.param('topic'))
+      const positions = await produce(request)
+      return c.json(
+        request.topics.map((topic, i): ProduceResult => {
+          const { partition, offset, timestamp } = positions[i] as Position
+          return { topic, partition, offset, timestamp }
+        }),
+      )
+    })
+    app.all(path, (c) => say(c, 405, 'Only POST', { Allow: 'POST' }))
+  }
+  app.route('/', reading.app)
 
   app.onError((error, c) => {
-    if (error instanceof BadProduceError) return say(c, error.status, error.message)
+    if (error instanceof RefusedError)
+      return say(c, error.status, error.message, error.status === 429 ? { 'Retry-After': '1' } : {})
     if (!(error instanceof NotConfirmedError)) deps.onTrouble?.(error)
     return say(c, 503, error instanceof NotConfirmedError ? error.message : 'the gateway failed', {
       'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog),
@@ -76,16 +95,11 @@ export function createKafkaRest({ username, password, ...deps }: KafkaRestDeps):
     return positions
   }
 
-  return { app, close: () => batcher.close() }
-}
-
-type Status = 400 | 401 | 404 | 405 | 408 | 413 | 503
-
-function say(c: Context, status: Status, error: string, headers: Record<string, string> = {}) {
-  return c.json({ error, status } satisfies KafkaRestError, status, headers)
-}
-
-/** Of one length whatever was sent, so that comparing takes the same time. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return {
+    app,
+    close() {
+      closing.abort()
+      return batcher.close()
+    },
+  }
 }

@@ -1,7 +1,8 @@
-import type { KafkaRestError } from '../../contract/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { NewRecord } from '../log/log.ts'
+import type { NewRecord, RecordHeader } from '../log/log.ts'
 import { partitionFor } from '../log/partitioner.ts'
+import { bytesOf } from '../log/runs.ts'
+import { RefusedError } from './refused.ts'
 
 /** The records of a request and the topic of each. */
 export interface ProduceRequest {
@@ -9,41 +10,41 @@ export interface ProduceRequest {
   topics: string[]
 }
 
-/** Why a request is not one, in Upstash's words: the text of the error and its HTTP status. */
-export class BadProduceError extends Error {
-  readonly status: 400 | 404 | 408 | 413
+/** Why a body, or what is in it, cannot be taken. */
+export class BadProduceError extends RefusedError {
+  declare readonly status: 400 | 404 | 408 | 413
 
-  constructor(status: 400 | 404 | 408 | 413, message: string) {
-    super(message)
+  constructor(status: BadProduceError['status'], message: string) {
+    super(status, message)
     this.name = 'BadProduceError'
-    this.status = status
-  }
-
-  get answer(): KafkaRestError {
-    return { error: this.message, status: this.status }
   }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** So many of one record; Kafka itself has no limit. */
+const HEADERS_MAX = 100
+
 /**
  * One record or an array of them, each with its partition: named, or where its key leads.
  * @param partitions how many each topic has
+ * @param topicOfAll of the records, where the path names it
  * @throws BadProduceError
  */
 export function readRecords(
   body: ArrayBuffer | Uint8Array,
   partitions: ReadonlyMap<string, number>,
+  topicOfAll?: string,
 ): ProduceRequest {
-  const items = [parse(body)].flat()
+  const items = [parseJson(body)].flat()
   if (items.length > LIMITS.logAppendRecordsMax)
     throw new BadProduceError(413, `at most ${LIMITS.logAppendRecordsMax} records in one request`)
   const topics: string[] = []
   const records = items.map((item, index) => {
-    const bad = (what: string, status: 400 | 404 = 400) =>
+    const bad = (what: string, status: 400 | 404 | 413 = 400) =>
       new BadProduceError(status, items.length > 1 ? `record ${index}: ${what}` : what)
     if (typeof item !== 'object' || item === null) throw bad('a record is an object')
-    const { topic, key, value, partition } = item as Record<string, unknown>
+    const { topic = topicOfAll, key, value, partition, headers } = item as Record<string, unknown>
     if (typeof topic !== 'string') throw bad('topic must be a string')
     const count = partitions.get(topic)
     // Not repeated to the sender: a topic of any length and kind may have been sent.
@@ -57,18 +58,44 @@ export function readRecords(
       throw bad(`partition must be a whole number from 0 to ${count - 1}`, 404)
     topics.push(topic)
     const keyBytes = key === undefined || key === null ? null : Buffer.from(key)
-    return {
+    const record: NewRecord = {
       partition:
         (partition as number | null | undefined) ??
         (keyBytes ? partitionFor(keyBytes, count) : undefined),
       key: keyBytes,
       value: Buffer.from(value),
     }
+    if (headers !== undefined && headers !== null) {
+      const read = readHeaders(headers)
+      if (!read)
+        throw bad(`headers are at most ${HEADERS_MAX} objects with a key and a value, both strings`)
+      if (read.length > 0) record.headers = read
+    }
+    const bytes = bytesOf(record)
+    if (bytes > LIMITS.recordBytesMax)
+      throw bad(
+        `RECORD_TOO_LARGE: ${bytes} bytes; at most ${LIMITS.recordBytesMax} in key, value and headers`,
+        413,
+      )
+    return record
   })
   return { records, topics }
 }
 
-function parse(body: ArrayBuffer | Uint8Array): unknown {
+function readHeaders(headers: unknown): RecordHeader[] | undefined {
+  if (!Array.isArray(headers) || headers.length > HEADERS_MAX) return undefined
+  const read: RecordHeader[] = []
+  for (const header of headers) {
+    const { key, value } = (header ?? {}) as Record<string, unknown>
+    if (typeof key !== 'string' || typeof value !== 'string') return undefined
+    if (!key.isWellFormed() || !value.isWellFormed()) return undefined
+    read.push({ key, value: Buffer.from(value) })
+  }
+  return read
+}
+
+/** @throws BadProduceError */
+export function parseJson(body: ArrayBuffer | Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(body))
   } catch {

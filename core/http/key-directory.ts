@@ -1,21 +1,22 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { Hono } from 'hono'
 import type { Database } from '../db/database.ts'
-import { readBasic } from '../keys/credentials.ts'
+import { createAdmission, type GatewayUser } from '../gateway/users.ts'
 import { createKeyUse, isGood, keyRecord } from '../keys/directory.ts'
 import { onlyTakes, refuse } from './problem.ts'
 
-const USER = 'sluice'
+export interface KeyDirectoryDeps {
+  db: Database
+  users: readonly GatewayUser[]
+}
 
-/** GET /keys/:sha256 tells the edge what is known of a key. The credentials are the gateway's. */
-export function keyDirectory({ db, secret }: { db: Database; secret: string }): Hono {
+/** GET /keys/:sha256 tells the edge what is known of a key. The credentials are the gateway's, with the scope that edges need. */
+export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const app = new Hono()
   const noteUse = createKeyUse(db)
-  const expected = digest(`${USER}:${secret}`)
+  const admit = createAdmission(users)
 
   app.get('/keys/:sha256', async (c) => {
-    const basic = readBasic(c.req.header('authorization') ?? null)
-    if (!basic || !timingSafeEqual(digest(`${basic.user}:${basic.password}`), expected))
+    if (admit(c.req.header('authorization'), 'produce') !== 'yes')
       return refuse(c, 'GATEWAY_UNAUTHENTICATED', { 'WWW-Authenticate': 'Basic realm="gateway"' })
     c.header('Cache-Control', 'no-store')
     let record: Awaited<ReturnType<typeof keyRecord>>
@@ -30,9 +31,4 @@ export function keyDirectory({ db, secret }: { db: Database; secret: string }): 
   })
   app.all('/keys/:sha256', onlyTakes('GET, HEAD'))
   return app
-}
-
-/** Of one length whatever was sent, so that comparing takes the same time. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

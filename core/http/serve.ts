@@ -1,21 +1,32 @@
 import type { Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 
 export interface Served {
-  /** http://127.0.0.1:… */
+  /** http://127.0.0.1:…, or https:// */
   url: string
   port: number
   /** Takes no more requests, lets those under way end for a while, then cuts what is left: streams never end by themselves. */
   close(graceMs?: number): Promise<void>
 }
 
+export interface ServeOptions {
+  port: number
+  hostname?: string
+  /** A certificate and its key as PEM: HTTPS then, and no HTTP. */
+  tls?: { cert: string; key: string }
+}
+
 /** @throws EADDRINUSE when the port is taken; 0 takes any free one */
 export async function serveApp(
   app: { fetch: (request: Request) => Response | Promise<Response> },
-  { port, hostname = '127.0.0.1' }: { port: number; hostname?: string },
+  { port, hostname = '127.0.0.1', tls }: ServeOptions,
 ): Promise<Served> {
-  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server
+  const fetch = (request: Request) => app.fetch(request)
+  const server = createAdaptorServer(
+    tls ? { fetch, createServer: createTlsServer, serverOptions: tls } : { fetch },
+  ) as Server
   server.headersTimeout = 10_000
   server.requestTimeout = 30_000
   // Longer than clients keep theirs: whoever closes first must not be the one who is just being asked.
@@ -39,7 +50,7 @@ export async function serveApp(
   const address = server.address() as AddressInfo
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
   return {
-    url: `http://${host}:${address.port}`,
+    url: `${tls ? 'https' : 'http'}://${host}:${address.port}`,
     port: address.port,
     async close(graceMs = 2_000) {
       closing = true

@@ -1,0 +1,16 @@
+import { createPostgresLog } from '../log/postgres.ts'
+import { createTestDatabase } from '../testing/database.ts'
+import { kafkaRestSuite } from './kafka-rest.suite.ts'
+
+kafkaRestSuite('Postgres', async () => {
+  const database = await createTestDatabase()
+  const log = await createPostgresLog({ url: database.url })
+  return {
+    log,
+    databaseUrl: database.url,
+    async close() {
+      await log.close()
+      await database.drop()
+    },
+  }
+})

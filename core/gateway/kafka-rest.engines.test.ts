@@ -1,0 +1,16 @@
+import { createTestDatabase } from '../testing/database.ts'
+import { openTestKafka } from '../testing/kafka.ts'
+import { kafkaRestSuite } from './kafka-rest.suite.ts'
+
+kafkaRestSuite('Kafka', async () => {
+  const database = await createTestDatabase()
+  const { log } = await openTestKafka(database.url)
+  return {
+    log,
+    databaseUrl: database.url,
+    async close() {
+      await log.close()
+      await database.drop()
+    },
+  }
+})
