@@ -169,10 +169,10 @@ function java(home: string, jars: string): string[] {
   return [...JVM, `-Dlog4j2.configurationFile=${join(home, 'log4j2.yaml')}`, '-cp', join(jars, '*')]
 }
 
-/** 16 bytes in base64url, as Kafka makes its own. */
+/** 16 bytes in base64url, as Kafka makes its own; one that begins with a dash would be taken for an option. */
 function clusterId(home: string): string {
   const file = join(home, 'cluster-id')
-  if (!existsSync(file)) writeFileSync(file, randomBytes(16).toString('base64url'))
+  if (!existsSync(file)) writeFileSync(file, `a${randomBytes(16).toString('base64url').slice(1)}`)
   return readFileSync(file, 'utf8')
 }
 
