@@ -1,8 +1,9 @@
+import { parseExactly } from './exact-parse.ts'
 import { LIMITS } from './limits.ts'
 
 /**
  * JSON that loses nothing on the way in. `JSON.parse` changes some numbers silently (1e400 becomes
- * Infinity, 9007199254740993 becomes …992); here they are found and named by pointer.
+ * Infinity, 9007199254740993 becomes …992); here they are found and named by pointer. Keys: parseExactly.
  * Duplicate keys: the last one wins, as in ECMAScript.
  */
 export type ParsedJson =
@@ -27,7 +28,7 @@ const SUSPECT_NUMBER = /[[:,\s]-?(?:\d{17}|9\d{15}|\d+(?:\.\d+)?[eE][+-]?\d{3}|0
 export function parseJson(text: string): ParsedJson {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseExactly(text)
   } catch (error) {
     return { ok: false, detail: `The body is not valid JSON: ${sayWhere(error)}` }
   }

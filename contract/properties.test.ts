@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { readBatch } from './batch.ts'
+import { parseExactly } from './exact-parse.ts'
 import { findBadNumbers, parseJson } from './json.ts'
 import { normalise } from './normalise.ts'
 import { decodeRecord, recordEncoder } from './record.ts'
@@ -53,7 +54,7 @@ it('whatever the edge takes, the worker reads back the same', () => {
       const decoded = decodeRecord(recordEncoder(stamp).event(read.json))
       expect(decoded).toMatchObject({
         ok: true,
-        record: { ...stamp, event: JSON.parse(read.json) },
+        record: { ...stamp, event: parseExactly(read.json) },
       })
     }),
     { numRuns: 2_000 },
@@ -65,11 +66,11 @@ it('whatever the edge takes, the worker reads back the same', () => {
 it('what is taken and how it is spelt is what the rules say, told a second time', () => {
   const outcomes = { taken: 0, refused: 0 }
   const as = (raw: unknown) => {
-    const sent = JSON.parse(JSON.stringify(raw))
+    const sent = parseExactly(JSON.stringify(raw))
     const read = normalise(sent, { receivedAt: 'received', eventId: () => 'made' })
     const expected = expectedOf(sent)
     outcomes[read.ok ? 'taken' : 'refused']++
-    expect(read.ok ? JSON.parse(read.json) : undefined).toEqual(
+    expect(read.ok ? parseExactly(read.json) : undefined).toEqual(
       expected && { event_id: 'made', occurred_at: 'received', ...expected },
     )
   }
@@ -86,7 +87,7 @@ it('in text that was tampered with nothing is taken for something else', () => {
       if (!batch.ok || !batch.single) return
       parsed++
       const [{ raw, badNumbers }] = batch.items as [(typeof batch.items)[number]]
-      expect(raw).toEqual(JSON.parse(body))
+      expect(raw).toEqual(parseExactly(body))
       // Of a key that is there twice the first value is gone, but it is still looked at.
       expect(badNumbers.length > 0).toBe(losesNumbers(body))
     }),
@@ -100,7 +101,7 @@ it('an event in its canonical form is left as it is', () => {
     fc.property(sent, (raw) => {
       const read = normalise(raw, missing)
       if (read.ok)
-        expect(normalise(JSON.parse(read.json), missing)).toMatchObject({ json: read.json })
+        expect(normalise(parseExactly(read.json), missing)).toMatchObject({ json: read.json })
     }),
     { numRuns: 1_000 },
   )
@@ -203,7 +204,7 @@ function numeric(json: string): bigint {
 
 function canParse(text: string): boolean {
   try {
-    JSON.parse(text)
+    parseExactly(text)
     return true
   } catch {
     return false

@@ -1,4 +1,5 @@
 import type { TrackedEvent } from './event.ts'
+import { parseExactly } from './exact-parse.ts'
 import { findBadNumbers, maySpoil } from './json.ts'
 import { LIMITS } from './limits.ts'
 import type { ItemErrorCode } from './refusals.ts'
@@ -100,7 +101,7 @@ export function recordEncoder(stamp: Stamp): RecordEncoder {
 export function decodeRecord(text: string): DecodedRecord {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseExactly(text)
   } catch {
     return dead('NOT_JSON', 'the value is not JSON', undefined)
   }

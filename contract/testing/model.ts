@@ -1,6 +1,8 @@
+import { parseExactly } from '../exact-parse.ts'
+
 /**
  * What becomes of an event, told a second time: after the words of the README and slowly, sharing no
- * line with the code that it checks. Tests compare the two.
+ * line with the code that it checks but the reader of JSON. Tests compare the two.
  */
 
 type Json = Record<string, unknown>
@@ -53,7 +55,7 @@ export function expectedOf(sent: unknown): Expected | undefined {
   const whole = { event_id: 'x'.repeat(36), occurred_at: '2026-11-21T09:00:00.123Z', ...event }
   if (new TextEncoder().encode(JSON.stringify(whole)).length > 65_536) return undefined
   // The sign of zero is lost on the way.
-  return JSON.parse(JSON.stringify(event))
+  return parseExactly(JSON.stringify(event)) as Json
 }
 
 const READ: Record<keyof typeof NAMES, (value: unknown) => unknown> = {

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
+import { parseExactly } from '../../contract/exact-parse.ts'
 import type { Schema } from './schema.ts'
 
 export type Database = Kysely<Schema>
@@ -85,6 +86,8 @@ function typeParser(oid: number, format?: 'text' | 'binary') {
       return toRfc3339
     case builtins.DATE:
       return (text: string) => text
+    case builtins.JSONB:
+      return parseExactly
     default:
       return pg.types.getTypeParser(oid, format as 'text')
   }

@@ -68,7 +68,6 @@ const requests = fc.record({
 it('whatever is asked at whatever address: never 500, and the same from every runtime', async () => {
   const { key } = gateway.addKey({ kind: 'pub', may_import_history: true })
   let asked = 0
-  let last: Promise<void> | undefined
   const ask = async (request: typeof requests extends fc.Arbitrary<infer T> ? T : never) => {
     const { method, path, query, keyed, type, origin, body } = request
     const pairs = query.map(([name, value]) => `${name}=${value}`)
@@ -89,22 +88,11 @@ it('whatever is asked at whatever address: never 500, and the same from every ru
     for (const other of others) expect(other).toEqual(first)
     asked++
   }
-  const property = fc.asyncProperty(requests, (request) => {
-    last = ask(request)
-    return last
-  })
-  try {
-    await fc.assert(property, {
-      seed: SEED,
-      numRuns: 100_000,
-      interruptAfterTimeLimit: FUZZ_MS,
-      markInterruptAsFailure: false,
-    })
-  } finally {
-    await last?.catch(() => {})
-  }
+  const property = fc.asyncProperty(requests, ask)
+  const until = performance.now() + FUZZ_MS
+  for (let round = 0; asked < 300 || performance.now() < until; round++)
+    await fc.assert(property, { seed: SEED + round, numRuns: 50 })
   console.info(`${asked} requests to each runtime, FUZZ_SEED=${SEED}`)
-  expect(asked).toBeGreaterThan(200)
   for (const edge of edges) expect(edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
 }, 30_000)
 

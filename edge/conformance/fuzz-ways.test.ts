@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { parseExactly } from '../../contract/exact-parse.ts'
 import { anyJson, mutated, sentEvent } from '../../contract/testing/arbitrary.ts'
 import { losesNumbers } from '../../contract/testing/model.ts'
 import {
@@ -60,7 +61,7 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
       const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), wrapping)
       await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
         const body = JSON.stringify({ batch })
-        const sent = (JSON.parse(body) as { batch: unknown[] }).batch
+        const sent = (parseExactly(body) as { batch: unknown[] }).batch
         const { answer, records } = await recordsOf(world, () =>
           world.send(mine, { path, ...wrap(body) }),
         )
@@ -70,7 +71,7 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
         for (const record of records) {
           kinds[record.event ? 'events' : 'dead']++
           if (record.event) expectKept(record, left.shift(), left)
-          else expect(sent).toContainEqual(JSON.parse(record.original as string))
+          else expect(sent).toContainEqual(parseExactly(record.original as string))
         }
       })
       expect(Math.min(kinds.events, kinds.dead)).toBeGreaterThan(20)
@@ -162,7 +163,7 @@ describeEdges('whatever comes in otherwise', (world) => {
       expectDocumented(answer)
       if (answer.status !== 202) return expect(records.length).toBe(0)
       expect(records.length).toBe(answer.json.accepted)
-      const sent = JSON.parse(body) as Fields[]
+      const sent = parseExactly(body) as Fields[]
       records.forEach(({ event }, i) => {
         arrived++
         const { data } = sent[answer.json.events[i].index] as Fields
@@ -216,7 +217,7 @@ function itemsIn(body: string, path: string): number {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExactly(text)
   } catch {
     return undefined
   }

@@ -79,6 +79,12 @@ export const TEXTS: readonly Case[] = [
   kept('two keys that differ in nothing one sees', '"a":1,"a\u200b":2'),
   kept('a key from right to left', '"\u202eemos":1'),
   kept('keys with the signs of a pointer', '"a/b":1,"~0":{"~1":2},"/":3'),
+  // V8 takes an escaped key for the beginning of its own escape when it saw that one before.
+  kept('a key of one backslash', raw`"k":1,"\\":2`),
+  kept('an escaped key in its place', raw`"k":1,"\u540d":2`, '{"k":1,"名":2}'),
+  kept('a key of a backslash and u', raw`"k":1,"\\u":2`),
+  kept('two escapes in its place', raw`"k":1,"\u4e2d\u6587":2`, '{"k":1,"中文":2}'),
+  refused('an escaped NUL in its place', raw`"k":1,"\u0000":2`, '/\0', half),
   kept('a key of 256 characters', `"${'k'.repeat(256)}":1`),
   refused('__proto__ in disguise', raw`"\u005f_proto__":1`, '/__proto__', 'KEY_RESERVED'),
   refused('__proto__ that is null', '"__proto__":null', '/__proto__', 'KEY_RESERVED'),

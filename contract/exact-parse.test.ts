@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parseExactly } from './exact-parse.ts'
+import { decodeRecord, recordEncoder } from './record.ts'
+import { anyJson } from './testing/arbitrary.ts'
+
+/** Leaves behind what makes V8 take the next escaped key for a part of its own escape. */
+function poison(key: string): void {
+  JSON.parse(JSON.stringify({ a: 1, [key]: 2 }))
+  JSON.parse(JSON.stringify({ [key]: 2 }))
+}
+
+it.each([
+  ['\\', String.raw`\u540d`, '名'],
+  ['\\u', String.raw`\u4e2d\u6587`, '中文'],
+  ['\\', String.raw`\n`, '\n'],
+  ['\\', String.raw`\"`, '"'],
+  ['\\', String.raw`\u0000`, '\0'],
+  ['x\\', String.raw`x\/`, 'x/'],
+  ['\\u0', String.raw`\u0041bc`, 'Abc'],
+])('after the key %j the key "%s" is still itself', (before, written, key) => {
+  poison(before)
+  expect(parseExactly(`{"a":1,"${written}":2}`)).toEqual({ a: 1, [key]: 2 })
+  expect(parseExactly(`[{"${written}" \n: {"a":1,"${written}":2}}]`)).toEqual([
+    { [key]: { a: 1, [key]: 2 } },
+  ])
+})
+
+it('a key in a record of the log is still itself', () => {
+  poison('\\')
+  const stamp = {
+    v: 1,
+    tenant: 't',
+    key: 'k',
+    request_id: 'r',
+    received_at: '2026-11-21T09:00:00Z',
+    edge: 'e',
+  } as const
+  const event = `{"event_id":"i","name":"n","occurred_at":"2026-11-21T09:00:00Z","properties":{"a":1,"\\"":2}}`
+  const decoded = decodeRecord(recordEncoder(stamp).event(event))
+  expect(decoded.ok && Object.keys(decoded.record.event.properties)).toEqual(['a', '"'])
+})
+
+it('whatever is built here is what JSON.parse gives in a process that nobody has spoilt', () => {
+  // Half of all characters as escapes; no key with a backslash is left to spoil anything.
+  const text = anyJson.map((json) =>
+    JSON.stringify(json, (_, value) => value)
+      .replaceAll('\\\\', 'b')
+      .replace(/[a-f\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .replaceAll('\\u0066\\u0061lse', 'false'),
+  )
+  fc.assert(
+    fc.property(text, fc.constantFrom('', ' ', '\n\t'), (written, space) => {
+      let parsed: unknown
+      try {
+        parsed = JSON.parse(written)
+      } catch {
+        return // an escape of an escape: no JSON
+      }
+      const wide = written.replace(/[{}[\]](?=[{}[\],:]|$)/g, (c) => `${space}${c}${space}`)
+      expect(parseExactly(`{"\\u0061":${written}}`)).toEqual({ a: parsed })
+      if (!/"(?:[^"\\]|\\.)*[{}[\]]/s.test(written))
+        expect(parseExactly(`{"\\u0061":${wide}}`)).toEqual({ a: parsed })
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+it('the last of the same keys wins, __proto__ is a member, and depth is no matter', () => {
+  expect(parseExactly(String.raw`{"x":1,"\u0078":2,"y":3}`)).toEqual({ x: 2, y: 3 })
+  const odd = parseExactly(String.raw`{"\u005f_proto__":{"a":1}}`) as object
+  expect(Object.keys(odd)).toEqual(['__proto__'])
+  expect(Object.getPrototypeOf(odd)).toBe(Object.prototype)
+  let deep = parseExactly(`{"\\u0061":${'['.repeat(100_000)}${']'.repeat(100_000)}}`) as unknown
+  let levels = 0
+  for (deep = (deep as { a: unknown }).a; Array.isArray(deep); deep = deep[0]) levels++
+  expect(levels).toBe(100_000)
+})
+
+it('what is no JSON is refused as ever', () => {
+  for (const text of ['', '{"\\u0061":}', '{"\\u006":1}', '{"a\\":1}'])
+    expect(() => parseExactly(text)).toThrow(SyntaxError)
+})

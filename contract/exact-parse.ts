@@ -1,0 +1,91 @@
+/**
+ * JSON.parse with every key as it was written. V8 (Node 22 and later, Deno, workerd, Chrome) reads an
+ * escaped key as another one when an object before it, anybody's, had at the same place a key that
+ * looks like the first characters of the escape: after `{"a":1,"\\":2}` the text `{"a":1,"\u540d":2}`
+ * gives the key `\` (nodejs/node#63785). Texts without an escaped key are JSON.parse's alone; the
+ * others are built here. Duplicate keys: the last one wins, as in ECMAScript.
+ * @throws SyntaxError, as JSON.parse
+ */
+export function parseExactly(text: string): unknown {
+  const value: unknown = JSON.parse(text)
+  return hasEscapedKey(text) ? build(text) : value
+}
+
+/** @param text that JSON.parse took, so that each backslash stands in a string */
+function hasEscapedKey(text: string): boolean {
+  for (let at = text.indexOf('\\'); at >= 0; ) {
+    const end = endOfString(text, at)
+    if (text[skipSpaces(text, end)] === ':') return true
+    at = text.indexOf('\\', end)
+  }
+  return false
+}
+
+/** @param from inside the string, at an escape or a plain character @returns behind its last quote */
+function endOfString(text: string, from: number): number {
+  let i = from
+  while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1
+  return i + 1
+}
+
+function skipSpaces(text: string, from: number): number {
+  let i = from
+  while (SPACES.has(text.charCodeAt(i))) i++
+  return i
+}
+
+const SPACES = new Set([0x20, 0x09, 0x0a, 0x0d])
+const ENDS = /[\s,\]}]/g
+
+type Container = { list: unknown[] } | { members: Record<string, unknown>; key: string | undefined }
+
+/** The stack is our own: text can be nested deeper than calls can be. */
+function build(text: string): unknown {
+  const open: Container[] = []
+  let whole: unknown
+  for (let i = skipSpaces(text, 0); i < text.length; i = skipSpaces(text, i)) {
+    const c = text[i] as string
+    if (c === ',' || c === ':') i++
+    else if (c === '}' || c === ']') {
+      open.pop()
+      i++
+    } else if (c === '{' || c === '[') {
+      const container: Container = c === '[' ? { list: [] } : { members: {}, key: undefined }
+      put('list' in container ? container.list : container.members)
+      open.push(container)
+      i++
+    } else {
+      const end = c === '"' ? endOfString(text, i + 1) : endOfWord(text, i)
+      const value: unknown = JSON.parse(text.slice(i, end))
+      const inside = open.at(-1)
+      if (inside && 'members' in inside && inside.key === undefined) inside.key = value as string
+      else put(value)
+      i = end
+    }
+  }
+  return whole
+
+  function put(value: unknown): void {
+    const inside = open.at(-1)
+    if (!inside) whole = value
+    else if ('list' in inside) inside.list.push(value)
+    else {
+      const key = inside.key as string
+      inside.key = undefined
+      // Assigned, it would be the prototype and no member.
+      if (key === '__proto__')
+        Object.defineProperty(inside.members, key, {
+          value,
+          enumerable: true,
+          writable: true,
+          configurable: true,
+        })
+      else inside.members[key] = value
+    }
+  }
+}
+
+function endOfWord(text: string, from: number): number {
+  ENDS.lastIndex = from
+  return ENDS.exec(text)?.index ?? text.length
+}
