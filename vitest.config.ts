@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** A busy machine is slow, not wrong: what is polled for comes at once or within this. */
+const patient = { expect: { poll: { timeout: 10_000 } } }
+
 const postgres = {
   globalSetup: ['core/testing/postgres.setup.ts'],
   testTimeout: 30_000,
@@ -16,13 +19,14 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] } },
-      { test: { name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
+      { test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] } },
+      { test: { ...patient, name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
       // Inside workerd.
       'edge/vitest.config.ts',
       // Over HTTP, against workerd, Deno and Node as processes.
       {
         test: {
+          ...patient,
           name: 'edge over HTTP',
           include: ['edge/conformance/**/*.test.ts'],
           testTimeout: 30_000,
@@ -31,6 +35,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...patient,
           ...postgres,
           name: 'core',
           include: ['core/**/*.test.ts'],
@@ -39,6 +44,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...patient,
           ...oneAfterTheOther,
           name: 'engines',
           globalSetup: [...postgres.globalSetup, 'core/testing/engines.setup.ts'],
@@ -48,6 +54,7 @@ export default defineConfig({
       },
       {
         test: {
+          ...patient,
           ...postgres,
           ...oneAfterTheOther,
           name: 'system',
