@@ -177,7 +177,9 @@ export function kafkaRestSuite(
       const second = await kafka
         .consumer()
         .fetch({ topic: raw, partition: 1, offset: 0, timeout: 0 })
-      expect(second).toHaveLength(2)
+      // A megabyte at most, or one record.
+      expect(second.length).toBeGreaterThan(0)
+      expect(second.length).toBeLessThanOrEqual(2)
     })
 
     test('offsets are told by time, and the ends by name', async () => {

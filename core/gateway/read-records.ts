@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
+import { partitionFor } from '../../contract/partitioner.ts'
 import type { NewRecord, RecordHeader } from '../log/log.ts'
-import { partitionFor } from '../log/partitioner.ts'
 import { bytesOf } from '../log/runs.ts'
 import { RefusedError } from './refused.ts'
 

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
+import { partitionFor } from '../../contract/partitioner.ts'
 import { type NewRecord, UnknownTopicError } from './log.ts'
-import { partitionFor } from './partitioner.ts'
 
 /** Of keys and values together; it has to fit one message to Postgres or Kafka, and our memory twice. */
 export const APPEND_BYTES_MAX = 32 * 1024 * 1024

@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import type { TrackedEvent } from '../../contract/event.ts'
+import { partitionFor } from '../../contract/partitioner.ts'
 import { recordEncoder, type StampedEvent } from '../../contract/record.ts'
 import { recordKey, TOPICS } from '../../contract/topics.ts'
 import { uuidV7 } from '../../contract/uuid.ts'
 import type { NewRecord } from '../log/log.ts'
-import { partitionFor } from '../log/partitioner.ts'
 
 export type Sent = Partial<TrackedEvent> & {
   tenant?: string

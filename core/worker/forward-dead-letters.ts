@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { DeadLetterRecord } from '../../contract/dead-letter.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { partitionFor } from '../../contract/partitioner.ts'
 import type { DeadReason } from '../../contract/record.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import type { Log, NewRecord } from '../log/log.ts'
-import { partitionFor } from '../log/partitioner.ts'
 import type { Logger } from './lane.ts'
 
 /** Carries dead letters from Postgres, where they are made, to events.dlq. Any number of processes may run one. */

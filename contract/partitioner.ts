@@ -1,6 +1,6 @@
 /**
  * The partition of a key, as Kafka's Java client chooses it: murmur2, positive, modulo. Every producer
- * that follows it sends one key to one partition, whichever log is behind.
+ * that follows it sends one key to one partition, whichever log is behind; deduplication rests on that.
  */
 export function partitionFor(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions
