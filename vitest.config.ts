@@ -19,7 +19,9 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] } },
+      {
+        test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] },
+      },
       { test: { ...patient, name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
       // Inside workerd.
       'edge/vitest.config.ts',
