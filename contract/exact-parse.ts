@@ -1,6 +1,6 @@
 /**
- * JSON.parse with every key as it was written. V8 (Node 22 and later, Deno, workerd, Chrome) reads an
- * escaped key as another one when an object before it, anybody's, had at the same place a key that
+ * JSON.parse with every key as it was written. V8 (in Node 24 and Deno 2.9; not in today's workerd)
+ * reads an escaped key as another one when an object before it, anybody's, had at the same place a key that
  * looks like the first characters of the escape: after `{"a":1,"\\":2}` the text `{"a":1,"\u540d":2}`
  * gives the key `\` (nodejs/node#63785). Texts without an escaped key are JSON.parse's alone; the
  * others are built here. Duplicate keys: the last one wins, as in ECMAScript.
