@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts'
 import { KeyError } from '../keys/tenants.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { enginesCommand } from './commands/engines.ts'
 import { keyCommand } from './commands/key.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { resetCommand } from './commands/reset.ts'
@@ -31,6 +32,7 @@ for (const make of [
   keyCommand,
   tenantCommand,
   demoCommand,
+  enginesCommand,
   migrateCommand,
   doctorCommand,
   resetCommand,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -115,7 +116,12 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
       if (child) return
       wanted = true
       mkdirSync(home, { recursive: true })
-      await launch()
+      try {
+        await launch()
+      } catch (error) {
+        wanted = false
+        throw error
+      }
       bringBack()
     },
     stop: () => end(stopSteps),
@@ -161,6 +167,7 @@ async function stopLeftOver(pidFile: string, steps: readonly StopStep[]): Promis
 
 /** The same, of every engine under this home. */
 export async function stopLeftOvers(home: string): Promise<void> {
+  if (!existsSync(home)) return
   const files = readdirSync(home, { recursive: true, encoding: 'utf8' })
   for (const file of files.filter((each) => basename(each) === 'pid'))
     await stopLeftOver(join(home, file), [{ signal: 'SIGKILL', graceMs: 5_000 }])

@@ -1,5 +1,5 @@
-import { connect } from 'node:net'
 import { createEngineProcess, type EngineProcess } from './child.ts'
+import { redisAnswers } from './probes.ts'
 
 export interface RedisEngineOptions {
   home: string
@@ -28,27 +28,12 @@ export function createRedisEngine({ home, port, onRestart }: RedisEngineOptions)
     command: 'redis-server',
     args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
     home,
-    answers: () => answersPing(port),
+    answers: () => redisAnswers(port),
     startMsMax: START_MS_MAX,
     stopSteps: [
       { signal: 'SIGTERM', graceMs: 5_000 },
       { signal: 'SIGKILL', graceMs: 1_000 },
     ],
     onRestart,
-  })
-}
-
-function answersPing(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
-    const end = (answers: boolean) => {
-      socket.destroy()
-      resolve(answers)
-    }
-    // While it loads its file it answers -LOADING.
-    socket.once('data', (bytes) => end(bytes.toString().startsWith('+PONG')))
-    socket.once('error', () => end(false))
-    socket.once('close', () => end(false))
-    socket.setTimeout(1_000, () => end(false))
   })
 }
