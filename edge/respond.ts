@@ -6,7 +6,7 @@ import type { Bytes } from './way.ts'
 /** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
 const SANE_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)
 const EXPOSED_HEADERS =
-  'idempotency-replayed, ratelimit, ratelimit-policy, retry-after, x-request-id'
+  'idempotency-replayed, ratelimit, ratelimit-policy, retry-after, sluice-degraded, x-request-id'
 
 /**
  * Begins the answer: what every response carries, whatever becomes of the request.

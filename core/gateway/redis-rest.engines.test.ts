@@ -2,52 +2,19 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
-import { Hono } from 'hono'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { type Served, serveApp } from '../http/serve.ts'
-import { createRedisConnection, type RedisConnection } from '../redis/connection.ts'
+import { createRedisConnection } from '../redis/connection.ts'
 import { freeze } from '../testing/freeze.ts'
+import { startTestBridge, type TestBridge } from '../testing/redis-bridge.ts'
 import { startTestRedis } from '../testing/redis-server.ts'
 import { startTcpProxy } from '../testing/tcp-proxy.ts'
-import { createRedisRest } from './redis-rest.ts'
 
-const token = 'a-token-of-the-test'
-
-interface Bridge {
-  url: string
-  requests: number
-  redis: RedisConnection
-  close(): Promise<void>
-}
-
-async function openBridge(url: string): Promise<Bridge> {
-  const redis = createRedisConnection({ url })
-  const app = new Hono().use((_, next) => {
-    bridge.requests++
-    return next()
-  })
-  const served: Served = await serveApp(app.route('/redis', createRedisRest({ redis, token })), {
-    port: 0,
-  })
-  const bridge: Bridge = {
-    url: `${served.url}/redis`,
-    requests: 0,
-    redis,
-    async close() {
-      await redis.close()
-      await served.close(0)
-    },
-  }
-  if (!(await redis.ready(5_000))) throw new Error('Redis is not there')
-  return bridge
-}
-
-let bridge: Bridge
+let bridge: TestBridge
 let direct: Direct
 beforeAll(async () => {
-  bridge = await openBridge(inject('redisUrl'))
+  bridge = await startTestBridge(inject('redisUrl'))
   direct = new Direct(inject('redisUrl'))
 })
 afterAll(async () => {
@@ -60,12 +27,12 @@ afterEach(async () => {
 })
 
 const client = (of = bridge, more = {}) =>
-  new Redis({ url: of.url, token, retry: false, enableTelemetry: false, ...more })
+  new Redis({ url: of.url, token: of.token, retry: false, enableTelemetry: false, ...more })
 
 function post(body: unknown, path = '', headers: Record<string, string> = {}, of = bridge) {
   return fetch(of.url + path, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, ...headers },
+    headers: { authorization: `Bearer ${bridge.token}`, ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 }
@@ -190,7 +157,7 @@ describe('values', () => {
     ])
     const chunked = await fetch(bridge.url, {
       method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${bridge.token}` },
       body: new Blob([' '.repeat(redisBodyBytesMax + 1)]).stream(),
       duplex: 'half',
     } as RequestInit)
@@ -202,7 +169,7 @@ describe('a pipeline', () => {
   test('reaches Redis in one write', async () => {
     const proxy = await startTcpProxy(Number(new URL(inject('redisUrl')).port))
     closers.push(() => proxy.close())
-    const own = await openBridge(`redis://127.0.0.1:${proxy.port}`)
+    const own = await startTestBridge(`redis://127.0.0.1:${proxy.port}`)
     closers.push(() => own.close())
     const key = fresh()
     for (const path of ['/pipeline', '/multi-exec']) {
@@ -222,6 +189,7 @@ describe('a pipeline', () => {
 })
 
 describe('nobody gets in', () => {
+  const token = 'a-token-of-the-test'
   test.each([
     ['without a token', {}],
     ['with another one', { authorization: 'Bearer another' }],
@@ -229,7 +197,7 @@ describe('nobody gets in', () => {
     ['with it as Basic', { authorization: `Basic ${btoa(`sluice:${token}`)}` }],
     ['with an empty one', { authorization: 'Bearer ' }],
   ])('%s', async (_, headers) => {
-    for (const path of ['', '/pipeline', '/multi-exec', '/get/key', `?_token=${token}`]) {
+    for (const path of ['', '/pipeline', '/multi-exec', '/get/key', `?_token=${bridge.token}`]) {
       const answer = await fetch(bridge.url + path, { method: 'POST', headers, body: '["PING"]' })
       expect([answer.status, await answer.json()]).toEqual([401, { error: 'Unauthorized' }])
     }
@@ -281,7 +249,7 @@ describe('only what is needed can be asked', () => {
   })
 
   test('nor in another way than POST, nor elsewhere', async () => {
-    const headers = { authorization: `Bearer ${token}` }
+    const headers = { authorization: `Bearer ${bridge.token}` }
     const get = await fetch(`${bridge.url}/pipeline`, { headers })
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST'])
     expect((await post(['PING'], '/get/key')).status).toBe(404)
@@ -364,19 +332,19 @@ describe('@upstash/ratelimit as it is', () => {
 
   test('goes on after a restart of Redis, and after one of the bridge', async () => {
     const redis = await startTestRedis()
-    closers.push(() => redis.stop())
-    let own = await openBridge(redis.url)
+    closers.push(() => redis.remove())
+    let own = await startTestBridge(redis.url)
     closers.push(() => own.close())
     const limiter = make(Ratelimit.slidingWindow(10, '60 s'), own)
     expect((await limiter.limit('a')).remaining).toBe(9)
-    await redis.stop()
-    await expect(limiter.limit('a')).rejects.toThrow(/not connected|closed/i)
+    await redis.kill()
+    await expect(limiter.limit('a')).rejects.toThrow(/not connected|broke/)
     await redis.start()
     await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(true)
-    expect((await limiter.limit('a')).remaining).toBe(9)
+    expect((await limiter.limit('b')).remaining).toBe(9)
     // Another bridge knows no text yet: it says so, and the client sends it.
     await own.close()
-    own = await openBridge(redis.url)
+    own = await startTestBridge(redis.url)
     await direct.script('FLUSH')
     const again = make(Ratelimit.slidingWindow(10, '60 s'), own)
     expect((await again.limit('a')).remaining).toBe(9)
@@ -419,7 +387,7 @@ describe('a Redis that does not answer', () => {
   test('is a 503 within 200 ms, and the connection is made anew when it stays silent', async () => {
     const proxy = await startTcpProxy(Number(new URL(inject('redisUrl')).port))
     closers.push(() => proxy.close())
-    const own = await openBridge(`redis://127.0.0.1:${proxy.port}`)
+    const own = await startTestBridge(`redis://127.0.0.1:${proxy.port}`)
     closers.push(() => own.close())
     proxy.hole = true
     const ask = async () => {
@@ -447,7 +415,7 @@ describe('a Redis that does not answer', () => {
 
   test('that hangs takes no more memory than it may, however many ask', async () => {
     const redis = await startTestRedis()
-    closers.push(() => redis.stop())
+    closers.push(() => redis.remove())
     const connection = createRedisConnection({
       url: redis.url,
       limits: { redisInFlightCommandsMax: 100, redisSilenceMsMax: 60_000 },
@@ -466,12 +434,12 @@ describe('a Redis that does not answer', () => {
 
   test('is told of once, and so is its return', async () => {
     const redis = await startTestRedis()
-    closers.push(() => redis.stop())
+    closers.push(() => redis.remove())
     const changes: boolean[] = []
     const connection = createRedisConnection({ url: redis.url, onChange: (up) => changes.push(up) })
     closers.push(() => connection.close())
     await connection.ready(5_000)
-    await redis.stop()
+    await redis.kill()
     await expect.poll(() => changes).toEqual([false])
     await sleep(1_500)
     await redis.start()

@@ -100,7 +100,8 @@ export function createRedisConnection({
       return (results ?? []).map(([error, reply]) => {
         if (!error) return readReply(reply)
         if (error instanceof ReplyError) return new RedisRefusal(error.message)
-        throw new RedisUnavailable(error.message)
+        // In the library's words it is about options of ours.
+        throw new RedisUnavailable('the connection to Redis broke')
       })
     },
     get up() {

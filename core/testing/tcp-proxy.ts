@@ -11,6 +11,8 @@ export interface TcpProxy {
   /** What clients wrote, a chunk at a time. */
   written: Buffer[]
   cut(): void
+  /** Nobody listens any more. @returns what lets it listen again, on the same port */
+  refuse(): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 
@@ -48,6 +50,13 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
     written: [],
     cut() {
       for (const socket of sockets) socket.destroy()
+    },
+    async refuse() {
+      await proxy.close()
+      return async () => {
+        server.listen(proxy.port, '127.0.0.1')
+        await once(server, 'listening')
+      }
     },
     async close() {
       proxy.cut()

@@ -17,6 +17,11 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
   'Retry-After': header('Whole seconds; never earlier than the truth.', false, {
     pattern: '^[1-9][0-9]*$',
   }),
+  'Sluice-Degraded': header(
+    'Redis is away: everybody is let in, each edge counts for itself, or nobody is, as whoever runs it has said.',
+    false,
+    { pattern: '^redis;policy=(open|local|closed)$' },
+  ),
   'Idempotency-Replayed': header('The answer of the first time.', false, { const: 'true' }),
   'WWW-Authenticate': header('Which scheme the key is asked for in.'),
   'Accept-Post': header('The media types that this path takes.'),
@@ -34,7 +39,7 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
 /** On every answer. */
 export const HEADERS_OF_ALL = ['X-Request-Id', 'Access-Control-Allow-Origin'] as const
 /** On every answer to events that were counted. */
-export const HEADERS_OF_COUNTED = ['RateLimit', 'RateLimit-Policy'] as const
+export const HEADERS_OF_COUNTED = ['RateLimit', 'RateLimit-Policy', 'Sluice-Degraded'] as const
 
 /** By the names that operations use. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {

@@ -16,7 +16,21 @@ export const service: readonly Operation[] = [
         schema: {
           type: 'object',
           required: ['status'],
-          properties: { status: { const: 'ok' } },
+          properties: {
+            status: { const: 'ok' },
+            redis: {
+              type: 'object',
+              description: 'Where limits and leases are in Redis: how this process stands with it.',
+              required: ['up', 'policy', 'requests_without', 'forgotten'],
+              properties: {
+                up: { type: 'boolean' },
+                policy: { enum: ['open', 'local', 'closed'] },
+                requests_without: { type: 'integer', minimum: 0 },
+                forgotten: { type: 'integer', minimum: 0 },
+              },
+              additionalProperties: false,
+            },
+          },
           additionalProperties: false,
         },
       },

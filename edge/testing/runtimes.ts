@@ -34,9 +34,12 @@ export function startEdge(
   const all = { ...bindings(gateway), ...settings }
   if (runtime === 'workerd') return startWorkerd(gateway, 'edge/worker.ts', all)
   if (runtime === 'node') return startSource(process.execPath, ['edge/node.ts'], all)
-  const deno = join(ROOT, 'node_modules/.bin/deno')
-  const run = ['run', '--cached-only', '--allow-net', '--allow-env', 'edge/deno.ts']
-  return startSource(deno, run, all)
+  return startDeno('edge/deno.ts', all)
+}
+
+export function startDeno(file: string, settings: Record<string, string>): Promise<RunningEdge> {
+  const run = ['run', '--cached-only', '--allow-net', '--allow-env', file]
+  return startSource(join(ROOT, 'node_modules/.bin/deno'), run, settings)
 }
 
 /** Runs the source as it is; the settings come from the environment. */

@@ -1,0 +1,36 @@
+import { Hono } from 'hono'
+import { createRedisRest } from '../gateway/redis-rest.ts'
+import { serveApp } from '../http/serve.ts'
+import { createRedisConnection, type RedisConnection } from '../redis/connection.ts'
+
+/** Our REST-Redis as core serves it, on a port of its own. */
+export interface TestBridge {
+  url: string
+  token: string
+  /** Requests so far, whatever was answered. */
+  requests: number
+  redis: RedisConnection
+  close(): Promise<void>
+}
+
+export async function startTestBridge(redisUrl: string): Promise<TestBridge> {
+  const token = 'a-token-of-the-test'
+  const redis = createRedisConnection({ url: redisUrl })
+  const app = new Hono().use((_, next) => {
+    bridge.requests++
+    return next()
+  })
+  const served = await serveApp(app.route('/redis', createRedisRest({ redis, token })), { port: 0 })
+  const bridge: TestBridge = {
+    url: `${served.url}/redis`,
+    token,
+    requests: 0,
+    redis,
+    async close() {
+      await redis.close()
+      await served.close(0)
+    },
+  }
+  if (!(await redis.ready(5_000))) throw new Error('Redis is not there')
+  return bridge
+}

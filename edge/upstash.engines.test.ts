@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
+import type {} from '../core/testing/engines.setup.ts'
+import { startTestBridge, type TestBridge } from '../core/testing/redis-bridge.ts'
+import type { Gate } from './gate.ts'
+import type { Limiter } from './limit.ts'
+import { createRedis } from './redis.ts'
+import { createFarGate } from './testing/far-gate.ts'
+import { gateSuite } from './testing/gate.suite.ts'
+import { idempotencySuite } from './testing/idempotency.suite.ts'
+import { limiterSuite } from './testing/limiter.suite.ts'
+import { type RunningEdge, startDeno, startWorkerd } from './testing/runtimes.ts'
+import { createUpstashGate } from './upstash-gate.ts'
+import { abortLate } from './within.ts'
+
+/** The suites of the memory's own, over Redis: asked from each runtime, through our bridge. */
+
+let bridge: TestBridge
+beforeAll(async () => {
+  bridge = await startTestBridge(inject('redisUrl'))
+})
+afterAll(() => bridge.close())
+
+const settings = () => ({ REDIS_URL_REST: bridge.url, REDIS_TOKEN: bridge.token })
+const nowhere = { url: '', username: '', password: '' }
+
+/** Where a gate runs; tests at random are fewer where every question is two journeys. */
+const PLACES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
+  ['node', 100, async () => ({})],
+  ['workerd', 20, () => startWorkerd(nowhere, 'edge/testing/gate-worker.ts', settings())],
+  ['deno', 20, () => startDeno('edge/testing/gate-deno.ts', settings())],
+]
+
+describe.each(PLACES)('on Redis, from %s', (_, numRuns, start) => {
+  let running: Partial<RunningEdge>
+  let gate: Gate
+  beforeAll(async () => {
+    running = await start()
+    const { url } = running
+    gate = url
+      ? createFarGate(url)
+      : createUpstashGate(createRedis({ url: bridge.url, token: bridge.token }, abortLate), true)
+  })
+  afterAll(() => running?.stop?.())
+
+  describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
+  describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
+  describe('a gate', () => gateSuite(() => fresh(gate)))
+})
+
+/** One that has counted nothing yet: tenants and keys of its own in the same Redis. */
+function fresh(gate: Gate): Gate {
+  const own = randomUUID()
+  const limiter = gate.limiter as Limiter
+  const ofKey = <T extends { key_id: string; tenant: string }>(key: T): T => ({
+    ...key,
+    key_id: own + key.key_id,
+    tenant: own + key.tenant,
+  })
+  const ofRequest = <T extends { tenant: string }>(request: T): T => ({
+    ...request,
+    tenant: own + request.tenant,
+  })
+  return {
+    limiter: { take: (key, ...rest) => limiter.take(ofKey(key), ...rest) },
+    idempotency: {
+      claim: (request, now) => gate.idempotency.claim(ofRequest(request), now),
+    },
+    enter: ({ key, events, idempotent }, now) =>
+      gate.enter({ key: ofKey(key), events, idempotent: idempotent && ofRequest(idempotent) }, now),
+  }
+}
