@@ -58,7 +58,7 @@ test('a Postgres that dies comes back by itself at the same address, with its da
   await expect
     .poll(() => ask(url, 'SELECT answer FROM kept').catch(() => 'away'), { timeout: 20_000 })
     .toEqual([{ answer: 42 }])
-  await expect.poll(() => server.pid).not.toBe(pid)
+  await expect.poll(() => server?.pid).not.toBe(pid)
 })
 
 test('a pid file that names somebody else keeps nobody from starting, and that somebody is left alone', async () => {
