@@ -6,7 +6,8 @@ import { createKeyCache } from './key-cache.ts'
 import { createHttpKeyDirectory } from './key-directory.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
-import { createKafkaPublisher } from './publish.ts'
+import { createPublisher } from './publish.ts'
+import { type PublishSettings, readBridge } from './publish-flavours.ts'
 import { createRedis, type RedisSettings } from './redis.ts'
 import type { Report } from './refuse.ts'
 import { createUpstashGate } from './upstash-gate.ts'
@@ -15,7 +16,7 @@ import type { Exchange } from './within.ts'
 import { createGateWithoutRedis, WITHOUT_REDIS, type WithoutRedis } from './without-redis.ts'
 
 /** What an edge must be told; the names are the same in every runtime. */
-export interface EdgeSettings {
+export interface EdgeSettings extends PublishSettings {
   /** Where keys are known and events are taken, e.g. http://127.0.0.1:4000/gateway */
   GATEWAY_URL: string
   GATEWAY_USERNAME: string
@@ -88,7 +89,7 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
           report,
         })
       : local,
-    publish: createKafkaPublisher(gateway, runtime.exchange, report),
+    publish: createPublisher(readBridge(settings, gateway), runtime.exchange, report),
     nameOf: name ? () => name : runtime.placeOf,
     addressOf: runtime.addressOf,
     now,

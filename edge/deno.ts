@@ -14,6 +14,11 @@ const names = [
   'UPSTASH_REDIS_REST_TOKEN',
   'WITHOUT_REDIS',
   'DOCS_KEY',
+  'PUBLISH_FLAVOUR',
+  'PUBLISH_URL',
+  'PUBLISH_USERNAME',
+  'PUBLISH_PASSWORD',
+  'KAFKA_TOPIC_PREFIX',
 ] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
 const edge = composeEdge(settings as Record<(typeof names)[number], string>, {

@@ -1,44 +1,61 @@
-import { Kafka } from '@upstash/kafka'
-import { type ProduceRecord, type ProduceResult, produceResults } from '../contract/kafka-rest.ts'
+import type { ProduceRecord, ProduceResult } from '../contract/kafka-rest.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { describe, Refused, type Report } from './refuse.ts'
 import type { Exchange } from './within.ts'
 
-/** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE */
-export type Publish = (records: ProduceRecord[]) => Promise<ProduceResult[]>
+/** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE · BODY_TOO_LARGE */
+export type Publish = (records: ProduceRecord[]) => Promise<Published[]>
 
-export interface KafkaSettings {
-  /** Of the REST bridge, without a slash at its end. */
+export type Published = Pick<ProduceResult, 'partition' | 'offset'>
+
+/** Some REST bridge to a Kafka, in its own words. What it throws means that not all of the records are there. */
+export type Bridge = (records: ProduceRecord[], ask: Ask) => Promise<Published[]>
+
+/** One request, tried a second time where that may help, and what is read from its answer. */
+export type Ask = <T>(request: BridgeRequest, read: (answer: unknown) => T) => Promise<T>
+
+export interface BridgeRequest {
   url: string
-  username: string
-  password: string
+  method: string
+  headers: Headers
+  body: string
 }
 
-/** Over @upstash/kafka's protocol, to Upstash's REST bridge or to our own gateway. */
-export function createKafkaPublisher(
-  settings: KafkaSettings,
-  exchange: Exchange,
-  report: Report,
-): Publish {
-  const kafka = withRequest(new Kafka(settings), (request) =>
-    exchange(LIMITS.publishMsMax, (signal) => requestOnceOrTwice(request, signal)),
-  )
-  const producer = kafka.producer()
+/** The bridge said no, to all of the records or to some. */
+export class BridgeError extends Error {
+  override readonly name = 'BridgeError'
+  readonly status: number
+  /** Whether the same request may succeed at once. */
+  readonly mayPass: boolean
 
+  /** @param what in numbers only: it is reported */
+  constructor(what: string, status: number, mayPass: boolean) {
+    super(what)
+    this.status = status
+    this.mayPass = mayPass
+  }
+}
+
+/** Whatever the bridge: one deadline, one second try, one way of saying that it did not work. */
+export function createPublisher(bridge: Bridge, exchange: Exchange, report: Report): Publish {
   return async (records) => {
     try {
-      const results = produceResults.parse(await producer.produceMany(records))
-      const fits =
-        results.length === records.length &&
-        results.every((result, i) => result.topic === records[i]?.topic)
-      if (!fits) throw new Error('the answer does not fit the records')
-      return results
+      return await exchange(LIMITS.publishMsMax, (signal) =>
+        bridge(records, (request, read) => askOnceOrTwice(request, read, signal)),
+      )
     } catch (error) {
+      const said = error instanceof BridgeError ? error : undefined
+      const tooLarge = said?.status === 413
       report({
-        level: 'warn',
-        what: `the log did not confirm${error instanceof BridgeError ? `: status ${error.status}` : ''}`,
+        level: tooLarge ? 'error' : 'warn',
+        what: `the log did not confirm${said ? `: ${said.message}` : ''}`,
         error: describe(error),
       })
+      // It would be too large the next time, too. Who sent many events can send them in two halves.
+      if (tooLarge)
+        throw new Refused('BODY_TOO_LARGE', {
+          detail: 'The log does not take this much in one record or request; split the batch.',
+        })
       throw new Refused('LOG_UNAVAILABLE', {
         headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
@@ -46,68 +63,35 @@ export function createKafkaPublisher(
   }
 }
 
-/** What @upstash/kafka's own HttpClient hands over. */
-interface BridgeRequest {
-  url: string
-  method: string
-  headers: Headers
-  body: string
-}
-
-/**
- * The package's own request function waits without a deadline and tries everything five times over,
- * a wrong password too. Ours takes its place; all else (paths, encoding, authorization) stays theirs.
- */
-function withRequest(kafka: Kafka, send: (request: BridgeRequest) => Promise<unknown>): Kafka {
-  const { client } = kafka as unknown as {
-    client: {
-      baseUrl: string
-      headers: Record<string, string>
-      request(method: string, request: { path: string[]; body?: unknown }): Promise<unknown>
-    }
-  }
-  const headers = new Headers({ 'content-type': 'application/json', ...client.headers })
-  client.request = (method, { path, body }) =>
-    send({
-      method,
-      url: [client.baseUrl, ...path].join('/'),
-      headers,
-      body: JSON.stringify(body),
-    })
-  return kafka
-}
-
-class BridgeError extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super(`status ${status}`)
-    this.name = 'BridgeError'
-    this.status = status
-  }
-}
-
 /**
  * A second try after a network error or a 5xx, when the records may be in the log or not: the same
  * ids make the repetition harmless.
  */
-async function requestOnceOrTwice(
+async function askOnceOrTwice<T>(
   { url, ...init }: BridgeRequest,
+  read: (answer: unknown) => T,
   signal?: AbortSignal,
-): Promise<unknown> {
+): Promise<T> {
   for (let retries: number = LIMITS.publishRetriesMax; ; retries--) {
     try {
       const response = await fetch(url, { ...init, redirect: 'manual', signal })
-      if (response.ok) return await response.json()
+      if (response.ok) return read(await response.json())
       await response.body?.cancel()
-      throw new BridgeError(response.status)
+      const { status } = response
+      throw new BridgeError(`status ${status}`, status, status >= 500)
     } catch (error) {
       if (signal?.aborted || retries === 0 || !mayPass(error)) throw error
     }
   }
 }
 
-/** An answer that is not JSON, or a 4xx, will be the same next time. */
+/** An answer that is not JSON, or not the one agreed on, will be the same next time. */
 function mayPass(error: unknown): boolean {
-  return error instanceof BridgeError ? error.status >= 500 : !(error instanceof SyntaxError)
+  if (error instanceof BridgeError) return error.mayPass
+  return !(error instanceof SyntaxError || error instanceof UnfitError)
+}
+
+/** An answer that is none to the question. */
+export class UnfitError extends Error {
+  override readonly name = 'UnfitError'
 }

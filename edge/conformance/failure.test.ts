@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import type { Mood } from '../testing/stub-gateway.ts'
-import { describeEdges } from '../testing/world.ts'
+import { describeEdges, describeFlavours } from '../testing/world.ts'
 
-describeEdges('when the log does not confirm', (world) => {
+describeFlavours('when the log does not confirm', (world) => {
   /** The answer to one event while the gateway is in these moods, and how often that was asked. */
   async function tryWith(...moods: Mood[]) {
     const key = world.newKey()
@@ -48,6 +48,11 @@ describeEdges('when the log does not confirm', (world) => {
     expect(answer.json.code).toBe('LOG_UNAVAILABLE')
     expect(answer.headers['retry-after']).toBe('2')
     expect(tries).toBe(most)
+  })
+
+  it('a 413 is told as one: it would be too large the next time, too', async () => {
+    const { answer, tries } = await tryWith({ status: 413 })
+    expect([answer.status, answer.json.code, tries]).toEqual([413, 'BODY_TOO_LARGE', 1])
   })
 
   it('an answer that never begins, or never ends, is given up after 3 s', async () => {
@@ -132,7 +137,7 @@ describeEdges('the keys', (world) => {
   })
 })
 
-describeEdges('without any gateway', (world) => {
+describeFlavours('without any gateway', (world) => {
   it('the edge says so, and lives', async () => {
     const key = world.newKey()
     expect((await world.post(key, { event: 'a' })).status).toBe(202)

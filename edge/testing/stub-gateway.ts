@@ -110,7 +110,7 @@ export async function startStubGateway(): Promise<StubGateway> {
   }
 }
 
-function misbehave(
+export function misbehave(
   mood: Mood | undefined,
   response: ServerResponse,
   say: (status: number, body: unknown) => void,

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
+import { type ConfluentStub, startConfluentStub } from './confluent-stub.ts'
 import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from './runtimes.ts'
 import { type Answer, type Sent, send } from './send.ts'
-import { type StubGateway, startStubGateway } from './stub-gateway.ts'
+import { type Mood, type StubGateway, startStubGateway } from './stub-gateway.ts'
 
 export interface World {
   runtime: Runtime
@@ -15,8 +16,21 @@ export interface World {
   newKey(record?: Partial<KeyRecord>): string
 }
 
+/** What a world is made of besides the edge. */
+export interface Surroundings {
+  gateway: StubGateway
+  /** What the edge is told besides the gateway's address. */
+  settings?: Record<string, string>
+}
+
+const plain = async (): Promise<Surroundings> => ({ gateway: await startStubGateway() })
+
 /** The same sentences about every runtime, each with a server and a gateway of its own. */
-export function describeEdges(what: string, tell: (world: World) => void): void {
+export function describeEdges(
+  what: string,
+  tell: (world: World) => void,
+  surround: () => Promise<Surroundings> = plain,
+): void {
   describe.each(RUNTIMES)(`${what}, in %s`, (runtime) => {
     const world = {
       runtime,
@@ -34,8 +48,9 @@ export function describeEdges(what: string, tell: (world: World) => void): void 
       newKey: (record) => world.gateway.addKey(record).key,
     } as World
     beforeAll(async () => {
-      world.gateway = await startStubGateway()
-      world.edge = await startEdge(runtime, world.gateway)
+      const { gateway, settings } = await surround()
+      world.gateway = gateway
+      world.edge = await startEdge(runtime, gateway, settings)
     }, 30_000)
     afterAll(async () => {
       await world.edge?.stop()
@@ -43,4 +58,51 @@ export function describeEdges(what: string, tell: (world: World) => void): void 
     })
     tell(world)
   })
+}
+
+/** The same about every way to the log: our gateway's protocol, and Confluent's as both kinds of proxies speak it. */
+export function describeFlavours(what: string, tell: (world: World) => void): void {
+  describeEdges(what, tell)
+  for (const dialect of ['confluent', 'redpanda'] as const)
+    describeEdges(`${what}, over ${dialect}’s proxy`, tell, async () =>
+      behindProxy(await startConfluentStub(dialect)),
+    )
+}
+
+/** Keys from the gateway, events to the proxy; asked, moody and closed as one. */
+async function behindProxy(proxy: ConfluentStub): Promise<Surroundings> {
+  const stub = await startStubGateway()
+  const gateway: StubGateway = {
+    ...stub,
+    asked: {
+      get produce() {
+        return proxy.asked
+      },
+      get keys() {
+        return stub.asked.keys
+      },
+    },
+    get taken() {
+      return proxy.taken.map(({ topic, partition, key, value }) => ({
+        topic,
+        partition,
+        key: key?.toString(),
+        value: value.toString(),
+      }))
+    },
+    produceMoods: proxy.moods as Mood[],
+    async close() {
+      await Promise.all([stub.close(), proxy.close()])
+    },
+  }
+  return { gateway, settings: proxySettings(proxy) }
+}
+
+export function proxySettings({ url, username, password }: ConfluentStub): Record<string, string> {
+  return {
+    PUBLISH_FLAVOUR: 'confluent',
+    PUBLISH_URL: url,
+    PUBLISH_USERNAME: username,
+    PUBLISH_PASSWORD: password,
+  }
 }

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import { partitionFor } from '../../contract/partitioner.ts'
+import { recordKey } from '../../contract/topics.ts'
+import { type ConfluentStub, type Dialect, startConfluentStub } from '../testing/confluent-stub.ts'
+import { startEdge } from '../testing/runtimes.ts'
+import { startStubGateway } from '../testing/stub-gateway.ts'
+import { describeEdges, proxySettings, type World } from '../testing/world.ts'
+
+const events = [
+  { event: 'a', event_id: 'one', user_id: 'ädä', text: 'ü€😀\u0001"\\', number: 1000.5 },
+  { event: 'b', event_id: 'two', user_id: 'bob' },
+  { event: 'c', event_id: 'three', user_id: 'ädä' },
+  ...Array.from({ length: 30 }, (_, i) => ({
+    event: 'd',
+    event_id: `d${i}`,
+    user_id: `user ${i}`,
+  })),
+]
+
+function describeProxy(dialect: Dialect, tell: (world: World, proxy: () => ConfluentStub) => void) {
+  let proxy: ConfluentStub
+  describeEdges(
+    `events over ${dialect}’s proxy`,
+    (world) => tell(world, () => proxy),
+    async () => {
+      proxy = await startConfluentStub(dialect)
+      const gateway = await startStubGateway()
+      return {
+        gateway: {
+          ...gateway,
+          close: async () => void (await Promise.all([gateway.close(), proxy.close()])),
+        },
+        settings: proxySettings(proxy),
+      }
+    },
+  )
+}
+
+for (const dialect of ['confluent', 'redpanda'] as const)
+  describeProxy(dialect, (world, proxy) => {
+    it('each lies where its answer says: the very bytes, on the partition that our gateway would choose', async () => {
+      const { record, key } = world.gateway.addKey()
+      const answer = await world.post(key, events)
+      expect(answer.status).toBe(202)
+      expect(proxy().taken).toHaveLength(events.length)
+      for (const [i, { partition, offset, event_id }] of answer.json.events.entries()) {
+        const actor = events[i]?.user_id as string
+        const found = proxy().taken.find(
+          (each) => each.partition === partition && each.offset === offset,
+        )
+        const recordKeyText = recordKey(record.tenant, { event_id, actor })
+        expect(String(found?.key)).toBe(recordKeyText)
+        expect(partition).toBe(partitionFor(Buffer.from(recordKeyText), 6))
+        const value = JSON.parse(String(found?.value))
+        expect(value.event).toMatchObject({ event_id: events[i]?.event_id, actor })
+        // Written once, by the edge.
+        expect(JSON.stringify(value)).toBe(String(found?.value))
+      }
+      expect(JSON.parse(String(proxy().taken[0]?.value)).event.properties).toEqual({
+        text: 'ü€😀\u0001"\\',
+        number: 1000.5,
+      })
+    })
+
+    it('a single one and a stream of lines come in as well', async () => {
+      const key = world.newKey()
+      const single = await world.post(key, { event: 'alone', event_id: 'alone' })
+      expect([single.status, single.json.offset ?? single.json.events[0].offset]).toEqual([
+        202,
+        expect.any(Number),
+      ])
+      const lines = events.map((event) => JSON.stringify(event)).join('\n')
+      const stream = await world.send(key, {
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: lines,
+      })
+      expect([stream.status, stream.json.accepted]).toEqual([202, events.length])
+    })
+
+    it.each([
+      ['what may pass is tried again, once', 2, 2, 202],
+      ['what may pass in newer words is, too', 50003, 2, 202],
+      ['what will fail again is not tried again', 1, 1, 503],
+      ['what will fail again in newer words is not, either', 50002, 1, 503],
+    ])(
+      'one record that did not come in is a failure of all: %s',
+      async (_, code, tries, status) => {
+        const key = world.newKey()
+        await world.post(key, { event: 'warm' })
+        const asked = proxy().asked
+        proxy().moods.push({ code })
+        const answer = await world.post(key, events)
+        expect([answer.status, proxy().asked - asked]).toEqual([status, tries])
+        if (status === 503) expect(answer.json.code).toBe('LOG_UNAVAILABLE')
+      },
+    )
+  })
+
+describe('settings that do not go together', () => {
+  it.each<[string, Record<string, string>]>([
+    ['PUBLISH_FLAVOUR is upstash or confluent', { PUBLISH_FLAVOUR: 'kafka' }],
+    ['PUBLISH_URL is not set', { PUBLISH_FLAVOUR: 'confluent' }],
+    [
+      'PUBLISH_PASSWORD is not set',
+      { PUBLISH_FLAVOUR: 'confluent', PUBLISH_URL: 'http://127.0.0.1:1', PUBLISH_USERNAME: 'x' },
+    ],
+    ['PUBLISH_USERNAME is not set', { PUBLISH_URL: 'http://127.0.0.1:1' }],
+  ])('%s', async (said, settings) => {
+    const gateway = await startStubGateway()
+    try {
+      await expect(startEdge('node', gateway, settings)).rejects.toThrow(said)
+    } finally {
+      await gateway.close()
+    }
+  })
+})
