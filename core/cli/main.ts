@@ -4,8 +4,11 @@ import { KeyError } from '../keys/tenants.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enginesCommand } from './commands/engines.ts'
+import { gapCommand } from './commands/gap.ts'
 import { keyCommand } from './commands/key.ts'
+import { lagCommand } from './commands/lag.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { replayCommand } from './commands/replay.ts'
 import { resetCommand } from './commands/reset.ts'
 import { sendCommand } from './commands/send.ts'
 import { startCommand } from './commands/start.ts'
@@ -31,6 +34,9 @@ for (const make of [
   sendCommand,
   keyCommand,
   tenantCommand,
+  lagCommand,
+  gapCommand,
+  replayCommand,
   demoCommand,
   enginesCommand,
   migrateCommand,

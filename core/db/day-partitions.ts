@@ -86,7 +86,10 @@ async function makeDay(client: pg.PoolClient, table: string, day: number, storag
   )
 }
 
-async function existingDays(client: pg.PoolClient, table: string): Promise<Set<number>> {
+export async function existingDays(
+  client: Pick<pg.ClientBase, 'query'>,
+  table: string,
+): Promise<Set<number>> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
       WHERE i.inhparent = $1::regclass`,

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { createKeyUse } from '../keys/directory.ts'
 import type { LiveHub } from '../live/hub.ts'
+import type { Log } from '../log/log.ts'
 import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from './viewer.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
@@ -13,6 +14,7 @@ export interface FirstSteps {
 export interface AskingDeps {
   db: Database
   live: LiveHub
+  log: Pick<Log, 'bounds'>
   /** Asked each time, because the edge may start later. */
   firstSteps?: () => FirstSteps | undefined
 }

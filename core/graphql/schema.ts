@@ -3,6 +3,7 @@ import { createBuilder } from './builder.ts'
 import { addEvents } from './resolvers/events.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
+import { addPipeline } from './resolvers/pipeline.ts'
 import { addTotals } from './resolvers/totals.ts'
 import { addViewer } from './resolvers/viewer.ts'
 
@@ -14,6 +15,7 @@ export function createSchema(): GraphQLSchema {
   addViewer(builder)
   addMetrics(builder)
   addTotals(builder)
+  addPipeline(builder)
   const event = addEvents(builder)
   addLive(builder, event)
   return builder.toSchema()

@@ -132,7 +132,8 @@ describe('tenants are kept apart', () => {
   test('no root field was forgotten here', () => {
     const fields = Object.keys(createSchema().getQueryType()?.getFields() ?? {})
     const covered = new Set(Object.keys(FIELDS).map((name) => name.split(' ')[0]))
-    expect(fields.filter((name) => !covered.has(name))).toEqual(['viewer'])
+    // The pipeline is everybody's, and tells nothing of what is in it.
+    expect(fields.filter((name) => !covered.has(name))).toEqual(['pipeline', 'viewer'])
   })
 
   for (const [name, field] of Object.entries(FIELDS)) {
@@ -352,7 +353,7 @@ describe('failures', () => {
         headers: { 'content-type': 'application/json', ...own },
         body: JSON.stringify({ query }),
       })
-      const response = await createGraphQL({ db, live, logger }).fetch(request)
+      const response = await createGraphQL({ db, live, log: fixture.log, logger }).fetch(request)
       const { errors } = (await response.json()) as { errors: Answer['errors'] }
       await db.destroy()
       return [response.status, errors?.[0]?.extensions.code]
@@ -368,4 +369,34 @@ describe('failures', () => {
     blocker.release()
     expect(JSON.stringify(logged)).not.toContain(own.authorization?.slice(7))
   })
+})
+
+test('the pipeline tells how far the workers are behind the log, who reads what, and what is missing', async () => {
+  await fixture.log.append('events.raw', [
+    { partition: 4, key: null, value: Buffer.from('a') },
+    { partition: 4, key: null, value: Buffer.from('b') },
+  ])
+  await fixture.database.pool.query(
+    `UPDATE log_position SET next_offset = 1 WHERE partition = 4;
+     UPDATE log_lease SET worker_id = 'w-1' WHERE partition = 4;
+     INSERT INTO log_gap (topic, partition, wanted, found, seen_at, accepted_at) VALUES
+       ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
+  )
+  const question =
+    '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition wanted found seenAt } } }'
+  const { data } = await fixture.ask(question, own)
+  expect(data.pipeline).toMatchObject({
+    lag: 1,
+    applied: 1,
+    gaps: [{ partition: 1, wanted: 10, found: 13, seenAt: '2026-11-20T10:00:00Z' }],
+  })
+  expect(data.pipeline.partitions).toHaveLength(6)
+  expect(data.pipeline.partitions[4]).toEqual({
+    partition: 4,
+    position: 1,
+    end: 2,
+    lag: 1,
+    worker: 'w-1',
+  })
+  expect(code(await fixture.ask(question))).toEqual([401, 'UNAUTHENTICATED'])
 })

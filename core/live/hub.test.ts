@@ -335,7 +335,7 @@ describe('over HTTP', () => {
       now: () => now,
     })
     const { createGraphQL } = await import('../graphql/server.ts')
-    const graphql = createGraphQL({ db, live: hub, logger: { error() {} } })
+    const graphql = createGraphQL({ db, live: hub, log, logger: { error() {} } })
     const response = await graphql.fetch(
       new Request('http://localhost/graphql', {
         method: 'POST',

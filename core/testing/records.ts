@@ -65,7 +65,7 @@ export async function account(pool: pg.Pool): Promise<Account> {
     )
     SELECT (SELECT count(*)::int FROM event) AS stored,
            (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates,
-           (SELECT count(*)::int FROM dead_letter) AS dead,
+           (SELECT count(*)::int FROM dead_letter WHERE state <> 'replayed') AS dead,
            (SELECT count(*)::int FROM recount c FULL JOIN rollup_quarter r USING (tenant_id, series_id, bucket)
              WHERE c.count IS DISTINCT FROM r.count OR c.value_count IS DISTINCT FROM r.value_count
                 OR c.min IS DISTINCT FROM r.min OR c.max IS DISTINCT FROM r.max

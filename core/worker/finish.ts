@@ -10,6 +10,8 @@ export interface Fates {
   fresh: readonly EventRow[]
   repeated: readonly EventRow[]
   letters: readonly DeadLetter[]
+  /** Events that were dead letters until now. */
+  revived?: readonly { tenantId: number; receivedMs: number }[]
 }
 
 /** Whom the dashboards listen to; the payload names tenants by id, or is empty for "any". */
@@ -141,9 +143,14 @@ interface Outcome {
 
 const MINUTE_MS = 60_000
 
-function countOutcomes({ fresh, repeated, letters }: Fates): Outcome[] {
+function countOutcomes({ fresh, repeated, letters, revived = [] }: Fates): Outcome[] {
   const outcomes = new Map<string, Outcome>()
-  function count(tenantId: number, ms: number, fate: 'stored' | 'duplicate' | 'dead'): void {
+  function count(
+    tenantId: number,
+    ms: number,
+    fate: 'stored' | 'duplicate' | 'dead',
+    by = 1,
+  ): void {
     const minuteMs = Math.floor(ms / MINUTE_MS) * MINUTE_MS
     const key = `${tenantId} ${minuteMs}`
     let outcome = outcomes.get(key)
@@ -151,13 +158,14 @@ function countOutcomes({ fresh, repeated, letters }: Fates): Outcome[] {
       outcome = { tenantId, minuteMs, stored: 0, duplicate: 0, dead: 0 }
       outcomes.set(key, outcome)
     }
-    outcome[fate]++
+    outcome[fate] += by
   }
   for (const row of fresh) count(row.tenantId, row.received.ms, 'stored')
   for (const row of repeated) count(row.tenantId, row.received.ms, 'duplicate')
   // A letter of no tenant has no balance to stand in; the dead_letter row alone tells of it.
   for (const letter of letters)
     if (letter.tenantId !== null) count(letter.tenantId, letter.receivedMs, 'dead')
+  for (const { tenantId, receivedMs } of revived) count(tenantId, receivedMs, 'dead', -1)
   return [...outcomes.values()].sort((a, b) => a.tenantId - b.tenantId || a.minuteMs - b.minuteMs)
 }
 

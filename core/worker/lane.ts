@@ -61,8 +61,9 @@ export async function runLane(
       if (error instanceof LogGapError) {
         deps.logger.error(
           { lane: name, error: error.message },
-          'the worker stops: events are missing from the log',
+          'the worker stops: events are missing from the log ("npx sluice gap" tells)',
         )
+        await noteGap(deps.ask, error).catch((trouble) => report(deps.logger, name, trouble, 1))
         throw error
       }
       failures++
@@ -163,6 +164,15 @@ async function readPositions(client: pg.Client, partitions: readonly number[]) {
   if (rows.length !== partitions.length)
     throw new Error(`log_position lacks rows for ${TOPICS.raw.name}; run "npx sluice migrate"`)
   return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]))
+}
+
+/** For the metrics and for whoever has to decide; met again, it is the same gap. */
+async function noteGap(ask: Ask, { partition, wanted, found }: LogGapError): Promise<void> {
+  await ask(
+    `INSERT INTO log_gap (topic, partition, wanted, found) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (topic, partition, wanted) DO UPDATE SET found = EXCLUDED.found, accepted_at = NULL`,
+    [TOPICS.raw.name, partition, wanted, found],
+  )
 }
 
 /** No line holds an event's content: only codes and counts. */

@@ -91,17 +91,31 @@ async function openAndMove(
     UPDATE log_position p SET next_offset = m.next
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
      WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now;
-    SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
-     WHERE tenant_id IN (${[0, ...tenants].join(', ')}) GROUP BY tenant_id
-  `)) as unknown as pg.QueryResult<{ tenant_id: number; ms: number }>[]
+    ${highestSql(tenants)}
+  `)) as unknown as pg.QueryResult<TenantHighest>[]
   if (results[1]?.rowCount !== batch.partitions.length) {
     await client.query('ROLLBACK')
     throw new FencedError(topic)
   }
-  return new Map(results[2]?.rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
+  return readHighest(results[2]?.rows ?? [])
 }
 
-async function sumUp(
+export interface TenantHighest {
+  tenant_id: number
+  ms: number
+}
+
+/** How far each tenant's time has come. */
+export function highestSql(tenants: readonly number[]): string {
+  return `SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
+     WHERE tenant_id IN (${[0, ...tenants].join(', ')}) GROUP BY tenant_id`
+}
+
+export function readHighest(rows: readonly TenantHighest[]): Map<number, number> {
+  return new Map(rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
+}
+
+export async function sumUp(
   { series, tenants }: WriteDeps,
   rows: readonly EventRow[],
   highestBefore: ReadonlyMap<number, number>,
@@ -119,7 +133,7 @@ async function sumUp(
  * The rows whose key is new, and those that are here already or twice in this batch: the first one wins.
  * While Postgres looks, all rows are encoded: most batches hold no duplicate, and then that is the COPY.
  */
-async function sieve({ client, encode }: WriteDeps, rows: readonly EventRow[]) {
+export async function sieve({ client, encode }: WriteDeps, rows: readonly EventRow[]) {
   const first: EventRow[] = []
   const repeated: EventRow[] = []
   const seen = new Set<string>()
@@ -178,7 +192,7 @@ function key(tenantId: number, eventId: string): string {
 }
 
 /** Straight into each day's partition: routing by the parent costs, and a batch near midnight has two days. */
-async function copyRows(
+export async function copyRows(
   { client, encode }: Pick<WriteDeps, 'client' | 'encode'>,
   rows: readonly EventRow[],
   /** Where they are all of one day and were encoded before. */

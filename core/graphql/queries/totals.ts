@@ -78,7 +78,7 @@ export async function deadLetters(
 ): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     SELECT count(*) AS count FROM dead_letter
-     WHERE tenant_id = ${viewer.tenantId}
+     WHERE tenant_id = ${viewer.tenantId} AND state <> 'replayed'
        AND received_at >= ${range.start}::timestamptz AND received_at < ${range.end}::timestamptz`.execute(
     db,
   )

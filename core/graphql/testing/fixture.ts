@@ -57,7 +57,7 @@ export async function createAskingFixture(tenants = ['default', 'other']): Promi
   const logger = { warn() {}, error() {} }
   const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
   const firstSteps = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
-  const graphql = createGraphQL({ db, live, logger, firstSteps })
+  const graphql = createGraphQL({ db, live, log, logger, firstSteps })
   for (const tenant of tenants) await createTenant(db, { tenant })
 
   return {
