@@ -46,7 +46,7 @@ export async function attack(system: System, options: AttackOptions): Promise<Ve
     seed,
     tenants: system.tenants.length,
     // Three seconds: by then what is repeated is over, and still well remembered.
-    apart: Math.ceil(rate * Math.min(3, seconds / 4)),
+    apart: Math.ceil(rate * Math.min(3, seconds / 10)),
     baseMs: Date.now(),
   }
   const before = await readMetrics(system)

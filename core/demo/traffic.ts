@@ -96,7 +96,7 @@ function uuid(random: () => number): string {
 }
 
 /** A small generator with a good spread (Tommy Ettinger, public domain). */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TOPICS } from '../contract/topics.ts'
+import { mulberry32 } from './demo/traffic.ts'
+import { type Fleet, type MemberName, startFleet } from './testing/fleet.ts'
+import { findAll, startFlood } from './testing/flood.ts'
+import { account } from './testing/records.ts'
+
+/**
+ * Everything that runs is killed at random while events come in. The full measure is
+ * `KILL_EVENTS=1000000 KILL_COUNT=50 npm run test:engines kill`; KILL_SEED repeats a run.
+ */
+const EVENTS = Number(process.env.KILL_EVENTS ?? 100_000)
+const KILLS = Number(process.env.KILL_COUNT ?? 10)
+const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
+const VICTIMS: readonly MemberName[] = ['worker 1', 'gateway', 'edge', 'broker', 'worker 2']
+
+describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
+  let fleet: Fleet
+  let pool: pg.Pool
+  const restarts: string[] = []
+  beforeAll(async () => {
+    fleet = await startFleet((why) => restarts.push(why))
+    pool = new pg.Pool({ connectionString: fleet.databaseUrl, max: 2 })
+    pool.on('error', () => {})
+  }, 180_000)
+  afterAll(async () => {
+    await pool?.end()
+    await fleet?.stop()
+  }, 60_000)
+
+  test(`${KILLS} of them killed at random, and Redis and Postgres besides: of ${EVENTS.toLocaleString('en')} events none is lost and none is double`, {
+    timeout: 180_000 + KILLS * 20_000 + EVENTS / 2,
+  }, async () => {
+    console.log(`  kill: seed ${SEED}`)
+    const random = mulberry32(SEED)
+    const began = Date.now()
+    const flood = startFlood({
+      url: fleet.edgeUrl,
+      key: await fleet.newTenant('kills'),
+      events: EVENTS,
+      senders: 12,
+      batchMax: 400,
+      random: mulberry32(SEED + 1),
+    })
+    const killed = await killAlong(plan(random), flood, random)
+    await flood.done
+    const seconds = (Date.now() - began) / 1_000
+    await drained()
+
+    const found = await findAll(pool, 'kills', EVENTS)
+    const { stored, duplicates, dead, wrongRollups, double } = await account(pool)
+    console.log(
+      `  kill: ${EVENTS} events in ${seconds.toFixed(0)} s, ${killed.length} kills (${killed.join(', ')}), ` +
+        `${JSON.stringify([...flood.statuses])}, stored ${stored}, duplicates ${duplicates}, dead letters ${dead}`,
+    )
+    expect(flood.strange).toEqual([])
+    expect(found).toMatchObject({ lost: 0, tooMany: 0, deadLost: 0, deadTooMany: 0 })
+    expect({ wrongRollups, double }).toEqual({ wrongRollups: 0, double: 0 })
+    expect(stored + duplicates + dead).toBe(await logged())
+    // Those that were meant to be, and those whose answer was lost on its way.
+    expect(duplicates).toBeGreaterThanOrEqual(Math.floor(flood.repeated * 0.98))
+    // Not one of them was spared, or it would prove less than it says.
+    expect(new Set(killed)).toEqual(new Set([...VICTIMS.slice(0, KILLS), 'redis', 'postgres']))
+  })
+
+  /** Each victim equally often, in a random order; Redis and Postgres once in ten kills. */
+  function plan(random: () => number): MemberName[] {
+    const victims = Array.from(
+      { length: KILLS },
+      (_, i) => VICTIMS[i % VICTIMS.length] as MemberName,
+    )
+    for (let i = 0; i < Math.ceil(KILLS / 10); i++) victims.push('redis', 'postgres')
+    return victims
+      .map((name) => ({ name, at: random() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ name }) => name)
+  }
+
+  /** Spread over the events; some right after one another, while the last one is still down. */
+  async function killAlong(
+    victims: readonly MemberName[],
+    flood: ReturnType<typeof startFlood>,
+    random: () => number,
+  ): Promise<MemberName[]> {
+    const killed: MemberName[] = []
+    for (const [i, name] of victims.entries()) {
+      const due = (EVENTS * 0.9 * (i + random())) / victims.length
+      const soon = Date.now() + 2_000 * random()
+      const together = i > 0 && random() < 0.25
+      while (together ? Date.now() < soon : flood.accepted < due) await sleep(20)
+      // One that is down already is killed as soon as it is back.
+      while (!fleet.members[name].kill()) await sleep(20)
+      killed.push(name)
+    }
+    return killed
+  }
+
+  async function logged(): Promise<number> {
+    const bounds = await fleet.log.bounds(TOPICS.raw.name)
+    return bounds.reduce((total, { next }) => total + next, 0)
+  }
+
+  /** Until the workers have written all that the log holds, and sent on all dead letters. */
+  async function drained(): Promise<void> {
+    await expect
+      .poll(
+        async () => {
+          const { rows } = await pool.query(
+            `SELECT (SELECT sum(next_offset)::int FROM log_position WHERE topic = $1) AS applied,
+                    (SELECT count(*)::int FROM dead_letter WHERE forwarded_at IS NULL) AS waiting`,
+            [TOPICS.raw.name],
+          )
+          return { left: (await logged()) - rows[0].applied, waiting: rows[0].waiting }
+        },
+        { timeout: 60_000, interval: 250 },
+      )
+      .toEqual({ left: 0, waiting: 0 })
+  }
+})
