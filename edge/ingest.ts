@@ -7,6 +7,7 @@ import { clockSkew, readTime } from '../contract/time.ts'
 import { recordKey, TOPICS } from '../contract/topics.ts'
 import { derivedEventId, uuidV7Series } from '../contract/uuid.ts'
 import { refuseAll } from './answer.ts'
+import { base64 } from './bytes.ts'
 import type { EdgeContext } from './context.ts'
 import { judge, shorten } from './judge.ts'
 import type { Publish } from './publish.ts'
@@ -55,6 +56,10 @@ export function ingest({ publish, nameOf }: IngestDeps) {
       const sent = incoming.original(index)
       return incoming.base64 ? btoa(withoutKeys(atob(sent))) : withoutKeys(sent)
     }
+    const kept = (index: number) =>
+      incoming.base64
+        ? { original: original(index), base64: true as const }
+        : short(original(index))
     const foreseen = new Set(judged.warnings.map(({ index }) => index))
     const records: ProduceRecord[] = judged.accepted.map(
       ({ index, event, json, partitionKey }) => ({
@@ -69,8 +74,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
         key: `${tenant}:${c.get('requestId')}`,
         value: encode.refused({
           refused: errors.slice(0, FAULTS_MAX).map(({ index: _, ...fault }) => fault),
-          original: original(index),
-          base64: incoming.base64,
+          ...kept(index),
         }),
       })
     const positions = records.length === 0 ? [] : await publish(records)
@@ -92,6 +96,13 @@ export function ingest({ publish, nameOf }: IngestDeps) {
 
 /** Of one event, in its dead letter. */
 const FAULTS_MAX = 20
+
+/** JSON takes six bytes for a control character; a body of these would become a record that no log takes. */
+function short(original: string): { original: string; base64?: true } {
+  if (original.length <= LIMITS.eventBytesMax) return { original }
+  if (JSON.stringify(original).length <= 2 * original.length) return { original }
+  return { original: base64(new TextEncoder().encode(original)), base64: true }
+}
 
 function byIndex(errors: readonly ItemError[]): { index: number; errors: ItemError[] }[] {
   const found = new Map<number, ItemError[]>()

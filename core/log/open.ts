@@ -1,3 +1,4 @@
+import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { type LogConfig, UsageError } from '../config.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka.ts'
@@ -43,8 +44,8 @@ interface Topic {
   partitions: number
 }
 
-/** A dead letter holds a whole request as it was sent, in base64 and JSON where it is no text. */
-const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+/** A record as large as the gateway takes, and what Kafka puts around it. */
+const MESSAGE_BYTES_MAX = LIMITS.recordBytesMax + 1024
 
 /** Makes the topics that are not there. @returns their names */
 export function makeTopics(config: LogConfig): Promise<string[]> {

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { partitionFor } from '../../contract/partitioner.ts'
 import { PARTITIONS } from '../../contract/topics.ts'
 import { type Mood, misbehave } from './stub-gateway.ts'
 
@@ -82,7 +81,8 @@ export async function startConfluentStub(dialect: Dialect = 'confluent'): Promis
 
   function take(topic: string, records: readonly Sent[], count: number): TakenRecord[] {
     return records.map(({ key, value, partition }) => {
-      const at = partition ?? (key ? partitionFor(key, count) : dealt++ % count)
+      // Which partitioner a proxy uses is a matter of its settings.
+      const at = partition ?? dealt++ % count
       const offset = next.get(`${topic}/${at}`) ?? 0
       next.set(`${topic}/${at}`, offset + 1)
       const record = { topic, partition: at, offset, key, value }
