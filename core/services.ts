@@ -18,6 +18,7 @@ import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
 import { createMetrics } from './metrics.ts'
 import { createRedisConnection, type RedisConnection } from './redis/connection.ts'
+import { createKeyPublisher } from './redis/publish-keys.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker'
@@ -99,6 +100,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
       })
     : undefined
   const redis = await connectRedis(options)
+  if (redis && gateway) {
+    const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
+    lifecycle.onStop('keys in Redis', () => publisher.close())
+  }
   const app = createCoreApp({
     db,
     log,

@@ -9,6 +9,7 @@ import { createMemoryLimiter } from './memory-limiter.ts'
 import { createPublisher } from './publish.ts'
 import { type PublishSettings, readBridge } from './publish-flavours.ts'
 import { createRedis, type RedisSettings } from './redis.ts'
+import { watchRedis } from './redis-outage.ts'
 import type { Report } from './refuse.ts'
 import { createUpstashGate } from './upstash-gate.ts'
 import { createUpstashKeyDirectory } from './upstash-key-directory.ts'
@@ -73,7 +74,8 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     createMemoryIdempotency(),
   )
   const place = redisOf(settings)
-  const redis = place && createRedis(place, runtime.exchange)
+  const redis =
+    place && watchRedis({ redis: createRedis(place, runtime.exchange), now, report, policy })
   return createEdge({
     findKey: createKeyCache(
       redis ? createUpstashKeyDirectory(redis, core, now) : core,
@@ -82,11 +84,10 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     ),
     gate: redis
       ? createGateWithoutRedis({
-          redis: createUpstashGate(redis, limits !== 'off'),
+          gate: createUpstashGate(redis, limits !== 'off'),
+          redis,
           local,
           policy,
-          now,
-          report,
         })
       : local,
     publish: createPublisher(readBridge(settings, gateway), runtime.exchange, report),

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { KeyRecord } from '../contract/api-key.ts'
+import { type KeyRecord, mintApiKey, sha256Hex } from '../contract/api-key.ts'
+import { REDIS_KEYS } from '../contract/redis-rest.ts'
 import type {} from '../core/testing/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../core/testing/redis-bridge.ts'
 import { startTcpProxy, type TcpProxy } from '../core/testing/tcp-proxy.ts'
@@ -197,6 +198,70 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
       status: 'ok',
       redis: { up: true, policy: 'local', requests_without: 0, forgotten: 0 },
     })
+  })
+})
+
+describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld(runtime)
+  })
+  afterAll(() => world?.stop())
+
+  /** As core does it. @param ageMs since Redis was last known to agree with the truth */
+  async function publish(key: string, record: KeyRecord, ageMs = 0) {
+    await direct.set(REDIS_KEYS.apiKey(await sha256Hex(key)), JSON.stringify(record), 'PX', 60_000)
+    await direct.set(REDIS_KEYS.apiKeysAsOf, Date.now() - ageMs, 'PX', 60_000)
+  }
+  const status = async (key: string) => (await world.post(key, { event: 'a' })).status
+  async function asked(act: () => Promise<unknown>): Promise<number> {
+    const before = world.gateway.asked.keys
+    await act()
+    return world.gateway.asked.keys - before
+  }
+
+  it('are good without asking core', async () => {
+    const { key, record } = world.newKey()
+    await publish(key, record)
+    expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(0)
+    // Core knows nothing of this one.
+    const stranger = mintApiKey('sec')
+    await publish(stranger, { ...record, key_id: 'stranger' })
+    expect(await asked(async () => expect(await status(stranger)).toBe(202))).toBe(0)
+  })
+
+  it('are asked for when they are not there, or when nobody has compared them for 15 s', async () => {
+    const { key } = world.newKey()
+    expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
+    const { key: old, record } = world.newKey()
+    await publish(old, { ...record, revoked_at: '2026-11-21T09:00:00Z' }, 15_000)
+    expect(await asked(async () => expect(await status(old)).toBe(202))).toBe(1)
+    const unknown = mintApiKey('sec')
+    expect(await asked(async () => expect(await status(unknown)).toBe(401))).toBe(1)
+  })
+
+  it('that were revoked are refused as soon as Redis says so and the last answer is 15 s old', async () => {
+    const { key, record } = world.newKey()
+    await publish(key, record, 14_000)
+    expect(await status(key)).toBe(202)
+    await publish(key, { ...record, revoked_at: new Date().toISOString() })
+    await expect.poll(() => status(key), { timeout: 3_000 }).toBe(401)
+    expect(await asked(() => status(key))).toBe(0)
+  })
+
+  it('of another form than agreed are not believed', async () => {
+    const { key, record } = world.newKey()
+    await publish(key, { ...record, scopes: 'ingest' } as never)
+    expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
+  })
+
+  it('are asked of core while Redis is away', async () => {
+    const { key, record } = world.newKey()
+    await publish(key, record)
+    world.line.hole = true
+    expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
+    world.line.hole = false
+    world.line.cut()
   })
 })
 

@@ -30,6 +30,9 @@ export class RedisError extends Error {
   }
 }
 
+/** Nothing is wrong with Redis, only with the size of what it was to keep. */
+export class TooLargeForRedis extends RedisError {}
+
 /**
  * Over @upstash/redis, but for how it speaks HTTP: that waits for as long as it takes, tries a refused
  * connection five times over, and follows a redirection with the token in its hands.
@@ -48,6 +51,7 @@ export function createRedis({ url, token }: RedisSettings, exchange: Exchange): 
     })
     if (response.ok || response.status === 400) return (await response.json()) as Answer
     await response.body?.cancel()
+    if (response.status === 413) throw new TooLargeForRedis('Redis over REST answered 413')
     throw new RedisError(`Redis over REST answered ${response.status}`)
   }
 

@@ -20,7 +20,35 @@ export async function keyRecord(db: Database, sha256Hex: string): Promise<KeyRec
 
 export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey | undefined> {
   if (!/^[0-9a-f]{64}$/.test(sha256Hex)) return undefined
-  const row = await db
+  const row = await keyRows(db)
+    .where('key_sha256', '=', Buffer.from(sha256Hex, 'hex'))
+    .executeTakeFirst()
+  return row && knownKey(row)
+}
+
+/** What the edge knows, of every key there is; some thousand at a time. */
+export async function* everyKey(
+  db: Database,
+): AsyncGenerator<{ sha256Hex: string; record: KeyRecord }[], void> {
+  for (let last: string | undefined; ; ) {
+    const rows = await keyRows(db)
+      .$if(last !== undefined, (query) => query.where('key_id', '>', last as string))
+      .orderBy('key_id')
+      .limit(KEYS_AT_ONCE)
+      .execute()
+    yield rows.map((row) => ({
+      sha256Hex: row.key_sha256.toString('hex'),
+      record: knownKey(row).record,
+    }))
+    if (rows.length < KEYS_AT_ONCE) return
+    last = rows.at(-1)?.key_id
+  }
+}
+
+const KEYS_AT_ONCE = 5_000
+
+function keyRows(db: Database) {
+  return db
     .selectFrom('api_key')
     .innerJoin('tenant', 'tenant.tenant_id', 'api_key.tenant_id')
     .selectAll('api_key')
@@ -31,9 +59,11 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
       'tenant.allowed_lateness_s',
       'tenant.events_per_minute as tenant_events_per_minute',
     ])
-    .where('key_sha256', '=', Buffer.from(sha256Hex, 'hex'))
-    .executeTakeFirst()
-  if (!row) return undefined
+}
+
+type KeyRow = Awaited<ReturnType<ReturnType<typeof keyRows>['executeTakeFirstOrThrow']>>
+
+function knownKey(row: KeyRow): KnownKey {
   const kind = row.display_prefix.slice(4, 7) as KeyKind
   return {
     tenantId: row.tenant_id,

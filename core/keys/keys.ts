@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
 import { isOriginPattern } from '../../contract/origin.ts'
 import type { Database } from '../db/database.ts'
+import { sayKeysChanged } from './changed.ts'
 import { KeyError } from './tenants.ts'
 
 export interface NewKey {
@@ -71,6 +72,7 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
     .returning('key_id')
     .executeTakeFirst()
   if (!row) throw new KeyError(`There is no tenant "${wanted.tenant}".`)
+  await sayKeysChanged(db)
   return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
 }
 
@@ -101,7 +103,7 @@ export interface ListedKey {
   createdAt: string
   expiresAt: string | null
   revokedAt: string | null
-  /** To the minute. */
+  /** To the minute; to the hour where edges know it without asking us. */
   lastUsedAt: string | null
   /**
    * Events that came in with it, repeated ones included. Counted by the hour of the clock, so that an
@@ -136,6 +138,12 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
     .$if(tenant !== undefined, (query) => query.where('slug', '=', tenant as string))
     .selectAll('api_key')
     .select(['slug', 'used.last_hour', 'used.last_day'])
+    .select(
+      sql<string | null>`greatest(last_used_at,
+        (SELECT max(hour) FROM key_use_hour WHERE key_use_hour.key_id = api_key.key_id))`.as(
+        'seen_at',
+      ),
+    )
     .orderBy('api_key.created_at')
     .execute()
   return rows.map((row) => ({
@@ -150,7 +158,7 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
-    lastUsedAt: row.last_used_at,
+    lastUsedAt: row.seen_at,
     eventsLastHour: row.last_hour ?? 0,
     eventsLastDay: row.last_day ?? 0,
     replacedBy: row.replaced_by,
@@ -169,6 +177,7 @@ export async function revokeKey(db: Database, which: string): Promise<ListedKey>
     .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
     .where('key_id', '=', keyId)
     .execute()
+  await sayKeysChanged(db)
   return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
 }
 

@@ -2,6 +2,7 @@ import { sql, type Transaction } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey } from '../../contract/api-key.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
+import { sayKeysChanged } from './changed.ts'
 import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './keys.ts'
 import { KeyError } from './tenants.ts'
 
@@ -27,6 +28,7 @@ export interface Rotated extends CreatedKey {
 export async function rotateKey(db: Database, which: string, wanted: Rotation): Promise<Rotated> {
   const keyId = await findKeyId(db, which)
   const created = await db.transaction().execute((tx) => replace(tx, keyId, wanted))
+  await sayKeysChanged(db)
   const old = (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
   return { ...created, old }
 }

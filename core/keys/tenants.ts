@@ -1,5 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Database } from '../db/database.ts'
+import { sayKeysChanged } from './changed.ts'
 
 export interface Tenant {
   tenant: string
@@ -73,6 +74,7 @@ export async function setTenant(
     .returning('tenant_id')
     .executeTakeFirst()
   if (!found) throw new KeyError(`There is no tenant "${tenant}".`)
+  await sayKeysChanged(db)
   return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
 }
 

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { type Idempotency, inFlight, type Lease, readIdempotencyKey } from '../claim.ts'
 import type { EdgeContext } from '../context.ts'
+import { degradedHeaders } from '../limit.ts'
 import { Refused } from '../refuse.ts'
 import { createLineDigest } from './digest.ts'
 import type { Line } from './lines.ts'
@@ -50,6 +51,7 @@ export async function leaseStream(
   c.set('idempotencyKey', key)
   const fingerprint = c.get('historical') ? 'ndjson historical' : 'ndjson'
   const found = await idempotency.claim({ tenant: c.get('key').tenant, key, fingerprint }, now())
+  Object.assign(c.get('headers'), degradedHeaders(found))
   if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
   if (found.is === 'in-flight') throw inFlight(found)
   const said = found.is === 'done' ? found.said : found.kept

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { keyRecord } from '../../contract/api-key.ts'
+import { REDIS_KEYS } from '../../contract/redis-rest.ts'
+import { createDatabase, type Database } from '../db/database.ts'
+import { createKey, revokeKey } from '../keys/keys.ts'
+import { rotateKey } from '../keys/rotate.ts'
+import { createTenant, setTenant } from '../keys/tenants.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createRedisConnection, type RedisConnection } from './connection.ts'
+import { createKeyPublisher, type KeyPublisherDeps } from './publish-keys.ts'
+
+let database: TestDatabase
+let db: Database
+let redis: RedisConnection
+let direct: Redis
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url)
+  direct = new Redis(inject('redisUrl'))
+  redis = createRedisConnection({ url: inject('redisUrl') })
+  await redis.ready(5_000)
+  await createTenant(db, { tenant: 'acme' })
+})
+afterAll(async () => {
+  await redis.close()
+  direct.disconnect()
+  await db.destroy()
+  await database.drop()
+})
+const publishers: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const publisher of publishers.splice(0)) await publisher.close()
+  await direct.del(REDIS_KEYS.apiKeysWriter)
+})
+
+/** By default it hears of changes and of nothing else. */
+function start(limits: KeyPublisherDeps['limits'] = { keyPublishMs: 60_000 }) {
+  const warnings: unknown[] = []
+  const logger = { warn: (...said: unknown[]) => void warnings.push(said) }
+  const publisher = createKeyPublisher({ db, databaseUrl: database.url, redis, logger, limits })
+  publishers.push(publisher)
+  return { publisher, warnings }
+}
+
+const newKey = () => createKey(db, { tenant: 'acme', name: 'x', scopes: ['ingest'] })
+
+async function published(key: string) {
+  const sha = createHash('sha256').update(key).digest('hex')
+  const json = await direct.get(REDIS_KEYS.apiKey(sha))
+  return json === null ? undefined : keyRecord.parse(JSON.parse(json))
+}
+
+const asOf = async () => Number(await direct.get(REDIS_KEYS.apiKeysAsOf))
+
+test('a key is in Redis a moment after it was made, changed, rotated or revoked', async () => {
+  const before = await newKey()
+  start()
+  await expect.poll(() => published(before.key)).toMatchObject({ tenant: 'acme', revoked_at: null })
+  const { key, keyId } = await newKey()
+  await expect.poll(() => published(key)).toMatchObject({ key_id: keyId, scopes: ['ingest'] })
+  await setTenant(db, 'acme', { eventsPerMinute: 77 })
+  await expect.poll(() => published(key)).toMatchObject({ tenant_events_per_minute: 77 })
+  const rotated = await rotateKey(db, keyId, { until: new Date(Date.now() + 1_000) })
+  await expect.poll(() => published(rotated.key)).toMatchObject({ key_id: rotated.keyId })
+  expect((await published(key))?.expires_at).not.toBeNull()
+  await revokeKey(db, keyId)
+  await expect.poll(async () => (await published(key))?.revoked_at).toBeTruthy()
+})
+
+test('Redis says as of when it agrees with Postgres, and no later than that is true', async () => {
+  const started = Date.now()
+  start({ keyPublishMs: 100 })
+  await expect.poll(asOf).toBeGreaterThanOrEqual(started)
+  const { key, keyId } = await newKey()
+  await expect.poll(() => published(key)).toBeDefined()
+  // Behind the publisher's back: it looks by itself.
+  const changed = Date.now()
+  await db
+    .updateTable('api_key')
+    .set({ events_per_minute: 5 })
+    .where('key_id', '=', keyId)
+    .execute()
+  const committed = Date.now()
+  for (;;) {
+    const at = await asOf()
+    const record = await published(key)
+    if (at >= committed) {
+      expect(record?.key_events_per_minute).toBe(5)
+      break
+    }
+    expect(committed - changed).toBeLessThan(5_000)
+  }
+})
+
+test('a flushed Redis has all keys again when their turn comes', async () => {
+  const { key } = await newKey()
+  start({ keyPublishMs: 100, keyPublishAllMs: 1_000 })
+  await expect.poll(() => published(key)).toBeDefined()
+  await direct.flushall()
+  await expect.poll(() => published(key), { timeout: 5_000 }).toBeDefined()
+})
+
+test('a key that is gone from Postgres leaves Redis', async () => {
+  const { key, keyId } = await newKey()
+  start({ keyPublishMs: 100 })
+  await expect.poll(() => published(key)).toBeDefined()
+  await db.deleteFrom('api_key').where('key_id', '=', keyId).execute()
+  await expect.poll(() => published(key)).toBeUndefined()
+  // And those that stay have an end, should nobody write any more.
+  const names = await direct.keys('sluice:key:*')
+  for (const name of names) expect(await direct.pttl(name)).toBeGreaterThan(0)
+})
+
+test('of two publishers one writes, and the other when the first is gone', async () => {
+  await direct.set(REDIS_KEYS.apiKeysWriter, 'somebody else', 'PX', 3_000)
+  await direct.del(REDIS_KEYS.apiKeysAsOf)
+  const { key } = await newKey()
+  start({ keyPublishMs: 100 })
+  await sleep(1_000)
+  expect([await published(key), await asOf()]).toEqual([undefined, 0])
+  await expect.poll(() => published(key), { timeout: 5_000 }).toBeDefined()
+})
+
+test('while Redis is away it warns once, and goes on when it is back', async () => {
+  let away = true
+  const flaky: RedisConnection = {
+    ...redis,
+    send: (...args) => (away ? Promise.reject(new Error('away')) : redis.send(...args)),
+  }
+  const warnings: unknown[] = []
+  const publisher = createKeyPublisher({
+    db,
+    databaseUrl: database.url,
+    redis: flaky,
+    logger: { warn: (...said) => void warnings.push(said) },
+    limits: { keyPublishMs: 50 },
+  })
+  publishers.push(publisher)
+  const { key } = await newKey()
+  await sleep(500)
+  expect(warnings).toHaveLength(1)
+  away = false
+  await expect.poll(() => published(key)).toBeDefined()
+})
