@@ -34,7 +34,7 @@ export interface StampedEvent {
  */
 export interface RefusedEvent extends Omit<StampedEvent, 'event' | 'original'> {
   refused: { code: ItemErrorCode; pointer: string; detail: string }[]
-  /** As it was sent; in base64 when it is no UTF-8. */
+  /** As it was sent; in base64 when it is no UTF-8, or when JSON would be more than twice as long. */
   original: string
   base64?: true
 }

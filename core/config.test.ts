@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig, UsageError } from './config.ts'
+import { selfSignedCertificate } from './testing/certificate.ts'
+
+describe('who may use the gateway', () => {
+  const usersOf = (text: string, password?: string) =>
+    readConfig({ SLUICE_GATEWAY_USERS: text, SLUICE_GATEWAY_PASSWORD: password }).gatewayUsers
+
+  test('one user, several, each with a scope or with all', () => {
+    expect(usersOf('')).toEqual([])
+    expect(usersOf('', 'secret')).toEqual([{ name: 'sluice', password: 'secret', scope: 'all' }])
+    expect(usersOf('fra:one:produce, bi:two:consume,ops:three,x:4:all,', 'secret')).toEqual([
+      { name: 'sluice', password: 'secret', scope: 'all' },
+      { name: 'fra', password: 'one', scope: 'produce' },
+      { name: 'bi', password: 'two', scope: 'consume' },
+      { name: 'ops', password: 'three', scope: 'all' },
+      { name: 'x', password: '4', scope: 'all' },
+    ])
+  })
+
+  test('what would be read otherwise is written as in a URL', () => {
+    expect(usersOf('a%20b:p%3Aw%2C%25ü:consume')).toEqual([
+      { name: 'a b', password: 'p:w,%ü', scope: 'consume' },
+    ])
+  })
+
+  test.each([
+    ['a name alone', 'fra'],
+    ['no password', 'fra:'],
+    ['no password before a scope', 'fra::produce'],
+    ['no name', ':hushhush'],
+    ['a scope that is none', 'fra:hushhush:write'],
+    ['a colon too many', 'fra:hushhush:all:x'],
+    ['a colon in a name', 'f%3Ara:hushhush'],
+    ['half an escape', 'fra:hushhush%4'],
+    ['a name twice', 'fra:hushhush,fra:stealth'],
+    ['more users than allowed', Array.from({ length: 101 }, (_, i) => `u${i}:hushhush`).join()],
+    ['the name of the edges’ password', 'sluice:hushhush'],
+  ])('%s is refused, without telling a password', (_, text) => {
+    let error: unknown
+    try {
+      usersOf(text, 'secret')
+    } catch (each) {
+      error = each
+    }
+    expect(error).toBeInstanceOf(UsageError)
+    const { message, hint } = error as UsageError
+    expect(message).toContain('SLUICE_GATEWAY_USERS')
+    expect(`${message} ${hint}`).not.toMatch(/hushhush|stealth|secret/)
+  })
+})
+
+describe('the certificate', () => {
+  let folder: string
+  let files: { cert: string; key: string; otherKey: string }
+  const { cert, key } = selfSignedCertificate()
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-config-'))
+    files = {
+      cert: join(folder, 'cert.pem'),
+      key: join(folder, 'key.pem'),
+      otherKey: join(folder, 'other.pem'),
+    }
+    writeFileSync(files.cert, cert)
+    writeFileSync(files.key, key)
+    writeFileSync(files.otherKey, selfSignedCertificate().key)
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('comes from two files, or there is none', () => {
+    expect(readConfig({}).tls).toBeUndefined()
+    const env = { SLUICE_TLS_CERT: files.cert, SLUICE_TLS_KEY: files.key }
+    expect(readConfig(env).tls).toEqual({ cert, key })
+  })
+
+  test('is refused when half of it is missing, cannot be read, or does not belong together', () => {
+    for (const env of [
+      { SLUICE_TLS_CERT: files.cert },
+      { SLUICE_TLS_KEY: files.key },
+      { SLUICE_TLS_CERT: files.cert, SLUICE_TLS_KEY: join(folder, 'nowhere.pem') },
+      { SLUICE_TLS_CERT: files.key, SLUICE_TLS_KEY: files.key },
+      { SLUICE_TLS_CERT: files.cert, SLUICE_TLS_KEY: files.otherKey },
+    ])
+      expect(() => readConfig(env), JSON.stringify(env)).toThrow(UsageError)
+  })
+})
