@@ -196,6 +196,19 @@ describe('the gateway', () => {
     ['a negative partition', 404, { ...record, partition: -1 }],
     ['half a partition', 404, { ...record, partition: 0.5 }],
     ['a partition in words', 404, { ...record, partition: '1' }],
+    ['headers that are no list', 400, { ...record, headers: { key: 'a', value: 'b' } }],
+    ['a header that is no object', 400, { ...record, headers: [null] }],
+    ['a header without a value', 400, { ...record, headers: [{ key: 'a' }] }],
+    [
+      'a header with half a character',
+      400,
+      { ...record, headers: [{ key: 'a', value: '\ud800' }] },
+    ],
+    [
+      'too many headers',
+      400,
+      { ...record, headers: Array.from({ length: 101 }, () => ({ key: 'a', value: '' })) },
+    ],
     ['too many records', 413, Array(LIMITS.logAppendRecordsMax + 1).fill(record)],
     ['one bad among good ones', 400, [record, record, { topic }]],
   ])('%s is refused with %i in Upstash’s words, and nothing is stored', async (_, status, body) => {
@@ -215,6 +228,45 @@ describe('the gateway', () => {
     const response = await post(body)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ status: 400 })
+  })
+
+  test('a path may name the topic of all records', async () => {
+    const response = await fetch(`${served.url}/gateway/produce/events.dlq`, {
+      method: 'POST',
+      body: JSON.stringify([
+        { value: 'a', partition: 1 },
+        { value: 'b', topic },
+      ]),
+      headers: { authorization },
+    })
+    expect(await response.json()).toMatchObject([
+      { topic: 'events.dlq', partition: 1, offset: 0 },
+      { topic },
+    ])
+    const unknown = await fetch(`${served.url}/gateway/produce/nowhere`, {
+      method: 'POST',
+      body: '{"value":"a"}',
+      headers: { authorization },
+    })
+    expect(await unknown.json()).toEqual({ error: 'unknown topic', status: 404 })
+  })
+
+  test('a record may be as large as any that an edge makes; a larger one is refused by name, with all others of its request', async () => {
+    const largest = 'x'.repeat(LIMITS.recordBytesMax - 1)
+    const taken = await produce({ topic, key: 'k', value: largest })
+    expect(taken.status).toBe(200)
+    const [stored] = await found((await taken.json()) as ProduceResult[])
+    expect(String(stored?.value) === largest).toBe(true)
+    appends = []
+    for (const more of [{ key: 'kk' }, { key: 'k', headers: [{ key: 'h', value: '' }] }]) {
+      const response = await produce([record, { topic, value: largest, ...more }])
+      expect(response.status).toBe(413)
+      expect(await response.json()).toEqual({
+        error: expect.stringMatching(/^record 1: RECORD_TOO_LARGE: \d+ bytes; at most 4193280 /),
+        status: 413,
+      })
+    }
+    expect(appends).toEqual([])
   })
 
   test('a body that is too large is refused, with its length declared and without', async () => {
