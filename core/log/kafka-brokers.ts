@@ -152,7 +152,7 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
       const { errorCode, coordinator } = await wire.request(
         {
           api: 'GroupCoordinator',
-          fields: { coordinatorKey: group, coordinatorType: GROUP },
+          fields: { groupId: group, coordinatorType: GROUP },
           read: (answer: Coordinator) => answer,
         },
         msMax,

@@ -24,13 +24,14 @@ interface OffsetCommitted {
 
 /**
  * What kafka-consumer-groups and the like show as lag. Positions are in Postgres, so nothing depends on it: it is late
- * by a second, it is given up without a word when Kafka does not take it, and nobody ever reads it back.
+ * by a second, nobody waits for it, and nobody ever reads it back.
  */
 export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): Committer {
   const noted = new Map<string, Map<number, number>>()
   let timer: NodeJS.Timeout | undefined
   let committing: Promise<void> = Promise.resolve()
   let failed = false
+  let closed = false
 
   function commitSoon(): void {
     timer ??= setTimeout(() => {
@@ -40,7 +41,8 @@ export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): C
   }
 
   async function commit(msMax: number): Promise<void> {
-    const topics = [...noted].map(([topic, next]) => ({
+    const taken = new Map(noted)
+    const topics = [...taken].map(([topic, next]) => ({
       topic,
       partitions: [...next].map(([partition, offset]) => ({ partition, offset: `${offset}` })),
     }))
@@ -66,6 +68,10 @@ export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): C
       // Told once: whoever lacks the right to commit would hear of it every second.
       if (!failed) onTrouble(error)
       failed = true
+      // Unless there is something newer, this is tried again.
+      for (const [topic, next] of taken)
+        noted.set(topic, new Map([...next, ...(noted.get(topic) ?? [])]))
+      if (!closed) commitSoon()
     }
   }
 
@@ -77,6 +83,7 @@ export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): C
       commitSoon()
     },
     async close() {
+      closed = true
       clearTimeout(timer)
       await committing
       await commit(LAST_COMMIT_MS_MAX)
