@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type pg from 'pg'
 
 /**
  * Events by number, from senders that send again with the same ids until they hear 202. Number n is an event of
@@ -8,18 +7,25 @@ import type pg from 'pg'
 export interface Flood {
   /** Of different events, those of requests that got a 202. */
   readonly accepted: number
-  /** Events of requests that got a 202 again. */
+  /** Known duplicates: events of requests that got a 202 again, without the dead ones. */
   readonly repeated: number
   /** Answers that no sender should get, a few of them. */
   readonly strange: string[]
   /** How often each status came; 0 is no answer at all. */
   readonly statuses: Map<number, number>
-  /** Milliseconds from asking to the answer, of those that were answered. */
-  readonly waits: number[]
+  readonly answers: Answered[]
   /** Resolves when everything was accepted. */
   done: Promise<void>
-  /** Senders end what they have begun and begin nothing more. */
+  /** Senders end what they have begun and begin nothing more: then all numbers below `accepted` are. */
   stop(): Promise<void>
+}
+
+export interface Answered {
+  /** Milliseconds since the epoch, when it was asked. */
+  at: number
+  /** From asking to the whole answer. */
+  ms: number
+  status: number
 }
 
 export interface FloodOptions {
@@ -31,6 +37,8 @@ export interface FloodOptions {
   /** Events in one request, at most. */
   batchMax: number
   random: () => number
+  /** Of a sender between its requests. */
+  pauseMs?: number
 }
 
 const ANSWER_MS_MAX = 20_000
@@ -52,11 +60,19 @@ export function eventOf(n: number, sinceMs: number): object {
   }
 }
 
-export function startFlood({ url, key, events, senders, batchMax, random }: FloodOptions): Flood {
+export function startFlood({
+  url,
+  key,
+  events,
+  senders,
+  batchMax,
+  random,
+  pauseMs = 0,
+}: FloodOptions): Flood {
   const sinceMs = Date.now()
   const strange: string[] = []
   const statuses = new Map<number, number>()
-  const waits: number[] = []
+  const answers: Answered[] = []
   let next = 0
   let accepted = 0
   let repeated = 0
@@ -78,9 +94,10 @@ export function startFlood({ url, key, events, senders, batchMax, random }: Floo
       }
       await untilAccepted(request)
       accepted += count
+      if (pauseMs > 0) await sleep(pauseMs * (0.5 + random()))
       if (random() >= 0.05) continue
       await untilAccepted({ ...request, idempotencyKey: undefined })
-      repeated += count
+      for (let n = from; n < from + count; n++) if (!isDead(n)) repeated++
     }
   }
 
@@ -107,8 +124,8 @@ export function startFlood({ url, key, events, senders, batchMax, random }: Floo
         signal: AbortSignal.timeout(ANSWER_MS_MAX),
       })
       const said = await response.text()
-      waits.push(Date.now() - began)
       const { status } = response
+      answers.push({ at: began, ms: Date.now() - began, status })
       const retryAfter = response.headers.get('Retry-After')
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
       const known =
@@ -134,44 +151,11 @@ export function startFlood({ url, key, events, senders, batchMax, random }: Floo
     },
     strange,
     statuses,
-    waits,
+    answers,
     done,
     async stop() {
       stopping = true
       await done
     },
   }
-}
-
-export interface Found {
-  /** Numbers below `events` that are neither stored nor dead letters, as they should be. */
-  lost: number
-  /** Rows of a number that is there already, or of none. */
-  tooMany: number
-  deadLost: number
-  /** Different numbers among the dead letters that should be none. */
-  deadTooMany: number
-  duplicates: number
-}
-
-/** Looks for each event by its number, among the stored ones and the dead letters of a tenant. */
-export async function findAll(pool: pg.Pool, tenant: string, events: number): Promise<Found> {
-  const { rows } = await pool.query(
-    `WITH t AS (SELECT tenant_id FROM tenant WHERE slug = $1),
-     expected AS (SELECT n, n % 100 = 37 AS dead FROM generate_series(0, $2::int - 1) n),
-     stored AS (SELECT substr(client_event_id, 3)::int AS n, count(*) AS times
-                  FROM event WHERE tenant_id = (TABLE t) GROUP BY 1),
-     letters AS (SELECT DISTINCT substr(convert_from(original, 'UTF8')::json ->> 'event_id', 3)::int AS n
-                   FROM dead_letter WHERE tenant_id = (TABLE t)),
-     both_ AS (SELECT * FROM expected FULL JOIN stored USING (n)),
-     letters_too AS (SELECT e.n AS wanted, e.dead, l.n AS letter FROM expected e FULL JOIN letters l USING (n))
-     SELECT (SELECT count(*)::int FROM both_ WHERE NOT dead AND times IS NULL) AS lost,
-            (SELECT coalesce(sum(CASE WHEN dead IS NOT FALSE THEN times ELSE times - 1 END), 0)::int
-               FROM both_ WHERE times IS NOT NULL) AS "tooMany",
-            (SELECT count(*)::int FROM letters_too WHERE dead AND letter IS NULL) AS "deadLost",
-            (SELECT count(*)::int FROM letters_too WHERE letter IS NOT NULL AND dead IS NOT TRUE) AS "deadTooMany",
-            (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute WHERE tenant_id = (TABLE t)) AS duplicates`,
-    [tenant, events],
-  )
-  return rows[0]
 }

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LIMITS } from '../contract/limits.ts'
+import { mulberry32 } from './demo/traffic.ts'
+import { audit, NOTHING_WRONG } from './testing/audit.ts'
+import { type Fleet, type MemberName, startFleet } from './testing/fleet.ts'
+import { startFlood } from './testing/flood.ts'
+import { freeze } from './testing/freeze.ts'
+import { residentMiB } from './testing/memory.ts'
+
+/** `BROKER_AWAY_S=60 npm run test:engines broker` is the full measure. */
+const AWAY_MS = Number(process.env.BROKER_AWAY_S ?? 15) * 1_000
+/** The publisher's own, and what a busy machine needs to say so. */
+const ANSWER_MS_MAX = LIMITS.publishMsMax + 2_000
+const WATCHED = ['gateway', 'worker 1', 'worker 2', 'edge'] as const satisfies MemberName[]
+/** Of growth while the broker is away: what may wait for it (LIMITS.gatewayQueueBytesMax), and some air. */
+const GROWTH_MIB_MAX = 200
+
+describe('the only broker goes away under load and comes back', () => {
+  let fleet: Fleet
+  const restarts: string[] = []
+  beforeAll(async () => {
+    fleet = await startFleet((why) => restarts.push(why))
+  }, 180_000)
+  afterAll(() => fleet?.stop(), 60_000)
+
+  const ways: Record<string, () => Promise<() => Promise<void>>> = {
+    async killed() {
+      const broker = fleet.engines.kafka?.nodes[0]
+      await broker?.kill()
+      return async () => broker?.start()
+    },
+    async 'frozen, so that connections stay and nothing answers'() {
+      const thaw = freeze(fleet.members.broker.pid as number)
+      return async () => thaw()
+    },
+  }
+
+  for (const [way, goAway] of Object.entries(ways))
+    test(`${way}: 503 with Retry-After in time or success, memory within bounds, and all goes on by itself`, {
+      timeout: AWAY_MS * 2 + 240_000,
+    }, async () => {
+      const tenant = way.slice(0, 6)
+      const flood = startFlood({
+        url: fleet.edgeUrl,
+        key: await fleet.newTenant(tenant),
+        events: Number.MAX_SAFE_INTEGER,
+        senders: 48,
+        batchMax: 100,
+        random: mulberry32(11),
+        pauseMs: 100,
+      })
+      const memory = watchMemory()
+      await sleep(5_000)
+      const before = memory.peaks()
+      const pids = WATCHED.map((name) => fleet.members[name].pid)
+      const comeBack = await goAway()
+      const away = Date.now()
+      await sleep(AWAY_MS)
+      await comeBack()
+      const back = Date.now()
+      const acceptedThen = flood.accepted
+      await expect
+        .poll(() => flood.accepted, { timeout: 30_000, interval: 50 })
+        .toBeGreaterThan(acceptedThen)
+      const recoveredMs = Date.now() - back
+      await sleep(3_000)
+      await flood.stop()
+      const peaks = memory.stop()
+      const { wrong, figures, waited } = await audit(fleet, tenant, flood.accepted)
+
+      const during = flood.answers.filter(({ at }) => at >= away && at < back)
+      const refused = during.filter(({ status }) => status === 503)
+      const slowest = Math.max(...during.map(({ ms }) => ms))
+      const told = WATCHED.map((name) => `${name} ${before[name]} → ${peaks[name]}`)
+      console.log(
+        `  ${way.slice(0, 6)} for ${AWAY_MS / 1000} s: ${during.length} answers, ${refused.length} of them 503, the slowest after ${slowest} ms; ` +
+          `accepting ${recoveredMs} ms after it was back; all written ${waited.writtenMs} ms and dead letters sent on ${waited.forwardedMs} ms after the last one; MiB resident: ${told.join(', ')}; ${JSON.stringify(figures)}`,
+      )
+      expect(flood.strange).toEqual([])
+      expect(refused.length).toBeGreaterThan(20)
+      expect(slowest).toBeLessThan(ANSWER_MS_MAX)
+      for (const name of WATCHED)
+        expect(peaks[name] - before[name], name).toBeLessThan(GROWTH_MIB_MAX)
+      // Nobody died of it.
+      expect(WATCHED.map((name) => fleet.members[name].pid)).toEqual(pids)
+      expect(flood.statuses.get(0)).toBeUndefined()
+      expect(wrong).toEqual(NOTHING_WRONG)
+    })
+
+  function watchMemory() {
+    const peak = Object.fromEntries(WATCHED.map((name) => [name, 0])) as Record<
+      (typeof WATCHED)[number],
+      number
+    >
+    const look = () => {
+      for (const name of WATCHED) {
+        const { pid } = fleet.members[name]
+        if (pid) peak[name] = Math.max(peak[name], Math.round(residentMiB(pid)))
+      }
+    }
+    const timer = setInterval(look, 250)
+    return {
+      peaks: () => ({ ...peak }),
+      stop() {
+        clearInterval(timer)
+        return peak
+      },
+    }
+  }
+})

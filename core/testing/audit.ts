@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { TOPICS } from '../../contract/topics.ts'
+import type { Log } from '../log/log.ts'
+import { type Account, account } from './records.ts'
+
+/** What must be 0, whatever happened to whom. */
+export interface Wrong extends Pick<Account, 'wrongRollups' | 'double'> {
+  /** Events that are neither stored nor dead letters, as they should be. */
+  lost: number
+  /** Rows of an event that is there already, or of none. */
+  tooMany: number
+  deadLost: number
+  /** Different events among the dead letters that should not be there. */
+  deadTooMany: number
+  /** Records of the log that became nothing at all, or more than one thing. */
+  unaccounted: number
+}
+
+export const NOTHING_WRONG: Wrong = {
+  lost: 0,
+  tooMany: 0,
+  deadLost: 0,
+  deadTooMany: 0,
+  unaccounted: 0,
+  wrongRollups: 0,
+  double: 0,
+}
+
+export interface Audit {
+  wrong: Wrong
+  /** Of the whole database. */
+  figures: Pick<Account, 'stored' | 'duplicates' | 'dead'> & { logged: number }
+  /** How long it took from the call until all was written, and until all dead letters were sent on. */
+  waited: { writtenMs: number; forwardedMs: number }
+}
+
+const DRAIN_MS_MAX = 120_000
+
+/**
+ * Once the workers have written all that the log holds and sent on all dead letters: looks for each of a tenant's first
+ * `events` numbers (flood.ts), and counts everything again.
+ */
+export async function audit(
+  { databaseUrl, log }: { databaseUrl: string; log: Log },
+  tenant: string,
+  events: number,
+): Promise<Audit> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
+  pool.on('error', () => {})
+  try {
+    const { logged, ...waited } = await drained(pool, log)
+    const { wrongRollups, double, ...figures } = await account(pool)
+    const unaccounted = logged - figures.stored - figures.duplicates - figures.dead
+    const found = await findAll(pool, tenant, events)
+    return {
+      wrong: { ...found, unaccounted, wrongRollups, double },
+      figures: { ...figures, logged },
+      waited,
+    }
+  } finally {
+    await pool.end()
+  }
+}
+
+async function drained(pool: pg.Pool, log: Log) {
+  const began = Date.now()
+  let writtenMs: number | undefined
+  for (;;) {
+    const bounds = await log.bounds(TOPICS.raw.name)
+    const logged = bounds.reduce((total, { next }) => total + next, 0)
+    const { rows } = await pool.query(
+      `SELECT (SELECT sum(next_offset)::float8 FROM log_position WHERE topic = $1) AS applied,
+              (SELECT count(*)::float8 FROM dead_letter WHERE forwarded_at IS NULL) AS waiting`,
+      [TOPICS.raw.name],
+    )
+    const { applied, waiting } = rows[0]
+    const forwardedMs = Date.now() - began
+    if (applied === logged) writtenMs ??= forwardedMs
+    if (writtenMs !== undefined && waiting === 0) return { logged, writtenMs, forwardedMs }
+    if (forwardedMs > DRAIN_MS_MAX)
+      throw new Error(
+        `after ${DRAIN_MS_MAX / 1000} s the workers have written ${applied} of ${logged}, and ${waiting} dead letters wait`,
+      )
+    await sleep(100)
+  }
+}
+
+async function findAll(pool: pg.Pool, tenant: string, events: number) {
+  const { rows } = await pool.query<Omit<Wrong, 'unaccounted' | 'wrongRollups' | 'double'>>(
+    `WITH t AS (SELECT tenant_id FROM tenant WHERE slug = $1),
+     expected AS (SELECT n, n % 100 = 37 AS dead FROM generate_series(0, $2::int - 1) n),
+     stored AS (SELECT substr(client_event_id, 3)::int AS n, count(*) AS times
+                  FROM event WHERE tenant_id = (TABLE t) GROUP BY 1),
+     letters AS (SELECT DISTINCT substr(convert_from(original, 'UTF8')::json ->> 'event_id', 3)::int AS n
+                   FROM dead_letter WHERE tenant_id = (TABLE t)),
+     events AS (SELECT dead, times FROM expected FULL JOIN stored USING (n)),
+     told AS (SELECT e.dead, l.n AS letter FROM expected e FULL JOIN letters l USING (n))
+     SELECT (SELECT count(*)::int FROM events WHERE NOT dead AND times IS NULL) AS lost,
+            (SELECT coalesce(sum(CASE WHEN dead IS NOT FALSE THEN times ELSE times - 1 END), 0)::int
+               FROM events WHERE times IS NOT NULL) AS "tooMany",
+            (SELECT count(*)::int FROM told WHERE dead AND letter IS NULL) AS "deadLost",
+            (SELECT count(*)::int FROM told WHERE letter IS NOT NULL AND dead IS NOT TRUE) AS "deadTooMany"`,
+    [tenant, events],
+  )
+  return rows[0] as (typeof rows)[number]
+}
