@@ -23,5 +23,9 @@ export const REDIS_KEYS = {
   apiKeysAsOf: 'sluice:keys:as-of',
   /** Which core writes them. */
   apiKeysWriter: 'sluice:keys:writer',
-  answer: (of: string) => `sluice:answer:${of}`,
+  /** Of GraphQL; with the three that bound them. */
+  answer: (of: string) => `sluice:{answers}:${of}`,
+  answersByEnd: 'sluice:{answers}-by-end',
+  answerSizes: 'sluice:{answers}-sizes',
+  answersBytes: 'sluice:{answers}-bytes',
 } as const

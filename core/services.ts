@@ -8,6 +8,10 @@ import { createGroups, type Groups } from './gateway/groups.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
+import { type Answers, createAnswers } from './graphql/answers.ts'
+import { createMemoryCache } from './graphql/cache.ts'
+import { createRedisCache } from './graphql/cache-redis.ts'
+import { createChanges } from './graphql/changes.ts'
 import type { FirstSteps } from './graphql/context.ts'
 import { createGraphQL } from './graphql/server.ts'
 import { type Served, serveApp } from './http/serve.ts'
@@ -104,6 +108,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('keys in Redis', () => publisher.close())
   }
+  const answers = roles.includes('api') ? keepAnswers(options, asking, redis) : undefined
   const app = createCoreApp({
     db,
     log,
@@ -111,7 +116,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     metrics: createMetrics({ db, log, subscribers: () => live.size }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db: asking, live, log, firstSteps, logger }),
+        graphql: createGraphQL({ db: asking, live, log, firstSteps, logger, answers }),
         dashboardFolder: options.dashboardFolder,
         secure: options.tls !== undefined,
       },
@@ -149,6 +154,18 @@ function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups
   })
   lifecycle.onStop('consumer groups', () => db.destroy())
   return createGroups(db, PARTITIONS)
+}
+
+/** In Redis, where there is one, else in this process. */
+function keepAnswers(
+  { databaseUrl, logger, lifecycle }: ServicesOptions,
+  db: Database,
+  redis: RedisConnection | undefined,
+): Answers {
+  const changes = createChanges({ databaseUrl, logger })
+  lifecycle.onStop('answers', () => changes.close())
+  const cache = redis ? createRedisCache(redis) : createMemoryCache()
+  return createAnswers({ db, cache, changes })
 }
 
 /** A Redis that is away when we start is waited for while we go on. */

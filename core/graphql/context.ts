@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import { createKeyUse } from '../keys/directory.ts'
 import type { LiveHub } from '../live/hub.ts'
 import type { Log } from '../log/log.ts'
+import type { Interval, Range } from './queries/buckets.ts'
 import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from './viewer.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
@@ -29,6 +30,19 @@ export interface AskingContext extends AskingDeps {
   mayStillAsk(): Promise<boolean>
   /** What `extensions` will say, by the field's key in the answer. */
   notes: Map<string, AnswerNote>
+  /** What was answered about whom, and whether more of it may come: how long the answer may be kept. */
+  answered: Answered[]
+}
+
+/** A range that an answer speaks of. */
+export interface Answered {
+  viewer: TenantViewer
+  range: Range
+  /** Also of the period of the same length before it. */
+  before?: boolean
+  interval: Interval
+  /** Nothing but late events can still change it. */
+  final: boolean
 }
 
 /** Where an answer of metrics came from, and what was chosen for whoever asked. */
@@ -65,6 +79,7 @@ export function createContexts(deps: AskingDeps): (headers: Headers) => AskingCo
         }
       },
       notes: new Map(),
+      answered: [],
     }
   }
 }

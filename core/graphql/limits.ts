@@ -22,6 +22,17 @@ export const QUERY_LIMITS = {
   textCharsMax: 1_024,
   namesMax: 100,
 
+  /** How long an answer may be given again: while something in it may still come, by the hour, and by longer intervals. */
+  cacheOpenMs: 5_000,
+  cacheHourlyMs: 5 * 60_000,
+  cacheDailyMs: 3_600_000,
+  /** All kept answers together, and the longest of them. */
+  cacheBytesMax: 16 * 1024 * 1024,
+  cacheInRedisBytesMax: 64 * 1024 * 1024,
+  cacheAnswerBytesMax: 1024 * 1024,
+  /** Longer a question does not wait for the cache in Redis. */
+  cacheMsMax: 50,
+
   eventsPageDefault: 20,
   eventsPageMax: 100,
   tenantsListedMax: 1_000,

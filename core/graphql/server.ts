@@ -1,15 +1,19 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import type { GraphQLError } from 'graphql'
 import { createGraphQLError, createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
+import type { Answers } from './answers.ts'
 import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
 import { askingError, fromDatabaseError } from './errors.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import { createSchema } from './schema.ts'
+import { useAnswers } from './use-answers.ts'
 
 export interface GraphQLDeps extends AskingDeps {
   logger: { error(fields: object, message: string): void }
   /** Shows GraphiQL to browsers. */
   graphiql?: boolean
+  /** Where answers are kept; each is worked out without it. */
+  answers?: Answers
 }
 
 export interface GraphQLServer {
@@ -19,9 +23,10 @@ export interface GraphQLServer {
 /** GraphQL at /graphql: POST, GET, and subscriptions over SSE. */
 export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
   const contextFor = createContexts(deps)
+  const early = new WeakMap<object, AskingContext>()
   const yoga = createYoga<object, AskingContext>({
     schema: createSchema(),
-    context: ({ request }) => contextFor(request.headers),
+    context: ({ request, params }) => early.get(params) ?? contextFor(request.headers),
     graphqlEndpoint: '/graphql',
     landingPage: false,
     graphiql: deps.graphiql ?? false,
@@ -45,6 +50,7 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
       useCSRFPrevention({ requestHeaders: ['x-graphql-yoga-csrf', 'authorization', 'x-api-key'] }),
       useBatchLimit(),
       useNotes(),
+      ...(deps.answers ? [useAnswers(deps.answers, { contextFor, early })] : []),
     ],
   })
   return { fetch: async (request) => yoga.fetch(request) }

@@ -4,6 +4,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { DeadLetter, EventRow } from './decode.ts'
 import { countKeyUse } from './key-use.ts'
 import type { RolledUp } from './roll-up.ts'
+import { TOUCHED_CHANNEL, writeTouched } from './touched.ts'
 
 /** What became of a batch's records. */
 export interface Fates {
@@ -51,6 +52,12 @@ export async function finish(client: pg.Client, { quarters, highest }: RolledUp,
       array(uses, (u) => u.events),
       STORED_CHANNEL,
       notification(outcomes),
+      TOUCHED_CHANNEL,
+      // Counted by when it happened, and what became of it by when it was received.
+      writeTouched([
+        ...quarters.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
+        ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
+      ]),
     ],
   })
 }
@@ -96,7 +103,7 @@ WITH rolled AS (
    ORDER BY u.key, u.hour
   ON CONFLICT (key_id, hour) DO UPDATE SET events = k.events + EXCLUDED.events
 )
-SELECT pg_notify($21, $22)`
+SELECT pg_notify($21, $22), pg_notify($23, $24)`
 
 /** What was sent, byte for byte, with the reason and the place in the log where it came from. */
 export async function deadLetters(

@@ -68,6 +68,12 @@ export function addMetrics(builder: Builder): void {
         const question = readQuestion(args)
         const answer = await eventsOverTime(context.db, viewer, question)
         await note(context, info, question, answer)
+        context.answered.push({
+          viewer,
+          range: question.range,
+          interval: question.interval,
+          final: answer.points.every(({ isFinal }) => isFinal),
+        })
         return answer.points
       },
     }),

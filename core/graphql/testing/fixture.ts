@@ -8,6 +8,9 @@ import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
 import { eventUuid } from '../../worker/event-uuid.ts'
+import { STORED_CHANNEL } from '../../worker/finish.ts'
+import { TOUCHED_CHANNEL, writeTouched } from '../../worker/touched.ts'
+import type { Answers } from '../answers.ts'
 import { createGraphQL, type GraphQLServer } from '../server.ts'
 
 export interface FixtureEvent {
@@ -50,14 +53,19 @@ export interface AskingFixture {
   close(): Promise<void>
 }
 
-export async function createAskingFixture(tenants = ['default', 'other']): Promise<AskingFixture> {
+/** @param answersOn where answers are kept; each is worked out without it */
+export async function createAskingFixture(
+  tenants = ['default', 'other'],
+  answersOn?: (deps: { db: Database; databaseUrl: string }) => Answers,
+): Promise<AskingFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
   const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
   const firstSteps = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
-  const graphql = createGraphQL({ db, live, log, logger, firstSteps })
+  const answers = answersOn?.({ db, databaseUrl: database.url })
+  const graphql = createGraphQL({ db, live, log, logger, firstSteps, answers })
   for (const tenant of tenants) await createTenant(db, { tenant })
 
   return {
@@ -164,8 +172,16 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
        SELECT DISTINCT tenant_id FROM e`,
       [json, tenant],
     )
-    await client.query("SELECT pg_notify('sluice_stored', $1)", [
-      found.map((row) => row.tenant_id).join(','),
+    const tenantId = found[0]?.tenant_id
+    await client.query('SELECT pg_notify($1, $2), pg_notify($3, $4)', [
+      STORED_CHANNEL,
+      String(tenantId),
+      TOUCHED_CHANNEL,
+      writeTouched(
+        rows.flatMap(({ occurred_at, received_at }) =>
+          [occurred_at, received_at].map((time) => ({ tenantId, ms: Date.parse(time) })),
+        ),
+      ),
     ])
     await client.query('COMMIT')
   } finally {
