@@ -22,6 +22,8 @@ let served: Served
 /** How often it was looked where the log ends. */
 let looks: number
 let troubles: unknown[]
+/** Where a read waits with what it has found; it hears no signal there. */
+let held: Promise<void> | undefined
 
 beforeEach(async () => {
   database = await createTestDatabase()
@@ -29,11 +31,22 @@ beforeEach(async () => {
   log = await createPostgresLog({ url: database.url })
   looks = 0
   troubles = []
+  held = undefined
   const counted: Log = {
     ...log,
     bounds(of) {
       looks++
       return log.bounds(of)
+    },
+    async *batches(of, options) {
+      if (!held) return yield* log.batches(of, options)
+      for await (const batch of log.batches(of, {
+        ...options,
+        signal: new AbortController().signal,
+      })) {
+        await held
+        yield batch
+      }
     },
   }
   gateway = createKafkaRest({
@@ -213,6 +226,27 @@ describe('what waits is bounded', () => {
       .toBe(200)
     await put('still there')
     expect((await consume('g', 'i')).json).toMatchObject([{ value: 'still there' }])
+  })
+
+  test('who goes away while its records are read is not counted as having them', async () => {
+    const gate = Promise.withResolvers<void>()
+    held = gate.promise
+    await put('a')
+    const leaving = new AbortController()
+    const left = ask('consume/g/i', {
+      body: { topic, timeout: 0 },
+      headers: { 'Kafka-Auto-Offset-Reset': 'earliest' },
+      signal: leaving.signal,
+    })
+    left.catch(() => {})
+    await expect.poll(() => countOf('rest_position')).toBe(6)
+    leaving.abort()
+    await left.catch(() => {})
+    // The server has heard of it when it has answered another request on a connection of its own.
+    await ask('topics', { method: 'GET' })
+    gate.resolve()
+    held = undefined
+    expect((await consume('g', 'i')).json).toMatchObject([{ value: 'a' }])
   })
 
   test('closing answers who waits at once, with nothing', async () => {
