@@ -68,3 +68,14 @@ it('a stream whose lines come slowly renews its lease before that runs out', () 
   expect(bodyReadMsMax + publishMsMax).toBeLessThan(idempotencyLeaseMs)
   expect(ndjsonLingerMs).toBeLessThan(bodyReadMsMax)
 })
+
+it('a record may hold a whole body, spelled twice as long as it came, and its event', () => {
+  expect(LIMITS.recordBytesMax).toBeGreaterThan(2 * LIMITS.bodyBytesMax + 2 * LIMITS.eventBytesMax)
+  expect(LIMITS.gatewayQueueBytesMax).toBeGreaterThan(4 * LIMITS.recordBytesMax)
+})
+
+it('an instance that waits as long as it may is still one of its group, and comes back before it is forgotten', () => {
+  expect(LIMITS.consumerSessionMsDefault).toBeGreaterThan(2 * LIMITS.gatewayWaitMsMax)
+  expect(LIMITS.consumerSessionMsDefault).toBeGreaterThan(2 * LIMITS.consumerCommitMsDefault)
+  expect(LIMITS.consumerGroupDays * 24 * 3_600_000).toBeGreaterThan(LIMITS.consumerSessionMsMax)
+})
