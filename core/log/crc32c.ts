@@ -1,6 +1,6 @@
 /**
  * CRC-32C (Castagnoli), which guards Kafka's record batches; Node's zlib has the other polynomial only. Four
- * bytes a step: 0.9 ms a megabyte, where one byte a step takes 2.4.
+ * bytes a step: 1.1 ms a MiB, where one byte a step takes 2.2.
  * @see RFC 3720, appendix B.4, for vectors
  */
 export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {

@@ -8,7 +8,7 @@ import {
 } from './kafka-wire.ts'
 import { UnknownTopicError } from './log.ts'
 
-/** Who leads which partition, and connections to them; whoever needs connections of its own has a Brokers of its own. */
+/** Who leads which partition, and connections to them. */
 export interface Brokers {
   /**
    * The leader of each partition of a topic by node id, -1 where there is none right now.
@@ -18,6 +18,8 @@ export interface Brokers {
   leaders(topic: string, msMax: number, fresh?: boolean): Promise<readonly number[]>
   /** A connection to this node, the last one as long as it is usable. */
   node(id: number, msMax: number): Promise<Wire>
+  /** A new connection to this node, the caller's own to close. */
+  open(id: number, msMax: number): Promise<Wire>
   /** A connection to whichever broker answers first. */
   any(msMax: number): Promise<Wire>
   /** A connection to the broker that keeps a group's offsets. */
@@ -126,13 +128,17 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
     return leaders
   }
 
-  async function node(id: number, msMax: number): Promise<Wire> {
+  async function open(id: number, msMax: number): Promise<Wire> {
     const address = nodes.get(id)
     if (!address) throw new KafkaUnreachableError(names(seeds), `nobody knows broker ${id}`)
+    return connect(address, msMax)
+  }
+
+  function node(id: number, msMax: number): Promise<Wire> {
     return within(
       msMax,
       'a connection',
-      keep(id, () => connect(address, msMax)),
+      keep(id, () => open(id, msMax)),
     )
   }
 
@@ -146,6 +152,7 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
       return await within(msMax, `who leads ${topic}`, asked)
     },
     node,
+    open,
     any,
     async coordinator(group, msMax) {
       const wire = await any(msMax)

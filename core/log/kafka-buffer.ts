@@ -35,7 +35,7 @@ interface Piece {
 
 export function createFetchBuffer(
   from: ReadonlyMap<number, number>,
-  limits: { recordsMax: number; bytesMax: number },
+  limits: { recordsMax: number; bytesMax: number; readAhead?: boolean },
 ): FetchBuffer {
   const partitions = [...from.keys()].sort((a, b) => a - b)
   const fetched = new Map(from)
@@ -114,7 +114,7 @@ export function createFetchBuffer(
     },
     some: (signal) => until(() => waiting > 0 || failure !== undefined, signal),
     wholeBatch: (ms, signal) => until(() => isFull() || failure !== undefined, signal, ms),
-    room: (signal) => until(() => !isFull(), signal),
+    room: (signal) => until(() => (limits.readAhead === false ? waiting === 0 : !isFull()), signal),
     take() {
       if (waiting === 0) {
         if (failure) throw failure.error

@@ -12,8 +12,8 @@ import {
 } from './log.ts'
 
 export interface KafkaReaderDeps {
-  /** Connections of the reader's own. */
-  open: () => Brokers
+  /** Who leads what, and connections of the reader's own. */
+  brokers: Pick<Brokers, 'leaders' | 'open'>
   /** Told of every read that failed; it is tried again. */
   onTrouble: (error: unknown) => void
   /** How long a partition may stand still although the broker says that there is more. */
@@ -50,7 +50,7 @@ export async function* readKafkaBatches(
   topic: string,
   options: ReadOptions,
 ): AsyncGenerator<LogBatch> {
-  const { from, maxRecords, minIntervalMs } = options
+  const { from, maxRecords, minIntervalMs, readAhead = true } = options
   for (const [partition, offset] of from)
     if (!(Number.isSafeInteger(offset) && offset >= 0))
       throw new RangeError(`${topic}/${partition}: ${offset} is no offset`)
@@ -58,7 +58,8 @@ export async function* readKafkaBatches(
   // When the caller breaks off, the fetching breaks off too.
   const left = new AbortController()
   const signal = AbortSignal.any([options.signal, left.signal])
-  const buffer = createFetchBuffer(from, { recordsMax: maxRecords, bytesMax: BATCH_BYTES_MAX })
+  const limits = { recordsMax: maxRecords, bytesMax: BATCH_BYTES_MAX, readAhead }
+  const buffer = createFetchBuffer(from, limits)
   const fetching = fetchForEver(deps, topic, [...from.keys()], buffer, signal)
   fetching.catch((error) => buffer.fail(error))
   let next = Number.NEGATIVE_INFINITY
@@ -89,11 +90,11 @@ async function fetchForEver(
 ): Promise<void> {
   let failures = 0
   while (!signal.aborted) {
-    const brokers = deps.open()
+    const wires = new Set<Wire>()
     const over = new AbortController()
     const round = AbortSignal.any([signal, over.signal])
     try {
-      const leaders = await untilAborted(round, brokers.leaders(topic, METADATA_MS_MAX, true))
+      const leaders = await untilAborted(round, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
       for (const partition of partitions)
         if (!(Number.isInteger(partition) && partition >= 0 && partition < leaders.length))
           throw new UnknownTopicError(topic, partition)
@@ -102,13 +103,16 @@ async function fetchForEver(
         [...led].map(([leader, theirs]) => {
           if (leader < 0) return leaderless(topic, theirs, round)
           const stalls = createStalls(topic, deps.stallMsMax ?? STALL_MS_MAX)
-          return fetchFrom(
-            { brokers, leader, topic, partitions: theirs, buffer, stalls },
-            round,
-            () => {
-              failures = 0
-            },
-          )
+          const open = async () => {
+            const wire = await deps.brokers.open(leader, CONNECT_MS_MAX)
+            wires.add(wire)
+            // Nobody waited for it any more.
+            if (round.aborted) wire.close()
+            return wire
+          }
+          return fetchFrom({ open, topic, partitions: theirs, buffer, stalls }, round, () => {
+            failures = 0
+          })
         }),
         over,
       )
@@ -119,14 +123,13 @@ async function fetchForEver(
       await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures++), signal)
     } finally {
       over.abort(new Error('the round is over'))
-      brokers.close()
+      for (const wire of wires) wire.close()
     }
   }
 }
 
 interface Fetcher {
-  brokers: Brokers
-  leader: number
+  open: () => Promise<Wire>
   topic: string
   partitions: readonly number[]
   buffer: FetchBuffer
@@ -138,8 +141,8 @@ async function fetchFrom(
   signal: AbortSignal,
   onSuccess: () => void,
 ): Promise<void> {
-  const { brokers, leader, topic, partitions, buffer, stalls } = fetcher
-  const wire = await untilAborted(signal, brokers.node(leader, CONNECT_MS_MAX))
+  const { open, topic, partitions, buffer, stalls } = fetcher
+  const wire = await untilAborted(signal, open())
   while (!signal.aborted) {
     await buffer.room(signal)
     if (signal.aborted) return

@@ -1,7 +1,7 @@
 import type { KnownRequest, OwnRequest } from './kafka-wire.ts'
 import { type DecodedSet, decodeRecordSet } from './record-batch.ts'
 
-/** Produce and Fetch, which carry the records, in our own spelling: kafkajs' costs ten times as much. */
+/** Produce and Fetch, which carry the records, in our own spelling: see record-batch.ts. */
 const PRODUCE = 0
 const FETCH = 1
 /** Kafka 2.1 (KIP-110) */

@@ -47,7 +47,7 @@ const GROUP = 'sluice'
 
 /**
  * The log in Kafka, 2.3 or newer. Positions live with the reader, so it reads by partition and offset and belongs to no
- * consumer group (docs/decisions/0008-kafka-without-a-consumer.md): of kafkajs it takes the connections, TLS, SASL and
+ * consumer group (docs/decisions/0010-kafka-without-a-consumer.md): of kafkajs it takes the connections, TLS, SASL and
  * the rarer requests, and none of the parts that are known to hang, to skip or to time out at random.
  *
  * Kafka has no append over several partitions that is all or nothing: one that rejects may have come into some of them.
@@ -68,7 +68,7 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
   return {
     append: (topic, records, signal) => append(prefix + topic, records, signal),
     batches: (topic, { signal, ...rest }) =>
-      readKafkaBatches({ open: () => createBrokers(connect, seeds), onTrouble }, prefix + topic, {
+      readKafkaBatches({ brokers: asking, onTrouble }, prefix + topic, {
         ...rest,
         signal: AbortSignal.any([signal, closing.signal]),
       }),

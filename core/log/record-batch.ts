@@ -3,9 +3,9 @@ import { CorruptLogError, type LogRecord, type NewRecord, type RecordHeader } fr
 import { decompress } from './record-compression.ts'
 
 /**
- * Kafka's record batch, version 2, as it stands in the log and on the wire. kafkajs spells and reads each record
- * by itself with a Long for its offset (3.7 and 4.1 µs a record); this takes 0.4 and 0.3, and checks the CRC, which
- * kafkajs does not.
+ * Kafka's record batch, version 2, as it stands in the log and on the wire. kafkajs spells each
+ * record by itself, which takes 3.0 µs, this 0.85. Reading one takes 0.6 µs in both, but here with the CRC, which kafkajs
+ * does not check.
  * @see https://kafka.apache.org/documentation/#recordbatch
  */
 const MAGIC = 2

@@ -7,7 +7,7 @@ import { decideShare, type Lease } from './shares.ts'
 
 /**
  * The workers of one database are one group, and share the partitions of the log among them, whichever log it is
- * (docs/decisions/0009-leases-in-postgres.md). Each of them, every two seconds and whenever another one calls:
+ * (docs/decisions/0011-leases-in-postgres.md). Each of them, every two seconds and whenever another one calls:
  *
  *   say that we live ▶ who else does ▶ what nobody holds who lives is free ▶ take up to our share,
  *   or let go of what is too much: lanes end their batch first, and the next time the row is given back
@@ -86,6 +86,7 @@ export function createLeases(deps: LeasesDeps): Leases {
        RETURNING xmax = 0 AS joined`,
       [workerId, batches, batchMs],
     )
+    await db.query("DELETE FROM worker_heartbeat WHERE beat_at < now() - interval '10 min'")
     const workers = await db.query<{ id: string; alive: boolean }>(
       `SELECT worker_id AS id, (${ALIVE}) AS alive FROM worker_heartbeat w`,
     )

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest'
+import { type KafkaReaderDeps, readKafkaBatches } from './kafka-reader.ts'
+import { type Fetched, fetchRequest } from './kafka-requests.ts'
+import type { OwnRequest, Wire } from './kafka-wire.ts'
+import { LogGapError } from './log.ts'
+import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
+
+/** What no broker can be made to do at will; everything else is tested on a real one. */
+type Answer = (partition: number, offset: number) => Partial<Fetched> & { records?: number }
+
+const topic = 't'
+
+/** A connection to a broker that answers fetches so. */
+function wireTo(answer: Answer): Wire {
+  let closed = false
+  return {
+    get usable() {
+      return !closed
+    },
+    async request(request) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      if (closed) throw new Error('closed')
+      const { body } = request as OwnRequest<unknown>
+      return [...partsOf(body)].map(([partition, offset]): Fetched => {
+        const { records = 0, ...rest } = answer(partition, offset)
+        const bytes = records > 0 ? batch(records, offset) : Buffer.alloc(0)
+        return {
+          partition,
+          errorCode: 0,
+          readableTo: offset + records,
+          bytes: bytes.length,
+          decode: (from) => decodeRecordSet({ bytes, topic, partition, from, aborted: [] }),
+          ...rest,
+        }
+      }) as never
+    },
+    close() {
+      closed = true
+    },
+  }
+}
+
+/** The offsets that our own spelling of a fetch asks for. */
+function partsOf(body: Buffer): Map<number, number> {
+  const { length } = fetchRequest(topic, [], {
+    maxWaitMs: 0,
+    bytesMax: 0,
+    partitionBytesMax: 0,
+  }).body
+  const parts = new Map<number, number>()
+  // Behind the head, in front of the two last fields.
+  for (let at = length - 6; at + 28 <= body.length - 6; at += 28)
+    parts.set(body.readInt32BE(at), Number(body.readBigInt64BE(at + 8)))
+  return parts
+}
+
+function batch(records: number, offset: number): Buffer {
+  const bytes = encodeRecordBatch(
+    Array.from({ length: records }, (_, i) => ({ key: null, value: Buffer.from(`${offset + i}`) })),
+    1,
+  )
+  bytes.writeBigInt64BE(BigInt(offset), 0)
+  return bytes
+}
+
+async function read(rounds: Answer[], deps: Partial<KafkaReaderDeps> = {}, wanted = 1) {
+  const stop = new AbortController()
+  const troubles: unknown[] = []
+  const found: string[] = []
+  let round = 0
+  const batches = readKafkaBatches(
+    {
+      brokers: {
+        leaders: async () => [1, 1],
+        open: async () => wireTo(rounds[Math.min(round++, rounds.length - 1)] as Answer),
+      },
+      onTrouble: (error) => troubles.push(error),
+      ...deps,
+    },
+    topic,
+    { from: new Map([[0, 5]]), signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
+  )
+  for await (const each of batches) {
+    for (const run of each.partitions) for (const { value } of run.records) found.push(`${value}`)
+    if (found.length >= wanted) stop.abort()
+  }
+  return { found, troubles: troubles.map(String), rounds: round }
+}
+
+describe('a reader of Kafka', () => {
+  test('that is told that there is more, and gets nothing, begins anew with connections of its own', async () => {
+    const silent: Answer = (_, offset) => ({ readableTo: offset + 10 })
+    const { found, troubles, rounds } = await read([silent, () => ({ records: 3 })], {
+      stallMsMax: 200,
+    })
+    expect(found).toEqual(['5', '6', '7'])
+    expect(troubles).toEqual(['Error: t/0 stands still although there is more to read'])
+    expect(rounds).toBe(2)
+  })
+
+  test('that is at the end waits, however long, and begins nothing anew', async () => {
+    let asked = 0
+    const idle: Answer = () => ({ records: asked++ > 40 ? 1 : 0 })
+    const { found, troubles, rounds } = await read([idle], { stallMsMax: 100 })
+    expect({ found, troubles, rounds }).toEqual({ found: ['5'], troubles: [], rounds: 1 })
+  })
+
+  test('asks the next leader when the last one is none any more, and goes on where it was', async () => {
+    let asked = 0
+    const moved: Answer = () => (asked++ === 0 ? { records: 2 } : { errorCode: 6 })
+    const { found, troubles } = await read([moved, () => ({ records: 2 })], {}, 4)
+    expect(found).toEqual(['5', '6', '7', '8'])
+    expect(troubles).toEqual(['KafkaError: t/0: Kafka says NOT_LEADER_OR_FOLLOWER'])
+  })
+
+  test('that finds a hole in what came delivers what was before it and ends', async () => {
+    let asked = 0
+    const holed: Answer = (partition, offset) =>
+      asked++ === 0
+        ? { records: 2 }
+        : {
+            bytes: 100,
+            decode: (from) =>
+              decodeRecordSet({ bytes: batch(2, offset + 3), topic, partition, from, aborted: [] }),
+          }
+    const failure = read([holed], {}, 10)
+    await expect(failure).rejects.toThrow(LogGapError)
+    await expect(failure).rejects.toMatchObject({ wanted: 7, found: 10 })
+  })
+
+  test('takes no more than its buffer holds while nobody asks for a batch', async () => {
+    let fetches = 0
+    const endless: Answer = () => {
+      fetches++
+      return { records: 60 }
+    }
+    const stop = new AbortController()
+    const batches = readKafkaBatches(
+      {
+        brokers: { leaders: async () => [1, 1], open: async () => wireTo(endless) },
+        onTrouble: () => {},
+      },
+      topic,
+      {
+        from: new Map([[0, 0]]),
+        signal: stop.signal,
+        maxRecords: 100,
+        minIntervalMs: 0,
+      },
+    )[Symbol.asyncIterator]()
+    const first = await batches.next()
+    expect(first.value?.recordCount).toBe(60)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    // Two more fill a batch of a hundred; then it waits.
+    expect(fetches).toBe(3)
+    expect((await batches.next()).value?.recordCount).toBe(100)
+    stop.abort()
+    await batches.next()
+  })
+})
