@@ -1,12 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { LIMITS } from '../contract/limits.ts'
-import { partitionFor } from '../contract/partitioner.ts'
-import { recordEncoder } from '../contract/record.ts'
-import { recordKey, TOPICS } from '../contract/topics.ts'
-import { uuidV7 } from '../contract/uuid.ts'
+import { TOPICS } from '../contract/topics.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
 import type { NewRecord } from '../core/log/log.ts'
 import { createPostgresLog } from '../core/log/postgres.ts'
@@ -15,6 +11,7 @@ import { decodeBatch, type EventRow } from '../core/worker/decode.ts'
 import { createPartitionKeeper } from '../core/worker/partitions.ts'
 import { createTenants } from '../core/worker/tenants.ts'
 import { createWorker } from '../core/worker/worker.ts'
+import { flights } from './flights.ts'
 import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './machine.ts'
 
 /**
@@ -69,7 +66,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   const client = new pg.Client(url)
   await client.connect()
   await client.query("INSERT INTO tenant (slug) VALUES ('bench')")
-  const records = flights(repeated)
+  const records = flights(EVENTS, repeated)
   const prepared = await run({ url, records })
   await postgres.checkpoint()
   const before = {
@@ -97,51 +94,6 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   await client.end()
   await postgres.forget(url)
   return figure
-}
-
-/** Real flights, as the edge stamps them. A repeated one has the key of the flight twenty before it. */
-function flights(repeated: number): NewRecord[] {
-  const file = new URL('../node_modules/vega-datasets/data/flights-200k.json', import.meta.url)
-  const rows = JSON.parse(readFileSync(file, 'utf8')) as {
-    delay: number
-    distance: number
-    time: number
-  }[]
-  const every = repeated > 0 ? Math.round(1 / repeated) : Number.POSITIVE_INFINITY
-  const received_at = new Date().toISOString()
-  const now = Date.now()
-  const ids: string[] = []
-  return Array.from({ length: EVENTS }, (_, i) => {
-    const { delay, distance, time } = rows[i % rows.length] as (typeof rows)[number]
-    const actor = `plane-${Math.floor(i / 2) % 4_000}`
-    ids.push(i % every === every - 1 ? (ids[i - 1] as string) : uuidV7(now + Math.floor(i / 100)))
-    const event = {
-      event_id: ids[i] as string,
-      name: `flight_${i % 12}`,
-      occurred_at: new Date(now - (i % 4) * 900_000).toISOString(),
-      actor,
-      value: delay,
-      properties: {
-        distance,
-        time,
-        route: `${distance}-${Math.floor(time)}`,
-        delayed: delay > 15,
-        carrier: 'AA',
-      },
-    }
-    const json = recordEncoder({
-      v: 1,
-      tenant: 'bench',
-      key: ids[0] as string,
-      request_id: 'bench',
-      received_at,
-      edge: 'bench',
-      route: 'events',
-      client: 'bench/1',
-    }).event(JSON.stringify(event))
-    const key = Buffer.from(recordKey('bench', event))
-    return { key, value: Buffer.from(json), partition: partitionFor(key, TOPICS.raw.partitions) }
-  })
 }
 
 async function work({ url, records }: Arm, lanes: number) {

@@ -1,0 +1,196 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { TOPICS } from '../contract/topics.ts'
+import { readConfig } from '../core/config.ts'
+import { startEngines } from '../core/engines/engines.ts'
+import { GATEWAY_USER } from '../core/gateway/users.ts'
+import type { Log } from '../core/log/log.ts'
+import { openLog } from '../core/log/open.ts'
+import { GATEWAY_PASSWORD, startCore } from '../core/testing/core-process.ts'
+import { flights } from './flights.ts'
+import { cpuSeconds, median, table, withPostgres } from './machine.ts'
+import { sendAll } from './plain-http.ts'
+import type { RawOrder } from './raw-kafkajs.ts'
+
+/**
+ * The gateway beside kafkajs' own `sendBatch`: the same records in the same batches into the same Kafka, acks of
+ * all. Over the gateway they come as the edge sends them: HTTP, JSON, credentials, and an answer with every position.
+ * Arms are interleaved, forth and back; an arm counts only if the log has grown by just its records.
+ */
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '4' },
+    events: { type: 'string', default: '200000' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const EVENTS = Number(options.events)
+const SHAPES = [
+  { batch: 500, inFlight: 8, events: EVENTS },
+  { batch: 50, inFlight: 32, events: EVENTS },
+  { batch: 1, inFlight: 64, events: Math.ceil(EVENTS / 5) },
+]
+
+const HEADERS = {
+  Authorization: `Basic ${Buffer.from(`${GATEWAY_USER}:${GATEWAY_PASSWORD}`).toString('base64')}`,
+  'Content-Type': 'application/json',
+}
+
+interface Figure {
+  rate: number
+  /** CPU seconds a million records. */
+  sender: number
+  broker: number
+  load: number
+}
+
+const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+await withPostgres(async (postgres) => {
+  const engines = await startEngines({ home, kafka: { brokers: 1 } })
+  try {
+    const databaseUrl = await postgres.fresh()
+    const { brokers, pids } = engines.kafka ?? { brokers: [], pids: [] }
+    const env = { LOG: 'kafka', KAFKA_BROKERS: brokers.join(',') }
+    const log = await openLog(readConfig(env).log, databaseUrl)
+    const gateway = await startCore({ roles: ['gateway'], databaseUrl, env })
+    const broker = pids[0] as number
+    for (const shape of SHAPES) {
+      const raw = await startRaw({ brokers, topic: TOPICS.raw.name, ...shape })
+      const bodies = requestsOf(shape)
+      const arms = {
+        'kafkajs sendBatch': () => measure(log, shape.events, raw.pid, broker, raw.go),
+        gateway: () =>
+          measure(log, shape.events, gateway.pid, broker, () =>
+            sendAll(`${gateway.url}/gateway/produce`, HEADERS, bodies, shape.inFlight),
+          ),
+      }
+      report(shape, await interleave(arms))
+      raw.end()
+    }
+    await gateway.stop()
+    await log.close()
+  } finally {
+    await engines.stop()
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+async function interleave(arms: Record<string, () => Promise<Figure>>) {
+  const names = Object.keys(arms)
+  const figures = new Map<string, Figure[]>(names.map((name) => [name, []]))
+  // One round to warm up, which does not count.
+  for (let round = -1; round < Number(options.rounds); round++)
+    for (const name of round % 2 ? [...names].reverse() : names) {
+      const figure = await (arms[name] as () => Promise<Figure>)()
+      if (round >= 0) figures.get(name)?.push(figure)
+      if (!options.json)
+        process.stderr.write(`round ${round + 1} · ${name}: ${Math.round(figure.rate)} records/s\n`)
+    }
+  return figures
+}
+
+async function measure(
+  log: Log,
+  events: number,
+  sender: number,
+  broker: number,
+  go: () => Promise<void>,
+): Promise<Figure> {
+  const held = await records(log)
+  const before = {
+    sender: cpuSeconds(sender),
+    broker: cpuSeconds(broker),
+    load: process.cpuUsage(),
+  }
+  const began = performance.now()
+  await go()
+  const seconds = (performance.now() - began) / 1000
+  const load = process.cpuUsage(before.load)
+  const grown = (await records(log)) - held
+  if (grown !== events)
+    throw new Error(`${events} records were sent, and the log has ${grown} more`)
+  const million = 1e6 / events
+  return {
+    rate: events / seconds,
+    sender: (cpuSeconds(sender) - before.sender) * million,
+    broker: (cpuSeconds(broker) - before.broker) * million,
+    load: ((load.user + load.system) / 1e6) * million,
+  }
+}
+
+async function records(log: Log): Promise<number> {
+  const bounds = await log.bounds(TOPICS.raw.name)
+  return bounds.reduce((sum, { next }) => sum + next, 0)
+}
+
+async function startRaw(order: RawOrder) {
+  const script = new URL('./raw-kafkajs.ts', import.meta.url)
+  const child = fork(script, [JSON.stringify(order)], {
+    env: { ...process.env, KAFKAJS_NO_PARTITIONER_WARNING: '1', NODE_NO_WARNINGS: '1' },
+  })
+  await once(child, 'message')
+  return {
+    pid: child.pid as number,
+    async go() {
+      child.send('go')
+      await once(child, 'message')
+    },
+    end: () => child.disconnect(),
+  }
+}
+
+/** As @upstash/kafka's `produceMany` spells them. */
+function requestsOf({ batch, events }: (typeof SHAPES)[number]): Buffer[] {
+  const { name: topic } = TOPICS.raw
+  const sent = flights(events).map(({ key, value }) => ({
+    topic,
+    key: key.toString(),
+    value: value.toString(),
+  }))
+  const bodies: Buffer[] = []
+  for (let i = 0; i < sent.length; i += batch)
+    bodies.push(Buffer.from(JSON.stringify(sent.slice(i, i + batch))))
+  return bodies
+}
+
+function report(
+  { batch, inFlight, events }: (typeof SHAPES)[number],
+  figures: Map<string, Figure[]>,
+): void {
+  const all = [...figures]
+  const floor = all[0]?.[1] ?? []
+  const arms = all.map(([name, of]) => {
+    const typical = (what: keyof Figure) => median(of.map((figure) => figure[what]))
+    return {
+      name,
+      rate: Math.round(typical('rate')),
+      // Of arms of the same round, so that what the machine did meanwhile cancels out.
+      ratio: median(of.map(({ rate }, i) => rate / (floor[i]?.rate ?? rate))),
+      cpu: { sender: typical('sender'), broker: typical('broker'), load: typical('load') },
+    }
+  })
+  if (options.json) {
+    console.log(JSON.stringify({ batch, inFlight, events, arms }))
+    return
+  }
+  console.log(
+    `\n${events.toLocaleString('en')} records in batches of ${batch}, ${inFlight} at once, median of ${options.rounds} rounds; CPU in seconds per million`,
+  )
+  console.log(
+    table([
+      ['arm', 'records/s', 'of kafkajs', 'CPU sender', 'CPU broker', 'CPU load'],
+      ...arms.map(({ name, rate, ratio, cpu }) => [
+        name,
+        String(rate),
+        ratio.toFixed(2),
+        cpu.sender.toFixed(1),
+        cpu.broker.toFixed(1),
+        cpu.load.toFixed(1),
+      ]),
+    ]),
+  )
+}
