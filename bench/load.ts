@@ -8,7 +8,8 @@ export interface Sent {
 
 export interface Load {
   url: string
-  headers: Record<string, string>
+  /** Of every request, or of number i. */
+  headers: Record<string, string> | ((i: number) => Record<string, string>)
   /** Connections that are kept alive. */
   connections: number
   /** Body of request number i. */
@@ -68,7 +69,7 @@ function post(agent: Agent, load: Load, i: number, startedAt = performance.now()
         headers: {
           'Content-Type': 'application/json',
           'Content-Length': body.length,
-          ...load.headers,
+          ...(typeof load.headers === 'function' ? load.headers(i) : load.headers),
         },
       },
       (response) => {

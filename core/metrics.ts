@@ -17,6 +17,8 @@ export interface MetricsDeps {
   log: Log
   /** How many watch live. */
   subscribers?: () => number
+  /** Whether Redis is connected, where there is one. */
+  redis?: () => boolean
 }
 
 const ASK_MS_MAX = 3_000
@@ -37,7 +39,7 @@ interface GapRow {
 }
 
 /** Nothing here names a key, a person or an event; tenants are told together. */
-export function createMetrics({ db, log, subscribers }: MetricsDeps): Metrics {
+export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -189,6 +191,7 @@ export function createMetrics({ db, log, subscribers }: MetricsDeps): Metrics {
     contentType: registry.contentType,
     async text() {
       watching.set(subscribers?.() ?? 0)
+      if (redis) up.set({ part: 'redis' }, redis() ? 1 : 0)
       await Promise.all([
         ask('postgres', fromPostgres, [outcomes, gaps, missing, openGaps, toForward, ...ofWorkers]),
         ask('log', fromLog, ofLog),

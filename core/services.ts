@@ -113,7 +113,12 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     db,
     log,
     logger,
-    metrics: createMetrics({ db, log, subscribers: () => live.size }),
+    metrics: createMetrics({
+      db,
+      log,
+      subscribers: () => live.size,
+      ...(redis && { redis: () => redis.up }),
+    }),
     ...(roles.includes('api') && {
       api: {
         graphql: createGraphQL({ db: asking, live, log, firstSteps, logger, answers }),

@@ -1,11 +1,20 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
+import type { KeyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { createRedis } from '../../edge/redis.ts'
+import { createUpstashGate } from '../../edge/upstash-gate.ts'
+import { abortLate } from '../../edge/within.ts'
+import { createDatabase } from '../db/database.ts'
+import { createRedisCache } from '../graphql/cache-redis.ts'
 import { createRedisConnection } from '../redis/connection.ts'
+import { createKeyPublisher } from '../redis/publish-keys.ts'
+import { createTestDatabase } from '../testing/database.ts'
 import { freeze } from '../testing/freeze.ts'
 import { startTestBridge, type TestBridge } from '../testing/redis-bridge.ts'
 import { startTestRedis } from '../testing/redis-server.ts'
@@ -445,4 +454,54 @@ describe('a Redis that does not answer', () => {
     await redis.start()
     await expect.poll(() => changes, { timeout: 5_000 }).toEqual([false, true])
   })
+})
+
+test('needs a user in Redis with few rights, whom not even a script of the client can exceed', async () => {
+  const own = await startTestRedis()
+  closers.push(() => own.remove())
+  const admin = new Direct(own.url)
+  closers.push(() => admin.disconnect())
+  // As docs/decisions/0013-redis.md has it.
+  const rights = readFileSync(
+    new URL('../../docs/decisions/0013-redis.md', import.meta.url),
+    'utf8',
+  )
+  const rule = /ACL SETUSER sluice ([^\n]+)/.exec(rights)?.[1] ?? ''
+  await admin.call('ACL', 'SETUSER', 'sluice', ...rule.replace('>secret', '>pw').split(' '))
+  const few = await startTestBridge(own.url.replace('redis://', 'redis://sluice:pw@'))
+  closers.push(() => few.close())
+  const redis = client(few)
+  await expect(redis.eval("return redis.call('FLUSHALL')", [], [])).rejects.toThrow(
+    /can't run this command/,
+  )
+  await expect(redis.eval("return redis.call('CONFIG', 'GET', 'dir')", [], [])).rejects.toThrow()
+  await expect(redis.set('elsewhere', '1')).rejects.toThrow(/NOPERM|permission/i)
+
+  const far = createUpstashGate(createRedis({ url: few.url, token: few.token }, abortLate), true)
+  const record = { key_id: 'k', tenant: 't', key_events_per_minute: 9, tenant_events_per_minute: 9 }
+  const asked = {
+    key: record as KeyRecord,
+    events: 1,
+    idempotent: { tenant: 't', key: 'k', fingerprint: 'f' },
+  }
+  const { verdict, claim } = await far.enter(asked, Date.now())
+  expect([verdict?.allowed, claim?.is]).toEqual([true, 'ours'])
+  await verdict?.giveBack()
+  if (claim?.is === 'ours') await claim.finish({ status: 202, body: 'x' }, Date.now())
+  expect((await far.enter(asked, Date.now())).claim?.is).toBe('done')
+  const cache = createRedisCache(few.redis)
+  await cache.set('a', Buffer.from('x'), 60_000)
+  expect(await cache.get('a')).toBeDefined()
+  const database = await createTestDatabase()
+  const db = createDatabase(database.url)
+  const publisher = createKeyPublisher({
+    db,
+    databaseUrl: database.url,
+    redis: few.redis,
+    logger: { warn() {} },
+  })
+  await expect.poll(() => admin.exists('sluice:keys:as-of')).toBe(1)
+  await publisher.close()
+  await db.destroy()
+  await database.drop()
 })
