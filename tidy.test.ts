@@ -20,6 +20,7 @@ const ENTRIES = [
   'core/cli/bin.mjs',
   'core/cli/main.ts',
   'core/main.ts',
+  'core/health-check.ts',
   'core/embedded.ts',
   'core/demo/import-earthquakes.ts',
   'edge/worker.ts',

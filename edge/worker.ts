@@ -7,13 +7,19 @@ let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
   fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
-    edge ??= composeEdge(env, { exchange: forgetLate, placeOf: colo, addressOf })
+    edge ??= composeEdge(said(env), { exchange: forgetLate, placeOf: colo, addressOf })
     const answer = edge.fetch(request, env, context)
     // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
     // behind and turn its retry away.
     if (request.headers.has('idempotency-key')) context.waitUntil(Promise.resolve(answer))
     return answer
   },
+}
+
+/** workerd binds what its environment does not hold to null. */
+function said(env: EdgeSettings): EdgeSettings {
+  const settings = Object.entries(env).filter(([, value]) => value !== null)
+  return Object.fromEntries(settings) as unknown as EdgeSettings
 }
 
 /** Three letters of an airport on Cloudflare; elsewhere `cf` does not name one. */

@@ -7,6 +7,7 @@ import { enginesCommand } from './commands/engines.ts'
 import { gapCommand } from './commands/gap.ts'
 import { keyCommand } from './commands/key.ts'
 import { lagCommand } from './commands/lag.ts'
+import { loginCommand } from './commands/login.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { replayCommand } from './commands/replay.ts'
 import { resetCommand } from './commands/reset.ts'
@@ -15,6 +16,7 @@ import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 import { stopCommand } from './commands/stop.ts'
 import { tenantCommand } from './commands/tenant.ts'
+import { topicsCommand } from './commands/topics.ts'
 import { createTerminal } from './terminal.ts'
 
 const KEY_ADVICE = '"npx sluice tenant list" and "npx sluice key list" show what there is.'
@@ -31,6 +33,7 @@ for (const make of [
   startCommand,
   statusCommand,
   stopCommand,
+  loginCommand,
   sendCommand,
   keyCommand,
   tenantCommand,
@@ -40,6 +43,7 @@ for (const make of [
   demoCommand,
   enginesCommand,
   migrateCommand,
+  topicsCommand,
   doctorCommand,
   resetCommand,
 ])

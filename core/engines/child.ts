@@ -32,8 +32,11 @@ export interface EngineProcessOptions {
   name: string
   command: string
   args: string[]
-  /** Holds its log file and its process id. */
+  /** Holds its process id; its log file is beside it. */
   home: string
+  /** Where it runs, and what it is told, where that is not the home and our own environment. */
+  cwd?: string
+  env?: Record<string, string>
   answers(): Promise<boolean>
   startMsMax: number
   stopSteps: readonly StopStep[]
@@ -130,14 +133,16 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
 }
 
 /** @returns the process, and its last words */
-function spawnInto({ home, command, args }: EngineProcessOptions): [ChildProcess, () => string] {
+function spawnInto(options: EngineProcessOptions): [ChildProcess, () => string] {
+  const { home, command, args, cwd = home, env } = options
   const file = logFile(home)
   if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX)
     renameSync(file, `${file}.old`)
   const output = openSync(file, 'a', 0o600)
   const from = statSync(file).size
   const child = spawn(command, args, {
-    cwd: home,
+    cwd,
+    env,
     detached: true,
     stdio: ['ignore', output, output],
   })

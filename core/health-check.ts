@@ -1,0 +1,62 @@
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { hostname } from 'node:os'
+import { text } from 'node:stream/consumers'
+import pg from 'pg'
+import { type Config, readConfig } from './config.ts'
+import { LIVE_LIMITS } from './live/limits.ts'
+
+/**
+ * For a container's health check: `node core/health-check.ts [api] [gateway] [worker]`, with the environment and
+ * the roles of core/main.ts. Ends with 0 when what these roles need answers; else says on one line what does
+ * not, and ends with 1.
+ */
+const CHECK_MS_MAX = 5_000
+
+try {
+  const config = readConfig()
+  const roles = process.argv.slice(2)
+  if (roles.length === 0 || roles.includes('api') || roles.includes('gateway'))
+    await checkHttp(config)
+  if (roles.length === 0 || roles.includes('worker')) await checkWorker(config)
+} catch (error) {
+  console.error((error as Error).message || String(error))
+  process.exitCode = 1
+}
+
+/** /readyz tells of the workers too; they have containers of their own. */
+async function checkHttp({ host, corePort, tls }: Config): Promise<void> {
+  const address = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host
+  // Asked by its address, it cannot show a certificate for that.
+  const options = { host: address, port: corePort, path: '/readyz', rejectUnauthorized: false }
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const request = (tls ? requestHttps : requestHttp)(
+    { ...options, signal: AbortSignal.timeout(CHECK_MS_MAX) },
+    (response) => text(response).then(resolve, reject),
+  )
+  request.once('error', reject).end()
+  const { checks } = JSON.parse(await promise) as { checks: Record<string, string> }
+  const bad = Object.entries(checks).filter(([part, state]) => part !== 'worker' && state !== 'ok')
+  if (bad.length > 0) throw new Error(bad.map((each) => each.join(': ')).join(', '))
+}
+
+/** A worker has no port; its sign of life is in Postgres, under this machine's name. */
+async function checkWorker({ databaseUrl }: Config): Promise<void> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: CHECK_MS_MAX,
+    query_timeout: CHECK_MS_MAX,
+  })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    const { rowCount } = await client.query(
+      `SELECT FROM worker_heartbeat WHERE starts_with(worker_id, $1)
+       AND beat_at > clock_timestamp() - make_interval(secs => $2)`,
+      [`${hostname()}-`, LIVE_LIMITS.heartbeatAgeMs / 1000],
+    )
+    if (rowCount === 0) throw new Error('the worker gives no sign of life')
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
