@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../contract/topics.ts'
+import { ROOT } from './config.ts'
 import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './testing/core-process.ts'
 import { createTestDatabase, type TestDatabase } from './testing/database.ts'
 import { kafkaEnv } from './testing/kafka.ts'
@@ -67,5 +70,33 @@ describe('core on Kafka', () => {
     expect(rows).toEqual(
       positions.map(({ partition, offset }) => ({ partition, offset })).sort(order),
     )
+  })
+
+  test('the commands find the log there: lag, replay, migrate', async () => {
+    const sluice = (...args: string[]) => {
+      const child = spawn(process.execPath, [join(ROOT, 'core/cli/bin.mjs'), ...args], {
+        env: { ...process.env, ...env, DATABASE_URL: database.url, NO_COLOR: '1' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let out = ''
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk) => {
+          out += chunk
+        })
+      return new Promise<string>((resolve) => child.once('close', () => resolve(out)))
+    }
+    expect(await sluice('lag')).toContain(`Kafka has no topic ${env.KAFKA_TOPIC_PREFIX}events.raw.`)
+    expect(await sluice('migrate')).toContain(`Kafka topic ${env.KAFKA_TOPIC_PREFIX}events.raw`)
+    const gateway = await start('gateway')
+    await produce(gateway, ...Array.from({ length: 50 }, (_, i) => rawRecord({ actor: `a${i}` })))
+    expect(JSON.parse(await sluice('lag', '--json'))).toMatchObject({ lag: 50, applied: 0 })
+    await start('worker')
+    const applied = async () => JSON.parse(await sluice('lag', '--json')).applied
+    await expect.poll(applied, { timeout: 20_000 }).toBe(50)
+    expect(JSON.parse(await sluice('replay', '--from', '0', '--json'))).toMatchObject({
+      records: 50,
+      unchanged: 50,
+      stored: 0,
+    })
   })
 })

@@ -15,7 +15,7 @@ export async function openLog(
   if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onTrouble })
   const log = await createKafkaLog({ ...config, onTrouble }).catch(advise)
   try {
-    for (const topic of Object.values(TOPICS)) await checkTopic(log, topic)
+    for (const topic of Object.values(TOPICS)) await checkTopic(log, topic, config.prefix)
     return log
   } catch (error) {
     await log.close()
@@ -24,17 +24,17 @@ export async function openLog(
 }
 
 /** Other numbers of partitions would lead a key elsewhere than the edge leads it, or leave some unread. */
-async function checkTopic(log: Log, { name, partitions }: Topic): Promise<void> {
+async function checkTopic(log: Log, { name, partitions }: Topic, prefix: string): Promise<void> {
   const bounds = await log.bounds(name).catch((error) => {
     if (!(error instanceof UnknownTopicError)) throw error
     throw new UsageError(
-      `Kafka has no topic ${name}.`,
+      `Kafka has no topic ${prefix}${name}.`,
       `"npx sluice migrate" makes it; or make it yourself, with ${partitions} partitions.`,
     )
   })
   if (bounds.length !== partitions)
     throw new UsageError(
-      `Kafka's topic ${name} has ${bounds.length} partitions.`,
+      `Kafka's topic ${prefix}${name} has ${bounds.length} partitions.`,
       `It has to have ${partitions}; make it anew, or name another cluster in KAFKA_BROKERS.`,
     )
 }

@@ -113,6 +113,7 @@ test('after ninety days nobody remembers', async () => {
   const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS)
   for (const days of [0, LIMITS.keyUseDays - 1, LIMITS.keyUseDays + 1])
     await database.pool.query('INSERT INTO key_use_hour VALUES ($1, $2, 1)', [ONE, daysAgo(days)])
-  expect((await keeper.keep()).keyUseForgotten).toBe(1)
+  // The worker that runs beside us keeps house as well; whoever comes first forgets.
+  await keeper.keep()
   expect(await useAfter([])).toHaveLength(2)
 })
