@@ -139,14 +139,17 @@ describeEdges('whatever comes in otherwise', (world) => {
 
   it('CloudEvents: as many records as the answer says, with the data that was sent', async () => {
     const mine = world.newKey()
+    // Mostly good: an attribute that is anything refuses its event, and refused ones prove little.
+    const mostly = (good: fc.Arbitrary<unknown>) =>
+      fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: anyJson })
     const event = message({
-      specversion: fc.oneof({ weight: 9, arbitrary: fc.constant('1.0') }, anyJson),
-      id: fc.oneof(fc.uuid(), anyJson),
-      source: fc.oneof(fc.webUrl(), anyJson),
-      type: fc.oneof(fc.constantFrom('com.example.order', 'a'), anyJson),
-      time,
-      subject: fc.oneof(fc.string({ minLength: 1 }), anyJson),
-      partitionkey: fc.oneof(fc.string({ minLength: 1 }), anyJson),
+      specversion: mostly(fc.constant('1.0')),
+      id: mostly(fc.uuid()),
+      source: mostly(fc.webUrl()),
+      type: mostly(fc.constantFrom('com.example.order', 'a')),
+      time: mostly(time),
+      subject: mostly(fc.string({ minLength: 1 })),
+      partitionkey: mostly(fc.string({ minLength: 1 })),
       data: fc.oneof(properties, anyJson),
     })
     const batches = fc.tuple(fc.array(event, { maxLength: 4 }), wrapping)
