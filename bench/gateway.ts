@@ -58,21 +58,23 @@ await withPostgres(async (postgres) => {
     const log = await openLog(readConfig(env).log, databaseUrl)
     const gateway = await startCore({ roles: ['gateway'], databaseUrl, env })
     const broker = pids[0] as number
-    for (const shape of SHAPES) {
-      const raw = await startRaw({ brokers, topic: TOPICS.raw.name, ...shape })
-      const bodies = requestsOf(shape)
-      const arms = {
-        'kafkajs sendBatch': () => measure(log, shape.events, raw.pid, broker, raw.go),
-        gateway: () =>
-          measure(log, shape.events, gateway.pid, broker, () =>
-            sendAll(`${gateway.url}/gateway/produce`, HEADERS, bodies, shape.inFlight),
-          ),
+    try {
+      for (const shape of SHAPES) {
+        const raw = await startRaw({ brokers, topic: TOPICS.raw.name, ...shape })
+        const bodies = requestsOf(shape)
+        const arms = {
+          'kafkajs sendBatch': () => measure(log, shape.events, raw.pid, broker, raw.go),
+          gateway: () =>
+            measure(log, shape.events, gateway.pid, broker, () =>
+              sendAll(`${gateway.url}/gateway/produce`, HEADERS, bodies, shape.inFlight),
+            ),
+        }
+        report(shape, await interleave(arms).finally(raw.end))
       }
-      report(shape, await interleave(arms))
-      raw.end()
+    } finally {
+      await gateway.stop()
+      await log.close()
     }
-    await gateway.stop()
-    await log.close()
   } finally {
     await engines.stop()
     rmSync(home, { recursive: true, force: true })

@@ -41,12 +41,12 @@ const OF_TIME = ['http_req_duration', 'dropped_iterations']
 
 /** Sends the mix, then asks the system what has become of it. */
 export async function attack(system: System, options: AttackOptions): Promise<Verdict> {
-  const { seed, rate, seconds } = options
+  const { seed, waitingMax } = options
   const mix: Mix = {
     seed,
     tenants: system.tenants.length,
-    // Three seconds: by then what is repeated is over, and still well remembered.
-    apart: Math.ceil(rate * Math.min(3, seconds / 10)),
+    // More than can be under way at once: most of what is repeated is over by then.
+    apart: 2 * waitingMax,
     baseMs: Date.now(),
   }
   const before = await readMetrics(system)

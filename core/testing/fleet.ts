@@ -18,14 +18,14 @@ import { openLog } from '../log/open.ts'
 import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './core-process.ts'
 
 /**
- * Sluice as teams run it: Kafka, Redis and Postgres of its own, a gateway, two workers and an edge in workerd, each
+ * Sluice as teams run it: Kafka, Redis and Postgres of its own, a gateway (with the API), two workers and an edge in workerd, each
  * a process that is started again when it ends, as an orchestrator would.
  */
 export interface Fleet {
   engines: Engines
   databaseUrl: string
   edgeUrl: string
-  /** Of the gateway, which answers /metrics too. */
+  /** Of the gateway, which answers GraphQL and /metrics too. */
   coreUrl: string
   /** The test's own way into the log. */
   log: Log
@@ -89,7 +89,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       LOG_LEVEL: 'info',
     }
     const gateway = await keep('the gateway', () =>
-      startCore({ roles: ['gateway'], databaseUrl, env: { ...env, PORT: port } }),
+      startCore({ roles: ['api', 'gateway'], databaseUrl, env: { ...env, PORT: port } }),
     )
     const workers = await Promise.all(
       [1, 2].map((n) =>
