@@ -10,27 +10,25 @@ function poison(key: string): void {
   JSON.parse(JSON.stringify({ [key]: 2 }))
 }
 
-// First, because the tests behind it spoil the process for JSON.parse, which is the measure here.
-it('whatever is built here is what JSON.parse gives in a process that nobody has spoilt', () => {
-  // Half of all characters as escapes; no key with a backslash is left to spoil anything.
-  const text = anyJson.map((json) =>
-    JSON.stringify(json, (_, value) => value)
-      .replaceAll('\\\\', 'b')
-      .replace(/[a-f\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .replaceAll('\\u0066\\u0061lse', 'false'),
-  )
+it('whatever is built here is what JSON.parse gives for the same text without escapes', () => {
+  // Texts with escapes are no measure: any object with a backslash for a key, the test's own too, spoils them.
+  const texts = anyJson.map((json) => {
+    const plain = JSON.stringify(json).replace(/\\u[0-9a-f]{4}|\\./g, 'b')
+    const written = plain.replace(/"[^"]*"/g, (text) =>
+      text.replace(
+        /[a-f\u0080-\uffff]/g,
+        (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      ),
+    )
+    return { plain, written }
+  })
   fc.assert(
-    fc.property(text, fc.constantFrom('', ' ', '\n\t'), (written, space) => {
-      let parsed: unknown
-      try {
-        parsed = JSON.parse(written)
-      } catch {
-        return // an escape of an escape: no JSON
-      }
+    fc.property(texts, fc.constantFrom('', ' ', '\n\t'), ({ plain, written }, space) => {
+      const expected = { a: JSON.parse(plain) }
+      expect(parseExactly(`{"\\u0061":${written}}`)).toEqual(expected)
       const wide = written.replace(/[{}[\]](?=[{}[\],:]|$)/g, (c) => `${space}${c}${space}`)
-      expect(parseExactly(`{"\\u0061":${written}}`)).toEqual({ a: parsed })
-      if (!/"(?:[^"\\]|\\.)*[{}[\]]/s.test(written))
-        expect(parseExactly(`{"\\u0061":${wide}}`)).toEqual({ a: parsed })
+      if (!/"[^"]*[{}[\]]/.test(written))
+        expect(parseExactly(`{"\\u0061":${wide}}`)).toEqual(expected)
     }),
     { numRuns: 3_000 },
   )
