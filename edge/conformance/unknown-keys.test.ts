@@ -45,12 +45,22 @@ describeEdges('a flood of made-up keys', (world) => {
     expect(Number(headers?.['retry-after'])).toBeGreaterThanOrEqual(1)
 
     // A good key that nobody has sent yet has to wait as well, but only as long as it is told.
-    const late = world.newKey()
-    const waiting = await world.post(late, { event: 'a' })
-    expect(waiting.status).toBe(429)
+    const { late, waiting } = await turnedAway()
     await pause(Number(waiting.headers['retry-after']) * 1000)
     expect((await world.post(late, { event: 'a' })).status).toBe(202)
     const log = world.edge.log().replace(/^edge on .*$/m, '')
     expect(log).not.toMatch(/127\.0\.0\.1|192\.0\.2|::1|slc_/)
   })
+
+  /** A place may come free between the flood and the key, on a slow machine: then another flood and another key. */
+  async function turnedAway() {
+    for (let tries = 0; tries < 20; tries++) {
+      const late = world.newKey()
+      const made = Array.from({ length: 5 }, () => world.post(mintApiKey('sec'), { event: 'a' }))
+      await Promise.all(made)
+      const waiting = await world.post(late, { event: 'a' })
+      if (waiting.status === 429) return { late, waiting }
+    }
+    throw new Error('no good key was turned away')
+  }
 })
