@@ -32,6 +32,8 @@ export interface EdgeSettings extends PublishSettings {
   /** The same by Upstash's names. */
   UPSTASH_REDIS_REST_URL?: string
   UPSTASH_REDIS_REST_TOKEN?: string
+  /** How long Redis may take, in ms, before it counts as away; 250 without it. */
+  REDIS_MS_MAX?: string
   /** What holds while Redis is away: `open`, `local` (the default) or `closed`. */
   WITHOUT_REDIS?: string
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
@@ -107,7 +109,10 @@ function redisOf(settings: EdgeSettings): RedisSettings | undefined {
   if (!url && !token) return undefined
   if (!url) throw new Error('REDIS_URL_REST is not set, but REDIS_TOKEN is')
   if (!token) throw new Error('REDIS_TOKEN is not set, but REDIS_URL_REST is')
-  return { url: url.replace(/\/+$/, ''), token }
+  const msMax = Number(settings.REDIS_MS_MAX || LIMITS.redisMsMax)
+  if (!(Number.isSafeInteger(msMax) && msMax > 0))
+    throw new Error('REDIS_MS_MAX is a number of milliseconds')
+  return { url: url.replace(/\/+$/, ''), token, msMax }
 }
 
 function readPolicy({ WITHOUT_REDIS: said }: EdgeSettings): WithoutRedis {

@@ -6,6 +6,8 @@ export interface RedisSettings {
   /** Of the REST bridge, without a slash at its end: Upstash's, or core's own at /redis. */
   url: string
   token: string
+  /** How long a question may take, in ms; LIMITS.redisMsMax without it. */
+  msMax?: number
 }
 
 /** A Lua script; its name in Redis is the SHA-1 of its text. */
@@ -14,7 +16,7 @@ export interface Script {
   sha?: string
 }
 
-/** Redis over REST, each question answered or given up within LIMITS.redisMsMax. */
+/** Redis over REST, each question answered or given up in its time. */
 export interface RedisClient {
   /** One request, two when Redis does not know the script yet. */
   run(script: Script, keys: string[], args: (string | number)[]): Promise<unknown>
@@ -37,7 +39,8 @@ export class TooLargeForRedis extends RedisError {}
  * Over @upstash/redis, but for how it speaks HTTP: that waits for as long as it takes, tries a refused
  * connection five times over, and follows a redirection with the token in its hands.
  */
-export function createRedis({ url, token }: RedisSettings, exchange: Exchange): RedisClient {
+export function createRedis(settings: RedisSettings, exchange: Exchange): RedisClient {
+  const { url, token, msMax = LIMITS.redisMsMax } = settings
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const texts = new Map<string, string>()
 
@@ -57,7 +60,7 @@ export function createRedis({ url, token }: RedisSettings, exchange: Exchange): 
 
   const redis = new Redis({
     request: <T>({ body }: { body?: unknown }) =>
-      exchange(LIMITS.redisMsMax, async (signal) => {
+      exchange(msMax, async (signal) => {
         const command = body as string[]
         const answer = await post(command, signal)
         const text = texts.get(command[1] as string)

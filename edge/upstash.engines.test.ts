@@ -17,7 +17,7 @@ import { abortLate } from './within.ts'
 
 let bridge: TestBridge
 beforeAll(async () => {
-  bridge = await startTestBridge(inject('redisUrl'))
+  bridge = await startTestBridge(inject('redisUrl'), 10_000)
 })
 afterAll(() => bridge.close())
 
@@ -39,7 +39,10 @@ describe.each(PLACES)('on Redis, from %s', (_, numRuns, start) => {
     const { url } = running
     gate = url
       ? createFarGate(url)
-      : createUpstashGate(createRedis({ url: bridge.url, token: bridge.token }, abortLate), true)
+      : createUpstashGate(
+          createRedis({ url: bridge.url, token: bridge.token, msMax: 10_000 }, abortLate),
+          true,
+        )
   })
   afterAll(() => running?.stop?.())
 

@@ -17,6 +17,8 @@ export interface RedisRestDeps {
   redis: RedisConnection
   /** Whoever sends it as Bearer may do all that is allowed here. */
   token: string
+  /** How long Redis may take, in ms. */
+  msMax?: number
   onTrouble?: (error: Error) => void
 }
 
@@ -25,7 +27,12 @@ export interface RedisRestDeps {
  * @upstash/ratelimit run on it as they are. A Redis that does not answer in time is a 503, and then
  * the commands may have been carried out or not.
  */
-export function createRedisRest({ redis, token, onTrouble = () => {} }: RedisRestDeps): Hono {
+export function createRedisRest({
+  redis,
+  token,
+  msMax = LIMITS.redisBridgeMsMax,
+  onTrouble = () => {},
+}: RedisRestDeps): Hono {
   const app = new Hono()
   const scripts = createScripts()
   const expected = digest(token)
@@ -41,10 +48,10 @@ export function createRedisRest({ redis, token, onTrouble = () => {} }: RedisRes
   app.post(REDIS_PATHS.command, async (c) => {
     const command = readCommand(await body(c))
     const asked = scripts.translate(command, false)
-    let [reply] = await redis.send([asked])
+    let [reply] = await redis.send([asked], msMax)
     if (reply instanceof RedisRefusal && reply.message.startsWith('NOSCRIPT')) {
       const whole = scripts.withText(command)
-      if (whole) [reply] = await redis.send([whole])
+      if (whole) [reply] = await redis.send([whole], msMax)
     }
     if (reply instanceof RedisRefusal) return say(c, 400, reply.message)
     return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
@@ -52,7 +59,7 @@ export function createRedisRest({ redis, token, onTrouble = () => {} }: RedisRes
 
   app.post(REDIS_PATHS.pipeline, async (c) => {
     const commands = readCommands(await body(c))
-    const replies = await redis.send(translateAll(commands))
+    const replies = await redis.send(translateAll(commands), msMax)
     return c.json(
       replies.map((reply, i) =>
         replyOf(scripts.nameOf(commands[i] as Command) ?? reply, wantsBase64(c)),
@@ -62,7 +69,7 @@ export function createRedisRest({ redis, token, onTrouble = () => {} }: RedisRes
 
   app.post(REDIS_PATHS.transaction, async (c) => {
     const commands = readCommands(await body(c))
-    const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']])
+    const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']], msMax)
     const all = replies.at(-1) as Reply
     // A command that cannot even be queued undoes the whole; that one's words say why.
     if (all instanceof RedisRefusal) {

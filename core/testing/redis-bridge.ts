@@ -13,14 +13,17 @@ export interface TestBridge {
   close(): Promise<void>
 }
 
-export async function startTestBridge(redisUrl: string): Promise<TestBridge> {
+/** @param msMax for Redis; what is not about time has plenty of it on a busy machine */
+export async function startTestBridge(redisUrl: string, msMax?: number): Promise<TestBridge> {
   const token = 'a-token-of-the-test'
   const redis = createRedisConnection({ url: redisUrl })
   const app = new Hono().use((_, next) => {
     bridge.requests++
     return next()
   })
-  const served = await serveApp(app.route('/redis', createRedisRest({ redis, token })), { port: 0 })
+  const served = await serveApp(app.route('/redis', createRedisRest({ redis, token, msMax })), {
+    port: 0,
+  })
   const bridge: TestBridge = {
     url: `${served.url}/redis`,
     token,

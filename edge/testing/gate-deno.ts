@@ -7,6 +7,7 @@ import { serveGate } from './far-gate.ts'
 const place = {
   url: Deno.env.get('REDIS_URL_REST') ?? '',
   token: Deno.env.get('REDIS_TOKEN') ?? '',
+  msMax: 10_000,
 }
 const serve = serveGate(createUpstashGate(createRedis(place, abortLate), true))
 Deno.serve(

@@ -8,7 +8,7 @@ let serve: ReturnType<typeof serveGate> | undefined
 
 export default {
   fetch(request: Request, env: { REDIS_URL_REST: string; REDIS_TOKEN: string }) {
-    const place = { url: env.REDIS_URL_REST, token: env.REDIS_TOKEN }
+    const place = { url: env.REDIS_URL_REST, token: env.REDIS_TOKEN, msMax: 10_000 }
     serve ??= serveGate(createUpstashGate(createRedis(place, forgetLate), true))
     return serve(request)
   },

@@ -129,6 +129,22 @@ export function answersSuite(
       expect(isAgain(await ask(old))).toBe(true)
     })
 
+    test('end with an event in the first and in the last moment of their range, and with none beside it', async () => {
+      const noon = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-08T12:00:00Z", endTime: "2026-11-08T12:30:00Z") { value } }`
+      const value = async () => (await ask(noon)).data.metrics[0]?.value ?? 0
+      const store = (time: string) =>
+        fixture.store('default', [{ occurredAt: `2026-11-08T${time}Z` }])
+      expect(await value()).toBe(0)
+      await store('11:59:59.999')
+      await store('12:30:00')
+      await heard()
+      expect(isAgain(await ask(noon))).toBe(true)
+      await store('12:00:00')
+      await expect.poll(value).toBe(1)
+      await store('12:29:59.999')
+      await expect.poll(value).toBe(2)
+    })
+
     test('to totals end with an event of the period before, and with what was received in the range', async () => {
       expect((await ask(totals)).data.totals.previousCount).toBe(0)
       await fixture.store('default', [{ id: 'before', occurredAt: '2026-11-09T23:59:00Z' }])
