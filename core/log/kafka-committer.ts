@@ -17,6 +17,7 @@ export interface CommitterDeps {
 const EVERY_MS = 1_000
 const COMMIT_MS_MAX = 2_000
 const LAST_COMMIT_MS_MAX = 500
+const TOLD_AFTER = 5
 
 interface OffsetCommitted {
   responses: { topic: string; partitions: { partition: number; errorCode: number }[] }[]
@@ -30,7 +31,7 @@ export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): C
   const noted = new Map<string, Map<number, number>>()
   let timer: NodeJS.Timeout | undefined
   let committing: Promise<void> = Promise.resolve()
-  let failed = false
+  let failures = 0
   let closed = false
 
   function commitSoon(): void {
@@ -63,11 +64,11 @@ export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): C
       for (const { topic, partitions } of responses)
         for (const { partition, errorCode } of partitions)
           if (errorCode !== 0) throw new KafkaError(errorCode, `${topic}/${partition}`)
-      failed = false
+      failures = 0
     } catch (error) {
-      // Told once: whoever lacks the right to commit would hear of it every second.
-      if (!failed) onTrouble(error)
-      failed = true
+      // A cluster that has never kept an offset first makes the topic for them. Then told once: whoever lacks the
+      // right to commit would hear of it every second.
+      if (++failures === TOLD_AFTER) onTrouble(error)
       // Unless there is something newer, this is tried again.
       for (const [topic, next] of taken)
         noted.set(topic, new Map([...next, ...(noted.get(topic) ?? [])]))

@@ -37,6 +37,9 @@ export type Connect = (to: Address, msMax: number) => Promise<Wire>
 
 /** No broker answers, or none lets us in. */
 export class KafkaUnreachableError extends Error {
+  /** For where hosts are nobody's business. */
+  readonly code = 'KAFKA_UNREACHABLE'
+
   constructor(where: string, why: string, options?: ErrorOptions) {
     super(`no Kafka broker answers at ${where} (${why})`, options)
     this.name = 'KafkaUnreachableError'
@@ -44,6 +47,8 @@ export class KafkaUnreachableError extends Error {
 }
 
 export class KafkaTimeoutError extends Error {
+  readonly code = 'KAFKA_TIMEOUT'
+
   constructor(what: string, msMax: number) {
     super(`Kafka did not answer ${what} within ${Math.round(msMax)} ms`)
     this.name = 'KafkaTimeoutError'

@@ -228,7 +228,9 @@ function createWire(
   shut: (error: Error) => void,
 ): Wire {
   let closed = false
-  function close(reason = new KafkaUnreachableError('this connection', 'it was closed')): void {
+  function close(
+    reason: Error = new KafkaUnreachableError('this connection', 'it was closed'),
+  ): void {
     if (closed) return
     closed = true
     shut(reason)
@@ -270,5 +272,6 @@ function createWire(
 /** kafkajs wraps what it met. */
 function wordsOf(error: unknown): string {
   const { message, code } = error as { message: string; code?: unknown }
+  if (error instanceof KafkaTimeoutError) return message
   return typeof code === 'string' ? code : message.replace(/^Connection error: /, '')
 }
