@@ -1,4 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOPICS } from '../contract/topics.ts'
@@ -8,7 +11,8 @@ import { type ComposeProcesses, startCompose } from './testing/compose-processes
 
 /** What `docker compose up` would start, started from the same file without Docker. */
 const secrets = Object.fromEntries(REQUIRED.map((name) => [name, randomBytes(24).toString('hex')]))
-const file = readComposeFile(secrets)
+const PUBLIC = 'https://sluice.example.test'
+const file = readComposeFile({ ...secrets, SLUICE_PUBLIC_URL: PUBLIC })
 let compose: ComposeProcesses
 let write: string
 let read: string
@@ -57,13 +61,17 @@ test('with one worker killed the other one goes on', async () => {
   await expect.poll(() => find(id), { timeout: 30_000 }).toMatchObject({ id })
 })
 
-test('a sign-in link made in the container opens the dashboard that core serves', async () => {
-  const said = await sluice('login', '--json', '--url', compose.url('core', 4000))
-  const link = JSON.parse(said).login_url
-  const answer = await fetch(link, { redirect: 'manual' })
+test('a sign-in link made in the container opens the dashboard, under its public name and no other', async () => {
+  const { login_url: link } = JSON.parse(await sluice('login', '--json'))
+  expect(link).toContain(`${PUBLIC}/login?token=`)
+  const answer = await browse(new URL(link).pathname + new URL(link).search, new URL(PUBLIC).host)
   expect(answer.status).toBe(303)
-  const page = await fetch(compose.url('core', 4000))
-  expect(await page.text()).toContain('<div id="app">')
+  expect(answer.headers['set-cookie']?.[0]).toContain('; Secure')
+  expect(await browse('/', new URL(PUBLIC).host)).toMatchObject({
+    status: 200,
+    body: expect.stringContaining('<div id="app">'),
+  })
+  expect((await browse('/', 'other.example.test')).status).toBe(421)
 })
 
 test('asked to stop, each of ours ends in order before Docker would lose patience', async () => {
@@ -83,6 +91,13 @@ async function sluice(...args: string[]): Promise<string> {
 async function key(scope: string): Promise<string> {
   return JSON.parse(await sluice('key', 'create', '--tenant', 'shop', '--scope', scope, '--json'))
     .key
+}
+
+/** As a proxy passes it on: `fetch` would not let us say which host was asked. */
+async function browse(path: string, host: string) {
+  const asked = get(`${compose.url('core', 4000)}${path}`, { headers: { host } })
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  return { status: response.statusCode, headers: response.headers, body: await text(response) }
 }
 
 function send(id: string): Promise<Response> {

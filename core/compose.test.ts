@@ -138,8 +138,8 @@ test('edge/workerd.capnp knows every setting of the edge, and runs it as npm sta
   const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
   expect(names.length).toBeGreaterThan(5)
   const bound = [...capnp.matchAll(/\(name = "(\w+)", fromEnvironment = "(\w+)"\)/g)]
-  expect(bound.map(([, name]) => name)).toEqual(names)
-  expect(bound.map(([, , variable]) => variable)).toEqual(names)
+  expect(bound.map(([, name]) => name)).toEqual(expect.arrayContaining(names))
+  expect(bound.filter(([, name, variable]) => name !== variable)).toEqual([])
   expect(capnp).toContain(`v8Flags = [${V8_FLAGS.map((flag) => `"${flag}"`).join(', ')}]`)
   const date = /compatibility_date = "(\S+)"/.exec(read('wrangler.toml'))?.[1]
   expect(capnp).toContain(`compatibilityDate = "${date}"`)

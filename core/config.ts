@@ -20,6 +20,8 @@ export interface Config {
   /** HOST and PORT of core/main.ts. */
   host: string
   corePort: number
+  /** SLUICE_PUBLIC_URL: how browsers reach core, e.g. https://sluice.example.com; by a loopback name unless set. */
+  publicUrl: string | undefined
   /** SLUICE_GATEWAY_PASSWORD: the secret that edges send; SLUICE_GATEWAY_USERS: name:password[:produce|consume|all], … */
   gatewayUsers: readonly GatewayUser[]
   /** SLUICE_TLS_CERT and SLUICE_TLS_KEY: PEM; core speaks HTTPS then. */
@@ -64,6 +66,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
+    publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,
@@ -159,6 +162,19 @@ export class UsageError extends Error {
     this.name = 'UsageError'
     this.hint = hint
   }
+}
+
+/** Without what follows the host: no part of us lives below a path. */
+function readUrl(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!/^https?:$/.test(url?.protocol ?? '') || url?.pathname !== '/' || url.search || url.username)
+    throw new UsageError(
+      `${name} is not the address of a site.`,
+      'Set it like https://name.example.com.',
+    )
+  return url.origin
 }
 
 function wholeNumber(

@@ -62,6 +62,7 @@ async function start(): Promise<void> {
     redisUrl: config.redisUrl,
     redisToken: config.redisToken,
     host: config.host,
+    publicUrl: config.publicUrl,
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,

@@ -42,6 +42,8 @@ export interface ServicesOptions {
   redisToken?: string
   host: string
   port: number
+  /** How browsers reach us, where that is not by a loopback name. */
+  publicUrl?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
   logger: Logger
@@ -123,7 +125,8 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
       api: {
         graphql: createGraphQL({ db: asking, live, log, firstSteps, logger, answers }),
         dashboardFolder: options.dashboardFolder,
-        secure: options.tls !== undefined,
+        publicUrl: options.publicUrl,
+        secure: options.tls !== undefined || options.publicUrl?.startsWith('https:') === true,
       },
     }),
     ...(gateway && { gateway: { app: gateway.app, users: gatewayUsers } }),

@@ -17,6 +17,7 @@ const config :Workerd.Config = (
         (name = "REDIS_TOKEN", fromEnvironment = "REDIS_TOKEN"),
         (name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL"),
         (name = "UPSTASH_REDIS_REST_TOKEN", fromEnvironment = "UPSTASH_REDIS_REST_TOKEN"),
+        (name = "REDIS_MS_MAX", fromEnvironment = "REDIS_MS_MAX"),
         (name = "WITHOUT_REDIS", fromEnvironment = "WITHOUT_REDIS"),
         (name = "DOCS_KEY", fromEnvironment = "DOCS_KEY"),
         (name = "PUBLISH_FLAVOUR", fromEnvironment = "PUBLISH_FLAVOUR"),

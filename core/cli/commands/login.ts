@@ -13,7 +13,7 @@ export function loginCommand(config: Config, terminal: Terminal): Command {
     .action((options) =>
       withDatabase(config, async (db) => {
         const here = config.databaseUrl ? undefined : running(config.home)?.core_url
-        const url = options.url ?? here ?? `http://127.0.0.1:${config.corePort}`
+        const url = options.url ?? here ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
         const link = `${url.replace(/\/+$/, '')}/login?token=${await mintLoginLink(db)}`
         if (options.json) return terminal.json({ login_url: link })
         terminal.say(terminal.accent(link))
