@@ -122,6 +122,15 @@ export function limiterSuite(create: () => Limiter, numRuns: number): void {
     expect((await limiter.take(limits, 9, START + 61_000)).allowed).toBe(true)
   })
 
+  it('gives back into the minute it was taken from, which may be the last one by now', async () => {
+    const limiter = create()
+    const limits = key(10, 12)
+    const verdict = await limiter.take(limits, 10, START + 59_000)
+    expect((await limiter.take(key(10, 12, 'other'), 1, START + 61_000)).allowed).toBe(true)
+    await verdict.giveBack()
+    expect((await limiter.take(limits, 10, START + 61_000)).allowed).toBe(true)
+  })
+
   it('gives nothing back into a window that has slid past what was taken', async () => {
     const limiter = create()
     const wide = key(1e9, 10)
