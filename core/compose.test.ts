@@ -145,6 +145,28 @@ test('edge/workerd.capnp knows every setting of the edge, and runs it as npm sta
   expect(capnp).toContain(`compatibilityDate = "${date}"`)
 })
 
+describe('docs/deploy.md', () => {
+  const text = read('docs/deploy.md')
+
+  test('names every secret that docker-compose.yml asks for, and no variable that nobody reads', () => {
+    for (const name of REQUIRED) expect(text).toContain(name)
+    const readers = ['core/config.ts', 'edge/workerd.capnp', 'docker-compose.yml'].map(read).join()
+    const named = new Set(text.match(/\b[A-Z][A-Z]*_[A-Z_]+\b/g))
+    expect([...named].filter((name) => !readers.includes(name))).toEqual([])
+  })
+
+  test('the commands, metrics and files that it names are there', () => {
+    const cli = read('core/cli/main.ts')
+    for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
+      expect(cli, command).toContain(`${command}Command`)
+    for (const [metric] of text.matchAll(/\bsluice_[a-z_]+\b/g))
+      expect(read('core/metrics.ts')).toContain(`'${metric}'`)
+    const files = [...text.matchAll(/\b(?:core|edge|bench|docs)\/[\w./-]+\.(?:ts|md|toml)\b/g)]
+    for (const [file] of files) expect(existsSync(join(ROOT, file)), file).toBe(true)
+    expect(files.length).toBeGreaterThan(4)
+  })
+})
+
 function importsOf(text: string): string[] {
   // Types alone leave no trace when Node runs the source.
   return [
