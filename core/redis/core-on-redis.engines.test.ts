@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
+import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
+import { ROOT } from '../config.ts'
+import { createDatabase, type Database } from '../db/database.ts'
+import { createKey, revokeKey } from '../keys/keys.ts'
+import { createTenant } from '../keys/tenants.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+
+/** Core as it is run, told of a Redis, and an edge that knows that Redis through core alone. */
+
+let database: TestDatabase
+let db: Database
+let core: { url: string; stop(): Promise<void> }
+let edge: RunningEdge
+const secrets = { SLUICE_GATEWAY_PASSWORD: 'a-password', SLUICE_REDIS_TOKEN: 'a-token' }
+
+function spawnCore(env: Record<string, string>): ChildProcess {
+  return spawn(process.execPath, ['core/main.ts'], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, PORT: '0', DATABASE_URL: database.url, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url)
+  await createTenant(db, { tenant: 'acme' })
+  const child = spawnCore({ REDIS_URL: inject('redisUrl'), ...secrets })
+  const exited = once(child, 'exit')
+  const url = await new Promise<string>((resolve, reject) => {
+    exited.then(() => reject(new Error('core ended')), reject)
+    createInterface({ input: child.stdout as Readable }).on('line', (line) => {
+      const { msg, url } = JSON.parse(line)
+      if (msg === 'ready') resolve(url)
+    })
+  })
+  core = {
+    url,
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+  const gateway = {
+    url: `${url}/gateway`,
+    username: 'sluice',
+    password: secrets.SLUICE_GATEWAY_PASSWORD,
+  }
+  edge = await startEdge('workerd', gateway as StubGateway, {
+    REDIS_URL_REST: `${url}/redis`,
+    REDIS_TOKEN: secrets.SLUICE_REDIS_TOKEN,
+    REDIS_MS_MAX: '10000',
+    WITHOUT_REDIS: 'closed',
+  })
+})
+afterAll(async () => {
+  await edge?.stop()
+  await core?.stop()
+  await db?.destroy()
+  await database?.drop()
+})
+
+const send = (key: string, body: unknown, headers = {}) =>
+  fetch(`${edge.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, ...headers },
+    body: JSON.stringify(body),
+  })
+
+test('an event goes its way, limited and done once by Redis, and its answer is kept there', async () => {
+  const { key } = await createKey(db, {
+    tenant: 'acme',
+    name: 'both',
+    scopes: ['ingest', 'read'],
+    eventsPerMinute: 3,
+  })
+  const once = { 'idempotency-key': 'k' }
+  const first = await send(key, { event: 'seen' }, once)
+  expect([first.status, first.headers.get('sluice-degraded')]).toEqual([202, null])
+  const again = await send(key, { event: 'seen' }, once)
+  expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true'])
+  expect((await send(key, [{ event: 'a' }, { event: 'b' }])).status).toBe(202)
+  expect((await send(key, { event: 'c' })).status).toBe(429)
+
+  const query = `{ metrics(name: "seen", interval: TOTAL, startTime: "2026-01-01T00:00:00Z", endTime: "2099-01-01T00:00:00Z") { value } }`
+  const ask = async () => {
+    const response = await fetch(`${core.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({ query }),
+    })
+    return response.json()
+  }
+  await expect.poll(async () => (await ask()).data.metrics[0]?.value).toBe(1)
+  await expect.poll(async () => (await ask()).extensions.cache.ageMs).toBeGreaterThan(0)
+  const redis = new Redis(inject('redisUrl'))
+  expect(await redis.keys('sluice:{answers}:*')).not.toEqual([])
+  redis.disconnect()
+})
+
+test('a key that is revoked at the command line is refused at the edge in its time', async () => {
+  const { key, keyId } = await createKey(db, { tenant: 'acme', name: 'x', scopes: ['ingest'] })
+  expect((await send(key, { event: 'a' })).status).toBe(202)
+  await revokeKey(db, keyId)
+  await expect
+    .poll(async () => (await send(key, { event: 'a' })).status, { timeout: 25_000, interval: 500 })
+    .toBe(401)
+})
+
+test('core says how it stands with Redis, and lets nobody to it without the token', async () => {
+  const metrics = await (await fetch(`${core.url}/metrics`)).text()
+  expect(metrics).toContain('sluice_up{part="redis"} 1')
+  for (const authorization of ['', 'Bearer another', `Bearer ${secrets.SLUICE_GATEWAY_PASSWORD}`]) {
+    const headers = { authorization }
+    const answer = await fetch(`${core.url}/redis`, { method: 'POST', headers, body: '["PING"]' })
+    expect([answer.status, await answer.json()]).toEqual([401, { error: 'Unauthorized' }])
+  }
+})
+
+test('core does not start with a Redis and no token for it, and says what is missing', async () => {
+  const child = spawnCore({
+    REDIS_URL: inject('redisUrl'),
+    SLUICE_GATEWAY_PASSWORD: secrets.SLUICE_GATEWAY_PASSWORD,
+  })
+  let said = ''
+  child.stdout?.on('data', (chunk) => {
+    said += chunk
+  })
+  const [code] = await once(child, 'exit')
+  expect(code).toBe(1)
+  expect(said).toContain('SLUICE_REDIS_TOKEN is not set')
+})
