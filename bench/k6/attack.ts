@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Mix } from './mix.ts'
-import { type Counts, expectedOf, judge, readMetrics } from './oracle.ts'
+import { type Counts, expectedOf, judge, readMetrics, sum } from './oracle.ts'
 import type { System } from './system.ts'
 
 export interface AttackOptions {
@@ -27,6 +27,8 @@ export interface Verdict {
   /** Requests that were due and never sent, because too many waited for their answers. */
   dropped: number
   tenants: (Counts & { tenant: string })[]
+  /** Events of repetitions whose first answer was forgotten. */
+  anew: number
   /** What is wrong, one sentence each; empty when every answer and every number is right. */
   faults: string[]
   /** What is slower than it should be. */
@@ -52,7 +54,12 @@ export async function attack(system: System, options: AttackOptions): Promise<Ve
   const before = await readMetrics(system)
   const measured = await runK6(system, mix, options)
   const requests = measured.count('started')
-  const expected = expectedOf(mix, requests)
+  const anew = system.tenants.map((_, t) => measured.count(`anew_${t}`))
+  const expected = expectedOf(mix, requests).map((each, t) => ({
+    ...each,
+    accepted: each.accepted + (anew[t] ?? 0),
+    duplicates: each.duplicates + (anew[t] ?? 0),
+  }))
   const { counts, faults } = await judge(system, { mix, expected, before })
   // Three accounts of the same: the seed's, k6's and the system's.
   for (const [t, { name }] of system.tenants.entries())
@@ -67,6 +74,7 @@ export async function attack(system: System, options: AttackOptions): Promise<Ve
     requests,
     latency: measured.latency,
     dropped: measured.count('dropped_iterations'),
+    anew: sum(anew, (count) => count),
     tenants: counts.map((each, t) => ({ tenant: system.tenants[t]?.name ?? '', ...each })),
     faults: [...measured.crossed(false), ...faults],
     slow: measured.crossed(true),
@@ -80,7 +88,8 @@ async function runK6(system: System, mix: Mix, options: AttackOptions) {
   const settings = join(folder, 'settings.json')
   try {
     const keys = system.tenants.map(({ writeKey }) => writeKey)
-    const told = { mix, rate, seconds, waitingMax, urls: system.edgeUrls, keys, summary }
+    const { edgeUrls: urls, forgetful } = system
+    const told = { mix, rate, seconds, waitingMax, urls, keys, forgetful, summary }
     // In a file: a command line is for everybody to read.
     writeFileSync(settings, JSON.stringify(told), { mode: 0o600 })
     // Without its own REST server, of which there can be one on a machine.

@@ -56,7 +56,7 @@ describe.skipIf(missing !== undefined)(
     beforeAll(async () => {
       const fleet = await startFleet()
       close = () => fleet.stop()
-      place = fleet
+      place = { ...fleet, redis: true }
     }, 180_000)
     afterAll(() => close?.(), 60_000)
 
@@ -69,6 +69,8 @@ describe.skipIf(missing !== undefined)(
 )
 
 interface Place {
+  /** Of an edge with Redis. */
+  redis?: boolean
   edgeUrl: string
   coreUrl: string
   databaseUrl: string
@@ -80,14 +82,17 @@ async function system(place: Place, tenants: number): Promise<System> {
     coreUrl: place.coreUrl,
     graphqlUrl: `${place.coreUrl}/graphql`,
     ours: true,
+    forgetful: place.redis === true,
     tenants: await makeTenants(place.databaseUrl, tenants),
   }
 }
 
 /** Time is told here and judged by nobody: other tests run beside. */
-function allRight({ faults, slow, requests, latency, dropped, tenants }: Verdict): void {
+function allRight({ faults, slow, requests, latency, dropped, anew, tenants }: Verdict): void {
   const times = [latency.p50, latency.p95, latency.p99].map((ms) => ms.toFixed(0)).join(' / ')
-  console.log(`  k6: ${requests} requests, ${dropped} dropped, p50 / p95 / p99 ${times} ms`)
+  console.log(
+    `  k6: ${requests} requests, ${dropped} dropped, p50 / p95 / p99 ${times} ms, ${anew} anew`,
+  )
   for (const what of slow) console.log(`  k6: ${what}`)
   expect(faults).toEqual([])
   // The mix is worth its name: of every kind there was one.

@@ -61,6 +61,7 @@ async function findSystem(tenants: number): Promise<System> {
       )
     return {
       ...at(urls, options['core-url'], false),
+      forgetful: true,
       tenants: await makeTenants(config.databaseUrl, tenants),
     }
   }
@@ -69,6 +70,7 @@ async function findSystem(tenants: number): Promise<System> {
     say(`On the Sluice of ${config.home}; the tenants k6-… stay there.`)
     return {
       ...at([run.edge_url], run.core_url, false),
+      forgetful: false,
       tenants: await makeTenants(run.database_url, tenants),
     }
   }
@@ -77,11 +79,12 @@ async function findSystem(tenants: number): Promise<System> {
   const { run: own } = await home.start('--no-demo')
   return {
     ...at([own.edge_url], own.core_url, true),
+    forgetful: false,
     tenants: await makeTenants(own.database_url, tenants),
   }
 }
 
-function at(edgeUrls: string[], coreUrl: string, ours: boolean): Omit<System, 'tenants'> {
+function at(edgeUrls: string[], coreUrl: string, ours: boolean) {
   const plain = (url: string) => url.replace(/\/+$/, '')
   return {
     edgeUrls: edgeUrls.map(plain),

@@ -9,6 +9,11 @@ export interface System {
   graphqlUrl: string
   /** Nobody but us sends events. */
   ours: boolean
+  /**
+   * Answers to an Idempotency-Key are kept in a Redis, which an edge leaves alone when it is too slow: then a
+   * repetition is taken anew, and its events are duplicates.
+   */
+  forgetful: boolean
   tenants: Tenant[]
 }
 
