@@ -5,7 +5,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm install --no-save --omit=dev --ignore-scripts
-COPY vite.config.ts ./
+COPY vite.config.ts tsconfig.json ./
 COPY contract contract
 COPY core core
 COPY edge edge

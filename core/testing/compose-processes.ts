@@ -1,5 +1,13 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -12,7 +20,7 @@ import { kafkaJars } from '../engines/kafka-jars.ts'
 import { createKafkaNode } from '../engines/kafka-node.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import type { ComposeFile, ComposeService } from './compose-file.ts'
-import { layOutImage } from './image.ts'
+import { createImages } from './image.ts'
 
 /**
  * Every service of docker-compose.yml as processes of this machine, in the order of `depends_on`: the command, the
@@ -48,6 +56,8 @@ interface Placed {
   name: string
   service: ComposeService
   home: string
+  /** Of its image; none for the engines, which are this machine's. */
+  root: string | undefined
   cwd: string
   command: string[]
   env: Record<string, string>
@@ -66,24 +76,13 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
   const ports = await findPorts(services)
   const placed = new Map<string, Placed>()
   const running = new Map<string, EngineProcess[]>()
-  const images = new Map<string, { folder: string; programs: Map<string, string> }>()
-
-  async function imageOf({ build }: ComposeService) {
-    if (!build) return { folder, programs: new Map<string, string>() }
-    let image = images.get(build.target)
-    if (!image) {
-      const place = join(folder, `image-${build.target}`)
-      image = { folder: place, programs: await layOutImage(build.target, place) }
-      images.set(build.target, image)
-    }
-    return image
-  }
+  const imageOf = createImages(join(folder, 'images'))
 
   async function place(name: string, service: ComposeService): Promise<Placed> {
-    const { folder: cwd, programs } = await imageOf(service)
+    const root = service.build ? await imageOf(service.build.target) : undefined
     const here = (text: string | number) => onLoopback(String(text), name, ports)
     const runnable = ([program = '', ...args]: string[]) => [
-      programs.get(program) ?? program,
+      programOf(root, program),
       ...args.map(here),
     ]
     const { command = [], environment = {}, healthcheck } = service
@@ -98,7 +97,8 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
       name,
       service,
       home: join(folder, name),
-      cwd,
+      root,
+      cwd: root ? join(root, 'app') : folder,
       command: runnable(command),
       // A container knows nothing of what else we are told.
       env: { PATH: process.env.PATH ?? '', ...env },
@@ -139,8 +139,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
     url: (name, port) => `http://127.0.0.1:${ports.get(`${name}:${port}`)}`,
     exec(name, [program = '', ...args]) {
       const at = placed.get(name) as Placed
-      const image = images.get(at.service.build?.target ?? '')
-      return run(at, [image?.programs.get(program) ?? program, ...args])
+      return run(at, [programOf(at.root, program), ...args])
     },
     logs: (name) =>
       readdirSync(folder)
@@ -222,7 +221,7 @@ async function startOurs(at: Placed): Promise<EngineProcess[]> {
       command,
       args,
       home: `${at.home}-${i + 1}`,
-      cwd: at.service.build ? at.cwd : undefined,
+      cwd: at.root && at.cwd,
       env: at.env,
       answers: async () => (await run(at, at.healthCheck ?? [])).code === 0,
       startMsMax: START_MS_MAX,
@@ -231,6 +230,13 @@ async function startOurs(at: Placed): Promise<EngineProcess[]> {
   )
   await Promise.all(replicas.map((each) => each.start()))
   return replicas
+}
+
+/** The base image brings Node; what else an image has of its own is in its /usr/local/bin. */
+function programOf(root: string | undefined, program: string): string {
+  if (root && program === 'node') return process.execPath
+  const own = join(root ?? '', 'usr/local/bin', program)
+  return root && existsSync(own) ? own : program
 }
 
 async function untilHealthy(at: Placed): Promise<void> {

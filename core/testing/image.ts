@@ -1,14 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { ROOT } from '../config.ts'
-import { buildAll } from '../embedded/build.ts'
 
 /** One `FROM … AS name` of Dockerfile. */
 export interface Stage {
   name: string
   from: string
-  /** In their order, each split at spaces. */
   steps: { word: string; args: string[] }[]
 }
 
@@ -23,56 +22,82 @@ export function readDockerfile(): Stage[] {
   return stages
 }
 
+const RUN_MS_MAX = 180_000
+
 /**
- * A folder with what the image has in its WORKDIR: every COPY of Dockerfile, without what .dockerignore keeps out. In
- * place of what the other stages would make stand the packages and the builds of this tree.
- * @returns the programs that the image has in /usr/local/bin
+ * What `docker build` would do, done without it: each stage is a folder, COPY copies without what .dockerignore keeps out,
+ * RUN runs. Not done are the system's packages, and whose processes they are.
+ * @returns builds the stage of that name with all that it copies from; its folder stands for `/`
  */
-export async function layOutImage(target: string, folder: string): Promise<Map<string, string>> {
-  await buildAll()
-  const programs = new Map([['node', process.execPath]])
-  const stage = readDockerfile().find(({ name }) => name === target)
-  for (const { word, args } of stage?.steps ?? []) {
-    if (word !== 'COPY') continue
-    const from = args[0]?.startsWith('--from=') ? args.shift()?.slice('--from='.length) : undefined
-    const to = args.pop() as string
-    for (const each of args) {
-      if (to.startsWith('/usr/local/bin/')) {
-        programs.set(basename(to), madeProgram(each))
-        continue
+export function createImages(folder: string): (target: string) => Promise<string> {
+  const stages = readDockerfile()
+  const built = new Map<string, Promise<string>>()
+
+  async function build(target: string): Promise<string> {
+    const stage = stages.find(({ name }) => name === target)
+    if (!stage) throw new Error(`Dockerfile has no stage ${target}`)
+    const root = join(folder, target)
+    let cwd = root
+    mkdirSync(root, { recursive: true })
+    for (const { word, args } of stage.steps) {
+      if (word === 'WORKDIR') {
+        cwd = join(root, args[0] as string)
+        mkdirSync(cwd, { recursive: true })
       }
-      const source = from === undefined ? join(ROOT, each) : join(ROOT, relative('/app', each))
-      const place = join(folder, to.endsWith('/') ? join(to, basename(each)) : to)
-      mkdirSync(dirname(place), { recursive: true })
-      if (basename(each) === 'node_modules') symlinkSync(source, place)
-      else if (from !== undefined) cpSync(source, place, { recursive: true })
-      else copyFromContext(source, place)
+      if (word === 'COPY') await copy(args, cwd, root)
+      if (word === 'RUN' && args[0] !== 'apt-get') await run(args.join(' '), cwd, root)
+    }
+    return root
+  }
+
+  async function copy(args: string[], cwd: string, root: string): Promise<void> {
+    const stage = /^--from=(.+)$/.exec(args[0] as string)?.[1]
+    const from = stage && (await image(stage))
+    const to = args.at(-1) as string
+    for (const each of args.slice(from ? 1 : 0, -1)) {
+      const source = join(from ?? ROOT, each)
+      if (!from && isIgnored(source)) throw new Error(`.dockerignore keeps ${each} out`)
+      // A folder's content is copied, a file goes by its name where the place is a folder.
+      const isFile = statSync(source).isFile()
+      const place = to.startsWith('/') ? join(root, to) : join(cwd, to)
+      const target = isFile && to.endsWith('/') ? join(place, basename(each)) : place
+      mkdirSync(dirname(target), { recursive: true })
+      const filter = (file: string) => from !== undefined || !isIgnored(file)
+      cpSync(source, target, { recursive: true, verbatimSymlinks: true, filter })
     }
   }
-  return programs
+
+  function image(target: string): Promise<string> {
+    const building = built.get(target) ?? build(target)
+    built.set(target, building)
+    return building
+  }
+  return image
 }
 
-/** `RUN cp "$(node -p …)" /usr/local/bin/…` */
-function madeProgram(path: string): string {
-  if (basename(path) !== 'workerd') throw new Error(`nobody knows where ${path} comes from`)
-  return createRequire(import.meta.url)('workerd').default
-}
-
-function copyFromContext(source: string, place: string): void {
-  if (!existsSync(source)) throw new Error(`Dockerfile copies ${source}, which is not there`)
-  if (isIgnored(source)) throw new Error(`.dockerignore keeps ${source} from Dockerfile`)
-  cpSync(source, place, {
-    recursive: statSync(source).isDirectory(),
-    filter: (file) => file === source || !isIgnored(file),
+async function run(command: string, cwd: string, root: string): Promise<void> {
+  const bin = join(root, 'usr/local/bin')
+  mkdirSync(bin, { recursive: true })
+  const child = spawn('sh', ['-c', command.replaceAll('/usr/local/bin', bin)], {
+    cwd,
+    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: RUN_MS_MAX,
   })
+  const ended = new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  const said = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  if (said[2] !== 0) throw new Error(`RUN ${command}\n${said.join('\n')}`)
 }
 
-/** The two forms of pattern that .dockerignore has: `!name` at the top, and `∗∗/name` anywhere. */
+/** The three forms of pattern that .dockerignore has: `*`, `!name` at the top, and `∗∗/name` anywhere. */
 function isIgnored(file: string): boolean {
   const path = relative(ROOT, file)
   const patterns = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n')
-  const [top = ''] = path.split('/')
-  if (!patterns.includes(`!${top}`)) return true
+  if (!existsSync(file)) throw new Error(`Dockerfile copies ${path}, which is not there`)
+  if (!patterns.includes(`!${path.split('/')[0]}`)) return true
   return patterns
     .filter((pattern) => pattern.startsWith('**/'))
     .map((pattern) => pattern.slice(3).split('*').map(RegExp.escape).join('[^/]*'))
