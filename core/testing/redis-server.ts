@@ -17,9 +17,10 @@ export interface TestRedis {
 }
 
 export async function startTestRedis(): Promise<TestRedis> {
-  const home = mkdtempSync(join(tmpdir(), 'sluice-redis-'))
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'))
   const port = await freePort()
-  const engine = createRedisEngine({ home, port })
+  // Its log stands beside its home.
+  const engine = createRedisEngine({ home: join(folder, 'redis'), port })
   await engine.start()
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -31,7 +32,7 @@ export async function startTestRedis(): Promise<TestRedis> {
     kill: () => engine.kill(),
     async remove() {
       await engine.kill()
-      rmSync(home, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
