@@ -9,7 +9,7 @@ import { freeze } from './testing/freeze.ts'
 import { residentMiB } from './testing/memory.ts'
 
 /** `BROKER_AWAY_S=60 npm run test:engines broker` is the full measure. */
-const AWAY_MS = Number(process.env.BROKER_AWAY_S ?? 15) * 1_000
+const AWAY_MS = Number(process.env.BROKER_AWAY_S ?? 10) * 1_000
 /** The publisher's own, and what a busy machine needs to say so. */
 const ANSWER_MS_MAX = LIMITS.publishMsMax + 2_000
 const WATCHED = ['gateway', 'worker 1', 'worker 2', 'edge'] as const satisfies MemberName[]
