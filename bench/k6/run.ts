@@ -28,15 +28,17 @@ const { values: options } = parseArgs({
 })
 const say = (line: string) => options.json || process.stderr.write(`${line}\n`)
 
+// k6 and a Sluice of our own hear it as well; we clear away behind them.
+process.on('SIGINT', () => {})
+
 let home: TestHome | undefined
 try {
+  const tenants = whole('tenants')
+  const load = { rate: whole('rate'), seconds: whole('seconds'), seed: whole('seed') }
   const k6 = await findOrBuildK6(say)
-  const system = await findSystem(whole('tenants'))
-  const verdict = await attack(system, {
+  const verdict = await attack(await findSystem(tenants), {
+    ...load,
     k6,
-    seed: whole('seed'),
-    rate: whole('rate'),
-    seconds: whole('seconds'),
     waitingMax: 200,
     progress: !options.json && process.stderr.isTTY === true,
   })
@@ -101,11 +103,12 @@ function whole(name: 'seconds' | 'rate' | 'seed' | 'tenants'): number {
   return value
 }
 
-function report({ requests, latency, dropped, tenants, faults, slow }: Verdict): void {
+function report(verdict: Verdict): void {
   if (options.json) {
-    console.log(JSON.stringify({ requests, latency, dropped, tenants, faults, slow }))
+    console.log(JSON.stringify(verdict))
     return
   }
+  const { requests, latency, dropped, anew, tenants, faults, slow } = verdict
   const count = (value: number) => value.toLocaleString('en')
   const { p50, p95, p99, max } = latency
   const times = [p50, p95, p99, max].map((ms) => ms.toFixed(1)).join(' / ')
@@ -121,6 +124,10 @@ function report({ requests, latency, dropped, tenants, faults, slow }: Verdict):
     ]),
   )
   console.log('')
+  if (anew > 0)
+    console.log(
+      `${count(anew)} of the duplicates: repeated under their Idempotency-Key, and the first answer was forgotten\n`,
+    )
   for (const fault of [...faults, ...slow]) console.log(`✗ ${fault}`)
   if (faults.length === 0)
     console.log('Every answer was as planned; GraphQL and /metrics say exactly what was sent.')
