@@ -101,6 +101,9 @@ describe('engines as a part of tests', () => {
 
 test('three brokers carry on with what was acknowledged when one of them is killed, and take it back', async () => {
   const home = makeHome()
+  // One cluster in 64 has an id like this.
+  mkdirSync(join(home, 'kafka-3'))
+  writeFileSync(join(home, 'kafka-3', 'cluster-id'), '-bzUAw2rSXWhvdbLq7mE1Q')
   const engines = await startEngines({ home, kafka: { brokers: 3 } })
   try {
     await append(engines, 'before')

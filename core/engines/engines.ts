@@ -8,6 +8,7 @@ import { makeTopics } from '../log/open.ts'
 import type { EngineProcess } from './child.ts'
 import { createKafkaEngine, type KafkaPorts } from './kafka.ts'
 import { kafkaJars } from './kafka-jars.ts'
+import { quietPort } from './quiet-port.ts'
 import { createRedisEngine } from './redis.ts'
 import { missingTools, sayMissing } from './tools.ts'
 
@@ -42,7 +43,7 @@ export interface EnginesOptions {
   }
   redis?: boolean
   postgres?: boolean
-  /** Which to try first; any free one otherwise. */
+  /** Which to try first; any free ones otherwise. */
   ports?: Partial<EnginePorts>
   onStep?: (step: string) => void
   /** Told when one ended by itself and is started again; without it they stay down until `start()`. */
@@ -131,7 +132,7 @@ async function findPorts({ kafka, ports = {} }: EnginesOptions): Promise<EngineP
   const taken = new Set<number>()
   async function free(wanted: number | undefined): Promise<number> {
     for (;;) {
-      const port = await freePort(wanted)
+      const port = await (wanted ? freePort(wanted) : quietPort())
       if (!taken.has(port)) {
         taken.add(port)
         return port

@@ -12,12 +12,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
-import { freePort } from '../embedded/ports.ts'
 import { removePlace } from '../embedded/postgres-place.ts'
 import { startPostgresServer } from '../embedded/postgres-server.ts'
 import { createEngineProcess, type EngineProcess, stopLeftOvers } from '../engines/child.ts'
 import { kafkaJars } from '../engines/kafka-jars.ts'
 import { createKafkaNode } from '../engines/kafka-node.ts'
+import { quietPort } from '../engines/quiet-port.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import type { ComposeFile, ComposeService } from './compose-file.ts'
 import { createImages } from './image.ts'
@@ -271,7 +271,7 @@ async function findPorts(services: ComposeFile['services']): Promise<Map<string,
   for (const [name, { ports = [] }] of Object.entries(services))
     for (const port of ports) listening.push(`${name}:${port.split(':').at(-1)}`)
   const found = new Map<string, number>()
-  for (const each of listening) found.set(each, await freePort())
+  for (const each of listening) found.set(each, await quietPort())
   if (new Set(found.values()).size < found.size) return findPorts(services)
   return found
 }

@@ -5,6 +5,7 @@ import type { TestProject } from 'vitest/node'
 import { isAlive } from '../embedded/processes.ts'
 import { stopLeftOvers } from '../engines/child.ts'
 import { startEngines } from '../engines/engines.ts'
+import { kafkaJars } from '../engines/kafka-jars.ts'
 import { missingTools, sayMissing } from '../engines/tools.ts'
 
 /**
@@ -13,17 +14,17 @@ import { missingTools, sayMissing } from '../engines/tools.ts'
  * tests were asked for, that is a failure.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const missing = missingTools({ kafka: true, redis: true })
-  if (missing.length > 0) {
-    const [what, mend] = sayMissing(missing)
-    if (process.env.CI || isAskedFor(project)) throw new Error(`${what} This brings it: ${mend}`)
+  const missing = await whatIsMissing()
+  if (missing) {
+    const [what, mend] = missing
+    if (process.env.CI || isAskedFor(project)) throw new Error(`${what} To mend it: ${mend}`)
     project.provide('enginesMissing', what)
     const { testFiles } = await project.globTestFiles()
     console.warn(
       [
         `\n  SKIPPED, ${testFiles.length} test files that need real engines: ${what}`,
         ...testFiles.map((file) => `    ${file.slice(project.config.root.length + 1)}`),
-        `  To run them: ${mend} && npm run test:engines\n`,
+        `  To run them: ${mend}, then npm run test:engines\n`,
       ].join('\n'),
     )
     return async () => {}
@@ -45,6 +46,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all([engines.redis, ...(engines.kafka?.nodes ?? [])].map((each) => each?.kill()))
     await engines.stop()
     rmSync(home, { recursive: true, force: true })
+  }
+}
+
+async function whatIsMissing(): Promise<[what: string, mend: string] | undefined> {
+  const tools = missingTools({ kafka: true, redis: true })
+  if (tools.length > 0) return sayMissing(tools)
+  try {
+    await kafkaJars((step) => console.log(`  engines: ${step} …`))
+    return undefined
+  } catch (error) {
+    return [(error as Error).message, 'connect this machine to a network']
   }
 }
 
