@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   mkdirSync,
@@ -141,12 +142,28 @@ describe('npm run engines', () => {
     expect(other.code).toBe(1)
   })
 
-  test('what it prints for core is what core reads', async () => {
-    const env = readFileSync(first.env_file, 'utf8')
-    expect(env).toContain(`DATABASE_URL=${first.database_url}\n`)
-    expect(env).toContain(`KAFKA_BROKERS=${first.kafka_brokers[0]}\n`)
-    expect(env).toContain(`REDIS_URL=${first.redis_url}\n`)
-    expect(env).toMatch(/^SLUICE_GATEWAY_PASSWORD=\S{32}$/m)
+  test('the command that it prints runs a core on them', async () => {
+    const line = (await command('start')).out.split('\n').find((each) => each.includes('npm exec'))
+    const core = spawn('sh', ['-c', `exec ${line?.trim()}`], {
+      cwd: ROOT,
+      env: { ...process.env, PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
+    let said = ''
+    core.stdout.on('data', (chunk) => {
+      said += chunk
+    })
+    try {
+      await expect.poll(() => said, { timeout: 30_000 }).toContain('"msg":"ready"')
+      const url = /"url":"(.*?)"/.exec(said)?.[1]
+      expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+        checks: { postgres: 'ok', log: 'ok' },
+      })
+    } finally {
+      process.kill(-(core.pid as number), 'SIGTERM')
+      await once(core, 'exit')
+    }
   })
 
   test('an engine that ends by itself is started again at its place', async () => {

@@ -69,7 +69,7 @@ function sayWhere(terminal: Terminal, state: EnginesState): void {
   say(`  Kafka     ${accent(state.kafka_brokers.join(','))}`)
   say()
   say('Core on them:')
-  say(`  node --env-file=${state.env_file} core/main.ts`)
+  say(`  npm exec -c 'node --env-file="${state.env_file}" core/main.ts'`)
   say(muted('"npm run engines -- stop" stops them; data and logs stay beside that file.'))
 }
 
