@@ -27,9 +27,10 @@ import { type Engines, startEngines } from './engines.ts'
 import type { EnginesState } from './state.ts'
 
 describe('engines as a part of tests', () => {
-  const home = makeHome()
+  let home: string
   let engines: Engines
   beforeAll(async () => {
+    home = makeHome()
     engines = await startEngines({ home, kafka: { brokers: 1 }, redis: true, postgres: true })
   })
   afterAll(async () => {
@@ -121,7 +122,10 @@ test('three brokers carry on with what was acknowledged when one of them is kill
 })
 
 describe('npm run engines', () => {
-  const home = makeHome()
+  let home: string
+  beforeAll(() => {
+    home = makeHome()
+  })
   afterAll(async () => {
     await command('stop')
     await removeHome(join(home, 'engines'))
