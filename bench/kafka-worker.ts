@@ -11,7 +11,14 @@ import { startEngines } from '../core/engines/engines.ts'
 import { makeTopics, openLog } from '../core/log/open.ts'
 import { type CoreProcess, startCore } from '../core/testing/core-process.ts'
 import { type FlightRecord, flights } from './flights.ts'
-import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './machine.ts'
+import {
+  type BenchPostgres,
+  cpuSeconds,
+  machineCpuSeconds,
+  median,
+  table,
+  withPostgres,
+} from './machine.ts'
 import { stagingInsert } from './staging-insert.ts'
 
 /**
@@ -24,6 +31,7 @@ const { values: options } = parseArgs({
   options: {
     events: { type: 'string', default: '400000' },
     rounds: { type: 'string', default: '4' },
+    arm: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -34,8 +42,10 @@ const FLOOR = 'staging COPY + INSERT'
 
 interface Figure {
   rate: number
-  /** Cores that were busy, of those we started. */
+  /** Cores that we kept busy, all our processes together. */
   cores: number
+  /** Cores that somebody else kept busy meanwhile: a figure is worth most where this is 0. */
+  others: number
   /** CPU seconds a million events. */
   node: number
   postgres: number
@@ -61,7 +71,7 @@ await withPostgres(async (postgres) => {
   try {
     const { brokers, pids } = engines.kafka ?? { brokers: [], pids: [] }
     const records = flights(EVENTS)
-    const names = Object.keys(arms)
+    const names = Object.keys(arms).filter((name) => name.includes(options.arm))
     for (let round = 0; round < Number(options.rounds); round++)
       for (const name of round % 2 ? [...names].reverse() : names) {
         const url = await postgres.fresh()
@@ -77,7 +87,7 @@ await withPostgres(async (postgres) => {
         figures.set(name, [...(figures.get(name) ?? []), figure])
         if (!options.json)
           process.stderr.write(
-            `round ${round + 1} · ${name}: ${Math.round(figure.rate)} events/s, ${figure.cores.toFixed(1)} cores\n`,
+            `round ${round + 1} · ${name}: ${Math.round(figure.rate)} events/s, ${figure.cores.toFixed(1)} cores ours, ${figure.others.toFixed(1)} others'\n`,
           )
       }
   } finally {
@@ -150,6 +160,7 @@ function watch(pids: readonly number[], postgres: number, broker: number) {
       (pids.includes(process.pid) ? childrenOf() : 0),
     postgres: cpuSeconds(postgres),
     kafka: cpuSeconds(broker),
+    machine: machineCpuSeconds(),
   })
   /** Postgres and Kafka are ours too, where we are the one that writes. */
   const childrenOf = () => cpuSeconds(postgres) + cpuSeconds(broker)
@@ -159,9 +170,11 @@ function watch(pids: readonly number[], postgres: number, broker: number) {
     const seconds = (performance.now() - began) / 1000
     const after = cpu()
     const spent = (what: keyof typeof before) => after[what] - before[what]
+    const ours = spent('node') + spent('postgres') + spent('kafka')
     return {
       rate: events / seconds,
-      cores: (spent('node') + spent('postgres') + spent('kafka')) / seconds,
+      cores: ours / seconds,
+      others: Math.max(0, spent('machine') - ours) / seconds,
       node: (spent('node') / events) * 1e6,
       postgres: (spent('postgres') / events) * 1e6,
       kafka: (spent('kafka') / events) * 1e6,
@@ -224,21 +237,16 @@ function report(): void {
     // Of arms of the same round, so that what the machine did meanwhile cancels out.
     const of = (base: readonly Figure[]) =>
       median(all.map(({ rate }, i) => rate / (base[i]?.rate ?? rate)))
-    const { rate, cores, node, postgres, kafka } = Object.fromEntries(
-      (['rate', 'cores', 'node', 'postgres', 'kafka'] as const).map((what) => [
-        what,
-        typical(what),
-      ]),
-    ) as unknown as Figure
     return {
       name,
-      rate: Math.round(rate),
+      rate: Math.round(typical('rate')),
       ofSql: of(floor),
       ofOne: of(one),
-      cores,
-      node,
-      postgres,
-      kafka,
+      cores: typical('cores'),
+      others: typical('others'),
+      node: typical('node'),
+      postgres: typical('postgres'),
+      kafka: typical('kafka'),
     }
   })
   if (options.json) {
@@ -250,13 +258,24 @@ function report(): void {
   )
   console.log(
     table([
-      ['arm', 'events/s', 'of SQL', 'of one', 'cores', 'CPU node', 'CPU postgres', 'CPU kafka'],
+      [
+        'arm',
+        'events/s',
+        'of SQL',
+        'of one',
+        'cores',
+        'others',
+        'CPU node',
+        'CPU postgres',
+        'CPU kafka',
+      ],
       ...summary.map((s) => [
         s.name,
         String(s.rate),
         s.ofSql.toFixed(2),
         s.ofOne.toFixed(2),
         s.cores.toFixed(1),
+        s.others.toFixed(1),
         s.node.toFixed(1),
         s.postgres.toFixed(1),
         s.kafka.toFixed(1),

@@ -81,6 +81,13 @@ export function cpuSeconds(pid: number): number {
   return sum(pid) / 100
 }
 
+/** CPU seconds, user and system, of everything on this machine since it started. Linux only. */
+export function machineCpuSeconds(): number {
+  const found = /^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync('/proc/stat', 'utf8')) ?? []
+  const [user = 0, nice = 0, system = 0] = found.slice(1).map(Number)
+  return (user + nice + system) / 100
+}
+
 /** Resident memory of one process in MiB. Linux only. */
 export function residentMiB(pid: number): number {
   const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
