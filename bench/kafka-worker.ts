@@ -14,6 +14,7 @@ import { type FlightRecord, flights } from './flights.ts'
 import {
   type BenchPostgres,
   cpuSeconds,
+  keepToCores,
   machineCpuSeconds,
   median,
   table,
@@ -24,6 +25,7 @@ import { stagingInsert } from './staging-insert.ts'
 /**
  * Workers as processes, from Kafka into Postgres (read, decode, validate, dedupe, rows, rollups, position), beside plain
  * SQL that only stores: COPY of the same rows, decoded already, into a staging table and INSERT … ON CONFLICT from there.
+ * A lane is a connection that writes, and so a core of Postgres: two workers can only be faster where one leaves cores idle.
  * Arms are interleaved, forth and back, each from an empty database and topic after a checkpoint; an arm counts only if
  * all its events are found, in the rollups too.
  */
@@ -32,6 +34,8 @@ const { values: options } = parseArgs({
     events: { type: 'string', default: '400000' },
     rounds: { type: 'string', default: '4' },
     arm: { type: 'string', default: '' },
+    /** Each worker is kept to so many, as on a small machine of its own. */
+    'worker-cores': { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -39,6 +43,7 @@ const EVENTS = Number(options.events)
 /** Of the events; from here on it counts, so that nothing that was read ahead does. */
 const WARM_SHARE = 0.2
 const FLOOR = 'staging COPY + INSERT'
+const ONE = 'one worker, one lane'
 
 interface Figure {
   rate: number
@@ -63,8 +68,10 @@ const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
 const figures = new Map<string, Figure[]>()
 const arms: Record<string, (arm: Arm) => Promise<Figure>> = {
   [FLOOR]: plainSql,
-  'one worker': (arm) => work(arm, 1),
-  'two workers': (arm) => work(arm, 2),
+  [ONE]: (arm) => work(arm, { workers: 1, lanes: 1 }),
+  'two workers, one lane each': (arm) => work(arm, { workers: 2, lanes: 1 }),
+  'one worker, two lanes': (arm) => work(arm, { workers: 1, lanes: 2 }),
+  'two workers, two lanes each': (arm) => work(arm, { workers: 2, lanes: 2 }),
 }
 await withPostgres(async (postgres) => {
   const engines = await startEngines({ home, kafka: { brokers: 1, topics: false } })
@@ -112,8 +119,9 @@ async function plainSql({ postgres, url, records, broker }: Arm): Promise<Figure
  * The workers share the partitions out while the topic is empty; then they are kept from writing by a lock on the
  * positions, until all events are there to be read.
  */
-async function work(arm: Arm, count: number): Promise<Figure> {
-  const { postgres, url, records, broker, env } = arm
+async function work(arm: Arm, counts: { workers: number; lanes: number }): Promise<Figure> {
+  const { postgres, url, records, broker } = arm
+  const env = { ...arm.env, SLUICE_WORKER_LANES: String(counts.lanes) }
   await addTenant(url)
   const { log: config } = readConfig(env)
   await makeTopics(config)
@@ -121,17 +129,21 @@ async function work(arm: Arm, count: number): Promise<Figure> {
   const client = new pg.Client(url)
   await client.connect()
   const workers: CoreProcess[] = []
+  const releases: (() => void)[] = []
   try {
-    for (let n = 0; n < count; n++)
+    for (let n = 0; n < counts.workers; n++)
       workers.push(await startCore({ roles: ['worker'], databaseUrl: url, env }))
     await until(async () => {
       const { rows } = await client.query(
         'SELECT count(*)::int AS held FROM log_lease WHERE worker_id IS NOT NULL GROUP BY worker_id',
       )
       return (
-        rows.length === count && rows.every(({ held }) => held === TOPICS.raw.partitions / count)
+        rows.length === counts.workers &&
+        rows.every(({ held }) => held === TOPICS.raw.partitions / counts.workers)
       )
     })
+    const cores = Number(options['worker-cores'])
+    if (cores > 0) for (const { pid } of workers) releases.push(keepToCores(pid, cores))
     await client.query('BEGIN')
     await client.query('SELECT FROM log_position FOR UPDATE')
     for (let i = 0; i < records.length; i += LIMITS.logAppendRecordsMax)
@@ -148,6 +160,7 @@ async function work(arm: Arm, count: number): Promise<Figure> {
     return stop(all - warm)
   } finally {
     await Promise.all(workers.map((worker) => worker.stop()))
+    for (const release of releases) release()
     await client.end()
     await log.close()
   }
@@ -231,7 +244,7 @@ async function ask(url: string, sql: string): Promise<unknown[]> {
 
 function report(): void {
   const floor = figures.get(FLOOR) ?? []
-  const one = figures.get('one worker') ?? []
+  const one = figures.get(ONE) ?? []
   const summary = [...figures].map(([name, all]) => {
     const typical = (what: keyof Figure) => median(all.map((figure) => figure[what]))
     // Of arms of the same round, so that what the machine did meanwhile cancels out.

@@ -1,4 +1,14 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -86,6 +96,25 @@ export function machineCpuSeconds(): number {
   const found = /^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync('/proc/stat', 'utf8')) ?? []
   const [user = 0, nice = 0, system = 0] = found.slice(1).map(Number)
   return (user + nice + system) / 100
+}
+
+const CPU_CONTROLLER = '/sys/fs/cgroup/cpu'
+const QUOTA_PERIOD_US = 20_000
+
+/**
+ * Keeps a process to so many cores, as a smaller machine of its own would.
+ * @returns to be called when it has ended
+ * @throws without root, or where cgroup v1 has no cpu controller
+ */
+export function keepToCores(pid: number, cores: number): () => void {
+  if (!existsSync(join(CPU_CONTROLLER, 'cpu.cfs_quota_us')))
+    throw new Error(`there is no cpu controller of cgroup v1 at ${CPU_CONTROLLER}`)
+  const group = join(CPU_CONTROLLER, `sluice-bench-${pid}`)
+  mkdirSync(group)
+  writeFileSync(join(group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US))
+  writeFileSync(join(group, 'cpu.cfs_quota_us'), String(Math.round(cores * QUOTA_PERIOD_US)))
+  writeFileSync(join(group, 'cgroup.procs'), String(pid))
+  return () => rmdirSync(group)
 }
 
 /** Resident memory of one process in MiB. Linux only. */

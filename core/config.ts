@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
+import { TOPICS } from '../contract/topics.ts'
 import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 
 /** The top of the tree. */
@@ -37,6 +38,8 @@ export interface Config {
   logLevel: string
   /** SLUICE_RETENTION_DAYS: of single events, where it differs from contract/limits.ts. */
   retentionDays: number | undefined
+  /** SLUICE_WORKER_LANES: connections of one worker that write, where that differs from contract/limits.ts. */
+  workerLanes: number | undefined
   /** Whether to colour what a person reads: on a terminal, unless NO_COLOR says otherwise (https://no-color.org). */
   colour: boolean
 }
@@ -75,6 +78,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
+    workerLanes: wholeNumber(env, 'SLUICE_WORKER_LANES', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
 }

@@ -66,6 +66,7 @@ async function start(): Promise<void> {
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
+    workerLanes: config.workerLanes,
     logger,
     lifecycle,
     onWorkerEnd: () => stop(1),

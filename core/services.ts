@@ -46,6 +46,7 @@ export interface ServicesOptions {
   publicUrl?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
+  workerLanes?: Config['workerLanes']
   logger: Logger
   lifecycle: Lifecycle
   firstSteps?: () => FirstSteps | undefined
@@ -76,11 +77,12 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 }
 
 function startWorker(
-  { databaseUrl, retentionDays, logger, lifecycle, onWorkerEnd }: ServicesOptions,
+  { databaseUrl, retentionDays, workerLanes, logger, lifecycle, onWorkerEnd }: ServicesOptions,
   log: Log,
 ): void {
   const stop = new AbortController()
-  const running = createWorker({ databaseUrl, log, logger, retentionDays }).run(stop.signal)
+  const worker = createWorker({ databaseUrl, log, logger, retentionDays, lanes: workerLanes })
+  const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
   lifecycle.onStop('worker', async () => {
     stop.abort()

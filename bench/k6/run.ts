@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { readConfig, UsageError } from '../../core/config.ts'
 import { running } from '../../core/embedded/run-file.ts'
-import { createTestHome, type TestHome } from '../../core/testing/sluice.ts'
+import { startFleet } from '../../core/testing/fleet.ts'
+import { createTestHome } from '../../core/testing/sluice.ts'
 import { table } from '../machine.ts'
 import { attack, type Verdict } from './attack.ts'
 import { findOrBuildK6 } from './binary.ts'
@@ -9,8 +10,8 @@ import { makeTenants, type System } from './system.ts'
 
 /**
  * `npm run k6`: load on the edge by k6, and then the question whether every number is right. On the Sluice that
- * runs here (as `sluice status` finds it), else on one of its own that is gone afterwards; or anywhere, with
- * --edge-url, --core-url and DATABASE_URL. Exit code 1 when a number is wrong, an answer failed, or it was slow.
+ * runs here (as `sluice status` finds it), else on one of its own that is gone afterwards (--kafka: on real engines); or
+ * anywhere, with --edge-url, --core-url and DATABASE_URL. Exit code 1 when a number is wrong, an answer failed, or it was slow.
  */
 const { values: options } = parseArgs({
   options: {
@@ -23,6 +24,8 @@ const { values: options } = parseArgs({
     'core-url': { type: 'string' },
     /** A system of its own even where one runs. */
     own: { type: 'boolean', default: false },
+    /** The same, on Kafka and Redis, with two workers. */
+    kafka: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -31,7 +34,7 @@ const say = (line: string) => options.json || process.stderr.write(`${line}\n`)
 // k6 and a Sluice of our own hear it as well; we clear away behind them.
 process.on('SIGINT', () => {})
 
-let home: TestHome | undefined
+let close: (() => Promise<void>) | undefined
 try {
   const tenants = whole('tenants')
   const load = { rate: whole('rate'), seconds: whole('seconds'), seed: whole('seed') }
@@ -49,7 +52,7 @@ try {
   process.stderr.write(`${message}\n${hint ? `${hint}\n` : ''}`)
   process.exitCode = 1
 } finally {
-  await home?.remove()
+  await close?.()
 }
 
 async function findSystem(tenants: number): Promise<System> {
@@ -67,6 +70,16 @@ async function findSystem(tenants: number): Promise<System> {
       tenants: await makeTenants(config.databaseUrl, tenants),
     }
   }
+  if (options.kafka) {
+    say('Starting Kafka, Redis, Postgres, a gateway, two workers and an edge')
+    const fleet = await startFleet()
+    close = () => fleet.stop()
+    return {
+      ...at([fleet.edgeUrl], fleet.coreUrl, true),
+      forgetful: true,
+      tenants: await makeTenants(fleet.databaseUrl, tenants),
+    }
+  }
   const run = options.own ? undefined : running(config.home)
   if (run) {
     say(`On the Sluice of ${config.home}; the tenants k6-… stay there.`)
@@ -77,7 +90,8 @@ async function findSystem(tenants: number): Promise<System> {
     }
   }
   say('Starting a Sluice of its own')
-  home = createTestHome()
+  const home = createTestHome()
+  close = () => home.remove()
   const { run: own } = await home.start('--no-demo')
   return {
     ...at([own.edge_url], own.core_url, true),
