@@ -99,6 +99,41 @@ describe('rotating a key', () => {
     expect(third.old.keyId).toBe(second.keyId)
   })
 
+  test('again, it gives the new key the life that the lost one had, not what is left of the old one', async () => {
+    const { key } = await make()
+    const until = inDays(1)
+    const again = async (wanted: Date | null | undefined) => {
+      const { keyId } = await rotateKey(db, key, { until, expiresAt: wanted })
+      await revokeKey(db, keyId)
+      return (await listed(keyId))?.expiresAt ?? null
+    }
+    expect(await again(undefined)).toBeNull()
+    expect(await again(undefined)).toBeNull()
+    const later = inDays(90)
+    expect(Date.parse((await again(later)) ?? '')).toBe(later.getTime())
+    expect(Date.parse((await again(undefined)) ?? '')).toBe(later.getTime())
+    expect(await again(null)).toBeNull()
+
+    // The lost one was itself rotated, so that it was about to end as well.
+    const first = await rotateKey(db, key, { until })
+    const second = await rotateKey(db, first.key, { until })
+    await revokeKey(db, first.keyId)
+    await expect(rotateKey(db, key, { until })).rejects.toThrow(
+      `replaced by ${second.displayPrefix}`,
+    )
+    await revokeKey(db, second.keyId)
+    expect((await rotateKey(db, key, { until })).expiresAt).toBeNull()
+  })
+
+  test('again, it makes no key that is over already', async () => {
+    const { key } = await make()
+    const until = inDays(1)
+    const lost = await rotateKey(db, key, { until, expiresAt: inDays(-1) })
+    await revokeKey(db, lost.keyId)
+    await expect(rotateKey(db, key, { until })).rejects.toThrow('say when the new one shall expire')
+    expect((await rotateKey(db, key, { until, expiresAt: null })).expiresAt).toBeNull()
+  })
+
   test('is refused to keys that are over, and to none at all', async () => {
     const until = inDays(1)
     const revoked = await make()

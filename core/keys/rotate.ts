@@ -9,7 +9,7 @@ import { KeyError } from './tenants.ts'
 export interface Rotation {
   /** From when on the old key is refused; it never lives longer than it would have anyway. */
   until: Date
-  /** When the new key expires, null for never. Default: when the old one would have. */
+  /** When the new key expires, null for never. Default: when the old one would have, or the lost one. */
   expiresAt?: Date | null
 }
 
@@ -44,7 +44,10 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
     .executeTakeFirstOrThrow()
   if (old.revoked_at !== null) throw new KeyError('It was revoked; make a new key instead.')
   if (old.expired) throw new KeyError('It has expired; make a new key instead.')
-  if (old.replaced_by !== null) await refuseSecondHeir(tx, old.replaced_by)
+  const life = old.replaced_by === null ? old.expires_at : await lifeOfLost(tx, old.replaced_by)
+  const expires = expiresAt === undefined ? life : expiresAt
+  if (expiresAt === undefined && life !== null && Date.parse(life) <= Date.now())
+    throw new KeyError('The new key that was lost is over; say when the new one shall expire.')
 
   const key = mintApiKey(old.display_prefix.slice(4, 7) as KeyKind)
   const heir = await tx
@@ -58,7 +61,7 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
       origins: old.origins,
       events_per_minute: old.events_per_minute,
       may_import_history: old.may_import_history,
-      expires_at: expiresAt === undefined ? old.expires_at : expiresAt,
+      expires_at: expires,
     })
     .returning(['key_id', 'expires_at'])
     .executeTakeFirstOrThrow()
@@ -78,16 +81,22 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
   }
 }
 
-/** Whoever lost the new key before using it revokes it, and may then rotate the old one again. */
-async function refuseSecondHeir(tx: Transaction<Schema>, heirId: string): Promise<void> {
+/**
+ * Whoever lost the new key before using it revokes it, and may then rotate the old one again. The old one's own
+ * end has come near by then, so the lost one tells how long the new one is to live; and where that was rotated in
+ * turn, the last of them.
+ * @returns when the lost key would have expired, null for never
+ * @throws KeyError while one of them is not revoked
+ */
+async function lifeOfLost(tx: Transaction<Schema>, heirId: string): Promise<string | null> {
   const heir = await tx
     .selectFrom('api_key')
-    .select('display_prefix')
+    .select(['display_prefix', 'revoked_at', 'expires_at', 'replaced_by'])
     .where('key_id', '=', heirId)
-    .where('revoked_at', 'is', null)
-    .executeTakeFirst()
-  if (heir)
+    .executeTakeFirstOrThrow()
+  if (heir.revoked_at === null)
     throw new KeyError(
       `It was replaced by ${heir.display_prefix}… already; rotate that one, or revoke it first.`,
     )
+  return heir.replaced_by === null ? heir.expires_at : lifeOfLost(tx, heir.replaced_by)
 }
