@@ -29,6 +29,8 @@ const WAIT_MS = 500
 const SILENCE_MS_MAX = 3_000
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const PARTITION_BYTES_MAX = 1024 * 1024
+/** A fetch that brought less than this is not followed at once by the next, or every append would cost a fetch. */
+const SMALL_FETCH_BYTES = 64 * 1024
 /** Of one batch. A reader holds one that is being worked on, one that waits, and one fetch. */
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 const STALL_MS_MAX = 10_000
@@ -60,7 +62,14 @@ export async function* readKafkaBatches(
   const signal = AbortSignal.any([options.signal, left.signal])
   const limits = { recordsMax: maxRecords, bytesMax: BATCH_BYTES_MAX, readAhead }
   const buffer = createFetchBuffer(from, limits)
-  const fetching = fetchForEver(deps, topic, [...from.keys()], buffer, signal)
+  // Often enough that a batch is never short of what came long before it.
+  const paceMs = minIntervalMs / 4
+  const fetching = fetchForEver(
+    deps,
+    topic,
+    { partitions: [...from.keys()], buffer, paceMs },
+    signal,
+  )
   fetching.catch((error) => buffer.fail(error))
   let next = Number.NEGATIVE_INFINITY
   try {
@@ -84,8 +93,7 @@ export async function* readKafkaBatches(
 async function fetchForEver(
   deps: KafkaReaderDeps,
   topic: string,
-  partitions: readonly number[],
-  buffer: FetchBuffer,
+  { partitions, buffer, paceMs }: Pick<Fetcher, 'partitions' | 'buffer' | 'paceMs'>,
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0
@@ -110,7 +118,8 @@ async function fetchForEver(
             if (round.aborted) wire.close()
             return wire
           }
-          return fetchFrom({ open, topic, partitions: theirs, buffer, stalls }, round, () => {
+          const fetcher = { open, topic, partitions: theirs, buffer, stalls, paceMs }
+          return fetchFrom(fetcher, round, () => {
             failures = 0
           })
         }),
@@ -134,6 +143,8 @@ interface Fetcher {
   partitions: readonly number[]
   buffer: FetchBuffer
   stalls: Stalls
+  /** From one small fetch to the next. */
+  paceMs: number
 }
 
 async function fetchFrom(
@@ -141,11 +152,12 @@ async function fetchFrom(
   signal: AbortSignal,
   onSuccess: () => void,
 ): Promise<void> {
-  const { open, topic, partitions, buffer, stalls } = fetcher
+  const { open, topic, partitions, buffer, stalls, paceMs } = fetcher
   const wire = await untilAborted(signal, open())
   while (!signal.aborted) {
     await buffer.room(signal)
     if (signal.aborted) return
+    const next = performance.now() + paceMs
     const parts = partitions.map((partition) => ({ partition, offset: buffer.nextOf(partition) }))
     const request = fetchRequest(topic, parts, {
       maxWaitMs: WAIT_MS,
@@ -163,6 +175,9 @@ async function fetchFrom(
     buffer.add(found)
     stalls.check()
     onSuccess()
+    const early = next - performance.now()
+    const brought = found.reduce((sum, { bytes }) => sum + bytes, 0)
+    if (brought < SMALL_FETCH_BYTES && early > 0) await pause(early, signal)
   }
 }
 
