@@ -2,8 +2,8 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { Ask } from './connection.ts'
 import type { EventRow } from './decode.ts'
 
-/** Where the names beyond LIMITS.eventNamesPerTenantMax are counted; no client may send such a name. */
-export const OTHER_METRIC = '$other'
+/** Where the names beyond LIMITS.eventNamesPerTenantMax are counted; no event has an empty name, whoever wrote its record. */
+export const OTHER_METRIC = ''
 
 /**
  * Ids of series, made on first sight. They are made outside the batch's transaction: a series without

@@ -314,8 +314,8 @@ describe('names beyond the limit of series', () => {
     const { pool } = fixture.database
     await fixture.store('other', [{ name: 'rare', occurredAt: '2026-01-01T00:00:00Z' }])
     await pool.query(
-      `INSERT INTO series (tenant_id, metric) VALUES (2, '$other');
-       UPDATE rollup_quarter SET series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = '$other')
+      `INSERT INTO series (tenant_id, metric) VALUES (2, '');
+       UPDATE rollup_quarter SET series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = '')
         WHERE series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = 'rare');
        DELETE FROM series WHERE tenant_id = 2 AND metric = 'rare'`,
     )
@@ -334,6 +334,7 @@ describe('names beyond the limit of series', () => {
       )
     expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', points: [{ value: 1 }] })
     expect(await of({ name: 'name_1' })).toMatchObject({ source: 'rollup' })
+    expect(await of({ filter: [{ dimension: 'name', in: [''] }] })).toMatchObject({ points: [] })
     const grouped = await of({ groupBy: ['name'] })
     expect(grouped.points.map(({ dimensions }) => dimensions.name)).toContain('(other)')
     expect(await of({ endTime: '2026-01-01T00:15:01Z' })).toMatchObject({ source: 'rollup+raw' })

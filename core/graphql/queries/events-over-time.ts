@@ -7,7 +7,7 @@ import { bucketOf, endOfBucket, trueStart } from './buckets.ts'
 import { countsFromRollups, whereOccurred } from './counts.ts'
 import { dimensionsOf, whereFilters } from './dimensions.ts'
 import type { Aggregate, MetricsQuestion } from './metrics-question.ts'
-import { learnNames, type Names, whereNames, whereSeries } from './names.ts'
+import { learnNames, type Names, OTHER, shownName, whereNames, whereSeries } from './names.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -27,8 +27,6 @@ export interface MetricsAnswer {
   /** Groups there are; beyond QUERY_LIMITS.groupsMax they are given together as `(other)`. */
   groupCount: number
 }
-
-const OTHER = '(other)'
 
 /** Offsets from UTC are multiples of fifteen minutes since Liberia gave up its own on that day. */
 const QUARTER_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
@@ -74,8 +72,7 @@ function rollupsHold(question: MetricsQuestion, names: Names): boolean {
 function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsQuestion) {
   const { range, interval, timeZone, groupBy } = question
   const counts = countsFromRollups(viewer, names, range)
-  const name = sql`CASE WHEN c.name LIKE '$%' THEN ${OTHER} ELSE c.name END`
-  const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${name}]::text[]`
+  const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
     source: counts.source,
     sql: sql`SELECT ${bucketOf(sql`c.at`, interval, timeZone, range)} AS bucket, ${dims} AS dims,

@@ -4,6 +4,12 @@ import { OTHER_METRIC } from '../../worker/series.ts'
 import { isBefore } from '../instant.ts'
 import type { TenantViewer } from '../viewer.ts'
 
+/** What stands for many groups, or for many names, that are counted together. */
+export const OTHER = '(other)'
+
+/** The name of a row of countsFromRollups as it is told. */
+export const shownName = sql<string>`CASE c.name WHEN ${OTHER_METRIC} THEN ${OTHER} ELSE c.name END`
+
 /** Which event names a question is about. */
 export interface Names {
   /** Undefined: all of them. */
@@ -21,8 +27,10 @@ export interface Names {
 export async function learnNames(
   db: Database,
   viewer: TenantViewer,
-  only: readonly string[] | undefined,
+  names: readonly string[] | undefined,
 ): Promise<Names> {
+  // No event has that name; as one of a question's it would stand for all the names that share it.
+  const only = names?.filter((name) => name !== OTHER_METRIC)
   const rows = await db
     .selectFrom('series')
     .select(['metric', 'created_at'])

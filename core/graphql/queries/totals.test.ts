@@ -58,6 +58,33 @@ test('the range stands against the period of the same length before it', async (
   expect(few.data.totals.names).toEqual([{ name: 'a' }])
 })
 
+test("names that a library gives are told apart, PostHog's among them", async () => {
+  const own = await createAskingFixture()
+  const occurredAt = '2026-11-20T10:00:00Z'
+  const names = ['$pageview', '$pageview', '$autocapture', '$other', 'signup']
+  await own.store(
+    'default',
+    names.map((name) => ({ name, occurredAt })),
+  )
+  const range = 'startTime: "2026-11-20T10:00:00Z", endTime: "2026-11-20T10:15:00Z"'
+  const { data, extensions } = await own.ask(
+    `{ totals(${range}) { names { name count } }
+       metrics(name: "*", ${range}, interval: TOTAL, groupBy: ["name"]) { value dimensions } }`,
+    await own.keyOf('default'),
+  )
+  expect(data.totals.names).toEqual([
+    { name: '$pageview', count: 2 },
+    { name: '$autocapture', count: 1 },
+    { name: '$other', count: 1 },
+    { name: 'signup', count: 1 },
+  ])
+  expect(extensions?.source).toBe('rollup')
+  expect(data.metrics.map(({ value, dimensions }: never) => [dimensions, value])).toEqual(
+    data.totals.names.map(({ name, count }: never) => [{ name }, count]),
+  )
+  await own.close()
+})
+
 test('a tenant without events has zeros, not nothing', async () => {
   const { data } = await fixture.ask(
     `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {

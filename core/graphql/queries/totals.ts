@@ -5,7 +5,7 @@ import { QUERY_LIMITS } from '../limits.ts'
 import type { TenantViewer } from '../viewer.ts'
 import { checkRange, periodBefore, type Range } from './buckets.ts'
 import { countsFromRollups, whereOccurred } from './counts.ts'
-import { learnNames, whereNames } from './names.ts'
+import { learnNames, shownName, whereNames } from './names.ts'
 
 export interface NameCount {
   name: string
@@ -49,7 +49,7 @@ async function countByName(
   const names = await learnNames(db, viewer, undefined)
   const counts = countsFromRollups(viewer, names, range)
   const { rows } = await sql<{ name: string; count: number }>`
-    SELECT CASE WHEN c.name LIKE '$%' THEN '(other)' ELSE c.name END AS name, sum(c.count)::bigint AS count
+    SELECT ${shownName} AS name, sum(c.count)::bigint AS count
       FROM (${counts.sql}) c GROUP BY 1`.execute(db)
   return new Map(rows.map((row) => [row.name, row.count]))
 }
