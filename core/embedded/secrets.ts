@@ -60,7 +60,10 @@ export async function keepSecrets(home: string, db: Database): Promise<Secrets> 
   return secrets
 }
 
-/** A key that was kept counts only while the database knows it and nobody revoked it. */
+/**
+ * A key that was kept counts only while the database knows it and nobody revoked it. It was made without an end; one
+ * that has one was rotated since, and is about to end or has done so.
+ */
 async function findOrMake(
   db: Database,
   kept: string | undefined,
@@ -72,6 +75,7 @@ async function findOrMake(
       .select('key_id')
       .where('key_sha256', '=', sha256(kept))
       .where('revoked_at', 'is', null)
+      .where('expires_at', 'is', null)
       .executeTakeFirst()
     if (row) return kept
   }
