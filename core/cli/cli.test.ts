@@ -1,4 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -155,6 +157,21 @@ describe('send', () => {
     writeFileSync(file, '{"events":[{"event":"old","timestamp":"1906-04-18T13:12:21Z"}]}')
     const said = await home.sluice('send', '--file', file, '--historical', '--json')
     expect(JSON.parse(said.out)).toMatchObject({ accepted: 1, dead: 0 })
+  })
+
+  test('the key of what runs here goes to no edge elsewhere', async () => {
+    const sent: unknown[] = []
+    const elsewhere = createServer((request, response) => {
+      sent.push(request.headers.authorization)
+      response.end('{}')
+    })
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
+    const said = await home.sluice('send', 'a', '--url', url)
+    elsewhere.closeAllConnections()
+    elsewhere.close()
+    expect({ sent, code: said.code, out: said.out }).toEqual({ sent: [], code: 1, out: '' })
+    expect(said.err).toContain('--key')
   })
 
   test('a file that is broken is refused with its line before anything is sent', async () => {

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Config } from '../../config.ts'
+import { type Config, UsageError } from '../../config.ts'
 import { createDatabase } from '../../db/database.ts'
 import { readEventsFile, withIds } from '../../demo/events-file.ts'
 import { type Summary, sendEvents } from '../../demo/send-events.ts'
@@ -14,16 +14,21 @@ export function sendCommand(config: Config, terminal: Terminal): Command {
     .option('--file <path>', 'events as .ndjson, or .json (an array or {"events":[…]})')
     .option('--historical', 'old events: lifts the age limit, for keys that may')
     .option('--url <url>', 'of the edge (default: the one that runs here)')
-    .option('--key <key>', 'API key (default: the first write key)')
+    .option('--key <key>', 'API key (default, without --url: the first write key)')
     .option('--json', 'for a script')
     .action(async (name: string | undefined, properties: string[], options) => {
       const url = options.url ?? config.edgeUrl
       const key = options.key ?? config.key
-      const run = url && key ? undefined : whatRuns(config)
+      if (url && !key)
+        throw new UsageError(
+          `No key is known for ${url}.`,
+          'Name one with --key or SLUICE_KEY; that of the Sluice which runs here stays here.',
+        )
+      const run = url ? undefined : whatRuns(config)
       const events = options.file ? readEventsFile(options.file) : [oneEvent(name, properties)]
       const progress = terminal.progress(events.length, 'events')
       // Only of an edge that runs here is the database at hand.
-      const db = run && !url ? createDatabase(run.database_url, { max: 1 }) : undefined
+      const db = run ? createDatabase(run.database_url, { max: 1 }) : undefined
       const summary = await sendEvents({
         url: url ?? run?.edge_url ?? '',
         key: key ?? run?.write_key ?? '',
