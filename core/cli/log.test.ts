@@ -62,6 +62,14 @@ test('lag writes a line into a file every so often, with rates of the time betwe
   }
 })
 
+test('lag wants to know how often in whole numbers', async () => {
+  for (const samples of ['foo', '0', '1.5']) {
+    const said = await home.sluice('lag', '--samples', samples)
+    expect({ samples, code: said.code, out: said.out }).toEqual({ samples, code: 1, out: '' })
+    expect(said.err).toContain('It takes a whole number from 1.')
+  }
+})
+
 test('replay reads again what the workers have read, and says what it did', async () => {
   const said = await home.sluice('replay', '--from', '0', '--json')
   expect(JSON.parse(said.out)).toMatchObject({

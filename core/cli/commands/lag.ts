@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
 import { type Progress, readBatches, readProgress } from '../../live/progress.ts'
 import { withLog } from '../log.ts'
-import { duration } from '../numbers.ts'
+import { duration, whole } from '../numbers.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Options {
@@ -30,7 +30,7 @@ export function lagCommand(config: Config, terminal: Terminal): Command {
     .option('--json', 'for a script; with --every one object a line')
     .option('--csv <file>', `a line into a file every so often: ${CSV_HEAD}`)
     .option('--every <time>', 'again and again, until Ctrl-C: 500ms, 10s, 5m', every)
-    .option('--samples <count>', 'as many times and no more', Number)
+    .option('--samples <count>', 'as many times and no more', whole(1))
     .action((options: Options) =>
       withLog(config, async (open) => {
         const look = async (): Promise<Sample> => {
