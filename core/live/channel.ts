@@ -44,23 +44,26 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
   let newest: StoredEvent[] = []
   let good: { at: number; update: LiveUpdate } | undefined
 
-  async function readFresh(): Promise<StoredEvent[]> {
+  async function readFresh(): Promise<{ unseen: Arrival[]; fresh: StoredEvent[] }> {
     const arrivals = await newestArrivals(db, viewer)
     const unseen = arrivals.filter((each) => !seen.has(keyOf(each)))
-    if (unseen.length === 0) return []
-    const fresh = await readArrivals(db, viewer, unseen)
+    return { unseen, fresh: unseen.length === 0 ? [] : await readArrivals(db, viewer, unseen) }
+  }
+
+  function remember(unseen: readonly Arrival[], fresh: readonly StoredEvent[]): void {
     for (const each of unseen) seen.add(keyOf(each))
     while (seen.size > LIVE_LIMITS.seenMax) seen.delete(seen.values().next().value as string)
     newest = [...newest, ...fresh].sort(byArrival).slice(0, LIVE_LIMITS.recentMax)
-    return fresh
   }
 
   async function read(): Promise<LiveUpdate> {
-    const [counts, recent, pipeline] = await within(
+    const [counts, { unseen, fresh: recent }, pipeline] = await within(
       LIVE_LIMITS.refreshDeadlineMs,
       'the database',
       Promise.all([tenantCounts(db, viewer), readFresh(), deps.pipeline()]),
     )
+    // Not sooner: what was read by a look that came to nothing has been told to nobody.
+    remember(unseen, recent)
     const behindSeconds = behind(counts, newest, pipeline) / 1000
     return { ...counts, recent, behindSeconds, broken: pipeline.broken }
   }

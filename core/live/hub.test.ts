@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AskingFixture } from '../graphql/testing/fixture.ts'
 import { createAskingFixture } from '../graphql/testing/fixture.ts'
@@ -44,7 +45,7 @@ async function until(
   updates: AsyncIterator<LiveUpdate>,
   holds: (update: LiveUpdate) => boolean,
 ): Promise<LiveUpdate> {
-  const deadline = Date.now() + 5_000
+  const deadline = Date.now() + 10_000
   for (;;) {
     const { value, done } = await updates.next()
     if (done || Date.now() > deadline) throw new Error('it never came')
@@ -90,6 +91,31 @@ describe('what a subscriber is told', () => {
     await fixture.store('default', [{ id: 'delayed', receivedAt }])
     await until(updates, (update) => ids(update).includes('delayed'))
     await updates.return?.()
+  })
+
+  test('an event that was read by a look that took too long is told by the next one', async () => {
+    const own = await createAskingFixture()
+    const { pool } = own.database
+    const updates = own.live.subscribe(
+      await tenantViewer(own.db, { kind: 'SESSION' }, 'default'),
+      always,
+    )
+    await own.store('default', [{ id: 'before' }])
+    await until(updates, (update) => ids(update).includes('before'))
+    const blocker = await pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE outcome_minute')
+    await pool.query(
+      `INSERT INTO event (tenant_id, event_id, client_event_id, received_on, received_at, occurred_at, name, properties, log_partition, log_offset)
+       SELECT tenant_id, gen_random_uuid(), 'meanwhile', received_on, received_at + interval '1 ms', occurred_at, name, properties, log_partition, log_offset
+         FROM event`,
+    )
+    await until(updates, ({ broken }) => broken === 'database')
+    await blocker.query('COMMIT')
+    blocker.release()
+    const next = await until(updates, (update) => ids(update).length > 0)
+    expect(ids(next)).toEqual(['meanwhile'])
+    await updates.return?.()
+    await own.close()
   })
 
   test('nothing of another tenant', async () => {
@@ -172,6 +198,7 @@ describe('leaving', () => {
 describe('how far behind', () => {
   test('is the time since which the log has held something that is not applied yet', async () => {
     let now = 1_000_000
+    await fixture.db.updateTable('worker_heartbeat').set({ beat_at: sql`now()` }).execute()
     const gauge = createPipelineGauge({ db: fixture.db, log: fixture.log }, () => now)
     const look = () => {
       now += 1_000
