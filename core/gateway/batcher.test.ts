@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Log, NewRecord, Position } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import { type Batcher, type BatcherLimits, createBatcher, NotConfirmedError } from './batcher.ts'
+import { type Batcher, createBatcher, NotConfirmedError } from './batcher.ts'
+import type { BatcherLimits } from './batcher-limits.ts'
 
 const topic = 'events.raw'
 
@@ -169,6 +170,23 @@ describe('saying no', () => {
     expect(troubles).toHaveLength(1)
   })
 
+  test('only the request that the log finds too large is refused; those that went with it go without it', async () => {
+    gate.refuseAbove(100)
+    gate.shut()
+    const first = batcher.add(topic, one('first'))
+    const values = Array.from({ length: 9 }, (_, i) => (i === 5 ? 'x'.repeat(101) : `${i}`))
+    const answers = values.map((value) => batcher.add(topic, one(value)))
+    await expect.poll(sizes).toEqual([1])
+    gate.open()
+    await first
+    const told = await Promise.allSettled(answers)
+    expect(told[5]).toMatchObject({ reason: { name: 'BadProduceError', status: 413 } })
+    const offsets = told.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    expect(offsets.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    expect(troubles).toEqual([expect.any(RangeError)])
+    expect(sizes().length).toBeLessThan(12)
+  })
+
   test('who waited too long is told so, and is taken from the queue if not yet sent', async () => {
     await batcher.close()
     start({ deadlineMs: 150 })
@@ -231,6 +249,7 @@ function createGate(log: Log) {
   const held = new Set<{ resolve: () => void; reject: (error: Error) => void }>()
   const appends: NewRecord[][] = []
   let isShut = false
+  let bytesMax = Number.POSITIVE_INFINITY
   return {
     appends,
     append: async (topic: string, records: readonly NewRecord[]): Promise<Position[]> => {
@@ -241,7 +260,12 @@ function createGate(log: Log) {
         held.add(turn)
         await promise.finally(() => held.delete(turn))
       }
+      if (records.some(({ value }) => value.length > bytesMax)) throw new RangeError('too large')
       return log.append(topic, records)
+    },
+    /** As a topic of Kafka's does that takes less than we do. */
+    refuseAbove(bytes: number) {
+      bytesMax = bytes
     },
     waiting: () => held.size,
     shut() {

@@ -1,13 +1,15 @@
-import { LIMITS } from '../../contract/limits.ts'
 import type { Log, NewRecord, Position } from '../log/log.ts'
+import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { createDensity } from './density.ts'
+import { BadProduceError } from './read-records.ts'
 
 /** Gathers the records of many requests into few appends. */
 export interface Batcher {
   /**
    * Resolves when the log has the records, with their positions in the order given. All of them are of
    * one topic, and go in one append.
-   * @throws NotConfirmedError when the log did not confirm in time, could not, or there is no room to wait
+   * @throws NotConfirmedError when the log did not confirm in time, could not, or there is no room to wait ·
+   * BadProduceError 413 when a record of it is more than the log takes
    */
   add(topic: string, records: readonly NewRecord[]): Promise<Position[]>
   /** Takes no more; resolves when everything taken was confirmed or refused. */
@@ -21,27 +23,6 @@ export interface BatcherDeps {
   /** Told of every append that failed. */
   onTrouble?: (error: unknown) => void
   limits?: Partial<BatcherLimits>
-}
-
-export interface BatcherLimits {
-  lingerMs: number
-  batchBytes: number
-  batchRecords: number
-  inFlight: number
-  queueBytes: number
-  queueRecords: number
-  /** From `add` to the answer. */
-  deadlineMs: number
-}
-
-const DEFAULTS: BatcherLimits = {
-  lingerMs: LIMITS.gatewayLingerMs,
-  batchBytes: LIMITS.gatewayBatchBytesMax,
-  batchRecords: LIMITS.gatewayBatchRecordsMax,
-  inFlight: LIMITS.gatewayInFlightMax,
-  queueBytes: LIMITS.gatewayQueueBytesMax,
-  queueRecords: LIMITS.gatewayQueueRecordsMax,
-  deadlineMs: LIMITS.gatewayProduceMsMax,
 }
 
 /** The log may have the records or not, unless `sent` is false: then it has not. Trying again is up to the sender. */
@@ -88,7 +69,7 @@ interface Batch {
  */
 export function createBatcher(deps: BatcherDeps): Batcher {
   const { log, onAppend = () => {}, onTrouble = () => {} } = deps
-  const limits = { ...DEFAULTS, ...deps.limits }
+  const limits = { ...BATCHER_LIMITS, ...deps.limits }
   let queue: Waiting[] = []
   let queuedRecords = 0
   let queuedBytes = 0
@@ -190,35 +171,63 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     return batch
   }
 
-  async function send({ topic, requests, records, bytes }: Batch): Promise<void> {
+  async function send({ topic, requests }: Batch): Promise<void> {
     const lanes = new Set(requests.flatMap((request) => request.lanes))
-    const began = performance.now()
     inFlight++
-    sentAt = began
+    sentAt = performance.now()
     for (const lane of lanes) busy.add(lane)
+    const tell = await append(topic, requests)
+    // First, so that who asks again at once finds nothing under way.
+    inFlight--
+    for (const lane of lanes) busy.delete(lane)
+    tell()
+    pump()
+  }
+
+  /** In one append where it can be. Never rejects. @returns what answers the requests */
+  async function append(topic: string, requests: readonly Waiting[]): Promise<() => void> {
+    const began = performance.now()
+    const all = requests.flatMap((request) => request.records)
+    const bytes = requests.reduce((sum, request) => sum + request.bytes, 0)
     try {
-      const all = requests.flatMap((request) => request.records)
       const positions = await within(2 * limits.deadlineMs, (signal) =>
         log.append(topic, all, signal),
       )
-      let at = 0
-      for (const request of requests) {
-        const mine = positions.slice(at, at + request.records.length)
-        at += request.records.length
-        answer(request, () => request.resolve(mine))
+      const ms = performance.now() - began
+      return () => {
+        let at = 0
+        for (const request of requests) {
+          const mine = positions.slice(at, at + request.records.length)
+          at += request.records.length
+          answer(request, () => request.resolve(mine))
+        }
+        onAppend({ requests: requests.length, records: all.length, bytes, ms })
       }
-      onAppend({ requests: requests.length, records, bytes, ms: performance.now() - began })
     } catch (error) {
-      for (const request of requests)
-        answer(request, () =>
-          request.reject(new NotConfirmedError('the log did not confirm', true, error)),
-        )
-      onTrouble(error)
-    } finally {
-      inFlight--
-      for (const lane of lanes) busy.delete(lane)
-      pump()
+      const tooMuch = error instanceof RangeError
+      if (tooMuch && requests.length > 1) return appendHalves(topic, requests)
+      const why = tooMuch
+        ? new BadProduceError(413, 'RECORD_TOO_LARGE: the log does not take it')
+        : new NotConfirmedError('the log did not confirm', true, error)
+      return () => {
+        for (const request of requests) answer(request, () => request.reject(why))
+        onTrouble(error)
+      }
     }
+  }
+
+  /**
+   * One of them is more than the log takes (a topic's max.message.bytes may be lower than ours), and would be the next
+   * time, too; the others are not to blame. One half after the other, because they may share a partition.
+   */
+  async function appendHalves(topic: string, requests: readonly Waiting[]) {
+    const middle = requests.length >> 1
+    for (const half of [requests.slice(0, middle), requests.slice(middle)]) {
+      const left = half.filter(({ state }) => state === 'sent')
+      const tell = left.length > 0 && (await append(topic, left))
+      if (tell) tell()
+    }
+    return () => {}
   }
 
   function tooLate(request: Waiting): void {

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { TOPICS } from '../../contract/topics.ts'
+import { createDatabase, type Database } from '../db/database.ts'
+import { createKafkaLog, createKafkaTopics } from '../log/kafka.ts'
+import type { Log } from '../log/log.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createGroups } from './groups.ts'
+import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
+
+/** Made by hand, without the setting that docs/deploy.md asks for. */
+const BYTES_MAX = 50_000
+let database: TestDatabase
+let db: Database
+let log: Log
+let gateway: KafkaRest
+const troubles: unknown[] = []
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url, { max: 1 })
+  const kafka = { brokers: inject('kafkaBrokers'), prefix: `${randomUUID()}.` }
+  const config = { 'max.message.bytes': `${BYTES_MAX}` }
+  await createKafkaTopics(
+    kafka,
+    Object.values(TOPICS).map((topic) => ({ ...topic, config })),
+  )
+  log = await createKafkaLog(kafka)
+  gateway = createKafkaRest({
+    log,
+    groups: createGroups(db, new Map()),
+    users: [{ name: 'sluice', password: 'a secret', scope: 'all' }],
+    onTrouble: (error) => troubles.push(error),
+  })
+})
+afterAll(async () => {
+  await gateway.close()
+  await log.close()
+  await db.destroy()
+  await database.drop()
+})
+
+const produce = async (value: string) =>
+  gateway.app.request('/produce/events.raw', {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa('sluice:a secret')}` },
+    body: JSON.stringify({ key: 'k', value }),
+  })
+
+test('a record that the topic does not take is answered 413, and takes no other request along', async () => {
+  const large = 'x'.repeat(BYTES_MAX + 1)
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => produce(i === 20 ? large : `${i}`)),
+  )
+  expect(answers.map(({ status }) => status)).toEqual(answers.map((_, i) => (i === 20 ? 413 : 200)))
+  expect(await answers[20]?.json()).toMatchObject({ status: 413 })
+  // For whoever can raise it.
+  expect(troubles.map(String)).toEqual([
+    expect.stringContaining("raise the topic's max.message.bytes"),
+  ])
+})
