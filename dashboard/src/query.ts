@@ -71,9 +71,10 @@ export function createQuery<K, T>(
     clearTimeout(timer)
     timer = undefined
     again = false
-    if (question === undefined) return
+    // First of all: whatever is on its way answers a question that nobody asks any more.
     const mine = ++generation
-    running = true
+    running = question !== undefined
+    if (question === undefined) return
     startedAt = Date.now()
     const answer = await fetcher(question)
     if (mine !== generation) return

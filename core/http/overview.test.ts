@@ -1,0 +1,73 @@
+import type { Browser, Page, Route } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DASHBOARD_FOLDER } from '../config.ts'
+import { buildAll } from '../embedded/build.ts'
+import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { createCoreApp } from '../http.ts'
+import { mintLoginLink } from '../keys/sessions.ts'
+import { createMetrics } from '../metrics.ts'
+import { launchBrowser } from '../testing/browser.ts'
+import { type Served, serveApp } from './serve.ts'
+
+/** The overview in a real browser, on a Postgres that holds years. */
+let fixture: AskingFixture
+let core: Served
+let browser: Browser
+let page: Page
+beforeAll(async () => {
+  await buildAll()
+  ;[fixture, browser] = await Promise.all([createAskingFixture(), launchBrowser()])
+  const { db, log, graphql } = fixture
+  const app = createCoreApp({
+    db,
+    log,
+    logger: { error() {} },
+    metrics: createMetrics({ db, log }),
+    api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
+  })
+  core = await serveApp(app, { port: 0 })
+  await fixture.store('default', [{ name: 'signup', actor: 'ada' }])
+  page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
+  await page.goto(`${core.url}/login?token=${await mintLoginLink(db)}`)
+}, 240_000)
+afterAll(async () => {
+  await browser?.close()
+  await core?.close(0)
+  await fixture?.close()
+})
+
+const open = (search: string) => page.goto(`${core.url}/?zone=UTC&${search}`)
+const rows = () => page.locator('.table-scroll tbody tr')
+
+test('an answer about the range before is never shown as one about the range chosen', async () => {
+  await open('range=7d&split=name&view=table')
+  await expect.poll(() => rows().count()).toBe(168)
+  let holding = true
+  const held: { operation: string; route: Route }[] = []
+  await page.route('**/graphql', async (route) => {
+    const { operationName: operation } = route.request().postDataJSON()
+    if (!holding) await route.continue()
+    else if (operation === 'Metrics' || operation === 'Totals') held.push({ operation, route })
+    else await route.continue()
+  })
+  const waiting = (operation: string) => held.filter((each) => each.operation === operation)
+  await fixture.store('default', [{ name: 'signup' }])
+  await expect.poll(() => [waiting('Metrics').length, waiting('Totals').length]).toEqual([1, 1])
+
+  await page.keyboard.press('r')
+  await page.getByRole('button', { name: 'Last 30 days' }).click()
+  await page.locator('.trend .bone-chart').waitFor()
+  await expect.poll(() => waiting('Totals').length).toBe(2)
+  await page.evaluate(`window.shown = []
+    new MutationObserver(() => shown.push(document.querySelectorAll('.table-scroll tbody tr').length))
+      .observe(document.body, { childList: true, subtree: true })`)
+  const [late] = waiting('Metrics')
+  const arrived = page.waitForResponse((response) => response.request() === late?.route.request())
+  await late?.route.continue()
+  await (await arrived).finished()
+  holding = false
+  for (const { route } of waiting('Totals')) await route.continue()
+  await expect.poll(() => rows().count()).toBe(30)
+  expect(await page.evaluate('shown')).not.toContain(168)
+  await page.unroute('**/graphql')
+})
