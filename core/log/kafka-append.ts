@@ -32,7 +32,7 @@ const WAIT = new Set([...MOVED, 'NOT_ENOUGH_REPLICAS', 'THROTTLING_QUOTA_EXCEEDE
 /**
  * Every partition has its runs in a row; in each turn the first run of all of them goes out, in one request a leader:
  *
- *   acknowledged: the next run · not the leader, or not enough replicas: the same run again, after asking who is ·
+ *   acknowledged: the next run · no connection, not the leader, too few replicas: the same run again, after asking who leads ·
  *   too large: its halves · anything else: the append rejects
  *
  * Only what has surely not been written is sent again here. Where nobody knows (the connection broke, no answer in
@@ -52,7 +52,12 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
     const stop = signal ? AbortSignal.any([signal, closing]) : closing
     stop.throwIfAborted()
     const deadline = performance.now() + appendMsMax
-    return untilAborted(stop, appendAll(topic, records, deadline, stop))
+    const appending = appendAll(topic, records, deadline, stop).catch((error) => {
+      // Whoever led may lead no longer: the next append asks.
+      brokers.forget(topic)
+      throw error
+    })
+    return untilAborted(stop, appending)
   }
 
   async function appendAll(
@@ -101,8 +106,8 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
       [...byLeader].map(async ([leader, runs]) => {
         signal.throwIfAborted()
         if (left() <= 0) throw new KafkaTimeoutError('Produce', appendMsMax)
-        // Without a connection nothing was sent.
-        const wire = await brokers.node(leader, left()).catch((error) => {
+        // Without a connection nothing was sent; by the time that a silent one is given up, another may lead.
+        const wire = await brokers.node(leader, left() / 2).catch((error) => {
           again = error
         })
         if (wire) await produce(wire, runs)

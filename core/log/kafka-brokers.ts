@@ -16,7 +16,9 @@ export interface Brokers {
    * @throws UnknownTopicError · KafkaUnreachableError · KafkaTimeoutError
    */
   leaders(topic: string, msMax: number, fresh?: boolean): Promise<readonly number[]>
-  /** A connection to this node, the last one as long as it is usable. */
+  /** For who met a failure: the next one to ask who leads this topic asks Kafka. */
+  forget(topic: string): void
+  /** A connection to this node, the last one as long as it is usable. What takes longer than `msMax` is the next one's. */
   node(id: number, msMax: number): Promise<Wire>
   /** A new connection to this node, the caller's own to close. */
   open(id: number, msMax: number): Promise<Wire>
@@ -47,6 +49,8 @@ interface Coordinator {
 const GROUP = 0
 const UNKNOWN_TOPIC = 3
 const LEADER_NOT_AVAILABLE = 5
+/** A connection that somebody could not wait for goes on being made: TLS and SASL take seven round trips. */
+const CONNECT_MS_MAX = 2_000
 
 export function createBrokers(connect: Connect, seeds: readonly Address[]): Brokers {
   const nodes = new Map<number, Address>()
@@ -100,15 +104,18 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
 
   async function metadata(topics: string[], msMax: number): Promise<Metadata> {
     const deadline = performance.now() + msMax
-    const wire = await any(msMax)
-    const answer = await wire.request(
-      {
-        api: 'Metadata',
-        fields: { topics, allowAutoTopicCreation: false },
-        read: (each: Metadata) => each,
-      },
-      Math.max(1, deadline - performance.now()),
-    )
+    const left = () => Math.max(1, deadline - performance.now())
+    const ask = async (ms: number) =>
+      (await any(left())).request(
+        {
+          api: 'Metadata',
+          fields: { topics, allowAutoTopicCreation: false },
+          read: (each: Metadata) => each,
+        },
+        ms,
+      )
+    // The broker of the kept connection may have fallen silent; then another one is asked.
+    const answer = await (nodes.size > 1 ? ask(left() / 2).catch(() => ask(left())) : ask(left()))
     for (const { nodeId, host, port } of answer.brokers) nodes.set(nodeId, { host, port })
     return answer
   }
@@ -138,7 +145,7 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
     return within(
       msMax,
       'a connection',
-      keep(id, () => open(id, msMax)),
+      keep(id, () => open(id, Math.max(msMax, CONNECT_MS_MAX))),
     )
   }
 
@@ -150,6 +157,9 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
       asking.set(topic, asked)
       // The one that asked first may have had more time than we have.
       return await within(msMax, `who leads ${topic}`, asked)
+    },
+    forget(topic) {
+      known.delete(topic)
     },
     node,
     open,

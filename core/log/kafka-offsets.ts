@@ -1,7 +1,7 @@
 import type { Brokers } from './kafka-brokers.ts'
 import { listOffsetsRequest, type Which } from './kafka-requests.ts'
 import { CODES, KafkaError, MOVED } from './kafka-wire.ts'
-import type { PartitionBounds } from './log.ts'
+import { type PartitionBounds, UnknownTopicError } from './log.ts'
 
 const RETRY_MS = 50
 /** The leader has only just become it, and does not know the end yet. */
@@ -53,9 +53,11 @@ async function listOffsets(
       await Promise.all([...new Set(leaders)].map((leader) => askLeader(leader, leaders, found)))
       return found
     } catch (error) {
-      const soon = error instanceof KafkaError && SOON.has(error.code)
       const wait = RETRY_MS * 2 ** attempt
-      if (!soon || performance.now() + wait >= deadline) throw error
+      if (isHopeless(error) || performance.now() + wait >= deadline) {
+        brokers.forget(topic)
+        throw error
+      }
       await new Promise((resolve) => setTimeout(resolve, wait))
     }
 
@@ -66,7 +68,8 @@ async function listOffsets(
   ): Promise<void> {
     const partitions = [...leaders.keys()].filter((partition) => leaders[partition] === leader)
     if (leader < 0) throw new KafkaError(5, `${topic}/${partitions[0]}`)
-    const wire = await brokers.node(leader, left())
+    // By the time that a silent one is given up, another may lead.
+    const wire = await brokers.node(leader, left() / 2)
     const answers = await Promise.all(
       asked.map((each) => wire.request(listOffsetsRequest(topic, partitions, each), left())),
     )
@@ -78,4 +81,10 @@ async function listOffsets(
       }
     })
   }
+}
+
+/** Everything else passes when another broker leads: no connection, no answer, not the leader. */
+function isHopeless(error: unknown): boolean {
+  if (error instanceof KafkaError) return !SOON.has(error.code)
+  return error instanceof UnknownTopicError
 }
