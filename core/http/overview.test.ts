@@ -37,6 +37,7 @@ afterAll(async () => {
 })
 
 const open = (search: string) => page.goto(`${core.url}/?zone=UTC&${search}`)
+const tile = (beginsWith: string) => page.locator('.tile', { hasText: beginsWith })
 const rows = () => page.locator('.table-scroll tbody tr')
 
 test('an answer about the range before is never shown as one about the range chosen', async () => {
@@ -70,4 +71,33 @@ test('an answer about the range before is never shown as one about the range cho
   await expect.poll(() => rows().count()).toBe(30)
   expect(await page.evaluate('shown')).not.toContain(168)
   await page.unroute('**/graphql')
+})
+
+test('the tile, the chart and the table of a range say the same, whatever bucket it begins and ends in', async () => {
+  await fixture.store(
+    'default',
+    [
+      ['2024-01-10T12:00:00Z', 1],
+      ['2024-01-20T12:00:00Z', 2],
+      ['2024-05-20T12:00:00Z', 4],
+      ['2026-10-10T12:00:00Z', 8],
+      ['2026-10-25T12:00:00Z', 16],
+    ].flatMap(([occurredAt, times]) =>
+      Array.from({ length: times as number }, () => ({
+        name: 'visit',
+        occurredAt: occurredAt as string,
+      })),
+    ),
+  )
+  await open('from=2024-01-15T00:00:00Z&to=2026-10-20T00:00:00Z&view=table')
+  await expect.poll(() => rows().count()).toBe(34)
+  const counted = await rows().locator('td:nth-child(2)').allInnerTexts()
+  expect(counted.map(Number).filter((count) => count > 0)).toEqual([8, 4, 2])
+  expect(await tile('Events15 Jan').locator('.tile-value').innerText()).toBe('14')
+  const times = await rows().locator('th').allInnerTexts()
+  expect([times[0], times[1], times.at(-1)]).toEqual([
+    '1 Oct, 00:00 – 20 Oct, 00:00',
+    'September 2026',
+    '15 Jan 2024, 00:00 – 1 Feb 2024, 00:00',
+  ])
 })

@@ -1,5 +1,5 @@
 import { DateTime } from 'luxon'
-import type { Step } from './range.ts'
+import { bucketEnd, partOf, type Step, type Window } from './range.ts'
 
 /** Stands between a number and its unit, so that they are never parted by a line break. */
 const GAP = '\u00a0'
@@ -85,6 +85,15 @@ export function bucketName(start: number, end: number, step: Step, zone: string)
   if (step === 'WEEK') return `Week of ${from.toFormat('d LLL yyyy')}`
   if (step === 'DAY') return from.toFormat('ccc d LLL yyyy')
   return `${from.toFormat('ccc d LLL, HH:mm')} – ${to.toFormat('HH:mm')}`
+}
+
+/** The same, or the part of it that is counted: `15 Jan, 09:30 – 1 Feb, 00:00`. */
+export function partName(start: number, step: Step, zone: string, window: Window): string {
+  const end = bucketEnd(start, step, zone)
+  const { from, to } = partOf(start, step, zone, window)
+  return from === start && to === end
+    ? bucketName(start, end, step, zone)
+    : rangeName(from, to, zone)
 }
 
 /** What stands on the axis at that time: the hour, and the day where a new one begins. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bucketEnd, rangeFrom, rangeParams, stepFor, stretchOf } from './range.ts'
+import { bucketEnd, partOf, rangeFrom, rangeParams, stepFor, stretchOf } from './range.ts'
 
 const at = (text: string) => Date.parse(text)
 const iso = (time: number | undefined) => new Date(time as number).toISOString()
@@ -10,9 +10,9 @@ describe('a range becomes buckets', () => {
     const stretch = stretchOf({ is: 'relative', id: '24h' }, now, 'Europe/Berlin')
     expect(stretch.buckets).toHaveLength(96)
     expect(iso(stretch.buckets.at(-1))).toBe('2026-11-21T10:00:00.000Z')
-    expect(iso(stretch.start)).toBe('2026-11-20T10:15:00.000Z')
+    expect(iso(stretch.window.from)).toBe('2026-11-20T10:15:00.000Z')
     expect(stretch.end).toBe(now)
-    expect(stretch.previousBuckets.at(-1)).toBe(stretch.start - 15 * 60_000)
+    expect(stretch.previousBuckets.at(-1)).toBe(stretch.window.from - 15 * 60_000)
   })
 
   test('days begin at midnight of the zone, 5:45 east of Greenwich too', () => {
@@ -42,6 +42,39 @@ describe('a range becomes buckets', () => {
     const stretch = stretchOf(range, now, 'UTC')
     expect(stretch.end).toBe(now)
     expect(iso(stretch.buckets.at(-1))).toBe('2026-11-21T12:00:00.000Z')
+  })
+
+  test('a range that begins and ends within a bucket counts nothing outside of it', () => {
+    const now = at('2026-11-21T10:07:30Z')
+    const range = {
+      is: 'absolute',
+      from: at('2024-01-15T09:30:00Z'),
+      to: at('2026-10-20T18:00:00Z'),
+    } as const
+    const { step, buckets, window, end, previousWindow, previousBuckets } = stretchOf(
+      range,
+      now,
+      'UTC',
+    )
+    expect([step, iso(buckets[0]), iso(buckets.at(-1))]).toEqual([
+      'MONTH',
+      '2024-01-01T00:00:00.000Z',
+      '2026-10-01T00:00:00.000Z',
+    ])
+    expect(window).toEqual({ from: range.from, to: range.to })
+    expect(end).toBe(range.to)
+    expect(buckets).toHaveLength(34)
+    // Months stand beside months, and the same part of them.
+    expect([iso(previousBuckets[0]), iso(previousWindow.from), iso(previousWindow.to)]).toEqual([
+      '2021-03-01T00:00:00.000Z',
+      '2021-03-15T09:30:00.000Z',
+      '2023-12-20T18:00:00.000Z',
+    ])
+    const first = buckets[0] as number
+    expect(partOf(first, step, 'UTC', window)).toEqual({
+      from: range.from,
+      to: at('2024-02-01T00:00:00Z'),
+    })
   })
 
   test('an hour is sixty minutes, or quarter hours where minutes are not kept', () => {

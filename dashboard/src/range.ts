@@ -32,14 +32,21 @@ const BUCKETS_MAX = 400
 /** A range made definite at one moment. All times are milliseconds. */
 export interface Stretch {
   step: Step
-  /** Start of the first bucket. */
-  start: number
-  /** Where the question ends: now, or the end chosen if that is earlier. */
-  end: number
   /** Starts of all buckets, oldest first; the last one may still be open. */
   buckets: number[]
-  /** The same number of buckets before them. */
+  /** What of them is counted: all, unless a range was chosen that begins or ends within one. */
+  window: Window
+  /** Where counting ends so far: now, or the window's end if that is earlier. */
+  end: number
+  /** The same number of buckets before them, and what of those is counted. */
   previousBuckets: number[]
+  previousWindow: Window
+}
+
+/** Half-open, milliseconds. */
+export interface Window {
+  from: number
+  to: number
 }
 
 /** Buckets begin where the clock on the wall of that zone says so, daylight-saving days included. */
@@ -59,7 +66,7 @@ export function stretchOf(
       next = plus(start, step, buckets.length, zone)
     )
       buckets.push(next)
-    return finish(step, buckets, Math.max(start + 1, Math.min(range.to, now)), zone)
+    return finish(step, buckets, now, zone, range)
   }
   const { step, buckets: wanted } = RELATIVES[range.id]
   if (step === 'MINUTE' && options.minutes === false) {
@@ -105,6 +112,11 @@ export function bucketEnd(start: number, step: Step, zone: string): number {
   return plus(start, step, 1, zone)
 }
 
+/** The part of a bucket that is counted. */
+export function partOf(start: number, step: Step, zone: string, { from, to }: Window): Window {
+  return { from: Math.max(start, from), to: Math.min(bucketEnd(start, step, zone), to) }
+}
+
 /** Start of the bucket that holds `time`. */
 export function floor(time: number, step: Step, zone: string): number {
   // Every zone on earth is a multiple of a quarter of an hour away from UTC.
@@ -127,8 +139,22 @@ function counted(first: number, step: Step, count: number, zone: string): number
   return Array.from({ length: count }, (_, i) => plus(first, step, i, zone))
 }
 
-function finish(step: Step, buckets: number[], end: number, zone: string): Stretch {
-  const start = buckets[0] as number
-  const before = plus(start, step, -buckets.length, zone)
-  return { step, start, end, buckets, previousBuckets: counted(before, step, buckets.length, zone) }
+function finish(
+  step: Step,
+  buckets: number[],
+  now: number,
+  zone: string,
+  chosen?: Window,
+): Stretch {
+  const before = (time: number) => plus(time, step, -buckets.length, zone)
+  const whole = { from: buckets[0] as number, to: plus(buckets.at(-1) as number, step, 1, zone) }
+  const { from, to } = chosen ?? whole
+  return {
+    step,
+    buckets,
+    window: { from, to },
+    end: Math.max(from + 1, Math.min(to, now)),
+    previousBuckets: counted(before(whole.from), step, buckets.length, zone),
+    previousWindow: { from: before(from), to: before(to) },
+  }
 }

@@ -5,7 +5,7 @@ import type { Live } from './live.ts'
 import { fillGaps, type Point, remainder } from './points.ts'
 import { createQuery, type Query } from './query.ts'
 import { METRICS } from './questions.ts'
-import { bucketEnd, type Interval, type Step, type Stretch } from './range.ts'
+import type { Interval, Step, Stretch, Window } from './range.ts'
 
 export interface Series {
   name: string
@@ -17,11 +17,14 @@ export interface Series {
 export interface TrendData {
   step: Step
   times: number[]
+  /** What of the first and the last bucket is counted. */
+  window: Window
   /** All lines together: what is final and what came late is known of the whole only. */
   whole: Point[]
   lines: Series[]
   previous: Point[] | undefined
   previousTimes: number[]
+  previousWindow: Window
 }
 
 interface Asked {
@@ -98,17 +101,22 @@ export function fromMinutes(
   return {
     step: 'MINUTE',
     times: shown.map((point) => point.time),
+    window: EVER,
     whole: shown,
     lines: [{ name: ALL, colour: 'var(--accent)', points: shown }],
     previous: before.length === count ? before : undefined,
     previousTimes: before.map((point) => point.time),
+    previousWindow: EVER,
   }
 }
+
+/** Minutes are always counted whole. */
+const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
 
 async function askTrend(asked: Asked): Promise<Answer<TrendData>> {
   const { stretch, name } = asked
   const parts = asked.parts ?? []
-  const answer = await ask(METRICS, variables(asked, stretch.buckets, parts))
+  const answer = await ask(METRICS, variables(asked, stretch.window, parts))
   if (answer.is === 'failed') return answer
   const whole = fillGaps(stretch.buckets, answer.data.whole)
   const lines = parts.map((part, i) => {
@@ -126,28 +134,29 @@ async function askTrend(asked: Asked): Promise<Answer<TrendData>> {
     data: {
       step: stretch.step,
       times: stretch.buckets,
+      window: stretch.window,
       whole,
       lines: asked.parts ? [...lines, other] : [single],
       previous: undefined,
       previousTimes: stretch.previousBuckets,
+      previousWindow: stretch.previousWindow,
     },
   }
 }
 
 async function askPrevious(asked: Asked): Promise<Answer<Point[]>> {
-  const buckets = asked.stretch.previousBuckets
-  const answer = await ask(METRICS, variables(asked, buckets, []))
+  const { previousBuckets, previousWindow } = asked.stretch
+  const answer = await ask(METRICS, variables(asked, previousWindow, []))
   if (answer.is === 'failed') return answer
-  return { is: 'data', data: fillGaps(buckets, answer.data.whole) }
+  return { is: 'data', data: fillGaps(previousBuckets, answer.data.whole) }
 }
 
-function variables({ tenant, zone, stretch, name }: Asked, buckets: number[], parts: string[]) {
-  const end = bucketEnd(buckets.at(-1) as number, stretch.step, zone)
+function variables({ tenant, zone, stretch, name }: Asked, { from, to }: Window, parts: string[]) {
   return {
     tenant,
     name,
-    startTime: new Date(buckets[0] as number).toISOString(),
-    endTime: new Date(end).toISOString(),
+    startTime: new Date(from).toISOString(),
+    endTime: new Date(to).toISOString(),
     interval: stretch.step as Interval,
     timeZone: zone,
     splits: parts.length > 0,

@@ -68,7 +68,7 @@ function AbsoluteRange(props: { place: Place; now: () => number; close(): void }
   const shown =
     chosen.is === 'absolute'
       ? { from: chosen.from, to: chosen.to }
-      : { from: stretchOf(chosen, props.now(), zone).start, to: props.now() }
+      : { from: stretchOf(chosen, props.now(), zone).window.from, to: props.now() }
   const local = (time: number) => DateTime.fromMillis(time, { zone }).toFormat("yyyy-MM-dd'T'HH:mm")
   const [from, setFrom] = createSignal(local(shown.from))
   const [to, setTo] = createSignal(local(shown.to))

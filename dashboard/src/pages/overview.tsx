@@ -52,12 +52,12 @@ export function Overview(props: {
   const askFor = <T,>(question: RangeQuestion<T>) =>
     createQuery(
       period,
-      () => numbers().buckets,
-      async (buckets): Promise<Answer<T>> => {
+      () => numbers().window,
+      async ({ from }): Promise<Answer<T>> => {
         // To the moment, not to the last tick: what came since must be in it.
         const moment = live.isOn() ? Date.now() + live.skewMs() + MARGIN_MS : clock()
         const { end } = stretchOf(place.range(), moment, zone())
-        const startTime = iso(buckets[0] as number)
+        const startTime = iso(from)
         const answer = await ask(question, { tenant, startTime, endTime: iso(end) })
         return answer.is === 'data' ? { is: 'data', data: answer.data.totals } : answer
       },
@@ -179,4 +179,4 @@ export function Overview(props: {
 const iso = (time: number) => new Date(time).toISOString()
 
 const sameBuckets = (a: Stretch, b: Stretch) =>
-  a.step === b.step && a.start === b.start && a.buckets.at(-1) === b.buckets.at(-1)
+  a.step === b.step && a.window.from === b.window.from && a.window.to === b.window.to

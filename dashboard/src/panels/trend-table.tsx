@@ -1,16 +1,15 @@
 import { DateTime } from 'luxon'
 import { For, Show } from 'solid-js'
-import { bucketName, exact } from '../format.ts'
+import { exact, partName } from '../format.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Scroll } from '../parts/scroll.tsx'
-import { bucketEnd } from '../range.ts'
+import { partOf } from '../range.ts'
 import { ALL, type TrendData } from '../trend-data.ts'
 
 /** The numbers of the chart as text, newest first, to read or to copy. */
 export function TrendTable(props: { data: TrendData; zone: string }) {
   const rows = () => props.data.times.map((_, i) => i).reverse()
-  const named = (start: number) =>
-    bucketName(start, bucketEnd(start, props.data.step, props.zone), props.data.step, props.zone)
+  const named = (start: number) => partName(start, props.data.step, props.zone, props.data.window)
 
   return (
     <div class="table-frame">
@@ -67,7 +66,9 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
 function csvOf(data: TrendData, zone: string): string {
   const header = ['time', ...data.lines.map(({ name }) => (name === ALL ? 'events' : name))]
   const lines = data.times.map((time, i) => [
-    DateTime.fromMillis(time, { zone }).toISO({ suppressMilliseconds: true }) ?? '',
+    DateTime.fromMillis(partOf(time, data.step, zone, data.window).from, { zone }).toISO({
+      suppressMilliseconds: true,
+    }) ?? '',
     ...data.lines.map((line) => String(line.points[i]?.value ?? 0)),
     ...(data.previous ? [String(data.previous[i]?.value ?? 0)] : []),
     String(data.whole[i]?.isFinal ?? false),

@@ -1,19 +1,12 @@
 import { For, Show } from 'solid-js'
-import { bucketName, exact } from '../format.ts'
-import { bucketEnd } from '../range.ts'
+import { exact, partName } from '../format.ts'
+import type { Window } from '../range.ts'
 import { ALL, type TrendData } from '../trend-data.ts'
 
 /** One bucket in full: exact numbers, whether they may still change, and what came late. */
 export function TrendTip(props: { data: TrendData; index: number; zone: string }) {
-  const named = (start: number | undefined) =>
-    start === undefined
-      ? ''
-      : bucketName(
-          start,
-          bucketEnd(start, props.data.step, props.zone),
-          props.data.step,
-          props.zone,
-        )
+  const named = (start: number | undefined, window: Window) =>
+    start === undefined ? '' : partName(start, props.data.step, props.zone, window)
   const whole = () => props.data.whole[props.index]
   const late = () => whole()?.lateCount ?? 0
   const before = () => props.data.previous?.[props.index]
@@ -23,7 +16,7 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
 
   return (
     <>
-      <div class="tip-title">{named(props.data.times[props.index])}</div>
+      <div class="tip-title">{named(props.data.times[props.index], props.data.window)}</div>
       <table>
         <tbody>
           <Show when={isSplit()}>
@@ -46,7 +39,9 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
           <Show when={before()}>
             {(point) => (
               <tr class="tip-before">
-                <th scope="row">{named(props.data.previousTimes[props.index])}</th>
+                <th scope="row">
+                  {named(props.data.previousTimes[props.index], props.data.previousWindow)}
+                </th>
                 <td>{exact(point().value)}</td>
               </tr>
             )}

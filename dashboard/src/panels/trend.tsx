@@ -4,7 +4,7 @@ import { exact, offsetName } from '../format.ts'
 import { Panel } from '../parts/panel.tsx'
 import type { Place } from '../place.ts'
 import { isRevised } from '../points.ts'
-import { bucketEnd, type Step } from '../range.ts'
+import { partOf, type Step } from '../range.ts'
 import type { TrendData } from '../trend-data.ts'
 import { zoneName } from '../zones.ts'
 import { TrendTable } from './trend-table.tsx'
@@ -96,12 +96,15 @@ export function Trend(props: {
                     <TrendTip data={data()} index={index} zone={props.place.zone()} />
                   )}
                   onSelect={(first, last) => {
-                    const { times, step } = data()
-                    props.place.goRange({
-                      is: 'absolute',
-                      from: times[first] as number,
-                      to: bucketEnd(times[last] as number, step, props.place.zone()),
-                    })
+                    const part = (index: number) =>
+                      partOf(
+                        data().times[index] as number,
+                        data().step,
+                        props.place.zone(),
+                        data().window,
+                      )
+                    const [{ from }, { to }] = [part(first), part(last)]
+                    props.place.goRange({ is: 'absolute', from, to })
                   }}
                 />
               </Match>
