@@ -18,7 +18,7 @@ export interface QuarterSum {
 export interface RolledUp {
   /** Sorted by (tenant, series, bucket): every writer locks rows in the same order. */
   quarters: QuarterSum[]
-  /** Highest occurred_at, clamped to received_at, by tenant and log partition. */
+  /** Highest occurred_at, clamped to received_at and to when the log took it, by tenant and log partition. */
   highest: { tenantId: number; partition: number; ms: number }[]
 }
 
@@ -32,8 +32,9 @@ export interface RollUpContext {
 
 /**
  * The sums of exactly these rows, in the order of the log. An event is late when the watermark had
- * passed its bucket's end before it came; it counts all the same. Historical ones are never late:
- * nobody waited for them.
+ * passed its bucket's end before it came; it counts all the same. It came when the log took it: what waited
+ * there while nobody read it is no later for that, whatever other partitions brought meanwhile. Historical
+ * ones are never late: nobody waited for them.
  */
 export function rollUp(rows: readonly EventRow[], context: RollUpContext): RolledUp {
   const bySeries = new Map<number, Map<number, QuarterSum>>()
@@ -43,11 +44,13 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Rolle
   for (const row of rows) {
     const bucketMs = Math.floor(row.occurred.ms / QUARTER_MS) * QUARTER_MS
     const seen = highestOf.get(row.tenantId) ?? context.highestBefore(row.tenantId)
-    const watermark = seen - context.allowedLatenessMs(row.tenantId)
+    const cameMs = row.record.timestamp
+    const watermark = Math.min(seen, cameMs) - context.allowedLatenessMs(row.tenantId)
     const late = !row.historical && bucketMs + QUARTER_MS <= watermark
     add(sumFor(bySeries, row, context.seriesId(row), bucketMs), row.event.value, late)
 
-    const reached = Math.min(row.occurred.ms, row.received.ms)
+    // Some edge's clock may be fast; the log's is one for all.
+    const reached = Math.min(row.occurred.ms, row.received.ms, cameMs)
     highestOf.set(row.tenantId, Math.max(seen, reached))
     const key = `${row.tenantId}:${row.record.partition}`
     const known = highest.get(key)

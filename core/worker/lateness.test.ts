@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TOPICS } from '../../contract/topics.ts'
+import type { Log } from '../log/log.ts'
+import { createPostgresLog } from '../log/postgres.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { rawRecord, type Sent } from '../testing/records.ts'
+import { createWorker } from './worker.ts'
+
+const quiet = { info() {}, warn() {}, error() {} }
+const HOUR_MS = 3_600_000
+
+let database: TestDatabase
+let log: Log
+let stop: AbortController
+let running: Promise<void> | undefined
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  log = await createPostgresLog({ url: database.url })
+  stop = new AbortController()
+})
+afterEach(async () => {
+  stop.abort()
+  await running
+  await log.close()
+  await database.drop()
+})
+
+/** @param taken how long ago the log took what stands at this place, in milliseconds */
+function start(taken: (partition: number, offset: number) => number = () => 0): void {
+  const batches: Log['batches'] = async function* (topic, options) {
+    for await (const batch of log.batches(topic, options))
+      yield {
+        ...batch,
+        partitions: batch.partitions.map((run) => ({
+          ...run,
+          records: run.records.map((record) => ({
+            ...record,
+            timestamp: record.timestamp - taken(run.partition, record.offset),
+          })),
+        })),
+      }
+  }
+  const deps = { databaseUrl: database.url, logger: quiet, lanes: 1 }
+  running = createWorker({ ...deps, log: { ...log, batches } }).run(stop.signal)
+}
+
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
+
+async function send(partition: number, sent: Sent[]): Promise<void> {
+  const before = await applied()
+  await log.append(
+    TOPICS.raw.name,
+    sent.map((each) => ({ ...rawRecord(each), partition })),
+  )
+  await expect.poll(applied).toBe(before + sent.length)
+}
+
+async function applied(): Promise<number> {
+  const { rows } = await database.pool.query(
+    "SELECT sum(next_offset)::int AS n FROM log_position WHERE topic = 'events.raw'",
+  )
+  return rows[0].n
+}
+
+async function late(): Promise<Record<string, number>> {
+  const { rows } = await database.pool.query(
+    'SELECT metric, sum(late_count)::int AS late FROM rollup_quarter JOIN series USING (series_id) GROUP BY 1',
+  )
+  return Object.fromEntries(rows.map((row) => [row.metric, row.late]))
+}
+
+test('an edge whose clock is fast makes nobody late', async () => {
+  start()
+  const ahead = new Date(Date.now() + 20 * HOUR_MS).toISOString()
+  await send(0, [{ name: 'fast', received_at: ahead }])
+  await send(1, [{ name: 'right', occurred_at: ago(60_000) }])
+  expect(await late()).toEqual({ fast: 0, right: 0 })
+  const { rows } = await database.pool.query('SELECT max(highest_at) <= now() AS so FROM watermark')
+  expect(rows).toEqual([{ so: true }])
+})
+
+test('what waited in the log while the workers were away is not late because a quiet partition caught up first', async () => {
+  // Partition 1 holds what the log took six hours ago.
+  start((partition) => (partition === 1 ? 6 * HOUR_MS : 0))
+  await send(0, [{ name: 'quiet' }])
+  await send(1, [
+    { name: 'waited', received_at: ago(6 * HOUR_MS), occurred_at: ago(6 * HOUR_MS + 60_000) },
+    // Two hours late when it came, although nobody had read so far yet.
+    { name: 'late', received_at: ago(6 * HOUR_MS), occurred_at: ago(8 * HOUR_MS) },
+  ])
+  expect(await late()).toEqual({ quiet: 0, waited: 0, late: 1 })
+})
