@@ -137,6 +137,8 @@ export const LIMITS = {
   eventNamesPerTenantMax: 2_000,
   /** A record that waited longer than this before it reached the log is dead-lettered, not given a partition. */
   receivedAgeDaysMax: 30,
+  /** No log keeps records for longer before they are read; what claims to be older is dead-lettered too. */
+  logAgeDaysMax: 400,
   rawRetentionDaysDefault: 30,
   logRetentionDaysDefault: 3,
   partitionDaysAhead: 3,

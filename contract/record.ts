@@ -131,14 +131,13 @@ export function decodeRecord(text: string): DecodedRecord {
 function refusedRecord(value: Record<string, unknown>, received: Instant): DecodedRecord {
   const { refused, original, base64 } = value
   const [first] = Array.isArray(refused) ? refused : []
-  if (!isObject(first) || typeof original !== 'string' || !isText(first.code, LIMITS.labelCharsMax))
+  if (!isObject(first) || typeof original !== 'string' || !isCode(first.code))
     return dead('NOT_A_RECORD', 'refused or original is not as the edge writes it', value)
   const faults = (refused as unknown[]).map((each) =>
-    isObject(each) ? `${each.pointer || 'the event'}: ${each.detail}` : '',
+    isObject(each) ? `${wordsOf(each.pointer) || 'the event'}: ${wordsOf(each.detail)}` : '',
   )
-  const detail = faults.join('; ').replaceAll('\0', '').toWellFormed().slice(0, 2_000)
   return {
-    ...dead(first.code as ItemErrorCode, detail, value),
+    ...dead(first.code as ItemErrorCode, faults.join('; '), value),
     original,
     ...(base64 === true && { base64 }),
     received,
@@ -179,6 +178,16 @@ function findUnfit(value: Record<string, unknown>, text: string): string | undef
   return number && `${number.pointer} is a number that a double cannot hold`
 }
 
+/** As all codes are spelt; an edge may be newer than its worker and know more of them. */
+function isCode(value: unknown): boolean {
+  return isText(value, LIMITS.labelCharsMax) && /^[A-Z][A-Z0-9_]*$/.test(value as string)
+}
+
+/** Of anything else no words can be made safely: an object may bring a toString of its own. */
+function wordsOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
 function isText(value: unknown, max: number): boolean {
   return typeof value === 'string' && value !== '' && value.length <= max
 }
@@ -192,7 +201,9 @@ function dead(
   detail: string,
   value: Record<string, unknown> | undefined,
 ): Extract<DecodedRecord, { ok: false }> {
-  return { ok: false, reason, detail, claimed: claimedBy(value) }
+  // Words about what cannot be stored are stored: keys stand in them.
+  const storable = detail.replaceAll('\0', '').toWellFormed().slice(0, 2_000)
+  return { ok: false, reason, detail: storable, claimed: claimedBy(value) }
 }
 
 export function claimedBy(value: object | undefined): Claimed {

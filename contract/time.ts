@@ -203,9 +203,12 @@ export interface Instant {
 
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
 
-/** Reads the one spelling that `readTime` writes; undefined for any other, or a day that does not exist. */
+/**
+ * Reads the one spelling that `readTime` writes; undefined for any other, a day that does not exist, or the year 0,
+ * which Postgres does not have.
+ */
 export function readCanonicalTime(text: string): Instant | undefined {
-  if (!CANONICAL.test(text)) return undefined
+  if (!CANONICAL.test(text) || text.startsWith('0000')) return undefined
   // Date.parse takes 30 February for 2 March.
   if (text.charCodeAt(8) === 0x33 || text.startsWith('29', 8))
     if (!readTime(text).ok) return undefined

@@ -13,7 +13,7 @@ import { isUuid } from '../../contract/uuid.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../log/log.ts'
 import { eventUuid } from './event-uuid.ts'
-import type { Tenants } from './tenants.ts'
+import type { TenantSettings, Tenants } from './tenants.ts'
 
 /** What became of a record is a value, never an exception. */
 export type Decoded = { is: 'event'; row: EventRow } | { is: 'dead'; letter: DeadLetter }
@@ -48,8 +48,14 @@ export interface DeadLetter {
   record: LogRecord
 }
 
-/** Records that Postgres refused in an earlier try, by `place`, with its words. */
-export type Condemned = ReadonlyMap<string, string>
+/** Records that could not be written in an earlier try, by `place`. */
+export type Condemned = ReadonlyMap<string, Verdict>
+
+export interface Verdict {
+  why: string
+  /** As a dead letter with all that it says of itself it could not be written either. */
+  bare: boolean
+}
 
 export function place(record: LogRecord): string {
   return `${record.partition}:${record.offset}`
@@ -73,7 +79,24 @@ export async function decodeBatch(
       if (read.push({ record, decoded }) % SLICE === 0) await nextTurn()
     }
   await tenants.learn([...named])
-  return read.map(({ record, decoded }) => judge(record, decoded, tenants, condemned))
+  const context = { tenants, condemned, nowMs: Date.now() }
+  return read.map(({ record, decoded }) => {
+    try {
+      return judge(record, decoded, context)
+    } catch (error) {
+      // A bug of ours; it shall cost this record and not the lane.
+      return {
+        is: 'dead',
+        letter: bareLetter(record, tenantOf(decoded, tenants), context.nowMs, String(error)),
+      }
+    }
+  })
+}
+
+interface Context {
+  tenants: Tenants
+  condemned: Condemned
+  nowMs: number
 }
 
 /**
@@ -91,34 +114,44 @@ type ReadValue = ReturnType<typeof decodeRecord>
 function readValue(value: Buffer): ReadValue {
   if (!isUtf8(value))
     return { ok: false, reason: 'NOT_UTF8', detail: 'the value is not UTF-8', claimed: {} }
-  return decodeRecord(value.toString('utf8'))
+  try {
+    return decodeRecord(value.toString('utf8'))
+  } catch (error) {
+    // As below.
+    return { ok: false, reason: 'NOT_A_RECORD', detail: String(error).slice(0, 200), claimed: {} }
+  }
 }
 
 function tenantNamed(decoded: ReadValue): string | undefined {
   return decoded.ok ? decoded.record.tenant : decoded.claimed.tenant
 }
 
+function tenantOf(decoded: ReadValue, tenants: Tenants): TenantSettings | undefined {
+  return tenants.get(tenantNamed(decoded) ?? '')
+}
+
 function judge(
   record: LogRecord,
   decoded: ReadValue,
-  tenants: Tenants,
-  condemned: Condemned,
+  { tenants, condemned, nowMs }: Context,
 ): Decoded {
-  const tenant = tenants.get(tenantNamed(decoded) ?? '')
+  const tenant = tenantOf(decoded, tenants)
+  const verdict = condemned.size > 0 ? condemned.get(place(record)) : undefined
+  if (verdict?.bare) return { is: 'dead', letter: bareLetter(record, tenant, nowMs, verdict.why) }
   if (!decoded.ok) {
     const { reason, detail, claimed, received } = decoded
     const ms =
-      received && outOfRange(received, record) === undefined ? received.ms : record.timestamp
+      received && outOfRange(received, record, nowMs) === undefined
+        ? received.ms
+        : loggedMs(record, nowMs)
     return dead(reason, detail, ms, claimed, originalOf(decoded))
   }
   const stamped = decoded.record
   const { received, occurred } = decoded
   if (!tenant) return deadEvent('TENANT_UNKNOWN', 'no such tenant')
-  const refused = condemned.get(place(record))
-  if (refused) return deadEvent('UNSTORABLE', refused)
-
-  const odd = outOfRange(received, record)
-  if (odd) return deadEvent('RECEIVED_AT_OUT_OF_RANGE', odd, record.timestamp)
+  const odd = outOfRange(received, record, nowMs)
+  if (odd) return deadEvent('RECEIVED_AT_OUT_OF_RANGE', odd, loggedMs(record, nowMs))
+  if (verdict) return deadEvent('UNSTORABLE', verdict.why)
   const age = received.ms - occurred.ms
   if (age < -LIMITS.futureSecondsMax * 1000)
     return deadEvent(
@@ -134,7 +167,7 @@ function judge(
 
   function deadEvent(reason: DeadReason, detail: string, ms = received.ms): Decoded {
     const { original } = stamped
-    const sent = original === undefined ? undefined : Buffer.from(original)
+    const sent = typeof original === 'string' ? Buffer.from(original) : undefined
     return dead(reason, detail, ms, claimedBy(stamped), sent)
   }
   function dead(
@@ -159,11 +192,41 @@ function judge(
   }
 }
 
+/** With nothing in it that the record says of itself, so that there is nothing to stumble over. */
+function bareLetter(
+  record: LogRecord,
+  tenant: TenantSettings | undefined,
+  nowMs: number,
+  why: string,
+): DeadLetter {
+  return {
+    tenantId: tenant?.id ?? null,
+    reason: 'UNSTORABLE',
+    detail: why.replaceAll('\0', '').toWellFormed().slice(0, 2_000),
+    requestId: null,
+    route: null,
+    client: null,
+    receivedMs: loggedMs(record, nowMs),
+    original: record.value,
+    record,
+  }
+}
+
+/** When the log took it; whoever writes to Kafka directly may claim any time there is. */
+function loggedMs({ timestamp }: LogRecord, nowMs: number): number {
+  return Math.max(nowMs - LIMITS.logAgeDaysMax * DAY_MS, Math.min(timestamp, nowMs + DAY_MS))
+}
+
 /** Why `received_at` cannot be believed: it decides the partition of the event's day. */
-function outOfRange(received: Instant, record: LogRecord): string | undefined {
+function outOfRange(received: Instant, record: LogRecord, nowMs: number): string | undefined {
   const waited = record.timestamp - received.ms
-  if (waited <= LIMITS.receivedAgeDaysMax * DAY_MS && waited >= -DAY_MS) return undefined
-  return `received_at is ${describe(waited)} the log took the record`
+  if (!(waited <= LIMITS.receivedAgeDaysMax * DAY_MS && waited >= -DAY_MS))
+    return `received_at is ${describe(waited)} the log took the record`
+  // Each day of events is a table, so no made-up time may ask for any number of them.
+  const age = nowMs - received.ms
+  if (!(age <= LIMITS.logAgeDaysMax * DAY_MS && age >= -DAY_MS))
+    return `received_at is ${describe(age)} it was read`
+  return undefined
 }
 
 /** What the edge could not take, as it was sent. */
@@ -187,9 +250,9 @@ function toRow(
     received,
     occurred,
     clientOccurred:
-      event.client_occurred_at === undefined
-        ? undefined
-        : readCanonicalTime(event.client_occurred_at),
+      typeof event.client_occurred_at === 'string'
+        ? readCanonicalTime(event.client_occurred_at)
+        : undefined,
     historical: stamped.historical === true,
     event,
     keyId: isUuid(stamped.key) ? stamped.key : null,

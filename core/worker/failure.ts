@@ -8,8 +8,10 @@ export type Failure =
   | 'row'
   /** Expected now and then; the next try decides. */
   | 'retry'
-  /** Not expected: it is tried again, and a person should look. */
+  /** Not expected, and no row's fault: it is tried again, and a person should look. */
   | 'alarm'
+  /** Not expected either; it may be a row's fault (core/worker/condemn.ts). */
+  | 'unknown'
 
 const TABLE: readonly [prefix: string, means: Failure][] = [
   ['23505', 'retry'], // a duplicate slipped past the look-up: the next one sees it
@@ -22,6 +24,12 @@ const TABLE: readonly [prefix: string, means: Failure][] = [
   ['57P', 'retry'], // shut down, crashed, starting up
   ['57014', 'retry'], // statement_timeout
   ['53', 'alarm'], // disk full, out of memory, too many connections
+  ['58', 'alarm'], // the disk fails
+  ['XX001', 'alarm'], // data corrupted
+  ['XX002', 'alarm'], // index corrupted
+  ['25', 'alarm'], // read-only: a replica; or a transaction in a state of its own
+  ['28', 'alarm'], // not let in
+  ['42', 'alarm'], // what is not there or not allowed: tables and columns, never what is in a row
   ['08', 'retry'], // connection exceptions
 ]
 
@@ -46,5 +54,5 @@ export function classify(error: unknown): Failure {
   // pg has no code for these.
   if (typeof message === 'string' && /Connection terminated|timeout|not queryable/i.test(message))
     return 'retry'
-  return 'alarm'
+  return 'unknown'
 }

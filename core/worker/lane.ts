@@ -3,14 +3,15 @@ import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { type Log, type LogBatch, LogGapError } from '../log/log.ts'
+import { findRefused } from './condemn.ts'
 import { type Ask, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
-import { type Decoded, decodeBatch, type EventRow, place } from './decode.ts'
+import { type Decoded, decodeBatch, type EventRow, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
 import type { PartitionKeeper } from './partitions.ts'
 import { createSeriesDirectory } from './series.ts'
 import { createTenants } from './tenants.ts'
-import { FencedError, findRefused, type Written, writeBatch } from './write.ts'
+import { FencedError, tryToWrite, type Written, writeBatch } from './write.ts'
 
 export interface LaneDeps {
   databaseUrl: string
@@ -48,14 +49,17 @@ export async function runLane(
   partitions: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  const condemned = new Map<string, string>()
+  const condemned = new Map<string, Verdict>()
   let failures = 0
   while (!signal.aborted) {
     let client: pg.Client | undefined
     try {
       client = await connect(deps.databaseUrl, `worker ${name}`)
-      await pump(deps, client, partitions, condemned, signal, () => {
-        failures = 0
+      await pump(deps, client, partitions, condemned, signal, {
+        succeeded() {
+          failures = 0
+        },
+        before: failures,
       })
     } catch (error) {
       if (error instanceof LogGapError) {
@@ -84,9 +88,9 @@ async function pump(
   deps: LaneDeps,
   client: pg.Client,
   partitions: readonly number[],
-  condemned: Map<string, string>,
+  condemned: Map<string, Verdict>,
   signal: AbortSignal,
-  onSuccess: () => void,
+  tries: { succeeded(): void; before: number },
 ): Promise<void> {
   const tenants = createTenants(deps.ask)
   const series = createSeriesDirectory(deps.ask)
@@ -111,35 +115,56 @@ async function pump(
 
   async function prepare(batch: LogBatch): Promise<Decoded[]> {
     const decoded = await decodeBatch(batch, tenants, condemned)
-    const rows = rowsOf(decoded)
-    await series.learn(rows)
-    await deps.keeper.ensure(rows)
+    try {
+      await learn(decoded)
+    } catch (error) {
+      // The connection is the other batch's until that is written.
+      await writing.catch(() => {})
+      await condemn(decoded, error)
+      throw error
+    }
     return decoded
   }
 
-  async function apply(batch: LogBatch, decoded: Decoded[]): Promise<void> {
-    try {
-      const began = performance.now()
-      const written = await writeBatch(write, batch, decoded)
-      forget(condemned, batch)
-      onSuccess()
-      deps.log.applied?.(
-        TOPICS.raw.name,
-        new Map(batch.partitions.map((run) => [run.partition, run.next])),
-      )
-      deps.onWritten?.({ ...written, ms: performance.now() - began })
-    } catch (error) {
-      if (classify(error) === 'row') await condemn(rowsOf(decoded), error)
-      throw error
-    }
+  async function learn(decoded: readonly Decoded[]): Promise<void> {
+    const rows = rowsOf(decoded)
+    await series.learn(rows)
+    await deps.keeper.ensure(rows)
   }
 
-  /** Remembers the rows at fault for the next try, which dead-letters them. */
-  async function condemn(rows: readonly EventRow[], cause: unknown): Promise<void> {
-    const refused = await findRefused(write, rows, (error) => classify(error) === 'row')
-    for (const { row, why } of refused) condemned.set(place(row.record), why)
-    if (refused.length === 0)
-      throw new Error('Postgres refuses the batch, but none of its rows alone', { cause })
+  async function apply(batch: LogBatch, decoded: Decoded[]): Promise<void> {
+    const began = performance.now()
+    let written: Written
+    try {
+      written = await writeBatch(write, batch, decoded)
+    } catch (error) {
+      await condemn(decoded, error)
+      throw error
+    }
+    forget(condemned, batch)
+    tries.succeeded()
+    deps.log.applied?.(
+      TOPICS.raw.name,
+      new Map(batch.partitions.map((run) => [run.partition, run.next])),
+    )
+    deps.onWritten?.({ ...written, ms: performance.now() - began })
+  }
+
+  /** Remembers the records at fault for the next try, which dead-letters them. */
+  async function condemn(decoded: readonly Decoded[], cause: unknown): Promise<void> {
+    const means = classify(cause)
+    // What nobody has met may be over by the next try.
+    if (means !== 'row' && !(means === 'unknown' && tries.before > 0)) return
+    const refused = await findRefused(decoded, async (some) => {
+      await learn(some)
+      await tryToWrite(write, some)
+    })
+    for (const { each, why } of refused) {
+      const { record } = each.is === 'event' ? each.row : each.letter
+      condemned.set(place(record), { why, bare: each.is === 'dead' })
+    }
+    if (refused.length === 0 && means === 'row')
+      throw new Error('Postgres refuses the batch, but none of its records alone', { cause })
   }
 }
 
@@ -150,7 +175,7 @@ function rowsOf(decoded: readonly Decoded[]): EventRow[] {
 }
 
 /** Of a batch that is written nothing needs to be remembered. */
-function forget(condemned: Map<string, string>, batch: LogBatch): void {
+function forget(condemned: Map<string, Verdict>, batch: LogBatch): void {
   if (condemned.size === 0) return
   for (const run of batch.partitions)
     for (const record of run.records) condemned.delete(place(record))
@@ -179,7 +204,7 @@ async function noteGap(ask: Ask, { partition, wanted, found }: LogGapError): Pro
 function report(logger: Logger, lane: string, error: unknown, failures: number): void {
   const fields = { lane, failures, code: (error as { code?: string }).code, error: String(error) }
   if (error instanceof FencedError) logger.warn(fields, 'fenced out')
-  else if (classify(error) === 'alarm')
+  else if (['alarm', 'unknown'].includes(classify(error)))
     logger.error(fields, 'a batch failed; nothing is lost, it is tried again')
   else logger.warn(fields, 'a batch failed; it is tried again')
 }

@@ -4,15 +4,16 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { DAY_MS, existingDays } from '../db/day-partitions.ts'
 import type { Log, LogBatch, PartitionRun } from '../log/log.ts'
+import { findRefused } from './condemn.ts'
 import { type Ask, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
-import { decodeBatch, place } from './decode.ts'
+import { decodeBatch, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
 import { createPartitionKeeper } from './partitions.ts'
 import { type ReplayDeps, type Replayed, replayBatch } from './replay-batch.ts'
 import { createSeriesDirectory } from './series.ts'
 import { createTenants } from './tenants.ts'
-import { findRefused } from './write.ts'
+import { tryToWrite } from './write.ts'
 
 export interface ReplayOptions {
   databaseUrl: string
@@ -56,7 +57,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
   const tenants = createTenants(ask)
   const series = createSeriesDirectory(ask)
   const keeper = createPartitionKeeper({ pool, retentionDays })
-  const condemned = new Map<string, string>()
+  const condemned = new Map<string, Verdict>()
   const shared = {
     topic: TOPICS.raw.name,
     tenants,
@@ -103,7 +104,8 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
         if (client) await disconnect(client)
         client = undefined
         const means = classify(error)
-        if (means === 'alarm' || attempt === ATTEMPTS_MAX || signal.aborted) throw error
+        if (means === 'alarm' || means === 'unknown') throw error
+        if (attempt === ATTEMPTS_MAX || signal.aborted) throw error
         if (means === 'retry') await sleep(50 * 2 ** attempt, undefined, { signal }).catch(() => {})
       }
   }
@@ -116,8 +118,11 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
       return await replayBatch(deps, batch, decoded)
     } catch (error) {
       if (classify(error) !== 'row') throw error
-      const refused = await findRefused(deps, rows, (each) => classify(each) === 'row')
-      for (const { row, why } of refused) condemned.set(place(row.record), why)
+      const refused = await findRefused(decoded, (some) => tryToWrite(deps, some))
+      for (const { each, why } of refused) {
+        const { record } = each.is === 'event' ? each.row : each.letter
+        condemned.set(place(record), { why, bare: each.is === 'dead' })
+      }
       if (refused.length === 0)
         throw new Error('Postgres refuses the batch, but none of its rows', { cause: error })
       throw error

@@ -53,29 +53,58 @@ export async function writeBatch(
   decoded: readonly Decoded[],
 ): Promise<Written> {
   const { client } = deps
+  const parts = sort(decoded)
+  const highestBefore = await openAndMove(deps, batch, tenantIds(parts.rows))
+  try {
+    const written = await writeParts(deps, parts, highestBefore)
+    await client.query('COMMIT')
+    return written
+  } catch (error) {
+    // The caller throws this connection away unless the rollback went through.
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
+  }
+}
+
+/** All that `writeBatch` does between the position and the commit; nothing of it is kept. */
+export async function tryToWrite(deps: WriteDeps, decoded: readonly Decoded[]): Promise<void> {
+  await deps.client.query('BEGIN')
+  try {
+    await writeParts(deps, sort(decoded), new Map())
+  } finally {
+    await deps.client.query('ROLLBACK')
+  }
+}
+
+interface Parts {
+  rows: EventRow[]
+  letters: DeadLetter[]
+}
+
+function sort(decoded: readonly Decoded[]): Parts {
   const rows: EventRow[] = []
   const letters: DeadLetter[] = []
   for (const each of decoded) {
     if (each.is === 'event') rows.push(each.row)
     else letters.push(each.letter)
   }
-  const highestBefore = await openAndMove(deps, batch, tenantIds(rows))
-  try {
-    const { fresh, repeated, encoded } = await sieve(deps, rows)
-    // Postgres copies while we add up; `all`, so that neither's failure goes unheard.
-    const [rolledUp] = await Promise.all([
-      sumUp(deps, fresh, highestBefore),
-      copyRows(deps, fresh, encoded),
-    ])
-    if (letters.length > 0) await deadLetters(client, deps.topic, letters)
-    await finish(client, rolledUp, { fresh, repeated, letters })
-    await client.query('COMMIT')
-    return { stored: fresh.length, duplicates: repeated.length, dead: letters.length }
-  } catch (error) {
-    // The caller throws this connection away unless the rollback went through.
-    await client.query('ROLLBACK').catch(() => {})
-    throw error
-  }
+  return { rows, letters }
+}
+
+async function writeParts(
+  deps: WriteDeps,
+  { rows, letters }: Parts,
+  highestBefore: ReadonlyMap<number, number>,
+): Promise<Written> {
+  const { fresh, repeated, encoded } = await sieve(deps, rows)
+  // Postgres copies while we add up; `all`, so that neither's failure goes unheard.
+  const [rolledUp] = await Promise.all([
+    sumUp(deps, fresh, highestBefore),
+    copyRows(deps, fresh, encoded),
+  ])
+  if (letters.length > 0) await deadLetters(deps.client, deps.topic, letters)
+  await finish(deps.client, rolledUp, { fresh, repeated, letters })
+  return { stored: fresh.length, duplicates: repeated.length, dead: letters.length }
 }
 
 /** Begins, moves every position of the batch or none, and tells how far each tenant's time had come. */
@@ -199,6 +228,8 @@ export async function copyRows(
   encoded?: Buffer,
 ): Promise<void> {
   for (const [day, ofDay] of byDay(rows)) {
+    // First: what fails here must not leave a COPY open that nobody ends.
+    const bytes = encoded ?? encode(ofDay)
     const sink = client.query(
       copyFrom(`COPY ${dayTable('event', day)} (${COPY_COLUMNS}) FROM STDIN (FORMAT binary)`),
     )
@@ -217,41 +248,8 @@ export async function copyRows(
         clearTimeout(timer)
         resolve()
       })
-      sink.end(encoded ?? encode(ofDay))
+      sink.end(bytes)
     })
-  }
-}
-
-/** Which of these rows Postgres refuses, alone, by trying them in halves; nothing is kept. */
-export async function findRefused(
-  deps: Pick<WriteDeps, 'client' | 'encode'>,
-  rows: readonly EventRow[],
-  isRowError: (error: unknown) => boolean,
-): Promise<{ row: EventRow; why: string }[]> {
-  if (rows.length === 0) return []
-  await deps.client.query('BEGIN')
-  let failure: unknown
-  try {
-    await copyRows(deps, rows)
-  } catch (error) {
-    failure = error
-  }
-  await deps.client.query('ROLLBACK')
-  if (failure === undefined) return []
-  if (!isRowError(failure)) {
-    // A key that is stored already says nothing about the row.
-    if ((failure as { code?: string }).code === '23505') return findInHalves()
-    throw failure
-  }
-  if (rows.length > 1) return findInHalves()
-  const { code, message } = failure as { code?: string; message: string }
-  return [{ row: rows[0] as EventRow, why: `Postgres refused it: ${code} ${message}` }]
-
-  async function findInHalves() {
-    if (rows.length === 1) return []
-    const middle = rows.length >> 1
-    const left = await findRefused(deps, rows.slice(0, middle), isRowError)
-    return [...left, ...(await findRefused(deps, rows.slice(middle), isRowError))]
   }
 }
 
