@@ -54,6 +54,33 @@ test('it went through Kafka, and the limit was kept in Redis', async () => {
   expect(keys).toBeGreaterThan(0)
 })
 
+test('whoever has the token of /redis cannot empty Redis or look elsewhere in it, and Sluice itself asks for nothing it may not', async () => {
+  const admin = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
+  try {
+    await admin.set('of somebody else', 'private')
+    const told = await admin.acl('LOG')
+    expect(told).toEqual([])
+    const scripts = [
+      "return redis.call('FLUSHALL')",
+      "return redis.call('GET', 'of somebody else')",
+    ]
+    for (const script of scripts) {
+      const answer = await fetch(`${compose.url('core', 4000)}/redis`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secrets.SLUICE_REDIS_TOKEN}` },
+        body: JSON.stringify(['EVAL', script, '0']),
+      })
+      expect(answer.status).toBe(400)
+      expect(await answer.text()).toMatch(
+        /can't run this command|can't access at least one of the keys/,
+      )
+    }
+    expect(await admin.get('of somebody else')).toBe('private')
+  } finally {
+    admin.disconnect()
+  }
+})
+
 test('with one worker killed the other one goes on', async () => {
   await compose.running.get('worker')?.[0]?.kill()
   const id = randomUUID()

@@ -40,7 +40,19 @@ describe('docker-compose.yml', () => {
         else expect(`${name}=${value}`).not.toMatch(/:\/\/[^@$]*:[^@$]+@/)
       const pass = command.indexOf('--requirepass')
       if (pass >= 0) expect(command[pass + 1]).toMatch(/^\$\{\w+:\?\}$/)
+      for (const arg of command) if (arg.startsWith('>')) expect(arg).toMatch(/^>\$\{\w+:\?\}$/)
     }
+  })
+
+  test('in Redis core is a user with the rights that docs/decisions/0013-redis.md gives it, and no more', () => {
+    const { command = [] } = raw.services.redis ?? {}
+    const rights = /ACL SETUSER sluice (.+)/.exec(read('docs/decisions/0013-redis.md'))?.[1]
+    const at = command.indexOf('--user')
+    expect(command[at + 1]).toBe('sluice')
+    const given = command.slice(at + 2).map((each) => (each.startsWith('>') ? '>secret' : each))
+    expect(given.join(' ')).toBe(rights)
+    for (const [name, { environment = {} }] of services)
+      if (environment.REDIS_URL) expect(environment.REDIS_URL, name).toMatch(/^redis:\/\/sluice:/)
   })
 
   test('its variables are those that core/config.ts and the edge read', () => {
