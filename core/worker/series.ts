@@ -14,8 +14,13 @@ export interface SeriesDirectory {
   id(tenantId: number, metric: string): number
 }
 
-export function createSeriesDirectory(ask: Ask): SeriesDirectory {
+export function createSeriesDirectory(
+  ask: Ask,
+  entriesMax: number = LIMITS.seriesCacheEntriesMax,
+): SeriesDirectory {
   let ids = new Map<number, Map<string, number>>()
+  /** What was known until then; the batch before is being written by it while the next one learns. */
+  let former: typeof ids = new Map()
   let size = 0
 
   function remember(tenantId: number, metric: string, id: number): void {
@@ -26,7 +31,8 @@ export function createSeriesDirectory(ask: Ask): SeriesDirectory {
 
   return {
     async learn(rows) {
-      if (size > LIMITS.seriesCacheEntriesMax) {
+      if (size > entriesMax) {
+        former = ids
         ids = new Map()
         size = 0
       }
@@ -43,7 +49,7 @@ export function createSeriesDirectory(ask: Ask): SeriesDirectory {
           remember(tenantId, metric, id)
     },
     id(tenantId, metric) {
-      const id = ids.get(tenantId)?.get(metric)
+      const id = ids.get(tenantId)?.get(metric) ?? former.get(tenantId)?.get(metric)
       if (id === undefined) throw new Error(`a series of tenant ${tenantId} was never learnt`)
       return id
     },

@@ -17,23 +17,24 @@ export interface Tenants {
 
 export function createTenants(ask: Ask, now: () => number = Date.now): Tenants {
   let bySlug = new Map<string, TenantSettings>()
-  let byId = new Map<number, TenantSettings>()
+  // Never emptied: the batch before is being written by these while the next one learns.
+  const byId = new Map<number, TenantSettings>()
   let freshUntil = 0
 
   return {
     async learn(slugs) {
-      if (now() >= freshUntil || bySlug.size > LIMITS.tenantCacheEntriesMax) {
-        // Forget all: settings changed by an operator are in force within LIMITS.tenantCacheMs.
-        bySlug = new Map()
-        byId = new Map()
-        freshUntil = now() + LIMITS.tenantCacheMs
-      }
-      const unknown = [...new Set(slugs)].filter((slug) => !bySlug.has(slug))
+      // All are forgotten now and then: what an operator has changed is in force within LIMITS.tenantCacheMs.
+      const stale = now() >= freshUntil || bySlug.size > LIMITS.tenantCacheEntriesMax
+      const unknown = [...new Set(slugs)].filter((slug) => stale || !bySlug.has(slug))
       if (unknown.length === 0) return
       const { rows } = await ask(
         'SELECT tenant_id, slug, event_age_max_s, allowed_lateness_s FROM tenant WHERE slug = ANY ($1)',
         [unknown],
       )
+      if (stale) {
+        bySlug = new Map()
+        freshUntil = now() + LIMITS.tenantCacheMs
+      }
       for (const row of rows) {
         const settings = {
           id: row.tenant_id as number,

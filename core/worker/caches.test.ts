@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import type { EventRow } from './decode.ts'
+import { createSeriesDirectory } from './series.ts'
+import { createTenants } from './tenants.ts'
+
+/** A batch is prepared while the one before it is still being written. */
+let database: TestDatabase
+const ask = (sql: string, values: unknown[]) => database.pool.query(sql, values)
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('one'), ('two')")
+})
+afterEach(() => database.drop())
+
+test('a batch under way keeps the tenants it was decoded with, while they are asked for anew', async () => {
+  let now = 0
+  const tenants = createTenants(ask, () => now)
+  await tenants.learn(['one', 'two'])
+  const one = tenants.get('one')?.id as number
+  await database.pool.query('UPDATE tenant SET allowed_lateness_s = 5')
+  now += LIMITS.tenantCacheMs
+  const learning = tenants.learn(['two'])
+  expect(tenants.byId(one).allowedLatenessS).toBe(3_600)
+  await learning
+  expect(tenants.byId(one).allowedLatenessS).toBe(3_600)
+  // What an operator has changed is in force for the batch that asked.
+  expect(tenants.get('two')?.allowedLatenessS).toBe(5)
+  await tenants.learn(['one', 'two'])
+  expect(tenants.get('one')?.allowedLatenessS).toBe(5)
+  expect(tenants.byId(one).allowedLatenessS).toBe(5)
+})
+
+test('a tenant that is gone is unknown once its time in the cache is over', async () => {
+  let now = 0
+  const tenants = createTenants(ask, () => now)
+  await tenants.learn(['one'])
+  await database.pool.query("DELETE FROM tenant WHERE slug = 'one'")
+  now += LIMITS.tenantCacheMs
+  await tenants.learn(['one'])
+  expect(tenants.get('one')).toBeUndefined()
+})
+
+test('a batch under way keeps its series when there are too many to remember', async () => {
+  const series = createSeriesDirectory(ask, 3)
+  const rows = (...names: string[]) =>
+    names.map((name) => ({ tenantId: 1, event: { name } })) as EventRow[]
+  await series.learn(rows('a', 'b', 'c', 'd'))
+  const ids = ['a', 'b', 'c', 'd'].map((name) => series.id(1, name))
+  const learning = series.learn(rows('a', 'e'))
+  expect(['a', 'b', 'c', 'd'].map((name) => series.id(1, name))).toEqual(ids)
+  await learning
+  expect(['a', 'b', 'c', 'd'].map((name) => series.id(1, name))).toEqual(ids)
+  expect(series.id(1, 'e')).toBeGreaterThan(0)
+  // Two batches later nobody needs them.
+  await series.learn(rows('f', 'g', 'h'))
+  await series.learn(rows('i'))
+  expect(() => series.id(1, 'b')).toThrow('never learnt')
+})
