@@ -101,3 +101,17 @@ test('the tile, the chart and the table of a range say the same, whatever bucket
     '15 Jan 2024, 00:00 – 1 Feb 2024, 00:00',
   ])
 })
+
+test('actors of a range that is not kept any more are said to be unknown, and since when they are known', async () => {
+  const old = new Date(Date.now() - 60 * 86_400_000).toISOString()
+  await fixture.store('default', [{ name: 'visit', receivedAt: old, actor: 'bob' }])
+  await fixture.database.pool.query(`DROP TABLE event_${old.slice(0, 10).replaceAll('-', '')}`)
+  await open('range=90d')
+  const actors = tile('Unique actors')
+  await expect.poll(() => actors.locator('.tile-value').innerText()).toBe('–')
+  expect(await actors.innerText()).toContain('not known for this range')
+  expect(await actors.innerText()).toMatch(/known since \d+ \w{3} \d{4}/)
+  await open('range=24h')
+  await expect.poll(() => actors.locator('.tile-value').innerText()).toBe('1')
+  expect(await actors.innerText()).toContain('events each')
+})

@@ -78,6 +78,9 @@ export const clock = (time: number, zone: string): string => at(time, zone).toFo
 export const stamp = (time: number, zone: string): string =>
   at(time, zone).toFormat('ccc d LLL yyyy, HH:mm:ss.SSS')
 
+/** `22 Oct 2026` on the wall of that zone. */
+export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')
+
 /** A bucket in words: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
 export function bucketName(start: number, end: number, step: Step, zone: string): string {
   const [from, to] = [at(start, zone), at(end, zone)]

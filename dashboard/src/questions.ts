@@ -22,8 +22,11 @@ export interface Totals {
 export const isOneName = (name: string): boolean => name !== '(other)'
 
 export interface Actors {
-  uniqueActors: number
-  previousUniqueActors: number
+  /** null where some of the single events that actors are counted from are no longer held. */
+  uniqueActors: number | null
+  previousUniqueActors: number | null
+  /** Since when they are held, where the range begins earlier. */
+  rawSince: string | null
 }
 export interface NameCount {
   name: string
@@ -86,7 +89,7 @@ export const TOTALS: RangeQuestion<Totals> = gql`
 export const ACTORS: RangeQuestion<Actors> = gql`
   query Actors($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
     totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 0) {
-      uniqueActors previousUniqueActors
+      uniqueActors previousUniqueActors rawSince
     }
   }
 `

@@ -1,6 +1,32 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import type { Instant } from '../instant.ts'
+import { fromMicros, type Instant, isBefore, QUARTER_MICROS, toMicros } from '../instant.ts'
+import type { TenantViewer } from '../viewer.ts'
+import type { Range } from './buckets.ts'
+import { countsFromRollups, whereOccurred } from './counts.ts'
+import { learnNames, whereNames } from './names.ts'
+
+/**
+ * Since when single events of a range are held, where others of it were dropped already; undefined
+ * where all are there. Rollups know of every event that ever was: what they count and no row shows was dropped.
+ */
+export async function droppedBefore(
+  db: Database,
+  viewer: TenantViewer,
+  range: Range,
+): Promise<Instant | undefined> {
+  const since = (await heldSince(db)) ?? range.end
+  if (!isBefore(range.start, since)) return undefined
+  // Up to five minutes of the first day held may have come in on the day before.
+  const until = fromMicros(toMicros(since) + QUARTER_MICROS)
+  const early = { start: range.start, end: isBefore(until, range.end) ? until : range.end }
+  const names = await learnNames(db, viewer, undefined)
+  const { rows } = await sql<{ dropped: boolean }>`
+    SELECT (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
+         > (SELECT count(*) FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early)})
+        AS dropped`.execute(db)
+  return rows[0]?.dropped ? since : undefined
+}
 
 /** Since when single events are still held; what was received earlier lives on in rollups only. */
 export async function heldSince(db: Database): Promise<Instant | undefined> {

@@ -85,6 +85,42 @@ test("names that a library gives are told apart, PostHog's among them", async ()
   await own.close()
 })
 
+test('actors of single events that are no longer held are not known, instead of fewer', async () => {
+  const own = await createAskingFixture()
+  const headers = await own.keyOf('default')
+  const on = (day: string, actor: string) => ({
+    actor,
+    occurredAt: `${day}T12:00:00Z`,
+    receivedAt: `${day}T12:00:01Z`,
+  })
+  // One came in long after it happened, and is held.
+  const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
+  await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
+  const ask = async (startTime: string, endTime: string) => {
+    const { data } = await own.ask(
+      `{ totals(startTime: "${startTime}T00:00:00Z", endTime: "${endTime}T00:00:00Z") {
+           count uniqueActors previousUniqueActors rawSince } }`,
+      headers,
+    )
+    return data.totals
+  }
+  const whole = { count: 3, uniqueActors: 3, previousUniqueActors: 0, rawSince: null }
+  expect(await ask('2026-09-01', '2026-12-01')).toEqual(whole)
+  await own.database.pool.query('DROP TABLE event_20261001')
+  expect(await ask('2026-09-01', '2026-12-01')).toEqual({
+    ...whole,
+    uniqueActors: null,
+    rawSince: '2026-11-01T00:00:00Z',
+  })
+  expect(await ask('2026-10-02', '2026-11-02')).toEqual({
+    count: 2,
+    uniqueActors: 2,
+    previousUniqueActors: null,
+    rawSince: null,
+  })
+  await own.close()
+})
+
 test('a tenant without events has zeros, not nothing', async () => {
   const { data } = await fixture.ask(
     `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {

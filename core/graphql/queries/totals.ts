@@ -6,6 +6,7 @@ import type { TenantViewer } from '../viewer.ts'
 import { checkRange, periodBefore, type Range } from './buckets.ts'
 import { countsFromRollups, whereOccurred } from './counts.ts'
 import { learnNames, shownName, whereNames } from './names.ts'
+import { droppedBefore } from './oldest-day.ts'
 
 export interface NameCount {
   name: string
@@ -54,12 +55,13 @@ async function countByName(
   return new Map(rows.map((row) => [row.name, row.count]))
 }
 
-/** Distinct actors of events that happened in the range. */
+/** Distinct actors of events that happened in the range; undefined where some of those events are no longer held. */
 export async function uniqueActors(
   db: Database,
   viewer: TenantViewer,
   range: Range,
-): Promise<number> {
+): Promise<number | undefined> {
+  if (await droppedBefore(db, viewer, range)) return undefined
   const names = await learnNames(db, viewer, undefined)
   // A group for each and then a count: count(DISTINCT …) would sort every row.
   const { rows } = await sql<{ count: number }>`

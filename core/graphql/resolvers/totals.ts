@@ -1,5 +1,6 @@
 import type { Builder } from '../builder.ts'
 import { periodBefore, type Range } from '../queries/buckets.ts'
+import { droppedBefore } from '../queries/oldest-day.ts'
 import {
   countsOfRange,
   deadLetters,
@@ -47,12 +48,23 @@ export function addTotals(builder: Builder): void {
         resolve: ({ viewer, range }, _, { db }) => duplicates(db, viewer, range),
       }),
       uniqueActors: t.float({
+        nullable: true,
+        description: 'Counted from single events; null where some of the range are no longer held.',
         complexity: 25,
         resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, range),
       }),
       previousUniqueActors: t.float({
+        nullable: true,
         complexity: 25,
         resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, periodBefore(range)),
+      }),
+      rawSince: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description:
+          'Since when single events are held, where some of the range were dropped already; null where all are there.',
+        complexity: 5,
+        resolve: ({ viewer, range }, _, { db }) => droppedBefore(db, viewer, range),
       }),
     }),
   })

@@ -155,6 +155,7 @@ export function Overview(props: {
         totals={totals}
         actors={actors}
         rangeSays={rangeSays()}
+        zone={zone()}
       />
       <Trend
         data={trend.data()}

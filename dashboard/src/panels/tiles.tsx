@@ -1,5 +1,5 @@
 import { type JSX, Show } from 'solid-js'
-import { compact, exact, share } from '../format.ts'
+import { compact, day, exact, share } from '../format.ts'
 import { ChangeMark } from '../parts/change.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import type { Query } from '../query.ts'
@@ -12,6 +12,7 @@ export function Tiles(props: {
   totals: Query<Totals>
   actors: Query<Actors>
   rangeSays: string
+  zone: string
 }) {
   const totals = () => props.totals.data()
   const actors = () => props.actors.data()
@@ -73,21 +74,38 @@ export function Tiles(props: {
         note={
           <Show when={actors()}>
             {(known) => (
-              <>
-                <ChangeMark value={known().uniqueActors} before={known().previousUniqueActors} />
-                <Before value={known().previousUniqueActors} />
-              </>
+              <Show when={isKnown(known().uniqueActors)} fallback="not known for this range">
+                <Show
+                  when={isKnown(known().previousUniqueActors)}
+                  fallback="period before not kept"
+                >
+                  <ChangeMark
+                    value={known().uniqueActors ?? 0}
+                    before={known().previousUniqueActors ?? 0}
+                  />
+                  <Before value={known().previousUniqueActors ?? 0} />
+                </Show>
+              </Show>
             )}
           </Show>
         }
         more={
-          <Show when={perActor()}>
-            {(each) => (
-              <span title="Actors are counted from single events, so from those still kept.">
-                {compact(each())} {each() === 1 ? 'event' : 'events'} each
-              </span>
-            )}
-          </Show>
+          <>
+            <Show when={actors()?.rawSince}>
+              {(since) => (
+                <span title="Actors are counted from single events. Choose a range that begins no earlier.">
+                  known since {day(Date.parse(since()), props.zone)}
+                </span>
+              )}
+            </Show>
+            <Show when={perActor()}>
+              {(each) => (
+                <span>
+                  {compact(each())} {each() === 1 ? 'event' : 'events'} each
+                </span>
+              )}
+            </Show>
+          </>
         }
       />
       <Tile
@@ -115,6 +133,8 @@ export function Tiles(props: {
   )
 }
 
+const isKnown = (count: number | null): boolean => count !== null
+
 function Before(props: { value: number }) {
   return (
     <span title={`${exact(props.value)} in the period of the same length before`}>
@@ -129,7 +149,8 @@ const deadNote = ({ deadLetters, count }: Totals): string =>
 function Tile(props: {
   title: string
   hint?: string
-  value: number | undefined
+  /** null: nobody knows it any more. */
+  value: number | null | undefined
   isLoading: boolean
   note: JSX.Element
   more: JSX.Element
@@ -149,9 +170,11 @@ function Tile(props: {
           <div class="tile-value">{props.isLoading ? <span class="bone" /> : '\u00a0'}</div>
         }
       >
-        <div class="tile-value" title={exact(props.value as number)}>
-          {compact(props.value as number)}
-        </div>
+        <Show when={props.value !== null} fallback={<div class="tile-value">–</div>}>
+          <div class="tile-value" title={exact(props.value as number)}>
+            {compact(props.value as number)}
+          </div>
+        </Show>
       </Show>
       <div class="tile-note">{props.note}</div>
       <div class="tile-note">{props.more}</div>
