@@ -10,8 +10,10 @@ export const DAY_MS = 86_400_000
 export interface DayPartitions {
   /** Makes yesterday's, today's and the coming days' partitions. */
   makeAhead(): Promise<string[]>
-  /** Resolves when each of these days has its partition. */
+  /** Resolves when each of these days has its partition. Those it has seen once it does not look for again. */
   ensure(days: readonly number[]): Promise<void>
+  /** Looks again for all days: another process may have dropped one. */
+  forget(): void
   /** Drops the days that `mayDrop` agrees to, oldest first. */
   drop(
     mayDrop: (day: number, client: pg.PoolClient) => boolean | Promise<boolean>,
@@ -34,13 +36,15 @@ export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
   let known = new Set<number>()
 
   async function make(days: readonly number[]): Promise<string[]> {
-    return locked(pool, async (client) => {
+    const { existing, missing } = await locked(pool, async (client) => {
       const existing = await existingDays(client, table)
       const missing = days.filter((day) => !existing.has(day))
       for (const day of missing) await makeDay(client, table, day, storage)
-      known = new Set([...existing, ...missing])
-      return missing.map((day) => dayTable(table, day))
+      return { existing, missing }
     })
+    // Only now: a day whose commit failed is not there.
+    known = new Set([...existing, ...missing])
+    return missing.map((day) => dayTable(table, day))
   }
 
   return {
@@ -51,6 +55,9 @@ export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
     async ensure(days) {
       const missing = [...new Set(days)].filter((day) => !known.has(day))
       if (missing.length > 0) await make(missing)
+    },
+    forget() {
+      known = new Set()
     },
     async drop(mayDrop) {
       return locked(pool, async (client) => {

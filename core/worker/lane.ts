@@ -16,7 +16,7 @@ import { FencedError, tryToWrite, type Written, writeBatch } from './write.ts'
 export interface LaneDeps {
   databaseUrl: string
   log: Log
-  keeper: Pick<PartitionKeeper, 'ensure'>
+  keeper: Pick<PartitionKeeper, 'ensure' | 'forget'>
   /** For what a lane has to look up while its own connection writes. */
   ask: Ask
   logger: Logger
@@ -71,6 +71,7 @@ export async function runLane(
         throw error
       }
       failures++
+      deps.keeper.forget()
       if (error instanceof FencedError) deps.onFenced?.()
       report(deps.logger, name, error, failures)
       await pause(failures, signal)

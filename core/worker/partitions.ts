@@ -8,6 +8,8 @@ export interface PartitionKeeper {
   keep(): Promise<{ made: string[]; dropped: string[]; keyUseForgotten: number }>
   /** Resolves when the day that each of these rows was received on has its partition. */
   ensure(rows: readonly { receivedDay: number }[]): Promise<void>
+  /** After a write that failed: another worker may have dropped a day. */
+  forget(): void
 }
 
 export interface PartitionKeeperDeps {
@@ -36,6 +38,7 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
       for (const { receivedDay } of rows) wanted.add(receivedDay)
       await days.ensure([...wanted])
     },
+    forget: () => days.forget(),
     async keep() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return {

@@ -103,6 +103,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
       } catch (error) {
         if (client) await disconnect(client)
         client = undefined
+        keeper.forget()
         const means = classify(error)
         if (means === 'alarm' || means === 'unknown') throw error
         if (attempt === ATTEMPTS_MAX || signal.aborted) throw error

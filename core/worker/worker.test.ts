@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/topics.ts'
 import type { Log, NewRecord } from '../log/log.ts'
@@ -343,9 +344,48 @@ test('the partition keeper makes days ahead once, however many ask, and drops th
   expect(dropped).toEqual([
     `event_${new Date(old * day).toISOString().slice(0, 10).replaceAll('-', '')}`,
   ])
-  // The first keeper still believes in it: the next event of that day must find a table all the same.
-  const { rows } = await database.pool.query(
-    "SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = 'event'::regclass",
-  )
-  expect(rows[0].n).toBe(5)
+  expect(await daysOfEvents()).toBe(5)
+  // The first keeper still believes in it, until somebody finds no table and says so.
+  keepers[0]?.forget()
+  await keepers[0]?.ensure([{ receivedDay: old }])
+  expect(await daysOfEvents()).toBe(6)
 })
+
+test('a day that another worker dropped is made again when its next event comes, at once', async () => {
+  const fourDaysAgo = () => new Date(Date.now() - 4 * 86_400_000).toISOString()
+  await start()
+  await append([rawRecord({ received_at: fourDaysAgo() })])
+  await settled(1)
+  const other = createPartitionKeeper({ pool: database.pool, retentionDays: 2 })
+  expect((await other.keep()).dropped).toHaveLength(1)
+  await append([rawRecord({ received_at: fourDaysAgo() })])
+  expect(await settled(2)).toMatchObject({ stored: 1, dead: 0 })
+})
+
+test('a day whose making was not confirmed is made again, and not believed in', async () => {
+  // As if the connection were cut at the commit.
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+  const cut = (client: pg.PoolClient) => {
+    const query = client.query.bind(client)
+    client.query = ((text: string, ...rest: []) => {
+      if (text !== 'COMMIT') return query(text, ...rest)
+      client.query = query as never
+      return query('ROLLBACK').then(() => Promise.reject(new Error('cut')))
+    }) as never
+  }
+  const client = await pool.connect()
+  cut(client)
+  client.release()
+  const keeper = createPartitionKeeper({ pool })
+  const day = { receivedDay: Math.floor(Date.now() / 86_400_000) }
+  await expect(keeper.ensure([day])).rejects.toThrow('cut')
+  await keeper.ensure([day])
+  expect(await daysOfEvents()).toBe(1)
+  await pool.end()
+})
+
+async function daysOfEvents(): Promise<number> {
+  return (
+    await one("SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = 'event'::regclass")
+  ).n
+}
