@@ -1,55 +1,78 @@
 import { randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { REDIS_KEYS } from '../contract/redis-rest.ts'
 import type {} from '../core/testing/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../core/testing/redis-bridge.ts'
 import type { Gate } from './gate.ts'
 import type { Limiter } from './limit.ts'
-import { createRedis } from './redis.ts'
-import { createFarGate } from './testing/far-gate.ts'
+import { createFarDirectory, createFarGate } from './testing/far-gate.ts'
 import { gateSuite } from './testing/gate.suite.ts'
+import { gateOnRedis } from './testing/gate-on-redis.ts'
 import { idempotencySuite } from './testing/idempotency.suite.ts'
+import { type DirectoryWorld, keyDirectorySuite } from './testing/key-directory.suite.ts'
 import { limiterSuite } from './testing/limiter.suite.ts'
 import { type RunningEdge, startDeno, startWorkerd } from './testing/runtimes.ts'
-import { createUpstashGate } from './upstash-gate.ts'
+import { type StubGateway, startStubGateway } from './testing/stub-gateway.ts'
 import { abortLate } from './within.ts'
 
 /** The suites of the memory's own, over Redis: asked from each runtime, through our bridge. */
 
 let bridge: TestBridge
+let direct: Redis
+/** Core, for keys. */
+let gateway: StubGateway
 beforeAll(async () => {
   bridge = await startTestBridge(inject('redisUrl'), 10_000)
+  direct = new Redis(inject('redisUrl'))
+  gateway = await startStubGateway()
 })
-afterAll(() => bridge.close())
+afterAll(async () => {
+  await gateway.close()
+  direct.disconnect()
+  await bridge.close()
+})
 
-const settings = () => ({ REDIS_URL_REST: bridge.url, REDIS_TOKEN: bridge.token })
-const nowhere = { url: '', username: '', password: '' }
+const settings = () => ({
+  REDIS_URL_REST: bridge.url,
+  REDIS_TOKEN: bridge.token,
+  GATEWAY_URL: gateway.url,
+  GATEWAY_USERNAME: gateway.username,
+  GATEWAY_PASSWORD: gateway.password,
+})
 
 /** Where a gate runs; tests at random are fewer where every question is two journeys. */
 const PLACES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
   ['node', 100, async () => ({})],
-  ['workerd', 20, () => startWorkerd(nowhere, 'edge/testing/gate-worker.ts', settings())],
+  ['workerd', 20, () => startWorkerd(gateway, 'edge/testing/gate-worker.ts', settings())],
   ['deno', 20, () => startDeno('edge/testing/gate-deno.ts', settings())],
 ]
 
 describe.each(PLACES)('on Redis, from %s', (_, numRuns, start) => {
   let running: Partial<RunningEdge>
   let gate: Gate
+  let world: DirectoryWorld
   beforeAll(async () => {
     running = await start()
     const { url } = running
-    gate = url
-      ? createFarGate(url)
-      : createUpstashGate(
-          createRedis({ url: bridge.url, token: bridge.token, msMax: 10_000 }, abortLate),
-          true,
-        )
+    const near = gateOnRedis(settings(), abortLate)
+    gate = url ? createFarGate(url) : near.gate
+    const directory = url ? createFarDirectory(url) : near.directory
+    world = { gateway, directory, publish }
   })
   afterAll(() => running?.stop?.())
 
   describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
   describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
   describe('a gate', () => gateSuite(() => fresh(gate)))
+  describe('a directory of keys', () => keyDirectorySuite(() => world))
 })
+
+const publish: DirectoryWorld['publish'] = async (sha, record, ageMs) => {
+  const asOf = Date.now() - ageMs
+  await direct.set(REDIS_KEYS.apiKey(sha), JSON.stringify(record), 'PX', 60_000)
+  await direct.set(REDIS_KEYS.apiKeysAsOf, asOf, 'PX', 60_000)
+}
 
 /** One that has counted nothing yet: tenants and keys of its own in the same Redis. */
 function fresh(gate: Gate): Gate {

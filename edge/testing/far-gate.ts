@@ -1,18 +1,30 @@
 import type { Claim, Lease } from '../claim.ts'
 import type { Gate } from '../gate.ts'
+import type { KeyDirectory } from '../key-directory.ts'
 import type { Limiter, Verdict } from '../limit.ts'
+
+/** Asks the other side, which is `serveGate`. */
+function createAsk(url: string) {
+  // biome-ignore lint/suspicious/noExplicitAny: what went in as JSON comes out of it
+  return async (op: string, args: unknown[], id = ''): Promise<any> => {
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify({ op, args, id }) })
+    if (!response.ok) throw new Error(await response.text())
+    return response.json()
+  }
+}
+
+/** A directory of keys that lives in another runtime. */
+export function createFarDirectory(url: string): KeyDirectory {
+  const ask = createAsk(url)
+  return { ask: async (sha) => (await ask('key', [sha])) ?? undefined }
+}
 
 /**
  * A gate that lives in another runtime, asked over HTTP: so one suite, told in Node, holds what
  * happens in workerd and Deno. The far side is `serveGate`.
  */
 export function createFarGate(url: string): Gate {
-  // biome-ignore lint/suspicious/noExplicitAny: what went in as JSON comes out of it
-  async function ask(op: string, args: unknown[], id = ''): Promise<any> {
-    const response = await fetch(url, { method: 'POST', body: JSON.stringify({ op, args, id }) })
-    if (!response.ok) throw new Error(await response.text())
-    return response.json()
-  }
+  const ask = createAsk(url)
   const near = (far: Far<Verdict> | undefined): Verdict | undefined =>
     far && { ...far.value, giveBack: () => ask('giveBack', [], far.id) }
   function nearClaim(far: Far<Claim> | undefined): Claim | undefined {
@@ -44,8 +56,8 @@ interface Far<T> {
   value: T
 }
 
-/** Verdicts and leases by number, until they are asked for. */
-export function serveGate(gate: Gate): (request: Request) => Promise<Response> {
+/** Verdicts and leases by number, until they are asked for; and what is known of keys. */
+export function serveGate(gate: Gate, keys: KeyDirectory): (request: Request) => Promise<Response> {
   const held = new Map<string, Verdict | Lease>()
   function far<T extends Verdict | Claim>(value: T | undefined) {
     if (!value) return undefined
@@ -56,6 +68,7 @@ export function serveGate(gate: Gate): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
       const { op, args, id } = await request.json()
+      if (op === 'key') return Response.json((await keys.ask(args[0])) ?? null)
       if (op === 'take')
         return Response.json(
           far(await (gate.limiter as Limiter).take(...(args as Parameters<Limiter['take']>))),

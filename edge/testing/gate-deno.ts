@@ -1,20 +1,13 @@
-import { createRedis } from '../redis.ts'
-import { createUpstashGate } from '../upstash-gate.ts'
 import { abortLate } from '../within.ts'
-import { serveGate } from './far-gate.ts'
+import { GATE_PLACES, type GatePlaces, openGate } from './gate-on-redis.ts'
 
-/** The gate on Redis in Deno, for its suite. */
-const place = {
-  url: Deno.env.get('REDIS_URL_REST') ?? '',
-  token: Deno.env.get('REDIS_TOKEN') ?? '',
-  msMax: 10_000,
-}
-const serve = serveGate(createUpstashGate(createRedis(place, abortLate), true))
+/** The gate and the keys on Redis in Deno, for their suites. */
+const env = Object.fromEntries(GATE_PLACES.map((name) => [name, Deno.env.get(name) ?? '']))
 Deno.serve(
   {
     hostname: '127.0.0.1',
     port: 0,
     onListen: ({ port }) => console.log(`gate on http://127.0.0.1:${port}`),
   },
-  serve,
+  openGate(env as unknown as GatePlaces, abortLate),
 )

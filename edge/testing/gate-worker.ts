@@ -1,15 +1,12 @@
-import { createRedis } from '../redis.ts'
-import { createUpstashGate } from '../upstash-gate.ts'
 import { forgetLate } from '../within.ts'
-import { serveGate } from './far-gate.ts'
+import { type GatePlaces, openGate } from './gate-on-redis.ts'
 
-/** The gate on Redis in workerd, for its suite. */
-let serve: ReturnType<typeof serveGate> | undefined
+/** The gate and the keys on Redis in workerd, for their suites. */
+let serve: ReturnType<typeof openGate> | undefined
 
 export default {
-  fetch(request: Request, env: { REDIS_URL_REST: string; REDIS_TOKEN: string }) {
-    const place = { url: env.REDIS_URL_REST, token: env.REDIS_TOKEN, msMax: 10_000 }
-    serve ??= serveGate(createUpstashGate(createRedis(place, forgetLate), true))
+  fetch(request: Request, env: GatePlaces) {
+    serve ??= openGate(env, forgetLate)
     return serve(request)
   },
 }

@@ -1,0 +1,18 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { createHttpKeyDirectory } from '../key-directory.ts'
+import { type DirectoryWorld, keyDirectorySuite } from '../testing/key-directory.suite.ts'
+import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
+import { abortLate } from '../within.ts'
+
+/** Without Redis; edge/upstash.engines.test.ts has the other one. */
+describe('keys asked of core', () => {
+  let gateway: StubGateway
+  let world: DirectoryWorld
+  beforeAll(async () => {
+    gateway = await startStubGateway()
+    world = { gateway, directory: createHttpKeyDirectory(gateway, abortLate) }
+  })
+  afterAll(() => gateway?.close())
+
+  keyDirectorySuite(() => world)
+})
