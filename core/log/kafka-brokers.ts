@@ -26,7 +26,7 @@ export interface Brokers {
   any(msMax: number): Promise<Wire>
   /** A connection to the broker that keeps a group's offsets. */
   coordinator(group: string, msMax: number): Promise<Wire>
-  /** A connection to the broker that makes topics, and how many brokers there are. */
+  /** A connection to the broker that makes topics, and how many brokers there are right now. */
   controller(msMax: number): Promise<{ wire: Wire; count: number }>
   close(): void
 }
@@ -179,8 +179,8 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
       return node(coordinator.nodeId, msMax)
     },
     async controller(msMax) {
-      const { controllerId } = await metadata([], msMax)
-      return { wire: await node(controllerId, msMax), count: nodes.size }
+      const { controllerId, brokers } = await metadata([], msMax)
+      return { wire: await node(controllerId, msMax), count: brokers.length }
     },
     close() {
       closed = true

@@ -3,12 +3,15 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { TOPICS } from '../../contract/topics.ts'
+import { readConfig } from '../config.ts'
 import { type Engines, startEngines } from '../engines/engines.ts'
 import { brokersSeenBy } from '../engines/kafka-metadata.ts'
 import { freeze } from '../testing/freeze.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka.ts'
 import { record } from './log.suite.ts'
 import type { Log } from './log.ts'
+import { makeTopics } from './open.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
@@ -78,6 +81,46 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   }
 })
 
+describe('topics that are made on three brokers', () => {
+  test('have three copies, and an append needs two of them', async () => {
+    const brokers = engines.kafka?.brokers ?? []
+    await allAreThere()
+    const { log: config } = readConfig({ LOG: 'kafka', KAFKA_BROKERS: brokers.join(',') })
+    await makeTopics(config)
+    await withAdmin(brokers, async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [TOPICS.raw.name] })
+      for (const { replicas } of topics[0]?.partitions ?? []) expect(replicas).toHaveLength(3)
+      const name = 'min.insync.replicas'
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: TOPIC, name: TOPICS.raw.name, configNames: [name] }],
+      })
+      expect(resources[0]?.configEntries).toMatchObject([
+        { configName: name, configValue: '2', configSource: SET_ON_THE_TOPIC },
+      ])
+    })
+  })
+
+  test('are not made while one of those that are named is away: they would lack its copy for ever', async () => {
+    const brokers = engines.kafka?.brokers ?? []
+    const topics = [{ name: topic, partitions: 3 }]
+    const make = (msMax?: number) =>
+      createKafkaTopics({ brokers, prefix: 'few.' }, topics, msMax).then(String, String)
+    await engines.kafka?.nodes[2]?.kill()
+    try {
+      const [port] = engines.ports.kafka
+      await expect.poll(() => brokersSeenBy(port?.broker ?? 0), patient).toHaveLength(2)
+      expect(await make(1_000)).toContain('only 2 of the 3 Kafka brokers that are named are there')
+    } finally {
+      await engines.kafka?.nodes[2]?.start()
+    }
+    await expect.poll(() => make(), patient).toBe('few.events')
+  })
+})
+
+const TOPIC = 2
+const SET_ON_THE_TOPIC = 1
+
 /** A topic is copied to those that there are when it is made. */
 async function allAreThere(): Promise<void> {
   for (const { broker } of engines.ports.kafka)
@@ -85,14 +128,31 @@ async function allAreThere(): Promise<void> {
 }
 
 async function leaderOf(partition: number): Promise<number> {
-  const admin = new Kafka({ brokers: options.brokers, logLevel: 0 }).admin()
+  const named = `${options.prefix}${topic}`
+  return withAdmin(options.brokers, async (admin) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [named] })
+    const found = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition)
+    return found?.leader ?? 0
+  })
+}
+
+async function withAdmin<T>(
+  brokers: readonly string[],
+  work: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const admin = new Kafka({ brokers, logLevel: 0 }).admin()
   await admin.connect()
   try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [`${options.prefix}${topic}`] })
-    return topics[0].partitions.find(
-      (each: { partitionId: number }) => each.partitionId === partition,
-    ).leader
+    return await work(admin)
   } finally {
     await admin.disconnect()
   }
+}
+interface Admin {
+  fetchTopicMetadata(of: { topics: string[] }): Promise<{
+    topics: { partitions: { partitionId: number; leader: number; replicas: number[] }[] }[]
+  }>
+  describeConfigs(of: { includeSynonyms: boolean; resources: object[] }): Promise<{
+    resources: { configEntries: object[] }[]
+  }>
 }

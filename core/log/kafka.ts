@@ -6,7 +6,7 @@ import { createBrokers, within } from './kafka-brokers.ts'
 import { createCommitter } from './kafka-committer.ts'
 import { offsetsAt, readBounds } from './kafka-offsets.ts'
 import { readKafkaBatches } from './kafka-reader.ts'
-import { createTopic } from './kafka-topics.ts'
+import { createTopic, type TopicToMake } from './kafka-topics.ts'
 import {
   type Address,
   type Connect,
@@ -84,19 +84,24 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
   }
 }
 
-/** Makes the topics that are not there yet, on as many brokers as there are, at most three. @returns those that were made */
+/**
+ * Makes the topics that are not there yet, on as many brokers as there are, at most three.
+ * @returns those that were made
+ * @throws TooFewBrokersError where not even those are there that `options` names
+ */
 export async function createKafkaTopics(
   options: KafkaOptions,
-  topics: readonly { name: string; partitions: number; config?: Record<string, string> }[],
+  topics: readonly TopicToMake[],
   msMax = START_MS_MAX,
 ): Promise<string[]> {
   const brokers = createBrokers(createConnect(options), options.brokers.map(readAddress))
+  const named = new Set(options.brokers).size
   try {
     const made: string[] = []
     await untilOneAnswers(msMax, (ms) => brokers.any(ms))
     for (const topic of topics) {
       const name = `${options.prefix ?? ''}${topic.name}`
-      if (await createTopic(brokers, { ...topic, name }, msMax)) made.push(name)
+      if (await createTopic(brokers, { ...topic, name }, { named, msMax })) made.push(name)
     }
     return made
   } finally {

@@ -1,9 +1,13 @@
+import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/topics.ts'
 import { readConfig } from '../config.ts'
 import { kafkaEnv } from '../testing/kafka.ts'
 import { createKafkaTopics } from './kafka.ts'
+import { readUntil, text } from './log.suite.ts'
 import { makeTopics, openLog } from './open.ts'
+
+const kafkajs = createRequire(import.meta.url)('kafkajs')
 
 const NO_DATABASE = 'postgres://127.0.0.1:1/nowhere'
 
@@ -21,6 +25,41 @@ test('topics that are not there are named with what makes them; made once, they 
   expect(await log.bounds(TOPICS.deadLetters.name)).toHaveLength(3)
   await log.close()
 })
+
+test('records that others compressed in a way that Node cannot read are read all the same', async () => {
+  const { log: config } = readConfig(kafkaEnv())
+  if (config.kind !== 'kafka') throw new Error('no Kafka')
+  await makeTopics(config)
+  kafkajs.CompressionCodecs[SNAPPY] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) => literal(buffer),
+  })
+  const producer = new kafkajs.Kafka({ brokers: config.brokers, logLevel: 0 }).producer()
+  await producer.connect()
+  const message = { key: 'key', value: 'from elsewhere', partition: 0 }
+  const topic = `${config.prefix}${TOPICS.raw.name}`
+  await producer.send({ topic, compression: SNAPPY, messages: [message] })
+  await producer.disconnect()
+  const log = await openLog(config, NO_DATABASE)
+  const found = await readUntil({ log, topic: TOPICS.raw.name }, new Map([[0, 0]]), 1)
+  expect(found.map(text)).toEqual(['from elsewhere'])
+  await log.close()
+})
+
+test('a setting that Kafka refuses keeps no topic from being made', async () => {
+  const { log: config } = readConfig(kafkaEnv())
+  if (config.kind !== 'kafka') throw new Error('no Kafka')
+  const make = (name: string, more: object) =>
+    createKafkaTopics(config, [{ name, partitions: 1, ...more }])
+  const settings = { 'compression.type': 'not one of them' }
+  await expect(make('needed', { config: settings })).rejects.toThrow('Kafka says INVALID_CONFIG')
+  expect(await make('wished', { wishes: settings })).toEqual([`${config.prefix}wished`])
+})
+
+const SNAPPY = 2
+/** Snappy's own form of bytes that are not made smaller, for at most 127 of them. */
+function literal(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([bytes.length, 60 << 2, bytes.length - 1]), bytes])
+}
 
 test('a topic with another number of partitions is refused: keys would be led elsewhere', async () => {
   const { log: config } = readConfig(kafkaEnv())

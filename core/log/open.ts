@@ -2,6 +2,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { type LogConfig, UsageError } from '../config.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka.ts'
+import { TooFewBrokersError } from './kafka-topics.ts'
 import { KafkaError, KafkaUnreachableError } from './kafka-wire.ts'
 import { type Log, UnknownTopicError } from './log.ts'
 import { createPostgresLog } from './postgres.ts'
@@ -47,25 +48,35 @@ interface Topic {
 /** A record as large as the gateway takes, and what Kafka puts around it. */
 const MESSAGE_BYTES_MAX = LIMITS.recordBytesMax + 1024
 
+/** Kafka unpacks what others compressed when it comes in: not every codec is one that Node can read. */
+const WISHES = { 'compression.type': 'uncompressed' }
+const SETTINGS = { 'max.message.bytes': `${MESSAGE_BYTES_MAX}` }
+
 /** Makes the topics that are not there. @returns their names */
 export function makeTopics(config: LogConfig): Promise<string[]> {
   if (config.kind === 'postgres') return Promise.resolve([])
-  const settings = { 'max.message.bytes': `${MESSAGE_BYTES_MAX}` }
   return createKafkaTopics(
     config,
-    Object.values(TOPICS).map((topic) => ({ ...topic, config: settings })),
+    Object.values(TOPICS).map((topic) => ({ ...topic, config: SETTINGS, wishes: WISHES })),
   ).catch(advise)
 }
 
 function advise(error: unknown): never {
   if (error instanceof KafkaUnreachableError)
     throw new UsageError(error.message, 'Look at KAFKA_BROKERS, KAFKA_USERNAME and KAFKA_TLS.')
+  if (error instanceof TooFewBrokersError)
+    throw new UsageError(
+      error.message,
+      'Start the others; or name in KAFKA_BROKERS only as many as there are to be.',
+    )
   if (error instanceof KafkaError)
     throw new UsageError(
       error.message,
       `Make the topics yourself: ${Object.values(TOPICS)
         .map(({ name, partitions }) => `${name} with ${partitions} partitions`)
-        .join(', ')}, max.message.bytes=${MESSAGE_BYTES_MAX}.`,
+        .join(', ')}; ${Object.entries({ ...SETTINGS, ...WISHES })
+        .map((setting) => setting.join('='))
+        .join(', ')}, and of three copies min.insync.replicas=2.`,
     )
   throw error
 }

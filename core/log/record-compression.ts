@@ -18,6 +18,6 @@ export function decompress(codec: number, bytes: Buffer, corrupt: (what: string)
     throw corrupt(`${CODECS[codec]} cannot read it: ${(error as Error).message}`)
   }
   throw corrupt(
-    `it is compressed with ${CODECS[codec] ?? `codec ${codec}`}; set compression.type=zstd on the topic, and Kafka keeps it readable`,
+    `it is compressed with ${CODECS[codec] ?? `codec ${codec}`}; set compression.type=uncompressed on the topic, and Kafka unpacks what comes from then on`,
   )
 }
