@@ -62,7 +62,7 @@ async function whatIsMissing(): Promise<[what: string, mend: string] | undefined
 
 const PREFIX = 'sluice-engines-'
 
-/** `--project engines`, or a file of theirs by name. */
+/** By `--project engines`, as `npm run test:engines` does. */
 function isAskedFor(project: TestProject): boolean {
   return project.vitest.config.project?.includes(project.name) === true
 }

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, expect, test } from 'vitest'
+import { ROOT } from '../config.ts'
+
+const FILE = 'core/gateway/kafka-rest.engines.test.ts'
+/** Maven is missed only where what it brings is not there yet. */
+const WHY = /Java 17(, Maven,)? and redis-server are not on this machine's PATH\./.source
+/** A machine with neither Java nor Redis. */
+const nothing = mkdtempSync(join(tmpdir(), 'sluice-path-'))
+afterAll(() => rmSync(nothing, { recursive: true, force: true }))
+
+test('without an engine its tests are skipped, and it is said which they are, why, and what mends it', async () => {
+  const { code, said } = await run([FILE])
+  expect(said).toMatch(new RegExp(`SKIPPED, \\d+ test files that need real engines: ${WHY}`))
+  for (const file of [FILE, 'edge/upstash.engines.test.ts', 'bench/k6/ingest.engines.test.ts'])
+    expect(said).toContain(`    ${file}\n`)
+  expect(said).toMatch(/To run them: .*redis.*, then npm run test:engines/)
+  expect(said).toMatch(/Tests +\d+ skipped \(\d+\)/)
+  expect(code).toBe(0)
+}, 120_000)
+
+test.each([
+  ['in CI', [FILE], { CI: 'true' }],
+  ['where they were asked for', ['--project', 'engines', FILE], {}],
+])(
+  '%s that is a failure, by the same words',
+  async (_, args, env) => {
+    const { code, said } = await run(args, env)
+    expect(said).toMatch(new RegExp(`${WHY} To mend it: `))
+    expect(said).not.toContain('SKIPPED')
+    expect(code).toBe(1)
+  },
+  120_000,
+)
+
+/** A run of vitest by itself, as somebody else's shell starts it. */
+async function run(args: string[], env: Record<string, string> = {}) {
+  const ours = Object.entries(process.env).filter(([name]) => !/^(CI|VITEST|NODE_ENV)/.test(name))
+  const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args], {
+    cwd: ROOT,
+    env: { ...Object.fromEntries(ours), ...env, PATH: nothing },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 100_000,
+  })
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { code, said: stripVTControlCharacters(out + err) }
+}
