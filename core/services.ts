@@ -96,7 +96,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   // Connections of their own: however many questions wait, an edge that asks for a key does not.
   const asking = createDatabase(databaseUrl, { onBroken: brokenConnection(logger) })
   lifecycle.onStop('questions', () => asking.destroy())
-  const live = createLiveHub({ db: asking, databaseUrl, log, logger })
+  // And those who watch wait for nobody who asks.
+  const watching = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
+  lifecycle.onStop('what live updates ask', () => watching.destroy())
+  const live = createLiveHub({ db: watching, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway')
     ? createKafkaRest({

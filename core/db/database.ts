@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import { parseExactly } from '../../contract/exact-parse.ts'
 import type { Schema } from './schema.ts'
@@ -43,15 +43,47 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
   // The pool's handler covers idle clients only; one that breaks while in use emits as well (#3202).
   pool.on('error', onBroken)
   pool.on('connect', (client) => client.on('error', () => {}))
-  return new Kysely<Schema>({
-    dialect: new PostgresDialect({
-      pool: {
-        options: pool.options,
-        connect: async () => guarded(await pool.connect()),
-        end: () => pool.end(),
-      },
-    }),
+  return databaseOn({
+    options: pool.options,
+    connect: async () => guarded(await pool.connect()),
+    end: () => pool.end(),
   })
+}
+
+/**
+ * The same connections, each taken only when `turn` lets it; what that returns is called when the
+ * connection is given back. Ends with the database that it came from.
+ */
+export function inTurns(db: Database, turn: () => Promise<() => void>): Database {
+  const pool = pools.get(db)
+  if (!pool) throw new Error('not made by createDatabase')
+  return databaseOn({
+    ...pool,
+    async connect() {
+      const over = await turn()
+      try {
+        const client = await pool.connect()
+        return {
+          query: client.query,
+          release() {
+            client.release()
+            over()
+          },
+        }
+      } catch (error) {
+        over()
+        throw error
+      }
+    },
+  })
+}
+
+const pools = new WeakMap<Database, PostgresPool>()
+
+function databaseOn(pool: PostgresPool): Database {
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  pools.set(db, pool)
+  return db
 }
 
 /** A client that remembers whether it can be trusted with another question. */

@@ -1,8 +1,10 @@
-import type { Database } from '../db/database.ts'
+import { type Database, inTurns } from '../db/database.ts'
 import { createKeyUse } from '../keys/directory.ts'
 import type { LiveHub } from '../live/hub.ts'
 import type { Log } from '../log/log.ts'
+import { QUERY_LIMITS } from './limits.ts'
 import type { Interval, Range } from './queries/buckets.ts'
+import { createTurns } from './turns.ts'
 import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from './viewer.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
@@ -13,6 +15,7 @@ export interface FirstSteps {
 }
 
 export interface AskingDeps {
+  /** In the context of an operation: in turns, so that nobody takes all connections. */
   db: Database
   live: LiveHub
   log: Pick<Log, 'bounds'>
@@ -58,16 +61,24 @@ export interface AnswerNote {
 
 export function createContexts(deps: AskingDeps): (headers: Headers) => AskingContext {
   const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
+  const turns = createTurns({
+    atOnceMax: QUERY_LIMITS.turnsAtOnceMax,
+    waitingMax: QUERY_LIMITS.turnsWaitingMax,
+    waitMsMax: QUERY_LIMITS.turnWaitMsMax,
+  })
   return (headers) => {
     let viewer: Promise<Viewer> | undefined
     const asking = () => {
       viewer ??= viewerOf(viewerDeps, headers)
       return viewer
     }
+    // Who asks is found out without one: the turn is theirs.
+    const db = inTurns(deps.db, async () => turns.take(nameOf(await asking())))
     return {
       ...deps,
+      db,
       viewer: asking,
-      tenant: async (tenant) => tenantViewer(deps.db, await asking(), tenant),
+      tenant: async (tenant) => tenantViewer(db, await asking(), tenant),
       async mayStillAsk() {
         try {
           await viewerOf(viewerDeps, headers)
@@ -82,4 +93,9 @@ export function createContexts(deps: AskingDeps): (headers: Headers) => AskingCo
       answered: [],
     }
   }
+}
+
+/** Keys of one tenant take turns with each other. */
+function nameOf(viewer: Viewer): string {
+  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
 }

@@ -8,6 +8,11 @@ export const QUERY_LIMITS = {
   /** A metrics field of five columns costs 75, a full page of whole events 1,800. */
   complexityMax: 3_000,
 
+  /** Statements of one tenant's keys, or of all who are signed in, that Postgres works on at once, of the ten connections there are. */
+  turnsAtOnceMax: 5,
+  turnsWaitingMax: 2_000,
+  turnWaitMsMax: 10_000,
+
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,
   bucketsGroupedMax: 1_000,

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import { QUERY_LIMITS } from './limits.ts'
+import { createAskingFixture } from './testing/fixture.ts'
+import { createTurns } from './turns.ts'
+
+test('whoever asks for more than can be worked out at once waits for it alone', async () => {
+  const fixture = await createAskingFixture()
+  const occurredAt = '2026-11-20T10:00:00Z'
+  for (const tenant of ['default', 'other']) await fixture.store(tenant, [{ occurredAt }])
+  const [greedy, modest] = await Promise.all([fixture.keyOf('default'), fixture.keyOf('other')])
+  const metrics = (args: string) =>
+    `metrics(name: "*", startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z", interval: TOTAL, ${args}) { value }`
+  const many = Array.from({ length: 40 }, (_, i) => `f${i}: ${metrics('aggregate: UNIQUES')}`)
+
+  const blocker = await fixture.database.pool.connect()
+  await blocker.query('BEGIN; LOCK TABLE event')
+  const waiting = fixture.ask(`{ ${many.join(' ')} }`, greedy)
+  const blocked = async () => {
+    const { rows } = await fixture.database.pool.query(
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    return rows[0].n
+  }
+  await expect.poll(blocked).toBeGreaterThan(0)
+  const answer = await fixture.ask(`{ ${metrics('aggregate: COUNT')} }`, modest)
+  expect([answer.errors, answer.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
+  expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.turnsAtOnceMax)
+  await blocker.query('ROLLBACK')
+  blocker.release()
+  const { data, errors } = await waiting
+  expect([errors, Object.keys(data ?? {}).length]).toEqual([undefined, 40])
+  await fixture.close()
+})
+
+test('turns are taken in order, each asker by itself, and nobody waits without end', async () => {
+  const turns = createTurns({ atOnceMax: 1, waitingMax: 2, waitMsMax: 60_000 })
+  const done: string[] = []
+  const first = await turns.take('a')
+  const others = ['second', 'third'].map(async (name) => {
+    const over = await turns.take('a')
+    done.push(name)
+    over()
+    over()
+  })
+  await expect(turns.take('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
+  const another = await turns.take('b')
+  another()
+  expect(done).toEqual([])
+  first()
+  await Promise.all(others)
+  expect(done).toEqual(['second', 'third'])
+
+  const impatient = createTurns({ atOnceMax: 1, waitingMax: 2, waitMsMax: 1 })
+  const over = await impatient.take('a')
+  await expect(impatient.take('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
+  over()
+  const again = await impatient.take('a')
+  again()
+})
