@@ -11,7 +11,8 @@ export interface AcceptedGap extends Gap {
 
 /**
  * Lets the workers go on behind the gaps of a partition: at the first record that the log still has, where records were
- * dropped; at its beginning, where the log was made anew. What was lost stays counted in /metrics.
+ * dropped; at its beginning, where the log was made anew. What was lost stays counted in /metrics. Dead letters of the
+ * former log get a topic of their own, `events.raw@<time>`: their places are the new log's to give.
  */
 export async function acceptGaps(
   db: Database,
@@ -43,8 +44,19 @@ export async function acceptGaps(
         .where('partition', '=', partition)
         .where('wanted', '=', wanted)
         .execute()
-      if (moved.numUpdatedRows > 0n) accepted.push({ ...gap, position })
+      if (moved.numUpdatedRows === 0n) continue
+      if (position < wanted) await setAside(tx, partition)
+      accepted.push({ ...gap, position })
     }
     return accepted
   })
+}
+
+async function setAside(tx: Database, partition: number): Promise<void> {
+  await tx
+    .updateTable('dead_letter')
+    .set({ topic: `${TOPICS.raw.name}@${new Date().toISOString()}` })
+    .where('topic', '=', TOPICS.raw.name)
+    .where('partition', '=', partition)
+    .execute()
 }
