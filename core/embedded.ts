@@ -40,8 +40,8 @@ export interface EmbeddedOptions {
   retentionDays: number | undefined
   /** Progress for a person, one line a step. */
   onStep: (step: string) => void
-  /** The worker found that events are missing from the log; everything else goes on. */
-  onAlarm: (message: string) => void
+  /** Events are missing from the log, or the worker has ended; everything else goes on. */
+  onAlarm: (message: string, what: 'gap' | 'worker') => void
 }
 
 export interface EmbeddedSluice {
@@ -146,7 +146,8 @@ async function startAll(
     logger,
     lifecycle: parts,
     firstSteps: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
-    onWorkerEnd: (error) => options.onAlarm((error as Error).message),
+    onGap: (gap) => options.onAlarm(gap.message, 'gap'),
+    onWorkerEnd: (error) => options.onAlarm(String(error), 'worker'),
   })
   parts.onStop('draining', () => drained(services.db, services.log, DRAIN_MS_MAX))
   const coreUrl = services.served?.url ?? ''

@@ -50,7 +50,9 @@ export interface ServicesOptions {
   logger: Logger
   lifecycle: Lifecycle
   firstSteps?: () => FirstSteps | undefined
-  /** Told when the worker gave up for good: events are missing from the log. */
+  /** Told when events are missing from the log: their partition waits until somebody decides. */
+  onGap?: (gap: Error) => void
+  /** Told when the worker ended although nobody told it to. */
   onWorkerEnd?: (error: unknown) => void
 }
 
@@ -76,12 +78,11 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   return { db, log, served }
 }
 
-function startWorker(
-  { databaseUrl, retentionDays, workerLanes, logger, lifecycle, onWorkerEnd }: ServicesOptions,
-  log: Log,
-): void {
+function startWorker(options: ServicesOptions, log: Log): void {
+  const { databaseUrl, retentionDays, workerLanes: lanes, logger, lifecycle } = options
+  const { onGap, onWorkerEnd } = options
   const stop = new AbortController()
-  const worker = createWorker({ databaseUrl, log, logger, retentionDays, lanes: workerLanes })
+  const worker = createWorker({ databaseUrl, log, logger, retentionDays, lanes, onGap })
   const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
   lifecycle.onStop('worker', async () => {

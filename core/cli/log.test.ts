@@ -103,7 +103,7 @@ test('replay reads again what the workers have read, and says what it did', asyn
   ])
 })
 
-test('a gap in the log stops the worker, is told everywhere, and is passed when it is accepted', async () => {
+test('a gap in the log is told everywhere, and is passed without a restart when it is accepted', async () => {
   await sluice.stop()
   // Records that nobody has read are dropped, as by a retention that is too short.
   const database = await startPostgresAlone()
@@ -129,8 +129,6 @@ test('a gap in the log stops the worker, is told everywhere, and is passed when 
     0,
     expect.stringContaining('Partition 3 goes on at'),
   ])
-  await sluice.stop()
-  sluice = await home.start('--no-demo')
   await expect.poll(async () => (await lag()).lag, { timeout: 20_000 }).toBe(0)
   expect((await home.sluice('gap')).out).toContain('Nothing is missing.')
 })

@@ -144,9 +144,11 @@ function createRead(
     let expected = at
     const records: LogRecord[] = []
     for (const { partition, nextOffset, baseOffset, recordCount, body } of chunks) {
-      // Nothing there although the log has grown or shrunk, or a hole.
-      if (baseOffset === null || baseOffset > expected)
+      // Nothing there although the log has grown or shrunk, or a hole. What stands before it is handed over first.
+      if (baseOffset === null || baseOffset > expected) {
+        if (records.length > 0) break
         throw new LogGapError(topic, partition, expected, baseOffset ?? nextOffset)
+      }
       const decoded = decodeChunk(body, { topic, partition, baseOffset, recordCount })
       for (let i = expected - baseOffset; i < decoded.length; i++)
         records.push(decoded[i] as LogRecord)

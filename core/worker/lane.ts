@@ -8,6 +8,7 @@ import { type Ask, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
 import { type Decoded, decodeBatch, type EventRow, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
+import { createParked } from './parked.ts'
 import type { PartitionKeeper } from './partitions.ts'
 import { createSeriesDirectory } from './series.ts'
 import { createTenants } from './tenants.ts'
@@ -24,6 +25,8 @@ export interface LaneDeps {
   onWritten?: (written: Written & { ms: number }) => void
   /** Told when another worker moved a position of ours: it may well own the partition now. */
   onFenced?: () => void
+  /** Told of every gap in the log once. */
+  onGap?: (gap: LogGapError) => void
 }
 
 export interface Logger {
@@ -40,8 +43,8 @@ export interface Logger {
  *        └──────── any failure: new connection, wait a little, begin anew ◀──────────┘
  *
  * A lane that failed forgets everything and believes only Postgres, so there is one way to recover
- * and it is the way to start. Nothing but a gap in the log ends a lane: what was dropped before it
- * was read is lost, and a person has to know.
+ * and it is the way to start. Nothing ends a lane but its signal. A gap in the log holds up its partition
+ * alone: what was dropped before it was read is lost, and a person has to know before it goes on.
  */
 export async function runLane(
   deps: LaneDeps,
@@ -50,25 +53,27 @@ export async function runLane(
   signal: AbortSignal,
 ): Promise<void> {
   const condemned = new Map<string, Verdict>()
+  const parked = createParked(deps.ask)
   let failures = 0
   while (!signal.aborted) {
     let client: pg.Client | undefined
+    let from: ReadonlyMap<number, number> = new Map()
+    const watch = parked.watch(signal)
     try {
       client = await connect(deps.databaseUrl, `worker ${name}`)
-      await pump(deps, client, partitions, condemned, signal, {
+      from = parked.open(await readPositions(client, partitions))
+      const tries = {
+        before: failures,
         succeeded() {
           failures = 0
         },
-        before: failures,
-      })
+      }
+      if (from.size > 0) await pump(deps, client, from, condemned, watch.signal, tries)
+      else await aborted(watch.signal)
     } catch (error) {
       if (error instanceof LogGapError) {
-        deps.logger.error(
-          { lane: name, error: error.message },
-          'the worker stops: events are missing from the log ("npx sluice gap" tells)',
-        )
-        await noteGap(deps.ask, error).catch((trouble) => report(deps.logger, name, trouble, 1))
-        throw error
+        await park(error, from.get(error.partition) ?? error.wanted)
+        continue
       }
       failures++
       deps.keeper.forget()
@@ -76,7 +81,20 @@ export async function runLane(
       report(deps.logger, name, error, failures)
       await pause(failures, signal)
     } finally {
+      watch.end()
       if (client) await disconnect(client)
+    }
+  }
+
+  async function park(gap: LogGapError, readFrom: number): Promise<void> {
+    deps.logger.error(
+      { lane: name, partition: gap.partition, error: gap.message },
+      'events are missing from the log; their partition waits until somebody decides ("npx sluice gap" tells)',
+    )
+    try {
+      if ((await parked.park(gap, readFrom)).isNew) deps.onGap?.(gap)
+    } catch (trouble) {
+      report(deps.logger, name, trouble, 1)
     }
   }
 }
@@ -88,7 +106,7 @@ export async function runLane(
 async function pump(
   deps: LaneDeps,
   client: pg.Client,
-  partitions: readonly number[],
+  from: ReadonlyMap<number, number>,
   condemned: Map<string, Verdict>,
   signal: AbortSignal,
   tries: { succeeded(): void; before: number },
@@ -100,19 +118,23 @@ async function pump(
   let writing: Promise<void> = Promise.resolve()
 
   const batches = deps.log.batches(TOPICS.raw.name, {
-    from: await readPositions(client, partitions),
+    from,
     signal: AbortSignal.any([signal, failed.signal]),
     maxRecords: LIMITS.logBatchRecordsMax,
     minIntervalMs: LIMITS.logBatchMinIntervalMs,
   })
-  for await (const batch of batches) {
-    const decoded = await prepare(batch)
+  try {
+    for await (const batch of batches) {
+      const decoded = await prepare(batch)
+      await writing
+      writing = apply(batch, decoded)
+      // It is awaited at the next batch or at the end; until then it is not unheard of.
+      writing.catch(() => failed.abort())
+    }
+  } finally {
+    // Also where the reading failed: what was read until then may not be there to be read again.
     await writing
-    writing = apply(batch, decoded)
-    // It is awaited at the next batch or at the end; until then it is not unheard of.
-    writing.catch(() => failed.abort())
   }
-  await writing
 
   async function prepare(batch: LogBatch): Promise<Decoded[]> {
     const decoded = await decodeBatch(batch, tenants, condemned)
@@ -192,15 +214,6 @@ async function readPositions(client: pg.Client, partitions: readonly number[]) {
   return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]))
 }
 
-/** For the metrics and for whoever has to decide; met again, it is the same gap. */
-async function noteGap(ask: Ask, { partition, wanted, found }: LogGapError): Promise<void> {
-  await ask(
-    `INSERT INTO log_gap (topic, partition, wanted, found) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (topic, partition, wanted) DO UPDATE SET found = EXCLUDED.found, accepted_at = NULL`,
-    [TOPICS.raw.name, partition, wanted, found],
-  )
-}
-
 /** No line holds an event's content: only codes and counts. */
 function report(logger: Logger, lane: string, error: unknown, failures: number): void {
   const fields = { lane, failures, code: (error as { code?: string }).code, error: String(error) }
@@ -216,4 +229,10 @@ async function pause(failures: number, signal: AbortSignal): Promise<void> {
   const ms =
     Math.min(LIMITS.workerRetryMsMax, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
   await sleep(ms, undefined, { signal }).catch(() => {})
+}
+
+/** Resolves when the signal aborts. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
 }

@@ -7,7 +7,7 @@ export interface Lanes {
   share(partitions: readonly number[]): void
   /** What is being read, by lanes that have yet to end too. */
   held(): ReadonlySet<number>
-  /** Rejects when a lane has ended for good: a gap in the log. */
+  /** Rejects when a lane has ended although nobody told it to: a bug. */
   readonly broken: Promise<never>
   /** Resolves when every lane has ended its batch. */
   stop(): Promise<void>

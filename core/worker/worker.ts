@@ -12,7 +12,7 @@ import { createPartitionKeeper } from './partitions.ts'
 
 /** A worker: its share of the log's partitions, a few lanes that write them, and the care for the days of `event`. */
 export interface Worker {
-  /** Ends when `signal` aborts, after the batches under way. Rejects with LogGapError. */
+  /** Ends when `signal` aborts, after the batches under way. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -89,7 +89,7 @@ export function createWorker({
       const sharing = leases.run(either)
       const forwarding = forwarder.run(either)
       try {
-        // One lane's end is the end of all.
+        // A lane that ends by itself has met a bug of ours; then all end, and whoever started us starts us again.
         await Promise.race([sharing, lanes.broken])
       } finally {
         clearInterval(housekeeping)

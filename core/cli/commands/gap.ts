@@ -26,7 +26,6 @@ export function gapCommand(config: Config, terminal: Terminal): Command {
             terminal.say(
               `Partition ${gap.partition} goes on at ${count(gap.position)}. ${lost(gap)}`,
             )
-          terminal.say('Start the workers again; they ended where the gap is.')
           return
         }
         if (options.json) return terminal.json({ gaps })

@@ -7,6 +7,11 @@ import type { Terminal } from '../terminal.ts'
 /** A second Ctrl-C within this time is an echo of the first: npm and the terminal both pass it on. */
 const ECHO_MS = 500
 
+const ALARMS = {
+  gap: 'Their partition waits until somebody decides ("npx sluice gap" tells); everything else goes on.',
+  worker: 'The worker has stopped; see the log file. Events go on being accepted.',
+}
+
 export function startCommand(config: Config, terminal: Terminal): Command {
   return new Command('start')
     .description('run everything on this machine: Postgres, core, dashboard and the edge')
@@ -33,11 +38,7 @@ export function startCommand(config: Config, terminal: Terminal): Command {
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
           onStep: (step) => options.json || terminal.say(terminal.muted(`  ${step} …`)),
-          onAlarm: (message) =>
-            terminal.fail(
-              message,
-              'The worker has stopped; see the log file. Events go on being accepted.',
-            ),
+          onAlarm: (message, what) => terminal.fail(message, ALARMS[what]),
         })
         stopper.ready(sluice)
         if (options.json) terminal.json({ ...sluice.run, notes: sluice.notes })
