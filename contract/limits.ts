@@ -79,6 +79,8 @@ export const LIMITS = {
   gatewayInFlightMax: 2,
   gatewayQueueBytesMax: 32 * 1024 * 1024,
   gatewayQueueRecordsMax: 100_000,
+  /** Of request bodies that are being read at once. */
+  gatewayBodiesBytesMax: 32 * 1024 * 1024,
   /** Below the publisher's deadline, so that the edge hears a reason and not only silence. */
   gatewayProduceMsMax: 2_500,
   /** Key and value of one record. The largest that an edge makes is a dead letter with a whole body in it. */
@@ -140,6 +142,10 @@ export const LIMITS = {
   /** No log keeps records for longer before they are read; what claims to be older is dead-lettered too. */
   logAgeDaysMax: 400,
   rawRetentionDaysDefault: 30,
+  /** Dead letters with what was sent; as long as single events, where those are kept longer. */
+  deadLetterDays: 90,
+  /** What became of events is known by the minute for so long, and by the quarter of an hour for ever. */
+  outcomeMinuteDays: 32,
   logRetentionDaysDefault: 3,
   partitionDaysAhead: 3,
   workerLanes: 2,

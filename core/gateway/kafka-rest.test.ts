@@ -288,6 +288,23 @@ describe('the gateway', () => {
     expect((await produce(record)).status).toBe(200)
   })
 
+  test.each([`Content-Length: ${BODY_BYTES_MAX}`, 'Transfer-Encoding: chunked'])(
+    'senders who leave in the middle of large bodies take no room with them: %s',
+    async (header) => {
+      const sockets = Array.from({ length: 12 }, () => {
+        const socket = connect(served.port, '127.0.0.1')
+        socket.write(
+          `POST /gateway/produce HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n${header}\r\n\r\n10000\r\n[${' '.repeat(65_535)}\r\n`,
+        )
+        return socket
+      })
+      await expect.poll(() => received).toBe(12)
+      for (const socket of sockets) socket.destroy()
+      const large = { ...record, value: 'x'.repeat(1_000_000) }
+      expect((await produce(large)).status).toBe(200)
+    },
+  )
+
   test('another method is answered 405 with Allow', async () => {
     const response = await fetch(`${served.url}/gateway/produce`, { headers: { authorization } })
     expect(response.status).toBe(405)

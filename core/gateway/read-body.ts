@@ -1,6 +1,8 @@
 import type { HonoRequest } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
 import { BadProduceError } from './read-records.ts'
+import { RefusedError } from './refused.ts'
+import { createRoom } from './room.ts'
 
 /**
  * One body of the edge with everything that wrapping it in records may add: JSON in JSON doubles quotes and
@@ -8,15 +10,26 @@ import { BadProduceError } from './read-records.ts'
  */
 export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
 
-/** @throws BadProduceError when it is too large, too slow, or breaks off */
+/** Of this process, whoever reads. Unread bodies stay with their senders. */
+const room = createRoom(LIMITS.gatewayBodiesBytesMax)
+/** Never waits: as much is in a socket's buffers anyway. */
+const SMALL_BYTES = 64 * 1024
+
+/** @throws BadProduceError when it is too large, too slow, or breaks off · RefusedError 429 when too much is being read */
 export async function readBody(
   request: HonoRequest,
   bytesMax: number = BODY_BYTES_MAX,
 ): Promise<ArrayBuffer | Uint8Array> {
   const announced = request.header('content-length')
-  if (Number(announced ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const bytes = Number(announced ?? bytesMax)
+  if (bytes > bytesMax) throw tooLarge(bytesMax)
+  const leave = bytes > SMALL_BYTES && (await room.enter(bytes, LIMITS.gatewayProduceMsMax))
+  if (leave === undefined)
+    throw new RefusedError(429, 'TOO_MANY_BODIES: other large bodies are being read')
   const reading =
     announced === undefined ? readChunks(request.raw.body, bytesMax) : request.arrayBuffer()
+  // Not when we lose patience, but when nothing more of it comes.
+  if (leave) reading.then(leave, leave)
   let timer: NodeJS.Timeout | undefined
   const slow = new Promise<never>((_, reject) => {
     timer = setTimeout(
