@@ -15,6 +15,12 @@ test.each(VECTORS)('murmur2 of %s is what the Java client says', (key, hash) => 
   expect(murmur2(Buffer.from(key))).toBe(hash)
 })
 
+/** As `Utils.toPositive(murmur2(key)) % 6` gives it, which is not the hash without its sign. */
+test.each(VECTORS)('the partition of %s is what the Java client says', (key, hash) => {
+  const positive = hash < 0 ? hash + 2 ** 31 : hash
+  expect(partitionFor(Buffer.from(key), 6)).toBe(positive % 6)
+})
+
 test('partitions are never negative and all of them are used', () => {
   const used = new Set(
     Array.from({ length: 1_000 }, (_, i) => partitionFor(Buffer.from(`key ${i}`), 6)),

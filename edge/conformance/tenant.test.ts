@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest'
+import { describeEdges } from '../testing/world.ts'
+
+/** Everything by which somebody might try to name another tenant. */
+const NAMES = {
+  tenant: 'victim',
+  tenant_id: 'victim',
+  tenantId: 'victim',
+  project_id: 'victim',
+  key: 'victim:u1',
+  partition_key: 'victim:u1',
+}
+const EVENT = { ...NAMES, event: 'a', user_id: 'u1', properties: NAMES, metadata: NAMES }
+const SEGMENT = { ...NAMES, type: 'track', event: 'a', userId: 'u1', properties: NAMES }
+const POSTHOG = { ...NAMES, event: 'a', distinct_id: 'u1', properties: NAMES }
+const JSON_TYPE = 'application/json'
+
+describeEdges('whoever names another tenant', (world) => {
+  it.each<[path: string, body: unknown, type?: string]>([
+    ['/v1/events', EVENT],
+    ['/v1/events', [EVENT, EVENT]],
+    ['/v1/events', { ...NAMES, events: [EVENT] }],
+    ['/v1/events', `${JSON.stringify(EVENT)}\n`, 'application/x-ndjson'],
+    [
+      '/v1/events',
+      { specversion: '1.0', id: '1', source: '/s', type: 'a', tenant: 'victim', data: NAMES },
+      'application/cloudevents+json',
+    ],
+    ['/ingest', EVENT],
+    ['/events', EVENT],
+    ['/api/v1/events', EVENT],
+    ['/api/v1/events/batch', { ...NAMES, events: [EVENT] }],
+    ['/v1/track', SEGMENT],
+    ['/v1/batch', { ...NAMES, batch: [SEGMENT] }],
+    ['/capture', POSTHOG],
+    ['/batch', { ...NAMES, batch: [POSTHOG] }],
+  ])('in %s %j writes into the tenant of the key', async (path, body, type = JSON_TYPE) => {
+    const { key, record } = world.gateway.addKey({ tenant: 'mine' })
+    const before = world.gateway.taken.length
+    const query = '?tenant=victim&tenant_id=victim&project_id=victim'
+    const headers = { 'content-type': type, 'x-tenant': 'victim', 'x-tenant-id': 'victim' }
+    const answer = await world.post(key, body, { path: `${path}${query}`, headers })
+    expect(answer.status).toBeLessThan(300)
+    const taken = world.gateway.taken.slice(before)
+    expect(taken.length).toBeGreaterThan(0)
+    for (const each of taken) {
+      expect(JSON.parse(each.value).tenant).toBe(record.tenant)
+      // By it duplicates come through one partition.
+      expect(each.key).toMatch(/^mine:/)
+    }
+  })
+})
