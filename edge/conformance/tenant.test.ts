@@ -16,25 +16,26 @@ const POSTHOG = { ...NAMES, event: 'a', distinct_id: 'u1', properties: NAMES }
 const JSON_TYPE = 'application/json'
 
 describeEdges('whoever names another tenant', (world) => {
-  it.each<[path: string, body: unknown, type?: string]>([
-    ['/v1/events', EVENT],
-    ['/v1/events', [EVENT, EVENT]],
-    ['/v1/events', { ...NAMES, events: [EVENT] }],
-    ['/v1/events', `${JSON.stringify(EVENT)}\n`, 'application/x-ndjson'],
+  it.each<[what: string, path: string, body: unknown, type?: string]>([
+    ['one event', '/v1/events', EVENT],
+    ['an array', '/v1/events', [EVENT, EVENT]],
+    ['an envelope', '/v1/events', { ...NAMES, events: [EVENT] }],
+    ['lines', '/v1/events', `${JSON.stringify(EVENT)}\n`, 'application/x-ndjson'],
     [
+      'a CloudEvent',
       '/v1/events',
       { specversion: '1.0', id: '1', source: '/s', type: 'a', tenant: 'victim', data: NAMES },
       'application/cloudevents+json',
     ],
-    ['/ingest', EVENT],
-    ['/events', EVENT],
-    ['/api/v1/events', EVENT],
-    ['/api/v1/events/batch', { ...NAMES, events: [EVENT] }],
-    ['/v1/track', SEGMENT],
-    ['/v1/batch', { ...NAMES, batch: [SEGMENT] }],
-    ['/capture', POSTHOG],
-    ['/batch', { ...NAMES, batch: [POSTHOG] }],
-  ])('in %s %j writes into the tenant of the key', async (path, body, type = JSON_TYPE) => {
+    ['PulseOps', '/ingest', EVENT],
+    ['Pulse', '/events', EVENT],
+    ['Analytics-Pipeline', '/api/v1/events', EVENT],
+    ['a batch of EventPulse', '/api/v1/events/batch', { ...NAMES, events: [EVENT] }],
+    ['Segment', '/v1/track', SEGMENT],
+    ['a batch of Segment', '/v1/batch', { ...NAMES, batch: [SEGMENT] }],
+    ['PostHog', '/capture', POSTHOG],
+    ['a batch of PostHog', '/batch', { ...NAMES, batch: [POSTHOG] }],
+  ])('in %s writes into the tenant of the key', async (_, path, body, type = JSON_TYPE) => {
     const { key, record } = world.gateway.addKey({ tenant: 'mine' })
     const before = world.gateway.taken.length
     const query = '?tenant=victim&tenant_id=victim&project_id=victim'
