@@ -144,7 +144,10 @@ async function writtenLetters(
   return written
 }
 
-/** Letters whose record is known neither as a letter nor as an event: rules may have changed since it was stored. */
+/**
+ * Letters whose record is known neither as a letter nor as an event: rules may have changed since it was stored. The event
+ * is looked for by its id and not by its place: a duplicate was counted as one, and its event stands where it first came.
+ */
 async function missingLetters(
   { client }: ReplayDeps,
   letters: readonly DeadLetter[],
@@ -153,20 +156,17 @@ async function missingLetters(
   const made: DeadLetter[] = []
   for (const letter of letters) {
     if (written.has(place(letter.record))) continue
-    const { partition, offset, value } = letter.record
-    const read = decodeRecord(value.toString('utf8'))
+    const read = decodeRecord(letter.record.value.toString('utf8'))
     const day = Math.floor(letter.receivedMs / DAY_MS)
     const stored =
       read.ok &&
       letter.tenantId !== null &&
       (await client.query(
-        `SELECT FROM event WHERE tenant_id = $1 AND event_id = $2 AND log_partition = $3 AND log_offset = $4
-            AND received_on BETWEEN to_timestamp($5)::date AND to_timestamp($6)::date LIMIT 1`,
+        `SELECT FROM event WHERE tenant_id = $1 AND event_id = $2
+            AND received_on BETWEEN to_timestamp($3)::date AND to_timestamp($4)::date LIMIT 1`,
         [
           letter.tenantId,
           eventUuid(read.record.event.event_id),
-          partition,
-          offset,
           ((day - LIMITS.dedupeDays) * DAY_MS) / 1000,
           ((day + LIMITS.dedupeDays) * DAY_MS) / 1000,
         ],

@@ -134,6 +134,19 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await account(database.pool)).toEqual(after)
     })
 
+    test('counts nothing as dead that was stored or a duplicate under rules which have changed since', async () => {
+      const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS).toISOString()
+      const once = { event_id: 'order-1', actor: 'a', occurred_at: twoDaysAgo }
+      await append([rawRecord(once), rawRecord(once), rawRecord({ actor: 'a' })])
+      await work()
+      const before = await account(database.pool)
+      expect(before).toMatchObject({ stored: 2, duplicates: 1, dead: 0 })
+      await sql('UPDATE tenant SET event_age_max_s = 86400')
+      expect(await again()).toMatchObject({ stored: 0, unchanged: 3, dead: 0 })
+      expect(await account(database.pool)).toEqual(before)
+      expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, dead: 0 })
+    })
+
     test('builds events and numbers up anew where they are gone', async () => {
       await append(mixture(1_000))
       await work()
