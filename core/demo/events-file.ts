@@ -19,8 +19,9 @@ export function readEventsFile(path: string): Record<string, unknown>[] {
 /** Every event gets its id before the first try, so that sending it again does no harm. */
 export function withIds(events: readonly Record<string, unknown>[]): Record<string, unknown>[] {
   return events.map((event) =>
-    event.event_id === undefined && event.eventId === undefined
-      ? { event_id: uuidV7(Date.now()), ...event }
+    // To the edge a field that is null was not sent.
+    (event.event_id ?? event.eventId ?? null) === null
+      ? { ...event, event_id: uuidV7(Date.now()) }
       : event,
   )
 }
