@@ -51,9 +51,10 @@ async function checkWorker({ databaseUrl }: Config): Promise<void> {
   try {
     await client.connect()
     const { rowCount } = await client.query(
-      `SELECT FROM worker_heartbeat WHERE starts_with(worker_id, $1)
+      // After the name come a dash and eight digits (core/worker/worker.ts).
+      `SELECT FROM worker_heartbeat WHERE left(worker_id, -9) = $1
        AND beat_at > clock_timestamp() - make_interval(secs => $2)`,
-      [`${hostname()}-`, LIVE_LIMITS.heartbeatAgeMs / 1000],
+      [hostname(), LIVE_LIMITS.heartbeatAgeMs / 1000],
     )
     if (rowCount === 0) throw new Error('the worker gives no sign of life')
   } finally {
