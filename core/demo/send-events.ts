@@ -32,6 +32,8 @@ const BATCH_BYTES_MAX = LIMITS.bodyBytesMax - 1_024
 const TRIES = 6
 const SEND_MS_MAX = 15_000
 const ERRORS_SHOWN = 10
+const SENT_AGAIN =
+  'What was accepted before stays. Sent again, an event with an event_id counts once, any other anew.'
 
 /** Sends all of them in batches, trying again what may succeed later. @throws when the edge keeps refusing */
 export async function sendEvents(options: SendOptions): Promise<Summary> {
@@ -113,14 +115,14 @@ async function sendBatch(
     why = `${response.status} ${answer.code ?? ''} ${answer.detail ?? ''}`.trim()
     if (![408, 409, 429].includes(response.status) && response.status < 500)
       throw Object.assign(new Error(`The edge refuses: ${why}`), {
-        hint: 'What was accepted before stays; sending the file again does no harm.',
+        hint: SENT_AGAIN,
       })
     await sleep(
       Math.max(backoffMs(attempt), 1_000 * Number(response.headers.get('Retry-After') ?? 0)),
     )
   }
   throw Object.assign(new Error(`The edge did not take a batch in ${TRIES} tries: ${why}`), {
-    hint: 'Send the file again later: ids make that harmless.',
+    hint: SENT_AGAIN,
   })
 }
 
