@@ -79,3 +79,8 @@ it('an instance that waits as long as it may is still one of its group, and come
   expect(LIMITS.consumerSessionMsDefault).toBeGreaterThan(2 * LIMITS.consumerCommitMsDefault)
   expect(LIMITS.consumerGroupDays * 24 * 3_600_000).toBeGreaterThan(LIMITS.consumerSessionMsMax)
 })
+
+it('what may still change is kept as fine as it came', () => {
+  expect(LIMITS.outcomeMinuteDays).toBeGreaterThan(LIMITS.receivedAgeDaysMax)
+  expect(LIMITS.deadLetterDays).toBeGreaterThan(LIMITS.rawRetentionDaysDefault)
+})

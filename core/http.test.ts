@@ -211,7 +211,7 @@ describe('metrics', () => {
     ])
     await fixture.database.pool.query(
       `UPDATE log_position SET next_offset = 1 WHERE partition = 2;
-       INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead) VALUES (1, '2026-01-01', 5, 2, 1), (2, '2026-01-01', 3, 0, 0)`,
+       INSERT INTO outcome_total (tenant_id, stored, duplicate, dead) VALUES (1, 5, 2, 1), (2, 3, 0, 0)`,
     )
     await fixture.database.pool.query(
       `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';
@@ -242,6 +242,26 @@ describe('metrics', () => {
     expect(text).toMatch(/sluice_worker_heartbeat_age_seconds\{worker="w"\} \d/)
     expect(text).toMatch(/^process_resident_memory_bytes \d/m)
     expect(text).not.toContain('slc_')
+  })
+
+  test('however many ask at once, Postgres is asked once, and not for what grows with time', async () => {
+    const { pool } = fixture.database
+    const blocker = await pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE worker_heartbeat')
+    const metrics = createMetrics({ db: fixture.db, log: fixture.log })
+    const asking = Array.from({ length: 20 }, () => metrics.text())
+    const waiting = async () => {
+      const { rows } = await pool.query(
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%beat_at%'",
+      )
+      return rows[0].n
+    }
+    await expect.poll(waiting).toBe(1)
+    await blocker.query('ROLLBACK; BEGIN; LOCK TABLE outcome_minute')
+    expect(new Set(await Promise.all(asking)).size).toBe(1)
+    expect(await metrics.text()).toContain('sluice_up{part="postgres"} 1')
+    await blocker.query('ROLLBACK')
+    blocker.release()
   })
 
   test('a part that is away is said to be, and its old numbers are gone', async () => {

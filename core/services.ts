@@ -20,7 +20,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import { createLiveHub } from './live/hub.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, METRICS_MS_MAX } from './metrics.ts'
 import { createRedisConnection, type RedisConnection } from './redis/connection.ts'
 import { createKeyPublisher } from './redis/publish-keys.ts'
 import { createWorker } from './worker/worker.ts'
@@ -100,6 +100,13 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
   // And those who watch wait for nobody who asks.
   const watching = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
   lifecycle.onStop('what live updates ask', () => watching.destroy())
+  const metering = createDatabase(databaseUrl, {
+    max: 2,
+    statementMs: METRICS_MS_MAX - 500,
+    connectMs: METRICS_MS_MAX - 500,
+    onBroken: brokenConnection(logger),
+  })
+  lifecycle.onStop('metrics', () => metering.destroy())
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway')
@@ -122,7 +129,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     log,
     logger,
     metrics: createMetrics({
-      db,
+      db: metering,
       log,
       subscribers: () => live.size,
       ...(redis && { redis: () => redis.up }),

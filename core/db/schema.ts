@@ -17,6 +17,7 @@ export interface Schema {
   series: SeriesTable
   rollup_quarter: RollupQuarterTable
   outcome_minute: OutcomeMinuteTable
+  outcome_total: OutcomeTotalTable
   dead_letter: DeadLetterTable
   watermark: WatermarkTable
   worker_heartbeat: WorkerHeartbeatTable
@@ -155,6 +156,13 @@ export interface RollupQuarterTable {
 export interface OutcomeMinuteTable {
   tenant_id: number
   minute: Time
+  stored: Generated<number>
+  duplicate: Generated<number>
+  dead: Generated<number>
+}
+
+export interface OutcomeTotalTable {
+  tenant_id: number
   stored: Generated<number>
   duplicate: Generated<number>
   dead: Generated<number>

@@ -88,6 +88,16 @@ WITH rolled AS (
     stored = o.stored + EXCLUDED.stored,
     duplicate = o.duplicate + EXCLUDED.duplicate,
     dead = o.dead + EXCLUDED.dead
+), totalled AS (
+  INSERT INTO outcome_total AS t (tenant_id, stored, duplicate, dead)
+  SELECT m.tenant, sum(m.stored)::bigint, sum(m.duplicate)::bigint, sum(m.dead)::bigint
+    FROM unnest($10::int[], $12::bigint[], $13::bigint[], $14::bigint[]) AS m (tenant, stored, duplicate, dead)
+   GROUP BY m.tenant
+   ORDER BY m.tenant
+  ON CONFLICT (tenant_id) DO UPDATE SET
+    stored = t.stored + EXCLUDED.stored,
+    duplicate = t.duplicate + EXCLUDED.duplicate,
+    dead = t.dead + EXCLUDED.dead
 ), marked AS (
   INSERT INTO watermark AS w (tenant_id, partition, highest_at)
   SELECT * FROM unnest($15::int[], $16::int[], $17::timestamptz[]) AS h (tenant, partition, highest_at)

@@ -72,29 +72,18 @@ export async function uniqueActors(
   return rows[0]?.count ?? 0
 }
 
-/** Dead letters of events received in the range. */
-export async function deadLetters(
+/**
+ * What became of events received in the minutes that the range touches; of older ones in the quarters of an
+ * hour that begin in it (LIMITS.outcomeMinuteDays). Dead letters are counted here longer than they are kept.
+ */
+export async function outcome(
   db: Database,
   viewer: TenantViewer,
   range: Range,
+  of: 'dead' | 'duplicate',
 ): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    SELECT count(*) AS count FROM dead_letter
-     WHERE tenant_id = ${viewer.tenantId} AND state <> 'replayed'
-       AND received_at >= ${range.start}::timestamptz AND received_at < ${range.end}::timestamptz`.execute(
-    db,
-  )
-  return rows[0]?.count ?? 0
-}
-
-/** Duplicates received in the minutes that the range touches: they are kept by the minute. */
-export async function duplicates(
-  db: Database,
-  viewer: TenantViewer,
-  range: Range,
-): Promise<number> {
-  const { rows } = await sql<{ count: number }>`
-    SELECT coalesce(sum(duplicate), 0)::bigint AS count FROM outcome_minute
+    SELECT coalesce(sum(${sql.ref(of)}), 0)::bigint AS count FROM outcome_minute
      WHERE tenant_id = ${viewer.tenantId}
        AND minute >= date_trunc('minute', ${range.start}::timestamptz)
        AND minute < ${range.end}::timestamptz`.execute(db)

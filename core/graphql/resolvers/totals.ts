@@ -3,9 +3,8 @@ import { periodBefore, type Range } from '../queries/buckets.ts'
 import { droppedBefore } from '../queries/oldest-day.ts'
 import {
   countsOfRange,
-  deadLetters,
-  duplicates,
   type NameCount,
+  outcome,
   type RangeCounts,
   uniqueActors,
 } from '../queries/totals.ts'
@@ -37,15 +36,15 @@ export function addTotals(builder: Builder): void {
         resolve: ({ counts }) => counts.names,
       }),
       deadLetters: t.float({
-        description: 'Of events received in the range.',
-        resolve: ({ viewer, range }, _, { db }) => deadLetters(db, viewer, range),
+        description: 'Received in the minutes that the range touches, and not replayed since.',
+        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'dead'),
       }),
       previousDeadLetters: t.float({
-        resolve: ({ viewer, range }, _, { db }) => deadLetters(db, viewer, periodBefore(range)),
+        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, periodBefore(range), 'dead'),
       }),
       duplicates: t.float({
         description: 'Received in the minutes that the range touches.',
-        resolve: ({ viewer, range }, _, { db }) => duplicates(db, viewer, range),
+        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'duplicate'),
       }),
       uniqueActors: t.float({
         nullable: true,
