@@ -337,6 +337,8 @@ describe('@upstash/ratelimit as it is', () => {
       result,
       result,
     ])
+    await direct.script('FLUSH')
+    expect(await (await post(['EVALSHA', sha, 0])).json()).toEqual({ result })
   })
 
   test('goes on after a restart of Redis, and after one of the bridge', async () => {

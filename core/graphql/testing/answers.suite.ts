@@ -145,6 +145,16 @@ export function answersSuite(
       await expect.poll(value).toBe(2)
     })
 
+    test('end with an event in the part of a quarter of an hour with which their range ends', async () => {
+      const short = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-07T12:10:00Z", endTime: "2026-11-07T12:50:00Z") { value } }`
+      const value = async () => (await ask(short)).data.metrics[0]?.value ?? 0
+      expect(await value()).toBe(0)
+      await fixture.store('default', [{ occurredAt: '2026-11-07T12:47:00Z' }])
+      await expect.poll(value).toBe(1)
+      await fixture.store('default', [{ occurredAt: '2026-11-07T12:11:00Z' }])
+      await expect.poll(value).toBe(2)
+    })
+
     test('to totals end with an event of the period before, and with what was received in the range', async () => {
       expect((await ask(totals)).data.totals.previousCount).toBe(0)
       await fixture.store('default', [{ id: 'before', occurredAt: '2026-11-09T23:59:00Z' }])
@@ -168,6 +178,15 @@ export function answersSuite(
       await ask(query, own, { a, b, name: '*' })
       await expect.poll(async () => isAgain(await ask(query, own, { name: '*', b, a }))).toBe(true)
       expect(isAgain(await ask(query, own, { name: 'page_view', a, b }))).toBe(false)
+    })
+
+    test('are not told about the days of another time zone', async () => {
+      const query = `query ($zone: String!) { metrics(name: "*", startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-12T00:00:00Z", interval: DAY, timeZone: $zone) { timestamp } }`
+      const days = async (zone: string) => (await ask(query, own, { zone })).data.metrics
+      const utc = await days('UTC')
+      expect(utc).toEqual([{ timestamp: '2026-11-10T00:00:00Z' }])
+      expect(await days('Asia/Kathmandu')).not.toEqual(utc)
+      expect(await days('UTC')).toEqual(utc)
     })
 
     test('are never told to another tenant, nor to a key that is no longer good', async () => {
