@@ -80,6 +80,16 @@ test('replay reads again what the workers have read, and says what it did', asyn
     refused: 0,
     gone: 0,
   })
+  const records = async (...range: string[]) =>
+    JSON.parse((await home.sluice('replay', ...range, '--json')).out)
+  expect(await records('--from', '0', '--to', '1')).toMatchObject({
+    records: 6,
+    partitions: Array.from({ length: 6 }, (_, partition) => ({ partition, from: 0, to: 1 })),
+  })
+  expect(await records('--from', '2', '--to', '5', '--partition', '4')).toMatchObject({
+    records: 3,
+    partitions: [{ partition: 4, from: 2, to: 5 }],
+  })
   await pool.query(
     "DELETE FROM event WHERE name = 'b'; UPDATE rollup_quarter r SET count = 0, value_count = 0 FROM series s WHERE s.series_id = r.series_id AND metric = 'b'",
   )
@@ -137,6 +147,7 @@ async function startPostgresAlone() {
   const { startPostgresServer } = await import('../embedded/postgres-server.ts')
   const server = await startPostgresServer({ home: join(home.folder, 'postgres') })
   const alone = new pg.Pool({ connectionString: server.url, max: 1 })
+  alone.on('error', () => {})
   return {
     url: server.url,
     query: (text: string) => alone.query(text),
