@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { keyRecord } from '../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createDatabase, type Database } from '../db/database.ts'
@@ -33,8 +33,9 @@ afterAll(async () => {
 const publishers: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const publisher of publishers.splice(0)) await publisher.close()
-  await direct.del(REDIS_KEYS.apiKeysWriter)
 })
+// A core of the file before may have been the writer until a moment ago.
+beforeEach(() => direct.del(REDIS_KEYS.apiKeysWriter))
 
 /** By default it hears of changes and of nothing else. */
 function start(limits: KeyPublisherDeps['limits'] = { keyPublishMs: 60_000 }) {
