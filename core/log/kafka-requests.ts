@@ -75,8 +75,8 @@ export interface Fetched {
   errorCode: number
   /** Up to where every replica has it and no transaction is open: nobody reads beyond. */
   readableTo: number
-  /** Decoded when it is wanted; throws CorruptLogError. */
-  decode: (from: number) => DecodedSet
+  /** Decoded when it is wanted, at most so many bytes and a batch; throws CorruptLogError. */
+  decode: (from: number, bytesMax?: number) => DecodedSet
   bytes: number
 }
 
@@ -143,7 +143,8 @@ function readPartition(read: Reader, topic: string): Fetched {
     errorCode,
     readableTo,
     bytes: bytes.length,
-    decode: (from) => decodeRecordSet({ bytes, topic, partition, from, aborted }),
+    decode: (from, bytesMax) =>
+      decodeRecordSet({ bytes, topic, partition, from, aborted, bytesMax }),
   }
 }
 

@@ -31,8 +31,34 @@ function stored(batch: Buffer, offset = 0): Buffer {
   return copy
 }
 
-const read = (set: Buffer, from = 0, aborted: { producerId: bigint; firstOffset: number }[] = []) =>
-  decodeRecordSet({ bytes: set, topic: 't', partition: 3, from, aborted })
+/** As a producer sends it that compresses. */
+function packed(plain: Buffer, codec: number, compress: (bytes: Buffer) => Buffer): Buffer {
+  const batch = Buffer.concat([plain.subarray(0, 61), compress(plain.subarray(61))])
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeInt16BE(codec, 21)
+  batch.writeUInt32BE(crc32c(batch, 21), 17)
+  return batch
+}
+
+/** As compaction leaves it: the offsets stay, most of the records go. */
+function compacted(batch: Buffer, kept: readonly number[]): Buffer {
+  const records: Buffer[] = []
+  for (let at = 61, i = 0; at < batch.length; i++) {
+    // A record of a few bytes has a length of one byte.
+    const end = at + 1 + (batch[at] as number) / 2
+    if (kept.includes(i)) records.push(batch.subarray(at, end))
+    at = end
+  }
+  const left = Buffer.concat([batch.subarray(0, 61), ...records])
+  left.writeInt32BE(left.length - 12, 8)
+  left.writeInt32BE(kept.length, 57)
+  left.writeUInt32BE(crc32c(left, 21), 17)
+  return left
+}
+
+type Aborted = { producerId: bigint; firstOffset: number }[]
+const read = (set: Buffer, from = 0, aborted: Aborted = [], bytesMax?: number) =>
+  decodeRecordSet({ bytes: set, topic: 't', partition: 3, from, aborted, bytesMax })
 
 test('CRC-32C gives the numbers of RFC 3720', () => {
   expect(crc32c(Buffer.alloc(32))).toBe(0x8a9136aa)
@@ -139,12 +165,46 @@ describe('a record batch', () => {
   })
 
   test('after a hole is told of: what compaction took away is not passed over', () => {
-    const found = read(stored(encodeRecordBatch(some(2), 1), 12), 10)
-    expect(found).toMatchObject({ missing: { wanted: 10, found: 12 }, next: 14 })
-    const holed = stored(encodeRecordBatch(some(3), 1), 0)
-    holed.writeInt32BE(9, 23)
-    holed.writeUInt32BE(crc32c(holed, 21), 17)
-    expect(read(holed)).toMatchObject({ missing: { wanted: 0, found: 10 }, next: 10 })
+    const behind = stored(encodeRecordBatch(some(2), 1), 12)
+    expect(read(behind, 10)).toEqual({
+      records: [],
+      bytes: 0,
+      next: 10,
+      missing: { wanted: 10, found: 12 },
+    })
+    // What comes before it is read first, so that whoever accepts the hole stands right before it.
+    const set = Buffer.concat([stored(encodeRecordBatch(some(3), 1), 7), behind])
+    expect(read(set, 7)).toMatchObject({ next: 10, missing: undefined })
+    expect(values(read(set, 7))).toEqual(['0', '1', '2'])
+  })
+
+  test('with a hole in it is read up to it, and on from the first record behind it', () => {
+    const holed = (kept: readonly number[], last: number) => {
+      const batch = stored(encodeRecordBatch(some(last + 1), 1), 0)
+      return compacted(batch, kept)
+    }
+    const inside = holed([0, 1, 5, 6], 6)
+    expect(read(inside, 0)).toMatchObject({ next: 2, missing: undefined })
+    expect(values(read(inside, 0))).toEqual(['0', '1'])
+    expect(read(inside, 2)).toMatchObject({ next: 2, missing: { wanted: 2, found: 5 } })
+    expect(values(read(inside, 5))).toEqual(['5', '6'])
+    const atTheEnd = holed([0, 1], 6)
+    expect(read(atTheEnd, 0)).toMatchObject({ next: 2, missing: undefined })
+    expect(read(atTheEnd, 2)).toMatchObject({ next: 2, missing: { wanted: 2, found: 7 } })
+  })
+
+  test('that unfolds to much ends what is read at once, however small it was on the wire', () => {
+    const zeros = (offset: number) => {
+      const batch = encodeRecordBatch([{ key: null, value: Buffer.alloc(1_000_000) }], 1)
+      return packed(stored(batch, offset), 1, gzipSync)
+    }
+    const set = Buffer.concat([zeros(0), zeros(1), zeros(2), zeros(3)])
+    expect(set.length).toBeLessThan(10_000)
+    const found = read(set, 1, [], 1_500_000)
+    expect(found).toMatchObject({ next: 3, missing: undefined })
+    expect(found.records.map(({ offset }) => offset)).toEqual([1, 2])
+    expect(found.bytes).toBeGreaterThan(2_000_000)
+    expect(read(set, 3, [], 1)).toMatchObject({ next: 4 })
   })
 
   test.each([
@@ -154,15 +214,10 @@ describe('a record batch', () => {
     'that somebody compressed with %s is read; what Node cannot read is named',
     (_, codec, compress) => {
       const plain = stored(encodeRecordBatch(some(50), 7), 0)
-      const packed = (attributes: number) => {
-        const batch = Buffer.concat([plain.subarray(0, 61), compress(plain.subarray(61))])
-        batch.writeInt32BE(batch.length - 12, 8)
-        batch.writeInt16BE(attributes, 21)
-        batch.writeUInt32BE(crc32c(batch, 21), 17)
-        return batch
-      }
-      expect(values(read(packed(codec)))).toEqual(values(read(plain)))
-      expect(() => read(packed(3))).toThrow('lz4; set compression.type=uncompressed on the topic')
+      expect(values(read(packed(plain, codec, compress)))).toEqual(values(read(plain)))
+      expect(() => read(packed(plain, 3, compress))).toThrow(
+        'lz4; set compression.type=uncompressed on the topic',
+      )
     },
   )
 

@@ -94,28 +94,33 @@ export interface FetchedSet {
   from: number
   /** Transactions that were given up, by their producer, with the first offset of each. */
   aborted: readonly { producerId: bigint; firstOffset: number }[]
+  /** Of records as they were before somebody compressed them. What is beyond is left for the next time; one batch is always read. */
+  bytesMax?: number
 }
 
 export interface DecodedSet {
   records: LogRecord[]
-  /** Where to read on: after the last batch that came whole. */
+  /** What they take, not compressed. */
+  bytes: number
+  /** Where to read on: after the last batch that came whole, or where something is missing. */
   next: number
-  /** The first offset that is neither among the records nor a mark of Kafka's own, though it should be, and what comes instead. */
+  /** `from` is neither among the records nor a mark of Kafka's own, though it should be; `found` is what comes instead. */
   missing: { wanted: number; found: number } | undefined
 }
 
 /**
  * Keys and values are views into what was fetched. What ends in the middle of a batch ends before it: a fetch is cut
- * where its bytes run out.
+ * where its bytes run out. A hole, as compaction leaves them, ends it too, so it is told of when nothing is before it.
  * @throws CorruptLogError
  */
 export function decodeRecordSet(set: FetchedSet): DecodedSet {
-  const { bytes, topic, partition, from } = set
+  const { bytes, topic, partition, from, bytesMax = Number.POSITIVE_INFINITY } = set
   const records: LogRecord[] = []
   const aborted = createAborted(set.aborted)
+  let unfolded = 0
   let next = from
-  let missing: DecodedSet['missing']
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+  let behindHole: number | undefined
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && unfolded < bytesMax; ) {
     const baseOffset = readInt64(bytes, at)
     const corrupt = (what: string) => new CorruptLogError(topic, partition, baseOffset, what)
     const end = at + LENGTH_END + bytes.readInt32BE(at + 8)
@@ -126,44 +131,51 @@ export function decodeRecordSet(set: FetchedSet): DecodedSet {
       throw corrupt('the checksum is wrong')
     const attributes = bytes.readInt16BE(at + CRC_FROM)
     const last = baseOffset + bytes.readInt32BE(at + 23)
-    if (last >= next) {
-      if (baseOffset > next) missing ??= { wanted: next, found: baseOffset }
-      const producerId = bytes.readBigInt64BE(at + 43)
-      if (attributes & CONTROL) aborted.ended(producerId, baseOffset)
-      else if (!(attributes & TRANSACTIONAL && aborted.has(producerId, baseOffset))) {
-        const began = records.length
-        decodeRecords(bytes.subarray(at, end), attributes, { partition, baseOffset, next }, records)
-        // Compaction leaves holes, and a log of events must have none.
-        if (records.length - began !== last + 1 - Math.max(baseOffset, next))
-          missing ??= { wanted: Math.max(baseOffset, next), found: last + 1 }
-      }
-      next = last + 1
+    const producerId = bytes.readBigInt64BE(at + 43)
+    if (baseOffset > next) behindHole = baseOffset
+    else if (last >= next) {
+      const isMark = (attributes & CONTROL) !== 0
+      if (isMark) aborted.ended(producerId, baseOffset)
+      if (isMark || (attributes & TRANSACTIONAL && aborted.has(producerId, baseOffset)))
+        next = last + 1
+      else decodeRecords(bytes.subarray(at, end), attributes, { baseOffset, last })
     }
+    if (behindHole !== undefined) break
     at = end
   }
-  return { records, next, missing }
+  const missing =
+    behindHole !== undefined && next === from ? { wanted: from, found: behindHole } : undefined
+  return { records, bytes: unfolded, next, missing }
 
+  /** Moves `next` behind the batch, or to where something is missing in it. */
   function decodeRecords(
     batch: Buffer,
     attributes: number,
-    of: { partition: number; baseOffset: number; next: number },
-    into: LogRecord[],
+    { baseOffset, last }: { baseOffset: number; last: number },
   ): void {
-    const corrupt = (what: string) => new CorruptLogError(topic, partition, of.baseOffset, what)
+    const corrupt = (what: string) => new CorruptLogError(topic, partition, baseOffset, what)
+    const entered = next
     const baseMs = readInt64(batch, 27)
     const appendedMs = attributes & LOG_APPEND_TIME ? readInt64(batch, 35) : undefined
     const count = batch.readInt32BE(57)
     const body = decompress(attributes & COMPRESSION, batch.subarray(HEADER_BYTES), corrupt)
+    unfolded += HEADER_BYTES + body.length
     const read = createReader(body, corrupt)
     for (let i = 0; i < count; i++) {
       const end = read.varint() + read.at
       read.at++ // attributes
       const timestamp = appendedMs ?? baseMs + read.varint()
-      const offset = of.baseOffset + read.varint()
+      const offset = baseOffset + read.varint()
+      if (offset > last || (offset >= entered && offset < next))
+        throw corrupt('offsets out of order')
+      if (offset > next) {
+        behindHole = offset
+        return
+      }
       const key = read.bytes()
       const value = read.bytes()
       if (end > body.length || end < read.at) throw corrupt('a record of the wrong length')
-      const headers = offset < of.next ? 0 : read.varint()
+      const headers = offset < next ? 0 : read.varint()
       if (!(headers >= 0 && headers <= end - read.at)) throw corrupt(`${headers} headers`)
       const record: LogRecord = { partition, offset, timestamp, key, value: value ?? NOTHING }
       if (headers > 0)
@@ -173,8 +185,12 @@ export function decodeRecordSet(set: FetchedSet): DecodedSet {
         }))
       if (read.at > end) throw corrupt('headers beyond their record')
       read.at = end
-      if (offset >= of.next) into.push(record)
+      if (offset === next) {
+        records.push(record)
+        next++
+      }
     }
+    if (next <= last) behindHole = last + 1
   }
 }
 
