@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type KafkaReaderDeps, readKafkaBatches } from './kafka-reader.ts'
 import { type Fetched, fetchRequest } from './kafka-requests.ts'
-import type { OwnRequest, Wire } from './kafka-wire.ts'
+import { KafkaTimeoutError, type OwnRequest, type Wire } from './kafka-wire.ts'
 import { LogGapError } from './log.ts'
 import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
 
@@ -63,10 +63,13 @@ function batch(records: number, offset: number): Buffer {
   return bytes
 }
 
-async function read(rounds: Answer[], deps: Partial<KafkaReaderDeps> = {}, wanted = 1) {
+async function read(
+  rounds: Answer[],
+  { found = [], ...deps }: Partial<KafkaReaderDeps> & { found?: string[] } = {},
+  wanted = 1,
+) {
   const stop = new AbortController()
   const troubles: unknown[] = []
-  const found: string[] = []
   let round = 0
   const batches = readKafkaBatches(
     {
@@ -113,19 +116,75 @@ describe('a reader of Kafka', () => {
     expect(troubles).toEqual(['KafkaError: t/0: Kafka says NOT_LEADER_OR_FOLLOWER'])
   })
 
-  test('that finds a hole in what came delivers what was before it and ends', async () => {
-    let asked = 0
-    const holed: Answer = (partition, offset) =>
-      asked++ === 0
-        ? { records: 2 }
-        : {
-            bytes: 100,
-            decode: (from) =>
-              decodeRecordSet({ bytes: batch(2, offset + 3), topic, partition, from, aborted: [] }),
-          }
-    const failure = read([holed], {}, 10)
+  test('that finds a hole in what came delivers what was before it and ends there', async () => {
+    const holed: Answer = (partition, offset) => ({
+      bytes: 100,
+      decode: (from) => {
+        const bytes = Buffer.concat(offset < 7 ? [batch(2, 5), batch(2, 10)] : [batch(2, 10)])
+        return decodeRecordSet({ bytes, topic, partition, from, aborted: [] })
+      },
+    })
+    const found: string[] = []
+    const failure = read([holed], { found }, 10)
     await expect(failure).rejects.toThrow(LogGapError)
     await expect(failure).rejects.toMatchObject({ wanted: 7, found: 10 })
+    expect(found).toEqual(['5', '6'])
+  })
+
+  test('goes on with what others lead while a leader is gone, until Kafka names another one', async () => {
+    let leaders = [1, 2]
+    const from = new Map([
+      [0, 5],
+      [1, 5],
+    ])
+    const troubles: unknown[] = []
+    const found: string[] = []
+    const open = async (leader: number) => {
+      if (leader === 1) throw new Error('connection refused')
+      return wireTo((partition) => {
+        if (leaders[partition] !== leader) return { errorCode: 6 }
+        return { records: 1 }
+      })
+    }
+    const brokers = { leaders: async () => leaders, open }
+    const stop = new AbortController()
+    const batches = readKafkaBatches(
+      { brokers, onTrouble: (error) => troubles.push(error) },
+      topic,
+      { from, signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
+    )
+    for await (const { partitions } of batches) {
+      for (const { partition, records } of partitions)
+        for (const { value } of records) found.push(`${partition}/${value}`)
+      // Often enough that it was not by chance, between one failure and the next.
+      if (found.length > 30) leaders = [2, 2]
+      if (found.some((each) => each.startsWith('0/'))) stop.abort()
+    }
+    const order = (partition: number) => found.filter((each) => each.startsWith(`${partition}/`))
+    expect(order(1).length).toBeGreaterThanOrEqual(30)
+    for (const partition of [0, 1])
+      expect(order(partition)).toEqual(order(partition).map((_, i) => `${partition}/${5 + i}`))
+    expect(troubles.map(String)).toEqual(troubles.map(() => 'Error: connection refused'))
+  })
+
+  test('asks for less where the way is slow, and for as much as ever where it no longer is', async () => {
+    const asked: number[] = []
+    const slow = () => {
+      const wire = wireTo(() => ({ records: 1, bytes: asked.at(-1) as number }))
+      return {
+        ...wire,
+        request: async (request: OwnRequest<unknown>, msMax: number) => {
+          asked.push(request.body.readInt32BE(12))
+          if (asked.length < 6 && (asked.at(-1) as number) > 1024 * 1024)
+            throw new KafkaTimeoutError('Fetch', msMax)
+          return wire.request(request, msMax)
+        },
+      } as Wire
+    }
+    const brokers = { leaders: async () => [1, 1], open: async () => slow() }
+    const { found } = await read([], { brokers }, 5)
+    expect(found).toEqual(['5', '6', '7', '8', '9'])
+    expect(asked.slice(0, 8).map((bytes) => bytes / 1024 / 1024)).toEqual([4, 2, 1, 2, 1, 2, 4, 4])
   })
 
   test('takes no more than its buffer holds while nobody asks for a batch', async () => {

@@ -1,8 +1,8 @@
 import { untilAborted } from './kafka-append.ts'
 import type { Brokers } from './kafka-brokers.ts'
-import { createFetchBuffer, type FetchBuffer, type Found } from './kafka-buffer.ts'
-import { type Fetched, fetchRequest, listOffsetsRequest } from './kafka-requests.ts'
-import { KafkaError, type Wire } from './kafka-wire.ts'
+import { createFetchBuffer, type FetchBuffer } from './kafka-buffer.ts'
+import { createFetchSize, fetchFrom, pause } from './kafka-fetch.ts'
+import { KafkaError } from './kafka-wire.ts'
 import {
   CorruptLogError,
   type LogBatch,
@@ -23,29 +23,24 @@ export interface KafkaReaderDeps {
 const METADATA_MS_MAX = 5_000
 const CONNECT_MS_MAX = 2_000
 const RETRY_MS_MAX = 2_000
-/** How long the broker waits for the first byte. */
-const WAIT_MS = 500
-/** On top of that, until the connection counts as dead. */
-const SILENCE_MS_MAX = 3_000
-const FETCH_BYTES_MAX = 4 * 1024 * 1024
-const PARTITION_BYTES_MAX = 1024 * 1024
-/** A fetch that brought less than this is not followed at once by the next, or every append would cost a fetch. */
-const SMALL_FETCH_BYTES = 64 * 1024
 /** Of one batch. A reader holds one that is being worked on, one that waits, and one fetch. */
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 const STALL_MS_MAX = 10_000
 /** A partition without a leader is looked for again this often. */
 const LEADERLESS_MS = 1_000
-const OFFSET_OUT_OF_RANGE = 1
+const LEADER_NOT_AVAILABLE = 5
+
+type Leaders = readonly number[]
 
 /**
  *   who leads what ▶ one fetch after the other from each leader ▶ buffer ▶ batches
- *         ▲                     │ wait while the buffer is full
- *         └── any failure ◀─────┘ new connections, after a little while
+ *         ▲           ▲         │ wait while the buffer is full
+ *         │           └─ failed ┤ a new connection to that leader, after a little while
+ *         └── no longer the leader: all of them anew
  *
- * Fetching goes on while the caller works on the last batch; a full buffer is not fetched into. A round that failed is
- * over with all that belongs to it: the next one has new connections, asks anew who leads, and goes on where the buffer
- * ends. Kafka is never asked for a default offset: where ours is not there any more, or not yet, reading ends.
+ * Fetching goes on while the caller works on the last batch; a full buffer is not fetched into. A leader that is gone
+ * stops only what it led, until Kafka names another. Whatever failed is over with its connection, and goes on where the
+ * buffer ends. Kafka is never asked for a default offset: where ours is not there any more, or not yet, reading ends.
  */
 export async function* readKafkaBatches(
   deps: KafkaReaderDeps,
@@ -89,132 +84,92 @@ export async function* readKafkaBatches(
   }
 }
 
+interface Reading {
+  partitions: readonly number[]
+  buffer: FetchBuffer
+  paceMs: number
+}
+
 /** Resolves when the signal aborts. @throws LogGapError · CorruptLogError · UnknownTopicError */
 async function fetchForEver(
   deps: KafkaReaderDeps,
   topic: string,
-  { partitions, buffer, paceMs }: Pick<Fetcher, 'partitions' | 'buffer' | 'paceMs'>,
+  { partitions, buffer, paceMs }: Reading,
   signal: AbortSignal,
 ): Promise<void> {
-  let failures = 0
-  while (!signal.aborted) {
-    const wires = new Set<Wire>()
+  const size = createFetchSize()
+  let leaders = await whoLeads(signal)
+  while (leaders) {
+    const led = Map.groupBy(partitions, (partition) => (leaders as Leaders)[partition] as number)
     const over = new AbortController()
     const round = AbortSignal.any([signal, over.signal])
-    try {
-      const leaders = await untilAborted(round, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
-      for (const partition of partitions)
-        if (!(Number.isInteger(partition) && partition >= 0 && partition < leaders.length))
-          throw new UnknownTopicError(topic, partition)
-      const led = Map.groupBy(partitions, (partition) => leaders[partition] as number)
-      await all(
-        [...led].map(([leader, theirs]) => {
-          if (leader < 0) return leaderless(topic, theirs, round)
-          const stalls = createStalls(topic, deps.stallMsMax ?? STALL_MS_MAX)
-          const open = async () => {
-            const wire = await deps.brokers.open(leader, CONNECT_MS_MAX)
-            wires.add(wire)
-            // Nobody waited for it any more.
-            if (round.aborted) wire.close()
-            return wire
-          }
-          const fetcher = { open, topic, partitions: theirs, buffer, stalls, paceMs }
-          return fetchFrom(fetcher, round, () => {
-            failures = 0
-          })
-        }),
-        over,
-      )
-    } catch (error) {
-      if (isFinal(error)) throw error
-      if (signal.aborted) break
-      deps.onTrouble(error)
-      await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures++), signal)
-    } finally {
-      over.abort(new Error('the round is over'))
-      for (const wire of wires) wire.close()
-    }
-  }
-}
-
-interface Fetcher {
-  open: () => Promise<Wire>
-  topic: string
-  partitions: readonly number[]
-  buffer: FetchBuffer
-  stalls: Stalls
-  /** From one small fetch to the next. */
-  paceMs: number
-}
-
-async function fetchFrom(
-  fetcher: Fetcher,
-  signal: AbortSignal,
-  onSuccess: () => void,
-): Promise<void> {
-  const { open, topic, partitions, buffer, stalls, paceMs } = fetcher
-  const wire = await untilAborted(signal, open())
-  while (!signal.aborted) {
-    await buffer.room(signal)
-    if (signal.aborted) return
-    const next = performance.now() + paceMs
-    const parts = partitions.map((partition) => ({ partition, offset: buffer.nextOf(partition) }))
-    const request = fetchRequest(topic, parts, {
-      maxWaitMs: WAIT_MS,
-      bytesMax: FETCH_BYTES_MAX,
-      partitionBytesMax: PARTITION_BYTES_MAX,
-    })
-    const fetched = await untilAborted(signal, wire.request(request, WAIT_MS + SILENCE_MS_MAX))
-    const found: Found[] = []
-    for (const each of fetched) {
-      found.push(await read(fetcher, wire, each))
-      // A megabyte of records takes a few milliseconds to decode; whoever writes the last batch has its turn between.
-      if (each.bytes > 0) await nextTurn()
-    }
-    // Together, or the first partition would go out alone.
-    buffer.add(found)
-    stalls.check()
-    onSuccess()
-    const early = next - performance.now()
-    const brought = found.reduce((sum, { bytes }) => sum + bytes, 0)
-    if (brought < SMALL_FETCH_BYTES && early > 0) await pause(early, signal)
-  }
-}
-
-/** What came for a partition. */
-async function read(fetcher: Fetcher, wire: Wire, fetched: Fetched): Promise<Found> {
-  const { topic, buffer, stalls } = fetcher
-  const { partition, errorCode, readableTo, bytes } = fetched
-  const from = buffer.nextOf(partition)
-  if (errorCode === OFFSET_OUT_OF_RANGE) throw await whyOutOfRange(topic, partition, from, wire)
-  if (errorCode !== 0) throw new KafkaError(errorCode, `${topic}/${partition}`)
-  const { records, next, missing } = fetched.decode(from)
-  if (missing) throw new LogGapError(topic, partition, missing.wanted, missing.found)
-  if (next > from || readableTo <= from) stalls.moved(partition)
-  else stalls.stands(partition)
-  return { partition, records, next, bytes }
-}
-
-/** Dropped before it was read, or beyond the end; anything else was a moment's matter, and is asked again. */
-async function whyOutOfRange(
-  topic: string,
-  partition: number,
-  wanted: number,
-  wire: Wire,
-): Promise<Error> {
-  const ask = async (which: 'first' | 'next') => {
-    const [found] = await wire.request(
-      listOffsetsRequest(topic, [partition], which),
-      CONNECT_MS_MAX,
+    leaders = await first(
+      [...led].map(([leader, theirs]) => follow(leader, theirs, round)),
+      over,
     )
-    const { errorCode = -1, offset = 0 } = found ?? {}
-    if (errorCode !== 0) throw new KafkaError(errorCode, `${topic}/${partition}`)
-    return offset
   }
-  const [first, next] = [await ask('first'), await ask('next')]
-  if (wanted < first) return new LogGapError(topic, partition, wanted, first)
-  if (wanted > next) return new LogGapError(topic, partition, wanted, next)
-  return new KafkaError(OFFSET_OUT_OF_RANGE, `${topic}/${partition} at ${wanted}`)
+
+  /** Asks until somebody answers. */
+  async function whoLeads(within: AbortSignal): Promise<Leaders | undefined> {
+    return persist(within, async () => {
+      const now = await untilAborted(within, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
+      for (const partition of partitions)
+        if (!(Number.isInteger(partition) && partition >= 0 && partition < now.length))
+          throw new UnknownTopicError(topic, partition)
+      return now
+    })
+  }
+
+  /** Resolves when another broker leads one of these partitions. */
+  async function follow(
+    leader: number,
+    theirs: readonly number[],
+    round: AbortSignal,
+  ): Promise<Leaders | undefined> {
+    let again = false
+    return persist(round, async (onSuccess) => {
+      const now = again ? await whoLeads(round) : undefined
+      if (now && theirs.some((partition) => now[partition] !== leader)) return now
+      again = true
+      if (leader < 0) {
+        await pause(LEADERLESS_MS, round)
+        throw new KafkaError(LEADER_NOT_AVAILABLE, `${topic}/${theirs.join(',')}`)
+      }
+      const opening = deps.brokers.open(leader, CONNECT_MS_MAX)
+      try {
+        const wire = await untilAborted(round, opening)
+        const { stallMsMax = STALL_MS_MAX } = deps
+        const fetcher = { wire, topic, partitions: theirs, buffer, size, paceMs, stallMsMax }
+        await fetchFrom({ ...fetcher, onSuccess }, round)
+      } finally {
+        // One that comes when nobody waits for it any more, too.
+        opening.then(
+          (wire) => wire.close(),
+          () => {},
+        )
+      }
+    })
+  }
+
+  /** Tries again until it resolves with something or nobody waits any more. */
+  async function persist<T>(
+    within: AbortSignal,
+    work: (onSuccess: () => void) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    let failures = 0
+    while (!within.aborted)
+      try {
+        const done = await work(() => {
+          failures = 0
+        })
+        if (done !== undefined) return done
+      } catch (error) {
+        if (isFinal(error)) throw error
+        if (within.aborted) break
+        deps.onTrouble(error)
+        await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures++), within)
+      }
+  }
 }
 
 function isFinal(error: unknown): boolean {
@@ -226,62 +181,12 @@ function isFinal(error: unknown): boolean {
   )
 }
 
-/** Ends the round after a while, so that the leaders are asked for again. */
-async function leaderless(
-  topic: string,
-  partitions: readonly number[],
-  signal: AbortSignal,
-): Promise<never> {
-  await pause(LEADERLESS_MS, signal)
-  throw new KafkaError(5, `${topic}/${partitions.join(',')}`)
-}
-
 /** The first one that ends ends the others, and is what it was about. */
-async function all(work: readonly Promise<void>[], over: AbortController): Promise<void> {
+async function first<T>(work: readonly Promise<T>[], over: AbortController): Promise<T> {
   try {
-    await Promise.race(work)
+    return await Promise.race(work)
   } finally {
     over.abort(new Error('the round is over'))
     await Promise.allSettled(work)
   }
-}
-
-interface Stalls {
-  moved(partition: number): void
-  stands(partition: number): void
-  /** @throws when one has stood still for too long */
-  check(): void
-}
-
-/** Watches for what kafkajs' consumers were seen to do (#659, #1072): there is more, all looks well, and nothing comes. */
-function createStalls(topic: string, msMax: number): Stalls {
-  const since = new Map<number, number>()
-  return {
-    moved: (partition) => since.delete(partition),
-    stands(partition) {
-      if (!since.has(partition)) since.set(partition, performance.now())
-    },
-    check() {
-      for (const [partition, at] of since)
-        if (performance.now() - at > msMax)
-          throw new Error(`${topic}/${partition} stands still although there is more to read`)
-    },
-  }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-  })
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
