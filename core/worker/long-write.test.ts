@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
@@ -38,7 +39,9 @@ test('a worker whose write takes longer than a lease keeps its partitions, altho
 
   start()
   await expect.poll(shares).toEqual([6])
-  const slow = await database.pool.connect()
+  const slow = new pg.Client({ connectionString: database.url })
+  await slow.connect()
+  onTestFinished(() => slow.end())
   await slow.query('BEGIN; LOCK rollup_quarter IN ACCESS EXCLUSIVE MODE')
   await log.append(
     TOPICS.raw.name,
@@ -55,7 +58,6 @@ test('a worker whose write takes longer than a lease keeps its partitions, altho
                       count(*)::int AS workers FROM worker_heartbeat`),
   ).toEqual({ alive: true, workers: 2 })
   await slow.query('COMMIT')
-  slow.release()
   await expect.poll(() => account(database.pool).then(({ stored }) => stored)).toBe(60)
   await expect.poll(shares).toEqual([3, 3])
   expect(await account(database.pool)).toMatchObject({ duplicates: 0, dead: 0, wrongRollups: 0 })
