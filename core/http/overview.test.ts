@@ -27,7 +27,8 @@ beforeAll(async () => {
   })
   core = await serveApp(app, { port: 0 })
   await fixture.store('default', [{ name: 'signup', actor: 'ada' }])
-  page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
+  page = await context.newPage()
   await page.goto(`${core.url}/login?token=${await mintLoginLink(db)}`)
 }, 240_000)
 afterAll(async () => {
@@ -114,4 +115,21 @@ test('actors of a range that is not kept any more are said to be unknown, and si
   await open('range=24h')
   await expect.poll(() => actors.locator('.tile-value').innerText()).toBe('1')
   expect(await actors.innerText()).toContain('events each')
+})
+
+test('no other page signs anybody out, and the button does', async () => {
+  await open('range=24h')
+  const elsewhere = await page.context().newPage()
+  // Another site, and another port of this one, which browsers count as the same site.
+  for (const site of ['http://elsewhere.test/', `http://${new URL(core.url).hostname}:8081/`]) {
+    const form = `<form method="post" action="${core.url}/logout"><button>Win</button></form>`
+    await elsewhere.route(site, (route) => route.fulfill({ contentType: 'text/html', body: form }))
+    await elsewhere.goto(site)
+    await elsewhere.getByRole('button').click()
+    await elsewhere.waitForURL(`${core.url}/**`)
+    await page.reload()
+    await tile('Unique actors').waitFor()
+  }
+  await page.getByRole('button', { name: /sign out/i }).click()
+  await page.getByText('You are signed out.').waitFor()
 })

@@ -33,12 +33,20 @@ export function signIn({ db, secure }: SignInDeps): Hono {
 
   app.post('/logout', async (c) => {
     const session = getCookie(c, SESSION_COOKIE)
-    if (session !== undefined) await endSession(db, session)
-    deleteCookie(c, SESSION_COOKIE, cookie)
+    // Another site's form comes without the cookie, and must not take it away; another port's comes with it.
+    if (session !== undefined && isOurs(c.req.header('sec-fetch-site'))) {
+      await endSession(db, session)
+      deleteCookie(c, SESSION_COOKIE, cookie)
+    }
     return c.redirect('/', 303)
   })
   app.all('/logout', onlyTakes('POST'))
   return app
+}
+
+/** Whose page sends this, as browsers tell it; what is no browser says nothing. */
+function isOurs(site: string | undefined): boolean {
+  return site === undefined || site === 'same-origin' || site === 'none'
 }
 
 const USED_UP = `<!doctype html>
