@@ -384,7 +384,7 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
   )
   const question =
     '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition wanted found seenAt } } }'
-  const { data } = await fixture.ask(question, own)
+  const { data } = await fixture.ask(question, session)
   expect(data.pipeline).toMatchObject({
     lag: 1,
     applied: 1,
@@ -397,6 +397,12 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
     end: 2,
     lag: 1,
     worker: 'w-1',
+  })
+  // A tenant's key sees how far its numbers are behind, and nothing of whose machines those are.
+  const { partitions } = data.pipeline
+  expect((await fixture.ask(question, own)).data.pipeline).toEqual({
+    ...data.pipeline,
+    partitions: partitions.map((each: object) => ({ ...each, worker: null })),
   })
   expect(code(await fixture.ask(question))).toEqual([401, 'UNAUTHENTICATED'])
 })
