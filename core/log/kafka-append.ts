@@ -35,8 +35,10 @@ const WAIT = new Set([...MOVED, 'NOT_ENOUGH_REPLICAS', 'THROTTLING_QUOTA_EXCEEDE
  *   acknowledged: the next run · no connection, not the leader, too few replicas: the same run again, after asking who leads ·
  *   too large: its halves · anything else: the append rejects
  *
- * Only what has surely not been written is sent again here. Where nobody knows (the connection broke, no answer in
- * time) the append rejects, and whoever sent the events decides; their ids make a second time harmless.
+ * Sent again here is what Kafka says it has not acknowledged. A leader that loses its office while it waits for its
+ * replicas says "not the leader" of what it had written, so such a record may come twice. Where nobody says anything
+ * (the connection broke, no answer in time) the append rejects, and whoever sent the events decides. Their ids make a
+ * second time harmless either way.
  */
 export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppendDeps) {
   const group = createGrouper({

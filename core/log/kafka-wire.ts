@@ -111,7 +111,7 @@ export const CODES: Readonly<Record<number, string>> = {
   89: 'THROTTLING_QUOTA_EXCEEDED',
 }
 
-/** The broker asked is not the one to ask, so it has done nothing: ask who is, and ask that one. */
+/** The broker asked is not, or no longer, the one to ask: ask who is, and ask that one. */
 export const MOVED: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'LEADER_NOT_AVAILABLE',
