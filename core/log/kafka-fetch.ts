@@ -22,6 +22,8 @@ export interface Fetcher {
 const WAIT_MS = 500
 /** On top of that, until the connection counts as dead. */
 const SILENCE_MS_MAX = 3_000
+/** Where not even the smallest fetch came in time: a record is as large as it is. */
+const SLOW_MS_MAX = 30_000
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const FETCH_BYTES_MIN = 64 * 1024
 const PARTITION_BYTES_MAX = 1024 * 1024
@@ -51,7 +53,7 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
       bytesMax: size.bytes,
       partitionBytesMax: Math.min(PARTITION_BYTES_MAX, size.bytes),
     })
-    const asked = wire.request(request, WAIT_MS + SILENCE_MS_MAX)
+    const asked = wire.request(request, WAIT_MS + size.msMax)
     const fetched = await untilAborted(signal, asked).catch((error) => {
       if (error instanceof KafkaTimeoutError) size.late()
       throw error
@@ -115,6 +117,7 @@ async function whyOutOfRange(
 /** How much a reader asks for at once: as much as comes in time. */
 export interface FetchSize {
   readonly bytes: number
+  readonly msMax: number
   /** An answer did not come in time. */
   late(): void
   came(bytes: number, ms: number): void
@@ -123,14 +126,20 @@ export interface FetchSize {
 /** Four MiB within three seconds are more than some networks carry, and what is too late is fetched again. */
 export function createFetchSize(): FetchSize {
   let size = FETCH_BYTES_MAX
+  let msMax = SILENCE_MS_MAX
   return {
     get bytes() {
       return size
     },
+    get msMax() {
+      return msMax
+    },
     late() {
-      size = Math.max(FETCH_BYTES_MIN, size / 2)
+      if (size > FETCH_BYTES_MIN) size /= 2
+      else msMax = Math.min(SLOW_MS_MAX, 2 * msMax)
     },
     came(bytes, ms) {
+      msMax = SILENCE_MS_MAX
       if (bytes >= size / 2 && ms < SILENCE_MS_MAX / 4) size = Math.min(FETCH_BYTES_MAX, size * 2)
     },
   }

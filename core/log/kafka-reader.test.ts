@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createFetchSize } from './kafka-fetch.ts'
 import { type KafkaReaderDeps, readKafkaBatches } from './kafka-reader.ts'
 import { type Fetched, fetchRequest } from './kafka-requests.ts'
 import { KafkaTimeoutError, type OwnRequest, type Wire } from './kafka-wire.ts'
@@ -185,6 +186,18 @@ describe('a reader of Kafka', () => {
     const { found } = await read([], { brokers }, 5)
     expect(found).toEqual(['5', '6', '7', '8', '9'])
     expect(asked.slice(0, 8).map((bytes) => bytes / 1024 / 1024)).toEqual([4, 2, 1, 2, 1, 2, 4, 4])
+  })
+
+  test('waits longer for what is no smaller however little is asked for: one large record', () => {
+    const size = createFetchSize()
+    while (size.bytes > 64 * 1024) size.late()
+    expect(size.msMax).toBe(3_000)
+    for (let i = 0; i < 3; i++) size.late()
+    expect(size.msMax).toBe(24_000)
+    for (let i = 0; i < 3; i++) size.late()
+    expect(size.msMax).toBe(30_000)
+    size.came(4 * 1024 * 1024, 20_000)
+    expect([size.bytes, size.msMax]).toEqual([64 * 1024, 3_000])
   })
 
   test('takes no more than its buffer holds while nobody asks for a batch', async () => {
