@@ -9,6 +9,7 @@ import { learnNames, whereNames } from './names.ts'
 /**
  * Since when single events of a range are held, where others of it were dropped already; undefined
  * where all are there. Rollups know of every event that ever was: what they count and no row shows was dropped.
+ * Where nothing came in before (most tenants are young) there is nothing to count.
  */
 export async function droppedBefore(
   db: Database,
@@ -22,7 +23,9 @@ export async function droppedBefore(
   const early = { start: range.start, end: isBefore(until, range.end) ? until : range.end }
   const names = await learnNames(db, viewer, undefined)
   const { rows } = await sql<{ dropped: boolean }>`
-    SELECT (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
+    SELECT EXISTS (SELECT FROM outcome_minute
+                    WHERE tenant_id = ${viewer.tenantId} AND minute < ${since}::timestamptz AND stored > 0)
+       AND (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
          > (SELECT count(*) FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early)})
         AS dropped`.execute(db)
   return rows[0]?.dropped ? since : undefined

@@ -39,7 +39,7 @@ export function Overview(props: {
   const clock = createMemo<number>((was) => (live.isOn() ? now() + live.skewMs() : was), now())
   const stretch = (minutes: boolean) =>
     createMemo(() => stretchOf(place.range(), clock(), zone(), { minutes }), undefined, {
-      equals: sameBuckets,
+      equals: sameWindow,
     })
   const numbers = stretch(true)
   // Minutes are kept for all names together; single names are counted by the quarter hour.
@@ -179,5 +179,5 @@ export function Overview(props: {
 
 const iso = (time: number) => new Date(time).toISOString()
 
-const sameBuckets = (a: Stretch, b: Stretch) =>
+const sameWindow = (a: Stretch, b: Stretch) =>
   a.step === b.step && a.window.from === b.window.from && a.window.to === b.window.to
