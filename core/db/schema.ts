@@ -89,6 +89,7 @@ export interface LogLeaseTable {
   partition: number
   worker_id: string | null
   since: TimeWithDefault
+  read_up_to: Time | null
 }
 
 export interface LogGapTable {

@@ -7,6 +7,7 @@ import type { Answered } from './context.ts'
 import { toMicros } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import { periodBefore } from './queries/buckets.ts'
+import { watermark } from './queries/watermark.ts'
 import type { Viewer } from './viewer.ts'
 
 /** Answers that were given, to be given again for as long as they are true. */
@@ -68,7 +69,7 @@ export function createAnswers({ db, cache, changes, now = Date.now }: AnswersDep
     let ms: number = QUERY_LIMITS.cacheDailyMs
     for (const { viewer, range, interval, final } of answered) {
       const { tenantId, allowedLatenessS } = viewer
-      const mark = marks.get(tenantId) ?? (await watermark(db, tenantId, allowedLatenessS))
+      const mark = marks.get(tenantId) ?? (await watermarkMs(db, tenantId, allowedLatenessS))
       marks.set(tenantId, mark)
       const open = !final || mark < msOf(range.end)
       const coarse = ['DAY', 'WEEK', 'MONTH'].includes(interval)
@@ -142,11 +143,10 @@ function withAge(text: string, asOfMs: number, at: number): string {
   return `${text}${JSON.stringify(age)}}}`
 }
 
-async function watermark(db: Database, tenantId: number, latenessS: number): Promise<number> {
+async function watermarkMs(db: Database, tenantId: number, latenessS: number): Promise<number> {
   const { rows } = await sql<{ ms: number | null }>`
-    SELECT (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
-     WHERE tenant_id = ${tenantId}`.execute(db)
-  return (rows[0]?.ms ?? Number.NEGATIVE_INFINITY) - latenessS * 1000
+    SELECT (extract(epoch FROM ${watermark(tenantId, latenessS)}) * 1000)::float8 AS ms`.execute(db)
+  return rows[0]?.ms ?? Number.NEGATIVE_INFINITY
 }
 
 function msOf(instant: string): number {

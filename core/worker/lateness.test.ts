@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/topics.ts'
+import { createDatabase, type Database } from '../db/database.ts'
+import { eventsOverTime } from '../graphql/queries/events-over-time.ts'
+import { readQuestion } from '../graphql/queries/metrics-question.ts'
+import { tenantViewer } from '../graphql/viewer.ts'
+import { readProgress } from '../live/progress.ts'
+import { acceptGaps } from '../log/gaps.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
@@ -8,8 +14,11 @@ import { createWorker } from './worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 const HOUR_MS = 3_600_000
+/** What is told every few seconds. */
+const LOOKS = { timeout: 30_000 }
 
 let database: TestDatabase
+let db: Database
 let log: Log
 let stop: AbortController
 let running: Promise<void> | undefined
@@ -17,6 +26,7 @@ let running: Promise<void> | undefined
 beforeEach(async () => {
   database = await createTestDatabase()
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  db = createDatabase(database.url, { max: 2 })
   log = await createPostgresLog({ url: database.url })
   stop = new AbortController()
 })
@@ -24,6 +34,7 @@ afterEach(async () => {
   stop.abort()
   await running
   await log.close()
+  await db.destroy()
   await database.drop()
 })
 
@@ -92,3 +103,40 @@ test('what waited in the log while the workers were away is not late because a q
   ])
   expect(await late()).toEqual({ quiet: 0, waited: 0, late: 1 })
 })
+
+test('a bucket is not final while events that may belong to it wait in some partition', async () => {
+  const occurred = ago(5 * HOUR_MS)
+  start()
+  await send(0, [{ name: 'a', occurred_at: occurred }, { name: 'b' }])
+  await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+
+  // The workers are away for six hours; then one partition cannot be read at once.
+  stop.abort()
+  await running
+  await database.pool.query("UPDATE log_lease SET read_up_to = now() - interval '6 h'")
+  for (const _ of [1, 2])
+    await log.append(TOPICS.raw.name, [{ ...rawRecord({ occurred_at: occurred }), partition: 1 }])
+  await database.pool.query('DELETE FROM log_chunk WHERE partition = 1 AND base_offset = 0')
+  stop = new AbortController()
+  start()
+  await send(0, [{ name: 'b' }])
+  await expect.poll(async () => (await readProgress(db, log)).gaps).toHaveLength(1)
+  const others = async () => {
+    const { rows } = await database.pool.query(
+      "SELECT bool_and(read_up_to > now() - interval '1 min') AS so FROM log_lease WHERE partition <> 1",
+    )
+    return rows[0].so
+  }
+  await expect.poll(others, LOOKS).toBe(true)
+  expect(await isFinal('a')).toBe(false)
+
+  await acceptGaps(db, log, (await readProgress(db, log)).gaps)
+  await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+}, 120_000)
+
+async function isFinal(name: string): Promise<boolean | undefined> {
+  const viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')
+  const range = { startTime: ago(8 * HOUR_MS), endTime: new Date().toISOString() }
+  const question = readQuestion({ name, ...range, interval: 'QUARTER_HOUR' })
+  return (await eventsOverTime(db, viewer, question)).points[0]?.isFinal
+}

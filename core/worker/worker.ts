@@ -80,6 +80,7 @@ export function createWorker({
         logger: deps.logger,
         held: lanes.held,
         onShare: lanes.share,
+        bounds: () => deps.log.bounds(TOPICS.raw.name),
         work: () => work,
       })
       await keep()

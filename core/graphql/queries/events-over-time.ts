@@ -8,6 +8,7 @@ import { countsFromRollups, whereOccurred } from './counts.ts'
 import { dimensionsOf, whereFilters } from './dimensions.ts'
 import type { Aggregate, MetricsQuestion } from './metrics-question.ts'
 import { learnNames, type Names, OTHER, shownName, whereNames, whereSeries } from './names.ts'
+import { watermark } from './watermark.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -154,8 +155,7 @@ function answer(
        GROUP BY 1
     ),
     mark AS (
-      SELECT max(highest_at) - make_interval(secs => ${viewer.allowedLatenessS}) AS at
-        FROM watermark WHERE tenant_id = ${viewer.tenantId}
+      SELECT ${watermark(viewer.tenantId, viewer.allowedLatenessS)} AS at
     )
     SELECT ${trueStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
