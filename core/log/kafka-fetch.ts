@@ -62,25 +62,47 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
       fetched.reduce((sum, { bytes }) => sum + bytes, 0),
       performance.now() - began,
     )
-    const found: Found[] = []
-    let brought = 0
-    for (const each of fetched) {
-      // Left for the next fetch, in which it comes sooner.
-      if (brought >= UNFOLDED_BYTES_MAX && each.bytes > 0) continue
-      const read = await readFetched(fetcher, each, UNFOLDED_BYTES_MAX - brought)
+    const { found, brought, failure } = await readAll(fetcher, fetched, (each, read) => {
       // The others may have been left no room.
       if (each.partition === order[0]) stalls.look(buffer.nextOf(each.partition), each, read)
-      found.push(read)
-      brought += read.bytes
-      // A megabyte of records takes a few milliseconds to decode; whoever writes the last batch has its turn between.
-      if (each.bytes > 0) await nextTurn()
-    }
+    })
     // Together, or the first partition would go out alone.
     buffer.add(found)
+    if (failure) throw failure.error
     onSuccess()
     const early = began + paceMs - performance.now()
     if (brought < SMALL_FETCH_BYTES && early > 0) await pause(early, signal)
   }
+}
+
+interface ReadAll {
+  found: Found[]
+  brought: number
+  /** Of the first partition that cannot be read; what came for the others is none the worse for it. */
+  failure: { error: unknown } | undefined
+}
+
+async function readAll(
+  fetcher: Fetcher,
+  fetched: readonly Fetched[],
+  onRead: (fetched: Fetched, found: Found) => void,
+): Promise<ReadAll> {
+  const all: ReadAll = { found: [], brought: 0, failure: undefined }
+  for (const each of fetched) {
+    // Left for the next fetch, in which it comes sooner.
+    if (all.brought >= UNFOLDED_BYTES_MAX && each.bytes > 0) continue
+    try {
+      const read = await readFetched(fetcher, each, UNFOLDED_BYTES_MAX - all.brought)
+      onRead(each, read)
+      all.found.push(read)
+      all.brought += read.bytes
+    } catch (error) {
+      all.failure ??= { error }
+    }
+    // A megabyte of records takes a few milliseconds to decode; whoever writes the last batch has its turn between.
+    if (each.bytes > 0) await nextTurn()
+  }
+  return all
 }
 
 /** What came for a partition. */

@@ -3,7 +3,7 @@ import { createFetchSize } from './kafka-fetch.ts'
 import { type KafkaReaderDeps, readKafkaBatches } from './kafka-reader.ts'
 import { type Fetched, fetchRequest } from './kafka-requests.ts'
 import { KafkaTimeoutError, type OwnRequest, type Wire } from './kafka-wire.ts'
-import { LogGapError } from './log.ts'
+import { CorruptLogError, LogGapError } from './log.ts'
 import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
 
 /** What no broker can be made to do at will; everything else is tested on a real one. */
@@ -64,9 +64,15 @@ function batch(records: number, offset: number): Buffer {
   return bytes
 }
 
+interface Reading {
+  /** What was delivered, also where it ends with an error. */
+  found: string[]
+  from: ReadonlyMap<number, number>
+}
+
 async function read(
   rounds: Answer[],
-  { found = [], ...deps }: Partial<KafkaReaderDeps> & { found?: string[] } = {},
+  { found = [], from = new Map([[0, 5]]), ...deps }: Partial<KafkaReaderDeps & Reading> = {},
   wanted = 1,
 ) {
   const stop = new AbortController()
@@ -82,7 +88,7 @@ async function read(
       ...deps,
     },
     topic,
-    { from: new Map([[0, 5]]), signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
+    { from, signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
   )
   for await (const each of batches) {
     for (const run of each.partitions) for (const { value } of run.records) found.push(`${value}`)
@@ -130,6 +136,24 @@ describe('a reader of Kafka', () => {
     await expect(failure).rejects.toThrow(LogGapError)
     await expect(failure).rejects.toMatchObject({ wanted: 7, found: 10 })
     expect(found).toEqual(['5', '6'])
+  })
+
+  test('delivers what came from the other partitions before it ends where one cannot be read', async () => {
+    const corrupt: Answer = (partition) => ({
+      records: 2,
+      ...(partition === 0 && {
+        decode: () => {
+          throw new CorruptLogError(topic, 0, 5, 'a bit was turned')
+        },
+      }),
+    })
+    const found: string[] = []
+    const from = new Map([
+      [0, 5],
+      [1, 8],
+    ])
+    await expect(read([corrupt], { found, from }, 10)).rejects.toThrow(CorruptLogError)
+    expect(found).toEqual(['8', '9'])
   })
 
   test('goes on with what others lead while a leader is gone, until Kafka names another one', async () => {
