@@ -138,8 +138,13 @@ export class UnknownTopicError extends Error {
 
 /** What is stored is not what was appended. Reading on would lose events, so nobody reads on. */
 export class CorruptLogError extends Error {
+  readonly partition: number
+  readonly offset: number
+
   constructor(topic: string, partition: number, offset: number, what: string) {
     super(`${topic}/${partition} at offset ${offset}: the log is corrupt (${what})`)
     this.name = 'CorruptLogError'
+    this.partition = partition
+    this.offset = offset
   }
 }

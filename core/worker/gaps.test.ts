@@ -95,6 +95,19 @@ test('with a gap in all that a lane reads it waits, and ends when it is told to'
   await running
 })
 
+test('what cannot be read in one partition holds up no other, and is told as an alarm', async () => {
+  await append([...on(0, 3), ...on(1, 3)])
+  await database.pool.query(
+    'UPDATE log_chunk SET body = substring(body FOR 12) WHERE partition = 0 AND base_offset = 0',
+  )
+  start()
+  await expect.poll(positions).toEqual([0, 3, 0, 0, 0, 0])
+  await append(on(1, 3))
+  await expect.poll(positions).toEqual([0, 6, 0, 0, 0, 0])
+  expect(errors).toEqual([expect.stringContaining('cannot be read')])
+  expect(await openGaps()).toEqual([])
+})
+
 test('what was read before a gap is written, and not given up with the read that met it', async () => {
   await append(on(0, 3))
   // A write that takes long: the read that meets the gap fails meanwhile.

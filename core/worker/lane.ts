@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
-import { type Log, type LogBatch, LogGapError } from '../log/log.ts'
+import { CorruptLogError, type Log, type LogBatch, LogGapError } from '../log/log.ts'
 import { findRefused } from './condemn.ts'
 import { type Ask, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
 import { type Decoded, decodeBatch, type EventRow, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
-import { createParked } from './parked.ts'
+import { createParked, type Obstacle } from './parked.ts'
 import type { PartitionKeeper } from './partitions.ts'
 import { createSeriesDirectory } from './series.ts'
 import { createTenants } from './tenants.ts'
@@ -44,7 +44,7 @@ export interface Logger {
  *
  * A lane that failed forgets everything and believes only Postgres, so there is one way to recover
  * and it is the way to start. Nothing ends a lane but its signal. A gap in the log holds up its partition
- * alone: what was dropped before it was read is lost, and a person has to know before it goes on.
+ * alone, and so does what cannot be read: a person has to know before it goes on.
  */
 export async function runLane(
   deps: LaneDeps,
@@ -71,8 +71,8 @@ export async function runLane(
       if (from.size > 0) await pump(deps, client, from, condemned, watch.signal, tries)
       else await aborted(watch.signal)
     } catch (error) {
-      if (error instanceof LogGapError) {
-        await park(error, from.get(error.partition) ?? error.wanted)
+      if (error instanceof LogGapError || error instanceof CorruptLogError) {
+        await park(error, from.get(error.partition) ?? 0)
         continue
       }
       failures++
@@ -86,13 +86,16 @@ export async function runLane(
     }
   }
 
-  async function park(gap: LogGapError, readFrom: number): Promise<void> {
+  async function park(obstacle: Obstacle, readFrom: number): Promise<void> {
     deps.logger.error(
-      { lane: name, partition: gap.partition, error: gap.message },
-      'events are missing from the log; their partition waits until somebody decides ("npx sluice gap" tells)',
+      { lane: name, partition: obstacle.partition, error: obstacle.message },
+      obstacle instanceof LogGapError
+        ? 'events are missing from the log; their partition waits until somebody decides ("npx sluice gap" tells)'
+        : 'the log cannot be read; its partition waits and is tried every minute',
     )
     try {
-      if ((await parked.park(gap, readFrom)).isNew) deps.onGap?.(gap)
+      const { isNew } = await parked.park(obstacle, readFrom)
+      if (isNew && obstacle instanceof LogGapError) deps.onGap?.(obstacle)
     } catch (trouble) {
       report(deps.logger, name, trouble, 1)
     }

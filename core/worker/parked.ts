@@ -1,12 +1,15 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
-import type { LogGapError } from '../log/log.ts'
+import { type CorruptLogError, LogGapError } from '../log/log.ts'
 import type { Ask } from './connection.ts'
 
-/** The partitions of a lane in which events are missing: they wait for a person, the others go on. */
+/** Where reading cannot go on. */
+export type Obstacle = LogGapError | CorruptLogError
+
+/** The partitions of a lane in which events are missing, or cannot be read: they wait for a person, the others go on. */
 export interface Parked {
-  /** The alarm, for the metrics and for whoever has to decide; from now on the partition waits. */
-  park(gap: LogGapError, readFrom: number): Promise<{ isNew: boolean }>
+  /** From now on the partition waits. Of a gap the metrics tell, and whoever has to decide. */
+  park(obstacle: Obstacle, readFrom: number): Promise<{ isNew: boolean }>
   /** Of these positions, those where reading may go on. */
   open(positions: ReadonlyMap<number, number>): Map<number, number>
   /** Aborts with `signal`, and when one of the partitions is worth another look. */
@@ -35,12 +38,13 @@ export function createParked(ask: Ask): Parked {
   }
 
   return {
-    async park(gap, readFrom) {
-      const { partition, wanted } = gap
+    async park(obstacle, readFrom) {
+      const { partition } = obstacle
+      const wanted = obstacle instanceof LogGapError ? obstacle.wanted : obstacle.offset
       const isNew = parked.get(partition)?.wanted !== wanted
       // Before anything that may fail: a gap that cannot be noted is one all the same.
       parked.set(partition, { position: readFrom, wanted, since: performance.now() })
-      await note(ask, gap, readFrom)
+      if (obstacle instanceof LogGapError) await note(ask, obstacle, readFrom)
       const position = (await positionsOf([partition])).get(partition) ?? readFrom
       // Anywhere else somebody has put it meanwhile.
       if (position === wanted || position === readFrom)
