@@ -4,6 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { REDIS_KEYS } from '../contract/redis-rest.ts'
 import { TOPICS } from '../contract/topics.ts'
 import { createKafkaLog } from './log/kafka.ts'
 import { REQUIRED, readComposeFile } from './testing/compose-file.ts'
@@ -38,6 +39,8 @@ test('an event sent to the edge is found in GraphQL, once, however often it is s
     expect(answer.status).toBe(202)
     expect(answer.headers.get('sluice-degraded'), compose.logs('core')).toBeNull()
   }
+  const repeated = [await send(id, 'once'), await send(id, 'once')]
+  expect(repeated.map(({ headers }) => headers.get('idempotency-replayed'))).toEqual([null, 'true'])
   await expect.poll(() => find(id), { timeout: 20_000 }).toEqual({ id, name: 'composed' })
   await expect.poll(() => count('composed'), { timeout: 20_000 }).toBe(1)
 })
@@ -47,22 +50,28 @@ test('it went through Kafka, and the limit was kept in Redis', async () => {
   const bounds = await kafka.bounds(TOPICS.raw.name)
   await kafka.close()
   expect(bounds).toHaveLength(TOPICS.raw.partitions)
-  expect(bounds.reduce((sum, { next }) => sum + next, 0)).toBe(3)
+  expect(bounds.reduce((sum, { next }) => sum + next, 0)).toBe(4)
   const redis = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   const keys = await redis.dbsize()
   redis.disconnect()
   expect(keys).toBeGreaterThan(0)
 })
 
-test('whoever has the token of /redis cannot empty Redis or look elsewhere in it, and Sluice itself asks for nothing it may not', async () => {
+test('whoever has the token of /redis cannot empty Redis, make up keys or read answers; Sluice itself asks for nothing it may not', async () => {
   const admin = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   try {
     await admin.set('of somebody else', 'private')
     const told = await admin.acl('LOG')
     expect(told).toEqual([])
+    const known = (await admin.keys('sluice:key:*')).sort()
+    expect(known.length).toBeGreaterThan(0)
+    expect(await admin.exists(REDIS_KEYS.answersByEnd)).toBe(1)
     const scripts = [
       "return redis.call('FLUSHALL')",
       "return redis.call('GET', 'of somebody else')",
+      "return redis.call('SET', 'sluice:key:made-up', '{}')",
+      `return redis.call('DEL', '${known[0]}')`,
+      `return redis.call('EXISTS', '${REDIS_KEYS.answersByEnd}')`,
     ]
     for (const script of scripts) {
       const answer = await fetch(`${compose.url('core', 4000)}/redis`, {
@@ -76,6 +85,7 @@ test('whoever has the token of /redis cannot empty Redis or look elsewhere in it
       )
     }
     expect(await admin.get('of somebody else')).toBe('private')
+    expect((await admin.keys('sluice:key:*')).sort()).toEqual(known)
   } finally {
     admin.disconnect()
   }
@@ -127,10 +137,14 @@ async function browse(path: string, host: string) {
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
 }
 
-function send(id: string): Promise<Response> {
+function send(id: string, idempotencyKey?: string): Promise<Response> {
   return fetch(`${compose.url('edge', 8787)}/v1/events`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${write}`, 'content-type': 'application/json' },
+    headers: {
+      authorization: `Bearer ${write}`,
+      'content-type': 'application/json',
+      ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+    },
     body: JSON.stringify({ event_id: id, event: 'composed', user_id: 'u1' }),
   })
 }

@@ -44,15 +44,18 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('in Redis core is a user with the rights that docs/decisions/0013-redis.md gives it, and no more', () => {
+  test('in Redis core and edges are users with the rights that docs/decisions/0013-redis.md gives them, and no more', () => {
     const { command = [] } = raw.services.redis ?? {}
-    const rights = /ACL SETUSER sluice (.+)/.exec(read('docs/decisions/0013-redis.md'))?.[1]
-    const at = command.indexOf('--user')
-    expect(command[at + 1]).toBe('sluice')
-    const given = command.slice(at + 2).map((each) => (each.startsWith('>') ? '>secret' : each))
-    expect(given.join(' ')).toBe(rights)
-    for (const [name, { environment = {} }] of services)
-      if (environment.REDIS_URL) expect(environment.REDIS_URL, name).toMatch(/^redis:\/\/sluice:/)
+    const [, ...users] = command.join(' ').split(' --user ')
+    const decided = read('docs/decisions/0013-redis.md').matchAll(/ACL SETUSER (.+)/g)
+    expect(users.map((each) => each.replace(/>\S+/, '>secret'))).toEqual(
+      [...decided].map(([, rights]) => rights),
+    )
+    for (const [name, { environment = {} }] of services) {
+      const { REDIS_URL: ours, REDIS_BRIDGE_URL: theirs } = environment
+      if (ours) expect(ours, name).toMatch(/^redis:\/\/sluice:/)
+      if (name === 'core') expect(theirs).toMatch(/^redis:\/\/edges:/)
+    }
   })
 
   test('its variables are those that core/config.ts and the edge read', () => {

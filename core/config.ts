@@ -29,6 +29,8 @@ export interface Config {
   tls: { cert: string; key: string } | undefined
   /** REDIS_URL: answers are cached and keys published there, and edges reach it through /redis. */
   redisUrl: string | undefined
+  /** REDIS_BRIDGE_URL: as whom they do, a user with fewer rights than ours; without it as we do. */
+  redisBridgeUrl: string | undefined
   /** SLUICE_REDIS_TOKEN: what edges send to /redis, which is closed without it. */
   redisToken: string | undefined
   /** SLUICE_EDGE_URL and SLUICE_KEY: where and as whom `sluice send` sends. */
@@ -73,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,
+    redisBridgeUrl: env.REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,

@@ -60,6 +60,7 @@ async function start(): Promise<void> {
     gatewayUsers: config.gatewayUsers,
     tls: config.tls,
     redisUrl: config.redisUrl,
+    redisBridgeUrl: config.redisBridgeUrl,
     redisToken: config.redisToken,
     host: config.host,
     publicUrl: config.publicUrl,

@@ -38,6 +38,8 @@ export interface ServicesOptions {
   tls?: Config['tls']
   /** Without it, what would be in Redis is in each process's memory. */
   redisUrl?: string
+  /** The same Redis as a user with fewer rights, for those who reach it through us. */
+  redisBridgeUrl?: string
   /** Without it nobody reaches Redis through us. */
   redisToken?: string
   host: string
@@ -118,7 +120,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
           logger.warn({ error: String(error) }, 'the gateway had trouble; whoever asked was told'),
       })
     : undefined
-  const redis = await connectRedis(options)
+  const redis = await connectRedis(options, options.redisUrl)
+  const bridge = options.redisBridgeUrl
+    ? await connectRedis(options, options.redisBridgeUrl)
+    : redis
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('keys in Redis', () => publisher.close())
@@ -144,10 +149,10 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     }),
     ...(gateway && { gateway: { app: gateway.app, users: gatewayUsers } }),
     ...(gateway &&
-      redis &&
+      bridge &&
       options.redisToken && {
         redis: createRedisRest({
-          redis,
+          redis: bridge,
           token: options.redisToken,
           onTrouble: (error) =>
             logger.warn({ error: String(error) }, 'Redis did not answer; the edge was told'),
@@ -190,14 +195,13 @@ function keepAnswers(
 }
 
 /** A Redis that is away when we start is waited for while we go on. */
-async function connectRedis({
-  redisUrl,
-  logger,
-  lifecycle,
-}: ServicesOptions): Promise<RedisConnection | undefined> {
-  if (!redisUrl) return undefined
+async function connectRedis(
+  { logger, lifecycle }: ServicesOptions,
+  url: string | undefined,
+): Promise<RedisConnection | undefined> {
+  if (!url) return undefined
   const redis = createRedisConnection({
-    url: redisUrl,
+    url,
     onChange: (up, error) =>
       up
         ? logger.info('Redis is back')

@@ -7,6 +7,7 @@ import { Redis as Direct } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createRedis } from '../../edge/redis.ts'
 import { createUpstashGate } from '../../edge/upstash-gate.ts'
 import { abortLate } from '../../edge/within.ts'
@@ -458,26 +459,24 @@ describe('a Redis that does not answer', () => {
   })
 })
 
-test('needs a user in Redis with few rights, whom not even a script of the client can exceed', async () => {
+test('needs a user in Redis with few rights, whom not even a script of the client can exceed; core needs another', async () => {
   const own = await startTestRedis()
   closers.push(() => own.remove())
   const admin = new Direct(own.url)
   closers.push(() => admin.disconnect())
-  // As docs/decisions/0013-redis.md has it.
-  const rights = readFileSync(
+  // As docs/decisions/0013-redis.md has them.
+  const decision = readFileSync(
     new URL('../../docs/decisions/0013-redis.md', import.meta.url),
     'utf8',
   )
-  const rule = /ACL SETUSER sluice ([^\n]+)/.exec(rights)?.[1] ?? ''
-  await admin.call('ACL', 'SETUSER', 'sluice', ...rule.replace('>secret', '>pw').split(' '))
-  const few = await startTestBridge(own.url.replace('redis://', 'redis://sluice:pw@'))
+  for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))
+    await admin.call('ACL', 'SETUSER', ...(user as string).replace('>secret', '>pw').split(' '))
+  const as = (user: string) => own.url.replace('redis://', `redis://${user}:pw@`)
+  const ours = createRedisConnection({ url: as('sluice') })
+  closers.push(() => ours.close())
+  expect(await ours.ready(5_000)).toBe(true)
+  const few = await startTestBridge(as('edges'))
   closers.push(() => few.close())
-  const redis = client(few)
-  await expect(redis.eval("return redis.call('FLUSHALL')", [], [])).rejects.toThrow(
-    /can't run this command/,
-  )
-  await expect(redis.eval("return redis.call('CONFIG', 'GET', 'dir')", [], [])).rejects.toThrow()
-  await expect(redis.set('elsewhere', '1')).rejects.toThrow(/NOPERM|permission/i)
 
   const far = createUpstashGate(createRedis({ url: few.url, token: few.token }, abortLate), true)
   const record = { key_id: 'k', tenant: 't', key_events_per_minute: 9, tenant_events_per_minute: 9 }
@@ -491,19 +490,32 @@ test('needs a user in Redis with few rights, whom not even a script of the clien
   await verdict?.giveBack()
   if (claim?.is === 'ours') await claim.finish({ status: 202, body: 'x' }, Date.now())
   expect((await far.enter(asked, Date.now())).claim?.is).toBe('done')
-  const cache = createRedisCache(few.redis)
+  const cache = createRedisCache(ours)
   await cache.set('a', Buffer.from('x'), 60_000)
   expect(await cache.get('a')).toBeDefined()
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
-  const publisher = createKeyPublisher({
-    db,
-    databaseUrl: database.url,
-    redis: few.redis,
-    logger: { warn() {} },
-  })
-  await expect.poll(() => admin.exists('sluice:keys:as-of')).toBe(1)
+  const logger = { warn() {} }
+  const publisher = createKeyPublisher({ db, databaseUrl: database.url, redis: ours, logger })
+  await expect.poll(() => admin.exists(REDIS_KEYS.apiKeysAsOf)).toBe(1)
   await publisher.close()
   await db.destroy()
   await database.drop()
+
+  const redis = client(few)
+  expect(await redis.mget(REDIS_KEYS.apiKey('a'), REDIS_KEYS.apiKeysAsOf)).toEqual([
+    null,
+    expect.any(Number),
+  ])
+  expect(await admin.call('ACL', 'LOG')).toEqual([])
+  for (const script of [
+    "return redis.call('FLUSHALL')",
+    "return redis.call('CONFIG', 'GET', 'dir')",
+    `return redis.call('GET', '${REDIS_KEYS.answer('a')}')`,
+    `return redis.call('SET', '${REDIS_KEYS.apiKey('a')}', '{}')`,
+  ])
+    await expect(redis.eval(script, [], []), script).rejects.toThrow(
+      /can't (run|access)|not allowed/,
+    )
+  await expect(redis.set('elsewhere', '1')).rejects.toThrow(/NOPERM|permission/i)
 })
