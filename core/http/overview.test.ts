@@ -120,6 +120,48 @@ test('actors of a range that is not kept any more are said to be unknown, and si
   expect(await actors.innerText()).toContain('events each')
 })
 
+test('a question that fails is told in the place of its numbers, and that it is asked again', async () => {
+  let isAway = true
+  await page.route('**/graphql', async (route) => {
+    const { operationName: operation } = route.request().postDataJSON()
+    if (isAway && operation === 'Totals')
+      await route.fulfill({
+        json: { errors: [{ message: 'Postgres is away', extensions: { code: 'UNAVAILABLE' } }] },
+      })
+    else await route.continue()
+  })
+  await open('range=30d')
+  const said = page.locator('.trouble', { hasText: 'The totals are missing' })
+  await said.waitFor()
+  expect(await tile('Eventslast 30 days').locator('.tile-value').innerText()).not.toMatch(/[0-9]/)
+  isAway = false
+  await said.getByRole('button').click()
+  await expect
+    .poll(() => tile('Eventslast 30 days').locator('.tile-value').innerText())
+    .toMatch(/[1-9]/)
+  await said.waitFor({ state: 'detached' })
+  await page.unroute('**/graphql')
+})
+
+test('what was pushed of one tenant is never shown under the name of another', async () => {
+  await fixture.store('default', [{ name: 'signup' }, { name: 'signup' }])
+  await fixture.store('other', [{ name: 'order' }])
+  await open('tenant=default')
+  const now = tile('Events a minute now').locator('.tile-value')
+  const feed = page.locator('.feed')
+  await expect.poll(() => now.innerText()).toMatch(/[1-9]/)
+  await expect.poll(() => feed.innerText()).toContain('signup')
+  await page.route('**/graphql', async (route) => {
+    const { accept = '' } = route.request().headers()
+    if (accept.includes('text/event-stream')) await route.abort()
+    else await route.continue()
+  })
+  await page.locator('.tenant select').selectOption('other')
+  await expect.poll(() => now.innerText()).not.toMatch(/[0-9]/)
+  expect(await feed.innerText()).not.toContain('signup')
+  await page.unroute('**/graphql')
+})
+
 test('no other page signs anybody out, and the button does', async () => {
   await open('range=24h')
   const elsewhere = await page.context().newPage()
