@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { readTime } from '../../contract/time.ts'
 
 const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -13,12 +14,12 @@ export function duration(daysMax: number) {
   }
 }
 
-/** For commander: a moment, as RFC 3339. */
+/** For commander: a moment, as RFC 3339; without an offset it would be another one on another machine. */
 export function moment(text: string): Date {
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime()))
-    throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
-  return time
+  const read = readTime(text)
+  if (!read.ok)
+    throw new InvalidArgumentError('It takes a time with its offset, such as 2027-01-31T00:00:00Z.')
+  return new Date(read.ms)
 }
 
 /** For commander: a whole number within bounds. */

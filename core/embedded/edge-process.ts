@@ -31,9 +31,8 @@ const STEADY_MS = 60_000
 
 export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const config = join(options.home, 'workerd.capnp')
-  // Beside its configuration: workerd looks for what it embeds there, and a rebuild disturbs nobody.
-  copyFileSync(EDGE_BUNDLE, join(options.home, 'edge.js'))
-  // A copy of our own: a restart must bring up the edge that ran, whatever was built since.
+  // Beside its configuration, where workerd looks for what it embeds; and a copy of our own: a restart must bring up
+  // the edge that ran, whatever was built since.
   copyFileSync(EDGE_BUNDLE, join(options.home, 'edge.js'))
   writeFileSync(config, capnp(options), { mode: 0o600 })
   let stopping = false
