@@ -170,6 +170,21 @@ test('so does whatever else is made up, times of the log included', async () => 
   expect(dead).toBeGreaterThan(RECORDS / 4)
 }, 120_000)
 
+test('times that the log confirms, because whoever wrote there made them up too, ask for no tables', async () => {
+  start((found) => {
+    const { received_at } = JSON.parse(found.value.toString())
+    return { ...found, timestamp: Date.parse(received_at) }
+  })
+  const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
+  const times = [daysAgo(1_000), daysAgo(-3), '9999-12-31T23:59:59Z', '1970-01-01T00:00:00Z']
+  const made = times.map((at) => record({ received_at: at }, { occurred_at: at }))
+  expect(await sendAmongGoodOnes(made)).toMatchObject({ stored: 4, dead: 4 })
+  const { rows } = await database.pool.query(
+    "SELECT reason, received_at BETWEEN now() - interval '401 d' AND now() + interval '2 d' AS sane FROM dead_letter",
+  )
+  expect(rows).toEqual(times.map(() => ({ reason: 'RECEIVED_AT_OUT_OF_RANGE', sane: true })))
+})
+
 test('what Postgres refuses for reasons that nobody has met costs the records at fault and no others', async () => {
   await database.pool.query(`
     CREATE FUNCTION grumble() RETURNS trigger LANGUAGE plpgsql AS $$
