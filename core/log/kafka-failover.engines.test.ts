@@ -69,6 +69,35 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
   })
 
+  test('has the only copy: an append is not confirmed, and is not tried a second time', async () => {
+    const leader = await leaderOf(0)
+    const [from] = await log.bounds(topic)
+    const followers = (engines.kafka?.pids ?? []).filter((_, i) => i !== leader - 1)
+    const thaws = followers.map((pid) => freeze(pid))
+    try {
+      await expect(log.append(topic, [record('unsure', 0)])).rejects.toThrow()
+    } finally {
+      for (const thaw of thaws) thaw()
+    }
+    await worksAgain(0)
+    // Nobody knew, so whoever sent it decides; it was written all the same.
+    const values = await valuesOf(0, from?.next ?? 0)
+    expect(values.filter((value) => value === 'unsure')).toEqual(['unsure'])
+  })
+
+  /** From there on, until one comes that was appended after. */
+  async function valuesOf(partition: number, from: number): Promise<string[]> {
+    const values: string[] = []
+    const reading = { from: new Map([[partition, from]]), maxRecords: 100, minIntervalMs: 0 }
+    const stop = AbortSignal.timeout(patient.timeout)
+    for await (const { partitions } of log.batches(topic, { ...reading, signal: stop })) {
+      for (const { value } of partitions.flatMap(({ records }) => records))
+        values.push(value.toString())
+      if (values.includes('after')) break
+    }
+    return values
+  }
+
   async function worksAgain(partition: number): Promise<void> {
     const [appended, bounds, offsets] = [
       () => log.append(topic, [record('after', partition)]),
