@@ -73,7 +73,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     const leader = await leaderOf(0)
     const [from] = await log.bounds(topic)
     const followers = (engines.kafka?.pids ?? []).filter((_, i) => i !== leader - 1)
-    const thaws = followers.map((pid) => freeze(pid))
+    const thaws = followers.map((pid) => freeze(pid as number))
     try {
       await expect(log.append(topic, [record('unsure', 0)])).rejects.toThrow()
     } finally {
