@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { TOPICS } from '../../contract/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { eventsOverTime } from '../graphql/queries/events-over-time.ts'
@@ -53,7 +54,7 @@ function start(taken: (partition: number, offset: number) => number = () => 0): 
         })),
       }
   }
-  const deps = { databaseUrl: database.url, logger: quiet, lanes: 1 }
+  const deps = { databaseUrl: database.url, logger: quiet, lanes: 2 }
   running = createWorker({ ...deps, log: { ...log, batches } }).run(stop.signal)
 }
 
@@ -104,35 +105,63 @@ test('what waited in the log while the workers were away is not late because a q
   expect(await late()).toEqual({ quiet: 0, waited: 0, late: 1 })
 })
 
-test('a bucket is not final while events that may belong to it wait in some partition', async () => {
+describe('a bucket is not final while events that may belong to it wait in some partition', () => {
   const occurred = ago(5 * HOUR_MS)
-  start()
-  await send(0, [{ name: 'a', occurred_at: occurred }, { name: 'b' }])
-  await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+  const waits = () => ({ ...rawRecord({ occurred_at: occurred }), partition: 1 })
 
-  // The workers are away for six hours; then one partition cannot be read at once.
-  stop.abort()
-  await running
-  await database.pool.query("UPDATE log_lease SET read_up_to = now() - interval '6 h'")
-  for (const _ of [1, 2])
-    await log.append(TOPICS.raw.name, [{ ...rawRecord({ occurred_at: occurred }), partition: 1 }])
-  await database.pool.query('DELETE FROM log_chunk WHERE partition = 1 AND base_offset = 0')
-  stop = new AbortController()
-  start()
-  await send(0, [{ name: 'b' }])
-  await expect.poll(async () => (await readProgress(db, log)).gaps).toHaveLength(1)
-  const others = async () => {
-    const { rows } = await database.pool.query(
-      "SELECT bool_and(read_up_to > now() - interval '1 min') AS so FROM log_lease WHERE partition <> 1",
-    )
-    return rows[0].so
+  /** As if the workers had been away for six hours; all partitions but one catch up at once. */
+  async function allButOneCatchUp(before: () => Promise<unknown>): Promise<void> {
+    start()
+    await send(0, [{ name: 'a', occurred_at: occurred }, { name: 'b' }])
+    await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+    stop.abort()
+    await running
+    await database.pool.query("UPDATE log_lease SET read_up_to = now() - interval '6 h'")
+    for (const _ of [1, 2]) await log.append(TOPICS.raw.name, [waits()])
+    await before()
+    stop = new AbortController()
+    start((partition) => (partition === 1 ? 5 * HOUR_MS : 0))
+    await send(0, [{ name: 'b' }])
+    const others = async () => {
+      const { rows } = await database.pool.query(
+        "SELECT bool_and(read_up_to > now() - interval '1 min') AS so FROM log_lease WHERE partition <> 1",
+      )
+      return rows[0].so
+    }
+    await expect.poll(others, LOOKS).toBe(true)
+    expect(await isFinal('a')).toBe(false)
   }
-  await expect.poll(others, LOOKS).toBe(true)
-  expect(await isFinal('a')).toBe(false)
 
-  await acceptGaps(db, log, (await readProgress(db, log)).gaps)
-  await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
-}, 120_000)
+  test('because it is busy', async () => {
+    // Nobody gets past it.
+    const busy = new pg.Client({ connectionString: database.url })
+    busy.on('error', () => {})
+    await busy.connect()
+    onTestFinished(() => busy.end())
+    await allButOneCatchUp(() =>
+      busy.query('BEGIN; SELECT FROM log_position WHERE partition = 1 FOR UPDATE'),
+    )
+    await busy.query('COMMIT')
+    await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+    expect(await late()).toEqual({ a: 0, b: 0, page_view: 0 })
+  }, 120_000)
+
+  test('because records before them are gone, and nobody has decided', async () => {
+    await allButOneCatchUp(() =>
+      database.pool.query('DELETE FROM log_chunk WHERE partition = 1 AND base_offset = 0'),
+    )
+    await acceptGaps(db, log, (await readProgress(db, log)).gaps)
+    await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+  }, 120_000)
+
+  test('because the log was made anew, and nobody has decided', async () => {
+    await allButOneCatchUp(() =>
+      database.pool.query('UPDATE log_position SET next_offset = 9 WHERE partition = 1'),
+    )
+    await acceptGaps(db, log, (await readProgress(db, log)).gaps)
+    await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
+  }, 120_000)
+})
 
 async function isFinal(name: string): Promise<boolean | undefined> {
   const viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')

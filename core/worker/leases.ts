@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import type { PartitionBounds } from '../log/log.ts'
 import { disconnect } from './connection.ts'
 import type { Logger } from './lane.ts'
 import { decideShare, type Lease } from './shares.ts'
@@ -34,8 +33,6 @@ export interface LeasesDeps {
   held: () => ReadonlySet<number>
   /** Told what the lanes are to read from now on, in ascending order; often the same as before. */
   onShare: (partitions: number[]) => void
-  /** How far the log goes. */
-  bounds: () => Promise<PartitionBounds[]>
   /** Since the worker started. */
   work: () => { batches: number; batchMs: number }
 }
@@ -53,9 +50,6 @@ export function createLeases(deps: LeasesDeps): Leases {
   let client: pg.Client | undefined
   let wake = () => {}
   let mine: number[] = []
-  /** Where the log ended, and when that was. */
-  let ends: { atMs: number; bounds: PartitionBounds[] } | undefined
-  let asking = false
 
   async function open(): Promise<pg.Client> {
     const opened = new pg.Client({
@@ -116,7 +110,6 @@ export function createLeases(deps: LeasesDeps): Leases {
     await give(db, letGo, null)
     const fallen = rows.filter(({ partition, worker }) => take.includes(partition) && worker)
     await cutOff(db, [...new Set(fallen.map(({ worker }) => worker as string))])
-    await markRead(db)
     if (letGo.length > 0 || beat.rows[0]?.joined) await db.query(`NOTIFY ${CHANNEL}`)
     await db.query('COMMIT')
 
@@ -142,42 +135,6 @@ export function createLeases(deps: LeasesDeps): Leases {
       )
   }
 
-  /** Up to when the log was read where it is applied to its end; a bucket is final only behind that. */
-  async function markRead(db: pg.Client): Promise<void> {
-    if (!ends) return
-    await db.query(
-      `UPDATE log_lease l SET read_up_to = to_timestamp($3)
-         FROM log_position p JOIN unnest($4::int[], $5::bigint[]) AS e (partition, next) USING (partition)
-        WHERE l.topic = $1 AND l.worker_id = $2 AND p.topic = l.topic AND p.partition = l.partition
-          AND p.next_offset >= e.next AND (l.read_up_to IS NULL OR l.read_up_to < to_timestamp($3))
-          AND NOT EXISTS (SELECT FROM log_gap g
-                           WHERE g.topic = l.topic AND g.partition = l.partition AND g.accepted_at IS NULL)`,
-      [
-        topic,
-        workerId,
-        ends.atMs / 1000,
-        ends.bounds.map(({ partition }) => partition),
-        ends.bounds.map(({ next }) => next),
-      ],
-    )
-    ends = undefined
-  }
-
-  /** Beside the looks: a log that is slow to answer must not cost the sign of life. */
-  async function askEnds(): Promise<void> {
-    if (asking) return
-    asking = true
-    // A record has its time before it is in the log.
-    const atMs = Date.now() - LIMITS.logAppendMsMax
-    try {
-      ends = { atMs, bounds: await deps.bounds() }
-    } catch {
-      // What is not known is not marked; the log's trouble is told by whoever reads it.
-    } finally {
-      asking = false
-    }
-  }
-
   /**
    * A frozen worker may hold a position's row in an open transaction. Its connections are ended, or whoever takes
    * its place would wait for it; it could not commit any more anyway.
@@ -200,7 +157,6 @@ export function createLeases(deps: LeasesDeps): Leases {
   return {
     async run(signal) {
       for (let failures = 0; !signal.aborted; ) {
-        void askEnds()
         const woken = new AbortController()
         wake = () => woken.abort()
         try {

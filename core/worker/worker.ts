@@ -9,6 +9,7 @@ import type { LaneDeps } from './lane.ts'
 import { createLanes } from './lanes.ts'
 import { createLeases, tagOf } from './leases.ts'
 import { createPartitionKeeper } from './partitions.ts'
+import { markReadForEver } from './read-marks.ts'
 
 /** A worker: its share of the log's partitions, a few lanes that write them, and the care for the days of `event`. */
 export interface Worker {
@@ -80,7 +81,6 @@ export function createWorker({
         logger: deps.logger,
         held: lanes.held,
         onShare: lanes.share,
-        bounds: () => deps.log.bounds(TOPICS.raw.name),
         work: () => work,
       })
       await keep()
@@ -89,6 +89,9 @@ export function createWorker({
       const either = AbortSignal.any([signal, ended.signal])
       const sharing = leases.run(either)
       const forwarding = forwarder.run(either)
+      const topic = TOPICS.raw.name
+      const bounds = () => deps.log.bounds(topic)
+      const marking = markReadForEver({ ask, topic, workerId, bounds }, either)
       try {
         // A lane that ends by itself has met a bug of ours; then all end, and whoever started us starts us again.
         await Promise.race([sharing, lanes.broken])
@@ -96,7 +99,7 @@ export function createWorker({
         clearInterval(housekeeping)
         await lanes.stop()
         ended.abort()
-        await Promise.all([sharing, forwarding])
+        await Promise.all([sharing, forwarding, marking])
         await leases.leave()
         await pool.end()
       }
