@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ratelimit } from '@upstash/ratelimit'
+import { Redis } from '@upstash/redis'
+import { Redis as Direct } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../config.ts'
+import { startTestBridge, type TestBridge } from '../testing/redis-bridge.ts'
+import { startTestRedis, type TestRedis } from '../testing/redis-server.ts'
+
+/** The users of docs/decisions/0013-redis.md, as they stand there, in a real Redis. */
+const decision = readFileSync(join(ROOT, 'docs/decisions/0013-redis.md'), 'utf8')
+const users = [...decision.matchAll(/^ACL SETUSER (.+)$/gm)].map(([, user]) => user as string)
+
+describe('with the rights that decision 13 writes down', () => {
+  let server: TestRedis
+  let direct: Direct
+  let bridge: TestBridge
+  let redis: Redis
+  beforeAll(async () => {
+    server = await startTestRedis()
+    direct = new Direct(server.url)
+    const password = randomBytes(16).toString('hex')
+    for (const user of users)
+      await direct.call('ACL', 'SETUSER', ...user.replace('>secret', `>${password}`).split(' '))
+    bridge = await startTestBridge(server.url.replace('//', `//edges:${password}@`))
+    const { url, token } = bridge
+    redis = new Redis({ url, token, retry: false, enableTelemetry: false })
+  })
+  afterAll(async () => {
+    direct?.disconnect()
+    await bridge?.close()
+    await server?.remove()
+  })
+
+  test.each([
+    ['a token bucket', Ratelimit.tokenBucket(2, '60 s', 2)],
+    ['a sliding window', Ratelimit.slidingWindow(2, '60 s')],
+    ['a fixed window', Ratelimit.fixedWindow(2, '60 s')],
+    ['a fixed window in a cache', Ratelimit.cachedFixedWindow(2, '60 s')],
+  ])('@upstash/ratelimit does all that it can: %s', async (name, limiter) => {
+    const limit = new Ratelimit({
+      redis,
+      limiter,
+      prefix: `mine:${name}`,
+      timeout: 0,
+      analytics: true,
+      dynamicLimits: !name.endsWith('cache'),
+      ephemeralCache: new Map(),
+    })
+    const said = []
+    for (let i = 0; i < 3; i++) {
+      const { success, pending } = await limit.limit('someone')
+      said.push(success)
+      await pending
+    }
+    expect(said).toEqual([true, true, false])
+    expect((await limit.getRemaining('someone')).remaining).toBe(0)
+    await limit.resetUsedTokens('someone')
+    expect((await limit.limit('someone')).success).toBe(true)
+    expect(await direct.call('ACL', 'LOG')).toEqual([])
+  })
+
+  test('and nothing else is reached, by a script or without', async () => {
+    await direct.set('sluice:answer:1', 'of another tenant')
+    for (const work of [
+      () => redis.get('sluice:answer:1'),
+      () => redis.eval('return redis.call("GET", "sluice:answer:1")', [], []),
+      () => redis.eval('return redis.call("FLUSHALL")', [], []),
+      () => redis.set('sluice:key:abc', 'made up'),
+      () => redis.set('another', 'program'),
+    ])
+      await expect(work()).rejects.toThrow(/NOPERM|can.t (access|run)/)
+  })
+})
