@@ -9,6 +9,8 @@ import { createMetrics } from '../metrics.ts'
 import { launchBrowser } from '../testing/browser.ts'
 import { type Served, serveApp } from './serve.ts'
 
+const DAY_MS = 86_400_000
+
 /** The overview in a real browser, on a Postgres that holds years. */
 let fixture: AskingFixture
 let core: Served
@@ -40,6 +42,12 @@ afterAll(async () => {
 const open = (search: string) => page.goto(`${core.url}/?zone=UTC&${search}`)
 const tile = (beginsWith: string) => page.locator('.tile', { hasText: beginsWith })
 const rows = () => page.locator('.table-scroll tbody tr')
+/** Those of the table that have events, newest first: `Sat 12 Jul 2025 1`. */
+const daysCounted = async () => {
+  const days = await rows().locator('th').allInnerTexts()
+  const counts = await rows().locator('td:nth-child(2)').allInnerTexts()
+  return days.map((day, i) => `${day} ${counts[i]}`).filter((said) => !said.endsWith(' 0'))
+}
 
 test('an answer about the range before is never shown as one about the range chosen', async () => {
   await open('range=7d&split=name&view=table')
@@ -107,7 +115,7 @@ test('the tile, the chart and the table of a range say the same, whatever bucket
 })
 
 test('actors of a range that is not kept any more are said to be unknown, and since when they are known', async () => {
-  const old = new Date(Date.now() - 60 * 86_400_000).toISOString()
+  const old = new Date(Date.now() - 60 * DAY_MS).toISOString()
   await fixture.store('default', [{ name: 'visit', receivedAt: old, actor: 'bob' }])
   await fixture.database.pool.query(`DROP TABLE event_${old.slice(0, 10).replaceAll('-', '')}`)
   await open('range=90d')
@@ -160,6 +168,19 @@ test('what was pushed of one tenant is never shown under the name of another', a
   await expect.poll(() => now.innerText()).not.toMatch(/[0-9]/)
   expect(await feed.innerText()).not.toContain('signup')
   await page.unroute('**/graphql')
+})
+
+test('on the clock of another zone the table of a chosen range counts the same events', async () => {
+  await fixture.store(
+    'default',
+    ['2025-07-10T12:00:00Z', '2025-07-12T23:00:00Z'].map((occurredAt) => ({ occurredAt })),
+  )
+  await open('from=2025-07-08T00:00:00Z&to=2025-07-18T00:00:00Z&view=table')
+  await expect.poll(daysCounted).toEqual(['Sat 12 Jul 2025 1', 'Thu 10 Jul 2025 1'])
+  await page.keyboard.press('z')
+  await page.getByRole('combobox', { name: 'Search time zones' }).fill('Kathmandu')
+  await page.keyboard.press('Enter')
+  await expect.poll(daysCounted).toEqual(['Sun 13 Jul 2025 1', 'Thu 10 Jul 2025 1'])
 })
 
 test('no other page signs anybody out, and the button does', async () => {

@@ -32,6 +32,8 @@ const BUCKETS_MAX = 400
 /** A range made definite at one moment. All times are milliseconds. */
 export interface Stretch {
   step: Step
+  /** By whose clock buckets begin. */
+  zone: string
   /** Starts of all buckets, oldest first; the last one may still be open. */
   buckets: number[]
   /** What of them is counted: all, unless a range was chosen that begins or ends within one. */
@@ -151,6 +153,7 @@ function finish(
   const { from, to } = chosen ?? whole
   return {
     step,
+    zone,
     buckets,
     window: { from, to },
     end: Math.max(from + 1, Math.min(to, now)),

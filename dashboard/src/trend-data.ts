@@ -29,7 +29,6 @@ export interface TrendData {
 
 interface Asked {
   tenant: string
-  zone: string
   stretch: Stretch
   name: string
   /** Names to show apart, if any. */
@@ -42,7 +41,6 @@ export const ALL = '*'
 export function createTrend(options: {
   subject: Accessor<string>
   tenant: Accessor<string>
-  zone: Accessor<string>
   stretch: Accessor<Stretch>
   /** One name, or every name. */
   name: Accessor<string | undefined>
@@ -57,7 +55,6 @@ export function createTrend(options: {
     if (options.isSplit() && parts === undefined) return undefined
     return {
       tenant: options.tenant(),
-      zone: options.zone(),
       stretch: options.stretch(),
       name: options.name() ?? ALL,
       parts,
@@ -151,14 +148,14 @@ async function askPrevious(asked: Asked): Promise<Answer<Point[]>> {
   return { is: 'data', data: fillGaps(previousBuckets, answer.data.whole) }
 }
 
-function variables({ tenant, zone, stretch, name }: Asked, { from, to }: Window, parts: string[]) {
+function variables({ tenant, stretch, name }: Asked, { from, to }: Window, parts: string[]) {
   return {
     tenant,
     name,
     startTime: new Date(from).toISOString(),
     endTime: new Date(to).toISOString(),
     interval: stretch.step as Interval,
-    timeZone: zone,
+    timeZone: stretch.zone,
     splits: parts.length > 0,
     filter: [{ dimension: 'name', in: parts }],
   }

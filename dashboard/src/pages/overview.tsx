@@ -80,7 +80,6 @@ export function Overview(props: {
   const trend = createTrend({
     subject: () => `${period()} ${name() ?? ''} ${isSplit()}`,
     tenant: () => tenant,
-    zone,
     stretch: shown,
     name,
     isSplit,
@@ -180,4 +179,7 @@ export function Overview(props: {
 const iso = (time: number) => new Date(time).toISOString()
 
 const sameWindow = (a: Stretch, b: Stretch) =>
-  a.step === b.step && a.window.from === b.window.from && a.window.to === b.window.to
+  a.step === b.step &&
+  a.zone === b.zone &&
+  a.window.from === b.window.from &&
+  a.window.to === b.window.to
