@@ -1,6 +1,14 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { fromMicros, type Instant, isBefore, QUARTER_MICROS, toMicros } from '../instant.ts'
+import {
+  ceilQuarter,
+  floorQuarter,
+  fromMicros,
+  type Instant,
+  isBefore,
+  QUARTER_MICROS,
+  toMicros,
+} from '../instant.ts'
 import type { TenantViewer } from '../viewer.ts'
 import type { Range } from './buckets.ts'
 import { countsFromRollups, whereOccurred } from './counts.ts'
@@ -9,6 +17,7 @@ import { learnNames, whereNames } from './names.ts'
 /**
  * Since when single events of a range are held, where others of it were dropped already; undefined
  * where all are there. Rollups know of every event that ever was: what they count and no row shows was dropped.
+ * They know it by the quarter of an hour, so whole ones are compared.
  * Where nothing came in before (most tenants are young) there is nothing to count.
  */
 export async function droppedBefore(
@@ -20,7 +29,8 @@ export async function droppedBefore(
   if (!isBefore(range.start, since)) return undefined
   // Up to five minutes of the first day held may have come in on the day before.
   const until = fromMicros(toMicros(since) + QUARTER_MICROS)
-  const early = { start: range.start, end: isBefore(until, range.end) ? until : range.end }
+  const end = ceilQuarter(range.end)
+  const early = { start: floorQuarter(range.start), end: isBefore(until, end) ? until : end }
   const names = await learnNames(db, viewer, undefined)
   const { rows } = await sql<{ dropped: boolean }>`
     SELECT EXISTS (SELECT FROM outcome_minute

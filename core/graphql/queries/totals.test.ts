@@ -92,9 +92,9 @@ test('actors of single events that are no longer held are not known, instead of 
   // One came in long after it happened, and is held.
   const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
   await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
-  const ask = async (startTime: string, endTime: string) => {
+  const ask = async (start: string, end: string, at = ['00:00', '00:00']) => {
     const { data } = await own.ask(
-      `{ totals(startTime: "${startTime}T00:00:00Z", endTime: "${endTime}T00:00:00Z") {
+      `{ totals(startTime: "${start}T${at[0]}:00Z", endTime: "${end}T${at[1]}:00Z") {
            count uniqueActors previousUniqueActors rawSince } }`,
       headers,
     )
@@ -107,6 +107,15 @@ test('actors of single events that are no longer held are not known, instead of 
     ...whole,
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
+  })
+  // No quarter of an hour lies whole in it.
+  expect(await ask('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
+    uniqueActors: null,
+    rawSince: '2026-11-01T00:00:00Z',
+  })
+  expect(await ask('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
+    uniqueActors: 0,
+    rawSince: null,
   })
   expect(await ask('2026-10-02', '2026-11-02')).toEqual({
     count: 2,
