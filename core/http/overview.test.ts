@@ -183,6 +183,23 @@ test('on the clock of another zone the table of a chosen range counts the same e
   await expect.poll(daysCounted).toEqual(['Sun 13 Jul 2025 1', 'Thu 10 Jul 2025 1'])
 })
 
+test('a chosen range is counted, and named, by whole quarters of an hour: single events are not kept for ever', async () => {
+  const day = new Date(Date.now() - 70 * DAY_MS).toISOString().slice(0, 10)
+  await fixture.store(
+    'default',
+    ['14:01', '14:04', '14:20', '14:57'].map((time) => ({ receivedAt: `${day}T${time}:00Z` })),
+  )
+  await fixture.database.pool.query(`DROP TABLE event_${day.replaceAll('-', '')}`)
+  await open(`from=${day}T14:03:00Z&to=${day}T14:58:00Z&view=table`)
+  await expect
+    .poll(() => rows().locator('td:nth-child(2)').allInnerTexts())
+    .toEqual([...['1', '0', '1', '2']])
+  const events = page.locator('.tile', { hasText: /^Events(?! a minute)/ })
+  await expect.poll(() => events.locator('.tile-value').innerText()).toBe('4')
+  expect(await events.innerText()).toContain('14:00 – 15:00')
+  expect(await page.locator('.range button').first().innerText()).toContain('14:00 – 15:00')
+})
+
 test('no other page signs anybody out, and the button does', async () => {
   await open('range=24h')
   const elsewhere = await page.context().newPage()

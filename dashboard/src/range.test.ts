@@ -124,6 +124,19 @@ describe('a range stands in the URL', () => {
     }
   })
 
+  test('and grows to whole quarters of an hour, which are counted for ever', () => {
+    const grown = (from: string, to: string) =>
+      rangeFrom(new URLSearchParams({ from: `2026-11-01T${from}Z`, to: `2026-11-01T${to}Z` }))
+    const range = (from: string, to: string) => ({
+      is: 'absolute',
+      from: at(`2026-11-01T${from}Z`),
+      to: at(`2026-11-01T${to}Z`),
+    })
+    expect(grown('14:03:00', '14:58:00')).toEqual(range('14:00:00', '15:00:00'))
+    expect(grown('14:05:00', '14:05:01')).toEqual(range('14:00:00', '14:15:00'))
+    expect(grown('14:00:00', '14:15:00')).toEqual(range('14:00:00', '14:15:00'))
+  })
+
   test('nonsense gives the default', () => {
     for (const search of [
       '',

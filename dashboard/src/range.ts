@@ -25,6 +25,7 @@ export type RelativeId = keyof typeof RELATIVES
 export const RANGE_DEFAULT: Range = { is: 'relative', id: '1h' }
 
 const MINUTE = 60_000
+const QUARTER = 15 * MINUTE
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const BUCKETS_MAX = 400
@@ -73,7 +74,7 @@ export function stretchOf(
   const { step, buckets: wanted } = RELATIVES[range.id]
   if (step === 'MINUTE' && options.minutes === false) {
     const first = floor(now - wanted * MINUTE, 'QUARTER_HOUR', zone)
-    const count = Math.floor((now - first) / (15 * MINUTE)) + 1
+    const count = Math.floor((now - first) / QUARTER) + 1
     return finish('QUARTER_HOUR', counted(first, 'QUARTER_HOUR', count, zone), now, zone)
   }
   const open = floor(now, step, zone)
@@ -89,13 +90,21 @@ export function stepFor(lengthMs: number): Interval {
   return 'MONTH'
 }
 
-/** What stands in the URL: `range=24h`, or `from=…&to=…` in UTC. Anything else gives the default. */
+/**
+ * What stands in the URL: `range=24h`, or `from=…&to=…` in UTC. Anything else gives the default.
+ * A chosen range grows to whole quarters of an hour: those are counted for ever, what lies between
+ * them only as long as single events are kept.
+ */
 export function rangeFrom(params: URLSearchParams): Range {
   const id = params.get('range')
   if (id !== null && Object.hasOwn(RELATIVES, id)) return { is: 'relative', id: id as RelativeId }
   const [from, to] = ['from', 'to'].map((name) => Date.parse(params.get(name) ?? ''))
   if (from !== undefined && to !== undefined && from < to && from >= 0 && to - from < 4000 * DAY)
-    return { is: 'absolute', from, to }
+    return {
+      is: 'absolute',
+      from: Math.floor(from / QUARTER) * QUARTER,
+      to: Math.ceil(to / QUARTER) * QUARTER,
+    }
   return RANGE_DEFAULT
 }
 
@@ -123,7 +132,7 @@ export function partOf(start: number, step: Step, zone: string, { from, to }: Wi
 export function floor(time: number, step: Step, zone: string): number {
   // Every zone on earth is a multiple of a quarter of an hour away from UTC.
   if (step === 'MINUTE') return time - (time % MINUTE)
-  if (step === 'QUARTER_HOUR') return time - (time % (15 * MINUTE))
+  if (step === 'QUARTER_HOUR') return time - (time % QUARTER)
   return DateTime.fromMillis(time, { zone }).startOf(UNITS[step]).toMillis()
 }
 
@@ -131,7 +140,7 @@ const UNITS = { HOUR: 'hour', DAY: 'day', WEEK: 'week', MONTH: 'month' } as cons
 
 function plus(time: number, step: Step, count: number, zone: string): number {
   if (step === 'MINUTE') return time + count * MINUTE
-  if (step === 'QUARTER_HOUR') return time + count * 15 * MINUTE
+  if (step === 'QUARTER_HOUR') return time + count * QUARTER
   return DateTime.fromMillis(time, { zone })
     .plus({ [UNITS[step]]: count })
     .toMillis()

@@ -101,7 +101,9 @@ function AbsoluteRange(props: { place: Place; now: () => number; close(): void }
     <form class="range-form" onSubmit={apply}>
       {field('From', from, setFrom)}
       {field('To', to, setTo)}
-      <p class="hint">On the clock of {zone.replaceAll('_', ' ')}.</p>
+      <p class="hint">
+        On the clock of {zone.replaceAll('_', ' ')}, widened to whole quarters of an hour.
+      </p>
       <Show when={wrong()}>
         {(says) => (
           <p class="hint wrong" role="alert">
