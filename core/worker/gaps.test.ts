@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { readProgress } from '../live/progress.ts'
@@ -80,6 +81,31 @@ test('a gap holds up its own partition; the others go on, what came before it is
     wrongRollups: 0,
     double: 0,
   })
+})
+
+test('a partition that goes on behind its gap is read on like any other, and not begun anew every few seconds', async () => {
+  let reads = 0
+  const counted: Log = {
+    ...log,
+    batches(topic, options) {
+      reads++
+      return log.batches(topic, options)
+    },
+  }
+  const logger = { info() {}, warn() {}, error() {} }
+  const deps = { databaseUrl: database.url, log: counted, logger, lanes: 1 }
+  await append(on(0, 5))
+  await database.pool.query('DELETE FROM log_chunk WHERE partition = 0 AND base_offset = 2')
+  running = createWorker(deps).run(stop.signal)
+  await expect.poll(openGaps).toHaveLength(1)
+  await acceptGaps(db, log, await openGaps())
+  await expect.poll(positions).toEqual([5, 0, 0, 0, 0, 0])
+  const until = reads
+  // It is looked for decisions twice meanwhile.
+  await new Promise((resolve) => setTimeout(resolve, 2.5 * LIMITS.workerHeartbeatMs))
+  expect(reads).toBe(until)
+  await append(on(0, 1))
+  await expect.poll(positions).toEqual([6, 0, 0, 0, 0, 0])
 })
 
 test('with a gap in all that a lane reads it waits, and ends when it is told to', async () => {

@@ -58,10 +58,11 @@ export async function runLane(
   while (!signal.aborted) {
     let client: pg.Client | undefined
     let from: ReadonlyMap<number, number> = new Map()
-    const watch = parked.watch(signal)
+    let watch: ReturnType<typeof parked.watch> | undefined
     try {
       client = await connect(deps.databaseUrl, `worker ${name}`)
       from = parked.open(await readPositions(client, partitions))
+      watch = parked.watch(signal)
       const tries = {
         before: failures,
         succeeded() {
@@ -81,7 +82,7 @@ export async function runLane(
       report(deps.logger, name, error, failures)
       await pause(failures, signal)
     } finally {
-      watch.end()
+      watch?.end()
       if (client) await disconnect(client)
     }
   }

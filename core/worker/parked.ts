@@ -10,9 +10,9 @@ export type Obstacle = LogGapError | CorruptLogError
 export interface Parked {
   /** From now on the partition waits. Of a gap the metrics tell, and whoever has to decide. */
   park(obstacle: Obstacle, readFrom: number): Promise<{ isNew: boolean }>
-  /** Of these positions, those where reading may go on. */
+  /** Of these positions, those where reading may go on; the others are withheld. */
   open(positions: ReadonlyMap<number, number>): Map<number, number>
-  /** Aborts with `signal`, and when one of the partitions is worth another look. */
+  /** Aborts with `signal`, and when one of those that `open` withheld is worth another look. */
   watch(signal: AbortSignal): { signal: AbortSignal; end(): void }
 }
 
@@ -23,6 +23,7 @@ const TRY_MS = 60_000
 
 export function createParked(ask: Ask): Parked {
   const parked = new Map<number, { position: number; wanted: number; since: number }>()
+  let withheld: number[] = []
 
   async function positionsOf(partitions: readonly number[]): Promise<Map<number, number>> {
     const { rows } = await ask(
@@ -52,15 +53,20 @@ export function createParked(ask: Ask): Parked {
       else parked.delete(partition)
       return { isNew }
     },
-    open: (positions) =>
-      new Map([...positions].filter(([partition, position]) => !waits(partition, position))),
+    open(positions) {
+      for (const [partition, position] of positions)
+        if (parked.get(partition)?.position !== position) parked.delete(partition)
+      withheld = [...parked.keys()].filter((each) => waits(each, positions.get(each)))
+      return new Map([...positions].filter(([partition]) => !withheld.includes(partition)))
+    },
     watch(signal) {
-      if (parked.size === 0) return { signal, end() {} }
+      const looked = withheld
+      if (looked.length === 0) return { signal, end() {} }
       const look = new AbortController()
       const timer = setInterval(async () => {
         try {
-          const now = await positionsOf([...parked.keys()])
-          if ([...parked.keys()].some((each) => !waits(each, now.get(each)))) look.abort()
+          const now = await positionsOf(looked)
+          if (looked.some((each) => !waits(each, now.get(each)))) look.abort()
         } catch {
           // Postgres is away; the next look tells.
         }
