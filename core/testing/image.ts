@@ -23,6 +23,8 @@ export function readDockerfile(): Stage[] {
 }
 
 const RUN_MS_MAX = 180_000
+/** What was fetched before is not asked for again, and a registry that says nothing is asked once more and not for minutes. */
+const NPM = { npm_config_prefer_offline: 'true', npm_config_fetch_timeout: '20000' }
 
 /**
  * What `docker build` would do, done without it: each stage is a folder, COPY copies without what .dockerignore keeps out,
@@ -80,7 +82,7 @@ async function run(command: string, cwd: string, root: string): Promise<void> {
   mkdirSync(bin, { recursive: true })
   const child = spawn('sh', ['-c', command.replaceAll('/usr/local/bin', bin)], {
     cwd,
-    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+    env: { ...process.env, ...NPM, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_MS_MAX,
   })
