@@ -1,3 +1,4 @@
+import { DateTime } from 'luxon'
 import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DASHBOARD_FOLDER } from '../config.ts'
@@ -198,6 +199,29 @@ test('a chosen range is counted, and named, by whole quarters of an hour: single
   await expect.poll(() => events.locator('.tile-value').innerText()).toBe('4')
   expect(await events.innerText()).toContain('14:00 – 15:00')
   expect(await page.locator('.range button').first().innerText()).toContain('14:00 – 15:00')
+})
+
+test('the day since which actors are known is one that begins with known ones, in any zone', async () => {
+  const now = Date.now()
+  const on = (daysAgo: number) => new Date(now - daysAgo * DAY_MS).toISOString().slice(0, 10)
+  await fixture.store('default', [
+    { receivedAt: `${on(6)}T23:30:00Z`, actor: 'eve' },
+    { receivedAt: `${on(5)}T12:00:00Z`, actor: 'eve' },
+  ])
+  await fixture.database.pool.query(`DROP TABLE event_${on(6).replaceAll('-', '')}`)
+  const actors = tile('Unique actors')
+  for (const zone of ['Europe/Berlin', 'America/Los_Angeles', 'UTC']) {
+    await page.goto(`${core.url}/?zone=${zone}&range=90d`)
+    await expect.poll(() => actors.innerText()).toContain('known since')
+    const said = /known since (\d+ \w{3} \d{4})/.exec(await actors.innerText())?.[1] as string
+    const from = DateTime.fromFormat(said, 'd LLL yyyy', { zone, locale: 'en-US' })
+    const to = from.plus({ days: 2 })
+    await page.goto(`${core.url}/?zone=${zone}&from=${from.toUTC()}&to=${to.toUTC()}`)
+    await expect.poll(() => actors.locator('.tile-value').innerText()).toMatch(/^(–|[0-9])/)
+    expect(await actors.locator('.tile-value').innerText(), zone).not.toBe('–')
+    // No later than it must be.
+    expect(from.toMillis() - Date.parse(`${on(5)}T00:00:00Z`), zone).toBeLessThan(DAY_MS)
+  }
 })
 
 test('no other page signs anybody out, and the button does', async () => {

@@ -5,6 +5,7 @@ import {
   compact,
   duration,
   exact,
+  firstMidnight,
   offsetName,
   rangeName,
   share,
@@ -92,6 +93,16 @@ describe('times, on the clock of the zone', () => {
     expect(offsetName(Date.parse('2026-07-01T00:00:00Z'), 'Europe/Berlin')).toBe('UTC+02:00')
     expect(offsetName(time, 'UTC')).toBe('UTC')
   })
+
+  test.each([
+    ['UTC', '2026-10-22T00:00:00Z'],
+    ['Europe/Berlin', '2026-10-22T22:00:00Z'],
+    ['America/Los_Angeles', '2026-10-22T07:00:00Z'],
+    // The clock goes back on that day.
+    ['Europe/Berlin', '2026-10-25T23:00:00Z', '2026-10-25T00:00:00Z'],
+  ])('in %s the first whole day begins at %s', (zone, midnight, from = '2026-10-22T00:00:00Z') =>
+    expect(firstMidnight(Date.parse(from), zone)).toBe(Date.parse(midnight)),
+  )
 
   test('a range does not say the same day twice', () => {
     expect(rangeName(time, time + 3_600_000, 'UTC')).toMatch(/^20 Nov.*, 18:15 – 19:15$/)

@@ -81,6 +81,12 @@ export const stamp = (time: number, zone: string): string =>
 /** `22 Oct 2026` on the wall of that zone. */
 export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')
 
+/** Where the first day begins, on the wall of that zone, that lies in or after that time as a whole. */
+export function firstMidnight(time: number, zone: string): number {
+  const start = at(time, zone).startOf('day')
+  return (start.toMillis() < time ? start.plus({ days: 1 }).startOf('day') : start).toMillis()
+}
+
 /** A bucket in words: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
 export function bucketName(start: number, end: number, step: Step, zone: string): string {
   const [from, to] = [at(start, zone), at(end, zone)]

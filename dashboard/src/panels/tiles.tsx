@@ -1,5 +1,5 @@
 import { type JSX, Show } from 'solid-js'
-import { compact, day, exact, share } from '../format.ts'
+import { compact, day, exact, firstMidnight, share } from '../format.ts'
 import { ChangeMark } from '../parts/change.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import type { Query } from '../query.ts'
@@ -94,7 +94,7 @@ export function Tiles(props: {
             <Show when={actors()?.rawSince}>
               {(since) => (
                 <span title="Actors are counted from single events. Choose a range that begins no earlier.">
-                  known since {day(Date.parse(since()), props.zone)}
+                  known since {day(firstMidnight(Date.parse(since()), props.zone), props.zone)}
                 </span>
               )}
             </Show>
