@@ -47,24 +47,22 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
     const began = performance.now()
     const first = turn++ % partitions.length
     const order = [...partitions.slice(first), ...partitions.slice(0, first)]
+    const [foremost] = order as [number]
     const parts = order.map((partition) => ({ partition, offset: buffer.nextOf(partition) }))
     const request = fetchRequest(topic, parts, {
       maxWaitMs: WAIT_MS,
       bytesMax: size.bytes,
       partitionBytesMax: Math.min(PARTITION_BYTES_MAX, size.bytes),
     })
-    const asked = wire.request(request, WAIT_MS + size.msMax)
+    const asked = wire.request(request, WAIT_MS + size.msMax(foremost))
     const fetched = await untilAborted(signal, asked).catch((error) => {
-      if (error instanceof KafkaTimeoutError) size.late()
+      if (error instanceof KafkaTimeoutError) size.late(foremost)
       throw error
     })
-    size.came(
-      fetched.reduce((sum, { bytes }) => sum + bytes, 0),
-      performance.now() - began,
-    )
+    size.came(fetched, performance.now() - began)
     const { found, brought, failure } = await readAll(fetcher, fetched, (each, read) => {
       // The others may have been left no room.
-      if (each.partition === order[0]) stalls.look(buffer.nextOf(each.partition), each, read)
+      if (each.partition === foremost) stalls.look(buffer.nextOf(each.partition), each, read)
     })
     // Together, or the first partition would go out alone.
     buffer.add(found)
@@ -136,32 +134,33 @@ async function whyOutOfRange(
   return new KafkaError(OFFSET_OUT_OF_RANGE, `${topic}/${partition} at ${wanted}`)
 }
 
-/** How much a reader asks for at once: as much as comes in time. */
+/** How much a reader asks of one leader at once: as much as comes in time. */
 export interface FetchSize {
   readonly bytes: number
-  readonly msMax: number
-  /** An answer did not come in time. */
-  late(): void
-  came(bytes: number, ms: number): void
+  /** How long a fetch may take in which it is this partition's turn to be first. */
+  msMax(partition: number): number
+  late(partition: number): void
+  came(fetched: readonly Pick<Fetched, 'partition' | 'bytes'>[], ms: number): void
 }
 
 /** Four MiB within three seconds are more than some networks carry, and what is too late is fetched again. */
 export function createFetchSize(): FetchSize {
   let size = FETCH_BYTES_MAX
-  let msMax = SILENCE_MS_MAX
+  // Of the partitions with a large record; what comes from the others says nothing about it.
+  const patience = new Map<number, number>()
+  const msMax = (partition: number) => patience.get(partition) ?? SILENCE_MS_MAX
   return {
     get bytes() {
       return size
     },
-    get msMax() {
-      return msMax
-    },
-    late() {
+    msMax,
+    late(partition) {
       if (size > FETCH_BYTES_MIN) size /= 2
-      else msMax = Math.min(SLOW_MS_MAX, 2 * msMax)
+      else patience.set(partition, Math.min(SLOW_MS_MAX, 2 * msMax(partition)))
     },
-    came(bytes, ms) {
-      msMax = SILENCE_MS_MAX
+    came(fetched, ms) {
+      for (const { partition, bytes } of fetched) if (bytes > 0) patience.delete(partition)
+      const bytes = fetched.reduce((sum, each) => sum + each.bytes, 0)
       if (bytes >= size / 2 && ms < SILENCE_MS_MAX / 4) size = Math.min(FETCH_BYTES_MAX, size * 2)
     },
   }

@@ -214,14 +214,49 @@ describe('a reader of Kafka', () => {
 
   test('waits longer for what is no smaller however little is asked for: one large record', () => {
     const size = createFetchSize()
-    while (size.bytes > 64 * 1024) size.late()
-    expect(size.msMax).toBe(3_000)
-    for (let i = 0; i < 3; i++) size.late()
-    expect(size.msMax).toBe(24_000)
-    for (let i = 0; i < 3; i++) size.late()
-    expect(size.msMax).toBe(30_000)
-    size.came(4 * 1024 * 1024, 20_000)
-    expect([size.bytes, size.msMax]).toEqual([64 * 1024, 3_000])
+    while (size.bytes > 64 * 1024) size.late(0)
+    expect(size.msMax(0)).toBe(3_000)
+    for (let i = 0; i < 3; i++) size.late(0)
+    expect(size.msMax(0)).toBe(24_000)
+    for (let i = 0; i < 3; i++) size.late(0)
+    expect(size.msMax(0)).toBe(30_000)
+    size.came([{ partition: 0, bytes: 4 * 1024 * 1024 }], 20_000)
+    expect([size.bytes, size.msMax(0)]).toEqual([64 * 1024, 3_000])
+  })
+
+  test('goes on being more patient for a large record while little comes from its own and other brokers', async () => {
+    let late = 0
+    const open = async (leader: number) => {
+      let first: number | undefined
+      const wire = wireTo((partition) => ({ records: leader === 1 && partition === first ? 1 : 0 }))
+      return {
+        ...wire,
+        request: async (request: OwnRequest<unknown>, msMax: number) => {
+          ;[first] = partsOf(request.body).keys()
+          if (leader === 1 && first === 0 && msMax < 20_000) {
+            if (++late > 50) stop.abort()
+            throw new KafkaTimeoutError('Fetch', msMax)
+          }
+          return wire.request(request, msMax)
+        },
+      } as Wire
+    }
+    const brokers = { leaders: async () => [1, 1, 2], open }
+    const stop = new AbortController()
+    const found: string[] = []
+    const batches = readKafkaBatches({ brokers, onTrouble: () => {} }, topic, {
+      from: new Map([0, 1, 2].map((partition) => [partition, 5])),
+      signal: stop.signal,
+      maxRecords: 100,
+      minIntervalMs: 0,
+    })
+    for await (const { partitions } of batches) {
+      for (const { partition } of partitions) found.push(`${partition}`)
+      if (found.includes('0')) stop.abort()
+    }
+    expect(found).toContain('0')
+    // Six times for less, three times for longer.
+    expect(late).toBe(9)
   })
 
   test('takes no more than its buffer holds while nobody asks for a batch', async () => {

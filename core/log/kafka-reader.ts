@@ -1,7 +1,7 @@
 import { untilAborted } from './kafka-append.ts'
 import type { Brokers } from './kafka-brokers.ts'
 import { createFetchBuffer, type FetchBuffer } from './kafka-buffer.ts'
-import { createFetchSize, fetchFrom, pause } from './kafka-fetch.ts'
+import { createFetchSize, type FetchSize, fetchFrom, pause } from './kafka-fetch.ts'
 import { KafkaError } from './kafka-wire.ts'
 import {
   CorruptLogError,
@@ -97,7 +97,8 @@ async function fetchForEver(
   { partitions, buffer, paceMs }: Reading,
   signal: AbortSignal,
 ): Promise<void> {
-  const size = createFetchSize()
+  // Of each leader: the way to one says nothing about the way to another.
+  const sizes = new Map<number, FetchSize>()
   let leaders = await whoLeads(signal)
   while (leaders) {
     const led = Map.groupBy(partitions, (partition) => (leaders as Leaders)[partition] as number)
@@ -127,6 +128,8 @@ async function fetchForEver(
     round: AbortSignal,
   ): Promise<Leaders | undefined> {
     let again = false
+    const size = sizes.get(leader) ?? createFetchSize()
+    sizes.set(leader, size)
     return persist(round, async (onSuccess) => {
       const now = again ? await whoLeads(round) : undefined
       if (now && theirs.some((partition) => now[partition] !== leader)) return now
