@@ -33,6 +33,7 @@ const SHAPES = [
   { batch: 500, inFlight: 8, events: EVENTS },
   { batch: 50, inFlight: 32, events: EVENTS },
   { batch: 1, inFlight: 64, events: Math.ceil(EVENTS / 5) },
+  { batch: 1, inFlight: 256, events: Math.ceil(EVENTS / 5) },
 ]
 
 const HEADERS = {
