@@ -4,11 +4,13 @@ import { TOPICS } from '../../../contract/topics.ts'
 /**
  * A tenant's time, less its allowed lateness, as an SQL expression: what ends before it is final. It is the highest time
  * of any event, and never later than what every partition was read up to: what still waits in one counts in time.
- * NULL without events.
+ * NULL without events, and while nobody knows of every partition how far it was read.
  */
 export function watermark(tenantId: number, allowedLatenessS: number) {
   return sql<Date | null>`(
-    SELECT least(max(w.highest_at), (SELECT min(read_up_to) FROM log_lease WHERE topic = ${TOPICS.raw.name}))
-           - make_interval(secs => ${allowedLatenessS})
-      FROM watermark w WHERE w.tenant_id = ${tenantId})`
+    SELECT least(max(w.highest_at), log.read_up_to) - make_interval(secs => ${allowedLatenessS})
+      FROM watermark w,
+           (SELECT min(read_up_to) AS read_up_to FROM log_lease
+             WHERE topic = ${TOPICS.raw.name} HAVING bool_and(read_up_to IS NOT NULL)) log
+     WHERE w.tenant_id = ${tenantId} GROUP BY log.read_up_to)`
 }

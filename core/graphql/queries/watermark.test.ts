@@ -1,0 +1,26 @@
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { createAskingFixture } from '../testing/fixture.ts'
+import { watermark } from './watermark.ts'
+
+test('a tenant without events has no time, however far the log was read', async () => {
+  const fixture = await createAskingFixture()
+  const { rows: tenants } = await fixture.database.pool.query(
+    "SELECT tenant_id AS id FROM tenant WHERE slug = 'default'",
+  )
+  const at = async () => {
+    const { rows } = await sql<{ at: Date | null }>`
+      SELECT ${watermark(tenants[0].id, 3600)} AS at`.execute(fixture.db)
+    return rows[0]?.at && new Date(rows[0].at).toISOString()
+  }
+  await fixture.database.pool.query(
+    `INSERT INTO log_lease (topic, partition, read_up_to) VALUES ('events.raw', 0, '2026-11-20T12:00:00Z')
+     ON CONFLICT (topic, partition) DO UPDATE SET read_up_to = EXCLUDED.read_up_to`,
+  )
+  expect(await at()).toBeNull()
+  await fixture.store('default', [{ receivedAt: '2026-11-20T11:00:00Z' }])
+  expect(await at()).toBe('2026-11-20T10:00:00.000Z')
+  await fixture.store('default', [{ receivedAt: '2026-11-20T13:00:00Z' }])
+  expect(await at()).toBe('2026-11-20T11:00:00.000Z')
+  await fixture.close()
+})
