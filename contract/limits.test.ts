@@ -35,6 +35,7 @@ it('whoever asks Redis hears why not, before giving up, and can keep every answe
   expect(LIMITS.redisValueBytesMax).toBeGreaterThanOrEqual(3 * LIMITS.redisAnswerCharsMax)
   expect(LIMITS.redisBodyBytesMax).toBeGreaterThan(LIMITS.redisValueBytesMax)
   expect(LIMITS.redisInFlightBytesMax).toBeGreaterThan(8 * LIMITS.redisBodyBytesMax)
+  expect(LIMITS.redisBodiesBytesMax).toBeGreaterThanOrEqual(LIMITS.redisBodyBytesMax)
 })
 
 it('a lease outlives the publishing that it stands for, a stored answer a client that retries', () => {

@@ -124,6 +124,8 @@ export const LIMITS = {
   /** A connection to Redis on which nothing comes for this long while something is asked is dead. */
   redisSilenceMsMax: 2_000,
   redisBodyBytesMax: 2 * 1024 * 1024,
+  /** Of request bodies that are being read at once, apart from those for the log: they may not hold up Redis. */
+  redisBodiesBytesMax: 16 * 1024 * 1024,
   /** One argument of a command: an answer in the widest characters still fits. */
   redisValueBytesMax: 3 * 512 * 1024,
   redisCommandsMax: 1_000,

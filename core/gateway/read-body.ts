@@ -2,7 +2,7 @@ import type { HonoRequest } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
 import { BadProduceError } from './read-records.ts'
 import { RefusedError } from './refused.ts'
-import { createRoom } from './room.ts'
+import { createRoom, type Room } from './room.ts'
 
 /**
  * One body of the edge with everything that wrapping it in records may add: JSON in JSON doubles quotes and
@@ -10,8 +10,18 @@ import { createRoom } from './room.ts'
  */
 export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
 
-/** Of this process, whoever reads. Unread bodies stay with their senders. */
-const room = createRoom(LIMITS.gatewayBodiesBytesMax)
+/** Where large bodies are read. Unread ones stay with their senders. */
+export interface Reading {
+  room: Room
+  /** How long a body waits for it, in ms. */
+  msMax: number
+}
+
+/** Of this process, whoever reads for the log. */
+const GATEWAY: Reading = {
+  room: createRoom(LIMITS.gatewayBodiesBytesMax),
+  msMax: LIMITS.gatewayProduceMsMax,
+}
 /** Never waits: as much is in a socket's buffers anyway. */
 const SMALL_BYTES = 64 * 1024
 
@@ -19,11 +29,12 @@ const SMALL_BYTES = 64 * 1024
 export async function readBody(
   request: HonoRequest,
   bytesMax: number = BODY_BYTES_MAX,
+  { room, msMax }: Reading = GATEWAY,
 ): Promise<ArrayBuffer | Uint8Array> {
   const announced = request.header('content-length')
   const bytes = Number(announced ?? bytesMax)
   if (bytes > bytesMax) throw tooLarge(bytesMax)
-  const leave = bytes > SMALL_BYTES && (await room.enter(bytes, LIMITS.gatewayProduceMsMax))
+  const leave = bytes > SMALL_BYTES && (await room.enter(bytes, msMax))
   if (leave === undefined)
     throw new RefusedError(429, 'TOO_MANY_BODIES: other large bodies are being read')
   const reading =

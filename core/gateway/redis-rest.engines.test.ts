@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
+import { Hono } from 'hono'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
@@ -20,6 +21,8 @@ import { freeze } from '../testing/freeze.ts'
 import { startTestBridge, type TestBridge } from '../testing/redis-bridge.ts'
 import { startTestRedis } from '../testing/redis-server.ts'
 import { startTcpProxy } from '../testing/tcp-proxy.ts'
+import { readBody } from './read-body.ts'
+import { createRedisRest } from './redis-rest.ts'
 
 let bridge: TestBridge
 let direct: Direct
@@ -392,6 +395,57 @@ describe('@upstash/ratelimit as it is', () => {
       timeout: 50,
     })
     expect(await late.limit('a')).toMatchObject({ success: true, reason: 'timeout' })
+  })
+})
+
+describe('large bodies', () => {
+  /** Requests whose bodies do not come before they are told to. */
+  function stalled(count: number, send: (body: ReadableStream) => Promise<unknown>) {
+    const ended = Promise.withResolvers<void>()
+    const answers = Array.from({ length: count }, () =>
+      send(
+        new ReadableStream({
+          async pull(controller) {
+            await ended.promise
+            controller.enqueue(Buffer.from('["PING"]'))
+            controller.close()
+          },
+        }),
+      ),
+    )
+    closers.push(async () => {
+      ended.resolve()
+      await Promise.all(answers)
+    })
+  }
+  const large = () => ['SET', fresh(), 'x'.repeat(100_000)]
+
+  test('for Redis do not wait for those that are produced to the log', async () => {
+    const reader = new Hono().post('/', async (c) => c.text(`${await readBody(c.req)}`))
+    stalled(20, async (body) => reader.request('/', { method: 'POST', body }))
+    const answer = await post(large())
+    expect([answer.status, await answer.json()]).toEqual([200, { result: 'OK' }])
+  })
+
+  test('are refused while too many others come for Redis, in words, and no trouble is told of', async () => {
+    const troubles: Error[] = []
+    const { redis, token } = bridge
+    const app = createRedisRest({ redis, token, onTrouble: (error) => troubles.push(error) })
+    const send = async (body: ReadableStream | string) =>
+      app.request('/', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body,
+        duplex: 'half',
+      } as RequestInit)
+    stalled(LIMITS.redisBodiesBytesMax / LIMITS.redisBodyBytesMax, send)
+    const answer = await send(JSON.stringify(large()))
+    expect([answer.status, answer.headers.get('retry-after'), await answer.json()]).toEqual([
+      429,
+      '1',
+      { error: 'ERR TOO_MANY_BODIES: other large bodies are being read' },
+    ])
+    expect(troubles).toEqual([])
   })
 })
 

@@ -8,10 +8,11 @@ import {
   RedisUnavailable,
   type Reply,
 } from '../redis/connection.ts'
-import { readBody } from './read-body.ts'
-import { BadProduceError } from './read-records.ts'
+import { type Reading, readBody } from './read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './redis-commands.ts'
 import { createScripts } from './redis-scripts.ts'
+import { RefusedError } from './refused.ts'
+import { createRoom } from './room.ts'
 
 export interface RedisRestDeps {
   redis: RedisConnection
@@ -35,6 +36,7 @@ export function createRedisRest({
 }: RedisRestDeps): Hono {
   const app = new Hono()
   const scripts = createScripts()
+  const reading: Reading = { room: createRoom(LIMITS.redisBodiesBytesMax), msMax }
   const expected = digest(token)
 
   app.use(async (c, next) => {
@@ -46,7 +48,7 @@ export function createRedisRest({
   })
 
   app.post(REDIS_PATHS.command, async (c) => {
-    const command = readCommand(await body(c))
+    const command = readCommand(await body(c, reading))
     const asked = scripts.translate(command, false)
     let [reply] = await redis.send([asked], msMax)
     if (reply instanceof RedisRefusal && reply.message.startsWith('NOSCRIPT')) {
@@ -58,7 +60,7 @@ export function createRedisRest({
   })
 
   app.post(REDIS_PATHS.pipeline, async (c) => {
-    const commands = readCommands(await body(c))
+    const commands = readCommands(await body(c, reading))
     const replies = await redis.send(translateAll(commands), msMax)
     return c.json(
       replies.map((reply, i) =>
@@ -68,7 +70,7 @@ export function createRedisRest({
   })
 
   app.post(REDIS_PATHS.transaction, async (c) => {
-    const commands = readCommands(await body(c))
+    const commands = readCommands(await body(c, reading))
     const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']], msMax)
     const all = replies.at(-1) as Reply
     // A command that cannot even be queued undoes the whole; that one's words say why.
@@ -85,10 +87,11 @@ export function createRedisRest({
 
   app.onError((error, c) => {
     if (error instanceof BadCommandError) return say(c, error.status, error.message)
-    if (error instanceof BadProduceError) return say(c, error.status, `ERR ${error.message}`)
+    if (error instanceof RefusedError)
+      return say(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
     onTrouble(error)
     const why = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
-    return say(c, 503, `ERR ${why}`, { 'Retry-After': '1' })
+    return say(c, 503, `ERR ${why}`, SOON)
   })
 
   /** With the scripts' texts: when one is missing, those behind it have been carried out already. */
@@ -99,8 +102,8 @@ export function createRedisRest({
   return app
 }
 
-function body(c: Context): Promise<ArrayBuffer | Uint8Array> {
-  return readBody(c.req, LIMITS.redisBodyBytesMax)
+function body(c: Context, reading: Reading): Promise<ArrayBuffer | Uint8Array> {
+  return readBody(c.req, LIMITS.redisBodyBytesMax, reading)
 }
 
 function wantsBase64(c: Context): boolean {
@@ -123,8 +126,9 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
 }
 
 const OK = Buffer.from('OK')
+const SOON = { 'Retry-After': '1' }
 
-type Status = 400 | 401 | 404 | 405 | 408 | 413 | 503
+type Status = 400 | 401 | 404 | 405 | 503 | RefusedError['status']
 
 function say(c: Context, status: Status, error: string, headers: Record<string, string> = {}) {
   return c.json({ error }, status, headers)
