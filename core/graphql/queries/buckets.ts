@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { badInput } from '../errors.ts'
-import { fromMicros, type Instant, toMicros } from '../instant.ts'
+import { ceilQuarter, fromMicros, type Instant, toMicros } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export type Interval = 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
@@ -89,15 +89,21 @@ export function bucketOf(
   return sql`date_trunc(${sql.lit(interval.toLowerCase())}, ${time}, ${sql.lit(timeZone)})`
 }
 
+/**
+ * What happens from then on is not in the bucket: its end, or the range's if that is earlier. Whether an event is late
+ * goes by the quarter of an hour, so it is the end of a whole one.
+ */
 export function endOfBucket(
   bucket: Sql<unknown>,
   interval: Interval,
   timeZone: string,
   range: Range,
 ): Sql<string> {
-  if (interval === 'TOTAL') return sql`${range.end}::timestamptz`
   if (interval === 'QUARTER_HOUR') return sql`${bucket} + interval '15 minutes'`
-  return sql`date_add(${bucket}, ${sql.lit(`1 ${interval.toLowerCase()}`)}, ${sql.lit(timeZone)})`
+  const end = sql<string>`${ceilQuarter(range.end)}::timestamptz`
+  if (interval === 'TOTAL') return end
+  const next = sql`date_add(${bucket}, ${sql.lit(`1 ${interval.toLowerCase()}`)}, ${sql.lit(timeZone)})`
+  return sql`least(${next}, ${end})`
 }
 
 /**

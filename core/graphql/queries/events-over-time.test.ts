@@ -307,6 +307,28 @@ describe('finality', () => {
       },
     ])
   })
+
+  test('of a bucket in which the range ends, only what is counted is waited for', async () => {
+    const isFinal = async (endTime: string, interval: MetricsArgs['interval']) => {
+      const range = { startTime: '2026-11-20T10:00:00Z', endTime: `2026-11-20T${endTime}Z` }
+      const question = readQuestion({ name: 'f', ...range, interval })
+      const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
+      return (await eventsOverTime(fixture.db, other, question)).points.map((each) => each.isFinal)
+    }
+    // The watermark is at 10:15, and an event of 10:12 is late from now on.
+    for (const interval of ['QUARTER_HOUR', 'DAY', 'MONTH', 'TOTAL'] as const) {
+      expect(await isFinal('10:12:00', interval), interval).toEqual([true])
+      expect(await isFinal('10:15:00', interval), interval).toEqual([true])
+    }
+    for (const interval of ['DAY', 'MONTH', 'TOTAL'] as const)
+      expect(await isFinal('10:15:01', interval), interval).toEqual([false])
+    await fixture.database.pool.query(
+      "UPDATE watermark SET highest_at = '2026-11-20T11:13:00Z' WHERE tenant_id = 2",
+    )
+    // An event of 10:12 is not late yet.
+    for (const interval of ['QUARTER_HOUR', 'DAY', 'TOTAL'] as const)
+      expect(await isFinal('10:12:30', interval), interval).toEqual([false])
+  })
 })
 
 describe('names beyond the limit of series', () => {

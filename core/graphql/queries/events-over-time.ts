@@ -16,7 +16,7 @@ export interface MetricPoint {
   value: number
   /** One member for each of groupBy; null where events have none. */
   dimensions: Record<string, string | null>
-  /** The watermark has passed the bucket's end: only late events can still change it. */
+  /** The watermark has passed the bucket's end, or the range's where that is earlier: only late events can still change it. */
   isFinal: boolean
   /** Late events in the bucket, whatever the grouping or the filter. */
   lateCount: number

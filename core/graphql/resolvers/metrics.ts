@@ -39,7 +39,8 @@ export function addMetrics(builder: Builder): void {
         description: 'One member for each of groupBy; null where events have none.',
       }),
       isFinal: t.exposeBoolean('isFinal', {
-        description: "The watermark has passed the bucket's end.",
+        description:
+          "The watermark has passed the bucket's end, or the range's where that is earlier.",
       }),
       lateCount: t.exposeInt('lateCount', {
         description: 'Events that came after that, all groups of the bucket together.',
