@@ -15,8 +15,9 @@ const STRANGE_MAX = 32
  * tried is the whole write up to its commit, dead letters and rollups too.
  *
  * An error that says by itself that a row is at fault is believed. Any other one counts against an event only while other
- * events can be written, and when it comes twice: a table that lost a column must not make dead letters of everybody's
- * events. Where all that there is cannot be written nobody's event waits behind it, and it may wait too.
+ * events can be written, and when it comes twice, and once more after all others were tried: a table that lost a column,
+ * or trouble that ends in between, must not make dead letters of everybody's events. Where all that there is cannot be
+ * written nobody's event waits behind it, and it may wait too.
  *
  * @param attempt tries to write these and keeps nothing
  * @throws what was met where it is no record's fault
@@ -28,7 +29,11 @@ export async function findRefused(
   const found: (Refused & { sure: boolean })[] = []
   let writable = false
   await search(decoded)
-  return found.filter(({ each, sure }) => sure || writable || each.is === 'dead')
+  const refused: Refused[] = []
+  for (const one of found)
+    if (one.sure || ((writable || one.each.is === 'dead') && (await failsStill(one.each))))
+      refused.push(one)
+  return refused
 
   async function search(some: readonly Decoded[]): Promise<void> {
     const error = await failureOf(some)
@@ -37,27 +42,39 @@ export async function findRefused(
       return
     }
     const { code } = error
-    const means = classify(error)
-    // A key that is stored already says nothing about the record.
-    if (code !== '23505' && means !== 'row' && means !== 'unknown') throw error
+    const sure = classify(error) === 'row'
     if (some.length > 1) {
       const middle = some.length >> 1
       await search(some.slice(0, middle))
       await search(some.slice(middle))
       return
     }
-    if (code === '23505' || (means === 'unknown' && (await failureOf(some)) === undefined)) return
+    const each = some[0] as Decoded
+    if (isDuplicate(error) || !(sure || (await failsStill(each)))) return
     const why = code === undefined ? String(error) : `Postgres refused it: ${code} ${error.message}`
-    found.push({ each: some[0] as Decoded, why, sure: means === 'row' })
+    found.push({ each, why, sure })
     if (!writable && found.length >= STRANGE_MAX && !found.some(({ sure }) => sure)) throw error
   }
 
+  async function failsStill(each: Decoded): Promise<boolean> {
+    const error = await failureOf([each])
+    return error !== undefined && !isDuplicate(error)
+  }
+
+  /** @throws what is no record's fault */
   async function failureOf(some: readonly Decoded[]) {
     try {
       await attempt(some)
       return undefined
     } catch (error) {
+      const means = classify(error)
+      if (means !== 'row' && means !== 'unknown' && !isDuplicate(error)) throw error
       return error as Error & { code?: string }
     }
   }
+}
+
+/** A key that is stored already says nothing about the record. */
+function isDuplicate(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '23505'
 }

@@ -31,6 +31,7 @@ const TABLE: readonly [prefix: string, means: Failure][] = [
   ['28', 'alarm'], // not let in
   ['42', 'alarm'], // what is not there or not allowed: tables and columns, never what is in a row
   ['08', 'retry'], // connection exceptions
+  ['FENCED', 'retry'], // another worker owns the partition now (core/worker/write.ts)
 ]
 
 /** Node's words for a connection that is gone or was never made. */

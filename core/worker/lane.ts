@@ -64,7 +64,7 @@ export async function runLane(
       from = parked.open(await readPositions(client, partitions))
       watch = parked.watch(signal)
       const tries = {
-        before: failures,
+        before: () => failures,
         succeeded() {
           failures = 0
         },
@@ -113,7 +113,7 @@ async function pump(
   from: ReadonlyMap<number, number>,
   condemned: Map<string, Verdict>,
   signal: AbortSignal,
-  tries: { succeeded(): void; before: number },
+  tries: { succeeded(): void; before(): number },
 ): Promise<void> {
   const tenants = createTenants(deps.ask)
   const series = createSeriesDirectory(deps.ask)
@@ -181,7 +181,7 @@ async function pump(
   async function condemn(decoded: readonly Decoded[], cause: unknown): Promise<void> {
     const means = classify(cause)
     // What nobody has met may be over by the next try.
-    if (means !== 'row' && !(means === 'unknown' && tries.before > 0)) return
+    if (means !== 'row' && !(means === 'unknown' && tries.before() > 0)) return
     const refused = await findRefused(decoded, async (some) => {
       await learn(some)
       await tryToWrite(write, some)

@@ -41,9 +41,21 @@ export interface Written {
 
 /** Somebody else moved the position: another worker owns these partitions now, or a commit got through unheard. */
 export class FencedError extends Error {
+  readonly code = 'FENCED'
+
   constructor(topic: string) {
     super(`the position in ${topic} was moved by another worker; reading it again`)
     this.name = 'FencedError'
+  }
+}
+
+/** Postgres took a COPY and said nothing more. */
+export class CopyTimeoutError extends Error {
+  readonly code = 'ETIMEDOUT'
+
+  constructor() {
+    super('COPY was not confirmed in time')
+    this.name = 'CopyTimeoutError'
   }
 }
 
@@ -237,7 +249,7 @@ export async function copyRows(
       // A socket that dies mid-copy rejects through `error`; the deadline is the server's statement_timeout
       // and, where the server is silent, this timer.
       const timer = setTimeout(
-        () => sink.destroy(new Error('COPY was not confirmed in time')),
+        () => sink.destroy(new CopyTimeoutError()),
         LIMITS.workerStatementMsMax + 5_000,
       )
       sink.once('error', (error) => {
