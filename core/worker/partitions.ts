@@ -2,11 +2,20 @@ import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { createDayPartitions, DAY_MS } from '../db/day-partitions.ts'
 import { type Pruned, prune } from './prune.ts'
+import { reconcileTotals } from './reconcile.ts'
+
+/** What was done this time. */
+export interface Kept extends Pruned {
+  made: string[]
+  dropped: string[]
+  keyUseForgotten: number
+  totalsMended: number
+}
 
 /** Days of `event`. A day is dropped when it is older than the retention; rollups live on, keys' use for a while. */
 export interface PartitionKeeper {
   /** Makes the coming days' partitions and drops the expired ones. Run at start and every hour. */
-  keep(): Promise<{ made: string[]; dropped: string[]; keyUseForgotten: number } & Pruned>
+  keep(): Promise<Kept>
   /** Resolves when the day that each of these rows was received on has its partition. */
   ensure(rows: readonly { receivedDay: number }[]): Promise<void>
   /** After a write that failed: another worker may have dropped a day. */
@@ -47,6 +56,7 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
         dropped: await days.drop((day) => day < oldest),
         keyUseForgotten: await forgetKeyUse(),
         ...(await prune({ pool, retentionDays, now })),
+        totalsMended: await reconcileTotals(pool),
       }
     },
   }

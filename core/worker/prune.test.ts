@@ -48,6 +48,41 @@ test('what became of all events is summed as they are written', async () => {
   expect(await byTenant('outcome_total')).toEqual(minutes)
 })
 
+test('what workers of an earlier version have counted by the minute alone joins the sums, once however many look', async () => {
+  await database.pool.query(
+    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead)
+     SELECT t, m, 1, 2, 3 FROM generate_series(1, 2) t,
+            generate_series('2026-11-20T08:00:00Z'::timestamptz, '2026-11-20T08:59:00Z', '1 minute') m;
+     INSERT INTO outcome_total VALUES (0, 0, 0, 7), (1, 50, 100, 150)`,
+  )
+  // Between their reading and their writing.
+  const other = await database.pool.connect()
+  await other.query('BEGIN; UPDATE outcome_total SET stored = stored + 5 WHERE tenant_id = 1')
+  await other.query(
+    "UPDATE outcome_minute SET stored = stored + 5 WHERE tenant_id = 1 AND minute = '2026-11-20T08:00:00Z'",
+  )
+  const waiting = () =>
+    sql(
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    )
+  const keeping = Promise.all(
+    [1, 2, 3].map(() => createPartitionKeeper({ pool: database.pool, retentionDays: 30 }).keep()),
+  )
+  await expect.poll(waiting).not.toEqual([])
+  await other.query('COMMIT')
+  other.release()
+  await keeping
+  expect(
+    await sql(
+      'SELECT tenant_id, stored::int, duplicate::int, dead::int FROM outcome_total ORDER BY 1',
+    ),
+  ).toEqual([
+    { tenant_id: 0, stored: 0, duplicate: 0, dead: 7 },
+    { tenant_id: 1, stored: 65, duplicate: 120, dead: 180 },
+    { tenant_id: 2, stored: 60, duplicate: 120, dead: 180 },
+  ])
+})
+
 test('minutes become quarters of an hour in time, and every sum stays what it is', async () => {
   const at = Date.parse('2026-11-20T10:00:00Z')
   await database.pool.query(
