@@ -1,3 +1,6 @@
+-- Workers write on meanwhile, to these two in this order, so they are locked in this order.
+LOCK TABLE dead_letter, outcome_minute IN SHARE MODE;
+
 -- Minutes that are still to become quarters of an hour, and letters that are to be forgotten, by their age
 -- (core/worker/prune.ts).
 CREATE INDEX outcome_minute_fine ON outcome_minute (minute)
@@ -12,6 +15,7 @@ CREATE TABLE outcome_total (
   duplicate   bigint NOT NULL DEFAULT 0,
   dead        bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
--- Nobody writes minutes meanwhile: the index above has locked them.
+-- Nobody writes minutes before this is committed. What workers of the former version count afterwards is added
+-- later (core/worker/reconcile.ts).
 INSERT INTO outcome_total
 SELECT tenant_id, sum(stored), sum(duplicate), sum(dead) FROM outcome_minute GROUP BY tenant_id;

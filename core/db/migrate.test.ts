@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -71,4 +71,33 @@ test('a gap in the numbers is refused before anything is applied', async () => {
   write('000001_one.sql', 'CREATE TABLE one (a int);')
   write('000003_three.sql', 'CREATE TABLE three (a int);')
   await expect(migrate(database.url, undefined, folder)).rejects.toThrow('lacks number 2')
+})
+
+test('workers that write on while their database is brought up to date neither fail nor make the update fail', async () => {
+  await database.pool.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  const all = join(import.meta.dirname, '..', '..', 'migrations')
+  for (const file of readdirSync(all).filter((each) => each < '000007'))
+    copyFileSync(join(all, file), join(folder, file))
+  await migrate(database.url, undefined, folder)
+  const worker = await database.pool.connect()
+  try {
+    // A batch with a dead letter writes that first and counts it afterwards (core/worker/write.ts).
+    await worker.query(`
+      BEGIN;
+      INSERT INTO dead_letter (reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
+      VALUES ('NOT_JSON', '', '', 'x', 'events.raw', 0, 0, now())`)
+    const updated = migrate(database.url)
+    updated.catch(() => {})
+    const waits =
+      "SELECT FROM pg_locks JOIN pg_class ON oid = relation WHERE NOT granted AND relname = 'dead_letter'"
+    await expect.poll(async () => (await database.pool.query(waits)).rowCount).toBe(1)
+    await worker.query(
+      `INSERT INTO outcome_minute (tenant_id, minute, stored, dead) VALUES (1, now(), 4, 1); COMMIT`,
+    )
+    expect((await updated).map(({ number }) => number)).toContain(7)
+  } finally {
+    worker.release(true)
+  }
+  const { rows } = await database.pool.query('SELECT stored::int, dead::int FROM outcome_total')
+  expect(rows).toEqual([{ stored: 4, dead: 1 }])
 })
