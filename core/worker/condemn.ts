@@ -10,6 +10,9 @@ export interface Refused {
 /** Errors that nobody has met, about records of which none could be written: then it is not the records. */
 const STRANGE_MAX = 32
 
+/** Of a row, whose index entry is too large; and of everybody's, when the server runs out of transaction ids. */
+const TOO_MUCH = '54000'
+
 /**
  * Which of these records cannot be written, alone, by trying them in halves: so that no record ever stops a lane. What is
  * tried is the whole write up to its commit, dead letters and rollups too.
@@ -26,13 +29,14 @@ export async function findRefused(
   decoded: readonly Decoded[],
   attempt: (some: readonly Decoded[]) => Promise<void>,
 ): Promise<Refused[]> {
-  const found: (Refused & { sure: boolean })[] = []
+  const found: (Refused & { sure: boolean; tooMuch: boolean })[] = []
   let writable = false
   await search(decoded)
   const refused: Refused[] = []
-  for (const one of found)
-    if (one.sure || ((writable || one.each.is === 'dead') && (await failsStill(one.each))))
-      refused.push(one)
+  for (const { each, why, sure, tooMuch } of found) {
+    const counts = writable || (each.is === 'dead' && !tooMuch)
+    if (sure || (counts && (await failsStill(each)))) refused.push({ each, why })
+  }
   return refused
 
   async function search(some: readonly Decoded[]): Promise<void> {
@@ -42,7 +46,8 @@ export async function findRefused(
       return
     }
     const { code } = error
-    const sure = classify(error) === 'row'
+    const tooMuch = code === TOO_MUCH
+    const sure = classify(error) === 'row' && !tooMuch
     if (some.length > 1) {
       const middle = some.length >> 1
       await search(some.slice(0, middle))
@@ -52,8 +57,9 @@ export async function findRefused(
     const each = some[0] as Decoded
     if (isDuplicate(error) || !(sure || (await failsStill(each)))) return
     const why = code === undefined ? String(error) : `Postgres refused it: ${code} ${error.message}`
-    found.push({ each, why, sure })
-    if (!writable && found.length >= STRANGE_MAX && !found.some(({ sure }) => sure)) throw error
+    found.push({ each, why, sure, tooMuch })
+    if (!writable && found.length >= STRANGE_MAX && !found.some(({ sure }) => sure))
+      throw new Error(`none of the records can be written: ${why}`, { cause: error })
   }
 
   async function failsStill(each: Decoded): Promise<boolean> {

@@ -233,6 +233,37 @@ test('what Postgres refuses of everybody is no record’s fault: all wait until 
   expect(await account(database.pool)).toMatchObject({ stored: 100, dead: 0, wrongRollups: 0 })
 })
 
+test('what Postgres refuses as too much is a record’s fault where others are written, and nobody’s where none is', async () => {
+  // 54000 stands for an index entry that is too large, and for a server that has run out of transaction ids.
+  const full = (name: string, on: string, where: string) => `
+    CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'too much' USING ERRCODE = '54000'; END $$;
+    CREATE TRIGGER ${name} BEFORE INSERT ON ${on} ${where} EXECUTE FUNCTION ${name}();`
+  await database.pool.query(full('refuse_all', 'rollup_quarter', 'FOR EACH STATEMENT'))
+  await database.pool.query(full('refuse', 'event', "FOR EACH ROW WHEN (NEW.name = 'large')"))
+  const errors: object[] = []
+  const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
+  running = createWorker({ databaseUrl: database.url, log, logger, lanes: 1 }).run(stop.signal)
+  const ofNobody = record({ tenant: 'nobody', route: 'known' })
+  await log.append(TOPICS.raw.name, [
+    ...Array.from({ length: 20 }, () => ({ ...rawRecord(), partition: 0 })),
+    { ...rawRecord({ name: 'large' }), partition: 0 },
+    { key: null, value: Buffer.from(ofNobody), partition: 0 },
+  ])
+  await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
+  expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
+  await database.pool.query('DROP TRIGGER refuse_all ON rollup_quarter')
+  await expect.poll(applied, { timeout: 20_000 }).toBe(22)
+  const { rows } = await database.pool.query(
+    'SELECT reason, route FROM dead_letter ORDER BY log_offset',
+  )
+  expect(rows).toEqual([
+    { reason: 'UNSTORABLE', route: null },
+    { reason: 'TENANT_UNKNOWN', route: 'known' },
+  ])
+  expect(await account(database.pool)).toMatchObject({ stored: 20, dead: 2, wrongRollups: 0 })
+})
+
 describe('trouble that nobody has met, and that is over by itself, costs no event', () => {
   /** Raises for rows of `where` in as many tries of a write; what a try has counted stays when it is rolled back. */
   async function moody(on: string, where: string, tries: number): Promise<void> {
