@@ -7,18 +7,17 @@ const RETRY_MS = 50
 /** The leader has only just become it, and does not know the end yet. */
 const SOON = new Set([...MOVED, 'OFFSET_NOT_AVAILABLE'])
 
-/** For each partition of the topic, the first offset held and the next one. */
+/** For each partition of the topic, the first offset held, the next one, and the end where that is another. */
 export async function readBounds(
   brokers: Brokers,
   topic: string,
   msMax: number,
 ): Promise<PartitionBounds[]> {
-  const [first, next] = await listOffsets(brokers, topic, ['first', 'next'], msMax)
-  return [...(first ?? [])].map(([partition, offset]) => ({
-    partition,
-    first: offset,
-    next: next?.get(partition) as number,
-  }))
+  const [firsts, nexts, ends] = await listOffsets(brokers, topic, ['first', 'next', 'end'], msMax)
+  return [...(firsts ?? [])].map(([partition, first]) => {
+    const [next, end] = [nexts?.get(partition) as number, ends?.get(partition) as number]
+    return { partition, first, next, ...(end > next && { end }) }
+  })
 }
 
 /** For each partition, the first offset that was taken at `ms` or later; the next one where there is none. */

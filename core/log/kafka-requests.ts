@@ -9,6 +9,7 @@ const PRODUCE_VERSION = 7
 /** Kafka 2.3 (KIP-392) */
 const FETCH_VERSION = 11
 const ACKS_ALL = -1
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
 export interface ProducePart {
@@ -148,7 +149,8 @@ function readPartition(read: Reader, topic: string): Fetched {
   }
 }
 
-export type Which = 'first' | 'next'
+/** `next` is where nothing more can be read, which is before the `end` while a transaction is open. */
+export type Which = 'first' | 'next' | 'end'
 
 export interface ListedOffset {
   partition: number
@@ -156,18 +158,18 @@ export interface ListedOffset {
   offset: number
 }
 
-/** @param at the first offset held, the one that the next record will get, or the first not older than so many ms */
+/** @param at the first offset held, where nothing more is, or the first not older than so many ms */
 export function listOffsetsRequest(
   topic: string,
   partitions: readonly number[],
   at: Which | number,
 ): KnownRequest<ListedOffset[]> {
-  const timestamp = at === 'first' ? -2 : at === 'next' ? -1 : at
+  const timestamp = at === 'first' ? -2 : at === 'next' || at === 'end' ? -1 : at
   return {
     api: 'ListOffsets',
     fields: {
       replicaId: -1,
-      isolationLevel: READ_COMMITTED,
+      isolationLevel: at === 'end' ? READ_UNCOMMITTED : READ_COMMITTED,
       topics: [{ topic, partitions: partitions.map((partition) => ({ partition, timestamp })) }],
     },
     read: (answer: {

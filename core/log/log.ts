@@ -26,7 +26,7 @@ export interface Log {
    */
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
-  /** For each partition of the topic, the first offset still held and the one the next record will get. */
+  /** For each partition of the topic, the first offset still held and up to where it can be read. */
   bounds(topic: string): Promise<PartitionBounds[]>
 
   /** For each partition, the first offset that the log took at `ms` or later; the next one where there is none. */
@@ -100,7 +100,10 @@ export interface PartitionRun {
 export interface PartitionBounds {
   partition: number
   first: number
+  /** The offset that the next record will get; where a transaction is open in Kafka, where that began. */
   next: number
+  /** Where a transaction is open: the offset that the next record will get. What is before it waits to be read. */
+  end?: number
 }
 
 /** The reader asks for what the log does not hold: dropped by retention, or not yet written at all. */

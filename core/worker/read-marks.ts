@@ -27,7 +27,10 @@ export async function markReadForEver(deps: ReadMarksDeps, signal: AbortSignal):
       const positions = await readPositions(deps)
       // A record has its time before it is in the log.
       const atMs = Date.now() - LIMITS.logAppendMsMax
-      const ends = new Map((await deps.bounds()).map(({ partition, next }) => [partition, next]))
+      // What waits behind an open transaction is in the log, and will be read.
+      const ends = new Map(
+        (await deps.bounds()).map(({ partition, next, end = next }) => [partition, end]),
+      )
       const read = [...positions].filter(
         ([partition, at]) =>
           at >= (before?.ends.get(partition) ?? Number.POSITIVE_INFINITY) &&
