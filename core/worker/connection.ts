@@ -35,6 +35,19 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
   return client
 }
 
+/**
+ * A clock that goes by Postgres' own, in milliseconds since 1970: all that work on one database have it in common, and
+ * that of the machine may be wrong by days.
+ */
+export async function clockOf(ask: Ask): Promise<() => number> {
+  const { rows } = await ask(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+    [],
+  )
+  const then = performance.now()
+  return () => Number(rows[0]?.ms) + performance.now() - then
+}
+
 /** Ends a connection whatever state it is in, within a second. */
 export async function disconnect(client: pg.Client): Promise<void> {
   let timer: NodeJS.Timeout | undefined

@@ -61,6 +61,13 @@ export function place(record: LogRecord): string {
   return `${record.partition}:${record.offset}`
 }
 
+/** Which times can be believed of a record. */
+export interface Times {
+  nowMs: number
+  /** How long ago a record may have been received at most. */
+  ageDaysMax?: number
+}
+
 /**
  * Every record of a batch, in the order of the log. Asks for tenants it does not know yet, once.
  */
@@ -68,6 +75,7 @@ export async function decodeBatch(
   batch: LogBatch,
   tenants: Tenants,
   condemned: Condemned,
+  { nowMs, ageDaysMax = LIMITS.logAgeDaysMax }: Times = { nowMs: Date.now() },
 ): Promise<Decoded[]> {
   const read: { record: LogRecord; decoded: ReadValue }[] = []
   const named = new Set<string>()
@@ -79,7 +87,8 @@ export async function decodeBatch(
       if (read.push({ record, decoded }) % SLICE === 0) await nextTurn()
     }
   await tenants.learn([...named])
-  const context = { tenants, condemned, nowMs: Date.now() }
+  const times = { nowMs, ageDaysMax }
+  const context = { tenants, condemned, times }
   return read.map(({ record, decoded }) => {
     try {
       return judge(record, decoded, context)
@@ -87,7 +96,7 @@ export async function decodeBatch(
       // A bug of ours; it shall cost this record and not the lane.
       return {
         is: 'dead',
-        letter: bareLetter(record, tenantOf(decoded, tenants), context.nowMs, String(error)),
+        letter: bareLetter(record, tenantOf(decoded, tenants), times, String(error)),
       }
     }
   })
@@ -96,7 +105,7 @@ export async function decodeBatch(
 interface Context {
   tenants: Tenants
   condemned: Condemned
-  nowMs: number
+  times: Required<Times>
 }
 
 /**
@@ -133,24 +142,24 @@ function tenantOf(decoded: ReadValue, tenants: Tenants): TenantSettings | undefi
 function judge(
   record: LogRecord,
   decoded: ReadValue,
-  { tenants, condemned, nowMs }: Context,
+  { tenants, condemned, times }: Context,
 ): Decoded {
   const tenant = tenantOf(decoded, tenants)
   const verdict = condemned.size > 0 ? condemned.get(place(record)) : undefined
-  if (verdict?.bare) return { is: 'dead', letter: bareLetter(record, tenant, nowMs, verdict.why) }
+  if (verdict?.bare) return { is: 'dead', letter: bareLetter(record, tenant, times, verdict.why) }
   if (!decoded.ok) {
     const { reason, detail, claimed, received } = decoded
     const ms =
-      received && outOfRange(received, record, nowMs) === undefined
+      received && outOfRange(received, record, times) === undefined
         ? received.ms
-        : loggedMs(record, nowMs)
+        : loggedMs(record, times)
     return dead(reason, detail, ms, claimed, originalOf(decoded))
   }
   const stamped = decoded.record
   const { received, occurred } = decoded
   if (!tenant) return deadEvent('TENANT_UNKNOWN', 'no such tenant')
-  const odd = outOfRange(received, record, nowMs)
-  if (odd) return deadEvent('RECEIVED_AT_OUT_OF_RANGE', odd, loggedMs(record, nowMs))
+  const odd = outOfRange(received, record, times)
+  if (odd) return deadEvent('RECEIVED_AT_OUT_OF_RANGE', odd, loggedMs(record, times))
   if (verdict) return deadEvent('UNSTORABLE', verdict.why)
   const age = received.ms - occurred.ms
   if (age < -LIMITS.futureSecondsMax * 1000)
@@ -196,7 +205,7 @@ function judge(
 function bareLetter(
   record: LogRecord,
   tenant: TenantSettings | undefined,
-  nowMs: number,
+  times: Required<Times>,
   why: string,
 ): DeadLetter {
   return {
@@ -206,25 +215,29 @@ function bareLetter(
     requestId: null,
     route: null,
     client: null,
-    receivedMs: loggedMs(record, nowMs),
+    receivedMs: loggedMs(record, times),
     original: record.value,
     record,
   }
 }
 
 /** When the log took it; whoever writes to Kafka directly may claim any time there is. */
-function loggedMs({ timestamp }: LogRecord, nowMs: number): number {
-  return Math.max(nowMs - LIMITS.logAgeDaysMax * DAY_MS, Math.min(timestamp, nowMs + DAY_MS))
+function loggedMs({ timestamp }: LogRecord, { nowMs, ageDaysMax }: Required<Times>): number {
+  return Math.max(nowMs - ageDaysMax * DAY_MS, Math.min(timestamp, nowMs + DAY_MS))
 }
 
 /** Why `received_at` cannot be believed: it decides the partition of the event's day. */
-function outOfRange(received: Instant, record: LogRecord, nowMs: number): string | undefined {
+function outOfRange(
+  received: Instant,
+  record: LogRecord,
+  { nowMs, ageDaysMax }: Required<Times>,
+): string | undefined {
   const waited = record.timestamp - received.ms
   if (!(waited <= LIMITS.receivedAgeDaysMax * DAY_MS && waited >= -DAY_MS))
     return `received_at is ${describe(waited)} the log took the record`
   // Each day of events is a table, so no made-up time may ask for any number of them.
   const age = nowMs - received.ms
-  if (!(age <= LIMITS.logAgeDaysMax * DAY_MS && age >= -DAY_MS))
+  if (!(age <= ageDaysMax * DAY_MS && age >= -DAY_MS))
     return `received_at is ${describe(age)} it was read`
   return undefined
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { anyJson } from '../../contract/testing/arbitrary.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { uuidV7 } from '../../contract/uuid.ts'
@@ -184,6 +184,22 @@ test('times that the log confirms, because whoever wrote there made them up too,
     "SELECT reason, received_at BETWEEN now() - interval '401 d' AND now() + interval '2 d' AS sane FROM dead_letter",
   )
   expect(rows).toEqual(times.map(() => ({ reason: 'RECEIVED_AT_OUT_OF_RANGE', sane: true })))
+})
+
+test('whatever the clock of its machine says, a worker stores what came by the clock of Postgres', async () => {
+  for (const daysOff of [-3, 3]) {
+    await log.append(TOPICS.raw.name, [{ ...rawRecord(), partition: 0 }])
+    const all = (await applied()) + 1
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + daysOff * DAY_MS })
+    onTestFinished(() => void vi.useRealTimers())
+    start()
+    await expect.poll(applied).toBe(all)
+    stop.abort()
+    await running
+    stop = new AbortController()
+    vi.useRealTimers()
+  }
+  expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
 })
 
 test('what Postgres refuses for reasons that nobody has met costs the records at fault and no others', async () => {

@@ -4,7 +4,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { CorruptLogError, type Log, type LogBatch, LogGapError } from '../log/log.ts'
 import { findRefused } from './condemn.ts'
-import { type Ask, connect, disconnect } from './connection.ts'
+import { type Ask, clockOf, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
 import { type Decoded, decodeBatch, type EventRow, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
@@ -115,6 +115,7 @@ async function pump(
   signal: AbortSignal,
   tries: { succeeded(): void; before(): number },
 ): Promise<void> {
+  const clock = await clockOf(deps.ask)
   const tenants = createTenants(deps.ask)
   const series = createSeriesDirectory(deps.ask)
   const write = { client, topic: TOPICS.raw.name, tenants, series, encode: createRowEncoder() }
@@ -141,7 +142,7 @@ async function pump(
   }
 
   async function prepare(batch: LogBatch): Promise<Decoded[]> {
-    const decoded = await decodeBatch(batch, tenants, condemned)
+    const decoded = await decodeBatch(batch, tenants, condemned, { nowMs: clock() })
     try {
       await learn(decoded)
     } catch (error) {
