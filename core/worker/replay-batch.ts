@@ -16,6 +16,8 @@ import {
   type WriteDeps,
 } from './write.ts'
 
+const DAY_S = DAY_MS / 1000
+
 /** What became of records that were read again. */
 export interface Replayed {
   /** Events that were not there, and are now. */
@@ -147,6 +149,7 @@ async function writtenLetters(
 /**
  * Letters whose record is known neither as a letter nor as an event: rules may have changed since it was stored. The event
  * is looked for by its id and not by its place: a duplicate was counted as one, and its event stands where it first came.
+ * And on the day that the record itself names: the letter's is another one where that is no longer believed.
  */
 async function missingLetters(
   { client }: ReplayDeps,
@@ -157,7 +160,6 @@ async function missingLetters(
   for (const letter of letters) {
     if (written.has(place(letter.record))) continue
     const read = decodeRecord(letter.record.value.toString('utf8'))
-    const day = Math.floor(letter.receivedMs / DAY_MS)
     const stored =
       read.ok &&
       letter.tenantId !== null &&
@@ -167,8 +169,8 @@ async function missingLetters(
         [
           letter.tenantId,
           eventUuid(read.record.event.event_id),
-          ((day - LIMITS.dedupeDays) * DAY_MS) / 1000,
-          ((day + LIMITS.dedupeDays) * DAY_MS) / 1000,
+          read.received.ms / 1000 - LIMITS.dedupeDays * DAY_S,
+          read.received.ms / 1000 + LIMITS.dedupeDays * DAY_S,
         ],
       ))
     if (!stored || stored.rowCount === 0) made.push(letter)

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/topics.ts'
+import { uuidV7 } from '../../contract/uuid.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { account, rawRecord, rawValue } from '../testing/records.ts'
@@ -209,6 +210,44 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         refused: 1,
         unchanged: 1,
       })
+    })
+
+    test('finds what was stored on the day it was received, however long ago that is', async () => {
+      const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
+      // The log took one when it was received; the other came to it late, and was taken all the same.
+      const received = [daysAgo(450), daysAgo(40)]
+      for (const received_at of received) {
+        const event_id = uuidV7(Date.now())
+        await append([{ ...rawRecord({ received_at, event_id }), partition: 0 }])
+        const day = received_at.slice(0, 10)
+        await sql(`
+          CREATE TABLE event_${day.replaceAll('-', '')} PARTITION OF event FOR VALUES FROM ('${day}') TO ('${day}'::date + 1);
+          INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, properties, log_partition, log_offset)
+          VALUES (1, '${event_id}', '${day}', '${received_at}', '${received_at}', 'page_view', '{}', 0, 0)`)
+      }
+      await sql('UPDATE log_position SET next_offset = 2 WHERE partition = 0')
+      const batches: Log['batches'] = async function* (topic, options) {
+        for await (const { partitions, recordCount } of log.batches(topic, options))
+          yield {
+            recordCount,
+            partitions: partitions.map((run) => ({
+              ...run,
+              records: run.records.map((record) =>
+                record.offset === 0
+                  ? { ...record, timestamp: Date.parse(received[0] as string) }
+                  : record,
+              ),
+            })),
+          }
+      }
+      expect(
+        await again({
+          log: { ...log, batches },
+          ranges: [{ partition: 0, from: 0, to: 2 }],
+          retentionDays: 1_000,
+        }),
+      ).toMatchObject({ records: 2, stored: 0, unchanged: 2, dead: 0 })
+      expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
     })
 
     test('goes no further than the workers have come, and finds rows that only Postgres refuses', async () => {

@@ -5,7 +5,7 @@ import { TOPICS } from '../../contract/topics.ts'
 import { DAY_MS, existingDays } from '../db/day-partitions.ts'
 import type { Log, LogBatch, PartitionRun } from '../log/log.ts'
 import { findRefused } from './condemn.ts'
-import { type Ask, connect, disconnect } from './connection.ts'
+import { type Ask, clockOf, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
 import { decodeBatch, place, type Verdict } from './decode.ts'
 import { classify } from './failure.ts'
@@ -58,6 +58,9 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
   const series = createSeriesDirectory(ask)
   const keeper = createPartitionKeeper({ pool, retentionDays })
   const condemned = new Map<string, Verdict>()
+  const clock = await clockOf(ask)
+  // What is too old to tell whether it counted is refused by its day; what was stored is never made a letter for its age.
+  const times = () => ({ nowMs: clock(), ageDaysMax: Number.POSITIVE_INFINITY })
   const shared = {
     topic: TOPICS.raw.name,
     tenants,
@@ -112,7 +115,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
   }
 
   async function once(batch: LogBatch, deps: ReplayDeps): Promise<Replayed> {
-    const decoded = await decodeBatch(batch, tenants, condemned)
+    const decoded = await decodeBatch(batch, tenants, condemned, times())
     const rows = decoded.flatMap((each) => (each.is === 'event' ? [each.row] : []))
     if (!dryRun) await series.learn(rows)
     try {
