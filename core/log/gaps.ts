@@ -9,6 +9,8 @@ export interface AcceptedGap extends Gap {
   position: number
 }
 
+const LETTERS_AT_ONCE = 2_000
+
 /**
  * Lets the workers go on behind the gaps of a partition: at the first record that the log still has, where records were
  * dropped; at its beginning, where the log was made anew. What was lost stays counted in /metrics. Dead letters of the
@@ -52,11 +54,19 @@ export async function acceptGaps(
   })
 }
 
+/** A few at a time: there may be millions of them, and no statement may take longer than the others. */
 async function setAside(tx: Database, partition: number): Promise<void> {
-  await tx
-    .updateTable('dead_letter')
-    .set({ topic: `${TOPICS.raw.name}@${new Date().toISOString()}` })
-    .where('topic', '=', TOPICS.raw.name)
-    .where('partition', '=', partition)
-    .execute()
+  const former = `${TOPICS.raw.name}@${new Date().toISOString()}`
+  for (let from: number | null = 0; from !== null; ) {
+    const { rows } = await sql<{ next: number | null }>`
+      WITH few AS (
+        SELECT dead_letter_id, log_offset FROM dead_letter
+         WHERE topic = ${TOPICS.raw.name} AND partition = ${partition} AND log_offset >= ${from}
+         ORDER BY log_offset LIMIT ${LETTERS_AT_ONCE}
+      ), moved AS (
+        UPDATE dead_letter d SET topic = ${former} FROM few f WHERE d.dead_letter_id = f.dead_letter_id
+      )
+      SELECT max(log_offset) + 1 AS next FROM few`.execute(tx)
+    from = rows[0]?.next ?? null
+  }
 }

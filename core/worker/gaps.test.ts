@@ -197,3 +197,31 @@ test('on a log that was made anew dead letters go on, and those of the former lo
     dead: 0,
   })
 })
+
+test('a gap is accepted however many dead letters the former log has left', async () => {
+  await database.pool.query(`
+    UPDATE log_position SET next_offset = 9000 WHERE partition = 0;
+    INSERT INTO dead_letter (reason, detail, fingerprint, original, topic, partition, log_offset, received_at, forwarded_at)
+    SELECT 'NOT_JSON', '', '', 'x', 'events.raw', partition, 2 * n, now(), now()
+      FROM generate_series(0, 4499) n, generate_series(0, 1) partition;
+    CREATE FUNCTION count_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      -- As if there were so many more that it took too long.
+      IF (SELECT count(*) FROM changed) > 2000 THEN
+        RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = '57014';
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER count_rows AFTER UPDATE ON dead_letter REFERENCING NEW TABLE AS changed
+      FOR EACH STATEMENT EXECUTE FUNCTION count_rows();`)
+  start()
+  await expect.poll(openGaps).toMatchObject([{ partition: 0, wanted: 9_000, found: 0 }])
+  expect(await acceptGaps(db, log, await openGaps())).toMatchObject([{ position: 0 }])
+  const { rows } = await database.pool.query(
+    "SELECT partition, count(*)::int AS letters, topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3",
+  )
+  expect(rows).toEqual([
+    { partition: 0, letters: 4_500, here: false, topics: 1 },
+    { partition: 1, letters: 4_500, here: true, topics: 1 },
+  ])
+})
