@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { createDayPartitions, DAY_MS } from '../db/day-partitions.ts'
+import { type Ask, clockOf } from './connection.ts'
 import { type Pruned, prune } from './prune.ts'
 import { reconcileTotals } from './reconcile.ts'
 
@@ -25,17 +26,20 @@ export interface PartitionKeeper {
 export interface PartitionKeeperDeps {
   pool: pg.Pool
   retentionDays?: number
-  now?: () => number
 }
 
 export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeeper {
-  const { pool, retentionDays = LIMITS.rawRetentionDaysDefault, now = Date.now } = deps
+  const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
+  const ask: Ask = (sql, values) => pool.query(sql, values)
+  // Postgres' clock: by a fast one of our own every day that there is would be too old.
+  let now = Date.now
   const days = createDayPartitions({
     pool,
     table: 'event',
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
-    now,
+    now: () => now(),
   })
+
   async function forgetKeyUse(): Promise<number> {
     const oldest = new Date(now() - LIMITS.keyUseDays * DAY_MS).toISOString()
     const { rowCount } = await pool.query('DELETE FROM key_use_hour WHERE hour < $1', [oldest])
@@ -50,6 +54,7 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
     },
     forget: () => days.forget(),
     async keep() {
+      now = await clockOf(ask)
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return {
         made: await days.makeAhead(),

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
@@ -104,6 +104,17 @@ test('minutes become quarters of an hour in time, and every sum stays what it is
     ),
   ).toEqual([{ rows: 4, stored: 60, duplicate: 120, dead: 180 }])
   expect((await prune(deps)).minutesFolded).toBe(0)
+})
+
+test('whatever the clock of its machine says, a worker drops nothing that is not too old by the clock of Postgres', async () => {
+  const keep = () => createPartitionKeeper({ pool: database.pool, retentionDays: 30 }).keep()
+  expect((await keep()).made).toHaveLength(LIMITS.partitionDaysAhead + 2)
+  onTestFinished(() => void vi.useRealTimers())
+  for (const daysOff of [500, -500]) {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + daysOff * DAY_MS })
+    expect(await keep()).toMatchObject({ made: [], dropped: [] })
+    vi.useRealTimers()
+  }
 })
 
 test('dead letters are forgotten in time, once they are in events.dlq, and stay counted', async () => {
