@@ -23,8 +23,16 @@ export function readDockerfile(): Stage[] {
 }
 
 const RUN_MS_MAX = 180_000
-/** What was fetched before is not asked for again, and a registry that says nothing is asked once more and not for minutes. */
-const NPM = { npm_config_prefer_offline: 'true', npm_config_fetch_timeout: '20000' }
+/**
+ * What was fetched before is not asked for again; and what cannot be had (an optional package for another platform, which
+ * npm goes on without) is asked for once more after a second, not for minutes.
+ */
+const NPM = {
+  npm_config_prefer_offline: 'true',
+  npm_config_fetch_timeout: '20000',
+  npm_config_fetch_retries: '1',
+  npm_config_fetch_retry_mintimeout: '1000',
+}
 
 /**
  * What `docker build` would do, done without it: each stage is a folder, COPY copies without what .dockerignore keeps out,
