@@ -1,3 +1,4 @@
+import { pause } from '../pause.ts'
 import { untilAborted } from './kafka-append.ts'
 import type { FetchBuffer, Found } from './kafka-buffer.ts'
 import { type Fetched, fetchRequest, listOffsetsRequest } from './kafka-requests.ts'
@@ -179,19 +180,6 @@ function createStalls(topic: string, msMax: number) {
         throw new Error(`${topic}/${partition} stands still although there is more to read`)
     },
   }
-}
-
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-  })
 }
 
 function nextTurn(): Promise<void> {

@@ -1,7 +1,8 @@
+import { pause } from '../pause.ts'
 import { untilAborted } from './kafka-append.ts'
 import type { Brokers } from './kafka-brokers.ts'
 import { createFetchBuffer, type FetchBuffer } from './kafka-buffer.ts'
-import { createFetchSize, type FetchSize, fetchFrom, pause } from './kafka-fetch.ts'
+import { createFetchSize, type FetchSize, fetchFrom } from './kafka-fetch.ts'
 import { KafkaError } from './kafka-wire.ts'
 import {
   CorruptLogError,

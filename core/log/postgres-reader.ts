@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
+import { pause } from '../pause.ts'
 import { decodeChunk } from './chunk.ts'
 import { type BinaryRow, copyOut } from './copy-out.ts'
 import {
@@ -12,7 +13,7 @@ import {
   UnknownTopicError,
 } from './log.ts'
 import type { Connections } from './postgres-connections.ts'
-import { pause, type Wakeup } from './postgres-wakeup.ts'
+import type { Wakeup } from './postgres-wakeup.ts'
 
 export interface ReaderDeps {
   connections: Connections

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { socketOf } from '../db/socket.ts'
+import { aborted, pause } from '../pause.ts'
 
 /** The channel on which log_append says which partitions have grown: `topic 0,3,5`. */
 const CHANNEL = 'sluice_log'
@@ -58,7 +59,7 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
     })
     lost.catch(() => {})
     client.on('notification', ({ payload = '' }) => heard(payload))
-    const closed = once(closing.signal)
+    const closed = aborted(closing.signal)
     try {
       await Promise.race([client.connect(), closed])
       await Promise.race([client.query(`LISTEN ${CHANNEL}`), lost, closed])
@@ -132,16 +133,4 @@ function createWatch(topic: string, partitions: ReadonlySet<number>, end: () => 
       })
     },
   }
-}
-
-/** Sleeps, shorter when the signal aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {})
-}
-
-function once(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

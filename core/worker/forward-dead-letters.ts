@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { DeadLetterRecord } from '../../contract/dead-letter.ts'
 import { LIMITS } from '../../contract/limits.ts'
@@ -7,6 +6,7 @@ import { partitionFor } from '../../contract/partitioner.ts'
 import type { DeadReason } from '../../contract/record.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import type { Log, NewRecord } from '../log/log.ts'
+import { pause } from '../pause.ts'
 import type { Logger } from './lane.ts'
 
 /** Carries dead letters from Postgres, where they are made, to events.dlq. Any number of processes may run one. */
@@ -156,8 +156,4 @@ export function toRecord(row: Row, originalBytesMax: number = LIMITS.recordBytes
     key,
     value: value ?? spelt({}),
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {})
 }

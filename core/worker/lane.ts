@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { CorruptLogError, type Log, type LogBatch, LogGapError } from '../log/log.ts'
+import { aborted, pause } from '../pause.ts'
 import { findRefused } from './condemn.ts'
 import { type Ask, clockOf, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
@@ -80,7 +80,7 @@ export async function runLane(
       deps.keeper.forget()
       if (error instanceof FencedError) deps.onFenced?.()
       report(deps.logger, name, error, failures)
-      await pause(failures, signal)
+      await backOff(failures, signal)
     } finally {
       watch?.end()
       if (client) await disconnect(client)
@@ -229,15 +229,9 @@ function report(logger: Logger, lane: string, error: unknown, failures: number):
 }
 
 /** The first retry is immediate: most first failures are duplicates, deadlocks or bad rows. */
-async function pause(failures: number, signal: AbortSignal): Promise<void> {
+async function backOff(failures: number, signal: AbortSignal): Promise<void> {
   if (failures <= 1) return
   const ms =
     Math.min(LIMITS.workerRetryMsMax, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
-  await sleep(ms, undefined, { signal }).catch(() => {})
-}
-
-/** Resolves when the signal aborts. */
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted)
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  await pause(ms, signal)
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { LIMITS } from '../../contract/limits.ts'
 import type { PartitionBounds } from '../log/log.ts'
+import { pause } from '../pause.ts'
 import type { Ask } from './connection.ts'
 
 export interface ReadMarksDeps {
@@ -46,7 +46,7 @@ export async function markReadForEver(deps: ReadMarksDeps, signal: AbortSignal):
     } catch {
       // What is not known is not marked. The trouble is told by whoever reads the log, or writes to Postgres.
     }
-    await sleep(LIMITS.workerHeartbeatMs, undefined, { signal }).catch(() => {})
+    await pause(LIMITS.workerHeartbeatMs, signal)
   }
 }
 

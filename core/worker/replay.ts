@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/topics.ts'
 import { DAY_MS, existingDays } from '../db/day-partitions.ts'
 import type { Log, LogBatch, PartitionRun } from '../log/log.ts'
+import { pause } from '../pause.ts'
 import { findRefused } from './condemn.ts'
 import { type Ask, clockOf, connect, disconnect } from './connection.ts'
 import { createRowEncoder } from './copy-rows.ts'
@@ -110,7 +110,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
         const means = classify(error)
         if (means === 'alarm' || means === 'unknown') throw error
         if (attempt === ATTEMPTS_MAX || signal.aborted) throw error
-        if (means === 'retry') await sleep(50 * 2 ** attempt, undefined, { signal }).catch(() => {})
+        if (means === 'retry') await pause(50 * 2 ** attempt, signal)
       }
   }
 

@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
 import { type Progress, readBatches, readProgress } from '../../live/progress.ts'
+import { pause } from '../../pause.ts'
 import { withLog } from '../log.ts'
 import { duration, whole } from '../numbers.ts'
 import type { Terminal } from '../terminal.ts'
@@ -59,8 +59,7 @@ async function again(
   let last: Sample | undefined
   for (let i = 0; i < samples && !stop.signal.aborted; i++) {
     // Against the clock, so that slow answers do not add up.
-    if (i > 0)
-      await sleep(ms - (Date.now() % ms), undefined, { signal: stop.signal }).catch(() => {})
+    if (i > 0) await pause(ms - (Date.now() % ms), stop.signal)
     if (stop.signal.aborted) return
     try {
       const sample = await look()
