@@ -116,7 +116,7 @@ test('nothing scrolls sideways at 390 px or 1440 px, light or dark, and axe find
 
 test('the golden vectors of the contract come out letter by letter in the browser', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-contract-'))
-  await bundle(folder, 'contract/replay.ts', true)
+  await bundle(folder, 'contract/testing/run-vectors.ts', true)
   const code = await readFile(join(folder, 'edge.js'), 'utf8')
   await rm(folder, { recursive: true, force: true })
   const context = await browser.newContext({ bypassCSP: true })

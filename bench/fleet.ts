@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { TOPICS } from '../contract/topics.ts'
+import { TOPICS } from '../contract/log/topics.ts'
 import { type Fleet, MEMBERS, startFleet } from '../core/testing/fleet.ts'
 import { closedLoop } from './load.ts'
 import { cpuSeconds, residentMiB, table } from './machine.ts'

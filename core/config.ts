@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
-import { TOPICS } from '../contract/topics.ts'
+import { TOPICS } from '../contract/log/topics.ts'
 import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 
 /** The top of the tree. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../contract/topics.ts'
+import { TOPICS } from '../contract/log/topics.ts'
 import { ROOT } from './config.ts'
 import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './testing/core-process.ts'
 import { createTestDatabase, type TestDatabase } from './testing/database.ts'

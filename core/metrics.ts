@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { TOPICS } from '../contract/topics.ts'
+import { TOPICS } from '../contract/log/topics.ts'
 import type { Database } from './db/database.ts'
 import { within } from './db/within.ts'
 import { readProgress } from './live/progress.ts'

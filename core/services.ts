@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
-import { PARTITIONS, TOPICS } from '../contract/topics.ts'
+import { PARTITIONS, TOPICS } from '../contract/log/topics.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { within } from './db/within.ts'

@@ -1,4 +1,4 @@
-import type { ItemError } from '../contract/refusals.ts'
+import type { ItemError } from '../contract/errors.ts'
 import type { Warning } from './judge.ts'
 import { Refused } from './refuse.ts'
 import type { Outcome } from './way.ts'

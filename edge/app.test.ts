@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../contract/api-key.ts'
-import type { ProduceRecord } from '../contract/kafka-rest.ts'
+import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
 import { createGate } from './gate.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'

@@ -1,5 +1,5 @@
 import { type KeyRecord, sha256Hex } from '../contract/api-key.ts'
-import { REFUSALS } from '../contract/refusals.ts'
+import { REFUSALS } from '../contract/errors.ts'
 import { Refused } from './refuse.ts'
 import type { Way } from './way.ts'
 

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
-import type { ProduceRecord } from '../contract/kafka-rest.ts'
-import { partitionFor } from '../contract/partitioner.ts'
-import { PARTITIONS } from '../contract/topics.ts'
+import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
+import { partitionFor } from '../contract/log/partitioner.ts'
+import { PARTITIONS } from '../contract/log/topics.ts'
 import { base64 } from './bytes.ts'
 import { type Bridge, BridgeError, type Published, UnfitError } from './publish.ts'
 

@@ -1,5 +1,5 @@
 import { Kafka } from '@upstash/kafka'
-import { produceResults } from '../contract/kafka-rest.ts'
+import { produceResults } from '../contract/log/kafka-rest.ts'
 import { type Bridge, type BridgeRequest, UnfitError } from './publish.ts'
 
 export interface UpstashSettings {

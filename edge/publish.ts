@@ -1,4 +1,4 @@
-import type { ProduceRecord, ProduceResult } from '../contract/kafka-rest.ts'
+import type { ProduceRecord, ProduceResult } from '../contract/log/kafka-rest.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { describe, Refused, type Report } from './refuse.ts'
 import type { Exchange } from './within.ts'

@@ -1,4 +1,4 @@
-import type { ItemErrorCode } from '../contract/refusals.ts'
+import type { ItemErrorCode } from '../contract/errors.ts'
 import { base64 } from './bytes.ts'
 import type { Step } from './context.ts'
 import { mediaTypeOf, readBody } from './read-body.ts'

@@ -5,7 +5,7 @@ import {
   problem,
   REFUSALS,
   type RefusalCode,
-} from '../contract/refusals.ts'
+} from '../contract/errors.ts'
 import type { EdgeContext } from './context.ts'
 import { respond } from './respond.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { replay } from '../contract/replay.ts'
+import { replay } from '../contract/testing/run-vectors.ts'
 
 it('the golden vectors come out letter by letter in workerd', async () => {
   expect(navigator.userAgent).toBe('Cloudflare-Workers')

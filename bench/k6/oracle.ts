@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { askGraphQL } from '../../core/testing/sluice.ts'
 import { type Mix, plan } from './mix.ts'
 import type { System, Tenant } from './system.ts'

@@ -1,4 +1,4 @@
-import { parseExactly } from '../exact-parse.ts'
+import { parseExactly } from '../json/exact-parse.ts'
 
 /**
  * What becomes of an event, told a second time: after the words of the README and slowly, sharing no

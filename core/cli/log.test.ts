@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../testing/sluice.ts'
 

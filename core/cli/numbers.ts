@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { readTime } from '../../contract/time.ts'
+import { readTime } from '../../contract/event/time.ts'
 
 const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 

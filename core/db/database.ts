@@ -1,6 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
-import { parseExactly } from '../../contract/exact-parse.ts'
+import { parseExactly } from '../../contract/json/exact-parse.ts'
 import type { Schema } from './schema.ts'
 
 export type Database = Kysely<Schema>

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { normalise } from '../../contract/normalise.ts'
+import { normalise } from '../../contract/event/normalise.ts'
 import { withIds } from './events-file.ts'
 
 test('each event has an id before it is sent, so that a second try of a batch does no harm', () => {

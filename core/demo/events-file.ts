@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { uuidV7 } from '../../contract/uuid.ts'
+import { uuidV7 } from '../../contract/event/uuid.ts'
 import { UsageError } from '../config.ts'
 
 /** Events from a file: one a line (.ndjson, .jsonl), or JSON: one object, an array, `{"events":[…]}`. */

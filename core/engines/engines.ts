@@ -38,7 +38,7 @@ export interface EnginesOptions {
   /** A folder; made if missing. What is in it is found again by the next start. */
   home: string
   kafka?: {
-    brokers: number /** The topics of contract/topics.ts; default true */
+    brokers: number /** The topics of contract/log/topics.ts; default true */
     topics?: boolean
   }
   redis?: boolean

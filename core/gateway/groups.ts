@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely'
-import type { TopicPartition, TopicPartitionOffset } from '../../contract/kafka-rest.ts'
+import type { TopicPartition, TopicPartitionOffset } from '../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'

@@ -3,7 +3,7 @@ import type {
   ConsumedMessage,
   GroupAssignments,
   TopicPartitionOffset,
-} from '../../contract/kafka-rest.ts'
+} from '../../contract/log/kafka-rest.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import { createConsume } from './consume.ts'
 import type { Groups, Member } from './groups.ts'

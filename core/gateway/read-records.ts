@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { partitionFor } from '../../contract/partitioner.ts'
+import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { NewRecord, RecordHeader } from '../log/log.ts'
 import { bytesOf } from '../log/runs.ts'
 import { RefusedError } from './refused.ts'

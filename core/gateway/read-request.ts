@@ -1,4 +1,4 @@
-import type { TopicPartition, TopicPartitionOffset } from '../../contract/kafka-rest.ts'
+import type { TopicPartition, TopicPartitionOffset } from '../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ConsumeRequest } from './consume.ts'
 import { RefusedError } from './refused.ts'

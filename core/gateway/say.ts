@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import type { KafkaRestError } from '../../contract/kafka-rest.ts'
+import type { KafkaRestError } from '../../contract/log/kafka-rest.ts'
 import type { RefusedError } from './refused.ts'
 import { createAdmission, type GatewayUser } from './users.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKafkaLog, createKafkaTopics } from '../log/kafka.ts'
 import type { Log } from '../log/log.ts'

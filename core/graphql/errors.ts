@@ -1,6 +1,6 @@
 import type { GraphQLError } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
-import { unstorableText } from '../../contract/storable.ts'
+import { unstorableText } from '../../contract/event/storable.ts'
 import { QUERY_LIMITS } from './limits.ts'
 
 /** Errors that may leave the house as they are. Everything else is masked (server.ts). */

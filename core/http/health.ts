@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { sql } from 'kysely'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Database } from '../db/database.ts'
 import { within } from '../db/within.ts'
 import { LIVE_LIMITS } from '../live/limits.ts'

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** What core says no with, beside GraphQL: RFC 9457, in the words of contract/refusals.ts where it has them. */
+/** What core says no with, beside GraphQL: RFC 9457, in the words of contract/errors.ts where it has them. */
 const PROBLEMS = {
   NOT_FOUND: { status: 404, says: 'There is nothing at this path.' },
   METHOD_NOT_ALLOWED: { status: 405, says: 'This path does not take that method; see Allow.' },

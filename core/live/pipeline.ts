@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Database } from '../db/database.ts'
 import { within } from '../db/within.ts'
 import type { Log } from '../log/log.ts'

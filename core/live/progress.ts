@@ -1,4 +1,4 @@
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { readConfig } from '../config.ts'
 import { kafkaEnv } from '../testing/kafka.ts'
 import { createKafkaTopics } from './kafka.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { type LogConfig, UsageError } from '../config.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka.ts'
 import { TooFewBrokersError } from './kafka-topics.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { partitionFor } from '../../contract/partitioner.ts'
+import { partitionFor } from '../../contract/log/partitioner.ts'
 import { type NewRecord, UnknownTopicError } from './log.ts'
 
 /** Of keys and values together; it has to fit one message to Postgres or Kafka, and our memory twice. */

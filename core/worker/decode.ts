@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { TrackedEvent } from '../../contract/event.ts'
+import type { TrackedEvent } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import {
   type Claimed,
@@ -7,9 +7,9 @@ import {
   type DeadReason,
   decodeRecord,
   type StampedEvent,
-} from '../../contract/record.ts'
-import { type Instant, readCanonicalTime } from '../../contract/time.ts'
-import { isUuid } from '../../contract/uuid.ts'
+} from '../../contract/log/record.ts'
+import { type Instant, readCanonicalTime } from '../../contract/event/time.ts'
+import { isUuid } from '../../contract/event/uuid.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../log/log.ts'
 import { eventUuid } from './event-uuid.ts'

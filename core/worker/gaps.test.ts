@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { readProgress } from '../live/progress.ts'
 import { acceptGaps } from '../log/gaps.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log } from '../log/log.ts'
 import { type CoreProcess, startCore } from '../testing/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'

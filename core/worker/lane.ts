@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { CorruptLogError, type Log, type LogBatch, LogGapError } from '../log/log.ts'
 import { aborted, pause } from '../pause.ts'
 import { findRefused } from './condemn.ts'

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { eventsOverTime } from '../graphql/queries/events-over-time.ts'
 import { readQuestion } from '../graphql/queries/metrics-question.ts'

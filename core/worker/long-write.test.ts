@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { account, rawRecord } from '../testing/records.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { type CorruptLogError, LogGapError } from '../log/log.ts'
 import type { Ask } from './connection.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'

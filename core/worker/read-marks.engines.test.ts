@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log } from '../log/log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { openTestKafka } from '../testing/kafka.ts'

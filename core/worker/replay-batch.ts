@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { decodeRecord } from '../../contract/record.ts'
+import { decodeRecord } from '../../contract/log/record.ts'
 import { DAY_MS } from '../db/day-partitions.ts'
 import type { LogBatch } from '../log/log.ts'
 import { type DeadLetter, type Decoded, type EventRow, place } from './decode.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
-import { uuidV7 } from '../../contract/uuid.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { uuidV7 } from '../../contract/event/uuid.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { account, rawRecord, rawValue } from '../testing/records.ts'

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { DAY_MS, existingDays } from '../db/day-partitions.ts'
 import type { Log, LogBatch, PartitionRun } from '../log/log.ts'
 import { pause } from '../pause.ts'

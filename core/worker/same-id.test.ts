@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { account, rawRecord } from '../testing/records.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { recordEncoder, type Stamp } from '../../contract/record.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { recordEncoder, type Stamp } from '../../contract/log/record.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'

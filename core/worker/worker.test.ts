@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { TOPICS } from '../../contract/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import type { Ask } from './connection.ts'
 import { createForwarder } from './forward-dead-letters.ts'
 import type { LaneDeps } from './lane.ts'
@@ -45,14 +45,18 @@ export function createWorker({
       pool.on('error', () => {})
       pool.on('connect', (client) => client.on('error', () => {}))
       const keeper = createPartitionKeeper({ pool, retentionDays })
+      const ended = new AbortController()
+      // Nobody waits for it: a lane makes the days that it needs, and what has grown may take seconds to prune.
       const keep = () =>
         keeper.keep().then(
           (done) => deps.logger.info(done, 'days of events kept'),
-          (error) =>
+          (error) => {
+            if (ended.signal.aborted) return
             deps.logger.error(
               { error: String(error) },
               'days of events could not be kept; tried again within the hour',
-            ),
+            )
+          },
         )
       const forwarder = createForwarder({ pool, log: deps.log, logger: deps.logger })
       const ask: Ask = (sql, values) => pool.query(sql, values)
@@ -83,9 +87,8 @@ export function createWorker({
         onShare: lanes.share,
         work: () => work,
       })
-      await keep()
+      void keep()
       const housekeeping = setInterval(keep, HOUSEKEEPING_MS)
-      const ended = new AbortController()
       const either = AbortSignal.any([signal, ended.signal])
       const sharing = leases.run(either)
       const forwarding = forwarder.run(either)

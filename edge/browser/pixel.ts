@@ -1,5 +1,5 @@
-import { SYNONYMS } from '../../contract/event.ts'
-import { type BadNumber, parseJson } from '../../contract/json.ts'
+import { SYNONYMS } from '../../contract/event/event.ts'
+import { type BadNumber, parseJson } from '../../contract/json/json.ts'
 import type { Step } from '../context.ts'
 import { respond } from '../respond.ts'
 import type { Body, Incoming, Item, Way } from '../way.ts'

@@ -1,4 +1,4 @@
-import { pointerTo } from '../../contract/json.ts'
+import { pointerTo } from '../../contract/json/json.ts'
 import type { Fault } from '../way.ts'
 
 /** The context attributes of a CloudEvent 1.0, checked. */

@@ -1,4 +1,4 @@
-import { pointerTo } from '../../contract/json.ts'
+import { pointerTo } from '../../contract/json/json.ts'
 import type { Fault } from '../way.ts'
 
 /**

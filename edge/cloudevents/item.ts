@@ -1,4 +1,4 @@
-import type { BadNumber } from '../../contract/json.ts'
+import type { BadNumber } from '../../contract/json/json.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Fault, Item } from '../way.ts'
 import { type Attributes, readAttributes } from './attributes.ts'

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { StampedEvent } from '../../contract/record.ts'
+import type { StampedEvent } from '../../contract/log/record.ts'
 import { launchBrowser } from '../../core/testing/browser.ts'
 import { type Pages, startPages } from '../testing/pages.ts'
 import { describeEdges, type World } from '../testing/world.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { partitionFor } from '../../contract/partitioner.ts'
-import { recordKey } from '../../contract/topics.ts'
+import { partitionFor } from '../../contract/log/partitioner.ts'
+import { recordKey } from '../../contract/log/topics.ts'
 import { type ConfluentStub, type Dialect, startConfluentStub } from '../testing/confluent-stub.ts'
 import { startEdge } from '../testing/runtimes.ts'
 import { startStubGateway } from '../testing/stub-gateway.ts'

@@ -22,7 +22,7 @@ it('the golden vectors come out letter by letter in Deno', async () => {
 it('the contract is bundled for browsers with its vectors, and they come out the same', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-contract-'))
   try {
-    await bundle(folder, 'contract/replay.ts', true)
+    await bundle(folder, 'contract/testing/run-vectors.ts', true)
     const bundled = await import(join(folder, 'edge.js'))
     expect(await bundled.replay()).toEqual([])
   } finally {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { parseExactly } from '../../contract/exact-parse.ts'
+import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { anyJson, mutated, sentEvent } from '../../contract/testing/arbitrary.ts'
 import { losesNumbers } from '../../contract/testing/model.ts'
 import {

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { derivedEventId } from '../../contract/uuid.ts'
+import { derivedEventId } from '../../contract/event/uuid.ts'
 import { startEdge } from '../testing/runtimes.ts'
 import { send } from '../testing/send.ts'
 import { describeEdges } from '../testing/world.ts'

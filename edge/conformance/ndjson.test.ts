@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { derivedEventId } from '../../contract/uuid.ts'
+import { derivedEventId } from '../../contract/event/uuid.ts'
 import { openPost } from '../testing/open-post.ts'
 import { type Answer, send } from '../testing/send.ts'
 import { openSocket } from '../testing/socket.ts'

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { normalise } from '../../contract/normalise.ts'
+import { normalise } from '../../contract/event/normalise.ts'
 import { unwrap } from '../posthog/unwrap.ts'
 import { posthog, posthogV1 } from '../posthog/way.ts'
 import { Refused } from '../refuse.ts'

@@ -1,6 +1,6 @@
 import { PostHog } from 'posthog-node'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { StampedEvent } from '../../contract/record.ts'
+import type { StampedEvent } from '../../contract/log/record.ts'
 import { describeEdges, type World } from '../testing/world.ts'
 
 /** PostHog's published library for servers, unchanged but for `host`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { normalise } from '../../contract/normalise.ts'
+import { normalise } from '../../contract/event/normalise.ts'
 import { Refused } from '../refuse.ts'
 import { segment } from '../segment/way.ts'
 import type { Incoming } from '../way.ts'

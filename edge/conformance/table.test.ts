@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { REFUSALS } from '../../contract/refusals.ts'
-import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/vectors.ts'
+import { REFUSALS } from '../../contract/errors.ts'
+import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/testing/vectors.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
 import { type Answer, comparable, send } from '../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { REFUSALS } from '../../contract/refusals.ts'
+import { REFUSALS } from '../../contract/errors.ts'
 import type { GroupId, Operation } from '../openapi/operation.ts'
 import { OPERATIONS } from '../openapi/operations.ts'
 import { GROUPS } from '../openapi/parts.ts'

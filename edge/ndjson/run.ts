@@ -1,4 +1,4 @@
-import { REFUSALS } from '../../contract/refusals.ts'
+import { REFUSALS } from '../../contract/errors.ts'
 import type { EdgeContext } from '../context.ts'
 import { describe, Refused, type Report } from '../refuse.ts'
 import type { StreamLease } from './lease.ts'

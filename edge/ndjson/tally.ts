@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import type { ItemError } from '../../contract/refusals.ts'
+import type { ItemError } from '../../contract/errors.ts'
 import type { AcceptedEvent } from '../answer.ts'
 import { shorten, type Warning } from '../judge.ts'
 import type { Placed } from '../way.ts'

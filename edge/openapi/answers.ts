@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../../contract/refusals.ts'
+import type { RefusalCode } from '../../contract/errors.ts'
 import type { Answer, Example, SecurityName } from './operation.ts'
 import { HEADERS_OF_COUNTED } from './parts.ts'
 import { ref } from './words.ts'

@@ -1,4 +1,4 @@
-import { REFUSALS, type RefusalCode } from '../../contract/refusals.ts'
+import { REFUSALS, type RefusalCode } from '../../contract/errors.ts'
 import type { Answer, Example, Operation, Schema } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import {

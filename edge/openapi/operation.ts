@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { RefusalCode } from '../../contract/refusals.ts'
+import type { RefusalCode } from '../../contract/errors.ts'
 
 /** JSON Schema 2020-12. */
 export type Schema = { readonly [keyword: string]: unknown }
@@ -20,7 +20,7 @@ export interface Operation {
   body?: Readonly<Record<string, Schema>>
   /** Of success, by status. */
   answers: Readonly<Record<number, Answer>>
-  /** How it can say no; each with the status that contract/refusals.ts gives it. */
+  /** How it can say no; each with the status that contract/errors.ts gives it. */
   refusals: readonly RefusalCode[]
   /** Instead of problem+json: whoever asks can show nothing else. */
   refusedAs?: string

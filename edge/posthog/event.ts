@@ -1,4 +1,4 @@
-import { pointerTo } from '../../contract/json.ts'
+import { pointerTo } from '../../contract/json/json.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Item } from '../way.ts'
 

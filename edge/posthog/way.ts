@@ -1,7 +1,7 @@
-import { type BadNumber, parseJson } from '../../contract/json.ts'
+import { type BadNumber, parseJson } from '../../contract/json/json.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { elementTexts } from '../../contract/slices.ts'
-import { readTime } from '../../contract/time.ts'
+import { elementTexts } from '../../contract/json/slices.ts'
+import { readTime } from '../../contract/event/time.ts'
 import { Refused } from '../refuse.ts'
 import type { Body, Incoming, Outcome, Way } from '../way.ts'
 import {

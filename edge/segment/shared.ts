@@ -1,5 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { findUnstorable } from '../../contract/storable.ts'
+import { findUnstorable } from '../../contract/event/storable.ts'
 import type { Fault } from '../way.ts'
 import { type Fields, isObject, type Shared } from './message.ts'
 

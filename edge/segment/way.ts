@@ -1,5 +1,5 @@
-import { type BadNumber, parseJson } from '../../contract/json.ts'
-import { elementTexts } from '../../contract/slices.ts'
+import { type BadNumber, parseJson } from '../../contract/json/json.ts'
+import { elementTexts } from '../../contract/json/slices.ts'
 import { Refused } from '../refuse.ts'
 import type { Body, Fault, Incoming, Item, Way } from '../way.ts'
 import { type Call, isObject, readMessage, type Shared } from './message.ts'

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PARTITIONS } from '../../contract/topics.ts'
+import { PARTITIONS } from '../../contract/log/topics.ts'
 import { type Mood, misbehave } from './stub-gateway.ts'
 
 /** Whose habits it has, where the specification leaves room. */

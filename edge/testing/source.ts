@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { StampedEvent } from '../../contract/record.ts'
+import type { StampedEvent } from '../../contract/log/record.ts'
 import type { World } from './world.ts'
 
 /** A record as the stub gateway took it; a refused one has no event but these. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type KeyKind, type KeyRecord, mintApiKey } from '../../contract/api-key.ts'
-import type { ProduceRecord } from '../../contract/kafka-rest.ts'
+import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 
 /** How /produce or /keys answers the next requests; one is used up by each, then all is well again. */
 export type Mood =

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { TOPICS } from '../../../contract/topics.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
 import { type Config, UsageError } from '../../config.ts'
 import { type PartitionProgress, readProgress } from '../../live/progress.ts'
 import type { Log, PartitionBounds } from '../../log/log.ts'

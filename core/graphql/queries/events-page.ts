@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { isUuid } from '../../../contract/uuid.ts'
+import { isUuid } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import { badInput, checkText } from '../errors.ts'
 import type { Instant } from '../instant.ts'

@@ -1,4 +1,4 @@
-import { isUuid } from '../../../contract/uuid.ts'
+import { isUuid } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import { eventUuid } from '../../worker/event-uuid.ts'
 import { checkText } from '../errors.ts'

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../../contract/api-key.ts'
-import type { ItemErrorCode, RefusalCode } from '../../../contract/refusals.ts'
+import type { ItemErrorCode, RefusalCode } from '../../../contract/errors.ts'
 import type { Sent } from '../../testing/send.ts'
 
 /** One request, and what it must be answered with: in every runtime the same. */

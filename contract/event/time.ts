@@ -1,4 +1,4 @@
-import { LIMITS } from './limits.ts'
+import { LIMITS } from '../limits.ts'
 
 /**
  * Times as clients write them, into one spelling: RFC 3339 in UTC, with as many digits as were given,

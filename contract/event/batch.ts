@@ -1,7 +1,7 @@
 import { SYNONYMS } from './event.ts'
-import { type BadNumber, parseJson } from './json.ts'
-import { LIMITS } from './limits.ts'
-import type { RefusalCode } from './refusals.ts'
+import { type BadNumber, parseJson } from '../json/json.ts'
+import { LIMITS } from '../limits.ts'
+import type { RefusalCode } from '../errors.ts'
 
 /** What a body of POST /v1/events holds, before any event has been looked at. */
 export type ReadBatch =
