@@ -37,7 +37,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 WORKDIR /app
 COPY --from=build /usr/local/bin/workerd /usr/local/bin/workerd
 COPY --from=build /app/dist/edge/edge.js ./
-COPY edge/workerd.capnp ./
+COPY edge/entry/workerd.capnp ./
 USER nobody
 EXPOSE 8787
 CMD ["workerd", "serve", "workerd.capnp"]

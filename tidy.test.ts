@@ -23,9 +23,9 @@ const ENTRIES = [
   'core/health-check.ts',
   'core/embedded.ts',
   'core/demo/import-earthquakes.ts',
-  'edge/worker.ts',
-  'edge/deno.ts',
-  'edge/node.ts',
+  'edge/entry/cloudflare.ts',
+  'edge/entry/deno.ts',
+  'edge/entry/node.ts',
   'dashboard/src/index.tsx',
   'vite.config.ts',
 ]
@@ -63,7 +63,7 @@ describe('the arrows', () => {
     const outside = (file: string) =>
       !isTest(file) && !file.startsWith('bench/') && file !== 'vite.config.ts'
     const readers = sources.filter((file) => outside(file) && read(file).includes('process.env'))
-    expect(readers).toEqual(['core/cli/bin.mjs', 'core/config.ts', 'edge/node.ts'])
+    expect(readers).toEqual(['core/cli/bin.mjs', 'core/config.ts', 'edge/entry/node.ts'])
     // By name, not by import: what kafkajs does not export is required.
     const users = sources.filter((file) => outside(file) && /['"]kafkajs\b/.test(read(file)))
     expect(users).toEqual(['core/log/kafka.ts'])

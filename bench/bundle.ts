@@ -11,7 +11,7 @@ const { values: options } = parseArgs({ options: { json: { type: 'boolean', defa
 
 const folder = await mkdtemp(join(tmpdir(), 'sluice-bundle-'))
 try {
-  await bundle(folder, 'edge/worker.ts', true)
+  await bundle(folder, 'edge/entry/cloudflare.ts', true)
   const built = await readFile(join(folder, 'edge.js'))
   const [kB, gzippedKB] = [built.length / 1000, gzipSync(built, { level: 9 }).length / 1000]
   if (options.json) console.log(JSON.stringify({ kB, gzippedKB, gzippedKBMax: KB_MAX }))

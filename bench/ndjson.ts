@@ -52,7 +52,7 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
   const { url, username, password } = gateway
   const edge = await startWorkerd(
     gateway,
-    'edge/worker.ts',
+    'edge/entry/cloudflare.ts',
     {
       GATEWAY_URL: url,
       GATEWAY_USERNAME: username,

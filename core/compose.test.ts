@@ -60,7 +60,7 @@ describe('docker-compose.yml', () => {
 
   test('its variables are those that core/config.ts and the edge read', () => {
     const config = read('core/config.ts')
-    const edge = read('edge/workerd.capnp')
+    const edge = read('edge/entry/workerd.capnp')
     for (const [, { build, environment = {} }] of services)
       for (const name of Object.keys(environment)) {
         if (build?.target === 'core') expect(config).toMatch(new RegExp(`\\b${name}\\b`))
@@ -147,9 +147,9 @@ describe('Dockerfile', () => {
   })
 })
 
-test('edge/workerd.capnp knows every setting of the edge, and runs it as npm start does', () => {
-  const capnp = read('edge/workerd.capnp')
-  const list = /const names = \[(.*?)\] as const/s.exec(read('edge/deno.ts'))?.[1] ?? ''
+test('edge/entry/workerd.capnp knows every setting of the edge, and runs it as npm start does', () => {
+  const capnp = read('edge/entry/workerd.capnp')
+  const list = /const names = \[(.*?)\] as const/s.exec(read('edge/entry/deno.ts'))?.[1] ?? ''
   const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
   expect(names.length).toBeGreaterThan(5)
   const bound = [...capnp.matchAll(/\(name = "(\w+)", fromEnvironment = "(\w+)"\)/g)]
@@ -165,7 +165,7 @@ describe('docs/deploy.md', () => {
 
   test('names every secret that docker-compose.yml asks for, and no variable that nobody reads', () => {
     for (const name of REQUIRED) expect(text).toContain(name)
-    const readers = ['core/config.ts', 'edge/workerd.capnp', 'docker-compose.yml'].map(read).join()
+    const readers = ['core/config.ts', 'edge/entry/workerd.capnp', 'docker-compose.yml'].map(read).join()
     const named = new Set(text.match(/\b[A-Z][A-Z]*_[A-Z_]+\b/g))
     expect([...named].filter((name) => !readers.includes(name))).toEqual([])
   })

@@ -6,7 +6,7 @@ export default defineConfig({
   root: import.meta.dirname,
   plugins: [
     cloudflareTest({
-      main: './worker.ts',
+      main: './entry/cloudflare.ts',
       miniflare: { compatibilityDate: '2026-11-01' },
     }),
   ],

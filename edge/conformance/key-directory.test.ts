@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest'
-import { createHttpKeyDirectory } from '../key-directory.ts'
+import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { type DirectoryWorld, keyDirectorySuite } from '../testing/key-directory.suite.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
-import { abortLate } from '../within.ts'
+import { abortLate } from '../lib/timeout.ts'
 
-/** Without Redis; edge/upstash.engines.test.ts has the other one. */
+/** Without Redis; edge/admission/redis/upstash.engines.test.ts has the other one. */
 describe('keys asked of core', () => {
   let gateway: StubGateway
   let world: DirectoryWorld

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeEdges } from '../testing/world.ts'
+import { describeEdges } from '../testing/edge-harness.ts'
 
 /** Everything by which somebody might try to name another tenant. */
 const NAMES = {

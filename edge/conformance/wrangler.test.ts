@@ -52,7 +52,7 @@ test.each(ENVIRONMENTS)(
     const { vars, secrets } = configOf(env)
     expect(secrets?.required).toEqual(['GATEWAY_PASSWORD', 'REDIS_TOKEN'])
     for (const name of Object.keys(vars)) expect(name).not.toMatch(/PASSWORD|TOKEN|SECRET|KEY/)
-    const known = readFileSync(join(ROOT, 'edge/workerd.capnp'), 'utf8')
+    const known = readFileSync(join(ROOT, 'edge/entry/workerd.capnp'), 'utf8')
     for (const name of [...Object.keys(vars), ...(secrets?.required ?? [])])
       expect(known).toContain(`fromEnvironment = "${name}"`)
   },

@@ -1,5 +1,5 @@
 import { browser } from './browser.ts'
-import { classic } from './classic.ts'
+import { classic } from './legacy.ts'
 import type { Operation } from './operation.ts'
 import { posthog } from './posthog.ts'
 import { segment } from './segment.ts'

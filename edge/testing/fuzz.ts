@@ -5,7 +5,7 @@ import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { REFUSALS } from '../../contract/errors.ts'
 import { expectedOf } from '../../contract/testing/model.ts'
 import type { Answer, Sent } from './send.ts'
-import type { World } from './world.ts'
+import type { World } from './edge-harness.ts'
 
 /** Set FUZZ_SEED to the one that was printed, and the same requests are made again. */
 const SEED = Number(process.env.FUZZ_SEED) || Math.floor(Math.random() * 2 ** 31)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Claim, Idempotency } from '../claim.ts'
+import type { Claim, Idempotency } from '../admission/idempotency.ts'
 
 export const request = (key = 'k', fingerprint = 'f', tenant = 't') => ({
   tenant,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { KeyDirectory } from '../key-directory.ts'
+import type { KeyDirectory } from '../auth/key-directory.ts'
 import type { StubGateway } from './stub-gateway.ts'
 
 export interface DirectoryWorld {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { Limiter } from '../limit.ts'
+import type { Limiter } from '../admission/rate-limiter.ts'
 
 export const START = 1_763_716_800_000 // a full minute
 

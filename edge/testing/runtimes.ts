@@ -32,9 +32,9 @@ export function startEdge(
   settings: Record<string, string> = {},
 ): Promise<RunningEdge> {
   const all = { ...bindings(gateway), ...settings }
-  if (runtime === 'workerd') return startWorkerd(gateway, 'edge/worker.ts', all)
-  if (runtime === 'node') return startSource(process.execPath, ['edge/node.ts'], all)
-  return startDeno('edge/deno.ts', all)
+  if (runtime === 'workerd') return startWorkerd(gateway, 'edge/entry/cloudflare.ts', all)
+  if (runtime === 'node') return startSource(process.execPath, ['edge/entry/node.ts'], all)
+  return startDeno('edge/entry/deno.ts', all)
 }
 
 export function startDeno(file: string, settings: Record<string, string>): Promise<RunningEdge> {
@@ -65,7 +65,7 @@ function startSource(
 /** As `npm start` runs it: bundled, with a generated configuration. */
 export async function startWorkerd(
   gateway: Pick<StubGateway, 'url' | 'username' | 'password'>,
-  entry = 'edge/worker.ts',
+  entry = 'edge/entry/cloudflare.ts',
   settings = bindings(gateway),
   v8Flags: readonly string[] = [],
 ): Promise<RunningEdge> {
@@ -84,7 +84,7 @@ export async function startWorkerd(
 /** One file `edge.js` in `folder`, in the way of `npm start`. */
 export async function bundle(
   folder: string,
-  entry = 'edge/worker.ts',
+  entry = 'edge/entry/cloudflare.ts',
   minify = false,
 ): Promise<void> {
   await build({

@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
 import type { StampedEvent } from '../../contract/log/record.ts'
-import type { World } from './world.ts'
+import type { World } from './edge-harness.ts'
 
 /** A record as the stub gateway took it; a refused one has no event but these. */
 export interface TakenRecord extends StampedEvent {

@@ -1,0 +1,115 @@
+import type { KeyRecord } from '../../contract/api-key.ts'
+import type { PolicyState } from './rate-limiter.ts'
+
+export const WINDOW_MS = 60_000
+
+/**
+ * All sums are whole numbers and therefore exact: the fill of a bucket is counted in events × WINDOW_MS,
+ * of which a millisecond brings as many as the quota has events. Whoever waits as long as was said is
+ * admitted, and not a millisecond before.
+ */
+export interface Bucket {
+  fill: number
+  /** When `fill` was true. */
+  at: number
+}
+
+/** Two minutes by the clock; the last one counts for the part of it that a minute's look back still covers. */
+export interface Window {
+  start: number
+  previous: number
+  current: number
+}
+
+/** What a key and its tenant may send in a minute. */
+export interface Quotas {
+  bucketMax: number
+  windowMax: number
+}
+
+export function quotasOf(key: KeyRecord): Quotas {
+  return {
+    bucketMax: quota(key.key_events_per_minute),
+    windowMax: quota(key.tenant_events_per_minute),
+  }
+}
+
+function quota(perMinute: number): number {
+  return Math.max(1, Math.floor(perMinute))
+}
+
+/** Until both have room for so many; 0 when they have it now. Both are as they stand at `now`. */
+export function waitFor(
+  bucket: Bucket,
+  window: Window,
+  { bucketMax, windowMax }: Quotas,
+  events: number,
+  now: number,
+): number {
+  return Math.max(
+    waitForTokens(bucket, bucketMax, events, now),
+    waitForRoom(window, windowMax, events, now),
+  )
+}
+
+function waitForTokens(bucket: Bucket, max: number, events: number, now: number): number {
+  const missing = events * WINDOW_MS - bucket.fill
+  // A clock that was set back has to come round to where it was before anything flows.
+  return missing <= 0 ? 0 : Math.ceil(missing / max) + bucket.at - now
+}
+
+/** Solves `used(then) + events = max` for the time then. */
+function waitForRoom(window: Window, max: number, events: number, now: number): number {
+  if (used(window, now) + events * WINDOW_MS <= max * WINDOW_MS) return 0
+  const { start, previous, current } = window
+  const room = max - events - current
+  // Still in this minute, as the last one fades; else in the next, as this one does.
+  const end =
+    room >= 0
+      ? start + WINDOW_MS - Math.floor((room * WINDOW_MS) / previous)
+      : start + 2 * WINDOW_MS - Math.floor(((max - events) * WINDOW_MS) / current)
+  return Math.max(1, end - now)
+}
+
+/** What is left when the events were taken, or were not. */
+export function policiesOf(
+  bucket: Bucket,
+  window: Window,
+  { bucketMax, windowMax }: Quotas,
+  now: number,
+): PolicyState[] {
+  return [
+    {
+      name: 'key',
+      quota: bucketMax,
+      windowS: WINDOW_MS / 1000,
+      remaining: Math.floor(bucket.fill / WINDOW_MS),
+      resetS: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
+    },
+    {
+      name: 'tenant',
+      quota: windowMax,
+      windowS: WINDOW_MS / 1000,
+      remaining: Math.max(0, Math.floor(windowMax - used(window, now) / WINDOW_MS)),
+      resetS: seconds(emptyAt(window) - now),
+    },
+  ]
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.ceil(ms / 1000))
+}
+
+function msUntilFull(bucket: Bucket, max: number): number {
+  return Math.ceil((max * WINDOW_MS - bucket.fill) / max)
+}
+
+/** In events × WINDOW_MS. */
+function used({ start, previous, current }: Window, now: number): number {
+  const left = Math.min(WINDOW_MS, Math.max(0, start + WINDOW_MS - now))
+  return previous * left + current * WINDOW_MS
+}
+
+function emptyAt(window: Window): number {
+  return window.start + (window.current > 0 ? 2 : window.previous > 0 ? 1 : 0) * WINDOW_MS
+}

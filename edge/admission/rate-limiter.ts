@@ -1,0 +1,124 @@
+import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
+import { REFUSALS } from '../../contract/errors.ts'
+import { Refused } from '../http/http-problem.ts'
+import type { Way } from '../formats/ingest-format.ts'
+
+/** Counts events, not requests. */
+export interface Limiter {
+  /** Takes `events` from the key's and the tenant's allowance, or from neither. */
+  take(key: KeyRecord, events: number, now: number): Promise<Verdict>
+}
+
+export interface Verdict {
+  allowed: boolean
+  /** Until the same request would be allowed if nobody else sent any; 0 when it is allowed now. */
+  waitMs: number
+  policies: PolicyState[]
+  /** Redis was not there, and this came of a policy. */
+  degraded?: Degraded
+  /** Undoes the taking, for a request that turned out to store nothing new. */
+  giveBack(): Promise<void>
+}
+
+/** Who is let in while Redis is away: everybody, or as many as this process's own count admits. */
+export type Degraded = 'open' | 'local'
+
+/** In the words of draft-ietf-httpapi-ratelimit-headers. */
+export interface PolicyState {
+  name: 'key' | 'tenant'
+  quota: number
+  windowS: number
+  remaining: number
+  /** Until the whole quota is there again. */
+  resetS: number
+}
+
+/** A bucket is never fuller, so whoever sends more at once waits in vain. */
+export function mostOf(key: KeyRecord): number {
+  return Math.floor(Math.min(key.key_events_per_minute, key.tenant_events_per_minute))
+}
+
+/** Clients that know no 422 hear it in a word that they know. */
+export function overLimit(
+  { overLimit = 'BATCH_OVER_LIMIT' }: Way,
+  count: number,
+  most: number,
+): Refused {
+  return new Refused(overLimit, {
+    detail: `The batch holds ${count.toLocaleString('en')} events, but the rate limit never admits more than ${most.toLocaleString('en')} at once. Split it.`,
+    ...(overLimit === 'RATE_LIMITED' && { headers: { 'retry-after': '60' } }),
+  })
+}
+
+/**
+ * Asks for `events` more and tells what every answer says of it.
+ * @param events at most `mostOf` the key
+ * @throws LIMITER_UNAVAILABLE
+ */
+export async function admit(
+  limiter: Limiter,
+  key: KeyRecord,
+  events: number,
+  now: number,
+): Promise<Verdict & { headers: Record<string, string> }> {
+  const verdict = await limiter.take(key, events, now).catch((error: unknown) => {
+    if (error instanceof Refused) throw error
+    throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+  })
+  return { ...verdict, headers: await headersFor(verdict, key) }
+}
+
+/** Said to whoever has to wait: whole seconds, never fewer than it takes. */
+export function tooMany(
+  { waitMs }: Pick<Verdict, 'waitMs'>,
+  detail: string = REFUSALS.RATE_LIMITED.says,
+  code: 'RATE_LIMITED' | 'OVERLOADED' = 'RATE_LIMITED',
+): Refused {
+  return new Refused(code, {
+    detail,
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
+  })
+}
+
+/** How a policy's partition is called in the headers. */
+type Names = Record<PolicyState['name'], string>
+
+/** A record lives as long as the directory's answer is fresh, so its hashes cost nothing a request. */
+const namesOf = new WeakMap<KeyRecord, Names>()
+
+async function name(key: KeyRecord): Promise<Names> {
+  const names = {
+    key: await partitionKey(`key ${key.key_id}`),
+    tenant: await partitionKey(`tenant ${key.tenant}`),
+  }
+  namesOf.set(key, names)
+  return names
+}
+
+/** Tells one partition from another and nothing else: 72 bits of a hash of an id, never of the key. */
+async function partitionKey(of: string): Promise<string> {
+  const bytes = (await sha256Hex(of)).slice(0, 18).match(/../g) ?? []
+  return `:${btoa(String.fromCharCode(...bytes.map((byte) => Number.parseInt(byte, 16))))}:`
+}
+
+/** What every answer says of the limits, and of a Redis that is away. */
+export async function headersFor(
+  verdict: Verdict,
+  key: KeyRecord,
+): Promise<Record<string, string>> {
+  const degraded = degradedHeaders(verdict)
+  if (verdict.policies.length === 0) return degraded
+  const names = namesOf.get(key) ?? (await name(key))
+  let policy = ''
+  let state = ''
+  for (const { name, quota, windowS, remaining, resetS } of verdict.policies) {
+    const comma = policy === '' ? '' : ', '
+    policy += `${comma}"${name}";q=${quota};w=${windowS};pk=${names[name]}`
+    state += `${comma}"${name}";r=${remaining};t=${resetS};pk=${names[name]}`
+  }
+  return { 'ratelimit-policy': policy, ratelimit: state, ...degraded }
+}
+
+export function degradedHeaders({ degraded }: { degraded?: string }): Record<string, string> {
+  return degraded === undefined ? {} : { 'sluice-degraded': `redis;policy=${degraded}` }
+}

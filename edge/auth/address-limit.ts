@@ -1,0 +1,67 @@
+import { LIMITS } from '../../contract/limits.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
+
+/** How many made-up keys one address may have looked up. Keys that are known already are none of its business. */
+export interface AddressLimit {
+  /**
+   * Counts one look-up before it is made, because a thousand may be under way at once.
+   * @returns how to take that back when the key turned out to exist, or nobody could be asked
+   * @throws TooManyLookups
+   */
+  enter(address: string, now: number): () => void
+}
+
+export class TooManyLookups extends Error {
+  readonly waitMs: number
+
+  constructor(waitMs: number) {
+    super('too many look-ups')
+    this.name = 'TooManyLookups'
+    this.waitMs = waitMs
+  }
+}
+
+const WINDOW_MS = 60_000
+const EACH_MS = WINDOW_MS / LIMITS.unknownKeysPerMinuteMax
+
+/**
+ * A bucket that refills evenly, kept as one number an address: the time at which it will be full again
+ * (the generic cell rate algorithm, ITU-T I.371).
+ */
+export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax): AddressLimit {
+  const fullAt = new BoundedMap<string, number>(entriesMax)
+  return {
+    enter(address, now) {
+      const group = groupOf(address)
+      const full = Math.max(fullAt.get(group) ?? now, now)
+      const waitMs = full + EACH_MS - (now + WINDOW_MS)
+      if (waitMs > 0) throw new TooManyLookups(waitMs)
+      fullAt.set(group, full + EACH_MS)
+      return () => {
+        const later = fullAt.get(group)
+        if (later !== undefined) fullAt.set(group, later - EACH_MS)
+      }
+    },
+  }
+}
+
+/**
+ * Who is likely to be one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
+ * which a single machine has as many addresses as it likes.
+ * @param address as runtimes spell it: with brackets, a port, a zone or IPv4 inside IPv6, or without
+ */
+export function groupOf(address: string): string {
+  const bare = address.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/%.*$/, '')
+  const v4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(bare)?.[1]
+  if (v4) return v4
+  const [left = '', right] = bare.toLowerCase().split('::')
+  const before = left === '' ? [] : left.split(':')
+  const after = right ? right.split(':') : []
+  // IPv4 at the end stands for two groups.
+  const length = before.length + after.length + (after.at(-1)?.includes('.') ? 1 : 0)
+  const zeros = right === undefined ? 0 : Math.max(0, 8 - length)
+  return [...before, ...Array<string>(zeros).fill('0'), ...after]
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
+}

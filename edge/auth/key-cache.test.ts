@@ -1,0 +1,201 @@
+import { expect, it } from 'vitest'
+import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { createKeyCache } from './key-cache.ts'
+import type { KeyDirectory } from './key-directory.ts'
+import { Refused, type Reported } from '../http/http-problem.ts'
+
+const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unknown } = LIMITS
+
+/** A directory in memory that can be told to fail or to wait, and a clock that stands still. */
+function setUp() {
+  const records = new Map<string, KeyRecord>()
+  const state = { asked: 0, broken: false, now: 0, ageMs: 0, gate: Promise.resolve() }
+  const reports: Reported[] = []
+  const directory: KeyDirectory = {
+    async ask(sha) {
+      state.asked++
+      await state.gate
+      if (state.broken) throw new Error('no answer about the key slc_secret')
+      const record = records.get(sha)
+      return record && { record, ageMs: state.ageMs }
+    },
+  }
+  const find = createKeyCache(
+    directory,
+    () => state.now,
+    (reported) => reports.push(reported),
+  )
+  async function add(key: string, record: Partial<KeyRecord> = {}) {
+    records.set(await sha256Hex(key), { key_id: key.slice(-4), ...record } as KeyRecord)
+    return key
+  }
+  return { records, state, reports, find, add }
+}
+
+it('a known key is asked for again when its answer is no longer fresh', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  for (const at of [0, 1, fresh - 1]) {
+    state.now = at
+    expect(await find(key)).toBeDefined()
+  }
+  expect(state.asked).toBe(1)
+  state.now = fresh
+  await find(key)
+  expect(state.asked).toBe(2)
+})
+
+it('an answer that was old when it came is good for as much shorter', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  state.now = 100_000
+  state.ageMs = 6_000
+  await find(key)
+  state.broken = true
+  state.now = 100_000 + fresh - 6_001
+  expect(await find(key)).toBeDefined()
+  expect(state.asked).toBe(1)
+  state.now++
+  expect(await find(key)).toBeDefined()
+  expect(state.asked).toBe(2)
+  state.now = 100_000 + fresh + stale - 6_000
+  await expect(find(key)).rejects.toThrow(Refused)
+})
+
+it('a revocation is heard of when the answer is no longer fresh', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  await find(key)
+  await add(key, { revoked_at: '2026-11-21T09:00:00Z' })
+  state.now = fresh
+  expect((await find(key))?.revoked_at).toBe('2026-11-21T09:00:00Z')
+})
+
+it('a key that is gone from the directory is unknown at once, not stale', async () => {
+  const { state, records, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  await find(key)
+  records.clear()
+  state.now = fresh
+  expect(await find(key)).toBeUndefined()
+})
+
+it('while the directory fails a known key stays good for a while, never for a minute', async () => {
+  const { state, find, add, reports } = setUp()
+  const key = await add(mintApiKey('sec'))
+  await find(key)
+  state.broken = true
+  for (let at = fresh; at < fresh + stale; at += 1_000) {
+    state.now = at
+    expect(await find(key)).toBeDefined()
+  }
+  state.now = fresh + stale
+  expect(state.now).toBeLessThan(60_000)
+  await expect(find(key)).rejects.toThrow(Refused)
+  expect(reports.length).toBeGreaterThan(0)
+  expect(JSON.stringify(reports)).not.toContain('slc_')
+})
+
+it('a key that nobody knows yet cannot be checked while the directory fails', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  state.broken = true
+  await expect(find(key)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' })
+  state.broken = false
+  expect(await find(key)).toBeDefined()
+})
+
+it('"no" is remembered too, for a shorter while', async () => {
+  const { state, find, add } = setUp()
+  const key = mintApiKey('sec')
+  expect(await find(key)).toBeUndefined()
+  await add(key)
+  state.now = unknown - 1
+  expect(await find(key)).toBeUndefined()
+  expect(state.asked).toBe(1)
+  state.now = unknown
+  expect(await find(key)).toBeDefined()
+})
+
+it('while one request asks again, those beside it do not wait', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  await find(key)
+  state.now = fresh
+  let open = () => {}
+  state.gate = new Promise((resolve) => {
+    open = resolve
+  })
+  const asking = find(key)
+  for (let i = 0; i < 10; i++) expect(await find(key)).toBeDefined()
+  expect(state.asked).toBe(2)
+  open()
+  expect(await asking).toBeDefined()
+})
+
+it('made-up keys push no real one out, however many there are', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  await find(key)
+  for (let i = 0; i < LIMITS.keyCacheEntriesMax + 10; i++) await find(`made-up-${i}`)
+  const { asked } = state
+  await find(key)
+  await find(`made-up-${LIMITS.keyCacheEntriesMax}`)
+  expect(state.asked).toBe(asked)
+  // The bound holds: the oldest of them has to be asked for again.
+  await find('made-up-0')
+  expect(state.asked).toBe(asked + 1)
+}, 20_000)
+
+it('an address that made up a hundred keys is turned away without asking, for as long as was said', async () => {
+  const { state, find, add } = setUp()
+  const known = await add(mintApiKey('sec'))
+  const here = () => '192.0.2.1'
+  await find(known, here)
+  const flood = async () => {
+    const answers = []
+    for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++)
+      answers.push(await find(mintApiKey('sec'), here).catch((error: Refused) => error))
+    return answers
+  }
+  const refused = (await flood()).filter((answer) => answer instanceof Refused)
+  expect(state.asked).toBe(1 + LIMITS.unknownKeysPerMinuteMax)
+  expect(refused).toHaveLength(2 * LIMITS.unknownKeysPerMinuteMax)
+  expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED' })
+  const wait = Number(refused[0]?.more.headers?.['retry-after'])
+  expect(wait).toBeGreaterThan(0)
+
+  // Known keys go on, also when it is time to ask for them again, and so does everybody else.
+  expect(await find(known, here)).toBeDefined()
+  state.now = fresh
+  await flood()
+  expect(await find(known, here)).toBeDefined()
+  expect(await find(await add(mintApiKey('sec')), () => '192.0.2.2')).toBeDefined()
+  expect(await find(await add(mintApiKey('sec')))).toBeDefined()
+  const good = await add(mintApiKey('sec'))
+  await expect(find(good, here)).rejects.toThrow(Refused)
+  state.now += wait * 1000
+  expect(await find(good, here)).toBeDefined()
+})
+
+it('neither good keys nor a silent directory count against an address', async () => {
+  const { state, find, add } = setUp()
+  const here = () => '192.0.2.1'
+  for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
+    expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+  state.broken = true
+  for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
+    await expect(find(mintApiKey('sec'), here)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' })
+  state.broken = false
+  expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+})
+
+it('an unknown key that is sent again and again is looked up once, and counts once', async () => {
+  const { state, find, add } = setUp()
+  const here = () => '192.0.2.1'
+  const unknownKey = mintApiKey('sec')
+  for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++) await find(unknownKey, here)
+  expect(state.asked).toBe(1)
+  expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+})

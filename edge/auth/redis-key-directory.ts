@@ -1,0 +1,35 @@
+import * as z from 'zod/mini'
+import { keyRecord } from '../../contract/api-key.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { REDIS_KEYS } from '../../contract/redis-rest.ts'
+import type { KeyDirectory } from './key-directory.ts'
+import type { RedisClient } from '../admission/redis/redis.ts'
+
+/**
+ * Keys as core publishes them in Redis: close to every edge, while core may be far away. What is not
+ * there, or may be too old, or cannot be read, core is asked for itself, so a new key works at once,
+ * and one that was revoked is never good for longer than without Redis.
+ */
+export function createUpstashKeyDirectory(
+  redis: RedisClient,
+  core: KeyDirectory,
+  now: () => number,
+): KeyDirectory {
+  async function published(sha256Hex: string) {
+    const asked = [REDIS_KEYS.apiKey(sha256Hex), REDIS_KEYS.apiKeysAsOf] as const
+    const [record, asOf] = answer.parse(await redis.get(...asked))
+    if (record === null || asOf === null) return undefined
+    const ageMs = Math.max(0, now() - asOf)
+    return ageMs < LIMITS.keyCacheFreshMs ? { record: keyRecord.parse(record), ageMs } : undefined
+  }
+
+  return {
+    async ask(sha256Hex) {
+      // Whatever is wrong with Redis, it is not what decides.
+      const found = await published(sha256Hex).catch(() => undefined)
+      return found ?? core.ask(sha256Hex)
+    },
+  }
+}
+
+const answer = z.tuple([z.unknown(), z.nullable(z.number())])

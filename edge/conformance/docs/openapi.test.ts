@@ -1,0 +1,149 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
+import { REFUSALS } from '../../../contract/errors.ts'
+import { createEdge } from '../../app.ts'
+import { typeOf } from '../../openapi/document.ts'
+import { OPERATIONS } from '../../openapi/operations.ts'
+import { complaints, DOCUMENT, resolve, schemaAt } from '../../testing/documented.ts'
+
+describe('the OpenAPI document', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(structuredClone(DOCUMENT))
+    expect(result.errors ?? []).toEqual([])
+    expect(DOCUMENT.openapi).toMatch(/^3\.1\./)
+  })
+
+  it('has schemas that a strict reader of JSON Schema 2020-12 takes', () => {
+    const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false })
+    addFormats.default(ajv)
+    ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'components'])
+    ajv.addSchema(DOCUMENT, 'strict')
+    for (const name of Object.keys(DOCUMENT.components.schemas))
+      expect(() => ajv.compile({ $ref: `strict#/components/schemas/${name}` })).not.toThrow()
+  })
+
+  it('names every path that the edge serves, and no other', () => {
+    const edge = createEdge({} as Parameters<typeof createEdge>[0])
+    const served = edge.routes
+      .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
+      // A slash at the end is said once, in words.
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}').replace(/\/$/, '')}`)
+    const documented = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
+      Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(documented.sort()).toEqual([...new Set(served)].sort())
+  })
+
+  it('gives every operation an id of its own, every post a body, each an answer and examples of different names', () => {
+    const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
+      (operations) => Object.values(operations).map(({ operationId }) => operationId),
+    )
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { id, method, body, answers, examples } of OPERATIONS) {
+      const names = examples.map(({ says }) => says)
+      expect(new Set(names).size, id).toBe(names.length)
+      expect(body === undefined, id).toBe(method === 'get')
+      expect(Object.keys(answers).length, id).toBeGreaterThan(0)
+    }
+  })
+
+  // NOT_FOUND and METHOD_NOT_ALLOWED are said where no operation is.
+  const elsewhere = ['NOT_FOUND', 'METHOD_NOT_ALLOWED']
+  it.each(Object.entries(REFUSALS).filter(([code]) => !elsewhere.includes(code)))(
+    'has the refusal %s with its status',
+    (code, { status, says }) => {
+      const described = Object.entries<object>(DOCUMENT.paths).flatMap(([path, operations]) =>
+        Object.keys(operations).map((method) => {
+          const [response] = resolve(['paths', path, method, 'responses', String(status)])
+          return JSON.stringify(response ?? '')
+        }),
+      )
+      expect(described.some((text) => text.includes(`"${code}"`))).toBe(true)
+      expect(described.some((text) => text.includes(JSON.stringify(says).slice(1, -1)))).toBe(true)
+    },
+  )
+
+  it('says in its own words what is answered where no operation is', () => {
+    expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(REFUSALS))
+    for (const code of elsewhere) expect(DOCUMENT.info.description).toContain(code)
+  })
+
+  it('defines nothing that it does not use', () => {
+    const text = JSON.stringify(DOCUMENT)
+    for (const part of ['schemas', 'responses', 'headers', 'parameters'])
+      for (const name of Object.keys(DOCUMENT.components[part]))
+        expect(text, name).toContain(`"#/components/${part}/${name}"`)
+    for (const name of Object.keys(DOCUMENT.components.securitySchemes))
+      expect(text, name).toContain(`{"${name}":[]}`)
+  })
+
+  it('takes its bounds from the limits', () => {
+    const { Event, Events } = DOCUMENT.components.schemas
+    expect(Events.maxItems).toBe(LIMITS.batchEventsMax)
+    expect(Event.description).toContain(`${LIMITS.eventBytesMax / 1024} KiB`)
+  })
+
+  const withBody = OPERATIONS.flatMap((operation) =>
+    operation.examples
+      .filter(({ body, wrong }) => body !== undefined && !wrong)
+      .map((example) => ({ says: example.says, operation, example })),
+  )
+  it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {
+    const type = typeOf(example)
+    const validate = schemaAt(
+      'paths',
+      operation.paths[0] as string,
+      operation.method,
+      'requestBody',
+      'content',
+      type,
+      'schema',
+    )
+    expect(validate(example.body) ? [] : validate.errors).toEqual([])
+  })
+})
+
+describe('an answer that is not as the document has it', () => {
+  const headers = {
+    'content-type': 'application/json',
+    'x-request-id': 'r',
+    'access-control-allow-origin': '*',
+  }
+  const text = '{"request_id":"r","accepted":0,"rejected":0,"events":[],"errors":[]}'
+  const good = { status: 202, headers, text, json: JSON.parse(text) }
+  it.each([
+    ['nothing', {}, []],
+    ['its status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
+    [
+      'its type',
+      { headers: { ...headers, 'content-type': 'text/html' } },
+      ['the type text/html is not documented'],
+    ],
+    [
+      'a header that nobody knows',
+      { headers: { ...headers, 'x-secret': '1' } },
+      ['the header x-secret is not documented'],
+    ],
+    [
+      'a header that is missing',
+      { headers: { 'content-type': 'application/json', 'x-request-id': 'r' } },
+      ['the header access-control-allow-origin is missing'],
+    ],
+    [
+      'a member of its body',
+      { json: { ...good.json, accepted: '0' } },
+      [expect.stringContaining('/accepted must be integer')],
+    ],
+  ])('is told of every test that hears it, by %s', (_, wrong, told) => {
+    expect(complaints({}, { ...good, ...wrong })).toEqual(told)
+  })
+
+  it('is one to a path that the document does not know, unless it says so', () => {
+    expect(complaints({ path: '/v1/secret' }, good)).toEqual([
+      'POST /v1/secret is not in the document',
+    ])
+  })
+})

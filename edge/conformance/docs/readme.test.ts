@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { describeEdges } from '../../testing/edge-harness.ts'
+
+/** The README's own commands, run as a stranger would paste them. */
+const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
+const LOCAL = 'http://127.0.0.1:8787'
+
+describeEdges('the README', (world) => {
+  it('shows every way in', () => {
+    for (const way of [
+      '/v1/events',
+      'ndjson',
+      'ce-id',
+      '/v1/track',
+      '/capture',
+      '/ingest',
+      'pixel',
+    ])
+      expect(COMMANDS.filter((command) => command.includes(way))).not.toEqual([])
+  })
+
+  it.each(COMMANDS)('works as it is written: %s', async (command) => {
+    const before = world.gateway.taken.length
+    const { stdout } = await promisify(execFile)(
+      'bash',
+      ['-ec', `set -o pipefail\n${command.replaceAll(LOCAL, world.edge.url)}`],
+      {
+        env: {
+          PATH: process.env.PATH,
+          KEY: world.newKey(),
+          PUBLIC_KEY: world.newKey({ kind: 'pub' }),
+        },
+        timeout: 10_000,
+      },
+    )
+    expect(stdout).not.toContain('problem')
+    // Three lines of NDJSON, two events, or one for each curl.
+    const wanted = command.includes('printf')
+      ? 3
+      : command.includes('"events"')
+        ? 2
+        : curls(command)
+    const taken = world.gateway.taken.slice(before).map(({ value }) => JSON.parse(value))
+    expect(taken.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(wanted)
+  })
+})
+
+function curls(command: string): number {
+  return command.match(/^curl /gm)?.length ?? 0
+}

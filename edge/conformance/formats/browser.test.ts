@@ -1,0 +1,358 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import type { KeyRecord } from '../../../contract/api-key.ts'
+import type { StampedEvent } from '../../../contract/log/record.ts'
+import { launchBrowser } from '../../../core/testing/browser.ts'
+import { type Pages, startPages } from '../../testing/pages.ts'
+import { describeEdges, type World } from '../../testing/edge-harness.ts'
+
+/** What pages of another origin do, in a real Chromium. */
+let browser: Browser
+let pages: Pages
+const open: BrowserContext[] = []
+
+beforeAll(async () => {
+  ;[browser, pages] = await Promise.all([launchBrowser(), startPages()])
+})
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((context) => context.close()))
+})
+afterAll(async () => {
+  await browser?.close()
+  await pages?.close()
+})
+
+const STUB = 'window.sluice ||= (...call) => (sluice.q ||= []).push(call)'
+
+describeEdges('sluice.js', (world) => {
+  it('sends what a page tells it, once, and a view of the page, under a strict policy of content', async () => {
+    const site = visitor(world)
+    const { origin } = new URL(world.edge.url)
+    const html = `<script nonce="n">${STUB}; sluice('signup', { plan: 'team', value: 12.5 })</script>`
+    const policy = `default-src 'none'; img-src data:; script-src 'nonce-n' ${origin}; connect-src ${origin}`
+    const page = await site.visit(html + site.script(), {
+      'content-security-policy': policy,
+      'cross-origin-embedder-policy': 'require-corp',
+    })
+    await page.evaluate(`sluice('scrolled', { deep: { to: [1, 'ä'] } })`)
+    const [signup, view, scrolled] = await site.events(3)
+    expect(signup).toEqual({
+      event_id: expect.stringMatching(UUID7),
+      name: 'signup',
+      occurred_at: expect.stringMatching(/^20/),
+      actor: expect.stringMatching(UUID7),
+      session: expect.stringMatching(UUID7),
+      value: 12.5,
+      context: { page: page.url() },
+      properties: { plan: 'team', value: 12.5 },
+    })
+    const { actor, session } = signup as StampedEvent['event']
+    expect(view).toMatchObject({ name: 'page_view', actor, session })
+    const path = new URL(page.url()).pathname
+    expect(view?.properties).toEqual({ page: path, title: 'A page', referrer: '' })
+    expect(scrolled?.properties).toEqual({ deep: { to: [1, 'ä'] } })
+    expect(site.complaints).toEqual([])
+  })
+
+  it('sends twenty at once, without asking first', async () => {
+    const site = visitor(world)
+    const page = await site.visit(site.script('data-auto="false"'))
+    const preflights = await countPreflights(page)
+    const before = world.gateway.asked.produce
+    await page.evaluate(`for (let i = 0; i < 20; i++) sluice('n', { i })`)
+    const events = await site.events(20)
+    expect(events.map(({ properties }) => properties.i)).toEqual([...Array(20).keys()])
+    expect(world.gateway.asked.produce - before).toBe(1)
+    expect(preflights()).toBe(0)
+  })
+
+  it('knows who it is on the next page and in another tab: a stranger first, then the person', async () => {
+    const site = visitor(world)
+    const first = await site.visit(site.script())
+    await first.evaluate(`sluice.identify('u123'); sluice.identify('u123')`)
+    await site.events(2)
+    const other = await site.visit(site.script())
+    await site.events(3)
+    await other.evaluate(`sluice.identify(null); sluice('out')`)
+    const [view, identify, next, out] = await site.events(4)
+    expect(identify).toMatchObject({
+      name: 'identify',
+      actor: 'u123',
+      properties: { anonymous_id: view?.actor },
+    })
+    expect(next).toMatchObject({ name: 'page_view', actor: 'u123', session: view?.session })
+    expect(out?.actor).toMatch(UUID7)
+    expect(out?.actor).not.toBe(view?.actor)
+  })
+
+  it('sees the pages of an application that never loads another, each once', async () => {
+    const site = visitor(world)
+    const page = await site.visit(site.script())
+    await page.evaluate(`history.pushState({}, '', '/two?utm_source=mail&token=secret')`)
+    await expect.poll(() => page.evaluate('location.pathname')).toBe('/two')
+    await site.events(2)
+    await page.evaluate(`location.hash = 'part'; history.pushState({}, '', location.href)`)
+    await page.evaluate(`history.go(-3)`)
+    const events = await site.events(3)
+    const path = new URL(page.url()).pathname
+    expect(events.map(({ properties }) => properties.page)).toEqual([path, '/two', path])
+    expect(events[1]?.properties).toMatchObject({ utm_source: 'mail' })
+    expect(JSON.stringify(events)).not.toContain('secret')
+  })
+
+  it('tries again with the same ids, not before it is told to', async () => {
+    const site = visitor(world)
+    const page = await site.visit(site.script('data-auto="false"'))
+    const tries: { status: number; at: number; sent: string[] }[] = []
+    page.on('response', (response) => {
+      const { events } = JSON.parse(response.request().postData() ?? '{}')
+      const sent = events.map(({ event_id }: { event_id: string }) => event_id)
+      tries.push({ status: response.status(), at: performance.now(), sent })
+    })
+    // Not tried again by the edge itself, so that it is the script's turn.
+    world.gateway.produceMoods.push({ status: 400 })
+    await page.evaluate(`sluice('a'); sluice('b')`)
+    const events = await site.events(2)
+    await expect.poll(() => tries.map(({ status }) => status)).toEqual([503, 202])
+    expect(tries[0]?.sent).toEqual(tries[1]?.sent)
+    expect(tries[0]?.sent).toEqual(events.map(({ event_id }) => event_id))
+    expect((tries[1]?.at ?? 0) - (tries[0]?.at ?? 0)).toBeGreaterThan(2_000)
+  })
+
+  it('sends what happened offline when the network is back', async () => {
+    const site = visitor(world)
+    const page = await site.visit(site.script('data-auto="false"'))
+    await site.offline(true)
+    const failed = page.waitForEvent('requestfailed')
+    await page.evaluate(`sluice('a')`)
+    await failed
+    await page.evaluate(`sluice('b')`)
+    await site.offline(false)
+    const events = await site.events(2)
+    expect(events.map(({ name }) => name)).toEqual(['a', 'b'])
+  })
+
+  it('keeps what could not be sent for the next page, with its ids and its times', async () => {
+    const site = visitor(world)
+    const page = await site.visit(site.script('data-auto="false"'))
+    await site.offline(true)
+    const failed = page.waitForEvent('requestfailed')
+    await page.evaluate(`sluice('lost?')`)
+    await failed
+    const key = site.key
+    const [kept] = JSON.parse((await page.evaluate(`localStorage['${key}.q']`)) as string)
+    await page.close()
+    await site.offline(false)
+    const next = await site.visit(site.script('data-auto="false"'))
+    const [event] = await site.events(1)
+    expect(event?.event_id).toBe(JSON.parse(kept).event_id)
+    expect(event?.occurred_at).toBe(JSON.parse(kept).timestamp)
+    await expect.poll(() => next.evaluate(`localStorage['${key}.q']`)).toBe('[]')
+  })
+
+  it.each([
+    ['is closed', (page: Page) => page.close({ runBeforeUnload: true })],
+    ['goes elsewhere', (page: Page) => page.goto('about:blank')],
+  ])('sends what it has when the page %s', async (_, leave) => {
+    const site = visitor(world)
+    const page = await site.visit(site.script())
+    await page.evaluate(`sluice('last words', { text: 'ä'.repeat(9000) })`)
+    await leave(page)
+    const events = await site.events(2, 900)
+    expect(events.map(({ name }) => name)).toEqual(['page_view', 'last words'])
+  })
+
+  it('sends it by beacon where a request cannot outlive its page', async () => {
+    const site = visitor(world)
+    const context = await site.context
+    // Firefox before 133; the second line proves that nothing else was used.
+    await context.addInitScript('delete Request.prototype.keepalive; fetch = undefined')
+    const page = await site.visit(site.script())
+    await page.goto('about:blank')
+    await site.events(1, 900)
+  })
+
+  it('does without storage where that is forbidden', async () => {
+    const site = visitor(world)
+    // An origin of its own, which has none.
+    const page = await site.visit(site.script(), {
+      'content-security-policy': 'sandbox allow-scripts',
+    })
+    await expect(page.evaluate('localStorage')).rejects.toThrow(/SecurityError|sandboxed/)
+    await page.evaluate(`sluice('a')`)
+    const [view, a] = await site.events(2)
+    expect([view?.actor, view?.session]).toEqual([a?.actor, a?.session])
+  })
+
+  it('never throws into the page; what is wrong stands in the console, and the rest goes on', async () => {
+    const site = visitor(world)
+    // Twice in the page, as happens with templates.
+    const script = site.script('data-auto="false"')
+    const page = await site.visit(script + script)
+    await page.evaluate(`
+      const round = {}; round.round = round
+      sluice('round', round); sluice('big', { n: 1n }); sluice(); sluice(''); sluice(7, 8)
+      sluice('good'); sluice.identify(); sluice.identify(round)`)
+    await page.evaluate(`sluice('well')`)
+    const events = await site.events(2)
+    expect(events.map(({ name }) => name)).toEqual(['good', 'well'])
+    expect(site.errors).toEqual([])
+    await expect.poll(() => site.complaints.join()).toMatch(/circular.*BigInt.*NAME_INVALID/is)
+  })
+
+  it('tells the developer of a key that is not for this page, and asks no second time', async () => {
+    const site = visitor(world, { origins: ['https://shop.example'] })
+    const page = await site.visit(site.script())
+    let asked = 0
+    page.on('request', (request) => {
+      if (request.url().includes('/v1/events')) asked++
+    })
+    await page.evaluate(`sluice('a'); sluice('b')`)
+    const complaints = () => site.complaints.join()
+    await expect.poll(complaints, { timeout: 8_000 }).toContain('ORIGIN_NOT_ALLOWED')
+    await expect.poll(() => page.evaluate(`localStorage['${site.key}.q']`)).toBe('[]')
+    // Whatever it still had it would send now.
+    await page.goto('about:blank')
+    expect([asked, site.taken()]).toEqual([1, []])
+  })
+
+  it('sends from every name below one with a star', async () => {
+    const site = visitor(world, { origins: [`http://*.shop.localhost:${pages.port}`] })
+    const host = 'de.shop.localhost'
+    const page = await site.visit(site.script(), {}, host)
+    await site.events(1)
+    expect(new URL(page.url()).hostname).toBe(host)
+    expect(site.complaints).toEqual([])
+  })
+})
+
+describeEdges('a page', (world) => {
+  it('can send a beacon with its key in the address', async () => {
+    const site = visitor(world)
+    const page = await site.visit('')
+    const address = `${world.edge.url}/v1/events?key=${site.key}`
+    const sent = page.waitForRequest((request) => request.resourceType() === 'ping')
+    await page.evaluate(
+      `navigator.sendBeacon('${address}', JSON.stringify({ event: 'bye', event_id: 'b-1' }))`,
+    )
+    const request = await sent
+    expect(request.headers()['content-type']).toBe('text/plain;charset=UTF-8')
+    expect(await site.events(1)).toMatchObject([{ name: 'bye', event_id: 'b-1' }])
+  })
+
+  it('cannot do so with a secret key, and no key is in the log whatever happens', async () => {
+    const site = visitor(world)
+    const secret = world.newKey()
+    const page = await site.visit('')
+    const read = (key: string) =>
+      page.evaluate(
+        `fetch('${world.edge.url}/v1/events?key=${key}', { method: 'POST', body: '{"event":"hidden"}' }).then((answer) => answer.json()).then(({ code }) => code)`,
+      )
+    expect(await read(secret)).toBe('KEY_UNKNOWN')
+    world.gateway.produceMoods.push({ status: 400 })
+    expect(await read(site.key)).toBe('LOG_UNAVAILABLE')
+    await expect.poll(() => world.edge.log()).toContain('did not confirm')
+    expect(world.edge.log()).not.toMatch(/slc_|key=|hidden/)
+    expect(site.taken()).toEqual([])
+  })
+
+  it('can read why it was refused, and asks once for leave to send', async () => {
+    const site = visitor(world, { key_events_per_minute: 2 })
+    const page = await site.visit('')
+    const preflights = await countPreflights(page)
+    const post = (path: string, key: string, body: string) =>
+      page.evaluate(
+        `fetch('${world.edge.url}${path}', {
+          method: 'POST',
+          body: '${body}',
+          headers: { authorization: 'Bearer ${key}', 'content-type': 'application/json', 'x-sdk': '1' },
+        }).then(async (answer) => [answer.status, (await answer.json()).code, answer.headers.get('retry-after') !== null])`,
+      )
+    const event = '{"event":"a"}'
+    expect(await post('/v1/events', site.key, event)).toEqual([202, undefined, false])
+    expect(await post('/v1/events', 'slc_pub_x', event)).toEqual([401, 'KEY_UNKNOWN', false])
+    expect(await post('/v1/events', site.key, '{')).toEqual([400, 'INVALID_JSON', false])
+    await post('/v1/events', site.key, event)
+    expect(await post('/v1/events', site.key, event)).toEqual([429, 'RATE_LIMITED', true])
+    expect(preflights()).toBe(1)
+    expect(await post('/v1/evnts', site.key, event)).toEqual([404, 'NOT_FOUND', false])
+    expect(preflights()).toBe(2)
+  })
+
+  it('counts those without scripts by an image, which is shown even for a wrong key', async () => {
+    const site = visitor(world)
+    const address = `${world.edge.url}/v1/pixel.gif?name=page_view`
+    const html = `<noscript><img src="${address}&key=${site.key}"></noscript>`
+    await site.visit(html, {}, undefined, { javaScriptEnabled: false })
+    expect(await site.events(1)).toMatchObject([{ name: 'page_view', properties: {} }])
+    const page = await visitor(world).visit(`<img src="${address}&key=slc_pub_x">`, {
+      'cross-origin-embedder-policy': 'require-corp',
+    })
+    expect(await page.evaluate('document.images[0].naturalWidth')).toBe(1)
+  })
+})
+
+const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** Somebody with a browser of their own, and a site with a key of its own. */
+function visitor(world: World, record: Partial<KeyRecord> = {}) {
+  const { key, record: made } = world.gateway.addKey({ kind: 'pub', ...record })
+  const complaints: string[] = []
+  const errors: string[] = []
+  let context: Promise<BrowserContext> | undefined
+  const contextWith = async (options: { javaScriptEnabled?: boolean } = {}) => {
+    context ??= browser.newContext(options)
+    const made = await context
+    if (!open.includes(made)) open.push(made)
+    return made
+  }
+  const taken = () =>
+    world.gateway.taken
+      .map(({ value }) => JSON.parse(value) as StampedEvent)
+      .filter(({ tenant }) => tenant === made.tenant)
+      .map(({ event }) => event)
+  return {
+    key,
+    complaints,
+    errors,
+    taken,
+    get context() {
+      return contextWith()
+    },
+    script: (attributes = '') =>
+      `<script async src="${world.edge.url}/sluice.js" data-key="${key}" ${attributes}></script>`,
+    async visit(
+      html: string,
+      headers: Record<string, string> = {},
+      host = '127.0.0.1',
+      options: { javaScriptEnabled?: boolean } = {},
+    ): Promise<Page> {
+      const page = await (await contextWith(options)).newPage()
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+      })
+      await page.goto(pages.put(html, headers).replace('127.0.0.1', host))
+      return page
+    },
+    offline: async (is: boolean) => (await contextWith()).setOffline(is),
+    /** In the order in which they happened; fails when there are ever more, or any twice. */
+    async events(count: number, timeout = 8_000) {
+      await expect.poll(() => taken().length, { timeout, interval: 20 }).toBe(count)
+      const events = taken()
+      expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(count)
+      return events
+    },
+  }
+}
+
+/** How often the browser asked before it sent. */
+async function countPreflights(page: Page): Promise<() => number> {
+  const session = await page.context().newCDPSession(page)
+  let count = 0
+  session.on('Network.requestWillBeSent', ({ request }) => {
+    if (request.method === 'OPTIONS') count++
+  })
+  await session.send('Network.enable')
+  return () => count
+}

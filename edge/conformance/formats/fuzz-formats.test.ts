@@ -1,0 +1,227 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parseExactly } from '../../../contract/json/exact-parse.ts'
+import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
+import { losesNumbers } from '../../../contract/testing/model.ts'
+import {
+  expectArrived,
+  expectDocumented,
+  fuzz,
+  type Recorded,
+  recordsOf,
+  wrapping,
+} from '../../testing/fuzz.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
+
+const FUZZ_MS = 2_000
+type Fields = Record<string, unknown>
+
+/** A message in an SDK's words around whatever an event may hold. */
+const message = (fields: Record<string, fc.Arbitrary<unknown>>) =>
+  fc.oneof(
+    { weight: 9, arbitrary: fc.record(fields, { requiredKeys: [] }) },
+    { weight: 1, arbitrary: anyJson },
+  )
+const properties = sentEvent
+const time = fc.oneof(
+  fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) }).map((at) => at.toJSON()),
+  anyJson,
+)
+
+describeEdges('whatever comes in from a library that drops what is refused', (world) => {
+  const segment = message({
+    type: fc.oneof(fc.constantFrom('track', 'identify', 'page', 'group', 'alias'), anyJson),
+    event: fc.oneof(fc.string({ minLength: 1 }), anyJson),
+    messageId: fc.oneof(fc.uuid(), anyJson),
+    userId: fc.oneof(fc.uuid(), anyJson),
+    anonymousId: fc.oneof(fc.uuid(), anyJson),
+    timestamp: time,
+    properties,
+    traits: properties,
+    context: properties,
+  })
+  const posthog = message({
+    event: fc.oneof(fc.constantFrom('$pageview', 'signup', '$identify'), anyJson),
+    distinct_id: fc.oneof(fc.uuid(), anyJson),
+    uuid: fc.oneof(fc.uuid(), anyJson),
+    timestamp: time,
+    properties,
+    $set: anyJson,
+    extra: anyJson,
+  })
+
+  it.each([
+    ['Segment', '/v1/batch', segment, { success: true }],
+    ['PostHog', '/batch/', posthog, { status: 1 }],
+  ] as const)(
+    '%s: a yes, and each event or its dead letter in the log',
+    async (_, path, one, yes) => {
+      const mine = world.newKey()
+      const kinds = { events: 0, dead: 0 }
+      const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), wrapping)
+      await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+        const body = JSON.stringify({ batch })
+        const sent = (parseExactly(body) as { batch: unknown[] }).batch
+        const { answer, records } = await recordsOf(world, () =>
+          world.send(mine, { path, ...wrap(body) }),
+        )
+        expect([answer.status, answer.json]).toEqual([200, yes])
+        expect(records.length).toBe(sent.length)
+        const left = [...sent]
+        for (const record of records) {
+          kinds[record.event ? 'events' : 'dead']++
+          if (record.event) expectKept(record, left.shift(), left)
+          else expect(sent).toContainEqual(parseExactly(record.original as string))
+        }
+      })
+      expect(Math.min(kinds.events, kinds.dead)).toBeGreaterThan(20)
+    },
+  )
+
+  it.each(['/v1/batch', '/v1/t', '/v1/identify', '/batch', '/e/', '/capture/', '/i/v0/e/'])(
+    'bodies that were tampered with, at %s: a yes and a record, or a refusal with its reason',
+    async (path) => {
+      const mine = world.newKey()
+      const bodies = fc.oneof(
+        mutated(fc.array(segment, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
+        mutated(fc.array(posthog, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
+        mutated(posthog.map((event) => JSON.stringify(event))),
+        fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+      )
+      await fuzz(world, FUZZ_MS / 5, bodies, async (body) => {
+        const { answer, records } = await recordsOf(world, () => world.send(mine, { path, body }))
+        expectDocumented(answer, [200])
+        if (answer.status === 200) expect(records.length).toBe(itemsIn(body, path))
+        else expect(records.length).toBe(0)
+      })
+    },
+  )
+
+  it('writes nothing into its log that it did not foresee', () => {
+    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+  })
+})
+
+describeEdges('whatever comes in otherwise', (world) => {
+  const path = '/v1/events?historical=true'
+
+  it('lines: each good one arrives unchanged, in order, however they are cut', async () => {
+    const mine = world.newKey({ may_import_history: true })
+    const line = fc.oneof(
+      { weight: 6, arbitrary: sentEvent.map((event) => JSON.stringify(event)) },
+      { weight: 1, arbitrary: mutated(sentEvent.map((event) => JSON.stringify(event))) },
+      { weight: 1, arbitrary: fc.constantFrom('', ' ', '\r', '{', 'null', '[]') },
+    )
+    const streams = fc.tuple(
+      fc.array(
+        line.map((text) => text.replaceAll('\n', ' ')),
+        { maxLength: 8 },
+      ),
+      fc.constantFrom('\n', '\r\n'),
+      fc.boolean(),
+      wrapping,
+    )
+    await fuzz(world, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
+      const body = lines.join(end) + (ends ? end : '')
+      const { headers, ...wrapped } = wrap(body)
+      const { answer, records } = await recordsOf(world, () =>
+        world.send(mine, {
+          path,
+          headers: { 'content-type': 'application/x-ndjson', ...headers },
+          ...wrapped,
+        }),
+      )
+      expectDocumented(answer)
+      expect(records.length).toBe(answer.status === 202 ? answer.json.accepted : 0)
+      if (!losesNumbers(body)) expectArrived(records, lines.map(parsed))
+    })
+  })
+
+  it('CloudEvents: as many records as the answer says, with the data that was sent', async () => {
+    const mine = world.newKey()
+    // Mostly good: an attribute that is anything refuses its event, and refused ones prove little.
+    const mostly = (good: fc.Arbitrary<unknown>) =>
+      fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: anyJson })
+    const event = message({
+      specversion: mostly(fc.constant('1.0')),
+      id: mostly(fc.uuid()),
+      source: mostly(fc.webUrl()),
+      type: mostly(fc.constantFrom('com.example.order', 'a')),
+      time: mostly(time),
+      subject: mostly(fc.string({ minLength: 1 })),
+      partitionkey: mostly(fc.string({ minLength: 1 })),
+      data: fc.oneof(properties, anyJson),
+    })
+    const batches = fc.tuple(fc.array(event, { maxLength: 4 }), wrapping)
+    let arrived = 0
+    await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+      const body = JSON.stringify(batch)
+      const { headers, ...wrapped } = wrap(body)
+      const { answer, records } = await recordsOf(world, () =>
+        world.send(mine, {
+          headers: { 'content-type': 'application/cloudevents-batch+json', ...headers },
+          ...wrapped,
+        }),
+      )
+      expectDocumented(answer)
+      if (answer.status !== 202) return expect(records.length).toBe(0)
+      expect(records.length).toBe(answer.json.accepted)
+      const sent = parseExactly(body) as Fields[]
+      records.forEach(({ event }, i) => {
+        arrived++
+        const { data } = sent[answer.json.events[i].index] as Fields
+        const isObject = typeof data === 'object' && data !== null && !Array.isArray(data)
+        expect(event?.properties).toEqual(isObject ? data : data === undefined ? {} : { data })
+      })
+    })
+    expect(arrived).toBeGreaterThan(20)
+  })
+
+  it('writes nothing into its log that it did not foresee', () => {
+    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+  })
+})
+
+/** Nothing that the message says among its properties or traits is missing or changed. */
+function expectKept(record: Recorded, message: unknown, others: unknown[]): void {
+  // Those between that became dead letters come later in the log.
+  for (let sent = message; sent !== undefined; sent = others.shift())
+    if (isKept(record, sent)) return
+  throw new Error(`arrived, but was not sent: ${JSON.stringify(record.event)}`)
+}
+
+function isKept({ event }: Recorded, sent: unknown): boolean {
+  const { properties = {}, context = {} } = event as { properties?: Fields; context?: Fields }
+  return ['properties', 'traits'].every((field) => {
+    const told = (sent as Fields | null)?.[field]
+    // What has no place of its own with us is in the context, under a name that was free.
+    const beside = Object.values(context).some((each) => same(each, told))
+    return told == null || beside || holds(properties, told)
+  })
+}
+
+function holds(all: Fields, some: unknown): boolean {
+  if (typeof some !== 'object' || some === null || Array.isArray(some)) return false
+  return Object.entries(some).every(([key, value]) => same(all[key], value))
+}
+
+/** As JSON: the sign of zero is lost on the way. */
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** How many an SDK's body holds; one that cannot be read is one. */
+function itemsIn(body: string, path: string): number {
+  const value = parsed(body.replace(/^\ufeff/, '')) as { batch?: unknown } | undefined
+  // PostHog's libraries may send a bare list.
+  if (Array.isArray(value) && !path.startsWith('/v1/')) return value.length
+  return Array.isArray(value?.batch) ? value.batch.length : 1
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseExactly(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,132 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parseExactly } from '../../../contract/json/exact-parse.ts'
+import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
+import { losesNumbers } from '../../../contract/testing/model.ts'
+import { expectArrived, expectDocumented, fuzz, recordsOf, wrapping } from '../../testing/fuzz.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
+
+const FUZZ_MS = 2_500
+const NAMES = ['event_name', 'eventName', 'event_type', 'eventType', 'event', 'name']
+
+describeEdges('whatever comes in', (world) => {
+  const key = () => world.newKey({ may_import_history: true })
+  const path = '/v1/events?historical=true'
+
+  it('events good and bad, in every envelope and wrapping: the good ones arrive unchanged, in order', async () => {
+    const mine = key()
+    const bodies = fc.tuple(
+      fc.array(sentEvent, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom('one', 'list', 'envelope'),
+      wrapping,
+    )
+    await fuzz(world, FUZZ_MS, bodies, async ([events, shape, wrap]) => {
+      const sent = parseExactly(JSON.stringify(events)) as unknown[]
+      const [first] = sent
+      const body = shape === 'one' ? first : shape === 'list' ? sent : { events: sent }
+      const all = shape === 'one' ? itemsOf(first) : sent
+      if (all === undefined) return
+      const { answer, records } = await recordsOf(world, () => {
+        const { headers, ...wrapped } = wrap(JSON.stringify(body))
+        return world.send(mine, { path, headers, ...wrapped })
+      })
+      expectDocumented(answer)
+      expectArrived(records, all)
+      if (answer.status === 202) {
+        expect(answer.json.accepted).toBe(records.length)
+        expect(answer.json.rejected).toBe(all.length - records.length)
+      }
+    })
+  })
+
+  it('JSON that was tampered with: taken as it reads, or refused', async () => {
+    const mine = key()
+    const text = fc.oneof(
+      mutated(sentEvent.map((event) => JSON.stringify(event))),
+      mutated(fc.array(sentEvent, { maxLength: 3 }).map((events) => JSON.stringify({ events }))),
+      mutated(anyJson.map((json) => JSON.stringify(json))),
+    )
+    await fuzz(world, FUZZ_MS, text, async (body) => {
+      const { answer, records } = await recordsOf(world, () => world.send(mine, { path, body }))
+      expectDocumented(answer)
+      const parsed = parse(body.replace(/^\ufeff/, ''))
+      expect(answer.json.code === 'INVALID_JSON').toBe(parsed === undefined)
+      expect(records.length).toBe(answer.status === 202 ? answer.json.accepted : 0)
+      const sent = itemsOf(parsed?.value)
+      if (parsed && sent && !losesNumbers(body)) expectArrived(records, sent)
+    })
+  })
+
+  it('any bytes under any headers: a documented answer, and as many records as it says', async () => {
+    const mine = key()
+    const requests = fc.record({
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 200 }),
+        sentEvent.map((event) => Buffer.from(JSON.stringify(event))),
+        fc
+          .tuple(sentEvent, fc.nat(200), fc.uint8Array({ minLength: 1, maxLength: 3 }))
+          .map(([event, at, bytes]) => {
+            const text = Buffer.from(JSON.stringify(event))
+            return Buffer.concat([text.subarray(0, at), bytes, text.subarray(at + bytes.length)])
+          }),
+      ),
+      type: fc.constantFrom(undefined, 'application/json', 'text/plain', 'text/html', ''),
+      encoding: fc.constantFrom(undefined, undefined, 'gzip', 'deflate', 'identity', 'br'),
+      once: fc.option(fc.string({ unit: fc.constantFrom(...'ab"\\ ,;'), maxLength: 6 }), {
+        nil: undefined,
+      }),
+      query: fc.constantFrom('', '?historical=true', '?historical=x', '?key=', '?%'),
+      chunked: fc.boolean(),
+    })
+    await fuzz(
+      world,
+      FUZZ_MS,
+      requests,
+      async ({ bytes, type, encoding, once, query, chunked }) => {
+        const headers = Object.entries({
+          'content-type': type,
+          'content-encoding': encoding,
+          'idempotency-key': once,
+        }).filter((entry): entry is [string, string] => entry[1] !== undefined)
+        const { answer, records } = await recordsOf(world, () =>
+          world.send(mine, {
+            path: `/v1/events${query}`,
+            headers: Object.fromEntries(headers),
+            body: bytes,
+            chunked,
+          }),
+        )
+        expectDocumented(answer)
+        const isNew = answer.status === 202 && !answer.headers['idempotency-replayed']
+        expect(records.length).toBe(isNew ? answer.json.accepted : 0)
+      },
+    )
+  })
+
+  it('writes nothing into its log that it did not foresee', () => {
+    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+  })
+})
+
+/** The events of a body, as the README tells it; undefined when it holds none, or too many. */
+function itemsOf(body: unknown): unknown[] | undefined {
+  const inside = envelopeOf(body)
+  const list = Array.isArray(body) ? body : inside
+  if (list === undefined) return [body]
+  return list.length > 0 && list.length <= 1_000 ? list : undefined
+}
+
+function envelopeOf(body: unknown): unknown[] | undefined {
+  if (typeof body !== 'object' || body === null || NAMES.some((name) => Object.hasOwn(body, name)))
+    return undefined
+  const { events } = body as { events?: unknown }
+  return Array.isArray(events) ? events : undefined
+}
+
+function parse(text: string): { value: unknown } | undefined {
+  try {
+    return { value: parseExactly(text) }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,115 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import type { KeyRecord } from '../../../contract/api-key.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { openPost } from '../../testing/open-post.ts'
+import { RUNTIMES, type RunningEdge, startEdge } from '../../testing/runtimes.ts'
+import { send } from '../../testing/send.ts'
+import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
+
+// All at once, because each of them takes longer than a deadline.
+const NDJSON = { 'content-type': 'application/x-ndjson' }
+const EVENT = '{"event":"a"}'
+
+describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) => {
+  let gateway: StubGateway
+  let edge: RunningEdge
+  beforeAll(async () => {
+    gateway = await startStubGateway()
+    edge = await startEdge(runtime, gateway)
+  }, 30_000)
+  afterAll(async () => {
+    await edge?.stop()
+    await gateway?.close()
+  })
+
+  function sender(given: Partial<KeyRecord> = {}) {
+    const { key, record } = gateway.addKey(given)
+    const headers = { ...NDJSON, authorization: `Bearer ${key}` }
+    return {
+      record,
+      headers,
+      open: (more = {}) => openPost(edge.port, { ...headers, ...more }),
+      taken: () => gateway.taken.filter((taken) => taken.key?.startsWith(`${record.tenant}:`)),
+    }
+  }
+
+  it.concurrent('that brings a byte a second is taken when it is there', async ({ expect }) => {
+    const { open, taken } = sender()
+    const stream = open()
+    for (const letter of EVENT) {
+      await stream.write(letter)
+      await pause(1_000)
+    }
+    stream.end()
+    await stream.over
+    expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, 1])
+    expect(taken()).toHaveLength(1)
+  }, 30_000)
+
+  it.concurrent('that brings nothing more for 10 s is 408, with what came before in the log', async ({
+    expect,
+  }) => {
+    const { open, taken } = sender()
+    const stream = open()
+    const silent = open({ 'content-encoding': 'gzip' })
+    await stream.write(`${EVENT}\n${EVENT}\n{"eve`)
+    const start = performance.now()
+    await stream.over
+    expect(performance.now() - start).toBeGreaterThan(LIMITS.bodyReadMsMax - 500)
+    expect(performance.now() - start).toBeLessThan(LIMITS.bodyReadMsMax + 3_000)
+    const answer = JSON.parse(stream.received())
+    expect([stream.status(), answer.code]).toEqual([408, 'BODY_TOO_SLOW'])
+    expect(answer).toMatchObject({ accepted: 2, lines: 2, resume_from_line: 2 })
+    expect(taken()).toHaveLength(2)
+    await silent.over
+    expect(silent.status()).toBe(408)
+  }, 40_000)
+
+  it.concurrent('keeps its Idempotency-Key for as long as it takes', async ({ expect }) => {
+    const { open, headers } = sender()
+    const once = { 'idempotency-key': 'long' }
+    const stream = open(once)
+    const end = performance.now() + LIMITS.idempotencyLeaseMs + 5_000
+    let sent = 0
+    for (; performance.now() < end; sent++) {
+      await stream.write(`${EVENT}\n`)
+      await pause(2_000)
+      const other = await send(edge.port, { headers: { ...headers, ...once }, body: EVENT })
+      expect([other.status, other.json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
+    }
+    stream.end()
+    await stream.over
+    expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, sent])
+  }, 60_000)
+
+  it.concurrent('ends when its key is revoked meanwhile', async ({ expect }) => {
+    const { open, record, taken } = sender()
+    const stream = open()
+    await stream.write(`${EVENT}\n`)
+    await expect.poll(() => taken().length, { timeout: 5_000 }).toBe(1)
+    record.revoked_at = new Date().toISOString()
+    const start = performance.now()
+    while (stream.status() === undefined && performance.now() - start < 60_000) {
+      await stream.write(`${EVENT}\n`)
+      await pause(500)
+    }
+    await stream.over
+    const answer = JSON.parse(stream.received())
+    expect([stream.status(), answer.code]).toEqual([401, 'KEY_UNKNOWN'])
+    expect(answer.accepted).toBe(taken().length)
+    expect(performance.now() - start).toBeLessThan(60_000)
+  }, 70_000)
+
+  it.concurrent('is answered while it still sends when it may not go on', async ({ expect }) => {
+    const { open } = sender({ key_events_per_minute: 10 })
+    const stream = open()
+    for (let i = 0; i < 10_000 && stream.status() === undefined; i++)
+      await stream.write(`${EVENT}\n`.repeat(100))
+    await expect.poll(() => stream.status(), { timeout: 5_000 }).toBe(429)
+    await expect
+      .poll(() => stream.received(), { timeout: 5_000 })
+      .toContain('"resume_from_line":10')
+    stream.breakOff()
+  }, 30_000)
+})

@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { launchBrowser } from '../../../core/testing/browser.ts'
+import { createSource } from '../../testing/source.ts'
+import { describeEdges, type World } from '../../testing/edge-harness.ts'
+
+const LIBRARY = readFileSync(
+  createRequire(import.meta.url).resolve('@segment/analytics-next/dist/umd/index.js'),
+)
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/
+
+let browser: Browser
+/** Somebody's web site, on an origin of its own. */
+const site = createServer((request, response) => {
+  const isLibrary = request.url === '/analytics.js'
+  response.setHeader('Content-Type', isLibrary ? 'text/javascript' : 'text/html; charset=utf-8')
+  response.end(
+    isLibrary
+      ? LIBRARY
+      : '<!doctype html><title>A shop</title><script src="/analytics.js"></script>',
+  )
+})
+let origin: string
+
+beforeAll(async () => {
+  browser = await launchBrowser()
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+}, 60_000)
+afterAll(async () => {
+  await browser?.close()
+  site.closeAllConnections()
+  site.close()
+})
+
+/** A visitor's page with Segment's library as it is published. */
+async function visit(path = '/') {
+  const context = await browser.newContext()
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  await page.goto(`${origin}${path}`)
+  return { page, complaints }
+}
+
+/** @param calls in the page, with the loaded library as `analytics` */
+function run(page: Page, world: World, writeKey: string, calls: string, segment: unknown = {}) {
+  const settings = JSON.stringify({ writeKey, cdnURL: world.edge.url })
+  const options = JSON.stringify({ integrations: { 'Segment.io': segment } })
+  return page.evaluate(`(async () => {
+    const analytics = AnalyticsNext.AnalyticsBrowser.load(${settings}, ${options})
+    ${calls}
+  })()`)
+}
+
+describeEdges('@segment/analytics-next in a browser', (world) => {
+  it('needs to be told the host only: every kind of call arrives once, with its id, name, actor, time and properties', async () => {
+    const { key, taken, events } = createSource(world, { kind: 'pub', origins: [origin] })
+    const { page, complaints } = await visit('/pricing?utm_source=news')
+    const start = Date.now()
+    const sent = await run(
+      page,
+      world,
+      key,
+      `
+      const context = await analytics.track('Button Clicked', { label: 'Buy' })
+      const calls = [
+        context,
+        await analytics.page('Docs', 'Pricing', { dark: true }),
+        await analytics.screen('Home', { depth: 1 }),
+        await analytics.alias('u0'),
+        await analytics.identify('u1', { email: 'ada@example.com' }),
+        await analytics.group('g1', { plan: 'pro' }),
+        await analytics.track('Signed Up', { value: 3 }),
+      ]
+      return {
+        ids: calls.map(({ event }) => event.messageId),
+        anonymousId: (await analytics.user()).anonymousId(),
+      }`,
+    )
+    const { ids, anonymousId } = sent as { ids: string[]; anonymousId: string }
+    await expect.poll(() => events().length).toBe(7)
+    expect(events().map(({ event_id }) => event_id)).toEqual(ids)
+    expect(anonymousId).toMatch(UUID)
+    expect(events().map(({ name, actor }) => [name, actor])).toEqual([
+      ['Button Clicked', anonymousId],
+      ['page', anonymousId],
+      ['screen', anonymousId],
+      ['alias', 'u0'],
+      ['identify', 'u1'],
+      ['group', 'u1'],
+      ['Signed Up', 'u1'],
+    ])
+    const properties = events().map((event) => event.properties)
+    expect(properties[0]).toEqual({ label: 'Buy' })
+    expect(properties[1]).toMatchObject({
+      name: 'Pricing',
+      category: 'Docs',
+      dark: true,
+      path: '/pricing',
+      title: 'A shop',
+    })
+    expect(properties[2]).toMatchObject({ name: 'Home', depth: 1 })
+    expect(properties.slice(3)).toEqual([
+      { previous_id: anonymousId },
+      { email: 'ada@example.com' },
+      { plan: 'pro', group_id: 'g1' },
+      { value: 3 },
+    ])
+    for (const { route, client, event } of taken()) {
+      expect(route).toBe('segment')
+      expect(client).toMatch(/^analytics\.js\/next-\d/)
+      expect(event.context).toMatchObject({
+        anonymous_id: anonymousId,
+        campaign: { source: 'news' },
+        page: { url: `${origin}/pricing?utm_source=news` },
+      })
+      const at = Date.parse(event.occurred_at)
+      expect(at).toBeGreaterThanOrEqual(start - 1)
+      expect(at).toBeLessThanOrEqual(Date.now())
+    }
+    expect(JSON.stringify(taken())).not.toContain(key)
+    expect(complaints).toEqual([])
+  })
+
+  it('sends again what the log did not confirm, under the same id; it arrives once', async () => {
+    const { key, events } = createSource(world, { kind: 'pub' })
+    const { page } = await visit()
+    const answers: [number, string | undefined][] = []
+    page.on('response', (response) => {
+      const request = response.request()
+      if (request.method() === 'POST')
+        answers.push([response.status(), request.headers()['x-retry-count']])
+    })
+    world.gateway.produceMoods.push({ status: 400 })
+    const id = await run(
+      page,
+      world,
+      key,
+      `return (await analytics.track('again')).event.messageId`,
+    )
+    await expect.poll(() => answers.length, { timeout: 10_000 }).toBe(2)
+    expect(answers).toEqual([
+      [503, undefined],
+      [200, '1'],
+    ])
+    expect(events().map(({ event_id }) => event_id)).toEqual([id])
+  })
+
+  it('waits as long as a 429 says, then sends; it arrives once', async () => {
+    const { key, events } = createSource(world, { kind: 'pub', key_events_per_minute: 60 })
+    const { page } = await visit()
+    await run(
+      page,
+      world,
+      key,
+      `await Promise.all(Array.from({ length: 61 }, (_, i) => analytics.track('many', { i })))`,
+    )
+    await expect.poll(() => events().length, { timeout: 10_000 }).toBe(61)
+    expect(new Set(events().map(({ properties }) => properties.i)).size).toBe(61)
+  })
+
+  it('may gather its events into batches', async () => {
+    const { key, events } = createSource(world, { kind: 'pub' })
+    const { page, complaints } = await visit()
+    const requests: string[] = []
+    page.on('request', (request) => {
+      if (request.method() === 'POST') requests.push(new URL(request.url()).pathname)
+    })
+    await run(
+      page,
+      world,
+      key,
+      `await Promise.all([1, 2, 3].map((i) => analytics.track('many', { i })))`,
+      { deliveryStrategy: { strategy: 'batching', config: { size: 3 } } },
+    )
+    await expect.poll(() => events().map(({ properties }) => properties.i)).toEqual([1, 2, 3])
+    expect(requests).toEqual(['/v1/b'])
+    expect(complaints).toEqual([])
+  })
+
+  it('says in the console that a secret key does not belong into a page', async () => {
+    const { key, taken } = createSource(world)
+    const { page, complaints } = await visit()
+    // The calls wait for ever when loading fails.
+    await run(page, world, key, "analytics.track('a'); await analytics.catch(() => {})")
+    await expect.poll(() => complaints.join('\n')).toContain('Only a public key')
+    expect(complaints.join('\n')).not.toContain(key)
+    expect(taken()).toEqual([])
+  })
+})

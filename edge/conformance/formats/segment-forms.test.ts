@@ -1,0 +1,289 @@
+import { expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
+import { send } from '../../testing/send.ts'
+import { createSource } from '../../testing/source.ts'
+import { describeEdges, type World } from '../../testing/edge-harness.ts'
+
+const DAY_MS = 86_400_000
+
+/** As Segment's clients send: the key is the user of Basic, and nobody looks at the answer's body. */
+function post(world: World, key: string, path: string, body: unknown, headers = {}) {
+  return send(world.edge.port, {
+    path,
+    headers: { authorization: `Basic ${btoa(`${key}:`)}`, ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+}
+
+describeEdges("Segment's HTTP API", (world) => {
+  it.each([
+    ['track', 't'],
+    ['identify', 'i'],
+    ['page', 'p'],
+    ['screen', 's'],
+    ['group', 'g'],
+    ['alias', 'a'],
+  ])('/v1/%s and /v1/%s say themselves what was called', async (call, letter) => {
+    const { key, taken } = createSource(world)
+    const message = { ...(call === 'track' && { event: 'Signed Up' }), userId: 7 }
+    for (const path of [`/v1/${call}`, `/v1/${letter}`]) {
+      const answer = await post(world, key, path, message)
+      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+    }
+    const name = call === 'track' ? 'Signed Up' : call
+    expect(taken().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
+      [name, '7', 'segment'],
+      [name, '7', 'segment'],
+    ])
+  })
+
+  it.each(['/v1/batch', '/v1/b', '/v1/import'])(
+    '%s takes batches, empty ones too',
+    async (path) => {
+      const { key, events } = createSource(world)
+      const batch = [{ type: 'track', event: 'a' }, { type: 'page' }, { event: 'no type' }]
+      expect((await post(world, key, path, { batch })).status).toBe(200)
+      expect((await post(world, key, path, { batch: [] })).status).toBe(200)
+      expect(events().map(({ name }) => name)).toEqual(['a', 'page', 'no type'])
+    },
+  )
+
+  it('takes more than a thousand messages at once', async () => {
+    const { key, events } = createSource(world)
+    const batch = Array.from({ length: 4_000 }, (_, i) => ({
+      type: 'track',
+      event: 'many',
+      userId: `u${i}`,
+      messageId: `m-${i}`,
+    }))
+    expect((await post(world, key, '/v1/batch', { batch })).status).toBe(200)
+    expect(new Set(events().map(({ event_id }) => event_id)).size).toBe(4_000)
+  })
+
+  it('takes the key from the body where a browser can set no header', async () => {
+    const { key, events, taken } = createSource(world, { kind: 'pub' })
+    const bare = { writeKey: key, event: 'a', anonymousId: 'x' }
+    const envelope = { writeKey: key, batch: [{ ...bare, type: 'track' }] }
+    for (const [path, body] of [
+      ['/v1/t', bare],
+      ['/v1/b', envelope],
+    ] as const) {
+      const answer = await send(world.edge.port, {
+        path,
+        headers: { 'content-type': 'text/plain' },
+        body: JSON.stringify(body),
+      })
+      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+    }
+    expect(events()).toHaveLength(2)
+    expect(JSON.stringify(taken())).not.toContain(key)
+    const nobody = await send(world.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
+    expect([nobody.status, nobody.json.code]).toEqual([401, 'KEY_MISSING'])
+  })
+
+  it('drops nothing of a message: what has no place among ours is in the context', async () => {
+    const { key, events } = createSource(world)
+    await post(world, key, '/v1/batch', {
+      context: { library: { name: 'analytics-go', version: '3.0.0' }, app: 'till' },
+      integrations: { All: true },
+      messageId: 'of the request',
+      batch: [
+        {
+          type: 'page',
+          messageId: 'm-1',
+          anonymousId: 'a1',
+          userId: '',
+          name: 'Pricing',
+          properties: { name: 'Preise' },
+          traits: { vip: true },
+          context: { sessionId: 17, app: 'shop', type: 'theirs', anonymous_id: 'theirs' },
+          integrations: { Mixpanel: false },
+          channel: 'server',
+          version: 2,
+          groupId: 'g1',
+          timestamp: '2026-11-20T10:00:00.123+01:00',
+          originalTimestamp: '2026-11-20T09:00:00Z',
+        },
+      ],
+    })
+    expect(events()).toEqual([
+      {
+        event_id: 'm-1',
+        name: 'page',
+        occurred_at: '2026-11-20T09:00:00.123Z',
+        actor: 'a1',
+        session: '17',
+        properties: { name: 'Preise', _name: 'Pricing' },
+        context: {
+          library: { name: 'analytics-go', version: '3.0.0' },
+          sessionId: 17,
+          app: 'shop',
+          type: 'theirs',
+          _type: 'page',
+          anonymous_id: 'theirs',
+          _anonymous_id: 'a1',
+          integrations: { All: true, Mixpanel: false },
+          traits: { vip: true },
+          channel: 'server',
+          version: 2,
+          groupId: 'g1',
+          originalTimestamp: '2026-11-20T09:00:00Z',
+        },
+      },
+    ])
+  })
+
+  it('keeps what cannot be taken as it was sent, and says where it is wrong', async () => {
+    const { key, events, dead } = createSource(world)
+    const messages: [text: string, ...faults: [string, string][]][] = [
+      ['{"type":"track", "event":"good"}'],
+      ['{"type":"track"  ,"userId":"u"}', ['NAME_MISSING', '/event']],
+      ['{"type":"video","event":"a"}', ['NAME_MISSING', '/type']],
+      ['[1,  2]', ['EVENT_NOT_OBJECT', '']],
+      ['{"type":"identify","traits":{"n":1e400}}', ['NUMBER_UNREPRESENTABLE', '/traits/n']],
+      ['{"type":"group","groupId":9007199254740993}', ['NUMBER_UNREPRESENTABLE', '/groupId']],
+      ['{"type":"page","messageId":"ä"}', ['EVENT_ID_INVALID', '/messageId']],
+      ['{"type":"page","originalTimestamp":"now"}', ['OCCURRED_AT_INVALID', '/originalTimestamp']],
+      ['{"type":"page","timestamp":"2026-02-30T00:00:00Z"}', ['OCCURRED_AT_INVALID', '/timestamp']],
+      ['{"type":"screen","anonymousId":{}}', ['ACTOR_INVALID', '/anonymousId']],
+      ['{"type":"screen","properties":[]}', ['PROPERTIES_INVALID', '/properties']],
+      ['{"type":"screen","context":"c"}', ['CONTEXT_INVALID', '/context']],
+      ['{"type":"alias","previousId":"\\u0000"}', ['STRING_UNSTORABLE', '/previousId']],
+      ['{"type":"alias","__proto__":{"a":1}}', ['KEY_RESERVED', '/__proto__']],
+      [
+        '{"type":"alias","integrations":{"a/b":"\\ud800"}}',
+        ['STRING_UNSTORABLE', '/integrations/a~1b'],
+      ],
+    ]
+    const body = `{ "batch": [ ${messages.map(([text]) => text).join(' ,\n')} ], "sentAt": "?" }`
+    const answer = await post(world, key, '/v1/batch', body, { 'user-agent': 'curl/8.5.0' })
+    expect([answer.status, answer.json]).toEqual([200, { success: true }])
+    expect(events().map(({ name }) => name)).toEqual(['good'])
+    expect(
+      dead().map(({ original, refused }) => [
+        original,
+        ...(refused ?? []).map(({ code, pointer }) => [code, pointer]),
+      ]),
+    ).toEqual(messages.slice(1))
+    for (const { route, client } of dead())
+      expect([route, client]).toEqual(['segment', 'curl/8.5.0'])
+  })
+
+  it('refuses a number that it would have to change in each message that shares it', async () => {
+    const { key, dead } = createSource(world)
+    const body = '{"context":{"n":9007199254740993},"batch":[{"type":"page"},{"type":"screen"}]}'
+    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
+    expect(dead().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual([
+      ['{"type":"page"}', '/context/n'],
+      ['{"type":"screen"}', '/context/n'],
+    ])
+  })
+
+  it.each([
+    ['no JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
+    ['no object', '"track"', 'EVENT_NOT_OBJECT', ''],
+    ['a shared context that is none', '{"context":1,"batch":[{}]}', 'CONTEXT_INVALID', '/context'],
+    [
+      'a shared context that would be copied too often',
+      JSON.stringify({
+        context: { a: 'x'.repeat(9_000) },
+        batch: Array(200).fill({ type: 'page' }),
+      }),
+      'EVENT_TOO_LARGE',
+      '/context',
+    ],
+    [
+      'more messages than one write of the log can hold',
+      JSON.stringify({ batch: Array(LIMITS.logAppendRecordsMax + 1).fill({ type: 'page' }) }),
+      'EVENT_TOO_LARGE',
+      '/batch',
+    ],
+  ])('keeps a body whole that is %s', async (_, body, code, pointer) => {
+    const { key, taken } = createSource(world)
+    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
+    const kept = taken().map(({ original, refused }) => [
+      original,
+      refused?.map((fault) => [fault.code, fault.pointer]),
+    ])
+    expect(kept).toEqual([[body, [[code, pointer]]]])
+  })
+
+  it('keeps no key in a dead letter, whatever became of the body', async () => {
+    const { key, taken } = createSource(world, { kind: 'pub' })
+    const broken = [
+      `{"writeKey":"${key}","event":`,
+      JSON.stringify({ writeKey: key, event: '$a' }),
+      JSON.stringify({ writeKey: key, batch: [{ writeKey: key, type: 'track' }] }),
+    ]
+    for (const body of broken) expect((await post(world, key, '/v1/t', body)).status).toBe(200)
+    expect(taken()).toHaveLength(3)
+    expect(JSON.stringify(taken())).not.toContain(key)
+    expect(taken()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
+  })
+
+  it('repairs the clock of a client by when it says it sent', async () => {
+    const { key, events } = createSource(world)
+    const wrong = Date.now() + DAY_MS
+    const timestamp = new Date(wrong - 60_000).toISOString()
+    const sentAt = new Date(wrong).toISOString()
+    await post(world, key, '/v1/batch', { sentAt, batch: [{ type: 'page', timestamp }] })
+    await post(world, key, '/v1/p', { sentAt, timestamp })
+    expect(events()).toHaveLength(2)
+    for (const event of events()) {
+      expect(event.client_occurred_at).toBe(timestamp)
+      const age = Date.now() - Date.parse(event.occurred_at)
+      expect(age).toBeGreaterThan(59_000)
+      expect(age).toBeLessThan(75_000)
+    }
+  })
+
+  it('answers a batch that the limit never admits with the one word after which it is kept', async () => {
+    const { key } = createSource(world, { key_events_per_minute: 2 })
+    const batch = Array(3).fill({ type: 'page' })
+    const answer = await post(world, key, '/v1/batch', { batch })
+    expect([answer.status, answer.json.code]).toEqual([429, 'RATE_LIMITED'])
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+  })
+
+  it("tells Segment's browser and mobile libraries to send to this edge", async () => {
+    const { key } = createSource(world, { kind: 'pub' })
+    const path = `/v1/projects/${key}/settings`
+    const plain = await send(world.edge.port, { method: 'GET', path })
+    expect(plain.status).toBe(200)
+    expect(plain.headers['access-control-allow-origin']).toBe('*')
+    expect(plain.headers['cache-control']).toBe('private, max-age=300')
+    expect(plain.json.integrations['Segment.io']).toMatchObject({
+      apiKey: key,
+      apiHost: `127.0.0.1:${world.edge.port}/v1`,
+      protocol: 'http',
+    })
+    const headers = { host: 'events.example.com', 'x-forwarded-proto': 'https' }
+    const proxied = await send(world.edge.port, { method: 'GET', path, headers })
+    expect(proxied.json.integrations['Segment.io']).toMatchObject({
+      apiHost: 'events.example.com/v1',
+      protocol: 'https',
+    })
+  })
+
+  it.each(['slc_sec', 'slc_adm'])('lets no %s key stand in an address', async (kind) => {
+    const { key } = createSource(world, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
+    const answer = await send(world.edge.port, {
+      method: 'GET',
+      path: `/v1/projects/${key}/settings`,
+    })
+    expect(answer.status).toBe(401)
+    expect(answer.text).not.toContain(key)
+    expect(world.edge.log()).not.toContain(key)
+  })
+
+  it("takes the browser library's counters, and keeps none", async () => {
+    const before = world.gateway.asked.produce
+    const answer = await send(world.edge.port, {
+      path: '/v1/m',
+      headers: { 'content-type': 'text/plain' },
+      body: '{"series":[{"type":"Counter","metric":"analytics_js.invoke","value":1,"tags":{}}]}',
+    })
+    expect(answer.status).toBe(200)
+    expect(world.gateway.asked.produce).toBe(before)
+  })
+})

@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { normalise } from '../../../contract/event/normalise.ts'
+import { Refused } from '../../http/http-problem.ts'
+import { segment } from '../../formats/segment/format.ts'
+import type { Incoming } from '../../formats/ingest-format.ts'
+
+const OUR_NAMES = ['type', 'anonymous_id', '_type', 'integrations', 'name', 'group_id', 'sessionId']
+const FIELDS = [
+  'event',
+  'userId',
+  'anonymousId',
+  'traits',
+  'properties',
+  'context',
+  'integrations',
+  'name',
+  'category',
+  'groupId',
+  'previousId',
+  'channel',
+  'options',
+]
+
+async function read(text: string): Promise<Incoming> {
+  const bytes = new TextEncoder().encode(text)
+  const request = new Request('http://edge/v1/batch')
+  return segment().read({ bytes, request, receivedMs: 0, text: () => text })
+}
+
+function judge(incoming: Incoming) {
+  return incoming.items.map(({ raw, broken, placeOf }) => {
+    if (broken) return undefined
+    const read = normalise(raw, { receivedAt: '2026-11-21T00:00:00Z', eventId: () => 'new' })
+    if (!read.ok)
+      for (const { pointer } of read.errors) expect(placeOf?.(pointer) ?? '').toBeTypeOf('string')
+    return read.ok ? read.json : undefined
+  })
+}
+
+test('whatever a body holds, it is read or refused, and every message is told apart', async () => {
+  const message = fc.oneof(
+    fc.jsonValue(),
+    fc.dictionary(
+      fc.constantFrom(...FIELDS, 'type', 'messageId', 'timestamp', '__proto__'),
+      fc.jsonValue(),
+    ),
+  )
+  const envelope = fc.record(
+    {
+      batch: fc.array(message),
+      context: fc.jsonValue(),
+      integrations: fc.jsonValue(),
+      sentAt: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(envelope, message).map((value) => JSON.stringify(value)),
+      async (text) => {
+        const incoming = await read(text).catch((error) => {
+          if (error instanceof Refused) return undefined
+          throw error
+        })
+        if (!incoming) return
+        judge(incoming)
+        const originals = incoming.items.map((_, index) => incoming.original(index))
+        for (const original of originals) expect(text).toContain(original)
+        if (!incoming.single)
+          expect(originals.map((original) => JSON.parse(original))).toEqual(JSON.parse(text).batch)
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+test('whatever a message says beside the key can be found in its event', async () => {
+  let marks = 0
+  const mark = fc.constant(0).map(() => `mark-${++marks}.`)
+  const object = fc.dictionary(fc.constantFrom(...OUR_NAMES, 'a', 'b'), mark)
+  const message = fc.record(
+    {
+      type: fc.constantFrom('track', 'identify', 'page', 'screen', 'group', 'alias'),
+      ...Object.fromEntries(
+        FIELDS.map((field) => [
+          field,
+          ['traits', 'properties', 'context', 'integrations', 'options'].includes(field)
+            ? object
+            : mark,
+        ]),
+      ),
+    },
+    { requiredKeys: ['type'] },
+  )
+  await fc.assert(
+    fc.asyncProperty(message, object, async (sent, context) => {
+      const text = JSON.stringify({
+        batch: [{ event: 'Named', ...sent }],
+        integrations: {},
+        context,
+      })
+      const [json] = judge(await read(text))
+      const own = (sent as { context?: object }).context ?? {}
+      const said = JSON.stringify([
+        sent,
+        Object.entries(context).filter(([key]) => !Object.hasOwn(own, key)),
+      ])
+      for (const [value] of said.matchAll(/mark-\d+\./g)) expect(json).toContain(value)
+    }),
+    { numRuns: 500 },
+  )
+})

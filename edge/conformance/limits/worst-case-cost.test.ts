@@ -1,0 +1,107 @@
+import { expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
+import { expectDocumented } from '../../testing/fuzz.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
+
+/** Several times what the dearest takes on two busy cores; something quadratic would take a hundred times as long. */
+const ANSWER_MS_MAX = 4_000
+const MAX = LIMITS.bodyBytesMax
+/** As often as it fits into a body of full size. */
+const filled = (before: string, piece: string, after: string, between = ',') => {
+  const room = MAX - before.length - after.length
+  const count = Math.floor((room + between.length) / (piece.length + between.length))
+  return before + Array(count).fill(piece).join(between) + after
+}
+const events = (event: string) =>
+  Array(Math.min(1_000, Math.floor((MAX - 20) / (event.length + 1))))
+    .fill(event)
+    .join()
+const long = (piece: string, size: number) => piece.repeat(Math.ceil(size / piece.length))
+
+/** What is dear to parse, to walk, to compare or to complain about. */
+const BODIES: readonly (readonly [string, string])[] = [
+  ['brackets', '['.repeat(MAX)],
+  ['nested lists', `${'['.repeat(MAX / 2)}${']'.repeat(MAX / 2)}`],
+  ['nested objects', filled('', '{"a":', `1${'}'.repeat(MAX / 6)}`, '').slice(0, MAX)],
+  ['empty lists', filled('{"name":"a","p":[', '[]', ']}')],
+  ['one long string', `{"name":"a","p":"${'x'.repeat(MAX - 20)}"}`],
+  ['escapes', filled('{"name":"a","p":"', '\\u00e4', '"}', '')],
+  ['backslashes', filled('{"name":"a","p":"', '\\\\', '"}', '')],
+  ['quotes that never close', '"'.repeat(MAX - 1)],
+  ['the same key', filled('{"name":"a",', '"k":1', '}')],
+  ['many keys', `{"name":"a",${Array.from({ length: 80_000 }, (_, i) => `"k${i}":1`).join()}}`],
+  ['one long key', `{"name":"a","${'k'.repeat(MAX - 30)}":1}`],
+  ['one long digit row', `{"name":"a","p":${'9'.repeat(MAX - 30)}}`],
+  ['a long fraction', `{"name":"a","p":0.${'0'.repeat(MAX - 40)}1}`],
+  ['bad numbers', filled('{"name":"a","p":[', '1e400', ']}')],
+  ['large numbers', filled('{"name":"a","p":[', '9007199254740993', ']}')],
+  [
+    'bad numbers deep down',
+    `{"name":"a","p":${'[{"a":'.repeat(15)}[${long('1e400,', 500_000)}0]${'}]'.repeat(15)}}`,
+  ],
+  ['bad numbers in a thousand events', `[${events(`{"name":"a","p":[${long('1e400,', 900)}0]}`)}]`],
+  [
+    'a thousand events with twenty faults',
+    `[${events('{"event":"","event_id":"","timestamp":"x","value":"","user_id":{},"session":{},"source":{},"properties":1,"context":1,"schema_version":{},"__proto__":1}')}]`,
+  ],
+  ['a thousand events that are none', `[${events('1')}]`],
+  ['spaces', `${' '.repeat(MAX - 12)}{"name":"a"}`],
+  ['a name of marks', `{"name":"${'\u0301'.repeat(MAX / 2 - 10)}"}`],
+  ['a name of spaces', `{"name":"${' '.repeat(MAX - 20)}a"}`],
+  ['a long time', `{"name":"a","timestamp":"${'2'.repeat(MAX - 40)}"}`],
+  ['a long id', `{"name":"a","event_id":"${'i'.repeat(MAX - 40)}"}`],
+  [
+    'the same property twice, and long',
+    `{"name":"a","p":"${'x'.repeat(MAX / 2 - 50)}","properties":{"p":"${'x'.repeat(MAX / 2 - 50)}"}}`,
+  ],
+]
+/** On the ways of SDKs each of these becomes a dead letter with what was sent. */
+const BATCHES: readonly (readonly [string, string])[] = [
+  ['a batch of nothing good', `{"batch":[${events('{"type":"track","properties":{"p":1e400}}')}]}`],
+  ['a batch of no objects', `{"batch":[${events('0')}]}`],
+  [
+    'a batch of long events',
+    `{"batch":[${events(`{"type":"track","event":"","x":"${'y'.repeat(900)}"}`)}]}`,
+  ],
+  [
+    'a batch of the same names',
+    `{"batch":[${events(`{"type":"page","name":"a","properties":{"name":"b",${Array.from({ length: 90 }, (_, i) => `"${'_'.repeat(i)}name":1`).join()}}}`)}]}`,
+  ],
+]
+
+describeEdges('no body of full size keeps the edge busy for long', (world) => {
+  const soon = async (path: string, body: string, type: string) => {
+    const key = world.newKey()
+    await world.post(key, { event: 'warm' })
+    const begun = performance.now()
+    const answer = await world.send(key, { path, body, headers: { 'content-type': type } })
+    const ms = performance.now() - begun
+    expectDocumented(answer, [200, 202])
+    expect(ms).toBeLessThan(ANSWER_MS_MAX)
+  }
+  const WAYS = [
+    ['/v1/events', 'application/json'],
+    ['/v1/events', 'application/x-ndjson'],
+    ['/v1/events', 'application/cloudevents-batch+json'],
+    ['/v1/batch', 'application/json'],
+    ['/batch/', 'application/json'],
+  ] as const
+
+  it.each(BODIES)('%s', async (_, body) => {
+    expect(body.length).toBeLessThanOrEqual(MAX)
+    for (const [path, type] of WAYS) await soon(path, body, type)
+  })
+
+  it.each(BATCHES)('%s', async (_, body) => {
+    for (const path of ['/v1/batch', '/batch/']) await soon(path, body, 'application/json')
+  })
+
+  it('a million lines too short to be events', async () => {
+    await soon('/v1/events', '1\n'.repeat(MAX / 2), 'application/x-ndjson')
+  })
+
+  it('it has not failed, and still answers', async () => {
+    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught/)
+    expect((await world.post(world.newKey(), { event: 'a' })).status).toBe(202)
+  })
+})

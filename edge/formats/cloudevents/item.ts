@@ -1,0 +1,108 @@
+import type { BadNumber } from '../../../contract/json/json.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import type { Fault, Item } from '../ingest-format.ts'
+import { type Attributes, readAttributes } from './attributes.ts'
+import { eventIdOf } from './identity.ts'
+
+/** What a CloudEvent carries. */
+export type Data =
+  | { is: 'nothing' }
+  | { is: 'json'; value: unknown }
+  | { is: 'base64'; text: string }
+
+/**
+ * A CloudEvent in its JSON form. A `data` object becomes the event's properties; any other data, a
+ * text too, is the property `data`, and bytes are `data_base64`.
+ * @param badNumbers with pointers into that form
+ */
+export async function itemOf(event: unknown, badNumbers: readonly BadNumber[]): Promise<Item> {
+  if (!isObject(event))
+    return brokenItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
+  const read = readAttributes(event)
+  const data = readData(event)
+  const faults = [...(read.ok ? [] : read.faults), ...('is' in data ? [] : [data])]
+  if (!read.ok || !('is' in data)) return brokenItem(faults)
+  return build(read.attributes, data, badNumbers)
+}
+
+export function brokenItem(broken: readonly Fault[]): Item {
+  return { raw: undefined, badNumbers: [], broken }
+}
+
+function readData(event: Record<string, unknown>): Data | Fault {
+  const bytes = event.data_base64 ?? undefined
+  const has = Object.hasOwn(event, 'data')
+  const wrong = (detail: string): Fault => ({
+    code: 'ATTRIBUTE_INVALID',
+    pointer: '/data_base64',
+    detail,
+  })
+  if (bytes === undefined) return has ? { is: 'json', value: event.data } : { is: 'nothing' }
+  if (has && event.data !== null) return wrong('is sent beside data; an event has one of them')
+  if (typeof bytes !== 'string' || bytes.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bytes))
+    return wrong('must be a string of base64')
+  return { is: 'base64', text: bytes }
+}
+
+/** What `normalise` reads, and the way back from its pointers to the CloudEvent's own. */
+async function build(
+  { id, source, type, time, extensions, ...rest }: Attributes,
+  data: Data,
+  badNumbers: readonly BadNumber[],
+): Promise<Item> {
+  const eventId = await eventIdOf(source, id)
+  const readable = eventId.includes('|')
+  const labelled = source.length <= LIMITS.labelCharsMax
+  // Whatever the event's own fields do not show is kept here, the two halves of its identity first.
+  const context = {
+    ...(readable ? {} : { id }),
+    ...(labelled ? {} : { source }),
+    ...withoutUndefined(rest),
+    ...extensions,
+  }
+  const isProperties = data.is === 'json' && isObject(data.value)
+  const properties = isProperties
+    ? data.value
+    : data.is === 'json'
+      ? { data: data.value }
+      : data.is === 'base64'
+        ? { data_base64: data.text }
+        : {}
+  const { partitionkey } = extensions
+  return {
+    raw: {
+      event_id: eventId,
+      name: type,
+      // The normaliser looks at every member that is there, an undefined one too.
+      ...(time === undefined ? {} : { occurred_at: time }),
+      ...(labelled ? { source } : {}),
+      ...(Object.keys(context).length > 0 ? { context } : {}),
+      properties,
+    },
+    badNumbers: badNumbers.map(({ pointer, written }) => ({
+      written,
+      pointer: /^\/data(\/|$)/.test(pointer)
+        ? isProperties
+          ? `/properties${pointer.slice('/data'.length)}`
+          : `/properties${pointer}`
+        : `/context${pointer}`,
+    })),
+    partitionKey: partitionkey === undefined ? undefined : String(partitionkey),
+    placeOf(pointer) {
+      if (pointer === '/name') return '/type'
+      if (pointer === '/event_id') return '/id'
+      if (pointer === '/occurred_at') return '/time'
+      if (pointer.startsWith('/context/')) return pointer.slice('/context'.length)
+      if (!pointer.startsWith('/properties')) return pointer
+      return `${isProperties ? '/data' : ''}${pointer.slice('/properties'.length)}`
+    },
+  }
+}
+
+function withoutUndefined(attributes: Record<string, string | undefined>) {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}

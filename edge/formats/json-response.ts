@@ -1,0 +1,59 @@
+import type { ItemError } from '../../contract/errors.ts'
+import type { Warning } from '../ingest/validate-events.ts'
+import { Refused } from '../http/http-problem.ts'
+import type { Outcome } from './ingest-format.ts'
+
+/** The body of a 202. */
+export interface Answer {
+  request_id: string
+  /** Events in the log. */
+  accepted: number
+  /** Events in `errors`. */
+  rejected: number
+  events: AcceptedEvent[]
+  errors: ItemError[]
+  /** Only when there are any. */
+  warnings?: Warning[]
+  /** These three for a body of one bare event. Whether it is a duplicate, only the worker will know. */
+  event_id?: string
+  status?: 'accepted'
+  duplicate?: false
+}
+
+export interface AcceptedEvent {
+  /** Place in the batch; not for a body of one bare event. */
+  index?: number
+  event_id: string
+  status: 'accepted'
+  partition: number
+  offset: number
+}
+
+export function answerFor({ requestId, incoming, accepted, errors, warnings }: Outcome): Answer {
+  const { single, items } = incoming
+  const events = accepted.map(
+    ({ index, event, partition, offset }): AcceptedEvent => ({
+      ...(single ? {} : { index }),
+      event_id: event.event_id,
+      status: 'accepted',
+      partition,
+      offset,
+    }),
+  )
+  const [only] = events
+  return {
+    request_id: requestId,
+    ...(single && only && { event_id: only.event_id, status: only.status, duplicate: false }),
+    accepted: events.length,
+    rejected: items.length - events.length,
+    events,
+    errors: [...errors],
+    ...(warnings.length > 0 && { warnings: [...warnings] }),
+  }
+}
+
+/** Nothing could be taken. An event whose only fault is its size gets the status that says so. */
+export function refuseAll(single: boolean, errors: ItemError[]): Refused {
+  const tooLarge = single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+  return new Refused(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
+}

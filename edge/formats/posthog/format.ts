@@ -1,0 +1,200 @@
+import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { elementTexts } from '../../../contract/json/slices.ts'
+import { readTime } from '../../../contract/event/time.ts'
+import { Refused } from '../../http/http-problem.ts'
+import type { Body, Incoming, Outcome, Way } from '../ingest-format.ts'
+import {
+  type Envelope,
+  type Fields,
+  ignoresSentAt,
+  isObject,
+  KEY_FIELDS,
+  keyIn,
+  toEvent,
+} from './event.ts'
+import { takes, unwrap } from './unwrap.ts'
+
+/**
+ * PostHog's capture API for its published libraries: they drop what gets a 4xx, halve a batch at 413,
+ * and send the rest again with the same uuids.
+ * @param status what the path's clients hear: 1 on the old ones, "Ok" on the newer
+ */
+export function posthog(status: 1 | 'Ok'): Way {
+  const body = JSON.stringify({ status })
+  return { ...capture, read: (body) => read(body, false), answer: () => ({ status: 200, body }) }
+}
+
+/** For the paths that posthog-js sends to: it drops a 429 like every other 4xx, and tries a 503 again. */
+export function posthogPage(status: 1 | 'Ok'): Way {
+  return { ...posthog(status), overRate: 'OVERLOADED' }
+}
+
+const capture = {
+  route: 'posthog',
+  told: false,
+  keyInBody: true,
+  overLimit: 'BODY_TOO_LARGE',
+  takes,
+  unwrap,
+} as const satisfies Partial<Way>
+
+/** Capture v1: the same events, the key in a header, and an answer for each of them. */
+export const posthogV1: Way = {
+  ...capture,
+  read: (body) => read(body, true),
+  answer: (outcome) => ({ status: 200, body: JSON.stringify({ results: resultsOf(outcome) }) }),
+}
+
+/** `{"batch":[…]}`, an array, or one bare event; whichever it is on every path. */
+function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
+  const body = text()
+  const parsed = parseJson(body)
+  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  const { value } = parsed
+  const envelope = isObject(value) && Array.isArray(value.batch) ? value : undefined
+  const events: readonly unknown[] = envelope
+    ? (envelope.batch as unknown[])
+    : Array.isArray(value)
+      ? value
+      : [value]
+  if (events.length > LIMITS.batchEventsMax)
+    // A 413 and nothing else makes its libraries halve a batch.
+    throw new Refused('BODY_TOO_LARGE', {
+      detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
+    })
+
+  const mark = request.url.indexOf('?')
+  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1))
+  const sentAt = sentAtOf(envelope ?? events[0], query, v1 ? request.headers : undefined)
+  const library = libraryIn(request.headers)
+  const shared: Envelope = {
+    sentAt,
+    sentMs: millis(sentAt) ?? receivedMs,
+    rest: restOf(envelope),
+    v1,
+    library,
+  }
+  const single = !envelope && !Array.isArray(value)
+  const badNumbers = shareOut(
+    parsed.badNumbers,
+    envelope ? '/batch' : single ? undefined : '',
+    events,
+  )
+  let texts: string[] | undefined
+  return {
+    single,
+    items: events.map((event, index) => ({
+      ...toEvent(event, shared),
+      badNumbers: badNumbers[index] ?? [],
+    })),
+    original(index) {
+      texts ??= single ? [body] : elementTexts(body, envelope ? 'batch' : undefined)
+      return texts[index] ?? ''
+    },
+    sentAt: events.length > 0 && events.every(ignoresSentAt) ? undefined : sentAt,
+    apiKey: keyOf(envelope, events, query),
+    historical: envelope?.historical_migration === true,
+    client: library?.join('/') ?? clientIn(events[0]),
+  }
+}
+
+/** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
+function shareOut(
+  found: readonly BadNumber[],
+  at: string | undefined,
+  events: readonly unknown[],
+): readonly (readonly BadNumber[])[] {
+  if (at === undefined) return [found]
+  const shares: BadNumber[][] = []
+  for (const { pointer, written } of found) {
+    const [, index, rest] = /^\/(\d+)(\/.*|)$/s.exec(pointer.slice(at.length)) ?? []
+    if (!pointer.startsWith(at) || index === undefined || Number(index) >= events.length) continue
+    const share = shares[Number(index)] ?? []
+    shares[Number(index)] = share
+    share.push({ pointer: rest ?? '', written })
+  }
+  return shares
+}
+
+/** In the body, the query (`_` is posthog-js's), or Capture v1's header. */
+function sentAtOf(sent: unknown, query: URLSearchParams, headers: Headers | undefined): unknown {
+  const inHeader = headers?.get('posthog-request-timestamp')
+  if (inHeader) return inHeader
+  if (isObject(sent) && sent.sent_at != null) return sent.sent_at
+  const inQuery = query.get('sent_at') ?? query.get('_')
+  return inQuery && /^\d{10,16}$/.test(inQuery) ? Number(inQuery) : undefined
+}
+
+function millis(time: unknown): number | undefined {
+  const read = readTime(time)
+  return read.ok ? Date.parse(read.time) : undefined
+}
+
+/** What is neither events nor an instruction to us. */
+function restOf(envelope: Fields | undefined): Fields {
+  if (!envelope) return {}
+  const { batch: _, sent_at: _1, historical_migration: history, ...rest } = envelope
+  for (const field of KEY_FIELDS) delete rest[field]
+  const told = history === undefined || typeof history === 'boolean'
+  return told ? rest : { ...rest, historical_migration: history }
+}
+
+/** The envelope's, or that of all events; `?token=` only where it is no secret. */
+function keyOf(
+  envelope: Fields | undefined,
+  events: readonly unknown[],
+  query: URLSearchParams,
+): string | undefined {
+  const shared = keyIn(envelope)
+  if (shared) return shared
+  const keys = new Set(events.map(keyIn).filter((key) => key !== undefined))
+  // Each could be another tenant's.
+  if (keys.size > 1)
+    throw new Refused('KEY_UNKNOWN', {
+      detail: 'The events of one request carry different API keys.',
+    })
+  const [own] = keys
+  if (own) return own
+  const inQuery = query.get('token') ?? query.get('api_key')
+  return inQuery?.startsWith('slc_pub_') ? inQuery : undefined
+}
+
+function libraryIn(headers: Headers): readonly [string, string] | undefined {
+  const [, name, version] = /^([^/]+)\/([^/]+)$/.exec(headers.get('posthog-sdk-info') ?? '') ?? []
+  return name && version ? [name, version] : undefined
+}
+
+/** posthog-js calls itself "web". */
+function clientIn(event: unknown): string | undefined {
+  const properties = isObject(event) ? event.properties : undefined
+  if (!isObject(properties) || typeof properties.$lib !== 'string') return undefined
+  const name = properties.$lib === 'web' ? 'posthog-js' : properties.$lib
+  return typeof properties.$lib_version === 'string' ? `${name}/${properties.$lib_version}` : name
+}
+
+/** By the uuid as the client wrote it: 'drop' is the word for what will be found among the dead letters. */
+function resultsOf({ incoming, accepted, dead, warnings }: Outcome): Fields {
+  const uuidOf = (index: number) => {
+    const raw = incoming.items[index]?.raw
+    return isObject(raw) && typeof raw.event_id === 'string' ? raw.event_id : undefined
+  }
+  const results: [string, Fields][] = []
+  const say = (index: number, result: string, details?: string) => {
+    const uuid = uuidOf(index)
+    if (uuid !== undefined) results.push([uuid, { result, ...(details && { details }) }])
+  }
+  for (const { index } of accepted) say(index, 'ok')
+  for (const { index, detail } of warnings) say(index, 'warning', detail)
+  for (const { index, errors } of dead)
+    say(
+      index,
+      'drop',
+      errors
+        .map(({ code, pointer, detail }) => `${code} ${pointer} ${detail}`)
+        .join('; ')
+        .slice(0, 500),
+    )
+  // A uuid may be "__proto__": made of entries, not assigned.
+  return Object.fromEntries(results)
+}

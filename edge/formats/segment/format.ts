@@ -1,0 +1,117 @@
+import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import { elementTexts } from '../../../contract/json/slices.ts'
+import { Refused } from '../../http/http-problem.ts'
+import type { Body, Fault, Incoming, Item, Way } from '../ingest-format.ts'
+import { type Call, isObject, readMessage, type Shared } from './message.ts'
+import { sharedBy } from './shared.ts'
+
+/**
+ * Segment's HTTP API, for its published libraries: they drop what gets a 400, 413 or 422, and send
+ * everything else again with the same messageId.
+ * @param call what a message is that does not say so itself
+ */
+export function segment(call?: Call): Way {
+  return {
+    route: 'segment',
+    told: false,
+    // Older browser libraries set no header; they write the key into the body.
+    keyInBody: true,
+    // The one refusal after which a batch is kept; by the next try the limit may have been raised.
+    overLimit: 'RATE_LIMITED',
+    read: (body) => read(body, call),
+    answer: () => ({ status: 200, body: '{"success":true}' }),
+  }
+}
+
+/** `{"batch":[…]}` or one bare message, whichever path it came to. */
+function read({ text }: Body, call: Call | undefined): Incoming {
+  const body = text()
+  const parsed = parseJson(body)
+  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  const { value: envelope, badNumbers } = parsed
+  if (!isObject(envelope))
+    return asOne(body, { code: 'EVENT_NOT_OBJECT', detail: 'is no JSON object' })
+  const about = {
+    sentAt: envelope.sentAt,
+    apiKey: typeof envelope.writeKey === 'string' ? envelope.writeKey : undefined,
+  }
+  const { batch } = envelope
+  if (!Array.isArray(batch)) {
+    const { sentAt: _, ...message } = envelope
+    return {
+      ...about,
+      single: true,
+      items: [itemOf(message, call, {}, badNumbers)],
+      original: () => body,
+      client: clientIn([envelope]),
+    }
+  }
+
+  const shared = sharedBy(envelope, batch.length)
+  if (!shared.ok) return { ...about, ...asOne(body, shared.fault) }
+  const numbers = numbersByPlace(badNumbers)
+  let texts: string[] | undefined
+  return {
+    ...about,
+    single: false,
+    items: batch.map((message, index) => itemOf(message, call, shared.shared, numbers(index))),
+    original(index) {
+      texts ??= elementTexts(body, 'batch')
+      return texts[index] ?? ''
+    },
+    client: clientIn([envelope, ...batch]),
+  }
+}
+
+function itemOf(
+  message: unknown,
+  call: Call | undefined,
+  shared: Shared,
+  badNumbers: readonly BadNumber[],
+): Item {
+  const { places, ...item } = readMessage(message, call, shared)
+  if (!places) return { ...item, badNumbers }
+  return {
+    ...item,
+    badNumbers: badNumbers.map((number) => ({ ...number, pointer: places.ours(number.pointer) })),
+    placeOf: places.theirs,
+  }
+}
+
+/** Each message's own numbers that a double cannot hold, and the first of those that all of them share. */
+function numbersByPlace(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
+  const of = new Map<string, BadNumber[]>()
+  const common = badNumbers.find(({ pointer }) => /^\/(context|integrations)\//.test(pointer))
+  for (const { pointer, written } of badNumbers) {
+    const [, index, rest] = /^\/batch\/(\d+)(.*)$/s.exec(pointer) ?? []
+    if (index === undefined) continue
+    const number = { pointer: rest as string, written }
+    const others = of.get(index)
+    if (others) others.push(number)
+    else of.set(index, [number])
+  }
+  return (index) => {
+    const own = of.get(String(index)) ?? []
+    return common ? [common, ...own] : own
+  }
+}
+
+/** A body that cannot be taken apart is one dead letter, since a library would drop what gets a 4xx. */
+function asOne(body: string, broken: Fault): Incoming {
+  return {
+    single: true,
+    items: [{ raw: undefined, badNumbers: [], broken }],
+    original: () => body,
+  }
+}
+
+/** As the libraries name themselves in their messages, e.g. @segment/analytics-node/3.1.0 */
+function clientIn(holders: readonly unknown[]): string | undefined {
+  for (const holder of holders) {
+    const context = isObject(holder) ? holder.context : undefined
+    const library = isObject(context) ? context.library : undefined
+    if (!isObject(library) || typeof library.name !== 'string') continue
+    return typeof library.version === 'string' ? `${library.name}/${library.version}` : library.name
+  }
+  return undefined
+}

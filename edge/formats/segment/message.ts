@@ -1,0 +1,138 @@
+import { pointerTo } from '../../../contract/json/json.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import type { Item } from '../ingest-format.ts'
+import { createPlaces, type Places } from './pointer-map.ts'
+
+/** The six calls of Segment's spec. Each but `track` makes an event of its own name. */
+export type Call = 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias'
+
+export type Fields = Record<string, unknown>
+
+/** What an envelope says for all of its messages; Go's and Java's libraries name themselves there. */
+export interface Shared {
+  context?: Fields
+  integrations?: Fields
+}
+
+/** A message in our words. */
+export interface Message extends Pick<Item, 'raw' | 'broken'> {
+  places?: Places
+}
+
+/** What each call tells beside its properties or traits, and how it is called among ours. */
+const TELLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, string> }> = {
+  track: { in: 'properties', also: {} },
+  identify: { in: 'traits', also: {} },
+  page: { in: 'properties', also: { name: 'name', category: 'category' } },
+  screen: { in: 'properties', also: { name: 'name', category: 'category' } },
+  group: { in: 'traits', also: { groupId: 'group_id' } },
+  alias: { in: 'properties', also: { previousId: 'previous_id' } },
+}
+
+/**
+ * One of Segment's messages in our words. What has no place of its own there is kept in the context;
+ * only the key is left behind.
+ * @param call when the message names none, as on `/v1/track`
+ */
+export function readMessage(message: unknown, call: Call | undefined, shared: Shared): Message {
+  if (!isObject(message)) return { raw: message }
+  const { type, messageId, userId, anonymousId, timestamp, context, writeKey, ...rest } = message
+  const kind = type ?? call ?? (typeof rest.event === 'string' ? 'track' : undefined)
+  if (!isCall(kind))
+    return {
+      raw: message,
+      broken: {
+        pointer: '/type',
+        code: 'NAME_MISSING',
+        detail: `must be one of ${Object.keys(TELLS).join(', ')}`,
+      },
+    }
+
+  const places = createPlaces()
+  const take = (field: string) => {
+    const value = rest[field]
+    delete rest[field]
+    return value ?? undefined
+  }
+  const raw: Fields = { name: kind, event_id: messageId }
+  places.moved('/messageId', '/event_id')
+  if (kind === 'track') {
+    raw.name = take('event')
+    places.moved('/event', '/name')
+  }
+  raw.occurred_at = timestamp ?? take('originalTimestamp')
+  places.moved(timestamp == null ? '/originalTimestamp' : '/timestamp', '/occurred_at')
+  // "Nobody has signed in" is spelt as null, as nothing at all, or as an empty string.
+  const known = userId != null && userId !== ''
+  raw.actor = known ? userId : anonymousId
+  places.moved(known ? '/userId' : '/anonymousId', '/actor')
+
+  const { in: told, also } = TELLS[kind]
+  places.moved(`/${told}`, '/properties')
+  const properties = Object.entries(also).map(
+    ([theirs, ours]): Member => [ours, take(theirs), theirs],
+  )
+  raw.properties = put(take(told), properties, '/properties', places)
+
+  const everywhere = merge(shared.context, context)
+  rest.integrations = merge(shared.integrations, rest.integrations)
+  raw.context = put(
+    everywhere,
+    [
+      ['type', kind, 'type'],
+      ['anonymous_id', anonymousId ?? undefined, 'anonymousId'],
+      ...Object.entries(rest).map(([key, value]): Member => [key, value, key]),
+    ],
+    '/context',
+    places,
+  )
+  raw.session = sessionIn(everywhere)
+  // What is undefined was not sent; `normalise` takes a member that is there at its word.
+  const sent = Object.entries(raw).filter(([, value]) => value !== undefined)
+  return { raw: Object.fromEntries(sent), places }
+}
+
+/** Our name, the value, their name. */
+type Member = [string, unknown, string]
+
+/**
+ * Adds members to an object that the client sent. Where it calls something else by that name, the
+ * added one steps aside and gets an underscore: nothing is lost.
+ * @returns anything but an object as it is; `normalise` will say what is wrong with it
+ */
+function put(sent: unknown, members: readonly Member[], at: string, places: Places): unknown {
+  if (sent != null && !isObject(sent)) return sent
+  const names = new Set(Object.keys(sent ?? {}))
+  const added: [string, unknown][] = []
+  for (const [wanted, value, theirs] of members) {
+    if (value === undefined || (names.has(wanted) && sent?.[wanted] === value)) continue
+    let name = wanted
+    while (names.has(name)) name = `_${name}`
+    names.add(name)
+    added.push([name, value])
+    places.moved(pointerTo([theirs]), at + pointerTo([name]))
+  }
+  // Not by assignment: a member called __proto__ is to be refused, not obeyed.
+  return { ...sent, ...Object.fromEntries(added) }
+}
+
+/** The message's own word counts before the envelope's. */
+function merge(shared: Fields | undefined, own: unknown): unknown {
+  return shared && isObject(own ?? {}) ? { ...shared, ...(own as Fields | null) } : own
+}
+
+/** It stays in the context too, so one that cannot be ours costs nothing. */
+function sessionIn(context: unknown): unknown {
+  const found = isObject(context) ? context.sessionId : undefined
+  if (Number.isSafeInteger(found)) return found
+  const fits = typeof found === 'string' && found !== '' && found.length <= LIMITS.labelCharsMax
+  return fits ? found : undefined
+}
+
+function isCall(value: unknown): value is Call {
+  return typeof value === 'string' && Object.hasOwn(TELLS, value)
+}
+
+export function isObject(value: unknown): value is Fields {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+}

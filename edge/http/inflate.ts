@@ -1,0 +1,148 @@
+import { join } from '../lib/bytes.ts'
+import { Refused } from './http-problem.ts'
+import { within } from '../lib/timeout.ts'
+import { createZlibSum } from './zlib-sum.ts'
+
+/** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
+const SLICE_BYTES = 8 * 1024
+
+/** What every runtime can undo, in DecompressionStream's words. */
+export type Packing = 'gzip' | 'deflate'
+
+export interface Inflater<T> {
+  write(chunk: Uint8Array): Promise<void>
+  end(): Promise<T>
+  abort(): void
+}
+
+/**
+ * Undoes gzip or deflate, at most `bytesMax` of it; `end` gives all that came out.
+ * @throws BODY_TOO_LARGE, INVALID_ENCODING
+ */
+export function createInflater(
+  format: Packing,
+  bytesMax: number,
+): Inflater<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const inflater = inflateInto(format, (chunk) => {
+    size += chunk.byteLength
+    if (size > bytesMax) throw new Refused('BODY_TOO_LARGE')
+    chunks.push(chunk)
+  })
+  return {
+    ...inflater,
+    async end() {
+      await inflater.end()
+      return join(chunks, size)
+    },
+  }
+}
+
+/**
+ * Undoes gzip or deflate slice by slice: workerd's DecompressionStream expands all it is given before
+ * anyone may read, so a whole bomb must never be given to it.
+ * @param out gets what comes out, in order, and ends it by throwing a Refused
+ * @throws what `out` throws, INVALID_ENCODING
+ */
+export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): Inflater<void> {
+  const stream = new DecompressionStream(format)
+  const writer = stream.writable.getWriter()
+  const reader = openReader(stream.readable)
+  const sum = format === 'deflate' ? createZlibSum() : undefined
+
+  // Reads along while we write; how it ends is looked at in `end` and after every slice.
+  let failure: Refused | undefined
+  let heard: (() => void) | undefined
+  /** What was read last was as much as one read gives: there may be more of the same slice. */
+  let hasMore = false
+  const drained = (async () => {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done || !value) return
+      hasMore = reader.isFull(value)
+      sum?.unpacked(value)
+      out(value)
+      heard?.()
+    }
+  })().catch((error: unknown) => {
+    failure = error instanceof Refused ? error : new Refused('INVALID_ENCODING')
+    abort()
+  })
+
+  /** Until what a slice became has been read: workerd takes the next one whether it has or not. */
+  async function settle(): Promise<void> {
+    while (hasMore && !failure) {
+      const next = new Promise<void>((resolve) => {
+        heard = resolve
+      })
+      const late = () => {
+        hasMore = false
+      }
+      await within(LAST_READ_MS, Promise.race([next, drained]), () => new Error('late')).catch(late)
+    }
+    if (failure) throw failure
+  }
+
+  /** Waits for a step of the writer's, which never ends when the reader has given up. */
+  async function step(work: Promise<void>): Promise<void> {
+    await Promise.race([work, drained]).catch(() => {
+      failure ??= new Refused('INVALID_ENCODING')
+    })
+    if (failure) throw failure
+  }
+
+  function abort() {
+    writer.abort().catch(() => {})
+    reader.cancel().catch(() => {})
+  }
+
+  return {
+    async write(chunk) {
+      sum?.packed(chunk)
+      for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES) {
+        await step(writer.write(chunk.slice(from, from + SLICE_BYTES)))
+        await settle()
+      }
+    },
+    async end() {
+      await step(writer.close())
+      await drained
+      if (failure) throw failure
+      if (sum && !sum.holds()) throw new Refused('INVALID_ENCODING')
+    },
+    abort,
+  }
+}
+
+const READ_BYTES = 64 * 1024
+/** When a read is full and nothing comes after it, that was all: it would have come at once. */
+const LAST_READ_MS = 1
+
+interface Reader {
+  read(): Promise<{ done: boolean; value?: Uint8Array }>
+  cancel(): Promise<void>
+  isFull(chunk: Uint8Array): boolean
+}
+
+/** workerd gives 4 KiB a read unless it is handed a larger buffer; the others hold writers back themselves. */
+function openReader(readable: ReadableStream<Uint8Array>): Reader {
+  let byob: ReadableStreamBYOBReader
+  try {
+    byob = readable.getReader({ mode: 'byob' })
+  } catch {
+    const reader = readable.getReader()
+    return { read: () => reader.read(), cancel: () => reader.cancel(), isFull: () => false }
+  }
+  let buffer = new ArrayBuffer(READ_BYTES)
+  return {
+    async read() {
+      const { done, value } = await byob.read(new Uint8Array(buffer))
+      if (!value) return { done: true }
+      buffer = value.buffer
+      return { done, value: value.slice() }
+    },
+    cancel: () => byob.cancel(),
+    isFull: ({ byteLength }) => byteLength === READ_BYTES,
+  }
+}

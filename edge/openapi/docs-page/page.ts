@@ -1,0 +1,174 @@
+import { LIMITS } from '../../../contract/limits.ts'
+import { REFUSALS } from '../../../contract/errors.ts'
+import type { GroupId, Operation } from '../operation.ts'
+import { OPERATIONS } from '../operations.ts'
+import { GROUPS } from '../parts.ts'
+import { ITEM_ERRORS } from '../schemas.ts'
+import { exampleCard } from './example.ts'
+import { code, html } from './html.ts'
+import { SCRIPT } from './script.ts'
+import { SNIPPETS } from './snippets.ts'
+import { STYLE } from './style.ts'
+
+/**
+ * The page of `GET /docs`: every way in, made of the same table as the OpenAPI document.
+ * @param key filled in where the edge was given one for this page
+ */
+export function docsPage(key = ''): string {
+  const groups = Object.entries(GROUPS) as [GroupId, (typeof GROUPS)[GroupId]][]
+  const shown = groups.filter(([id]) => operationsOf(id).length > 0)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Sending events to Sluice</title>
+<link rel="icon" href="${ICON}">
+<style>${STYLE}</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the ways in</a>
+<header>
+<p class="brand"><img src="${ICON}" alt="" width="20" height="20"> Sluice</p>
+<div class="key">
+<label for="key">API key</label>
+<input id="key" value="${html(key)}" placeholder="slc_…" autocomplete="off" autocapitalize="off" spellcheck="false" aria-describedby="key-says">
+<span id="key-says">${key ? 'The key of this machine; it can only write.' : 'Stays in this tab.'}</span>
+</div>
+</header>
+<nav aria-label="Ways in">
+<ul>
+${shown.map(([id, { title }]) => `<li><a href="#${id}">${html(title)}</a></li>`).join('\n')}
+<li><a href="#refusals">Refusals</a></li>
+<li><a href="#limits">Limits</a></li>
+<li><a href="/openapi.json">openapi.json</a></li>
+</ul>
+</nav>
+<main id="main" tabindex="-1">
+<h1>Sending events</h1>
+<p class="lead">Every request on this page can be sent from it, and is a test of Sluice’s own. Send one, change it, or copy its curl.</p>
+<noscript><p class="note">Without JavaScript nothing can be sent from here; put your key in place of <code>$KEY</code> in the curl lines.</p></noscript>
+${shown.map(([id, group]) => section(id, group.title, group.says, groupBody(id))).join('\n')}
+${section('refusals', 'Refusals', 'Every no is application/problem+json with a code to branch on. Where it says “again”, the very same request may succeed later.', refusals())}
+${section('limits', 'Limits', 'What does not fit is refused by name, never cut.', limits())}
+</main>
+<div id="said" class="unseen" aria-live="polite"></div>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`
+}
+
+const ICON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20"><rect width="20" height="20" rx="5" fill="#0b7a75"/><path d="M4 7q3-3 6 0t6 0M4 12q3-3 6 0t6 0" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>',
+)}`
+
+/** With those of their examples that belong there. Families share paths. */
+function operationsOf(id: GroupId): Operation[] {
+  return OPERATIONS.map((operation) => ({
+    ...operation,
+    examples: operation.examples.filter(({ group = operation.group }) => group === id),
+  })).filter(({ group, examples }) => group === id || examples.length > 0)
+}
+
+function section(id: string, title: string, says: string, body: string): string {
+  return `<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${html(title)}</h2>
+<p>${html(says)}</p>
+${body}
+</section>`
+}
+
+function groupBody(id: GroupId): string {
+  const snippets = (SNIPPETS[id] ?? []).map(
+    ({ title, lines }) => `<figure><figcaption>${html(title)}</figcaption>${code(lines)}</figure>`,
+  )
+  const operations = operationsOf(id)
+  const tried = operations.filter(({ examples }) => examples.length > 0 && id !== 'service')
+  const others = operations.filter((one) => !tried.includes(one))
+  return [
+    ...snippets,
+    ...tried.map((one, index) => operation(one, one.group === id, index === 0)),
+    ...(others.length > 0 ? [`<ul class="also">${others.map(line).join('\n')}</ul>`] : []),
+  ].join('\n')
+}
+
+/** @param own whether it is told of here, and not only used @param open its first example */
+function operation(one: Operation, own: boolean, open: boolean): string {
+  const { method, paths, summary, description, examples } = one
+  const [first = '', ...others] = paths
+  const told = own && description ? `<p>${inline(description)}</p>` : ''
+  const names = others.length > 2 ? [first] : paths
+  const also =
+    own && others.length > 2
+      ? `<p class="muted">Also at ${others.map((path) => `<code>${html(path)}</code>`).join(', ')}.</p>`
+      : ''
+  const cards = examples.map((example, index) =>
+    exampleCard(example, { method, path: first, open: open && index === 0 }),
+  )
+  return `<h3><span class="method">${method.toUpperCase()}</span> ${names.map((path) => `<code>${html(path)}</code>`).join(' ')}${own ? ` <span class="summary">${html(summary)}</span>` : ''}</h3>
+${told}${also}${cards.join('\n')}`
+}
+
+/** Where there is nothing to try. */
+function line({ method, paths, summary, answers }: Operation): string {
+  const names = paths.map((path) => {
+    const name = `<code>${html(path)}</code>`
+    return method === 'get' && !path.includes('{') ? `<a href="${html(path)}">${name}</a>` : name
+  })
+  const [answer] = Object.values(answers)
+  return `<li><span class="method">${method.toUpperCase()}</span> ${names.join(', ')} <span class="summary">${html(summary)}. ${html(answer?.description ?? '')}</span></li>`
+}
+
+/** `code` between backticks is all the Markdown that the table's sentences use. */
+function inline(text: string): string {
+  return html(text).replace(/`([^`]+)`/g, '<code>$1</code>')
+}
+
+function refusals(): string {
+  const rows = Object.entries(REFUSALS).map(
+    ([name, { status, retry, says }]) =>
+      `<tr><td class="figure">${status}</td><th scope="row"><code>${name}</code></th><td>${retry ? 'again' : 'no'}</td><td>${html(says)}</td></tr>`,
+  )
+  const items = Object.entries(ITEM_ERRORS).map(
+    ([name, says]) => `<tr><th scope="row"><code>${name}</code></th><td>${html(says)}</td></tr>`,
+  )
+  return `<div class="wide" role="region" aria-label="Codes of a request" tabindex="0"><table>
+<thead><tr><th scope="col">Status</th><th scope="col">Code</th><th scope="col">Send again?</th><th scope="col">What it says</th></tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>
+<h3>Codes of one event</h3>
+<p>In <code>errors</code>, with the event’s <code>index</code> and a JSON <code>pointer</code> into it; for clients that cannot be told, the reason of the dead letter.</p>
+<div class="wide" role="region" aria-label="Codes of one event" tabindex="0"><table>
+<thead><tr><th scope="col">Code</th><th scope="col">What is wrong</th></tr></thead>
+<tbody>${items.join('\n')}</tbody></table></div>`
+}
+
+function limits(): string {
+  const many = (number: number) => number.toLocaleString('en')
+  const rows: [string, string][] = [
+    ['Events in a batch', many(LIMITS.batchEventsMax)],
+    ['A body, decoded', `${LIMITS.bodyBytesMax / 1024 ** 2} MiB`],
+    ['A stream of lines, decoded, unless set', `${LIMITS.ndjsonBytesMax / 1024 ** 2} MiB`],
+    ['A line of it', `${LIMITS.ndjsonLineBytesMax / 1024} KiB`],
+    ['An event', `${LIMITS.eventBytesMax / 1024} KiB`],
+    ['Keys in an event, on all levels', many(LIMITS.propertiesKeysMax)],
+    ['Levels of nesting', many(LIMITS.propertiesDepthMax)],
+    ['A key', `${LIMITS.propertyKeyCharsMax} characters`],
+    ['An event’s name', `${LIMITS.eventNameCharsMax} characters`],
+    ['An event’s id', `${LIMITS.eventIdCharsMax} visible ASCII characters`],
+    ['Actor, session, source', `${LIMITS.labelCharsMax} characters`],
+    ['Time in the future', `${LIMITS.futureSecondsMax / 60} min`],
+    ['Time for a body to arrive', `${LIMITS.bodyReadMsMax / 1000} s`],
+    ['The same event id counts once within', `${LIMITS.dedupeDays} days`],
+    ['An Idempotency-Key is remembered for', `${LIMITS.idempotencyResultMs / 60_000} min`],
+    ['Events a minute and key, unless set', many(LIMITS.keyEventsPerMinuteDefault)],
+    ['Events a minute and tenant, unless set', many(LIMITS.tenantEventsPerMinuteDefault)],
+  ]
+  return `<div class="wide" role="region" aria-label="Table of limits" tabindex="0"><table><tbody>${rows
+    .map(
+      ([what, most]) =>
+        `<tr><th scope="row">${html(what)}</th><td class="figure">${html(most)}</td></tr>`,
+    )
+    .join('\n')}</tbody></table></div>`
+}

@@ -1,0 +1,66 @@
+import type { EdgeContext } from '../../http/context.ts'
+import { openApiDocument } from '../document.ts'
+import { respond } from '../../http/respond.ts'
+import { docsPage } from './page.ts'
+import { SCRIPT } from './script.ts'
+import { STYLE } from './style.ts'
+
+/** GET /openapi.json: made once, with the first request. */
+export function openApi() {
+  let body: string | undefined
+  return (c: EdgeContext) => {
+    body ??= JSON.stringify(openApiDocument())
+    c.get('headers')['cache-control'] = 'no-cache'
+    return respond(c, { status: 200, body })
+  }
+}
+
+/**
+ * GET /docs: the page that shows every way in.
+ * @param key filled in for whoever asks by a name of this machine; set only where nobody else can ask
+ */
+export function docs(key: string | undefined) {
+  let policy: string | undefined
+  return async (c: EdgeContext) => {
+    policy ??= await contentSecurityPolicy()
+    const headers = c.get('headers')
+    Object.assign(headers, {
+      'content-security-policy': policy,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+      'cache-control': 'no-store',
+    })
+    // The one answer that other pages may not read: a key may stand in it.
+    delete headers['access-control-allow-origin']
+    const known = LOOPBACK.test(URL.parse(c.req.url)?.hostname ?? '')
+    return respond(c, {
+      status: 200,
+      type: 'text/html; charset=utf-8',
+      body: docsPage(known ? key : undefined),
+    })
+  }
+}
+
+/** A page elsewhere may point its own name at this address (DNS rebinding); it then asks by that name. */
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** Nothing from elsewhere, and of our own only the very script and style that the page holds. */
+async function contentSecurityPolicy(): Promise<string> {
+  return [
+    "default-src 'none'",
+    `script-src '${await hashOf(SCRIPT)}'`,
+    `style-src '${await hashOf(STYLE)}'`,
+    'img-src data:',
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
+}

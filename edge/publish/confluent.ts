@@ -1,0 +1,134 @@
+import * as z from 'zod/mini'
+import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
+import { partitionFor } from '../../contract/log/partitioner.ts'
+import { PARTITIONS } from '../../contract/log/topics.ts'
+import { base64 } from '../lib/bytes.ts'
+import { type Bridge, BridgeError, type Published, UnfitError } from './publisher.ts'
+
+export interface ConfluentSettings {
+  /** Of the REST proxy, without a slash at its end. */
+  url: string
+  /** Left out, the proxy is asked without. */
+  username?: string
+  password?: string
+  /** Before the topics' names. */
+  topicPrefix?: string
+}
+
+/**
+ * Confluent's REST proxy, API v2, and what speaks like it (Redpanda's HTTP Proxy): `POST /topics/{topic}`.
+ *
+ * Keys and values go as base64 (`binary`). As `json` they would be parsed and written anew by the proxy: Confluent's
+ * makes 1e3 of 1000.0 and a key in quotes of a key, Redpanda's has its own way of writing numbers. What the worker
+ * reads must be what the edge wrote, and the key's bytes decide the partition.
+ *
+ * Every record with a key names its partition: that is where our gateway would put it, whatever partitioner the proxy
+ * was given. It also says whose an offset is: Confluent answers for each record, in their order; Redpanda for each
+ * partition, in any order, with the offset of the first.
+ *
+ * @see https://docs.confluent.io/platform/current/kafka-rest/api.html#post--topics-(string-topic_name)
+ */
+export function createConfluentBridge(settings: ConfluentSettings): Bridge {
+  const { url, username, password = '', topicPrefix = '' } = settings
+  const headers = new Headers({
+    'content-type': 'application/vnd.kafka.binary.v2+json',
+    accept: 'application/vnd.kafka.v2+json',
+  })
+  if (username) headers.set('authorization', `Basic ${toBase64(`${username}:${password}`)}`)
+
+  return async (records, ask) => {
+    const topic = records[0]?.topic ?? ''
+    if (records.some((record) => record.topic !== topic))
+      throw new RangeError('records of several topics do not go in one request')
+    const partitions = records.map(partitionOf)
+    const request = {
+      method: 'POST',
+      url: `${url}/topics/${topicPrefix}${topic}`,
+      headers,
+      // Nothing that is empty is named: Redpanda takes neither null nor members that it does not know.
+      body: JSON.stringify({
+        records: records.map(({ key, value }, i) => ({
+          key: key === undefined ? undefined : toBase64(key),
+          value: toBase64(value),
+          partition: partitions[i],
+        })),
+      }),
+    }
+    return ask(request, (answer) => readOffsets(answer, partitions))
+  }
+}
+
+function partitionOf({ topic, key, partition }: ProduceRecord): number {
+  const count = PARTITIONS.get(topic) ?? 1
+  // Without a key one is as good as another.
+  return partition ?? (key === undefined ? 0 : partitionFor(new TextEncoder().encode(key), count))
+}
+
+const produced = z.object({
+  offsets: z.array(
+    z.object({
+      partition: z.optional(z.nullable(z.int())),
+      offset: z.optional(z.nullable(z.int())),
+      /** Of Confluent: 1 and 50002 for what will fail again, 2 and 50003 for what may not; of Redpanda: Kafka's own. */
+      error_code: z.optional(z.nullable(z.int())),
+      error: z.optional(z.nullable(z.string())),
+    }),
+  ),
+})
+const RETRIABLE = new Set([2, 50003])
+
+/** @throws BridgeError where some of the records are not in the log · UnfitError */
+function readOffsets(answer: unknown, partitions: readonly number[]): Published[] {
+  const read = z.safeParse(produced, answer)
+  if (!read.success) throw new UnfitError('the answer is none of API v2')
+  const { offsets } = read.data
+  const codes = offsets.flatMap(({ error_code }) => error_code || [])
+  if (codes.length > 0)
+    throw new BridgeError(
+      `error codes ${[...new Set(codes)].join(', ')}`,
+      200,
+      codes.every((code) => RETRIABLE.has(code)),
+    )
+  const found = offsets.map(({ partition, offset }): Published => {
+    if (!isPlace(partition) || !isPlace(offset)) throw new UnfitError('a record without an offset')
+    return { partition, offset }
+  })
+  return byRecord(found, partitions) ?? byPartition(found, partitions)
+}
+
+function byRecord(
+  found: readonly Published[],
+  partitions: readonly number[],
+): Published[] | undefined {
+  const fits =
+    found.length === partitions.length &&
+    found.every(({ partition }, i) => partition === partitions[i])
+  return fits ? [...found] : undefined
+}
+
+/** One batch a partition, so its records follow upon each other. */
+function byPartition(found: readonly Published[], partitions: readonly number[]): Published[] {
+  const next = new Map(found.map(({ partition, offset }) => [partition, offset]))
+  if (next.size !== found.length || next.size !== new Set(partitions).size)
+    throw new UnfitError('the answer does not fit the records')
+  return partitions.map((partition) => {
+    const offset = next.get(partition)
+    if (offset === undefined) throw new UnfitError('the answer does not fit the records')
+    next.set(partition, offset + 1)
+    return { partition, offset }
+  })
+}
+
+function isPlace(value: number | null | undefined): value is number {
+  return typeof value === 'number' && value >= 0
+}
+
+/** Of the text as UTF-8. @throws RangeError for half a surrogate pair, which UTF-8 does not have */
+function toBase64(text: string): string {
+  if (!NOT_ASCII.test(text)) return btoa(text)
+  if (!text.isWellFormed()) throw new RangeError('half a surrogate pair')
+  return base64(new TextEncoder().encode(text))
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them
+const NOT_ASCII = /[^\x00-\x7f]/
