@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { TOPICS } from '../contract/log/topics.ts'
 import type { Database } from './db/database.ts'
-import { within } from './db/within.ts'
+import { within } from './lib/timeout.ts'
 import { readProgress } from './live/progress.ts'
 import type { Log } from './log/log.ts'
 

@@ -14,7 +14,7 @@ import { createUpstashGate } from '../../edge/admission/redis/redis-admission.ts
 import { abortLate } from '../../edge/lib/timeout.ts'
 import { createDatabase } from '../db/database.ts'
 import { createRedisCache } from '../graphql/cache-redis.ts'
-import { createRedisConnection } from '../redis/connection.ts'
+import { createRedisConnection } from '../db/redis-connection.ts'
 import { createKeyPublisher } from '../redis/publish-keys.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { freeze } from '../testing/freeze.ts'

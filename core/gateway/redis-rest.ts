@@ -7,7 +7,7 @@ import {
   RedisRefusal,
   RedisUnavailable,
   type Reply,
-} from '../redis/connection.ts'
+} from '../db/redis-connection.ts'
 import { type Reading, readBody } from './read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './redis-commands.ts'
 import { createScripts } from './redis-scripts.ts'

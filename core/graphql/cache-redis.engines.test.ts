@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { createRedisConnection, type RedisConnection } from '../redis/connection.ts'
+import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { freeze } from '../testing/freeze.ts'
 import { startTestRedis } from '../testing/redis-server.ts'
 import type { AnswerCache } from './cache.ts'

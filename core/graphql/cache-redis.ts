@@ -1,5 +1,5 @@
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
-import { type RedisConnection, RedisRefusal } from '../redis/connection.ts'
+import { type RedisConnection, RedisRefusal } from '../db/redis-connection.ts'
 import type { AnswerCache } from './cache.ts'
 import { QUERY_LIMITS } from './limits.ts'
 

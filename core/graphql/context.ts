@@ -4,7 +4,7 @@ import type { LiveHub } from '../live/hub.ts'
 import type { Log } from '../log/log.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import type { Interval, Range } from './queries/buckets.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from '../lib/fair-limiter.ts'
 import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from './viewer.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */

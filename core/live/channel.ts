@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts'
-import { within } from '../db/within.ts'
+import { within } from '../lib/timeout.ts'
 import { isBefore } from '../graphql/instant.ts'
 import type { StoredEvent } from '../graphql/queries/event-row.ts'
 import type { TenantViewer } from '../graphql/viewer.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../contract/log/topics.ts'
 import type { Database } from '../db/database.ts'
-import { within } from '../db/within.ts'
+import { within } from '../lib/timeout.ts'
 import type { Log } from '../log/log.ts'
 import { LIVE_LIMITS } from './limits.ts'
 

@@ -1,4 +1,4 @@
-import { pause } from '../pause.ts'
+import { pause } from '../lib/pause.ts'
 import { untilAborted } from './kafka-append.ts'
 import type { FetchBuffer, Found } from './kafka-buffer.ts'
 import { type Fetched, fetchRequest, listOffsetsRequest } from './kafka-requests.ts'

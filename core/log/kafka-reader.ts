@@ -1,4 +1,4 @@
-import { pause } from '../pause.ts'
+import { pause } from '../lib/pause.ts'
 import { untilAborted } from './kafka-append.ts'
 import type { Brokers } from './kafka-brokers.ts'
 import { createFetchBuffer, type FetchBuffer } from './kafka-buffer.ts'

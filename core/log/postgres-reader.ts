@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
-import { pause } from '../pause.ts'
+import { pause } from '../lib/pause.ts'
 import { decodeChunk } from './chunk.ts'
 import { type BinaryRow, copyOut } from './copy-out.ts'
 import {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { socketOf } from '../db/socket.ts'
-import { aborted, pause } from '../pause.ts'
+import { aborted, pause } from '../lib/pause.ts'
 
 /** The channel on which log_append says which partitions have grown: `topic 0,3,5`. */
 const CHANNEL = 'sluice_log'

@@ -9,7 +9,7 @@ import { createKey, revokeKey } from '../keys/keys.ts'
 import { rotateKey } from '../keys/rotate.ts'
 import { createTenant, setTenant } from '../keys/tenants.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import { createRedisConnection, type RedisConnection } from './connection.ts'
+import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { createKeyPublisher, type KeyPublisherDeps } from './publish-keys.ts'
 
 let database: TestDatabase

@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
 import { KEYS_CHANNEL } from '../keys/changed.ts'
 import { everyKey } from '../keys/directory.ts'
-import { type RedisConnection, RedisRefusal, type Reply } from './connection.ts'
+import { type RedisConnection, RedisRefusal, type Reply } from '../db/redis-connection.ts'
 
 export interface KeyPublisher {
   close(): Promise<void>

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { createRedisRest } from '../gateway/redis-rest.ts'
 import { serveApp } from '../http/serve.ts'
-import { createRedisConnection, type RedisConnection } from '../redis/connection.ts'
+import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 
 /** Our REST-Redis as core serves it, on a port of its own. */
 export interface TestBridge {

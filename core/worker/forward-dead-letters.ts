@@ -6,7 +6,7 @@ import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log, NewRecord } from '../log/log.ts'
-import { pause } from '../pause.ts'
+import { pause } from '../lib/pause.ts'
 import type { Logger } from './lane.ts'
 
 /** Carries dead letters from Postgres, where they are made, to events.dlq. Any number of processes may run one. */

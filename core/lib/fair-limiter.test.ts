@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { QUERY_LIMITS } from './limits.ts'
-import { createAskingFixture } from './testing/fixture.ts'
-import { createTurns } from './turns.ts'
+import { QUERY_LIMITS } from '../graphql/limits.ts'
+import { createAskingFixture } from '../graphql/testing/fixture.ts'
+import { createTurns } from './fair-limiter.ts'
 
 test('whoever asks for more than can be worked out at once waits for it alone', async () => {
   const fixture = await createAskingFixture()

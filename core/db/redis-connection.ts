@@ -1,6 +1,6 @@
 import { Redis, ReplyError } from 'ioredis'
 import { LIMITS } from '../../contract/limits.ts'
-import { within } from '../db/within.ts'
+import { within } from '../lib/timeout.ts'
 
 /** What Redis answered: bytes as they are, whole numbers, null, an error of its own, or a list of these. */
 export type Reply = Buffer | string | number | null | RedisRefusal | readonly Reply[]
