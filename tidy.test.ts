@@ -66,7 +66,7 @@ describe('the arrows', () => {
     expect(readers).toEqual(['core/cli/bin.mjs', 'core/config.ts', 'edge/entry/node.ts'])
     // By name, not by import: what kafkajs does not export is required.
     const users = sources.filter((file) => outside(file) && /['"]kafkajs\b/.test(read(file)))
-    expect(users).toEqual(['core/log/kafka.ts'])
+    expect(users).toEqual(['core/log/kafka/kafka-log.ts'])
   })
 
   test('a mode is a composition root: no other file knows the word', () => {

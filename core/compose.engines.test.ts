@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { REDIS_KEYS } from '../contract/redis-rest.ts'
 import { TOPICS } from '../contract/log/topics.ts'
-import { createKafkaLog } from './log/kafka.ts'
+import { createKafkaLog } from './log/kafka/kafka-log.ts'
 import { REQUIRED, readComposeFile } from './testing/compose-file.ts'
 import { type ComposeProcesses, startCompose } from './testing/compose-processes.ts'
 

@@ -46,7 +46,7 @@ CREATE TABLE session (
   expires_at    timestamptz NOT NULL
 );
 
--- The log, when Postgres is the log (core/log/postgres.ts tells why it looks like this).
+-- The log, when Postgres is the log (core/log/postgres/postgres-log.ts tells why it looks like this).
 
 CREATE TABLE log_partition (
   topic        text NOT NULL,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../testing/sluice.ts'
 
 let home: TestHome

@@ -1,4 +1,4 @@
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { kafkaRestSuite } from './kafka-rest.suite.ts'
 

@@ -14,7 +14,7 @@ import { type PostgresServer, startPostgresServer } from '../embedded/postgres-s
 import { type Served, serveApp } from '../http/serve.ts'
 import { readUntil } from '../log/log.suite.ts'
 import type { Log, LogRecord } from '../log/log.ts'
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { freeze } from '../testing/freeze.ts'
 import type { BatcherLimits } from './batcher-limits.ts'

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { NewRecord, RecordHeader } from '../log/log.ts'
-import { bytesOf } from '../log/runs.ts'
+import { bytesOf } from '../log/partition-batches.ts'
 import { RefusedError } from './refused.ts'
 
 /** The records of a request and the topic of each. */

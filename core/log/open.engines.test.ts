@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { readConfig } from '../config.ts'
 import { kafkaEnv } from '../testing/kafka.ts'
-import { createKafkaTopics } from './kafka.ts'
+import { createKafkaTopics } from './kafka/kafka-log.ts'
 import { readUntil, text } from './log.suite.ts'
 import { makeTopics, openLog } from './open.ts'
 

@@ -1,4 +1,4 @@
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { groupSuite } from './group.suite.ts'
 
 groupSuite('Postgres', async (url) => {

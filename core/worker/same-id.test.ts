@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { account, rawRecord } from '../testing/records.ts'
 import { createWorker } from './worker.ts'

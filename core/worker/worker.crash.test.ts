@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { ROOT } from '../config.ts'
-import { createPostgresLog } from '../log/postgres.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../testing/database.ts'
 import { account, rawRecord, rawValue } from '../testing/records.ts'
 

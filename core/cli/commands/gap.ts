@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
 import { type Gap, readProgress } from '../../live/progress.ts'
-import { acceptGaps } from '../../log/gaps.ts'
+import { acceptGaps } from '../../worker/consume/skip-offsets.ts'
 import { withLog } from '../log.ts'
 import { whole } from '../numbers.ts'
 import type { Terminal } from '../terminal.ts'

@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { ROOT } from '../../config.ts'
+import { type CoreProcess, startCore } from '../../testing/core-process.ts'
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
+import { openTestKafka, type TestKafka } from '../../testing/kafka.ts'
+import { account, rawRecord } from '../../testing/records.ts'
+
+const { Kafka } = createRequire(import.meta.url)('kafkajs')
+
+const [HOLED, WHOLE] = [3, 1]
+let database: TestDatabase
+let kafka: TestKafka
+let core: CoreProcess
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  kafka = await openTestKafka(database.url)
+  core = await start()
+})
+afterEach(async () => {
+  await core.stop()
+  await kafka.log.close()
+  await database.drop()
+})
+
+const start = () =>
+  startCore({ roles: ['api', 'worker'], databaseUrl: database.url, env: kafka.env })
+
+async function append(count: number, partition: number): Promise<void> {
+  await kafka.log.append(
+    TOPICS.raw.name,
+    Array.from({ length: count }, () => ({ ...rawRecord(), partition })),
+  )
+}
+
+/** What retention does, at a moment of our choice. */
+async function drop(partition: number, offset: number): Promise<void> {
+  const admin = new Kafka({ brokers: inject('kafkaBrokers'), logLevel: 0 }).admin()
+  await admin.connect()
+  const topic = `${kafka.env.KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
+  // Else it does not know whom to ask.
+  await admin.fetchTopicOffsets(topic)
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: `${offset}` }] })
+  await admin.disconnect()
+}
+
+async function sluice(...args: string[]): Promise<string> {
+  const child = spawn(process.execPath, [join(ROOT, 'core/cli/bin.mjs'), ...args], {
+    env: { ...process.env, ...kafka.env, DATABASE_URL: database.url, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      said += chunk
+    })
+  await new Promise((resolve) => child.once('close', resolve))
+  return said
+}
+
+const patient = { timeout: 30_000 }
+const stored = async () => (await account(database.pool)).stored
+const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
+const lost = (records: number) =>
+  `sluice_log_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
+
+test('records that Kafka dropped before a worker read them are an alarm, counted, and passed when somebody accepts it', async () => {
+  await append(5, HOLED)
+  await append(5, WHOLE)
+  await expect.poll(stored, patient).toBe(10)
+  expect(await metrics()).toContain('sluice_log_gaps_open 0')
+
+  await core.stop()
+  await append(10, HOLED)
+  await append(10, WHOLE)
+  await drop(HOLED, 12)
+  core = await start()
+
+  await expect.poll(metrics, patient).toContain(lost(7))
+  expect(await metrics()).toContain('sluice_log_gaps_open 1')
+  expect(core.said()).toContain('7 records from offset 5 were dropped before they were read')
+  // The other partitions are not held up, whatever comes.
+  await append(5, WHOLE)
+  await expect.poll(stored, patient).toBe(25)
+  expect(await sluice('gap')).toContain(`Partition ${HOLED}: 7 records from 5 on were dropped`)
+
+  expect(await sluice('gap', '--accept')).toContain(`Partition ${HOLED} goes on at 12.`)
+  await append(2, HOLED)
+  // Three that were left, and two that are new.
+  await expect.poll(stored, patient).toBe(30)
+  expect(await account(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
+  expect(await sluice('gap')).toContain('Nothing is missing.')
+  await expect.poll(metrics, patient).toContain('sluice_log_gaps_open 0')
+  expect(await metrics()).toContain(lost(7))
+})

@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decodeChunk, encodeChunk } from './chunk.ts'
+import { CorruptLogError } from '../log.ts'
+
+const records = [
+  { key: Buffer.from('k'), value: Buffer.from('value') },
+  { key: null, value: Buffer.alloc(0) },
+  { key: Buffer.alloc(0), value: Buffer.from([0, 255, 128]) },
+]
+const at = { topic: 't', partition: 4, baseOffset: 70, recordCount: 3 }
+
+test('records come back byte for byte, with their offsets and the time of the append', () => {
+  expect(decodeChunk(encodeChunk(records, 1234.5), at)).toEqual(
+    records.map((record, i) => ({ ...record, partition: 4, offset: 70 + i, timestamp: 1234.5 })),
+  )
+})
+
+test('headers come back with their records, and make no other record larger', () => {
+  const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array))
+  const headers = fc.array(fc.record({ key: fc.string({ unit: 'binary' }), value: bytes }), {
+    maxLength: 3,
+  })
+  const any = fc.array(fc.record({ key: fc.option(bytes), value: bytes, headers }), {
+    minLength: 1,
+    maxLength: 20,
+  })
+  fc.assert(
+    fc.property(any, (some) => {
+      const chunk = encodeChunk(some, 5)
+      const decoded = decodeChunk(chunk, { ...at, recordCount: some.length })
+      expect(decoded.map((record) => record.headers ?? [])).toEqual(
+        some.map((record) => record.headers),
+      )
+      for (let cut = 0; cut < chunk.length; cut++)
+        expect(() =>
+          decodeChunk(chunk.subarray(0, cut), { ...at, recordCount: some.length }),
+        ).toThrow(CorruptLogError)
+    }),
+  )
+  expect(
+    encodeChunk(
+      records.map((record) => ({ ...record, headers: [] })),
+      1,
+    ),
+  ).toEqual(encodeChunk(records, 1))
+})
+
+test('whatever is wrong with the bytes is an error that names the place, never a wrong record', () => {
+  const chunk = encodeChunk(records, 1)
+  for (let cut = 0; cut < chunk.length; cut++)
+    expect(() => decodeChunk(chunk.subarray(0, cut), at)).toThrow('t/4 at offset 70')
+  expect(() => decodeChunk(Buffer.concat([chunk, Buffer.from([0])]), at)).toThrow('left over')
+  expect(() => decodeChunk(chunk, { ...at, recordCount: 2 })).toThrow('left over')
+  const negative = Buffer.from(chunk)
+  negative.writeInt32BE(-7, 9)
+  expect(() => decodeChunk(negative, at)).toThrow('a length of -7')
+})
+
+test('any records come back as they were, and share the memory of the chunk', () => {
+  const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array))
+  const any = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), { minLength: 1 })
+  fc.assert(
+    fc.property(any, (some) => {
+      const chunk = encodeChunk(some, 5)
+      const decoded = decodeChunk(chunk, { ...at, recordCount: some.length })
+      expect(decoded.map(({ key, value }) => ({ key, value }))).toEqual(some)
+      for (const { value } of decoded) expect(value.buffer).toBe(chunk.buffer)
+    }),
+  )
+})
+
+test('garbage, and chunks with one byte changed, are refused or have as many records as they should', () => {
+  const chunk = encodeChunk(records, 1)
+  const garbage = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }).map((array) => Buffer.from(array)),
+    fc.record({ place: fc.nat(chunk.length - 1), byte: fc.nat(255) }).map(({ place, byte }) => {
+      const changed = Buffer.from(chunk)
+      changed[place] = byte
+      return changed
+    }),
+  )
+  fc.assert(
+    fc.property(garbage, fc.integer({ min: 1, max: 5_000 }), (bytes, recordCount) => {
+      try {
+        expect(decodeChunk(bytes, { ...at, recordCount })).toHaveLength(recordCount)
+      } catch (error) {
+        expect(error).toBeInstanceOf(CorruptLogError)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})

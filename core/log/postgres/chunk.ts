@@ -1,0 +1,105 @@
+import { CorruptLogError, type LogRecord, type NewRecord, type RecordHeader } from '../log.ts'
+
+/**
+ * A run of records of one partition in one buffer:
+ *
+ *   version u8 · appended at f64 (ms since the epoch) · for each record: key length i32 (-1: none) ·
+ *   key · value length i32 · value                                                    (big-endian)
+ *
+ * In version 2 each record ends in its headers: count i32 · for each: name and value, as value above. It is
+ * written where a record has some, which no edge's has.
+ */
+const PLAIN = 1
+const WITH_HEADERS = 2
+const HEADER_BYTES = 9
+
+export function encodeChunk(records: readonly NewRecord[], appendedMs: number): Buffer {
+  const version = records.some(({ headers }) => headers?.length) ? WITH_HEADERS : PLAIN
+  let size = HEADER_BYTES
+  for (const { key, value } of records) size += 8 + (key?.length ?? 0) + value.length
+  if (version === WITH_HEADERS) for (const { headers } of records) size += headersBytes(headers)
+  const chunk = Buffer.allocUnsafe(size)
+  chunk.writeUInt8(version, 0)
+  let at = chunk.writeDoubleBE(appendedMs, 1)
+  const put = (bytes: Buffer) => {
+    at = chunk.writeInt32BE(bytes.length, at)
+    at += bytes.copy(chunk, at)
+  }
+  for (const { key, value, headers = [] } of records) {
+    if (key) put(key)
+    else at = chunk.writeInt32BE(-1, at)
+    put(value)
+    if (version === PLAIN) continue
+    at = chunk.writeInt32BE(headers.length, at)
+    for (const header of headers) {
+      put(Buffer.from(header.key))
+      put(header.value)
+    }
+  }
+  return chunk
+}
+
+function headersBytes(headers: readonly RecordHeader[] = []): number {
+  return headers.reduce((sum, { key, value }) => sum + 8 + Buffer.byteLength(key) + value.length, 4)
+}
+
+/**
+ * Keys and values are views into the chunk, not copies.
+ * @throws CorruptLogError when the bytes are not what `encodeChunk` wrote; it names the place in the log
+ */
+export function decodeChunk(
+  chunk: Buffer,
+  at: { topic: string; partition: number; baseOffset: number; recordCount: number },
+): LogRecord[] {
+  const corrupt = (what: string) => new CorruptLogError(at.topic, at.partition, at.baseOffset, what)
+  const version = chunk[0]
+  if (version !== PLAIN && version !== WITH_HEADERS) throw corrupt(`version ${version}`)
+  // Every record has two lengths: no count can make us allocate more than the bytes there are.
+  if (chunk.length < HEADER_BYTES + 8 * at.recordCount) throw corrupt('it is too short')
+  const timestamp = chunk.readDoubleBE(1)
+  const records: LogRecord[] = new Array(at.recordCount)
+  let pos = HEADER_BYTES
+  function int(): number {
+    if (pos + 4 > chunk.length) throw corrupt('it ends in a length')
+    pos += 4
+    return chunk.readInt32BE(pos - 4)
+  }
+  function bytes(): Buffer | null {
+    const length = int()
+    if (length === -1) return null
+    if (length < 0 || pos + length > chunk.length) throw corrupt(`a length of ${length}`)
+    pos += length
+    return chunk.subarray(pos - length, pos)
+  }
+  function some(what: string): Buffer {
+    const found = bytes()
+    if (found === null) throw corrupt(`a record without a ${what}`)
+    return found
+  }
+  function headers(): RecordHeader[] {
+    const count = int()
+    if (count < 0 || pos + 8 * count > chunk.length) throw corrupt(`${count} headers`)
+    return Array.from({ length: count }, () => ({
+      key: some('name of its header').toString(),
+      value: some('header'),
+    }))
+  }
+  for (let i = 0; i < at.recordCount; i++) {
+    const key = bytes()
+    const value = some('value')
+    const record: LogRecord = {
+      partition: at.partition,
+      offset: at.baseOffset + i,
+      timestamp,
+      key,
+      value,
+    }
+    if (version === WITH_HEADERS) {
+      const found = headers()
+      if (found.length > 0) record.headers = found
+    }
+    records[i] = record
+  }
+  if (pos !== chunk.length) throw corrupt('bytes are left over')
+  return records
+}

@@ -1,0 +1,122 @@
+import pg from 'pg'
+import { socketOf } from '../../db/socket.ts'
+
+/** A few connections, each piece of work on one of them within a deadline. */
+export interface Connections {
+  /**
+   * Lends a connection to `work`. Rejects at the deadline (waiting for a connection included) and when
+   * the signal aborts, at once; what the server was told to do may then still happen.
+   */
+  use<T>(work: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** For who looks after itself: its statements have the same deadline. */
+  readonly pool: pg.Pool
+  /** Ends within a second or so, even when Postgres is silent. */
+  close(): Promise<void>
+}
+
+export interface ConnectionsOptions {
+  url: string
+  name: string
+  max: number
+  msMax: number
+}
+
+/** Where the server still answers, it gives up first, and says so: then nothing has happened. */
+const SERVER_GIVES_UP_BEFORE_MS = 200
+const CLOSE_MS_MAX = 1_000
+
+/**
+ * Plans are kept, and the first ones are made when a day is new and empty, when reading all of it looks cheap.
+ * So the planner is told what we know: everything here is found by its key. And a statement whose caller has
+ * given up ends on the server too, instead of waiting for its lock and then appending after all.
+ */
+const OPTIONS =
+  '-c enable_seqscan=off -c enable_bitmapscan=off -c client_connection_check_interval=100ms -c timezone=UTC'
+
+export function createConnections({ url, name, max, msMax }: ConnectionsOptions): Connections {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: name,
+    max,
+    connectionTimeoutMillis: msMax,
+    statement_timeout: Math.max(1, msMax - SERVER_GIVES_UP_BEFORE_MS),
+    query_timeout: msMax,
+    keepAlive: true,
+    idleTimeoutMillis: 60_000,
+    options: OPTIONS,
+  })
+  const clients = new Set<pg.PoolClient>()
+  let closed: Promise<void> | undefined
+  pool.on('error', () => {})
+  pool.on('connect', (client) => {
+    clients.add(client)
+    client.once('end', () => clients.delete(client))
+    // The pool listens while a client is idle only; without this a cut connection would end the process.
+    client.on('error', () => {})
+  })
+
+  return {
+    pool,
+
+    use(work, signal) {
+      return new Promise((resolve, reject) => {
+        let lent: pg.PoolClient | undefined
+        let over = false
+        function finish(error: unknown, settle: () => void): void {
+          if (over) return
+          over = true
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', abort)
+          lent?.release(error !== undefined && !survives(error))
+          settle()
+        }
+        const fail = (error: unknown) =>
+          finish(error ?? new Error('no reason'), () => reject(error))
+        const abort = () => fail(signal?.reason)
+        const timer = setTimeout(() => fail(new TimeoutError(name, msMax)), msMax)
+        if (signal?.aborted) return abort()
+        signal?.addEventListener('abort', abort)
+        pool
+          .connect()
+          .then((client) => {
+            // Nobody waits for it any more, and nothing was asked of it.
+            if (over) return client.release()
+            lent = client
+            return work(client).then((result) => finish(undefined, () => resolve(result)))
+          })
+          .catch(fail)
+      })
+    },
+
+    close() {
+      closed ??= close()
+      return closed
+    },
+  }
+
+  async function close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const gaveUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS_MAX)
+    })
+    await Promise.race([pool.end(), gaveUp])
+    clearTimeout(timer)
+    for (const client of clients) socketOf(client).destroy()
+  }
+}
+
+export class TimeoutError extends Error {
+  constructor(name: string, ms: number) {
+    super(`${name}: no answer from Postgres within ${ms} ms`)
+    this.name = 'TimeoutError'
+  }
+}
+
+/**
+ * Whether a connection can be trusted after this error: the server said no (an SQLSTATE) and does not hang up
+ * (57P, 08). After a time-out it is half open, and would hang whoever gets it next (brianc/node-postgres#3399).
+ */
+function survives(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|EPIPE)/.test(code)
+}

@@ -1,0 +1,220 @@
+import pg from 'pg'
+import { LIMITS } from '../../../contract/limits.ts'
+import { pause } from '../../lib/pause.ts'
+import { decodeChunk } from './chunk.ts'
+import { type BinaryRow, copyOut } from './copy-out.ts'
+import {
+  CorruptLogError,
+  type LogBatch,
+  LogGapError,
+  type LogRecord,
+  type PartitionRun,
+  type ReadOptions,
+  UnknownTopicError,
+} from '../log.ts'
+import type { Connections } from './connections.ts'
+import type { Wakeup } from './wakeup.ts'
+
+export interface ReaderDeps {
+  connections: Connections
+  wakeup: Wakeup
+  partitionCounts: ReadonlyMap<string, number>
+  /** Told of every read that failed; it is tried again. */
+  onTrouble: (error: unknown) => void
+}
+
+const POLL_MS = 1_000
+const RETRY_MS_MAX = 2_000
+/** Of one batch; at least one chunk is always read. A reader holds two batches at most. */
+const BATCH_BYTES_MAX = 8 * 1024 * 1024
+
+/** A batch and whether the log already holds more. */
+interface Read {
+  batch: LogBatch
+  more: boolean
+}
+
+/**
+ *   look ▶ nothing: wait for the bell, a second at most ▶ look …
+ *        ▶ a batch: hand it over ▶ the log holds more: look at once, while the caller works
+ *                                ▶ it does not: look when the interval is over
+ *
+ * A batch is whole chunks, so nothing is left over between reads and memory is two batches.
+ */
+export async function* readBatches(
+  deps: ReaderDeps,
+  topic: string,
+  options: ReadOptions,
+): AsyncGenerator<LogBatch> {
+  const { from, maxRecords, minIntervalMs, readAhead = true } = options
+  check(deps, topic, from)
+  if (from.size === 0) return
+  // When the caller breaks off, what is read ahead breaks off too.
+  const left = new AbortController()
+  const signal = AbortSignal.any([options.signal, left.signal])
+  const watch = deps.wakeup.watch(topic, from.keys())
+  const read = createRead(deps, topic, from, maxRecords)
+  let ahead: Promise<Read | undefined> | undefined
+  try {
+    while (!signal.aborted) {
+      watch.hush()
+      const found = await (ahead ?? untilItAnswers(deps, read, signal))
+      ahead = undefined
+      if (!found || signal.aborted) return
+      if (found.batch.recordCount === 0) {
+        await watch.wait(POLL_MS, signal)
+        continue
+      }
+      const handedOverAt = performance.now()
+      if (found.more && readAhead) {
+        ahead = untilItAnswers(deps, read, signal)
+        // Its failure is met at the next turn; until then it is not unheard of.
+        ahead.catch(() => {})
+      }
+      yield found.batch
+      const early = handedOverAt + minIntervalMs - performance.now()
+      if (!found.more && early > 0) await pause(early, signal)
+    }
+  } finally {
+    left.abort()
+    watch.end()
+  }
+}
+
+function check(deps: ReaderDeps, topic: string, from: ReadonlyMap<number, number>): void {
+  const partitions = deps.partitionCounts.get(topic)
+  if (partitions === undefined) throw new UnknownTopicError(topic)
+  for (const [partition, offset] of from) {
+    if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
+      throw new UnknownTopicError(topic, partition)
+    if (!(Number.isSafeInteger(offset) && offset >= 0))
+      throw new RangeError(`${topic}/${partition}: ${offset} is no offset`)
+  }
+}
+
+/** Asks until Postgres answers or nobody waits any more. What the answer says about the log ends it. */
+async function untilItAnswers(
+  deps: ReaderDeps,
+  read: (signal: AbortSignal) => Promise<Read>,
+  signal: AbortSignal,
+): Promise<Read | undefined> {
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      return await read(signal)
+    } catch (error) {
+      if (error instanceof LogGapError || error instanceof CorruptLogError) throw error
+      if (signal.aborted) break
+      deps.onTrouble(error)
+      await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures), signal)
+    }
+  }
+}
+
+/** Each call reads on from where the last one ended. */
+function createRead(
+  deps: ReaderDeps,
+  topic: string,
+  from: ReadonlyMap<number, number>,
+  maxRecords: number,
+): (signal: AbortSignal) => Promise<Read> {
+  const next = new Map([...from].sort(([a], [b]) => a - b))
+  /** Only the first read may have to begin inside a chunk, somewhere before the offset. */
+  let runUp: number = LIMITS.logAppendRecordsMax - 1
+
+  return async (signal) => {
+    const sql = readSql(topic, next, runUp, maxRecords)
+    const rows = await deps.connections.use((client) => copyOut(client, sql), signal)
+    const chunks = rows.map(toChunk)
+    const partitions: PartitionRun[] = []
+    for (const [partition, at] of next) {
+      const run = joinChunks(
+        topic,
+        at,
+        chunks.filter((chunk) => chunk.partition === partition),
+      )
+      if (run) partitions.push(run)
+    }
+    // Only now: a failure above leaves us where we were.
+    for (const run of partitions) next.set(run.partition, run.next)
+    runUp = 0
+    const recordCount = partitions.reduce((sum, run) => sum + run.records.length, 0)
+    return { batch: { partitions, recordCount }, more: (chunks[0]?.available ?? 0) > recordCount }
+  }
+
+  function joinChunks(topic: string, at: number, chunks: Chunk[]): PartitionRun | undefined {
+    let expected = at
+    const records: LogRecord[] = []
+    for (const { partition, nextOffset, baseOffset, recordCount, body } of chunks) {
+      // Nothing there although the log has grown or shrunk, or a hole. What stands before it is handed over first.
+      if (baseOffset === null || baseOffset > expected) {
+        if (records.length > 0) break
+        throw new LogGapError(topic, partition, expected, baseOffset ?? nextOffset)
+      }
+      const decoded = decodeChunk(body, { topic, partition, baseOffset, recordCount })
+      for (let i = expected - baseOffset; i < decoded.length; i++)
+        records.push(decoded[i] as LogRecord)
+      expected = baseOffset + recordCount
+    }
+    const partition = chunks[0]?.partition
+    return partition === undefined ? undefined : { partition, from: at, next: expected, records }
+  }
+}
+
+/**
+ * One snapshot of the chunks from where we are and of how far each partition goes; the latter tells "nothing
+ * new" from "dropped before it was read". The partitions take turns by what they have already given, so that
+ * none starves; a chunk that would make it too much ends the batch for all, so runs have no holes.
+ */
+function readSql(
+  topic: string,
+  next: ReadonlyMap<number, number>,
+  runUp: number,
+  maxRecords: number,
+): string {
+  return `
+SELECT partition, next_offset, available, base_offset, record_count, body
+  FROM (
+    SELECT w.partition, w.next_offset, w.available, c.base_offset, c.record_count, c.body,
+           row_number() OVER turns AS turn,
+           sum(coalesce(c.record_count, 0)) OVER turns AS records,
+           sum(coalesce(octet_length(c.body), 0)) OVER turns AS bytes
+      FROM (SELECT w.partition, w.at, p.next_offset, sum(p.next_offset - w.at) OVER ()::bigint AS available
+              FROM unnest('{${[...next.keys()]}}'::int[], '{${[...next.values()]}}'::bigint[]) AS w (partition, at)
+              JOIN log_partition p ON p.topic = ${pg.escapeLiteral(topic)} AND p.partition = w.partition
+             WHERE p.next_offset <> w.at) w
+      LEFT JOIN LATERAL (
+        SELECT base_offset, record_count, body,
+               sum(record_count) OVER (ORDER BY base_offset) - record_count AS given
+          FROM log_chunk
+         WHERE topic = ${pg.escapeLiteral(topic)} AND partition = w.partition
+           AND base_offset > w.at - 1 - ${runUp} AND base_offset < w.at + ${maxRecords}
+           AND base_offset + record_count > w.at
+      ) c ON true
+    WINDOW turns AS (ORDER BY coalesce(c.given, 0), w.partition ROWS UNBOUNDED PRECEDING)
+  ) c
+ WHERE turn = 1 OR (records <= ${maxRecords} AND bytes <= ${BATCH_BYTES_MAX})
+ ORDER BY partition, base_offset`
+}
+
+interface Chunk {
+  partition: number
+  nextOffset: number
+  /** Records that the log holds for this reader, over all its partitions. */
+  available: number
+  baseOffset: number | null
+  recordCount: number
+  body: Buffer
+}
+
+const NOTHING = Buffer.alloc(0)
+
+function toChunk([partition, nextOffset, available, baseOffset, count, body]: BinaryRow): Chunk {
+  return {
+    partition: (partition as Buffer).readInt32BE(),
+    nextOffset: Number((nextOffset as Buffer).readBigInt64BE()),
+    available: Number((available as Buffer).readBigInt64BE()),
+    baseOffset: baseOffset ? Number(baseOffset.readBigInt64BE()) : null,
+    recordCount: count?.readInt32BE() ?? 0,
+    body: body ?? NOTHING,
+  }
+}

@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DAY_MS, dayTable } from '../../db/day-partitions.ts'
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
+import { encodeChunk } from './chunk.ts'
+import { createLogRetention } from './retention.ts'
+
+const TODAY = Math.floor(Date.now() / DAY_MS)
+
+let database: TestDatabase
+const sql = (text: string, values?: unknown[]) => database.pool.query(text, values)
+const retention = (today = TODAY) =>
+  createLogRetention({ pool: database.pool, retentionDays: 2, now: () => today * DAY_MS + 1 })
+const table = (day: number) => dayTable('log_chunk', day)
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await retention().makeAhead()
+})
+afterEach(() => database.drop())
+
+/** As if it had been appended on that day. */
+async function chunk(topic: string, baseOffset: number, day: number, recordCount = 10) {
+  const records = Array.from({ length: recordCount }, () => ({
+    key: null,
+    value: Buffer.from('v'),
+  }))
+  await sql(
+    "INSERT INTO log_chunk (topic, partition, base_offset, record_count, appended_on, body) VALUES ($1, 0, $2, $3, date '1970-01-01' + $4::int, $5)",
+    [topic, baseOffset, recordCount, day, encodeChunk(records, 1)],
+  )
+}
+
+async function days(): Promise<string[]> {
+  const { rows } = await sql(
+    "SELECT inhrelid::regclass::text AS day FROM pg_inherits WHERE inhparent = 'log_chunk'::regclass ORDER BY 1",
+  )
+  return rows.map((row) => row.day)
+}
+
+test('a day that is old enough goes once every reader is past it, and not before', async () => {
+  await chunk('events.raw', 0, TODAY)
+  await chunk('events.raw', 10, TODAY)
+  const later = retention(TODAY + 3)
+  await sql("UPDATE log_position SET next_offset = 19 WHERE topic = 'events.raw' AND partition = 0")
+  // Yesterday's table is empty and may go.
+  expect(await later.drop()).toEqual([table(TODAY - 1)])
+  await sql("UPDATE log_position SET next_offset = 20 WHERE topic = 'events.raw' AND partition = 0")
+  expect(await later.drop()).toEqual([table(TODAY)])
+  expect(await days()).not.toContain(table(TODAY))
+})
+
+test('a day within the retention stays although all of it was read', async () => {
+  await chunk('events.raw', 0, TODAY)
+  await sql('UPDATE log_position SET next_offset = 10')
+  await retention(TODAY + 2).drop()
+  expect(await days()).toContain(table(TODAY))
+})
+
+test('a topic that nobody keeps a position in goes by age alone', async () => {
+  await chunk('events.dlq', 0, TODAY)
+  expect(await retention(TODAY + 3).drop()).toContain(table(TODAY))
+})
+
+test('several at once, making and dropping, get in nobody’s way', async () => {
+  const results = await Promise.all(
+    [1, 2, 3].flatMap(() => {
+      const each = retention(TODAY + 4)
+      return [each.makeAhead(), each.drop()]
+    }),
+  )
+  const made = results.filter((_, i) => i % 2 === 0).flat()
+  const dropped = results.filter((_, i) => i % 2 === 1).flat()
+  expect(new Set(made).size).toBe(made.length)
+  expect(new Set(dropped).size).toBe(dropped.length)
+  expect(await days()).toContain(table(TODAY + 7))
+  expect(await days()).not.toContain(table(TODAY + 1))
+})
+
+test('a day that somebody still looks at is left for the next round, and appends do not wait for it', async () => {
+  const looking = await database.pool.connect()
+  await looking.query('BEGIN')
+  await looking.query('SELECT FROM log_chunk LIMIT 1')
+  const dropping = retention(TODAY + 3).drop()
+  dropping.catch(() => {})
+  const began = Date.now()
+  await sql("SELECT * FROM log_append('events.raw', '{0}', '{1}', ARRAY['\\x00'::bytea])")
+  expect(Date.now() - began).toBeLessThan(1_000)
+  await expect(dropping).rejects.toMatchObject({ code: '55P03' })
+  await looking.query('COMMIT')
+  looking.release()
+  expect(await retention(TODAY + 3).drop()).toContain(table(TODAY - 1))
+})

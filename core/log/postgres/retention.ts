@@ -1,0 +1,50 @@
+import type pg from 'pg'
+import { LIMITS } from '../../../contract/limits.ts'
+import { createDayPartitions, DAY_MS, dayTable } from '../../db/day-partitions.ts'
+
+/** Days of `log_chunk`. Any number of processes may look after them at once. */
+export interface LogRetention {
+  /** Makes the coming days' tables: an append must never find its day missing. */
+  makeAhead(): Promise<string[]>
+  /** Drops the expired days, oldest first. Run at start and every hour. */
+  drop(): Promise<string[]>
+}
+
+export interface LogRetentionDeps {
+  pool: pg.Pool
+  retentionDays?: number
+  now?: () => number
+}
+
+/**
+ * A day is dropped when it is older than the retention AND whoever keeps a position has read past
+ * every record in it: a worker that was away for a week finds all that it has not read. A topic in which
+ * nobody keeps a position is dropped by age alone.
+ */
+export function createLogRetention(deps: LogRetentionDeps): LogRetention {
+  const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
+  const days = createDayPartitions({ pool, table: 'log_chunk', now })
+  return {
+    makeAhead: () => days.makeAhead(),
+    drop() {
+      const oldest = Math.floor(now() / DAY_MS) - retentionDays
+      return days.drop(async (day, client) => {
+        if (day >= oldest || (await holdsUnread(client, day))) return false
+        // A drop that waits for a long question makes every append wait behind it; rather an hour later.
+        await client.query("SET LOCAL lock_timeout = '250ms'")
+        return true
+      })
+    },
+  }
+}
+
+/** The last chunk of each partition tells, and the primary key finds it. */
+async function holdsUnread(client: pg.PoolClient, day: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM log_position p, LATERAL (
+       SELECT base_offset + record_count AS next_offset FROM ${dayTable('log_chunk', day)} c
+        WHERE c.topic = p.topic AND c.partition = p.partition ORDER BY base_offset DESC LIMIT 1) c
+      WHERE c.next_offset > p.next_offset LIMIT 1`,
+  )
+  return rowCount !== 0
+}
