@@ -8,7 +8,7 @@ import { type Served, serveApp } from '../http/serve.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import { createGroups } from './groups.ts'
+import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const topic = 'events.raw'

@@ -8,7 +8,7 @@ import { PARTITIONS } from '../../contract/log/topics.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { type Served, serveApp } from '../http/serve.ts'
 import type { Log } from '../log/log.ts'
-import { createGroups } from './groups.ts'
+import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const user = { name: 'sluice', password: 'a secret', scope: 'all' } as const

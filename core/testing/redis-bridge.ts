@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { createRedisRest } from '../gateway/redis-rest.ts'
+import { createRedisRest } from '../gateway/redis/redis-rest.ts'
 import { serveApp } from '../http/serve.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 

@@ -1,7 +1,7 @@
-import { LIMITS } from '../../contract/limits.ts'
-import type { Log, LogRecord, PartitionRun } from '../log/log.ts'
-import { RefusedError } from './refused.ts'
-import { type Bounds, createTail, type Tail } from './tail.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import type { Log, LogRecord, PartitionRun } from '../../log/log.ts'
+import { RefusedError } from '../kafka-rest-error.ts'
+import { type Bounds, createTail, type Tail } from './high-watermarks.ts'
 
 /** Where to read on. */
 export interface Place {

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/limits.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 
 /** Why a request is not one, in Upstash's words, and its HTTP status. */
 export class BadCommandError extends Error {

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KafkaRestError } from '../../contract/log/kafka-rest.ts'
-import type { RefusedError } from './refused.ts'
+import type { RefusedError } from './kafka-rest-error.ts'
 import { createAdmission, type GatewayUser } from './users.ts'
 
 type Status = RefusedError['status'] | 401 | 405 | 503

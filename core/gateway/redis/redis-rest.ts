@@ -1,18 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Context, Hono } from 'hono'
-import { LIMITS } from '../../contract/limits.ts'
-import { REDIS_PATHS, type RedisReply, type RedisResult } from '../../contract/redis-rest.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { REDIS_PATHS, type RedisReply, type RedisResult } from '../../../contract/redis-rest.ts'
 import {
   type RedisConnection,
   RedisRefusal,
   RedisUnavailable,
   type Reply,
-} from '../db/redis-connection.ts'
-import { type Reading, readBody } from './read-body.ts'
-import { BadCommandError, type Command, readCommand, readCommands } from './redis-commands.ts'
-import { createScripts } from './redis-scripts.ts'
-import { RefusedError } from './refused.ts'
-import { createRoom } from './room.ts'
+} from '../../db/redis-connection.ts'
+import { type Reading, readBody } from '../read-body.ts'
+import { BadCommandError, type Command, readCommand, readCommands } from './commands.ts'
+import { createScripts } from './scripts.ts'
+import { RefusedError } from '../kafka-rest-error.ts'
+import { createRoom } from '../byte-semaphore.ts'
 
 export interface RedisRestDeps {
   redis: RedisConnection

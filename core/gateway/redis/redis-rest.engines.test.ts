@@ -6,22 +6,22 @@ import { Redis } from '@upstash/redis'
 import { Hono } from 'hono'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
-import type { KeyRecord } from '../../contract/api-key.ts'
-import { LIMITS } from '../../contract/limits.ts'
-import { REDIS_KEYS } from '../../contract/redis-rest.ts'
-import { createRedis } from '../../edge/admission/redis/redis.ts'
-import { createUpstashGate } from '../../edge/admission/redis/redis-admission.ts'
-import { abortLate } from '../../edge/lib/timeout.ts'
-import { createDatabase } from '../db/database.ts'
-import { createRedisCache } from '../graphql/cache-redis.ts'
-import { createRedisConnection } from '../db/redis-connection.ts'
-import { createKeyPublisher } from '../redis/publish-keys.ts'
-import { createTestDatabase } from '../testing/database.ts'
-import { freeze } from '../testing/freeze.ts'
-import { startTestBridge, type TestBridge } from '../testing/redis-bridge.ts'
-import { startTestRedis } from '../testing/redis-server.ts'
-import { startTcpProxy } from '../testing/tcp-proxy.ts'
-import { readBody } from './read-body.ts'
+import type { KeyRecord } from '../../../contract/api-key.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
+import { createRedis } from '../../../edge/admission/redis/redis.ts'
+import { createUpstashGate } from '../../../edge/admission/redis/redis-admission.ts'
+import { abortLate } from '../../../edge/lib/timeout.ts'
+import { createDatabase } from '../../db/database.ts'
+import { createRedisCache } from '../../graphql/cache-redis.ts'
+import { createRedisConnection } from '../../db/redis-connection.ts'
+import { createKeyPublisher } from '../../redis/publish-keys.ts'
+import { createTestDatabase } from '../../testing/database.ts'
+import { freeze } from '../../testing/freeze.ts'
+import { startTestBridge, type TestBridge } from '../../testing/redis-bridge.ts'
+import { startTestRedis } from '../../testing/redis-server.ts'
+import { startTcpProxy } from '../../testing/tcp-proxy.ts'
+import { readBody } from '../read-body.ts'
 import { createRedisRest } from './redis-rest.ts'
 
 let bridge: TestBridge
@@ -520,7 +520,7 @@ test('needs a user in Redis with few rights, whom not even a script of the clien
   closers.push(() => admin.disconnect())
   // As docs/decisions/0013-redis.md has them.
   const decision = readFileSync(
-    new URL('../../docs/decisions/0013-redis.md', import.meta.url),
+    new URL('../../../docs/decisions/0013-redis.md', import.meta.url),
     'utf8',
   )
   for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/limits.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 
 /** How much goes in one append, and how much may wait for one. */
 export interface BatcherLimits {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { LIMITS } from '../../contract/limits.ts'
-import { BadCommandError, type Command } from './redis-commands.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { BadCommandError, type Command } from './commands.ts'
 
 /**
  * Clients name a script by the SHA-1 of its text. Scripts made for Upstash begin with `#!lua flags=…`, and

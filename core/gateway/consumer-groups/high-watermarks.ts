@@ -1,4 +1,4 @@
-import type { Log, PartitionBounds } from '../log/log.ts'
+import type { Log, PartitionBounds } from '../../log/log.ts'
 
 export type Bounds = ReadonlyMap<number, PartitionBounds>
 

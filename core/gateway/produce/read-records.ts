@@ -1,8 +1,8 @@
-import { LIMITS } from '../../contract/limits.ts'
-import { partitionFor } from '../../contract/log/partitioner.ts'
-import type { NewRecord, RecordHeader } from '../log/log.ts'
-import { bytesOf } from '../log/partition-batches.ts'
-import { RefusedError } from './refused.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { partitionFor } from '../../../contract/log/partitioner.ts'
+import type { NewRecord, RecordHeader } from '../../log/log.ts'
+import { bytesOf } from '../../log/partition-batches.ts'
+import { RefusedError } from '../kafka-rest-error.ts'
 
 /** The records of a request and the topic of each. */
 export interface ProduceRequest {

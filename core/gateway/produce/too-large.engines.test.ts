@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { TOPICS } from '../../contract/log/topics.ts'
-import { createDatabase, type Database } from '../db/database.ts'
-import { createKafkaLog, createKafkaTopics } from '../log/kafka/kafka-log.ts'
-import type { Log } from '../log/log.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import { createGroups } from './groups.ts'
-import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { createDatabase, type Database } from '../../db/database.ts'
+import { createKafkaLog, createKafkaTopics } from '../../log/kafka/kafka-log.ts'
+import type { Log } from '../../log/log.ts'
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
+import { createGroups } from '../consumer-groups/groups.ts'
+import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 
 /** Made by hand, without the setting that docs/deploy.md asks for. */
 const BYTES_MAX = 50_000

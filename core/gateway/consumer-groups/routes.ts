@@ -3,12 +3,12 @@ import type {
   ConsumedMessage,
   GroupAssignments,
   TopicPartitionOffset,
-} from '../../contract/log/kafka-rest.ts'
-import type { Log, LogRecord } from '../log/log.ts'
+} from '../../../contract/log/kafka-rest.ts'
+import type { Log, LogRecord } from '../../log/log.ts'
 import { createConsume } from './consume.ts'
 import type { Groups, Member } from './groups.ts'
-import { readBody } from './read-body.ts'
-import { parseJson } from './read-records.ts'
+import { readBody } from '../read-body.ts'
+import { parseJson } from '../produce/read-records.ts'
 import {
   type Partitions,
   readConsume,
@@ -18,8 +18,8 @@ import {
   readTimestamp,
   readTopicPartitions,
 } from './read-request.ts'
-import { createReader, type Found } from './read-some.ts'
-import { type May, say } from './say.ts'
+import { createReader, type Found } from './long-poll.ts'
+import { type May, say } from '../respond.ts'
 
 export interface ReadingDeps {
   log: Pick<Log, 'batches' | 'bounds' | 'offsetsAt'>

@@ -1,6 +1,6 @@
-import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createTestDatabase } from '../testing/database.ts'
-import { kafkaRestSuite } from './kafka-rest.suite.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
+import { createTestDatabase } from '../../testing/database.ts'
+import { kafkaRestSuite } from '../kafka-rest.suite.ts'
 
 kafkaRestSuite('Postgres', async () => {
   const database = await createTestDatabase()
