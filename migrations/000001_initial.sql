@@ -122,7 +122,7 @@ CREATE TABLE event (
   occurred_at      timestamptz NOT NULL,
   stored_at        timestamptz NOT NULL DEFAULT now(),
   name             text NOT NULL,
-  -- The client's own id where it is no UUID; event_id is then its hash (core/worker/event-uuid.ts).
+  -- The client's own id where it is no UUID; event_id is then its hash (core/worker/decode/event-uuid.ts).
   client_event_id  text,
   actor            text,
   session          text,

@@ -1,5 +1,5 @@
 import { type Listening, listen } from '../db/listen.ts'
-import { STORED_CHANNEL } from '../worker/finish.ts'
+import { STORED_CHANNEL } from '../worker/write/aggregates.ts'
 
 /**
  * Hears of every commit of the worker, on a connection of its own that is mended for ever.

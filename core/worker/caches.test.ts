@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import type { EventRow } from './decode.ts'
-import { createSeriesDirectory } from './series.ts'
-import { createTenants } from './tenants.ts'
+import type { EventRow } from './decode/decode.ts'
+import { createSeriesDirectory } from './write/series.ts'
+import { createTenants } from './decode/tenant-settings.ts'
 
 /** A batch is prepared while the one before it is still being written. */
 let database: TestDatabase

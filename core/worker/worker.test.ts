@@ -5,7 +5,7 @@ import type { Log, NewRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { account, rawRecord, rawValue } from '../testing/records.ts'
-import { createPartitionKeeper } from './partitions.ts'
+import { createPartitionKeeper } from './maintenance/partition-maintenance.ts'
 import { createWorker } from './worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { EventRow } from '../../worker/decode.ts'
-import { createSeriesDirectory, OTHER_METRIC } from '../../worker/series.ts'
+import type { EventRow } from '../../worker/decode/decode.ts'
+import { createSeriesDirectory, OTHER_METRIC } from '../../worker/write/series.ts'
 import { type AskingFixture, createAskingFixture } from '../testing/fixture.ts'
 
 let fixture: AskingFixture

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { OTHER_METRIC } from '../../worker/series.ts'
+import { OTHER_METRIC } from '../../worker/write/series.ts'
 import { isBefore } from '../instant.ts'
 import type { TenantViewer } from '../viewer.ts'
 

@@ -1,0 +1,141 @@
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { DeadLetterRecord } from '../../contract/log/dead-letter.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { collect } from '../log/log.suite.ts'
+import type { Log, LogRecord } from '../log/log.ts'
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { rawRecord, rawValue } from '../testing/records.ts'
+import { createForwarder } from './forward-dead-letters.ts'
+import { createWorker } from '../worker/worker.ts'
+
+const quiet = { info() {}, warn() {}, error() {} }
+
+/** Dead letters in events.dlq, on each log. */
+export function forwarderSuite(name: string, open: (databaseUrl: string) => Promise<Log>): void {
+  describe(`dead letters on the ${name} log`, () => {
+    let database: TestDatabase
+    let log: Log
+    let stop: AbortController
+    let running: Promise<void>[]
+    beforeEach(async () => {
+      database = await createTestDatabase()
+      await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+      log = await open(database.url)
+      stop = new AbortController()
+      running = []
+    })
+    afterEach(async () => {
+      stop.abort()
+      await Promise.all(running)
+      await log.close()
+      await database.drop()
+    })
+
+    const everything = async () => {
+      const bounds = await log.bounds(TOPICS.deadLetters.name)
+      const total = bounds.reduce((sum, { next }) => sum + next, 0)
+      if (total === 0) return []
+      return collect(
+        { log, topic: TOPICS.deadLetters.name },
+        new Map(bounds.map(({ partition }) => [partition, 0])),
+        AbortSignal.timeout(10_000),
+        total,
+      )
+    }
+    const letter = ({ value }: LogRecord): DeadLetterRecord => JSON.parse(`${value}`)
+    const one = async (sql: string) => (await database.pool.query(sql)).rows[0]
+
+    test('each goes to events.dlq with its reason, its place and its bytes', async () => {
+      const poisons = [
+        rawValue('{"v":1,', 'a'),
+        rawValue(Buffer.from([0xff, 0x00, 0xfe]), 'b'),
+        rawRecord({ tenant: 'nobody' }),
+        rawRecord({ occurred_at: '2024-01-22T17:36:40Z' }),
+      ]
+      const places = await log.append(TOPICS.raw.name, poisons)
+      const worker = createWorker({ databaseUrl: database.url, log, logger: quiet })
+      running.push(worker.run(stop.signal))
+      await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(4)
+      const found = await everything()
+      const bySource = new Map(found.map((record) => [`${record.key}`, letter(record)]))
+      for (const [i, poison] of poisons.entries()) {
+        const { partition, offset } = places[i] as (typeof places)[number]
+        const sent = bySource.get(`events.raw:${partition}:${offset}`)
+        const original = Buffer.from(sent?.original ?? '', sent?.base64 ? 'base64' : 'utf8')
+        expect(original.equals(poison.value), `poison ${i}`).toBe(true)
+        expect(sent?.source).toEqual({ topic: 'events.raw', partition, offset })
+      }
+      expect(
+        [...bySource.values()].map(({ reason, tenant }) => `${reason} ${tenant}`).sort(),
+      ).toEqual([
+        'NOT_JSON null',
+        'NOT_UTF8 null',
+        'OCCURRED_AT_TOO_OLD default',
+        'TENANT_UNKNOWN null',
+      ])
+      await expect
+        .poll(() => one('SELECT count(*)::int AS n FROM dead_letter WHERE forwarded_at IS NULL'))
+        .toEqual({ n: 0 })
+    })
+
+    test('two forwarders send each once, whatever order they were made in', async () => {
+      await store(1_200, () => 'oops')
+      const pool = new pg.Pool({ connectionString: database.url, max: 4 })
+      for (let i = 0; i < 2; i++)
+        running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+      await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(1_200)
+      // One with a smaller number becomes visible late.
+      await database.pool.query(
+        'UPDATE dead_letter SET forwarded_at = NULL WHERE dead_letter_id = 7',
+      )
+      await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(1_201)
+      stop.abort()
+      await Promise.all(running)
+      await pool.end()
+    })
+
+    test('one that was sent before a crash is sent again, with the same key and the same bytes', async () => {
+      await store(3, (i) => `letter ${i}`)
+      const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+      const dies: Pick<Log, 'append'> = {
+        async append(topic, records, signal) {
+          await log.append(topic, records, signal)
+          throw new Error('killed between the append and the commit')
+        },
+      }
+      const first = new AbortController()
+      const dying = createForwarder({ pool, log: dies, logger: quiet }).run(first.signal)
+      await expect.poll(async () => (await everything()).length).toBe(3)
+      first.abort()
+      await dying
+      running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+      await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(6)
+      const spelt = (await everything()).map(({ key, value }) => `${key} ${value}`).sort()
+      expect(new Set(spelt).size).toBe(3)
+      stop.abort()
+      await Promise.all(running)
+      await pool.end()
+    })
+
+    test('one that is larger than the log takes goes without what was sent, the others with it', async () => {
+      await store(3, (i) => (i === 1 ? Buffer.alloc(5 * 1024 * 1024, 'x') : `letter ${i}`))
+      const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+      running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+      await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(3)
+      const originals = (await everything()).map((each) => letter(each).original)
+      expect(originals.sort()).toEqual(['letter 0', 'letter 2', undefined])
+      stop.abort()
+      await Promise.all(running)
+      await pool.end()
+    })
+
+    async function store(count: number, original: (i: number) => string | Buffer): Promise<void> {
+      await database.pool.query(
+        `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
+         SELECT 1, 'NOT_JSON', 'a detail', 'f', o, 'events.raw', 0, i - 1, now() FROM unnest($1::bytea[]) WITH ORDINALITY AS x (o, i)`,
+        [Array.from({ length: count }, (_, i) => Buffer.from(original(i)))],
+      )
+    }
+  })
+}

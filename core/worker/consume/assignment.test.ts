@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decideShare, type Lease, shareOut } from './assignment.ts'
+
+/** One after the other, as the lock in Postgres lets them, until nobody wants anything any more. */
+function settle(leases: Lease[], alive: readonly string[]): number {
+  let moved = 0
+  for (let round = 0; round < 10; round++) {
+    let changed = false
+    for (const worker of alive) {
+      const { take, yield: surplus } = decideShare(worker, alive, leases)
+      for (const lease of leases) {
+        if (take.includes(lease.partition)) lease.workerId = worker
+        else if (surplus.includes(lease.partition)) lease.workerId = null
+        else continue
+        changed = true
+        moved++
+      }
+    }
+    if (!changed) return moved
+  }
+  throw new Error('they never agree')
+}
+
+const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 5 }), {
+  minLength: 1,
+  maxLength: 9,
+})
+
+test('whoever comes and goes, every partition has one worker, and nobody has two more than another', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.array(names, { minLength: 1 }),
+      (partitions, changes) => {
+        const leases: Lease[] = Array.from({ length: partitions }, (_, partition) => ({
+          partition,
+          workerId: null,
+        }))
+        for (const alive of changes) {
+          for (const lease of leases)
+            if (lease.workerId !== null && !alive.includes(lease.workerId)) lease.workerId = null
+          settle(leases, alive)
+          const counts = alive.map((id) => leases.filter(({ workerId }) => workerId === id).length)
+          expect(counts.reduce((a, b) => a + b)).toBe(partitions)
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
+        }
+      },
+    ),
+  )
+})
+
+test('a worker that joins two others moves no more than its own share', () => {
+  const leases: Lease[] = Array.from({ length: 6 }, (_, partition) => ({
+    partition,
+    workerId: null,
+  }))
+  settle(leases, ['a', 'b'])
+  // Each of the two lets go of one, and it is taken: four steps.
+  expect(settle(leases, ['a', 'b', 'c'])).toBe(4)
+})
+
+test('lanes have as many partitions as any other, or one more', () => {
+  expect(shareOut([0, 1, 2, 3, 4, 5], 2)).toEqual([
+    [0, 2, 4],
+    [1, 3, 5],
+  ])
+  expect(shareOut([1, 4, 5], 2)).toEqual([[1, 5], [4]])
+  expect(shareOut([3], 2)).toEqual([[3]])
+  expect(shareOut([], 2)).toEqual([])
+})

@@ -1,0 +1,55 @@
+import { LIMITS } from '../../../contract/limits.ts'
+import type { Ask } from '../consume/connection.ts'
+
+export interface TenantSettings {
+  id: number
+  eventAgeMaxS: number
+  allowedLatenessS: number
+}
+
+/** What the worker knows of tenants, refreshed every LIMITS.tenantCacheMs. */
+export interface Tenants {
+  /** Asks for those that are unknown or stale, in one question. */
+  learn(slugs: readonly string[]): Promise<void>
+  get(slug: string): TenantSettings | undefined
+  byId(id: number): TenantSettings
+}
+
+export function createTenants(ask: Ask, now: () => number = Date.now): Tenants {
+  let bySlug = new Map<string, TenantSettings>()
+  // Never emptied: the batch before is being written by these while the next one learns.
+  const byId = new Map<number, TenantSettings>()
+  let freshUntil = 0
+
+  return {
+    async learn(slugs) {
+      // All are forgotten now and then: what an operator has changed is in force within LIMITS.tenantCacheMs.
+      const stale = now() >= freshUntil || bySlug.size > LIMITS.tenantCacheEntriesMax
+      const unknown = [...new Set(slugs)].filter((slug) => stale || !bySlug.has(slug))
+      if (unknown.length === 0) return
+      const { rows } = await ask(
+        'SELECT tenant_id, slug, event_age_max_s, allowed_lateness_s FROM tenant WHERE slug = ANY ($1)',
+        [unknown],
+      )
+      if (stale) {
+        bySlug = new Map()
+        freshUntil = now() + LIMITS.tenantCacheMs
+      }
+      for (const row of rows) {
+        const settings = {
+          id: row.tenant_id as number,
+          eventAgeMaxS: row.event_age_max_s as number,
+          allowedLatenessS: row.allowed_lateness_s as number,
+        }
+        bySlug.set(row.slug as string, settings)
+        byId.set(settings.id, settings)
+      }
+    },
+    get: (slug) => bySlug.get(slug),
+    byId(id) {
+      const settings = byId.get(id)
+      if (!settings) throw new Error(`tenant ${id} was never learnt`)
+      return settings
+    },
+  }
+}

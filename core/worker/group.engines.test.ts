@@ -1,7 +1,0 @@
-import { openTestKafka } from '../testing/kafka.ts'
-import { groupSuite } from './group.suite.ts'
-
-groupSuite('Kafka', async (url) => {
-  const { log, env } = await openTestKafka(url)
-  return { log, env, close: () => log.close() }
-})

@@ -1,4 +1,0 @@
-import { openTestKafka } from '../testing/kafka.ts'
-import { replaySuite } from './replay.suite.ts'
-
-replaySuite('Kafka', async (url) => (await openTestKafka(url)).log)

@@ -1,0 +1,268 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { uuidV7 } from '../../../contract/event/uuid.ts'
+import type { Log, NewRecord } from '../../log/log.ts'
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
+import { account, rawRecord, rawValue } from '../../testing/records.ts'
+import { type ReplayOptions, type ReplayRange, replay } from './replay.ts'
+import { NotAppliedError } from './replay-batch.ts'
+import { createWorker } from '../worker.ts'
+
+const quiet = { info() {}, warn() {}, error() {} }
+const DAY_MS = 86_400_000
+
+/** Reading events.raw again, on each log. */
+export function replaySuite(name: string, open: (databaseUrl: string) => Promise<Log>): void {
+  describe(`a replay of the ${name} log`, () => {
+    let database: TestDatabase
+    let log: Log
+    let stop: AbortController
+    let running: Promise<void> | undefined
+    beforeEach(async () => {
+      database = await createTestDatabase()
+      await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+      log = await open(database.url)
+      stop = new AbortController()
+    })
+    afterEach(async () => {
+      stop.abort()
+      await running
+      running = undefined
+      await log.close()
+      await database.drop()
+    })
+
+    const sql = (text: string) => database.pool.query(text)
+    const append = (records: NewRecord[]) => log.append(TOPICS.raw.name, records)
+
+    async function work(): Promise<void> {
+      running ??= createWorker({ databaseUrl: database.url, log, logger: quiet }).run(stop.signal)
+      const end = (await log.bounds(TOPICS.raw.name)).reduce((sum, { next }) => sum + next, 0)
+      await expect
+        .poll(
+          async () =>
+            (
+              await sql(
+                "SELECT sum(next_offset)::int AS n FROM log_position WHERE topic = 'events.raw'",
+              )
+            ).rows[0].n,
+          { timeout: 20_000 },
+        )
+        .toBeGreaterThanOrEqual(end)
+    }
+
+    async function everything(): Promise<ReplayRange[]> {
+      const bounds = await log.bounds(TOPICS.raw.name)
+      return bounds.map(({ partition, next }) => ({ partition, from: 0, to: next }))
+    }
+    async function again(options: Partial<ReplayOptions> = {}) {
+      return replay({
+        databaseUrl: database.url,
+        log,
+        ranges: options.ranges ?? (await everything()),
+        signal: AbortSignal.timeout(20_000),
+        ...options,
+      })
+    }
+    /** As the balance has it, beside the rows. */
+    async function outcomes() {
+      const { rows } = await sql(
+        'SELECT sum(stored)::int AS stored, sum(duplicate)::int AS duplicates, sum(dead)::int AS dead FROM outcome_minute',
+      )
+      return rows[0]
+    }
+    /** Some twice, some of them poison. */
+    const mixture = (count: number, round = 0) =>
+      Array.from({ length: count }, (_, i) => {
+        if (i % 50 === 7) return rawRecord({ occurred_at: '2024-01-22T17:36:40Z', actor: `a${i}` })
+        const id = i % 10 === 3 ? i - 1 : i
+        return rawRecord({
+          event_id: `order-${round}-${id}`,
+          actor: `actor-${id % 40}`,
+          name: `event_${id % 5}`,
+          value: id / 3,
+        })
+      })
+
+    test('of what is there already changes no number, also while a worker writes on', async () => {
+      await append(mixture(1_000))
+      await work()
+      const before = await account(database.pool)
+      expect(await outcomes()).toEqual({ stored: before.stored, duplicates: 100, dead: 20 })
+      const ranges = await everything()
+      const [result] = await Promise.all([
+        again({ ranges }),
+        append(mixture(1_000, 1)).then(() => work()),
+      ])
+      expect(result).toEqual({
+        records: 1_000,
+        stored: 0,
+        revived: 0,
+        unchanged: 1_000,
+        dead: 0,
+        refused: 0,
+      })
+      expect(await account(database.pool)).toEqual({
+        stored: 2 * before.stored,
+        duplicates: 200,
+        dead: 40,
+        wrongRollups: 0,
+        double: 0,
+      })
+      expect(await outcomes()).toEqual({ stored: 2 * before.stored, duplicates: 200, dead: 40 })
+    })
+
+    test('takes dead letters among the events once they can be stored, and once only', async () => {
+      const ofNobody = Array.from({ length: 30 }, (_, i) =>
+        rawRecord({ tenant: 'later', actor: `a${i}`, event_id: `e-${i % 20}` }),
+      )
+      const tooOld = rawRecord({ occurred_at: new Date(Date.now() - 60 * DAY_MS).toISOString() })
+      await append([...ofNobody, tooOld, rawRecord()])
+      await work()
+      expect(await account(database.pool)).toMatchObject({ stored: 1, dead: 31 })
+      expect(await outcomes()).toEqual({ stored: 1, duplicates: 0, dead: 1 })
+      await sql(
+        "INSERT INTO tenant (slug) VALUES ('later'); UPDATE tenant SET event_age_max_s = 1e8",
+      )
+      const expected = { records: 32, stored: 21, revived: 31, unchanged: 1, dead: 0, refused: 0 }
+      expect(await again({ dryRun: true })).toEqual(expected)
+      expect(await account(database.pool)).toMatchObject({ stored: 1, dead: 31 })
+      expect(await again()).toEqual(expected)
+      const after = { stored: 22, duplicates: 10, dead: 0, wrongRollups: 0, double: 0 }
+      expect(await account(database.pool)).toEqual(after)
+      expect(await outcomes()).toEqual({ stored: 22, duplicates: 10, dead: 0 })
+      expect(await again()).toMatchObject({ stored: 0, revived: 0, unchanged: 32 })
+      expect(await account(database.pool)).toEqual(after)
+    })
+
+    test('counts nothing as dead that was stored or a duplicate under rules which have changed since', async () => {
+      const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS).toISOString()
+      const once = { event_id: 'order-1', actor: 'a', occurred_at: twoDaysAgo }
+      await append([rawRecord(once), rawRecord(once), rawRecord({ actor: 'a' })])
+      await work()
+      const before = await account(database.pool)
+      expect(before).toMatchObject({ stored: 2, duplicates: 1, dead: 0 })
+      await sql('UPDATE tenant SET event_age_max_s = 86400')
+      expect(await again()).toMatchObject({ stored: 0, unchanged: 3, dead: 0 })
+      expect(await account(database.pool)).toEqual(before)
+      expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, dead: 0 })
+    })
+
+    test('builds events and numbers up anew where they are gone', async () => {
+      await append(mixture(1_000))
+      await work()
+      const before = await account(database.pool)
+      const rollups = async () =>
+        (
+          await sql(
+            'SELECT series_id, bucket, count, value_count, min, max FROM rollup_quarter ORDER BY 1, 2',
+          )
+        ).rows
+      const [was] = [await rollups()]
+      await sql('TRUNCATE event, rollup_quarter, outcome_minute, dead_letter, watermark')
+      expect(await again()).toEqual({
+        records: 1_000,
+        stored: before.stored,
+        revived: 0,
+        unchanged: 100,
+        dead: 20,
+        refused: 0,
+      })
+      expect(await account(database.pool)).toEqual({ ...before, duplicates: 0 })
+      expect(await rollups()).toEqual(was)
+    })
+
+    test('reads the partitions, offsets and times that were asked for, and no others', async () => {
+      const into = (partition: number, name: string) => ({ ...rawRecord({ name }), partition })
+      await append([into(0, 'a'), into(0, 'b'), into(0, 'c'), into(1, 'd')])
+      await work()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const at = await log.offsetsAt(TOPICS.raw.name, Date.now() - 5)
+      expect([...at]).toEqual([0, 1, 2, 3, 4, 5].map((p) => [p, p === 0 ? 3 : p === 1 ? 1 : 0]))
+      await append([into(0, 'later')])
+      expect((await log.offsetsAt(TOPICS.raw.name, Date.now() - 60_000)).get(0)).toBe(0)
+      await work()
+      await sql('TRUNCATE event, rollup_quarter')
+      await again({ ranges: [{ partition: 0, from: 1, to: 3 }] })
+      expect(
+        (await sql('SELECT name FROM event ORDER BY name')).rows.map(({ name }) => name),
+      ).toEqual(['b', 'c'])
+    })
+
+    test('refuses what was received on days whose events may be gone, and makes no day of its own for it', async () => {
+      const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
+      await append([
+        rawRecord({ received_at: daysAgo(4), event_id: 'old', actor: 'a' }),
+        rawRecord({ event_id: 'new', actor: 'a' }),
+      ])
+      await work()
+      await sql('TRUNCATE event, rollup_quarter, outcome_minute')
+      expect(await again({ retentionDays: 3 })).toMatchObject({ stored: 1, refused: 1, records: 2 })
+      expect(await again({ retentionDays: 30 })).toMatchObject({ stored: 1, refused: 0 })
+      expect(await account(database.pool)).toMatchObject({ stored: 2, wrongRollups: 0 })
+      // Its day is gone: nothing could tell any more whether it counted.
+      const { rows } = await sql(
+        "SELECT 'event_' || to_char(min(received_on), 'YYYYMMDD') AS day FROM event",
+      )
+      await sql(`DROP TABLE ${rows[0].day}`)
+      expect(await again({ retentionDays: 30 })).toMatchObject({
+        stored: 0,
+        refused: 1,
+        unchanged: 1,
+      })
+    })
+
+    test('finds what was stored on the day it was received, however long ago that is', async () => {
+      const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
+      // The log took one when it was received; the other came to it late, and was taken all the same.
+      const received = [daysAgo(450), daysAgo(40)]
+      for (const received_at of received) {
+        const event_id = uuidV7(Date.now())
+        await append([{ ...rawRecord({ received_at, event_id }), partition: 0 }])
+        const day = received_at.slice(0, 10)
+        await sql(`
+          CREATE TABLE event_${day.replaceAll('-', '')} PARTITION OF event FOR VALUES FROM ('${day}') TO ('${day}'::date + 1);
+          INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, properties, log_partition, log_offset)
+          VALUES (1, '${event_id}', '${day}', '${received_at}', '${received_at}', 'page_view', '{}', 0, 0)`)
+      }
+      await sql('UPDATE log_position SET next_offset = 2 WHERE partition = 0')
+      const batches: Log['batches'] = async function* (topic, options) {
+        for await (const { partitions, recordCount } of log.batches(topic, options))
+          yield {
+            recordCount,
+            partitions: partitions.map((run) => ({
+              ...run,
+              records: run.records.map((record) =>
+                record.offset === 0
+                  ? { ...record, timestamp: Date.parse(received[0] as string) }
+                  : record,
+              ),
+            })),
+          }
+      }
+      expect(
+        await again({
+          log: { ...log, batches },
+          ranges: [{ partition: 0, from: 0, to: 2 }],
+          retentionDays: 1_000,
+        }),
+      ).toMatchObject({ records: 2, stored: 0, unchanged: 2, dead: 0 })
+      expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
+    })
+
+    test('goes no further than the workers have come, and finds rows that only Postgres refuses', async () => {
+      await append([rawRecord({ name: 'fine' }), rawValue('{"v":1,')])
+      await expect(again()).rejects.toThrow(NotAppliedError)
+      await append([rawRecord({ name: 'refused' })])
+      await work()
+      await sql(
+        "TRUNCATE event, rollup_quarter, outcome_minute, dead_letter; ALTER TABLE event ADD CHECK (name <> 'refused')",
+      )
+      expect(await again()).toMatchObject({ stored: 1, dead: 2, records: 3 })
+      expect((await sql('SELECT reason FROM dead_letter ORDER BY 1')).rows).toEqual([
+        { reason: 'NOT_JSON' },
+        { reason: 'UNSTORABLE' },
+      ])
+    })
+  })
+}

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
+import { recordEncoder } from '../../../contract/log/record.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { uuidV7 } from '../../../contract/event/uuid.ts'
+import { DAY_MS } from '../../db/day-partitions.ts'
+import type { Log, NewRecord } from '../../log/log.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
+import { rawValue } from '../../testing/records.ts'
+import { createPartitionKeeper } from '../maintenance/partition-maintenance.ts'
+import { createWorker } from '../worker.ts'
+
+const quiet = { info() {}, warn() {}, error() {} }
+const ONE = '0192a1b2-0000-7000-8000-00000000000a'
+const OTHER = '0192a1b2-0000-7000-8000-00000000000b'
+
+let database: TestDatabase
+let log: Log
+let stop: AbortController
+let running: Promise<void>
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  log = await createPostgresLog({ url: database.url })
+  stop = new AbortController()
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes: 2 })
+  running = worker.run(stop.signal)
+})
+afterEach(async () => {
+  stop.abort()
+  await running
+  await log.close()
+  await database.drop()
+})
+
+/** @param actor decides the log partition, and so which connection writes it */
+function record(key: string, received_at: string, event_id = uuidV7(Date.now()), actor = 'ada') {
+  const stamp = { v: 1 as const, tenant: 'default', key, request_id: 'r', received_at, edge: 'e' }
+  const event = { event_id, name: 'a', occurred_at: received_at, actor, properties: {} }
+  return rawValue(recordEncoder({ ...stamp, route: 'events' }).event(JSON.stringify(event)), actor)
+}
+
+async function useAfter(records: NewRecord[], all = records.length) {
+  for (let i = 0; i < records.length; i += 500)
+    await log.append(TOPICS.raw.name, records.slice(i, i + 500))
+  await expect
+    .poll(
+      async () => {
+        const { rows } = await database.pool.query(
+          "SELECT sum(next_offset)::int AS read FROM log_position WHERE topic = 'events.raw'",
+        )
+        return rows[0].read
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(all)
+  const { rows } = await database.pool.query(
+    'SELECT key_id, hour, events::int FROM key_use_hour ORDER BY key_id, hour',
+  )
+  return rows.map((row) => [row.key_id, row.hour.toISOString(), row.events])
+}
+
+test('every event counts as a use of its key in the hour it was received, a repeated one as well', async () => {
+  const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000
+  const at = (ms: number) => new Date(hour + ms).toISOString()
+  expect(
+    await useAfter([
+      record(ONE, at(-1)),
+      record(ONE, at(0), 'same'),
+      record(ONE.toUpperCase(), at(1)),
+      record(ONE, at(0), 'same'),
+      record(OTHER, at(0), 'same'),
+      record('no uuid', at(0)),
+    ]),
+  ).toEqual([
+    [ONE, at(-3_600_000), 1],
+    [ONE, at(0), 3],
+    [OTHER, at(0), 1],
+  ])
+})
+
+test('use is counted exactly once, whatever happens to the connections that write it', async () => {
+  const hour = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString()
+  const cut = setInterval(
+    () =>
+      database.pool
+        .query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice worker%' AND datname = current_database()",
+        )
+        .catch(() => {}),
+    150,
+  )
+  try {
+    const records = Array.from({ length: 6_000 }, (_, i) =>
+      record(i % 3 ? ONE : OTHER, hour, undefined, `actor-${i % 50}`),
+    )
+    for (let i = 0; i < 6_000; i += 600)
+      await log.append(TOPICS.raw.name, records.slice(i, i + 600))
+    setTimeout(() => clearInterval(cut), 1_500)
+    expect(await useAfter([], 6_000)).toEqual([
+      [ONE, hour, 4_000],
+      [OTHER, hour, 2_000],
+    ])
+  } finally {
+    clearInterval(cut)
+  }
+})
+
+test('after ninety days nobody remembers', async () => {
+  const keeper = createPartitionKeeper({ pool: database.pool })
+  const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS)
+  for (const days of [0, LIMITS.keyUseDays - 1, LIMITS.keyUseDays + 1])
+    await database.pool.query('INSERT INTO key_use_hour VALUES ($1, $2, 1)', [ONE, daysAgo(days)])
+  // The worker that runs beside us keeps house as well; whoever comes first forgets.
+  await keeper.keep()
+  expect(await useAfter([])).toHaveLength(2)
+})

@@ -1,0 +1,111 @@
+import type { EventRow } from '../decode/decode.ts'
+
+export const QUARTER_MS = 15 * 60_000
+
+/** What a batch adds to one row of rollup_quarter. */
+export interface QuarterSum {
+  tenantId: number
+  seriesId: number
+  bucketMs: number
+  count: number
+  valueCount: number
+  sum: number
+  min: number | null
+  max: number | null
+  lateCount: number
+}
+
+export interface RolledUp {
+  /** Sorted by (tenant, series, bucket): every writer locks rows in the same order. */
+  quarters: QuarterSum[]
+  /** Highest occurred_at, clamped to received_at and to when the log took it, by tenant and log partition. */
+  highest: { tenantId: number; partition: number; ms: number }[]
+}
+
+export interface RollUpContext {
+  seriesId(row: EventRow): number
+  /** Milliseconds: the watermark is the highest time seen less this. */
+  allowedLatenessMs(tenantId: number): number
+  /** Highest time that any earlier batch saw, by tenant; -Infinity for a new one. */
+  highestBefore(tenantId: number): number
+}
+
+/**
+ * The sums of exactly these rows, in the order of the log. An event is late when the watermark had
+ * passed its bucket's end before it came; it counts all the same. It came when the log took it: what waited
+ * there while nobody read it is no later for that, whatever other partitions brought meanwhile. Historical
+ * ones are never late: nobody waited for them.
+ */
+export function rollUp(rows: readonly EventRow[], context: RollUpContext): RolledUp {
+  const bySeries = new Map<number, Map<number, QuarterSum>>()
+  const highestOf = new Map<number, number>()
+  const highest = new Map<string, { tenantId: number; partition: number; ms: number }>()
+
+  for (const row of rows) {
+    const bucketMs = Math.floor(row.occurred.ms / QUARTER_MS) * QUARTER_MS
+    const seen = highestOf.get(row.tenantId) ?? context.highestBefore(row.tenantId)
+    const cameMs = row.record.timestamp
+    const watermark = Math.min(seen, cameMs) - context.allowedLatenessMs(row.tenantId)
+    const late = !row.historical && bucketMs + QUARTER_MS <= watermark
+    add(sumFor(bySeries, row, context.seriesId(row), bucketMs), row.event.value, late)
+
+    // Some edge's clock may be fast; the log's is one for all.
+    const reached = Math.min(row.occurred.ms, row.received.ms, cameMs)
+    highestOf.set(row.tenantId, Math.max(seen, reached))
+    const key = `${row.tenantId}:${row.record.partition}`
+    const known = highest.get(key)
+    if (!known)
+      highest.set(key, { tenantId: row.tenantId, partition: row.record.partition, ms: reached })
+    else if (known.ms < reached) known.ms = reached
+  }
+
+  const quarters = [...bySeries.values()].flatMap((buckets) => [...buckets.values()])
+  quarters.sort(
+    (a, b) => a.tenantId - b.tenantId || a.seriesId - b.seriesId || a.bucketMs - b.bucketMs,
+  )
+  return {
+    quarters,
+    highest: [...highest.values()].sort(
+      (a, b) => a.tenantId - b.tenantId || a.partition - b.partition,
+    ),
+  }
+}
+
+function sumFor(
+  bySeries: Map<number, Map<number, QuarterSum>>,
+  { tenantId }: EventRow,
+  seriesId: number,
+  bucketMs: number,
+): QuarterSum {
+  let buckets = bySeries.get(seriesId)
+  if (!buckets) {
+    buckets = new Map()
+    bySeries.set(seriesId, buckets)
+  }
+  let sum = buckets.get(bucketMs)
+  if (!sum) {
+    sum = {
+      tenantId,
+      seriesId,
+      bucketMs,
+      count: 0,
+      valueCount: 0,
+      sum: 0,
+      min: null,
+      max: null,
+      lateCount: 0,
+    }
+    buckets.set(bucketMs, sum)
+  }
+  return sum
+}
+
+function add(to: QuarterSum, value: number | undefined, late: boolean): void {
+  to.count++
+  if (late) to.lateCount++
+  if (value === undefined) return
+  to.valueCount++
+  to.sum += value
+  if (to.min === null || value < to.min) to.min = value
+  if (to.max === null || value > to.max) to.max = value
+}
