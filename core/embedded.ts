@@ -21,7 +21,7 @@ import {
 } from './embedded/run-file.ts'
 import { keepSecrets, type Secrets } from './embedded/secrets.ts'
 import { GATEWAY_USER } from './gateway/users.ts'
-import { mintLoginLink } from './keys/sessions.ts'
+import { mintLoginLink } from './identity/sessions.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLogger, drained, ROLES, type Services, startServices } from './services.ts'
 

@@ -22,7 +22,7 @@ import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
 import { createMetrics, METRICS_MS_MAX } from './metrics.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
-import { createKeyPublisher } from './redis/publish-keys.ts'
+import { createKeyPublisher } from './identity/key-publisher.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker'

@@ -1,6 +1,6 @@
 import { createDatabase } from '../../core/db/database.ts'
-import { createKey } from '../../core/keys/keys.ts'
-import { createTenant } from '../../core/keys/tenants.ts'
+import { createKey } from '../../core/identity/api-keys.ts'
+import { createTenant } from '../../core/identity/tenants.ts'
 
 /** The Sluice that is tried, and who tries it there. */
 export interface System {

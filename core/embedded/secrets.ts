@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database } from '../db/database.ts'
-import { createKey, sha256 } from '../keys/keys.ts'
-import { createTenant } from '../keys/tenants.ts'
+import { createKey, sha256 } from '../identity/api-keys.ts'
+import { createTenant } from '../identity/tenants.ts'
 
 /** What a home keeps between starts, readable by its owner only. */
 export interface Secrets {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { LIMITS } from '../../contract/limits.ts'
-import { readBasic } from '../keys/credentials.ts'
+import { readBasic } from '../identity/credentials.ts'
 
 /** `produce` is what an edge does: it writes, and asks what is known of keys. `consume` reads. */
 export type GatewayScope = 'produce' | 'consume' | 'all'

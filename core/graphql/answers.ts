@@ -8,7 +8,7 @@ import { toMicros } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import { periodBefore } from './queries/buckets.ts'
 import { watermark } from './queries/watermark.ts'
-import type { Viewer } from './viewer.ts'
+import type { Viewer } from '../identity/viewer.ts'
 
 /** Answers that were given, to be given again for as long as they are true. */
 export interface Answers {

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { Database } from '../db/database.ts'
 import { createAdmission, type GatewayUser } from '../gateway/users.ts'
-import { createKeyUse, isGood, keyRecord } from '../keys/directory.ts'
+import { createKeyUse, isGood, keyRecord } from '../identity/key-directory.ts'
 import { onlyTakes, refuse } from './problem.ts'
 
 export interface KeyDirectoryDeps {

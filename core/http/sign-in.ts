@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import type { Database } from '../db/database.ts'
-import { SESSION_COOKIE } from '../keys/credentials.ts'
-import { endSession, redeemLoginLink, SESSION_DAYS, sessionIsGood } from '../keys/sessions.ts'
+import { SESSION_COOKIE } from '../identity/credentials.ts'
+import { endSession, redeemLoginLink, SESSION_DAYS, sessionIsGood } from '../identity/sessions.ts'
 import { onlyTakes } from './problem.ts'
 
 export interface SignInDeps {

@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts'
 import { within } from '../lib/timeout.ts'
 import { isBefore } from '../graphql/instant.ts'
 import type { StoredEvent } from '../graphql/queries/event-row.ts'
-import type { TenantViewer } from '../graphql/viewer.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import { LIVE_LIMITS } from './limits.ts'
 import type { Hop, PipelineState } from './pipeline.ts'
 import {

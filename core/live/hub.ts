@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { askingError } from '../graphql/errors.ts'
-import type { TenantViewer } from '../graphql/viewer.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import type { Log } from '../log/log.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
 import { LIVE_LIMITS } from './limits.ts'

@@ -6,7 +6,7 @@ import {
   type StoredEvent,
   toEvent,
 } from '../graphql/queries/event-row.ts'
-import type { TenantViewer } from '../graphql/viewer.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import { LIVE_LIMITS } from './limits.ts'
 
 export interface MinuteCount {

@@ -8,8 +8,8 @@ import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
 import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
 import { ROOT } from '../config.ts'
 import { createDatabase, type Database } from '../db/database.ts'
-import { createKey, revokeKey } from '../keys/keys.ts'
-import { createTenant } from '../keys/tenants.ts'
+import { createKey, revokeKey } from '../identity/api-keys.ts'
+import { createTenant } from '../identity/tenants.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 
 /** Core as it is run, told of a Redis, and an edge that knows that Redis through core alone. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../config.ts'
 import { running } from '../../embedded/run-file.ts'
-import { mintLoginLink } from '../../keys/sessions.ts'
+import { mintLoginLink } from '../../identity/sessions.ts'
 import { withDatabase } from '../running.ts'
 import type { Terminal } from '../terminal.ts'
 

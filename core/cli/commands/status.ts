@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../config.ts'
-import { mintLoginLink } from '../../keys/sessions.ts'
+import { mintLoginLink } from '../../identity/sessions.ts'
 import { whatRuns, withDatabase } from '../running.ts'
 import type { Terminal } from '../terminal.ts'
 

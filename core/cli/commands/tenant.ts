@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { LIMITS } from '../../../contract/limits.ts'
 import { type Config, UsageError } from '../../config.ts'
-import { createTenant, listTenants, setTenant } from '../../keys/tenants.ts'
+import { createTenant, listTenants, setTenant } from '../../identity/tenants.ts'
 import { duration, whole } from '../numbers.ts'
 import { withDatabase } from '../running.ts'
 import type { Terminal } from '../terminal.ts'

@@ -4,7 +4,7 @@ import type { Database } from '../../db/database.ts'
 import { badInput, checkText } from '../errors.ts'
 import type { Instant } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
-import type { TenantViewer } from '../viewer.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './event-row.ts'
 
 export interface EventsArgs {

@@ -9,7 +9,7 @@ import {
   QUARTER_MICROS,
   toMicros,
 } from '../instant.ts'
-import type { TenantViewer } from '../viewer.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import type { Range } from './buckets.ts'
 import { countsFromRollups, whereOccurred } from './counts.ts'
 import { learnNames, whereNames } from './names.ts'

@@ -2,7 +2,7 @@ import { isUuid } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import { eventUuid } from '../../worker/decode/event-uuid.ts'
 import { checkText } from '../errors.ts'
-import type { TenantViewer } from '../viewer.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import { EVENT_COLUMNS, type StoredEvent, toEvent } from './event-row.ts'
 
 /**

@@ -8,7 +8,7 @@ import {
   type RangeCounts,
   uniqueActors,
 } from '../queries/totals.ts'
-import type { TenantViewer } from '../viewer.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 
 interface Totals {
   viewer: TenantViewer

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createKey, revokeKey } from '../../keys/keys.ts'
+import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { type Answers, createAnswers } from '../answers.ts'
 import type { AnswerCache } from '../cache.ts'
 import { type Changes, createChanges } from '../changes.ts'

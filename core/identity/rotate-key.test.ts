@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
-import { isGood, keyRecord } from './directory.ts'
-import { createKey, listKeys, type NewKey, revokeKey } from './keys.ts'
-import { rotateKey } from './rotate.ts'
+import { isGood, keyRecord } from './key-directory.ts'
+import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
+import { rotateKey } from './rotate-key.ts'
 import { createTenant } from './tenants.ts'
 
 let database: TestDatabase

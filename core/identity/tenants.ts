@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Database } from '../db/database.ts'
-import { sayKeysChanged } from './changed.ts'
+import { sayKeysChanged } from './keys-changed.ts'
 
 export interface Tenant {
   tenant: string

@@ -5,12 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from
 import { keyRecord } from '../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createDatabase, type Database } from '../db/database.ts'
-import { createKey, revokeKey } from '../keys/keys.ts'
-import { rotateKey } from '../keys/rotate.ts'
-import { createTenant, setTenant } from '../keys/tenants.ts'
+import { createKey, revokeKey } from './api-keys.ts'
+import { rotateKey } from './rotate-key.ts'
+import { createTenant, setTenant } from './tenants.ts'
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
-import { createKeyPublisher, type KeyPublisherDeps } from './publish-keys.ts'
+import { createKeyPublisher, type KeyPublisherDeps } from './key-publisher.ts'
 
 let database: TestDatabase
 let db: Database

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
-import { sha256 } from './keys.ts'
+import { sha256 } from './api-keys.ts'
 
 const LINK_MINUTES = 10
 export const SESSION_DAYS = 30

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
 import { isOriginPattern } from '../../contract/origin.ts'
 import type { Database } from '../db/database.ts'
-import { sayKeysChanged } from './changed.ts'
+import { sayKeysChanged } from './keys-changed.ts'
 import { KeyError } from './tenants.ts'
 
 export interface NewKey {
