@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { TOPICS } from '../contract/log/topics.ts'
 import type { Database } from './db/database.ts'
 import { within } from './lib/timeout.ts'
-import { readProgress } from './live/progress.ts'
+import { readProgress } from './queries/lag.ts'
 import type { Log } from './log/log.ts'
 
 export interface Metrics {

@@ -5,9 +5,9 @@ import { type GraphQLError, Kind, type ValueNode } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../contract/event/time.ts'
 import type { AskingContext } from './context.ts'
-import { askingError } from './errors.ts'
-import type { Instant } from './instant.ts'
-import { QUERY_LIMITS } from './limits.ts'
+import { askingError } from '../queries/errors.ts'
+import type { Instant } from '../queries/instant.ts'
+import { QUERY_LIMITS } from '../queries/limits.ts'
 
 export interface SchemaTypes {
   Context: AskingContext

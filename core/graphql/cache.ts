@@ -1,4 +1,4 @@
-import { QUERY_LIMITS } from './limits.ts'
+import { QUERY_LIMITS } from '../queries/limits.ts'
 
 /** Keeps bytes under a name for a while, and within bounds; what it loses is only slower. */
 export interface AnswerCache {

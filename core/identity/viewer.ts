@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts'
 import { readCredentials } from './credentials.ts'
 import { findKey, isGood } from './key-directory.ts'
 import { sessionIsGood } from './sessions.ts'
-import { askingError, badInput, checkText } from '../graphql/errors.ts'
+import { askingError, badInput, checkText } from '../queries/errors.ts'
 
 /**
  * Somebody who may see one tenant. Every question takes one and asks for its tenant only, so a

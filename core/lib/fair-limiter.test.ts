@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { QUERY_LIMITS } from '../graphql/limits.ts'
+import { QUERY_LIMITS } from '../queries/limits.ts'
 import { createAskingFixture } from '../graphql/testing/fixture.ts'
 import { createTurns } from './fair-limiter.ts'
 

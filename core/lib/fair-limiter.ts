@@ -1,4 +1,4 @@
-import { askingError } from '../graphql/errors.ts'
+import { askingError } from '../queries/errors.ts'
 
 /** Everybody's questions get their turn: nobody has more than so many worked out at once, whatever they send. */
 export interface Turns {

@@ -1,10 +1,10 @@
 import type { Database } from '../db/database.ts'
 import { within } from '../lib/timeout.ts'
-import { isBefore } from '../graphql/instant.ts'
-import type { StoredEvent } from '../graphql/queries/event-row.ts'
+import { isBefore } from '../queries/instant.ts'
+import type { StoredEvent } from '../queries/sql/event-row.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import { LIVE_LIMITS } from './limits.ts'
-import type { Hop, PipelineState } from './pipeline.ts'
+import type { Hop, PipelineState } from '../queries/pipeline.ts'
 import {
   type Arrival,
   type MinuteCount,
@@ -12,7 +12,7 @@ import {
   readArrivals,
   type TenantCounts,
   tenantCounts,
-} from './tenant-counts.ts'
+} from '../queries/tenant-counts.ts'
 
 export interface LiveUpdate {
   at: string

@@ -10,7 +10,7 @@ import { endSession } from '../identity/sessions.ts'
 import { createMetrics } from '../metrics.ts'
 import type { LiveUpdate } from './channel.ts'
 import { createLiveHub } from './hub.ts'
-import { createPipelineGauge } from './pipeline.ts'
+import { createPipelineGauge } from '../queries/pipeline.ts'
 import { createSubscriber } from './subscriber.ts'
 
 let fixture: AskingFixture

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
-import { type Gap, readProgress } from '../../live/progress.ts'
+import { type Gap, readProgress } from '../../queries/lag.ts'
 import { acceptGaps } from '../../worker/consume/skip-offsets.ts'
 import { withLog } from '../log.ts'
 import { whole } from '../numbers.ts'

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../config.ts'
-import { type Progress, readBatches, readProgress } from '../../live/progress.ts'
+import { type Progress, readBatches, readProgress } from '../../queries/lag.ts'
 import { pause } from '../../lib/pause.ts'
 import { withLog } from '../log.ts'
 import { duration, whole } from '../numbers.ts'

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { type Config, UsageError } from '../../config.ts'
-import { type PartitionProgress, readProgress } from '../../live/progress.ts'
+import { type PartitionProgress, readProgress } from '../../queries/lag.ts'
 import type { Log, PartitionBounds } from '../../log/log.ts'
 import { type ReplayRange, replay } from '../../worker/replay/replay.ts'
 import type { Replayed } from '../../worker/replay/replay-batch.ts'

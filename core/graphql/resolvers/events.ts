@@ -1,8 +1,8 @@
 import type { Builder } from '../builder.ts'
-import { QUERY_LIMITS } from '../limits.ts'
-import type { StoredEvent } from '../queries/event-row.ts'
-import { eventsPage } from '../queries/events-page.ts'
-import { oneEvent } from '../queries/one-event.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { StoredEvent } from '../../queries/sql/event-row.ts'
+import { eventsPage } from '../../queries/events-page.ts'
+import { oneEvent } from '../../queries/event.ts'
 
 export function addEvents(builder: Builder) {
   const event = builder.objectRef<StoredEvent>('Event').implement({

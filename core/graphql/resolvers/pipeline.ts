@@ -3,7 +3,7 @@ import {
   type PartitionProgress,
   type Progress,
   readProgress,
-} from '../../live/progress.ts'
+} from '../../queries/lag.ts'
 import type { Builder } from '../builder.ts'
 
 export function addPipeline(builder: Builder): void {

@@ -1,13 +1,13 @@
 import type { Builder } from '../builder.ts'
-import { periodBefore, type Range } from '../queries/buckets.ts'
-import { droppedBefore } from '../queries/oldest-day.ts'
+import { periodBefore, type Range } from '../../queries/sql/buckets.ts'
+import { droppedBefore } from '../../queries/oldest-day.ts'
 import {
   countsOfRange,
   type NameCount,
   outcome,
   type RangeCounts,
   uniqueActors,
-} from '../queries/totals.ts'
+} from '../../queries/totals.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 
 interface Totals {

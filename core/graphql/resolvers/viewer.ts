@@ -1,6 +1,6 @@
 import type { Builder } from '../builder.ts'
 import type { FirstSteps } from '../context.ts'
-import { type SeenTenant, tenantsSeen } from '../queries/tenants-seen.ts'
+import { type SeenTenant, tenantsSeen } from '../../queries/tenants-seen.ts'
 import type { Viewer } from '../../identity/viewer.ts'
 
 export function addViewer(builder: Builder): void {

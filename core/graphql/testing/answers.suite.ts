@@ -3,7 +3,7 @@ import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { type Answers, createAnswers } from '../answers.ts'
 import type { AnswerCache } from '../cache.ts'
 import { type Changes, createChanges } from '../changes.ts'
-import { QUERY_LIMITS } from '../limits.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createGraphQL } from '../server.ts'
 import { type Answer, type AskingFixture, createAskingFixture } from './fixture.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { AnswerCache } from '../cache.ts'
-import { QUERY_LIMITS } from '../limits.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
 
 /**
  * What every cache of answers promises.

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
-import type { Gap } from '../../live/progress.ts'
+import type { Gap } from '../../queries/lag.ts'
 import type { Log } from '../../log/log.ts'
 
 export interface AcceptedGap extends Gap {

@@ -1,11 +1,11 @@
 import { type RawBuilder, sql } from 'kysely'
-import { isUuid } from '../../../contract/event/uuid.ts'
-import type { Database } from '../../db/database.ts'
-import { badInput, checkText } from '../errors.ts'
-import type { Instant } from '../instant.ts'
-import { QUERY_LIMITS } from '../limits.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
-import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './event-row.ts'
+import { isUuid } from '../../contract/event/uuid.ts'
+import type { Database } from '../db/database.ts'
+import { badInput, checkText } from './errors.ts'
+import type { Instant } from './instant.ts'
+import { QUERY_LIMITS } from './limits.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface EventsArgs {
   first?: number | null

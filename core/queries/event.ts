@@ -1,9 +1,9 @@
-import { isUuid } from '../../../contract/event/uuid.ts'
-import type { Database } from '../../db/database.ts'
-import { eventUuid } from '../../worker/decode/event-uuid.ts'
-import { checkText } from '../errors.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
-import { EVENT_COLUMNS, type StoredEvent, toEvent } from './event-row.ts'
+import { isUuid } from '../../contract/event/uuid.ts'
+import type { Database } from '../db/database.ts'
+import { eventUuid } from '../worker/decode/event-uuid.ts'
+import { checkText } from './errors.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import { EVENT_COLUMNS, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 /**
  * The event of this id, however old; the first received where an id came again after the dedupe horizon.

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { TOPICS } from '../../../contract/log/topics.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 
 /**
  * A tenant's time, less its allowed lateness, as an SQL expression: what ends before it is final. It is the highest time

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import type { Database } from '../../db/database.ts'
-import { badInput } from '../errors.ts'
-import { QUERY_LIMITS } from '../limits.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
-import { checkRange, periodBefore, type Range } from './buckets.ts'
-import { countsFromRollups, whereOccurred } from './counts.ts'
-import { learnNames, shownName, whereNames } from './names.ts'
+import type { Database } from '../db/database.ts'
+import { badInput } from './errors.ts'
+import { QUERY_LIMITS } from './limits.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import { checkRange, periodBefore, type Range } from './sql/buckets.ts'
+import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { learnNames, shownName, whereNames } from './sql/names.ts'
 import { droppedBefore } from './oldest-day.ts'
 
 export interface NameCount {

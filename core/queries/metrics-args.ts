@@ -1,5 +1,5 @@
-import { badInput, checkText } from '../errors.ts'
-import type { Instant } from '../instant.ts'
+import { badInput, checkText } from './errors.ts'
+import type { Instant } from './instant.ts'
 import {
   checkBuckets,
   checkRange,
@@ -7,8 +7,8 @@ import {
   type Interval,
   type Range,
   saneInterval,
-} from './buckets.ts'
-import { checkFilters, checkGroupBy, type DimensionFilter } from './dimensions.ts'
+} from './sql/buckets.ts'
+import { checkFilters, checkGroupBy, type DimensionFilter } from './sql/dimensions.ts'
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 

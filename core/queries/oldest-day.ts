@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from '../../db/database.ts'
+import type { Database } from '../db/database.ts'
 import {
   ceilQuarter,
   floorQuarter,
@@ -8,11 +8,11 @@ import {
   isBefore,
   QUARTER_MICROS,
   toMicros,
-} from '../instant.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
-import type { Range } from './buckets.ts'
-import { countsFromRollups, whereOccurred } from './counts.ts'
-import { learnNames, whereNames } from './names.ts'
+} from './instant.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import type { Range } from './sql/buckets.ts'
+import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { learnNames, whereNames } from './sql/names.ts'
 
 /**
  * Since when single events of a range are held, where others of it were dropped already; undefined

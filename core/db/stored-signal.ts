@@ -1,4 +1,4 @@
-import { type Listening, listen } from '../db/listen.ts'
+import { type Listening, listen } from './listen.ts'
 import { STORED_CHANNEL } from '../worker/write/aggregates.ts'
 
 /**

@@ -5,9 +5,9 @@ import {
   type EventRow,
   type StoredEvent,
   toEvent,
-} from '../graphql/queries/event-row.ts'
+} from './sql/event-row.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { LIVE_LIMITS } from './limits.ts'
+import { LIVE_LIMITS } from '../live/limits.ts'
 
 export interface MinuteCount {
   minute: string

@@ -1,9 +1,9 @@
 import { DateTime } from 'luxon'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type AskingFixture, createAskingFixture, type FixtureEvent } from '../testing/fixture.ts'
-import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { type AskingFixture, createAskingFixture, type FixtureEvent } from '../graphql/testing/fixture.ts'
+import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
-import { type MetricsArgs, readQuestion } from './metrics-question.ts'
+import { type MetricsArgs, readQuestion } from './metrics-args.ts'
 
 let fixture: AskingFixture
 let viewer: TenantViewer
