@@ -23,7 +23,7 @@ import { keepSecrets, type Secrets } from './embedded/secrets.ts'
 import { GATEWAY_USER } from './gateway/users.ts'
 import { mintLoginLink } from './identity/sessions.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
-import { createLogger, drained, ROLES, type Services, startServices } from './services.ts'
+import { createLogger, drained, ROLES, type Services, startServices } from './roles.ts'
 
 /**
  * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd

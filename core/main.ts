@@ -3,7 +3,7 @@ import { DASHBOARD_FOLDER, readConfig, UsageError } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { makeTopics } from './log/open.ts'
-import { createLogger, ROLES, type Role, startServices } from './services.ts'
+import { createLogger, ROLES, type Role, startServices } from './roles.ts'
 
 /**
  * Core on a Postgres of one's own, and a Kafka where LOG=kafka: `DATABASE_URL=… node core/main.ts [api] [gateway]

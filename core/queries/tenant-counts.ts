@@ -7,7 +7,7 @@ import {
   toEvent,
 } from './sql/event-row.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { LIVE_LIMITS } from '../live/limits.ts'
+import { LIVE_LIMITS } from '../api/live/limits.ts'
 
 export interface MinuteCount {
   minute: string

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { type AskingFixture, createAskingFixture } from '../api/graphql/testing/fixture.ts'
 
 let fixture: AskingFixture
 let headers: Record<string, string>

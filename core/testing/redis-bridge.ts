@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { createRedisRest } from '../gateway/redis/redis-rest.ts'
-import { serveApp } from '../http/serve.ts'
+import { serveApp } from '../api/http/serve.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 
 /** Our REST-Redis as core serves it, on a port of its own. */

@@ -1,0 +1,73 @@
+import SchemaBuilder from '@pothos/core'
+import ComplexityPlugin from '@pothos/plugin-complexity'
+import RelayPlugin from '@pothos/plugin-relay'
+import { type GraphQLError, Kind, type ValueNode } from 'graphql'
+import { createGraphQLError } from 'graphql-yoga'
+import { readTime } from '../../../contract/event/time.ts'
+import type { AskingContext } from './context.ts'
+import { askingError } from '../../queries/errors.ts'
+import type { Instant } from '../../queries/instant.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+
+export interface SchemaTypes {
+  Context: AskingContext
+  Scalars: {
+    DateTime: { Input: Instant; Output: Instant }
+    JSON: { Input: unknown; Output: unknown }
+    ID: { Input: string; Output: string }
+  }
+  DefaultFieldNullability: false
+  DefaultEdgesNullability: false
+}
+
+export type Builder = ReturnType<typeof createBuilder>
+
+/** Rejected before the first resolver runs, with 422, whatever the rest of the request says. */
+export function createBuilder() {
+  const builder = new SchemaBuilder<SchemaTypes>({
+    plugins: [ComplexityPlugin, RelayPlugin],
+    defaultFieldNullability: false,
+    relay: {
+      nodeQueryOptions: false,
+      nodesQueryOptions: false,
+      edgesFieldOptions: { nullable: false },
+      nodeFieldOptions: { nullable: false },
+    },
+    complexity: {
+      limit: {
+        complexity: QUERY_LIMITS.complexityMax,
+        depth: QUERY_LIMITS.depthMax,
+        breadth: QUERY_LIMITS.breadthMax,
+      },
+      complexityError: (kind, found) =>
+        askingError(
+          'QUERY_TOO_LARGE',
+          `The query is too large: complexity ${found.complexity} of ${QUERY_LIMITS.complexityMax}, depth ${found.depth} of ${QUERY_LIMITS.depthMax}, ${found.breadth} fields of ${QUERY_LIMITS.breadthMax}.`,
+          { limit: kind.toLowerCase() },
+        ),
+    },
+  })
+  builder.scalarType('DateTime', {
+    description: 'RFC 3339, in UTC, at most six digits of a second; other offsets are converted.',
+    serialize: (value) => value,
+    parseValue: readDateTime,
+    parseLiteral: (node: ValueNode) => {
+      if (node.kind !== Kind.STRING) throw notATime('must be a string')
+      return readDateTime(node.value)
+    },
+  })
+  builder.scalarType('JSON', { description: 'Any JSON value.', serialize: (value) => value })
+  return builder
+}
+
+function readDateTime(value: unknown): Instant {
+  if (typeof value !== 'string') throw notATime('must be a string')
+  const read = readTime(value)
+  if (!read.ok) throw notATime(read.detail)
+  return read.time
+}
+
+/** The argument is named by graphql-js, in front of this. */
+function notATime(detail: string): GraphQLError {
+  return createGraphQLError(`DateTime ${detail}`, { extensions: { code: 'BAD_USER_INPUT' } })
+}

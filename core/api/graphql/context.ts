@@ -1,0 +1,101 @@
+import { type Database, inTurns } from '../../db/database.ts'
+import { createKeyUse } from '../../identity/key-directory.ts'
+import type { LiveHub } from '../live/hub.ts'
+import type { Log } from '../../log/log.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { Interval, Range } from '../../queries/sql/buckets.ts'
+import { createTurns } from '../../lib/fair-limiter.ts'
+import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from '../../identity/viewer.ts'
+
+/** What a person needs to send a first event. Shown to signed-in browsers only. */
+export interface FirstSteps {
+  edgeUrl: string
+  tenant: string
+  writeKey: string
+}
+
+export interface AskingDeps {
+  /** In the context of an operation: in turns, so that nobody takes all connections. */
+  db: Database
+  live: LiveHub
+  log: Pick<Log, 'bounds'>
+  /** Asked each time, because the edge may start later. */
+  firstSteps?: () => FirstSteps | undefined
+}
+
+/** What every resolver gets, one for each operation. */
+export interface AskingContext extends AskingDeps {
+  /** Who asks. @throws UNAUTHENTICATED, FORBIDDEN */
+  viewer(): Promise<Viewer>
+  /** As whom to ask about this tenant. @throws FORBIDDEN for another one than the key's own */
+  tenant(tenant: string | null | undefined): Promise<TenantViewer>
+  /** Whether whoever asked may still; the subscription asks again now and then. Rejects when nobody can tell. */
+  mayStillAsk(): Promise<boolean>
+  /** What `extensions` will say, by the field's key in the answer. */
+  notes: Map<string, AnswerNote>
+  /** What was answered about whom, and whether more of it may come: how long the answer may be kept. */
+  answered: Answered[]
+}
+
+/** A range that an answer speaks of. */
+export interface Answered {
+  viewer: TenantViewer
+  range: Range
+  /** Also of the period of the same length before it. */
+  before?: boolean
+  interval: Interval
+  /** Nothing but late events can still change it. */
+  final: boolean
+}
+
+/** Where an answer of metrics came from, and what was chosen for whoever asked. */
+export interface AnswerNote {
+  source: 'rollup' | 'raw' | 'rollup+raw'
+  interval: string
+  timeZone: string
+  /** With groupBy: how many groups there are, and how many are listed; the rest is `(other)`. */
+  groups?: { found: number; listed: number }
+  /** The range begins before single events are held: what was received earlier is not in this answer. */
+  rawSince?: string
+}
+
+export function createContexts(deps: AskingDeps): (headers: Headers) => AskingContext {
+  const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
+  const turns = createTurns({
+    atOnceMax: QUERY_LIMITS.turnsAtOnceMax,
+    waitingMax: QUERY_LIMITS.turnsWaitingMax,
+    waitMsMax: QUERY_LIMITS.turnWaitMsMax,
+  })
+  return (headers) => {
+    let viewer: Promise<Viewer> | undefined
+    const asking = () => {
+      viewer ??= viewerOf(viewerDeps, headers)
+      return viewer
+    }
+    // Who asks is found out without one: the turn is theirs.
+    const db = inTurns(deps.db, async () => turns.take(nameOf(await asking())))
+    return {
+      ...deps,
+      db,
+      viewer: asking,
+      tenant: async (tenant) => tenantViewer(db, await asking(), tenant),
+      async mayStillAsk() {
+        try {
+          await viewerOf(viewerDeps, headers)
+          return true
+        } catch (error) {
+          const { code } = (error as { extensions?: { code?: unknown } }).extensions ?? {}
+          if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') return false
+          throw error
+        }
+      },
+      notes: new Map(),
+      answered: [],
+    }
+  }
+}
+
+/** Keys of one tenant take turns with each other. */
+function nameOf(viewer: Viewer): string {
+  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
+}

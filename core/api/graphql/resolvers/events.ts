@@ -1,0 +1,66 @@
+import type { Builder } from '../builder.ts'
+import { QUERY_LIMITS } from '../../../queries/limits.ts'
+import type { StoredEvent } from '../../../queries/sql/event-row.ts'
+import { eventsPage } from '../../../queries/events-page.ts'
+import { oneEvent } from '../../../queries/event.ts'
+
+export function addEvents(builder: Builder) {
+  const event = builder.objectRef<StoredEvent>('Event').implement({
+    fields: (t) => ({
+      id: t.exposeID('id', { description: 'The id as the client knows it.' }),
+      name: t.exposeString('name'),
+      occurredAt: t.expose('occurredAt', { type: 'DateTime' }),
+      clientOccurredAt: t.expose('clientOccurredAt', {
+        type: 'DateTime',
+        nullable: true,
+        description:
+          "The client's own time, where its clock was wrong and occurredAt was put right.",
+      }),
+      receivedAt: t.expose('receivedAt', { type: 'DateTime' }),
+      storedAt: t.expose('storedAt', { type: 'DateTime' }),
+      actor: t.exposeString('actor', { nullable: true }),
+      session: t.exposeString('session', { nullable: true }),
+      source: t.exposeString('source', { nullable: true }),
+      value: t.exposeFloat('value', { nullable: true }),
+      properties: t.expose('properties', { type: 'JSON' }),
+      context: t.expose('context', { type: 'JSON', nullable: true }),
+      schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
+      requestId: t.exposeString('requestId', { nullable: true }),
+      partition: t.exposeInt('partition', { description: 'Where it is in the log.' }),
+      offset: t.exposeString('offset'),
+    }),
+  })
+
+  builder.queryField('event', (t) =>
+    t.field({
+      type: event,
+      nullable: true,
+      description: "By the client's event id, or its UUID.",
+      args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
+      resolve: async (_, { tenant, id }, context) =>
+        oneEvent(context.db, await context.tenant(tenant), id),
+    }),
+  )
+
+  builder.queryField('events', (t) =>
+    t.connection(
+      {
+        type: event,
+        description: `Newest received first. At most ${QUERY_LIMITS.eventsPageMax} a page.`,
+        // The list of edges counts tenfold by itself.
+        complexity: ({ first, last }) => ({
+          field: 5,
+          multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
+        }),
+        args: { tenant: t.arg.id(), name: t.arg.string() },
+        resolve: async (_, { tenant, ...args }, context) =>
+          eventsPage(context.db, await context.tenant(tenant), args),
+      },
+      { name: 'EventConnection' },
+      { name: 'EventEdge' },
+    ),
+  )
+  return event
+}
+
+export type EventRef = ReturnType<typeof addEvents>

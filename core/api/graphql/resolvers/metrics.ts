@@ -1,0 +1,98 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import type { Builder } from '../builder.ts'
+import type { AnswerNote, AskingContext } from '../context.ts'
+import { isBefore } from '../../../queries/instant.ts'
+import { QUERY_LIMITS } from '../../../queries/limits.ts'
+import {
+  eventsOverTime,
+  type MetricPoint,
+  type MetricsAnswer,
+} from '../../../queries/events-over-time.ts'
+import { type MetricsQuestion, readQuestion } from '../../../queries/metrics-args.ts'
+import { heldSince } from '../../../queries/oldest-day.ts'
+
+const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
+name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
+("properties.name" where a property is called like one of those); at most ${QUERY_LIMITS.groupsMax} groups, the rest is "(other)".
+Without interval a sane one for the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw.`
+
+export function addMetrics(builder: Builder): void {
+  const interval = builder.enumType('Interval', {
+    values: ['QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
+  })
+  const aggregate = builder.enumType('Aggregate', {
+    description: 'Of the value of events; COUNT counts events and UNIQUES different actors.',
+    values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'P50', 'P95', 'P99'] as const,
+  })
+  const filter = builder.inputType('DimensionFilter', {
+    fields: (t) => ({
+      dimension: t.string({ required: true }),
+      in: t.stringList({ required: true }),
+    }),
+  })
+  const point = builder.objectRef<MetricPoint>('MetricPoint').implement({
+    fields: (t) => ({
+      timestamp: t.expose('timestamp', { type: 'DateTime', description: "The bucket's start." }),
+      value: t.exposeFloat('value'),
+      dimensions: t.expose('dimensions', {
+        type: 'JSON',
+        description: 'One member for each of groupBy; null where events have none.',
+      }),
+      isFinal: t.exposeBoolean('isFinal', {
+        description:
+          "The watermark has passed the bucket's end, or the range's where that is earlier.",
+      }),
+      lateCount: t.exposeInt('lateCount', {
+        description: 'Events that came after that, all groups of the bucket together.',
+      }),
+    }),
+  })
+
+  builder.queryField('metrics', (t) =>
+    t.field({
+      type: [point],
+      description: DESCRIPTION,
+      complexity: { field: 25, multiplier: 10 },
+      args: {
+        tenant: t.arg.id(),
+        name: t.arg.string({ required: true }),
+        startTime: t.arg({ type: 'DateTime', required: true }),
+        endTime: t.arg({ type: 'DateTime', required: true }),
+        groupBy: t.arg.stringList(),
+        interval: t.arg({ type: interval }),
+        timeZone: t.arg.string({ defaultValue: 'UTC' }),
+        aggregate: t.arg({ type: aggregate, defaultValue: 'COUNT' }),
+        filter: t.arg({ type: [filter] }),
+      },
+      async resolve(_, { tenant, ...args }, context, info) {
+        const viewer = await context.tenant(tenant)
+        const question = readQuestion(args)
+        const answer = await eventsOverTime(context.db, viewer, question)
+        await note(context, info, question, answer)
+        context.answered.push({
+          viewer,
+          range: question.range,
+          interval: question.interval,
+          final: answer.points.every(({ isFinal }) => isFinal),
+        })
+        return answer.points
+      },
+    }),
+  )
+}
+
+async function note(
+  context: AskingContext,
+  info: GraphQLResolveInfo,
+  { interval, timeZone, groupBy, range }: MetricsQuestion,
+  { source, groupCount }: MetricsAnswer,
+): Promise<void> {
+  const note: AnswerNote = { source, interval, timeZone }
+  if (groupBy.length > 0)
+    note.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
+  if (source !== 'rollup') {
+    const since = await heldSince(context.db)
+    if (since !== undefined && isBefore(range.start, since)) note.rawSince = since
+  }
+  context.notes.set(String(info.path.key), note)
+}

@@ -1,0 +1,50 @@
+import type { Builder } from '../builder.ts'
+import type { FirstSteps } from '../context.ts'
+import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
+import type { Viewer } from '../../../identity/viewer.ts'
+
+export function addViewer(builder: Builder): void {
+  const kind = builder.enumType('ViewerKind', { values: ['SESSION', 'KEY'] as const })
+
+  const tenant = builder.objectRef<SeenTenant>('Tenant').implement({
+    fields: (t) => ({
+      id: t.exposeID('id'),
+      hasEvents: t.exposeBoolean('hasEvents', {
+        description: 'Whether any event was ever stored.',
+      }),
+    }),
+  })
+
+  const firstSteps = builder.objectRef<FirstSteps>('FirstSteps').implement({
+    fields: (t) => ({
+      edgeUrl: t.exposeString('edgeUrl'),
+      tenant: t.exposeString('tenant'),
+      writeKey: t.exposeString('writeKey'),
+    }),
+  })
+
+  const viewer = builder.objectRef<Viewer>('Viewer').implement({
+    fields: (t) => ({
+      kind: t.expose('kind', { type: kind }),
+      tenants: t.field({
+        type: [tenant],
+        resolve: (viewer, _, { db }) => tenantsSeen(db, viewer),
+      }),
+      firstSteps: t.field({
+        type: firstSteps,
+        nullable: true,
+        description: 'What a person needs to send a first event; null unless signed in.',
+        // A read key must not lead to a write key.
+        resolve: (viewer, _, deps) => (viewer.kind === 'SESSION' ? deps.firstSteps?.() : undefined),
+      }),
+    }),
+  })
+
+  builder.queryField('viewer', (t) =>
+    t.field({
+      type: viewer,
+      description: 'Who is asking, and what they may see.',
+      resolve: (_, __, { viewer }) => viewer(),
+    }),
+  )
+}

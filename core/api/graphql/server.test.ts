@@ -1,0 +1,408 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createDatabase, type Database } from '../../db/database.ts'
+import { createKey, revokeKey } from '../../identity/api-keys.ts'
+import { createSchema } from './schema.ts'
+import { createGraphQL } from './server.ts'
+import { type Answer, type AskingFixture, createAskingFixture } from './testing/fixture.ts'
+
+// The copy that Pothos uses: vitest would take the package's other one.
+const { buildSchema, getIntrospectionQuery, printSchema } = createRequire(import.meta.url)(
+  'graphql',
+) as typeof import('graphql')
+
+let fixture: AskingFixture
+let own: Record<string, string>
+let session: Record<string, string>
+beforeAll(async () => {
+  fixture = await createAskingFixture(['default', 'other', 'empty'])
+  await fixture.store('default', [{ id: 'mine', name: 'mine', occurredAt: '2026-11-20T10:00:00Z' }])
+  await fixture.store('other', [
+    { id: 'theirs', name: 'theirs', actor: 'their-actor', occurredAt: '2026-11-20T10:00:00Z' },
+    { name: 'theirs', actor: 'another', occurredAt: '2026-11-20T10:20:01Z' },
+  ])
+  await fixture.database.pool.query(
+    `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
+     VALUES (2, 'NOT_JSON', '', '', '', 't', 0, 1, '2026-11-20T10:00:00Z');
+     UPDATE outcome_minute SET duplicate = 7 WHERE tenant_id = 2`,
+  )
+  own = await fixture.keyOf('default')
+  session = await fixture.session()
+})
+afterAll(() => fixture.close())
+
+const RANGE = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
+const code = (answer: Awaited<ReturnType<AskingFixture['ask']>>) => [
+  answer.status,
+  answer.errors?.[0]?.extensions.code,
+]
+
+test('the schema is the one that clients were promised', () => {
+  const promised = buildSchema(readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8'))
+  expect(printSchema(createSchema())).toBe(printSchema(promised))
+})
+
+describe('who may ask', () => {
+  test('nobody in particular may ask for nothing but the schema', async () => {
+    const answer = await fixture.ask('{ viewer { kind } }')
+    expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+    const schema = await fixture.ask('{ __schema { queryType { name } } }')
+    expect([schema.status, schema.data]).toEqual([
+      200,
+      { __schema: { queryType: { name: 'Query' } } },
+    ])
+  })
+
+  test('unknown, revoked, expired and malformed keys are told the same', async () => {
+    const make = (options = {}) =>
+      createKey(fixture.db, { tenant: 'default', name: 'x', scopes: ['read'], ...options })
+    const revoked = await make()
+    await revokeKey(fixture.db, revoked.keyId)
+    const expired = await make({ expiresAt: new Date(Date.now() - 1_000) })
+    const messages = new Set<string>()
+    for (const key of [`slc_sec_${'0'.repeat(36)}`, 'nonsense', revoked.key, expired.key]) {
+      const answer = await fixture.ask('{ viewer { kind } }', { 'x-api-key': key })
+      expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
+      messages.add(answer.errors?.[0]?.message as string)
+      expect(JSON.stringify(answer)).not.toContain(key)
+    }
+    expect(messages.size).toBe(1)
+  })
+
+  test('a key that may only write may not ask', async () => {
+    const { key } = await createKey(fixture.db, {
+      tenant: 'default',
+      name: 'writer',
+      scopes: ['ingest'],
+    })
+    const answer = await fixture.ask('{ viewer { kind } }', { authorization: `Bearer ${key}` })
+    expect(code(answer)).toEqual([403, 'FORBIDDEN'])
+  })
+
+  test('a key is a viewer of its tenant, in any of the three headers', async () => {
+    const key = own.authorization?.slice(7) as string
+    const basic = `Basic ${Buffer.from(`${key}:`).toString('base64')}`
+    for (const headers of [own, { 'x-api-key': key }, { authorization: basic }])
+      expect(
+        (
+          await fixture.ask(
+            '{ viewer { kind tenants { id hasEvents } firstSteps { writeKey } } }',
+            headers,
+          )
+        ).data,
+      ).toEqual({
+        viewer: { kind: 'KEY', tenants: [{ id: 'default', hasEvents: true }], firstSteps: null },
+      })
+  })
+
+  test('a session sees every tenant, and what it takes to send a first event', async () => {
+    const { data } = await fixture.ask(
+      '{ viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } } }',
+      session,
+    )
+    expect(data.viewer).toEqual({
+      kind: 'SESSION',
+      tenants: [
+        { id: 'default', hasEvents: true },
+        { id: 'other', hasEvents: true },
+        { id: 'empty', hasEvents: false },
+      ],
+      firstSteps: { edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' },
+    })
+  })
+})
+
+/** Every root field that answers about a tenant. */
+const FIELDS = {
+  metrics: (tenant: string) =>
+    `metrics(${tenant} name: "*", ${RANGE}, interval: TOTAL, groupBy: ["name"]) { value dimensions lateCount isFinal timestamp }`,
+  'metrics from raw events': (tenant: string) =>
+    `metrics(${tenant} name: "*", ${RANGE}, interval: TOTAL, groupBy: ["actor"], aggregate: UNIQUES) { value dimensions }`,
+  'metrics over ragged edges': (tenant: string) =>
+    `metrics(${tenant} name: "theirs", startTime: "2026-11-20T09:59:00Z", endTime: "2026-11-20T10:21:00Z", interval: TOTAL) { value }`,
+  totals: (tenant: string) =>
+    `totals(${tenant} ${RANGE}) { count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors names { name count } }`,
+  event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
+  events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
+}
+
+describe('tenants are kept apart', () => {
+  test('no root field was forgotten here', () => {
+    const fields = Object.keys(createSchema().getQueryType()?.getFields() ?? {})
+    const covered = new Set(Object.keys(FIELDS).map((name) => name.split(' ')[0]))
+    // The pipeline is everybody's, and tells nothing of what is in it.
+    expect(fields.filter((name) => !covered.has(name))).toEqual(['pipeline', 'viewer'])
+  })
+
+  for (const [name, field] of Object.entries(FIELDS)) {
+    test(`${name}: a key gets its own tenant only, and FORBIDDEN for any other, whether it exists or not`, async () => {
+      for (const tenant of ['other', 'nobody', 'DEFAULT', '']) {
+        const answer = await fixture.ask(`{ ${field(`tenant: "${tenant}",`)} }`, own)
+        expect(code(answer)).toEqual([403, 'FORBIDDEN'])
+        expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([])
+      }
+      for (const tenant of ['', 'tenant: "default",', 'tenant: null,']) {
+        const answer = await fixture.ask(`{ ${field(tenant)} }`, own)
+        expect(answer.errors).toBeUndefined()
+        expect(JSON.stringify(answer.data)).not.toContain('their')
+      }
+    })
+
+    test(`${name}: a session gets the tenant it names, and the default one without a name`, async () => {
+      const [mine, theirs, again] = await Promise.all([
+        fixture.ask(`{ ${field('')} }`, session),
+        fixture.ask(`{ ${field('tenant: "other",')} }`, session),
+        fixture.ask(`{ ${field('')} }`, await fixture.keyOf('other')),
+      ])
+      expect(theirs.data).toEqual(again?.data)
+      expect(mine?.data).not.toEqual(theirs.data)
+      const unknown = await fixture.ask(`{ ${field('tenant: "nobody",')} }`, session)
+      expect(code(unknown)).toEqual([400, 'BAD_USER_INPUT'])
+    })
+  }
+
+  test('two tenants may hold events of the same id', async () => {
+    await fixture.store('empty', [{ id: 'mine', name: 'of the other' }])
+    const { data } = await fixture.ask(
+      '{ a: event(id: "mine") { name } b: event(tenant: "empty", id: "mine") { name } }',
+      session,
+    )
+    expect(data).toEqual({ a: { name: 'mine' }, b: { name: 'of the other' } })
+  })
+})
+
+describe('metrics over GraphQL', () => {
+  test('the answer says where it came from and what was chosen', async () => {
+    const answer = await fixture.ask(
+      `{ a: metrics(name: "mine", ${RANGE}) { timestamp value dimensions isFinal lateCount }
+         b: metrics(name: "*", ${RANGE}, groupBy: ["page"]) { value } }`,
+      own,
+    )
+    expect(answer.data.a).toEqual([
+      { timestamp: '2026-11-20T10:00:00Z', value: 1, dimensions: {}, isFinal: false, lateCount: 0 },
+    ])
+    expect(answer.extensions).toMatchObject({
+      source: 'rollup+raw',
+      metrics: {
+        a: { source: 'rollup', interval: 'QUARTER_HOUR', timeZone: 'UTC' },
+        b: { source: 'raw', groups: { found: 1, listed: 1 }, rawSince: expect.any(String) },
+      },
+    })
+    const one = await fixture.ask(`{ metrics(name: "mine", ${RANGE}) { value } }`, own)
+    expect(one.extensions?.source).toBe('rollup')
+  })
+
+  test('what cannot be meant is refused by the name of the argument', async () => {
+    const cases: [string, string][] = [
+      [`name: "x", startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-20T00:00:00Z"`, 'endTime'],
+      [`name: "x", ${RANGE}, timeZone: "Mars/Olympus"`, 'timeZone'],
+      [`name: "", ${RANGE}`, 'name'],
+      [`name: "x\\u0000", ${RANGE}`, 'name'],
+      [`name: "x", ${RANGE}, groupBy: ["a", "b", "c", "d", "e"]`, 'groupBy'],
+      [`name: "x", ${RANGE}, groupBy: ["a..b"]`, 'groupBy'],
+      [`name: "x", ${RANGE}, groupBy: ["\\u0000"]`, 'groupBy'],
+      [
+        `name: "x", startTime: "2020-01-01T00:00:00Z", endTime: "2026-01-01T00:00:00Z", interval: QUARTER_HOUR`,
+        'interval',
+      ],
+    ]
+    for (const [args, argument] of cases) {
+      const answer = await fixture.ask(`{ metrics(${args}) { value } }`, own)
+      expect(code(answer), args).toEqual([400, 'BAD_USER_INPUT'])
+      expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
+    }
+    for (const time of ['"2026-02-30T00:00:00Z"', '"2026-11-20T00:00:00"', '"now"', '5']) {
+      const answer = await fixture.ask(
+        `{ metrics(name: "x", startTime: ${time}, endTime: "2027-01-01T00:00:00Z") { value } }`,
+        own,
+      )
+      expect(answer.errors?.[0]?.message).toContain('DateTime')
+    }
+  })
+
+  test('text that no column could hold is refused where it comes in as a variable', async () => {
+    const query = (fields: string) => `query ($text: String!, $id: ID!) { ${fields} }`
+    for (const text of ['\u0000', '\ud800'])
+      for (const [fields, argument] of [
+        [`metrics(name: $text, ${RANGE}) { value }`, 'name'],
+        [
+          `metrics(name: "x", ${RANGE}, filter: [{ dimension: "a", in: [$text] }]) { value }`,
+          'filter',
+        ],
+        ['event(id: $id) { id }', 'id'],
+        ['events(name: $text) { edges { cursor } }', 'name'],
+        ['events(after: $text) { edges { cursor } }', 'after'],
+      ] as const) {
+        const used = query(fields).replace(
+          fields.includes('$id') ? '$text: String!, ' : ', $id: ID!',
+          '',
+        )
+        const answer = await fixture.ask(used, own, { text, id: text })
+        expect(code(answer), fields).toEqual([400, 'BAD_USER_INPUT'])
+        expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
+      }
+  })
+
+  test('the ends of time do no harm', async () => {
+    const answer = await fixture.ask(
+      `{ metrics(name: "*", startTime: "0001-01-01T00:00:00Z", endTime: "9999-12-31T23:59:59.999999Z", interval: TOTAL) { value }
+         totals(startTime: "0001-01-01T00:00:01Z", endTime: "9999-12-31T23:59:59.999999Z") { count previousCount uniqueActors } }`,
+      own,
+    )
+    expect(answer.data).toEqual({
+      metrics: [{ value: 1 }],
+      totals: { count: 1, previousCount: 0, uniqueActors: 0 },
+    })
+  })
+})
+
+describe('limits', () => {
+  test('too much at once is answered 422 and says which limit', async () => {
+    const field = `metrics(name: "*", ${RANGE}) { value }`
+    const many = Array.from({ length: 100 }, (_, i) => `f${i}: ${field}`).join('\n')
+    const broad = await fixture.ask(`{ ${many} }`, own)
+    expect(code(broad)).toEqual([422, 'QUERY_TOO_LARGE'])
+    const expensive = await fixture.ask(
+      `{ ${Array.from({ length: 90 }, (_, i) => `f${i}: ${field}`).join('\n')} }`,
+      own,
+    )
+    expect([expensive.status, expensive.errors?.[0]?.extensions.limit]).toEqual([422, 'complexity'])
+  })
+
+  test('deep introspection is possible, but not without end', async () => {
+    const answer = await fixture.ask(getIntrospectionQuery(), own)
+    expect([answer.status, answer.errors]).toEqual([200, undefined])
+    const nested = `{ __schema { types { ${'fields { type { '.repeat(6)} name ${'} }'.repeat(6)} } } }`
+    expect((await fixture.ask(nested, own)).errors?.[0]?.message).toContain('introspection')
+  })
+
+  test('a batch of operations is bounded, and each is answered', async () => {
+    const send = async (count: number) => {
+      const operation = { query: '{ viewer { kind } }' }
+      const response = await fixture.graphql.fetch(
+        new Request('http://localhost/graphql', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...own },
+          body: JSON.stringify(Array.from({ length: count }, () => operation)),
+        }),
+      )
+      return [response.status, (await response.json()) as unknown] as const
+    }
+    expect(await send(2)).toEqual([
+      200,
+      [{ data: { viewer: { kind: 'KEY' } } }, { data: { viewer: { kind: 'KEY' } } }],
+    ])
+    const [status, body] = await send(11)
+    expect([status, body]).toMatchObject([
+      422,
+      { errors: [{ extensions: { code: 'QUERY_TOO_LARGE', limit: 'batch' } }] },
+    ])
+  })
+
+  test('a body that is too large is refused before it is read', async () => {
+    const answer = await fixture.ask(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
+    expect(answer.status).toBe(413)
+  })
+})
+
+describe('requests from elsewhere', () => {
+  test('a browser that was not asked first may not send a question', async () => {
+    const form = await fixture.graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'text/plain', ...session },
+        body: JSON.stringify({ query: '{ viewer { kind } }' }),
+      }),
+    )
+    expect(form.status).toBe(403)
+    const get = (headers: Record<string, string>) =>
+      fixture.graphql.fetch(
+        new Request('http://localhost/graphql?query={viewer{kind}}', {
+          headers: { accept: 'application/json', ...headers },
+        }),
+      )
+    expect((await get(session)).status).toBe(403)
+    expect((await get({ ...session, 'x-graphql-yoga-csrf': '1' })).status).toBe(200)
+    expect((await get(own)).status).toBe(200)
+    expect((await get(own)).headers.get('access-control-allow-origin')).toBeNull()
+  })
+})
+
+describe('failures', () => {
+  test('what fails inside is masked', async () => {
+    const broken = await createAskingFixture()
+    const headers = await broken.session()
+    await broken.store('default', [{}])
+    await broken.database.pool.query('ALTER TABLE event RENAME COLUMN name TO secret_name')
+    const masked = await broken.ask('{ events { edges { node { id } } } }', headers)
+    expect(code(masked)).toEqual([500, 'INTERNAL_SERVER_ERROR'])
+    expect(masked.errors?.[0]?.message).toBe('Something failed on our side.')
+    expect(masked.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR' })
+    await broken.close()
+  })
+
+  test('a database that is away, or an answer that takes too long, is said', async () => {
+    const { live } = fixture
+    const logged: object[] = []
+    const logger = { error: (fields: object) => logged.push(fields) }
+    const ask = async (db: Database, query: string) => {
+      const request = new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...own },
+        body: JSON.stringify({ query }),
+      })
+      const response = await createGraphQL({ db, live, log: fixture.log, logger }).fetch(request)
+      const { errors } = (await response.json()) as { errors: Answer['errors'] }
+      await db.destroy()
+      return [response.status, errors?.[0]?.extensions.code]
+    }
+    const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
+    expect(await ask(away, '{ viewer { kind } }')).toEqual([503, 'DATABASE_UNAVAILABLE'])
+
+    const blocker = await fixture.database.pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE event')
+    const slow = createDatabase(fixture.database.url, { statementMs: 100 })
+    expect(await ask(slow, '{ event(id: "mine") { id } }')).toEqual([503, 'QUERY_TOO_SLOW'])
+    await blocker.query('ROLLBACK')
+    blocker.release()
+    expect(JSON.stringify(logged)).not.toContain(own.authorization?.slice(7))
+  })
+})
+
+test('the pipeline tells how far the workers are behind the log, who reads what, and what is missing', async () => {
+  await fixture.log.append('events.raw', [
+    { partition: 4, key: null, value: Buffer.from('a') },
+    { partition: 4, key: null, value: Buffer.from('b') },
+  ])
+  await fixture.database.pool.query(
+    `UPDATE log_position SET next_offset = 1 WHERE partition = 4;
+     UPDATE log_lease SET worker_id = 'w-1' WHERE partition = 4;
+     INSERT INTO log_gap (topic, partition, wanted, found, seen_at, accepted_at) VALUES
+       ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
+  )
+  const question =
+    '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition wanted found seenAt } } }'
+  const { data } = await fixture.ask(question, session)
+  expect(data.pipeline).toMatchObject({
+    lag: 1,
+    applied: 1,
+    gaps: [{ partition: 1, wanted: 10, found: 13, seenAt: '2026-11-20T10:00:00Z' }],
+  })
+  expect(data.pipeline.partitions).toHaveLength(6)
+  expect(data.pipeline.partitions[4]).toEqual({
+    partition: 4,
+    position: 1,
+    end: 2,
+    lag: 1,
+    worker: 'w-1',
+  })
+  // A tenant's key sees how far its numbers are behind, and nothing of whose machines those are.
+  const { partitions } = data.pipeline
+  expect((await fixture.ask(question, own)).data.pipeline).toEqual({
+    ...data.pipeline,
+    partitions: partitions.map((each: object) => ({ ...each, worker: null })),
+  })
+  expect(code(await fixture.ask(question))).toEqual([401, 'UNAUTHENTICATED'])
+})

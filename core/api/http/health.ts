@@ -1,0 +1,73 @@
+import { Hono } from 'hono'
+import { sql } from 'kysely'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import type { Database } from '../../db/database.ts'
+import { within } from '../../lib/timeout.ts'
+import { LIVE_LIMITS } from '../live/limits.ts'
+import type { Log } from '../../log/log.ts'
+import { onlyTakes } from './problem.ts'
+
+export interface HealthDeps {
+  db: Database
+  log: Log
+}
+
+const CHECK_MS_MAX = 2_000
+/** However often it is asked, the parts are asked this seldom. */
+const CHECK_MS_MIN = 250
+
+/** GET /livez: the process answers. GET /readyz: Postgres, the log and a worker do, or which does not. */
+export function health(deps: HealthDeps): Hono {
+  const app = new Hono()
+  let last: { at: number; checks: Promise<Record<string, string>> } | undefined
+
+  app.get('/livez', (c) => c.json({ status: 'ok' }))
+  app.get('/readyz', async (c) => {
+    if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), checks: check(deps) }
+    const checks = await last.checks
+    const ready = Object.values(checks).every((state) => state === 'ok')
+    c.header('Cache-Control', 'no-store')
+    return c.json({ status: ready ? 'ready' : 'failing', checks }, ready ? 200 : 503)
+  })
+  for (const path of ['/livez', '/readyz']) app.all(path, onlyTakes('GET, HEAD'))
+  return app
+}
+
+async function check({ db, log }: HealthDeps): Promise<Record<string, string>> {
+  const parts = {
+    postgres: async () => {
+      await sql`SELECT 1`.execute(db)
+    },
+    log: async () => {
+      await log.bounds(TOPICS.raw.name)
+    },
+    worker: async () => {
+      const seconds = LIVE_LIMITS.heartbeatAgeMs / 1000
+      const { rows } = await sql<{ age: number | null }>`
+        SELECT extract(epoch FROM now() - max(beat_at))::float8 AS age FROM worker_heartbeat`.execute(
+        db,
+      )
+      const age = rows[0]?.age ?? Number.POSITIVE_INFINITY
+      if (age > seconds)
+        throw new Error(
+          age === Number.POSITIVE_INFINITY
+            ? 'no worker runs'
+            : `the last heartbeat is ${Math.round(age)} s old`,
+        )
+    },
+  }
+  const states = Object.entries(parts).map(async ([part, ask]) => {
+    const state = await within(CHECK_MS_MAX, part, ask()).then(
+      () => 'ok',
+      (error: Error) => describe(error),
+    )
+    return [part, state] as const
+  })
+  return Object.fromEntries(await Promise.all(states))
+}
+
+/** Connection errors may name hosts and users; their code says enough. */
+function describe(error: Error): string {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? `failed (${code})` : error.message
+}

@@ -1,0 +1,242 @@
+import { DateTime } from 'luxon'
+import type { Browser, Page, Route } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DASHBOARD_FOLDER } from '../../config.ts'
+import { buildAll } from '../../embedded/build.ts'
+import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { createCoreApp } from './app.ts'
+import { mintLoginLink } from '../../identity/sessions.ts'
+import { createMetrics } from './metrics.ts'
+import { launchBrowser } from '../../testing/browser.ts'
+import { type Served, serveApp } from './serve.ts'
+
+const DAY_MS = 86_400_000
+
+/** The overview in a real browser, on a Postgres that holds years. */
+let fixture: AskingFixture
+let core: Served
+let browser: Browser
+let page: Page
+beforeAll(async () => {
+  await buildAll()
+  ;[fixture, browser] = await Promise.all([createAskingFixture(), launchBrowser()])
+  const { db, log, graphql } = fixture
+  const app = createCoreApp({
+    db,
+    log,
+    logger: { error() {} },
+    metrics: createMetrics({ db, log }),
+    api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
+  })
+  core = await serveApp(app, { port: 0 })
+  await fixture.store('default', [{ name: 'signup', actor: 'ada' }])
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
+  page = await context.newPage()
+  await page.goto(`${core.url}/login?token=${await mintLoginLink(db)}`)
+}, 240_000)
+afterAll(async () => {
+  await browser?.close()
+  await core?.close(0)
+  await fixture?.close()
+})
+
+const open = (search: string) => page.goto(`${core.url}/?zone=UTC&${search}`)
+const tile = (beginsWith: string) => page.locator('.tile', { hasText: beginsWith })
+const rows = () => page.locator('.table-scroll tbody tr')
+/** Those of the table that have events, newest first: `Sat 12 Jul 2025 1`. */
+const daysCounted = async () => {
+  const days = await rows().locator('th').allInnerTexts()
+  const counts = await rows().locator('td:nth-child(2)').allInnerTexts()
+  return days.map((day, i) => `${day} ${counts[i]}`).filter((said) => !said.endsWith(' 0'))
+}
+
+test('an answer about the range before is never shown as one about the range chosen', async () => {
+  await open('range=7d&split=name&view=table')
+  await expect.poll(() => rows().count()).toBe(168)
+  let holding = true
+  const held: { operation: string; route: Route }[] = []
+  await page.route('**/graphql', async (route) => {
+    const { operationName: operation } = route.request().postDataJSON()
+    if (!holding) await route.continue()
+    else if (operation === 'Metrics' || operation === 'Totals') held.push({ operation, route })
+    else await route.continue()
+  })
+  const waiting = (operation: string) => held.filter((each) => each.operation === operation)
+  await fixture.store('default', [{ name: 'signup' }])
+  // A question that was dear to answer is asked again less soon.
+  await expect
+    .poll(() => [waiting('Metrics').length, waiting('Totals').length], { timeout: 35_000 })
+    .toEqual([1, 1])
+
+  await page.keyboard.press('r')
+  await page.getByRole('button', { name: 'Last 30 days' }).click()
+  await page.locator('.trend .bone-chart').waitFor()
+  await expect.poll(() => waiting('Totals').length).toBe(2)
+  await page.evaluate(`window.shown = []
+    new MutationObserver(() => shown.push(document.querySelectorAll('.table-scroll tbody tr').length))
+      .observe(document.body, { childList: true, subtree: true })`)
+  const [late] = waiting('Metrics')
+  const arrived = page.waitForResponse((response) => response.request() === late?.route.request())
+  await late?.route.continue()
+  await (await arrived).finished()
+  holding = false
+  for (const { route } of waiting('Totals')) await route.continue()
+  await expect.poll(() => rows().count()).toBe(30)
+  expect(await page.evaluate('shown')).not.toContain(168)
+  await page.unroute('**/graphql')
+}, 60_000)
+
+test('the tile, the chart and the table of a range say the same, whatever bucket it begins and ends in', async () => {
+  await fixture.store(
+    'default',
+    [
+      ['2024-01-10T12:00:00Z', 1],
+      ['2024-01-20T12:00:00Z', 2],
+      ['2024-05-20T12:00:00Z', 4],
+      ['2026-10-10T12:00:00Z', 8],
+      ['2026-10-25T12:00:00Z', 16],
+    ].flatMap(([occurredAt, times]) =>
+      Array.from({ length: times as number }, () => ({
+        name: 'visit',
+        occurredAt: occurredAt as string,
+      })),
+    ),
+  )
+  await open('from=2024-01-15T00:00:00Z&to=2026-10-20T00:00:00Z&view=table')
+  await expect.poll(() => rows().count()).toBe(34)
+  const counted = await rows().locator('td:nth-child(2)').allInnerTexts()
+  expect(counted.map(Number).filter((count) => count > 0)).toEqual([8, 4, 2])
+  expect(await tile('Events15 Jan').locator('.tile-value').innerText()).toBe('14')
+  const times = await rows().locator('th').allInnerTexts()
+  expect([times[0], times[1], times.at(-1)]).toEqual([
+    '1 Oct, 00:00 – 20 Oct, 00:00',
+    'September 2026',
+    '15 Jan 2024, 00:00 – 1 Feb 2024, 00:00',
+  ])
+})
+
+test('actors of a range that is not kept any more are said to be unknown, and since when they are known', async () => {
+  const old = new Date(Date.now() - 60 * DAY_MS).toISOString()
+  await fixture.store('default', [{ name: 'visit', receivedAt: old, actor: 'bob' }])
+  await fixture.database.pool.query(`DROP TABLE event_${old.slice(0, 10).replaceAll('-', '')}`)
+  await open('range=90d')
+  const actors = tile('Unique actors')
+  await expect.poll(() => actors.locator('.tile-value').innerText()).toBe('–')
+  expect(await actors.innerText()).toContain('not known for this range')
+  expect(await actors.innerText()).toMatch(/known since \d+ \w{3} \d{4}/)
+  await open('range=24h')
+  await expect.poll(() => actors.locator('.tile-value').innerText()).toBe('1')
+  expect(await actors.innerText()).toContain('events each')
+})
+
+test('a question that fails is told in the place of its numbers, and that it is asked again', async () => {
+  let isAway = true
+  await page.route('**/graphql', async (route) => {
+    const { operationName: operation } = route.request().postDataJSON()
+    if (isAway && operation === 'Totals')
+      await route.fulfill({
+        json: { errors: [{ message: 'Postgres is away', extensions: { code: 'UNAVAILABLE' } }] },
+      })
+    else await route.continue()
+  })
+  await open('range=30d')
+  const said = page.locator('.trouble', { hasText: 'The totals are missing' })
+  await said.waitFor()
+  expect(await tile('Eventslast 30 days').locator('.tile-value').innerText()).not.toMatch(/[0-9]/)
+  isAway = false
+  await said.getByRole('button').click()
+  await expect
+    .poll(() => tile('Eventslast 30 days').locator('.tile-value').innerText())
+    .toMatch(/[1-9]/)
+  await said.waitFor({ state: 'detached' })
+  await page.unroute('**/graphql')
+})
+
+test('what was pushed of one tenant is never shown under the name of another', async () => {
+  await fixture.store('default', [{ name: 'signup' }, { name: 'signup' }])
+  await fixture.store('other', [{ name: 'order' }])
+  await open('tenant=default')
+  const now = tile('Events a minute now').locator('.tile-value')
+  const feed = page.locator('.feed')
+  await expect.poll(() => now.innerText()).toMatch(/[1-9]/)
+  await expect.poll(() => feed.innerText()).toContain('signup')
+  await page.route('**/graphql', async (route) => {
+    const { accept = '' } = route.request().headers()
+    if (accept.includes('text/event-stream')) await route.abort()
+    else await route.continue()
+  })
+  await page.locator('.tenant select').selectOption('other')
+  await expect.poll(() => now.innerText()).not.toMatch(/[0-9]/)
+  expect(await feed.innerText()).not.toContain('signup')
+  await page.unroute('**/graphql')
+})
+
+test('on the clock of another zone the table of a chosen range counts the same events', async () => {
+  await fixture.store(
+    'default',
+    ['2025-07-10T12:00:00Z', '2025-07-12T23:00:00Z'].map((occurredAt) => ({ occurredAt })),
+  )
+  await open('from=2025-07-08T00:00:00Z&to=2025-07-18T00:00:00Z&view=table')
+  await expect.poll(daysCounted).toEqual(['Sat 12 Jul 2025 1', 'Thu 10 Jul 2025 1'])
+  await page.keyboard.press('z')
+  await page.getByRole('combobox', { name: 'Search time zones' }).fill('Kathmandu')
+  await page.keyboard.press('Enter')
+  await expect.poll(daysCounted).toEqual(['Sun 13 Jul 2025 1', 'Thu 10 Jul 2025 1'])
+})
+
+test('a chosen range is counted, and named, by whole quarters of an hour: single events are not kept for ever', async () => {
+  const day = new Date(Date.now() - 70 * DAY_MS).toISOString().slice(0, 10)
+  await fixture.store(
+    'default',
+    ['14:01', '14:04', '14:20', '14:57'].map((time) => ({ receivedAt: `${day}T${time}:00Z` })),
+  )
+  await fixture.database.pool.query(`DROP TABLE event_${day.replaceAll('-', '')}`)
+  await open(`from=${day}T14:03:00Z&to=${day}T14:58:00Z&view=table`)
+  await expect
+    .poll(() => rows().locator('td:nth-child(2)').allInnerTexts())
+    .toEqual([...['1', '0', '1', '2']])
+  const events = page.locator('.tile', { hasText: /^Events(?! a minute)/ })
+  await expect.poll(() => events.locator('.tile-value').innerText()).toBe('4')
+  expect(await events.innerText()).toContain('14:00 – 15:00')
+  expect(await page.locator('.range button').first().innerText()).toContain('14:00 – 15:00')
+})
+
+test('the day since which actors are known is one that begins with known ones, in any zone', async () => {
+  const now = Date.now()
+  const on = (daysAgo: number) => new Date(now - daysAgo * DAY_MS).toISOString().slice(0, 10)
+  await fixture.store('default', [
+    { receivedAt: `${on(6)}T23:30:00Z`, actor: 'eve' },
+    { receivedAt: `${on(5)}T12:00:00Z`, actor: 'eve' },
+  ])
+  await fixture.database.pool.query(`DROP TABLE event_${on(6).replaceAll('-', '')}`)
+  const actors = tile('Unique actors')
+  for (const zone of ['Europe/Berlin', 'America/Los_Angeles', 'UTC']) {
+    await page.goto(`${core.url}/?zone=${zone}&range=90d`)
+    await expect.poll(() => actors.innerText()).toContain('known since')
+    const said = /known since (\d+ \w{3} \d{4})/.exec(await actors.innerText())?.[1] as string
+    const from = DateTime.fromFormat(said, 'd LLL yyyy', { zone, locale: 'en-US' })
+    const to = from.plus({ days: 2 })
+    await page.goto(`${core.url}/?zone=${zone}&from=${from.toUTC()}&to=${to.toUTC()}`)
+    await expect.poll(() => actors.locator('.tile-value').innerText()).toMatch(/^(–|[0-9])/)
+    expect(await actors.locator('.tile-value').innerText(), zone).not.toBe('–')
+    // No later than it must be.
+    expect(from.toMillis() - Date.parse(`${on(5)}T00:00:00Z`), zone).toBeLessThan(DAY_MS)
+  }
+})
+
+test('no other page signs anybody out, and the button does', async () => {
+  await open('range=24h')
+  const elsewhere = await page.context().newPage()
+  // Another site, and another port of this one, which browsers count as the same site.
+  for (const site of ['http://elsewhere.test/', `http://${new URL(core.url).hostname}:8081/`]) {
+    const form = `<form method="post" action="${core.url}/logout"><button>Win</button></form>`
+    await elsewhere.route(site, (route) => route.fulfill({ contentType: 'text/html', body: form }))
+    await elsewhere.goto(site)
+    await elsewhere.getByRole('button').click()
+    await elsewhere.waitForURL(`${core.url}/**`)
+    await page.reload()
+    await tile('Unique actors').waitFor()
+  }
+  await page.getByRole('button', { name: /sign out/i }).click()
+  await page.getByText('You are signed out.').waitFor()
+})

@@ -1,0 +1,59 @@
+import { Hono } from 'hono'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import type { Database } from '../../db/database.ts'
+import { SESSION_COOKIE } from '../../identity/credentials.ts'
+import { endSession, redeemLoginLink, SESSION_DAYS, sessionIsGood } from '../../identity/sessions.ts'
+import { onlyTakes } from './problem.ts'
+
+export interface SignInDeps {
+  db: Database
+  /** Whether browsers reach us over https, so that the cookie never travels without it. */
+  secure: boolean
+}
+
+/** GET /login?token=… makes a session of a link, once. POST /logout ends it. */
+export function signIn({ db, secure }: SignInDeps): Hono {
+  const app = new Hono()
+  const cookie = { path: '/', httpOnly: true, sameSite: 'Lax', secure } as const
+
+  app.get('/login', async (c) => {
+    c.header('Cache-Control', 'no-store')
+    // Whoever only looks whether the link works must not use it up.
+    if (c.req.method === 'HEAD') return c.body(null, 204)
+    const session = await redeemLoginLink(db, c.req.query('token') ?? '')
+    if (session !== undefined) {
+      setCookie(c, SESSION_COOKIE, session, { ...cookie, maxAge: SESSION_DAYS * 24 * 3600 })
+      return c.redirect('/', 303)
+    }
+    const current = getCookie(c, SESSION_COOKIE)
+    if (current !== undefined && (await sessionIsGood(db, current))) return c.redirect('/', 303)
+    return c.html(USED_UP, 401)
+  })
+  app.all('/login', onlyTakes('GET, HEAD'))
+
+  app.post('/logout', async (c) => {
+    const session = getCookie(c, SESSION_COOKIE)
+    // Another site's form comes without the cookie, and must not take it away; another port's comes with it.
+    if (session !== undefined && isOurs(c.req.header('sec-fetch-site'))) {
+      await endSession(db, session)
+      deleteCookie(c, SESSION_COOKIE, cookie)
+    }
+    return c.redirect('/', 303)
+  })
+  app.all('/logout', onlyTakes('POST'))
+  return app
+}
+
+/** Whose page sends this, as browsers tell it; what is no browser says nothing. */
+function isOurs(site: string | undefined): boolean {
+  return site === undefined || site === 'same-origin' || site === 'none'
+}
+
+const USED_UP = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Sluice: this link no longer works</title>
+<body style="font: 16px/1.5 system-ui; max-width: 34rem; margin: 15vh auto; padding: 0 1rem">
+<h1 style="font-size: 1.25rem">This sign-in link no longer works</h1>
+<p>It signs in one browser, once, within ten minutes. <code>npx sluice status</code> prints a fresh one.</p>
+</body></html>
+`

@@ -1,0 +1,381 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AskingFixture } from '../graphql/testing/fixture.ts'
+import { createAskingFixture } from '../graphql/testing/fixture.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { type Served, serveApp } from '../http/serve.ts'
+import { createCoreApp } from '../http/app.ts'
+import { endSession } from '../../identity/sessions.ts'
+import { createMetrics } from '../http/metrics.ts'
+import type { LiveUpdate } from './channel.ts'
+import { createLiveHub } from './hub.ts'
+import { createPipelineGauge } from '../../queries/pipeline.ts'
+import { createSubscriber } from './subscriber.ts'
+
+let fixture: AskingFixture
+let core: Served
+let viewer: TenantViewer
+let other: TenantViewer
+beforeAll(async () => {
+  fixture = await createAskingFixture()
+  const { db, log, graphql } = fixture
+  viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')
+  other = await tenantViewer(db, { kind: 'SESSION' }, 'other')
+  const logger = { error() {} }
+  const app = createCoreApp({
+    db,
+    log,
+    logger,
+    metrics: createMetrics({ db, log }),
+    api: { graphql, dashboardFolder: '/nowhere' },
+  })
+  core = await serveApp(app, { port: 0 })
+  await db.insertInto('worker_heartbeat').values({ worker_id: 'w' }).execute()
+})
+afterAll(async () => {
+  await core.close(0)
+  await fixture.close()
+})
+
+const always = async () => true
+
+/** The next update for which it holds. */
+async function until(
+  updates: AsyncIterator<LiveUpdate>,
+  holds: (update: LiveUpdate) => boolean,
+): Promise<LiveUpdate> {
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const { value, done } = await updates.next()
+    if (done || Date.now() > deadline) throw new Error('it never came')
+    if (holds(value)) return value
+  }
+}
+
+const ids = (update: LiveUpdate) => update.recent.map(({ id }) => id)
+
+describe('what a subscriber is told', () => {
+  test('at first the newest twenty, then each stored event once, within a second of its commit', async () => {
+    await fixture.store(
+      'default',
+      Array.from({ length: 30 }, (_, i) => ({
+        id: `old-${i}`,
+        receivedAt: new Date(Date.now() - 10_000 + i).toISOString(),
+      })),
+    )
+    const updates = fixture.live.subscribe(viewer, always)
+    const first = (await updates.next()).value as LiveUpdate
+    expect(ids(first)).toEqual(Array.from({ length: 20 }, (_, i) => `old-${29 - i}`))
+    expect(first.minutes).toHaveLength(60)
+    expect(first.eventsPerMinute).toBe(30)
+    expect(first.minutes.reduce((sum, { count }) => sum + count, 0)).toBe(30)
+
+    const seen: string[] = []
+    for (let i = 0; i < 5; i++) {
+      const stored = Date.now()
+      await fixture.store('default', [{ id: `new-${i}` }])
+      const update = await until(updates, (update) => ids(update).includes(`new-${i}`))
+      expect(Date.now() - stored).toBeLessThan(1_000)
+      seen.push(...ids(update))
+    }
+    expect(seen).toEqual(['new-0', 'new-1', 'new-2', 'new-3', 'new-4'])
+    await updates.return?.()
+  })
+
+  test('an event that is stored after a newer one is told too', async () => {
+    const updates = fixture.live.subscribe(viewer, always)
+    await fixture.store('default', [{ id: 'newer' }])
+    await until(updates, (update) => ids(update).includes('newer'))
+    const receivedAt = new Date(Date.now() - 3_000).toISOString()
+    await fixture.store('default', [{ id: 'delayed', receivedAt }])
+    await until(updates, (update) => ids(update).includes('delayed'))
+    await updates.return?.()
+  })
+
+  test('an event that was read by a look that took too long is told by the next one', async () => {
+    const own = await createAskingFixture()
+    const { pool } = own.database
+    const updates = own.live.subscribe(
+      await tenantViewer(own.db, { kind: 'SESSION' }, 'default'),
+      always,
+    )
+    await own.store('default', [{ id: 'before' }])
+    await until(updates, (update) => ids(update).includes('before'))
+    const blocker = await pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE outcome_minute')
+    await pool.query(
+      `INSERT INTO event (tenant_id, event_id, client_event_id, received_on, received_at, occurred_at, name, properties, log_partition, log_offset)
+       SELECT tenant_id, gen_random_uuid(), 'meanwhile', received_on, received_at + interval '1 ms', occurred_at, name, properties, log_partition, log_offset
+         FROM event`,
+    )
+    await until(updates, ({ broken }) => broken === 'database')
+    await blocker.query('COMMIT')
+    blocker.release()
+    const next = await until(updates, (update) => ids(update).length > 0)
+    expect(ids(next)).toEqual(['meanwhile'])
+    await updates.return?.()
+    await own.close()
+  })
+
+  test('nothing of another tenant', async () => {
+    const updates = fixture.live.subscribe(other, always)
+    await updates.next()
+    await fixture.store('default', [{ id: 'not-for-others' }])
+    for (let i = 0; i < 2; i++) {
+      const { recent, eventsPerMinute } = (await updates.next()).value as LiveUpdate
+      expect([recent, eventsPerMinute]).toEqual([[], 0])
+    }
+    await updates.return?.()
+  })
+
+  test('a slow one finds the latest state and what it missed, bounded', async () => {
+    const slow = createSubscriber<{ n: number; recent: readonly number[] }>(() => {})
+    for (let n = 0; n < 100; n++) slow.push({ n, recent: [n] })
+    const { value } = await slow.next()
+    expect(value.n).toBe(99)
+    expect(value.recent).toEqual(Array.from({ length: 50 }, (_, i) => 99 - i))
+  })
+
+  test('Postgres is asked at most every half second for a tenant, however many watch and however much is stored', async () => {
+    const watching = Array.from({ length: 20 }, () => fixture.live.subscribe(viewer, always))
+    let pushes = 0
+    const reading = watching.map(async (updates) => {
+      for await (const _ of updates) pushes++
+    })
+    const began = Date.now()
+    while (Date.now() - began < 1_600) await fixture.store('default', [{}])
+    for (const updates of watching) await updates.return?.()
+    await Promise.all(reading)
+    expect(pushes / watching.length).toBeGreaterThanOrEqual(2)
+    expect(pushes / watching.length).toBeLessThanOrEqual(4)
+  })
+})
+
+describe('leaving', () => {
+  test('one who leaves while waiting leaves nothing behind', async () => {
+    const updates = fixture.live.subscribe(viewer, always)
+    await updates.next()
+    const waiting = [updates.next(), updates.next()]
+    expect(fixture.live.size).toBe(1)
+    await updates.return?.()
+    expect(fixture.live.size).toBe(0)
+    for (const next of waiting) expect((await next).done || (await next).value).toBeTruthy()
+    expect((await updates.next()).done).toBe(true)
+  })
+
+  test('whoever may not ask any more is told so and heard of no more', async () => {
+    let now = Date.now()
+    const { db, log, database } = fixture
+    const logger = { warn() {} }
+    const hub = createLiveHub({ db, log, logger, databaseUrl: database.url, now: () => now })
+    let may = true
+    const updates = hub.subscribe(viewer, async () => may)
+    await updates.next()
+    may = false
+    now += 31_000
+    const end = async () => {
+      for (;;) await updates.next()
+    }
+    await expect(end()).rejects.toMatchObject({ extensions: { code: 'UNAUTHENTICATED' } })
+    expect((await updates.next()).done).toBe(true)
+    expect(hub.size).toBe(0)
+    await hub.close()
+  })
+
+  test('a hub that closes ends all of its subscriptions', async () => {
+    const { db, log, database } = fixture
+    const hub = createLiveHub({ db, log, logger: { warn() {} }, databaseUrl: database.url })
+    const updates = hub.subscribe(viewer, always)
+    await updates.next()
+    const next = updates.next()
+    await hub.close()
+    for (let result = await next; !result.done; result = await updates.next());
+    expect(hub.size).toBe(0)
+  })
+})
+
+describe('how far behind', () => {
+  test('is the time since which the log has held something that is not applied yet', async () => {
+    let now = 1_000_000
+    await fixture.db.updateTable('worker_heartbeat').set({ beat_at: sql`now()` }).execute()
+    const gauge = createPipelineGauge({ db: fixture.db, log: fixture.log }, () => now)
+    const look = () => {
+      now += 1_000
+      return gauge()
+    }
+    expect(await look()).toEqual({ behindMs: 0, broken: null })
+    await fixture.log.append('events.raw', [{ partition: 0, key: null, value: Buffer.from('a') }])
+    expect(await look()).toEqual({ behindMs: 1_000, broken: null })
+    await look()
+    expect(await look()).toEqual({ behindMs: 3_000, broken: null })
+    await fixture.database.pool.query('UPDATE log_position SET next_offset = 1 WHERE partition = 0')
+    expect(await look()).toEqual({ behindMs: 0, broken: null })
+  })
+
+  test('the hop that is broken is named: worker, log or database', async () => {
+    const { db, log } = fixture
+    const away = { ...log, bounds: () => Promise.reject(new Error('away')) }
+    expect((await createPipelineGauge({ db, log: away })()).broken).toBe('log')
+    await db.deleteFrom('worker_heartbeat').execute()
+    expect((await createPipelineGauge({ db, log })()).broken).toBe('worker')
+    await db.insertInto('worker_heartbeat').values({ worker_id: 'w' }).execute()
+
+    const own = await createAskingFixture()
+    const updates = own.live.subscribe(
+      await tenantViewer(own.db, { kind: 'SESSION' }, 'default'),
+      always,
+    )
+    await own.store('default', [{ id: 'kept' }])
+    // Counts and events are two looks: one may see what the other has just missed.
+    await until(updates, ({ eventsPerMinute }) => eventsPerMinute === 1)
+    await own.database.pool.query('ALTER TABLE outcome_minute RENAME TO gone')
+    const broken = await until(updates, (update) => update.broken === 'database')
+    // What was known stays, and grows older.
+    expect(broken.eventsPerMinute).toBe(1)
+    await own.database.pool.query('ALTER TABLE gone RENAME TO outcome_minute')
+    await until(updates, (update) => update.broken !== 'database')
+    await own.close()
+  })
+
+  test('a listening connection that is cut is mended', async () => {
+    const updates = fixture.live.subscribe(viewer, always)
+    await updates.next()
+    await fixture.database.pool.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'sluice live' AND datname = current_database()`,
+    )
+    await expect
+      .poll(async () => {
+        const { rowCount } = await fixture.database.pool.query(
+          `SELECT 1 FROM pg_stat_activity
+            WHERE application_name = 'sluice live' AND datname = current_database() AND query LIKE 'LISTEN%'`,
+        )
+        return rowCount
+      })
+      .toBeGreaterThan(0)
+    await fixture.store('default', [{ id: 'after-the-cut' }])
+    await until(updates, (update) => ids(update).includes('after-the-cut'))
+    await updates.return?.()
+  })
+})
+
+describe('over HTTP', () => {
+  const QUERY =
+    'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } broken } }'
+
+  async function subscribe(headers: Record<string, string>, tenant: string | null = null) {
+    const abort = new AbortController()
+    const response = await fetch(`${core.url}/graphql`, {
+      method: 'POST',
+      signal: abort.signal,
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+      body: JSON.stringify({ query: QUERY, variables: { tenant } }),
+    })
+    const reader = (response.body as ReadableStream<Uint8Array>)
+      .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+      .getReader()
+    let text = ''
+    return {
+      response,
+      abort,
+      // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its question
+      async next(): Promise<any> {
+        for (;;) {
+          const found = /^data: (.+)\n\n/m.exec(text)
+          if (found) {
+            text = text.slice(found.index + found[0].length)
+            return JSON.parse(found[1] as string)
+          }
+          const { value, done } = await reader.read()
+          if (done) return undefined
+          text += value
+        }
+      },
+    }
+  }
+
+  test('a stored event is pushed within a second, and nothing is left when the client goes away', async () => {
+    const live = await subscribe(await fixture.session())
+    expect(live.response.headers.get('content-type')).toContain('text/event-stream')
+    expect((await live.next()).data.live.recent.length).toBeGreaterThan(0)
+    expect(fixture.live.size).toBe(1)
+    const stored = Date.now()
+    await fixture.store('default', [{ id: 'pushed' }])
+    for (;;) {
+      const { data } = await live.next()
+      if (data.live.recent.some(({ id }: { id: string }) => id === 'pushed')) break
+    }
+    expect(Date.now() - stored).toBeLessThan(1_000)
+    live.abort.abort()
+    await expect.poll(() => fixture.live.size).toBe(0)
+  })
+
+  test('many who come and go at once leave nothing behind', async () => {
+    const headers = await fixture.session()
+    const all = await Promise.all(Array.from({ length: 30 }, () => subscribe(headers)))
+    await expect.poll(() => fixture.live.size).toBe(30)
+    for (const { abort } of all) abort.abort()
+    await expect.poll(() => fixture.live.size).toBe(0)
+  })
+
+  test('one who does not read is not buffered without end', async () => {
+    const silent = await subscribe(await fixture.session())
+    await silent.next()
+    const began = Date.now()
+    while (Date.now() - began < 2_000) await sleep(20)
+    // It reads again, and soon has the present.
+    for (;;) {
+      const { data } = await silent.next()
+      if (Date.parse(data.live.at) > Date.now() - 1_500) break
+    }
+    silent.abort.abort()
+    await expect.poll(() => fixture.live.size).toBe(0)
+  })
+
+  test('nobody, and no key of another tenant, may watch', async () => {
+    const nobody = await subscribe({})
+    expect([nobody.response.status, await nobody.next()]).toMatchObject([
+      401,
+      { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
+    ])
+    const key = await fixture.keyOf('other')
+    const stranger = await subscribe(key, 'default')
+    expect([stranger.response.status, await stranger.next()]).toMatchObject([
+      403,
+      { errors: [{ extensions: { code: 'FORBIDDEN' } }] },
+    ])
+    const own = await subscribe(key)
+    expect((await own.next()).data.live.recent).toEqual([])
+    own.abort.abort()
+    await expect.poll(() => fixture.live.size).toBe(0)
+  })
+
+  test('signing out ends the stream with a code', async () => {
+    const headers = await fixture.session()
+    const { db, log, database } = fixture
+    let now = Date.now()
+    const hub = createLiveHub({
+      db,
+      log,
+      logger: { warn() {} },
+      databaseUrl: database.url,
+      now: () => now,
+    })
+    const { createGraphQL } = await import('../graphql/server.ts')
+    const graphql = createGraphQL({ db, live: hub, log, logger: { error() {} } })
+    const response = await graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+        body: JSON.stringify({ query: QUERY }),
+      }),
+    )
+    const text = response.text()
+    await expect.poll(() => hub.size).toBe(1)
+    await endSession(db, headers.cookie?.split('=')[1] as string)
+    now += 60_000
+    expect(await text).toMatch(/"code":"UNAUTHENTICATED"[\s\S]*event: complete/)
+    await hub.close()
+  })
+})

@@ -1,0 +1,109 @@
+import { listen } from '../../db/listen.ts'
+import { type QuarterRange, quarterOf, readTouched, TOUCHED_CHANNEL } from '../../worker/write/changed-buckets.ts'
+
+/** What this process has heard of commits: enough to say whether an answer is still the truth. */
+export interface Changes {
+  /** Whether nothing was stored in this range of time since `sinceMs`; false also when nobody can tell. */
+  unchanged(tenantId: number, range: { startMs: number; endMs: number }, sinceMs: number): boolean
+  close(): Promise<void>
+}
+
+export interface ChangesDeps {
+  databaseUrl: string
+  logger: { warn(fields: object, message: string): void }
+  now?: () => number
+  quartersMax?: number
+}
+
+/** Quarters of an hour remembered for all tenants together; live ones are few, imports are many. */
+const QUARTERS_MAX = 50_000
+
+interface TenantChanges {
+  /** When each quarter was last touched, the longest ago first. */
+  touchedAt: Map<number, number>
+  /** When the last of those that were forgotten was touched: from then back nothing is known. */
+  forgottenAt: number
+}
+
+/** Listens on a connection of its own; while that is broken, nothing is known to be unchanged. */
+export function createChanges({
+  databaseUrl,
+  logger,
+  now = Date.now,
+  quartersMax = QUARTERS_MAX,
+}: ChangesDeps): Changes {
+  const tenants = new Map<number, TenantChanges>()
+  /** Since when everything was heard. */
+  let since = Number.POSITIVE_INFINITY
+  let quarters = 0
+
+  function heard(payload: string | undefined): void {
+    const touched = payload === undefined ? undefined : readTouched(payload)
+    if (touched) for (const [tenantId, ranges] of touched) note(tenantId, ranges)
+    else forgetAll()
+  }
+
+  function forgetAll(): void {
+    tenants.clear()
+    quarters = 0
+    since = now()
+  }
+
+  function note(tenantId: number, ranges: readonly QuarterRange[]): void {
+    const tenant = tenants.get(tenantId) ?? { touchedAt: new Map(), forgottenAt: 0 }
+    tenants.set(tenantId, tenant)
+    const at = now()
+    for (const { first, last } of ranges) {
+      // A range of years in one notification is cheaper forgotten than listed.
+      if (last - first > quartersMax) {
+        forgetAll()
+        return
+      }
+      for (let quarter = first; quarter <= last; quarter++) {
+        if (!tenant.touchedAt.delete(quarter)) quarters++
+        tenant.touchedAt.set(quarter, at)
+      }
+    }
+    while (quarters > quartersMax) forgetSome()
+  }
+
+  /** Whoever has the most gives up a quarter of them. */
+  function forgetSome(): void {
+    const [most] = [...tenants.values()].sort((a, b) => b.touchedAt.size - a.touchedAt.size)
+    for (const [quarter, at] of [...(most?.touchedAt ?? [])].slice(0, quartersMax >> 2)) {
+      if (!most) return
+      most.touchedAt.delete(quarter)
+      most.forgottenAt = Math.max(most.forgottenAt, at)
+      quarters--
+    }
+  }
+
+  const listening = listen({
+    url: databaseUrl,
+    channel: TOUCHED_CHANNEL,
+    name: 'sluice answers',
+    onNotice: heard,
+    onTrouble: (error) =>
+      logger.warn(
+        { error: String(error) },
+        'the answers connection broke; none are kept meanwhile',
+      ),
+  })
+
+  return {
+    unchanged(tenantId, { startMs, endMs }, sinceMs) {
+      if (!listening.up || sinceMs <= since) return false
+      const tenant = tenants.get(tenantId)
+      if (!tenant) return true
+      if (tenant.forgottenAt >= sinceMs) return false
+      const [first, last] = [quarterOf(startMs), quarterOf(endMs - 1)]
+      // The newest first: most ranges end before what is stored now.
+      for (const [quarter, at] of [...tenant.touchedAt].reverse()) {
+        if (at < sinceMs) return true
+        if (first <= quarter && quarter <= last) return false
+      }
+      return true
+    },
+    close: () => listening.close(),
+  }
+}

@@ -1,0 +1,50 @@
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+
+/** Keeps bytes under a name for a while, and within bounds; what it loses is only slower. */
+export interface AnswerCache {
+  /** Never rejects: undefined as well when nobody can tell in time. */
+  get(name: string): Promise<Buffer | undefined>
+  /** Never rejects. */
+  set(name: string, bytes: Buffer, ms: number): Promise<void>
+}
+
+export interface MemoryCacheOptions {
+  bytesMax?: number
+  now?: () => number
+}
+
+/** What a Map and two names cost, about. */
+const ENTRY_BYTES = 200
+
+/** In this process's memory: what was asked for longest ago goes first. */
+export function createMemoryCache({
+  bytesMax = QUERY_LIMITS.cacheBytesMax,
+  now = Date.now,
+}: MemoryCacheOptions = {}): AnswerCache {
+  const entries = new Map<string, { bytes: Buffer; until: number }>()
+  let size = 0
+
+  function drop(name: string): void {
+    const entry = entries.get(name)
+    if (entry && entries.delete(name)) size -= entry.bytes.length + ENTRY_BYTES
+  }
+
+  return {
+    async get(name) {
+      const entry = entries.get(name)
+      if (!entry) return undefined
+      entries.delete(name)
+      entries.set(name, entry)
+      if (entry.until > now()) return entry.bytes
+      drop(name)
+      return undefined
+    },
+    async set(name, bytes, ms) {
+      drop(name)
+      if (bytes.length > QUERY_LIMITS.cacheAnswerBytesMax) return
+      entries.set(name, { bytes, until: now() + ms })
+      size += bytes.length + ENTRY_BYTES
+      while (size > bytesMax) drop(entries.keys().next().value as string)
+    },
+  }
+}

@@ -1,0 +1,65 @@
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
+import { freeze } from '../../testing/freeze.ts'
+import { startTestRedis } from '../../testing/redis-server.ts'
+import type { AnswerCache } from './memory-cache.ts'
+import { createRedisCache } from './redis-cache.ts'
+import { answersSuite } from './result-cache.suite.ts'
+import { cacheSuite } from './cache.suite.ts'
+
+let redis: RedisConnection
+let direct: Redis
+beforeAll(async () => {
+  redis = createRedisConnection({ url: inject('redisUrl') })
+  direct = new Redis(inject('redisUrl'))
+  await redis.ready(5_000)
+})
+afterAll(async () => {
+  direct.disconnect()
+  await redis.close()
+})
+
+async function empty(bytesMax?: number): Promise<AnswerCache> {
+  await direct.flushall()
+  return createRedisCache(redis, { bytesMax })
+}
+
+describe('answers in Redis', () => {
+  cacheSuite(empty)
+
+  test('leave nothing behind but three small sums when their time is over', async () => {
+    const cache = await empty()
+    for (let i = 0; i < 20; i++) await cache.set(`a${i}`, Buffer.alloc(1_000), 50)
+    await expect.poll(() => cache.get('a19')).toBeUndefined()
+    await cache.set('b', Buffer.alloc(1_000), 60_000)
+    expect(await direct.get('sluice:{answers}-bytes')).toBe('1300')
+    expect(await direct.zcard('sluice:{answers}-by-end')).toBe(1)
+    expect(await direct.hlen('sluice:{answers}-sizes')).toBe(1)
+  })
+
+  test('are missed at once while Redis hangs or is gone, and found again after it', async () => {
+    const own = await startTestRedis()
+    const connection = createRedisConnection({ url: own.url })
+    try {
+      await connection.ready(5_000)
+      const cache = createRedisCache(connection)
+      await cache.set('a', Buffer.from('x'), 60_000)
+      const thaw = freeze(own.pid)
+      const start = performance.now()
+      expect(await cache.get('a')).toBeUndefined()
+      await cache.set('b', Buffer.from('x'), 60_000)
+      expect(performance.now() - start).toBeLessThan(300)
+      thaw()
+      await expect.poll(() => cache.get('a'), { timeout: 5_000 }).toBeDefined()
+      await own.kill()
+      expect(await cache.get('a')).toBeUndefined()
+      await cache.set('c', Buffer.from('x'), 60_000)
+    } finally {
+      await connection.close()
+      await own.remove()
+    }
+  })
+})
+
+answersSuite('kept in Redis', () => createRedisCache(redis), { shared: true })
