@@ -4,13 +4,13 @@ import { defineConfig } from 'vitest/config'
 const patient = { expect: { poll: { timeout: 10_000 } } }
 
 const postgres = {
-  globalSetup: ['core/testing/postgres.setup.ts'],
+  globalSetup: ['tests/lib/postgres.setup.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
 }
 /** Whole systems with processes of their own: one file after the other, or two cores are too few. */
 const oneAfterTheOther = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 }
-/** What needs a real Kafka or Redis; skipped loudly where there is none (core/testing/engines.setup.ts). */
+/** What needs a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
 const onEngines = ['core', 'edge', 'bench'].map((room) => `${room}/**/*.engines*.test.ts`)
 const wholeSystems = ['core/embedded*.test.ts', 'core/cli/*.test.ts', 'core/**/*.crash.test.ts']
 
@@ -49,8 +49,8 @@ export default defineConfig({
           ...patient,
           ...oneAfterTheOther,
           name: 'engines',
-          globalSetup: [...postgres.globalSetup, 'core/testing/engines.setup.ts'],
-          runner: 'core/testing/engines-runner.ts',
+          globalSetup: [...postgres.globalSetup, 'tests/lib/engines.setup.ts'],
+          runner: 'tests/lib/engines-runner.ts',
           include: onEngines,
         },
       },
@@ -60,7 +60,7 @@ export default defineConfig({
           ...postgres,
           ...oneAfterTheOther,
           name: 'system',
-          include: [...wholeSystems, 'journey.test.ts'],
+          include: [...wholeSystems, 'tests/system/journey.test.ts'],
         },
       },
     ],

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { TOPICS } from '../contract/log/topics.ts'
-import { type Fleet, MEMBERS, startFleet } from '../core/testing/fleet.ts'
+import { type Fleet, MEMBERS, startFleet } from '../tests/lib/fleet.ts'
 import { closedLoop } from './load.ts'
 import { cpuSeconds, residentMiB, table } from './machine.ts'
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { askGraphQL, createTestHome, type TestSluice } from '../core/testing/sluice.ts'
+import { askGraphQL, createTestHome, type TestSluice } from '../tests/lib/sluice.ts'
 import { closedLoop, openLoop, percentile, type Sent } from './load.ts'
 import { cpuSeconds, residentMiB, table } from './machine.ts'
 

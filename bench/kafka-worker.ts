@@ -9,7 +9,7 @@ import { TOPICS } from '../contract/log/topics.ts'
 import { readConfig } from '../core/config.ts'
 import { startEngines } from '../core/engines/engines.ts'
 import { makeTopics, openLog } from '../core/log/open.ts'
-import { type CoreProcess, startCore } from '../core/testing/core-process.ts'
+import { type CoreProcess, startCore } from '../tests/lib/core-process.ts'
 import { type FlightRecord, flights } from './flights.ts'
 import {
   type BenchPostgres,

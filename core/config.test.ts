@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig, UsageError } from './config.ts'
-import { selfSignedCertificate } from './testing/certificate.ts'
+import { selfSignedCertificate } from '../tests/lib/certificate.ts'
 
 describe('who may use the gateway', () => {
   const usersOf = (text: string, password?: string) =>

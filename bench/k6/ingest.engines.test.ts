@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startFleet } from '../../core/testing/fleet.ts'
-import { createTestHome, sendEvent } from '../../core/testing/sluice.ts'
+import { startFleet } from '../../tests/lib/fleet.ts'
+import { createTestHome, sendEvent } from '../../tests/lib/sluice.ts'
 import { attack, type Verdict } from './attack.ts'
 import { findOrBuildK6, whyNoK6 } from './binary.ts'
 import { sum } from './oracle.ts'

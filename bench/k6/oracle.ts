@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { askGraphQL } from '../../core/testing/sluice.ts'
+import { askGraphQL } from '../../tests/lib/sluice.ts'
 import { type Mix, plan } from './mix.ts'
 import type { System, Tenant } from './system.ts'
 

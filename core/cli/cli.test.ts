@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../testing/sluice.ts'
+import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../../tests/lib/sluice.ts'
 
 let home: TestHome
 let sluice: TestSluice

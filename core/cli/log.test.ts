@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../testing/sluice.ts'
+import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../../tests/lib/sluice.ts'
 
 let home: TestHome
 let sluice: TestSluice

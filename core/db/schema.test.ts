@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { createTestDatabase } from '../testing/database.ts'
+import { createTestDatabase } from '../../tests/lib/database.ts'
 
 /** What a column's TypeScript type has to mention, by Postgres type. */
 const SPELLINGS: Record<string, RegExp> = {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type Database } from '../db/database.ts'
 import { revokeKey } from '../identity/api-keys.ts'
 import { rotateKey } from '../identity/rotate-key.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { keepSecrets } from './secrets.ts'
 
 let database: TestDatabase

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { Kafka } from '@upstash/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { selfSignedCertificate } from '../testing/certificate.ts'
-import { type CoreProcess, GATEWAY_PASSWORD, startCore } from '../testing/core-process.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { selfSignedCertificate } from '../../tests/lib/certificate.ts'
+import { type CoreProcess, GATEWAY_PASSWORD, startCore } from '../../tests/lib/core-process.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 
 const { cert, key } = selfSignedCertificate()
 const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'))

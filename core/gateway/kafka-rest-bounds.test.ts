@@ -7,7 +7,7 @@ import { createDatabase, type Database } from '../db/database.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 

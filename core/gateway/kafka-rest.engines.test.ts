@@ -1,5 +1,5 @@
-import { createTestDatabase } from '../testing/database.ts'
-import { openTestKafka } from '../testing/kafka.ts'
+import { createTestDatabase } from '../../tests/lib/database.ts'
+import { openTestKafka } from '../../tests/lib/kafka.ts'
 import { kafkaRestSuite } from './kafka-rest.suite.ts'
 
 kafkaRestSuite('Kafka', async () => {

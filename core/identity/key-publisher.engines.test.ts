@@ -8,7 +8,7 @@ import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, revokeKey } from './api-keys.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant, setTenant } from './tenants.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { createKeyPublisher, type KeyPublisherDeps } from './key-publisher.ts'
 

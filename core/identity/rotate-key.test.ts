@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDatabase, type Database } from '../db/database.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { isGood, keyRecord } from './key-directory.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
 import { rotateKey } from './rotate-key.ts'

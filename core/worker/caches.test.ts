@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import type { EventRow } from './decode/decode.ts'
 import { createSeriesDirectory } from './write/series.ts'
 import { createTenants } from './decode/tenant-settings.ts'

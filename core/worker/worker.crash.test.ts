@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { ROOT } from '../config.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createTestDatabase } from '../testing/database.ts'
-import { account, rawRecord, rawValue } from '../testing/records.ts'
+import { createTestDatabase } from '../../tests/lib/database.ts'
+import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
 
 const KILLS = 20
 const RECORDS_A_ROUND = 1_500

@@ -7,7 +7,7 @@ import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixt
 import { createCoreApp } from './app.ts'
 import { mintLoginLink } from '../../identity/sessions.ts'
 import { createMetrics } from './metrics.ts'
-import { launchBrowser } from '../../testing/browser.ts'
+import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { type Served, serveApp } from './serve.ts'
 
 const DAY_MS = 86_400_000

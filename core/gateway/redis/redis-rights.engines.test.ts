@@ -6,8 +6,8 @@ import { Redis } from '@upstash/redis'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT } from '../../config.ts'
-import { startTestBridge, type TestBridge } from '../../testing/redis-bridge.ts'
-import { startTestRedis, type TestRedis } from '../../testing/redis-server.ts'
+import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
+import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 
 /** The users of docs/decisions/0013-redis.md, as they stand there, in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/decisions/0013-redis.md'), 'utf8')

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { ROOT } from '../../config.ts'
-import { type CoreProcess, startCore } from '../../testing/core-process.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { openTestKafka, type TestKafka } from '../../testing/kafka.ts'
-import { account, rawRecord } from '../../testing/records.ts'
+import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { openTestKafka, type TestKafka } from '../../../tests/lib/kafka.ts'
+import { account, rawRecord } from '../../../tests/lib/records.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 

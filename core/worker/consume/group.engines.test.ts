@@ -1,4 +1,4 @@
-import { openTestKafka } from '../../testing/kafka.ts'
+import { openTestKafka } from '../../../tests/lib/kafka.ts'
 import { groupSuite } from './group.suite.ts'
 
 groupSuite('Kafka', async (url) => {

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Log } from '../../log/log.ts'
-import { type CoreProcess, startCore } from '../../testing/core-process.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { account, rawRecord, rawValue } from '../../testing/records.ts'
+import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 
 export interface GroupUnderTest {
   log: Log

@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase } from '../../testing/database.ts'
-import { account, rawRecord } from '../../testing/records.ts'
+import { createTestDatabase } from '../../../tests/lib/database.ts'
+import { account, rawRecord } from '../../../tests/lib/records.ts'
 import { createWorker } from '../worker.ts'
 
 test('a worker whose write takes longer than a lease keeps its partitions, although another one wants them', async () => {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { startCore } from '../../testing/core-process.ts'
-import { createTestDatabase } from '../../testing/database.ts'
+import { startCore } from '../../../tests/lib/core-process.ts'
+import { createTestDatabase } from '../../../tests/lib/database.ts'
 
 test('SLUICE_WORKER_LANES says how many connections of a worker write', async () => {
   const database = await createTestDatabase()

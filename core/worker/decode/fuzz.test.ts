@@ -9,8 +9,8 @@ import { recordKey, TOPICS } from '../../../contract/log/topics.ts'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { account, rawValue } from '../../testing/records.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { account, rawValue } from '../../../tests/lib/records.ts'
 import { createWorker } from '../worker.ts'
 
 const EVENTS = 4_000

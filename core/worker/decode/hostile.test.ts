@@ -5,8 +5,8 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import type { Log, LogRecord, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { account, rawRecord } from '../../testing/records.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { account, rawRecord } from '../../../tests/lib/records.ts'
 import { createWorker } from '../worker.ts'
 
 /** Whoever reaches the log can write anything there. Whatever it is, everybody else's events go on. */

@@ -3,8 +3,8 @@ import { recordEncoder, type Stamp } from '../../../contract/log/record.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { rawRecord, rawValue } from '../../testing/records.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import { createWorker } from '../worker.ts'
 
 /** What the edge says about an event besides the event itself, and where it ends up. */

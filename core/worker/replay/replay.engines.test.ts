@@ -1,4 +1,4 @@
-import { openTestKafka } from '../../testing/kafka.ts'
+import { openTestKafka } from '../../../tests/lib/kafka.ts'
 import { replaySuite } from './replay.suite.ts'
 
 replaySuite('Kafka', async (url) => (await openTestKafka(url)).log)

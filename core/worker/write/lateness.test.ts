@@ -9,8 +9,8 @@ import { readProgress } from '../../queries/lag.ts'
 import { acceptGaps } from '../consume/skip-offsets.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../../testing/database.ts'
-import { rawRecord, type Sent } from '../../testing/records.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { rawRecord, type Sent } from '../../../tests/lib/records.ts'
 import { createWorker } from '../worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }

@@ -2,7 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { StampedEvent } from '../../../contract/log/record.ts'
-import { launchBrowser } from '../../../core/testing/browser.ts'
+import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { type Pages, startPages } from '../../testing/pages.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
 

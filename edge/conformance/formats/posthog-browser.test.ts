@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { launchBrowser } from '../../../core/testing/browser.ts'
+import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
 
 const LIBRARY = readFileSync(createRequire(import.meta.url).resolve('posthog-js/dist/module.js'))

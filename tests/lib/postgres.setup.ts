@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { migrate } from '../db/migrate.ts'
-import { findPlace, removePlace } from '../embedded/postgres-place.ts'
-import { startPostgresServer, stopPostgresOf } from '../embedded/postgres-server.ts'
-import { isAlive } from '../embedded/processes.ts'
+import { migrate } from '../../core/db/migrate.ts'
+import { findPlace, removePlace } from '../../core/embedded/postgres-place.ts'
+import { startPostgresServer, stopPostgresOf } from '../../core/embedded/postgres-server.ts'
+import { isAlive } from '../../core/embedded/processes.ts'
 
 /**
  * One real Postgres for all test files of a project, and in it a migrated template that each test copies
- * (core/testing/database.ts). Only fsync is off: a test machine's power failure ruins nothing.
+ * (tests/lib/database.ts). Only fsync is off: a test machine's power failure ruins nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweep()

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser } from './core/testing/browser.ts'
-import { createTestHome, sendEvent, type TestHome, type TestSluice } from './core/testing/sluice.ts'
-import { bundle } from './edge/testing/runtimes.ts'
+import { launchBrowser } from '../lib/browser.ts'
+import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
+import { bundle } from '../../edge/testing/runtimes.ts'
 
 /** What a stranger does after `npm start`, in a real browser. */
 let home: TestHome

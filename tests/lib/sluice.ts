@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROOT } from '../config.ts'
-import { findPlace, removePlace } from '../embedded/postgres-place.ts'
-import { stopPostgresOf } from '../embedded/postgres-server.ts'
-import { isAlive } from '../embedded/processes.ts'
-import type { RunFile } from '../embedded/run-file.ts'
+import { ROOT } from '../../core/config.ts'
+import { findPlace, removePlace } from '../../core/embedded/postgres-place.ts'
+import { stopPostgresOf } from '../../core/embedded/postgres-server.ts'
+import { isAlive } from '../../core/embedded/processes.ts'
+import type { RunFile } from '../../core/embedded/run-file.ts'
 
 /** The product as a stranger has it: started by its command, talked to over HTTP, stopped by a signal. */
 export interface TestSluice {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
-import { readConfig } from '../config.ts'
-import type { Log } from '../log/log.ts'
-import { makeTopics, openLog } from '../log/open.ts'
+import { readConfig } from '../../core/config.ts'
+import type { Log } from '../../core/log/log.ts'
+import { makeTopics, openLog } from '../../core/log/open.ts'
 
 /** Topics of one's own on the run's real Kafka. */
 export interface TestKafka {

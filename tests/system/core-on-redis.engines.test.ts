@@ -6,11 +6,11 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
 import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
-import { ROOT } from '../config.ts'
-import { createDatabase, type Database } from '../db/database.ts'
-import { createKey, revokeKey } from '../identity/api-keys.ts'
-import { createTenant } from '../identity/tenants.ts'
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts'
+import { ROOT } from '../../core/config.ts'
+import { createDatabase, type Database } from '../../core/db/database.ts'
+import { createKey, revokeKey } from '../../core/identity/api-keys.ts'
+import { createTenant } from '../../core/identity/tenants.ts'
+import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 
 /** Core as it is run, told of a Redis, and an edge that knows that Redis through core alone. */
 

@@ -1,7 +1,7 @@
 import { Analytics } from '@segment/analytics-node'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { askGraphQL, createTestHome, type TestHome, type TestSluice } from './testing/sluice.ts'
+import { askGraphQL, createTestHome, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
 let home: TestHome
 let sluice: TestSluice

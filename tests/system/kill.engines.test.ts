@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { mulberry32 } from './demo/traffic.ts'
-import { audit, NOTHING_WRONG } from './testing/audit.ts'
-import { type Fleet, type MemberName, startFleet } from './testing/fleet.ts'
-import { startFlood } from './testing/flood.ts'
+import { mulberry32 } from '../../core/demo/traffic.ts'
+import { audit, NOTHING_WRONG } from '../lib/recount.ts'
+import { type Fleet, type MemberName, startFleet } from '../lib/fleet.ts'
+import { startFlood } from '../lib/flood.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is

@@ -3,15 +3,15 @@ import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ROOT } from './config.ts'
-import { V8_FLAGS } from './embedded/edge-process.ts'
+import { ROOT } from '../core/config.ts'
+import { V8_FLAGS } from '../core/embedded/edge-process.ts'
 import {
   COMPOSE_TEXT,
   type ComposeFile,
   REQUIRED,
   readComposeFile,
-} from './testing/compose-file.ts'
-import { readDockerfile } from './testing/image.ts'
+} from './lib/compose-file.ts'
+import { readDockerfile } from './lib/image.ts'
 
 /** What can be said of docker-compose.yml and Dockerfile by reading them; compose.engines.test.ts runs them. */
 const raw = parse(COMPOSE_TEXT, { merge: true }) as ComposeFile

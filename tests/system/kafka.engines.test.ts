@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../contract/log/topics.ts'
-import { ROOT } from './config.ts'
-import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './testing/core-process.ts'
-import { createTestDatabase, type TestDatabase } from './testing/database.ts'
-import { kafkaEnv } from './testing/kafka.ts'
-import { account, rawRecord } from './testing/records.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { ROOT } from '../../core/config.ts'
+import { type CoreProcess, GATEWAY_PASSWORD, startCore } from '../lib/core-process.ts'
+import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
+import { kafkaEnv } from '../lib/kafka.ts'
+import { account, rawRecord } from '../lib/records.ts'
 
 let database: TestDatabase
 let running: CoreProcess[]

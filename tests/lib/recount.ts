@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { TOPICS } from '../../contract/log/topics.ts'
-import type { Log } from '../log/log.ts'
+import type { Log } from '../../core/log/log.ts'
 import { type Account, account } from './records.ts'
 
 /** What must be 0, whatever happened to whom. */

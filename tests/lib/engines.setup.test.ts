@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
-import { ROOT } from '../config.ts'
+import { ROOT } from '../../core/config.ts'
 
 const FILE = 'core/gateway/kafka-rest.engines.test.ts'
 /** Maven is missed only where what it brings is not there yet. */

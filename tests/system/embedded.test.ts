@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { isAlive } from './embedded/processes.ts'
-import { askGraphQL, createTestHome, sendEvent, type TestHome } from './testing/sluice.ts'
+import { isAlive } from '../../core/embedded/processes.ts'
+import { askGraphQL, createTestHome, sendEvent, type TestHome } from '../lib/sluice.ts'
 
 let home: TestHome
 beforeEach(() => {

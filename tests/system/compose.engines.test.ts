@@ -4,11 +4,11 @@ import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { REDIS_KEYS } from '../contract/redis-rest.ts'
-import { TOPICS } from '../contract/log/topics.ts'
-import { createKafkaLog } from './log/kafka/kafka-log.ts'
-import { REQUIRED, readComposeFile } from './testing/compose-file.ts'
-import { type ComposeProcesses, startCompose } from './testing/compose-processes.ts'
+import { REDIS_KEYS } from '../../contract/redis-rest.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
+import { REQUIRED, readComposeFile } from '../lib/compose-file.ts'
+import { type ComposeProcesses, startCompose } from '../lib/compose-processes.ts'
 
 /** What `docker compose up` would start, started from the same file without Docker. */
 const secrets = Object.fromEntries(REQUIRED.map((name) => [name, randomBytes(24).toString('hex')]))
