@@ -10,7 +10,7 @@ COPY contract contract
 COPY core core
 COPY edge edge
 COPY dashboard dashboard
-RUN node core/embedded/build.ts
+RUN node tools/build.ts
 RUN cp "$(node -p "require('workerd').default")" /usr/local/bin/workerd
 
 # Without what is optional: Node and Postgres for `npm start`, the binaries of Vite and workerd.

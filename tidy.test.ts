@@ -17,12 +17,12 @@ const imports = new Map(sources.map((file) => [file, importsOf(file)]))
 
 /** Files that somebody outside the import graph starts. */
 const ENTRIES = [
-  'core/cli/bin.mjs',
-  'core/cli/main.ts',
+  'cli/bin.mjs',
+  'cli/main.ts',
   'core/main.ts',
   'core/health-check.ts',
-  'core/embedded.ts',
-  'core/demo/import-earthquakes.ts',
+  'local/local.ts',
+  'tools/demo/import-earthquakes.ts',
   'edge/entry/cloudflare.ts',
   'edge/entry/deno.ts',
   'edge/entry/node.ts',
@@ -39,7 +39,7 @@ describe('the arrows', () => {
   }
   /** The composition root of one machine holds all ends: that is its job. */
   const holdsAllEnds = (file: string) =>
-    file === 'core/embedded.ts' || file.startsWith('core/embedded/')
+    file === 'local/local.ts' || file.startsWith('core/embedded/')
 
   for (const [room, mayImport] of Object.entries(rooms))
     test(`${room} imports only ${mayImport.join(' and ')}`, () => {
@@ -63,7 +63,7 @@ describe('the arrows', () => {
     const outside = (file: string) =>
       !isTest(file) && !file.startsWith('bench/') && file !== 'vite.config.ts'
     const readers = sources.filter((file) => outside(file) && read(file).includes('process.env'))
-    expect(readers).toEqual(['core/cli/bin.mjs', 'core/config.ts', 'edge/entry/node.ts'])
+    expect(readers).toEqual(['cli/bin.mjs', 'core/config.ts', 'edge/entry/node.ts'])
     // By name, not by import: what kafkajs does not export is required.
     const users = sources.filter((file) => outside(file) && /['"]kafkajs\b/.test(read(file)))
     expect(users).toEqual(['core/log/kafka/kafka-log.ts'])

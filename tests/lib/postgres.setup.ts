@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../core/db/migrate.ts'
-import { findPlace, removePlace } from '../../core/embedded/postgres-place.ts'
-import { startPostgresServer, stopPostgresOf } from '../../core/embedded/postgres-server.ts'
-import { isAlive } from '../../core/embedded/processes.ts'
+import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { startPostgresServer, stopPostgresOf } from '../../local/postgres/postgres-server.ts'
+import { isAlive } from '../../local/process/processes.ts'
 
 /**
  * One real Postgres for all test files of a project, and in it a migrated template that each test copies

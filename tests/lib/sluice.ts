@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../core/config.ts'
-import { findPlace, removePlace } from '../../core/embedded/postgres-place.ts'
-import { stopPostgresOf } from '../../core/embedded/postgres-server.ts'
-import { isAlive } from '../../core/embedded/processes.ts'
-import type { RunFile } from '../../core/embedded/run-file.ts'
+import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { stopPostgresOf } from '../../local/postgres/postgres-server.ts'
+import { isAlive } from '../../local/process/processes.ts'
+import type { RunFile } from '../../local/run-file.ts'
 
 /** The product as a stranger has it: started by its command, talked to over HTTP, stopped by a signal. */
 export interface TestSluice {
@@ -35,7 +35,7 @@ export interface Said {
 }
 
 const START_MS_MAX = 90_000
-const BIN = join(ROOT, 'core/cli/bin.mjs')
+const BIN = join(ROOT, 'cli/bin.mjs')
 /** As `npm start` has them. */
 const NODE_FLAGS: string[] = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),

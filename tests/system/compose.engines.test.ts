@@ -120,7 +120,7 @@ test('asked to stop, each of ours ends in order before Docker would lose patienc
 })
 
 async function sluice(...args: string[]): Promise<string> {
-  const { code, out } = await compose.exec('core', ['node', 'core/cli/main.ts', ...args])
+  const { code, out } = await compose.exec('core', ['node', 'cli/main.ts', ...args])
   if (code !== 0) throw new Error(out)
   return out
 }

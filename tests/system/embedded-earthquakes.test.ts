@@ -34,7 +34,7 @@ afterAll(() => home.remove())
 async function importAll(): Promise<string> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['core/demo/import-earthquakes.ts'],
+    ['tools/demo/import-earthquakes.ts'],
     {
       cwd: ROOT,
       env: { ...process.env, SLUICE_HOME: home.folder },

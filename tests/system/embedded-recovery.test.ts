@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../core/config.ts'
-import { isAlive, startStamp } from '../../core/embedded/processes.ts'
+import { isAlive, startStamp } from '../../local/process/processes.ts'
 import { account } from '../lib/records.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
@@ -64,7 +64,7 @@ describe('being killed', () => {
     for (const pid of everythingOf(first.run)) kill(pid)
     await first.ended
     // As after a reboot: the old id is taken, by us.
-    const { readRunFile, writeRunFile } = await import('../../core/embedded/run-file.ts')
+    const { readRunFile, writeRunFile } = await import('../../local/run-file.ts')
     writeRunFile(home.folder, { ...readRunFile(home.folder), pid: process.pid } as never)
     expect(startStamp(process.pid)).not.toBe(first.run.pid_stamp)
     expect((await home.sluice('status')).code).toBe(3)

@@ -74,7 +74,7 @@ describe('core on Kafka', () => {
 
   test('the commands find the log there: lag, replay, migrate', async () => {
     const sluice = (...args: string[]) => {
-      const child = spawn(process.execPath, [join(ROOT, 'core/cli/bin.mjs'), ...args], {
+      const child = spawn(process.execPath, [join(ROOT, 'cli/bin.mjs'), ...args], {
         env: { ...process.env, ...env, DATABASE_URL: database.url, NO_COLOR: '1' },
         stdio: ['ignore', 'pipe', 'pipe'],
       })

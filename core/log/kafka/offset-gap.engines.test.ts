@@ -50,7 +50,7 @@ async function drop(partition: number, offset: number): Promise<void> {
 }
 
 async function sluice(...args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [join(ROOT, 'core/cli/bin.mjs'), ...args], {
+  const child = spawn(process.execPath, [join(ROOT, 'cli/bin.mjs'), ...args], {
     env: { ...process.env, ...kafka.env, DATABASE_URL: database.url, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,0 +1,188 @@
+#!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=256
+/**
+ * The door: plain JavaScript that any Node from 20 on understands. It sees to it that the packages of
+ * package-lock.json are there, then hands over to cli/main.ts under Node 24, which npm brings too.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+const NODE_MAJOR_MIN = 24
+const PROGRESS_EVERY_MS = 200
+
+/** Where every progress word goes: standard output belongs to the command. */
+const out = process.stderr
+
+main(process.argv.slice(2)).catch((error) => {
+  out.write(`${error.message}\n`)
+  process.exitCode = 1
+})
+
+/** @param {string[]} args */
+async function main(args) {
+  const forTests = args[0] === '--install-for-tests'
+  await install({ withDev: forTests })
+  if (forTests) return
+  if (major(process.version) >= NODE_MAJOR_MIN) {
+    process.argv[1] = MAIN
+    await import(pathToFileURL(MAIN).href)
+    return
+  }
+  const node = join(ROOT, 'node_modules', '.bin', 'node')
+  if (!existsSync(node))
+    throw new Error(
+      `Sluice runs on Node ${NODE_MAJOR_MIN}, and npm has no package of it for ${process.platform}-${process.arch}.\n` +
+        `Install Node ${NODE_MAJOR_MIN} from https://nodejs.org and run this again; ${process.version} is too old.`,
+    )
+  // Flags too: without a bound V8 lets garbage pile up to half a gigabyte before it looks.
+  await handOver(node, [...process.execArgv, MAIN, ...args])
+}
+
+/**
+ * Runs the real program in our place. Ctrl-C reaches both of us, and npm passes it on once more; the
+ * program takes what comes within an instant for one, so everything may be forwarded.
+ * @param {string} command
+ * @param {string[]} args
+ */
+async function handOver(command, args) {
+  const child = spawn(command, args, { stdio: 'inherit' })
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+    process.on(signal, () => child.kill(signal))
+  const [code, signal] = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (...how) => resolve(how))
+  })
+  if (signal === null) {
+    process.exitCode = code
+    return
+  }
+  // Whoever started us shall see how it ended.
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+}
+
+/**
+ * Installs what is missing, in the versions of package-lock.json. Not with npm ci: that wipes the folder
+ * under a system that runs, and refuses a lockfile that lacks packages for other machines than this one.
+ * @param {{ withDev: boolean }} options
+ */
+async function install({ withDev }) {
+  const lock = readPackages(join(ROOT, 'package-lock.json'))
+  if (!lock)
+    throw new Error(
+      'package-lock.json is missing or broken. Restore it: git checkout package-lock.json',
+    )
+  const there = readPackages(join(ROOT, 'node_modules', '.package-lock.json'))
+  const wanted = Object.keys(lock).filter((path) => isWanted(path, lock, withDev))
+  const missing = wanted.filter((path) => !matches(path, lock, there))
+  if (missing.length === 0) return
+
+  // npm would take development packages away again if told to omit them.
+  const hasDev = there !== undefined && Object.keys(there).some((path) => lock[path]?.dev)
+  const scope = withDev || hasDev ? '--include=dev' : '--omit=dev'
+  const npmArgs = [
+    'install',
+    '--no-save',
+    scope,
+    '--include=optional',
+    '--loglevel=error',
+    '--no-audit',
+    '--no-fund',
+  ]
+  const started = Date.now()
+  const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`
+  const count = () => missing.filter((path) => existsSync(join(ROOT, path, 'package.json'))).length
+  const line = () => `Installing packages  ${count()} of ${missing.length}  ${seconds()}`
+
+  out.write(out.isTTY ? line() : `Installing ${missing.length} packages (npm install)\n`)
+  const ticking = out.isTTY && setInterval(() => out.write(`\r\x1b[2K${line()}`), PROGRESS_EVERY_MS)
+  try {
+    await npm(npmArgs)
+  } finally {
+    if (ticking) clearInterval(ticking)
+    if (out.isTTY) out.write('\r\x1b[2K')
+  }
+  out.write(`Installed ${missing.length} packages in ${seconds()}\n`)
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, any>} lock
+ * @param {boolean} withDev
+ */
+function isWanted(path, lock, withDev) {
+  const entry = lock[path]
+  if (path === '' || entry.link) return false
+  if ((entry.dev || entry.devOptional) && !withDev) return false
+  if (!entry.optional && !entry.devOptional) return true
+  // Of all that npm may leave out, only what we name ourselves is needed: Postgres, and Node where it is too old.
+  const name = path.slice('node_modules/'.length)
+  if (!(name in (lock['']?.optionalDependencies ?? {}))) return false
+  if (name.startsWith('node-') && major(process.version) >= NODE_MAJOR_MIN) return false
+  return fits(entry.os, process.platform) && fits(entry.cpu, process.arch)
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, any>} lock
+ * @param {Record<string, any> | undefined} there
+ */
+function matches(path, lock, there) {
+  const wanted = lock[path]
+  const found = there?.[path]
+  return (
+    found?.version === wanted.version &&
+    (!wanted.integrity || !found.integrity || found.integrity === wanted.integrity) &&
+    existsSync(join(ROOT, path, 'package.json'))
+  )
+}
+
+/**
+ * @param {string[] | undefined} allowed
+ * @param {string} ours
+ */
+function fits(allowed, ours) {
+  return !allowed || allowed.includes(ours)
+}
+
+/** @param {string} file */
+function readPackages(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages
+  } catch {
+    return undefined
+  }
+}
+
+/** @param {string[]} args */
+async function npm(args) {
+  // The npm that runs us, where one does; its path is a script for the Node at hand.
+  const script = process.env.npm_execpath
+  const [command, before] =
+    script && /npm-cli\.[cm]?js$/.test(script) ? [process.execPath, [script]] : ['npm', []]
+  const child = spawn(command, [...before, ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      if (said.length < 4_000) said += chunk
+    })
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', resolve)
+  })
+  if (code !== 0)
+    throw new Error(
+      `${said.trim()}\nnpm could not install the packages (exit ${code}). Mend what it says above, then run this again.`,
+    )
+}
+
+/** @param {string} version */
+function major(version) {
+  return Number(/^v(\d+)/.exec(version)?.[1])
+}

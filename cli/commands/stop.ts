@@ -1,0 +1,20 @@
+import { Command } from 'commander'
+import { type Config, UsageError } from '../../core/config.ts'
+import { hasEnded } from '../../local/process/processes.ts'
+import { whatRuns } from '../running-instance.ts'
+import type { Terminal } from '../terminal.ts'
+
+const STOP_MS_MAX = 15_000
+
+export function stopCommand(config: Config, terminal: Terminal): Command {
+  return new Command('stop').description('drain and stop what runs here').action(async () => {
+    const { pid } = whatRuns(config)
+    process.kill(pid, 'SIGTERM')
+    if (!(await hasEnded(pid, STOP_MS_MAX)))
+      throw new UsageError(
+        `Process ${pid} is still stopping after ${STOP_MS_MAX / 1000} s.`,
+        `Look into its log, or end it with "kill -9 ${pid}"; the next start recovers.`,
+      )
+    terminal.say('Stopped.')
+  })
+}

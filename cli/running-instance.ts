@@ -1,0 +1,27 @@
+import { type Config, UsageError } from '../core/config.ts'
+import { createDatabase, type Database } from '../core/db/database.ts'
+import { type RunFile, running } from '../local/run-file.ts'
+
+/** What runs on this home. @throws UsageError with exit code 3 when nothing does */
+export function whatRuns(config: Config): RunFile {
+  const run = running(config.home)
+  if (run) return run
+  const error = new UsageError(
+    `No Sluice is running on ${config.home}.`,
+    'Start it with "npm start".',
+  )
+  throw Object.assign(error, { exitCode: 3 })
+}
+
+/** The database of what runs here, or of DATABASE_URL; closed when the work is done. */
+export async function withDatabase<T>(
+  config: Config,
+  work: (db: Database) => Promise<T>,
+): Promise<T> {
+  const db = createDatabase(config.databaseUrl ?? whatRuns(config).database_url, { max: 1 })
+  try {
+    return await work(db)
+  } finally {
+    await db.destroy()
+  }
+}

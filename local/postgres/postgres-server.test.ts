@@ -1,0 +1,87 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { findPlace, removePlace } from './data-directory.ts'
+import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
+
+let home: string
+let server: PostgresServer | undefined
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'sluice-postgres-'))
+})
+afterEach(async () => {
+  await server?.stop()
+  server = undefined
+  removePlace(home)
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+test('durability is on, strings sort by code point, and nobody gets in without the password', async () => {
+  server = await startPostgresServer({ home })
+  const settings = await ask(
+    server.url,
+    `SELECT name, setting FROM pg_settings WHERE name IN
+       ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'server_encoding') ORDER BY 1`,
+  )
+  expect(Object.fromEntries(settings.map(({ name, setting }) => [name, setting]))).toEqual({
+    fsync: 'on',
+    full_page_writes: 'on',
+    listen_addresses: '127.0.0.1',
+    server_encoding: 'UTF8',
+    synchronous_commit: 'on',
+  })
+  expect(await ask(server.url, "SELECT 'Z' < 'a' AS by_code_point")).toEqual([
+    { by_code_point: true },
+  ])
+  const guess = server.url.replace(/:[^:@]+@/, ':a-guess@')
+  await expect(ask(guess, 'SELECT 1')).rejects.toThrow('password authentication failed')
+})
+
+test('a Postgres that dies comes back by itself at the same address, with its data', async () => {
+  server = await startPostgresServer({ home })
+  const { url, pid } = server
+  await ask(url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+  process.kill(pid, 'SIGKILL')
+  await expect
+    .poll(() => ask(url, 'SELECT answer FROM kept').catch(() => 'away'), { timeout: 20_000 })
+    .toEqual([{ answer: 42 }])
+  await expect.poll(() => server?.pid).not.toBe(pid)
+})
+
+test('a pid file that names somebody else keeps nobody from starting, and that somebody is left alone', async () => {
+  server = await startPostgresServer({ home })
+  await server.stop()
+  const { dataFolder } = findPlace(home)
+  writeFileSync(join(dataFolder, 'postmaster.pid'), `${process.pid}\n${dataFolder}\n`)
+  server = await startPostgresServer({ home })
+  expect(await ask(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+})
+
+test('a first start that was cut short leaves nothing that the next one minds', async () => {
+  const { dataFolder } = findPlace(home)
+  mkdirSync(`${dataFolder}.new`, { recursive: true })
+  writeFileSync(join(`${dataFolder}.new`, 'PG_VERSION'), '17')
+  server = await startPostgresServer({ home })
+  expect(existsSync(`${dataFolder}.new`)).toBe(false)
+})
+
+test('the data stays where it was made when the home is opened to everybody later', async () => {
+  const before = findPlace(home).dataFolder
+  server = await startPostgresServer({ home })
+  await server.stop()
+  chmodSync(home, 0o755)
+  expect(findPlace(home).dataFolder).toBe(before)
+})

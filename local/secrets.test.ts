@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createDatabase, type Database } from '../core/db/database.ts'
+import { revokeKey } from '../core/identity/api-keys.ts'
+import { rotateKey } from '../core/identity/rotate-key.ts'
+import { createTestDatabase, type TestDatabase } from '../tests/lib/database.ts'
+import { keepSecrets } from './secrets.ts'
+
+let database: TestDatabase
+let db: Database
+const home = mkdtempSync(join(tmpdir(), 'sluice-secrets-'))
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = createDatabase(database.url)
+})
+afterAll(async () => {
+  await db.destroy()
+  await database.drop()
+  rmSync(home, { recursive: true, force: true })
+})
+
+test('a start finds the keys of the one before, and makes those anew that were revoked or replaced', async () => {
+  const first = await keepSecrets(home, db)
+  expect(await keepSecrets(home, db)).toEqual(first)
+
+  await revokeKey(db, first.readKey)
+  await rotateKey(db, first.writeKey, { until: new Date(Date.now() - 1_000) })
+  // It works for another day, and then no more: not one to be told or to go on with.
+  await rotateKey(db, first.demoKey, { until: new Date(Date.now() + 86_400_000) })
+  const { gatewayPassword, docsKey, ...anew } = await keepSecrets(home, db)
+  expect({ gatewayPassword, docsKey }).toEqual({
+    gatewayPassword: first.gatewayPassword,
+    docsKey: first.docsKey,
+  })
+  for (const name of ['writeKey', 'readKey', 'demoKey'] as const)
+    expect(anew[name], name).not.toBe(first[name])
+  expect(await keepSecrets(home, db)).toMatchObject(anew)
+})

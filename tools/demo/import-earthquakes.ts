@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { saySummary } from '../../cli/commands/send.ts'
+import { whatRuns } from '../../cli/running-instance.ts'
+import { createTerminal } from '../../cli/terminal.ts'
+import { readConfig } from '../../core/config.ts'
+import { createDatabase } from '../../core/db/database.ts'
+import { earthquakeEvents } from './earthquakes.ts'
+import { sendEvents } from '../../cli/send-events.ts'
+
+/** `npm run import:earthquakes`: one real week of them, through the edge that runs here. */
+const config = readConfig()
+const terminal = createTerminal(config.colour)
+try {
+  const run = whatRuns(config)
+  const db = createDatabase(run.database_url, { max: 1 })
+  const file = new URL('../../node_modules/vega-datasets/data/earthquakes.json', import.meta.url)
+  const events = earthquakeEvents(readFileSync(file, 'utf8'))
+  const progress = terminal.progress(events.length, 'earthquakes')
+  const summary = await sendEvents({
+    url: run.edge_url,
+    key: run.write_key,
+    historical: true,
+    events,
+    db,
+    onProgress: (done) => progress.at(done),
+  }).finally(async () => {
+    progress.end()
+    await db.destroy()
+  })
+  saySummary(terminal, summary)
+} catch (error) {
+  const { message, hint } = error as { message: string; hint?: string }
+  terminal.fail(message, hint)
+  process.exitCode = 1
+}

@@ -1,0 +1,166 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../../core/config.ts'
+import { freePort } from '../../local/process/ports.ts'
+import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
+import { createLifecycle } from '../../core/lifecycle.ts'
+import { makeTopics } from '../../core/log/open.ts'
+import type { EngineProcess } from './engine-process.ts'
+import { createKafkaEngine, type KafkaPorts } from './kafka.ts'
+import { kafkaJars } from './kafka-jars.ts'
+import { quietPort } from './quiet-port.ts'
+import { createRedisEngine } from './redis.ts'
+import { missingTools, sayMissing } from './tools.ts'
+
+/** The engines that production runs, as processes of this one: each ends with it, however it ends. */
+export interface Engines {
+  kafka: KafkaHandle | undefined
+  redis: RedisHandle | undefined
+  postgres: { url: string; readonly pid: number } | undefined
+  ports: EnginePorts
+  stop(): Promise<void>
+}
+
+export interface KafkaHandle {
+  /** host:port of each */
+  brokers: string[]
+  readonly pids: (number | undefined)[]
+  /** To be stopped, killed and started one by one. */
+  nodes: EngineProcess[]
+}
+
+export interface RedisHandle extends Pick<EngineProcess, 'start' | 'stop' | 'kill'> {
+  url: string
+  readonly pid: number | undefined
+}
+
+export interface EnginesOptions {
+  /** A folder; made if missing. What is in it is found again by the next start. */
+  home: string
+  kafka?: {
+    brokers: number /** The topics of contract/log/topics.ts; default true */
+    topics?: boolean
+  }
+  redis?: boolean
+  postgres?: boolean
+  /** Which to try first; any free ones otherwise. */
+  ports?: Partial<EnginePorts>
+  onStep?: (step: string) => void
+  /** Told when one ended by itself and is started again; without it they stay down until `start()`. */
+  onRestart?: (why: string) => void
+}
+
+export interface EnginePorts {
+  kafka: KafkaPorts[]
+  redis: number
+  postgres: number
+}
+
+/** What comes of `npm run engines` must be stopped by hand only where stopping hangs. */
+const STEP_MS_MAX = 20_000
+
+/** @throws UsageError that names the missing program and the command that brings it */
+export async function startEngines(options: EnginesOptions): Promise<Engines> {
+  const { home, kafka, redis = false, postgres = false, onStep = () => {}, onRestart } = options
+  const missing = missingTools({ kafka: kafka !== undefined, redis })
+  if (missing.length > 0) throw new UsageError(...sayMissing(missing))
+  mkdirSync(home, { recursive: true })
+  const ports = await findPorts(options)
+  const lifecycle = createLifecycle({ stepMsMax: STEP_MS_MAX, totalMsMax: 3 * STEP_MS_MAX })
+  const engines: Engines = {
+    kafka: undefined,
+    redis: undefined,
+    postgres: undefined,
+    ports,
+    stop: () => lifecycle.stop(),
+  }
+  try {
+    if (postgres) {
+      onStep('Postgres')
+      const server = await startPostgresServer({
+        home: join(home, 'postgres'),
+        port: ports.postgres,
+        log: onRestart,
+      })
+      lifecycle.onStop('Postgres', () => server.stop())
+      engines.postgres = server
+    }
+    if (redis) {
+      onStep('Redis')
+      const server = createRedisEngine({ home: join(home, 'redis'), port: ports.redis, onRestart })
+      lifecycle.onStop('Redis', () => server.stop())
+      await server.start()
+      engines.redis = redisHandle(server, ports.redis)
+    }
+    if (kafka) {
+      const jars = await kafkaJars(onStep)
+      onStep('Kafka')
+      // Clusters of different size share no data: who may vote is decided when they are made.
+      const folder = join(home, kafka.brokers === 1 ? 'kafka' : `kafka-${kafka.brokers}`)
+      const cluster = createKafkaEngine({ home: folder, jars, ports: ports.kafka, onRestart })
+      lifecycle.onStop('Kafka', () => cluster.stop())
+      await cluster.start()
+      if (kafka.topics !== false) await makeTopics(logConfig(cluster.brokers))
+      engines.kafka = {
+        brokers: cluster.brokers,
+        nodes: cluster.nodes,
+        get pids() {
+          return cluster.nodes.map(({ pid }) => pid)
+        },
+      }
+    }
+    return engines
+  } catch (error) {
+    await lifecycle.stop().catch(() => {})
+    throw error
+  }
+}
+
+function redisHandle(server: EngineProcess, port: number): RedisHandle {
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return server.pid
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+  }
+}
+
+async function findPorts({ kafka, ports = {} }: EnginesOptions): Promise<EnginePorts> {
+  const taken = new Set<number>()
+  async function free(wanted: number | undefined): Promise<number> {
+    for (;;) {
+      const port = await (wanted ? freePort(wanted) : quietPort())
+      if (!taken.has(port)) {
+        taken.add(port)
+        return port
+      }
+      if (wanted) wanted++
+    }
+  }
+  const found: EnginePorts = {
+    kafka: [],
+    redis: await free(ports.redis),
+    postgres: await free(ports.postgres),
+  }
+  for (let i = 0; i < (kafka?.brokers ?? 0); i++)
+    found.kafka.push({
+      broker: await free(ports.kafka?.[i]?.broker),
+      controller: await free(ports.kafka?.[i]?.controller),
+    })
+  return found
+}
+
+function logConfig(brokers: string[]) {
+  return {
+    kind: 'kafka',
+    brokers,
+    username: undefined,
+    password: undefined,
+    mechanism: 'plain',
+    tls: false,
+    prefix: '',
+  } as const
+}
