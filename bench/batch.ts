@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util'
 import { mintApiKey } from '../contract/api-key.ts'
 import { startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
-import { closedLoop } from './load.ts'
-import { cpuSeconds, median, residentMiB, table } from './machine.ts'
+import { closedLoop } from './lib/load.ts'
+import { cpuSeconds, median, residentMiB, table } from './lib/machine.ts'
 
 /**
  * Batches of 500 events through the edge (authenticated, validated, limited, stamped, answered one by one) with a
@@ -22,7 +22,7 @@ const ARMS = { floor: '/floor', edge: '/v1/events' } as const
 type Arm = keyof typeof ARMS
 
 const gateway = await startStubGateway()
-const workerd = await startWorkerd(gateway, 'bench/batch-worker.ts')
+const workerd = await startWorkerd(gateway, 'bench/lib/batch-worker.ts')
 const key = mintApiKey('sec')
 const figures: Record<Arm, { rate: number; cpu: number }[]> = { floor: [], edge: [] }
 try {

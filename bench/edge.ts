@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { type RunningEdge, startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
-import { closedLoop, percentile } from './load.ts'
-import { cpuSeconds, median, residentMiB, table } from './machine.ts'
+import { closedLoop, percentile } from './lib/load.ts'
+import { cpuSeconds, median, residentMiB, table } from './lib/machine.ts'
 
 /**
  * Single events through the edge (authenticated, limited, normalised, stamped) beside a bare Hono worker that
@@ -21,7 +21,7 @@ const CONNECTIONS = 16
 const gateway = await startStubGateway()
 const { key } = gateway.addKey({ key_events_per_minute: 1e9, tenant_events_per_minute: 1e9 })
 const edges = {
-  bare: await startWorkerd(gateway, 'bench/bare-worker.ts'),
+  bare: await startWorkerd(gateway, 'bench/lib/bare-worker.ts'),
   edge: await startWorkerd(gateway),
 }
 type Arm = keyof typeof edges

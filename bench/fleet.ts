@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { TOPICS } from '../contract/log/topics.ts'
 import { type Fleet, MEMBERS, startFleet } from '../tests/lib/fleet.ts'
-import { closedLoop } from './load.ts'
-import { cpuSeconds, residentMiB, table } from './machine.ts'
+import { closedLoop } from './lib/load.ts'
+import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
 
 /**
  * What each process of a Sluice on Kafka and Redis costs: edge (workerd), gateway, two workers, broker, Redis and

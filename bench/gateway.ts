@@ -11,10 +11,10 @@ import { GATEWAY_USER } from '../core/gateway/users.ts'
 import type { Log } from '../core/log/log.ts'
 import { openLog } from '../core/log/open.ts'
 import { GATEWAY_PASSWORD, startCore } from '../tests/lib/core-process.ts'
-import { flights } from './flights.ts'
-import { cpuSeconds, median, table, withPostgres } from './machine.ts'
-import { sendAll } from './plain-http.ts'
-import type { RawOrder } from './raw-kafkajs.ts'
+import { flights } from './lib/flights.ts'
+import { cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
+import { sendAll } from './lib/plain-http.ts'
+import type { RawOrder } from './lib/raw-kafkajs.ts'
 
 /**
  * The gateway beside kafkajs' own `sendBatch`: the same records in the same batches into the same Kafka, acks of
@@ -131,7 +131,7 @@ async function records(log: Log): Promise<number> {
 }
 
 async function startRaw(order: RawOrder) {
-  const script = new URL('./raw-kafkajs.ts', import.meta.url)
+  const script = new URL('./lib/raw-kafkajs.ts', import.meta.url)
   const child = fork(script, [JSON.stringify(order)], {
     env: { ...process.env, KAFKAJS_NO_PARTITIONER_WARNING: '1', NODE_NO_WARNINGS: '1' },
   })

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { askGraphQL, createTestHome, type TestSluice } from '../tests/lib/sluice.ts'
-import { closedLoop, openLoop, percentile, type Sent } from './load.ts'
-import { cpuSeconds, residentMiB, table } from './machine.ts'
+import { closedLoop, openLoop, percentile, type Sent } from './lib/load.ts'
+import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
 
 /**
  * The whole journey on this machine, as `npm start` runs it: single events at a steady rate, then a million in

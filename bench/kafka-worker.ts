@@ -10,7 +10,7 @@ import { readConfig } from '../core/config.ts'
 import { startEngines } from '../tools/engines/engines.ts'
 import { makeTopics, openLog } from '../core/log/open.ts'
 import { type CoreProcess, startCore } from '../tests/lib/core-process.ts'
-import { type FlightRecord, flights } from './flights.ts'
+import { type FlightRecord, flights } from './lib/flights.ts'
 import {
   type BenchPostgres,
   cpuSeconds,
@@ -19,8 +19,8 @@ import {
   median,
   table,
   withPostgres,
-} from './machine.ts'
-import { stagingInsert } from './staging-insert.ts'
+} from './lib/machine.ts'
+import { stagingInsert } from './lib/staging-insert.ts'
 
 /**
  * Workers as processes, from Kafka into Postgres (read, decode, validate, dedupe, rows, rollups, position), beside plain

@@ -5,7 +5,7 @@ import { createGzip } from 'node:zlib'
 import { V8_FLAGS } from '../local/edge-process.ts'
 import { startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
-import { cpuSeconds, residentMiB, table } from './machine.ts'
+import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
 
 /**
  * One request of a million lines through the edge in workerd: authenticated, limited, normalised, stamped

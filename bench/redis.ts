@@ -4,8 +4,8 @@ import { startTestBridge } from '../tests/lib/redis-bridge.ts'
 import { startTestRedis } from '../tests/lib/redis-server.ts'
 import { type RunningEdge, startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
-import { closedLoop, percentile } from './load.ts'
-import { cpuSeconds, median, table } from './machine.ts'
+import { closedLoop, percentile } from './lib/load.ts'
+import { cpuSeconds, median, table } from './lib/machine.ts'
 
 /**
  * What it costs an edge to keep limits and leases in Redis instead of in its memory: requests to our

@@ -11,8 +11,8 @@ import { decodeBatch, type EventRow } from '../core/worker/decode/decode.ts'
 import { createPartitionKeeper } from '../core/worker/maintenance/partition-maintenance.ts'
 import { createTenants } from '../core/worker/decode/tenant-settings.ts'
 import { createWorker } from '../core/worker/worker.ts'
-import { flights } from './flights.ts'
-import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './machine.ts'
+import { flights } from './lib/flights.ts'
+import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
 
 /**
  * The worker's whole path (read the log, decode, validate, dedupe, rows, rollups, position) beside a plain

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { partitionFor } from '../contract/log/partitioner.ts'
-import { recordEncoder } from '../contract/log/record.ts'
-import { recordKey, TOPICS } from '../contract/log/topics.ts'
-import { uuidV7 } from '../contract/event/uuid.ts'
+import { partitionFor } from '../../contract/log/partitioner.ts'
+import { recordEncoder } from '../../contract/log/record.ts'
+import { recordKey, TOPICS } from '../../contract/log/topics.ts'
+import { uuidV7 } from '../../contract/event/uuid.ts'
 
 export interface FlightRecord {
   partition: number
