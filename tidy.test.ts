@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-/** Taste that a machine can check. What it holds is told in docs/decisions/0001-the-arrows.md. */
+/** Taste that a machine can check. What it holds is told in docs/adr/0001-import-boundaries.md. */
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',

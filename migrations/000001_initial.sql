@@ -13,7 +13,7 @@ CREATE TABLE tenant (
 );
 
 -- Only the SHA-256 of a key is kept: a 178-bit random key needs no slow hash
--- (docs/decisions/0002-sha256-for-api-keys.md).
+-- (docs/adr/0002-sha256-for-api-keys.md).
 CREATE TABLE api_key (
   key_id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   tenant_id           int NOT NULL REFERENCES tenant,

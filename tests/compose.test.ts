@@ -44,10 +44,10 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('in Redis core and edges are users with the rights that docs/decisions/0013-redis.md gives them, and no more', () => {
+  test('in Redis core and edges are users with the rights that docs/adr/0013-redis.md gives them, and no more', () => {
     const { command = [] } = raw.services.redis ?? {}
     const [, ...users] = command.join(' ').split(' --user ')
-    const decided = read('docs/decisions/0013-redis.md').matchAll(/ACL SETUSER (\S+ on .+)/g)
+    const decided = read('docs/adr/0013-redis.md').matchAll(/ACL SETUSER (\S+ on .+)/g)
     expect(users.map((each) => each.replace(/>\S+/, '>secret'))).toEqual(
       [...decided].map(([, rights]) => rights),
     )
@@ -160,8 +160,8 @@ test('edge/entry/workerd.capnp knows every setting of the edge, and runs it as n
   expect(capnp).toContain(`compatibilityDate = "${date}"`)
 })
 
-describe('docs/deploy.md', () => {
-  const text = read('docs/deploy.md')
+describe('docs/deployment.md', () => {
+  const text = read('docs/deployment.md')
 
   test('names every secret that docker-compose.yml asks for, and no variable that nobody reads', () => {
     for (const name of REQUIRED) expect(text).toContain(name)

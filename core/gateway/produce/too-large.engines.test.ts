@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { createGroups } from '../consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 
-/** Made by hand, without the setting that docs/deploy.md asks for. */
+/** Made by hand, without the setting that docs/deployment.md asks for. */
 const BYTES_MAX = 50_000
 let database: TestDatabase
 let db: Database

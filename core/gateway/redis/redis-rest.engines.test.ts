@@ -518,9 +518,9 @@ test('needs a user in Redis with few rights, whom not even a script of the clien
   closers.push(() => own.remove())
   const admin = new Direct(own.url)
   closers.push(() => admin.disconnect())
-  // As docs/decisions/0013-redis.md has them.
+  // As docs/adr/0013-redis.md has them.
   const decision = readFileSync(
-    new URL('../../../docs/decisions/0013-redis.md', import.meta.url),
+    new URL('../../../docs/adr/0013-redis.md', import.meta.url),
     'utf8',
   )
   for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))

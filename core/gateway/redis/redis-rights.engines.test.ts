@@ -9,8 +9,8 @@ import { ROOT } from '../../config.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 
-/** The users of docs/decisions/0013-redis.md, as they stand there, in a real Redis. */
-const decision = readFileSync(join(ROOT, 'docs/decisions/0013-redis.md'), 'utf8')
+/** The users of docs/adr/0013-redis.md, as they stand there, in a real Redis. */
+const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')
 const users = [...decision.matchAll(/^ACL SETUSER (.+)$/gm)].map(([, user]) => user as string)
 
 describe('with the rights that decision 13 writes down', () => {

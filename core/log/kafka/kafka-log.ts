@@ -47,7 +47,7 @@ const GROUP = 'sluice'
 
 /**
  * The log in Kafka, 2.3 or newer. Positions live with the reader, so it reads by partition and offset and belongs to no
- * consumer group (docs/decisions/0010-kafka-without-a-consumer.md): of kafkajs it takes the connections, TLS, SASL and
+ * consumer group (docs/adr/0010-kafka-without-a-consumer.md): of kafkajs it takes the connections, TLS, SASL and
  * the rarer requests, and none of the parts that are known to hang, to skip or to time out at random.
  *
  * Kafka has no append over several partitions that is all or nothing: one that rejects may have come into some of them.

@@ -23,7 +23,7 @@ const READ_MS_MAX = 10_000
 const HOUSEKEEPING_MS = 3_600_000
 
 /**
- * The log for one machine, in Postgres. A run of records is one row (docs/decisions/0003-log-chunks.md);
+ * The log for one machine, in Postgres. A run of records is one row (docs/adr/0003-log-chunks.md);
  * offsets come from a counter row a partition that stays locked until the append commits, so that
  * none becomes visible before a smaller one. Readers are woken by NOTIFY and look once a second anyway.
  * The log looks after its own days of `log_chunk`.

@@ -7,7 +7,7 @@ import { decideShare, type Lease } from './assignment.ts'
 
 /**
  * The workers of one database are one group, and share the partitions of the log among them, whichever log it is
- * (docs/decisions/0011-leases-in-postgres.md). Each of them, every two seconds and whenever another one calls:
+ * (docs/adr/0011-leases-in-postgres.md). Each of them, every two seconds and whenever another one calls:
  *
  *   say that we live ▶ who else does ▶ what nobody holds who lives is free ▶ take up to our share,
  *   or let go of what is too much: lanes end their batch first, and the next time the row is given back
