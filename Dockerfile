@@ -8,6 +8,7 @@ RUN npm install --no-save --omit=dev --ignore-scripts
 COPY vite.config.ts tsconfig.json ./
 COPY contract contract
 COPY core core
+COPY tools tools
 COPY edge edge
 COPY dashboard dashboard
 RUN node tools/build.ts
@@ -27,6 +28,9 @@ COPY package.json ./
 COPY migrations migrations
 COPY contract contract
 COPY core core
+COPY cli cli
+COPY local local
+COPY tools tools
 COPY --from=build /app/dist/dashboard dist/dashboard
 USER node
 EXPOSE 4000

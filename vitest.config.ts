@@ -11,8 +11,8 @@ const postgres = {
 /** Whole systems with processes of their own: one file after the other, or two cores are too few. */
 const oneAfterTheOther = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 }
 /** What needs a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
-const onEngines = ['core', 'edge', 'bench'].map((room) => `${room}/**/*.engines*.test.ts`)
-const wholeSystems = ['core/embedded*.test.ts', 'core/cli/*.test.ts', 'core/**/*.crash.test.ts']
+const onEngines = ['{core,edge,bench,tests,tools}/**/*.engines*.test.ts']
+const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.crash.test.ts']
 
 /** One project a kind of room. */
 export default defineConfig({
@@ -40,7 +40,7 @@ export default defineConfig({
           ...patient,
           ...postgres,
           name: 'core',
-          include: ['core/**/*.test.ts'],
+          include: ['{core,local,tools}/**/*.test.ts', 'tests/{,lib/}*.test.ts'],
           exclude: [...wholeSystems, ...onEngines],
         },
       },
@@ -60,7 +60,8 @@ export default defineConfig({
           ...postgres,
           ...oneAfterTheOther,
           name: 'system',
-          include: [...wholeSystems, 'tests/system/journey.test.ts'],
+          include: wholeSystems,
+          exclude: onEngines,
         },
       },
     ],

@@ -7,9 +7,9 @@ import pg from 'pg'
 import { LIMITS } from '../contract/limits.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { readConfig } from '../core/config.ts'
-import { startEngines } from '../tools/engines/engines.ts'
 import { makeTopics, openLog } from '../core/log/open.ts'
 import { type CoreProcess, startCore } from '../tests/lib/core-process.ts'
+import { startEngines } from '../tools/engines/engines.ts'
 import { type FlightRecord, flights } from './lib/flights.ts'
 import {
   type BenchPostgres,

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { parseArgs } from 'node:util'
 import { createGzip } from 'node:zlib'
-import { V8_FLAGS } from '../local/edge-process.ts'
 import { startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
+import { V8_FLAGS } from '../local/edge-process.ts'
 import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
 
 /**

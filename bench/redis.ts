@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
-import { startTestBridge } from '../tests/lib/redis-bridge.ts'
-import { startTestRedis } from '../tests/lib/redis-server.ts'
 import { type RunningEdge, startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
+import { startTestBridge } from '../tests/lib/redis-bridge.ts'
+import { startTestRedis } from '../tests/lib/redis-server.ts'
 import { closedLoop, percentile } from './lib/load.ts'
 import { cpuSeconds, median, table } from './lib/machine.ts'
 

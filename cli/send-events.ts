@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LIMITS } from '../contract/limits.ts'
 import type { ItemError } from '../contract/errors.ts'
+import { LIMITS } from '../contract/limits.ts'
 import type { Database } from '../core/db/database.ts'
 import { fatesOf, type Receipts } from './outcomes.ts'
 

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readConfig, UsageError } from './config.ts'
 import { selfSignedCertificate } from '../tests/lib/certificate.ts'
+import { readConfig, UsageError } from './config.ts'
 
 describe('who may use the gateway', () => {
   const usersOf = (text: string, password?: string) =>

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { ROOT } from './config.ts'
 import { createTestDatabase } from '../tests/lib/database.ts'
+import { ROOT } from './config.ts'
 
 test('a worker is healthy by its own sign of life, not by that of a machine whose name begins like its own', async () => {
   const database = await createTestDatabase()

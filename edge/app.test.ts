@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
-import { createEdge, type EdgeDeps } from './app.ts'
 import { createGate } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
 import { createMemoryLimiter } from './admission/memory-limiter.ts'
+import { createEdge, type EdgeDeps } from './app.ts'
 import { Refused, type Reported } from './http/http-problem.ts'
 
 const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'

@@ -10,5 +10,9 @@ export default defineConfig({
       miniflare: { compatibilityDate: '2026-11-01' },
     }),
   ],
-  test: { name: 'edge in workerd', include: ['*.test.ts'], exclude: ['*.engines*.test.ts'] },
+  test: {
+    name: 'edge in workerd',
+    include: ['**/*.test.ts'],
+    exclude: ['conformance/**', '**/*.engines*.test.ts'],
+  },
 })

@@ -4,11 +4,15 @@ import type { Logger } from 'pino'
 import { DASHBOARD_FOLDER, ROOT, UsageError } from '../core/config.ts'
 import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
-import { startDemo } from '../tools/demo/demo.ts'
+import { GATEWAY_USER } from '../core/gateway/users.ts'
+import { mintLoginLink } from '../core/identity/sessions.ts'
+import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
+import { createLogger, drained, ROLES, type Services, startServices } from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
+import { startDemo } from '../tools/demo/demo.ts'
 import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
-import { freePort } from './process/ports.ts'
 import { startPostgresServer } from './postgres/postgres-server.ts'
+import { freePort } from './process/ports.ts'
 import { commandLine, startStamp, stopProcess } from './process/processes.ts'
 import {
   claimHome,
@@ -20,10 +24,6 @@ import {
   writeRunFile,
 } from './run-file.ts'
 import { keepSecrets, type Secrets } from './secrets.ts'
-import { GATEWAY_USER } from '../core/gateway/users.ts'
-import { mintLoginLink } from '../core/identity/sessions.ts'
-import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
-import { createLogger, drained, ROLES, type Services, startServices } from '../core/roles.ts'
 
 /**
  * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd

@@ -5,12 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ROOT } from '../core/config.ts'
 import { V8_FLAGS } from '../local/edge-process.ts'
-import {
-  COMPOSE_TEXT,
-  type ComposeFile,
-  REQUIRED,
-  readComposeFile,
-} from './lib/compose-file.ts'
+import { COMPOSE_TEXT, type ComposeFile, REQUIRED, readComposeFile } from './lib/compose-file.ts'
 import { readDockerfile } from './lib/image.ts'
 
 /** What can be said of docker-compose.yml and Dockerfile by reading them; compose.engines.test.ts runs them. */
@@ -165,7 +160,9 @@ describe('docs/deployment.md', () => {
 
   test('names every secret that docker-compose.yml asks for, and no variable that nobody reads', () => {
     for (const name of REQUIRED) expect(text).toContain(name)
-    const readers = ['core/config.ts', 'edge/entry/workerd.capnp', 'docker-compose.yml'].map(read).join()
+    const readers = ['core/config.ts', 'edge/entry/workerd.capnp', 'docker-compose.yml']
+      .map(read)
+      .join()
     const named = new Set(text.match(/\b[A-Z][A-Z]*_[A-Z_]+\b/g))
     expect([...named].filter((name) => !readers.includes(name))).toEqual([])
   })

@@ -39,7 +39,11 @@ const BUILDS: readonly Build[] = [
         copyPublicDir: false,
         minify: false,
         target: 'es2024',
-        lib: { entry: join(ROOT, 'edge/entry/cloudflare.ts'), formats: ['es'], fileName: () => 'edge.js' },
+        lib: {
+          entry: join(ROOT, 'edge/entry/cloudflare.ts'),
+          formats: ['es'],
+          fileName: () => 'edge.js',
+        },
       },
     },
   },

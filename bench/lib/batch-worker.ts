@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
-import { createEdge } from '../../edge/app.ts'
 import { createGate } from '../../edge/admission/admission.ts'
 import { createMemoryIdempotency } from '../../edge/admission/memory-idempotency.ts'
 import { createMemoryLimiter } from '../../edge/admission/memory-limiter.ts'
+import { createEdge } from '../../edge/app.ts'
 
 /**
  * Both arms in one worker: the edge with a publisher that takes everything at once, and the floor, which

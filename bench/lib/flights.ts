@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { uuidV7 } from '../../contract/event/uuid.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { recordEncoder } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
-import { uuidV7 } from '../../contract/event/uuid.ts'
 
 export interface FlightRecord {
   partition: number
@@ -15,7 +15,7 @@ export interface FlightRecord {
  * @param repeated share of them that have the id of the flight before
  */
 export function flights(count: number, repeated = 0): FlightRecord[] {
-  const file = new URL('../node_modules/vega-datasets/data/flights-200k.json', import.meta.url)
+  const file = new URL('../../node_modules/vega-datasets/data/flights-200k.json', import.meta.url)
   const rows = JSON.parse(readFileSync(file, 'utf8')) as {
     delay: number
     distance: number

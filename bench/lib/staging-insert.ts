@@ -1,10 +1,10 @@
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { dayTable } from '../../core/db/day-partitions.ts'
-import { COPY_COLUMNS, createRowEncoder } from '../../core/worker/write/copy-rows.ts'
 import { decodeBatch, type EventRow } from '../../core/worker/decode/decode.ts'
-import { createPartitionKeeper } from '../../core/worker/maintenance/partition-maintenance.ts'
 import { createTenants } from '../../core/worker/decode/tenant-settings.ts'
+import { createPartitionKeeper } from '../../core/worker/maintenance/partition-maintenance.ts'
+import { COPY_COLUMNS, createRowEncoder } from '../../core/worker/write/copy-rows.ts'
 import type { FlightRecord } from './flights.ts'
 
 /**

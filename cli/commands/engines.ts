@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
-import { startKeeper, stopKeeper } from '../../tools/engines/supervisor-client.ts'
 import { whatAnswers } from '../../tools/engines/probes.ts'
 import { type EnginesState, runningEngines } from '../../tools/engines/state.ts'
+import { startKeeper, stopKeeper } from '../../tools/engines/supervisor-client.ts'
 import { whole } from '../numbers.ts'
 import type { Terminal } from '../terminal.ts'
 

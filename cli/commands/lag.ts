@@ -1,10 +1,10 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
-import { type Progress, readBatches, readProgress } from '../../core/queries/lag.ts'
 import { pause } from '../../core/lib/pause.ts'
-import { withLog } from '../open-log.ts'
+import { type Progress, readBatches, readProgress } from '../../core/queries/lag.ts'
 import { duration, whole } from '../numbers.ts'
+import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Options {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { running } from '../../local/run-file.ts'
 import { mintLoginLink } from '../../core/identity/sessions.ts'
+import { running } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 

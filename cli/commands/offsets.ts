@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
 import { type Gap, readProgress } from '../../core/queries/lag.ts'
 import { acceptGaps } from '../../core/worker/consume/skip-offsets.ts'
-import { withLog } from '../open-log.ts'
 import { whole } from '../numbers.ts'
+import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function gapCommand(config: Config, terminal: Terminal): Command {

@@ -1,12 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { type Config, UsageError } from '../../core/config.ts'
-import { type PartitionProgress, readProgress } from '../../core/queries/lag.ts'
 import type { Log, PartitionBounds } from '../../core/log/log.ts'
+import { type PartitionProgress, readProgress } from '../../core/queries/lag.ts'
 import { type ReplayRange, replay } from '../../core/worker/replay/replay.ts'
 import type { Replayed } from '../../core/worker/replay/replay-batch.ts'
-import { withLog } from '../open-log.ts'
 import { moment, whole } from '../numbers.ts'
+import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** An offset, or when the log took the record. */

@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
 import { createDatabase } from '../../core/db/database.ts'
 import { readEventsFile, withIds } from '../events-file.ts'
-import { type Summary, sendEvents } from '../send-events.ts'
 import { whatRuns } from '../running-instance.ts'
+import { type Summary, sendEvents } from '../send-events.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function sendCommand(config: Config, terminal: Terminal): Command {

@@ -1,7 +1,7 @@
-import { SYNONYMS } from './event.ts'
+import type { RefusalCode } from '../errors.ts'
 import { type BadNumber, parseJson } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
-import type { RefusalCode } from '../errors.ts'
+import { SYNONYMS } from './event.ts'
 
 /** What a body of POST /v1/events holds, before any event has been looked at. */
 export type ReadBatch =

@@ -1,6 +1,6 @@
+import { LIMITS } from '../limits.ts'
 import type { TrackedEvent } from './event.ts'
 import * as f from './fields.ts'
-import { LIMITS } from '../limits.ts'
 import { findUnstorable, isStorable, type StorableBudget } from './storable.ts'
 import { shiftTime } from './time.ts'
 

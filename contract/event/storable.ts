@@ -1,6 +1,6 @@
+import type { ItemErrorCode } from '../errors.ts'
 import { pointerTo } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
-import type { ItemErrorCode } from '../errors.ts'
 
 /** Why a value cannot be kept, and where; the pointer starts at the value's own place in the event. */
 export interface Unstorable {

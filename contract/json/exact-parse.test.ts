@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { parseExactly } from './exact-parse.ts'
 import { decodeRecord, recordEncoder } from '../log/record.ts'
 import { anyJson } from '../testing/arbitrary.ts'
+import { parseExactly } from './exact-parse.ts'
 
 /** Leaves behind what makes V8 take the next escaped key for a part of its own escape. */
 function poison(key: string): void {

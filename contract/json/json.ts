@@ -1,5 +1,5 @@
-import { parseExactly } from './exact-parse.ts'
 import { LIMITS } from '../limits.ts'
+import { parseExactly } from './exact-parse.ts'
 
 /**
  * JSON that loses nothing on the way in. `JSON.parse` changes some numbers silently (1e400 becomes

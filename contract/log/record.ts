@@ -1,10 +1,10 @@
+import type { ItemErrorCode } from '../errors.ts'
 import type { TrackedEvent } from '../event/event.ts'
+import { findUnstorable, unstorableText } from '../event/storable.ts'
+import { type Instant, readCanonicalTime } from '../event/time.ts'
 import { parseExactly } from '../json/exact-parse.ts'
 import { findBadNumbers, maySpoil } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
-import type { ItemErrorCode } from '../errors.ts'
-import { findUnstorable, unstorableText } from '../event/storable.ts'
-import { type Instant, readCanonicalTime } from '../event/time.ts'
 
 /** The value of a record in events.raw, as JSON. */
 export interface StampedEvent {

@@ -1,9 +1,9 @@
 import { crc32, looksLikeApiKey, mintApiKey, sha256Hex } from '../api-key.ts'
 import { readBatch } from '../event/batch.ts'
 import { normalise } from '../event/normalise.ts'
-import { decodeRecord, recordEncoder } from '../log/record.ts'
 import { readTime } from '../event/time.ts'
 import { derivedEventId, isUuid, uuidV7 } from '../event/uuid.ts'
+import { decodeRecord, recordEncoder } from '../log/record.ts'
 import {
   BATCHES,
   type BatchVector,

@@ -3,8 +3,9 @@
  * (`replay.ts` compares). Written by hand or with other tools than this code: the ids and sums come
  * from Python's uuid, zlib and hashlib. Data only.
  */
-import type { DeadReason } from '../log/record.ts'
+
 import type { ItemErrorCode, RefusalCode } from '../errors.ts'
+import type { DeadReason } from '../log/record.ts'
 
 /** Stands for "now" wherever a time is missing. */
 export const RECEIVED_AT = '2026-11-21T09:00:00.123Z'

@@ -1,5 +1,5 @@
-import { type Listening, listen } from './listen.ts'
 import { STORED_CHANNEL } from '../worker/write/aggregates.ts'
+import { type Listening, listen } from './listen.ts'
 
 /**
  * Hears of every commit of the worker, on a connection of its own that is mended for ever.

@@ -2,12 +2,12 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DeadLetterRecord } from '../../contract/log/dead-letter.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { collect } from '../log/log.suite.ts'
-import type { Log, LogRecord } from '../log/log.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { rawRecord, rawValue } from '../../tests/lib/records.ts'
-import { createForwarder } from './forward-dead-letters.ts'
+import { collect } from '../log/log.suite.ts'
+import type { Log, LogRecord } from '../log/log.ts'
 import { createWorker } from '../worker/worker.ts'
+import { createForwarder } from './forward-dead-letters.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 

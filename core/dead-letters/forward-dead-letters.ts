@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import type pg from 'pg'
-import type { DeadLetterRecord } from '../../contract/log/dead-letter.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import type { DeadLetterRecord } from '../../contract/log/dead-letter.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
-import type { Log, NewRecord } from '../log/log.ts'
 import { pause } from '../lib/pause.ts'
+import type { Log, NewRecord } from '../log/log.ts'
 import type { Logger } from '../worker/consume/partition-consumer.ts'
 
 /** Carries dead letters from Postgres, where they are made, to events.dlq. Any number of processes may run one. */

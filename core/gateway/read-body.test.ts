@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { BODY_BYTES_MAX, readBody } from './read-body.ts'
 import { RefusedError } from './kafka-rest-error.ts'
+import { BODY_BYTES_MAX, readBody } from './read-body.ts'
 
 const app = new Hono()
 app.post('/', async (c) => c.json((await readBody(c.req)).byteLength))

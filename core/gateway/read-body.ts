@@ -1,8 +1,8 @@
 import type { HonoRequest } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
-import { BadProduceError } from './produce/read-records.ts'
-import { RefusedError } from './kafka-rest-error.ts'
 import { createRoom, type Room } from './byte-semaphore.ts'
+import { RefusedError } from './kafka-rest-error.ts'
+import { BadProduceError } from './produce/read-records.ts'
 
 /**
  * One body of the edge with everything that wrapping it in records may add: JSON in JSON doubles quotes and

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keyRecord as keyRecordSchema, looksLikeApiKey } from '../../contract/api-key.ts'
-import { createDatabase, type Database } from '../db/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { createKeyUse, isGood, keyRecord } from './key-directory.ts'
+import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
+import { createKeyUse, isGood, keyRecord } from './key-directory.ts'
 import { endSession, mintLoginLink, redeemLoginLink, sessionIsGood } from './sessions.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 

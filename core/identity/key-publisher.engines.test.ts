@@ -4,13 +4,13 @@ import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { keyRecord } from '../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
+import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
+import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { createKey, revokeKey } from './api-keys.ts'
+import { createKeyPublisher, type KeyPublisherDeps } from './key-publisher.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant, setTenant } from './tenants.ts'
-import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
-import { createKeyPublisher, type KeyPublisherDeps } from './key-publisher.ts'
 
 let database: TestDatabase
 let db: Database

@@ -3,9 +3,9 @@ import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
-import { KEYS_CHANNEL } from './keys-changed.ts'
-import { everyKey } from './key-directory.ts'
 import { type RedisConnection, RedisRefusal, type Reply } from '../db/redis-connection.ts'
+import { everyKey } from './key-directory.ts'
+import { KEYS_CHANNEL } from './keys-changed.ts'
 
 export interface KeyPublisher {
   close(): Promise<void>

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDatabase, type Database } from '../db/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { isGood, keyRecord } from './key-directory.ts'
+import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
+import { isGood, keyRecord } from './key-directory.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant } from './tenants.ts'
 

@@ -2,8 +2,8 @@ import { sql, type Transaction } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey } from '../../contract/api-key.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
-import { sayKeysChanged } from './keys-changed.ts'
 import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './api-keys.ts'
+import { sayKeysChanged } from './keys-changed.ts'
 import { KeyError } from './tenants.ts'
 
 export interface Rotation {

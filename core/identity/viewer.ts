@@ -1,9 +1,9 @@
 import { sha256Hex } from '../../contract/api-key.ts'
 import type { Database } from '../db/database.ts'
+import { askingError, badInput, checkText } from '../queries/errors.ts'
 import { readCredentials } from './credentials.ts'
 import { findKey, isGood } from './key-directory.ts'
 import { sessionIsGood } from './sessions.ts'
-import { askingError, badInput, checkText } from '../queries/errors.ts'
 
 /**
  * Somebody who may see one tenant. Every question takes one and asks for its tenant only, so a

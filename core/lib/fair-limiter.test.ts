@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { QUERY_LIMITS } from '../queries/limits.ts'
 import { createAskingFixture } from '../api/graphql/testing/fixture.ts'
+import { QUERY_LIMITS } from '../queries/limits.ts'
 import { createTurns } from './fair-limiter.ts'
 
 test('whoever asks for more than can be worked out at once waits for it alone', async () => {

@@ -1,8 +1,8 @@
 import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import { eventUuid } from '../worker/decode/event-uuid.ts'
 import { checkText } from './errors.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
 import { EVENT_COLUMNS, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 /**

@@ -1,6 +1,10 @@
 import { DateTime } from 'luxon'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type AskingFixture, createAskingFixture, type FixtureEvent } from '../api/graphql/testing/fixture.ts'
+import {
+  type AskingFixture,
+  createAskingFixture,
+  type FixtureEvent,
+} from '../api/graphql/testing/fixture.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
 import { type MetricsArgs, readQuestion } from './metrics-args.ts'

@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
 import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import { badInput, checkText } from './errors.ts'
 import type { Instant } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface EventsArgs {

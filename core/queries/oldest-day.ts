@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import {
   ceilQuarter,
   floorQuarter,
@@ -9,7 +10,6 @@ import {
   QUARTER_MICROS,
   toMicros,
 } from './instant.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
 import type { Range } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { learnNames, whereNames } from './sql/names.ts'

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../contract/log/topics.ts'
+import { LIVE_LIMITS } from '../api/live/limits.ts'
 import type { Database } from '../db/database.ts'
 import { within } from '../lib/timeout.ts'
 import type { Log } from '../log/log.ts'
-import { LIVE_LIMITS } from '../api/live/limits.ts'
 
 export type Hop = 'log' | 'worker' | 'database'
 

@@ -1,13 +1,8 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
-import {
-  EVENT_COLUMNS,
-  type EventRow,
-  type StoredEvent,
-  toEvent,
-} from './sql/event-row.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
 import { LIVE_LIMITS } from '../api/live/limits.ts'
+import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface MinuteCount {
   minute: string

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
-import { QUERY_LIMITS } from './limits.ts'
 import type { Viewer } from '../identity/viewer.ts'
+import { QUERY_LIMITS } from './limits.ts'
 
 export interface SeenTenant {
   id: string

@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
 import { badInput } from './errors.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
+import { droppedBefore } from './oldest-day.ts'
 import { checkRange, periodBefore, type Range } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { learnNames, shownName, whereNames } from './sql/names.ts'
-import { droppedBefore } from './oldest-day.ts'
 
 export interface NameCount {
   name: string

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import type { EventRow } from './decode/decode.ts'
-import { createSeriesDirectory } from './write/series.ts'
 import { createTenants } from './decode/tenant-settings.ts'
+import { createSeriesDirectory } from './write/series.ts'
 
 /** A batch is prepared while the one before it is still being written. */
 let database: TestDatabase

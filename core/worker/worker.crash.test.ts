@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { ROOT } from '../config.ts'
-import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
+import { ROOT } from '../config.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 
 const KILLS = 20
 const RECORDS_A_ROUND = 1_500

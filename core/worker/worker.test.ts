@@ -1,10 +1,10 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
-import type { Log, NewRecord } from '../log/log.ts'
-import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
+import type { Log, NewRecord } from '../log/log.ts'
+import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createPartitionKeeper } from './maintenance/partition-maintenance.ts'
 import { createWorker } from './worker.ts'
 

@@ -3,13 +3,13 @@ import { hostname } from 'node:os'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
-import type { Ask } from './consume/connection.ts'
 import { createForwarder } from '../dead-letters/forward-dead-letters.ts'
+import type { Ask } from './consume/connection.ts'
+import { createLeases, tagOf } from './consume/leases.ts'
+import { markReadForEver } from './consume/log-watermark.ts'
 import type { LaneDeps } from './consume/partition-consumer.ts'
 import { createLanes } from './consume/partition-consumers.ts'
-import { createLeases, tagOf } from './consume/leases.ts'
 import { createPartitionKeeper } from './maintenance/partition-maintenance.ts'
-import { markReadForEver } from './consume/log-watermark.ts'
 
 /** A worker: its share of the log's partitions, a few lanes that write them, and the care for the days of `event`. */
 export interface Worker {

@@ -2,7 +2,7 @@ import { gql, type TypedDocumentNode } from '@urql/core'
 import type { MetricPoint } from './points.ts'
 import type { Interval } from './range.ts'
 
-/** Everything the dashboard asks, and the shapes of the answers (core/graphql has the schema). */
+/** Everything the dashboard asks, and the shapes of the answers (core/api/graphql has the schema). */
 
 export interface Viewer {
   kind: 'SESSION' | 'KEY'

@@ -1,4 +1,7 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
+import type { EdgeContext, Step } from '../http/context.ts'
+import { Refused } from '../http/http-problem.ts'
+import { respond } from '../http/respond.ts'
 import {
   type Claim,
   claimOf,
@@ -7,7 +10,6 @@ import {
   inFlight,
   type Lease,
 } from './idempotency.ts'
-import type { EdgeContext, Step } from '../http/context.ts'
 import {
   degradedHeaders,
   headersFor,
@@ -17,8 +19,6 @@ import {
   tooMany,
   type Verdict,
 } from './rate-limiter.ts'
-import { Refused } from '../http/http-problem.ts'
-import { respond } from '../http/respond.ts'
 
 /**
  * Who may go on: limits and leases behind one door, because where they are kept elsewhere every

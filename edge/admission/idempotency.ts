@@ -1,9 +1,9 @@
 import { sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { EdgeContext } from '../http/context.ts'
-import type { Degraded } from './rate-limiter.ts'
-import { Refused } from '../http/http-problem.ts'
 import type { Said } from '../formats/ingest-format.ts'
+import type { EdgeContext } from '../http/context.ts'
+import { Refused } from '../http/http-problem.ts'
+import type { Degraded } from './rate-limiter.ts'
 
 /**
  * Who has done what already, by tenant and Idempotency-Key. Two phases: a lease before publishing,

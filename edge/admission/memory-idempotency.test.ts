@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { idempotencySuite, ours, request, say } from '../testing/idempotency.suite.ts'
+import { createMemoryIdempotency } from './memory-idempotency.ts'
 
 idempotencySuite(createMemoryIdempotency)
 

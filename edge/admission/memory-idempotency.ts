@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { type Claim, type Idempotency, waitForLease } from './idempotency.ts'
 import type { Said } from '../formats/ingest-format.ts'
+import { type Claim, type Idempotency, waitForLease } from './idempotency.ts'
 
 interface Entry {
   fingerprint: string

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { type Bucket, policiesOf, quotasOf, WINDOW_MS, type Window, waitFor } from './allowance.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
+import { type Bucket, policiesOf, quotasOf, WINDOW_MS, type Window, waitFor } from './allowance.ts'
 import type { Limiter } from './rate-limiter.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { REFUSALS } from '../../contract/errors.ts'
-import { Refused } from '../http/http-problem.ts'
 import type { Way } from '../formats/ingest-format.ts'
+import { Refused } from '../http/http-problem.ts'
 
 /** Counts events, not requests. */
 export interface Limiter {

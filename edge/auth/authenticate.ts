@@ -1,8 +1,8 @@
 import { type KeyRecord, looksLikeApiKey } from '../../contract/api-key.ts'
-import { checkOrigin } from '../http/cors.ts'
 import type { EdgeContext, Step } from '../http/context.ts'
-import type { FindKey } from './key-directory.ts'
+import { checkOrigin } from '../http/cors.ts'
 import { Refused } from '../http/http-problem.ts'
+import type { FindKey } from './key-directory.ts'
 
 /** The sender's address, where the runtime knows it. @param env what the runtime hands over beside the request */
 export type AddressOf = (request: Request, env: unknown) => string | undefined

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { Refused, type Reported } from '../http/http-problem.ts'
 import { createKeyCache } from './key-cache.ts'
 import type { KeyDirectory } from './key-directory.ts'
-import { Refused, type Reported } from '../http/http-problem.ts'
 
 const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unknown } = LIMITS
 

@@ -1,10 +1,10 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { createAddressLimit, TooManyLookups } from './address-limit.ts'
-import { BoundedMap } from '../lib/bounded-map.ts'
-import type { FindKey, KeyDirectory } from './key-directory.ts'
 import { tooMany } from '../admission/rate-limiter.ts'
 import { describe, Refused, type Report } from '../http/http-problem.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
+import { createAddressLimit, TooManyLookups } from './address-limit.ts'
+import type { FindKey, KeyDirectory } from './key-directory.ts'
 
 interface Known {
   record: KeyRecord

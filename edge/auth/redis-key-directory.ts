@@ -2,8 +2,8 @@ import * as z from 'zod/mini'
 import { keyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
-import type { KeyDirectory } from './key-directory.ts'
 import type { RedisClient } from '../admission/redis/redis.ts'
+import type { KeyDirectory } from './key-directory.ts'
 
 /**
  * Keys as core publishes them in Redis: close to every edge, while core may be far away. What is not

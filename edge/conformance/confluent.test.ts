@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { recordKey } from '../../contract/log/topics.ts'
 import { type ConfluentStub, type Dialect, startConfluentStub } from '../testing/confluent-stub.ts'
+import { describeEdges, proxySettings, type World } from '../testing/edge-harness.ts'
 import { startEdge } from '../testing/runtimes.ts'
 import { startStubGateway } from '../testing/stub-gateway.ts'
-import { describeEdges, proxySettings, type World } from '../testing/edge-harness.ts'
 
 const events = [
   { event: 'a', event_id: 'one', user_id: 'ädä', text: 'ü€😀\u0001"\\', number: 1000.5 },

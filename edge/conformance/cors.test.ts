@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import { createEdge, type EdgeDeps } from '../app.ts'
 import { createGate } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryLimiter } from '../admission/memory-limiter.ts'
-import { type Answer, type Sent, send } from '../testing/send.ts'
+import { createEdge, type EdgeDeps } from '../app.ts'
 import { describeEdges } from '../testing/edge-harness.ts'
+import { type Answer, type Sent, send } from '../testing/send.ts'
 
 const PAGE = 'https://shop.example'
 const LIST = { origins: ['https://*.shop.example', PAGE] }

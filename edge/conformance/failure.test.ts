@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { Mood } from '../testing/stub-gateway.ts'
 import { describeEdges, describeFlavours } from '../testing/edge-harness.ts'
+import type { Mood } from '../testing/stub-gateway.ts'
 
 describeFlavours('when the log does not confirm', (world) => {
   /** The answer to one event while the gateway is in these moods, and how often that was asked. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
+import { abortLate } from '../lib/timeout.ts'
 import { type DirectoryWorld, keyDirectorySuite } from '../testing/key-directory.suite.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
-import { abortLate } from '../lib/timeout.ts'
 
 /** Without Redis; edge/admission/redis/upstash.engines.test.ts has the other one. */
 describe('keys asked of core', () => {

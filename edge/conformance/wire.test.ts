@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
+import { describeEdges } from '../testing/edge-harness.ts'
 import { RUNTIMES } from '../testing/runtimes.ts'
 import { openSocket } from '../testing/socket.ts'
-import { describeEdges } from '../testing/edge-harness.ts'
 import { WIRE, type WireCase } from './wire.ts'
 
 const ANSWER_MS_MAX = 4_000

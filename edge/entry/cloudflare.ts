@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'hono'
-import { composeEdge, type EdgeSettings } from './compose.ts'
 import { forgetLate } from '../lib/timeout.ts'
+import { composeEdge, type EdgeSettings } from './compose.ts'
 
 /** Built with the first request, because bindings come with it; kept while the isolate lives. */
 let edge: ReturnType<typeof composeEdge> | undefined

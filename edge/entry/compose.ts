@@ -1,20 +1,24 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { createEdge } from '../app.ts'
-import type { AddressOf } from '../auth/authenticate.ts'
 import { createGate } from '../admission/admission.ts'
-import { createKeyCache } from '../auth/key-cache.ts'
-import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryLimiter } from '../admission/memory-limiter.ts'
-import { createPublisher } from '../publish/publisher.ts'
-import { type PublishSettings, readBridge } from '../publish/dialects.ts'
+import {
+  createGateWithoutRedis,
+  WITHOUT_REDIS,
+  type WithoutRedis,
+} from '../admission/redis/failover-admission.ts'
 import { createRedis, type RedisSettings } from '../admission/redis/redis.ts'
-import { watchRedis } from '../admission/redis/redis-outage.ts'
-import type { Report } from '../http/http-problem.ts'
 import { createUpstashGate } from '../admission/redis/redis-admission.ts'
+import { watchRedis } from '../admission/redis/redis-outage.ts'
+import { createEdge } from '../app.ts'
+import type { AddressOf } from '../auth/authenticate.ts'
+import { createKeyCache } from '../auth/key-cache.ts'
+import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { createUpstashKeyDirectory } from '../auth/redis-key-directory.ts'
+import type { Report } from '../http/http-problem.ts'
 import type { Exchange } from '../lib/timeout.ts'
-import { createGateWithoutRedis, WITHOUT_REDIS, type WithoutRedis } from '../admission/redis/failover-admission.ts'
+import { type PublishSettings, readBridge } from '../publish/dialects.ts'
+import { createPublisher } from '../publish/publisher.ts'
 
 /** What an edge must be told; the names are the same in every runtime. */
 export interface EdgeSettings extends PublishSettings {

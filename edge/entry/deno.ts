@@ -1,5 +1,5 @@
-import { composeEdge } from './compose.ts'
 import { abortLate } from '../lib/timeout.ts'
+import { composeEdge } from './compose.ts'
 
 const names = [
   'GATEWAY_URL',

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { LIMITS } from '../../contract/limits.ts'
-import { composeEdge, type EdgeSettings } from './compose.ts'
 import { abortLate } from '../lib/timeout.ts'
+import { composeEdge, type EdgeSettings } from './compose.ts'
 
 /** Whoever is asked to stop answers what was asked before, and no longer than a log may hang. */
 const STOP_MS_MAX = LIMITS.publishMsMax + 1_000

@@ -1,6 +1,6 @@
+import type { ItemError, ItemErrorCode } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import type { BadNumber } from '../../contract/json/json.ts'
-import type { ItemError, ItemErrorCode } from '../../contract/errors.ts'
 import type { Warning } from '../ingest/validate-events.ts'
 
 /** One way in: what its bodies look like, who sends them, and what they want to hear. */

@@ -1,6 +1,6 @@
 import type { ItemError } from '../../contract/errors.ts'
-import type { Warning } from '../ingest/validate-events.ts'
 import { Refused } from '../http/http-problem.ts'
+import type { Warning } from '../ingest/validate-events.ts'
 import type { Outcome } from './ingest-format.ts'
 
 /** The body of a 202. */

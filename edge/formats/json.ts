@@ -1,9 +1,9 @@
 import { readBatch } from '../../contract/event/batch.ts'
-import { elementTexts } from '../../contract/json/slices.ts'
 import { readTime } from '../../contract/event/time.ts'
-import { answerFor } from './json-response.ts'
+import { elementTexts } from '../../contract/json/slices.ts'
 import { Refused } from '../http/http-problem.ts'
 import type { Body, Incoming, Outcome, Way } from './ingest-format.ts'
+import { answerFor } from './json-response.ts'
 
 /** Our own: one event, an array, or `{"events":[…]}`. */
 export const native: Way = {

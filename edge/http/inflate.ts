@@ -1,6 +1,6 @@
 import { join } from '../lib/bytes.ts'
-import { Refused } from './http-problem.ts'
 import { within } from '../lib/timeout.ts'
+import { Refused } from './http-problem.ts'
 import { createZlibSum } from './zlib-sum.ts'
 
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */

@@ -1,8 +1,8 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { join } from '../lib/bytes.ts'
-import { createInflater, type Packing } from './inflate.ts'
-import { Refused } from './http-problem.ts'
 import { within } from '../lib/timeout.ts'
+import { Refused } from './http-problem.ts'
+import { createInflater, type Packing } from './inflate.ts'
 
 /** The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax. */
 export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {

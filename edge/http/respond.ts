@@ -1,7 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { ANY_ORIGIN } from './cors.ts'
-import type { EdgeContext, Step } from './context.ts'
 import type { Bytes } from '../formats/ingest-format.ts'
+import type { EdgeContext, Step } from './context.ts'
+import { ANY_ORIGIN } from './cors.ts'
 
 /** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
 const SANE_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)

@@ -1,10 +1,10 @@
 import type { ItemErrorCode } from '../../contract/errors.ts'
-import { base64 } from '../lib/bytes.ts'
-import type { Step } from '../http/context.ts'
-import { mediaTypeOf, readBody } from '../http/read-body.ts'
-import { Refused } from '../http/http-problem.ts'
-import type { Room } from '../http/byte-budget.ts'
 import type { Body, Bytes, Incoming, Way } from '../formats/ingest-format.ts'
+import type { Room } from '../http/byte-budget.ts'
+import type { Step } from '../http/context.ts'
+import { Refused } from '../http/http-problem.ts'
+import { mediaTypeOf, readBody } from '../http/read-body.ts'
+import { base64 } from '../lib/bytes.ts'
 
 // A byte order mark is skipped, anything that is not UTF-8 throws.
 const utf8 = new TextDecoder('utf-8', { fatal: true })

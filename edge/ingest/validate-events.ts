@@ -1,8 +1,8 @@
-import type { TrackedEvent } from '../../contract/event/event.ts'
-import { LIMITS } from '../../contract/limits.ts'
-import { type Circumstances, type FieldError, normalise } from '../../contract/event/normalise.ts'
-import type { DeadReason } from '../../contract/log/record.ts'
 import type { ItemError } from '../../contract/errors.ts'
+import type { TrackedEvent } from '../../contract/event/event.ts'
+import { type Circumstances, type FieldError, normalise } from '../../contract/event/normalise.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import type { DeadReason } from '../../contract/log/record.ts'
 import type { Item } from '../formats/ingest-format.ts'
 
 export interface Judged {

@@ -1,6 +1,6 @@
+import { type ItemErrorCode, REFUSALS } from '../../contract/errors.ts'
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { type ItemErrorCode, REFUSALS } from '../../contract/errors.ts'
 import type { Schema } from './operation.ts'
 import { OTHERS } from './others.ts'
 import { count, object, text } from './words.ts'

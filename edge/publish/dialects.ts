@@ -1,5 +1,5 @@
-import type { Bridge } from './publisher.ts'
 import { createConfluentBridge } from './confluent.ts'
+import type { Bridge } from './publisher.ts'
 import { createUpstashBridge, type UpstashSettings } from './upstash.ts'
 
 /** Where events go when not to core's gateway, where keys are asked for all the same. */

@@ -1,5 +1,5 @@
-import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { describe, Refused, type Report } from '../http/http-problem.ts'
 import type { Exchange } from '../lib/timeout.ts'
 

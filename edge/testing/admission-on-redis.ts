@@ -1,6 +1,6 @@
-import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { createRedis } from '../admission/redis/redis.ts'
 import { createUpstashGate } from '../admission/redis/redis-admission.ts'
+import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { createUpstashKeyDirectory } from '../auth/redis-key-directory.ts'
 import type { Exchange } from '../lib/timeout.ts'
 import { serveGate } from './remote-admission.ts'

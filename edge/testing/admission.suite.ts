@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Claim } from '../admission/idempotency.ts'
 import type { Gate } from '../admission/admission.ts'
+import type { Claim } from '../admission/idempotency.ts'
 import { ours, request, say } from './idempotency.suite.ts'
 import { key, START } from './limiter.suite.ts'
 

@@ -1,11 +1,11 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { REFUSALS } from '../../contract/errors.ts'
+import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { expectedOf } from '../../contract/testing/model.ts'
-import type { Answer, Sent } from './send.ts'
 import type { World } from './edge-harness.ts'
+import type { Answer, Sent } from './send.ts'
 
 /** Set FUZZ_SEED to the one that was printed, and the same requests are made again. */
 const SEED = Number(process.env.FUZZ_SEED) || Math.floor(Math.random() * 2 ** 31)

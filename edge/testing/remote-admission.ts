@@ -1,7 +1,7 @@
-import type { Claim, Lease } from '../admission/idempotency.ts'
 import type { Gate } from '../admission/admission.ts'
-import type { KeyDirectory } from '../auth/key-directory.ts'
+import type { Claim, Lease } from '../admission/idempotency.ts'
 import type { Limiter, Verdict } from '../admission/rate-limiter.ts'
+import type { KeyDirectory } from '../auth/key-directory.ts'
 
 /** Asks the other side, which is `serveGate`. */
 function createAsk(url: string) {

@@ -17,11 +17,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { guardChild } from '../process/watchdog.ts'
 import { freePort } from '../process/ports.ts'
+import { commandLine, type StopStep, stopProcess } from '../process/processes.ts'
+import { guardChild } from '../process/watchdog.ts'
 import { findPlace, type PostgresPlace } from './data-directory.ts'
 import { postgresSettings } from './settings.ts'
-import { commandLine, type StopStep, stopProcess } from '../process/processes.ts'
 
 /**
  * A real Postgres of our own: made on the first start, found again on the next, restarted when it dies.

@@ -12,13 +12,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
+import { createLifecycle } from '../../core/lifecycle.ts'
 import { removePlace } from '../../local/postgres/data-directory.ts'
 import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
-import { createEngineProcess, type EngineProcess, stopLeftOvers } from '../../tools/engines/engine-process.ts'
+import {
+  createEngineProcess,
+  type EngineProcess,
+  stopLeftOvers,
+} from '../../tools/engines/engine-process.ts'
 import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
 import { createKafkaNode } from '../../tools/engines/kafka-node.ts'
 import { quietPort } from '../../tools/engines/quiet-port.ts'
-import { createLifecycle } from '../../core/lifecycle.ts'
 import type { ComposeFile, ComposeService } from './compose-file.ts'
 import { createImages } from './image.ts'
 

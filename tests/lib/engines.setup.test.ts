@@ -17,7 +17,11 @@ afterAll(() => rmSync(nothing, { recursive: true, force: true }))
 test('without an engine its tests are skipped, and it is said which they are, why, and what mends it', async () => {
   const { code, said } = await run([FILE])
   expect(said).toMatch(new RegExp(`SKIPPED, \\d+ test files that need real engines: ${WHY}`))
-  for (const file of [FILE, 'edge/admission/redis/upstash.engines.test.ts', 'bench/k6/ingest.engines.test.ts'])
+  for (const file of [
+    FILE,
+    'edge/admission/redis/upstash.engines.test.ts',
+    'bench/k6/ingest.engines.test.ts',
+  ])
     expect(said).toContain(`    ${file}\n`)
   expect(said).toMatch(/To run them: .*redis.*, then npm run test:engines/)
   expect(said).toMatch(/Tests +\d+ skipped \(\d+\)/)

@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import type { TrackedEvent } from '../../contract/event/event.ts'
+import { uuidV7 } from '../../contract/event/uuid.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { recordEncoder, type StampedEvent } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
-import { uuidV7 } from '../../contract/event/uuid.ts'
 import type { NewRecord } from '../../core/log/log.ts'
 
 export type Sent = Partial<TrackedEvent> & {

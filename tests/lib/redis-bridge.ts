@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import { createRedisRest } from '../../core/gateway/redis/redis-rest.ts'
 import { serveApp } from '../../core/api/http/serve.ts'
 import { createRedisConnection, type RedisConnection } from '../../core/db/redis-connection.ts'
+import { createRedisRest } from '../../core/gateway/redis/redis-rest.ts'
 
 /** Our REST-Redis as core serves it, on a port of its own. */
 export interface TestBridge {

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { mulberry32 } from '../../tools/demo/traffic.ts'
-import { audit, NOTHING_WRONG } from '../lib/recount.ts'
 import { type Fleet, type MemberName, startFleet } from '../lib/fleet.ts'
 import { startFlood } from '../lib/flood.ts'
 import { freeze } from '../lib/freeze.ts'
 import { residentMiB } from '../lib/memory.ts'
+import { audit, NOTHING_WRONG } from '../lib/recount.ts'
 
 /** `BROKER_AWAY_S=60 npm run test:engines broker` is the full measure. */
 const AWAY_MS = Number(process.env.BROKER_AWAY_S ?? 10) * 1_000

@@ -14,7 +14,7 @@ interface Quake {
 const quakes = (
   JSON.parse(
     readFileSync(
-      new URL('../node_modules/vega-datasets/data/earthquakes.json', import.meta.url),
+      new URL('../../node_modules/vega-datasets/data/earthquakes.json', import.meta.url),
       'utf8',
     ),
   ) as {

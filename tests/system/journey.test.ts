@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bundle } from '../../edge/testing/runtimes.ts'
 import { launchBrowser } from '../lib/browser.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
-import { bundle } from '../../edge/testing/runtimes.ts'
 
 /** What a stranger does after `npm start`, in a real browser. */
 let home: TestHome
@@ -89,7 +89,10 @@ test('range and zone are in the URL, and a reload keeps them', async () => {
 })
 
 test('nothing scrolls sideways at 390 px or 1440 px, light or dark, and axe finds nothing', async () => {
-  const axe = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
+  const axe = readFileSync(
+    new URL('../../node_modules/axe-core/axe.min.js', import.meta.url),
+    'utf8',
+  )
   for (const width of [390, 1440])
     for (const colorScheme of ['light', 'dark'] as const) {
       // Its own context: the page's own rules allow no script that is injected.

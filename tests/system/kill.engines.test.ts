@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { mulberry32 } from '../../tools/demo/traffic.ts'
-import { audit, NOTHING_WRONG } from '../lib/recount.ts'
 import { type Fleet, type MemberName, startFleet } from '../lib/fleet.ts'
 import { startFlood } from '../lib/flood.ts'
+import { audit, NOTHING_WRONG } from '../lib/recount.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is

@@ -1,8 +1,8 @@
 import { UsageError } from '../../core/config.ts'
 import { claimHome, releaseHome } from '../../local/run-file.ts'
 import { type Engines, startEngines } from './engines.ts'
-import type { FromKeeper } from './supervisor-client.ts'
 import { readKept, removeState, writeEnv, writeKept, writeState } from './state.ts'
+import type { FromKeeper } from './supervisor-client.ts'
 
 /**
  * The process that `npm run engines` leaves behind: the engines are its children, it starts again what ends by

@@ -4,10 +4,10 @@ import RelayPlugin from '@pothos/plugin-relay'
 import { type GraphQLError, Kind, type ValueNode } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../../contract/event/time.ts'
-import type { AskingContext } from './context.ts'
 import { askingError } from '../../queries/errors.ts'
 import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { AskingContext } from './context.ts'
 
 export interface SchemaTypes {
   Context: AskingContext

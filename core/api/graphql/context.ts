@@ -1,11 +1,11 @@
 import { type Database, inTurns } from '../../db/database.ts'
 import { createKeyUse } from '../../identity/key-directory.ts'
-import type { LiveHub } from '../live/hub.ts'
+import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from '../../identity/viewer.ts'
+import { createTurns } from '../../lib/fair-limiter.ts'
 import type { Log } from '../../log/log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Interval, Range } from '../../queries/sql/buckets.ts'
-import { createTurns } from '../../lib/fair-limiter.ts'
-import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from '../../identity/viewer.ts'
+import type { LiveHub } from '../live/hub.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
 export interface FirstSteps {

@@ -1,10 +1,10 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import type { GraphQLError } from 'graphql'
 import { createGraphQLError, createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
-import type { Answers } from '../result-cache/result-cache.ts'
-import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
 import { askingError, fromDatabaseError } from '../../queries/errors.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { Answers } from '../result-cache/result-cache.ts'
+import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
 import { createSchema } from './schema.ts'
 import { useAnswers } from './use-result-cache.ts'
 

@@ -2,16 +2,16 @@ import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Database } from '../../db/database.ts'
 import type { GatewayUser } from '../../gateway/users.ts'
+import type { Log } from '../../log/log.ts'
 import { fromDatabaseError } from '../../queries/errors.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import { dashboard } from './dashboard.ts'
 import { health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
+import type { Metrics } from './metrics.ts'
 import { onlyTakes, refuse } from './problem.ts'
 import { knownHosts, securityHeaders } from './security.ts'
 import { signIn } from './sign-in.ts'
-import type { Log } from '../../log/log.ts'
-import type { Metrics } from './metrics.ts'
 
 export interface CoreDeps {
   /** For keys, sign-in and health. GraphQL brings its own: a slow question there keeps no edge waiting for a key. */

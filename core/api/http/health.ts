@@ -3,8 +3,8 @@ import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import { within } from '../../lib/timeout.ts'
-import { LIVE_LIMITS } from '../live/limits.ts'
 import type { Log } from '../../log/log.ts'
+import { LIVE_LIMITS } from '../live/limits.ts'
 import { onlyTakes } from './problem.ts'
 
 export interface HealthDeps {

@@ -3,8 +3,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import { within } from '../../lib/timeout.ts'
-import { readProgress } from '../../queries/lag.ts'
 import type { Log } from '../../log/log.ts'
+import { readProgress } from '../../queries/lag.ts'
 
 export interface Metrics {
   contentType: string

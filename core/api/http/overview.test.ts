@@ -1,13 +1,13 @@
 import { DateTime } from 'luxon'
 import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DASHBOARD_FOLDER } from '../../config.ts'
+import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { buildAll } from '../../../tools/build.ts'
+import { DASHBOARD_FOLDER } from '../../config.ts'
+import { mintLoginLink } from '../../identity/sessions.ts'
 import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from './app.ts'
-import { mintLoginLink } from '../../identity/sessions.ts'
 import { createMetrics } from './metrics.ts'
-import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { type Served, serveApp } from './serve.ts'
 
 const DAY_MS = 86_400_000

@@ -2,7 +2,12 @@ import { Hono } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import type { Database } from '../../db/database.ts'
 import { SESSION_COOKIE } from '../../identity/credentials.ts'
-import { endSession, redeemLoginLink, SESSION_DAYS, sessionIsGood } from '../../identity/sessions.ts'
+import {
+  endSession,
+  redeemLoginLink,
+  SESSION_DAYS,
+  sessionIsGood,
+} from '../../identity/sessions.ts'
 import { onlyTakes } from './problem.ts'
 
 export interface SignInDeps {

@@ -1,10 +1,9 @@
 import type { Database } from '../../db/database.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import { within } from '../../lib/timeout.ts'
 import { isBefore } from '../../queries/instant.ts'
-import type { StoredEvent } from '../../queries/sql/event-row.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
-import { LIVE_LIMITS } from './limits.ts'
 import type { Hop, PipelineState } from '../../queries/pipeline.ts'
+import type { StoredEvent } from '../../queries/sql/event-row.ts'
 import {
   type Arrival,
   type MinuteCount,
@@ -13,6 +12,7 @@ import {
   type TenantCounts,
   tenantCounts,
 } from '../../queries/tenant-counts.ts'
+import { LIVE_LIMITS } from './limits.ts'
 
 export interface LiveUpdate {
   at: string

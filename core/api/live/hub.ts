@@ -1,11 +1,11 @@
 import type { Database } from '../../db/database.ts'
-import { askingError } from '../../queries/errors.ts'
+import { listenForStored } from '../../db/stored-signal.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
+import { askingError } from '../../queries/errors.ts'
+import { createPipelineGauge } from '../../queries/pipeline.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
 import { LIVE_LIMITS } from './limits.ts'
-import { createPipelineGauge } from '../../queries/pipeline.ts'
-import { listenForStored } from '../../db/stored-signal.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
 /** Watches Postgres once for each tenant that anybody watches, and tells all of them. */

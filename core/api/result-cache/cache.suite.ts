@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import type { AnswerCache } from './memory-cache.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { AnswerCache } from './memory-cache.ts'
 
 /**
  * What every cache of answers promises.

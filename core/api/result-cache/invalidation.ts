@@ -1,5 +1,10 @@
 import { listen } from '../../db/listen.ts'
-import { type QuarterRange, quarterOf, readTouched, TOUCHED_CHANNEL } from '../../worker/write/changed-buckets.ts'
+import {
+  type QuarterRange,
+  quarterOf,
+  readTouched,
+  TOUCHED_CHANNEL,
+} from '../../worker/write/changed-buckets.ts'
 
 /** What this process has heard of commits: enough to say whether an answer is still the truth. */
 export interface Changes {

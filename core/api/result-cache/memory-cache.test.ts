@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { createMemoryCache } from './memory-cache.ts'
 import { cacheSuite } from './cache.suite.ts'
+import { createMemoryCache } from './memory-cache.ts'
 
 describe('answers in memory', () => cacheSuite((bytesMax) => createMemoryCache({ bytesMax })))

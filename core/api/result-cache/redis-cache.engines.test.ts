@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
+import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
+import { cacheSuite } from './cache.suite.ts'
 import type { AnswerCache } from './memory-cache.ts'
 import { createRedisCache } from './redis-cache.ts'
 import { answersSuite } from './result-cache.suite.ts'
-import { cacheSuite } from './cache.suite.ts'
 
 let redis: RedisConnection
 let direct: Redis

@@ -1,7 +1,7 @@
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { type RedisConnection, RedisRefusal } from '../../db/redis-connection.ts'
-import type { AnswerCache } from './memory-cache.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { AnswerCache } from './memory-cache.ts'
 
 /**
  * Stores one answer, and takes away those that end first until all of them fit: the same Redis holds

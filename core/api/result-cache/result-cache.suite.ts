@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
-import { type Answers, createAnswers } from './result-cache.ts'
-import type { AnswerCache } from './memory-cache.ts'
-import { type Changes, createChanges } from './invalidation.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createGraphQL } from '../graphql/server.ts'
 import { type Answer, type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { type Changes, createChanges } from './invalidation.ts'
+import type { AnswerCache } from './memory-cache.ts'
+import { type Answers, createAnswers } from './result-cache.ts'
 
 /**
  * What answers that are given again promise, over any cache.

@@ -1,14 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import type { AnswerCache } from './memory-cache.ts'
-import type { Changes } from './invalidation.ts'
-import type { Answered } from '../graphql/context.ts'
+import type { Viewer } from '../../identity/viewer.ts'
 import { toMicros } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { periodBefore } from '../../queries/sql/buckets.ts'
 import { watermark } from '../../queries/watermark.ts'
-import type { Viewer } from '../../identity/viewer.ts'
+import type { Answered } from '../graphql/context.ts'
+import type { Changes } from './invalidation.ts'
+import type { AnswerCache } from './memory-cache.ts'
 
 /** Answers that were given, to be given again for as long as they are true. */
 export interface Answers {

@@ -1,6 +1,6 @@
+import { RefusedError } from '../kafka-rest-error.ts'
 import type { Assigned, Groups, Member, Move } from './groups.ts'
 import { type Found, OutOfRangeError, type Place, type Reader } from './long-poll.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
 
 export interface ConsumeRequest extends Member {
   topics: readonly string[]

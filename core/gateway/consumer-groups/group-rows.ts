@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { TopicPartition } from '../../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../../contract/limits.ts'
+import type { TopicPartition } from '../../../contract/log/kafka-rest.ts'
 import type { Schema } from '../../db/schema.ts'
 import type { Instance } from './assign.ts'
 import type { Member, Move } from './groups.ts'

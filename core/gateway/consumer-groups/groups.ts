@@ -1,8 +1,9 @@
 import { sql, type Transaction } from 'kysely'
-import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../../contract/limits.ts'
+import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import type { Database } from '../../db/database.ts'
 import type { Schema } from '../../db/schema.ts'
+import { RefusedError } from '../kafka-rest-error.ts'
 import { assign } from './assign.ts'
 import {
   deleteIdleGroups,
@@ -13,7 +14,6 @@ import {
   settle,
   writePositions,
 } from './group-rows.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
 
 export interface Member {
   group: string

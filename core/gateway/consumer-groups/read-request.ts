@@ -1,7 +1,7 @@
-import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { ConsumeRequest } from './consume.ts'
+import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import { RefusedError } from '../kafka-rest-error.ts'
+import type { ConsumeRequest } from './consume.ts'
 
 /** What the bodies and headers of the reading requests say. All of these throw RefusedError. */
 

@@ -1,5 +1,5 @@
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { kafkaRestSuite } from '../kafka-rest.suite.ts'
 
 kafkaRestSuite('Postgres', async () => {

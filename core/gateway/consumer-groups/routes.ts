@@ -5,10 +5,12 @@ import type {
   TopicPartitionOffset,
 } from '../../../contract/log/kafka-rest.ts'
 import type { Log, LogRecord } from '../../log/log.ts'
+import { parseJson } from '../produce/read-records.ts'
+import { readBody } from '../read-body.ts'
+import { type May, say } from '../respond.ts'
 import { createConsume } from './consume.ts'
 import type { Groups, Member } from './groups.ts'
-import { readBody } from '../read-body.ts'
-import { parseJson } from '../produce/read-records.ts'
+import { createReader, type Found } from './long-poll.ts'
 import {
   type Partitions,
   readConsume,
@@ -18,8 +20,6 @@ import {
   readTimestamp,
   readTopicPartitions,
 } from './read-request.ts'
-import { createReader, type Found } from './long-poll.ts'
-import { type May, say } from '../respond.ts'
 
 export interface ReadingDeps {
   log: Pick<Log, 'batches' | 'bounds' | 'offsetsAt'>

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import type { Log, NewRecord, Position } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { type Batcher, createBatcher, NotConfirmedError } from './batcher.ts'
 import type { BatcherLimits } from './batcher-limits.ts'
 

@@ -1,6 +1,6 @@
 import type { Log, NewRecord, Position } from '../../log/log.ts'
-import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { createDensity } from './adaptive-linger.ts'
+import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { BadProduceError } from './read-records.ts'
 
 /** Gathers the records of many requests into few appends. */

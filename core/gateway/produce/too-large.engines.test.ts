@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import { createKafkaLog, createKafkaTopics } from '../../log/kafka/kafka-log.ts'
 import type { Log } from '../../log/log.ts'
-import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { createGroups } from '../consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 

@@ -12,15 +12,15 @@ import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { createRedis } from '../../../edge/admission/redis/redis.ts'
 import { createUpstashGate } from '../../../edge/admission/redis/redis-admission.ts'
 import { abortLate } from '../../../edge/lib/timeout.ts'
-import { createDatabase } from '../../db/database.ts'
-import { createRedisCache } from '../../api/result-cache/redis-cache.ts'
-import { createRedisConnection } from '../../db/redis-connection.ts'
-import { createKeyPublisher } from '../../identity/key-publisher.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
 import { startTcpProxy } from '../../../tests/lib/tcp-proxy.ts'
+import { createRedisCache } from '../../api/result-cache/redis-cache.ts'
+import { createDatabase } from '../../db/database.ts'
+import { createRedisConnection } from '../../db/redis-connection.ts'
+import { createKeyPublisher } from '../../identity/key-publisher.ts'
 import { readBody } from '../read-body.ts'
 import { createRedisRest } from './redis-rest.ts'
 
@@ -519,10 +519,7 @@ test('needs a user in Redis with few rights, whom not even a script of the clien
   const admin = new Direct(own.url)
   closers.push(() => admin.disconnect())
   // As docs/adr/0013-redis.md has them.
-  const decision = readFileSync(
-    new URL('../../../docs/adr/0013-redis.md', import.meta.url),
-    'utf8',
-  )
+  const decision = readFileSync(new URL('../../../docs/adr/0013-redis.md', import.meta.url), 'utf8')
   for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))
     await admin.call('ACL', 'SETUSER', ...(user as string).replace('>secret', '>pw').split(' '))
   const as = (user: string) => own.url.replace('redis://', `redis://${user}:pw@`)

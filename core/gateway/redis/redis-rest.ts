@@ -8,11 +8,11 @@ import {
   RedisUnavailable,
   type Reply,
 } from '../../db/redis-connection.ts'
+import { createRoom } from '../byte-semaphore.ts'
+import { RefusedError } from '../kafka-rest-error.ts'
 import { type Reading, readBody } from '../read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './commands.ts'
 import { createScripts } from './scripts.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
-import { createRoom } from '../byte-semaphore.ts'
 
 export interface RedisRestDeps {
   redis: RedisConnection

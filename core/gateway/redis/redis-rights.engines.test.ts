@@ -5,9 +5,9 @@ import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROOT } from '../../config.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
+import { ROOT } from '../../config.ts'
 
 /** The users of docs/adr/0013-redis.md, as they stand there, in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')

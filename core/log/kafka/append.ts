@@ -1,4 +1,7 @@
+import type { NewRecord, Position } from '../log.ts'
+import { createGrouper, type Run } from '../partition-batches.ts'
 import type { Brokers } from './brokers.ts'
+import { encodeRecordBatch, recordBytesMax } from './protocol/record-batch.ts'
 import { type Produced, type ProducePart, produceRequest } from './protocol/requests.ts'
 import {
   CODES,
@@ -8,9 +11,6 @@ import {
   RecordTooLargeError,
   type Wire,
 } from './protocol/wire.ts'
-import type { NewRecord, Position } from '../log.ts'
-import { encodeRecordBatch, recordBytesMax } from './protocol/record-batch.ts'
-import { createGrouper, type Run } from '../partition-batches.ts'
 
 export interface KafkaAppendDeps {
   brokers: Brokers

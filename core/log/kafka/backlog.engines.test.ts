@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 import type { Log } from '../log.ts'
+import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
 /** What others write with: it compresses. */
 const { Kafka } = createRequire(import.meta.url)('kafkajs')

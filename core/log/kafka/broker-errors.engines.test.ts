@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Engines, startEngines } from '../../../tools/engines/engines.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
-import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
-import { KafkaUnreachableError, RecordTooLargeError } from './protocol/wire.ts'
+import { type Engines, startEngines } from '../../../tools/engines/engines.ts'
 import { collect, readUntil, record, text } from '../log.suite.ts'
 import { type Log, LogGapError } from '../log.ts'
+import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
+import { KafkaUnreachableError, RecordTooLargeError } from './protocol/wire.ts'
 
 /** What Kafka's own tools do, by the library in full. */
 const { Kafka } = createRequire(import.meta.url)('kafkajs')

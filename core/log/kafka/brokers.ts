@@ -1,3 +1,4 @@
+import { UnknownTopicError } from '../log.ts'
 import {
   type Address,
   type Connect,
@@ -6,7 +7,6 @@ import {
   KafkaUnreachableError,
   type Wire,
 } from './protocol/wire.ts'
-import { UnknownTopicError } from '../log.ts'
 
 /** Who leads which partition, and connections to them. */
 export interface Brokers {

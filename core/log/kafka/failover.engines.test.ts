@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { readConfig } from '../../config.ts'
+import { freeze } from '../../../tests/lib/freeze.ts'
 import { type Engines, startEngines } from '../../../tools/engines/engines.ts'
 import { brokersSeenBy } from '../../../tools/engines/kafka-metadata.ts'
-import { freeze } from '../../../tests/lib/freeze.ts'
-import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
+import { readConfig } from '../../config.ts'
 import { record } from '../log.suite.ts'
 import type { Log } from '../log.ts'
 import { makeTopics } from '../open.ts'
+import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 

@@ -1,9 +1,9 @@
 import { pause } from '../../lib/pause.ts'
+import { LogGapError } from '../log.ts'
 import { untilAborted } from './append.ts'
 import type { FetchBuffer, Found } from './fetch-buffer.ts'
 import { type Fetched, fetchRequest, listOffsetsRequest } from './protocol/requests.ts'
 import { KafkaError, KafkaTimeoutError, type Wire } from './protocol/wire.ts'
-import { LogGapError } from '../log.ts'
 
 export interface Fetcher {
   wire: Wire

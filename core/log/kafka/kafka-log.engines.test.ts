@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
-import { createKafkaLog, createKafkaTopics } from './kafka-log.ts'
 import { logSuite } from '../log.suite.ts'
+import { createKafkaLog, createKafkaTopics } from './kafka-log.ts'
 
 logSuite('Kafka', async () => {
   const options = { brokers: inject('kafkaBrokers'), prefix: `${randomUUID()}.` }

@@ -1,12 +1,11 @@
 import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
 import { LIMITS } from '../../../contract/limits.ts'
+import type { Log } from '../log.ts'
 import { createKafkaAppend } from './append.ts'
 import { createBrokers, within } from './brokers.ts'
 import { createCommitter } from './committer.ts'
 import { offsetsAt, readBounds } from './offsets.ts'
-import { readKafkaBatches } from './reader.ts'
-import { createTopic, type TopicToMake } from './topics.ts'
 import {
   type Address,
   type Connect,
@@ -16,7 +15,8 @@ import {
   type OwnRequest,
   type Wire,
 } from './protocol/wire.ts'
-import type { Log } from '../log.ts'
+import { readKafkaBatches } from './reader.ts'
+import { createTopic, type TopicToMake } from './topics.ts'
 
 export interface KafkaOptions {
   /** host:port of some brokers; the others are found through them. */

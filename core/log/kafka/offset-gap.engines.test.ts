@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { ROOT } from '../../config.ts'
 import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { openTestKafka, type TestKafka } from '../../../tests/lib/kafka.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { ROOT } from '../../config.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 

@@ -1,7 +1,7 @@
+import { type PartitionBounds, UnknownTopicError } from '../log.ts'
 import type { Brokers } from './brokers.ts'
 import { listOffsetsRequest, type Which } from './protocol/requests.ts'
 import { CODES, KafkaError, MOVED } from './protocol/wire.ts'
-import { type PartitionBounds, UnknownTopicError } from '../log.ts'
 
 const RETRY_MS = 50
 /** The leader has only just become it, and does not know the end yet. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { CorruptLogError, LogGapError } from '../log.ts'
 import { createFetchSize } from './fetcher.ts'
-import { type KafkaReaderDeps, readKafkaBatches } from './reader.ts'
+import { decodeRecordSet, encodeRecordBatch } from './protocol/record-batch.ts'
 import { type Fetched, fetchRequest } from './protocol/requests.ts'
 import { KafkaTimeoutError, type OwnRequest, type Wire } from './protocol/wire.ts'
-import { CorruptLogError, LogGapError } from '../log.ts'
-import { decodeRecordSet, encodeRecordBatch } from './protocol/record-batch.ts'
+import { type KafkaReaderDeps, readKafkaBatches } from './reader.ts'
 
 /** What no broker can be made to do at will; everything else is tested on a real one. */
 type Answer = (partition: number, offset: number) => Partial<Fetched> & { records?: number }

@@ -1,9 +1,4 @@
 import { pause } from '../../lib/pause.ts'
-import { untilAborted } from './append.ts'
-import type { Brokers } from './brokers.ts'
-import { createFetchBuffer, type FetchBuffer } from './fetch-buffer.ts'
-import { createFetchSize, type FetchSize, fetchFrom } from './fetcher.ts'
-import { KafkaError } from './protocol/wire.ts'
 import {
   CorruptLogError,
   type LogBatch,
@@ -11,6 +6,11 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
+import { untilAborted } from './append.ts'
+import type { Brokers } from './brokers.ts'
+import { createFetchBuffer, type FetchBuffer } from './fetch-buffer.ts'
+import { createFetchSize, type FetchSize, fetchFrom } from './fetcher.ts'
+import { KafkaError } from './protocol/wire.ts'
 
 export interface KafkaReaderDeps {
   /** Who leads what, and connections of the reader's own. */

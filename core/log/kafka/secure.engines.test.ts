@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../../../local/process/ports.ts'
 import { kafkaJars } from '../../../tools/engines/kafka-jars.ts'
-import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 import { readUntil, record, text } from '../log.suite.ts'
+import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
 /** A broker that only lets in who it knows, over TLS, as a managed Kafka does. */
 let home: string

@@ -1,6 +1,6 @@
+import { UnknownTopicError } from '../log.ts'
 import { type Brokers, within } from './brokers.ts'
 import { CODES, KafkaError, type Wire } from './protocol/wire.ts'
-import { UnknownTopicError } from '../log.ts'
 
 const EXISTS = 36
 const LEADER_NOT_AVAILABLE = 5

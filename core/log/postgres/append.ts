@@ -1,7 +1,7 @@
-import { encodeChunk } from './chunk.ts'
 import { type NewRecord, type Position, UnknownTopicError } from '../log.ts'
-import type { Connections } from './connections.ts'
 import { bytesOf, createGrouper, type Run } from '../partition-batches.ts'
+import { encodeChunk } from './chunk.ts'
+import type { Connections } from './connections.ts'
 
 /** A chunk is the least that a reader takes. One larger record still makes one chunk. */
 const CHUNK_BYTES_MAX = 1024 * 1024

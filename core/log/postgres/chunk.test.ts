@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeChunk, encodeChunk } from './chunk.ts'
 import { CorruptLogError } from '../log.ts'
+import { decodeChunk, encodeChunk } from './chunk.ts'
 
 const records = [
   { key: Buffer.from('k'), value: Buffer.from('value') },

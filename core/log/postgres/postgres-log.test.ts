@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { migrate } from '../../db/migrate.ts'
-import { type PostgresServer, startPostgresServer } from '../../../local/postgres/postgres-server.ts'
+import {
+  type PostgresServer,
+  startPostgresServer,
+} from '../../../local/postgres/postgres-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
+import { migrate } from '../../db/migrate.ts'
 import { collect, logSuite, readUntil, record, text } from '../log.suite.ts'
 import { CorruptLogError, type Log, LogGapError } from '../log.ts'
 import { createPostgresLog } from './postgres-log.ts'

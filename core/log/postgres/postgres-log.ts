@@ -3,8 +3,8 @@ import { type Log, type PartitionBounds, UnknownTopicError } from '../log.ts'
 import { createAppend } from './append.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { readBatches } from './reader.ts'
-import { createWakeup } from './wakeup.ts'
 import { createLogRetention } from './retention.ts'
+import { createWakeup } from './wakeup.ts'
 
 export interface PostgresLogDeps {
   url: string

@@ -1,8 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
-import { decodeChunk } from './chunk.ts'
-import { type BinaryRow, copyOut } from './copy-out.ts'
 import {
   CorruptLogError,
   type LogBatch,
@@ -12,7 +10,9 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
+import { decodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
+import { type BinaryRow, copyOut } from './copy-out.ts'
 import type { Wakeup } from './wakeup.ts'
 
 export interface ReaderDeps {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { DAY_MS, dayTable } from '../../db/day-partitions.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { DAY_MS, dayTable } from '../../db/day-partitions.ts'
 import { encodeChunk } from './chunk.ts'
 import { createLogRetention } from './retention.ts'
 

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LIMITS } from '../../../contract/limits.ts'
-import { ceilQuarter, floorQuarter, type Instant, toMicros } from '../instant.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
+import { ceilQuarter, floorQuarter, type Instant, toMicros } from '../instant.ts'
 import type { Range } from './buckets.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 

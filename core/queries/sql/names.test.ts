@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
+import { type AskingFixture, createAskingFixture } from '../../api/graphql/testing/fixture.ts'
 import type { EventRow } from '../../worker/decode/decode.ts'
 import { createSeriesDirectory, OTHER_METRIC } from '../../worker/write/series.ts'
-import { type AskingFixture, createAskingFixture } from '../../api/graphql/testing/fixture.ts'
 
 let fixture: AskingFixture
 beforeAll(async () => {

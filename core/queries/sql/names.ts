@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import { OTHER_METRIC } from '../../worker/write/series.ts'
 import { isBefore } from '../instant.ts'
-import type { TenantViewer } from '../../identity/viewer.ts'
 
 /** What stands for many groups, or for many names, that are counted together. */
 export const OTHER = '(other)'

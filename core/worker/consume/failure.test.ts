@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
-import { classify } from './failure.ts'
 import { CopyTimeoutError, FencedError } from '../write/write-batch.ts'
+import { classify } from './failure.ts'
 
 /** What Postgres says to a statement. */
 async function said(sql: string): Promise<unknown> {

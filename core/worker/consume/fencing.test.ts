@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import type { Log } from '../../log/log.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
-import { runLane } from './partition-consumer.ts'
+import type { Log } from '../../log/log.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createPartitionKeeper } from '../maintenance/partition-maintenance.ts'
+import { runLane } from './partition-consumer.ts'
 
 const PARTITIONS = [0, 1, 2, 3, 4, 5]
 

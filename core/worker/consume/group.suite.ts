@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import type { Log } from '../../log/log.ts'
 import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import type { Log } from '../../log/log.ts'
 
 export interface GroupUnderTest {
   log: Log

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { decideShare, type Lease } from './assignment.ts'
 import { disconnect } from './connection.ts'
 import type { Logger } from './partition-consumer.ts'
-import { decideShare, type Lease } from './assignment.ts'
 
 /**
  * The workers of one database are one group, and share the partitions of the log among them, whichever log it is

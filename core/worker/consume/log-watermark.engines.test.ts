@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import type { Log } from '../../log/log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { openTestKafka } from '../../../tests/lib/kafka.ts'
 import { rawRecord } from '../../../tests/lib/records.ts'
+import type { Log } from '../../log/log.ts'
 import { createWorker } from '../worker.ts'
 
 /** What Kafka's own tools do, by the library in full. */

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import type { PartitionBounds } from '../../log/log.ts'
 import { pause } from '../../lib/pause.ts'
+import type { PartitionBounds } from '../../log/log.ts'
 import type { Ask } from './connection.ts'
 
 export interface ReadMarksDeps {

@@ -2,9 +2,9 @@ import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
 test('a worker whose write takes longer than a lease keeps its partitions, although another one wants them', async () => {

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { createDatabase, type Database } from '../../db/database.ts'
-import { readProgress } from '../../queries/lag.ts'
-import { acceptGaps } from './skip-offsets.ts'
-import type { Log, NewRecord } from '../../log/log.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { createDatabase, type Database } from '../../db/database.ts'
+import type { Log, NewRecord } from '../../log/log.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
+import { readProgress } from '../../queries/lag.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
+import { acceptGaps } from './skip-offsets.ts'
 
 let database: TestDatabase
 let db: Database

@@ -1,5 +1,5 @@
-import { type LaneDeps, runLane } from './partition-consumer.ts'
 import { shareOut } from './assignment.ts'
+import { type LaneDeps, runLane } from './partition-consumer.ts'
 
 /** The lanes of a worker, as many as there are partitions for. */
 export interface Lanes {

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
-import type { Gap } from '../../queries/lag.ts'
 import type { Log } from '../../log/log.ts'
+import type { Gap } from '../../queries/lag.ts'
 
 export interface AcceptedGap extends Gap {
   /** Where reading goes on now. */

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { TrackedEvent } from '../../../contract/event/event.ts'
+import { type Instant, readCanonicalTime } from '../../../contract/event/time.ts'
+import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import {
   type Claimed,
@@ -8,8 +10,6 @@ import {
   decodeRecord,
   type StampedEvent,
 } from '../../../contract/log/record.ts'
-import { type Instant, readCanonicalTime } from '../../../contract/event/time.ts'
-import { isUuid } from '../../../contract/event/uuid.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import type { LogBatch, LogRecord } from '../../log/log.ts'
 import { eventUuid } from './event-uuid.ts'

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { anyJson } from '../../../contract/testing/arbitrary.ts'
-import { TOPICS } from '../../../contract/log/topics.ts'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
-import type { Log, LogRecord, NewRecord } from '../../log/log.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { anyJson } from '../../../contract/testing/arbitrary.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
+import type { Log, LogRecord, NewRecord } from '../../log/log.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
 /** Whoever reaches the log can write anything there. Whatever it is, everybody else's events go on. */

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { recordEncoder, type Stamp } from '../../../contract/log/record.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import type { Log } from '../../log/log.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import type { Log } from '../../log/log.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
 /** What the edge says about an event besides the event itself, and where it ends up. */

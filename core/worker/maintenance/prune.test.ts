@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { DAY_MS } from '../../db/day-partitions.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { DAY_MS } from '../../db/day-partitions.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
+import { createWorker } from '../worker.ts'
 import { createPartitionKeeper } from './partition-maintenance.ts'
 import { prune } from './prune.ts'
-import { createWorker } from '../worker.ts'
 
 let database: TestDatabase
 beforeEach(async () => {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TOPICS } from '../../../contract/log/topics.ts'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
-import type { Log, NewRecord } from '../../log/log.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import type { Log, NewRecord } from '../../log/log.ts'
+import { createWorker } from '../worker.ts'
 import { type ReplayOptions, type ReplayRange, replay } from './replay.ts'
 import { NotAppliedError } from './replay-batch.ts'
-import { createWorker } from '../worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 const DAY_MS = 86_400_000

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { DeadLetter, EventRow } from '../decode/decode.ts'
+import { TOUCHED_CHANNEL, writeTouched } from './changed-buckets.ts'
 import { countKeyUse } from './key-use.ts'
 import type { RolledUp } from './roll-up.ts'
-import { TOUCHED_CHANNEL, writeTouched } from './changed-buckets.ts'
 
 /** What became of a batch's records. */
 export interface Fates {

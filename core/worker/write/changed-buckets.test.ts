@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { QUARTER_MS } from './roll-up.ts'
 import { quarterOf, readTouched, writeTouched } from './changed-buckets.ts'
+import { QUARTER_MS } from './roll-up.ts'
 
 const at = (tenantId: number, quarter: number) => ({ tenantId, ms: quarter * QUARTER_MS + 1 })
 

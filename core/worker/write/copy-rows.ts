@@ -1,5 +1,5 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import type { Instant } from '../../../contract/event/time.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import type { EventRow } from '../decode/decode.ts'
 

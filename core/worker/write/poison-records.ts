@@ -1,5 +1,5 @@
-import type { Decoded } from '../decode/decode.ts'
 import { classify } from '../consume/failure.ts'
+import type { Decoded } from '../decode/decode.ts'
 
 /** A record that could not be written, and what was said about it. */
 export interface Refused {

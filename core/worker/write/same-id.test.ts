@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
 test('the same id of two tenants, side by side in one batch, is two events', async () => {

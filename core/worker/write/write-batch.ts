@@ -3,12 +3,12 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { LIMITS } from '../../../contract/limits.ts'
 import { dayTable, isoDay } from '../../db/day-partitions.ts'
 import type { LogBatch } from '../../log/log.ts'
-import { COPY_COLUMNS } from './copy-rows.ts'
 import type { DeadLetter, Decoded, EventRow } from '../decode/decode.ts'
+import type { Tenants } from '../decode/tenant-settings.ts'
 import { deadLetters, finish } from './aggregates.ts'
+import { COPY_COLUMNS } from './copy-rows.ts'
 import { type RolledUp, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
-import type { Tenants } from '../decode/tenant-settings.ts'
 
 /**
  * One batch, one transaction:

@@ -1,8 +1,8 @@
-import type { Claim, Idempotency, Lease } from '../idempotency.ts'
+import { Refused } from '../../http/http-problem.ts'
 import type { Gate } from '../admission.ts'
+import type { Claim, Idempotency, Lease } from '../idempotency.ts'
 import type { Degraded, Limiter, Verdict } from '../rate-limiter.ts'
 import type { WatchedRedis } from './redis-outage.ts'
-import { Refused } from '../../http/http-problem.ts'
 
 /**
  * What holds while Redis is away, said by whoever runs the edge:

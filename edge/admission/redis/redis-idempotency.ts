@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { LIMITS } from '../../../contract/limits.ts'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
+import type { Said } from '../../formats/ingest-format.ts'
 import {
   type Claim,
   type Idempotency,
@@ -11,7 +12,6 @@ import {
 import type { RedisClient } from './redis.ts'
 import { type EnterReply, readEntered } from './redis-limiter.ts'
 import { ENTER, LEAVE } from './scripts.ts'
-import type { Said } from '../../formats/ingest-format.ts'
 
 /** Leases and answers in Redis: of every edge, and forgotten when their time is over. */
 export function createUpstashIdempotency(redis: RedisClient): Idempotency {

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { type RedisClient, RedisError, TooLargeForRedis } from './redis.ts'
 import { describe, type Report } from '../../http/http-problem.ts'
+import { type RedisClient, RedisError, TooLargeForRedis } from './redis.ts'
 
 /** Redis, and how this process stands with it. */
 export interface WatchedRedis extends RedisClient {

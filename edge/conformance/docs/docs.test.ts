@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { OPERATIONS } from '../../openapi/operations.ts'
-import { type Answer, send } from '../../testing/send.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { type Answer, send } from '../../testing/send.ts'
 
 const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
   examples.map((example) => ({

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { StampedEvent } from '../../../contract/log/record.ts'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { type Pages, startPages } from '../../testing/pages.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { type Pages, startPages } from '../../testing/pages.ts'
 
 /** What pages of another origin do, in a real Chromium. */
 let browser: Browser

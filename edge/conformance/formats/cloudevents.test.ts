@@ -9,8 +9,8 @@ import {
 } from 'cloudevents'
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Sent } from '../../testing/send.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import type { Sent } from '../../testing/send.ts'
 
 const STRUCTURED = { 'content-type': 'application/cloudevents+json' }
 const BATCH = { 'content-type': 'application/cloudevents-batch+json' }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { parseExactly } from '../../../contract/json/exact-parse.ts'
 import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
 import { losesNumbers } from '../../../contract/testing/model.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
 import {
   expectArrived,
   expectDocumented,
@@ -11,7 +12,6 @@ import {
   recordsOf,
   wrapping,
 } from '../../testing/fuzz.ts'
-import { describeEdges } from '../../testing/edge-harness.ts'
 
 const FUZZ_MS = 2_000
 type Fields = Record<string, unknown>

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { parseExactly } from '../../../contract/json/exact-parse.ts'
 import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
 import { losesNumbers } from '../../../contract/testing/model.ts'
-import { expectArrived, expectDocumented, fuzz, recordsOf, wrapping } from '../../testing/fuzz.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { expectArrived, expectDocumented, fuzz, recordsOf, wrapping } from '../../testing/fuzz.ts'
 
 const FUZZ_MS = 2_500
 const NAMES = ['event_name', 'eventName', 'event_type', 'eventType', 'event', 'name']

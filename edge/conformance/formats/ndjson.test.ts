@@ -1,11 +1,11 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { LIMITS } from '../../../contract/limits.ts'
 import { derivedEventId } from '../../../contract/event/uuid.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
 import { openPost } from '../../testing/open-post.ts'
 import { type Answer, send } from '../../testing/send.ts'
 import { openSocket } from '../../testing/socket.ts'
-import { describeEdges } from '../../testing/edge-harness.ts'
 
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 const IN_LINES = { ...NDJSON, accept: 'application/x-ndjson' }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { send } from '../../testing/send.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { send } from '../../testing/send.ts'
 
 const PUBLIC = { kind: 'pub' } as const
 const GIF = 'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='

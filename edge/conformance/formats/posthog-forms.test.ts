@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { type Answer, send } from '../../testing/send.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { type Answer, send } from '../../testing/send.ts'
 
 const UUID = '01a1fe19-c1b5-725d-94c9-0e5cb35a610f'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }

@@ -2,10 +2,10 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normalise } from '../../../contract/event/normalise.ts'
-import { unwrap } from '../../formats/posthog/unwrap.ts'
-import { posthog, posthogV1 } from '../../formats/posthog/format.ts'
-import { Refused } from '../../http/http-problem.ts'
 import type { Incoming, Way } from '../../formats/ingest-format.ts'
+import { posthog, posthogV1 } from '../../formats/posthog/format.ts'
+import { unwrap } from '../../formats/posthog/unwrap.ts'
+import { Refused } from '../../http/http-problem.ts'
 
 const WAYS: readonly Way[] = [posthog(1), posthogV1]
 const TEXTS = ['event', 'uuid', 'distinct_id', '$distinct_id', 'message_id', 'session_id']

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { send } from '../../testing/send.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { send } from '../../testing/send.ts'
 
 describeEdges("what PostHog's libraries ask beside", (world) => {
   const ask = (method: string, path: string, more: object = {}) =>

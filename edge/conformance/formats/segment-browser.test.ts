@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { createSource } from '../../testing/source.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { createSource } from '../../testing/source.ts'
 
 const LIBRARY = readFileSync(
   createRequire(import.meta.url).resolve('@segment/analytics-next/dist/umd/index.js'),

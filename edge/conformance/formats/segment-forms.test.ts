@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
+import { describeEdges, type World } from '../../testing/edge-harness.ts'
 import { send } from '../../testing/send.ts'
 import { createSource } from '../../testing/source.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
 
 const DAY_MS = 86_400_000
 

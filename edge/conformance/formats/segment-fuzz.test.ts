@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normalise } from '../../../contract/event/normalise.ts'
-import { Refused } from '../../http/http-problem.ts'
-import { segment } from '../../formats/segment/format.ts'
 import type { Incoming } from '../../formats/ingest-format.ts'
+import { segment } from '../../formats/segment/format.ts'
+import { Refused } from '../../http/http-problem.ts'
 
 const OUR_NAMES = ['type', 'anonymous_id', '_type', 'integrations', 'name', 'group_id', 'sessionId']
 const FIELDS = [

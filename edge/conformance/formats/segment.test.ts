@@ -1,7 +1,7 @@
 import { Analytics } from '@segment/analytics-node'
 import { expect, it, onTestFinished } from 'vitest'
-import { createSource } from '../../testing/source.ts'
 import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { createSource } from '../../testing/source.ts'
 
 const AT = new Date(Date.now() - 3_600_000)
 /** As RFC 3339 in UTC; its library sends milliseconds. */

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 import { expect, it } from 'vitest'
-import { send } from '../../testing/send.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { send } from '../../testing/send.ts'
 
 const SOURCE = fileURLToPath(new URL('../../sdk/sluice-js/sluice.ts', import.meta.url))
 

@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { derivedEventId } from '../../../contract/event/uuid.ts'
+import { describeEdges } from '../../testing/edge-harness.ts'
 import { startEdge } from '../../testing/runtimes.ts'
 import { send } from '../../testing/send.ts'
-import { describeEdges } from '../../testing/edge-harness.ts'
 
 const once = (key: string) => ({ headers: { 'idempotency-key': key } })
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { describeEdges } from '../../testing/edge-harness.ts'
 import { startEdge } from '../../testing/runtimes.ts'
 import { send } from '../../testing/send.ts'
-import { describeEdges } from '../../testing/edge-harness.ts'
 
 const events = (count: number) => Array.from({ length: count }, () => ({ event: 'a' }))
 

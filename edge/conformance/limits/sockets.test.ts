@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { head, openSocket, type RawConnection } from '../../testing/socket.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { head, openSocket, type RawConnection } from '../../testing/socket.ts'
 
 const EVENT = '{"event":"a"}'
 const status = (connection: RawConnection) => /^HTTP\/1\.1 (\d+)/.exec(connection.received())?.[1]

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { expectDocumented } from '../../testing/fuzz.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
+import { expectDocumented } from '../../testing/fuzz.ts'
 
 /** Several times what the dearest takes on two busy cores; something quadratic would take a hundred times as long. */
 const ANSWER_MS_MAX = 4_000

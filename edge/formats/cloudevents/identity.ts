@@ -1,5 +1,5 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import { uuidV5 } from '../../../contract/event/uuid.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 
 /**
  * `source` and `id` together say which event this is; so the same two give the same event id, and no

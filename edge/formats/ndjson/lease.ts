@@ -1,7 +1,12 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { type Idempotency, inFlight, type Lease, readIdempotencyKey } from '../../admission/idempotency.ts'
-import type { EdgeContext } from '../../http/context.ts'
+import {
+  type Idempotency,
+  inFlight,
+  type Lease,
+  readIdempotencyKey,
+} from '../../admission/idempotency.ts'
 import { degradedHeaders } from '../../admission/rate-limiter.ts'
+import type { EdgeContext } from '../../http/context.ts'
 import { Refused } from '../../http/http-problem.ts'
 import { createLineDigest } from './digest.ts'
 import type { Line } from './lines.ts'

@@ -1,8 +1,8 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import type { ItemError } from '../../../contract/errors.ts'
-import type { AcceptedEvent } from '../json-response.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import { problemOf } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
+import type { AcceptedEvent } from '../json-response.ts'
 import { fail, finish, type Run } from './run.ts'
 import { type Settled, sayEvent } from './tally.ts'
 

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
+import { Refused } from '../../http/http-problem.ts'
 import { inflateInto } from '../../http/inflate.ts'
 import { readEncoding } from '../../http/read-body.ts'
-import { Refused } from '../../http/http-problem.ts'
 
 /** A request's body as it comes in, decoded. Holds no more than what one read of the body gave. */
 export interface Source {

@@ -1,8 +1,8 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import type { ItemError } from '../../../contract/errors.ts'
-import type { AcceptedEvent } from '../json-response.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import { shorten, type Warning } from '../../ingest/validate-events.ts'
 import type { Placed } from '../ingest-format.ts'
+import type { AcceptedEvent } from '../json-response.ts'
 
 /** What became of some lines that followed each other. Every index counts lines from the first of the stream. */
 export interface Settled {

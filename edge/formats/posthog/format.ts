@@ -1,7 +1,7 @@
-import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
-import { LIMITS } from '../../../contract/limits.ts'
-import { elementTexts } from '../../../contract/json/slices.ts'
 import { readTime } from '../../../contract/event/time.ts'
+import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import { elementTexts } from '../../../contract/json/slices.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import { Refused } from '../../http/http-problem.ts'
 import type { Body, Incoming, Outcome, Way } from '../ingest-format.ts'
 import {

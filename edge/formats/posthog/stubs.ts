@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import type { EdgeContext, EdgeEnv } from '../../http/context.ts'
-import { preflight } from '../../http/preflight.ts'
 import { methodNotAllowed, notFound } from '../../http/http-problem.ts'
+import { preflight } from '../../http/preflight.ts'
 import { respond } from '../../http/respond.ts'
 import { withSlash } from './paths.ts'
 

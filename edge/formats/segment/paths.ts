@@ -1,6 +1,6 @@
 import type { Way } from '../ingest-format.ts'
-import type { Call } from './message.ts'
 import { segment } from './format.ts'
+import type { Call } from './message.ts'
 
 const CALLS: readonly Call[] = ['track', 'identify', 'page', 'screen', 'group', 'alias']
 

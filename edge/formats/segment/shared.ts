@@ -1,5 +1,5 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import { findUnstorable } from '../../../contract/event/storable.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import type { Fault } from '../ingest-format.ts'
 import { type Fields, isObject, type Shared } from './message.ts'
 

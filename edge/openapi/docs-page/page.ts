@@ -1,5 +1,5 @@
-import { LIMITS } from '../../../contract/limits.ts'
 import { REFUSALS } from '../../../contract/errors.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import type { GroupId, Operation } from '../operation.ts'
 import { OPERATIONS } from '../operations.ts'
 import { GROUPS } from '../parts.ts'

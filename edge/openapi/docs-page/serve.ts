@@ -1,6 +1,6 @@
 import type { EdgeContext } from '../../http/context.ts'
-import { openApiDocument } from '../document.ts'
 import { respond } from '../../http/respond.ts'
+import { openApiDocument } from '../document.ts'
 import { docsPage } from './page.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'

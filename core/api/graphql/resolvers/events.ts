@@ -1,8 +1,8 @@
-import type { Builder } from '../builder.ts'
+import { oneEvent } from '../../../queries/event.ts'
+import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
-import { eventsPage } from '../../../queries/events-page.ts'
-import { oneEvent } from '../../../queries/event.ts'
+import type { Builder } from '../builder.ts'
 
 export function addEvents(builder: Builder) {
   const event = builder.objectRef<StoredEvent>('Event').implement({

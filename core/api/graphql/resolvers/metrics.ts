@@ -1,15 +1,15 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import type { Builder } from '../builder.ts'
-import type { AnswerNote, AskingContext } from '../context.ts'
-import { isBefore } from '../../../queries/instant.ts'
-import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import {
   eventsOverTime,
   type MetricPoint,
   type MetricsAnswer,
 } from '../../../queries/events-over-time.ts'
+import { isBefore } from '../../../queries/instant.ts'
+import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { type MetricsQuestion, readQuestion } from '../../../queries/metrics-args.ts'
 import { heldSince } from '../../../queries/oldest-day.ts'
+import type { Builder } from '../builder.ts'
+import type { AnswerNote, AskingContext } from '../context.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path

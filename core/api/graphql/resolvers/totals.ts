@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.ts'
-import { periodBefore, type Range } from '../../../queries/sql/buckets.ts'
+import type { TenantViewer } from '../../../identity/viewer.ts'
 import { droppedBefore } from '../../../queries/oldest-day.ts'
+import { periodBefore, type Range } from '../../../queries/sql/buckets.ts'
 import {
   countsOfRange,
   type NameCount,
@@ -8,7 +8,7 @@ import {
   type RangeCounts,
   uniqueActors,
 } from '../../../queries/totals.ts'
-import type { TenantViewer } from '../../../identity/viewer.ts'
+import type { Builder } from '../builder.ts'
 
 interface Totals {
   viewer: TenantViewer

@@ -1,7 +1,7 @@
+import type { Viewer } from '../../../identity/viewer.ts'
+import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
 import type { Builder } from '../builder.ts'
 import type { FirstSteps } from '../context.ts'
-import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
-import type { Viewer } from '../../../identity/viewer.ts'
 
 export function addViewer(builder: Builder): void {
   const kind = builder.enumType('ViewerKind', { values: ['SESSION', 'KEY'] as const })

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { crc32c } from './crc32c.ts'
 import { CorruptLogError, type NewRecord } from '../../log.ts'
+import { crc32c } from './crc32c.ts'
 import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
 
 /** Kafka's own form as a second implementation has it: the client library that Kafka's users trust. */

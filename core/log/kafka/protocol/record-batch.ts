@@ -1,5 +1,5 @@
-import { crc32c } from './crc32c.ts'
 import { CorruptLogError, type LogRecord, type NewRecord, type RecordHeader } from '../../log.ts'
+import { crc32c } from './crc32c.ts'
 import { decompress } from './record-compression.ts'
 
 /**

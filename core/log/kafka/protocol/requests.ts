@@ -1,5 +1,5 @@
-import type { KnownRequest, OwnRequest } from './wire.ts'
 import { type DecodedSet, decodeRecordSet } from './record-batch.ts'
+import type { KnownRequest, OwnRequest } from './wire.ts'
 
 /** Produce and Fetch, which carry the records, in our own spelling: see record-batch.ts. */
 const PRODUCE = 0
