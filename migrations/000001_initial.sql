@@ -13,7 +13,7 @@ CREATE TABLE tenant (
 );
 
 -- Only the SHA-256 of a key is kept: a 178-bit random key needs no slow hash
--- (docs/adr/0002-sha256-for-api-keys.md).
+-- (docs/decisions/0002-sha256-for-api-keys.md).
 CREATE TABLE api_key (
   key_id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   tenant_id           int NOT NULL REFERENCES tenant,
@@ -46,7 +46,7 @@ CREATE TABLE session (
   expires_at    timestamptz NOT NULL
 );
 
--- The log, when Postgres is the log (core/log/postgres/postgres-log.ts tells why it looks like this).
+-- The log, when Postgres is the log (core/log/postgres.ts tells why it looks like this).
 
 CREATE TABLE log_partition (
   topic        text NOT NULL,
@@ -122,7 +122,7 @@ CREATE TABLE event (
   occurred_at      timestamptz NOT NULL,
   stored_at        timestamptz NOT NULL DEFAULT now(),
   name             text NOT NULL,
-  -- The client's own id where it is no UUID; event_id is then its hash (core/worker/decode/event-uuid.ts).
+  -- The client's own id where it is no UUID; event_id is then its hash (core/worker/event-uuid.ts).
   client_event_id  text,
   actor            text,
   session          text,

@@ -1,4 +1,4 @@
--- Which worker reads which partition (core/worker/consume/leases.ts). One that is alive keeps what it has;
+-- Which worker reads which partition (core/worker/leases.ts). One that is alive keeps what it has;
 -- log_position decides who may write.
 CREATE TABLE log_lease (
   topic      text NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE log_gap (
   PRIMARY KEY (topic, partition, wanted)
 );
 
--- Dead letters go to events.dlq as well (core/dead-letters/forward-dead-letters.ts); NULL until they are there.
+-- Dead letters go to events.dlq as well (core/worker/forward-dead-letters.ts); NULL until they are there.
 -- Not a position: ids are handed out before commit, and 8 can be visible before 7.
 ALTER TABLE dead_letter ADD COLUMN forwarded_at timestamptz;
 CREATE INDEX dead_letter_to_forward ON dead_letter (dead_letter_id) WHERE forwarded_at IS NULL;

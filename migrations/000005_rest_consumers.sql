@@ -7,7 +7,7 @@ CREATE TABLE rest_group (
   touched_at  timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
--- Who reads. Partitions are dealt out among those that are there (core/gateway/consumer-groups/assign.ts), so no row says who has which.
+-- Who reads. Partitions are dealt out among those that are there (core/gateway/assign.ts), so no row says who has which.
 CREATE TABLE rest_instance (
   group_id     text NOT NULL REFERENCES rest_group ON DELETE CASCADE,
   instance_id  text NOT NULL,
