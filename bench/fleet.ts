@@ -49,7 +49,7 @@ try {
     columns.set(load.name, { ...Object.fromEntries(each), 'events/s': load.events / seconds })
   }
   const { rows } = await client.query(
-    `SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT sum(count)::int FROM rollup_quarter) AS rolled`,
+    `SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT sum(count)::int FROM rollup_15m) AS rolled`,
   )
   await client.end()
   if (rows[0].stored !== sent || rows[0].rolled !== sent)

@@ -126,8 +126,8 @@ async function measure(
 }
 
 async function records(log: Log): Promise<number> {
-  const bounds = await log.bounds(TOPICS.raw.name)
-  return bounds.reduce((sum, { next }) => sum + next, 0)
+  const bounds = await log.offsets(TOPICS.raw.name)
+  return bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)
 }
 
 async function startRaw(order: RawOrder) {

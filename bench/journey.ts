@@ -178,7 +178,7 @@ async function balance({ run }: TestSluice): Promise<void> {
            (SELECT count(*)::float8 FROM event) AS stored,
            (SELECT coalesce(sum(duplicate), 0)::float8 FROM outcome_minute) AS duplicates,
            (SELECT count(*)::float8 FROM dead_letter) AS dead,
-           (SELECT sum(count)::float8 FROM rollup_quarter) AS rolled`)
+           (SELECT sum(count)::float8 FROM rollup_15m) AS rolled`)
   await client.end()
   const { logged, stored, duplicates, dead, rolled } = rows[0]
   if (logged !== stored + duplicates + dead || stored !== rolled || logged < sentEvents)

@@ -7,7 +7,7 @@ import pg from 'pg'
 import { LIMITS } from '../contract/limits.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { readConfig } from '../core/config.ts'
-import { makeTopics, openLog } from '../core/log/open.ts'
+import { createTopics, openLog } from '../core/log/open.ts'
 import { type CoreProcess, startCore } from '../tests/lib/core-process.ts'
 import { startEngines } from '../tools/engines/engines.ts'
 import { type FlightRecord, flights } from './lib/flights.ts'
@@ -124,7 +124,7 @@ async function work(arm: Arm, counts: { workers: number; lanes: number }): Promi
   const env = { ...arm.env, SLUICE_WORKER_LANES: String(counts.lanes) }
   await addTenant(url)
   const { log: config } = readConfig(env)
-  await makeTopics(config)
+  await createTopics(config)
   const log = await openLog(config, url)
   const client = new pg.Client(url)
   await client.connect()
@@ -225,7 +225,7 @@ async function balance(url: string, name: string): Promise<void> {
   const [found] = await ask(
     url,
     `SELECT (SELECT count(*)::int FROM event) AS stored,
-            (SELECT coalesce(sum(count), 0)::int FROM rollup_quarter) AS rolled`,
+            (SELECT coalesce(sum(count), 0)::int FROM rollup_15m) AS rolled`,
   )
   const { stored, rolled } = found as { stored: number; rolled: number }
   if (stored !== EVENTS || rolled !== (name === FLOOR ? 0 : EVENTS))

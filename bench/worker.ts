@@ -128,7 +128,7 @@ async function plainCopy({ url, records }: Arm) {
   }))
   const decoded = await decodeBatch(
     {
-      partitions: [{ partition: 0, from: 0, next: logged.length, records: logged }],
+      partitions: [{ partition: 0, baseOffset: 0, nextOffset: logged.length, records: logged }],
       recordCount: logged.length,
     },
     tenants,

@@ -91,7 +91,7 @@ test('replay reads again what the workers have read, and says what it did', asyn
     partitions: [{ partition: 4, from: 2, to: 5 }],
   })
   await pool.query(
-    "DELETE FROM event WHERE name = 'b'; UPDATE rollup_quarter r SET count = 0, value_count = 0 FROM series s WHERE s.series_id = r.series_id AND metric = 'b'",
+    "DELETE FROM event WHERE name = 'b'; UPDATE rollup_15m r SET count = 0, value_count = 0 FROM series s WHERE s.series_id = r.series_id AND metric = 'b'",
   )
   const dry = await home.sluice('replay', '--from', '2000-01-01T00:00:00Z', '--dry-run')
   expect(dry.out).toContain(
@@ -100,7 +100,7 @@ test('replay reads again what the workers have read, and says what it did', asyn
   const wet = await home.sluice('replay', '--from', '0')
   expect(wet.out).toContain('140 records read again: 40 there already, 100 are added, 0 dead.')
   const { rows } = await pool.query(
-    "SELECT sum(count)::int AS n FROM rollup_quarter r JOIN series s USING (series_id) WHERE metric = 'b'",
+    "SELECT sum(count)::int AS n FROM rollup_15m r JOIN series s USING (series_id) WHERE metric = 'b'",
   )
   expect(rows).toEqual([{ n: 100 }])
 
@@ -120,10 +120,10 @@ test('a gap in the log is told everywhere, and is passed without a restart when 
   const log = await createPostgresLog({ url: database.url })
   const record = { partition: 3, key: null, value: Buffer.from('{') }
   for (let i = 0; i < 5; i++) await log.append(TOPICS.raw.name, [record])
-  const [, , , at] = await log.bounds(TOPICS.raw.name)
+  const [, , , at] = await log.offsets(TOPICS.raw.name)
   await log.close()
   await database.query(
-    `DELETE FROM log_chunk WHERE partition = 3 AND base_offset < ${(at?.next ?? 0) - 2}`,
+    `DELETE FROM log_chunk WHERE partition = 3 AND base_offset < ${(at?.lastStableOffset ?? 0) - 2}`,
   )
   await database.stop()
 
@@ -131,8 +131,8 @@ test('a gap in the log is told everywhere, and is passed without a restart when 
   await expect.poll(async () => (await lag()).gaps, { timeout: 20_000 }).toHaveLength(1)
   expect(sluice.said()).toContain('3 records from offset')
   const metrics = await (await fetch(`${sluice.run.core_url}/metrics`)).text()
-  expect(metrics).toContain('sluice_log_gap_records_total{topic="events.raw",partition="3"} 3')
-  expect(metrics).toContain('sluice_log_gaps_open 1')
+  expect(metrics).toContain('sluice_offset_gap_records_total{topic="events.raw",partition="3"} 3')
+  expect(metrics).toContain('sluice_offset_gaps_open 1')
   expect((await home.sluice('gap')).out).toContain('3 records from')
   const accepted = await home.sluice('gap', '--accept')
   expect([accepted.code, accepted.out]).toEqual([

@@ -2,7 +2,7 @@ import type { Config } from '../core/config.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
 import type { Log } from '../core/log/log.ts'
 import { openLog } from '../core/log/open.ts'
-import { whatRuns } from './running-instance.ts'
+import { requireRunningInstance } from './running-instance.ts'
 
 export interface OpenLog {
   db: Database
@@ -12,7 +12,7 @@ export interface OpenLog {
 
 /** The log and the database of what runs here, or of DATABASE_URL and LOG; closed when the work is done. */
 export async function withLog<T>(config: Config, work: (open: OpenLog) => Promise<T>): Promise<T> {
-  const databaseUrl = config.databaseUrl ?? whatRuns(config).database_url
+  const databaseUrl = config.databaseUrl ?? requireRunningInstance(config).database_url
   const db = createDatabase(databaseUrl, { max: 2 })
   try {
     // What runs here by itself has its log in its own Postgres, whatever the environment says.

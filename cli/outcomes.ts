@@ -12,7 +12,7 @@ export interface Receipts {
   since: Date
 }
 
-export interface Fates {
+export interface Outcomes {
   stored: number
   dead: number
 }
@@ -20,10 +20,10 @@ export interface Fates {
 const WAIT_MS_MAX = 30_000
 
 /** What became of accepted events, once the worker has been past them; undefined when it does not get there in time. */
-export async function fatesOf(
+export async function waitForOutcomes(
   db: Database,
   { requestIds, lastOffsets, since }: Receipts,
-): Promise<Fates | undefined> {
+): Promise<Outcomes | undefined> {
   const deadline = Date.now() + WAIT_MS_MAX
   while (!(await isPast(db, lastOffsets))) {
     if (Date.now() > deadline) return undefined
@@ -31,7 +31,7 @@ export async function fatesOf(
   }
   // Stamped at the edge, whose clock may differ from ours.
   const from = new Date(since.getTime() - 60_000).toISOString()
-  const { rows } = await sql<Fates>`
+  const { rows } = await sql<Outcomes>`
     SELECT (SELECT count(*) FROM event
              WHERE received_on >= (${from}::timestamptz)::date AND received_at >= ${from}
                AND request_id = ANY (${requestIds})) AS stored,

@@ -3,7 +3,7 @@ import { createDatabase, type Database } from '../core/db/database.ts'
 import { type RunFile, running } from '../local/run-file.ts'
 
 /** What runs on this home. @throws UsageError with exit code 3 when nothing does */
-export function whatRuns(config: Config): RunFile {
+export function requireRunningInstance(config: Config): RunFile {
   const run = running(config.home)
   if (run) return run
   const error = new UsageError(
@@ -18,7 +18,9 @@ export async function withDatabase<T>(
   config: Config,
   work: (db: Database) => Promise<T>,
 ): Promise<T> {
-  const db = createDatabase(config.databaseUrl ?? whatRuns(config).database_url, { max: 1 })
+  const db = createDatabase(config.databaseUrl ?? requireRunningInstance(config).database_url, {
+    max: 1,
+  })
   try {
     return await work(db)
   } finally {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ItemError } from '../contract/errors.ts'
 import { LIMITS } from '../contract/limits.ts'
 import type { Database } from '../core/db/database.ts'
-import { fatesOf, type Receipts } from './outcomes.ts'
+import { type Receipts, waitForOutcomes } from './outcomes.ts'
 
 export interface Summary {
   accepted: number
@@ -66,7 +66,7 @@ export async function sendEvents(options: SendOptions): Promise<Summary> {
     options.onProgress?.(done)
   }
   summary.seconds = (Date.now() - started) / 1000
-  const fates = options.db && (await fatesOf(options.db, receipts))
+  const fates = options.db && (await waitForOutcomes(options.db, receipts))
   if (fates) {
     summary.dead = fates.dead
     summary.duplicate = summary.accepted - fates.stored - fates.dead

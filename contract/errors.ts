@@ -2,141 +2,146 @@
  * Every way of saying no, in one table. Clients branch on `code` and `retry`; nobody parses the words.
  * Over HTTP each becomes RFC 9457 problem+json (see `problem` below).
  */
-export interface Refusal {
+export interface ErrorSpec {
   status: number
   /** Whether the very same request may succeed later. */
-  retry: boolean
+  retryable: boolean
   /** One sentence for a person: what is wrong, or what to do. */
-  says: string
+  message: string
 }
 
-export const REFUSALS = {
-  INVALID_JSON: { status: 400, retry: false, says: 'The body is not valid JSON.' },
-  INVALID_UTF8: { status: 400, retry: false, says: 'The body is not valid UTF-8.' },
+export const ERRORS = {
+  INVALID_JSON: { status: 400, retryable: false, message: 'The body is not valid JSON.' },
+  INVALID_UTF8: { status: 400, retryable: false, message: 'The body is not valid UTF-8.' },
   INVALID_ENCODING: {
     status: 400,
-    retry: false,
-    says: 'The body does not decode as its Content-Encoding says.',
+    retryable: false,
+    message: 'The body does not decode as its Content-Encoding says.',
   },
   BODY_INCOMPLETE: {
     status: 400,
-    retry: true,
-    says: 'The body broke off before its end.',
+    retryable: true,
+    message: 'The body broke off before its end.',
   },
-  INVALID_QUERY: { status: 400, retry: false, says: 'A query parameter has no meaning here.' },
+  INVALID_QUERY: {
+    status: 400,
+    retryable: false,
+    message: 'A query parameter has no meaning here.',
+  },
   IDEMPOTENCY_KEY_INVALID: {
     status: 400,
-    retry: false,
-    says: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
+    retryable: false,
+    message: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
   },
   KEY_MISSING: {
     status: 401,
-    retry: false,
-    says: 'Send an API key as "Authorization: Bearer slc_…" or "X-API-Key".',
+    retryable: false,
+    message: 'Send an API key as "Authorization: Bearer slc_…" or "X-API-Key".',
   },
   KEY_UNKNOWN: {
     status: 401,
-    retry: false,
-    says: 'No such API key, or it was revoked or has expired.',
+    retryable: false,
+    message: 'No such API key, or it was revoked or has expired.',
   },
   SCOPE_MISSING: {
     status: 403,
-    retry: false,
-    says: 'This API key lacks the scope that the request needs.',
+    retryable: false,
+    message: 'This API key lacks the scope that the request needs.',
   },
   ORIGIN_NOT_ALLOWED: {
     status: 403,
-    retry: false,
-    says: 'This API key may not be used from this origin.',
+    retryable: false,
+    message: 'This API key may not be used from this origin.',
   },
   HISTORICAL_NOT_ALLOWED: {
     status: 403,
-    retry: false,
-    says: 'This API key may not import historical events; make one with --history.',
+    retryable: false,
+    message: 'This API key may not import historical events; make one with --history.',
   },
-  NOT_FOUND: { status: 404, retry: false, says: 'There is nothing at this path.' },
+  NOT_FOUND: { status: 404, retryable: false, message: 'There is nothing at this path.' },
   METHOD_NOT_ALLOWED: {
     status: 405,
-    retry: false,
-    says: 'This path does not take that method; see Allow.',
+    retryable: false,
+    message: 'This path does not take that method; see Allow.',
   },
-  BODY_TOO_SLOW: { status: 408, retry: true, says: 'The body did not arrive in time.' },
+  BODY_TOO_SLOW: { status: 408, retryable: true, message: 'The body did not arrive in time.' },
   IDEMPOTENCY_IN_FLIGHT: {
     status: 409,
-    retry: true,
-    says: 'A request with this Idempotency-Key is still being worked on.',
+    retryable: true,
+    message: 'A request with this Idempotency-Key is still being worked on.',
   },
   BODY_TOO_LARGE: {
     status: 413,
-    retry: false,
-    says: 'The body is larger than 1 MiB; split the batch.',
+    retryable: false,
+    message: 'The body is larger than 1 MiB; split the batch.',
   },
-  EVENT_TOO_LARGE: { status: 413, retry: false, says: 'The event is larger than 64 KiB.' },
-  MEDIA_TYPE_UNSUPPORTED: { status: 415, retry: false, says: 'Send application/json.' },
+  EVENT_TOO_LARGE: { status: 413, retryable: false, message: 'The event is larger than 64 KiB.' },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, retryable: false, message: 'Send application/json.' },
   ENCODING_UNSUPPORTED: {
     status: 415,
-    retry: false,
-    says: 'Send the body plain, or with Content-Encoding gzip or deflate.',
+    retryable: false,
+    message: 'Send the body plain, or with Content-Encoding gzip or deflate.',
   },
   EVENTS_INVALID: {
     status: 422,
-    retry: false,
-    says: "No event could be accepted; each one's reason is listed.",
+    retryable: false,
+    message: "No event could be accepted; each one's reason is listed.",
   },
   SENT_AT_INVALID: {
     status: 422,
-    retry: false,
-    says: 'sent_at is no time; leave it out, or send RFC 3339 or a number since 1970.',
+    retryable: false,
+    message: 'sent_at is no time; leave it out, or send RFC 3339 or a number since 1970.',
   },
-  BATCH_EMPTY: { status: 422, retry: false, says: 'The batch holds no event.' },
+  BATCH_EMPTY: { status: 422, retryable: false, message: 'The batch holds no event.' },
   BATCH_TOO_LARGE: {
     status: 422,
-    retry: false,
-    says: 'A batch takes at most 1,000 events; split it.',
+    retryable: false,
+    message: 'A batch takes at most 1,000 events; split it.',
   },
   BATCH_OVER_LIMIT: {
     status: 422,
-    retry: false,
-    says: 'The batch holds more events than the rate limit ever admits at once; split it.',
+    retryable: false,
+    message: 'The batch holds more events than the rate limit ever admits at once; split it.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
-    retry: false,
-    says: 'This Idempotency-Key was used before with another body.',
+    retryable: false,
+    message: 'This Idempotency-Key was used before with another body.',
   },
   RATE_LIMITED: {
     status: 429,
-    retry: true,
-    says: 'Too many events; send again after Retry-After seconds.',
+    retryable: true,
+    message: 'Too many events; send again after Retry-After seconds.',
   },
   INTERNAL: {
     status: 500,
-    retry: true,
-    says: 'Something failed on our side; the request id helps to find it.',
+    retryable: true,
+    message: 'Something failed on our side; the request id helps to find it.',
   },
   OVERLOADED: {
     status: 503,
-    retry: true,
-    says: 'Too much is being worked on at once; send again after Retry-After seconds.',
+    retryable: true,
+    message: 'Too much is being worked on at once; send again after Retry-After seconds.',
   },
   LOG_UNAVAILABLE: {
     status: 503,
-    retry: true,
-    says: 'The log did not confirm in time; send the same request again after Retry-After seconds, event ids make that harmless.',
+    retryable: true,
+    message:
+      'The log did not confirm in time; send the same request again after Retry-After seconds, event ids make that harmless.',
   },
   KEYS_UNAVAILABLE: {
     status: 503,
-    retry: true,
-    says: 'API keys cannot be checked right now; send again after Retry-After seconds.',
+    retryable: true,
+    message: 'API keys cannot be checked right now; send again after Retry-After seconds.',
   },
   LIMITER_UNAVAILABLE: {
     status: 503,
-    retry: true,
-    says: 'The rate limiter cannot be asked right now; send again after Retry-After seconds.',
+    retryable: true,
+    message: 'The rate limiter cannot be asked right now; send again after Retry-After seconds.',
   },
-} as const satisfies Record<string, Refusal>
+} as const satisfies Record<string, ErrorSpec>
 
-export type RefusalCode = keyof typeof REFUSALS
+export type ErrorCode = keyof typeof ERRORS
 
 /** What is wrong with one event, by index in the batch and JSON pointer (RFC 6901) into that event. */
 export interface ItemError {
@@ -175,28 +180,28 @@ export type ItemErrorCode =
   | 'EVENT_TOO_LARGE'
 
 /** RFC 9457 with our extensions. `errors` may be cut at LIMITS.errorsListedMax. */
-export interface Problem {
+export interface ProblemDetails {
   type: string
   title: string
   status: number
   detail: string
   instance: string
-  code: RefusalCode
+  code: ErrorCode
   request_id: string
   errors?: ItemError[]
 }
 
 /** `detail` replaces the table's sentence where there is something more exact to say. */
-export function problem(
-  code: RefusalCode,
+export function problemDetails(
+  code: ErrorCode,
   at: { instance: string; requestId: string; detail?: string; errors?: ItemError[] },
-): Problem {
-  const { status, says } = REFUSALS[code]
+): ProblemDetails {
+  const { status, message } = ERRORS[code]
   return {
     type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
-    title: says,
+    title: message,
     status,
-    detail: at.detail ?? says,
+    detail: at.detail ?? message,
     instance: at.instance,
     code,
     request_id: at.requestId,

@@ -32,7 +32,7 @@ it('whoever asks Redis hears why not, before giving up, and can keep every answe
   expect(LIMITS.redisMsMax).toBeLessThan(LIMITS.redisPauseMs)
   expect(LIMITS.redisSilenceMsMax).toBeGreaterThan(LIMITS.redisBridgeMsMax)
   // The widest characters take three bytes.
-  expect(LIMITS.redisValueBytesMax).toBeGreaterThanOrEqual(3 * LIMITS.redisAnswerCharsMax)
+  expect(LIMITS.redisValueBytesMax).toBeGreaterThanOrEqual(3 * LIMITS.redisResponseCharsMax)
   expect(LIMITS.redisBodyBytesMax).toBeGreaterThan(LIMITS.redisValueBytesMax)
   expect(LIMITS.redisInFlightBytesMax).toBeGreaterThan(8 * LIMITS.redisBodyBytesMax)
   expect(LIMITS.redisBodiesBytesMax).toBeGreaterThanOrEqual(LIMITS.redisBodyBytesMax)

@@ -118,7 +118,7 @@ export const LIMITS = {
   /** After a failure Redis is left alone for this long; then one request tries. */
   redisPauseMs: 1_000,
   /** Longer answers are not kept for repetitions, in characters; their events are still counted once. */
-  redisAnswerCharsMax: 512 * 1024,
+  redisResponseCharsMax: 512 * 1024,
   /** Below the edge's deadline, so that it hears a reason and not only silence. */
   redisBridgeMsMax: 200,
   /** A connection to Redis on which nothing comes for this long while something is asked is dead. */
@@ -150,7 +150,7 @@ export const LIMITS = {
   outcomeMinuteDays: 32,
   logRetentionDaysDefault: 3,
   partitionDaysAhead: 3,
-  workerLanes: 2,
+  workerConcurrencyDefault: 2,
   workerStatementMsMax: 30_000,
   workerHeartbeatMs: 2_000,
   /** A worker that has said nothing for so long loses its partitions to the others. */

@@ -16,7 +16,8 @@ export type RedisResult = string | number | null | RedisResult[]
 export const REDIS_KEYS = {
   bucket: (tenant: string, keyId: string) => `sluice:{${tenant}}:bucket:${keyId}`,
   window: (tenant: string) => `sluice:{${tenant}}:window`,
-  claim: (tenant: string, idempotencyKey: string) => `sluice:{${tenant}}:claim:${idempotencyKey}`,
+  idempotencyKey: (tenant: string, idempotencyKey: string) =>
+    `sluice:{${tenant}}:claim:${idempotencyKey}`,
   /** A KeyRecord as JSON, as core has put it there. */
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
   /** Until when, in milliseconds since the epoch, every change of a key has found its way there. */
@@ -24,8 +25,8 @@ export const REDIS_KEYS = {
   /** Which core writes them. */
   apiKeysWriter: 'sluice:keys:writer',
   /** Of GraphQL; with the three that bound them. */
-  answer: (of: string) => `sluice:{answers}:${of}`,
-  answersByEnd: 'sluice:{answers}-by-end',
-  answerSizes: 'sluice:{answers}-sizes',
-  answersBytes: 'sluice:{answers}-bytes',
+  cachedResult: (of: string) => `sluice:{answers}:${of}`,
+  cachedResultsByExpiry: 'sluice:{answers}-by-end',
+  cachedResultSizes: 'sluice:{answers}-sizes',
+  cachedResultsBytes: 'sluice:{answers}-bytes',
 } as const

@@ -3,8 +3,8 @@ import { request as requestHttps } from 'node:https'
 import { hostname } from 'node:os'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
-import { LIVE_LIMITS } from './api/live/limits.ts'
 import { type Config, readConfig } from './config.ts'
+import { LIVE_LIMITS } from './queries/live-limits.ts'
 
 /**
  * For a container's health check: `node core/health-check.ts [api] [gateway] [worker]`, with the environment and

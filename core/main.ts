@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { DASHBOARD_FOLDER, readConfig, UsageError } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { createLifecycle } from './lifecycle.ts'
-import { makeTopics } from './log/open.ts'
+import { createTopics } from './log/open.ts'
 import { createLogger, ROLES, type Role, startServices } from './roles.ts'
 
 /**
@@ -52,7 +52,7 @@ async function start(): Promise<void> {
       `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
     )
   await migrate(config.databaseUrl)
-  await makeTopics(config.log)
+  await createTopics(config.log)
   const { served } = await startServices({
     roles: wanted,
     databaseUrl: config.databaseUrl,

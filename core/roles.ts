@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
 import { PARTITIONS, TOPICS } from '../contract/log/topics.ts'
-import type { FirstSteps } from './api/graphql/context.ts'
+import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
 import { createCoreApp } from './api/http/app.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createLiveHub } from './api/live/hub.ts'
-import { createChanges } from './api/result-cache/invalidation.ts'
+import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryCache } from './api/result-cache/memory-cache.ts'
 import { createRedisCache } from './api/result-cache/redis-cache.ts'
-import { type Answers, createAnswers } from './api/result-cache/result-cache.ts'
+import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
@@ -19,7 +19,7 @@ import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
-import { within } from './lib/timeout.ts'
+import { withTimeout } from './lib/timeout.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -51,7 +51,7 @@ export interface ServicesOptions {
   workerLanes?: Config['workerLanes']
   logger: Logger
   lifecycle: Lifecycle
-  firstSteps?: () => FirstSteps | undefined
+  firstSteps?: () => Onboarding | undefined
   /** Told when events are missing from the log: their partition waits until somebody decides. */
   onGap?: (gap: Error) => void
   /** Told when the worker ended although nobody told it to. */
@@ -68,7 +68,7 @@ export interface Services {
 /** Everything of core that was asked for, on one Postgres and one log; each part registers how it is stopped. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  const db = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
+  const db = createDatabase(databaseUrl, { max: 3, onIdleError: brokenConnection(logger) })
   lifecycle.onStop('database', () => db.destroy())
   const log = await openLog(options.log, databaseUrl, (error) =>
     logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
@@ -97,16 +97,16 @@ function startWorker(options: ServicesOptions, log: Log): void {
 async function serve(options: ServicesOptions, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, gatewayUsers, logger, lifecycle, firstSteps } = options
   // Connections of their own: however many questions wait, an edge that asks for a key does not.
-  const asking = createDatabase(databaseUrl, { onBroken: brokenConnection(logger) })
+  const asking = createDatabase(databaseUrl, { onIdleError: brokenConnection(logger) })
   lifecycle.onStop('questions', () => asking.destroy())
   // And those who watch wait for nobody who asks.
-  const watching = createDatabase(databaseUrl, { max: 3, onBroken: brokenConnection(logger) })
+  const watching = createDatabase(databaseUrl, { max: 3, onIdleError: brokenConnection(logger) })
   lifecycle.onStop('what live updates ask', () => watching.destroy())
   const metering = createDatabase(databaseUrl, {
     max: 2,
     statementMs: METRICS_MS_MAX - 500,
     connectMs: METRICS_MS_MAX - 500,
-    onBroken: brokenConnection(logger),
+    onIdleError: brokenConnection(logger),
   })
   lifecycle.onStop('metrics', () => metering.destroy())
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })
@@ -141,7 +141,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db: asking, live, log, firstSteps, logger, answers }),
+        graphql: createGraphQL({ db: asking, live, log, onboarding: firstSteps, logger, answers }),
         dashboardFolder: options.dashboardFolder,
         publicUrl: options.publicUrl,
         secure: options.tls !== undefined || options.publicUrl?.startsWith('https:') === true,
@@ -176,7 +176,7 @@ function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups
     max: 2,
     statementMs: 2_000,
     connectMs: 2_000,
-    onBroken: brokenConnection(logger),
+    onIdleError: brokenConnection(logger),
   })
   lifecycle.onStop('consumer groups', () => db.destroy())
   return createGroups(db, PARTITIONS)
@@ -187,11 +187,11 @@ function keepAnswers(
   { databaseUrl, logger, lifecycle }: ServicesOptions,
   db: Database,
   redis: RedisConnection | undefined,
-): Answers {
-  const changes = createChanges({ databaseUrl, logger })
+): ResultCache {
+  const changes = createInvalidation({ databaseUrl, logger })
   lifecycle.onStop('answers', () => changes.close())
   const cache = redis ? createRedisCache(redis) : createMemoryCache()
-  return createAnswers({ db, cache, changes })
+  return createResultCache({ db, cache, changes })
 }
 
 /** A Redis that is away when we start is waited for while we go on. */
@@ -227,10 +227,10 @@ export function createLogger(level: string, file?: string): Logger {
 }
 
 /** Waits until the worker has stored what the log holds, at most `ms`; what is left it finds at the next start. */
-export async function drained(db: Database, log: Log, ms: number): Promise<boolean> {
+export async function waitUntilDrained(db: Database, log: Log, ms: number): Promise<boolean> {
   const deadline = Date.now() + ms
   for (let left = ms; left > 0; left = deadline - Date.now()) {
-    const done = await within(left, 'the log', isDrained(db, log)).catch(() => false)
+    const done = await withTimeout(left, 'the log', isDrained(db, log)).catch(() => false)
     if (done) return true
     await sleep(20)
   }
@@ -239,7 +239,7 @@ export async function drained(db: Database, log: Log, ms: number): Promise<boole
 
 async function isDrained(db: Database, log: Log): Promise<boolean> {
   const [bounds, positions] = await Promise.all([
-    log.bounds(TOPICS.raw.name),
+    log.offsets(TOPICS.raw.name),
     db
       .selectFrom('log_position')
       .select(['partition', 'next_offset'])
@@ -247,5 +247,5 @@ async function isDrained(db: Database, log: Log): Promise<boolean> {
       .execute(),
   ])
   const read = new Map(positions.map((row) => [row.partition, row.next_offset]))
-  return bounds.every(({ partition, next }) => (read.get(partition) ?? 0) >= next)
+  return bounds.every(({ partition, lastStableOffset: next }) => (read.get(partition) ?? 0) >= next)
 }

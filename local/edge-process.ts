@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from '../tools/build.ts'
 import { stopProcess } from './process/processes.ts'
-import { guardChild } from './process/watchdog.ts'
+import { attachWatchdog } from './process/watchdog.ts'
 
 /** The edge in real workerd, beside us. */
 export interface EdgeProcess {
@@ -43,7 +43,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
 
   function watch(): void {
     const startedAt = Date.now()
-    const callOff = guardChild(child.pid as number, 'TERM')
+    const callOff = attachWatchdog(child.pid as number, 'TERM')
     child.once('exit', (code, signal) => {
       callOff()
       if (stopping) return

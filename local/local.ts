@@ -7,7 +7,13 @@ import { migrate } from '../core/db/migrate.ts'
 import { GATEWAY_USER } from '../core/gateway/users.ts'
 import { mintLoginLink } from '../core/identity/sessions.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
-import { createLogger, drained, ROLES, type Services, startServices } from '../core/roles.ts'
+import {
+  createLogger,
+  ROLES,
+  type Services,
+  startServices,
+  waitUntilDrained,
+} from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
@@ -23,7 +29,7 @@ import {
   running,
   writeRunFile,
 } from './run-file.ts'
-import { keepSecrets, type Secrets } from './secrets.ts'
+import { ensureSecrets, type Secrets } from './secrets.ts'
 
 /**
  * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd
@@ -149,7 +155,7 @@ async function startAll(
     onGap: (gap) => options.onAlarm(gap.message, 'gap'),
     onWorkerEnd: (error) => options.onAlarm(String(error), 'worker'),
   })
-  parts.onStop('draining', () => drained(services.db, services.log, DRAIN_MS_MAX))
+  parts.onStop('draining', () => waitUntilDrained(services.db, services.log, DRAIN_MS_MAX))
   const coreUrl = services.served?.url ?? ''
 
   onStep('edge')
@@ -234,7 +240,7 @@ async function loginUrl({ db }: Services, coreUrl: string): Promise<string> {
 async function prepareSecrets(home: string, url: string): Promise<Secrets> {
   const db = createDatabase(url, { max: 1 })
   try {
-    return await keepSecrets(home, db)
+    return await ensureSecrets(home, db)
   } finally {
     await db.destroy()
   }

@@ -6,7 +6,7 @@ import { createDatabase, type Database } from '../core/db/database.ts'
 import { revokeKey } from '../core/identity/api-keys.ts'
 import { rotateKey } from '../core/identity/rotate-key.ts'
 import { createTestDatabase, type TestDatabase } from '../tests/lib/database.ts'
-import { keepSecrets } from './secrets.ts'
+import { ensureSecrets } from './secrets.ts'
 
 let database: TestDatabase
 let db: Database
@@ -22,19 +22,19 @@ afterAll(async () => {
 })
 
 test('a start finds the keys of the one before, and makes those anew that were revoked or replaced', async () => {
-  const first = await keepSecrets(home, db)
-  expect(await keepSecrets(home, db)).toEqual(first)
+  const first = await ensureSecrets(home, db)
+  expect(await ensureSecrets(home, db)).toEqual(first)
 
   await revokeKey(db, first.readKey)
   await rotateKey(db, first.writeKey, { until: new Date(Date.now() - 1_000) })
   // It works for another day, and then no more: not one to be told or to go on with.
   await rotateKey(db, first.demoKey, { until: new Date(Date.now() + 86_400_000) })
-  const { gatewayPassword, docsKey, ...anew } = await keepSecrets(home, db)
+  const { gatewayPassword, docsKey, ...anew } = await ensureSecrets(home, db)
   expect({ gatewayPassword, docsKey }).toEqual({
     gatewayPassword: first.gatewayPassword,
     docsKey: first.docsKey,
   })
   for (const name of ['writeKey', 'readKey', 'demoKey'] as const)
     expect(anew[name], name).not.toBe(first[name])
-  expect(await keepSecrets(home, db)).toMatchObject(anew)
+  expect(await ensureSecrets(home, db)).toMatchObject(anew)
 })

@@ -18,7 +18,7 @@ export interface Secrets {
 const GENEROUS = 1_000_000
 
 /** Makes the tenants `default` and `demo` and their keys, or finds them again. */
-export async function keepSecrets(home: string, db: Database): Promise<Secrets> {
+export async function ensureSecrets(home: string, db: Database): Promise<Secrets> {
   const file = join(home, 'secrets.json')
   const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
   await createTenant(db, { tenant: 'default', eventsPerMinute: GENEROUS })

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../core/db/migrate.ts'
-import { removePlace } from '../../local/postgres/data-directory.ts'
+import { removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
 
 /** A Postgres for one bench, with durability on; gone afterwards. */
@@ -40,7 +40,7 @@ export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): 
     })
   } finally {
     await server.stop()
-    removePlace(home)
+    removeDataDirectory(home)
     rmSync(home, { recursive: true, force: true })
   }
 }

@@ -49,7 +49,7 @@ async function decodeAll(client: pg.Client, records: readonly FlightRecord[]): P
   const logged = records.map((record, offset) => ({ ...record, offset, timestamp: Date.now() }))
   const decoded = await decodeBatch(
     {
-      partitions: [{ partition: 0, from: 0, next: logged.length, records: logged }],
+      partitions: [{ partition: 0, baseOffset: 0, nextOffset: logged.length, records: logged }],
       recordCount: logged.length,
     },
     tenants,

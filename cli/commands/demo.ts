@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { writeSwitch } from '../../tools/demo/demo.ts'
-import { whatRuns } from '../running-instance.ts'
+import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function demoCommand(config: Config, terminal: Terminal): Command {
@@ -14,7 +14,7 @@ export function demoCommand(config: Config, terminal: Terminal): Command {
     ['stop', false],
   ] as const)
     demo.command(name).action(() => {
-      whatRuns(config)
+      requireRunningInstance(config)
       writeSwitch(join(config.home, 'demo'), on)
       terminal.say(on ? 'Demo traffic flows.' : 'Demo traffic has stopped.')
     })

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
 import { pause } from '../../core/lib/pause.ts'
-import { type Progress, readBatches, readProgress } from '../../core/queries/lag.ts'
+import { type LagReport, readBatches, readLag } from '../../core/queries/lag.ts'
 import { duration, whole } from '../numbers.ts'
 import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
@@ -20,7 +20,7 @@ const CSV_HEAD = 'timestamp,events_processed,lag,batch_time_ms,processing_rate'
 /** One line of the file. */
 interface Sample {
   atMs: number
-  progress: Progress
+  progress: LagReport
   batches: Map<string, { batches: number; ms: number }>
 }
 
@@ -35,7 +35,7 @@ export function lagCommand(config: Config, terminal: Terminal): Command {
       withLog(config, async (open) => {
         const look = async (): Promise<Sample> => {
           const [progress, batches] = await Promise.all([
-            readProgress(open.db, open.log),
+            readLag(open.db, open.log),
             readBatches(open.db),
           ])
           return { atMs: Date.now(), progress, batches }

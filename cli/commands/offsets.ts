@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
-import { type Gap, readProgress } from '../../core/queries/lag.ts'
+import { type OffsetGap, readLag } from '../../core/queries/lag.ts'
 import { acceptGaps } from '../../core/worker/consume/skip-offsets.ts'
 import { whole } from '../numbers.ts'
 import { withLog } from '../open-log.ts'
@@ -15,7 +15,7 @@ export function gapCommand(config: Config, terminal: Terminal): Command {
     .action((options: { accept?: true; partition?: number; json?: true }) =>
       withLog(config, async ({ db, log }) => {
         const { partition } = options
-        const { gaps: all } = await readProgress(db, log)
+        const { gaps: all } = await readLag(db, log)
         const gaps = all.filter((gap) => partition === undefined || gap.partition === partition)
         if (options.accept) {
           if (gaps.length === 0)
@@ -36,7 +36,7 @@ export function gapCommand(config: Config, terminal: Terminal): Command {
     )
 }
 
-function lost({ wanted, found, seenAt }: Gap): string {
+function lost({ expected: wanted, available: found, seenAt }: OffsetGap): string {
   const what =
     found > wanted
       ? `${count(found - wanted)} records from ${count(wanted)} on were dropped before they were read`

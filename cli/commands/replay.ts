@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { type Config, UsageError } from '../../core/config.ts'
-import type { Log, PartitionBounds } from '../../core/log/log.ts'
-import { type PartitionProgress, readProgress } from '../../core/queries/lag.ts'
+import type { Log, PartitionOffsets } from '../../core/log/log.ts'
+import { type PartitionProgress, readLag } from '../../core/queries/lag.ts'
 import { type ReplayRange, replay } from '../../core/worker/replay/replay.ts'
 import type { Replayed } from '../../core/worker/replay/replay-batch.ts'
 import { moment, whole } from '../numbers.ts'
@@ -38,7 +38,7 @@ export function replayCommand(config: Config, terminal: Terminal): Command {
     .option('--json', 'for a script')
     .action((options: Options) =>
       withLog(config, async ({ db, log, databaseUrl }) => {
-        const { partitions } = await readProgress(db, log)
+        const { partitions } = await readLag(db, log)
         const { ranges, gone } = await rangesOf(log, partitions, options)
         const total = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
         const stop = new AbortController()
@@ -90,13 +90,13 @@ async function rangesOf(
   progress: readonly PartitionProgress[],
   { from, to, partition: only }: Options,
 ): Promise<{ ranges: ReplayRange[]; gone: number }> {
-  const bounds = await log.bounds(TOPICS.raw.name)
+  const bounds = await log.offsets(TOPICS.raw.name)
   const begin = await offsetsOf(log, bounds, from)
   const end = to === undefined ? undefined : await offsetsOf(log, bounds, to)
   let gone = 0
   const ranges = bounds
     .filter(({ partition }) => only === undefined || partition === only)
-    .map(({ partition, first }): ReplayRange => {
+    .map(({ partition, logStartOffset: first }): ReplayRange => {
       const applied = progress[partition]?.position ?? 0
       const wanted = begin.get(partition) as number
       const until = Math.min(end?.get(partition) ?? applied, applied)
@@ -116,7 +116,7 @@ async function rangesOf(
 
 async function offsetsOf(
   log: Log,
-  bounds: readonly PartitionBounds[],
+  bounds: readonly PartitionOffsets[],
   at: Where,
 ): Promise<ReadonlyMap<number, number>> {
   if (at instanceof Date) return log.offsetsAt(TOPICS.raw.name, at.getTime())

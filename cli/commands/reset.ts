@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
-import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../local/postgres/postgres-server.ts'
 import { running } from '../../local/run-file.ts'
 import type { Terminal } from '../terminal.ts'
@@ -35,9 +35,9 @@ async function deleteHome(home: string): Promise<void> {
   if (!existsSync(home)) return
   const postgres = join(home, 'postgres')
   if (existsSync(postgres)) {
-    await stopPostgresOf(findPlace(postgres).dataFolder)
+    await stopPostgresOf(findDataDirectory(postgres).dataFolder)
     // Under root the data may lie elsewhere.
-    removePlace(postgres)
+    removeDataDirectory(postgres)
   }
   for (const name of readdirSync(home))
     if (OURS.test(name)) rmSync(join(home, name), { recursive: true, force: true })

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
 import { createDatabase } from '../../core/db/database.ts'
 import { readEventsFile, withIds } from '../events-file.ts'
-import { whatRuns } from '../running-instance.ts'
+import { requireRunningInstance } from '../running-instance.ts'
 import { type Summary, sendEvents } from '../send-events.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -24,7 +24,7 @@ export function sendCommand(config: Config, terminal: Terminal): Command {
           `No key is known for ${url}.`,
           'Name one with --key or SLUICE_KEY; that of the Sluice which runs here stays here.',
         )
-      const run = url ? undefined : whatRuns(config)
+      const run = url ? undefined : requireRunningInstance(config)
       const events = options.file ? readEventsFile(options.file) : [oneEvent(name, properties)]
       const progress = terminal.progress(events.length, 'events')
       // Only of an edge that runs here is the database at hand.

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { mintLoginLink } from '../../core/identity/sessions.ts'
-import { whatRuns, withDatabase } from '../running-instance.ts'
+import { requireRunningInstance, withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function statusCommand(config: Config, terminal: Terminal): Command {
@@ -9,7 +9,7 @@ export function statusCommand(config: Config, terminal: Terminal): Command {
     .description('where everything is, with a fresh sign-in link; exit code 3 when nothing runs')
     .option('--json', 'for a script')
     .action(async (options) => {
-      const run = whatRuns(config)
+      const run = requireRunningInstance(config)
       const token = await withDatabase({ ...config, databaseUrl: run.database_url }, mintLoginLink)
       const status = { ...run, login_url: `${run.core_url}/login?token=${token}` }
       if (options.json) return terminal.json(status)

@@ -1,14 +1,14 @@
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
 import { hasEnded } from '../../local/process/processes.ts'
-import { whatRuns } from '../running-instance.ts'
+import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 const STOP_MS_MAX = 15_000
 
 export function stopCommand(config: Config, terminal: Terminal): Command {
   return new Command('stop').description('drain and stop what runs here').action(async () => {
-    const { pid } = whatRuns(config)
+    const { pid } = requireRunningInstance(config)
     process.kill(pid, 'SIGTERM')
     if (!(await hasEnded(pid, STOP_MS_MAX)))
       throw new UsageError(

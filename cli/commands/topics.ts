@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Config, UsageError } from '../../core/config.ts'
-import { makeTopics } from '../../core/log/open.ts'
+import { createTopics } from '../../core/log/open.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function topicsCommand(config: Config, terminal: Terminal): Command {
@@ -9,7 +9,7 @@ export function topicsCommand(config: Config, terminal: Terminal): Command {
     .action(async () => {
       if (config.log.kind !== 'kafka')
         throw new UsageError('The log is in Postgres.', 'Set LOG=kafka and KAFKA_BROKERS.')
-      const made = await makeTopics(config.log)
+      const made = await createTopics(config.log)
       for (const topic of made) terminal.say(`  ${topic}`)
       terminal.say(made.length === 0 ? 'Nothing to do: all are there.' : `Made ${made.length}.`)
     })

@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { type BadNumber, parseJson } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
 import { SYNONYMS } from './event.ts'
@@ -8,14 +8,14 @@ export type ReadBatch =
   | {
       ok: true
       /** Whether the body was one bare event: its answer has the event's fields on top as well. */
-      single: boolean
+      isSingleEvent: boolean
       items: BatchItem[]
       /** The member that holds the events, where the body is an envelope. */
       member?: 'events'
       /** When the client sent the envelope, by its own clock. */
       sentAt?: unknown
     }
-  | { ok: false; code: RefusalCode; detail?: string }
+  | { ok: false; code: ErrorCode; detail?: string }
 
 export interface BatchItem {
   raw: unknown
@@ -31,7 +31,7 @@ export function readBatch(text: string): ReadBatch {
   const wrapped = !Array.isArray(value) && isEnvelope(value)
   const list = Array.isArray(value) ? value : wrapped ? value.events : undefined
   if (list === undefined)
-    return { ok: true, single: true, items: [{ raw: value, badNumbers: [...badNumbers] }] }
+    return { ok: true, isSingleEvent: true, items: [{ raw: value, badNumbers: [...badNumbers] }] }
   if (list.length === 0) return { ok: false, code: 'BATCH_EMPTY' }
   if (list.length > LIMITS.batchEventsMax)
     return {
@@ -51,7 +51,7 @@ export function readBatch(text: string): ReadBatch {
   }
   return {
     ok: true,
-    single: false,
+    isSingleEvent: false,
     items,
     ...(wrapped && { member: 'events', sentAt: value.sent_at ?? value.sentAt ?? undefined }),
   }

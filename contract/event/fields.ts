@@ -24,53 +24,53 @@ export const CONTEXT = FIELDS.indexOf('context')
 export const SCHEMA_VERSION = FIELDS.indexOf('schema_version')
 
 /** Field and rank of every synonym in one number (16 ranks a field): what a key is costs one look-up. */
-const PLACES = new Map<string, number>(
+const FIELD_RANKS = new Map<string, number>(
   FIELDS.flatMap((field, f) =>
     SYNONYMS[field].map((key, rank): [string, number] => [key, (f << 4) | rank]),
   ),
 )
 
-export interface Sorted {
+export interface KeyMapping {
   /** For each field the key that counts: the first of its synonyms that was sent and is not null. */
   keys: (string | undefined)[]
   /** What no field took: losing synonyms too, as in `{"event":"signup","name":"Ada"}`. Ours to add to. */
-  rest: Record<string, unknown> | undefined
+  extra: Record<string, unknown> | undefined
 }
 
 /** Sorts what was sent into fields and properties, in one go over its keys. */
-export function sortKeys({ sent, faults }: Reading): Sorted {
-  const keys: Sorted['keys'] = FIELDS.map(() => undefined)
-  let rest: Sorted['rest']
+export function mapKeys({ sent, errors: faults }: FieldReader): KeyMapping {
+  const keys: KeyMapping['keys'] = FIELDS.map(() => undefined)
+  let rest: KeyMapping['extra']
   for (const key in sent) {
-    const place = PLACES.get(key)
+    const place = FIELD_RANKS.get(key)
     let property = key
     if (place !== undefined) {
       if (sent[key] === null) continue
       const field = place >> 4
       const other = keys[field]
-      if (other === undefined || place < (PLACES.get(other) as number)) keys[field] = key
+      if (other === undefined || place < (FIELD_RANKS.get(other) as number)) keys[field] = key
       if (other === undefined) continue
       if (keys[field] === key) property = other
     } else if (key === '__proto__') {
-      refuse({ faults }, key, 'KEY_RESERVED', 'the key __proto__ is reserved')
+      addFieldError({ errors: faults }, key, 'KEY_RESERVED', 'the key __proto__ is reserved')
       continue
     }
     rest ??= {}
     rest[property] = sent[property]
   }
-  return { keys, rest }
+  return { keys, extra: rest }
 }
 
 /** Reads fields and gathers what is wrong with them. */
-export interface Reading {
+export interface FieldReader {
   sent: Sent
-  faults: FieldError[]
+  errors: FieldError[]
   /** See StorableBudget. */
-  wellFormed?: boolean
+  hasNoEscapes?: boolean
 }
 
-export function refuse(
-  { faults }: Pick<Reading, 'faults'>,
+export function addFieldError(
+  { errors: faults }: Pick<FieldReader, 'errors'>,
   key: string,
   code: ItemErrorCode,
   detail: string,
@@ -82,11 +82,11 @@ export function refuse(
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/
 const ASCII = /^[ -~]*$/
 
-export function readEventId(at: Reading, key: string | undefined): string | undefined {
+export function readEventId(at: FieldReader, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
   const id = at.sent[key]
   if (typeof id !== 'string' || id.length > LIMITS.eventIdCharsMax || !VISIBLE_ASCII.test(id))
-    return refuse(
+    return addFieldError(
       at,
       key,
       'EVENT_ID_INVALID',
@@ -96,42 +96,47 @@ export function readEventId(at: Reading, key: string | undefined): string | unde
 }
 
 export function readName(
-  at: Reading,
+  at: FieldReader,
   key: string | undefined,
   systemName = false,
 ): string | undefined {
   if (key === undefined)
-    return refuse(
+    return addFieldError(
       at,
       'name',
       'NAME_MISSING',
       'is missing: an event needs a name (name, event, event_type or event_name)',
     )
   const sent = at.sent[key]
-  if (typeof sent !== 'string') return refuse(at, key, 'NAME_INVALID', 'must be a string')
-  const why = at.wellFormed ? undefined : unstorableText(sent)
-  if (why) return refuse(at, key, 'STRING_UNSTORABLE', why)
+  if (typeof sent !== 'string') return addFieldError(at, key, 'NAME_INVALID', 'must be a string')
+  const why = at.hasNoEscapes ? undefined : unstorableText(sent)
+  if (why) return addFieldError(at, key, 'STRING_UNSTORABLE', why)
   // Most names are ASCII, which is composed already; ICU would be asked for nothing.
   const name = (ASCII.test(sent) ? sent : sent.normalize('NFC')).trim()
   if (name === '' || longerThan(name, LIMITS.eventNameCharsMax))
-    return refuse(at, key, 'NAME_INVALID', `must have 1 to ${LIMITS.eventNameCharsMax} characters`)
+    return addFieldError(
+      at,
+      key,
+      'NAME_INVALID',
+      `must have 1 to ${LIMITS.eventNameCharsMax} characters`,
+    )
   if (!systemName && name.startsWith('$'))
-    return refuse(at, key, 'NAME_RESERVED', 'names that start with $ are reserved')
+    return addFieldError(at, key, 'NAME_RESERVED', 'names that start with $ are reserved')
   return name
 }
 
 export function readOccurredAt(
-  at: Reading,
+  at: FieldReader,
   key: string | undefined,
 ): Extract<ReadTime, { ok: true }> | undefined {
   if (key === undefined) return undefined
   const read = readTime(at.sent[key])
-  return read.ok ? read : refuse(at, key, 'OCCURRED_AT_INVALID', read.detail)
+  return read.ok ? read : addFieldError(at, key, 'OCCURRED_AT_INVALID', read.detail)
 }
 
 /** actor, session, source */
 export function readLabel(
-  at: Reading,
+  at: FieldReader,
   key: string | undefined,
   code: ItemErrorCode,
 ): string | undefined {
@@ -140,24 +145,24 @@ export function readLabel(
   // Classic clients number their users; a whole number has one spelling, so nothing is lost.
   const text = Number.isSafeInteger(sent) ? String(sent) : sent
   if (typeof text !== 'string' || text === '' || longerThan(text, LIMITS.labelCharsMax))
-    return refuse(
+    return addFieldError(
       at,
       key,
       code,
       `must be a string of 1 to ${LIMITS.labelCharsMax} characters, or a whole number`,
     )
-  const why = at.wellFormed ? undefined : unstorableText(text)
-  return why ? refuse(at, key, 'STRING_UNSTORABLE', why) : text
+  const why = at.hasNoEscapes ? undefined : unstorableText(text)
+  return why ? addFieldError(at, key, 'STRING_UNSTORABLE', why) : text
 }
 
-export function readValue(at: Reading, key: string | undefined): number | undefined {
+export function readValue(at: FieldReader, key: string | undefined): number | undefined {
   if (key === undefined) return undefined
   const value = at.sent[key]
-  if (typeof value !== 'number') return refuse(at, key, 'VALUE_INVALID', 'must be a number')
+  if (typeof value !== 'number') return addFieldError(at, key, 'VALUE_INVALID', 'must be a number')
   if (!Number.isFinite(value))
-    return refuse(at, key, 'NUMBER_UNREPRESENTABLE', 'is a number that a double cannot hold')
+    return addFieldError(at, key, 'NUMBER_UNREPRESENTABLE', 'is a number that a double cannot hold')
   if (Math.abs(value) > LIMITS.valueMax)
-    return refuse(
+    return addFieldError(
       at,
       key,
       'VALUE_INVALID',
@@ -168,20 +173,20 @@ export function readValue(at: Reading, key: string | undefined): number | undefi
 
 /** properties, context */
 export function readObject(
-  at: Reading,
+  at: FieldReader,
   key: string | undefined,
   code: ItemErrorCode,
 ): Record<string, unknown> | undefined {
   if (key === undefined) return undefined
   const value = at.sent[key]
   if (typeof value !== 'object' || Array.isArray(value))
-    return refuse(at, key, code, 'must be a JSON object')
+    return addFieldError(at, key, code, 'must be a JSON object')
   return value as Record<string, unknown>
 }
 
 /** @param allowed the tenant's list; null takes every version */
 export function readSchemaVersion(
-  at: Reading,
+  at: FieldReader,
   key: string | undefined,
   allowed: readonly string[] | null | undefined,
 ): string | undefined {
@@ -193,14 +198,14 @@ export function readSchemaVersion(
     text.length > LIMITS.schemaVersionCharsMax ||
     !VISIBLE_ASCII.test(text)
   )
-    return refuse(
+    return addFieldError(
       at,
       key,
       'SCHEMA_VERSION_INVALID',
       `must be a whole number, or a string of 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters`,
     )
   if (allowed && !allowed.includes(text))
-    return refuse(
+    return addFieldError(
       at,
       key,
       'SCHEMA_VERSION_NOT_ALLOWED',

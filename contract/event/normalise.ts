@@ -18,7 +18,7 @@ export type Normalised =
   | { ok: false; errors: f.FieldError[] }
 
 /** What an event takes from its request. */
-export interface Circumstances {
+export interface NormaliseContext {
   /** RFC 3339 in UTC: when the request came in. */
   receivedAt: string
   /** Called when the client chose no event id, with the event's place in the batch. */
@@ -30,7 +30,7 @@ export interface Circumstances {
   /** The tenant's; null takes every version. */
   schemaVersions?: readonly string[] | null
   /** The text that the event came from holds no `\u`: its strings need no look (see StorableBudget). */
-  wellFormed?: boolean
+  hasNoEscapes?: boolean
 }
 
 /**
@@ -38,12 +38,16 @@ export interface Circumstances {
  * names become properties. Nothing is changed silently: what cannot be kept is an error with the
  * pointer of the place where it was sent. A field that is null counts as not sent.
  */
-export function normalise(raw: unknown, at: Circumstances, index = 0): Normalised {
+export function normalise(raw: unknown, at: NormaliseContext, index = 0): Normalised {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
     return refused({ pointer: '', code: 'EVENT_NOT_OBJECT', detail: 'an event is a JSON object' })
   const faults: f.FieldError[] = []
-  const reading: f.Reading = { sent: raw as f.Sent, faults, wellFormed: at.wellFormed }
-  const { keys, rest } = f.sortKeys(reading)
+  const reading: f.FieldReader = {
+    sent: raw as f.Sent,
+    errors: faults,
+    hasNoEscapes: at.hasNoEscapes,
+  }
+  const { keys, extra: rest } = f.mapKeys(reading)
 
   const event_id = f.readEventId(reading, keys[f.EVENT_ID])
   const name = f.readName(reading, keys[f.NAME], at.systemName)
@@ -109,34 +113,34 @@ function refused(error: f.FieldError): Normalised {
 
 /** Properties, from both places, and context: what Postgres would refuse or change, and what is there twice. */
 function checkStorable(
-  reading: f.Reading,
+  reading: f.FieldReader,
   keys: readonly (string | undefined)[],
   rest: Record<string, unknown> | undefined,
   given: Record<string, unknown> | undefined,
   context: Record<string, unknown> | undefined,
 ): void {
-  const { wellFormed } = reading
-  const quick: StorableBudget = { keys: LIMITS.propertiesKeysMax, wellFormed }
+  const { hasNoEscapes: wellFormed } = reading
+  const quick: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes: wellFormed }
   const good =
     (!rest || isStorable(rest, quick)) &&
     (!given || isStorable(given, quick)) &&
     (!context || isStorable(context, quick))
   if (!good) {
-    const budget: StorableBudget = { keys: LIMITS.propertiesKeysMax, wellFormed }
+    const budget: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes: wellFormed }
     for (const [part, path] of [
       [rest, []],
       [given, [keys[f.PROPERTIES] as string]],
       [context, [keys[f.CONTEXT] as string]],
     ] as const) {
       const found = part && findUnstorable(part, path, budget)
-      if (found) reading.faults.push(found)
+      if (found) reading.errors.push(found)
     }
   }
   // Only what is known to be of bounded depth can be compared without running out of stack.
   if (good && rest && given)
     for (const key in rest)
       if (Object.hasOwn(given, key) && !same(given[key], rest[key]))
-        f.refuse(
+        f.addFieldError(
           reading,
           key,
           'PROPERTY_CONFLICT',

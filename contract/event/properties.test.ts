@@ -84,7 +84,7 @@ it('in text that was tampered with nothing is taken for something else', () => {
   fc.assert(
     fc.property(text, (body) => {
       const batch = readBatch(body)
-      if (!batch.ok || !batch.single) return
+      if (!batch.ok || !batch.isSingleEvent) return
       parsed++
       const [{ raw, badNumbers }] = batch.items as [(typeof batch.items)[number]]
       expect(raw).toEqual(parseExactly(body))

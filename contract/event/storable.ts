@@ -21,12 +21,12 @@ export interface StorableBudget {
   /** Keys still allowed; counted down. */
   keys: number
   /** No string can hold NUL or half a surrogate pair, because the text it came from holds no `\\u`. */
-  wellFormed?: boolean
+  hasNoEscapes?: boolean
 }
 
 /** Whether `findUnstorable` would find nothing: the same questions without keeping the path, at a third of the cost. */
 export function isStorable(value: unknown, budget: StorableBudget, depth = 1): boolean {
-  if (typeof value === 'string') return budget.wellFormed || unstorableText(value) === undefined
+  if (typeof value === 'string') return budget.hasNoEscapes || unstorableText(value) === undefined
   if (typeof value === 'number') return Number.isFinite(value)
   if (value === null || typeof value !== 'object') return true
   if (depth > LIMITS.propertiesDepthMax) return false
@@ -38,7 +38,7 @@ export function isStorable(value: unknown, budget: StorableBudget, depth = 1): b
   for (const key in value) {
     if (--budget.keys < 0 || key === '__proto__' || key.length > LIMITS.propertyKeyCharsMax)
       return false
-    if (!budget.wellFormed && unstorableText(key)) return false
+    if (!budget.hasNoEscapes && unstorableText(key)) return false
     if (!isStorable((value as Record<string, unknown>)[key], budget, depth + 1)) return false
   }
   return true

@@ -16,7 +16,7 @@ const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 export function readTime(value: unknown): ReadTime {
   if (typeof value === 'string') return readPlain(value) ?? readText(value)
   if (typeof value === 'number') return readEpoch(value)
-  return no(
+  return invalidTime(
     'must be an RFC 3339 string with an offset, or a number of seconds, milliseconds or microseconds since 1970',
   )
 }
@@ -65,22 +65,22 @@ function readText(text: string): ReadTime {
   const parts = RFC3339.exec(text)
   if (!parts) {
     if (/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?$/.test(text))
-      return no('has no offset; end it with Z or +hh:mm')
-    return no('is no RFC 3339 time such as 2026-11-21T09:20:15Z')
+      return invalidTime('has no offset; end it with Z or +hh:mm')
+    return invalidTime('is no RFC 3339 time such as 2026-11-21T09:20:15Z')
   }
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Six
   const offset = readOffset(parts[8] as string)
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month))
-    return no('names a day that does not exist')
-  if (year < 1) return no('names a year before 1')
+    return invalidTime('names a day that does not exist')
+  if (year < 1) return invalidTime('names a year before 1')
   if (hour > 23 || minute > 59 || second > 60 || offset === undefined)
-    return no('names a time of day that does not exist')
+    return invalidTime('names a time of day that does not exist')
   const date = utc(year, month, day, hour, minute - offset, second)
   // A leap second is only ever the last of a UTC day; like POSIX we give it the second after.
   if (second === 60 && date.getTime() % 86_400_000 !== 0)
-    return no('names a leap second that never was')
+    return invalidTime('names a leap second that never was')
   const utcYear = date.getUTCFullYear()
-  if (utcYear < 1 || utcYear > 9999) return no('is outside the years 1 to 9999')
+  if (utcYear < 1 || utcYear > 9999) return invalidTime('is outside the years 1 to 9999')
   const fraction = (parts[7] ?? '').slice(0, 6)
   const ms = date.getTime() + Number(fraction.slice(0, 3).padEnd(3, '0'))
   return { ok: true, time: spell(date.getTime(), fraction), ms }
@@ -89,7 +89,8 @@ function readText(text: string): ReadTime {
 /** Told apart by size: below 1e11 seconds (year 5138), below 1e14 milliseconds, below 1e17 microseconds. */
 function readEpoch(value: number): ReadTime {
   const size = Math.abs(value)
-  if (!(size < 1e17)) return no('is too large for a time in seconds, milliseconds or microseconds')
+  if (!(size < 1e17))
+    return invalidTime('is too large for a time in seconds, milliseconds or microseconds')
   const unit = size < 1e11 ? 1 : size < 1e14 ? 1e3 : 1e6
   let seconds = Math.floor(value / unit)
   // The fraction alone, because the whole in microseconds is more than a double holds after 2255.
@@ -98,7 +99,8 @@ function readEpoch(value: number): ReadTime {
     seconds++
     rest = 0
   }
-  if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return no('is outside the years 1 to 9999')
+  if (seconds < FIRST_SECOND || seconds > LAST_SECOND)
+    return invalidTime('is outside the years 1 to 9999')
   const fraction =
     rest === 0
       ? ''
@@ -169,7 +171,7 @@ function spellDay(day: number): string {
   return remembered.text
 }
 
-function no(detail: string): ReadTime {
+function invalidTime(detail: string): ReadTime {
   return { ok: false, detail }
 }
 

@@ -30,7 +30,7 @@ export function parseJson(text: string): ParsedJson {
   try {
     value = parseExactly(text)
   } catch (error) {
-    return { ok: false, detail: `The body is not valid JSON: ${sayWhere(error)}` }
+    return { ok: false, detail: `The body is not valid JSON: ${describePosition(error)}` }
   }
   const suspect = typeof value === 'number' || SUSPECT_NUMBER.test(text)
   const badNumbers = suspect ? findBadNumbers(text) : []
@@ -48,7 +48,7 @@ export function parseJson(text: string): ParsedJson {
  * come as an escape, since the text itself is UTF-8), a number that a double cannot hold, or more
  * levels than may be walked without a look.
  */
-export function maySpoil(text: string): boolean {
+export function needsDeepCheck(text: string): boolean {
   return text.includes('\\u') || SUSPECT_NUMBER.test(text) || opensOften(text)
 }
 
@@ -152,7 +152,7 @@ export function pointerTo(path: readonly (string | number)[]): string {
 }
 
 /** Engines word it differently and quote the text; only the place is ours to tell. */
-function sayWhere(error: unknown): string {
+function describePosition(error: unknown): string {
   const place = / JSON at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(String(error))
   return place
     ? `unexpected text at position ${place[1]}.`

@@ -3,7 +3,7 @@ import type { TrackedEvent } from '../event/event.ts'
 import { findUnstorable, unstorableText } from '../event/storable.ts'
 import { type Instant, readCanonicalTime } from '../event/time.ts'
 import { parseExactly } from '../json/exact-parse.ts'
-import { findBadNumbers, maySpoil } from '../json/json.ts'
+import { findBadNumbers, needsDeepCheck } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
 
 /** The value of a record in events.raw, as JSON. */
@@ -32,7 +32,7 @@ export interface StampedEvent {
  * An event that no one could take, from a client that cannot be told: it travels as it was sent, and
  * becomes a dead letter.
  */
-export interface RefusedEvent extends Omit<StampedEvent, 'event' | 'original'> {
+export interface InvalidEvent extends Omit<StampedEvent, 'event' | 'original'> {
   refused: { code: ItemErrorCode; pointer: string; detail: string }[]
   /** As it was sent; in base64 when it is no UTF-8, or when JSON would be more than twice as long. */
   original: string
@@ -79,7 +79,7 @@ export type Stamp = Omit<StampedEvent, 'event' | 'original'>
 export interface RecordEncoder {
   /** @param eventJson the event as `normalise` spelt it, so that it is not spelt twice */
   event(eventJson: string, original?: string): string
-  refused(what: Pick<RefusedEvent, 'refused' | 'original' | 'base64'>): string
+  invalid(what: Pick<InvalidEvent, 'refused' | 'original' | 'base64'>): string
 }
 
 export function recordEncoder(stamp: Stamp): RecordEncoder {
@@ -89,7 +89,7 @@ export function recordEncoder(stamp: Stamp): RecordEncoder {
       original === undefined
         ? `${begin},"event":${eventJson}}`
         : `${begin},"original":${JSON.stringify(original)},"event":${eventJson}}`,
-    refused: (what) => `${begin},${JSON.stringify(what).slice(1)}`,
+    invalid: (what) => `${begin},${JSON.stringify(what).slice(1)}`,
   }
 }
 
@@ -120,7 +120,7 @@ export function decodeRecord(text: string): DecodedRecord {
   if (wrong) return dead('EVENT_INVALID', wrong, value)
   const occurred = readCanonicalTime((event as unknown as TrackedEvent).occurred_at)
   if (!occurred) return dead('EVENT_INVALID', 'occurred_at is not a time in UTC', value)
-  if (maySpoil(text)) {
+  if (needsDeepCheck(text)) {
     const unfit = findUnfit(value, text)
     if (unfit) return dead('UNSTORABLE', unfit, value)
   }

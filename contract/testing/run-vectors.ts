@@ -19,15 +19,15 @@ import {
 } from './vectors.ts'
 
 /** A vector that this runtime gave something else for. */
-export interface ReplayFailure {
+export interface VectorFailure {
   says: string
   expected: string
   found: string
 }
 
 /** Runs every golden vector in whatever runtime this is. @returns what went wrong; empty is good */
-export async function replay(): Promise<ReplayFailure[]> {
-  const failures: ReplayFailure[] = []
+export async function runVectors(): Promise<VectorFailure[]> {
+  const failures: VectorFailure[] = []
   function expectSame(says: string, found: unknown, expected: unknown) {
     const a = JSON.stringify(found) ?? 'undefined'
     const b = JSON.stringify(expected) ?? 'undefined'
@@ -73,7 +73,7 @@ function readAll(body: string): Pick<BatchVector, 'refused' | 'events' | 'single
       return badNumbers.map(({ pointer }) => [pointer, 'NUMBER_UNREPRESENTABLE'])
     return read.ok ? read.json : read.errors.map(({ pointer, code }) => [pointer, code])
   })
-  return batch.single ? { single: true, events } : { events }
+  return batch.isSingleEvent ? { single: true, events } : { events }
 }
 
 function expectedOf({ refused, events, single }: BatchVector) {

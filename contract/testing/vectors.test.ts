@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { replay } from './run-vectors.ts'
+import { runVectors } from './run-vectors.ts'
 
 it('every golden vector comes out letter by letter', async () => {
-  expect(await replay()).toEqual([])
+  expect(await runVectors()).toEqual([])
 })

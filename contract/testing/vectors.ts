@@ -4,7 +4,7 @@
  * from Python's uuid, zlib and hashlib. Data only.
  */
 
-import type { ItemErrorCode, RefusalCode } from '../errors.ts'
+import type { ErrorCode, ItemErrorCode } from '../errors.ts'
 import type { DeadReason } from '../log/record.ts'
 
 /** Stands for "now" wherever a time is missing. */
@@ -14,7 +14,7 @@ export interface BatchVector {
   says: string
   body: string
   /** One of these two. */
-  refused?: RefusalCode
+  refused?: ErrorCode
   events?: EventVector[]
   single?: true
 }

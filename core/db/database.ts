@@ -13,7 +13,7 @@ export interface DatabaseOptions {
   /** How long a question may wait for a free connection. */
   connectMs?: number
   /** Told of connections that broke while nobody used them. */
-  onBroken?: (error: Error) => void
+  onIdleError?: (error: Error) => void
 }
 
 /**
@@ -24,7 +24,12 @@ export interface DatabaseOptions {
  * half-open one would hang whoever gets it next (brianc/node-postgres#3399).
  */
 export function createDatabase(url: string, options: DatabaseOptions = {}): Database {
-  const { max = 10, statementMs = 10_000, connectMs = 5_000, onBroken = () => {} } = options
+  const {
+    max = 10,
+    statementMs = 10_000,
+    connectMs = 5_000,
+    onIdleError: onBroken = () => {},
+  } = options
   const pool = new pg.Pool({
     connectionString: url,
     max,
@@ -54,7 +59,7 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
  * The same connections, each taken only when `turn` lets it; what that returns is called when the
  * connection is given back. Ends with the database that it came from.
  */
-export function inTurns(db: Database, turn: () => Promise<() => void>): Database {
+export function withConcurrencyLimit(db: Database, turn: () => Promise<() => void>): Database {
   const pool = pools.get(db)
   if (!pool) throw new Error('not made by createDatabase')
   return databaseOn({

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
+import { LOCKS } from './locks.ts'
 
 export const DAY_MS = 86_400_000
 
@@ -9,7 +10,7 @@ export const DAY_MS = 86_400_000
  */
 export interface DayPartitions {
   /** Makes yesterday's, today's and the coming days' partitions. */
-  makeAhead(): Promise<string[]>
+  createAhead(): Promise<string[]>
   /** Resolves when each of these days has its partition. Those it has seen once it does not look for again. */
   ensure(days: readonly number[]): Promise<void>
   /** Looks again for all days: another process may have dropped one. */
@@ -28,9 +29,6 @@ export interface DayPartitionsDeps {
   now?: () => number
 }
 
-/** Any number will do as long as nobody else uses it. */
-const LOCK = 0x51_01_ce
-
 export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
   const { pool, table, storage, now = Date.now } = deps
   let known = new Set<number>()
@@ -48,7 +46,7 @@ export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
   }
 
   return {
-    async makeAhead() {
+    async createAhead() {
       const today = Math.floor(now() / DAY_MS)
       return make(Array.from({ length: LIMITS.partitionDaysAhead + 2 }, (_, i) => today - 1 + i))
     },
@@ -116,7 +114,7 @@ async function locked<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise
   let broken: Error | undefined
   try {
     await client.query(
-      `BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(${LOCK})`,
+      `BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(${LOCKS.dayPartitions.key})`,
     )
     const result = await work(client)
     await client.query('COMMIT')

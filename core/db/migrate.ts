@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
+import { LOCKS } from './locks.ts'
 
 /**
  * Brings a database to the newest of migrations/: plain numbered SQL, forward only, each file in one
@@ -15,8 +16,6 @@ export interface Migration {
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
-/** Any number will do as long as nobody else uses it. */
-const LOCK = 0x51_01_cf
 const LOCK_WAIT = '60s'
 
 /**
@@ -31,7 +30,7 @@ export async function migrate(
   const files = readMigrations(folder)
   return withClient(database, async (client) => {
     await client.query(`SET lock_timeout = '${LOCK_WAIT}'`)
-    await client.query(`SELECT pg_advisory_lock(${LOCK})`)
+    await client.query(`SELECT pg_advisory_lock(${LOCKS.migrations.key})`)
     try {
       await client.query('RESET lock_timeout')
       const applied = await readApplied(client)
@@ -43,7 +42,7 @@ export async function migrate(
       }
       return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
     } finally {
-      await client.query(`SELECT pg_advisory_unlock(${LOCK})`).catch(() => {})
+      await client.query(`SELECT pg_advisory_unlock(${LOCKS.migrations.key})`).catch(() => {})
     }
   })
 }

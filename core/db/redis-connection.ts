@@ -1,6 +1,6 @@
 import { Redis, ReplyError } from 'ioredis'
 import { LIMITS } from '../../contract/limits.ts'
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 
 /** What Redis answered: bytes as they are, whole numbers, null, an error of its own, or a list of these. */
 export type Reply = Buffer | string | number | null | RedisRefusal | readonly Reply[]
@@ -94,7 +94,7 @@ export function createRedisConnection({
         inFlight.commands -= commands.length
         inFlight.bytes -= bytes
       })
-      const results = await within(msMax, 'Redis', replies).catch((error: Error) => {
+      const results = await withTimeout(msMax, 'Redis', replies).catch((error: Error) => {
         throw new RedisUnavailable(error.message)
       })
       return (results ?? []).map(([error, reply]) => {
@@ -109,7 +109,7 @@ export function createRedisConnection({
     },
     async ready(ms) {
       const connected = new Promise<void>((resolve) => redis.once('ready', resolve))
-      if (redis.status !== 'ready') await within(ms, 'Redis', connected).catch(() => {})
+      if (redis.status !== 'ready') await withTimeout(ms, 'Redis', connected).catch(() => {})
       return redis.status === 'ready'
     },
     async close() {

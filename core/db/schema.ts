@@ -12,10 +12,10 @@ export interface Schema {
   log_chunk: LogChunkTable
   log_position: LogPositionTable
   log_lease: LogLeaseTable
-  log_gap: LogGapTable
+  offset_gap: OffsetGapTable
   event: EventTable
   series: SeriesTable
-  rollup_quarter: RollupQuarterTable
+  rollup_15m: Rollup15mTable
   outcome_minute: OutcomeMinuteTable
   outcome_total: OutcomeTotalTable
   dead_letter: DeadLetterTable
@@ -89,14 +89,14 @@ export interface LogLeaseTable {
   partition: number
   worker_id: string | null
   since: TimeWithDefault
-  read_up_to: Time | null
+  applied_through: Time | null
 }
 
-export interface LogGapTable {
+export interface OffsetGapTable {
   topic: string
   partition: number
-  wanted: number
-  found: number
+  expected: number
+  available: number
   seen_at: TimeWithDefault
   accepted_at: Time | null
 }
@@ -141,7 +141,7 @@ export interface SeriesTable {
   created_at: TimeWithDefault
 }
 
-export interface RollupQuarterTable {
+export interface Rollup15mTable {
   tenant_id: number
   series_id: number
   bucket: Time

@@ -33,8 +33,8 @@ export function forwarderSuite(name: string, open: (databaseUrl: string) => Prom
     })
 
     const everything = async () => {
-      const bounds = await log.bounds(TOPICS.deadLetters.name)
-      const total = bounds.reduce((sum, { next }) => sum + next, 0)
+      const bounds = await log.offsets(TOPICS.deadLetters.name)
+      const total = bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)
       if (total === 0) return []
       return collect(
         { log, topic: TOPICS.deadLetters.name },

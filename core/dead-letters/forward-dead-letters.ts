@@ -5,6 +5,7 @@ import type { DeadLetterRecord } from '../../contract/log/dead-letter.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
+import { LOCKS } from '../db/locks.ts'
 import { pause } from '../lib/pause.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import type { Logger } from '../worker/consume/partition-consumer.ts'
@@ -52,7 +53,7 @@ export function createForwarder({ pool, log, logger }: ForwarderDeps): DeadLette
     try {
       await client.query('BEGIN')
       const { rows: locks } = await client.query<{ ours: boolean }>(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended('forward dead letters', 0)) AS ours",
+        `SELECT pg_try_advisory_xact_lock(hashtextextended('${LOCKS.forwardDeadLetters.name}', 0)) AS ours`,
       )
       const rows = locks[0]?.ours ? await unsent(client) : []
       if (rows.length > 0) {

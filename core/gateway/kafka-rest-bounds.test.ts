@@ -34,9 +34,9 @@ beforeEach(async () => {
   held = undefined
   const counted: Log = {
     ...log,
-    bounds(of) {
+    offsets(of) {
       looks++
-      return log.bounds(of)
+      return log.offsets(of)
     },
     async *batches(of, options) {
       if (!held) return yield* log.batches(of, options)

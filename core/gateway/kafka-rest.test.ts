@@ -71,8 +71,8 @@ function post(body: BodyInit, headers: Record<string, string> = {}, init: object
 const produce = (body: unknown) => post(JSON.stringify(body))
 
 const found = async (results: readonly ProduceResult[]): Promise<(LogRecord | undefined)[]> => {
-  const bounds = await log.bounds(topic)
-  const count = bounds.reduce((sum, { next }) => sum + next, 0)
+  const bounds = await log.offsets(topic)
+  const count = bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)
   const everywhere = new Map(bounds.map(({ partition }) => [partition, 0]))
   const records = count === 0 ? [] : await readUntil({ log, topic }, everywhere, count)
   return results.map(({ partition, offset }) =>

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
-import type { Log, Position } from '../log/log.ts'
+import type { Log, RecordPosition } from '../log/log.ts'
 import type { Groups } from './consumer-groups/groups.ts'
 import { readingRoutes } from './consumer-groups/routes.ts'
 import { RefusedError } from './kafka-rest-error.ts'
@@ -20,7 +20,7 @@ export interface KafkaRest {
 }
 
 export interface KafkaRestDeps extends BatcherDeps {
-  log: Pick<Log, 'append' | 'batches' | 'bounds' | 'offsetsAt'>
+  log: Pick<Log, 'append' | 'batches' | 'offsets' | 'offsetsAt'>
   groups: Groups
   users: readonly GatewayUser[]
 }
@@ -57,7 +57,7 @@ export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): Kafk
       const positions = await produce(request)
       return c.json(
         request.topics.map((topic, i): ProduceResult => {
-          const { partition, offset, timestamp } = positions[i] as Position
+          const { partition, offset, timestamp } = positions[i] as RecordPosition
           return { topic, partition, offset, timestamp }
         }),
       )
@@ -76,10 +76,10 @@ export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): Kafk
   })
 
   /** One append for each topic; nearly always there is one. */
-  async function produce({ records, topics }: ProduceRequest): Promise<Position[]> {
+  async function produce({ records, topics }: ProduceRequest): Promise<RecordPosition[]> {
     const different = [...new Set(topics)]
     if (different.length === 1) return batcher.add(different[0] as string, records)
-    const positions: Position[] = new Array(records.length)
+    const positions: RecordPosition[] = new Array(records.length)
     await Promise.all(
       different.map(async (topic) => {
         const places = [...topics.keys()].filter((i) => topics[i] === topic)
@@ -88,7 +88,7 @@ export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): Kafk
           places.map((i) => records[i] as (typeof records)[number]),
         )
         places.forEach((place, i) => {
-          positions[place] = found[i] as Position
+          positions[place] = found[i] as RecordPosition
         })
       }),
     )

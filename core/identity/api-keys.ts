@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
 import { isOriginPattern } from '../../contract/origin.ts'
+import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { sayKeysChanged } from './keys-changed.ts'
 import { KeyError } from './tenants.ts'
 
 export interface NewKey {
@@ -72,7 +72,7 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
     .returning('key_id')
     .executeTakeFirst()
   if (!row) throw new KeyError(`There is no tenant "${wanted.tenant}".`)
-  await sayKeysChanged(db)
+  await notifyKeysChanged(db)
   return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
 }
 
@@ -177,7 +177,7 @@ export async function revokeKey(db: Database, which: string): Promise<ListedKey>
     .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
     .where('key_id', '=', keyId)
     .execute()
-  await sayKeysChanged(db)
+  await notifyKeysChanged(db)
   return (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
 }
 

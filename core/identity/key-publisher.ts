@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
+import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
 import { type RedisConnection, RedisRefusal, type Reply } from '../db/redis-connection.ts'
 import { everyKey } from './key-directory.ts'
-import { KEYS_CHANNEL } from './keys-changed.ts'
 
 export interface KeyPublisher {
   close(): Promise<void>
@@ -130,7 +130,7 @@ export function createKeyPublisher({
 
   const listening = listen({
     url: databaseUrl,
-    channel: KEYS_CHANNEL,
+    channel: CHANNELS.keys,
     name: 'sluice keys',
     onNotice: soon,
     onTrouble: (error) =>

@@ -1,9 +1,9 @@
 import { sql, type Transaction } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey } from '../../contract/api-key.ts'
+import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
 import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './api-keys.ts'
-import { sayKeysChanged } from './keys-changed.ts'
 import { KeyError } from './tenants.ts'
 
 export interface Rotation {
@@ -28,7 +28,7 @@ export interface Rotated extends CreatedKey {
 export async function rotateKey(db: Database, which: string, wanted: Rotation): Promise<Rotated> {
   const keyId = await findKeyId(db, which)
   const created = await db.transaction().execute((tx) => replace(tx, keyId, wanted))
-  await sayKeysChanged(db)
+  await notifyKeysChanged(db)
   const old = (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
   return { ...created, old }
 }

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
+import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { sayKeysChanged } from './keys-changed.ts'
 
 export interface Tenant {
   tenant: string
@@ -74,7 +74,7 @@ export async function setTenant(
     .returning('tenant_id')
     .executeTakeFirst()
   if (!found) throw new KeyError(`There is no tenant "${tenant}".`)
-  await sayKeysChanged(db)
+  await notifyKeysChanged(db)
   return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
 }
 

@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../contract/api-key.ts'
 import type { Database } from '../db/database.ts'
-import { askingError, badInput, checkText } from '../queries/errors.ts'
+import { badInput, checkText, queryError } from '../queries/errors.ts'
 import { readCredentials } from './credentials.ts'
 import { findKey, isGood } from './key-directory.ts'
 import { sessionIsGood } from './sessions.ts'
@@ -36,7 +36,7 @@ export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<View
   if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
   if (credentials.session !== undefined && (await sessionIsGood(deps.db, credentials.session)))
     return { kind: 'SESSION' }
-  throw askingError(
+  throw queryError(
     'UNAUTHENTICATED',
     credentials.session === undefined
       ? 'Sign in, or send an API key with the scope read.'
@@ -48,9 +48,9 @@ async function keyViewer({ db, noteUse }: ViewerDeps, key: string): Promise<View
   const known = await findKey(db, await sha256Hex(key))
   // One sentence for unknown, revoked and expired: it tells a thief nothing.
   if (!known || !isGood(known.record))
-    throw askingError('UNAUTHENTICATED', 'No such API key, or it was revoked or has expired.')
+    throw queryError('UNAUTHENTICATED', 'No such API key, or it was revoked or has expired.')
   if (!known.record.scopes.includes('read'))
-    throw askingError('FORBIDDEN', 'This API key lacks the scope read.')
+    throw queryError('FORBIDDEN', 'This API key lacks the scope read.')
   void noteUse(known.record.key_id)
   const { tenantId, allowedLatenessS } = known
   return { kind: 'KEY', own: seal({ tenantId, tenant: known.record.tenant, allowedLatenessS }) }
@@ -64,7 +64,7 @@ export async function tenantViewer(
 ): Promise<TenantViewer> {
   if (viewer.kind === 'KEY') {
     if (tenant === null || tenant === undefined || tenant === viewer.own.tenant) return viewer.own
-    throw askingError('FORBIDDEN', 'This API key belongs to another tenant.')
+    throw queryError('FORBIDDEN', 'This API key belongs to another tenant.')
   }
   const slug = checkText('tenant', tenant ?? DEFAULT_TENANT)
   const row = await db

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createAskingFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
 import { QUERY_LIMITS } from '../queries/limits.ts'
-import { createTurns } from './fair-limiter.ts'
+import { createFairLimiter } from './fair-limiter.ts'
 
 test('whoever asks for more than can be worked out at once waits for it alone', async () => {
-  const fixture = await createAskingFixture()
+  const fixture = await createQueryFixture()
   const occurredAt = '2026-11-20T10:00:00Z'
   for (const tenant of ['default', 'other']) await fixture.store(tenant, [{ occurredAt }])
   const [greedy, modest] = await Promise.all([fixture.keyOf('default'), fixture.keyOf('other')])
@@ -24,7 +24,7 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
   await expect.poll(blocked).toBeGreaterThan(0)
   const answer = await fixture.ask(`{ ${metrics('aggregate: COUNT')} }`, modest)
   expect([answer.errors, answer.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
-  expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.turnsAtOnceMax)
+  expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.concurrentQueriesMax)
   await blocker.query('ROLLBACK')
   blocker.release()
   const { data, errors } = await waiting
@@ -33,27 +33,27 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
 })
 
 test('turns are taken in order, each asker by itself, and nobody waits without end', async () => {
-  const turns = createTurns({ atOnceMax: 1, waitingMax: 2, waitMsMax: 60_000 })
+  const turns = createFairLimiter({ concurrentMax: 1, queuedMax: 2, queueMsMax: 60_000 })
   const done: string[] = []
-  const first = await turns.take('a')
+  const first = await turns.acquire('a')
   const others = ['second', 'third'].map(async (name) => {
-    const over = await turns.take('a')
+    const over = await turns.acquire('a')
     done.push(name)
     over()
     over()
   })
-  await expect(turns.take('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
-  const another = await turns.take('b')
+  await expect(turns.acquire('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
+  const another = await turns.acquire('b')
   another()
   expect(done).toEqual([])
   first()
   await Promise.all(others)
   expect(done).toEqual(['second', 'third'])
 
-  const impatient = createTurns({ atOnceMax: 1, waitingMax: 2, waitMsMax: 1 })
-  const over = await impatient.take('a')
-  await expect(impatient.take('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
+  const impatient = createFairLimiter({ concurrentMax: 1, queuedMax: 2, queueMsMax: 1 })
+  const over = await impatient.acquire('a')
+  await expect(impatient.acquire('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
   over()
-  const again = await impatient.take('a')
+  const again = await impatient.acquire('a')
   again()
 })

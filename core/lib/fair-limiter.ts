@@ -1,31 +1,35 @@
-import { askingError } from '../queries/errors.ts'
+import { queryError } from '../queries/errors.ts'
 
 /** Everybody's questions get their turn: nobody has more than so many worked out at once, whatever they send. */
-export interface Turns {
+export interface FairLimiter {
   /**
    * Waits until one of this asker's turns is free.
    * @returns to be called when the turn is over; twice does no harm
    * @throws OVERLOADED when too many wait before this one, or none got free in time
    */
-  take(asker: string): Promise<() => void>
+  acquire(asker: string): Promise<() => void>
 }
 
-export interface TurnsOptions {
-  atOnceMax: number
-  waitingMax: number
-  waitMsMax: number
+export interface FairLimiterOptions {
+  concurrentMax: number
+  queuedMax: number
+  queueMsMax: number
 }
 
-interface Asker {
+interface Client {
   running: number
   waiting: Set<() => void>
 }
 
-export function createTurns({ atOnceMax, waitingMax, waitMsMax }: TurnsOptions): Turns {
+export function createFairLimiter({
+  concurrentMax: atOnceMax,
+  queuedMax: waitingMax,
+  queueMsMax: waitMsMax,
+}: FairLimiterOptions): FairLimiter {
   /** Those only who have something running. */
-  const askers = new Map<string, Asker>()
+  const askers = new Map<string, Client>()
 
-  function begin(name: string, asker: Asker): () => void {
+  function begin(name: string, asker: Client): () => void {
     let over = false
     return () => {
       if (over) return
@@ -38,7 +42,7 @@ export function createTurns({ atOnceMax, waitingMax, waitMsMax }: TurnsOptions):
   }
 
   return {
-    async take(name) {
+    async acquire(name) {
       const asker = askers.get(name) ?? { running: 0, waiting: new Set() }
       askers.set(name, asker)
       if (asker.running < atOnceMax) {
@@ -64,7 +68,7 @@ export function createTurns({ atOnceMax, waitingMax, waitMsMax }: TurnsOptions):
 }
 
 function tooMany() {
-  return askingError(
+  return queryError(
     'OVERLOADED',
     'Too many of your questions are being worked out already; ask fewer at once, or try again soon.',
   )

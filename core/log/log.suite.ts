@@ -4,9 +4,9 @@ import { LIMITS } from '../../contract/limits.ts'
 import {
   type Log,
   type LogBatch,
-  LogGapError,
   type LogRecord,
   type NewRecord,
+  OffsetOutOfRangeError,
   UnknownTopicError,
 } from './log.ts'
 
@@ -187,9 +187,15 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
           if (count(batches) === 3) stop.abort()
         }
         const runs = batches.flatMap((batch) => batch.partitions)
-        expect(runs.map(({ partition, from, next }) => ({ partition, from, next }))).toEqual([
-          { partition: 0, from: 0, next: 2 },
-          { partition: 1, from: 0, next: 1 },
+        expect(
+          runs.map(({ partition, baseOffset: from, nextOffset: next }) => ({
+            partition,
+            from,
+            next,
+          })),
+        ).toEqual([
+          { partition: 0, baseOffset: 0, nextOffset: 2 },
+          { partition: 1, baseOffset: 0, nextOffset: 1 },
         ])
       })
 
@@ -281,7 +287,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         let next = 0
         while (next < 30)
           for await (const batch of read(at, new Map([[0, next]]), AbortSignal.any([]))) {
-            next = Math.min(next + 7, batch.partitions[0]?.next ?? 0)
+            next = Math.min(next + 7, batch.partitions[0]?.nextOffset ?? 0)
             break
           }
         expect(next).toBe(30)
@@ -290,8 +296,8 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
       test('a position beyond the end is a gap, named with its place', async () => {
         await append(record('v', 0))
         const failure = readUntil(at, new Map([[0, 7]]), 1)
-        await expect(failure).rejects.toThrow(LogGapError)
-        await expect(failure).rejects.toMatchObject({ partition: 0, wanted: 7, found: 1 })
+        await expect(failure).rejects.toThrow(OffsetOutOfRangeError)
+        await expect(failure).rejects.toMatchObject({ partition: 0, expected: 7, available: 1 })
       })
 
       test('an unknown topic or partition, or what is no offset, is an error and no silence', async () => {
@@ -307,16 +313,16 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
       })
     })
 
-    test('bounds tell the first and the next offset of every partition', async () => {
+    test('the log reports the start offset and the last stable offset of every partition', async () => {
       await append(record('v', 1), record('v', 1))
-      expect(await at.log.bounds(at.topic)).toEqual(
+      expect(await at.log.offsets(at.topic)).toEqual(
         Array.from({ length: at.partitions }, (_, partition) => ({
           partition,
-          first: 0,
-          next: partition === 1 ? 2 : 0,
+          logStartOffset: 0,
+          lastStableOffset: partition === 1 ? 2 : 0,
         })),
       )
-      await expect(at.log.bounds('no.such.topic')).rejects.toThrow(UnknownTopicError)
+      await expect(at.log.offsets('no.such.topic')).rejects.toThrow(UnknownTopicError)
     })
   })
 }
@@ -351,12 +357,12 @@ export async function collect(
   const stop = new AbortController()
   for await (const batch of read(at, from, AbortSignal.any([signal, stop.signal]))) {
     for (const run of batch.partitions) {
-      expect(run.from).toBe(next.get(run.partition))
+      expect(run.baseOffset).toBe(next.get(run.partition))
       run.records.forEach((each, i) => {
-        expect(each.offset).toBe(run.from + i)
+        expect(each.offset).toBe(run.baseOffset + i)
       })
-      expect(run.next).toBe(run.from + run.records.length)
-      next.set(run.partition, run.next)
+      expect(run.nextOffset).toBe(run.baseOffset + run.records.length)
+      next.set(run.partition, run.nextOffset)
       found.push(...run.records)
       onRecords(run.records)
     }
@@ -374,7 +380,7 @@ export function readUntil(
 }
 
 async function next(at: Where, partition: number): Promise<number | undefined> {
-  return (await at.log.bounds(at.topic))[partition]?.next
+  return (await at.log.offsets(at.topic))[partition]?.lastStableOffset
 }
 
 const count = (batches: readonly LogBatch[]) =>

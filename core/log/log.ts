@@ -16,7 +16,11 @@ export interface Log {
    * Two appends that run at the same time may come into a partition in either order.
    * @throws UnknownTopicError · RangeError when it is too much · whatever the driver met, within `LIMITS.logAppendMsMax`
    */
-  append(topic: string, records: readonly NewRecord[], signal?: AbortSignal): Promise<Position[]>
+  append(
+    topic: string,
+    records: readonly NewRecord[],
+    signal?: AbortSignal,
+  ): Promise<RecordPosition[]>
 
   /**
    * Reads on from `from` for ever, until `signal` aborts or the log is closed (then the iteration ends, it
@@ -27,7 +31,7 @@ export interface Log {
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
   /** For each partition of the topic, the first offset still held and up to where it can be read. */
-  bounds(topic: string): Promise<PartitionBounds[]>
+  offsets(topic: string): Promise<PartitionOffsets[]>
 
   /** For each partition, the first offset that the log took at `ms` or later; the next one where there is none. */
   offsetsAt(topic: string, ms: number): Promise<ReadonlyMap<number, number>>
@@ -55,14 +59,14 @@ export interface RecordHeader {
   value: Buffer
 }
 
-export interface Position {
+export interface RecordPosition {
   partition: number
   offset: number
   /** Milliseconds since the epoch, when the log took the record. */
   timestamp: number
 }
 
-export interface LogRecord extends Position {
+export interface LogRecord extends RecordPosition {
   key: Buffer | null
   value: Buffer
   headers?: readonly RecordHeader[]
@@ -85,45 +89,45 @@ export interface ReadOptions {
 
 export interface LogBatch {
   /** In ascending order of partition; each leads on. Records are missing only where Kafka has marks of its own. */
-  partitions: readonly PartitionRun[]
+  partitions: readonly PartitionBatch[]
   recordCount: number
 }
 
-export interface PartitionRun {
+export interface PartitionBatch {
   partition: number
   /** Offset of the first record and the one after the last. */
-  from: number
-  next: number
+  baseOffset: number
+  nextOffset: number
   records: readonly LogRecord[]
 }
 
-export interface PartitionBounds {
+export interface PartitionOffsets {
   partition: number
-  first: number
+  logStartOffset: number
   /** The offset that the next record will get; where a transaction is open in Kafka, where that began. */
-  next: number
+  lastStableOffset: number
   /** Where a transaction is open: the offset that the next record will get. What is before it waits to be read. */
-  end?: number
+  logEndOffset?: number
 }
 
 /** The reader asks for what the log does not hold: dropped by retention, or not yet written at all. */
-export class LogGapError extends Error {
+export class OffsetOutOfRangeError extends Error {
   readonly topic: string
   readonly partition: number
-  readonly wanted: number
-  readonly found: number
+  readonly expected: number
+  readonly available: number
 
-  constructor(topic: string, partition: number, wanted: number, found: number) {
+  constructor(topic: string, partition: number, expected: number, available: number) {
     super(
-      found > wanted
-        ? `${topic}/${partition}: ${found - wanted} records from offset ${wanted} were dropped before they were read`
-        : `${topic}/${partition}: position ${wanted} is beyond the end of the log (${found}); was the topic created anew?`,
+      available > expected
+        ? `${topic}/${partition}: ${available - expected} records from offset ${expected} were dropped before they were read`
+        : `${topic}/${partition}: offset ${expected} is beyond the end of the log (${available}); was the topic recreated?`,
     )
     this.name = 'LogGapError'
     this.topic = topic
     this.partition = partition
-    this.wanted = wanted
-    this.found = found
+    this.expected = expected
+    this.available = available
   }
 }
 

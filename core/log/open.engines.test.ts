@@ -5,7 +5,7 @@ import { kafkaEnv } from '../../tests/lib/kafka.ts'
 import { readConfig } from '../config.ts'
 import { createKafkaTopics } from './kafka/kafka-log.ts'
 import { readUntil, text } from './log.suite.ts'
-import { makeTopics, openLog } from './open.ts'
+import { createTopics, openLog } from './open.ts'
 
 const kafkajs = createRequire(import.meta.url)('kafkajs')
 
@@ -18,18 +18,18 @@ test('topics that are not there are named with what makes them; made once, they 
   await expect(missing).rejects.toMatchObject({
     hint: expect.stringContaining('npx sluice migrate'),
   })
-  expect(await makeTopics(config)).toHaveLength(2)
-  expect(await makeTopics(config)).toEqual([])
+  expect(await createTopics(config)).toHaveLength(2)
+  expect(await createTopics(config)).toEqual([])
   const log = await openLog(config, NO_DATABASE)
-  expect(await log.bounds(TOPICS.raw.name)).toHaveLength(6)
-  expect(await log.bounds(TOPICS.deadLetters.name)).toHaveLength(3)
+  expect(await log.offsets(TOPICS.raw.name)).toHaveLength(6)
+  expect(await log.offsets(TOPICS.deadLetters.name)).toHaveLength(3)
   await log.close()
 })
 
 test('records that others compressed in a way that Node cannot read are read all the same', async () => {
   const { log: config } = readConfig(kafkaEnv())
   if (config.kind !== 'kafka') throw new Error('no Kafka')
-  await makeTopics(config)
+  await createTopics(config)
   kafkajs.CompressionCodecs[SNAPPY] = () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => literal(buffer),
   })

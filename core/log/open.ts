@@ -26,7 +26,7 @@ export async function openLog(
 
 /** Other numbers of partitions would lead a key elsewhere than the edge leads it, or leave some unread. */
 async function checkTopic(log: Log, { name, partitions }: Topic, prefix: string): Promise<void> {
-  const bounds = await log.bounds(name).catch((error) => {
+  const bounds = await log.offsets(name).catch((error) => {
     if (!(error instanceof UnknownTopicError)) throw error
     throw new UsageError(
       `Kafka has no topic ${prefix}${name}.`,
@@ -53,7 +53,7 @@ const WISHES = { 'compression.type': 'uncompressed' }
 const SETTINGS = { 'max.message.bytes': `${MESSAGE_BYTES_MAX}` }
 
 /** Makes the topics that are not there. @returns their names */
-export function makeTopics(config: LogConfig): Promise<string[]> {
+export function createTopics(config: LogConfig): Promise<string[]> {
   if (config.kind === 'postgres') return Promise.resolve([])
   return createKafkaTopics(
     config,

@@ -4,7 +4,7 @@ import { unstorableText } from '../../contract/event/storable.ts'
 import { QUERY_LIMITS } from './limits.ts'
 
 /** Errors that may leave the house as they are. Everything else is masked (server.ts). */
-export type AskingErrorCode =
+export type QueryErrorCode =
   | 'BAD_USER_INPUT'
   | 'UNAUTHENTICATED'
   | 'FORBIDDEN'
@@ -23,10 +23,10 @@ const STATUS = {
   DATABASE_UNAVAILABLE: 503,
   OVERLOADED: 503,
   INTERNAL_SERVER_ERROR: 500,
-} as const satisfies Record<AskingErrorCode, number>
+} as const satisfies Record<QueryErrorCode, number>
 
-export function askingError(
-  code: AskingErrorCode,
+export function queryError(
+  code: QueryErrorCode,
   message: string,
   extensions: Record<string, unknown> = {},
 ): GraphQLError {
@@ -38,7 +38,7 @@ export function askingError(
 
 /** @param argument what the client has to change */
 export function badInput(argument: string, message: string): GraphQLError {
-  return askingError('BAD_USER_INPUT', `${argument} ${message}`, { argument })
+  return queryError('BAD_USER_INPUT', `${argument} ${message}`, { argument })
 }
 
 /** @returns the text, unless no column could ever hold it */
@@ -57,7 +57,7 @@ export function checkText(
 export function fromDatabaseError(error: unknown): GraphQLError | undefined {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   if (code === '57014' || message === 'Query read timeout')
-    return askingError(
+    return queryError(
       'QUERY_TOO_SLOW',
       'The answer took too long. Ask for a shorter range, or without groupBy and filter.',
     )
@@ -67,6 +67,6 @@ export function fromDatabaseError(error: unknown): GraphQLError | undefined {
       String(message),
     )
   return away
-    ? askingError('DATABASE_UNAVAILABLE', 'The database cannot be asked right now; try again soon.')
+    ? queryError('DATABASE_UNAVAILABLE', 'The database cannot be asked right now; try again soon.')
     : undefined
 }

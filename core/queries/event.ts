@@ -1,7 +1,7 @@
 import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
+import { eventUuid } from '../db/event-uuid.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { eventUuid } from '../worker/decode/event-uuid.ts'
 import { checkText } from './errors.ts'
 import { EVENT_COLUMNS, type StoredEvent, toEvent } from './sql/event-row.ts'
 

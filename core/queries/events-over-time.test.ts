@@ -1,15 +1,15 @@
 import { DateTime } from 'luxon'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
-  type AskingFixture,
-  createAskingFixture,
+  createQueryFixture,
   type FixtureEvent,
+  type QueryFixture,
 } from '../api/graphql/testing/fixture.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
 import { type MetricsArgs, readQuestion } from './metrics-args.ts'
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let viewer: TenantViewer
 let events: Required<FixtureEvent>[]
 
@@ -23,7 +23,7 @@ function dice(seed: number) {
 }
 
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
   viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'default')
   events = randomEvents(4_000)
   await fixture.store('default', events)
@@ -341,7 +341,7 @@ describe('names beyond the limit of series', () => {
     await fixture.store('other', [{ name: 'rare', occurredAt: '2026-01-01T00:00:00Z' }])
     await pool.query(
       `INSERT INTO series (tenant_id, metric) VALUES (2, '');
-       UPDATE rollup_quarter SET series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = '')
+       UPDATE rollup_15m SET series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = '')
         WHERE series_id = (SELECT series_id FROM series WHERE tenant_id = 2 AND metric = 'rare');
        DELETE FROM series WHERE tenant_id = 2 AND metric = 'rare'`,
     )

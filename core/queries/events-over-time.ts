@@ -148,7 +148,7 @@ function answer(
     ),
     late AS (
       SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count
-        FROM series s JOIN rollup_quarter r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+        FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
        WHERE ${whereSeries(viewer, names)} AND r.late_count > 0
          AND r.bucket >= ${floorQuarter(range.start)}::timestamptz
          AND r.bucket < ${ceilQuarter(range.end)}::timestamptz

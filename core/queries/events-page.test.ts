@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type AskingFixture, createAskingFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture, type QueryFixture } from '../api/graphql/testing/fixture.ts'
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let headers: Record<string, string>
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
   headers = await fixture.keyOf('default')
   // Three days, many at the very same time, some a microsecond apart.
   const events = Array.from({ length: 157 }, (_, i) => ({

@@ -3,13 +3,13 @@ import type { Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
 
 /** How far the workers are behind the log, partition by partition. */
-export interface Progress {
+export interface LagReport {
   partitions: PartitionProgress[]
   /** Records applied since the log began, and those that wait; all partitions together. */
   applied: number
   lag: number
   /** Where events are missing from the log, and nobody has decided yet. */
-  gaps: Gap[]
+  gaps: OffsetGap[]
 }
 
 export interface PartitionProgress {
@@ -23,17 +23,17 @@ export interface PartitionProgress {
   worker: string | null
 }
 
-export interface Gap {
+export interface OffsetGap {
   partition: number
   /** Where reading should go on, and the nearest offset that the log has. */
-  wanted: number
-  found: number
+  expected: number
+  available: number
   /** RFC 3339 */
   seenAt: string
 }
 
 /** @throws whatever Postgres or the log met, within the log's deadline */
-export async function readProgress(db: Database, log: Pick<Log, 'bounds'>): Promise<Progress> {
+export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<LagReport> {
   const topic = TOPICS.raw.name
   // Positions first: the log only grows meanwhile, so a lag is never below zero.
   const [positions, gaps] = await Promise.all([
@@ -46,19 +46,27 @@ export async function readProgress(db: Database, log: Pick<Log, 'bounds'>): Prom
       .where('p.topic', '=', topic)
       .execute(),
     db
-      .selectFrom('log_gap')
-      .select(['partition', 'wanted', 'found', 'seen_at as seenAt'])
+      .selectFrom('offset_gap')
+      .select(['partition', 'expected', 'available', 'seen_at as seenAt'])
       .where('topic', '=', topic)
       .where('accepted_at', 'is', null)
       .orderBy('partition')
       .execute(),
   ])
   const found = new Map(positions.map((row) => [row.partition, row]))
-  const partitions = (await log.bounds(topic)).map(({ partition, next }): PartitionProgress => {
-    const { position = 0, worker = null } = found.get(partition) ?? {}
-    // A log that was made anew may end before the position: that is a gap, and no negative lag.
-    return { partition, position, end: next, lag: Math.max(0, next - position), worker }
-  })
+  const partitions = (await log.offsets(topic)).map(
+    ({ partition, lastStableOffset }): PartitionProgress => {
+      const { position = 0, worker = null } = found.get(partition) ?? {}
+      // A log that was made anew may end before the position: that is a gap, and no negative lag.
+      return {
+        partition,
+        position,
+        end: lastStableOffset,
+        lag: Math.max(0, lastStableOffset - position),
+        worker,
+      }
+    },
+  )
   return {
     partitions,
     applied: partitions.reduce((sum, { position }) => sum + position, 0),

@@ -9,9 +9,9 @@ export const QUERY_LIMITS = {
   complexityMax: 3_000,
 
   /** Statements of one tenant's keys, or of all who are signed in, that Postgres works on at once, of the ten connections there are. */
-  turnsAtOnceMax: 5,
-  turnsWaitingMax: 2_000,
-  turnWaitMsMax: 10_000,
+  concurrentQueriesMax: 5,
+  queuedQueriesMax: 2_000,
+  queueMsMax: 10_000,
 
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,
@@ -34,7 +34,7 @@ export const QUERY_LIMITS = {
   /** All kept answers together, and the longest of them. */
   cacheBytesMax: 16 * 1024 * 1024,
   cacheInRedisBytesMax: 64 * 1024 * 1024,
-  cacheAnswerBytesMax: 1024 * 1024,
+  cachedResultBytesMax: 1024 * 1024,
   /** Longer a question does not wait for the cache in Redis. */
   cacheMsMax: 50,
 

@@ -1,17 +1,17 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { LIVE_LIMITS } from '../api/live/limits.ts'
 import type { Database } from '../db/database.ts'
-import { within } from '../lib/timeout.ts'
+import { withTimeout } from '../lib/timeout.ts'
 import type { Log } from '../log/log.ts'
+import { LIVE_LIMITS } from './live-limits.ts'
 
-export type Hop = 'log' | 'worker' | 'database'
+export type Component = 'log' | 'worker' | 'database'
 
 /** How the way from the log into the tables is doing. */
 export interface PipelineState {
   /** 0: everything in the log was applied. Otherwise since when at least one record has waited; undefined: nobody looked before. */
   behindMs: number | undefined
-  broken: Hop | null
+  broken: Component | null
 }
 
 /**
@@ -28,13 +28,16 @@ export function createPipelineGauge(
   async function look(): Promise<PipelineState> {
     const at = now()
     const [ends, worker] = await Promise.allSettled([
-      within(LIVE_LIMITS.refreshDeadlineMs, 'the log', log.bounds(TOPICS.raw.name)),
-      within(LIVE_LIMITS.refreshDeadlineMs, 'the database', askWorker(db)),
+      withTimeout(LIVE_LIMITS.refreshDeadlineMs, 'the log', log.offsets(TOPICS.raw.name)),
+      withTimeout(LIVE_LIMITS.refreshDeadlineMs, 'the database', askWorker(db)),
     ])
     if (worker.status === 'rejected') return { behindMs: age(at), broken: 'database' }
     if (ends.status === 'rejected') return { behindMs: age(at), broken: 'log' }
 
-    notes.push({ at, ends: new Map(ends.value.map((each) => [each.partition, each.next])) })
+    notes.push({
+      at,
+      ends: new Map(ends.value.map((each) => [each.partition, each.lastStableOffset])),
+    })
     if (notes.length > LIVE_LIMITS.lagSamplesMax) notes.shift()
     const { positions, alive } = worker.value
     const reached = notes.findLastIndex(({ ends }) =>

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { LIVE_LIMITS } from '../api/live/limits.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
+import { LIVE_LIMITS } from './live-limits.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface MinuteCount {

@@ -15,7 +15,7 @@ export async function tenantsSeen(db: Database, viewer: Viewer): Promise<SeenTen
   // Rollups outlive the events themselves.
   const { rows } = await sql<SeenTenant>`
     SELECT t.slug AS id,
-           EXISTS (SELECT 1 FROM rollup_quarter r WHERE r.tenant_id = t.tenant_id) AS "hasEvents"
+           EXISTS (SELECT 1 FROM rollup_15m r WHERE r.tenant_id = t.tenant_id) AS "hasEvents"
       FROM tenant t ${own} ORDER BY t.tenant_id LIMIT ${QUERY_LIMITS.tenantsListedMax}`.execute(db)
   return rows
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type AskingFixture, createAskingFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture, type QueryFixture } from '../api/graphql/testing/fixture.ts'
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let headers: Record<string, string>
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
   headers = await fixture.keyOf('default')
 })
 afterAll(() => fixture.close())
@@ -55,7 +55,7 @@ test('the range stands against the period of the same length before it', async (
 })
 
 test("names that a library gives are told apart, PostHog's among them", async () => {
-  const own = await createAskingFixture()
+  const own = await createQueryFixture()
   const occurredAt = '2026-11-20T10:00:00Z'
   const names = ['$pageview', '$pageview', '$autocapture', '$other', 'signup']
   await own.store(
@@ -82,7 +82,7 @@ test("names that a library gives are told apart, PostHog's among them", async ()
 })
 
 test('actors of single events that are no longer held are not known, instead of fewer', async () => {
-  const own = await createAskingFixture()
+  const own = await createQueryFixture()
   const headers = await own.keyOf('default')
   const on = (day: string, actor: string) => ({
     actor,

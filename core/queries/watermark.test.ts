@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { createAskingFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
 import { watermark } from './watermark.ts'
 
 test('a tenant without events has no time, however far the log was read', async () => {
-  const fixture = await createAskingFixture()
+  const fixture = await createQueryFixture()
   const { rows: tenants } = await fixture.database.pool.query(
     "SELECT tenant_id AS id FROM tenant WHERE slug = 'default'",
   )
@@ -14,8 +14,8 @@ test('a tenant without events has no time, however far the log was read', async 
     return rows[0]?.at && new Date(rows[0].at).toISOString()
   }
   await fixture.database.pool.query(
-    `INSERT INTO log_lease (topic, partition, read_up_to) VALUES ('events.raw', 0, '2026-11-20T12:00:00Z')
-     ON CONFLICT (topic, partition) DO UPDATE SET read_up_to = EXCLUDED.read_up_to`,
+    `INSERT INTO log_lease (topic, partition, applied_through) VALUES ('events.raw', 0, '2026-11-20T12:00:00Z')
+     ON CONFLICT (topic, partition) DO UPDATE SET applied_through = EXCLUDED.applied_through`,
   )
   expect(await at()).toBeNull()
   await fixture.store('default', [{ receivedAt: '2026-11-20T11:00:00Z' }])

@@ -8,9 +8,9 @@ import { TOPICS } from '../../contract/log/topics.ts'
  */
 export function watermark(tenantId: number, allowedLatenessS: number) {
   return sql<Date | null>`(
-    SELECT least(max(w.highest_at), log.read_up_to) - make_interval(secs => ${allowedLatenessS})
+    SELECT least(max(w.highest_at), log.applied_through) - make_interval(secs => ${allowedLatenessS})
       FROM watermark w,
-           (SELECT min(read_up_to) AS read_up_to FROM log_lease
-             WHERE topic = ${TOPICS.raw.name} HAVING bool_and(read_up_to IS NOT NULL)) log
-     WHERE w.tenant_id = ${tenantId} GROUP BY log.read_up_to)`
+           (SELECT min(applied_through) AS applied_through FROM log_lease
+             WHERE topic = ${TOPICS.raw.name} HAVING bool_and(applied_through IS NOT NULL)) log
+     WHERE w.tenant_id = ${tenantId} GROUP BY log.applied_through)`
 }

@@ -272,7 +272,7 @@ describe('time', () => {
     ])
     await settled(3)
     const { rows } = await database.pool.query(
-      'SELECT count::int, late_count::int AS late, revised_at IS NOT NULL AS revised FROM rollup_quarter ORDER BY bucket',
+      'SELECT count::int, late_count::int AS late, revised_at IS NOT NULL AS revised FROM rollup_15m ORDER BY bucket',
     )
     expect(rows).toEqual([
       { count: 1, late: 1, revised: true },
@@ -295,7 +295,7 @@ describe('time', () => {
       { at: '0001-01-01 00:00:00.000000', value: null },
       { at: '1906-04-18 13:12:21.123456', value: 7.9 },
     ])
-    expect(await one('SELECT sum(late_count)::int AS late FROM rollup_quarter')).toEqual({
+    expect(await one('SELECT sum(late_count)::int AS late FROM rollup_15m')).toEqual({
       late: 0,
     })
   })

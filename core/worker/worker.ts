@@ -26,7 +26,7 @@ export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask' | 'onFenced'
 const HOUSEKEEPING_MS = 3_600_000
 
 export function createWorker({
-  lanes: laneCount = LIMITS.workerLanes,
+  lanes: laneCount = LIMITS.workerConcurrencyDefault,
   retentionDays,
   ...deps
 }: WorkerDeps): Worker {
@@ -93,7 +93,7 @@ export function createWorker({
       const sharing = leases.run(either)
       const forwarding = forwarder.run(either)
       const topic = TOPICS.raw.name
-      const bounds = () => deps.log.bounds(topic)
+      const bounds = () => deps.log.offsets(topic)
       const marking = markReadForEver({ ask, topic, workerId, bounds }, either)
       try {
         // A lane that ends by itself has met a bug of ours; then all end, and whoever started us starts us again.

@@ -1,5 +1,5 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
-import { REFUSALS } from '../../contract/errors.ts'
+import { ERRORS } from '../../contract/errors.ts'
 import type { Way } from '../formats/ingest-format.ts'
 import { Refused } from '../http/http-problem.ts'
 
@@ -71,7 +71,7 @@ export async function admit(
 /** Said to whoever has to wait: whole seconds, never fewer than it takes. */
 export function tooMany(
   { waitMs }: Pick<Verdict, 'waitMs'>,
-  detail: string = REFUSALS.RATE_LIMITED.says,
+  detail: string = ERRORS.RATE_LIMITED.message,
   code: 'RATE_LIMITED' | 'OVERLOADED' = 'RATE_LIMITED',
 ): Refused {
   return new Refused(code, {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { REFUSALS } from '../../contract/errors.ts'
+import { ERRORS } from '../../contract/errors.ts'
 import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/testing/vectors.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
 import { type Answer, comparable, send } from '../testing/send.ts'
@@ -43,7 +43,7 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     })
     answers.set(`${runtime} vector ${vector.says}`, answer)
     if (vector.refused) {
-      expect(answer.status).toBe(REFUSALS[vector.refused].status)
+      expect(answer.status).toBe(ERRORS[vector.refused].status)
       expect(answer.json.code).toBe(vector.refused)
       return
     }
@@ -136,7 +136,7 @@ function check(
   expect(answer.headers['content-type']).toBe('application/problem+json')
   expect(answer.json).toMatchObject({
     type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
-    title: REFUSALS[code].says,
+    title: ERRORS[code].message,
     status,
     code,
     request_id: answer.headers['x-request-id'],

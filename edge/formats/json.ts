@@ -27,7 +27,7 @@ function readNative({ text }: Body): Incoming {
   const body = text()
   const read = readBatch(body)
   if (!read.ok) throw new Refused(read.code, { detail: read.detail })
-  const { single, items, member, sentAt } = read
+  const { isSingleEvent: single, items, member, sentAt } = read
   if (sentAt !== undefined) {
     const time = readTime(sentAt)
     if (!time.ok) throw new Refused('SENT_AT_INVALID', { detail: `sent_at ${time.detail}.` })

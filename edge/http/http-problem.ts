@@ -1,10 +1,10 @@
 import { withoutKeys } from '../../contract/api-key.ts'
 import {
+  ERRORS,
+  type ErrorCode,
   type ItemError,
-  type Problem,
-  problem,
-  REFUSALS,
-  type RefusalCode,
+  type ProblemDetails,
+  problemDetails,
 } from '../../contract/errors.ts'
 import type { EdgeContext } from './context.ts'
 import { respond } from './respond.ts'
@@ -21,10 +21,10 @@ export interface RefusedMore {
 
 /** An expected no: thrown by any step, turned into a response here and nowhere else. */
 export class Refused extends Error {
-  readonly code: RefusalCode
+  readonly code: ErrorCode
   readonly more: RefusedMore
 
-  constructor(code: RefusalCode, more: RefusedMore = {}) {
+  constructor(code: ErrorCode, more: RefusedMore = {}) {
     super(code)
     this.name = 'Refused'
     this.code = code
@@ -66,8 +66,8 @@ export function methodNotAllowed(allowed: string) {
   return (c: EdgeContext) => say(c, 'METHOD_NOT_ALLOWED', { headers: { allow: allowed } })
 }
 
-function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
-  const { status } = REFUSALS[code]
+function say(c: EdgeContext, code: ErrorCode, more: RefusedMore = {}) {
+  const { status } = ERRORS[code]
   const body = JSON.stringify(problemOf(c, code, more))
   const headers = c.get('headers')
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
@@ -76,8 +76,8 @@ function say(c: EdgeContext, code: RefusalCode, more: RefusedMore = {}) {
 }
 
 /** The body of a no. */
-export function problemOf(c: EdgeContext, code: RefusalCode, more: RefusedMore): Problem {
-  const body = problem(code, {
+export function problemOf(c: EdgeContext, code: ErrorCode, more: RefusedMore): ProblemDetails {
+  const body = problemDetails(code, {
     // The path only: a query may hold a key. (So does one of the paths.)
     instance: withoutKeys(c.req.path),
     requestId: c.get('requestId'),

@@ -72,7 +72,7 @@ export function ingest({ publish, nameOf }: IngestDeps) {
       records.push({
         topic: TOPICS.raw.name,
         key: `${tenant}:${c.get('requestId')}`,
-        value: encode.refused({
+        value: encode.invalid({
           refused: errors.slice(0, FAULTS_MAX).map(({ index: _, ...fault }) => fault),
           ...kept(index),
         }),

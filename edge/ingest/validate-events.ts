@@ -1,6 +1,10 @@
 import type { ItemError } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
-import { type Circumstances, type FieldError, normalise } from '../../contract/event/normalise.ts'
+import {
+  type FieldError,
+  type NormaliseContext,
+  normalise,
+} from '../../contract/event/normalise.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
 import type { Item } from '../formats/ingest-format.ts'
@@ -45,12 +49,12 @@ export interface JudgedBy {
 /** Which events can be taken, what is wrong with the others. */
 export function judge(items: readonly Item[], by: JudgedBy): Judged {
   const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  const plain: Circumstances = {
+  const plain: NormaliseContext = {
     receivedAt: by.receivedAt,
     eventId: by.eventId,
     shiftMs: by.shiftMs,
     schemaVersions: by.schemaVersions,
-    wellFormed: by.wellFormed,
+    hasNoEscapes: by.wellFormed,
   }
   for (let index = 0; index < items.length; index++) {
     const item = items[index] as Item

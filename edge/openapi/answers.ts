@@ -1,11 +1,11 @@
-import type { RefusalCode } from '../../contract/errors.ts'
+import type { ErrorCode } from '../../contract/errors.ts'
 import type { Answer, Example, SecurityName } from './operation.ts'
 import { HEADERS_OF_COUNTED } from './parts.ts'
 import { ref } from './words.ts'
 
 /** What several operations have in common. */
 
-const KEY: readonly RefusalCode[] = [
+const KEY: readonly ErrorCode[] = [
   'KEY_MISSING',
   'KEY_UNKNOWN',
   'SCOPE_MISSING',
@@ -14,7 +14,7 @@ const KEY: readonly RefusalCode[] = [
   'HISTORICAL_NOT_ALLOWED',
   'KEYS_UNAVAILABLE',
 ]
-const BODY: readonly RefusalCode[] = [
+const BODY: readonly ErrorCode[] = [
   'INVALID_ENCODING',
   'BODY_INCOMPLETE',
   'BODY_TOO_SLOW',
@@ -23,19 +23,19 @@ const BODY: readonly RefusalCode[] = [
   'ENCODING_UNSUPPORTED',
   'OVERLOADED',
 ]
-const RATES: readonly RefusalCode[] = ['RATE_LIMITED', 'LIMITER_UNAVAILABLE']
-const IDEMPOTENCY: readonly RefusalCode[] = [
+const RATES: readonly ErrorCode[] = ['RATE_LIMITED', 'LIMITER_UNAVAILABLE']
+const IDEMPOTENCY: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_INVALID',
   'IDEMPOTENCY_IN_FLIGHT',
   'IDEMPOTENCY_KEY_REUSED',
 ]
-const LOG: readonly RefusalCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
+const LOG: readonly ErrorCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
 
 /** Clients that drop whatever gets a 4xx hear one only for what is no event's fault. */
-export const UNTOLD: readonly RefusalCode[] = [...KEY, ...BODY, ...IDEMPOTENCY, ...RATES, ...LOG]
+export const UNTOLD: readonly ErrorCode[] = [...KEY, ...BODY, ...IDEMPOTENCY, ...RATES, ...LOG]
 
 /** Whoever can be told hears of every fault. */
-export const TOLD: readonly RefusalCode[] = [
+export const TOLD: readonly ErrorCode[] = [
   ...UNTOLD,
   'INVALID_JSON',
   'INVALID_UTF8',

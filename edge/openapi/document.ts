@@ -1,4 +1,4 @@
-import { REFUSALS, type RefusalCode } from '../../contract/errors.ts'
+import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import type { Answer, Example, Operation, Schema } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import {
@@ -170,9 +170,9 @@ function named(examples: readonly Example[], value: (one: Example) => unknown): 
 
 /** One response a status, with all the codes that it may have here. */
 function refusals(operation: Operation, examples: readonly Example[], use: Use): Schema {
-  const byStatus: Record<string, RefusalCode[]> = {}
+  const byStatus: Record<string, ErrorCode[]> = {}
   for (const code of operation.refusals) {
-    const { status } = REFUSALS[code]
+    const { status } = ERRORS[code]
     byStatus[status] ??= []
     byStatus[status].push(code)
   }
@@ -188,11 +188,11 @@ function refusals(operation: Operation, examples: readonly Example[], use: Use):
 function refused(
   { refusals, refusedAs }: Operation,
   status: string,
-  codes: readonly RefusalCode[],
+  codes: readonly ErrorCode[],
   examples: readonly Example[],
 ): Schema {
   return {
-    description: codes.map((code) => `\`${code}\`: ${REFUSALS[code].says}`).join('\n\n'),
+    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
     headers: headersOf([
       ...(HEADERS_OF_STATUS[status] ?? []),
       // Refused after it was counted, or before.

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { RefusalCode } from '../../contract/errors.ts'
+import type { ErrorCode } from '../../contract/errors.ts'
 
 /** JSON Schema 2020-12. */
 export type Schema = { readonly [keyword: string]: unknown }
@@ -21,7 +21,7 @@ export interface Operation {
   /** Of success, by status. */
   answers: Readonly<Record<number, Answer>>
   /** How it can say no; each with the status that contract/errors.ts gives it. */
-  refusals: readonly RefusalCode[]
+  refusals: readonly ErrorCode[]
   /** Instead of problem+json: whoever asks can show nothing else. */
   refusedAs?: string
   /** Ways of sending the key; none for what everybody may ask. */

@@ -1,4 +1,4 @@
-import { type ItemErrorCode, REFUSALS } from '../../contract/errors.ts'
+import { ERRORS, type ItemErrorCode } from '../../contract/errors.ts'
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
@@ -233,7 +233,7 @@ export const SCHEMAS = {
       status: { type: 'integer' },
       detail: text('The same, or more exactly.'),
       instance: text('The path of the request.'),
-      code: { enum: Object.keys(REFUSALS) },
+      code: { enum: Object.keys(ERRORS) },
       request_id: text('The same as the header X-Request-Id.'),
       errors: {
         type: 'array',

@@ -82,7 +82,7 @@ export function gateSuite(create: () => Gate): void {
       'null',
       '"text"',
       'ž🐎\u0000\\',
-      'x'.repeat(LIMITS.redisAnswerCharsMax - 10),
+      'x'.repeat(LIMITS.redisResponseCharsMax - 10),
     ]
     for (const [i, body] of bodies.entries()) {
       const asked = { key: key(1e6), events: 1, idempotent: request(`k${i}`) }

@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { REFUSALS } from '../../contract/errors.ts'
+import { ERRORS } from '../../contract/errors.ts'
 import { parseExactly } from '../../contract/json/exact-parse.ts'
 import { expectedOf } from '../../contract/testing/model.ts'
 import type { World } from './edge-harness.ts'
@@ -66,12 +66,12 @@ export function expectDocumented(answer: Answer, yes: readonly number[] = [202])
   expect(answer.headers['access-control-allow-origin']).toMatch(/./)
   if (yes.includes(answer.status)) return
   expect(answer.headers['content-type']).toBe('application/problem+json')
-  const { code, status } = answer.json as { code: keyof typeof REFUSALS; status: number }
-  expect(REFUSALS[code]?.status).toBe(answer.status)
+  const { code, status } = answer.json as { code: keyof typeof ERRORS; status: number }
+  expect(ERRORS[code]?.status).toBe(answer.status)
   expect(status).toBe(answer.status)
   expect(answer.status).not.toBe(500)
   expect(code).not.toBe('INTERNAL')
-  expect(REFUSALS[code].retry).toBe(false)
+  expect(ERRORS[code].retryable).toBe(false)
 }
 
 /** The records that one request brought, as values. */

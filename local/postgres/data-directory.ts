@@ -21,7 +21,7 @@ import { findBinaries, type PostgresBinaries } from './binaries.ts'
  * a home below /root or below any folder of mode 0700. Then the binaries (60 MB) are copied to,
  * and the data lies in, a folder under /var/tmp whose name is derived from the home.
  */
-export interface PostgresPlace {
+export interface DataDirectory {
   binaries: PostgresBinaries
   dataFolder: string
   /** Set when Postgres must run as somebody else. */
@@ -33,7 +33,7 @@ export interface PostgresUser {
   gid: number
 }
 
-export function findPlace(home: string): PostgresPlace {
+export function findDataDirectory(home: string): DataDirectory {
   const binaries = findBinaries()
   if (process.getuid?.() !== 0) {
     return { binaries, dataFolder: makeFolder(join(home, 'postgres', 'data'), 0o700) }
@@ -63,7 +63,7 @@ export function findPlace(home: string): PostgresPlace {
 }
 
 /** Removes all that Postgres keeps for this home, wherever it lies. It must not run. */
-export function removePlace(home: string): void {
+export function removeDataDirectory(home: string): void {
   rmSync(join(home, 'postgres'), { recursive: true, force: true })
   const away = awayFolder(home)
   if (isOwnFolder(away)) rmSync(away, { recursive: true, force: true })

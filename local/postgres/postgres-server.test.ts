@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findPlace, removePlace } from './data-directory.ts'
+import { findDataDirectory, removeDataDirectory } from './data-directory.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 
 let home: string
@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(async () => {
   await server?.stop()
   server = undefined
-  removePlace(home)
+  removeDataDirectory(home)
   rmSync(home, { recursive: true, force: true })
 })
 
@@ -64,14 +64,14 @@ test('a Postgres that dies comes back by itself at the same address, with its da
 test('a pid file that names somebody else keeps nobody from starting, and that somebody is left alone', async () => {
   server = await startPostgresServer({ home })
   await server.stop()
-  const { dataFolder } = findPlace(home)
+  const { dataFolder } = findDataDirectory(home)
   writeFileSync(join(dataFolder, 'postmaster.pid'), `${process.pid}\n${dataFolder}\n`)
   server = await startPostgresServer({ home })
   expect(await ask(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
 })
 
 test('a first start that was cut short leaves nothing that the next one minds', async () => {
-  const { dataFolder } = findPlace(home)
+  const { dataFolder } = findDataDirectory(home)
   mkdirSync(`${dataFolder}.new`, { recursive: true })
   writeFileSync(join(`${dataFolder}.new`, 'PG_VERSION'), '17')
   server = await startPostgresServer({ home })
@@ -79,9 +79,9 @@ test('a first start that was cut short leaves nothing that the next one minds', 
 })
 
 test('the data stays where it was made when the home is opened to everybody later', async () => {
-  const before = findPlace(home).dataFolder
+  const before = findDataDirectory(home).dataFolder
   server = await startPostgresServer({ home })
   await server.stop()
   chmodSync(home, 0o755)
-  expect(findPlace(home).dataFolder).toBe(before)
+  expect(findDataDirectory(home).dataFolder).toBe(before)
 })

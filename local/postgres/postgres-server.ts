@@ -19,8 +19,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { freePort } from '../process/ports.ts'
 import { commandLine, type StopStep, stopProcess } from '../process/processes.ts'
-import { guardChild } from '../process/watchdog.ts'
-import { findPlace, type PostgresPlace } from './data-directory.ts'
+import { attachWatchdog } from '../process/watchdog.ts'
+import { type DataDirectory, findDataDirectory } from './data-directory.ts'
 import { postgresSettings } from './settings.ts'
 
 /**
@@ -72,7 +72,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   const { home, log = () => {}, onRestart = () => {} } = options
   mkdirSync(home, { recursive: true })
   const password = keepPassword(home)
-  const place = findPlace(home)
+  const place = findDataDirectory(home)
   await stopPostgresOf(place.dataFolder)
   if (!existsSync(join(place.dataFolder, 'PG_VERSION'))) initialise(place, password)
 
@@ -86,7 +86,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   await makeDatabase(urlOf('postgres'))
 
   function watch(): void {
-    const callOff = guardChild(child.pid as number, 'INT')
+    const callOff = attachWatchdog(child.pid as number, 'INT')
     child.once('exit', (code, signal) => {
       callOff()
       if (!stopping) void comeBack(`Postgres ended (${signal ?? `exit ${code}`})`)
@@ -150,7 +150,7 @@ export function readPostmasterPid(dataFolder: string): number | undefined {
 
 /** Starts the postmaster and resolves when it takes connections. */
 async function launch(
-  place: PostgresPlace,
+  place: DataDirectory,
   settings: Record<string, string>,
   home: string,
   url: string,
@@ -237,7 +237,7 @@ async function makeDatabase(url: string): Promise<void> {
 }
 
 /** Makes the data folder beside its final place and moves it there whole, so that no start finds half of one. */
-function initialise({ binaries, dataFolder, user }: PostgresPlace, password: string): void {
+function initialise({ binaries, dataFolder, user }: DataDirectory, password: string): void {
   const fresh = `${dataFolder}.new`
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh, { mode: 0o700 })

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
  * and it sends the child this signal.
  * @returns calls the guard off; call it when the child has ended, before its id can mean somebody else
  */
-export function guardChild(pid: number, signal: 'INT' | 'TERM'): () => void {
+export function attachWatchdog(pid: number, signal: 'INT' | 'TERM'): () => void {
   const guard = spawn('/bin/sh', ['-c', 'read -r _; kill -s "$0" "$1"', signal, String(pid)], {
     cwd: '/',
     detached: true,

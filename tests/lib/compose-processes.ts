@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { createLifecycle } from '../../core/lifecycle.ts'
-import { removePlace } from '../../local/postgres/data-directory.ts'
+import { removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
 import {
   createEngineProcess,
@@ -74,7 +74,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
   const lifecycle = createLifecycle({ stepMsMax: 30_000, totalMsMax: 90_000 })
   lifecycle.onStop('folder', async () => {
     await stopLeftOvers(folder)
-    removePlace(join(folder, 'postgres'))
+    removeDataDirectory(join(folder, 'postgres'))
     rmSync(folder, { recursive: true, force: true })
   })
   const ports = await findPorts(services)

@@ -12,7 +12,7 @@ import type { Log } from '../../core/log/log.ts'
 import { openLog } from '../../core/log/open.ts'
 import { startEdgeProcess } from '../../local/edge-process.ts'
 import { freePort } from '../../local/process/ports.ts'
-import { guardChild } from '../../local/process/watchdog.ts'
+import { attachWatchdog } from '../../local/process/watchdog.ts'
 import { buildAll } from '../../tools/build.ts'
 import { type Engines, startEngines } from '../../tools/engines/engines.ts'
 import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './core-process.ts'
@@ -147,7 +147,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
 
     function watch(process: CoreProcess): void {
       // Where the test itself is killed nothing stays behind.
-      const callOff = guardChild(process.pid, 'TERM')
+      const callOff = attachWatchdog(process.pid, 'TERM')
       process.process.once('exit', async (code, signal) => {
         callOff()
         running = undefined

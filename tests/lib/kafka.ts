@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
 import { readConfig } from '../../core/config.ts'
 import type { Log } from '../../core/log/log.ts'
-import { makeTopics, openLog } from '../../core/log/open.ts'
+import { createTopics, openLog } from '../../core/log/open.ts'
 
 /** Topics of one's own on the run's real Kafka. */
 export interface TestKafka {
@@ -22,6 +22,6 @@ export function kafkaEnv(): Record<string, string> {
 export async function openTestKafka(databaseUrl: string): Promise<TestKafka> {
   const env = kafkaEnv()
   const { log: config } = readConfig(env)
-  await makeTopics(config)
+  await createTopics(config)
   return { log: await openLog(config, databaseUrl), env }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../core/db/migrate.ts'
-import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { startPostgresServer, stopPostgresOf } from '../../local/postgres/postgres-server.ts'
 import { isAlive } from '../../local/process/processes.ts'
 
@@ -41,13 +41,13 @@ async function sweep(): Promise<void> {
     const pid = Number(new RegExp(`^${PREFIX}(\\d+)-\\w+$`).exec(name)?.[1])
     if (!pid || isAlive(pid)) continue
     const home = join(tmpdir(), name)
-    await stopPostgresOf(findPlace(home).dataFolder)
+    await stopPostgresOf(findDataDirectory(home).dataFolder)
     remove(home)
   }
 }
 
 function remove(home: string): void {
-  removePlace(home)
+  removeDataDirectory(home)
   rmSync(home, { recursive: true, force: true })
 }
 

@@ -47,7 +47,7 @@ export interface Account {
   stored: number
   duplicates: number
   dead: number
-  /** Rows of rollup_quarter that differ from a recount of the events, and the other way round. */
+  /** Rows of rollup_15m that differ from a recount of the events, and the other way round. */
   wrongRollups: number
   /** Events whose (tenant, event_id) is there more than once, over all days. */
   double: number
@@ -66,7 +66,7 @@ export async function account(pool: pg.Pool): Promise<Account> {
     SELECT (SELECT count(*)::int FROM event) AS stored,
            (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates,
            (SELECT count(*)::int FROM dead_letter WHERE state <> 'replayed') AS dead,
-           (SELECT count(*)::int FROM recount c FULL JOIN rollup_quarter r USING (tenant_id, series_id, bucket)
+           (SELECT count(*)::int FROM recount c FULL JOIN rollup_15m r USING (tenant_id, series_id, bucket)
              WHERE c.count IS DISTINCT FROM r.count OR c.value_count IS DISTINCT FROM r.value_count
                 OR c.min IS DISTINCT FROM r.min OR c.max IS DISTINCT FROM r.max
                 OR abs(c.sum - r.sum) > 1e-9 * greatest(abs(c.sum), 1)) AS "wrongRollups",

@@ -67,8 +67,8 @@ async function drained(pool: pg.Pool, log: Log) {
   const began = Date.now()
   let writtenMs: number | undefined
   for (;;) {
-    const bounds = await log.bounds(TOPICS.raw.name)
-    const logged = bounds.reduce((total, { next }) => total + next, 0)
+    const bounds = await log.offsets(TOPICS.raw.name)
+    const logged = bounds.reduce((total, { lastStableOffset: next }) => total + next, 0)
     const { rows } = await pool.query(
       `SELECT (SELECT sum(next_offset)::float8 FROM log_position WHERE topic = $1) AS applied,
               (SELECT count(*)::float8 FROM dead_letter WHERE forwarded_at IS NULL) AS waiting`,

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../core/config.ts'
-import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../local/postgres/postgres-server.ts'
 import { isAlive } from '../../local/process/processes.ts'
 import type { RunFile } from '../../local/run-file.ts'
@@ -117,8 +117,8 @@ export function createTestHome(): TestHome {
       for (const { run } of started)
         for (const pid of [run.edge_pid]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       const postgres = join(folder, 'postgres')
-      await stopPostgresOf(findPlace(postgres).dataFolder)
-      removePlace(postgres)
+      await stopPostgresOf(findDataDirectory(postgres).dataFolder)
+      removeDataDirectory(postgres)
       rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -47,10 +47,10 @@ test('an event sent to the edge is found in GraphQL, once, however often it is s
 
 test('it went through Kafka, and the limit was kept in Redis', async () => {
   const kafka = await createKafkaLog({ brokers: [place('kafka', 9092)] })
-  const bounds = await kafka.bounds(TOPICS.raw.name)
+  const bounds = await kafka.offsets(TOPICS.raw.name)
   await kafka.close()
   expect(bounds).toHaveLength(TOPICS.raw.partitions)
-  expect(bounds.reduce((sum, { next }) => sum + next, 0)).toBe(4)
+  expect(bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)).toBe(4)
   const redis = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   const keys = await redis.dbsize()
   redis.disconnect()
@@ -65,13 +65,13 @@ test('whoever has the token of /redis cannot empty Redis, make up keys or read a
     expect(told).toEqual([])
     const known = (await admin.keys('sluice:key:*')).sort()
     expect(known.length).toBeGreaterThan(0)
-    expect(await admin.exists(REDIS_KEYS.answersByEnd)).toBe(1)
+    expect(await admin.exists(REDIS_KEYS.cachedResultsByExpiry)).toBe(1)
     const scripts = [
       "return redis.call('FLUSHALL')",
       "return redis.call('GET', 'of somebody else')",
       "return redis.call('SET', 'sluice:key:made-up', '{}')",
       `return redis.call('DEL', '${known[0]}')`,
-      `return redis.call('EXISTS', '${REDIS_KEYS.answersByEnd}')`,
+      `return redis.call('EXISTS', '${REDIS_KEYS.cachedResultsByExpiry}')`,
     ]
     for (const script of scripts) {
       const answer = await fetch(`${compose.url('core', 4000)}/redis`, {

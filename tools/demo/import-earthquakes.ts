@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { saySummary } from '../../cli/commands/send.ts'
-import { whatRuns } from '../../cli/running-instance.ts'
+import { requireRunningInstance } from '../../cli/running-instance.ts'
 import { sendEvents } from '../../cli/send-events.ts'
 import { createTerminal } from '../../cli/terminal.ts'
 import { readConfig } from '../../core/config.ts'
@@ -11,7 +11,7 @@ import { earthquakeEvents } from './earthquakes.ts'
 const config = readConfig()
 const terminal = createTerminal(config.colour)
 try {
-  const run = whatRuns(config)
+  const run = requireRunningInstance(config)
   const db = createDatabase(run.database_url, { max: 1 })
   const file = new URL('../../node_modules/vega-datasets/data/earthquakes.json', import.meta.url)
   const events = earthquakeEvents(readFileSync(file, 'utf8'))

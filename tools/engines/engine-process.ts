@@ -14,7 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive, type StopStep, startStamp, stopProcess } from '../../local/process/processes.ts'
-import { guardChild } from '../../local/process/watchdog.ts'
+import { attachWatchdog } from '../../local/process/watchdog.ts'
 
 /** An engine as a process of ours, in a session of its own: it ends when we end it, or when we are gone. */
 export interface EngineProcess {
@@ -77,7 +77,7 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
   function watch(started: ChildProcess): void {
     if (!started.pid) return
     writeFileSync(pidFile, `${started.pid} ${startStamp(started.pid)}\n`)
-    const callOff = guardChild(started.pid, 'TERM')
+    const callOff = attachWatchdog(started.pid, 'TERM')
     started.once('exit', () => {
       callOff()
       if (child === started) child = undefined

@@ -19,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { ROOT } from '../../core/config.ts'
 import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
-import { findPlace, removePlace } from '../../local/postgres/data-directory.ts'
+import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
 import { readPostmasterPid } from '../../local/postgres/postgres-server.ts'
 import { hasEnded, isAlive } from '../../local/process/processes.ts'
 import { stopLeftOvers } from './engine-process.ts'
@@ -42,8 +42,8 @@ describe('engines as a part of tests', () => {
     await write(engines, 'first')
     expect(await read(engines)).toEqual({ postgres: ['first'], redis: ['first'], kafka: ['first'] })
     await withLog(engines, async (log) => {
-      expect(await log.bounds(TOPICS.raw.name)).toHaveLength(TOPICS.raw.partitions)
-      expect(await log.bounds(TOPICS.deadLetters.name)).toHaveLength(TOPICS.deadLetters.partitions)
+      expect(await log.offsets(TOPICS.raw.name)).toHaveLength(TOPICS.raw.partitions)
+      expect(await log.offsets(TOPICS.deadLetters.name)).toHaveLength(TOPICS.deadLetters.partitions)
     })
     for (const pid of pidsOf(engines)) expect(listensBeyondLoopback(pid)).toBe(false)
   })
@@ -96,7 +96,7 @@ describe('engines as a part of tests', () => {
     writeFileSync(join(other, 'redis', 'appendonlydir', 'appendonly.aof.manifest'), 'broken\n')
     const starting = startEngines({ home: other, postgres: true, redis: true })
     await expect(starting).rejects.toThrow(/^Redis ended while starting: .*manifest.*redis\.log/s)
-    expect(readPostmasterPid(findPlace(join(other, 'postgres')).dataFolder)).toBeUndefined()
+    expect(readPostmasterPid(findDataDirectory(join(other, 'postgres')).dataFolder)).toBeUndefined()
     await removeHome(other)
   })
 })
@@ -250,7 +250,7 @@ function makeHome(): string {
 
 async function removeHome(home: string): Promise<void> {
   await stopLeftOvers(home)
-  removePlace(join(home, 'postgres'))
+  removeDataDirectory(join(home, 'postgres'))
   rmSync(home, { recursive: true, force: true })
 }
 
@@ -285,7 +285,7 @@ async function append(engines: Engines, value: string): Promise<number> {
 
 function readKafka(engines: Engines): Promise<string[]> {
   return withLog(engines, async (log) => {
-    const [bounds] = await log.bounds(TOPICS.raw.name)
+    const [bounds] = await log.offsets(TOPICS.raw.name)
     const values: string[] = []
     const options = {
       from: new Map([[0, 0]]),
@@ -296,7 +296,7 @@ function readKafka(engines: Engines): Promise<string[]> {
     for await (const { partitions } of log.batches(TOPICS.raw.name, options)) {
       for (const { records } of partitions)
         values.push(...records.map(({ value }) => value.toString()))
-      if (values.length >= (bounds?.next ?? 0)) break
+      if (values.length >= (bounds?.lastStableOffset ?? 0)) break
     }
     return values
   })

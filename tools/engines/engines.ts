@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { UsageError } from '../../core/config.ts'
 import { createLifecycle } from '../../core/lifecycle.ts'
-import { makeTopics } from '../../core/log/open.ts'
+import { createTopics } from '../../core/log/open.ts'
 import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
 import { freePort } from '../../local/process/ports.ts'
 import type { EngineProcess } from './engine-process.ts'
@@ -100,7 +100,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       const cluster = createKafkaEngine({ home: folder, jars, ports: ports.kafka, onRestart })
       lifecycle.onStop('Kafka', () => cluster.stop())
       await cluster.start()
-      if (kafka.topics !== false) await makeTopics(logConfig(cluster.brokers))
+      if (kafka.topics !== false) await createTopics(logConfig(cluster.brokers))
       engines.kafka = {
         brokers: cluster.brokers,
         nodes: cluster.nodes,

@@ -4,13 +4,13 @@ import RelayPlugin from '@pothos/plugin-relay'
 import { type GraphQLError, Kind, type ValueNode } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../../contract/event/time.ts'
-import { askingError } from '../../queries/errors.ts'
+import { queryError } from '../../queries/errors.ts'
 import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { AskingContext } from './context.ts'
+import type { RequestContext } from './context.ts'
 
 export interface SchemaTypes {
-  Context: AskingContext
+  Context: RequestContext
   Scalars: {
     DateTime: { Input: Instant; Output: Instant }
     JSON: { Input: unknown; Output: unknown }
@@ -40,7 +40,7 @@ export function createBuilder() {
         breadth: QUERY_LIMITS.breadthMax,
       },
       complexityError: (kind, found) =>
-        askingError(
+        queryError(
           'QUERY_TOO_LARGE',
           `The query is too large: complexity ${found.complexity} of ${QUERY_LIMITS.complexityMax}, depth ${found.depth} of ${QUERY_LIMITS.depthMax}, ${found.breadth} fields of ${QUERY_LIMITS.breadthMax}.`,
           { limit: kind.toLowerCase() },

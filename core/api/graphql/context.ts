@@ -1,30 +1,30 @@
-import { type Database, inTurns } from '../../db/database.ts'
+import { type Database, withConcurrencyLimit } from '../../db/database.ts'
 import { createKeyUse } from '../../identity/key-directory.ts'
 import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from '../../identity/viewer.ts'
-import { createTurns } from '../../lib/fair-limiter.ts'
+import { createFairLimiter } from '../../lib/fair-limiter.ts'
 import type { Log } from '../../log/log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Interval, Range } from '../../queries/sql/buckets.ts'
 import type { LiveHub } from '../live/hub.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
-export interface FirstSteps {
+export interface Onboarding {
   edgeUrl: string
   tenant: string
   writeKey: string
 }
 
-export interface AskingDeps {
+export interface ContextDeps {
   /** In the context of an operation: in turns, so that nobody takes all connections. */
   db: Database
   live: LiveHub
-  log: Pick<Log, 'bounds'>
+  log: Pick<Log, 'offsets'>
   /** Asked each time, because the edge may start later. */
-  firstSteps?: () => FirstSteps | undefined
+  onboarding?: () => Onboarding | undefined
 }
 
 /** What every resolver gets, one for each operation. */
-export interface AskingContext extends AskingDeps {
+export interface RequestContext extends ContextDeps {
   /** Who asks. @throws UNAUTHENTICATED, FORBIDDEN */
   viewer(): Promise<Viewer>
   /** As whom to ask about this tenant. @throws FORBIDDEN for another one than the key's own */
@@ -59,12 +59,12 @@ export interface AnswerNote {
   rawSince?: string
 }
 
-export function createContexts(deps: AskingDeps): (headers: Headers) => AskingContext {
+export function createContexts(deps: ContextDeps): (headers: Headers) => RequestContext {
   const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
-  const turns = createTurns({
-    atOnceMax: QUERY_LIMITS.turnsAtOnceMax,
-    waitingMax: QUERY_LIMITS.turnsWaitingMax,
-    waitMsMax: QUERY_LIMITS.turnWaitMsMax,
+  const turns = createFairLimiter({
+    concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
+    queuedMax: QUERY_LIMITS.queuedQueriesMax,
+    queueMsMax: QUERY_LIMITS.queueMsMax,
   })
   return (headers) => {
     let viewer: Promise<Viewer> | undefined
@@ -73,7 +73,7 @@ export function createContexts(deps: AskingDeps): (headers: Headers) => AskingCo
       return viewer
     }
     // Who asks is found out without one: the turn is theirs.
-    const db = inTurns(deps.db, async () => turns.take(nameOf(await asking())))
+    const db = withConcurrencyLimit(deps.db, async () => turns.acquire(nameOf(await asking())))
     return {
       ...deps,
       db,

@@ -5,18 +5,18 @@ import { createDatabase, type Database } from '../../db/database.ts'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { createSchema } from './schema.ts'
 import { createGraphQL } from './server.ts'
-import { type Answer, type AskingFixture, createAskingFixture } from './testing/fixture.ts'
+import { type Answer, createQueryFixture, type QueryFixture } from './testing/fixture.ts'
 
 // The copy that Pothos uses: vitest would take the package's other one.
 const { buildSchema, getIntrospectionQuery, printSchema } = createRequire(import.meta.url)(
   'graphql',
 ) as typeof import('graphql')
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let own: Record<string, string>
 let session: Record<string, string>
 beforeAll(async () => {
-  fixture = await createAskingFixture(['default', 'other', 'empty'])
+  fixture = await createQueryFixture(['default', 'other', 'empty'])
   await fixture.store('default', [{ id: 'mine', name: 'mine', occurredAt: '2026-11-20T10:00:00Z' }])
   await fixture.store('other', [
     { id: 'theirs', name: 'theirs', actor: 'their-actor', occurredAt: '2026-11-20T10:00:00Z' },
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const RANGE = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
-const code = (answer: Awaited<ReturnType<AskingFixture['ask']>>) => [
+const code = (answer: Awaited<ReturnType<QueryFixture['ask']>>) => [
   answer.status,
   answer.errors?.[0]?.extensions.code,
 ]
@@ -332,7 +332,7 @@ describe('requests from elsewhere', () => {
 
 describe('failures', () => {
   test('what fails inside is masked', async () => {
-    const broken = await createAskingFixture()
+    const broken = await createQueryFixture()
     const headers = await broken.session()
     await broken.store('default', [{}])
     await broken.database.pool.query('ALTER TABLE event RENAME COLUMN name TO secret_name')
@@ -379,16 +379,16 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
   await fixture.database.pool.query(
     `UPDATE log_position SET next_offset = 1 WHERE partition = 4;
      UPDATE log_lease SET worker_id = 'w-1' WHERE partition = 4;
-     INSERT INTO log_gap (topic, partition, wanted, found, seen_at, accepted_at) VALUES
+     INSERT INTO offset_gap (topic, partition, expected, available, seen_at, accepted_at) VALUES
        ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
   )
   const question =
-    '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition wanted found seenAt } } }'
+    '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition expected available seenAt } } }'
   const { data } = await fixture.ask(question, session)
   expect(data.pipeline).toMatchObject({
     lag: 1,
     applied: 1,
-    gaps: [{ partition: 1, wanted: 10, found: 13, seenAt: '2026-11-20T10:00:00Z' }],
+    gaps: [{ partition: 1, expected: 10, available: 13, seenAt: '2026-11-20T10:00:00Z' }],
   })
   expect(data.pipeline.partitions).toHaveLength(6)
   expect(data.pipeline.partitions[4]).toEqual({

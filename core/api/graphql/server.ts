@@ -1,19 +1,24 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import type { GraphQLError } from 'graphql'
 import { createGraphQLError, createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
-import { askingError, fromDatabaseError } from '../../queries/errors.ts'
+import { fromDatabaseError, queryError } from '../../queries/errors.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { Answers } from '../result-cache/result-cache.ts'
-import { type AnswerNote, type AskingContext, type AskingDeps, createContexts } from './context.ts'
+import type { ResultCache } from '../result-cache/result-cache.ts'
+import {
+  type AnswerNote,
+  type ContextDeps,
+  createContexts,
+  type RequestContext,
+} from './context.ts'
 import { createSchema } from './schema.ts'
 import { useAnswers } from './use-result-cache.ts'
 
-export interface GraphQLDeps extends AskingDeps {
+export interface GraphQLDeps extends ContextDeps {
   logger: { error(fields: object, message: string): void }
   /** Shows GraphiQL to browsers. */
   graphiql?: boolean
   /** Where answers are kept; each is worked out without it. */
-  answers?: Answers
+  answers?: ResultCache
 }
 
 export interface GraphQLServer {
@@ -23,8 +28,8 @@ export interface GraphQLServer {
 /** GraphQL at /graphql: POST, GET, and subscriptions over SSE. */
 export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
   const contextFor = createContexts(deps)
-  const early = new WeakMap<object, AskingContext>()
-  const yoga = createYoga<object, AskingContext>({
+  const early = new WeakMap<object, RequestContext>()
+  const yoga = createYoga<object, RequestContext>({
     schema: createSchema(),
     context: ({ request, params }) => early.get(params) ?? contextFor(request.headers),
     graphqlEndpoint: '/graphql',
@@ -68,7 +73,7 @@ function mask(error: unknown): Error {
 function meaningOf(error: unknown): GraphQLError {
   return (
     fromDatabaseError(error) ??
-    askingError('INTERNAL_SERVER_ERROR', 'Something failed on our side.', { unexpected: true })
+    queryError('INTERNAL_SERVER_ERROR', 'Something failed on our side.', { unexpected: true })
   )
 }
 
@@ -90,7 +95,7 @@ function useBatchLimit(): Plugin {
     onRequestParse: () => ({
       onRequestParseDone({ requestParserResult }) {
         if (Array.isArray(requestParserResult) && requestParserResult.length > batchOperationsMax)
-          throw askingError(
+          throw queryError(
             'QUERY_TOO_LARGE',
             `A request takes at most ${batchOperationsMax} operations.`,
             { limit: 'batch' },
@@ -101,11 +106,11 @@ function useBatchLimit(): Plugin {
 }
 
 /** Puts what resolvers noted about their answers into `extensions`. */
-function useNotes(): Plugin<AskingContext> {
+function useNotes(): Plugin<RequestContext> {
   return {
     onExecute: ({ args }) => ({
       onExecuteDone({ result, setResult }) {
-        const { notes } = args.contextValue as AskingContext
+        const { notes } = args.contextValue as RequestContext
         if (isAsyncIterable(result) || notes.size === 0) return
         const extensions = { source: together(notes), metrics: Object.fromEntries(notes) }
         setResult({ ...result, extensions: { ...result.extensions, ...extensions } })

@@ -1,13 +1,13 @@
 import { type DocumentNode, getOperationAST, parse } from 'graphql'
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
-import type { Answers, Question } from '../result-cache/result-cache.ts'
-import type { AskingContext } from './context.ts'
+import type { Question, ResultCache } from '../result-cache/result-cache.ts'
+import type { RequestContext } from './context.ts'
 
 /** What a context is made of, and where one that was needed early waits for its operation. */
 export interface EarlyContexts {
-  contextFor(headers: Headers): AskingContext
+  contextFor(headers: Headers): RequestContext
   /** By the operation's own parameters: a request may hold several. */
-  early: WeakMap<object, AskingContext>
+  early: WeakMap<object, RequestContext>
 }
 
 interface Asked {
@@ -20,7 +20,7 @@ interface Asked {
  * found out first, every time. Everything else about a request (its media type, its CSRF header, its
  * size) has been checked before.
  */
-export function useAnswers(answers: Answers, contexts: EarlyContexts): Plugin<AskingContext> {
+export function useAnswers(answers: ResultCache, contexts: EarlyContexts): Plugin<RequestContext> {
   const asked = new WeakMap<object, Asked>()
   return {
     async onParams({ params, request, setResult }) {

@@ -9,7 +9,7 @@ import { type KeyRecord, keyRecord } from '../../../contract/api-key.ts'
 import { createDatabase } from '../../db/database.ts'
 import { createKey, listKeys, revokeKey } from '../../identity/api-keys.ts'
 import { mintLoginLink } from '../../identity/sessions.ts'
-import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from './app.ts'
 import { createMetrics } from './metrics.ts'
 import { type Served, serveApp } from './serve.ts'
@@ -19,10 +19,10 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-dashboard-'))
 const logged: object[] = []
 const logger = { error: (fields: object) => logged.push(fields) }
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let core: Served
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
   mkdirSync(join(folder, 'assets'))
   writeFileSync(join(folder, 'index.html'), '<!doctype html><title>Sluice</title>')
   writeFileSync(join(folder, 'assets', 'index-abc123.js'), 'export {}')
@@ -187,7 +187,7 @@ describe('health', () => {
   })
 
   test('a part that is silent is named within its deadline', async () => {
-    const silent = { ...fixture.log, bounds: () => new Promise<never>(() => {}) }
+    const silent = { ...fixture.log, offsets: () => new Promise<never>(() => {}) }
     const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
     const app = createCoreApp({ ...deps(), db: away, log: silent })
     const response = await app.request('/readyz')
@@ -215,7 +215,7 @@ describe('metrics', () => {
     )
     await fixture.database.pool.query(
       `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';
-       INSERT INTO log_gap (topic, partition, wanted, found) VALUES ('events.raw', 5, 10, 13), ('events.raw', 5, 20, 7)`,
+       INSERT INTO offset_gap (topic, partition, expected, available) VALUES ('events.raw', 5, 10, 13), ('events.raw', 5, 20, 7)`,
     )
     const response = await get('/metrics')
     const text = await response.text()
@@ -223,9 +223,9 @@ describe('metrics', () => {
     for (const line of [
       'sluice_log_position{topic="events.raw",partition="2"} 1',
       'sluice_log_end{topic="events.raw",partition="2"} 2',
-      'sluice_log_gaps_total{topic="events.raw",partition="5"} 2',
-      'sluice_log_gap_records_total{topic="events.raw",partition="5"} 3',
-      'sluice_log_gaps_open 2',
+      'sluice_offset_gaps_total{topic="events.raw",partition="5"} 2',
+      'sluice_offset_gap_records_total{topic="events.raw",partition="5"} 3',
+      'sluice_offset_gaps_open 2',
       'sluice_dead_letters_to_forward 0',
       'sluice_worker_batches_total{worker="w"} 4',
       'sluice_worker_batch_seconds_total{worker="w"} 0.5',
@@ -266,7 +266,7 @@ describe('metrics', () => {
 
   test('a part that is away is said to be, and its old numbers are gone', async () => {
     const bounds = () => Promise.reject(new Error('away'))
-    const metrics = createMetrics({ db: fixture.db, log: { ...fixture.log, bounds } })
+    const metrics = createMetrics({ db: fixture.db, log: { ...fixture.log, offsets: bounds } })
     const text = await metrics.text()
     expect(text).toContain('sluice_up{part="log"} 0')
     expect(text).not.toMatch(/^sluice_log_lag_records\{/m)

@@ -2,9 +2,9 @@ import { Hono } from 'hono'
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
-import { LIVE_LIMITS } from '../live/limits.ts'
+import { LIVE_LIMITS } from '../../queries/live-limits.ts'
 import { onlyTakes } from './problem.ts'
 
 export interface HealthDeps {
@@ -39,7 +39,7 @@ async function check({ db, log }: HealthDeps): Promise<Record<string, string>> {
       await sql`SELECT 1`.execute(db)
     },
     log: async () => {
-      await log.bounds(TOPICS.raw.name)
+      await log.offsets(TOPICS.raw.name)
     },
     worker: async () => {
       const seconds = LIVE_LIMITS.heartbeatAgeMs / 1000
@@ -57,7 +57,7 @@ async function check({ db, log }: HealthDeps): Promise<Record<string, string>> {
     },
   }
   const states = Object.entries(parts).map(async ([part, ask]) => {
-    const state = await within(CHECK_MS_MAX, part, ask()).then(
+    const state = await withTimeout(CHECK_MS_MAX, part, ask()).then(
       () => 'ok',
       (error: Error) => describe(error),
     )

@@ -2,9 +2,9 @@ import { sql } from 'kysely'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
-import { readProgress } from '../../queries/lag.ts'
+import { readLag } from '../../queries/lag.ts'
 
 export interface Metrics {
   contentType: string
@@ -76,19 +76,19 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
     registers,
   })
   const gaps = new Counter({
-    name: 'sluice_log_gaps_total',
+    name: 'sluice_offset_gaps_total',
     help: 'How often events were found missing from the log before they were read. Any is an alarm.',
     labelNames: ['topic', 'partition'],
     registers,
   })
   const missing = new Counter({
-    name: 'sluice_log_gap_records_total',
+    name: 'sluice_offset_gap_records_total',
     help: 'Records that were dropped from the log before they were read.',
     labelNames: ['topic', 'partition'],
     registers,
   })
   const openGaps = new Gauge({
-    name: 'sluice_log_gaps_open',
+    name: 'sluice_offset_gaps_open',
     help: 'Gaps that nobody has accepted: there the worker stands still.',
     registers,
   })
@@ -155,9 +155,9 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
 
   async function gapsFromPostgres(): Promise<void> {
     const { rows } = await sql<GapRow>`
-      SELECT topic, partition, count(*) AS times, sum(greatest(found - wanted, 0))::bigint AS records,
+      SELECT topic, partition, count(*) AS times, sum(greatest(available - expected, 0))::bigint AS records,
              count(*) FILTER (WHERE accepted_at IS NULL) AS open
-        FROM log_gap GROUP BY 1, 2`.execute(db)
+        FROM offset_gap GROUP BY 1, 2`.execute(db)
     for (const metric of [gaps, missing]) metric.reset()
     for (const { topic, partition, times, records } of rows) {
       gaps.inc({ topic, partition }, times)
@@ -168,7 +168,7 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
 
   async function fromLog(): Promise<void> {
     const topic = TOPICS.raw.name
-    const { partitions } = await readProgress(db, log)
+    const { partitions } = await readLag(db, log)
     for (const metric of ofLog) metric.reset()
     for (const each of partitions) {
       const { partition } = each
@@ -181,7 +181,7 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
 
   async function ask(part: string, work: () => Promise<void>, ours: { reset(): void }[]) {
     try {
-      await within(METRICS_MS_MAX, part, work())
+      await withTimeout(METRICS_MS_MAX, part, work())
       up.set({ part }, 1)
     } catch {
       // Old numbers would look like a pipeline at rest.

@@ -5,7 +5,7 @@ import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { buildAll } from '../../../tools/build.ts'
 import { DASHBOARD_FOLDER } from '../../config.ts'
 import { mintLoginLink } from '../../identity/sessions.ts'
-import { type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
+import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from './app.ts'
 import { createMetrics } from './metrics.ts'
 import { type Served, serveApp } from './serve.ts'
@@ -13,13 +13,13 @@ import { type Served, serveApp } from './serve.ts'
 const DAY_MS = 86_400_000
 
 /** The overview in a real browser, on a Postgres that holds years. */
-let fixture: AskingFixture
+let fixture: QueryFixture
 let core: Served
 let browser: Browser
 let page: Page
 beforeAll(async () => {
   await buildAll()
-  ;[fixture, browser] = await Promise.all([createAskingFixture(), launchBrowser()])
+  ;[fixture, browser] = await Promise.all([createQueryFixture(), launchBrowser()])
   const { db, log, graphql } = fixture
   const app = createCoreApp({
     db,

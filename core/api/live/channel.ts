@@ -1,8 +1,9 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { within } from '../../lib/timeout.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import { isBefore } from '../../queries/instant.ts'
-import type { Hop, PipelineState } from '../../queries/pipeline.ts'
+import { LIVE_LIMITS } from '../../queries/live-limits.ts'
+import type { Component, PipelineState } from '../../queries/pipeline.ts'
 import type { StoredEvent } from '../../queries/sql/event-row.ts'
 import {
   type Arrival,
@@ -12,7 +13,6 @@ import {
   type TenantCounts,
   tenantCounts,
 } from '../../queries/tenant-counts.ts'
-import { LIVE_LIMITS } from './limits.ts'
 
 export interface LiveUpdate {
   at: string
@@ -21,7 +21,7 @@ export interface LiveUpdate {
   /** Newest first: what is new since the last refresh. */
   recent: readonly StoredEvent[]
   behindSeconds: number
-  broken: Hop | null
+  broken: Component | null
 }
 
 /** What all who watch one tenant share. */
@@ -57,7 +57,7 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
   }
 
   async function read(): Promise<LiveUpdate> {
-    const [counts, { unseen, fresh: recent }, pipeline] = await within(
+    const [counts, { unseen, fresh: recent }, pipeline] = await withTimeout(
       LIVE_LIMITS.refreshDeadlineMs,
       'the database',
       Promise.all([tenantCounts(db, viewer), readFresh(), deps.pipeline()]),

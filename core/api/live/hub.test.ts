@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { createPipelineGauge } from '../../queries/pipeline.ts'
-import type { AskingFixture } from '../graphql/testing/fixture.ts'
-import { createAskingFixture } from '../graphql/testing/fixture.ts'
+import type { QueryFixture } from '../graphql/testing/fixture.ts'
+import { createQueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from '../http/app.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { type Served, serveApp } from '../http/serve.ts'
@@ -13,12 +13,12 @@ import type { LiveUpdate } from './channel.ts'
 import { createLiveHub } from './hub.ts'
 import { createSubscriber } from './subscriber.ts'
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 let core: Served
 let viewer: TenantViewer
 let other: TenantViewer
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
   const { db, log, graphql } = fixture
   viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')
   other = await tenantViewer(db, { kind: 'SESSION' }, 'other')
@@ -94,7 +94,7 @@ describe('what a subscriber is told', () => {
   })
 
   test('an event that was read by a look that took too long is told by the next one', async () => {
-    const own = await createAskingFixture()
+    const own = await createQueryFixture()
     const { pool } = own.database
     const updates = own.live.subscribe(
       await tenantViewer(own.db, { kind: 'SESSION' }, 'default'),
@@ -215,13 +215,13 @@ describe('how far behind', () => {
 
   test('the hop that is broken is named: worker, log or database', async () => {
     const { db, log } = fixture
-    const away = { ...log, bounds: () => Promise.reject(new Error('away')) }
+    const away = { ...log, offsets: () => Promise.reject(new Error('away')) }
     expect((await createPipelineGauge({ db, log: away })()).broken).toBe('log')
     await db.deleteFrom('worker_heartbeat').execute()
     expect((await createPipelineGauge({ db, log })()).broken).toBe('worker')
     await db.insertInto('worker_heartbeat').values({ worker_id: 'w' }).execute()
 
-    const own = await createAskingFixture()
+    const own = await createQueryFixture()
     const updates = own.live.subscribe(
       await tenantViewer(own.db, { kind: 'SESSION' }, 'default'),
       always,

@@ -1,11 +1,11 @@
+import { listenForStored } from '../../db/channels.ts'
 import type { Database } from '../../db/database.ts'
-import { listenForStored } from '../../db/stored-signal.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
-import { askingError } from '../../queries/errors.ts'
+import { queryError } from '../../queries/errors.ts'
+import { LIVE_LIMITS } from '../../queries/live-limits.ts'
 import { createPipelineGauge } from '../../queries/pipeline.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
-import { LIVE_LIMITS } from './limits.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
 /** Watches Postgres once for each tenant that anybody watches, and tells all of them. */
@@ -96,7 +96,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
     watcher.checkedAt = now()
     watcher.mayStillAsk().then(
       (may) => {
-        if (!may) watcher.subscriber.fail(askingError('UNAUTHENTICATED', 'You were signed out.'))
+        if (!may) watcher.subscriber.fail(queryError('UNAUTHENTICATED', 'You were signed out.'))
       },
       // Nobody can tell right now; the next time decides.
       () => {},
@@ -106,7 +106,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
   return {
     subscribe(viewer, mayStillAsk) {
       if (size >= LIVE_LIMITS.subscribersMax)
-        throw askingError('OVERLOADED', 'Too many are watching already; try again later.')
+        throw queryError('OVERLOADED', 'Too many are watching already; try again later.')
       const id = viewer.tenantId
       const tenant = watched.get(id) ?? {
         channel: createChannel({ db, pipeline, now }, viewer),

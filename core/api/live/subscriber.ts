@@ -1,4 +1,4 @@
-import { LIVE_LIMITS } from './limits.ts'
+import { LIVE_LIMITS } from '../../queries/live-limits.ts'
 
 /** What a subscriber is told; `recent` is what is new to this one. */
 export interface Update {

@@ -1,15 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { AnswerCache } from './memory-cache.ts'
+import type { CacheStore } from './memory-cache.ts'
 
 /**
  * What every cache of answers promises.
  * @param create an empty one that holds so many bytes
  */
-export function cacheSuite(
-  create: (bytesMax?: number) => Promise<AnswerCache> | AnswerCache,
-): void {
+export function cacheSuite(create: (bytesMax?: number) => Promise<CacheStore> | CacheStore): void {
   const fresh = () => randomUUID()
 
   test('gives the very bytes back, of any kind and length', async () => {
@@ -54,7 +52,7 @@ export function cacheSuite(
 
   test('does not take one that is too long', async () => {
     const cache = await create()
-    await cache.set('big', Buffer.alloc(QUERY_LIMITS.cacheAnswerBytesMax + 1), 60_000)
+    await cache.set('big', Buffer.alloc(QUERY_LIMITS.cachedResultBytesMax + 1), 60_000)
     expect(await cache.get('big')).toBeUndefined()
   })
 }

@@ -1,13 +1,9 @@
+import { type BucketRange, bucket15mOf, decodeChangedBuckets } from '../../db/changed-buckets.ts'
+import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
-import {
-  type QuarterRange,
-  quarterOf,
-  readTouched,
-  TOUCHED_CHANNEL,
-} from '../../worker/write/changed-buckets.ts'
 
 /** What this process has heard of commits: enough to say whether an answer is still the truth. */
-export interface Changes {
+export interface Invalidation {
   /** Whether nothing was stored in this range of time since `sinceMs`; false also when nobody can tell. */
   unchanged(tenantId: number, range: { startMs: number; endMs: number }, sinceMs: number): boolean
   close(): Promise<void>
@@ -31,19 +27,19 @@ interface TenantChanges {
 }
 
 /** Listens on a connection of its own; while that is broken, nothing is known to be unchanged. */
-export function createChanges({
+export function createInvalidation({
   databaseUrl,
   logger,
   now = Date.now,
   quartersMax = QUARTERS_MAX,
-}: ChangesDeps): Changes {
+}: ChangesDeps): Invalidation {
   const tenants = new Map<number, TenantChanges>()
   /** Since when everything was heard. */
   let since = Number.POSITIVE_INFINITY
   let quarters = 0
 
   function heard(payload: string | undefined): void {
-    const touched = payload === undefined ? undefined : readTouched(payload)
+    const touched = payload === undefined ? undefined : decodeChangedBuckets(payload)
     if (touched) for (const [tenantId, ranges] of touched) note(tenantId, ranges)
     else forgetAll()
   }
@@ -54,7 +50,7 @@ export function createChanges({
     since = now()
   }
 
-  function note(tenantId: number, ranges: readonly QuarterRange[]): void {
+  function note(tenantId: number, ranges: readonly BucketRange[]): void {
     const tenant = tenants.get(tenantId) ?? { touchedAt: new Map(), forgottenAt: 0 }
     tenants.set(tenantId, tenant)
     const at = now()
@@ -85,7 +81,7 @@ export function createChanges({
 
   const listening = listen({
     url: databaseUrl,
-    channel: TOUCHED_CHANNEL,
+    channel: CHANNELS.changedBuckets,
     name: 'sluice answers',
     onNotice: heard,
     onTrouble: (error) =>
@@ -101,7 +97,7 @@ export function createChanges({
       const tenant = tenants.get(tenantId)
       if (!tenant) return true
       if (tenant.forgottenAt >= sinceMs) return false
-      const [first, last] = [quarterOf(startMs), quarterOf(endMs - 1)]
+      const [first, last] = [bucket15mOf(startMs), bucket15mOf(endMs - 1)]
       // The newest first: most ranges end before what is stored now.
       for (const [quarter, at] of [...tenant.touchedAt].reverse()) {
         if (at < sinceMs) return true

@@ -1,7 +1,7 @@
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 
 /** Keeps bytes under a name for a while, and within bounds; what it loses is only slower. */
-export interface AnswerCache {
+export interface CacheStore {
   /** Never rejects: undefined as well when nobody can tell in time. */
   get(name: string): Promise<Buffer | undefined>
   /** Never rejects. */
@@ -20,7 +20,7 @@ const ENTRY_BYTES = 200
 export function createMemoryCache({
   bytesMax = QUERY_LIMITS.cacheBytesMax,
   now = Date.now,
-}: MemoryCacheOptions = {}): AnswerCache {
+}: MemoryCacheOptions = {}): CacheStore {
   const entries = new Map<string, { bytes: Buffer; until: number }>()
   let size = 0
 
@@ -41,7 +41,7 @@ export function createMemoryCache({
     },
     async set(name, bytes, ms) {
       drop(name)
-      if (bytes.length > QUERY_LIMITS.cacheAnswerBytesMax) return
+      if (bytes.length > QUERY_LIMITS.cachedResultBytesMax) return
       entries.set(name, { bytes, until: now() + ms })
       size += bytes.length + ENTRY_BYTES
       while (size > bytesMax) drop(entries.keys().next().value as string)

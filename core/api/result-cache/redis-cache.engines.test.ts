@@ -4,7 +4,7 @@ import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
 import { cacheSuite } from './cache.suite.ts'
-import type { AnswerCache } from './memory-cache.ts'
+import type { CacheStore } from './memory-cache.ts'
 import { createRedisCache } from './redis-cache.ts'
 import { answersSuite } from './result-cache.suite.ts'
 
@@ -20,7 +20,7 @@ afterAll(async () => {
   await redis.close()
 })
 
-async function empty(bytesMax?: number): Promise<AnswerCache> {
+async function empty(bytesMax?: number): Promise<CacheStore> {
   await direct.flushall()
   return createRedisCache(redis, { bytesMax })
 }

@@ -1,7 +1,7 @@
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { type RedisConnection, RedisRefusal } from '../../db/redis-connection.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { AnswerCache } from './memory-cache.ts'
+import type { CacheStore } from './memory-cache.ts'
 
 /**
  * Stores one answer, and takes away those that end first until all of them fit: the same Redis holds
@@ -41,13 +41,17 @@ export interface RedisCacheOptions {
 export function createRedisCache(
   redis: RedisConnection,
   { bytesMax = QUERY_LIMITS.cacheInRedisBytesMax }: RedisCacheOptions = {},
-): AnswerCache {
-  const { answersByEnd, answerSizes, answersBytes } = REDIS_KEYS
+): CacheStore {
+  const {
+    cachedResultsByExpiry: answersByEnd,
+    cachedResultSizes: answerSizes,
+    cachedResultsBytes: answersBytes,
+  } = REDIS_KEYS
   return {
     async get(name) {
       try {
         const [found] = await redis.send(
-          [['GET', REDIS_KEYS.answer(name)]],
+          [['GET', REDIS_KEYS.cachedResult(name)]],
           QUERY_LIMITS.cacheMsMax,
         )
         return Buffer.isBuffer(found) ? found : undefined
@@ -57,8 +61,8 @@ export function createRedisCache(
       }
     },
     async set(name, bytes, ms) {
-      if (bytes.length > QUERY_LIMITS.cacheAnswerBytesMax) return
-      const keys = [REDIS_KEYS.answer(name), answersByEnd, answerSizes, answersBytes]
+      if (bytes.length > QUERY_LIMITS.cachedResultBytesMax) return
+      const keys = [REDIS_KEYS.cachedResult(name), answersByEnd, answerSizes, answersBytes]
       const args = [bytes, String(Math.ceil(ms)), String(bytesMax)]
       await redis.send([['EVAL', STORE, '4', ...keys, ...args]], QUERY_LIMITS.cacheMsMax).then(
         ([reply]) => reply instanceof RedisRefusal,

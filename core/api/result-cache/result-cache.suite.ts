@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createGraphQL } from '../graphql/server.ts'
-import { type Answer, type AskingFixture, createAskingFixture } from '../graphql/testing/fixture.ts'
-import { type Changes, createChanges } from './invalidation.ts'
-import type { AnswerCache } from './memory-cache.ts'
-import { type Answers, createAnswers } from './result-cache.ts'
+import { type Answer, createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
+import { createInvalidation, type Invalidation } from './invalidation.ts'
+import type { CacheStore } from './memory-cache.ts'
+import { createResultCache, type ResultCache } from './result-cache.ts'
 
 /**
  * What answers that are given again promise, over any cache.
@@ -13,19 +13,19 @@ import { type Answers, createAnswers } from './result-cache.ts'
  */
 export function answersSuite(
   where: string,
-  createCache: () => AnswerCache,
+  createCache: () => CacheStore,
   { shared }: { shared: boolean },
 ): void {
   describe(`answers ${where}`, () => {
-    let fixture: AskingFixture
-    let changes: Changes
-    let answers: Answers
+    let fixture: QueryFixture
+    let changes: Invalidation
+    let answers: ResultCache
     let own: Record<string, string>
     let others: Record<string, string>
     /** How long each was kept, newest last. */
     const kept: number[] = []
 
-    function spied(cache: AnswerCache): AnswerCache {
+    function spied(cache: CacheStore): CacheStore {
       return {
         get: (name) => cache.get(name),
         async set(name, bytes, ms) {
@@ -34,14 +34,14 @@ export function answersSuite(
         },
       }
     }
-    let cache: AnswerCache
+    let cache: CacheStore
     const logger = { warn() {} }
 
     beforeAll(async () => {
-      fixture = await createAskingFixture(['default', 'other'], ({ db, databaseUrl }) => {
+      fixture = await createQueryFixture(['default', 'other'], ({ db, databaseUrl }) => {
         cache = spied(createCache())
-        changes = createChanges({ databaseUrl, logger })
-        answers = createAnswers({ db, cache, changes })
+        changes = createInvalidation({ databaseUrl, logger })
+        answers = createResultCache({ db, cache, changes })
         return answers
       })
       const { store } = fixture
@@ -99,7 +99,7 @@ export function answersSuite(
 
     test('need nothing of Postgres but who asks', async () => {
       await ask(hours)
-      await fixture.database.pool.query('ALTER TABLE rollup_quarter RENAME TO gone')
+      await fixture.database.pool.query('ALTER TABLE rollup_15m RENAME TO gone')
       try {
         expect(isAgain(await ask(hours))).toBe(true)
         const other = await ask(hours.replace('HOUR', 'DAY'))
@@ -107,7 +107,7 @@ export function answersSuite(
         // And what failed is not kept.
         expect((await ask(hours.replace('HOUR', 'DAY'))).errors).toBeDefined()
       } finally {
-        await fixture.database.pool.query('ALTER TABLE gone RENAME TO rollup_quarter')
+        await fixture.database.pool.query('ALTER TABLE gone RENAME TO rollup_15m')
       }
     })
 
@@ -295,13 +295,13 @@ export function answersSuite(
 
     test(`are ${shared ? '' : 'not '}found by another core, which has listened all the while`, async () => {
       const { db, database, live, log } = fixture
-      const theirChanges = createChanges({ databaseUrl: database.url, logger })
+      const theirChanges = createInvalidation({ databaseUrl: database.url, logger })
       const second = createGraphQL({
         db,
         live,
         log,
         logger: { error() {} },
-        answers: createAnswers({ db, cache: createCache(), changes: theirChanges }),
+        answers: createResultCache({ db, cache: createCache(), changes: theirChanges }),
       })
       const askSecond = async (query = hours) => {
         const response = await second.fetch(

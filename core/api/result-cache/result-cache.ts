@@ -7,11 +7,11 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { periodBefore } from '../../queries/sql/buckets.ts'
 import { watermark } from '../../queries/watermark.ts'
 import type { Answered } from '../graphql/context.ts'
-import type { Changes } from './invalidation.ts'
-import type { AnswerCache } from './memory-cache.ts'
+import type { Invalidation } from './invalidation.ts'
+import type { CacheStore } from './memory-cache.ts'
 
 /** Answers that were given, to be given again for as long as they are true. */
-export interface Answers {
+export interface ResultCache {
   /** The text of an answer to the very same question, as old as it says; undefined when there is none that is still true. */
   recall(question: Question): Promise<string | undefined>
   /** @returns the answer's text, with its age: none */
@@ -33,8 +33,8 @@ export interface GivenAnswer {
 
 export interface AnswersDeps {
   db: Database
-  cache: AnswerCache
-  changes: Changes
+  cache: CacheStore
+  changes: Invalidation
   now?: () => number
 }
 
@@ -55,7 +55,12 @@ const CLOCK_MS = 1_000
  * by days, five minutes by hours, seconds where events are still awaited. A late event that revises a
  * bucket years back ends those answers, and no others.
  */
-export function createAnswers({ db, cache, changes, now = Date.now }: AnswersDeps): Answers {
+export function createResultCache({
+  db,
+  cache,
+  changes,
+  now = Date.now,
+}: AnswersDeps): ResultCache {
   const me = randomUUID()
 
   function isTrue({ asOfMs, by, about }: Head): boolean {

@@ -58,7 +58,11 @@ export function createConsume({ groups, reader, onReset }: ConsumeDeps) {
     for (const { topic, partition, offset } of assigned) {
       const holds = bounds.get(topic)?.get(partition)
       if (!holds) continue
-      if (offset !== undefined && offset >= holds.first && offset <= holds.next) {
+      if (
+        offset !== undefined &&
+        offset >= holds.logStartOffset &&
+        offset <= holds.lastStableOffset
+      ) {
         places.push({ topic, partition, offset })
         continue
       }
@@ -66,7 +70,7 @@ export function createConsume({ groups, reader, onReset }: ConsumeDeps) {
         throw offset === undefined
           ? new RefusedError(409, `NO_OFFSET: the group has no position in ${topic}/${partition}`)
           : new OutOfRangeError({ topic, partition, offset }, holds)
-      const next = request.reset === 'earliest' ? holds.first : holds.next
+      const next = request.reset === 'earliest' ? holds.logStartOffset : holds.lastStableOffset
       if (offset !== undefined)
         onReset(`group ${request.group} went from ${offset} to ${next} in ${topic}/${partition}`)
       moves.push({ topic, partition, from: offset, next })

@@ -1,6 +1,6 @@
-import type { Log, PartitionBounds } from '../../log/log.ts'
+import type { Log, PartitionOffsets } from '../../log/log.ts'
 
-export type Bounds = ReadonlyMap<number, PartitionBounds>
+export type Bounds = ReadonlyMap<number, PartitionOffsets>
 
 /** Where topics begin and end, asked of the log as seldom as can be, however many wait for more. */
 export interface Tail {
@@ -17,7 +17,7 @@ const LOOK_MS = 200
 /** So that dense traffic does not make everybody look at each append. */
 const RING_MS_MIN = 20
 
-export function createTail(log: Pick<Log, 'bounds'>): Tail {
+export function createTail(log: Pick<Log, 'offsets'>): Tail {
   const looks = new Map<string, () => Promise<Bounds>>()
   let pulse: { promise: Promise<void>; end: () => void; timer: NodeJS.Timeout } | undefined
   let rangAt = Number.NEGATIVE_INFINITY
@@ -27,7 +27,7 @@ export function createTail(log: Pick<Log, 'bounds'>): Tail {
       let look = looks.get(topic)
       if (!look) {
         look = together(async () => {
-          const bounds = await log.bounds(topic)
+          const bounds = await log.offsets(topic)
           return new Map(bounds.map((each) => [each.partition, each]))
         })
         looks.set(topic, look)

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Log, LogRecord, PartitionRun } from '../../log/log.ts'
+import type { Log, LogRecord, PartitionBatch, PartitionOffsets } from '../../log/log.ts'
 import { RefusedError } from '../kafka-rest-error.ts'
 import { type Bounds, createTail, type Tail } from './high-watermarks.ts'
 
@@ -34,11 +34,11 @@ export interface Reader {
 export class OutOfRangeError extends RefusedError {
   constructor(
     { topic, partition, offset }: Place,
-    holds: { first: number; next: number } | undefined,
+    holds: Pick<PartitionOffsets, 'logStartOffset' | 'lastStableOffset'> | undefined,
   ) {
     super(
       409,
-      `OFFSET_OUT_OF_RANGE: ${topic}/${partition} holds offsets ${holds?.first} to ${holds?.next}, not ${offset}`,
+      `OFFSET_OUT_OF_RANGE: ${topic}/${partition} holds offsets ${holds?.logStartOffset} to ${holds?.lastStableOffset}, not ${offset}`,
     )
     this.name = 'OutOfRangeError'
   }
@@ -54,7 +54,7 @@ export class ReadTimeoutError extends Error {
 /** Once it is known that there is something. */
 const READ_MS_MAX = 5_000
 
-export function createReader(log: Pick<Log, 'bounds' | 'batches'>): Reader {
+export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
   const tail = createTail(log)
   const reading = createTurns(LIMITS.gatewayReadersMax)
   let waiting = 0
@@ -100,9 +100,9 @@ export function createReader(log: Pick<Log, 'bounds' | 'batches'>): Reader {
     )
     return places.filter((place) => {
       const holds = bounds.get(place.topic)?.get(place.partition)
-      if (!holds || place.offset < holds.first || place.offset > holds.next)
+      if (!holds || place.offset < holds.logStartOffset || place.offset > holds.lastStableOffset)
         throw new OutOfRangeError(place, holds)
-      return place.offset < holds.next
+      return place.offset < holds.lastStableOffset
     })
   }
 
@@ -140,12 +140,12 @@ async function readAll(
 /** As much as there is room for, from all partitions alike; at least one record. */
 function cut(
   topic: string,
-  runs: readonly PartitionRun[],
+  runs: readonly PartitionBatch[],
   room: { records: number; bytes: number },
 ): Found[] {
   const share = Math.max(1, Math.floor(room.records / runs.length))
   const found: Found[] = []
-  for (const { partition, from, next, records } of turned(runs)) {
+  for (const { partition, baseOffset: from, nextOffset: next, records } of turned(runs)) {
     let taken = 0
     while (taken < Math.min(share, records.length) && room.records > 0 && room.bytes > 0) {
       const { key, value } = records[taken] as LogRecord

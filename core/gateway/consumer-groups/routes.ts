@@ -22,7 +22,7 @@ import {
 } from './read-request.ts'
 
 export interface ReadingDeps {
-  log: Pick<Log, 'batches' | 'bounds' | 'offsetsAt'>
+  log: Pick<Log, 'batches' | 'offsets' | 'offsetsAt'>
   groups: Groups
   may: May
   partitions: Partitions
@@ -127,7 +127,7 @@ export function readingRoutes(deps: ReadingDeps) {
     if (typeof at === 'number') return log.offsetsAt(topic, at)
     const bounds = await reader.tail.look(topic)
     return new Map(
-      [...bounds].map(([partition, { first, next }]) => [
+      [...bounds].map(([partition, { logStartOffset: first, lastStableOffset: next }]) => [
         partition,
         at === 'latest' ? next : first,
       ]),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import type { Log, NewRecord, Position } from '../../log/log.ts'
+import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { type Batcher, createBatcher, NotConfirmedError } from './batcher.ts'
 import type { BatcherLimits } from './batcher-limits.ts'
@@ -93,7 +93,7 @@ describe('gathering', () => {
   test('dense traffic goes in few appends, and its last request does not wait for more', async () => {
     await batcher.close()
     start({ lingerMs: 50 })
-    const answers: Promise<Position[]>[] = []
+    const answers: Promise<RecordPosition[]>[] = []
     for (let i = 0; i < 200; i += 2) {
       answers.push(batcher.add(topic, one(`${i}`, i % 6)), batcher.add(topic, one('v', 5)))
       await new Promise((resolve) => setTimeout(resolve, 1))
@@ -144,7 +144,7 @@ describe('order', () => {
 
   test('the records of one key stay in order under load, whatever the batches', async () => {
     const keys = Array.from({ length: 12 }, (_, k) => k)
-    const sent = keys.map(() => [] as Promise<Position[]>[])
+    const sent = keys.map(() => [] as Promise<RecordPosition[]>[])
     for (let i = 0; i < 50; i++) {
       for (const k of keys) sent[k]?.push(batcher.add(topic, one(`${k}:${i}`, k % 6)))
       if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -252,7 +252,7 @@ function createGate(log: Log) {
   let bytesMax = Number.POSITIVE_INFINITY
   return {
     appends,
-    append: async (topic: string, records: readonly NewRecord[]): Promise<Position[]> => {
+    append: async (topic: string, records: readonly NewRecord[]): Promise<RecordPosition[]> => {
       appends.push([...records])
       if (isShut) {
         const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-import type { Log, NewRecord, Position } from '../../log/log.ts'
+import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
 import { createDensity } from './adaptive-linger.ts'
 import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { BadProduceError } from './read-records.ts'
@@ -11,7 +11,7 @@ export interface Batcher {
    * @throws NotConfirmedError when the log did not confirm in time, could not, or there is no room to wait ·
    * BadProduceError 413 when a record of it is more than the log takes
    */
-  add(topic: string, records: readonly NewRecord[]): Promise<Position[]>
+  add(topic: string, records: readonly NewRecord[]): Promise<RecordPosition[]>
   /** Takes no more; resolves when everything taken was confirmed or refused. */
   close(): Promise<void>
 }
@@ -46,7 +46,7 @@ interface Waiting {
   since: number
   state: 'waiting' | 'sent' | 'answered'
   timer: NodeJS.Timeout | undefined
-  resolve: (positions: Position[]) => void
+  resolve: (positions: RecordPosition[]) => void
   reject: (error: unknown) => void
 }
 
@@ -82,7 +82,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   let dense = false
   let closed: PromiseWithResolvers<void> | undefined
 
-  function add(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
+  function add(topic: string, records: readonly NewRecord[]): Promise<RecordPosition[]> {
     if (records.length === 0) return Promise.resolve([])
     if (closed) return refuse('the gateway is closing')
     const bytes = records.reduce(

@@ -562,7 +562,7 @@ test('needs a user in Redis with few rights, whom not even a script of the clien
   for (const script of [
     "return redis.call('FLUSHALL')",
     "return redis.call('CONFIG', 'GET', 'dir')",
-    `return redis.call('GET', '${REDIS_KEYS.answer('a')}')`,
+    `return redis.call('GET', '${REDIS_KEYS.cachedResult('a')}')`,
     `return redis.call('SET', '${REDIS_KEYS.apiKey('a')}', '{}')`,
   ])
     await expect(redis.eval(script, [], []), script).rejects.toThrow(

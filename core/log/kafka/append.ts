@@ -1,4 +1,4 @@
-import type { NewRecord, Position } from '../log.ts'
+import type { NewRecord, RecordPosition } from '../log.ts'
 import { createGrouper, type Run } from '../partition-batches.ts'
 import type { Brokers } from './brokers.ts'
 import { encodeRecordBatch, recordBytesMax } from './protocol/record-batch.ts'
@@ -50,7 +50,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
     topic: string,
     records: readonly NewRecord[],
     signal?: AbortSignal,
-  ): Promise<Position[]> {
+  ): Promise<RecordPosition[]> {
     const stop = signal ? AbortSignal.any([signal, closing]) : closing
     stop.throwIfAborted()
     const deadline = performance.now() + appendMsMax
@@ -67,7 +67,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
     records: readonly NewRecord[],
     deadline: number,
     signal: AbortSignal,
-  ): Promise<Position[]> {
+  ): Promise<RecordPosition[]> {
     const { length: partitions } = await brokers.leaders(topic, deadline - performance.now())
     if (records.length === 0) return []
     const queues = new Map<number, Run[]>()
@@ -76,7 +76,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
       if (queue) queue.push(run)
       else queues.set(run.partition, [run])
     }
-    const positions: Position[] = new Array(records.length)
+    const positions: RecordPosition[] = new Array(records.length)
     let failures = 0
     while (queues.size > 0) {
       const again = await turn(topic, queues, positions, { deadline, signal, fresh: failures > 0 })
@@ -92,7 +92,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
   async function turn(
     topic: string,
     queues: Map<number, Run[]>,
-    positions: Position[],
+    positions: RecordPosition[],
     { deadline, signal, fresh }: { deadline: number; signal: AbortSignal; fresh: boolean },
   ): Promise<unknown> {
     const left = () => deadline - performance.now()

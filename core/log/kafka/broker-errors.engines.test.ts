@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { type Engines, startEngines } from '../../../tools/engines/engines.ts'
 import { collect, readUntil, record, text } from '../log.suite.ts'
-import { type Log, LogGapError } from '../log.ts'
+import { type Log, OffsetOutOfRangeError } from '../log.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 import { KafkaUnreachableError, RecordTooLargeError } from './protocol/wire.ts'
 
@@ -43,7 +43,8 @@ async function openLog(appendMsMax = 1_500, config: Record<string, string> = {})
 }
 const pid = (node = 0) => engines.kafka?.pids[node] as number
 const append = (value: string, partition = 0) => log.append(topic, [record(value, partition)])
-const end = async (partition = 0) => (await log.bounds(topic))[partition]?.next as number
+const end = async (partition = 0) =>
+  (await log.offsets(topic))[partition]?.lastStableOffset as number
 const works = (value: string, partition?: number) =>
   append(value, partition).then(
     () => true,
@@ -154,7 +155,10 @@ describe('the Kafka log, when a broker is silent or gone', () => {
     await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(atKill + 100)
     appending = false
     await busy
-    const total = (await log.bounds(topic)).reduce((sum, { next }) => sum + next, 0)
+    const total = (await log.offsets(topic)).reduce(
+      (sum, { lastStableOffset: next }) => sum + next,
+      0,
+    )
     await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(total)
     stop.abort()
     await reading
@@ -197,12 +201,16 @@ describe('the Kafka log, when the topic is not as it was', () => {
       await admin.deleteTopicRecords(dropped)
     })
     const failure = readUntil({ log, topic }, new Map([[0, 4]]), 1)
-    await expect(failure).rejects.toThrow(LogGapError)
-    await expect(failure).rejects.toMatchObject({ partition: 0, wanted: 4, found: 7 })
+    await expect(failure).rejects.toThrow(OffsetOutOfRangeError)
+    await expect(failure).rejects.toMatchObject({ partition: 0, expected: 4, available: 7 })
     await expect(failure).rejects.toThrow(
       '3 records from offset 4 were dropped before they were read',
     )
-    expect((await log.bounds(topic))[0]).toEqual({ partition: 0, first: 7, next: 10 })
+    expect((await log.offsets(topic))[0]).toEqual({
+      partition: 0,
+      logStartOffset: 7,
+      lastStableOffset: 10,
+    })
     expect((await readUntil({ log, topic }, new Map([[0, 7]]), 3)).map(text)).toEqual([
       '7',
       '8',
@@ -226,8 +234,8 @@ describe('the Kafka log, when the topic is not as it was', () => {
     await expect(waiting).rejects.toThrow()
     await expect(readUntil({ log, topic }, new Map([[0, 10]]), 1)).rejects.toMatchObject({
       name: 'LogGapError',
-      wanted: 10,
-      found: 1,
+      expected: 10,
+      available: 1,
     })
   })
 
@@ -346,9 +354,13 @@ describe('the Kafka log on three brokers', () => {
     appending = false
     await Promise.all(busy)
     await expect
-      .poll(async () => (await log.bounds(topic)).reduce((sum, { next }) => sum + next, 0), {
-        timeout: 20_000,
-      })
+      .poll(
+        async () =>
+          (await log.offsets(topic)).reduce((sum, { lastStableOffset: next }) => sum + next, 0),
+        {
+          timeout: 20_000,
+        },
+      )
       .toBeGreaterThanOrEqual(acknowledged.size)
     await expect
       .poll(() => [...acknowledged.keys()].filter((at) => !seen.has(at)).length, {

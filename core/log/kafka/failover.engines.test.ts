@@ -10,7 +10,7 @@ import { brokersSeenBy } from '../../../tools/engines/kafka-metadata.ts'
 import { readConfig } from '../../config.ts'
 import { record } from '../log.suite.ts'
 import type { Log } from '../log.ts'
-import { makeTopics } from '../open.ts'
+import { createTopics } from '../open.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
@@ -45,7 +45,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
       topic,
       [0, 1, 2].map((partition) => record('before', partition)),
     )
-    await log.bounds(topic)
+    await log.offsets(topic)
     await log.offsetsAt(topic, 0)
   })
   afterEach(() => log.close())
@@ -71,7 +71,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
 
   test('has the only copy: an append is not confirmed, and is not tried a second time', async () => {
     const leader = await leaderOf(0)
-    const [from] = await log.bounds(topic)
+    const [from] = await log.offsets(topic)
     const followers = (engines.kafka?.pids ?? []).filter((_, i) => i !== leader - 1)
     const thaws = followers.map((pid) => freeze(pid as number))
     try {
@@ -81,7 +81,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
     await worksAgain(0)
     // Nobody knew, so whoever sent it decides; it was written all the same.
-    const values = await valuesOf(0, from?.next ?? 0)
+    const values = await valuesOf(0, from?.lastStableOffset ?? 0)
     expect(values.filter((value) => value === 'unsure')).toEqual(['unsure'])
   })
 
@@ -101,7 +101,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   async function worksAgain(partition: number): Promise<void> {
     const [appended, bounds, offsets] = [
       () => log.append(topic, [record('after', partition)]),
-      () => log.bounds(topic),
+      () => log.offsets(topic),
       () => log.offsetsAt(topic, 0),
     ].map((work) => () => work().then(() => 'done', String))
     await Promise.all(
@@ -115,7 +115,7 @@ describe('topics that are made on three brokers', () => {
     const brokers = engines.kafka?.brokers ?? []
     await allAreThere()
     const { log: config } = readConfig({ LOG: 'kafka', KAFKA_BROKERS: brokers.join(',') })
-    await makeTopics(config)
+    await createTopics(config)
     await withAdmin(brokers, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [TOPICS.raw.name] })
       for (const { replicas } of topics[0]?.partitions ?? []) expect(replicas).toHaveLength(3)

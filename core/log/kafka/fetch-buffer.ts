@@ -1,4 +1,4 @@
-import type { LogBatch, LogRecord, PartitionRun } from '../log.ts'
+import type { LogBatch, LogRecord, PartitionBatch } from '../log.ts'
 
 export interface Found {
   partition: number
@@ -69,7 +69,7 @@ export function createFetchBuffer(
     })
   }
 
-  function takeRun(partition: number, max: number): PartitionRun | undefined {
+  function takeRun(partition: number, max: number): PartitionBatch | undefined {
     const queue = pieces.get(partition) as Piece[]
     const start = handedOver.get(partition) as number
     const found: LogRecord[] = []
@@ -91,7 +91,7 @@ export function createFetchBuffer(
     }
     if (next === start) return undefined
     handedOver.set(partition, next)
-    return { partition, from: start, next, records: found }
+    return { partition, baseOffset: start, nextOffset: next, records: found }
   }
 
   return {

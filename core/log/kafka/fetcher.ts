@@ -1,5 +1,5 @@
 import { pause } from '../../lib/pause.ts'
-import { LogGapError } from '../log.ts'
+import { OffsetOutOfRangeError } from '../log.ts'
 import { untilAborted } from './append.ts'
 import type { FetchBuffer, Found } from './fetch-buffer.ts'
 import { type Fetched, fetchRequest, listOffsetsRequest } from './protocol/requests.ts'
@@ -111,8 +111,9 @@ async function readFetched(fetcher: Fetcher, fetched: Fetched, bytesMax: number)
   const from = buffer.nextOf(partition)
   if (errorCode === OFFSET_OUT_OF_RANGE) throw await whyOutOfRange(topic, partition, from, wire)
   if (errorCode !== 0) throw new KafkaError(errorCode, `${topic}/${partition}`)
-  const { records, bytes, next, missing } = fetched.decode(from, bytesMax)
-  if (missing) throw new LogGapError(topic, partition, missing.wanted, missing.found)
+  const { records, bytes, next, offsetGap: missing } = fetched.decode(from, bytesMax)
+  if (missing)
+    throw new OffsetOutOfRangeError(topic, partition, missing.expected, missing.available)
   return { partition, records, next, bytes }
 }
 
@@ -130,8 +131,8 @@ async function whyOutOfRange(
     return offset
   }
   const [first, next] = [await ask('first'), await ask('next')]
-  if (wanted < first) return new LogGapError(topic, partition, wanted, first)
-  if (wanted > next) return new LogGapError(topic, partition, wanted, next)
+  if (wanted < first) return new OffsetOutOfRangeError(topic, partition, wanted, first)
+  if (wanted > next) return new OffsetOutOfRangeError(topic, partition, wanted, next)
   return new KafkaError(OFFSET_OUT_OF_RANGE, `${topic}/${partition} at ${wanted}`)
 }
 

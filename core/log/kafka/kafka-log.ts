@@ -72,7 +72,7 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
         ...rest,
         signal: AbortSignal.any([signal, closing.signal]),
       }),
-    bounds: (topic) => readBounds(asking, prefix + topic, BOUNDS_MS_MAX),
+    offsets: (topic) => readBounds(asking, prefix + topic, BOUNDS_MS_MAX),
     offsetsAt: (topic, ms) => offsetsAt(asking, prefix + topic, ms, BOUNDS_MS_MAX),
     applied: (topic, next) => committer.note(prefix + topic, next),
     async close() {

@@ -67,13 +67,13 @@ const patient = { timeout: 30_000 }
 const stored = async () => (await account(database.pool)).stored
 const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
 const lost = (records: number) =>
-  `sluice_log_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
+  `sluice_offset_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
 
 test('records that Kafka dropped before a worker read them are an alarm, counted, and passed when somebody accepts it', async () => {
   await append(5, HOLED)
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(10)
-  expect(await metrics()).toContain('sluice_log_gaps_open 0')
+  expect(await metrics()).toContain('sluice_offset_gaps_open 0')
 
   await core.stop()
   await append(10, HOLED)
@@ -82,7 +82,7 @@ test('records that Kafka dropped before a worker read them are an alarm, counted
   core = await start()
 
   await expect.poll(metrics, patient).toContain(lost(7))
-  expect(await metrics()).toContain('sluice_log_gaps_open 1')
+  expect(await metrics()).toContain('sluice_offset_gaps_open 1')
   expect(core.said()).toContain('7 records from offset 5 were dropped before they were read')
   // The other partitions are not held up, whatever comes.
   await append(5, WHOLE)
@@ -95,6 +95,6 @@ test('records that Kafka dropped before a worker read them are an alarm, counted
   await expect.poll(stored, patient).toBe(30)
   expect(await account(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
   expect(await sluice('gap')).toContain('Nothing is missing.')
-  await expect.poll(metrics, patient).toContain('sluice_log_gaps_open 0')
+  await expect.poll(metrics, patient).toContain('sluice_offset_gaps_open 0')
   expect(await metrics()).toContain(lost(7))
 })

@@ -1,4 +1,4 @@
-import { type PartitionBounds, UnknownTopicError } from '../log.ts'
+import { type PartitionOffsets, UnknownTopicError } from '../log.ts'
 import type { Brokers } from './brokers.ts'
 import { listOffsetsRequest, type Which } from './protocol/requests.ts'
 import { CODES, KafkaError, MOVED } from './protocol/wire.ts'
@@ -12,11 +12,17 @@ export async function readBounds(
   brokers: Brokers,
   topic: string,
   msMax: number,
-): Promise<PartitionBounds[]> {
+): Promise<PartitionOffsets[]> {
   const [firsts, nexts, ends] = await listOffsets(brokers, topic, ['first', 'next', 'end'], msMax)
-  return [...(firsts ?? [])].map(([partition, first]) => {
-    const [next, end] = [nexts?.get(partition) as number, ends?.get(partition) as number]
-    return { partition, first, next, ...(end > next && { end }) }
+  return [...(firsts ?? [])].map(([partition, logStartOffset]) => {
+    const lastStableOffset = nexts?.get(partition) as number
+    const logEndOffset = ends?.get(partition) as number
+    return {
+      partition,
+      logStartOffset,
+      lastStableOffset,
+      ...(logEndOffset > lastStableOffset && { logEndOffset }),
+    }
   })
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CorruptLogError, LogGapError } from '../log.ts'
+import { CorruptLogError, OffsetOutOfRangeError } from '../log.ts'
 import { createFetchSize } from './fetcher.ts'
 import { decodeRecordSet, encodeRecordBatch } from './protocol/record-batch.ts'
 import { type Fetched, fetchRequest } from './protocol/requests.ts'
@@ -133,8 +133,8 @@ describe('a reader of Kafka', () => {
     })
     const found: string[] = []
     const failure = read([holed], { found }, 10)
-    await expect(failure).rejects.toThrow(LogGapError)
-    await expect(failure).rejects.toMatchObject({ wanted: 7, found: 10 })
+    await expect(failure).rejects.toThrow(OffsetOutOfRangeError)
+    await expect(failure).rejects.toMatchObject({ expected: 7, available: 10 })
     expect(found).toEqual(['5', '6'])
   })
 

@@ -2,7 +2,7 @@ import { pause } from '../../lib/pause.ts'
 import {
   CorruptLogError,
   type LogBatch,
-  LogGapError,
+  OffsetOutOfRangeError,
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
@@ -178,7 +178,7 @@ async function fetchForEver(
 
 function isFinal(error: unknown): boolean {
   return (
-    error instanceof LogGapError ||
+    error instanceof OffsetOutOfRangeError ||
     error instanceof CorruptLogError ||
     error instanceof UnknownTopicError ||
     error instanceof RangeError

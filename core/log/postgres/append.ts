@@ -1,4 +1,4 @@
-import { type NewRecord, type Position, UnknownTopicError } from '../log.ts'
+import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
 import { bytesOf, createGrouper, type Run } from '../partition-batches.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
@@ -21,7 +21,7 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
     topic: string,
     records: readonly NewRecord[],
     signal?: AbortSignal,
-  ): Promise<Position[]> {
+  ): Promise<RecordPosition[]> {
     const partitions = partitionCounts.get(topic)
     if (partitions === undefined) throw new UnknownTopicError(topic)
     if (records.length === 0) return []
@@ -37,7 +37,7 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
       return send()
     })
 
-    const positions: Position[] = new Array(records.length)
+    const positions: RecordPosition[] = new Array(records.length)
     runs.forEach(({ partition, places }, run) => {
       const base = bases[run] as number
       places.forEach((place, i) => {

@@ -11,7 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { migrate } from '../../db/migrate.ts'
 import { collect, logSuite, readUntil, record, text } from '../log.suite.ts'
-import { CorruptLogError, type Log, LogGapError } from '../log.ts'
+import { CorruptLogError, type Log, OffsetOutOfRangeError } from '../log.ts'
 import { createPostgresLog } from './postgres-log.ts'
 
 const topic = 'events.raw'
@@ -57,13 +57,20 @@ describe('the Postgres log, when things go wrong', () => {
     await sql("DELETE FROM log_chunk WHERE topic = 'events.raw' AND base_offset < 3")
     const failure = readUntil({ log, topic }, new Map([[0, 1]]), 4)
     await expect(failure).rejects.toThrow('events.raw/0: 2 records from offset 1 were dropped')
-    await expect(failure).rejects.toBeInstanceOf(LogGapError)
-    expect(await log.bounds(topic)).toMatchObject([{ first: 3, next: 5 }, {}, {}, {}, {}, {}])
+    await expect(failure).rejects.toBeInstanceOf(OffsetOutOfRangeError)
+    expect(await log.offsets(topic)).toMatchObject([
+      { logStartOffset: 3, lastStableOffset: 5 },
+      {},
+      {},
+      {},
+      {},
+      {},
+    ])
     // All of them dropped: still a gap, and not an idle log.
     await sql('DELETE FROM log_chunk')
     await expect(readUntil({ log, topic }, new Map([[0, 1]]), 4)).rejects.toMatchObject({
-      wanted: 1,
-      found: 5,
+      expected: 1,
+      available: 5,
     })
   })
 
@@ -75,7 +82,7 @@ describe('the Postgres log, when things go wrong', () => {
     const failure = collect({ log, topic }, new Map([[0, 0]]), signal, 5, (records) =>
       delivered.push(...records.map(text)),
     )
-    await expect(failure).rejects.toMatchObject({ wanted: 2, found: 3 })
+    await expect(failure).rejects.toMatchObject({ expected: 2, available: 3 })
     expect(delivered).toEqual(['0', '1'])
     expect((await readUntil({ log, topic }, new Map([[0, 3]]), 2)).map(text)).toEqual(['3', '4'])
   })
@@ -102,7 +109,9 @@ describe('the Postgres log, when things go wrong', () => {
     await expect(cut).rejects.toThrow()
     await blocker.query('COMMIT')
     blocker.release()
-    expect((await log.bounds(topic)).map((bounds) => bounds.next)).toEqual([0, 0, 0, 0, 0, 0])
+    expect((await log.offsets(topic)).map((bounds) => bounds.lastStableOffset)).toEqual([
+      0, 0, 0, 0, 0, 0,
+    ])
     expect((await append('next'))[0]?.offset).toBe(0)
   })
 
@@ -132,7 +141,7 @@ describe('the Postgres log, when things go wrong', () => {
     )
     done = true
     await cutting
-    const stored = (await log.bounds(topic))[0]?.next as number
+    const stored = (await log.offsets(topic))[0]?.lastStableOffset as number
     const found = await readUntil({ log, topic }, new Map([[0, 0]]), stored)
     expect(found.length).toBe(stored)
     for (const [offset, value] of acknowledged) expect(text(found[offset])).toBe(value)
@@ -236,7 +245,7 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
   afterEach(() => log.close())
 
   const append = (value: string) => log.append(topic, [record(value, 0)])
-  const end = async () => (await log.bounds(topic))[0]?.next as number
+  const end = async () => (await log.offsets(topic))[0]?.lastStableOffset as number
 
   test('appends reject within their deadline while it is frozen, and work at once when it thaws', async () => {
     const before = (await append('before'))[0]?.offset as number

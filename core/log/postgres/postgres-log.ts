@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { type Log, type PartitionBounds, UnknownTopicError } from '../log.ts'
+import { type Log, type PartitionOffsets, UnknownTopicError } from '../log.ts'
 import { createAppend } from './append.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { readBatches } from './reader.ts'
@@ -71,9 +71,9 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
         signal: AbortSignal.any([signal, closing.signal]),
       }),
 
-    async bounds(topic): Promise<PartitionBounds[]> {
+    async offsets(topic): Promise<PartitionOffsets[]> {
       const { rows } = await reading.use((client) =>
-        client.query<PartitionBounds>(
+        client.query<PartitionOffsets>(
           `SELECT p.partition, p.next_offset::float8 AS next, coalesce(c.base_offset, p.next_offset)::float8 AS first
              FROM log_partition p LEFT JOIN LATERAL (
                SELECT base_offset FROM log_chunk c WHERE c.topic = p.topic AND c.partition = p.partition

@@ -4,9 +4,9 @@ import { pause } from '../../lib/pause.ts'
 import {
   CorruptLogError,
   type LogBatch,
-  LogGapError,
   type LogRecord,
-  type PartitionRun,
+  OffsetOutOfRangeError,
+  type PartitionBatch,
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
@@ -102,7 +102,7 @@ async function untilItAnswers(
     try {
       return await read(signal)
     } catch (error) {
-      if (error instanceof LogGapError || error instanceof CorruptLogError) throw error
+      if (error instanceof OffsetOutOfRangeError || error instanceof CorruptLogError) throw error
       if (signal.aborted) break
       deps.onTrouble(error)
       await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures), signal)
@@ -125,7 +125,7 @@ function createRead(
     const sql = readSql(topic, next, runUp, maxRecords)
     const rows = await deps.connections.use((client) => copyOut(client, sql), signal)
     const chunks = rows.map(toChunk)
-    const partitions: PartitionRun[] = []
+    const partitions: PartitionBatch[] = []
     for (const [partition, at] of next) {
       const run = joinChunks(
         topic,
@@ -135,20 +135,20 @@ function createRead(
       if (run) partitions.push(run)
     }
     // Only now: a failure above leaves us where we were.
-    for (const run of partitions) next.set(run.partition, run.next)
+    for (const run of partitions) next.set(run.partition, run.nextOffset)
     runUp = 0
     const recordCount = partitions.reduce((sum, run) => sum + run.records.length, 0)
     return { batch: { partitions, recordCount }, more: (chunks[0]?.available ?? 0) > recordCount }
   }
 
-  function joinChunks(topic: string, at: number, chunks: Chunk[]): PartitionRun | undefined {
+  function joinChunks(topic: string, at: number, chunks: Chunk[]): PartitionBatch | undefined {
     let expected = at
     const records: LogRecord[] = []
     for (const { partition, nextOffset, baseOffset, recordCount, body } of chunks) {
       // Nothing there although the log has grown or shrunk, or a hole. What stands before it is handed over first.
       if (baseOffset === null || baseOffset > expected) {
         if (records.length > 0) break
-        throw new LogGapError(topic, partition, expected, baseOffset ?? nextOffset)
+        throw new OffsetOutOfRangeError(topic, partition, expected, baseOffset ?? nextOffset)
       }
       const decoded = decodeChunk(body, { topic, partition, baseOffset, recordCount })
       for (let i = expected - baseOffset; i < decoded.length; i++)
@@ -156,7 +156,9 @@ function createRead(
       expected = baseOffset + recordCount
     }
     const partition = chunks[0]?.partition
-    return partition === undefined ? undefined : { partition, from: at, next: expected, records }
+    return partition === undefined
+      ? undefined
+      : { partition, baseOffset: at, nextOffset: expected, records }
   }
 }
 

@@ -25,7 +25,7 @@ export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
   const days = createDayPartitions({ pool, table: 'log_chunk', now })
   return {
-    makeAhead: () => days.makeAhead(),
+    makeAhead: () => days.createAhead(),
     drop() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return days.drop(async (day, client) => {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { CHANNELS } from '../../db/channels.ts'
 import { socketOf } from '../../db/socket.ts'
 import { aborted, pause } from '../../lib/pause.ts'
 
 /** The channel on which log_append says which partitions have grown: `topic 0,3,5`. */
-const CHANNEL = 'sluice_log'
 const CONNECT_MS_MAX = 5_000
 const RECONNECT_MS_MAX = 5_000
 /** A connection that died in silence is noticed this late; until then readers look once a second. */
@@ -62,7 +62,7 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
     const closed = aborted(closing.signal)
     try {
       await Promise.race([client.connect(), closed])
-      await Promise.race([client.query(`LISTEN ${CHANNEL}`), lost, closed])
+      await Promise.race([client.query(`LISTEN ${CHANNELS.log}`), lost, closed])
       onReady()
       // Whatever was appended while nobody listened.
       for (const watch of watches) watch.ring()

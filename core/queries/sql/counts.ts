@@ -7,7 +7,7 @@ import { type Names, whereNames, whereSeries } from './names.ts'
 
 /**
  * Rows `(at, name, count, value_count, sum, min, max)` that together are all events of the range,
- * each counted once: `rollup_quarter` for the quarters wholly inside it, `event` for the ragged edges.
+ * each counted once: `rollup_15m` for the quarters wholly inside it, `event` for the ragged edges.
  * One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
  */
 export function countsFromRollups(
@@ -22,7 +22,7 @@ export function countsFromRollups(
 
   const parts = [
     sql`SELECT r.bucket AS at, s.metric AS name, r.count, r.value_count, r.sum, r.min, r.max
-          FROM series s JOIN rollup_quarter r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+          FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
          WHERE ${whereSeries(viewer, names)}
            AND r.bucket >= ${first}::timestamptz AND r.bucket < ${last}::timestamptz`,
   ]

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { type AskingFixture, createAskingFixture } from '../../api/graphql/testing/fixture.ts'
+import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
+import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { EventRow } from '../../worker/decode/decode.ts'
-import { createSeriesDirectory, OTHER_METRIC } from '../../worker/write/series.ts'
+import { createSeriesDirectory } from '../../worker/write/series.ts'
 
-let fixture: AskingFixture
+let fixture: QueryFixture
 beforeAll(async () => {
-  fixture = await createAskingFixture()
+  fixture = await createQueryFixture()
 })
 afterAll(() => fixture.close())
 

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { OTHER_METRIC } from '../../worker/write/series.ts'
 import { isBefore } from '../instant.ts'
 
 /** What stands for many groups, or for many names, that are counted together. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { CHANNELS } from '../../db/channels.ts'
+import { LOCKS } from '../../db/locks.ts'
 import { decideShare, type Lease } from './assignment.ts'
 import { disconnect } from './connection.ts'
 import type { Logger } from './partition-consumer.ts'
@@ -37,7 +39,6 @@ export interface LeasesDeps {
   work: () => { batches: number; batchMs: number }
 }
 
-const CHANNEL = 'sluice_workers'
 const STATEMENT_MS_MAX = 5_000
 const LEAVE_MS_MAX = 2_000
 
@@ -65,7 +66,7 @@ export function createLeases(deps: LeasesDeps): Leases {
     opened.on('notification', () => wake())
     try {
       await opened.connect()
-      await opened.query(`LISTEN ${CHANNEL}`)
+      await opened.query(`LISTEN ${CHANNELS.workers}`)
       return opened
     } catch (error) {
       await disconnect(opened)
@@ -77,7 +78,9 @@ export function createLeases(deps: LeasesDeps): Leases {
   async function look(db: pg.Client): Promise<void> {
     const { batches, batchMs } = deps.work()
     await db.query('BEGIN')
-    await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`leases ${topic}`])
+    await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      LOCKS.leases(topic).name,
+    ])
     const beat = await db.query<{ joined: boolean }>(
       `INSERT INTO worker_heartbeat (worker_id, beat_at, backend_pid, backend_start, batches, batch_ms)
        SELECT $1, clock_timestamp(), a.pid, a.backend_start, $2, $3 FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
@@ -110,7 +113,7 @@ export function createLeases(deps: LeasesDeps): Leases {
     await give(db, letGo, null)
     const fallen = rows.filter(({ partition, worker }) => take.includes(partition) && worker)
     await cutOff(db, [...new Set(fallen.map(({ worker }) => worker as string))])
-    if (letGo.length > 0 || beat.rows[0]?.joined) await db.query(`NOTIFY ${CHANNEL}`)
+    if (letGo.length > 0 || beat.rows[0]?.joined) await db.query(`NOTIFY ${CHANNELS.workers}`)
     await db.query('COMMIT')
 
     const before = mine
@@ -186,7 +189,7 @@ export function createLeases(deps: LeasesDeps): Leases {
            DELETE FROM worker_heartbeat WHERE worker_id = $1`,
           [workerId],
         )
-        await leaving.query(`NOTIFY ${CHANNEL}`)
+        await leaving.query(`NOTIFY ${CHANNELS.workers}`)
       } catch {
         // Whoever looks next sees that this connection is gone.
       } finally {

@@ -39,7 +39,7 @@ afterEach(async () => {
 /** By partition, when it is known to have been read up to; 0 where nobody knows. */
 async function marks(): Promise<number[]> {
   const { rows } = await database.pool.query(
-    `SELECT coalesce(extract(epoch FROM read_up_to) * 1000, 0)::float8 AS at
+    `SELECT coalesce(extract(epoch FROM applied_through) * 1000, 0)::float8 AS at
        FROM log_lease WHERE topic = $1 ORDER BY partition`,
     [TOPICS.raw.name],
   )

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
-import type { PartitionBounds } from '../../log/log.ts'
+import type { PartitionOffsets } from '../../log/log.ts'
 import type { Ask } from './connection.ts'
 
 export interface ReadMarksDeps {
@@ -9,11 +9,11 @@ export interface ReadMarksDeps {
   /** Only its own partitions are marked. */
   workerId: string
   /** How far the log goes. */
-  bounds: () => Promise<PartitionBounds[]>
+  bounds: () => Promise<PartitionOffsets[]>
 }
 
 /**
- * Marks up to when each partition of the log was read (log_lease.read_up_to): no bucket is final beyond the least of them.
+ * Marks up to when each partition of the log was read (log_lease.applied_through): no bucket is final beyond the least of them.
  *
  *   where the positions are ▶ where the log ends ▶ a little later: the positions again ▶ the ends again ▶ …
  *
@@ -29,7 +29,9 @@ export async function markReadForEver(deps: ReadMarksDeps, signal: AbortSignal):
       const atMs = Date.now() - LIMITS.logAppendMsMax
       // What waits behind an open transaction is in the log, and will be read.
       const ends = new Map(
-        (await deps.bounds()).map(({ partition, next, end = next }) => [partition, end]),
+        (await deps.bounds()).map(
+          ({ partition, lastStableOffset: next, logEndOffset: end = next }) => [partition, end],
+        ),
       )
       const read = [...positions].filter(
         ([partition, at]) =>
@@ -64,9 +66,9 @@ async function mark(
   atMs: number,
 ): Promise<void> {
   await ask(
-    `UPDATE log_lease l SET read_up_to = to_timestamp($4)
+    `UPDATE log_lease l SET applied_through = to_timestamp($4)
        FROM (SELECT partition FROM log_lease WHERE topic = $1 AND worker_id = $2 AND partition = ANY ($3)
-                AND (read_up_to IS NULL OR read_up_to < to_timestamp($4)) FOR UPDATE SKIP LOCKED) free
+                AND (applied_through IS NULL OR applied_through < to_timestamp($4)) FOR UPDATE SKIP LOCKED) free
       WHERE l.topic = $1 AND l.partition = free.partition`,
     [topic, workerId, partitions, atMs / 1000],
   )

@@ -42,7 +42,7 @@ test('a worker whose write takes longer than a lease keeps its partitions, altho
   const slow = new pg.Client({ connectionString: database.url })
   await slow.connect()
   onTestFinished(() => slow.end())
-  await slow.query('BEGIN; LOCK rollup_quarter IN ACCESS EXCLUSIVE MODE')
+  await slow.query('BEGIN; LOCK rollup_15m IN ACCESS EXCLUSIVE MODE')
   await log.append(
     TOPICS.raw.name,
     Array.from({ length: 60 }, (_, i) => ({ ...rawRecord(), partition: i % 6 })),

@@ -6,7 +6,7 @@ import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { readProgress } from '../../queries/lag.ts'
+import { readLag } from '../../queries/lag.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
 import { acceptGaps } from './skip-offsets.ts'
@@ -56,7 +56,7 @@ async function positions(): Promise<number[]> {
   )
   return rows.map(({ at }) => at)
 }
-const openGaps = async () => (await readProgress(db, log)).gaps
+const openGaps = async () => (await readLag(db, log)).gaps
 
 test('a gap holds up its own partition; the others go on, what came before it is kept, and accepted it is passed at once', async () => {
   await append([...on(0, 10), ...on(1, 5), ...on(2, 5)])
@@ -65,7 +65,7 @@ test('a gap holds up its own partition; the others go on, what came before it is
   )
   start()
   await expect.poll(positions).toEqual([4, 5, 5, 0, 0, 0])
-  await expect.poll(openGaps).toMatchObject([{ partition: 0, wanted: 4, found: 7 }])
+  await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 4, available: 7 }])
   await append([...on(0, 1), ...on(1, 5), ...on(5, 3)])
   await expect.poll(positions).toEqual([4, 10, 5, 0, 0, 3])
   expect(errors).toEqual([expect.stringContaining('events are missing')])
@@ -139,12 +139,12 @@ test('what was read before a gap is written, and not given up with the read that
   // A write that takes long: the read that meets the gap fails meanwhile.
   await database.pool.query('INSERT INTO series (tenant_id, metric) VALUES (1, $1)', ['page_view'])
   const slow = await database.pool.connect()
-  await slow.query('BEGIN; LOCK rollup_quarter IN ACCESS EXCLUSIVE MODE')
+  await slow.query('BEGIN; LOCK rollup_15m IN ACCESS EXCLUSIVE MODE')
   start()
   await expect
     .poll(async () => {
       const { rows } = await database.pool.query(
-        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'rollup_quarter'::regclass",
+        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'rollup_15m'::regclass",
       )
       return rows.length
     })
@@ -154,11 +154,11 @@ test('what was read before a gap is written, and not given up with the read that
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   await slow.query('COMMIT')
   slow.release()
-  await expect.poll(openGaps).toMatchObject([{ partition: 0, found: 5 }])
+  await expect.poll(openGaps).toMatchObject([{ partition: 0, available: 5 }])
   // Some of the later ones may have been read before they were gone.
   const [gap] = await openGaps()
-  expect(gap?.wanted).toBeGreaterThanOrEqual(3)
-  expect(await account(database.pool)).toMatchObject({ stored: gap?.wanted, wrongRollups: 0 })
+  expect(gap?.expected).toBeGreaterThanOrEqual(3)
+  expect(await account(database.pool)).toMatchObject({ stored: gap?.expected, wrongRollups: 0 })
   expect(errors).toHaveLength(1)
 })
 
@@ -174,7 +174,7 @@ test('on a log that was made anew dead letters go on, and those of the former lo
   await append([rawRecord({ name: 'new' })].map((record) => ({ ...record, partition: 0 })))
   stop = new AbortController()
   start()
-  await expect.poll(openGaps).toMatchObject([{ partition: 0, wanted: 5, found: 1 }])
+  await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 5, available: 1 }])
   await acceptGaps(db, log, await openGaps())
   await append([...on(0, 3), { ...rawRecord({ tenant: 'later' }), partition: 0 }])
   await append(on(0, 1))
@@ -191,7 +191,7 @@ test('on a log that was made anew dead letters go on, and those of the former lo
   expect(await account(database.pool)).toMatchObject({ stored: 8, dead: 3, wrongRollups: 0 })
 
   // Nor does a replay take one for the other: at 0 there was a dead letter once.
-  await database.pool.query('TRUNCATE event, rollup_quarter')
+  await database.pool.query('TRUNCATE event, rollup_15m')
   const read = { databaseUrl: database.url, log, signal: AbortSignal.timeout(20_000) }
   expect(await replay({ ...read, ranges: [{ partition: 0, from: 0, to: 6 }] })).toMatchObject({
     stored: 5,
@@ -218,7 +218,7 @@ test('a gap is accepted however many dead letters the former log has left', asyn
     CREATE TRIGGER count_rows AFTER UPDATE ON dead_letter REFERENCING NEW TABLE AS changed
       FOR EACH STATEMENT EXECUTE FUNCTION count_rows();`)
   start()
-  await expect.poll(openGaps).toMatchObject([{ partition: 0, wanted: 9_000, found: 0 }])
+  await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 9_000, available: 0 }])
   expect(await acceptGaps(db, log, await openGaps())).toMatchObject([{ position: 0 }])
   const { rows } = await database.pool.query(
     "SELECT partition, count(*)::int AS letters, topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3",

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { aborted, pause } from '../../lib/pause.ts'
-import { CorruptLogError, type Log, type LogBatch, LogGapError } from '../../log/log.ts'
+import { CorruptLogError, type Log, type LogBatch, OffsetOutOfRangeError } from '../../log/log.ts'
 import { type Decoded, decodeBatch, type EventRow, place, type Verdict } from '../decode/decode.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import type { PartitionKeeper } from '../maintenance/partition-maintenance.ts'
@@ -26,7 +26,7 @@ export interface LaneDeps {
   /** Told when another worker moved a position of ours: it may well own the partition now. */
   onFenced?: () => void
   /** Told of every gap in the log once. */
-  onGap?: (gap: LogGapError) => void
+  onGap?: (gap: OffsetOutOfRangeError) => void
 }
 
 export interface Logger {
@@ -72,7 +72,7 @@ export async function runLane(
       if (from.size > 0) await pump(deps, client, from, condemned, watch.signal, tries)
       else await aborted(watch.signal)
     } catch (error) {
-      if (error instanceof LogGapError || error instanceof CorruptLogError) {
+      if (error instanceof OffsetOutOfRangeError || error instanceof CorruptLogError) {
         await park(error, from.get(error.partition) ?? 0)
         continue
       }
@@ -90,13 +90,13 @@ export async function runLane(
   async function park(obstacle: Obstacle, readFrom: number): Promise<void> {
     deps.logger.error(
       { lane: name, partition: obstacle.partition, error: obstacle.message },
-      obstacle instanceof LogGapError
+      obstacle instanceof OffsetOutOfRangeError
         ? 'events are missing from the log; their partition waits until somebody decides ("npx sluice gap" tells)'
         : 'the log cannot be read; its partition waits and is tried every minute',
     )
     try {
       const { isNew } = await parked.park(obstacle, readFrom)
-      if (isNew && obstacle instanceof LogGapError) deps.onGap?.(obstacle)
+      if (isNew && obstacle instanceof OffsetOutOfRangeError) deps.onGap?.(obstacle)
     } catch (trouble) {
       report(deps.logger, name, trouble, 1)
     }
@@ -173,7 +173,7 @@ async function pump(
     tries.succeeded()
     deps.log.applied?.(
       TOPICS.raw.name,
-      new Map(batch.partitions.map((run) => [run.partition, run.next])),
+      new Map(batch.partitions.map((run) => [run.partition, run.nextOffset])),
     )
     deps.onWritten?.({ ...written, ms: performance.now() - began })
   }

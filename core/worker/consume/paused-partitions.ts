@@ -1,10 +1,10 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { type CorruptLogError, LogGapError } from '../../log/log.ts'
+import { type CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import type { Ask } from './connection.ts'
 
 /** Where reading cannot go on. */
-export type Obstacle = LogGapError | CorruptLogError
+export type Obstacle = OffsetOutOfRangeError | CorruptLogError
 
 /** The partitions of a lane in which events are missing, or cannot be read: they wait for a person, the others go on. */
 export interface Parked {
@@ -41,11 +41,11 @@ export function createParked(ask: Ask): Parked {
   return {
     async park(obstacle, readFrom) {
       const { partition } = obstacle
-      const wanted = obstacle instanceof LogGapError ? obstacle.wanted : obstacle.offset
+      const wanted = obstacle instanceof OffsetOutOfRangeError ? obstacle.expected : obstacle.offset
       const isNew = parked.get(partition)?.wanted !== wanted
       // Before anything that may fail: a gap that cannot be noted is one all the same.
       parked.set(partition, { position: readFrom, wanted, since: performance.now() })
-      if (obstacle instanceof LogGapError) await note(ask, obstacle, readFrom)
+      if (obstacle instanceof OffsetOutOfRangeError) await note(ask, obstacle, readFrom)
       const position = (await positionsOf([partition])).get(partition) ?? readFrom
       // Anywhere else somebody has put it meanwhile.
       if (position === wanted || position === readFrom)
@@ -77,13 +77,13 @@ export function createParked(ask: Ask): Parked {
 }
 
 /** Met again, it is the same gap. One that was accepted while we met it stays so: its position has moved. */
-async function note(ask: Ask, gap: LogGapError, readFrom: number): Promise<void> {
-  const { partition, wanted, found } = gap
+async function note(ask: Ask, gap: OffsetOutOfRangeError, readFrom: number): Promise<void> {
+  const { partition, expected: wanted, available: found } = gap
   await ask(
-    `INSERT INTO log_gap (topic, partition, wanted, found)
+    `INSERT INTO offset_gap (topic, partition, expected, available)
      SELECT p.topic, p.partition, $3, $4 FROM log_position p
       WHERE p.topic = $1 AND p.partition = $2 AND p.next_offset IN ($3, $5) FOR SHARE
-     ON CONFLICT (topic, partition, wanted) DO UPDATE SET found = EXCLUDED.found, accepted_at = NULL`,
+     ON CONFLICT (topic, partition, expected) DO UPDATE SET available = EXCLUDED.available, accepted_at = NULL`,
     [TOPICS.raw.name, partition, wanted, found, readFrom],
   )
 }

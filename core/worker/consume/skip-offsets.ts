@@ -2,9 +2,9 @@ import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import type { Log } from '../../log/log.ts'
-import type { Gap } from '../../queries/lag.ts'
+import type { OffsetGap } from '../../queries/lag.ts'
 
-export interface AcceptedGap extends Gap {
+export interface AcceptedGap extends OffsetGap {
   /** Where reading goes on now. */
   position: number
 }
@@ -18,19 +18,20 @@ const LETTERS_AT_ONCE = 2_000
  */
 export async function acceptGaps(
   db: Database,
-  log: Pick<Log, 'bounds'>,
-  gaps: readonly Gap[],
+  log: Pick<Log, 'offsets'>,
+  gaps: readonly OffsetGap[],
 ): Promise<AcceptedGap[]> {
-  const bounds = new Map((await log.bounds(TOPICS.raw.name)).map((each) => [each.partition, each]))
+  const bounds = new Map((await log.offsets(TOPICS.raw.name)).map((each) => [each.partition, each]))
   return db.transaction().execute(async (tx) => {
     const accepted: AcceptedGap[] = []
     for (const gap of gaps) {
-      const { partition, wanted, found } = gap
+      const { partition, expected: wanted, available: found } = gap
       const held = bounds.get(partition)
       if (!held) continue
       // A hole in the middle ends where the log goes on; else what it holds now decides.
-      const inside = found > wanted && found >= held.first && found <= held.next
-      const position = inside ? found : held.first
+      const inside =
+        found > wanted && found >= held.logStartOffset && found <= held.lastStableOffset
+      const position = inside ? found : held.logStartOffset
       // Only while it still stands there: a worker may have gone on meanwhile.
       const moved = await tx
         .updateTable('log_position')
@@ -40,11 +41,11 @@ export async function acceptGaps(
         .where('next_offset', '=', wanted)
         .executeTakeFirst()
       await tx
-        .updateTable('log_gap')
+        .updateTable('offset_gap')
         .set({ accepted_at: sql<string>`now()` })
         .where('topic', '=', TOPICS.raw.name)
         .where('partition', '=', partition)
-        .where('wanted', '=', wanted)
+        .where('expected', '=', wanted)
         .execute()
       if (moved.numUpdatedRows === 0n) continue
       if (position < wanted) await setAside(tx, partition)

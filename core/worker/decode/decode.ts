@@ -11,8 +11,8 @@ import {
   type StampedEvent,
 } from '../../../contract/log/record.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
+import { eventUuid } from '../../db/event-uuid.ts'
 import type { LogBatch, LogRecord } from '../../log/log.ts'
-import { eventUuid } from './event-uuid.ts'
 import type { TenantSettings, Tenants } from './tenant-settings.ts'
 
 /** What became of a record is a value, never an exception. */

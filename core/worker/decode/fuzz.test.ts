@@ -111,7 +111,7 @@ function throughTheEdge(text: string, i: number): Sent {
   const expected = expectedOf(sent)
   expect(read.ok).toBe(expected !== undefined)
   if (!read.ok) {
-    const value = encode.refused({ refused: read.errors, original: text })
+    const value = encode.invalid({ refused: read.errors, original: text })
     return { record: rawValue(value, `${tenant}:r${i}`), original: text }
   }
   return {

@@ -208,7 +208,7 @@ test('what Postgres refuses for reasons that nobody has met costs the records at
     BEGIN RAISE EXCEPTION 'I am not in the mood'; END $$;
     CREATE TRIGGER grumble BEFORE INSERT ON dead_letter FOR EACH ROW
       WHEN (NEW.route = 'moody' OR NEW.detail LIKE 'received_at%') EXECUTE FUNCTION grumble();
-    CREATE TRIGGER grumble BEFORE INSERT ON rollup_quarter FOR EACH ROW
+    CREATE TRIGGER grumble BEFORE INSERT ON rollup_15m FOR EACH ROW
       WHEN (NEW.min = 13) EXECUTE FUNCTION grumble();
     CREATE TRIGGER grumble BEFORE INSERT ON event FOR EACH ROW
       WHEN (NEW.name = 'moody') EXECUTE FUNCTION grumble();`)
@@ -234,7 +234,7 @@ test('what Postgres refuses of everybody is no record’s fault: all wait until 
   await database.pool.query(`
     CREATE FUNCTION grumble() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'I am not in the mood'; END $$;
-    CREATE TRIGGER grumble BEFORE INSERT ON rollup_quarter FOR EACH ROW EXECUTE FUNCTION grumble();`)
+    CREATE TRIGGER grumble BEFORE INSERT ON rollup_15m FOR EACH ROW EXECUTE FUNCTION grumble();`)
   const errors: object[] = []
   const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
   running = createWorker({ databaseUrl: database.url, log, logger, lanes: 1 }).run(stop.signal)
@@ -244,7 +244,7 @@ test('what Postgres refuses of everybody is no record’s fault: all wait until 
   )
   await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
   expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
-  await database.pool.query('DROP TRIGGER grumble ON rollup_quarter')
+  await database.pool.query('DROP TRIGGER grumble ON rollup_15m')
   await expect.poll(applied, { timeout: 20_000 }).toBe(100)
   expect(await account(database.pool)).toMatchObject({ stored: 100, dead: 0, wrongRollups: 0 })
 })
@@ -255,7 +255,7 @@ test('what Postgres refuses as too much is a record’s fault where others are w
     CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'too much' USING ERRCODE = '54000'; END $$;
     CREATE TRIGGER ${name} BEFORE INSERT ON ${on} ${where} EXECUTE FUNCTION ${name}();`
-  await database.pool.query(full('refuse_all', 'rollup_quarter', 'FOR EACH STATEMENT'))
+  await database.pool.query(full('refuse_all', 'rollup_15m', 'FOR EACH STATEMENT'))
   await database.pool.query(full('refuse', 'event', "FOR EACH ROW WHEN (NEW.name = 'large')"))
   const errors: object[] = []
   const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
@@ -268,7 +268,7 @@ test('what Postgres refuses as too much is a record’s fault where others are w
   ])
   await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
   expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
-  await database.pool.query('DROP TRIGGER refuse_all ON rollup_quarter')
+  await database.pool.query('DROP TRIGGER refuse_all ON rollup_15m')
   await expect.poll(applied, { timeout: 20_000 }).toBe(22)
   const { rows } = await database.pool.query(
     'SELECT reason, route FROM dead_letter ORDER BY log_offset',
@@ -305,7 +305,7 @@ describe('trouble that nobody has met, and that is over by itself, costs no even
 
   test('also where it ends while the records at fault are looked for', async () => {
     // The batch twice, and on the way down to the first event.
-    await moody('rollup_quarter', 'FOR EACH STATEMENT', 8)
+    await moody('rollup_15m', 'FOR EACH STATEMENT', 8)
     await send(Array.from({ length: 16 }, () => 'page_view'))
     expect(await account(database.pool)).toMatchObject({ stored: 16, dead: 0, wrongRollups: 0 })
   })

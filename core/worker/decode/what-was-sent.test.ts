@@ -46,7 +46,7 @@ const stamp: Stamp = {
 test('what a client sent and nobody could take is kept byte for byte, with its route and client', async () => {
   const sent = '{"type":"track", "event":"",\n "messageId":"m-1"}'
   const notText = Buffer.from([0xff, 0xfe, 0x00, 0x7b])
-  const { refused } = recordEncoder(stamp)
+  const { invalid: refused } = recordEncoder(stamp)
   await log.append(TOPICS.raw.name, [
     rawValue(
       refused({

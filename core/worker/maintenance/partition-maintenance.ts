@@ -57,7 +57,7 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
       now = await clockOf(ask)
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return {
-        made: await days.makeAhead(),
+        made: await days.createAhead(),
         dropped: await days.drop((day) => day < oldest),
         keyUseForgotten: await forgetKeyUse(),
         ...(await prune({ pool, retentionDays, now })),

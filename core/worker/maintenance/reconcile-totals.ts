@@ -1,7 +1,5 @@
 import type pg from 'pg'
-
-/** Any number will do as long as nobody else uses it. */
-const LOCK = 0x51_01_d0
+import { LOCKS } from '../../db/locks.ts'
 
 /**
  * Adds to outcome_total what only outcome_minute knows: while one version takes the place of another, workers of the
@@ -12,7 +10,7 @@ const LOCK = 0x51_01_d0
 export async function reconcileTotals(pool: pg.Pool): Promise<number> {
   // As one message it is one transaction, and each statement sees what was committed before it.
   const results = (await pool.query(
-    `SELECT pg_advisory_xact_lock(${LOCK}); ${RECONCILE}`,
+    `SELECT pg_advisory_xact_lock(${LOCKS.reconcileTotals.key}); ${RECONCILE}`,
   )) as unknown as pg.QueryResult[]
   return results[1]?.rowCount ?? 0
 }

@@ -2,10 +2,10 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { decodeRecord } from '../../../contract/log/record.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
+import { eventUuid } from '../../db/event-uuid.ts'
 import type { LogBatch } from '../../log/log.ts'
 import { type DeadLetter, type Decoded, type EventRow, place } from '../decode/decode.ts'
-import { eventUuid } from '../decode/event-uuid.ts'
-import { deadLetters, finish } from '../write/aggregates.ts'
+import { deadLetters, upsertAggregates } from '../write/aggregates.ts'
 import {
   copyRows,
   highestSql,
@@ -97,7 +97,7 @@ export async function replayBatch(
     ])
     if (made.length > 0) await deadLetters(client, topic, made)
     if (late.length > 0) await markReplayed(client, topic, late)
-    await finish(client, rolledUp, {
+    await upsertAggregates(client, rolledUp, {
       fresh,
       repeated: repeated.filter(wasDead),
       letters: made,
@@ -122,7 +122,7 @@ async function holdPositions(
     [topic, batch.partitions.map(({ partition }) => partition)],
   )
   const applied = new Map(held.map(({ partition, next }) => [partition, Number(next)]))
-  if (batch.partitions.some((run) => (applied.get(run.partition) ?? 0) < run.next))
+  if (batch.partitions.some((run) => (applied.get(run.partition) ?? 0) < run.nextOffset))
     throw new NotAppliedError(topic)
   const tenants = [...new Set(rows.map((row) => row.tenantId))]
   return readHighest((await client.query<TenantHighest>(highestSql(tenants))).rows)
@@ -135,7 +135,7 @@ async function writtenLetters(
   batch: LogBatch,
 ): Promise<Map<string, string>> {
   const written = new Map<string, string>()
-  for (const { partition, from, next } of batch.partitions) {
+  for (const { partition, baseOffset: from, nextOffset: next } of batch.partitions) {
     const { rows } = await client.query<{ at: string; state: string }>(
       `SELECT partition || ':' || log_offset AS at, state FROM dead_letter
         WHERE topic = $1 AND partition = $2 AND log_offset >= $3 AND log_offset < $4`,

@@ -37,7 +37,10 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
 
     async function work(): Promise<void> {
       running ??= createWorker({ databaseUrl: database.url, log, logger: quiet }).run(stop.signal)
-      const end = (await log.bounds(TOPICS.raw.name)).reduce((sum, { next }) => sum + next, 0)
+      const end = (await log.offsets(TOPICS.raw.name)).reduce(
+        (sum, { lastStableOffset: next }) => sum + next,
+        0,
+      )
       await expect
         .poll(
           async () =>
@@ -52,8 +55,12 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
     }
 
     async function everything(): Promise<ReplayRange[]> {
-      const bounds = await log.bounds(TOPICS.raw.name)
-      return bounds.map(({ partition, next }) => ({ partition, from: 0, to: next }))
+      const bounds = await log.offsets(TOPICS.raw.name)
+      return bounds.map(({ partition, lastStableOffset: next }) => ({
+        partition,
+        from: 0,
+        to: next,
+      }))
     }
     async function again(options: Partial<ReplayOptions> = {}) {
       return replay({
@@ -155,11 +162,11 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       const rollups = async () =>
         (
           await sql(
-            'SELECT series_id, bucket, count, value_count, min, max FROM rollup_quarter ORDER BY 1, 2',
+            'SELECT series_id, bucket, count, value_count, min, max FROM rollup_15m ORDER BY 1, 2',
           )
         ).rows
       const [was] = [await rollups()]
-      await sql('TRUNCATE event, rollup_quarter, outcome_minute, dead_letter, watermark')
+      await sql('TRUNCATE event, rollup_15m, outcome_minute, dead_letter, watermark')
       expect(await again()).toEqual({
         records: 1_000,
         stored: before.stored,
@@ -182,7 +189,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await append([into(0, 'later')])
       expect((await log.offsetsAt(TOPICS.raw.name, Date.now() - 60_000)).get(0)).toBe(0)
       await work()
-      await sql('TRUNCATE event, rollup_quarter')
+      await sql('TRUNCATE event, rollup_15m')
       await again({ ranges: [{ partition: 0, from: 1, to: 3 }] })
       expect(
         (await sql('SELECT name FROM event ORDER BY name')).rows.map(({ name }) => name),
@@ -196,7 +203,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         rawRecord({ event_id: 'new', actor: 'a' }),
       ])
       await work()
-      await sql('TRUNCATE event, rollup_quarter, outcome_minute')
+      await sql('TRUNCATE event, rollup_15m, outcome_minute')
       expect(await again({ retentionDays: 3 })).toMatchObject({ stored: 1, refused: 1, records: 2 })
       expect(await again({ retentionDays: 30 })).toMatchObject({ stored: 1, refused: 0 })
       expect(await account(database.pool)).toMatchObject({ stored: 2, wrongRollups: 0 })
@@ -256,7 +263,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await append([rawRecord({ name: 'refused' })])
       await work()
       await sql(
-        "TRUNCATE event, rollup_quarter, outcome_minute, dead_letter; ALTER TABLE event ADD CHECK (name <> 'refused')",
+        "TRUNCATE event, rollup_15m, outcome_minute, dead_letter; ALTER TABLE event ADD CHECK (name <> 'refused')",
       )
       expect(await again()).toMatchObject({ stored: 1, dead: 2, records: 3 })
       expect((await sql('SELECT reason FROM dead_letter ORDER BY 1')).rows).toEqual([

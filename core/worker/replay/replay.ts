@@ -3,7 +3,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { DAY_MS, existingDays } from '../../db/day-partitions.ts'
 import { pause } from '../../lib/pause.ts'
-import type { Log, LogBatch, PartitionRun } from '../../log/log.ts'
+import type { Log, LogBatch, PartitionBatch } from '../../log/log.ts'
 import { type Ask, clockOf, connect, disconnect } from '../consume/connection.ts'
 import { classify } from '../consume/failure.ts'
 import { decodeBatch, place, type Verdict } from '../decode/decode.ts'
@@ -87,7 +87,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed & { recor
       if (part.partitions.length > 0) add(total, part, await again(part))
       onProgress(total.records)
       for (const run of part.partitions)
-        if (run.next >= (open.get(run.partition) as number)) open.delete(run.partition)
+        if (run.nextOffset >= (open.get(run.partition) as number)) open.delete(run.partition)
       if (open.size === 0) ended.abort()
     }
     signal.throwIfAborted()
@@ -146,11 +146,11 @@ async function oldestDay(pool: pg.Pool, retentionDays: number): Promise<number> 
 
 /** What of a batch is still wanted. */
 function within(batch: LogBatch, open: ReadonlyMap<number, number>): LogBatch {
-  const partitions = batch.partitions.flatMap((run): PartitionRun[] => {
+  const partitions = batch.partitions.flatMap((run): PartitionBatch[] => {
     const to = open.get(run.partition)
-    if (to === undefined || run.from >= to) return []
-    if (run.next <= to) return [run]
-    return [{ ...run, next: to, records: run.records.filter(({ offset }) => offset < to) }]
+    if (to === undefined || run.baseOffset >= to) return []
+    if (run.nextOffset <= to) return [run]
+    return [{ ...run, nextOffset: to, records: run.records.filter(({ offset }) => offset < to) }]
   })
   const recordCount = partitions.reduce((sum, run) => sum + run.records.length, 0)
   return { partitions, recordCount }

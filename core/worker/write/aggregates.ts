@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { encodeChangedBuckets } from '../../db/changed-buckets.ts'
+import { CHANNELS } from '../../db/channels.ts'
 import type { DeadLetter, EventRow } from '../decode/decode.ts'
-import { TOUCHED_CHANNEL, writeTouched } from './changed-buckets.ts'
 import { countKeyUse } from './key-use.ts'
 import type { RolledUp } from './roll-up.ts'
 
 /** What became of a batch's records. */
-export interface Fates {
+export interface BatchOutcome {
   fresh: readonly EventRow[]
   repeated: readonly EventRow[]
   letters: readonly DeadLetter[]
@@ -15,15 +16,16 @@ export interface Fates {
   revived?: readonly { tenantId: number; receivedMs: number }[]
 }
 
-/** Whom the dashboards listen to; the payload names tenants by id, or is empty for "any". */
-export const STORED_CHANNEL = 'sluice_stored'
-
 /**
  * Rollups, outcomes, watermarks, the keys' use and the notification in one statement: one round trip, and the
  * shared rows are locked for the shortest time. Every list is sorted, so that two writers cannot
  * wait for each other in a ring.
  */
-export async function finish(client: pg.Client, { quarters, highest }: RolledUp, fates: Fates) {
+export async function upsertAggregates(
+  client: pg.Client,
+  { quarters, highest }: RolledUp,
+  fates: BatchOutcome,
+) {
   const outcomes = countOutcomes(fates)
   const uses = countKeyUse(fates.fresh, fates.repeated)
   await client.query({
@@ -50,11 +52,11 @@ export async function finish(client: pg.Client, { quarters, highest }: RolledUp,
       array(uses, (u) => u.keyId),
       array(uses, (u) => time(u.hourMs)),
       array(uses, (u) => u.events),
-      STORED_CHANNEL,
+      CHANNELS.stored,
       notification(outcomes),
-      TOUCHED_CHANNEL,
+      CHANNELS.changedBuckets,
       // Counted by when it happened, and what became of it by when it was received.
-      writeTouched([
+      encodeChangedBuckets([
         ...quarters.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
         ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
       ]),
@@ -64,7 +66,7 @@ export async function finish(client: pg.Client, { quarters, highest }: RolledUp,
 
 const FINISH = `
 WITH rolled AS (
-  INSERT INTO rollup_quarter AS r
+  INSERT INTO rollup_15m AS r
          (tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count, revised_at)
   SELECT q.*, CASE WHEN q.late > 0 THEN now() END
     FROM unnest($1::int[], $2::int[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::float8[],
@@ -160,7 +162,7 @@ interface Outcome {
 
 const MINUTE_MS = 60_000
 
-function countOutcomes({ fresh, repeated, letters, revived = [] }: Fates): Outcome[] {
+function countOutcomes({ fresh, repeated, letters, revived = [] }: BatchOutcome): Outcome[] {
   const outcomes = new Map<string, Outcome>()
   function count(
     tenantId: number,

@@ -8,7 +8,7 @@ import { tenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { eventsOverTime } from '../../queries/events-over-time.ts'
-import { readProgress } from '../../queries/lag.ts'
+import { readLag } from '../../queries/lag.ts'
 import { readQuestion } from '../../queries/metrics-args.ts'
 import { acceptGaps } from '../consume/skip-offsets.ts'
 import { createWorker } from '../worker.ts'
@@ -78,7 +78,7 @@ async function applied(): Promise<number> {
 
 async function late(): Promise<Record<string, number>> {
   const { rows } = await database.pool.query(
-    'SELECT metric, sum(late_count)::int AS late FROM rollup_quarter JOIN series USING (series_id) GROUP BY 1',
+    'SELECT metric, sum(late_count)::int AS late FROM rollup_15m JOIN series USING (series_id) GROUP BY 1',
   )
   return Object.fromEntries(rows.map((row) => [row.metric, row.late]))
 }
@@ -116,7 +116,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
     stop.abort()
     await running
-    await database.pool.query("UPDATE log_lease SET read_up_to = now() - interval '6 h'")
+    await database.pool.query("UPDATE log_lease SET applied_through = now() - interval '6 h'")
     for (const _ of [1, 2]) await log.append(TOPICS.raw.name, [waits()])
     await before()
     stop = new AbortController()
@@ -124,7 +124,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     await send(0, [{ name: 'b' }])
     const others = async () => {
       const { rows } = await database.pool.query(
-        "SELECT bool_and(read_up_to > now() - interval '1 min') AS so FROM log_lease WHERE partition <> 1",
+        "SELECT bool_and(applied_through > now() - interval '1 min') AS so FROM log_lease WHERE partition <> 1",
       )
       return rows[0].so
     }
@@ -150,7 +150,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     await allButOneCatchUp(() =>
       database.pool.query('DELETE FROM log_chunk WHERE partition = 1 AND base_offset = 0'),
     )
-    await acceptGaps(db, log, (await readProgress(db, log)).gaps)
+    await acceptGaps(db, log, (await readLag(db, log)).gaps)
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
   }, 120_000)
 
@@ -158,7 +158,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     await allButOneCatchUp(() =>
       database.pool.query('UPDATE log_position SET next_offset = 9 WHERE partition = 1'),
     )
-    await acceptGaps(db, log, (await readProgress(db, log)).gaps)
+    await acceptGaps(db, log, (await readLag(db, log)).gaps)
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
   }, 120_000)
 })

@@ -1,8 +1,7 @@
+import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import type { EventRow } from '../decode/decode.ts'
 
-export const QUARTER_MS = 15 * 60_000
-
-/** What a batch adds to one row of rollup_quarter. */
+/** What a batch adds to one row of rollup_15m. */
 export interface QuarterSum {
   tenantId: number
   seriesId: number
@@ -42,11 +41,11 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Rolle
   const highest = new Map<string, { tenantId: number; partition: number; ms: number }>()
 
   for (const row of rows) {
-    const bucketMs = Math.floor(row.occurred.ms / QUARTER_MS) * QUARTER_MS
+    const bucketMs = Math.floor(row.occurred.ms / BUCKET_15M_MS) * BUCKET_15M_MS
     const seen = highestOf.get(row.tenantId) ?? context.highestBefore(row.tenantId)
     const cameMs = row.record.timestamp
     const watermark = Math.min(seen, cameMs) - context.allowedLatenessMs(row.tenantId)
-    const late = !row.historical && bucketMs + QUARTER_MS <= watermark
+    const late = !row.historical && bucketMs + BUCKET_15M_MS <= watermark
     add(sumFor(bySeries, row, context.seriesId(row), bucketMs), row.event.value, late)
 
     // Some edge's clock may be fast; the log's is one for all.

@@ -1,9 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
+import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { Ask } from '../consume/connection.ts'
 import type { EventRow } from '../decode/decode.ts'
-
-/** Where the names beyond LIMITS.eventNamesPerTenantMax are counted; no event has an empty name, whoever wrote its record. */
-export const OTHER_METRIC = ''
 
 /**
  * Ids of series, made on first sight. They are made outside the batch's transaction: a series without

@@ -5,7 +5,7 @@ import { dayTable, isoDay } from '../../db/day-partitions.ts'
 import type { LogBatch } from '../../log/log.ts'
 import type { DeadLetter, Decoded, EventRow } from '../decode/decode.ts'
 import type { Tenants } from '../decode/tenant-settings.ts'
-import { deadLetters, finish } from './aggregates.ts'
+import { deadLetters, upsertAggregates } from './aggregates.ts'
 import { COPY_COLUMNS } from './copy-rows.ts'
 import { type RolledUp, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
@@ -115,7 +115,7 @@ async function writeParts(
     copyRows(deps, fresh, encoded),
   ])
   if (letters.length > 0) await deadLetters(deps.client, deps.topic, letters)
-  await finish(deps.client, rolledUp, { fresh, repeated, letters })
+  await upsertAggregates(deps.client, rolledUp, { fresh, repeated, letters })
   return { stored: fresh.length, duplicates: repeated.length, dead: letters.length }
 }
 
@@ -126,7 +126,9 @@ async function openAndMove(
   tenants: readonly number[],
 ): Promise<Map<number, number>> {
   // One round trip for three statements; all the values are numbers of our own.
-  const moves = batch.partitions.map((run) => `(${run.partition}, ${run.from}, ${run.next})`)
+  const moves = batch.partitions.map(
+    (run) => `(${run.partition}, ${run.baseOffset}, ${run.nextOffset})`,
+  )
   const results = (await client.query(`
     BEGIN;
     UPDATE log_position p SET next_offset = m.next

@@ -27,7 +27,7 @@ export function createUpstashIdempotency(redis: RedisClient): Idempotency {
 }
 
 export function claimKey({ tenant, key }: IdempotentRequest): string {
-  return REDIS_KEYS.claim(tenant, key)
+  return REDIS_KEYS.idempotencyKey(tenant, key)
 }
 
 /** The last four of ENTER's arguments. @param token of a lease that nobody else can name */
@@ -73,7 +73,7 @@ function leaseOf(
   }
 
   async function leave(name: 'said' | 'kept', left: Said, at: number, held = false) {
-    if (left.body.length > LIMITS.redisAnswerCharsMax) return drop()
+    if (left.body.length > LIMITS.redisResponseCharsMax) return drop()
     const ms = LIMITS.idempotencyResultMs
     await put(held, at + ms, ms, { [name]: JSON.stringify(left) })
   }

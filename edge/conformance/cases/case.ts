@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../../contract/api-key.ts'
-import type { ItemErrorCode, RefusalCode } from '../../../contract/errors.ts'
+import type { ErrorCode, ItemErrorCode } from '../../../contract/errors.ts'
 import type { Sent } from '../../testing/send.ts'
 
 /** One request, and what it must be answered with: in every runtime the same. */
@@ -9,7 +9,7 @@ export interface Case extends Sent {
   key?: Partial<KeyRecord> | null
   keyAs?: (key: string) => { headers?: Record<string, string>; path?: string }
   status: number
-  code?: RefusalCode
+  code?: ErrorCode
   /** Headers of the answer that must be there, with these values. */
   answers?: Record<string, string | RegExp>
   /** `index pointer CODE`, for each. */
@@ -51,7 +51,7 @@ export const refused = (
 })
 
 /** A body that is refused as a whole. */
-export const no = (says: string, body: string | Uint8Array, code: RefusalCode): Case => ({
+export const no = (says: string, body: string | Uint8Array, code: ErrorCode): Case => ({
   says,
   body,
   status: code === 'BATCH_EMPTY' ? 422 : 400,

@@ -2,7 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { describe, expect, it } from 'vitest'
-import { REFUSALS } from '../../../contract/errors.ts'
+import { ERRORS } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { createEdge } from '../../app.ts'
 import { typeOf } from '../../openapi/document.ts'
@@ -52,9 +52,9 @@ describe('the OpenAPI document', () => {
 
   // NOT_FOUND and METHOD_NOT_ALLOWED are said where no operation is.
   const elsewhere = ['NOT_FOUND', 'METHOD_NOT_ALLOWED']
-  it.each(Object.entries(REFUSALS).filter(([code]) => !elsewhere.includes(code)))(
+  it.each(Object.entries(ERRORS).filter(([code]) => !elsewhere.includes(code)))(
     'has the refusal %s with its status',
-    (code, { status, says }) => {
+    (code, { status, message }) => {
       const described = Object.entries<object>(DOCUMENT.paths).flatMap(([path, operations]) =>
         Object.keys(operations).map((method) => {
           const [response] = resolve(['paths', path, method, 'responses', String(status)])
@@ -62,12 +62,14 @@ describe('the OpenAPI document', () => {
         }),
       )
       expect(described.some((text) => text.includes(`"${code}"`))).toBe(true)
-      expect(described.some((text) => text.includes(JSON.stringify(says).slice(1, -1)))).toBe(true)
+      expect(described.some((text) => text.includes(JSON.stringify(message).slice(1, -1)))).toBe(
+        true,
+      )
     },
   )
 
   it('says in its own words what is answered where no operation is', () => {
-    expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(REFUSALS))
+    expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(ERRORS))
     for (const code of elsewhere) expect(DOCUMENT.info.description).toContain(code)
   })
 

@@ -1,4 +1,4 @@
-import { REFUSALS } from '../../../contract/errors.ts'
+import { ERRORS } from '../../../contract/errors.ts'
 import type { EdgeContext } from '../../http/context.ts'
 import { describe, Refused, type Report } from '../../http/http-problem.ts'
 import type { StreamLease } from './lease.ts'
@@ -39,7 +39,7 @@ export async function fail(run: Run, error: unknown): Promise<Refused> {
   const resume = whole ? undefined : howToResume(c, code, lines)
   return new Refused(code, {
     ...more,
-    detail: [more.detail ?? REFUSALS[code].says, resume?.says].filter(Boolean).join(' '),
+    detail: [more.detail ?? ERRORS[code].message, resume?.says].filter(Boolean).join(' '),
     members: { ...more.members, ...sayTally(lease.tally), ...resume?.members },
   })
 }
@@ -51,7 +51,7 @@ export async function fail(run: Run, error: unknown): Promise<Refused> {
 function howToResume(c: EdgeContext, code: Refused['code'], lines: number) {
   const done = `The first ${lines.toLocaleString('en')} lines are done with`
   const hasKey = c.get('idempotencyKey') !== undefined
-  if (hasKey && REFUSALS[code].retry)
+  if (hasKey && ERRORS[code].retryable)
     return {
       says: `${done}: send all of them again with the same Idempotency-Key, and it goes on behind those.`,
       members: { resume_from_line: 0 },

@@ -1,4 +1,4 @@
-import { REFUSALS } from '../../../contract/errors.ts'
+import { ERRORS } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { GroupId, Operation } from '../operation.ts'
 import { OPERATIONS } from '../operations.ts'
@@ -127,9 +127,9 @@ function inline(text: string): string {
 }
 
 function refusals(): string {
-  const rows = Object.entries(REFUSALS).map(
-    ([name, { status, retry, says }]) =>
-      `<tr><td class="figure">${status}</td><th scope="row"><code>${name}</code></th><td>${retry ? 'again' : 'no'}</td><td>${html(says)}</td></tr>`,
+  const rows = Object.entries(ERRORS).map(
+    ([name, { status, retryable, message }]) =>
+      `<tr><td class="figure">${status}</td><th scope="row"><code>${name}</code></th><td>${retryable ? 'again' : 'no'}</td><td>${html(message)}</td></tr>`,
   )
   const items = Object.entries(ITEM_ERRORS).map(
     ([name, says]) => `<tr><th scope="row"><code>${name}</code></th><td>${html(says)}</td></tr>`,

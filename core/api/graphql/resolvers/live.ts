@@ -1,6 +1,6 @@
+import { LIVE_LIMITS } from '../../../queries/live-limits.ts'
 import type { MinuteCount } from '../../../queries/tenant-counts.ts'
 import type { LiveUpdate } from '../../live/channel.ts'
-import { LIVE_LIMITS } from '../../live/limits.ts'
 import type { Builder } from '../builder.ts'
 import type { EventRef } from './events.ts'
 

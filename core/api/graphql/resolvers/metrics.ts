@@ -9,7 +9,7 @@ import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { type MetricsQuestion, readQuestion } from '../../../queries/metrics-args.ts'
 import { heldSince } from '../../../queries/oldest-day.ts'
 import type { Builder } from '../builder.ts'
-import type { AnswerNote, AskingContext } from '../context.ts'
+import type { AnswerNote, RequestContext } from '../context.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
@@ -82,7 +82,7 @@ export function addMetrics(builder: Builder): void {
 }
 
 async function note(
-  context: AskingContext,
+  context: RequestContext,
   info: GraphQLResolveInfo,
   { interval, timeZone, groupBy, range }: MetricsQuestion,
   { source, groupCount }: MetricsAnswer,

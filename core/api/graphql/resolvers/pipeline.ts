@@ -1,8 +1,8 @@
 import {
-  type Gap,
+  type LagReport,
+  type OffsetGap,
   type PartitionProgress,
-  type Progress,
-  readProgress,
+  readLag,
 } from '../../../queries/lag.ts'
 import type { Builder } from '../builder.ts'
 
@@ -22,16 +22,18 @@ export function addPipeline(builder: Builder): void {
     }),
   })
 
-  const gap = builder.objectRef<Gap>('LogGap').implement({
+  const gap = builder.objectRef<OffsetGap>('LogGap').implement({
     fields: (t) => ({
       partition: t.exposeInt('partition'),
-      wanted: t.exposeFloat('wanted', { description: 'Where reading should go on.' }),
-      found: t.exposeFloat('found', { description: 'The nearest offset that the log has.' }),
+      expected: t.exposeFloat('expected', { description: 'The next offset to read.' }),
+      available: t.exposeFloat('available', {
+        description: 'The nearest offset that the log holds.',
+      }),
       seenAt: t.expose('seenAt', { type: 'DateTime' }),
     }),
   })
 
-  const pipeline = builder.objectRef<Progress>('Pipeline').implement({
+  const pipeline = builder.objectRef<LagReport>('Pipeline').implement({
     description: 'The way from the log into the tables; all tenants share it.',
     fields: (t) => ({
       partitions: t.expose('partitions', { type: [partition] }),
@@ -51,7 +53,7 @@ export function addPipeline(builder: Builder): void {
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
         const { kind } = await viewer()
-        const progress = await readProgress(db, log)
+        const progress = await readLag(db, log)
         if (kind === 'SESSION') return progress
         // Offsets are in the answer to every event that is sent; a worker's name is its host's, and the operator's own business.
         const partitions = progress.partitions.map((each) => ({ ...each, worker: null }))

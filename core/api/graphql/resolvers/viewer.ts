@@ -1,7 +1,7 @@
 import type { Viewer } from '../../../identity/viewer.ts'
 import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
 import type { Builder } from '../builder.ts'
-import type { FirstSteps } from '../context.ts'
+import type { Onboarding } from '../context.ts'
 
 export function addViewer(builder: Builder): void {
   const kind = builder.enumType('ViewerKind', { values: ['SESSION', 'KEY'] as const })
@@ -15,7 +15,7 @@ export function addViewer(builder: Builder): void {
     }),
   })
 
-  const firstSteps = builder.objectRef<FirstSteps>('FirstSteps').implement({
+  const firstSteps = builder.objectRef<Onboarding>('FirstSteps').implement({
     fields: (t) => ({
       edgeUrl: t.exposeString('edgeUrl'),
       tenant: t.exposeString('tenant'),
@@ -35,7 +35,7 @@ export function addViewer(builder: Builder): void {
         nullable: true,
         description: 'What a person needs to send a first event; null unless signed in.',
         // A read key must not lead to a write key.
-        resolve: (viewer, _, deps) => (viewer.kind === 'SESSION' ? deps.firstSteps?.() : undefined),
+        resolve: (viewer, _, deps) => (viewer.kind === 'SESSION' ? deps.onboarding?.() : undefined),
       }),
     }),
   })

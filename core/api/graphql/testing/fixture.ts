@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { createTestDatabase, type TestDatabase } from '../../../../tests/lib/database.ts'
+import { encodeChangedBuckets } from '../../../db/changed-buckets.ts'
+import { CHANNELS } from '../../../db/channels.ts'
 import { createDatabase, type Database } from '../../../db/database.ts'
+import { eventUuid } from '../../../db/event-uuid.ts'
 import { createKey } from '../../../identity/api-keys.ts'
 import { mintLoginLink, redeemLoginLink } from '../../../identity/sessions.ts'
 import { createTenant } from '../../../identity/tenants.ts'
 import type { Log } from '../../../log/log.ts'
 import { createPostgresLog } from '../../../log/postgres/postgres-log.ts'
-import { eventUuid } from '../../../worker/decode/event-uuid.ts'
-import { STORED_CHANNEL } from '../../../worker/write/aggregates.ts'
-import { TOUCHED_CHANNEL, writeTouched } from '../../../worker/write/changed-buckets.ts'
 import { createLiveHub, type LiveHub } from '../../live/hub.ts'
-import type { Answers } from '../../result-cache/result-cache.ts'
+import type { ResultCache } from '../../result-cache/result-cache.ts'
 import { createGraphQL, type GraphQLServer } from '../server.ts'
 
 export interface FixtureEvent {
@@ -37,7 +37,7 @@ export interface Answer {
 }
 
 /** Postgres with what a worker would have written, and GraphQL in front of it. */
-export interface AskingFixture {
+export interface QueryFixture {
   database: TestDatabase
   db: Database
   log: Log
@@ -54,10 +54,10 @@ export interface AskingFixture {
 }
 
 /** @param answersOn where answers are kept; each is worked out without it */
-export async function createAskingFixture(
+export async function createQueryFixture(
   tenants = ['default', 'other'],
-  answersOn?: (deps: { db: Database; databaseUrl: string }) => Answers,
-): Promise<AskingFixture> {
+  answersOn?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
+): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
   const log = await createPostgresLog({ url: database.url })
@@ -65,10 +65,10 @@ export async function createAskingFixture(
   const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
   const firstSteps = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
   const answers = answersOn?.({ db, databaseUrl: database.url })
-  const graphql = createGraphQL({ db, live, log, logger, firstSteps, answers })
+  const graphql = createGraphQL({ db, live, log, logger, onboarding: firstSteps, answers })
   for (const tenant of tenants) await createTenant(db, { tenant })
   // As if a worker had read all that the log will ever hold.
-  await database.pool.query("UPDATE log_lease SET read_up_to = 'infinity'")
+  await database.pool.query("UPDATE log_lease SET applied_through = 'infinity'")
 
   return {
     database,
@@ -156,7 +156,7 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
          SELECT tenant_id, event_id, (received_at AT TIME ZONE 'UTC')::date, received_at, occurred_at, name,
                 client_event_id, actor, session, source, value, properties, 0, log_offset FROM e
        ), rolled AS (
-         INSERT INTO rollup_quarter AS r
+         INSERT INTO rollup_15m AS r
          SELECT e.tenant_id, s.series_id, date_bin('15 minutes', occurred_at, 'epoch'), count(*), count(value),
                 coalesce(sum(value), 0), min(value), max(value), count(*) FILTER (WHERE late), NULL
            FROM e JOIN series s ON s.tenant_id = e.tenant_id AND s.metric = e.name GROUP BY 1, 2, 3
@@ -176,10 +176,10 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
     )
     const tenantId = found[0]?.tenant_id
     await client.query('SELECT pg_notify($1, $2), pg_notify($3, $4)', [
-      STORED_CHANNEL,
+      CHANNELS.stored,
       String(tenantId),
-      TOUCHED_CHANNEL,
-      writeTouched(
+      CHANNELS.changedBuckets,
+      encodeChangedBuckets(
         rows.flatMap(({ occurred_at, received_at }) =>
           [occurred_at, received_at].map((time) => ({ tenantId, ms: Date.parse(time) })),
         ),

@@ -121,7 +121,11 @@ describe('a record batch', () => {
             theirs.Record({ ...each, offsetDelta: i, timestampDelta: i - 5, headers: { a: 'b' } }),
           ),
         })
-        const { records: found, next, missing } = read(stored(batch.buffer, offset), offset)
+        const {
+          records: found,
+          next,
+          offsetGap: missing,
+        } = read(stored(batch.buffer, offset), offset)
         expect(found).toEqual(
           sent.map(({ key, value }, i) => ({
             partition: 3,
@@ -132,7 +136,7 @@ describe('a record batch', () => {
             headers: [{ key: 'a', value: Buffer.from('b') }],
           })),
         )
-        expect({ next, missing }).toEqual({ next: offset + sent.length, missing: undefined })
+        expect({ next, missing }).toEqual({ next: offset + sent.length, offsetGap: undefined })
       }),
       { numRuns: 50 },
     )
@@ -170,11 +174,11 @@ describe('a record batch', () => {
       records: [],
       bytes: 0,
       next: 10,
-      missing: { wanted: 10, found: 12 },
+      offsetGap: { expected: 10, available: 12 },
     })
     // What comes before it is read first, so that whoever accepts the hole stands right before it.
     const set = Buffer.concat([stored(encodeRecordBatch(some(3), 1), 7), behind])
-    expect(read(set, 7)).toMatchObject({ next: 10, missing: undefined })
+    expect(read(set, 7)).toMatchObject({ next: 10, offsetGap: undefined })
     expect(values(read(set, 7))).toEqual(['0', '1', '2'])
   })
 
@@ -184,13 +188,13 @@ describe('a record batch', () => {
       return compacted(batch, kept)
     }
     const inside = holed([0, 1, 5, 6], 6)
-    expect(read(inside, 0)).toMatchObject({ next: 2, missing: undefined })
+    expect(read(inside, 0)).toMatchObject({ next: 2, offsetGap: undefined })
     expect(values(read(inside, 0))).toEqual(['0', '1'])
-    expect(read(inside, 2)).toMatchObject({ next: 2, missing: { wanted: 2, found: 5 } })
+    expect(read(inside, 2)).toMatchObject({ next: 2, offsetGap: { expected: 2, available: 5 } })
     expect(values(read(inside, 5))).toEqual(['5', '6'])
     const atTheEnd = holed([0, 1], 6)
-    expect(read(atTheEnd, 0)).toMatchObject({ next: 2, missing: undefined })
-    expect(read(atTheEnd, 2)).toMatchObject({ next: 2, missing: { wanted: 2, found: 7 } })
+    expect(read(atTheEnd, 0)).toMatchObject({ next: 2, offsetGap: undefined })
+    expect(read(atTheEnd, 2)).toMatchObject({ next: 2, offsetGap: { expected: 2, available: 7 } })
   })
 
   test('that unfolds to much ends what is read at once, however small it was on the wire', () => {
@@ -201,7 +205,7 @@ describe('a record batch', () => {
     const set = Buffer.concat([zeros(0), zeros(1), zeros(2), zeros(3)])
     expect(set.length).toBeLessThan(10_000)
     const found = read(set, 1, [], 1_500_000)
-    expect(found).toMatchObject({ next: 3, missing: undefined })
+    expect(found).toMatchObject({ next: 3, offsetGap: undefined })
     expect(found.records.map(({ offset }) => offset)).toEqual([1, 2])
     expect(found.bytes).toBeGreaterThan(2_000_000)
     expect(read(set, 3, [], 1)).toMatchObject({ next: 4 })
@@ -240,7 +244,7 @@ describe('a record batch', () => {
     const aborted = [{ producerId: 7n, firstOffset: 0 }]
     const found = read(set, 0, aborted)
     expect(found.records.map(({ offset }) => offset)).toEqual([2, 3, 5])
-    expect(found).toMatchObject({ next: 8, missing: undefined })
+    expect(found).toMatchObject({ next: 8, offsetGap: undefined })
     // Entered after the first batch, the mark alone tells that it is over.
     expect(read(set.subarray(batch(0, 0x10, 7n, 2).length), 2, aborted).records.length).toBe(3)
   })

@@ -105,7 +105,7 @@ export interface DecodedSet {
   /** Where to read on: after the last batch that came whole, or where something is missing. */
   next: number
   /** `from` is neither among the records nor a mark of Kafka's own, though it should be; `found` is what comes instead. */
-  missing: { wanted: number; found: number } | undefined
+  offsetGap: { expected: number; available: number } | undefined
 }
 
 /**
@@ -144,8 +144,10 @@ export function decodeRecordSet(set: FetchedSet): DecodedSet {
     at = end
   }
   const missing =
-    behindHole !== undefined && next === from ? { wanted: from, found: behindHole } : undefined
-  return { records, bytes: unfolded, next, missing }
+    behindHole !== undefined && next === from
+      ? { expected: from, available: behindHole }
+      : undefined
+  return { records, bytes: unfolded, next, offsetGap: missing }
 
   /** Moves `next` behind the batch, or to where something is missing in it. */
   function decodeRecords(

@@ -1,29 +1,28 @@
-import { LIMITS } from '../../../contract/limits.ts'
-import { QUARTER_MS } from './roll-up.ts'
+import { LIMITS } from '../../contract/limits.ts'
 
-/** Which quarters of an hour a commit has changed, for whoever keeps answers about them. */
-export const TOUCHED_CHANNEL = 'sluice_touched'
+/** Milliseconds of the smallest bucket. Every time zone in use is a multiple of 15 minutes. */
+export const BUCKET_15M_MS = 15 * 60_000
 
-/** Quarters since 1970, both included. */
-export interface QuarterRange {
+/** 15-minute buckets since 1970, both ends included. */
+export interface BucketRange {
   first: number
   last: number
 }
 
-export function quarterOf(ms: number): number {
-  return Math.floor(ms / QUARTER_MS)
+export function bucket15mOf(ms: number): number {
+  return Math.floor(ms / BUCKET_15M_MS)
 }
 
 /**
  * `tenant:first-last,quarter,…;tenant:…`, in quarters since 1970. What is too long for a notification
  * is told in fewer and longer ranges, and in the end as '': anything of anybody's.
  */
-export function writeTouched(touched: Iterable<{ tenantId: number; ms: number }>): string {
+export function encodeChangedBuckets(touched: Iterable<{ tenantId: number; ms: number }>): string {
   const byTenant = new Map<number, Set<number>>()
   for (const { tenantId, ms } of touched) {
     const quarters = byTenant.get(tenantId)
-    if (quarters) quarters.add(quarterOf(ms))
-    else byTenant.set(tenantId, new Set([quarterOf(ms)]))
+    if (quarters) quarters.add(bucket15mOf(ms))
+    else byTenant.set(tenantId, new Set([bucket15mOf(ms)]))
   }
   if (byTenant.size === 0) return NOTHING
   const ranges = [...byTenant].map(([id, quarters]) => [id, rangesOf(quarters)] as const)
@@ -31,7 +30,7 @@ export function writeTouched(touched: Iterable<{ tenantId: number; ms: number }>
   if (exact.length <= LIMITS.notifyBytesMax) return exact
   const wide = spell(
     ranges.map(([id, all]) => {
-      const [head, tail] = [all[0] as QuarterRange, all.at(-1) as QuarterRange]
+      const [head, tail] = [all[0] as BucketRange, all.at(-1) as BucketRange]
       return [id, [{ first: head.first, last: tail.last }]] as const
     }),
   )
@@ -40,8 +39,8 @@ export function writeTouched(touched: Iterable<{ tenantId: number; ms: number }>
 
 const NOTHING = '-'
 
-function rangesOf(quarters: ReadonlySet<number>): QuarterRange[] {
-  const ranges: QuarterRange[] = []
+function rangesOf(quarters: ReadonlySet<number>): BucketRange[] {
+  const ranges: BucketRange[] = []
   for (const quarter of [...quarters].sort((a, b) => a - b)) {
     const last = ranges.at(-1)
     if (last?.last === quarter - 1) last.last = quarter
@@ -50,7 +49,7 @@ function rangesOf(quarters: ReadonlySet<number>): QuarterRange[] {
   return ranges
 }
 
-function spell(tenants: readonly (readonly [number, readonly QuarterRange[]])[]): string {
+function spell(tenants: readonly (readonly [number, readonly BucketRange[]])[]): string {
   return tenants
     .map(([id, ranges]) => {
       const spelt = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
@@ -60,7 +59,7 @@ function spell(tenants: readonly (readonly [number, readonly QuarterRange[]])[])
 }
 
 /** @returns undefined for anything of anybody's */
-export function readTouched(payload: string): Map<number, QuarterRange[]> | undefined {
+export function decodeChangedBuckets(payload: string): Map<number, BucketRange[]> | undefined {
   if (payload === '') return undefined
   if (payload === NOTHING) return new Map()
   return new Map(

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { isUuid } from '../../../contract/event/uuid.ts'
+import { isUuid } from '../../contract/event/uuid.ts'
 
 /**
  * The id under which Postgres keeps an event: a UUID as it is, any other id as the first 128 bits of

@@ -1,15 +1,19 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LIMITS } from '../../../contract/limits.ts'
-import { quarterOf, readTouched, writeTouched } from './changed-buckets.ts'
-import { QUARTER_MS } from './roll-up.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import {
+  BUCKET_15M_MS,
+  bucket15mOf,
+  decodeChangedBuckets,
+  encodeChangedBuckets,
+} from './changed-buckets.ts'
 
-const at = (tenantId: number, quarter: number) => ({ tenantId, ms: quarter * QUARTER_MS + 1 })
+const at = (tenantId: number, quarter: number) => ({ tenantId, ms: quarter * BUCKET_15M_MS + 1 })
 
 test('quarters that follow each other are told as one', () => {
-  expect(writeTouched([at(1, 10), at(1, 12), at(2, 7), at(1, 11), at(1, 20), at(1, 20)])).toBe(
-    '1:10-12,20;2:7',
-  )
+  expect(
+    encodeChangedBuckets([at(1, 10), at(1, 12), at(2, 7), at(1, 11), at(1, 20), at(1, 20)]),
+  ).toBe('1:10-12,20;2:7')
 })
 
 test('whatever was touched is told, and what is told can be read, however much it is', () => {
@@ -20,9 +24,11 @@ test('whatever was touched is told, and what is told can be read, however much i
   })
   fc.assert(
     fc.property(touched, (all) => {
-      const payload = writeTouched(all.map(({ tenantId, quarter }) => at(tenantId, quarter)))
+      const payload = encodeChangedBuckets(
+        all.map(({ tenantId, quarter }) => at(tenantId, quarter)),
+      )
       expect(payload.length).toBeLessThanOrEqual(LIMITS.notifyBytesMax)
-      const read = readTouched(payload)
+      const read = decodeChangedBuckets(payload)
       for (const { tenantId, quarter } of read ? all : [])
         expect(
           read?.get(tenantId)?.some(({ first, last }) => first <= quarter && quarter <= last),
@@ -39,7 +45,9 @@ test('few touches are told exactly', () => {
   })
   fc.assert(
     fc.property(few, (quarters) => {
-      const ranges = readTouched(writeTouched(quarters.map((quarter) => at(1, quarter))))?.get(1)
+      const ranges = decodeChangedBuckets(
+        encodeChangedBuckets(quarters.map((quarter) => at(1, quarter))),
+      )?.get(1)
       const told = ranges?.reduce((sum, { first, last }) => sum + last - first + 1, 0)
       expect(told).toBe(new Set(quarters).size)
     }),
@@ -47,10 +55,12 @@ test('few touches are told exactly', () => {
 })
 
 test('nothing is told as nothing, and not as everything', () => {
-  expect(readTouched(writeTouched([]))).toEqual(new Map())
-  expect(readTouched('')).toBeUndefined()
+  expect(decodeChangedBuckets(encodeChangedBuckets([]))).toEqual(new Map())
+  expect(decodeChangedBuckets('')).toBeUndefined()
 })
 
 test('the end of a quarter belongs to the next', () => {
-  expect([quarterOf(QUARTER_MS - 1), quarterOf(QUARTER_MS), quarterOf(-1)]).toEqual([0, 1, -1])
+  expect([bucket15mOf(BUCKET_15M_MS - 1), bucket15mOf(BUCKET_15M_MS), bucket15mOf(-1)]).toEqual([
+    0, 1, -1,
+  ])
 })

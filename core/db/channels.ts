@@ -1,0 +1,45 @@
+import { sql } from 'kysely'
+import type { Database } from './database.ts'
+import { type Listening, listen } from './listen.ts'
+
+/** Every NOTIFY channel. A lost notification costs time and never a number: each listener also polls. */
+export const CHANNELS = {
+  /** Records were appended to the Postgres log; the payload is `topic partition,partition`. */
+  log: 'sluice_log',
+  /** API keys, or limits that hold for them, changed; no payload. */
+  keys: 'sluice_keys',
+  /** A worker joined, left or released partitions; no payload. */
+  workers: 'sluice_workers',
+  /** A batch was committed; the payload lists tenant ids, or is empty for any tenant. */
+  stored: 'sluice_stored',
+  /** 15-minute buckets changed; the payload is written by changed-buckets.ts. */
+  changedBuckets: 'sluice_changed_buckets',
+} as const
+
+/** Tells listeners that API keys, or limits that hold for them, changed. Never fails. */
+export async function notifyKeysChanged(db: Database): Promise<void> {
+  // The change is committed already: if this could fail, a new key would be reported as not created.
+  await sql`SELECT pg_notify(${CHANNELS.keys}, '')`.execute(db).catch(() => {})
+}
+
+/**
+ * Listens for every commit of a worker, on a connection of its own that reconnects for ever.
+ * @param onStored gets the tenants' ids, or undefined when any tenant may be meant
+ */
+export function listenForStored(
+  url: string,
+  onStored: (tenantIds: number[] | undefined) => void,
+  onError: (error: unknown) => void,
+): Listening {
+  return listen({
+    url,
+    channel: CHANNELS.stored,
+    name: 'sluice live',
+    onNotice: (payload) => onStored(readTenants(payload)),
+    onTrouble: onError,
+  })
+}
+
+function readTenants(payload: string | undefined): number[] | undefined {
+  return payload ? payload.split(',').map(Number) : undefined
+}

@@ -1,0 +1,16 @@
+/**
+ * Every advisory lock, in one place so that no two parts use the same number. `key` is for
+ * pg_advisory_lock(bigint); `name` is hashed by Postgres: hashtextextended(name, 0).
+ */
+export const LOCKS = {
+  /** Creating and dropping partitions by day: one process at a time. */
+  dayPartitions: { key: 0x51_01_ce },
+  /** Applying migrations: one process at a time; the others wait and find the work done. */
+  migrations: { key: 0x51_01_cf },
+  /** Reconciling outcome_total with outcome_minute. */
+  reconcileTotals: { key: 0x51_01_d0 },
+  /** Forwarding dead letters to events.dlq: one forwarder at a time. */
+  forwardDeadLetters: { name: 'forward dead letters' },
+  /** Computing the assignment of a topic's partitions to workers. */
+  leases: (topic: string) => ({ name: `leases ${topic}` }),
+} as const
