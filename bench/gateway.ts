@@ -9,7 +9,7 @@ import { readConfig } from '../core/config.ts'
 import { GATEWAY_USER } from '../core/gateway/users.ts'
 import type { Log } from '../core/log/log.ts'
 import { openLog } from '../core/log/open.ts'
-import { GATEWAY_PASSWORD, startCore } from '../tests/lib/core-process.ts'
+import { SLUICE_GATEWAY_PASSWORD, startCore } from '../tests/lib/core-process.ts'
 import { startEngines } from '../tools/engines/engines.ts'
 import { flights } from './lib/flights.ts'
 import { cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
@@ -37,7 +37,7 @@ const SHAPES = [
 ]
 
 const HEADERS = {
-  Authorization: `Basic ${Buffer.from(`${GATEWAY_USER}:${GATEWAY_PASSWORD}`).toString('base64')}`,
+  Authorization: `Basic ${Buffer.from(`${GATEWAY_USER}:${SLUICE_GATEWAY_PASSWORD}`).toString('base64')}`,
   'Content-Type': 'application/json',
 }
 
@@ -55,7 +55,7 @@ await withPostgres(async (postgres) => {
   try {
     const databaseUrl = await postgres.fresh()
     const { brokers, pids } = engines.kafka ?? { brokers: [], pids: [] }
-    const env = { LOG: 'kafka', KAFKA_BROKERS: brokers.join(',') }
+    const env = { SLUICE_LOG_DRIVER: 'kafka', KAFKA_BROKERS: brokers.join(',') }
     const log = await openLog(readConfig(env).log, databaseUrl)
     const gateway = await startCore({ roles: ['gateway'], databaseUrl, env })
     const broker = pids[0] as number

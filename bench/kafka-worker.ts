@@ -83,9 +83,9 @@ await withPostgres(async (postgres) => {
       for (const name of round % 2 ? [...names].reverse() : names) {
         const url = await postgres.fresh()
         const env = {
-          LOG: 'kafka',
+          SLUICE_LOG_DRIVER: 'kafka',
           KAFKA_BROKERS: brokers.join(','),
-          KAFKA_TOPIC_PREFIX: `${round}.${names.indexOf(name)}.`,
+          SLUICE_KAFKA_TOPIC_PREFIX: `${round}.${names.indexOf(name)}.`,
         }
         const arm = { postgres, url, records, broker: pids[0] as number, env }
         const figure = await (arms[name] as (arm: Arm) => Promise<Figure>)(arm)
@@ -121,7 +121,7 @@ async function plainSql({ postgres, url, records, broker }: Arm): Promise<Figure
  */
 async function work(arm: Arm, counts: { workers: number; lanes: number }): Promise<Figure> {
   const { postgres, url, records, broker } = arm
-  const env = { ...arm.env, SLUICE_WORKER_LANES: String(counts.lanes) }
+  const env = { ...arm.env, SLUICE_WORKER_CONCURRENCY: String(counts.lanes) }
   await addTenant(url)
   const { log: config } = readConfig(env)
   await createTopics(config)

@@ -54,10 +54,10 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
     gateway,
     'edge/entry/cloudflare.ts',
     {
-      GATEWAY_URL: url,
-      GATEWAY_USERNAME: username,
-      GATEWAY_PASSWORD: password,
-      NDJSON_BYTES_MAX: String(2 ** 30),
+      SLUICE_GATEWAY_URL: url,
+      SLUICE_GATEWAY_USERNAME: username,
+      SLUICE_GATEWAY_PASSWORD: password,
+      SLUICE_NDJSON_BYTES_MAX: String(2 ** 30),
     },
     V8_FLAGS,
   )

@@ -28,11 +28,11 @@ const direct = new Redis(redis.url)
 const gateway = await startStubGateway()
 const { key } = gateway.addKey({ key_events_per_minute: 1e9, tenant_events_per_minute: 1e9 })
 const inMemory = {
-  GATEWAY_URL: gateway.url,
-  GATEWAY_USERNAME: gateway.username,
-  GATEWAY_PASSWORD: gateway.password,
+  SLUICE_GATEWAY_URL: gateway.url,
+  SLUICE_GATEWAY_USERNAME: gateway.username,
+  SLUICE_GATEWAY_PASSWORD: gateway.password,
 }
-const inRedis = { ...inMemory, REDIS_URL_REST: bridge.url, REDIS_TOKEN: bridge.token }
+const inRedis = { ...inMemory, SLUICE_REDIS_REST_URL: bridge.url, SLUICE_REDIS_TOKEN: bridge.token }
 const edges = {
   memory: await startWorkerd(gateway, undefined, inMemory),
   redis: await startWorkerd(gateway, undefined, inRedis),

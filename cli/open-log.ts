@@ -10,7 +10,7 @@ export interface OpenLog {
   databaseUrl: string
 }
 
-/** The log and the database of what runs here, or of DATABASE_URL and LOG; closed when the work is done. */
+/** The log and the database of what runs here, or of DATABASE_URL and SLUICE_LOG_DRIVER; closed when the work is done. */
 export async function withLog<T>(config: Config, work: (open: OpenLog) => Promise<T>): Promise<T> {
   const databaseUrl = config.databaseUrl ?? requireRunningInstance(config).database_url
   const db = createDatabase(databaseUrl, { max: 2 })

@@ -23,7 +23,7 @@ export const LIMITS = {
   /** Decoded body. */
   bodyBytesMax: 1024 * 1024,
   bodyReadMsMax: 10_000,
-  /** A stream of lines, decoded; the edge's setting NDJSON_BYTES_MAX says otherwise. */
+  /** A stream of lines, decoded; the edge's setting SLUICE_NDJSON_BYTES_MAX says otherwise. */
   ndjsonBytesMax: 64 * 1024 * 1024,
   /** Blanks and escapes make an event's line longer than the event. */
   ndjsonLineBytesMax: 128 * 1024,

@@ -90,7 +90,9 @@ describe('the certificate', () => {
 
 test('a number that makes no sense is refused, by the name of its variable', () => {
   expect(readConfig({}).workerLanes).toBeUndefined()
-  expect(readConfig({ SLUICE_WORKER_LANES: '6' }).workerLanes).toBe(6)
+  expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerLanes).toBe(6)
   for (const text of ['0', '7', '1.5', 'two', '-1'])
-    expect(() => readConfig({ SLUICE_WORKER_LANES: text })).toThrow(/^SLUICE_WORKER_LANES /)
+    expect(() => readConfig({ SLUICE_WORKER_CONCURRENCY: text })).toThrow(
+      /^SLUICE_WORKER_CONCURRENCY /,
+    )
 })

@@ -16,7 +16,7 @@ export interface Config {
   home: string
   /** DATABASE_URL: for core/main.ts, and for commands instead of the running system's. */
   databaseUrl: string | undefined
-  /** LOG: postgres, or kafka with KAFKA_BROKERS (host:port, …) and what those ask for. */
+  /** SLUICE_LOG_DRIVER: postgres, or kafka with KAFKA_BROKERS (host:port, …) and what those ask for. */
   log: LogConfig
   /** HOST and PORT of core/main.ts. */
   host: string
@@ -29,18 +29,18 @@ export interface Config {
   tls: { cert: string; key: string } | undefined
   /** REDIS_URL: answers are cached and keys published there, and edges reach it through /redis. */
   redisUrl: string | undefined
-  /** REDIS_BRIDGE_URL: as whom they do, a user with fewer rights than ours; without it as we do. */
+  /** SLUICE_REDIS_BRIDGE_URL: as whom they do, a user with fewer rights than ours; without it as we do. */
   redisBridgeUrl: string | undefined
   /** SLUICE_REDIS_TOKEN: what edges send to /redis, which is closed without it. */
   redisToken: string | undefined
   /** SLUICE_EDGE_URL and SLUICE_KEY: where and as whom `sluice send` sends. */
   edgeUrl: string | undefined
   key: string | undefined
-  /** LOG_LEVEL: debug, info, warn or error. */
+  /** SLUICE_LOG_LEVEL: debug, info, warn or error. */
   logLevel: string
   /** SLUICE_RETENTION_DAYS: of single events, where it differs from contract/limits.ts. */
   retentionDays: number | undefined
-  /** SLUICE_WORKER_LANES: connections of one worker that write, where that differs from contract/limits.ts. */
+  /** SLUICE_WORKER_CONCURRENCY: connections of one worker that write, where that differs from contract/limits.ts. */
   workerLanes: number | undefined
   /** Whether to colour what a person reads: on a terminal, unless NO_COLOR says otherwise (https://no-color.org). */
   colour: boolean
@@ -52,14 +52,14 @@ export interface KafkaConfig {
   kind: 'kafka'
   /** KAFKA_BROKERS */
   brokers: string[]
-  /** KAFKA_USERNAME and KAFKA_PASSWORD */
+  /** SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_PASSWORD */
   username: string | undefined
   password: string | undefined
-  /** KAFKA_MECHANISM: plain unless set */
+  /** SLUICE_KAFKA_MECHANISM: plain unless set */
   mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-  /** KAFKA_TLS: true, or the file with the certificates that are trusted */
+  /** SLUICE_KAFKA_TLS: true, or the file with the certificates that are trusted */
   tls: boolean | { ca: string }
-  /** KAFKA_TOPIC_PREFIX: before the topics' names and the group's, for more than one Sluice on a Kafka. */
+  /** SLUICE_KAFKA_TOPIC_PREFIX: before the topics' names and the group's, for more than one Sluice on a Kafka. */
   prefix: string
 }
 
@@ -75,13 +75,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,
-    redisBridgeUrl: env.REDIS_BRIDGE_URL || undefined,
+    redisBridgeUrl: env.SLUICE_REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
-    logLevel: oneOf(env, 'LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
+    logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
-    workerLanes: wholeNumber(env, 'SLUICE_WORKER_LANES', 1, TOPICS.raw.partitions),
+    workerLanes: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
 }
@@ -126,7 +126,8 @@ function readCertificate(env: NodeJS.ProcessEnv): Config['tls'] {
 }
 
 function readLog(env: NodeJS.ProcessEnv): LogConfig {
-  if (oneOf(env, 'LOG', ['postgres', 'kafka']) !== 'kafka') return { kind: 'postgres' }
+  if (oneOf(env, 'SLUICE_LOG_DRIVER', ['postgres', 'kafka']) !== 'kafka')
+    return { kind: 'postgres' }
   const brokers = (env.KAFKA_BROKERS ?? '').split(',').map((each) => each.trim())
   const wrong = brokers.find((each) => !/^[^\s:]+:\d+$/.test(each))
   if (wrong !== undefined)
@@ -137,24 +138,24 @@ function readLog(env: NodeJS.ProcessEnv): LogConfig {
   return {
     kind: 'kafka',
     brokers,
-    username: env.KAFKA_USERNAME || undefined,
-    password: env.KAFKA_PASSWORD || undefined,
-    mechanism: oneOf(env, 'KAFKA_MECHANISM', MECHANISMS) ?? 'plain',
+    username: env.SLUICE_KAFKA_USERNAME || undefined,
+    password: env.SLUICE_KAFKA_PASSWORD || undefined,
+    mechanism: oneOf(env, 'SLUICE_KAFKA_MECHANISM', MECHANISMS) ?? 'plain',
     tls: readTls(env),
-    prefix: env.KAFKA_TOPIC_PREFIX ?? '',
+    prefix: env.SLUICE_KAFKA_TOPIC_PREFIX ?? '',
   }
 }
 
 const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
-function readTls({ KAFKA_TLS: text }: NodeJS.ProcessEnv): KafkaConfig['tls'] {
+function readTls({ SLUICE_KAFKA_TLS: text }: NodeJS.ProcessEnv): KafkaConfig['tls'] {
   if (!text || text === 'false') return false
   if (text === 'true') return true
   try {
     return { ca: readFileSync(text, 'utf8') }
   } catch (error) {
     throw new UsageError(
-      `KAFKA_TLS: ${(error as Error).message}`,
+      `SLUICE_KAFKA_TLS: ${(error as Error).message}`,
       'Set it to true, false, or the PEM file with the certificates that are to be trusted.',
     )
   }

@@ -6,7 +6,7 @@ import { createTopics } from './log/open.ts'
 import { createLogger, ROLES, type Role, startServices } from './roles.ts'
 
 /**
- * Core on a Postgres of one's own, and a Kafka where LOG=kafka: `DATABASE_URL=… node core/main.ts [api] [gateway]
+ * Core on a Postgres of one's own, and a Kafka where SLUICE_LOG_DRIVER=kafka: `DATABASE_URL=… node core/main.ts [api] [gateway]
  * [worker]`, all roles without an argument. Logs go to standard output, one JSON object a line.
  */
 const config = readConfig()

@@ -161,16 +161,16 @@ async function startAll(
   onStep('edge')
   await building
   const bindings = {
-    GATEWAY_URL: `${coreUrl}/gateway`,
-    GATEWAY_USERNAME: GATEWAY_USER,
-    GATEWAY_PASSWORD: secrets.gatewayPassword,
-    EDGE_NAME: 'local',
+    SLUICE_GATEWAY_URL: `${coreUrl}/gateway`,
+    SLUICE_GATEWAY_USERNAME: GATEWAY_USER,
+    SLUICE_GATEWAY_PASSWORD: secrets.gatewayPassword,
+    SLUICE_EDGE_NAME: 'local',
   }
   const edge = await startEdgeProcess({
     home,
     port: edgePort,
     // This edge listens to its own machine alone, so its page may have a key in it; no other edge gets one.
-    bindings: { ...bindings, DOCS_KEY: secrets.docsKey },
+    bindings: { ...bindings, SLUICE_DOCS_KEY: secrets.docsKey },
     onRestart: (why, pid) => {
       logger.warn({ why, pid }, 'the edge was started again')
       if (!run) return

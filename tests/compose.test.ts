@@ -47,7 +47,7 @@ describe('docker-compose.yml', () => {
       [...decided].map(([, rights]) => rights),
     )
     for (const [name, { environment = {} }] of services) {
-      const { REDIS_URL: ours, REDIS_BRIDGE_URL: theirs } = environment
+      const { REDIS_URL: ours, SLUICE_REDIS_BRIDGE_URL: theirs } = environment
       if (ours) expect(ours, name).toMatch(/^redis:\/\/sluice:/)
       if (name === 'core') expect(theirs).toMatch(/^redis:\/\/edges:/)
     }

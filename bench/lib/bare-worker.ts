@@ -2,15 +2,19 @@ import { Hono } from 'hono'
 
 /** The floor for one event: read the body, make one fetch to where events would go, answer. */
 const app = new Hono<{
-  Bindings: { GATEWAY_URL: string; GATEWAY_USERNAME: string; GATEWAY_PASSWORD: string }
+  Bindings: {
+    SLUICE_GATEWAY_URL: string
+    SLUICE_GATEWAY_USERNAME: string
+    SLUICE_GATEWAY_PASSWORD: string
+  }
 }>()
 app.post('/v1/events', async (c) => {
   const body = await c.req.text()
-  const taken = await fetch(`${c.env.GATEWAY_URL}/produce`, {
+  const taken = await fetch(`${c.env.SLUICE_GATEWAY_URL}/produce`, {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
-      Authorization: `Basic ${btoa(`${c.env.GATEWAY_USERNAME}:${c.env.GATEWAY_PASSWORD}`)}`,
+      Authorization: `Basic ${btoa(`${c.env.SLUICE_GATEWAY_USERNAME}:${c.env.SLUICE_GATEWAY_PASSWORD}`)}`,
     },
     body,
   })

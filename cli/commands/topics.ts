@@ -8,7 +8,10 @@ export function topicsCommand(config: Config, terminal: Terminal): Command {
     .description('make the topics that are not there on the Kafka of KAFKA_BROKERS')
     .action(async () => {
       if (config.log.kind !== 'kafka')
-        throw new UsageError('The log is in Postgres.', 'Set LOG=kafka and KAFKA_BROKERS.')
+        throw new UsageError(
+          'The log is in Postgres.',
+          'Set SLUICE_LOG_DRIVER=kafka and KAFKA_BROKERS.',
+        )
       const made = await createTopics(config.log)
       for (const topic of made) terminal.say(`  ${topic}`)
       terminal.say(made.length === 0 ? 'Nothing to do: all are there.' : `Made ${made.length}.`)

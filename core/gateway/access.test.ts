@@ -5,7 +5,11 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { Kafka } from '@upstash/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSignedCertificate } from '../../tests/lib/certificate.ts'
-import { type CoreProcess, GATEWAY_PASSWORD, startCore } from '../../tests/lib/core-process.ts'
+import {
+  type CoreProcess,
+  SLUICE_GATEWAY_PASSWORD,
+  startCore,
+} from '../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 
 const { cert, key } = selfSignedCertificate()
@@ -37,7 +41,7 @@ afterAll(async () => {
 })
 
 const users = {
-  sluice: GATEWAY_PASSWORD,
+  sluice: SLUICE_GATEWAY_PASSWORD,
   fra: 'in:coming',
   bi: 'outgoing',
   ops: 'anything',

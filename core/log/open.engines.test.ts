@@ -69,18 +69,26 @@ test('a topic with another number of partitions is refused: keys would be led el
 })
 
 test('what the environment says of Kafka is checked before anything starts', () => {
-  const kafka = { LOG: 'kafka', KAFKA_BROKERS: 'a:9092, b:9092' }
+  const kafka = { SLUICE_LOG_DRIVER: 'kafka', KAFKA_BROKERS: 'a:9092, b:9092' }
   expect(readConfig({}).log).toEqual({ kind: 'postgres' })
   expect(readConfig({ KAFKA_BROKERS: 'a:9092' }).log).toEqual({ kind: 'postgres' })
-  expect(readConfig({ ...kafka, KAFKA_USERNAME: 'u', KAFKA_TLS: 'true' }).log).toMatchObject({
+  expect(
+    readConfig({ ...kafka, SLUICE_KAFKA_USERNAME: 'u', SLUICE_KAFKA_TLS: 'true' }).log,
+  ).toMatchObject({
     brokers: ['a:9092', 'b:9092'],
     username: 'u',
     mechanism: 'plain',
     tls: true,
   })
-  expect(() => readConfig({ LOG: 'kafka' })).toThrow('KAFKA_BROKERS is not set.')
+  expect(() => readConfig({ SLUICE_LOG_DRIVER: 'kafka' })).toThrow('KAFKA_BROKERS is not set.')
   expect(() => readConfig({ ...kafka, KAFKA_BROKERS: 'a' })).toThrow('"a" is no broker')
-  expect(() => readConfig({ ...kafka, LOG: 'redpanda' })).toThrow('LOG has no meaning here.')
-  expect(() => readConfig({ ...kafka, KAFKA_TLS: '/no/such/file' })).toThrow('KAFKA_TLS')
-  expect(() => readConfig({ ...kafka, KAFKA_MECHANISM: 'gssapi' })).toThrow('KAFKA_MECHANISM')
+  expect(() => readConfig({ ...kafka, SLUICE_LOG_DRIVER: 'redpanda' })).toThrow(
+    'SLUICE_LOG_DRIVER has no meaning here.',
+  )
+  expect(() => readConfig({ ...kafka, SLUICE_KAFKA_TLS: '/no/such/file' })).toThrow(
+    'SLUICE_KAFKA_TLS',
+  )
+  expect(() => readConfig({ ...kafka, SLUICE_KAFKA_MECHANISM: 'gssapi' })).toThrow(
+    'SLUICE_KAFKA_MECHANISM',
+  )
 })

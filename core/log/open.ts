@@ -63,7 +63,10 @@ export function createTopics(config: LogConfig): Promise<string[]> {
 
 function advise(error: unknown): never {
   if (error instanceof KafkaUnreachableError)
-    throw new UsageError(error.message, 'Look at KAFKA_BROKERS, KAFKA_USERNAME and KAFKA_TLS.')
+    throw new UsageError(
+      error.message,
+      'Look at KAFKA_BROKERS, SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_TLS.',
+    )
   if (error instanceof TooFewBrokersError)
     throw new UsageError(
       error.message,

@@ -19,7 +19,7 @@ test('a worker that is killed twenty times under load loses nothing and counts n
   const start = () =>
     spawn(process.execPath, ['core/main.ts', 'worker'], {
       cwd: ROOT,
-      env: { ...process.env, DATABASE_URL: database.url, LOG_LEVEL: 'error' },
+      env: { ...process.env, DATABASE_URL: database.url, SLUICE_LOG_LEVEL: 'error' },
       stdio: ['ignore', 'inherit', 'inherit'],
     })
 

@@ -21,7 +21,7 @@ export interface Verdict {
 }
 
 /** Who is let in while Redis is away: everybody, or as many as this process's own count admits. */
-export type Degraded = 'open' | 'local'
+export type Degraded = 'fail-open' | 'local'
 
 /** In the words of draft-ietf-httpapi-ratelimit-headers. */
 export interface PolicyState {

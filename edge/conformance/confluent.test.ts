@@ -98,13 +98,17 @@ for (const dialect of ['confluent', 'redpanda'] as const)
 
 describe('settings that do not go together', () => {
   it.each<[string, Record<string, string>]>([
-    ['PUBLISH_FLAVOUR is upstash or confluent', { PUBLISH_FLAVOUR: 'kafka' }],
-    ['PUBLISH_URL is not set', { PUBLISH_FLAVOUR: 'confluent' }],
+    ['SLUICE_KAFKA_REST_DIALECT is upstash or confluent', { SLUICE_KAFKA_REST_DIALECT: 'kafka' }],
+    ['SLUICE_KAFKA_REST_URL is not set', { SLUICE_KAFKA_REST_DIALECT: 'confluent' }],
     [
-      'PUBLISH_PASSWORD is not set',
-      { PUBLISH_FLAVOUR: 'confluent', PUBLISH_URL: 'http://127.0.0.1:1', PUBLISH_USERNAME: 'x' },
+      'SLUICE_KAFKA_REST_PASSWORD is not set',
+      {
+        SLUICE_KAFKA_REST_DIALECT: 'confluent',
+        SLUICE_KAFKA_REST_URL: 'http://127.0.0.1:1',
+        SLUICE_KAFKA_REST_USERNAME: 'x',
+      },
     ],
-    ['PUBLISH_USERNAME is not set', { PUBLISH_URL: 'http://127.0.0.1:1' }],
+    ['SLUICE_KAFKA_REST_USERNAME is not set', { SLUICE_KAFKA_REST_URL: 'http://127.0.0.1:1' }],
   ])('%s', async (said, settings) => {
     const gateway = await startStubGateway()
     try {

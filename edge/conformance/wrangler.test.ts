@@ -50,7 +50,7 @@ test.each(ENVIRONMENTS)(
   '%s names its secrets and holds none, and knows no variable that the edge does not',
   (env) => {
     const { vars, secrets } = configOf(env)
-    expect(secrets?.required).toEqual(['GATEWAY_PASSWORD', 'REDIS_TOKEN'])
+    expect(secrets?.required).toEqual(['SLUICE_GATEWAY_PASSWORD', 'SLUICE_REDIS_TOKEN'])
     for (const name of Object.keys(vars)) expect(name).not.toMatch(/PASSWORD|TOKEN|SECRET|KEY/)
     const known = readFileSync(join(ROOT, 'edge/entry/workerd.capnp'), 'utf8')
     for (const name of [...Object.keys(vars), ...(secrets?.required ?? [])])
@@ -70,7 +70,7 @@ test.each(ENVIRONMENTS)(
 
 test('what wrangler dev serves without an environment goes to this machine', () => {
   const { vars, secrets, dev } = configOf('')
-  expect(new URL(String(vars.GATEWAY_URL)).hostname).toBe('127.0.0.1')
+  expect(new URL(String(vars.SLUICE_GATEWAY_URL)).hostname).toBe('127.0.0.1')
   expect(dev.ip).toBe('127.0.0.1')
   // Named here, they would be all that it takes from .dev.vars.
   expect(secrets?.required).toBeUndefined()

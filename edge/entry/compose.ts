@@ -3,9 +3,9 @@ import { createGate } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryLimiter } from '../admission/memory-limiter.ts'
 import {
-  createGateWithoutRedis,
-  WITHOUT_REDIS,
-  type WithoutRedis,
+  createFailoverAdmission,
+  REDIS_FAILURE_POLICIES,
+  type RedisFailurePolicy,
 } from '../admission/redis/failover-admission.ts'
 import { createRedis, type RedisSettings } from '../admission/redis/redis.ts'
 import { createUpstashGate } from '../admission/redis/redis-admission.ts'
@@ -23,27 +23,27 @@ import { createPublisher } from '../publish/publisher.ts'
 /** What an edge must be told; the names are the same in every runtime. */
 export interface EdgeSettings extends PublishSettings {
   /** Where keys are known and events are taken, e.g. http://127.0.0.1:4000/gateway */
-  GATEWAY_URL: string
-  GATEWAY_USERNAME: string
-  GATEWAY_PASSWORD: string
+  SLUICE_GATEWAY_URL: string
+  SLUICE_GATEWAY_USERNAME: string
+  SLUICE_GATEWAY_PASSWORD: string
   /** Which edge this is; left out, the runtime's own word for the place. */
-  EDGE_NAME?: string
+  SLUICE_EDGE_NAME?: string
   /** `off`: as many events as anyone likes, and no RateLimit headers. Default: on. */
-  RATE_LIMITS?: string
+  SLUICE_RATE_LIMITS?: string
   /** Redis over REST, for edges in many places: where and with which token. Without both, all is in memory. */
-  REDIS_URL_REST?: string
-  REDIS_TOKEN?: string
+  SLUICE_REDIS_REST_URL?: string
+  SLUICE_REDIS_TOKEN?: string
   /** The same by Upstash's names. */
   UPSTASH_REDIS_REST_URL?: string
   UPSTASH_REDIS_REST_TOKEN?: string
   /** How long Redis may take, in ms, before it counts as away; 250 without it. */
-  REDIS_MS_MAX?: string
-  /** What holds while Redis is away: `open`, `local` (the default) or `closed`. */
-  WITHOUT_REDIS?: string
+  SLUICE_REDIS_TIMEOUT_MS?: string
+  /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
+  SLUICE_REDIS_FAILURE_POLICY?: string
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
-  NDJSON_BYTES_MAX?: string
+  SLUICE_NDJSON_BYTES_MAX?: string
   /** A key to be filled in on /docs; only where the edge listens to this machine alone. */
-  DOCS_KEY?: string
+  SLUICE_DOCS_KEY?: string
 }
 
 /** In what the runtimes differ. */
@@ -60,19 +60,23 @@ export interface EdgeRuntime {
  * of a Redis, all three there.
  */
 export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
-  for (const name of ['GATEWAY_URL', 'GATEWAY_USERNAME', 'GATEWAY_PASSWORD'] as const)
+  for (const name of [
+    'SLUICE_GATEWAY_URL',
+    'SLUICE_GATEWAY_USERNAME',
+    'SLUICE_GATEWAY_PASSWORD',
+  ] as const)
     if (!settings[name]) throw new Error(`${name} is not set`)
   const gateway = {
-    url: settings.GATEWAY_URL.replace(/\/+$/, ''),
-    username: settings.GATEWAY_USERNAME,
-    password: settings.GATEWAY_PASSWORD,
+    url: settings.SLUICE_GATEWAY_URL.replace(/\/+$/, ''),
+    username: settings.SLUICE_GATEWAY_USERNAME,
+    password: settings.SLUICE_GATEWAY_PASSWORD,
   }
   const now = () => Date.now()
-  const { EDGE_NAME: name, RATE_LIMITS: limits = '' } = settings
-  if (!['', 'on', 'off'].includes(limits)) throw new Error('RATE_LIMITS is either on or off')
-  const ndjsonBytesMax = Number(settings.NDJSON_BYTES_MAX || LIMITS.ndjsonBytesMax)
+  const { SLUICE_EDGE_NAME: name, SLUICE_RATE_LIMITS: limits = '' } = settings
+  if (!['', 'on', 'off'].includes(limits)) throw new Error('SLUICE_RATE_LIMITS is either on or off')
+  const ndjsonBytesMax = Number(settings.SLUICE_NDJSON_BYTES_MAX || LIMITS.ndjsonBytesMax)
   if (!(Number.isSafeInteger(ndjsonBytesMax) && ndjsonBytesMax > 0))
-    throw new Error('NDJSON_BYTES_MAX is a number of bytes')
+    throw new Error('SLUICE_NDJSON_BYTES_MAX is a number of bytes')
   const policy = readPolicy(settings)
   const core = createHttpKeyDirectory(gateway, runtime.exchange)
   const local = createGate(
@@ -89,7 +93,7 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
       report,
     ),
     gate: redis
-      ? createGateWithoutRedis({
+      ? createFailoverAdmission({
           gate: createUpstashGate(redis, limits !== 'off'),
           redis,
           local,
@@ -102,26 +106,27 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     now,
     report,
     ndjsonBytesMax,
-    docsKey: settings.DOCS_KEY || undefined,
+    docsKey: settings.SLUICE_DOCS_KEY || undefined,
   })
 }
 
 /** @throws when only half of it is there */
 function redisOf(settings: EdgeSettings): RedisSettings | undefined {
-  const url = settings.REDIS_URL_REST || settings.UPSTASH_REDIS_REST_URL
-  const token = settings.REDIS_TOKEN || settings.UPSTASH_REDIS_REST_TOKEN
+  const url = settings.SLUICE_REDIS_REST_URL || settings.UPSTASH_REDIS_REST_URL
+  const token = settings.SLUICE_REDIS_TOKEN || settings.UPSTASH_REDIS_REST_TOKEN
   if (!url && !token) return undefined
-  if (!url) throw new Error('REDIS_URL_REST is not set, but REDIS_TOKEN is')
-  if (!token) throw new Error('REDIS_TOKEN is not set, but REDIS_URL_REST is')
-  const msMax = Number(settings.REDIS_MS_MAX || LIMITS.redisMsMax)
+  if (!url) throw new Error('SLUICE_REDIS_REST_URL is not set, but SLUICE_REDIS_TOKEN is')
+  if (!token) throw new Error('SLUICE_REDIS_TOKEN is not set, but SLUICE_REDIS_REST_URL is')
+  const msMax = Number(settings.SLUICE_REDIS_TIMEOUT_MS || LIMITS.redisMsMax)
   if (!(Number.isSafeInteger(msMax) && msMax > 0))
-    throw new Error('REDIS_MS_MAX is a number of milliseconds')
+    throw new Error('SLUICE_REDIS_TIMEOUT_MS is a number of milliseconds')
   return { url: url.replace(/\/+$/, ''), token, msMax }
 }
 
-function readPolicy({ WITHOUT_REDIS: said }: EdgeSettings): WithoutRedis {
-  const policy = WITHOUT_REDIS.find((policy) => policy === (said || 'local'))
-  if (!policy) throw new Error(`WITHOUT_REDIS is one of ${WITHOUT_REDIS.join(', ')}`)
+function readPolicy({ SLUICE_REDIS_FAILURE_POLICY: said }: EdgeSettings): RedisFailurePolicy {
+  const policy = REDIS_FAILURE_POLICIES.find((policy) => policy === (said || 'local'))
+  if (!policy)
+    throw new Error(`SLUICE_REDIS_FAILURE_POLICY is one of ${REDIS_FAILURE_POLICIES.join(', ')}`)
   return policy
 }
 

@@ -20,7 +20,7 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
   'Sluice-Degraded': header(
     'Redis is away: everybody is let in, each edge counts for itself, or nobody is, as whoever runs it has said.',
     false,
-    { pattern: '^redis;policy=(open|local|closed)$' },
+    { pattern: '^redis;policy=(fail-open|local|fail-closed)$' },
   ),
   'Idempotency-Replayed': header('The answer of the first time.', false, { const: 'true' }),
   'WWW-Authenticate': header('Which scheme the key is asked for in.'),

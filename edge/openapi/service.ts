@@ -24,7 +24,7 @@ export const service: readonly Operation[] = [
               required: ['up', 'policy', 'requests_without', 'forgotten'],
               properties: {
                 up: { type: 'boolean' },
-                policy: { enum: ['open', 'local', 'closed'] },
+                policy: { enum: ['fail-open', 'local', 'fail-closed'] },
                 requests_without: { type: 'integer', minimum: 0 },
                 forgotten: { type: 'integer', minimum: 0 },
               },

@@ -7,25 +7,25 @@ import { serveGate } from './remote-admission.ts'
 
 /** Where Redis and core are found. */
 export const GATE_PLACES = [
-  'REDIS_URL_REST',
-  'REDIS_TOKEN',
-  'GATEWAY_URL',
-  'GATEWAY_USERNAME',
-  'GATEWAY_PASSWORD',
+  'SLUICE_REDIS_REST_URL',
+  'SLUICE_REDIS_TOKEN',
+  'SLUICE_GATEWAY_URL',
+  'SLUICE_GATEWAY_USERNAME',
+  'SLUICE_GATEWAY_PASSWORD',
 ] as const
 export type GatePlaces = Record<(typeof GATE_PLACES)[number], string>
 
 /** What is not about time has plenty of it on a busy machine. */
-const REDIS_MS_MAX = 10_000
+const SLUICE_REDIS_TIMEOUT_MS = 10_000
 
 /** Gate and directory as the edge puts them together where it has a Redis. */
 export function gateOnRedis(places: GatePlaces, exchange: Exchange) {
-  const { REDIS_URL_REST: url, REDIS_TOKEN: token } = places
-  const redis = createRedis({ url, token, msMax: REDIS_MS_MAX }, exchange)
+  const { SLUICE_REDIS_REST_URL: url, SLUICE_REDIS_TOKEN: token } = places
+  const redis = createRedis({ url, token, msMax: SLUICE_REDIS_TIMEOUT_MS }, exchange)
   const core = {
-    url: places.GATEWAY_URL,
-    username: places.GATEWAY_USERNAME,
-    password: places.GATEWAY_PASSWORD,
+    url: places.SLUICE_GATEWAY_URL,
+    username: places.SLUICE_GATEWAY_USERNAME,
+    password: places.SLUICE_GATEWAY_PASSWORD,
   }
   return {
     gate: createUpstashGate(redis, true),

@@ -100,9 +100,9 @@ async function behindProxy(proxy: ConfluentStub): Promise<Surroundings> {
 
 export function proxySettings({ url, username, password }: ConfluentStub): Record<string, string> {
   return {
-    PUBLISH_FLAVOUR: 'confluent',
-    PUBLISH_URL: url,
-    PUBLISH_USERNAME: username,
-    PUBLISH_PASSWORD: password,
+    SLUICE_KAFKA_REST_DIALECT: 'confluent',
+    SLUICE_KAFKA_REST_URL: url,
+    SLUICE_KAFKA_REST_USERNAME: username,
+    SLUICE_KAFKA_REST_PASSWORD: password,
   }
 }

@@ -129,10 +129,10 @@ function bindings({
   password,
 }: Pick<StubGateway, 'url' | 'username' | 'password'>): Record<string, string> {
   return {
-    GATEWAY_URL: url,
-    GATEWAY_USERNAME: username,
-    GATEWAY_PASSWORD: password,
-    EDGE_NAME: 'test',
+    SLUICE_GATEWAY_URL: url,
+    SLUICE_GATEWAY_USERNAME: username,
+    SLUICE_GATEWAY_PASSWORD: password,
+    SLUICE_EDGE_NAME: 'test',
   }
 }
 

@@ -20,7 +20,7 @@ export interface CoreProcessOptions {
   env?: Record<string, string>
 }
 
-export const GATEWAY_PASSWORD = 'a-password-for-tests'
+export const SLUICE_GATEWAY_PASSWORD = 'a-password-for-tests'
 
 /** Resolves when it is ready; rejects with what it said when it ends before. */
 export async function startCore({
@@ -33,9 +33,9 @@ export async function startCore({
     env: {
       ...process.env,
       DATABASE_URL: databaseUrl,
-      SLUICE_GATEWAY_PASSWORD: GATEWAY_PASSWORD,
+      SLUICE_GATEWAY_PASSWORD: SLUICE_GATEWAY_PASSWORD,
       PORT: '0',
-      LOG_LEVEL: 'info',
+      SLUICE_LOG_LEVEL: 'info',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -15,7 +15,7 @@ import { freePort } from '../../local/process/ports.ts'
 import { attachWatchdog } from '../../local/process/watchdog.ts'
 import { buildAll } from '../../tools/build.ts'
 import { type Engines, startEngines } from '../../tools/engines/engines.ts'
-import { type CoreProcess, GATEWAY_PASSWORD, startCore } from './core-process.ts'
+import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from './core-process.ts'
 
 /**
  * Sluice as teams run it: Kafka, Redis and Postgres of its own, a gateway (with the API), two workers and an edge in workerd, each
@@ -53,7 +53,7 @@ export interface Member {
   kill(): boolean
 }
 
-const REDIS_TOKEN = 'a-redis-token-for-tests'
+const SLUICE_REDIS_TOKEN = 'a-redis-token-for-tests'
 const RESTART_MS = 250
 const GENEROUS = 1_000_000_000
 
@@ -81,12 +81,12 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
 
     const port = String(await freePort())
     const env = {
-      LOG: 'kafka',
+      SLUICE_LOG_DRIVER: 'kafka',
       KAFKA_BROKERS: kafka.brokers.join(','),
       REDIS_URL: redis.url,
-      SLUICE_REDIS_TOKEN: REDIS_TOKEN,
+      SLUICE_REDIS_TOKEN: SLUICE_REDIS_TOKEN,
       // 'ready' is said at this level.
-      LOG_LEVEL: 'info',
+      SLUICE_LOG_LEVEL: 'info',
     }
     const gateway = await keep('the gateway', () =>
       startCore({ roles: ['api', 'gateway'], databaseUrl, env: { ...env, PORT: port } }),
@@ -104,12 +104,12 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       home: edgeHome,
       port: edgePort,
       bindings: {
-        GATEWAY_URL: `${coreUrl}/gateway`,
-        GATEWAY_USERNAME: GATEWAY_USER,
-        GATEWAY_PASSWORD,
-        REDIS_URL_REST: `${coreUrl}/redis`,
-        REDIS_TOKEN,
-        EDGE_NAME: 'fleet',
+        SLUICE_GATEWAY_URL: `${coreUrl}/gateway`,
+        SLUICE_GATEWAY_USERNAME: GATEWAY_USER,
+        SLUICE_GATEWAY_PASSWORD,
+        SLUICE_REDIS_REST_URL: `${coreUrl}/redis`,
+        SLUICE_REDIS_TOKEN,
+        SLUICE_EDGE_NAME: 'fleet',
       },
       onRestart,
     })

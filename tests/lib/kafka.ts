@@ -13,9 +13,9 @@ export interface TestKafka {
 
 export function kafkaEnv(): Record<string, string> {
   return {
-    LOG: 'kafka',
+    SLUICE_LOG_DRIVER: 'kafka',
     KAFKA_BROKERS: inject('kafkaBrokers').join(','),
-    KAFKA_TOPIC_PREFIX: `${randomUUID()}.`,
+    SLUICE_KAFKA_TOPIC_PREFIX: `${randomUUID()}.`,
   }
 }
 

@@ -54,10 +54,10 @@ beforeAll(async () => {
     password: secrets.SLUICE_GATEWAY_PASSWORD,
   }
   edge = await startEdge('workerd', gateway as StubGateway, {
-    REDIS_URL_REST: `${url}/redis`,
-    REDIS_TOKEN: secrets.SLUICE_REDIS_TOKEN,
-    REDIS_MS_MAX: '10000',
-    WITHOUT_REDIS: 'closed',
+    SLUICE_REDIS_REST_URL: `${url}/redis`,
+    SLUICE_REDIS_TOKEN: secrets.SLUICE_REDIS_TOKEN,
+    SLUICE_REDIS_TIMEOUT_MS: '10000',
+    SLUICE_REDIS_FAILURE_POLICY: 'fail-closed',
   })
 })
 afterAll(async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { ROOT } from '../../core/config.ts'
-import { type CoreProcess, GATEWAY_PASSWORD, startCore } from '../lib/core-process.ts'
+import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from '../lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 import { kafkaEnv } from '../lib/kafka.ts'
 import { account, rawRecord } from '../lib/records.ts'
@@ -32,7 +32,7 @@ async function start(...roles: ('api' | 'gateway' | 'worker')[]): Promise<CorePr
 function produce(core: CoreProcess, ...records: ReturnType<typeof rawRecord>[]): Promise<Response> {
   return fetch(`${core.url}/gateway/produce`, {
     method: 'POST',
-    headers: { Authorization: `Basic ${btoa(`sluice:${GATEWAY_PASSWORD}`)}` },
+    headers: { Authorization: `Basic ${btoa(`sluice:${SLUICE_GATEWAY_PASSWORD}`)}` },
     body: JSON.stringify(
       records.map(({ partition, key, value }) => ({
         topic: TOPICS.raw.name,
@@ -85,8 +85,12 @@ describe('core on Kafka', () => {
         })
       return new Promise<string>((resolve) => child.once('close', () => resolve(out)))
     }
-    expect(await sluice('lag')).toContain(`Kafka has no topic ${env.KAFKA_TOPIC_PREFIX}events.raw.`)
-    expect(await sluice('migrate')).toContain(`Kafka topic ${env.KAFKA_TOPIC_PREFIX}events.raw`)
+    expect(await sluice('lag')).toContain(
+      `Kafka has no topic ${env.SLUICE_KAFKA_TOPIC_PREFIX}events.raw.`,
+    )
+    expect(await sluice('migrate')).toContain(
+      `Kafka topic ${env.SLUICE_KAFKA_TOPIC_PREFIX}events.raw`,
+    )
     const gateway = await start('gateway')
     await produce(gateway, ...Array.from({ length: 50 }, (_, i) => rawRecord({ actor: `a${i}` })))
     expect(JSON.parse(await sluice('lag', '--json'))).toMatchObject({ lag: 50, applied: 0 })

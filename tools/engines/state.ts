@@ -78,7 +78,7 @@ export function writeKept(home: string, kept: Kept, ports: EnginePorts): void {
 export function writeEnv(state: EnginesState, { gatewayPassword, redisToken }: Kept): void {
   const variables = {
     DATABASE_URL: state.database_url,
-    LOG: 'kafka',
+    SLUICE_LOG_DRIVER: 'kafka',
     KAFKA_BROKERS: state.kafka_brokers.join(','),
     REDIS_URL: state.redis_url,
     SLUICE_GATEWAY_PASSWORD: gatewayPassword,

@@ -114,7 +114,10 @@ describe('topics that are made on three brokers', () => {
   test('have three copies, and an append needs two of them', async () => {
     const brokers = engines.kafka?.brokers ?? []
     await allAreThere()
-    const { log: config } = readConfig({ LOG: 'kafka', KAFKA_BROKERS: brokers.join(',') })
+    const { log: config } = readConfig({
+      SLUICE_LOG_DRIVER: 'kafka',
+      KAFKA_BROKERS: brokers.join(','),
+    })
     await createTopics(config)
     await withAdmin(brokers, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [TOPICS.raw.name] })

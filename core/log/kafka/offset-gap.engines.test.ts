@@ -42,7 +42,7 @@ async function append(count: number, partition: number): Promise<void> {
 async function drop(partition: number, offset: number): Promise<void> {
   const admin = new Kafka({ brokers: inject('kafkaBrokers'), logLevel: 0 }).admin()
   await admin.connect()
-  const topic = `${kafka.env.KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
+  const topic = `${kafka.env.SLUICE_KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
   // Else it does not know whom to ask.
   await admin.fetchTopicOffsets(topic)
   await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: `${offset}` }] })

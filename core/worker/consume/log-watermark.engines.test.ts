@@ -53,7 +53,7 @@ async function stored(): Promise<number> {
 test("what waits behind an open transaction of somebody else's was not read yet", async () => {
   const brokers = (env.KAFKA_BROKERS as string).split(',')
   const producer = new Kafka({ brokers, logLevel: 0 }).producer({
-    transactionalId: `${env.KAFKA_TOPIC_PREFIX}another`,
+    transactionalId: `${env.SLUICE_KAFKA_TOPIC_PREFIX}another`,
     idempotent: true,
     maxInFlightRequests: 1,
   })
@@ -61,7 +61,7 @@ test("what waits behind an open transaction of somebody else's was not read yet"
   closers.push(() => producer.disconnect())
   const transaction = await producer.transaction()
   const { key, value } = rawRecord({ name: 'in it' })
-  const topic = `${env.KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
+  const topic = `${env.SLUICE_KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
   await transaction.send({ topic, messages: [{ partition: 1, key, value }] })
   await log.append(TOPICS.raw.name, [{ ...rawRecord({ name: 'behind it' }), partition: 1 }])
   const appendedMs = Date.now()

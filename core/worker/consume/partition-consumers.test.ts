@@ -2,10 +2,10 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
 
-test('SLUICE_WORKER_LANES says how many connections of a worker write', async () => {
+test('SLUICE_WORKER_CONCURRENCY says how many connections of a worker write', async () => {
   const database = await createTestDatabase()
   onTestFinished(() => database.drop())
-  const env = { SLUICE_WORKER_LANES: '3' }
+  const env = { SLUICE_WORKER_CONCURRENCY: '3' }
   const worker = await startCore({ roles: ['worker'], databaseUrl: database.url, env })
   onTestFinished(async () => void (await worker.stop()))
   const lanes = async () => {

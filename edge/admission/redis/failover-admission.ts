@@ -9,8 +9,12 @@ import type { WatchedRedis } from './redis-outage.ts'
  * open: everybody is let in, without limits and leases (event ids still make repetitions harmless);
  * local: each process counts and leases for itself; closed: 503.
  */
-export type WithoutRedis = 'open' | 'local' | 'closed'
-export const WITHOUT_REDIS: readonly WithoutRedis[] = ['open', 'local', 'closed']
+export type RedisFailurePolicy = 'fail-open' | 'local' | 'fail-closed'
+export const REDIS_FAILURE_POLICIES: readonly RedisFailurePolicy[] = [
+  'fail-open',
+  'local',
+  'fail-closed',
+]
 
 export interface WithoutRedisDeps {
   /** On that Redis. */
@@ -18,14 +22,14 @@ export interface WithoutRedisDeps {
   redis: Pick<WatchedRedis, 'up' | 'counts'>
   /** This process's own. */
   local: Gate
-  policy: WithoutRedis
+  policy: RedisFailurePolicy
 }
 
 /** The gate on Redis, and what the policy says where Redis does not answer. */
-export function createGateWithoutRedis({ gate, redis, local, policy }: WithoutRedisDeps): Gate {
+export function createFailoverAdmission({ gate, redis, local, policy }: WithoutRedisDeps): Gate {
   const { counts } = redis
-  const instead = policy === 'open' ? OPEN : local
-  const degraded: Degraded = policy === 'open' ? 'open' : 'local'
+  const instead = policy === 'fail-open' ? OPEN : local
+  const degraded: Degraded = policy === 'fail-open' ? 'fail-open' : 'local'
 
   async function ask<T>(question: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
     try {
@@ -33,9 +37,9 @@ export function createGateWithoutRedis({ gate, redis, local, policy }: WithoutRe
     } catch {
       // The watch has told of it.
       counts.without++
-      if (policy !== 'closed') return otherwise()
+      if (policy !== 'fail-closed') return otherwise()
       throw new Refused('LIMITER_UNAVAILABLE', {
-        headers: { 'retry-after': '2', 'sluice-degraded': 'redis;policy=closed' },
+        headers: { 'retry-after': '2', 'sluice-degraded': 'redis;policy=fail-closed' },
       })
     }
   }

@@ -49,7 +49,7 @@ export function watchRedis({ redis, now, report, policy }: WatchDeps): WatchedRe
       down = { since: now(), askAt: 0, withoutBefore: counts.without }
       report({
         level: 'warn',
-        what: `Redis does not answer; WITHOUT_REDIS=${policy} holds`,
+        what: `Redis does not answer; SLUICE_REDIS_FAILURE_POLICY=${policy} holds`,
         error: describe(error),
       })
     }

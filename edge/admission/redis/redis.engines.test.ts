@@ -39,10 +39,10 @@ async function startWorld(runtime: Runtime, settings: Record<string, string> = {
   const gateway = await startStubGateway()
   const line = await startTcpProxy(portOf(bridge.url))
   const edge = await startEdge(runtime, gateway, {
-    REDIS_URL_REST: `http://127.0.0.1:${line.port}/redis`,
-    REDIS_TOKEN: bridge.token,
+    SLUICE_REDIS_REST_URL: `http://127.0.0.1:${line.port}/redis`,
+    SLUICE_REDIS_TOKEN: bridge.token,
     // What is not about time has plenty of it on a busy machine.
-    REDIS_MS_MAX: '10000',
+    SLUICE_REDIS_TIMEOUT_MS: '10000',
     ...settings,
   })
   return {
@@ -185,7 +185,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
   })
 
   it('counts nothing where limits are turned off, and lends all the same', async () => {
-    const free = await startWorld(runtime, { RATE_LIMITS: 'off' })
+    const free = await startWorld(runtime, { SLUICE_RATE_LIMITS: 'off' })
     try {
       const { key, record } = free.newKey({ key_events_per_minute: 1 })
       const once = { 'idempotency-key': 'k' }
@@ -313,10 +313,13 @@ function refuse({ line }: World) {
 }
 
 describe.each(RUNTIMES)('without Redis, in %s', (runtime) => {
-  describe.each(['open', 'local', 'closed'] as const)('and the policy "%s"', (policy) => {
+  describe.each(['fail-open', 'local', 'fail-closed'] as const)('and the policy "%s"', (policy) => {
     let world: World
     beforeAll(async () => {
-      world = await startWorld(runtime, { WITHOUT_REDIS: policy, REDIS_MS_MAX: '' })
+      world = await startWorld(runtime, {
+        SLUICE_REDIS_FAILURE_POLICY: policy,
+        SLUICE_REDIS_TIMEOUT_MS: '',
+      })
     })
     afterAll(() => world?.stop())
 
@@ -346,11 +349,11 @@ describe.each(RUNTIMES)('without Redis, in %s', (runtime) => {
         expect(headers['sluice-degraded']).toBe(`redis;policy=${policy}`)
       const statuses = answers.map(({ status }) => status)
       const replayed = answers.filter(({ headers }) => headers['idempotency-replayed']).length
-      if (policy === 'closed') {
+      if (policy === 'fail-closed') {
         expect(new Set(statuses)).toEqual(new Set([503]))
         expect(answers[0]?.json.code).toBe('LIMITER_UNAVAILABLE')
         expect(answers[0]?.headers['retry-after']).toBe('2')
-      } else if (policy === 'open') {
+      } else if (policy === 'fail-open') {
         expect(new Set(statuses)).toEqual(new Set([202]))
         expect(replayed).toBe(0)
         expect(answers[0]?.headers.ratelimit).toBeUndefined()

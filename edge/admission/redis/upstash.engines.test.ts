@@ -34,11 +34,11 @@ afterAll(async () => {
 })
 
 const settings = () => ({
-  REDIS_URL_REST: bridge.url,
-  REDIS_TOKEN: bridge.token,
-  GATEWAY_URL: gateway.url,
-  GATEWAY_USERNAME: gateway.username,
-  GATEWAY_PASSWORD: gateway.password,
+  SLUICE_REDIS_REST_URL: bridge.url,
+  SLUICE_REDIS_TOKEN: bridge.token,
+  SLUICE_GATEWAY_URL: gateway.url,
+  SLUICE_GATEWAY_USERNAME: gateway.username,
+  SLUICE_GATEWAY_PASSWORD: gateway.password,
 })
 
 /** Where a gate runs; tests at random are fewer where every question is two journeys. */

@@ -175,7 +175,7 @@ describe('who may read the page', () => {
 
   it('holds a key only where one was given for it, and shows it to no other page and no other name', async () => {
     const key = newKey()
-    const given = await startEdge('workerd', gateway, { DOCS_KEY: key })
+    const given = await startEdge('workerd', gateway, { SLUICE_DOCS_KEY: key })
     onTestFinished(() => given.stop())
     const ask = (headers: Record<string, string>) =>
       send(given.port, { method: 'GET', path: '/docs', headers })

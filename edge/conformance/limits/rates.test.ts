@@ -75,7 +75,7 @@ describeEdges('the rate limit', (world) => {
 
   it('can be turned off, and then no header speaks of it', async () => {
     const key = world.newKey({ key_events_per_minute: 1, tenant_events_per_minute: 1 })
-    const edge = await startEdge(world.runtime, world.gateway, { RATE_LIMITS: 'off' })
+    const edge = await startEdge(world.runtime, world.gateway, { SLUICE_RATE_LIMITS: 'off' })
     try {
       const headers = { authorization: `Bearer ${key}` }
       for (let i = 0; i < 3; i++) {
