@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-/** Taste that a machine can check. What it holds is told in docs/adr/0001-import-boundaries.md. */
+/** Conventions that a machine can check. The reasons: docs/adr/0001-import-boundaries.md, docs/glossary.md. */
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',
@@ -11,47 +11,92 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   .split('\n')
   .filter((file) => file !== '' && existsSync(file))
 const sources = files.filter((file) => /\.(ts|tsx|mjs)$/.test(file))
-const isTest = (file: string) => /\.(test|suite|setup)\.tsx?$|\/(testing|conformance)\//.test(file)
+const isTest = (file: string) =>
+  /\.(test|suite|setup)\.tsx?$|\/(testing|conformance)\/|^tests\//.test(file)
 
 const imports = new Map(sources.map((file) => [file, importsOf(file)]))
 
-/** Files that somebody outside the import graph starts. */
+/** Files that are started from outside the import graph. */
 const ENTRIES = [
   'cli/bin.mjs',
   'cli/main.ts',
   'core/main.ts',
   'core/health-check.ts',
-  'local/local.ts',
-  'tools/demo/import-earthquakes.ts',
   'edge/entry/cloudflare.ts',
   'edge/entry/deno.ts',
   'edge/entry/node.ts',
   'dashboard/src/index.tsx',
+  'tests/lib/engines-runner.ts',
+  'tools/demo/import-earthquakes.ts',
   'vite.config.ts',
 ]
 
-describe('the arrows', () => {
-  const rooms = {
-    contract: ['contract'],
-    edge: ['edge', 'contract'],
-    core: ['core', 'contract'],
-    dashboard: ['dashboard', 'contract'],
-  }
-  /** The composition root of one machine holds all ends: that is its job. */
-  const holdsAllEnds = (file: string) =>
-    file === 'local/local.ts' || file.startsWith('core/embedded/')
+/**
+ * Which folder may import which (docs/adr/0001-import-boundaries.md). A file belongs to the longest folder
+ * that it lies in; files of `core` itself are composition and may import everything below core.
+ */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  contract: [],
+  edge: ['contract'],
+  dashboard: ['contract'],
+  'core/lib': ['contract'],
+  'core/db': ['contract', 'core/lib'],
+  'core/log': ['contract', 'core/lib', 'core/db'],
+  'core/identity': ['contract', 'core/lib', 'core/db'],
+  'core/dead-letters': ['contract', 'core/lib', 'core/db', 'core/log'],
+  'core/worker': ['contract', 'core/lib', 'core/db', 'core/log', 'core/dead-letters'],
+  'core/queries': ['contract', 'core/lib', 'core/db', 'core/log', 'core/identity'],
+  'core/gateway': ['contract', 'core/lib', 'core/db', 'core/log', 'core/identity'],
+  'core/api': [
+    'contract',
+    'core/lib',
+    'core/db',
+    'core/log',
+    'core/identity',
+    'core/queries',
+    'core/gateway',
+  ],
+  core: [
+    'contract',
+    'core/lib',
+    'core/db',
+    'core/log',
+    'core/identity',
+    'core/dead-letters',
+    'core/worker',
+    'core/queries',
+    'core/gateway',
+    'core/api',
+  ],
+  tools: ['contract', 'core'],
+  local: ['contract', 'core', 'tools'],
+  cli: ['contract', 'core', 'tools', 'local'],
+}
 
-  for (const [room, mayImport] of Object.entries(rooms))
-    test(`${room} imports only ${mayImport.join(' and ')}`, () => {
+describe('import boundaries', () => {
+  const folders = Object.keys(MAY_IMPORT).sort((a, b) => b.length - a.length)
+  const folderOf = (file: string) => folders.find((folder) => file.startsWith(`${folder}/`))
+
+  for (const [folder, allowed] of Object.entries(MAY_IMPORT))
+    test(`${folder} imports nothing but ${allowed.join(', ') || 'itself'}`, () => {
+      const mayImport = (target: string | undefined) =>
+        target === undefined
+          ? false
+          : target === folder ||
+            allowed.some((each) => target === each || target.startsWith(`${each}/`))
       const wrong = sources
-        .filter((file) => file.startsWith(`${room}/`) && !isTest(file) && !holdsAllEnds(file))
+        .filter((file) => folderOf(file) === folder && !isTest(file))
         .flatMap((file) =>
           local(file)
-            .filter((target) => !mayImport.includes(target.split('/')[0] as string))
+            .filter((target) => !mayImport(folderOf(target)))
             .map((target) => `${file} → ${target}`),
         )
       expect(wrong).toEqual([])
     })
+
+  test('no file imports itself, directly or through others', () => {
+    expect(findCycles().map((cycle) => cycle.join(' → '))).toEqual([])
+  })
 
   test('contract needs nothing but zod/mini', () => {
     expect([...new Set(packages((file) => file.startsWith('contract/') && !isTest(file)))]).toEqual(
@@ -59,31 +104,63 @@ describe('the arrows', () => {
     )
   })
 
-  test('kafkajs stays behind the log, and process.env behind the configuration', () => {
+  test('only one file names kafkajs, and only composition reads process.env', () => {
     const outside = (file: string) =>
       !isTest(file) && !file.startsWith('bench/') && file !== 'vite.config.ts'
     const readers = sources.filter((file) => outside(file) && read(file).includes('process.env'))
     expect(readers).toEqual(['cli/bin.mjs', 'core/config.ts', 'edge/entry/node.ts'])
     // By name, not by import: what kafkajs does not export is required.
     const users = sources.filter((file) => outside(file) && /['"]kafkajs\b/.test(read(file)))
-    expect(users).toEqual(['core/log/kafka/kafka-log.ts'])
+    expect(users).toEqual(['core/log/kafka/connection.ts'])
   })
 
-  test('a mode is a composition root: no other file knows the word', () => {
-    const word = /\bembedded\b/i
+  test('a mode is a composition root: no file in core knows the word "embedded"', () => {
     const knowing = sources.filter(
-      (file) =>
-        file.startsWith('core/') &&
-        !holdsAllEnds(file) &&
-        !isTest(file) &&
-        word.test(read(file).replaceAll(/['"].*embedded.*['"]/g, '')),
+      (file) => file.startsWith('core/') && !isTest(file) && /\bembedded\b/i.test(code(file)),
     )
     expect(knowing).toEqual([])
   })
 })
 
+describe('vocabulary', () => {
+  /** The left column of docs/glossary.md, as far as a word has no other use in this field. */
+  const BANNED_NAMES =
+    /^(way|ways|place|places|placed|room|gate|lane|lanes|settle|settled|settler|finish|judge|judged|condemn|condemned|verdict|say|says|said|told|tell|letters?|fate|fates|sieve|nudge|keeper|kept|turns|hop|world|mood|surroundings|circumstances|trouble|whoever|refused|refusal|refusals|question|questions|answer|answers|answered|stretch|parked|obstacle|fresh|revived|quarter|native|classic)$/
+
+  test('no exported identifier has a word that the glossary replaced', () => {
+    const isBanned = (words: string[]) =>
+      words.some((word, i) => BANNED_NAMES.test(word) && !isDeadLetter(words, i))
+    const found = sources.flatMap((file) =>
+      exportsOf(file)
+        .filter((name) => isBanned(wordsOf(name)))
+        .map((name) => `${file}: ${name}`),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('no file or folder has a name that the glossary replaced', () => {
+    const found = sources.filter((file) =>
+      file.split('/').some((part) => part.split(/[.-]/).some((word) => BANNED_NAMES.test(word))),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('no text for people has a word that the glossary replaced', () => {
+    const banned =
+      /\b(anew|mend|mended|mends|spelt|whoever|dear|condemned|sieve|nudge|beside itself|ways? in|told of|of ours|is no [a-z]+)\b/i
+    const found = sources
+      .filter((file) => file !== 'tidy.test.ts')
+      .flatMap((file) =>
+        textsOf(file)
+          .filter((text) => banned.test(text))
+          .map((text) => `${file}: ${text.slice(0, 90)}`),
+      )
+    expect(found).toEqual([])
+  })
+})
+
 describe('the tree', () => {
-  test('no file is dead: each is reached from an entry, a test or a bench', () => {
+  test('every file is reached from an entry, a test or a bench', () => {
     const seen = new Set<string>()
     const visit = (file: string) => {
       if (seen.has(file)) return
@@ -91,37 +168,55 @@ describe('the tree', () => {
       for (const target of local(file)) visit(target)
     }
     for (const file of sources)
-      if (ENTRIES.includes(file) || isTest(file) || /^bench\/|config\.ts$/.test(file)) visit(file)
-    expect(sources.filter((file) => !seen.has(file) && !file.endsWith('.d.ts'))).toEqual([])
+      if (
+        ENTRIES.includes(file) ||
+        /\.(test|setup)\.tsx?$/.test(file) ||
+        /^bench\/|config\.ts$/.test(file)
+      )
+        visit(file)
+    const dead = sources.filter(
+      (file) => !seen.has(file) && !file.endsWith('.d.ts') && !file.startsWith('edge/testing/'),
+    )
+    expect(dead).toEqual([])
   })
 
-  test('no entry is named that is not there', () => {
+  test('every entry exists', () => {
     expect(ENTRIES.filter((file) => !existsSync(file))).toEqual([])
   })
 
-  test('files stay small enough to hold in the head', () => {
+  test('no file has more than 300 lines, tests and test vectors apart', () => {
     const long = sources.filter(
-      (file) => !isTest(file) && !file.includes('vectors') && read(file).split('\n').length > 300,
+      (file) => !isTest(file) && !file.includes('vectors') && read(file).split('\n').length > 301,
     )
     expect(long).toEqual([])
+  })
+
+  test('no folder holds more than 20 source files', () => {
+    const counts = new Map<string, number>()
+    for (const file of sources)
+      if (!isTest(file)) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
+    expect([...counts].filter(([, count]) => count > 20)).toEqual([])
   })
 
   test('files are named in kebab-case', () => {
     expect(sources.filter((file) => !/^[a-z0-9./-]+$/.test(file))).toEqual([])
   })
 
+  test('nothing that a tool generates is tracked', () => {
+    const generated =
+      /(^|\/)(__pycache__|node_modules|dist|coverage|\.wrangler)\/|\.(pyc|log|tsbuildinfo)$/
+    expect(files.filter((file) => generated.test(file))).toEqual([])
+  })
+
   test('every dependency is used', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: object }
-    const everything =
-      sources.map(read).join('\n') +
-      files
-        .filter((f) => f.endsWith('.css'))
-        .map(read)
-        .join('\n')
+    const everything = [...sources, ...files.filter((file) => file.endsWith('.css'))]
+      .map(read)
+      .join('\n')
     expect(Object.keys(dependencies).filter((name) => !everything.includes(`'${name}`))).toEqual([])
   })
 
-  test('nothing is left for later in a comment', () => {
+  test('no comment leaves work for later', () => {
     expect(
       sources.filter((file) => file !== 'tidy.test.ts' && /\b(TODO|FIXME|XXX)\b/.test(read(file))),
     ).toEqual([])
@@ -130,6 +225,41 @@ describe('the tree', () => {
 
 function read(file: string): string {
   return readFileSync(file, 'utf8')
+}
+
+/** A file's text without comments and without string literals. */
+function code(file: string): string {
+  return read(file)
+    .replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+    .replaceAll(/'[^'\n]*'|`[^`]*`/g, "''")
+}
+
+/** String and template literals of more than one word: what may reach a person. */
+function textsOf(file: string): string[] {
+  const text = read(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+  return [...text.matchAll(/'((?:[^'\\\n]|\\.)+)'|"((?:[^"\\\n]|\\.)+)"|`([^`]+)`/g)]
+    .map(([, a, b, c]) => a ?? b ?? c ?? '')
+    .filter((literal) => /\w \w/.test(literal))
+}
+
+function exportsOf(file: string): string[] {
+  const declared = read(file).matchAll(
+    /^export (?:default )?(?:async )?(?:abstract )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm,
+  )
+  return [...declared].map((match) => match[1] as string)
+}
+
+/** "letter" alone is banned, "dead letter" is the term. */
+function isDeadLetter(words: readonly string[], i: number): boolean {
+  return /^letters?$/.test(words[i] as string) && words[i - 1] === 'dead'
+}
+
+/** `createFetchBuffer` and `FETCH_BUFFER` as lower-case words. */
+function wordsOf(name: string): string[] {
+  return name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .split('_')
+    .map((word) => word.toLowerCase())
 }
 
 function importsOf(file: string): string[] {
@@ -143,7 +273,7 @@ function importsOf(file: string): string[] {
   return found.map((match) => match[1] as string)
 }
 
-/** What a file imports of our own, as paths from the root. */
+/** What a file imports of the project's own, as paths from the root. */
 function local(file: string): string[] {
   return (imports.get(file) ?? [])
     .filter((name) => name.startsWith('.'))
@@ -155,4 +285,22 @@ function packages(where: (file: string) => boolean): string[] {
   return sources
     .filter(where)
     .flatMap((file) => (imports.get(file) ?? []).filter((name) => !name.startsWith('.')))
+}
+
+/** Cycles of the import graph, types included: one for each file at which a depth-first walk meets its own path. */
+function findCycles(): string[][] {
+  const cycles: string[][] = []
+  const done = new Set<string>()
+  const path: string[] = []
+  const visit = (file: string) => {
+    const at = path.indexOf(file)
+    if (at >= 0) cycles.push([...path.slice(at), file])
+    if (at >= 0 || done.has(file)) return
+    path.push(file)
+    for (const target of local(file)) if (target !== file) visit(target)
+    path.pop()
+    done.add(file)
+  }
+  for (const file of sources) visit(file)
+  return cycles
 }
