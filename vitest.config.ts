@@ -1,20 +1,27 @@
 import { defineConfig } from 'vitest/config'
 
-/** A busy machine is slow, not wrong: what is polled for comes at once or within this. */
-const patient = { expect: { poll: { timeout: 10_000 } } }
+/** On a busy machine a change takes longer to show: a poll ends as soon as it does, or after this. */
+const patient = { expect: { poll: { timeout: 15_000 } } }
 
 const postgres = {
   globalSetup: ['tests/lib/postgres.setup.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
 }
-/** Whole systems with processes of their own: one file after the other, or two cores are too few. */
-const oneAfterTheOther = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 }
-/** What needs a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
+/** Whole systems and engines as processes of their own. */
+const processes = { testTimeout: 180_000, hookTimeout: 120_000 }
+/** Files that measure a rate or memory, or need both cores: one after the other, after all others. */
+const alone = { fileParallelism: false }
+
+/** Files that need a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
 const onEngines = ['{core,edge,bench,tests,tools}/**/*.engines*.test.ts']
+const onEnginesAlone = [
+  'bench/k6/*.engines.test.ts',
+  'tests/system/{broker-away,kill}.engines.test.ts',
+]
 const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.crash.test.ts']
 
-/** One project a kind of room. */
+/** One project for each kind of environment that tests need. */
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -47,21 +54,35 @@ export default defineConfig({
       {
         test: {
           ...patient,
-          ...oneAfterTheOther,
+          ...postgres,
+          ...processes,
           name: 'engines',
           globalSetup: [...postgres.globalSetup, 'tests/lib/engines.setup.ts'],
           runner: 'tests/lib/engines-runner.ts',
           include: onEngines,
+          exclude: onEnginesAlone,
         },
       },
       {
         test: {
           ...patient,
           ...postgres,
-          ...oneAfterTheOther,
+          ...processes,
           name: 'system',
           include: wholeSystems,
           exclude: onEngines,
+        },
+      },
+      {
+        test: {
+          ...patient,
+          ...postgres,
+          ...processes,
+          ...alone,
+          name: 'alone',
+          globalSetup: [...postgres.globalSetup, 'tests/lib/engine-tools.setup.ts'],
+          runner: 'tests/lib/engines-runner.ts',
+          include: onEnginesAlone,
         },
       },
     ],

@@ -8,19 +8,19 @@ import { afterAll, expect, test } from 'vitest'
 import { ROOT } from '../../core/config.ts'
 
 const FILE = 'core/gateway/kafka-rest.engines.test.ts'
-/** Maven is missed only where what it brings is not there yet. */
+/** Maven is missing only while its downloads are missing too. */
 const WHY = /Java 17(, Maven,)? and redis-server are not on this machine's PATH\./.source
 /** A machine with neither Java nor Redis. */
 const nothing = mkdtempSync(join(tmpdir(), 'sluice-path-'))
 afterAll(() => rmSync(nothing, { recursive: true, force: true }))
 
-test('without an engine its tests are skipped, and it is said which they are, why, and what mends it', async () => {
+test('without an engine its tests are skipped, and the run names them, the reason and the remedy', async () => {
   const { code, said } = await run([FILE])
   expect(said).toMatch(new RegExp(`SKIPPED, \\d+ test files that need real engines: ${WHY}`))
   for (const file of [
     FILE,
     'edge/admission/redis/upstash.engines.test.ts',
-    'bench/k6/ingest.engines.test.ts',
+    'tests/system/compose.engines.test.ts',
   ])
     expect(said).toContain(`    ${file}\n`)
   expect(said).toMatch(/To run them: .*redis.*, then npm run test:engines/)
@@ -30,19 +30,19 @@ test('without an engine its tests are skipped, and it is said which they are, wh
 
 test.each([
   ['in CI', [FILE], { CI: 'true' }],
-  ['where they were asked for', ['--project', 'engines', FILE], {}],
+  ['in a run that asked for these tests', ['--project', 'engines', FILE], {}],
 ])(
-  '%s that is a failure, by the same words',
+  'a missing engine %s is a failure with the same message',
   async (_, args, env) => {
     const { code, said } = await run(args, env)
-    expect(said).toMatch(new RegExp(`${WHY} To mend it: `))
+    expect(said).toMatch(new RegExp(`${WHY} To fix it: `))
     expect(said).not.toContain('SKIPPED')
     expect(code).toBe(1)
   },
   120_000,
 )
 
-/** A run of vitest by itself, as somebody else's shell starts it. */
+/** A vitest run of its own, without this run's environment. */
 async function run(args: string[], env: Record<string, string> = {}) {
   const ours = Object.entries(process.env).filter(([name]) => !/^(CI|VITEST|NODE_ENV)/.test(name))
   const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args], {

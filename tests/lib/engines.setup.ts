@@ -9,26 +9,12 @@ import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
 import { missingTools, sayMissing } from '../../tools/engines/tools.ts'
 
 /**
- * One Kafka broker without topics and one Redis for all test files of the project, one file after the other.
+ * One Kafka broker without topics and one Redis for all test files of the project.
  * Where a program is missing the files are skipped, by name and with the reason; in CI, and where these
  * tests were asked for, that is a failure.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const missing = await whatIsMissing()
-  if (missing) {
-    const [what, mend] = missing
-    if (process.env.CI || isAskedFor(project)) throw new Error(`${what} To mend it: ${mend}`)
-    project.provide('enginesMissing', what)
-    const { testFiles } = await project.globTestFiles()
-    console.warn(
-      [
-        `\n  SKIPPED, ${testFiles.length} test files that need real engines: ${what}`,
-        ...testFiles.map((file) => `    ${file.slice(project.config.root.length + 1)}`),
-        `  To run them: ${mend}, then npm run test:engines\n`,
-      ].join('\n'),
-    )
-    return async () => {}
-  }
+  if (!(await checkTools(project))) return async () => {}
   await sweep()
   const home = join(tmpdir(), `${PREFIX}${process.pid}`)
   mkdirSync(home, { recursive: true })
@@ -38,7 +24,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     redis: true,
     onStep: (step) => console.log(`  engines: ${step} …`),
   })
-  project.provide('enginesMissing', '')
   project.provide('kafkaBrokers', engines.kafka?.brokers ?? [])
   project.provide('redisUrl', engines.redis?.url ?? '')
   return async () => {
@@ -49,7 +34,28 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-async function whatIsMissing(): Promise<[what: string, mend: string] | undefined> {
+/**
+ * Whether all programs that the engines need are on this machine; provides `enginesMissing`.
+ * @throws in CI, and where these tests were asked for, when one is missing
+ */
+export async function checkTools(project: TestProject): Promise<boolean> {
+  const missing = await findMissing()
+  project.provide('enginesMissing', missing?.[0] ?? '')
+  if (!missing) return true
+  const [what, remedy] = missing
+  if (process.env.CI || isAskedFor(project)) throw new Error(`${what} To fix it: ${remedy}`)
+  const { testFiles } = await project.globTestFiles()
+  console.warn(
+    [
+      `\n  SKIPPED, ${testFiles.length} test files that need real engines: ${what}`,
+      ...testFiles.map((file) => `    ${file.slice(project.config.root.length + 1)}`),
+      `  To run them: ${remedy}, then npm run test:engines\n`,
+    ].join('\n'),
+  )
+  return false
+}
+
+async function findMissing(): Promise<[what: string, remedy: string] | undefined> {
   const tools = missingTools({ kafka: true, redis: true })
   if (tools.length > 0) return sayMissing(tools)
   try {

@@ -129,7 +129,7 @@ test('the golden vectors of the contract come out letter by letter in the browse
   // As text: the test runner would rewrite the import.
   const failures = await empty.evaluate(`
     import(URL.createObjectURL(new Blob([${JSON.stringify(code)}], { type: 'text/javascript' })))
-      .then((contract) => contract.replay())`)
+      .then((contract) => contract.runVectors())`)
   expect(failures).toEqual([])
   await context.close()
 })
