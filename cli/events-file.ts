@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { uuidV7 } from '../contract/event/uuid.ts'
-import { UsageError } from '../core/config.ts'
+import { UsageError } from '../core/lib/usage-error.ts'
 
 /** Events from a file: one a line (.ndjson, .jsonl), or JSON: one object, an array, `{"events":[…]}`. */
 export function readEventsFile(path: string): Record<string, unknown>[] {

@@ -1,5 +1,6 @@
-import { type Config, UsageError } from '../core/config.ts'
+import type { Config } from '../core/config.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
+import { UsageError } from '../core/lib/usage-error.ts'
 import { type RunFile, running } from '../local/run-file.ts'
 
 /** What runs on this home. @throws UsageError with exit code 3 when nothing does */

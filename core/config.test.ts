@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSignedCertificate } from '../tests/lib/certificate.ts'
-import { readConfig, UsageError } from './config.ts'
+import { readConfig } from './config.ts'
+import { UsageError } from './lib/usage-error.ts'
 
 describe('who may use the gateway', () => {
   const usersOf = (text: string, password?: string) =>

@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import { fileURLToPath } from 'node:url'
 import { TOPICS } from '../contract/log/topics.ts'
 import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
-
-/** The top of the tree. */
-export const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** Where the dashboard is built to and served from. */
-export const DASHBOARD_FOLDER = join(ROOT, 'dist', 'dashboard')
+import { ROOT } from './lib/paths.ts'
+import { UsageError } from './lib/usage-error.ts'
+import type { KafkaConfig, LogConfig } from './log/log-config.ts'
 
 /** Everything the environment may say. Nothing else reads it. */
 export interface Config {
@@ -44,23 +41,6 @@ export interface Config {
   workerLanes: number | undefined
   /** Whether to colour what a person reads: on a terminal, unless NO_COLOR says otherwise (https://no-color.org). */
   colour: boolean
-}
-
-export type LogConfig = { kind: 'postgres' } | KafkaConfig
-
-export interface KafkaConfig {
-  kind: 'kafka'
-  /** KAFKA_BROKERS */
-  brokers: string[]
-  /** SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_PASSWORD */
-  username: string | undefined
-  password: string | undefined
-  /** SLUICE_KAFKA_MECHANISM: plain unless set */
-  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-  /** SLUICE_KAFKA_TLS: true, or the file with the certificates that are trusted */
-  tls: boolean | { ca: string }
-  /** SLUICE_KAFKA_TOPIC_PREFIX: before the topics' names and the group's, for more than one Sluice on a Kafka. */
-  prefix: string
 }
 
 /** @throws UsageError that names the variable */
@@ -158,17 +138,6 @@ function readTls({ SLUICE_KAFKA_TLS: text }: NodeJS.ProcessEnv): KafkaConfig['tl
       `SLUICE_KAFKA_TLS: ${(error as Error).message}`,
       'Set it to true, false, or the PEM file with the certificates that are to be trusted.',
     )
-  }
-}
-
-/** Something a person can mend: one line of what, one line of what to do. */
-export class UsageError extends Error {
-  readonly hint: string | undefined
-
-  constructor(message: string, hint?: string) {
-    super(message)
-    this.name = 'UsageError'
-    this.hint = hint
   }
 }
 

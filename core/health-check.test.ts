@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase } from '../tests/lib/database.ts'
-import { ROOT } from './config.ts'
+import { ROOT } from './lib/paths.ts'
 
 test('a worker is healthy by its own sign of life, not by that of a machine whose name begins like its own', async () => {
   const database = await createTestDatabase()

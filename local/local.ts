@@ -1,11 +1,12 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { DASHBOARD_FOLDER, ROOT, UsageError } from '../core/config.ts'
 import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { GATEWAY_USER } from '../core/gateway/users.ts'
 import { mintLoginLink } from '../core/identity/sessions.ts'
+import { DASHBOARD_FOLDER, ROOT } from '../core/lib/paths.ts'
+import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import {
   createLogger,

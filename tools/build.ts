@@ -12,7 +12,8 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { InlineConfig } from 'vite'
-import { ROOT, UsageError } from '../core/config.ts'
+import { ROOT } from '../core/lib/paths.ts'
+import { UsageError } from '../core/lib/usage-error.ts'
 
 /**
  * What `npm start` builds: the edge's bundle for workerd and the dashboard's page. A build is kept

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { ROOT, UsageError } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 
 /** Pinned, as packages are. From 1.0 on k6 runs TypeScript as it is. */
 export const K6_VERSION = 'v1.8.1'

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { readConfig, UsageError } from '../../core/config.ts'
+import { readConfig } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { running } from '../../local/run-file.ts'
 import { startFleet } from '../../tests/lib/fleet.ts'
 import { createTestHome } from '../../tests/lib/sluice.ts'

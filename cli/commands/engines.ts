@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { whatAnswers } from '../../tools/engines/probes.ts'
 import { type EnginesState, runningEngines } from '../../tools/engines/state.ts'
 import { startKeeper, stopKeeper } from '../../tools/engines/supervisor-client.ts'

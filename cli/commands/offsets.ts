@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { type OffsetGap, readLag } from '../../core/queries/lag.ts'
 import { acceptGaps } from '../../core/worker/consume/skip-offsets.ts'
 import { whole } from '../numbers.ts'

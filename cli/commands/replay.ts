@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import type { Log, PartitionOffsets } from '../../core/log/log.ts'
 import { type PartitionProgress, readLag } from '../../core/queries/lag.ts'
 import { type ReplayRange, replay } from '../../core/worker/replay/replay.ts'

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
 import { createDatabase } from '../../core/db/database.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { readEventsFile, withIds } from '../events-file.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import { type Summary, sendEvents } from '../send-events.ts'

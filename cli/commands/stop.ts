@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { hasEnded } from '../../local/process/processes.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'

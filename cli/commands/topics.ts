@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { type Config, UsageError } from '../../core/config.ts'
+import type { Config } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { createTopics } from '../../core/log/open.ts'
 import type { Terminal } from '../terminal.ts'
 

@@ -1,10 +1,11 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { type LogConfig, UsageError } from '../config.ts'
+import { UsageError } from '../lib/usage-error.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka/kafka-log.ts'
 import { KafkaError, KafkaUnreachableError } from './kafka/protocol/wire.ts'
 import { TooFewBrokersError } from './kafka/topics.ts'
 import { type Log, UnknownTopicError } from './log.ts'
+import type { LogConfig } from './log-config.ts'
 import { createPostgresLog } from './postgres/postgres-log.ts'
 
 /** The log that the configuration names, with its topics there. @throws UsageError that says what to mend */

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase } from '../../tests/lib/database.ts'
 import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
-import { ROOT } from '../config.ts'
+import { ROOT } from '../lib/paths.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 
 const KILLS = 20

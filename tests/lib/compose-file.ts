@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { ROOT } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
 
 /** docker-compose.yml, the parts of it that a test can do something with. */
 export interface ComposeFile {

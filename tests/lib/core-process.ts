@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { ROOT } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
 
 /** core/main.ts as an operator runs it: a process, told by its environment what to be. */
 export interface CoreProcess {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { ROOT } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
 
 /** One `FROM … AS name` of Dockerfile. */
 export interface Stage {

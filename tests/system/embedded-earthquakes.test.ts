@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { DateTime } from 'luxon'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { ROOT } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
 import { askGraphQL, createTestHome, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
 /** One real week of earthquakes: GraphQL has to say what a direct count of the file says, to the last number. */

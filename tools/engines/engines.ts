@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { UsageError } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { createLifecycle } from '../../core/lifecycle.ts'
 import { createTopics } from '../../core/log/open.ts'
 import { startPostgresServer } from '../../local/postgres/postgres-server.ts'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ROOT } from '../../core/config.ts'
+import { ROOT } from '../../core/lib/paths.ts'
 
 const POM = fileURLToPath(new URL('./pom.xml', import.meta.url))
 const RESOLVE_MS_MAX = 600_000

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { UsageError } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { stopProcess } from '../../local/process/processes.ts'
 import { type EnginesState, runningEngines } from './state.ts'
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../../core/config.ts'
+import { UsageError } from '../../core/lib/usage-error.ts'
 import { claimHome, releaseHome } from '../../local/run-file.ts'
 import { type Engines, startEngines } from './engines.ts'
 import { readKept, removeState, writeEnv, writeKept, writeState } from './state.ts'

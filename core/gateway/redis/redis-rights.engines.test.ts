@@ -7,7 +7,7 @@ import { Redis as Direct } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
-import { ROOT } from '../../config.ts'
+import { ROOT } from '../../lib/paths.ts'
 
 /** The users of docs/adr/0013-redis.md, as they stand there, in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')

@@ -7,7 +7,7 @@ import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { openTestKafka, type TestKafka } from '../../../tests/lib/kafka.ts'
 import { account, rawRecord } from '../../../tests/lib/records.ts'
-import { ROOT } from '../../config.ts'
+import { ROOT } from '../../lib/paths.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
