@@ -27,7 +27,7 @@ const ENTRIES = [
   'edge/entry/node.ts',
   'dashboard/src/index.tsx',
   'tests/lib/engines-runner.ts',
-  'tools/demo/import-earthquakes.ts',
+  'cli/import-earthquakes.ts',
   'vite.config.ts',
 ]
 

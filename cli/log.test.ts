@@ -144,7 +144,7 @@ test('a gap in the log is told everywhere, and is passed without a restart when 
 })
 
 async function startPostgresAlone() {
-  const { startPostgresServer } = await import('../local/postgres/postgres-server.ts')
+  const { startPostgresServer } = await import('../tools/postgres/postgres-server.ts')
   const server = await startPostgresServer({ home: join(home.folder, 'postgres') })
   const alone = new pg.Pool({ connectionString: server.url, max: 1 })
   alone.on('error', () => {})

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from '../tools/build.ts'
-import { stopProcess } from './process/processes.ts'
-import { attachWatchdog } from './process/watchdog.ts'
+import { stopProcess } from '../tools/process/processes.ts'
+import { attachWatchdog } from '../tools/process/watchdog.ts'
 
 /** The edge in real workerd, beside us. */
 export interface EdgeProcess {

@@ -18,9 +18,9 @@ import {
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
-import { startPostgresServer } from './postgres/postgres-server.ts'
-import { freePort } from './process/ports.ts'
-import { commandLine, startStamp, stopProcess } from './process/processes.ts'
+import { startPostgresServer } from '../tools/postgres/postgres-server.ts'
+import { freePort } from '../tools/process/ports.ts'
+import { commandLine, startStamp, stopProcess } from '../tools/process/processes.ts'
 import {
   claimHome,
   type RunFile,

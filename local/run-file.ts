@@ -1,8 +1,8 @@
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, startStamp } from './process/processes.ts'
+import { isSameProcess } from '../tools/process/processes.ts'
 
-/** What a running Sluice on one machine tells about itself; DESIGN §7's fields and what a restart needs. */
+/** What a running Sluice writes down about itself: for commands, and for the next start to clean up after it. */
 export interface RunFile {
   edge_url: string
   core_url: string
@@ -12,11 +12,11 @@ export interface RunFile {
   database_url: string
   write_key: string
   read_key: string
-  /** Which engine keeps the log. */
+  /** The log's driver. */
   log: string
   log_file: string
   pid: number
-  /** Tells this process from another that got its id later. */
+  /** Distinguishes this process from a later one with the same id. */
   pid_stamp: string
   edge_pid: number
   postgres_pid: number
@@ -29,10 +29,10 @@ export function runFilePath(home: string): string {
 
 /** Readable by its owner only: it holds keys. */
 export function writeRunFile(home: string, run: RunFile): void {
-  const fresh = `${runFilePath(home)}.new`
-  writeFileSync(fresh, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
-  // Whoever reads it meanwhile finds the old one or the new one, whole.
-  renameSync(fresh, runFilePath(home))
+  const file = `${runFilePath(home)}.new`
+  writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 })
+  // A reader finds the old file or the new one, each complete.
+  renameSync(file, runFilePath(home))
 }
 
 export function removeRunFile(home: string): void {
@@ -45,57 +45,13 @@ export function readRunFile(home: string): RunFile | undefined {
   try {
     return JSON.parse(readFileSync(runFilePath(home), 'utf8')) as RunFile
   } catch {
-    // Killed while writing it; the processes it would have named are found by other marks.
+    // Its writer was killed; leftover processes are then found by their pid files.
     return undefined
   }
 }
 
-/** What runs on this home right now. */
-export function running(home: string): RunFile | undefined {
+/** The instance that runs on this home now, or undefined. */
+export function findRunning(home: string): RunFile | undefined {
   const run = readRunFile(home)
-  return run && isStill(run.pid, run.pid_stamp) ? run : undefined
-}
-
-/**
- * Makes us the only one that starts or runs on this home; without it, two starts at once would each
- * take the other's Postgres for an orphan.
- * @returns the id of the process that was there first, or undefined when we may go on
- */
-export function claimHome(home: string): number | undefined {
-  const file = join(home, 'lock')
-  const ours = `${file}.${process.pid}`
-  writeFileSync(ours, `${process.pid} ${startStamp(process.pid)}\n`)
-  for (;;) {
-    try {
-      // A link appears with its content, so nobody reads half of it.
-      linkSync(ours, file)
-      rmSync(ours)
-      return undefined
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const [, pid, stamp] = /^(\d+) (.*)$/m.exec(readIfThere(file)) ?? []
-    if (pid && isStill(Number(pid), stamp)) {
-      rmSync(ours)
-      return Number(pid)
-    }
-    // Left by one that was killed.
-    rmSync(file, { force: true })
-  }
-}
-
-export function releaseHome(home: string): void {
-  rmSync(join(home, 'lock'), { force: true })
-}
-
-function isStill(pid: number, stamp: string | undefined): boolean {
-  return isAlive(pid) && startStamp(pid) === stamp
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
+  return run && isSameProcess(run.pid, run.pid_stamp) ? run : undefined
 }

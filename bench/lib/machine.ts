@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../core/db/migrate.ts'
-import { removeDataDirectory } from '../../local/postgres/data-directory.ts'
-import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
+import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
+import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 
 /** A Postgres for one bench, with durability on; gone afterwards. */
 export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { hasEnded } from '../../local/process/processes.ts'
+import { hasEnded } from '../../tools/process/processes.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { LIMITS } from '../../contract/limits.ts'
 import { type ProduceResult, produceResults } from '../../contract/log/kafka-rest.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
-import { type PostgresServer, startPostgresServer } from '../../local/postgres/postgres-server.ts'
+import { type PostgresServer, startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { freeze } from '../../tests/lib/freeze.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'

@@ -13,13 +13,13 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { createLifecycle } from '../../core/lifecycle.ts'
-import { removeDataDirectory } from '../../local/postgres/data-directory.ts'
-import { startPostgresServer } from '../../local/postgres/postgres-server.ts'
+import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
+import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import {
   createEngineProcess,
   type EngineProcess,
   stopLeftOvers,
-} from '../../tools/engines/engine-process.ts'
+} from '../../tools/process/supervised-process.ts'
 import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
 import { createKafkaNode } from '../../tools/engines/kafka-node.ts'
 import { quietPort } from '../../tools/engines/quiet-port.ts'

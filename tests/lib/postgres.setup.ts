@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../core/db/migrate.ts'
-import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
-import { startPostgresServer, stopPostgresOf } from '../../local/postgres/postgres-server.ts'
-import { isAlive } from '../../local/process/processes.ts'
+import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
+import { startPostgresServer, stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
+import { isAlive } from '../../tools/process/processes.ts'
 
 /**
  * One real Postgres for all test files of a project, and in it a migrated template that each test copies

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../core/lib/paths.ts'
-import { findDataDirectory, removeDataDirectory } from '../../local/postgres/data-directory.ts'
-import { stopPostgresOf } from '../../local/postgres/postgres-server.ts'
-import { isAlive } from '../../local/process/processes.ts'
+import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
+import { stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
+import { isAlive } from '../../tools/process/processes.ts'
 import type { RunFile } from '../../local/run-file.ts'
 
 /** The product as a stranger has it: started by its command, talked to over HTTP, stopped by a signal. */

@@ -34,7 +34,7 @@ afterAll(() => home.remove())
 async function importAll(): Promise<string> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['tools/demo/import-earthquakes.ts'],
+    ['cli/import-earthquakes.ts'],
     {
       cwd: ROOT,
       env: { ...process.env, SLUICE_HOME: home.folder },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../core/lib/paths.ts'
-import { isAlive, startStamp } from '../../local/process/processes.ts'
+import { isAlive, startStamp } from '../../tools/process/processes.ts'
 import { account } from '../lib/records.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { isAlive } from '../../local/process/processes.ts'
+import { isAlive } from '../../tools/process/processes.ts'
 import { askGraphQL, createTestHome, sendEvent, type TestHome } from '../lib/sluice.ts'
 
 let home: TestHome

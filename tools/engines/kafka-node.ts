@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createEngineProcess, type EngineProcess } from './engine-process.ts'
+import { createEngineProcess, type EngineProcess } from '../process/supervised-process.ts'
 
 /** One Kafka process in KRaft mode, its storage formatted when it is empty. */
 export interface KafkaNodeOptions {

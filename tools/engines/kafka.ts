@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EngineProcess } from './engine-process.ts'
+import type { EngineProcess } from '../process/supervised-process.ts'
 import { brokersSeenBy } from './kafka-metadata.ts'
 import { createKafkaNode } from './kafka-node.ts'
 

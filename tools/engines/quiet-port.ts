@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { freePort } from '../../local/process/ports.ts'
+import { freePort } from '../process/ports.ts'
 
 /**
  * A free port below those that systems hand out for connections (32768 and up on Linux, 49152 elsewhere): an engine

@@ -1,4 +1,4 @@
-import { createEngineProcess, type EngineProcess } from './engine-process.ts'
+import { createEngineProcess, type EngineProcess } from '../process/supervised-process.ts'
 import { redisAnswers } from './probes.ts'
 
 export interface RedisEngineOptions {

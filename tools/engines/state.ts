@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, startStamp } from '../../local/process/processes.ts'
+import { isAlive, startStamp } from '../process/processes.ts'
 import type { EnginePorts, Engines } from './engines.ts'
 
 /** Where the engines of this folder are, as their keeper wrote it down; it holds Postgres' password. */

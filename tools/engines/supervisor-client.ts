@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { stopProcess } from '../../local/process/processes.ts'
+import { stopProcess } from '../process/processes.ts'
 import { type EnginesState, runningEngines } from './state.ts'
 
 /** What the keeper tells whoever started it. */

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import {
   type PostgresServer,
   startPostgresServer,
-} from '../../../local/postgres/postgres-server.ts'
+} from '../../../tools/postgres/postgres-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { migrate } from '../../db/migrate.ts'

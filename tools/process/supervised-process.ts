@@ -13,8 +13,8 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive, type StopStep, startStamp, stopProcess } from '../../local/process/processes.ts'
-import { attachWatchdog } from '../../local/process/watchdog.ts'
+import { isAlive, type StopStep, startStamp, stopProcess } from './processes.ts'
+import { attachWatchdog } from './watchdog.ts'
 
 /** An engine as a process of ours, in a session of its own: it ends when we end it, or when we are gone. */
 export interface EngineProcess {
