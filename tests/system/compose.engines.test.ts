@@ -26,13 +26,13 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => compose?.stop(), 120_000)
 
-test('every service came up in its order and passes its own health check, the workers as many as the file says', () => {
+test('every service starts in order and passes its own health check, with as many workers as the file declares', () => {
   const oneShots = ['topics', 'migrate']
   expect([...compose.running.keys(), ...oneShots].sort()).toEqual(Object.keys(file.services).sort())
   expect(compose.running.get('worker')).toHaveLength(file.services.worker?.deploy?.replicas ?? 0)
 })
 
-test('an event sent to the edge is found in GraphQL, once, however often it is sent', async () => {
+test('an event sent to the edge is returned by GraphQL exactly once, however often it is sent', async () => {
   const id = randomUUID()
   for (let i = 0; i < 3; i++) {
     const answer = await send(id)
@@ -45,7 +45,7 @@ test('an event sent to the edge is found in GraphQL, once, however often it is s
   await expect.poll(() => count('composed'), { timeout: 20_000 }).toBe(1)
 })
 
-test('it went through Kafka, and the limit was kept in Redis', async () => {
+test('the event passed through Kafka, and its rate limit is in Redis', async () => {
   const kafka = await createKafkaLog({ brokers: [place('kafka', 9092)] })
   const bounds = await kafka.offsets(TOPICS.raw.name)
   await kafka.close()
@@ -57,7 +57,7 @@ test('it went through Kafka, and the limit was kept in Redis', async () => {
   expect(keys).toBeGreaterThan(0)
 })
 
-test('whoever has the token of /redis cannot empty Redis, make up keys or read answers; Sluice itself asks for nothing it may not', async () => {
+test('a client with the token of /redis cannot flush Redis, forge keys or read cached results; Sluice itself sends no forbidden command', async () => {
   const admin = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   try {
     await admin.set('of somebody else', 'private')
@@ -91,14 +91,14 @@ test('whoever has the token of /redis cannot empty Redis, make up keys or read a
   }
 })
 
-test('with one worker killed the other one goes on', async () => {
+test('when one worker is killed, the other one continues', async () => {
   await compose.running.get('worker')?.[0]?.kill()
   const id = randomUUID()
   await send(id)
   await expect.poll(() => find(id), { timeout: 30_000 }).toMatchObject({ id })
 })
 
-test('a sign-in link made in the container opens the dashboard, under its public name and no other', async () => {
+test('a sign-in link created in the container opens the dashboard under its public name only', async () => {
   const { login_url: link } = JSON.parse(await sluice('login', '--json'))
   expect(link).toContain(`${PUBLIC}/login?token=`)
   const answer = await browse(new URL(link).pathname + new URL(link).search, new URL(PUBLIC).host)
@@ -111,7 +111,7 @@ test('a sign-in link made in the container opens the dashboard, under its public
   expect((await browse('/', 'other.example.test')).status).toBe(421)
 })
 
-test('asked to stop, each of ours ends in order before Docker would lose patience', async () => {
+test('on SIGTERM every Sluice process exits cleanly within the grace period of Docker', async () => {
   for (const name of ['edge', 'worker', 'core']) {
     const began = Date.now()
     await Promise.all(compose.running.get(name)?.map((each) => each.stop()) ?? [])

@@ -74,7 +74,7 @@ const send = (key: string, body: unknown, headers = {}) =>
     body: JSON.stringify(body),
   })
 
-test('an event goes its way, limited and done once by Redis, and its answer is kept there', async () => {
+test('an event passes with its rate limit, idempotency lock and cached result in Redis', async () => {
   const { key } = await createKey(db, {
     tenant: 'acme',
     name: 'both',
@@ -105,7 +105,7 @@ test('an event goes its way, limited and done once by Redis, and its answer is k
   redis.disconnect()
 })
 
-test('a key that is revoked at the command line is refused at the edge in its time', async () => {
+test('a key revoked with the CLI is refused at the edge within its deadline', async () => {
   const { key, keyId } = await createKey(db, { tenant: 'acme', name: 'x', scopes: ['ingest'] })
   expect((await send(key, { event: 'a' })).status).toBe(202)
   await revokeKey(db, keyId)
@@ -114,7 +114,7 @@ test('a key that is revoked at the command line is refused at the edge in its ti
     .toBe(401)
 })
 
-test('core says how it stands with Redis, and lets nobody to it without the token', async () => {
+test('core reports the state of Redis, and refuses /redis without the token', async () => {
   const metrics = await (await fetch(`${core.url}/metrics`)).text()
   expect(metrics).toContain('sluice_up{part="redis"} 1')
   for (const authorization of ['', 'Bearer another', `Bearer ${secrets.SLUICE_GATEWAY_PASSWORD}`]) {
@@ -124,7 +124,7 @@ test('core says how it stands with Redis, and lets nobody to it without the toke
   }
 })
 
-test('core does not start with a Redis and no token for it, and says what is missing', async () => {
+test('core with a Redis but no token for it does not start, and names the missing setting', async () => {
   const child = spawnCore({
     REDIS_URL: inject('redisUrl'),
     SLUICE_GATEWAY_PASSWORD: secrets.SLUICE_GATEWAY_PASSWORD,

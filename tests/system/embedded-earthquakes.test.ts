@@ -32,14 +32,10 @@ beforeAll(async () => {
 afterAll(() => home.remove())
 
 async function importAll(): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['cli/import-earthquakes.ts'],
-    {
-      cwd: ROOT,
-      env: { ...process.env, SLUICE_HOME: home.folder },
-    },
-  )
+  const { stdout } = await promisify(execFile)(process.execPath, ['cli/import-earthquakes.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, SLUICE_HOME: home.folder },
+  })
   // Not expect.poll, which works inside of tests only.
   await vi.waitFor(
     async () => expect((await ask('COUNT', 'TOTAL', 'UTC'))[0]?.value).toBe(quakes.length),
@@ -81,7 +77,7 @@ const magnitudes = (group: Quake[]) => group.flatMap(({ properties: { mag } }) =
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0)
 
 test.each(['America/Los_Angeles', 'Asia/Kathmandu', 'UTC'])(
-  'by day in %s: count, sum, min and max of the magnitude',
+  'metrics by day in %s equal a count of the file: count, sum, min and max of the magnitude',
   async (zone) => {
     const days = groupTimes(({ properties: { time } }) =>
       DateTime.fromMillis(time, { zone }).startOf('day').toMillis().toString(),
@@ -106,7 +102,7 @@ test.each(['America/Los_Angeles', 'Asia/Kathmandu', 'UTC'])(
   },
 )
 
-test('grouped by net: the same as counting the file', async () => {
+test('metrics grouped by net equal a count of the file', async () => {
   const found = (await ask('COUNT', 'TOTAL', 'UTC', ['net'])).map(({ dimensions, value }) => [
     dimensions.net,
     value,

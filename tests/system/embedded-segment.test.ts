@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => home.remove())
 
-test("what Segment's library sends can be read through GraphQL, or is a dead letter as it was sent", async () => {
+test("an event from Segment's SDK is returned by GraphQL, or is a dead letter with its original bytes", async () => {
   const { run } = sluice
   const analytics = new Analytics({ writeKey: run.write_key, host: run.edge_url })
   const sent: { batch: { messageId: string }[] }[] = []

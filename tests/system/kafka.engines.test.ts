@@ -45,7 +45,7 @@ function produce(core: CoreProcess, ...records: ReturnType<typeof rawRecord>[]):
 }
 
 describe('core on Kafka', () => {
-  test('an event goes through the gateway, Kafka and a worker in a process of its own into Postgres', async () => {
+  test('an event passes through the gateway, Kafka and a separate worker process into Postgres', async () => {
     const [gateway] = await Promise.all([start('gateway'), start('worker')])
     const events = Array.from({ length: 500 }, (_, i) => rawRecord({ actor: `actor-${i}` }))
     const answer = await produce(gateway, ...events)
@@ -72,7 +72,7 @@ describe('core on Kafka', () => {
     )
   })
 
-  test('the commands find the log there: lag, replay, migrate', async () => {
+  test('the commands lag, replay and migrate use the log in Kafka', async () => {
     const sluice = (...args: string[]) => {
       const child = spawn(process.execPath, [join(ROOT, 'cli/bin.mjs'), ...args], {
         env: { ...process.env, ...env, DATABASE_URL: database.url, NO_COLOR: '1' },

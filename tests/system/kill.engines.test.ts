@@ -22,7 +22,7 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
   }, 180_000)
   afterAll(() => fleet?.stop(), 60_000)
 
-  test(`${KILLS} of them killed at random, and Redis and Postgres besides: of ${EVENTS.toLocaleString('en')} events none is lost and none is double`, {
+  test(`lose and duplicate none of ${EVENTS.toLocaleString('en')} events while ${KILLS} of them, Redis and Postgres are killed at random`, {
     timeout: 180_000 + KILLS * 20_000 + EVENTS / 2,
   }, async () => {
     console.log(`  kill: seed ${SEED}`)
