@@ -1,12 +1,12 @@
 import { createEffect, Match, onCleanup, Show, Switch } from 'solid-js'
-import { ask, signedOut } from './api.ts'
-import { createNow } from './clock.ts'
-import { Dashboard } from './dashboard.tsx'
-import { Skeleton } from './panels/skeleton.tsx'
-import { SignedOut, Unreachable } from './panels/states.tsx'
-import { createPlace } from './place.ts'
-import { createQuery } from './query.ts'
-import { VIEWER } from './questions.ts'
+import { SignedOut, Unreachable } from './layout/error-states.tsx'
+import { Dashboard } from './layout/shell.tsx'
+import { Skeleton } from './layout/skeleton.tsx'
+import { ask, signedOut } from './lib/api/client.ts'
+import { VIEWER } from './lib/api/documents.ts'
+import { createQuery } from './lib/api/query.ts'
+import { createNow } from './lib/time/clock.ts'
+import { createPlace } from './lib/url-state.ts'
 
 const LOOK_AGAIN_MS = 3_000
 

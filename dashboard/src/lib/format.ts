@@ -1,0 +1,134 @@
+import { DateTime } from 'luxon'
+import { bucketEnd, partOf, type Step, type Window } from './time/range.ts'
+
+/** Stands between a number and its unit, so that they are never parted by a line break. */
+const GAP = '\u00a0'
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 })
+
+/** `12,345`: what a hover and a copy give. */
+export const exact = (value: number): string => whole.format(value)
+
+/** `9,876`, `12.4 k`, `1.24 M`: three figures, and no rounding where the whole number is as short. */
+export function compact(value: number): string {
+  const size = Math.abs(value)
+  if (size < 9_999.5) return whole.format(size < 100 ? value : Math.round(value))
+  for (const [unit, name] of UNITS)
+    if (size >= unit * 0.9995) return `${threeFigures(value / unit)}${GAP}${name}`
+  return whole.format(value)
+}
+/** The same on an axis, where round numbers stand: `25 k`, `1.5 M`. */
+export const tickNumber = (value: number): string =>
+  compact(value).replace(/(\.\d*?)0+(?=\u00a0)/, (_, kept) => (kept === '.' ? '' : kept))
+
+const UNITS = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+] as const
+
+function threeFigures(value: number): string {
+  const size = Math.abs(value)
+  return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0)
+}
+
+export interface Change {
+  direction: 'up' | 'down' | 'same' | 'new'
+  /** `+12.3 %`, `×14`, `new`, `±0 %` */
+  says: string
+}
+
+/** Against the period before. Nothing to compare with is said, not shown as infinity. */
+export function changeOf(value: number, before: number): Change | undefined {
+  if (before === 0) return value === 0 ? undefined : { direction: 'new', says: 'new' }
+  const ratio = value / before
+  const percent = (ratio - 1) * 100
+  if (Math.abs(percent) < 0.05) return { direction: 'same', says: `±0${GAP}%` }
+  const direction = percent > 0 ? 'up' : 'down'
+  if (ratio >= 10) return { direction, says: `×${threeFigures(ratio).replace(/\.0+$/, '')}` }
+  const figure = Math.abs(percent).toFixed(Math.abs(percent) < 99.95 ? 1 : 0)
+  return { direction, says: `${percent > 0 ? '+' : '−'}${figure}${GAP}%` }
+}
+
+/** `12.4 %`; a part that is there at all is never shown as 0. */
+export function share(part: number, of: number): string {
+  if (of <= 0) return '–'
+  const percent = (part / of) * 100
+  if (percent > 0 && percent < 0.1) return `<${GAP}0.1${GAP}%`
+  return `${percent.toFixed(percent < 99.95 ? 1 : 0)}${GAP}%`
+}
+
+/** `34 ms`, `0.4 s`, `34 s`, `5 min`, `3 h`, `2 d`. */
+export function duration(ms: number): string {
+  if (ms < 95) return `${Math.max(0, Math.round(ms))}${GAP}ms`
+  const seconds = ms / 1000
+  if (seconds < 9.95) return `${seconds.toFixed(1)}${GAP}s`
+  if (seconds < 89.5) return `${Math.round(seconds)}${GAP}s`
+  if (seconds < 89.5 * 60) return `${Math.round(seconds / 60)}${GAP}min`
+  if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)}${GAP}h`
+  return `${Math.round(seconds / 86_400)}${GAP}d`
+}
+
+const at = (time: number, zone: string) => DateTime.fromMillis(time, { zone, locale: 'en-US' })
+
+/** `14:03:22` on the wall of that zone. */
+export const clock = (time: number, zone: string): string => at(time, zone).toFormat('HH:mm:ss')
+
+/** `Sat 21 Nov 2026, 14:03:22.117`: what a hover gives. */
+export const stamp = (time: number, zone: string): string =>
+  at(time, zone).toFormat('ccc d LLL yyyy, HH:mm:ss.SSS')
+
+/** `22 Oct 2026` on the wall of that zone. */
+export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')
+
+/** Where the first day begins, on the wall of that zone, that lies in or after that time as a whole. */
+export function firstMidnight(time: number, zone: string): number {
+  const start = at(time, zone).startOf('day')
+  return (start.toMillis() < time ? start.plus({ days: 1 }).startOf('day') : start).toMillis()
+}
+
+/** A bucket in words: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
+export function bucketName(start: number, end: number, step: Step, zone: string): string {
+  const [from, to] = [at(start, zone), at(end, zone)]
+  if (step === 'MONTH') return from.toFormat('LLLL yyyy')
+  if (step === 'WEEK') return `Week of ${from.toFormat('d LLL yyyy')}`
+  if (step === 'DAY') return from.toFormat('ccc d LLL yyyy')
+  return `${from.toFormat('ccc d LLL, HH:mm')} – ${to.toFormat('HH:mm')}`
+}
+
+/** The same, or the part of it that is counted: `15 Jan, 09:30 – 1 Feb, 00:00`. */
+export function partName(start: number, step: Step, zone: string, window: Window): string {
+  const end = bucketEnd(start, step, zone)
+  const { from, to } = partOf(start, step, zone, window)
+  return from === start && to === end
+    ? bucketName(start, end, step, zone)
+    : rangeName(from, to, zone)
+}
+
+/** What stands on the axis at that time: the hour, and the day where a new one begins. */
+export function tickName(
+  time: number,
+  step: Step,
+  zone: string,
+  first: boolean,
+): string | string[] {
+  const moment = at(time, zone)
+  if (step === 'MONTH') return moment.toFormat('LLL yyyy')
+  const midnight = moment.hour === 0 && moment.minute === 0
+  if (step === 'DAY' || step === 'WEEK' || (midnight && !first)) return moment.toFormat('d LLL')
+  return moment.toFormat('HH:mm')
+}
+
+/** `21 Nov, 09:00 – 22 Nov, 18:30`, without what both ends share. */
+export function rangeName(from: number, to: number, zone: string): string {
+  const [a, b] = [at(from, zone), at(to, zone)]
+  const year = a.year === at(Date.now(), zone).year && a.year === b.year ? '' : ' yyyy'
+  if (a.hasSame(b, 'day')) return `${a.toFormat(`d LLL${year}, HH:mm`)} – ${b.toFormat('HH:mm')}`
+  return `${a.toFormat(`d LLL${year}, HH:mm`)} – ${b.toFormat(`d LLL${year}, HH:mm`)}`
+}
+
+/** `UTC+05:45`, as it is at that time. */
+export function offsetName(time: number, zone: string): string {
+  const moment = at(time, zone)
+  return moment.offset === 0 ? 'UTC' : `UTC${moment.toFormat('ZZ')}`
+}

@@ -1,0 +1,92 @@
+import { createSignal, createUniqueId, Show } from 'solid-js'
+import { CopyButton } from '../../../../components/copy-button.tsx'
+import { ChevronIcon } from '../../../../components/icons.tsx'
+import { Json } from '../../../../components/json.tsx'
+import type { StoredEvent } from '../../../../lib/api/documents.ts'
+import { clock, duration, exact, stamp } from '../../../../lib/format.ts'
+
+const GLANCE_PARTS_MAX = 4
+
+/** One event at a glance; opened, all of it and what became of it. */
+export function FeedRow(props: {
+  event: StoredEvent
+  zone: string
+  isNew: boolean
+  now: () => number
+}) {
+  const [isOpen, setOpen] = createSignal(false)
+  const id = createUniqueId()
+  const received = () => Date.parse(props.event.receivedAt)
+  const title = () =>
+    `Received ${duration(props.now() - received())} ago, ${stamp(received(), props.zone)}`
+
+  return (
+    <article class="feed-row" data-new={props.isNew} data-open={isOpen()}>
+      <button
+        type="button"
+        class="feed-glance"
+        aria-expanded={isOpen()}
+        aria-controls={isOpen() ? id : undefined}
+        onClick={() => setOpen((was) => !was)}
+      >
+        <ChevronIcon />
+        <time dateTime={props.event.receivedAt} title={title()}>
+          {clock(received(), props.zone)}
+        </time>
+        <span class="feed-name">{props.event.name}</span>
+        <span class="feed-rest">{glance(props.event)}</span>
+      </button>
+      <Show when={isOpen()}>
+        <div class="feed-detail" id={id}>
+          <Json value={contentOf(props.event)} label={`${props.event.name} as JSON`} />
+          <div class="feed-fate">
+            <p>
+              <strong>Stored</strong> {duration(Date.parse(props.event.storedAt) - received())}{' '}
+              after it was received, counted once. Log position {props.event.partition}:
+              {exact(Number(props.event.offset))}
+              <Show when={props.event.requestId}>{(request) => <>, request {request()}</>}</Show>.
+              <Show when={lateness(props.event) > LATE_MS}>
+                {' '}
+                It happened {duration(lateness(props.event))} before it was received.
+              </Show>
+            </p>
+            <CopyButton what="JSON" text={() => JSON.stringify(contentOf(props.event), null, 2)} />
+            <CopyButton quiet what="id" text={() => props.event.id} />
+          </div>
+        </div>
+      </Show>
+    </article>
+  )
+}
+
+const LATE_MS = 60_000
+const lateness = (event: StoredEvent) => Date.parse(event.receivedAt) - Date.parse(event.occurredAt)
+
+/** `u_12 · value=4.2 · page=/pricing  country=NP` */
+function glance({ actor, value, properties }: StoredEvent): string {
+  const parts = Object.entries(properties)
+    .filter(([, part]) => part !== null && typeof part !== 'object')
+    .slice(0, GLANCE_PARTS_MAX)
+    .map(([name, part]) => `${name}=${String(part).slice(0, 80)}`)
+  return [actor, value === null ? null : `value=${value}`, parts.join('  ')]
+    .filter((part) => part !== null && part !== '')
+    .join(' · ')
+}
+
+/** The event as its sender would know it again: snake_case, and without what it does not have. */
+function contentOf(event: StoredEvent): Record<string, unknown> {
+  const all = {
+    event_id: event.id,
+    name: event.name,
+    occurred_at: event.occurredAt,
+    received_at: event.receivedAt,
+    actor: event.actor,
+    session: event.session,
+    source: event.source,
+    value: event.value,
+    properties: event.properties,
+    context: event.context,
+    schema_version: event.schemaVersion,
+  }
+  return Object.fromEntries(Object.entries(all).filter(([, part]) => part !== null))
+}
