@@ -29,7 +29,25 @@ export default defineConfig({
       {
         test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] },
       },
-      { test: { ...patient, name: 'dashboard', include: ['dashboard/**/*.test.ts'] } },
+      {
+        resolve: { conditions: ['browser'] },
+        test: {
+          ...patient,
+          name: 'dashboard',
+          include: ['dashboard/**/*.test.ts'],
+          exclude: ['dashboard/src/pages/**/page.test.ts'],
+          server: { deps: { inline: [/solid-js/] } },
+        },
+      },
+      // Pages in a real browser, in front of a core with Postgres.
+      {
+        test: {
+          ...patient,
+          ...postgres,
+          name: 'pages',
+          include: ['dashboard/src/pages/**/page.test.ts'],
+        },
+      },
       // Inside workerd.
       'edge/vitest.config.ts',
       // Over HTTP, against workerd, Deno and Node as processes.

@@ -1,31 +1,36 @@
+import { type RouteSectionProps, usePreloadRoute, useSearchParams } from '@solidjs/router'
 import { createEffect, Match, onCleanup, Show, Switch } from 'solid-js'
 import { SignedOut, Unreachable } from './layout/error-states.tsx'
-import { Dashboard } from './layout/shell.tsx'
+import { Shell } from './layout/shell.tsx'
 import { Skeleton } from './layout/skeleton.tsx'
-import { ask, signedOut } from './lib/api/client.ts'
+import { execute, signedOut } from './lib/api/client.ts'
 import { VIEWER } from './lib/api/documents.ts'
 import { createQuery } from './lib/api/query.ts'
 import { createNow } from './lib/time/clock.ts'
-import { createPlace } from './lib/url-state.ts'
+import { createUrlState } from './lib/url-state.ts'
+import { pages } from './router.tsx'
 
-const LOOK_AGAIN_MS = 3_000
+const SIGN_IN_POLL_MS = 3_000
 
-/** Who is asking decides what there is: the dashboard, a way to sign in, or a word about what is wrong. */
-export function App() {
-  const place = createPlace()
+/** The page for whoever is signed in, or the sign-in help, or an error. */
+export function App(props: RouteSectionProps) {
+  const setParams = useSearchParams()[1]
+  const urlState = createUrlState(() => props.location.search, setParams)
   const now = createNow()
-  const viewer = createQuery(
-    () => 'viewer',
-    () => 'viewer',
-    async () => {
-      const answer = await ask(VIEWER, {})
-      return answer.is === 'data' ? { is: 'data', data: answer.data.viewer } : answer
+  const viewer = createQuery({
+    scope: () => 'viewer',
+    variables: () => ({}),
+    async fetch() {
+      const result = await execute(VIEWER, {})
+      return result.ok ? { ok: true, data: result.data.viewer } : result
     },
-  )
-  // Somebody may sign in in another tab: then this one goes on by itself.
+  })
+  // The code of the page is loaded while the viewer is.
+  usePreloadRoute()(props.location.pathname)
+  // After a sign-in in another tab, this one continues.
   createEffect(() => {
     if (!signedOut()) return
-    const timer = setInterval(viewer.retry, LOOK_AGAIN_MS)
+    const timer = setInterval(viewer.retry, SIGN_IN_POLL_MS)
     onCleanup(() => clearInterval(timer))
   })
 
@@ -35,13 +40,21 @@ export function App() {
         <SignedOut />
       </Match>
       <Match when={viewer.data()}>
-        {(known) => (
-          <Dashboard viewer={known()} refreshViewer={viewer.nudge} place={place} now={now} />
+        {(data) => (
+          <Shell
+            pages={pages}
+            viewer={data()}
+            refreshViewer={viewer.invalidate}
+            urlState={urlState}
+            now={now}
+          >
+            {props.children}
+          </Shell>
         )}
       </Match>
-      <Match when={viewer.trouble()}>
-        {(trouble) => (
-          <Unreachable trouble={trouble()} now={now} zone={place.zone()} retry={viewer.retry} />
+      <Match when={viewer.error()}>
+        {(error) => (
+          <Unreachable error={error()} now={now} zone={urlState.zone()} retry={viewer.retry} />
         )}
       </Match>
       <Match when={true}>

@@ -2,13 +2,15 @@ import '@fontsource-variable/inter'
 import '@fontsource-variable/jetbrains-mono'
 import './styles/tokens.css'
 import './styles/base.css'
-import './styles/frame.css'
+import './styles/layout.css'
 import './styles/controls.css'
 import './styles/panels.css'
 import './styles/chart.css'
 import './styles/feed.css'
 import './styles/states.css'
+import { Router } from '@solidjs/router'
 import { render } from 'solid-js/web'
 import { App } from './app.tsx'
+import { routes } from './router.tsx'
 
-render(() => <App />, document.getElementById('app') as HTMLElement)
+render(() => <Router root={App}>{routes}</Router>, document.getElementById('app') as HTMLElement)

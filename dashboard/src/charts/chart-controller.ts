@@ -1,5 +1,4 @@
 import {
-  type ChartConfiguration,
   Chart as ChartJs,
   Filler,
   LinearScale,
@@ -8,186 +7,83 @@ import {
   PointElement,
   Tooltip,
 } from 'chart.js'
-import { tickName, tickNumber } from '../lib/format.ts'
-import { forgetColours, resolveColour } from './colours.ts'
-import { type Drawn, datasetsOf, mergeDatasets } from './datasets.ts'
-import { isRevised } from './points.ts'
-import { ticksBetween } from './ticks.ts'
+import { createOptions } from './chart-options.ts'
+import { crosshairPlugin, liveEdgePlugin, revisedMarksPlugin } from './chart-plugins.ts'
+import { clearColourCache, resolveColour } from './colours.ts'
+import { type ChartData, createDatasets, mergeDatasets } from './datasets.ts'
 
 ChartJs.register(LineController, LineElement, PointElement, LinearScale, Filler, Tooltip)
 
-export interface LineChart {
-  draw(drawn: Drawn): void
-  /** The colours changed. */
+export interface ChartController {
+  update(data: ChartData): void
+  /** After the theme changed. */
   repaint(): void
+  /** The bucket nearest to that pixel. */
   indexAt(x: number): number
   destroy(): void
 }
 
-interface Listeners {
+export interface ChartListeners {
   hover(index: number | undefined, x: number): void
   /** Where the newest point is, in pixels of the canvas. */
-  edge(x: number, y: number): void
+  liveEdge(x: number, y: number): void
 }
 
-type Lines = ChartJs<'line', { x: number; y: number }[]>
-
-/** A line chart on that canvas; no signals here. */
-export function makeLineChart(
+/** chart.js on a canvas. The only file that creates a chart.js chart; no signals here. */
+export function createChartController(
   canvas: HTMLCanvasElement,
-  first: Drawn,
-  listeners: Listeners,
-): LineChart {
-  let drawn = first
-  const reduced = window.matchMedia('(prefers-reduced-motion: reduce)')
-  const chart: Lines = new ChartJs(canvas, configuration())
+  first: ChartData,
+  listeners: ChartListeners,
+): ChartController {
+  let data = first
+  const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)')
+  const colour = (name: string, alpha = 1) =>
+    resolveColour(`var(--${name})`, canvas.parentElement as HTMLElement, alpha)
+  const options = () =>
+    createOptions(data, { text: colour('muted'), grid: colour('grid') }, listeners.hover)
 
-  function configuration(): ChartConfiguration<'line', { x: number; y: number }[]> {
-    const colour = (name: string, alpha = 1) =>
-      resolveColour(`var(--${name})`, canvas.parentElement as HTMLElement, alpha)
-    const [text, line] = [colour('muted'), colour('grid')]
-    return {
-      type: 'line',
-      data: { datasets: datasetsOf(drawn, canvas) },
-      options: {
-        responsive: true,
-        maintainAspectRatio: false,
-        animation: false,
-        normalized: true,
-        layout: { padding: { top: 8, right: 8 } },
-        interaction: { mode: 'index', intersect: false },
-        events: ['mousemove', 'mouseout', 'click', 'touchstart', 'touchmove'],
-        plugins: {
-          tooltip: {
-            enabled: false,
-            external: ({ tooltip }) => {
-              const index = tooltip.opacity === 0 ? undefined : tooltip.dataPoints?.[0]?.dataIndex
-              listeners.hover(index, tooltip.caretX)
-            },
-          },
-        },
-        scales: {
-          x: {
-            type: 'linear',
-            min: drawn.times[0],
-            max: drawn.times.at(-1),
-            afterBuildTicks(scale) {
-              const [start = 0, end = 0] = [drawn.times[0], drawn.times.at(-1)]
-              const finestMs = (end - start) / Math.max(1, drawn.times.length - 1)
-              const most = Math.max(2, Math.floor(scale.width / TICK_PX))
-              const ticks = ticksBetween(start, end, drawn.zone, most, finestMs)
-              scale.ticks = ticks.map((value) => ({ value }))
-            },
-            grid: { display: false },
-            border: { color: line },
-            ticks: {
-              color: text,
-              font: FONT,
-              maxRotation: 0,
-              autoSkip: false,
-              callback: (value, index) =>
-                tickName(Number(value), drawn.step, drawn.zone, index === 0),
-            },
-          },
-          y: {
-            beginAtZero: true,
-            stacked: drawn.isStacked,
-            grace: '6%',
-            suggestedMax: 4,
-            border: { display: false },
-            grid: { color: line, tickLength: 0 },
-            ticks: {
-              color: text,
-              font: FONT,
-              precision: 0,
-              maxTicksLimit: 6,
-              padding: 8,
-              callback: (value) => tickNumber(Number(value)),
-            },
-          },
-        },
-      },
-      plugins: [
-        {
-          id: 'edge',
-          afterDatasetsDraw(now) {
-            const top = drawn.isStacked ? drawn.lines.length - 1 : 0
-            const last = now.getDatasetMeta(top).data.at(-1)
-            if (last) listeners.edge(last.x, last.y)
-          },
-        },
-        {
-          // A bucket that a late event revised wears a small mark, where it hides no line.
-          id: 'revised',
-          afterDatasetsDraw({ ctx, chartArea, scales }) {
-            ctx.save()
-            ctx.fillStyle = colour('accent', 0.7)
-            for (const point of drawn.whole.filter(isRevised)) {
-              const x = scales.x?.getPixelForValue(point.time) ?? 0
-              ctx.beginPath()
-              ctx.moveTo(x, chartArea.bottom - 6)
-              ctx.lineTo(x + 3, chartArea.bottom - 1)
-              ctx.lineTo(x - 3, chartArea.bottom - 1)
-              ctx.fill()
-            }
-            ctx.restore()
-          },
-        },
-        {
-          id: 'hair',
-          beforeDatasetsDraw(now) {
-            const active = now.tooltip?.getActiveElements()[0]?.element
-            if (!active || now.tooltip?.opacity === 0) return
-            const { top, bottom } = now.chartArea
-            now.ctx.save()
-            now.ctx.strokeStyle = text
-            now.ctx.globalAlpha = 0.5
-            now.ctx.beginPath()
-            now.ctx.moveTo(active.x, top)
-            now.ctx.lineTo(active.x, bottom)
-            now.ctx.stroke()
-            now.ctx.restore()
-          },
-        },
-      ],
-    }
-  }
+  const chart = new ChartJs<'line', { x: number; y: number }[]>(canvas, {
+    type: 'line',
+    data: { datasets: createDatasets(data, canvas) },
+    options: options(),
+    plugins: [
+      liveEdgePlugin(() => data, listeners.liveEdge),
+      revisedMarksPlugin(
+        () => data,
+        () => colour('accent', 0.7),
+      ),
+      crosshairPlugin(() => colour('muted')),
+    ],
+  })
 
-  const refresh = (animated: boolean) => {
-    const next = configuration()
-    chart.data.datasets = mergeDatasets(chart.data.datasets, next.data.datasets)
+  const refresh = (isAnimated: boolean) => {
+    chart.data.datasets = mergeDatasets(chart.data.datasets, createDatasets(data, canvas))
     chart.options = {
-      ...(next.options as object),
-      animation: animated && !reduced.matches ? { duration: 300 } : false,
+      ...(options() as object),
+      animation: isAnimated && !reducedMotion.matches ? { duration: 300 } : false,
     }
     chart.update()
   }
 
   return {
-    draw(next) {
-      // Values may glide; a window that moved must not, or every point would swim to its neighbour.
-      const animated =
-        next.times[0] === drawn.times[0] &&
-        next.step === drawn.step &&
-        next.isStacked === drawn.isStacked
-      drawn = next
-      refresh(animated)
+    update(next) {
+      // Values are animated; a window that moved is not, or every point would slide to its neighbour.
+      const isAnimated =
+        next.times[0] === data.times[0] &&
+        next.resolution === data.resolution &&
+        next.isStacked === data.isStacked
+      data = next
+      refresh(isAnimated)
     },
     repaint() {
-      forgetColours()
+      clearColourCache()
       refresh(false)
     },
     indexAt(x) {
       const time = chart.scales.x?.getValueForPixel(x) ?? 0
-      return drawn.times.reduce(
-        (best, candidate, i) =>
-          Math.abs(candidate - time) < Math.abs((drawn.times[best] ?? 0) - time) ? i : best,
-        0,
-      )
+      const distance = (index: number) => Math.abs((data.times[index] ?? 0) - time)
+      return data.times.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0)
     },
     destroy: () => chart.destroy(),
   }
 }
-
-const TICK_PX = 64
-const FONT = { family: 'Inter Variable, sans-serif', size: 11 }

@@ -1,28 +1,30 @@
 import { createEffect, createSignal, type JSX, on, onCleanup, onMount, Show } from 'solid-js'
 import { isDark } from '../lib/theme.ts'
-import { type LineChart, makeLineChart } from './chart-controller.ts'
-import type { Drawn } from './datasets.ts'
+import { type ChartController, createChartController } from './chart-controller.ts'
+import type { ChartData } from './datasets.ts'
 
-export interface ChartProps extends Drawn {
-  /** What a person hears who cannot see it. */
-  says: string
-  /** The tooltip over one bucket. */
-  tip(index: number): JSX.Element
-  /** A stretch was drawn with the mouse: indices of its first and last bucket. */
+const DRAG_PX_MIN = 8
+
+export interface LineChartProps extends ChartData {
+  /** The text alternative of the canvas. */
+  label: string
+  /** The tooltip of one bucket. */
+  tooltip(index: number): JSX.Element
+  /** A range was dragged with the mouse: indices of its first and last bucket. */
   onSelect?(first: number, last: number): void
 }
 
-/** The one door to chart.js: lines over time, a tooltip of our own, and a stretch drawn by dragging. */
-export function Chart(props: ChartProps) {
+/** Lines over time, with a tooltip and a range selection by dragging. */
+export function LineChart(props: LineChartProps) {
   let box!: HTMLDivElement
   let canvas!: HTMLCanvasElement
-  let dot!: HTMLSpanElement
-  let chart: LineChart | undefined
-  const [at, setAt] = createSignal<{ index: number; x: number; width: number }>()
+  let edge!: HTMLSpanElement
+  let chart: ChartController | undefined
+  const [hovered, setHovered] = createSignal<{ index: number; x: number; width: number }>()
   const [drag, setDrag] = createSignal<{ from: number; to: number }>()
 
-  const drawn = (): Drawn => ({
-    step: props.step,
+  const data = (): ChartData => ({
+    resolution: props.resolution,
     zone: props.zone,
     times: props.times,
     whole: props.whole,
@@ -32,30 +34,30 @@ export function Chart(props: ChartProps) {
   })
 
   onMount(() => {
-    chart = makeLineChart(canvas, drawn(), {
+    chart = createChartController(canvas, data(), {
       hover: (index, x) =>
-        setAt(index === undefined ? undefined : { index, x, width: box.clientWidth }),
-      edge(x, y) {
-        dot.style.transform = `translate(${x}px, ${y}px)`
+        setHovered(index === undefined ? undefined : { index, x, width: box.clientWidth }),
+      liveEdge(x, y) {
+        edge.style.transform = `translate(${x}px, ${y}px)`
       },
     })
     onCleanup(() => chart?.destroy())
   })
-  createEffect(on(drawn, (now) => chart?.draw(now), { defer: true }))
+  createEffect(on(data, (next) => chart?.update(next), { defer: true }))
   createEffect(on(isDark, () => chart?.repaint(), { defer: true }))
 
   const x = (event: PointerEvent) => event.clientX - box.getBoundingClientRect().left
-  const begin = (event: PointerEvent) => {
+  const startDrag = (event: PointerEvent) => {
     if (event.pointerType !== 'mouse' || event.button !== 0 || !props.onSelect) return
     box.setPointerCapture(event.pointerId)
     setDrag({ from: x(event), to: x(event) })
   }
-  const finish = () => {
-    const stretch = drag()
+  const endDrag = () => {
+    const selected = drag()
     setDrag(undefined)
-    if (stretch === undefined || chart === undefined) return
-    if (Math.abs(stretch.to - stretch.from) < 8) return
-    const ends = [chart.indexAt(stretch.from), chart.indexAt(stretch.to)]
+    if (selected === undefined || chart === undefined) return
+    if (Math.abs(selected.to - selected.from) < DRAG_PX_MIN) return
+    const ends = [chart.indexAt(selected.from), chart.indexAt(selected.to)]
     props.onSelect?.(Math.min(...ends), Math.max(...ends))
   }
 
@@ -63,32 +65,32 @@ export function Chart(props: ChartProps) {
     <div
       class="chart"
       ref={box}
-      onPointerDown={begin}
-      onPointerMove={(event) => setDrag((was) => was && { ...was, to: x(event) })}
-      onPointerUp={finish}
+      onPointerDown={startDrag}
+      onPointerMove={(event) => setDrag((current) => current && { ...current, to: x(event) })}
+      onPointerUp={endDrag}
       onPointerCancel={() => setDrag(undefined)}
     >
-      <canvas ref={canvas} role="img" aria-label={props.says} />
-      <span class="chart-dot" ref={dot} data-shown={props.times.length > 0} aria-hidden="true" />
+      <canvas ref={canvas} role="img" aria-label={props.label} />
+      <span class="chart-dot" ref={edge} data-shown={props.times.length > 0} aria-hidden="true" />
       <Show when={drag()}>
-        {(stretch) => (
+        {(selected) => (
           <div
             class="chart-drag"
             style={{
-              left: `${Math.min(stretch().from, stretch().to)}px`,
-              width: `${Math.abs(stretch().to - stretch().from)}px`,
+              left: `${Math.min(selected().from, selected().to)}px`,
+              width: `${Math.abs(selected().to - selected().from)}px`,
             }}
           />
         )}
       </Show>
-      <Show when={!drag() && at()}>
-        {(where) => (
+      <Show when={!drag() && hovered()}>
+        {(bucket) => (
           <div
-            class="chart-tip"
-            data-side={where().x > where().width / 2 ? 'left' : 'right'}
-            style={{ left: `${where().x}px` }}
+            class="chart-tooltip"
+            data-side={bucket().x > bucket().width / 2 ? 'left' : 'right'}
+            style={{ left: `${bucket().x}px` }}
           >
-            {props.tip(where().index)}
+            {props.tooltip(bucket().index)}
           </div>
         )}
       </Show>

@@ -1,16 +1,19 @@
-/** One bucket as the chart and the table show it. */
+import { BUCKET_15M_MS, bucketEnd, type ResolvedRange } from '../lib/time/range.ts'
+
+/** One bucket as charts and tables show it. */
 export interface Point {
   /** Start of the bucket, milliseconds. */
   time: number
   value: number
-  /** No event will change it any more, unless a late one does. */
+  /** Only late events can still change it. */
   isFinal: boolean
   lateCount: number
 }
 
-/** It was final, and a late event changed it all the same. */
+/** A late event changed the bucket after it was final. */
 export const isRevised = (point: Point): boolean => point.isFinal && point.lateCount > 0
 
+/** One bucket as the server returns it. */
 export interface MetricPoint {
   timestamp: string
   value: number
@@ -19,26 +22,37 @@ export interface MetricPoint {
 }
 
 /**
- * The server leaves out buckets without events; a chart must not. The watermark only moves forward,
- * so a bucket without events is final as soon as a later one is, and no tenant waits for a day.
+ * The server leaves out buckets without events; a chart shows them as 0.
+ * @param finalThrough buckets that end by then are final, as the server said with the points; milliseconds
  */
-export function fillGaps(buckets: number[], points: MetricPoint[]): Point[] {
+export function fillEmptyBuckets(
+  {
+    buckets,
+    resolution,
+    zone,
+    window,
+  }: Pick<ResolvedRange, 'buckets' | 'resolution' | 'zone' | 'window'>,
+  points: readonly MetricPoint[],
+  finalThrough: number | undefined,
+): Point[] {
   const known = new Map(points.map((point) => [Date.parse(point.timestamp), point]))
-  let finalUntil = Number.NEGATIVE_INFINITY
-  for (const [time, point] of known) if (point.isFinal && time > finalUntil) finalUntil = time
-  const newest = Math.max(...known.keys())
+  // Whether an event is late is decided by 15-minute buckets, so a range ends with a whole one.
+  const rangeEnd = Math.ceil(window.to / BUCKET_15M_MS) * BUCKET_15M_MS
   return buckets.map((time, i) => {
     const point = known.get(time)
-    const end = buckets[i + 1] ?? Number.POSITIVE_INFINITY
-    const isFinal = time <= finalUntil || end <= newest - LATENESS_MS_LIKELY
-    if (point === undefined) return { time, value: 0, isFinal, lateCount: 0 }
-    return { time, value: point.value, isFinal: point.isFinal, lateCount: point.lateCount }
+    if (point)
+      return { time, value: point.value, isFinal: point.isFinal, lateCount: point.lateCount }
+    const end = Math.min(buckets[i + 1] ?? bucketEnd(time, resolution, zone), rangeEnd)
+    return {
+      time,
+      value: 0,
+      isFinal: finalThrough !== undefined && end <= finalThrough,
+      lateCount: 0,
+    }
   })
 }
 
-const LATENESS_MS_LIKELY = 24 * 3_600_000
-
-/** What is left of the whole when the named parts are taken away; never below zero. */
+/** What is left of the whole without the named parts; never below zero. */
 export function remainder(whole: Point[], parts: Point[][]): Point[] {
   return whole.map((point, i) => ({
     ...point,

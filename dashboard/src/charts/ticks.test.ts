@@ -8,7 +8,7 @@ const local = (times: number[], timeZone: string) =>
     new Date(time).toLocaleString('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' }),
   )
 
-test('an hour is told in round minutes', () => {
+test('an hour has ticks at round minutes', () => {
   const start = at('2026-11-21T09:18:00Z')
   const ticks = ticksBetween(start, start + HOUR, 'UTC', 14, 60_000)
   expect(local(ticks, 'UTC').slice(0, 3)).toEqual([
@@ -18,7 +18,7 @@ test('an hour is told in round minutes', () => {
   ])
 })
 
-test('a day is told in hours of the zone, even where those are a quarter off', () => {
+test('a day has ticks at local hours, at UTC+05:45 too', () => {
   const start = at('2026-11-20T09:15:00Z')
   const ticks = ticksBetween(start, start + 24 * HOUR, 'Asia/Kathmandu', 8, 900_000)
   expect(local(ticks, 'Asia/Kathmandu')).toEqual([
@@ -34,7 +34,7 @@ test('a day is told in hours of the zone, even where those are a quarter off', (
   ])
 })
 
-test('six o’clock stays six o’clock on the day the clock changes', () => {
+test('ticks stay at 06:00 and 18:00 on the day daylight saving ends', () => {
   const start = at('2026-10-24T22:00:00Z')
   const ticks = ticksBetween(start, start + 25 * HOUR, 'Europe/Berlin', 5, 900_000)
   expect(local(ticks, 'Europe/Berlin')).toEqual([
@@ -46,7 +46,7 @@ test('six o’clock stays six o’clock on the day the clock changes', () => {
   ])
 })
 
-test('ticks rise, lie inside and stay few, whatever the range', () => {
+test('ticks ascend, lie within the range and are limited in number', () => {
   for (const zone of ['UTC', 'America/Havana', 'Australia/Lord_Howe', 'Asia/Kathmandu'])
     for (let length = 10 * 60_000; length < 3_650 * 24 * HOUR; length *= 1.7)
       for (const most of [3, 8, 16]) {

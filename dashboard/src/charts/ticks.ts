@@ -1,7 +1,7 @@
 import { DateTime, type DurationLikeObject } from 'luxon'
 
-/** Steps that a person counts in. */
-const STEPS: { every: number; unit: 'minute' | 'hour' | 'day' | 'month' | 'year' }[] = [
+/** Distances between ticks that are easy to read. */
+const DISTANCES: { every: number; unit: 'minute' | 'hour' | 'day' | 'month' | 'year' }[] = [
   ...[1, 2, 5, 10, 15, 30].map((every) => ({ every, unit: 'minute' as const })),
   ...[1, 2, 3, 6, 12].map((every) => ({ every, unit: 'hour' as const })),
   ...[1, 2, 7, 14].map((every) => ({ every, unit: 'day' as const })),
@@ -18,18 +18,19 @@ const LENGTH_MS = {
 /** `end` is at most ten years after `start`, so no list grows longer than this. */
 const TICKS_MAX = 60
 
-/** At most `most` round times of that zone's clock between two moments; none finer than `finestMs`. */
+/** At most `ticksMax` round local times of the zone between two times; none closer than `finestMs`. */
 export function ticksBetween(
   start: number,
   end: number,
   zone: string,
-  most: number,
+  ticksMax: number,
   finestMs: number,
 ): number[] {
-  const fits = ({ every, unit }: (typeof STEPS)[number]) =>
-    every * LENGTH_MS[unit] >= finestMs * 0.9 && (end - start) / (every * LENGTH_MS[unit]) <= most
-  const { every, unit } = STEPS.find(fits) ?? { every: 10, unit: 'year' as const }
-  // Hours and minutes are counted from midnight, so that 06:00 stays 06:00 on the day the clock changes.
+  const fits = ({ every, unit }: (typeof DISTANCES)[number]) =>
+    every * LENGTH_MS[unit] >= finestMs * 0.9 &&
+    (end - start) / (every * LENGTH_MS[unit]) <= ticksMax
+  const { every, unit } = DISTANCES.find(fits) ?? { every: 10, unit: 'year' as const }
+  // Hours and minutes are counted from local midnight, so that 06:00 stays 06:00 when daylight saving changes.
   let day = DateTime.fromMillis(start, { zone }).startOf(
     unit === 'minute' || unit === 'hour' ? 'day' : unit === 'day' ? 'week' : 'year',
   )

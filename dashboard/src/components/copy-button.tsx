@@ -1,7 +1,7 @@
 import { createSignal, onCleanup, Show } from 'solid-js'
 import { CheckIcon, CopyIcon } from './icons.tsx'
 
-/** Copies, and says whether it worked. */
+/** Copies a text, and shows whether that worked. */
 export function CopyButton(props: { text: () => string; what: string; quiet?: boolean }) {
   const [outcome, setOutcome] = createSignal<'copied' | 'failed'>()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -12,11 +12,11 @@ export function CopyButton(props: { text: () => string; what: string; quiet?: bo
     clearTimeout(timer)
     timer = setTimeout(() => setOutcome(undefined), 2_000)
   }
-  const says = () =>
+  const label = () =>
     outcome() === 'copied'
       ? 'Copied'
       : outcome() === 'failed'
-        ? 'Select and copy by hand'
+        ? 'Copying failed, select the text instead'
         : `Copy ${props.what}`
 
   return (
@@ -29,7 +29,7 @@ export function CopyButton(props: { text: () => string; what: string; quiet?: bo
       <Show when={outcome() === 'copied'} fallback={<CopyIcon />}>
         <CheckIcon />
       </Show>
-      <span aria-live="polite">{says()}</span>
+      <span aria-live="polite">{label()}</span>
     </button>
   )
 }

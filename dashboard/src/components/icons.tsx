@@ -1,6 +1,6 @@
 import type { JSX } from 'solid-js'
 
-/** Line icons on a 16 px grid. They decorate a word that is there anyway, so nobody reads them out. */
+/** Line icons on a 16 px grid. They stand beside a word, so they are hidden from screen readers. */
 const icon = (path: () => JSX.Element) => () => (
   <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
     {path()}
@@ -32,3 +32,12 @@ export const CloseIcon = icon(() => <path d="m4 4 8 8M12 4l-8 8" />)
 export const PauseIcon = icon(() => <path d="M5.5 3.500v9M10.5 3.500v9" />)
 export const PlayIcon = icon(() => <path d="M5 3l8 5-8 5z" />)
 export const WarnIcon = icon(() => <path d="M8 2 1.5 13.500h13zM8 6.500v3.500M8 12h.01" />)
+
+export function Brand() {
+  return (
+    <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="8" />
+      <path d="M7 12c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.500M7 17.500c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.500M7 23c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.5" />
+    </svg>
+  )
+}

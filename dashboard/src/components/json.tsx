@@ -1,14 +1,15 @@
 import { For } from 'solid-js'
-import { type JsonWord, wordsOf } from '../lib/json.ts'
+import { tokenizeJson } from '../lib/json.ts'
 import { Scroll } from './scroll.tsx'
 
-/** JSON as a person reads it. The text is put in as text, never as markup. */
+/** Indented, coloured JSON. It is inserted as text, never as markup. */
 export function Json(props: { value: unknown; label: string }) {
-  const words = (): JsonWord[] => wordsOf(props.value)
   return (
     <Scroll class="json" label={props.label}>
       <pre>
-        <For each={words()}>{(word) => <span class={`json-${word.is}`}>{word.text}</span>}</For>
+        <For each={tokenizeJson(props.value)}>
+          {(token) => <span class={`json-${token.kind}`}>{token.text}</span>}
+        </For>
       </pre>
     </Scroll>
   )

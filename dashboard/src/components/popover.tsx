@@ -1,70 +1,50 @@
-import { createSignal, createUniqueId, type JSX, onCleanup, Show } from 'solid-js'
+import * as KobaltePopover from '@kobalte/core/popover'
+import type { JSX } from 'solid-js'
 
-/** A button and what it opens. Escape, a click elsewhere and leaving by Tab close it. */
+/** A button and the panel that it opens. Escape, a click outside and leaving by Tab close it. */
 export function Popover(props: {
-  /** What the button is for; read out before what it shows. */
+  /** What the button is for; screen readers read it before the button's content. */
   label: string
+  /** The content of the button. */
   button: JSX.Element
-  class?: string
-  title?: string
-  /** Gives a handle to open it by key. */
-  opener?: (open: () => void) => void
-  children: (close: () => void) => JSX.Element
+  class: string
+  title: string
+  isOpen: boolean
+  onOpenChange(isOpen: boolean): void
+  children: JSX.Element
 }) {
-  const [isOpen, setOpen] = createSignal(false)
-  const id = createUniqueId()
-  let box!: HTMLDivElement
-  let button!: HTMLButtonElement
-
-  const close = () => {
-    if (box.contains(document.activeElement)) button.focus()
-    setOpen(false)
+  let panel!: HTMLDivElement
+  const focusFirst = (event: Event) => {
+    const first = ['[aria-pressed="true"]', 'input', 'button']
+      .map((selector) => panel.querySelector<HTMLElement>(selector))
+      .find((element) => element !== null)
+    if (!first) return
+    event.preventDefault()
+    first.focus({ preventScroll: true })
   }
-  const elsewhere = (event: Event) => {
-    if (isOpen() && !box.contains(event.target as Node)) setOpen(false)
-  }
-  document.addEventListener('pointerdown', elsewhere)
-  onCleanup(() => document.removeEventListener('pointerdown', elsewhere))
-  props.opener?.(() => {
-    setOpen(true)
-    const first = (what: string) => box.querySelector<HTMLElement>(`.popover-panel ${what}`)
-    const inside = first('[aria-pressed="true"]') ?? first('input') ?? first('button')
-    inside?.focus()
-  })
-
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: hears keys and focus of what is inside
-    <div
-      class={`popover ${props.class ?? ''}`}
-      ref={box}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape' || !isOpen()) return
-        event.preventDefault()
-        close()
-      }}
-      onFocusOut={(event) => {
-        const to = event.relatedTarget as Node | null
-        if (to !== null && !box.contains(to)) setOpen(false)
-      }}
-    >
-      <button
-        type="button"
-        class="control"
-        ref={button}
-        title={props.title}
-        aria-haspopup="dialog"
-        aria-expanded={isOpen()}
-        aria-controls={isOpen() ? id : undefined}
-        onClick={() => setOpen((was) => !was)}
+    <div class={`popover ${props.class}`}>
+      <KobaltePopover.Root
+        open={props.isOpen}
+        onOpenChange={(isOpen) => props.onOpenChange(isOpen)}
+        placement="bottom-start"
+        gutter={6}
       >
-        <span class="sr-only">{props.label}: </span>
-        {props.button}
-      </button>
-      <Show when={isOpen()}>
-        <div class="popover-panel" id={id} role="dialog" aria-label={props.label}>
-          {props.children(close)}
-        </div>
-      </Show>
+        <KobaltePopover.Trigger class="control" title={props.title}>
+          <span class="sr-only">{props.label}: </span>
+          {props.button}
+        </KobaltePopover.Trigger>
+        <KobaltePopover.Portal>
+          <KobaltePopover.Content
+            ref={panel}
+            class="popover-panel"
+            aria-label={props.label}
+            onOpenAutoFocus={focusFirst}
+          >
+            {props.children}
+          </KobaltePopover.Content>
+        </KobaltePopover.Portal>
+      </KobaltePopover.Root>
     </div>
   )
 }

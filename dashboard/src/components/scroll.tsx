@@ -1,6 +1,6 @@
 import { type JSX, splitProps } from 'solid-js'
 
-/** What may be longer or wider than its place: it scrolls, so the keyboard must be able to come in. */
+/** A scrolling area. It takes the focus, so that it can be scrolled with the keyboard. */
 export function Scroll(
   props: { label: string; children: JSX.Element } & Omit<
     JSX.HTMLAttributes<HTMLElement>,

@@ -1,4 +1,4 @@
-/** The shape behind a number. Decoration: the number says it. */
+/** A small chart behind a number; decoration, hidden from screen readers. */
 export function Sparkline(props: { values: number[] }) {
   const points = () => {
     const highest = Math.max(1, ...props.values)

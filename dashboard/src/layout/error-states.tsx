@@ -1,23 +1,20 @@
 import { type Accessor, For } from 'solid-js'
-import { CopyButton } from '../components/copy-button.tsx'
-import { TroubleNote } from '../components/panel.tsx'
-import type { Trouble } from '../lib/api/query.ts'
-import { Brand } from './layout.tsx'
+import { CodeBlock } from '../components/code-block.tsx'
+import { ErrorNotice } from '../components/error-notice.tsx'
+import { Brand } from '../components/icons.tsx'
+import type { QueryError } from '../lib/api/query.ts'
 
-/** The server does not know who is asking. */
+/** The server does not know this browser. */
 export function SignedOut() {
   return (
-    <main class="alone">
+    <main class="full-page">
       <section class="state" aria-labelledby="signed-out">
         <Brand />
         <h1 id="signed-out">You are signed out.</h1>
-        <p>For a new sign-in link, run this where Sluice runs, and open the link it prints:</p>
-        <div class="code">
-          <pre>npx sluice status</pre>
-          <CopyButton what="command" text={() => 'npx sluice status'} />
-        </div>
+        <p>To get a new sign-in link, run this command on the machine where Sluice runs:</p>
+        <CodeBlock text="npx sluice status" />
         <p class="muted">
-          A link works once, for ten minutes. If you sign in in another tab, this page goes on by
+          A link works once, for ten minutes. If you sign in in another tab, this page continues by
           itself.
         </p>
       </section>
@@ -25,7 +22,7 @@ export function SignedOut() {
   )
 }
 
-/** A link to a tenant that is not this person's. */
+/** A link to a tenant that the viewer may not see. */
 export function NotAllowed(props: {
   tenant: string
   tenants: string[]
@@ -34,10 +31,10 @@ export function NotAllowed(props: {
   return (
     <section class="state" aria-labelledby="not-allowed">
       <Brand />
-      <h2 id="not-allowed">You cannot see “{props.tenant}”.</h2>
+      <h2 id="not-allowed">You do not have access to “{props.tenant}”.</h2>
       <p>
-        There is no such tenant, or it is not yours. Whoever runs this Sluice can tell which (
-        <code>npx sluice tenant list</code>). You can see:
+        The tenant does not exist, or it is not yours. The operator of this Sluice can list all
+        tenants with <code>npx sluice tenant list</code>. You have access to:
       </p>
       <p class="state-choices">
         <For each={props.tenants}>
@@ -52,25 +49,25 @@ export function NotAllowed(props: {
   )
 }
 
-/** Not one answer since the page was opened. */
+/** No response since the page was opened. */
 export function Unreachable(props: {
-  trouble: Trouble
+  error: QueryError
   now: Accessor<number>
   zone: string
   retry(): void
 }) {
   return (
-    <main class="alone">
+    <main class="full-page">
       <section class="state" aria-labelledby="unreachable">
         <Brand />
-        <h1 id="unreachable">Sluice does not answer.</h1>
+        <h1 id="unreachable">Sluice is not responding.</h1>
         <p>
-          Nothing that was accepted is lost by that: events wait in the log. Is it running?{' '}
-          <code>npx sluice doctor</code> says what is missing and how to mend it.
+          No accepted event is lost: events wait in the log. Is Sluice running?{' '}
+          <code>npx sluice doctor</code> shows what is wrong and how to fix it.
         </p>
-        <TroubleNote
-          what="Sluice"
-          trouble={props.trouble}
+        <ErrorNotice
+          title="Cannot connect."
+          error={props.error}
           now={props.now}
           zone={props.zone}
           retry={props.retry}

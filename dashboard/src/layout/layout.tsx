@@ -1,24 +1,30 @@
-import type { JSX } from 'solid-js'
-import { KeyboardIcon, OverviewIcon, SignOutIcon } from '../components/icons.tsx'
+import { A } from '@solidjs/router'
+import { For, type JSX } from 'solid-js'
+import { Brand, KeyboardIcon, SignOutIcon } from '../components/icons.tsx'
+import { useApp } from '../lib/app-context.ts'
+import type { Page } from '../router.tsx'
 
-/** The rail (a bar at the bottom where the screen is narrow), the top bar, and the page. */
-export function Frame(props: { top: JSX.Element; onKeys(): void; children: JSX.Element }) {
+/** The navigation (a bar at the bottom of narrow screens), the top bar, and the page. */
+export function Layout(props: {
+  pages: readonly Page[]
+  top: JSX.Element
+  onShortcuts(): void
+  children: JSX.Element
+}) {
   return (
-    <div class="frame">
-      <a class="skip" href="#page">
-        Skip to the page
+    <div class="layout">
+      {/* With a target the browser follows it, and moves the focus; the router would not. */}
+      <a class="skip" href="#page" target="_self">
+        Skip to content
       </a>
       <nav class="rail" aria-label="Main">
         <a class="brand" href="/" title="Sluice">
           <Brand />
           <span class="sr-only">Sluice</span>
         </a>
-        <a class="rail-item" href={location.search || '/'} aria-current="page">
-          <OverviewIcon />
-          Overview
-        </a>
+        <For each={props.pages}>{(page) => <NavigationLink page={page} />}</For>
         <span class="rail-gap" />
-        <button type="button" class="rail-item" onClick={() => props.onKeys()}>
+        <button type="button" class="rail-item" onClick={() => props.onShortcuts()}>
           <KeyboardIcon />
           Shortcuts
         </button>
@@ -37,11 +43,14 @@ export function Frame(props: { top: JSX.Element; onKeys(): void; children: JSX.E
   )
 }
 
-export function Brand() {
+function NavigationLink(props: { page: Page }) {
+  const { urlState } = useApp()
+  /** Tenant, range and zone go along from page to page. */
+  const href = () => `${props.page.path}${urlState.sharedSearch()}`
   return (
-    <svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="8" />
-      <path d="M7 12c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.500M7 17.500c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.500M7 23c3 0 3-2.5 6-2.500s3 2.5 6 2.5 3-2.5 6-2.5" />
-    </svg>
+    <A class="rail-item" href={href()} end={props.page.path === '/'}>
+      <props.page.icon />
+      {props.page.title}
+    </A>
   )
 }

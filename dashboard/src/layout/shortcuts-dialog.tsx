@@ -1,41 +1,41 @@
-import { createEffect, For } from 'solid-js'
+import * as Dialog from '@kobalte/core/dialog'
+import { For } from 'solid-js'
 import { CloseIcon } from '../components/icons.tsx'
-import type { Key } from '../lib/shortcuts.ts'
+import type { Shortcut } from '../lib/shortcuts.ts'
 
-/** What the keys do. */
-export function KeysDialog(props: { keys: Key[]; isOpen: boolean; onClose(): void }) {
-  let dialog!: HTMLDialogElement
-  createEffect(() => {
-    if (props.isOpen && !dialog.open) dialog.showModal()
-    if (!props.isOpen && dialog.open) dialog.close()
-  })
+/** The list of keyboard shortcuts. */
+export function ShortcutsDialog(props: {
+  shortcuts: readonly Shortcut[]
+  isOpen: boolean
+  onOpenChange(isOpen: boolean): void
+}) {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
-    <dialog
-      class="keys"
-      ref={dialog}
-      aria-labelledby="keys-title"
-      onClose={() => props.onClose()}
-      onClick={(event) => event.target === dialog && props.onClose()}
-    >
-      <header>
-        <h2 id="keys-title">Shortcuts</h2>
-        <button type="button" class="control" aria-label="Close" onClick={() => props.onClose()}>
-          <CloseIcon />
-        </button>
-      </header>
-      <dl>
-        <For each={props.keys}>
-          {(key) => (
-            <div>
-              <dt>
-                <kbd>{key.key === 'Escape' ? 'Esc' : key.key}</kbd>
-              </dt>
-              <dd>{key.says}</dd>
-            </div>
-          )}
-        </For>
-      </dl>
-    </dialog>
+    <Dialog.Root open={props.isOpen} onOpenChange={(isOpen) => props.onOpenChange(isOpen)}>
+      <Dialog.Portal>
+        <Dialog.Overlay class="dialog-overlay" />
+        <div class="dialog-position">
+          <Dialog.Content class="dialog">
+            <header>
+              <Dialog.Title>Keyboard shortcuts</Dialog.Title>
+              <Dialog.CloseButton class="control" aria-label="Close">
+                <CloseIcon />
+              </Dialog.CloseButton>
+            </header>
+            <dl class="shortcuts">
+              <For each={props.shortcuts}>
+                {(shortcut) => (
+                  <div>
+                    <dt>
+                      <kbd>{shortcut.key === 'Escape' ? 'Esc' : shortcut.key}</kbd>
+                    </dt>
+                    <dd>{shortcut.description}</dd>
+                  </div>
+                )}
+              </For>
+            </dl>
+          </Dialog.Content>
+        </div>
+      </Dialog.Portal>
+    </Dialog.Root>
   )
 }

@@ -1,99 +1,97 @@
 import { For, Match, Show, Switch } from 'solid-js'
 import { ChevronIcon, MoonIcon, SunIcon, SystemIcon } from '../components/icons.tsx'
-import type { Freshness } from '../lib/freshness.ts'
+import { useApp } from '../lib/app-context.ts'
+import { freshnessOf } from '../lib/freshness.ts'
 import { nextTheme, theme } from '../lib/theme.ts'
-import type { Place } from '../lib/url-state.ts'
 import { RangePicker } from './range-picker.tsx'
 import { ZonePicker } from './zone-picker.tsx'
 
-export interface Openers {
-  range(): void
-  zone(): void
-}
-
-/** Whose numbers, of which time, told by which clock, and how fresh. */
+/** Tenant, time range, time zone, freshness and theme. */
 export function TopBar(props: {
+  title: string
   tenants: string[]
-  tenant: string
-  place: Place
-  now: () => number
-  /** Undefined while there is nothing to follow. */
-  freshness: Freshness | undefined
-  onFreshness(): void
-  openers: Openers
+  /** Whether there is a tenant to follow. */
+  isAllowed: boolean
 }) {
   return (
     <>
-      <h1 class="sr-only">Overview</h1>
-      <label class="control tenant">
-        <span class="sr-only">Tenant</span>
-        <select
-          value={props.tenant}
-          onChange={(event) => props.place.go({ tenant: event.currentTarget.value, name: null })}
-        >
-          <Show when={!props.tenants.includes(props.tenant)}>
-            <option value={props.tenant} selected disabled>
-              {props.tenant}
-            </option>
-          </Show>
-          <For each={props.tenants}>
-            {(tenant) => (
-              <option value={tenant} selected={tenant === props.tenant}>
-                {tenant}
-              </option>
-            )}
-          </For>
-        </select>
-        <ChevronIcon />
-      </label>
-      <RangePicker
-        place={props.place}
-        now={props.now}
-        opener={(open) => {
-          props.openers.range = open
-        }}
-      />
-      <ZonePicker
-        place={props.place}
-        now={props.now}
-        opener={(open) => {
-          props.openers.zone = open
-        }}
-      />
+      <h1 class="sr-only">{props.title}</h1>
+      <TenantSelect tenants={props.tenants} />
+      <RangePicker />
+      <ZonePicker />
       <span class="top-gap" />
-      <Show when={props.freshness}>
-        {(freshness) => (
-          <button
-            type="button"
-            class="badge"
-            data-tone={freshness().tone}
-            title={`${freshness().because} Click or press l to switch live on and off.`}
-            onClick={() => props.onFreshness()}
-          >
-            <span class="badge-dot" aria-hidden="true" />
-            {freshness().says}
-          </button>
-        )}
+      <Show when={props.isAllowed}>
+        <FreshnessBadge />
       </Show>
-      <button
-        type="button"
-        class="control theme"
-        title={`Theme: ${theme()}. Click for the next.`}
-        aria-label={`Theme: ${theme()}`}
-        onClick={nextTheme}
-      >
-        <Switch>
-          <Match when={theme() === 'system'}>
-            <SystemIcon />
-          </Match>
-          <Match when={theme() === 'light'}>
-            <SunIcon />
-          </Match>
-          <Match when={theme() === 'dark'}>
-            <MoonIcon />
-          </Match>
-        </Switch>
-      </button>
+      <ThemeButton />
     </>
+  )
+}
+
+function TenantSelect(props: { tenants: string[] }) {
+  const { tenant, urlState } = useApp()
+  return (
+    <label class="control tenant">
+      <span class="sr-only">Tenant</span>
+      <select
+        value={tenant()}
+        onChange={(event) => urlState.set({ tenant: event.currentTarget.value, name: null })}
+      >
+        <Show when={!props.tenants.includes(tenant())}>
+          <option value={tenant()} selected disabled>
+            {tenant()}
+          </option>
+        </Show>
+        <For each={props.tenants}>
+          {(id) => (
+            <option value={id} selected={id === tenant()}>
+              {id}
+            </option>
+          )}
+        </For>
+      </select>
+      <ChevronIcon />
+    </label>
+  )
+}
+
+function FreshnessBadge() {
+  const { live, now } = useApp()
+  const freshness = () => freshnessOf(live.connection(), live.update(), live.updatedAt(), now())
+  return (
+    <button
+      type="button"
+      class="badge"
+      data-tone={freshness().tone}
+      title={`${freshness().detail} Click to turn live updates ${live.isOn() ? 'off' : 'on'} (l).`}
+      onClick={() => live.toggle()}
+    >
+      <span class="badge-dot" aria-hidden="true" />
+      {freshness().label}
+    </button>
+  )
+}
+
+function ThemeButton() {
+  return (
+    <button
+      type="button"
+      class="control theme"
+      title={`Theme: ${theme()}. Click to change.`}
+      aria-label={`Theme: ${theme()}`}
+      onClick={nextTheme}
+    >
+      <Switch>
+        <Match when={theme() === 'system'}>
+          <SystemIcon />
+        </Match>
+        <Match when={theme() === 'light'}>
+          <SunIcon />
+        </Match>
+        <Match when={theme() === 'dark'}>
+          <MoonIcon />
+        </Match>
+      </Switch>
+    </button>
   )
 }

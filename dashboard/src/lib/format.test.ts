@@ -29,11 +29,11 @@ describe('numbers', () => {
     [999_600, '1.00 M'],
     [1_240_000, '1.24 M'],
     [3.2e12, '3.20 T'],
-  ])('%d is short for a person as %s', (value, says) => {
-    expect(plain(compact(value))).toBe(says)
+  ])('the compact form of %d is %s', (value, label) => {
+    expect(plain(compact(value))).toBe(label)
   })
 
-  test('the exact number is there too', () => expect(exact(1_240_123)).toBe('1,240,123'))
+  test('the exact form shows every digit', () => expect(exact(1_240_123)).toBe('1,240,123'))
 
   test.each([
     [20_000, '20 k'],
@@ -42,19 +42,19 @@ describe('numbers', () => {
     [1_500_000, '1.5 M'],
     [2_000_000, '2 M'],
     [1_000, '1,000'],
-  ])('an axis says %d as %s', (value, says) => expect(plain(tickNumber(value))).toBe(says))
+  ])('the tick label of %d is %s', (value, label) => expect(plain(tickNumber(value))).toBe(label))
 
-  test('changes name their direction, and nothing is compared with nothing', () => {
+  test('a change shows its direction, and there is none between two zeros', () => {
     expect(changeOf(0, 0)).toBeUndefined()
-    expect(changeOf(5, 0)).toEqual({ direction: 'new', says: 'new' })
-    expect(plain(changeOf(112.3, 100)?.says ?? '')).toBe('+12.3 %')
-    expect(plain(changeOf(50, 100)?.says ?? '')).toBe('−50.0 %')
+    expect(changeOf(5, 0)).toEqual({ direction: 'new', label: 'new' })
+    expect(plain(changeOf(112.3, 100)?.label ?? '')).toBe('+12.3 %')
+    expect(plain(changeOf(50, 100)?.label ?? '')).toBe('−50.0 %')
     expect(changeOf(100, 100)?.direction).toBe('same')
-    expect(changeOf(1_400, 100)?.says).toBe('×14')
-    expect(plain(changeOf(0, 100)?.says ?? '')).toBe('−100 %')
+    expect(changeOf(1_400, 100)?.label).toBe('×14')
+    expect(plain(changeOf(0, 100)?.label ?? '')).toBe('−100 %')
   })
 
-  test('a small part is not shown as none', () => {
+  test('a share above zero is never shown as 0 %', () => {
     expect(plain(share(1, 100_000))).toBe('< 0.1 %')
     expect(plain(share(0, 100_000))).toBe('0.0 %')
     expect(share(1, 0)).toBe('–')
@@ -68,13 +68,13 @@ describe('numbers', () => {
     [300_000, '5 min'],
     [3 * 3_600_000, '3 h'],
     [3 * 86_400_000, '3 d'],
-  ])('%d ms take %s', (ms, says) => expect(plain(duration(ms))).toBe(says))
+  ])('a duration of %d ms is shown as %s', (ms, label) => expect(plain(duration(ms))).toBe(label))
 })
 
-describe('times, on the clock of the zone', () => {
+describe('local times of a zone', () => {
   const time = Date.parse('2026-11-20T18:15:00Z')
 
-  test('a bucket says from when till when', () => {
+  test('a bucket is named by its start and end', () => {
     expect(bucketName(time, time + 900_000, 'QUARTER_HOUR', 'Asia/Kathmandu')).toBe(
       'Sat 21 Nov, 00:00 – 00:15',
     )
@@ -82,12 +82,12 @@ describe('times, on the clock of the zone', () => {
     expect(bucketName(time, time, 'MONTH', 'UTC')).toBe('November 2026')
   })
 
-  test('the axis names the day where one begins', () => {
+  test('a tick shows the date where a day begins', () => {
     expect(tickName(time, 'HOUR', 'Asia/Kathmandu', false)).toBe('21 Nov')
     expect(tickName(time, 'HOUR', 'UTC', false)).toBe('18:15')
   })
 
-  test('offsets are those of that day', () => {
+  test('the offset of a zone is the one of that day', () => {
     expect(offsetName(time, 'Asia/Kathmandu')).toBe('UTC+05:45')
     expect(offsetName(time, 'Europe/Berlin')).toBe('UTC+01:00')
     expect(offsetName(Date.parse('2026-07-01T00:00:00Z'), 'Europe/Berlin')).toBe('UTC+02:00')
@@ -98,13 +98,13 @@ describe('times, on the clock of the zone', () => {
     ['UTC', '2026-10-22T00:00:00Z'],
     ['Europe/Berlin', '2026-10-22T22:00:00Z'],
     ['America/Los_Angeles', '2026-10-22T07:00:00Z'],
-    // The clock goes back on that day.
+    // Daylight saving ends on that day.
     ['Europe/Berlin', '2026-10-25T23:00:00Z', '2026-10-25T00:00:00Z'],
-  ])('in %s the first whole day begins at %s', (zone, midnight, from = '2026-10-22T00:00:00Z') =>
+  ])('in %s the first local midnight is %s', (zone, midnight, from = '2026-10-22T00:00:00Z') =>
     expect(firstMidnight(Date.parse(from), zone)).toBe(Date.parse(midnight)),
   )
 
-  test('a range does not say the same day twice', () => {
+  test('a range within one day shows the date once', () => {
     expect(rangeName(time, time + 3_600_000, 'UTC')).toMatch(/^20 Nov.*, 18:15 – 19:15$/)
   })
 })

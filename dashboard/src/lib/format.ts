@@ -1,14 +1,14 @@
 import { DateTime } from 'luxon'
-import { bucketEnd, partOf, type Step, type Window } from './time/range.ts'
+import { bucketEnd, clipBucket, type Resolution, type Window } from './time/range.ts'
 
-/** Stands between a number and its unit, so that they are never parted by a line break. */
+/** Between a number and its unit: no line break there. */
 const GAP = '\u00a0'
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 })
 
-/** `12,345`: what a hover and a copy give. */
+/** `12,345`, for tooltips and copies. */
 export const exact = (value: number): string => whole.format(value)
 
-/** `9,876`, `12.4 k`, `1.24 M`: three figures, and no rounding where the whole number is as short. */
+/** `9,876`, `12.4 k`, `1.24 M`: three significant digits, unrounded where the number is as short. */
 export function compact(value: number): string {
   const size = Math.abs(value)
   if (size < 9_999.5) return whole.format(size < 100 ? value : Math.round(value))
@@ -16,7 +16,7 @@ export function compact(value: number): string {
     if (size >= unit * 0.9995) return `${threeFigures(value / unit)}${GAP}${name}`
   return whole.format(value)
 }
-/** The same on an axis, where round numbers stand: `25 k`, `1.5 M`. */
+/** The same for the round numbers of an axis: `25 k`, `1.5 M`. */
 export const tickNumber = (value: number): string =>
   compact(value).replace(/(\.\d*?)0+(?=\u00a0)/, (_, kept) => (kept === '.' ? '' : kept))
 
@@ -35,22 +35,22 @@ function threeFigures(value: number): string {
 export interface Change {
   direction: 'up' | 'down' | 'same' | 'new'
   /** `+12.3 %`, `×14`, `new`, `±0 %` */
-  says: string
+  label: string
 }
 
-/** Against the period before. Nothing to compare with is said, not shown as infinity. */
+/** Compared with the previous period. Undefined when both are 0; `new` when only the previous one is. */
 export function changeOf(value: number, before: number): Change | undefined {
-  if (before === 0) return value === 0 ? undefined : { direction: 'new', says: 'new' }
+  if (before === 0) return value === 0 ? undefined : { direction: 'new', label: 'new' }
   const ratio = value / before
   const percent = (ratio - 1) * 100
-  if (Math.abs(percent) < 0.05) return { direction: 'same', says: `±0${GAP}%` }
+  if (Math.abs(percent) < 0.05) return { direction: 'same', label: `±0${GAP}%` }
   const direction = percent > 0 ? 'up' : 'down'
-  if (ratio >= 10) return { direction, says: `×${threeFigures(ratio).replace(/\.0+$/, '')}` }
+  if (ratio >= 10) return { direction, label: `×${threeFigures(ratio).replace(/\.0+$/, '')}` }
   const figure = Math.abs(percent).toFixed(Math.abs(percent) < 99.95 ? 1 : 0)
-  return { direction, says: `${percent > 0 ? '+' : '−'}${figure}${GAP}%` }
+  return { direction, label: `${percent > 0 ? '+' : '−'}${figure}${GAP}%` }
 }
 
-/** `12.4 %`; a part that is there at all is never shown as 0. */
+/** `12.4 %`; a part above 0 is never shown as 0. */
 export function share(part: number, of: number): string {
   if (of <= 0) return '–'
   const percent = (part / of) * 100
@@ -71,55 +71,66 @@ export function duration(ms: number): string {
 
 const at = (time: number, zone: string) => DateTime.fromMillis(time, { zone, locale: 'en-US' })
 
-/** `14:03:22` on the wall of that zone. */
+/** `14:03:22`, local time of the zone. */
 export const clock = (time: number, zone: string): string => at(time, zone).toFormat('HH:mm:ss')
 
-/** `Sat 21 Nov 2026, 14:03:22.117`: what a hover gives. */
+/** `Sat 21 Nov 2026, 14:03:22.117`, for tooltips. */
 export const stamp = (time: number, zone: string): string =>
   at(time, zone).toFormat('ccc d LLL yyyy, HH:mm:ss.SSS')
 
-/** `22 Oct 2026` on the wall of that zone. */
+/** `22 Oct 2026`, local date of the zone. */
 export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')
 
-/** Where the first day begins, on the wall of that zone, that lies in or after that time as a whole. */
+/** The first local midnight at or after that time. */
 export function firstMidnight(time: number, zone: string): number {
   const start = at(time, zone).startOf('day')
   return (start.toMillis() < time ? start.plus({ days: 1 }).startOf('day') : start).toMillis()
 }
 
-/** A bucket in words: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
-export function bucketName(start: number, end: number, step: Step, zone: string): string {
+/** The label of a bucket: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
+export function bucketName(
+  start: number,
+  end: number,
+  resolution: Resolution,
+  zone: string,
+): string {
   const [from, to] = [at(start, zone), at(end, zone)]
-  if (step === 'MONTH') return from.toFormat('LLLL yyyy')
-  if (step === 'WEEK') return `Week of ${from.toFormat('d LLL yyyy')}`
-  if (step === 'DAY') return from.toFormat('ccc d LLL yyyy')
+  if (resolution === 'MONTH') return from.toFormat('LLLL yyyy')
+  if (resolution === 'WEEK') return `Week of ${from.toFormat('d LLL yyyy')}`
+  if (resolution === 'DAY') return from.toFormat('ccc d LLL yyyy')
   return `${from.toFormat('ccc d LLL, HH:mm')} – ${to.toFormat('HH:mm')}`
 }
 
-/** The same, or the part of it that is counted: `15 Jan, 09:30 – 1 Feb, 00:00`. */
-export function partName(start: number, step: Step, zone: string, window: Window): string {
-  const end = bucketEnd(start, step, zone)
-  const { from, to } = partOf(start, step, zone, window)
+/** The same for the part of a bucket that is counted: `15 Jan, 09:30 – 1 Feb, 00:00`. */
+export function clippedBucketName(
+  start: number,
+  resolution: Resolution,
+  zone: string,
+  window: Window,
+): string {
+  const end = bucketEnd(start, resolution, zone)
+  const { from, to } = clipBucket(start, resolution, zone, window)
   return from === start && to === end
-    ? bucketName(start, end, step, zone)
+    ? bucketName(start, end, resolution, zone)
     : rangeName(from, to, zone)
 }
 
-/** What stands on the axis at that time: the hour, and the day where a new one begins. */
+/** The label of an axis tick: the time of day, and the date where a new day begins. */
 export function tickName(
   time: number,
-  step: Step,
+  resolution: Resolution,
   zone: string,
   first: boolean,
 ): string | string[] {
   const moment = at(time, zone)
-  if (step === 'MONTH') return moment.toFormat('LLL yyyy')
+  if (resolution === 'MONTH') return moment.toFormat('LLL yyyy')
   const midnight = moment.hour === 0 && moment.minute === 0
-  if (step === 'DAY' || step === 'WEEK' || (midnight && !first)) return moment.toFormat('d LLL')
+  if (resolution === 'DAY' || resolution === 'WEEK' || (midnight && !first))
+    return moment.toFormat('d LLL')
   return moment.toFormat('HH:mm')
 }
 
-/** `21 Nov, 09:00 – 22 Nov, 18:30`, without what both ends share. */
+/** `21 Nov, 09:00 – 22 Nov, 18:30`, the date once if both are on the same day. */
 export function rangeName(from: number, to: number, zone: string): string {
   const [a, b] = [at(from, zone), at(to, zone)]
   const year = a.year === at(Date.now(), zone).year && a.year === b.year ? '' : ' yyyy'
@@ -127,7 +138,7 @@ export function rangeName(from: number, to: number, zone: string): string {
   return `${a.toFormat(`d LLL${year}, HH:mm`)} – ${b.toFormat(`d LLL${year}, HH:mm`)}`
 }
 
-/** `UTC+05:45`, as it is at that time. */
+/** `UTC+05:45`: the zone's offset at that time. */
 export function offsetName(time: number, zone: string): string {
   const moment = at(time, zone)
   return moment.offset === 0 ? 'UTC' : `UTC${moment.toFormat('ZZ')}`

@@ -1,58 +1,68 @@
-import type { LiveUpdate } from './api/documents.ts'
+import type { PipelineHealth } from './api/documents.ts'
 import type { Connection } from './api/live.ts'
 import { duration } from './format.ts'
 
-const BEHIND_SECONDS_MAX = 5
+const LAG_SECONDS_MAX = 5
 const SILENCE_MS_MAX = 8_000
 
-/** How much of the present is on the screen, in one short line. */
+/** How up to date the page is, as the badge in the top bar shows it. */
 export interface Freshness {
   tone: 'good' | 'warn' | 'bad' | 'muted'
-  says: string
-  /** The longer sentence, on hover. */
-  because: string
+  label: string
+  /** The explanation on hover. */
+  detail: string
 }
 
-/** `live · 0.8 s behind`, amber with its age when stale, red with the hop's name when one broke. */
+/**
+ * `live · 0.8 s behind`, amber with its age when stale, red with the component's name when one failed.
+ * @param updatedAt when the last update arrived, milliseconds
+ */
 export function freshnessOf(
   connection: Connection,
-  update: Pick<LiveUpdate, 'behindSeconds' | 'broken'> | undefined,
-  pushedAt: number,
+  update: PipelineHealth | undefined,
+  updatedAt: number,
   now: number,
 ): Freshness {
-  const age = duration(now - pushedAt)
-  if (connection.is === 'off')
+  const age = duration(now - updatedAt)
+  if (connection.kind === 'off')
     return {
       tone: 'muted',
-      says: update ? `live is off · ${age} old` : 'live is off',
-      because: 'The page stands still. Press l to go on.',
+      label: update ? `live updates off · ${age} old` : 'live updates off',
+      detail: 'Live updates are paused.',
     }
-  if (connection.is === 'connecting' || (update === undefined && connection.is === 'open'))
-    return { tone: 'muted', says: 'connecting', because: 'Opening the live connection.' }
-  if (connection.is === 'waiting') {
-    const next = duration(Math.max(0, connection.nextTryAt - now))
+  if (connection.kind === 'connecting' || (update === undefined && connection.kind === 'open'))
+    return { tone: 'muted', label: 'connecting', detail: 'Opening the live connection.' }
+  if (connection.kind === 'waiting') {
+    const wait = duration(Math.max(0, connection.nextTryAt - now))
     return {
       tone: 'warn',
-      says: update ? `reconnecting · ${age} old` : 'reconnecting',
-      because: `Sluice ${connection.failure.says}. Try ${connection.tries + 1} in ${next}.`,
+      label: update ? `reconnecting · ${age} old` : 'reconnecting',
+      detail: `${connection.error.message} Attempt ${connection.tries + 1} in ${wait}.`,
     }
   }
   if (update?.broken)
     return {
       tone: 'bad',
-      says: `broken at the ${update.broken}`,
-      because: `Events are taken in, but the ${update.broken} does not work: numbers stand still.`,
+      label: `${update.broken} down`,
+      detail: `Events are accepted, but the ${update.broken} is down, so numbers are not updated.`,
     }
-  if (now - pushedAt > SILENCE_MS_MAX)
-    return { tone: 'warn', says: `stale · ${age} old`, because: 'No word from Sluice since then.' }
-  const behind = update?.behindSeconds ?? 0
-  // Nobody looks more often than that, so less would be a guess.
-  const says = `${duration(Math.max(100, behind * 1000))} behind`
-  return behind > BEHIND_SECONDS_MAX
-    ? { tone: 'warn', says, because: 'Events wait in the log; the worker is catching up.' }
+  if (now - updatedAt > SILENCE_MS_MAX)
+    return {
+      tone: 'warn',
+      label: `stale · ${age} old`,
+      detail: 'No update from Sluice since then.',
+    }
+  return lagOf(update?.behindSeconds ?? 0)
+}
+
+function lagOf(seconds: number): Freshness {
+  // The lag is measured ten times a second, so a smaller number would be a guess.
+  const label = `${duration(Math.max(100, seconds * 1000))} behind`
+  return seconds > LAG_SECONDS_MAX
+    ? { tone: 'warn', label, detail: 'Events wait in the log; the worker is catching up.' }
     : {
         tone: 'good',
-        says: `live · ${says}`,
-        because: 'How far the numbers are behind what was taken in.',
+        label: `live · ${label}`,
+        detail: 'How far the numbers are behind the accepted events.',
       }
 }

@@ -1,23 +1,23 @@
-export interface JsonWord {
-  is: 'key' | 'string' | 'number' | 'word' | 'plain'
+export interface JsonToken {
+  kind: 'key' | 'string' | 'number' | 'literal' | 'plain'
   text: string
 }
 
-/** Indented JSON, cut into words that can be coloured; joined they are the JSON again. */
-export function wordsOf(value: unknown): JsonWord[] {
+/** Indented JSON as tokens that can be coloured; joined they are the JSON text. */
+export function tokenizeJson(value: unknown): JsonToken[] {
   const text = JSON.stringify(value, null, 2) ?? 'null'
-  const words: JsonWord[] = []
+  const tokens: JsonToken[] = []
   let end = 0
-  for (const match of text.matchAll(WORD)) {
-    if (match.index > end) words.push({ is: 'plain', text: text.slice(end, match.index) })
+  for (const match of text.matchAll(TOKEN)) {
+    if (match.index > end) tokens.push({ kind: 'plain', text: text.slice(end, match.index) })
     const [whole, string, colon, number] = match
     if (string !== undefined && colon !== undefined)
-      words.push({ is: 'key', text: string }, { is: 'plain', text: colon })
-    else words.push({ is: string ? 'string' : number ? 'number' : 'word', text: whole })
+      tokens.push({ kind: 'key', text: string }, { kind: 'plain', text: colon })
+    else tokens.push({ kind: string ? 'string' : number ? 'number' : 'literal', text: whole })
     end = match.index + whole.length
   }
-  if (end < text.length) words.push({ is: 'plain', text: text.slice(end) })
-  return words
+  if (end < text.length) tokens.push({ kind: 'plain', text: text.slice(end) })
+  return tokens
 }
 
-const WORD = /("(?:[^"\\]|\\.)*")(:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(?:true|false|null)\b/g
+const TOKEN = /("(?:[^"\\]|\\.)*")(:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(?:true|false|null)\b/g

@@ -1,22 +1,39 @@
-import { onCleanup } from 'solid-js'
+import { type Accessor, createSignal, onCleanup } from 'solid-js'
 
-export interface Key {
+/** One key, one action. */
+export interface Shortcut {
   key: string
-  says: string
+  description: string
   run(): void
 }
 
-/** One key, one action, anywhere on the page but in a field. */
-export function listenForKeys(keys: Key[]): void {
-  const listen = (event: KeyboardEvent) => {
+export interface Shortcuts {
+  list: Accessor<readonly Shortcut[]>
+  /** Adds shortcuts for as long as the calling component is mounted. */
+  add(shortcuts: readonly Shortcut[]): void
+}
+
+/** Keys pressed inside these belong to them. */
+const HAS_OWN_KEYS = 'input, select, textarea, [contenteditable], [role="dialog"]'
+
+/** Listens for shortcuts on the whole page, except in fields and dialogs. */
+export function createShortcuts(): Shortcuts {
+  const [list, setList] = createSignal<readonly Shortcut[]>([])
+  const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
-    const target = event.target as HTMLElement
-    if (target.closest('input, select, textarea, [contenteditable], dialog')) return
-    const found = keys.find(({ key }) => key === event.key)
-    if (found === undefined) return
+    if ((event.target as HTMLElement).closest(HAS_OWN_KEYS)) return
+    const shortcut = list().find(({ key }) => key === event.key)
+    if (shortcut === undefined) return
     event.preventDefault()
-    found.run()
+    shortcut.run()
   }
-  document.addEventListener('keydown', listen)
-  onCleanup(() => document.removeEventListener('keydown', listen))
+  document.addEventListener('keydown', onKeyDown)
+  onCleanup(() => document.removeEventListener('keydown', onKeyDown))
+  return {
+    list,
+    add(shortcuts) {
+      setList((all) => [...all, ...shortcuts])
+      onCleanup(() => setList((all) => all.filter((shortcut) => !shortcuts.includes(shortcut))))
+    },
+  }
 }

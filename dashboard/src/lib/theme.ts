@@ -2,33 +2,33 @@ import { createSignal } from 'solid-js'
 
 export type Theme = 'system' | 'light' | 'dark'
 
-const PLACE = 'sluice:theme'
+const STORAGE_KEY = 'sluice:theme'
 const system = window.matchMedia('(prefers-color-scheme: dark)')
 
 const [theme, setTheme] = createSignal<Theme>(
   (document.documentElement.dataset.theme as Theme | undefined) ?? 'system',
 )
-const [isDark, setDark] = createSignal(looksDark())
-system.addEventListener('change', () => setDark(looksDark()))
+const [isDark, setDark] = createSignal(computeDark())
+system.addEventListener('change', () => setDark(computeDark()))
 
-/** What was chosen, and what it comes to. public/theme.js sets it before the first paint. */
+/** The chosen theme, and whether it is dark now. public/theme.js applies it before the first paint. */
 export { isDark, theme }
 
-/** System, light, dark, and round again. */
+/** Switches from system to light, to dark, and back to system. */
 export function nextTheme(): void {
   const next = { system: 'light', light: 'dark', dark: 'system' } as const
   setTheme(next[theme()])
   if (theme() === 'system') delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = theme()
   try {
-    localStorage.setItem(PLACE, theme())
+    localStorage.setItem(STORAGE_KEY, theme())
   } catch {
-    // Storage is switched off: chosen for this visit only.
+    // Storage is disabled: the choice lasts for this visit.
   }
-  setDark(looksDark())
+  setDark(computeDark())
 }
 
-function looksDark(): boolean {
+function computeDark(): boolean {
   const chosen = document.documentElement.dataset.theme
   return chosen === undefined ? system.matches : chosen === 'dark'
 }

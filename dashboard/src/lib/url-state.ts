@@ -1,54 +1,65 @@
-import { createSignal, onCleanup } from 'solid-js'
-import { type Range, rangeFrom, rangeParams } from './time/range.ts'
+import { type Accessor, createMemo } from 'solid-js'
+import { parseRange, type Range, rangeParams } from './time/range.ts'
 import { RENAMED } from './time/zones.ts'
 
+/** The zone of this browser, by its current IANA name. */
 export const browserZone = (): string => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
   return RENAMED[zone] ?? zone
 }
 
-/** Where one is: everything that makes a link to this page show the same thing to someone else. */
-export interface Place {
-  tenant(): string | undefined
-  range(): Range
-  zone(): string
-  /** The one event name looked at, or undefined for all. */
-  name(): string | undefined
-  view(): 'chart' | 'table'
-  split(): boolean
-  go(to: Partial<Record<'tenant' | 'zone' | 'name' | 'view' | 'split', string | null>>): void
-  goRange(range: Range): void
+/** What a page has in common with the next one. */
+const SHARED_PARAMS = ['tenant', 'range', 'from', 'to', 'zone']
+
+type Param = 'tenant' | 'zone' | 'name' | 'view' | 'split'
+
+/** What the URL says about the page, so that a link shows the same to everyone who may see it. */
+export interface UrlState {
+  tenant: Accessor<string | undefined>
+  range: Accessor<Range>
+  /** An IANA time zone. */
+  zone: Accessor<string>
+  /** The one event name that is shown, or undefined for all. */
+  name: Accessor<string | undefined>
+  view: Accessor<'chart' | 'table'>
+  /** One line for each event name. */
+  isSplit: Accessor<boolean>
+  /** The query string for a link to another page: tenant, range and zone. */
+  sharedSearch: Accessor<string>
+  /** Null removes a parameter. */
+  set(changes: Partial<Record<Param, string | null>>): void
+  setRange(range: Range): void
 }
 
-export function createPlace(): Place {
-  const [params, setParams] = createSignal(new URLSearchParams(location.search))
-  const read = () => setParams(new URLSearchParams(location.search))
-  window.addEventListener('popstate', read)
-  onCleanup(() => window.removeEventListener('popstate', read))
-
-  const go = (to: Record<string, string | null>) => {
-    const next = new URLSearchParams(location.search)
-    for (const [name, value] of Object.entries(to))
-      value === null ? next.delete(name) : next.set(name, value)
-    const search = next.toString()
-    history.pushState(null, '', search === '' ? location.pathname : `?${search}`)
-    read()
-  }
+/**
+ * @param search the query string of the current URL, `?range=7d&zone=UTC`
+ * @param update changes its parameters, null removes one; it adds an entry to the history
+ */
+export function createUrlState(
+  search: Accessor<string>,
+  update: (changes: Record<string, string | null>) => void,
+): UrlState {
+  const params = createMemo(() => new URLSearchParams(search()))
   const text = (name: string) => params().get(name) || undefined
-
   return {
     tenant: () => text('tenant'),
-    range: () => rangeFrom(params()),
-    zone: () => knownZone(text('zone')) ?? browserZone(),
+    range: () => parseRange(params()),
+    zone: () => validZone(text('zone')) ?? browserZone(),
     name: () => text('name'),
     view: () => (text('view') === 'table' ? 'table' : 'chart'),
-    split: () => text('split') === 'name',
-    go,
-    goRange: (range) => go(rangeParams(range)),
+    isSplit: () => text('split') === 'name',
+    sharedSearch() {
+      const shared = new URLSearchParams(
+        [...params()].filter(([name]) => SHARED_PARAMS.includes(name)),
+      )
+      return shared.size > 0 ? `?${shared}` : ''
+    },
+    set: update,
+    setRange: (range) => update(rangeParams(range)),
   }
 }
 
-function knownZone(zone: string | undefined): string | undefined {
+function validZone(zone: string | undefined): string | undefined {
   if (zone === undefined) return undefined
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone })

@@ -15,81 +15,85 @@ const client = new Client({
   requestPolicy: 'network-only',
   preferGetMethod: false,
   fetchSubscriptions: true,
-  // A browser sends this header across origins only after asking, so no other page can ask in our name.
+  // A browser sends this header across origins only after a preflight, so no other page can send requests in our name.
   fetchOptions: { credentials: 'same-origin', headers: { 'x-graphql-yoga-csrf': 'sluice' } },
 })
 
 const [signedOut, setSignedOut] = createSignal(false)
 
-/** True once the server said that it does not know who is asking. */
+/** True once the server answered 401. */
 export { signedOut }
 
-/** Why there is no answer, in the terms in which a person can do something about it. */
-export interface Failure {
+/** Why a request failed. */
+export interface ApiError {
   kind: 'unreachable' | 'signed-out' | 'forbidden' | 'refused'
-  /** A sentence without its subject: "did not answer within 15 s". */
-  says: string
+  /** A sentence for a person: "Sluice did not respond within 15 s." */
+  message: string
 }
-export type Answer<T> = { is: 'data'; data: T } | { is: 'failed'; failure: Failure }
+export type Result<T> = { ok: true; data: T; extensions?: unknown } | { ok: false; error: ApiError }
 
-/** Asks once. Never throws; the caller decides about trying again. */
-export async function ask<Data, Variables extends AnyVariables>(
-  question: TypedDocumentNode<Data, Variables>,
+/** Sends a query once. Never throws; the caller decides about retries. */
+export async function execute<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
-): Promise<Answer<Data>> {
-  const { data, error } = await client
-    .query(question, variables, { fetch: fetchWithin(QUERY_MS_MAX) })
+): Promise<Result<Data>> {
+  const { data, error, extensions } = await client
+    .query(document, variables, { fetch: fetchWithin(QUERY_MS_MAX) })
     .toPromise()
   if (error === undefined && data !== undefined) {
     setSignedOut(false)
-    return { is: 'data', data }
+    return { ok: true, data, extensions }
   }
-  return { is: 'failed', failure: failureOf(error) }
+  return { ok: false, error: errorOf(error) }
 }
 
 /** Follows a subscription until it ends, for whatever reason; the returned function ends it. */
-export function follow<Data, Variables extends AnyVariables>(
-  question: TypedDocumentNode<Data, Variables>,
+export function subscribe<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
-  on: { push(data: Data): void; end(failure: Failure): void },
+  on: { data(data: Data): void; end(error: ApiError): void },
 ): () => void {
-  let over = false
-  const end = (failure: Failure) => {
-    if (over) return
-    over = true
-    on.end(failure)
+  let hasEnded = false
+  const end = (error: ApiError) => {
+    if (hasEnded) return
+    hasEnded = true
+    on.end(error)
   }
-  const { unsubscribe } = client.subscription(question, variables).subscribe((result) => {
-    if (over) return
-    if (result.data) on.push(result.data)
-    if (result.error) end(failureOf(result.error))
-    else if (!result.hasNext) end({ kind: 'unreachable', says: 'closed the live connection' })
+  const { unsubscribe } = client.subscription(document, variables).subscribe((result) => {
+    if (hasEnded) return
+    if (result.data) on.data(result.data)
+    if (result.error) end(errorOf(result.error))
+    else if (!result.hasNext)
+      end({ kind: 'unreachable', message: 'Sluice closed the live connection.' })
   })
   return () => {
-    over = true
+    hasEnded = true
     unsubscribe()
   }
 }
 
-function failureOf(error: CombinedError | undefined): Failure {
+function errorOf(error: CombinedError | undefined): ApiError {
   const status = (error?.response as Response | undefined)?.status
   const first = error?.graphQLErrors[0]
   const code = first?.extensions?.code
   if (status === 401 || code === 'UNAUTHENTICATED') {
     setSignedOut(true)
-    return { kind: 'signed-out', says: 'does not know this browser' }
+    return { kind: 'signed-out', message: 'This browser is not signed in.' }
   }
   if (status === 403 || code === 'FORBIDDEN')
-    return { kind: 'forbidden', says: first?.message ?? 'does not allow this' }
-  // These concern every question, not this one.
+    return { kind: 'forbidden', message: first?.message ?? 'Your account does not have access.' }
+  // These concern every query, not this one.
   if (code === 'DATABASE_UNAVAILABLE' || code === 'OVERLOADED')
-    return { kind: 'unreachable', says: `answers “${first?.message}”` }
-  if (first) return { kind: 'refused', says: `answered “${first.message}”` }
+    return { kind: 'unreachable', message: `Sluice returned an error: “${first?.message}”.` }
+  if (first) return { kind: 'refused', message: `Sluice returned an error: “${first.message}”.` }
   if (status !== undefined && status >= 400)
-    return { kind: 'unreachable', says: `answered with status ${status}` }
+    return { kind: 'unreachable', message: `Sluice returned status ${status}.` }
   if (error?.networkError?.name === 'TimeoutError')
-    return { kind: 'unreachable', says: `did not answer within ${QUERY_MS_MAX / 1000} s` }
-  return { kind: 'unreachable', says: 'does not answer' }
+    return {
+      kind: 'unreachable',
+      message: `Sluice did not respond within ${QUERY_MS_MAX / 1000} s.`,
+    }
+  return { kind: 'unreachable', message: 'Sluice cannot be reached.' }
 }
 
 function fetchWithin(ms: number): typeof fetch {

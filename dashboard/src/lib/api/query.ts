@@ -8,136 +8,140 @@ import {
   onCleanup,
 } from 'solid-js'
 import { backoffMs } from '../backoff.ts'
-import type { Answer, Failure } from './client.ts'
+import type { ApiError, Result } from './client.ts'
 
-const QUIET_MS = 200
-const GAP_MS_MIN = 1_000
-const GAP_MS_MAX = 30_000
+const LOADING_DELAY_MS = 200
+const SPACING_MS_MIN = 1_000
+const SPACING_MS_MAX = 30_000
+/** Of the time, at most this part goes to one query. */
+const SPACING_FACTOR = 10
 
-/** Something is wrong: since when, and what is being done about it. Milliseconds. */
-export interface Trouble extends Failure {
+/** A query that fails: since when, and when it is retried. Milliseconds. */
+export interface QueryError extends ApiError {
   since: number
+  /** Failed attempts in a row. */
   tries: number
   nextTryAt: number
 }
 
 export interface Query<T> {
-  /** The last answer; stays while it is asked again, or while that fails. */
+  /** The last result; stays while the query is repeated, or while that fails. */
   data: Accessor<T | undefined>
-  /** There is nothing to show, and it takes long enough to say so. */
+  /** There is nothing to show, and that takes long enough to show a skeleton. */
   loading: Accessor<boolean>
-  trouble: Accessor<Trouble | undefined>
-  answeredAt: Accessor<number>
-  /** The subject that `data` is about. */
-  answeredTo: Accessor<string | undefined>
-  /** The answer has probably changed: ask again, not too often. */
-  nudge(): void
-  /** Ask now. */
+  error: Accessor<QueryError | undefined>
+  /** When `data` arrived; 0 before that. */
+  dataAt: Accessor<number>
+  /** The scope that `data` belongs to. */
+  dataScope: Accessor<string | undefined>
+  /** The result has probably changed: fetch again, but not too often. */
+  invalidate(): void
+  /** Fetch now. */
   retry(): void
 }
 
+export interface QueryOptions<V, T> {
+  /** What the query is about. Data of another scope is taken away, after 200 ms so that nothing flickers. */
+  scope: Accessor<string>
+  /** Undefined: nothing to fetch. While only these change, the last data stays. */
+  variables: Accessor<V | undefined>
+  fetch(variables: V): Promise<Result<T>>
+}
+
 /**
- * A question that is asked again by itself: when its key changes, when nudged, and after a failure.
- * `subject` says what it is about: the last answer is kept while only the key moves on, and is
- * taken away (after 200 ms, so that nothing flickers) when the subject is another.
- * A dear answer is asked for less often: never more than a tenth of the time goes to one question.
+ * A query that repeats itself: when its variables change, when invalidated, and after an error.
+ * The longer a result took, the less often it is fetched: at most a tenth of the time goes to one query.
  */
-export function createQuery<K, T>(
-  subject: Accessor<string>,
-  key: Accessor<K | undefined>,
-  fetcher: (key: K) => Promise<Answer<T>>,
-): Query<T> {
+export function createQuery<V, T>(options: QueryOptions<V, T>): Query<T> {
   const [data, setData] = createSignal<T>()
   const [loading, setLoading] = createSignal(false)
-  const [trouble, setTrouble] = createSignal<Trouble>()
-  const [answeredAt, setAnsweredAt] = createSignal(0)
-  const [answeredTo, setAnsweredTo] = createSignal<string>()
-  const subjectText = createMemo(subject)
-  const keyText = createMemo(() => JSON.stringify(key()))
+  const [error, setError] = createSignal<QueryError>()
+  const [dataAt, setDataAt] = createSignal(0)
+  const [dataScope, setDataScope] = createSignal<string>()
+  const scope = createMemo(options.scope)
+  const variablesText = createMemo(() => JSON.stringify(options.variables()))
 
-  let generation = 0
-  let running = false
-  let again = false
-  let startedAt = 0
-  let costMs = 0
-  /** What is shown is the answer to another question, for a blink only. */
-  let isOther = true
+  const state = { generation: 0, isRunning: false, isInvalid: false, startedAt: 0, costMs: 0 }
+  /** The data shown belongs to another scope, for the time of the loading delay only. */
+  let isStaleScope = true
   let timer: ReturnType<typeof setTimeout> | undefined
-  let quiet: ReturnType<typeof setTimeout> | undefined
+  let loadingDelay: ReturnType<typeof setTimeout> | undefined
 
   const run = async () => {
-    const question = key()
-    const about = subjectText()
+    const variables = options.variables()
+    const runScope = scope()
     clearTimeout(timer)
     timer = undefined
-    again = false
-    // First of all: whatever is on its way answers a question that nobody asks any more.
-    const mine = ++generation
-    running = question !== undefined
-    if (question === undefined) return
-    startedAt = Date.now()
-    const answer = await fetcher(question)
-    if (mine !== generation) return
-    running = false
-    costMs = Date.now() - startedAt
-    if (answer.is === 'data') {
-      clearTimeout(quiet)
-      setLoading(false)
-      setTrouble(undefined)
-      setAnsweredAt(Date.now())
-      isOther = false
-      batch(() => {
-        setAnsweredTo(about)
-        setData(() => answer.data)
-      })
-      if (again) nudge()
-      return
-    }
-    const tries = (trouble()?.tries ?? 0) + 1
-    const wait = backoffMs(tries)
-    clearTimeout(quiet)
+    state.isInvalid = false
+    // Before anything else: a response that is on its way belongs to variables of the past.
+    const generation = ++state.generation
+    state.isRunning = variables !== undefined
+    if (variables === undefined) return
+    state.startedAt = Date.now()
+    const result = await options.fetch(variables)
+    if (generation !== state.generation) return
+    state.isRunning = false
+    state.costMs = Date.now() - state.startedAt
+    clearTimeout(loadingDelay)
     setLoading(false)
-    if (isOther) setData(undefined)
-    setTrouble({
-      ...answer.failure,
+    if (!result.ok) return fail(result.error)
+    setError(undefined)
+    setDataAt(Date.now())
+    isStaleScope = false
+    batch(() => {
+      setDataScope(runScope)
+      setData(() => result.data)
+    })
+    if (state.isInvalid) invalidate()
+  }
+
+  const fail = (cause: ApiError) => {
+    const tries = (error()?.tries ?? 0) + 1
+    const wait = backoffMs(tries)
+    if (isStaleScope) setData(undefined)
+    setError({
+      ...cause,
       tries,
-      since: trouble()?.since ?? startedAt,
+      since: error()?.since ?? state.startedAt,
       nextTryAt: Date.now() + wait,
     })
     timer = setTimeout(run, wait)
   }
 
-  const nudge = () => {
-    if (running) again = true
+  const invalidate = () => {
+    if (state.isRunning) state.isInvalid = true
     else if (timer === undefined && !document.hidden) {
-      const gap = Math.min(GAP_MS_MAX, Math.max(GAP_MS_MIN, costMs * 10))
-      timer = setTimeout(run, Math.max(0, startedAt + gap - Date.now()))
+      const spacing = Math.min(
+        SPACING_MS_MAX,
+        Math.max(SPACING_MS_MIN, state.costMs * SPACING_FACTOR),
+      )
+      timer = setTimeout(run, Math.max(0, state.startedAt + spacing - Date.now()))
     }
   }
 
   createEffect(
-    on(subjectText, () => {
-      clearTimeout(quiet)
-      costMs = 0
-      isOther = true
-      setTrouble(undefined)
-      quiet = setTimeout(() => {
+    on(scope, () => {
+      clearTimeout(loadingDelay)
+      state.costMs = 0
+      isStaleScope = true
+      setError(undefined)
+      loadingDelay = setTimeout(() => {
         setData(undefined)
         setLoading(true)
-      }, QUIET_MS)
+      }, LOADING_DELAY_MS)
     }),
   )
-  createEffect(on([subjectText, keyText], run))
+  createEffect(on([scope, variablesText], run))
 
-  const whenSeen = () => {
-    if (!document.hidden) trouble() ? run() : nudge()
+  const onVisibilityChange = () => {
+    if (!document.hidden) error() ? run() : invalidate()
   }
-  document.addEventListener('visibilitychange', whenSeen)
+  document.addEventListener('visibilitychange', onVisibilityChange)
   onCleanup(() => {
-    generation++
+    state.generation++
     clearTimeout(timer)
-    clearTimeout(quiet)
-    document.removeEventListener('visibilitychange', whenSeen)
+    clearTimeout(loadingDelay)
+    document.removeEventListener('visibilitychange', onVisibilityChange)
   })
-  return { data, loading, trouble, answeredAt, answeredTo, nudge, retry: run }
+  return { data, loading, error, dataAt, dataScope, invalidate, retry: run }
 }

@@ -1,6 +1,6 @@
 import { type Accessor, createSignal, onCleanup } from 'solid-js'
 
-/** The time, told anew every second. */
+/** The current time in milliseconds, updated every second. */
 export function createNow(everyMs = 1_000): Accessor<number> {
   const [now, setNow] = createSignal(Date.now())
   const timer = setInterval(() => setNow(Date.now()), everyMs)

@@ -12,6 +12,6 @@ test('zones are found by city, by region and by offset', () => {
   expect(found('nowhere')).toEqual([])
 })
 
-test('no zone is listed twice', () => {
+test('each zone is listed once', () => {
   expect(new Set(zones.map((zone) => zone.id)).size).toBe(zones.length)
 })

@@ -3,19 +3,19 @@ import { offsetName } from '../format.ts'
 export interface Zone {
   id: string
   /** `Asia / Kathmandu` */
-  says: string
+  label: string
   /** `UTC+05:45` now. */
   offset: string
 }
 
-/** Those that come to mind first on top, then all that the browser knows. */
+/** The given zones first, then all that the browser knows. */
 export function allZones(first: string[], now: number): Zone[] {
   const known = Intl.supportedValuesOf('timeZone').map((id) => RENAMED[id] ?? id)
   const ids = new Set([...first.map((id) => RENAMED[id] ?? id), 'UTC', ...known.sort()])
-  return [...ids].map((id) => ({ id, says: zoneName(id), offset: offsetName(now, id) }))
+  return [...ids].map((id) => ({ id, label: zoneLabel(id), offset: offsetName(now, id) }))
 }
 
-/** Browsers still list some places under names that they gave up. Both spellings mean the same zone. */
+/** Browsers still list some zones under a former name; both names are valid. */
 export const RENAMED: Record<string, string> = {
   'Africa/Asmera': 'Africa/Asmara',
   'America/Godthab': 'America/Nuuk',
@@ -30,7 +30,7 @@ export const RENAMED: Record<string, string> = {
   'Pacific/Truk': 'Pacific/Chuuk',
 }
 
-export const zoneName = (id: string): string => id.replaceAll('_', ' ').replaceAll('/', ' / ')
+export const zoneLabel = (id: string): string => id.replaceAll('_', ' ').replaceAll('/', ' / ')
 
 /** Every word typed must occur in the name or the offset. */
 export function searchZones(zones: Zone[], typed: string, limit: number): Zone[] {
@@ -38,9 +38,9 @@ export function searchZones(zones: Zone[], typed: string, limit: number): Zone[]
     .toLowerCase()
     .split(/[\s/_]+/)
     .filter(Boolean)
-  const fits = ({ says, offset }: Zone) => {
-    const text = `${says} ${offset}`.toLowerCase()
+  const matches = ({ label, offset }: Zone) => {
+    const text = `${label} ${offset}`.toLowerCase()
     return words.every((word) => text.includes(word))
   }
-  return zones.filter(fits).slice(0, limit)
+  return zones.filter(matches).slice(0, limit)
 }

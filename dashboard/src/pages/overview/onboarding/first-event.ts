@@ -1,33 +1,37 @@
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
-import type { LiveUpdate, StoredEvent } from '../../../lib/api/documents.ts'
+import type { StoredEvent } from '../../../lib/api/documents.ts'
+import type { App } from '../../../lib/app-context.ts'
 
-const LOOK_AGAIN_MS = 5_000
+const POLL_MS = 5_000
 
 /**
- * Has this tenant any event? If not, the moment it gets one is noticed: by the live connection, and
- * should that be down, by asking now and then.
+ * Whether the tenant has any event. If not, the first one is noticed: in a live update, and by asking
+ * for the viewer now and then in case the live connection is down.
  */
-export function createFirstEvent(
-  tenant: Accessor<string>,
-  isKnown: Accessor<boolean>,
-  update: Accessor<LiveUpdate | undefined>,
-  lookAgain: () => void,
-): { hasEvents: Accessor<boolean>; event: Accessor<StoredEvent | undefined> } {
-  const [arrived, setArrived] = createSignal<{ tenant: string; event: StoredEvent }>()
-  const hasEvents = createMemo(() => isKnown() || arrived()?.tenant === tenant())
-
+export function createFirstEvent({
+  tenant,
+  viewer,
+  refreshViewer,
+  live,
+}: Pick<App, 'tenant' | 'viewer' | 'refreshViewer'> & {
+  live: Pick<App['live'], 'update'>
+}): { hasEvents: Accessor<boolean>; event: Accessor<StoredEvent | undefined> } {
+  const [event, setEvent] = createSignal<StoredEvent>()
+  const hasEvents = createMemo(
+    () =>
+      event() !== undefined ||
+      viewer().tenants.some(({ id, hasEvents }) => id === tenant() && hasEvents),
+  )
   createEffect(
-    on(update, (now) => {
-      const event = now?.recent.at(-1)
-      if (event !== undefined && !hasEvents()) setArrived({ tenant: tenant(), event })
+    on(live.update, (update) => {
+      const first = update?.recent.at(-1)
+      if (first !== undefined && !hasEvents()) setEvent(first)
     }),
   )
   createEffect(() => {
     if (hasEvents()) return
-    const timer = setInterval(lookAgain, LOOK_AGAIN_MS)
+    const timer = setInterval(refreshViewer, POLL_MS)
     onCleanup(() => clearInterval(timer))
   })
-
-  const event = () => (arrived()?.tenant === tenant() ? arrived()?.event : undefined)
   return { hasEvents, event }
 }

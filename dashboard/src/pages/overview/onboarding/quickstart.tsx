@@ -1,40 +1,33 @@
 import { Show } from 'solid-js'
-import { CopyButton } from '../../../components/copy-button.tsx'
-import { Scroll } from '../../../components/scroll.tsx'
-import { Brand } from '../../../layout/layout.tsx'
+import { CodeBlock } from '../../../components/code-block.tsx'
+import { Brand } from '../../../components/icons.tsx'
 import type { Viewer } from '../../../lib/api/documents.ts'
+import { useApp } from '../../../lib/app-context.ts'
 
-/** Nothing was ever stored here: what to send, ready to paste. Goes away by itself with the first event. */
-export function FirstSteps(props: {
-  tenant: string
-  steps: Viewer['firstSteps']
-  /** A tenant where there is something to see. */
-  demo: string | undefined
-  onDemo(tenant: string): void
-}) {
-  const steps = () => (props.steps?.tenant === props.tenant ? props.steps : undefined)
+type Onboarding = NonNullable<Viewer['firstSteps']>
+
+const DEMO_TENANT = 'demo'
+
+/** A tenant without events: a command that sends the first one. Disappears when it arrives. */
+export function Quickstart() {
+  const { viewer, tenant, urlState } = useApp()
+  const onboarding = () => {
+    const known = viewer().firstSteps
+    return known?.tenant === tenant() ? known : undefined
+  }
+  const hasDemo = () =>
+    tenant() !== DEMO_TENANT && viewer().tenants.some(({ id }) => id === DEMO_TENANT)
   return (
-    <section class="state" aria-labelledby="first-steps">
+    <section class="state" aria-labelledby="quickstart">
       <Brand />
-      <h2 id="first-steps">No events yet. Send the first one:</h2>
-      <Show
-        when={steps()}
-        fallback={
-          <>
-            <p>
-              This page does not know a write key of <strong>{props.tenant}</strong>. Make one at a
-              terminal, then send the event with it:
-            </p>
-            <Code text={keyCommand(props.tenant)} />
-          </>
-        }
-      >
+      <h2 id="quickstart">No events yet. Send the first one:</h2>
+      <Show when={onboarding()} fallback={<CreateKey tenant={tenant()} />}>
         {(known) => (
           <>
-            <Code text={curlOf(known())} />
+            <CodeBlock text={curlCommand(known())} />
             <p class="state-aside">
-              From a page, a library or a file instead?{' '}
-              <a href={`${known().edgeUrl}/docs`}>Every way in, to try</a>
+              To send from a website, a library or a file instead, see{' '}
+              <a href={`${known().edgeUrl}/docs`}>the supported formats</a>.
             </p>
           </>
         )}
@@ -42,38 +35,40 @@ export function FirstSteps(props: {
       <p class="waiting" role="status">
         <span class="badge-dot" aria-hidden="true" />
         <span>
-          Waiting for the first event of <strong>{props.tenant}</strong>. It appears here by itself.
+          Waiting for the first event of <strong>{tenant()}</strong>. It will appear here.
         </span>
       </p>
-      <Show when={props.demo}>
-        {(demo) => (
-          <p class="state-aside">
-            Only looking?{' '}
-            <button type="button" class="button" onClick={() => props.onDemo(demo())}>
-              Show the {demo()} tenant
-            </button>
-          </p>
-        )}
+      <Show when={hasDemo()}>
+        <p class="state-aside">
+          Want to look around first?{' '}
+          <button
+            type="button"
+            class="button"
+            onClick={() => urlState.set({ tenant: DEMO_TENANT })}
+          >
+            Open the {DEMO_TENANT} tenant
+          </button>
+        </p>
       </Show>
     </section>
   )
 }
 
-function Code(props: { text: string }) {
+function CreateKey(props: { tenant: string }) {
   return (
-    <div class="code">
-      <Scroll class="code-text" label="Command">
-        <pre>{props.text}</pre>
-      </Scroll>
-      <CopyButton what="command" text={() => props.text} />
-    </div>
+    <>
+      <p>
+        This page has no API key of <strong>{props.tenant}</strong>. Create one in a terminal, then
+        send the event with it:
+      </p>
+      <CodeBlock
+        text={`npx sluice key create --tenant ${props.tenant} --scope ingest --name first`}
+      />
+    </>
   )
 }
 
-const keyCommand = (tenant: string) =>
-  `npx sluice key create --tenant ${tenant} --scope ingest --name first`
-
-const curlOf = ({ edgeUrl, writeKey }: NonNullable<Viewer['firstSteps']>) =>
+const curlCommand = ({ edgeUrl, writeKey }: Onboarding) =>
   `curl ${edgeUrl}/v1/events \\
   -H 'Authorization: Bearer ${writeKey}' \\
   -H 'Content-Type: application/json' \\

@@ -5,9 +5,9 @@ import { Json } from '../../../../components/json.tsx'
 import type { StoredEvent } from '../../../../lib/api/documents.ts'
 import { clock, duration, exact, stamp } from '../../../../lib/format.ts'
 
-const GLANCE_PARTS_MAX = 4
+const SUMMARY_PROPERTIES_MAX = 4
 
-/** One event at a glance; opened, all of it and what became of it. */
+/** A summary of one event; expanded, all of it and how it was stored. */
 export function FeedRow(props: {
   event: StoredEvent
   zone: string
@@ -24,30 +24,30 @@ export function FeedRow(props: {
     <article class="feed-row" data-new={props.isNew} data-open={isOpen()}>
       <button
         type="button"
-        class="feed-glance"
+        class="feed-summary"
         aria-expanded={isOpen()}
         aria-controls={isOpen() ? id : undefined}
-        onClick={() => setOpen((was) => !was)}
+        onClick={() => setOpen((open) => !open)}
       >
         <ChevronIcon />
         <time dateTime={props.event.receivedAt} title={title()}>
           {clock(received(), props.zone)}
         </time>
         <span class="feed-name">{props.event.name}</span>
-        <span class="feed-rest">{glance(props.event)}</span>
+        <span class="feed-properties">{summaryOf(props.event)}</span>
       </button>
       <Show when={isOpen()}>
         <div class="feed-detail" id={id}>
           <Json value={contentOf(props.event)} label={`${props.event.name} as JSON`} />
-          <div class="feed-fate">
+          <div class="feed-outcome">
             <p>
               <strong>Stored</strong> {duration(Date.parse(props.event.storedAt) - received())}{' '}
-              after it was received, counted once. Log position {props.event.partition}:
+              after it was received, counted once. Log partition:offset {props.event.partition}:
               {exact(Number(props.event.offset))}
               <Show when={props.event.requestId}>{(request) => <>, request {request()}</>}</Show>.
               <Show when={lateness(props.event) > LATE_MS}>
                 {' '}
-                It happened {duration(lateness(props.event))} before it was received.
+                It occurred {duration(lateness(props.event))} before it was received.
               </Show>
             </p>
             <CopyButton what="JSON" text={() => JSON.stringify(contentOf(props.event), null, 2)} />
@@ -63,17 +63,17 @@ const LATE_MS = 60_000
 const lateness = (event: StoredEvent) => Date.parse(event.receivedAt) - Date.parse(event.occurredAt)
 
 /** `u_12 · value=4.2 · page=/pricing  country=NP` */
-function glance({ actor, value, properties }: StoredEvent): string {
+function summaryOf({ actor, value, properties }: StoredEvent): string {
   const parts = Object.entries(properties)
     .filter(([, part]) => part !== null && typeof part !== 'object')
-    .slice(0, GLANCE_PARTS_MAX)
+    .slice(0, SUMMARY_PROPERTIES_MAX)
     .map(([name, part]) => `${name}=${String(part).slice(0, 80)}`)
   return [actor, value === null ? null : `value=${value}`, parts.join('  ')]
     .filter((part) => part !== null && part !== '')
     .join(' · ')
 }
 
-/** The event as its sender would know it again: snake_case, and without what it does not have. */
+/** The event as clients send it: snake_case, without empty fields. */
 function contentOf(event: StoredEvent): Record<string, unknown> {
   const all = {
     event_id: event.id,

@@ -2,87 +2,94 @@ import { For, Show } from 'solid-js'
 import { PauseIcon, PlayIcon } from '../../../../components/icons.tsx'
 import { Panel } from '../../../../components/panel.tsx'
 import { Scroll } from '../../../../components/scroll.tsx'
+import { SkeletonRows } from '../../../../components/skeleton-rows.tsx'
+import { execute } from '../../../../lib/api/client.ts'
+import { useShortcuts } from '../../../../lib/app-context.ts'
 import { exact } from '../../../../lib/format.ts'
-import type { Feed } from './feed.ts'
+import { useOverview } from '../../context.ts'
+import { RECENT } from '../../queries.ts'
+import { createFeed, FEED_ROWS_MAX, type Feed } from './feed.ts'
 import { FeedRow } from './feed-row.tsx'
 
-/** What comes in, as it comes in. It stands still while one reads it. */
-export function LiveFeed(props: {
-  feed: Feed
-  isLoading: boolean
-  isOn: boolean
-  zone: string
-  name: string | undefined
-  now: () => number
-}) {
-  const held = () => props.feed.heldCount()
+const RECENT_ROWS = 20
+
+/** Events as they arrive. The list does not move while it is read. */
+export function LiveFeed() {
+  const { tenant, live, name, now, urlState } = useOverview()
+  const feed = createFeed(live.update, name, async (chosen) => {
+    const variables = { tenant: tenant(), name: chosen, first: RECENT_ROWS }
+    const result = await execute(RECENT, variables)
+    if (!result.ok) return result
+    return { ok: true, data: result.data.events.edges.map((edge) => edge.node) }
+  })
+  useShortcuts([{ key: 'p', description: 'Pause or resume the live feed', run: feed.togglePause }])
   return (
-    <Panel
-      title="Live feed"
-      class="feed"
-      aside={
-        <>
-          <span class="feed-held" aria-live="off">
-            <Show
-              when={held() > 0}
-              fallback={props.feed.isSample() ? 'more arrive than are shown' : ''}
-            >
-              {exact(held())}
-              {held() >= 200 ? '+' : ''} new
-            </Show>
-          </span>
-          <button
-            type="button"
-            class="button"
-            aria-pressed={props.feed.isPaused()}
-            title={`${props.feed.isPaused() ? 'Go on' : 'Pause'} (p)`}
-            onClick={() => props.feed.togglePause()}
-          >
-            <Show when={props.feed.isPaused()} fallback={<PauseIcon />}>
-              <PlayIcon />
-            </Show>
-            {props.feed.isPaused() ? 'Go on' : 'Pause'}
-          </button>
-        </>
-      }
-    >
+    <Panel title="Live feed" class="feed" aside={<FeedControls feed={feed} />}>
       <Scroll
         class="feed-rows"
         label="Newest events"
-        onPointerEnter={(event) => event.pointerType === 'mouse' && props.feed.hover(true)}
-        onPointerLeave={() => props.feed.hover(false)}
+        onPointerEnter={(event) => event.pointerType === 'mouse' && feed.setHovered(true)}
+        onPointerLeave={() => feed.setHovered(false)}
       >
-        <For
-          each={props.feed.rows()}
-          fallback={
-            <Show
-              when={props.isLoading}
-              fallback={
-                <p class="nothing">
-                  {props.isOn
-                    ? `Nothing yet. The next ${props.name ?? 'event'} appears here by itself.`
-                    : 'Live is off. Press l to follow.'}
-                </p>
-              }
-            >
-              <div class="bone-rows">
-                <For each={[70, 55, 78, 62, 70, 48, 66, 58]}>
-                  {(width) => <span class="bone" style={{ width: `${width}%` }} />}
-                </For>
-              </div>
-            </Show>
-          }
-        >
+        <For each={feed.rows()} fallback={<EmptyFeed />}>
           {(event) => (
             <FeedRow
               event={event}
-              zone={props.zone}
-              isNew={props.feed.isNew(event)}
-              now={props.now}
+              zone={urlState.zone()}
+              isNew={feed.isNew(event)}
+              now={() => now() + live.skewMs()}
             />
           )}
         </For>
       </Scroll>
     </Panel>
+  )
+}
+
+function FeedControls(props: { feed: Feed }) {
+  const held = () => props.feed.heldCount()
+  const action = () => (props.feed.isPaused() ? 'Resume' : 'Pause')
+  return (
+    <>
+      <span class="feed-held" aria-live="off">
+        <Show
+          when={held() > 0}
+          fallback={props.feed.isSample() ? 'showing a sample: too many to list' : ''}
+        >
+          {exact(held())}
+          {held() >= FEED_ROWS_MAX ? '+' : ''} new
+        </Show>
+      </span>
+      <button
+        type="button"
+        class="button"
+        aria-pressed={props.feed.isPaused()}
+        title={`${action()} (p)`}
+        onClick={() => props.feed.togglePause()}
+      >
+        <Show when={props.feed.isPaused()} fallback={<PauseIcon />}>
+          <PlayIcon />
+        </Show>
+        {action()}
+      </button>
+    </>
+  )
+}
+
+function EmptyFeed() {
+  const { live, name, isConnecting } = useOverview()
+  return (
+    <Show
+      when={isConnecting()}
+      fallback={
+        <p class="empty">
+          {live.isOn()
+            ? `No events yet. The next ${name() ?? 'event'} will appear here.`
+            : 'Live updates are off. Press l to turn them on.'}
+        </p>
+      }
+    >
+      <SkeletonRows widths={[70, 55, 78, 62, 70, 48, 66, 58]} />
+    </Show>
   )
 }

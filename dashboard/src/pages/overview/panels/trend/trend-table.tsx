@@ -2,14 +2,15 @@ import { DateTime } from 'luxon'
 import { For, Show } from 'solid-js'
 import { CopyButton } from '../../../../components/copy-button.tsx'
 import { Scroll } from '../../../../components/scroll.tsx'
-import { exact, partName } from '../../../../lib/format.ts'
-import { partOf } from '../../../../lib/time/range.ts'
-import { ALL, type TrendData } from './trend-data.ts'
+import { clippedBucketName, exact } from '../../../../lib/format.ts'
+import { clipBucket } from '../../../../lib/time/range.ts'
+import { ALL, type TrendData } from './trend-query.ts'
 
-/** The numbers of the chart as text, newest first, to read or to copy. */
+/** The numbers of the chart as text, newest first. */
 export function TrendTable(props: { data: TrendData; zone: string }) {
   const rows = () => props.data.times.map((_, i) => i).reverse()
-  const named = (start: number) => partName(start, props.data.step, props.zone, props.data.window)
+  const bucketLabel = (start: number) =>
+    clippedBucketName(start, props.data.resolution, props.zone, props.data.window)
 
   return (
     <div class="table-frame">
@@ -27,11 +28,11 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
               </For>
               <Show when={props.data.previous}>
                 <th scope="col" class="figures">
-                  Period before
+                  Previous period
                 </th>
               </Show>
               <th scope="col" class="figures">
-                Came late
+                Late events
               </th>
               <th scope="col">State</th>
             </tr>
@@ -40,7 +41,7 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
             <For each={rows()}>
               {(i) => (
                 <tr>
-                  <th scope="row">{named(props.data.times[i] as number)}</th>
+                  <th scope="row">{bucketLabel(props.data.times[i] as number)}</th>
                   <For each={props.data.lines}>
                     {(line) => <td class="figures">{exact(line.points[i]?.value ?? 0)}</td>}
                   </For>
@@ -50,7 +51,7 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
                     )}
                   </Show>
                   <td class="figures muted">{exact(props.data.whole[i]?.lateCount ?? 0)}</td>
-                  <td class="muted">{props.data.whole[i]?.isFinal ? 'final' : 'still counting'}</td>
+                  <td class="muted">{props.data.whole[i]?.isFinal ? 'final' : 'not final yet'}</td>
                 </tr>
               )}
             </For>
@@ -62,19 +63,19 @@ export function TrendTable(props: { data: TrendData; zone: string }) {
   )
 }
 
-/** RFC 4180, one line a bucket, times with their offset. */
+/** RFC 4180, one line for each bucket, times with their offset. */
 function csvOf(data: TrendData, zone: string): string {
   const header = ['time', ...data.lines.map(({ name }) => (name === ALL ? 'events' : name))]
   const lines = data.times.map((time, i) => [
-    DateTime.fromMillis(partOf(time, data.step, zone, data.window).from, { zone }).toISO({
+    DateTime.fromMillis(clipBucket(time, data.resolution, zone, data.window).from, { zone }).toISO({
       suppressMilliseconds: true,
     }) ?? '',
     ...data.lines.map((line) => String(line.points[i]?.value ?? 0)),
     ...(data.previous ? [String(data.previous[i]?.value ?? 0)] : []),
     String(data.whole[i]?.isFinal ?? false),
   ])
-  const all = [[...header, ...(data.previous ? ['period_before'] : []), 'is_final'], ...lines]
-  return `${all.map((line) => line.map(quoted).join(',')).join('\r\n')}\r\n`
+  const all = [[...header, ...(data.previous ? ['previous_period'] : []), 'is_final'], ...lines]
+  return `${all.map((line) => line.map(quote).join(',')).join('\r\n')}\r\n`
 }
 
-const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

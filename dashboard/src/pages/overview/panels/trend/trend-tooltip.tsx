@@ -1,22 +1,24 @@
 import { For, Show } from 'solid-js'
-import { exact, partName } from '../../../../lib/format.ts'
+import { clippedBucketName, exact } from '../../../../lib/format.ts'
 import type { Window } from '../../../../lib/time/range.ts'
-import { ALL, type TrendData } from './trend-data.ts'
+import { ALL, type TrendData } from './trend-query.ts'
 
-/** One bucket in full: exact numbers, whether they may still change, and what came late. */
-export function TrendTip(props: { data: TrendData; index: number; zone: string }) {
-  const named = (start: number | undefined, window: Window) =>
-    start === undefined ? '' : partName(start, props.data.step, props.zone, window)
+/** One bucket in full: exact numbers, whether they may still change, and what late. */
+export function TrendTooltip(props: { data: TrendData; index: number; zone: string }) {
+  const bucketLabel = (start: number | undefined, window: Window) =>
+    start === undefined ? '' : clippedBucketName(start, props.data.resolution, props.zone, window)
   const whole = () => props.data.whole[props.index]
   const late = () => whole()?.lateCount ?? 0
   const before = () => props.data.previous?.[props.index]
   const isSplit = () => props.data.lines.length > 1
-  /** As they lie on each other in the picture: the last one on top. */
+  /** In the order of the stack: the last one on top. */
   const stacked = () => [...props.data.lines].reverse()
 
   return (
     <>
-      <div class="tip-title">{named(props.data.times[props.index], props.data.window)}</div>
+      <div class="tooltip-title">
+        {bucketLabel(props.data.times[props.index], props.data.window)}
+      </div>
       <table>
         <tbody>
           <Show when={isSplit()}>
@@ -32,15 +34,15 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
               )}
             </For>
           </Show>
-          <tr class="tip-sum">
-            <th scope="row">{isSplit() ? 'all' : nameOf(props.data)}</th>
+          <tr class="tooltip-sum">
+            <th scope="row">{isSplit() ? 'total' : nameOf(props.data)}</th>
             <td>{exact(whole()?.value ?? 0)}</td>
           </tr>
           <Show when={before()}>
             {(point) => (
-              <tr class="tip-before">
+              <tr class="tooltip-before">
                 <th scope="row">
-                  {named(props.data.previousTimes[props.index], props.data.previousWindow)}
+                  {bucketLabel(props.data.previousTimes[props.index], props.data.previousWindow)}
                 </th>
                 <td>{exact(point().value)}</td>
               </tr>
@@ -48,9 +50,9 @@ export function TrendTip(props: { data: TrendData; index: number; zone: string }
           </Show>
         </tbody>
       </table>
-      <div class="tip-state">
-        {whole()?.isFinal ? 'final' : 'still counting'}
-        <Show when={late() > 0}> · {exact(late())} came late</Show>
+      <div class="tooltip-state">
+        {whole()?.isFinal ? 'final' : 'not final yet'}
+        <Show when={late() > 0}> · {exact(late())} late</Show>
       </div>
     </>
   )

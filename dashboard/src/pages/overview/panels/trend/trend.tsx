@@ -1,203 +1,147 @@
-import { For, type JSX, Match, Show, Switch } from 'solid-js'
-import { Chart } from '../../../../charts/line-chart.tsx'
-import { isRevised } from '../../../../charts/points.ts'
+import { Match, Show, Switch } from 'solid-js'
+import { LineChart } from '../../../../charts/line-chart.tsx'
+import { Choice } from '../../../../components/choice.tsx'
+import { QueryNotice } from '../../../../components/error-notice.tsx'
 import { Panel } from '../../../../components/panel.tsx'
-import { exact, offsetName } from '../../../../lib/format.ts'
-import { partOf, type Step } from '../../../../lib/time/range.ts'
-import { zoneName } from '../../../../lib/time/zones.ts'
-import type { Place } from '../../../../lib/url-state.ts'
-import type { TrendData } from './trend-data.ts'
+import { useShortcuts } from '../../../../lib/app-context.ts'
+import { exact } from '../../../../lib/format.ts'
+import { clipBucket, type Resolution } from '../../../../lib/time/range.ts'
+import { useOverview } from '../../context.ts'
+import { TrendLegend } from './trend-legend.tsx'
+import { createTrend, type TrendData } from './trend-query.ts'
 import { TrendTable } from './trend-table.tsx'
-import { TrendTip } from './trend-tooltip.tsx'
+import { TrendTooltip } from './trend-tooltip.tsx'
 
-/** How many, when: as a picture or as the same numbers in a table. */
-export function Trend(props: {
-  data: TrendData | undefined
-  isLoading: boolean
-  place: Place
-  now: number
-  trouble: JSX.Element
-}) {
-  const name = () => props.place.name()
-  const isSplit = () => props.place.split() && name() === undefined
-  const isChart = () => props.place.view() === 'chart'
-  const isLive = () => props.data?.step === 'MINUTE'
-  /** UTC's offset is its name. */
-  const zone = () => {
-    const name = zoneName(props.place.zone())
-    const offset = offsetName(props.now, props.place.zone())
-    return name === offset ? name : `${name} (${offset})`
+/** Events over time, as a chart or as a table. */
+export function Trend() {
+  const overview = useOverview()
+  const { name, urlState } = overview
+  const trend = createTrend(overview)
+  const unit = () => {
+    const resolution = trend.data()?.resolution
+    return resolution ? `per ${RESOLUTIONS[resolution]}` : ''
   }
-  const hasOpen = () => props.data?.whole.some((point) => !point.isFinal)
-  const hasRevised = () => props.data?.whole.some(isRevised)
-  const says = () => {
-    const sum = props.data?.whole.reduce((total, point) => total + point.value, 0)
-    return `${exact(sum ?? 0)} events over ${props.data?.times.length ?? 0} ${STEPS[props.data?.step ?? 'HOUR']}s. The table switch shows the same numbers as text.`
-  }
-
   return (
     <Panel
       class="trend"
       title={
         <>
-          {name() ?? 'Events'} <span class="panel-unit">{unitOf(props.data?.step)}</span>
+          {name() ?? 'Events'} <span class="panel-unit">{unit()}</span>
         </>
       }
-      trouble={props.trouble}
-      aside={
-        <>
-          <Show when={name()}>
-            <button type="button" class="chip" onClick={() => props.place.go({ name: null })}>
-              <span class="sr-only">Stop showing only {name()}: </span>All events
-            </button>
-          </Show>
-          <Show when={name() === undefined}>
-            <Choice
-              label="Lines"
-              chosen={isSplit() ? 'name' : 'all'}
-              options={{ all: 'All', name: 'By name' }}
-              choose={(to) => props.place.go({ split: to === 'name' ? 'name' : null })}
-            />
-          </Show>
-          <Choice
-            label="View"
-            chosen={props.place.view()}
-            options={{ chart: 'Chart', table: 'Table' }}
-            choose={(to) => props.place.go({ view: to === 'table' ? 'table' : null })}
-          />
-        </>
-      }
+      aside={<TrendControls />}
     >
-      <div class="trend-body" aria-busy={props.isLoading}>
+      <Show
+        when={trend.current.error()}
+        fallback={<QueryNotice query={trend.previous} subject="The previous period is" />}
+      >
+        <QueryNotice query={trend.current} subject="This chart is" />
+      </Show>
+      <div class="trend-body" aria-busy={trend.isLoading()}>
         <Show
-          when={props.data}
+          when={trend.data()}
           fallback={
-            <Show when={props.isLoading}>
-              <div class="bone-chart" />
+            <Show when={trend.isLoading()}>
+              <div class="skeleton-chart" />
             </Show>
           }
         >
           {(data) => (
             <Switch>
-              <Match when={props.place.view() === 'table'}>
-                <TrendTable data={data()} zone={props.place.zone()} />
+              <Match when={urlState.view() === 'table'}>
+                <TrendTable data={data()} zone={urlState.zone()} />
               </Match>
               <Match when={true}>
-                <Chart
-                  says={says()}
-                  step={data().step}
-                  zone={props.place.zone()}
-                  times={data().times}
-                  whole={data().whole}
-                  lines={data().lines}
-                  previous={data().previous}
-                  isStacked={data().lines.length > 1}
-                  tip={(index) => (
-                    <TrendTip data={data()} index={index} zone={props.place.zone()} />
-                  )}
-                  onSelect={(first, last) => {
-                    const part = (index: number) =>
-                      partOf(
-                        data().times[index] as number,
-                        data().step,
-                        props.place.zone(),
-                        data().window,
-                      )
-                    const [{ from }, { to }] = [part(first), part(last)]
-                    props.place.goRange({ is: 'absolute', from, to })
-                  }}
-                />
+                <TrendChart data={data()} />
               </Match>
             </Switch>
           )}
         </Show>
       </div>
-      <footer class="legend">
-        <Show when={props.data && props.data.lines.length > 1}>
-          <For each={props.data?.lines}>
-            {(line) => (
-              <button
-                type="button"
-                class="legend-item"
-                disabled={line.name === 'other'}
-                title={line.name === 'other' ? 'All other names' : `Show only ${line.name}`}
-                onClick={() => props.place.go({ name: line.name })}
-              >
-                <span
-                  class="legend-square"
-                  style={{ background: line.colour }}
-                  aria-hidden="true"
-                />
-                {line.name}
-              </button>
-            )}
-          </For>
-        </Show>
-        <Show when={isChart() && props.data?.previous}>
-          <span class="legend-item">
-            <LegendLine dash="3 3" class="muted" /> period before
-          </span>
-        </Show>
-        <Show when={isChart() && hasOpen()}>
-          <span class="legend-item">
-            <LegendLine dash="4 4" class="pale" /> still counting
-          </span>
-        </Show>
-        <Show when={isChart() && hasRevised()}>
-          <span class="legend-item">
-            <svg class="mark" viewBox="0 0 8 8" aria-hidden="true">
-              <path d="M4 1 7.5 7h-7z" />
-            </svg>
-            revised by late events
-          </span>
-        </Show>
-        <span class="legend-zone">
-          {isLive() ? 'By time received' : 'By time of occurrence'}, {zone()}
-        </span>
-      </footer>
+      <TrendLegend data={trend.data()} />
     </Panel>
   )
 }
 
-export const STEPS: Record<Step, string> = {
+const RESOLUTIONS: Record<Resolution, string> = {
   MINUTE: 'minute',
-  QUARTER_HOUR: 'quarter hour',
+  QUARTER_HOUR: '15 minutes',
   HOUR: 'hour',
   DAY: 'day',
   WEEK: 'week',
   MONTH: 'month',
 }
-const unitOf = (step: Step | undefined) =>
-  step ? `a ${STEPS[step]}`.replace('a hour', 'an hour') : ''
 
-function LegendLine(props: { dash: string; class: string }) {
+function TrendControls() {
+  const { name, isSplit, urlState } = useOverview()
+  const setTable = (isTable: boolean) => urlState.set({ view: isTable ? 'table' : null })
+  const setSplit = (split: boolean) => urlState.set({ split: split ? 'name' : null })
+  useShortcuts([
+    {
+      key: 't',
+      description: 'Switch between chart and table',
+      run: () => setTable(urlState.view() !== 'table'),
+    },
+    {
+      key: 'n',
+      description: 'Switch between one line and a line for each event name',
+      run: () => setSplit(!urlState.isSplit()),
+    },
+  ])
   return (
-    <svg class={`legend-line ${props.class}`} viewBox="0 0 18 4" aria-hidden="true">
-      <path d="M0 2h18" stroke-dasharray={props.dash} />
-    </svg>
+    <>
+      <Show
+        when={name()}
+        fallback={
+          <Choice
+            label="Lines"
+            chosen={isSplit() ? 'name' : 'all'}
+            options={{ all: 'All', name: 'By name' }}
+            choose={(option) => setSplit(option === 'name')}
+          />
+        }
+      >
+        {(shown) => (
+          <button type="button" class="chip" onClick={() => urlState.set({ name: null })}>
+            <span class="sr-only">Stop showing only {shown()}: </span>All events
+          </button>
+        )}
+      </Show>
+      <Choice
+        label="View"
+        chosen={urlState.view()}
+        options={{ chart: 'Chart', table: 'Table' }}
+        choose={(option) => setTable(option === 'table')}
+      />
+    </>
   )
 }
 
-function Choice<T extends string>(props: {
-  label: string
-  chosen: T
-  options: Record<T, string>
-  choose(to: T): void
-}) {
+function TrendChart(props: { data: TrendData }) {
+  const { urlState } = useOverview()
+  const label = () => {
+    const { whole, times, resolution } = props.data
+    const sum = whole.reduce((total, point) => total + point.value, 0)
+    return `${exact(sum)} events in ${times.length} buckets of one ${RESOLUTIONS[resolution]}. The table view shows the same numbers as text.`
+  }
+  const select = (first: number, last: number) => {
+    const { times, resolution, window } = props.data
+    const bucket = (index: number) =>
+      clipBucket(times[index] as number, resolution, urlState.zone(), window)
+    urlState.setRange({ kind: 'absolute', from: bucket(first).from, to: bucket(last).to })
+  }
   return (
-    <fieldset class="choice">
-      <legend class="sr-only">{props.label}</legend>
-      <For each={Object.entries(props.options) as [T, string][]}>
-        {([value, says]) => (
-          <button
-            type="button"
-            aria-pressed={props.chosen === value}
-            onClick={() => props.choose(value)}
-          >
-            {says}
-          </button>
-        )}
-      </For>
-    </fieldset>
+    <LineChart
+      label={label()}
+      resolution={props.data.resolution}
+      zone={urlState.zone()}
+      times={props.data.times}
+      whole={props.data.whole}
+      lines={props.data.lines}
+      previous={props.data.previous}
+      isStacked={props.data.lines.length > 1}
+      tooltip={(index) => <TrendTooltip data={props.data} index={index} zone={urlState.zone()} />}
+      onSelect={select}
+    />
   )
 }

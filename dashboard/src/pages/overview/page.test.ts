@@ -1,14 +1,17 @@
 import { DateTime } from 'luxon'
 import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { buildAll } from '../../../tools/build.ts'
-import { mintLoginLink } from '../../identity/sessions.ts'
-import { DASHBOARD_FOLDER } from '../../lib/paths.ts'
-import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
-import { createCoreApp } from './app.ts'
-import { createMetrics } from './metrics.ts'
-import { type Served, serveApp } from './serve.ts'
+import {
+  createQueryFixture,
+  type QueryFixture,
+} from '../../../../core/api/graphql/testing/fixture.ts'
+import { createCoreApp } from '../../../../core/api/http/app.ts'
+import { createMetrics } from '../../../../core/api/http/metrics.ts'
+import { type Served, serveApp } from '../../../../core/api/http/serve.ts'
+import { mintLoginLink } from '../../../../core/identity/sessions.ts'
+import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
+import { launchBrowser } from '../../../../tests/lib/browser.ts'
+import { buildAll } from '../../../../tools/build.ts'
 
 const DAY_MS = 86_400_000
 
@@ -47,10 +50,10 @@ const rows = () => page.locator('.table-scroll tbody tr')
 const daysCounted = async () => {
   const days = await rows().locator('th').allInnerTexts()
   const counts = await rows().locator('td:nth-child(2)').allInnerTexts()
-  return days.map((day, i) => `${day} ${counts[i]}`).filter((said) => !said.endsWith(' 0'))
+  return days.map((day, i) => `${day} ${counts[i]}`).filter((row) => !row.endsWith(' 0'))
 }
 
-test('an answer about the range before is never shown as one about the range chosen', async () => {
+test('a result for the previous range is never shown as the result for the chosen range', async () => {
   await open('range=7d&split=name&view=table')
   await expect.poll(() => rows().count()).toBe(168)
   let holding = true
@@ -61,16 +64,16 @@ test('an answer about the range before is never shown as one about the range cho
     else if (operation === 'Metrics' || operation === 'Totals') held.push({ operation, route })
     else await route.continue()
   })
-  const waiting = (operation: string) => held.filter((each) => each.operation === operation)
+  const waiting = (operation: string) => held.filter((request) => request.operation === operation)
   await fixture.store('default', [{ name: 'signup' }])
-  // A question that was dear to answer is asked again less soon.
+  // A slow query is repeated less often.
   await expect
     .poll(() => [waiting('Metrics').length, waiting('Totals').length], { timeout: 35_000 })
     .toEqual([1, 1])
 
   await page.keyboard.press('r')
   await page.getByRole('button', { name: 'Last 30 days' }).click()
-  await page.locator('.trend .bone-chart').waitFor()
+  await page.locator('.trend .skeleton-chart').waitFor()
   await expect.poll(() => waiting('Totals').length).toBe(2)
   await page.evaluate(`window.shown = []
     new MutationObserver(() => shown.push(document.querySelectorAll('.table-scroll tbody tr').length))
@@ -86,7 +89,7 @@ test('an answer about the range before is never shown as one about the range cho
   await page.unroute('**/graphql')
 }, 60_000)
 
-test('the tile, the chart and the table of a range say the same, whatever bucket it begins and ends in', async () => {
+test('the tile, the chart and the table of a range show the same numbers, whatever bucket the range begins and ends in', async () => {
   await fixture.store(
     'default',
     [
@@ -115,7 +118,7 @@ test('the tile, the chart and the table of a range say the same, whatever bucket
   ])
 })
 
-test('actors of a range that is not kept any more are said to be unknown, and since when they are known', async () => {
+test('the actors tile shows that actors of a range no longer kept are unknown, and since when they are known', async () => {
   const old = new Date(Date.now() - 60 * DAY_MS).toISOString()
   await fixture.store('default', [{ name: 'visit', receivedAt: old, actor: 'bob' }])
   await fixture.database.pool.query(`DROP TABLE event_${old.slice(0, 10).replaceAll('-', '')}`)
@@ -129,7 +132,7 @@ test('actors of a range that is not kept any more are said to be unknown, and si
   expect(await actors.innerText()).toContain('events each')
 })
 
-test('a question that fails is told in the place of its numbers, and that it is asked again', async () => {
+test('a failed query shows a notice in place of its numbers and is retried', async () => {
   let isAway = true
   await page.route('**/graphql', async (route) => {
     const { operationName: operation } = route.request().postDataJSON()
@@ -140,23 +143,23 @@ test('a question that fails is told in the place of its numbers, and that it is 
     else await route.continue()
   })
   await open('range=30d')
-  const said = page.locator('.trouble', { hasText: 'The totals are missing' })
-  await said.waitFor()
+  const notice = page.locator('.notice', { hasText: 'The totals are missing' })
+  await notice.waitFor()
   expect(await tile('Eventslast 30 days').locator('.tile-value').innerText()).not.toMatch(/[0-9]/)
   isAway = false
-  await said.getByRole('button').click()
+  await notice.getByRole('button').click()
   await expect
     .poll(() => tile('Eventslast 30 days').locator('.tile-value').innerText())
     .toMatch(/[1-9]/)
-  await said.waitFor({ state: 'detached' })
+  await notice.waitFor({ state: 'detached' })
   await page.unroute('**/graphql')
 })
 
-test('what was pushed of one tenant is never shown under the name of another', async () => {
+test('the live update of one tenant is never shown under the name of another', async () => {
   await fixture.store('default', [{ name: 'signup' }, { name: 'signup' }])
   await fixture.store('other', [{ name: 'order' }])
   await open('tenant=default')
-  const now = tile('Events a minute now').locator('.tile-value')
+  const now = tile('Events per minute').locator('.tile-value')
   const feed = page.locator('.feed')
   await expect.poll(() => now.innerText()).toMatch(/[1-9]/)
   await expect.poll(() => feed.innerText()).toContain('signup')
@@ -171,7 +174,7 @@ test('what was pushed of one tenant is never shown under the name of another', a
   await page.unroute('**/graphql')
 })
 
-test('on the clock of another zone the table of a chosen range counts the same events', async () => {
+test('in another time zone the table of an absolute range counts the same events', async () => {
   await fixture.store(
     'default',
     ['2025-07-10T12:00:00Z', '2025-07-12T23:00:00Z'].map((occurredAt) => ({ occurredAt })),
@@ -184,7 +187,7 @@ test('on the clock of another zone the table of a chosen range counts the same e
   await expect.poll(daysCounted).toEqual(['Sun 13 Jul 2025 1', 'Thu 10 Jul 2025 1'])
 })
 
-test('a chosen range is counted, and named, by whole quarters of an hour: single events are not kept for ever', async () => {
+test('an absolute range is counted and labelled in 15-minute buckets, because single events are not kept for ever', async () => {
   const day = new Date(Date.now() - 70 * DAY_MS).toISOString().slice(0, 10)
   await fixture.store(
     'default',
@@ -195,13 +198,13 @@ test('a chosen range is counted, and named, by whole quarters of an hour: single
   await expect
     .poll(() => rows().locator('td:nth-child(2)').allInnerTexts())
     .toEqual([...['1', '0', '1', '2']])
-  const events = page.locator('.tile', { hasText: /^Events(?! a minute)/ })
+  const events = page.locator('.tile', { hasText: /^Events(?! per minute)/ })
   await expect.poll(() => events.locator('.tile-value').innerText()).toBe('4')
   expect(await events.innerText()).toContain('14:00 – 15:00')
   expect(await page.locator('.range button').first().innerText()).toContain('14:00 – 15:00')
 })
 
-test('the day since which actors are known is one that begins with known ones, in any zone', async () => {
+test('the day since which actors are known begins with known actors in every time zone', async () => {
   const now = Date.now()
   const on = (daysAgo: number) => new Date(now - daysAgo * DAY_MS).toISOString().slice(0, 10)
   await fixture.store('default', [
@@ -213,18 +216,18 @@ test('the day since which actors are known is one that begins with known ones, i
   for (const zone of ['Europe/Berlin', 'America/Los_Angeles', 'UTC']) {
     await page.goto(`${core.url}/?zone=${zone}&range=90d`)
     await expect.poll(() => actors.innerText()).toContain('known since')
-    const said = /known since (\d+ \w{3} \d{4})/.exec(await actors.innerText())?.[1] as string
-    const from = DateTime.fromFormat(said, 'd LLL yyyy', { zone, locale: 'en-US' })
+    const knownSince = /known since (\d+ \w{3} \d{4})/.exec(await actors.innerText())?.[1] as string
+    const from = DateTime.fromFormat(knownSince, 'd LLL yyyy', { zone, locale: 'en-US' })
     const to = from.plus({ days: 2 })
     await page.goto(`${core.url}/?zone=${zone}&from=${from.toUTC()}&to=${to.toUTC()}`)
     await expect.poll(() => actors.locator('.tile-value').innerText()).toMatch(/^(–|[0-9])/)
     expect(await actors.locator('.tile-value').innerText(), zone).not.toBe('–')
-    // No later than it must be.
+    // And it is the earliest such day.
     expect(from.toMillis() - Date.parse(`${on(5)}T00:00:00Z`), zone).toBeLessThan(DAY_MS)
   }
 })
 
-test('no other page signs anybody out, and the button does', async () => {
+test('another site cannot sign a user out, and the sign-out button does', async () => {
   await open('range=24h')
   const elsewhere = await page.context().newPage()
   // Another site, and another port of this one, which browsers count as the same site.

@@ -1,0 +1,55 @@
+import { type JSX, Show } from 'solid-js'
+import { ChangeMark } from '../../../../components/change-mark.tsx'
+import { compact, exact } from '../../../../lib/format.ts'
+
+/** One number with its title and two lines of context. */
+export function Tile(props: {
+  title: string
+  /** The range that the number is about. */
+  range?: string
+  /** Null: not known any more. Undefined: not loaded yet. */
+  value: number | null | undefined
+  isLoading: boolean
+  /** The line below the number: usually how it compares. */
+  comparison: JSX.Element
+  detail: JSX.Element
+  children?: JSX.Element
+}) {
+  return (
+    <div class="tile" aria-busy={props.isLoading}>
+      <h2 class="tile-title">
+        {props.title}
+        <Show when={props.range}>
+          <span class="tile-range">{props.range}</span>
+        </Show>
+      </h2>
+      <Show
+        when={props.value !== undefined}
+        fallback={
+          <div class="tile-value">{props.isLoading ? <span class="skeleton" /> : '\u00a0'}</div>
+        }
+      >
+        <Show when={props.value !== null} fallback={<div class="tile-value">–</div>}>
+          <div class="tile-value" title={exact(props.value as number)}>
+            {compact(props.value as number)}
+          </div>
+        </Show>
+      </Show>
+      <div class="tile-note">{props.comparison}</div>
+      <div class="tile-note">{props.detail}</div>
+      {props.children}
+    </div>
+  )
+}
+
+/** A number against the previous period: `▲ +12.3 % 1,024 before`. */
+export function Comparison(props: { value: number; before: number; moreIs?: 'bad' }) {
+  return (
+    <>
+      <ChangeMark value={props.value} before={props.before} moreIs={props.moreIs} />
+      <span title={`${exact(props.before)} in the previous period of the same length`}>
+        {compact(props.before)} before
+      </span>
+    </>
+  )
+}

@@ -1,0 +1,26 @@
+import type { RouteDefinition } from '@solidjs/router'
+import { type Component, lazy } from 'solid-js'
+import { OverviewIcon } from './components/icons.tsx'
+import { NotFoundPage } from './pages/not-found/page.tsx'
+
+export interface Page {
+  path: string
+  title: string
+  icon: Component
+  component: Component
+}
+
+/** The pages of the navigation, in its order. Each is loaded when it is opened. */
+export const pages: readonly Page[] = [
+  {
+    path: '/',
+    title: 'Overview',
+    icon: OverviewIcon,
+    component: lazy(() => import('./pages/overview/page.tsx')),
+  },
+]
+
+export const routes: RouteDefinition[] = [
+  ...pages.map(({ path, title, component }) => ({ path, component, info: { title } })),
+  { path: '*', component: NotFoundPage, info: { title: 'Page not found' } },
+]
