@@ -30,7 +30,8 @@ export default defineConfig({
         test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] },
       },
       {
-        resolve: { conditions: ['browser'] },
+        // Solid's server build has no effects.
+        ssr: { resolve: { conditions: ['browser'] } },
         test: {
           ...patient,
           name: 'dashboard',

@@ -22,7 +22,7 @@ export function StatusNotices() {
           <ErrorNotice
             title="Data cannot be loaded."
             error={error()}
-            dataAt={totals.dataAt() || undefined}
+            dataAt={totals.data() && totals.dataAt()}
             now={now}
             zone={urlState.zone()}
             retry={retry}

@@ -1,0 +1,138 @@
+import { createSignal } from 'solid-js'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { mount, stubBrowser } from '../testing/mount.ts'
+import type { LiveUpdate } from './documents.ts'
+import { clockSkew, createLive, type SubscribeLive } from './live.ts'
+
+let browser: ReturnType<typeof stubBrowser>
+beforeEach(() => {
+  vi.useFakeTimers()
+  browser = stubBrowser()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+const ERROR = { kind: 'unreachable', message: 'Sluice closed the live connection.' } as const
+
+function setUp() {
+  const [tenant, setTenant] = createSignal<string | undefined>('default')
+  const subscriptions: { tenant: string; on: Parameters<SubscribeLive>[1]; isOpen: boolean }[] = []
+  const live = mount(() =>
+    createLive(tenant, (followed, on) => {
+      const subscription = { tenant: followed, on, isOpen: true }
+      subscriptions.push(subscription)
+      return () => {
+        subscription.isOpen = false
+      }
+    }),
+  )
+  const push = (aheadMs = 0) =>
+    subscriptions.at(-1)?.on.data({
+      live: {
+        at: new Date(Date.now() + aheadMs).toISOString(),
+        recent: [],
+      } as unknown as LiveUpdate,
+    })
+  return { live, subscriptions, push, setTenant }
+}
+
+test('the connection opens with the first update', () => {
+  const { live, push } = setUp()
+  expect(live.connection()).toEqual({ kind: 'connecting' })
+  push()
+  expect(live.connection()).toEqual({ kind: 'open' })
+  expect(live.updatedAt()).toBe(Date.now())
+})
+
+test('a closed connection keeps the last update and reconnects with a backoff', async () => {
+  const { live, subscriptions, push } = setUp()
+  push()
+  subscriptions[0]?.on.end(ERROR)
+  expect(live.connection()).toMatchObject({ kind: 'waiting', tries: 1, error: ERROR })
+  expect(live.update()).toBeDefined()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(subscriptions).toHaveLength(2)
+  subscriptions[1]?.on.end(ERROR)
+  expect(live.connection()).toMatchObject({ tries: 2 })
+  await vi.advanceTimersByTimeAsync(2_000)
+  push()
+  expect(live.connection()).toEqual({ kind: 'open' })
+})
+
+test('a connection without an update for 20 s is given up', async () => {
+  const { live, subscriptions, push } = setUp()
+  push()
+  await vi.advanceTimersByTimeAsync(19_999)
+  expect(live.connection().kind).toBe('open')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(live.connection()).toMatchObject({
+    kind: 'waiting',
+    error: { message: 'Sluice sent no update for 20 s.' },
+  })
+  expect(subscriptions[0]?.isOpen).toBe(false)
+})
+
+test('the update of one tenant is never shown under another', () => {
+  const { live, subscriptions, push, setTenant } = setUp()
+  push()
+  setTenant('other')
+  expect(live.update()).toBeUndefined()
+  expect(subscriptions.map(({ tenant, isOpen }) => [tenant, isOpen])).toEqual([
+    ['default', false],
+    ['other', true],
+  ])
+})
+
+test('without a tenant nothing is followed', () => {
+  const { subscriptions, setTenant } = setUp()
+  setTenant(undefined)
+  expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false])
+})
+
+test('live updates that are turned off keep what is shown and do not reconnect', async () => {
+  const { live, subscriptions, push } = setUp()
+  push()
+  live.toggle()
+  expect(live.connection().kind).toBe('off')
+  expect(live.update()).toBeDefined()
+  browser.window.dispatchEvent(new Event('online'))
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(subscriptions).toHaveLength(1)
+  live.toggle()
+  expect(subscriptions).toHaveLength(2)
+})
+
+test('a page that is shown again, or online again, reconnects at once', () => {
+  const { subscriptions } = setUp()
+  for (const announce of [
+    () => browser.document.dispatchEvent(new Event('visibilitychange')),
+    () => browser.window.dispatchEvent(new Event('online')),
+  ]) {
+    const before = subscriptions.length
+    subscriptions.at(-1)?.on.end(ERROR)
+    announce()
+    expect(subscriptions).toHaveLength(before + 1)
+  }
+})
+
+test('after it is disposed the connection is closed for good', async () => {
+  const { live, subscriptions } = setUp()
+  live.dispose()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false])
+})
+
+test('a wrong clock is told apart from a slow network', () => {
+  expect(clockSkew(-400, 0)).toBe(0)
+  expect(clockSkew(30_000, 0)).toBe(30_000)
+  expect(clockSkew(30_600, 30_000)).toBe(30_000)
+  expect(clockSkew(200, 30_000)).toBe(0)
+})
+
+test('the skew of the browser clock is taken from the updates', () => {
+  const { live, push } = setUp()
+  push(30_000)
+  expect(live.skewMs()).toBe(30_000)
+})
