@@ -2,5 +2,5 @@ try {
   const chosen = localStorage.getItem('sluice:theme')
   if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen
 } catch {
-  // Storage is switched off: the system's theme it is.
+  // Storage is disabled: the theme follows the system.
 }

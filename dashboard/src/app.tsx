@@ -12,7 +12,7 @@ import { pages } from './router.tsx'
 
 const SIGN_IN_POLL_MS = 3_000
 
-/** The page for whoever is signed in, or the sign-in help, or an error. */
+/** The page for a signed-in user, help to sign in, or an error. */
 export function App(props: RouteSectionProps) {
   const setParams = useSearchParams()[1]
   const urlState = createUrlState(() => props.location.search, setParams)

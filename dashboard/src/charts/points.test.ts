@@ -17,7 +17,7 @@ const point = (time: string, value: number, isFinal: boolean, lateCount = 0) => 
 const finals = (finalThrough: number | undefined) =>
   fillEmptyBuckets(range, [], finalThrough).map(({ isFinal }) => isFinal)
 
-test('a bucket without events is 0, and final only as far as the server says', () => {
+test('a bucket without events is 0, and final only up to the time that the server returned', () => {
   const points = [point('10:15', 5, true, 2), point('10:45', 7, false)]
   expect(fillEmptyBuckets(range, points, at('10:40'))).toEqual([
     { time: at('10:00'), value: 0, isFinal: true, lateCount: 0 },
@@ -27,12 +27,12 @@ test('a bucket without events is 0, and final only as far as the server says', (
   ])
 })
 
-test('a range without any event is final as far as the server says', () => {
+test('a range without any event is final up to the time that the server returned', () => {
   expect(finals(at('10:30'))).toEqual([true, true, false, false])
   expect(finals(at('11:00'))).toEqual([true, true, true, true])
 })
 
-test('no bucket is final while the server does not say so', () => {
+test('no empty bucket is final while the server returns no such time', () => {
   expect(finals(undefined)).toEqual([false, false, false, false])
 })
 

@@ -23,7 +23,7 @@ export interface MetricPoint {
 
 /**
  * The server leaves out buckets without events; a chart shows them as 0.
- * @param finalThrough buckets that end by then are final, as the server said with the points; milliseconds
+ * @param finalThrough buckets that end by then are final, as returned with the points; milliseconds
  */
 export function fillEmptyBuckets(
   {

@@ -1,6 +1,6 @@
 import type { JSX } from 'solid-js'
 
-/** Line icons on a 16 px grid. They stand beside a word, so they are hidden from screen readers. */
+/** Line icons on a 16 px grid. They are next to a word, so they are hidden from screen readers. */
 const icon = (path: () => JSX.Element) => () => (
   <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
     {path()}

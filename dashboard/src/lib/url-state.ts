@@ -13,7 +13,7 @@ const SHARED_PARAMS = ['tenant', 'range', 'from', 'to', 'zone']
 
 type Param = 'tenant' | 'zone' | 'name' | 'view' | 'split'
 
-/** What the URL says about the page, so that a link shows the same to everyone who may see it. */
+/** The state of a page that is in its URL, so that a link shows the same to everyone who may see it. */
 export interface UrlState {
   tenant: Accessor<string | undefined>
   range: Accessor<Range>

@@ -124,7 +124,7 @@ test('after it is disposed the connection is closed for good', async () => {
   expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false])
 })
 
-test('a wrong clock is told apart from a slow network', () => {
+test('a wrong clock is distinguished from a slow network', () => {
   expect(clockSkew(-400, 0)).toBe(0)
   expect(clockSkew(30_000, 0)).toBe(30_000)
   expect(clockSkew(30_600, 30_000)).toBe(30_000)

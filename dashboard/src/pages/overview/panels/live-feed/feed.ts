@@ -31,7 +31,7 @@ export function mergeFeed(
   return newRows.length === 0 ? rows : [...newRows, ...rows].slice(0, limit)
 }
 
-/** Events are told apart by their log offset: clients may send any id. */
+/** The log offset identifies an event: clients may send any id. */
 const offsetKey = (event: StoredEvent) => `${event.partition}:${event.offset}`
 
 /**

@@ -12,7 +12,7 @@ test('the last minutes are compared with the minutes before them', () => {
   expect(trend.times).toEqual([120_000, 180_000])
 })
 
-test('without enough minutes there is no previous period', () => {
+test('the previous period is missing when too few minutes are known', () => {
   expect(trendOfMinutes(minutes(1, 2, 3), 2).previous).toBeUndefined()
 })
 
