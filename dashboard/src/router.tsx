@@ -10,7 +10,10 @@ export interface Page {
   component: Component
 }
 
-/** The pages of the navigation, in its order. Each is loaded when it is opened. */
+/**
+ * The pages of the navigation, in its order; each is loaded when it is opened. A new page is a folder in
+ * pages/ with page.tsx, queries.ts, panels/ and page.test.ts, and an entry here.
+ */
 export const pages: readonly Page[] = [
   {
     path: '/',

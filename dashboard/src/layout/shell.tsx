@@ -10,7 +10,7 @@ import {
 } from 'solid-js'
 import type { Viewer } from '../lib/api/documents.ts'
 import { createLive } from '../lib/api/live.ts'
-import { type App, AppContext } from '../lib/app-context.ts'
+import { AppContext, type AppState } from '../lib/app-context.ts'
 import { createShortcuts } from '../lib/shortcuts.ts'
 import type { UrlState } from '../lib/url-state.ts'
 import type { Page } from '../router.tsx'
@@ -47,7 +47,7 @@ export function Shell(props: {
   createEffect(() => {
     document.title = `${tenant()} · ${title()} · Sluice`
   })
-  const app: App = {
+  const app: AppState = {
     viewer: () => props.viewer,
     refreshViewer: () => props.refreshViewer(),
     tenant,

@@ -9,12 +9,24 @@ export function ShortcutsDialog(props: {
   isOpen: boolean
   onOpenChange(isOpen: boolean): void
 }) {
+  // A key opens it, so Kobalte knows no button to return the focus to.
+  let openedFrom: Element | null = null
+  const returnFocus = (event: Event) => {
+    event.preventDefault()
+    if (openedFrom instanceof HTMLElement) openedFrom.focus()
+  }
   return (
     <Dialog.Root open={props.isOpen} onOpenChange={(isOpen) => props.onOpenChange(isOpen)}>
       <Dialog.Portal>
         <Dialog.Overlay class="dialog-overlay" />
         <div class="dialog-position">
-          <Dialog.Content class="dialog">
+          <Dialog.Content
+            class="dialog"
+            onOpenAutoFocus={() => {
+              openedFrom = document.activeElement
+            }}
+            onCloseAutoFocus={returnFocus}
+          >
             <header>
               <Dialog.Title>Keyboard shortcuts</Dialog.Title>
               <Dialog.CloseButton class="control" aria-label="Close">

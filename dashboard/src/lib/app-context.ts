@@ -5,7 +5,7 @@ import type { Shortcut, Shortcuts } from './shortcuts.ts'
 import type { UrlState } from './url-state.ts'
 
 /** What every page and the layout share. */
-export interface App {
+export interface AppState {
   viewer: Accessor<Viewer>
   /** Fetches the viewer again. */
   refreshViewer(): void
@@ -18,9 +18,9 @@ export interface App {
   shortcuts: Shortcuts
 }
 
-export const AppContext = createContext<App>()
+export const AppContext = createContext<AppState>()
 
-export function useApp(): App {
+export function useApp(): AppState {
   const app = useContext(AppContext)
   if (app === undefined) throw new Error('useApp is called outside of AppContext.Provider')
   return app

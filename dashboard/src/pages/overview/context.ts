@@ -3,7 +3,7 @@ import { SERIES_MAX } from '../../charts/colours.ts'
 import type { Result } from '../../lib/api/client.ts'
 import { createQuery, type Query } from '../../lib/api/query.ts'
 import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
-import { type App, useApp } from '../../lib/app-context.ts'
+import { type AppState, useApp } from '../../lib/app-context.ts'
 import { rangeName } from '../../lib/format.ts'
 import { isSameWindow, RELATIVES, type ResolvedRange, resolveRange } from '../../lib/time/range.ts'
 import { fetchTotals, isOneName, type Totals } from './queries.ts'
@@ -12,7 +12,7 @@ import { fetchTotals, isOneName, type Totals } from './queries.ts'
 const CLOCK_MARGIN_MS = 2_000
 
 /** What the panels of the overview share. */
-export interface Overview extends App {
+export interface Overview extends AppState {
   name: Accessor<string | undefined>
   isSplit: Accessor<boolean>
   /** Range and zone as text: the scope of queries that show all names. */

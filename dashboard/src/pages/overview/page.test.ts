@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { DateTime } from 'luxon'
 import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -225,6 +226,60 @@ test('the day since which actors are known begins with known actors in every tim
     // And it is the earliest such day.
     expect(from.toMillis() - Date.parse(`${on(5)}T00:00:00Z`), zone).toBeLessThan(DAY_MS)
   }
+})
+
+test('a range without events is final in the table once the server says so, and not before', async () => {
+  const states = () => rows().locator('td:last-child').allInnerTexts()
+  await open('from=2020-01-01T00:00:00Z&to=2020-01-01T03:00:00Z&view=table')
+  await expect.poll(states).toEqual(Array.from({ length: 12 }, () => 'final'))
+  const tomorrow = Date.now() + DAY_MS
+  const [from, to] = [tomorrow, tomorrow + DAY_MS / 24].map((time) => new Date(time).toISOString())
+  await open(`from=${from}&to=${to}&view=table`)
+  await expect.poll(async () => [...new Set(await states())]).toEqual(['not final yet'])
+})
+
+test('popovers and the dialog open by a key, close with Escape, return the focus, and have no axe violations', async () => {
+  const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8')
+  const storageState = await page.context().storageState()
+  for (const width of [390, 1440]) {
+    // A context of its own: the Content-Security-Policy of the page allows no injected script.
+    const viewport = { width, height: 900 }
+    const context = await browser.newContext({ viewport, storageState, bypassCSP: true })
+    const opened = await context.newPage()
+    await opened.goto(`${core.url}/?zone=UTC`)
+    await opened.locator('.feed-rows').waitFor()
+    for (const [key, content, trigger] of [
+      ['r', '.range-panel', '.range button'],
+      ['z', '.zone-panel input', '.zone button'],
+      ['?', '.dialog', '.zone button'],
+    ] as const) {
+      await opened.keyboard.press(key)
+      await opened.locator(content).waitFor()
+      await opened.evaluate(axe)
+      expect(
+        await opened.evaluate('axe.run().then((result) => result.violations.map(({ id }) => id))'),
+        `${content} at ${width} px`,
+      ).toEqual([])
+      expect(await opened.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+        width,
+      )
+      await opened.keyboard.press('Escape')
+      await opened.locator(content).waitFor({ state: 'detached' })
+      await opened.locator(`${trigger}:focus`).waitFor()
+    }
+    await context.close()
+  }
+})
+
+test('an unknown URL shows that there is no such page, with a link to the overview', async () => {
+  await page.goto(`${core.url}/no/such/page?tenant=default`)
+  await page.getByText('Page not found.').waitFor()
+  expect(await page.title()).toBe('default · Page not found · Sluice')
+  await page.getByRole('link', { name: 'Go to Overview' }).click()
+  await tile('Unique actors').waitFor()
+  expect(new URL(page.url()).pathname).toBe('/')
+  await page.goBack()
+  await page.getByText('Page not found.').waitFor()
 })
 
 test('another site cannot sign a user out, and the sign-out button does', async () => {

@@ -1,6 +1,6 @@
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
 import type { StoredEvent } from '../../../lib/api/documents.ts'
-import type { App } from '../../../lib/app-context.ts'
+import type { AppState } from '../../../lib/app-context.ts'
 
 const POLL_MS = 5_000
 
@@ -13,8 +13,8 @@ export function createFirstEvent({
   viewer,
   refreshViewer,
   live,
-}: Pick<App, 'tenant' | 'viewer' | 'refreshViewer'> & {
-  live: Pick<App['live'], 'update'>
+}: Pick<AppState, 'tenant' | 'viewer' | 'refreshViewer'> & {
+  live: Pick<AppState['live'], 'update'>
 }): { hasEvents: Accessor<boolean>; event: Accessor<StoredEvent | undefined> } {
   const [event, setEvent] = createSignal<StoredEvent>()
   const hasEvents = createMemo(
