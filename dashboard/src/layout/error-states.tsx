@@ -22,6 +22,22 @@ export function SignedOut() {
   )
 }
 
+/** The code of a page could not be loaded, or it threw an error. */
+export function PageFailed() {
+  return (
+    <section class="state" aria-labelledby="page-failed">
+      <Brand />
+      <h2 id="page-failed">This page could not be shown.</h2>
+      <p>Sluice may have been updated since you opened it. Reload to get the current version.</p>
+      <p>
+        <button type="button" class="button primary" onClick={() => location.reload()}>
+          Reload
+        </button>
+      </p>
+    </section>
+  )
+}
+
 /** A link to a tenant that the viewer may not see. */
 export function NotAllowed(props: {
   tenant: string

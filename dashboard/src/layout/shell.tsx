@@ -4,6 +4,7 @@ import {
   createEffect,
   createMemo,
   createSignal,
+  ErrorBoundary,
   type JSX,
   Show,
   Suspense,
@@ -14,7 +15,7 @@ import { AppContext, type AppState } from '../lib/app-context.ts'
 import { createShortcuts } from '../lib/shortcuts.ts'
 import type { UrlState } from '../lib/url-state.ts'
 import type { Page } from '../router.tsx'
-import { NotAllowed } from './error-states.tsx'
+import { NotAllowed, PageFailed } from './error-states.tsx'
 import { Layout } from './layout.tsx'
 import { ShortcutsDialog } from './shortcuts-dialog.tsx'
 import { PageSkeleton } from './skeleton.tsx'
@@ -77,7 +78,9 @@ export function Shell(props: {
           <Show when={tenant()} keyed>
             {(shown) => (
               <AppContext.Provider value={{ ...app, tenant: () => shown }}>
-                <Suspense fallback={<PageSkeleton />}>{props.children}</Suspense>
+                <ErrorBoundary fallback={<PageFailed />}>
+                  <Suspense fallback={<PageSkeleton />}>{props.children}</Suspense>
+                </ErrorBoundary>
               </AppContext.Provider>
             )}
           </Show>

@@ -1,4 +1,4 @@
-import { createSignal, lazy, Suspense } from 'solid-js'
+import { createSignal, ErrorBoundary, lazy, Suspense } from 'solid-js'
 import { ChevronIcon, GlobeIcon } from '../components/icons.tsx'
 import { Popover } from '../components/popover.tsx'
 import { useApp, useShortcuts } from '../lib/app-context.ts'
@@ -28,9 +28,11 @@ export function ZonePicker() {
         </>
       }
     >
-      <Suspense fallback={<div class="zone-panel zone-loading" aria-busy="true" />}>
-        <ZoneSearch onDone={() => setOpen(false)} />
-      </Suspense>
+      <ErrorBoundary fallback={<p class="hint failed">Could not be loaded. Reload the page.</p>}>
+        <Suspense fallback={<div class="zone-panel zone-loading" aria-busy="true" />}>
+          <ZoneSearch onDone={() => setOpen(false)} />
+        </Suspense>
+      </ErrorBoundary>
     </Popover>
   )
 }

@@ -282,6 +282,17 @@ test('an unknown URL shows that there is no such page, with a link to the overvi
   await page.getByText('Page not found.').waitFor()
 })
 
+test('a page whose code cannot be loaded says so, and offers to reload', async () => {
+  const opened = await page.context().newPage()
+  await opened.route('**/assets/page-*.js', (route) => route.abort())
+  await opened.goto(core.url)
+  await opened.getByText('This page could not be shown.').waitFor()
+  await opened.unroute('**/assets/page-*.js')
+  await opened.getByRole('button', { name: 'Reload' }).click()
+  await opened.locator('.tile', { hasText: 'Unique actors' }).waitFor()
+  await opened.close()
+})
+
 test('another site cannot sign a user out, and the sign-out button does', async () => {
   await open('range=24h')
   const elsewhere = await page.context().newPage()
