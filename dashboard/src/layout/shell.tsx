@@ -33,7 +33,7 @@ export function Shell(props: {
   const { urlState, now } = props
   const tenants = createMemo(() => props.viewer.tenants.map((tenant) => tenant.id))
   const tenant = createMemo(
-    () => urlState.tenant() ?? props.viewer.firstSteps?.tenant ?? tenants()[0] ?? '',
+    () => urlState.tenant() ?? props.viewer.onboarding?.tenant ?? tenants()[0] ?? '',
   )
   const isAllowed = createMemo(() => tenants().includes(tenant()))
   const live = createLive(() => (isAllowed() ? tenant() : undefined))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { freshnessOf } from './freshness.ts'
 
-const healthy = { behindSeconds: 0.8, broken: null }
+const healthy = { lagSeconds: 0.8, failingComponent: null }
 const open = { kind: 'open' } as const
 const badge = (...args: Parameters<typeof freshnessOf>) => {
   const { tone, label } = freshnessOf(...args)
@@ -10,11 +10,13 @@ const badge = (...args: Parameters<typeof freshnessOf>) => {
 
 test('the badge shows how far a healthy pipeline is behind', () => {
   expect(badge(open, healthy, 1_000, 1_500)).toBe('good: live · 0.8 s behind')
-  expect(badge(open, { ...healthy, behindSeconds: 47 }, 1_000, 1_500)).toBe('warn: 47 s behind')
+  expect(badge(open, { ...healthy, lagSeconds: 47 }, 1_000, 1_500)).toBe('warn: 47 s behind')
 })
 
 test('the badge names the component that is down', () => {
-  expect(badge(open, { ...healthy, broken: 'worker' }, 1_000, 1_500)).toBe('bad: worker down')
+  expect(badge(open, { ...healthy, failingComponent: 'worker' }, 1_000, 1_500)).toBe(
+    'bad: worker down',
+  )
 })
 
 test('the badge shows the age of the last update when none arrives', () => {

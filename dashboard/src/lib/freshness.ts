@@ -40,11 +40,11 @@ export function freshnessOf(
       detail: `${connection.error.message} Attempt ${connection.tries + 1} in ${wait}.`,
     }
   }
-  if (update?.broken)
+  if (update?.failingComponent)
     return {
       tone: 'bad',
-      label: `${update.broken} down`,
-      detail: `Events are accepted, but the ${update.broken} is down, so numbers are not updated.`,
+      label: `${update.failingComponent} down`,
+      detail: `Events are accepted, but the ${update.failingComponent} is down, so numbers are not updated.`,
     }
   if (now - updatedAt > SILENCE_MS_MAX)
     return {
@@ -52,7 +52,7 @@ export function freshnessOf(
       label: `stale · ${age} old`,
       detail: 'No update from Sluice since then.',
     }
-  return lagOf(update?.behindSeconds ?? 0)
+  return lagOf(update?.lagSeconds ?? 0)
 }
 
 function lagOf(seconds: number): Freshness {

@@ -1,7 +1,10 @@
 import type { ResultOf } from 'gql.tada'
 import { graphql } from './graphql.ts'
 
-/** The GraphQL documents that every page needs; those of one page are in its queries.ts. */
+/**
+ * The GraphQL documents that every page needs; those of one page are in its queries.ts. Aliases are names
+ * that the schema does not have yet.
+ */
 
 export const EVENT = graphql(`
   fragment StoredEvent on Event {
@@ -13,7 +16,7 @@ export type StoredEvent = ResultOf<typeof EVENT>
 
 export const VIEWER = graphql(`
   query Viewer {
-    viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } }
+    viewer { kind tenants { id hasEvents } onboarding: firstSteps { edgeUrl tenant writeKey } }
   }
 `)
 export type Viewer = ResultOf<typeof VIEWER>['viewer']
@@ -22,7 +25,7 @@ export const LIVE = graphql(
   `
     subscription Live($tenant: ID) {
       live(tenant: $tenant) {
-        at eventsPerMinute minutes { minute count } behindSeconds broken
+        at eventsPerMinute minutes { minute count } lagSeconds: behindSeconds failingComponent: broken
         recent { ...StoredEvent }
       }
     }
@@ -32,4 +35,4 @@ export const LIVE = graphql(
 export type LiveUpdate = ResultOf<typeof LIVE>['live']
 
 /** How far the numbers are behind the log, and which component failed, if one did. */
-export type PipelineHealth = Pick<LiveUpdate, 'behindSeconds' | 'broken'>
+export type PipelineHealth = Pick<LiveUpdate, 'lagSeconds' | 'failingComponent'>

@@ -4,7 +4,7 @@ import { Brand } from '../../../components/icons.tsx'
 import type { Viewer } from '../../../lib/api/documents.ts'
 import { useApp } from '../../../lib/app-context.ts'
 
-type Onboarding = NonNullable<Viewer['firstSteps']>
+type Onboarding = NonNullable<Viewer['onboarding']>
 
 const DEMO_TENANT = 'demo'
 
@@ -12,7 +12,7 @@ const DEMO_TENANT = 'demo'
 export function Quickstart() {
   const { viewer, tenant, urlState } = useApp()
   const onboarding = () => {
-    const known = viewer().firstSteps
+    const known = viewer().onboarding
     return known?.tenant === tenant() ? known : undefined
   }
   const hasDemo = () =>

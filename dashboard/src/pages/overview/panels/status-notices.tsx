@@ -41,7 +41,7 @@ export function StatusNotices() {
           />
         )}
       </Match>
-      <Match when={live.update()?.broken}>
+      <Match when={live.update()?.failingComponent}>
         {(component) => <ComponentDown component={component()} />}
       </Match>
     </Switch>
