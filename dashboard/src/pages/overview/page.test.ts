@@ -271,7 +271,7 @@ test('popovers and the dialog open by a key, close with Escape, return the focus
   }
 })
 
-test('an unknown URL shows that there is no such page, with a link to the overview', async () => {
+test('an unknown URL shows a not-found page with a link to the overview', async () => {
   await page.goto(`${core.url}/no/such/page?tenant=default`)
   await page.getByText('Page not found.').waitFor()
   expect(await page.title()).toBe('default · Page not found · Sluice')
