@@ -14,21 +14,21 @@ export function bucket15mOf(ms: number): number {
 }
 
 /**
- * `tenant:first-last,quarter,…;tenant:…`, in quarters since 1970. What is too long for a notification
- * is told in fewer and longer ranges, and in the end as '': anything of anybody's.
+ * `tenant:first-last,bucket,…;tenant:…`, buckets counted since 1970. What is too long for a notification is
+ * written as fewer and longer ranges, and in the end as '': any bucket of any tenant.
  */
-export function encodeChangedBuckets(touched: Iterable<{ tenantId: number; ms: number }>): string {
+export function encodeChangedBuckets(changed: Iterable<{ tenantId: number; ms: number }>): string {
   const byTenant = new Map<number, Set<number>>()
-  for (const { tenantId, ms } of touched) {
-    const quarters = byTenant.get(tenantId)
-    if (quarters) quarters.add(bucket15mOf(ms))
+  for (const { tenantId, ms } of changed) {
+    const buckets = byTenant.get(tenantId)
+    if (buckets) buckets.add(bucket15mOf(ms))
     else byTenant.set(tenantId, new Set([bucket15mOf(ms)]))
   }
   if (byTenant.size === 0) return NOTHING
-  const ranges = [...byTenant].map(([id, quarters]) => [id, rangesOf(quarters)] as const)
-  const exact = spell(ranges)
+  const ranges = [...byTenant].map(([id, buckets]) => [id, rangesOf(buckets)] as const)
+  const exact = formatRanges(ranges)
   if (exact.length <= LIMITS.notifyBytesMax) return exact
-  const wide = spell(
+  const wide = formatRanges(
     ranges.map(([id, all]) => {
       const [head, tail] = [all[0] as BucketRange, all.at(-1) as BucketRange]
       return [id, [{ first: head.first, last: tail.last }]] as const
@@ -39,26 +39,26 @@ export function encodeChangedBuckets(touched: Iterable<{ tenantId: number; ms: n
 
 const NOTHING = '-'
 
-function rangesOf(quarters: ReadonlySet<number>): BucketRange[] {
+function rangesOf(buckets: ReadonlySet<number>): BucketRange[] {
   const ranges: BucketRange[] = []
-  for (const quarter of [...quarters].sort((a, b) => a - b)) {
+  for (const bucket of [...buckets].sort((a, b) => a - b)) {
     const last = ranges.at(-1)
-    if (last?.last === quarter - 1) last.last = quarter
-    else ranges.push({ first: quarter, last: quarter })
+    if (last?.last === bucket - 1) last.last = bucket
+    else ranges.push({ first: bucket, last: bucket })
   }
   return ranges
 }
 
-function spell(tenants: readonly (readonly [number, readonly BucketRange[]])[]): string {
+function formatRanges(tenants: readonly (readonly [number, readonly BucketRange[]])[]): string {
   return tenants
     .map(([id, ranges]) => {
-      const spelt = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
-      return `${id}:${spelt.join(',')}`
+      const parts = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
+      return `${id}:${parts.join(',')}`
     })
     .join(';')
 }
 
-/** @returns undefined for anything of anybody's */
+/** @returns the changed ranges by tenant; undefined for any bucket of any tenant */
 export function decodeChangedBuckets(payload: string): Map<number, BucketRange[]> | undefined {
   if (payload === '') return undefined
   if (payload === NOTHING) return new Map()
@@ -68,7 +68,7 @@ export function decodeChangedBuckets(payload: string): Map<number, BucketRange[]
       return [
         Number(id),
         ranges.split(',').map((range) => {
-          // A quarter before 1970 begins with a minus.
+          // A bucket before 1970 begins with a minus.
           const [, first = '', last = first] = /^(-?\d+)(?:-(-?\d+))?$/.exec(range) ?? []
           return { first: Number(first), last: Number(last) }
         }),

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from './database.ts'
-import { type Listening, listen } from './listen.ts'
+import { type Listener, listen } from './listen.ts'
 
 /** Every NOTIFY channel. A lost notification costs time and never a number: each listener also polls. */
 export const CHANNELS = {
@@ -16,7 +16,7 @@ export const CHANNELS = {
   changedBuckets: 'sluice_changed_buckets',
 } as const
 
-/** Tells listeners that API keys, or limits that hold for them, changed. Never fails. */
+/** Notifies listeners that API keys, or limits that hold for them, changed. Never fails. */
 export async function notifyKeysChanged(db: Database): Promise<void> {
   // The change is committed already: if this could fail, a new key would be reported as not created.
   await sql`SELECT pg_notify(${CHANNELS.keys}, '')`.execute(db).catch(() => {})
@@ -30,13 +30,13 @@ export function listenForStored(
   url: string,
   onStored: (tenantIds: number[] | undefined) => void,
   onError: (error: unknown) => void,
-): Listening {
+): Listener {
   return listen({
     url,
     channel: CHANNELS.stored,
     name: 'sluice live',
-    onNotice: (payload) => onStored(readTenants(payload)),
-    onTrouble: onError,
+    onNotification: (payload) => onStored(readTenants(payload)),
+    onError,
   })
 }
 

@@ -10,26 +10,21 @@ export interface DatabaseOptions {
   max?: number
   /** No statement runs longer; the client waits two seconds more, for a server that has gone silent. */
   statementMs?: number
-  /** How long a question may wait for a free connection. */
+  /** How long a query may wait for a free connection. */
   connectMs?: number
-  /** Told of connections that broke while nobody used them. */
+  /** Called when a connection broke while it was idle. */
   onIdleError?: (error: Error) => void
 }
 
 /**
- * Questions to Postgres through a bounded pool. `destroy()` ends it.
+ * Queries through a bounded pool. `destroy()` ends it.
  *
  * Every wait has a deadline, on both sides: `statement_timeout` where the server still answers,
  * `query_timeout` where it does not. After the second one the connection is thrown away, because a
- * half-open one would hang whoever gets it next (brianc/node-postgres#3399).
+ * half-open one would hang every later query (brianc/node-postgres#3399).
  */
 export function createDatabase(url: string, options: DatabaseOptions = {}): Database {
-  const {
-    max = 10,
-    statementMs = 10_000,
-    connectMs = 5_000,
-    onIdleError: onBroken = () => {},
-  } = options
+  const { max = 10, statementMs = 10_000, connectMs = 5_000, onIdleError = () => {} } = options
   const pool = new pg.Pool({
     connectionString: url,
     max,
@@ -46,37 +41,37 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     types: { getTypeParser: typeParser },
   })
   // The pool's handler covers idle clients only; one that breaks while in use emits as well (#3202).
-  pool.on('error', onBroken)
+  pool.on('error', onIdleError)
   pool.on('connect', (client) => client.on('error', () => {}))
   return databaseOn({
     options: pool.options,
-    connect: async () => guarded(await pool.connect()),
+    connect: async () => discardWhenBroken(await pool.connect()),
     end: () => pool.end(),
   })
 }
 
 /**
- * The same connections, each taken only when `turn` lets it; what that returns is called when the
+ * The same connections, each taken only after `acquire` resolves; what that returns is called when the
  * connection is given back. Ends with the database that it came from.
  */
-export function withConcurrencyLimit(db: Database, turn: () => Promise<() => void>): Database {
+export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => void>): Database {
   const pool = pools.get(db)
-  if (!pool) throw new Error('not made by createDatabase')
+  if (!pool) throw new Error('not created by createDatabase')
   return databaseOn({
     ...pool,
     async connect() {
-      const over = await turn()
+      const release = await acquire()
       try {
         const client = await pool.connect()
         return {
           query: client.query,
           release() {
             client.release()
-            over()
+            release()
           },
         }
       } catch (error) {
-        over()
+        release()
         throw error
       }
     },
@@ -91,8 +86,8 @@ function databaseOn(pool: PostgresPool): Database {
   return db
 }
 
-/** A client that remembers whether it can be trusted with another question. */
-function guarded(client: pg.PoolClient): PostgresPoolClient {
+/** A client that remembers whether it can be used for another query. */
+function discardWhenBroken(client: pg.PoolClient): PostgresPoolClient {
   let broken = false
   return {
     async query(text: string, values: unknown[]) {
@@ -108,7 +103,7 @@ function guarded(client: pg.PoolClient): PostgresPoolClient {
   } as unknown as PostgresPoolClient
 }
 
-/** A refusal of the server's has an SQLSTATE, a time-out or a cut wire has none; 57P and 08 say that it hangs up. */
+/** An error of the server has an SQLSTATE, a time-out or a lost connection has none; 57P and 08 mean that it disconnects. */
 function survives(code: unknown): boolean {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|EPIPE)/.test(code)
 }
@@ -130,7 +125,7 @@ function typeParser(oid: number, format?: 'text' | 'binary') {
   }
 }
 
-/** Counts and offsets fit a double for a long time to come; should one not, an error beats a wrong number. */
+/** Counts and offsets fit a double for a long time to come; should one not, an error is better than a wrong number. */
 function toSafeInteger(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value)) throw new RangeError(`${text} does not fit a double exactly`)

@@ -5,15 +5,15 @@ import { LOCKS } from './locks.ts'
 export const DAY_MS = 86_400_000
 
 /**
- * The days of a table that is partitioned by day: made ahead, made on demand, dropped when expired.
+ * The day partitions of a table: created ahead, created on demand, dropped when expired.
  * All of it under one advisory lock, so that processes never race. Days count from 1970-01-01, UTC.
  */
 export interface DayPartitions {
-  /** Makes yesterday's, today's and the coming days' partitions. */
+  /** Creates yesterday's, today's and the coming days' partitions. */
   createAhead(): Promise<string[]>
-  /** Resolves when each of these days has its partition. Those it has seen once it does not look for again. */
+  /** Resolves when each of these days has its partition. Days that it has seen are not looked up again. */
   ensure(days: readonly number[]): Promise<void>
-  /** Looks again for all days: another process may have dropped one. */
+  /** Looks up all days again: another process may have dropped one. */
   forget(): void
   /** Drops the days that `mayDrop` agrees to, oldest first. */
   drop(
@@ -33,11 +33,11 @@ export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
   const { pool, table, storage, now = Date.now } = deps
   let known = new Set<number>()
 
-  async function make(days: readonly number[]): Promise<string[]> {
-    const { existing, missing } = await locked(pool, async (client) => {
+  async function create(days: readonly number[]): Promise<string[]> {
+    const { existing, missing } = await withLock(pool, async (client) => {
       const existing = await existingDays(client, table)
       const missing = days.filter((day) => !existing.has(day))
-      for (const day of missing) await makeDay(client, table, day, storage)
+      for (const day of missing) await createDayPartition(client, table, day, storage)
       return { existing, missing }
     })
     // Only now: a day whose commit failed is not there.
@@ -48,17 +48,17 @@ export function createDayPartitions(deps: DayPartitionsDeps): DayPartitions {
   return {
     async createAhead() {
       const today = Math.floor(now() / DAY_MS)
-      return make(Array.from({ length: LIMITS.partitionDaysAhead + 2 }, (_, i) => today - 1 + i))
+      return create(Array.from({ length: LIMITS.partitionDaysAhead + 2 }, (_, i) => today - 1 + i))
     },
     async ensure(days) {
       const missing = [...new Set(days)].filter((day) => !known.has(day))
-      if (missing.length > 0) await make(missing)
+      if (missing.length > 0) await create(missing)
     },
     forget() {
       known = new Set()
     },
     async drop(mayDrop) {
-      return locked(pool, async (client) => {
+      return withLock(pool, async (client) => {
         const dropped: string[] = []
         for (const day of [...(await existingDays(client, table))].sort((a, b) => a - b)) {
           if (!(await mayDrop(day, client))) continue
@@ -80,8 +80,13 @@ export function isoDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10)
 }
 
-/** Made beside the parent and attached: writers to other days go on meanwhile. */
-async function makeDay(client: pg.PoolClient, table: string, day: number, storage?: string) {
+/** Created as a table of its own and attached: writers to other days go on meanwhile. */
+async function createDayPartition(
+  client: pg.PoolClient,
+  table: string,
+  day: number,
+  storage?: string,
+) {
   const name = dayTable(table, day)
   await client.query(
     `CREATE TABLE ${name} (LIKE ${table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) ${storage ? `WITH (${storage})` : ''}`,
@@ -108,8 +113,8 @@ function dayOf(name: string): number {
   return Date.UTC(Number(year), Number(month) - 1, Number(day)) / DAY_MS
 }
 
-/** A drop waits for readers of that day; it gives up after a while and the next round tries again. */
-async function locked<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/** A drop waits for readers of that day; it gives up after five seconds and the next run tries again. */
+async function withLock<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   try {
@@ -123,7 +128,7 @@ async function locked<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise
     broken = error as Error
     throw error
   } finally {
-    // A client that failed goes with its transaction; it is not worth mending.
+    // A client that failed is discarded with its transaction.
     client.release(broken)
   }
 }

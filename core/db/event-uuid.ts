@@ -3,8 +3,8 @@ import { isUuid } from '../../contract/event/uuid.ts'
 
 /**
  * The id under which Postgres keeps an event: a UUID as it is, any other id as the first 128 bits of
- * its SHA-256, marked as UUIDv8 so that it cannot meet an id that somebody minted as v4 or v7.
- * @returns lower case, with dashes: as Postgres spells it
+ * its SHA-256, marked as UUIDv8 so that it cannot collide with an id that was minted as v4 or v7.
+ * @returns lower case, with dashes: as Postgres writes it
  */
 export function eventUuid(eventId: string): string {
   if (isUuid(eventId)) return eventId

@@ -1,7 +1,8 @@
 import pg from 'pg'
+import { backoffMs } from '../lib/backoff.ts'
 
-export interface Listening {
-  /** Whether every notification is heard right now. */
+export interface Listener {
+  /** Whether every notification is received right now. */
   readonly up: boolean
   close(): Promise<void>
 }
@@ -11,17 +12,18 @@ export interface ListenOptions {
   channel: string
   /** The connection's application_name. */
   name: string
-  /** Told each notification's payload, and undefined when some may have gone by unheard. */
-  onNotice: (payload: string | undefined) => void
-  onTrouble: (error: unknown) => void
+  /** Called with each notification's payload, and with undefined when some may have been missed. */
+  onNotification: (payload: string | undefined) => void
+  /** Called when the connection is lost; it reconnects by itself. */
+  onError: (error: unknown) => void
 }
 
 const RECONNECT_MS_MAX = 5_000
-/** A connection that died in silence is noticed this late. */
+/** A connection that died in silence is noticed within this. */
 const PROBE_MS = 10_000
 
-/** Hears what Postgres notifies, on a connection of its own that is mended for ever. */
-export function listen({ url, channel, name, onNotice, onTrouble }: ListenOptions): Listening {
+/** LISTENs to a channel on a connection of its own that reconnects for ever. */
+export function listen({ url, channel, name, onNotification, onError }: ListenOptions): Listener {
   let client: pg.Client | undefined
   let closed = false
   let up = false
@@ -30,7 +32,7 @@ export function listen({ url, channel, name, onNotice, onTrouble }: ListenOption
   let failures = 0
 
   async function connect(): Promise<void> {
-    const fresh = new pg.Client({
+    const opened = new pg.Client({
       connectionString: url,
       application_name: name,
       connectionTimeoutMillis: 5_000,
@@ -38,32 +40,32 @@ export function listen({ url, channel, name, onNotice, onTrouble }: ListenOption
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     })
-    client = fresh
+    client = opened
     let lost = false
-    const lose = (error?: unknown) => {
+    const onLost = (error?: unknown) => {
       if (lost || closed) return
       lost = true
       up = false
       clearInterval(probe)
-      if (error) onTrouble(error)
-      fresh.end().catch(() => {})
-      const wait = Math.min(RECONNECT_MS_MAX, 100 * 2 ** Math.min(failures++, 10))
+      if (error) onError(error)
+      opened.end().catch(() => {})
+      const wait = backoffMs(failures++, { baseMs: 100, maxMs: RECONNECT_MS_MAX })
       retry = setTimeout(() => void connect(), wait)
     }
-    fresh.on('error', lose)
-    fresh.on('end', () => lose())
-    fresh.on('notification', ({ payload }) => onNotice(payload))
+    opened.on('error', onLost)
+    opened.on('end', () => onLost())
+    opened.on('notification', ({ payload }) => onNotification(payload))
     try {
-      await fresh.connect()
-      await fresh.query(`LISTEN ${channel}`)
+      await opened.connect()
+      await opened.query(`LISTEN ${channel}`)
       if (closed) return
       failures = 0
       up = true
-      // Whatever was said while nobody listened.
-      onNotice(undefined)
-      probe = setInterval(() => void fresh.query('SELECT 1').catch(lose), PROBE_MS)
+      // Notifications may have been sent before this.
+      onNotification(undefined)
+      probe = setInterval(() => void opened.query('SELECT 1').catch(onLost), PROBE_MS)
     } catch (error) {
-      lose(error)
+      onLost(error)
     }
   }
   void connect()

@@ -81,7 +81,7 @@ test('workers that write on while their database is brought up to date neither f
   await migrate(database.url, undefined, folder)
   const worker = await database.pool.connect()
   try {
-    // A batch with a dead letter writes that first and counts it afterwards (core/worker/write/write-batch.ts).
+    // A batch with a dead letter writes that first and counts it afterwards (core/worker/write/apply-batch.ts).
     await worker.query(`
       BEGIN;
       INSERT INTO dead_letter (reason, detail, fingerprint, original, topic, partition, log_offset, received_at)

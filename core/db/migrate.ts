@@ -6,7 +6,7 @@ import { LOCKS } from './locks.ts'
 
 /**
  * Brings a database to the newest of migrations/: plain numbered SQL, forward only, each file in one
- * transaction with the row that remembers it. Whoever comes second waits and finds the work done.
+ * transaction with the row that records it. A second process waits and finds the work done.
  */
 export interface Migration {
   number: number
@@ -19,8 +19,8 @@ const FILE = /^(\d{6})_([a-z0-9_]+)\.sql$/
 const LOCK_WAIT = '60s'
 
 /**
- * @param onStep told before each migration that is applied
- * @returns what was applied now; empty when all was there already
+ * @param onStep called before each migration that is applied
+ * @returns what was applied now; empty when the database was up to date
  */
 export async function migrate(
   database: string | pg.Pool,

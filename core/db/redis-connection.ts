@@ -1,23 +1,24 @@
 import { Redis, ReplyError } from 'ioredis'
 import { LIMITS } from '../../contract/limits.ts'
+import { backoffMs } from '../lib/backoff.ts'
 import { withTimeout } from '../lib/timeout.ts'
 
-/** What Redis answered: bytes as they are, whole numbers, null, an error of its own, or a list of these. */
-export type Reply = Buffer | string | number | null | RedisRefusal | readonly Reply[]
+/** A reply of Redis: bytes as they are, whole numbers, null, an error, or a list of these. */
+export type Reply = Buffer | string | number | null | RedisError | readonly Reply[]
 
-/** Redis understood and said no; the message begins with its code (ERR, NOSCRIPT, WRONGTYPE …). */
-export class RedisRefusal extends Error {
-  override readonly name = 'RedisRefusal'
+/** An error reply of Redis; the message begins with its code (ERR, NOSCRIPT, WRONGTYPE …). */
+export class RedisError extends Error {
+  override readonly name = 'RedisError'
 }
 
-/** Nobody can say whether the commands were carried out. */
-export class RedisUnavailable extends Error {
-  override readonly name = 'RedisUnavailable'
+/** Redis did not reply; the commands may or may not have been executed. */
+export class RedisUnavailableError extends Error {
+  override readonly name = 'RedisUnavailableError'
 }
 
 export interface RedisConnection {
   /**
-   * All in one write, carried out in their order; others' commands may come in between.
+   * Sends all in one write, executed in their order; commands of other clients may come in between.
    * @returns a reply for each
    * @throws RedisUnavailable within `msMax`
    */
@@ -32,7 +33,7 @@ export interface RedisConnection {
 export interface RedisConnectionOptions {
   /** redis://user:password@host:6379/0, or rediss:// */
   url: string
-  /** Told once when Redis goes away, and once when it is back. */
+  /** Called once when Redis goes away, and once when it is back. */
   onChange?: (up: boolean, error?: Error) => void
   limits?: Partial<
     Record<'redisSilenceMsMax' | 'redisInFlightCommandsMax' | 'redisInFlightBytesMax', number>
@@ -40,16 +41,16 @@ export interface RedisConnectionOptions {
 }
 
 /**
- * One connection to a real Redis that never keeps anybody waiting: while Redis is away every command
- * is refused at once, nothing is queued and nothing sent twice, and a connection on which Redis has
- * fallen silent is cut and made anew, for ever.
+ * One connection to a real Redis that never makes a caller wait: while Redis is away every command fails
+ * at once, nothing is queued and nothing sent twice, and a connection on which Redis has fallen silent is
+ * closed and opened again, for ever.
  */
 export function createRedisConnection({
   url,
   onChange = () => {},
-  limits: given,
+  limits: overrides,
 }: RedisConnectionOptions): RedisConnection {
-  const limits = { ...LIMITS, ...given }
+  const limits = { ...LIMITS, ...overrides }
   const redis = new Redis(url, {
     // Numbers as strings and maps as lists: what REST clients of Redis 7 expect.
     protocol: 2,
@@ -58,7 +59,7 @@ export function createRedisConnection({
     maxRetriesPerRequest: 0,
     connectTimeout: limits.redisSilenceMsMax,
     socketTimeout: limits.redisSilenceMsMax,
-    retryStrategy: (times) => Math.min(1_000, 50 * 2 ** times),
+    retryStrategy: (times) => backoffMs(times, { baseMs: 50, maxMs: 1_000 }),
     connectionName: 'sluice',
     disableClientInfo: true,
   })
@@ -78,14 +79,14 @@ export function createRedisConnection({
 
   return {
     async send(commands, msMax = LIMITS.redisBridgeMsMax) {
-      if (redis.status !== 'ready') throw new RedisUnavailable('Redis is not connected')
+      if (redis.status !== 'ready') throw new RedisUnavailableError('Redis is not connected')
       const bytes = sizeOf(commands)
-      // A Redis that hangs must not fill this process while its silence is being measured.
+      // A Redis that hangs must not fill this process's memory until the time-out.
       if (
         inFlight.commands + commands.length > limits.redisInFlightCommandsMax ||
         inFlight.bytes + bytes > limits.redisInFlightBytesMax
       )
-        throw new RedisUnavailable('too much is waiting for Redis')
+        throw new RedisUnavailableError('too much is waiting for Redis')
       inFlight.commands += commands.length
       inFlight.bytes += bytes
       const pipeline = redis.pipeline()
@@ -95,13 +96,13 @@ export function createRedisConnection({
         inFlight.bytes -= bytes
       })
       const results = await withTimeout(msMax, 'Redis', replies).catch((error: Error) => {
-        throw new RedisUnavailable(error.message)
+        throw new RedisUnavailableError(error.message)
       })
       return (results ?? []).map(([error, reply]) => {
         if (!error) return readReply(reply)
-        if (error instanceof ReplyError) return new RedisRefusal(error.message)
-        // In the library's words it is about options of ours.
-        throw new RedisUnavailable('the connection to Redis broke')
+        if (error instanceof ReplyError) return new RedisError(error.message)
+        // The library's own message is about our options.
+        throw new RedisUnavailableError('the connection to Redis broke')
       })
     },
     get up() {
@@ -121,7 +122,7 @@ export function createRedisConnection({
 
 function readReply(reply: unknown): Reply {
   if (Array.isArray(reply)) return reply.map(readReply)
-  if (reply instanceof Error) return new RedisRefusal(reply.message)
+  if (reply instanceof Error) return new RedisError(reply.message)
   return reply as Reply
 }
 

@@ -4,7 +4,7 @@ import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
-import { type RedisConnection, RedisRefusal, type Reply } from '../db/redis-connection.ts'
+import { type RedisConnection, RedisError, type Reply } from '../db/redis-connection.ts'
 import { everyKey } from './key-directory.ts'
 
 export interface KeyPublisher {
@@ -100,7 +100,7 @@ export function createKeyPublisher({
 
   async function send(commands: readonly string[][]): Promise<Reply[]> {
     const replies = await redis.send(commands, SEND_MS_MAX)
-    const refusal = replies.find((reply) => reply instanceof RedisRefusal)
+    const refusal = replies.find((reply) => reply instanceof RedisError)
     if (refusal) throw refusal
     return replies
   }
@@ -132,8 +132,8 @@ export function createKeyPublisher({
     url: databaseUrl,
     channel: CHANNELS.keys,
     name: 'sluice keys',
-    onNotice: soon,
-    onTrouble: (error) =>
+    onNotification: soon,
+    onError: (error) =>
       logger.warn({ error: String(error) }, 'the keys connection broke; it is mended'),
   })
   const timer = setInterval(soon, limits.keyPublishMs)

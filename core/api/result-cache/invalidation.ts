@@ -83,8 +83,8 @@ export function createInvalidation({
     url: databaseUrl,
     channel: CHANNELS.changedBuckets,
     name: 'sluice answers',
-    onNotice: heard,
-    onTrouble: (error) =>
+    onNotification: heard,
+    onError: (error) =>
       logger.warn(
         { error: String(error) },
         'the answers connection broke; none are kept meanwhile',

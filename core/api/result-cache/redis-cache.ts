@@ -1,5 +1,5 @@
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
-import { type RedisConnection, RedisRefusal } from '../../db/redis-connection.ts'
+import { type RedisConnection, RedisError } from '../../db/redis-connection.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { CacheStore } from './memory-cache.ts'
 
@@ -65,7 +65,7 @@ export function createRedisCache(
       const keys = [REDIS_KEYS.cachedResult(name), answersByEnd, answerSizes, answersBytes]
       const args = [bytes, String(Math.ceil(ms)), String(bytesMax)]
       await redis.send([['EVAL', STORE, '4', ...keys, ...args]], QUERY_LIMITS.cacheMsMax).then(
-        ([reply]) => reply instanceof RedisRefusal,
+        ([reply]) => reply instanceof RedisError,
         () => {},
       )
     },

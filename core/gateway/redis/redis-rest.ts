@@ -4,8 +4,8 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { REDIS_PATHS, type RedisReply, type RedisResult } from '../../../contract/redis-rest.ts'
 import {
   type RedisConnection,
-  RedisRefusal,
-  RedisUnavailable,
+  RedisError,
+  RedisUnavailableError,
   type Reply,
 } from '../../db/redis-connection.ts'
 import { createRoom } from '../byte-semaphore.ts'
@@ -51,11 +51,11 @@ export function createRedisRest({
     const command = readCommand(await body(c, reading))
     const asked = scripts.translate(command, false)
     let [reply] = await redis.send([asked], msMax)
-    if (reply instanceof RedisRefusal && reply.message.startsWith('NOSCRIPT')) {
+    if (reply instanceof RedisError && reply.message.startsWith('NOSCRIPT')) {
       const whole = scripts.withText(command)
       if (whole) [reply] = await redis.send([whole], msMax)
     }
-    if (reply instanceof RedisRefusal) return say(c, 400, reply.message)
+    if (reply instanceof RedisError) return say(c, 400, reply.message)
     return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
   })
 
@@ -74,8 +74,8 @@ export function createRedisRest({
     const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']], msMax)
     const all = replies.at(-1) as Reply
     // A command that cannot even be queued undoes the whole; that one's words say why.
-    if (all instanceof RedisRefusal) {
-      const first = replies.find((reply) => reply instanceof RedisRefusal) as RedisRefusal
+    if (all instanceof RedisError) {
+      const first = replies.find((reply) => reply instanceof RedisError) as RedisError
       return say(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
     }
     return c.json((all as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
@@ -90,7 +90,7 @@ export function createRedisRest({
     if (error instanceof RefusedError)
       return say(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
     onTrouble(error)
-    const why = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
+    const why = error instanceof RedisUnavailableError ? error.message : 'the bridge failed'
     return say(c, 503, `ERR ${why}`, SOON)
   })
 
@@ -111,13 +111,13 @@ function wantsBase64(c: Context): boolean {
 }
 
 function replyOf(reply: Reply, base64: boolean): RedisReply {
-  if (reply instanceof RedisRefusal) return { error: reply.message }
+  if (reply instanceof RedisError) return { error: reply.message }
   return { result: resultOf(reply, base64) }
 }
 
 function resultOf(reply: Reply, base64: boolean): RedisResult {
   if (reply === null || typeof reply === 'number') return reply
-  if (reply instanceof RedisRefusal) return reply.message
+  if (reply instanceof RedisError) return reply.message
   if (Array.isArray(reply)) return reply.map((each) => resultOf(each, base64))
   const bytes = Buffer.isBuffer(reply) ? reply : Buffer.from(reply as string)
   // Clients take OK for itself, encoded or not; it saves them the work.
