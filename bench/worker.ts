@@ -6,11 +6,12 @@ import { TOPICS } from '../contract/log/topics.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
 import type { NewRecord } from '../core/log/log.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
-import { decodeBatch, type EventRow } from '../core/worker/decode/decode.ts'
+import { decodeBatch } from '../core/worker/decode/decode.ts'
+import type { EventRow } from '../core/worker/decode/decoded.ts'
 import { createTenants } from '../core/worker/decode/tenant-settings.ts'
-import { createPartitionKeeper } from '../core/worker/maintenance/partition-maintenance.ts'
+import { createPartitionMaintenance } from '../core/worker/maintenance/partition-maintenance.ts'
 import { createWorker } from '../core/worker/worker.ts'
-import { COPY_COLUMNS, createRowEncoder } from '../core/worker/write/copy-rows.ts'
+import { COPY_COLUMNS, createRowEncoder } from '../core/worker/write/row-encoder.ts'
 import { flights } from './lib/flights.ts'
 import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
 
@@ -105,7 +106,7 @@ async function work({ url, records }: Arm, lanes: number) {
   const worker = createWorker({
     databaseUrl: url,
     log,
-    lanes,
+    concurrency: lanes,
     logger: { info() {}, warn: console.error, error: console.error },
     onWritten({ stored, duplicates }) {
       done += stored + duplicates
@@ -134,9 +135,9 @@ async function plainCopy({ url, records }: Arm) {
     tenants,
     new Map(),
   )
-  const rows = decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
+  const rows = decoded.flatMap((each): EventRow[] => (each.kind === 'event' ? [each.row] : []))
   const pool = new pg.Pool({ connectionString: url, max: 1 })
-  await createPartitionKeeper({ pool }).keep()
+  await createPartitionMaintenance({ pool }).run()
   await pool.end()
   const encode = createRowEncoder()
   async function go() {

@@ -84,7 +84,7 @@ function startWorker(options: ServicesOptions, log: Log): void {
   const { databaseUrl, retentionDays, workerLanes: lanes, logger, lifecycle } = options
   const { onGap, onWorkerEnd } = options
   const stop = new AbortController()
-  const worker = createWorker({ databaseUrl, log, logger, retentionDays, lanes, onGap })
+  const worker = createWorker({ databaseUrl, log, logger, retentionDays, concurrency: lanes, onGap })
   const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
   lifecycle.onStop('worker', async () => {

@@ -1,10 +1,11 @@
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { dayTable } from '../../core/db/day-partitions.ts'
-import { decodeBatch, type EventRow } from '../../core/worker/decode/decode.ts'
+import { decodeBatch } from '../../core/worker/decode/decode.ts'
+import type { EventRow } from '../../core/worker/decode/decoded.ts'
 import { createTenants } from '../../core/worker/decode/tenant-settings.ts'
-import { createPartitionKeeper } from '../../core/worker/maintenance/partition-maintenance.ts'
-import { COPY_COLUMNS, createRowEncoder } from '../../core/worker/write/copy-rows.ts'
+import { createPartitionMaintenance } from '../../core/worker/maintenance/partition-maintenance.ts'
+import { COPY_COLUMNS, createRowEncoder } from '../../core/worker/write/row-encoder.ts'
 import type { FlightRecord } from './flights.ts'
 
 /**
@@ -16,7 +17,7 @@ export async function stagingInsert(url: string, records: readonly FlightRecord[
   await client.connect()
   const rows = await decodeAll(client, records)
   const pool = new pg.Pool({ connectionString: url, max: 1 })
-  await createPartitionKeeper({ pool }).keep()
+  await createPartitionMaintenance({ pool }).run()
   await pool.end()
   await client.query(
     `CREATE TEMP TABLE staging ON COMMIT DELETE ROWS AS SELECT ${COPY_COLUMNS} FROM event WITH NO DATA`,
@@ -55,5 +56,5 @@ async function decodeAll(client: pg.Client, records: readonly FlightRecord[]): P
     tenants,
     new Map(),
   )
-  return decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
+  return decoded.flatMap((each): EventRow[] => (each.kind === 'event' ? [each.row] : []))
 }

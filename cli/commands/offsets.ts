@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { type OffsetGap, readLag } from '../../core/queries/lag.ts'
-import { acceptGaps } from '../../core/worker/consume/skip-offsets.ts'
+import { skipMissingOffsets } from '../../core/worker/consume/skip-offsets.ts'
 import { whole } from '../numbers.ts'
 import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
@@ -21,7 +21,7 @@ export function gapCommand(config: Config, terminal: Terminal): Command {
         if (options.accept) {
           if (gaps.length === 0)
             throw new UsageError('There is no gap to accept.', '"npx sluice lag" tells more.')
-          const accepted = await acceptGaps(db, log, gaps)
+          const accepted = await skipMissingOffsets(db, log, gaps)
           if (options.json) return terminal.json({ accepted })
           for (const gap of accepted)
             terminal.say(

@@ -5,7 +5,7 @@ import { UsageError } from '../../core/lib/usage-error.ts'
 import type { Log, PartitionOffsets } from '../../core/log/log.ts'
 import { type PartitionProgress, readLag } from '../../core/queries/lag.ts'
 import { type ReplayRange, replay } from '../../core/worker/replay/replay.ts'
-import type { Replayed } from '../../core/worker/replay/replay-batch.ts'
+import type { ReplayResult } from '../../core/worker/replay/replay-batch.ts'
 import { moment, whole } from '../numbers.ts'
 import { withLog } from '../open-log.ts'
 import type { Terminal } from '../terminal.ts'
@@ -70,11 +70,11 @@ export function replayCommand(config: Config, terminal: Terminal): Command {
 
 function tell(
   terminal: Terminal,
-  result: Replayed & { records: number },
+  result: ReplayResult & { records: number },
   { gone, dryRun }: { gone: number; dryRun: boolean },
 ): void {
   const count = (value: number) => value.toLocaleString('en')
-  const { records, stored, revived, unchanged, dead, refused } = result
+  const { records, stored, recovered: revived, unchanged, dead, refused } = result
   terminal.say(
     `${count(records)} records read again${dryRun ? ', nothing changed' : ''}: ${count(unchanged)} there already, ${count(stored)} ${dryRun ? 'would be' : 'are'} added${revived > 0 ? ` (${count(revived)} ${dryRun ? 'are' : 'were'} dead letters)` : ''}, ${count(dead)} dead.`,
   )

@@ -7,7 +7,7 @@ import { rawRecord, rawValue } from '../../tests/lib/records.ts'
 import { collect } from '../log/log.suite.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import { createWorker } from '../worker/worker.ts'
-import { createForwarder } from './forward-dead-letters.ts'
+import { createDeadLetterForwarder } from './forward-dead-letters.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 
@@ -83,7 +83,7 @@ export function forwarderSuite(name: string, open: (databaseUrl: string) => Prom
       await store(1_200, () => 'oops')
       const pool = new pg.Pool({ connectionString: database.url, max: 4 })
       for (let i = 0; i < 2; i++)
-        running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+        running.push(createDeadLetterForwarder({ pool, log, logger: quiet }).run(stop.signal))
       await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(1_200)
       // One with a smaller number becomes visible late.
       await database.pool.query(
@@ -105,11 +105,11 @@ export function forwarderSuite(name: string, open: (databaseUrl: string) => Prom
         },
       }
       const first = new AbortController()
-      const dying = createForwarder({ pool, log: dies, logger: quiet }).run(first.signal)
+      const dying = createDeadLetterForwarder({ pool, log: dies, logger: quiet }).run(first.signal)
       await expect.poll(async () => (await everything()).length).toBe(3)
       first.abort()
       await dying
-      running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+      running.push(createDeadLetterForwarder({ pool, log, logger: quiet }).run(stop.signal))
       await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(6)
       const spelt = (await everything()).map(({ key, value }) => `${key} ${value}`).sort()
       expect(new Set(spelt).size).toBe(3)
@@ -121,7 +121,7 @@ export function forwarderSuite(name: string, open: (databaseUrl: string) => Prom
     test('one that is larger than the log takes goes without what was sent, the others with it', async () => {
       await store(3, (i) => (i === 1 ? Buffer.alloc(5 * 1024 * 1024, 'x') : `letter ${i}`))
       const pool = new pg.Pool({ connectionString: database.url, max: 2 })
-      running.push(createForwarder({ pool, log, logger: quiet }).run(stop.signal))
+      running.push(createDeadLetterForwarder({ pool, log, logger: quiet }).run(stop.signal))
       await expect.poll(async () => (await everything()).length, { timeout: 10_000 }).toBe(3)
       const originals = (await everything()).map((each) => letter(each).original)
       expect(originals.sort()).toEqual(['letter 0', 'letter 2', undefined])

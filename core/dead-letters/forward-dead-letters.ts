@@ -6,28 +6,29 @@ import { partitionFor } from '../../contract/log/partitioner.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { LOCKS } from '../db/locks.ts'
+import { backoffMs } from '../lib/backoff.ts'
+import type { Logger } from '../lib/logger.ts'
 import { pause } from '../lib/pause.ts'
 import type { Log, NewRecord } from '../log/log.ts'
-import type { Logger } from '../worker/consume/partition-consumer.ts'
 
-/** Carries dead letters from Postgres, where they are made, to events.dlq. Any number of processes may run one. */
+/** Forwards dead letters from Postgres, where they are created, to events.dlq. Any number of processes may run one. */
 export interface DeadLetterForwarder {
-  /** Goes on until `signal` aborts; trouble is tried again for ever. */
+  /** Goes on until `signal` aborts; retries for ever. */
   run(signal: AbortSignal): Promise<void>
-  /** There may be new ones. */
-  look(): void
+  /** There may be new dead letters: looks now instead of in two seconds. */
+  wake(): void
 }
 
-export interface ForwarderDeps {
+export interface DeadLetterForwarderDeps {
   pool: pg.Pool
   log: Pick<Log, 'append'>
   logger: Logger
 }
 
-const EVERY_MS = 2_000
+const POLL_MS = 2_000
 const RETRY_MS_MAX = 30_000
-const LETTERS_MAX = 500
-/** One larger letter still goes alone. */
+const DEAD_LETTERS_MAX = 500
+/** A larger dead letter still goes alone. */
 const BYTES_MAX = 4 * 1024 * 1024
 
 interface Row extends Omit<DeadLetterRecord, 'v' | 'source' | 'original' | 'base64'> {
@@ -38,13 +39,17 @@ interface Row extends Omit<DeadLetterRecord, 'v' | 'source' | 'original' | 'base
 }
 
 /**
- *   lock ▶ the oldest that have not gone out ▶ append ▶ mark ▶ commit
+ *   lock ▶ select the oldest that were not forwarded ▶ append ▶ mark ▶ commit
  *
- * One transaction and one forwarder at a time. A crash between the append and the commit sends those letters again, with
- * the same key and the same bytes; none is ever left out, because the mark is on each letter and not a position.
+ * One transaction and one forwarder at a time. A crash between the append and the commit sends those dead letters again,
+ * with the same key and the same bytes; none is ever left out, because the mark is on each one and is not a position.
  */
-export function createForwarder({ pool, log, logger }: ForwarderDeps): DeadLetterForwarder {
-  let wake = () => {}
+export function createDeadLetterForwarder({
+  pool,
+  log,
+  logger,
+}: DeadLetterForwarderDeps): DeadLetterForwarder {
+  let wakeUp = () => {}
 
   /** @returns whether there may be more at once */
   async function forward(): Promise<boolean> {
@@ -52,12 +57,12 @@ export function createForwarder({ pool, log, logger }: ForwarderDeps): DeadLette
     let broken: Error | undefined
     try {
       await client.query('BEGIN')
-      const { rows: locks } = await client.query<{ ours: boolean }>(
-        `SELECT pg_try_advisory_xact_lock(hashtextextended('${LOCKS.forwardDeadLetters.name}', 0)) AS ours`,
+      const { rows: locks } = await client.query<{ acquired: boolean }>(
+        `SELECT pg_try_advisory_xact_lock(hashtextextended('${LOCKS.forwardDeadLetters.name}', 0)) AS acquired`,
       )
-      const rows = locks[0]?.ours ? await unsent(client) : []
+      const rows = locks[0]?.acquired ? await selectUnforwarded(client) : []
       if (rows.length > 0) {
-        await append(rows)
+        await appendAll(rows)
         await client.query(
           'UPDATE dead_letter SET forwarded_at = now() WHERE dead_letter_id = ANY ($1)',
           [rows.map(({ id }) => id)],
@@ -73,13 +78,13 @@ export function createForwarder({ pool, log, logger }: ForwarderDeps): DeadLette
     }
   }
 
-  async function append(rows: readonly Row[]): Promise<void> {
+  async function appendAll(rows: readonly Row[]): Promise<void> {
     const records = rows.map((row) => toRecord(row))
     try {
       await log.append(TOPICS.deadLetters.name, records)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      // One of them is too large for the topic. What it is about is worth more than nothing.
+      // One of them is too large for the topic. It goes without what was sent rather than not at all.
       for (const row of rows) await appendAlone(row)
     }
   }
@@ -93,31 +98,31 @@ export function createForwarder({ pool, log, logger }: ForwarderDeps): DeadLette
   }
 
   return {
-    look: () => wake(),
+    wake: () => wakeUp(),
     async run(signal) {
       for (let failures = 0; !signal.aborted; ) {
         const woken = new AbortController()
-        wake = () => woken.abort()
+        wakeUp = () => woken.abort()
         const either = AbortSignal.any([signal, woken.signal])
         try {
           const more = await forward()
           failures = 0
-          if (!more) await pause(EVERY_MS, either)
+          if (!more) await pause(POLL_MS, either)
         } catch (error) {
           failures++
-          logger.warn({ error: String(error) }, 'dead letters wait for events.dlq; tried again')
-          await pause(Math.min(RETRY_MS_MAX, 500 * 2 ** failures), signal)
+          logger.warn({ error: String(error) }, 'forwarding dead letters failed, retrying')
+          await pause(backoffMs(failures, { baseMs: 500, maxMs: RETRY_MS_MAX }), signal)
         }
       }
     },
   }
 }
 
-async function unsent(client: pg.ClientBase): Promise<Row[]> {
+async function selectUnforwarded(client: pg.ClientBase): Promise<Row[]> {
   const { rows } = await client.query<Row>(
     `WITH waiting AS (
        SELECT *, sum(length(original)) OVER (ORDER BY dead_letter_id) - length(original) AS before
-         FROM (SELECT * FROM dead_letter WHERE forwarded_at IS NULL ORDER BY dead_letter_id LIMIT ${LETTERS_MAX}) d
+         FROM (SELECT * FROM dead_letter WHERE forwarded_at IS NULL ORDER BY dead_letter_id LIMIT ${DEAD_LETTERS_MAX}) d
      )
      SELECT d.dead_letter_id::float8 AS id, t.slug AS tenant, d.reason, d.detail, d.fingerprint,
             to_json(d.received_at AT TIME ZONE 'UTC') #>> '{}' || 'Z' AS received_at,
@@ -129,21 +134,21 @@ async function unsent(client: pg.ClientBase): Promise<Row[]> {
   return rows
 }
 
-/** The same letter gives the same bytes, whoever sends it and however often. */
+/** The same dead letter gives the same bytes, whichever process sends it and however often. */
 export function toRecord(row: Row, originalBytesMax: number = LIMITS.recordBytesMax): NewRecord {
   const { topic, partition, log_offset, original, ...fields } = row
-  const letter: DeadLetterRecord = {
+  const deadLetter: DeadLetterRecord = {
     v: 1,
     ...fields,
     reason: row.reason as DeadReason,
     source: { topic, partition, offset: log_offset },
   }
   const key = Buffer.from(`${topic}:${partition}:${log_offset}`)
-  const spelt = (more: object) => Buffer.from(JSON.stringify({ ...letter, ...more }))
+  const encode = (more: object) => Buffer.from(JSON.stringify({ ...deadLetter, ...more }))
   const candidates = [
-    () => (isUtf8(original) ? spelt({ original: original.toString() }) : undefined),
-    // Escapes may make six bytes of one.
-    () => spelt({ original: original.toString('base64'), base64: true }),
+    () => (isUtf8(original) ? encode({ original: original.toString() }) : undefined),
+    // JSON escapes may make six bytes of one.
+    () => encode({ original: original.toString('base64'), base64: true }),
   ]
   let value: Buffer | undefined
   if (original.length <= originalBytesMax)
@@ -155,6 +160,6 @@ export function toRecord(row: Row, originalBytesMax: number = LIMITS.recordBytes
   return {
     partition: partitionFor(key, TOPICS.deadLetters.partitions),
     key,
-    value: value ?? spelt({}),
+    value: value ?? encode({}),
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import type { EventRow } from './decode/decode.ts'
+import type { EventRow } from './decode/decoded.ts'
 import { createTenants } from './decode/tenant-settings.ts'
 import { createSeriesDirectory } from './write/series.ts'
 

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.
 import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createPartitionKeeper } from './maintenance/partition-maintenance.ts'
+import { createPartitionMaintenance } from './maintenance/partition-maintenance.ts'
 import { createWorker } from './worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
@@ -30,7 +30,7 @@ afterEach(async () => {
 })
 
 async function start(lanes = 2): Promise<void> {
-  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes })
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency: lanes })
   running = worker.run(stop.signal)
 }
 
@@ -336,11 +336,13 @@ test('every column comes back as it was sent', async () => {
 
 test('the partition keeper makes days ahead once, however many ask, and drops the expired', async () => {
   const day = 86_400_000
-  const keepers = Array.from({ length: 4 }, () => createPartitionKeeper({ pool: database.pool }))
-  await Promise.all(keepers.map((keeper) => keeper.keep()))
+  const keepers = Array.from({ length: 4 }, () =>
+    createPartitionMaintenance({ pool: database.pool }),
+  )
+  await Promise.all(keepers.map((keeper) => keeper.run()))
   const old = Math.floor(Date.now() / day) - 40
   await keepers[0]?.ensure([{ receivedDay: old }])
-  const { dropped } = (await keepers[1]?.keep()) ?? { dropped: [] }
+  const { dropped } = (await keepers[1]?.run()) ?? { dropped: [] }
   expect(dropped).toEqual([
     `event_${new Date(old * day).toISOString().slice(0, 10).replaceAll('-', '')}`,
   ])
@@ -356,8 +358,8 @@ test('a day that another worker dropped is made again when its next event comes,
   await start()
   await append([rawRecord({ received_at: fourDaysAgo() })])
   await settled(1)
-  const other = createPartitionKeeper({ pool: database.pool, retentionDays: 2 })
-  expect((await other.keep()).dropped).toHaveLength(1)
+  const other = createPartitionMaintenance({ pool: database.pool, retentionDays: 2 })
+  expect((await other.run()).dropped).toHaveLength(1)
   await append([rawRecord({ received_at: fourDaysAgo() })])
   expect(await settled(2)).toMatchObject({ stored: 1, dead: 0 })
 })
@@ -376,7 +378,7 @@ test('a day whose making was not confirmed is made again, and not believed in', 
   const client = await pool.connect()
   cut(client)
   client.release()
-  const keeper = createPartitionKeeper({ pool })
+  const keeper = createPartitionMaintenance({ pool })
   const day = { receivedDay: Math.floor(Date.now() / 86_400_000) }
   await expect(keeper.ensure([day])).rejects.toThrow('cut')
   await keeper.ensure([day])

@@ -3,109 +3,130 @@ import { hostname } from 'node:os'
 import pg from 'pg'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
-import { createForwarder } from '../dead-letters/forward-dead-letters.ts'
-import type { Ask } from './consume/connection.ts'
-import { createLeases, tagOf } from './consume/leases.ts'
-import { markReadForEver } from './consume/log-watermark.ts'
-import type { LaneDeps } from './consume/partition-consumer.ts'
-import { createLanes } from './consume/partition-consumers.ts'
-import { createPartitionKeeper } from './maintenance/partition-maintenance.ts'
+import { createDeadLetterForwarder } from '../dead-letters/forward-dead-letters.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { ExecuteQuery } from './consume/connection.ts'
+import { connectionTag } from './consume/lease-rows.ts'
+import { createLeases } from './consume/leases.ts'
+import { trackLogWatermark } from './consume/log-watermark.ts'
+import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
+import { createPartitionConsumers } from './consume/partition-consumers.ts'
+import {
+  createPartitionMaintenance,
+  type PartitionMaintenance,
+} from './maintenance/partition-maintenance.ts'
 
-/** A worker: its share of the log's partitions, a few lanes that write them, and the care for the days of `event`. */
+/**
+ * A worker: its part of the log's partitions, the partition consumers that write them, and the maintenance of the
+ * days of `event`.
+ */
 export interface Worker {
   /** Ends when `signal` aborts, after the batches under way. */
   run(signal: AbortSignal): Promise<void>
 }
 
-export interface WorkerDeps extends Omit<LaneDeps, 'keeper' | 'ask' | 'onFenced'> {
-  /** How many connections write; each owns its share of the worker's partitions. */
-  lanes?: number
+export interface WorkerDeps
+  extends Omit<PartitionConsumerDeps, 'maintenance' | 'execute' | 'onFenced'> {
+  /** How many connections write; each has its part of the worker's partitions. */
+  concurrency?: number
   retentionDays?: number
 }
 
-const HOUSEKEEPING_MS = 3_600_000
+const MAINTENANCE_MS = 3_600_000
 
-export function createWorker({
-  lanes: laneCount = LIMITS.workerConcurrencyDefault,
-  retentionDays,
-  ...deps
-}: WorkerDeps): Worker {
+export function createWorker(deps: WorkerDeps): Worker {
   const workerId = `${hostname()}-${randomUUID().slice(0, 8)}`
-  return {
-    async run(signal) {
-      // Beside the lanes: housekeeping and look-ups, never on the connection that writes.
-      const pool = new pg.Pool({
-        connectionString: deps.databaseUrl,
-        application_name: `sluice worker housekeeping ${tagOf(workerId)}`,
-        max: 4,
-        connectionTimeoutMillis: 5_000,
-        statement_timeout: 15_000,
-        query_timeout: 20_000,
-      })
-      pool.on('error', () => {})
-      pool.on('connect', (client) => client.on('error', () => {}))
-      const keeper = createPartitionKeeper({ pool, retentionDays })
-      const ended = new AbortController()
-      // Nobody waits for it: a lane makes the days that it needs, and what has grown may take seconds to prune.
-      const keep = () =>
-        keeper.keep().then(
-          (done) => deps.logger.info(done, 'days of events kept'),
-          (error) => {
-            if (ended.signal.aborted) return
-            deps.logger.error(
-              { error: String(error) },
-              'days of events could not be kept; tried again within the hour',
-            )
-          },
-        )
-      const forwarder = createForwarder({ pool, log: deps.log, logger: deps.logger })
-      const ask: Ask = (sql, values) => pool.query(sql, values)
-      const work = { batches: 0, batchMs: 0 }
-      const lanes = createLanes({
-        deps: {
-          ...deps,
-          keeper,
-          ask,
-          onWritten(written) {
-            work.batches++
-            work.batchMs += written.ms
-            if (written.dead > 0) forwarder.look()
-            deps.onWritten?.(written)
-          },
-          onFenced: () => leases.look(),
-        },
-        lanes: laneCount,
-        tag: tagOf(workerId),
-        onEnded: () => leases.look(),
-      })
-      const leases = createLeases({
-        databaseUrl: deps.databaseUrl,
-        topic: TOPICS.raw.name,
-        workerId,
-        logger: deps.logger,
-        held: lanes.held,
-        onShare: lanes.share,
-        work: () => work,
-      })
-      void keep()
-      const housekeeping = setInterval(keep, HOUSEKEEPING_MS)
-      const either = AbortSignal.any([signal, ended.signal])
-      const sharing = leases.run(either)
-      const forwarding = forwarder.run(either)
-      const topic = TOPICS.raw.name
-      const bounds = () => deps.log.offsets(topic)
-      const marking = markReadForEver({ ask, topic, workerId, bounds }, either)
-      try {
-        // A lane that ends by itself has met a bug of ours; then all end, and whoever started us starts us again.
-        await Promise.race([sharing, lanes.broken])
-      } finally {
-        clearInterval(housekeeping)
-        await lanes.stop()
-        ended.abort()
-        await Promise.all([sharing, forwarding, marking])
-        await leases.leave()
-        await pool.end()
-      }
+  return { run: (signal) => runWorker(deps, workerId, signal) }
+}
+
+async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal): Promise<void> {
+  const { concurrency = LIMITS.workerConcurrencyDefault, retentionDays, ...consumerDeps } = deps
+  const topic = TOPICS.raw.name
+  const pool = createMaintenancePool(deps.databaseUrl, workerId)
+  const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
+  const maintenance = createPartitionMaintenance({ pool, retentionDays })
+  const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
+  const stats = { batches: 0, batchMs: 0 }
+  const consumers = createPartitionConsumers({
+    deps: {
+      ...consumerDeps,
+      maintenance,
+      execute,
+      onWritten(written) {
+        stats.batches++
+        stats.batchMs += written.ms
+        if (written.dead > 0) forwarder.wake()
+        deps.onWritten?.(written)
+      },
+      onFenced: () => leases.refresh(),
     },
+    concurrency,
+    tag: connectionTag(workerId),
+    onEnded: () => leases.refresh(),
+  })
+  const leases = createLeases({
+    databaseUrl: deps.databaseUrl,
+    topic,
+    workerId,
+    logger: deps.logger,
+    owned: consumers.owned,
+    onAssigned: consumers.assign,
+    stats: () => stats,
+  })
+  const ended = new AbortController()
+  const stopMaintenance = runHourly(maintenance, deps.logger, ended.signal)
+  const either = AbortSignal.any([signal, ended.signal])
+  const assigning = leases.run(either)
+  const forwarding = forwarder.run(either)
+  const readOffsets = () => deps.log.offsets(topic)
+  const tracking = trackLogWatermark({ execute, topic, workerId, readOffsets }, either)
+  try {
+    // A consumer that ends by itself has met a bug of ours; then all end, and the supervisor starts the worker again.
+    await Promise.race([assigning, consumers.failed])
+  } finally {
+    stopMaintenance()
+    await consumers.stop()
+    ended.abort()
+    await Promise.all([assigning, forwarding, tracking])
+    await leases.release()
+    await pool.end()
   }
+}
+
+/** For maintenance and look-ups, which never use the connections that write. */
+function createMaintenancePool(connectionString: string, workerId: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString,
+    application_name: `sluice worker maintenance ${connectionTag(workerId)}`,
+    max: 4,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 15_000,
+    query_timeout: 20_000,
+  })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/**
+ * Runs the maintenance now and every hour. Nothing waits for it: consumers create the days that they need, and a table
+ * that has grown may take seconds to prune.
+ * @returns how to stop it
+ */
+function runHourly(
+  maintenance: PartitionMaintenance,
+  logger: Logger,
+  ended: AbortSignal,
+): () => void {
+  const run = () =>
+    maintenance.run().then(
+      (result) => logger.info(result, 'partition maintenance done'),
+      (error) => {
+        if (ended.aborted) return
+        logger.error({ error: String(error) }, 'partition maintenance failed, retrying in an hour')
+      },
+    )
+  void run()
+  const timer = setInterval(run, MAINTENANCE_MS)
+  return () => clearInterval(timer)
 }

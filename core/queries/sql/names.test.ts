@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
-import type { EventRow } from '../../worker/decode/decode.ts'
+import type { EventRow } from '../../worker/decode/decoded.ts'
 import { createSeriesDirectory } from '../../worker/write/series.ts'
 
 let fixture: QueryFixture

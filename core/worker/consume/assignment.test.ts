@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decideShare, type Lease, shareOut } from './assignment.ts'
+import { computeAssignment, type Lease, roundRobin } from './assignment.ts'
 
 /** One after the other, as the lock in Postgres lets them, until nobody wants anything any more. */
 function settle(leases: Lease[], alive: readonly string[]): number {
@@ -8,7 +8,7 @@ function settle(leases: Lease[], alive: readonly string[]): number {
   for (let round = 0; round < 10; round++) {
     let changed = false
     for (const worker of alive) {
-      const { take, yield: surplus } = decideShare(worker, alive, leases)
+      const { take, revoke: surplus } = computeAssignment(worker, alive, leases)
       for (const lease of leases) {
         if (take.includes(lease.partition)) lease.workerId = worker
         else if (surplus.includes(lease.partition)) lease.workerId = null
@@ -61,11 +61,11 @@ test('a worker that joins two others moves no more than its own share', () => {
 })
 
 test('lanes have as many partitions as any other, or one more', () => {
-  expect(shareOut([0, 1, 2, 3, 4, 5], 2)).toEqual([
+  expect(roundRobin([0, 1, 2, 3, 4, 5], 2)).toEqual([
     [0, 2, 4],
     [1, 3, 5],
   ])
-  expect(shareOut([1, 4, 5], 2)).toEqual([[1, 5], [4]])
-  expect(shareOut([3], 2)).toEqual([[3]])
-  expect(shareOut([], 2)).toEqual([])
+  expect(roundRobin([1, 4, 5], 2)).toEqual([[1, 5], [4]])
+  expect(roundRobin([3], 2)).toEqual([[3]])
+  expect(roundRobin([], 2)).toEqual([])
 })

@@ -1,21 +1,25 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { socketOf } from '../../db/socket.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 
-/** One question to Postgres outside a batch's transaction. */
-export type Ask = (sql: string, values: unknown[]) => Promise<{ rows: Record<string, unknown>[] }>
+/** Executes one statement outside a batch's transaction. */
+export type ExecuteQuery = (
+  sql: string,
+  values: unknown[],
+) => Promise<{ rows: Record<string, unknown>[] }>
 
 /**
- * All that a lane asks are look-ups by key, so the planner is kept from the plans that read whole days:
- * without statistics on a new day they look as cheap as any.
+ * A partition consumer reads by key only, so the planner is kept from plans that read whole days: without
+ * statistics on a new day they look as cheap as any.
  */
 const PLANS =
   '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off'
 
 /**
- * A connection of one's own, for a lane that writes. Every statement has a deadline on both sides:
+ * A connection of its own, for a partition consumer that writes. Every statement has a deadline on both sides:
  * `statement_timeout` where the server still answers, `query_timeout` where it does not.
- * After any error the caller ends it and makes a new one; a broken client is never used again.
+ * After any error the caller discards it and opens another; a broken client is never used again.
  */
 export async function connect(url: string, name: string): Promise<pg.Client> {
   const client = new pg.Client({
@@ -25,7 +29,7 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
     keepAlive: true,
     statement_timeout: LIMITS.workerStatementMsMax,
     query_timeout: LIMITS.workerStatementMsMax + 5_000,
-    // A frozen worker must not hold the row of a position for longer than it may hold its partitions.
+    // A frozen worker must not hold the row lock of a position for longer than it may own its partitions.
     idle_in_transaction_session_timeout: LIMITS.workerLeaseMs,
     options: `-c timezone=UTC ${PLANS}`,
   })
@@ -36,26 +40,22 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
 }
 
 /**
- * A clock that goes by Postgres' own, in milliseconds since 1970: all that work on one database have it in common, and
- * that of the machine may be wrong by days.
+ * A clock that runs by Postgres' own, in milliseconds since 1970: all that work on one database have it in common,
+ * and the machine's clock may be wrong by days.
  */
-export async function clockOf(ask: Ask): Promise<() => number> {
-  const { rows } = await ask(
+export async function createDatabaseClock(execute: ExecuteQuery): Promise<() => number> {
+  const { rows } = await execute(
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
     [],
   )
-  const then = performance.now()
-  return () => Number(rows[0]?.ms) + performance.now() - then
+  const readAt = performance.now()
+  return () => Number(rows[0]?.ms) + performance.now() - readAt
 }
+
+const DISCONNECT_MS_MAX = 1_000
 
 /** Ends a connection whatever state it is in, within a second. */
 export async function disconnect(client: pg.Client): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const ended = client.end().catch(() => {})
-  const gaveUp = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, 1_000)
-  })
-  await Promise.race([ended, gaveUp])
-  clearTimeout(timer)
+  await withTimeout(DISCONNECT_MS_MAX, 'Postgres', client.end()).catch(() => {})
   socketOf(client).destroy()
 }

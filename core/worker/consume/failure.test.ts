@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
-import { CopyTimeoutError, FencedError } from '../write/write-batch.ts'
-import { classify } from './failure.ts'
+import { CopyTimeoutError } from '../write/copy-rows.ts'
+import { FencedError } from '../write/positions.ts'
+import { classifyFailure } from './failure.ts'
 
 /** What Postgres says to a statement. */
 async function said(sql: string): Promise<unknown> {
@@ -19,9 +20,9 @@ async function said(sql: string): Promise<unknown> {
 }
 
 test('only what may be a record’s fault is looked for among the records', async () => {
-  expect(classify(await said("SELECT 'x'::int"))).toBe('row')
+  expect(classifyFailure(await said("SELECT 'x'::int"))).toBe('row')
   expect(
-    classify(await said("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END $$")),
+    classifyFailure(await said("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END $$")),
   ).toBe('unknown')
   for (const none of [
     await said('SELECT pg_terminate_backend(pg_backend_pid())'),
@@ -29,6 +30,6 @@ test('only what may be a record’s fault is looked for among the records', asyn
     new FencedError('events.raw'),
     new CopyTimeoutError(),
   ])
-    expect(classify(none), String(none)).toBe('retry')
-  expect(classify(await said('SELECT FROM nothing_of_this_name'))).toBe('alarm')
+    expect(classifyFailure(none), String(none)).toBe('retry')
+  expect(classifyFailure(await said('SELECT FROM nothing_of_this_name'))).toBe('alarm')
 })

@@ -6,14 +6,14 @@
 export type Failure =
   /** One of the rows is at fault. */
   | 'row'
-  /** Expected now and then; the next try decides. */
+  /** Expected now and then; the next attempt decides. */
   | 'retry'
   /** Not expected, and no row's fault: it is tried again, and a person should look. */
   | 'alarm'
   /** Not expected either; it may be a row's fault (core/worker/write/poison-records.ts). */
   | 'unknown'
 
-const TABLE: readonly [prefix: string, means: Failure][] = [
+const TABLE: readonly [prefix: string, failure: Failure][] = [
   ['23505', 'retry'], // a duplicate slipped past the look-up: the next one sees it
   ['23514', 'row'], // check_violation
   ['22', 'row'], // data exceptions: 22P02, 22P05, 22021, 22003 …
@@ -28,13 +28,13 @@ const TABLE: readonly [prefix: string, means: Failure][] = [
   ['XX001', 'alarm'], // data corrupted
   ['XX002', 'alarm'], // index corrupted
   ['25', 'alarm'], // read-only: a replica; or a transaction in a state of its own
-  ['28', 'alarm'], // not let in
-  ['42', 'alarm'], // what is not there or not allowed: tables and columns, never what is in a row
+  ['28', 'alarm'], // authentication failed
+  ['42', 'alarm'], // missing or not allowed: tables and columns (a newer schema), never what is in a row
   ['08', 'retry'], // connection exceptions
-  ['FENCED', 'retry'], // another worker owns the partition now (core/worker/write/write-batch.ts)
+  ['FENCED', 'retry'], // another worker owns the partition now (core/worker/write/positions.ts)
 ]
 
-/** Node's words for a connection that is gone or was never made. */
+/** Node's codes for a connection that is gone or was never made. */
 const CONNECTION_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -45,7 +45,7 @@ const CONNECTION_CODES = new Set([
   'EAI_AGAIN',
 ])
 
-export function classify(error: unknown): Failure {
+export function classifyFailure(error: unknown): Failure {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code === 'string') {
     if (CONNECTION_CODES.has(code)) return 'retry'

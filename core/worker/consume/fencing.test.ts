@@ -6,8 +6,8 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { account, rawRecord } from '../../../tests/lib/records.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createPartitionKeeper } from '../maintenance/partition-maintenance.ts'
-import { runLane } from './partition-consumer.ts'
+import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
+import { runConsumer } from './partition-consumer.ts'
 
 const PARTITIONS = [0, 1, 2, 3, 4, 5]
 
@@ -38,10 +38,10 @@ afterEach(async () => {
 /** A lane that asks nobody whether the partitions are its own. */
 function begin(name: string): void {
   const logger = { info() {}, warn: (_: object, text: string) => warnings.push(text), error() {} }
-  const keeper = createPartitionKeeper({ pool })
-  const ask = (sql: string, values: unknown[]) => pool.query(sql, values)
-  const deps = { databaseUrl: database.url, log, keeper, ask, logger }
-  lanes.push(runLane(deps, name, PARTITIONS, stop.signal))
+  const maintenance = createPartitionMaintenance({ pool })
+  const execute = (sql: string, values: unknown[]) => pool.query(sql, values)
+  const deps = { databaseUrl: database.url, log, maintenance, execute, logger }
+  lanes.push(runConsumer(deps, name, PARTITIONS, stop.signal))
 }
 
 test('three that believe to own the same partitions write every record once, and count it once', async () => {

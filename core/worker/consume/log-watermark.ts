@@ -1,71 +1,92 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
 import type { PartitionOffsets } from '../../log/log.ts'
-import type { Ask } from './connection.ts'
+import type { ExecuteQuery } from './connection.ts'
 
-export interface ReadMarksDeps {
-  ask: Ask
+export interface LogWatermarkDeps {
+  execute: ExecuteQuery
   topic: string
-  /** Only its own partitions are marked. */
+  /** Only its own partitions are advanced. */
   workerId: string
-  /** How far the log goes. */
-  bounds: () => Promise<PartitionOffsets[]>
+  /** The log's first and last offsets. */
+  readOffsets: () => Promise<PartitionOffsets[]>
+}
+
+interface Observation {
+  atMs: number
+  /** The log's end offset, by partition. */
+  ends: ReadonlyMap<number, number>
 }
 
 /**
- * Marks up to when each partition of the log was read (log_lease.applied_through): no bucket is final beyond the least of them.
+ * Tracks up to when each partition of the log was applied (log_lease.applied_through): no bucket is final beyond the
+ * least of them.
  *
- *   where the positions are ▶ where the log ends ▶ a little later: the positions again ▶ the ends again ▶ …
+ *   read the positions ▶ read where the log ends ▶ a little later: the positions again ▶ the ends again ▶ …
  *
- * A position that has come to where the log ended has all that it held then. One that is beyond where the log ends is no
- * position in this log: it was made anew, and nobody knows what is missing. Goes on until `signal` aborts.
+ * A position that has reached where the log ended has applied all that it held then. A position beyond the log's end
+ * is no position in this log: the log was recreated, and what is missing is unknown. Goes on until `signal` aborts.
  */
-export async function markReadForEver(deps: ReadMarksDeps, signal: AbortSignal): Promise<void> {
-  let before: { atMs: number; ends: Map<number, number> } | undefined
+export async function trackLogWatermark(
+  deps: LogWatermarkDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  let before: Observation | undefined
   while (!signal.aborted) {
     try {
-      const positions = await readPositions(deps)
-      // A record has its time before it is in the log.
-      const atMs = Date.now() - LIMITS.logAppendMsMax
-      // What waits behind an open transaction is in the log, and will be read.
-      const ends = new Map(
-        (await deps.bounds()).map(
-          ({ partition, lastStableOffset: next, logEndOffset: end = next }) => [partition, end],
-        ),
-      )
-      const read = [...positions].filter(
-        ([partition, at]) =>
-          at >= (before?.ends.get(partition) ?? Number.POSITIVE_INFINITY) &&
-          at <= (ends.get(partition) ?? Number.NEGATIVE_INFINITY),
-      )
-      if (before && read.length > 0)
-        await mark(
-          deps,
-          read.map(([partition]) => partition),
-          before.atMs,
-        )
-      before = { atMs, ends }
+      before = await advance(deps, before)
     } catch {
-      // What is not known is not marked. The trouble is told by whoever reads the log, or writes to Postgres.
+      // What is unknown is not advanced. The error is logged by what reads the log or writes to Postgres.
     }
     await pause(LIMITS.workerHeartbeatMs, signal)
   }
 }
 
-async function readPositions({ ask, topic }: ReadMarksDeps): Promise<Map<number, number>> {
-  const { rows } = await ask('SELECT partition, next_offset FROM log_position WHERE topic = $1', [
-    topic,
-  ])
+async function advance(
+  deps: LogWatermarkDeps,
+  before: Observation | undefined,
+): Promise<Observation> {
+  const positions = await readPositions(deps)
+  // A record has its time before it is in the log.
+  const atMs = Date.now() - LIMITS.logAppendMsMax
+  // Records behind an open transaction are in the log, and will be read.
+  const ends = new Map(
+    (await deps.readOffsets()).map(
+      ({ partition, lastStableOffset, logEndOffset = lastStableOffset }) => [
+        partition,
+        logEndOffset,
+      ],
+    ),
+  )
+  const applied = [...positions].filter(
+    ([partition, position]) =>
+      position >= (before?.ends.get(partition) ?? Number.POSITIVE_INFINITY) &&
+      position <= (ends.get(partition) ?? Number.NEGATIVE_INFINITY),
+  )
+  if (before && applied.length > 0)
+    await advanceAppliedThrough(
+      deps,
+      applied.map(([partition]) => partition),
+      before.atMs,
+    )
+  return { atMs, ends }
+}
+
+async function readPositions({ execute, topic }: LogWatermarkDeps): Promise<Map<number, number>> {
+  const { rows } = await execute(
+    'SELECT partition, next_offset FROM log_position WHERE topic = $1',
+    [topic],
+  )
   return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
-/** What is locked is being given to somebody, and marked the next time. */
-async function mark(
-  { ask, topic, workerId }: ReadMarksDeps,
+/** A locked row is being assigned to another worker, and advanced the next time. */
+async function advanceAppliedThrough(
+  { execute, topic, workerId }: LogWatermarkDeps,
   partitions: readonly number[],
   atMs: number,
 ): Promise<void> {
-  await ask(
+  await execute(
     `UPDATE log_lease l SET applied_through = to_timestamp($4)
        FROM (SELECT partition FROM log_lease WHERE topic = $1 AND worker_id = $2 AND partition = ANY ($3)
                 AND (applied_through IS NULL OR applied_through < to_timestamp($4)) FOR UPDATE SKIP LOCKED) free

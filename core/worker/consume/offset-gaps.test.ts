@@ -9,7 +9,7 @@ import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { readLag } from '../../queries/lag.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
-import { acceptGaps } from './skip-offsets.ts'
+import { skipMissingOffsets } from './skip-offsets.ts'
 
 let database: TestDatabase
 let db: Database
@@ -39,7 +39,9 @@ afterEach(async () => {
 function start(lanes = 1): void {
   const logger = { info() {}, warn() {}, error: (_: object, text: string) => errors.push(text) }
   const onGap = ({ message }: Error) => alarms.push(message)
-  running = createWorker({ databaseUrl: database.url, log, logger, lanes, onGap }).run(stop.signal)
+  running = createWorker({ databaseUrl: database.url, log, logger, concurrency: lanes, onGap }).run(
+    stop.signal,
+  )
 }
 
 /** One chunk each, so that a hole can be anywhere. */
@@ -71,7 +73,7 @@ test('a gap holds up its own partition; the others go on, what came before it is
   expect(errors).toEqual([expect.stringContaining('events are missing')])
   expect(alarms).toEqual([expect.stringContaining('3 records from offset 4')])
 
-  await acceptGaps(db, log, await openGaps())
+  await skipMissingOffsets(db, log, await openGaps())
   await expect.poll(positions).toEqual([11, 10, 5, 0, 0, 3])
   expect(await openGaps()).toEqual([])
   expect(await account(database.pool)).toEqual({
@@ -98,7 +100,7 @@ test('a partition that goes on behind its gap is read on like any other, and not
   await database.pool.query('DELETE FROM log_chunk WHERE partition = 0 AND base_offset = 2')
   running = createWorker(deps).run(stop.signal)
   await expect.poll(openGaps).toHaveLength(1)
-  await acceptGaps(db, log, await openGaps())
+  await skipMissingOffsets(db, log, await openGaps())
   await expect.poll(positions).toEqual([5, 0, 0, 0, 0, 0])
   const until = reads
   // It is looked for decisions twice meanwhile.
@@ -114,7 +116,7 @@ test('with a gap in all that a lane reads it waits, and ends when it is told to'
   start(2)
   await expect.poll(openGaps).toHaveLength(6)
   const [first, ...others] = await openGaps()
-  await acceptGaps(db, log, first ? [first] : [])
+  await skipMissingOffsets(db, log, first ? [first] : [])
   await expect.poll(positions).toEqual([2, 0, 0, 0, 0, 0])
   expect(await openGaps()).toEqual(others)
   stop.abort()
@@ -175,7 +177,7 @@ test('on a log that was made anew dead letters go on, and those of the former lo
   stop = new AbortController()
   start()
   await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 5, available: 1 }])
-  await acceptGaps(db, log, await openGaps())
+  await skipMissingOffsets(db, log, await openGaps())
   await append([...on(0, 3), { ...rawRecord({ tenant: 'later' }), partition: 0 }])
   await append(on(0, 1))
   await expect.poll(positions).toEqual([6, 0, 0, 0, 0, 0])
@@ -195,7 +197,7 @@ test('on a log that was made anew dead letters go on, and those of the former lo
   const read = { databaseUrl: database.url, log, signal: AbortSignal.timeout(20_000) }
   expect(await replay({ ...read, ranges: [{ partition: 0, from: 0, to: 6 }] })).toMatchObject({
     stored: 5,
-    revived: 0,
+    recovered: 0,
     unchanged: 1,
     dead: 0,
   })
@@ -219,7 +221,7 @@ test('a gap is accepted however many dead letters the former log has left', asyn
       FOR EACH STATEMENT EXECUTE FUNCTION count_rows();`)
   start()
   await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 9_000, available: 0 }])
-  expect(await acceptGaps(db, log, await openGaps())).toMatchObject([{ position: 0 }])
+  expect(await skipMissingOffsets(db, log, await openGaps())).toMatchObject([{ position: 0 }])
   const { rows } = await database.pool.query(
     "SELECT partition, count(*)::int AS letters, topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3",
   )

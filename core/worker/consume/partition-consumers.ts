@@ -1,74 +1,80 @@
-import { shareOut } from './assignment.ts'
-import { type LaneDeps, runLane } from './partition-consumer.ts'
+import { roundRobin } from './assignment.ts'
+import { type PartitionConsumerDeps, runConsumer } from './partition-consumer.ts'
 
-/** The lanes of a worker, as many as there are partitions for. */
-export interface Lanes {
-  /** Lets lanes read these partitions and no others, as soon as those that have to end have ended their batch. */
-  share(partitions: readonly number[]): void
-  /** What is being read, by lanes that have yet to end too. */
-  held(): ReadonlySet<number>
-  /** Rejects when a lane has ended although nobody told it to: a bug. */
-  readonly broken: Promise<never>
-  /** Resolves when every lane has ended its batch. */
+/** The partition consumers of a worker, as many as there are partitions for. */
+export interface PartitionConsumers {
+  /** Has consumers read these partitions and no others, as soon as those that must end have ended their batch. */
+  assign(partitions: readonly number[]): void
+  /** The partitions that are being read, by consumers that have yet to end too. */
+  owned(): ReadonlySet<number>
+  /** Rejects when a consumer has ended although it was not stopped: a bug. */
+  readonly failed: Promise<never>
+  /** Resolves when every consumer has ended its batch. */
   stop(): Promise<void>
 }
 
-interface Running {
+interface RunningConsumer {
   partitions: readonly number[]
   stop: AbortController
   ended: Promise<void>
 }
 
-export interface LanesOptions {
-  deps: LaneDeps
-  lanes: number
+export interface PartitionConsumersOptions {
+  deps: PartitionConsumerDeps
+  /** How many at most. */
+  concurrency: number
+  /** Ends the name of each connection. */
   tag: string
-  /** Told whenever a lane has ended, so what it read is free. */
+  /** Called whenever a consumer has ended, so that its partitions are free. */
   onEnded: () => void
 }
 
-export function createLanes({ deps, lanes, tag, onEnded }: LanesOptions): Lanes {
-  const running = new Set<Running>()
-  const broken = Promise.withResolvers<never>()
-  // Whoever is interested will look; until then it is not unheard of.
-  broken.promise.catch(() => {})
+export function createPartitionConsumers(options: PartitionConsumersOptions): PartitionConsumers {
+  const { deps, concurrency, tag, onEnded } = options
+  const running = new Set<RunningConsumer>()
+  const failure = Promise.withResolvers<never>()
+  // Until the worker awaits it, the rejection counts as handled.
+  failure.promise.catch(() => {})
   let wanted: number[][] = []
   let stopped = false
-  let count = 0
+  let started = 0
 
-  function settle(): void {
-    for (const each of running)
-      if (!wanted.some((share) => share.join() === each.partitions.join())) each.stop.abort()
-    const held = heldNow()
-    for (const share of wanted) if (!share.some((partition) => held.has(partition))) begin(share)
+  /** Stops the consumers that no longer fit the assignment, and starts those whose partitions are free. */
+  function reconcile(): void {
+    for (const consumer of running)
+      if (!wanted.some((group) => group.join() === consumer.partitions.join()))
+        consumer.stop.abort()
+    const owned = ownedNow()
+    for (const group of wanted) if (!group.some((partition) => owned.has(partition))) start(group)
   }
 
-  function begin(partitions: readonly number[]): void {
+  function start(partitions: readonly number[]): void {
     const stop = new AbortController()
-    const ended = runLane(deps, `lane ${count++ % lanes} ${tag}`, partitions, stop.signal)
-      .catch(broken.reject)
+    const name = `consumer ${started++ % concurrency} ${tag}`
+    const ended = runConsumer(deps, name, partitions, stop.signal)
+      .catch(failure.reject)
       .then(() => {
-        running.delete(each)
+        running.delete(consumer)
         if (stopped) return
-        settle()
+        reconcile()
         onEnded()
       })
-    const each: Running = { partitions, stop, ended }
-    running.add(each)
+    const consumer: RunningConsumer = { partitions, stop, ended }
+    running.add(consumer)
   }
 
-  function heldNow(): Set<number> {
+  function ownedNow(): Set<number> {
     return new Set([...running].flatMap(({ partitions }) => partitions))
   }
 
   return {
-    share(partitions) {
+    assign(partitions) {
       if (stopped) return
-      wanted = shareOut(partitions, lanes)
-      settle()
+      wanted = roundRobin(partitions, concurrency)
+      reconcile()
     },
-    held: heldNow,
-    broken: broken.promise,
+    owned: ownedNow,
+    failed: failure.promise,
     async stop() {
       stopped = true
       for (const { stop } of running) stop.abort()

@@ -1,89 +1,117 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { type CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
-import type { Ask } from './connection.ts'
+import type { ExecuteQuery } from './connection.ts'
 
-/** Where reading cannot go on. */
-export type Obstacle = OffsetOutOfRangeError | CorruptLogError
+/** Why a partition cannot be read on. */
+export type PauseReason = OffsetOutOfRangeError | CorruptLogError
 
-/** The partitions of a lane in which events are missing, or cannot be read: they wait for a person, the others go on. */
-export interface Parked {
-  /** From now on the partition waits. Of a gap the metrics tell, and whoever has to decide. */
-  park(obstacle: Obstacle, readFrom: number): Promise<{ isNew: boolean }>
-  /** Of these positions, those where reading may go on; the others are withheld. */
-  open(positions: ReadonlyMap<number, number>): Map<number, number>
-  /** Aborts with `signal`, and when one of those that `open` withheld is worth another look. */
+/**
+ * The partitions of a consumer in which events are missing, or cannot be read: they wait for a person, the others
+ * go on.
+ */
+export interface PausedPartitions {
+  /**
+   * From now on the partition waits. An offset gap is recorded, for the metrics and for the person who decides.
+   * @returns whether it was not paused for this reason before
+   */
+  pause(reason: PauseReason, readFrom: number): Promise<{ isNew: boolean }>
+  /** Those of these positions at which reading may go on; the other partitions stay paused. */
+  resumable(positions: ReadonlyMap<number, number>): Map<number, number>
+  /** Aborts with `signal`, and when a partition that `resumable` left out may have become resumable. */
   watch(signal: AbortSignal): { signal: AbortSignal; end(): void }
 }
 
-/** Whether nobody has decided yet is asked this often. */
-const LOOK_MS = LIMITS.workerHeartbeatMs
-/** So often the log is tried all the same: it may be whole again, and if it is not the alarm is told once more. */
+/** How often a paused partition's position is read, to see whether somebody has moved it. */
+const POLL_MS = LIMITS.workerHeartbeatMs
+/** So often the log is tried all the same: it may be whole again, and if it is not the alarm is logged once more. */
 const TRY_MS = 60_000
 
-export function createParked(ask: Ask): Parked {
-  const parked = new Map<number, { position: number; wanted: number; since: number }>()
-  let withheld: number[] = []
+interface Pause {
+  /** Of the partition, when it was paused. */
+  position: number
+  /** The first offset that could not be read. */
+  expected: number
+  sinceMs: number
+}
 
-  async function positionsOf(partitions: readonly number[]): Promise<Map<number, number>> {
-    const { rows } = await ask(
-      'SELECT partition, next_offset FROM log_position WHERE topic = $1 AND partition = ANY ($2)',
-      [TOPICS.raw.name, partitions],
+export function createPausedPartitions(execute: ExecuteQuery): PausedPartitions {
+  const pauses = new Map<number, Pause>()
+  /** Those that `resumable` left out. */
+  let paused: number[] = []
+
+  function isPaused(partition: number, position: number | undefined): boolean {
+    const pause = pauses.get(partition)
+    return (
+      pause !== undefined &&
+      pause.position === position &&
+      performance.now() - pause.sinceMs < TRY_MS
     )
-    return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
-  }
-
-  function waits(partition: number, position: number | undefined): boolean {
-    const at = parked.get(partition)
-    return at !== undefined && at.position === position && performance.now() - at.since < TRY_MS
   }
 
   return {
-    async park(obstacle, readFrom) {
-      const { partition } = obstacle
-      const wanted = obstacle instanceof OffsetOutOfRangeError ? obstacle.expected : obstacle.offset
-      const isNew = parked.get(partition)?.wanted !== wanted
-      // Before anything that may fail: a gap that cannot be noted is one all the same.
-      parked.set(partition, { position: readFrom, wanted, since: performance.now() })
-      if (obstacle instanceof OffsetOutOfRangeError) await note(ask, obstacle, readFrom)
-      const position = (await positionsOf([partition])).get(partition) ?? readFrom
-      // Anywhere else somebody has put it meanwhile.
-      if (position === wanted || position === readFrom)
-        parked.set(partition, { position, wanted, since: performance.now() })
-      else parked.delete(partition)
+    async pause(reason, readFrom) {
+      const { partition } = reason
+      const expected = reason instanceof OffsetOutOfRangeError ? reason.expected : reason.offset
+      const isNew = pauses.get(partition)?.expected !== expected
+      // Before anything that may fail: a gap that cannot be recorded is one all the same.
+      pauses.set(partition, { position: readFrom, expected, sinceMs: performance.now() })
+      if (reason instanceof OffsetOutOfRangeError) await recordGap(execute, reason, readFrom)
+      const position = (await readPositions(execute, [partition])).get(partition) ?? readFrom
+      // At any other position somebody has moved it meanwhile.
+      if (position === expected || position === readFrom)
+        pauses.set(partition, { position, expected, sinceMs: performance.now() })
+      else pauses.delete(partition)
       return { isNew }
     },
-    open(positions) {
+    resumable(positions) {
       for (const [partition, position] of positions)
-        if (parked.get(partition)?.position !== position) parked.delete(partition)
-      withheld = [...parked.keys()].filter((each) => waits(each, positions.get(each)))
-      return new Map([...positions].filter(([partition]) => !withheld.includes(partition)))
+        if (pauses.get(partition)?.position !== position) pauses.delete(partition)
+      paused = [...pauses.keys()].filter((partition) =>
+        isPaused(partition, positions.get(partition)),
+      )
+      return new Map([...positions].filter(([partition]) => !paused.includes(partition)))
     },
     watch(signal) {
-      const looked = withheld
-      if (looked.length === 0) return { signal, end() {} }
-      const look = new AbortController()
+      const watched = paused
+      if (watched.length === 0) return { signal, end() {} }
+      const resumed = new AbortController()
       const timer = setInterval(async () => {
         try {
-          const now = await positionsOf(looked)
-          if (looked.some((each) => !waits(each, now.get(each)))) look.abort()
+          const positions = await readPositions(execute, watched)
+          if (watched.some((partition) => !isPaused(partition, positions.get(partition))))
+            resumed.abort()
         } catch {
-          // Postgres is away; the next look tells.
+          // Postgres is away; the next poll tries again.
         }
-      }, LOOK_MS)
-      return { signal: AbortSignal.any([signal, look.signal]), end: () => clearInterval(timer) }
+      }, POLL_MS)
+      return { signal: AbortSignal.any([signal, resumed.signal]), end: () => clearInterval(timer) }
     },
   }
 }
 
+async function readPositions(
+  execute: ExecuteQuery,
+  partitions: readonly number[],
+): Promise<Map<number, number>> {
+  const { rows } = await execute(
+    'SELECT partition, next_offset FROM log_position WHERE topic = $1 AND partition = ANY ($2)',
+    [TOPICS.raw.name, partitions],
+  )
+  return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
+}
+
 /** Met again, it is the same gap. One that was accepted while we met it stays so: its position has moved. */
-async function note(ask: Ask, gap: OffsetOutOfRangeError, readFrom: number): Promise<void> {
-  const { partition, expected: wanted, available: found } = gap
-  await ask(
+async function recordGap(
+  execute: ExecuteQuery,
+  { partition, expected, available }: OffsetOutOfRangeError,
+  readFrom: number,
+): Promise<void> {
+  await execute(
     `INSERT INTO offset_gap (topic, partition, expected, available)
      SELECT p.topic, p.partition, $3, $4 FROM log_position p
       WHERE p.topic = $1 AND p.partition = $2 AND p.next_offset IN ($3, $5) FOR SHARE
      ON CONFLICT (topic, partition, expected) DO UPDATE SET available = EXCLUDED.available, accepted_at = NULL`,
-    [TOPICS.raw.name, partition, wanted, found, readFrom],
+    [TOPICS.raw.name, partition, expected, available, readFrom],
   )
 }

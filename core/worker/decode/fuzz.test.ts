@@ -60,7 +60,7 @@ test('accepted = stored + duplicates + dead letters, whatever was sent, and ever
   ]
   const again = sent.filter((_, i) => i % 5 === 0)
   const positions = await appendAll([...sent, ...again])
-  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes: 2 })
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency: 2 })
   running = worker.run(stop.signal)
   const all = sent.length + again.length
   await expect.poll(settled, { timeout: 60_000, interval: 200 }).toBe(all)

@@ -237,7 +237,9 @@ test('what Postgres refuses of everybody is no record’s fault: all wait until 
     CREATE TRIGGER grumble BEFORE INSERT ON rollup_15m FOR EACH ROW EXECUTE FUNCTION grumble();`)
   const errors: object[] = []
   const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
-  running = createWorker({ databaseUrl: database.url, log, logger, lanes: 1 }).run(stop.signal)
+  running = createWorker({ databaseUrl: database.url, log, logger, concurrency: 1 }).run(
+    stop.signal,
+  )
   await log.append(
     TOPICS.raw.name,
     Array.from({ length: 100 }, () => ({ ...rawRecord(), partition: 0 })),
@@ -259,7 +261,9 @@ test('what Postgres refuses as too much is a record’s fault where others are w
   await database.pool.query(full('refuse', 'event', "FOR EACH ROW WHEN (NEW.name = 'large')"))
   const errors: object[] = []
   const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
-  running = createWorker({ databaseUrl: database.url, log, logger, lanes: 1 }).run(stop.signal)
+  running = createWorker({ databaseUrl: database.url, log, logger, concurrency: 1 }).run(
+    stop.signal,
+  )
   const ofNobody = record({ tenant: 'nobody', route: 'known' })
   await log.append(TOPICS.raw.name, [
     ...Array.from({ length: 20 }, () => ({ ...rawRecord(), partition: 0 })),

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Ask } from '../consume/connection.ts'
+import type { ExecuteQuery } from '../consume/connection.ts'
 
 export interface TenantSettings {
   id: number
@@ -9,31 +9,32 @@ export interface TenantSettings {
 
 /** What the worker knows of tenants, refreshed every LIMITS.tenantCacheMs. */
 export interface Tenants {
-  /** Asks for those that are unknown or stale, in one question. */
+  /** Looks up those that are unknown or stale, in one query. */
   learn(slugs: readonly string[]): Promise<void>
   get(slug: string): TenantSettings | undefined
+  /** @throws when no batch ever named it */
   byId(id: number): TenantSettings
 }
 
-export function createTenants(ask: Ask, now: () => number = Date.now): Tenants {
+export function createTenants(execute: ExecuteQuery, now: () => number = Date.now): Tenants {
   let bySlug = new Map<string, TenantSettings>()
   // Never emptied: the batch before is being written by these while the next one learns.
   const byId = new Map<number, TenantSettings>()
-  let freshUntil = 0
+  let staleAtMs = 0
 
   return {
     async learn(slugs) {
       // All are forgotten now and then: what an operator has changed is in force within LIMITS.tenantCacheMs.
-      const stale = now() >= freshUntil || bySlug.size > LIMITS.tenantCacheEntriesMax
+      const stale = now() >= staleAtMs || bySlug.size > LIMITS.tenantCacheEntriesMax
       const unknown = [...new Set(slugs)].filter((slug) => stale || !bySlug.has(slug))
       if (unknown.length === 0) return
-      const { rows } = await ask(
+      const { rows } = await execute(
         'SELECT tenant_id, slug, event_age_max_s, allowed_lateness_s FROM tenant WHERE slug = ANY ($1)',
         [unknown],
       )
       if (stale) {
         bySlug = new Map()
-        freshUntil = now() + LIMITS.tenantCacheMs
+        staleAtMs = now() + LIMITS.tenantCacheMs
       }
       for (const row of rows) {
         const settings = {

@@ -21,7 +21,7 @@ beforeEach(async () => {
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   log = await createPostgresLog({ url: database.url })
   stop = new AbortController()
-  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes: 2 })
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency: 2 })
   running = worker.run(stop.signal)
 })
 afterEach(async () => {

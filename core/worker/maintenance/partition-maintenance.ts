@@ -1,37 +1,42 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { createDayPartitions, DAY_MS } from '../../db/day-partitions.ts'
-import { type Ask, clockOf } from '../consume/connection.ts'
-import { type Pruned, prune } from './prune.ts'
+import { createDatabaseClock, type ExecuteQuery } from '../consume/connection.ts'
+import { type PruneResult, prune } from './prune.ts'
 import { reconcileTotals } from './reconcile-totals.ts'
 
-/** What was done this time. */
-export interface Kept extends Pruned {
-  made: string[]
+/** What one run changed. */
+export interface MaintenanceResult extends PruneResult {
+  /** Names of day tables. */
+  created: string[]
   dropped: string[]
-  keyUseForgotten: number
-  totalsMended: number
+  keyUseDeleted: number
+  /** Tenants whose total differed from the sum of their minutes. */
+  totalsReconciled: number
 }
 
-/** Days of `event`. A day is dropped when it is older than the retention; rollups live on, keys' use for a while. */
-export interface PartitionKeeper {
-  /** Makes the coming days' partitions and drops the expired ones. Run at start and every hour. */
-  keep(): Promise<Kept>
+/**
+ * Maintains the day partitions of `event` and what is kept beside them. A day is dropped when it is older than the
+ * retention; rollups live on, keys' use for a while.
+ */
+export interface PartitionMaintenance {
+  /** Creates the coming days' partitions and drops the expired ones. Called at start and every hour. */
+  run(): Promise<MaintenanceResult>
   /** Resolves when the day that each of these rows was received on has its partition. */
   ensure(rows: readonly { receivedDay: number }[]): Promise<void>
   /** After a write that failed: another worker may have dropped a day. */
   forget(): void
 }
 
-export interface PartitionKeeperDeps {
+export interface PartitionMaintenanceDeps {
   pool: pg.Pool
   retentionDays?: number
 }
 
-export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeeper {
+export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
-  const ask: Ask = (sql, values) => pool.query(sql, values)
-  // Postgres' clock: by a fast one of our own every day that there is would be too old.
+  const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
+  // Postgres' clock: if the machine's clock were fast, every day would look too old.
   let now = Date.now
   const days = createDayPartitions({
     pool,
@@ -40,7 +45,7 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
     now: () => now(),
   })
 
-  async function forgetKeyUse(): Promise<number> {
+  async function deleteKeyUse(): Promise<number> {
     const oldest = new Date(now() - LIMITS.keyUseDays * DAY_MS).toISOString()
     const { rowCount } = await pool.query('DELETE FROM key_use_hour WHERE hour < $1', [oldest])
     return rowCount ?? 0
@@ -53,15 +58,15 @@ export function createPartitionKeeper(deps: PartitionKeeperDeps): PartitionKeepe
       await days.ensure([...wanted])
     },
     forget: () => days.forget(),
-    async keep() {
-      now = await clockOf(ask)
+    async run() {
+      now = await createDatabaseClock(execute)
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return {
-        made: await days.createAhead(),
+        created: await days.createAhead(),
         dropped: await days.drop((day) => day < oldest),
-        keyUseForgotten: await forgetKeyUse(),
+        keyUseDeleted: await deleteKeyUse(),
         ...(await prune({ pool, retentionDays, now })),
-        totalsMended: await reconcileTotals(pool),
+        totalsReconciled: await reconcileTotals(pool),
       }
     },
   }

@@ -6,7 +6,7 @@ import { rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
-import { createPartitionKeeper } from './partition-maintenance.ts'
+import { createPartitionMaintenance } from './partition-maintenance.ts'
 import { prune } from './prune.ts'
 
 let database: TestDatabase
@@ -23,7 +23,7 @@ test('what became of all events is summed as they are written', async () => {
   const log = await createPostgresLog({ url: database.url })
   const stop = new AbortController()
   const logger = { info() {}, warn() {}, error() {} }
-  const running = createWorker({ databaseUrl: database.url, log, logger, lanes: 2 }).run(
+  const running = createWorker({ databaseUrl: database.url, log, logger, concurrency: 2 }).run(
     stop.signal,
   )
   const records = Array.from({ length: 60 }, (_, i) =>
@@ -66,7 +66,9 @@ test('what workers of an earlier version have counted by the minute alone joins 
       "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
     )
   const keeping = Promise.all(
-    [1, 2, 3].map(() => createPartitionKeeper({ pool: database.pool, retentionDays: 30 }).keep()),
+    [1, 2, 3].map(() =>
+      createPartitionMaintenance({ pool: database.pool, retentionDays: 30 }).run(),
+    ),
   )
   await expect.poll(waiting).not.toEqual([])
   await other.query('COMMIT')
@@ -107,8 +109,8 @@ test('minutes become quarters of an hour in time, and every sum stays what it is
 })
 
 test('whatever the clock of its machine says, a worker drops nothing that is not too old by the clock of Postgres', async () => {
-  const keep = () => createPartitionKeeper({ pool: database.pool, retentionDays: 30 }).keep()
-  expect((await keep()).made).toHaveLength(LIMITS.partitionDaysAhead + 2)
+  const keep = () => createPartitionMaintenance({ pool: database.pool, retentionDays: 30 }).run()
+  expect((await keep()).created).toHaveLength(LIMITS.partitionDaysAhead + 2)
   onTestFinished(() => void vi.useRealTimers())
   for (const daysOff of [500, -500]) {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + daysOff * DAY_MS })
@@ -127,9 +129,9 @@ test('dead letters are forgotten in time, once they are in events.dlq, and stay 
          AS d (tenant, at, forwarded, state)`,
   )
   const keeper = (retentionDays: number) =>
-    createPartitionKeeper({ pool: database.pool, retentionDays })
-  expect((await keeper(400).keep()).lettersForgotten).toBe(0)
-  expect((await keeper(30).keep()).lettersForgotten).toBe(4)
+    createPartitionMaintenance({ pool: database.pool, retentionDays })
+  expect((await keeper(400).run()).deadLettersDeleted).toBe(0)
+  expect((await keeper(30).run()).deadLettersDeleted).toBe(4)
   expect(await sql('SELECT log_offset::int AS n FROM dead_letter ORDER BY 1')).toEqual([
     { n: 5 },
     { n: 6 },

@@ -2,35 +2,36 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 
-/** What was made smaller this time. */
-export interface Pruned {
-  lettersForgotten: number
+/** What one run deleted or merged. */
+export interface PruneResult {
+  deadLettersDeleted: number
+  /** Rows of outcome_minute that were merged into 15-minute rows. */
   minutesFolded: number
 }
 
 export interface PruneDeps {
   pool: pg.Pool
-  /** Of single events. */
+  /** Of raw events. */
   retentionDays: number
   now: () => number
-  /** Rows that one statement takes away. */
+  /** Rows that one statement deletes. */
   rowsMax?: number
 }
 
-/** The worker waits for this before it begins. A table that was never pruned is done within a few hours. */
+/** For one table in one run. A table that was never pruned is done within a few hours. */
 const PRUNE_MS_MAX = 2_000
 
 /**
- * What would grow for ever, as far as LIMITS say how long it is kept. Several workers may do it at
- * once: each takes rows that no other one holds. No sum changes by it: outcome_total stays what it
- * is, and a range counts the same, to the quarter of an hour.
+ * Deletes what would grow for ever, after as long as LIMITS say. Several workers may do it at once: each takes
+ * rows that no other one has locked. No sum changes by it: outcome_total stays what it is, and a range counts
+ * the same, to the 15-minute bucket.
  */
-export async function prune(deps: PruneDeps): Promise<Pruned> {
+export async function prune(deps: PruneDeps): Promise<PruneResult> {
   const { retentionDays } = deps
-  // A replay of records that are older than what is kept would make their letters anew, and count them twice.
-  const letterDays = Math.max(LIMITS.deadLetterDays, retentionDays + 2)
+  // A replay of records that are older than this would create their dead letters again, and count them twice.
+  const deadLetterDays = Math.max(LIMITS.deadLetterDays, retentionDays + 2)
   return {
-    lettersForgotten: await repeat(deps, FORGET_LETTERS, letterDays),
+    deadLettersDeleted: await repeat(deps, DELETE_DEAD_LETTERS, deadLetterDays),
     minutesFolded: await repeat(deps, FOLD_MINUTES, LIMITS.outcomeMinuteDays),
   }
 }
@@ -47,32 +48,32 @@ async function repeat({ pool, now, rowsMax = 5_000 }: PruneDeps, sql: string, da
   return all
 }
 
-/** Only such as are in events.dlq. Those of no tenant are in nobody's sum, so they are put into one. */
-const FORGET_LETTERS = `
-WITH gone AS (
+/** Only those that are in events.dlq. Dead letters without a tenant are in no tenant's total, so they get one of their own. */
+const DELETE_DEAD_LETTERS = `
+WITH deleted AS (
   DELETE FROM dead_letter WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letter WHERE dead_at < $1 AND forwarded_at IS NOT NULL
      ORDER BY dead_at LIMIT $2 FOR UPDATE SKIP LOCKED)
   RETURNING tenant_id, state
-), kept AS (
+), folded AS (
   INSERT INTO outcome_total AS t (tenant_id, dead)
-  SELECT 0, count(*) FROM gone WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
+  SELECT 0, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
   ON CONFLICT (tenant_id) DO UPDATE SET dead = t.dead + EXCLUDED.dead
 )
-SELECT count(*)::int AS count FROM gone`
+SELECT count(*)::int AS count FROM deleted`
 
 const FOLD_MINUTES = `
 WITH fine AS (
   SELECT tenant_id, minute FROM outcome_minute
    WHERE minute < $1 AND minute <> date_bin('15 minutes', minute, 'epoch')
    ORDER BY minute LIMIT $2 FOR UPDATE SKIP LOCKED
-), gone AS (
+), deleted AS (
   DELETE FROM outcome_minute o USING fine f WHERE o.tenant_id = f.tenant_id AND o.minute = f.minute
   RETURNING o.*
-), kept AS (
+), folded AS (
   INSERT INTO outcome_minute AS o (tenant_id, minute, stored, duplicate, dead)
-  SELECT g.tenant_id, date_bin('15 minutes', g.minute, 'epoch'), sum(g.stored)::bigint, sum(g.duplicate)::bigint, sum(g.dead)::bigint
-    FROM gone g
+  SELECT d.tenant_id, date_bin('15 minutes', d.minute, 'epoch'), sum(d.stored)::bigint, sum(d.duplicate)::bigint, sum(d.dead)::bigint
+    FROM deleted d
    GROUP BY 1, 2
    ORDER BY 1, 2
   ON CONFLICT (tenant_id, minute) DO UPDATE SET
@@ -80,4 +81,4 @@ WITH fine AS (
     duplicate = o.duplicate + EXCLUDED.duplicate,
     dead = o.dead + EXCLUDED.dead
 )
-SELECT count(*)::int AS count FROM gone`
+SELECT count(*)::int AS count FROM deleted`

@@ -2,9 +2,9 @@ import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
 
 /**
- * Adds to outcome_total what only outcome_minute knows: while one version takes the place of another, workers of the
- * former one still count by the minute alone. Ours change both at once, so in any one snapshot all that the two differ by
- * is theirs; what others add meanwhile is added to as well. One at a time, or two would add the same.
+ * Adds to outcome_total what only outcome_minute has: during an upgrade, workers of the former version still count by
+ * the minute alone. Those of this version change both at once, so in any one snapshot all that the two differ by is of
+ * the former version; what others add meanwhile is added to as well. One at a time, or two would add the same.
  * @returns for how many tenants they differed
  */
 export async function reconcileTotals(pool: pg.Pool): Promise<number> {

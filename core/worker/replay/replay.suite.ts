@@ -5,8 +5,8 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createWorker } from '../worker.ts'
+import { NotAppliedError } from '../write/positions.ts'
 import { type ReplayOptions, type ReplayRange, replay } from './replay.ts'
-import { NotAppliedError } from './replay-batch.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 const DAY_MS = 86_400_000
@@ -104,7 +104,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(result).toEqual({
         records: 1_000,
         stored: 0,
-        revived: 0,
+        recovered: 0,
         unchanged: 1_000,
         dead: 0,
         refused: 0,
@@ -131,14 +131,14 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await sql(
         "INSERT INTO tenant (slug) VALUES ('later'); UPDATE tenant SET event_age_max_s = 1e8",
       )
-      const expected = { records: 32, stored: 21, revived: 31, unchanged: 1, dead: 0, refused: 0 }
+      const expected = { records: 32, stored: 21, recovered: 31, unchanged: 1, dead: 0, refused: 0 }
       expect(await again({ dryRun: true })).toEqual(expected)
       expect(await account(database.pool)).toMatchObject({ stored: 1, dead: 31 })
       expect(await again()).toEqual(expected)
       const after = { stored: 22, duplicates: 10, dead: 0, wrongRollups: 0, double: 0 }
       expect(await account(database.pool)).toEqual(after)
       expect(await outcomes()).toEqual({ stored: 22, duplicates: 10, dead: 0 })
-      expect(await again()).toMatchObject({ stored: 0, revived: 0, unchanged: 32 })
+      expect(await again()).toMatchObject({ stored: 0, recovered: 0, unchanged: 32 })
       expect(await account(database.pool)).toEqual(after)
     })
 
@@ -170,7 +170,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await again()).toEqual({
         records: 1_000,
         stored: before.stored,
-        revived: 0,
+        recovered: 0,
         unchanged: 100,
         dead: 20,
         refused: 0,

@@ -1,203 +1,138 @@
-import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { encodeChangedBuckets } from '../../db/changed-buckets.ts'
 import { CHANNELS } from '../../db/channels.ts'
-import type { DeadLetter, EventRow } from '../decode/decode.ts'
-import { countKeyUse } from './key-use.ts'
-import type { RolledUp } from './roll-up.ts'
-
-/** What became of a batch's records. */
-export interface BatchOutcome {
-  fresh: readonly EventRow[]
-  repeated: readonly EventRow[]
-  letters: readonly DeadLetter[]
-  /** Events that were dead letters until now. */
-  revived?: readonly { tenantId: number; receivedMs: number }[]
-}
+import { createStatement } from '../../db/statement.ts'
+import { type Upsert, upsertSql } from '../../db/upsert.ts'
+import { countKeyUse, type KeyUse } from './key-use.ts'
+import { type BatchOutcome, countOutcomes, type OutcomeCount } from './outcomes.ts'
+import type { BatchRollup, BucketSum, PartitionHighest } from './roll-up.ts'
 
 /**
- * Rollups, outcomes, watermarks, the keys' use and the notification in one statement: one round trip, and the
- * shared rows are locked for the shortest time. Every list is sorted, so that two writers cannot
- * wait for each other in a ring.
+ * Rollups, outcomes, watermarks, the keys' use and the notifications in one statement: one round trip, and the
+ * shared rows are locked for the shortest time. Every table is written in the order of its key, so that two
+ * writers cannot wait for each other in a ring.
  */
 export async function upsertAggregates(
-  client: pg.Client,
-  { quarters, highest }: RolledUp,
-  fates: BatchOutcome,
-) {
-  const outcomes = countOutcomes(fates)
-  const uses = countKeyUse(fates.fresh, fates.repeated)
-  await client.query({
-    name: 'finish',
-    text: FINISH,
-    values: [
-      array(quarters, (q) => q.tenantId),
-      array(quarters, (q) => q.seriesId),
-      array(quarters, (q) => time(q.bucketMs)),
-      array(quarters, (q) => q.count),
-      array(quarters, (q) => q.valueCount),
-      array(quarters, (q) => q.sum),
-      array(quarters, (q) => q.min),
-      array(quarters, (q) => q.max),
-      array(quarters, (q) => q.lateCount),
-      array(outcomes, (o) => o.tenantId),
-      array(outcomes, (o) => time(o.minuteMs)),
-      array(outcomes, (o) => o.stored),
-      array(outcomes, (o) => o.duplicate),
-      array(outcomes, (o) => o.dead),
-      array(highest, (h) => h.tenantId),
-      array(highest, (h) => h.partition),
-      array(highest, (h) => time(h.ms)),
-      array(uses, (u) => u.keyId),
-      array(uses, (u) => time(u.hourMs)),
-      array(uses, (u) => u.events),
-      CHANNELS.stored,
-      notification(outcomes),
-      CHANNELS.changedBuckets,
-      // Counted by when it happened, and what became of it by when it was received.
-      encodeChangedBuckets([
-        ...quarters.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
-        ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
-      ]),
-    ],
-  })
-}
-
-const FINISH = `
-WITH rolled AS (
-  INSERT INTO rollup_15m AS r
-         (tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count, revised_at)
-  SELECT q.*, CASE WHEN q.late > 0 THEN now() END
-    FROM unnest($1::int[], $2::int[], $3::timestamptz[], $4::bigint[], $5::bigint[], $6::float8[],
-                $7::float8[], $8::float8[], $9::bigint[])
-      AS q (tenant, series, bucket, count, value_count, sum, min, max, late)
-   ORDER BY q.tenant, q.series, q.bucket
-  ON CONFLICT (tenant_id, series_id, bucket) DO UPDATE SET
-    count = r.count + EXCLUDED.count,
-    value_count = r.value_count + EXCLUDED.value_count,
-    sum = r.sum + EXCLUDED.sum,
-    min = least(r.min, EXCLUDED.min),
-    max = greatest(r.max, EXCLUDED.max),
-    late_count = r.late_count + EXCLUDED.late_count,
-    revised_at = coalesce(EXCLUDED.revised_at, r.revised_at)
-), counted AS (
-  INSERT INTO outcome_minute AS o (tenant_id, minute, stored, duplicate, dead)
-  SELECT * FROM unnest($10::int[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[])
-      AS m (tenant, minute, stored, duplicate, dead)
-   ORDER BY m.tenant, m.minute
-  ON CONFLICT (tenant_id, minute) DO UPDATE SET
-    stored = o.stored + EXCLUDED.stored,
-    duplicate = o.duplicate + EXCLUDED.duplicate,
-    dead = o.dead + EXCLUDED.dead
-), totalled AS (
-  INSERT INTO outcome_total AS t (tenant_id, stored, duplicate, dead)
-  SELECT m.tenant, sum(m.stored)::bigint, sum(m.duplicate)::bigint, sum(m.dead)::bigint
-    FROM unnest($10::int[], $12::bigint[], $13::bigint[], $14::bigint[]) AS m (tenant, stored, duplicate, dead)
-   GROUP BY m.tenant
-   ORDER BY m.tenant
-  ON CONFLICT (tenant_id) DO UPDATE SET
-    stored = t.stored + EXCLUDED.stored,
-    duplicate = t.duplicate + EXCLUDED.duplicate,
-    dead = t.dead + EXCLUDED.dead
-), marked AS (
-  INSERT INTO watermark AS w (tenant_id, partition, highest_at)
-  SELECT * FROM unnest($15::int[], $16::int[], $17::timestamptz[]) AS h (tenant, partition, highest_at)
-   ORDER BY h.tenant, h.partition
-  ON CONFLICT (tenant_id, partition) DO UPDATE SET highest_at = EXCLUDED.highest_at
-   WHERE w.highest_at < EXCLUDED.highest_at
-), used AS (
-  INSERT INTO key_use_hour AS k (key_id, hour, events)
-  -- Grouped once more: the same id may come in two spellings.
-  SELECT u.key, u.hour, sum(u.events)::bigint
-    FROM unnest($18::uuid[], $19::timestamptz[], $20::bigint[]) AS u (key, hour, events)
-   GROUP BY u.key, u.hour
-   ORDER BY u.key, u.hour
-  ON CONFLICT (key_id, hour) DO UPDATE SET events = k.events + EXCLUDED.events
-)
-SELECT pg_notify($21, $22), pg_notify($23, $24)`
-
-/** What was sent, byte for byte, with the reason and the place in the log where it came from. */
-export async function deadLetters(
-  client: pg.Client,
-  topic: string,
-  letters: readonly DeadLetter[],
+  client: pg.ClientBase,
+  { buckets, highest }: BatchRollup,
+  outcome: BatchOutcome,
 ): Promise<void> {
-  await client.query(
-    `INSERT INTO dead_letter
-       (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, request_id, received_at, route, client)
-     SELECT l.tenant, l.reason, l.detail, l.fingerprint, l.original, $1, l.partition, l.log_offset, l.request, l.received, l.route, l.client
-       FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[], $9::text[], $10::timestamptz[], $11::text[], $12::text[])
-         AS l (tenant, reason, detail, fingerprint, original, partition, log_offset, request, received, route, client)`,
-    [
-      topic,
-      letters.map((l) => l.tenantId),
-      letters.map((l) => l.reason),
-      letters.map((l) => l.detail),
-      letters.map(fingerprint),
-      letters.map((l) => l.original),
-      letters.map((l) => l.record.partition),
-      letters.map((l) => l.record.offset),
-      letters.map((l) => l.requestId),
-      letters.map((l) => time(l.receivedMs)),
-      letters.map((l) => l.route),
-      letters.map((l) => l.client),
-    ],
-  )
+  const outcomes = countOutcomes(outcome)
+  const keyUses = countKeyUse(outcome.newRows, outcome.duplicates)
+  await client.query(UPSERT_AGGREGATES({ buckets, outcomes, highest, keyUses }))
 }
 
-/** Letters with the same fault share it: the reason and the detail without its numbers. */
-function fingerprint({ reason, detail }: DeadLetter): string {
-  const shape = `${reason} ${detail.replace(/\d+/g, '#')}`
-  return createHash('sha256').update(shape).digest('hex').slice(0, 16)
+interface Aggregates {
+  buckets: readonly BucketSum[]
+  outcomes: readonly OutcomeCount[]
+  highest: readonly PartitionHighest[]
+  keyUses: readonly KeyUse[]
 }
 
-interface Outcome {
-  tenantId: number
-  minuteMs: number
-  stored: number
-  duplicate: number
-  dead: number
+const ROLLUP: Upsert<Aggregates, BucketSum> = {
+  table: 'rollup_15m',
+  rows: ({ buckets }) => buckets,
+  key: [
+    { name: 'tenant_id', type: 'int', value: (bucket) => bucket.tenantId },
+    { name: 'series_id', type: 'int', value: (bucket) => bucket.seriesId },
+    { name: 'bucket', type: 'timestamptz', value: (bucket) => toTime(bucket.bucketMs) },
+  ],
+  columns: [
+    { name: 'count', type: 'bigint', value: (bucket) => bucket.count, merge: 'add' },
+    { name: 'value_count', type: 'bigint', value: (bucket) => bucket.valueCount, merge: 'add' },
+    { name: 'sum', type: 'float8', value: (bucket) => bucket.sum, merge: 'add' },
+    { name: 'min', type: 'float8', value: (bucket) => bucket.min, merge: 'least' },
+    { name: 'max', type: 'float8', value: (bucket) => bucket.max, merge: 'greatest' },
+    { name: 'late_count', type: 'bigint', value: (bucket) => bucket.lateCount, merge: 'add' },
+  ],
+  computed: [
+    {
+      name: 'revised_at',
+      sql: 'CASE WHEN s.late_count > 0 THEN now() END',
+      merge: 'replaceUnlessNull',
+    },
+  ],
 }
 
-const MINUTE_MS = 60_000
-
-function countOutcomes({ fresh, repeated, letters, revived = [] }: BatchOutcome): Outcome[] {
-  const outcomes = new Map<string, Outcome>()
-  function count(
-    tenantId: number,
-    ms: number,
-    fate: 'stored' | 'duplicate' | 'dead',
-    by = 1,
-  ): void {
-    const minuteMs = Math.floor(ms / MINUTE_MS) * MINUTE_MS
-    const key = `${tenantId} ${minuteMs}`
-    let outcome = outcomes.get(key)
-    if (!outcome) {
-      outcome = { tenantId, minuteMs, stored: 0, duplicate: 0, dead: 0 }
-      outcomes.set(key, outcome)
-    }
-    outcome[fate] += by
-  }
-  for (const row of fresh) count(row.tenantId, row.received.ms, 'stored')
-  for (const row of repeated) count(row.tenantId, row.received.ms, 'duplicate')
-  // A letter of no tenant has no balance to stand in; the dead_letter row alone tells of it.
-  for (const letter of letters)
-    if (letter.tenantId !== null) count(letter.tenantId, letter.receivedMs, 'dead')
-  for (const { tenantId, receivedMs } of revived) count(tenantId, receivedMs, 'dead', -1)
-  return [...outcomes.values()].sort((a, b) => a.tenantId - b.tenantId || a.minuteMs - b.minuteMs)
+const OUTCOME_MINUTE: Upsert<Aggregates, OutcomeCount> = {
+  table: 'outcome_minute',
+  rows: ({ outcomes }) => outcomes,
+  key: [
+    { name: 'tenant_id', type: 'int', value: (outcome) => outcome.tenantId },
+    { name: 'minute', type: 'timestamptz', value: (outcome) => toTime(outcome.minuteMs) },
+  ],
+  columns: [
+    { name: 'stored', type: 'bigint', value: (outcome) => outcome.stored, merge: 'add' },
+    { name: 'duplicate', type: 'bigint', value: (outcome) => outcome.duplicate, merge: 'add' },
+    { name: 'dead', type: 'bigint', value: (outcome) => outcome.dead, merge: 'add' },
+  ],
 }
 
-function notification(outcomes: readonly Outcome[]): string {
-  const payload = [...new Set(outcomes.map((o) => o.tenantId))].join(',')
+const OUTCOME_TOTAL: Upsert<Aggregates, OutcomeCount> = {
+  ...OUTCOME_MINUTE,
+  table: 'outcome_total',
+  key: OUTCOME_MINUTE.key.slice(0, 1),
+  grouped: true,
+}
+
+const WATERMARK: Upsert<Aggregates, PartitionHighest> = {
+  table: 'watermark',
+  rows: ({ highest }) => highest,
+  key: [
+    { name: 'tenant_id', type: 'int', value: (highest) => highest.tenantId },
+    { name: 'partition', type: 'int', value: (highest) => highest.partition },
+  ],
+  columns: [
+    {
+      name: 'highest_at',
+      type: 'timestamptz',
+      value: (highest) => toTime(highest.ms),
+      merge: 'replace',
+    },
+  ],
+  where: 't.highest_at < EXCLUDED.highest_at',
+}
+
+const KEY_USE: Upsert<Aggregates, KeyUse> = {
+  table: 'key_use_hour',
+  rows: ({ keyUses }) => keyUses,
+  key: [
+    { name: 'key_id', type: 'uuid', value: (use) => use.keyId },
+    { name: 'hour', type: 'timestamptz', value: (use) => toTime(use.hourMs) },
+  ],
+  columns: [{ name: 'events', type: 'bigint', value: (use) => use.events, merge: 'add' }],
+  // The same id may come in two spellings.
+  grouped: true,
+}
+
+const UPSERT_AGGREGATES = createStatement<Aggregates>(
+  'upsert_aggregates',
+  (add) => `
+WITH rollup_merged AS (${upsertSql(add, ROLLUP)}
+), outcome_by_minute AS (${upsertSql(add, OUTCOME_MINUTE)}
+), outcome_in_total AS (${upsertSql(add, OUTCOME_TOTAL)}
+), watermark_moved AS (${upsertSql(add, WATERMARK)}
+), key_used AS (${upsertSql(add, KEY_USE)}
+)
+SELECT pg_notify('${CHANNELS.stored}', ${add(storedPayload)}),
+       pg_notify('${CHANNELS.changedBuckets}', ${add(changedBucketsPayload)})`,
+)
+
+/** The tenants' ids; empty for any tenant. */
+function storedPayload({ outcomes }: Aggregates): string {
+  const payload = [...new Set(outcomes.map(({ tenantId }) => tenantId))].join(',')
   return payload.length > LIMITS.notifyBytesMax ? '' : payload
 }
 
-/** An array literal of values that need no quoting: numbers, NULL, and times as we spell them. */
-function array<T>(items: readonly T[], value: (item: T) => number | string | null): string {
-  return `{${items.map((item) => value(item) ?? 'NULL').join(',')}}`
+/** An event counts in the bucket in which it occurred, its outcome in that in which it was received. */
+function changedBucketsPayload({ buckets, outcomes }: Aggregates): string {
+  return encodeChangedBuckets([
+    ...buckets.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
+    ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
+  ])
 }
 
-function time(ms: number): string {
+function toTime(ms: number): string {
   return new Date(ms).toISOString()
 }

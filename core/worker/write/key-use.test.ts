@@ -8,7 +8,7 @@ import { rawValue } from '../../../tests/lib/records.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { createPartitionKeeper } from '../maintenance/partition-maintenance.ts'
+import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { createWorker } from '../worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
@@ -25,7 +25,7 @@ beforeEach(async () => {
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   log = await createPostgresLog({ url: database.url })
   stop = new AbortController()
-  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, lanes: 2 })
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency: 2 })
   running = worker.run(stop.signal)
 })
 afterEach(async () => {
@@ -109,11 +109,11 @@ test('use is counted exactly once, whatever happens to the connections that writ
 })
 
 test('after ninety days nobody remembers', async () => {
-  const keeper = createPartitionKeeper({ pool: database.pool })
+  const keeper = createPartitionMaintenance({ pool: database.pool })
   const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS)
   for (const days of [0, LIMITS.keyUseDays - 1, LIMITS.keyUseDays + 1])
     await database.pool.query('INSERT INTO key_use_hour VALUES ($1, $2, 1)', [ONE, daysAgo(days)])
   // The worker that runs beside us keeps house as well; whoever comes first forgets.
-  await keeper.keep()
+  await keeper.run()
   expect(await useAfter([])).toHaveLength(2)
 })

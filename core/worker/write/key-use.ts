@@ -1,4 +1,4 @@
-import type { EventRow } from '../decode/decode.ts'
+import type { EventRow } from '../decode/decoded.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -9,10 +9,10 @@ export interface KeyUse {
   events: number
 }
 
-/** A repeated event was sent with its key all the same. */
+/** A duplicate counts too: it was sent with its key. */
 export function countKeyUse(...lists: readonly (readonly EventRow[])[]): KeyUse[] {
   const uses = new Map<string, KeyUse>()
-  // Most batches hold one key and one hour, so the row before is nearly always the same.
+  // Most batches hold one key and one hour, so the row before nearly always has the same ones.
   let last: KeyUse | undefined
   for (const rows of lists)
     for (const { keyId, received } of rows) {
@@ -24,9 +24,9 @@ export function countKeyUse(...lists: readonly (readonly EventRow[])[]): KeyUse[
   return [...uses.values()]
 
   function find(keyId: string, hourMs: number): KeyUse {
-    const at = `${keyId} ${hourMs}`
-    const use = uses.get(at) ?? { keyId, hourMs, events: 0 }
-    uses.set(at, use)
+    const key = `${keyId} ${hourMs}`
+    const use = uses.get(key) ?? { keyId, hourMs, events: 0 }
+    uses.set(key, use)
     return use
   }
 }

@@ -1,8 +1,8 @@
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
-import type { EventRow } from '../decode/decode.ts'
+import type { EventRow } from '../decode/decoded.ts'
 
 /** What a batch adds to one row of rollup_15m. */
-export interface QuarterSum {
+export interface BucketSum {
   tenantId: number
   seriesId: number
   bucketMs: number
@@ -14,31 +14,38 @@ export interface QuarterSum {
   lateCount: number
 }
 
-export interface RolledUp {
+export interface BatchRollup {
   /** Sorted by (tenant, series, bucket): every writer locks rows in the same order. */
-  quarters: QuarterSum[]
-  /** Highest occurred_at, clamped to received_at and to when the log took it, by tenant and log partition. */
-  highest: { tenantId: number; partition: number; ms: number }[]
+  buckets: BucketSum[]
+  /** Sorted by (tenant, partition). */
+  highest: PartitionHighest[]
+}
+
+/** Highest occurred_at, clamped to received_at and to when the log took the record, by tenant and log partition. */
+export interface PartitionHighest {
+  tenantId: number
+  partition: number
+  ms: number
 }
 
 export interface RollUpContext {
   seriesId(row: EventRow): number
   /** Milliseconds: the watermark is the highest time seen less this. */
   allowedLatenessMs(tenantId: number): number
-  /** Highest time that any earlier batch saw, by tenant; -Infinity for a new one. */
+  /** Highest time that any earlier batch saw, by tenant; -Infinity for a new tenant. */
   highestBefore(tenantId: number): number
 }
 
 /**
  * The sums of exactly these rows, in the order of the log. An event is late when the watermark had
- * passed its bucket's end before it came; it counts all the same. It came when the log took it: what waited
- * there while nobody read it is no later for that, whatever other partitions brought meanwhile. Historical
- * ones are never late: nobody waited for them.
+ * passed its bucket's end before it came; it counts all the same. It came when the log took it: waiting in
+ * the log does not make it later, whatever other partitions brought meanwhile. Historical events are never
+ * late: nobody waited for them.
  */
-export function rollUp(rows: readonly EventRow[], context: RollUpContext): RolledUp {
-  const bySeries = new Map<number, Map<number, QuarterSum>>()
+export function rollUp(rows: readonly EventRow[], context: RollUpContext): BatchRollup {
+  const bySeries = new Map<number, Map<number, BucketSum>>()
   const highestOf = new Map<number, number>()
-  const highest = new Map<string, { tenantId: number; partition: number; ms: number }>()
+  const highest = new Map<string, PartitionHighest>()
 
   for (const row of rows) {
     const bucketMs = Math.floor(row.occurred.ms / BUCKET_15M_MS) * BUCKET_15M_MS
@@ -48,7 +55,7 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Rolle
     const late = !row.historical && bucketMs + BUCKET_15M_MS <= watermark
     add(sumFor(bySeries, row, context.seriesId(row), bucketMs), row.event.value, late)
 
-    // Some edge's clock may be fast; the log's is one for all.
+    // The clock of an edge may be fast; the log's clock is the same for all.
     const reached = Math.min(row.occurred.ms, row.received.ms, cameMs)
     highestOf.set(row.tenantId, Math.max(seen, reached))
     const key = `${row.tenantId}:${row.record.partition}`
@@ -58,12 +65,12 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Rolle
     else if (known.ms < reached) known.ms = reached
   }
 
-  const quarters = [...bySeries.values()].flatMap((buckets) => [...buckets.values()])
-  quarters.sort(
-    (a, b) => a.tenantId - b.tenantId || a.seriesId - b.seriesId || a.bucketMs - b.bucketMs,
-  )
   return {
-    quarters,
+    buckets: [...bySeries.values()]
+      .flatMap((buckets) => [...buckets.values()])
+      .sort(
+        (a, b) => a.tenantId - b.tenantId || a.seriesId - b.seriesId || a.bucketMs - b.bucketMs,
+      ),
     highest: [...highest.values()].sort(
       (a, b) => a.tenantId - b.tenantId || a.partition - b.partition,
     ),
@@ -71,11 +78,11 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Rolle
 }
 
 function sumFor(
-  bySeries: Map<number, Map<number, QuarterSum>>,
+  bySeries: Map<number, Map<number, BucketSum>>,
   { tenantId }: EventRow,
   seriesId: number,
   bucketMs: number,
-): QuarterSum {
+): BucketSum {
   let buckets = bySeries.get(seriesId)
   if (!buckets) {
     buckets = new Map()
@@ -99,7 +106,7 @@ function sumFor(
   return sum
 }
 
-function add(to: QuarterSum, value: number | undefined, late: boolean): void {
+function add(to: BucketSum, value: number | undefined, late: boolean): void {
   to.count++
   if (late) to.lateCount++
   if (value === undefined) return

@@ -1,11 +1,11 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
-import type { Ask } from '../consume/connection.ts'
-import type { EventRow } from '../decode/decode.ts'
+import type { ExecuteQuery } from '../consume/connection.ts'
+import type { EventRow } from '../decode/decoded.ts'
 
 /**
- * Ids of series, made on first sight. They are made outside the batch's transaction: a series without
- * numbers does no harm, and no two batches can wait for each other's new rows.
+ * Ids of series, created on first use and outside the batch's transaction: a series without numbers does
+ * no harm, and no two batches can wait for each other's new rows.
  */
 export interface SeriesDirectory {
   learn(rows: readonly EventRow[]): Promise<void>
@@ -13,12 +13,12 @@ export interface SeriesDirectory {
 }
 
 export function createSeriesDirectory(
-  ask: Ask,
+  execute: ExecuteQuery,
   entriesMax: number = LIMITS.seriesCacheEntriesMax,
 ): SeriesDirectory {
   let ids = new Map<number, Map<string, number>>()
-  /** What was known until then; the batch before is being written by it while the next one learns. */
-  let former: typeof ids = new Map()
+  /** The ids before the last reset; the batch before is being written by them while the next one learns. */
+  let previous: typeof ids = new Map()
   let size = 0
 
   function remember(tenantId: number, metric: string, id: number): void {
@@ -30,7 +30,7 @@ export function createSeriesDirectory(
   return {
     async learn(rows) {
       if (size > entriesMax) {
-        former = ids
+        previous = ids
         ids = new Map()
         size = 0
       }
@@ -43,45 +43,49 @@ export function createSeriesDirectory(
         else unknown.set(tenantId, new Set([metric]))
       }
       for (const [tenantId, metrics] of unknown)
-        for (const [metric, id] of await findOrMake(ask, tenantId, [...metrics]))
+        for (const [metric, id] of await findOrCreate(execute, tenantId, [...metrics]))
           remember(tenantId, metric, id)
     },
     id(tenantId, metric) {
-      const id = ids.get(tenantId)?.get(metric) ?? former.get(tenantId)?.get(metric)
+      const id = ids.get(tenantId)?.get(metric) ?? previous.get(tenantId)?.get(metric)
       if (id === undefined) throw new Error(`a series of tenant ${tenantId} was never learnt`)
       return id
     },
   }
 }
 
-async function findOrMake(
-  ask: Ask,
+async function findOrCreate(
+  execute: ExecuteQuery,
   tenantId: number,
   metrics: string[],
 ): Promise<Map<string, number>> {
-  const found = await find(ask, tenantId, metrics)
+  const found = await find(execute, tenantId, metrics)
   const missing = metrics.filter((metric) => !found.has(metric))
   if (missing.length === 0) return found
 
-  const { rows } = await ask('SELECT count(*)::int AS count FROM series WHERE tenant_id = $1', [
+  const { rows } = await execute('SELECT count(*)::int AS count FROM series WHERE tenant_id = $1', [
     tenantId,
   ])
-  const room = Math.max(0, LIMITS.eventNamesPerTenantMax - (rows[0]?.count as number))
-  const admitted = missing.slice(0, room)
-  const turnedAway = missing.slice(room)
-  const toMake = turnedAway.length > 0 ? [...admitted, OTHER_METRIC] : admitted
-  await ask(
+  const free = Math.max(0, LIMITS.eventNamesPerTenantMax - (rows[0]?.count as number))
+  const admitted = missing.slice(0, free)
+  const overLimit = missing.slice(free)
+  const toCreate = overLimit.length > 0 ? [...admitted, OTHER_METRIC] : admitted
+  await execute(
     `INSERT INTO series (tenant_id, metric) SELECT $1, metric FROM unnest($2::text[]) metric
      ORDER BY metric ON CONFLICT DO NOTHING`,
-    [tenantId, toMake],
+    [tenantId, toCreate],
   )
-  for (const [metric, id] of await find(ask, tenantId, toMake)) found.set(metric, id)
-  for (const metric of turnedAway) found.set(metric, found.get(OTHER_METRIC) as number)
+  for (const [metric, id] of await find(execute, tenantId, toCreate)) found.set(metric, id)
+  for (const metric of overLimit) found.set(metric, found.get(OTHER_METRIC) as number)
   return found
 }
 
-async function find(ask: Ask, tenantId: number, metrics: string[]): Promise<Map<string, number>> {
-  const { rows } = await ask(
+async function find(
+  execute: ExecuteQuery,
+  tenantId: number,
+  metrics: string[],
+): Promise<Map<string, number>> {
+  const { rows } = await execute(
     'SELECT metric, series_id FROM series WHERE tenant_id = $1 AND metric = ANY ($2)',
     [tenantId, metrics],
   )

@@ -1,0 +1,137 @@
+import type pg from 'pg'
+import { LIMITS } from '../../../contract/limits.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import type { Log, LogBatch } from '../../log/log.ts'
+import { decodeBatch } from '../decode/decode.ts'
+import { type Decoded, splitDecoded } from '../decode/decoded.ts'
+import { createTenants } from '../decode/tenant-settings.ts'
+import type { PartitionMaintenance } from '../maintenance/partition-maintenance.ts'
+import { type AppliedBatch, applyBatch, tryBatch, type WriteDeps } from '../write/apply-batch.ts'
+import type { PoisonRecords } from '../write/poison-records.ts'
+import { createRowEncoder } from '../write/row-encoder.ts'
+import { createSeriesDirectory } from '../write/series.ts'
+import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
+
+export interface ConsumeDeps {
+  log: Log
+  maintenance: Pick<PartitionMaintenance, 'ensure' | 'forget'>
+  /** For look-ups while the consumer's own connection writes. */
+  execute: ExecuteQuery
+  /** Called after every commit. */
+  onWritten?: (written: AppliedBatch & { ms: number }) => void
+}
+
+export interface ConsumeOptions {
+  client: pg.Client
+  /** The offset at which to begin, by partition. */
+  from: ReadonlyMap<number, number>
+  state: {
+    poison: PoisonRecords
+    /** Failures in a row; set to zero by every batch that is written. */
+    failures: number
+  }
+}
+
+interface Session extends Pick<ConsumeOptions, 'state'> {
+  deps: ConsumeDeps
+  write: WriteDeps
+  clock: () => number
+}
+
+/**
+ * Reads and applies batches until `signal` aborts. Decodes a batch while Postgres still writes the one before: they
+ * need different cores. Writes never overlap, and a write that fails ends the reading at once.
+ */
+export async function consumeBatches(
+  deps: ConsumeDeps,
+  { client, from, state }: ConsumeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const session: Session = {
+    deps,
+    state,
+    clock: await createDatabaseClock(deps.execute),
+    write: {
+      client,
+      topic: TOPICS.raw.name,
+      tenants: createTenants(deps.execute),
+      series: createSeriesDirectory(deps.execute),
+      encode: createRowEncoder(),
+    },
+  }
+  const failed = new AbortController()
+  let writing: Promise<void> = Promise.resolve()
+  const batches = deps.log.batches(TOPICS.raw.name, {
+    from,
+    signal: AbortSignal.any([signal, failed.signal]),
+    maxRecords: LIMITS.logBatchRecordsMax,
+    minIntervalMs: LIMITS.logBatchMinIntervalMs,
+  })
+  try {
+    for await (const batch of batches) {
+      const decoded = await prepareBatch(session, batch, writing)
+      await writing
+      writing = writeBatch(session, batch, decoded)
+      // It is awaited at the next batch or at the end; until then its rejection counts as handled.
+      writing.catch(() => failed.abort())
+    }
+  } finally {
+    // Also where the reading failed: what was read until then may not be in the log any more.
+    await writing
+  }
+}
+
+/** Decodes a batch and creates what its rows refer to. `previous` is the write that uses the connection meanwhile. */
+async function prepareBatch(
+  session: Session,
+  batch: LogBatch,
+  previous: Promise<void>,
+): Promise<Decoded[]> {
+  const { state, clock, write } = session
+  const { reasons } = state.poison
+  const decoded = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  try {
+    await learn(session, decoded)
+  } catch (error) {
+    await previous.catch(() => {})
+    await findPoison(session, decoded, error)
+    throw error
+  }
+  return decoded
+}
+
+async function writeBatch(session: Session, batch: LogBatch, decoded: Decoded[]): Promise<void> {
+  const { deps, state, write } = session
+  const startedAt = performance.now()
+  let written: AppliedBatch
+  try {
+    written = await applyBatch(write, batch, decoded, { position: 'advance' })
+  } catch (error) {
+    await findPoison(session, decoded, error)
+    throw error
+  }
+  state.poison.forget(batch)
+  state.failures = 0
+  deps.log.applied?.(
+    TOPICS.raw.name,
+    new Map(batch.partitions.map((run) => [run.partition, run.nextOffset])),
+  )
+  deps.onWritten?.({ ...written, ms: performance.now() - startedAt })
+}
+
+/** Series and day partitions exist before the transaction that needs them. */
+async function learn({ deps, write }: Session, decoded: readonly Decoded[]): Promise<void> {
+  const { rows } = splitDecoded(decoded)
+  await write.series.learn(rows)
+  await deps.maintenance.ensure(rows)
+}
+
+/** An unknown error may be over at the next attempt: only when it comes again records are suspected. */
+function findPoison(session: Session, decoded: Decoded[], cause: unknown): Promise<void> {
+  const { poison, failures } = session.state
+  const attempt = async (some: readonly Decoded[]) => {
+    await learn(session, some)
+    await tryBatch(session.write, some)
+  }
+  return poison.find(decoded, cause, attempt, failures > 0)
+}

@@ -1,0 +1,163 @@
+import { type Instant, readCanonicalTime } from '../../../contract/event/time.ts'
+import { isUuid } from '../../../contract/event/uuid.ts'
+import { LIMITS } from '../../../contract/limits.ts'
+import {
+  type Claimed,
+  claimedBy,
+  type DeadReason,
+  type decodeRecord,
+  type StampedEvent,
+} from '../../../contract/log/record.ts'
+import { DAY_MS } from '../../db/day-partitions.ts'
+import { eventUuid } from '../../db/event-uuid.ts'
+import type { LogRecord } from '../../log/log.ts'
+import type { PoisonReasons } from '../write/poison-records.ts'
+import { type DeadLetter, type Decoded, type EventRow, offsetKey } from './decoded.ts'
+import type { TenantSettings, Tenants } from './tenant-settings.ts'
+import { describeAge, loggedMs, receivedOutOfRange, type TimeRules } from './time-rules.ts'
+
+/** A record's value, parsed. */
+export type ReadValue = ReturnType<typeof decodeRecord>
+
+export interface ClassifyContext {
+  tenants: Tenants
+  poisoned: PoisonReasons
+  times: TimeRules
+}
+
+export function tenantNamed(value: ReadValue): string | undefined {
+  return value.ok ? value.record.tenant : value.claimed.tenant
+}
+
+/** Whether a record is an event to store or a dead letter, and which. */
+export function classifyRecord(
+  record: LogRecord,
+  value: ReadValue,
+  { tenants, poisoned, times }: ClassifyContext,
+): Decoded {
+  const tenant = tenants.get(tenantNamed(value) ?? '')
+  const poison = poisoned.size > 0 ? poisoned.get(offsetKey(record)) : undefined
+  if (poison?.bare)
+    return {
+      kind: 'dead-letter',
+      deadLetter: bareDeadLetter(record, tenant, times, poison.detail),
+    }
+  if (!value.ok) return deadValue(record, value, tenant, times)
+  const { record: stamped, received, occurred } = value
+  const reject = (reason: DeadReason, detail: string, receivedMs = received.ms): Decoded =>
+    deadEvent(record, stamped, { tenant, reason, detail, receivedMs })
+  if (!tenant) return reject('TENANT_UNKNOWN', 'no such tenant')
+  const unbelievable = receivedOutOfRange(received, record, times)
+  if (unbelievable) return reject('RECEIVED_AT_OUT_OF_RANGE', unbelievable, loggedMs(record, times))
+  if (poison) return reject('UNSTORABLE', poison.detail)
+  const age = received.ms - occurred.ms
+  if (age < -LIMITS.futureSecondsMax * 1000)
+    return reject(
+      'OCCURRED_AT_IN_FUTURE',
+      `occurred_at is ${describeAge(age)} received_at; at most ${LIMITS.futureSecondsMax} s are allowed`,
+    )
+  if (age > tenant.eventAgeMaxS * 1000 && !stamped.historical)
+    return reject(
+      'OCCURRED_AT_TOO_OLD',
+      `occurred_at is ${describeAge(age)} received_at; the tenant takes ${tenant.eventAgeMaxS} s, or more with ?historical=true`,
+    )
+  return { kind: 'event', row: toRow(tenant.id, stamped, received, occurred, record) }
+}
+
+/** A dead letter without anything that the record says of itself, so that nothing of it can make a write fail. */
+export function bareDeadLetter(
+  record: LogRecord,
+  tenant: TenantSettings | undefined,
+  times: TimeRules,
+  detail: string,
+): DeadLetter {
+  return {
+    tenantId: tenant?.id ?? null,
+    reason: 'UNSTORABLE',
+    detail: detail.replaceAll('\0', '').toWellFormed().slice(0, 2_000),
+    requestId: null,
+    route: null,
+    client: null,
+    receivedMs: loggedMs(record, times),
+    original: record.value,
+    record,
+  }
+}
+
+/** A record that could not be parsed, or that the edge sent as a dead letter. */
+function deadValue(
+  record: LogRecord,
+  value: Extract<ReadValue, { ok: false }>,
+  tenant: TenantSettings | undefined,
+  times: TimeRules,
+): Decoded {
+  const { reason, detail, claimed, received, original, base64 } = value
+  const receivedMs =
+    received && receivedOutOfRange(received, record, times) === undefined
+      ? received.ms
+      : loggedMs(record, times)
+  // What the edge could not accept comes with the bytes that were sent.
+  const sent =
+    original === undefined ? undefined : Buffer.from(original, base64 ? 'base64' : 'utf8')
+  return dead(record, claimed, { tenant, reason, detail, receivedMs }, sent)
+}
+
+interface DeadFields {
+  tenant: TenantSettings | undefined
+  reason: DeadReason
+  detail: string
+  receivedMs: number
+}
+
+function deadEvent(record: LogRecord, stamped: StampedEvent, fields: DeadFields): Decoded {
+  const { original } = stamped
+  const sent = typeof original === 'string' ? Buffer.from(original) : undefined
+  return dead(record, claimedBy(stamped), fields, sent)
+}
+
+function dead(
+  record: LogRecord,
+  claimed: Claimed,
+  { tenant, reason, detail, receivedMs }: DeadFields,
+  original: Buffer = record.value,
+): Decoded {
+  const deadLetter: DeadLetter = {
+    tenantId: tenant?.id ?? null,
+    reason,
+    detail,
+    requestId: claimed.request_id ?? null,
+    route: claimed.route ?? null,
+    client: claimed.client ?? null,
+    receivedMs,
+    original,
+    record,
+  }
+  return { kind: 'dead-letter', deadLetter }
+}
+
+function toRow(
+  tenantId: number,
+  stamped: StampedEvent,
+  received: Instant,
+  occurred: Instant,
+  record: LogRecord,
+): EventRow {
+  const { event } = stamped
+  return {
+    tenantId,
+    eventId: eventUuid(event.event_id),
+    clientEventId: isUuid(event.event_id) ? null : event.event_id,
+    receivedDay: Math.floor(received.ms / DAY_MS),
+    received,
+    occurred,
+    clientOccurred:
+      typeof event.client_occurred_at === 'string'
+        ? readCanonicalTime(event.client_occurred_at)
+        : undefined,
+    historical: stamped.historical === true,
+    event,
+    keyId: isUuid(stamped.key) ? stamped.key : null,
+    requestId: stamped.request_id,
+    record,
+  }
+}

@@ -1,0 +1,64 @@
+import type { TrackedEvent } from '../../../contract/event/event.ts'
+import type { Instant } from '../../../contract/event/time.ts'
+import type { DeadReason } from '../../../contract/log/record.ts'
+import type { LogRecord } from '../../log/log.ts'
+
+/** What a record of the log turned out to be: a value, never an exception. */
+export type Decoded =
+  | { kind: 'event'; row: EventRow }
+  | { kind: 'dead-letter'; deadLetter: DeadLetter }
+
+/** A row of `event`, before it is known whether it is a duplicate. */
+export interface EventRow {
+  tenantId: number
+  /** As `eventUuid` gives it. */
+  eventId: string
+  clientEventId: string | null
+  /** Days since 1970-01-01, UTC. */
+  receivedDay: number
+  received: Instant
+  occurred: Instant
+  clientOccurred: Instant | undefined
+  historical: boolean
+  event: TrackedEvent
+  keyId: string | null
+  requestId: string
+  record: LogRecord
+}
+
+export interface DeadLetter {
+  tenantId: number | null
+  reason: DeadReason
+  detail: string
+  requestId: string | null
+  route: string | null
+  client: string | null
+  receivedMs: number
+  /** What the client sent, where that is known; else the record as it is in the log. */
+  original: Buffer
+  record: LogRecord
+}
+
+/** The events and the dead letters of a batch, each in the order of the log. */
+export interface DecodedParts {
+  rows: EventRow[]
+  deadLetters: DeadLetter[]
+}
+
+export function splitDecoded(decoded: readonly Decoded[]): DecodedParts {
+  const parts: DecodedParts = { rows: [], deadLetters: [] }
+  for (const item of decoded) {
+    if (item.kind === 'event') parts.rows.push(item.row)
+    else parts.deadLetters.push(item.deadLetter)
+  }
+  return parts
+}
+
+export function recordOf(decoded: Decoded): LogRecord {
+  return decoded.kind === 'event' ? decoded.row.record : decoded.deadLetter.record
+}
+
+/** A record's `partition:offset`, unique within a topic. */
+export function offsetKey({ partition, offset }: { partition: number; offset: number }): string {
+  return `${partition}:${offset}`
+}

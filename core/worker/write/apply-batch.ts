@@ -1,0 +1,135 @@
+import type pg from 'pg'
+import type { LogBatch } from '../../log/log.ts'
+import { type Decoded, type DecodedParts, type EventRow, splitDecoded } from '../decode/decoded.ts'
+import type { Tenants } from '../decode/tenant-settings.ts'
+import { upsertAggregates } from './aggregates.ts'
+import { type BatchChanges, findChanges, findRereadChanges } from './batch-changes.ts'
+import { copyRows } from './copy-rows.ts'
+import { insertDeadLetters, markRecovered } from './dead-letters.ts'
+import { advancePositions, type HighestByTenant, holdPositions } from './positions.ts'
+import { type BatchRollup, rollUp } from './roll-up.ts'
+import type { SeriesDirectory } from './series.ts'
+
+/** What a transaction of the worker needs. The tenants and series of the batch must have been learnt. */
+export interface WriteDeps {
+  client: pg.Client
+  topic: string
+  tenants: Tenants
+  series: SeriesDirectory
+  encode: (rows: readonly EventRow[]) => Buffer
+}
+
+/** How many records of a batch had which outcome; records that changed nothing are in none of them. */
+export interface AppliedBatch {
+  stored: number
+  duplicates: number
+  dead: number
+  /** Of the stored and the duplicates: how many had been dead letters. */
+  recovered: number
+}
+
+export interface ApplyOptions {
+  /** A worker applies a batch for the first time and advances the positions; a replay holds them. */
+  position: 'advance' | 'hold'
+  /** Roll back instead of writing. */
+  dryRun?: boolean
+}
+
+/**
+ * Applies one batch in one transaction, for the worker and for a replay:
+ *
+ *   advance the positions by compare-and-set, or hold them ▶ which keys are stored already ▶ COPY the new rows ▶
+ *   rollups, outcomes, watermarks, dead letters of exactly those ▶ commit
+ *
+ * The crash story. A position advances with the results it stands for, so a crash before the commit
+ * leaves neither, and the batch is read again; a crash after it leaves both. It advances FIRST: its row
+ * lock lets one writer in at a time, and a worker that was frozen and lost its partition to another
+ * finds the position elsewhere and touches nothing. The keys are looked up after that lock is taken,
+ * so whatever an earlier owner stored is visible. Should a duplicate slip through all the same
+ * (its key came through another log partition), the primary key refuses it with 23505, the whole
+ * batch rolls back, and the next attempt sees it. Aggregates come last: their rows are the only ones that
+ * two writers share, and they are locked in one order for the shortest time.
+ *
+ * A replay takes the same row locks and leaves the positions where they are, so whatever a worker writes of these
+ * partitions comes before or after, never between the look-up and the rows. A record that is stored already, as an
+ * event or as a dead letter, changes no number, so a replay that crashed is simply run again. A dead letter that
+ * can be stored now is recovered: it is taken from the dead ones and added to the stored ones (or the duplicates), in
+ * the minute it was received.
+ *
+ * @throws FencedError (advance) · NotAppliedError (hold) · whatever Postgres refused; then nothing is kept, and
+ *   the caller discards the connection
+ */
+export async function applyBatch(
+  deps: WriteDeps,
+  batch: LogBatch,
+  decoded: readonly Decoded[],
+  { position, dryRun = false }: ApplyOptions,
+): Promise<AppliedBatch> {
+  const { client, topic, encode } = deps
+  const parts = splitDecoded(decoded)
+  const takePositions = position === 'advance' ? advancePositions : holdPositions
+  const highestBefore = await takePositions(client, topic, batch, tenantIdsOf(parts.rows))
+  try {
+    const changes =
+      position === 'advance'
+        ? await findChanges(client, encode, parts)
+        : await findRereadChanges(client, topic, encode, batch, parts)
+    if (!dryRun) await writeChanges(deps, changes, highestBefore)
+    await client.query(dryRun ? 'ROLLBACK' : 'COMMIT')
+    return {
+      stored: changes.newRows.length,
+      duplicates: changes.duplicates.length,
+      dead: changes.deadLetters.length,
+      recovered: changes.recoveredRows.length,
+    }
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
+  }
+}
+
+/** All that `applyBatch` does between the position and the commit; nothing of it is kept. */
+export async function tryBatch(deps: WriteDeps, decoded: readonly Decoded[]): Promise<void> {
+  const { client, encode } = deps
+  await client.query('BEGIN')
+  try {
+    const changes = await findChanges(client, encode, splitDecoded(decoded))
+    await writeChanges(deps, changes, new Map())
+  } finally {
+    await client.query('ROLLBACK')
+  }
+}
+
+async function writeChanges(
+  deps: WriteDeps,
+  { newRows, duplicates, deadLetters, recoveredRows, encoded }: BatchChanges,
+  highestBefore: HighestByTenant,
+): Promise<void> {
+  const { client, topic, encode } = deps
+  // Postgres copies while we add up; `all`, so that neither failure goes unhandled.
+  const [rollup] = await Promise.all([
+    rollUpRows(deps, newRows, highestBefore),
+    copyRows(client, encode, newRows, encoded),
+  ])
+  if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
+  const recovered = await markRecovered(client, topic, recoveredRows)
+  await upsertAggregates(client, rollup, { newRows, duplicates, deadLetters, recovered })
+}
+
+async function rollUpRows(
+  { series, tenants }: WriteDeps,
+  rows: readonly EventRow[],
+  highestBefore: HighestByTenant,
+): Promise<BatchRollup> {
+  // Let the COPY be sent first.
+  await Promise.resolve()
+  return rollUp(rows, {
+    seriesId: (row) => series.id(row.tenantId, row.event.name),
+    allowedLatenessMs: (id) => tenants.byId(id).allowedLatenessS * 1000,
+    highestBefore: (id) => highestBefore.get(id) ?? Number.NEGATIVE_INFINITY,
+  })
+}
+
+function tenantIdsOf(rows: DecodedParts['rows']): number[] {
+  return [...new Set(rows.map((row) => row.tenantId))]
+}

@@ -1,0 +1,83 @@
+import type pg from 'pg'
+import type { LogBatch } from '../../log/log.ts'
+
+/** Another writer moved the position: another worker owns these partitions now, or a commit got through unconfirmed. */
+export class FencedError extends Error {
+  readonly code = 'FENCED'
+
+  constructor(topic: string) {
+    super(`the position in ${topic} was moved by another worker; reading it again`)
+    this.name = 'FencedError'
+  }
+}
+
+/** The worker has not come this far yet: a replay goes no further than it has. */
+export class NotAppliedError extends Error {
+  constructor(topic: string) {
+    super(`not all of these records of ${topic} were applied for the first time yet`)
+    this.name = 'NotAppliedError'
+  }
+}
+
+/** Milliseconds since 1970 of the highest event time seen, by tenant. */
+export type HighestByTenant = ReadonlyMap<number, number>
+
+/**
+ * Begins a transaction and advances every position of the batch, or none, by compare-and-set.
+ * @throws FencedError with the transaction rolled back
+ */
+export async function advancePositions(
+  client: pg.Client,
+  topic: string,
+  { partitions }: LogBatch,
+  tenantIds: readonly number[],
+): Promise<HighestByTenant> {
+  const moves = partitions.map((run) => `(${run.partition}, ${run.baseOffset}, ${run.nextOffset})`)
+  // One round trip for three statements; all the values are numbers of our own.
+  const [, moved, highest] = (await client.query(`
+    BEGIN;
+    UPDATE log_position p SET next_offset = m.next
+      FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
+     WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now;
+    ${selectHighest(tenantIds)}
+  `)) as unknown as pg.QueryResult[]
+  if (moved?.rowCount !== partitions.length) {
+    await client.query('ROLLBACK')
+    throw new FencedError(topic)
+  }
+  return readHighest(highest)
+}
+
+/**
+ * Begins a transaction and locks the positions of the batch where they are.
+ * @throws NotAppliedError with the transaction rolled back
+ */
+export async function holdPositions(
+  client: pg.Client,
+  topic: string,
+  { partitions }: LogBatch,
+  tenantIds: readonly number[],
+): Promise<HighestByTenant> {
+  const [, held, highest] = (await client.query(`
+    BEGIN;
+    SELECT partition, next_offset AS next FROM log_position
+     WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})
+     ORDER BY partition FOR UPDATE;
+    ${selectHighest(tenantIds)}
+  `)) as unknown as pg.QueryResult[]
+  const applied = new Map(held?.rows.map(({ partition, next }) => [partition, Number(next)]))
+  if (partitions.some((run) => (applied.get(run.partition) ?? 0) < run.nextOffset)) {
+    await client.query('ROLLBACK')
+    throw new NotAppliedError(topic)
+  }
+  return readHighest(highest)
+}
+
+function selectHighest(tenantIds: readonly number[]): string {
+  return `SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
+     WHERE tenant_id IN (${[0, ...tenantIds].join(', ')}) GROUP BY tenant_id`
+}
+
+function readHighest(result: pg.QueryResult | undefined): HighestByTenant {
+  return new Map(result?.rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
+}
