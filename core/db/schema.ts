@@ -98,7 +98,7 @@ export interface OffsetGapTable {
   expected: number
   available: number
   seen_at: TimeWithDefault
-  accepted_at: Time | null
+  skipped_at: Time | null
 }
 
 export interface LogChunkTable {

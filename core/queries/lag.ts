@@ -49,7 +49,7 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
       .selectFrom('offset_gap')
       .select(['partition', 'expected', 'available', 'seen_at as seenAt'])
       .where('topic', '=', topic)
-      .where('accepted_at', 'is', null)
+      .where('skipped_at', 'is', null)
       .orderBy('partition')
       .execute(),
   ])

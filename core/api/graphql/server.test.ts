@@ -379,7 +379,7 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
   await fixture.database.pool.query(
     `UPDATE log_position SET next_offset = 1 WHERE partition = 4;
      UPDATE log_lease SET worker_id = 'w-1' WHERE partition = 4;
-     INSERT INTO offset_gap (topic, partition, expected, available, seen_at, accepted_at) VALUES
+     INSERT INTO offset_gap (topic, partition, expected, available, seen_at, skipped_at) VALUES
        ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
   )
   const question =

@@ -156,7 +156,7 @@ export function createMetrics({ db, log, subscribers, redis }: MetricsDeps): Met
   async function gapsFromPostgres(): Promise<void> {
     const { rows } = await sql<GapRow>`
       SELECT topic, partition, count(*) AS times, sum(greatest(available - expected, 0))::bigint AS records,
-             count(*) FILTER (WHERE accepted_at IS NULL) AS open
+             count(*) FILTER (WHERE skipped_at IS NULL) AS open
         FROM offset_gap GROUP BY 1, 2`.execute(db)
     for (const metric of [gaps, missing]) metric.reset()
     for (const { topic, partition, times, records } of rows) {

@@ -111,7 +111,7 @@ async function recordGap(
     `INSERT INTO offset_gap (topic, partition, expected, available)
      SELECT p.topic, p.partition, $3, $4 FROM log_position p
       WHERE p.topic = $1 AND p.partition = $2 AND p.next_offset IN ($3, $5) FOR SHARE
-     ON CONFLICT (topic, partition, expected) DO UPDATE SET available = EXCLUDED.available, accepted_at = NULL`,
+     ON CONFLICT (topic, partition, expected) DO UPDATE SET available = EXCLUDED.available, skipped_at = NULL`,
     [TOPICS.raw.name, partition, expected, available, readFrom],
   )
 }

@@ -65,7 +65,7 @@ async function movePosition(
     .executeTakeFirst()
   await tx
     .updateTable('offset_gap')
-    .set({ accepted_at: sql<string>`now()` })
+    .set({ skipped_at: sql<string>`now()` })
     .where('topic', '=', TOPICS.raw.name)
     .where('partition', '=', partition)
     .where('expected', '=', expected)
