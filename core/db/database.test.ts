@@ -36,7 +36,7 @@ test('a statement that takes too long is cancelled, and its connection still ser
   await db.destroy()
 })
 
-test('a connection that breaks in use or idle ends no process, and the next question is answered', async () => {
+test('a connection that breaks in use or idle does not end the process, and the next query succeeds', async () => {
   const db = createDatabase(database.url, { max: 1 })
   const cut = () =>
     database.pool.query(
@@ -61,7 +61,7 @@ test('a connection that breaks in use or idle ends no process, and the next ques
   await db.destroy()
 })
 
-test('a server that goes silent in the middle costs one question its deadline, not every later one', async () => {
+test('a server that goes silent costs one query its deadline, and no later one', async () => {
   const { hostname, port } = new URL(database.url)
   let silent = false
   const sockets = new Set<Socket>()
@@ -82,7 +82,7 @@ test('a server that goes silent in the middle costs one question its deadline, n
   await sql`SELECT 1`.execute(db)
   silent = true
   await expect(sql`SELECT 1`.execute(db)).rejects.toThrow('Query read timeout')
-  // Only connections made from now on are heard: the old one must not come back from the pool.
+  // Only connections opened from now on get replies: the old one must not come back from the pool.
   expect((await sql<{ n: number }>`SELECT 3 AS n`.execute(db)).rows).toEqual([{ n: 3 }])
   for (const socket of sockets) socket.destroy()
   await new Promise((done) => proxy.close(done))

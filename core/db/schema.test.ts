@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createTestDatabase } from '../../tests/lib/database.ts'
 
 /** What a column's TypeScript type has to mention, by Postgres type. */
-const SPELLINGS: Record<string, RegExp> = {
+const TYPES: Record<string, RegExp> = {
   integer: /number/,
   smallint: /number/,
   bigint: /number/,
@@ -26,7 +26,7 @@ interface Column {
   optional: boolean
 }
 
-test('the kysely types name every table and column of a migrated database, nullability and defaults included', async () => {
+test('the kysely types name every table and column of a migrated database, with nullability and defaults', async () => {
   const database = await createTestDatabase()
   const { rows } = await database.pool.query<Record<string, string>>(`
     SELECT c.table_name, c.column_name, c.data_type, c.is_nullable, c.column_default, c.is_identity
@@ -54,7 +54,7 @@ test('the kysely types name every table and column of a migrated database, nulla
   for (const row of rows) {
     const at = `${row.table_name}.${row.column_name}`
     const column = typed.get(row.table_name as string)?.get(row.column_name as string) as Column
-    expect.soft(column.type, at).toMatch(SPELLINGS[row.data_type as string] as RegExp)
+    expect.soft(column.type, at).toMatch(TYPES[row.data_type as string] as RegExp)
     expect.soft(column.nullable, `${at} may be null`).toBe(row.is_nullable === 'YES')
     const hasDefault = row.column_default !== null || row.is_identity === 'YES'
     expect.soft(column.optional, `${at} has a default`).toBe(hasDefault)

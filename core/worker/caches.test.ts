@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => database.drop())
 
-test('a batch under way keeps the tenants it was decoded with, while they are asked for anew', async () => {
+test('a batch that is being written keeps its tenants while they are looked up again', async () => {
   let now = 0
   const tenants = createTenants(ask, () => now)
   await tenants.learn(['one', 'two'])
@@ -33,7 +33,7 @@ test('a batch under way keeps the tenants it was decoded with, while they are as
   expect(tenants.byId(one).allowedLatenessS).toBe(5)
 })
 
-test('a tenant that is gone is unknown once its time in the cache is over', async () => {
+test('a deleted tenant is unknown once its time in the cache is over', async () => {
   let now = 0
   const tenants = createTenants(ask, () => now)
   await tenants.learn(['one'])
@@ -43,7 +43,7 @@ test('a tenant that is gone is unknown once its time in the cache is over', asyn
   expect(tenants.get('one')).toBeUndefined()
 })
 
-test('a batch under way keeps its series when there are too many to remember', async () => {
+test('a batch that is being written keeps its series when the cache overflows', async () => {
   const series = createSeriesDirectory(ask, 3)
   const rows = (...names: string[]) =>
     names.map((name) => ({ tenantId: 1, event: { name } })) as EventRow[]

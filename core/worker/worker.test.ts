@@ -29,8 +29,8 @@ afterEach(async () => {
   await database.drop()
 })
 
-async function start(lanes = 2): Promise<void> {
-  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency: lanes })
+async function start(concurrency = 2): Promise<void> {
+  const worker = createWorker({ databaseUrl: database.url, log, logger: quiet, concurrency })
   running = worker.run(stop.signal)
 }
 
@@ -73,7 +73,7 @@ describe('exactly once', () => {
     })
   })
 
-  test('an event counts once however often it comes: in one batch, in the next, or after midnight', async () => {
+  test('an event counts once however often it is sent: in one batch, in the next, or after midnight', async () => {
     const now = Date.now()
     const at = (ms: number) => new Date(ms).toISOString()
     const midnight = Math.floor(now / 86_400_000) * 86_400_000
@@ -119,7 +119,7 @@ describe('exactly once', () => {
     })
   })
 
-  test('a worker whose position was moved by another one writes nothing and goes on from there', async () => {
+  test('a worker whose position was moved by another worker writes nothing and goes on from there', async () => {
     await start()
     await append([rawRecord({ actor: 'a' })])
     await settled(1)
@@ -145,7 +145,7 @@ describe('exactly once', () => {
     expect(await one("SELECT count(*)::int AS n FROM event WHERE name = 'third'")).toEqual({ n: 1 })
   })
 
-  test('a cut connection in the middle changes nothing twice', async () => {
+  test('a connection that breaks during a batch changes nothing twice', async () => {
     await start()
     for (let round = 0; round < 15; round++) {
       await append(
@@ -165,8 +165,8 @@ describe('exactly once', () => {
   })
 })
 
-describe('what cannot be stored', () => {
-  const poisons: [says: string, record: () => NewRecord, reason: string][] = [
+describe('records that cannot be stored', () => {
+  const invalid: [name: string, record: () => NewRecord, reason: string][] = [
     ['not JSON', () => rawValue('{"v":1,'), 'NOT_JSON'],
     ['not UTF-8', () => rawValue(Buffer.from([0xff, 0xfe, 0x00])), 'NOT_UTF8'],
     ['NUL in a property', () => rawRecord({ properties: { a: 'x\0y' } }), 'UNSTORABLE'],
@@ -210,8 +210,8 @@ describe('what cannot be stored', () => {
     ['too old', () => rawRecord({ occurred_at: '2024-01-22T17:36:40Z' }), 'OCCURRED_AT_TOO_OLD'],
   ]
 
-  test('each poison goes to the dead letters byte for byte, and the rest of its batch is stored', async () => {
-    const records = poisons.map(([, record]) => record())
+  test('each invalid record becomes a dead letter byte for byte, and the rest of its batch is stored', async () => {
+    const records = invalid.map(([, record]) => record())
     await append(records.flatMap((poison) => [rawRecord(), poison, rawRecord()]))
     await start()
     const { stored, dead, wrongRollups } = await settled(records.length * 3)
@@ -223,12 +223,12 @@ describe('what cannot be stored', () => {
     const { rows } = await database.pool.query('SELECT reason, original FROM dead_letter')
     const found = rows.map((row) => `${row.reason} ${row.original.toString('hex')}`).sort()
     const expected = records
-      .map((record, i) => `${poisons[i]?.[2]} ${record.value.toString('hex')}`)
+      .map((record, i) => `${invalid[i]?.[2]} ${record.value.toString('hex')}`)
       .sort()
     expect(found).toEqual(expected)
   })
 
-  test('rows that only Postgres refuses are found in the middle of a batch and dead-lettered', async () => {
+  test('poison records are found in the middle of a batch and become dead letters', async () => {
     await database.pool.query("ALTER TABLE event ADD CHECK (name <> 'refused')")
     await append(
       Array.from({ length: 300 }, (_, i) =>
@@ -259,10 +259,10 @@ describe('what cannot be stored', () => {
   })
 })
 
-describe('time', () => {
+describe('event times', () => {
   const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString()
 
-  test('an event that comes after its bucket was final counts, and marks the bucket revised', async () => {
+  test('an event that arrives after its bucket was final counts, and marks the bucket revised', async () => {
     await start(1)
     await append([rawRecord({ occurred_at: ago(0), actor: 'a' })])
     await settled(1)
@@ -301,7 +301,7 @@ describe('time', () => {
   })
 })
 
-test('every column comes back as it was sent', async () => {
+test('every column of an event reads as it was sent', async () => {
   const sent = {
     event_id: 'A-1',
     name: 'Größe 🚀',
@@ -334,26 +334,26 @@ test('every column comes back as it was sent', async () => {
   expect(row.occurred_at.toISOString()).toBe(sent.occurred_at)
 })
 
-test('the partition keeper makes days ahead once, however many ask, and drops the expired', async () => {
+test('partition maintenance creates the coming days once, however many workers run it, and drops the expired', async () => {
   const day = 86_400_000
-  const keepers = Array.from({ length: 4 }, () =>
+  const maintainers = Array.from({ length: 4 }, () =>
     createPartitionMaintenance({ pool: database.pool }),
   )
-  await Promise.all(keepers.map((keeper) => keeper.run()))
+  await Promise.all(maintainers.map((maintenance) => maintenance.run()))
   const old = Math.floor(Date.now() / day) - 40
-  await keepers[0]?.ensure([{ receivedDay: old }])
-  const { dropped } = (await keepers[1]?.run()) ?? { dropped: [] }
+  await maintainers[0]?.ensure([{ receivedDay: old }])
+  const { dropped } = (await maintainers[1]?.run()) ?? { dropped: [] }
   expect(dropped).toEqual([
     `event_${new Date(old * day).toISOString().slice(0, 10).replaceAll('-', '')}`,
   ])
   expect(await daysOfEvents()).toBe(5)
-  // The first keeper still believes in it, until somebody finds no table and says so.
-  keepers[0]?.forget()
-  await keepers[0]?.ensure([{ receivedDay: old }])
+  // The first one still has it in its cache, until a write fails.
+  maintainers[0]?.forget()
+  await maintainers[0]?.ensure([{ receivedDay: old }])
   expect(await daysOfEvents()).toBe(6)
 })
 
-test('a day that another worker dropped is made again when its next event comes, at once', async () => {
+test('a day that another worker dropped is created again at once when its next event arrives', async () => {
   const fourDaysAgo = () => new Date(Date.now() - 4 * 86_400_000).toISOString()
   await start()
   await append([rawRecord({ received_at: fourDaysAgo() })])
@@ -364,7 +364,7 @@ test('a day that another worker dropped is made again when its next event comes,
   expect(await settled(2)).toMatchObject({ stored: 1, dead: 0 })
 })
 
-test('a day whose making was not confirmed is made again, and not believed in', async () => {
+test('a day partition whose commit was not confirmed is created again', async () => {
   // As if the connection were cut at the commit.
   const pool = new pg.Pool({ connectionString: database.url, max: 1 })
   const cut = (client: pg.PoolClient) => {
@@ -378,10 +378,10 @@ test('a day whose making was not confirmed is made again, and not believed in', 
   const client = await pool.connect()
   cut(client)
   client.release()
-  const keeper = createPartitionMaintenance({ pool })
+  const maintenance = createPartitionMaintenance({ pool })
   const day = { receivedDay: Math.floor(Date.now() / 86_400_000) }
-  await expect(keeper.ensure([day])).rejects.toThrow('cut')
-  await keeper.ensure([day])
+  await expect(maintenance.ensure([day])).rejects.toThrow('cut')
+  await maintenance.ensure([day])
   expect(await daysOfEvents()).toBe(1)
   await pool.end()
 })

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { computeAssignment, type Lease, roundRobin } from './assignment.ts'
 
-/** One after the other, as the lock in Postgres lets them, until nobody wants anything any more. */
-function settle(leases: Lease[], alive: readonly string[]): number {
+/** One worker after the other, as under the lock in Postgres, until no assignment changes any more. */
+function assignAll(leases: Lease[], alive: readonly string[]): number {
   let moved = 0
   for (let round = 0; round < 10; round++) {
     let changed = false
@@ -27,7 +27,7 @@ const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 5 }), {
   maxLength: 9,
 })
 
-test('whoever comes and goes, every partition has one worker, and nobody has two more than another', () => {
+test('every partition has one worker, and no worker has two more than another, while workers join and leave', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 12 }),
@@ -40,7 +40,7 @@ test('whoever comes and goes, every partition has one worker, and nobody has two
         for (const alive of changes) {
           for (const lease of leases)
             if (lease.workerId !== null && !alive.includes(lease.workerId)) lease.workerId = null
-          settle(leases, alive)
+          assignAll(leases, alive)
           const counts = alive.map((id) => leases.filter(({ workerId }) => workerId === id).length)
           expect(counts.reduce((a, b) => a + b)).toBe(partitions)
           expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
@@ -50,17 +50,17 @@ test('whoever comes and goes, every partition has one worker, and nobody has two
   )
 })
 
-test('a worker that joins two others moves no more than its own share', () => {
+test('a worker that joins two others takes no more partitions than its own number', () => {
   const leases: Lease[] = Array.from({ length: 6 }, (_, partition) => ({
     partition,
     workerId: null,
   }))
-  settle(leases, ['a', 'b'])
+  assignAll(leases, ['a', 'b'])
   // Each of the two lets go of one, and it is taken: four steps.
-  expect(settle(leases, ['a', 'b', 'c'])).toBe(4)
+  expect(assignAll(leases, ['a', 'b', 'c'])).toBe(4)
 })
 
-test('lanes have as many partitions as any other, or one more', () => {
+test('round robin gives every consumer as many partitions as any other, or one more', () => {
   expect(roundRobin([0, 1, 2, 3, 4, 5], 2)).toEqual([
     [0, 2, 4],
     [1, 3, 5],

@@ -19,7 +19,7 @@ async function said(sql: string): Promise<unknown> {
   }
 }
 
-test('only what may be a record’s fault is looked for among the records', async () => {
+test('only an error that may be a record’s fault starts a search among the records', async () => {
   expect(classifyFailure(await said("SELECT 'x'::int"))).toBe('row')
   expect(
     classifyFailure(await said("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END $$")),

@@ -81,7 +81,7 @@ export function groupSuite(name: string, make: (databaseUrl: string) => Promise<
       expect(Math.min(expected.stored, expected.duplicates, expected.dead)).toBeGreaterThan(50)
     }
 
-    test('a second and a third one join under load, and share; they leave, and the last one has all', async () => {
+    test('divide the partitions as they join under load, and leave all of them to the last one', async () => {
       await start()
       await expect.poll(shares).toEqual([6])
       await goesOn()
@@ -101,7 +101,7 @@ export function groupSuite(name: string, make: (databaseUrl: string) => Promise<
       await exact()
     })
 
-    test('one that is killed loses its partitions to the others within seconds', async () => {
+    test('take over the partitions of a worker that is killed within seconds', async () => {
       await Promise.all([start(), start()])
       await expect.poll(shares, { timeout: 10_000 }).toEqual([3, 3])
       for (let round = 0; round < 4; round++) {
@@ -114,7 +114,7 @@ export function groupSuite(name: string, make: (databaseUrl: string) => Promise<
       await exact()
     })
 
-    test('one that is frozen for longer than its lease loses them too, and writes nothing when it thaws', async () => {
+    test('take over the partitions of a worker that is frozen for longer than its lease, which writes nothing when it resumes', async () => {
       await start()
       await expect.poll(shares).toEqual([6])
       const frozen = workers[0] as CoreProcess

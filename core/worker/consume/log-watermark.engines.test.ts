@@ -11,7 +11,7 @@ import { createWorker } from '../worker.ts'
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
 const quiet = { info() {}, warn() {}, error() {} }
-/** What is told every few seconds. */
+/** How often `applied_through` is advanced. */
 const LOOKS = { timeout: 30_000 }
 
 let database: TestDatabase
@@ -36,7 +36,7 @@ afterEach(async () => {
   await database.drop()
 })
 
-/** By partition, when it is known to have been read up to; 0 where nobody knows. */
+/** By partition, up to when it is known to be applied; 0 where that is unknown. */
 async function marks(): Promise<number[]> {
   const { rows } = await database.pool.query(
     `SELECT coalesce(extract(epoch FROM applied_through) * 1000, 0)::float8 AS at
@@ -50,7 +50,7 @@ async function stored(): Promise<number> {
   return rows[0].events
 }
 
-test("what waits behind an open transaction of somebody else's was not read yet", async () => {
+test('records behind an open transaction of another producer do not count as applied', async () => {
   const brokers = (env.KAFKA_BROKERS as string).split(',')
   const producer = new Kafka({ brokers, logLevel: 0 }).producer({
     transactionalId: `${env.SLUICE_KAFKA_TOPIC_PREFIX}another`,

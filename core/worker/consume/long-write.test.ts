@@ -7,17 +7,17 @@ import { account, rawRecord } from '../../../tests/lib/records.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
-test('a worker whose write takes longer than a lease keeps its partitions, although another one wants them', async () => {
+test('a worker whose write takes longer than a lease keeps its partitions when another worker joins', async () => {
   const database = await createTestDatabase()
   onTestFinished(() => database.drop())
   const one = async (sql: string) => (await database.pool.query(sql)).rows[0]
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   const log = await createPostgresLog({ url: database.url })
   onTestFinished(() => log.close())
-  const troubles: string[] = []
+  const errors: string[] = []
   const start = () => {
-    const trouble = (_: object, text: string) => troubles.push(text)
-    const logger = { info() {}, warn: trouble, error: trouble }
+    const onLog = (_: object, text: string) => errors.push(text)
+    const logger = { info() {}, warn: onLog, error: onLog }
     const stop = new AbortController()
     const running = createWorker({ databaseUrl: database.url, log, logger }).run(stop.signal)
     onTestFinished(() => {
@@ -34,7 +34,7 @@ test('a worker whose write takes longer than a lease keeps its partitions, altho
   const writes = (more: string) =>
     one(
       `SELECT count(*)::int AS n FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name LIKE 'sluice worker lane%' ${more}`,
+        WHERE datname = current_database() AND application_name LIKE 'sluice worker consumer%' ${more}`,
     )
 
   start()
@@ -61,5 +61,5 @@ test('a worker whose write takes longer than a lease keeps its partitions, altho
   await expect.poll(() => account(database.pool).then(({ stored }) => stored)).toBe(60)
   await expect.poll(shares).toEqual([3, 3])
   expect(await account(database.pool)).toMatchObject({ duplicates: 0, dead: 0, wrongRollups: 0 })
-  expect(troubles).toEqual([])
+  expect(errors).toEqual([])
 }, 60_000)

@@ -36,10 +36,10 @@ afterEach(async () => {
   await database.drop()
 })
 
-function start(lanes = 1): void {
+function start(concurrency = 1): void {
   const logger = { info() {}, warn() {}, error: (_: object, text: string) => errors.push(text) }
   const onGap = ({ message }: Error) => alarms.push(message)
-  running = createWorker({ databaseUrl: database.url, log, logger, concurrency: lanes, onGap }).run(
+  running = createWorker({ databaseUrl: database.url, log, logger, concurrency, onGap }).run(
     stop.signal,
   )
 }
@@ -60,7 +60,7 @@ async function positions(): Promise<number[]> {
 }
 const openGaps = async () => (await readLag(db, log)).gaps
 
-test('a gap holds up its own partition; the others go on, what came before it is kept, and accepted it is passed at once', async () => {
+test('a gap pauses its own partition alone, what came before it is kept, and once skipped it is passed at once', async () => {
   await append([...on(0, 10), ...on(1, 5), ...on(2, 5)])
   await database.pool.query(
     'DELETE FROM log_chunk WHERE partition = 0 AND base_offset BETWEEN 4 AND 6',
@@ -85,7 +85,7 @@ test('a gap holds up its own partition; the others go on, what came before it is
   })
 })
 
-test('a partition that goes on behind its gap is read on like any other, and not begun anew every few seconds', async () => {
+test('a partition that resumed behind its gap is read like any other, and not restarted every few seconds', async () => {
   let reads = 0
   const counted: Log = {
     ...log,
@@ -95,7 +95,7 @@ test('a partition that goes on behind its gap is read on like any other, and not
     },
   }
   const logger = { info() {}, warn() {}, error() {} }
-  const deps = { databaseUrl: database.url, log: counted, logger, lanes: 1 }
+  const deps = { databaseUrl: database.url, log: counted, logger, concurrency: 1 }
   await append(on(0, 5))
   await database.pool.query('DELETE FROM log_chunk WHERE partition = 0 AND base_offset = 2')
   running = createWorker(deps).run(stop.signal)
@@ -110,7 +110,7 @@ test('a partition that goes on behind its gap is read on like any other, and not
   await expect.poll(positions).toEqual([6, 0, 0, 0, 0, 0])
 })
 
-test('with a gap in all that a lane reads it waits, and ends when it is told to', async () => {
+test('a consumer with a gap in all its partitions waits, and ends when it is stopped', async () => {
   await append([0, 1, 2, 3, 4, 5].flatMap((partition) => on(partition, 2)))
   await database.pool.query('DELETE FROM log_chunk WHERE base_offset = 0')
   start(2)
@@ -123,7 +123,7 @@ test('with a gap in all that a lane reads it waits, and ends when it is told to'
   await running
 })
 
-test('what cannot be read in one partition holds up no other, and is told as an alarm', async () => {
+test('an unreadable partition pauses no other one, and is logged as an error', async () => {
   await append([...on(0, 3), ...on(1, 3)])
   await database.pool.query(
     'UPDATE log_chunk SET body = substring(body FOR 12) WHERE partition = 0 AND base_offset = 0',
@@ -136,7 +136,7 @@ test('what cannot be read in one partition holds up no other, and is told as an 
   expect(await openGaps()).toEqual([])
 })
 
-test('what was read before a gap is written, and not given up with the read that met it', async () => {
+test('records read before a gap are written, although the read that met it failed', async () => {
   await append(on(0, 3))
   // A write that takes long: the read that meets the gap fails meanwhile.
   await database.pool.query('INSERT INTO series (tenant_id, metric) VALUES (1, $1)', ['page_view'])
@@ -164,7 +164,7 @@ test('what was read before a gap is written, and not given up with the read that
   expect(errors).toHaveLength(1)
 })
 
-test('on a log that was made anew dead letters go on, and those of the former log are told from them', async () => {
+test('on a recreated log dead letters are stored beside those of the former log', async () => {
   start()
   await append([poison(0), ...on(0, 3), poison(0)])
   await expect.poll(positions).toEqual([5, 0, 0, 0, 0, 0])
@@ -203,7 +203,7 @@ test('on a log that was made anew dead letters go on, and those of the former lo
   })
 })
 
-test('a gap is accepted however many dead letters the former log has left', async () => {
+test('a gap can be skipped however many dead letters the former log has left', async () => {
   await database.pool.query(`
     UPDATE log_position SET next_offset = 9000 WHERE partition = 0;
     INSERT INTO dead_letter (reason, detail, fingerprint, original, topic, partition, log_offset, received_at, forwarded_at)
@@ -226,7 +226,7 @@ test('a gap is accepted however many dead letters the former log has left', asyn
     "SELECT partition, count(*)::int AS letters, topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3",
   )
   expect(rows).toEqual([
-    { partition: 0, letters: 4_500, here: false, topics: 1 },
-    { partition: 1, letters: 4_500, here: true, topics: 1 },
+    { partition: 0, deadLetters: 4_500, here: false, topics: 1 },
+    { partition: 1, deadLetters: 4_500, here: true, topics: 1 },
   ])
 })

@@ -9,7 +9,7 @@ import type { Log, LogRecord, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
-/** Whoever reaches the log can write anything there. Whatever it is, everybody else's events go on. */
+/** A producer that reaches the log can write anything there. Whatever it is, all other events go on. */
 const RECORDS = 1_500
 const SEED = Number(process.env.FUZZ_SEED) || Math.floor(Math.random() * 2 ** 31)
 const quiet = { info() {}, warn() {}, error() {} }
@@ -43,7 +43,7 @@ function start(seen: (record: LogRecord) => LogRecord = (record) => record): voi
         partitions: batch.partitions.map((run) => ({ ...run, records: run.records.map(seen) })),
       }
   }
-  const deps = { databaseUrl: database.url, logger: quiet, lanes: 1 }
+  const deps = { databaseUrl: database.url, logger: quiet, concurrency: 1 }
   running = createWorker({ ...deps, log: { ...log, batches } }).run(stop.signal)
 }
 
@@ -72,7 +72,7 @@ function record(over: object, event: object = {}): string {
   return JSON.stringify({ ...good, event: { ...good.event, ...event }, ...over })
 }
 
-const refused = (fault: unknown) =>
+const invalid = (fault: unknown) =>
   record({ refused: [fault], original: '{"a":1}', event: undefined })
 /** Has no words of its own, and none can be made of it. */
 const unspeakable = { toString: 1, valueOf: 1 }
@@ -83,9 +83,9 @@ const HOSTILE: Record<string, () => string> = {
   'NUL in a key of context': () => record({}, { context: { 'a\0b': 1 } }),
   'NUL in a member of the record': () => record({ 'a\0b': 'c\0' }),
   'NUL in a member of the event': () => record({}, { 'a\0b': 'c\0' }),
-  'NUL in the code of a fault': () => refused({ code: 'A\0B', pointer: '', detail: 'x' }),
-  'half a surrogate pair in a code': () => refused({ code: '\ud800', pointer: '', detail: 'x' }),
-  'a fault without words': () => refused({ code: 'X', pointer: unspeakable, detail: unspeakable }),
+  'NUL in the code of a fault': () => invalid({ code: 'A\0B', pointer: '', detail: 'x' }),
+  'half a surrogate pair in a code': () => invalid({ code: '\ud800', pointer: '', detail: 'x' }),
+  'a fault without words': () => invalid({ code: 'X', pointer: unspeakable, detail: unspeakable }),
   'a tenant with NUL': () => record({ tenant: 'a\0' }),
   'the year 0': () =>
     record({ historical: true }, { occurred_at: '0000-01-01T00:00:00Z', name: 'year_0' }),
@@ -103,7 +103,7 @@ const HOSTILE: Record<string, () => string> = {
     record({}, { properties: { a: 1 } }).replaceAll('"a"', '"__proto__"'),
 }
 
-test('each hostile record is stored or becomes a dead letter, and all that is good beside it is stored', async () => {
+test('each hostile record is stored or becomes a dead letter, and every valid record next to it is stored', async () => {
   start()
   for (const [says, make] of Object.entries(HOSTILE)) {
     const before = await applied()
@@ -120,7 +120,7 @@ test('each hostile record is stored or becomes a dead letter, and all that is go
   expect(wrongRollups).toBe(0)
 }, 120_000)
 
-test('so does whatever else is made up, times of the log included', async () => {
+test('each generated record is stored or becomes a dead letter, whatever the log says of its time', async () => {
   console.info(`FUZZ_SEED=${SEED}`)
   const nasty = fc.oneof(
     anyJson,
@@ -141,7 +141,7 @@ test('so does whatever else is made up, times of the log included', async () => 
         members('properties', 'context', 'schema_version', 'source', 'session', 'x'),
       )
       .map(([over, event, more]) => record(over, { ...event, ...more })),
-    members('pointer', 'detail', 'code').map((fault) => refused({ code: 'X', ...fault })),
+    members('pointer', 'detail', 'code').map((fault) => invalid({ code: 'X', ...fault })),
     fc.dictionary(fc.constantFrom('original', 'base64', 'refused', 'tenant'), nasty).map(record),
     anyJson.map((value) => JSON.stringify(value)),
   )
@@ -155,7 +155,7 @@ test('so does whatever else is made up, times of the log included', async () => 
   )
   start((found) => ({
     ...found,
-    // Every second one is a good one, of which the log tells the truth.
+    // Every second record is valid, and the log has its true time.
     timestamp:
       (found.offset % 2 === 0 && timestamps[(found.offset / 2) % RECORDS]) || found.timestamp,
   }))
@@ -171,7 +171,7 @@ test('so does whatever else is made up, times of the log included', async () => 
   expect(dead).toBeGreaterThan(RECORDS / 4)
 }, 120_000)
 
-test('times that the log confirms, because whoever wrote there made them up too, ask for no tables', async () => {
+test('invented times create no day partitions, even where the log’s own timestamps confirm them', async () => {
   start((found) => {
     const { received_at } = JSON.parse(found.value.toString())
     return { ...found, timestamp: Date.parse(received_at) }
@@ -186,7 +186,7 @@ test('times that the log confirms, because whoever wrote there made them up too,
   expect(rows).toEqual(times.map(() => ({ reason: 'RECEIVED_AT_OUT_OF_RANGE', sane: true })))
 })
 
-test('whatever the clock of its machine says, a worker stores what came by the clock of Postgres', async () => {
+test('a worker whose machine has a wrong clock stores events by the clock of Postgres', async () => {
   for (const daysOff of [-3, 3]) {
     await log.append(TOPICS.raw.name, [{ ...rawRecord(), partition: 0 }])
     const all = (await applied()) + 1
@@ -202,21 +202,21 @@ test('whatever the clock of its machine says, a worker stores what came by the c
   expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
 })
 
-test('what Postgres refuses for reasons that nobody has met costs the records at fault and no others', async () => {
+test('an unknown Postgres error costs the records at fault and no others', async () => {
   await database.pool.query(`
-    CREATE FUNCTION grumble() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'I am not in the mood'; END $$;
-    CREATE TRIGGER grumble BEFORE INSERT ON dead_letter FOR EACH ROW
-      WHEN (NEW.route = 'moody' OR NEW.detail LIKE 'received_at%') EXECUTE FUNCTION grumble();
-    CREATE TRIGGER grumble BEFORE INSERT ON rollup_15m FOR EACH ROW
-      WHEN (NEW.min = 13) EXECUTE FUNCTION grumble();
-    CREATE TRIGGER grumble BEFORE INSERT ON event FOR EACH ROW
-      WHEN (NEW.name = 'moody') EXECUTE FUNCTION grumble();`)
+    CREATE FUNCTION reject_row() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'a transient error'; END $$;
+    CREATE TRIGGER reject_row BEFORE INSERT ON dead_letter FOR EACH ROW
+      WHEN (NEW.route = 'rejected' OR NEW.detail LIKE 'received_at%') EXECUTE FUNCTION reject_row();
+    CREATE TRIGGER reject_row BEFORE INSERT ON rollup_15m FOR EACH ROW
+      WHEN (NEW.min = 13) EXECUTE FUNCTION reject_row();
+    CREATE TRIGGER reject_row BEFORE INSERT ON event FOR EACH ROW
+      WHEN (NEW.name = 'rejected') EXECUTE FUNCTION reject_row();`)
   start()
   const made = [
-    record({ tenant: 'nobody', route: 'moody' }),
-    record({}, { name: 'moody' }),
-    record({ route: 'moody' }, { name: 'moody' }),
+    record({ tenant: 'nobody', route: 'rejected' }),
+    record({}, { name: 'rejected' }),
+    record({ route: 'rejected' }, { name: 'rejected' }),
     record({}, { value: 13 }),
     record({}),
   ]
@@ -225,16 +225,16 @@ test('what Postgres refuses for reasons that nobody has met costs the records at
     'SELECT reason, detail, route, original FROM dead_letter ORDER BY log_offset',
   )
   expect(rows.map(({ original }) => original.toString())).toEqual(made.slice(0, 4))
-  const why = 'Postgres refused it: P0001 I am not in the mood'
+  const why = 'Postgres refused it: P0001 a transient error'
   for (const row of rows)
     expect(row).toMatchObject({ reason: 'UNSTORABLE', detail: why, route: null })
 })
 
-test('what Postgres refuses of everybody is no record’s fault: all wait until somebody has mended it', async () => {
+test('an unknown Postgres error for every record dead-letters none of them: all wait until it is fixed', async () => {
   await database.pool.query(`
-    CREATE FUNCTION grumble() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'I am not in the mood'; END $$;
-    CREATE TRIGGER grumble BEFORE INSERT ON rollup_15m FOR EACH ROW EXECUTE FUNCTION grumble();`)
+    CREATE FUNCTION reject_row() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'a transient error'; END $$;
+    CREATE TRIGGER reject_row BEFORE INSERT ON rollup_15m FOR EACH ROW EXECUTE FUNCTION reject_row();`)
   const errors: object[] = []
   const logger = { ...quiet, error: (fields: object) => errors.push(fields) }
   running = createWorker({ databaseUrl: database.url, log, logger, concurrency: 1 }).run(
@@ -246,12 +246,12 @@ test('what Postgres refuses of everybody is no record’s fault: all wait until 
   )
   await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
   expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
-  await database.pool.query('DROP TRIGGER grumble ON rollup_15m')
+  await database.pool.query('DROP TRIGGER reject_row ON rollup_15m')
   await expect.poll(applied, { timeout: 20_000 }).toBe(100)
   expect(await account(database.pool)).toMatchObject({ stored: 100, dead: 0, wrongRollups: 0 })
 })
 
-test('what Postgres refuses as too much is a record’s fault where others are written, and nobody’s where none is', async () => {
+test('a program limit is a record’s fault where other records are written, and no record’s where none is', async () => {
   // 54000 stands for an index entry that is too large, and for a server that has run out of transaction ids.
   const full = (name: string, on: string, where: string) => `
     CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -284,15 +284,15 @@ test('what Postgres refuses as too much is a record’s fault where others are w
   expect(await account(database.pool)).toMatchObject({ stored: 20, dead: 2, wrongRollups: 0 })
 })
 
-describe('trouble that nobody has met, and that is over by itself, costs no event', () => {
+describe('an unknown error that ends by itself dead-letters no event', () => {
   /** Raises for rows of `where` in as many tries of a write; what a try has counted stays when it is rolled back. */
-  async function moody(on: string, where: string, tries: number): Promise<void> {
-    const name = `moody_${on}_${tries}`
+  async function failTransiently(on: string, where: string, tries: number): Promise<void> {
+    const name = `failing_${on}_${tries}`
     await database.pool.query(`
       CREATE SEQUENCE ${name};
       CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        IF nextval('${name}') <= ${tries} THEN RAISE EXCEPTION 'I am not in the mood'; END IF;
+        IF nextval('${name}') <= ${tries} THEN RAISE EXCEPTION 'a transient error'; END IF;
         RETURN NEW;
       END $$;
       CREATE TRIGGER ${name} BEFORE INSERT ON ${on} ${where} EXECUTE FUNCTION ${name}();`)
@@ -307,17 +307,17 @@ describe('trouble that nobody has met, and that is over by itself, costs no even
     await expect.poll(applied, { timeout: 20_000 }).toBe(before + names.length)
   }
 
-  test('also where it ends while the records at fault are looked for', async () => {
+  test('when it ends during the search for poison records', async () => {
     // The batch twice, and on the way down to the first event.
-    await moody('rollup_15m', 'FOR EACH STATEMENT', 8)
+    await failTransiently('rollup_15m', 'FOR EACH STATEMENT', 8)
     await send(Array.from({ length: 16 }, () => 'page_view'))
     expect(await account(database.pool)).toMatchObject({ stored: 16, dead: 0, wrongRollups: 0 })
   })
 
-  test('nor does what was over before make a later one count twice', async () => {
-    await moody('event', "FOR EACH ROW WHEN (NEW.name = 'first')", 1)
-    // Were it looked for after its first time, this would be enough: all, half of them, it, it again, and in the end.
-    await moody('event', "FOR EACH ROW WHEN (NEW.name = 'second')", 6)
+  test('when another one of its kind came before', async () => {
+    await failTransiently('event', "FOR EACH ROW WHEN (NEW.name = 'first')", 1)
+    // If the search began after the first failure, this would be enough: all, half of them, it, it again, and in the end.
+    await failTransiently('event', "FOR EACH ROW WHEN (NEW.name = 'second')", 6)
     await send(['first'])
     await send(['second', 'a', 'b', 'c'])
     expect(await account(database.pool)).toMatchObject({ stored: 5, dead: 0, wrongRollups: 0 })

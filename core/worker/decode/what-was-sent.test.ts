@@ -43,13 +43,13 @@ const stamp: Stamp = {
   client: 'analytics-node/3.1.0',
 }
 
-test('what a client sent and nobody could take is kept byte for byte, with its route and client', async () => {
+test('an invalid event is kept byte for byte, with its route and client', async () => {
   const sent = '{"type":"track", "event":"",\n "messageId":"m-1"}'
   const notText = Buffer.from([0xff, 0xfe, 0x00, 0x7b])
-  const { invalid: refused } = recordEncoder(stamp)
+  const { invalid } = recordEncoder(stamp)
   await log.append(TOPICS.raw.name, [
     rawValue(
-      refused({
+      invalid({
         refused: [
           { code: 'NAME_INVALID', pointer: '/name', detail: 'must have 1 to 255 characters' },
           { code: 'ACTOR_INVALID', pointer: '/actor', detail: 'must be a string' },
@@ -58,14 +58,14 @@ test('what a client sent and nobody could take is kept byte for byte, with its r
       }),
     ),
     rawValue(
-      refused({
+      invalid({
         refused: [{ code: 'INVALID_UTF8', pointer: '', detail: 'The body is not valid UTF-8.' }],
         original: notText.toString('base64'),
         base64: true,
       }),
     ),
   ])
-  expect(await letters(2)).toEqual([
+  expect(await readDeadLetters(2)).toEqual([
     {
       tenant: 'default',
       reason: 'INVALID_UTF8',
@@ -91,7 +91,7 @@ test('what a client sent and nobody could take is kept byte for byte, with its r
   expect(rows).toEqual([{ dead: 2 }])
 })
 
-test('an event that is too old is kept as it was sent, not as it was understood', async () => {
+test('an event that is too old is kept as it was sent, not as it was normalised', async () => {
   const event = {
     event_id: 'e-1',
     name: 'a',
@@ -102,7 +102,7 @@ test('an event that is too old is kept as it was sent, not as it was understood'
   await log.append(TOPICS.raw.name, [
     rawValue(recordEncoder(stamp).event(JSON.stringify(event), sent)),
   ])
-  expect(await letters(1)).toMatchObject([
+  expect(await readDeadLetters(1)).toMatchObject([
     {
       reason: 'OCCURRED_AT_TOO_OLD',
       original: Buffer.from(sent).toString('hex'),
@@ -111,7 +111,7 @@ test('an event that is too old is kept as it was sent, not as it was understood'
   ])
 })
 
-test('the time by a wrong clock stands beside the one that was put right', async () => {
+test('the time of a client with a wrong clock is kept next to the corrected one', async () => {
   const sent = { occurred_at: receivedAt, client_occurred_at: '2026-11-20T08:00:00.123456Z' }
   await log.append(TOPICS.raw.name, [
     rawRecord({ ...sent, event_id: 'a' }),
@@ -130,7 +130,7 @@ test('the time by a wrong clock stands beside the one that was put right', async
     ])
 })
 
-async function letters(count: number) {
+async function readDeadLetters(count: number) {
   let found: unknown[] = []
   await expect
     .poll(async () => {

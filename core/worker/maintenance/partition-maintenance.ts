@@ -16,7 +16,7 @@ export interface MaintenanceResult extends PruneResult {
 }
 
 /**
- * Maintains the day partitions of `event` and what is kept beside them. A day is dropped when it is older than the
+ * Maintains the day partitions of `event` and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {

@@ -19,7 +19,7 @@ afterEach(() => database.drop())
 const sql = async (text: string) => (await database.pool.query(text)).rows
 const SUMS = 'sum(stored)::int AS stored, sum(duplicate)::int AS duplicate, sum(dead)::int AS dead'
 
-test('what became of all events is summed as they are written', async () => {
+test('the outcomes of all events are totalled as they are written', async () => {
   const log = await createPostgresLog({ url: database.url })
   const stop = new AbortController()
   const logger = { info() {}, warn() {}, error() {} }
@@ -48,7 +48,7 @@ test('what became of all events is summed as they are written', async () => {
   expect(await byTenant('outcome_total')).toEqual(minutes)
 })
 
-test('what workers of an earlier version have counted by the minute alone joins the sums, once however many look', async () => {
+test('counts of a former version, by the minute alone, are added to the totals once, however many workers reconcile', async () => {
   await database.pool.query(
     `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead)
      SELECT t, m, 1, 2, 3 FROM generate_series(1, 2) t,
@@ -85,7 +85,7 @@ test('what workers of an earlier version have counted by the minute alone joins 
   ])
 })
 
-test('minutes become quarters of an hour in time, and every sum stays what it is', async () => {
+test('old minutes are folded into 15-minute rows, and every sum stays the same', async () => {
   const at = Date.parse('2026-11-20T10:00:00Z')
   await database.pool.query(
     `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead)
@@ -108,7 +108,7 @@ test('minutes become quarters of an hour in time, and every sum stays what it is
   expect((await prune(deps)).minutesFolded).toBe(0)
 })
 
-test('whatever the clock of its machine says, a worker drops nothing that is not too old by the clock of Postgres', async () => {
+test('a worker whose machine has a wrong clock drops only what is too old by the clock of Postgres', async () => {
   const keep = () => createPartitionMaintenance({ pool: database.pool, retentionDays: 30 }).run()
   expect((await keep()).created).toHaveLength(LIMITS.partitionDaysAhead + 2)
   onTestFinished(() => void vi.useRealTimers())
@@ -119,7 +119,7 @@ test('whatever the clock of its machine says, a worker drops nothing that is not
   }
 })
 
-test('dead letters are forgotten in time, once they are in events.dlq, and stay counted', async () => {
+test('old dead letters are deleted once they are in events.dlq, and stay counted', async () => {
   await database.pool.query(
     `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at, dead_at, forwarded_at, state)
      SELECT tenant, 'NOT_JSON', '', '', 'x', 't', 0, row_number() OVER (), at, at, forwarded, state
@@ -128,10 +128,10 @@ test('dead letters are forgotten in time, once they are in events.dlq, and stay 
                     (1, now() - interval '91 days', NULL, 'open'), (1, now() - interval '89 days', now(), 'open'))
          AS d (tenant, at, forwarded, state)`,
   )
-  const keeper = (retentionDays: number) =>
+  const maintenance = (retentionDays: number) =>
     createPartitionMaintenance({ pool: database.pool, retentionDays })
-  expect((await keeper(400).run()).deadLettersDeleted).toBe(0)
-  expect((await keeper(30).run()).deadLettersDeleted).toBe(4)
+  expect((await maintenance(400).run()).deadLettersDeleted).toBe(0)
+  expect((await maintenance(30).run()).deadLettersDeleted).toBe(4)
   expect(await sql('SELECT log_offset::int AS n FROM dead_letter ORDER BY 1')).toEqual([
     { n: 5 },
     { n: 6 },

@@ -91,7 +91,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         })
       })
 
-    test('of what is there already changes no number, also while a worker writes on', async () => {
+    test('of records that are stored already changes no number, also while a worker writes', async () => {
       await append(mixture(1_000))
       await work()
       const before = await account(database.pool)
@@ -119,7 +119,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await outcomes()).toEqual({ stored: 2 * before.stored, duplicates: 200, dead: 40 })
     })
 
-    test('takes dead letters among the events once they can be stored, and once only', async () => {
+    test('recovers dead letters that can be stored now, once only', async () => {
       const ofNobody = Array.from({ length: 30 }, (_, i) =>
         rawRecord({ tenant: 'later', actor: `a${i}`, event_id: `e-${i % 20}` }),
       )
@@ -142,7 +142,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await account(database.pool)).toEqual(after)
     })
 
-    test('counts nothing as dead that was stored or a duplicate under rules which have changed since', async () => {
+    test('counts no record as dead that was stored or a duplicate under former rules', async () => {
       const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS).toISOString()
       const once = { event_id: 'order-1', actor: 'a', occurred_at: twoDaysAgo }
       await append([rawRecord(once), rawRecord(once), rawRecord({ actor: 'a' })])
@@ -155,7 +155,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, dead: 0 })
     })
 
-    test('builds events and numbers up anew where they are gone', async () => {
+    test('restores events and numbers that were deleted', async () => {
       await append(mixture(1_000))
       await work()
       const before = await account(database.pool)
@@ -179,7 +179,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await rollups()).toEqual(was)
     })
 
-    test('reads the partitions, offsets and times that were asked for, and no others', async () => {
+    test('reads the partitions and offsets of its ranges, and no others', async () => {
       const into = (partition: number, name: string) => ({ ...rawRecord({ name }), partition })
       await append([into(0, 'a'), into(0, 'b'), into(0, 'c'), into(1, 'd')])
       await work()
@@ -196,7 +196,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       ).toEqual(['b', 'c'])
     })
 
-    test('refuses what was received on days whose events may be gone, and makes no day of its own for it', async () => {
+    test('refuses records received on days whose events may be dropped, and creates no day partition for them', async () => {
       const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
       await append([
         rawRecord({ received_at: daysAgo(4), event_id: 'old', actor: 'a' }),
@@ -219,7 +219,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       })
     })
 
-    test('finds what was stored on the day it was received, however long ago that is', async () => {
+    test('finds events by the day they were received, however long ago that is', async () => {
       const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
       // The log took one when it was received; the other came to it late, and was taken all the same.
       const received = [daysAgo(450), daysAgo(40)]
@@ -257,7 +257,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
     })
 
-    test('goes no further than the workers have come, and finds rows that only Postgres refuses', async () => {
+    test('goes no further than the workers’ positions, and finds poison records', async () => {
       await append([rawRecord({ name: 'fine' }), rawValue('{"v":1,')])
       await expect(again()).rejects.toThrow(NotAppliedError)
       await append([rawRecord({ name: 'refused' })])

@@ -102,7 +102,7 @@ const KEY_USE: Upsert<Aggregates, KeyUse> = {
     { name: 'hour', type: 'timestamptz', value: (use) => toTime(use.hourMs) },
   ],
   columns: [{ name: 'events', type: 'bigint', value: (use) => use.events, merge: 'add' }],
-  // The same id may come in two spellings.
+  // The same id may come in upper and in lower case.
   grouped: true,
 }
 

@@ -62,7 +62,7 @@ async function useAfter(records: NewRecord[], all = records.length) {
   return rows.map((row) => [row.key_id, row.hour.toISOString(), row.events])
 }
 
-test('every event counts as a use of its key in the hour it was received, a repeated one as well', async () => {
+test('every event counts as a use of its key in the hour it was received, duplicates included', async () => {
   const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000
   const at = (ms: number) => new Date(hour + ms).toISOString()
   expect(
@@ -81,7 +81,7 @@ test('every event counts as a use of its key in the hour it was received, a repe
   ])
 })
 
-test('use is counted exactly once, whatever happens to the connections that write it', async () => {
+test('the use of a key is counted exactly once, although connections break while it is written', async () => {
   const hour = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString()
   const cut = setInterval(
     () =>
@@ -108,12 +108,12 @@ test('use is counted exactly once, whatever happens to the connections that writ
   }
 })
 
-test('after ninety days nobody remembers', async () => {
-  const keeper = createPartitionMaintenance({ pool: database.pool })
+test('the use of a key is deleted after ninety days', async () => {
+  const maintenance = createPartitionMaintenance({ pool: database.pool })
   const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS)
   for (const days of [0, LIMITS.keyUseDays - 1, LIMITS.keyUseDays + 1])
     await database.pool.query('INSERT INTO key_use_hour VALUES ($1, $2, 1)', [ONE, daysAgo(days)])
   // The worker that runs beside us keeps house as well; whoever comes first forgets.
-  await keeper.run()
+  await maintenance.run()
   expect(await useAfter([])).toHaveLength(2)
 })

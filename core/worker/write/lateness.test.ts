@@ -15,7 +15,7 @@ import { createWorker } from '../worker.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 const HOUR_MS = 3_600_000
-/** What is told every few seconds. */
+/** How often `applied_through` is advanced. */
 const LOOKS = { timeout: 30_000 }
 
 let database: TestDatabase
@@ -39,7 +39,7 @@ afterEach(async () => {
   await database.drop()
 })
 
-/** @param taken how long ago the log took what stands at this place, in milliseconds */
+/** @param taken how long ago the log took each record, in milliseconds */
 function start(taken: (partition: number, offset: number) => number = () => 0): void {
   const batches: Log['batches'] = async function* (topic, options) {
     for await (const batch of log.batches(topic, options))
@@ -54,7 +54,7 @@ function start(taken: (partition: number, offset: number) => number = () => 0): 
         })),
       }
   }
-  const deps = { databaseUrl: database.url, logger: quiet, lanes: 2 }
+  const deps = { databaseUrl: database.url, logger: quiet, concurrency: 2 }
   running = createWorker({ ...deps, log: { ...log, batches } }).run(stop.signal)
 }
 
@@ -83,7 +83,7 @@ async function late(): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map((row) => [row.metric, row.late]))
 }
 
-test('an edge whose clock is fast makes nobody late', async () => {
+test('an edge whose clock is fast makes no other event late', async () => {
   start()
   const ahead = new Date(Date.now() + 20 * HOUR_MS).toISOString()
   await send(0, [{ name: 'fast', received_at: ahead }])
@@ -93,19 +93,19 @@ test('an edge whose clock is fast makes nobody late', async () => {
   expect(rows).toEqual([{ so: true }])
 })
 
-test('what waited in the log while the workers were away is not late because a quiet partition caught up first', async () => {
+test('events that waited in the log while no worker ran are not late when a quiet partition catches up first', async () => {
   // Partition 1 holds what the log took six hours ago.
   start((partition) => (partition === 1 ? 6 * HOUR_MS : 0))
   await send(0, [{ name: 'quiet' }])
   await send(1, [
     { name: 'waited', received_at: ago(6 * HOUR_MS), occurred_at: ago(6 * HOUR_MS + 60_000) },
-    // Two hours late when it came, although nobody had read so far yet.
+    // Two hours late when it came, although no worker had read so far yet.
     { name: 'late', received_at: ago(6 * HOUR_MS), occurred_at: ago(8 * HOUR_MS) },
   ])
   expect(await late()).toEqual({ quiet: 0, waited: 0, late: 1 })
 })
 
-describe('a bucket is not final while events that may belong to it wait in some partition', () => {
+describe('a bucket is not final while events that may belong to it wait in a partition', () => {
   const occurred = ago(5 * HOUR_MS)
   const waits = () => ({ ...rawRecord({ occurred_at: occurred }), partition: 1 })
 
@@ -132,8 +132,8 @@ describe('a bucket is not final while events that may belong to it wait in some 
     expect(await isFinal('a')).toBe(false)
   }
 
-  test('because it is busy', async () => {
-    // Nobody gets past it.
+  test('that is behind', async () => {
+    // No worker gets past it.
     const busy = new pg.Client({ connectionString: database.url })
     busy.on('error', () => {})
     await busy.connect()
@@ -146,7 +146,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     expect(await late()).toEqual({ a: 0, b: 0, page_view: 0 })
   }, 120_000)
 
-  test('because records before them are gone, and nobody has decided', async () => {
+  test('that is paused at a gap', async () => {
     await allButOneCatchUp(() =>
       database.pool.query('DELETE FROM log_chunk WHERE partition = 1 AND base_offset = 0'),
     )
@@ -154,7 +154,7 @@ describe('a bucket is not final while events that may belong to it wait in some 
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
   }, 120_000)
 
-  test('because the log was made anew, and nobody has decided', async () => {
+  test('that is paused because the log was recreated', async () => {
     await allButOneCatchUp(() =>
       database.pool.query('UPDATE log_position SET next_offset = 9 WHERE partition = 1'),
     )

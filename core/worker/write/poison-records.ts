@@ -30,7 +30,7 @@ export interface PoisonRecords {
    * After a failed write: finds the poison records of the batch and remembers them for the next attempt. Does nothing
    * where the failure cannot be a row's fault.
    * @param attempt tries to write some of the records and keeps nothing
-   * @param suspectUnknown whether an error that nobody has met before may be a row's fault too
+   * @param suspectUnknown whether an unknown error may be a row's fault too
    * @throws what was met where it is no record's fault
    */
   find(

@@ -40,7 +40,7 @@ export interface RollUpContext {
  * The sums of exactly these rows, in the order of the log. An event is late when the watermark had
  * passed its bucket's end before it came; it counts all the same. It came when the log took it: waiting in
  * the log does not make it later, whatever other partitions brought meanwhile. Historical events are never
- * late: nobody waited for them.
+ * late: they are an import.
  */
 export function rollUp(rows: readonly EventRow[], context: RollUpContext): BatchRollup {
   const bySeries = new Map<number, Map<number, BucketSum>>()

@@ -5,7 +5,7 @@ import { account, rawRecord } from '../../../tests/lib/records.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
-test('the same id of two tenants, side by side in one batch, is two events', async () => {
+test('the same id from two tenants in one batch is two events', async () => {
   const database = await createTestDatabase()
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default'), ('other')")
   const log = await createPostgresLog({ url: database.url })
