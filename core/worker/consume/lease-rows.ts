@@ -2,6 +2,7 @@ import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { LOCKS } from '../../db/locks.ts'
+import { withTimeout } from '../../lib/timeout.ts'
 import { type AssignmentChange, computeAssignment, type Lease } from './assignment.ts'
 import { disconnect } from './connection.ts'
 
@@ -164,22 +165,19 @@ async function terminateWorkers(
       )
 }
 
-/** Releases the worker's partitions, removes its heartbeat, and ends the connection. */
+/** Releases the worker's partitions, removes its heartbeat, and ends the connection, within a few seconds. */
 export async function releaseLeases(client: pg.Client, workerId: string): Promise<void> {
-  const timer = setTimeout(() => void disconnect(client), RELEASE_MS_MAX)
-  try {
+  const release = async () => {
     await client.query(
       `WITH released AS (UPDATE log_lease SET worker_id = NULL, since = now() WHERE worker_id = $1)
        DELETE FROM worker_heartbeat WHERE worker_id = $1`,
       [workerId],
     )
     await client.query(`NOTIFY ${CHANNELS.workers}`)
-  } catch {
-    // The next worker that looks sees that this connection is gone.
-  } finally {
-    clearTimeout(timer)
-    await disconnect(client)
   }
+  // Where this fails, the next worker that looks sees that the connection is gone.
+  await withTimeout(RELEASE_MS_MAX, 'Postgres', release()).catch(() => {})
+  await disconnect(client)
 }
 
 /** Ends the names of a worker's connections, which Postgres cuts at 63 bytes. */
