@@ -2,10 +2,10 @@
 -- each statement is a catalogue update, so a database of any size is done in milliseconds, once the statements
 -- that are running on these tables have ended.
 --
--- A worker or a core of the former version that still runs meets 42P01 (no such table) or 42703 (no such column)
--- from now on. Its batches roll back, positions included, and it retries them for ever, logging an error each
--- time; it loses nothing and counts nothing twice. The first worker of this version goes on from the same
--- positions. Stop the former version, or let it go on failing until it is replaced.
+-- A worker of the former version that still runs meets 42P01 (no such table) from now on. Its batches roll
+-- back, positions included, and it retries them for ever, logging an error each time: it loses nothing and counts
+-- nothing twice, and the partitions that it owns wait until it is stopped. Workers of this version go on from the
+-- same positions. Queries of the former version fail with 42P01 or 42703 (no such column) until it is replaced.
 ALTER TABLE rollup_quarter RENAME TO rollup_15m;
 ALTER INDEX rollup_quarter_pkey RENAME TO rollup_15m_pkey;
 
