@@ -1,6 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
 import type { PartitionOffsets } from '../../log/log.ts'
+import { readPositions } from '../write/positions.ts'
 import type { ExecuteQuery } from './connection.ts'
 
 export interface LogWatermarkDeps {
@@ -46,7 +47,7 @@ async function advance(
   deps: LogWatermarkDeps,
   before: Observation | undefined,
 ): Promise<Observation> {
-  const positions = await readPositions(deps)
+  const positions = await readPositions(deps.execute, deps.topic)
   // A record has its time before it is in the log.
   const atMs = Date.now() - LIMITS.logAppendMsMax
   // Records behind an open transaction are in the log, and will be read.
@@ -70,14 +71,6 @@ async function advance(
       before.atMs,
     )
   return { atMs, ends }
-}
-
-async function readPositions({ execute, topic }: LogWatermarkDeps): Promise<Map<number, number>> {
-  const { rows } = await execute(
-    'SELECT partition, next_offset FROM log_position WHERE topic = $1',
-    [topic],
-  )
-  return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
 /** A locked row is being assigned to another worker, and advanced the next time. */

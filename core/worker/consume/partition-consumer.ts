@@ -6,8 +6,8 @@ import type { Logger } from '../../lib/logger.ts'
 import { aborted, pause } from '../../lib/pause.ts'
 import { CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import { createPoisonRecords, type PoisonRecords } from '../write/poison-records.ts'
-import { FencedError } from '../write/positions.ts'
-import { connect, disconnect } from './connection.ts'
+import { FencedError, readPositions } from '../write/positions.ts'
+import { connect, disconnect, type ExecuteQuery } from './connection.ts'
 import { type ConsumeDeps, consumeBatches } from './consume-batches.ts'
 import { classifyFailure } from './failure.ts'
 import {
@@ -71,7 +71,7 @@ async function consumeUntilFailure(
   let watch: ReturnType<PausedPartitions['watch']> | undefined
   try {
     client = await connect(deps.databaseUrl, `worker ${state.name}`)
-    from = state.paused.resumable(await readPositions(client, state.partitions))
+    from = state.paused.resumable(await readOwnPositions(client, state.partitions))
     watch = state.paused.watch(signal)
     if (from.size > 0) await consumeBatches(deps, { client, from, state }, watch.signal)
     else await aborted(watch.signal)
@@ -109,17 +109,16 @@ async function pausePartition(
   }
 }
 
-async function readPositions(
+/** @throws when a partition has no position yet */
+async function readOwnPositions(
   client: pg.Client,
   partitions: readonly number[],
 ): Promise<Map<number, number>> {
-  const { rows } = await client.query<{ partition: number; next_offset: string }>(
-    'SELECT partition, next_offset FROM log_position WHERE topic = $1 AND partition = ANY ($2)',
-    [TOPICS.raw.name, partitions],
-  )
-  if (rows.length !== partitions.length)
+  const execute: ExecuteQuery = (sql, values) => client.query(sql, values)
+  const positions = await readPositions(execute, TOPICS.raw.name, partitions)
+  if (positions.size !== partitions.length)
     throw new Error(`log_position lacks rows for ${TOPICS.raw.name}; run "npx sluice migrate"`)
-  return new Map(rows.map((row) => [row.partition, Number(row.next_offset)]))
+  return positions
 }
 
 /** No line holds an event's content: only codes and counts. */

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { type CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
+import { readPositions } from '../write/positions.ts'
 import type { ExecuteQuery } from './connection.ts'
 
 /** Why a partition cannot be read on. */
@@ -57,7 +58,8 @@ export function createPausedPartitions(execute: ExecuteQuery): PausedPartitions 
       // Before anything that may fail: a gap that cannot be recorded is one all the same.
       pauses.set(partition, { position: readFrom, expected, sinceMs: performance.now() })
       if (reason instanceof OffsetOutOfRangeError) await recordGap(execute, reason, readFrom)
-      const position = (await readPositions(execute, [partition])).get(partition) ?? readFrom
+      const position =
+        (await readPositions(execute, TOPICS.raw.name, [partition])).get(partition) ?? readFrom
       // At any other position somebody has moved it meanwhile.
       if (position === expected || position === readFrom)
         pauses.set(partition, { position, expected, sinceMs: performance.now() })
@@ -78,7 +80,7 @@ export function createPausedPartitions(execute: ExecuteQuery): PausedPartitions 
       const resumed = new AbortController()
       const timer = setInterval(async () => {
         try {
-          const positions = await readPositions(execute, watched)
+          const positions = await readPositions(execute, TOPICS.raw.name, watched)
           if (watched.some((partition) => !isPaused(partition, positions.get(partition))))
             resumed.abort()
         } catch {
@@ -88,17 +90,6 @@ export function createPausedPartitions(execute: ExecuteQuery): PausedPartitions 
       return { signal: AbortSignal.any([signal, resumed.signal]), end: () => clearInterval(timer) }
     },
   }
-}
-
-async function readPositions(
-  execute: ExecuteQuery,
-  partitions: readonly number[],
-): Promise<Map<number, number>> {
-  const { rows } = await execute(
-    'SELECT partition, next_offset FROM log_position WHERE topic = $1 AND partition = ANY ($2)',
-    [TOPICS.raw.name, partitions],
-  )
-  return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
 /** Met again, it is the same gap. One that was accepted while we met it stays so: its position has moved. */

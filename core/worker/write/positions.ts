@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { LogBatch } from '../../log/log.ts'
+import type { ExecuteQuery } from '../consume/connection.ts'
 
 /** Another writer moved the position: another worker owns these partitions now, or a commit got through unconfirmed. */
 export class FencedError extends Error {
@@ -17,6 +18,23 @@ export class NotAppliedError extends Error {
     super(`not all of these records of ${topic} were applied for the first time yet`)
     this.name = 'NotAppliedError'
   }
+}
+
+/**
+ * The first offset that is not applied yet, by partition.
+ * @param partitions all of the topic's without it
+ */
+export async function readPositions(
+  execute: ExecuteQuery,
+  topic: string,
+  partitions?: readonly number[],
+): Promise<Map<number, number>> {
+  const { rows } = await execute(
+    `SELECT partition, next_offset FROM log_position
+      WHERE topic = $1 AND ($2::int[] IS NULL OR partition = ANY ($2))`,
+    [topic, partitions],
+  )
+  return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
 /** Milliseconds since 1970 of the highest event time seen, by tenant. */
