@@ -223,7 +223,7 @@ test('a gap can be skipped however many dead letters the former log has left', a
   await expect.poll(openGaps).toMatchObject([{ partition: 0, expected: 9_000, available: 0 }])
   expect(await skipMissingOffsets(db, log, await openGaps())).toMatchObject([{ position: 0 }])
   const { rows } = await database.pool.query(
-    "SELECT partition, count(*)::int AS letters, topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3",
+    `SELECT partition, count(*)::int AS "deadLetters", topic = 'events.raw' AS here, count(DISTINCT topic)::int AS topics FROM dead_letter GROUP BY 1, 3`,
   )
   expect(rows).toEqual([
     { partition: 0, deadLetters: 4_500, here: false, topics: 1 },

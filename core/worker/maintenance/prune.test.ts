@@ -109,12 +109,13 @@ test('old minutes are folded into 15-minute rows, and every sum stays the same',
 })
 
 test('a worker whose machine has a wrong clock drops only what is too old by the clock of Postgres', async () => {
-  const keep = () => createPartitionMaintenance({ pool: database.pool, retentionDays: 30 }).run()
-  expect((await keep()).created).toHaveLength(LIMITS.partitionDaysAhead + 2)
+  const runMaintenance = () =>
+    createPartitionMaintenance({ pool: database.pool, retentionDays: 30 }).run()
+  expect((await runMaintenance()).created).toHaveLength(LIMITS.partitionDaysAhead + 2)
   onTestFinished(() => void vi.useRealTimers())
   for (const daysOff of [500, -500]) {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + daysOff * DAY_MS })
-    expect(await keep()).toMatchObject({ made: [], dropped: [] })
+    expect(await runMaintenance()).toMatchObject({ created: [], dropped: [] })
     vi.useRealTimers()
   }
 })
