@@ -116,7 +116,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
         log,
         users: gatewayUsers,
         groups: openGroups(options),
-        onTrouble: (error) =>
+        onError: (error) =>
           logger.warn({ error: String(error) }, 'the gateway had trouble; whoever asked was told'),
       })
     : undefined
@@ -154,7 +154,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
         redis: createRedisRest({
           redis: bridge,
           token: options.redisToken,
-          onTrouble: (error) =>
+          onError: (error) =>
             logger.warn({ error: String(error) }, 'Redis did not answer; the edge was told'),
         }),
       }),

@@ -1,7 +1,7 @@
 /** Bytes that may be held at once. Who needs more than is free waits in a row, and nobody overtakes. */
-export interface Room {
+export interface ByteSemaphore {
   /** @returns how to leave · undefined when there was no room within `msMax` */
-  enter(bytes: number, msMax: number): Promise<(() => void) | undefined>
+  acquire(bytes: number, msMax: number): Promise<(() => void) | undefined>
 }
 
 interface Waiting {
@@ -10,7 +10,7 @@ interface Waiting {
 }
 
 /** @param bytesMax at least as much as any single one needs */
-export function createRoom(bytesMax: number): Room {
+export function createByteSemaphore(bytesMax: number): ByteSemaphore {
   const row: Waiting[] = []
   let free = bytesMax
 
@@ -27,7 +27,7 @@ export function createRoom(bytesMax: number): Room {
   }
 
   return {
-    enter(bytes, msMax) {
+    acquire(bytes, msMax) {
       return new Promise((resolve) => {
         const waiting: Waiting = {
           bytes,

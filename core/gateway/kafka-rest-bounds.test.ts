@@ -53,7 +53,7 @@ beforeEach(async () => {
     log: counted,
     groups: createGroups(db, PARTITIONS),
     users: [{ name: 'sluice', password: 'secret', scope: 'all' }],
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
   })
   served = await serveApp(new Hono().route('/gateway', gateway.app), { port: 0 })
 })

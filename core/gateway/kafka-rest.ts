@@ -4,12 +4,12 @@ import type { ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
 import type { Log, RecordPosition } from '../log/log.ts'
 import type { Groups } from './consumer-groups/groups.ts'
-import { readingRoutes } from './consumer-groups/routes.ts'
-import { RefusedError } from './kafka-rest-error.ts'
-import { type BatcherDeps, createBatcher, NotConfirmedError } from './produce/batcher.ts'
+import { createConsumerRoutes } from './consumer-groups/routes.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
+import { type BatcherDeps, createBatcher, ProduceTimeoutError } from './produce/batcher.ts'
 import { type ProduceRequest, readRecords } from './produce/read-records.ts'
 import { readBody } from './read-body.ts'
-import { guard, say } from './respond.ts'
+import { createAuthorize, sendError } from './respond.ts'
 import type { GatewayUser } from './users.ts'
 
 export interface KafkaRest {
@@ -35,11 +35,11 @@ export interface KafkaRestDeps extends BatcherDeps {
 export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): KafkaRest {
   const app = new Hono()
   const closing = new AbortController()
-  const may = guard(users)
-  const reading = readingRoutes({
+  const may = createAuthorize(users)
+  const reading = createConsumerRoutes({
     ...deps,
     groups,
-    may,
+    authorize: may,
     partitions: PARTITIONS,
     closing: closing.signal,
   })
@@ -62,17 +62,27 @@ export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): Kafk
         }),
       )
     })
-    app.all(path, (c) => say(c, 405, 'Only POST', { Allow: 'POST' }))
+    app.all(path, (c) => sendError(c, 405, 'Only POST', { Allow: 'POST' }))
   }
   app.route('/', reading.app)
 
   app.onError((error, c) => {
-    if (error instanceof RefusedError)
-      return say(c, error.status, error.message, error.status === 429 ? { 'Retry-After': '1' } : {})
-    if (!(error instanceof NotConfirmedError)) deps.onTrouble?.(error)
-    return say(c, 503, error instanceof NotConfirmedError ? error.message : 'the gateway failed', {
-      'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog),
-    })
+    if (error instanceof KafkaRestError)
+      return sendError(
+        c,
+        error.status,
+        error.message,
+        error.status === 429 ? { 'Retry-After': '1' } : {},
+      )
+    if (!(error instanceof ProduceTimeoutError)) deps.onError?.(error)
+    return sendError(
+      c,
+      503,
+      error instanceof ProduceTimeoutError ? error.message : 'the gateway failed',
+      {
+        'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog),
+      },
+    )
   })
 
   /** One append for each topic; nearly always there is one. */

@@ -1,12 +1,14 @@
 import { Hono } from 'hono'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { RefusedError } from './kafka-rest-error.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
 import { BODY_BYTES_MAX, readBody } from './read-body.ts'
 
 const app = new Hono()
 app.post('/', async (c) => c.json((await readBody(c.req)).byteLength))
-app.onError((error, c) => c.text(error.message, error instanceof RefusedError ? error.status : 500))
+app.onError((error, c) =>
+  c.text(error.message, error instanceof KafkaRestError ? error.status : 500),
+)
 
 /** A body of which nothing is sent before somebody reads it, and its end when it is told to. */
 interface Held {

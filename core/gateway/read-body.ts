@@ -1,7 +1,7 @@
 import type { HonoRequest } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
-import { createRoom, type Room } from './byte-semaphore.ts'
-import { RefusedError } from './kafka-rest-error.ts'
+import { type ByteSemaphore, createByteSemaphore } from './byte-semaphore.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
 import { BadProduceError } from './produce/read-records.ts'
 
 /**
@@ -11,16 +11,16 @@ import { BadProduceError } from './produce/read-records.ts'
 export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
 
 /** Where large bodies are read. Unread ones stay with their senders. */
-export interface Reading {
-  room: Room
+export interface BodyBudget {
+  semaphore: ByteSemaphore
   /** How long a body waits for it, in ms. */
-  msMax: number
+  waitMsMax: number
 }
 
 /** Of this process, whoever reads for the log. */
-const GATEWAY: Reading = {
-  room: createRoom(LIMITS.gatewayBodiesBytesMax),
-  msMax: LIMITS.gatewayProduceMsMax,
+const GATEWAY: BodyBudget = {
+  semaphore: createByteSemaphore(LIMITS.gatewayBodiesBytesMax),
+  waitMsMax: LIMITS.gatewayProduceMsMax,
 }
 /** Never waits: as much is in a socket's buffers anyway. */
 const SMALL_BYTES = 64 * 1024
@@ -29,14 +29,14 @@ const SMALL_BYTES = 64 * 1024
 export async function readBody(
   request: HonoRequest,
   bytesMax: number = BODY_BYTES_MAX,
-  { room, msMax }: Reading = GATEWAY,
+  { semaphore: room, waitMsMax: msMax }: BodyBudget = GATEWAY,
 ): Promise<ArrayBuffer | Uint8Array> {
   const announced = request.header('content-length')
   const bytes = Number(announced ?? bytesMax)
   if (bytes > bytesMax) throw tooLarge(bytesMax)
-  const leave = bytes > SMALL_BYTES && (await room.enter(bytes, msMax))
+  const leave = bytes > SMALL_BYTES && (await room.acquire(bytes, msMax))
   if (leave === undefined)
-    throw new RefusedError(429, 'TOO_MANY_BODIES: other large bodies are being read')
+    throw new KafkaRestError(429, 'TOO_MANY_BODIES: other large bodies are being read')
   const reading =
     announced === undefined ? readChunks(request.raw.body, bytesMax) : request.arrayBuffer()
   // Not when we lose patience, but when nothing more of it comes.

@@ -14,10 +14,10 @@ export interface GatewayUser {
   scope: GatewayScope
 }
 
-export type Admitted = 'yes' | 'unknown' | 'not allowed'
+export type Access = 'yes' | 'unknown' | 'not allowed'
 
 /** @returns whether the sender of these headers may do this; it takes as long for a wrong name as for a wrong password */
-export function createAdmission(users: readonly GatewayUser[]) {
+export function createAccessCheck(users: readonly GatewayUser[]) {
   const known = users.map(({ name, password, scope }) => ({
     digest: digest(`${name}:${password}`),
     scope,
@@ -26,7 +26,7 @@ export function createAdmission(users: readonly GatewayUser[]) {
   return function admit(
     authorization: string | null | undefined,
     to: 'produce' | 'consume' | 'either',
-  ): Admitted {
+  ): Access {
     const basic = readBasic(authorization ?? null)
     const sent = digest(basic ? `${basic.user}:${basic.password}` : '')
     let scope: GatewayScope | undefined

@@ -188,10 +188,10 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         }
         const runs = batches.flatMap((batch) => batch.partitions)
         expect(
-          runs.map(({ partition, baseOffset: from, nextOffset: next }) => ({
+          runs.map(({ partition, baseOffset, nextOffset }) => ({
             partition,
-            from,
-            next,
+            baseOffset,
+            nextOffset,
           })),
         ).toEqual([
           { partition: 0, baseOffset: 0, nextOffset: 2 },

@@ -14,8 +14,8 @@ export async function openLog(
   databaseUrl: string,
   onTrouble?: (error: unknown) => void,
 ): Promise<Log> {
-  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onTrouble })
-  const log = await createKafkaLog({ ...config, onTrouble }).catch(advise)
+  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onError: onTrouble })
+  const log = await createKafkaLog({ ...config, onError: onTrouble }).catch(advise)
   try {
     for (const topic of Object.values(TOPICS)) await checkTopic(log, topic, config.prefix)
     return log

@@ -18,29 +18,33 @@ export function bytesOf({
 }
 
 /** A run of records of one partition; `places` says where they stood in the append. */
-export interface Run {
+export interface AppendBatch {
   partition: number
   records: NewRecord[]
-  places: number[]
+  indexes: number[]
   bytes: number
 }
 
-export interface RunLimits {
+export interface AppendBatchLimits {
   /** Of a run; one larger record still makes a run of its own. */
   bytesMax: number
   sizeOf: (record: NewRecord) => number
 }
 
 /** Records as an append takes them, in runs in ascending order of partition. */
-export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
-  let dealt = 0
+export function createGroupByPartition({ bytesMax, sizeOf }: AppendBatchLimits) {
+  let nextRoundRobin = 0
 
   /** @throws UnknownTopicError · RangeError when it is too much */
-  return function group(topic: string, records: readonly NewRecord[], partitions: number): Run[] {
+  return function group(
+    topic: string,
+    records: readonly NewRecord[],
+    partitions: number,
+  ): AppendBatch[] {
     if (records.length > LIMITS.logAppendRecordsMax)
       throw new RangeError(`an append takes at most ${LIMITS.logAppendRecordsMax} records`)
-    const runs: Run[] = []
-    const open = new Map<number, Run>()
+    const runs: AppendBatch[] = []
+    const open = new Map<number, AppendBatch>()
     let total = 0
     records.forEach((record, place) => {
       const partition = partitionOf(topic, record, partitions)
@@ -50,12 +54,12 @@ export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
       const bytes = sizeOf(record)
       let run = open.get(partition)
       if (!run || run.bytes + bytes > bytesMax) {
-        run = { partition, records: [], places: [], bytes: 0 }
+        run = { partition, records: [], indexes: [], bytes: 0 }
         open.set(partition, run)
         runs.push(run)
       }
       run.records.push(record)
-      run.places.push(place)
+      run.indexes.push(place)
       run.bytes += bytes
     })
     // Stable: the runs of one partition stay in their order. Two appends never wait for each other in a ring.
@@ -64,8 +68,9 @@ export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
 
   function partitionOf(topic: string, record: NewRecord, partitions: number): number {
     // Records without a key go round.
-    const { partition = record.key ? partitionFor(record.key, partitions) : dealt++ % partitions } =
-      record
+    const {
+      partition = record.key ? partitionFor(record.key, partitions) : nextRoundRobin++ % partitions,
+    } = record
     if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
       throw new UnknownTopicError(topic, partition)
     return partition

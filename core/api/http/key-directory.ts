@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Database } from '../../db/database.ts'
-import { createAdmission, type GatewayUser } from '../../gateway/users.ts'
+import { createAccessCheck, type GatewayUser } from '../../gateway/users.ts'
 import { createKeyUse, isGood, keyRecord } from '../../identity/key-directory.ts'
 import { onlyTakes, refuse } from './problem.ts'
 
@@ -13,7 +13,7 @@ export interface KeyDirectoryDeps {
 export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const app = new Hono()
   const noteUse = createKeyUse(db)
-  const admit = createAdmission(users)
+  const admit = createAccessCheck(users)
 
   app.get('/keys/:sha256', async (c) => {
     if (admit(c.req.header('authorization'), 'produce') !== 'yes')

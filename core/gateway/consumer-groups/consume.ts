@@ -1,6 +1,6 @@
-import { RefusedError } from '../kafka-rest-error.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
 import type { Assigned, Groups, Member, Move } from './groups.ts'
-import { type Found, OutOfRangeError, type Place, type Reader } from './long-poll.ts'
+import { type LongPoll, OutOfRangeError, type PolledRecords, type ReadFrom } from './long-poll.ts'
 
 export interface ConsumeRequest extends Member {
   topics: readonly string[]
@@ -14,7 +14,7 @@ export interface ConsumeRequest extends Member {
 
 export interface ConsumeDeps {
   groups: Groups
-  reader: Reader
+  reader: LongPoll
   /** Told where an instance was moved over records that are gone, or back because the log is shorter. */
   onReset: (what: string) => void
 }
@@ -24,14 +24,17 @@ export interface ConsumeDeps {
  * them, so no two requests are ever handed the same ones, unless an instance is given up with some not committed.
  */
 export function createConsume({ groups, reader, onReset }: ConsumeDeps) {
-  return async function consume(request: ConsumeRequest, signal: AbortSignal): Promise<Found[]> {
+  return async function consume(
+    request: ConsumeRequest,
+    signal: AbortSignal,
+  ): Promise<PolledRecords[]> {
     const { commitMs, waitMs } = request
     const deadline = performance.now() + waitMs
     do {
       const left = Math.max(0, deadline - performance.now())
       const assigned = await groups.join({ ...request, aliveMs: request.sessionMs + left })
       const places = await begin(request, assigned)
-      const found = await reader.some(places, left, signal).catch((error) => {
+      const found = await reader.poll(places, left, signal).catch((error) => {
         // It was dropped while we waited: the next round begins anew where the request says.
         if (error instanceof OutOfRangeError) return []
         throw error
@@ -46,13 +49,16 @@ export function createConsume({ groups, reader, onReset }: ConsumeDeps) {
   }
 
   /** Where to read; where the group has no place yet, or one that is gone, it gets one now, and keeps it. */
-  async function begin(request: ConsumeRequest, assigned: readonly Assigned[]): Promise<Place[]> {
-    const places: Place[] = []
+  async function begin(
+    request: ConsumeRequest,
+    assigned: readonly Assigned[],
+  ): Promise<ReadFrom[]> {
+    const places: ReadFrom[] = []
     const moves: Move[] = []
     const topics = [...new Set(assigned.map(({ topic }) => topic))]
     const bounds = new Map(
       await Promise.all(
-        topics.map(async (topic) => [topic, await reader.tail.look(topic)] as const),
+        topics.map(async (topic) => [topic, await reader.highWatermarks.read(topic)] as const),
       ),
     )
     for (const { topic, partition, offset } of assigned) {
@@ -68,7 +74,7 @@ export function createConsume({ groups, reader, onReset }: ConsumeDeps) {
       }
       if (request.reset === 'none')
         throw offset === undefined
-          ? new RefusedError(409, `NO_OFFSET: the group has no position in ${topic}/${partition}`)
+          ? new KafkaRestError(409, `NO_OFFSET: the group has no position in ${topic}/${partition}`)
           : new OutOfRangeError({ topic, partition, offset }, holds)
       const next = request.reset === 'earliest' ? holds.logStartOffset : holds.lastStableOffset
       if (offset !== undefined)

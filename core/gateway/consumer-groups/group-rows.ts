@@ -19,7 +19,7 @@ export async function lockGroup(tx: Tx, group: string, make: boolean): Promise<v
 }
 
 /** What time has done: auto-commits whose time has come, and instances that have not been heard of. */
-export async function settle(tx: Tx, group: string): Promise<void> {
+export async function applyAutoCommit(tx: Tx, group: string): Promise<void> {
   await sql`
     UPDATE rest_position SET committed_offset = handed_offset, commits_at = NULL
      WHERE group_id = ${group} AND commits_at <= clock_timestamp()`.execute(tx)

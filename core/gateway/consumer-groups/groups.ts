@@ -3,15 +3,15 @@ import { LIMITS } from '../../../contract/limits.ts'
 import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import type { Database } from '../../db/database.ts'
 import type { Schema } from '../../db/schema.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
 import { assign } from './assign.ts'
 import {
+  applyAutoCommit,
   deleteIdleGroups,
   endInstance,
   lockGroup,
   readInstances,
   readPositions,
-  settle,
   writePositions,
 } from './group-rows.ts'
 
@@ -89,7 +89,7 @@ export function createGroups(db: Database, partitions: ReadonlyMap<string, numbe
   ): Promise<T> {
     return db.transaction().execute(async (tx) => {
       await lockGroup(tx, group, make)
-      await settle(tx, group)
+      await applyAutoCommit(tx, group)
       return work(tx)
     })
   }
@@ -108,7 +108,7 @@ export function createGroups(db: Database, partitions: ReadonlyMap<string, numbe
         db,
       )
       if (known.length === 0 && (await deleteIdleGroups(db)) >= LIMITS.consumerGroupsMax)
-        throw new RefusedError(429, 'TOO_MANY_GROUPS: delete one, or wait until one is forgotten')
+        throw new KafkaRestError(429, 'TOO_MANY_GROUPS: delete one, or wait until one is forgotten')
       const work = async (tx: Transaction<Schema>) => {
         await sql`
           INSERT INTO rest_instance (group_id, instance_id, topics, expires_at)
@@ -117,7 +117,7 @@ export function createGroups(db: Database, partitions: ReadonlyMap<string, numbe
           SET topics = EXCLUDED.topics, expires_at = EXCLUDED.expires_at`.execute(tx)
         const instances = await readInstances(tx, group)
         if (instances.length > instancesMax)
-          throw new RefusedError(
+          throw new KafkaRestError(
             409,
             `TOO_MANY_INSTANCES: there are ${instancesMax} partitions to read`,
           )
@@ -152,13 +152,13 @@ export function createGroups(db: Database, partitions: ReadonlyMap<string, numbe
       return within(group, async (tx) => {
         const owned = await ownedBy(tx, member)
         if (!owned)
-          throw new RefusedError(
+          throw new KafkaRestError(
             404,
             'INSTANCE_NOT_FOUND: this instance has not consumed yet, or not for longer than its session',
           )
         const foreign = offsets?.find((each) => !owned.some((mine) => isSame(mine, each)))
         if (foreign)
-          throw new RefusedError(
+          throw new KafkaRestError(
             409,
             `PARTITION_NOT_ASSIGNED: ${foreign.topic}/${foreign.partition} is not read by this instance`,
           )
@@ -203,7 +203,7 @@ export function createGroups(db: Database, partitions: ReadonlyMap<string, numbe
       within(group, async (tx) => {
         const [first] = await readInstances(tx, group)
         if (first)
-          throw new RefusedError(409, `GROUP_NOT_EMPTY: instance ${first.name} still reads`)
+          throw new KafkaRestError(409, `GROUP_NOT_EMPTY: instance ${first.name} still reads`)
         await sql`DELETE FROM rest_group WHERE group_id = ${group}`.execute(tx)
       }),
   }

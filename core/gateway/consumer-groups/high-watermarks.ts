@@ -1,15 +1,15 @@
 import type { Log, PartitionOffsets } from '../../log/log.ts'
 
-export type Bounds = ReadonlyMap<number, PartitionOffsets>
+export type TopicOffsets = ReadonlyMap<number, PartitionOffsets>
 
 /** Where topics begin and end, asked of the log as seldom as can be, however many wait for more. */
-export interface Tail {
+export interface HighWatermarks {
   /** As the log is now: an answer that was begun before is nobody's. */
-  look(topic: string): Promise<Bounds>
+  read(topic: string): Promise<TopicOffsets>
   /** To be taken before looking: resolves when there may be more than was seen. */
-  next(): Promise<void>
+  untilChange(): Promise<void>
   /** Something was appended here; what others append is found by looking. */
-  ring(): void
+  notify(): void
 }
 
 /** How often it is looked for what other processes append, while somebody waits. */
@@ -17,13 +17,13 @@ const LOOK_MS = 200
 /** So that dense traffic does not make everybody look at each append. */
 const RING_MS_MIN = 20
 
-export function createTail(log: Pick<Log, 'offsets'>): Tail {
-  const looks = new Map<string, () => Promise<Bounds>>()
+export function createHighWatermarks(log: Pick<Log, 'offsets'>): HighWatermarks {
+  const looks = new Map<string, () => Promise<TopicOffsets>>()
   let pulse: { promise: Promise<void>; end: () => void; timer: NodeJS.Timeout } | undefined
   let rangAt = Number.NEGATIVE_INFINITY
 
   return {
-    look(topic) {
+    read(topic) {
       let look = looks.get(topic)
       if (!look) {
         look = together(async () => {
@@ -35,7 +35,7 @@ export function createTail(log: Pick<Log, 'offsets'>): Tail {
       return look()
     },
 
-    next() {
+    untilChange() {
       if (!pulse) {
         const { promise, resolve } = Promise.withResolvers<void>()
         const end = () => {
@@ -49,7 +49,7 @@ export function createTail(log: Pick<Log, 'offsets'>): Tail {
       return pulse.promise
     },
 
-    ring() {
+    notify() {
       if (!pulse) return
       const early = rangAt + RING_MS_MIN - performance.now()
       clearTimeout(pulse.timer)

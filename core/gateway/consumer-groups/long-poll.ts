@@ -1,17 +1,17 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Log, LogRecord, PartitionBatch, PartitionOffsets } from '../../log/log.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
-import { type Bounds, createTail, type Tail } from './high-watermarks.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
+import { createHighWatermarks, type HighWatermarks, type TopicOffsets } from './high-watermarks.ts'
 
 /** Where to read on. */
-export interface Place {
+export interface ReadFrom {
   topic: string
   partition: number
   offset: number
 }
 
 /** What was found there; `next` is where to read on after it, with or without records. */
-export interface Found {
+export interface PolledRecords {
   topic: string
   partition: number
   from: number
@@ -20,20 +20,20 @@ export interface Found {
 }
 
 /** The log for those who ask for a few records and go away again; the log itself remembers none of them. */
-export interface Reader {
-  tail: Tail
+export interface LongPoll {
+  highWatermarks: HighWatermarks
   /**
    * Resolves when there are records at one of the places, with nothing when there were none within `msMax`
    * or the signal aborted.
    * @throws OutOfRangeError · ReadTimeoutError · RefusedError 429 when too many wait already
    */
-  some(places: readonly Place[], msMax: number, signal: AbortSignal): Promise<Found[]>
+  poll(places: readonly ReadFrom[], msMax: number, signal: AbortSignal): Promise<PolledRecords[]>
 }
 
 /** The log does not hold this offset, and it is not the next one either. */
-export class OutOfRangeError extends RefusedError {
+export class OutOfRangeError extends KafkaRestError {
   constructor(
-    { topic, partition, offset }: Place,
+    { topic, partition, offset }: ReadFrom,
     holds: Pick<PartitionOffsets, 'logStartOffset' | 'lastStableOffset'> | undefined,
   ) {
     super(
@@ -54,18 +54,18 @@ export class ReadTimeoutError extends Error {
 /** Once it is known that there is something. */
 const READ_MS_MAX = 5_000
 
-export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
-  const tail = createTail(log)
+export function createLongPoll(log: Pick<Log, 'offsets' | 'batches'>): LongPoll {
+  const tail = createHighWatermarks(log)
   const reading = createTurns(LIMITS.gatewayReadersMax)
   let waiting = 0
 
   async function some(
-    places: readonly Place[],
+    places: readonly ReadFrom[],
     msMax: number,
     signal: AbortSignal,
-  ): Promise<Found[]> {
+  ): Promise<PolledRecords[]> {
     if (waiting >= LIMITS.gatewayWaitersMax)
-      throw new RefusedError(429, `TOO_MANY_READERS: ${waiting} requests are reading already`)
+      throw new KafkaRestError(429, `TOO_MANY_READERS: ${waiting} requests are reading already`)
     waiting++
     try {
       return await untilSome(places, performance.now() + msMax, signal)
@@ -75,12 +75,12 @@ export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
   }
 
   async function untilSome(
-    places: readonly Place[],
+    places: readonly ReadFrom[],
     deadline: number,
     signal: AbortSignal,
-  ): Promise<Found[]> {
+  ): Promise<PolledRecords[]> {
     while (!signal.aborted) {
-      const more = tail.next()
+      const more = tail.untilChange()
       const grown = await grownOf(places)
       if (grown.length > 0) {
         const found = await reading(() => readAll(log, grown, signal))
@@ -93,10 +93,10 @@ export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
     return []
   }
 
-  async function grownOf(places: readonly Place[]): Promise<Place[]> {
+  async function grownOf(places: readonly ReadFrom[]): Promise<ReadFrom[]> {
     const topics = [...new Set(places.map(({ topic }) => topic))]
-    const bounds = new Map<string, Bounds>(
-      await Promise.all(topics.map(async (topic) => [topic, await tail.look(topic)] as const)),
+    const bounds = new Map<string, TopicOffsets>(
+      await Promise.all(topics.map(async (topic) => [topic, await tail.read(topic)] as const)),
     )
     return places.filter((place) => {
       const holds = bounds.get(place.topic)?.get(place.partition)
@@ -106,16 +106,16 @@ export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
     })
   }
 
-  return { tail, some }
+  return { highWatermarks: tail, poll: some }
 }
 
 /** One batch of each topic, until the answer is full. */
 async function readAll(
   log: Pick<Log, 'batches'>,
-  places: readonly Place[],
+  places: readonly ReadFrom[],
   signal: AbortSignal,
-): Promise<Found[]> {
-  const found: Found[] = []
+): Promise<PolledRecords[]> {
+  const found: PolledRecords[] = []
   const room = { records: LIMITS.gatewayReadRecordsMax, bytes: LIMITS.gatewayReadBytesMax }
   const late = AbortSignal.timeout(READ_MS_MAX)
   for (const [topic, theirs] of turned([...Map.groupBy(places, ({ topic }) => topic)])) {
@@ -142,9 +142,9 @@ function cut(
   topic: string,
   runs: readonly PartitionBatch[],
   room: { records: number; bytes: number },
-): Found[] {
+): PolledRecords[] {
   const share = Math.max(1, Math.floor(room.records / runs.length))
-  const found: Found[] = []
+  const found: PolledRecords[] = []
   for (const { partition, baseOffset: from, nextOffset: next, records } of turned(runs)) {
     let taken = 0
     while (taken < Math.min(share, records.length) && room.records > 0 && room.bytes > 0) {

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
 import type { ConsumeRequest } from './consume.ts'
 
 /** What the bodies and headers of the reading requests say. All of these throw RefusedError. */
@@ -29,7 +29,7 @@ export function readOffsets(body: unknown, partitions: Partitions): TopicPartiti
 }
 
 export interface FetchRequest {
-  places: TopicPartitionOffset[]
+  from: TopicPartitionOffset[]
   waitMs: number
 }
 
@@ -44,7 +44,7 @@ export function readFetch(body: unknown, partitions: Partitions): FetchRequest {
   if (places.length === 0) throw bad('name a topic, a partition and an offset')
   const names = new Set(places.map(({ topic, partition }) => `${topic}/${partition}`))
   if (names.size < places.length) throw bad('name each partition once')
-  return { places, waitMs: readWait(timeout) }
+  return { from: places, waitMs: readWait(timeout) }
 }
 
 /** @upstash/kafka's own example leaves the offset out. */
@@ -106,7 +106,10 @@ export function readWait(sent: unknown): number {
 function listOf(body: unknown): unknown[] {
   const items = body === undefined || body === null ? [] : [body].flat()
   if (items.length > LIMITS.gatewayPartitionsMax)
-    throw new RefusedError(413, `at most ${LIMITS.gatewayPartitionsMax} partitions in one request`)
+    throw new KafkaRestError(
+      413,
+      `at most ${LIMITS.gatewayPartitionsMax} partitions in one request`,
+    )
   return items
 }
 
@@ -115,7 +118,7 @@ function readTopicPartition(item: unknown, partitions: Partitions): TopicPartiti
   const { topic, partition } = item
   const count = partitionsOf(topic, partitions)
   if (!(Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) < count))
-    throw new RefusedError(404, `partition must be a whole number from 0 to ${count - 1}`)
+    throw new KafkaRestError(404, `partition must be a whole number from 0 to ${count - 1}`)
   return { topic: topic as string, partition: partition as number }
 }
 
@@ -123,7 +126,7 @@ function partitionsOf(topic: unknown, partitions: Partitions): number {
   if (typeof topic !== 'string') throw bad('topic must be a string')
   const count = partitions.get(topic)
   // Not repeated to the sender: a topic of any length and kind may have been sent.
-  if (count === undefined) throw new RefusedError(404, 'unknown topic')
+  if (count === undefined) throw new KafkaRestError(404, 'unknown topic')
   return count
 }
 
@@ -158,8 +161,8 @@ function milliseconds(
   return ms
 }
 
-function bad(what: string): RefusedError {
-  return new RefusedError(400, what)
+function bad(what: string): KafkaRestError {
+  return new KafkaRestError(400, what)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -7,10 +7,10 @@ import type {
 import type { Log, LogRecord } from '../../log/log.ts'
 import { parseJson } from '../produce/read-records.ts'
 import { readBody } from '../read-body.ts'
-import { type May, say } from '../respond.ts'
+import { type Authorize, sendError } from '../respond.ts'
 import { createConsume } from './consume.ts'
 import type { Groups, Member } from './groups.ts'
-import { createReader, type Found } from './long-poll.ts'
+import { createLongPoll, type PolledRecords } from './long-poll.ts'
 import {
   type Partitions,
   readConsume,
@@ -21,13 +21,13 @@ import {
   readTopicPartitions,
 } from './read-request.ts'
 
-export interface ReadingDeps {
+export interface ConsumerRoutesDeps {
   log: Pick<Log, 'batches' | 'offsets' | 'offsetsAt'>
   groups: Groups
-  may: May
+  authorize: Authorize
   partitions: Partitions
   closing: AbortSignal
-  onTrouble?: (error: unknown) => void
+  onError?: (error: unknown) => void
 }
 
 const DONE = { result: 'Success', status: 200 }
@@ -35,10 +35,10 @@ const DONE = { result: 'Success', status: 200 }
 const BODY_BYTES_MAX = 256 * 1024
 
 /** The reading half of Upstash's REST API for Kafka: consumers, offsets and what there is. */
-export function readingRoutes(deps: ReadingDeps) {
-  const { log, groups, may, partitions, closing, onTrouble = () => {} } = deps
+export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
+  const { log, groups, authorize: may, partitions, closing, onError: onTrouble = () => {} } = deps
   const app = new Hono()
-  const reader = createReader(log)
+  const reader = createLongPoll(log)
   const consume = createConsume({
     groups,
     reader,
@@ -48,8 +48,8 @@ export function readingRoutes(deps: ReadingDeps) {
   const asked = (c: Context) => AbortSignal.any([closing, c.req.raw.signal])
 
   app.post('/fetch', may('consume'), async (c) => {
-    const { places, waitMs } = readFetch(await bodyOf(c), partitions)
-    return c.json(messagesOf(await reader.some(places, waitMs, asked(c))))
+    const { from: places, waitMs } = readFetch(await bodyOf(c), partitions)
+    return c.json(messagesOf(await reader.poll(places, waitMs, asked(c))))
   })
 
   for (const path of ['/consume/:group/:instance', '/consume/:group/:instance/:topic'] as const)
@@ -120,12 +120,12 @@ export function readingRoutes(deps: ReadingDeps) {
         : path.startsWith('/delete')
           ? 'POST, DELETE'
           : 'POST'
-      return say(c, 405, `Only ${takes}`, { Allow: takes })
+      return sendError(c, 405, `Only ${takes}`, { Allow: takes })
     })
 
   async function offsetsAt(topic: string, at: number | 'earliest' | 'latest') {
     if (typeof at === 'number') return log.offsetsAt(topic, at)
-    const bounds = await reader.tail.look(topic)
+    const bounds = await reader.highWatermarks.read(topic)
     return new Map(
       [...bounds].map(([partition, { logStartOffset: first, lastStableOffset: next }]) => [
         partition,
@@ -137,7 +137,7 @@ export function readingRoutes(deps: ReadingDeps) {
   return {
     app,
     /** Who waits looks again. */
-    appended: () => reader.tail.ring(),
+    appended: () => reader.highWatermarks.notify(),
   }
 }
 
@@ -159,7 +159,7 @@ function timeoutOf(c: Context): number | undefined {
   return sent === undefined ? undefined : Number(sent)
 }
 
-function messagesOf(found: readonly Found[]): ConsumedMessage[] {
+function messagesOf(found: readonly PolledRecords[]): ConsumedMessage[] {
   return found.flatMap(({ topic, records }) => records.map((record) => messageOf(topic, record)))
 }
 

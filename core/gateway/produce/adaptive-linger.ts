@@ -10,7 +10,7 @@ const WEIGHT = 0.1
  * request after the last answer and would only be slowed down.
  * @returns to be called at every request, with whether another one waits already; says whether traffic is dense
  */
-export function createDensity(lingerMs: number): (overlaps: boolean) => boolean {
+export function createShouldLinger(lingerMs: number): (overlaps: boolean) => boolean {
   const denseGapMs = lingerMs / DENSE_REQUESTS
   // One pause is a pause, however long it was.
   const pauseMs = 10 * denseGapMs

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { type Batcher, createBatcher, NotConfirmedError } from './batcher.ts'
+import { type Batcher, createBatcher, ProduceTimeoutError } from './batcher.ts'
 import type { BatcherLimits } from './batcher-limits.ts'
 
 const topic = 'events.raw'
@@ -18,7 +18,7 @@ function start(limits: Partial<BatcherLimits> = {}) {
   troubles = []
   batcher = createBatcher({
     log: { append: gate.append },
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
     limits,
   })
 }
@@ -226,7 +226,7 @@ describe('saying no', () => {
       const first = batcher.add(topic, one('1'))
       const fitting = Array.from({ length: 5 }, () => batcher.add(topic, one('1')))
       const began = performance.now()
-      await expect(batcher.add(topic, one('1'))).rejects.toThrow(NotConfirmedError)
+      await expect(batcher.add(topic, one('1'))).rejects.toThrow(ProduceTimeoutError)
       expect(performance.now() - began).toBeLessThan(50)
       gate.open()
       expect(await Promise.all([first, ...fitting])).toHaveLength(6)

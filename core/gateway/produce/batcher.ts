@@ -1,5 +1,5 @@
 import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
-import { createDensity } from './adaptive-linger.ts'
+import { createShouldLinger } from './adaptive-linger.ts'
 import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { BadProduceError } from './read-records.ts'
 
@@ -21,12 +21,12 @@ export interface BatcherDeps {
   /** Told after every append that the log has confirmed. */
   onAppend?: (append: { requests: number; records: number; bytes: number; ms: number }) => void
   /** Told of every append that failed. */
-  onTrouble?: (error: unknown) => void
+  onError?: (error: unknown) => void
   limits?: Partial<BatcherLimits>
 }
 
 /** The log may have the records or not, unless `sent` is false: then it has not. Trying again is up to the sender. */
-export class NotConfirmedError extends Error {
+export class ProduceTimeoutError extends Error {
   readonly sent: boolean
 
   constructor(message: string, sent: boolean, cause?: unknown) {
@@ -68,7 +68,7 @@ interface Batch {
  * second would wait for the first's lock anyway.
  */
 export function createBatcher(deps: BatcherDeps): Batcher {
-  const { log, onAppend = () => {}, onTrouble = () => {} } = deps
+  const { log, onAppend = () => {}, onError: onTrouble = () => {} } = deps
   const limits = { ...BATCHER_LIMITS, ...deps.limits }
   let queue: Waiting[] = []
   let queuedRecords = 0
@@ -78,7 +78,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   const busy = new Set<string>()
   let linger: NodeJS.Timeout | undefined
   let sentAt = Number.NEGATIVE_INFINITY
-  const isDense = createDensity(limits.lingerMs)
+  const isDense = createShouldLinger(limits.lingerMs)
   let dense = false
   let closed: PromiseWithResolvers<void> | undefined
 
@@ -208,7 +208,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
       if (tooMuch && requests.length > 1) return appendHalves(topic, requests)
       const why = tooMuch
         ? new BadProduceError(413, 'RECORD_TOO_LARGE: the log does not take it')
-        : new NotConfirmedError('the log did not confirm', true, error)
+        : new ProduceTimeoutError('the log did not confirm', true, error)
       return () => {
         for (const request of requests) answer(request, () => request.reject(why))
         onTrouble(error)
@@ -238,7 +238,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     }
     answer(request, () =>
       request.reject(
-        new NotConfirmedError(`the log did not confirm within ${limits.deadlineMs} ms`, sent),
+        new ProduceTimeoutError(`the log did not confirm within ${limits.deadlineMs} ms`, sent),
       ),
     )
     // It stays in the queue until that is gone through again; its records need not.
@@ -266,7 +266,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
 }
 
 function refuse(why: string): Promise<never> {
-  return Promise.reject(new NotConfirmedError(why, false))
+  return Promise.reject(new ProduceTimeoutError(why, false))
 }
 
 /** Records without a partition have no order to keep. */

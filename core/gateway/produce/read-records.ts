@@ -2,7 +2,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { partitionFor } from '../../../contract/log/partitioner.ts'
 import type { NewRecord, RecordHeader } from '../../log/log.ts'
 import { bytesOf } from '../../log/partition-batches.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
 
 /** The records of a request and the topic of each. */
 export interface ProduceRequest {
@@ -11,7 +11,7 @@ export interface ProduceRequest {
 }
 
 /** Why a body, or what is in it, cannot be taken. */
-export class BadProduceError extends RefusedError {
+export class BadProduceError extends KafkaRestError {
   declare readonly status: 400 | 404 | 408 | 413
 
   constructor(status: BadProduceError['status'], message: string) {

@@ -30,7 +30,7 @@ beforeAll(async () => {
     log,
     groups: createGroups(db, new Map()),
     users: [{ name: 'sluice', password: 'a secret', scope: 'all' }],
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
   })
 })
 afterAll(async () => {

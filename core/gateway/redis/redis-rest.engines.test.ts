@@ -430,7 +430,7 @@ describe('large bodies', () => {
   test('are refused while too many others come for Redis, in words, and no trouble is told of', async () => {
     const troubles: Error[] = []
     const { redis, token } = bridge
-    const app = createRedisRest({ redis, token, onTrouble: (error) => troubles.push(error) })
+    const app = createRedisRest({ redis, token, onError: (error) => troubles.push(error) })
     const send = async (body: ReadableStream | string) =>
       app.request('/', {
         method: 'POST',

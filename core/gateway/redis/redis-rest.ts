@@ -8,9 +8,9 @@ import {
   RedisUnavailable,
   type Reply,
 } from '../../db/redis-connection.ts'
-import { createRoom } from '../byte-semaphore.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
-import { type Reading, readBody } from '../read-body.ts'
+import { createByteSemaphore } from '../byte-semaphore.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
+import { type BodyBudget, readBody } from '../read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './commands.ts'
 import { createScripts } from './scripts.ts'
 
@@ -20,7 +20,7 @@ export interface RedisRestDeps {
   token: string
   /** How long Redis may take, in ms. */
   msMax?: number
-  onTrouble?: (error: Error) => void
+  onError?: (error: Error) => void
 }
 
 /**
@@ -32,17 +32,20 @@ export function createRedisRest({
   redis,
   token,
   msMax = LIMITS.redisBridgeMsMax,
-  onTrouble = () => {},
+  onError: onTrouble = () => {},
 }: RedisRestDeps): Hono {
   const app = new Hono()
   const scripts = createScripts()
-  const reading: Reading = { room: createRoom(LIMITS.redisBodiesBytesMax), msMax }
+  const reading: BodyBudget = {
+    semaphore: createByteSemaphore(LIMITS.redisBodiesBytesMax),
+    waitMsMax: msMax,
+  }
   const expected = digest(token)
 
   app.use(async (c, next) => {
     const [, sent = ''] = /^bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
     if (!timingSafeEqual(digest(sent), expected))
-      return say(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Bearer realm="redis"' })
+      return sendError(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Bearer realm="redis"' })
     c.header('Cache-Control', 'no-store')
     return next()
   })
@@ -55,7 +58,7 @@ export function createRedisRest({
       const whole = scripts.withText(command)
       if (whole) [reply] = await redis.send([whole], msMax)
     }
-    if (reply instanceof RedisRefusal) return say(c, 400, reply.message)
+    if (reply instanceof RedisRefusal) return sendError(c, 400, reply.message)
     return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
   })
 
@@ -76,22 +79,22 @@ export function createRedisRest({
     // A command that cannot even be queued undoes the whole; that one's words say why.
     if (all instanceof RedisRefusal) {
       const first = replies.find((reply) => reply instanceof RedisRefusal) as RedisRefusal
-      return say(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
+      return sendError(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
     }
     return c.json((all as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
   })
 
   for (const path of Object.values(REDIS_PATHS))
-    app.all(path, (c) => say(c, 405, 'ERR only POST', { Allow: 'POST' }))
-  app.all('*', (c) => say(c, 404, 'ERR commands are sent in the body, as a JSON array'))
+    app.all(path, (c) => sendError(c, 405, 'ERR only POST', { Allow: 'POST' }))
+  app.all('*', (c) => sendError(c, 404, 'ERR commands are sent in the body, as a JSON array'))
 
   app.onError((error, c) => {
-    if (error instanceof BadCommandError) return say(c, error.status, error.message)
-    if (error instanceof RefusedError)
-      return say(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
+    if (error instanceof BadCommandError) return sendError(c, error.status, error.message)
+    if (error instanceof KafkaRestError)
+      return sendError(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
     onTrouble(error)
     const why = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
-    return say(c, 503, `ERR ${why}`, SOON)
+    return sendError(c, 503, `ERR ${why}`, SOON)
   })
 
   /** With the scripts' texts: when one is missing, those behind it have been carried out already. */
@@ -102,7 +105,7 @@ export function createRedisRest({
   return app
 }
 
-function body(c: Context, reading: Reading): Promise<ArrayBuffer | Uint8Array> {
+function body(c: Context, reading: BodyBudget): Promise<ArrayBuffer | Uint8Array> {
   return readBody(c.req, LIMITS.redisBodyBytesMax, reading)
 }
 
@@ -128,9 +131,14 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
 const OK = Buffer.from('OK')
 const SOON = { 'Retry-After': '1' }
 
-type Status = 400 | 401 | 404 | 405 | 503 | RefusedError['status']
+type Status = 400 | 401 | 404 | 405 | 503 | KafkaRestError['status']
 
-function say(c: Context, status: Status, error: string, headers: Record<string, string> = {}) {
+function sendError(
+  c: Context,
+  status: Status,
+  error: string,
+  headers: Record<string, string> = {},
+) {
   return c.json({ error }, status, headers)
 }
 

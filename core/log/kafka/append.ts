@@ -1,15 +1,15 @@
 import type { NewRecord, RecordPosition } from '../log.ts'
-import { createGrouper, type Run } from '../partition-batches.ts'
+import { type AppendBatch, createGroupByPartition } from '../partition-batches.ts'
 import type { Brokers } from './brokers.ts'
 import { encodeRecordBatch, recordBytesMax } from './protocol/record-batch.ts'
 import { type Produced, type ProducePart, produceRequest } from './protocol/requests.ts'
 import {
-  CODES,
+  type BrokerConnection,
+  ERROR_CODES,
   KafkaError,
   KafkaTimeoutError,
-  MOVED,
+  NOT_LEADER_ERRORS,
   RecordTooLargeError,
-  type Wire,
 } from './protocol/wire.ts'
 
 export interface KafkaAppendDeps {
@@ -27,7 +27,7 @@ const RETRY_MS_MAX = 500
 const BROKER_GIVES_UP_BEFORE_MS = 200
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 /** Nothing was written for want of replicas: they may come back within the deadline. */
-const WAIT = new Set([...MOVED, 'NOT_ENOUGH_REPLICAS', 'THROTTLING_QUOTA_EXCEEDED'])
+const WAIT = new Set([...NOT_LEADER_ERRORS, 'NOT_ENOUGH_REPLICAS', 'THROTTLING_QUOTA_EXCEEDED'])
 
 /**
  * Every partition has its runs in a row; in each turn the first run of all of them goes out, in one request a leader:
@@ -41,7 +41,7 @@ const WAIT = new Set([...MOVED, 'NOT_ENOUGH_REPLICAS', 'THROTTLING_QUOTA_EXCEEDE
  * second time harmless either way.
  */
 export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppendDeps) {
-  const group = createGrouper({
+  const group = createGroupByPartition({
     bytesMax: BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES,
     sizeOf: recordBytesMax,
   })
@@ -59,7 +59,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
       brokers.forget(topic)
       throw error
     })
-    return untilAborted(stop, appending)
+    return rejectOnAbort(stop, appending)
   }
 
   async function appendAll(
@@ -70,7 +70,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
   ): Promise<RecordPosition[]> {
     const { length: partitions } = await brokers.leaders(topic, deadline - performance.now())
     if (records.length === 0) return []
-    const queues = new Map<number, Run[]>()
+    const queues = new Map<number, AppendBatch[]>()
     for (const run of group(topic, records, partitions)) {
       const queue = queues.get(run.partition)
       if (queue) queue.push(run)
@@ -91,25 +91,25 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
   /** @returns why it has to be tried again, where it has */
   async function turn(
     topic: string,
-    queues: Map<number, Run[]>,
+    queues: Map<number, AppendBatch[]>,
     positions: RecordPosition[],
     { deadline, signal, fresh }: { deadline: number; signal: AbortSignal; fresh: boolean },
   ): Promise<unknown> {
     const left = () => deadline - performance.now()
     const leaders = await brokers.leaders(topic, left(), fresh)
-    const byLeader = new Map<number, Run[]>()
+    const byLeader = new Map<number, AppendBatch[]>()
     let again: unknown
     for (const [partition, [run]] of queues) {
       const leader = leaders[partition] ?? -1
       if (leader < 0) again = new KafkaError(5, `${topic}/${partition}`)
-      else byLeader.set(leader, [...(byLeader.get(leader) ?? []), run as Run])
+      else byLeader.set(leader, [...(byLeader.get(leader) ?? []), run as AppendBatch])
     }
     const sent = await Promise.allSettled(
       [...byLeader].map(async ([leader, runs]) => {
         signal.throwIfAborted()
         if (left() <= 0) throw new KafkaTimeoutError('Produce', appendMsMax)
         // Without a connection nothing was sent; by the time that a silent one is given up, another may lead.
-        const wire = await brokers.node(leader, left() / 2).catch((error) => {
+        const wire = await brokers.connectionTo(leader, left() / 2).catch((error) => {
           again = error
         })
         if (wire) await produce(wire, runs)
@@ -118,7 +118,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
     for (const each of sent) if (each.status === 'rejected') throw each.reason
     return again
 
-    async function produce(wire: Wire, runs: Run[]): Promise<void> {
+    async function produce(wire: BrokerConnection, runs: AppendBatch[]): Promise<void> {
       const timestamp = Date.now()
       const parts = runs.map(
         ({ partition, records }): ProducePart => ({
@@ -135,13 +135,13 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
       }
     }
 
-    function settle(run: Run, answer: Produced, timestamp: number): unknown {
+    function settle(run: AppendBatch, answer: Produced, timestamp: number): unknown {
       const { partition, errorCode, baseOffset, appendedMs } = answer
-      const queue = queues.get(partition) as Run[]
+      const queue = queues.get(partition) as AppendBatch[]
       if (errorCode === 0) {
         queue.shift()
         if (queue.length === 0) queues.delete(partition)
-        for (const [i, place] of run.places.entries())
+        for (const [i, place] of run.indexes.entries())
           positions[place] = {
             partition,
             offset: baseOffset + i,
@@ -150,7 +150,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
         return
       }
       const error = new KafkaError(errorCode, `${topic}/${partition}`)
-      if (WAIT.has(CODES[errorCode] ?? '')) return error
+      if (WAIT.has(ERROR_CODES[errorCode] ?? '')) return error
       if (!TOO_LARGE.has(error.code)) throw error
       if (run.records.length === 1) throw new RecordTooLargeError(topic, run.bytes)
       queue.splice(0, 1, ...halves(run))
@@ -159,7 +159,7 @@ export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppend
   }
 }
 
-function halves(run: Run): Run[] {
+function halves(run: AppendBatch): AppendBatch[] {
   const middle = run.records.length >> 1
   return [
     [0, middle],
@@ -167,12 +167,12 @@ function halves(run: Run): Run[] {
   ].map(([from, to]) => {
     const records = run.records.slice(from, to)
     const bytes = records.reduce((sum, record) => sum + recordBytesMax(record), 0)
-    return { partition: run.partition, records, places: run.places.slice(from, to), bytes }
+    return { partition: run.partition, records, places: run.indexes.slice(from, to), bytes }
   })
 }
 
 /** Nobody waits any longer than the signal says; what was sent may still be written. */
-export function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+export function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason)
     if (signal.aborted) abort()

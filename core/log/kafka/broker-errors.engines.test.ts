@@ -38,7 +38,7 @@ async function openLog(appendMsMax = 1_500, config: Record<string, string> = {})
   log = await createKafkaLog({
     ...options,
     appendMsMax,
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
   })
 }
 const pid = (node = 0) => engines.kafka?.pids[node] as number

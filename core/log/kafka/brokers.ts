@@ -1,11 +1,11 @@
 import { UnknownTopicError } from '../log.ts'
 import {
   type Address,
+  type BrokerConnection,
   type Connect,
   KafkaError,
   KafkaTimeoutError,
   KafkaUnreachableError,
-  type Wire,
 } from './protocol/wire.ts'
 
 /** Who leads which partition, and connections to them. */
@@ -19,15 +19,15 @@ export interface Brokers {
   /** For who met a failure: the next one to ask who leads this topic asks Kafka. */
   forget(topic: string): void
   /** A connection to this node, the last one as long as it is usable. What takes longer than `msMax` is the next one's. */
-  node(id: number, msMax: number): Promise<Wire>
+  connectionTo(id: number, msMax: number): Promise<BrokerConnection>
   /** A new connection to this node, the caller's own to close. */
-  open(id: number, msMax: number): Promise<Wire>
+  openConnection(id: number, msMax: number): Promise<BrokerConnection>
   /** A connection to whichever broker answers first. */
-  any(msMax: number): Promise<Wire>
+  connectAny(msMax: number): Promise<BrokerConnection>
   /** A connection to the broker that keeps a group's offsets. */
-  coordinator(group: string, msMax: number): Promise<Wire>
+  coordinator(group: string, msMax: number): Promise<BrokerConnection>
   /** A connection to the broker that makes topics, and how many brokers there are right now. */
-  controller(msMax: number): Promise<{ wire: Wire; count: number }>
+  controller(msMax: number): Promise<{ wire: BrokerConnection; count: number }>
   close(): void
 }
 
@@ -56,14 +56,17 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
   const nodes = new Map<number, Address>()
   const known = new Map<string, readonly number[]>()
   const asking = new Map<string, Promise<readonly number[]>>()
-  const wires = new Map<number | 'any', Promise<Wire>>()
+  const wires = new Map<number | 'any', Promise<BrokerConnection>>()
   let closed = false
 
   /** One attempt at a time for each node; what failed is forgotten. */
-  async function keep(id: number | 'any', open: () => Promise<Wire>): Promise<Wire> {
+  async function keep(
+    id: number | 'any',
+    open: () => Promise<BrokerConnection>,
+  ): Promise<BrokerConnection> {
     const kept = wires.get(id)
     const wire = await kept?.catch(() => undefined)
-    if (wire?.usable) return wire
+    if (wire?.isUsable) return wire
     // Somebody else may have begun a new one while we looked.
     const now = wires.get(id)
     if (now !== undefined && now !== kept) return now
@@ -74,11 +77,11 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
     return opening
   }
 
-  function any(msMax: number): Promise<Wire> {
+  function any(msMax: number): Promise<BrokerConnection> {
     return within(msMax, 'a connection', keepAny(msMax))
   }
 
-  function keepAny(msMax: number): Promise<Wire> {
+  function keepAny(msMax: number): Promise<BrokerConnection> {
     return keep('any', async () => {
       const deadline = performance.now() + msMax
       const addresses = [
@@ -135,13 +138,13 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
     return leaders
   }
 
-  async function open(id: number, msMax: number): Promise<Wire> {
+  async function open(id: number, msMax: number): Promise<BrokerConnection> {
     const address = nodes.get(id)
     if (!address) throw new KafkaUnreachableError(names(seeds), `nobody knows broker ${id}`)
     return connect(address, msMax)
   }
 
-  function node(id: number, msMax: number): Promise<Wire> {
+  function node(id: number, msMax: number): Promise<BrokerConnection> {
     return within(
       msMax,
       'a connection',
@@ -161,9 +164,9 @@ export function createBrokers(connect: Connect, seeds: readonly Address[]): Brok
     forget(topic) {
       known.delete(topic)
     },
-    node,
-    open,
-    any,
+    connectionTo: node,
+    openConnection: open,
+    connectAny: any,
     async coordinator(group, msMax) {
       const wire = await any(msMax)
       const { errorCode, coordinator } = await wire.request(

@@ -2,7 +2,7 @@ import type { Brokers } from './brokers.ts'
 import { KafkaError } from './protocol/wire.ts'
 
 /** Moves a group's committed offsets along with what was applied. */
-export interface Committer {
+export interface OffsetCommitter {
   note(topic: string, next: ReadonlyMap<number, number>): void
   /** Tells the last of it, if Kafka answers at once. */
   close(): Promise<void>
@@ -11,7 +11,7 @@ export interface Committer {
 export interface CommitterDeps {
   brokers: Brokers
   group: string
-  onTrouble: (error: unknown) => void
+  onError: (error: unknown) => void
 }
 
 const EVERY_MS = 1_000
@@ -27,7 +27,11 @@ interface OffsetCommitted {
  * What kafka-consumer-groups and the like show as lag. Positions are in Postgres, so nothing depends on it: it is late
  * by a second, nobody waits for it, and nobody ever reads it back.
  */
-export function createCommitter({ brokers, group, onTrouble }: CommitterDeps): Committer {
+export function createOffsetCommitter({
+  brokers,
+  group,
+  onError: onTrouble,
+}: CommitterDeps): OffsetCommitter {
   const noted = new Map<string, Map<number, number>>()
   let timer: NodeJS.Timeout | undefined
   let committing: Promise<void> = Promise.resolve()

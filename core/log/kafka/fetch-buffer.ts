@@ -1,6 +1,6 @@
 import type { LogBatch, LogRecord, PartitionBatch } from '../log.ts'
 
-export interface Found {
+export interface FetchedPartition {
   partition: number
   records: LogRecord[]
   /** Where the next fetch begins. */
@@ -12,15 +12,15 @@ export interface Found {
 export interface FetchBuffer {
   /** Where the next fetch of a partition begins. */
   nextOf(partition: number): number
-  add(found: readonly Found[]): void
+  add(found: readonly FetchedPartition[]): void
   /** No more will come: once it is empty, `take` says why. */
   fail(error: unknown): void
   /** Resolves when there is something to take, or nothing more will come. */
-  some(signal: AbortSignal): Promise<void>
+  untilNotEmpty(signal: AbortSignal): Promise<void>
   /** Resolves when a whole batch is there, nothing more will come, or `ms` have passed. */
-  wholeBatch(ms: number, signal: AbortSignal): Promise<void>
+  untilFullBatch(ms: number, signal: AbortSignal): Promise<void>
   /** Resolves when there is room for another fetch. */
-  room(signal: AbortSignal): Promise<void>
+  untilSpace(signal: AbortSignal): Promise<void>
   /** Partitions take turns, so that none starves. @throws what it failed with */
   take(): LogBatch | undefined
 }
@@ -112,9 +112,10 @@ export function createFetchBuffer(
       failure ??= { error }
       changed()
     },
-    some: (signal) => until(() => waiting > 0 || failure !== undefined, signal),
-    wholeBatch: (ms, signal) => until(() => isFull() || failure !== undefined, signal, ms),
-    room: (signal) => until(() => (limits.readAhead === false ? waiting === 0 : !isFull()), signal),
+    untilNotEmpty: (signal) => until(() => waiting > 0 || failure !== undefined, signal),
+    untilFullBatch: (ms, signal) => until(() => isFull() || failure !== undefined, signal, ms),
+    untilSpace: (signal) =>
+      until(() => (limits.readAhead === false ? waiting === 0 : !isFull()), signal),
     take() {
       if (waiting === 0) {
         if (failure) throw failure.error

@@ -1,12 +1,12 @@
 import { pause } from '../../lib/pause.ts'
 import { OffsetOutOfRangeError } from '../log.ts'
-import { untilAborted } from './append.ts'
-import type { FetchBuffer, Found } from './fetch-buffer.ts'
+import { rejectOnAbort } from './append.ts'
+import type { FetchBuffer, FetchedPartition } from './fetch-buffer.ts'
 import { type Fetched, fetchRequest, listOffsetsRequest } from './protocol/requests.ts'
-import { KafkaError, KafkaTimeoutError, type Wire } from './protocol/wire.ts'
+import { type BrokerConnection, KafkaError, KafkaTimeoutError } from './protocol/wire.ts'
 
 export interface Fetcher {
-  wire: Wire
+  wire: BrokerConnection
   topic: string
   /** Those that the broker at the other end leads. */
   partitions: readonly number[]
@@ -43,7 +43,7 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
   // and go away do not all begin with the same.
   let turn = Math.floor(Math.random() * partitions.length)
   while (!signal.aborted) {
-    await buffer.room(signal)
+    await buffer.untilSpace(signal)
     if (signal.aborted) return
     const began = performance.now()
     const first = turn++ % partitions.length
@@ -56,7 +56,7 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
       partitionBytesMax: Math.min(PARTITION_BYTES_MAX, size.bytes),
     })
     const asked = wire.request(request, WAIT_MS + size.msMax(foremost))
-    const fetched = await untilAborted(signal, asked).catch((error) => {
+    const fetched = await rejectOnAbort(signal, asked).catch((error) => {
       if (error instanceof KafkaTimeoutError) size.late(foremost)
       throw error
     })
@@ -75,7 +75,7 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
 }
 
 interface ReadAll {
-  found: Found[]
+  found: FetchedPartition[]
   brought: number
   /** Of the first partition that cannot be read; what came for the others is none the worse for it. */
   failure: { error: unknown } | undefined
@@ -84,7 +84,7 @@ interface ReadAll {
 async function readAll(
   fetcher: Fetcher,
   fetched: readonly Fetched[],
-  onRead: (fetched: Fetched, found: Found) => void,
+  onRead: (fetched: Fetched, found: FetchedPartition) => void,
 ): Promise<ReadAll> {
   const all: ReadAll = { found: [], brought: 0, failure: undefined }
   for (const each of fetched) {
@@ -105,7 +105,11 @@ async function readAll(
 }
 
 /** What came for a partition. */
-async function readFetched(fetcher: Fetcher, fetched: Fetched, bytesMax: number): Promise<Found> {
+async function readFetched(
+  fetcher: Fetcher,
+  fetched: Fetched,
+  bytesMax: number,
+): Promise<FetchedPartition> {
   const { topic, buffer, wire } = fetcher
   const { partition, errorCode } = fetched
   const from = buffer.nextOf(partition)
@@ -122,7 +126,7 @@ async function whyOutOfRange(
   topic: string,
   partition: number,
   wanted: number,
-  wire: Wire,
+  wire: BrokerConnection,
 ): Promise<Error> {
   const ask = async (which: 'first' | 'next') => {
     const [found] = await wire.request(listOffsetsRequest(topic, [partition], which), ASK_MS_MAX)
@@ -173,7 +177,7 @@ function createStalls(topic: string, msMax: number) {
   const since = new Map<number, number>()
   return {
     /** @throws when it has stood still for too long */
-    look(from: number, { partition, readableTo }: Fetched, { next }: Found): void {
+    look(from: number, { partition, readableTo }: Fetched, { next }: FetchedPartition): void {
       const at = since.get(partition)
       if (next > from || readableTo <= from) since.delete(partition)
       else if (at === undefined) since.set(partition, performance.now())

@@ -4,19 +4,19 @@ import { LIMITS } from '../../../contract/limits.ts'
 import type { Log } from '../log.ts'
 import { createKafkaAppend } from './append.ts'
 import { createBrokers, within } from './brokers.ts'
-import { createCommitter } from './committer.ts'
-import { offsetsAt, readBounds } from './offsets.ts'
+import { createOffsetCommitter } from './committer.ts'
+import { offsetsAt, readOffsets } from './offsets.ts'
 import {
   type Address,
+  type BrokerConnection,
   type Connect,
   KafkaTimeoutError,
   KafkaUnreachableError,
   type KnownRequest,
   type OwnRequest,
-  type Wire,
 } from './protocol/wire.ts'
 import { readKafkaBatches } from './reader.ts'
-import { createTopic, type TopicToMake } from './topics.ts'
+import { createTopic, type NewTopic } from './topics.ts'
 
 export interface KafkaOptions {
   /** host:port of some brokers; the others are found through them. */
@@ -33,7 +33,7 @@ export interface KafkaOptions {
 
 export interface KafkaLogOptions extends KafkaOptions {
   /** Told of every failed read and of whatever else was tried again; the log goes on by itself. */
-  onTrouble?: (error: unknown) => void
+  onError?: (error: unknown) => void
   /** How long an append may take, connecting included. */
   appendMsMax?: number
   /** How long the first connection may take; a broker may start together with us. */
@@ -55,24 +55,32 @@ const GROUP = 'sluice'
  * @throws KafkaUnreachableError when no broker answers
  */
 export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
-  const { onTrouble = () => {}, appendMsMax = LIMITS.logAppendMsMax, prefix = '' } = options
+  const {
+    onError: onTrouble = () => {},
+    appendMsMax = LIMITS.logAppendMsMax,
+    prefix = '',
+  } = options
   const connect = createConnect(options)
   const seeds = options.brokers.map(readAddress)
   const closing = new AbortController()
   // Apart: a produce must not wait behind a question, nor either of them behind a fetch that waits for data.
   const [appending, asking] = [createBrokers(connect, seeds), createBrokers(connect, seeds)]
-  const committer = createCommitter({ brokers: asking, group: prefix + GROUP, onTrouble })
+  const committer = createOffsetCommitter({
+    brokers: asking,
+    group: prefix + GROUP,
+    onError: onTrouble,
+  })
   const append = createKafkaAppend({ brokers: appending, appendMsMax, closing: closing.signal })
-  await untilOneAnswers(options.startMsMax ?? START_MS_MAX, (ms) => asking.any(ms))
+  await untilOneAnswers(options.startMsMax ?? START_MS_MAX, (ms) => asking.connectAny(ms))
 
   return {
     append: (topic, records, signal) => append(prefix + topic, records, signal),
     batches: (topic, { signal, ...rest }) =>
-      readKafkaBatches({ brokers: asking, onTrouble }, prefix + topic, {
+      readKafkaBatches({ brokers: asking, onError: onTrouble }, prefix + topic, {
         ...rest,
         signal: AbortSignal.any([signal, closing.signal]),
       }),
-    offsets: (topic) => readBounds(asking, prefix + topic, BOUNDS_MS_MAX),
+    offsets: (topic) => readOffsets(asking, prefix + topic, BOUNDS_MS_MAX),
     offsetsAt: (topic, ms) => offsetsAt(asking, prefix + topic, ms, BOUNDS_MS_MAX),
     applied: (topic, next) => committer.note(prefix + topic, next),
     async close() {
@@ -91,14 +99,14 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
  */
 export async function createKafkaTopics(
   options: KafkaOptions,
-  topics: readonly TopicToMake[],
+  topics: readonly NewTopic[],
   msMax = START_MS_MAX,
 ): Promise<string[]> {
   const brokers = createBrokers(createConnect(options), options.brokers.map(readAddress))
   const named = new Set(options.brokers).size
   try {
     const made: string[] = []
-    await untilOneAnswers(msMax, (ms) => brokers.any(ms))
+    await untilOneAnswers(msMax, (ms) => brokers.connectAny(ms))
     for (const topic of topics) {
       const name = `${options.prefix ?? ''}${topic.name}`
       if (await createTopic(brokers, { ...topic, name }, { named, msMax })) made.push(name)
@@ -214,7 +222,10 @@ function createConnect(options: KafkaOptions): Connect {
   }
 }
 
-async function greet(connection: Connection, shut: (error: Error) => void): Promise<Wire> {
+async function greet(
+  connection: Connection,
+  shut: (error: Error) => void,
+): Promise<BrokerConnection> {
   await connection.connect()
   const ask = requests.ApiVersions as Definition
   const { apiVersions } = await connection.send<{ apiVersions: { apiKey: number }[] }>(
@@ -231,7 +242,7 @@ function createWire(
   connection: Connection,
   spell: ReturnType<typeof lookup>,
   shut: (error: Error) => void,
-): Wire {
+): BrokerConnection {
   let closed = false
   function close(
     reason: Error = new KafkaUnreachableError('this connection', 'it was closed'),
@@ -254,7 +265,7 @@ function createWire(
     response: { decode: async (answer: Buffer) => read(answer), parse: asItIs },
   })
   return {
-    get usable() {
+    get isUsable() {
       return !closed && connection.isConnected()
     },
     async request(request, msMax) {

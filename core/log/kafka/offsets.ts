@@ -1,14 +1,14 @@
 import { type PartitionOffsets, UnknownTopicError } from '../log.ts'
 import type { Brokers } from './brokers.ts'
 import { listOffsetsRequest, type Which } from './protocol/requests.ts'
-import { CODES, KafkaError, MOVED } from './protocol/wire.ts'
+import { ERROR_CODES, KafkaError, NOT_LEADER_ERRORS } from './protocol/wire.ts'
 
 const RETRY_MS = 50
 /** The leader has only just become it, and does not know the end yet. */
-const SOON = new Set([...MOVED, 'OFFSET_NOT_AVAILABLE'])
+const SOON = new Set([...NOT_LEADER_ERRORS, 'OFFSET_NOT_AVAILABLE'])
 
 /** For each partition of the topic, the first offset held, the next one, and the end where that is another. */
-export async function readBounds(
+export async function readOffsets(
   brokers: Brokers,
   topic: string,
   msMax: number,
@@ -74,14 +74,14 @@ async function listOffsets(
     const partitions = [...leaders.keys()].filter((partition) => leaders[partition] === leader)
     if (leader < 0) throw new KafkaError(5, `${topic}/${partitions[0]}`)
     // By the time that a silent one is given up, another may lead.
-    const wire = await brokers.node(leader, left() / 2)
+    const wire = await brokers.connectionTo(leader, left() / 2)
     const answers = await Promise.all(
       asked.map((each) => wire.request(listOffsetsRequest(topic, partitions, each), left())),
     )
     answers.forEach((answer, i) => {
       for (const { partition, errorCode, offset } of answer) {
         if (errorCode !== 0)
-          throw new KafkaError(errorCode, `${topic}/${partition} ${CODES[errorCode] ?? ''}`)
+          throw new KafkaError(errorCode, `${topic}/${partition} ${ERROR_CODES[errorCode] ?? ''}`)
         found[i]?.set(partition, offset)
       }
     })

@@ -3,7 +3,7 @@ import { CorruptLogError, OffsetOutOfRangeError } from '../log.ts'
 import { createFetchSize } from './fetcher.ts'
 import { decodeRecordSet, encodeRecordBatch } from './protocol/record-batch.ts'
 import { type Fetched, fetchRequest } from './protocol/requests.ts'
-import { KafkaTimeoutError, type OwnRequest, type Wire } from './protocol/wire.ts'
+import { type BrokerConnection, KafkaTimeoutError, type OwnRequest } from './protocol/wire.ts'
 import { type KafkaReaderDeps, readKafkaBatches } from './reader.ts'
 
 /** What no broker can be made to do at will; everything else is tested on a real one. */
@@ -12,10 +12,10 @@ type Answer = (partition: number, offset: number) => Partial<Fetched> & { record
 const topic = 't'
 
 /** A connection to a broker that answers fetches so. */
-function wireTo(answer: Answer): Wire {
+function wireTo(answer: Answer): BrokerConnection {
   let closed = false
   return {
-    get usable() {
+    get isUsable() {
       return !closed
     },
     async request(request) {
@@ -82,9 +82,9 @@ async function read(
     {
       brokers: {
         leaders: async () => [1, 1],
-        open: async () => wireTo(rounds[Math.min(round++, rounds.length - 1)] as Answer),
+        openConnection: async () => wireTo(rounds[Math.min(round++, rounds.length - 1)] as Answer),
       },
-      onTrouble: (error) => troubles.push(error),
+      onError: (error) => troubles.push(error),
       ...deps,
     },
     topic,
@@ -173,11 +173,12 @@ describe('a reader of Kafka', () => {
     }
     const brokers = { leaders: async () => leaders, open }
     const stop = new AbortController()
-    const batches = readKafkaBatches(
-      { brokers, onTrouble: (error) => troubles.push(error) },
-      topic,
-      { from, signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
-    )
+    const batches = readKafkaBatches({ brokers, onError: (error) => troubles.push(error) }, topic, {
+      from,
+      signal: stop.signal,
+      maxRecords: 100,
+      minIntervalMs: 0,
+    })
     for await (const { partitions } of batches) {
       for (const { partition, records } of partitions)
         for (const { value } of records) found.push(`${partition}/${value}`)
@@ -204,7 +205,7 @@ describe('a reader of Kafka', () => {
             throw new KafkaTimeoutError('Fetch', msMax)
           return wire.request(request, msMax)
         },
-      } as Wire
+      } as BrokerConnection
     }
     const brokers = { leaders: async () => [1, 1], open: async () => slow() }
     const { found } = await read([], { brokers }, 5)
@@ -239,12 +240,12 @@ describe('a reader of Kafka', () => {
           }
           return wire.request(request, msMax)
         },
-      } as Wire
+      } as BrokerConnection
     }
     const brokers = { leaders: async () => [1, 1, 2], open }
     const stop = new AbortController()
     const found: string[] = []
-    const batches = readKafkaBatches({ brokers, onTrouble: () => {} }, topic, {
+    const batches = readKafkaBatches({ brokers, onError: () => {} }, topic, {
       from: new Map([0, 1, 2].map((partition) => [partition, 5])),
       signal: stop.signal,
       maxRecords: 100,
@@ -268,8 +269,8 @@ describe('a reader of Kafka', () => {
     const stop = new AbortController()
     const batches = readKafkaBatches(
       {
-        brokers: { leaders: async () => [1, 1], open: async () => wireTo(endless) },
-        onTrouble: () => {},
+        brokers: { leaders: async () => [1, 1], openConnection: async () => wireTo(endless) },
+        onError: () => {},
       },
       topic,
       {

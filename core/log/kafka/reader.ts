@@ -6,7 +6,7 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
-import { untilAborted } from './append.ts'
+import { rejectOnAbort } from './append.ts'
 import type { Brokers } from './brokers.ts'
 import { createFetchBuffer, type FetchBuffer } from './fetch-buffer.ts'
 import { createFetchSize, type FetchSize, fetchFrom } from './fetcher.ts'
@@ -16,7 +16,7 @@ export interface KafkaReaderDeps {
   /** Who leads what, and connections of the reader's own. */
   brokers: Pick<Brokers, 'leaders' | 'open'>
   /** Told of every read that failed; it is tried again. */
-  onTrouble: (error: unknown) => void
+  onError: (error: unknown) => void
   /** How long a partition may stand still although the broker says that there is more. */
   stallMsMax?: number
 }
@@ -70,9 +70,9 @@ export async function* readKafkaBatches(
   let next = Number.NEGATIVE_INFINITY
   try {
     while (!signal.aborted) {
-      await buffer.some(signal)
+      await buffer.untilNotEmpty(signal)
       const early = next - performance.now()
-      if (early > 0) await buffer.wholeBatch(early, signal)
+      if (early > 0) await buffer.untilFullBatch(early, signal)
       if (signal.aborted) return
       const batch = buffer.take()
       if (!batch) continue
@@ -114,7 +114,7 @@ async function fetchForEver(
   /** Asks until somebody answers. */
   async function whoLeads(within: AbortSignal): Promise<Leaders | undefined> {
     return persist(within, async () => {
-      const now = await untilAborted(within, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
+      const now = await rejectOnAbort(within, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
       for (const partition of partitions)
         if (!(Number.isInteger(partition) && partition >= 0 && partition < now.length))
           throw new UnknownTopicError(topic, partition)
@@ -139,9 +139,9 @@ async function fetchForEver(
         await pause(LEADERLESS_MS, round)
         throw new KafkaError(LEADER_NOT_AVAILABLE, `${topic}/${theirs.join(',')}`)
       }
-      const opening = deps.brokers.open(leader, CONNECT_MS_MAX)
+      const opening = deps.brokers.openConnection(leader, CONNECT_MS_MAX)
       try {
-        const wire = await untilAborted(round, opening)
+        const wire = await rejectOnAbort(round, opening)
         const { stallMsMax = STALL_MS_MAX } = deps
         const fetcher = { wire, topic, partitions: theirs, buffer, size, paceMs, stallMsMax }
         await fetchFrom({ ...fetcher, onSuccess }, round)
@@ -170,7 +170,7 @@ async function fetchForEver(
       } catch (error) {
         if (isFinal(error)) throw error
         if (within.aborted) break
-        deps.onTrouble(error)
+        deps.onError(error)
         await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures++), within)
       }
   }

@@ -1,6 +1,6 @@
 import { UnknownTopicError } from '../log.ts'
 import { type Brokers, within } from './brokers.ts'
-import { CODES, KafkaError, type Wire } from './protocol/wire.ts'
+import { type BrokerConnection, ERROR_CODES, KafkaError } from './protocol/wire.ts'
 
 const EXISTS = 36
 const LEADER_NOT_AVAILABLE = 5
@@ -15,12 +15,12 @@ interface CreateTopics {
   topicErrors: { topic: string; errorCode: number }[]
 }
 
-export interface TopicToMake {
+export interface NewTopic {
   name: string
   partitions: number
   config?: Record<string, string>
   /** Settings that the topic can do without, where whoever runs Kafka reserves them. */
-  wishes?: Record<string, string>
+  optionalConfig?: Record<string, string>
 }
 
 /** A topic keeps the copies that it was made with, and nobody would notice how few they are. */
@@ -41,20 +41,20 @@ export class TooFewBrokersError extends Error {
  */
 export async function createTopic(
   brokers: Brokers,
-  topic: TopicToMake,
-  { named, msMax }: { named: number; msMax: number },
+  topic: NewTopic,
+  { named: expectedBrokers, msMax }: { named: number; msMax: number },
 ): Promise<boolean> {
-  const { name, partitions, config = {}, wishes = {} } = topic
+  const { name, partitions, config = {}, optionalConfig: wishes = {} } = topic
   // Whoever may not make topics may well use those that are there.
   const there = await brokers.leaders(name, msMax, true).catch((error) => {
     if (!(error instanceof UnknownTopicError)) throw error
   })
   if (there) return false
-  const { wire, count } = await enoughBrokers(brokers, topic, { named, msMax })
+  const { wire, count } = await enoughBrokers(brokers, topic, { named: expectedBrokers, msMax })
   const copies = Math.min(REPLICAS_MAX, count)
   const settings = { ...(copies === REPLICAS_MAX && SAFE), ...config }
   let errorCode = await create({ ...settings, ...wishes })
-  if (RESERVED.has(CODES[errorCode] ?? '')) errorCode = await create(settings)
+  if (RESERVED.has(ERROR_CODES[errorCode] ?? '')) errorCode = await create(settings)
   if (errorCode !== 0 && errorCode !== EXISTS) throw new KafkaError(errorCode, `topic ${name}`)
   await untilThere(brokers, name, msMax)
   return errorCode === 0
@@ -86,9 +86,9 @@ export async function createTopic(
 /** Waits for brokers that start together with us. */
 async function enoughBrokers(
   brokers: Brokers,
-  topic: TopicToMake,
+  topic: NewTopic,
   { named, msMax }: { named: number; msMax: number },
-): Promise<{ wire: Wire; count: number }> {
+): Promise<{ wire: BrokerConnection; count: number }> {
   const deadline = performance.now() + msMax
   for (;;) {
     const found = await within(msMax, 'who is in charge', brokers.controller(msMax))

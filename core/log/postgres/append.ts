@@ -1,5 +1,5 @@
 import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
-import { bytesOf, createGrouper, type Run } from '../partition-batches.ts'
+import { type AppendBatch, bytesOf, createGroupByPartition } from '../partition-batches.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 
@@ -11,11 +11,11 @@ export interface AppendDeps {
   /** How many partitions each topic has. */
   partitionCounts: ReadonlyMap<string, number>
   /** Makes the day's table that an append did not find. */
-  makeDays: () => Promise<unknown>
+  createDays: () => Promise<unknown>
 }
 
-export function createAppend({ connections, partitionCounts, makeDays }: AppendDeps) {
-  const group = createGrouper({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
+export function createAppend({ connections, partitionCounts, createDays: makeDays }: AppendDeps) {
+  const group = createGroupByPartition({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
 
   return async function append(
     topic: string,
@@ -38,7 +38,7 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
     })
 
     const positions: RecordPosition[] = new Array(records.length)
-    runs.forEach(({ partition, places }, run) => {
+    runs.forEach(({ partition, indexes: places }, run) => {
       const base = bases[run] as number
       places.forEach((place, i) => {
         positions[place] = { partition, offset: base + i, timestamp }
@@ -52,7 +52,7 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
 function call(
   connections: Connections,
   topic: string,
-  runs: readonly Run[],
+  runs: readonly AppendBatch[],
   bodies: Buffer[],
   signal: AbortSignal | undefined,
 ): Promise<number[]> {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { freeze } from '../../../tests/lib/freeze.ts'
 import {
   type PostgresServer,
   startPostgresServer,
 } from '../../../tools/postgres/postgres-server.ts'
-import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { freeze } from '../../../tests/lib/freeze.ts'
 import { migrate } from '../../db/migrate.ts'
 import { collect, logSuite, readUntil, record, text } from '../log.suite.ts'
 import { CorruptLogError, type Log, OffsetOutOfRangeError } from '../log.ts'
@@ -45,7 +45,7 @@ describe('the Postgres log, when things go wrong', () => {
   beforeEach(async () => {
     troubles.length = 0
     database = await createTestDatabase()
-    log = await createPostgresLog({ url: database.url, onTrouble: (error) => troubles.push(error) })
+    log = await createPostgresLog({ url: database.url, onError: (error) => troubles.push(error) })
   })
   afterEach(async () => {
     await log.close()
@@ -239,7 +239,7 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
     log = await createPostgresLog({
       url: server.url,
       appendMsMax: 500,
-      onTrouble: (error) => troubles.push(error),
+      onError: (error) => troubles.push(error),
     })
   })
   afterEach(() => log.close())

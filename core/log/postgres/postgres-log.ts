@@ -9,7 +9,7 @@ import { createWakeup } from './wakeup.ts'
 export interface PostgresLogDeps {
   url: string
   /** Told of every failed read and of every failed round of housekeeping; the log goes on by itself. */
-  onTrouble?: (error: unknown) => void
+  onError?: (error: unknown) => void
   /** Days that are kept after they were read. */
   retentionDays?: number
   /** How long an append may take, waiting for a connection included. */
@@ -29,7 +29,7 @@ const HOUSEKEEPING_MS = 3_600_000
  * The log looks after its own days of `log_chunk`.
  */
 export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
-  const { url, onTrouble = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
+  const { url, onError: onTrouble = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
   const options = (name: string, max: number, msMax: number) => ({ url, name, max, msMax })
   const appending = createConnections(options('sluice log append', APPENDERS, appendMsMax))
   const reading = createConnections(options('sluice log read', READERS, READ_MS_MAX))
@@ -40,12 +40,12 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
   })
 
   async function start(): Promise<Map<string, number>> {
-    await retention.makeAhead()
+    await retention.createAhead()
     return countPartitions(reading)
   }
   async function keepHouse(): Promise<void> {
     try {
-      await retention.makeAhead()
+      await retention.createAhead()
       await retention.drop()
     } catch (error) {
       if (!closing.signal.aborted) onTrouble(error)
@@ -62,11 +62,11 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     append: createAppend({
       connections: appending,
       partitionCounts,
-      makeDays: retention.makeAhead,
+      createDays: retention.createAhead,
     }),
 
     batches: (topic, { signal, ...options }) =>
-      readBatches({ connections: reading, wakeup, partitionCounts, onTrouble }, topic, {
+      readBatches({ connections: reading, wakeup, partitionCounts, onError: onTrouble }, topic, {
         ...options,
         signal: AbortSignal.any([signal, closing.signal]),
       }),

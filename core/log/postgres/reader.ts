@@ -20,7 +20,7 @@ export interface ReaderDeps {
   wakeup: Wakeup
   partitionCounts: ReadonlyMap<string, number>
   /** Told of every read that failed; it is tried again. */
-  onTrouble: (error: unknown) => void
+  onError: (error: unknown) => void
 }
 
 const POLL_MS = 1_000
@@ -57,7 +57,7 @@ export async function* readBatches(
   let ahead: Promise<Read | undefined> | undefined
   try {
     while (!signal.aborted) {
-      watch.hush()
+      watch.reset()
       const found = await (ahead ?? untilItAnswers(deps, read, signal))
       ahead = undefined
       if (!found || signal.aborted) return
@@ -104,7 +104,7 @@ async function untilItAnswers(
     } catch (error) {
       if (error instanceof OffsetOutOfRangeError || error instanceof CorruptLogError) throw error
       if (signal.aborted) break
-      deps.onTrouble(error)
+      deps.onError(error)
       await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures), signal)
     }
   }

@@ -14,7 +14,7 @@ const table = (day: number) => dayTable('log_chunk', day)
 
 beforeEach(async () => {
   database = await createTestDatabase()
-  await retention().makeAhead()
+  await retention().createAhead()
 })
 afterEach(() => database.drop())
 
@@ -65,7 +65,7 @@ test('several at once, making and dropping, get in nobody’s way', async () => 
   const results = await Promise.all(
     [1, 2, 3].flatMap(() => {
       const each = retention(TODAY + 4)
-      return [each.makeAhead(), each.drop()]
+      return [each.createAhead(), each.drop()]
     }),
   )
   const made = results.filter((_, i) => i % 2 === 0).flat()

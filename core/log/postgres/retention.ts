@@ -5,7 +5,7 @@ import { createDayPartitions, DAY_MS, dayTable } from '../../db/day-partitions.t
 /** Days of `log_chunk`. Any number of processes may look after them at once. */
 export interface LogRetention {
   /** Makes the coming days' tables: an append must never find its day missing. */
-  makeAhead(): Promise<string[]>
+  createAhead(): Promise<string[]>
   /** Drops the expired days, oldest first. Run at start and every hour. */
   drop(): Promise<string[]>
 }
@@ -25,7 +25,7 @@ export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
   const days = createDayPartitions({ pool, table: 'log_chunk', now })
   return {
-    makeAhead: () => days.createAhead(),
+    createAhead: () => days.createAhead(),
     drop() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return days.drop(async (day, client) => {

@@ -18,7 +18,7 @@ export interface Wakeup {
 
 export interface Watch {
   /** Forgets what has rung. Called before one looks, nothing that comes while one looks is missed. */
-  hush(): void
+  reset(): void
   /** Resolves when it has rung since, `ms` have passed or the signal aborts. */
   wait(ms: number, signal: AbortSignal): Promise<void>
   end(): void
@@ -27,7 +27,7 @@ export interface Watch {
 interface Watching extends Watch {
   topic: string
   partitions: ReadonlySet<number>
-  ring(): void
+  notify(): void
 }
 
 /** Listens on a connection of its own and mends it for ever; while it is broken, waits take their full time. */
@@ -41,7 +41,7 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
     const partitions = payload.slice(space + 1).split(',')
     for (const watch of watches)
       if (watch.topic === topic && partitions.some((p) => watch.partitions.has(Number(p))))
-        watch.ring()
+        watch.notify()
   }
 
   /** Rejects when the connection is lost, resolves when it is no longer wanted. */
@@ -65,7 +65,7 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
       await Promise.race([client.query(`LISTEN ${CHANNELS.log}`), lost, closed])
       onReady()
       // Whatever was appended while nobody listened.
-      for (const watch of watches) watch.ring()
+      for (const watch of watches) watch.notify()
       while (!closing.signal.aborted) {
         await Promise.race([sleep(PROBE_MS, undefined, { signal: closing.signal }), lost])
         await Promise.race([client.query('SELECT 1'), lost, closed])
@@ -111,10 +111,10 @@ function createWatch(topic: string, partitions: ReadonlySet<number>, end: () => 
     topic,
     partitions,
     end,
-    hush() {
+    reset() {
       rung = false
     },
-    ring() {
+    notify() {
       rung = true
       wake()
     },

@@ -3,9 +3,9 @@
  * the order they were made. A request that has no answer in time closes the connection: whoever waits on a half-dead
  * socket waits for ever (tulios/kafkajs#1783), so nobody is given it again.
  */
-export interface Wire {
+export interface BrokerConnection {
   /** false once it was closed, by either side. */
-  readonly usable: boolean
+  readonly isUsable: boolean
   request<T>(request: WireRequest<T>, msMax: number): Promise<T>
   /** Everything under way rejects, at once. */
   close(reason?: Error): void
@@ -33,7 +33,7 @@ export interface Address {
   port: number
 }
 
-export type Connect = (to: Address, msMax: number) => Promise<Wire>
+export type Connect = (to: Address, msMax: number) => Promise<BrokerConnection>
 
 /** No broker answers, or none lets us in. */
 export class KafkaUnreachableError extends Error {
@@ -70,7 +70,7 @@ export class KafkaError extends Error {
   readonly code: string
 
   constructor(code: number, about: string) {
-    const name = CODES[code] ?? `ERROR_${code}`
+    const name = ERROR_CODES[code] ?? `ERROR_${code}`
     super(`${about}: Kafka says ${name}`)
     this.name = 'KafkaError'
     this.code = name
@@ -78,7 +78,7 @@ export class KafkaError extends Error {
 }
 
 /** @see https://kafka.apache.org/protocol#protocol_error_codes */
-export const CODES: Readonly<Record<number, string>> = {
+export const ERROR_CODES: Readonly<Record<number, string>> = {
   [-1]: 'UNKNOWN_SERVER_ERROR',
   1: 'OFFSET_OUT_OF_RANGE',
   2: 'CORRUPT_MESSAGE',
@@ -112,7 +112,7 @@ export const CODES: Readonly<Record<number, string>> = {
 }
 
 /** The broker asked is not, or no longer, the one to ask: ask who is, and ask that one. */
-export const MOVED: ReadonlySet<string> = new Set([
+export const NOT_LEADER_ERRORS: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_OR_FOLLOWER',
