@@ -8,8 +8,8 @@ import { freeze } from '../../../tests/lib/freeze.ts'
 import { type Engines, startEngines } from '../../../tools/engines/engines.ts'
 import { collect, readUntil, record, text } from '../log.suite.ts'
 import { type Log, OffsetOutOfRangeError } from '../log.ts'
+import { KafkaUnreachableError, RecordTooLargeError } from './errors.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
-import { KafkaUnreachableError, RecordTooLargeError } from './protocol/wire.ts'
 
 /** What Kafka's own tools do, by the library in full. */
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
@@ -173,7 +173,7 @@ describe('the Kafka log, when a broker is silent or gone', () => {
     await expect(nowhere).rejects.toThrow('ECONNREFUSED')
     expect(Date.now() - began).toBeLessThan(3_000)
     await expect(createKafkaLog({ brokers: ['kafka'] })).rejects.toThrow(
-      '"kafka" is no broker; it takes host:port',
+      'invalid broker address "kafka", expected host:port',
     )
   })
 
