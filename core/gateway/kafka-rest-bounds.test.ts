@@ -2,13 +2,11 @@ import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const topic = 'events.raw'
@@ -51,7 +49,7 @@ beforeEach(async () => {
   }
   gateway = createKafkaRest({
     log: counted,
-    groups: createGroups(db, PARTITIONS),
+    db,
     users: [{ name: 'sluice', password: 'secret', scope: 'all' }],
     onError: (error) => troubles.push(error),
   })

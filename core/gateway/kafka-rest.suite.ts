@@ -4,11 +4,9 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ConsumedMessage } from '../../contract/log/kafka-rest.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const user = { name: 'sluice', password: 'a secret', scope: 'all' } as const
@@ -30,7 +28,7 @@ export function kafkaRestSuite(
   async function open(): Promise<Kafka> {
     const rest = createKafkaRest({
       log: at.log,
-      groups: createGroups(db, PARTITIONS),
+      db,
       users: [user],
     })
     const served = await serveApp(new Hono().route('/gateway', rest.app), { port: 0 })

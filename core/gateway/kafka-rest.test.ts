@@ -7,17 +7,15 @@ import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { type ProduceResult, produceResults } from '../../contract/log/kafka-rest.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
-import { type PostgresServer, startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { freeze } from '../../tests/lib/freeze.ts'
+import { type PostgresServer, startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { migrate } from '../db/migrate.ts'
 import { readUntil } from '../log/log.suite.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 import type { BatcherLimits } from './produce/batcher-limits.ts'
 import { BODY_BYTES_MAX } from './read-body.ts'
@@ -40,7 +38,7 @@ async function open(url: string, of: Log, limits?: Partial<BatcherLimits>): Prom
   received = 0
   gateway = createKafkaRest({
     users: [{ name: credentials.username, password: credentials.password, scope: 'all' }],
-    groups: createGroups(db, PARTITIONS),
+    db,
     log,
     limits,
     onAppend: (append) => appends.push(append),

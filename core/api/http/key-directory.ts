@@ -16,7 +16,7 @@ export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const admit = createAccessCheck(users)
 
   app.get('/keys/:sha256', async (c) => {
-    if (admit(c.req.header('authorization'), 'produce') !== 'yes')
+    if (admit(c.req.header('authorization'), 'produce') !== 'granted')
       return refuse(c, 'GATEWAY_UNAUTHENTICATED', { 'WWW-Authenticate': 'Basic realm="gateway"' })
     c.header('Cache-Control', 'no-store')
     let record: Awaited<ReturnType<typeof keyRecord>>

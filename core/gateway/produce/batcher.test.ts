@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { type Batcher, createBatcher, ProduceTimeoutError } from './batcher.ts'
+import { type Batcher, createBatcher } from './batcher.ts'
 import type { BatcherLimits } from './batcher-limits.ts'
+import { ProduceTimeoutError } from './produce-timeout-error.ts'
 
 const topic = 'events.raw'
 
@@ -164,7 +165,7 @@ describe('saying no', () => {
     const second = batcher.add(topic, one('b'))
     await expect.poll(() => gate.waiting()).toBe(1)
     gate.fail(new Error('disk full'))
-    await expect(first).rejects.toMatchObject({ name: 'NotConfirmedError', sent: true })
+    await expect(first).rejects.toMatchObject({ name: 'ProduceTimeoutError', sent: true })
     gate.open()
     expect(await second).toMatchObject([{ offset: 0 }])
     expect(troubles).toHaveLength(1)
@@ -180,7 +181,9 @@ describe('saying no', () => {
     gate.open()
     await first
     const told = await Promise.allSettled(answers)
-    expect(told[5]).toMatchObject({ reason: { name: 'BadProduceError', status: 413 } })
+    expect(told[5]).toMatchObject({
+      reason: { name: 'KafkaRestError', code: 'RECORD_TOO_LARGE', status: 413 },
+    })
     const offsets = told.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     expect(offsets.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
     expect(troubles).toEqual([expect.any(RangeError)])

@@ -5,7 +5,6 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { createDatabase, type Database } from '../../db/database.ts'
 import { createKafkaLog, createKafkaTopics } from '../../log/kafka/kafka-log.ts'
 import type { Log } from '../../log/log.ts'
-import { createGroups } from '../consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 
 /** Made by hand, without the setting that docs/deployment.md asks for. */
@@ -28,7 +27,7 @@ beforeAll(async () => {
   log = await createKafkaLog(kafka)
   gateway = createKafkaRest({
     log,
-    groups: createGroups(db, new Map()),
+    db,
     users: [{ name: 'sluice', password: 'a secret', scope: 'all' }],
     onError: (error) => troubles.push(error),
   })

@@ -8,15 +8,15 @@ import {
   RedisUnavailable,
   type Reply,
 } from '../../db/redis-connection.ts'
-import { createByteSemaphore } from '../byte-semaphore.ts'
-import { KafkaRestError } from '../kafka-rest-error.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
+import { KafkaRestError, type KafkaRestErrorSpec } from '../kafka-rest-error.ts'
 import { type BodyBudget, readBody } from '../read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './commands.ts'
 import { createScripts } from './scripts.ts'
 
 export interface RedisRestDeps {
   redis: RedisConnection
-  /** Whoever sends it as Bearer may do all that is allowed here. */
+  /** The Bearer token that grants all commands of commands.ts. */
   token: string
   /** How long Redis may take, in ms. */
   msMax?: number
@@ -24,9 +24,9 @@ export interface RedisRestDeps {
 }
 
 /**
- * Redis for whoever speaks HTTP only, in the protocol of Upstash's REST API: @upstash/redis and
+ * Redis for clients that speak HTTP only, in the protocol of Upstash's REST API: @upstash/redis and
  * @upstash/ratelimit run on it as they are. A Redis that does not answer in time is a 503, and then
- * the commands may have been carried out or not.
+ * the commands may have been executed or not.
  */
 export function createRedisRest({
   redis,
@@ -37,7 +37,7 @@ export function createRedisRest({
   const app = new Hono()
   const scripts = createScripts()
   const reading: BodyBudget = {
-    semaphore: createByteSemaphore(LIMITS.redisBodiesBytesMax),
+    semaphore: createSemaphore(LIMITS.redisBodiesBytesMax),
     waitMsMax: msMax,
   }
   const expected = digest(token)
@@ -52,11 +52,10 @@ export function createRedisRest({
 
   app.post(REDIS_PATHS.command, async (c) => {
     const command = readCommand(await body(c, reading))
-    const asked = scripts.translate(command, false)
-    let [reply] = await redis.send([asked], msMax)
+    let [reply] = await redis.send([scripts.translate(command, false)], msMax)
     if (reply instanceof RedisRefusal && reply.message.startsWith('NOSCRIPT')) {
-      const whole = scripts.withText(command)
-      if (whole) [reply] = await redis.send([whole], msMax)
+      const withText = scripts.withText(command)
+      if (withText) [reply] = await redis.send([withText], msMax)
     }
     if (reply instanceof RedisRefusal) return sendError(c, 400, reply.message)
     return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
@@ -75,13 +74,17 @@ export function createRedisRest({
   app.post(REDIS_PATHS.transaction, async (c) => {
     const commands = readCommands(await body(c, reading))
     const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']], msMax)
-    const all = replies.at(-1) as Reply
-    // A command that cannot even be queued undoes the whole; that one's words say why.
-    if (all instanceof RedisRefusal) {
+    const result = replies.at(-1) as Reply
+    // A command that cannot be queued aborts the transaction; its own error says why.
+    if (result instanceof RedisRefusal) {
       const first = replies.find((reply) => reply instanceof RedisRefusal) as RedisRefusal
-      return sendError(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
+      return sendError(
+        c,
+        400,
+        first === result ? result.message : `${result.message} ${first.message}`,
+      )
     }
-    return c.json((all as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
+    return c.json((result as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
   })
 
   for (const path of Object.values(REDIS_PATHS))
@@ -93,11 +96,11 @@ export function createRedisRest({
     if (error instanceof KafkaRestError)
       return sendError(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
     onTrouble(error)
-    const why = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
-    return sendError(c, 503, `ERR ${why}`, SOON)
+    const reason = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
+    return sendError(c, 503, `ERR ${reason}`, SOON)
   })
 
-  /** With the scripts' texts: when one is missing, those behind it have been carried out already. */
+  /** With the scripts' texts: when one is missing, the commands after it have been executed already. */
   function translateAll(commands: readonly Command[]): Command[] {
     return commands.map((command) => scripts.translate(command, true))
   }
@@ -123,7 +126,7 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
   if (reply instanceof RedisRefusal) return reply.message
   if (Array.isArray(reply)) return reply.map((each) => resultOf(each, base64))
   const bytes = Buffer.isBuffer(reply) ? reply : Buffer.from(reply as string)
-  // Clients take OK for itself, encoded or not; it saves them the work.
+  // Clients accept OK unencoded; it saves them the work.
   const text = base64 && !bytes.equals(OK) ? bytes.toString('base64') : bytes.toString('utf8')
   return text
 }
@@ -131,7 +134,7 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
 const OK = Buffer.from('OK')
 const SOON = { 'Retry-After': '1' }
 
-type Status = 400 | 401 | 404 | 405 | 503 | KafkaRestError['status']
+type Status = KafkaRestErrorSpec['status']
 
 function sendError(
   c: Context,
@@ -142,7 +145,7 @@ function sendError(
   return c.json({ error }, status, headers)
 }
 
-/** Of one length whatever was sent, so that comparing takes the same time. */
+/** Of the same length whatever was sent, so that comparing takes the same time. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
