@@ -136,26 +136,26 @@ export function kafkaRestSuite(
         ])
     })
 
-    test('waits for what is not there yet, and no longer than it was told', async () => {
-      const place = { topic: raw, partition: 0, offset: 0 }
+    test('waits for records that are not there yet, at most for the timeout', async () => {
+      const position = { topic: raw, partition: 0, offset: 0 }
       const began = performance.now()
-      expect(await kafka.consumer().fetch({ ...place, timeout: 300 })).toEqual([])
+      expect(await kafka.consumer().fetch({ ...position, timeout: 300 })).toEqual([])
       expect(performance.now() - began).toBeGreaterThan(290)
-      const late = kafka.consumer().fetch({ ...place, timeout: 20_000 })
+      const late = kafka.consumer().fetch({ ...position, timeout: 20_000 })
       const again = performance.now()
       await put('now')
       expect(valuesOf(await late)).toEqual(['now'])
       expect(performance.now() - again).toBeLessThan(5_000)
     })
 
-    test('finds out by another gateway’s records too', async () => {
+    test('receives records that another gateway appended', async () => {
       const other = await open()
       const late = other.consumer().fetch({ topic: raw, partition: 0, offset: 0, timeout: 20_000 })
       await put('elsewhere')
       expect(valuesOf(await late)).toEqual(['elsewhere'])
     })
 
-    test('an answer is bounded, whatever lies in the log', async () => {
+    test('gets responses of limited size, whatever is in the log', async () => {
       const many = Array.from({ length: 1_500 }, (_, i) => ({
         topic: raw,
         value: `${i}`,
@@ -180,22 +180,22 @@ export function kafkaRestSuite(
       expect(second.length).toBeLessThanOrEqual(2)
     })
 
-    test('the largest record that is taken comes back whole, with others before and behind it', async () => {
+    test('fetches the largest accepted record whole, with others before and after it', async () => {
       const value = 'ß'.repeat((LIMITS.recordBytesMax - 10) / 2)
       await put('before')
       await kafka.producer().produceMany([{ topic: raw, value, key: 'k', partition: 0 }])
       await put('behind')
       const seen: string[] = []
       while (seen.length < 3) {
-        const place = { topic: raw, partition: 0, offset: seen.length, timeout: 5_000 }
-        const found = await kafka.consumer().fetch(place)
+        const position = { topic: raw, partition: 0, offset: seen.length, timeout: 5_000 }
+        const found = await kafka.consumer().fetch(position)
         expect(found.length).toBeGreaterThan(0)
         seen.push(...found.map((each) => (each.value === value ? 'largest' : each.value)))
       }
       expect(seen).toEqual(['before', 'largest', 'behind'])
     })
 
-    test('offsets are told by time, and the ends by name', async () => {
+    test('reads offsets by time, and the ends of the log by name', async () => {
       await put('a')
       await new Promise((resolve) => setTimeout(resolve, 20))
       const between = Date.now()
@@ -222,7 +222,7 @@ export function kafkaRestSuite(
       ).toEqual([{ topic: raw, partition: 0, offset: 2 }])
     })
 
-    test('topics are told with their partitions', async () => {
+    test('lists topics with their number of partitions', async () => {
       expect(await kafka.admin().topics()).toEqual({ [raw]: 6, [dlq]: 3 })
     })
   })
@@ -246,7 +246,7 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('begins at the end unless it says otherwise, and then misses nothing between two requests', async () => {
+    test('begins at the end by default, and then misses nothing between two requests', async () => {
       await put('before')
       expect(await consume({ autoOffsetReset: undefined })).toEqual([])
       await put('between')
@@ -261,7 +261,7 @@ export function kafkaRestSuite(
       expect(performance.now() - began).toBeLessThan(5_000)
     })
 
-    test('commits what was handed out when more is asked for, or when its time has come', async () => {
+    test('commits handed-out records at the next request or after the auto-commit interval', async () => {
       const of = [{ topic: raw, partition: 0 }]
       const committed = () =>
         kafka
@@ -279,7 +279,7 @@ export function kafkaRestSuite(
       expect(await committed()).toEqual([{ topic: raw, partition: 0, offset: 2 }])
     })
 
-    test('without auto-commit, what was not committed is handed out again when its instance is gone', async () => {
+    test('without auto-commit, hands uncommitted records out again when their instance is gone', async () => {
       await put('a')
       const manual = { autoCommit: false }
       expect(valuesOf(await consume(manual))).toEqual(['a'])
@@ -291,14 +291,14 @@ export function kafkaRestSuite(
       expect(await consume(manual)).toEqual([])
     })
 
-    test('with auto-commit, an instance that comes seldom gets nothing twice', async () => {
+    test('with auto-commit, hands an instance that polls seldom nothing twice', async () => {
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
       await pass(600)
       expect(await consume()).toEqual([])
     })
 
-    test('commits offsets as they are named, one or several, and tells them', async () => {
+    test('commits one or several named offsets, and returns them', async () => {
       await put('a', 'b', 'c')
       await consume({ autoCommit: false })
       const who = { consumerGroupId: 'group', instanceId: 'one' }
@@ -318,13 +318,13 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('groups do not see each other', async () => {
+    test('does not share positions with another group', async () => {
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
       expect(valuesOf(await consume({ consumerGroupId: 'other' }))).toEqual(['a'])
     })
 
-    test('its state is in Postgres: any gateway answers the next request', async () => {
+    test('keeps its state in Postgres, so that any gateway can serve the next request', async () => {
       const other = await open()
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
@@ -333,7 +333,7 @@ export function kafkaRestSuite(
       expect(await consume()).toEqual([])
     })
 
-    test('two instances share the partitions, and the others take over what one leaves', async () => {
+    test('shares the partitions between two instances, and reassigns those of an instance that leaves', async () => {
       await put('0', '1', '2', '3', '4', '5')
       const one = { instanceId: 'one', autoCommit: false }
       const two = { instanceId: 'two', autoCommit: false }
@@ -356,7 +356,7 @@ export function kafkaRestSuite(
       expect(await kafka.admin().consumers()).toEqual([])
     })
 
-    test('an instance that lost a partition while it read is not handed what it found, nor may it commit there', async () => {
+    test('does not hand out records of a partition that the instance lost while it read, nor accept its commit there', async () => {
       const manual = { autoCommit: false }
       await consume(manual)
       await kafka.consumer().commit({ consumerGroupId: 'group', instanceId: 'one' })
@@ -373,7 +373,7 @@ export function kafkaRestSuite(
       expect([status, json.error]).toEqual([409, expect.stringContaining('PARTITION_NOT_ASSIGNED')])
     })
 
-    test('requests at once of one instance, and of several, are never handed the same record', async () => {
+    test('never hands the same record to two concurrent requests, of one instance or of several', async () => {
       const others = [kafka, await open()]
       const values = Array.from({ length: 300 }, (_, i) => `${i}`)
       const seen: string[] = []
@@ -397,7 +397,7 @@ export function kafkaRestSuite(
       expect(seen.sort()).toEqual(values.sort())
     })
 
-    test('whatever consumers do, the worker’s positions stay where they are, in a group of its name too', async () => {
+    test('never moves the worker’s positions, not even under the worker’s group name', async () => {
       const before = await positionsOfWorker()
       await put('a', 'b')
       await consume({ consumerGroupId: 'sluice' })
@@ -410,20 +410,23 @@ export function kafkaRestSuite(
       expect(before.every((row) => Number(row.next_offset) === 0)).toBe(true)
     })
 
-    test('a position that the log does not hold is left as the request says, or told', async () => {
+    test('resets a position that the log does not hold as the request says, or reports it', async () => {
       await put('a')
       await consume({ autoCommit: false })
       await ask('commit/group/one', { topic: raw, partition: 0, offset: 77 })
       await pass(121)
       const none = { 'Kafka-Auto-Offset-Reset': 'none' }
-      const told = await ask('consume/group/one', { topic: raw, timeout: 0 }, none)
-      expect([told.status, told.json.error]).toEqual([
+      const outOfRange = await ask('consume/group/one', { topic: raw, timeout: 0 }, none)
+      expect([outOfRange.status, outOfRange.json.error]).toEqual([
         409,
         expect.stringContaining('OFFSET_OUT_OF_RANGE: events.raw/0 holds offsets 0 to 1, not 77'),
       ])
       expect(valuesOf(await consume({ autoCommit: false }))).toEqual(['a'])
-      const fresh = await ask('consume/other/one', { topic: raw, timeout: 0 }, none)
-      expect([fresh.status, fresh.json.error]).toEqual([409, expect.stringContaining('NO_OFFSET')])
+      const noOffset = await ask('consume/other/one', { topic: raw, timeout: 0 }, none)
+      expect([noOffset.status, noOffset.json.error]).toEqual([
+        409,
+        expect.stringContaining('NO_OFFSET'),
+      ])
       const fetched = await ask('fetch', { topic: raw, partition: 0, offset: 2, timeout: 0 })
       expect([fetched.status, fetched.json.error]).toEqual([
         409,
@@ -431,7 +434,7 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('a group is deleted with its positions when nobody reads any more, and not before', async () => {
+    test('is deleted with its positions once no instance reads, and not before', async () => {
       await put('a')
       await consume()
       expect(await ask('delete-consumer/group')).toMatchObject({ status: 409 })

@@ -11,7 +11,7 @@ const kafkajs = createRequire(import.meta.url)('kafkajs')
 
 const NO_DATABASE = 'postgres://127.0.0.1:1/nowhere'
 
-test('topics that are not there are named with what makes them; made once, they are found', async () => {
+test('openLog names missing topics and the command that creates them, and finds them once they exist', async () => {
   const { log: config } = readConfig(kafkaEnv())
   const missing = openLog(config, NO_DATABASE)
   await expect(missing).rejects.toThrow(/^Kafka has no topic \S+\.events\.raw\.$/)
@@ -26,7 +26,7 @@ test('topics that are not there are named with what makes them; made once, they 
   await log.close()
 })
 
-test('records that others compressed in a way that Node cannot read are read all the same', async () => {
+test('records of other producers in a codec that Node cannot read are readable, because Kafka decompresses them', async () => {
   const { log: config } = readConfig(kafkaEnv())
   if (config.kind !== 'kafka') throw new Error('no Kafka')
   await createTopics(config)
@@ -45,7 +45,7 @@ test('records that others compressed in a way that Node cannot read are read all
   await log.close()
 })
 
-test('a setting that Kafka refuses keeps no topic from being made', async () => {
+test('a topic is created without an optional setting that Kafka refuses', async () => {
   const { log: config } = readConfig(kafkaEnv())
   if (config.kind !== 'kafka') throw new Error('no Kafka')
   const make = (name: string, more: object) =>
@@ -63,14 +63,14 @@ function literal(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from([bytes.length, 60 << 2, bytes.length - 1]), bytes])
 }
 
-test('a topic with another number of partitions is refused: keys would be led elsewhere', async () => {
+test('openLog refuses a topic with another number of partitions, where keys would map to other partitions', async () => {
   const { log: config } = readConfig(kafkaEnv())
   if (config.kind !== 'kafka') throw new Error('no Kafka')
   await createKafkaTopics(config, [{ name: TOPICS.raw.name, partitions: 12 }])
   await expect(openLog(config, NO_DATABASE)).rejects.toThrow('has 12 partitions')
 })
 
-test('what the environment says of Kafka is checked before anything starts', () => {
+test('the Kafka settings of the environment are checked before anything starts', () => {
   const kafka = { SLUICE_LOG_DRIVER: 'kafka', KAFKA_BROKERS: 'a:9092, b:9092' }
   expect(readConfig({}).log).toEqual({ kind: 'postgres' })
   expect(readConfig({ KAFKA_BROKERS: 'a:9092' }).log).toEqual({ kind: 'postgres' })

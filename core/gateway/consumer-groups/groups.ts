@@ -20,7 +20,7 @@ export interface JoinRequest extends Member {
  *
  * Every request about a group locks the group's row, applies what is due (applyAutoCommit) and reads the instances;
  * which partitions belong to which instance follows from that. Nothing is kept in this process, so any gateway may
- * serve the next request, and a position is moved by compare-and-set only: from where the reader was told to begin.
+ * serve the next request, and a position is moved by compare-and-set only: from the offset that the reader was given.
  *
  *   consume ▶ join: where do I read on? ▶ read, without any lock ▶ hand over: am I still present, is the partition
  *   still mine, is the position still at `from`? Then it moves to `next` · else these records are not handed out

@@ -14,7 +14,7 @@ export interface AppendBatchDeps {
   onError?: (error: unknown) => void
 }
 
-/** Appends the records of requests of one topic. Never rejects. @returns what answers the requests */
+/** Appends the records of requests of one topic. Never rejects. @returns what completes the requests */
 export type AppendBatch = (
   topic: string,
   requests: readonly PendingRequest[],
@@ -42,7 +42,7 @@ export function createAppendBatch(deps: AppendBatchDeps): AppendBatch {
         ? new KafkaRestError('RECORD_TOO_LARGE', 'the log does not take it')
         : new ProduceTimeoutError('the log did not confirm', true, error)
       return () => {
-        for (const request of requests) answer(request, () => request.reject(reason))
+        for (const request of requests) completeRequest(request, () => request.reject(reason))
         onError(error)
       }
     }
@@ -70,8 +70,8 @@ export function createAppendBatch(deps: AppendBatchDeps): AppendBatch {
     for (const half of [requests.slice(0, middle), requests.slice(middle)]) {
       const left = half.filter(({ state }) => state === 'sent')
       if (left.length === 0) continue
-      const answerRequests = await append(topic, left)
-      answerRequests()
+      const completeRequests = await append(topic, left)
+      completeRequests()
     }
     return () => {}
   }
@@ -87,14 +87,14 @@ function resolveAll(
   for (const request of requests) {
     const own = positions.slice(at, at + request.records.length)
     at += request.records.length
-    answer(request, () => request.resolve(own))
+    completeRequest(request, () => request.resolve(own))
   }
 }
 
 /** Resolves or rejects a request, unless that has happened already. */
-export function answer(request: PendingRequest, resolveOrReject: () => void): void {
-  if (request.state === 'answered') return
-  request.state = 'answered'
+export function completeRequest(request: PendingRequest, resolveOrReject: () => void): void {
+  if (request.state === 'completed') return
+  request.state = 'completed'
   clearTimeout(request.timer)
   resolveOrReject()
 }

@@ -13,13 +13,13 @@ let log: Log
 /** The real log behind a gate: while it is shut, appends wait in front of it. */
 let gate: ReturnType<typeof createGate>
 let batcher: Batcher
-let troubles: unknown[]
+let errors: unknown[]
 
 function start(limits: Partial<BatcherLimits> = {}) {
-  troubles = []
+  errors = []
   batcher = createBatcher({
     log: { append: gate.append },
-    onError: (error) => troubles.push(error),
+    onError: (error) => errors.push(error),
     limits,
   })
 }
@@ -41,14 +41,14 @@ const one = (value: string, partition = 0): NewRecord[] => [
 ]
 const sizes = () => gate.appends.map((records) => records.length)
 
-describe('gathering', () => {
-  test('an idle gateway sends a request at once and alone', async () => {
+describe('batching', () => {
+  test('an idle batcher appends a request at once and alone', async () => {
     await batcher.add(topic, one('a'))
     await batcher.add(topic, one('b'))
     expect(sizes()).toEqual([1, 1])
   })
 
-  test('what comes while an append is under way goes together in the next one, in the order it came', async () => {
+  test('requests that come during an append share the next one, in their order', async () => {
     gate.shut()
     const first = batcher.add(topic, one('first'))
     const rest = Array.from({ length: 100 }, (_, i) => batcher.add(topic, one(`${i}`)))
@@ -59,7 +59,7 @@ describe('gathering', () => {
     expect(positions.map((position) => position.offset)).toEqual(positions.map((_, i) => i))
   })
 
-  test('another partition’s records wait no longer than the linger for a second append', async () => {
+  test('records of another partition wait at most the linger for a second append', async () => {
     gate.shut()
     const waiting = [batcher.add(topic, one('slow', 0))]
     for (let i = 0; i < 10; i++) waiting.push(batcher.add(topic, one(`${i}`, 1)))
@@ -105,7 +105,7 @@ describe('gathering', () => {
     expect(sizes().length).toBeLessThan(80)
   })
 
-  test('who sends the next request after the last answer is never made to wait', async () => {
+  test('a sender that waits for each response never lingers', async () => {
     await batcher.close()
     start({ lingerMs: 500 })
     const began = performance.now()
@@ -114,7 +114,7 @@ describe('gathering', () => {
     expect(sizes()).toEqual(Array(50).fill(1))
   })
 
-  test('a request that is larger than a batch goes alone', async () => {
+  test('a request larger than a batch is appended alone', async () => {
     await batcher.close()
     start({ batchRecords: 10 })
     const positions = await batcher.add(
@@ -125,8 +125,8 @@ describe('gathering', () => {
   })
 })
 
-describe('order', () => {
-  test('two appends at once never share a partition, and nobody overtakes on the way', async () => {
+describe('ordering', () => {
+  test('concurrent appends never share a partition, and no request overtakes an earlier one', async () => {
     gate.shut()
     const a = batcher.add(topic, one('a', 0))
     const both = batcher.add(topic, [...one('b', 0), ...one('b', 1)])
@@ -158,8 +158,8 @@ describe('order', () => {
   })
 })
 
-describe('saying no', () => {
-  test('a log that rejects makes every request of that append fail, and no other', async () => {
+describe('errors', () => {
+  test('a rejected append fails each of its requests, and no other', async () => {
     gate.shut()
     const first = batcher.add(topic, one('a'))
     const second = batcher.add(topic, one('b'))
@@ -168,10 +168,10 @@ describe('saying no', () => {
     await expect(first).rejects.toMatchObject({ name: 'ProduceTimeoutError', sent: true })
     gate.open()
     expect(await second).toMatchObject([{ offset: 0 }])
-    expect(troubles).toHaveLength(1)
+    expect(errors).toHaveLength(1)
   })
 
-  test('only the request that the log finds too large is refused; those that went with it go without it', async () => {
+  test('only the request that is too large for the log is refused; the others of its batch are appended', async () => {
     gate.refuseAbove(100)
     gate.shut()
     const first = batcher.add(topic, one('first'))
@@ -180,17 +180,17 @@ describe('saying no', () => {
     await expect.poll(sizes).toEqual([1])
     gate.open()
     await first
-    const told = await Promise.allSettled(answers)
-    expect(told[5]).toMatchObject({
+    const results = await Promise.allSettled(answers)
+    expect(results[5]).toMatchObject({
       reason: { name: 'KafkaRestError', code: 'RECORD_TOO_LARGE', status: 413 },
     })
-    const offsets = told.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    const offsets = results.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     expect(offsets.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
-    expect(troubles).toEqual([expect.any(RangeError)])
+    expect(errors).toEqual([expect.any(RangeError)])
     expect(sizes().length).toBeLessThan(12)
   })
 
-  test('who waited too long is told so, and is taken from the queue if not yet sent', async () => {
+  test('a request past its deadline is rejected, and leaves the queue if it was not sent yet', async () => {
     await batcher.close()
     start({ deadlineMs: 150 })
     gate.shut()
@@ -204,7 +204,7 @@ describe('saying no', () => {
     expect(gate.appends.flat().map(({ value }) => String(value))).not.toContain('queued')
   })
 
-  test('a log that never answers blocks nobody for longer than the deadline', async () => {
+  test('a log that never answers blocks no request for longer than the deadline', async () => {
     await batcher.close()
     const deaf = createBatcher({
       log: { append: () => new Promise(() => {}) },
@@ -221,7 +221,7 @@ describe('saying no', () => {
     await deaf.close()
   })
 
-  test('when too much waits, who comes is refused at once: by records and by bytes', async () => {
+  test('a request to a full queue is refused at once, by records and by bytes', async () => {
     for (const limits of [{ queueRecords: 5 }, { queueBytes: 10 }]) {
       await batcher.close()
       start(limits)
@@ -236,7 +236,7 @@ describe('saying no', () => {
     }
   })
 
-  test('closing drains what was taken and refuses what comes after', async () => {
+  test('close drains the accepted requests and refuses new ones', async () => {
     gate.shut()
     const taken = Array.from({ length: 20 }, (_, i) => batcher.add(topic, one(`${i}`, i % 6)))
     const closing = batcher.close()

@@ -1,6 +1,6 @@
 import type { NewRecord, RecordPosition } from '../../log/log.ts'
 import { createShouldLinger } from './adaptive-linger.ts'
-import { type AppendBatchDeps, answer, createAppendBatch } from './append-batch.ts'
+import { type AppendBatchDeps, completeRequest, createAppendBatch } from './append-batch.ts'
 import { BATCHER_LIMITS, type BatcherLimits } from './batcher-limits.ts'
 import { type Batch, createProduceQueue, type PendingRequest } from './produce-queue.ts'
 import { ProduceTimeoutError } from './produce-timeout-error.ts'
@@ -68,10 +68,10 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   async function send(batch: Batch): Promise<void> {
     inFlight.add(batch)
     lastSentAt = performance.now()
-    const answerRequests = await appendBatch(batch.topic, batch.requests)
+    const completeRequests = await appendBatch(batch.topic, batch.requests)
     // First, so that a sender who sends again at once finds nothing under way.
     inFlight.delete(batch)
-    answerRequests()
+    completeRequests()
     pump()
   }
 
@@ -79,7 +79,7 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     const sent = request.state === 'sent'
     if (!sent) queue.remove(request)
     const message = `the log did not confirm within ${limits.deadlineMs} ms`
-    answer(request, () => request.reject(new ProduceTimeoutError(message, sent)))
+    completeRequest(request, () => request.reject(new ProduceTimeoutError(message, sent)))
     if (closed) pump()
   }
 

@@ -10,7 +10,7 @@ export interface PendingRequest {
   orderingKeys: readonly string[]
   /** As performance.now() has it. */
   since: number
-  state: 'waiting' | 'sent' | 'answered'
+  state: 'waiting' | 'sent' | 'completed'
   timer: NodeJS.Timeout | undefined
   resolve: (positions: RecordPosition[]) => void
   reject: (error: unknown) => void

@@ -13,7 +13,7 @@ let database: TestDatabase
 let db: Database
 let log: Log
 let gateway: KafkaRest
-const troubles: unknown[] = []
+const errors: unknown[] = []
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -29,7 +29,7 @@ beforeAll(async () => {
     log,
     db,
     users: [{ name: 'sluice', password: 'a secret', scope: 'all' }],
-    onError: (error) => troubles.push(error),
+    onError: (error) => errors.push(error),
   })
 })
 afterAll(async () => {
@@ -46,15 +46,15 @@ const produce = async (value: string) =>
     body: JSON.stringify({ key: 'k', value }),
   })
 
-test('a record that the topic does not take is answered 413, and takes no other request along', async () => {
+test('a record too large for the topic is answered 413, and no other request of its batch fails', async () => {
   const large = 'x'.repeat(BYTES_MAX + 1)
   const answers = await Promise.all(
     Array.from({ length: 30 }, (_, i) => produce(i === 20 ? large : `${i}`)),
   )
   expect(answers.map(({ status }) => status)).toEqual(answers.map((_, i) => (i === 20 ? 413 : 200)))
   expect(await answers[20]?.json()).toMatchObject({ status: 413 })
-  // For whoever can raise it.
-  expect(troubles.map(String)).toEqual([
+  // Reported to the operator, who can raise it.
+  expect(errors.map(String)).toEqual([
     expect.stringContaining("raise the topic's max.message.bytes"),
   ])
 })

@@ -32,7 +32,7 @@ export function createRedisRest({
   redis,
   token,
   msMax = LIMITS.redisBridgeMsMax,
-  onError: onTrouble = () => {},
+  onError = () => {},
 }: RedisRestDeps): Hono {
   const app = new Hono()
   const scripts = createScripts()
@@ -95,7 +95,7 @@ export function createRedisRest({
     if (error instanceof BadCommandError) return sendError(c, error.status, error.message)
     if (error instanceof KafkaRestError)
       return sendError(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
-    onTrouble(error)
+    onError(error)
     const reason = error instanceof RedisUnavailable ? error.message : 'the bridge failed'
     return sendError(c, 503, `ERR ${reason}`, SOON)
   })

@@ -38,9 +38,9 @@ const RETRYABLE = new Set([
  *   acknowledged: the next batch · no connection, not the leader, too few replicas: the same batch again, after looking
  *   the leader up · too large: its halves · anything else: the append rejects
  *
- * A batch is sent again only when Kafka has said that it did not acknowledge it. A leader that is replaced while it
- * waits for its replicas says "not the leader" of what it has written, so such a record may come twice. Where Kafka
- * says nothing (the connection broke, no response in time) the append rejects, and the sender of the events decides.
+ * A batch is sent again only when Kafka has responded that it did not acknowledge it. A leader that is replaced while it
+ * waits for its replicas responds "not the leader" for records that it has written, so such a record may come twice.
+ * Without a response (the connection broke, or a time-out) the append rejects, and the sender of the events decides.
  * Event ids make a second time harmless either way.
  */
 export function createKafkaAppend({ brokers, appendMsMax, closing }: KafkaAppendDeps) {

@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 /** Nobody reads from this log, as in a gateway: what it knows of the brokers it has to find out by itself. */
-describe('a log that only appends and asks for bounds, when a leader', () => {
+describe('a log that only appends and reads offsets, when a leader', () => {
   beforeEach(async () => {
     options = { brokers: engines.kafka?.brokers ?? [], prefix: `${count++}.` }
     await allAreThere()
@@ -50,7 +50,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   })
   afterEach(() => log.close())
 
-  test('falls silent: the partition is appended to and read of again while it still is', async () => {
+  test('freezes, appends to its partition and reads its offsets again while the leader is still frozen', async () => {
     const thaw = freeze(engines.kafka?.pids[(await leaderOf(0)) - 1] as number)
     try {
       await worksAgain(0)
@@ -59,7 +59,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
   })
 
-  test('is gone: the partition is appended to and read of again while it still is', async () => {
+  test('is gone, appends to its partition and reads its offsets again while the leader is still gone', async () => {
     const node = engines.kafka?.nodes[(await leaderOf(0)) - 1]
     await node?.kill()
     try {
@@ -69,7 +69,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
   })
 
-  test('has the only copy: an append is not confirmed, and is not tried a second time', async () => {
+  test('has the only replica, rejects the append and does not send it a second time', async () => {
     const leader = await leaderOf(0)
     const [from] = await log.offsets(topic)
     const followers = (engines.kafka?.pids ?? []).filter((_, i) => i !== leader - 1)
@@ -80,7 +80,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
       for (const thaw of thaws) thaw()
     }
     await worksAgain(0)
-    // Nobody knew, so whoever sent it decides; it was written all the same.
+    // The outcome was unknown, so the sender decides; it was written all the same.
     const values = await valuesOf(0, from?.lastStableOffset ?? 0)
     expect(values.filter((value) => value === 'unsure')).toEqual(['unsure'])
   })
@@ -110,8 +110,8 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   }
 })
 
-describe('topics that are made on three brokers', () => {
-  test('have three copies, and an append needs two of them', async () => {
+describe('topics created on three brokers', () => {
+  test('have three replicas, and an append needs two of them', async () => {
     const brokers = engines.kafka?.brokers ?? []
     await allAreThere()
     const { log: config } = readConfig({
@@ -133,7 +133,7 @@ describe('topics that are made on three brokers', () => {
     })
   })
 
-  test('are not made while one of those that are named is away: they would lack its copy for ever', async () => {
+  test('are not created while a configured broker is down, because they would lack its replica for ever', async () => {
     const brokers = engines.kafka?.brokers ?? []
     const topics = [{ name: topic, partitions: 3 }]
     const make = (msMax?: number) =>
@@ -142,7 +142,7 @@ describe('topics that are made on three brokers', () => {
     try {
       const [port] = engines.ports.kafka
       await expect.poll(() => brokersSeenBy(port?.broker ?? 0), patient).toHaveLength(2)
-      expect(await make(1_000)).toContain('only 2 of the 3 Kafka brokers that are named are there')
+      expect(await make(1_000)).toContain('only 2 of the 3 configured Kafka brokers are up')
     } finally {
       await engines.kafka?.nodes[2]?.start()
     }

@@ -54,13 +54,13 @@ async function sluice(...args: string[]): Promise<string> {
     env: { ...process.env, ...kafka.env, DATABASE_URL: database.url, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
-      said += chunk
+      output += chunk
     })
   await new Promise((resolve) => child.once('close', resolve))
-  return said
+  return output
 }
 
 const patient = { timeout: 30_000 }
@@ -69,7 +69,7 @@ const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
 const lost = (records: number) =>
   `sluice_offset_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
 
-test('records that Kafka dropped before a worker read them are an alarm, counted, and passed when somebody accepts it', async () => {
+test('records that Kafka dropped before a worker read them raise an alarm with their number, and are skipped once accepted', async () => {
   await append(5, HOLED)
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(10)

@@ -29,7 +29,7 @@ const MAINTENANCE_MS = 3_600_000
  * anyway. The log maintains its own days of `log_chunk`.
  */
 export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
-  const { url, onError: onTrouble = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
+  const { url, onError = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
   const options = (name: string, max: number, msMax: number) => ({ url, name, max, msMax })
   const appending = createConnections(options('sluice log append', APPEND_CONNECTIONS, appendMsMax))
   const reading = createConnections(options('sluice log read', READ_CONNECTIONS, READ_MS_MAX))
@@ -48,12 +48,12 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
       await retention.createAhead()
       await retention.drop()
     } catch (error) {
-      if (!closing.signal.aborted) onTrouble(error)
+      if (!closing.signal.aborted) onError(error)
     }
   }
 
   const closing = new AbortController()
-  const wakeup = createWakeup(url, onTrouble)
+  const wakeup = createWakeup(url, onError)
   const maintenance = setInterval(maintain, MAINTENANCE_MS)
   maintenance.unref()
   void maintain()
@@ -66,7 +66,7 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     }),
 
     batches: (topic, { signal, ...options }) =>
-      readBatches({ connections: reading, wakeup, partitionCounts, onError: onTrouble }, topic, {
+      readBatches({ connections: reading, wakeup, partitionCounts, onError }, topic, {
         ...options,
         signal: AbortSignal.any([signal, closing.signal]),
       }),

@@ -15,9 +15,9 @@ export interface FetchPart {
 export interface Fetched {
   partition: number
   errorCode: number
-  /** Up to where every replica has it and no transaction is open: nobody reads beyond. */
+  /** The last stable offset: up to here every replica has it and no transaction is open. */
   readableTo: number
-  /** Decoded when it is wanted, at most so many bytes and a batch; throws CorruptLogError. */
+  /** Decodes at most so many bytes and a batch; throws CorruptLogError. */
   decode: (from: number, bytesMax?: number) => DecodedSet
   bytes: number
 }
@@ -39,7 +39,7 @@ export function fetchRequest(
   body.int32(1) // as soon as there is one byte
   body.int32(bytesMax)
   body.int8(READ_COMMITTED)
-  body.int32(0) // no session: what we ask for changes each time
+  body.int32(0) // no fetch session: the partitions' order changes each time
   body.int32(-1)
   body.int32(1)
   body.string(topic)
@@ -51,7 +51,7 @@ export function fetchRequest(
     body.int64(-1)
     body.int32(partitionBytesMax)
   }
-  body.int32(0) // nothing to forget
+  body.int32(0) // no forgotten topics
   body.string('') // no rack: only the leader is asked
   return {
     name: 'Fetch',

@@ -8,7 +8,7 @@ const ACKS_ALL = -1
 
 export interface ProducePart {
   partition: number
-  /** As encodeRecordBatch gives it. */
+  /** As encodeRecordBatch returns it. */
   batch: Buffer
 }
 
@@ -16,7 +16,7 @@ export interface Produced {
   partition: number
   errorCode: number
   baseOffset: number
-  /** -1 where the records keep the time that the producer gave them. */
+  /** -1 where the records keep the producer's timestamp. */
   appendedMs: number
 }
 
@@ -34,10 +34,10 @@ export function produceRequest(
   head.int32(parts.length)
   const pieces: Uint8Array[] = [head.done()]
   for (const { partition, batch } of parts) {
-    const each = createWriter(8)
-    each.int32(partition)
-    each.int32(batch.length)
-    pieces.push(each.done(), batch)
+    const part = createWriter(8)
+    part.int32(partition)
+    part.int32(batch.length)
+    pieces.push(part.done(), batch)
   }
   return {
     name: 'Produce',
