@@ -17,10 +17,10 @@ let db: Database
 let log: Log
 let gateway: KafkaRest
 let served: Served
-/** How often it was looked where the log ends. */
+/** How often the end of the log was read. */
 let looks: number
 let errors: unknown[]
-/** Where a read waits with what it has found; it hears no signal there. */
+/** While set, a read waits for it with the records it has found, and ignores its signal. */
 let held: Promise<void> | undefined
 
 beforeEach(async () => {
@@ -148,7 +148,7 @@ describe('what reading requests say', () => {
       status,
       json: { error: expect.any(String), status },
     })
-    // Nobody becomes a group by being refused.
+    // A refused request creates no group.
     expect(await countOf('rest_group')).toBe(0)
     expect(errors).toEqual([])
   })
@@ -255,7 +255,7 @@ describe('the limits on waiting readers', () => {
     await expect.poll(() => countOf('rest_position')).toBe(6)
     leaving.abort()
     await left.catch(() => {})
-    // The server has heard of it when it has answered another request on a connection of its own.
+    // The server has noticed it once it has answered a later request on another connection.
     await ask('topics', { method: 'GET' })
     gate.resolve()
     held = undefined

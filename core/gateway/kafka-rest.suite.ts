@@ -13,7 +13,7 @@ const user = { name: 'sluice', password: 'a secret', scope: 'all' } as const
 const raw = 'events.raw'
 const dlq = 'events.dlq'
 
-/** What @upstash/kafka asks of Upstash's REST API and gets from ours, whichever log is behind it. */
+/** @upstash/kafka against our REST API, over every log driver. */
 export function kafkaRestSuite(
   name: string,
   make: () => Promise<{ log: Log; databaseUrl: string; close(): Promise<void> }>,
@@ -175,7 +175,7 @@ export function kafkaRestSuite(
       const second = await kafka
         .consumer()
         .fetch({ topic: raw, partition: 1, offset: 0, timeout: 0 })
-      // A megabyte at most, or one record.
+      // At most a megabyte, or one record.
       expect(second.length).toBeGreaterThan(0)
       expect(second.length).toBeLessThanOrEqual(2)
     })
@@ -338,7 +338,7 @@ export function kafkaRestSuite(
       const one = { instanceId: 'one', autoCommit: false }
       const two = { instanceId: 'two', autoCommit: false }
       await consume(one)
-      // The second one takes its half, with what of it is not committed yet.
+      // The second instance takes over its half, with the records that are not committed yet.
       expect(valuesOf(await consume(two))).toEqual(['1', '3', '5'])
       expect(await kafka.admin().consumers()).toEqual([
         {
@@ -386,7 +386,7 @@ export function kafkaRestSuite(
             ),
           )
       })
-      // All are there before the first record, so that no partition changes hands with records on their way.
+      // All instances join before the first record, so that no partition is reassigned with records on their way.
       await expect.poll(async () => (await kafka.admin().consumers())[0]?.instances.length).toBe(2)
       for (let i = 0; i < values.length; i += 10) await put(...values.slice(i, i + 10))
       await expect
@@ -439,7 +439,7 @@ export function kafkaRestSuite(
       await consume()
       expect(await ask('delete-consumer/group')).toMatchObject({ status: 409 })
       await kafka.admin().removeConsumerInstance('group', 'one')
-      // Its auto-commit was made when it went.
+      // Its auto-commit was applied when it left.
       expect(await consume()).toEqual([])
       await kafka.admin().removeConsumerInstance('group', 'one')
       expect(await ask('delete-consumer/group')).toEqual({

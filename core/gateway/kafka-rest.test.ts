@@ -137,7 +137,7 @@ describe('the gateway', () => {
   })
 
   test('two hundred concurrent requests are each confirmed, in a few appends', async () => {
-    // The log is slow for a moment, so that they meet.
+    // The log is slow for a moment, so that the requests overlap.
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
     await blocker.query('SELECT FROM log_partition FOR UPDATE')

@@ -59,7 +59,7 @@ test.each([
     for (let i = 0; i < 2 * fitting; i++) send(1_000_000, announced)
     await expect.poll(begun).toBeGreaterThanOrEqual(fitting)
     expect(begun()).toBe(fitting)
-    // What is small never waits.
+    // A small body never waits.
     const small = send(10)
     small.end()
     expect((await small.answer).status).toBe(200)

@@ -13,14 +13,14 @@ import {
 /** An empty log of a driver, for one test. */
 export interface LogUnderTest {
   log: Log
-  /** The same log through connections of its own, as another process has it. */
+  /** The same log through other connections, as another process has it. */
   another(): Promise<Log>
   topic: string
   partitions: number
   close(): Promise<void>
 }
 
-/** What every driver has to hold; log.ts says it in prose. */
+/** The promises of log.ts, for every driver. */
 export function logSuite(name: string, make: () => Promise<LogUnderTest>): void {
   describe(`the ${name} log`, () => {
     let at: LogUnderTest
@@ -229,7 +229,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
             delays.push(Date.now() - appendedAt)
         })()
         for (let i = 0; i < 5; i++) {
-          // Idle for a moment: the reader waits and does not look by itself.
+          // Idle for a moment: the reader waits and does not poll.
           await sleep(60)
           appendedAt = Date.now()
           await append(record('v', i % at.partitions))
@@ -344,7 +344,7 @@ function read(
   return at.log.batches(at.topic, { from, signal, maxRecords, minIntervalMs })
 }
 
-/** Reads until there are `wanted` records, checking on the way that every run goes on where the last one ended. */
+/** Reads until there are `wanted` records, checking that every partition batch continues the last one. */
 export async function collect(
   at: Where,
   from: ReadonlyMap<number, number>,

@@ -58,7 +58,7 @@ test('a topic is created without an optional setting that Kafka refuses', async 
 })
 
 const SNAPPY = 2
-/** Snappy's own form of bytes that are not made smaller, for at most 127 of them. */
+/** Snappy's format for uncompressed bytes, at most 127 of them. */
 function literal(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from([bytes.length, 60 << 2, bytes.length - 1]), bytes])
 }

@@ -7,7 +7,7 @@ import { createKafkaLog, createKafkaTopics } from '../../log/kafka/kafka-log.ts'
 import type { Log } from '../../log/log.ts'
 import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 
-/** Made by hand, without the setting that docs/deployment.md asks for. */
+/** Topics created without the setting that docs/deployment.md asks for. */
 const BYTES_MAX = 50_000
 let database: TestDatabase
 let db: Database

@@ -98,7 +98,7 @@ describe('an unmodified @upstash/redis', () => {
     expect(broken.status).toBe(400)
     expect((await broken.json()).error).toMatch(/^EXECABORT .*wrong number of arguments/)
     expect(await direct.get(key)).toBe('42')
-    // Those behind one that fails while it is carried out are carried out, as Redis has it.
+    // Commands after one that fails in execution are executed, as in Redis.
     const inside = await post(
       [
         ['SET', key, 'x'],
@@ -239,7 +239,7 @@ describe('the bridge refuses', () => {
     const key = newKey()
     const pipeline = await post([['SET', key, '1'], [name.toLowerCase()]], '/pipeline')
     expect(pipeline.status).toBe(400)
-    // All or nothing: what stood before it was not carried out either.
+    // All or nothing: the command before it was not executed either.
     expect(await direct.get(key)).toBeNull()
   })
 
@@ -368,7 +368,7 @@ describe('an unmodified @upstash/ratelimit', () => {
     await redis.start()
     await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(true)
     expect((await limiter.limit('b')).remaining).toBe(9)
-    // Another bridge knows no text yet: it says so, and the client sends it.
+    // Another bridge does not know the text yet: it responds NOSCRIPT, and the client sends it.
     await own.close()
     own = await startTestBridge(redis.url)
     await direct.script('FLUSH')
@@ -388,18 +388,18 @@ describe('an unmodified @upstash/ratelimit', () => {
   })
 
   test('does not count batches as the edge promises to, so the edge brings its own script', async () => {
-    // A batch that is refused takes what was left all the same.
+    // A refused batch still consumes the remaining tokens.
     const window = make(Ratelimit.slidingWindow(300, '60 s'))
     await window.limit('tenant', { rate: 290 })
     expect((await window.limit('tenant', { rate: 11 })).success).toBe(false)
     expect((await window.limit('tenant', { rate: 10 })).success).toBe(false)
-    // What has to be waited for is the next refill, however little is missing.
+    // The client has to wait for the next refill, however few tokens are missing.
     const bucket = make(Ratelimit.tokenBucket(100, '60 s', 100))
     await bucket.limit('key', { rate: 100 })
     const { success, reset } = await bucket.limit('key', { rate: 1 })
     expect(success).toBe(false)
     expect(reset - Date.now()).toBeGreaterThan(55_000)
-    // And a Redis that does not answer is a yes.
+    // And without an answer from Redis it admits.
     const late = new Ratelimit({
       redis: { ...client(), evalsha: () => sleep(500) } as never,
       limiter: Ratelimit.tokenBucket(1, '60 s', 1),
@@ -480,7 +480,7 @@ describe('a Redis that hangs or is gone', () => {
     ])
     expect(late.answer.headers.get('retry-after')).toBe('1')
     expect(late.ms).toBeLessThan(400)
-    // It is given up after 2 s: from then on nobody waits at all.
+    // The connection is given up after 2 s: from then on no request waits.
     await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(false)
     const known = await ask()
     expect(known.answer.status).toBe(503)
@@ -529,7 +529,7 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
   closers.push(() => own.remove())
   const admin = new Direct(own.url)
   closers.push(() => admin.disconnect())
-  // As docs/adr/0013-redis.md has them.
+  // The users of docs/adr/0013-redis.md.
   const decision = readFileSync(new URL('../../../docs/adr/0013-redis.md', import.meta.url), 'utf8')
   for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))
     await admin.call('ACL', 'SETUSER', ...(user as string).replace('>secret', '>pw').split(' '))

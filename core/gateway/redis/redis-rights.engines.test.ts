@@ -9,7 +9,7 @@ import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridg
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { ROOT } from '../../lib/paths.ts'
 
-/** The users of docs/adr/0013-redis.md, as they stand there, in a real Redis. */
+/** The users of docs/adr/0013-redis.md in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')
 const users = [...decision.matchAll(/^ACL SETUSER (.+)$/gm)].map(([, user]) => user as string)
 

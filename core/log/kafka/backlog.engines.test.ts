@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Log } from '../log.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
-/** What others write with: it compresses. */
+/** Another producer, which compresses. */
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 const GZIP = 1
 

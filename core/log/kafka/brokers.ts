@@ -77,7 +77,7 @@ export function createBrokers(connect: Connect, seeds: readonly BrokerAddress[])
         requests.get(topic) ?? readLeaders(topic, msMax).finally(() => requests.delete(topic))
       requests.set(topic, request)
       // The caller who began the request may have had more time than this one.
-      return await withTimeout(msMax, `for the leaders of ${topic}`, request, kafkaTimeout)
+      return await withTimeout(msMax, `Metadata for ${topic}`, request, kafkaTimeout)
     },
     forget(topic) {
       known.delete(topic)

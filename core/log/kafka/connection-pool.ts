@@ -69,11 +69,11 @@ export function createConnectionPool(
       const opening = reuse('any', () =>
         connectFirst(connect, [...nodes.values(), ...seeds], msMax),
       )
-      return withTimeout(msMax, 'a connection', opening, kafkaTimeout)
+      return withTimeout(msMax, 'the connection attempt', opening, kafkaTimeout)
     },
     connectionTo(id, msMax) {
       const opening = reuse(id, () => openConnection(id, Math.max(msMax, CONNECT_MS_MAX)))
-      return withTimeout(msMax, 'a connection', opening, kafkaTimeout)
+      return withTimeout(msMax, 'the connection attempt', opening, kafkaTimeout)
     },
     openConnection,
     close() {

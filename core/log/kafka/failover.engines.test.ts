@@ -16,7 +16,7 @@ import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-lo
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
 const topic = 'events'
-/** Kafka itself takes nine seconds to call a broker dead. */
+/** Kafka itself takes nine seconds to declare a broker dead. */
 const patient = { timeout: 60_000, interval: 100 }
 let home: string
 let engines: Engines
@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-/** Nobody reads from this log, as in a gateway: what it knows of the brokers it has to find out by itself. */
+/** This log has no reader, as in a gateway: it has to find new leaders by itself. */
 describe('a log that only appends and reads offsets, when a leader', () => {
   beforeEach(async () => {
     options = { brokers: engines.kafka?.brokers ?? [], prefix: `${count++}.` }
@@ -85,7 +85,7 @@ describe('a log that only appends and reads offsets, when a leader', () => {
     expect(values.filter((value) => value === 'unsure')).toEqual(['unsure'])
   })
 
-  /** From there on, until one comes that was appended after. */
+  /** Reads from there on, up to a record that was appended later. */
   async function valuesOf(partition: number, from: number): Promise<string[]> {
     const values: string[] = []
     const reading = { from: new Map([[partition, from]]), maxRecords: 100, minIntervalMs: 0 }
@@ -153,7 +153,7 @@ describe('topics created on three brokers', () => {
 const TOPIC = 2
 const SET_ON_THE_TOPIC = 1
 
-/** A topic is copied to those that there are when it is made. */
+/** A topic is replicated to the brokers that are up when it is created. */
 async function allAreThere(): Promise<void> {
   for (const { broker } of engines.ports.kafka)
     await expect.poll(() => brokersSeenBy(broker), patient).toHaveLength(3)

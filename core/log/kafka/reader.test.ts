@@ -184,7 +184,7 @@ describe('the Kafka reader', () => {
     for await (const { partitions } of batches) {
       for (const { partition, records } of partitions)
         for (const { value } of records) found.push(`${partition}/${value}`)
-      // Often enough that it was not by chance, between one failure and the next.
+      // More than could come by chance between one failure and the next.
       if (found.length > 30) leaders = [2, 2]
       if (found.some((each) => each.startsWith('0/'))) stop.abort()
     }

@@ -9,7 +9,7 @@ import { freePort } from '../../../tools/process/ports.ts'
 import { readUntil, record, text } from '../log.suite.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
-/** A broker that only lets in who it knows, over TLS, as a managed Kafka does. */
+/** A broker with TLS and SASL, as a managed Kafka has them. */
 let home: string
 let broker: ChildProcess
 let base: KafkaOptions

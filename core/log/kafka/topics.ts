@@ -86,7 +86,7 @@ async function waitForBrokers(
   for (;;) {
     const found = await withTimeout(
       msMax,
-      'which broker is the controller',
+      'Metadata for the controller',
       brokers.controller(msMax),
       kafkaTimeout,
     )

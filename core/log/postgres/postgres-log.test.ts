@@ -66,7 +66,7 @@ describe('the Postgres log, when data or connections are damaged', () => {
       {},
       {},
     ])
-    // All of them dropped: still a gap, and not an idle log.
+    // All of them dropped: still out of range, and not an idle log.
     await sql('DELETE FROM log_chunk')
     await expect(readUntil({ log, topic }, new Map([[0, 1]]), 4)).rejects.toMatchObject({
       expected: 1,
@@ -96,7 +96,7 @@ describe('the Postgres log, when data or connections are damaged', () => {
   })
 
   test('an append whose connection is cut rejects, and either all of its records are stored or none', async () => {
-    // The appender's backend is killed while it waits for the lock, so right in the middle.
+    // The appender's backend is killed while it waits for the lock, in the middle of the append.
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
     await blocker.query(
@@ -165,7 +165,7 @@ describe('the Postgres log, when data or connections are damaged', () => {
     )
     expect(Date.now() - began).toBeLessThan(1_500)
     expect(waiting.every(({ status }) => status === 'rejected')).toBe(true)
-    // On the server, too, nobody waits any more who could still append.
+    // On the server, too, no statement waits any more that could still append.
     await expect.poll(blocked).toEqual([])
     await blocker.query('COMMIT')
     blocker.release()
@@ -270,7 +270,7 @@ describe('the Postgres log, when Postgres is frozen or gone', () => {
         ),
       )
       .toBe(true)
-    // Whatever became of the rejected ones, the log is whole.
+    // Whether the rejected records were stored or not, the log has no gap.
     const found = await readUntil({ log, topic }, new Map([[0, before]]), (await end()) - before)
     expect(found.map((each) => each.offset)).toEqual(found.map((_, i) => before + i))
     expect(found.map(text)).toContain('after')
@@ -343,7 +343,7 @@ describe('the Postgres log, when Postgres is frozen or gone', () => {
     const again = await readUntil({ log, topic }, new Map([[0, from]]), expected)
     const values = new Set(again.map(text))
     expect(acknowledged.filter((value) => !values.has(value))).toEqual([])
-    // The reader that lived through it, too, has seen everything, once.
+    // The reader that ran all the time, too, has seen every record once.
     await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(expected)
     stop.abort()
     await reading

@@ -42,7 +42,7 @@ test('a day older than the retention is dropped once every reader is past it, an
   await chunk('events.raw', 10, TODAY)
   const later = retention(TODAY + 3)
   await sql("UPDATE log_position SET next_offset = 19 WHERE topic = 'events.raw' AND partition = 0")
-  // Yesterday's table is empty and may go.
+  // Yesterday's table is empty and may be dropped.
   expect(await later.drop()).toEqual([table(TODAY - 1)])
   await sql("UPDATE log_position SET next_offset = 20 WHERE topic = 'events.raw' AND partition = 0")
   expect(await later.drop()).toEqual([table(TODAY)])

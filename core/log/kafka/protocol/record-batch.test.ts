@@ -6,7 +6,7 @@ import { CorruptLogError, type NewRecord } from '../../log.ts'
 import { crc32c } from './crc32c.ts'
 import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
 
-/** Kafka's own form as a second implementation has it: the client library that Kafka's users trust. */
+/** Another implementation of Kafka's format: kafkajs. */
 const require = createRequire(import.meta.url)
 const theirs = {
   Decoder: require('kafkajs/src/protocol/decoder'),
@@ -24,14 +24,14 @@ const records = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), {
   maxLength: 200,
 })
 
-/** As the broker stores it: at an offset of its own. */
+/** As the broker stores it: at the broker's offset. */
 function stored(batch: Buffer, offset = 0): Buffer {
   const copy = Buffer.from(batch)
   copy.writeBigInt64BE(BigInt(offset), 0)
   return copy
 }
 
-/** As a producer sends it that compresses. */
+/** As a compressing producer sends it. */
 function packed(plain: Buffer, codec: number, compress: (bytes: Buffer) => Buffer): Buffer {
   const batch = Buffer.concat([plain.subarray(0, 61), compress(plain.subarray(61))])
   batch.writeInt32BE(batch.length - 12, 8)
@@ -40,7 +40,7 @@ function packed(plain: Buffer, codec: number, compress: (bytes: Buffer) => Buffe
   return batch
 }
 
-/** As compaction leaves it: the offsets stay, most of the records go. */
+/** As compaction leaves it: the offsets stay, most records are removed. */
 function compacted(batch: Buffer, kept: readonly number[]): Buffer {
   const records: Buffer[] = []
   for (let at = 61, i = 0; at < batch.length; i++) {
@@ -245,7 +245,7 @@ describe('a record batch', () => {
     const found = read(set, 0, aborted)
     expect(found.records.map(({ offset }) => offset)).toEqual([2, 3, 5])
     expect(found).toMatchObject({ next: 8, offsetGap: undefined })
-    // Entered after the first batch, the mark alone tells that it is over.
+    // Read from after the first batch, the control record alone ends the transaction.
     expect(read(set.subarray(batch(0, 0x10, 7n, 2).length), 2, aborted).records.length).toBe(3)
   })
 })
