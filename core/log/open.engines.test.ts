@@ -83,10 +83,8 @@ test('the Kafka settings of the environment are checked before anything starts',
     tls: true,
   })
   expect(() => readConfig({ SLUICE_LOG_DRIVER: 'kafka' })).toThrow('KAFKA_BROKERS is not set.')
-  expect(() => readConfig({ ...kafka, KAFKA_BROKERS: 'a' })).toThrow('"a" is no broker')
-  expect(() => readConfig({ ...kafka, SLUICE_LOG_DRIVER: 'redpanda' })).toThrow(
-    'SLUICE_LOG_DRIVER has no meaning here.',
-  )
+  expect(() => readConfig({ ...kafka, KAFKA_BROKERS: 'a' })).toThrow('"a"')
+  expect(() => readConfig({ ...kafka, SLUICE_LOG_DRIVER: 'redpanda' })).toThrow('SLUICE_LOG_DRIVER')
   expect(() => readConfig({ ...kafka, SLUICE_KAFKA_TLS: '/no/such/file' })).toThrow(
     'SLUICE_KAFKA_TLS',
   )
