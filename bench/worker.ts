@@ -98,7 +98,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
 }
 
 async function work({ url, records }: Arm, lanes: number) {
-  const log = await createPostgresLog({ url, onTrouble: console.error })
+  const log = await createPostgresLog({ url, onError: console.error })
   for (let i = 0; i < records.length; i += 1_000)
     await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
   const stop = new AbortController()

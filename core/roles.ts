@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino, { type Logger } from 'pino'
-import { PARTITIONS, TOPICS } from '../contract/log/topics.ts'
+import { TOPICS } from '../contract/log/topics.ts'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
 import { createCoreApp } from './api/http/app.ts'
@@ -14,7 +14,6 @@ import { createResultCache, type ResultCache } from './api/result-cache/result-c
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
-import { createGroups, type Groups } from './gateway/consumer-groups/groups.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
@@ -115,8 +114,8 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     ? createKafkaRest({
         log,
         users: gatewayUsers,
-        groups: openGroups(options),
-        onTrouble: (error) =>
+        db: openConsumerGroupDatabase(options),
+        onError: (error) =>
           logger.warn({ error: String(error) }, 'the gateway had trouble; whoever asked was told'),
       })
     : undefined
@@ -154,7 +153,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
         redis: createRedisRest({
           redis: bridge,
           token: options.redisToken,
-          onTrouble: (error) =>
+          onError: (error) =>
             logger.warn({ error: String(error) }, 'Redis did not answer; the edge was told'),
         }),
       }),
@@ -171,7 +170,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
 }
 
 /** On connections of their own, made when the first consumer comes: however many of these wait, nothing else does. */
-function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups {
+function openConsumerGroupDatabase({ databaseUrl, logger, lifecycle }: ServicesOptions): Database {
   const db = createDatabase(databaseUrl, {
     max: 2,
     statementMs: 2_000,
@@ -179,7 +178,7 @@ function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups
     onIdleError: brokenConnection(logger),
   })
   lifecycle.onStop('consumer groups', () => db.destroy())
-  return createGroups(db, PARTITIONS)
+  return db
 }
 
 /** In Redis, where there is one, else in this process. */

@@ -50,7 +50,7 @@ export interface GroupAssignments {
 }
 
 /** What every failure looks like. */
-export interface KafkaRestError {
+export interface KafkaRestErrorBody {
   error: string
   status: number
 }

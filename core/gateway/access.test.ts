@@ -69,14 +69,14 @@ const reading: [string, unknown][] = [
   ['consumers', undefined],
 ]
 
-describe('a gateway with a certificate of one’s own', () => {
-  test('is talked to by nobody who does not trust it', async () => {
+describe('a gateway with a self-signed certificate', () => {
+  test('refuses clients that do not trust the certificate', async () => {
     expect(core.url).toMatch(/^https:/)
     await expect(ask('ops', users.ops, 'topics')).rejects.toThrow('fetch failed')
     await expect(fetch(core.url.replace('https', 'http'))).rejects.toThrow()
   })
 
-  describe('that is trusted', () => {
+  describe('with clients that trust the certificate', () => {
     beforeAll(() => setDefaultCACertificates([...trusted, cert]))
 
     test('@upstash/kafka produces as one user and consumes as another', async () => {
@@ -94,14 +94,14 @@ describe('a gateway with a certificate of one’s own', () => {
       expect(await as('ops').admin().topics()).toMatchObject({ [topic]: 6 })
     })
 
-    test.each(['sluice', 'ops'] as const)('%s may do all', async (user) => {
+    test.each(['sluice', 'ops'] as const)('user %s has all rights', async (user) => {
       expect((await ask(user, users[user], 'produce', record)).status).toBe(200)
       for (const [path, body] of reading)
         expect([path, (await ask(user, users[user], path, body)).status]).toEqual([path, 200])
       expect((await ask(user, users[user], `keys/${'0'.repeat(64)}`)).status).toBe(404)
     })
 
-    test('who produces may ask about keys, as edges do, and read nothing', async () => {
+    test('a user with scope produce can look API keys up, as edges do, and cannot read records', async () => {
       expect((await ask('fra', users.fra, 'produce', record)).status).toBe(200)
       expect((await ask('fra', users.fra, `keys/${'0'.repeat(64)}`)).status).toBe(404)
       expect((await ask('fra', users.fra, 'topics')).status).toBe(200)
@@ -112,7 +112,7 @@ describe('a gateway with a certificate of one’s own', () => {
         ])
     })
 
-    test('who consumes may write nothing, and ask about no keys', async () => {
+    test('a user with scope consume cannot produce and cannot look API keys up', async () => {
       for (const path of ['produce', `produce/${topic}`])
         expect(await ask('bi', users.bi, path, record)).toEqual({
           status: 403,
@@ -123,11 +123,11 @@ describe('a gateway with a certificate of one’s own', () => {
     })
 
     test.each([
-      ['somebody else’s password', 'fra', users.bi],
-      ['a name that nobody has', 'nobody', users.fra],
+      ['another user’s password', 'fra', users.bi],
+      ['an unknown user name', 'nobody', users.fra],
       ['no password', 'fra', ''],
-      ['a password as it is written in the configuration', 'fra', 'in%3Acoming'],
-    ])('%s opens nothing', async (_, user, password) => {
+      ['a password in its percent-encoded form', 'fra', 'in%3Acoming'],
+    ])('%s is answered 401 on every path', async (_, user, password) => {
       for (const [path, body] of [...reading, ['produce', record], ['topics', undefined]] as const)
         expect([path, (await ask(user, password, path, body)).status]).toEqual([path, 401])
     })

@@ -2,13 +2,11 @@ import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const topic = 'events.raw'
@@ -19,10 +17,10 @@ let db: Database
 let log: Log
 let gateway: KafkaRest
 let served: Served
-/** How often it was looked where the log ends. */
+/** How often the end of the log was read. */
 let looks: number
-let troubles: unknown[]
-/** Where a read waits with what it has found; it hears no signal there. */
+let errors: unknown[]
+/** While set, a read waits for it with the records it has found, and ignores its signal. */
 let held: Promise<void> | undefined
 
 beforeEach(async () => {
@@ -30,7 +28,7 @@ beforeEach(async () => {
   db = createDatabase(database.url, { max: 2, statementMs: 1_000 })
   log = await createPostgresLog({ url: database.url })
   looks = 0
-  troubles = []
+  errors = []
   held = undefined
   const counted: Log = {
     ...log,
@@ -51,9 +49,9 @@ beforeEach(async () => {
   }
   gateway = createKafkaRest({
     log: counted,
-    groups: createGroups(db, PARTITIONS),
+    db,
     users: [{ name: 'sluice', password: 'secret', scope: 'all' }],
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => errors.push(error),
   })
   served = await serveApp(new Hono().route('/gateway', gateway.app), { port: 0 })
 })
@@ -90,54 +88,69 @@ const countOf = async (table: string) =>
   Number((await database.pool.query(`SELECT count(*) FROM ${table}`)).rows[0].count)
 
 describe('what reading requests say', () => {
-  const place = { topic, partition: 0, offset: 0 }
+  const position = { topic, partition: 0, offset: 0 }
   test.each<[string, number, string, Asked]>([
     ['a fetch of nothing', 400, 'fetch', { body: {} }],
     ['a fetch without a body', 400, 'fetch', {}],
-    ['a fetch that is no object', 400, 'fetch', { body: [place] }],
-    ['a fetch from an unknown topic', 404, 'fetch', { body: { ...place, topic: 'x' } }],
-    ['a fetch from a member of Object', 404, 'fetch', { body: { ...place, topic: 'toString' } }],
-    ['a fetch from no partition', 404, 'fetch', { body: { ...place, partition: 6 } }],
-    ['a fetch from half an offset', 400, 'fetch', { body: { ...place, offset: 0.5 } }],
-    ['a fetch from before the beginning', 400, 'fetch', { body: { ...place, offset: -1 } }],
-    ['a fetch that waits for ever', 400, 'fetch', { body: { ...place, timeout: 'ever' } }],
-    ['a fetch that waits backwards', 400, 'fetch', { body: { ...place, timeout: -1 } }],
+    ['a fetch that is not an object', 400, 'fetch', { body: [position] }],
+    ['a fetch from an unknown topic', 404, 'fetch', { body: { ...position, topic: 'x' } }],
+    ['a fetch from a member of Object', 404, 'fetch', { body: { ...position, topic: 'toString' } }],
+    [
+      'a fetch from a partition that does not exist',
+      404,
+      'fetch',
+      { body: { ...position, partition: 6 } },
+    ],
+    ['a fetch from half an offset', 400, 'fetch', { body: { ...position, offset: 0.5 } }],
+    ['a fetch from before the beginning', 400, 'fetch', { body: { ...position, offset: -1 } }],
+    ['a fetch with a timeout in words', 400, 'fetch', { body: { ...position, timeout: 'ever' } }],
+    ['a fetch with a negative timeout', 400, 'fetch', { body: { ...position, timeout: -1 } }],
     [
       'a fetch from one partition twice',
       400,
       'fetch',
-      { body: { ...place, topicPartitionOffsets: [place] } },
+      { body: { ...position, topicPartitionOffsets: [position] } },
     ],
     [
       'a fetch from too many partitions',
       413,
       'fetch',
-      { body: { topicPartitionOffsets: Array(1_001).fill(place) } },
+      { body: { topicPartitionOffsets: Array(1_001).fill(position) } },
     ],
-    ['a body that is no JSON', 400, 'fetch', { body: '{' }],
+    ['a body that is not JSON', 400, 'fetch', { body: '{' }],
     ['a body that is too large', 413, 'fetch', { body: ' '.repeat(300_000) }],
     ['no topic to consume', 400, 'consume/g/i', { body: {} }],
     ['an unknown topic to consume', 404, 'consume/g/i', { body: { topics: [topic, 'x'] } }],
-    ['topics that are no list', 400, 'consume/g/i', { body: { topics: topic } }],
+    ['topics that are not a list', 400, 'consume/g/i', { body: { topics: topic } }],
     ['a wait in words in the query', 400, `consume/g/i/${topic}?timeout=long`, {}],
     ['an empty name of a group', 400, 'consume/%20%00/i', { body: { topic } }],
     ['a name with a line break', 400, 'consume/g%0Ag/i', { body: { topic } }],
     ['a name that is too long', 400, `consume/${'g'.repeat(256)}/i`, { body: { topic } }],
-    ['a commit to no partition', 404, 'commit/g/i', { body: { ...place, partition: 9 } }],
+    [
+      'a commit to a partition that does not exist',
+      404,
+      'commit/g/i',
+      { body: { ...position, partition: 9 } },
+    ],
     ['a commit without an offset', 400, 'commit/g/i', { body: { topic, partition: 0 } }],
-    ['a commit of who is not there', 404, 'commit/g/i', { body: place }],
-    ['a commit of everything of who is not there', 404, 'commit/g/i', {}],
-    ['offsets of no time', 400, 'offsets/yesterday', { body: place }],
-    ['offsets beyond all time', 400, 'offsets/9999999999999999', { body: place }],
-    ['offsets of no partition', 404, 'offsets/latest', { body: { topic, partition: 7 } }],
-  ])('%s is refused with %i in Upstash’s words', async (_, status, path, asked) => {
+    ['a commit of an unknown instance', 404, 'commit/g/i', { body: position }],
+    ['a commit of everything by an unknown instance', 404, 'commit/g/i', {}],
+    ['offsets at an invalid time', 400, 'offsets/yesterday', { body: position }],
+    ['offsets at a time out of range', 400, 'offsets/9999999999999999', { body: position }],
+    [
+      'offsets of a partition that does not exist',
+      404,
+      'offsets/latest',
+      { body: { topic, partition: 7 } },
+    ],
+  ])('%s is refused with %i in Upstash’s error format', async (_, status, path, asked) => {
     expect(await ask(path, asked)).toMatchObject({
       status,
       json: { error: expect.any(String), status },
     })
-    // Nobody becomes a group by being refused.
+    // A refused request creates no group.
     expect(await countOf('rest_group')).toBe(0)
-    expect(troubles).toEqual([])
+    expect(errors).toEqual([])
   })
 
   test.each([
@@ -164,7 +177,7 @@ describe('what reading requests say', () => {
     expect([status, headers.get('allow'), json.status]).toEqual([405, allow, 405])
   })
 
-  test('names may hold what people write, and Upstash’s path with the topic at its end works', async () => {
+  test('names may have spaces, umlauts and slashes, and Upstash’s path that ends in the topic works', async () => {
     await put('a')
     const path = `consume/${encodeURIComponent('Büro, 3. Stock')}/${encodeURIComponent('a/b')}/${topic}?timeout=0`
     const { json } = await ask(path, { headers: { 'Kafka-Auto-Offset-Reset': 'earliest' } })
@@ -174,7 +187,7 @@ describe('what reading requests say', () => {
     ])
   })
 
-  test('an instance is deleted by DELETE too, and once more', async () => {
+  test('an instance can be deleted by DELETE too, and repeatedly', async () => {
     await consume('g', 'i')
     for (let i = 0; i < 2; i++)
       expect(await ask('delete-consumer/g/i', { method: 'DELETE' })).toMatchObject({
@@ -185,11 +198,11 @@ describe('what reading requests say', () => {
   })
 })
 
-describe('what waits is bounded', () => {
+describe('the limits on waiting readers', () => {
   const wait = (signal?: AbortSignal) =>
     ask('fetch', { body: { topic, partition: 0, offset: 0, timeout: 60_000 }, signal })
 
-  test('as many as allowed wait at once and look together; one more is told to come again', async () => {
+  test('readers up to the limit wait and share their look-ups; one more is answered 429 with Retry-After', async () => {
     const waiting = Array.from({ length: LIMITS.gatewayWaitersMax }, () => wait())
     await expect
       .poll(async () => (await wait(AbortSignal.timeout(200)).catch(() => undefined))?.status)
@@ -207,7 +220,7 @@ describe('what waits is bounded', () => {
       expect(each.json).toMatchObject([{ value: 'for all' }])
   })
 
-  test('who goes away waits no longer, and moves nothing', async () => {
+  test('a client that disconnects stops waiting, and its position does not move', async () => {
     const leaving = new AbortController()
     const left = Array.from({ length: LIMITS.gatewayWaitersMax }, () => wait(leaving.signal))
     const consuming = ask('consume/g/i', {
@@ -228,7 +241,7 @@ describe('what waits is bounded', () => {
     expect((await consume('g', 'i')).json).toMatchObject([{ value: 'still there' }])
   })
 
-  test('who goes away while its records are read is not counted as having them', async () => {
+  test('a client that disconnects while its records are read does not count as having them', async () => {
     const gate = Promise.withResolvers<void>()
     held = gate.promise
     await put('a')
@@ -242,14 +255,14 @@ describe('what waits is bounded', () => {
     await expect.poll(() => countOf('rest_position')).toBe(6)
     leaving.abort()
     await left.catch(() => {})
-    // The server has heard of it when it has answered another request on a connection of its own.
+    // The server has noticed it once it has answered a later request on another connection.
     await ask('topics', { method: 'GET' })
     gate.resolve()
     held = undefined
     expect((await consume('g', 'i')).json).toMatchObject([{ value: 'a' }])
   })
 
-  test('closing answers who waits at once, with nothing', async () => {
+  test('closing answers waiting readers at once, with no records', async () => {
     const waiting = [wait(), consume('g', 'i', { timeout: 60_000 })]
     await expect.poll(() => countOf('rest_position')).toBe(6)
     const began = performance.now()
@@ -259,7 +272,7 @@ describe('what waits is bounded', () => {
     expect(performance.now() - began).toBeLessThan(1_000)
   })
 
-  test('a sender who says half of a request disturbs nobody', async () => {
+  test('a sender of half a request affects no other request', async () => {
     const socket = connect(served.port, '127.0.0.1')
     socket.write(
       `POST /gateway/consume/g/i HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 100\r\n\r\n{"topic"`,
@@ -270,8 +283,8 @@ describe('what waits is bounded', () => {
   })
 })
 
-describe('what is kept is bounded', () => {
-  test('a group has as many instances as there are partitions, until one’s session is over', async () => {
+describe('the limits on stored groups and instances', () => {
+  test('a group has at most as many instances as there are partitions, until a session expires', async () => {
     for (let i = 0; i < 9; i++) expect((await consume('g', `i${i}`)).status).toBe(200)
     const tenth = await consume('g', 'i9')
     expect([tenth.status, tenth.json.error]).toEqual([
@@ -287,7 +300,7 @@ describe('what is kept is bounded', () => {
     expect(json[0].instances.map(({ name }: { name: string }) => name)).not.toContain('i3')
   })
 
-  test('there are only so many groups; those that nobody asked for in a week are forgotten', async () => {
+  test('the number of groups is limited, and groups unused for a week are deleted', async () => {
     await database.pool.query(
       `INSERT INTO rest_group SELECT 'group ' || i, now() - interval '1 day' FROM generate_series(1, ${LIMITS.consumerGroupsMax}) i`,
     )
@@ -303,7 +316,7 @@ describe('what is kept is bounded', () => {
     expect(await countOf('rest_group')).toBe(LIMITS.consumerGroupsMax)
   })
 
-  test('a session ends when the request says, and a wait is part of it', async () => {
+  test('a session lasts as long as the request says after its wait', async () => {
     await put('a')
     const short = { 'Kafka-Session-Timeout-Ms': '300', 'Kafka-Enable-Auto-Commit': 'false' }
     expect((await consume('g', 'i', {}, short)).json).toHaveLength(1)
@@ -318,12 +331,12 @@ describe('what is kept is bounded', () => {
   })
 })
 
-test('when Postgres refuses, readers are told 503 with Retry-After, and it is well again after', async () => {
+test('readers are answered 503 with Retry-After while Postgres refuses, and succeed afterwards', async () => {
   await put('a')
   await database.pool.query('ALTER TABLE rest_group RENAME TO away')
   const { status, headers, json } = await consume('g', 'i')
   expect([status, headers.get('retry-after'), json.status]).toEqual([503, '2', 503])
-  expect(troubles.length).toBeGreaterThan(0)
+  expect(errors.length).toBeGreaterThan(0)
   await database.pool.query('ALTER TABLE away RENAME TO rest_group')
   expect((await consume('g', 'i')).json).toHaveLength(1)
 })

@@ -4,18 +4,16 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ConsumedMessage } from '../../contract/log/kafka-rest.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import type { Log } from '../log/log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 
 const user = { name: 'sluice', password: 'a secret', scope: 'all' } as const
 const raw = 'events.raw'
 const dlq = 'events.dlq'
 
-/** What @upstash/kafka asks of Upstash's REST API and gets from ours, whichever log is behind it. */
+/** @upstash/kafka against our REST API, over every log driver. */
 export function kafkaRestSuite(
   name: string,
   make: () => Promise<{ log: Log; databaseUrl: string; close(): Promise<void> }>,
@@ -30,7 +28,7 @@ export function kafkaRestSuite(
   async function open(): Promise<Kafka> {
     const rest = createKafkaRest({
       log: at.log,
-      groups: createGroups(db, PARTITIONS),
+      db,
       users: [user],
     })
     const served = await serveApp(new Hono().route('/gateway', rest.app), { port: 0 })
@@ -138,26 +136,26 @@ export function kafkaRestSuite(
         ])
     })
 
-    test('waits for what is not there yet, and no longer than it was told', async () => {
-      const place = { topic: raw, partition: 0, offset: 0 }
+    test('waits for records that are not there yet, at most for the timeout', async () => {
+      const position = { topic: raw, partition: 0, offset: 0 }
       const began = performance.now()
-      expect(await kafka.consumer().fetch({ ...place, timeout: 300 })).toEqual([])
+      expect(await kafka.consumer().fetch({ ...position, timeout: 300 })).toEqual([])
       expect(performance.now() - began).toBeGreaterThan(290)
-      const late = kafka.consumer().fetch({ ...place, timeout: 20_000 })
+      const late = kafka.consumer().fetch({ ...position, timeout: 20_000 })
       const again = performance.now()
       await put('now')
       expect(valuesOf(await late)).toEqual(['now'])
       expect(performance.now() - again).toBeLessThan(5_000)
     })
 
-    test('finds out by another gateway’s records too', async () => {
+    test('receives records that another gateway appended', async () => {
       const other = await open()
       const late = other.consumer().fetch({ topic: raw, partition: 0, offset: 0, timeout: 20_000 })
       await put('elsewhere')
       expect(valuesOf(await late)).toEqual(['elsewhere'])
     })
 
-    test('an answer is bounded, whatever lies in the log', async () => {
+    test('gets responses of limited size, whatever is in the log', async () => {
       const many = Array.from({ length: 1_500 }, (_, i) => ({
         topic: raw,
         value: `${i}`,
@@ -177,27 +175,27 @@ export function kafkaRestSuite(
       const second = await kafka
         .consumer()
         .fetch({ topic: raw, partition: 1, offset: 0, timeout: 0 })
-      // A megabyte at most, or one record.
+      // At most a megabyte, or one record.
       expect(second.length).toBeGreaterThan(0)
       expect(second.length).toBeLessThanOrEqual(2)
     })
 
-    test('the largest record that is taken comes back whole, with others before and behind it', async () => {
+    test('fetches the largest accepted record whole, with others before and after it', async () => {
       const value = 'ß'.repeat((LIMITS.recordBytesMax - 10) / 2)
       await put('before')
       await kafka.producer().produceMany([{ topic: raw, value, key: 'k', partition: 0 }])
       await put('behind')
       const seen: string[] = []
       while (seen.length < 3) {
-        const place = { topic: raw, partition: 0, offset: seen.length, timeout: 5_000 }
-        const found = await kafka.consumer().fetch(place)
+        const position = { topic: raw, partition: 0, offset: seen.length, timeout: 5_000 }
+        const found = await kafka.consumer().fetch(position)
         expect(found.length).toBeGreaterThan(0)
         seen.push(...found.map((each) => (each.value === value ? 'largest' : each.value)))
       }
       expect(seen).toEqual(['before', 'largest', 'behind'])
     })
 
-    test('offsets are told by time, and the ends by name', async () => {
+    test('reads offsets by time, and the ends of the log by name', async () => {
       await put('a')
       await new Promise((resolve) => setTimeout(resolve, 20))
       const between = Date.now()
@@ -224,7 +222,7 @@ export function kafkaRestSuite(
       ).toEqual([{ topic: raw, partition: 0, offset: 2 }])
     })
 
-    test('topics are told with their partitions', async () => {
+    test('lists topics with their number of partitions', async () => {
       expect(await kafka.admin().topics()).toEqual({ [raw]: 6, [dlq]: 3 })
     })
   })
@@ -248,7 +246,7 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('begins at the end unless it says otherwise, and then misses nothing between two requests', async () => {
+    test('begins at the end by default, and then misses nothing between two requests', async () => {
       await put('before')
       expect(await consume({ autoOffsetReset: undefined })).toEqual([])
       await put('between')
@@ -263,7 +261,7 @@ export function kafkaRestSuite(
       expect(performance.now() - began).toBeLessThan(5_000)
     })
 
-    test('commits what was handed out when more is asked for, or when its time has come', async () => {
+    test('commits handed-out records at the next request or after the auto-commit interval', async () => {
       const of = [{ topic: raw, partition: 0 }]
       const committed = () =>
         kafka
@@ -281,7 +279,7 @@ export function kafkaRestSuite(
       expect(await committed()).toEqual([{ topic: raw, partition: 0, offset: 2 }])
     })
 
-    test('without auto-commit, what was not committed is handed out again when its instance is gone', async () => {
+    test('without auto-commit, hands uncommitted records out again when their instance is gone', async () => {
       await put('a')
       const manual = { autoCommit: false }
       expect(valuesOf(await consume(manual))).toEqual(['a'])
@@ -293,14 +291,14 @@ export function kafkaRestSuite(
       expect(await consume(manual)).toEqual([])
     })
 
-    test('with auto-commit, an instance that comes seldom gets nothing twice', async () => {
+    test('with auto-commit, hands an instance that polls seldom nothing twice', async () => {
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
       await pass(600)
       expect(await consume()).toEqual([])
     })
 
-    test('commits offsets as they are named, one or several, and tells them', async () => {
+    test('commits one or several named offsets, and returns them', async () => {
       await put('a', 'b', 'c')
       await consume({ autoCommit: false })
       const who = { consumerGroupId: 'group', instanceId: 'one' }
@@ -320,13 +318,13 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('groups do not see each other', async () => {
+    test('does not share positions with another group', async () => {
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
       expect(valuesOf(await consume({ consumerGroupId: 'other' }))).toEqual(['a'])
     })
 
-    test('its state is in Postgres: any gateway answers the next request', async () => {
+    test('keeps its state in Postgres, so that any gateway can serve the next request', async () => {
       const other = await open()
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])
@@ -335,12 +333,12 @@ export function kafkaRestSuite(
       expect(await consume()).toEqual([])
     })
 
-    test('two instances share the partitions, and the others take over what one leaves', async () => {
+    test('shares the partitions between two instances, and reassigns those of an instance that leaves', async () => {
       await put('0', '1', '2', '3', '4', '5')
       const one = { instanceId: 'one', autoCommit: false }
       const two = { instanceId: 'two', autoCommit: false }
       await consume(one)
-      // The second one takes its half, with what of it is not committed yet.
+      // The second instance takes over its half, with the records that are not committed yet.
       expect(valuesOf(await consume(two))).toEqual(['1', '3', '5'])
       expect(await kafka.admin().consumers()).toEqual([
         {
@@ -358,7 +356,7 @@ export function kafkaRestSuite(
       expect(await kafka.admin().consumers()).toEqual([])
     })
 
-    test('an instance that lost a partition while it read is not handed what it found, nor may it commit there', async () => {
+    test('does not hand out records of a partition that the instance lost while it read, nor accept its commit there', async () => {
       const manual = { autoCommit: false }
       await consume(manual)
       await kafka.consumer().commit({ consumerGroupId: 'group', instanceId: 'one' })
@@ -375,7 +373,7 @@ export function kafkaRestSuite(
       expect([status, json.error]).toEqual([409, expect.stringContaining('PARTITION_NOT_ASSIGNED')])
     })
 
-    test('requests at once of one instance, and of several, are never handed the same record', async () => {
+    test('never hands the same record to two concurrent requests, of one instance or of several', async () => {
       const others = [kafka, await open()]
       const values = Array.from({ length: 300 }, (_, i) => `${i}`)
       const seen: string[] = []
@@ -388,7 +386,7 @@ export function kafkaRestSuite(
             ),
           )
       })
-      // All are there before the first record, so that no partition changes hands with records on their way.
+      // All instances join before the first record, so that no partition is reassigned with records on their way.
       await expect.poll(async () => (await kafka.admin().consumers())[0]?.instances.length).toBe(2)
       for (let i = 0; i < values.length; i += 10) await put(...values.slice(i, i + 10))
       await expect
@@ -399,7 +397,7 @@ export function kafkaRestSuite(
       expect(seen.sort()).toEqual(values.sort())
     })
 
-    test('whatever consumers do, the worker’s positions stay where they are, in a group of its name too', async () => {
+    test('never moves the worker’s positions, not even under the worker’s group name', async () => {
       const before = await positionsOfWorker()
       await put('a', 'b')
       await consume({ consumerGroupId: 'sluice' })
@@ -412,20 +410,23 @@ export function kafkaRestSuite(
       expect(before.every((row) => Number(row.next_offset) === 0)).toBe(true)
     })
 
-    test('a position that the log does not hold is left as the request says, or told', async () => {
+    test('resets a position that the log does not hold as the request says, or reports it', async () => {
       await put('a')
       await consume({ autoCommit: false })
       await ask('commit/group/one', { topic: raw, partition: 0, offset: 77 })
       await pass(121)
       const none = { 'Kafka-Auto-Offset-Reset': 'none' }
-      const told = await ask('consume/group/one', { topic: raw, timeout: 0 }, none)
-      expect([told.status, told.json.error]).toEqual([
+      const outOfRange = await ask('consume/group/one', { topic: raw, timeout: 0 }, none)
+      expect([outOfRange.status, outOfRange.json.error]).toEqual([
         409,
         expect.stringContaining('OFFSET_OUT_OF_RANGE: events.raw/0 holds offsets 0 to 1, not 77'),
       ])
       expect(valuesOf(await consume({ autoCommit: false }))).toEqual(['a'])
-      const fresh = await ask('consume/other/one', { topic: raw, timeout: 0 }, none)
-      expect([fresh.status, fresh.json.error]).toEqual([409, expect.stringContaining('NO_OFFSET')])
+      const noOffset = await ask('consume/other/one', { topic: raw, timeout: 0 }, none)
+      expect([noOffset.status, noOffset.json.error]).toEqual([
+        409,
+        expect.stringContaining('NO_OFFSET'),
+      ])
       const fetched = await ask('fetch', { topic: raw, partition: 0, offset: 2, timeout: 0 })
       expect([fetched.status, fetched.json.error]).toEqual([
         409,
@@ -433,12 +434,12 @@ export function kafkaRestSuite(
       ])
     })
 
-    test('a group is deleted with its positions when nobody reads any more, and not before', async () => {
+    test('is deleted with its positions once no instance reads, and not before', async () => {
       await put('a')
       await consume()
       expect(await ask('delete-consumer/group')).toMatchObject({ status: 409 })
       await kafka.admin().removeConsumerInstance('group', 'one')
-      // Its auto-commit was made when it went.
+      // Its auto-commit was applied when it left.
       expect(await consume()).toEqual([])
       await kafka.admin().removeConsumerInstance('group', 'one')
       expect(await ask('delete-consumer/group')).toEqual({

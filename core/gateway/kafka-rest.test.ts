@@ -7,17 +7,15 @@ import { Hono } from 'hono'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { type ProduceResult, produceResults } from '../../contract/log/kafka-rest.ts'
-import { PARTITIONS } from '../../contract/log/topics.ts'
-import { type PostgresServer, startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { freeze } from '../../tests/lib/freeze.ts'
+import { type PostgresServer, startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 import { type Served, serveApp } from '../api/http/serve.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { migrate } from '../db/migrate.ts'
 import { readUntil } from '../log/log.suite.ts'
 import type { Log, LogRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
-import { createGroups } from './consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from './kafka-rest.ts'
 import type { BatcherLimits } from './produce/batcher-limits.ts'
 import { BODY_BYTES_MAX } from './read-body.ts'
@@ -40,7 +38,7 @@ async function open(url: string, of: Log, limits?: Partial<BatcherLimits>): Prom
   received = 0
   gateway = createKafkaRest({
     users: [{ name: credentials.username, password: credentials.password, scope: 'all' }],
-    groups: createGroups(db, PARTITIONS),
+    db,
     log,
     limits,
     onAppend: (append) => appends.push(append),
@@ -92,7 +90,7 @@ describe('the gateway', () => {
     await database.drop()
   })
 
-  test('@upstash/kafka puts one message into the log and hears its position', async () => {
+  test('@upstash/kafka produces one message and receives its position', async () => {
     const before = Date.now()
     const result = await kafka().producer().produce(topic, { hello: 'wörld' }, { key: 'ada' })
     expect(result).toMatchObject({ topic, offset: 0 })
@@ -102,7 +100,7 @@ describe('the gateway', () => {
     expect(String(record?.key)).toBe('ada')
   })
 
-  test('@upstash/kafka puts many into the log, answered in their order, one key on one partition', async () => {
+  test('@upstash/kafka produces many messages and receives positions in their order, one partition a key', async () => {
     const messages = Array.from({ length: 500 }, (_, i) => ({
       topic,
       value: `message ${i}`,
@@ -121,7 +119,7 @@ describe('the gateway', () => {
       ).toBe(1)
   })
 
-  test('a request may name several topics and partitions, and none', async () => {
+  test('a request may name several topics and partitions, or no record at all', async () => {
     const response = await produce([
       { topic: 'events.dlq', value: 'a', partition: 2 },
       { topic, value: 'b', partition: 5 },
@@ -138,8 +136,8 @@ describe('the gateway', () => {
     expect(await (await produce([])).json()).toEqual([])
   })
 
-  test('two hundred requests at once are confirmed each, in a few appends', async () => {
-    // The log is slow for a moment, so that they meet.
+  test('two hundred concurrent requests are each confirmed, in a few appends', async () => {
+    // The log is slow for a moment, so that the requests overlap.
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
     await blocker.query('SELECT FROM log_partition FOR UPDATE')
@@ -162,19 +160,22 @@ describe('the gateway', () => {
     ['a wrong password', { authorization: `Basic ${btoa('sluice:wrong')}` }],
     ['a wrong user', { authorization: `Basic ${btoa('other:a:secret of the test')}` }],
     ['another scheme', { authorization: `Bearer ${credentials.password}` }],
-    ['no base64', { authorization: 'Basic %%%' }],
+    ['credentials that are not base64', { authorization: 'Basic %%%' }],
     ['an empty pair', { authorization: `Basic ${btoa(':')}` }],
-  ])('%s is answered 401 in Upstash’s words, and nothing is stored', async (_, headers) => {
-    const response = await post(JSON.stringify({ topic, value: 'v' }), {
-      authorization: '',
-      ...headers,
-    })
-    expect(response.status).toBe(401)
-    expect(response.headers.get('www-authenticate')).toContain('Basic')
-    expect(await response.json()).toEqual({ error: 'Unauthorized', status: 401 })
-    expect(await found([])).toEqual([])
-    expect(appends).toEqual([])
-  })
+  ])(
+    'a request with %s is answered 401 in Upstash’s error format, and nothing is stored',
+    async (_, headers) => {
+      const response = await post(JSON.stringify({ topic, value: 'v' }), {
+        authorization: '',
+        ...headers,
+      })
+      expect(response.status).toBe(401)
+      expect(response.headers.get('www-authenticate')).toContain('Basic')
+      expect(await response.json()).toEqual({ error: 'Unauthorized', status: 401 })
+      expect(await found([])).toEqual([])
+      expect(appends).toEqual([])
+    },
+  )
 
   const record = { topic, value: 'v' }
   test.each<[string, number, unknown]>([
@@ -184,7 +185,7 @@ describe('the gateway', () => {
     ['a list of lists', 400, [[[record]]]],
     ['a list with null', 400, [record, null]],
     ['no topic', 400, { value: 'v' }],
-    ['a topic that is no string', 400, { topic: 1, value: 'v' }],
+    ['a topic that is not a string', 400, { topic: 1, value: 'v' }],
     ['an unknown topic', 404, { topic: 'no.such', value: 'v' }],
     ['a topic named like a member of Object', 404, { topic: 'constructor', value: 'v' }],
     ['no value', 400, { topic }],
@@ -192,12 +193,12 @@ describe('the gateway', () => {
     ['a value that is null', 400, { topic, value: null }],
     ['a key that is a number', 400, { ...record, key: 1 }],
     ['a lone surrogate', 400, { topic, value: '\ud800' }],
-    ['a partition that is not there', 404, { ...record, partition: 6 }],
+    ['a partition that does not exist', 404, { ...record, partition: 6 }],
     ['a negative partition', 404, { ...record, partition: -1 }],
     ['half a partition', 404, { ...record, partition: 0.5 }],
     ['a partition in words', 404, { ...record, partition: '1' }],
-    ['headers that are no list', 400, { ...record, headers: { key: 'a', value: 'b' } }],
-    ['a header that is no object', 400, { ...record, headers: [null] }],
+    ['headers that are not a list', 400, { ...record, headers: { key: 'a', value: 'b' } }],
+    ['a header that is not an object', 400, { ...record, headers: [null] }],
     ['a header without a value', 400, { ...record, headers: [{ key: 'a' }] }],
     [
       'a header with half a character',
@@ -210,27 +211,30 @@ describe('the gateway', () => {
       { ...record, headers: Array.from({ length: 101 }, () => ({ key: 'a', value: '' })) },
     ],
     ['too many records', 413, Array(LIMITS.logAppendRecordsMax + 1).fill(record)],
-    ['one bad among good ones', 400, [record, record, { topic }]],
-  ])('%s is refused with %i in Upstash’s words, and nothing is stored', async (_, status, body) => {
-    const response = await produce(body)
-    expect(response.status).toBe(status)
-    expect(await response.json()).toEqual({ error: expect.any(String), status })
-    expect(appends).toEqual([])
-  })
+    ['one invalid record among valid ones', 400, [record, record, { topic }]],
+  ])(
+    '%s is refused with %i in Upstash’s error format, and nothing is stored',
+    async (_, status, body) => {
+      const response = await produce(body)
+      expect(response.status).toBe(status)
+      expect(await response.json()).toEqual({ error: expect.any(String), status })
+      expect(appends).toEqual([])
+    },
+  )
 
   test.each<[string, BodyInit]>([
     ['nothing', ''],
-    ['no JSON', '{"topic":'],
-    ['bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
+    ['incomplete JSON', '{"topic":'],
+    ['bytes that are not UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
     ['a byte order mark', '\ufeff[]'],
     ['deep nesting', '['.repeat(100_000)],
-  ])('%s as a body is answered 400', async (_, body) => {
+  ])('a body of %s is answered 400', async (_, body) => {
     const response = await post(body)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ status: 400 })
   })
 
-  test('a path may name the topic of all records', async () => {
+  test('the path may name the topic of all records', async () => {
     const response = await fetch(`${served.url}/gateway/produce/events.dlq`, {
       method: 'POST',
       body: JSON.stringify([
@@ -251,7 +255,7 @@ describe('the gateway', () => {
     expect(await unknown.json()).toEqual({ error: 'unknown topic', status: 404 })
   })
 
-  test('a record may be as large as any that an edge makes; a larger one is refused by name, with all others of its request', async () => {
+  test('a record may be as large as the edge’s largest; a larger one is refused by index, with all others of its request', async () => {
     const largest = 'x'.repeat(LIMITS.recordBytesMax - 1)
     const taken = await produce({ topic, key: 'k', value: largest })
     expect(taken.status).toBe(200)
@@ -269,7 +273,7 @@ describe('the gateway', () => {
     expect(appends).toEqual([])
   })
 
-  test('a body that is too large is refused, with its length declared and without', async () => {
+  test('a body that is too large is refused, with its length declared or without', async () => {
     const large = Buffer.alloc(BODY_BYTES_MAX + 1, ' ')
     expect((await post(large)).status).toBe(413)
     const stream = new Blob([large]).stream()
@@ -278,7 +282,7 @@ describe('the gateway', () => {
     expect((await post(chunked, {}, { duplex: 'half' })).status).toBe(200)
   })
 
-  test('a sender who leaves in the middle of a body disturbs nobody', async () => {
+  test('a sender that disconnects in the middle of a body affects no other request', async () => {
     const socket = connect(served.port, '127.0.0.1')
     socket.write(
       `POST /gateway/produce HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 100\r\n\r\n{"topic"`,
@@ -289,7 +293,7 @@ describe('the gateway', () => {
   })
 
   test.each([`Content-Length: ${BODY_BYTES_MAX}`, 'Transfer-Encoding: chunked'])(
-    'senders who leave in the middle of large bodies take no room with them: %s',
+    'senders that disconnect in the middle of large bodies release their memory: %s',
     async (header) => {
       const sockets = Array.from({ length: 12 }, () => {
         const socket = connect(served.port, '127.0.0.1')
@@ -312,7 +316,7 @@ describe('the gateway', () => {
     expect(await response.json()).toMatchObject({ status: 405 })
   })
 
-  test('when Postgres refuses, the answer is 503 with Retry-After, and well again after', async () => {
+  test('requests are answered 503 with Retry-After while Postgres refuses, and succeed afterwards', async () => {
     await database.pool.query('ALTER TABLE log_partition RENAME TO away')
     const response = await produce(record)
     expect(response.status).toBe(503)
@@ -322,7 +326,7 @@ describe('the gateway', () => {
     expect((await produce(record)).status).toBe(200)
   })
 
-  test('closing answers those on their way, then refuses', async () => {
+  test('closing answers the requests under way, then refuses new ones', async () => {
     const under = Array.from({ length: 20 }, () => produce(record))
     await expect.poll(() => appends.length).toBeGreaterThan(0)
     await gateway.close()
@@ -332,7 +336,7 @@ describe('the gateway', () => {
   })
 })
 
-describe('the gateway in front of a Postgres that is silent', () => {
+describe('the gateway in front of a frozen Postgres', () => {
   let home: string
   let server: PostgresServer
   beforeAll(async () => {
@@ -350,7 +354,7 @@ describe('the gateway in front of a Postgres that is silent', () => {
     rmSync(home, { recursive: true, force: true })
   })
 
-  test('every request is answered 503 within the deadline, and @upstash/kafka’s own retries get through when it is back', async () => {
+  test('answers every request 503 within the deadline, and @upstash/kafka’s own retries succeed when Postgres is back', async () => {
     expect((await produce({ topic, value: 'before' })).status).toBe(200)
     const thaw = freeze(server.pid)
     let patient: Promise<unknown>

@@ -1,99 +1,67 @@
-import { Hono } from 'hono'
-import { LIMITS } from '../../contract/limits.ts'
+import { type Context, Hono } from 'hono'
 import type { ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
+import type { Database } from '../db/database.ts'
 import type { Log, RecordPosition } from '../log/log.ts'
-import type { Groups } from './consumer-groups/groups.ts'
-import { readingRoutes } from './consumer-groups/routes.ts'
-import { RefusedError } from './kafka-rest-error.ts'
-import { type BatcherDeps, createBatcher, NotConfirmedError } from './produce/batcher.ts'
+import { createAuthorize } from './authorize.ts'
+import { createConsumerRoutes } from './consumer-groups/routes.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
+import { type Batcher, type BatcherDeps, createBatcher } from './produce/batcher.ts'
+import { ProduceTimeoutError } from './produce/produce-timeout-error.ts'
 import { type ProduceRequest, readRecords } from './produce/read-records.ts'
 import { readBody } from './read-body.ts'
-import { guard, say } from './respond.ts'
+import { sendError, sendErrorCode } from './send-error.ts'
 import type { GatewayUser } from './users.ts'
 
 export interface KafkaRest {
-  /** Upstash's REST API for Kafka: what @upstash/kafka says, and POST /produce/{topic} besides. */
+  /** Upstash's REST API for Kafka: all that @upstash/kafka calls, and POST /produce/{topic} besides. */
   app: Hono
-  /** Refuses new records and resolves when those on their way were confirmed or refused; who waits for some is told that there are none. */
+  /** Refuses new records, ends the waiting reads, and resolves when all records on their way were confirmed or refused. */
   close(): Promise<void>
 }
 
 export interface KafkaRestDeps extends BatcherDeps {
   log: Pick<Log, 'append' | 'batches' | 'offsets' | 'offsetsAt'>
-  groups: Groups
+  /** For consumer groups. */
+  db: Database
   users: readonly GatewayUser[]
 }
 
 /**
- * Puts records into the log for whoever speaks HTTP only, and reads them. Producing answers 200 when the log has them
- * and never before; 503 with Retry-After when the log did not confirm in time: then it may have them or not.
+ * Appends to the log and reads from it for clients that speak HTTP only. Producing responds 200 when the log has the
+ * records and never before; 503 with Retry-After when the log did not confirm in time: then it may have them or not.
  *
- * What changes something is a POST (or DELETE). Upstash takes much of it as GET too; we do not, because a page of
- * anybody's can make a browser send a GET, credentials included.
+ * Requests that change something are POST (or DELETE). Upstash takes much of it as GET too; we do not, because any
+ * web page can make a browser send a GET, credentials included.
  */
-export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): KafkaRest {
+export function createKafkaRest({ users, db, ...deps }: KafkaRestDeps): KafkaRest {
   const app = new Hono()
   const closing = new AbortController()
-  const may = guard(users)
-  const reading = readingRoutes({
+  const authorize = createAuthorize(users)
+  const consumers = createConsumerRoutes({
     ...deps,
-    groups,
-    may,
+    db,
+    authorize,
     partitions: PARTITIONS,
     closing: closing.signal,
   })
   const batcher = createBatcher({
     ...deps,
     onAppend(append) {
-      reading.appended()
+      consumers.notifyAppended()
       deps.onAppend?.(append)
     },
   })
 
   for (const path of ['/produce', '/produce/:topic'] as const) {
-    app.post(path, may('produce'), async (c) => {
+    app.post(path, authorize('produce'), async (c) => {
       const request = readRecords(await readBody(c.req), PARTITIONS, c.req.param('topic'))
-      const positions = await produce(request)
-      return c.json(
-        request.topics.map((topic, i): ProduceResult => {
-          const { partition, offset, timestamp } = positions[i] as RecordPosition
-          return { topic, partition, offset, timestamp }
-        }),
-      )
+      return c.json(await produce(batcher, request))
     })
-    app.all(path, (c) => say(c, 405, 'Only POST', { Allow: 'POST' }))
+    app.all(path, (c) => sendErrorCode(c, 'METHOD_NOT_ALLOWED', 'Only POST', { Allow: 'POST' }))
   }
-  app.route('/', reading.app)
-
-  app.onError((error, c) => {
-    if (error instanceof RefusedError)
-      return say(c, error.status, error.message, error.status === 429 ? { 'Retry-After': '1' } : {})
-    if (!(error instanceof NotConfirmedError)) deps.onTrouble?.(error)
-    return say(c, 503, error instanceof NotConfirmedError ? error.message : 'the gateway failed', {
-      'Retry-After': String(LIMITS.retryAfterSecondsWithoutLog),
-    })
-  })
-
-  /** One append for each topic; nearly always there is one. */
-  async function produce({ records, topics }: ProduceRequest): Promise<RecordPosition[]> {
-    const different = [...new Set(topics)]
-    if (different.length === 1) return batcher.add(different[0] as string, records)
-    const positions: RecordPosition[] = new Array(records.length)
-    await Promise.all(
-      different.map(async (topic) => {
-        const places = [...topics.keys()].filter((i) => topics[i] === topic)
-        const found = await batcher.add(
-          topic,
-          places.map((i) => records[i] as (typeof records)[number]),
-        )
-        places.forEach((place, i) => {
-          positions[place] = found[i] as RecordPosition
-        })
-      }),
-    )
-    return positions
-  }
+  app.route('/', consumers.app)
+  app.onError((error, c) => handleError(error, c, deps.onError))
 
   return {
     app,
@@ -102,4 +70,34 @@ export function createKafkaRest({ users, groups, ...deps }: KafkaRestDeps): Kafk
       return batcher.close()
     },
   }
+}
+
+/** One append for each topic; nearly always there is one. */
+async function produce(
+  batcher: Batcher,
+  { records, topics }: ProduceRequest,
+): Promise<ProduceResult[]> {
+  const positions: RecordPosition[] = new Array(records.length)
+  const appendTopic = async (topic: string) => {
+    const indexes = [...topics.keys()].filter((i) => topics[i] === topic)
+    const found = await batcher.add(
+      topic,
+      indexes.map((i) => records[i] as (typeof records)[number]),
+    )
+    indexes.forEach((index, i) => {
+      positions[index] = found[i] as RecordPosition
+    })
+  }
+  await Promise.all([...new Set(topics)].map(appendTopic))
+  return topics.map((topic, i) => {
+    const { partition, offset, timestamp } = positions[i] as RecordPosition
+    return { topic, partition, offset, timestamp }
+  })
+}
+
+function handleError(error: Error, c: Context, onError?: (error: unknown) => void): Response {
+  if (error instanceof KafkaRestError) return sendError(c, error)
+  const isTimeout = error instanceof ProduceTimeoutError
+  if (!isTimeout) onError?.(error)
+  return sendErrorCode(c, 'LOG_UNAVAILABLE', isTimeout ? error.message : 'the gateway failed')
 }

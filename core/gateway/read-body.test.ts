@@ -1,14 +1,16 @@
 import { Hono } from 'hono'
 import { afterEach, expect, test } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { RefusedError } from './kafka-rest-error.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
 import { BODY_BYTES_MAX, readBody } from './read-body.ts'
 
 const app = new Hono()
 app.post('/', async (c) => c.json((await readBody(c.req)).byteLength))
-app.onError((error, c) => c.text(error.message, error instanceof RefusedError ? error.status : 500))
+app.onError((error, c) =>
+  c.text(error.message, error instanceof KafkaRestError ? error.status : 500),
+)
 
-/** A body of which nothing is sent before somebody reads it, and its end when it is told to. */
+/** A body that sends nothing before it is read, and ends when the test calls `end`. */
 interface Held {
   begun: boolean
   end(): void
@@ -52,12 +54,12 @@ test.each([
   ['announced', BODY_BYTES_MAX],
   ['not announced', null],
 ])(
-  'of large bodies, their length %s, only so many are read at once as there is room for; the others wait',
+  'large bodies, their length %s, are read while the byte budget lasts; the others wait',
   async (_, announced) => {
     for (let i = 0; i < 2 * fitting; i++) send(1_000_000, announced)
     await expect.poll(begun).toBeGreaterThanOrEqual(fitting)
     expect(begun()).toBe(fitting)
-    // What is small never waits.
+    // A small body never waits.
     const small = send(10)
     small.end()
     expect((await small.answer).status).toBe(200)
@@ -71,7 +73,7 @@ test.each([
   },
 )
 
-test('who has waited too long for room is told to come again', async () => {
+test('a body that has waited too long for the byte budget is answered 429', async () => {
   for (let i = 0; i < fitting; i++) send(1_000_000, BODY_BYTES_MAX)
   const answer = await send(1_000_000, BODY_BYTES_MAX).answer
   expect([answer.status, await answer.text()]).toEqual([

@@ -1,61 +1,60 @@
 import type { HonoRequest } from 'hono'
 import { LIMITS } from '../../contract/limits.ts'
-import { createRoom, type Room } from './byte-semaphore.ts'
-import { RefusedError } from './kafka-rest-error.ts'
-import { BadProduceError } from './produce/read-records.ts'
+import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
+import { TimeoutError, withTimeout } from '../lib/timeout.ts'
+import { KafkaRestError } from './kafka-rest-error.ts'
 
 /**
  * One body of the edge with everything that wrapping it in records may add: JSON in JSON doubles quotes and
- * backslashes, and a number may be spelled longer than it came.
+ * backslashes, and a number may be written longer than it came.
  */
 export const BODY_BYTES_MAX = 8 * LIMITS.bodyBytesMax
 
-/** Where large bodies are read. Unread ones stay with their senders. */
-export interface Reading {
-  room: Room
-  /** How long a body waits for it, in ms. */
-  msMax: number
+/** The memory for large bodies. Bodies that wait for it are not read: they stay with their senders. */
+export interface BodyBudget {
+  /** Its units are bytes. */
+  semaphore: Semaphore
+  waitMsMax: number
 }
 
-/** Of this process, whoever reads for the log. */
-const GATEWAY: Reading = {
-  room: createRoom(LIMITS.gatewayBodiesBytesMax),
-  msMax: LIMITS.gatewayProduceMsMax,
+/** Of this process, for all that is read for the log. */
+const LOG_BODY_BUDGET: BodyBudget = {
+  semaphore: createSemaphore(LIMITS.gatewayBodiesBytesMax),
+  waitMsMax: LIMITS.gatewayProduceMsMax,
 }
-/** Never waits: as much is in a socket's buffers anyway. */
+/** A small body never waits: as much is in a socket's buffers anyway. */
 const SMALL_BYTES = 64 * 1024
 
-/** @throws BadProduceError when it is too large, too slow, or breaks off · RefusedError 429 when too much is being read */
+/** @throws KafkaRestError when the body is too large, too slow, or breaks off, or too much is being read already */
 export async function readBody(
   request: HonoRequest,
   bytesMax: number = BODY_BYTES_MAX,
-  { room, msMax }: Reading = GATEWAY,
+  budget: BodyBudget = LOG_BODY_BUDGET,
 ): Promise<ArrayBuffer | Uint8Array> {
   const announced = request.header('content-length')
   const bytes = Number(announced ?? bytesMax)
   if (bytes > bytesMax) throw tooLarge(bytesMax)
-  const leave = bytes > SMALL_BYTES && (await room.enter(bytes, msMax))
-  if (leave === undefined)
-    throw new RefusedError(429, 'TOO_MANY_BODIES: other large bodies are being read')
-  const reading =
+  const release = await acquire(budget, bytes)
+  const reading: Promise<ArrayBuffer | Uint8Array> =
     announced === undefined ? readChunks(request.raw.body, bytesMax) : request.arrayBuffer()
-  // Not when we lose patience, but when nothing more of it comes.
-  if (leave) reading.then(leave, leave)
-  let timer: NodeJS.Timeout | undefined
-  const slow = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new BadProduceError(408, 'the body came too slowly')),
-      LIMITS.bodyReadMsMax,
-    )
-  })
+  // Not when the deadline passes, but when nothing more of the body comes.
+  reading.then(release, release)
   try {
-    return await Promise.race([reading, slow])
+    return await withTimeout(LIMITS.bodyReadMsMax, 'the body', reading)
   } catch (error) {
-    if (error instanceof BadProduceError) throw error
-    throw new BadProduceError(400, 'the body broke off')
-  } finally {
-    clearTimeout(timer)
+    if (error instanceof KafkaRestError) throw error
+    throw error instanceof TimeoutError
+      ? new KafkaRestError('BODY_TOO_SLOW', 'the body came too slowly')
+      : new KafkaRestError('BODY_INCOMPLETE', 'the body broke off')
   }
+}
+
+/** @returns what releases the bytes */
+async function acquire({ semaphore, waitMsMax }: BodyBudget, bytes: number): Promise<() => void> {
+  if (bytes <= SMALL_BYTES) return () => {}
+  const release = await semaphore.tryAcquire(bytes, waitMsMax)
+  if (!release) throw new KafkaRestError('TOO_MANY_BODIES', 'other large bodies are being read')
+  return release
 }
 
 async function readChunks(
@@ -72,6 +71,6 @@ async function readChunks(
   return Buffer.concat(chunks)
 }
 
-function tooLarge(bytesMax: number): BadProduceError {
-  return new BadProduceError(413, `the body is larger than ${bytesMax} bytes`)
+function tooLarge(bytesMax: number): KafkaRestError {
+  return new KafkaRestError('BODY_TOO_LARGE', `the body is larger than ${bytesMax} bytes`)
 }

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { LIMITS } from '../../contract/limits.ts'
 import { readBasic } from '../identity/credentials.ts'
 
-/** `produce` is what an edge does: it writes, and asks what is known of keys. `consume` reads. */
+/** `produce` is what an edge needs: it appends, and looks API keys up. `consume` reads. */
 export type GatewayScope = 'produce' | 'consume' | 'all'
 export const GATEWAY_SCOPES: readonly GatewayScope[] = ['produce', 'consume', 'all']
 
@@ -14,41 +14,41 @@ export interface GatewayUser {
   scope: GatewayScope
 }
 
-export type Admitted = 'yes' | 'unknown' | 'not allowed'
+export type Access = 'granted' | 'unknown' | 'forbidden'
 
-/** @returns whether the sender of these headers may do this; it takes as long for a wrong name as for a wrong password */
-export function createAdmission(users: readonly GatewayUser[]) {
+/** @returns a function that checks an Authorization header; a wrong name takes as long as a wrong password */
+export function createAccessCheck(users: readonly GatewayUser[]) {
   const known = users.map(({ name, password, scope }) => ({
     digest: digest(`${name}:${password}`),
     scope,
   }))
 
-  return function admit(
+  return function checkAccess(
     authorization: string | null | undefined,
     to: 'produce' | 'consume' | 'either',
-  ): Admitted {
+  ): Access {
     const basic = readBasic(authorization ?? null)
     const sent = digest(basic ? `${basic.user}:${basic.password}` : '')
     let scope: GatewayScope | undefined
-    // Each of them is compared, whichever it is.
+    // Compares with every user, whichever matches.
     for (const each of known) if (timingSafeEqual(each.digest, sent)) scope = each.scope
     if (!basic || scope === undefined) return 'unknown'
-    return scope === 'all' || to === 'either' || scope === to ? 'yes' : 'not allowed'
+    return scope === 'all' || to === 'either' || scope === to ? 'granted' : 'forbidden'
   }
 }
 
-/** Of one length whatever was sent, so that comparing takes the same time. */
+/** Of the same length whatever was sent, so that comparing takes the same time. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** The edges' own name; its password is SLUICE_GATEWAY_PASSWORD. */
+/** The user name of the edges; its password is SLUICE_GATEWAY_PASSWORD. */
 export const GATEWAY_USER = 'sluice'
 
 /**
- * `name:password` or `name:password:scope`, with commas between; without a scope the user may do all. What is a colon,
+ * `name:password` or `name:password:scope`, with commas between; without a scope the user has all rights. A colon,
  * a comma or a percent sign in a name or a password is written as in a URL: %3A, %2C, %25.
- * @throws RangeError that quotes no password
+ * @throws RangeError whose message has no password
  */
 export function parseUsers(text: string): GatewayUser[] {
   const users = text
@@ -66,7 +66,7 @@ export function parseUsers(text: string): GatewayUser[] {
       return { name, password, scope: scope as GatewayScope }
     })
   const names = new Set(users.map(({ name }) => name))
-  if (names.size < users.length) throw new RangeError('a name is there twice')
+  if (names.size < users.length) throw new RangeError('a name is listed twice')
   if (users.length > LIMITS.gatewayUsersMax)
     throw new RangeError(`there are more than ${LIMITS.gatewayUsersMax} users`)
   return users

@@ -13,14 +13,14 @@ import {
 /** An empty log of a driver, for one test. */
 export interface LogUnderTest {
   log: Log
-  /** The same log through connections of its own, as another process has it. */
+  /** The same log through other connections, as another process has it. */
   another(): Promise<Log>
   topic: string
   partitions: number
   close(): Promise<void>
 }
 
-/** What every driver has to hold; log.ts says it in prose. */
+/** The promises of log.ts, for every driver. */
 export function logSuite(name: string, make: () => Promise<LogUnderTest>): void {
   describe(`the ${name} log`, () => {
     let at: LogUnderTest
@@ -33,8 +33,8 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
     const everywhere = (offset = 0) =>
       new Map(Array.from({ length: at.partitions }, (_, p) => [p, offset]))
 
-    describe('appending', () => {
-      test('positions come in the order of the records, and a reader finds each record there byte for byte', async () => {
+    describe('append', () => {
+      test('append returns positions in the order of the records, and a reader finds each record there byte for byte', async () => {
         const records = Array.from({ length: 100 }, (_, i) =>
           record(`value ${i}`, i % at.partitions),
         )
@@ -51,7 +51,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
           ).toBe(`value ${i}`)
       })
 
-      test('keys may be missing or empty, values may be empty or any bytes', async () => {
+      test('records with missing or empty keys and with empty or arbitrary values are read unchanged', async () => {
         const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
         await append(
           { partition: 0, key: null, value: bytes },
@@ -66,7 +66,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         ])
       })
 
-      test('headers come back with the records that have some', async () => {
+      test('headers are read with the records that have them', async () => {
         const headers = [
           { key: 'traceparent', value: Buffer.from('00-ab') },
           { key: '', value: Buffer.from([0, 255]) },
@@ -76,7 +76,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(found.map((each) => each.headers)).toEqual([headers, undefined])
       })
 
-      test('values of one MiB come back whole, several in one append', async () => {
+      test('several values of one MiB in one append are read whole', async () => {
         const values = [1, 2, 3].map((seed) => Buffer.alloc(1024 * 1024, `${seed}abc`))
         await append(...values.map((value) => ({ partition: 1, key: null, value })))
         const found = await readUntil(at, new Map([[1, 0]]), 3)
@@ -84,26 +84,26 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(found.every((each, i) => each.value.equals(values[i] as Buffer))).toBe(true)
       })
 
-      test('a record without a partition goes where its key leads, without a key they are dealt out', async () => {
+      test('a record without a partition is placed by its key, records without a key are placed round-robin', async () => {
         const keyed = (key: string) => ({ key: Buffer.from(key), value: Buffer.from('v') })
         const first = await append(keyed('ada'), keyed('bob'), keyed('ada'))
         const second = await append(keyed('ada'))
         expect(first[0]?.partition).toBe(first[2]?.partition)
         expect(second[0]?.partition).toBe(first[0]?.partition)
-        const dealt = await append(
+        const positions = await append(
           ...Array.from({ length: at.partitions }, () => ({ key: null, value: Buffer.from('v') })),
         )
-        expect(new Set(dealt.map((position) => position.partition)).size).toBe(at.partitions)
+        expect(new Set(positions.map((position) => position.partition)).size).toBe(at.partitions)
       })
 
-      test('as many records as allowed go in one append, one more is refused and nothing of it is there', async () => {
+      test('an append takes the maximum number of records; with one more it is refused whole', async () => {
         const many = Array.from({ length: LIMITS.logAppendRecordsMax }, (_, i) => record(`${i}`, 0))
         expect((await append(...many)).at(-1)?.offset).toBe(LIMITS.logAppendRecordsMax - 1)
         await expect(append(...many, record('one more', 0))).rejects.toThrow(RangeError)
         expect(await next(at, 0)).toBe(LIMITS.logAppendRecordsMax)
       })
 
-      test('an unknown topic or partition is refused whole', async () => {
+      test('an append to an unknown topic or partition is refused whole', async () => {
         await expect(at.log.append('no.such.topic', [record('v', 0)])).rejects.toThrow(
           UnknownTopicError,
         )
@@ -113,11 +113,11 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(await next(at, 0)).toBe(0)
       })
 
-      test('an append of nothing is done at once', async () => {
+      test('an append of no records resolves at once', async () => {
         expect(await append()).toEqual([])
       })
 
-      test('an append whose signal has aborted appends nothing', async () => {
+      test('an append with an aborted signal appends nothing', async () => {
         await expect(
           at.log.append(at.topic, [record('v', 0)], AbortSignal.abort(new Error('gone'))),
         ).rejects.toThrow('gone')
@@ -125,8 +125,8 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
       })
     })
 
-    describe('many at once', () => {
-      test('eight appenders of two logs leave no gap, and a reader meanwhile sees every offset once and in order', async () => {
+    describe('concurrent use', () => {
+      test('eight appenders on two logs leave no offset gap, and a concurrent reader sees every offset once and in order', async () => {
         const other = await at.another()
         const total = 8 * 40 * 5
         const stop = new AbortController()
@@ -149,25 +149,25 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         const found = await reading
         await other.close()
         expect(found.length).toBe(total)
-        const place = (each: { partition: number; offset: number }) =>
+        const positionOf = (each: { partition: number; offset: number }) =>
           `${each.partition}:${each.offset}`
-        const byPlace = new Map(found.map((each) => [place(each), text(each)]))
-        expect(byPlace.size).toBe(total)
-        for (const each of acknowledged) expect(byPlace.get(place(each))).toBe(each.value)
+        const byPosition = new Map(found.map((each) => [positionOf(each), text(each)]))
+        expect(byPosition.size).toBe(total)
+        for (const each of acknowledged) expect(byPosition.get(positionOf(each))).toBe(each.value)
         for (const [partition, offsets] of offsetsOf(found)) {
           expect(offsets, `partition ${partition}`).toEqual(offsets.map((_, i) => i))
         }
       })
 
-      test('appends of one caller, one after the other, keep their order', async () => {
+      test('consecutive appends of one caller keep their order', async () => {
         for (let i = 0; i < 20; i++) await append(record(`${i}`, 2))
         const found = await readUntil(at, new Map([[2, 0]]), 20)
         expect(found.map(text)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`))
       })
     })
 
-    describe('reading', () => {
-      test('it may begin at any offset, inside a run of records too', async () => {
+    describe('batches', () => {
+      test('reading begins at any offset, also within records that were appended together', async () => {
         await append(...Array.from({ length: 10 }, (_, i) => record(`${i}`, 0)))
         await append(...Array.from({ length: 10 }, (_, i) => record(`${10 + i}`, 0)))
         for (let from = 0; from < 20; from++) {
@@ -178,7 +178,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         }
       })
 
-      test('each run says where it begins and where the next one has to', async () => {
+      test('each partition batch has its base offset and the offset of the next one', async () => {
         await append(record('a', 0), record('b', 0), record('c', 1))
         const stop = new AbortController()
         const batches: LogBatch[] = []
@@ -188,10 +188,10 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         }
         const runs = batches.flatMap((batch) => batch.partitions)
         expect(
-          runs.map(({ partition, baseOffset: from, nextOffset: next }) => ({
+          runs.map(({ partition, baseOffset, nextOffset }) => ({
             partition,
-            from,
-            next,
+            baseOffset,
+            nextOffset,
           })),
         ).toEqual([
           { partition: 0, baseOffset: 0, nextOffset: 2 },
@@ -199,14 +199,14 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         ])
       })
 
-      test('only the wanted partitions are read', async () => {
+      test('only the requested partitions are read', async () => {
         await append(record('mine', 1), record('not mine', 0))
         await append(record('mine', 1))
         const found = await readUntil(at, new Map([[1, 0]]), 2)
         expect(found.map(text)).toEqual(['mine', 'mine'])
       })
 
-      test('a batch holds no more records than asked for, and a busy partition starves no other', async () => {
+      test('a batch has at most the requested number of records, and a busy partition starves no other', async () => {
         for (let i = 0; i < 20; i++)
           await append(...Array.from({ length: 50 }, () => record('busy', 0)))
         await append(record('quiet', 1))
@@ -220,7 +220,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(batches[0]?.partitions.map((run) => run.partition)).toContain(1)
       })
 
-      test('what is appended while the reader waits is delivered at once', async () => {
+      test('records appended while the reader waits are delivered at once', async () => {
         const stop = new AbortController()
         const delays: number[] = []
         let appendedAt = 0
@@ -229,7 +229,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
             delays.push(Date.now() - appendedAt)
         })()
         for (let i = 0; i < 5; i++) {
-          // Idle for a moment: the reader waits and does not look by itself.
+          // Idle for a moment: the reader waits and does not poll.
           await sleep(60)
           appendedAt = Date.now()
           await append(record('v', i % at.partitions))
@@ -240,7 +240,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(delays.sort((a, b) => a - b)[2]).toBeLessThan(300)
       })
 
-      test('while there is little to read, batches keep their distance', async () => {
+      test('with few records to read, batches keep the minimum interval', async () => {
         const stop = new AbortController()
         const times: number[] = []
         let appending = true
@@ -257,7 +257,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(Math.min(...distances)).toBeGreaterThan(90)
       })
 
-      test('an aborted signal ends the iteration without an error, also while it waits', async () => {
+      test('an aborted signal ends the iteration without an error, also while the reader waits', async () => {
         const stop = new AbortController()
         const reading = (async () => {
           for await (const _ of read(at, everywhere(), stop.signal))
@@ -282,7 +282,7 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         await reading
       })
 
-      test('a caller who breaks off may begin anew from where it was', async () => {
+      test('a caller that stops iterating can resume from its offsets', async () => {
         await append(...Array.from({ length: 30 }, (_, i) => record(`${i}`, 0)))
         let next = 0
         while (next < 30)
@@ -293,14 +293,14 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
         expect(next).toBe(30)
       })
 
-      test('a position beyond the end is a gap, named with its place', async () => {
+      test('an offset beyond the end is an OffsetOutOfRangeError with both offsets', async () => {
         await append(record('v', 0))
         const failure = readUntil(at, new Map([[0, 7]]), 1)
         await expect(failure).rejects.toThrow(OffsetOutOfRangeError)
         await expect(failure).rejects.toMatchObject({ partition: 0, expected: 7, available: 1 })
       })
 
-      test('an unknown topic or partition, or what is no offset, is an error and no silence', async () => {
+      test('reading an unknown topic or partition, or from an invalid offset, throws', async () => {
         const signal = AbortSignal.timeout(5_000)
         await expect(readUntil(at, new Map([[at.partitions, 0]]), 1)).rejects.toThrow(
           UnknownTopicError,
@@ -344,7 +344,7 @@ function read(
   return at.log.batches(at.topic, { from, signal, maxRecords, minIntervalMs })
 }
 
-/** Reads until there are `wanted` records, checking on the way that every run goes on where the last one ended. */
+/** Reads until there are `wanted` records, checking that every partition batch continues the last one. */
 export async function collect(
   at: Where,
   from: ReadonlyMap<number, number>,

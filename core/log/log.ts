@@ -2,19 +2,20 @@
  * The log: an append-only list of records in each partition of a topic, as Kafka has it.
  *
  * What every driver promises (core/log/log.suite.ts holds each of them to it):
- * - `append` resolves when the records would survive a crash, never before; its positions come in
- *   the order of the records given. When it rejects, the records may or may not be there.
+ * - `append` resolves when the records would survive a crash, never before; the positions come in
+ *   the order of the records. When it rejects, the records may or may not be there.
  * - Offsets in a partition rise by one without a gap, and none becomes visible before a smaller one.
  * - The position belongs to the reader. The log remembers nobody.
- * - A reader is never moved silently: a position outside what the log holds is a OffsetOutOfRangeError.
+ * - A reader is never moved silently: a position outside what the log holds is an
+ *   OffsetOutOfRangeError.
  * - Every call has a deadline, except `batches`, which waits for the log for as long as it takes.
  */
 export interface Log {
   /**
    * Appends records, at most `LIMITS.logAppendRecordsMax` and 32 MiB. The Postgres log appends all of them or none;
    * Kafka's, when it rejects, may have taken those of some partitions.
-   * Two appends that run at the same time may come into a partition in either order.
-   * @throws UnknownTopicError · RangeError when it is too much · whatever the driver met, within `LIMITS.logAppendMsMax`
+   * Two concurrent appends may come into a partition in either order.
+   * @throws UnknownTopicError · RangeError when it is too much · whatever the driver fails with, within `LIMITS.logAppendMsMax`
    */
   append(
     topic: string,
@@ -23,22 +24,22 @@ export interface Log {
   ): Promise<RecordPosition[]>
 
   /**
-   * Reads on from `from` for ever, until `signal` aborts or the log is closed (then the iteration ends, it
+   * Reads from `from` on, until `signal` aborts or the log is closed (then the iteration ends, it
    * does not throw). While there is more to read, the next read starts while the caller works on the last
-   * batch; back-pressure is not asking. `from` may be any offset that the log holds.
+   * batch; a caller who does not ask for the next batch applies back-pressure. `from` may be any offset that the log holds.
    * @throws OffsetOutOfRangeError · UnknownTopicError · CorruptLogError
    */
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
-  /** For each partition of the topic, the first offset still held and up to where it can be read. */
+  /** For each partition of the topic, the first offset still held, and the offset up to which it can be read. */
   offsets(topic: string): Promise<PartitionOffsets[]>
 
-  /** For each partition, the first offset that the log took at `ms` or later; the next one where there is none. */
+  /** For each partition, the first offset appended at `ms` (since the epoch) or later; the last stable one where there is none. */
   offsetsAt(topic: string, ms: number): Promise<ReadonlyMap<number, number>>
 
   /**
-   * Where other tools look into the log: how far the reader has come, with what it has read stored elsewhere. It is a
-   * hint, given late or never; nothing here ever reads it.
+   * Publishes how far the reader has applied the log, for other tools that show lag. It is a hint, given late or
+   * never; nothing here ever reads it.
    */
   applied?(topic: string, next: ReadonlyMap<number, number>): void
 
@@ -46,11 +47,11 @@ export interface Log {
 }
 
 export interface NewRecord {
-  /** `undefined`: the driver deals the records out evenly. */
+  /** `undefined`: by the key, or round-robin where there is none. */
   partition?: number
   key: Buffer | null
   value: Buffer
-  /** Ours have none; what others put beside a record is kept for whoever reads it. */
+  /** Our own records have none; those of other producers are kept for the reader. */
   headers?: readonly RecordHeader[]
 }
 
@@ -62,7 +63,7 @@ export interface RecordHeader {
 export interface RecordPosition {
   partition: number
   offset: number
-  /** Milliseconds since the epoch, when the log took the record. */
+  /** Milliseconds since the epoch, when the record was appended. */
   timestamp: number
 }
 
@@ -76,19 +77,19 @@ export interface ReadOptions {
   /** Next offset to read, by partition. Only these partitions are read. */
   from: ReadonlyMap<number, number>
   signal: AbortSignal
-  /** Records in one batch, over all partitions. A driver may stop earlier, at the end of a run of records. */
+  /** Records in one batch, over all partitions. A driver may stop earlier, where stored records end together. */
   maxRecords: number
   /**
    * While there is no more to read, the next batch waits until this long after the last one, so that
-   * commits stay worth their price. An idle log's first record is delivered at once.
+   * few commits carry many records. An idle log's first record is delivered at once.
    */
   minIntervalMs: number
-  /** false: whoever asks takes one batch and goes away, so a driver had better not read the next one. */
+  /** false: the caller takes one batch and stops, so the driver does not read the next one. */
   readAhead?: boolean
 }
 
 export interface LogBatch {
-  /** In ascending order of partition; each leads on. Records are missing only where Kafka has marks of its own. */
+  /** In ascending order; each continues its last one. Offsets are missing only where Kafka has control records. */
   partitions: readonly PartitionBatch[]
   recordCount: number
 }
@@ -106,11 +107,11 @@ export interface PartitionOffsets {
   logStartOffset: number
   /** The offset that the next record will get; where a transaction is open in Kafka, where that began. */
   lastStableOffset: number
-  /** Where a transaction is open: the offset that the next record will get. What is before it waits to be read. */
+  /** Set while a transaction is open: the offset that the next record will get. Records before it wait to be readable. */
   logEndOffset?: number
 }
 
-/** The reader asks for what the log does not hold: dropped by retention, or not yet written at all. */
+/** The log does not hold the expected offset: it was dropped by retention, or is not written yet. */
 export class OffsetOutOfRangeError extends Error {
   readonly topic: string
   readonly partition: number
@@ -136,14 +137,14 @@ export class UnknownTopicError extends Error {
   constructor(topic: string, partition?: number) {
     super(
       partition === undefined
-        ? `there is no topic ${topic}`
+        ? `topic ${topic} does not exist`
         : `topic ${topic} has no partition ${partition}`,
     )
     this.name = 'UnknownTopicError'
   }
 }
 
-/** What is stored is not what was appended. Reading on would lose events, so nobody reads on. */
+/** What is stored is not what was appended. Reading on would lose events, so reading ends. */
 export class CorruptLogError extends Error {
   readonly partition: number
   readonly offset: number

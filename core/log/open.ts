@@ -1,21 +1,21 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { UsageError } from '../lib/usage-error.ts'
+import { KafkaError, KafkaUnreachableError } from './kafka/errors.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka/kafka-log.ts'
-import { KafkaError, KafkaUnreachableError } from './kafka/protocol/wire.ts'
 import { TooFewBrokersError } from './kafka/topics.ts'
 import { type Log, UnknownTopicError } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import { createPostgresLog } from './postgres/postgres-log.ts'
 
-/** The log that the configuration names, with its topics there. @throws UsageError that says what to mend */
+/** The log that the configuration names; its topics exist. @throws UsageError with a hint how to fix it */
 export async function openLog(
   config: LogConfig,
   databaseUrl: string,
-  onTrouble?: (error: unknown) => void,
+  onError?: (error: unknown) => void,
 ): Promise<Log> {
-  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onTrouble })
-  const log = await createKafkaLog({ ...config, onTrouble }).catch(advise)
+  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onError })
+  const log = await createKafkaLog({ ...config, onError }).catch(explain)
   try {
     for (const topic of Object.values(TOPICS)) await checkTopic(log, topic, config.prefix)
     return log
@@ -25,19 +25,19 @@ export async function openLog(
   }
 }
 
-/** Other numbers of partitions would lead a key elsewhere than the edge leads it, or leave some unread. */
+/** With another number of partitions the edge would send a key elsewhere, or some partitions would stay unread. */
 async function checkTopic(log: Log, { name, partitions }: Topic, prefix: string): Promise<void> {
-  const bounds = await log.offsets(name).catch((error) => {
+  const offsets = await log.offsets(name).catch((error) => {
     if (!(error instanceof UnknownTopicError)) throw error
     throw new UsageError(
       `Kafka has no topic ${prefix}${name}.`,
-      `"npx sluice migrate" makes it; or make it yourself, with ${partitions} partitions.`,
+      `Create it with "npx sluice migrate", or by yourself with ${partitions} partitions.`,
     )
   })
-  if (bounds.length !== partitions)
+  if (offsets.length !== partitions)
     throw new UsageError(
-      `Kafka's topic ${prefix}${name} has ${bounds.length} partitions.`,
-      `It has to have ${partitions}; make it anew, or name another cluster in KAFKA_BROKERS.`,
+      `Kafka's topic ${prefix}${name} has ${offsets.length} partitions.`,
+      `It must have ${partitions}; delete and recreate it, or set KAFKA_BROKERS to another cluster.`,
     )
 }
 
@@ -46,41 +46,45 @@ interface Topic {
   partitions: number
 }
 
-/** A record as large as the gateway takes, and what Kafka puts around it. */
+/** The largest record that the gateway accepts, and what Kafka puts around it. */
 const MESSAGE_BYTES_MAX = LIMITS.recordBytesMax + 1024
 
-/** Kafka unpacks what others compressed when it comes in: not every codec is one that Node can read. */
-const WISHES = { 'compression.type': 'uncompressed' }
+/** Kafka then decompresses the records of other producers on arrival: Node cannot read every codec. */
+const OPTIONAL_SETTINGS = { 'compression.type': 'uncompressed' }
 const SETTINGS = { 'max.message.bytes': `${MESSAGE_BYTES_MAX}` }
 
-/** Makes the topics that are not there. @returns their names */
+/** Creates the topics that do not exist. @returns their names */
 export function createTopics(config: LogConfig): Promise<string[]> {
   if (config.kind === 'postgres') return Promise.resolve([])
   return createKafkaTopics(
     config,
-    Object.values(TOPICS).map((topic) => ({ ...topic, config: SETTINGS, wishes: WISHES })),
-  ).catch(advise)
+    Object.values(TOPICS).map((topic) => ({
+      ...topic,
+      config: SETTINGS,
+      optionalConfig: OPTIONAL_SETTINGS,
+    })),
+  ).catch(explain)
 }
 
-function advise(error: unknown): never {
+function explain(error: unknown): never {
   if (error instanceof KafkaUnreachableError)
     throw new UsageError(
       error.message,
-      'Look at KAFKA_BROKERS, SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_TLS.',
+      'Check KAFKA_BROKERS, SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_TLS.',
     )
   if (error instanceof TooFewBrokersError)
     throw new UsageError(
       error.message,
-      'Start the others; or name in KAFKA_BROKERS only as many as there are to be.',
+      'Start the others, or list in KAFKA_BROKERS only those that exist.',
     )
   if (error instanceof KafkaError)
     throw new UsageError(
       error.message,
-      `Make the topics yourself: ${Object.values(TOPICS)
+      `Create the topics by yourself: ${Object.values(TOPICS)
         .map(({ name, partitions }) => `${name} with ${partitions} partitions`)
-        .join(', ')}; ${Object.entries({ ...SETTINGS, ...WISHES })
+        .join(', ')}; ${Object.entries({ ...SETTINGS, ...OPTIONAL_SETTINGS })
         .map((setting) => setting.join('='))
-        .join(', ')}, and of three copies min.insync.replicas=2.`,
+        .join(', ')}, and with three replicas min.insync.replicas=2.`,
     )
   throw error
 }

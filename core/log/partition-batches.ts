@@ -5,7 +5,7 @@ import { type NewRecord, UnknownTopicError } from './log.ts'
 /** Of keys and values together; it has to fit one message to Postgres or Kafka, and our memory twice. */
 export const APPEND_BYTES_MAX = 32 * 1024 * 1024
 
-/** What a record holds. */
+/** Bytes of a record's key, value and headers. */
 export function bytesOf({
   key,
   value,
@@ -17,57 +17,67 @@ export function bytesOf({
   return bytes
 }
 
-/** A run of records of one partition; `places` says where they stood in the append. */
-export interface Run {
+/** Records of one append that go into one partition together. */
+export interface AppendBatch {
   partition: number
   records: NewRecord[]
-  places: number[]
+  /** Where each record stood in the append. */
+  indexes: number[]
   bytes: number
 }
 
-export interface RunLimits {
-  /** Of a run; one larger record still makes a run of its own. */
+export interface AppendBatchLimits {
+  /** Of a batch; a larger record makes a batch of its own. */
   bytesMax: number
   sizeOf: (record: NewRecord) => number
 }
 
-/** Records as an append takes them, in runs in ascending order of partition. */
-export function createGrouper({ bytesMax, sizeOf }: RunLimits) {
-  let dealt = 0
+/** @returns a function that splits an append into batches, in ascending order of partition */
+export function createGroupByPartition({ bytesMax, sizeOf }: AppendBatchLimits) {
+  let nextRoundRobin = 0
 
   /** @throws UnknownTopicError · RangeError when it is too much */
-  return function group(topic: string, records: readonly NewRecord[], partitions: number): Run[] {
+  return function groupByPartition(
+    topic: string,
+    records: readonly NewRecord[],
+    partitions: number,
+  ): AppendBatch[] {
     if (records.length > LIMITS.logAppendRecordsMax)
       throw new RangeError(`an append takes at most ${LIMITS.logAppendRecordsMax} records`)
-    const runs: Run[] = []
-    const open = new Map<number, Run>()
+    const batches: AppendBatch[] = []
+    const lastOf = new Map<number, AppendBatch>()
     let total = 0
-    records.forEach((record, place) => {
+    records.forEach((record, index) => {
       const partition = partitionOf(topic, record, partitions)
       total += bytesOf(record)
       if (total > APPEND_BYTES_MAX)
         throw new RangeError(`an append takes at most ${APPEND_BYTES_MAX} bytes`)
       const bytes = sizeOf(record)
-      let run = open.get(partition)
-      if (!run || run.bytes + bytes > bytesMax) {
-        run = { partition, records: [], places: [], bytes: 0 }
-        open.set(partition, run)
-        runs.push(run)
+      let batch = lastOf.get(partition)
+      if (!batch || batch.bytes + bytes > bytesMax) {
+        batch = { partition, records: [], indexes: [], bytes: 0 }
+        lastOf.set(partition, batch)
+        batches.push(batch)
       }
-      run.records.push(record)
-      run.places.push(place)
-      run.bytes += bytes
+      batch.records.push(record)
+      batch.indexes.push(index)
+      batch.bytes += bytes
     })
-    // Stable: the runs of one partition stay in their order. Two appends never wait for each other in a ring.
-    return runs.sort((a, b) => a.partition - b.partition)
+    // Stable: the batches of one partition keep their order. In ascending order of partition two appends cannot
+    // wait for each other's locks (deadlock).
+    return batches.sort((a, b) => a.partition - b.partition)
   }
 
   function partitionOf(topic: string, record: NewRecord, partitions: number): number {
-    // Records without a key go round.
-    const { partition = record.key ? partitionFor(record.key, partitions) : dealt++ % partitions } =
-      record
+    const {
+      partition = record.key ? partitionFor(record.key, partitions) : roundRobin(partitions),
+    } = record
     if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
       throw new UnknownTopicError(topic, partition)
     return partition
+  }
+
+  function roundRobin(partitions: number): number {
+    return nextRoundRobin++ % partitions
   }
 }

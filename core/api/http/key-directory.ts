@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Database } from '../../db/database.ts'
-import { createAdmission, type GatewayUser } from '../../gateway/users.ts'
+import { createAccessCheck, type GatewayUser } from '../../gateway/users.ts'
 import { createKeyUse, isGood, keyRecord } from '../../identity/key-directory.ts'
 import { onlyTakes, refuse } from './problem.ts'
 
@@ -13,10 +13,10 @@ export interface KeyDirectoryDeps {
 export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const app = new Hono()
   const noteUse = createKeyUse(db)
-  const admit = createAdmission(users)
+  const admit = createAccessCheck(users)
 
   app.get('/keys/:sha256', async (c) => {
-    if (admit(c.req.header('authorization'), 'produce') !== 'yes')
+    if (admit(c.req.header('authorization'), 'produce') !== 'granted')
       return refuse(c, 'GATEWAY_UNAUTHENTICATED', { 'WWW-Authenticate': 'Basic realm="gateway"' })
     c.header('Cache-Control', 'no-store')
     let record: Awaited<ReturnType<typeof keyRecord>>

@@ -4,8 +4,8 @@ export interface Instance {
 }
 
 /**
- * Who reads which partitions: each topic's are dealt out in turn among the instances that read the topic, in
- * the order of their names. It follows from who is there alone, so nobody has to remember it.
+ * Which instance reads which partitions: each topic's are assigned round-robin to the instances that read the topic,
+ * in the order of their names. It depends on the present instances alone, so nothing has to be stored.
  * @returns by instance, then by topic; partitions in ascending order
  */
 export function assign(

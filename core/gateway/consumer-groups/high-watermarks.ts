@@ -1,66 +1,67 @@
 import type { Log, PartitionOffsets } from '../../log/log.ts'
 
-export type Bounds = ReadonlyMap<number, PartitionOffsets>
+/** By partition. */
+export type TopicOffsets = ReadonlyMap<number, PartitionOffsets>
 
-/** Where topics begin and end, asked of the log as seldom as can be, however many wait for more. */
-export interface Tail {
-  /** As the log is now: an answer that was begun before is nobody's. */
-  look(topic: string): Promise<Bounds>
-  /** To be taken before looking: resolves when there may be more than was seen. */
-  next(): Promise<void>
-  /** Something was appended here; what others append is found by looking. */
-  ring(): void
+/** Where topics begin and end, read from the log as seldom as can be, however many requests wait for more. */
+export interface HighWatermarks {
+  /** As the log is now: callers never share a read that began before they asked. */
+  read(topic: string): Promise<TopicOffsets>
+  /** To be called before `read`: resolves when there may be more than that read has found. */
+  untilChange(): Promise<void>
+  /** Something was appended by this process; appends of other processes are found by polling. */
+  notify(): void
 }
 
-/** How often it is looked for what other processes append, while somebody waits. */
-const LOOK_MS = 200
-/** So that dense traffic does not make everybody look at each append. */
-const RING_MS_MIN = 20
+/** How often the log is polled for appends of other processes while a request waits. */
+const POLL_MS = 200
+/** So that in dense traffic not every append makes all waiting requests read. */
+const NOTIFY_MS_MIN = 20
 
-export function createTail(log: Pick<Log, 'offsets'>): Tail {
-  const looks = new Map<string, () => Promise<Bounds>>()
-  let pulse: { promise: Promise<void>; end: () => void; timer: NodeJS.Timeout } | undefined
-  let rangAt = Number.NEGATIVE_INFINITY
+export function createHighWatermarks(log: Pick<Log, 'offsets'>): HighWatermarks {
+  const reads = new Map<string, () => Promise<TopicOffsets>>()
+  let pending: { promise: Promise<void>; end: () => void; timer: NodeJS.Timeout } | undefined
+  let changedAt = Number.NEGATIVE_INFINITY
 
   return {
-    look(topic) {
-      let look = looks.get(topic)
-      if (!look) {
-        look = together(async () => {
-          const bounds = await log.offsets(topic)
-          return new Map(bounds.map((each) => [each.partition, each]))
+    read(topic) {
+      let read = reads.get(topic)
+      if (!read) {
+        read = coalesce(async () => {
+          const offsets = await log.offsets(topic)
+          return new Map(offsets.map((each) => [each.partition, each]))
         })
-        looks.set(topic, look)
+        reads.set(topic, read)
       }
-      return look()
+      return read()
     },
 
-    next() {
-      if (!pulse) {
+    untilChange() {
+      if (!pending) {
         const { promise, resolve } = Promise.withResolvers<void>()
         const end = () => {
-          clearTimeout(pulse?.timer)
-          pulse = undefined
-          rangAt = performance.now()
+          clearTimeout(pending?.timer)
+          pending = undefined
+          changedAt = performance.now()
           resolve()
         }
-        pulse = { promise, end, timer: setTimeout(end, LOOK_MS) }
+        pending = { promise, end, timer: setTimeout(end, POLL_MS) }
       }
-      return pulse.promise
+      return pending.promise
     },
 
-    ring() {
-      if (!pulse) return
-      const early = rangAt + RING_MS_MIN - performance.now()
-      clearTimeout(pulse.timer)
-      if (early > 0) pulse.timer = setTimeout(pulse.end, early)
-      else pulse.end()
+    notify() {
+      if (!pending) return
+      const early = changedAt + NOTIFY_MS_MIN - performance.now()
+      clearTimeout(pending.timer)
+      if (early > 0) pending.timer = setTimeout(pending.end, early)
+      else pending.end()
     },
   }
 }
 
-/** One call at a time; those who come meanwhile share the one after it. */
-function together<T>(call: () => Promise<T>): () => Promise<T> {
+/** One call at a time; callers that come during it share the one after it. */
+function coalesce<T>(call: () => Promise<T>): () => Promise<T> {
   let current: Promise<T> | undefined
   let following: Promise<T> | undefined
   function begin(): Promise<T> {

@@ -1,17 +1,12 @@
 import { LIMITS } from '../../../contract/limits.ts'
+import type { TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import type { Log, LogRecord, PartitionBatch, PartitionOffsets } from '../../log/log.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
-import { type Bounds, createTail, type Tail } from './high-watermarks.ts'
+import { KafkaRestError } from '../kafka-rest-error.ts'
+import { createHighWatermarks, type HighWatermarks, type TopicOffsets } from './high-watermarks.ts'
 
-/** Where to read on. */
-export interface Place {
-  topic: string
-  partition: number
-  offset: number
-}
-
-/** What was found there; `next` is where to read on after it, with or without records. */
-export interface Found {
+/** Records of one partition; `next` is where to read on after them, with or without records. */
+export interface PolledRecords {
   topic: string
   partition: number
   from: number
@@ -19,26 +14,30 @@ export interface Found {
   records: readonly LogRecord[]
 }
 
-/** The log for those who ask for a few records and go away again; the log itself remembers none of them. */
-export interface Reader {
-  tail: Tail
+/** The log for clients that ask for a few records and go away again; the log itself remembers none of them. */
+export interface LongPoll {
+  highWatermarks: HighWatermarks
   /**
-   * Resolves when there are records at one of the places, with nothing when there were none within `msMax`
+   * Resolves when there are records at one of the offsets, with nothing when there were none within `msMax`
    * or the signal aborted.
-   * @throws OutOfRangeError · ReadTimeoutError · RefusedError 429 when too many wait already
+   * @throws OutOfRangeError · ReadTimeoutError · KafkaRestError TOO_MANY_READERS
    */
-  some(places: readonly Place[], msMax: number, signal: AbortSignal): Promise<Found[]>
+  poll(
+    from: readonly TopicPartitionOffset[],
+    msMax: number,
+    signal: AbortSignal,
+  ): Promise<PolledRecords[]>
 }
 
 /** The log does not hold this offset, and it is not the next one either. */
-export class OutOfRangeError extends RefusedError {
+export class OutOfRangeError extends KafkaRestError {
   constructor(
-    { topic, partition, offset }: Place,
-    holds: Pick<PartitionOffsets, 'logStartOffset' | 'lastStableOffset'> | undefined,
+    { topic, partition, offset }: TopicPartitionOffset,
+    held: Pick<PartitionOffsets, 'logStartOffset' | 'lastStableOffset'> | undefined,
   ) {
     super(
-      409,
-      `OFFSET_OUT_OF_RANGE: ${topic}/${partition} holds offsets ${holds?.logStartOffset} to ${holds?.lastStableOffset}, not ${offset}`,
+      'OFFSET_OUT_OF_RANGE',
+      `${topic}/${partition} holds offsets ${held?.logStartOffset} to ${held?.lastStableOffset}, not ${offset}`,
     )
     this.name = 'OutOfRangeError'
   }
@@ -46,146 +45,139 @@ export class OutOfRangeError extends RefusedError {
 
 export class ReadTimeoutError extends Error {
   constructor() {
-    super(`the log did not give what it holds within ${READ_MS_MAX} ms`)
+    super(`the log did not deliver the records that it holds within ${READ_MS_MAX} ms`)
     this.name = 'ReadTimeoutError'
   }
 }
 
-/** Once it is known that there is something. */
+/** Once it is known that there are records. */
 const READ_MS_MAX = 5_000
 
-export function createReader(log: Pick<Log, 'offsets' | 'batches'>): Reader {
-  const tail = createTail(log)
-  const reading = createTurns(LIMITS.gatewayReadersMax)
+export function createLongPoll(log: Pick<Log, 'offsets' | 'batches'>): LongPoll {
+  const highWatermarks = createHighWatermarks(log)
+  const reads = createSemaphore(LIMITS.gatewayReadersMax)
   let waiting = 0
 
-  async function some(
-    places: readonly Place[],
-    msMax: number,
-    signal: AbortSignal,
-  ): Promise<Found[]> {
-    if (waiting >= LIMITS.gatewayWaitersMax)
-      throw new RefusedError(429, `TOO_MANY_READERS: ${waiting} requests are reading already`)
-    waiting++
-    try {
-      return await untilSome(places, performance.now() + msMax, signal)
-    } finally {
-      waiting--
-    }
-  }
-
-  async function untilSome(
-    places: readonly Place[],
+  async function pollUntil(
     deadline: number,
+    from: readonly TopicPartitionOffset[],
     signal: AbortSignal,
-  ): Promise<Found[]> {
+  ): Promise<PolledRecords[]> {
     while (!signal.aborted) {
-      const more = tail.next()
-      const grown = await grownOf(places)
-      if (grown.length > 0) {
-        const found = await reading(() => readAll(log, grown, signal))
+      const change = highWatermarks.untilChange()
+      const readable = await readableOf(from)
+      if (readable.length > 0) {
+        const found = await reads.run(() => readOnce(log, readable, signal))
         if (found.length > 0) return found
       }
       const left = deadline - performance.now()
       if (left <= 0) break
-      await first(more, left, signal)
+      await waitFor(change, left, signal)
     }
     return []
   }
 
-  async function grownOf(places: readonly Place[]): Promise<Place[]> {
-    const topics = [...new Set(places.map(({ topic }) => topic))]
-    const bounds = new Map<string, Bounds>(
-      await Promise.all(topics.map(async (topic) => [topic, await tail.look(topic)] as const)),
+  /** Those with records behind the offset. */
+  async function readableOf(
+    from: readonly TopicPartitionOffset[],
+  ): Promise<TopicPartitionOffset[]> {
+    const topics = [...new Set(from.map(({ topic }) => topic))]
+    const offsets = new Map<string, TopicOffsets>(
+      await Promise.all(
+        topics.map(async (topic) => [topic, await highWatermarks.read(topic)] as const),
+      ),
     )
-    return places.filter((place) => {
-      const holds = bounds.get(place.topic)?.get(place.partition)
-      if (!holds || place.offset < holds.logStartOffset || place.offset > holds.lastStableOffset)
-        throw new OutOfRangeError(place, holds)
-      return place.offset < holds.lastStableOffset
+    return from.filter((each) => {
+      const held = offsets.get(each.topic)?.get(each.partition)
+      if (!held || each.offset < held.logStartOffset || each.offset > held.lastStableOffset)
+        throw new OutOfRangeError(each, held)
+      return each.offset < held.lastStableOffset
     })
   }
 
-  return { tail, some }
+  return {
+    highWatermarks,
+    async poll(from, msMax, signal) {
+      if (waiting >= LIMITS.gatewayWaitersMax)
+        throw new KafkaRestError('TOO_MANY_READERS', `${waiting} requests are reading already`)
+      waiting++
+      try {
+        return await pollUntil(performance.now() + msMax, from, signal)
+      } finally {
+        waiting--
+      }
+    },
+  }
 }
 
-/** One batch of each topic, until the answer is full. */
-async function readAll(
+/** How much more a response takes. */
+interface Remaining {
+  records: number
+  bytes: number
+}
+
+/** One batch of each topic, until the response is full. */
+async function readOnce(
   log: Pick<Log, 'batches'>,
-  places: readonly Place[],
+  from: readonly TopicPartitionOffset[],
   signal: AbortSignal,
-): Promise<Found[]> {
-  const found: Found[] = []
-  const room = { records: LIMITS.gatewayReadRecordsMax, bytes: LIMITS.gatewayReadBytesMax }
-  const late = AbortSignal.timeout(READ_MS_MAX)
-  for (const [topic, theirs] of turned([...Map.groupBy(places, ({ topic }) => topic)])) {
-    if (room.records <= 0 || room.bytes <= 0) break
-    const from = new Map(theirs.map(({ partition, offset }) => [partition, offset]))
+): Promise<PolledRecords[]> {
+  const found: PolledRecords[] = []
+  const remaining = { records: LIMITS.gatewayReadRecordsMax, bytes: LIMITS.gatewayReadBytesMax }
+  const timeout = AbortSignal.timeout(READ_MS_MAX)
+  for (const [topic, theirs] of rotate([...Map.groupBy(from, ({ topic }) => topic)])) {
+    if (remaining.records <= 0 || remaining.bytes <= 0) break
     const batches = log.batches(topic, {
-      from,
-      signal: AbortSignal.any([signal, late]),
-      maxRecords: room.records,
+      from: new Map(theirs.map(({ partition, offset }) => [partition, offset])),
+      signal: AbortSignal.any([signal, timeout]),
+      maxRecords: remaining.records,
       minIntervalMs: 0,
       readAhead: false,
     })
     for await (const { partitions } of batches) {
-      found.push(...cut(topic, partitions, room))
+      found.push(...takeFrom(topic, partitions, remaining))
       break
     }
-    if (late.aborted && !signal.aborted && found.length === 0) throw new ReadTimeoutError()
+    if (timeout.aborted && !signal.aborted && found.length === 0) throw new ReadTimeoutError()
   }
   return found
 }
 
-/** As much as there is room for, from all partitions alike; at least one record. */
-function cut(
+/** As much as the response takes, from all partitions alike; at least one record. */
+function takeFrom(
   topic: string,
-  runs: readonly PartitionBatch[],
-  room: { records: number; bytes: number },
-): Found[] {
-  const share = Math.max(1, Math.floor(room.records / runs.length))
-  const found: Found[] = []
-  for (const { partition, baseOffset: from, nextOffset: next, records } of turned(runs)) {
+  batches: readonly PartitionBatch[],
+  remaining: Remaining,
+): PolledRecords[] {
+  const share = Math.max(1, Math.floor(remaining.records / batches.length))
+  const found: PolledRecords[] = []
+  for (const { partition, baseOffset: from, nextOffset, records } of rotate(batches)) {
     let taken = 0
-    while (taken < Math.min(share, records.length) && room.records > 0 && room.bytes > 0) {
+    while (
+      taken < Math.min(share, records.length) &&
+      remaining.records > 0 &&
+      remaining.bytes > 0
+    ) {
       const { key, value } = records[taken] as LogRecord
-      room.records--
-      room.bytes -= value.length + (key?.length ?? 0)
+      remaining.records--
+      remaining.bytes -= value.length + (key?.length ?? 0)
       taken++
     }
-    const whole = taken === records.length
-    const end = whole ? next : (records[taken] as LogRecord).offset
-    if (end > from)
-      found.push({ topic, partition, from, next: end, records: records.slice(0, taken) })
+    const isWhole = taken === records.length
+    const next = isWhole ? nextOffset : (records[taken] as LogRecord).offset
+    if (next > from) found.push({ topic, partition, from, next, records: records.slice(0, taken) })
   }
   return found.sort((a, b) => a.partition - b.partition)
 }
 
-/** Begun anywhere, so that nobody is always the last one. */
-function turned<T>(items: readonly T[]): T[] {
+/** Begins at a random item, so that none is always the last one. */
+function rotate<T>(items: readonly T[]): T[] {
   const at = Math.floor(Math.random() * items.length)
   return [...items.slice(at), ...items.slice(0, at)]
 }
 
-/** At most so many at once; the others wait in a row. */
-function createTurns(max: number) {
-  const row: (() => void)[] = []
-  let free = max
-  return async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => row.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = row.shift()
-      if (next) next()
-      else free++
-    }
-  }
-}
-
-/** Whichever comes first. */
-function first(event: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves with the event, after `ms`, or when the signal aborts. */
+function waitFor(event: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer)

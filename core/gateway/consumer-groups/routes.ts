@@ -2,15 +2,19 @@ import { type Context, Hono } from 'hono'
 import type {
   ConsumedMessage,
   GroupAssignments,
+  TopicPartition,
   TopicPartitionOffset,
 } from '../../../contract/log/kafka-rest.ts'
+import type { Database } from '../../db/database.ts'
 import type { Log, LogRecord } from '../../log/log.ts'
+import type { Authorize } from '../authorize.ts'
 import { parseJson } from '../produce/read-records.ts'
 import { readBody } from '../read-body.ts'
-import { type May, say } from '../respond.ts'
+import { sendErrorCode } from '../send-error.ts'
 import { createConsume } from './consume.ts'
-import type { Groups, Member } from './groups.ts'
-import { createReader, type Found } from './long-poll.ts'
+import { createGroups, type GroupAssignment } from './groups.ts'
+import { createLongPoll, type LongPoll, type PolledRecords } from './long-poll.ts'
+import type { Member } from './membership.ts'
 import {
   type Partitions,
   readConsume,
@@ -21,124 +25,124 @@ import {
   readTopicPartitions,
 } from './read-request.ts'
 
-export interface ReadingDeps {
+export interface ConsumerRoutesDeps {
   log: Pick<Log, 'batches' | 'offsets' | 'offsetsAt'>
-  groups: Groups
-  may: May
+  db: Database
+  authorize: Authorize
   partitions: Partitions
   closing: AbortSignal
-  onTrouble?: (error: unknown) => void
+  onError?: (error: unknown) => void
 }
 
-const DONE = { result: 'Success', status: 200 }
+const SUCCESS = { result: 'Success', status: 200 }
 /** More than all names of a request take. */
 const BODY_BYTES_MAX = 256 * 1024
 
-/** The reading half of Upstash's REST API for Kafka: consumers, offsets and what there is. */
-export function readingRoutes(deps: ReadingDeps) {
-  const { log, groups, may, partitions, closing, onTrouble = () => {} } = deps
+/** The consuming half of Upstash's REST API for Kafka, and the only door to this folder. */
+export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
+  const { log, db, authorize, partitions, closing, onError = () => {} } = deps
   const app = new Hono()
-  const reader = createReader(log)
+  const groups = createGroups(db, partitions)
+  const longPoll = createLongPoll(log)
   const consume = createConsume({
     groups,
-    reader,
-    onReset: (what) => onTrouble(new Error(`the log does not hold what comes next: ${what}`)),
+    longPoll,
+    onReset: (what) => onError(new Error(`the log does not hold what comes next: ${what}`)),
   })
-  /** Until we close, or whoever asked goes away. */
-  const asked = (c: Context) => AbortSignal.any([closing, c.req.raw.signal])
+  /** Aborts when the gateway closes, or when the client goes away. */
+  const abortSignal = (c: Context) => AbortSignal.any([closing, c.req.raw.signal])
 
-  app.post('/fetch', may('consume'), async (c) => {
-    const { places, waitMs } = readFetch(await bodyOf(c), partitions)
-    return c.json(messagesOf(await reader.some(places, waitMs, asked(c))))
+  app.post('/fetch', authorize('consume'), async (c) => {
+    const { from, waitMs } = readFetch(await bodyOf(c), partitions)
+    return c.json(messagesOf(await longPoll.poll(from, waitMs, abortSignal(c))))
   })
 
   for (const path of ['/consume/:group/:instance', '/consume/:group/:instance/:topic'] as const)
-    app.post(path, may('consume'), async (c) => {
+    app.post(path, authorize('consume'), async (c) => {
       const topic = c.req.param('topic')
       const body = topic === undefined ? await bodyOf(c) : { topic, timeout: timeoutOf(c) }
       const request = readConsume(body, (name) => c.req.header(name), partitions)
-      return c.json(messagesOf(await consume({ ...request, ...memberOf(c) }, asked(c))))
+      return c.json(messagesOf(await consume({ ...request, ...memberOf(c) }, abortSignal(c))))
     })
 
-  app.post('/commit/:group/:instance', may('consume'), async (c) => {
+  app.post('/commit/:group/:instance', authorize('consume'), async (c) => {
     const offsets = readOffsets(await bodyOf(c), partitions)
     await groups.commit(memberOf(c), offsets.length > 0 ? offsets : undefined)
-    return c.json(DONE)
+    return c.json(SUCCESS)
   })
 
-  app.post('/committed/:group/:instance', may('consume'), async (c) => {
+  app.post('/committed/:group/:instance', authorize('consume'), async (c) => {
     const of = readTopicPartitions(await bodyOf(c), partitions)
     return c.json(await groups.committed(memberOf(c).group, of))
   })
 
-  app.post('/offsets/:timestamp', may('consume'), async (c) => {
+  app.post('/offsets/:timestamp', authorize('consume'), async (c) => {
     const at = readTimestamp(c.req.param('timestamp'))
     const of = readTopicPartitions(await bodyOf(c), partitions)
-    const topics = [...new Set(of.map(({ topic }) => topic))]
-    const found = new Map(
-      await Promise.all(topics.map(async (topic) => [topic, await offsetsAt(topic, at)] as const)),
-    )
-    return c.json(
-      of.map((each): TopicPartitionOffset => {
-        const offset = found.get(each.topic)?.get(each.partition) as number
-        return { ...each, offset }
-      }),
-    )
+    return c.json(await offsetsOf(log, longPoll, of, at))
   })
 
   for (const path of ['/delete-consumer/:group/:instance', '/delete-consumer/:group'] as const)
-    app.on(['POST', 'DELETE'], path, may('consume'), async (c) => {
+    app.on(['POST', 'DELETE'], path, authorize('consume'), async (c) => {
       const group = readName(c.req.param('group'), 'group')
       const instance = c.req.param('instance')
-      // That it is not there (any more) is what was wanted: instances go by themselves too.
+      // An instance that does not exist is no error: instances expire by themselves too.
       if (instance === undefined) await groups.removeGroup(group)
       else await groups.removeInstance({ group, instance: readName(instance, 'instance') })
-      return c.json(DONE)
+      return c.json(SUCCESS)
     })
 
-  app.get('/topics', may('either'), (c) => c.json(Object.fromEntries(partitions)))
+  app.get('/topics', authorize('either'), (c) => c.json(Object.fromEntries(partitions)))
 
-  app.get('/consumers', may('consume'), async (c) => {
-    const list = await groups.list()
-    return c.json(
-      list.map(
-        ({ name, assigned }): GroupAssignments => ({
-          name,
-          instances: [...assigned].map(([instance, topics]) => ({
-            name: instance,
-            topics: [...topics].map(([topic, theirs]) => ({ topic, partitions: theirs })),
-          })),
-        }),
-      ),
-    )
-  })
+  app.get('/consumers', authorize('consume'), async (c) =>
+    c.json((await groups.list()).map(groupAssignments)),
+  )
 
+  refuseOtherMethods(app)
+
+  return {
+    app,
+    /** After an append by this process: waiting requests read again. */
+    notifyAppended: () => longPoll.highWatermarks.notify(),
+  }
+}
+
+function refuseOtherMethods(app: Hono): void {
   for (const path of new Set(app.routes.map((route) => route.path)))
     app.all(path, (c) => {
-      const takes = /^\/(topics|consumers)$/.test(path)
+      const allowed = /^\/(topics|consumers)$/.test(path)
         ? 'GET, HEAD'
         : path.startsWith('/delete')
           ? 'POST, DELETE'
           : 'POST'
-      return say(c, 405, `Only ${takes}`, { Allow: takes })
+      return sendErrorCode(c, 'METHOD_NOT_ALLOWED', `Only ${allowed}`, { Allow: allowed })
     })
+}
 
-  async function offsetsAt(topic: string, at: number | 'earliest' | 'latest') {
+async function offsetsOf(
+  log: Pick<Log, 'offsetsAt'>,
+  longPoll: LongPoll,
+  of: readonly TopicPartition[],
+  at: number | 'earliest' | 'latest',
+): Promise<TopicPartitionOffset[]> {
+  const readTopic = async (topic: string): Promise<ReadonlyMap<number, number>> => {
     if (typeof at === 'number') return log.offsetsAt(topic, at)
-    const bounds = await reader.tail.look(topic)
+    const offsets = await longPoll.highWatermarks.read(topic)
     return new Map(
-      [...bounds].map(([partition, { logStartOffset: first, lastStableOffset: next }]) => [
+      [...offsets].map(([partition, { logStartOffset, lastStableOffset }]) => [
         partition,
-        at === 'latest' ? next : first,
+        at === 'latest' ? lastStableOffset : logStartOffset,
       ]),
     )
   }
-
-  return {
-    app,
-    /** Who waits looks again. */
-    appended: () => reader.tail.ring(),
-  }
+  const topics = [...new Set(of.map(({ topic }) => topic))]
+  const byTopic = new Map(
+    await Promise.all(topics.map(async (topic) => [topic, await readTopic(topic)] as const)),
+  )
+  return of.map((each) => ({
+    ...each,
+    offset: byTopic.get(each.topic)?.get(each.partition) as number,
+  }))
 }
 
 function memberOf(c: Context): Member {
@@ -148,7 +152,7 @@ function memberOf(c: Context): Member {
   }
 }
 
-/** undefined: there is none. */
+/** undefined where there is none. */
 async function bodyOf(c: Context): Promise<unknown> {
   const body = await readBody(c.req, BODY_BYTES_MAX)
   return body.byteLength === 0 ? undefined : parseJson(body)
@@ -159,11 +163,21 @@ function timeoutOf(c: Context): number | undefined {
   return sent === undefined ? undefined : Number(sent)
 }
 
-function messagesOf(found: readonly Found[]): ConsumedMessage[] {
+function groupAssignments({ name, assigned }: GroupAssignment): GroupAssignments {
+  return {
+    name,
+    instances: [...assigned].map(([instance, topics]) => ({
+      name: instance,
+      topics: [...topics].map(([topic, theirs]) => ({ topic, partitions: theirs })),
+    })),
+  }
+}
+
+function messagesOf(found: readonly PolledRecords[]): ConsumedMessage[] {
   return found.flatMap(({ topic, records }) => records.map((record) => messageOf(topic, record)))
 }
 
-/** The protocol has strings only: what is no UTF-8 loses its odd bytes. */
+/** The protocol has strings only: bytes that are not valid UTF-8 are replaced. */
 function messageOf(topic: string, record: LogRecord): ConsumedMessage {
   const { partition, offset, timestamp, key, value, headers = [] } = record
   return {

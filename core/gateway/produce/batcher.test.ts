@@ -2,34 +2,35 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import type { Log, NewRecord, RecordPosition } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
-import { type Batcher, createBatcher, NotConfirmedError } from './batcher.ts'
+import { type Batcher, createBatcher } from './batcher.ts'
 import type { BatcherLimits } from './batcher-limits.ts'
+import { ProduceTimeoutError } from './produce-timeout-error.ts'
 
 const topic = 'events.raw'
 
 let database: TestDatabase
 let log: Log
-/** The real log behind a gate: while it is shut, appends wait in front of it. */
-let gate: ReturnType<typeof createGate>
+/** The real log behind a valve: while it is shut, appends wait. */
+let valve: ReturnType<typeof createValve>
 let batcher: Batcher
-let troubles: unknown[]
+let errors: unknown[]
 
 function start(limits: Partial<BatcherLimits> = {}) {
-  troubles = []
+  errors = []
   batcher = createBatcher({
-    log: { append: gate.append },
-    onTrouble: (error) => troubles.push(error),
+    log: { append: valve.append },
+    onError: (error) => errors.push(error),
     limits,
   })
 }
 beforeEach(async () => {
   database = await createTestDatabase()
   log = await createPostgresLog({ url: database.url })
-  gate = createGate(log)
+  valve = createValve(log)
   start()
 })
 afterEach(async () => {
-  gate.open()
+  valve.open()
   await batcher.close()
   await log.close()
   await database.drop()
@@ -38,54 +39,54 @@ afterEach(async () => {
 const one = (value: string, partition = 0): NewRecord[] => [
   { partition, key: Buffer.from('k'), value: Buffer.from(value) },
 ]
-const sizes = () => gate.appends.map((records) => records.length)
+const sizes = () => valve.appends.map((records) => records.length)
 
-describe('gathering', () => {
-  test('an idle gateway sends a request at once and alone', async () => {
+describe('batching', () => {
+  test('an idle batcher appends a request at once and alone', async () => {
     await batcher.add(topic, one('a'))
     await batcher.add(topic, one('b'))
     expect(sizes()).toEqual([1, 1])
   })
 
-  test('what comes while an append is under way goes together in the next one, in the order it came', async () => {
-    gate.shut()
+  test('requests that come during an append share the next one, in their order', async () => {
+    valve.shut()
     const first = batcher.add(topic, one('first'))
     const rest = Array.from({ length: 100 }, (_, i) => batcher.add(topic, one(`${i}`)))
     await expect.poll(sizes).toEqual([1])
-    gate.open()
+    valve.open()
     const positions = (await Promise.all([first, ...rest])).flat()
     expect(sizes()).toEqual([1, 100])
     expect(positions.map((position) => position.offset)).toEqual(positions.map((_, i) => i))
   })
 
-  test('another partition’s records wait no longer than the linger for a second append', async () => {
-    gate.shut()
+  test('records of another partition wait at most the linger for a second append', async () => {
+    valve.shut()
     const waiting = [batcher.add(topic, one('slow', 0))]
     for (let i = 0; i < 10; i++) waiting.push(batcher.add(topic, one(`${i}`, 1)))
     await expect.poll(sizes).toEqual([1, 10])
-    gate.open()
+    valve.open()
     await Promise.all(waiting)
   })
 
   test('never more than two appends are under way', async () => {
-    gate.shut()
+    valve.shut()
     const waiting = Array.from({ length: 6 }, (_, p) => batcher.add(topic, one('v', p)))
-    await expect.poll(() => gate.waiting()).toBe(2)
+    await expect.poll(() => valve.waiting()).toBe(2)
     await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(gate.waiting()).toBe(2)
-    gate.open()
+    expect(valve.waiting()).toBe(2)
+    valve.open()
     await Promise.all(waiting)
   })
 
   test('a full batch does not wait for the linger, and none is larger than allowed', async () => {
     await batcher.close()
     start({ batchRecords: 10, lingerMs: 500 })
-    gate.shut()
+    valve.shut()
     const waiting = Array.from({ length: 35 }, (_, i) =>
       batcher.add(topic, one(`${i}`, i === 0 ? 0 : 1)),
     )
     await expect.poll(sizes).toEqual([1, 10])
-    gate.open()
+    valve.open()
     await Promise.all(waiting)
     expect(Math.max(...sizes())).toBe(10)
   })
@@ -93,18 +94,18 @@ describe('gathering', () => {
   test('dense traffic goes in few appends, and its last request does not wait for more', async () => {
     await batcher.close()
     start({ lingerMs: 50 })
-    const answers: Promise<RecordPosition[]>[] = []
+    const results: Promise<RecordPosition[]>[] = []
     for (let i = 0; i < 200; i += 2) {
-      answers.push(batcher.add(topic, one(`${i}`, i % 6)), batcher.add(topic, one('v', 5)))
+      results.push(batcher.add(topic, one(`${i}`, i % 6)), batcher.add(topic, one('v', 5)))
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
     const began = performance.now()
-    await Promise.all(answers)
+    await Promise.all(results)
     expect(performance.now() - began).toBeLessThan(1_000)
     expect(sizes().length).toBeLessThan(80)
   })
 
-  test('who sends the next request after the last answer is never made to wait', async () => {
+  test('a sender that waits for each response never lingers', async () => {
     await batcher.close()
     start({ lingerMs: 500 })
     const began = performance.now()
@@ -113,7 +114,7 @@ describe('gathering', () => {
     expect(sizes()).toEqual(Array(50).fill(1))
   })
 
-  test('a request that is larger than a batch goes alone', async () => {
+  test('a request larger than a batch is appended alone', async () => {
     await batcher.close()
     start({ batchRecords: 10 })
     const positions = await batcher.add(
@@ -124,20 +125,20 @@ describe('gathering', () => {
   })
 })
 
-describe('order', () => {
-  test('two appends at once never share a partition, and nobody overtakes on the way', async () => {
-    gate.shut()
+describe('ordering', () => {
+  test('concurrent appends never share a partition, and no request overtakes an earlier one', async () => {
+    valve.shut()
     const a = batcher.add(topic, one('a', 0))
     const both = batcher.add(topic, [...one('b', 0), ...one('b', 1)])
     // Partition 1 is free, but the request before it waits for 0 and 1.
     const c = batcher.add(topic, one('c', 1))
     const d = batcher.add(topic, one('d', 2))
-    await expect.poll(() => gate.waiting()).toBe(2)
-    expect(gate.appends.map((records) => records.map(({ value }) => String(value)))).toEqual([
+    await expect.poll(() => valve.waiting()).toBe(2)
+    expect(valve.appends.map((records) => records.map(({ value }) => String(value)))).toEqual([
       ['a'],
       ['d'],
     ])
-    gate.open()
+    valve.open()
     const [, bs, cs] = await Promise.all([a, both, c, d])
     expect(cs[0]?.offset).toBeGreaterThan(bs[1]?.offset as number)
   })
@@ -157,51 +158,53 @@ describe('order', () => {
   })
 })
 
-describe('saying no', () => {
-  test('a log that rejects makes every request of that append fail, and no other', async () => {
-    gate.shut()
+describe('errors', () => {
+  test('a rejected append fails each of its requests, and no other', async () => {
+    valve.shut()
     const first = batcher.add(topic, one('a'))
     const second = batcher.add(topic, one('b'))
-    await expect.poll(() => gate.waiting()).toBe(1)
-    gate.fail(new Error('disk full'))
-    await expect(first).rejects.toMatchObject({ name: 'NotConfirmedError', sent: true })
-    gate.open()
+    await expect.poll(() => valve.waiting()).toBe(1)
+    valve.fail(new Error('disk full'))
+    await expect(first).rejects.toMatchObject({ name: 'ProduceTimeoutError', sent: true })
+    valve.open()
     expect(await second).toMatchObject([{ offset: 0 }])
-    expect(troubles).toHaveLength(1)
+    expect(errors).toHaveLength(1)
   })
 
-  test('only the request that the log finds too large is refused; those that went with it go without it', async () => {
-    gate.refuseAbove(100)
-    gate.shut()
+  test('only the request that is too large for the log is refused; the others of its batch are appended', async () => {
+    valve.refuseAbove(100)
+    valve.shut()
     const first = batcher.add(topic, one('first'))
     const values = Array.from({ length: 9 }, (_, i) => (i === 5 ? 'x'.repeat(101) : `${i}`))
-    const answers = values.map((value) => batcher.add(topic, one(value)))
+    const appends = values.map((value) => batcher.add(topic, one(value)))
     await expect.poll(sizes).toEqual([1])
-    gate.open()
+    valve.open()
     await first
-    const told = await Promise.allSettled(answers)
-    expect(told[5]).toMatchObject({ reason: { name: 'BadProduceError', status: 413 } })
-    const offsets = told.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    const results = await Promise.allSettled(appends)
+    expect(results[5]).toMatchObject({
+      reason: { name: 'KafkaRestError', code: 'RECORD_TOO_LARGE', status: 413 },
+    })
+    const offsets = results.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     expect(offsets.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
-    expect(troubles).toEqual([expect.any(RangeError)])
+    expect(errors).toEqual([expect.any(RangeError)])
     expect(sizes().length).toBeLessThan(12)
   })
 
-  test('who waited too long is told so, and is taken from the queue if not yet sent', async () => {
+  test('a request past its deadline is rejected, and leaves the queue if it was not sent yet', async () => {
     await batcher.close()
     start({ deadlineMs: 150 })
-    gate.shut()
-    const answers = await Promise.allSettled([
+    valve.shut()
+    const results = await Promise.allSettled([
       batcher.add(topic, one('sent')),
       batcher.add(topic, one('queued')),
     ])
-    expect(answers).toMatchObject([{ reason: { sent: true } }, { reason: { sent: false } }])
-    gate.open()
+    expect(results).toMatchObject([{ reason: { sent: true } }, { reason: { sent: false } }])
+    valve.open()
     await batcher.add(topic, one('later'))
-    expect(gate.appends.flat().map(({ value }) => String(value))).not.toContain('queued')
+    expect(valve.appends.flat().map(({ value }) => String(value))).not.toContain('queued')
   })
 
-  test('a log that never answers blocks nobody for longer than the deadline', async () => {
+  test('a log that never results blocks no request for longer than the deadline', async () => {
     await batcher.close()
     const deaf = createBatcher({
       log: { append: () => new Promise(() => {}) },
@@ -218,34 +221,34 @@ describe('saying no', () => {
     await deaf.close()
   })
 
-  test('when too much waits, who comes is refused at once: by records and by bytes', async () => {
+  test('a request to a full queue is refused at once, by records and by bytes', async () => {
     for (const limits of [{ queueRecords: 5 }, { queueBytes: 10 }]) {
       await batcher.close()
       start(limits)
-      gate.shut()
+      valve.shut()
       const first = batcher.add(topic, one('1'))
       const fitting = Array.from({ length: 5 }, () => batcher.add(topic, one('1')))
       const began = performance.now()
-      await expect(batcher.add(topic, one('1'))).rejects.toThrow(NotConfirmedError)
+      await expect(batcher.add(topic, one('1'))).rejects.toThrow(ProduceTimeoutError)
       expect(performance.now() - began).toBeLessThan(50)
-      gate.open()
+      valve.open()
       expect(await Promise.all([first, ...fitting])).toHaveLength(6)
     }
   })
 
-  test('closing drains what was taken and refuses what comes after', async () => {
-    gate.shut()
+  test('close drains the accepted requests and refuses new ones', async () => {
+    valve.shut()
     const taken = Array.from({ length: 20 }, (_, i) => batcher.add(topic, one(`${i}`, i % 6)))
     const closing = batcher.close()
     await expect(batcher.add(topic, one('late'))).rejects.toMatchObject({ sent: false })
-    gate.open()
+    valve.open()
     await closing
     expect((await Promise.all(taken)).flat()).toHaveLength(20)
     await batcher.close()
   })
 })
 
-function createGate(log: Log) {
+function createValve(log: Log) {
   const held = new Set<{ resolve: () => void; reject: (error: Error) => void }>()
   const appends: NewRecord[][] = []
   let isShut = false
@@ -263,7 +266,7 @@ function createGate(log: Log) {
       if (records.some(({ value }) => value.length > bytesMax)) throw new RangeError('too large')
       return log.append(topic, records)
     },
-    /** As a topic of Kafka's does that takes less than we do. */
+    /** As a Kafka topic with a lower limit than the gateway's does. */
     refuseAbove(bytes: number) {
       bytesMax = bytes
     },
@@ -275,7 +278,7 @@ function createGate(log: Log) {
       isShut = false
       for (const turn of held) turn.resolve()
     },
-    /** Lets those that wait now fail. */
+    /** Fails the appends that wait now. */
     fail(error: Error) {
       for (const turn of held) turn.reject(error)
     },

@@ -5,16 +5,15 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { createDatabase, type Database } from '../../db/database.ts'
 import { createKafkaLog, createKafkaTopics } from '../../log/kafka/kafka-log.ts'
 import type { Log } from '../../log/log.ts'
-import { createGroups } from '../consumer-groups/groups.ts'
 import { createKafkaRest, type KafkaRest } from '../kafka-rest.ts'
 
-/** Made by hand, without the setting that docs/deployment.md asks for. */
+/** Topics created without the setting that docs/deployment.md asks for. */
 const BYTES_MAX = 50_000
 let database: TestDatabase
 let db: Database
 let log: Log
 let gateway: KafkaRest
-const troubles: unknown[] = []
+const errors: unknown[] = []
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -28,9 +27,9 @@ beforeAll(async () => {
   log = await createKafkaLog(kafka)
   gateway = createKafkaRest({
     log,
-    groups: createGroups(db, new Map()),
+    db,
     users: [{ name: 'sluice', password: 'a secret', scope: 'all' }],
-    onTrouble: (error) => troubles.push(error),
+    onError: (error) => errors.push(error),
   })
 })
 afterAll(async () => {
@@ -47,15 +46,15 @@ const produce = async (value: string) =>
     body: JSON.stringify({ key: 'k', value }),
   })
 
-test('a record that the topic does not take is answered 413, and takes no other request along', async () => {
+test('a record too large for the topic is answered 413, and no other request of its batch fails', async () => {
   const large = 'x'.repeat(BYTES_MAX + 1)
   const answers = await Promise.all(
     Array.from({ length: 30 }, (_, i) => produce(i === 20 ? large : `${i}`)),
   )
   expect(answers.map(({ status }) => status)).toEqual(answers.map((_, i) => (i === 20 ? 413 : 200)))
   expect(await answers[20]?.json()).toMatchObject({ status: 413 })
-  // For whoever can raise it.
-  expect(troubles.map(String)).toEqual([
+  // Reported to the operator, who can raise it.
+  expect(errors.map(String)).toEqual([
     expect.stringContaining("raise the topic's max.message.bytes"),
   ])
 })

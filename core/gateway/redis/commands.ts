@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 
-/** Why a request is not one, in Upstash's words, and its HTTP status. */
+/** A request without valid commands: a message as Upstash words it, and the HTTP status. */
 export class BadCommandError extends Error {
   readonly status: 400 | 413
 
@@ -12,13 +12,13 @@ export class BadCommandError extends Error {
 }
 
 /**
- * What the edge asks, and what @upstash/ratelimit sends besides. Nothing that waits, looks at every key,
+ * What the edge sends, and what @upstash/ratelimit sends besides. No command that blocks, scans all keys,
  * changes the server or talks to other clients.
  */
 const ALLOWED = new Set([
   ...['PING', 'GET', 'MGET', 'SET', 'DEL', 'EXISTS', 'INCRBY', 'PEXPIRE', 'PTTL', 'HGETALL'],
   ...['EVAL', 'EVALSHA', 'SCRIPT EXISTS', 'SCRIPT LOAD'],
-  // Its analytics and its lists of the denied.
+  // For its analytics and its deny lists.
   ...['ZINCRBY', 'SADD', 'SDIFFSTORE', 'SUNIONSTORE', 'SMISMEMBER'],
 ])
 
@@ -60,9 +60,9 @@ function checkCommand(command: unknown): Command {
     )
   const name = command[0].toUpperCase()
   const args = command.slice(1).map(readArgument)
-  const whole = name === 'SCRIPT' ? `SCRIPT ${args[0]?.toUpperCase()}` : name
-  if (!ALLOWED.has(whole))
-    throw new BadCommandError(400, `ERR the command '${shown(whole)}' is not available here`)
+  const fullName = name === 'SCRIPT' ? `SCRIPT ${args[0]?.toUpperCase()}` : name
+  if (!ALLOWED.has(fullName))
+    throw new BadCommandError(400, `ERR the command '${printable(fullName)}' is not available here`)
   return [name, ...args]
 }
 
@@ -79,7 +79,7 @@ function readArgument(value: unknown): string {
   return value
 }
 
-/** Only what looks like a command is said back. */
-function shown(name: string): string {
+/** Only names that look like a command are repeated to the sender. */
+function printable(name: string): string {
   return /^[A-Z0-9._ ]{1,40}$/.test(name) ? name : '?'
 }

@@ -51,32 +51,32 @@ function post(body: unknown, path = '', headers: Record<string, string> = {}, of
 }
 
 /** A name that no other test uses. */
-const fresh = () => `test:${randomUUID()}`
+const newKey = () => `test:${randomUUID()}`
 
-describe('@upstash/redis as it is', () => {
-  test('sets and gets text, numbers, objects, emptiness and nothing', async () => {
+describe('an unmodified @upstash/redis', () => {
+  test('sets and gets text, numbers, objects, empty strings and null', async () => {
     const redis = client()
     for (const value of ['text', 'žluťoučký 🐎', 42, { a: [1, null] }, '', 'OK', 'UE9ORw==']) {
-      const key = fresh()
+      const key = newKey()
       expect(await redis.set(key, value)).toBe('OK')
       expect(await redis.get(key)).toEqual(value)
     }
-    expect(await redis.get(fresh())).toBeNull()
+    expect(await redis.get(newKey())).toBeNull()
     expect(await redis.ping()).toBe('PONG')
   })
 
-  test('is given a value for a while, and only when there is none', async () => {
+  test('sets a value with an expiry, and only when there is none (NX)', async () => {
     const redis = client()
-    const key = fresh()
+    const key = newKey()
     expect(await redis.set(key, 'first', { nx: true, px: 60_000 })).toBe('OK')
     expect(await redis.set(key, 'second', { nx: true, px: 60_000 })).toBeNull()
     expect(await redis.set(key, 'third', { nx: true, get: true, px: 60_000 })).toBe('first')
     expect(await direct.pttl(key)).toBeGreaterThan(50_000)
   })
 
-  test('carries out a pipeline in order, with an error where one belongs', async () => {
+  test('executes a pipeline in order, with an error at the command that failed', async () => {
     const redis = client()
-    const key = fresh()
+    const key = newKey()
     const before = bridge.requests
     const pipeline = redis.pipeline()
     pipeline.set(key, 'not a number').incrby(key, 1).get(key).del(key)
@@ -86,9 +86,9 @@ describe('@upstash/redis as it is', () => {
     expect(results[1]?.error).toContain('not an integer')
   })
 
-  test('carries out a transaction as one, or none of it', async () => {
+  test('executes a transaction whole or not at all', async () => {
     const redis = client()
-    const key = fresh()
+    const key = newKey()
     expect(await redis.multi().set(key, '1').incrby(key, 41).get(key).exec()).toEqual([
       'OK',
       42,
@@ -98,7 +98,7 @@ describe('@upstash/redis as it is', () => {
     expect(broken.status).toBe(400)
     expect((await broken.json()).error).toMatch(/^EXECABORT .*wrong number of arguments/)
     expect(await direct.get(key)).toBe('42')
-    // Those behind one that fails while it is carried out are carried out, as Redis has it.
+    // Commands after one that fails in execution are executed, as in Redis.
     const inside = await post(
       [
         ['SET', key, 'x'],
@@ -114,17 +114,17 @@ describe('@upstash/redis as it is', () => {
     ])
   })
 
-  test('pipelines by itself what it is asked in one tick', async () => {
+  test('pipelines the commands of one tick automatically', async () => {
     const redis = client(bridge, { enableAutoPipelining: true })
     const before = bridge.requests
-    const keys = [fresh(), fresh(), fresh()]
+    const keys = [newKey(), newKey(), newKey()]
     await Promise.all(keys.map((key) => redis.set(key, key)))
     expect(bridge.requests - before).toBe(1)
   })
 
-  test('hears what Redis says no to in Redis’ own words', async () => {
+  test('receives errors in the words of Redis', async () => {
     const redis = client()
-    const key = fresh()
+    const key = newKey()
     await redis.set(key, 'text')
     await expect(redis.hgetall(key)).rejects.toThrow(/WRONGTYPE /)
     await expect(redis.evalsha('0'.repeat(40), [], [])).rejects.toThrow(/NOSCRIPT /)
@@ -141,22 +141,22 @@ describe('@upstash/redis as it is', () => {
   })
 })
 
-describe('values', () => {
-  test('of any bytes come back as they are, in base64', async () => {
-    const key = fresh()
+describe('a value', () => {
+  test('of any bytes is returned unchanged, in base64', async () => {
+    const key = newKey()
     const bytes = randomBytes(300)
     await direct.set(key, bytes)
     const answer = await post(['GET', key], '', { 'upstash-encoding': 'base64' })
     expect(Buffer.from((await answer.json()).result, 'base64')).toEqual(bytes)
-    const lists = await post([['MGET', key, fresh()]], '/pipeline', {
+    const lists = await post([['MGET', key, newKey()]], '/pipeline', {
       'upstash-encoding': 'base64',
     })
     expect(await lists.json()).toEqual([{ result: [bytes.toString('base64'), null] }])
   })
 
-  test('up to 1.5 MiB go through, and larger ones are refused by their size', async () => {
+  test('of up to 1.5 MiB is accepted, and a larger one is refused by its size', async () => {
     const redis = client()
-    const key = fresh()
+    const key = newKey()
     const { redisValueBytesMax, redisBodyBytesMax } = LIMITS
     const big = 'x'.repeat(redisValueBytesMax)
     await redis.set(key, big)
@@ -184,7 +184,7 @@ describe('a pipeline', () => {
     closers.push(() => proxy.close())
     const own = await startTestBridge(`redis://127.0.0.1:${proxy.port}`)
     closers.push(() => own.close())
-    const key = fresh()
+    const key = newKey()
     for (const path of ['/pipeline', '/multi-exec']) {
       proxy.written.length = 0
       const commands = Array.from({ length: 50 }, (_, i) => ['SET', `${key}:${i}`, 'v'])
@@ -201,14 +201,14 @@ describe('a pipeline', () => {
   })
 })
 
-describe('nobody gets in', () => {
+describe('a request with bad credentials is answered 401', () => {
   const token = 'a-token-of-the-test'
   test.each([
     ['without a token', {}],
-    ['with another one', { authorization: 'Bearer another' }],
-    ['with its beginning', { authorization: `Bearer ${token.slice(0, -1)}` }],
-    ['with it as Basic', { authorization: `Basic ${btoa(`sluice:${token}`)}` }],
-    ['with an empty one', { authorization: 'Bearer ' }],
+    ['with another token', { authorization: 'Bearer another' }],
+    ['with the beginning of the token', { authorization: `Bearer ${token.slice(0, -1)}` }],
+    ['with the token as Basic credentials', { authorization: `Basic ${btoa(`sluice:${token}`)}` }],
+    ['with an empty token', { authorization: 'Bearer ' }],
   ])('%s', async (_, headers) => {
     for (const path of ['', '/pipeline', '/multi-exec', '/get/key', `?_token=${bridge.token}`]) {
       const answer = await fetch(bridge.url + path, { method: 'POST', headers, body: '["PING"]' })
@@ -217,7 +217,7 @@ describe('nobody gets in', () => {
   })
 })
 
-describe('only what is needed can be asked', () => {
+describe('the bridge refuses', () => {
   test.each([
     'FLUSHALL',
     'CONFIG',
@@ -230,38 +230,38 @@ describe('only what is needed can be asked', () => {
     'SELECT',
     'DEBUG',
     'XADD',
-  ])('not %s, and it is named', async (name) => {
+  ])('command %s by its name, with all others of its pipeline', async (name) => {
     const answer = await post([name, 'a'])
     expect([answer.status, await answer.json()]).toEqual([
       400,
       { error: `ERR the command '${name}' is not available here` },
     ])
-    const key = fresh()
+    const key = newKey()
     const pipeline = await post([['SET', key, '1'], [name.toLowerCase()]], '/pipeline')
     expect(pipeline.status).toBe(400)
-    // All or nothing: what stood before it was not carried out either.
+    // All or nothing: the command before it was not executed either.
     expect(await direct.get(key)).toBeNull()
   })
 
-  test('not SCRIPT FLUSH either', async () => {
+  test('SCRIPT FLUSH', async () => {
     expect((await (await post(['SCRIPT', 'FLUSH'])).json()).error).toContain("'SCRIPT FLUSH'")
   })
 
   test.each<[string, unknown]>([
-    ['no JSON', 'nonsense'],
+    ['a body that is not JSON', 'nonsense'],
     ['an object', { command: 'GET' }],
     ['an empty command', []],
     ['a list in a command', ['SET', 'a', ['b']]],
     ['null in a command', ['SET', 'a', null]],
     ['a name that is a number', [1]],
-    ['text that is no Unicode', '["SET","a","\\ud800"]'],
-  ])('not %s', async (_, body) => {
+    ['text that is not valid Unicode', '["SET","a","\\ud800"]'],
+  ])('%s as a command', async (_, body) => {
     const answer = await post(body)
     expect(answer.status).toBe(400)
     expect((await answer.json()).error).toMatch(/^ERR /)
   })
 
-  test('nor in another way than POST, nor elsewhere', async () => {
+  test('other methods than POST, and other paths', async () => {
     const headers = { authorization: `Bearer ${bridge.token}` }
     const get = await fetch(`${bridge.url}/pipeline`, { headers })
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST'])
@@ -269,12 +269,12 @@ describe('only what is needed can be asked', () => {
   })
 })
 
-describe('@upstash/ratelimit as it is', () => {
+describe('an unmodified @upstash/ratelimit', () => {
   const make = (limiter: ConstructorParameters<typeof Ratelimit>[0]['limiter'], of = bridge) =>
     new Ratelimit({
       redis: client(of),
       limiter,
-      prefix: fresh(),
+      prefix: newKey(),
       ephemeralCache: false,
       timeout: 0,
     })
@@ -283,20 +283,31 @@ describe('@upstash/ratelimit as it is', () => {
     ['a token bucket', Ratelimit.tokenBucket(5, '60 s', 5)],
     ['a sliding window', Ratelimit.slidingWindow(5, '60 s')],
     ['a fixed window', Ratelimit.fixedWindow(5, '60 s')],
-  ])('%s lets five through, counts what is left, and can be reset', async (_, algorithm) => {
-    const limiter = make(algorithm)
-    const said = []
-    for (let i = 0; i < 7; i++) said.push(await limiter.limit('someone'))
-    expect(said.map(({ success }) => success)).toEqual([true, true, true, true, true, false, false])
-    expect(said.slice(0, 5).map(({ remaining }) => remaining)).toEqual([4, 3, 2, 1, 0])
-    expect((await limiter.getRemaining('someone')).remaining).toBe(0)
-    expect((await limiter.limit('else')).success).toBe(true)
-    await limiter.resetUsedTokens('someone')
-    expect((await limiter.limit('someone')).success).toBe(true)
-  })
+  ])(
+    'with %s admits five requests, counts the remaining ones, and can be reset',
+    async (_, algorithm) => {
+      const limiter = make(algorithm)
+      const results = []
+      for (let i = 0; i < 7; i++) results.push(await limiter.limit('someone'))
+      expect(results.map(({ success }) => success)).toEqual([
+        true,
+        true,
+        true,
+        true,
+        true,
+        false,
+        false,
+      ])
+      expect(results.slice(0, 5).map(({ remaining }) => remaining)).toEqual([4, 3, 2, 1, 0])
+      expect((await limiter.getRemaining('someone')).remaining).toBe(0)
+      expect((await limiter.limit('else')).success).toBe(true)
+      await limiter.resetUsedTokens('someone')
+      expect((await limiter.limit('someone')).success).toBe(true)
+    },
+  )
 
-  test('with a cache of its own, with limits in Redis, and with its analytics', async () => {
-    const options = { redis: client(), prefix: fresh(), timeout: 0 }
+  test('works with its cache, with limits in Redis, and with its analytics', async () => {
+    const options = { redis: client(), prefix: newKey(), timeout: 0 }
     const cached = new Ratelimit({
       ...options,
       limiter: Ratelimit.cachedFixedWindow(2, '60 s'),
@@ -305,7 +316,7 @@ describe('@upstash/ratelimit as it is', () => {
     expect((await cached.limit('a')).success).toBe(true)
     const dynamic = new Ratelimit({
       ...options,
-      prefix: fresh(),
+      prefix: newKey(),
       limiter: Ratelimit.tokenBucket(1, '60 s', 1),
       dynamicLimits: true,
       analytics: true,
@@ -316,7 +327,7 @@ describe('@upstash/ratelimit as it is', () => {
     await pending
   })
 
-  test('is one request to the bridge a decision once its script is known', async () => {
+  test('needs one request to the bridge for each decision once its script is known', async () => {
     const limiter = make(Ratelimit.tokenBucket(100, '60 s', 100))
     await limiter.limit('warm')
     const before = bridge.requests
@@ -324,7 +335,7 @@ describe('@upstash/ratelimit as it is', () => {
     expect(bridge.requests - before).toBe(10)
   })
 
-  test('does not notice that the scripts were flushed, not in a pipeline either', async () => {
+  test('does not notice that the scripts were flushed, in a pipeline or not', async () => {
     const limiter = make(Ratelimit.tokenBucket(100, '60 s', 100))
     await limiter.limit('someone')
     await direct.script('FLUSH')
@@ -345,7 +356,7 @@ describe('@upstash/ratelimit as it is', () => {
     expect(await (await post(['EVALSHA', sha, 0])).json()).toEqual({ result })
   })
 
-  test('goes on after a restart of Redis, and after one of the bridge', async () => {
+  test('continues after a restart of Redis, and after one of the bridge', async () => {
     const redis = await startTestRedis()
     closers.push(() => redis.remove())
     let own = await startTestBridge(redis.url)
@@ -357,7 +368,7 @@ describe('@upstash/ratelimit as it is', () => {
     await redis.start()
     await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(true)
     expect((await limiter.limit('b')).remaining).toBe(9)
-    // Another bridge knows no text yet: it says so, and the client sends it.
+    // Another bridge does not know the text yet: it responds NOSCRIPT, and the client sends it.
     await own.close()
     own = await startTestBridge(redis.url)
     await direct.script('FLUSH')
@@ -365,7 +376,7 @@ describe('@upstash/ratelimit as it is', () => {
     expect((await again.limit('a')).remaining).toBe(9)
   })
 
-  test('is told by name what a client calls the script, whatever Redis calls it', async () => {
+  test('gets the client’s own SHA-1 from SCRIPT LOAD, whatever Redis calls the script', async () => {
     const redis = client()
     const text = `#!lua flags=allow-key-locking\nreturn '${randomUUID()}'`
     const sha = await redis.scriptLoad(text)
@@ -376,19 +387,19 @@ describe('@upstash/ratelimit as it is', () => {
     await expect(redis.eval('-'.repeat(70_000), [], [])).rejects.toThrow(/script is larger/)
   })
 
-  test('does not count batches as we promise to: why the edge brings a script of its own', async () => {
-    // A batch that is refused takes what was left all the same.
+  test('does not count batches as the edge promises to, so the edge brings its own script', async () => {
+    // A refused batch still consumes the remaining tokens.
     const window = make(Ratelimit.slidingWindow(300, '60 s'))
     await window.limit('tenant', { rate: 290 })
     expect((await window.limit('tenant', { rate: 11 })).success).toBe(false)
     expect((await window.limit('tenant', { rate: 10 })).success).toBe(false)
-    // What has to be waited for is the next refill, however little is missing.
+    // The client has to wait for the next refill, however few tokens are missing.
     const bucket = make(Ratelimit.tokenBucket(100, '60 s', 100))
     await bucket.limit('key', { rate: 100 })
     const { success, reset } = await bucket.limit('key', { rate: 1 })
     expect(success).toBe(false)
     expect(reset - Date.now()).toBeGreaterThan(55_000)
-    // And a Redis that does not answer is a yes.
+    // And without an answer from Redis it admits.
     const late = new Ratelimit({
       redis: { ...client(), evalsha: () => sleep(500) } as never,
       limiter: Ratelimit.tokenBucket(1, '60 s', 1),
@@ -398,8 +409,8 @@ describe('@upstash/ratelimit as it is', () => {
   })
 })
 
-describe('large bodies', () => {
-  /** Requests whose bodies do not come before they are told to. */
+describe('large bodies for Redis', () => {
+  /** Requests whose bodies do not come before the test ends them. */
   function stalled(count: number, send: (body: ReadableStream) => Promise<unknown>) {
     const ended = Promise.withResolvers<void>()
     const answers = Array.from({ length: count }, () =>
@@ -418,19 +429,19 @@ describe('large bodies', () => {
       await Promise.all(answers)
     })
   }
-  const large = () => ['SET', fresh(), 'x'.repeat(100_000)]
+  const large = () => ['SET', newKey(), 'x'.repeat(100_000)]
 
-  test('for Redis do not wait for those that are produced to the log', async () => {
+  test('do not wait for large bodies that are produced to the log', async () => {
     const reader = new Hono().post('/', async (c) => c.text(`${await readBody(c.req)}`))
     stalled(20, async (body) => reader.request('/', { method: 'POST', body }))
     const answer = await post(large())
     expect([answer.status, await answer.json()]).toEqual([200, { result: 'OK' }])
   })
 
-  test('are refused while too many others come for Redis, in words, and no trouble is told of', async () => {
-    const troubles: Error[] = []
+  test('are answered 429 while too many others are being read, and onError is not called', async () => {
+    const errors: Error[] = []
     const { redis, token } = bridge
-    const app = createRedisRest({ redis, token, onTrouble: (error) => troubles.push(error) })
+    const app = createRedisRest({ redis, token, onError: (error) => errors.push(error) })
     const send = async (body: ReadableStream | string) =>
       app.request('/', {
         method: 'POST',
@@ -445,12 +456,12 @@ describe('large bodies', () => {
       '1',
       { error: 'ERR TOO_MANY_BODIES: other large bodies are being read' },
     ])
-    expect(troubles).toEqual([])
+    expect(errors).toEqual([])
   })
 })
 
-describe('a Redis that does not answer', () => {
-  test('is a 503 within 200 ms, and the connection is made anew when it stays silent', async () => {
+describe('a Redis that hangs or is gone', () => {
+  test('is a 503 within 200 ms, and the connection is reopened when Redis stays silent', async () => {
     const proxy = await startTcpProxy(Number(new URL(inject('redisUrl')).port))
     closers.push(() => proxy.close())
     const own = await startTestBridge(`redis://127.0.0.1:${proxy.port}`)
@@ -469,7 +480,7 @@ describe('a Redis that does not answer', () => {
     ])
     expect(late.answer.headers.get('retry-after')).toBe('1')
     expect(late.ms).toBeLessThan(400)
-    // It is given up after 2 s: from then on nobody waits at all.
+    // The connection is given up after 2 s: from then on no request waits.
     await expect.poll(() => own.redis.up, { timeout: 5_000 }).toBe(false)
     const known = await ask()
     expect(known.answer.status).toBe(503)
@@ -479,7 +490,7 @@ describe('a Redis that does not answer', () => {
     expect((await ask()).body).toEqual({ result: 'PONG' })
   })
 
-  test('that hangs takes no more memory than it may, however many ask', async () => {
+  test('takes no more memory than the limit, however many requests wait', async () => {
     const redis = await startTestRedis()
     closers.push(() => redis.remove())
     const connection = createRedisConnection({
@@ -498,7 +509,7 @@ describe('a Redis that does not answer', () => {
     await expect.poll(() => connection.send([['PING']]).catch(() => '')).toHaveLength(1)
   })
 
-  test('is told of once, and so is its return', async () => {
+  test('is reported once, and so is its return', async () => {
     const redis = await startTestRedis()
     closers.push(() => redis.remove())
     const changes: boolean[] = []
@@ -513,12 +524,12 @@ describe('a Redis that does not answer', () => {
   })
 })
 
-test('needs a user in Redis with few rights, whom not even a script of the client can exceed; core needs another', async () => {
+test('the bridge and core work with the Redis users of decision 13, whose rights no client script can exceed', async () => {
   const own = await startTestRedis()
   closers.push(() => own.remove())
   const admin = new Direct(own.url)
   closers.push(() => admin.disconnect())
-  // As docs/adr/0013-redis.md has them.
+  // The users of docs/adr/0013-redis.md.
   const decision = readFileSync(new URL('../../../docs/adr/0013-redis.md', import.meta.url), 'utf8')
   for (const [, user] of decision.matchAll(/ACL SETUSER (.+)/g))
     await admin.call('ACL', 'SETUSER', ...(user as string).replace('>secret', '>pw').split(' '))

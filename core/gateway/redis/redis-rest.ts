@@ -8,54 +8,56 @@ import {
   RedisUnavailableError,
   type Reply,
 } from '../../db/redis-connection.ts'
-import { createRoom } from '../byte-semaphore.ts'
-import { RefusedError } from '../kafka-rest-error.ts'
-import { type Reading, readBody } from '../read-body.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
+import { KafkaRestError, type KafkaRestErrorSpec } from '../kafka-rest-error.ts'
+import { type BodyBudget, readBody } from '../read-body.ts'
 import { BadCommandError, type Command, readCommand, readCommands } from './commands.ts'
 import { createScripts } from './scripts.ts'
 
 export interface RedisRestDeps {
   redis: RedisConnection
-  /** Whoever sends it as Bearer may do all that is allowed here. */
+  /** The Bearer token that grants all commands of commands.ts. */
   token: string
   /** How long Redis may take, in ms. */
   msMax?: number
-  onTrouble?: (error: Error) => void
+  onError?: (error: Error) => void
 }
 
 /**
- * Redis for whoever speaks HTTP only, in the protocol of Upstash's REST API: @upstash/redis and
+ * Redis for clients that speak HTTP only, in the protocol of Upstash's REST API: @upstash/redis and
  * @upstash/ratelimit run on it as they are. A Redis that does not answer in time is a 503, and then
- * the commands may have been carried out or not.
+ * the commands may have been executed or not.
  */
 export function createRedisRest({
   redis,
   token,
   msMax = LIMITS.redisBridgeMsMax,
-  onTrouble = () => {},
+  onError = () => {},
 }: RedisRestDeps): Hono {
   const app = new Hono()
   const scripts = createScripts()
-  const reading: Reading = { room: createRoom(LIMITS.redisBodiesBytesMax), msMax }
+  const reading: BodyBudget = {
+    semaphore: createSemaphore(LIMITS.redisBodiesBytesMax),
+    waitMsMax: msMax,
+  }
   const expected = digest(token)
 
   app.use(async (c, next) => {
     const [, sent = ''] = /^bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
     if (!timingSafeEqual(digest(sent), expected))
-      return say(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Bearer realm="redis"' })
+      return sendError(c, 401, 'Unauthorized', { 'WWW-Authenticate': 'Bearer realm="redis"' })
     c.header('Cache-Control', 'no-store')
     return next()
   })
 
   app.post(REDIS_PATHS.command, async (c) => {
     const command = readCommand(await body(c, reading))
-    const asked = scripts.translate(command, false)
-    let [reply] = await redis.send([asked], msMax)
+    let [reply] = await redis.send([scripts.translate(command, false)], msMax)
     if (reply instanceof RedisError && reply.message.startsWith('NOSCRIPT')) {
-      const whole = scripts.withText(command)
-      if (whole) [reply] = await redis.send([whole], msMax)
+      const withText = scripts.withText(command)
+      if (withText) [reply] = await redis.send([withText], msMax)
     }
-    if (reply instanceof RedisError) return say(c, 400, reply.message)
+    if (reply instanceof RedisError) return sendError(c, 400, reply.message)
     return c.json(replyOf(scripts.nameOf(command) ?? (reply as Reply), wantsBase64(c)))
   })
 
@@ -72,29 +74,33 @@ export function createRedisRest({
   app.post(REDIS_PATHS.transaction, async (c) => {
     const commands = readCommands(await body(c, reading))
     const replies = await redis.send([['MULTI'], ...translateAll(commands), ['EXEC']], msMax)
-    const all = replies.at(-1) as Reply
-    // A command that cannot even be queued undoes the whole; that one's words say why.
-    if (all instanceof RedisError) {
+    const result = replies.at(-1) as Reply
+    // A command that cannot be queued aborts the transaction; its own error says why.
+    if (result instanceof RedisError) {
       const first = replies.find((reply) => reply instanceof RedisError) as RedisError
-      return say(c, 400, first === all ? all.message : `${all.message} ${first.message}`)
+      return sendError(
+        c,
+        400,
+        first === result ? result.message : `${result.message} ${first.message}`,
+      )
     }
-    return c.json((all as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
+    return c.json((result as readonly Reply[]).map((reply) => replyOf(reply, wantsBase64(c))))
   })
 
   for (const path of Object.values(REDIS_PATHS))
-    app.all(path, (c) => say(c, 405, 'ERR only POST', { Allow: 'POST' }))
-  app.all('*', (c) => say(c, 404, 'ERR commands are sent in the body, as a JSON array'))
+    app.all(path, (c) => sendError(c, 405, 'ERR only POST', { Allow: 'POST' }))
+  app.all('*', (c) => sendError(c, 404, 'ERR commands are sent in the body, as a JSON array'))
 
   app.onError((error, c) => {
-    if (error instanceof BadCommandError) return say(c, error.status, error.message)
-    if (error instanceof RefusedError)
-      return say(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
-    onTrouble(error)
-    const why = error instanceof RedisUnavailableError ? error.message : 'the bridge failed'
-    return say(c, 503, `ERR ${why}`, SOON)
+    if (error instanceof BadCommandError) return sendError(c, error.status, error.message)
+    if (error instanceof KafkaRestError)
+      return sendError(c, error.status, `ERR ${error.message}`, error.status === 429 ? SOON : {})
+    onError(error)
+    const reason = error instanceof RedisUnavailableError ? error.message : 'the bridge failed'
+    return sendError(c, 503, `ERR ${reason}`, SOON)
   })
 
-  /** With the scripts' texts: when one is missing, those behind it have been carried out already. */
+  /** With the scripts' texts: when one is missing, the commands after it have been executed already. */
   function translateAll(commands: readonly Command[]): Command[] {
     return commands.map((command) => scripts.translate(command, true))
   }
@@ -102,7 +108,7 @@ export function createRedisRest({
   return app
 }
 
-function body(c: Context, reading: Reading): Promise<ArrayBuffer | Uint8Array> {
+function body(c: Context, reading: BodyBudget): Promise<ArrayBuffer | Uint8Array> {
   return readBody(c.req, LIMITS.redisBodyBytesMax, reading)
 }
 
@@ -120,7 +126,7 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
   if (reply instanceof RedisError) return reply.message
   if (Array.isArray(reply)) return reply.map((each) => resultOf(each, base64))
   const bytes = Buffer.isBuffer(reply) ? reply : Buffer.from(reply as string)
-  // Clients take OK for itself, encoded or not; it saves them the work.
+  // Clients accept OK unencoded; it saves them the work.
   const text = base64 && !bytes.equals(OK) ? bytes.toString('base64') : bytes.toString('utf8')
   return text
 }
@@ -128,13 +134,18 @@ function resultOf(reply: Reply, base64: boolean): RedisResult {
 const OK = Buffer.from('OK')
 const SOON = { 'Retry-After': '1' }
 
-type Status = 400 | 401 | 404 | 405 | 503 | RefusedError['status']
+type Status = KafkaRestErrorSpec['status']
 
-function say(c: Context, status: Status, error: string, headers: Record<string, string> = {}) {
+function sendError(
+  c: Context,
+  status: Status,
+  error: string,
+  headers: Record<string, string> = {},
+) {
   return c.json({ error }, status, headers)
 }
 
-/** Of one length whatever was sent, so that comparing takes the same time. */
+/** Of the same length whatever was sent, so that comparing takes the same time. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }

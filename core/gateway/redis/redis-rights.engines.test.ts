@@ -9,11 +9,11 @@ import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridg
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { ROOT } from '../../lib/paths.ts'
 
-/** The users of docs/adr/0013-redis.md, as they stand there, in a real Redis. */
+/** The users of docs/adr/0013-redis.md in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')
 const users = [...decision.matchAll(/^ACL SETUSER (.+)$/gm)].map(([, user]) => user as string)
 
-describe('with the rights that decision 13 writes down', () => {
+describe('the Redis user of the edges in decision 13', () => {
   let server: TestRedis
   let direct: Direct
   let bridge: TestBridge
@@ -39,7 +39,7 @@ describe('with the rights that decision 13 writes down', () => {
     ['a sliding window', Ratelimit.slidingWindow(2, '60 s')],
     ['a fixed window', Ratelimit.fixedWindow(2, '60 s')],
     ['a fixed window in a cache', Ratelimit.cachedFixedWindow(2, '60 s')],
-  ])('@upstash/ratelimit does all that it can: %s', async (name, limiter) => {
+  ])('has the rights that @upstash/ratelimit needs for %s', async (name, limiter) => {
     const limit = new Ratelimit({
       redis,
       limiter,
@@ -49,20 +49,20 @@ describe('with the rights that decision 13 writes down', () => {
       dynamicLimits: !name.endsWith('cache'),
       ephemeralCache: new Map(),
     })
-    const said = []
+    const results = []
     for (let i = 0; i < 3; i++) {
       const { success, pending } = await limit.limit('someone')
-      said.push(success)
+      results.push(success)
       await pending
     }
-    expect(said).toEqual([true, true, false])
+    expect(results).toEqual([true, true, false])
     expect((await limit.getRemaining('someone')).remaining).toBe(0)
     await limit.resetUsedTokens('someone')
     expect((await limit.limit('someone')).success).toBe(true)
     expect(await direct.call('ACL', 'LOG')).toEqual([])
   })
 
-  test('and nothing else is reached, by a script or without', async () => {
+  test('cannot reach other keys or commands, by a script or without', async () => {
     await direct.set('sluice:answer:1', 'of another tenant')
     for (const work of [
       () => redis.get('sluice:answer:1'),

@@ -3,35 +3,35 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { BadCommandError, type Command } from './commands.ts'
 
 /**
- * Clients name a script by the SHA-1 of its text. Scripts made for Upstash begin with `#!lua flags=…`, and
- * with flags that a stock Redis refuses; without that line their text, and so their name, is another one. So
- * what a client calls by one name is sent to Redis by its own. That Redis was restarted, or its scripts
- * flushed, is never the client's business while this process remembers the text.
+ * Clients name a script by the SHA-1 of its text. Scripts written for Upstash begin with `#!lua flags=…`, and
+ * with flags that a stock Redis refuses; without that line their text, and so their SHA-1, is another one. So
+ * the client's SHA-1 is translated to Redis' own. A restart of Redis, or a flush of its scripts, goes unnoticed by
+ * clients while this process remembers the text.
  */
 export interface Scripts {
   /**
    * The command as Redis takes it.
-   * @param whole whether scripts go with their text, so that not one of several commands can fail for the lack of it
+   * @param withText whether scripts are sent with their text, so that none of several commands can fail without it
    * @throws BadCommandError for a script that is too long
    */
-  translate(command: Command, whole: boolean): Command
+  translate(command: Command, withText: boolean): Command
   /** The same command with the script's text, for when Redis does not know it; undefined when we do not either. */
   withText(command: Command): Command | undefined
-  /** What the client calls the script that `SCRIPT LOAD` has loaded. */
+  /** The client's SHA-1 of the script that `SCRIPT LOAD` has loaded. */
   nameOf(command: Command): string | undefined
 }
 
 interface Script {
-  /** Without its first line's shebang; that line stays, so that errors name the right one. */
+  /** Without the shebang; its line stays, empty, so that errors name the right line. */
   text: string
   sha: string
 }
 
 export function createScripts(scriptsMax: number = LIMITS.redisScriptsMax): Scripts {
-  // By the client's name for it; the one used longest ago is forgotten first.
+  // By the client's SHA-1; the least recently used is forgotten first.
   const known = new Map<string, Script>()
 
-  function learn(text: string): Script {
+  function remember(text: string): Script {
     if (Buffer.byteLength(text) > LIMITS.redisScriptBytesMax)
       throw new BadCommandError(
         413,
@@ -56,16 +56,16 @@ export function createScripts(scriptsMax: number = LIMITS.redisScriptsMax): Scri
   }
 
   return {
-    translate(command, whole) {
+    translate(command, withText) {
       const [name, first = '', ...rest] = command
-      if (name === 'EVAL') return ['EVAL', learn(first).text, ...rest]
+      if (name === 'EVAL') return ['EVAL', remember(first).text, ...rest]
       if (name === 'EVALSHA') {
         const script = find(first.toLowerCase())
         if (!script) return command
-        return whole ? ['EVAL', script.text, ...rest] : ['EVALSHA', script.sha, ...rest]
+        return withText ? ['EVAL', script.text, ...rest] : ['EVALSHA', script.sha, ...rest]
       }
       if (name === 'SCRIPT' && first.toUpperCase() === 'LOAD')
-        return ['SCRIPT', 'LOAD', learn(rest[0] ?? '').text]
+        return ['SCRIPT', 'LOAD', remember(rest[0] ?? '').text]
       if (name === 'SCRIPT')
         return ['SCRIPT', first, ...rest.map((sha) => find(sha.toLowerCase())?.sha ?? sha)]
       return command

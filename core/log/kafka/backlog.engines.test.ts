@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Log } from '../log.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
-/** What others write with: it compresses. */
+/** Another producer, which compresses. */
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 const GZIP = 1
 
@@ -30,8 +30,8 @@ const batches = (partitions: readonly number[], signal: AbortSignal) =>
     minIntervalMs: 0,
   })
 
-describe('much that waits to be read', () => {
-  test('in many partitions is read from all of them, and not from the first ones until those are empty', async () => {
+describe('a large backlog', () => {
+  test('in many partitions is read from all of them alike, not from the first ones until they are empty', async () => {
     const everywhere = [0, 1, 2, 3, 4, 5]
     const each = 8
     for (const partition of everywhere)
@@ -49,7 +49,7 @@ describe('much that waits to be read', () => {
     expect(Math.max(...seen.values())).toBeLessThan(each)
   })
 
-  test('and takes little room only because others compressed it comes in batches that fit in memory', async () => {
+  test('of highly compressed records is read in batches that fit in memory', async () => {
     const producer = new Kafka({ brokers: options.brokers, logLevel: 0 }).producer()
     await producer.connect()
     for (const partition of [0, 1])

@@ -16,7 +16,7 @@ import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-lo
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
 const topic = 'events'
-/** Kafka itself takes nine seconds to call a broker dead. */
+/** Kafka itself takes nine seconds to declare a broker dead. */
 const patient = { timeout: 60_000, interval: 100 }
 let home: string
 let engines: Engines
@@ -34,8 +34,8 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-/** Nobody reads from this log, as in a gateway: what it knows of the brokers it has to find out by itself. */
-describe('a log that only appends and asks for bounds, when a leader', () => {
+/** This log has no reader, as in a gateway: it has to find new leaders by itself. */
+describe('a log that only appends and reads offsets, when a leader', () => {
   beforeEach(async () => {
     options = { brokers: engines.kafka?.brokers ?? [], prefix: `${count++}.` }
     await allAreThere()
@@ -50,7 +50,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   })
   afterEach(() => log.close())
 
-  test('falls silent: the partition is appended to and read of again while it still is', async () => {
+  test('freezes, appends to its partition and reads its offsets again while the leader is still frozen', async () => {
     const thaw = freeze(engines.kafka?.pids[(await leaderOf(0)) - 1] as number)
     try {
       await worksAgain(0)
@@ -59,7 +59,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
   })
 
-  test('is gone: the partition is appended to and read of again while it still is', async () => {
+  test('is gone, appends to its partition and reads its offsets again while the leader is still gone', async () => {
     const node = engines.kafka?.nodes[(await leaderOf(0)) - 1]
     await node?.kill()
     try {
@@ -69,7 +69,7 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
     }
   })
 
-  test('has the only copy: an append is not confirmed, and is not tried a second time', async () => {
+  test('has the only replica, rejects the append and does not send it a second time', async () => {
     const leader = await leaderOf(0)
     const [from] = await log.offsets(topic)
     const followers = (engines.kafka?.pids ?? []).filter((_, i) => i !== leader - 1)
@@ -80,12 +80,12 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
       for (const thaw of thaws) thaw()
     }
     await worksAgain(0)
-    // Nobody knew, so whoever sent it decides; it was written all the same.
+    // The outcome was unknown, so the sender decides; it was written all the same.
     const values = await valuesOf(0, from?.lastStableOffset ?? 0)
     expect(values.filter((value) => value === 'unsure')).toEqual(['unsure'])
   })
 
-  /** From there on, until one comes that was appended after. */
+  /** Reads from there on, up to a record that was appended later. */
   async function valuesOf(partition: number, from: number): Promise<string[]> {
     const values: string[] = []
     const reading = { from: new Map([[partition, from]]), maxRecords: 100, minIntervalMs: 0 }
@@ -110,8 +110,8 @@ describe('a log that only appends and asks for bounds, when a leader', () => {
   }
 })
 
-describe('topics that are made on three brokers', () => {
-  test('have three copies, and an append needs two of them', async () => {
+describe('topics created on three brokers', () => {
+  test('have three replicas, and an append needs two of them', async () => {
     const brokers = engines.kafka?.brokers ?? []
     await allAreThere()
     const { log: config } = readConfig({
@@ -133,7 +133,7 @@ describe('topics that are made on three brokers', () => {
     })
   })
 
-  test('are not made while one of those that are named is away: they would lack its copy for ever', async () => {
+  test('are not created while a configured broker is down, because they would lack its replica for ever', async () => {
     const brokers = engines.kafka?.brokers ?? []
     const topics = [{ name: topic, partitions: 3 }]
     const make = (msMax?: number) =>
@@ -142,7 +142,7 @@ describe('topics that are made on three brokers', () => {
     try {
       const [port] = engines.ports.kafka
       await expect.poll(() => brokersSeenBy(port?.broker ?? 0), patient).toHaveLength(2)
-      expect(await make(1_000)).toContain('only 2 of the 3 Kafka brokers that are named are there')
+      expect(await make(1_000)).toContain('only 2 of the 3 configured Kafka brokers are up')
     } finally {
       await engines.kafka?.nodes[2]?.start()
     }
@@ -153,7 +153,7 @@ describe('topics that are made on three brokers', () => {
 const TOPIC = 2
 const SET_ON_THE_TOPIC = 1
 
-/** A topic is copied to those that there are when it is made. */
+/** A topic is replicated to the brokers that are up when it is created. */
 async function allAreThere(): Promise<void> {
   for (const { broker } of engines.ports.kafka)
     await expect.poll(() => brokersSeenBy(broker), patient).toHaveLength(3)

@@ -1,6 +1,6 @@
 import type { LogBatch, LogRecord, PartitionBatch } from '../log.ts'
 
-export interface Found {
+export interface FetchedPartition {
   partition: number
   records: LogRecord[]
   /** Where the next fetch begins. */
@@ -8,23 +8,82 @@ export interface Found {
   bytes: number
 }
 
-/** What was fetched and not yet handed over, by partition, in bounds. */
+/** What was fetched and not yet handed over, by partition, within limits. */
 export interface FetchBuffer {
   /** Where the next fetch of a partition begins. */
   nextOf(partition: number): number
-  add(found: readonly Found[]): void
-  /** No more will come: once it is empty, `take` says why. */
+  add(fetched: readonly FetchedPartition[]): void
+  /** No more will come: once the buffer is empty, `take` throws the error. */
   fail(error: unknown): void
   /** Resolves when there is something to take, or nothing more will come. */
-  some(signal: AbortSignal): Promise<void>
-  /** Resolves when a whole batch is there, nothing more will come, or `ms` have passed. */
-  wholeBatch(ms: number, signal: AbortSignal): Promise<void>
-  /** Resolves when there is room for another fetch. */
-  room(signal: AbortSignal): Promise<void>
-  /** Partitions take turns, so that none starves. @throws what it failed with */
+  untilNotEmpty(signal: AbortSignal): Promise<void>
+  /** Resolves when a full batch is there, nothing more will come, or `ms` have passed. */
+  untilFullBatch(ms: number, signal: AbortSignal): Promise<void>
+  /** Resolves when there is space for another fetch. */
+  untilSpace(signal: AbortSignal): Promise<void>
+  /** Partitions take turns, so that none starves. @throws the error of `fail` */
   take(): LogBatch | undefined
 }
 
+export interface FetchBufferLimits {
+  recordsMax: number
+  bytesMax: number
+  readAhead?: boolean
+}
+
+export function createFetchBuffer(
+  from: ReadonlyMap<number, number>,
+  limits: FetchBufferLimits,
+): FetchBuffer {
+  const partitions = [...from.keys()].sort((a, b) => a - b)
+  const queues = new Map(partitions.map((p) => [p, new PartitionQueue(p, from.get(p) as number)]))
+  const queueOf = (partition: number) => queues.get(partition) as PartitionQueue
+  const sum = (of: (queue: PartitionQueue) => number) => {
+    let total = 0
+    for (const queue of queues.values()) total += of(queue)
+    return total
+  }
+  const conditions = createConditions()
+  let failure: { error: unknown } | undefined
+
+  const isEmpty = () => sum((queue) => queue.pieceCount) === 0
+  const isFull = () =>
+    sum((queue) => queue.recordCount) >= limits.recordsMax ||
+    sum((queue) => queue.bytes) >= limits.bytesMax
+  const hasSpace = () => (limits.readAhead === false ? isEmpty() : !isFull())
+
+  return {
+    nextOf: (partition) => queueOf(partition).next,
+    add(fetched) {
+      for (const each of fetched) queueOf(each.partition).add(each)
+      conditions.check()
+    },
+    fail(error) {
+      failure ??= { error }
+      conditions.check()
+    },
+    untilNotEmpty: (signal) => conditions.wait(() => !isEmpty() || failure !== undefined, signal),
+    untilFullBatch: (ms, signal) =>
+      conditions.wait(() => isFull() || failure !== undefined, signal, ms),
+    untilSpace: (signal) => conditions.wait(hasSpace, signal),
+    take() {
+      if (isEmpty()) {
+        if (failure) throw failure.error
+        return undefined
+      }
+      const counts = partitions.map((partition) => queueOf(partition).recordCount)
+      const shares = shareFairly(counts, limits.recordsMax)
+      const taken = partitions.flatMap((p, i) => queueOf(p).take(shares[i] as number) ?? [])
+      conditions.check()
+      return {
+        partitions: taken,
+        recordCount: taken.reduce((count, { records }) => count + records.length, 0),
+      }
+    },
+  }
+}
+
+/** What one fetch brought for a partition. */
 interface Piece {
   records: LogRecord[]
   /** Of the records, how many were handed over already. */
@@ -33,115 +92,85 @@ interface Piece {
   bytes: number
 }
 
-export function createFetchBuffer(
-  from: ReadonlyMap<number, number>,
-  limits: { recordsMax: number; bytesMax: number; readAhead?: boolean },
-): FetchBuffer {
-  const partitions = [...from.keys()].sort((a, b) => a - b)
-  const fetched = new Map(from)
-  const handedOver = new Map(from)
-  const pieces = new Map<number, Piece[]>(partitions.map((partition) => [partition, []]))
-  let records = 0
-  let bytes = 0
-  /** Pieces without a record count too: marks of Kafka's own have to be passed. */
-  let waiting = 0
-  let failure: { error: unknown } | undefined
-  const waiters = new Set<() => void>()
+/** The pieces of one partition. Pieces without a record count too: Kafka's control records have to be passed. */
+class PartitionQueue {
+  readonly #partition: number
+  readonly #pieces: Piece[] = []
+  #handedOver: number
+  /** Where the next fetch begins. */
+  next: number
+  recordCount = 0
+  bytes = 0
 
-  const changed = () => {
-    for (const look of [...waiters]) look()
-  }
-  const isFull = () => records >= limits.recordsMax || bytes >= limits.bytesMax
-
-  function until(ready: () => boolean, signal: AbortSignal, ms?: number): Promise<void> {
-    if (ready() || signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const end = () => {
-        waiters.delete(look)
-        clearTimeout(timer)
-        signal.removeEventListener('abort', end)
-        resolve()
-      }
-      const look = () => ready() && end()
-      const timer = ms === undefined ? undefined : setTimeout(end, ms)
-      signal.addEventListener('abort', end, { once: true })
-      waiters.add(look)
-    })
+  constructor(partition: number, from: number) {
+    this.#partition = partition
+    this.#handedOver = from
+    this.next = from
   }
 
-  function takeRun(partition: number, max: number): PartitionBatch | undefined {
-    const queue = pieces.get(partition) as Piece[]
-    const start = handedOver.get(partition) as number
-    const found: LogRecord[] = []
-    let next = start
-    for (let piece = queue[0]; piece; piece = queue[0]) {
+  get pieceCount(): number {
+    return this.#pieces.length
+  }
+
+  add({ records, next, bytes }: FetchedPartition): void {
+    if (next === this.next) return
+    this.#pieces.push({ records, taken: 0, next, bytes })
+    this.next = next
+    this.recordCount += records.length
+    this.bytes += bytes
+  }
+
+  take(recordsMax: number): PartitionBatch | undefined {
+    const baseOffset = this.#handedOver
+    const records: LogRecord[] = []
+    let nextOffset = baseOffset
+    for (let [piece] = this.#pieces; piece; [piece] = this.#pieces) {
       const left = piece.records.length - piece.taken
-      const count = Math.min(left, max - found.length)
+      const count = Math.min(left, recordsMax - records.length)
       if (count === 0 && left > 0) break
-      for (let i = 0; i < count; i++) found.push(piece.records[piece.taken++] as LogRecord)
-      records -= count
+      for (let i = 0; i < count; i++) records.push(piece.records[piece.taken++] as LogRecord)
+      this.recordCount -= count
       if (count < left) {
-        next = (found.at(-1) as LogRecord).offset + 1
+        nextOffset = (records.at(-1) as LogRecord).offset + 1
         break
       }
-      next = piece.next
-      bytes -= piece.bytes
-      waiting--
-      queue.shift()
+      nextOffset = piece.next
+      this.bytes -= piece.bytes
+      this.#pieces.shift()
     }
-    if (next === start) return undefined
-    handedOver.set(partition, next)
-    return { partition, baseOffset: start, nextOffset: next, records: found }
+    if (nextOffset === baseOffset) return undefined
+    this.#handedOver = nextOffset
+    return { partition: this.#partition, baseOffset, nextOffset, records }
   }
+}
 
+/** Callers that wait until a condition holds; `check` looks at all of them again. */
+function createConditions() {
+  const waiters = new Set<() => void>()
   return {
-    nextOf: (partition) => fetched.get(partition) as number,
-    add(found) {
-      for (const each of found) {
-        if (each.next === fetched.get(each.partition)) continue
-        const { records: fresh, next, bytes: size } = each
-        pieces.get(each.partition)?.push({ records: fresh, taken: 0, next, bytes: size })
-        fetched.set(each.partition, next)
-        records += fresh.length
-        bytes += size
-        waiting++
-      }
-      changed()
+    check(): void {
+      for (const look of [...waiters]) look()
     },
-    fail(error) {
-      failure ??= { error }
-      changed()
-    },
-    some: (signal) => until(() => waiting > 0 || failure !== undefined, signal),
-    wholeBatch: (ms, signal) => until(() => isFull() || failure !== undefined, signal, ms),
-    room: (signal) => until(() => (limits.readAhead === false ? waiting === 0 : !isFull()), signal),
-    take() {
-      if (waiting === 0) {
-        if (failure) throw failure.error
-        return undefined
-      }
-      const shares = share(
-        partitions.map((partition) => countOf(pieces.get(partition) as Piece[])),
-        limits.recordsMax,
-      )
-      const runs = partitions.flatMap(
-        (partition, i) => takeRun(partition, shares[i] as number) ?? [],
-      )
-      changed()
-      return {
-        partitions: runs,
-        recordCount: runs.reduce((sum, run) => sum + run.records.length, 0),
-      }
+    wait(holds: () => boolean, signal: AbortSignal, ms?: number): Promise<void> {
+      if (holds() || signal.aborted) return Promise.resolve()
+      return new Promise((resolve) => {
+        const end = () => {
+          waiters.delete(look)
+          clearTimeout(timer)
+          signal.removeEventListener('abort', end)
+          resolve()
+        }
+        const look = () => holds() && end()
+        const timer = ms === undefined ? undefined : setTimeout(end, ms)
+        signal.addEventListener('abort', end, { once: true })
+        waiters.add(look)
+      })
     },
   }
 }
 
-function countOf(pieces: readonly Piece[]): number {
-  return pieces.reduce((sum, { records, taken }) => sum + records.length - taken, 0)
-}
-
-/** As much for each as for any other; what one does not need is the others'. */
-function share(wanted: readonly number[], max: number): number[] {
+/** As much for each as for any other; what one does not need goes to the others. */
+function shareFairly(wanted: readonly number[], max: number): number[] {
   const shares = wanted.map(() => 0)
   let left = max
   let hungry = [...wanted.keys()].filter((i) => (wanted[i] as number) > 0)

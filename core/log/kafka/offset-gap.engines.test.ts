@@ -38,12 +38,12 @@ async function append(count: number, partition: number): Promise<void> {
   )
 }
 
-/** What retention does, at a moment of our choice. */
+/** Drops records as retention does, at a given moment. */
 async function drop(partition: number, offset: number): Promise<void> {
   const admin = new Kafka({ brokers: inject('kafkaBrokers'), logLevel: 0 }).admin()
   await admin.connect()
   const topic = `${kafka.env.SLUICE_KAFKA_TOPIC_PREFIX}${TOPICS.raw.name}`
-  // Else it does not know whom to ask.
+  // Otherwise kafkajs does not know the leader.
   await admin.fetchTopicOffsets(topic)
   await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: `${offset}` }] })
   await admin.disconnect()
@@ -54,13 +54,13 @@ async function sluice(...args: string[]): Promise<string> {
     env: { ...process.env, ...kafka.env, DATABASE_URL: database.url, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
-      said += chunk
+      output += chunk
     })
   await new Promise((resolve) => child.once('close', resolve))
-  return said
+  return output
 }
 
 const patient = { timeout: 30_000 }
@@ -69,7 +69,7 @@ const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
 const lost = (records: number) =>
   `sluice_offset_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
 
-test('records that Kafka dropped before a worker read them are an alarm, counted, and passed when somebody accepts it', async () => {
+test('records that Kafka dropped before a worker read them raise an alarm with their number, and are skipped once accepted', async () => {
   await append(5, HOLED)
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(10)
@@ -84,14 +84,14 @@ test('records that Kafka dropped before a worker read them are an alarm, counted
   await expect.poll(metrics, patient).toContain(lost(7))
   expect(await metrics()).toContain('sluice_offset_gaps_open 1')
   expect(core.said()).toContain('7 records from offset 5 were dropped before they were read')
-  // The other partitions are not held up, whatever comes.
+  // The other partitions are not held up.
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(25)
   expect(await sluice('gap')).toContain(`Partition ${HOLED}: 7 records from 5 on were dropped`)
 
   expect(await sluice('gap', '--accept')).toContain(`Partition ${HOLED} goes on at 12.`)
   await append(2, HOLED)
-  // Three that were left, and two that are new.
+  // Three records that were left, and two new ones.
   await expect.poll(stored, patient).toBe(30)
   expect(await account(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
   expect(await sluice('gap')).toContain('Nothing is missing.')

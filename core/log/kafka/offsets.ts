@@ -1,22 +1,30 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { type PartitionOffsets, UnknownTopicError } from '../log.ts'
 import type { Brokers } from './brokers.ts'
-import { listOffsetsRequest, type Which } from './protocol/requests.ts'
-import { CODES, KafkaError, MOVED } from './protocol/wire.ts'
+import { KafkaError } from './errors.ts'
+import { NOT_LEADER_ERRORS } from './protocol/error-codes.ts'
+import { listOffsetsRequest, type OffsetKind } from './protocol/list-offsets.ts'
 
 const RETRY_MS = 50
-/** The leader has only just become it, and does not know the end yet. */
-const SOON = new Set([...MOVED, 'OFFSET_NOT_AVAILABLE'])
+const LEADER_NOT_AVAILABLE = 5
+/** OFFSET_NOT_AVAILABLE: the leader has only just become it, and does not know the end yet. */
+const RETRYABLE = new Set([...NOT_LEADER_ERRORS, 'OFFSET_NOT_AVAILABLE'])
 
-/** For each partition of the topic, the first offset held, the next one, and the end where that is another. */
-export async function readBounds(
+/** For each partition of the topic, the first offset held, the last stable one, and the end where that is another. */
+export async function readOffsets(
   brokers: Brokers,
   topic: string,
   msMax: number,
 ): Promise<PartitionOffsets[]> {
-  const [firsts, nexts, ends] = await listOffsets(brokers, topic, ['first', 'next', 'end'], msMax)
-  return [...(firsts ?? [])].map(([partition, logStartOffset]) => {
-    const lastStableOffset = nexts?.get(partition) as number
-    const logEndOffset = ends?.get(partition) as number
+  const [logStarts, lastStables, logEnds] = await listOffsets(
+    brokers,
+    topic,
+    ['logStart', 'lastStable', 'logEnd'],
+    msMax,
+  )
+  return [...(logStarts ?? [])].map(([partition, logStartOffset]) => {
+    const lastStableOffset = lastStables?.get(partition) as number
+    const logEndOffset = logEnds?.get(partition) as number
     return {
       partition,
       logStartOffset,
@@ -26,27 +34,27 @@ export async function readBounds(
   })
 }
 
-/** For each partition, the first offset that was taken at `ms` or later; the next one where there is none. */
+/** For each partition, the first offset that was appended at `ms` or later; the last stable one where there is none. */
 export async function offsetsAt(
   brokers: Brokers,
   topic: string,
   ms: number,
   msMax: number,
 ): Promise<ReadonlyMap<number, number>> {
-  const [at, next] = await listOffsets(brokers, topic, [ms, 'next'], msMax)
+  const [at, lastStables] = await listOffsets(brokers, topic, [ms, 'lastStable'], msMax)
   return new Map(
     [...(at ?? [])].map(([partition, offset]) => [
       partition,
-      offset >= 0 ? offset : (next?.get(partition) as number),
+      offset >= 0 ? offset : (lastStables?.get(partition) as number),
     ]),
   )
 }
 
-/** One answer for each thing asked, by partition in ascending order. */
+/** For each of `wanted`, the offsets by partition in ascending order. */
 async function listOffsets(
   brokers: Brokers,
   topic: string,
-  asked: readonly (Which | number)[],
+  wanted: readonly (OffsetKind | number)[],
   msMax: number,
 ): Promise<Map<number, number>[]> {
   const deadline = performance.now() + msMax
@@ -54,12 +62,12 @@ async function listOffsets(
   for (let attempt = 0; ; attempt++)
     try {
       const leaders = await brokers.leaders(topic, left(), attempt > 0)
-      const found = asked.map(() => new Map(leaders.map((_, partition) => [partition, 0])))
+      const found = wanted.map(() => new Map(leaders.map((_, partition) => [partition, 0])))
       await Promise.all([...new Set(leaders)].map((leader) => askLeader(leader, leaders, found)))
       return found
     } catch (error) {
-      const wait = RETRY_MS * 2 ** attempt
-      if (isHopeless(error) || performance.now() + wait >= deadline) {
+      const wait = backoffMs(attempt, { baseMs: RETRY_MS })
+      if (!isRetryable(error) || performance.now() + wait >= deadline) {
         brokers.forget(topic)
         throw error
       }
@@ -72,24 +80,23 @@ async function listOffsets(
     found: readonly Map<number, number>[],
   ): Promise<void> {
     const partitions = [...leaders.keys()].filter((partition) => leaders[partition] === leader)
-    if (leader < 0) throw new KafkaError(5, `${topic}/${partitions[0]}`)
-    // By the time that a silent one is given up, another may lead.
-    const wire = await brokers.node(leader, left() / 2)
-    const answers = await Promise.all(
-      asked.map((each) => wire.request(listOffsetsRequest(topic, partitions, each), left())),
+    if (leader < 0) throw new KafkaError(LEADER_NOT_AVAILABLE, `${topic}/${partitions[0]}`)
+    // By the time that a silent broker is given up, another may lead.
+    const connection = await brokers.connectionTo(leader, left() / 2)
+    const responses = await Promise.all(
+      wanted.map((each) => connection.send(listOffsetsRequest(topic, partitions, each), left())),
     )
-    answers.forEach((answer, i) => {
-      for (const { partition, errorCode, offset } of answer) {
-        if (errorCode !== 0)
-          throw new KafkaError(errorCode, `${topic}/${partition} ${CODES[errorCode] ?? ''}`)
+    responses.forEach((response, i) => {
+      for (const { partition, errorCode, offset } of response) {
+        if (errorCode !== 0) throw new KafkaError(errorCode, `${topic}/${partition}`)
         found[i]?.set(partition, offset)
       }
     })
   }
 }
 
-/** Everything else passes when another broker leads: no connection, no answer, not the leader. */
-function isHopeless(error: unknown): boolean {
-  if (error instanceof KafkaError) return !SOON.has(error.code)
-  return error instanceof UnknownTopicError
+/** Another leader cures everything else: no connection, no response, not the leader. */
+function isRetryable(error: unknown): boolean {
+  if (error instanceof KafkaError) return RETRYABLE.has(error.code)
+  return !(error instanceof UnknownTopicError)
 }

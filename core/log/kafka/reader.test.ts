@@ -1,29 +1,30 @@
 import { describe, expect, test } from 'vitest'
 import { CorruptLogError, OffsetOutOfRangeError } from '../log.ts'
-import { createFetchSize } from './fetcher.ts'
+import type { BrokerConnection, KafkaRequest } from './broker-connection.ts'
+import { KafkaTimeoutError } from './errors.ts'
+import { createFetchSize } from './fetch-size.ts'
+import { type Fetched, fetchRequest } from './protocol/fetch.ts'
 import { decodeRecordSet, encodeRecordBatch } from './protocol/record-batch.ts'
-import { type Fetched, fetchRequest } from './protocol/requests.ts'
-import { KafkaTimeoutError, type OwnRequest, type Wire } from './protocol/wire.ts'
 import { type KafkaReaderDeps, readKafkaBatches } from './reader.ts'
 
-/** What no broker can be made to do at will; everything else is tested on a real one. */
-type Answer = (partition: number, offset: number) => Partial<Fetched> & { records?: number }
+/** Responses that no broker can be made to give at will; everything else is tested on a real one. */
+type FetchResponder = (partition: number, offset: number) => Partial<Fetched> & { records?: number }
 
 const topic = 't'
 
-/** A connection to a broker that answers fetches so. */
-function wireTo(answer: Answer): Wire {
+/** A connection to a broker that responds to fetches like this. */
+function connectionTo(respond: FetchResponder): BrokerConnection {
   let closed = false
   return {
-    get usable() {
+    get isUsable() {
       return !closed
     },
-    async request(request) {
+    async send(request) {
       await new Promise((resolve) => setTimeout(resolve, 10))
       if (closed) throw new Error('closed')
-      const { body } = request as OwnRequest<unknown>
+      const { body } = request
       return [...partsOf(body)].map(([partition, offset]): Fetched => {
-        const { records = 0, ...rest } = answer(partition, offset)
+        const { records = 0, ...rest } = respond(partition, offset)
         const bytes = records > 0 ? batch(records, offset) : Buffer.alloc(0)
         return {
           partition,
@@ -41,7 +42,7 @@ function wireTo(answer: Answer): Wire {
   }
 }
 
-/** The offsets that our own spelling of a fetch asks for. */
+/** The offsets that an encoded fetch request asks for. */
 function partsOf(body: Buffer): Map<number, number> {
   const { length } = fetchRequest(topic, [], {
     maxWaitMs: 0,
@@ -64,27 +65,28 @@ function batch(records: number, offset: number): Buffer {
   return bytes
 }
 
-interface Reading {
+interface ReadOptions {
   /** What was delivered, also where it ends with an error. */
   found: string[]
   from: ReadonlyMap<number, number>
 }
 
 async function read(
-  rounds: Answer[],
-  { found = [], from = new Map([[0, 5]]), ...deps }: Partial<KafkaReaderDeps & Reading> = {},
+  rounds: FetchResponder[],
+  { found = [], from = new Map([[0, 5]]), ...deps }: Partial<KafkaReaderDeps & ReadOptions> = {},
   wanted = 1,
 ) {
   const stop = new AbortController()
-  const troubles: unknown[] = []
+  const errors: unknown[] = []
   let round = 0
   const batches = readKafkaBatches(
     {
       brokers: {
         leaders: async () => [1, 1],
-        open: async () => wireTo(rounds[Math.min(round++, rounds.length - 1)] as Answer),
+        openConnection: async () =>
+          connectionTo(rounds[Math.min(round++, rounds.length - 1)] as FetchResponder),
       },
-      onTrouble: (error) => troubles.push(error),
+      onError: (error) => errors.push(error),
       ...deps,
     },
     topic,
@@ -94,37 +96,37 @@ async function read(
     for (const run of each.partitions) for (const { value } of run.records) found.push(`${value}`)
     if (found.length >= wanted) stop.abort()
   }
-  return { found, troubles: troubles.map(String), rounds: round }
+  return { found, errors: errors.map(String), rounds: round }
 }
 
-describe('a reader of Kafka', () => {
-  test('that is told that there is more, and gets nothing, begins anew with connections of its own', async () => {
-    const silent: Answer = (_, offset) => ({ readableTo: offset + 10 })
-    const { found, troubles, rounds } = await read([silent, () => ({ records: 3 })], {
+describe('the Kafka reader', () => {
+  test('opens a new connection when the broker says that there is more but delivers nothing', async () => {
+    const silent: FetchResponder = (_, offset) => ({ readableTo: offset + 10 })
+    const { found, errors, rounds } = await read([silent, () => ({ records: 3 })], {
       stallMsMax: 200,
     })
     expect(found).toEqual(['5', '6', '7'])
-    expect(troubles).toEqual(['Error: t/0 stands still although there is more to read'])
+    expect(errors).toEqual(['Error: t/0 makes no progress although there is more to read'])
     expect(rounds).toBe(2)
   })
 
-  test('that is at the end waits, however long, and begins nothing anew', async () => {
+  test('waits at the end of the log as long as it takes, on the same connection', async () => {
     let asked = 0
-    const idle: Answer = () => ({ records: asked++ > 40 ? 1 : 0 })
-    const { found, troubles, rounds } = await read([idle], { stallMsMax: 100 })
-    expect({ found, troubles, rounds }).toEqual({ found: ['5'], troubles: [], rounds: 1 })
+    const idle: FetchResponder = () => ({ records: asked++ > 40 ? 1 : 0 })
+    const { found, errors, rounds } = await read([idle], { stallMsMax: 100 })
+    expect({ found, errors, rounds }).toEqual({ found: ['5'], errors: [], rounds: 1 })
   })
 
-  test('asks the next leader when the last one is none any more, and goes on where it was', async () => {
+  test('asks the new leader when the leader changes, and reads on where it was', async () => {
     let asked = 0
-    const moved: Answer = () => (asked++ === 0 ? { records: 2 } : { errorCode: 6 })
-    const { found, troubles } = await read([moved, () => ({ records: 2 })], {}, 4)
+    const moved: FetchResponder = () => (asked++ === 0 ? { records: 2 } : { errorCode: 6 })
+    const { found, errors } = await read([moved, () => ({ records: 2 })], {}, 4)
     expect(found).toEqual(['5', '6', '7', '8'])
-    expect(troubles).toEqual(['KafkaError: t/0: Kafka says NOT_LEADER_OR_FOLLOWER'])
+    expect(errors).toEqual(['KafkaError: t/0: Kafka responded NOT_LEADER_OR_FOLLOWER'])
   })
 
-  test('that finds a hole in what came delivers what was before it and ends there', async () => {
-    const holed: Answer = (partition, offset) => ({
+  test('delivers the records before an offset gap and then throws OffsetOutOfRangeError', async () => {
+    const holed: FetchResponder = (partition, offset) => ({
       bytes: 100,
       decode: (from) => {
         const bytes = Buffer.concat(offset < 7 ? [batch(2, 5), batch(2, 10)] : [batch(2, 10)])
@@ -138,8 +140,8 @@ describe('a reader of Kafka', () => {
     expect(found).toEqual(['5', '6'])
   })
 
-  test('delivers what came from the other partitions before it ends where one cannot be read', async () => {
-    const corrupt: Answer = (partition) => ({
+  test('delivers the records of the other partitions before it throws for a corrupt one', async () => {
+    const corrupt: FetchResponder = (partition) => ({
       records: 2,
       ...(partition === 0 && {
         decode: () => {
@@ -156,32 +158,33 @@ describe('a reader of Kafka', () => {
     expect(found).toEqual(['8', '9'])
   })
 
-  test('goes on with what others lead while a leader is gone, until Kafka names another one', async () => {
+  test('reads the partitions of other leaders while one leader is gone, until Kafka names a new one', async () => {
     let leaders = [1, 2]
     const from = new Map([
       [0, 5],
       [1, 5],
     ])
-    const troubles: unknown[] = []
+    const errors: unknown[] = []
     const found: string[] = []
-    const open = async (leader: number) => {
+    const openConnection = async (leader: number) => {
       if (leader === 1) throw new Error('connection refused')
-      return wireTo((partition) => {
+      return connectionTo((partition) => {
         if (leaders[partition] !== leader) return { errorCode: 6 }
         return { records: 1 }
       })
     }
-    const brokers = { leaders: async () => leaders, open }
+    const brokers = { leaders: async () => leaders, openConnection }
     const stop = new AbortController()
-    const batches = readKafkaBatches(
-      { brokers, onTrouble: (error) => troubles.push(error) },
-      topic,
-      { from, signal: stop.signal, maxRecords: 100, minIntervalMs: 0 },
-    )
+    const batches = readKafkaBatches({ brokers, onError: (error) => errors.push(error) }, topic, {
+      from,
+      signal: stop.signal,
+      maxRecords: 100,
+      minIntervalMs: 0,
+    })
     for await (const { partitions } of batches) {
       for (const { partition, records } of partitions)
         for (const { value } of records) found.push(`${partition}/${value}`)
-      // Often enough that it was not by chance, between one failure and the next.
+      // More than could come by chance between one failure and the next.
       if (found.length > 30) leaders = [2, 2]
       if (found.some((each) => each.startsWith('0/'))) stop.abort()
     }
@@ -189,62 +192,64 @@ describe('a reader of Kafka', () => {
     expect(order(1).length).toBeGreaterThanOrEqual(30)
     for (const partition of [0, 1])
       expect(order(partition)).toEqual(order(partition).map((_, i) => `${partition}/${5 + i}`))
-    expect(troubles.map(String)).toEqual(troubles.map(() => 'Error: connection refused'))
+    expect(errors.map(String)).toEqual(errors.map(() => 'Error: connection refused'))
   })
 
-  test('asks for less where the way is slow, and for as much as ever where it no longer is', async () => {
+  test('fetches fewer bytes while the network is slow, and as many as before when it recovers', async () => {
     const asked: number[] = []
     const slow = () => {
-      const wire = wireTo(() => ({ records: 1, bytes: asked.at(-1) as number }))
+      const connection = connectionTo(() => ({ records: 1, bytes: asked.at(-1) as number }))
       return {
-        ...wire,
-        request: async (request: OwnRequest<unknown>, msMax: number) => {
+        ...connection,
+        send: async (request: KafkaRequest<unknown>, msMax: number) => {
           asked.push(request.body.readInt32BE(12))
           if (asked.length < 6 && (asked.at(-1) as number) > 1024 * 1024)
             throw new KafkaTimeoutError('Fetch', msMax)
-          return wire.request(request, msMax)
+          return connection.send(request, msMax)
         },
-      } as Wire
+      } as BrokerConnection
     }
-    const brokers = { leaders: async () => [1, 1], open: async () => slow() }
+    const brokers = { leaders: async () => [1, 1], openConnection: async () => slow() }
     const { found } = await read([], { brokers }, 5)
     expect(found).toEqual(['5', '6', '7', '8', '9'])
     expect(asked.slice(0, 8).map((bytes) => bytes / 1024 / 1024)).toEqual([4, 2, 1, 2, 1, 2, 4, 4])
   })
 
-  test('waits longer for what is no smaller however little is asked for: one large record', () => {
+  test('waits longer for one large record, which no smaller fetch makes smaller', () => {
     const size = createFetchSize()
-    while (size.bytes > 64 * 1024) size.late(0)
+    while (size.bytes > 64 * 1024) size.onTimeout(0)
     expect(size.msMax(0)).toBe(3_000)
-    for (let i = 0; i < 3; i++) size.late(0)
+    for (let i = 0; i < 3; i++) size.onTimeout(0)
     expect(size.msMax(0)).toBe(24_000)
-    for (let i = 0; i < 3; i++) size.late(0)
+    for (let i = 0; i < 3; i++) size.onTimeout(0)
     expect(size.msMax(0)).toBe(30_000)
-    size.came([{ partition: 0, bytes: 4 * 1024 * 1024 }], 20_000)
+    size.onFetched([{ partition: 0, bytes: 4 * 1024 * 1024 }], 20_000)
     expect([size.bytes, size.msMax(0)]).toEqual([64 * 1024, 3_000])
   })
 
-  test('goes on being more patient for a large record while little comes from its own and other brokers', async () => {
+  test('keeps waiting longer for a large record while other partitions deliver little', async () => {
     let late = 0
-    const open = async (leader: number) => {
+    const openConnection = async (leader: number) => {
       let first: number | undefined
-      const wire = wireTo((partition) => ({ records: leader === 1 && partition === first ? 1 : 0 }))
+      const connection = connectionTo((partition) => ({
+        records: leader === 1 && partition === first ? 1 : 0,
+      }))
       return {
-        ...wire,
-        request: async (request: OwnRequest<unknown>, msMax: number) => {
+        ...connection,
+        send: async (request: KafkaRequest<unknown>, msMax: number) => {
           ;[first] = partsOf(request.body).keys()
           if (leader === 1 && first === 0 && msMax < 20_000) {
             if (++late > 50) stop.abort()
             throw new KafkaTimeoutError('Fetch', msMax)
           }
-          return wire.request(request, msMax)
+          return connection.send(request, msMax)
         },
-      } as Wire
+      } as BrokerConnection
     }
-    const brokers = { leaders: async () => [1, 1, 2], open }
+    const brokers = { leaders: async () => [1, 1, 2], openConnection }
     const stop = new AbortController()
     const found: string[] = []
-    const batches = readKafkaBatches({ brokers, onTrouble: () => {} }, topic, {
+    const batches = readKafkaBatches({ brokers, onError: () => {} }, topic, {
       from: new Map([0, 1, 2].map((partition) => [partition, 5])),
       signal: stop.signal,
       maxRecords: 100,
@@ -259,17 +264,17 @@ describe('a reader of Kafka', () => {
     expect(late).toBe(9)
   })
 
-  test('takes no more than its buffer holds while nobody asks for a batch', async () => {
+  test('fetches no more than its buffer holds while nobody takes a batch', async () => {
     let fetches = 0
-    const endless: Answer = () => {
+    const endless: FetchResponder = () => {
       fetches++
       return { records: 60 }
     }
     const stop = new AbortController()
     const batches = readKafkaBatches(
       {
-        brokers: { leaders: async () => [1, 1], open: async () => wireTo(endless) },
-        onTrouble: () => {},
+        brokers: { leaders: async () => [1, 1], openConnection: async () => connectionTo(endless) },
+        onError: () => {},
       },
       topic,
       {

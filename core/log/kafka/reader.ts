@@ -1,3 +1,4 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { pause } from '../../lib/pause.ts'
 import {
   CorruptLogError,
@@ -6,42 +7,44 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
-import { untilAborted } from './append.ts'
 import type { Brokers } from './brokers.ts'
+import { KafkaError } from './errors.ts'
 import { createFetchBuffer, type FetchBuffer } from './fetch-buffer.ts'
-import { createFetchSize, type FetchSize, fetchFrom } from './fetcher.ts'
-import { KafkaError } from './protocol/wire.ts'
+import { createFetchSize, type FetchSize } from './fetch-size.ts'
+import { fetchFrom } from './fetcher.ts'
+import { rejectOnAbort } from './reject-on-abort.ts'
 
 export interface KafkaReaderDeps {
-  /** Who leads what, and connections of the reader's own. */
-  brokers: Pick<Brokers, 'leaders' | 'open'>
-  /** Told of every read that failed; it is tried again. */
-  onTrouble: (error: unknown) => void
-  /** How long a partition may stand still although the broker says that there is more. */
+  /** The leaders, and connections of the reader's own. */
+  brokers: Pick<Brokers, 'leaders' | 'openConnection'>
+  /** Called for every failed read; it is retried. */
+  onError: (error: unknown) => void
+  /** How long a partition may make no progress although the broker says that there is more. */
   stallMsMax?: number
 }
 
 const METADATA_MS_MAX = 5_000
 const CONNECT_MS_MAX = 2_000
-const RETRY_MS_MAX = 2_000
-/** Of one batch. A reader holds one that is being worked on, one that waits, and one fetch. */
+const RETRY = { baseMs: 50, maxMs: 2_000 }
+/** Of one batch. A reader holds the caller's batch, one that waits, and one fetch. */
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 const STALL_MS_MAX = 10_000
-/** A partition without a leader is looked for again this often. */
+/** How often the leader of a partition without one is looked up again. */
 const LEADERLESS_MS = 1_000
 const LEADER_NOT_AVAILABLE = 5
 
 type Leaders = readonly number[]
 
 /**
- *   who leads what ▶ one fetch after the other from each leader ▶ buffer ▶ batches
+ *   find leaders ▶ one fetch after the other from each leader ▶ buffer ▶ batches
  *         ▲           ▲         │ wait while the buffer is full
- *         │           └─ failed ┤ a new connection to that leader, after a little while
- *         └── no longer the leader: all of them anew
+ *         │           └─ failed ┤ a new connection to that leader, after a back-off
+ *         └── no longer the leader: all leaders again
  *
- * Fetching goes on while the caller works on the last batch; a full buffer is not fetched into. A leader that is gone
- * stops only what it led, until Kafka names another. Whatever failed is over with its connection, and goes on where the
- * buffer ends. Kafka is never asked for a default offset: where ours is not there any more, or not yet, reading ends.
+ * Fetching goes on while the caller works on the last batch; it pauses while the buffer is full. A leader that is gone
+ * stops only the partitions that it led, until Kafka names another. A failed fetch ends its connection; reading resumes
+ * where the buffer ends. Kafka is never asked for a default offset: where the wanted one was dropped, or is not written
+ * yet, reading ends.
  */
 export async function* readKafkaBatches(
   deps: KafkaReaderDeps,
@@ -51,16 +54,16 @@ export async function* readKafkaBatches(
   const { from, maxRecords, minIntervalMs, readAhead = true } = options
   for (const [partition, offset] of from)
     if (!(Number.isSafeInteger(offset) && offset >= 0))
-      throw new RangeError(`${topic}/${partition}: ${offset} is no offset`)
+      throw new RangeError(`${topic}/${partition}: ${offset} is not a valid offset`)
   if (from.size === 0) return
-  // When the caller breaks off, the fetching breaks off too.
-  const left = new AbortController()
-  const signal = AbortSignal.any([options.signal, left.signal])
+  // When the caller stops iterating, fetching stops too.
+  const stopped = new AbortController()
+  const signal = AbortSignal.any([options.signal, stopped.signal])
   const limits = { recordsMax: maxRecords, bytesMax: BATCH_BYTES_MAX, readAhead }
   const buffer = createFetchBuffer(from, limits)
-  // Often enough that a batch is never short of what came long before it.
+  // Often enough that a batch never lacks records that came long before it.
   const paceMs = minIntervalMs / 4
-  const fetching = fetchForEver(
+  const fetching = fetchContinuously(
     deps,
     topic,
     { partitions: [...from.keys()], buffer, paceMs },
@@ -70,9 +73,9 @@ export async function* readKafkaBatches(
   let next = Number.NEGATIVE_INFINITY
   try {
     while (!signal.aborted) {
-      await buffer.some(signal)
+      await buffer.untilNotEmpty(signal)
       const early = next - performance.now()
-      if (early > 0) await buffer.wholeBatch(early, signal)
+      if (early > 0) await buffer.untilFullBatch(early, signal)
       if (signal.aborted) return
       const batch = buffer.take()
       if (!batch) continue
@@ -80,41 +83,44 @@ export async function* readKafkaBatches(
       yield batch
     }
   } finally {
-    left.abort()
+    stopped.abort()
     await fetching.catch(() => {})
   }
 }
 
-interface Reading {
+interface FetchPlan {
   partitions: readonly number[]
   buffer: FetchBuffer
   paceMs: number
 }
 
 /** Resolves when the signal aborts. @throws OffsetOutOfRangeError · CorruptLogError · UnknownTopicError */
-async function fetchForEver(
+async function fetchContinuously(
   deps: KafkaReaderDeps,
   topic: string,
-  { partitions, buffer, paceMs }: Reading,
+  { partitions, buffer, paceMs }: FetchPlan,
   signal: AbortSignal,
 ): Promise<void> {
-  // Of each leader: the way to one says nothing about the way to another.
+  // One a leader: the network to one says nothing about the network to another.
   const sizes = new Map<number, FetchSize>()
-  let leaders = await whoLeads(signal)
+  let leaders = await findLeaders(signal)
   while (leaders) {
-    const led = Map.groupBy(partitions, (partition) => (leaders as Leaders)[partition] as number)
-    const over = new AbortController()
-    const round = AbortSignal.any([signal, over.signal])
-    leaders = await first(
-      [...led].map(([leader, theirs]) => follow(leader, theirs, round)),
-      over,
+    const byLeader = Map.groupBy(
+      partitions,
+      (partition) => (leaders as Leaders)[partition] as number,
+    )
+    const roundEnd = new AbortController()
+    const round = AbortSignal.any([signal, roundEnd.signal])
+    leaders = await firstToEnd(
+      [...byLeader].map(([leader, theirs]) => fetchFromLeader(leader, theirs, round)),
+      roundEnd,
     )
   }
 
-  /** Asks until somebody answers. */
-  async function whoLeads(within: AbortSignal): Promise<Leaders | undefined> {
-    return persist(within, async () => {
-      const now = await untilAborted(within, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
+  /** Asks until a broker responds. */
+  async function findLeaders(signal: AbortSignal): Promise<Leaders | undefined> {
+    return retry(signal, async () => {
+      const now = await rejectOnAbort(signal, deps.brokers.leaders(topic, METADATA_MS_MAX, true))
       for (const partition of partitions)
         if (!(Number.isInteger(partition) && partition >= 0 && partition < now.length))
           throw new UnknownTopicError(topic, partition)
@@ -123,45 +129,45 @@ async function fetchForEver(
   }
 
   /** Resolves when another broker leads one of these partitions. */
-  async function follow(
+  async function fetchFromLeader(
     leader: number,
     theirs: readonly number[],
     round: AbortSignal,
   ): Promise<Leaders | undefined> {
-    let again = false
+    let isRetry = false
     const size = sizes.get(leader) ?? createFetchSize()
     sizes.set(leader, size)
-    return persist(round, async (onSuccess) => {
-      const now = again ? await whoLeads(round) : undefined
+    return retry(round, async (onSuccess) => {
+      const now = isRetry ? await findLeaders(round) : undefined
       if (now && theirs.some((partition) => now[partition] !== leader)) return now
-      again = true
+      isRetry = true
       if (leader < 0) {
         await pause(LEADERLESS_MS, round)
         throw new KafkaError(LEADER_NOT_AVAILABLE, `${topic}/${theirs.join(',')}`)
       }
-      const opening = deps.brokers.open(leader, CONNECT_MS_MAX)
+      const opening = deps.brokers.openConnection(leader, CONNECT_MS_MAX)
       try {
-        const wire = await untilAborted(round, opening)
+        const connection = await rejectOnAbort(round, opening)
         const { stallMsMax = STALL_MS_MAX } = deps
-        const fetcher = { wire, topic, partitions: theirs, buffer, size, paceMs, stallMsMax }
+        const fetcher = { connection, topic, partitions: theirs, buffer, size, paceMs, stallMsMax }
         await fetchFrom({ ...fetcher, onSuccess }, round)
       } finally {
-        // One that comes when nobody waits for it any more, too.
+        // A connection that opens when nobody waits for it any more is closed too.
         opening.then(
-          (wire) => wire.close(),
+          (connection) => connection.close(),
           () => {},
         )
       }
     })
   }
 
-  /** Tries again until it resolves with something or nobody waits any more. */
-  async function persist<T>(
-    within: AbortSignal,
+  /** Retries until the work resolves with something or the signal aborts. */
+  async function retry<T>(
+    signal: AbortSignal,
     work: (onSuccess: () => void) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     let failures = 0
-    while (!within.aborted)
+    while (!signal.aborted)
       try {
         const done = await work(() => {
           failures = 0
@@ -169,9 +175,9 @@ async function fetchForEver(
         if (done !== undefined) return done
       } catch (error) {
         if (isFinal(error)) throw error
-        if (within.aborted) break
-        deps.onTrouble(error)
-        await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures++), within)
+        if (signal.aborted) break
+        deps.onError(error)
+        await pause(backoffMs(failures++, RETRY), signal)
       }
   }
 }
@@ -185,12 +191,12 @@ function isFinal(error: unknown): boolean {
   )
 }
 
-/** The first one that ends ends the others, and is what it was about. */
-async function first<T>(work: readonly Promise<T>[], over: AbortController): Promise<T> {
+/** The result of the first to end; it ends the others. */
+async function firstToEnd<T>(work: readonly Promise<T>[], roundEnd: AbortController): Promise<T> {
   try {
     return await Promise.race(work)
   } finally {
-    over.abort(new Error('the round is over'))
+    roundEnd.abort(new Error('the leaders have changed'))
     await Promise.allSettled(work)
   }
 }

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort } from '../../../tools/process/ports.ts'
 import { kafkaJars } from '../../../tools/engines/kafka-jars.ts'
+import { freePort } from '../../../tools/process/ports.ts'
 import { readUntil, record, text } from '../log.suite.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
-/** A broker that only lets in who it knows, over TLS, as a managed Kafka does. */
+/** A broker with TLS and SASL, as a managed Kafka has them. */
 let home: string
 let broker: ChildProcess
 let base: KafkaOptions
@@ -103,7 +103,7 @@ test.each([
   ['plain', 'ada'],
   ['scram-sha-256', 'bob'],
   ['scram-sha-512', 'bob'],
-] as const)('%s over TLS is let in, appends and reads', async (mechanism, username) => {
+] as const)('a client with %s over TLS appends and reads', async (mechanism, username) => {
   const options = { ...base, mechanism, username, password: `secret of ${username}`, tls: { ca } }
   const log = await createKafkaLog(options)
   const [position] = await log.append('events', [record(mechanism, 0)])
@@ -112,7 +112,7 @@ test.each([
   await log.close()
 })
 
-test('a wrong password is told at once, and is not in the message', async () => {
+test('a wrong password fails at once with a message that does not contain it', async () => {
   const began = Date.now()
   const options = { ...base, username: 'ada', password: 'a wrong one', tls: { ca } }
   const refused = createKafkaLog({ ...options, startMsMax: 20_000 })
@@ -123,7 +123,7 @@ test('a wrong password is told at once, and is not in the message', async () => 
   expect(Date.now() - began).toBeLessThan(10_000)
 })
 
-test('a certificate that nobody vouches for is refused, and so is talking without TLS', async () => {
+test('an untrusted certificate is refused, and so is a connection without TLS', async () => {
   const options = { ...base, username: 'ada', password: 'secret of ada' }
   await expect(createKafkaLog({ ...options, tls: true, startMsMax: 1_000 })).rejects.toThrow(
     /self-signed certificate|SELF_SIGNED/,

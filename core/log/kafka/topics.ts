@@ -1,114 +1,112 @@
+import { withTimeout } from '../../lib/timeout.ts'
 import { UnknownTopicError } from '../log.ts'
-import { type Brokers, within } from './brokers.ts'
-import { CODES, KafkaError, type Wire } from './protocol/wire.ts'
+import { type BrokerConnection, kafkaTimeout } from './broker-connection.ts'
+import type { Brokers } from './brokers.ts'
+import { KafkaError } from './errors.ts'
+import { createTopicRequest } from './protocol/create-topics.ts'
+import { ERROR_CODES } from './protocol/error-codes.ts'
 
-const EXISTS = 36
+const TOPIC_ALREADY_EXISTS = 36
 const LEADER_NOT_AVAILABLE = 5
 const REPLICAS_MAX = 3
-/** Of three copies, so that what is acknowledged survives a broker, and appending does too. */
-const SAFE = { 'min.insync.replicas': '2' }
-const NOBODY = -1
-const LOOK_AGAIN_MS = 100
+/** Of three replicas, so that an acknowledged record survives the loss of a broker, and appending goes on. */
+const THREE_REPLICAS = { 'min.insync.replicas': '2' }
+const NO_LEADER = -1
+const BROKERS_RETRY_MS = 100
+const LEADERS_RETRY_MS = 20
+/** Settings that the operator of a Kafka may reserve. */
 const RESERVED = new Set(['INVALID_CONFIG', 'POLICY_VIOLATION'])
 
-interface CreateTopics {
-  topicErrors: { topic: string; errorCode: number }[]
-}
-
-export interface TopicToMake {
+export interface NewTopic {
   name: string
   partitions: number
   config?: Record<string, string>
-  /** Settings that the topic can do without, where whoever runs Kafka reserves them. */
-  wishes?: Record<string, string>
+  /** Settings that the topic can do without, where the operator of Kafka reserves them. */
+  optionalConfig?: Record<string, string>
 }
 
-/** A topic keeps the copies that it was made with, and nobody would notice how few they are. */
+/** A topic keeps the number of replicas that it was created with, and nobody would notice how few they are. */
 export class TooFewBrokersError extends Error {
-  constructor(topic: string, found: number, named: number) {
+  constructor(topic: string, found: number, expected: number) {
     super(
-      `only ${found} of the ${named} Kafka brokers that are named are there; ${topic} would have too few copies for ever`,
+      `only ${found} of the ${expected} configured Kafka brokers are up; ${topic} would have too few replicas for ever`,
     )
     this.name = 'TooFewBrokersError'
   }
 }
 
+/** How many brokers there have to be, as far as three. */
+interface CreateTopicOptions {
+  expectedBrokers: number
+  msMax: number
+}
+
 /**
- * Makes a topic on as many brokers as there are, at most three; where there are three, an append needs two of them.
- * @param named how many brokers there have to be, as far as three
- * @returns false where it is there already
+ * Creates a topic on as many brokers as there are, at most three; where there are three, an append needs two of them.
+ * @returns false where it exists already
  * @throws TooFewBrokersError
  */
 export async function createTopic(
   brokers: Brokers,
-  topic: TopicToMake,
-  { named, msMax }: { named: number; msMax: number },
+  topic: NewTopic,
+  options: CreateTopicOptions,
 ): Promise<boolean> {
-  const { name, partitions, config = {}, wishes = {} } = topic
-  // Whoever may not make topics may well use those that are there.
-  const there = await brokers.leaders(name, msMax, true).catch((error) => {
+  const { name, partitions, config = {}, optionalConfig = {} } = topic
+  const { msMax } = options
+  // A user without the right to create topics may well use those that exist.
+  const existing = await brokers.leaders(name, msMax, true).catch((error) => {
     if (!(error instanceof UnknownTopicError)) throw error
   })
-  if (there) return false
-  const { wire, count } = await enoughBrokers(brokers, topic, { named, msMax })
-  const copies = Math.min(REPLICAS_MAX, count)
-  const settings = { ...(copies === REPLICAS_MAX && SAFE), ...config }
-  let errorCode = await create({ ...settings, ...wishes })
-  if (RESERVED.has(CODES[errorCode] ?? '')) errorCode = await create(settings)
-  if (errorCode !== 0 && errorCode !== EXISTS) throw new KafkaError(errorCode, `topic ${name}`)
-  await untilThere(brokers, name, msMax)
-  return errorCode === 0
-
-  async function create(entries: Record<string, string>): Promise<number> {
-    const created = await wire.request(
-      {
-        api: 'CreateTopics',
-        fields: {
-          topics: [
-            {
-              topic: name,
-              numPartitions: partitions,
-              replicationFactor: copies,
-              configEntries: Object.entries(entries).map(([key, value]) => ({ name: key, value })),
-            },
-          ],
-          validateOnly: false,
-          timeout: Math.floor(msMax / 2),
-        },
-        read: (answer: CreateTopics) => answer.topicErrors,
-      },
-      msMax,
+  if (existing) return false
+  const { connection, count } = await waitForBrokers(brokers, name, options)
+  const replicationFactor = Math.min(REPLICAS_MAX, count)
+  const required = { ...(replicationFactor === REPLICAS_MAX && THREE_REPLICAS), ...config }
+  const create = async (settings: Record<string, string>) => {
+    const request = createTopicRequest(
+      { name, partitions, replicationFactor, config: settings },
+      Math.floor(msMax / 2),
     )
-    return created[0]?.errorCode ?? -1
+    return (await connection.send(request, msMax)).errorCode
   }
+  let errorCode = await create({ ...required, ...optionalConfig })
+  if (RESERVED.has(ERROR_CODES[errorCode] ?? '')) errorCode = await create(required)
+  if (errorCode !== 0 && errorCode !== TOPIC_ALREADY_EXISTS)
+    throw new KafkaError(errorCode, `topic ${name}`)
+  await waitForLeaders(brokers, name, msMax)
+  return errorCode === 0
 }
 
-/** Waits for brokers that start together with us. */
-async function enoughBrokers(
+/** Brokers may start together with us. */
+async function waitForBrokers(
   brokers: Brokers,
-  topic: TopicToMake,
-  { named, msMax }: { named: number; msMax: number },
-): Promise<{ wire: Wire; count: number }> {
+  topic: string,
+  { expectedBrokers, msMax }: CreateTopicOptions,
+): Promise<{ connection: BrokerConnection; count: number }> {
   const deadline = performance.now() + msMax
   for (;;) {
-    const found = await within(msMax, 'who is in charge', brokers.controller(msMax))
-    if (found.count >= Math.min(REPLICAS_MAX, named)) return found
-    if (performance.now() + LOOK_AGAIN_MS > deadline)
-      throw new TooFewBrokersError(topic.name, found.count, named)
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+    const found = await withTimeout(
+      msMax,
+      'Metadata for the controller',
+      brokers.controller(msMax),
+      kafkaTimeout,
+    )
+    if (found.count >= Math.min(REPLICAS_MAX, expectedBrokers)) return found
+    if (performance.now() + BROKERS_RETRY_MS > deadline)
+      throw new TooFewBrokersError(topic, found.count, expectedBrokers)
+    await new Promise((resolve) => setTimeout(resolve, BROKERS_RETRY_MS))
   }
 }
 
-/** The controller answers before all brokers have heard of it. */
-async function untilThere(brokers: Brokers, name: string, msMax: number): Promise<void> {
+/** The controller responds before all brokers know the topic. */
+async function waitForLeaders(brokers: Brokers, name: string, msMax: number): Promise<void> {
   const deadline = performance.now() + msMax
   for (;;) {
     const leaders = await brokers.leaders(name, msMax, true).catch((error) => {
-      if (error instanceof UnknownTopicError && performance.now() < deadline) return [NOBODY]
+      if (error instanceof UnknownTopicError && performance.now() < deadline) return [NO_LEADER]
       throw error
     })
-    if (!leaders.includes(NOBODY)) return
+    if (!leaders.includes(NO_LEADER)) return
     if (performance.now() > deadline) throw new KafkaError(LEADER_NOT_AVAILABLE, `topic ${name}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, LEADERS_RETRY_MS))
   }
 }

@@ -1,21 +1,21 @@
 import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
-import { bytesOf, createGrouper, type Run } from '../partition-batches.ts'
+import { type AppendBatch, bytesOf, createGroupByPartition } from '../partition-batches.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 
-/** A chunk is the least that a reader takes. One larger record still makes one chunk. */
+/** A reader takes whole chunks. A larger record makes a chunk of its own. */
 const CHUNK_BYTES_MAX = 1024 * 1024
 
 export interface AppendDeps {
   connections: Connections
   /** How many partitions each topic has. */
   partitionCounts: ReadonlyMap<string, number>
-  /** Makes the day's table that an append did not find. */
-  makeDays: () => Promise<unknown>
+  /** Creates the day's table that an append did not find. */
+  createDays: () => Promise<unknown>
 }
 
-export function createAppend({ connections, partitionCounts, makeDays }: AppendDeps) {
-  const group = createGrouper({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
+export function createAppend({ connections, partitionCounts, createDays: makeDays }: AppendDeps) {
+  const groupByPartition = createGroupByPartition({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
 
   return async function append(
     topic: string,
@@ -25,46 +25,46 @@ export function createAppend({ connections, partitionCounts, makeDays }: AppendD
     const partitions = partitionCounts.get(topic)
     if (partitions === undefined) throw new UnknownTopicError(topic)
     if (records.length === 0) return []
-    const runs = group(topic, records, partitions)
+    const batches = groupByPartition(topic, records, partitions)
 
     const timestamp = Date.now()
-    const bodies = runs.map((run) => encodeChunk(run.records, timestamp))
-    const send = () => call(connections, topic, runs, bodies, signal)
-    const bases = await send().catch(async (error) => {
+    const bodies = batches.map((batch) => encodeChunk(batch.records, timestamp))
+    const send = () => insertChunks(connections, topic, batches, bodies, signal)
+    const baseOffsets = await send().catch(async (error) => {
       if (!isMissingDay(error)) throw error
-      // The machine slept past the days that were made ahead. Nothing was stored, so it may be sent again.
+      // The machine slept past the days that were created ahead. Nothing was stored, so it may be sent again.
       await makeDays()
       return send()
     })
 
     const positions: RecordPosition[] = new Array(records.length)
-    runs.forEach(({ partition, places }, run) => {
-      const base = bases[run] as number
-      places.forEach((place, i) => {
-        positions[place] = { partition, offset: base + i, timestamp }
+    batches.forEach(({ partition, indexes }, i) => {
+      const baseOffset = baseOffsets[i] as number
+      indexes.forEach((index, n) => {
+        positions[index] = { partition, offset: baseOffset + n, timestamp }
       })
     })
     return positions
   }
 }
 
-/** One call, whatever the number of runs. Bodies are parameters of their own, which pg sends as they are. */
-function call(
+/** One call, whatever the number of batches. Bodies are parameters of their own, which pg sends as they are. */
+function insertChunks(
   connections: Connections,
   topic: string,
-  runs: readonly Run[],
+  batches: readonly AppendBatch[],
   bodies: Buffer[],
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
-  const places = bodies.map((_, i) => `$${i + 4}`)
+  const parameters = bodies.map((_, i) => `$${i + 4}`)
   return connections.use(async (client) => {
     const { rows } = await client.query<{ base: number }>({
       name: `append-${bodies.length}`,
-      text: `SELECT out_base_offset::float8 AS base FROM log_append($1, $2, $3, ARRAY[${places.join(', ')}]::bytea[])`,
+      text: `SELECT out_base_offset::float8 AS base FROM log_append($1, $2, $3, ARRAY[${parameters.join(', ')}]::bytea[])`,
       values: [
         topic,
-        runs.map((run) => run.partition),
-        runs.map((run) => run.records.length),
+        batches.map((batch) => batch.partition),
+        batches.map((batch) => batch.records.length),
         ...bodies,
       ],
     })

@@ -10,13 +10,13 @@ const records = [
 ]
 const at = { topic: 't', partition: 4, baseOffset: 70, recordCount: 3 }
 
-test('records come back byte for byte, with their offsets and the time of the append', () => {
+test('records are decoded byte for byte, with their offsets and the time of the append', () => {
   expect(decodeChunk(encodeChunk(records, 1234.5), at)).toEqual(
     records.map((record, i) => ({ ...record, partition: 4, offset: 70 + i, timestamp: 1234.5 })),
   )
 })
 
-test('headers come back with their records, and make no other record larger', () => {
+test('headers are decoded with their records, and chunks without headers take no space for them', () => {
   const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array))
   const headers = fc.array(fc.record({ key: fc.string({ unit: 'binary' }), value: bytes }), {
     maxLength: 3,
@@ -46,7 +46,7 @@ test('headers come back with their records, and make no other record larger', ()
   ).toEqual(encodeChunk(records, 1))
 })
 
-test('whatever is wrong with the bytes is an error that names the place, never a wrong record', () => {
+test('invalid bytes are a CorruptLogError that names the offset, never a wrong record', () => {
   const chunk = encodeChunk(records, 1)
   for (let cut = 0; cut < chunk.length; cut++)
     expect(() => decodeChunk(chunk.subarray(0, cut), at)).toThrow('t/4 at offset 70')
@@ -57,7 +57,7 @@ test('whatever is wrong with the bytes is an error that names the place, never a
   expect(() => decodeChunk(negative, at)).toThrow('a length of -7')
 })
 
-test('any records come back as they were, and share the memory of the chunk', () => {
+test('any records are decoded unchanged, and share the memory of the chunk', () => {
   const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array))
   const any = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), { minLength: 1 })
   fc.assert(
@@ -70,13 +70,13 @@ test('any records come back as they were, and share the memory of the chunk', ()
   )
 })
 
-test('garbage, and chunks with one byte changed, are refused or have as many records as they should', () => {
+test('garbage, and chunks with one byte changed, are refused or decoded to the right number of records', () => {
   const chunk = encodeChunk(records, 1)
   const garbage = fc.oneof(
     fc.uint8Array({ maxLength: 100 }).map((array) => Buffer.from(array)),
-    fc.record({ place: fc.nat(chunk.length - 1), byte: fc.nat(255) }).map(({ place, byte }) => {
+    fc.record({ at: fc.nat(chunk.length - 1), byte: fc.nat(255) }).map(({ at, byte }) => {
       const changed = Buffer.from(chunk)
-      changed[place] = byte
+      changed[at] = byte
       return changed
     }),
   )

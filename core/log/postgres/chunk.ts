@@ -1,13 +1,13 @@
 import { CorruptLogError, type LogRecord, type NewRecord, type RecordHeader } from '../log.ts'
 
 /**
- * A run of records of one partition in one buffer:
+ * Records of one partition in one buffer:
  *
  *   version u8 · appended at f64 (ms since the epoch) · for each record: key length i32 (-1: none) ·
  *   key · value length i32 · value                                                    (big-endian)
  *
  * In version 2 each record ends in its headers: count i32 · for each: name and value, as value above. It is
- * written where a record has some, which no edge's has.
+ * written where a record has headers, which those of the edge never have.
  */
 const PLAIN = 1
 const WITH_HEADERS = 2
@@ -45,7 +45,7 @@ function headersBytes(headers: readonly RecordHeader[] = []): number {
 
 /**
  * Keys and values are views into the chunk, not copies.
- * @throws CorruptLogError when the bytes are not what `encodeChunk` wrote; it names the place in the log
+ * @throws CorruptLogError when `encodeChunk` did not write these bytes; it names the offset
  */
 export function decodeChunk(
   chunk: Buffer,
@@ -60,7 +60,7 @@ export function decodeChunk(
   const records: LogRecord[] = new Array(at.recordCount)
   let pos = HEADER_BYTES
   function int(): number {
-    if (pos + 4 > chunk.length) throw corrupt('it ends in a length')
+    if (pos + 4 > chunk.length) throw corrupt('it ends within a length')
     pos += 4
     return chunk.readInt32BE(pos - 4)
   }
@@ -71,7 +71,7 @@ export function decodeChunk(
     pos += length
     return chunk.subarray(pos - length, pos)
   }
-  function some(what: string): Buffer {
+  function required(what: string): Buffer {
     const found = bytes()
     if (found === null) throw corrupt(`a record without a ${what}`)
     return found
@@ -80,13 +80,13 @@ export function decodeChunk(
     const count = int()
     if (count < 0 || pos + 8 * count > chunk.length) throw corrupt(`${count} headers`)
     return Array.from({ length: count }, () => ({
-      key: some('name of its header').toString(),
-      value: some('header'),
+      key: required('name of its header').toString(),
+      value: required('header'),
     }))
   }
   for (let i = 0; i < at.recordCount; i++) {
     const key = bytes()
-    const value = some('value')
+    const value = required('value')
     const record: LogRecord = {
       partition: at.partition,
       offset: at.baseOffset + i,

@@ -4,11 +4,11 @@ import { socketOf } from '../../db/socket.ts'
 /** A few connections, each piece of work on one of them within a deadline. */
 export interface Connections {
   /**
-   * Lends a connection to `work`. Rejects at the deadline (waiting for a connection included) and when
-   * the signal aborts, at once; what the server was told to do may then still happen.
+   * Lends a connection to `work`. Rejects at the deadline (waiting for a connection included) and as soon as
+   * the signal aborts; the statement on its way may then still be executed.
    */
   use<T>(work: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T>
-  /** For who looks after itself: its statements have the same deadline. */
+  /** For callers that manage connections themselves; their statements have the same deadline. */
   readonly pool: pg.Pool
   /** Ends within a second or so, even when Postgres is silent. */
   close(): Promise<void>
@@ -21,14 +21,14 @@ export interface ConnectionsOptions {
   msMax: number
 }
 
-/** Where the server still answers, it gives up first, and says so: then nothing has happened. */
+/** A server that still answers gives up first and responds with an error: then nothing has happened. */
 const SERVER_GIVES_UP_BEFORE_MS = 200
 const CLOSE_MS_MAX = 1_000
 
 /**
  * Plans are kept, and the first ones are made when a day is new and empty, when reading all of it looks cheap.
- * So the planner is told what we know: everything here is found by its key. And a statement whose caller has
- * given up ends on the server too, instead of waiting for its lock and then appending after all.
+ * So the planner gets a hint: everything here is found by its key. And a statement whose caller has
+ * given up ends on the server too, instead of waiting for its lock and appending later.
  */
 const OPTIONS =
   '-c enable_seqscan=off -c enable_bitmapscan=off -c client_connection_check_interval=100ms -c timezone=UTC'
@@ -62,16 +62,15 @@ export function createConnections({ url, name, max, msMax }: ConnectionsOptions)
       return new Promise((resolve, reject) => {
         let lent: pg.PoolClient | undefined
         let over = false
-        function finish(error: unknown, settle: () => void): void {
+        function end(error: unknown, resolveOrReject: () => void): void {
           if (over) return
           over = true
           clearTimeout(timer)
           signal?.removeEventListener('abort', abort)
-          lent?.release(error !== undefined && !survives(error))
-          settle()
+          lent?.release(error !== undefined && !isReusableAfter(error))
+          resolveOrReject()
         }
-        const fail = (error: unknown) =>
-          finish(error ?? new Error('no reason'), () => reject(error))
+        const fail = (error: unknown) => end(error ?? new Error('no reason'), () => reject(error))
         const abort = () => fail(signal?.reason)
         const timer = setTimeout(() => fail(new TimeoutError(name, msMax)), msMax)
         if (signal?.aborted) return abort()
@@ -79,10 +78,10 @@ export function createConnections({ url, name, max, msMax }: ConnectionsOptions)
         pool
           .connect()
           .then((client) => {
-            // Nobody waits for it any more, and nothing was asked of it.
+            // Nobody waits for it any more, and no statement was sent over it.
             if (over) return client.release()
             lent = client
-            return work(client).then((result) => finish(undefined, () => resolve(result)))
+            return work(client).then((result) => end(undefined, () => resolve(result)))
           })
           .catch(fail)
       })
@@ -113,10 +112,10 @@ export class TimeoutError extends Error {
 }
 
 /**
- * Whether a connection can be trusted after this error: the server said no (an SQLSTATE) and does not hang up
- * (57P, 08). After a time-out it is half open, and would hang whoever gets it next (brianc/node-postgres#3399).
+ * Whether a connection can be reused after this error: the server responded with an SQLSTATE and does not hang up
+ * (57P, 08). After a time-out it is half open, and would hang the next user (brianc/node-postgres#3399).
  */
-function survives(error: unknown): boolean {
+function isReusableAfter(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|EPIPE)/.test(code)
 }

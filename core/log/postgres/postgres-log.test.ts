@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { freeze } from '../../../tests/lib/freeze.ts'
 import {
   type PostgresServer,
   startPostgresServer,
 } from '../../../tools/postgres/postgres-server.ts'
-import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { freeze } from '../../../tests/lib/freeze.ts'
 import { migrate } from '../../db/migrate.ts'
 import { collect, logSuite, readUntil, record, text } from '../log.suite.ts'
 import { CorruptLogError, type Log, OffsetOutOfRangeError } from '../log.ts'
@@ -31,10 +31,10 @@ logSuite('Postgres', async () => {
   }
 })
 
-describe('the Postgres log, when things go wrong', () => {
+describe('the Postgres log, when data or connections are damaged', () => {
   let database: TestDatabase
   let log: Log
-  const troubles: unknown[] = []
+  const errors: unknown[] = []
   const append = (...values: string[]) =>
     log.append(
       topic,
@@ -43,16 +43,16 @@ describe('the Postgres log, when things go wrong', () => {
   const sql = (text: string, values?: unknown[]) => database.pool.query(text, values)
 
   beforeEach(async () => {
-    troubles.length = 0
+    errors.length = 0
     database = await createTestDatabase()
-    log = await createPostgresLog({ url: database.url, onTrouble: (error) => troubles.push(error) })
+    log = await createPostgresLog({ url: database.url, onError: (error) => errors.push(error) })
   })
   afterEach(async () => {
     await log.close()
     await database.drop()
   })
 
-  test('records dropped before they were read are a gap with its size', async () => {
+  test('records dropped before they were read are an OffsetOutOfRangeError with the number of records', async () => {
     for (let i = 0; i < 5; i++) await append(`${i}`)
     await sql("DELETE FROM log_chunk WHERE topic = 'events.raw' AND base_offset < 3")
     const failure = readUntil({ log, topic }, new Map([[0, 1]]), 4)
@@ -66,7 +66,7 @@ describe('the Postgres log, when things go wrong', () => {
       {},
       {},
     ])
-    // All of them dropped: still a gap, and not an idle log.
+    // All of them dropped: still out of range, and not an idle log.
     await sql('DELETE FROM log_chunk')
     await expect(readUntil({ log, topic }, new Map([[0, 1]]), 4)).rejects.toMatchObject({
       expected: 1,
@@ -74,7 +74,7 @@ describe('the Postgres log, when things go wrong', () => {
     })
   })
 
-  test('a hole in the middle is met as a gap after what comes before it was delivered', async () => {
+  test('a gap in the middle is an OffsetOutOfRangeError, after the records before it were delivered', async () => {
     for (let i = 0; i < 5; i++) await append(`${i}`)
     await sql('DELETE FROM log_chunk WHERE base_offset = 2')
     const signal = AbortSignal.timeout(20_000)
@@ -87,7 +87,7 @@ describe('the Postgres log, when things go wrong', () => {
     expect((await readUntil({ log, topic }, new Map([[0, 3]]), 2)).map(text)).toEqual(['3', '4'])
   })
 
-  test('bytes that are not what was appended stop the reader and name the place', async () => {
+  test('corrupt bytes stop the reader with an error that names the offset', async () => {
     await append('a', 'b')
     await sql('UPDATE log_chunk SET body = substring(body FOR length(body) - 1)')
     const failure = readUntil({ log, topic }, new Map([[0, 0]]), 2)
@@ -95,8 +95,8 @@ describe('the Postgres log, when things go wrong', () => {
     await expect(failure).rejects.toThrow('events.raw/0 at offset 0')
   })
 
-  test('an append whose connection is cut rejects, and all of its records are there or none', async () => {
-    // The appender's backend is killed while it waits for the lock, so right in the middle.
+  test('an append whose connection is cut rejects, and either all of its records are stored or none', async () => {
+    // The appender's backend is killed while it waits for the lock, in the middle of the append.
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
     await blocker.query(
@@ -115,7 +115,7 @@ describe('the Postgres log, when things go wrong', () => {
     expect((await append('next'))[0]?.offset).toBe(0)
   })
 
-  test('connections cut at random never lose or repeat what was acknowledged, and offsets stay without a gap', async () => {
+  test('connections cut at random never lose or repeat an acknowledged record, and offsets have no gap', async () => {
     const acknowledged = new Map<number, string>()
     let done = false
     const cutting = (async () => {
@@ -153,7 +153,7 @@ describe('the Postgres log, when things go wrong', () => {
     expect(acknowledged.size).toBeGreaterThan(0)
   })
 
-  test('an append that waits for a lock ends within its deadline, and the next one works', async () => {
+  test('an append that waits for a lock rejects within its deadline, and the next one succeeds', async () => {
     const impatient = await createPostgresLog({ url: database.url, appendMsMax: 600 })
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
@@ -165,7 +165,7 @@ describe('the Postgres log, when things go wrong', () => {
     )
     expect(Date.now() - began).toBeLessThan(1_500)
     expect(waiting.every(({ status }) => status === 'rejected')).toBe(true)
-    // On the server, too, nobody waits any more who could still append.
+    // On the server, too, no statement waits any more that could still append.
     await expect.poll(blocked).toEqual([])
     await blocker.query('COMMIT')
     blocker.release()
@@ -173,7 +173,7 @@ describe('the Postgres log, when things go wrong', () => {
     await impatient.close()
   })
 
-  test('an append can be called off while it runs', async () => {
+  test('an append under way can be aborted', async () => {
     const blocker = await database.pool.connect()
     await blocker.query('BEGIN')
     await blocker.query("SELECT FROM log_partition WHERE topic = 'events.raw' FOR UPDATE")
@@ -188,7 +188,7 @@ describe('the Postgres log, when things go wrong', () => {
     await append('next')
   })
 
-  test('a day whose table is missing is made by the append that meets it', async () => {
+  test('an append creates the day table that it finds missing', async () => {
     const { rows } = await sql(
       "SELECT inhrelid::regclass AS day FROM pg_inherits WHERE inhparent = 'log_chunk'::regclass",
     )
@@ -197,7 +197,7 @@ describe('the Postgres log, when things go wrong', () => {
     expect(await append('b')).toMatchObject([{ offset: 1 }])
   })
 
-  test('a reader goes on when its connections are cut, the one that listens too', async () => {
+  test('a reader continues when its connections are cut, the LISTEN connection too', async () => {
     const stop = new AbortController()
     const reading = collect({ log, topic }, new Map([[0, 0]]), stop.signal, 20)
     for (let i = 0; i < 20; i++) {
@@ -218,11 +218,11 @@ describe('the Postgres log, when things go wrong', () => {
   }
 })
 
-describe('the Postgres log, when Postgres is silent or gone', () => {
+describe('the Postgres log, when Postgres is frozen or gone', () => {
   let home: string
   let server: PostgresServer
   let log: Log
-  const troubles: unknown[] = []
+  const errors: unknown[] = []
 
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), 'sluice-log-test-'))
@@ -235,11 +235,11 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
     rmSync(home, { recursive: true, force: true })
   })
   beforeEach(async () => {
-    troubles.length = 0
+    errors.length = 0
     log = await createPostgresLog({
       url: server.url,
       appendMsMax: 500,
-      onTrouble: (error) => troubles.push(error),
+      onError: (error) => errors.push(error),
     })
   })
   afterEach(() => log.close())
@@ -247,7 +247,7 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
   const append = (value: string) => log.append(topic, [record(value, 0)])
   const end = async () => (await log.offsets(topic))[0]?.lastStableOffset as number
 
-  test('appends reject within their deadline while it is frozen, and work at once when it thaws', async () => {
+  test('appends reject within their deadline while Postgres is frozen, and succeed at once afterwards', async () => {
     const before = (await append('before'))[0]?.offset as number
     const thaw = freeze(server.pid)
     try {
@@ -270,13 +270,13 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
         ),
       )
       .toBe(true)
-    // Whatever became of the rejected ones, the log is whole.
+    // Whether the rejected records were stored or not, the log has no gap.
     const found = await readUntil({ log, topic }, new Map([[0, before]]), (await end()) - before)
     expect(found.map((each) => each.offset)).toEqual(found.map((_, i) => before + i))
     expect(found.map(text)).toContain('after')
   })
 
-  test('a reader waits while it is frozen, does not spin, and goes on', async () => {
+  test('a reader waits while Postgres is frozen, does not spin, and reads on afterwards', async () => {
     const from = await end()
     await append('before')
     const stop = new AbortController()
@@ -294,10 +294,10 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
       .toBe(true)
     const values = (await reading).map(text)
     expect(values).toEqual(['before', 'after'])
-    expect(troubles.length).toBeLessThan(10)
+    expect(errors.length).toBeLessThan(10)
   })
 
-  test('closing takes no longer than a few seconds while it is frozen', async () => {
+  test('close resolves within a few seconds while Postgres is frozen', async () => {
     await append('v')
     const stop = new AbortController()
     const reading = collect({ log, topic }, new Map([[0, await end()]]), stop.signal, 1)
@@ -311,7 +311,7 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
     expect(await reading).toEqual([])
   })
 
-  test('killed with SIGKILL and started again, everything acknowledged is there', async () => {
+  test('every acknowledged record survives a SIGKILL of Postgres', async () => {
     const from = await end()
     const stop = new AbortController()
     const acknowledged: string[] = []
@@ -343,7 +343,7 @@ describe('the Postgres log, when Postgres is silent or gone', () => {
     const again = await readUntil({ log, topic }, new Map([[0, from]]), expected)
     const values = new Set(again.map(text))
     expect(acknowledged.filter((value) => !values.has(value))).toEqual([])
-    // The reader that lived through it, too, has seen everything, once.
+    // The reader that ran all the time, too, has seen every record once.
     await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(expected)
     stop.abort()
     await reading

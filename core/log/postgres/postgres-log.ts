@@ -8,31 +8,31 @@ import { createWakeup } from './wakeup.ts'
 
 export interface PostgresLogDeps {
   url: string
-  /** Told of every failed read and of every failed round of housekeeping; the log goes on by itself. */
-  onTrouble?: (error: unknown) => void
-  /** Days that are kept after they were read. */
+  /** Called for every failed read and every failed round of maintenance; the log recovers by itself. */
+  onError?: (error: unknown) => void
+  /** Days that records are kept, once they were read. */
   retentionDays?: number
   /** How long an append may take, waiting for a connection included. */
   appendMsMax?: number
 }
 
-/** How many appends may be under way; the gateway has at most two. */
-const APPENDERS = 2
-const READERS = 3
+/** As many appends may be under way; the gateway has at most two. */
+const APPEND_CONNECTIONS = 2
+const READ_CONNECTIONS = 3
 const READ_MS_MAX = 10_000
-const HOUSEKEEPING_MS = 3_600_000
+const MAINTENANCE_MS = 3_600_000
 
 /**
- * The log for one machine, in Postgres. A run of records is one row (docs/adr/0003-log-chunks.md);
- * offsets come from a counter row a partition that stays locked until the append commits, so that
- * none becomes visible before a smaller one. Readers are woken by NOTIFY and look once a second anyway.
- * The log looks after its own days of `log_chunk`.
+ * The log for one machine, in Postgres. Consecutive records of a partition are one row, a chunk
+ * (docs/adr/0003-log-chunks.md); offsets come from a counter row a partition that stays locked until the append
+ * commits, so that none becomes visible before a smaller one. Readers are woken by NOTIFY and read once a second
+ * anyway. The log maintains its own days of `log_chunk`.
  */
 export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
-  const { url, onTrouble = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
+  const { url, onError = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
   const options = (name: string, max: number, msMax: number) => ({ url, name, max, msMax })
-  const appending = createConnections(options('sluice log append', APPENDERS, appendMsMax))
-  const reading = createConnections(options('sluice log read', READERS, READ_MS_MAX))
+  const appending = createConnections(options('sluice log append', APPEND_CONNECTIONS, appendMsMax))
+  const reading = createConnections(options('sluice log read', READ_CONNECTIONS, READ_MS_MAX))
   const retention = createLogRetention({ pool: reading.pool, retentionDays: deps.retentionDays })
   const partitionCounts = await start().catch(async (error) => {
     await Promise.all([appending.close(), reading.close()])
@@ -40,33 +40,33 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
   })
 
   async function start(): Promise<Map<string, number>> {
-    await retention.makeAhead()
+    await retention.createAhead()
     return countPartitions(reading)
   }
-  async function keepHouse(): Promise<void> {
+  async function maintain(): Promise<void> {
     try {
-      await retention.makeAhead()
+      await retention.createAhead()
       await retention.drop()
     } catch (error) {
-      if (!closing.signal.aborted) onTrouble(error)
+      if (!closing.signal.aborted) onError(error)
     }
   }
 
   const closing = new AbortController()
-  const wakeup = createWakeup(url, onTrouble)
-  const housekeeping = setInterval(keepHouse, HOUSEKEEPING_MS)
-  housekeeping.unref()
-  void keepHouse()
+  const wakeup = createWakeup(url, onError)
+  const maintenance = setInterval(maintain, MAINTENANCE_MS)
+  maintenance.unref()
+  void maintain()
 
   return {
     append: createAppend({
       connections: appending,
       partitionCounts,
-      makeDays: retention.makeAhead,
+      createDays: retention.createAhead,
     }),
 
     batches: (topic, { signal, ...options }) =>
-      readBatches({ connections: reading, wakeup, partitionCounts, onTrouble }, topic, {
+      readBatches({ connections: reading, wakeup, partitionCounts, onError }, topic, {
         ...options,
         signal: AbortSignal.any([signal, closing.signal]),
       }),
@@ -89,8 +89,8 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
 
     async offsetsAt(topic, ms) {
       const { rows } = await reading.use((client) =>
-        client.query<{ partition: number; at: number }>(
-          `SELECT p.partition, coalesce(c.base_offset, p.next_offset)::float8 AS at
+        client.query<{ partition: number; offset: number }>(
+          `SELECT p.partition, coalesce(c.base_offset, p.next_offset)::float8 AS offset
              FROM log_partition p LEFT JOIN LATERAL (
                SELECT base_offset FROM log_chunk c WHERE c.topic = p.topic AND c.partition = p.partition
                   AND c.appended_at >= to_timestamp($2 / 1000.0) AND c.appended_on >= (to_timestamp($2 / 1000.0) AT TIME ZONE 'UTC')::date
@@ -100,12 +100,12 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
         ),
       )
       if (rows.length === 0) throw new UnknownTopicError(topic)
-      return new Map(rows.map((row) => [row.partition, row.at]))
+      return new Map(rows.map((row) => [row.partition, row.offset]))
     },
 
     async close() {
       closing.abort()
-      clearInterval(housekeeping)
+      clearInterval(maintenance)
       await Promise.all([appending.close(), reading.close(), wakeup.close()])
     },
   }

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { backoffMs } from '../../lib/backoff.ts'
 import { pause } from '../../lib/pause.ts'
 import {
   CorruptLogError,
@@ -19,12 +20,12 @@ export interface ReaderDeps {
   connections: Connections
   wakeup: Wakeup
   partitionCounts: ReadonlyMap<string, number>
-  /** Told of every read that failed; it is tried again. */
-  onTrouble: (error: unknown) => void
+  /** Called for every failed read; it is retried. */
+  onError: (error: unknown) => void
 }
 
 const POLL_MS = 1_000
-const RETRY_MS_MAX = 2_000
+const RETRY = { baseMs: 50, maxMs: 2_000 }
 /** Of one batch; at least one chunk is always read. A reader holds two batches at most. */
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 
@@ -35,9 +36,9 @@ interface Read {
 }
 
 /**
- *   look ▶ nothing: wait for the bell, a second at most ▶ look …
- *        ▶ a batch: hand it over ▶ the log holds more: look at once, while the caller works
- *                                ▶ it does not: look when the interval is over
+ *   read ▶ nothing: wait for a notification, a second at most ▶ read …
+ *        ▶ a batch: hand it over ▶ the log holds more: read at once, while the caller works
+ *                                ▶ it does not: read when the interval is over
  *
  * A batch is whole chunks, so nothing is left over between reads and memory is two batches.
  */
@@ -47,18 +48,18 @@ export async function* readBatches(
   options: ReadOptions,
 ): AsyncGenerator<LogBatch> {
   const { from, maxRecords, minIntervalMs, readAhead = true } = options
-  check(deps, topic, from)
+  checkFrom(deps, topic, from)
   if (from.size === 0) return
-  // When the caller breaks off, what is read ahead breaks off too.
-  const left = new AbortController()
-  const signal = AbortSignal.any([options.signal, left.signal])
+  // When the caller stops iterating, reading ahead stops too.
+  const stopped = new AbortController()
+  const signal = AbortSignal.any([options.signal, stopped.signal])
   const watch = deps.wakeup.watch(topic, from.keys())
   const read = createRead(deps, topic, from, maxRecords)
   let ahead: Promise<Read | undefined> | undefined
   try {
     while (!signal.aborted) {
-      watch.hush()
-      const found = await (ahead ?? untilItAnswers(deps, read, signal))
+      watch.reset()
+      const found = await (ahead ?? readWithRetry(deps, read, signal))
       ahead = undefined
       if (!found || signal.aborted) return
       if (found.batch.recordCount === 0) {
@@ -67,8 +68,8 @@ export async function* readBatches(
       }
       const handedOverAt = performance.now()
       if (found.more && readAhead) {
-        ahead = untilItAnswers(deps, read, signal)
-        // Its failure is met at the next turn; until then it is not unheard of.
+        ahead = readWithRetry(deps, read, signal)
+        // Its failure is thrown at the next turn; until then it is not an unhandled rejection.
         ahead.catch(() => {})
       }
       yield found.batch
@@ -76,24 +77,24 @@ export async function* readBatches(
       if (!found.more && early > 0) await pause(early, signal)
     }
   } finally {
-    left.abort()
+    stopped.abort()
     watch.end()
   }
 }
 
-function check(deps: ReaderDeps, topic: string, from: ReadonlyMap<number, number>): void {
+function checkFrom(deps: ReaderDeps, topic: string, from: ReadonlyMap<number, number>): void {
   const partitions = deps.partitionCounts.get(topic)
   if (partitions === undefined) throw new UnknownTopicError(topic)
   for (const [partition, offset] of from) {
     if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions))
       throw new UnknownTopicError(topic, partition)
     if (!(Number.isSafeInteger(offset) && offset >= 0))
-      throw new RangeError(`${topic}/${partition}: ${offset} is no offset`)
+      throw new RangeError(`${topic}/${partition}: ${offset} is not a valid offset`)
   }
 }
 
-/** Asks until Postgres answers or nobody waits any more. What the answer says about the log ends it. */
-async function untilItAnswers(
+/** Retries until Postgres answers or the signal aborts. Errors about the log itself are not retried. */
+async function readWithRetry(
   deps: ReaderDeps,
   read: (signal: AbortSignal) => Promise<Read>,
   signal: AbortSignal,
@@ -104,8 +105,8 @@ async function untilItAnswers(
     } catch (error) {
       if (error instanceof OffsetOutOfRangeError || error instanceof CorruptLogError) throw error
       if (signal.aborted) break
-      deps.onTrouble(error)
-      await pause(Math.min(RETRY_MS_MAX, 50 * 2 ** failures), signal)
+      deps.onError(error)
+      await pause(backoffMs(failures, RETRY), signal)
     }
   }
 }
@@ -119,33 +120,30 @@ function createRead(
 ): (signal: AbortSignal) => Promise<Read> {
   const next = new Map([...from].sort(([a], [b]) => a - b))
   /** Only the first read may have to begin inside a chunk, somewhere before the offset. */
-  let runUp: number = LIMITS.logAppendRecordsMax - 1
+  let lookBehind: number = LIMITS.logAppendRecordsMax - 1
 
   return async (signal) => {
-    const sql = readSql(topic, next, runUp, maxRecords)
+    const sql = readSql(topic, next, lookBehind, maxRecords)
     const rows = await deps.connections.use((client) => copyOut(client, sql), signal)
     const chunks = rows.map(toChunk)
     const partitions: PartitionBatch[] = []
-    for (const [partition, at] of next) {
-      const run = joinChunks(
-        topic,
-        at,
-        chunks.filter((chunk) => chunk.partition === partition),
-      )
-      if (run) partitions.push(run)
+    for (const [partition, offset] of next) {
+      const own = chunks.filter((chunk) => chunk.partition === partition)
+      const joined = joinChunks(topic, offset, own)
+      if (joined) partitions.push(joined)
     }
-    // Only now: a failure above leaves us where we were.
-    for (const run of partitions) next.set(run.partition, run.nextOffset)
-    runUp = 0
-    const recordCount = partitions.reduce((sum, run) => sum + run.records.length, 0)
+    // Only now: a failure above leaves the offsets where they were.
+    for (const { partition, nextOffset } of partitions) next.set(partition, nextOffset)
+    lookBehind = 0
+    const recordCount = partitions.reduce((sum, { records }) => sum + records.length, 0)
     return { batch: { partitions, recordCount }, more: (chunks[0]?.available ?? 0) > recordCount }
   }
 
-  function joinChunks(topic: string, at: number, chunks: Chunk[]): PartitionBatch | undefined {
-    let expected = at
+  function joinChunks(topic: string, from: number, chunks: Chunk[]): PartitionBatch | undefined {
+    let expected = from
     const records: LogRecord[] = []
     for (const { partition, nextOffset, baseOffset, recordCount, body } of chunks) {
-      // Nothing there although the log has grown or shrunk, or a hole. What stands before it is handed over first.
+      // No chunk although the log has grown or shrunk, or an offset gap. Records before it are handed over first.
       if (baseOffset === null || baseOffset > expected) {
         if (records.length > 0) break
         throw new OffsetOutOfRangeError(topic, partition, expected, baseOffset ?? nextOffset)
@@ -158,19 +156,19 @@ function createRead(
     const partition = chunks[0]?.partition
     return partition === undefined
       ? undefined
-      : { partition, baseOffset: at, nextOffset: expected, records }
+      : { partition, baseOffset: from, nextOffset: expected, records }
   }
 }
 
 /**
- * One snapshot of the chunks from where we are and of how far each partition goes; the latter tells "nothing
- * new" from "dropped before it was read". The partitions take turns by what they have already given, so that
- * none starves; a chunk that would make it too much ends the batch for all, so runs have no holes.
+ * One snapshot of the chunks from the wanted offsets on and of how far each partition goes; the latter tells "nothing
+ * new" from "dropped before it was read". The partitions take turns by the records they have given already, so that
+ * none starves; a chunk that would exceed the limits ends the batch for all, so no partition has a gap.
  */
 function readSql(
   topic: string,
   next: ReadonlyMap<number, number>,
-  runUp: number,
+  lookBehind: number,
   maxRecords: number,
 ): string {
   return `
@@ -186,13 +184,13 @@ SELECT partition, next_offset, available, base_offset, record_count, body
              WHERE p.next_offset <> w.at) w
       LEFT JOIN LATERAL (
         SELECT base_offset, record_count, body,
-               sum(record_count) OVER (ORDER BY base_offset) - record_count AS given
+               sum(record_count) OVER (ORDER BY base_offset) - record_count AS records_before
           FROM log_chunk
          WHERE topic = ${pg.escapeLiteral(topic)} AND partition = w.partition
-           AND base_offset > w.at - 1 - ${runUp} AND base_offset < w.at + ${maxRecords}
+           AND base_offset > w.at - 1 - ${lookBehind} AND base_offset < w.at + ${maxRecords}
            AND base_offset + record_count > w.at
       ) c ON true
-    WINDOW turns AS (ORDER BY coalesce(c.given, 0), w.partition ROWS UNBOUNDED PRECEDING)
+    WINDOW turns AS (ORDER BY coalesce(c.records_before, 0), w.partition ROWS UNBOUNDED PRECEDING)
   ) c
  WHERE turn = 1 OR (records <= ${maxRecords} AND bytes <= ${BATCH_BYTES_MAX})
  ORDER BY partition, base_offset`
@@ -208,7 +206,7 @@ interface Chunk {
   body: Buffer
 }
 
-const NOTHING = Buffer.alloc(0)
+const EMPTY = Buffer.alloc(0)
 
 function toChunk([partition, nextOffset, available, baseOffset, count, body]: BinaryRow): Chunk {
   return {
@@ -217,6 +215,6 @@ function toChunk([partition, nextOffset, available, baseOffset, count, body]: Bi
     available: Number((available as Buffer).readBigInt64BE()),
     baseOffset: baseOffset ? Number(baseOffset.readBigInt64BE()) : null,
     recordCount: count?.readInt32BE() ?? 0,
-    body: body ?? NOTHING,
+    body: body ?? EMPTY,
   }
 }

@@ -14,7 +14,7 @@ const table = (day: number) => dayTable('log_chunk', day)
 
 beforeEach(async () => {
   database = await createTestDatabase()
-  await retention().makeAhead()
+  await retention().createAhead()
 })
 afterEach(() => database.drop())
 
@@ -37,35 +37,35 @@ async function days(): Promise<string[]> {
   return rows.map((row) => row.day)
 }
 
-test('a day that is old enough goes once every reader is past it, and not before', async () => {
+test('a day older than the retention is dropped once every reader is past it, and not before', async () => {
   await chunk('events.raw', 0, TODAY)
   await chunk('events.raw', 10, TODAY)
   const later = retention(TODAY + 3)
   await sql("UPDATE log_position SET next_offset = 19 WHERE topic = 'events.raw' AND partition = 0")
-  // Yesterday's table is empty and may go.
+  // Yesterday's table is empty and may be dropped.
   expect(await later.drop()).toEqual([table(TODAY - 1)])
   await sql("UPDATE log_position SET next_offset = 20 WHERE topic = 'events.raw' AND partition = 0")
   expect(await later.drop()).toEqual([table(TODAY)])
   expect(await days()).not.toContain(table(TODAY))
 })
 
-test('a day within the retention stays although all of it was read', async () => {
+test('a day within the retention is kept although all of it was read', async () => {
   await chunk('events.raw', 0, TODAY)
   await sql('UPDATE log_position SET next_offset = 10')
   await retention(TODAY + 2).drop()
   expect(await days()).toContain(table(TODAY))
 })
 
-test('a topic that nobody keeps a position in goes by age alone', async () => {
+test('a topic without stored positions is dropped by age alone', async () => {
   await chunk('events.dlq', 0, TODAY)
   expect(await retention(TODAY + 3).drop()).toContain(table(TODAY))
 })
 
-test('several at once, making and dropping, get in nobody’s way', async () => {
+test('concurrent processes create and drop days without errors', async () => {
   const results = await Promise.all(
     [1, 2, 3].flatMap(() => {
       const each = retention(TODAY + 4)
-      return [each.makeAhead(), each.drop()]
+      return [each.createAhead(), each.drop()]
     }),
   )
   const made = results.filter((_, i) => i % 2 === 0).flat()
@@ -76,7 +76,7 @@ test('several at once, making and dropping, get in nobody’s way', async () => 
   expect(await days()).not.toContain(table(TODAY + 1))
 })
 
-test('a day that somebody still looks at is left for the next round, and appends do not wait for it', async () => {
+test('a day that a query still reads is left for the next round, and appends do not wait for it', async () => {
   const looking = await database.pool.connect()
   await looking.query('BEGIN')
   await looking.query('SELECT FROM log_chunk LIMIT 1')

@@ -2,10 +2,10 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { createDayPartitions, DAY_MS, dayTable } from '../../db/day-partitions.ts'
 
-/** Days of `log_chunk`. Any number of processes may look after them at once. */
+/** Days of `log_chunk`. Any number of processes may maintain them concurrently. */
 export interface LogRetention {
-  /** Makes the coming days' tables: an append must never find its day missing. */
-  makeAhead(): Promise<string[]>
+  /** Creates the coming days' tables: an append must never find its day missing. */
+  createAhead(): Promise<string[]>
   /** Drops the expired days, oldest first. Run at start and every hour. */
   drop(): Promise<string[]>
 }
@@ -17,20 +17,20 @@ export interface LogRetentionDeps {
 }
 
 /**
- * A day is dropped when it is older than the retention AND whoever keeps a position has read past
- * every record in it: a worker that was away for a week finds all that it has not read. A topic in which
- * nobody keeps a position is dropped by age alone.
+ * A day is dropped when it is older than the retention AND every reader with a stored position has read past
+ * every record in it: a worker that was away for a week finds all that it has not read. A topic without stored
+ * positions is dropped by age alone.
  */
 export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
   const days = createDayPartitions({ pool, table: 'log_chunk', now })
   return {
-    makeAhead: () => days.createAhead(),
+    createAhead: () => days.createAhead(),
     drop() {
       const oldest = Math.floor(now() / DAY_MS) - retentionDays
       return days.drop(async (day, client) => {
-        if (day >= oldest || (await holdsUnread(client, day))) return false
-        // A drop that waits for a long question makes every append wait behind it; rather an hour later.
+        if (day >= oldest || (await hasUnread(client, day))) return false
+        // A drop that waits for a long query makes every append wait behind it; rather try again in an hour.
         await client.query("SET LOCAL lock_timeout = '250ms'")
         return true
       })
@@ -38,8 +38,8 @@ export function createLogRetention(deps: LogRetentionDeps): LogRetention {
   }
 }
 
-/** The last chunk of each partition tells, and the primary key finds it. */
-async function holdsUnread(client: pg.PoolClient, day: number): Promise<boolean> {
+/** Looks at the last chunk of each partition, which the primary key finds. */
+async function hasUnread(client: pg.PoolClient, day: number): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM log_position p, LATERAL (
        SELECT base_offset + record_count AS next_offset FROM ${dayTable('log_chunk', day)} c

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { CHANNELS } from '../../db/channels.ts'
 import { socketOf } from '../../db/socket.ts'
+import { backoffMs } from '../../lib/backoff.ts'
 import { aborted, pause } from '../../lib/pause.ts'
 
-/** The channel on which log_append says which partitions have grown: `topic 0,3,5`. */
 const CONNECT_MS_MAX = 5_000
-const RECONNECT_MS_MAX = 5_000
-/** A connection that died in silence is noticed this late; until then readers look once a second. */
+const RECONNECT = { baseMs: 100, maxMs: 5_000 }
+/** A silently dead connection is noticed this late; until then readers read once a second. */
 const PROBE_MS = 30_000
 
 export interface Wakeup {
@@ -17,9 +17,9 @@ export interface Wakeup {
 }
 
 export interface Watch {
-  /** Forgets what has rung. Called before one looks, nothing that comes while one looks is missed. */
-  hush(): void
-  /** Resolves when it has rung since, `ms` have passed or the signal aborts. */
+  /** Forgets earlier notifications. Called before a read, so that none is missed that comes during it. */
+  reset(): void
+  /** Resolves when a notification has come since `reset`, `ms` have passed or the signal aborts. */
   wait(ms: number, signal: AbortSignal): Promise<void>
   end(): void
 }
@@ -27,21 +27,22 @@ export interface Watch {
 interface Watching extends Watch {
   topic: string
   partitions: ReadonlySet<number>
-  ring(): void
+  notify(): void
 }
 
-/** Listens on a connection of its own and mends it for ever; while it is broken, waits take their full time. */
-export function createWakeup(url: string, onTrouble: (error: unknown) => void): Wakeup {
+/** Listens on a connection of its own and reconnects; while it is lost, waits take their full time. */
+export function createWakeup(url: string, onError: (error: unknown) => void): Wakeup {
   const watches = new Set<Watching>()
   const closing = new AbortController()
 
-  function heard(payload: string): void {
+  /** log_append notifies of the partitions that have grown: `topic 0,3,5`. */
+  function onNotification(payload: string): void {
     const space = payload.lastIndexOf(' ')
     const topic = payload.slice(0, space)
     const partitions = payload.slice(space + 1).split(',')
     for (const watch of watches)
       if (watch.topic === topic && partitions.some((p) => watch.partitions.has(Number(p))))
-        watch.ring()
+        watch.notify()
   }
 
   /** Rejects when the connection is lost, resolves when it is no longer wanted. */
@@ -55,17 +56,17 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
     })
     const lost = new Promise<never>((_, reject) => {
       client.on('error', reject)
-      client.on('end', () => reject(new Error('the connection that listens was closed')))
+      client.on('end', () => reject(new Error('the LISTEN connection was closed')))
     })
     lost.catch(() => {})
-    client.on('notification', ({ payload = '' }) => heard(payload))
+    client.on('notification', ({ payload = '' }) => onNotification(payload))
     const closed = aborted(closing.signal)
     try {
       await Promise.race([client.connect(), closed])
       await Promise.race([client.query(`LISTEN ${CHANNELS.log}`), lost, closed])
       onReady()
-      // Whatever was appended while nobody listened.
-      for (const watch of watches) watch.ring()
+      // For appends that came while nobody listened.
+      for (const watch of watches) watch.notify()
       while (!closing.signal.aborted) {
         await Promise.race([sleep(PROBE_MS, undefined, { signal: closing.signal }), lost])
         await Promise.race([client.query('SELECT 1'), lost, closed])
@@ -76,7 +77,7 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
     }
   }
 
-  async function listenForEver(): Promise<void> {
+  async function keepListening(): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
         await listen(() => {
@@ -84,12 +85,12 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
         })
       } catch (error) {
         if (closing.signal.aborted) return
-        onTrouble(error)
-        await pause(Math.min(RECONNECT_MS_MAX, 100 * 2 ** failures), closing.signal)
+        onError(error)
+        await pause(backoffMs(failures, RECONNECT), closing.signal)
       }
     }
   }
-  const listening = listenForEver()
+  const listening = keepListening()
 
   return {
     watch(topic, partitions) {
@@ -105,21 +106,21 @@ export function createWakeup(url: string, onTrouble: (error: unknown) => void): 
 }
 
 function createWatch(topic: string, partitions: ReadonlySet<number>, end: () => void): Watching {
-  let rung = false
+  let notified = false
   let wake = () => {}
   return {
     topic,
     partitions,
     end,
-    hush() {
-      rung = false
+    reset() {
+      notified = false
     },
-    ring() {
-      rung = true
+    notify() {
+      notified = true
       wake()
     },
     wait(ms, signal) {
-      if (rung || signal.aborted) return Promise.resolve()
+      if (notified || signal.aborted) return Promise.resolve()
       return new Promise((resolve) => {
         const done = () => {
           clearTimeout(timer)

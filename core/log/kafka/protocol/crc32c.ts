@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli), which guards Kafka's record batches; Node's zlib has the other polynomial only. Four
- * bytes a step: 1.1 ms a MiB, where one byte a step takes 2.2.
+ * CRC-32C (Castagnoli), which protects Kafka's record batches; Node's zlib has the other polynomial only. Four
+ * bytes a step: 1.1 ms a MiB, where one byte a step takes 2.2 ms.
  * @see RFC 3720, appendix B.4, for vectors
  */
 export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {
@@ -35,7 +35,7 @@ function firstTable(): Int32Array {
   })
 }
 
-/** What a byte does to the checksum one place further on. */
+/** What a byte does to the checksum one byte further on. */
 function nextTable(table: Int32Array): Int32Array {
   return table.map((crc) => (T0[crc & 0xff] as number) ^ (crc >>> 8))
 }

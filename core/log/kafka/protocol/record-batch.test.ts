@@ -6,7 +6,7 @@ import { CorruptLogError, type NewRecord } from '../../log.ts'
 import { crc32c } from './crc32c.ts'
 import { decodeRecordSet, encodeRecordBatch } from './record-batch.ts'
 
-/** Kafka's own form as a second implementation has it: the client library that Kafka's users trust. */
+/** Another implementation of Kafka's format: kafkajs. */
 const require = createRequire(import.meta.url)
 const theirs = {
   Decoder: require('kafkajs/src/protocol/decoder'),
@@ -24,14 +24,14 @@ const records = fc.array(fc.record({ key: fc.option(bytes), value: bytes }), {
   maxLength: 200,
 })
 
-/** As the broker stores it: at an offset of its own. */
+/** As the broker stores it: at the broker's offset. */
 function stored(batch: Buffer, offset = 0): Buffer {
   const copy = Buffer.from(batch)
   copy.writeBigInt64BE(BigInt(offset), 0)
   return copy
 }
 
-/** As a producer sends it that compresses. */
+/** As a compressing producer sends it. */
 function packed(plain: Buffer, codec: number, compress: (bytes: Buffer) => Buffer): Buffer {
   const batch = Buffer.concat([plain.subarray(0, 61), compress(plain.subarray(61))])
   batch.writeInt32BE(batch.length - 12, 8)
@@ -40,7 +40,7 @@ function packed(plain: Buffer, codec: number, compress: (bytes: Buffer) => Buffe
   return batch
 }
 
-/** As compaction leaves it: the offsets stay, most of the records go. */
+/** As compaction leaves it: the offsets stay, most records are removed. */
 function compacted(batch: Buffer, kept: readonly number[]): Buffer {
   const records: Buffer[] = []
   for (let at = 61, i = 0; at < batch.length; i++) {
@@ -60,7 +60,7 @@ type Aborted = { producerId: bigint; firstOffset: number }[]
 const read = (set: Buffer, from = 0, aborted: Aborted = [], bytesMax?: number) =>
   decodeRecordSet({ bytes: set, topic: 't', partition: 3, from, aborted, bytesMax })
 
-test('CRC-32C gives the numbers of RFC 3720', () => {
+test('CRC-32C gives the values of RFC 3720', () => {
   expect(crc32c(Buffer.alloc(32))).toBe(0x8a9136aa)
   expect(crc32c(Buffer.alloc(32, 0xff))).toBe(0x62a8ab43)
   expect(crc32c(Buffer.from(Array.from({ length: 32 }, (_, i) => i)))).toBe(0x46dd794e)
@@ -69,7 +69,7 @@ test('CRC-32C gives the numbers of RFC 3720', () => {
 })
 
 describe('a record batch', () => {
-  test('is read by kafkajs as it was meant, whatever keys and values are', async () => {
+  test('is decoded by kafkajs to the same keys and values, whatever they are', async () => {
     await fc.assert(
       fc.asyncProperty(records, async (sent) => {
         const found = await theirs.decode(
@@ -95,7 +95,7 @@ describe('a record batch', () => {
     )
   })
 
-  test('keeps headers, whatever they are called', () => {
+  test('keeps headers, whatever their names are', () => {
     const withHeaders = fc.array(fc.record({ key: fc.option(bytes), value: bytes, headers }), {
       minLength: 1,
       maxLength: 20,
@@ -110,7 +110,7 @@ describe('a record batch', () => {
     )
   })
 
-  test('of kafkajs is read as it was meant, with times of its own and headers', async () => {
+  test('encoded by kafkajs is decoded with its timestamps and headers', async () => {
     await fc.assert(
       fc.asyncProperty(records, fc.integer({ min: 0, max: 2 ** 45 }), async (sent, offset) => {
         const batch = await theirs.RecordBatch({
@@ -147,7 +147,7 @@ describe('a record batch', () => {
   const values = (found: { records: { value: Buffer }[] }) =>
     found.records.map(({ value }) => `${value}`)
 
-  test('may be entered in its middle, and one that was cut off is left for the next time', () => {
+  test('can be decoded from its middle, and an incomplete one is left for the next fetch', () => {
     const first = stored(encodeRecordBatch(some(5), 1), 10)
     const second = stored(encodeRecordBatch(some(5), 1), 15)
     for (let cut = 1; cut < second.length; cut += 7) {
@@ -158,7 +158,7 @@ describe('a record batch', () => {
     expect(read(Buffer.concat([first, second]), 20)).toMatchObject({ records: [], next: 20 })
   })
 
-  test('with any bit turned is corrupt, and says where', () => {
+  test('with any bit flipped is a CorruptLogError with the offset', () => {
     const good = stored(encodeRecordBatch(some(3), 1), 42)
     for (let at = 17; at < good.length; at++) {
       const bad = Buffer.from(good)
@@ -168,7 +168,7 @@ describe('a record batch', () => {
     }
   })
 
-  test('after a hole is told of: what compaction took away is not passed over', () => {
+  test('after an offset gap reports the gap: records removed by compaction are not passed silently', () => {
     const behind = stored(encodeRecordBatch(some(2), 1), 12)
     expect(read(behind, 10)).toEqual({
       records: [],
@@ -176,13 +176,13 @@ describe('a record batch', () => {
       next: 10,
       offsetGap: { expected: 10, available: 12 },
     })
-    // What comes before it is read first, so that whoever accepts the hole stands right before it.
+    // Records before the gap are read first, so that its acceptance moves the position right behind it.
     const set = Buffer.concat([stored(encodeRecordBatch(some(3), 1), 7), behind])
     expect(read(set, 7)).toMatchObject({ next: 10, offsetGap: undefined })
     expect(values(read(set, 7))).toEqual(['0', '1', '2'])
   })
 
-  test('with a hole in it is read up to it, and on from the first record behind it', () => {
+  test('with an offset gap inside is decoded up to the gap, and on from the first record after it', () => {
     const holed = (kept: readonly number[], last: number) => {
       const batch = stored(encodeRecordBatch(some(last + 1), 1), 0)
       return compacted(batch, kept)
@@ -197,7 +197,7 @@ describe('a record batch', () => {
     expect(read(atTheEnd, 2)).toMatchObject({ next: 2, offsetGap: { expected: 2, available: 7 } })
   })
 
-  test('that unfolds to much ends what is read at once, however small it was on the wire', () => {
+  test('that decompresses to many bytes ends the decoded set, however small it was on the wire', () => {
     const zeros = (offset: number) => {
       const batch = encodeRecordBatch([{ key: null, value: Buffer.alloc(1_000_000) }], 1)
       return packed(stored(batch, offset), 1, gzipSync)
@@ -215,7 +215,7 @@ describe('a record batch', () => {
     ['gzip', 1, gzipSync],
     ['zstd', 4, zstdCompressSync],
   ] as const)(
-    'that somebody compressed with %s is read; what Node cannot read is named',
+    'compressed with %s is decoded; a codec that Node cannot read is named',
     (_, codec, compress) => {
       const plain = stored(encodeRecordBatch(some(50), 7), 0)
       expect(values(read(packed(plain, codec, compress)))).toEqual(values(read(plain)))
@@ -225,7 +225,7 @@ describe('a record batch', () => {
     },
   )
 
-  test('of a transaction counts only when that was committed, and its marks are no records', () => {
+  test('of a transaction counts only when that was committed, and control records are not delivered', () => {
     const batch = (offset: number, flags: number, producerId: bigint, count = 1) => {
       const bytes = stored(encodeRecordBatch(some(count), 1), offset)
       bytes.writeInt16BE(flags, 21)
@@ -245,7 +245,7 @@ describe('a record batch', () => {
     const found = read(set, 0, aborted)
     expect(found.records.map(({ offset }) => offset)).toEqual([2, 3, 5])
     expect(found).toMatchObject({ next: 8, offsetGap: undefined })
-    // Entered after the first batch, the mark alone tells that it is over.
+    // Read from after the first batch, the control record alone ends the transaction.
     expect(read(set.subarray(batch(0, 0x10, 7n, 2).length), 2, aborted).records.length).toBe(3)
   })
 })

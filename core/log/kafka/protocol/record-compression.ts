@@ -1,16 +1,16 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 
-/** A batch that unfolds to more is no batch of ours. */
-const UNFOLDED_BYTES_MAX = 64 * 1024 * 1024
+/** Of one batch; none of ours decompresses to more. */
+const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 /**
- * The records of a batch as they were before its producer compressed them. Ours does not; others who write to the
- * topic may, with what Node can read: gzip and zstd.
+ * The records of a batch, decompressed. Our producer does not compress; other producers of the
+ * topic may, with the codecs that Node can read: gzip and zstd.
  */
 export function decompress(codec: number, bytes: Buffer, corrupt: (what: string) => Error): Buffer {
   if (codec === 0) return bytes
-  const options = { maxOutputLength: UNFOLDED_BYTES_MAX }
+  const options = { maxOutputLength: DECOMPRESSED_BYTES_MAX }
   try {
     if (codec === 1) return gunzipSync(bytes, options)
     if (codec === 4) return zstdDecompressSync(bytes, options)
@@ -18,6 +18,6 @@ export function decompress(codec: number, bytes: Buffer, corrupt: (what: string)
     throw corrupt(`${CODECS[codec]} cannot read it: ${(error as Error).message}`)
   }
   throw corrupt(
-    `it is compressed with ${CODECS[codec] ?? `codec ${codec}`}; set compression.type=uncompressed on the topic, and Kafka unpacks what comes from then on`,
+    `it is compressed with ${CODECS[codec] ?? `codec ${codec}`}; set compression.type=uncompressed on the topic, and Kafka decompresses what comes from then on`,
   )
 }
