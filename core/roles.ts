@@ -128,7 +128,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('keys in Redis', () => publisher.close())
   }
-  const answers = roles.includes('api') ? keepAnswers(options, asking, redis) : undefined
+  const answers = roles.includes('api') ? openResultCache(options, asking, redis) : undefined
   const app = createCoreApp({
     db,
     log,
@@ -141,7 +141,14 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db: asking, live, log, onboarding: firstSteps, logger, answers }),
+        graphql: createGraphQL({
+          db: asking,
+          live,
+          log,
+          onboarding: firstSteps,
+          logger,
+          resultCache: answers,
+        }),
         dashboardFolder: options.dashboardFolder,
         publicUrl: options.publicUrl,
         secure: options.tls !== undefined || options.publicUrl?.startsWith('https:') === true,
@@ -183,7 +190,7 @@ function openGroups({ databaseUrl, logger, lifecycle }: ServicesOptions): Groups
 }
 
 /** In Redis, where there is one, else in this process. */
-function keepAnswers(
+function openResultCache(
   { databaseUrl, logger, lifecycle }: ServicesOptions,
   db: Database,
   redis: RedisConnection | undefined,
@@ -191,7 +198,7 @@ function keepAnswers(
   const changes = createInvalidation({ databaseUrl, logger })
   lifecycle.onStop('answers', () => changes.close())
   const cache = redis ? createRedisCache(redis) : createMemoryCache()
-  return createResultCache({ db, cache, changes })
+  return createResultCache({ db, store: cache, invalidation: changes })
 }
 
 /** A Redis that is away when we start is waited for while we go on. */

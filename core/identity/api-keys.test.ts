@@ -4,8 +4,8 @@ import { keyRecord as keyRecordSchema, looksLikeApiKey } from '../../contract/ap
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
-import { createKeyUse, isGood, keyRecord } from './key-directory.ts'
-import { endSession, mintLoginLink, redeemLoginLink, sessionIsGood } from './sessions.ts'
+import { createKeyUse, isUsable, keyRecord } from './key-directory.ts'
+import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 
 let database: TestDatabase
@@ -117,7 +117,7 @@ describe('keys', () => {
     expect(first).toMatchObject({ keyId: made.keyId, revokedAt: expect.stringMatching(/Z$/) })
     const record = await keyRecord(db, hashOf(made.key))
     expect(record?.revoked_at).toBe(first.revokedAt)
-    expect(record && isGood(record)).toBe(false)
+    expect(record && isUsable(record)).toBe(false)
     for (const which of [made.keyId, made.keyId.toUpperCase(), made.key])
       expect((await revokeKey(db, which)).revokedAt).toBe(first.revokedAt)
     await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('no such key')
@@ -125,7 +125,7 @@ describe('keys', () => {
 
   test('an expired key is not good, one hour before it is', () => {
     const record = { revoked_at: null, expires_at: '2026-11-21T10:00:00Z' }
-    const at = (time: string) => isGood(record as never, Date.parse(time))
+    const at = (time: string) => isUsable(record as never, Date.parse(time))
     expect([at('2026-11-21T09:00:00Z'), at('2026-11-21T10:00:00Z')]).toEqual([true, false])
   })
 
@@ -231,10 +231,10 @@ describe('signing in', () => {
     const tokens = await Promise.all(Array.from({ length: 8 }, () => redeemLoginLink(db, link)))
     const token = tokens.find((each) => each !== undefined) as string
     expect(tokens.filter((each) => each !== undefined)).toHaveLength(1)
-    expect(await sessionIsGood(db, token)).toBe(true)
+    expect(await isSessionValid(db, token)).toBe(true)
     expect(await redeemLoginLink(db, link)).toBeUndefined()
     await endSession(db, token)
-    expect(await sessionIsGood(db, token)).toBe(false)
+    expect(await isSessionValid(db, token)).toBe(false)
   })
 
   test('a link is good for ten minutes, a session for thirty days, and neither is stored as it is', async () => {
@@ -250,7 +250,7 @@ describe('signing in', () => {
 
     const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
     await database.pool.query("UPDATE session SET expires_at = now() - interval '1 s'")
-    expect(await sessionIsGood(db, token)).toBe(false)
+    expect(await isSessionValid(db, token)).toBe(false)
   })
 
   test('sessions do not pile up', async () => {
@@ -261,6 +261,6 @@ describe('signing in', () => {
     const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
     const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM session')
     expect(rows[0].n).toBeLessThanOrEqual(100)
-    expect(await sessionIsGood(db, token)).toBe(true)
+    expect(await isSessionValid(db, token)).toBe(true)
   })
 })

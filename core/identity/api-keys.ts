@@ -4,7 +4,7 @@ import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contr
 import { isOriginPattern } from '../../contract/origin.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { KeyError } from './tenants.ts'
+import { IdentityError } from './tenants.ts'
 
 export interface NewKey {
   tenant: string
@@ -32,11 +32,11 @@ export interface CreatedKey {
 export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKey> {
   const { scopes } = wanted
   const kind = wanted.kind ?? (scopes.includes('admin') ? 'adm' : 'sec')
-  if (scopes.length === 0) throw new KeyError('A key needs at least one scope.')
+  if (scopes.length === 0) throw new IdentityError('A key needs at least one scope.')
   if (kind === 'pub' && scopes.some((scope) => scope !== 'ingest'))
-    throw new KeyError('A public key can only have the scope ingest: anyone can read it.')
+    throw new IdentityError('A public key can only have the scope ingest: anyone can read it.')
   if (scopes.includes('admin') && kind !== 'adm')
-    throw new KeyError('Only a key of the kind adm can have the scope admin.')
+    throw new IdentityError('Only a key of the kind adm can have the scope admin.')
 
   const origins = readOrigins(wanted.origins ?? [])
   const key = mintApiKey(kind)
@@ -71,7 +71,7 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
     )
     .returning('key_id')
     .executeTakeFirst()
-  if (!row) throw new KeyError(`There is no tenant "${wanted.tenant}".`)
+  if (!row) throw new IdentityError(`There is no tenant "${wanted.tenant}".`)
   await notifyKeysChanged(db)
   return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
 }
@@ -81,10 +81,11 @@ function readOrigins(origins: readonly string[]): string[] {
   const read = origins.map((origin) => origin.trim().toLowerCase())
   for (const origin of read)
     if (!/^https?:/.test(origin) || !isOriginPattern(origin))
-      throw new KeyError(
+      throw new IdentityError(
         `"${origin}" is no origin: write https://shop.example, https://shop.example:8443 or https://*.shop.example.`,
       )
-  if (read.length > ORIGINS_MAX) throw new KeyError(`A key takes at most ${ORIGINS_MAX} origins.`)
+  if (read.length > ORIGINS_MAX)
+    throw new IdentityError(`A key takes at most ${ORIGINS_MAX} origins.`)
   return [...new Set(read)]
 }
 
@@ -198,9 +199,9 @@ export async function findKeyId(db: Database, which: string): Promise<string> {
     )
     .execute()
   if (found.length > 1)
-    throw new KeyError(`${found.length} keys begin like this; name one by its id.`)
+    throw new IdentityError(`${found.length} keys begin like this; name one by its id.`)
   const keyId = found[0]?.key_id
-  if (keyId === undefined) throw new KeyError('There is no such key.')
+  if (keyId === undefined) throw new IdentityError('There is no such key.')
   return keyId
 }
 

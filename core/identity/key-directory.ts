@@ -87,7 +87,7 @@ function knownKey(row: KeyRow): KnownKey {
 }
 
 /** Neither revoked nor past its time. */
-export function isGood(record: KeyRecord, now = Date.now()): boolean {
+export function isUsable(record: KeyRecord, now = Date.now()): boolean {
   return (
     record.revoked_at === null &&
     (record.expires_at === null || Date.parse(record.expires_at) > now)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
-import { isGood, keyRecord } from './key-directory.ts'
+import { isUsable, keyRecord } from './key-directory.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant } from './tenants.ts'
 
@@ -56,8 +56,8 @@ describe('rotating a key', () => {
     expect((await listed(newId))?.name).toBe('page')
 
     const record = await recordOf(old.key)
-    expect(isGood(record, until.getTime() - 1)).toBe(true)
-    expect(isGood(record, until.getTime())).toBe(false)
+    expect(isUsable(record, until.getTime() - 1)).toBe(true)
+    expect(isUsable(record, until.getTime())).toBe(false)
   })
 
   test('lets the old one live no longer than it would have, and the new one as long unless told otherwise', async () => {

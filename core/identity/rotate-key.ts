@@ -4,7 +4,7 @@ import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
 import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './api-keys.ts'
-import { KeyError } from './tenants.ts'
+import { IdentityError } from './tenants.ts'
 
 export interface Rotation {
   /** From when on the old key is refused; it never lives longer than it would have anyway. */
@@ -42,12 +42,12 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
     .where('key_id', '=', keyId)
     .forUpdate()
     .executeTakeFirstOrThrow()
-  if (old.revoked_at !== null) throw new KeyError('It was revoked; make a new key instead.')
-  if (old.expired) throw new KeyError('It has expired; make a new key instead.')
+  if (old.revoked_at !== null) throw new IdentityError('It was revoked; make a new key instead.')
+  if (old.expired) throw new IdentityError('It has expired; make a new key instead.')
   const life = old.replaced_by === null ? old.expires_at : await lifeOfLost(tx, old.replaced_by)
   const expires = expiresAt === undefined ? life : expiresAt
   if (expiresAt === undefined && life !== null && Date.parse(life) <= Date.now())
-    throw new KeyError('The new key that was lost is over; say when the new one shall expire.')
+    throw new IdentityError('The new key that was lost is over; say when the new one shall expire.')
 
   const key = mintApiKey(old.display_prefix.slice(4, 7) as KeyKind)
   const heir = await tx
@@ -95,7 +95,7 @@ async function lifeOfLost(tx: Transaction<Schema>, heirId: string): Promise<stri
     .where('key_id', '=', heirId)
     .executeTakeFirstOrThrow()
   if (heir.revoked_at === null)
-    throw new KeyError(
+    throw new IdentityError(
       `It was replaced by ${heir.display_prefix}… already; rotate that one, or revoke it first.`,
     )
   return heir.replaced_by === null ? heir.expires_at : lifeOfLost(tx, heir.replaced_by)

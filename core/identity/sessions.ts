@@ -44,7 +44,7 @@ export async function redeemLoginLink(db: Database, link: string): Promise<strin
   return token
 }
 
-export async function sessionIsGood(db: Database, token: string): Promise<boolean> {
+export async function isSessionValid(db: Database, token: string): Promise<boolean> {
   const row = await db
     .selectFrom('session')
     .select('expires_at')

@@ -24,7 +24,7 @@ export interface NewTenant {
 /** @returns whether it is new; one that exists already is left as it is */
 export async function createTenant(db: Database, tenant: NewTenant): Promise<boolean> {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(tenant.tenant))
-    throw new KeyError(
+    throw new IdentityError(
       `"${tenant.tenant}" cannot name a tenant: 1 to 63 lower-case letters, digits and dashes, not beginning with a dash.`,
     )
   const inserted = await db
@@ -73,7 +73,7 @@ export async function setTenant(
     .where('slug', '=', tenant)
     .returning('tenant_id')
     .executeTakeFirst()
-  if (!found) throw new KeyError(`There is no tenant "${tenant}".`)
+  if (!found) throw new IdentityError(`There is no tenant "${tenant}".`)
   await notifyKeysChanged(db)
   return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
 }
@@ -84,11 +84,13 @@ function readVersions(versions: readonly string[]): string[] {
     (version) => version.length > LIMITS.schemaVersionCharsMax || !/^[\x21-\x7e]+$/.test(version),
   )
   if (bad !== undefined)
-    throw new KeyError(
+    throw new IdentityError(
       `"${bad}" is no schema version: 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
     )
   if (read.length === 0 || read.length > LIMITS.schemaVersionsMax)
-    throw new KeyError(`A tenant takes 1 to ${LIMITS.schemaVersionsMax} schema versions, or any.`)
+    throw new IdentityError(
+      `A tenant takes 1 to ${LIMITS.schemaVersionsMax} schema versions, or any.`,
+    )
   return read
 }
 
@@ -105,6 +107,6 @@ export async function listTenants(db: Database): Promise<Tenant[]> {
 }
 
 /** What a person asked of keys or tenants cannot be done, in a sentence for that person. */
-export class KeyError extends Error {
+export class IdentityError extends Error {
   override name = 'KeyError'
 }

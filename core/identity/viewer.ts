@@ -2,8 +2,8 @@ import { sha256Hex } from '../../contract/api-key.ts'
 import type { Database } from '../db/database.ts'
 import { badInput, checkText, queryError } from '../queries/errors.ts'
 import { readCredentials } from './credentials.ts'
-import { findKey, isGood } from './key-directory.ts'
-import { sessionIsGood } from './sessions.ts'
+import { findKey, isUsable } from './key-directory.ts'
+import { isSessionValid } from './sessions.ts'
 
 /**
  * Somebody who may see one tenant. Every question takes one and asks for its tenant only, so a
@@ -34,7 +34,7 @@ const DEFAULT_TENANT = 'default'
 export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
   const credentials = readCredentials(headers)
   if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
-  if (credentials.session !== undefined && (await sessionIsGood(deps.db, credentials.session)))
+  if (credentials.session !== undefined && (await isSessionValid(deps.db, credentials.session)))
     return { kind: 'SESSION' }
   throw queryError(
     'UNAUTHENTICATED',
@@ -47,7 +47,7 @@ export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<View
 async function keyViewer({ db, noteUse }: ViewerDeps, key: string): Promise<Viewer> {
   const known = await findKey(db, await sha256Hex(key))
   // One sentence for unknown, revoked and expired: it tells a thief nothing.
-  if (!known || !isGood(known.record))
+  if (!known || !isUsable(known.record))
     throw queryError('UNAUTHENTICATED', 'No such API key, or it was revoked or has expired.')
   if (!known.record.scopes.includes('read'))
     throw queryError('FORBIDDEN', 'This API key lacks the scope read.')

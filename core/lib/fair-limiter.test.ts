@@ -14,7 +14,7 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
 
   const blocker = await fixture.database.pool.connect()
   await blocker.query('BEGIN; LOCK TABLE event')
-  const waiting = fixture.ask(`{ ${many.join(' ')} }`, greedy)
+  const waiting = fixture.execute(`{ ${many.join(' ')} }`, greedy)
   const blocked = async () => {
     const { rows } = await fixture.database.pool.query(
       "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -22,7 +22,7 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
     return rows[0].n
   }
   await expect.poll(blocked).toBeGreaterThan(0)
-  const answer = await fixture.ask(`{ ${metrics('aggregate: COUNT')} }`, modest)
+  const answer = await fixture.execute(`{ ${metrics('aggregate: COUNT')} }`, modest)
   expect([answer.errors, answer.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
   expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.concurrentQueriesMax)
   await blocker.query('ROLLBACK')

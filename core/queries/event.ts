@@ -9,7 +9,7 @@ import { EVENT_COLUMNS, type StoredEvent, toEvent } from './sql/event-row.ts'
  * The event of this id, however old; the first received where an id came again after the dedupe horizon.
  * @param id the client's own, or the UUID, in either case
  */
-export async function oneEvent(
+export async function eventById(
   db: Database,
   viewer: TenantViewer,
   id: string,

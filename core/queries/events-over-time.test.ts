@@ -7,7 +7,7 @@ import {
 } from '../api/graphql/testing/fixture.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
-import { type MetricsArgs, readQuestion } from './metrics-args.ts'
+import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
 
 let fixture: QueryFixture
 let viewer: TenantViewer
@@ -63,11 +63,11 @@ function randomEvents(count: number): Required<FixtureEvent>[] {
 }
 
 const RANGE = { startTime: '2025-01-01T00:00:00Z', endTime: '2028-01-01T00:00:00Z' }
-const ask = (args: Partial<MetricsArgs>, options = {}) =>
-  eventsOverTime(fixture.db, viewer, readQuestion({ name: '*', ...RANGE, ...args }), options)
+const ask = (args: Partial<MetricsInput>, options = {}) =>
+  eventsOverTime(fixture.db, viewer, parseMetricsArgs({ name: '*', ...RANGE, ...args }), options)
 
 /** The same question answered by a plain loop. */
-function count(args: Partial<MetricsArgs>, start: (ms: number) => number) {
+function count(args: Partial<MetricsInput>, start: (ms: number) => number) {
   const { name = '*', startTime, endTime } = { ...RANGE, ...args }
   const buckets = new Map<number, number>()
   for (const event of events) {
@@ -138,8 +138,8 @@ describe('time zones', () => {
 
   test('what is no zone of the IANA database is refused by the name of the argument', async () => {
     for (const timeZone of ['Mars/Olympus', 'CET', '+05:45', 'FOO3', '', "UTC'; --", 'posixrules'])
-      expect(() => readQuestion({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
-    expect(readQuestion({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
+      expect(() => parseMetricsArgs({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
+    expect(parseMetricsArgs({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
       'Asia/Kathmandu',
     )
   })
@@ -154,7 +154,7 @@ describe('truth is the same from rollups and from single events', () => {
       const length = [60_000, 40 * 60_000, 7_200_000, 3 * 86_400_000, 100 * 86_400_000][roll(5)]
       const start = centre - roll(length as number)
       const aligned = (ms: number) => (roll(2) === 0 ? Math.floor(ms / 900_000) * 900_000 : ms)
-      const args: Partial<MetricsArgs> = {
+      const args: Partial<MetricsInput> = {
         name: roll(2) === 0 ? '*' : `name_${roll(5)}`,
         startTime: new Date(aligned(start)).toISOString(),
         endTime: new Date(aligned(start + (length as number)) + 900_000).toISOString(),
@@ -291,7 +291,7 @@ describe('finality', () => {
     const answer = await eventsOverTime(
       fixture.db,
       other,
-      readQuestion({ name: 'f', ...range, interval: 'QUARTER_HOUR' }),
+      parseMetricsArgs({ name: 'f', ...range, interval: 'QUARTER_HOUR' }),
     )
     expect(answer.points).toEqual([
       {
@@ -313,9 +313,9 @@ describe('finality', () => {
   })
 
   test('of a bucket in which the range ends, only what is counted is waited for', async () => {
-    const isFinal = async (endTime: string, interval: MetricsArgs['interval']) => {
+    const isFinal = async (endTime: string, interval: MetricsInput['interval']) => {
       const range = { startTime: '2026-11-20T10:00:00Z', endTime: `2026-11-20T${endTime}Z` }
-      const question = readQuestion({ name: 'f', ...range, interval })
+      const question = parseMetricsArgs({ name: 'f', ...range, interval })
       const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
       return (await eventsOverTime(fixture.db, other, question)).points.map((each) => each.isFinal)
     }
@@ -346,11 +346,11 @@ describe('names beyond the limit of series', () => {
        DELETE FROM series WHERE tenant_id = 2 AND metric = 'rare'`,
     )
     const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
-    const of = (args: Partial<MetricsArgs>) =>
+    const of = (args: Partial<MetricsInput>) =>
       eventsOverTime(
         fixture.db,
         other,
-        readQuestion({
+        parseMetricsArgs({
           name: '*',
           startTime: '2026-01-01T00:00:00Z',
           endTime: '2026-01-01T00:15:00Z',

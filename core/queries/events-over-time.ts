@@ -1,13 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { ceilQuarter, floorQuarter, type Instant, isBefore } from './instant.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import type { Aggregate, MetricsQuestion } from './metrics-args.ts'
-import { bucketOf, endOfBucket, trueStart } from './sql/buckets.ts'
+import type { Aggregate, MetricsArgs } from './metrics-args.ts'
+import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { dimensionsOf, whereFilters } from './sql/dimensions.ts'
-import { learnNames, type Names, OTHER, shownName, whereNames, whereSeries } from './sql/names.ts'
+import { type Names, OTHER, resolveNames, shownName, whereNames, whereSeries } from './sql/names.ts'
 import { watermark } from './watermark.ts'
 
 export interface MetricPoint {
@@ -36,10 +36,10 @@ const QUARTER_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
 export async function eventsOverTime(
   db: Database,
   viewer: TenantViewer,
-  question: MetricsQuestion,
+  question: MetricsArgs,
   { onlyRaw = false } = {},
 ): Promise<MetricsAnswer> {
-  const names = await learnNames(db, viewer, question.names)
+  const names = await resolveNames(db, viewer, question.names)
   const { sql: parts, source } =
     onlyRaw || !rollupsHold(question, names)
       ? { sql: partsFromEvents(viewer, names, question), source: 'raw' as const }
@@ -58,10 +58,10 @@ export async function eventsOverTime(
   }
 }
 
-function rollupsHold(question: MetricsQuestion, names: Names): boolean {
+function rollupsHold(question: MetricsArgs, names: Names): boolean {
   const { aggregate, groupBy, filters, timeZone, range } = question
   return (
-    names.settled &&
+    names.haveOwnSeries &&
     filters.length === 0 &&
     groupBy.every((dimension) => dimension === 'name') &&
     ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
@@ -70,7 +70,7 @@ function rollupsHold(question: MetricsQuestion, names: Names): boolean {
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
-function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsQuestion) {
+function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsArgs) {
   const { range, interval, timeZone, groupBy } = question
   const counts = countsFromRollups(viewer, names, range)
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
@@ -83,7 +83,7 @@ function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsQ
 }
 
 /** The same from single events, with what the aggregate needs beyond it. */
-function partsFromEvents(viewer: TenantViewer, names: Names, question: MetricsQuestion) {
+function partsFromEvents(viewer: TenantViewer, names: Names, question: MetricsArgs) {
   const { range, interval, timeZone, groupBy, filters, aggregate } = question
   const bucket = bucketOf(sql`e.occurred_at`, interval, timeZone, range)
   const from = sql`
@@ -114,7 +114,7 @@ const VALUE: Record<Aggregate, RawBuilder<unknown>> = {
 }
 
 /** Without groups each part is another actor already, and counting is cheaper than telling apart again. */
-function aggregateOf({ aggregate, groupBy }: MetricsQuestion): RawBuilder<unknown> {
+function aggregateOf({ aggregate, groupBy }: MetricsArgs): RawBuilder<unknown> {
   return aggregate === 'UNIQUES' && groupBy.length === 0 ? sql`count(p.actor)` : VALUE[aggregate]
 }
 
@@ -130,7 +130,7 @@ interface Row {
 function answer(
   viewer: TenantViewer,
   names: Names,
-  question: MetricsQuestion,
+  question: MetricsArgs,
   parts: RawBuilder<unknown>,
 ): RawBuilder<Row> {
   const { range, interval, timeZone, groupBy } = question
@@ -150,14 +150,14 @@ function answer(
       SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count
         FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
        WHERE ${whereSeries(viewer, names)} AND r.late_count > 0
-         AND r.bucket >= ${floorQuarter(range.start)}::timestamptz
-         AND r.bucket < ${ceilQuarter(range.end)}::timestamptz
+         AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
+         AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz
        GROUP BY 1
     ),
     mark AS (
       SELECT ${watermark(viewer.tenantId, viewer.allowedLatenessS)} AS at
     )
-    SELECT ${trueStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
+    SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
            coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups
       FROM valued v CROSS JOIN mark LEFT JOIN late ON late.bucket = v.bucket

@@ -28,7 +28,7 @@ interface Page {
 }
 
 async function page(args: string): Promise<Page> {
-  const { data, errors } = await fixture.ask(
+  const { data, errors } = await fixture.execute(
     `{ events${args} { edges { cursor node { id receivedAt } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
     headers,
   )
@@ -104,7 +104,7 @@ test('a page is bounded, and what is no cursor is refused', async () => {
     [`after: "${Buffer.from("2026-01-01T00:00:00Z 'x'").toString('base64url')}"`, 'after'],
     ['before: ""', 'before'],
   ]) {
-    const answer = await fixture.ask(`{ events(${args}) { edges { cursor } } }`, headers)
+    const answer = await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)
     expect([answer.status, answer.errors?.[0]?.extensions], args).toEqual([
       400,
       { code: 'BAD_USER_INPUT', argument },
@@ -125,7 +125,7 @@ test('an event is found by its own id, or as a UUID in either case', async () =>
   ])
   const find = async (id: string) =>
     (
-      await fixture.ask(
+      await fixture.execute(
         'query ($id: ID!) { event(id: $id) { id value properties occurredAt partition offset context } }',
         headers,
         { id },

@@ -27,7 +27,7 @@ export interface EventsPage {
 }
 
 /** Where a page ends: no event is ever between two equal ones, so none is skipped or given twice. */
-interface Place {
+interface Cursor {
   receivedAt: Instant
   eventId: string
 }
@@ -69,8 +69,8 @@ export async function eventsPage(
   }
 
   async function read(want: {
-    after?: Place
-    before?: Place
+    after?: Cursor
+    before?: Cursor
     backwards: boolean
     count: number
   }): Promise<StoredEvent[]> {
@@ -86,11 +86,11 @@ export async function eventsPage(
 }
 
 /** Rows that come later in the list (`<`) or earlier; the day spares the partitions on the other side. */
-function beyond(side: '<' | '>', place: Place | undefined): RawBuilder<unknown> {
-  if (!place) return sql``
+function beyond(side: '<' | '>', cursor: Cursor | undefined): RawBuilder<unknown> {
+  if (!cursor) return sql``
   const than = sql.raw(side)
-  return sql`AND (received_at, event_id) ${than} (${place.receivedAt}::timestamptz, ${place.eventId}::uuid)
-             AND received_on ${than}= ${place.receivedAt.slice(0, 10)}::date`
+  return sql`AND (received_at, event_id) ${than} (${cursor.receivedAt}::timestamptz, ${cursor.eventId}::uuid)
+             AND received_on ${than}= ${cursor.receivedAt.slice(0, 10)}::date`
 }
 
 function pageSize({ first, last, after, before }: EventsArgs) {
@@ -105,11 +105,11 @@ function pageSize({ first, last, after, before }: EventsArgs) {
   return { size, backwards }
 }
 
-function cursorOf({ receivedAt, eventId }: Place): string {
+function cursorOf({ receivedAt, eventId }: Cursor): string {
   return Buffer.from(`${receivedAt} ${eventId}`).toString('base64url')
 }
 
-function readCursor(argument: string, cursor: string | null | undefined): Place | undefined {
+function readCursor(argument: string, cursor: string | null | undefined): Cursor | undefined {
   if (cursor == null) return undefined
   const [receivedAt, eventId, rest] = Buffer.from(cursor, 'base64url').toString().split(' ')
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(receivedAt ?? '')

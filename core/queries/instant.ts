@@ -1,7 +1,7 @@
 /** A point in time as RFC 3339 in UTC with at most six digits: what `readTime` gives and Postgres returns. */
 export type Instant = string
 
-export const QUARTER_MICROS = 900_000_000n
+export const BUCKET_15M_MICROS = 900_000_000n
 
 /** Without its Z a time is sorted as text is: fewer digits are the beginning of more digits. */
 export function isBefore(a: Instant, b: Instant): boolean {
@@ -27,16 +27,16 @@ export function fromMicros(any: bigint): Instant {
 }
 
 /** The last quarter hour that begins no later. */
-export function floorQuarter(instant: Instant): Instant {
+export function floorBucket15m(instant: Instant): Instant {
   const micros = toMicros(instant)
-  const rest = ((micros % QUARTER_MICROS) + QUARTER_MICROS) % QUARTER_MICROS
+  const rest = ((micros % BUCKET_15M_MICROS) + BUCKET_15M_MICROS) % BUCKET_15M_MICROS
   return fromMicros(micros - rest)
 }
 
 /** The first quarter hour that begins no earlier. */
-export function ceilQuarter(instant: Instant): Instant {
-  const floor = floorQuarter(instant)
+export function ceilBucket15m(instant: Instant): Instant {
+  const floor = floorBucket15m(instant)
   return toMicros(floor) === toMicros(instant)
     ? floor
-    : fromMicros(toMicros(floor) + QUARTER_MICROS)
+    : fromMicros(toMicros(floor) + BUCKET_15M_MICROS)
 }

@@ -4,16 +4,16 @@ import {
   checkBuckets,
   checkRange,
   checkTimeZone,
+  defaultInterval,
   type Interval,
   type Range,
-  saneInterval,
 } from './sql/buckets.ts'
 import { checkFilters, checkGroupBy, type DimensionFilter } from './sql/dimensions.ts'
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 
 /** `metrics(…)` as a client may ask it. */
-export interface MetricsArgs {
+export interface MetricsInput {
   /** `*`: all names. */
   name: string
   startTime: Instant
@@ -26,7 +26,7 @@ export interface MetricsArgs {
 }
 
 /** The same, checked and with nothing left open. */
-export interface MetricsQuestion {
+export interface MetricsArgs {
   /** Undefined: all names. */
   names: readonly string[] | undefined
   range: Range
@@ -39,13 +39,13 @@ export interface MetricsQuestion {
 }
 
 /** @throws BAD_USER_INPUT that names the argument */
-export function readQuestion(args: MetricsArgs): MetricsQuestion {
+export function parseMetricsArgs(args: MetricsInput): MetricsArgs {
   const range = { start: args.startTime, end: args.endTime }
   checkRange(range)
   const timeZone = checkTimeZone(args.timeZone ?? 'UTC')
   const groupBy = checkGroupBy(args.groupBy ?? [])
   const filters = checkFilters(args.filter ?? [])
-  const interval = args.interval ?? saneInterval(range)
+  const interval = args.interval ?? defaultInterval(range)
   checkBuckets(range, interval, groupBy.length > 0)
   return {
     names: readNames(args.name, filters),

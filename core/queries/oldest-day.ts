@@ -2,17 +2,17 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import {
-  ceilQuarter,
-  floorQuarter,
+  BUCKET_15M_MICROS,
+  ceilBucket15m,
+  floorBucket15m,
   fromMicros,
   type Instant,
   isBefore,
-  QUARTER_MICROS,
   toMicros,
 } from './instant.ts'
 import type { Range } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
-import { learnNames, whereNames } from './sql/names.ts'
+import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
  * Since when single events of a range are held, where others of it were dropped already; undefined
@@ -20,18 +20,18 @@ import { learnNames, whereNames } from './sql/names.ts'
  * They know it by the quarter of an hour, so whole ones are compared.
  * Where nothing came in before (most tenants are young) there is nothing to count.
  */
-export async function droppedBefore(
+export async function rawSince(
   db: Database,
   viewer: TenantViewer,
   range: Range,
 ): Promise<Instant | undefined> {
-  const since = (await heldSince(db)) ?? range.end
+  const since = (await oldestEventDay(db)) ?? range.end
   if (!isBefore(range.start, since)) return undefined
   // Up to five minutes of the first day held may have come in on the day before.
-  const until = fromMicros(toMicros(since) + QUARTER_MICROS)
-  const end = ceilQuarter(range.end)
-  const early = { start: floorQuarter(range.start), end: isBefore(until, end) ? until : end }
-  const names = await learnNames(db, viewer, undefined)
+  const until = fromMicros(toMicros(since) + BUCKET_15M_MICROS)
+  const end = ceilBucket15m(range.end)
+  const early = { start: floorBucket15m(range.start), end: isBefore(until, end) ? until : end }
+  const names = await resolveNames(db, viewer, undefined)
   const { rows } = await sql<{ dropped: boolean }>`
     SELECT EXISTS (SELECT FROM outcome_minute
                     WHERE tenant_id = ${viewer.tenantId} AND minute < ${since}::timestamptz AND stored > 0)
@@ -42,7 +42,7 @@ export async function droppedBefore(
 }
 
 /** Since when single events are still held; what was received earlier lives on in rollups only. */
-export async function heldSince(db: Database): Promise<Instant | undefined> {
+export async function oldestEventDay(db: Database): Promise<Instant | undefined> {
   const { rows } = await sql<{ day: string | null }>`
     SELECT min(right(c.relname, 8)) AS day
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

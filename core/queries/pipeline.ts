@@ -10,8 +10,8 @@ export type Component = 'log' | 'worker' | 'database'
 /** How the way from the log into the tables is doing. */
 export interface PipelineState {
   /** 0: everything in the log was applied. Otherwise since when at least one record has waited; undefined: nobody looked before. */
-  behindMs: number | undefined
-  broken: Component | null
+  lagMs: number | undefined
+  failingComponent: Component | null
 }
 
 /**
@@ -31,8 +31,8 @@ export function createPipelineGauge(
       withTimeout(LIVE_LIMITS.refreshDeadlineMs, 'the log', log.offsets(TOPICS.raw.name)),
       withTimeout(LIVE_LIMITS.refreshDeadlineMs, 'the database', askWorker(db)),
     ])
-    if (worker.status === 'rejected') return { behindMs: age(at), broken: 'database' }
-    if (ends.status === 'rejected') return { behindMs: age(at), broken: 'log' }
+    if (worker.status === 'rejected') return { lagMs: age(at), failingComponent: 'database' }
+    if (ends.status === 'rejected') return { lagMs: age(at), failingComponent: 'log' }
 
     notes.push({
       at,
@@ -47,8 +47,8 @@ export function createPipelineGauge(
     if (reached > 0) notes.splice(0, reached)
     const current = notes.at(-1) === notes[0] && reached >= 0
     return {
-      behindMs: current ? 0 : reached >= 0 ? age(at) : undefined,
-      broken: alive ? null : 'worker',
+      lagMs: current ? 0 : reached >= 0 ? age(at) : undefined,
+      failingComponent: alive ? null : 'worker',
     }
   }
 

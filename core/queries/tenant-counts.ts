@@ -9,14 +9,14 @@ export interface MinuteCount {
   count: number
 }
 
-export interface TenantCounts {
+export interface RecentCounts {
   at: string
   eventsPerMinute: number
   minutes: MinuteCount[]
 }
 
 /** The last sixty minutes by the minute received, and the events of the last sixty seconds. */
-export async function tenantCounts(db: Database, viewer: TenantViewer): Promise<TenantCounts> {
+export async function recentCounts(db: Database, viewer: TenantViewer): Promise<RecentCounts> {
   const id = viewer.tenantId
   const { rows } = await sql<{ at: string; minute: string; count: number; lately: number }>`
     SELECT now() AS at, m AS minute, coalesce(o.stored, 0)::bigint AS count,
@@ -60,7 +60,7 @@ export async function newestArrivals(db: Database, viewer: TenantViewer): Promis
     .execute()
 }
 
-export async function readArrivals(
+export async function eventsByArrival(
   db: Database,
   viewer: TenantViewer,
   arrivals: readonly Arrival[],

@@ -28,7 +28,7 @@ test('the range stands against the period of the same length before it', async (
     `INSERT INTO outcome_minute (tenant_id, minute, duplicate, dead) VALUES
        (1, '2026-11-20T10:02:00Z', 100, 1), (1, '2026-11-20T10:03:00Z', 2, 1), (1, '2026-11-20T10:49:00Z', 3, 1), (1, '2026-11-20T10:50:00Z', 200, 1)`,
   )
-  const { data } = await fixture.ask(
+  const { data } = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}") {
          count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors
          names { name count previousCount } } }`,
@@ -47,7 +47,7 @@ test('the range stands against the period of the same length before it', async (
       { name: 'b', count: 1, previousCount: 1 },
     ],
   })
-  const few = await fixture.ask(
+  const few = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}", names: 1) { names { name } } }`,
     headers,
   )
@@ -63,7 +63,7 @@ test("names that a library gives are told apart, PostHog's among them", async ()
     names.map((name) => ({ name, occurredAt })),
   )
   const range = 'startTime: "2026-11-20T10:00:00Z", endTime: "2026-11-20T10:15:00Z"'
-  const { data, extensions } = await own.ask(
+  const { data, extensions } = await own.execute(
     `{ totals(${range}) { names { name count } }
        metrics(name: "*", ${range}, interval: TOTAL, groupBy: ["name"]) { value dimensions } }`,
     await own.keyOf('default'),
@@ -93,7 +93,7 @@ test('actors of single events that are no longer held are not known, instead of 
   const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
   await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
   const ask = async (start: string, end: string, at = ['00:00', '00:00']) => {
-    const { data } = await own.ask(
+    const { data } = await own.execute(
       `{ totals(startTime: "${start}T${at[0]}:00Z", endTime: "${end}T${at[1]}:00Z") {
            count uniqueActors previousUniqueActors rawSince } }`,
       headers,
@@ -127,7 +127,7 @@ test('actors of single events that are no longer held are not known, instead of 
 })
 
 test('a tenant without events has zeros, not nothing', async () => {
-  const { data } = await fixture.ask(
+  const { data } = await fixture.execute(
     `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {
          count previousCount deadLetters duplicates uniqueActors names { name } } }`,
     await fixture.keyOf('other'),
@@ -143,7 +143,7 @@ test('a tenant without events has zeros, not nothing', async () => {
 })
 
 test('what cannot be meant is refused', async () => {
-  const ask = (args: string) => fixture.ask(`{ totals(${args}) { count } }`, headers)
+  const ask = (args: string) => fixture.execute(`{ totals(${args}) { count } }`, headers)
   const range = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
   expect((await ask(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
   expect(

@@ -3,10 +3,10 @@ import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import { badInput } from './errors.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import { droppedBefore } from './oldest-day.ts'
+import { rawSince } from './oldest-day.ts'
 import { checkRange, periodBefore, type Range } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
-import { learnNames, shownName, whereNames } from './sql/names.ts'
+import { resolveNames, shownName, whereNames } from './sql/names.ts'
 
 export interface NameCount {
   name: string
@@ -15,7 +15,7 @@ export interface NameCount {
 }
 
 /** By the time of occurrence, like metrics. */
-export interface RangeCounts {
+export interface RangeTotals {
   count: number
   previousCount: number
   /** The most frequent ones of the range, at most as many as asked for. */
@@ -23,12 +23,12 @@ export interface RangeCounts {
 }
 
 /** The range against the period of the same length before it. */
-export async function countsOfRange(
+export async function rangeTotals(
   db: Database,
   viewer: TenantViewer,
   range: Range,
   namesMax: number,
-): Promise<RangeCounts> {
+): Promise<RangeTotals> {
   checkRange(range)
   if (namesMax < 0 || namesMax > QUERY_LIMITS.namesMax)
     throw badInput('names', `must be between 0 and ${QUERY_LIMITS.namesMax}`)
@@ -47,7 +47,7 @@ async function countByName(
   viewer: TenantViewer,
   range: Range,
 ): Promise<Map<string, number>> {
-  const names = await learnNames(db, viewer, undefined)
+  const names = await resolveNames(db, viewer, undefined)
   const counts = countsFromRollups(viewer, names, range)
   const { rows } = await sql<{ name: string; count: number }>`
     SELECT ${shownName} AS name, sum(c.count)::bigint AS count
@@ -61,8 +61,8 @@ export async function uniqueActors(
   viewer: TenantViewer,
   range: Range,
 ): Promise<number | undefined> {
-  if (await droppedBefore(db, viewer, range)) return undefined
-  const names = await learnNames(db, viewer, undefined)
+  if (await rawSince(db, viewer, range)) return undefined
+  const names = await resolveNames(db, viewer, undefined)
   // A group for each and then a count: count(DISTINCT …) would sort every row.
   const { rows } = await sql<{ count: number }>`
     SELECT count(*) AS count FROM (
@@ -76,7 +76,7 @@ export async function uniqueActors(
  * What became of events received in the minutes that the range touches; of older ones in the quarters of an
  * hour that begin in it (LIMITS.outcomeMinuteDays). Dead letters are counted here longer than they are kept.
  */
-export async function outcome(
+export async function outcomeCount(
   db: Database,
   viewer: TenantViewer,
   range: Range,

@@ -30,15 +30,15 @@ export interface RequestContext extends ContextDeps {
   /** As whom to ask about this tenant. @throws FORBIDDEN for another one than the key's own */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
   /** Whether whoever asked may still; the subscription asks again now and then. Rejects when nobody can tell. */
-  mayStillAsk(): Promise<boolean>
+  isStillAuthorized(): Promise<boolean>
   /** What `extensions` will say, by the field's key in the answer. */
-  notes: Map<string, AnswerNote>
+  notes: Map<string, ResultInfo>
   /** What was answered about whom, and whether more of it may come: how long the answer may be kept. */
-  answered: Answered[]
+  answered: Dependency[]
 }
 
 /** A range that an answer speaks of. */
-export interface Answered {
+export interface Dependency {
   viewer: TenantViewer
   range: Range
   /** Also of the period of the same length before it. */
@@ -49,7 +49,7 @@ export interface Answered {
 }
 
 /** Where an answer of metrics came from, and what was chosen for whoever asked. */
-export interface AnswerNote {
+export interface ResultInfo {
   source: 'rollup' | 'raw' | 'rollup+raw'
   interval: string
   timeZone: string
@@ -79,7 +79,7 @@ export function createContexts(deps: ContextDeps): (headers: Headers) => Request
       db,
       viewer: asking,
       tenant: async (tenant) => tenantViewer(db, await asking(), tenant),
-      async mayStillAsk() {
+      async isStillAuthorized() {
         try {
           await viewerOf(viewerDeps, headers)
           return true

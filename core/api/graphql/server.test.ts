@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '../../db/database.ts'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { createSchema } from './schema.ts'
 import { createGraphQL } from './server.ts'
-import { type Answer, createQueryFixture, type QueryFixture } from './testing/fixture.ts'
+import { createQueryFixture, type QueryFixture, type QueryResponse } from './testing/fixture.ts'
 
 // The copy that Pothos uses: vitest would take the package's other one.
 const { buildSchema, getIntrospectionQuery, printSchema } = createRequire(import.meta.url)(
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const RANGE = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
-const code = (answer: Awaited<ReturnType<QueryFixture['ask']>>) => [
+const code = (answer: Awaited<ReturnType<QueryFixture['execute']>>) => [
   answer.status,
   answer.errors?.[0]?.extensions.code,
 ]
@@ -45,10 +45,10 @@ test('the schema is the one that clients were promised', () => {
 
 describe('who may ask', () => {
   test('nobody in particular may ask for nothing but the schema', async () => {
-    const answer = await fixture.ask('{ viewer { kind } }')
+    const answer = await fixture.execute('{ viewer { kind } }')
     expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
-    const schema = await fixture.ask('{ __schema { queryType { name } } }')
+    const schema = await fixture.execute('{ __schema { queryType { name } } }')
     expect([schema.status, schema.data]).toEqual([
       200,
       { __schema: { queryType: { name: 'Query' } } },
@@ -63,7 +63,7 @@ describe('who may ask', () => {
     const expired = await make({ expiresAt: new Date(Date.now() - 1_000) })
     const messages = new Set<string>()
     for (const key of [`slc_sec_${'0'.repeat(36)}`, 'nonsense', revoked.key, expired.key]) {
-      const answer = await fixture.ask('{ viewer { kind } }', { 'x-api-key': key })
+      const answer = await fixture.execute('{ viewer { kind } }', { 'x-api-key': key })
       expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
       messages.add(answer.errors?.[0]?.message as string)
       expect(JSON.stringify(answer)).not.toContain(key)
@@ -77,7 +77,7 @@ describe('who may ask', () => {
       name: 'writer',
       scopes: ['ingest'],
     })
-    const answer = await fixture.ask('{ viewer { kind } }', { authorization: `Bearer ${key}` })
+    const answer = await fixture.execute('{ viewer { kind } }', { authorization: `Bearer ${key}` })
     expect(code(answer)).toEqual([403, 'FORBIDDEN'])
   })
 
@@ -87,7 +87,7 @@ describe('who may ask', () => {
     for (const headers of [own, { 'x-api-key': key }, { authorization: basic }])
       expect(
         (
-          await fixture.ask(
+          await fixture.execute(
             '{ viewer { kind tenants { id hasEvents } firstSteps { writeKey } } }',
             headers,
           )
@@ -98,7 +98,7 @@ describe('who may ask', () => {
   })
 
   test('a session sees every tenant, and what it takes to send a first event', async () => {
-    const { data } = await fixture.ask(
+    const { data } = await fixture.execute(
       '{ viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } } }',
       session,
     )
@@ -139,12 +139,12 @@ describe('tenants are kept apart', () => {
   for (const [name, field] of Object.entries(FIELDS)) {
     test(`${name}: a key gets its own tenant only, and FORBIDDEN for any other, whether it exists or not`, async () => {
       for (const tenant of ['other', 'nobody', 'DEFAULT', '']) {
-        const answer = await fixture.ask(`{ ${field(`tenant: "${tenant}",`)} }`, own)
+        const answer = await fixture.execute(`{ ${field(`tenant: "${tenant}",`)} }`, own)
         expect(code(answer)).toEqual([403, 'FORBIDDEN'])
         expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([])
       }
       for (const tenant of ['', 'tenant: "default",', 'tenant: null,']) {
-        const answer = await fixture.ask(`{ ${field(tenant)} }`, own)
+        const answer = await fixture.execute(`{ ${field(tenant)} }`, own)
         expect(answer.errors).toBeUndefined()
         expect(JSON.stringify(answer.data)).not.toContain('their')
       }
@@ -152,20 +152,20 @@ describe('tenants are kept apart', () => {
 
     test(`${name}: a session gets the tenant it names, and the default one without a name`, async () => {
       const [mine, theirs, again] = await Promise.all([
-        fixture.ask(`{ ${field('')} }`, session),
-        fixture.ask(`{ ${field('tenant: "other",')} }`, session),
-        fixture.ask(`{ ${field('')} }`, await fixture.keyOf('other')),
+        fixture.execute(`{ ${field('')} }`, session),
+        fixture.execute(`{ ${field('tenant: "other",')} }`, session),
+        fixture.execute(`{ ${field('')} }`, await fixture.keyOf('other')),
       ])
       expect(theirs.data).toEqual(again?.data)
       expect(mine?.data).not.toEqual(theirs.data)
-      const unknown = await fixture.ask(`{ ${field('tenant: "nobody",')} }`, session)
+      const unknown = await fixture.execute(`{ ${field('tenant: "nobody",')} }`, session)
       expect(code(unknown)).toEqual([400, 'BAD_USER_INPUT'])
     })
   }
 
   test('two tenants may hold events of the same id', async () => {
     await fixture.store('empty', [{ id: 'mine', name: 'of the other' }])
-    const { data } = await fixture.ask(
+    const { data } = await fixture.execute(
       '{ a: event(id: "mine") { name } b: event(tenant: "empty", id: "mine") { name } }',
       session,
     )
@@ -175,7 +175,7 @@ describe('tenants are kept apart', () => {
 
 describe('metrics over GraphQL', () => {
   test('the answer says where it came from and what was chosen', async () => {
-    const answer = await fixture.ask(
+    const answer = await fixture.execute(
       `{ a: metrics(name: "mine", ${RANGE}) { timestamp value dimensions isFinal lateCount }
          b: metrics(name: "*", ${RANGE}, groupBy: ["page"]) { value } }`,
       own,
@@ -190,7 +190,7 @@ describe('metrics over GraphQL', () => {
         b: { source: 'raw', groups: { found: 1, listed: 1 }, rawSince: expect.any(String) },
       },
     })
-    const one = await fixture.ask(`{ metrics(name: "mine", ${RANGE}) { value } }`, own)
+    const one = await fixture.execute(`{ metrics(name: "mine", ${RANGE}) { value } }`, own)
     expect(one.extensions?.source).toBe('rollup')
   })
 
@@ -209,12 +209,12 @@ describe('metrics over GraphQL', () => {
       ],
     ]
     for (const [args, argument] of cases) {
-      const answer = await fixture.ask(`{ metrics(${args}) { value } }`, own)
+      const answer = await fixture.execute(`{ metrics(${args}) { value } }`, own)
       expect(code(answer), args).toEqual([400, 'BAD_USER_INPUT'])
       expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
     }
     for (const time of ['"2026-02-30T00:00:00Z"', '"2026-11-20T00:00:00"', '"now"', '5']) {
-      const answer = await fixture.ask(
+      const answer = await fixture.execute(
         `{ metrics(name: "x", startTime: ${time}, endTime: "2027-01-01T00:00:00Z") { value } }`,
         own,
       )
@@ -239,14 +239,14 @@ describe('metrics over GraphQL', () => {
           fields.includes('$id') ? '$text: String!, ' : ', $id: ID!',
           '',
         )
-        const answer = await fixture.ask(used, own, { text, id: text })
+        const answer = await fixture.execute(used, own, { text, id: text })
         expect(code(answer), fields).toEqual([400, 'BAD_USER_INPUT'])
         expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
       }
   })
 
   test('the ends of time do no harm', async () => {
-    const answer = await fixture.ask(
+    const answer = await fixture.execute(
       `{ metrics(name: "*", startTime: "0001-01-01T00:00:00Z", endTime: "9999-12-31T23:59:59.999999Z", interval: TOTAL) { value }
          totals(startTime: "0001-01-01T00:00:01Z", endTime: "9999-12-31T23:59:59.999999Z") { count previousCount uniqueActors } }`,
       own,
@@ -262,9 +262,9 @@ describe('limits', () => {
   test('too much at once is answered 422 and says which limit', async () => {
     const field = `metrics(name: "*", ${RANGE}) { value }`
     const many = Array.from({ length: 100 }, (_, i) => `f${i}: ${field}`).join('\n')
-    const broad = await fixture.ask(`{ ${many} }`, own)
+    const broad = await fixture.execute(`{ ${many} }`, own)
     expect(code(broad)).toEqual([422, 'QUERY_TOO_LARGE'])
-    const expensive = await fixture.ask(
+    const expensive = await fixture.execute(
       `{ ${Array.from({ length: 90 }, (_, i) => `f${i}: ${field}`).join('\n')} }`,
       own,
     )
@@ -272,10 +272,10 @@ describe('limits', () => {
   })
 
   test('deep introspection is possible, but not without end', async () => {
-    const answer = await fixture.ask(getIntrospectionQuery(), own)
+    const answer = await fixture.execute(getIntrospectionQuery(), own)
     expect([answer.status, answer.errors]).toEqual([200, undefined])
     const nested = `{ __schema { types { ${'fields { type { '.repeat(6)} name ${'} }'.repeat(6)} } } }`
-    expect((await fixture.ask(nested, own)).errors?.[0]?.message).toContain('introspection')
+    expect((await fixture.execute(nested, own)).errors?.[0]?.message).toContain('introspection')
   })
 
   test('a batch of operations is bounded, and each is answered', async () => {
@@ -302,7 +302,7 @@ describe('limits', () => {
   })
 
   test('a body that is too large is refused before it is read', async () => {
-    const answer = await fixture.ask(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
+    const answer = await fixture.execute(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
     expect(answer.status).toBe(413)
   })
 })
@@ -336,7 +336,7 @@ describe('failures', () => {
     const headers = await broken.session()
     await broken.store('default', [{}])
     await broken.database.pool.query('ALTER TABLE event RENAME COLUMN name TO secret_name')
-    const masked = await broken.ask('{ events { edges { node { id } } } }', headers)
+    const masked = await broken.execute('{ events { edges { node { id } } } }', headers)
     expect(code(masked)).toEqual([500, 'INTERNAL_SERVER_ERROR'])
     expect(masked.errors?.[0]?.message).toBe('Something failed on our side.')
     expect(masked.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR' })
@@ -354,7 +354,7 @@ describe('failures', () => {
         body: JSON.stringify({ query }),
       })
       const response = await createGraphQL({ db, live, log: fixture.log, logger }).fetch(request)
-      const { errors } = (await response.json()) as { errors: Answer['errors'] }
+      const { errors } = (await response.json()) as { errors: QueryResponse['errors'] }
       await db.destroy()
       return [response.status, errors?.[0]?.extensions.code]
     }
@@ -384,7 +384,7 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
   )
   const question =
     '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition expected available seenAt } } }'
-  const { data } = await fixture.ask(question, session)
+  const { data } = await fixture.execute(question, session)
   expect(data.pipeline).toMatchObject({
     lag: 1,
     applied: 1,
@@ -400,9 +400,9 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
   })
   // A tenant's key sees how far its numbers are behind, and nothing of whose machines those are.
   const { partitions } = data.pipeline
-  expect((await fixture.ask(question, own)).data.pipeline).toEqual({
+  expect((await fixture.execute(question, own)).data.pipeline).toEqual({
     ...data.pipeline,
     partitions: partitions.map((each: object) => ({ ...each, worker: null })),
   })
-  expect(code(await fixture.ask(question))).toEqual([401, 'UNAUTHENTICATED'])
+  expect(code(await fixture.execute(question))).toEqual([401, 'UNAUTHENTICATED'])
 })

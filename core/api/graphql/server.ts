@@ -5,20 +5,20 @@ import { fromDatabaseError, queryError } from '../../queries/errors.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
 import {
-  type AnswerNote,
   type ContextDeps,
   createContexts,
   type RequestContext,
+  type ResultInfo,
 } from './context.ts'
 import { createSchema } from './schema.ts'
-import { useAnswers } from './use-result-cache.ts'
+import { useResultCache } from './use-result-cache.ts'
 
 export interface GraphQLDeps extends ContextDeps {
   logger: { error(fields: object, message: string): void }
   /** Shows GraphiQL to browsers. */
   graphiql?: boolean
   /** Where answers are kept; each is worked out without it. */
-  answers?: ResultCache
+  resultCache?: ResultCache
 }
 
 export interface GraphQLServer {
@@ -55,7 +55,7 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
       useCSRFPrevention({ requestHeaders: ['x-graphql-yoga-csrf', 'authorization', 'x-api-key'] }),
       useBatchLimit(),
       useNotes(),
-      ...(deps.answers ? [useAnswers(deps.answers, { contextFor, early })] : []),
+      ...(deps.resultCache ? [useResultCache(deps.resultCache, { contextFor, early })] : []),
     ],
   })
   return { fetch: async (request) => yoga.fetch(request) }
@@ -119,7 +119,7 @@ function useNotes(): Plugin<RequestContext> {
   }
 }
 
-function together(notes: Map<string, AnswerNote>): AnswerNote['source'] {
+function together(notes: Map<string, ResultInfo>): ResultInfo['source'] {
   const sources = new Set([...notes.values()].map(({ source }) => source))
-  return sources.size === 1 ? ([...sources][0] as AnswerNote['source']) : 'rollup+raw'
+  return sources.size === 1 ? ([...sources][0] as ResultInfo['source']) : 'rollup+raw'
 }

@@ -1,6 +1,6 @@
 import { type DocumentNode, getOperationAST, parse } from 'graphql'
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
-import type { Question, ResultCache } from '../result-cache/result-cache.ts'
+import type { CachedQuery, ResultCache } from '../result-cache/result-cache.ts'
 import type { RequestContext } from './context.ts'
 
 /** What a context is made of, and where one that was needed early waits for its operation. */
@@ -11,7 +11,7 @@ export interface EarlyContexts {
 }
 
 interface Asked {
-  question: Question
+  question: CachedQuery
   asOfMs: number
 }
 
@@ -20,7 +20,10 @@ interface Asked {
  * found out first, every time. Everything else about a request (its media type, its CSRF header, its
  * size) has been checked before.
  */
-export function useAnswers(answers: ResultCache, contexts: EarlyContexts): Plugin<RequestContext> {
+export function useResultCache(
+  answers: ResultCache,
+  contexts: EarlyContexts,
+): Plugin<RequestContext> {
   const asked = new WeakMap<object, Asked>()
   return {
     async onParams({ params, request, setResult }) {
@@ -33,7 +36,7 @@ export function useAnswers(answers: ResultCache, contexts: EarlyContexts): Plugi
       contexts.early.set(params, context)
       const question = { viewer, query, variables, operationName }
       const asOfMs = Date.now()
-      const text = await answers.recall(question)
+      const text = await answers.get(question)
       if (text === undefined) asked.set(params, { question, asOfMs })
       else setResult(asText({ data: {} }, text))
     },
@@ -45,7 +48,7 @@ export function useAnswers(answers: ResultCache, contexts: EarlyContexts): Plugi
       const answered = contexts.early.get(params)?.answered
       if (errors || !data || !answered?.length) return
       const given = { data, extensions: extensions as Record<string, unknown>, answered }
-      setResult(asText({ data }, await answers.keep(found.question, given, found.asOfMs)))
+      setResult(asText({ data }, await answers.set(found.question, given, found.asOfMs)))
     },
   }
 }

@@ -9,7 +9,7 @@ import { dashboard } from './dashboard.ts'
 import { health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
 import type { Metrics } from './metrics.ts'
-import { onlyTakes, refuse } from './problem.ts'
+import { allowOnly, sendProblem } from './problem.ts'
 import { knownHosts, securityHeaders } from './security.ts'
 import { signIn } from './sign-in.ts'
 
@@ -45,9 +45,9 @@ export function createCoreApp(deps: CoreDeps): Hono {
     const away = fromDatabaseError(error) !== undefined
     const fields = { request_id: c.get('requestId'), path: c.req.path, error: String(error) }
     logger.error(fields, 'a request failed')
-    return refuse(c, away ? 'UNAVAILABLE' : 'INTERNAL')
+    return sendProblem(c, away ? 'UNAVAILABLE' : 'INTERNAL')
   })
-  app.notFound((c) => refuse(c, 'NOT_FOUND'))
+  app.notFound((c) => sendProblem(c, 'NOT_FOUND'))
 
   if (gateway) {
     // Machines only, each request with its secret: none of what browsers need.
@@ -62,8 +62,8 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.get('/metrics', async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )
-  app.all('/metrics', onlyTakes('GET, HEAD'))
-  app.all('/gateway/*', (c) => refuse(c, 'NOT_FOUND'))
+  app.all('/metrics', allowOnly('GET, HEAD'))
+  app.all('/gateway/*', (c) => sendProblem(c, 'NOT_FOUND'))
   if (!api) return app
 
   app.use(knownHosts(api.publicUrl))

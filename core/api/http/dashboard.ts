@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { serveStatic } from '@hono/node-server/serve-static'
 import type { Context, MiddlewareHandler } from 'hono'
-import { refuse } from './problem.ts'
+import { sendProblem } from './problem.ts'
 
 /**
  * The built dashboard. Files under assets/ carry a hash in their names and stay for ever; everything
@@ -18,10 +18,10 @@ export function dashboard(folder: string): MiddlewareHandler {
   let index: MiddlewareHandler | undefined
 
   return async (c) => {
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return refuse(c, 'NOT_FOUND')
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return sendProblem(c, 'NOT_FOUND')
     // It may be built while we run.
     if (!files || !index) {
-      if (!existsSync(join(root, 'index.html'))) return refuse(c, 'DASHBOARD_NOT_BUILT')
+      if (!existsSync(join(root, 'index.html'))) return sendProblem(c, 'DASHBOARD_NOT_BUILT')
       files = serveStatic({ root, onFound })
       index = serveStatic({ root, path: 'index.html', onFound })
     }
@@ -29,6 +29,6 @@ export function dashboard(folder: string): MiddlewareHandler {
     const file = await files(c, notThere)
     if (file) return file
     const isPage = !/\.[^/]*$/.test(c.req.path) && !c.req.path.startsWith('/assets/')
-    return (isPage && (await index(c, notThere))) || refuse(c, 'NOT_FOUND')
+    return (isPage && (await index(c, notThere))) || sendProblem(c, 'NOT_FOUND')
   }
 }

@@ -5,7 +5,7 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/live-limits.ts'
-import { onlyTakes } from './problem.ts'
+import { allowOnly } from './problem.ts'
 
 export interface HealthDeps {
   db: Database
@@ -29,7 +29,7 @@ export function health(deps: HealthDeps): Hono {
     c.header('Cache-Control', 'no-store')
     return c.json({ status: ready ? 'ready' : 'failing', checks }, ready ? 200 : 503)
   })
-  for (const path of ['/livez', '/readyz']) app.all(path, onlyTakes('GET, HEAD'))
+  for (const path of ['/livez', '/readyz']) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 

@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import type { Database } from '../../db/database.ts'
 import { createAdmission, type GatewayUser } from '../../gateway/users.ts'
-import { createKeyUse, isGood, keyRecord } from '../../identity/key-directory.ts'
-import { onlyTakes, refuse } from './problem.ts'
+import { createKeyUse, isUsable, keyRecord } from '../../identity/key-directory.ts'
+import { allowOnly, sendProblem } from './problem.ts'
 
 export interface KeyDirectoryDeps {
   db: Database
@@ -17,18 +17,20 @@ export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
 
   app.get('/keys/:sha256', async (c) => {
     if (admit(c.req.header('authorization'), 'produce') !== 'yes')
-      return refuse(c, 'GATEWAY_UNAUTHENTICATED', { 'WWW-Authenticate': 'Basic realm="gateway"' })
+      return sendProblem(c, 'GATEWAY_UNAUTHENTICATED', {
+        'WWW-Authenticate': 'Basic realm="gateway"',
+      })
     c.header('Cache-Control', 'no-store')
     let record: Awaited<ReturnType<typeof keyRecord>>
     try {
       record = await keyRecord(db, c.req.param('sha256'))
     } catch {
-      return refuse(c, 'KEYS_UNAVAILABLE', { 'Retry-After': '1' })
+      return sendProblem(c, 'KEYS_UNAVAILABLE', { 'Retry-After': '1' })
     }
-    if (!record) return refuse(c, 'KEY_UNKNOWN')
-    if (isGood(record)) void noteUse(record.key_id)
+    if (!record) return sendProblem(c, 'KEY_UNKNOWN')
+    if (isUsable(record)) void noteUse(record.key_id)
     return c.json(record)
   })
-  app.all('/keys/:sha256', onlyTakes('GET, HEAD'))
+  app.all('/keys/:sha256', allowOnly('GET, HEAD'))
   return app
 }

@@ -25,7 +25,7 @@ const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-export function refuse(
+export function sendProblem(
   c: Context,
   code: ProblemCode,
   headers: Record<string, string> = {},
@@ -44,6 +44,6 @@ export function refuse(
 }
 
 /** For a path that is there, asked in another way. */
-export function onlyTakes(allow: string): (c: Context) => Response {
-  return (c) => refuse(c, 'METHOD_NOT_ALLOWED', { Allow: allow })
+export function allowOnly(allow: string): (c: Context) => Response {
+  return (c) => sendProblem(c, 'METHOD_NOT_ALLOWED', { Allow: allow })
 }

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import { refuse } from './problem.ts'
+import { sendProblem } from './problem.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|[a-z0-9-]+\.localhost)(:\d+)?$/i
 
@@ -11,7 +11,8 @@ export function knownHosts(publicUrl: string | undefined): MiddlewareHandler {
   const ours = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
   return async (c, next) => {
     const host = c.req.header('host') ?? new URL(c.req.url).host
-    if (!LOOPBACK.test(host) && host.toLowerCase() !== ours) return refuse(c, 'HOST_NOT_ALLOWED')
+    if (!LOOPBACK.test(host) && host.toLowerCase() !== ours)
+      return sendProblem(c, 'HOST_NOT_ALLOWED')
     return next()
   }
 }

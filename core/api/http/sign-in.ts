@@ -4,11 +4,11 @@ import type { Database } from '../../db/database.ts'
 import { SESSION_COOKIE } from '../../identity/credentials.ts'
 import {
   endSession,
+  isSessionValid,
   redeemLoginLink,
   SESSION_DAYS,
-  sessionIsGood,
 } from '../../identity/sessions.ts'
-import { onlyTakes } from './problem.ts'
+import { allowOnly } from './problem.ts'
 
 export interface SignInDeps {
   db: Database
@@ -31,10 +31,10 @@ export function signIn({ db, secure }: SignInDeps): Hono {
       return c.redirect('/', 303)
     }
     const current = getCookie(c, SESSION_COOKIE)
-    if (current !== undefined && (await sessionIsGood(db, current))) return c.redirect('/', 303)
+    if (current !== undefined && (await isSessionValid(db, current))) return c.redirect('/', 303)
     return c.html(USED_UP, 401)
   })
-  app.all('/login', onlyTakes('GET, HEAD'))
+  app.all('/login', allowOnly('GET, HEAD'))
 
   app.post('/logout', async (c) => {
     const session = getCookie(c, SESSION_COOKIE)
@@ -45,7 +45,7 @@ export function signIn({ db, secure }: SignInDeps): Hono {
     }
     return c.redirect('/', 303)
   })
-  app.all('/logout', onlyTakes('POST'))
+  app.all('/logout', allowOnly('POST'))
   return app
 }
 

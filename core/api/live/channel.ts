@@ -7,11 +7,11 @@ import type { Component, PipelineState } from '../../queries/pipeline.ts'
 import type { StoredEvent } from '../../queries/sql/event-row.ts'
 import {
   type Arrival,
+  eventsByArrival,
   type MinuteCount,
   newestArrivals,
-  readArrivals,
-  type TenantCounts,
-  tenantCounts,
+  type RecentCounts,
+  recentCounts,
 } from '../../queries/tenant-counts.ts'
 
 export interface LiveUpdate {
@@ -47,7 +47,7 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
   async function readFresh(): Promise<{ unseen: Arrival[]; fresh: StoredEvent[] }> {
     const arrivals = await newestArrivals(db, viewer)
     const unseen = arrivals.filter((each) => !seen.has(keyOf(each)))
-    return { unseen, fresh: unseen.length === 0 ? [] : await readArrivals(db, viewer, unseen) }
+    return { unseen, fresh: unseen.length === 0 ? [] : await eventsByArrival(db, viewer, unseen) }
   }
 
   function remember(unseen: readonly Arrival[], fresh: readonly StoredEvent[]): void {
@@ -60,12 +60,12 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
     const [counts, { unseen, fresh: recent }, pipeline] = await withTimeout(
       LIVE_LIMITS.refreshDeadlineMs,
       'the database',
-      Promise.all([tenantCounts(db, viewer), readFresh(), deps.pipeline()]),
+      Promise.all([recentCounts(db, viewer), readFresh(), deps.pipeline()]),
     )
     // Not sooner: what was read by a look that came to nothing has been told to nobody.
     remember(unseen, recent)
     const behindSeconds = behind(counts, newest, pipeline) / 1000
-    return { ...counts, recent, behindSeconds, broken: pipeline.broken }
+    return { ...counts, recent, behindSeconds, broken: pipeline.failingComponent }
   }
 
   return {
@@ -87,9 +87,9 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
  * is known to a look or so; where nobody looked before, the age of the newest event stands in.
  */
 function behind(
-  { at }: TenantCounts,
+  { at }: RecentCounts,
   newest: readonly StoredEvent[],
-  { behindMs }: PipelineState,
+  { lagMs: behindMs }: PipelineState,
 ): number {
   const [last] = newest
   const sinceLast = last ? Math.max(0, Date.parse(at) - Date.parse(last.receivedAt)) : 0

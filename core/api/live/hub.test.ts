@@ -216,9 +216,9 @@ describe('how far behind', () => {
   test('the hop that is broken is named: worker, log or database', async () => {
     const { db, log } = fixture
     const away = { ...log, offsets: () => Promise.reject(new Error('away')) }
-    expect((await createPipelineGauge({ db, log: away })()).broken).toBe('log')
+    expect((await createPipelineGauge({ db, log: away })()).failingComponent).toBe('log')
     await db.deleteFrom('worker_heartbeat').execute()
-    expect((await createPipelineGauge({ db, log })()).broken).toBe('worker')
+    expect((await createPipelineGauge({ db, log })()).failingComponent).toBe('worker')
     await db.insertInto('worker_heartbeat').values({ worker_id: 'w' }).execute()
 
     const own = await createQueryFixture()

@@ -12,11 +12,11 @@ import { createSubscriber, type Subscriber } from './subscriber.ts'
 export interface LiveHub {
   /**
    * Begins with the state at hand, then goes on until it is returned or the hub closes.
-   * @param mayStillAsk asked again now and then; false ends the subscription with UNAUTHENTICATED
+   * @param isStillAuthorized asked again now and then; false ends the subscription with UNAUTHENTICATED
    */
   subscribe(
     viewer: TenantViewer,
-    mayStillAsk: () => Promise<boolean>,
+    isStillAuthorized: () => Promise<boolean>,
   ): AsyncIterableIterator<LiveUpdate>
   /** How many are subscribed. */
   readonly size: number
@@ -42,7 +42,7 @@ interface Watched {
 
 interface Watcher {
   subscriber: Subscriber<LiveUpdate>
-  mayStillAsk: () => Promise<boolean>
+  isStillAuthorized: () => Promise<boolean>
   checkedAt: number
   /** Whether it was told anything yet. */
   begun: boolean
@@ -94,7 +94,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
     watcher.subscriber.push({ ...update, recent })
     if (now() - watcher.checkedAt < LIVE_LIMITS.recheckMs) return
     watcher.checkedAt = now()
-    watcher.mayStillAsk().then(
+    watcher.isStillAuthorized().then(
       (may) => {
         if (!may) watcher.subscriber.fail(queryError('UNAUTHENTICATED', 'You were signed out.'))
       },
@@ -104,7 +104,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
   }
 
   return {
-    subscribe(viewer, mayStillAsk) {
+    subscribe(viewer, isStillAuthorized) {
       if (size >= LIVE_LIMITS.subscribersMax)
         throw queryError('OVERLOADED', 'Too many are watching already; try again later.')
       const id = viewer.tenantId
@@ -123,7 +123,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
         clearTimeout(tenant.timer)
         watched.delete(id)
       })
-      const watcher = { subscriber, mayStillAsk, checkedAt: now(), begun: false }
+      const watcher = { subscriber, isStillAuthorized, checkedAt: now(), begun: false }
       tenant.subscribers.add(watcher)
       size++
       soon(id)

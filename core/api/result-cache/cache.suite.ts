@@ -7,7 +7,9 @@ import type { CacheStore } from './memory-cache.ts'
  * What every cache of answers promises.
  * @param create an empty one that holds so many bytes
  */
-export function cacheSuite(create: (bytesMax?: number) => Promise<CacheStore> | CacheStore): void {
+export function cacheStoreSuite(
+  create: (bytesMax?: number) => Promise<CacheStore> | CacheStore,
+): void {
   const fresh = () => randomUUID()
 
   test('gives the very bytes back, of any kind and length', async () => {

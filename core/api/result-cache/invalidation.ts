@@ -9,11 +9,11 @@ export interface Invalidation {
   close(): Promise<void>
 }
 
-export interface ChangesDeps {
+export interface InvalidationDeps {
   databaseUrl: string
   logger: { warn(fields: object, message: string): void }
   now?: () => number
-  quartersMax?: number
+  bucketsMax?: number
 }
 
 /** Quarters of an hour remembered for all tenants together; live ones are few, imports are many. */
@@ -31,8 +31,8 @@ export function createInvalidation({
   databaseUrl,
   logger,
   now = Date.now,
-  quartersMax = QUARTERS_MAX,
-}: ChangesDeps): Invalidation {
+  bucketsMax: quartersMax = QUARTERS_MAX,
+}: InvalidationDeps): Invalidation {
   const tenants = new Map<number, TenantChanges>()
   /** Since when everything was heard. */
   let since = Number.POSITIVE_INFINITY

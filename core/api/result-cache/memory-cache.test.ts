@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { cacheSuite } from './cache.suite.ts'
+import { cacheStoreSuite } from './cache.suite.ts'
 import { createMemoryCache } from './memory-cache.ts'
 
-describe('answers in memory', () => cacheSuite((bytesMax) => createMemoryCache({ bytesMax })))
+describe('answers in memory', () => cacheStoreSuite((bytesMax) => createMemoryCache({ bytesMax })))

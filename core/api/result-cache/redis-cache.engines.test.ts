@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
-import { cacheSuite } from './cache.suite.ts'
+import { cacheStoreSuite } from './cache.suite.ts'
 import type { CacheStore } from './memory-cache.ts'
 import { createRedisCache } from './redis-cache.ts'
-import { answersSuite } from './result-cache.suite.ts'
+import { resultCacheSuite } from './result-cache.suite.ts'
 
 let redis: RedisConnection
 let direct: Redis
@@ -26,7 +26,7 @@ async function empty(bytesMax?: number): Promise<CacheStore> {
 }
 
 describe('answers in Redis', () => {
-  cacheSuite(empty)
+  cacheStoreSuite(empty)
 
   test('leave nothing behind but three small sums when their time is over', async () => {
     const cache = await empty()
@@ -62,4 +62,4 @@ describe('answers in Redis', () => {
   })
 })
 
-answersSuite('kept in Redis', () => createRedisCache(redis), { shared: true })
+resultCacheSuite('kept in Redis', () => createRedisCache(redis), { shared: true })

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createGraphQL } from '../graphql/server.ts'
-import { type Answer, createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
+import {
+  createQueryFixture,
+  type QueryFixture,
+  type QueryResponse,
+} from '../graphql/testing/fixture.ts'
 import { createInvalidation, type Invalidation } from './invalidation.ts'
 import type { CacheStore } from './memory-cache.ts'
 import { createResultCache, type ResultCache } from './result-cache.ts'
@@ -11,7 +15,7 @@ import { createResultCache, type ResultCache } from './result-cache.ts'
  * What answers that are given again promise, over any cache.
  * @param shared whether another core finds what this one has kept
  */
-export function answersSuite(
+export function resultCacheSuite(
   where: string,
   createCache: () => CacheStore,
   { shared }: { shared: boolean },
@@ -41,7 +45,7 @@ export function answersSuite(
       fixture = await createQueryFixture(['default', 'other'], ({ db, databaseUrl }) => {
         cache = spied(createCache())
         changes = createInvalidation({ databaseUrl, logger })
-        answers = createResultCache({ db, cache, changes })
+        answers = createResultCache({ db, store: cache, invalidation: changes })
         return answers
       })
       const { store } = fixture
@@ -68,17 +72,17 @@ export function answersSuite(
         if (!of.unchanged(99, { startMs: 0, endMs: 1 }, Date.now())) throw new Error('not yet')
       })
     /** The answer, when what was worked out is kept. */
-    async function ask(query: string, headers = own, variables = {}): Promise<Answer> {
+    async function ask(query: string, headers = own, variables = {}): Promise<QueryResponse> {
       const before = kept.length
-      const answer = await fixture.ask(query, headers, variables)
+      const answer = await fixture.execute(query, headers, variables)
       if (ageOf(answer)?.ageMs === 0) await expect.poll(() => kept.length).toBeGreaterThan(before)
       // A millisecond later than anything that was stored before.
       await new Promise((go) => setTimeout(go, 3))
       return answer
     }
-    const ageOf = ({ extensions = {} }: Answer) =>
+    const ageOf = ({ extensions = {} }: QueryResponse) =>
       extensions.cache as { asOf: string; ageMs: number }
-    const isAgain = (answer: Answer) => ageOf(answer).ageMs > 0
+    const isAgain = (answer: QueryResponse) => ageOf(answer).ageMs > 0
     const hours = `{ metrics(name: "*", interval: HOUR, startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z") { timestamp value isFinal lateCount } }`
     const totals = `{ totals(startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z") { count previousCount names { name count } } }`
 
@@ -257,7 +261,7 @@ export function answersSuite(
       expect(first.headers.get('content-type')).toBe(
         'application/graphql-response+json; charset=utf-8',
       )
-      expect(isAgain((await first.json()) as Answer)).toBe(true)
+      expect(isAgain((await first.json()) as QueryResponse)).toBe(true)
       const second = await get({ accept: 'application/json' })
       expect(second.headers.get('content-type')).toBe('application/json; charset=utf-8')
       const batch = await fixture.graphql.fetch(
@@ -271,8 +275,8 @@ export function answersSuite(
           ]),
         }),
       )
-      const [one, two, three] = (await batch.json()) as Answer[]
-      expect(isAgain(one as Answer)).toBe(true)
+      const [one, two, three] = (await batch.json()) as QueryResponse[]
+      expect(isAgain(one as QueryResponse)).toBe(true)
       expect(two?.data).toEqual({ viewer: { kind: 'KEY' } })
       expect(three?.data.totals.count).toBe(2)
     })
@@ -301,7 +305,7 @@ export function answersSuite(
         live,
         log,
         logger: { error() {} },
-        answers: createResultCache({ db, cache: createCache(), changes: theirChanges }),
+        resultCache: createResultCache({ db, store: createCache(), invalidation: theirChanges }),
       })
       const askSecond = async (query = hours) => {
         const response = await second.fetch(
@@ -311,7 +315,7 @@ export function answersSuite(
             body: JSON.stringify({ query }),
           }),
         )
-        return (await response.json()) as Answer
+        return (await response.json()) as QueryResponse
       }
       await heard(theirChanges)
       // Clocks of two machines may differ by a second.

@@ -6,35 +6,35 @@ import { toMicros } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { periodBefore } from '../../queries/sql/buckets.ts'
 import { watermark } from '../../queries/watermark.ts'
-import type { Answered } from '../graphql/context.ts'
+import type { Dependency } from '../graphql/context.ts'
 import type { Invalidation } from './invalidation.ts'
 import type { CacheStore } from './memory-cache.ts'
 
 /** Answers that were given, to be given again for as long as they are true. */
 export interface ResultCache {
   /** The text of an answer to the very same question, as old as it says; undefined when there is none that is still true. */
-  recall(question: Question): Promise<string | undefined>
+  get(question: CachedQuery): Promise<string | undefined>
   /** @returns the answer's text, with its age: none */
-  keep(question: Question, answer: GivenAnswer, asOfMs: number): Promise<string>
+  set(question: CachedQuery, answer: CacheableResult, asOfMs: number): Promise<string>
 }
 
-export interface Question {
+export interface CachedQuery {
   viewer: Viewer
   query: string
   variables: unknown
   operationName: string | null | undefined
 }
 
-export interface GivenAnswer {
+export interface CacheableResult {
   data: unknown
   extensions: Record<string, unknown> | undefined
-  answered: readonly Answered[]
+  answered: readonly Dependency[]
 }
 
-export interface AnswersDeps {
+export interface ResultCacheDeps {
   db: Database
-  cache: CacheStore
-  changes: Invalidation
+  store: CacheStore
+  invalidation: Invalidation
   now?: () => number
 }
 
@@ -57,10 +57,10 @@ const CLOCK_MS = 1_000
  */
 export function createResultCache({
   db,
-  cache,
-  changes,
+  store: cache,
+  invalidation: changes,
   now = Date.now,
-}: AnswersDeps): ResultCache {
+}: ResultCacheDeps): ResultCache {
   const me = randomUUID()
 
   function isTrue({ asOfMs, by, about }: Head): boolean {
@@ -69,7 +69,7 @@ export function createResultCache({
   }
 
   /** How long it may be kept: the shortest of its parts. */
-  async function keepMs(answered: readonly Answered[]): Promise<number> {
+  async function keepMs(answered: readonly Dependency[]): Promise<number> {
     const marks = new Map<number, number>()
     let ms: number = QUERY_LIMITS.cacheDailyMs
     for (const { viewer, range, interval, final } of answered) {
@@ -91,7 +91,7 @@ export function createResultCache({
   }
 
   return {
-    async recall(question) {
+    async get(question) {
       const bytes = await cache.get(nameOf(question))
       const end = bytes?.indexOf('\n') ?? -1
       if (!bytes || end < 0) return undefined
@@ -99,7 +99,7 @@ export function createResultCache({
       if (!isTrue(head)) return undefined
       return withAge(bytes.toString('utf8', end + 1), head.asOfMs, now())
     },
-    async keep(question, { data, extensions, answered }, asOfMs) {
+    async set(question, { data, extensions, answered }, asOfMs) {
       const text = textOf(data, extensions)
       const head: Head = {
         asOfMs,
@@ -123,7 +123,7 @@ export function createResultCache({
 }
 
 /** Key and tenant, or the operator: nobody finds what another one was told. */
-function nameOf({ viewer, query, variables, operationName }: Question): string {
+function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {
   const who = viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
   const asked = JSON.stringify([who, query, sorted(variables ?? {}), operationName ?? null])
   return createHash('sha256').update(asked).digest('base64url')

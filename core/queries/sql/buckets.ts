@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { badInput } from '../errors.ts'
-import { ceilQuarter, fromMicros, type Instant, toMicros } from '../instant.ts'
+import { ceilBucket15m, fromMicros, type Instant, toMicros } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export type Interval = 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
@@ -25,7 +25,7 @@ const SHORTEST = {
 } as const
 
 /** Some fifty to two hundred points, whatever the range. */
-export function saneInterval({ start, end }: Range): Interval {
+export function defaultInterval({ start, end }: Range): Interval {
   const length = toMicros(end) - toMicros(start)
   if (length <= DAY) return 'QUARTER_HOUR'
   if (length <= 8n * DAY) return 'HOUR'
@@ -100,7 +100,7 @@ export function endOfBucket(
   range: Range,
 ): Sql<string> {
   if (interval === 'QUARTER_HOUR') return sql`${bucket} + interval '15 minutes'`
-  const end = sql<string>`${ceilQuarter(range.end)}::timestamptz`
+  const end = sql<string>`${ceilBucket15m(range.end)}::timestamptz`
   if (interval === 'TOTAL') return end
   const next = sql`date_add(${bucket}, ${sql.lit(`1 ${interval.toLowerCase()}`)}, ${sql.lit(timeZone)})`
   return sql`least(${next}, ${end})`
@@ -110,7 +110,7 @@ export function endOfBucket(
  * Where clocks go back over midnight (Havana), midnight comes twice; date_trunc names the second
  * one for the whole day. The day began with the first.
  */
-export function trueStart(
+export function bucketStart(
   bucket: Sql<unknown>,
   interval: Interval,
   timeZone: string,

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { ceilQuarter, floorQuarter, type Instant, toMicros } from '../instant.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, toMicros } from '../instant.ts'
 import type { Range } from './buckets.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 
@@ -15,8 +15,8 @@ export function countsFromRollups(
   names: Names,
   range: Range,
 ): { sql: RawBuilder<unknown>; source: 'raw' | 'rollup' | 'rollup+raw' } {
-  const first = ceilQuarter(range.start)
-  const last = floorQuarter(range.end)
+  const first = ceilBucket15m(range.start)
+  const last = floorBucket15m(range.end)
   if (toMicros(first) >= toMicros(last))
     return { sql: countsFromEvents(viewer, names, range), source: 'raw' }
 

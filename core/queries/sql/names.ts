@@ -15,16 +15,16 @@ export interface Names {
   /** Undefined: all of them. */
   only: readonly string[] | undefined
   /** Whether each has a series of its own, so that rollups tell them apart. */
-  settled: boolean
+  haveOwnSeries: boolean
   /** Whether the tenant has more names than series, so that some are counted under one for the rest. */
-  overflown: boolean
+  exceedSeriesLimit: boolean
 }
 
 /**
  * A tenant's first few thousand names have a series each; later ones share OTHER_METRIC. A name that
  * got its own only after that was opened may have older counts in there, which no rollup gives back.
  */
-export async function learnNames(
+export async function resolveNames(
   db: Database,
   viewer: TenantViewer,
   names: readonly string[] | undefined,
@@ -42,8 +42,8 @@ export async function learnNames(
     rows.some((row) => row.metric === name && other && !isBefore(other.created_at, row.created_at))
   return {
     only,
-    settled: other === undefined || (only?.every(isSettled) ?? true),
-    overflown: other !== undefined,
+    haveOwnSeries: other === undefined || (only?.every(isSettled) ?? true),
+    exceedSeriesLimit: other !== undefined,
   }
 }
 
@@ -60,6 +60,6 @@ export function whereSeries(viewer: TenantViewer, { only }: Names): RawBuilder<u
 export function whereNames(viewer: TenantViewer, names: Names): RawBuilder<unknown> {
   const ofTenant = sql`e.tenant_id = ${viewer.tenantId}`
   if (names.only !== undefined) return sql`${ofTenant} AND e.name = ANY (${names.only}::text[])`
-  if (names.overflown) return ofTenant
+  if (names.exceedSeriesLimit) return ofTenant
   return sql`${ofTenant} AND e.name = ANY (ARRAY(SELECT metric FROM series WHERE tenant_id = ${viewer.tenantId}))`
 }

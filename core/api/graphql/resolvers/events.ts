@@ -1,4 +1,4 @@
-import { oneEvent } from '../../../queries/event.ts'
+import { eventById } from '../../../queries/event.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
@@ -38,7 +38,7 @@ export function addEvents(builder: Builder) {
       description: "By the client's event id, or its UUID.",
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
       resolve: async (_, { tenant, id }, context) =>
-        oneEvent(context.db, await context.tenant(tenant), id),
+        eventById(context.db, await context.tenant(tenant), id),
     }),
   )
 

@@ -42,7 +42,7 @@ export function addLive(builder: Builder, event: EventRef): void {
       description: 'At most two updates a second, at least one. A slow reader gets the latest.',
       args: { tenant: t.arg.id() },
       subscribe: async (_, { tenant }, context) =>
-        context.live.subscribe(await context.tenant(tenant), context.mayStillAsk),
+        context.live.subscribe(await context.tenant(tenant), context.isStillAuthorized),
       resolve: (update) => update,
     }),
   )

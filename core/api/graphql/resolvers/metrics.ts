@@ -6,10 +6,10 @@ import {
 } from '../../../queries/events-over-time.ts'
 import { isBefore } from '../../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
-import { type MetricsQuestion, readQuestion } from '../../../queries/metrics-args.ts'
-import { heldSince } from '../../../queries/oldest-day.ts'
+import { type MetricsArgs, parseMetricsArgs } from '../../../queries/metrics-args.ts'
+import { oldestEventDay } from '../../../queries/oldest-day.ts'
 import type { Builder } from '../builder.ts'
-import type { AnswerNote, RequestContext } from '../context.ts'
+import type { RequestContext, ResultInfo } from '../context.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
@@ -66,7 +66,7 @@ export function addMetrics(builder: Builder): void {
       },
       async resolve(_, { tenant, ...args }, context, info) {
         const viewer = await context.tenant(tenant)
-        const question = readQuestion(args)
+        const question = parseMetricsArgs(args)
         const answer = await eventsOverTime(context.db, viewer, question)
         await note(context, info, question, answer)
         context.answered.push({
@@ -84,14 +84,14 @@ export function addMetrics(builder: Builder): void {
 async function note(
   context: RequestContext,
   info: GraphQLResolveInfo,
-  { interval, timeZone, groupBy, range }: MetricsQuestion,
+  { interval, timeZone, groupBy, range }: MetricsArgs,
   { source, groupCount }: MetricsAnswer,
 ): Promise<void> {
-  const note: AnswerNote = { source, interval, timeZone }
+  const note: ResultInfo = { source, interval, timeZone }
   if (groupBy.length > 0)
     note.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
   if (source !== 'rollup') {
-    const since = await heldSince(context.db)
+    const since = await oldestEventDay(context.db)
     if (since !== undefined && isBefore(range.start, since)) note.rawSince = since
   }
   context.notes.set(String(info.path.key), note)

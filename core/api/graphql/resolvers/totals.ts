@@ -1,11 +1,11 @@
 import type { TenantViewer } from '../../../identity/viewer.ts'
-import { droppedBefore } from '../../../queries/oldest-day.ts'
+import { rawSince } from '../../../queries/oldest-day.ts'
 import { periodBefore, type Range } from '../../../queries/sql/buckets.ts'
 import {
-  countsOfRange,
   type NameCount,
-  outcome,
-  type RangeCounts,
+  outcomeCount,
+  type RangeTotals,
+  rangeTotals,
   uniqueActors,
 } from '../../../queries/totals.ts'
 import type { Builder } from '../builder.ts'
@@ -13,7 +13,7 @@ import type { Builder } from '../builder.ts'
 interface Totals {
   viewer: TenantViewer
   range: Range
-  counts: RangeCounts
+  counts: RangeTotals
 }
 
 export function addTotals(builder: Builder): void {
@@ -37,14 +37,15 @@ export function addTotals(builder: Builder): void {
       }),
       deadLetters: t.float({
         description: 'Received in the minutes that the range touches, and not replayed since.',
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'dead'),
+        resolve: ({ viewer, range }, _, { db }) => outcomeCount(db, viewer, range, 'dead'),
       }),
       previousDeadLetters: t.float({
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, periodBefore(range), 'dead'),
+        resolve: ({ viewer, range }, _, { db }) =>
+          outcomeCount(db, viewer, periodBefore(range), 'dead'),
       }),
       duplicates: t.float({
         description: 'Received in the minutes that the range touches.',
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'duplicate'),
+        resolve: ({ viewer, range }, _, { db }) => outcomeCount(db, viewer, range, 'duplicate'),
       }),
       uniqueActors: t.float({
         nullable: true,
@@ -63,7 +64,7 @@ export function addTotals(builder: Builder): void {
         description:
           'Since when single events are held, where some of the range were dropped already; null where all are there.',
         complexity: 5,
-        resolve: ({ viewer, range }, _, { db }) => droppedBefore(db, viewer, range),
+        resolve: ({ viewer, range }, _, { db }) => rawSince(db, viewer, range),
       }),
     }),
   })
@@ -86,7 +87,7 @@ export function addTotals(builder: Builder): void {
         return {
           viewer,
           range,
-          counts: await countsOfRange(context.db, viewer, range, names ?? 10),
+          counts: await rangeTotals(context.db, viewer, range, names ?? 10),
         }
       },
     }),

@@ -1,12 +1,12 @@
 import type { Viewer } from '../../../identity/viewer.ts'
-import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
+import { type VisibleTenant, visibleTenants } from '../../../queries/tenants-seen.ts'
 import type { Builder } from '../builder.ts'
 import type { Onboarding } from '../context.ts'
 
 export function addViewer(builder: Builder): void {
   const kind = builder.enumType('ViewerKind', { values: ['SESSION', 'KEY'] as const })
 
-  const tenant = builder.objectRef<SeenTenant>('Tenant').implement({
+  const tenant = builder.objectRef<VisibleTenant>('Tenant').implement({
     fields: (t) => ({
       id: t.exposeID('id'),
       hasEvents: t.exposeBoolean('hasEvents', {
@@ -28,7 +28,7 @@ export function addViewer(builder: Builder): void {
       kind: t.expose('kind', { type: kind }),
       tenants: t.field({
         type: [tenant],
-        resolve: (viewer, _, { db }) => tenantsSeen(db, viewer),
+        resolve: (viewer, _, { db }) => visibleTenants(db, viewer),
       }),
       firstSteps: t.field({
         type: firstSteps,
