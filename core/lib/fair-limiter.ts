@@ -1,13 +1,13 @@
-import { queryError } from '../queries/errors.ts'
+import { ApiError } from './api-error.ts'
 
-/** Everybody's questions get their turn: nobody has more than so many worked out at once, whatever they send. */
+/** A concurrency limit for each client by itself: no client keeps another one waiting, whatever it sends. */
 export interface FairLimiter {
   /**
-   * Waits until one of this asker's turns is free.
-   * @returns to be called when the turn is over; twice does no harm
-   * @throws OVERLOADED when too many wait before this one, or none got free in time
+   * Waits until the client has fewer than `concurrentMax` permits.
+   * @returns releases the permit; a second call has no effect
+   * @throws OVERLOADED when `queuedMax` wait already, or after `queueMsMax`
    */
-  acquire(asker: string): Promise<() => void>
+  acquire(clientId: string): Promise<() => void>
 }
 
 export interface FairLimiterOptions {
@@ -22,54 +22,54 @@ interface Client {
 }
 
 export function createFairLimiter({
-  concurrentMax: atOnceMax,
-  queuedMax: waitingMax,
-  queueMsMax: waitMsMax,
+  concurrentMax,
+  queuedMax,
+  queueMsMax,
 }: FairLimiterOptions): FairLimiter {
-  /** Those only who have something running. */
-  const askers = new Map<string, Client>()
+  /** Only clients that hold a permit. */
+  const clients = new Map<string, Client>()
 
-  function begin(name: string, asker: Client): () => void {
-    let over = false
+  function permitOf(id: string, client: Client): () => void {
+    let isReleased = false
     return () => {
-      if (over) return
-      over = true
-      const [next] = asker.waiting
-      // The turn goes to whoever waits longest; the number of those that run stays what it is.
+      if (isReleased) return
+      isReleased = true
+      const [next] = client.waiting
+      // The permit goes to the one that has waited longest; the number of permits stays the same.
       if (next) next()
-      else if (--asker.running === 0) askers.delete(name)
+      else if (--client.running === 0) clients.delete(id)
     }
   }
 
   return {
-    async acquire(name) {
-      const asker = askers.get(name) ?? { running: 0, waiting: new Set() }
-      askers.set(name, asker)
-      if (asker.running < atOnceMax) {
-        asker.running++
-        return begin(name, asker)
+    async acquire(id) {
+      const client = clients.get(id) ?? { running: 0, waiting: new Set() }
+      clients.set(id, client)
+      if (client.running < concurrentMax) {
+        client.running++
+        return permitOf(id, client)
       }
-      if (asker.waiting.size >= waitingMax) throw tooMany()
+      if (client.waiting.size >= queuedMax) throw overloaded()
       await new Promise<void>((resolve, reject) => {
-        const mayGo = () => {
+        const proceed = () => {
           clearTimeout(timer)
-          asker.waiting.delete(mayGo)
+          client.waiting.delete(proceed)
           resolve()
         }
         const timer = setTimeout(() => {
-          asker.waiting.delete(mayGo)
-          reject(tooMany())
-        }, waitMsMax)
-        asker.waiting.add(mayGo)
+          client.waiting.delete(proceed)
+          reject(overloaded())
+        }, queueMsMax)
+        client.waiting.add(proceed)
       })
-      return begin(name, asker)
+      return permitOf(id, client)
     },
   }
 }
 
-function tooMany() {
-  return queryError(
+function overloaded() {
+  return new ApiError(
     'OVERLOADED',
-    'Too many of your questions are being worked out already; ask fewer at once, or try again soon.',
+    'Too many of your queries are running already; send fewer concurrently, or try again soon.',
   )
 }

@@ -64,9 +64,9 @@ function randomEvents(count: number): Required<FixtureEvent>[] {
 
 const RANGE = { startTime: '2025-01-01T00:00:00Z', endTime: '2028-01-01T00:00:00Z' }
 const ask = (args: Partial<MetricsInput>, options = {}) =>
-  eventsOverTime(fixture.db, viewer, parseMetricsArgs({ name: '*', ...RANGE, ...args }), options)
+  eventsOverTime(fixture.db, viewer, { name: '*', ...RANGE, ...args }, options)
 
-/** The same question answered by a plain loop. */
+/** The same question resulted by a plain loop. */
 function count(args: Partial<MetricsInput>, start: (ms: number) => number) {
   const { name = '*', startTime, endTime } = { ...RANGE, ...args }
   const buckets = new Map<number, number>()
@@ -89,7 +89,7 @@ function startOf(ms: number, unit: 'day' | 'week' | 'month', zone: string): numb
   return (before.toISODate() === start.toISODate() ? before : start).toMillis()
 }
 
-function byTime(points: { timestamp: string; value: number }[]) {
+function byTime(points: readonly { timestamp: string; value: number }[]) {
   return Object.fromEntries(
     points.map(({ timestamp, value }) => [new Date(timestamp).toISOString(), value]),
   )
@@ -113,11 +113,11 @@ describe('time zones', () => {
         ['WEEK', 'week'],
         ['MONTH', 'month'],
       ] as const) {
-        const answer = await ask({ interval, timeZone })
-        expect(answer.source).toBe('rollup')
+        const result = await ask({ interval, timeZone })
+        expect(result.source).toBe('rollup')
         const expected = count({}, (ms) => startOf(ms, unit, timeZone))
-        expect(byTime(answer.points), interval).toEqual(expected)
-        expect((await ask({ interval, timeZone }, { onlyRaw: true })).points).toEqual(answer.points)
+        expect(byTime(result.rows), interval).toEqual(expected)
+        expect((await ask({ interval, timeZone }, { onlyRaw: true })).rows).toEqual(result.rows)
       }
     })
 
@@ -127,11 +127,11 @@ describe('time zones', () => {
       endTime: '2026-10-25T23:00:00Z',
       timeZone: 'Europe/Berlin',
     }
-    const { points } = await ask({ ...args, interval: 'HOUR' })
+    const { rows: points } = await ask({ ...args, interval: 'HOUR' })
     expect(byTime(points)).toEqual(count(args, (ms) => Math.floor(ms / 3_600_000) * 3_600_000))
     const kathmandu = await ask({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
     const quarter = 900_000
-    expect(byTime(kathmandu.points)).toEqual(
+    expect(byTime(kathmandu.rows)).toEqual(
       count(args, (ms) => Math.floor((ms - quarter) / 3_600_000) * 3_600_000 + quarter),
     )
   })
@@ -167,9 +167,9 @@ describe('truth is the same from rollups and from single events', () => {
       const rolled = await ask(args)
       const raw = await ask(args, { onlyRaw: true })
       sources.add(rolled.source)
-      expect(rolled.points.length, JSON.stringify(args)).toBe(raw.points.length)
-      for (const [j, point] of rolled.points.entries()) {
-        const other = raw.points[j] as typeof point
+      expect(rolled.rows.length, JSON.stringify(args)).toBe(raw.rows.length)
+      for (const [j, point] of rolled.rows.entries()) {
+        const other = raw.rows[j] as typeof point
         expect(point, JSON.stringify(args)).toEqual({ ...other, value: expect.any(Number) })
         expect(point.value).toBeCloseTo(other.value, 6)
       }
@@ -185,7 +185,7 @@ describe('truth is the same from rollups and from single events', () => {
         startTime: new Date(start).toISOString(),
         endTime: new Date(start + 1 + roll(86_400_000)).toISOString(),
       }
-      const { points } = await ask({ ...args, interval: 'TOTAL' })
+      const { rows: points } = await ask({ ...args, interval: 'TOTAL' })
       const expected = Object.values(count(args, () => 0))[0] ?? 0
       expect(points[0]?.value ?? 0, JSON.stringify(args)).toBe(expected)
       expect(points[0]?.timestamp ?? `${args.startTime}`.replace('.000', '')).toBe(
@@ -195,7 +195,9 @@ describe('truth is the same from rollups and from single events', () => {
     const [first] = events as [FixtureEvent]
     const at = (first.occurredAt as string).replace('Z', '')
     const window = (startTime: string, endTime: string) =>
-      ask({ startTime, endTime, interval: 'TOTAL' }).then(({ points }) => points[0]?.value ?? 0)
+      ask({ startTime, endTime, interval: 'TOTAL' }).then(
+        ({ rows: points }) => points[0]?.value ?? 0,
+      )
     const before = await window(`${at}Z`, `${at}001Z`)
     expect(before).toBeGreaterThan(0)
     expect(await window(`${at}001Z`, `${at}002Z`)).toBe(0)
@@ -205,7 +207,7 @@ describe('truth is the same from rollups and from single events', () => {
 describe('groups', () => {
   test('a property, a nested one, a key with a dot and columns are grouped by, with null for none', async () => {
     const groupBy = ['net', 'deep.er', 'a.b', 'source']
-    const { points, source, groupCount } = await ask({ interval: 'TOTAL', groupBy })
+    const { rows: points, source, info } = await ask({ interval: 'TOTAL', groupBy })
     const expected = new Map<string, number>()
     for (const { properties, source } of events) {
       const {
@@ -219,7 +221,7 @@ describe('groups', () => {
       expected.set(key, (expected.get(key) ?? 0) + 1)
     }
     expect(source).toBe('raw')
-    expect(groupCount).toBe(expected.size)
+    expect(info.groups).toEqual({ found: expected.size, listed: 100 })
     const listed = points.filter(({ dimensions }) => dimensions.net !== '(other)')
     expect(listed.length).toBe(100)
     for (const { dimensions, value } of listed)
@@ -237,17 +239,17 @@ describe('groups', () => {
       { dimension: 'net', in: ['net-1', 'net-2'] },
       { dimension: 'source', in: ['source-0'] },
     ]
-    const { points, source } = await ask({ interval: 'TOTAL', filter })
+    const { rows: points, source } = await ask({ interval: 'TOTAL', filter })
     const expected = events.filter(
       (e) => ['net-1', 'net-2'].includes(e.properties.net as string) && e.source === 'source-0',
     )
     expect([points[0]?.value, source]).toEqual([expected.length, 'raw'])
-    expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).points).toEqual([])
+    expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).rows).toEqual([])
   })
 
   test('uniques and percentiles are those of the values themselves', async () => {
     const uniques = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES' })
-    expect(uniques.points[0]?.value).toBe(
+    expect(uniques.rows[0]?.value).toBe(
       new Set(events.flatMap(({ actor }) => (actor === null ? [] : [actor]))).size,
     )
     const values = events.flatMap(({ value }) => (value === null ? [] : [value]))
@@ -255,9 +257,9 @@ describe('groups', () => {
     const rank = 0.95 * (values.length - 1)
     const [low, high] = [values[Math.floor(rank)], values[Math.ceil(rank)]] as [number, number]
     const p95 = await ask({ interval: 'TOTAL', aggregate: 'P95' })
-    expect(p95.points[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
+    expect(p95.rows[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
     const perName = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
-    for (const { dimensions, value } of perName.points)
+    for (const { dimensions, value } of perName.rows)
       expect(value).toBe(
         new Set(
           events.flatMap((e) => (e.name === dimensions.name && e.actor !== null ? [e.actor] : [])),
@@ -266,7 +268,7 @@ describe('groups', () => {
   })
 
   test('a dimension may be called __proto__ and is a member like any other', async () => {
-    const { points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
+    const { rows: points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
     expect(Object.hasOwn(points[0]?.dimensions ?? {}, '__proto__')).toBe(true)
   })
 })
@@ -288,12 +290,12 @@ describe('finality', () => {
     )
     const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
     const range = { startTime: '2026-11-20T10:00:00Z', endTime: '2026-11-20T14:00:00Z' }
-    const answer = await eventsOverTime(
-      fixture.db,
-      other,
-      parseMetricsArgs({ name: 'f', ...range, interval: 'QUARTER_HOUR' }),
-    )
-    expect(answer.points).toEqual([
+    const result = await eventsOverTime(fixture.db, other, {
+      name: 'f',
+      ...range,
+      interval: 'QUARTER_HOUR',
+    })
+    expect(result.rows).toEqual([
       {
         timestamp: '2026-11-20T10:00:00Z',
         value: 2,
@@ -315,9 +317,9 @@ describe('finality', () => {
   test('of a bucket in which the range ends, only what is counted is waited for', async () => {
     const isFinal = async (endTime: string, interval: MetricsInput['interval']) => {
       const range = { startTime: '2026-11-20T10:00:00Z', endTime: `2026-11-20T${endTime}Z` }
-      const question = parseMetricsArgs({ name: 'f', ...range, interval })
+      const input = { name: 'f', ...range, interval }
       const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
-      return (await eventsOverTime(fixture.db, other, question)).points.map((each) => each.isFinal)
+      return (await eventsOverTime(fixture.db, other, input)).rows.map((each) => each.isFinal)
     }
     // The watermark is at 10:15, and an event of 10:12 is late from now on.
     for (const interval of ['QUARTER_HOUR', 'DAY', 'MONTH', 'TOTAL'] as const) {
@@ -347,22 +349,18 @@ describe('names beyond the limit of series', () => {
     )
     const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
     const of = (args: Partial<MetricsInput>) =>
-      eventsOverTime(
-        fixture.db,
-        other,
-        parseMetricsArgs({
-          name: '*',
-          startTime: '2026-01-01T00:00:00Z',
-          endTime: '2026-01-01T00:15:00Z',
-          interval: 'TOTAL',
-          ...args,
-        }),
-      )
-    expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', points: [{ value: 1 }] })
+      eventsOverTime(fixture.db, other, {
+        name: '*',
+        startTime: '2026-01-01T00:00:00Z',
+        endTime: '2026-01-01T00:15:00Z',
+        interval: 'TOTAL',
+        ...args,
+      })
+    expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', rows: [{ value: 1 }] })
     expect(await of({ name: 'name_1' })).toMatchObject({ source: 'rollup' })
-    expect(await of({ filter: [{ dimension: 'name', in: [''] }] })).toMatchObject({ points: [] })
+    expect(await of({ filter: [{ dimension: 'name', in: [''] }] })).toMatchObject({ rows: [] })
     const grouped = await of({ groupBy: ['name'] })
-    expect(grouped.points.map(({ dimensions }) => dimensions.name)).toContain('(other)')
+    expect(grouped.rows.map(({ dimensions }) => dimensions.name)).toContain('(other)')
     expect(await of({ endTime: '2026-01-01T00:15:01Z' })).toMatchObject({ source: 'rollup+raw' })
   })
 })

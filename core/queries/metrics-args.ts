@@ -1,4 +1,5 @@
-import { badInput, checkText } from './errors.ts'
+import { badInput } from '../lib/api-error.ts'
+import { checkText } from '../lib/check-text.ts'
 import type { Instant } from './instant.ts'
 import {
   checkBuckets,
@@ -12,7 +13,7 @@ import { checkFilters, checkGroupBy, type DimensionFilter } from './sql/dimensio
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 
-/** `metrics(…)` as a client may ask it. */
+/** Arguments of `eventsOverTime` as a client writes them. */
 export interface MetricsInput {
   /** `*`: all names. */
   name: string
@@ -25,7 +26,7 @@ export interface MetricsInput {
   filter?: readonly DimensionFilter[] | null
 }
 
-/** The same, checked and with nothing left open. */
+/** The same, checked and with every default filled in. */
 export interface MetricsArgs {
   /** Undefined: all names. */
   names: readonly string[] | undefined
@@ -39,34 +40,34 @@ export interface MetricsArgs {
 }
 
 /** @throws BAD_USER_INPUT that names the argument */
-export function parseMetricsArgs(args: MetricsInput): MetricsArgs {
-  const range = { start: args.startTime, end: args.endTime }
+export function parseMetricsArgs(input: MetricsInput): MetricsArgs {
+  const range = { start: input.startTime, end: input.endTime }
   checkRange(range)
-  const timeZone = checkTimeZone(args.timeZone ?? 'UTC')
-  const groupBy = checkGroupBy(args.groupBy ?? [])
-  const filters = checkFilters(args.filter ?? [])
-  const interval = args.interval ?? defaultInterval(range)
+  const timeZone = checkTimeZone(input.timeZone ?? 'UTC')
+  const groupBy = checkGroupBy(input.groupBy ?? [])
+  const filters = checkFilters(input.filter ?? [])
+  const interval = input.interval ?? defaultInterval(range)
   checkBuckets(range, interval, groupBy.length > 0)
   return {
-    names: readNames(args.name, filters),
+    names: parseNames(input.name, filters),
     range,
     groupBy,
     interval,
     timeZone,
-    aggregate: args.aggregate ?? 'COUNT',
+    aggregate: input.aggregate ?? 'COUNT',
     filters: filters.filter(({ dimension }) => dimension !== 'name'),
   }
 }
 
-/** Names are compared as the edge spells them: NFC, trimmed. */
-function readNames(
+/** Names are compared as the edge stores them: NFC, trimmed. */
+function parseNames(
   name: string,
   filters: readonly DimensionFilter[],
 ): readonly string[] | undefined {
   checkText('name', name)
-  const spelt = name.normalize('NFC').trim()
-  if (spelt === '') throw badInput('name', 'is empty; "*" asks for all names')
-  let names = spelt === '*' ? undefined : [spelt]
+  const normalised = name.normalize('NFC').trim()
+  if (normalised === '') throw badInput('name', 'is empty; "*" selects all names')
+  let names = normalised === '*' ? undefined : [normalised]
   for (const { dimension, in: values } of filters)
     if (dimension === 'name') names = names ? names.filter((n) => values.includes(n)) : [...values]
   return names

@@ -327,7 +327,7 @@ describe('the dashboard', () => {
     const response = await createCoreApp({ ...deps(), api }).request('http://localhost/')
     expect([response.status, await response.json()]).toMatchObject([
       503,
-      { detail: expect.stringContaining('npm run build') },
+      { detail: expect.stringContaining('npm start') },
     ])
   })
 })

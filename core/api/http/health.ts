@@ -4,7 +4,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
-import { LIVE_LIMITS } from '../../queries/live-limits.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { allowOnly } from './problem.ts'
 
 export interface HealthDeps {

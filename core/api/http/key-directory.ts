@@ -9,7 +9,7 @@ export interface KeyDirectoryDeps {
   users: readonly GatewayUser[]
 }
 
-/** GET /keys/:sha256 tells the edge what is known of a key. The credentials are the gateway's, with the scope that edges need. */
+/** GET /keys/:sha256 returns a key's record to the edge. The credentials are the gateway's, with the scope that edges need. */
 export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const app = new Hono()
   const noteUse = createKeyUse(db)
@@ -27,7 +27,7 @@ export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
     } catch {
       return sendProblem(c, 'KEYS_UNAVAILABLE', { 'Retry-After': '1' })
     }
-    if (!record) return sendProblem(c, 'KEY_UNKNOWN')
+    if (!record) return sendProblem(c, 'KEY_NOT_FOUND')
     if (isUsable(record)) void noteUse(record.key_id)
     return c.json(record)
   })

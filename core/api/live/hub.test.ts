@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
-import { createPipelineGauge } from '../../queries/pipeline.ts'
+import { createPipelineGauge } from '../../queries/pipeline-gauge.ts'
 import type { QueryFixture } from '../graphql/testing/fixture.ts'
 import { createQueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from '../http/app.ts'
@@ -177,7 +177,7 @@ describe('leaving', () => {
     const end = async () => {
       for (;;) await updates.next()
     }
-    await expect(end()).rejects.toMatchObject({ extensions: { code: 'UNAUTHENTICATED' } })
+    await expect(end()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
     expect((await updates.next()).done).toBe(true)
     expect(hub.size).toBe(0)
     await hub.close()
@@ -204,13 +204,13 @@ describe('how far behind', () => {
       now += 1_000
       return gauge()
     }
-    expect(await look()).toEqual({ behindMs: 0, broken: null })
+    expect(await look()).toEqual({ lagMs: 0, failingComponent: null })
     await fixture.log.append('events.raw', [{ partition: 0, key: null, value: Buffer.from('a') }])
-    expect(await look()).toEqual({ behindMs: 1_000, broken: null })
+    expect(await look()).toEqual({ lagMs: 1_000, failingComponent: null })
     await look()
-    expect(await look()).toEqual({ behindMs: 3_000, broken: null })
+    expect(await look()).toEqual({ lagMs: 3_000, failingComponent: null })
     await fixture.database.pool.query('UPDATE log_position SET next_offset = 1 WHERE partition = 0')
-    expect(await look()).toEqual({ behindMs: 0, broken: null })
+    expect(await look()).toEqual({ lagMs: 0, failingComponent: null })
   })
 
   test('the hop that is broken is named: worker, log or database', async () => {

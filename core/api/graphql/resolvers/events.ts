@@ -1,4 +1,4 @@
-import { eventById } from '../../../queries/event.ts'
+import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
@@ -37,8 +37,10 @@ export function addEvents(builder: Builder) {
       nullable: true,
       description: "By the client's event id, or its UUID.",
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
-      resolve: async (_, { tenant, id }, context) =>
-        eventById(context.db, await context.tenant(tenant), id),
+      async resolve(_, { tenant, id }, context, info) {
+        const viewer = await context.tenant(tenant)
+        return (await context.run(eventById, viewer, { id }, info)).rows[0]
+      },
     }),
   )
 
@@ -53,8 +55,11 @@ export function addEvents(builder: Builder) {
           multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
         }),
         args: { tenant: t.arg.id(), name: t.arg.string() },
-        resolve: async (_, { tenant, ...args }, context) =>
-          eventsPage(context.db, await context.tenant(tenant), args),
+        async resolve(_, { tenant, ...args }, context, info) {
+          const viewer = await context.tenant(tenant)
+          const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
+          return { edges: rows, pageInfo }
+        },
       },
       { name: 'EventConnection' },
       { name: 'EventEdge' },

@@ -1,5 +1,5 @@
-import { LIVE_LIMITS } from '../../../queries/live-limits.ts'
-import type { MinuteCount } from '../../../queries/tenant-counts.ts'
+import { LIVE_LIMITS } from '../../../queries/limits.ts'
+import type { MinuteCount } from '../../../queries/recent-counts.ts'
 import type { LiveUpdate } from '../../live/channel.ts'
 import type { Builder } from '../builder.ts'
 import type { EventRef } from './events.ts'

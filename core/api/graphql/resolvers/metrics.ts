@@ -1,15 +1,6 @@
-import type { GraphQLResolveInfo } from 'graphql'
-import {
-  eventsOverTime,
-  type MetricPoint,
-  type MetricsAnswer,
-} from '../../../queries/events-over-time.ts'
-import { isBefore } from '../../../queries/instant.ts'
+import { eventsOverTime, type MetricPoint } from '../../../queries/events-over-time.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
-import { type MetricsArgs, parseMetricsArgs } from '../../../queries/metrics-args.ts'
-import { oldestEventDay } from '../../../queries/oldest-day.ts'
 import type { Builder } from '../builder.ts'
-import type { RequestContext, ResultInfo } from '../context.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
@@ -66,33 +57,8 @@ export function addMetrics(builder: Builder): void {
       },
       async resolve(_, { tenant, ...args }, context, info) {
         const viewer = await context.tenant(tenant)
-        const question = parseMetricsArgs(args)
-        const answer = await eventsOverTime(context.db, viewer, question)
-        await note(context, info, question, answer)
-        context.answered.push({
-          viewer,
-          range: question.range,
-          interval: question.interval,
-          final: answer.points.every(({ isFinal }) => isFinal),
-        })
-        return answer.points
+        return [...(await context.run(eventsOverTime, viewer, args, info)).rows]
       },
     }),
   )
-}
-
-async function note(
-  context: RequestContext,
-  info: GraphQLResolveInfo,
-  { interval, timeZone, groupBy, range }: MetricsArgs,
-  { source, groupCount }: MetricsAnswer,
-): Promise<void> {
-  const note: ResultInfo = { source, interval, timeZone }
-  if (groupBy.length > 0)
-    note.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
-  if (source !== 'rollup') {
-    const since = await oldestEventDay(context.db)
-    if (since !== undefined && isBefore(range.start, since)) note.rawSince = since
-  }
-  context.notes.set(String(info.path.key), note)
 }

@@ -53,11 +53,11 @@ export function addPipeline(builder: Builder): void {
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
         const { kind } = await viewer()
-        const progress = await readLag(db, log)
-        if (kind === 'SESSION') return progress
-        // Offsets are in the answer to every event that is sent; a worker's name is its host's, and the operator's own business.
-        const partitions = progress.partitions.map((each) => ({ ...each, worker: null }))
-        return { ...progress, partitions }
+        const report = await readLag(db, log)
+        if (kind === 'SESSION') return report
+        // Offsets are in the response to every event that is sent; a worker's name is its host's, which only the operator sees.
+        const partitions = report.partitions.map((each) => ({ ...each, worker: null }))
+        return { ...report, partitions }
       },
     }),
   )

@@ -1,5 +1,5 @@
 import type { Viewer } from '../../../identity/viewer.ts'
-import { type VisibleTenant, visibleTenants } from '../../../queries/tenants-seen.ts'
+import { type VisibleTenant, visibleTenants } from '../../../queries/visible-tenants.ts'
 import type { Builder } from '../builder.ts'
 import type { Onboarding } from '../context.ts'
 
@@ -28,14 +28,17 @@ export function addViewer(builder: Builder): void {
       kind: t.expose('kind', { type: kind }),
       tenants: t.field({
         type: [tenant],
-        resolve: (viewer, _, { db }) => visibleTenants(db, viewer),
+        async resolve(viewer, _, context, info) {
+          return [...(await context.run(visibleTenants, viewer, undefined, info)).rows]
+        },
       }),
       firstSteps: t.field({
         type: firstSteps,
         nullable: true,
         description: 'What a person needs to send a first event; null unless signed in.',
         // A read key must not lead to a write key.
-        resolve: (viewer, _, deps) => (viewer.kind === 'SESSION' ? deps.onboarding?.() : undefined),
+        resolve: (viewer, _, { onboarding }) =>
+          viewer.kind === 'SESSION' ? onboarding?.() : undefined,
       }),
     }),
   })

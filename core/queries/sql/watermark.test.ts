@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { watermark } from './watermark.ts'
 
 test('a tenant without events has no time, however far the log was read', async () => {

@@ -10,24 +10,40 @@ import {
   isBefore,
   toMicros,
 } from './instant.ts'
+import { oldestEventDay } from './oldest-event-day.ts'
+import type { QueryResult } from './query-result.ts'
 import type { Range } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
- * Since when single events of a range are held, where others of it were dropped already; undefined
- * where all are there. Rollups know of every event that ever was: what they count and no row shows was dropped.
- * They know it by the quarter of an hour, so whole ones are compared.
- * Where nothing came in before (most tenants are young) there is nothing to count.
+ * Since when single events of a range are held, where others of it were dropped already. Rollups know of every
+ * event that ever was: what they count and no row shows was dropped. They know it by 15-minute buckets, so whole
+ * ones are compared. Where nothing was received before (most tenants are young) there is nothing to count.
+ * @returns one row; none where every event of the range is held
  */
 export async function rawSince(
   db: Database,
   viewer: TenantViewer,
-  range: Range,
-): Promise<Instant | undefined> {
+  { range }: { range: Range },
+): Promise<QueryResult<Instant>> {
   const since = (await oldestEventDay(db)) ?? range.end
-  if (!isBefore(range.start, since)) return undefined
-  // Up to five minutes of the first day held may have come in on the day before.
+  const isDropped =
+    isBefore(range.start, since) && (await hasDroppedEvents(db, viewer, range, since))
+  return {
+    rows: isDropped ? [since] : [],
+    source: 'rollup+raw',
+    dependencies: [{ viewer, range, interval: 'TOTAL', final: true }],
+  }
+}
+
+async function hasDroppedEvents(
+  db: Database,
+  viewer: TenantViewer,
+  range: Range,
+  since: Instant,
+): Promise<boolean> {
+  // Up to five minutes of the first day held may have been received on the day before.
   const until = fromMicros(toMicros(since) + BUCKET_15M_MICROS)
   const end = ceilBucket15m(range.end)
   const early = { start: floorBucket15m(range.start), end: isBefore(until, end) ? until : end }
@@ -38,15 +54,5 @@ export async function rawSince(
        AND (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
          > (SELECT count(*) FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early)})
         AS dropped`.execute(db)
-  return rows[0]?.dropped ? since : undefined
-}
-
-/** Since when single events are still held; what was received earlier lives on in rollups only. */
-export async function oldestEventDay(db: Database): Promise<Instant | undefined> {
-  const { rows } = await sql<{ day: string | null }>`
-    SELECT min(right(c.relname, 8)) AS day
-      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'`.execute(db)
-  const day = rows[0]?.day
-  return day ? `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T00:00:00Z` : undefined
+  return rows[0]?.dropped === true
 }
