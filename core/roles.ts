@@ -8,8 +8,8 @@ import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createLiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
-import { createMemoryCache } from './api/result-cache/memory-cache.ts'
-import { createRedisCache } from './api/result-cache/redis-cache.ts'
+import { createMemoryStore } from './api/result-cache/memory-store.ts'
+import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
@@ -197,7 +197,7 @@ function openResultCache(
 ): ResultCache {
   const changes = createInvalidation({ databaseUrl, logger })
   lifecycle.onStop('answers', () => changes.close())
-  const cache = redis ? createRedisCache(redis) : createMemoryCache()
+  const cache = redis ? createRedisStore(redis) : createMemoryStore()
   return createResultCache({ db, store: cache, invalidation: changes })
 }
 

@@ -1,9 +1,10 @@
 import { ApiError } from './api-error.ts'
+import { createSemaphore, type Semaphore } from './semaphore.ts'
 
 /** A concurrency limit for each client by itself: no client keeps another one waiting, whatever it sends. */
 export interface FairLimiter {
   /**
-   * Waits until the client has fewer than `concurrentMax` permits.
+   * Waits until the client has fewer than `concurrentMax` permits; first come, first served.
    * @returns releases the permit; a second call has no effect
    * @throws OVERLOADED when `queuedMax` wait already, or after `queueMsMax`
    */
@@ -16,53 +17,25 @@ export interface FairLimiterOptions {
   queueMsMax: number
 }
 
-interface Client {
-  running: number
-  waiting: Set<() => void>
-}
-
 export function createFairLimiter({
   concurrentMax,
   queuedMax,
   queueMsMax,
 }: FairLimiterOptions): FairLimiter {
   /** Only clients that hold a permit. */
-  const clients = new Map<string, Client>()
-
-  function permitOf(id: string, client: Client): () => void {
-    let isReleased = false
-    return () => {
-      if (isReleased) return
-      isReleased = true
-      const [next] = client.waiting
-      // The permit goes to the one that has waited longest; the number of permits stays the same.
-      if (next) next()
-      else if (--client.running === 0) clients.delete(id)
-    }
-  }
+  const clients = new Map<string, Semaphore>()
 
   return {
-    async acquire(id) {
-      const client = clients.get(id) ?? { running: 0, waiting: new Set() }
-      clients.set(id, client)
-      if (client.running < concurrentMax) {
-        client.running++
-        return permitOf(id, client)
+    async acquire(clientId) {
+      const permits = clients.get(clientId) ?? createSemaphore(concurrentMax)
+      clients.set(clientId, permits)
+      if (permits.inUse >= concurrentMax && permits.waiting >= queuedMax) throw overloaded()
+      const release = await permits.tryAcquire(1, queueMsMax)
+      if (!release) throw overloaded()
+      return () => {
+        release()
+        if (permits.inUse === 0 && clients.get(clientId) === permits) clients.delete(clientId)
       }
-      if (client.waiting.size >= queuedMax) throw overloaded()
-      await new Promise<void>((resolve, reject) => {
-        const proceed = () => {
-          clearTimeout(timer)
-          client.waiting.delete(proceed)
-          resolve()
-        }
-        const timer = setTimeout(() => {
-          client.waiting.delete(proceed)
-          reject(overloaded())
-        }, queueMsMax)
-        client.waiting.add(proceed)
-      })
-      return permitOf(id, client)
     },
   }
 }

@@ -7,8 +7,8 @@ import {
   type QueryFixture,
   type QueryResponse,
 } from '../graphql/testing/fixture.ts'
+import type { CacheStore } from './cache-store.ts'
 import { createInvalidation, type Invalidation } from './invalidation.ts'
-import type { CacheStore } from './memory-cache.ts'
 import { createResultCache, type ResultCache } from './result-cache.ts'
 
 /**
@@ -284,7 +284,7 @@ export function resultCacheSuite(
     test('are worked out anew while nobody can hear of changes', async () => {
       await ask(hours)
       const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'sluice answers' AND datname = current_database()`
+        WHERE application_name = 'sluice result cache' AND datname = current_database()`
       await fixture.database.pool.query(cut)
       await expect
         .poll(() => changes.unchanged(99, { startMs: 0, endMs: 1 }, Date.now()))

@@ -1,4 +1,4 @@
-import { createMemoryCache } from './memory-cache.ts'
+import { createMemoryStore } from './memory-store.ts'
 import { resultCacheSuite } from './result-cache.suite.ts'
 
-resultCacheSuite('kept in memory', () => createMemoryCache(), { shared: false })
+resultCacheSuite('kept in memory', () => createMemoryStore(), { shared: false })

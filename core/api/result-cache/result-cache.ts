@@ -5,8 +5,8 @@ import { toMicros } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Dependency } from '../../queries/query-result.ts'
 import { tenantWatermarkMs } from '../../queries/tenant-watermark.ts'
+import type { CacheStore } from './cache-store.ts'
 import type { Invalidation } from './invalidation.ts'
-import type { CacheStore } from './memory-cache.ts'
 
 /** Results of queries, served again for as long as they are true. */
 export interface ResultCache {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { freeze } from '../../../tests/lib/freeze.ts'
 import {
   type PostgresServer,
   startPostgresServer,
 } from '../../../tools/postgres/postgres-server.ts'
-import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { freeze } from '../../../tests/lib/freeze.ts'
 import { migrate } from '../../db/migrate.ts'
 import { collect, logSuite, readUntil, record, text } from '../log.suite.ts'
 import { CorruptLogError, type Log, OffsetOutOfRangeError } from '../log.ts'

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { CacheStore } from './memory-cache.ts'
+import type { CacheStore } from './cache-store.ts'
 
 /**
  * What every cache of answers promises.

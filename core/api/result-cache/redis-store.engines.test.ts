@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
-import { cacheStoreSuite } from './cache.suite.ts'
-import type { CacheStore } from './memory-cache.ts'
-import { createRedisCache } from './redis-cache.ts'
+import { cacheStoreSuite } from './cache-store.suite.ts'
+import type { CacheStore } from './cache-store.ts'
+import { createRedisStore } from './redis-store.ts'
 import { resultCacheSuite } from './result-cache.suite.ts'
 
 let redis: RedisConnection
@@ -22,7 +22,7 @@ afterAll(async () => {
 
 async function empty(bytesMax?: number): Promise<CacheStore> {
   await direct.flushall()
-  return createRedisCache(redis, { bytesMax })
+  return createRedisStore(redis, { bytesMax })
 }
 
 describe('answers in Redis', () => {
@@ -43,7 +43,7 @@ describe('answers in Redis', () => {
     const connection = createRedisConnection({ url: own.url })
     try {
       await connection.ready(5_000)
-      const cache = createRedisCache(connection)
+      const cache = createRedisStore(connection)
       await cache.set('a', Buffer.from('x'), 60_000)
       const thaw = freeze(own.pid)
       const start = performance.now()
@@ -62,4 +62,4 @@ describe('answers in Redis', () => {
   })
 })
 
-resultCacheSuite('kept in Redis', () => createRedisCache(redis), { shared: true })
+resultCacheSuite('kept in Redis', () => createRedisStore(redis), { shared: true })
