@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { readConfig } from '../core/config.ts'
-import { IdentityError } from '../core/identity/tenants.ts'
+import { IdentityError } from '../core/identity/identity-error.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enginesCommand } from './commands/engines.ts'

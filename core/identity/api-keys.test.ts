@@ -4,7 +4,7 @@ import { keyRecord as keyRecordSchema, looksLikeApiKey } from '../../contract/ap
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
-import { createKeyUse, isUsable, keyRecord } from './key-directory.ts'
+import { createKeyUseRecorder, findKeyRecord, isUsable } from './key-directory.ts'
 import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 
@@ -31,7 +31,7 @@ describe('keys', () => {
     })
     expect(looksLikeApiKey(key)).toBe(true)
     expect(displayPrefix).toBe(key.slice(0, 12))
-    const record = await keyRecord(db, hashOf(key))
+    const record = await findKeyRecord(db, hashOf(key))
     expect(record).toEqual({
       key_id: keyId,
       tenant: 'default',
@@ -65,7 +65,7 @@ describe('keys', () => {
       expiresAt: new Date('2030-01-01T00:00:00Z'),
     })
     expect(key).toMatch(/^slc_pub_/)
-    expect(await keyRecord(db, hashOf(key))).toMatchObject({
+    expect(await findKeyRecord(db, hashOf(key))).toMatchObject({
       tenant: 'busy',
       kind: 'pub',
       origins: ['https://shop.example'],
@@ -80,7 +80,7 @@ describe('keys', () => {
   test('keys that could not be kept safe, or belong to nobody, are not made', async () => {
     const wanted = { tenant: 'default', name: 'x', scopes: ['ingest'] as const }
     await expect(createKey(db, { ...wanted, tenant: 'nobody' })).rejects.toThrow(
-      'There is no tenant "nobody".',
+      'Tenant "nobody" does not exist.',
     )
     await expect(createKey(db, { ...wanted, kind: 'pub', scopes: ['read'] })).rejects.toThrow(
       'public key',
@@ -101,26 +101,26 @@ describe('keys', () => {
       'https://*.shop.example',
       'http://localhost:3000',
     )
-    expect((await keyRecord(db, hashOf(key)))?.origins).toEqual([
+    expect((await findKeyRecord(db, hashOf(key)))?.origins).toEqual([
       'https://shop.example',
       'https://shop.example:8443',
       'https://*.shop.example',
       'http://localhost:3000',
     ])
     for (const origin of ['shop.example', 'https://shop.example/', '*', 'https://*', 'null', ''])
-      await expect(withOrigins(origin)).rejects.toThrow('is no origin')
+      await expect(withOrigins(origin)).rejects.toThrow('is not an origin')
   })
 
   test('a revoked key says since when, is revoked by id, prefix or itself, and stays so', async () => {
     const made = await createKey(db, { tenant: 'default', name: 'old', scopes: ['read'] })
     const first = await revokeKey(db, made.displayPrefix)
     expect(first).toMatchObject({ keyId: made.keyId, revokedAt: expect.stringMatching(/Z$/) })
-    const record = await keyRecord(db, hashOf(made.key))
+    const record = await findKeyRecord(db, hashOf(made.key))
     expect(record?.revoked_at).toBe(first.revokedAt)
     expect(record && isUsable(record)).toBe(false)
     for (const which of [made.keyId, made.keyId.toUpperCase(), made.key])
       expect((await revokeKey(db, which)).revokedAt).toBe(first.revokedAt)
-    await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('no such key')
+    await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('does not exist')
   })
 
   test('an expired key is not good, one hour before it is', () => {
@@ -131,13 +131,13 @@ describe('keys', () => {
 
   test('unknown hashes and things that are no hash are unknown', async () => {
     for (const hash of [hashOf('no such key'), '', "'; DROP TABLE api_key; --", 'A'.repeat(64)])
-      expect(await keyRecord(db, hash)).toBeUndefined()
+      expect(await findKeyRecord(db, hash)).toBeUndefined()
   })
 
   test('the last use of a key is written once a minute, however many note it', async () => {
     const { keyId } = await createKey(db, { tenant: 'default', name: 'used', scopes: ['read'] })
     let now = 0
-    const [one, other] = [createKeyUse(db, () => now), createKeyUse(db, () => now)]
+    const [one, other] = [createKeyUseRecorder(db, () => now), createKeyUseRecorder(db, () => now)]
     const lastUsed = async () => (await listKeys(db)).find((key) => key.keyId === keyId)?.lastUsedAt
     const aMinutePasses = (seconds: number) =>
       database.pool.query(
@@ -173,7 +173,7 @@ describe('keys', () => {
       "UPDATE api_key SET scopes = '{ingest,read,admin}' WHERE key_id = $1",
       [keyId],
     )
-    expect(await keyRecord(db, hashOf(key))).toMatchObject({ kind: 'pub', scopes: ['ingest'] })
+    expect(await findKeyRecord(db, hashOf(key))).toMatchObject({ kind: 'pub', scopes: ['ingest'] })
   })
 })
 
@@ -190,7 +190,7 @@ describe('tenants', () => {
 })
 
 describe('a tenant that is changed', () => {
-  const recordOf = async (key: string) => keyRecord(db, hashOf(key))
+  const recordOf = async (key: string) => findKeyRecord(db, hashOf(key))
 
   test('has what was said, and what was not said as it was', async () => {
     await createTenant(db, { tenant: 'changing', eventsPerMinute: 7 })
@@ -214,7 +214,7 @@ describe('a tenant that is changed', () => {
   })
 
   test('must exist, and take versions that an event can name', async () => {
-    await expect(setTenant(db, 'nobody', { eventsPerMinute: 1 })).rejects.toThrow('no tenant')
+    await expect(setTenant(db, 'nobody', { eventsPerMinute: 1 })).rejects.toThrow('does not exist')
     for (const versions of [[], [''], ['a b'], ['ä'], ['x'.repeat(65)]])
       await expect(setTenant(db, 'default', { schemaVersions: versions })).rejects.toThrow(
         'version',

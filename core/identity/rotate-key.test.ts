@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
-import { isUsable, keyRecord } from './key-directory.ts'
+import { findKeyRecord, isUsable } from './key-directory.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant } from './tenants.ts'
 
@@ -24,7 +24,7 @@ const inDays = (days: number) => new Date(Date.now() + days * DAY_MS)
 const make = (more: Partial<NewKey> = {}) =>
   createKey(db, { tenant: 'default', name: 'shop', scopes: ['ingest'], ...more })
 const recordOf = async (key: string) => {
-  const record = await keyRecord(db, createHash('sha256').update(key).digest('hex'))
+  const record = await findKeyRecord(db, createHash('sha256').update(key).digest('hex'))
   if (!record) throw new Error('no such key')
   return record
 }
@@ -141,7 +141,7 @@ describe('rotating a key', () => {
     await expect(rotateKey(db, revoked.keyId, { until })).rejects.toThrow('was revoked')
     const expired = await make({ expiresAt: inDays(-1) })
     await expect(rotateKey(db, expired.keyId, { until })).rejects.toThrow('has expired')
-    await expect(rotateKey(db, 'slc_sec_none', { until })).rejects.toThrow('no such key')
+    await expect(rotateKey(db, 'slc_sec_none', { until })).rejects.toThrow('does not exist')
     expect(await listed(expired.keyId)).toMatchObject({ replacedBy: null })
   })
 })

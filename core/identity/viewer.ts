@@ -27,13 +27,13 @@ export type Viewer =
 
 export interface ViewerDeps {
   db: Database
-  noteUse: (keyId: string) => Promise<void>
+  recordUse: (keyId: string) => Promise<void>
 }
 
 const DEFAULT_TENANT = 'default'
 
-/** The sender of a request. @throws UNAUTHENTICATED, FORBIDDEN */
-export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
+/** Identifies the sender of a request. @throws UNAUTHENTICATED, FORBIDDEN */
+export async function identifyViewer(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
   const credentials = readCredentials(headers)
   if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
   if (credentials.session !== undefined && (await isSessionValid(deps.db, credentials.session)))
@@ -42,7 +42,7 @@ export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<View
   throw new ApiError('UNAUTHENTICATED', 'Your session has ended; sign in again.')
 }
 
-async function keyViewer({ db, noteUse }: ViewerDeps, key: string): Promise<Viewer> {
+async function keyViewer({ db, recordUse: noteUse }: ViewerDeps, key: string): Promise<Viewer> {
   const known = await findKey(db, await sha256Hex(key))
   // One message for unknown, revoked and expired: it reveals nothing to a thief.
   if (!known || !isUsable(known.record))

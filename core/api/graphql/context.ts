@@ -1,12 +1,12 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import { type Database, withConcurrencyLimit } from '../../db/database.ts'
-import { createKeyUse } from '../../identity/key-directory.ts'
+import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import {
+  identifyViewer,
   scopeOf,
   type TenantViewer,
   tenantViewer,
   type Viewer,
-  viewerOf,
 } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import { createFairLimiter } from '../../lib/fair-limiter.ts'
@@ -51,7 +51,7 @@ export interface RequestContext extends ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (headers: Headers) => RequestContext {
-  const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
+  const viewerDeps = { db: deps.db, recordUse: createKeyUseRecorder(deps.db) }
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
@@ -60,7 +60,7 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
   return (headers) => {
     let identified: Promise<Viewer> | undefined
     const viewer = () => {
-      identified ??= viewerOf(viewerDeps, headers)
+      identified ??= identifyViewer(viewerDeps, headers)
       return identified
     }
     // The sender is identified outside the limit, because the limit is the sender's.
@@ -74,7 +74,7 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
       tenant: async (tenant) => tenantViewer(db, await viewer(), tenant),
       async isStillAuthorized() {
         try {
-          await viewerOf(viewerDeps, headers)
+          await identifyViewer(viewerDeps, headers)
           return true
         } catch (error) {
           if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))

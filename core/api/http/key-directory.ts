@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { Database } from '../../db/database.ts'
 import { createAdmission, type GatewayUser } from '../../gateway/users.ts'
-import { createKeyUse, isUsable, keyRecord } from '../../identity/key-directory.ts'
+import { createKeyUseRecorder, findKeyRecord, isUsable } from '../../identity/key-directory.ts'
 import { allowOnly, sendProblem } from './problem.ts'
 
 export interface KeyDirectoryDeps {
@@ -12,23 +12,23 @@ export interface KeyDirectoryDeps {
 /** GET /keys/:sha256 returns a key's record to the edge. The credentials are the gateway's, with the scope that edges need. */
 export function keyDirectory({ db, users }: KeyDirectoryDeps): Hono {
   const app = new Hono()
-  const noteUse = createKeyUse(db)
-  const admit = createAdmission(users)
+  const recordUse = createKeyUseRecorder(db)
+  const authorize = createAdmission(users)
 
   app.get('/keys/:sha256', async (c) => {
-    if (admit(c.req.header('authorization'), 'produce') !== 'yes')
+    if (authorize(c.req.header('authorization'), 'produce') !== 'yes')
       return sendProblem(c, 'GATEWAY_UNAUTHENTICATED', {
         'WWW-Authenticate': 'Basic realm="gateway"',
       })
     c.header('Cache-Control', 'no-store')
-    let record: Awaited<ReturnType<typeof keyRecord>>
+    let record: Awaited<ReturnType<typeof findKeyRecord>>
     try {
-      record = await keyRecord(db, c.req.param('sha256'))
+      record = await findKeyRecord(db, c.req.param('sha256'))
     } catch {
       return sendProblem(c, 'KEYS_UNAVAILABLE', { 'Retry-After': '1' })
     }
     if (!record) return sendProblem(c, 'KEY_NOT_FOUND')
-    if (isUsable(record)) void noteUse(record.key_id)
+    if (isUsable(record)) void recordUse(record.key_id)
     return c.json(record)
   })
   app.all('/keys/:sha256', allowOnly('GET, HEAD'))

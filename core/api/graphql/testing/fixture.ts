@@ -57,25 +57,25 @@ export interface QueryFixture {
   close(): Promise<void>
 }
 
-/** @param answersOn where answers are kept; each is worked out without it */
+/** @param createCache where answers are kept; each is worked out without it */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
-  answersOn?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
+  createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
   const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
-  const firstSteps = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
-  const answers = answersOn?.({ db, databaseUrl: database.url })
+  const onboarding = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
+  const resultCache = createCache?.({ db, databaseUrl: database.url })
   const graphql = createGraphQL({
     db,
     live,
     log,
     logger,
-    onboarding: firstSteps,
-    resultCache: answers,
+    onboarding: onboarding,
+    resultCache: resultCache,
   })
   for (const tenant of tenants) await createTenant(db, { tenant })
   // As if a worker had read all that the log will ever hold.
