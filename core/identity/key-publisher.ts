@@ -5,6 +5,7 @@ import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
 import { type RedisConnection, RedisRefusal, type Reply } from '../db/redis-connection.ts'
+import type { Logger } from '../lib/logger.ts'
 import { keyRecordPages } from './key-directory.ts'
 
 export interface KeyPublisher {
@@ -16,7 +17,7 @@ export interface KeyPublisherDeps {
   /** For a connection of its own that listens for every change. */
   databaseUrl: string
   redis: RedisConnection
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   limits?: Partial<Record<'keyPublishMs' | 'keyPublishAllMs', number>>
 }
 

@@ -42,14 +42,14 @@ export async function identifyViewer(deps: ViewerDeps, headers: Headers): Promis
   throw new ApiError('UNAUTHENTICATED', 'Your session has ended; sign in again.')
 }
 
-async function keyViewer({ db, recordUse: noteUse }: ViewerDeps, key: string): Promise<Viewer> {
+async function keyViewer({ db, recordUse }: ViewerDeps, key: string): Promise<Viewer> {
   const known = await findKey(db, await sha256Hex(key))
   // One message for unknown, revoked and expired: it reveals nothing to a thief.
   if (!known || !isUsable(known.record))
     throw new ApiError('UNAUTHENTICATED', ERRORS.KEY_UNKNOWN.message)
   if (!known.record.scopes.includes('read'))
     throw new ApiError('FORBIDDEN', 'This API key lacks the scope read.')
-  void noteUse(known.record.key_id)
+  void recordUse(known.record.key_id)
   const { tenantId, allowedLatenessS } = known
   return { kind: 'KEY', own: seal({ tenantId, tenant: known.record.tenant, allowedLatenessS }) }
 }

@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-/** Over two years, thick around the days on which clocks change, some on the very edges of quarters. */
+/** Over two years, dense around the days on which clocks change, some at the very edges of 15-minute buckets. */
 function randomEvents(count: number): Required<FixtureEvent>[] {
   const roll = dice(7)
   const thick = [
@@ -107,7 +107,7 @@ describe('time zones', () => {
     'Pacific/Chatham',
   ]
   for (const timeZone of zones)
-    test(`days, weeks and months in ${timeZone} are what a plain count gives, clock changes included`, async () => {
+    test(`days, weeks and months in ${timeZone} equal a plain count, clock changes included`, async () => {
       for (const [interval, unit] of [
         ['DAY', 'day'],
         ['WEEK', 'week'],
@@ -121,7 +121,7 @@ describe('time zones', () => {
       }
     })
 
-  test('hours on the day on which clocks go back: the hour that comes twice is two buckets', async () => {
+  test('an hour that comes twice when clocks go back is two buckets', async () => {
     const args = {
       startTime: '2026-10-24T22:00:00Z',
       endTime: '2026-10-25T23:00:00Z',
@@ -136,7 +136,7 @@ describe('time zones', () => {
     )
   })
 
-  test('what is no zone of the IANA database is refused by the name of the argument', async () => {
+  test('a name that is not in the IANA database is rejected as timeZone', async () => {
     for (const timeZone of ['Mars/Olympus', 'CET', '+05:45', 'FOO3', '', "UTC'; --", 'posixrules'])
       expect(() => parseMetricsArgs({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
     expect(parseMetricsArgs({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
@@ -145,8 +145,8 @@ describe('time zones', () => {
   })
 })
 
-describe('truth is the same from rollups and from single events', () => {
-  test('for any range, name, interval and aggregate', async () => {
+describe('rollups and single events', () => {
+  test('give the same points for any range, name, interval and aggregate', async () => {
     const roll = dice(11)
     const sources = new Set<string>()
     for (let i = 0; i < 120; i++) {
@@ -177,7 +177,7 @@ describe('truth is the same from rollups and from single events', () => {
     expect([...sources].sort()).toEqual(['raw', 'rollup', 'rollup+raw'])
   })
 
-  test('counts of ragged ranges are those of a plain loop, down to the microsecond', async () => {
+  test('give the counts of a plain loop for partial buckets, down to the microsecond', async () => {
     const roll = dice(3)
     for (let i = 0; i < 60; i++) {
       const start = Date.parse(events[roll(events.length)]?.occurredAt as string)
@@ -205,7 +205,7 @@ describe('truth is the same from rollups and from single events', () => {
 })
 
 describe('groups', () => {
-  test('a property, a nested one, a key with a dot and columns are grouped by, with null for none', async () => {
+  test('events are grouped by a property, a nested one, a key with a dot and columns, with null for none', async () => {
     const groupBy = ['net', 'deep.er', 'a.b', 'source']
     const { rows: points, source, info } = await ask({ interval: 'TOTAL', groupBy })
     const expected = new Map<string, number>()
@@ -226,7 +226,7 @@ describe('groups', () => {
     expect(listed.length).toBe(100)
     for (const { dimensions, value } of listed)
       expect(value).toBe(expected.get(JSON.stringify(groupBy.map((name) => dimensions[name]))))
-    // The largest groups are the ones that are named, and nothing is lost in the rest.
+    // The largest groups are listed, and "(other)" has all the others.
     const rest = [...expected.values()].sort((a, b) => b - a).slice(100)
     expect(points.find(({ dimensions }) => dimensions.net === '(other)')).toMatchObject({
       value: rest.reduce((a, b) => a + b, 0),
@@ -247,7 +247,7 @@ describe('groups', () => {
     expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).rows).toEqual([])
   })
 
-  test('uniques and percentiles are those of the values themselves', async () => {
+  test('uniques and percentiles equal those of a plain loop', async () => {
     const uniques = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES' })
     expect(uniques.rows[0]?.value).toBe(
       new Set(events.flatMap(({ actor }) => (actor === null ? [] : [actor]))).size,
@@ -267,14 +267,14 @@ describe('groups', () => {
       )
   })
 
-  test('a dimension may be called __proto__ and is a member like any other', async () => {
+  test('a dimension named __proto__ is a member like any other', async () => {
     const { rows: points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
     expect(Object.hasOwn(points[0]?.dimensions ?? {}, '__proto__')).toBe(true)
   })
 })
 
 describe('finality', () => {
-  test('a bucket is final once the watermark has passed its end, and tells its late events', async () => {
+  test('a bucket is final once the watermark has passed its end, and counts its late events', async () => {
     await fixture.store('other', [
       { name: 'f', occurredAt: '2026-11-20T10:05:00Z', receivedAt: '2026-11-20T10:05:01Z' },
       {
@@ -314,7 +314,7 @@ describe('finality', () => {
     ])
   })
 
-  test('of a bucket in which the range ends, only what is counted is waited for', async () => {
+  test('a bucket in which the range ends is final once the watermark has passed the range', async () => {
     const isFinal = async (endTime: string, interval: MetricsInput['interval']) => {
       const range = { startTime: '2026-11-20T10:00:00Z', endTime: `2026-11-20T${endTime}Z` }
       const input = { name: 'f', ...range, interval }
@@ -337,8 +337,8 @@ describe('finality', () => {
   })
 })
 
-describe('names beyond the limit of series', () => {
-  test('are counted exactly from single events, and stand together where rollups name groups', async () => {
+describe('event names beyond the limit of series', () => {
+  test('are counted exactly from single events, and together where rollups are grouped by name', async () => {
     const { pool } = fixture.database
     await fixture.store('other', [{ name: 'rare', occurredAt: '2026-01-01T00:00:00Z' }])
     await pool.query(

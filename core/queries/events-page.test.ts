@@ -46,7 +46,7 @@ async function walk(step: (from: string) => Promise<Page>, cursor: keyof Page['p
   return pages
 }
 
-test('pages forwards give every event once, newest received first', async () => {
+test('paging forwards returns every event once, newest received first', async () => {
   const pages = await walk(
     (after) => page(`(first: 20${after && `, after: "${after}"`})`),
     'endCursor',
@@ -63,7 +63,7 @@ test('pages forwards give every event once, newest received first', async () => 
   ])
 })
 
-test('pages backwards are the same list, read from its end', async () => {
+test('paging backwards returns the same list from its end', async () => {
   const forwards = await walk(
     (after) => page(`(first: 50${after && `, after: "${after}"`})`),
     'endCursor',
@@ -94,7 +94,7 @@ test('events can be listed by name', async () => {
   expect((await page('(name: "none")')).edges).toEqual([])
 })
 
-test('a page is bounded, and what is no cursor is refused', async () => {
+test('a page size over the limit and an invalid cursor are rejected', async () => {
   for (const [args, argument] of [
     ['first: 101', 'first'],
     ['first: -1', 'first'],
@@ -112,7 +112,7 @@ test('a page is bounded, and what is no cursor is refused', async () => {
   }
 })
 
-test('an event is found by its own id, or as a UUID in either case', async () => {
+test('an event is found by its own id, or by its UUID in either case', async () => {
   const uuid = '0192a1b2-0000-7000-8000-00000000abcd'
   await fixture.store('default', [
     {

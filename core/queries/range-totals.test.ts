@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-test('the range stands against the period of the same length before it', async () => {
+test('totals compare the range with the period of the same length before it', async () => {
   const at = (minute: number) =>
     new Date(Date.parse('2026-11-20T10:00:00Z') + minute * 60_000).toISOString()
   await fixture.store('default', [
@@ -17,11 +17,11 @@ test('the range stands against the period of the same length before it', async (
     { name: 'a', actor: 'bob', occurredAt: at(20) },
     { name: 'a', actor: 'ada', occurredAt: at(49.999) },
     { name: 'b', actor: null, occurredAt: at(30) },
-    // Exactly at the end: not in it any more.
+    // Exactly at the end, which is not in the range.
     { name: 'b', actor: 'eve', occurredAt: at(50) },
     { name: 'b', actor: 'eve', occurredAt: at(2.999) },
     { name: 'c', actor: 'eve', occurredAt: at(-40) },
-    // One moment too early for the period before.
+    // A moment before the period before.
     { name: 'c', actor: 'zoe', occurredAt: at(-44.001) },
   ])
   await fixture.database.pool.query(
@@ -54,7 +54,7 @@ test('the range stands against the period of the same length before it', async (
   expect(few.data.totals.names).toEqual([{ name: 'a' }])
 })
 
-test("names that a library gives are told apart, PostHog's among them", async () => {
+test("names that a library sends, such as PostHog's, are counted separately", async () => {
   const own = await createQueryFixture()
   const occurredAt = '2026-11-20T10:00:00Z'
   const names = ['$pageview', '$pageview', '$autocapture', '$other', 'signup']
@@ -81,7 +81,7 @@ test("names that a library gives are told apart, PostHog's among them", async ()
   await own.close()
 })
 
-test('actors of single events that are no longer held are not known, instead of fewer', async () => {
+test('unique actors are null, not fewer, where events are no longer held', async () => {
   const own = await createQueryFixture()
   const headers = await own.keyOf('default')
   const on = (day: string, actor: string) => ({
@@ -89,7 +89,7 @@ test('actors of single events that are no longer held are not known, instead of 
     occurredAt: `${day}T12:00:00Z`,
     receivedAt: `${day}T12:00:01Z`,
   })
-  // One came in long after it happened, and is held.
+  // One was received long after it occurred, and is held.
   const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
   await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
   const ask = async (start: string, end: string, at = ['00:00', '00:00']) => {
@@ -108,7 +108,7 @@ test('actors of single events that are no longer held are not known, instead of 
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
-  // No quarter of an hour lies whole in it.
+  // No 15-minute bucket lies whole in it.
   expect(await ask('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
@@ -126,7 +126,7 @@ test('actors of single events that are no longer held are not known, instead of 
   await own.close()
 })
 
-test('a tenant without events has zeros, not nothing', async () => {
+test('a tenant without events has totals of zero', async () => {
   const { data } = await fixture.execute(
     `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {
          count previousCount deadLetters duplicates uniqueActors names { name } } }`,
@@ -142,7 +142,7 @@ test('a tenant without events has zeros, not nothing', async () => {
   })
 })
 
-test('what cannot be meant is refused', async () => {
+test('an invalid argument of totals is rejected by its name', async () => {
   const ask = (args: string) => fixture.execute(`{ totals(${args}) { count } }`, headers)
   const range = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
   expect((await ask(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')

@@ -1,6 +1,7 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { ApiError } from '../../lib/api-error.ts'
+import type { Logger } from '../../lib/logger.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ResultInfo, Source } from '../../queries/query-result.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
@@ -11,7 +12,7 @@ import { createSchema } from './schema.ts'
 import { useResultCache } from './use-result-cache.ts'
 
 export interface GraphQLDeps extends ContextDeps {
-  logger: { error(fields: object, message: string): void }
+  logger: Pick<Logger, 'error'>
   /** Shows GraphiQL to browsers. */
   graphiql?: boolean
   /** Without it every query is executed. */

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Database } from '../../db/database.ts'
 import type { GatewayUser } from '../../gateway/users.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { Log } from '../../log/log.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import { dashboard } from './dashboard.ts'
@@ -17,7 +18,7 @@ export interface CoreDeps {
   db: Database
   log: Log
   metrics: Metrics
-  logger: { error(fields: object, message: string): void }
+  logger: Pick<Logger, 'error'>
   /** The role api. */
   api?: {
     graphql: GraphQLServer

@@ -5,7 +5,7 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
-import { readHeartbeats } from '../../queries/worker-heartbeats.ts'
+import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { allowOnly } from './problem.ts'
 
 export interface HealthDeps {

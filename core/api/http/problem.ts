@@ -2,6 +2,7 @@ import type { Context, ErrorHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { API_ERRORS, ERRORS } from '../../../contract/errors.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import type { Logger } from '../../lib/logger.ts'
 import { toApiError } from '../to-api-error.ts'
 
 const PROBLEMS = { ...ERRORS, ...API_ERRORS }
@@ -37,9 +38,7 @@ export function allowOnly(allow: string): (c: Context) => Response {
 }
 
 /** The app's only error handler: logs what failed, and tells the client no more than whether it is temporary. */
-export function handleError(logger: {
-  error(fields: object, message: string): void
-}): ErrorHandler {
+export function handleError(logger: Pick<Logger, 'error'>): ErrorHandler {
   return (error, c) => {
     if (error instanceof ApiError) return sendProblem(c, error.code, {}, error.message)
     const fields = { request_id: c.get('requestId'), path: c.req.path, error: String(error) }

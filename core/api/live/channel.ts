@@ -5,7 +5,7 @@ import { eventsByArrival } from '../../queries/events-by-arrival.ts'
 import { isBefore } from '../../queries/instant.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { type Arrival, newestArrivals } from '../../queries/newest-arrivals.ts'
-import type { Component, PipelineState } from '../../queries/pipeline-gauge.ts'
+import type { Component, PipelineState } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type MinuteCount, recentCounts } from '../../queries/recent-counts.ts'
 import type { StoredEvent } from '../../queries/sql/event-row.ts'
 

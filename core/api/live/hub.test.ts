@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
-import { createPipelineGauge } from '../../queries/pipeline-gauge.ts'
+import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import type { QueryFixture } from '../graphql/testing/fixture.ts'
 import { createQueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from '../http/app.ts'
@@ -55,8 +55,8 @@ async function until(
 
 const ids = (update: LiveUpdate) => update.recent.map(({ id }) => id)
 
-describe('what a subscriber is told', () => {
-  test('at first the newest twenty, then each stored event once, within a second of its commit', async () => {
+describe('a subscriber', () => {
+  test('receives the newest twenty events, then each stored event once, within a second of its commit', async () => {
     await fixture.store(
       'default',
       Array.from({ length: 30 }, (_, i) => ({
@@ -83,7 +83,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('an event that is stored after a newer one is told too', async () => {
+  test('receives an event that is stored after a newer one', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await fixture.store('default', [{ id: 'newer' }])
     await until(updates, (update) => ids(update).includes('newer'))
@@ -93,7 +93,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('an event that was read by a look that took too long is told by the next one', async () => {
+  test('receives an event from the refresh after one that timed out', async () => {
     const own = await createQueryFixture()
     const { pool } = own.database
     const updates = own.live.subscribe(
@@ -118,7 +118,7 @@ describe('what a subscriber is told', () => {
     await own.close()
   })
 
-  test('nothing of another tenant', async () => {
+  test('receives nothing of another tenant', async () => {
     const updates = fixture.live.subscribe(other, always)
     await updates.next()
     await fixture.store('default', [{ id: 'not-for-others' }])
@@ -129,7 +129,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('a slow one finds the latest state and what it missed, bounded', async () => {
+  test('that reads slowly gets the latest state and a bounded number of missed events', async () => {
     const slow = createSubscriber<{ n: number; recent: readonly number[] }>(() => {})
     for (let n = 0; n < 100; n++) slow.push({ n, recent: [n] })
     const { value } = await slow.next()
@@ -137,7 +137,7 @@ describe('what a subscriber is told', () => {
     expect(value.recent).toEqual(Array.from({ length: 50 }, (_, i) => 99 - i))
   })
 
-  test('Postgres is asked at most every half second for a tenant, however many watch and however much is stored', async () => {
+  test('causes no more than two reads of Postgres a second, together with all others of its tenant', async () => {
     const watching = Array.from({ length: 20 }, () => fixture.live.subscribe(viewer, always))
     let pushes = 0
     const reading = watching.map(async (updates) => {
@@ -152,8 +152,8 @@ describe('what a subscriber is told', () => {
   })
 })
 
-describe('leaving', () => {
-  test('one who leaves while waiting leaves nothing behind', async () => {
+describe('the end of a subscription', () => {
+  test('leaves nothing behind when a waiting client leaves', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await updates.next()
     const waiting = [updates.next(), updates.next()]
@@ -164,7 +164,7 @@ describe('leaving', () => {
     expect((await updates.next()).done).toBe(true)
   })
 
-  test('whoever may not ask any more is told so and heard of no more', async () => {
+  test('comes with UNAUTHENTICATED when the credentials are no longer valid', async () => {
     let now = Date.now()
     const { db, log, database } = fixture
     const logger = { warn() {} }
@@ -183,7 +183,7 @@ describe('leaving', () => {
     await hub.close()
   })
 
-  test('a hub that closes ends all of its subscriptions', async () => {
+  test('comes for all subscriptions when the hub closes', async () => {
     const { db, log, database } = fixture
     const hub = createLiveHub({ db, log, logger: { warn() {} }, databaseUrl: database.url })
     const updates = hub.subscribe(viewer, always)
@@ -195,8 +195,8 @@ describe('leaving', () => {
   })
 })
 
-describe('how far behind', () => {
-  test('is the time since which the log has held something that is not applied yet', async () => {
+describe('the pipeline gauge', () => {
+  test('shows how long the log has held a record that is not applied yet', async () => {
     let now = 1_000_000
     await fixture.db.updateTable('worker_heartbeat').set({ beat_at: sql`now()` }).execute()
     const gauge = createPipelineGauge({ db: fixture.db, log: fixture.log }, () => now)
@@ -213,7 +213,7 @@ describe('how far behind', () => {
     expect(await look()).toEqual({ lagMs: 0, failingComponent: null })
   })
 
-  test('the hop that is broken is named: worker, log or database', async () => {
+  test('names the failing component: worker, log or database', async () => {
     const { db, log } = fixture
     const away = { ...log, offsets: () => Promise.reject(new Error('away')) }
     expect((await createPipelineGauge({ db, log: away })()).failingComponent).toBe('log')
@@ -238,7 +238,7 @@ describe('how far behind', () => {
     await own.close()
   })
 
-  test('a listening connection that is cut is mended', async () => {
+  test('is followed by a hub whose LISTEN connection reconnects', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await updates.next()
     await fixture.database.pool.query(
@@ -260,7 +260,7 @@ describe('how far behind', () => {
   })
 })
 
-describe('over HTTP', () => {
+describe('live updates over HTTP', () => {
   const QUERY =
     'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } broken } }'
 
@@ -295,7 +295,7 @@ describe('over HTTP', () => {
     }
   }
 
-  test('a stored event is pushed within a second, and nothing is left when the client goes away', async () => {
+  test('push a stored event within a second, and leave nothing behind when the client disconnects', async () => {
     const live = await subscribe(await fixture.session())
     expect(live.response.headers.get('content-type')).toContain('text/event-stream')
     expect((await live.next()).data.live.recent.length).toBeGreaterThan(0)
@@ -311,7 +311,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('many who come and go at once leave nothing behind', async () => {
+  test('leave nothing behind when many clients connect and disconnect concurrently', async () => {
     const headers = await fixture.session()
     const all = await Promise.all(Array.from({ length: 30 }, () => subscribe(headers)))
     await expect.poll(() => fixture.live.size).toBe(30)
@@ -319,7 +319,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('one who does not read is not buffered without end', async () => {
+  test('are not buffered without limit for a client that does not read', async () => {
     const silent = await subscribe(await fixture.session())
     await silent.next()
     const began = Date.now()
@@ -333,7 +333,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('nobody, and no key of another tenant, may watch', async () => {
+  test('are refused without credentials, and to a key of another tenant', async () => {
     const nobody = await subscribe({})
     expect([nobody.response.status, await nobody.next()]).toMatchObject([
       401,
@@ -351,7 +351,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('signing out ends the stream with a code', async () => {
+  test('end with an error code after sign-out', async () => {
     const headers = await fixture.session()
     const { db, log, database } = fixture
     let now = Date.now()

@@ -2,9 +2,10 @@ import { listenForStored } from '../../db/channels.ts'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
-import { createPipelineGauge } from '../../queries/pipeline-gauge.ts'
+import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
@@ -28,7 +29,7 @@ export interface LiveHubDeps {
   /** For a connection of its own that listens for every commit. */
   databaseUrl: string
   log: Log
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   now?: () => number
 }
 

@@ -1,6 +1,7 @@
 import { type BucketRange, bucket15mOf, decodeChangedBuckets } from '../../db/changed-buckets.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
+import type { Logger } from '../../lib/logger.ts'
 
 /** Which 15-minute buckets were changed by commits: enough to say whether a result is still true. */
 export interface Invalidation {
@@ -11,7 +12,7 @@ export interface Invalidation {
 
 export interface InvalidationDeps {
   databaseUrl: string
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   now?: () => number
   bucketsMax?: number
 }

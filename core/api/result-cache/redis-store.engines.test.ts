@@ -25,10 +25,10 @@ async function empty(bytesMax?: number): Promise<CacheStore> {
   return createRedisStore(redis, { bytesMax })
 }
 
-describe('answers in Redis', () => {
+describe('the Redis store', () => {
   cacheStoreSuite(empty)
 
-  test('leave nothing behind but three small sums when their time is over', async () => {
+  test('leaves nothing behind but three small keys when its entries expire', async () => {
     const cache = await empty()
     for (let i = 0; i < 20; i++) await cache.set(`a${i}`, Buffer.alloc(1_000), 50)
     await expect.poll(() => cache.get('a19')).toBeUndefined()
@@ -38,7 +38,7 @@ describe('answers in Redis', () => {
     expect(await direct.hlen('sluice:{answers}-sizes')).toBe(1)
   })
 
-  test('are missed at once while Redis hangs or is gone, and found again after it', async () => {
+  test('finds nothing, without delay, while Redis hangs or is down, and finds entries again afterwards', async () => {
     const own = await startTestRedis()
     const connection = createRedisConnection({ url: own.url })
     try {
@@ -62,4 +62,4 @@ describe('answers in Redis', () => {
   })
 })
 
-resultCacheSuite('kept in Redis', () => createRedisStore(redis), { shared: true })
+resultCacheSuite('in Redis', () => createRedisStore(redis), { shared: true })

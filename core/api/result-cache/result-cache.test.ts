@@ -1,4 +1,4 @@
 import { createMemoryStore } from './memory-store.ts'
 import { resultCacheSuite } from './result-cache.suite.ts'
 
-resultCacheSuite('kept in memory', () => createMemoryStore(), { shared: false })
+resultCacheSuite('in memory', () => createMemoryStore(), { shared: false })

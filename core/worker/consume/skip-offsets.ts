@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import type { Log } from '../../log/log.ts'
-import type { OffsetGap } from '../../queries/lag.ts'
+import type { OffsetGap } from '../../queries/pipeline/lag.ts'
 
 export interface AcceptedGap extends OffsetGap {
   /** Where reading goes on now. */

@@ -8,7 +8,7 @@ import { tenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { eventsOverTime } from '../../queries/events-over-time.ts'
-import { readLag } from '../../queries/lag.ts'
+import { readLag } from '../../queries/pipeline/lag.ts'
 import { acceptGaps } from '../consume/skip-offsets.ts'
 import { createWorker } from '../worker.ts'
 

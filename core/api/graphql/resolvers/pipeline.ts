@@ -3,7 +3,7 @@ import {
   type OffsetGap,
   type PartitionProgress,
   readLag,
-} from '../../../queries/lag.ts'
+} from '../../../queries/pipeline/lag.ts'
 import type { Builder } from '../builder.ts'
 
 export function addPipeline(builder: Builder): void {

@@ -1,6 +1,6 @@
-import { TOPICS } from '../../contract/log/topics.ts'
-import type { Database } from '../db/database.ts'
-import type { Log } from '../log/log.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import type { Database } from '../../db/database.ts'
+import type { Log } from '../../log/log.ts'
 
 /** How far the workers are behind the log, by partition. */
 export interface LagReport {

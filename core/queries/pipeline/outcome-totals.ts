@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
+import type { Database } from '../../db/database.ts'
 
 /** Outcomes of all events since the beginning, over all tenants: for the operator, so it takes no viewer. */
 export async function readOutcomeTotals(

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import type { Database } from '../../db/database.ts'
 
 /**
  * Batches that each live worker has written since it started, and the time they took. All tenants share the workers,

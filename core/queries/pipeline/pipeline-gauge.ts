@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import { TOPICS } from '../../contract/log/topics.ts'
-import type { Database } from '../db/database.ts'
-import { withTimeout } from '../lib/timeout.ts'
-import type { Log } from '../log/log.ts'
-import { LIVE_LIMITS } from './limits.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import type { Database } from '../../db/database.ts'
+import { withTimeout } from '../../lib/timeout.ts'
+import type { Log } from '../../log/log.ts'
+import { LIVE_LIMITS } from '../limits.ts'
 
 export type Component = 'log' | 'worker' | 'database'
 

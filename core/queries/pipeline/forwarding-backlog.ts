@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
+import type { Database } from '../../db/database.ts'
 
 /** Dead letters of all tenants that are not in events.dlq yet: for the operator, so it takes no viewer. */
 export async function countDeadLettersToForward(db: Database): Promise<number> {
