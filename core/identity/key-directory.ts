@@ -11,7 +11,7 @@ export interface KnownKey {
 }
 
 /**
- * The record of a key for the edge; revoked and expired keys have one as well, which says so.
+ * The record of a key for the edge; revoked and expired keys have one as well.
  * @param sha256Hex 64 lower-case hexadecimal digits
  */
 export async function findKeyRecord(

@@ -8,7 +8,7 @@ import { findKey, isUsable } from './key-directory.ts'
 import { isSessionValid } from './sessions.ts'
 
 /**
- * Somebody who may see one tenant. Every query takes one and reads its tenant only, so a
+ * A sender who may see one tenant. Every query takes one and reads its tenant only, so a
  * query about another tenant cannot be written. Only this file can create one.
  */
 export interface TenantViewer {

@@ -22,8 +22,8 @@ test('a client with too many queries does not keep another one waiting', async (
     return rows[0].n
   }
   await expect.poll(blocked).toBeGreaterThan(0)
-  const answer = await fixture.execute(`{ ${metrics('aggregate: COUNT')} }`, modest)
-  expect([answer.errors, answer.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
+  const response = await fixture.execute(`{ ${metrics('aggregate: COUNT')} }`, modest)
+  expect([response.errors, response.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
   expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.concurrentQueriesMax)
   await blocker.query('ROLLBACK')
   blocker.release()

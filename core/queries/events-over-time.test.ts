@@ -63,10 +63,10 @@ function randomEvents(count: number): Required<FixtureEvent>[] {
 }
 
 const RANGE = { startTime: '2025-01-01T00:00:00Z', endTime: '2028-01-01T00:00:00Z' }
-const ask = (args: Partial<MetricsInput>, options = {}) =>
+const execute = (args: Partial<MetricsInput>, options = {}) =>
   eventsOverTime(fixture.db, viewer, { name: '*', ...RANGE, ...args }, options)
 
-/** The same question resulted by a plain loop. */
+/** The same counts by a plain loop. */
 function count(args: Partial<MetricsInput>, start: (ms: number) => number) {
   const { name = '*', startTime, endTime } = { ...RANGE, ...args }
   const buckets = new Map<number, number>()
@@ -113,11 +113,11 @@ describe('time zones', () => {
         ['WEEK', 'week'],
         ['MONTH', 'month'],
       ] as const) {
-        const result = await ask({ interval, timeZone })
+        const result = await execute({ interval, timeZone })
         expect(result.source).toBe('rollup')
         const expected = count({}, (ms) => startOf(ms, unit, timeZone))
         expect(byTime(result.rows), interval).toEqual(expected)
-        expect((await ask({ interval, timeZone }, { onlyRaw: true })).rows).toEqual(result.rows)
+        expect((await execute({ interval, timeZone }, { onlyRaw: true })).rows).toEqual(result.rows)
       }
     })
 
@@ -127,12 +127,12 @@ describe('time zones', () => {
       endTime: '2026-10-25T23:00:00Z',
       timeZone: 'Europe/Berlin',
     }
-    const { rows: points } = await ask({ ...args, interval: 'HOUR' })
+    const { rows: points } = await execute({ ...args, interval: 'HOUR' })
     expect(byTime(points)).toEqual(count(args, (ms) => Math.floor(ms / 3_600_000) * 3_600_000))
-    const kathmandu = await ask({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
-    const quarter = 900_000
+    const kathmandu = await execute({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
+    const offset = 900_000
     expect(byTime(kathmandu.rows)).toEqual(
-      count(args, (ms) => Math.floor((ms - quarter) / 3_600_000) * 3_600_000 + quarter),
+      count(args, (ms) => Math.floor((ms - offset) / 3_600_000) * 3_600_000 + offset),
     )
   })
 
@@ -164,8 +164,8 @@ describe('rollups and single events', () => {
         groupBy: roll(2) === 0 ? ['name'] : null,
         filter: roll(4) === 0 ? [{ dimension: 'name', in: ['name_1', 'name_2'] }] : null,
       }
-      const rolled = await ask(args)
-      const raw = await ask(args, { onlyRaw: true })
+      const rolled = await execute(args)
+      const raw = await execute(args, { onlyRaw: true })
       sources.add(rolled.source)
       expect(rolled.rows.length, JSON.stringify(args)).toBe(raw.rows.length)
       for (const [j, point] of rolled.rows.entries()) {
@@ -185,7 +185,7 @@ describe('rollups and single events', () => {
         startTime: new Date(start).toISOString(),
         endTime: new Date(start + 1 + roll(86_400_000)).toISOString(),
       }
-      const { rows: points } = await ask({ ...args, interval: 'TOTAL' })
+      const { rows: points } = await execute({ ...args, interval: 'TOTAL' })
       const expected = Object.values(count(args, () => 0))[0] ?? 0
       expect(points[0]?.value ?? 0, JSON.stringify(args)).toBe(expected)
       expect(points[0]?.timestamp ?? `${args.startTime}`.replace('.000', '')).toBe(
@@ -195,7 +195,7 @@ describe('rollups and single events', () => {
     const [first] = events as [FixtureEvent]
     const at = (first.occurredAt as string).replace('Z', '')
     const window = (startTime: string, endTime: string) =>
-      ask({ startTime, endTime, interval: 'TOTAL' }).then(
+      execute({ startTime, endTime, interval: 'TOTAL' }).then(
         ({ rows: points }) => points[0]?.value ?? 0,
       )
     const before = await window(`${at}Z`, `${at}001Z`)
@@ -207,7 +207,7 @@ describe('rollups and single events', () => {
 describe('groups', () => {
   test('events are grouped by a property, a nested one, a key with a dot and columns, with null for none', async () => {
     const groupBy = ['net', 'deep.er', 'a.b', 'source']
-    const { rows: points, source, info } = await ask({ interval: 'TOTAL', groupBy })
+    const { rows: points, source, info } = await execute({ interval: 'TOTAL', groupBy })
     const expected = new Map<string, number>()
     for (const { properties, source } of events) {
       const {
@@ -239,16 +239,16 @@ describe('groups', () => {
       { dimension: 'net', in: ['net-1', 'net-2'] },
       { dimension: 'source', in: ['source-0'] },
     ]
-    const { rows: points, source } = await ask({ interval: 'TOTAL', filter })
+    const { rows: points, source } = await execute({ interval: 'TOTAL', filter })
     const expected = events.filter(
       (e) => ['net-1', 'net-2'].includes(e.properties.net as string) && e.source === 'source-0',
     )
     expect([points[0]?.value, source]).toEqual([expected.length, 'raw'])
-    expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).rows).toEqual([])
+    expect((await execute({ filter: [{ dimension: 'net', in: [] }] })).rows).toEqual([])
   })
 
   test('uniques and percentiles equal those of a plain loop', async () => {
-    const uniques = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES' })
+    const uniques = await execute({ interval: 'TOTAL', aggregate: 'UNIQUES' })
     expect(uniques.rows[0]?.value).toBe(
       new Set(events.flatMap(({ actor }) => (actor === null ? [] : [actor]))).size,
     )
@@ -256,9 +256,9 @@ describe('groups', () => {
     values.sort((a, b) => a - b)
     const rank = 0.95 * (values.length - 1)
     const [low, high] = [values[Math.floor(rank)], values[Math.ceil(rank)]] as [number, number]
-    const p95 = await ask({ interval: 'TOTAL', aggregate: 'P95' })
+    const p95 = await execute({ interval: 'TOTAL', aggregate: 'P95' })
     expect(p95.rows[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
-    const perName = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
+    const perName = await execute({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
     for (const { dimensions, value } of perName.rows)
       expect(value).toBe(
         new Set(
@@ -268,7 +268,7 @@ describe('groups', () => {
   })
 
   test('a dimension named __proto__ is a member like any other', async () => {
-    const { rows: points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
+    const { rows: points } = await execute({ interval: 'TOTAL', groupBy: ['__proto__'] })
     expect(Object.hasOwn(points[0]?.dimensions ?? {}, '__proto__')).toBe(true)
   })
 })

@@ -104,8 +104,8 @@ test('a page size over the limit and an invalid cursor are rejected', async () =
     [`after: "${Buffer.from("2026-01-01T00:00:00Z 'x'").toString('base64url')}"`, 'after'],
     ['before: ""', 'before'],
   ]) {
-    const answer = await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)
-    expect([answer.status, answer.errors?.[0]?.extensions], args).toEqual([
+    const response = await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)
+    expect([response.status, response.errors?.[0]?.extensions], args).toEqual([
       400,
       { code: 'BAD_USER_INPUT', argument },
     ])

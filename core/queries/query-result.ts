@@ -17,7 +17,7 @@ export interface QueryResult<Row> {
    * so it is never cached.
    */
   dependencies: readonly Dependency[] | null
-  /** What the query chose or could not read, where clients are told so. */
+  /** What the query chose or could not read, for clients. */
   info?: ResultInfo
 }
 

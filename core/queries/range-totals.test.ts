@@ -92,7 +92,7 @@ test('unique actors are null, not fewer, where events are no longer held', async
   // One was received long after it occurred, and is held.
   const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
   await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
-  const ask = async (start: string, end: string, at = ['00:00', '00:00']) => {
+  const execute = async (start: string, end: string, at = ['00:00', '00:00']) => {
     const { data } = await own.execute(
       `{ totals(startTime: "${start}T${at[0]}:00Z", endTime: "${end}T${at[1]}:00Z") {
            count uniqueActors previousUniqueActors rawSince } }`,
@@ -101,23 +101,23 @@ test('unique actors are null, not fewer, where events are no longer held', async
     return data.totals
   }
   const whole = { count: 3, uniqueActors: 3, previousUniqueActors: 0, rawSince: null }
-  expect(await ask('2026-09-01', '2026-12-01')).toEqual(whole)
+  expect(await execute('2026-09-01', '2026-12-01')).toEqual(whole)
   await own.database.pool.query('DROP TABLE event_20261001')
-  expect(await ask('2026-09-01', '2026-12-01')).toEqual({
+  expect(await execute('2026-09-01', '2026-12-01')).toEqual({
     ...whole,
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
   // No 15-minute bucket lies whole in it.
-  expect(await ask('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
+  expect(await execute('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
-  expect(await ask('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
+  expect(await execute('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
     uniqueActors: 0,
     rawSince: null,
   })
-  expect(await ask('2026-10-02', '2026-11-02')).toEqual({
+  expect(await execute('2026-10-02', '2026-11-02')).toEqual({
     count: 2,
     uniqueActors: 2,
     previousUniqueActors: null,
@@ -143,11 +143,11 @@ test('a tenant without events has totals of zero', async () => {
 })
 
 test('an invalid argument of totals is rejected by its name', async () => {
-  const ask = (args: string) => fixture.execute(`{ totals(${args}) { count } }`, headers)
+  const execute = (args: string) => fixture.execute(`{ totals(${args}) { count } }`, headers)
   const range = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
-  expect((await ask(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
+  expect((await execute(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
   expect(
-    (await ask('startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-20T00:00:00Z"')).errors?.[0]
-      ?.extensions.argument,
+    (await execute('startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-20T00:00:00Z"'))
+      .errors?.[0]?.extensions.argument,
   ).toBe('endTime')
 })

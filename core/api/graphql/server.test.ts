@@ -349,7 +349,7 @@ describe('failures behind GraphQL', () => {
     const { live } = fixture
     const logged: object[] = []
     const logger = { error: (fields: object) => logged.push(fields) }
-    const ask = async (db: Database, query: string) => {
+    const execute = async (db: Database, query: string) => {
       const request = new Request('http://localhost/graphql', {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...own },
@@ -361,12 +361,12 @@ describe('failures behind GraphQL', () => {
       return [response.status, errors?.[0]?.extensions.code]
     }
     const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
-    expect(await ask(away, '{ viewer { kind } }')).toEqual([503, 'DATABASE_UNAVAILABLE'])
+    expect(await execute(away, '{ viewer { kind } }')).toEqual([503, 'DATABASE_UNAVAILABLE'])
 
     const blocker = await fixture.database.pool.connect()
     await blocker.query('BEGIN; LOCK TABLE event')
     const slow = createDatabase(fixture.database.url, { statementMs: 100 })
-    expect(await ask(slow, '{ event(id: "mine") { id } }')).toEqual([503, 'QUERY_TOO_SLOW'])
+    expect(await execute(slow, '{ event(id: "mine") { id } }')).toEqual([503, 'QUERY_TOO_SLOW'])
     await blocker.query('ROLLBACK')
     blocker.release()
     expect(JSON.stringify(logged)).not.toContain(own.authorization?.slice(7))

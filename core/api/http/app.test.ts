@@ -63,13 +63,13 @@ const get = (path: string, init: RequestInit = {}) =>
 /** With headers that fetch does not allow to set. */
 function raw(path: string, headers: Record<string, string>, method = 'GET') {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const asked = request(core.url, { path, headers, method }, (response) => {
+    const sent = request(core.url, { path, headers, method }, (response) => {
       let body = ''
       response.on('data', (chunk) => (body += chunk))
       response.on('end', () => resolve({ status: response.statusCode as number, body }))
     })
-    asked.on('error', reject)
-    asked.end()
+    sent.on('error', reject)
+    sent.end()
   })
 }
 
@@ -89,7 +89,7 @@ describe('sign-in', () => {
     expect(await again.text()).toContain('npx sluice status')
 
     const session = { cookie: cookie.split(';')[0] as string }
-    const ask = async () =>
+    const execute = async () =>
       (
         await get('/graphql', {
           method: 'POST',
@@ -97,7 +97,7 @@ describe('sign-in', () => {
           body: JSON.stringify({ query: '{ viewer { kind } }' }),
         })
       ).json()
-    expect(await ask()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
+    expect(await execute()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
     const cached = await get('/graphql', { headers: session })
     expect(cached.headers.get('cache-control')).toBe('no-store')
     // A used link does not stop a browser that is signed in already.
@@ -108,7 +108,7 @@ describe('sign-in', () => {
       303,
       expect.stringContaining('Max-Age=0'),
     ])
-    expect(await ask()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
+    expect(await execute()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
     expect((await get('/logout')).status).toBe(405)
   })
 })
@@ -121,8 +121,8 @@ describe('the key directory', () => {
 
   test('returns the record of a key to the edge, and records its use', async () => {
     const made = await createKey(fixture.db, { tenant: 'default', name: 'e', scopes: ['ingest'] })
-    const ask = () => get(`/gateway/keys/${hash(made.key)}`, { headers: basic(SECRET) })
-    const response = await ask()
+    const execute = () => get(`/gateway/keys/${hash(made.key)}`, { headers: basic(SECRET) })
+    const response = await execute()
     const record = (await response.json()) as KeyRecord
     expect(keyRecord.parse(record)).toMatchObject({ key_id: made.keyId, revoked_at: null })
     await expect
@@ -131,7 +131,7 @@ describe('the key directory', () => {
       )
       .toMatch(/Z$/)
     await revokeKey(fixture.db, made.keyId)
-    expect(((await (await ask()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
+    expect(((await (await execute()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
   })
 
   test('returns 404 for an unknown key, and 401 without the secret', async () => {
@@ -249,7 +249,7 @@ describe('/metrics', () => {
     const blocker = await pool.connect()
     await blocker.query('BEGIN; LOCK TABLE worker_heartbeat')
     const metrics = createMetrics({ db: fixture.db, log: fixture.log })
-    const asking = Array.from({ length: 20 }, () => metrics.text())
+    const scrapes = Array.from({ length: 20 }, () => metrics.text())
     const waiting = async () => {
       const { rows } = await pool.query(
         "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%beat_at%'",
@@ -258,7 +258,7 @@ describe('/metrics', () => {
     }
     await expect.poll(waiting).toBe(1)
     await blocker.query('ROLLBACK; BEGIN; LOCK TABLE outcome_minute')
-    expect(new Set(await Promise.all(asking)).size).toBe(1)
+    expect(new Set(await Promise.all(scrapes)).size).toBe(1)
     expect(await metrics.text()).toContain('sluice_up{part="postgres"} 1')
     await blocker.query('ROLLBACK')
     blocker.release()

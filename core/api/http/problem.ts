@@ -37,7 +37,7 @@ export function allowOnly(allow: string): (c: Context) => Response {
   return (c) => sendProblem(c, 'METHOD_NOT_ALLOWED', { Allow: allow })
 }
 
-/** The app's only error handler: logs what failed, and tells the client no more than whether it is temporary. */
+/** The app's only error handler: logs the error, and responds with UNAVAILABLE or INTERNAL, without details. */
 export function handleError(logger: Pick<Logger, 'error'>): ErrorHandler {
   return (error, c) => {
     if (error instanceof ApiError) return sendProblem(c, error.code, {}, error.message)

@@ -200,17 +200,17 @@ describe('the pipeline gauge', () => {
     let now = 1_000_000
     await fixture.db.updateTable('worker_heartbeat').set({ beat_at: sql`now()` }).execute()
     const gauge = createPipelineGauge({ db: fixture.db, log: fixture.log }, () => now)
-    const look = () => {
+    const read = () => {
       now += 1_000
       return gauge()
     }
-    expect(await look()).toEqual({ lagMs: 0, failingComponent: null })
+    expect(await read()).toEqual({ lagMs: 0, failingComponent: null })
     await fixture.log.append('events.raw', [{ partition: 0, key: null, value: Buffer.from('a') }])
-    expect(await look()).toEqual({ lagMs: 1_000, failingComponent: null })
-    await look()
-    expect(await look()).toEqual({ lagMs: 3_000, failingComponent: null })
+    expect(await read()).toEqual({ lagMs: 1_000, failingComponent: null })
+    await read()
+    expect(await read()).toEqual({ lagMs: 3_000, failingComponent: null })
     await fixture.database.pool.query('UPDATE log_position SET next_offset = 1 WHERE partition = 0')
-    expect(await look()).toEqual({ lagMs: 0, failingComponent: null })
+    expect(await read()).toEqual({ lagMs: 0, failingComponent: null })
   })
 
   test('names the failing component: worker, log or database', async () => {
@@ -227,7 +227,7 @@ describe('the pipeline gauge', () => {
       always,
     )
     await own.store('default', [{ id: 'kept' }])
-    // Counts and events are two looks: one may see what the other has just missed.
+    // Counts and events are read separately: one may see what the other has just missed.
     await until(updates, ({ eventsPerMinute }) => eventsPerMinute === 1)
     await own.database.pool.query('ALTER TABLE outcome_minute RENAME TO gone')
     const broken = await until(updates, (update) => update.broken === 'database')
@@ -279,7 +279,7 @@ describe('live updates over HTTP', () => {
     return {
       response,
       abort,
-      // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its question
+      // biome-ignore lint/suspicious/noExplicitAny: a response has the shape of its query
       async next(): Promise<any> {
         for (;;) {
           const found = /^data: (.+)\n\n/m.exec(text)
@@ -334,8 +334,8 @@ describe('live updates over HTTP', () => {
   })
 
   test('are refused without credentials, and to a key of another tenant', async () => {
-    const nobody = await subscribe({})
-    expect([nobody.response.status, await nobody.next()]).toMatchObject([
+    const anonymous = await subscribe({})
+    expect([anonymous.response.status, await anonymous.next()]).toMatchObject([
       401,
       { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
     ])

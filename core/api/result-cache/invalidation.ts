@@ -3,7 +3,7 @@ import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
 import type { Logger } from '../../lib/logger.ts'
 
-/** Which 15-minute buckets were changed by commits: enough to say whether a result is still true. */
+/** Which 15-minute buckets were changed by commits: enough to know whether a result is still true. */
 export interface Invalidation {
   /** Whether nothing was stored in this range of time since `sinceMs`; false also when that is not known. */
   unchanged(tenantId: number, range: { startMs: number; endMs: number }, sinceMs: number): boolean
@@ -27,7 +27,7 @@ interface TenantBuckets {
   forgottenAt: number
 }
 
-/** Listens on a connection of its own; while that is broken, nothing is known to be unchanged. */
+/** Listens on a connection of its own; while that is lost, nothing is known to be unchanged. */
 export function createInvalidation({
   databaseUrl,
   logger,

@@ -72,7 +72,7 @@ export function resultCacheSuite(
         if (!of.unchanged(99, { startMs: 0, endMs: 1 }, Date.now())) throw new Error('not yet')
       })
     /** The response, once a result that was executed is stored. */
-    async function ask(query: string, headers = own, variables = {}): Promise<QueryResponse> {
+    async function execute(query: string, headers = own, variables = {}): Promise<QueryResponse> {
       const before = storedMs.length
       const response = await fixture.execute(query, headers, variables)
       if (ageOf(response)?.ageMs === 0)
@@ -90,8 +90,8 @@ export function resultCacheSuite(
     test('has the data of the first response, with its time and its age', async () => {
       const began = Date.now()
       for (const query of [hours, totals]) {
-        const first = await ask(query)
-        const again = await ask(query)
+        const first = await execute(query)
+        const again = await execute(query)
         expect(again.data).toEqual(first.data)
         const { asOf, ageMs } = ageOf(again)
         expect(again.extensions).toEqual({ ...first.extensions, cache: { asOf, ageMs } })
@@ -103,14 +103,14 @@ export function resultCacheSuite(
     })
 
     test('needs nothing of Postgres but the credentials', async () => {
-      await ask(hours)
+      await execute(hours)
       await fixture.database.pool.query('ALTER TABLE rollup_15m RENAME TO gone')
       try {
-        expect(isCached(await ask(hours))).toBe(true)
-        const other = await ask(hours.replace('HOUR', 'DAY'))
+        expect(isCached(await execute(hours))).toBe(true)
+        const other = await execute(hours.replace('HOUR', 'DAY'))
         expect(other.errors).toBeDefined()
         // And a failure is not cached.
-        expect((await ask(hours.replace('HOUR', 'DAY'))).errors).toBeDefined()
+        expect((await execute(hours.replace('HOUR', 'DAY'))).errors).toBeDefined()
       } finally {
         await fixture.database.pool.query('ALTER TABLE gone RENAME TO rollup_15m')
       }
@@ -118,32 +118,32 @@ export function resultCacheSuite(
 
     test('is invalidated by an event that invalidation it, however late, and by no other', async () => {
       const old = `{ metrics(name: "*", interval: DAY, startTime: "2020-02-29T00:00:00Z", endTime: "2020-03-01T00:00:00Z") { value lateCount } }`
-      expect((await ask(old)).data.metrics).toEqual([])
-      await ask(hours)
+      expect((await execute(old)).data.metrics).toEqual([])
+      await execute(hours)
       await fixture.store('default', [
         { id: 'late', occurredAt: '2020-02-29T12:00:00Z', late: true },
       ])
       await expect
-        .poll(async () => (await ask(old)).data.metrics)
+        .poll(async () => (await execute(old)).data.metrics)
         .toEqual([{ value: 1, lateCount: 1 }])
-      await expect.poll(async () => isCached(await ask(old))).toBe(true)
-      expect(isCached(await ask(hours))).toBe(true)
+      await expect.poll(async () => isCached(await execute(old))).toBe(true)
+      expect(isCached(await execute(hours))).toBe(true)
       // Events of another tenant do not invalidate it.
       await fixture.store('other', [{ id: 'late', occurredAt: '2020-02-29T12:00:00Z' }])
       await heard()
-      expect(isCached(await ask(old))).toBe(true)
+      expect(isCached(await execute(old))).toBe(true)
     })
 
     test('is invalidated by an event in the first or last moment of its range, and by none outside', async () => {
       const noon = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-08T12:00:00Z", endTime: "2026-11-08T12:30:00Z") { value } }`
-      const value = async () => (await ask(noon)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(noon)).data.metrics[0]?.value ?? 0
       const store = (time: string) =>
         fixture.store('default', [{ occurredAt: `2026-11-08T${time}Z` }])
       expect(await value()).toBe(0)
       await store('11:59:59.999')
       await store('12:30:00')
       await heard()
-      expect(isCached(await ask(noon))).toBe(true)
+      expect(isCached(await execute(noon))).toBe(true)
       await store('12:00:00')
       await expect.poll(value).toBe(1)
       await store('12:29:59.999')
@@ -152,7 +152,7 @@ export function resultCacheSuite(
 
     test('is invalidated by an event in a 15-minute bucket that its range covers in part', async () => {
       const short = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-07T12:10:00Z", endTime: "2026-11-07T12:50:00Z") { value } }`
-      const value = async () => (await ask(short)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(short)).data.metrics[0]?.value ?? 0
       expect(await value()).toBe(0)
       await fixture.store('default', [{ occurredAt: '2026-11-07T12:47:00Z' }])
       await expect.poll(value).toBe(1)
@@ -161,15 +161,15 @@ export function resultCacheSuite(
     })
 
     test('of totals is invalidated by an event of the period before', async () => {
-      expect((await ask(totals)).data.totals.previousCount).toBe(0)
+      expect((await execute(totals)).data.totals.previousCount).toBe(0)
       await fixture.store('default', [{ id: 'before', occurredAt: '2026-11-09T23:59:00Z' }])
-      await expect.poll(async () => (await ask(totals)).data.totals.previousCount).toBe(1)
-      await expect.poll(async () => isCached(await ask(totals))).toBe(true)
+      await expect.poll(async () => (await execute(totals)).data.totals.previousCount).toBe(1)
+      await expect.poll(async () => isCached(await execute(totals))).toBe(true)
     })
 
     test('is never more than a moment behind while events arrive', async () => {
       const today = `{ metrics(name: "live", interval: TOTAL, startTime: "2026-01-01T00:00:00Z", endTime: "2099-01-01T00:00:00Z") { value } }`
-      const value = async () => (await ask(today)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(today)).data.metrics[0]?.value ?? 0
       for (let i = 1; i <= 10; i++) {
         await fixture.store('default', [{ id: `live-${i}`, name: 'live' }])
         await expect.poll(value, { interval: 5 }).toBe(i)
@@ -180,14 +180,16 @@ export function resultCacheSuite(
       const query = `query ($a: DateTime!, $b: DateTime!, $name: String!) { metrics(name: $name, startTime: $a, endTime: $b, interval: DAY) { value } }`
       const a = '2026-11-10T00:00:00Z'
       const b = '2026-11-11T00:00:00Z'
-      await ask(query, own, { a, b, name: '*' })
-      await expect.poll(async () => isCached(await ask(query, own, { name: '*', b, a }))).toBe(true)
-      expect(isCached(await ask(query, own, { name: 'page_view', a, b }))).toBe(false)
+      await execute(query, own, { a, b, name: '*' })
+      await expect
+        .poll(async () => isCached(await execute(query, own, { name: '*', b, a })))
+        .toBe(true)
+      expect(isCached(await execute(query, own, { name: 'page_view', a, b }))).toBe(false)
     })
 
     test('is not used for the days of another time zone', async () => {
       const query = `query ($zone: String!) { metrics(name: "*", startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-12T00:00:00Z", interval: DAY, timeZone: $zone) { timestamp } }`
-      const days = async (zone: string) => (await ask(query, own, { zone })).data.metrics
+      const days = async (zone: string) => (await execute(query, own, { zone })).data.metrics
       const utc = await days('UTC')
       expect(utc).toEqual([{ timestamp: '2026-11-10T00:00:00Z' }])
       expect(await days('Asia/Kathmandu')).not.toEqual(utc)
@@ -195,8 +197,8 @@ export function resultCacheSuite(
     })
 
     test('is never returned to another tenant, nor to a revoked key', async () => {
-      const mine = await ask(hours)
-      const theirs = await ask(hours, others)
+      const mine = await execute(hours)
+      const theirs = await execute(hours, others)
       expect(isCached(theirs)).toBe(false)
       expect(theirs.data).not.toEqual(mine.data)
       const { key, keyId } = await createKey(fixture.db, {
@@ -205,23 +207,23 @@ export function resultCacheSuite(
         scopes: ['read'],
       })
       const headers = { 'x-api-key': key }
-      await expect.poll(async () => isCached(await ask(hours, headers))).toBe(true)
+      await expect.poll(async () => isCached(await execute(hours, headers))).toBe(true)
       await revokeKey(fixture.db, keyId)
-      expect((await ask(hours, headers)).status).toBe(401)
-      expect((await ask(hours, {})).status).toBe(401)
+      expect((await execute(hours, headers)).status).toBe(401)
+      expect((await execute(hours, {})).status).toBe(401)
       const wanted = hours.replace('name:', 'tenant: "default", name:')
       const session = await fixture.session()
-      await ask(wanted, session)
-      await expect.poll(async () => isCached(await ask(wanted, session))).toBe(true)
-      expect((await ask(wanted, others)).errors?.[0]?.extensions.code).toBe('FORBIDDEN')
+      await execute(wanted, session)
+      await expect.poll(async () => isCached(await execute(wanted, session))).toBe(true)
+      expect((await execute(wanted, others)).errors?.[0]?.extensions.code).toBe('FORBIDDEN')
       // The operator's results depend on the tenant that was named.
-      const other = await ask(wanted.replace('"default"', '"other"'), session)
+      const other = await execute(wanted.replace('"default"', '"other"'), session)
       expect([isCached(other), other.data]).toEqual([false, theirs.data])
     })
 
     test('is kept an hour by days, five minutes by hours, five seconds while events are still expected', async () => {
       const lasts = async (query: string) => {
-        await ask(query)
+        await execute(query)
         return storedMs.at(-1)
       }
       const of = (range: string, interval: string) =>
@@ -242,16 +244,16 @@ export function resultCacheSuite(
       const before = storedMs.length
       const query = `{ viewer { kind } ${hours.slice(1)}`
       for (let i = 0; i < 2; i++) {
-        const response = await ask(query)
+        const response = await execute(query)
         expect(response.data.metrics).toHaveLength(2)
         expect(response.extensions?.cache).toBeUndefined()
       }
-      expect((await ask('{ viewer { kind } }')).extensions).toBeUndefined()
+      expect((await execute('{ viewer { kind } }')).extensions).toBeUndefined()
       expect(storedMs).toHaveLength(before)
     })
 
     test('is returned in batches, by GET and in either media type', async () => {
-      await ask(hours)
+      await execute(hours)
       const get = (headers = {}) =>
         fixture.graphql.fetch(
           new Request(`http://localhost/graphql?query=${encodeURIComponent(hours)}`, {
@@ -283,7 +285,7 @@ export function resultCacheSuite(
     })
 
     test('is not used while the LISTEN connection is lost', async () => {
-      await ask(hours)
+      await execute(hours)
       const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE application_name = 'sluice result cache' AND datname = current_database()`
       await fixture.database.pool.query(terminate)
@@ -292,10 +294,10 @@ export function resultCacheSuite(
         .toBe(false)
       // Stored while nobody listens.
       await fixture.store('default', [{ id: 'unheard', occurredAt: '2026-11-10T12:00:00Z' }])
-      expect((await ask(hours)).data.metrics).toHaveLength(3)
+      expect((await execute(hours)).data.metrics).toHaveLength(3)
       await heard()
-      expect((await ask(hours)).data.metrics).toHaveLength(3)
-      await expect.poll(async () => isCached(await ask(hours))).toBe(true)
+      expect((await execute(hours)).data.metrics).toHaveLength(3)
+      await expect.poll(async () => isCached(await execute(hours))).toBe(true)
     })
 
     test(`is ${shared ? '' : 'not '}found by another core that has listened all the time`, async () => {
@@ -312,7 +314,7 @@ export function resultCacheSuite(
           invalidation: theirInvalidation,
         }),
       })
-      const askSecond = async (query = hours) => {
+      const executeOnSecond = async (query = hours) => {
         const response = await second.fetch(
           new Request('http://localhost/graphql', {
             method: 'POST',
@@ -326,12 +328,12 @@ export function resultCacheSuite(
       // Clocks of two machines may differ by a second.
       await new Promise((go) => setTimeout(go, 1_100))
       await fixture.store('default', [{ id: 'seen', occurredAt: '2026-11-10T13:00:00Z' }])
-      await expect.poll(async () => (await ask(hours)).data.metrics.length).toBe(4)
-      expect((await askSecond()).data.metrics).toHaveLength(4)
+      await expect.poll(async () => (await execute(hours)).data.metrics.length).toBe(4)
+      expect((await executeOnSecond()).data.metrics).toHaveLength(4)
       await new Promise((go) => setTimeout(go, 1_100))
-      const asked = hours.replace('lateCount', 'value')
-      const first = await ask(asked)
-      const found = await askSecond(asked)
+      const query = hours.replace('lateCount', 'value')
+      const first = await execute(query)
+      const found = await executeOnSecond(query)
       expect([isCached(first), isCached(found)]).toEqual([false, shared])
       expect(found.data).toEqual(first.data)
       await theirInvalidation.close()

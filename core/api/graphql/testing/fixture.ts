@@ -30,7 +30,7 @@ export interface FixtureEvent {
 export interface QueryResponse {
   status: number
   headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its question
+  // biome-ignore lint/suspicious/noExplicitAny: a response has the shape of its query
   data: any
   errors?: { message: string; extensions: Record<string, unknown> }[]
   extensions?: Record<string, unknown>
@@ -57,7 +57,7 @@ export interface QueryFixture {
   close(): Promise<void>
 }
 
-/** @param createCache where answers are kept; each is worked out without it */
+/** @param createCache default: no result cache */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
   createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
