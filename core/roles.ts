@@ -128,7 +128,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('keys in Redis', () => publisher.close())
   }
-  const answers = roles.includes('api') ? openResultCache(options, asking, redis) : undefined
+  const resultCache = roles.includes('api') ? openResultCache(options, asking, redis) : undefined
   const app = createCoreApp({
     db,
     log,
@@ -147,7 +147,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
           log,
           onboarding: firstSteps,
           logger,
-          resultCache: answers,
+          resultCache,
         }),
         dashboardFolder: options.dashboardFolder,
         publicUrl: options.publicUrl,
@@ -195,10 +195,10 @@ function openResultCache(
   db: Database,
   redis: RedisConnection | undefined,
 ): ResultCache {
-  const changes = createInvalidation({ databaseUrl, logger })
-  lifecycle.onStop('answers', () => changes.close())
-  const cache = redis ? createRedisStore(redis) : createMemoryStore()
-  return createResultCache({ db, store: cache, invalidation: changes })
+  const invalidation = createInvalidation({ databaseUrl, logger })
+  lifecycle.onStop('result cache', () => invalidation.close())
+  const store = redis ? createRedisStore(redis) : createMemoryStore()
+  return createResultCache({ db, store, invalidation })
 }
 
 /** A Redis that is away when we start is waited for while we go on. */

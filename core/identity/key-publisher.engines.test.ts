@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { keyRecord } from '../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
+import { startTestRedis, type TestRedis } from '../../tests/lib/redis-server.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { createKey, revokeKey } from './api-keys.ts'
@@ -14,19 +15,23 @@ import { createTenant, setTenant } from './tenants.ts'
 
 let database: TestDatabase
 let db: Database
+/** Of its own: there is one writer for each Redis, and a test flushes it. */
+let server: TestRedis
 let redis: RedisConnection
 let direct: Redis
 beforeAll(async () => {
   database = await createTestDatabase()
   db = createDatabase(database.url)
-  direct = new Redis(inject('redisUrl'))
-  redis = createRedisConnection({ url: inject('redisUrl') })
+  server = await startTestRedis()
+  direct = new Redis(server.url)
+  redis = createRedisConnection({ url: server.url })
   await redis.ready(5_000)
   await createTenant(db, { tenant: 'acme' })
 })
 afterAll(async () => {
   await redis.close()
   direct.disconnect()
+  await server.remove()
   await db.destroy()
   await database.drop()
 })
@@ -34,7 +39,7 @@ const publishers: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const publisher of publishers.splice(0)) await publisher.close()
 })
-// A core of the test file before may still hold the writer's lease.
+// The publisher of the test before may still hold the writer's lease.
 beforeEach(() => direct.del(REDIS_KEYS.apiKeysWriter))
 
 /** By default it reacts to notifications only, without polling. */

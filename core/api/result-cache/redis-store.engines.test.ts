@@ -1,23 +1,27 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freeze } from '../../../tests/lib/freeze.ts'
-import { startTestRedis } from '../../../tests/lib/redis-server.ts'
+import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
 import { cacheStoreSuite } from './cache-store.suite.ts'
 import type { CacheStore } from './cache-store.ts'
 import { createRedisStore } from './redis-store.ts'
 import { resultCacheSuite } from './result-cache.suite.ts'
 
+/** Of its own, because the tests flush it. */
+let server: TestRedis
 let redis: RedisConnection
 let direct: Redis
 beforeAll(async () => {
-  redis = createRedisConnection({ url: inject('redisUrl') })
-  direct = new Redis(inject('redisUrl'))
+  server = await startTestRedis()
+  redis = createRedisConnection({ url: server.url })
+  direct = new Redis(server.url)
   await redis.ready(5_000)
 })
 afterAll(async () => {
   direct.disconnect()
   await redis.close()
+  await server.remove()
 })
 
 async function empty(bytesMax?: number): Promise<CacheStore> {
