@@ -5,6 +5,7 @@ import {
   type FixtureEvent,
   type QueryFixture,
 } from '../api/graphql/testing/fixture.ts'
+import { createTenant } from '../identity/tenants.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
 import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
@@ -312,6 +313,21 @@ describe('finality', () => {
         lateCount: 0,
       },
     ])
+    expect(result.info.finalThrough).toBe('2026-11-20T10:15:00Z')
+  })
+
+  test('a result says up to when buckets are final, where it has no points too', async () => {
+    const finalThrough = async (tenant: string) => {
+      const viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, tenant)
+      const range = { startTime: '2026-11-20T09:00:00Z', endTime: '2026-11-20T10:00:00Z' }
+      const input = { name: 'f', ...range, groupBy: ['name'] }
+      const { rows, info } = await eventsOverTime(fixture.db, viewer, input)
+      expect([rows, info.groups?.found]).toEqual([[], 0])
+      return info.finalThrough
+    }
+    expect(await finalThrough('other')).toBe('2026-11-20T10:15:00Z')
+    await createTenant(fixture.db, { tenant: 'empty' })
+    expect(await finalThrough('empty')).toBeUndefined()
   })
 
   test('a bucket in which the range ends is final once the watermark has passed the range', async () => {

@@ -53,18 +53,22 @@ export async function eventsOverTime(
       ? { sql: partsFromEvents(viewer, names, args), source: 'raw' as const }
       : partsFromRollups(viewer, names, args)
   const { rows: found } = await buildMetricsSql(viewer, names, args, parts).execute(db)
-  const rows = found.map((row) => toPoint(row, args))
+  const points = found.filter((row): row is PointRow => row.timestamp !== null)
+  const rows = points.map((row) => toPoint(row, args))
   const { range, interval } = args
   const final = rows.every(({ isFinal }) => isFinal)
   return {
     rows,
     source,
     dependencies: [{ viewer, range, interval, final }],
-    info: await describeResult(db, args, source, found[0]?.groups ?? 0),
+    info: {
+      ...(await describeResult(db, args, source, points[0]?.groups ?? 0)),
+      finalThrough: found[0]?.final_through ?? undefined,
+    },
   }
 }
 
-function toPoint(row: MetricsRow, { groupBy }: MetricsArgs): MetricPoint {
+function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
   return {
     timestamp: row.timestamp,
     value: row.value,
@@ -151,14 +155,18 @@ function aggregateOf({ aggregate, groupBy }: MetricsArgs): RawBuilder<unknown> {
   return aggregate === 'UNIQUES' && groupBy.length === 0 ? sql`count(p.actor)` : VALUE[aggregate]
 }
 
-interface MetricsRow {
+interface PointRow {
   timestamp: Instant
   dims: (string | null)[]
   value: number
   final: boolean
   late: number
   groups: number
+  final_through: Instant | null
 }
+
+/** Without points there is one row all the same, for `final_through`: it must be of the same snapshot. */
+type MetricsRow = PointRow | (Omit<PointRow, 'timestamp'> & { timestamp: null })
 
 function buildMetricsSql(
   viewer: TenantViewer,
@@ -192,8 +200,7 @@ function buildMetricsSql(
     )
     SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups
-      FROM valued v CROSS JOIN mark LEFT JOIN late ON late.bucket = v.bucket
-     WHERE v.value IS NOT NULL
+           coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
+      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
      ORDER BY v.bucket, v.rank`
 }

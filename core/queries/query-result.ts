@@ -36,6 +36,8 @@ export interface ResultInfo {
   source: Source
   interval: Interval
   timeZone: string
+  /** Buckets that end by then are final, those without events too; missing while none is. */
+  finalThrough?: Instant
   /** With groupBy: how many groups there are, and how many are listed; the others are counted as `(other)`. */
   groups?: { found: number; listed: number }
   /** Single events are held since then; events received earlier in the range are not counted. */

@@ -188,7 +188,12 @@ describe('metrics over GraphQL', () => {
     expect(response.extensions).toMatchObject({
       source: 'rollup+raw',
       metrics: {
-        a: { source: 'rollup', interval: 'QUARTER_HOUR', timeZone: 'UTC' },
+        a: {
+          source: 'rollup',
+          interval: 'QUARTER_HOUR',
+          timeZone: 'UTC',
+          finalThrough: expect.any(String),
+        },
         b: { source: 'raw', groups: { found: 1, listed: 1 }, rawSince: expect.any(String) },
       },
     })

@@ -5,7 +5,8 @@ import type { Builder } from '../builder.ts'
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
 ("properties.name" where a property is called like one of those); at most ${QUERY_LIMITS.groupsMax} groups, the rest is "(other)".
-Without interval a sane one for the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw.`
+Without interval a sane one for the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw;
+extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
 export function addMetrics(builder: Builder): void {
   const interval = builder.enumType('Interval', {
