@@ -51,7 +51,8 @@ export function createBuilder() {
     },
   })
   builder.scalarType('DateTime', {
-    description: 'RFC 3339, in UTC, at most six digits of a second; other offsets are converted.',
+    description:
+      'RFC 3339 in UTC, with at most six digits of a second; other offsets are converted.',
     serialize: (value) => value,
     parseValue: readDateTime,
     parseLiteral: (node: ValueNode) => {

@@ -90,18 +90,18 @@ describe('authentication of GraphQL', () => {
       expect(
         (
           await fixture.execute(
-            '{ viewer { kind tenants { id hasEvents } firstSteps { writeKey } } }',
+            '{ viewer { kind tenants { id hasEvents } onboarding { writeKey } } }',
             headers,
           )
         ).data,
       ).toEqual({
-        viewer: { kind: 'KEY', tenants: [{ id: 'default', hasEvents: true }], firstSteps: null },
+        viewer: { kind: 'KEY', tenants: [{ id: 'default', hasEvents: true }], onboarding: null },
       })
   })
 
   test('a session sees every tenant, and what a person needs to send a first event', async () => {
     const { data } = await fixture.execute(
-      '{ viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } } }',
+      '{ viewer { kind tenants { id hasEvents } onboarding { edgeUrl tenant writeKey } } }',
       session,
     )
     expect(data.viewer).toEqual({
@@ -111,7 +111,7 @@ describe('authentication of GraphQL', () => {
         { id: 'other', hasEvents: true },
         { id: 'empty', hasEvents: false },
       ],
-      firstSteps: { edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' },
+      onboarding: { edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' },
     })
   })
 })

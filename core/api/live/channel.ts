@@ -15,8 +15,8 @@ export interface LiveUpdate {
   minutes: readonly MinuteCount[]
   /** New since the last refresh, newest first. */
   recent: readonly StoredEvent[]
-  behindSeconds: number
-  broken: Component | null
+  lagSeconds: number
+  failingComponent: Component | null
 }
 
 /** What all subscribers of one tenant share. */
@@ -64,14 +64,14 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
     // Not sooner: what a read saw that timed out was pushed to no subscriber.
     remember(unseen, recent)
     const { at, eventsPerMinute, rows: minutes } = counts
-    const behindSeconds = lagMs(at, newest, pipeline) / 1000
+    const lagSeconds = lagMs(at, newest, pipeline) / 1000
     return {
       at,
       eventsPerMinute,
       minutes,
       recent,
-      behindSeconds,
-      broken: pipeline.failingComponent,
+      lagSeconds,
+      failingComponent: pipeline.failingComponent,
     }
   }
 
@@ -115,8 +115,8 @@ function staleUpdate(
     eventsPerMinute: update?.eventsPerMinute ?? 0,
     minutes: update?.minutes ?? [],
     recent: [],
-    behindSeconds: (update?.behindSeconds ?? 0) + sinceSeconds,
-    broken: 'database',
+    lagSeconds: (update?.lagSeconds ?? 0) + sinceSeconds,
+    failingComponent: 'database',
   }
 }
 

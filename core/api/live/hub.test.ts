@@ -109,7 +109,7 @@ describe('a subscriber', () => {
        SELECT tenant_id, gen_random_uuid(), 'meanwhile', received_on, received_at + interval '1 ms', occurred_at, name, properties, log_partition, log_offset
          FROM event`,
     )
-    await until(updates, ({ broken }) => broken === 'database')
+    await until(updates, ({ failingComponent }) => failingComponent === 'database')
     await blocker.query('COMMIT')
     blocker.release()
     const next = await until(updates, (update) => ids(update).length > 0)
@@ -230,11 +230,11 @@ describe('the pipeline gauge', () => {
     // Counts and events are read separately: one may see what the other has just missed.
     await until(updates, ({ eventsPerMinute }) => eventsPerMinute === 1)
     await own.database.pool.query('ALTER TABLE outcome_minute RENAME TO gone')
-    const broken = await until(updates, (update) => update.broken === 'database')
+    const failing = await until(updates, (update) => update.failingComponent === 'database')
     // What was known stays, and grows older.
-    expect(broken.eventsPerMinute).toBe(1)
+    expect(failing.eventsPerMinute).toBe(1)
     await own.database.pool.query('ALTER TABLE gone RENAME TO outcome_minute')
-    await until(updates, (update) => update.broken !== 'database')
+    await until(updates, (update) => update.failingComponent !== 'database')
     await own.close()
   })
 
@@ -262,7 +262,7 @@ describe('the pipeline gauge', () => {
 
 describe('live updates over HTTP', () => {
   const QUERY =
-    'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } broken } }'
+    'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } failingComponent } }'
 
   async function subscribe(headers: Record<string, string>, tenant: string | null = null) {
     const abort = new AbortController()

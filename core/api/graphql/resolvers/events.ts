@@ -7,14 +7,16 @@ import type { Builder } from '../builder.ts'
 export function addEvents(builder: Builder) {
   const event = builder.objectRef<StoredEvent>('Event').implement({
     fields: (t) => ({
-      id: t.exposeID('id', { description: 'The id as the client knows it.' }),
+      id: t.exposeID('id', {
+        description: 'The id that the client gave, or the UUID that was assigned.',
+      }),
       name: t.exposeString('name'),
       occurredAt: t.expose('occurredAt', { type: 'DateTime' }),
       clientOccurredAt: t.expose('clientOccurredAt', {
         type: 'DateTime',
         nullable: true,
         description:
-          "The client's own time, where its clock was wrong and occurredAt was put right.",
+          "The client's own time, where its clock was wrong and occurredAt was corrected.",
       }),
       receivedAt: t.expose('receivedAt', { type: 'DateTime' }),
       storedAt: t.expose('storedAt', { type: 'DateTime' }),
@@ -26,8 +28,8 @@ export function addEvents(builder: Builder) {
       context: t.expose('context', { type: 'JSON', nullable: true }),
       schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
       requestId: t.exposeString('requestId', { nullable: true }),
-      partition: t.exposeInt('partition', { description: 'Where it is in the log.' }),
-      offset: t.exposeString('offset'),
+      partition: t.exposeInt('partition', { description: 'The partition of the log.' }),
+      offset: t.exposeString('offset', { description: 'The offset in that partition.' }),
     }),
   })
 
@@ -35,7 +37,7 @@ export function addEvents(builder: Builder) {
     t.field({
       type: event,
       nullable: true,
-      description: "By the client's event id, or its UUID.",
+      description: "The event with this id: the client's own, or its UUID.",
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
       async resolve(_, { tenant, id }, context, info) {
         const viewer = await context.tenant(tenant)
@@ -48,7 +50,7 @@ export function addEvents(builder: Builder) {
     t.connection(
       {
         type: event,
-        description: `Newest received first. At most ${QUERY_LIMITS.eventsPageMax} a page.`,
+        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.`,
         // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,

@@ -19,7 +19,7 @@ export function addTotals(builder: Builder): void {
   builder.queryField('totals', (t) =>
     t.field({
       type: totals,
-      description: 'The range against the period of the same length before it.',
+      description: 'Totals of the range, and of the period of the same length before it.',
       complexity: 50,
       args: {
         tenant: t.arg.id(),
@@ -52,11 +52,12 @@ function addTotalsType(builder: Builder) {
       previousCount: t.float({ resolve: ({ totals }) => totals.previousCount }),
       names: t.field({
         type: [nameCount],
-        description: 'The most frequent ones of the range.',
+        description: 'The most frequent names of the range.',
         resolve: ({ totals }) => [...totals.rows],
       }),
       deadLetters: t.float({
-        description: 'Received in the minutes that the range touches, and not replayed since.',
+        description:
+          'Dead letters received in the minutes that the range touches, and not replayed since.',
         resolve: ({ viewer, range }, _, context, info) =>
           countOutcome(context, info, viewer, { range, outcome: 'dead' }),
       }),
@@ -65,13 +66,14 @@ function addTotalsType(builder: Builder) {
           countOutcome(context, info, viewer, { range: periodBefore(range), outcome: 'dead' }),
       }),
       duplicates: t.float({
-        description: 'Received in the minutes that the range touches.',
+        description: 'Duplicates received in the minutes that the range touches.',
         resolve: ({ viewer, range }, _, context, info) =>
           countOutcome(context, info, viewer, { range, outcome: 'duplicate' }),
       }),
       uniqueActors: t.float({
         nullable: true,
-        description: 'Counted from single events; null where some of the range are no longer held.',
+        description:
+          'Distinct actors, counted from single events; null where some events of the range are no longer held.',
         complexity: 25,
         resolve: async ({ viewer, range }, _, context, info) =>
           (await context.run(uniqueActors, viewer, { range }, info)).rows[0],
@@ -86,7 +88,7 @@ function addTotalsType(builder: Builder) {
         type: 'DateTime',
         nullable: true,
         description:
-          'Since when single events are held, where some of the range were dropped already; null where all are there.',
+          'Since when single events are held, where some events of the range were dropped; null where all are held.',
         complexity: 5,
         resolve: async ({ viewer, range }, _, context, info) =>
           (await context.run(rawSince, viewer, { range }, info)).rows[0],

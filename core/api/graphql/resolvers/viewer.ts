@@ -15,7 +15,7 @@ export function addViewer(builder: Builder): void {
     }),
   })
 
-  const firstSteps = builder.objectRef<Onboarding>('FirstSteps').implement({
+  const onboarding = builder.objectRef<Onboarding>('Onboarding').implement({
     fields: (t) => ({
       edgeUrl: t.exposeString('edgeUrl'),
       tenant: t.exposeString('tenant'),
@@ -32,8 +32,8 @@ export function addViewer(builder: Builder): void {
           return [...(await context.run(visibleTenants, viewer, undefined, info)).rows]
         },
       }),
-      firstSteps: t.field({
-        type: firstSteps,
+      onboarding: t.field({
+        type: onboarding,
         nullable: true,
         description: 'What a person needs to send a first event; null unless signed in.',
         // A read key must not lead to a write key.
@@ -46,7 +46,7 @@ export function addViewer(builder: Builder): void {
   builder.queryField('viewer', (t) =>
     t.field({
       type: viewer,
-      description: 'Who is asking, and what they may see.',
+      description: 'The sender of the request, and the tenants that it may query.',
       resolve: (_, __, { viewer }) => viewer(),
     }),
   )
