@@ -94,7 +94,7 @@ describe('key', () => {
     const { code, out, err } = await home.sluice('key', 'create', '--tenant', 'nobody')
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err.trim().split('\n')).toEqual([
-      '✗ There is no tenant "nobody".',
+      '✗ Tenant "nobody" does not exist.',
       expect.stringContaining('npx sluice tenant list'),
     ])
   })

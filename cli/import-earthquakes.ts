@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { readConfig } from '../core/config.ts'
+import { createDatabase } from '../core/db/database.ts'
+import { earthquakeEvents } from '../tools/demo/earthquakes.ts'
 import { saySummary } from './commands/send.ts'
 import { requireRunningInstance } from './running-instance.ts'
 import { sendEvents } from './send-events.ts'
 import { createTerminal } from './terminal.ts'
-import { readConfig } from '../core/config.ts'
-import { createDatabase } from '../core/db/database.ts'
-import { earthquakeEvents } from '../tools/demo/earthquakes.ts'
 
 /** `npm run import:earthquakes`: one real week of them, through the edge that runs here. */
 const config = readConfig()

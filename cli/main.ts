@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { readConfig } from '../core/config.ts'
-import { KeyError } from '../core/identity/tenants.ts'
+import { IdentityError } from '../core/identity/identity-error.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enginesCommand } from './commands/engines.ts'
@@ -56,7 +56,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode
   else {
     const { message, hint, code } = error as { message: string; hint?: string; code?: string }
-    const advice = hint ?? (error instanceof KeyError ? KEY_ADVICE : adviceFor(code))
+    const advice = hint ?? (error instanceof IdentityError ? KEY_ADVICE : adviceFor(code))
     terminal.fail(message || String(error), advice)
     process.exitCode = (error as { exitCode?: number }).exitCode ?? 1
   }

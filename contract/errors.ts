@@ -208,3 +208,60 @@ export function problemDetails(
     ...(at.errors && { errors: at.errors }),
   }
 }
+
+/**
+ * Errors of core's own APIs (GraphQL, sign-in, key directory), beside those of ERRORS.
+ * A table of its own, so that the edge's bundle leaves it out.
+ */
+export const API_ERRORS = {
+  BAD_USER_INPUT: { status: 400, retryable: false, message: 'An argument is invalid.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Sign in, or send an API key with the scope read.',
+  },
+  GATEWAY_UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Send the credentials of the gateway.',
+  },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    message: 'These credentials do not allow this request.',
+  },
+  KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  HOST_NOT_ALLOWED: {
+    status: 421,
+    retryable: false,
+    message: 'This host name is not configured; add it as the public URL if it should be.',
+  },
+  QUERY_TOO_LARGE: { status: 422, retryable: false, message: 'The query is too large.' },
+  INTERNAL_SERVER_ERROR: {
+    status: 500,
+    retryable: true,
+    message: 'Something failed on our side.',
+  },
+  QUERY_TOO_SLOW: {
+    status: 503,
+    retryable: false,
+    message: 'The query took too long; choose a shorter range, or leave out groupBy and filter.',
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: 'The database does not respond right now; try again soon.',
+  },
+  UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: 'This service is unavailable right now; try again soon.',
+  },
+  DASHBOARD_NOT_BUILT: {
+    status: 503,
+    retryable: false,
+    message: 'The dashboard was not built; "npm start" builds it.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export type ApiErrorCode = keyof typeof API_ERRORS | 'OVERLOADED'

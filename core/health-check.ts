@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { type Config, readConfig } from './config.ts'
-import { LIVE_LIMITS } from './queries/live-limits.ts'
+import { LIVE_LIMITS } from './queries/limits.ts'
 
 /**
  * For a container's health check: `node core/health-check.ts [api] [gateway] [worker]`, with the environment and

@@ -8,8 +8,8 @@ import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createLiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
-import { createMemoryCache } from './api/result-cache/memory-cache.ts'
-import { createRedisCache } from './api/result-cache/redis-cache.ts'
+import { createMemoryStore } from './api/result-cache/memory-store.ts'
+import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
@@ -127,7 +127,7 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('keys in Redis', () => publisher.close())
   }
-  const answers = roles.includes('api') ? keepAnswers(options, asking, redis) : undefined
+  const resultCache = roles.includes('api') ? openResultCache(options, asking, redis) : undefined
   const app = createCoreApp({
     db,
     log,
@@ -140,7 +140,14 @@ async function serve(options: ServicesOptions, db: Database, log: Log): Promise<
     }),
     ...(roles.includes('api') && {
       api: {
-        graphql: createGraphQL({ db: asking, live, log, onboarding: firstSteps, logger, answers }),
+        graphql: createGraphQL({
+          db: asking,
+          live,
+          log,
+          onboarding: firstSteps,
+          logger,
+          resultCache,
+        }),
         dashboardFolder: options.dashboardFolder,
         publicUrl: options.publicUrl,
         secure: options.tls !== undefined || options.publicUrl?.startsWith('https:') === true,
@@ -182,15 +189,15 @@ function openConsumerGroupDatabase({ databaseUrl, logger, lifecycle }: ServicesO
 }
 
 /** In Redis, where there is one, else in this process. */
-function keepAnswers(
+function openResultCache(
   { databaseUrl, logger, lifecycle }: ServicesOptions,
   db: Database,
   redis: RedisConnection | undefined,
 ): ResultCache {
-  const changes = createInvalidation({ databaseUrl, logger })
-  lifecycle.onStop('answers', () => changes.close())
-  const cache = redis ? createRedisCache(redis) : createMemoryCache()
-  return createResultCache({ db, cache, changes })
+  const invalidation = createInvalidation({ databaseUrl, logger })
+  lifecycle.onStop('result cache', () => invalidation.close())
+  const store = redis ? createRedisStore(redis) : createMemoryStore()
+  return createResultCache({ db, store, invalidation })
 }
 
 /** A Redis that is away when we start is waited for while we go on. */

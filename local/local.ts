@@ -17,10 +17,10 @@ import {
 } from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
-import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
 import { startPostgresServer } from '../tools/postgres/postgres-server.ts'
 import { freePort } from '../tools/process/ports.ts'
 import { commandLine, startStamp, stopProcess } from '../tools/process/processes.ts'
+import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
 import {
   claimHome,
   type RunFile,

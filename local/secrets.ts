@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database } from '../core/db/database.ts'
-import { createKey, sha256 } from '../core/identity/api-keys.ts'
+import { createKey } from '../core/identity/api-keys.ts'
+import { hashSecret } from '../core/identity/hash-secret.ts'
 import { createTenant } from '../core/identity/tenants.ts'
 
 /** What a home keeps between starts, readable by its owner only. */
@@ -73,7 +74,7 @@ async function findOrMake(
     const row = await db
       .selectFrom('api_key')
       .select('key_id')
-      .where('key_sha256', '=', sha256(kept))
+      .where('key_sha256', '=', hashSecret(kept))
       .where('revoked_at', 'is', null)
       .where('expires_at', 'is', null)
       .executeTakeFirst()

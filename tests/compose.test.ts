@@ -172,7 +172,7 @@ describe('docs/deployment.md', () => {
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
       expect(cli, command).toContain(`${command}Command`)
     for (const [metric] of text.matchAll(/\bsluice_[a-z_]+\b/g))
-      expect(read('core/api/http/metrics.ts')).toContain(`'${metric}'`)
+      expect(read('core/api/http/metrics-instruments.ts')).toContain(`'${metric}'`)
     const files = [...text.matchAll(/\b(?:core|edge|bench|docs)\/[\w./-]+\.(?:ts|md|toml)\b/g)]
     for (const [file] of files) expect(existsSync(join(ROOT, file)), file).toBe(true)
     expect(files.length).toBeGreaterThan(4)

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
+import { running } from '../../local/run-file.ts'
 import { findBinaries } from '../../tools/postgres/binaries.ts'
 import { freePort } from '../../tools/process/ports.ts'
-import { running } from '../../local/run-file.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Finding {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { type OffsetGap, readLag } from '../../core/queries/lag.ts'
+import { type OffsetGap, readLag } from '../../core/queries/pipeline/lag.ts'
 import { skipMissingOffsets } from '../../core/worker/consume/skip-offsets.ts'
 import { whole } from '../numbers.ts'
 import { withLog } from '../open-log.ts'

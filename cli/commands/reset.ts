@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
+import { running } from '../../local/run-file.ts'
 import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
-import { running } from '../../local/run-file.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function resetCommand(config: Config, terminal: Terminal): Command {

@@ -4,8 +4,8 @@ import { keyRecord as keyRecordSchema, looksLikeApiKey } from '../../contract/ap
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
-import { createKeyUse, isGood, keyRecord } from './key-directory.ts'
-import { endSession, mintLoginLink, redeemLoginLink, sessionIsGood } from './sessions.ts'
+import { createKeyUseRecorder, findKeyRecord, isUsable } from './key-directory.ts'
+import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 
 let database: TestDatabase
@@ -22,8 +22,8 @@ afterAll(async () => {
 
 const hashOf = (key: string) => createHash('sha256').update(key).digest('hex')
 
-describe('keys', () => {
-  test('a new key is found by its hash, with the default limits, and is itself nowhere in the database', async () => {
+describe('API keys', () => {
+  test('a new key is found by its hash, with the default limits, and is not stored itself', async () => {
     const { key, keyId, displayPrefix } = await createKey(db, {
       tenant: 'default',
       name: 'shop',
@@ -31,7 +31,7 @@ describe('keys', () => {
     })
     expect(looksLikeApiKey(key)).toBe(true)
     expect(displayPrefix).toBe(key.slice(0, 12))
-    const record = await keyRecord(db, hashOf(key))
+    const record = await findKeyRecord(db, hashOf(key))
     expect(record).toEqual({
       key_id: keyId,
       tenant: 'default',
@@ -52,7 +52,7 @@ describe('keys', () => {
     expect(JSON.stringify(await listKeys(db))).not.toContain(key)
   })
 
-  test('a key carries what it was made with', async () => {
+  test('a key has the properties that it was created with', async () => {
     await createTenant(db, { tenant: 'busy', eventsPerMinute: 5_000, eventAgeMaxS: 60 })
     const { key } = await createKey(db, {
       tenant: 'busy',
@@ -65,7 +65,7 @@ describe('keys', () => {
       expiresAt: new Date('2030-01-01T00:00:00Z'),
     })
     expect(key).toMatch(/^slc_pub_/)
-    expect(await keyRecord(db, hashOf(key))).toMatchObject({
+    expect(await findKeyRecord(db, hashOf(key))).toMatchObject({
       tenant: 'busy',
       kind: 'pub',
       origins: ['https://shop.example'],
@@ -77,10 +77,10 @@ describe('keys', () => {
     })
   })
 
-  test('keys that could not be kept safe, or belong to nobody, are not made', async () => {
+  test('a key is not created with unsafe scopes, or for a tenant that does not exist', async () => {
     const wanted = { tenant: 'default', name: 'x', scopes: ['ingest'] as const }
     await expect(createKey(db, { ...wanted, tenant: 'nobody' })).rejects.toThrow(
-      'There is no tenant "nobody".',
+      'Tenant "nobody" does not exist.',
     )
     await expect(createKey(db, { ...wanted, kind: 'pub', scopes: ['read'] })).rejects.toThrow(
       'public key',
@@ -91,7 +91,7 @@ describe('keys', () => {
     await expect(createKey(db, { ...wanted, scopes: [] })).rejects.toThrow('at least one scope')
   })
 
-  test('origins are kept as browsers spell them, and what no browser would send is refused', async () => {
+  test('origins are stored as browsers send them, and anything else is rejected', async () => {
     const withOrigins = (...origins: string[]) =>
       createKey(db, { tenant: 'default', name: 'x', kind: 'pub', scopes: ['ingest'], origins })
     const { key } = await withOrigins(
@@ -101,43 +101,43 @@ describe('keys', () => {
       'https://*.shop.example',
       'http://localhost:3000',
     )
-    expect((await keyRecord(db, hashOf(key)))?.origins).toEqual([
+    expect((await findKeyRecord(db, hashOf(key)))?.origins).toEqual([
       'https://shop.example',
       'https://shop.example:8443',
       'https://*.shop.example',
       'http://localhost:3000',
     ])
     for (const origin of ['shop.example', 'https://shop.example/', '*', 'https://*', 'null', ''])
-      await expect(withOrigins(origin)).rejects.toThrow('is no origin')
+      await expect(withOrigins(origin)).rejects.toThrow('is not an origin')
   })
 
-  test('a revoked key says since when, is revoked by id, prefix or itself, and stays so', async () => {
+  test('a key is revoked by its id, its prefix or itself, and keeps its first revocation time', async () => {
     const made = await createKey(db, { tenant: 'default', name: 'old', scopes: ['read'] })
     const first = await revokeKey(db, made.displayPrefix)
     expect(first).toMatchObject({ keyId: made.keyId, revokedAt: expect.stringMatching(/Z$/) })
-    const record = await keyRecord(db, hashOf(made.key))
+    const record = await findKeyRecord(db, hashOf(made.key))
     expect(record?.revoked_at).toBe(first.revokedAt)
-    expect(record && isGood(record)).toBe(false)
+    expect(record && isUsable(record)).toBe(false)
     for (const which of [made.keyId, made.keyId.toUpperCase(), made.key])
       expect((await revokeKey(db, which)).revokedAt).toBe(first.revokedAt)
-    await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('no such key')
+    await expect(revokeKey(db, 'slc_sec_none')).rejects.toThrow('does not exist')
   })
 
-  test('an expired key is not good, one hour before it is', () => {
+  test('a key is usable until it expires', () => {
     const record = { revoked_at: null, expires_at: '2026-11-21T10:00:00Z' }
-    const at = (time: string) => isGood(record as never, Date.parse(time))
+    const at = (time: string) => isUsable(record as never, Date.parse(time))
     expect([at('2026-11-21T09:00:00Z'), at('2026-11-21T10:00:00Z')]).toEqual([true, false])
   })
 
-  test('unknown hashes and things that are no hash are unknown', async () => {
+  test('an unknown hash, or text that is not a hash, finds no key', async () => {
     for (const hash of [hashOf('no such key'), '', "'; DROP TABLE api_key; --", 'A'.repeat(64)])
-      expect(await keyRecord(db, hash)).toBeUndefined()
+      expect(await findKeyRecord(db, hash)).toBeUndefined()
   })
 
-  test('the last use of a key is written once a minute, however many note it', async () => {
+  test('the last use of a key is written once a minute over all processes', async () => {
     const { keyId } = await createKey(db, { tenant: 'default', name: 'used', scopes: ['read'] })
     let now = 0
-    const [one, other] = [createKeyUse(db, () => now), createKeyUse(db, () => now)]
+    const [one, other] = [createKeyUseRecorder(db, () => now), createKeyUseRecorder(db, () => now)]
     const lastUsed = async () => (await listKeys(db)).find((key) => key.keyId === keyId)?.lastUsedAt
     const aMinutePasses = (seconds: number) =>
       database.pool.query(
@@ -147,7 +147,7 @@ describe('keys', () => {
     await one(keyId)
     const first = await lastUsed()
     expect(first).not.toBeNull()
-    // What this process knows keeps it from asking Postgres; what Postgres knows keeps the other.
+    // This process's memory saves the statement; the condition on the row stops the other process.
     now = 59_999
     await one(keyId)
     await other(keyId)
@@ -162,7 +162,7 @@ describe('keys', () => {
     expect(await lastUsed()).toBe(second)
   })
 
-  test('a public key writes and does nothing else, even if its row were changed', async () => {
+  test('a public key can only ingest, even if its row were changed', async () => {
     const { key, keyId } = await createKey(db, {
       tenant: 'default',
       name: 'page',
@@ -173,12 +173,12 @@ describe('keys', () => {
       "UPDATE api_key SET scopes = '{ingest,read,admin}' WHERE key_id = $1",
       [keyId],
     )
-    expect(await keyRecord(db, hashOf(key))).toMatchObject({ kind: 'pub', scopes: ['ingest'] })
+    expect(await findKeyRecord(db, hashOf(key))).toMatchObject({ kind: 'pub', scopes: ['ingest'] })
   })
 })
 
 describe('tenants', () => {
-  test('a tenant is made once, and its name is one that fits into a URL', async () => {
+  test('a tenant is created once, with a name that fits into a URL', async () => {
     expect(await createTenant(db, { tenant: 'once', allowedLatenessS: 5 })).toBe(true)
     expect(await createTenant(db, { tenant: 'once', allowedLatenessS: 6 })).toBe(false)
     expect(await listTenants(db)).toContainEqual(
@@ -189,10 +189,10 @@ describe('tenants', () => {
   })
 })
 
-describe('a tenant that is changed', () => {
-  const recordOf = async (key: string) => keyRecord(db, hashOf(key))
+describe('changing a tenant', () => {
+  const recordOf = async (key: string) => findKeyRecord(db, hashOf(key))
 
-  test('has what was said, and what was not said as it was', async () => {
+  test('sets the given properties and no others', async () => {
     await createTenant(db, { tenant: 'changing', eventsPerMinute: 7 })
     const { key } = await createKey(db, { tenant: 'changing', name: 'x', scopes: ['ingest'] })
     await setTenant(db, 'changing', { eventAgeMaxS: 60, schemaVersions: ['1', ' 2.0 ', '1'] })
@@ -213,8 +213,8 @@ describe('a tenant that is changed', () => {
     expect((await recordOf(key))?.schema_versions).toBeNull()
   })
 
-  test('must exist, and take versions that an event can name', async () => {
-    await expect(setTenant(db, 'nobody', { eventsPerMinute: 1 })).rejects.toThrow('no tenant')
+  test('fails for an unknown tenant, and for versions that no event can have', async () => {
+    await expect(setTenant(db, 'nobody', { eventsPerMinute: 1 })).rejects.toThrow('does not exist')
     for (const versions of [[], [''], ['a b'], ['ä'], ['x'.repeat(65)]])
       await expect(setTenant(db, 'default', { schemaVersions: versions })).rejects.toThrow(
         'version',
@@ -225,19 +225,19 @@ describe('a tenant that is changed', () => {
   })
 })
 
-describe('signing in', () => {
-  test('a link signs in once, even when it is followed many times at once', async () => {
+describe('login links and sessions', () => {
+  test('a link signs in once, even when it is redeemed concurrently', async () => {
     const link = await mintLoginLink(db)
     const tokens = await Promise.all(Array.from({ length: 8 }, () => redeemLoginLink(db, link)))
     const token = tokens.find((each) => each !== undefined) as string
     expect(tokens.filter((each) => each !== undefined)).toHaveLength(1)
-    expect(await sessionIsGood(db, token)).toBe(true)
+    expect(await isSessionValid(db, token)).toBe(true)
     expect(await redeemLoginLink(db, link)).toBeUndefined()
     await endSession(db, token)
-    expect(await sessionIsGood(db, token)).toBe(false)
+    expect(await isSessionValid(db, token)).toBe(false)
   })
 
-  test('a link is good for ten minutes, a session for thirty days, and neither is stored as it is', async () => {
+  test('a link is valid for ten minutes, a session for thirty days, and only their hashes are stored', async () => {
     const link = await mintLoginLink(db)
     const { rows } = await database.pool.query(
       'SELECT extract(epoch FROM expires_at - now())::int AS s, login_link::text AS row FROM login_link ORDER BY expires_at DESC LIMIT 1',
@@ -250,10 +250,10 @@ describe('signing in', () => {
 
     const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
     await database.pool.query("UPDATE session SET expires_at = now() - interval '1 s'")
-    expect(await sessionIsGood(db, token)).toBe(false)
+    expect(await isSessionValid(db, token)).toBe(false)
   })
 
-  test('sessions do not pile up', async () => {
+  test('at most one hundred sessions are kept', async () => {
     await database.pool.query(
       `INSERT INTO session (token_sha256, expires_at, created_at)
        SELECT sha256(i::text::bytea), now() + interval '1 day', now() - interval '1 h' FROM generate_series(1, 500) i`,
@@ -261,6 +261,6 @@ describe('signing in', () => {
     const token = (await redeemLoginLink(db, await mintLoginLink(db))) as string
     const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM session')
     expect(rows[0].n).toBeLessThanOrEqual(100)
-    expect(await sessionIsGood(db, token)).toBe(true)
+    expect(await isSessionValid(db, token)).toBe(true)
   })
 })

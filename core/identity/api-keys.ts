@@ -1,44 +1,44 @@
-import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { displayPrefix, type KeyKind, mintApiKey, type Scope } from '../../contract/api-key.ts'
 import { isOriginPattern } from '../../contract/origin.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { KeyError } from './tenants.ts'
+import { hashSecret } from './hash-secret.ts'
+import { IdentityError } from './identity-error.ts'
 
 export interface NewKey {
   tenant: string
-  /** For people, to tell one key from another. */
+  /** Display name. */
   name: string
   scopes: readonly Scope[]
-  /** `pub` may stand in a browser's page, so it can only ingest. Default: `adm` with the scope admin, else `sec`. */
+  /** `pub` may be embedded in a web page, so it can only ingest. Default: `adm` with the scope admin, else `sec`. */
   kind?: KeyKind
-  /** Where a browser may send from, each as `isOriginPattern` wants it; none means anywhere. */
+  /** Origins that browsers may send from, as `isOriginPattern` accepts them; none means any. */
   origins?: readonly string[]
-  /** Default: that of contract/limits.ts, looked up when the key is used. */
+  /** Default: the limit in contract/limits.ts, read when the key is used. */
   eventsPerMinute?: number
   mayImportHistory?: boolean
   expiresAt?: Date
 }
 
 export interface CreatedKey {
-  /** Shown once; only its hash is kept. */
+  /** Shown once; only its hash is stored. */
   key: string
   keyId: string
   displayPrefix: string
 }
 
-/** @throws KeyError when there is no such tenant, or when scopes or origins are no good */
-export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKey> {
-  const { scopes } = wanted
-  const kind = wanted.kind ?? (scopes.includes('admin') ? 'adm' : 'sec')
-  if (scopes.length === 0) throw new KeyError('A key needs at least one scope.')
+/** @throws IdentityError when the tenant does not exist, or scopes or origins are invalid */
+export async function createKey(db: Database, input: NewKey): Promise<CreatedKey> {
+  const { scopes } = input
+  const kind = input.kind ?? (scopes.includes('admin') ? 'adm' : 'sec')
+  if (scopes.length === 0) throw new IdentityError('A key needs at least one scope.')
   if (kind === 'pub' && scopes.some((scope) => scope !== 'ingest'))
-    throw new KeyError('A public key can only have the scope ingest: anyone can read it.')
+    throw new IdentityError('A public key can only have the scope ingest: anyone can read it.')
   if (scopes.includes('admin') && kind !== 'adm')
-    throw new KeyError('Only a key of the kind adm can have the scope admin.')
+    throw new IdentityError('Only a key of the kind adm can have the scope admin.')
 
-  const origins = readOrigins(wanted.origins ?? [])
+  const origins = parseOrigins(input.origins ?? [])
   const key = mintApiKey(kind)
   const row = await db
     .insertInto('api_key')
@@ -58,33 +58,34 @@ export async function createKey(db: Database, wanted: NewKey): Promise<CreatedKe
         .selectFrom('tenant')
         .select((eb) => [
           'tenant_id',
-          eb.val(wanted.name).as('name'),
+          eb.val(input.name).as('name'),
           eb.val(displayPrefix(key)).as('display_prefix'),
-          eb.val(sha256(key)).as('key_sha256'),
+          eb.val(hashSecret(key)).as('key_sha256'),
           eb.val([...new Set(scopes)]).as('scopes'),
           eb.val(origins).as('origins'),
-          eb.val(wanted.eventsPerMinute ?? null).as('events_per_minute'),
-          eb.val(wanted.mayImportHistory ?? false).as('may_import_history'),
-          eb.val(wanted.expiresAt ?? null).as('expires_at'),
+          eb.val(input.eventsPerMinute ?? null).as('events_per_minute'),
+          eb.val(input.mayImportHistory ?? false).as('may_import_history'),
+          eb.val(input.expiresAt ?? null).as('expires_at'),
         ])
-        .where('slug', '=', wanted.tenant),
+        .where('slug', '=', input.tenant),
     )
     .returning('key_id')
     .executeTakeFirst()
-  if (!row) throw new KeyError(`There is no tenant "${wanted.tenant}".`)
+  if (!row) throw new IdentityError(`Tenant "${input.tenant}" does not exist.`)
   await notifyKeysChanged(db)
   return { key, keyId: row.key_id, displayPrefix: displayPrefix(key) }
 }
 
-/** In lower case and each one once, as the edge compares them. */
-function readOrigins(origins: readonly string[]): string[] {
+/** In lower case and without duplicates, as the edge compares them. */
+function parseOrigins(origins: readonly string[]): string[] {
   const read = origins.map((origin) => origin.trim().toLowerCase())
   for (const origin of read)
     if (!/^https?:/.test(origin) || !isOriginPattern(origin))
-      throw new KeyError(
-        `"${origin}" is no origin: write https://shop.example, https://shop.example:8443 or https://*.shop.example.`,
+      throw new IdentityError(
+        `"${origin}" is not an origin; use https://shop.example, https://shop.example:8443 or https://*.shop.example.`,
       )
-  if (read.length > ORIGINS_MAX) throw new KeyError(`A key takes at most ${ORIGINS_MAX} origins.`)
+  if (read.length > ORIGINS_MAX)
+    throw new IdentityError(`A key takes at most ${ORIGINS_MAX} origins.`)
   return [...new Set(read)]
 }
 
@@ -103,19 +104,19 @@ export interface ListedKey {
   createdAt: string
   expiresAt: string | null
   revokedAt: string | null
-  /** To the minute; to the hour where edges know it without asking us. */
+  /** To the minute; to the hour where edges find the key in Redis. */
   lastUsedAt: string | null
   /**
-   * Events that came in with it, repeated ones included. Counted by the hour of the clock, so that an
-   * hour ago means the beginning of that hour: never fewer than there were.
+   * Events received with it, duplicates included. Counted by hours of the clock, from the beginning of the hour
+   * that was an hour ago: never fewer than there were.
    */
   eventsLastHour: number
   eventsLastDay: number
-  /** The id of the key that took its place, when it was rotated. */
+  /** The id of the key that replaced it by rotation. */
   replacedBy: string | null
 }
 
-/** @param tenant all tenants' keys without it */
+/** @param tenant default: the keys of all tenants */
 export async function listKeys(db: Database, tenant?: string): Promise<ListedKey[]> {
   const rows = await db
     .selectFrom('api_key')
@@ -166,12 +167,12 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
 }
 
 /**
- * From now on refused here, and at every edge within 60 s. Revoking twice keeps the first time.
- * @param which its key_id, its display prefix or the key itself
- * @throws KeyError when no key, or more than one, is meant
+ * Core refuses the key at once, every edge within 60 s. Revoking twice keeps the first time.
+ * @param reference its key_id, its display prefix or the key itself
+ * @throws IdentityError when the reference matches no key, or more than one
  */
-export async function revokeKey(db: Database, which: string): Promise<ListedKey> {
-  const keyId = await findKeyId(db, which)
+export async function revokeKey(db: Database, reference: string): Promise<ListedKey> {
+  const keyId = await findKeyId(db, reference)
   await db
     .updateTable('api_key')
     .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.fn<string>('now')) }))
@@ -182,29 +183,24 @@ export async function revokeKey(db: Database, which: string): Promise<ListedKey>
 }
 
 /**
- * @param which its key_id, its display prefix or the key itself
- * @throws KeyError when no key, or more than one, is meant
+ * @param reference its key_id, its display prefix or the key itself
+ * @throws IdentityError when the reference matches no key, or more than one
  */
-export async function findKeyId(db: Database, which: string): Promise<string> {
+export async function findKeyId(db: Database, reference: string): Promise<string> {
   const found = await db
     .selectFrom('api_key')
     .select('key_id')
     .where((eb) =>
       eb.or([
-        eb(eb.cast('key_id', 'text'), '=', which.toLowerCase()),
-        eb('display_prefix', '=', which),
-        eb('key_sha256', '=', sha256(which)),
+        eb(eb.cast('key_id', 'text'), '=', reference.toLowerCase()),
+        eb('display_prefix', '=', reference),
+        eb('key_sha256', '=', hashSecret(reference)),
       ]),
     )
     .execute()
   if (found.length > 1)
-    throw new KeyError(`${found.length} keys begin like this; name one by its id.`)
+    throw new IdentityError(`${found.length} keys have this prefix; use the key id.`)
   const keyId = found[0]?.key_id
-  if (keyId === undefined) throw new KeyError('There is no such key.')
+  if (keyId === undefined) throw new IdentityError('This key does not exist.')
   return keyId
-}
-
-/** Also of session tokens and sign-in links: all of them are random, so a fast hash is enough. */
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -3,14 +3,14 @@ import { looksLikeApiKey } from '../../contract/api-key.ts'
 export const SESSION_COOKIE = 'sluice_session'
 
 export interface Credentials {
-  /** As it was sent; it may be anything. */
+  /** As it was sent, unchecked. */
   key?: string
   session?: string
 }
 
 /**
- * What a request says of its sender: an API key as `Authorization: Bearer`, `X-API-Key` or the user of
- * Basic, or the cookie of a session. A Basic user that is no key belongs to somebody in between.
+ * The credentials of a request: an API key as `Authorization: Bearer`, `X-API-Key` or the user of Basic,
+ * or the cookie of a session. A Basic user that does not look like a key is a proxy's and ignored.
  */
 export function readCredentials(headers: Headers): Credentials {
   const session = readCookie(headers.get('cookie'), SESSION_COOKIE)

@@ -3,7 +3,7 @@ import type { KeyKind, KeyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Database } from '../db/database.ts'
 
-/** A key as it stands in Postgres; tenantId and lateness are ours, the record is the edge's too. */
+/** A key as stored in Postgres; edges get the record only. */
 export interface KnownKey {
   tenantId: number
   allowedLatenessS: number
@@ -11,10 +11,13 @@ export interface KnownKey {
 }
 
 /**
- * What the edge knows of a key. Revoked and expired keys are known as well: their record says so.
+ * The record of a key for the edge; revoked and expired keys have one as well.
  * @param sha256Hex 64 lower-case hexadecimal digits
  */
-export async function keyRecord(db: Database, sha256Hex: string): Promise<KeyRecord | undefined> {
+export async function findKeyRecord(
+  db: Database,
+  sha256Hex: string,
+): Promise<KeyRecord | undefined> {
   return (await findKey(db, sha256Hex))?.record
 }
 
@@ -26,26 +29,26 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
   return row && knownKey(row)
 }
 
-/** What the edge knows, of every key there is; some thousand at a time. */
-export async function* everyKey(
+/** The records of all keys, KEYS_PER_PAGE at a time. */
+export async function* keyRecordPages(
   db: Database,
 ): AsyncGenerator<{ sha256Hex: string; record: KeyRecord }[], void> {
   for (let last: string | undefined; ; ) {
     const rows = await keyRows(db)
       .$if(last !== undefined, (query) => query.where('key_id', '>', last as string))
       .orderBy('key_id')
-      .limit(KEYS_AT_ONCE)
+      .limit(KEYS_PER_PAGE)
       .execute()
     yield rows.map((row) => ({
       sha256Hex: row.key_sha256.toString('hex'),
       record: knownKey(row).record,
     }))
-    if (rows.length < KEYS_AT_ONCE) return
+    if (rows.length < KEYS_PER_PAGE) return
     last = rows.at(-1)?.key_id
   }
 }
 
-const KEYS_AT_ONCE = 5_000
+const KEYS_PER_PAGE = 5_000
 
 function keyRows(db: Database) {
   return db
@@ -72,7 +75,7 @@ function knownKey(row: KeyRow): KnownKey {
       key_id: row.key_id,
       tenant: row.slug,
       kind,
-      // Anyone can read a public key in a page, so it writes and nothing else, whatever its row says.
+      // Anyone can read a public key in a page, so it can only ingest, whatever its row says.
       scopes: kind === 'pub' ? row.scopes.filter((scope) => scope === 'ingest') : row.scopes,
       origins: row.origins,
       key_events_per_minute: row.events_per_minute ?? LIMITS.keyEventsPerMinuteDefault,
@@ -86,34 +89,38 @@ function knownKey(row: KeyRow): KnownKey {
   }
 }
 
-/** Neither revoked nor past its time. */
-export function isGood(record: KeyRecord, now = Date.now()): boolean {
+/** Neither revoked nor expired. */
+export function isUsable(record: KeyRecord, now = Date.now()): boolean {
   return (
     record.revoked_at === null &&
     (record.expires_at === null || Date.parse(record.expires_at) > now)
   )
 }
 
-const NOTED_EVERY_MS = 60_000
-const NOTED_KEYS_MAX = 10_000
+const RECORDED_EVERY_MS = 60_000
+const RECORDED_KEYS_MAX = 10_000
 
 /**
- * Notes in api_key.last_used_at that a key was used, at most once a minute for each, however many
- * processes note it. Never fails.
+ * Records in api_key.last_used_at that a key was used, at most once a minute for each key over all
+ * processes. Never fails.
  */
-export function createKeyUse(db: Database, now = Date.now): (keyId: string) => Promise<void> {
-  const notedAt = new Map<string, number>()
+export function createKeyUseRecorder(
+  db: Database,
+  now = Date.now,
+): (keyId: string) => Promise<void> {
+  const recordedAt = new Map<string, number>()
   return async (keyId) => {
-    if (now() - (notedAt.get(keyId) ?? Number.NEGATIVE_INFINITY) < NOTED_EVERY_MS) return
-    // The longest-known one leaves: at worst it is noted once more within its minute.
-    if (notedAt.size >= NOTED_KEYS_MAX) notedAt.delete(notedAt.keys().next().value as string)
-    notedAt.delete(keyId)
-    notedAt.set(keyId, now())
+    if (now() - (recordedAt.get(keyId) ?? Number.NEGATIVE_INFINITY) < RECORDED_EVERY_MS) return
+    // The oldest entry is dropped: at worst its key is recorded twice in a minute.
+    if (recordedAt.size >= RECORDED_KEYS_MAX)
+      recordedAt.delete(recordedAt.keys().next().value as string)
+    recordedAt.delete(keyId)
+    recordedAt.set(keyId, now())
     await db
       .updateTable('api_key')
       .set({ last_used_at: sql<string>`now()` })
       .where('key_id', '=', keyId)
-      // A second less: who was first a minute ago must not come too early by a hair.
+      // A second less than a minute, for the difference between two clocks.
       .where((eb) =>
         eb.or([
           eb('last_used_at', 'is', null),
@@ -121,7 +128,7 @@ export function createKeyUse(db: Database, now = Date.now): (keyId: string) => P
         ]),
       )
       .execute()
-      // Whoever asked gets an answer all the same; the next use notes it again.
-      .catch(() => notedAt.delete(keyId))
+      // The request is served all the same; the next use records it.
+      .catch(() => recordedAt.delete(keyId))
   }
 }

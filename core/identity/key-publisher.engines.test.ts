@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { keyRecord } from '../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
+import { startTestRedis, type TestRedis } from '../../tests/lib/redis-server.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createRedisConnection, type RedisConnection } from '../db/redis-connection.ts'
 import { createKey, revokeKey } from './api-keys.ts'
@@ -14,19 +15,23 @@ import { createTenant, setTenant } from './tenants.ts'
 
 let database: TestDatabase
 let db: Database
+/** Of its own: there is one writer for each Redis, and a test flushes it. */
+let server: TestRedis
 let redis: RedisConnection
 let direct: Redis
 beforeAll(async () => {
   database = await createTestDatabase()
   db = createDatabase(database.url)
-  direct = new Redis(inject('redisUrl'))
-  redis = createRedisConnection({ url: inject('redisUrl') })
+  server = await startTestRedis()
+  direct = new Redis(server.url)
+  redis = createRedisConnection({ url: server.url })
   await redis.ready(5_000)
   await createTenant(db, { tenant: 'acme' })
 })
 afterAll(async () => {
   await redis.close()
   direct.disconnect()
+  await server.remove()
   await db.destroy()
   await database.drop()
 })
@@ -34,13 +39,13 @@ const publishers: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const publisher of publishers.splice(0)) await publisher.close()
 })
-// A core of the file before may have been the writer until a moment ago.
+// The publisher of the test before may still hold the writer's lease.
 beforeEach(() => direct.del(REDIS_KEYS.apiKeysWriter))
 
-/** By default it hears of changes and of nothing else. */
+/** By default it reacts to notifications only, without polling. */
 function start(limits: KeyPublisherDeps['limits'] = { keyPublishMs: 60_000 }) {
   const warnings: unknown[] = []
-  const logger = { warn: (...said: unknown[]) => void warnings.push(said) }
+  const logger = { warn: (...line: unknown[]) => void warnings.push(line) }
   const publisher = createKeyPublisher({ db, databaseUrl: database.url, redis, logger, limits })
   publishers.push(publisher)
   return { publisher, warnings }
@@ -49,14 +54,14 @@ function start(limits: KeyPublisherDeps['limits'] = { keyPublishMs: 60_000 }) {
 const newKey = () => createKey(db, { tenant: 'acme', name: 'x', scopes: ['ingest'] })
 
 async function published(key: string) {
-  const sha = createHash('sha256').update(key).digest('hex')
-  const json = await direct.get(REDIS_KEYS.apiKey(sha))
+  const sha256Hex = createHash('sha256').update(key).digest('hex')
+  const json = await direct.get(REDIS_KEYS.apiKey(sha256Hex))
   return json === null ? undefined : keyRecord.parse(JSON.parse(json))
 }
 
 const asOf = async () => Number(await direct.get(REDIS_KEYS.apiKeysAsOf))
 
-test('a key is in Redis a moment after it was made, changed, rotated or revoked', async () => {
+test('a key is in Redis a moment after it was created, changed, rotated or revoked', async () => {
   const before = await newKey()
   start()
   await expect.poll(() => published(before.key)).toMatchObject({ tenant: 'acme', revoked_at: null })
@@ -71,13 +76,13 @@ test('a key is in Redis a moment after it was made, changed, rotated or revoked'
   await expect.poll(async () => (await published(key))?.revoked_at).toBeTruthy()
 })
 
-test('Redis says as of when it agrees with Postgres, and no later than that is true', async () => {
+test('Redis agrees with Postgres as of the time that it states', async () => {
   const started = Date.now()
   start({ keyPublishMs: 100 })
   await expect.poll(asOf).toBeGreaterThanOrEqual(started)
   const { key, keyId } = await newKey()
   await expect.poll(() => published(key)).toBeDefined()
-  // Behind the publisher's back: it looks by itself.
+  // Without a notification: the publisher polls.
   const changed = Date.now()
   await db
     .updateTable('api_key')
@@ -96,7 +101,7 @@ test('Redis says as of when it agrees with Postgres, and no later than that is t
   }
 })
 
-test('a flushed Redis has all keys again when their turn comes', async () => {
+test('a flushed Redis gets all keys back with the next full round', async () => {
   const { key } = await newKey()
   start({ keyPublishMs: 100, keyPublishAllMs: 1_000 })
   await expect.poll(() => published(key)).toBeDefined()
@@ -104,18 +109,18 @@ test('a flushed Redis has all keys again when their turn comes', async () => {
   await expect.poll(() => published(key), { timeout: 5_000 }).toBeDefined()
 })
 
-test('a key that is gone from Postgres leaves Redis', async () => {
+test('a key that was deleted from Postgres is deleted from Redis', async () => {
   const { key, keyId } = await newKey()
   start({ keyPublishMs: 100 })
   await expect.poll(() => published(key)).toBeDefined()
   await db.deleteFrom('api_key').where('key_id', '=', keyId).execute()
   await expect.poll(() => published(key)).toBeUndefined()
-  // And those that stay have an end, should nobody write any more.
+  // And the others expire, should no core write any more.
   const names = await direct.keys('sluice:key:*')
   for (const name of names) expect(await direct.pttl(name)).toBeGreaterThan(0)
 })
 
-test('of two publishers one writes, and the other when the first is gone', async () => {
+test('of two publishers one writes, and the other one when its lease has expired', async () => {
   await direct.set(REDIS_KEYS.apiKeysWriter, 'somebody else', 'PX', 3_000)
   await direct.del(REDIS_KEYS.apiKeysAsOf)
   const { key } = await newKey()
@@ -125,7 +130,7 @@ test('of two publishers one writes, and the other when the first is gone', async
   await expect.poll(() => published(key), { timeout: 5_000 }).toBeDefined()
 })
 
-test('while Redis is away it warns once, and goes on when it is back', async () => {
+test('the publisher warns once while Redis is down, and continues when it is back', async () => {
   let away = true
   const flaky: RedisConnection = {
     ...redis,
@@ -136,7 +141,7 @@ test('while Redis is away it warns once, and goes on when it is back', async () 
     db,
     databaseUrl: database.url,
     redis: flaky,
-    logger: { warn: (...said) => void warnings.push(said) },
+    logger: { warn: (...line) => void warnings.push(line) },
     limits: { keyPublishMs: 50 },
   })
   publishers.push(publisher)

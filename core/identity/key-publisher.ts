@@ -5,7 +5,8 @@ import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
 import { type RedisConnection, RedisError, type Reply } from '../db/redis-connection.ts'
-import { everyKey } from './key-directory.ts'
+import type { Logger } from '../lib/logger.ts'
+import { keyRecordPages } from './key-directory.ts'
 
 export interface KeyPublisher {
   close(): Promise<void>
@@ -13,33 +14,33 @@ export interface KeyPublisher {
 
 export interface KeyPublisherDeps {
   db: Database
-  /** For a connection of its own, which hears of every change. */
+  /** For a connection of its own that listens for every change. */
   databaseUrl: string
   redis: RedisConnection
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   limits?: Partial<Record<'keyPublishMs' | 'keyPublishAllMs', number>>
 }
 
-/** Keys whose writer is gone leave Redis by themselves. */
-const KEEP_MS = 10 * LIMITS.keyPublishAllMs
-/** Longer than anything that one round may take: two never write at once. */
+/** Keys expire in Redis when no core writes them any more. */
+const EXPIRY_MS = 10 * LIMITS.keyPublishAllMs
+/** Longer than a round can take: two cores never write concurrently. */
 const WRITER_MS = 3 * LIMITS.keyPublishMs
-/** What was read from Postgres longer ago is read again instead of written. */
+/** Records read from Postgres longer ago are read again instead of written. */
 const READ_MS_MAX = LIMITS.keyPublishMs
 const SEND_MS_MAX = 2_000
 const SEND_COMMANDS_MAX = 500
 
-/** One of several cores writes; it says so anew each round. KEYS: writer. ARGV: who, for how long. */
-const BE_WRITER = `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+/** Of several cores one writes; it renews its lease each round. KEYS: writer. ARGV: core, ms. */
+const TAKE_WRITER_LEASE = `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
 /**
- * Puts what edges know of keys into Redis, close to them: at once when told of a change, every
- * LIMITS.keyPublishMs in any case, and all of them every minute, so that a flushed Redis fills up
- * again. With each round it says as of when Redis agrees with Postgres; edges believe nothing that is
- * older than LIMITS.keyCacheFreshMs and ask us instead.
+ * Publishes the records of API keys to Redis, close to the edges: at once after a change, every
+ * LIMITS.keyPublishMs in any case, and all of them every LIMITS.keyPublishAllMs, so that a flushed Redis fills up
+ * again. Each round stores the time as of which Redis agrees with Postgres; edges trust nothing older than
+ * LIMITS.keyCacheFreshMs and query core instead.
  */
 export function createKeyPublisher({
   db,
@@ -49,51 +50,51 @@ export function createKeyPublisher({
   limits: given,
 }: KeyPublisherDeps): KeyPublisher {
   const limits = { ...LIMITS, ...given }
-  const me = randomUUID()
-  /** What is in Redis as far as we know: a digest by the key's hash. */
+  const self = randomUUID()
+  /** What this core wrote to Redis: a digest by the key's hash. */
   let written = new Map<string, string>()
-  let allAt = Number.NEGATIVE_INFINITY
+  let allWrittenAt = Number.NEGATIVE_INFINITY
   let running: Promise<void> | undefined
-  let again = false
+  let isRequested = false
   let closed = false
-  let told = false
+  let hasWarned = false
 
   async function publish(): Promise<void> {
     const began = Date.now()
     const [writer] = await send([
-      ['EVAL', BE_WRITER, '1', REDIS_KEYS.apiKeysWriter, me, String(WRITER_MS)],
+      ['EVAL', TAKE_WRITER_LEASE, '1', REDIS_KEYS.apiKeysWriter, self, String(WRITER_MS)],
     ])
     if (writer !== 1) {
-      // Somebody else's words stand there now.
-      allAt = Number.NEGATIVE_INFINITY
+      // Another core writes now, so everything has to be written again later.
+      allWrittenAt = Number.NEGATIVE_INFINITY
       return
     }
-    const all = began - allAt >= limits.keyPublishAllMs
+    const all = began - allWrittenAt >= limits.keyPublishAllMs
     const found = new Map<string, string>()
-    for await (const keys of everyKey(db)) {
+    for await (const keys of keyRecordPages(db)) {
       const commands: string[][] = []
       for (const { sha256Hex, record } of keys) {
         const json = JSON.stringify(record)
         const digest = createHash('md5').update(json).digest('base64')
         found.set(sha256Hex, digest)
         if (all || written.get(sha256Hex) !== digest)
-          commands.push(['SET', REDIS_KEYS.apiKey(sha256Hex), json, 'PX', String(KEEP_MS)])
+          commands.push(['SET', REDIS_KEYS.apiKey(sha256Hex), json, 'PX', String(EXPIRY_MS)])
       }
       await sendAll(commands, began)
     }
-    const gone = [...written.keys()].filter((sha) => !found.has(sha))
+    const gone = [...written.keys()].filter((sha256Hex) => !found.has(sha256Hex))
     await sendAll(
-      gone.map((sha) => ['DEL', REDIS_KEYS.apiKey(sha)]),
+      gone.map((sha256Hex) => ['DEL', REDIS_KEYS.apiKey(sha256Hex)]),
       began,
     )
-    await send([['SET', REDIS_KEYS.apiKeysAsOf, String(began), 'PX', String(KEEP_MS)]])
+    await send([['SET', REDIS_KEYS.apiKeysAsOf, String(began), 'PX', String(EXPIRY_MS)]])
     written = found
-    if (all) allAt = began
+    if (all) allWrittenAt = began
   }
 
   async function sendAll(commands: readonly string[][], began: number): Promise<void> {
     for (let from = 0; from < commands.length; from += SEND_COMMANDS_MAX) {
-      if (Date.now() - began > READ_MS_MAX) throw new Error('publishing the keys took too long')
+      if (Date.now() - began > READ_MS_MAX) throw new Error('publishing API keys took too long')
       await send(commands.slice(from, from + SEND_COMMANDS_MAX))
     }
   }
@@ -105,38 +106,41 @@ export function createKeyPublisher({
     return replies
   }
 
-  /** One round after the other; what is heard of during one is looked at after it. */
-  async function rounds(): Promise<void> {
+  /** One round after the other; a change during a round starts another one after it. */
+  async function runRounds(): Promise<void> {
     do {
-      again = false
+      isRequested = false
       try {
         await publish()
-        told = false
+        hasWarned = false
       } catch (error) {
-        // Nobody knows what of it was written.
-        allAt = Number.NEGATIVE_INFINITY
-        if (!told && !closed)
-          logger.warn({ error: String(error) }, 'keys could not be published; edges ask for them')
-        told = true
+        // It is not known what was written, so everything is written again.
+        allWrittenAt = Number.NEGATIVE_INFINITY
+        if (!hasWarned && !closed)
+          logger.warn(
+            { error: String(error) },
+            'publishing API keys to Redis failed, retrying; edges query core meanwhile',
+          )
+        hasWarned = true
       }
-    } while (again && !closed)
+    } while (isRequested && !closed)
     running = undefined
   }
 
-  function soon(): void {
-    again = true
-    running ??= rounds()
+  function requestRound(): void {
+    isRequested = true
+    running ??= runRounds()
   }
 
   const listening = listen({
     url: databaseUrl,
     channel: CHANNELS.keys,
     name: 'sluice keys',
-    onNotification: soon,
+    onNotification: requestRound,
     onError: (error) =>
-      logger.warn({ error: String(error) }, 'the keys connection broke; it is mended'),
+      logger.warn({ error: String(error) }, 'LISTEN connection for API keys lost, reconnecting'),
   })
-  const timer = setInterval(soon, limits.keyPublishMs)
+  const timer = setInterval(requestRound, limits.keyPublishMs)
 
   return {
     async close() {

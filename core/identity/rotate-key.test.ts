@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, type NewKey, revokeKey } from './api-keys.ts'
-import { isGood, keyRecord } from './key-directory.ts'
+import { findKeyRecord, isUsable } from './key-directory.ts'
 import { rotateKey } from './rotate-key.ts'
 import { createTenant } from './tenants.ts'
 
@@ -24,14 +24,14 @@ const inDays = (days: number) => new Date(Date.now() + days * DAY_MS)
 const make = (more: Partial<NewKey> = {}) =>
   createKey(db, { tenant: 'default', name: 'shop', scopes: ['ingest'], ...more })
 const recordOf = async (key: string) => {
-  const record = await keyRecord(db, createHash('sha256').update(key).digest('hex'))
+  const record = await findKeyRecord(db, createHash('sha256').update(key).digest('hex'))
   if (!record) throw new Error('no such key')
   return record
 }
 const listed = async (keyId: string) => (await listKeys(db)).find((key) => key.keyId === keyId)
 
 describe('rotating a key', () => {
-  test('makes a new one with everything of the old one, which works on until its time', async () => {
+  test('creates a key with the properties of the old one, which works until its time', async () => {
     await createTenant(db, { tenant: 'acme' })
     const old = await make({
       tenant: 'acme',
@@ -56,11 +56,11 @@ describe('rotating a key', () => {
     expect((await listed(newId))?.name).toBe('page')
 
     const record = await recordOf(old.key)
-    expect(isGood(record, until.getTime() - 1)).toBe(true)
-    expect(isGood(record, until.getTime())).toBe(false)
+    expect(isUsable(record, until.getTime() - 1)).toBe(true)
+    expect(isUsable(record, until.getTime())).toBe(false)
   })
 
-  test('lets the old one live no longer than it would have, and the new one as long unless told otherwise', async () => {
+  test('does not prolong the old key, and gives its expiry to the new one by default', async () => {
     const soon = inDays(1)
     const expiring = () => make({ expiresAt: soon })
     const one = await rotateKey(db, (await expiring()).key, { until: inDays(7) })
@@ -76,7 +76,7 @@ describe('rotating a key', () => {
     expect((await recordOf(three.key)).expires_at).toBeNull()
   })
 
-  test('happens once, even when many ask for it at once', async () => {
+  test('succeeds once of several concurrent attempts', async () => {
     const { keyId } = await make()
     const until = inDays(1)
     const results = await Promise.allSettled(
@@ -87,7 +87,7 @@ describe('rotating a key', () => {
     expect(String((refused[0] as PromiseRejectedResult).reason)).toContain('replaced by slc_sec_')
   })
 
-  test('can be done again when the new key was lost and revoked, and on with the new key', async () => {
+  test('can be repeated when the new key was lost and revoked, and continued with the new key', async () => {
     const { keyId } = await make()
     const first = await rotateKey(db, keyId, { until: inDays(1) })
     await revokeKey(db, first.keyId)
@@ -99,7 +99,7 @@ describe('rotating a key', () => {
     expect(third.old.keyId).toBe(second.keyId)
   })
 
-  test('again, it gives the new key the life that the lost one had, not what is left of the old one', async () => {
+  test('gives the new key the expiry of the lost one when it is repeated', async () => {
     const { key } = await make()
     const until = inDays(1)
     const again = async (wanted: Date | null | undefined) => {
@@ -125,28 +125,28 @@ describe('rotating a key', () => {
     expect((await rotateKey(db, key, { until })).expiresAt).toBeNull()
   })
 
-  test('again, it makes no key that is over already', async () => {
+  test('fails when the inherited expiry has passed', async () => {
     const { key } = await make()
     const until = inDays(1)
     const lost = await rotateKey(db, key, { until, expiresAt: inDays(-1) })
     await revokeKey(db, lost.keyId)
-    await expect(rotateKey(db, key, { until })).rejects.toThrow('say when the new one shall expire')
+    await expect(rotateKey(db, key, { until })).rejects.toThrow('give the expiry of the new one')
     expect((await rotateKey(db, key, { until, expiresAt: null })).expiresAt).toBeNull()
   })
 
-  test('is refused to keys that are over, and to none at all', async () => {
+  test('fails for revoked, expired and unknown keys', async () => {
     const until = inDays(1)
     const revoked = await make()
     await revokeKey(db, revoked.keyId)
     await expect(rotateKey(db, revoked.keyId, { until })).rejects.toThrow('was revoked')
     const expired = await make({ expiresAt: inDays(-1) })
     await expect(rotateKey(db, expired.keyId, { until })).rejects.toThrow('has expired')
-    await expect(rotateKey(db, 'slc_sec_none', { until })).rejects.toThrow('no such key')
+    await expect(rotateKey(db, 'slc_sec_none', { until })).rejects.toThrow('does not exist')
     expect(await listed(expired.keyId)).toMatchObject({ replacedBy: null })
   })
 })
 
-test('a list of keys tells how often each was used lately, and never too low', async () => {
+test('the list of keys shows the events received lately with each, and never too few', async () => {
   const { keyId } = await make()
   expect(await listed(keyId)).toMatchObject({ eventsLastHour: 0, eventsLastDay: 0 })
   const used = (hoursAgo: number, events: number) =>

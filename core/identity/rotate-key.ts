@@ -3,38 +3,43 @@ import { displayPrefix, type KeyKind, mintApiKey } from '../../contract/api-key.
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
-import { type CreatedKey, findKeyId, type ListedKey, listKeys, sha256 } from './api-keys.ts'
-import { KeyError } from './tenants.ts'
+import { type CreatedKey, findKeyId, type ListedKey, listKeys } from './api-keys.ts'
+import { hashSecret } from './hash-secret.ts'
+import { IdentityError } from './identity-error.ts'
 
 export interface Rotation {
-  /** From when on the old key is refused; it never lives longer than it would have anyway. */
+  /** When the old key expires, unless it would have expired earlier. */
   until: Date
-  /** When the new key expires, null for never. Default: when the old one would have, or the lost one. */
+  /** When the new key expires, null for never. Default: when the old key, or the lost one, would have expired. */
   expiresAt?: Date | null
 }
 
-export interface Rotated extends CreatedKey {
-  /** The key that was replaced, as it stands now. */
+export interface RotatedKey extends CreatedKey {
+  /** The key that was replaced, after the change. */
   old: ListedKey
   /** RFC 3339 */
   expiresAt: string | null
 }
 
 /**
- * A new key with everything of an old one, which works on beside it until its time is over.
- * @param which its key_id, its display prefix or the key itself
- * @throws KeyError when no key is meant, or one that was revoked, has expired or was replaced already
+ * Creates a key with the properties of an old one, which stays valid until its own time is over.
+ * @param reference its key_id, its display prefix or the key itself
+ * @throws IdentityError when the reference matches no key, or one that is revoked, expired or replaced already
  */
-export async function rotateKey(db: Database, which: string, wanted: Rotation): Promise<Rotated> {
-  const keyId = await findKeyId(db, which)
-  const created = await db.transaction().execute((tx) => replace(tx, keyId, wanted))
+export async function rotateKey(
+  db: Database,
+  reference: string,
+  rotation: Rotation,
+): Promise<RotatedKey> {
+  const keyId = await findKeyId(db, reference)
+  const created = await db.transaction().execute((tx) => replace(tx, keyId, rotation))
   await notifyKeysChanged(db)
   const old = (await listKeys(db)).find((key) => key.keyId === keyId) as ListedKey
   return { ...created, old }
 }
 
 async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresAt }: Rotation) {
-  // Two people who rotate the same key at once: the second one finds it replaced.
+  // Locked: of two concurrent rotations of a key, the second one finds it replaced.
   const old = await tx
     .selectFrom('api_key')
     .selectAll()
@@ -42,21 +47,27 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
     .where('key_id', '=', keyId)
     .forUpdate()
     .executeTakeFirstOrThrow()
-  if (old.revoked_at !== null) throw new KeyError('It was revoked; make a new key instead.')
-  if (old.expired) throw new KeyError('It has expired; make a new key instead.')
-  const life = old.replaced_by === null ? old.expires_at : await lifeOfLost(tx, old.replaced_by)
-  const expires = expiresAt === undefined ? life : expiresAt
-  if (expiresAt === undefined && life !== null && Date.parse(life) <= Date.now())
-    throw new KeyError('The new key that was lost is over; say when the new one shall expire.')
+  if (old.revoked_at !== null)
+    throw new IdentityError('This key was revoked; create a new key instead.')
+  if (old.expired) throw new IdentityError('This key has expired; create a new key instead.')
+  const inheritedExpiry =
+    old.replaced_by === null ? old.expires_at : await expiryOfLostKey(tx, old.replaced_by)
+  const expires = expiresAt === undefined ? inheritedExpiry : expiresAt
+  if (
+    expiresAt === undefined &&
+    inheritedExpiry !== null &&
+    Date.parse(inheritedExpiry) <= Date.now()
+  )
+    throw new IdentityError('The lost key has expired by now; give the expiry of the new one.')
 
   const key = mintApiKey(old.display_prefix.slice(4, 7) as KeyKind)
-  const heir = await tx
+  const replacement = await tx
     .insertInto('api_key')
     .values({
       tenant_id: old.tenant_id,
       name: old.name,
       display_prefix: displayPrefix(key),
-      key_sha256: sha256(key),
+      key_sha256: hashSecret(key),
       scopes: old.scopes,
       origins: old.origins,
       events_per_minute: old.events_per_minute,
@@ -68,35 +79,39 @@ async function replace(tx: Transaction<Schema>, keyId: string, { until, expiresA
   await tx
     .updateTable('api_key')
     .set({
-      replaced_by: heir.key_id,
+      replaced_by: replacement.key_id,
       expires_at: sql`least(expires_at, ${until}::timestamptz)`,
     })
     .where('key_id', '=', keyId)
     .execute()
   return {
     key,
-    keyId: heir.key_id,
+    keyId: replacement.key_id,
     displayPrefix: displayPrefix(key),
-    expiresAt: heir.expires_at,
+    expiresAt: replacement.expires_at,
   }
 }
 
 /**
- * Whoever lost the new key before using it revokes it, and may then rotate the old one again. The old one's own
- * end has come near by then, so the lost one tells how long the new one is to live; and where that was rotated in
- * turn, the last of them.
+ * A new key that was lost before its use is revoked, and then the old one is rotated again. The old one's own expiry
+ * is near by then, so the new one inherits that of the lost one; where that was rotated in turn, of the last of them.
  * @returns when the lost key would have expired, null for never
- * @throws KeyError while one of them is not revoked
+ * @throws IdentityError while one of them is not revoked
  */
-async function lifeOfLost(tx: Transaction<Schema>, heirId: string): Promise<string | null> {
-  const heir = await tx
+async function expiryOfLostKey(
+  tx: Transaction<Schema>,
+  replacementId: string,
+): Promise<string | null> {
+  const replacement = await tx
     .selectFrom('api_key')
     .select(['display_prefix', 'revoked_at', 'expires_at', 'replaced_by'])
-    .where('key_id', '=', heirId)
+    .where('key_id', '=', replacementId)
     .executeTakeFirstOrThrow()
-  if (heir.revoked_at === null)
-    throw new KeyError(
-      `It was replaced by ${heir.display_prefix}… already; rotate that one, or revoke it first.`,
+  if (replacement.revoked_at === null)
+    throw new IdentityError(
+      `This key was replaced by ${replacement.display_prefix}… already; rotate that one, or revoke it first.`,
     )
-  return heir.replaced_by === null ? heir.expires_at : lifeOfLost(tx, heir.replaced_by)
+  return replacement.replaced_by === null
+    ? replacement.expires_at
+    : expiryOfLostKey(tx, replacement.replaced_by)
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
-import { sha256 } from './api-keys.ts'
+import { hashSecret } from './hash-secret.ts'
 
 const LINK_MINUTES = 10
 export const SESSION_DAYS = 30
@@ -14,7 +14,7 @@ export async function mintLoginLink(db: Database): Promise<string> {
   await db
     .insertInto('login_link')
     .values({
-      token_sha256: sha256(token),
+      token_sha256: hashSecret(token),
       expires_at: sql<string>`now() + make_interval(mins => ${LINK_MINUTES})`,
     })
     .execute()
@@ -24,38 +24,38 @@ export async function mintLoginLink(db: Database): Promise<string> {
   return token
 }
 
-/** Uses the link up and begins a session. @returns its token, or undefined for a link that is used, old or none */
+/** Uses the link and begins a session. @returns its token; undefined for a link that is used, expired or unknown */
 export async function redeemLoginLink(db: Database, link: string): Promise<string | undefined> {
   const token = newToken()
   const { rows } = await sql`
     WITH used AS (
       UPDATE login_link SET used_at = now()
-       WHERE token_sha256 = ${sha256(link)} AND used_at IS NULL AND expires_at > now()
+       WHERE token_sha256 = ${hashSecret(link)} AND used_at IS NULL AND expires_at > now()
       RETURNING 1
     )
     INSERT INTO session (token_sha256, expires_at)
-    SELECT ${sha256(token)}, now() + make_interval(days => ${SESSION_DAYS}) FROM used
+    SELECT ${hashSecret(token)}, now() + make_interval(days => ${SESSION_DAYS}) FROM used
     RETURNING 1`.execute(db)
   if (rows.length === 0) return undefined
-  // The oldest make room: a person who signs in for the hundred-and-first time has long left the first.
+  // Beyond SESSIONS_MAX the oldest sessions end.
   await sql`
     DELETE FROM session WHERE expires_at < now() OR token_sha256 NOT IN
       (SELECT token_sha256 FROM session ORDER BY created_at DESC LIMIT ${SESSIONS_MAX})`.execute(db)
   return token
 }
 
-export async function sessionIsGood(db: Database, token: string): Promise<boolean> {
+export async function isSessionValid(db: Database, token: string): Promise<boolean> {
   const row = await db
     .selectFrom('session')
     .select('expires_at')
-    .where('token_sha256', '=', sha256(token))
+    .where('token_sha256', '=', hashSecret(token))
     .where('expires_at', '>', sql<string>`now()`)
     .executeTakeFirst()
   return row !== undefined
 }
 
 export async function endSession(db: Database, token: string): Promise<void> {
-  await db.deleteFrom('session').where('token_sha256', '=', sha256(token)).execute()
+  await db.deleteFrom('session').where('token_sha256', '=', hashSecret(token)).execute()
 }
 
 /** 256 random bits. */

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { IdentityError } from './identity-error.ts'
 
 export interface Tenant {
   tenant: string
@@ -8,7 +9,7 @@ export interface Tenant {
   eventsPerMinute: number | null
   eventAgeMaxS: number
   allowedLatenessS: number
-  /** Which schema_version an event may name; null: any. */
+  /** The values of schema_version that events may have; null: any. */
   schemaVersions: string[] | null
   createdAt: string
 }
@@ -21,10 +22,10 @@ export interface NewTenant {
   allowedLatenessS?: number
 }
 
-/** @returns whether it is new; one that exists already is left as it is */
+/** @returns whether it is new; an existing tenant is not changed */
 export async function createTenant(db: Database, tenant: NewTenant): Promise<boolean> {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(tenant.tenant))
-    throw new KeyError(
+    throw new IdentityError(
       `"${tenant.tenant}" cannot name a tenant: 1 to 63 lower-case letters, digits and dashes, not beginning with a dash.`,
     )
   const inserted = await db
@@ -41,7 +42,7 @@ export async function createTenant(db: Database, tenant: NewTenant): Promise<boo
   return inserted !== undefined
 }
 
-/** What is left out stays as it is. */
+/** Properties that are left out do not change. */
 export interface TenantChanges {
   eventsPerMinute?: number
   eventAgeMaxS?: number
@@ -51,8 +52,8 @@ export interface TenantChanges {
 }
 
 /**
- * In force everywhere within a minute, for events that come in from then on.
- * @throws KeyError when there is no such tenant, or a version that no event could name
+ * Takes effect everywhere within a minute, for events received from then on.
+ * @throws IdentityError when the tenant does not exist, or for a version that no event could have
  */
 export async function setTenant(
   db: Database,
@@ -63,32 +64,34 @@ export async function setTenant(
   const found = await db
     .updateTable('tenant')
     .set({
-      // Set to itself, so that a change of nothing is a change too.
+      // Set to itself, so that an empty change is valid SQL too.
       slug: tenant,
       events_per_minute: eventsPerMinute,
       event_age_max_s: eventAgeMaxS,
       allowed_lateness_s: allowedLatenessS,
-      schema_versions: schemaVersions && readVersions(schemaVersions),
+      schema_versions: schemaVersions && parseVersions(schemaVersions),
     })
     .where('slug', '=', tenant)
     .returning('tenant_id')
     .executeTakeFirst()
-  if (!found) throw new KeyError(`There is no tenant "${tenant}".`)
+  if (!found) throw new IdentityError(`Tenant "${tenant}" does not exist.`)
   await notifyKeysChanged(db)
   return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
 }
 
-function readVersions(versions: readonly string[]): string[] {
+function parseVersions(versions: readonly string[]): string[] {
   const read = [...new Set(versions.map((version) => version.trim()))]
   const bad = read.find(
     (version) => version.length > LIMITS.schemaVersionCharsMax || !/^[\x21-\x7e]+$/.test(version),
   )
   if (bad !== undefined)
-    throw new KeyError(
-      `"${bad}" is no schema version: 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
+    throw new IdentityError(
+      `"${bad}" is not a schema version: it takes 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
     )
   if (read.length === 0 || read.length > LIMITS.schemaVersionsMax)
-    throw new KeyError(`A tenant takes 1 to ${LIMITS.schemaVersionsMax} schema versions, or any.`)
+    throw new IdentityError(
+      `A tenant takes 1 to ${LIMITS.schemaVersionsMax} schema versions, or any.`,
+    )
   return read
 }
 
@@ -102,9 +105,4 @@ export async function listTenants(db: Database): Promise<Tenant[]> {
     schemaVersions: row.schema_versions,
     createdAt: row.created_at,
   }))
-}
-
-/** What a person asked of keys or tenants cannot be done, in a sentence for that person. */
-export class KeyError extends Error {
-  override name = 'KeyError'
 }

@@ -1,13 +1,15 @@
 import { sha256Hex } from '../../contract/api-key.ts'
+import { ERRORS } from '../../contract/errors.ts'
 import type { Database } from '../db/database.ts'
-import { badInput, checkText, queryError } from '../queries/errors.ts'
+import { ApiError, badInput } from '../lib/api-error.ts'
+import { checkText } from '../lib/check-text.ts'
 import { readCredentials } from './credentials.ts'
-import { findKey, isGood } from './key-directory.ts'
-import { sessionIsGood } from './sessions.ts'
+import { findKey, isUsable } from './key-directory.ts'
+import { isSessionValid } from './sessions.ts'
 
 /**
- * Somebody who may see one tenant. Every question takes one and asks for its tenant only, so a
- * question about someone else cannot be written down. Nothing but this file can make one.
+ * A sender who may see one tenant. Every query takes one and reads its tenant only, so a
+ * query about another tenant cannot be written. Only this file can create one.
  */
 export interface TenantViewer {
   readonly [sealed]: true
@@ -20,38 +22,34 @@ declare const sealed: unique symbol
 export type Viewer =
   /** An API key with the scope read sees its own tenant. */
   | { kind: 'KEY'; own: TenantViewer }
-  /** A signed-in browser is the operator's and sees every tenant. */
+  /** A signed-in browser belongs to the operator and sees every tenant. */
   | { kind: 'SESSION' }
 
 export interface ViewerDeps {
   db: Database
-  noteUse: (keyId: string) => Promise<void>
+  recordUse: (keyId: string) => Promise<void>
 }
 
 const DEFAULT_TENANT = 'default'
 
-/** Who sends this request. @throws UNAUTHENTICATED, FORBIDDEN */
-export async function viewerOf(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
+/** Identifies the sender of a request. @throws UNAUTHENTICATED, FORBIDDEN */
+export async function identifyViewer(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
   const credentials = readCredentials(headers)
   if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
-  if (credentials.session !== undefined && (await sessionIsGood(deps.db, credentials.session)))
+  if (credentials.session !== undefined && (await isSessionValid(deps.db, credentials.session)))
     return { kind: 'SESSION' }
-  throw queryError(
-    'UNAUTHENTICATED',
-    credentials.session === undefined
-      ? 'Sign in, or send an API key with the scope read.'
-      : 'Your session has ended; sign in again.',
-  )
+  if (credentials.session === undefined) throw new ApiError('UNAUTHENTICATED')
+  throw new ApiError('UNAUTHENTICATED', 'Your session has ended; sign in again.')
 }
 
-async function keyViewer({ db, noteUse }: ViewerDeps, key: string): Promise<Viewer> {
+async function keyViewer({ db, recordUse }: ViewerDeps, key: string): Promise<Viewer> {
   const known = await findKey(db, await sha256Hex(key))
-  // One sentence for unknown, revoked and expired: it tells a thief nothing.
-  if (!known || !isGood(known.record))
-    throw queryError('UNAUTHENTICATED', 'No such API key, or it was revoked or has expired.')
+  // One message for unknown, revoked and expired: it reveals nothing to a thief.
+  if (!known || !isUsable(known.record))
+    throw new ApiError('UNAUTHENTICATED', ERRORS.KEY_UNKNOWN.message)
   if (!known.record.scopes.includes('read'))
-    throw queryError('FORBIDDEN', 'This API key lacks the scope read.')
-  void noteUse(known.record.key_id)
+    throw new ApiError('FORBIDDEN', 'This API key lacks the scope read.')
+  void recordUse(known.record.key_id)
   const { tenantId, allowedLatenessS } = known
   return { kind: 'KEY', own: seal({ tenantId, tenant: known.record.tenant, allowedLatenessS }) }
 }
@@ -64,7 +62,7 @@ export async function tenantViewer(
 ): Promise<TenantViewer> {
   if (viewer.kind === 'KEY') {
     if (tenant === null || tenant === undefined || tenant === viewer.own.tenant) return viewer.own
-    throw queryError('FORBIDDEN', 'This API key belongs to another tenant.')
+    throw new ApiError('FORBIDDEN', 'This API key belongs to another tenant.')
   }
   const slug = checkText('tenant', tenant ?? DEFAULT_TENANT)
   const row = await db
@@ -74,6 +72,11 @@ export async function tenantViewer(
     .executeTakeFirst()
   if (!row) throw badInput('tenant', `"${slug.slice(0, 63)}" does not exist`)
   return seal({ tenantId: row.tenant_id, tenant: slug, allowedLatenessS: row.allowed_lateness_s })
+}
+
+/** Viewers with the same key share limits and cached results: the keys of one tenant, and all sessions. */
+export function scopeOf(viewer: Viewer): string {
+  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
 }
 
 function seal(viewer: Omit<TenantViewer, typeof sealed>): TenantViewer {

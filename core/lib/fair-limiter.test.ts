@@ -3,7 +3,7 @@ import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
 import { QUERY_LIMITS } from '../queries/limits.ts'
 import { createFairLimiter } from './fair-limiter.ts'
 
-test('whoever asks for more than can be worked out at once waits for it alone', async () => {
+test('a client with too many queries does not keep another one waiting', async () => {
   const fixture = await createQueryFixture()
   const occurredAt = '2026-11-20T10:00:00Z'
   for (const tenant of ['default', 'other']) await fixture.store(tenant, [{ occurredAt }])
@@ -14,7 +14,7 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
 
   const blocker = await fixture.database.pool.connect()
   await blocker.query('BEGIN; LOCK TABLE event')
-  const waiting = fixture.ask(`{ ${many.join(' ')} }`, greedy)
+  const waiting = fixture.execute(`{ ${many.join(' ')} }`, greedy)
   const blocked = async () => {
     const { rows } = await fixture.database.pool.query(
       "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -22,8 +22,8 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
     return rows[0].n
   }
   await expect.poll(blocked).toBeGreaterThan(0)
-  const answer = await fixture.ask(`{ ${metrics('aggregate: COUNT')} }`, modest)
-  expect([answer.errors, answer.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
+  const response = await fixture.execute(`{ ${metrics('aggregate: COUNT')} }`, modest)
+  expect([response.errors, response.data]).toEqual([undefined, { metrics: [{ value: 1 }] }])
   expect(await blocked()).toBeLessThanOrEqual(QUERY_LIMITS.concurrentQueriesMax)
   await blocker.query('ROLLBACK')
   blocker.release()
@@ -32,18 +32,18 @@ test('whoever asks for more than can be worked out at once waits for it alone', 
   await fixture.close()
 })
 
-test('turns are taken in order, each asker by itself, and nobody waits without end', async () => {
-  const turns = createFairLimiter({ concurrentMax: 1, queuedMax: 2, queueMsMax: 60_000 })
+test('permits are granted in order for each client, and waiting is limited in number and time', async () => {
+  const limiter = createFairLimiter({ concurrentMax: 1, queuedMax: 2, queueMsMax: 60_000 })
   const done: string[] = []
-  const first = await turns.acquire('a')
+  const first = await limiter.acquire('a')
   const others = ['second', 'third'].map(async (name) => {
-    const over = await turns.acquire('a')
+    const over = await limiter.acquire('a')
     done.push(name)
     over()
     over()
   })
-  await expect(turns.acquire('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
-  const another = await turns.acquire('b')
+  await expect(limiter.acquire('a')).rejects.toMatchObject({ code: 'OVERLOADED' })
+  const another = await limiter.acquire('b')
   another()
   expect(done).toEqual([])
   first()
@@ -52,7 +52,7 @@ test('turns are taken in order, each asker by itself, and nobody waits without e
 
   const impatient = createFairLimiter({ concurrentMax: 1, queuedMax: 2, queueMsMax: 1 })
   const over = await impatient.acquire('a')
-  await expect(impatient.acquire('a')).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } })
+  await expect(impatient.acquire('a')).rejects.toMatchObject({ code: 'OVERLOADED' })
   over()
   const again = await impatient.acquire('a')
   again()

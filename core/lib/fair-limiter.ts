@@ -1,13 +1,14 @@
-import { queryError } from '../queries/errors.ts'
+import { ApiError } from './api-error.ts'
+import { createSemaphore, type Semaphore } from './semaphore.ts'
 
-/** Everybody's questions get their turn: nobody has more than so many worked out at once, whatever they send. */
+/** A concurrency limit for each client by itself: no client keeps another one waiting, whatever it sends. */
 export interface FairLimiter {
   /**
-   * Waits until one of this asker's turns is free.
-   * @returns to be called when the turn is over; twice does no harm
-   * @throws OVERLOADED when too many wait before this one, or none got free in time
+   * Waits until the client has fewer than `concurrentMax` permits; first come, first served.
+   * @returns releases the permit; a second call has no effect
+   * @throws OVERLOADED when `queuedMax` wait already, or after `queueMsMax`
    */
-  acquire(asker: string): Promise<() => void>
+  acquire(clientId: string): Promise<() => void>
 }
 
 export interface FairLimiterOptions {
@@ -16,60 +17,32 @@ export interface FairLimiterOptions {
   queueMsMax: number
 }
 
-interface Client {
-  running: number
-  waiting: Set<() => void>
-}
-
 export function createFairLimiter({
-  concurrentMax: atOnceMax,
-  queuedMax: waitingMax,
-  queueMsMax: waitMsMax,
+  concurrentMax,
+  queuedMax,
+  queueMsMax,
 }: FairLimiterOptions): FairLimiter {
-  /** Those only who have something running. */
-  const askers = new Map<string, Client>()
-
-  function begin(name: string, asker: Client): () => void {
-    let over = false
-    return () => {
-      if (over) return
-      over = true
-      const [next] = asker.waiting
-      // The turn goes to whoever waits longest; the number of those that run stays what it is.
-      if (next) next()
-      else if (--asker.running === 0) askers.delete(name)
-    }
-  }
+  /** Only clients that hold a permit. */
+  const clients = new Map<string, Semaphore>()
 
   return {
-    async acquire(name) {
-      const asker = askers.get(name) ?? { running: 0, waiting: new Set() }
-      askers.set(name, asker)
-      if (asker.running < atOnceMax) {
-        asker.running++
-        return begin(name, asker)
+    async acquire(clientId) {
+      const permits = clients.get(clientId) ?? createSemaphore(concurrentMax)
+      clients.set(clientId, permits)
+      if (permits.inUse >= concurrentMax && permits.waiting >= queuedMax) throw overloaded()
+      const release = await permits.tryAcquire(1, queueMsMax)
+      if (!release) throw overloaded()
+      return () => {
+        release()
+        if (permits.inUse === 0 && clients.get(clientId) === permits) clients.delete(clientId)
       }
-      if (asker.waiting.size >= waitingMax) throw tooMany()
-      await new Promise<void>((resolve, reject) => {
-        const mayGo = () => {
-          clearTimeout(timer)
-          asker.waiting.delete(mayGo)
-          resolve()
-        }
-        const timer = setTimeout(() => {
-          asker.waiting.delete(mayGo)
-          reject(tooMany())
-        }, waitMsMax)
-        asker.waiting.add(mayGo)
-      })
-      return begin(name, asker)
     },
   }
 }
 
-function tooMany() {
-  return queryError(
+function overloaded() {
+  return new ApiError(
     'OVERLOADED',
-    'Too many of your questions are being worked out already; ask fewer at once, or try again soon.',
+    'Too many of your queries are running already; send fewer concurrently, or try again soon.',
   )
 }

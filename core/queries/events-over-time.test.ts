@@ -5,9 +5,10 @@ import {
   type FixtureEvent,
   type QueryFixture,
 } from '../api/graphql/testing/fixture.ts'
+import { createTenant } from '../identity/tenants.ts'
 import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
-import { type MetricsArgs, readQuestion } from './metrics-args.ts'
+import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
 
 let fixture: QueryFixture
 let viewer: TenantViewer
@@ -31,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-/** Over two years, thick around the days on which clocks change, some on the very edges of quarters. */
+/** Over two years, dense around the days on which clocks change, some at the very edges of 15-minute buckets. */
 function randomEvents(count: number): Required<FixtureEvent>[] {
   const roll = dice(7)
   const thick = [
@@ -63,11 +64,11 @@ function randomEvents(count: number): Required<FixtureEvent>[] {
 }
 
 const RANGE = { startTime: '2025-01-01T00:00:00Z', endTime: '2028-01-01T00:00:00Z' }
-const ask = (args: Partial<MetricsArgs>, options = {}) =>
-  eventsOverTime(fixture.db, viewer, readQuestion({ name: '*', ...RANGE, ...args }), options)
+const execute = (args: Partial<MetricsInput>, options = {}) =>
+  eventsOverTime(fixture.db, viewer, { name: '*', ...RANGE, ...args }, options)
 
-/** The same question answered by a plain loop. */
-function count(args: Partial<MetricsArgs>, start: (ms: number) => number) {
+/** The same counts by a plain loop. */
+function count(args: Partial<MetricsInput>, start: (ms: number) => number) {
   const { name = '*', startTime, endTime } = { ...RANGE, ...args }
   const buckets = new Map<number, number>()
   for (const event of events) {
@@ -89,7 +90,7 @@ function startOf(ms: number, unit: 'day' | 'week' | 'month', zone: string): numb
   return (before.toISODate() === start.toISODate() ? before : start).toMillis()
 }
 
-function byTime(points: { timestamp: string; value: number }[]) {
+function byTime(points: readonly { timestamp: string; value: number }[]) {
   return Object.fromEntries(
     points.map(({ timestamp, value }) => [new Date(timestamp).toISOString(), value]),
   )
@@ -107,46 +108,46 @@ describe('time zones', () => {
     'Pacific/Chatham',
   ]
   for (const timeZone of zones)
-    test(`days, weeks and months in ${timeZone} are what a plain count gives, clock changes included`, async () => {
+    test(`days, weeks and months in ${timeZone} equal a plain count, clock changes included`, async () => {
       for (const [interval, unit] of [
         ['DAY', 'day'],
         ['WEEK', 'week'],
         ['MONTH', 'month'],
       ] as const) {
-        const answer = await ask({ interval, timeZone })
-        expect(answer.source).toBe('rollup')
+        const result = await execute({ interval, timeZone })
+        expect(result.source).toBe('rollup')
         const expected = count({}, (ms) => startOf(ms, unit, timeZone))
-        expect(byTime(answer.points), interval).toEqual(expected)
-        expect((await ask({ interval, timeZone }, { onlyRaw: true })).points).toEqual(answer.points)
+        expect(byTime(result.rows), interval).toEqual(expected)
+        expect((await execute({ interval, timeZone }, { onlyRaw: true })).rows).toEqual(result.rows)
       }
     })
 
-  test('hours on the day on which clocks go back: the hour that comes twice is two buckets', async () => {
+  test('an hour that comes twice when clocks go back is two buckets', async () => {
     const args = {
       startTime: '2026-10-24T22:00:00Z',
       endTime: '2026-10-25T23:00:00Z',
       timeZone: 'Europe/Berlin',
     }
-    const { points } = await ask({ ...args, interval: 'HOUR' })
+    const { rows: points } = await execute({ ...args, interval: 'HOUR' })
     expect(byTime(points)).toEqual(count(args, (ms) => Math.floor(ms / 3_600_000) * 3_600_000))
-    const kathmandu = await ask({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
-    const quarter = 900_000
-    expect(byTime(kathmandu.points)).toEqual(
-      count(args, (ms) => Math.floor((ms - quarter) / 3_600_000) * 3_600_000 + quarter),
+    const kathmandu = await execute({ ...args, timeZone: 'Asia/Kathmandu', interval: 'HOUR' })
+    const offset = 900_000
+    expect(byTime(kathmandu.rows)).toEqual(
+      count(args, (ms) => Math.floor((ms - offset) / 3_600_000) * 3_600_000 + offset),
     )
   })
 
-  test('what is no zone of the IANA database is refused by the name of the argument', async () => {
+  test('a name that is not in the IANA database is rejected as timeZone', async () => {
     for (const timeZone of ['Mars/Olympus', 'CET', '+05:45', 'FOO3', '', "UTC'; --", 'posixrules'])
-      expect(() => readQuestion({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
-    expect(readQuestion({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
+      expect(() => parseMetricsArgs({ name: '*', ...RANGE, timeZone })).toThrow(/^timeZone "/)
+    expect(parseMetricsArgs({ name: '*', ...RANGE, timeZone: 'Asia/Kathmandu' }).timeZone).toBe(
       'Asia/Kathmandu',
     )
   })
 })
 
-describe('truth is the same from rollups and from single events', () => {
-  test('for any range, name, interval and aggregate', async () => {
+describe('rollups and single events', () => {
+  test('give the same points for any range, name, interval and aggregate', async () => {
     const roll = dice(11)
     const sources = new Set<string>()
     for (let i = 0; i < 120; i++) {
@@ -154,7 +155,7 @@ describe('truth is the same from rollups and from single events', () => {
       const length = [60_000, 40 * 60_000, 7_200_000, 3 * 86_400_000, 100 * 86_400_000][roll(5)]
       const start = centre - roll(length as number)
       const aligned = (ms: number) => (roll(2) === 0 ? Math.floor(ms / 900_000) * 900_000 : ms)
-      const args: Partial<MetricsArgs> = {
+      const args: Partial<MetricsInput> = {
         name: roll(2) === 0 ? '*' : `name_${roll(5)}`,
         startTime: new Date(aligned(start)).toISOString(),
         endTime: new Date(aligned(start + (length as number)) + 900_000).toISOString(),
@@ -164,12 +165,12 @@ describe('truth is the same from rollups and from single events', () => {
         groupBy: roll(2) === 0 ? ['name'] : null,
         filter: roll(4) === 0 ? [{ dimension: 'name', in: ['name_1', 'name_2'] }] : null,
       }
-      const rolled = await ask(args)
-      const raw = await ask(args, { onlyRaw: true })
+      const rolled = await execute(args)
+      const raw = await execute(args, { onlyRaw: true })
       sources.add(rolled.source)
-      expect(rolled.points.length, JSON.stringify(args)).toBe(raw.points.length)
-      for (const [j, point] of rolled.points.entries()) {
-        const other = raw.points[j] as typeof point
+      expect(rolled.rows.length, JSON.stringify(args)).toBe(raw.rows.length)
+      for (const [j, point] of rolled.rows.entries()) {
+        const other = raw.rows[j] as typeof point
         expect(point, JSON.stringify(args)).toEqual({ ...other, value: expect.any(Number) })
         expect(point.value).toBeCloseTo(other.value, 6)
       }
@@ -177,7 +178,7 @@ describe('truth is the same from rollups and from single events', () => {
     expect([...sources].sort()).toEqual(['raw', 'rollup', 'rollup+raw'])
   })
 
-  test('counts of ragged ranges are those of a plain loop, down to the microsecond', async () => {
+  test('give the counts of a plain loop for partial buckets, down to the microsecond', async () => {
     const roll = dice(3)
     for (let i = 0; i < 60; i++) {
       const start = Date.parse(events[roll(events.length)]?.occurredAt as string)
@@ -185,7 +186,7 @@ describe('truth is the same from rollups and from single events', () => {
         startTime: new Date(start).toISOString(),
         endTime: new Date(start + 1 + roll(86_400_000)).toISOString(),
       }
-      const { points } = await ask({ ...args, interval: 'TOTAL' })
+      const { rows: points } = await execute({ ...args, interval: 'TOTAL' })
       const expected = Object.values(count(args, () => 0))[0] ?? 0
       expect(points[0]?.value ?? 0, JSON.stringify(args)).toBe(expected)
       expect(points[0]?.timestamp ?? `${args.startTime}`.replace('.000', '')).toBe(
@@ -195,7 +196,9 @@ describe('truth is the same from rollups and from single events', () => {
     const [first] = events as [FixtureEvent]
     const at = (first.occurredAt as string).replace('Z', '')
     const window = (startTime: string, endTime: string) =>
-      ask({ startTime, endTime, interval: 'TOTAL' }).then(({ points }) => points[0]?.value ?? 0)
+      execute({ startTime, endTime, interval: 'TOTAL' }).then(
+        ({ rows: points }) => points[0]?.value ?? 0,
+      )
     const before = await window(`${at}Z`, `${at}001Z`)
     expect(before).toBeGreaterThan(0)
     expect(await window(`${at}001Z`, `${at}002Z`)).toBe(0)
@@ -203,9 +206,9 @@ describe('truth is the same from rollups and from single events', () => {
 })
 
 describe('groups', () => {
-  test('a property, a nested one, a key with a dot and columns are grouped by, with null for none', async () => {
+  test('events are grouped by a property, a nested one, a key with a dot and columns, with null for none', async () => {
     const groupBy = ['net', 'deep.er', 'a.b', 'source']
-    const { points, source, groupCount } = await ask({ interval: 'TOTAL', groupBy })
+    const { rows: points, source, info } = await execute({ interval: 'TOTAL', groupBy })
     const expected = new Map<string, number>()
     for (const { properties, source } of events) {
       const {
@@ -219,12 +222,12 @@ describe('groups', () => {
       expected.set(key, (expected.get(key) ?? 0) + 1)
     }
     expect(source).toBe('raw')
-    expect(groupCount).toBe(expected.size)
+    expect(info.groups).toEqual({ found: expected.size, listed: 100 })
     const listed = points.filter(({ dimensions }) => dimensions.net !== '(other)')
     expect(listed.length).toBe(100)
     for (const { dimensions, value } of listed)
       expect(value).toBe(expected.get(JSON.stringify(groupBy.map((name) => dimensions[name]))))
-    // The largest groups are the ones that are named, and nothing is lost in the rest.
+    // The largest groups are listed, and "(other)" has all the others.
     const rest = [...expected.values()].sort((a, b) => b - a).slice(100)
     expect(points.find(({ dimensions }) => dimensions.net === '(other)')).toMatchObject({
       value: rest.reduce((a, b) => a + b, 0),
@@ -237,27 +240,27 @@ describe('groups', () => {
       { dimension: 'net', in: ['net-1', 'net-2'] },
       { dimension: 'source', in: ['source-0'] },
     ]
-    const { points, source } = await ask({ interval: 'TOTAL', filter })
+    const { rows: points, source } = await execute({ interval: 'TOTAL', filter })
     const expected = events.filter(
       (e) => ['net-1', 'net-2'].includes(e.properties.net as string) && e.source === 'source-0',
     )
     expect([points[0]?.value, source]).toEqual([expected.length, 'raw'])
-    expect((await ask({ filter: [{ dimension: 'net', in: [] }] })).points).toEqual([])
+    expect((await execute({ filter: [{ dimension: 'net', in: [] }] })).rows).toEqual([])
   })
 
-  test('uniques and percentiles are those of the values themselves', async () => {
-    const uniques = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES' })
-    expect(uniques.points[0]?.value).toBe(
+  test('uniques and percentiles equal those of a plain loop', async () => {
+    const uniques = await execute({ interval: 'TOTAL', aggregate: 'UNIQUES' })
+    expect(uniques.rows[0]?.value).toBe(
       new Set(events.flatMap(({ actor }) => (actor === null ? [] : [actor]))).size,
     )
     const values = events.flatMap(({ value }) => (value === null ? [] : [value]))
     values.sort((a, b) => a - b)
     const rank = 0.95 * (values.length - 1)
     const [low, high] = [values[Math.floor(rank)], values[Math.ceil(rank)]] as [number, number]
-    const p95 = await ask({ interval: 'TOTAL', aggregate: 'P95' })
-    expect(p95.points[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
-    const perName = await ask({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
-    for (const { dimensions, value } of perName.points)
+    const p95 = await execute({ interval: 'TOTAL', aggregate: 'P95' })
+    expect(p95.rows[0]?.value).toBeCloseTo(low + (high - low) * (rank % 1), 9)
+    const perName = await execute({ interval: 'TOTAL', aggregate: 'UNIQUES', groupBy: ['name'] })
+    for (const { dimensions, value } of perName.rows)
       expect(value).toBe(
         new Set(
           events.flatMap((e) => (e.name === dimensions.name && e.actor !== null ? [e.actor] : [])),
@@ -265,14 +268,14 @@ describe('groups', () => {
       )
   })
 
-  test('a dimension may be called __proto__ and is a member like any other', async () => {
-    const { points } = await ask({ interval: 'TOTAL', groupBy: ['__proto__'] })
+  test('a dimension named __proto__ is a member like any other', async () => {
+    const { rows: points } = await execute({ interval: 'TOTAL', groupBy: ['__proto__'] })
     expect(Object.hasOwn(points[0]?.dimensions ?? {}, '__proto__')).toBe(true)
   })
 })
 
 describe('finality', () => {
-  test('a bucket is final once the watermark has passed its end, and tells its late events', async () => {
+  test('a bucket is final once the watermark has passed its end, and counts its late events', async () => {
     await fixture.store('other', [
       { name: 'f', occurredAt: '2026-11-20T10:05:00Z', receivedAt: '2026-11-20T10:05:01Z' },
       {
@@ -288,12 +291,12 @@ describe('finality', () => {
     )
     const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
     const range = { startTime: '2026-11-20T10:00:00Z', endTime: '2026-11-20T14:00:00Z' }
-    const answer = await eventsOverTime(
-      fixture.db,
-      other,
-      readQuestion({ name: 'f', ...range, interval: 'QUARTER_HOUR' }),
-    )
-    expect(answer.points).toEqual([
+    const result = await eventsOverTime(fixture.db, other, {
+      name: 'f',
+      ...range,
+      interval: 'QUARTER_HOUR',
+    })
+    expect(result.rows).toEqual([
       {
         timestamp: '2026-11-20T10:00:00Z',
         value: 2,
@@ -310,14 +313,29 @@ describe('finality', () => {
         lateCount: 0,
       },
     ])
+    expect(result.info.finalThrough).toBe('2026-11-20T10:15:00Z')
   })
 
-  test('of a bucket in which the range ends, only what is counted is waited for', async () => {
-    const isFinal = async (endTime: string, interval: MetricsArgs['interval']) => {
+  test('a result says up to when buckets are final, where it has no points too', async () => {
+    const finalThrough = async (tenant: string) => {
+      const viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, tenant)
+      const range = { startTime: '2026-11-20T09:00:00Z', endTime: '2026-11-20T10:00:00Z' }
+      const input = { name: 'f', ...range, groupBy: ['name'] }
+      const { rows, info } = await eventsOverTime(fixture.db, viewer, input)
+      expect([rows, info.groups?.found]).toEqual([[], 0])
+      return info.finalThrough
+    }
+    expect(await finalThrough('other')).toBe('2026-11-20T10:15:00Z')
+    await createTenant(fixture.db, { tenant: 'empty' })
+    expect(await finalThrough('empty')).toBeUndefined()
+  })
+
+  test('a bucket in which the range ends is final once the watermark has passed the range', async () => {
+    const isFinal = async (endTime: string, interval: MetricsInput['interval']) => {
       const range = { startTime: '2026-11-20T10:00:00Z', endTime: `2026-11-20T${endTime}Z` }
-      const question = readQuestion({ name: 'f', ...range, interval })
+      const input = { name: 'f', ...range, interval }
       const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
-      return (await eventsOverTime(fixture.db, other, question)).points.map((each) => each.isFinal)
+      return (await eventsOverTime(fixture.db, other, input)).rows.map((each) => each.isFinal)
     }
     // The watermark is at 10:15, and an event of 10:12 is late from now on.
     for (const interval of ['QUARTER_HOUR', 'DAY', 'MONTH', 'TOTAL'] as const) {
@@ -335,8 +353,8 @@ describe('finality', () => {
   })
 })
 
-describe('names beyond the limit of series', () => {
-  test('are counted exactly from single events, and stand together where rollups name groups', async () => {
+describe('event names beyond the limit of series', () => {
+  test('are counted exactly from single events, and together where rollups are grouped by name', async () => {
     const { pool } = fixture.database
     await fixture.store('other', [{ name: 'rare', occurredAt: '2026-01-01T00:00:00Z' }])
     await pool.query(
@@ -346,23 +364,19 @@ describe('names beyond the limit of series', () => {
        DELETE FROM series WHERE tenant_id = 2 AND metric = 'rare'`,
     )
     const other = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'other')
-    const of = (args: Partial<MetricsArgs>) =>
-      eventsOverTime(
-        fixture.db,
-        other,
-        readQuestion({
-          name: '*',
-          startTime: '2026-01-01T00:00:00Z',
-          endTime: '2026-01-01T00:15:00Z',
-          interval: 'TOTAL',
-          ...args,
-        }),
-      )
-    expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', points: [{ value: 1 }] })
+    const of = (args: Partial<MetricsInput>) =>
+      eventsOverTime(fixture.db, other, {
+        name: '*',
+        startTime: '2026-01-01T00:00:00Z',
+        endTime: '2026-01-01T00:15:00Z',
+        interval: 'TOTAL',
+        ...args,
+      })
+    expect(await of({ name: 'rare' })).toMatchObject({ source: 'raw', rows: [{ value: 1 }] })
     expect(await of({ name: 'name_1' })).toMatchObject({ source: 'rollup' })
-    expect(await of({ filter: [{ dimension: 'name', in: [''] }] })).toMatchObject({ points: [] })
+    expect(await of({ filter: [{ dimension: 'name', in: [''] }] })).toMatchObject({ rows: [] })
     const grouped = await of({ groupBy: ['name'] })
-    expect(grouped.points.map(({ dimensions }) => dimensions.name)).toContain('(other)')
+    expect(grouped.rows.map(({ dimensions }) => dimensions.name)).toContain('(other)')
     expect(await of({ endTime: '2026-01-01T00:15:01Z' })).toMatchObject({ source: 'rollup+raw' })
   })
 })

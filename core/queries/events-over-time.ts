@@ -1,14 +1,21 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { ceilQuarter, floorQuarter, type Instant, isBefore } from './instant.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import type { Aggregate, MetricsQuestion } from './metrics-args.ts'
-import { bucketOf, endOfBucket, trueStart } from './sql/buckets.ts'
+import {
+  type Aggregate,
+  type MetricsArgs,
+  type MetricsInput,
+  parseMetricsArgs,
+} from './metrics-args.ts'
+import { oldestEventDay } from './oldest-event-day.ts'
+import type { QueryResult, ResultInfo, Source } from './query-result.ts'
+import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { dimensionsOf, whereFilters } from './sql/dimensions.ts'
-import { learnNames, type Names, OTHER, shownName, whereNames, whereSeries } from './sql/names.ts'
-import { watermark } from './watermark.ts'
+import { type Names, OTHER, resolveNames, shownName, whereNames, whereSeries } from './sql/names.ts'
+import { watermark } from './sql/watermark.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -22,56 +29,86 @@ export interface MetricPoint {
   lateCount: number
 }
 
-export interface MetricsAnswer {
-  points: MetricPoint[]
-  source: 'rollup' | 'raw' | 'rollup+raw'
-  /** Groups there are; beyond QUERY_LIMITS.groupsMax they are given together as `(other)`. */
-  groupCount: number
+export interface MetricsResult extends QueryResult<MetricPoint> {
+  info: ResultInfo
 }
 
 /** Offsets from UTC are multiples of fifteen minutes since Liberia gave up its own on that day. */
-const QUARTER_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
+const QUARTER_HOUR_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
 
-/** Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out. */
+/**
+ * Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out.
+ * @throws BAD_USER_INPUT that names the argument
+ */
 export async function eventsOverTime(
   db: Database,
   viewer: TenantViewer,
-  question: MetricsQuestion,
+  input: MetricsInput,
   { onlyRaw = false } = {},
-): Promise<MetricsAnswer> {
-  const names = await learnNames(db, viewer, question.names)
+): Promise<MetricsResult> {
+  const args = parseMetricsArgs(input)
+  const names = await resolveNames(db, viewer, args.names)
   const { sql: parts, source } =
-    onlyRaw || !rollupsHold(question, names)
-      ? { sql: partsFromEvents(viewer, names, question), source: 'raw' as const }
-      : partsFromRollups(viewer, names, question)
-  const { rows } = await answer(viewer, names, question, parts).execute(db)
+    onlyRaw || !canUseRollups(args, names)
+      ? { sql: partsFromEvents(viewer, names, args), source: 'raw' as const }
+      : partsFromRollups(viewer, names, args)
+  const { rows: found } = await buildMetricsSql(viewer, names, args, parts).execute(db)
+  const points = found.filter((row): row is PointRow => row.timestamp !== null)
+  const rows = points.map((row) => toPoint(row, args))
+  const { range, interval } = args
+  const final = rows.every(({ isFinal }) => isFinal)
   return {
+    rows,
     source,
-    groupCount: rows[0]?.groups ?? 0,
-    points: rows.map(({ timestamp, dims, value, final, late }) => ({
-      timestamp,
-      value,
-      dimensions: Object.fromEntries(question.groupBy.map((name, i) => [name, dims[i] ?? null])),
-      isFinal: final,
-      lateCount: late,
-    })),
+    dependencies: [{ viewer, range, interval, final }],
+    info: {
+      ...(await describeResult(db, args, source, points[0]?.groups ?? 0)),
+      finalThrough: found[0]?.final_through ?? undefined,
+    },
   }
 }
 
-function rollupsHold(question: MetricsQuestion, names: Names): boolean {
-  const { aggregate, groupBy, filters, timeZone, range } = question
+function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
+  return {
+    timestamp: row.timestamp,
+    value: row.value,
+    dimensions: Object.fromEntries(groupBy.map((name, i) => [name, row.dims[i] ?? null])),
+    isFinal: row.final,
+    lateCount: row.late,
+  }
+}
+
+/** @param groupCount beyond QUERY_LIMITS.groupsMax, groups are counted together as `(other)` */
+async function describeResult(
+  db: Database,
+  { interval, timeZone, groupBy, range }: MetricsArgs,
+  source: Source,
+  groupCount: number,
+): Promise<ResultInfo> {
+  const info: ResultInfo = { source, interval, timeZone }
+  if (groupBy.length > 0)
+    info.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
+  if (source !== 'rollup') {
+    const since = await oldestEventDay(db)
+    if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
+  }
+  return info
+}
+
+function canUseRollups(args: MetricsArgs, names: Names): boolean {
+  const { aggregate, groupBy, filters, timeZone, range } = args
   return (
-    names.settled &&
+    names.haveOwnSeries &&
     filters.length === 0 &&
     groupBy.every((dimension) => dimension === 'name') &&
     ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
-    (timeZone === 'UTC' || !isBefore(range.start, QUARTER_OFFSETS_SINCE))
+    (timeZone === 'UTC' || !isBefore(range.start, QUARTER_HOUR_OFFSETS_SINCE))
   )
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
-function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsQuestion) {
-  const { range, interval, timeZone, groupBy } = question
+function partsFromRollups(viewer: TenantViewer, names: Names, args: MetricsArgs) {
+  const { range, interval, timeZone, groupBy } = args
   const counts = countsFromRollups(viewer, names, range)
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
@@ -82,9 +119,9 @@ function partsFromRollups(viewer: TenantViewer, names: Names, question: MetricsQ
   }
 }
 
-/** The same from single events, with what the aggregate needs beyond it. */
-function partsFromEvents(viewer: TenantViewer, names: Names, question: MetricsQuestion) {
-  const { range, interval, timeZone, groupBy, filters, aggregate } = question
+/** The same from single events, with the columns that the aggregate needs beyond these. */
+function partsFromEvents(viewer: TenantViewer, names: Names, args: MetricsArgs) {
+  const { range, interval, timeZone, groupBy, filters, aggregate } = args
   const bucket = bucketOf(sql`e.occurred_at`, interval, timeZone, range)
   const from = sql`
     FROM event e
@@ -113,36 +150,40 @@ const VALUE: Record<Aggregate, RawBuilder<unknown>> = {
   P99: sql`percentile_cont(0.99) WITHIN GROUP (ORDER BY p.value)`,
 }
 
-/** Without groups each part is another actor already, and counting is cheaper than telling apart again. */
-function aggregateOf({ aggregate, groupBy }: MetricsQuestion): RawBuilder<unknown> {
+/** Without groups each part is another actor already, and count() is cheaper than count(DISTINCT). */
+function aggregateOf({ aggregate, groupBy }: MetricsArgs): RawBuilder<unknown> {
   return aggregate === 'UNIQUES' && groupBy.length === 0 ? sql`count(p.actor)` : VALUE[aggregate]
 }
 
-interface Row {
+interface PointRow {
   timestamp: Instant
   dims: (string | null)[]
   value: number
   final: boolean
   late: number
   groups: number
+  final_through: Instant | null
 }
 
-function answer(
+/** Without points there is one row all the same, for `final_through`: it must be of the same snapshot. */
+type MetricsRow = PointRow | (Omit<PointRow, 'timestamp'> & { timestamp: null })
+
+function buildMetricsSql(
   viewer: TenantViewer,
   names: Names,
-  question: MetricsQuestion,
+  args: MetricsArgs,
   parts: RawBuilder<unknown>,
-): RawBuilder<Row> {
-  const { range, interval, timeZone, groupBy } = question
+): RawBuilder<MetricsRow> {
+  const { range, interval, timeZone, groupBy } = args
   const bucket = sql`v.bucket`
   const other = sql`array_fill(${OTHER}::text, ARRAY[${sql.lit(groupBy.length)}])`
   const ranked = sql`SELECT dims, row_number() OVER (ORDER BY sum(count) DESC, dims) AS rank FROM parts GROUP BY dims`
-  return sql<Row>`
+  return sql<MetricsRow>`
     WITH parts AS (${parts}),
     ranked AS (${groupBy.length === 0 ? sql`SELECT '{}'::text[] AS dims, 1 AS rank` : ranked}),
     valued AS (
       SELECT p.bucket, CASE WHEN r.rank <= ${sql.lit(QUERY_LIMITS.groupsMax)} THEN p.dims ELSE ${other} END AS dims,
-             min(r.rank) AS rank, (${aggregateOf(question)})::float8 AS value
+             min(r.rank) AS rank, (${aggregateOf(args)})::float8 AS value
         FROM parts p JOIN ranked r ON r.dims = p.dims
        GROUP BY 1, 2
     ),
@@ -150,17 +191,16 @@ function answer(
       SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count
         FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
        WHERE ${whereSeries(viewer, names)} AND r.late_count > 0
-         AND r.bucket >= ${floorQuarter(range.start)}::timestamptz
-         AND r.bucket < ${ceilQuarter(range.end)}::timestamptz
+         AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
+         AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz
        GROUP BY 1
     ),
     mark AS (
       SELECT ${watermark(viewer.tenantId, viewer.allowedLatenessS)} AS at
     )
-    SELECT ${trueStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
+    SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups
-      FROM valued v CROSS JOIN mark LEFT JOIN late ON late.bucket = v.bucket
-     WHERE v.value IS NOT NULL
+           coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
+      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
      ORDER BY v.bucket, v.rank`
 }

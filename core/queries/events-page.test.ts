@@ -28,7 +28,7 @@ interface Page {
 }
 
 async function page(args: string): Promise<Page> {
-  const { data, errors } = await fixture.ask(
+  const { data, errors } = await fixture.execute(
     `{ events${args} { edges { cursor node { id receivedAt } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
     headers,
   )
@@ -46,7 +46,7 @@ async function walk(step: (from: string) => Promise<Page>, cursor: keyof Page['p
   return pages
 }
 
-test('pages forwards give every event once, newest received first', async () => {
+test('paging forwards returns every event once, newest received first', async () => {
   const pages = await walk(
     (after) => page(`(first: 20${after && `, after: "${after}"`})`),
     'endCursor',
@@ -63,7 +63,7 @@ test('pages forwards give every event once, newest received first', async () => 
   ])
 })
 
-test('pages backwards are the same list, read from its end', async () => {
+test('paging backwards returns the same list from its end', async () => {
   const forwards = await walk(
     (after) => page(`(first: 50${after && `, after: "${after}"`})`),
     'endCursor',
@@ -94,7 +94,7 @@ test('events can be listed by name', async () => {
   expect((await page('(name: "none")')).edges).toEqual([])
 })
 
-test('a page is bounded, and what is no cursor is refused', async () => {
+test('a page size over the limit and an invalid cursor are rejected', async () => {
   for (const [args, argument] of [
     ['first: 101', 'first'],
     ['first: -1', 'first'],
@@ -104,15 +104,15 @@ test('a page is bounded, and what is no cursor is refused', async () => {
     [`after: "${Buffer.from("2026-01-01T00:00:00Z 'x'").toString('base64url')}"`, 'after'],
     ['before: ""', 'before'],
   ]) {
-    const answer = await fixture.ask(`{ events(${args}) { edges { cursor } } }`, headers)
-    expect([answer.status, answer.errors?.[0]?.extensions], args).toEqual([
+    const response = await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)
+    expect([response.status, response.errors?.[0]?.extensions], args).toEqual([
       400,
       { code: 'BAD_USER_INPUT', argument },
     ])
   }
 })
 
-test('an event is found by its own id, or as a UUID in either case', async () => {
+test('an event is found by its own id, or by its UUID in either case', async () => {
   const uuid = '0192a1b2-0000-7000-8000-00000000abcd'
   await fixture.store('default', [
     {
@@ -125,7 +125,7 @@ test('an event is found by its own id, or as a UUID in either case', async () =>
   ])
   const find = async (id: string) =>
     (
-      await fixture.ask(
+      await fixture.execute(
         'query ($id: ID!) { event(id: $id) { id value properties occurredAt partition offset context } }',
         headers,
         { id },

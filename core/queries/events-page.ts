@@ -2,9 +2,11 @@ import { type RawBuilder, sql } from 'kysely'
 import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { badInput, checkText } from './errors.ts'
+import { badInput } from '../lib/api-error.ts'
+import { checkText } from '../lib/check-text.ts'
 import type { Instant } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
+import type { QueryResult } from './query-result.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface EventsArgs {
@@ -15,9 +17,13 @@ export interface EventsArgs {
   name?: string | null
 }
 
-/** A Relay connection. */
-export interface EventsPage {
-  edges: { cursor: string; node: StoredEvent }[]
+export interface EventEdge {
+  cursor: string
+  node: StoredEvent
+}
+
+/** A Relay connection; the rows are its edges. */
+export interface EventsPage extends QueryResult<EventEdge> {
   pageInfo: {
     hasNextPage: boolean
     hasPreviousPage: boolean
@@ -26,8 +32,8 @@ export interface EventsPage {
   }
 }
 
-/** Where a page ends: no event is ever between two equal ones, so none is skipped or given twice. */
-interface Place {
+/** Where a page ends. No two events are equal in both, so a next page neither skips nor repeats one. */
+interface Cursor {
   receivedAt: Instant
   eventId: string
 }
@@ -42,55 +48,65 @@ export async function eventsPage(
   const after = readCursor('after', args.after)
   const before = readCursor('before', args.before)
   const name = args.name == null ? undefined : checkText('name', args.name).normalize('NFC').trim()
+  const read = (slice: Slice) => readSlice(db, viewer, name, slice)
 
   const found = await read({ after, before, backwards, count: size + 1 })
   const page = found.slice(0, size)
   if (backwards) page.reverse()
   const edges = page.map((node) => ({ cursor: cursorOf(node), node }))
-  const more = found.length > size
-  const onTheOtherSide = await cameFrom()
+  const hasMoreAhead = found.length > size
+  const hasMoreBehind = await isMoreBehind()
   return {
-    edges,
+    rows: edges,
+    source: 'raw',
+    dependencies: null,
     pageInfo: {
-      hasNextPage: backwards ? onTheOtherSide : more,
-      hasPreviousPage: backwards ? more : onTheOtherSide,
+      hasNextPage: backwards ? hasMoreBehind : hasMoreAhead,
+      hasPreviousPage: backwards ? hasMoreAhead : hasMoreBehind,
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   }
 
-  /** Whether there is something where the reader came from; a reader without a cursor began at the end. */
-  async function cameFrom(): Promise<boolean> {
+  /** Whether there are events on the side that the client came from; without a cursor it began at the end. */
+  async function isMoreBehind(): Promise<boolean> {
     if ((backwards ? before : after) === undefined) return false
     const edge = backwards ? page.at(-1) : page[0]
     if (edge === undefined) return true
-    const beyondEdge = backwards ? { after: edge } : { before: edge }
-    return (await read({ ...beyondEdge, backwards: !backwards, count: 1 })).length > 0
-  }
-
-  async function read(want: {
-    after?: Place
-    before?: Place
-    backwards: boolean
-    count: number
-  }): Promise<StoredEvent[]> {
-    const order = want.backwards ? sql`ASC` : sql`DESC`
-    const { rows } = await sql<EventRow>`
-      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
-       WHERE tenant_id = ${viewer.tenantId}
-         ${name === undefined ? sql`` : sql`AND name = ${name}`}
-         ${beyond('<', want.after)} ${beyond('>', want.before)}
-       ORDER BY received_at ${order}, event_id ${order} LIMIT ${want.count}`.execute(db)
-    return rows.map(toEvent)
+    const behindEdge = backwards ? { after: edge } : { before: edge }
+    return (await read({ ...behindEdge, backwards: !backwards, count: 1 })).length > 0
   }
 }
 
-/** Rows that come later in the list (`<`) or earlier; the day spares the partitions on the other side. */
-function beyond(side: '<' | '>', place: Place | undefined): RawBuilder<unknown> {
-  if (!place) return sql``
+interface Slice {
+  after?: Cursor
+  before?: Cursor
+  backwards: boolean
+  count: number
+}
+
+async function readSlice(
+  db: Database,
+  viewer: TenantViewer,
+  name: string | undefined,
+  { after, before, backwards, count }: Slice,
+): Promise<StoredEvent[]> {
+  const order = backwards ? sql`ASC` : sql`DESC`
+  const { rows } = await sql<EventRow>`
+    SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
+     WHERE tenant_id = ${viewer.tenantId}
+       ${name === undefined ? sql`` : sql`AND name = ${name}`}
+       ${beyond('<', after)} ${beyond('>', before)}
+     ORDER BY received_at ${order}, event_id ${order} LIMIT ${count}`.execute(db)
+  return rows.map(toEvent)
+}
+
+/** Rows after the cursor (`<`) or before it; the day keeps Postgres from reading the partitions on the other side. */
+function beyond(side: '<' | '>', cursor: Cursor | undefined): RawBuilder<unknown> {
+  if (!cursor) return sql``
   const than = sql.raw(side)
-  return sql`AND (received_at, event_id) ${than} (${place.receivedAt}::timestamptz, ${place.eventId}::uuid)
-             AND received_on ${than}= ${place.receivedAt.slice(0, 10)}::date`
+  return sql`AND (received_at, event_id) ${than} (${cursor.receivedAt}::timestamptz, ${cursor.eventId}::uuid)
+             AND received_on ${than}= ${cursor.receivedAt.slice(0, 10)}::date`
 }
 
 function pageSize({ first, last, after, before }: EventsArgs) {
@@ -105,11 +121,11 @@ function pageSize({ first, last, after, before }: EventsArgs) {
   return { size, backwards }
 }
 
-function cursorOf({ receivedAt, eventId }: Place): string {
+function cursorOf({ receivedAt, eventId }: Cursor): string {
   return Buffer.from(`${receivedAt} ${eventId}`).toString('base64url')
 }
 
-function readCursor(argument: string, cursor: string | null | undefined): Place | undefined {
+function readCursor(argument: string, cursor: string | null | undefined): Cursor | undefined {
   if (cursor == null) return undefined
   const [receivedAt, eventId, rest] = Buffer.from(cursor, 'base64url').toString().split(' ')
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(receivedAt ?? '')
@@ -121,6 +137,6 @@ function readCursor(argument: string, cursor: string | null | undefined): Place 
     !isUuid(eventId) ||
     rest !== undefined
   )
-    throw badInput(argument, 'is no cursor of this connection')
+    throw badInput(argument, 'is not a cursor of this connection')
   return { receivedAt, eventId }
 }

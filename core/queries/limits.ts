@@ -1,4 +1,4 @@
-/** Bounds of what may be asked. */
+/** Limits of queries. */
 export const QUERY_LIMITS = {
   /** Operations in one HTTP request. */
   batchOperationsMax: 10,
@@ -8,7 +8,7 @@ export const QUERY_LIMITS = {
   /** A metrics field of five columns costs 75, a full page of whole events 1,800. */
   complexityMax: 3_000,
 
-  /** Statements of one tenant's keys, or of all who are signed in, that Postgres works on at once, of the ten connections there are. */
+  /** Statements that Postgres executes concurrently for one tenant's keys, or for all sessions, of its ten connections. */
   concurrentQueriesMax: 5,
   queuedQueriesMax: 2_000,
   queueMsMax: 10_000,
@@ -16,29 +16,49 @@ export const QUERY_LIMITS = {
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,
   bucketsGroupedMax: 1_000,
-  /** Groups by count; the rest is `(other)`. */
+  /** The largest groups are listed; the others are counted as `(other)`. */
   groupsMax: 100,
   groupByMax: 4,
   filtersMax: 8,
   filterValuesMax: 100,
   dimensionCharsMax: 256,
-  /** Longer values of a dimension are cut, and those with the same beginning counted together. */
+  /** Longer values of a dimension are truncated, and those with the same prefix counted together. */
   dimensionValueCharsMax: 256,
-  textCharsMax: 1_024,
   namesMax: 100,
 
-  /** How long an answer may be given again: while something in it may still come, by the hour, and by longer intervals. */
+  /** How long a result may be cached: while events of its range may still arrive; by 15 minutes, hour or total; by longer intervals. */
   cacheOpenMs: 5_000,
   cacheHourlyMs: 5 * 60_000,
   cacheDailyMs: 3_600_000,
-  /** All kept answers together, and the longest of them. */
+  /** All cached results together, and the longest of them. */
   cacheBytesMax: 16 * 1024 * 1024,
   cacheInRedisBytesMax: 64 * 1024 * 1024,
   cachedResultBytesMax: 1024 * 1024,
-  /** Longer a question does not wait for the cache in Redis. */
+  /** A query waits no longer for the cache in Redis. */
   cacheMsMax: 50,
 
   eventsPageDefault: 20,
   eventsPageMax: 100,
   tenantsListedMax: 1_000,
+} as const
+
+/** Limits of the live subscription. */
+export const LIVE_LIMITS = {
+  /** A tenant's numbers are read at most this often, however many clients watch and however many events arrive. */
+  refreshMinMs: 500,
+  /** And at least this often, in case a notification was lost. */
+  refreshMaxMs: 1_000,
+  refreshDeadlineMs: 3_000,
+  /** How often a subscriber's credentials are checked again. */
+  recheckMs: 30_000,
+  subscribersMax: 1_000,
+  recentMax: 50,
+  recentFirst: 20,
+  minutes: 60,
+  /** Above this, the events of the last minute are estimated from the counts per minute. */
+  exactCountMax: 20_000,
+  seenMax: 1_000,
+  lagSamplesMax: 1_200,
+  /** A worker without a heartbeat for longer is taken for dead. */
+  heartbeatAgeMs: 10_000,
 } as const

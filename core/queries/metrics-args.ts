@@ -1,19 +1,20 @@
-import { badInput, checkText } from './errors.ts'
+import { badInput } from '../lib/api-error.ts'
+import { checkText } from '../lib/check-text.ts'
 import type { Instant } from './instant.ts'
 import {
   checkBuckets,
   checkRange,
   checkTimeZone,
+  defaultInterval,
   type Interval,
   type Range,
-  saneInterval,
 } from './sql/buckets.ts'
 import { checkFilters, checkGroupBy, type DimensionFilter } from './sql/dimensions.ts'
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 
-/** `metrics(…)` as a client may ask it. */
-export interface MetricsArgs {
+/** Arguments of `eventsOverTime` as a client writes them. */
+export interface MetricsInput {
   /** `*`: all names. */
   name: string
   startTime: Instant
@@ -25,8 +26,8 @@ export interface MetricsArgs {
   filter?: readonly DimensionFilter[] | null
 }
 
-/** The same, checked and with nothing left open. */
-export interface MetricsQuestion {
+/** The same, checked and with every default filled in. */
+export interface MetricsArgs {
   /** Undefined: all names. */
   names: readonly string[] | undefined
   range: Range
@@ -39,34 +40,34 @@ export interface MetricsQuestion {
 }
 
 /** @throws BAD_USER_INPUT that names the argument */
-export function readQuestion(args: MetricsArgs): MetricsQuestion {
-  const range = { start: args.startTime, end: args.endTime }
+export function parseMetricsArgs(input: MetricsInput): MetricsArgs {
+  const range = { start: input.startTime, end: input.endTime }
   checkRange(range)
-  const timeZone = checkTimeZone(args.timeZone ?? 'UTC')
-  const groupBy = checkGroupBy(args.groupBy ?? [])
-  const filters = checkFilters(args.filter ?? [])
-  const interval = args.interval ?? saneInterval(range)
+  const timeZone = checkTimeZone(input.timeZone ?? 'UTC')
+  const groupBy = checkGroupBy(input.groupBy ?? [])
+  const filters = checkFilters(input.filter ?? [])
+  const interval = input.interval ?? defaultInterval(range)
   checkBuckets(range, interval, groupBy.length > 0)
   return {
-    names: readNames(args.name, filters),
+    names: parseNames(input.name, filters),
     range,
     groupBy,
     interval,
     timeZone,
-    aggregate: args.aggregate ?? 'COUNT',
+    aggregate: input.aggregate ?? 'COUNT',
     filters: filters.filter(({ dimension }) => dimension !== 'name'),
   }
 }
 
-/** Names are compared as the edge spells them: NFC, trimmed. */
-function readNames(
+/** Names are compared as the edge stores them: NFC, trimmed. */
+function parseNames(
   name: string,
   filters: readonly DimensionFilter[],
 ): readonly string[] | undefined {
   checkText('name', name)
-  const spelt = name.normalize('NFC').trim()
-  if (spelt === '') throw badInput('name', 'is empty; "*" asks for all names')
-  let names = spelt === '*' ? undefined : [spelt]
+  const normalised = name.normalize('NFC').trim()
+  if (normalised === '') throw badInput('name', 'is empty; "*" selects all names')
+  let names = normalised === '*' ? undefined : [normalised]
   for (const { dimension, in: values } of filters)
     if (dimension === 'name') names = names ? names.filter((n) => values.includes(n)) : [...values]
   return names

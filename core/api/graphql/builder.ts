@@ -4,10 +4,11 @@ import RelayPlugin from '@pothos/plugin-relay'
 import { type GraphQLError, Kind, type ValueNode } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../../contract/event/time.ts'
-import { queryError } from '../../queries/errors.ts'
+import { ApiError } from '../../lib/api-error.ts'
 import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { RequestContext } from './context.ts'
+import { toGraphQLError } from './graphql-error.ts'
 
 export interface SchemaTypes {
   Context: RequestContext
@@ -22,7 +23,7 @@ export interface SchemaTypes {
 
 export type Builder = ReturnType<typeof createBuilder>
 
-/** Rejected before the first resolver runs, with 422, whatever the rest of the request says. */
+/** Queries over the limits are rejected with 422 before the first resolver runs. */
 export function createBuilder() {
   const builder = new SchemaBuilder<SchemaTypes>({
     plugins: [ComplexityPlugin, RelayPlugin],
@@ -40,19 +41,22 @@ export function createBuilder() {
         breadth: QUERY_LIMITS.breadthMax,
       },
       complexityError: (kind, found) =>
-        queryError(
-          'QUERY_TOO_LARGE',
-          `The query is too large: complexity ${found.complexity} of ${QUERY_LIMITS.complexityMax}, depth ${found.depth} of ${QUERY_LIMITS.depthMax}, ${found.breadth} fields of ${QUERY_LIMITS.breadthMax}.`,
-          { limit: kind.toLowerCase() },
+        toGraphQLError(
+          new ApiError(
+            'QUERY_TOO_LARGE',
+            `The query is too large: complexity ${found.complexity} of ${QUERY_LIMITS.complexityMax}, depth ${found.depth} of ${QUERY_LIMITS.depthMax}, ${found.breadth} fields of ${QUERY_LIMITS.breadthMax}.`,
+            { limit: kind.toLowerCase() },
+          ),
         ),
     },
   })
   builder.scalarType('DateTime', {
-    description: 'RFC 3339, in UTC, at most six digits of a second; other offsets are converted.',
+    description:
+      'RFC 3339 in UTC, with at most six digits of a second; other offsets are converted.',
     serialize: (value) => value,
     parseValue: readDateTime,
     parseLiteral: (node: ValueNode) => {
-      if (node.kind !== Kind.STRING) throw notATime('must be a string')
+      if (node.kind !== Kind.STRING) throw invalidDateTime('must be a string')
       return readDateTime(node.value)
     },
   })
@@ -61,13 +65,13 @@ export function createBuilder() {
 }
 
 function readDateTime(value: unknown): Instant {
-  if (typeof value !== 'string') throw notATime('must be a string')
+  if (typeof value !== 'string') throw invalidDateTime('must be a string')
   const read = readTime(value)
-  if (!read.ok) throw notATime(read.detail)
+  if (!read.ok) throw invalidDateTime(read.detail)
   return read.time
 }
 
-/** The argument is named by graphql-js, in front of this. */
-function notATime(detail: string): GraphQLError {
+/** graphql-js puts the argument's name in front of the message. */
+function invalidDateTime(detail: string): GraphQLError {
   return createGraphQLError(`DateTime ${detail}`, { extensions: { code: 'BAD_USER_INPUT' } })
 }

@@ -1,11 +1,20 @@
+import type { GraphQLResolveInfo } from 'graphql'
 import { type Database, withConcurrencyLimit } from '../../db/database.ts'
-import { createKeyUse } from '../../identity/key-directory.ts'
-import { type TenantViewer, tenantViewer, type Viewer, viewerOf } from '../../identity/viewer.ts'
+import { createKeyUseRecorder } from '../../identity/key-directory.ts'
+import {
+  identifyViewer,
+  scopeOf,
+  type TenantViewer,
+  tenantViewer,
+  type Viewer,
+} from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
 import { createFairLimiter } from '../../lib/fair-limiter.ts'
 import type { Log } from '../../log/log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { Interval, Range } from '../../queries/sql/buckets.ts'
+import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
+import { createOperationReport, type OperationReport } from './operation-report.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
 export interface Onboarding {
@@ -15,87 +24,69 @@ export interface Onboarding {
 }
 
 export interface ContextDeps {
-  /** In the context of an operation: in turns, so that nobody takes all connections. */
+  /** In the context of an operation, its connections are limited for each tenant. */
   db: Database
   live: LiveHub
   log: Pick<Log, 'offsets'>
-  /** Asked each time, because the edge may start later. */
+  /** Called each time, because the edge may start later. */
   onboarding?: () => Onboarding | undefined
 }
 
 /** What every resolver gets, one for each operation. */
 export interface RequestContext extends ContextDeps {
-  /** Who asks. @throws UNAUTHENTICATED, FORBIDDEN */
+  /** The sender. @throws UNAUTHENTICATED, FORBIDDEN */
   viewer(): Promise<Viewer>
-  /** As whom to ask about this tenant. @throws FORBIDDEN for another one than the key's own */
+  /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
-  /** Whether whoever asked may still; the subscription asks again now and then. Rejects when nobody can tell. */
-  mayStillAsk(): Promise<boolean>
-  /** What `extensions` will say, by the field's key in the answer. */
-  notes: Map<string, AnswerNote>
-  /** What was answered about whom, and whether more of it may come: how long the answer may be kept. */
-  answered: Answered[]
+  /** Checks the sender's credentials again, for subscriptions. Rejects when they cannot be checked. */
+  isStillAuthorized(): Promise<boolean>
+  /** Executes a query for a field, and adds what its result depends on to the report. */
+  run<V, Args, Result extends QueryResult<unknown>>(
+    query: (db: Database, viewer: V, args: Args) => Promise<Result>,
+    viewer: V,
+    args: Args,
+    field: Pick<GraphQLResolveInfo, 'path'>,
+  ): Promise<Result>
+  report: OperationReport
 }
 
-/** A range that an answer speaks of. */
-export interface Answered {
-  viewer: TenantViewer
-  range: Range
-  /** Also of the period of the same length before it. */
-  before?: boolean
-  interval: Interval
-  /** Nothing but late events can still change it. */
-  final: boolean
-}
-
-/** Where an answer of metrics came from, and what was chosen for whoever asked. */
-export interface AnswerNote {
-  source: 'rollup' | 'raw' | 'rollup+raw'
-  interval: string
-  timeZone: string
-  /** With groupBy: how many groups there are, and how many are listed; the rest is `(other)`. */
-  groups?: { found: number; listed: number }
-  /** The range begins before single events are held: what was received earlier is not in this answer. */
-  rawSince?: string
-}
-
-export function createContexts(deps: ContextDeps): (headers: Headers) => RequestContext {
-  const viewerDeps = { db: deps.db, noteUse: createKeyUse(deps.db) }
-  const turns = createFairLimiter({
+export function createContextFactory(deps: ContextDeps): (headers: Headers) => RequestContext {
+  const viewerDeps = { db: deps.db, recordUse: createKeyUseRecorder(deps.db) }
+  const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
     queueMsMax: QUERY_LIMITS.queueMsMax,
   })
   return (headers) => {
-    let viewer: Promise<Viewer> | undefined
-    const asking = () => {
-      viewer ??= viewerOf(viewerDeps, headers)
-      return viewer
+    let identified: Promise<Viewer> | undefined
+    const viewer = () => {
+      identified ??= identifyViewer(viewerDeps, headers)
+      return identified
     }
-    // Who asks is found out without one: the turn is theirs.
-    const db = withConcurrencyLimit(deps.db, async () => turns.acquire(nameOf(await asking())))
+    // The sender is identified outside the limit, because the limit is the sender's.
+    const db = withConcurrencyLimit(deps.db, async () => limiter.acquire(scopeOf(await viewer())))
+    const report = createOperationReport()
     return {
       ...deps,
       db,
-      viewer: asking,
-      tenant: async (tenant) => tenantViewer(db, await asking(), tenant),
-      async mayStillAsk() {
+      viewer,
+      report,
+      tenant: async (tenant) => tenantViewer(db, await viewer(), tenant),
+      async isStillAuthorized() {
         try {
-          await viewerOf(viewerDeps, headers)
+          await identifyViewer(viewerDeps, headers)
           return true
         } catch (error) {
-          const { code } = (error as { extensions?: { code?: unknown } }).extensions ?? {}
-          if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') return false
+          if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))
+            return false
           throw error
         }
       },
-      notes: new Map(),
-      answered: [],
+      async run(query, viewer, args, { path }) {
+        const result = await query(db, viewer, args)
+        report.add(String(path.key), result)
+        return result
+      },
     }
   }
-}
-
-/** Keys of one tenant take turns with each other. */
-function nameOf(viewer: Viewer): string {
-  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
 }

@@ -7,7 +7,7 @@ import { addPipeline } from './resolvers/pipeline.ts'
 import { addTotals } from './resolvers/totals.ts'
 import { addViewer } from './resolvers/viewer.ts'
 
-/** Everything that can be asked. schema.graphql shows it as clients see it. */
+/** Every field of the API. schema.graphql shows it as clients see it. */
 export function createSchema(): GraphQLSchema {
   const builder = createBuilder()
   builder.queryType()

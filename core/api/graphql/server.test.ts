@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '../../db/database.ts'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { createSchema } from './schema.ts'
 import { createGraphQL } from './server.ts'
-import { type Answer, createQueryFixture, type QueryFixture } from './testing/fixture.ts'
+import { createQueryFixture, type QueryFixture, type QueryResponse } from './testing/fixture.ts'
 
 // The copy that Pothos uses: vitest would take the package's other one.
 const { buildSchema, getIntrospectionQuery, printSchema } = createRequire(import.meta.url)(
@@ -33,29 +33,29 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const RANGE = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
-const code = (answer: Awaited<ReturnType<QueryFixture['ask']>>) => [
-  answer.status,
-  answer.errors?.[0]?.extensions.code,
+const code = (response: Awaited<ReturnType<QueryFixture['execute']>>) => [
+  response.status,
+  response.errors?.[0]?.extensions.code,
 ]
 
-test('the schema is the one that clients were promised', () => {
-  const promised = buildSchema(readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8'))
-  expect(printSchema(createSchema())).toBe(printSchema(promised))
+test('the schema is the one in schema.graphql', () => {
+  const published = buildSchema(readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8'))
+  expect(printSchema(createSchema())).toBe(printSchema(published))
 })
 
-describe('who may ask', () => {
-  test('nobody in particular may ask for nothing but the schema', async () => {
-    const answer = await fixture.ask('{ viewer { kind } }')
-    expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
-    const schema = await fixture.ask('{ __schema { queryType { name } } }')
+describe('authentication of GraphQL', () => {
+  test('a request without credentials gets nothing but the schema', async () => {
+    const response = await fixture.execute('{ viewer { kind } }')
+    expect(code(response)).toEqual([401, 'UNAUTHENTICATED'])
+    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    const schema = await fixture.execute('{ __schema { queryType { name } } }')
     expect([schema.status, schema.data]).toEqual([
       200,
       { __schema: { queryType: { name: 'Query' } } },
     ])
   })
 
-  test('unknown, revoked, expired and malformed keys are told the same', async () => {
+  test('unknown, revoked, expired and malformed keys get the same message', async () => {
     const make = (options = {}) =>
       createKey(fixture.db, { tenant: 'default', name: 'x', scopes: ['read'], ...options })
     const revoked = await make()
@@ -63,43 +63,45 @@ describe('who may ask', () => {
     const expired = await make({ expiresAt: new Date(Date.now() - 1_000) })
     const messages = new Set<string>()
     for (const key of [`slc_sec_${'0'.repeat(36)}`, 'nonsense', revoked.key, expired.key]) {
-      const answer = await fixture.ask('{ viewer { kind } }', { 'x-api-key': key })
-      expect(code(answer)).toEqual([401, 'UNAUTHENTICATED'])
-      messages.add(answer.errors?.[0]?.message as string)
-      expect(JSON.stringify(answer)).not.toContain(key)
+      const response = await fixture.execute('{ viewer { kind } }', { 'x-api-key': key })
+      expect(code(response)).toEqual([401, 'UNAUTHENTICATED'])
+      messages.add(response.errors?.[0]?.message as string)
+      expect(JSON.stringify(response)).not.toContain(key)
     }
     expect(messages.size).toBe(1)
   })
 
-  test('a key that may only write may not ask', async () => {
+  test('a key without the scope read is forbidden', async () => {
     const { key } = await createKey(fixture.db, {
       tenant: 'default',
       name: 'writer',
       scopes: ['ingest'],
     })
-    const answer = await fixture.ask('{ viewer { kind } }', { authorization: `Bearer ${key}` })
-    expect(code(answer)).toEqual([403, 'FORBIDDEN'])
+    const response = await fixture.execute('{ viewer { kind } }', {
+      authorization: `Bearer ${key}`,
+    })
+    expect(code(response)).toEqual([403, 'FORBIDDEN'])
   })
 
-  test('a key is a viewer of its tenant, in any of the three headers', async () => {
+  test('a key identifies a viewer of its tenant, in any of the three headers', async () => {
     const key = own.authorization?.slice(7) as string
     const basic = `Basic ${Buffer.from(`${key}:`).toString('base64')}`
     for (const headers of [own, { 'x-api-key': key }, { authorization: basic }])
       expect(
         (
-          await fixture.ask(
-            '{ viewer { kind tenants { id hasEvents } firstSteps { writeKey } } }',
+          await fixture.execute(
+            '{ viewer { kind tenants { id hasEvents } onboarding { writeKey } } }',
             headers,
           )
         ).data,
       ).toEqual({
-        viewer: { kind: 'KEY', tenants: [{ id: 'default', hasEvents: true }], firstSteps: null },
+        viewer: { kind: 'KEY', tenants: [{ id: 'default', hasEvents: true }], onboarding: null },
       })
   })
 
-  test('a session sees every tenant, and what it takes to send a first event', async () => {
-    const { data } = await fixture.ask(
-      '{ viewer { kind tenants { id hasEvents } firstSteps { edgeUrl tenant writeKey } } }',
+  test('a session sees every tenant, and what a person needs to send a first event', async () => {
+    const { data } = await fixture.execute(
+      '{ viewer { kind tenants { id hasEvents } onboarding { edgeUrl tenant writeKey } } }',
       session,
     )
     expect(data.viewer).toEqual({
@@ -109,12 +111,12 @@ describe('who may ask', () => {
         { id: 'other', hasEvents: true },
         { id: 'empty', hasEvents: false },
       ],
-      firstSteps: { edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' },
+      onboarding: { edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' },
     })
   })
 })
 
-/** Every root field that answers about a tenant. */
+/** Every root field about a tenant. */
 const FIELDS = {
   metrics: (tenant: string) =>
     `metrics(${tenant} name: "*", ${RANGE}, interval: TOTAL, groupBy: ["name"]) { value dimensions lateCount isFinal timestamp }`,
@@ -128,44 +130,44 @@ const FIELDS = {
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
 }
 
-describe('tenants are kept apart', () => {
-  test('no root field was forgotten here', () => {
+describe('isolation of tenants', () => {
+  test('every root field about a tenant is covered here', () => {
     const fields = Object.keys(createSchema().getQueryType()?.getFields() ?? {})
     const covered = new Set(Object.keys(FIELDS).map((name) => name.split(' ')[0]))
-    // The pipeline is everybody's, and tells nothing of what is in it.
+    // All tenants share the pipeline, which shows nothing of the events in it.
     expect(fields.filter((name) => !covered.has(name))).toEqual(['pipeline', 'viewer'])
   })
 
   for (const [name, field] of Object.entries(FIELDS)) {
     test(`${name}: a key gets its own tenant only, and FORBIDDEN for any other, whether it exists or not`, async () => {
       for (const tenant of ['other', 'nobody', 'DEFAULT', '']) {
-        const answer = await fixture.ask(`{ ${field(`tenant: "${tenant}",`)} }`, own)
-        expect(code(answer)).toEqual([403, 'FORBIDDEN'])
-        expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([])
+        const response = await fixture.execute(`{ ${field(`tenant: "${tenant}",`)} }`, own)
+        expect(code(response)).toEqual([403, 'FORBIDDEN'])
+        expect(Object.values(response.data ?? {}).filter((value) => value !== null)).toEqual([])
       }
       for (const tenant of ['', 'tenant: "default",', 'tenant: null,']) {
-        const answer = await fixture.ask(`{ ${field(tenant)} }`, own)
-        expect(answer.errors).toBeUndefined()
-        expect(JSON.stringify(answer.data)).not.toContain('their')
+        const response = await fixture.execute(`{ ${field(tenant)} }`, own)
+        expect(response.errors).toBeUndefined()
+        expect(JSON.stringify(response.data)).not.toContain('their')
       }
     })
 
     test(`${name}: a session gets the tenant it names, and the default one without a name`, async () => {
       const [mine, theirs, again] = await Promise.all([
-        fixture.ask(`{ ${field('')} }`, session),
-        fixture.ask(`{ ${field('tenant: "other",')} }`, session),
-        fixture.ask(`{ ${field('')} }`, await fixture.keyOf('other')),
+        fixture.execute(`{ ${field('')} }`, session),
+        fixture.execute(`{ ${field('tenant: "other",')} }`, session),
+        fixture.execute(`{ ${field('')} }`, await fixture.keyOf('other')),
       ])
       expect(theirs.data).toEqual(again?.data)
       expect(mine?.data).not.toEqual(theirs.data)
-      const unknown = await fixture.ask(`{ ${field('tenant: "nobody",')} }`, session)
+      const unknown = await fixture.execute(`{ ${field('tenant: "nobody",')} }`, session)
       expect(code(unknown)).toEqual([400, 'BAD_USER_INPUT'])
     })
   }
 
-  test('two tenants may hold events of the same id', async () => {
+  test('two tenants may have events with the same id', async () => {
     await fixture.store('empty', [{ id: 'mine', name: 'of the other' }])
-    const { data } = await fixture.ask(
+    const { data } = await fixture.execute(
       '{ a: event(id: "mine") { name } b: event(tenant: "empty", id: "mine") { name } }',
       session,
     )
@@ -174,27 +176,32 @@ describe('tenants are kept apart', () => {
 })
 
 describe('metrics over GraphQL', () => {
-  test('the answer says where it came from and what was chosen', async () => {
-    const answer = await fixture.ask(
+  test('the extensions of a response name its source, interval and time zone', async () => {
+    const response = await fixture.execute(
       `{ a: metrics(name: "mine", ${RANGE}) { timestamp value dimensions isFinal lateCount }
          b: metrics(name: "*", ${RANGE}, groupBy: ["page"]) { value } }`,
       own,
     )
-    expect(answer.data.a).toEqual([
+    expect(response.data.a).toEqual([
       { timestamp: '2026-11-20T10:00:00Z', value: 1, dimensions: {}, isFinal: false, lateCount: 0 },
     ])
-    expect(answer.extensions).toMatchObject({
+    expect(response.extensions).toMatchObject({
       source: 'rollup+raw',
       metrics: {
-        a: { source: 'rollup', interval: 'QUARTER_HOUR', timeZone: 'UTC' },
+        a: {
+          source: 'rollup',
+          interval: 'QUARTER_HOUR',
+          timeZone: 'UTC',
+          finalThrough: expect.any(String),
+        },
         b: { source: 'raw', groups: { found: 1, listed: 1 }, rawSince: expect.any(String) },
       },
     })
-    const one = await fixture.ask(`{ metrics(name: "mine", ${RANGE}) { value } }`, own)
+    const one = await fixture.execute(`{ metrics(name: "mine", ${RANGE}) { value } }`, own)
     expect(one.extensions?.source).toBe('rollup')
   })
 
-  test('what cannot be meant is refused by the name of the argument', async () => {
+  test('an invalid argument is rejected by its name', async () => {
     const cases: [string, string][] = [
       [`name: "x", startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-20T00:00:00Z"`, 'endTime'],
       [`name: "x", ${RANGE}, timeZone: "Mars/Olympus"`, 'timeZone'],
@@ -209,20 +216,20 @@ describe('metrics over GraphQL', () => {
       ],
     ]
     for (const [args, argument] of cases) {
-      const answer = await fixture.ask(`{ metrics(${args}) { value } }`, own)
-      expect(code(answer), args).toEqual([400, 'BAD_USER_INPUT'])
-      expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
+      const response = await fixture.execute(`{ metrics(${args}) { value } }`, own)
+      expect(code(response), args).toEqual([400, 'BAD_USER_INPUT'])
+      expect(response.errors?.[0]?.extensions.argument).toBe(argument)
     }
     for (const time of ['"2026-02-30T00:00:00Z"', '"2026-11-20T00:00:00"', '"now"', '5']) {
-      const answer = await fixture.ask(
+      const response = await fixture.execute(
         `{ metrics(name: "x", startTime: ${time}, endTime: "2027-01-01T00:00:00Z") { value } }`,
         own,
       )
-      expect(answer.errors?.[0]?.message).toContain('DateTime')
+      expect(response.errors?.[0]?.message).toContain('DateTime')
     }
   })
 
-  test('text that no column could hold is refused where it comes in as a variable', async () => {
+  test('a variable with text that no column can hold is rejected', async () => {
     const query = (fields: string) => `query ($text: String!, $id: ID!) { ${fields} }`
     for (const text of ['\u0000', '\ud800'])
       for (const [fields, argument] of [
@@ -239,46 +246,46 @@ describe('metrics over GraphQL', () => {
           fields.includes('$id') ? '$text: String!, ' : ', $id: ID!',
           '',
         )
-        const answer = await fixture.ask(used, own, { text, id: text })
-        expect(code(answer), fields).toEqual([400, 'BAD_USER_INPUT'])
-        expect(answer.errors?.[0]?.extensions.argument).toBe(argument)
+        const response = await fixture.execute(used, own, { text, id: text })
+        expect(code(response), fields).toEqual([400, 'BAD_USER_INPUT'])
+        expect(response.errors?.[0]?.extensions.argument).toBe(argument)
       }
   })
 
-  test('the ends of time do no harm', async () => {
-    const answer = await fixture.ask(
+  test('a query from the first to the last representable time succeeds', async () => {
+    const response = await fixture.execute(
       `{ metrics(name: "*", startTime: "0001-01-01T00:00:00Z", endTime: "9999-12-31T23:59:59.999999Z", interval: TOTAL) { value }
          totals(startTime: "0001-01-01T00:00:01Z", endTime: "9999-12-31T23:59:59.999999Z") { count previousCount uniqueActors } }`,
       own,
     )
-    expect(answer.data).toEqual({
+    expect(response.data).toEqual({
       metrics: [{ value: 1 }],
       totals: { count: 1, previousCount: 0, uniqueActors: 0 },
     })
   })
 })
 
-describe('limits', () => {
-  test('too much at once is answered 422 and says which limit', async () => {
+describe('limits of GraphQL', () => {
+  test('a query over a limit is rejected with 422 and the limit', async () => {
     const field = `metrics(name: "*", ${RANGE}) { value }`
     const many = Array.from({ length: 100 }, (_, i) => `f${i}: ${field}`).join('\n')
-    const broad = await fixture.ask(`{ ${many} }`, own)
+    const broad = await fixture.execute(`{ ${many} }`, own)
     expect(code(broad)).toEqual([422, 'QUERY_TOO_LARGE'])
-    const expensive = await fixture.ask(
+    const expensive = await fixture.execute(
       `{ ${Array.from({ length: 90 }, (_, i) => `f${i}: ${field}`).join('\n')} }`,
       own,
     )
     expect([expensive.status, expensive.errors?.[0]?.extensions.limit]).toEqual([422, 'complexity'])
   })
 
-  test('deep introspection is possible, but not without end', async () => {
-    const answer = await fixture.ask(getIntrospectionQuery(), own)
-    expect([answer.status, answer.errors]).toEqual([200, undefined])
+  test('the usual introspection query succeeds, a deeper one is rejected', async () => {
+    const response = await fixture.execute(getIntrospectionQuery(), own)
+    expect([response.status, response.errors]).toEqual([200, undefined])
     const nested = `{ __schema { types { ${'fields { type { '.repeat(6)} name ${'} }'.repeat(6)} } } }`
-    expect((await fixture.ask(nested, own)).errors?.[0]?.message).toContain('introspection')
+    expect((await fixture.execute(nested, own)).errors?.[0]?.message).toContain('introspection')
   })
 
-  test('a batch of operations is bounded, and each is answered', async () => {
+  test('a batch of at most ten operations gets a response to each', async () => {
     const send = async (count: number) => {
       const operation = { query: '{ viewer { kind } }' }
       const response = await fixture.graphql.fetch(
@@ -301,14 +308,14 @@ describe('limits', () => {
     ])
   })
 
-  test('a body that is too large is refused before it is read', async () => {
-    const answer = await fixture.ask(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
-    expect(answer.status).toBe(413)
+  test('a body that is too large is rejected before it is parsed', async () => {
+    const response = await fixture.execute(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
+    expect(response.status).toBe(413)
   })
 })
 
-describe('requests from elsewhere', () => {
-  test('a browser that was not asked first may not send a question', async () => {
+describe('requests across origins', () => {
+  test('a browser request without a preflight is rejected', async () => {
     const form = await fixture.graphql.fetch(
       new Request('http://localhost/graphql', {
         method: 'POST',
@@ -330,48 +337,48 @@ describe('requests from elsewhere', () => {
   })
 })
 
-describe('failures', () => {
-  test('what fails inside is masked', async () => {
+describe('failures behind GraphQL', () => {
+  test('the error of a statement is masked', async () => {
     const broken = await createQueryFixture()
     const headers = await broken.session()
     await broken.store('default', [{}])
     await broken.database.pool.query('ALTER TABLE event RENAME COLUMN name TO secret_name')
-    const masked = await broken.ask('{ events { edges { node { id } } } }', headers)
+    const masked = await broken.execute('{ events { edges { node { id } } } }', headers)
     expect(code(masked)).toEqual([500, 'INTERNAL_SERVER_ERROR'])
     expect(masked.errors?.[0]?.message).toBe('Something failed on our side.')
     expect(masked.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR' })
     await broken.close()
   })
 
-  test('a database that is away, or an answer that takes too long, is said', async () => {
+  test('an unavailable database and a slow query have error codes of their own', async () => {
     const { live } = fixture
     const logged: object[] = []
     const logger = { error: (fields: object) => logged.push(fields) }
-    const ask = async (db: Database, query: string) => {
+    const execute = async (db: Database, query: string) => {
       const request = new Request('http://localhost/graphql', {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...own },
         body: JSON.stringify({ query }),
       })
       const response = await createGraphQL({ db, live, log: fixture.log, logger }).fetch(request)
-      const { errors } = (await response.json()) as { errors: Answer['errors'] }
+      const { errors } = (await response.json()) as { errors: QueryResponse['errors'] }
       await db.destroy()
       return [response.status, errors?.[0]?.extensions.code]
     }
     const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
-    expect(await ask(away, '{ viewer { kind } }')).toEqual([503, 'DATABASE_UNAVAILABLE'])
+    expect(await execute(away, '{ viewer { kind } }')).toEqual([503, 'DATABASE_UNAVAILABLE'])
 
     const blocker = await fixture.database.pool.connect()
     await blocker.query('BEGIN; LOCK TABLE event')
     const slow = createDatabase(fixture.database.url, { statementMs: 100 })
-    expect(await ask(slow, '{ event(id: "mine") { id } }')).toEqual([503, 'QUERY_TOO_SLOW'])
+    expect(await execute(slow, '{ event(id: "mine") { id } }')).toEqual([503, 'QUERY_TOO_SLOW'])
     await blocker.query('ROLLBACK')
     blocker.release()
     expect(JSON.stringify(logged)).not.toContain(own.authorization?.slice(7))
   })
 })
 
-test('the pipeline tells how far the workers are behind the log, who reads what, and what is missing', async () => {
+test('the pipeline shows lag, worker and offset gaps of every partition', async () => {
   await fixture.log.append('events.raw', [
     { partition: 4, key: null, value: Buffer.from('a') },
     { partition: 4, key: null, value: Buffer.from('b') },
@@ -382,9 +389,9 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
      INSERT INTO offset_gap (topic, partition, expected, available, seen_at, skipped_at) VALUES
        ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
   )
-  const question =
+  const query =
     '{ pipeline { lag applied partitions { partition position end lag worker } gaps { partition expected available seenAt } } }'
-  const { data } = await fixture.ask(question, session)
+  const { data } = await fixture.execute(query, session)
   expect(data.pipeline).toMatchObject({
     lag: 1,
     applied: 1,
@@ -398,11 +405,11 @@ test('the pipeline tells how far the workers are behind the log, who reads what,
     lag: 1,
     worker: 'w-1',
   })
-  // A tenant's key sees how far its numbers are behind, and nothing of whose machines those are.
+  // A tenant's key sees the lag, but not the names of the machines.
   const { partitions } = data.pipeline
-  expect((await fixture.ask(question, own)).data.pipeline).toEqual({
+  expect((await fixture.execute(query, own)).data.pipeline).toEqual({
     ...data.pipeline,
     partitions: partitions.map((each: object) => ({ ...each, worker: null })),
   })
-  expect(code(await fixture.ask(question))).toEqual([401, 'UNAUTHENTICATED'])
+  expect(code(await fixture.execute(query))).toEqual([401, 'UNAUTHENTICATED'])
 })

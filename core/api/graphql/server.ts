@@ -1,24 +1,22 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
-import type { GraphQLError } from 'graphql'
-import { createGraphQLError, createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
-import { fromDatabaseError, queryError } from '../../queries/errors.ts'
+import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
+import { ApiError } from '../../lib/api-error.ts'
+import type { Logger } from '../../lib/logger.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { ResultInfo, Source } from '../../queries/query-result.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
-import {
-  type AnswerNote,
-  type ContextDeps,
-  createContexts,
-  type RequestContext,
-} from './context.ts'
+import { type ContextDeps, createContextFactory, type RequestContext } from './context.ts'
+import { causeOf, maskError, toGraphQLError } from './graphql-error.ts'
+import type { OperationContext } from './operation-context.ts'
 import { createSchema } from './schema.ts'
-import { useAnswers } from './use-result-cache.ts'
+import { useResultCache } from './use-result-cache.ts'
 
 export interface GraphQLDeps extends ContextDeps {
-  logger: { error(fields: object, message: string): void }
+  logger: Pick<Logger, 'error'>
   /** Shows GraphiQL to browsers. */
   graphiql?: boolean
-  /** Where answers are kept; each is worked out without it. */
-  answers?: ResultCache
+  /** Without it every query is executed. */
+  resultCache?: ResultCache
 }
 
 export interface GraphQLServer {
@@ -27,66 +25,46 @@ export interface GraphQLServer {
 
 /** GraphQL at /graphql: POST, GET, and subscriptions over SSE. */
 export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
-  const contextFor = createContexts(deps)
-  const early = new WeakMap<object, RequestContext>()
-  const yoga = createYoga<object, RequestContext>({
+  const yoga = createYoga<OperationContext, RequestContext>({
     schema: createSchema(),
-    context: ({ request, params }) => early.get(params) ?? contextFor(request.headers),
+    context: ({ operation }) => operation as RequestContext,
     graphqlEndpoint: '/graphql',
     landingPage: false,
     graphiql: deps.graphiql ?? false,
-    // The dashboard lives at the same origin; others send keys from their own servers.
+    // The dashboard has the same origin; other clients send keys from their own servers.
     cors: false,
     multipart: false,
     // Node's own, which the HTTP server around us knows how to send and to cancel.
     fetchAPI: { Request, Response, Headers, ReadableStream, TransformStream },
-    // Above our own limit, which answers 422.
+    // Above our own limit, which responds with 422.
     batching: { limit: Number.MAX_SAFE_INTEGER },
     maxRequestBodySize: QUERY_LIMITS.bodyBytesMax,
-    maskedErrors: { maskError: (error) => mask(error) },
+    maskedErrors: { maskError: (error) => maskError(error) },
     logging: {
       debug() {},
       info() {},
       warn() {},
-      error: (error: unknown) => deps.logger.error({ error: nameOf(error) }, 'a question failed'),
+      error: (error: unknown) => logFailure(deps.logger, error),
     },
     plugins: [
-      // Headers that no page can send across origins without being asked first.
+      // Headers that no page can send across origins without a preflight.
       useCSRFPrevention({ requestHeaders: ['x-graphql-yoga-csrf', 'authorization', 'x-api-key'] }),
       useBatchLimit(),
-      useNotes(),
-      ...(deps.answers ? [useAnswers(deps.answers, { contextFor, early })] : []),
+      useOperationContext(createContextFactory(deps)),
+      useResultInfo(),
+      ...(deps.resultCache ? [useResultCache(deps.resultCache)] : []),
     ],
   })
-  return { fetch: async (request) => yoga.fetch(request) }
+  return { fetch: async (request) => yoga.fetch(request, {}) }
 }
 
-/** Only errors that were made for clients leave as they are. */
-function mask(error: unknown): Error {
-  if (!isGraphQLError(error)) return meaningOf(error)
-  const { originalError: cause, nodes, source, positions, path } = error
-  if (cause === undefined || isGraphQLError(cause)) return error
-  const { message, extensions } = meaningOf(cause)
-  return createGraphQLError(message, { nodes, source, positions, path, extensions })
-}
-
-function meaningOf(error: unknown): GraphQLError {
-  return (
-    fromDatabaseError(error) ??
-    queryError('INTERNAL_SERVER_ERROR', 'Something failed on our side.', { unexpected: true })
-  )
-}
-
-/** For the log: what failed, never what was asked. */
-function nameOf(error: unknown): string {
-  const cause = isGraphQLError(error) ? (error.originalError ?? error) : error
+/** What failed, never what the query was; errors that clients made are theirs alone. */
+function logFailure(logger: GraphQLDeps['logger'], error: unknown): void {
+  const cause = causeOf(error)
+  if (cause instanceof ApiError) return
   const { code } = (cause ?? {}) as { code?: unknown }
-  return code === undefined ? String(cause) : `${String(code)} ${String(cause)}`
-}
-
-/** By name: there may be two copies of graphql about, and instanceof would tell them apart. */
-function isGraphQLError(error: unknown): error is GraphQLError {
-  return error instanceof Error && error.name === 'GraphQLError'
+  const text = code === undefined ? String(cause) : `${String(code)} ${String(cause)}`
+  logger.error({ error: text }, 'query failed')
 }
 
 function useBatchLimit(): Plugin {
@@ -94,32 +72,41 @@ function useBatchLimit(): Plugin {
   return {
     onRequestParse: () => ({
       onRequestParseDone({ requestParserResult }) {
-        if (Array.isArray(requestParserResult) && requestParserResult.length > batchOperationsMax)
-          throw queryError(
-            'QUERY_TOO_LARGE',
-            `A request takes at most ${batchOperationsMax} operations.`,
-            { limit: 'batch' },
-          )
+        if (!Array.isArray(requestParserResult)) return
+        if (requestParserResult.length <= batchOperationsMax) return
+        const message = `A request takes at most ${batchOperationsMax} operations.`
+        throw toGraphQLError(new ApiError('QUERY_TOO_LARGE', message, { limit: 'batch' }))
       },
     }),
   }
 }
 
-/** Puts what resolvers noted about their answers into `extensions`. */
-function useNotes(): Plugin<RequestContext> {
+/** Creates the context of each operation before anything else needs it; a request may hold several operations. */
+function useOperationContext(
+  createContext: (headers: Headers) => RequestContext,
+): Plugin<RequestContext, OperationContext> {
+  return {
+    onParams({ context, request }) {
+      context.operation = createContext(request.headers)
+    },
+  }
+}
+
+/** Puts what the operation reports of its results into `extensions`. */
+function useResultInfo(): Plugin<RequestContext, OperationContext> {
   return {
     onExecute: ({ args }) => ({
       onExecuteDone({ result, setResult }) {
-        const { notes } = args.contextValue as RequestContext
-        if (isAsyncIterable(result) || notes.size === 0) return
-        const extensions = { source: together(notes), metrics: Object.fromEntries(notes) }
+        const { info } = (args.contextValue as RequestContext).report
+        if (isAsyncIterable(result) || info.size === 0) return
+        const extensions = { source: combinedSource(info), metrics: Object.fromEntries(info) }
         setResult({ ...result, extensions: { ...result.extensions, ...extensions } })
       },
     }),
   }
 }
 
-function together(notes: Map<string, AnswerNote>): AnswerNote['source'] {
-  const sources = new Set([...notes.values()].map(({ source }) => source))
-  return sources.size === 1 ? ([...sources][0] as AnswerNote['source']) : 'rollup+raw'
+function combinedSource(info: ReadonlyMap<string, ResultInfo>): Source {
+  const sources = new Set([...info.values()].map(({ source }) => source))
+  return sources.size === 1 ? ([...sources][0] as Source) : 'rollup+raw'
 }

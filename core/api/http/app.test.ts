@@ -60,21 +60,21 @@ function deps() {
 const get = (path: string, init: RequestInit = {}) =>
   fetch(core.url + path, { redirect: 'manual', ...init })
 
-/** With headers that fetch does not let anybody choose. */
+/** With headers that fetch does not allow to set. */
 function raw(path: string, headers: Record<string, string>, method = 'GET') {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const asked = request(core.url, { path, headers, method }, (response) => {
+    const sent = request(core.url, { path, headers, method }, (response) => {
       let body = ''
       response.on('data', (chunk) => (body += chunk))
       response.on('end', () => resolve({ status: response.statusCode as number, body }))
     })
-    asked.on('error', reject)
-    asked.end()
+    sent.on('error', reject)
+    sent.end()
   })
 }
 
-describe('signing in', () => {
-  test('a link leads to the dashboard with a cookie that scripts and other sites do not get, once', async () => {
+describe('sign-in', () => {
+  test('a link signs in once, with a cookie that scripts and other sites do not get', async () => {
     const link = await mintLoginLink(fixture.db)
     expect((await get(`/login?token=${link}`, { method: 'HEAD' })).status).toBe(204)
     const first = await get(`/login?token=${link}`)
@@ -89,7 +89,7 @@ describe('signing in', () => {
     expect(await again.text()).toContain('npx sluice status')
 
     const session = { cookie: cookie.split(';')[0] as string }
-    const ask = async () =>
+    const execute = async () =>
       (
         await get('/graphql', {
           method: 'POST',
@@ -97,10 +97,10 @@ describe('signing in', () => {
           body: JSON.stringify({ query: '{ viewer { kind } }' }),
         })
       ).json()
-    expect(await ask()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
+    expect(await execute()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
     const cached = await get('/graphql', { headers: session })
     expect(cached.headers.get('cache-control')).toBe('no-store')
-    // Who is signed in already is not stopped by an old link.
+    // A used link does not stop a browser that is signed in already.
     expect((await get(`/login?token=${link}`, { headers: session })).status).toBe(303)
 
     const out = await get('/logout', { method: 'POST', headers: session })
@@ -108,7 +108,7 @@ describe('signing in', () => {
       303,
       expect.stringContaining('Max-Age=0'),
     ])
-    expect(await ask()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
+    expect(await execute()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
     expect((await get('/logout')).status).toBe(405)
   })
 })
@@ -119,10 +119,10 @@ describe('the key directory', () => {
   })
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
 
-  test('tells the edge what is known of a key, and notes that it was used', async () => {
+  test('returns the record of a key to the edge, and records its use', async () => {
     const made = await createKey(fixture.db, { tenant: 'default', name: 'e', scopes: ['ingest'] })
-    const ask = () => get(`/gateway/keys/${hash(made.key)}`, { headers: basic(SECRET) })
-    const response = await ask()
+    const execute = () => get(`/gateway/keys/${hash(made.key)}`, { headers: basic(SECRET) })
+    const response = await execute()
     const record = (await response.json()) as KeyRecord
     expect(keyRecord.parse(record)).toMatchObject({ key_id: made.keyId, revoked_at: null })
     await expect
@@ -131,10 +131,10 @@ describe('the key directory', () => {
       )
       .toMatch(/Z$/)
     await revokeKey(fixture.db, made.keyId)
-    expect(((await (await ask()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
+    expect(((await (await execute()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
   })
 
-  test('knows nothing of other keys, and talks to nobody without the secret', async () => {
+  test('returns 404 for an unknown key, and 401 without the secret', async () => {
     const unknown = await get(`/gateway/keys/${hash('x')}`, { headers: basic(SECRET) })
     expect([unknown.status, unknown.headers.get('content-type')]).toEqual([
       404,
@@ -146,7 +146,7 @@ describe('the key directory', () => {
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
-  test('says 503 while Postgres is away, so that the edge goes on with what it remembers', async () => {
+  test('responds 503 while Postgres is unavailable, so that the edge uses what it has cached', async () => {
     const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
     const app = createCoreApp({ ...deps(), db: away })
     const response = await app.request(`/gateway/keys/${hash('x')}`, { headers: basic(SECRET) })
@@ -156,14 +156,14 @@ describe('the key directory', () => {
     await away.destroy()
   })
 
-  test('stands beside the gateway', async () => {
+  test('shares the path /gateway with the gateway', async () => {
     const response = await get('/gateway/produce', { method: 'POST', body: '[]' })
     expect(await response.json()).toEqual({ produced: true })
   })
 })
 
 describe('health', () => {
-  test('ready means that Postgres, the log and a worker answer', async () => {
+  test('is ready when Postgres, the log and a worker respond', async () => {
     const readyz = async () => {
       const response = await get('/readyz')
       return [response.status, await response.json()] as const
@@ -175,8 +175,8 @@ describe('health', () => {
         { status: 'failing', checks: { postgres: 'ok', log: 'ok', worker: 'no worker runs' } },
       ])
     await fixture.database.pool.query("INSERT INTO worker_heartbeat (worker_id) VALUES ('w')")
-    const well = { postgres: 'ok', log: 'ok', worker: 'ok' }
-    await expect.poll(readyz).toEqual([200, { status: 'ready', checks: well }])
+    const checks = { postgres: 'ok', log: 'ok', worker: 'ok' }
+    await expect.poll(readyz).toEqual([200, { status: 'ready', checks }])
     await fixture.database.pool.query(
       "UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
     )
@@ -186,7 +186,7 @@ describe('health', () => {
     expect((await get('/livez')).status).toBe(200)
   })
 
-  test('a part that is silent is named within its deadline', async () => {
+  test('names a part that does not respond within its deadline', async () => {
     const silent = { ...fixture.log, offsets: () => new Promise<never>(() => {}) }
     const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
     const app = createCoreApp({ ...deps(), db: away, log: silent })
@@ -201,8 +201,8 @@ describe('health', () => {
   })
 })
 
-describe('metrics', () => {
-  test('say what was accepted, what became of it, and how far behind the worker is', async () => {
+describe('/metrics', () => {
+  test('shows accepted events, their outcomes and the lag of the workers', async () => {
     const { key } = await createKey(fixture.db, { tenant: 'default', name: 'm', scopes: ['read'] })
     await get('/graphql', { headers: { 'x-api-key': key } })
     await fixture.log.append('events.raw', [
@@ -244,12 +244,12 @@ describe('metrics', () => {
     expect(text).not.toContain('slc_')
   })
 
-  test('however many ask at once, Postgres is asked once, and not for what grows with time', async () => {
+  test('reads Postgres once for concurrent scrapes, and no table that grows with time', async () => {
     const { pool } = fixture.database
     const blocker = await pool.connect()
     await blocker.query('BEGIN; LOCK TABLE worker_heartbeat')
     const metrics = createMetrics({ db: fixture.db, log: fixture.log })
-    const asking = Array.from({ length: 20 }, () => metrics.text())
+    const scrapes = Array.from({ length: 20 }, () => metrics.text())
     const waiting = async () => {
       const { rows } = await pool.query(
         "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%beat_at%'",
@@ -258,13 +258,13 @@ describe('metrics', () => {
     }
     await expect.poll(waiting).toBe(1)
     await blocker.query('ROLLBACK; BEGIN; LOCK TABLE outcome_minute')
-    expect(new Set(await Promise.all(asking)).size).toBe(1)
+    expect(new Set(await Promise.all(scrapes)).size).toBe(1)
     expect(await metrics.text()).toContain('sluice_up{part="postgres"} 1')
     await blocker.query('ROLLBACK')
     blocker.release()
   })
 
-  test('a part that is away is said to be, and its old numbers are gone', async () => {
+  test('shows an unavailable part as down, without its old numbers', async () => {
     const bounds = () => Promise.reject(new Error('away'))
     const metrics = createMetrics({ db: fixture.db, log: { ...fixture.log, offsets: bounds } })
     const text = await metrics.text()
@@ -274,8 +274,8 @@ describe('metrics', () => {
   })
 })
 
-describe('the dashboard', () => {
-  test('hashed files stay for ever, pages are asked for again', async () => {
+describe('serving the dashboard', () => {
+  test('caches hashed files for ever, and revalidates pages', async () => {
     const asset = await get('/assets/index-abc123.js')
     expect([asset.status, asset.headers.get('cache-control')]).toEqual([
       200,
@@ -290,7 +290,7 @@ describe('the dashboard', () => {
     expect((await get('/favicon.svg')).headers.get('content-type')).toContain('image/svg')
   })
 
-  test('no script but our own may run, and no page may frame ours', async () => {
+  test('allows no foreign script and no framing', async () => {
     const { headers } = await get('/')
     const csp = headers.get('content-security-policy') as string
     expect(csp).toContain("script-src 'self';")
@@ -299,7 +299,7 @@ describe('the dashboard', () => {
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  test('what is not there is said in problem+json, and nothing outside the folder is given', async () => {
+  test('responds with problem+json to an unknown path, and serves nothing outside its folder', async () => {
     for (const path of ['/assets/gone.js', '/nothing.txt', '/gateway/nothing']) {
       const response = await get(path, { headers: { 'x-request-id': 'my-request' } })
       expect([response.status, response.headers.get('content-type')], path).toEqual([
@@ -322,18 +322,18 @@ describe('the dashboard', () => {
     expect((await get('/', { method: 'DELETE' })).status).toBe(404)
   })
 
-  test('one that was not built says how to build it', async () => {
+  test('responds with how to build a dashboard that was not built', async () => {
     const api = { ...deps().api, dashboardFolder: join(folder, 'nowhere') }
     const response = await createCoreApp({ ...deps(), api }).request('http://localhost/')
     expect([response.status, await response.json()]).toMatchObject([
       503,
-      { detail: expect.stringContaining('npm run build') },
+      { detail: expect.stringContaining('npm start') },
     ])
   })
 })
 
-describe('names of this server', () => {
-  test('only ours are answered to, so that no page can point its own name here', async () => {
+describe('the Host header', () => {
+  test('must be a loopback name or the public URL, against DNS rebinding', async () => {
     const port = core.port
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, '[::1]', 'SLUICE.example'])
       expect((await raw('/', { host })).status, host).toBe(200)
@@ -345,12 +345,12 @@ describe('names of this server', () => {
     ]) {
       for (const path of ['/', '/graphql', '/login'])
         expect((await raw(path, { host })).status, `${host}${path}`).toBe(421)
-      // Probes and scrapers come by address.
+      // Probes and scrapers use addresses.
       expect((await raw('/livez', { host })).status).toBe(200)
     }
   })
 })
 
-test('nothing that was logged holds a token or a key', () => {
+test('no log line contains a token or a key', () => {
   expect(JSON.stringify(logged)).not.toMatch(/token=|slc_/)
 })

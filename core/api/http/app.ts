@@ -2,55 +2,50 @@ import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { Database } from '../../db/database.ts'
 import type { GatewayUser } from '../../gateway/users.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { Log } from '../../log/log.ts'
-import { fromDatabaseError } from '../../queries/errors.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import { dashboard } from './dashboard.ts'
 import { health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
 import type { Metrics } from './metrics.ts'
-import { onlyTakes, refuse } from './problem.ts'
+import { allowOnly, handleError, sendProblem } from './problem.ts'
 import { knownHosts, securityHeaders } from './security.ts'
 import { signIn } from './sign-in.ts'
 
 export interface CoreDeps {
-  /** For keys, sign-in and health. GraphQL brings its own: a slow question there keeps no edge waiting for a key. */
+  /** For keys, sign-in and health. GraphQL has its own: a slow query there keeps no edge waiting for a key. */
   db: Database
   log: Log
   metrics: Metrics
-  logger: { error(fields: object, message: string): void }
+  logger: Pick<Logger, 'error'>
   /** The role api. */
   api?: {
     graphql: GraphQLServer
-    /** Whether /graphql may show GraphiQL, which brings scripts of its own. */
+    /** Whether /graphql may show GraphiQL, which loads scripts from elsewhere. */
     graphiql?: boolean
-    /** Of the built dashboard. */
+    /** The built dashboard. */
     dashboardFolder: string
-    /** Whether browsers reach us by HTTPS: this is it, or stands behind `publicUrl`. */
+    /** Whether browsers use HTTPS, here or at `publicUrl`. */
     secure?: boolean
-    /** How browsers reach us, where that is not by a loopback name. */
+    /** The URL that browsers use, where it is not a loopback name. */
     publicUrl?: string
   }
-  /** The role gateway: its app answers /produce, and the key directory stands beside it. */
+  /** The role gateway: its app serves /produce, and the key directory is next to it. */
   gateway?: { app: Hono; users: readonly GatewayUser[] }
-  /** Redis for the edges, where there is one. */
+  /** Redis for the edges, if configured. */
   redis?: Hono
 }
 
-/** Everything core answers over HTTP, on one port. */
+/** Everything that core serves over HTTP, on one port. */
 export function createCoreApp(deps: CoreDeps): Hono {
   const { db, api, gateway, metrics, logger } = deps
   const app = new Hono()
-  app.onError((error, c) => {
-    const away = fromDatabaseError(error) !== undefined
-    const fields = { request_id: c.get('requestId'), path: c.req.path, error: String(error) }
-    logger.error(fields, 'a request failed')
-    return refuse(c, away ? 'UNAVAILABLE' : 'INTERNAL')
-  })
-  app.notFound((c) => refuse(c, 'NOT_FOUND'))
+  app.onError(handleError(logger))
+  app.notFound((c) => sendProblem(c, 'NOT_FOUND'))
 
   if (gateway) {
-    // Machines only, each request with its secret: none of what browsers need.
+    // For machines only, each request with its secret, so none of what protects browsers.
     app.route('/gateway', gateway.app)
     app.route('/gateway', keyDirectory({ db, users: gateway.users }))
   }
@@ -62,8 +57,8 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.get('/metrics', async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )
-  app.all('/metrics', onlyTakes('GET, HEAD'))
-  app.all('/gateway/*', (c) => refuse(c, 'NOT_FOUND'))
+  app.all('/metrics', allowOnly('GET, HEAD'))
+  app.all('/gateway/*', (c) => sendProblem(c, 'NOT_FOUND'))
   if (!api) return app
 
   app.use(knownHosts(api.publicUrl))

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { serveStatic } from '@hono/node-server/serve-static'
 import type { Context, MiddlewareHandler } from 'hono'
-import { refuse } from './problem.ts'
+import { sendProblem } from './problem.ts'
 
 /**
- * The built dashboard. Files under assets/ carry a hash in their names and stay for ever; everything
- * else is asked for again each time. A path without a file is one of the pages: index.html knows it.
+ * The built dashboard. Files under assets/ have a hash in their names and are cached for ever; everything
+ * else is revalidated each time. A path without a file is a page of the app in index.html.
  */
 export function dashboard(folder: string): MiddlewareHandler {
   const root = resolve(folder)
@@ -18,17 +18,17 @@ export function dashboard(folder: string): MiddlewareHandler {
   let index: MiddlewareHandler | undefined
 
   return async (c) => {
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return refuse(c, 'NOT_FOUND')
-    // It may be built while we run.
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return sendProblem(c, 'NOT_FOUND')
+    // It may be built while core runs.
     if (!files || !index) {
-      if (!existsSync(join(root, 'index.html'))) return refuse(c, 'DASHBOARD_NOT_BUILT')
+      if (!existsSync(join(root, 'index.html'))) return sendProblem(c, 'DASHBOARD_NOT_BUILT')
       files = serveStatic({ root, onFound })
       index = serveStatic({ root, path: 'index.html', onFound })
     }
-    const notThere = async () => {}
-    const file = await files(c, notThere)
+    const next = async () => {}
+    const file = await files(c, next)
     if (file) return file
     const isPage = !/\.[^/]*$/.test(c.req.path) && !c.req.path.startsWith('/assets/')
-    return (isPage && (await index(c, notThere))) || refuse(c, 'NOT_FOUND')
+    return (isPage && (await index(c, next))) || sendProblem(c, 'NOT_FOUND')
   }
 }

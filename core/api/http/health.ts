@@ -4,8 +4,9 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
-import { LIVE_LIMITS } from '../../queries/live-limits.ts'
-import { onlyTakes } from './problem.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
+import { allowOnly } from './problem.ts'
 
 export interface HealthDeps {
   db: Database
@@ -13,10 +14,10 @@ export interface HealthDeps {
 }
 
 const CHECK_MS_MAX = 2_000
-/** However often it is asked, the parts are asked this seldom. */
+/** Requests within this time share one check. */
 const CHECK_MS_MIN = 250
 
-/** GET /livez: the process answers. GET /readyz: Postgres, the log and a worker do, or which does not. */
+/** GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not. */
 export function health(deps: HealthDeps): Hono {
   const app = new Hono()
   let last: { at: number; checks: Promise<Record<string, string>> } | undefined
@@ -29,7 +30,7 @@ export function health(deps: HealthDeps): Hono {
     c.header('Cache-Control', 'no-store')
     return c.json({ status: ready ? 'ready' : 'failing', checks }, ready ? 200 : 503)
   })
-  for (const path of ['/livez', '/readyz']) app.all(path, onlyTakes('GET, HEAD'))
+  for (const path of ['/livez', '/readyz']) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 
@@ -43,21 +44,14 @@ async function check({ db, log }: HealthDeps): Promise<Record<string, string>> {
     },
     worker: async () => {
       const seconds = LIVE_LIMITS.heartbeatAgeMs / 1000
-      const { rows } = await sql<{ age: number | null }>`
-        SELECT extract(epoch FROM now() - max(beat_at))::float8 AS age FROM worker_heartbeat`.execute(
-        db,
-      )
-      const age = rows[0]?.age ?? Number.POSITIVE_INFINITY
-      if (age > seconds)
-        throw new Error(
-          age === Number.POSITIVE_INFINITY
-            ? 'no worker runs'
-            : `the last heartbeat is ${Math.round(age)} s old`,
-        )
+      const ages = (await readHeartbeats(db)).map(({ ageSeconds }) => ageSeconds)
+      if (ages.length === 0) throw new Error('no worker runs')
+      const newest = Math.min(...ages)
+      if (newest > seconds) throw new Error(`the last heartbeat is ${Math.round(newest)} s old`)
     },
   }
-  const states = Object.entries(parts).map(async ([part, ask]) => {
-    const state = await withTimeout(CHECK_MS_MAX, part, ask()).then(
+  const states = Object.entries(parts).map(async ([part, probe]) => {
+    const state = await withTimeout(CHECK_MS_MAX, part, probe()).then(
       () => 'ok',
       (error: Error) => describe(error),
     )
@@ -66,7 +60,7 @@ async function check({ db, log }: HealthDeps): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(states))
 }
 
-/** Connection errors may name hosts and users; their code says enough. */
+/** Messages of connection errors may name hosts and users; their code is enough. */
 function describe(error: Error): string {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' ? `failed (${code})` : error.message

@@ -1,22 +1,23 @@
 import type { MiddlewareHandler } from 'hono'
-import { refuse } from './problem.ts'
+import { sendProblem } from './problem.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|[a-z0-9-]+\.localhost)(:\d+)?$/i
 
 /**
- * Only names that are ours: a page elsewhere that points its own name at this address (DNS rebinding)
- * would otherwise be of the same origin.
+ * Serves the configured host names only: a foreign page whose name resolves to this address (DNS rebinding)
+ * would otherwise have the same origin.
  */
 export function knownHosts(publicUrl: string | undefined): MiddlewareHandler {
-  const ours = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
+  const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
   return async (c, next) => {
     const host = c.req.header('host') ?? new URL(c.req.url).host
-    if (!LOOPBACK.test(host) && host.toLowerCase() !== ours) return refuse(c, 'HOST_NOT_ALLOWED')
+    if (!LOOPBACK.test(host) && host.toLowerCase() !== publicHost)
+      return sendProblem(c, 'HOST_NOT_ALLOWED')
     return next()
   }
 }
 
-/** No script but our own files; styles may stand in attributes, which charts and layouts set. */
+/** No scripts but our own files; inline styles are allowed, because charts and layouts set them. */
 const CSP = [
   "default-src 'none'",
   "script-src 'self'",
@@ -30,17 +31,17 @@ const CSP = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** @param csp false where a page brings scripts from elsewhere (GraphiQL, when it was asked for) */
+/** @param csp false for a page that loads scripts from elsewhere (GraphiQL, if enabled) */
 export function securityHeaders(csp: (path: string) => boolean): MiddlewareHandler {
   return async (c, next) => {
     await next()
     const { headers } = c.res
     if (csp(c.req.path)) headers.set('Content-Security-Policy', CSP)
-    // What is not a file of the dashboard is somebody's answer, not for a cache in between.
+    // Whatever is not a file of the dashboard belongs to one client and must not be cached on the way.
     if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')
-    // A sign-in link must not be told to anybody.
+    // A sign-in link must not leave the browser in a Referer header.
     headers.set('Referrer-Policy', 'no-referrer')
     headers.set('Cross-Origin-Opener-Policy', 'same-origin')
     headers.set('Cross-Origin-Resource-Policy', 'same-origin')

@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { serveApp } from './serve.ts'
 
-/** An answer that comes when it is let go. */
+/** A response that is sent when `letGo` is called. */
 function slowApp() {
   const { promise: letGo, resolve } = Promise.withResolvers<void>()
   const app = new Hono()
@@ -15,10 +15,10 @@ function slowApp() {
   return { app, letGo: resolve }
 }
 
-test('closing lets what is under way end, and waits for nobody else', async () => {
+test('closing waits for running requests, and not for idle connections', async () => {
   const { app, letGo } = slowApp()
   const served = await serveApp(app, { port: 0 })
-  // One that keeps its connection, and one that never asks anything.
+  // One connection that is kept alive, and one without a request.
   await (await fetch(`${served.url}/quick`)).text()
   const silent = connect(served.port, '127.0.0.1')
   await new Promise((done) => silent.once('connect', done))
@@ -34,7 +34,7 @@ test('closing lets what is under way end, and waits for nobody else', async () =
   await expect(fetch(`${served.url}/quick`)).rejects.toThrow()
 })
 
-test('what never ends is cut after a while', async () => {
+test('closing cuts a request that never ends after the grace time', async () => {
   const { app } = slowApp()
   const served = await serveApp(app, { port: 0 })
   const slow = fetch(`${served.url}/slow`)
@@ -44,7 +44,7 @@ test('what never ends is cut after a while', async () => {
   await expect(slow).rejects.toThrow()
 })
 
-test('a port that is taken is an error that says so', async () => {
+test('a port in use is reported as EADDRINUSE', async () => {
   const { app } = slowApp()
   const first = await serveApp(app, { port: 0 })
   await expect(serveApp(app, { port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })

@@ -7,18 +7,18 @@ export interface Served {
   /** http://127.0.0.1:…, or https:// */
   url: string
   port: number
-  /** Takes no more requests, lets those under way end for a while, then cuts what is left: streams never end by themselves. */
+  /** Accepts no more requests, gives the running ones `graceMs` to end, then closes all connections: streams never end by themselves. */
   close(graceMs?: number): Promise<void>
 }
 
 export interface ServeOptions {
   port: number
   hostname?: string
-  /** A certificate and its key as PEM: HTTPS then, and no HTTP. */
+  /** A certificate and its key as PEM: HTTPS instead of HTTP. */
   tls?: { cert: string; key: string }
 }
 
-/** @throws EADDRINUSE when the port is taken; 0 takes any free one */
+/** @param port 0 for any free one; @throws EADDRINUSE when the port is in use */
 export async function serveApp(
   app: { fetch: (request: Request) => Response | Promise<Response> },
   { port, hostname = '127.0.0.1', tls }: ServeOptions,
@@ -29,15 +29,15 @@ export async function serveApp(
   ) as Server
   server.headersTimeout = 10_000
   server.requestTimeout = 30_000
-  // Longer than clients keep theirs: whoever closes first must not be the one who is just being asked.
+  // Longer than clients keep theirs: a server that closes first may do so while a request arrives.
   server.keepAliveTimeout = 75_000
-  let underWay = 0
+  let running = 0
   let closing = false
   server.on('request', (_, response) => {
-    underWay++
+    running++
     response.once('close', () => {
-      underWay--
-      if (closing && underWay === 0) server.closeAllConnections()
+      running--
+      if (closing && running === 0) server.closeAllConnections()
     })
   })
   await new Promise<void>((resolve, reject) => {
@@ -55,8 +55,8 @@ export async function serveApp(
     async close(graceMs = 2_000) {
       closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      // A connection on which nothing was asked yet does not count as idle with Node.
-      if (underWay === 0) server.closeAllConnections()
+      // Node does not count a connection without a first request as idle.
+      if (running === 0) server.closeAllConnections()
       const timer = setTimeout(() => server.closeAllConnections(), graceMs)
       await closed
       clearTimeout(timer)

@@ -1,33 +1,28 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { withTimeout } from '../../lib/timeout.ts'
+import { eventsByArrival } from '../../queries/events-by-arrival.ts'
 import { isBefore } from '../../queries/instant.ts'
-import { LIVE_LIMITS } from '../../queries/live-limits.ts'
-import type { Component, PipelineState } from '../../queries/pipeline.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { type Arrival, newestArrivals } from '../../queries/newest-arrivals.ts'
+import type { Component, PipelineState } from '../../queries/pipeline/pipeline-gauge.ts'
+import { type MinuteCount, recentCounts } from '../../queries/recent-counts.ts'
 import type { StoredEvent } from '../../queries/sql/event-row.ts'
-import {
-  type Arrival,
-  type MinuteCount,
-  newestArrivals,
-  readArrivals,
-  type TenantCounts,
-  tenantCounts,
-} from '../../queries/tenant-counts.ts'
 
 export interface LiveUpdate {
   at: string
   eventsPerMinute: number
   minutes: readonly MinuteCount[]
-  /** Newest first: what is new since the last refresh. */
+  /** New since the last refresh, newest first. */
   recent: readonly StoredEvent[]
-  behindSeconds: number
-  broken: Component | null
+  lagSeconds: number
+  failingComponent: Component | null
 }
 
-/** What all who watch one tenant share. */
+/** What all subscribers of one tenant share. */
 export interface Channel {
   refresh(): Promise<LiveUpdate>
-  /** The newest events there are, for one who joins. */
+  /** The newest stored events, for a subscriber who joins. */
   newest(): readonly StoredEvent[]
 }
 
@@ -37,35 +32,47 @@ export interface ChannelDeps {
   now: () => number
 }
 
-/** Reads on from what it has seen. A failed refresh repeats the last good state, and says that the database broke. */
+/**
+ * Each refresh reads the events that the earlier ones did not. A refresh that fails repeats the last good update and
+ * names the database as the failing component.
+ */
 export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel {
   const { db, now } = deps
   const seen = new Set<string>()
   let newest: StoredEvent[] = []
-  let good: { at: number; update: LiveUpdate } | undefined
+  let lastGood: { at: number; update: LiveUpdate } | undefined
 
-  async function readFresh(): Promise<{ unseen: Arrival[]; fresh: StoredEvent[] }> {
-    const arrivals = await newestArrivals(db, viewer)
+  async function readUnseen(): Promise<{ unseen: Arrival[]; events: readonly StoredEvent[] }> {
+    const { rows: arrivals } = await newestArrivals(db, viewer)
     const unseen = arrivals.filter((each) => !seen.has(keyOf(each)))
-    return { unseen, fresh: unseen.length === 0 ? [] : await readArrivals(db, viewer, unseen) }
+    if (unseen.length === 0) return { unseen, events: [] }
+    return { unseen, events: (await eventsByArrival(db, viewer, { arrivals: unseen })).rows }
   }
 
-  function remember(unseen: readonly Arrival[], fresh: readonly StoredEvent[]): void {
+  function remember(unseen: readonly Arrival[], events: readonly StoredEvent[]): void {
     for (const each of unseen) seen.add(keyOf(each))
     while (seen.size > LIVE_LIMITS.seenMax) seen.delete(seen.values().next().value as string)
-    newest = [...newest, ...fresh].sort(byArrival).slice(0, LIVE_LIMITS.recentMax)
+    newest = [...newest, ...events].sort(byArrival).slice(0, LIVE_LIMITS.recentMax)
   }
 
   async function read(): Promise<LiveUpdate> {
-    const [counts, { unseen, fresh: recent }, pipeline] = await withTimeout(
+    const [counts, { unseen, events: recent }, pipeline] = await withTimeout(
       LIVE_LIMITS.refreshDeadlineMs,
       'the database',
-      Promise.all([tenantCounts(db, viewer), readFresh(), deps.pipeline()]),
+      Promise.all([recentCounts(db, viewer), readUnseen(), deps.pipeline()]),
     )
-    // Not sooner: what was read by a look that came to nothing has been told to nobody.
+    // Not sooner: what a read saw that timed out was pushed to no subscriber.
     remember(unseen, recent)
-    const behindSeconds = behind(counts, newest, pipeline) / 1000
-    return { ...counts, recent, behindSeconds, broken: pipeline.broken }
+    const { at, eventsPerMinute, rows: minutes } = counts
+    const lagSeconds = lagMs(at, newest, pipeline) / 1000
+    return {
+      at,
+      eventsPerMinute,
+      minutes,
+      recent,
+      lagSeconds,
+      failingComponent: pipeline.failingComponent,
+    }
   }
 
   return {
@@ -73,44 +80,43 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
     async refresh() {
       try {
         const update = await read()
-        good = { at: now(), update }
+        lastGood = { at: now(), update }
         return update
       } catch {
-        return staleUpdate(good, now())
+        return staleUpdate(lastGood, now())
       }
     },
   }
 }
 
 /**
- * Caught up: how long the last events took, while any come in. Else the age of the numbers, which
- * is known to a look or so; where nobody looked before, the age of the newest event stands in.
+ * While the worker keeps up: how long the last events took, if any arrived lately. Otherwise the age of the numbers,
+ * which is known to about one refresh; before the first sample, the age of the newest event stands in.
  */
-function behind(
-  { at }: TenantCounts,
-  newest: readonly StoredEvent[],
-  { behindMs }: PipelineState,
-): number {
+function lagMs(at: string, newest: readonly StoredEvent[], { lagMs }: PipelineState): number {
   const [last] = newest
   const sinceLast = last ? Math.max(0, Date.parse(at) - Date.parse(last.receivedAt)) : 0
-  if (behindMs === undefined) return sinceLast
+  if (lagMs === undefined) return sinceLast
   const delay =
     last && sinceLast < 5_000
       ? Math.max(0, Date.parse(last.storedAt) - Date.parse(last.receivedAt))
       : 0
-  return behindMs <= 2 * LIVE_LIMITS.refreshMaxMs ? Math.min(delay, 60_000) : behindMs
+  return lagMs <= 2 * LIVE_LIMITS.refreshMaxMs ? Math.min(delay, 60_000) : lagMs
 }
 
-function staleUpdate(good: { at: number; update: LiveUpdate } | undefined, at: number): LiveUpdate {
-  const { update } = good ?? {}
-  const since = good ? (at - good.at) / 1000 : 0
+function staleUpdate(
+  lastGood: { at: number; update: LiveUpdate } | undefined,
+  at: number,
+): LiveUpdate {
+  const { update } = lastGood ?? {}
+  const sinceSeconds = lastGood ? (at - lastGood.at) / 1000 : 0
   return {
     at: new Date(at).toISOString(),
     eventsPerMinute: update?.eventsPerMinute ?? 0,
     minutes: update?.minutes ?? [],
     recent: [],
-    behindSeconds: (update?.behindSeconds ?? 0) + since,
-    broken: 'database',
+    lagSeconds: (update?.lagSeconds ?? 0) + sinceSeconds,
+    failingComponent: 'database',
   }
 }
 

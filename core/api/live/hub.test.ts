@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
-import { createPipelineGauge } from '../../queries/pipeline.ts'
+import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import type { QueryFixture } from '../graphql/testing/fixture.ts'
 import { createQueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from '../http/app.ts'
@@ -55,8 +55,8 @@ async function until(
 
 const ids = (update: LiveUpdate) => update.recent.map(({ id }) => id)
 
-describe('what a subscriber is told', () => {
-  test('at first the newest twenty, then each stored event once, within a second of its commit', async () => {
+describe('a subscriber', () => {
+  test('receives the newest twenty events, then each stored event once, within a second of its commit', async () => {
     await fixture.store(
       'default',
       Array.from({ length: 30 }, (_, i) => ({
@@ -83,7 +83,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('an event that is stored after a newer one is told too', async () => {
+  test('receives an event that is stored after a newer one', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await fixture.store('default', [{ id: 'newer' }])
     await until(updates, (update) => ids(update).includes('newer'))
@@ -93,7 +93,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('an event that was read by a look that took too long is told by the next one', async () => {
+  test('receives an event from the refresh after one that timed out', async () => {
     const own = await createQueryFixture()
     const { pool } = own.database
     const updates = own.live.subscribe(
@@ -109,7 +109,7 @@ describe('what a subscriber is told', () => {
        SELECT tenant_id, gen_random_uuid(), 'meanwhile', received_on, received_at + interval '1 ms', occurred_at, name, properties, log_partition, log_offset
          FROM event`,
     )
-    await until(updates, ({ broken }) => broken === 'database')
+    await until(updates, ({ failingComponent }) => failingComponent === 'database')
     await blocker.query('COMMIT')
     blocker.release()
     const next = await until(updates, (update) => ids(update).length > 0)
@@ -118,7 +118,7 @@ describe('what a subscriber is told', () => {
     await own.close()
   })
 
-  test('nothing of another tenant', async () => {
+  test('receives nothing of another tenant', async () => {
     const updates = fixture.live.subscribe(other, always)
     await updates.next()
     await fixture.store('default', [{ id: 'not-for-others' }])
@@ -129,7 +129,7 @@ describe('what a subscriber is told', () => {
     await updates.return?.()
   })
 
-  test('a slow one finds the latest state and what it missed, bounded', async () => {
+  test('that reads slowly gets the latest state and a bounded number of missed events', async () => {
     const slow = createSubscriber<{ n: number; recent: readonly number[] }>(() => {})
     for (let n = 0; n < 100; n++) slow.push({ n, recent: [n] })
     const { value } = await slow.next()
@@ -137,7 +137,7 @@ describe('what a subscriber is told', () => {
     expect(value.recent).toEqual(Array.from({ length: 50 }, (_, i) => 99 - i))
   })
 
-  test('Postgres is asked at most every half second for a tenant, however many watch and however much is stored', async () => {
+  test('causes no more than two reads of Postgres a second, together with all others of its tenant', async () => {
     const watching = Array.from({ length: 20 }, () => fixture.live.subscribe(viewer, always))
     let pushes = 0
     const reading = watching.map(async (updates) => {
@@ -152,8 +152,8 @@ describe('what a subscriber is told', () => {
   })
 })
 
-describe('leaving', () => {
-  test('one who leaves while waiting leaves nothing behind', async () => {
+describe('the end of a subscription', () => {
+  test('leaves nothing behind when a waiting client leaves', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await updates.next()
     const waiting = [updates.next(), updates.next()]
@@ -164,7 +164,7 @@ describe('leaving', () => {
     expect((await updates.next()).done).toBe(true)
   })
 
-  test('whoever may not ask any more is told so and heard of no more', async () => {
+  test('comes with UNAUTHENTICATED when the credentials are no longer valid', async () => {
     let now = Date.now()
     const { db, log, database } = fixture
     const logger = { warn() {} }
@@ -177,13 +177,13 @@ describe('leaving', () => {
     const end = async () => {
       for (;;) await updates.next()
     }
-    await expect(end()).rejects.toMatchObject({ extensions: { code: 'UNAUTHENTICATED' } })
+    await expect(end()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
     expect((await updates.next()).done).toBe(true)
     expect(hub.size).toBe(0)
     await hub.close()
   })
 
-  test('a hub that closes ends all of its subscriptions', async () => {
+  test('comes for all subscriptions when the hub closes', async () => {
     const { db, log, database } = fixture
     const hub = createLiveHub({ db, log, logger: { warn() {} }, databaseUrl: database.url })
     const updates = hub.subscribe(viewer, always)
@@ -195,30 +195,30 @@ describe('leaving', () => {
   })
 })
 
-describe('how far behind', () => {
-  test('is the time since which the log has held something that is not applied yet', async () => {
+describe('the pipeline gauge', () => {
+  test('shows how long the log has held a record that is not applied yet', async () => {
     let now = 1_000_000
     await fixture.db.updateTable('worker_heartbeat').set({ beat_at: sql`now()` }).execute()
     const gauge = createPipelineGauge({ db: fixture.db, log: fixture.log }, () => now)
-    const look = () => {
+    const read = () => {
       now += 1_000
       return gauge()
     }
-    expect(await look()).toEqual({ behindMs: 0, broken: null })
+    expect(await read()).toEqual({ lagMs: 0, failingComponent: null })
     await fixture.log.append('events.raw', [{ partition: 0, key: null, value: Buffer.from('a') }])
-    expect(await look()).toEqual({ behindMs: 1_000, broken: null })
-    await look()
-    expect(await look()).toEqual({ behindMs: 3_000, broken: null })
+    expect(await read()).toEqual({ lagMs: 1_000, failingComponent: null })
+    await read()
+    expect(await read()).toEqual({ lagMs: 3_000, failingComponent: null })
     await fixture.database.pool.query('UPDATE log_position SET next_offset = 1 WHERE partition = 0')
-    expect(await look()).toEqual({ behindMs: 0, broken: null })
+    expect(await read()).toEqual({ lagMs: 0, failingComponent: null })
   })
 
-  test('the hop that is broken is named: worker, log or database', async () => {
+  test('names the failing component: worker, log or database', async () => {
     const { db, log } = fixture
     const away = { ...log, offsets: () => Promise.reject(new Error('away')) }
-    expect((await createPipelineGauge({ db, log: away })()).broken).toBe('log')
+    expect((await createPipelineGauge({ db, log: away })()).failingComponent).toBe('log')
     await db.deleteFrom('worker_heartbeat').execute()
-    expect((await createPipelineGauge({ db, log })()).broken).toBe('worker')
+    expect((await createPipelineGauge({ db, log })()).failingComponent).toBe('worker')
     await db.insertInto('worker_heartbeat').values({ worker_id: 'w' }).execute()
 
     const own = await createQueryFixture()
@@ -227,18 +227,18 @@ describe('how far behind', () => {
       always,
     )
     await own.store('default', [{ id: 'kept' }])
-    // Counts and events are two looks: one may see what the other has just missed.
+    // Counts and events are read separately: one may see what the other has just missed.
     await until(updates, ({ eventsPerMinute }) => eventsPerMinute === 1)
     await own.database.pool.query('ALTER TABLE outcome_minute RENAME TO gone')
-    const broken = await until(updates, (update) => update.broken === 'database')
+    const failing = await until(updates, (update) => update.failingComponent === 'database')
     // What was known stays, and grows older.
-    expect(broken.eventsPerMinute).toBe(1)
+    expect(failing.eventsPerMinute).toBe(1)
     await own.database.pool.query('ALTER TABLE gone RENAME TO outcome_minute')
-    await until(updates, (update) => update.broken !== 'database')
+    await until(updates, (update) => update.failingComponent !== 'database')
     await own.close()
   })
 
-  test('a listening connection that is cut is mended', async () => {
+  test('is followed by a hub whose LISTEN connection reconnects', async () => {
     const updates = fixture.live.subscribe(viewer, always)
     await updates.next()
     await fixture.database.pool.query(
@@ -260,9 +260,9 @@ describe('how far behind', () => {
   })
 })
 
-describe('over HTTP', () => {
+describe('live updates over HTTP', () => {
   const QUERY =
-    'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } broken } }'
+    'subscription ($tenant: ID) { live(tenant: $tenant) { at eventsPerMinute recent { id } failingComponent } }'
 
   async function subscribe(headers: Record<string, string>, tenant: string | null = null) {
     const abort = new AbortController()
@@ -279,7 +279,7 @@ describe('over HTTP', () => {
     return {
       response,
       abort,
-      // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its question
+      // biome-ignore lint/suspicious/noExplicitAny: a response has the shape of its query
       async next(): Promise<any> {
         for (;;) {
           const found = /^data: (.+)\n\n/m.exec(text)
@@ -295,7 +295,7 @@ describe('over HTTP', () => {
     }
   }
 
-  test('a stored event is pushed within a second, and nothing is left when the client goes away', async () => {
+  test('push a stored event within a second, and leave nothing behind when the client disconnects', async () => {
     const live = await subscribe(await fixture.session())
     expect(live.response.headers.get('content-type')).toContain('text/event-stream')
     expect((await live.next()).data.live.recent.length).toBeGreaterThan(0)
@@ -311,7 +311,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('many who come and go at once leave nothing behind', async () => {
+  test('leave nothing behind when many clients connect and disconnect concurrently', async () => {
     const headers = await fixture.session()
     const all = await Promise.all(Array.from({ length: 30 }, () => subscribe(headers)))
     await expect.poll(() => fixture.live.size).toBe(30)
@@ -319,7 +319,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('one who does not read is not buffered without end', async () => {
+  test('are not buffered without limit for a client that does not read', async () => {
     const silent = await subscribe(await fixture.session())
     await silent.next()
     const began = Date.now()
@@ -333,9 +333,9 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('nobody, and no key of another tenant, may watch', async () => {
-    const nobody = await subscribe({})
-    expect([nobody.response.status, await nobody.next()]).toMatchObject([
+  test('are refused without credentials, and to a key of another tenant', async () => {
+    const anonymous = await subscribe({})
+    expect([anonymous.response.status, await anonymous.next()]).toMatchObject([
       401,
       { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
     ])
@@ -351,7 +351,7 @@ describe('over HTTP', () => {
     await expect.poll(() => fixture.live.size).toBe(0)
   })
 
-  test('signing out ends the stream with a code', async () => {
+  test('end with an error code after sign-out', async () => {
     const headers = await fixture.session()
     const { db, log, database } = fixture
     let now = Date.now()

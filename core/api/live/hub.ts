@@ -1,71 +1,76 @@
 import { listenForStored } from '../../db/channels.ts'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import type { Logger } from '../../lib/logger.ts'
 import type { Log } from '../../log/log.ts'
-import { queryError } from '../../queries/errors.ts'
-import { LIVE_LIMITS } from '../../queries/live-limits.ts'
-import { createPipelineGauge } from '../../queries/pipeline.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
-/** Watches Postgres once for each tenant that anybody watches, and tells all of them. */
+/** Reads Postgres once for each tenant with subscribers, and pushes the update to all of them. */
 export interface LiveHub {
   /**
-   * Begins with the state at hand, then goes on until it is returned or the hub closes.
-   * @param mayStillAsk asked again now and then; false ends the subscription with UNAUTHENTICATED
+   * Begins with the current state, and ends when it is returned or the hub closes.
+   * @param isStillAuthorized called every LIVE_LIMITS.recheckMs; false ends the subscription with UNAUTHENTICATED
    */
   subscribe(
     viewer: TenantViewer,
-    mayStillAsk: () => Promise<boolean>,
+    isStillAuthorized: () => Promise<boolean>,
   ): AsyncIterableIterator<LiveUpdate>
-  /** How many are subscribed. */
+  /** The number of subscriptions. */
   readonly size: number
   close(): Promise<void>
 }
 
 export interface LiveHubDeps {
   db: Database
-  /** For a connection of its own, which hears of every commit. */
+  /** For a connection of its own that listens for every commit. */
   databaseUrl: string
   log: Log
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   now?: () => number
 }
 
-interface Watched {
+interface WatchedTenant {
   channel: Channel
-  subscribers: Set<Watcher>
+  subscribers: Set<Subscription>
   refreshedAt: number
   refreshing: boolean
   timer: NodeJS.Timeout | undefined
 }
 
-interface Watcher {
+interface Subscription {
   subscriber: Subscriber<LiveUpdate>
-  mayStillAsk: () => Promise<boolean>
+  isStillAuthorized: () => Promise<boolean>
   checkedAt: number
-  /** Whether it was told anything yet. */
-  begun: boolean
+  /** Whether it was sent an update yet. */
+  hasBegun: boolean
 }
 
 export function createLiveHub(deps: LiveHubDeps): LiveHub {
   const { db, log, logger, now = Date.now } = deps
   const pipeline = createPipelineGauge({ db, log }, now)
-  const watched = new Map<number, Watched>()
+  const watched = new Map<number, WatchedTenant>()
   let size = 0
-  const signal = listenForStored(
+  const listening = listenForStored(
     deps.databaseUrl,
     (tenantIds) => {
-      for (const id of tenantIds ?? watched.keys()) soon(id)
+      for (const id of tenantIds ?? watched.keys()) scheduleRefresh(id)
     },
-    (error) => logger.warn({ error: String(error) }, 'the live connection broke; it is mended'),
+    (error) =>
+      logger.warn(
+        { error: String(error) },
+        'LISTEN connection for live updates lost, reconnecting',
+      ),
   )
-  const net = setInterval(() => {
-    for (const id of watched.keys()) soon(id)
+  const poll = setInterval(() => {
+    for (const id of watched.keys()) scheduleRefresh(id)
   }, LIVE_LIMITS.refreshMaxMs)
 
-  /** Refreshes a tenant now, or as soon as the last refresh is long enough ago. */
-  function soon(id: number): void {
+  /** Refreshes a tenant now, or refreshMinMs after its last refresh. */
+  function scheduleRefresh(id: number): void {
     const tenant = watched.get(id)
     if (!tenant || tenant.timer) return
     const wait = Math.max(0, tenant.refreshedAt + LIVE_LIMITS.refreshMinMs - now())
@@ -75,38 +80,42 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
     }, wait)
   }
 
-  async function refresh(id: number, tenant: Watched): Promise<void> {
-    // The one under way may have read too early: there is another one after it, by the signal or the net.
+  async function refresh(id: number, tenant: WatchedTenant): Promise<void> {
+    // The running refresh may have read too early; the next notification or poll starts another one.
     if (tenant.refreshing) return
     tenant.refreshing = true
     tenant.refreshedAt = now()
     const update = await tenant.channel.refresh()
     tenant.refreshing = false
     if (watched.get(id) !== tenant) return
-    for (const watcher of tenant.subscribers) tell(tenant, watcher, update)
+    for (const subscription of tenant.subscribers) push(tenant, subscription, update)
   }
 
-  function tell(tenant: Watched, watcher: Watcher, update: LiveUpdate): void {
-    const recent = watcher.begun
+  function push(tenant: WatchedTenant, subscription: Subscription, update: LiveUpdate): void {
+    const recent = subscription.hasBegun
       ? update.recent
       : tenant.channel.newest().slice(0, LIVE_LIMITS.recentFirst)
-    watcher.begun = true
-    watcher.subscriber.push({ ...update, recent })
-    if (now() - watcher.checkedAt < LIVE_LIMITS.recheckMs) return
-    watcher.checkedAt = now()
-    watcher.mayStillAsk().then(
-      (may) => {
-        if (!may) watcher.subscriber.fail(queryError('UNAUTHENTICATED', 'You were signed out.'))
+    subscription.hasBegun = true
+    subscription.subscriber.push({ ...update, recent })
+    if (now() - subscription.checkedAt < LIVE_LIMITS.recheckMs) return
+    subscription.checkedAt = now()
+    subscription.isStillAuthorized().then(
+      (isAuthorized) => {
+        if (!isAuthorized)
+          subscription.subscriber.fail(new ApiError('UNAUTHENTICATED', 'You were signed out.'))
       },
-      // Nobody can tell right now; the next time decides.
+      // Credentials cannot be checked right now; the next check decides.
       () => {},
     )
   }
 
   return {
-    subscribe(viewer, mayStillAsk) {
+    subscribe(viewer, isStillAuthorized) {
       if (size >= LIVE_LIMITS.subscribersMax)
-        throw queryError('OVERLOADED', 'Too many are watching already; try again later.')
+        throw new ApiError(
+          'OVERLOADED',
+          'There are too many live subscriptions already; try again later.',
+        )
       const id = viewer.tenantId
       const tenant = watched.get(id) ?? {
         channel: createChannel({ db, pipeline, now }, viewer),
@@ -118,25 +127,25 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       watched.set(id, tenant)
       const subscriber = createSubscriber<LiveUpdate>(() => {
         size--
-        tenant.subscribers.delete(watcher)
+        tenant.subscribers.delete(subscription)
         if (tenant.subscribers.size > 0) return
         clearTimeout(tenant.timer)
         watched.delete(id)
       })
-      const watcher = { subscriber, mayStillAsk, checkedAt: now(), begun: false }
-      tenant.subscribers.add(watcher)
+      const subscription = { subscriber, isStillAuthorized, checkedAt: now(), hasBegun: false }
+      tenant.subscribers.add(subscription)
       size++
-      soon(id)
+      scheduleRefresh(id)
       return subscriber
     },
     get size() {
       return size
     },
     async close() {
-      clearInterval(net)
+      clearInterval(poll)
       for (const { subscribers } of watched.values())
         for (const { subscriber } of subscribers) subscriber.end()
-      await signal.close()
+      await listening.close()
     },
   }
 }

@@ -1,21 +1,21 @@
-import { LIVE_LIMITS } from '../../queries/live-limits.ts'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
 
-/** What a subscriber is told; `recent` is what is new to this one. */
+/** What a subscriber receives; `recent` is what is new to it. */
 export interface Update {
   recent: readonly unknown[]
 }
 
 export interface Subscriber<U extends Update> extends AsyncIterableIterator<U> {
   push(update: U): void
-  /** Ends it with this error, after which it is done. */
+  /** Ends the subscription with this error. */
   fail(error: Error): void
   end(): void
 }
 
 /**
- * The near end of a subscription. A slow reader finds the latest state, not a queue of old ones; only
- * `recent` is gathered, up to its bound. An object instead of a generator: `return()` works while
- * `next()` is waiting, so nothing is left behind when a client goes away.
+ * The reading end of a subscription. A slow reader gets the latest state, not a queue of old ones; only
+ * `recent` is accumulated, up to LIVE_LIMITS.recentMax. An object instead of a generator: `return()` works while
+ * `next()` is waiting, so nothing is left behind when a client disconnects.
  */
 export function createSubscriber<U extends Update>(onEnd: () => void): Subscriber<U> {
   let pending: U | undefined

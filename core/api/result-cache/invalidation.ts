@@ -1,93 +1,94 @@
 import { type BucketRange, bucket15mOf, decodeChangedBuckets } from '../../db/changed-buckets.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
+import type { Logger } from '../../lib/logger.ts'
 
-/** What this process has heard of commits: enough to say whether an answer is still the truth. */
+/** Which 15-minute buckets were changed by commits: enough to know whether a result is still true. */
 export interface Invalidation {
-  /** Whether nothing was stored in this range of time since `sinceMs`; false also when nobody can tell. */
+  /** Whether nothing was stored in this range of time since `sinceMs`; false also when that is not known. */
   unchanged(tenantId: number, range: { startMs: number; endMs: number }, sinceMs: number): boolean
   close(): Promise<void>
 }
 
-export interface ChangesDeps {
+export interface InvalidationDeps {
   databaseUrl: string
-  logger: { warn(fields: object, message: string): void }
+  logger: Pick<Logger, 'warn'>
   now?: () => number
-  quartersMax?: number
+  bucketsMax?: number
 }
 
-/** Quarters of an hour remembered for all tenants together; live ones are few, imports are many. */
-const QUARTERS_MAX = 50_000
+/** Buckets remembered for all tenants together; live events change few of them, imports many. */
+const BUCKETS_MAX = 50_000
 
-interface TenantChanges {
-  /** When each quarter was last touched, the longest ago first. */
-  touchedAt: Map<number, number>
-  /** When the last of those that were forgotten was touched: from then back nothing is known. */
+interface TenantBuckets {
+  /** When each bucket was last changed, the oldest change first. */
+  changedAt: Map<number, number>
+  /** The last change of a bucket that was forgotten: nothing is known about times up to it. */
   forgottenAt: number
 }
 
-/** Listens on a connection of its own; while that is broken, nothing is known to be unchanged. */
+/** Listens on a connection of its own; while that is lost, nothing is known to be unchanged. */
 export function createInvalidation({
   databaseUrl,
   logger,
   now = Date.now,
-  quartersMax = QUARTERS_MAX,
-}: ChangesDeps): Invalidation {
-  const tenants = new Map<number, TenantChanges>()
-  /** Since when everything was heard. */
+  bucketsMax = BUCKETS_MAX,
+}: InvalidationDeps): Invalidation {
+  const tenants = new Map<number, TenantBuckets>()
+  /** Since when every notification was received. */
   let since = Number.POSITIVE_INFINITY
-  let quarters = 0
+  let size = 0
 
-  function heard(payload: string | undefined): void {
-    const touched = payload === undefined ? undefined : decodeChangedBuckets(payload)
-    if (touched) for (const [tenantId, ranges] of touched) note(tenantId, ranges)
+  function onNotice(payload: string | undefined): void {
+    const changed = payload === undefined ? undefined : decodeChangedBuckets(payload)
+    if (changed) for (const [tenantId, ranges] of changed) record(tenantId, ranges)
     else forgetAll()
   }
 
   function forgetAll(): void {
     tenants.clear()
-    quarters = 0
+    size = 0
     since = now()
   }
 
-  function note(tenantId: number, ranges: readonly BucketRange[]): void {
-    const tenant = tenants.get(tenantId) ?? { touchedAt: new Map(), forgottenAt: 0 }
+  function record(tenantId: number, ranges: readonly BucketRange[]): void {
+    const tenant = tenants.get(tenantId) ?? { changedAt: new Map(), forgottenAt: 0 }
     tenants.set(tenantId, tenant)
     const at = now()
     for (const { first, last } of ranges) {
-      // A range of years in one notification is cheaper forgotten than listed.
-      if (last - first > quartersMax) {
+      // Forgetting everything is cheaper than listing the buckets of many years.
+      if (last - first > bucketsMax) {
         forgetAll()
         return
       }
-      for (let quarter = first; quarter <= last; quarter++) {
-        if (!tenant.touchedAt.delete(quarter)) quarters++
-        tenant.touchedAt.set(quarter, at)
+      for (let bucket = first; bucket <= last; bucket++) {
+        if (!tenant.changedAt.delete(bucket)) size++
+        tenant.changedAt.set(bucket, at)
       }
     }
-    while (quarters > quartersMax) forgetSome()
+    while (size > bucketsMax) forgetSome()
   }
 
-  /** Whoever has the most gives up a quarter of them. */
+  /** The tenant with the most buckets loses its oldest ones, a fourth of all that may be remembered. */
   function forgetSome(): void {
-    const [most] = [...tenants.values()].sort((a, b) => b.touchedAt.size - a.touchedAt.size)
-    for (const [quarter, at] of [...(most?.touchedAt ?? [])].slice(0, quartersMax >> 2)) {
-      if (!most) return
-      most.touchedAt.delete(quarter)
-      most.forgottenAt = Math.max(most.forgottenAt, at)
-      quarters--
+    const [largest] = [...tenants.values()].sort((a, b) => b.changedAt.size - a.changedAt.size)
+    if (!largest) return
+    for (const [bucket, at] of [...largest.changedAt].slice(0, bucketsMax >> 2)) {
+      largest.changedAt.delete(bucket)
+      largest.forgottenAt = Math.max(largest.forgottenAt, at)
+      size--
     }
   }
 
   const listening = listen({
     url: databaseUrl,
     channel: CHANNELS.changedBuckets,
-    name: 'sluice answers',
-    onNotification: heard,
+    name: 'sluice result cache',
+    onNotification: onNotice,
     onError: (error) =>
       logger.warn(
         { error: String(error) },
-        'the answers connection broke; none are kept meanwhile',
+        'LISTEN connection of the result cache lost, reconnecting; no results are cached meanwhile',
       ),
   })
 
@@ -98,10 +99,10 @@ export function createInvalidation({
       if (!tenant) return true
       if (tenant.forgottenAt >= sinceMs) return false
       const [first, last] = [bucket15mOf(startMs), bucket15mOf(endMs - 1)]
-      // The newest first: most ranges end before what is stored now.
-      for (const [quarter, at] of [...tenant.touchedAt].reverse()) {
+      // The newest change first: most ranges end before the buckets that change now.
+      for (const [bucket, at] of [...tenant.changedAt].reverse()) {
         if (at < sinceMs) return true
-        if (first <= quarter && quarter <= last) return false
+        if (first <= bucket && bucket <= last) return false
       }
       return true
     },

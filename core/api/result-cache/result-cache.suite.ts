@@ -2,35 +2,39 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createGraphQL } from '../graphql/server.ts'
-import { type Answer, createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
+import {
+  createQueryFixture,
+  type QueryFixture,
+  type QueryResponse,
+} from '../graphql/testing/fixture.ts'
+import type { CacheStore } from './cache-store.ts'
 import { createInvalidation, type Invalidation } from './invalidation.ts'
-import type { CacheStore } from './memory-cache.ts'
 import { createResultCache, type ResultCache } from './result-cache.ts'
 
 /**
- * What answers that are given again promise, over any cache.
- * @param shared whether another core finds what this one has kept
+ * What the result cache promises, over any store.
+ * @param shared whether another core finds the results of this one
  */
-export function answersSuite(
+export function resultCacheSuite(
   where: string,
   createCache: () => CacheStore,
   { shared }: { shared: boolean },
 ): void {
-  describe(`answers ${where}`, () => {
+  describe(`a cached result ${where}`, () => {
     let fixture: QueryFixture
-    let changes: Invalidation
-    let answers: ResultCache
+    let invalidation: Invalidation
+    let resultCache: ResultCache
     let own: Record<string, string>
     let others: Record<string, string>
-    /** How long each was kept, newest last. */
-    const kept: number[] = []
+    /** For how long each result was stored, newest last. */
+    const storedMs: number[] = []
 
     function spied(cache: CacheStore): CacheStore {
       return {
         get: (name) => cache.get(name),
         async set(name, bytes, ms) {
           await cache.set(name, bytes, ms)
-          kept.push(ms)
+          storedMs.push(ms)
         },
       }
     }
@@ -40,9 +44,9 @@ export function answersSuite(
     beforeAll(async () => {
       fixture = await createQueryFixture(['default', 'other'], ({ db, databaseUrl }) => {
         cache = spied(createCache())
-        changes = createInvalidation({ databaseUrl, logger })
-        answers = createResultCache({ db, cache, changes })
-        return answers
+        invalidation = createInvalidation({ databaseUrl, logger })
+        resultCache = createResultCache({ db, store: cache, invalidation })
+        return resultCache
       })
       const { store } = fixture
       await store('default', [
@@ -58,35 +62,36 @@ export function answersSuite(
       await heard()
     })
     afterAll(async () => {
-      await changes.close()
+      await invalidation.close()
       await fixture.close()
     })
 
-    /** Until commits are heard of. */
-    const heard = (of = changes) =>
+    /** Until notifications arrive. */
+    const heard = (of = invalidation) =>
       vi.waitFor(() => {
         if (!of.unchanged(99, { startMs: 0, endMs: 1 }, Date.now())) throw new Error('not yet')
       })
-    /** The answer, when what was worked out is kept. */
-    async function ask(query: string, headers = own, variables = {}): Promise<Answer> {
-      const before = kept.length
-      const answer = await fixture.ask(query, headers, variables)
-      if (ageOf(answer)?.ageMs === 0) await expect.poll(() => kept.length).toBeGreaterThan(before)
+    /** The response, once a result that was executed is stored. */
+    async function execute(query: string, headers = own, variables = {}): Promise<QueryResponse> {
+      const before = storedMs.length
+      const response = await fixture.execute(query, headers, variables)
+      if (ageOf(response)?.ageMs === 0)
+        await expect.poll(() => storedMs.length).toBeGreaterThan(before)
       // A millisecond later than anything that was stored before.
       await new Promise((go) => setTimeout(go, 3))
-      return answer
+      return response
     }
-    const ageOf = ({ extensions = {} }: Answer) =>
+    const ageOf = ({ extensions = {} }: QueryResponse) =>
       extensions.cache as { asOf: string; ageMs: number }
-    const isAgain = (answer: Answer) => ageOf(answer).ageMs > 0
+    const isCached = (response: QueryResponse) => ageOf(response).ageMs > 0
     const hours = `{ metrics(name: "*", interval: HOUR, startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z") { timestamp value isFinal lateCount } }`
     const totals = `{ totals(startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z") { count previousCount names { name count } } }`
 
-    test('are the same data as the first time, and say as of when and how old', async () => {
+    test('has the data of the first response, with its time and its age', async () => {
       const began = Date.now()
       for (const query of [hours, totals]) {
-        const first = await ask(query)
-        const again = await ask(query)
+        const first = await execute(query)
+        const again = await execute(query)
         expect(again.data).toEqual(first.data)
         const { asOf, ageMs } = ageOf(again)
         expect(again.extensions).toEqual({ ...first.extensions, cache: { asOf, ageMs } })
@@ -97,57 +102,57 @@ export function answersSuite(
       }
     })
 
-    test('need nothing of Postgres but who asks', async () => {
-      await ask(hours)
+    test('needs nothing of Postgres but the credentials', async () => {
+      await execute(hours)
       await fixture.database.pool.query('ALTER TABLE rollup_15m RENAME TO gone')
       try {
-        expect(isAgain(await ask(hours))).toBe(true)
-        const other = await ask(hours.replace('HOUR', 'DAY'))
+        expect(isCached(await execute(hours))).toBe(true)
+        const other = await execute(hours.replace('HOUR', 'DAY'))
         expect(other.errors).toBeDefined()
-        // And what failed is not kept.
-        expect((await ask(hours.replace('HOUR', 'DAY'))).errors).toBeDefined()
+        // And a failure is not cached.
+        expect((await execute(hours.replace('HOUR', 'DAY'))).errors).toBeDefined()
       } finally {
         await fixture.database.pool.query('ALTER TABLE gone RENAME TO rollup_15m')
       }
     })
 
-    test('end with the event that changes them, however late, and no others do', async () => {
+    test('is invalidated by an event that invalidation it, however late, and by no other', async () => {
       const old = `{ metrics(name: "*", interval: DAY, startTime: "2020-02-29T00:00:00Z", endTime: "2020-03-01T00:00:00Z") { value lateCount } }`
-      expect((await ask(old)).data.metrics).toEqual([])
-      await ask(hours)
+      expect((await execute(old)).data.metrics).toEqual([])
+      await execute(hours)
       await fixture.store('default', [
         { id: 'late', occurredAt: '2020-02-29T12:00:00Z', late: true },
       ])
       await expect
-        .poll(async () => (await ask(old)).data.metrics)
+        .poll(async () => (await execute(old)).data.metrics)
         .toEqual([{ value: 1, lateCount: 1 }])
-      await expect.poll(async () => isAgain(await ask(old))).toBe(true)
-      expect(isAgain(await ask(hours))).toBe(true)
-      // Another tenant's events are none of its business.
+      await expect.poll(async () => isCached(await execute(old))).toBe(true)
+      expect(isCached(await execute(hours))).toBe(true)
+      // Events of another tenant do not invalidate it.
       await fixture.store('other', [{ id: 'late', occurredAt: '2020-02-29T12:00:00Z' }])
       await heard()
-      expect(isAgain(await ask(old))).toBe(true)
+      expect(isCached(await execute(old))).toBe(true)
     })
 
-    test('end with an event in the first and in the last moment of their range, and with none beside it', async () => {
+    test('is invalidated by an event in the first or last moment of its range, and by none outside', async () => {
       const noon = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-08T12:00:00Z", endTime: "2026-11-08T12:30:00Z") { value } }`
-      const value = async () => (await ask(noon)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(noon)).data.metrics[0]?.value ?? 0
       const store = (time: string) =>
         fixture.store('default', [{ occurredAt: `2026-11-08T${time}Z` }])
       expect(await value()).toBe(0)
       await store('11:59:59.999')
       await store('12:30:00')
       await heard()
-      expect(isAgain(await ask(noon))).toBe(true)
+      expect(isCached(await execute(noon))).toBe(true)
       await store('12:00:00')
       await expect.poll(value).toBe(1)
       await store('12:29:59.999')
       await expect.poll(value).toBe(2)
     })
 
-    test('end with an event in the part of a quarter of an hour with which their range ends', async () => {
+    test('is invalidated by an event in a 15-minute bucket that its range covers in part', async () => {
       const short = `{ metrics(name: "*", interval: TOTAL, startTime: "2026-11-07T12:10:00Z", endTime: "2026-11-07T12:50:00Z") { value } }`
-      const value = async () => (await ask(short)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(short)).data.metrics[0]?.value ?? 0
       expect(await value()).toBe(0)
       await fixture.store('default', [{ occurredAt: '2026-11-07T12:47:00Z' }])
       await expect.poll(value).toBe(1)
@@ -155,44 +160,46 @@ export function answersSuite(
       await expect.poll(value).toBe(2)
     })
 
-    test('to totals end with an event of the period before, and with what was received in the range', async () => {
-      expect((await ask(totals)).data.totals.previousCount).toBe(0)
+    test('of totals is invalidated by an event of the period before', async () => {
+      expect((await execute(totals)).data.totals.previousCount).toBe(0)
       await fixture.store('default', [{ id: 'before', occurredAt: '2026-11-09T23:59:00Z' }])
-      await expect.poll(async () => (await ask(totals)).data.totals.previousCount).toBe(1)
-      await expect.poll(async () => isAgain(await ask(totals))).toBe(true)
+      await expect.poll(async () => (await execute(totals)).data.totals.previousCount).toBe(1)
+      await expect.poll(async () => isCached(await execute(totals))).toBe(true)
     })
 
-    test('are never more than a moment behind while events come in', async () => {
+    test('is never more than a moment behind while events arrive', async () => {
       const today = `{ metrics(name: "live", interval: TOTAL, startTime: "2026-01-01T00:00:00Z", endTime: "2099-01-01T00:00:00Z") { value } }`
-      const value = async () => (await ask(today)).data.metrics[0]?.value ?? 0
+      const value = async () => (await execute(today)).data.metrics[0]?.value ?? 0
       for (let i = 1; i <= 10; i++) {
         await fixture.store('default', [{ id: `live-${i}`, name: 'live' }])
         await expect.poll(value, { interval: 5 }).toBe(i)
       }
     })
 
-    test('are found whatever the order of the variables, and only for the same ones', async () => {
+    test('is found whatever the order of the variables, and only for the same ones', async () => {
       const query = `query ($a: DateTime!, $b: DateTime!, $name: String!) { metrics(name: $name, startTime: $a, endTime: $b, interval: DAY) { value } }`
       const a = '2026-11-10T00:00:00Z'
       const b = '2026-11-11T00:00:00Z'
-      await ask(query, own, { a, b, name: '*' })
-      await expect.poll(async () => isAgain(await ask(query, own, { name: '*', b, a }))).toBe(true)
-      expect(isAgain(await ask(query, own, { name: 'page_view', a, b }))).toBe(false)
+      await execute(query, own, { a, b, name: '*' })
+      await expect
+        .poll(async () => isCached(await execute(query, own, { name: '*', b, a })))
+        .toBe(true)
+      expect(isCached(await execute(query, own, { name: 'page_view', a, b }))).toBe(false)
     })
 
-    test('are not told about the days of another time zone', async () => {
+    test('is not used for the days of another time zone', async () => {
       const query = `query ($zone: String!) { metrics(name: "*", startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-12T00:00:00Z", interval: DAY, timeZone: $zone) { timestamp } }`
-      const days = async (zone: string) => (await ask(query, own, { zone })).data.metrics
+      const days = async (zone: string) => (await execute(query, own, { zone })).data.metrics
       const utc = await days('UTC')
       expect(utc).toEqual([{ timestamp: '2026-11-10T00:00:00Z' }])
       expect(await days('Asia/Kathmandu')).not.toEqual(utc)
       expect(await days('UTC')).toEqual(utc)
     })
 
-    test('are never told to another tenant, nor to a key that is no longer good', async () => {
-      const mine = await ask(hours)
-      const theirs = await ask(hours, others)
-      expect(isAgain(theirs)).toBe(false)
+    test('is never returned to another tenant, nor to a revoked key', async () => {
+      const mine = await execute(hours)
+      const theirs = await execute(hours, others)
+      expect(isCached(theirs)).toBe(false)
       expect(theirs.data).not.toEqual(mine.data)
       const { key, keyId } = await createKey(fixture.db, {
         tenant: 'default',
@@ -200,24 +207,24 @@ export function answersSuite(
         scopes: ['read'],
       })
       const headers = { 'x-api-key': key }
-      await expect.poll(async () => isAgain(await ask(hours, headers))).toBe(true)
+      await expect.poll(async () => isCached(await execute(hours, headers))).toBe(true)
       await revokeKey(fixture.db, keyId)
-      expect((await ask(hours, headers)).status).toBe(401)
-      expect((await ask(hours, {})).status).toBe(401)
+      expect((await execute(hours, headers)).status).toBe(401)
+      expect((await execute(hours, {})).status).toBe(401)
       const wanted = hours.replace('name:', 'tenant: "default", name:')
       const session = await fixture.session()
-      await ask(wanted, session)
-      await expect.poll(async () => isAgain(await ask(wanted, session))).toBe(true)
-      expect((await ask(wanted, others)).errors?.[0]?.extensions.code).toBe('FORBIDDEN')
-      // The operator's answers name the tenant.
-      const other = await ask(wanted.replace('"default"', '"other"'), session)
-      expect([isAgain(other), other.data]).toEqual([false, theirs.data])
+      await execute(wanted, session)
+      await expect.poll(async () => isCached(await execute(wanted, session))).toBe(true)
+      expect((await execute(wanted, others)).errors?.[0]?.extensions.code).toBe('FORBIDDEN')
+      // The operator's results depend on the tenant that was named.
+      const other = await execute(wanted.replace('"default"', '"other"'), session)
+      expect([isCached(other), other.data]).toEqual([false, theirs.data])
     })
 
-    test('are kept an hour by days, five minutes by hours, five seconds while events are awaited', async () => {
+    test('is kept an hour by days, five minutes by hours, five seconds while events are still expected', async () => {
       const lasts = async (query: string) => {
-        await ask(query)
-        return kept.at(-1)
+        await execute(query)
+        return storedMs.at(-1)
       }
       const of = (range: string, interval: string) =>
         `{ metrics(name: "*", interval: ${interval}, ${range}) { value } }`
@@ -233,20 +240,20 @@ export function answersSuite(
       expect(await lasts(`{ totals(${open}) { count } }`)).toBe(QUERY_LIMITS.cacheOpenMs)
     })
 
-    test('are kept of metrics and totals only', async () => {
-      const before = kept.length
+    test('exists of metrics and totals only', async () => {
+      const before = storedMs.length
       const query = `{ viewer { kind } ${hours.slice(1)}`
       for (let i = 0; i < 2; i++) {
-        const answer = await ask(query)
-        expect(answer.data.metrics).toHaveLength(2)
-        expect(answer.extensions?.cache).toBeUndefined()
+        const response = await execute(query)
+        expect(response.data.metrics).toHaveLength(2)
+        expect(response.extensions?.cache).toBeUndefined()
       }
-      expect((await ask('{ viewer { kind } }')).extensions).toBeUndefined()
-      expect(kept).toHaveLength(before)
+      expect((await execute('{ viewer { kind } }')).extensions).toBeUndefined()
+      expect(storedMs).toHaveLength(before)
     })
 
-    test('come in batches, by GET and in either media type as any answer does', async () => {
-      await ask(hours)
+    test('is returned in batches, by GET and in either media type', async () => {
+      await execute(hours)
       const get = (headers = {}) =>
         fixture.graphql.fetch(
           new Request(`http://localhost/graphql?query=${encodeURIComponent(hours)}`, {
@@ -257,7 +264,7 @@ export function answersSuite(
       expect(first.headers.get('content-type')).toBe(
         'application/graphql-response+json; charset=utf-8',
       )
-      expect(isAgain((await first.json()) as Answer)).toBe(true)
+      expect(isCached((await first.json()) as QueryResponse)).toBe(true)
       const second = await get({ accept: 'application/json' })
       expect(second.headers.get('content-type')).toBe('application/json; charset=utf-8')
       const batch = await fixture.graphql.fetch(
@@ -271,39 +278,43 @@ export function answersSuite(
           ]),
         }),
       )
-      const [one, two, three] = (await batch.json()) as Answer[]
-      expect(isAgain(one as Answer)).toBe(true)
+      const [one, two, three] = (await batch.json()) as QueryResponse[]
+      expect(isCached(one as QueryResponse)).toBe(true)
       expect(two?.data).toEqual({ viewer: { kind: 'KEY' } })
       expect(three?.data.totals.count).toBe(2)
     })
 
-    test('are worked out anew while nobody can hear of changes', async () => {
-      await ask(hours)
-      const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'sluice answers' AND datname = current_database()`
-      await fixture.database.pool.query(cut)
+    test('is not used while the LISTEN connection is lost', async () => {
+      await execute(hours)
+      const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'sluice result cache' AND datname = current_database()`
+      await fixture.database.pool.query(terminate)
       await expect
-        .poll(() => changes.unchanged(99, { startMs: 0, endMs: 1 }, Date.now()))
+        .poll(() => invalidation.unchanged(99, { startMs: 0, endMs: 1 }, Date.now()))
         .toBe(false)
       // Stored while nobody listens.
       await fixture.store('default', [{ id: 'unheard', occurredAt: '2026-11-10T12:00:00Z' }])
-      expect((await ask(hours)).data.metrics).toHaveLength(3)
+      expect((await execute(hours)).data.metrics).toHaveLength(3)
       await heard()
-      expect((await ask(hours)).data.metrics).toHaveLength(3)
-      await expect.poll(async () => isAgain(await ask(hours))).toBe(true)
+      expect((await execute(hours)).data.metrics).toHaveLength(3)
+      await expect.poll(async () => isCached(await execute(hours))).toBe(true)
     })
 
-    test(`are ${shared ? '' : 'not '}found by another core, which has listened all the while`, async () => {
+    test(`is ${shared ? '' : 'not '}found by another core that has listened all the time`, async () => {
       const { db, database, live, log } = fixture
-      const theirChanges = createInvalidation({ databaseUrl: database.url, logger })
+      const theirInvalidation = createInvalidation({ databaseUrl: database.url, logger })
       const second = createGraphQL({
         db,
         live,
         log,
         logger: { error() {} },
-        answers: createResultCache({ db, cache: createCache(), changes: theirChanges }),
+        resultCache: createResultCache({
+          db,
+          store: createCache(),
+          invalidation: theirInvalidation,
+        }),
       })
-      const askSecond = async (query = hours) => {
+      const executeOnSecond = async (query = hours) => {
         const response = await second.fetch(
           new Request('http://localhost/graphql', {
             method: 'POST',
@@ -311,21 +322,21 @@ export function answersSuite(
             body: JSON.stringify({ query }),
           }),
         )
-        return (await response.json()) as Answer
+        return (await response.json()) as QueryResponse
       }
-      await heard(theirChanges)
+      await heard(theirInvalidation)
       // Clocks of two machines may differ by a second.
       await new Promise((go) => setTimeout(go, 1_100))
       await fixture.store('default', [{ id: 'seen', occurredAt: '2026-11-10T13:00:00Z' }])
-      await expect.poll(async () => (await ask(hours)).data.metrics.length).toBe(4)
-      expect((await askSecond()).data.metrics).toHaveLength(4)
+      await expect.poll(async () => (await execute(hours)).data.metrics.length).toBe(4)
+      expect((await executeOnSecond()).data.metrics).toHaveLength(4)
       await new Promise((go) => setTimeout(go, 1_100))
-      const asked = hours.replace('lateCount', 'value')
-      const first = await ask(asked)
-      const found = await askSecond(asked)
-      expect([isAgain(first), isAgain(found)]).toEqual([false, shared])
+      const query = hours.replace('lateCount', 'value')
+      const first = await execute(query)
+      const found = await executeOnSecond(query)
+      expect([isCached(first), isCached(found)]).toEqual([false, shared])
       expect(found.data).toEqual(first.data)
-      await theirChanges.close()
+      await theirInvalidation.close()
     })
   })
 }

@@ -1,4 +1,4 @@
-import { createMemoryCache } from './memory-cache.ts'
-import { answersSuite } from './result-cache.suite.ts'
+import { createMemoryStore } from './memory-store.ts'
+import { resultCacheSuite } from './result-cache.suite.ts'
 
-answersSuite('kept in memory', () => createMemoryCache(), { shared: false })
+resultCacheSuite('in memory', () => createMemoryStore(), { shared: false })

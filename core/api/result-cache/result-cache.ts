@@ -1,135 +1,134 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import type { Viewer } from '../../identity/viewer.ts'
+import { scopeOf, type Viewer } from '../../identity/viewer.ts'
 import { toMicros } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import { periodBefore } from '../../queries/sql/buckets.ts'
-import { watermark } from '../../queries/watermark.ts'
-import type { Answered } from '../graphql/context.ts'
+import type { Dependency } from '../../queries/query-result.ts'
+import { tenantWatermarkMs } from '../../queries/tenant-watermark.ts'
+import type { CacheStore } from './cache-store.ts'
 import type { Invalidation } from './invalidation.ts'
-import type { CacheStore } from './memory-cache.ts'
 
-/** Answers that were given, to be given again for as long as they are true. */
+/** Results of queries, served again for as long as they are true. */
 export interface ResultCache {
-  /** The text of an answer to the very same question, as old as it says; undefined when there is none that is still true. */
-  recall(question: Question): Promise<string | undefined>
-  /** @returns the answer's text, with its age: none */
-  keep(question: Question, answer: GivenAnswer, asOfMs: number): Promise<string>
+  /** @returns the text of a result of the very same query, with its age; undefined without one that is still true */
+  get(query: CachedQuery): Promise<string | undefined>
+  /** @returns the result's text, with an age of 0 */
+  set(query: CachedQuery, result: CacheableResult, asOfMs: number): Promise<string>
 }
 
-export interface Question {
+export interface CachedQuery {
   viewer: Viewer
   query: string
   variables: unknown
   operationName: string | null | undefined
 }
 
-export interface GivenAnswer {
+export interface CacheableResult {
   data: unknown
   extensions: Record<string, unknown> | undefined
-  answered: readonly Answered[]
+  dependencies: readonly Dependency[]
 }
 
-export interface AnswersDeps {
+export interface ResultCacheDeps {
   db: Database
-  cache: CacheStore
-  changes: Invalidation
+  store: CacheStore
+  invalidation: Invalidation
   now?: () => number
 }
 
-/** Stands before the text of an answer, on a line of its own. */
-interface Head {
+/** Precedes the text of a result, on a line of its own. */
+interface Header {
   asOfMs: number
-  /** By whose clock. */
-  by: string
-  about: { tenantId: number; startMs: number; endMs: number }[]
+  /** The core whose clock this is. */
+  writer: string
+  dependsOn: { tenantId: number; startMs: number; endMs: number }[]
 }
 
-/** What clocks of several cores may differ by. */
+/** How far the clocks of several cores may differ. */
 const CLOCK_MS = 1_000
 
 /**
- * The final bytes of an answer, by who may see it, the question and its variables. An answer is good
- * until something was stored in a range of time that it speaks of, or its own time is over: an hour
- * by days, five minutes by hours, seconds where events are still awaited. A late event that revises a
- * bucket years back ends those answers, and no others.
+ * The final bytes of a result, by viewer, query and variables. A result is served until an event was stored in a range
+ * of time that it depends on, or its own time is over: an hour for days and longer intervals, five minutes for shorter
+ * ones, seconds while events are still expected. A late event that revises a bucket years back invalidates the results
+ * that cover it, and no others.
  */
 export function createResultCache({
   db,
-  cache,
-  changes,
+  store,
+  invalidation,
   now = Date.now,
-}: AnswersDeps): ResultCache {
-  const me = randomUUID()
+}: ResultCacheDeps): ResultCache {
+  const self = randomUUID()
 
-  function isTrue({ asOfMs, by, about }: Head): boolean {
-    const since = by === me ? asOfMs : asOfMs - CLOCK_MS
-    return about.every(({ tenantId, ...range }) => changes.unchanged(tenantId, range, since))
-  }
-
-  /** How long it may be kept: the shortest of its parts. */
-  async function keepMs(answered: readonly Answered[]): Promise<number> {
-    const marks = new Map<number, number>()
-    let ms: number = QUERY_LIMITS.cacheDailyMs
-    for (const { viewer, range, interval, final } of answered) {
-      const { tenantId, allowedLatenessS } = viewer
-      const mark = marks.get(tenantId) ?? (await watermarkMs(db, tenantId, allowedLatenessS))
-      marks.set(tenantId, mark)
-      const open = !final || mark < msOf(range.end)
-      const coarse = ['DAY', 'WEEK', 'MONTH'].includes(interval)
-      ms = Math.min(
-        ms,
-        open
-          ? QUERY_LIMITS.cacheOpenMs
-          : coarse
-            ? QUERY_LIMITS.cacheDailyMs
-            : QUERY_LIMITS.cacheHourlyMs,
-      )
-    }
-    return ms
+  function isStillTrue({ asOfMs, writer, dependsOn }: Header): boolean {
+    const since = writer === self ? asOfMs : asOfMs - CLOCK_MS
+    return dependsOn.every(({ tenantId, ...range }) =>
+      invalidation.unchanged(tenantId, range, since),
+    )
   }
 
   return {
-    async recall(question) {
-      const bytes = await cache.get(nameOf(question))
+    async get(query) {
+      const bytes = await store.get(nameOf(query))
       const end = bytes?.indexOf('\n') ?? -1
       if (!bytes || end < 0) return undefined
-      const head = JSON.parse(bytes.toString('utf8', 0, end)) as Head
-      if (!isTrue(head)) return undefined
-      return withAge(bytes.toString('utf8', end + 1), head.asOfMs, now())
+      const header = JSON.parse(bytes.toString('utf8', 0, end)) as Header
+      if (!isStillTrue(header)) return undefined
+      return withAge(bytes.toString('utf8', end + 1), header.asOfMs, now())
     },
-    async keep(question, { data, extensions, answered }, asOfMs) {
+    async set(query, { data, extensions, dependencies }, asOfMs) {
       const text = textOf(data, extensions)
-      const head: Head = {
-        asOfMs,
-        by: me,
-        about: answered.map(({ viewer, range, before }) => ({
-          tenantId: viewer.tenantId,
-          startMs: msOf((before ? periodBefore(range) : range).start),
-          endMs: msOf(range.end),
-        })),
-      }
-      // Not waited for: whoever asked has the answer.
-      void keepMs(answered)
+      const header: Header = { asOfMs, writer: self, dependsOn: rangesOf(dependencies) }
+      // Not awaited: the client has its result.
+      void lifetimeMs(db, dependencies)
         .then((ms) =>
-          cache.set(nameOf(question), Buffer.from(`${JSON.stringify(head)}\n${text}`), ms),
+          store.set(nameOf(query), Buffer.from(`${JSON.stringify(header)}\n${text}`), ms),
         )
-        // Postgres is away; the next one works it out again.
+        // Postgres is unavailable; the next query is executed.
         .catch(() => {})
       return withAge(text, asOfMs, asOfMs)
     },
   }
 }
 
-/** Key and tenant, or the operator: nobody finds what another one was told. */
-function nameOf({ viewer, query, variables, operationName }: Question): string {
-  const who = viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
-  const asked = JSON.stringify([who, query, sorted(variables ?? {}), operationName ?? null])
-  return createHash('sha256').update(asked).digest('base64url')
+/** How long a result may be cached: the shortest time of its dependencies. */
+async function lifetimeMs(db: Database, dependencies: readonly Dependency[]): Promise<number> {
+  const watermarks = new Map<number, number>()
+  let ms: number = QUERY_LIMITS.cacheDailyMs
+  for (const { viewer, range, interval, final } of dependencies) {
+    const { tenantId } = viewer
+    const watermark = watermarks.get(tenantId) ?? (await tenantWatermarkMs(db, viewer))
+    watermarks.set(tenantId, watermark)
+    const isOpen = !final || watermark < msOf(range.end)
+    const isCoarse = ['DAY', 'WEEK', 'MONTH'].includes(interval)
+    ms = Math.min(
+      ms,
+      isOpen
+        ? QUERY_LIMITS.cacheOpenMs
+        : isCoarse
+          ? QUERY_LIMITS.cacheDailyMs
+          : QUERY_LIMITS.cacheHourlyMs,
+    )
+  }
+  return ms
 }
 
-/** The same variables in another order are the same question. */
+/** Each range once: the fields of `totals` share theirs. */
+function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
+  const ranges = dependencies.map(({ viewer: { tenantId }, range: { start, end } }) => {
+    return { tenantId, startMs: msOf(start), endMs: msOf(end) }
+  })
+  return [...new Map(ranges.map((range) => [Object.values(range).join(' '), range])).values()]
+}
+
+/** Contains the viewer's scope, so that no viewer finds the result of another one. */
+function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {
+  const key = [scopeOf(viewer), query, sorted(variables ?? {}), operationName ?? null]
+  return createHash('sha256').update(JSON.stringify(key)).digest('base64url')
+}
+
+/** The same variables in another order are the same query. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
@@ -137,7 +136,7 @@ function sorted(value: unknown): unknown {
   return names.map((name) => [name, sorted((value as Record<string, unknown>)[name])])
 }
 
-/** Up to where the age stands; it is all that differs from one time to the next. */
+/** The response up to its age, which is all that differs from one time to the next. */
 function textOf(data: unknown, extensions: Record<string, unknown> = {}): string {
   const others = JSON.stringify(extensions).slice(0, -1)
   return `{"data":${JSON.stringify(data)},"extensions":${others}${others === '{' ? '' : ','}"cache":`
@@ -146,12 +145,6 @@ function textOf(data: unknown, extensions: Record<string, unknown> = {}): string
 function withAge(text: string, asOfMs: number, at: number): string {
   const age = { asOf: new Date(asOfMs).toISOString(), ageMs: Math.max(0, Math.round(at - asOfMs)) }
   return `${text}${JSON.stringify(age)}}}`
-}
-
-async function watermarkMs(db: Database, tenantId: number, latenessS: number): Promise<number> {
-  const { rows } = await sql<{ ms: number | null }>`
-    SELECT (extract(epoch FROM ${watermark(tenantId, latenessS)}) * 1000)::float8 AS ms`.execute(db)
-  return rows[0]?.ms ?? Number.NEGATIVE_INFINITY
 }
 
 function msOf(instant: string): number {

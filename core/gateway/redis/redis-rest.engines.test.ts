@@ -17,7 +17,7 @@ import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis } from '../../../tests/lib/redis-server.ts'
 import { startTcpProxy } from '../../../tests/lib/tcp-proxy.ts'
-import { createRedisCache } from '../../api/result-cache/redis-cache.ts'
+import { createRedisStore } from '../../api/result-cache/redis-store.ts'
 import { createDatabase } from '../../db/database.ts'
 import { createRedisConnection } from '../../db/redis-connection.ts'
 import { createKeyPublisher } from '../../identity/key-publisher.ts'
@@ -552,7 +552,7 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
   await verdict?.giveBack()
   if (claim?.is === 'ours') await claim.finish({ status: 202, body: 'x' }, Date.now())
   expect((await far.enter(asked, Date.now())).claim?.is).toBe('done')
-  const cache = createRedisCache(ours)
+  const cache = createRedisStore(ours)
   await cache.set('a', Buffer.from('x'), 60_000)
   expect(await cache.get('a')).toBeDefined()
   const database = await createTestDatabase()

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
-import { badInput } from '../errors.ts'
-import { ceilQuarter, fromMicros, type Instant, toMicros } from '../instant.ts'
+import { badInput } from '../../lib/api-error.ts'
+import { ceilBucket15m, fromMicros, type Instant, toMicros } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export type Interval = 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
@@ -24,8 +24,8 @@ const SHORTEST = {
   MONTH: 28n * DAY - HOUR,
 } as const
 
-/** Some fifty to two hundred points, whatever the range. */
-export function saneInterval({ start, end }: Range): Interval {
+/** Gives some fifty to two hundred points, whatever the range. */
+export function defaultInterval({ start, end }: Range): Interval {
   const length = toMicros(end) - toMicros(start)
   if (length <= DAY) return 'QUARTER_HOUR'
   if (length <= 8n * DAY) return 'HOUR'
@@ -45,7 +45,7 @@ export function checkBuckets(range: Range, interval: Interval, grouped: boolean)
   if (count > max)
     throw badInput(
       'interval',
-      `${interval} gives about ${count} points in this range; at most ${max}${grouped ? ' with groupBy' : ''} are given at once`,
+      `${interval} gives about ${count} points in this range; at most ${max} are returned${grouped ? ' with groupBy' : ''}`,
     )
 }
 
@@ -56,28 +56,28 @@ export function periodBefore({ start, end }: Range): Range {
 }
 
 /**
- * A zone of the IANA database. Postgres would also take POSIX strings, whose sign is the other way
- * round, and abbreviations, which know no daylight-saving time: neither is what anybody means.
+ * A zone of the IANA database. Postgres also accepts POSIX strings, whose sign is inverted, and
+ * abbreviations, which ignore daylight-saving time: neither is what a client means.
  */
 export function checkTimeZone(timeZone: string): string {
-  const wrong = () =>
+  const invalid = () =>
     badInput(
       'timeZone',
       `"${timeZone.slice(0, 64)}" is not the name of a time zone, such as UTC, Europe/Berlin or Asia/Kathmandu`,
     )
   if (timeZone === 'UTC') return timeZone
-  if (!/^[A-Za-z]+(?:\/[A-Za-z0-9_+-]+){1,2}$/.test(timeZone)) throw wrong()
+  if (!/^[A-Za-z]+(?:\/[A-Za-z0-9_+-]+){1,2}$/.test(timeZone)) throw invalid()
   try {
     new Intl.DateTimeFormat('en', { timeZone })
   } catch {
-    throw wrong()
+    throw invalid()
   }
   return timeZone
 }
 
 type Sql<T> = RawBuilder<T>
 
-/** Where a bucket begins, as an SQL expression of a time. WEEK is ISO: it begins on Monday. */
+/** The start of a time's bucket, as an SQL expression. WEEK is ISO: it begins on Monday. */
 export function bucketOf(
   time: Sql<unknown>,
   interval: Interval,
@@ -90,8 +90,8 @@ export function bucketOf(
 }
 
 /**
- * What happens from then on is not in the bucket: its end, or the range's if that is earlier. Whether an event is late
- * goes by the quarter of an hour, so it is the end of a whole one.
+ * The bucket's end, or the range's if that is earlier. Events are late by 15-minute buckets, so it is the end of a
+ * whole one.
  */
 export function endOfBucket(
   bucket: Sql<unknown>,
@@ -100,17 +100,17 @@ export function endOfBucket(
   range: Range,
 ): Sql<string> {
   if (interval === 'QUARTER_HOUR') return sql`${bucket} + interval '15 minutes'`
-  const end = sql<string>`${ceilQuarter(range.end)}::timestamptz`
+  const end = sql<string>`${ceilBucket15m(range.end)}::timestamptz`
   if (interval === 'TOTAL') return end
   const next = sql`date_add(${bucket}, ${sql.lit(`1 ${interval.toLowerCase()}`)}, ${sql.lit(timeZone)})`
   return sql`least(${next}, ${end})`
 }
 
 /**
- * Where clocks go back over midnight (Havana), midnight comes twice; date_trunc names the second
- * one for the whole day. The day began with the first.
+ * Where clocks go back over midnight (Havana), midnight comes twice; date_trunc returns the second
+ * one for the whole day, but the day began with the first.
  */
-export function trueStart(
+export function bucketStart(
   bucket: Sql<unknown>,
   interval: Interval,
   timeZone: string,

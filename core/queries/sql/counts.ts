@@ -1,22 +1,23 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { ceilQuarter, floorQuarter, type Instant, toMicros } from '../instant.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, toMicros } from '../instant.ts'
+import type { Source } from '../query-result.ts'
 import type { Range } from './buckets.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 
 /**
  * Rows `(at, name, count, value_count, sum, min, max)` that together are all events of the range,
- * each counted once: `rollup_15m` for the quarters wholly inside it, `event` for the ragged edges.
- * One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
+ * each counted once: `rollup_15m` for the 15-minute buckets wholly inside it, `event` for the partial ones at
+ * its ends. One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
  */
 export function countsFromRollups(
   viewer: TenantViewer,
   names: Names,
   range: Range,
-): { sql: RawBuilder<unknown>; source: 'raw' | 'rollup' | 'rollup+raw' } {
-  const first = ceilQuarter(range.start)
-  const last = floorQuarter(range.end)
+): { sql: RawBuilder<unknown>; source: Source } {
+  const first = ceilBucket15m(range.start)
+  const last = floorBucket15m(range.end)
   if (toMicros(first) >= toMicros(last))
     return { sql: countsFromEvents(viewer, names, range), source: 'raw' }
 
@@ -45,8 +46,8 @@ function countsFromEvents(viewer: TenantViewer, names: Names, range: Range): Raw
 }
 
 /**
- * The rows of `event e` that happened in the range. Nothing is received more than a few minutes
- * before it happened, so days before that are not looked at.
+ * The rows of `event e` that occurred in the range. No event is received more than a few minutes
+ * before it occurred, so partitions of earlier days are not read.
  */
 export function whereOccurred({ start, end }: Range): RawBuilder<unknown> {
   return sql`e.occurred_at >= ${start}::timestamptz AND e.occurred_at < ${end}::timestamptz

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
-import { badInput, checkText } from '../errors.ts'
+import { badInput } from '../../lib/api-error.ts'
+import { checkText } from '../../lib/check-text.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export interface DimensionFilter {
@@ -23,13 +24,13 @@ export function dimensionOf(argument: string, dimension: string): RawBuilder<str
   if (Object.hasOwn(COLUMNS, dimension)) return COLUMNS[dimension as keyof typeof COLUMNS]
   const property = dimension.replace(/^properties\./, '')
   const path = property.split('.')
-  if (path.includes('')) throw badInput(argument, `"${dimension}" is no dimension`)
+  if (path.includes('')) throw badInput(argument, `"${dimension}" is not a dimension`)
   if (path.length === 1) return sql`e.properties ->> ${property}::text`
-  // A key may hold a dot itself; then it is the nearer one.
+  // A key that contains a dot itself comes first.
   return sql`coalesce(e.properties ->> ${property}::text, e.properties #>> ${path}::text[])`
 }
 
-/** All dimensions of a row as one text[]: arrays compare their nulls as equal, which is what groups want. */
+/** All dimensions of a row as one text[]: arrays compare nulls as equal, as groups need it. */
 export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | null)[]> {
   if (groupBy.length === 0) return sql`'{}'::text[]`
   const values = groupBy.map((dimension) => {
@@ -39,7 +40,7 @@ export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | n
   return sql`ARRAY[${sql.join(values)}]::text[]`
 }
 
-/** Rows that any of these filters leaves out are not counted; a row without the dimension is left out. */
+/** Conditions that a row must all meet; a row without the dimension does not. */
 export function whereFilters(filters: readonly DimensionFilter[]): RawBuilder<unknown> {
   const each = filters.map(
     ({ dimension, in: values }) =>

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { EventTable } from '../../db/schema.ts'
 import type { Instant } from '../instant.ts'
 
-/** An event as its sender knows it, with its place in the log. */
+/** An event as its sender knows it, with its partition and offset in the log. */
 export interface StoredEvent {
   id: string
   name: string
@@ -20,7 +20,7 @@ export interface StoredEvent {
   requestId: string | null
   partition: number
   offset: string
-  /** Its key in Postgres: what a page ends at. */
+  /** Its key in Postgres, which cursors name. */
   eventId: string
 }
 

@@ -14,7 +14,7 @@ afterAll(() => fixture.close())
 
 const named = (name: string) => ({ tenantId: 1, event: { name } }) as EventRow
 
-test('a name that a client gives is never the one that names beyond the limit share', async () => {
+test('a name that a client sends is never the one that names beyond the limit share', async () => {
   const { pool } = fixture.database
   const series = createSeriesDirectory((sql, values) => pool.query(sql, values))
   const many = Array.from({ length: LIMITS.eventNamesPerTenantMax - 1 }, (_, i) => `name_${i}`)
@@ -23,7 +23,7 @@ test('a name that a client gives is never the one that names beyond the limit sh
   expect(series.id(1, 'late')).not.toBe(series.id(1, '$other'))
 })
 
-test('what was counted together before keeps its counts, and nobody else loses a name', async () => {
+test('names that shared a series keep their counts, and no other name is changed', async () => {
   const { pool } = fixture.database
   await pool.query(`DELETE FROM series`)
   await pool.query(

@@ -4,32 +4,32 @@ import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { isBefore } from '../instant.ts'
 
-/** What stands for many groups, or for many names, that are counted together. */
+/** Shown for groups, or names, that are counted together. */
 export const OTHER = '(other)'
 
-/** The name of a row of countsFromRollups as it is told. */
+/** The name of a row of countsFromRollups as clients see it. */
 export const shownName = sql<string>`CASE c.name WHEN ${OTHER_METRIC} THEN ${OTHER} ELSE c.name END`
 
-/** Which event names a question is about. */
+/** The event names that a query covers. */
 export interface Names {
   /** Undefined: all of them. */
   only: readonly string[] | undefined
-  /** Whether each has a series of its own, so that rollups tell them apart. */
-  settled: boolean
-  /** Whether the tenant has more names than series, so that some are counted under one for the rest. */
-  overflown: boolean
+  /** Whether each has a series of its own, so that rollups count them separately. */
+  haveOwnSeries: boolean
+  /** Whether the tenant has more names than series, so that some share OTHER_METRIC. */
+  exceedSeriesLimit: boolean
 }
 
 /**
- * A tenant's first few thousand names have a series each; later ones share OTHER_METRIC. A name that
- * got its own only after that was opened may have older counts in there, which no rollup gives back.
+ * A tenant's first few thousand names have a series each; later ones share OTHER_METRIC. A name whose
+ * own series is younger than that one may have older counts in it, which no rollup separates again.
  */
-export async function learnNames(
+export async function resolveNames(
   db: Database,
   viewer: TenantViewer,
   names: readonly string[] | undefined,
 ): Promise<Names> {
-  // No event has that name; as one of a question's it would stand for all the names that share it.
+  // No event has that name; as an argument it would stand for all the names that share it.
   const only = names?.filter((name) => name !== OTHER_METRIC)
   const rows = await db
     .selectFrom('series')
@@ -38,12 +38,12 @@ export async function learnNames(
     .where('metric', 'in', [...(only ?? []), OTHER_METRIC])
     .execute()
   const other = rows.find((row) => row.metric === OTHER_METRIC)
-  const isSettled = (name: string) =>
+  const hasOwnSeries = (name: string) =>
     rows.some((row) => row.metric === name && other && !isBefore(other.created_at, row.created_at))
   return {
     only,
-    settled: other === undefined || (only?.every(isSettled) ?? true),
-    overflown: other !== undefined,
+    haveOwnSeries: other === undefined || (only?.every(hasOwnSeries) ?? true),
+    exceedSeriesLimit: other !== undefined,
   }
 }
 
@@ -54,12 +54,12 @@ export function whereSeries(viewer: TenantViewer, { only }: Names): RawBuilder<u
 }
 
 /**
- * The same for `event e`. All names are listed one by one where that is possible: the index begins
- * with the name, and a short range needs no more than a look at each.
+ * The same for `event e`. All names are listed where that is possible: the index begins with the
+ * name, so that a short range needs one index lookup for each.
  */
 export function whereNames(viewer: TenantViewer, names: Names): RawBuilder<unknown> {
   const ofTenant = sql`e.tenant_id = ${viewer.tenantId}`
   if (names.only !== undefined) return sql`${ofTenant} AND e.name = ANY (${names.only}::text[])`
-  if (names.overflown) return ofTenant
+  if (names.exceedSeriesLimit) return ofTenant
   return sql`${ofTenant} AND e.name = ANY (ARRAY(SELECT metric FROM series WHERE tenant_id = ${viewer.tenantId}))`
 }

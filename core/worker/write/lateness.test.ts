@@ -8,8 +8,7 @@ import { tenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { eventsOverTime } from '../../queries/events-over-time.ts'
-import { readLag } from '../../queries/lag.ts'
-import { readQuestion } from '../../queries/metrics-args.ts'
+import { readLag } from '../../queries/pipeline/lag.ts'
 import { skipMissingOffsets } from '../consume/skip-offsets.ts'
 import { createWorker } from '../worker.ts'
 
@@ -166,6 +165,6 @@ describe('a bucket is not final while events that may belong to it wait in a par
 async function isFinal(name: string): Promise<boolean | undefined> {
   const viewer = await tenantViewer(db, { kind: 'SESSION' }, 'default')
   const range = { startTime: ago(8 * HOUR_MS), endTime: new Date().toISOString() }
-  const question = readQuestion({ name, ...range, interval: 'QUARTER_HOUR' })
-  return (await eventsOverTime(db, viewer, question)).points[0]?.isFinal
+  const input = { name, ...range, interval: 'QUARTER_HOUR' } as const
+  return (await eventsOverTime(db, viewer, input)).rows[0]?.isFinal
 }

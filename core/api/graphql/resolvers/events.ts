@@ -1,4 +1,4 @@
-import { oneEvent } from '../../../queries/event.ts'
+import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
@@ -7,14 +7,16 @@ import type { Builder } from '../builder.ts'
 export function addEvents(builder: Builder) {
   const event = builder.objectRef<StoredEvent>('Event').implement({
     fields: (t) => ({
-      id: t.exposeID('id', { description: 'The id as the client knows it.' }),
+      id: t.exposeID('id', {
+        description: 'The id that the client gave, or the UUID that was assigned.',
+      }),
       name: t.exposeString('name'),
       occurredAt: t.expose('occurredAt', { type: 'DateTime' }),
       clientOccurredAt: t.expose('clientOccurredAt', {
         type: 'DateTime',
         nullable: true,
         description:
-          "The client's own time, where its clock was wrong and occurredAt was put right.",
+          "The client's own time, where its clock was wrong and occurredAt was corrected.",
       }),
       receivedAt: t.expose('receivedAt', { type: 'DateTime' }),
       storedAt: t.expose('storedAt', { type: 'DateTime' }),
@@ -26,8 +28,8 @@ export function addEvents(builder: Builder) {
       context: t.expose('context', { type: 'JSON', nullable: true }),
       schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
       requestId: t.exposeString('requestId', { nullable: true }),
-      partition: t.exposeInt('partition', { description: 'Where it is in the log.' }),
-      offset: t.exposeString('offset'),
+      partition: t.exposeInt('partition', { description: 'The partition of the log.' }),
+      offset: t.exposeString('offset', { description: 'The offset in that partition.' }),
     }),
   })
 
@@ -35,10 +37,12 @@ export function addEvents(builder: Builder) {
     t.field({
       type: event,
       nullable: true,
-      description: "By the client's event id, or its UUID.",
+      description: "The event with this id: the client's own, or its UUID.",
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
-      resolve: async (_, { tenant, id }, context) =>
-        oneEvent(context.db, await context.tenant(tenant), id),
+      async resolve(_, { tenant, id }, context, info) {
+        const viewer = await context.tenant(tenant)
+        return (await context.run(eventById, viewer, { id }, info)).rows[0]
+      },
     }),
   )
 
@@ -46,15 +50,18 @@ export function addEvents(builder: Builder) {
     t.connection(
       {
         type: event,
-        description: `Newest received first. At most ${QUERY_LIMITS.eventsPageMax} a page.`,
+        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.`,
         // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,
           multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
         }),
         args: { tenant: t.arg.id(), name: t.arg.string() },
-        resolve: async (_, { tenant, ...args }, context) =>
-          eventsPage(context.db, await context.tenant(tenant), args),
+        async resolve(_, { tenant, ...args }, context, info) {
+          const viewer = await context.tenant(tenant)
+          const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
+          return { edges: rows, pageInfo }
+        },
       },
       { name: 'EventConnection' },
       { name: 'EventEdge' },

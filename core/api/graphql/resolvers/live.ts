@@ -1,5 +1,5 @@
-import { LIVE_LIMITS } from '../../../queries/live-limits.ts'
-import type { MinuteCount } from '../../../queries/tenant-counts.ts'
+import { LIVE_LIMITS } from '../../../queries/limits.ts'
+import type { MinuteCount } from '../../../queries/recent-counts.ts'
 import type { LiveUpdate } from '../../live/channel.ts'
 import type { Builder } from '../builder.ts'
 import type { EventRef } from './events.ts'
@@ -16,22 +16,22 @@ export function addLive(builder: Builder, event: EventRef): void {
     fields: (t) => ({
       at: t.expose('at', { type: 'DateTime' }),
       eventsPerMinute: t.exposeFloat('eventsPerMinute', {
-        description: 'Events stored of the last 60 s.',
+        description: 'Events received in the last 60 s and stored.',
       }),
       minutes: t.expose('minutes', {
         type: [minuteCount],
-        description: `The last ${LIVE_LIMITS.minutes} minutes by the minute received, oldest first; the last one is still open.`,
+        description: `Events of the last ${LIVE_LIMITS.minutes} minutes, by the minute received, oldest first; the last minute is still open.`,
       }),
       recent: t.expose('recent', {
         type: [event],
-        description: `Stored since the last update, newest first, at most ${LIVE_LIMITS.recentMax}; at first the newest ${LIVE_LIMITS.recentFirst}.`,
+        description: `Events stored since the last update, newest first, at most ${LIVE_LIMITS.recentMax}; in the first update the newest ${LIVE_LIMITS.recentFirst}.`,
       }),
-      behindSeconds: t.exposeFloat('behindSeconds', {
-        description: 'How far the numbers are behind the log.',
+      lagSeconds: t.exposeFloat('lagSeconds', {
+        description: 'How far the numbers are behind the log, in seconds.',
       }),
-      broken: t.exposeString('broken', {
+      failingComponent: t.exposeString('failingComponent', {
         nullable: true,
-        description: 'Null, or the hop that is broken: log, worker or database.',
+        description: 'The component that fails: log, worker or database; null while all work.',
       }),
     }),
   })
@@ -39,10 +39,10 @@ export function addLive(builder: Builder, event: EventRef): void {
   builder.subscriptionField('live', (t) =>
     t.field({
       type: update,
-      description: 'At most two updates a second, at least one. A slow reader gets the latest.',
+      description: 'One or two updates a second; a slow reader gets the latest one.',
       args: { tenant: t.arg.id() },
       subscribe: async (_, { tenant }, context) =>
-        context.live.subscribe(await context.tenant(tenant), context.mayStillAsk),
+        context.live.subscribe(await context.tenant(tenant), context.isStillAuthorized),
       resolve: (update) => update,
     }),
   )

@@ -1,27 +1,20 @@
-import type { GraphQLResolveInfo } from 'graphql'
-import {
-  eventsOverTime,
-  type MetricPoint,
-  type MetricsAnswer,
-} from '../../../queries/events-over-time.ts'
-import { isBefore } from '../../../queries/instant.ts'
+import { eventsOverTime, type MetricPoint } from '../../../queries/events-over-time.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
-import { type MetricsQuestion, readQuestion } from '../../../queries/metrics-args.ts'
-import { heldSince } from '../../../queries/oldest-day.ts'
 import type { Builder } from '../builder.ts'
-import type { AnswerNote, RequestContext } from '../context.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
-name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or dotted path
-("properties.name" where a property is called like one of those); at most ${QUERY_LIMITS.groupsMax} groups, the rest is "(other)".
-Without interval a sane one for the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw.`
+name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
+("properties.name" where a property has the name of one of those); the ${QUERY_LIMITS.groupsMax} largest groups are listed, the others are counted as "(other)".
+Without interval, one that suits the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw;
+extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
 export function addMetrics(builder: Builder): void {
   const interval = builder.enumType('Interval', {
     values: ['QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
   })
   const aggregate = builder.enumType('Aggregate', {
-    description: 'Of the value of events; COUNT counts events and UNIQUES different actors.',
+    description:
+      'Aggregates of the values of events; COUNT counts events, and UNIQUES distinct actors.',
     values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'P50', 'P95', 'P99'] as const,
   })
   const filter = builder.inputType('DimensionFilter', {
@@ -32,18 +25,21 @@ export function addMetrics(builder: Builder): void {
   })
   const point = builder.objectRef<MetricPoint>('MetricPoint').implement({
     fields: (t) => ({
-      timestamp: t.expose('timestamp', { type: 'DateTime', description: "The bucket's start." }),
+      timestamp: t.expose('timestamp', {
+        type: 'DateTime',
+        description: 'The start of the bucket.',
+      }),
       value: t.exposeFloat('value'),
       dimensions: t.expose('dimensions', {
         type: 'JSON',
-        description: 'One member for each of groupBy; null where events have none.',
+        description: 'One member for each dimension of groupBy; null where events have none.',
       }),
       isFinal: t.exposeBoolean('isFinal', {
         description:
           "The watermark has passed the bucket's end, or the range's where that is earlier.",
       }),
       lateCount: t.exposeInt('lateCount', {
-        description: 'Events that came after that, all groups of the bucket together.',
+        description: 'Events that were received after that, all groups of the bucket together.',
       }),
     }),
   })
@@ -66,33 +62,8 @@ export function addMetrics(builder: Builder): void {
       },
       async resolve(_, { tenant, ...args }, context, info) {
         const viewer = await context.tenant(tenant)
-        const question = readQuestion(args)
-        const answer = await eventsOverTime(context.db, viewer, question)
-        await note(context, info, question, answer)
-        context.answered.push({
-          viewer,
-          range: question.range,
-          interval: question.interval,
-          final: answer.points.every(({ isFinal }) => isFinal),
-        })
-        return answer.points
+        return [...(await context.run(eventsOverTime, viewer, args, info)).rows]
       },
     }),
   )
-}
-
-async function note(
-  context: RequestContext,
-  info: GraphQLResolveInfo,
-  { interval, timeZone, groupBy, range }: MetricsQuestion,
-  { source, groupCount }: MetricsAnswer,
-): Promise<void> {
-  const note: AnswerNote = { source, interval, timeZone }
-  if (groupBy.length > 0)
-    note.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
-  if (source !== 'rollup') {
-    const since = await heldSince(context.db)
-    if (since !== undefined && isBefore(range.start, since)) note.rawSince = since
-  }
-  context.notes.set(String(info.path.key), note)
 }

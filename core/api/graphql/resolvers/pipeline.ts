@@ -3,7 +3,7 @@ import {
   type OffsetGap,
   type PartitionProgress,
   readLag,
-} from '../../../queries/lag.ts'
+} from '../../../queries/pipeline/lag.ts'
 import type { Builder } from '../builder.ts'
 
 export function addPipeline(builder: Builder): void {
@@ -17,12 +17,12 @@ export function addPipeline(builder: Builder): void {
       lag: t.exposeFloat('lag'),
       worker: t.exposeString('worker', {
         nullable: true,
-        description: 'Who reads it; null where nobody does, and for keys.',
+        description: 'The worker that consumes it; null without one, and for API keys.',
       }),
     }),
   })
 
-  const gap = builder.objectRef<OffsetGap>('LogGap').implement({
+  const gap = builder.objectRef<OffsetGap>('OffsetGap').implement({
     fields: (t) => ({
       partition: t.exposeInt('partition'),
       expected: t.exposeFloat('expected', { description: 'The next offset to read.' }),
@@ -34,14 +34,17 @@ export function addPipeline(builder: Builder): void {
   })
 
   const pipeline = builder.objectRef<LagReport>('Pipeline').implement({
-    description: 'The way from the log into the tables; all tenants share it.',
+    description: 'The pipeline from the log to the tables, which all tenants share.',
     fields: (t) => ({
       partitions: t.expose('partitions', { type: [partition] }),
-      applied: t.exposeFloat('applied', { description: 'Records, since the log began.' }),
-      lag: t.exposeFloat('lag', { description: 'Records that wait, in all partitions together.' }),
+      applied: t.exposeFloat('applied', { description: 'Records applied since the log began.' }),
+      lag: t.exposeFloat('lag', {
+        description: 'Records that are not applied yet, in all partitions together.',
+      }),
       gaps: t.expose('gaps', {
         type: [gap],
-        description: 'Where events are missing from the log: there the worker stands still.',
+        description:
+          'Records missing from the log; their partitions are paused until an operator skips them.',
       }),
     }),
   })
@@ -53,11 +56,11 @@ export function addPipeline(builder: Builder): void {
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
         const { kind } = await viewer()
-        const progress = await readLag(db, log)
-        if (kind === 'SESSION') return progress
-        // Offsets are in the answer to every event that is sent; a worker's name is its host's, and the operator's own business.
-        const partitions = progress.partitions.map((each) => ({ ...each, worker: null }))
-        return { ...progress, partitions }
+        const report = await readLag(db, log)
+        if (kind === 'SESSION') return report
+        // Offsets are in the response to every event that is sent; a worker's name is its host's, which only the operator sees.
+        const partitions = report.partitions.map((each) => ({ ...each, worker: null }))
+        return { ...report, partitions }
       },
     }),
   )

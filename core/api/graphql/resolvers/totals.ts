@@ -1,77 +1,25 @@
+import type { GraphQLResolveInfo } from 'graphql'
 import type { TenantViewer } from '../../../identity/viewer.ts'
-import { droppedBefore } from '../../../queries/oldest-day.ts'
+import { outcomeCount } from '../../../queries/outcome-count.ts'
+import { type NameCount, type RangeTotals, rangeTotals } from '../../../queries/range-totals.ts'
+import { rawSince } from '../../../queries/raw-since.ts'
 import { periodBefore, type Range } from '../../../queries/sql/buckets.ts'
-import {
-  countsOfRange,
-  type NameCount,
-  outcome,
-  type RangeCounts,
-  uniqueActors,
-} from '../../../queries/totals.ts'
+import { uniqueActors } from '../../../queries/unique-actors.ts'
 import type { Builder } from '../builder.ts'
+import type { RequestContext } from '../context.ts'
 
 interface Totals {
   viewer: TenantViewer
   range: Range
-  counts: RangeCounts
+  totals: RangeTotals
 }
 
 export function addTotals(builder: Builder): void {
-  const nameCount = builder.objectRef<NameCount>('NameCount').implement({
-    fields: (t) => ({
-      name: t.exposeString('name'),
-      count: t.exposeFloat('count'),
-      previousCount: t.exposeFloat('previousCount'),
-    }),
-  })
-
-  // What has to be counted row by row is counted only where it was asked for.
-  const totals = builder.objectRef<Totals>('Totals').implement({
-    fields: (t) => ({
-      count: t.float({ resolve: ({ counts }) => counts.count }),
-      previousCount: t.float({ resolve: ({ counts }) => counts.previousCount }),
-      names: t.field({
-        type: [nameCount],
-        description: 'The most frequent ones of the range.',
-        resolve: ({ counts }) => counts.names,
-      }),
-      deadLetters: t.float({
-        description: 'Received in the minutes that the range touches, and not replayed since.',
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'dead'),
-      }),
-      previousDeadLetters: t.float({
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, periodBefore(range), 'dead'),
-      }),
-      duplicates: t.float({
-        description: 'Received in the minutes that the range touches.',
-        resolve: ({ viewer, range }, _, { db }) => outcome(db, viewer, range, 'duplicate'),
-      }),
-      uniqueActors: t.float({
-        nullable: true,
-        description: 'Counted from single events; null where some of the range are no longer held.',
-        complexity: 25,
-        resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, range),
-      }),
-      previousUniqueActors: t.float({
-        nullable: true,
-        complexity: 25,
-        resolve: ({ viewer, range }, _, { db }) => uniqueActors(db, viewer, periodBefore(range)),
-      }),
-      rawSince: t.field({
-        type: 'DateTime',
-        nullable: true,
-        description:
-          'Since when single events are held, where some of the range were dropped already; null where all are there.',
-        complexity: 5,
-        resolve: ({ viewer, range }, _, { db }) => droppedBefore(db, viewer, range),
-      }),
-    }),
-  })
-
+  const totals = addTotalsType(builder)
   builder.queryField('totals', (t) =>
     t.field({
       type: totals,
-      description: 'The range against the period of the same length before it.',
+      description: 'Totals of the range, and of the period of the same length before it.',
       complexity: 50,
       args: {
         tenant: t.arg.id(),
@@ -79,16 +27,81 @@ export function addTotals(builder: Builder): void {
         endTime: t.arg({ type: 'DateTime', required: true }),
         names: t.arg.int({ defaultValue: 10 }),
       },
-      async resolve(_, { tenant, startTime, endTime, names }, context) {
+      async resolve(_, { tenant, startTime, endTime, names }, context, info) {
         const viewer = await context.tenant(tenant)
         const range = { start: startTime, end: endTime }
-        context.answered.push({ viewer, range, before: true, interval: 'TOTAL', final: true })
-        return {
-          viewer,
-          range,
-          counts: await countsOfRange(context.db, viewer, range, names ?? 10),
-        }
+        const args = { range, namesMax: names ?? 10 }
+        return { viewer, range, totals: await context.run(rangeTotals, viewer, args, info) }
       },
     }),
   )
+}
+
+// What has to be counted row by row is counted only where it was selected.
+function addTotalsType(builder: Builder) {
+  const nameCount = builder.objectRef<NameCount>('NameCount').implement({
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      count: t.exposeFloat('count'),
+      previousCount: t.exposeFloat('previousCount'),
+    }),
+  })
+  return builder.objectRef<Totals>('Totals').implement({
+    fields: (t) => ({
+      count: t.float({ resolve: ({ totals }) => totals.count }),
+      previousCount: t.float({ resolve: ({ totals }) => totals.previousCount }),
+      names: t.field({
+        type: [nameCount],
+        description: 'The most frequent names of the range.',
+        resolve: ({ totals }) => [...totals.rows],
+      }),
+      deadLetters: t.float({
+        description:
+          'Dead letters received in the minutes that the range touches, and not replayed since.',
+        resolve: ({ viewer, range }, _, context, info) =>
+          countOutcome(context, info, viewer, { range, outcome: 'dead' }),
+      }),
+      previousDeadLetters: t.float({
+        resolve: ({ viewer, range }, _, context, info) =>
+          countOutcome(context, info, viewer, { range: periodBefore(range), outcome: 'dead' }),
+      }),
+      duplicates: t.float({
+        description: 'Duplicates received in the minutes that the range touches.',
+        resolve: ({ viewer, range }, _, context, info) =>
+          countOutcome(context, info, viewer, { range, outcome: 'duplicate' }),
+      }),
+      uniqueActors: t.float({
+        nullable: true,
+        description:
+          'Distinct actors, counted from single events; null where some events of the range are no longer held.',
+        complexity: 25,
+        resolve: async ({ viewer, range }, _, context, info) =>
+          (await context.run(uniqueActors, viewer, { range }, info)).rows[0],
+      }),
+      previousUniqueActors: t.float({
+        nullable: true,
+        complexity: 25,
+        resolve: async ({ viewer, range }, _, context, info) =>
+          (await context.run(uniqueActors, viewer, { range: periodBefore(range) }, info)).rows[0],
+      }),
+      rawSince: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description:
+          'Since when single events are held, where some events of the range were dropped; null where all are held.',
+        complexity: 5,
+        resolve: async ({ viewer, range }, _, context, info) =>
+          (await context.run(rawSince, viewer, { range }, info)).rows[0],
+      }),
+    }),
+  })
+}
+
+async function countOutcome(
+  { run }: RequestContext,
+  info: GraphQLResolveInfo,
+  viewer: TenantViewer,
+  args: Parameters<typeof outcomeCount>[2],
+): Promise<number> {
+  return (await run(outcomeCount, viewer, args, info)).rows[0] ?? 0
 }

@@ -1,12 +1,12 @@
 import type { Viewer } from '../../../identity/viewer.ts'
-import { type SeenTenant, tenantsSeen } from '../../../queries/tenants-seen.ts'
+import { type VisibleTenant, visibleTenants } from '../../../queries/visible-tenants.ts'
 import type { Builder } from '../builder.ts'
 import type { Onboarding } from '../context.ts'
 
 export function addViewer(builder: Builder): void {
   const kind = builder.enumType('ViewerKind', { values: ['SESSION', 'KEY'] as const })
 
-  const tenant = builder.objectRef<SeenTenant>('Tenant').implement({
+  const tenant = builder.objectRef<VisibleTenant>('Tenant').implement({
     fields: (t) => ({
       id: t.exposeID('id'),
       hasEvents: t.exposeBoolean('hasEvents', {
@@ -15,7 +15,7 @@ export function addViewer(builder: Builder): void {
     }),
   })
 
-  const firstSteps = builder.objectRef<Onboarding>('FirstSteps').implement({
+  const onboarding = builder.objectRef<Onboarding>('Onboarding').implement({
     fields: (t) => ({
       edgeUrl: t.exposeString('edgeUrl'),
       tenant: t.exposeString('tenant'),
@@ -28,14 +28,17 @@ export function addViewer(builder: Builder): void {
       kind: t.expose('kind', { type: kind }),
       tenants: t.field({
         type: [tenant],
-        resolve: (viewer, _, { db }) => tenantsSeen(db, viewer),
+        async resolve(viewer, _, context, info) {
+          return [...(await context.run(visibleTenants, viewer, undefined, info)).rows]
+        },
       }),
-      firstSteps: t.field({
-        type: firstSteps,
+      onboarding: t.field({
+        type: onboarding,
         nullable: true,
         description: 'What a person needs to send a first event; null unless signed in.',
         // A read key must not lead to a write key.
-        resolve: (viewer, _, deps) => (viewer.kind === 'SESSION' ? deps.onboarding?.() : undefined),
+        resolve: (viewer, _, { onboarding }) =>
+          viewer.kind === 'SESSION' ? onboarding?.() : undefined,
       }),
     }),
   })
@@ -43,7 +46,7 @@ export function addViewer(builder: Builder): void {
   builder.queryField('viewer', (t) =>
     t.field({
       type: viewer,
-      description: 'Who is asking, and what they may see.',
+      description: 'The sender of the request, and the tenants that it may query.',
       resolve: (_, __, { viewer }) => viewer(),
     }),
   )

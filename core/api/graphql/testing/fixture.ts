@@ -27,10 +27,10 @@ export interface FixtureEvent {
   late?: boolean
 }
 
-export interface Answer {
+export interface QueryResponse {
   status: number
   headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its question
+  // biome-ignore lint/suspicious/noExplicitAny: a response has the shape of its query
   data: any
   errors?: { message: string; extensions: Record<string, unknown> }[]
   extensions?: Record<string, unknown>
@@ -47,25 +47,36 @@ export interface QueryFixture {
   keyOf(tenant: string): Promise<Record<string, string>>
   /** Headers of a signed-in browser. */
   session(): Promise<Record<string, string>>
-  ask(query: string, headers?: Record<string, string>, variables?: object): Promise<Answer>
+  execute(
+    query: string,
+    headers?: Record<string, string>,
+    variables?: object,
+  ): Promise<QueryResponse>
   /** Stores events with rollups, outcomes and watermark as the worker does, and notifies. */
   store(tenant: string, events: readonly FixtureEvent[]): Promise<void>
   close(): Promise<void>
 }
 
-/** @param answersOn where answers are kept; each is worked out without it */
+/** @param createCache default: no result cache */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
-  answersOn?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
+  createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
   const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
-  const firstSteps = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
-  const answers = answersOn?.({ db, databaseUrl: database.url })
-  const graphql = createGraphQL({ db, live, log, logger, onboarding: firstSteps, answers })
+  const onboarding = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
+  const resultCache = createCache?.({ db, databaseUrl: database.url })
+  const graphql = createGraphQL({
+    db,
+    live,
+    log,
+    logger,
+    onboarding: onboarding,
+    resultCache: resultCache,
+  })
   for (const tenant of tenants) await createTenant(db, { tenant })
   // As if a worker had read all that the log will ever hold.
   await database.pool.query("UPDATE log_lease SET applied_through = 'infinity'")
@@ -84,7 +95,7 @@ export async function createQueryFixture(
       const token = await redeemLoginLink(db, await mintLoginLink(db))
       return { cookie: `sluice_session=${token}` }
     },
-    async ask(query, headers = {}, variables = {}) {
+    async execute(query, headers = {}, variables = {}) {
       const response = await graphql.fetch(
         new Request('http://localhost/graphql', {
           method: 'POST',
@@ -92,7 +103,7 @@ export async function createQueryFixture(
           body: JSON.stringify({ query, variables }),
         }),
       )
-      const body = (await response.json()) as Omit<Answer, 'status' | 'headers'>
+      const body = (await response.json()) as Omit<QueryResponse, 'status' | 'headers'>
       return { ...body, status: response.status, headers: response.headers }
     },
     store: (tenant, events) => store(database, tenant, events),

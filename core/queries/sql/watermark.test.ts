@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
+import { createQueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { watermark } from './watermark.ts'
 
-test('a tenant without events has no time, however far the log was read', async () => {
+test('a tenant without events has no watermark, however far the log was applied', async () => {
   const fixture = await createQueryFixture()
   const { rows: tenants } = await fixture.database.pool.query(
     "SELECT tenant_id AS id FROM tenant WHERE slug = 'default'",

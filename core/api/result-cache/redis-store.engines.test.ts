@@ -1,34 +1,38 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freeze } from '../../../tests/lib/freeze.ts'
-import { startTestRedis } from '../../../tests/lib/redis-server.ts'
+import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection, type RedisConnection } from '../../db/redis-connection.ts'
-import { cacheSuite } from './cache.suite.ts'
-import type { CacheStore } from './memory-cache.ts'
-import { createRedisCache } from './redis-cache.ts'
-import { answersSuite } from './result-cache.suite.ts'
+import { cacheStoreSuite } from './cache-store.suite.ts'
+import type { CacheStore } from './cache-store.ts'
+import { createRedisStore } from './redis-store.ts'
+import { resultCacheSuite } from './result-cache.suite.ts'
 
+/** Of its own, because the tests flush it. */
+let server: TestRedis
 let redis: RedisConnection
 let direct: Redis
 beforeAll(async () => {
-  redis = createRedisConnection({ url: inject('redisUrl') })
-  direct = new Redis(inject('redisUrl'))
+  server = await startTestRedis()
+  redis = createRedisConnection({ url: server.url })
+  direct = new Redis(server.url)
   await redis.ready(5_000)
 })
 afterAll(async () => {
   direct.disconnect()
   await redis.close()
+  await server.remove()
 })
 
 async function empty(bytesMax?: number): Promise<CacheStore> {
   await direct.flushall()
-  return createRedisCache(redis, { bytesMax })
+  return createRedisStore(redis, { bytesMax })
 }
 
-describe('answers in Redis', () => {
-  cacheSuite(empty)
+describe('the Redis store', () => {
+  cacheStoreSuite(empty)
 
-  test('leave nothing behind but three small sums when their time is over', async () => {
+  test('leaves nothing behind but three small keys when its entries expire', async () => {
     const cache = await empty()
     for (let i = 0; i < 20; i++) await cache.set(`a${i}`, Buffer.alloc(1_000), 50)
     await expect.poll(() => cache.get('a19')).toBeUndefined()
@@ -38,12 +42,12 @@ describe('answers in Redis', () => {
     expect(await direct.hlen('sluice:{answers}-sizes')).toBe(1)
   })
 
-  test('are missed at once while Redis hangs or is gone, and found again after it', async () => {
+  test('finds nothing, without delay, while Redis hangs or is down, and finds entries again afterwards', async () => {
     const own = await startTestRedis()
     const connection = createRedisConnection({ url: own.url })
     try {
       await connection.ready(5_000)
-      const cache = createRedisCache(connection)
+      const cache = createRedisStore(connection)
       await cache.set('a', Buffer.from('x'), 60_000)
       const thaw = freeze(own.pid)
       const start = performance.now()
@@ -62,4 +66,4 @@ describe('answers in Redis', () => {
   })
 })
 
-answersSuite('kept in Redis', () => createRedisCache(redis), { shared: true })
+resultCacheSuite('in Redis', () => createRedisStore(redis), { shared: true })

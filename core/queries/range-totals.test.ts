@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-test('the range stands against the period of the same length before it', async () => {
+test('totals compare the range with the period of the same length before it', async () => {
   const at = (minute: number) =>
     new Date(Date.parse('2026-11-20T10:00:00Z') + minute * 60_000).toISOString()
   await fixture.store('default', [
@@ -17,18 +17,18 @@ test('the range stands against the period of the same length before it', async (
     { name: 'a', actor: 'bob', occurredAt: at(20) },
     { name: 'a', actor: 'ada', occurredAt: at(49.999) },
     { name: 'b', actor: null, occurredAt: at(30) },
-    // Exactly at the end: not in it any more.
+    // Exactly at the end, which is not in the range.
     { name: 'b', actor: 'eve', occurredAt: at(50) },
     { name: 'b', actor: 'eve', occurredAt: at(2.999) },
     { name: 'c', actor: 'eve', occurredAt: at(-40) },
-    // One moment too early for the period before.
+    // A moment before the period before.
     { name: 'c', actor: 'zoe', occurredAt: at(-44.001) },
   ])
   await fixture.database.pool.query(
     `INSERT INTO outcome_minute (tenant_id, minute, duplicate, dead) VALUES
        (1, '2026-11-20T10:02:00Z', 100, 1), (1, '2026-11-20T10:03:00Z', 2, 1), (1, '2026-11-20T10:49:00Z', 3, 1), (1, '2026-11-20T10:50:00Z', 200, 1)`,
   )
-  const { data } = await fixture.ask(
+  const { data } = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}") {
          count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors
          names { name count previousCount } } }`,
@@ -47,14 +47,14 @@ test('the range stands against the period of the same length before it', async (
       { name: 'b', count: 1, previousCount: 1 },
     ],
   })
-  const few = await fixture.ask(
+  const few = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}", names: 1) { names { name } } }`,
     headers,
   )
   expect(few.data.totals.names).toEqual([{ name: 'a' }])
 })
 
-test("names that a library gives are told apart, PostHog's among them", async () => {
+test("names that a library sends, such as PostHog's, are counted separately", async () => {
   const own = await createQueryFixture()
   const occurredAt = '2026-11-20T10:00:00Z'
   const names = ['$pageview', '$pageview', '$autocapture', '$other', 'signup']
@@ -63,7 +63,7 @@ test("names that a library gives are told apart, PostHog's among them", async ()
     names.map((name) => ({ name, occurredAt })),
   )
   const range = 'startTime: "2026-11-20T10:00:00Z", endTime: "2026-11-20T10:15:00Z"'
-  const { data, extensions } = await own.ask(
+  const { data, extensions } = await own.execute(
     `{ totals(${range}) { names { name count } }
        metrics(name: "*", ${range}, interval: TOTAL, groupBy: ["name"]) { value dimensions } }`,
     await own.keyOf('default'),
@@ -81,7 +81,7 @@ test("names that a library gives are told apart, PostHog's among them", async ()
   await own.close()
 })
 
-test('actors of single events that are no longer held are not known, instead of fewer', async () => {
+test('unique actors are null, not fewer, where events are no longer held', async () => {
   const own = await createQueryFixture()
   const headers = await own.keyOf('default')
   const on = (day: string, actor: string) => ({
@@ -89,11 +89,11 @@ test('actors of single events that are no longer held are not known, instead of 
     occurredAt: `${day}T12:00:00Z`,
     receivedAt: `${day}T12:00:01Z`,
   })
-  // One came in long after it happened, and is held.
+  // One was received long after it occurred, and is held.
   const late = { actor: 'zoe', occurredAt: '2026-10-02T12:00:00Z' }
   await own.store('default', [on('2026-10-01', 'ada'), on('2026-11-01', 'bob'), late])
-  const ask = async (start: string, end: string, at = ['00:00', '00:00']) => {
-    const { data } = await own.ask(
+  const execute = async (start: string, end: string, at = ['00:00', '00:00']) => {
+    const { data } = await own.execute(
       `{ totals(startTime: "${start}T${at[0]}:00Z", endTime: "${end}T${at[1]}:00Z") {
            count uniqueActors previousUniqueActors rawSince } }`,
       headers,
@@ -101,23 +101,23 @@ test('actors of single events that are no longer held are not known, instead of 
     return data.totals
   }
   const whole = { count: 3, uniqueActors: 3, previousUniqueActors: 0, rawSince: null }
-  expect(await ask('2026-09-01', '2026-12-01')).toEqual(whole)
+  expect(await execute('2026-09-01', '2026-12-01')).toEqual(whole)
   await own.database.pool.query('DROP TABLE event_20261001')
-  expect(await ask('2026-09-01', '2026-12-01')).toEqual({
+  expect(await execute('2026-09-01', '2026-12-01')).toEqual({
     ...whole,
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
-  // No quarter of an hour lies whole in it.
-  expect(await ask('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
+  // No 15-minute bucket lies whole in it.
+  expect(await execute('2026-10-01', '2026-10-01', ['11:55', '12:10'])).toMatchObject({
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
-  expect(await ask('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
+  expect(await execute('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
     uniqueActors: 0,
     rawSince: null,
   })
-  expect(await ask('2026-10-02', '2026-11-02')).toEqual({
+  expect(await execute('2026-10-02', '2026-11-02')).toEqual({
     count: 2,
     uniqueActors: 2,
     previousUniqueActors: null,
@@ -126,8 +126,8 @@ test('actors of single events that are no longer held are not known, instead of 
   await own.close()
 })
 
-test('a tenant without events has zeros, not nothing', async () => {
-  const { data } = await fixture.ask(
+test('a tenant without events has totals of zero', async () => {
+  const { data } = await fixture.execute(
     `{ totals(startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z") {
          count previousCount deadLetters duplicates uniqueActors names { name } } }`,
     await fixture.keyOf('other'),
@@ -142,12 +142,12 @@ test('a tenant without events has zeros, not nothing', async () => {
   })
 })
 
-test('what cannot be meant is refused', async () => {
-  const ask = (args: string) => fixture.ask(`{ totals(${args}) { count } }`, headers)
+test('an invalid argument of totals is rejected by its name', async () => {
+  const execute = (args: string) => fixture.execute(`{ totals(${args}) { count } }`, headers)
   const range = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
-  expect((await ask(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
+  expect((await execute(`${range}, names: 101`)).errors?.[0]?.extensions.argument).toBe('names')
   expect(
-    (await ask('startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-20T00:00:00Z"')).errors?.[0]
-      ?.extensions.argument,
+    (await execute('startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-20T00:00:00Z"'))
+      .errors?.[0]?.extensions.argument,
   ).toBe('endTime')
 })

@@ -1,14 +1,14 @@
-import { TOPICS } from '../../contract/log/topics.ts'
-import type { Database } from '../db/database.ts'
-import type { Log } from '../log/log.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import type { Database } from '../../db/database.ts'
+import type { Log } from '../../log/log.ts'
 
-/** How far the workers are behind the log, partition by partition. */
+/** How far the workers are behind the log, by partition. */
 export interface LagReport {
   partitions: PartitionProgress[]
-  /** Records applied since the log began, and those that wait; all partitions together. */
+  /** Records applied since the log began, and records that wait, in all partitions together. */
   applied: number
   lag: number
-  /** Where events are missing from the log, and nobody has decided yet. */
+  /** Where records are missing from the log and no operator has skipped them yet. */
   gaps: OffsetGap[]
 }
 
@@ -19,20 +19,23 @@ export interface PartitionProgress {
   /** The offset that the next record will get. */
   end: number
   lag: number
-  /** Who reads it; null where nobody does. */
+  /** The worker that consumes it; null without one. */
   worker: string | null
 }
 
 export interface OffsetGap {
   partition: number
-  /** Where reading should go on, and the nearest offset that the log has. */
+  /** The next offset to read, and the nearest one that the log holds. */
   expected: number
   available: number
   /** RFC 3339 */
   seenAt: string
 }
 
-/** @throws whatever Postgres or the log met, within the log's deadline */
+/**
+ * All tenants share the log, so it takes no viewer.
+ * @throws the error of Postgres or of the log, within the log's deadline
+ */
 export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<LagReport> {
   const topic = TOPICS.raw.name
   // Positions first: the log only grows meanwhile, so a lag is never below zero.
@@ -57,7 +60,7 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
   const partitions = (await log.offsets(topic)).map(
     ({ partition, lastStableOffset }): PartitionProgress => {
       const { position = 0, worker = null } = found.get(partition) ?? {}
-      // A log that was made anew may end before the position: that is a gap, and no negative lag.
+      // A log that was recreated may end before the position: that is an offset gap, not a negative lag.
       return {
         partition,
         position,
@@ -73,15 +76,4 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
     lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
     gaps,
   }
-}
-
-/** Batches that the workers which live have written, and how long they took, since each of them started. */
-export async function readBatches(
-  db: Database,
-): Promise<Map<string, { batches: number; ms: number }>> {
-  const rows = await db
-    .selectFrom('worker_heartbeat')
-    .select(['worker_id', 'batches', 'batch_ms'])
-    .execute()
-  return new Map(rows.map((row) => [row.worker_id, { batches: row.batches, ms: row.batch_ms }]))
 }

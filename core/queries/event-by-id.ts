@@ -2,26 +2,28 @@ import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
 import { eventUuid } from '../db/event-uuid.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { checkText } from './errors.ts'
+import { checkText } from '../lib/check-text.ts'
+import type { QueryResult } from './query-result.ts'
 import { EVENT_COLUMNS, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 /**
- * The event of this id, however old; the first received where an id came again after the dedupe horizon.
+ * The event with this id, however old; the first received where an id came again after the dedupe horizon.
  * @param id the client's own, or the UUID, in either case
+ * @returns one row or none
  */
-export async function oneEvent(
+export async function eventById(
   db: Database,
   viewer: TenantViewer,
-  id: string,
-): Promise<StoredEvent | undefined> {
+  { id }: { id: string },
+): Promise<QueryResult<StoredEvent>> {
   checkText('id', id)
-  const row = await db
+  const rows = await db
     .selectFrom('event')
     .select(EVENT_COLUMNS)
     .where('tenant_id', '=', viewer.tenantId)
     .where('event_id', '=', isUuid(id) ? id.toLowerCase() : eventUuid(id))
     .orderBy('received_at')
     .limit(1)
-    .executeTakeFirst()
-  return row && toEvent(row)
+    .execute()
+  return { rows: rows.map(toEvent), source: 'raw', dependencies: null }
 }

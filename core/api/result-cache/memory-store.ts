@@ -1,26 +1,19 @@
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { CacheStore } from './cache-store.ts'
 
-/** Keeps bytes under a name for a while, and within bounds; what it loses is only slower. */
-export interface CacheStore {
-  /** Never rejects: undefined as well when nobody can tell in time. */
-  get(name: string): Promise<Buffer | undefined>
-  /** Never rejects. */
-  set(name: string, bytes: Buffer, ms: number): Promise<void>
-}
-
-export interface MemoryCacheOptions {
+export interface MemoryStoreOptions {
   bytesMax?: number
   now?: () => number
 }
 
-/** What a Map and two names cost, about. */
+/** What a Map entry and two names cost, about. */
 const ENTRY_BYTES = 200
 
-/** In this process's memory: what was asked for longest ago goes first. */
-export function createMemoryCache({
+/** In this process's memory; the least recently used entry is dropped first. */
+export function createMemoryStore({
   bytesMax = QUERY_LIMITS.cacheBytesMax,
   now = Date.now,
-}: MemoryCacheOptions = {}): CacheStore {
+}: MemoryStoreOptions = {}): CacheStore {
   const entries = new Map<string, { bytes: Buffer; until: number }>()
   let size = 0
 

@@ -1,12 +1,12 @@
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { type RedisConnection, RedisError } from '../../db/redis-connection.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { CacheStore } from './memory-cache.ts'
+import type { CacheStore } from './cache-store.ts'
 
 /**
- * Stores one answer, and takes away those that end first until all of them fit: the same Redis holds
- * leases and limits, and must not run full of answers.
- * KEYS: answer, answers by their end, their sizes, their sum. ARGV: bytes, ms, most bytes of all.
+ * Stores one result, and drops those that expire first until all of them fit: the same Redis holds
+ * leases and limits, and must not fill up with results.
+ * KEYS: result, results by expiry, their sizes, their sum. ARGV: bytes, ms, the limit of the sum.
  */
 const STORE = `local function drop(name)
   local size = redis.call('HGET', KEYS[3], name)
@@ -33,20 +33,16 @@ redis.call('HSET', KEYS[3], KEYS[1], size)
 redis.call('INCRBY', KEYS[4], size)
 return 1`
 
-export interface RedisCacheOptions {
+export interface RedisStoreOptions {
   bytesMax?: number
 }
 
-/** In Redis: of every core, and still there after a restart. */
-export function createRedisCache(
+/** In Redis: shared by all cores, and kept over a restart. */
+export function createRedisStore(
   redis: RedisConnection,
-  { bytesMax = QUERY_LIMITS.cacheInRedisBytesMax }: RedisCacheOptions = {},
+  { bytesMax = QUERY_LIMITS.cacheInRedisBytesMax }: RedisStoreOptions = {},
 ): CacheStore {
-  const {
-    cachedResultsByExpiry: answersByEnd,
-    cachedResultSizes: answerSizes,
-    cachedResultsBytes: answersBytes,
-  } = REDIS_KEYS
+  const { cachedResultsByExpiry, cachedResultSizes, cachedResultsBytes } = REDIS_KEYS
   return {
     async get(name) {
       try {
@@ -56,13 +52,18 @@ export function createRedisCache(
         )
         return Buffer.isBuffer(found) ? found : undefined
       } catch {
-        // The connection tells of it when Redis is away; the answer is worked out.
+        // The connection reports that Redis is unavailable; the query is executed.
         return undefined
       }
     },
     async set(name, bytes, ms) {
       if (bytes.length > QUERY_LIMITS.cachedResultBytesMax) return
-      const keys = [REDIS_KEYS.cachedResult(name), answersByEnd, answerSizes, answersBytes]
+      const keys = [
+        REDIS_KEYS.cachedResult(name),
+        cachedResultsByExpiry,
+        cachedResultSizes,
+        cachedResultsBytes,
+      ]
       const args = [bytes, String(Math.ceil(ms)), String(bytesMax)]
       await redis.send([['EVAL', STORE, '4', ...keys, ...args]], QUERY_LIMITS.cacheMsMax).then(
         ([reply]) => reply instanceof RedisError,

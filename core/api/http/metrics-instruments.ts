@@ -1,0 +1,108 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/** What /metrics shows beside the process's own metrics. No label names a key, a person, a tenant or an event. */
+export type Instruments = ReturnType<typeof createInstruments>
+
+export function createInstruments(registry: Registry) {
+  const registers = [registry]
+  return {
+    log: {
+      accepted: new Counter({
+        name: 'sluice_events_accepted_total',
+        help: 'Records that the log has accepted, by partition.',
+        labelNames: ['partition'],
+        registers,
+      }),
+      lag: new Gauge({
+        name: 'sluice_log_lag_records',
+        help: 'Records in the log that no worker has applied yet, by partition.',
+        labelNames: ['topic', 'partition'],
+        registers,
+      }),
+      position: new Gauge({
+        name: 'sluice_log_position',
+        help: 'The first offset that no worker has applied yet, by partition.',
+        labelNames: ['topic', 'partition'],
+        registers,
+      }),
+      end: new Gauge({
+        name: 'sluice_log_end',
+        help: 'The offset that the next record will get, by partition.',
+        labelNames: ['topic', 'partition'],
+        registers,
+      }),
+    },
+    postgres: { ...gapInstruments(registry), ...workerInstruments(registry) },
+    process: {
+      subscribers: new Gauge({
+        name: 'sluice_live_subscribers',
+        help: 'Live subscriptions of this process.',
+        registers,
+      }),
+      up: new Gauge({
+        name: 'sluice_up',
+        help: 'Whether the part responded this time; where not, its metrics are missing.',
+        labelNames: ['part'],
+        registers,
+      }),
+    },
+  }
+}
+
+function gapInstruments(registry: Registry) {
+  const registers = [registry]
+  return {
+    gaps: new Counter({
+      name: 'sluice_offset_gaps_total',
+      help: 'How often records were missing from the log before they were read. Alert on any.',
+      labelNames: ['topic', 'partition'],
+      registers,
+    }),
+    missing: new Counter({
+      name: 'sluice_offset_gap_records_total',
+      help: 'Records that were dropped from the log before they were read.',
+      labelNames: ['topic', 'partition'],
+      registers,
+    }),
+    openGaps: new Gauge({
+      name: 'sluice_offset_gaps_open',
+      help: 'Offset gaps that no operator has skipped yet; their partitions are paused.',
+      registers,
+    }),
+  }
+}
+
+function workerInstruments(registry: Registry) {
+  const registers = [registry]
+  return {
+    outcomes: new Counter({
+      name: 'sluice_events_total',
+      help: 'Accepted events by their outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    toForward: new Gauge({
+      name: 'sluice_dead_letters_to_forward',
+      help: 'Dead letters that are not in events.dlq yet.',
+      registers,
+    }),
+    batches: new Counter({
+      name: 'sluice_worker_batches_total',
+      help: 'Batches that each worker has written.',
+      labelNames: ['worker'],
+      registers,
+    }),
+    batchSeconds: new Counter({
+      name: 'sluice_worker_batch_seconds_total',
+      help: 'Time that each worker has spent on writing batches.',
+      labelNames: ['worker'],
+      registers,
+    }),
+    heartbeat: new Gauge({
+      name: 'sluice_worker_heartbeat_age_seconds',
+      help: "Seconds since each worker's last heartbeat.",
+      labelNames: ['worker'],
+      registers,
+    }),
+  }
+}

@@ -1,0 +1,45 @@
+import type { TenantViewer } from '../identity/viewer.ts'
+import type { Instant } from './instant.ts'
+import type { Interval, Range } from './sql/buckets.ts'
+
+/** Which tables a result was read from: 15-minute rollups, single events, or both. */
+export type Source = 'rollup' | 'raw' | 'rollup+raw'
+
+/**
+ * What every query about a tenant returns: `query(db, viewer, args)`. Queries know no transport: GraphQL,
+ * CLI and result cache translate the same value.
+ */
+export interface QueryResult<Row> {
+  rows: readonly Row[]
+  source: Source
+  /**
+   * What the result cache needs to know. Null: the result depends on more than events in ranges of time,
+   * so it is never cached.
+   */
+  dependencies: readonly Dependency[] | null
+  /** What the query chose or could not read, for clients. */
+  info?: ResultInfo
+}
+
+/** A tenant's range of time that a result was read from. */
+export interface Dependency {
+  viewer: TenantViewer
+  range: Range
+  /** The result's own buckets: how precise it is decides how long it may be cached. */
+  interval: Interval
+  /** Nothing but late events can still change it. */
+  final: boolean
+}
+
+/** How a result of `eventsOverTime` was made. */
+export interface ResultInfo {
+  source: Source
+  interval: Interval
+  timeZone: string
+  /** Buckets that end by then are final, those without events too; missing while none is. */
+  finalThrough?: Instant
+  /** With groupBy: how many groups there are, and how many are listed; the others are counted as `(other)`. */
+  groups?: { found: number; listed: number }
+  /** Single events are held since then; events received earlier in the range are not counted. */
+  rawSince?: Instant
+}

@@ -1,0 +1,58 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import {
+  BUCKET_15M_MICROS,
+  ceilBucket15m,
+  floorBucket15m,
+  fromMicros,
+  type Instant,
+  isBefore,
+  toMicros,
+} from './instant.ts'
+import { oldestEventDay } from './oldest-event-day.ts'
+import type { QueryResult } from './query-result.ts'
+import type { Range } from './sql/buckets.ts'
+import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { resolveNames, whereNames } from './sql/names.ts'
+
+/**
+ * Since when single events of a range are held, where others of it were dropped already. Rollups know of every
+ * event that ever was: what they count and no row shows was dropped. They know it by 15-minute buckets, so whole
+ * ones are compared. Where nothing was received before (most tenants are young) there is nothing to count.
+ * @returns one row; none where every event of the range is held
+ */
+export async function rawSince(
+  db: Database,
+  viewer: TenantViewer,
+  { range }: { range: Range },
+): Promise<QueryResult<Instant>> {
+  const since = (await oldestEventDay(db)) ?? range.end
+  const isDropped =
+    isBefore(range.start, since) && (await hasDroppedEvents(db, viewer, range, since))
+  return {
+    rows: isDropped ? [since] : [],
+    source: 'rollup+raw',
+    dependencies: [{ viewer, range, interval: 'TOTAL', final: true }],
+  }
+}
+
+async function hasDroppedEvents(
+  db: Database,
+  viewer: TenantViewer,
+  range: Range,
+  since: Instant,
+): Promise<boolean> {
+  // Up to five minutes of the first day held may have been received on the day before.
+  const until = fromMicros(toMicros(since) + BUCKET_15M_MICROS)
+  const end = ceilBucket15m(range.end)
+  const early = { start: floorBucket15m(range.start), end: isBefore(until, end) ? until : end }
+  const names = await resolveNames(db, viewer, undefined)
+  const { rows } = await sql<{ dropped: boolean }>`
+    SELECT EXISTS (SELECT FROM outcome_minute
+                    WHERE tenant_id = ${viewer.tenantId} AND minute < ${since}::timestamptz AND stored > 0)
+       AND (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
+         > (SELECT count(*) FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early)})
+        AS dropped`.execute(db)
+  return rows[0]?.dropped === true
+}

@@ -1,0 +1,29 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import type { QueryResult } from './query-result.ts'
+import { rawSince } from './raw-since.ts'
+import type { Range } from './sql/buckets.ts'
+import { whereOccurred } from './sql/counts.ts'
+import { resolveNames, whereNames } from './sql/names.ts'
+
+/**
+ * Distinct actors of the events that occurred in the range.
+ * @returns one row; none where some of those events are no longer held
+ */
+export async function uniqueActors(
+  db: Database,
+  viewer: TenantViewer,
+  { range }: { range: Range },
+): Promise<QueryResult<number>> {
+  const { rows: dropped, dependencies } = await rawSince(db, viewer, { range })
+  if (dropped.length > 0) return { rows: [], source: 'raw', dependencies }
+  const names = await resolveNames(db, viewer, undefined)
+  // A group for each and then a count: count(DISTINCT …) would sort every row.
+  const { rows } = await sql<{ count: number }>`
+    SELECT count(*) AS count FROM (
+      SELECT 1 FROM event e
+       WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} AND e.actor IS NOT NULL
+       GROUP BY e.actor) a`.execute(db)
+  return { rows: [rows[0]?.count ?? 0], source: 'raw', dependencies }
+}
