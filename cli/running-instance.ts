@@ -1,11 +1,11 @@
 import type { Config } from '../core/config.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
-import { type RunFile, running } from '../local/run-file.ts'
+import { findRunning, type RunFile } from '../local/run-file.ts'
 
 /** What runs on this home. @throws UsageError with exit code 3 when nothing does */
 export function requireRunningInstance(config: Config): RunFile {
-  const run = running(config.home)
+  const run = findRunning(config.home)
   if (run) return run
   const error = new UsageError(
     `No Sluice is running on ${config.home}.`,

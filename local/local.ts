@@ -17,19 +17,12 @@ import {
 } from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
-import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
 import { startPostgresServer } from '../tools/postgres/postgres-server.ts'
-import { freePort } from '../tools/process/ports.ts'
+import { lockHome, unlockHome } from '../tools/process/home-lock.ts'
+import { findFreePort } from '../tools/process/ports.ts'
 import { commandLine, startStamp, stopProcess } from '../tools/process/processes.ts'
-import {
-  claimHome,
-  type RunFile,
-  readRunFile,
-  releaseHome,
-  removeRunFile,
-  running,
-  writeRunFile,
-} from './run-file.ts'
+import { EDGE_STOP_STEPS, edgeConfigPath, startEdgeProcess } from './edge-process.ts'
+import { findRunning, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.ts'
 import { ensureSecrets, type Secrets } from './secrets.ts'
 
 /**
@@ -72,11 +65,11 @@ export class AlreadyRunningError extends Error {
 }
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
-  const already = running(options.home)
+  const already = findRunning(options.home)
   if (already) throw new AlreadyRunningError(already)
   // Other users may walk through a folder that we make: one of them runs Postgres when root starts us.
   if (mkdirSync(options.home, { recursive: true })) chmodSync(options.home, 0o755)
-  const first = claimHome(options.home)
+  const first = lockHome(options.home)
   if (first !== undefined)
     throw new UsageError(
       `Another start on ${options.home} is under way (process ${first}).`,
@@ -85,7 +78,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   // What needs Postgres, and Postgres itself; together they end within ten seconds, whatever hangs.
   const parts = createLifecycle({ stepMsMax: 2_500, totalMsMax: 5_000 })
   const ground = createLifecycle({ stepMsMax: POSTGRES_STOP_MS_MAX + 500 })
-  ground.onStop('lock', () => releaseHome(options.home))
+  ground.onStop('lock', () => unlockHome(options.home))
   const stop = async () => {
     const stopped = [
       await parts.stop().catch((error: AggregateError) => error),
@@ -117,8 +110,8 @@ async function startAll(
   const logFile = join(home, 'sluice.log')
   const logger = createLogger(options.logLevel, logFile)
   const [corePort, edgePort] = await Promise.all([
-    freePort(options.corePort),
-    freePort(options.edgePort),
+    findFreePort(options.corePort),
+    findFreePort(options.edgePort),
   ])
 
   onStep('Postgres')
@@ -258,8 +251,8 @@ function writeDevVars(home: string, bindings: Record<string, string>): void {
 /** A workerd of this home that outlived a killed parent still holds its port. */
 async function stopOrphanedEdge(home: string): Promise<void> {
   const pid = readRunFile(home)?.edge_pid
-  if (pid && commandLine(pid).includes(join(home, 'workerd.capnp')))
-    await stopProcess(pid, EDGE_STOP)
+  if (pid && commandLine(pid).includes(edgeConfigPath(home)))
+    await stopProcess(pid, EDGE_STOP_STEPS)
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

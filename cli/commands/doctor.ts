@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { findBinaries } from '../../tools/postgres/binaries.ts'
-import { freePort } from '../../tools/process/ports.ts'
-import { running } from '../../local/run-file.ts'
+import { findFreePort } from '../../tools/process/ports.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Finding {
@@ -34,7 +34,7 @@ export function doctorCommand(config: Config, terminal: Terminal): Command {
 const FREE_BYTES_MIN = 2 * 2 ** 30
 
 async function examine(config: Config): Promise<Finding[]> {
-  const run = running(config.home)
+  const run = findRunning(config.home)
   const findings = [
     attempt('Node', () => `${process.version}`, 'Sluice needs Node 24: npm install'),
     attempt(
@@ -69,7 +69,7 @@ async function examine(config: Config): Promise<Finding[]> {
       ['edge port', 8787],
       ['core port', config.corePort],
     ] as const) {
-      const free = (await freePort(port)) === port
+      const free = (await findFreePort(port)) === port
       findings.push({
         what,
         ok: true,

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { whatAnswers } from '../../tools/engines/probes.ts'
-import { type EnginesState, runningEngines } from '../../tools/engines/state.ts'
-import { startKeeper, stopKeeper } from '../../tools/engines/supervisor-client.ts'
+import { probeEngines } from '../../tools/engines/probes.ts'
+import { type EnginesState, findRunningEngines } from '../../tools/engines/state.ts'
+import { startSupervisor, stopSupervisor } from '../../tools/engines/supervisor-client.ts'
 import { whole } from '../numbers.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -20,14 +20,14 @@ export function enginesCommand(config: Config, terminal: Terminal): Command {
     .option('--json', 'for a script')
     .action(async ({ brokers, json }) => {
       const started = Date.now()
-      const running = runningEngines(home)
+      const running = findRunningEngines(home)
       if (running && running.kafka_brokers.length !== brokers)
         throw new UsageError(
           `The engines run already, with ${running.kafka_brokers.length} Kafka broker${running.kafka_brokers.length > 1 ? 's' : ''}.`,
           'Stop them first: npm run engines -- stop. Clusters of different size share no data.',
         )
       const onStep = (step: string) => json || terminal.say(terminal.muted(`  ${step} …`))
-      const state = running ?? (await startKeeper(home, brokers, onStep))
+      const state = running ?? (await startSupervisor(home, brokers, onStep))
       if (json) return terminal.json(state)
       if (running) terminal.say('The engines run already.')
       else terminal.say(`\nThe engines are ready (${seconds(started)}).`)
@@ -38,13 +38,13 @@ export function enginesCommand(config: Config, terminal: Terminal): Command {
     .description('where they are and whether each answers; exit code 3 where none runs')
     .option('--json', 'for a script')
     .action(async ({ json }) => {
-      const state = runningEngines(home)
+      const state = findRunningEngines(home)
       if (!state)
         throw Object.assign(
           new UsageError(`No engines run on ${home}.`, 'Start them: npm run engines'),
           { exitCode: 3 },
         )
-      const answers = await whatAnswers(state)
+      const answers = await probeEngines(state)
       if (json) terminal.json({ ...state, answers })
       else {
         sayWhere(terminal, state)
@@ -57,7 +57,7 @@ export function enginesCommand(config: Config, terminal: Terminal): Command {
     .command('stop')
     .description('stop all of them; their data stay')
     .action(async () => {
-      terminal.say((await stopKeeper(home)) ? 'Stopped.' : 'No engines were running.')
+      terminal.say((await stopSupervisor(home)) ? 'Stopped.' : 'No engines were running.')
     })
   return engines
 }

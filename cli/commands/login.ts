@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { mintLoginLink } from '../../core/identity/sessions.ts'
-import { running } from '../../local/run-file.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -12,7 +12,7 @@ export function loginCommand(config: Config, terminal: Terminal): Command {
     .option('--json', 'for a script')
     .action((options) =>
       withDatabase(config, async (db) => {
-        const here = config.databaseUrl ? undefined : running(config.home)?.core_url
+        const here = config.databaseUrl ? undefined : findRunning(config.home)?.core_url
         const url = options.url ?? here ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
         const link = `${url.replace(/\/+$/, '')}/login?token=${await mintLoginLink(db)}`
         if (options.json) return terminal.json({ login_url: link })

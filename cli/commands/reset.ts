@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
-import { running } from '../../local/run-file.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function resetCommand(config: Config, terminal: Terminal): Command {
@@ -14,7 +14,7 @@ export function resetCommand(config: Config, terminal: Terminal): Command {
     .description('delete all data of this folder: events, keys, logs')
     .option('--yes', 'do not ask')
     .action(async (options) => {
-      if (running(config.home))
+      if (findRunning(config.home))
         throw new UsageError('Sluice is running on this folder.', 'Stop it first: npx sluice stop')
       if (
         !options.yes &&

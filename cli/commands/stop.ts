@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { hasEnded } from '../../tools/process/processes.ts'
+import { waitUntilEnded } from '../../tools/process/processes.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -11,7 +11,7 @@ export function stopCommand(config: Config, terminal: Terminal): Command {
   return new Command('stop').description('drain and stop what runs here').action(async () => {
     const { pid } = requireRunningInstance(config)
     process.kill(pid, 'SIGTERM')
-    if (!(await hasEnded(pid, STOP_MS_MAX)))
+    if (!(await waitUntilEnded(pid, STOP_MS_MAX)))
       throw new UsageError(
         `Process ${pid} is still stopping after ${STOP_MS_MAX / 1000} s.`,
         `Look into its log, or end it with "kill -9 ${pid}"; the next start recovers.`,

@@ -21,8 +21,8 @@ import { ROOT } from '../../core/lib/paths.ts'
 import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
 import { findDataDirectory, removeDataDirectory } from '../postgres/data-directory.ts'
 import { readPostmasterPid } from '../postgres/postgres-server.ts'
-import { hasEnded, isAlive } from '../process/processes.ts'
-import { stopLeftOvers } from '../process/supervised-process.ts'
+import { stopLeftovers } from '../process/pid-file.ts'
+import { isAlive, waitUntilEnded } from '../process/processes.ts'
 import { type Engines, startEngines } from './engines.ts'
 import type { EnginesState } from './state.ts'
 
@@ -52,7 +52,7 @@ describe('engines as a part of tests', () => {
     const before = pidsOf(engines)
     await write(engines, 'second')
     for (const pid of before) process.kill(pid, 'SIGKILL')
-    for (const pid of before) expect(await hasEnded(pid, 10_000)).toBe(true)
+    for (const pid of before) expect(await waitUntilEnded(pid, 10_000)).toBe(true)
     await expect
       .poll(() => [engines.redis?.pid, engines.kafka?.pids])
       .toEqual([undefined, [undefined]])
@@ -185,7 +185,7 @@ describe('npm run engines', () => {
     const { pid, ...engines } = await state('status')
     process.kill(pid, 'SIGKILL')
     for (const each of [engines.postgres_pid, engines.redis_pid, ...engines.kafka_pids])
-      expect(await hasEnded(each as number, 20_000)).toBe(true)
+      expect(await waitUntilEnded(each as number, 20_000)).toBe(true)
     expect((await command('status')).code).toBe(3)
     const next = await state('start')
     expect(next).toMatchObject({
@@ -249,7 +249,7 @@ function makeHome(): string {
 }
 
 async function removeHome(home: string): Promise<void> {
-  await stopLeftOvers(home)
+  await stopLeftovers(home)
   removeDataDirectory(join(home, 'postgres'))
   rmSync(home, { recursive: true, force: true })
 }
