@@ -90,8 +90,8 @@ describe('the certificate', () => {
 })
 
 test('a number that makes no sense is refused, by the name of its variable', () => {
-  expect(readConfig({}).workerLanes).toBeUndefined()
-  expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerLanes).toBe(6)
+  expect(readConfig({}).workerConcurrency).toBeUndefined()
+  expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerConcurrency).toBe(6)
   for (const text of ['0', '7', '1.5', 'two', '-1'])
     expect(() => readConfig({ SLUICE_WORKER_CONCURRENCY: text })).toThrow(
       /^SLUICE_WORKER_CONCURRENCY /,

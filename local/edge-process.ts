@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from '../tools/build.ts'
+import { commandLine, stopProcess } from '../tools/process/processes.ts'
 import { createSupervisedProcess } from '../tools/process/supervised-process.ts'
 
 /** The edge in a real workerd beside this process. */
@@ -27,19 +28,14 @@ export interface EdgeProcessOptions {
 const START_MS_MAX = 20_000
 const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000 }
 
-export const EDGE_STOP_STEPS = [
+const STOP_STEPS = [
   { signal: 'SIGTERM', graceMs: 1_900 },
   { signal: 'SIGKILL', graceMs: 500 },
 ] as const
 
-/** The configuration file names the orphan of a killed predecessor: it is on workerd's command line. */
-export function edgeConfigPath(home: string): string {
-  return join(home, 'workerd.capnp')
-}
-
 export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { home } = options
-  const config = edgeConfigPath(home)
+  const config = configPath(home)
   // workerd embeds files that lie beside its configuration. And it is a copy of our own: a restart must start
   // the edge that ran, whatever was built since.
   copyFileSync(EDGE_BUNDLE, join(home, 'edge.js'))
@@ -54,7 +50,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
     hasControlPipe: true,
     waitUntilReady: waitForListen,
     startMsMax: START_MS_MAX,
-    stopSteps: EDGE_STOP_STEPS,
+    stopSteps: STOP_STEPS,
     watchdogSignal: 'TERM',
     restart: {
       ...RESTART_BACKOFF,
@@ -72,6 +68,15 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
     },
     stop: () => workerd.stop(),
   }
+}
+
+/** Stops a workerd of this home that outlived a killed parent and still holds its port. */
+export async function stopOrphanedEdge(home: string, pid: number | undefined): Promise<void> {
+  if (pid && commandLine(pid).includes(configPath(home))) await stopProcess(pid, STOP_STEPS)
+}
+
+function configPath(home: string): string {
+  return join(home, 'workerd.capnp')
 }
 
 /** workerd reports on its control channel that it listens. */

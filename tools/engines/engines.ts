@@ -76,7 +76,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
   }
   try {
     if (postgres) {
-      onStep('Postgres')
+      onStep('Starting Postgres')
       const server = await startPostgresServer({
         home: join(home, 'postgres'),
         port: ports.postgres,
@@ -86,7 +86,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       engines.postgres = server
     }
     if (redis) {
-      onStep('Redis')
+      onStep('Starting Redis')
       const server = createRedisEngine({ home: join(home, 'redis'), port: ports.redis, onRestart })
       lifecycle.onStop('Redis', () => server.stop())
       await server.start()
@@ -94,7 +94,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     }
     if (kafka) {
       const jars = await ensureKafkaJars(onStep)
-      onStep('Kafka')
+      onStep('Starting Kafka')
       // Clusters of different size share no data: their voters are fixed when they are created.
       const folder = join(home, kafka.brokers === 1 ? 'kafka' : `kafka-${kafka.brokers}`)
       const cluster = createKafkaEngine({ home: folder, jars, ports: ports.kafka, onRestart })

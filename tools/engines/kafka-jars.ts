@@ -23,7 +23,7 @@ export function jarsFolder(): string {
 export async function ensureKafkaJars(onStep: (step: string) => void = () => {}): Promise<string> {
   const jars = jarsFolder()
   if (existsSync(jars)) return jars
-  onStep('downloading Kafka with Maven, 43 MB, once')
+  onStep('Downloading Kafka with Maven, 43 MB, once')
   // Downloaded beside it and renamed when complete: nobody finds half of them, and two downloads at once do no harm.
   const incomplete = `${jars}.${process.pid}`
   mkdirSync(dirname(jars), { recursive: true })
