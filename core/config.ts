@@ -7,7 +7,7 @@ import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
 
-/** The settings of core and of the commands, from the environment; core/settings.ts describes each. */
+/** The settings of core and of the commands, from the environment; core/settings/ describes each. */
 export interface Config {
   /** SLUICE_HOME */
   home: string

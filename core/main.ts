@@ -10,7 +10,7 @@ import { ROLES, type Role, startRoles } from './roles.ts'
 
 /**
  * Core as a server: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker]`, all roles without an argument.
- * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings.ts. It writes one
+ * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings/. It writes one
  * JSON object a line to standard output.
  */
 const config = readConfig()

@@ -1,15 +1,7 @@
-/** One environment variable; docs/configuration.md shows these as its table. Texts are Markdown. */
-export interface Setting {
-  name: string
-  /** What holds when it is not set; empty where there is none. */
-  default: string
-  meaning: string
-  /** Which programs read it: core, cli, edge, compose; in brackets, which roles of core. */
-  readBy: string
-}
+import type { Setting } from './setting.ts'
 
-/** Every environment variable of the product. An empty variable counts as not set. */
-export const SETTINGS: readonly Setting[] = [
+/** Of core and of the commands; some of them are read by edges too. */
+export const CORE_SETTINGS: readonly Setting[] = [
   {
     name: 'DATABASE_URL',
     default: '',
@@ -113,18 +105,6 @@ export const SETTINGS: readonly Setting[] = [
     readBy: 'core (gateway)',
   },
   {
-    name: 'SLUICE_GATEWAY_URL',
-    default: '',
-    meaning: "core's gateway, such as `https://core.example.com/gateway`. Required",
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_GATEWAY_USERNAME',
-    default: '',
-    meaning: 'user of the gateway, usually `sluice`. Required',
-    readBy: 'edge',
-  },
-  {
     name: 'SLUICE_REDIS_TOKEN',
     default: '',
     meaning:
@@ -137,88 +117,6 @@ export const SETTINGS: readonly Setting[] = [
     meaning:
       'the same Redis as a user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md))',
     readBy: 'core (gateway)',
-  },
-  {
-    name: 'SLUICE_REDIS_REST_URL',
-    default: '',
-    meaning:
-      "Redis over REST: `https://core.example.com/redis` or Upstash's endpoint. Without it limits and idempotency are in each edge's memory",
-    readBy: 'edge',
-  },
-  {
-    name: 'UPSTASH_REDIS_REST_URL',
-    default: '',
-    meaning: 'used if `SLUICE_REDIS_REST_URL` is not set',
-    readBy: 'edge',
-  },
-  {
-    name: 'UPSTASH_REDIS_REST_TOKEN',
-    default: '',
-    meaning: 'used if `SLUICE_REDIS_TOKEN` is not set',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_REDIS_TIMEOUT_MS',
-    default: '`250`',
-    meaning: 'milliseconds after which Redis counts as unavailable',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_REDIS_FAILURE_POLICY',
-    default: '`local`',
-    meaning:
-      'while Redis is unavailable: `fail-open` admits every request, `local` counts in each edge, `fail-closed` responds 503',
-    readBy: 'edge, compose',
-  },
-  {
-    name: 'SLUICE_RATE_LIMITS',
-    default: '`on`',
-    meaning: '`off`: no rate limits and no `RateLimit` headers',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_NDJSON_BYTES_MAX',
-    default: '`67108864`',
-    meaning: 'largest NDJSON stream in bytes, decoded (64 MiB)',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_EDGE_NAME',
-    default: "airport code on Cloudflare, else the runtime's name",
-    meaning: 'name of this edge; stored with every record',
-    readBy: 'edge, compose',
-  },
-  {
-    name: 'SLUICE_DOCS_KEY',
-    default: '',
-    meaning:
-      'a public key that `/docs` shows; only for an edge that only this machine can reach. `npm start` sets it',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_KAFKA_REST_DIALECT',
-    default: '`upstash`',
-    meaning:
-      "protocol in which the edge publishes: `upstash` (core's gateway) or `confluent` (REST proxies of Confluent and Redpanda)",
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_KAFKA_REST_URL',
-    default: 'the gateway',
-    meaning: 'where the edge publishes. Required with `confluent`',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_KAFKA_REST_USERNAME',
-    default: '',
-    meaning: 'user for it',
-    readBy: 'edge',
-  },
-  {
-    name: 'SLUICE_KAFKA_REST_PASSWORD',
-    default: '',
-    meaning: 'password for it',
-    readBy: 'edge',
   },
   {
     name: 'SLUICE_KAFKA_TOPIC_PREFIX',
@@ -262,41 +160,5 @@ export const SETTINGS: readonly Setting[] = [
     default: '',
     meaning: 'API key for `sluice send`',
     readBy: 'cli',
-  },
-  {
-    name: 'POSTGRES_PASSWORD',
-    default: '',
-    meaning: 'password of Postgres. Required; letters and digits',
-    readBy: 'compose',
-  },
-  {
-    name: 'REDIS_PASSWORD',
-    default: '',
-    meaning: 'password of Redis. Required; letters and digits',
-    readBy: 'compose',
-  },
-  {
-    name: 'CORE_ADDRESS',
-    default: '`127.0.0.1`',
-    meaning: 'address on the host at which core can be reached',
-    readBy: 'compose',
-  },
-  {
-    name: 'CORE_PORT',
-    default: '`4000`',
-    meaning: 'port on the host',
-    readBy: 'compose',
-  },
-  {
-    name: 'EDGE_ADDRESS',
-    default: '`127.0.0.1`',
-    meaning: 'address on the host at which the edge can be reached',
-    readBy: 'compose',
-  },
-  {
-    name: 'EDGE_PORT',
-    default: '`8787`',
-    meaning: 'port on the host',
-    readBy: 'compose',
   },
 ]
