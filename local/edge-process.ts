@@ -8,7 +8,7 @@ import { EDGE_BUNDLE } from '../tools/build.ts'
 import { commandLine, stopProcess } from '../tools/process/processes.ts'
 import { createSupervisedProcess } from '../tools/process/supervised-process.ts'
 
-/** The edge in a real workerd beside this process. */
+/** The edge in a real workerd next to this process. */
 export interface EdgeProcess {
   /** Another one after a crash. */
   readonly pid: number
@@ -36,8 +36,8 @@ const STOP_STEPS = [
 export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { home } = options
   const config = configPath(home)
-  // workerd embeds files that lie beside its configuration. And it is a copy of our own: a restart must start
-  // the edge that ran, whatever was built since.
+  // workerd embeds files next to its configuration. And a restart must start the edge that ran, whatever was
+  // built since: hence a copy.
   copyFileSync(EDGE_BUNDLE, join(home, 'edge.js'))
   writeFileSync(config, capnp(options), { mode: 0o600 })
   let pid = 0

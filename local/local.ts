@@ -24,7 +24,7 @@ import { ensureSecrets, type Secrets } from './secrets.ts'
 
 /**
  * The composition root of one machine: a real Postgres, core in this process, the edge in a real workerd.
- * A start removes what a killed predecessor left and goes on with its data.
+ * A start removes what a killed predecessor left and continues with its data.
  */
 export interface EmbeddedOptions {
   home: string
@@ -37,7 +37,7 @@ export interface EmbeddedOptions {
   retentionDays: number | undefined
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
-  /** Records are missing from the log, or the worker has ended; everything else goes on. */
+  /** Records are missing from the log, or the worker has ended; everything else continues. */
   onAlarm: (message: string, kind: 'offset-gap' | 'worker') => void
 }
 

@@ -8,7 +8,7 @@ export interface EngineProcessOptions {
   name: string
   command: string
   args: readonly string[]
-  /** A folder, created if missing. Holds the process id; the log file `<home>.log` is beside it. */
+  /** A folder, created if missing. Holds the process id; the log file is `<home>.log`. */
   home: string
   /** The home unless set. */
   cwd?: string

@@ -24,7 +24,7 @@ export async function ensureKafkaJars(onStep: (step: string) => void = () => {})
   const jars = jarsFolder()
   if (existsSync(jars)) return jars
   onStep('Downloading Kafka with Maven, 43 MB, once')
-  // Downloaded beside it and renamed when complete: nobody finds half of them, and two downloads at once do no harm.
+  // Downloaded into another folder and renamed when complete, so that two downloads at once do no harm.
   const incomplete = `${jars}.${process.pid}`
   mkdirSync(dirname(jars), { recursive: true })
   try {

@@ -7,7 +7,7 @@ import { createEngineProcess } from './engine-process.ts'
 /** One Kafka process in KRaft mode; its storage is formatted when it is empty. */
 export interface KafkaNodeOptions {
   name: string
-  /** A folder of its own; properties and log are beside it. */
+  /** A folder of its own; properties and log are next to it. */
   home: string
   /** The folder of Kafka's jars. */
   jars: string

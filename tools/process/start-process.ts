@@ -35,7 +35,7 @@ const TRANSIENT_RETRY_MS = 200
 
 /**
  * Starts the process and resolves when it is ready.
- * @param stopped aborts when it is stopped meanwhile; its end is then awaited by whoever stops it
+ * @param stopped aborts when it is stopped meanwhile; the caller that stops it waits for its end
  * @param onSpawn is given the child before it is ready
  * @throws when it ended or was not ready in time, with the last line of its output; it has ended then
  */

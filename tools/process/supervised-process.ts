@@ -8,7 +8,7 @@ import { type StartOptions, startProcess } from './start-process.ts'
 import { attachWatchdog } from './watchdog.ts'
 
 /**
- * A program that runs beside this process: Postgres, Redis, Kafka, workerd.
+ * A program that runs next to this process: Postgres, Redis, Kafka, workerd.
  *
  *     stopped ── start() ──▶ starting ── ready ──▶ running ── ended by itself ──▶ restarting ── ready ──▶ running
  *        ▲                      │ failed: start() rejects        │                     │ failed: tries again, later
