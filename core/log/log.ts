@@ -6,7 +6,7 @@
  *   the order of the records given. When it rejects, the records may or may not be there.
  * - Offsets in a partition rise by one without a gap, and none becomes visible before a smaller one.
  * - The position belongs to the reader. The log remembers nobody.
- * - A reader is never moved silently: a position outside what the log holds is a LogGapError.
+ * - A reader is never moved silently: a position outside what the log holds is a OffsetOutOfRangeError.
  * - Every call has a deadline, except `batches`, which waits for the log for as long as it takes.
  */
 export interface Log {
@@ -26,7 +26,7 @@ export interface Log {
    * Reads on from `from` for ever, until `signal` aborts or the log is closed (then the iteration ends, it
    * does not throw). While there is more to read, the next read starts while the caller works on the last
    * batch; back-pressure is not asking. `from` may be any offset that the log holds.
-   * @throws LogGapError · UnknownTopicError · CorruptLogError
+   * @throws OffsetOutOfRangeError · UnknownTopicError · CorruptLogError
    */
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
@@ -123,7 +123,7 @@ export class OffsetOutOfRangeError extends Error {
         ? `${topic}/${partition}: ${available - expected} records from offset ${expected} were dropped before they were read`
         : `${topic}/${partition}: offset ${expected} is beyond the end of the log (${available}); was the topic recreated?`,
     )
-    this.name = 'LogGapError'
+    this.name = 'OffsetOutOfRangeError'
     this.topic = topic
     this.partition = partition
     this.expected = expected

@@ -233,7 +233,7 @@ describe('the Kafka log, when the topic is not as it was', () => {
     await expect.poll(() => works('new'), { timeout: 10_000 }).toBe(true)
     await expect(waiting).rejects.toThrow()
     await expect(readUntil({ log, topic }, new Map([[0, 10]]), 1)).rejects.toMatchObject({
-      name: 'LogGapError',
+      name: 'OffsetOutOfRangeError',
       expected: 10,
       available: 1,
     })

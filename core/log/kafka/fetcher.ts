@@ -35,7 +35,7 @@ const SMALL_FETCH_BYTES = 64 * 1024
 const ASK_MS_MAX = 2_000
 const OFFSET_OUT_OF_RANGE = 1
 
-/** One fetch after the other into the buffer, until the signal aborts. @throws LogGapError · CorruptLogError · KafkaError · what the connection met */
+/** One fetch after the other into the buffer, until the signal aborts. @throws OffsetOutOfRangeError · CorruptLogError · KafkaError · what the connection met */
 export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<void> {
   const { wire, topic, partitions, buffer, size, paceMs, onSuccess } = fetcher
   const stalls = createStalls(topic, fetcher.stallMsMax)

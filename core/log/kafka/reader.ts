@@ -91,7 +91,7 @@ interface Reading {
   paceMs: number
 }
 
-/** Resolves when the signal aborts. @throws LogGapError · CorruptLogError · UnknownTopicError */
+/** Resolves when the signal aborts. @throws OffsetOutOfRangeError · CorruptLogError · UnknownTopicError */
 async function fetchForEver(
   deps: KafkaReaderDeps,
   topic: string,

@@ -74,7 +74,8 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     async offsets(topic): Promise<PartitionOffsets[]> {
       const { rows } = await reading.use((client) =>
         client.query<PartitionOffsets>(
-          `SELECT p.partition, p.next_offset::float8 AS next, coalesce(c.base_offset, p.next_offset)::float8 AS first
+          `SELECT p.partition, coalesce(c.base_offset, p.next_offset)::float8 AS "logStartOffset",
+                  p.next_offset::float8 AS "lastStableOffset"
              FROM log_partition p LEFT JOIN LATERAL (
                SELECT base_offset FROM log_chunk c WHERE c.topic = p.topic AND c.partition = p.partition
                 ORDER BY base_offset LIMIT 1) c ON true
