@@ -26,9 +26,10 @@ export function createKeyRotateCommand(config: Config, terminal: Terminal): Comm
         .conflicts('overlap'),
     )
     .addOption(
-      new Option('--expires <time>', 'when the new key expires: RFC 3339, or never')
-        .argParser((text) => (text === 'never' ? null : parseFutureTime(text)))
-        .default(undefined, 'when the old key would have expired'),
+      new Option(
+        '--expires <time>',
+        'when the new key expires: RFC 3339, or never (default: as the old key)',
+      ).argParser((text) => (text === 'never' ? null : parseFutureTime(text))),
     )
     .option('--json', 'print JSON')
     .action((key: string, options) =>
