@@ -1,5 +1,5 @@
-# Two small images: core (--target core, every role and every command) and the edge on workerd (--target edge).
-# Neither runs as root, and neither has a compiler, an npm cache or a test in it.
+# Two small images: core (--target core, all roles and commands) and the edge on workerd (--target edge).
+# Neither runs as root, and neither contains a compiler, an npm cache or tests.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
@@ -14,7 +14,7 @@ COPY dashboard dashboard
 RUN node tools/build.ts
 RUN cp "$(node -p "require('workerd').default")" /usr/local/bin/workerd
 
-# Without what is optional: Node and Postgres for `npm start`, the binaries of Vite and workerd.
+# Without the optional packages: Node and Postgres for `npm start`, the binaries of Vite and workerd.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

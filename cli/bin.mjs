@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --max-old-space-size=256
 /**
- * The door: plain JavaScript that any Node from 20 on understands. It sees to it that the packages of
- * package-lock.json are there, then hands over to cli/main.ts under Node 24, which npm brings too.
+ * The command `sluice`, in plain JavaScript for Node 20 and newer: installs the packages of package-lock.json
+ * that are missing, then runs cli/main.ts under Node 24, which is one of these packages.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const NODE_MAJOR_MIN = 24
 const PROGRESS_EVERY_MS = 200
 
-/** Where every progress word goes: standard output belongs to the command. */
+/** For progress and errors: standard output belongs to the command. */
 const out = process.stderr
 
 main(process.argv.slice(2)).catch((error) => {
@@ -34,16 +34,16 @@ async function main(args) {
   const node = join(ROOT, 'node_modules', '.bin', 'node')
   if (!existsSync(node))
     throw new Error(
-      `Sluice runs on Node ${NODE_MAJOR_MIN}, and npm has no package of it for ${process.platform}-${process.arch}.\n` +
-        `Install Node ${NODE_MAJOR_MIN} from https://nodejs.org and run this again; ${process.version} is too old.`,
+      `Sluice needs Node ${NODE_MAJOR_MIN}; this is ${process.version}, and npm has no Node package for ${process.platform}-${process.arch}.\n` +
+        `Install Node ${NODE_MAJOR_MIN} from https://nodejs.org and run this again.`,
     )
-  // Flags too: without a bound V8 lets garbage pile up to half a gigabyte before it looks.
+  // With the same flags: without a bound V8 collects half a gigabyte of garbage before it frees it.
   await handOver(node, [...process.execArgv, MAIN, ...args])
 }
 
 /**
- * Runs the real program in our place. Ctrl-C reaches both of us, and npm passes it on once more; the
- * program takes what comes within an instant for one, so everything may be forwarded.
+ * Runs cli/main.ts as a child and ends as it ends. Ctrl-C reaches both processes, and npm sends it once more;
+ * the program counts signals that come within half a second as one, so all of them may be forwarded.
  * @param {string} command
  * @param {string[]} args
  */
@@ -59,29 +59,29 @@ async function handOver(command, args) {
     process.exitCode = code
     return
   }
-  // Whoever started us shall see how it ended.
+  // The parent process sees the same signal.
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 }
 
 /**
- * Installs what is missing, in the versions of package-lock.json. Not with npm ci: that wipes the folder
- * under a system that runs, and refuses a lockfile that lacks packages for other machines than this one.
+ * Installs missing packages, in the versions of package-lock.json. Not with npm ci: that deletes node_modules
+ * of a running instance, and refuses a lockfile without packages for other platforms.
  * @param {{ withDev: boolean }} options
  */
 async function install({ withDev }) {
   const lock = readPackages(join(ROOT, 'package-lock.json'))
   if (!lock)
     throw new Error(
-      'package-lock.json is missing or broken. Restore it: git checkout package-lock.json',
+      'package-lock.json is missing or invalid. Restore it: git checkout package-lock.json',
     )
-  const there = readPackages(join(ROOT, 'node_modules', '.package-lock.json'))
+  const installed = readPackages(join(ROOT, 'node_modules', '.package-lock.json'))
   const wanted = Object.keys(lock).filter((path) => isWanted(path, lock, withDev))
-  const missing = wanted.filter((path) => !matches(path, lock, there))
+  const missing = wanted.filter((path) => !matches(path, lock, installed))
   if (missing.length === 0) return
 
-  // npm would take development packages away again if told to omit them.
-  const hasDev = there !== undefined && Object.keys(there).some((path) => lock[path]?.dev)
+  // With --omit=dev npm would remove development packages that are installed.
+  const hasDev = installed !== undefined && Object.keys(installed).some((path) => lock[path]?.dev)
   const scope = withDev || hasDev ? '--include=dev' : '--omit=dev'
   const npmArgs = [
     'install',
@@ -118,7 +118,7 @@ function isWanted(path, lock, withDev) {
   if (path === '' || entry.link) return false
   if ((entry.dev || entry.devOptional) && !withDev) return false
   if (!entry.optional && !entry.devOptional) return true
-  // Of all that npm may leave out, only what we name ourselves is needed: Postgres, and Node where it is too old.
+  // Of the optional packages only those of package.json are needed: Postgres, and Node if this one is too old.
   const name = path.slice('node_modules/'.length)
   if (!(name in (lock['']?.optionalDependencies ?? {}))) return false
   if (name.startsWith('node-') && major(process.version) >= NODE_MAJOR_MIN) return false
@@ -128,11 +128,11 @@ function isWanted(path, lock, withDev) {
 /**
  * @param {string} path
  * @param {Record<string, any>} lock
- * @param {Record<string, any> | undefined} there
+ * @param {Record<string, any> | undefined} installed
  */
-function matches(path, lock, there) {
+function matches(path, lock, installed) {
   const wanted = lock[path]
-  const found = there?.[path]
+  const found = installed?.[path]
   return (
     found?.version === wanted.version &&
     (!wanted.integrity || !found.integrity || found.integrity === wanted.integrity) &&
@@ -159,7 +159,7 @@ function readPackages(file) {
 
 /** @param {string[]} args */
 async function npm(args) {
-  // The npm that runs us, where one does; its path is a script for the Node at hand.
+  // The npm that runs this script, if one does; its path is a script for this Node.
   const script = process.env.npm_execpath
   const [command, before] =
     script && /npm-cli\.[cm]?js$/.test(script) ? [process.execPath, [script]] : ['npm', []]
@@ -167,10 +167,10 @@ async function npm(args) {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
-      if (said.length < 4_000) said += chunk
+      if (output.length < 4_000) output += chunk
     })
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject)
@@ -178,7 +178,7 @@ async function npm(args) {
   })
   if (code !== 0)
     throw new Error(
-      `${said.trim()}\nnpm could not install the packages (exit ${code}). Mend what it says above, then run this again.`,
+      `${output.trim()}\nnpm could not install the packages (exit ${code}). Fix the error above, then run this again.`,
     )
 }
 

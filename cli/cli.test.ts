@@ -22,11 +22,19 @@ afterAll(async () => {
 
 const withKey = (write_key: string) => ({ edge_url: sluice.run.edge_url, write_key })
 
-describe('key', () => {
-  test('a new key sends events for its tenant and is never shown again; revoked, it is refused', async () => {
+describe('sluice key', () => {
+  test('a new key sends events for its tenant and is not shown again; once revoked it is refused', async () => {
     expect((await home.sluice('tenant', 'create', 'acme')).code).toBe(0)
-    const made = await home.sluice('key', 'create', '--tenant', 'acme', '--name', 'web', '--json')
-    const { key, tenant } = JSON.parse(made.out)
+    const created = await home.sluice(
+      'key',
+      'create',
+      '--tenant',
+      'acme',
+      '--name',
+      'web',
+      '--json',
+    )
+    const { key, tenant } = JSON.parse(created.out)
     expect(tenant).toBe('acme')
     expect((await sendEvent(withKey(key), { event: 'a' })).status).toBe(202)
 
@@ -44,42 +52,42 @@ describe('key', () => {
     expect((await home.sluice('key', 'list', '--tenant', 'acme')).out).toContain('revoked')
   })
 
-  test('a rotated key works on beside the new one, and tells how often it is still used', async () => {
-    const made = JSON.parse((await home.sluice('key', 'create', '--name', 'old', '--json')).out)
-    expect((await sendEvent(withKey(made.key), { event: 'a' })).status).toBe(202)
+  test('a rotated key keeps working next to the new one, and the list shows how often it is used', async () => {
+    const old = JSON.parse((await home.sluice('key', 'create', '--name', 'old', '--json')).out)
+    expect((await sendEvent(withKey(old.key), { event: 'a' })).status).toBe(202)
     await expect
       .poll(async () => {
         const { rows } = await pool.query('SELECT events FROM key_use_hour WHERE key_id = $1', [
-          made.key_id,
+          old.key_id,
         ])
         return rows[0]?.events
       })
       .toBe('1')
-    const said = await home.sluice('key', 'rotate', made.key, '--overlap', '2h', '--json')
-    const { key, key_id, replaces } = JSON.parse(said.out)
-    expect(replaces).toMatchObject({ key_id: made.key_id, events_last_hour: 1, events_last_day: 1 })
+    const rotated = await home.sluice('key', 'rotate', old.key, '--overlap', '2h', '--json')
+    const { key, key_id, replaces } = JSON.parse(rotated.out)
+    expect(replaces).toMatchObject({ key_id: old.key_id, events_last_hour: 1, events_last_day: 1 })
     const left = Date.parse(replaces.expires_at) - Date.now()
     expect(left).toBeGreaterThan(7_100_000)
     expect(left).toBeLessThanOrEqual(7_200_000)
     expect((await sendEvent(withKey(key), { event: 'a' })).status).toBe(202)
-    expect((await sendEvent(withKey(made.key), { event: 'a' })).status).toBe(202)
+    expect((await sendEvent(withKey(old.key), { event: 'a' })).status).toBe(202)
 
     const list = await home.sluice('key', 'list')
     expect(list.out).toMatch(/old .* until 20.*, replaced by slc_sec_/)
     await expect
       .poll(async () => JSON.parse((await home.sluice('key', 'list', '--json')).out))
       .toContainEqual(
-        expect.objectContaining({ keyId: made.key_id, replacedBy: key_id, eventsLastHour: 2 }),
+        expect.objectContaining({ keyId: old.key_id, replacedBy: key_id, eventsLastHour: 2 }),
       )
-    // Again, for a person.
-    const words = await home.sluice('key', 'rotate', key)
-    expect(words.out).toMatch(/^slc_sec_\w{36}\n/)
-    expect(words.out).toContain('In the last hour')
+    // Again, with output for a person.
+    const text = await home.sluice('key', 'rotate', key)
+    expect(text.out).toMatch(/^slc_sec_\w{36}\n/)
+    expect(text.out).toContain('events in the last hour')
     const late = await home.sluice('key', 'rotate', key, '--until', '2020-01-01T00:00:00Z')
-    expect([late.code, late.err]).toEqual([1, expect.stringContaining('That time is over.')])
+    expect([late.code, late.err]).toEqual([1, expect.stringContaining('That time has passed.')])
   })
 
-  test('without --limit it may send what the contract allows a key, with --limit that many', async () => {
+  test('a key without --limit has the default limit, and one with --limit has that limit', async () => {
     const keyOf = async (...args: string[]) =>
       JSON.parse((await home.sluice('key', 'create', '--json', ...args)).out).key as string
     const hundred = Array.from({ length: 101 }, () => ({ event: 'a' }))
@@ -90,7 +98,7 @@ describe('key', () => {
     expect((await sendEvent(withKey(await keyOf('--limit', '500')), hundred)).status).toBe(202)
   })
 
-  test('what cannot be is said in one line, with one line of what to do', async () => {
+  test('an error is one line of what failed and one line of what to do', async () => {
     const { code, out, err } = await home.sluice('key', 'create', '--tenant', 'nobody')
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err.trim().split('\n')).toEqual([
@@ -100,8 +108,8 @@ describe('key', () => {
   })
 })
 
-describe('tenant', () => {
-  test('what a tenant may do is changed from the shell', async () => {
+describe('sluice tenant', () => {
+  test('tenant set changes the limits of a tenant', async () => {
     await home.sluice('tenant', 'create', 'shaped')
     const set = (...args: string[]) => home.sluice('tenant', 'set', 'shaped', ...args)
     const changed = await set('--limit', '50', '--schema-versions', '1,2', '--json')
@@ -110,26 +118,26 @@ describe('tenant', () => {
       schemaVersions: ['1', '2'],
     })
     expect((await set('--lateness', '30m', '--max-age', '2')).out).toContain(
-      'shaped: 50 events a minute, not older than 2 days, late by 1800 s at most, schema versions 1, 2.',
+      'shaped: 50 events per minute, at most 2 days old, at most 1,800 s late, schema versions 1, 2.',
     )
     const any = JSON.parse((await set('--any-schema-version', '--json')).out)
     expect(any).toMatchObject({ schemaVersions: null, allowedLatenessS: 1_800 })
-    expect((await set()).err).toContain('Nothing was said to change.')
+    expect((await set()).err).toContain('No change was given.')
   })
 })
 
-describe('send', () => {
-  test('one event from the shell is stored as it was meant', async () => {
-    const said = await home.sluice('send', 'checkout', 'plan=team', 'value=12.5', 'user_id=ada')
-    expect(said).toMatchObject({ code: 0, err: '' })
-    expect(said.out).toMatch(/^1 accepted, 0 rejected, 0 duplicate in/)
+describe('sluice send', () => {
+  test('one event from the shell is stored with its typed properties', async () => {
+    const result = await home.sluice('send', 'checkout', 'plan=team', 'value=12.5', 'user_id=ada')
+    expect(result).toMatchObject({ code: 0, err: '' })
+    expect(result.out).toMatch(/^1 accepted, 0 rejected, 0 duplicate in/)
     const { rows } = await pool.query(
       "SELECT actor, value, properties FROM event WHERE name = 'checkout'",
     )
     expect(rows).toEqual([{ actor: 'ada', value: 12.5, properties: { plan: 'team' } }])
   })
 
-  test('a file is counted to the last event: accepted, rejected, duplicate, dead; again, all of it is duplicate', async () => {
+  test('every event of a file is counted as accepted, rejected, duplicate or dead; sent again, all are duplicates', async () => {
     const good = Array.from({ length: 1_200 }, (_, i) => ({ event: 'filed', event_id: `f-${i}` }))
     const lines = [
       ...good,
@@ -152,14 +160,14 @@ describe('send', () => {
     expect(JSON.parse(again.out)).toMatchObject({ accepted: 1_202, duplicate: 1_201, dead: 1 })
   })
 
-  test('old events go in with --historical', async () => {
+  test('old events are accepted with --historical', async () => {
     const file = join(home.folder, 'old.json')
     writeFileSync(file, '{"events":[{"event":"old","timestamp":"1906-04-18T13:12:21Z"}]}')
-    const said = await home.sluice('send', '--file', file, '--historical', '--json')
-    expect(JSON.parse(said.out)).toMatchObject({ accepted: 1, dead: 0 })
+    const result = await home.sluice('send', '--file', file, '--historical', '--json')
+    expect(JSON.parse(result.out)).toMatchObject({ accepted: 1, dead: 0 })
   })
 
-  test('the key of what runs here goes to no edge elsewhere', async () => {
+  test('the key of the running instance is sent to no other edge', async () => {
     const sent: unknown[] = []
     const elsewhere = createServer((request, response) => {
       sent.push(request.headers.authorization)
@@ -167,25 +175,25 @@ describe('send', () => {
     })
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
     const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
-    const said = await home.sluice('send', 'a', '--url', url)
+    const result = await home.sluice('send', 'a', '--url', url)
     elsewhere.closeAllConnections()
     elsewhere.close()
-    expect({ sent, code: said.code, out: said.out }).toEqual({ sent: [], code: 1, out: '' })
-    expect(said.err).toContain('--key')
+    expect({ sent, code: result.code, out: result.out }).toEqual({ sent: [], code: 1, out: '' })
+    expect(result.err).toContain('--key')
   })
 
-  test('a file that is broken is refused with its line before anything is sent', async () => {
+  test('an invalid file is refused with its line number before anything is sent', async () => {
     const file = join(home.folder, 'broken.ndjson')
     writeFileSync(file, '{"event":"never"}\n{"event":')
-    const said = await home.sluice('send', '--file', file)
-    expect(said.code).toBe(1)
-    expect(said.err).toContain('broken.ndjson, line 2 is not JSON')
+    const result = await home.sluice('send', '--file', file)
+    expect(result.code).toBe(1)
+    expect(result.err).toContain('broken.ndjson, line 2 is not JSON')
     const { rows } = await pool.query("SELECT FROM event WHERE name = 'never'")
     expect(rows).toEqual([])
   })
 })
 
-test('demo traffic starts and stops while the system runs, goes to its own tenant, and is not all good', async () => {
+test('demo traffic starts and stops while Sluice runs, goes to its own tenant, and contains duplicates and dead letters', async () => {
   const count = async () => {
     const { rows } = await pool.query(
       `SELECT coalesce(sum(stored), 0)::int AS stored, coalesce(sum(duplicate), 0)::int AS duplicate,
@@ -227,7 +235,7 @@ test('demo traffic starts and stops while the system runs, goes to its own tenan
     .toBe(0)
 })
 
-test('doctor finds nothing wrong with what runs; migrate has nothing to do', async () => {
+test('doctor finds no problem in a running instance, and migrate has nothing to apply', async () => {
   const doctor = await home.sluice('doctor', '--json')
   expect(doctor.code).toBe(0)
   const findings = JSON.parse(doctor.out) as { what: string; ok: boolean }[]
@@ -235,10 +243,10 @@ test('doctor finds nothing wrong with what runs; migrate has nothing to do', asy
     expect.arrayContaining(['Node', 'Postgres', 'workerd', 'data folder', 'edge', 'core']),
   )
   expect(findings.filter(({ ok }) => !ok)).toEqual([])
-  expect((await home.sluice('migrate')).out).toContain('Nothing to do')
+  expect((await home.sluice('migrate')).out).toContain('up to date')
 })
 
-test('reset refuses while the system runs and without a yes; then it deletes what is ours and nothing else', async () => {
+test('reset refuses while Sluice runs and without --yes; then it deletes what a start created and nothing else', async () => {
   expect(await home.sluice('reset', '--yes')).toMatchObject({
     code: 1,
     err: expect.stringContaining('npx sluice stop'),
@@ -260,7 +268,7 @@ test('reset refuses while the system runs and without a yes; then it deletes wha
   expect(again.run.write_key).not.toBe(sluice.run.write_key)
 })
 
-test('where nothing runs, commands say so with exit code 3 and what to do', async () => {
+test('without a running instance, commands exit with code 3 and name the command that starts one', async () => {
   const nowhere = createTestHome()
   for (const args of [
     ['status'],
@@ -270,9 +278,9 @@ test('where nothing runs, commands say so with exit code 3 and what to do', asyn
     ['key', 'list'],
     ['demo', 'stop'],
   ]) {
-    const said = await nowhere.sluice(...args)
-    expect({ args, code: said.code, out: said.out }).toEqual({ args, code: 3, out: '' })
-    expect(said.err).toContain('npm start')
+    const result = await nowhere.sluice(...args)
+    expect({ args, code: result.code, out: result.out }).toEqual({ args, code: 3, out: '' })
+    expect(result.err).toContain('npm start')
   }
   await nowhere.remove()
 })

@@ -1,19 +1,21 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { readConfig } from '../core/config.ts'
 import { createDatabase } from '../core/db/database.ts'
+import { ROOT } from '../core/lib/paths.ts'
 import { earthquakeEvents } from '../tools/demo/earthquakes.ts'
-import { saySummary } from './commands/send.ts'
+import { printSummary } from './print-summary.ts'
 import { requireRunningInstance } from './running-instance.ts'
 import { sendEvents } from './send-events.ts'
 import { createTerminal } from './terminal.ts'
 
-/** `npm run import:earthquakes`: one real week of them, through the edge that runs here. */
+/** `npm run import:earthquakes`: sends the earthquakes of one real week through the edge of the running instance. */
 const config = readConfig()
 const terminal = createTerminal(config.colour)
 try {
   const run = requireRunningInstance(config)
   const db = createDatabase(run.database_url, { max: 1 })
-  const file = new URL('../../node_modules/vega-datasets/data/earthquakes.json', import.meta.url)
+  const file = join(ROOT, 'node_modules/vega-datasets/data/earthquakes.json')
   const events = earthquakeEvents(readFileSync(file, 'utf8'))
   const progress = terminal.progress(events.length, 'earthquakes')
   const summary = await sendEvents({
@@ -22,14 +24,14 @@ try {
     historical: true,
     events,
     db,
-    onProgress: (done) => progress.at(done),
+    onProgress: (done) => progress.update(done),
   }).finally(async () => {
     progress.end()
     await db.destroy()
   })
-  saySummary(terminal, summary)
+  printSummary(terminal, summary)
 } catch (error) {
   const { message, hint } = error as { message: string; hint?: string }
-  terminal.fail(message, hint)
+  terminal.printError(message, hint)
   process.exitCode = 1
 }

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const lag = async () => JSON.parse((await home.sluice('lag', '--json')).out)
 
-test('lag tells where each partition stands and who reads it', async () => {
+test('lag shows the position of each partition and which worker reads it', async () => {
   await expect.poll(async () => (await lag()).lag, { timeout: 20_000 }).toBe(0)
   const { partitions, applied, gaps } = await lag()
   expect(partitions).toHaveLength(6)
@@ -35,10 +35,10 @@ test('lag tells where each partition stands and who reads it', async () => {
   const { out, code } = await home.sluice('lag')
   expect(code).toBe(0)
   expect(out).toMatch(/^Partition +Position +End +Lag +Worker$/m)
-  expect(out).toContain('40 applied, 0 to go.')
+  expect(out).toContain('40 records applied, 0 behind.')
 })
 
-test('lag writes a line into a file every so often, with rates of the time between', async () => {
+test('lag --csv appends one line per sample, with the rate since the sample before', async () => {
   const file = join(tmpdir(), `sluice-lag-${process.pid}.csv`)
   try {
     const running = home.sluice('lag', '--csv', file, '--every', '500ms', '--samples', '4')
@@ -54,7 +54,7 @@ test('lag writes a line into a file every so often, with rates of the time betwe
     expect(rows.every((row) => !Number.isNaN(Date.parse(row.split(',')[0] as string)))).toBe(true)
     expect(numbers.at(-1)?.[0]).toBe(140)
     expect(numbers.some(([, , , rate]) => (rate as number) > 50)).toBe(true)
-    // A second run goes on in the same file.
+    // A second run appends to the same file.
     await home.sluice('lag', '--csv', file, '--samples', '1')
     expect(lines(file)).toHaveLength(6)
   } finally {
@@ -62,23 +62,23 @@ test('lag writes a line into a file every so often, with rates of the time betwe
   }
 })
 
-test('lag wants to know how often in whole numbers', async () => {
+test('lag --samples takes a whole number only', async () => {
   for (const samples of ['foo', '0', '1.5']) {
-    const said = await home.sluice('lag', '--samples', samples)
-    expect({ samples, code: said.code, out: said.out }).toEqual({ samples, code: 1, out: '' })
-    expect(said.err).toContain('It takes a whole number from 1.')
+    const result = await home.sluice('lag', '--samples', samples)
+    expect({ samples, code: result.code, out: result.out }).toEqual({ samples, code: 1, out: '' })
+    expect(result.err).toContain('Use a whole number from 1.')
   }
 })
 
-test('replay reads again what the workers have read, and says what it did', async () => {
-  const said = await home.sluice('replay', '--from', '0', '--json')
-  expect(JSON.parse(said.out)).toMatchObject({
+test('replay reads again what the workers have read, and reports what changed', async () => {
+  const result = await home.sluice('replay', '--from', '0', '--json')
+  expect(JSON.parse(result.out)).toMatchObject({
     dry_run: false,
     records: 140,
     stored: 0,
     unchanged: 140,
     refused: 0,
-    gone: 0,
+    expired: 0,
   })
   const records = async (...range: string[]) =>
     JSON.parse((await home.sluice('replay', ...range, '--json')).out)
@@ -95,35 +95,38 @@ test('replay reads again what the workers have read, and says what it did', asyn
   )
   const dry = await home.sluice('replay', '--from', '2000-01-01T00:00:00Z', '--dry-run')
   expect(dry.out).toContain(
-    '140 records read again, nothing changed: 40 there already, 100 would be added, 0 dead.',
+    '140 records read again, nothing changed: 40 unchanged, 100 would be added, 0 dead.',
   )
   const wet = await home.sluice('replay', '--from', '0')
-  expect(wet.out).toContain('140 records read again: 40 there already, 100 are added, 0 dead.')
+  expect(wet.out).toContain('140 records read again: 40 unchanged, 100 added, 0 dead.')
   const { rows } = await pool.query(
     "SELECT sum(count)::int AS n FROM rollup_15m r JOIN series s USING (series_id) WHERE metric = 'b'",
   )
   expect(rows).toEqual([{ n: 100 }])
 
   const nothing = await home.sluice('replay', '--from', '1000000')
-  expect([nothing.code, nothing.err]).toEqual([1, expect.stringContaining('nothing to read again')])
+  expect([nothing.code, nothing.err]).toEqual([
+    1,
+    expect.stringContaining('no records in this range'),
+  ])
   const nonsense = await home.sluice('replay', '--from', 'yesterday')
   expect([nonsense.code, nonsense.err]).toEqual([
     1,
-    expect.stringContaining('It takes an offset, or a time'),
+    expect.stringContaining('Use an offset, or a time'),
   ])
 })
 
-test('a gap in the log is told everywhere, and is passed without a restart when it is accepted', async () => {
+test('an offset gap is reported by every surface, and offsets skip continues behind it without a restart', async () => {
   await sluice.stop()
-  // Records that nobody has read are dropped, as by a retention that is too short.
+  // Records are deleted before they are read, as by a retention that is too short.
   const database = await startPostgresAlone()
   const log = await createPostgresLog({ url: database.url })
   const record = { partition: 3, key: null, value: Buffer.from('{') }
   for (let i = 0; i < 5; i++) await log.append(TOPICS.raw.name, [record])
-  const [, , , at] = await log.offsets(TOPICS.raw.name)
+  const [, , , offsets] = await log.offsets(TOPICS.raw.name)
   await log.close()
   await database.query(
-    `DELETE FROM log_chunk WHERE partition = 3 AND base_offset < ${(at?.lastStableOffset ?? 0) - 2}`,
+    `DELETE FROM log_chunk WHERE partition = 3 AND base_offset < ${(offsets?.lastStableOffset ?? 0) - 2}`,
   )
   await database.stop()
 
@@ -133,14 +136,14 @@ test('a gap in the log is told everywhere, and is passed without a restart when 
   const metrics = await (await fetch(`${sluice.run.core_url}/metrics`)).text()
   expect(metrics).toContain('sluice_offset_gap_records_total{topic="events.raw",partition="3"} 3')
   expect(metrics).toContain('sluice_offset_gaps_open 1')
-  expect((await home.sluice('gap')).out).toContain('3 records from')
-  const accepted = await home.sluice('gap', '--accept')
-  expect([accepted.code, accepted.out]).toEqual([
+  expect((await home.sluice('offsets', 'list')).out).toContain('3 records from')
+  const skipped = await home.sluice('offsets', 'skip')
+  expect([skipped.code, skipped.out]).toEqual([
     0,
-    expect.stringContaining('Partition 3 goes on at'),
+    expect.stringContaining('Partition 3 continues at'),
   ])
   await expect.poll(async () => (await lag()).lag, { timeout: 20_000 }).toBe(0)
-  expect((await home.sluice('gap')).out).toContain('Nothing is missing.')
+  expect((await home.sluice('offsets')).out).toContain('No offsets are missing.')
 })
 
 async function startPostgresAlone() {

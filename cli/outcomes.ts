@@ -3,15 +3,16 @@ import { sql } from 'kysely'
 import { TOPICS } from '../contract/log/topics.ts'
 import type { Database } from '../core/db/database.ts'
 
-/** What was handed over to the log, told by its answers. */
-export interface Receipts {
-  /** Chosen by us, one a batch, kept across its retries: every row remembers the one it came with. */
+/** Where the events of one `sluice send` are in the log, from the edge's responses. */
+export interface SendReport {
+  /** One for each batch, the same at every attempt; every stored row has the id of its request. */
   requestIds: string[]
-  /** The highest offset of ours, by partition. */
+  /** The highest offset of these events, by partition. */
   lastOffsets: Map<number, number>
   since: Date
 }
 
+/** What became of them; duplicates are the rest. */
 export interface Outcomes {
   stored: number
   dead: number
@@ -19,17 +20,17 @@ export interface Outcomes {
 
 const WAIT_MS_MAX = 30_000
 
-/** What became of accepted events, once the worker has been past them; undefined when it does not get there in time. */
+/** The outcomes, once the worker has read that far; undefined when it does not within 30 s. */
 export async function waitForOutcomes(
   db: Database,
-  { requestIds, lastOffsets, since }: Receipts,
+  { requestIds, lastOffsets, since }: SendReport,
 ): Promise<Outcomes | undefined> {
   const deadline = Date.now() + WAIT_MS_MAX
-  while (!(await isPast(db, lastOffsets))) {
+  while (!(await isApplied(db, lastOffsets))) {
     if (Date.now() > deadline) return undefined
     await sleep(50)
   }
-  // Stamped at the edge, whose clock may differ from ours.
+  // received_at is the edge's time, and its clock may differ from this machine's.
   const from = new Date(since.getTime() - 60_000).toISOString()
   const { rows } = await sql<Outcomes>`
     SELECT (SELECT count(*) FROM event
@@ -40,7 +41,7 @@ export async function waitForOutcomes(
   return rows[0]
 }
 
-async function isPast(db: Database, offsets: ReadonlyMap<number, number>): Promise<boolean> {
+async function isApplied(db: Database, offsets: ReadonlyMap<number, number>): Promise<boolean> {
   const rows = await db
     .selectFrom('log_position')
     .select(['partition', 'next_offset'])

@@ -1,20 +1,20 @@
 import type { Config } from '../core/config.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
-import { type RunFile, running } from '../local/run-file.ts'
+import { findRunning, type RunFile } from '../local/run-file.ts'
 
-/** What runs on this home. @throws UsageError with exit code 3 when nothing does */
+/** The instance that `npm start` runs on this home. @throws UsageError with exit code 3 when there is none */
 export function requireRunningInstance(config: Config): RunFile {
-  const run = running(config.home)
+  const run = findRunning(config.home)
   if (run) return run
   const error = new UsageError(
-    `No Sluice is running on ${config.home}.`,
+    `Sluice is not running on ${config.home}.`,
     'Start it with "npm start".',
   )
   throw Object.assign(error, { exitCode: 3 })
 }
 
-/** The database of what runs here, or of DATABASE_URL; closed when the work is done. */
+/** Runs `work` with the database of DATABASE_URL, or of the running instance; it is closed afterwards. */
 export async function withDatabase<T>(
   config: Config,
   work: (db: Database) => Promise<T>,

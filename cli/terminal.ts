@@ -1,40 +1,40 @@
-/** What a person sees. Colour only on a terminal without NO_COLOR; progress only where it can move. */
+/** Output for a person. Colour only on a terminal without NO_COLOR; progress only on a terminal. */
 export interface Terminal {
-  say(line?: string): void
-  json(value: unknown): void
-  /** One line of what, one of what to do. */
-  fail(what: string, advice?: string): void
-  /** Aligned columns under their heads. */
-  table(heads: readonly string[], rows: readonly (readonly string[])[]): void
+  print(line?: string): void
+  printJson(value: unknown): void
+  /** One line of what failed, one line of what to do, on standard error. */
+  printError(message: string, hint?: string): void
+  /** Aligned columns under a header. */
+  printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
   accent(text: string): string
   muted(text: string): string
   /** A bar with rate and time left, for anything that takes over a second. */
-  progress(total: number, unit: string): { at(done: number): void; end(): void }
+  progress(total: number, unit: string): { update(done: number): void; end(): void }
 }
 
 export function createTerminal(colour: boolean): Terminal {
   const paint = (code: string) => (text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
   const accent = paint('36')
   const muted = paint('2')
-  const moves = process.stderr.isTTY === true
+  const isInteractive = process.stderr.isTTY === true
 
   return {
-    say: (line = '') => console.log(line),
-    json: (value) => console.log(JSON.stringify(value, null, 2)),
-    fail(what, advice) {
-      console.error(`${accent('✗')} ${what}`)
-      if (advice) console.error(`  ${advice}`)
+    print: (line = '') => console.log(line),
+    printJson: (value) => console.log(JSON.stringify(value, null, 2)),
+    printError(message, hint) {
+      console.error(`${accent('✗')} ${message}`)
+      if (hint) console.error(`  ${hint}`)
     },
-    table(heads, rows) {
-      const widths = heads.map((head, i) =>
-        Math.max(head.length, ...rows.map((row) => row[i]?.length ?? 0)),
+    printTable(header, rows) {
+      const widths = header.map((name, i) =>
+        Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)),
       )
       const line = (cells: readonly string[]) =>
         cells
           .map((cell, i) => cell.padEnd(widths[i] ?? 0))
           .join('  ')
           .trimEnd()
-      console.log(muted(line(heads)))
+      console.log(muted(line(header)))
       for (const row of rows) console.log(line(row))
     },
     accent,
@@ -43,8 +43,8 @@ export function createTerminal(colour: boolean): Terminal {
       const started = Date.now()
       let shownAt = 0
       return {
-        at(done) {
-          if (!moves || Date.now() - shownAt < 100) return
+        update(done) {
+          if (!isInteractive || Date.now() - shownAt < 100) return
           shownAt = Date.now()
           const seconds = (shownAt - started) / 1000
           const rate = done / Math.max(seconds, 0.001)
@@ -55,7 +55,7 @@ export function createTerminal(colour: boolean): Terminal {
           )
         },
         end() {
-          if (moves) process.stderr.write('\r\x1b[2K')
+          if (isInteractive) process.stderr.write('\r\x1b[2K')
         },
       }
     },

@@ -6,11 +6,11 @@ import { selfSignedCertificate } from '../tests/lib/certificate.ts'
 import { readConfig } from './config.ts'
 import { UsageError } from './lib/usage-error.ts'
 
-describe('who may use the gateway', () => {
+describe('SLUICE_GATEWAY_USERS', () => {
   const usersOf = (text: string, password?: string) =>
     readConfig({ SLUICE_GATEWAY_USERS: text, SLUICE_GATEWAY_PASSWORD: password }).gatewayUsers
 
-  test('one user, several, each with a scope or with all', () => {
+  test('names one user or several, each with a scope or with all', () => {
     expect(usersOf('')).toEqual([])
     expect(usersOf('', 'secret')).toEqual([{ name: 'sluice', password: 'secret', scope: 'all' }])
     expect(usersOf('fra:one:produce, bi:two:consume,ops:three,x:4:all,', 'secret')).toEqual([
@@ -22,7 +22,7 @@ describe('who may use the gateway', () => {
     ])
   })
 
-  test('what would be read otherwise is written as in a URL', () => {
+  test('takes reserved characters percent-encoded, as in a URL', () => {
     expect(usersOf('a%20b:p%3Aw%2C%25ü:consume')).toEqual([
       { name: 'a b', password: 'p:w,%ü', scope: 'consume' },
     ])
@@ -33,14 +33,14 @@ describe('who may use the gateway', () => {
     ['no password', 'fra:'],
     ['no password before a scope', 'fra::produce'],
     ['no name', ':hushhush'],
-    ['a scope that is none', 'fra:hushhush:write'],
-    ['a colon too many', 'fra:hushhush:all:x'],
+    ['an unknown scope', 'fra:hushhush:write'],
+    ['one colon too many', 'fra:hushhush:all:x'],
     ['a colon in a name', 'f%3Ara:hushhush'],
-    ['half an escape', 'fra:hushhush%4'],
+    ['an incomplete escape', 'fra:hushhush%4'],
     ['a name twice', 'fra:hushhush,fra:stealth'],
     ['more users than allowed', Array.from({ length: 101 }, (_, i) => `u${i}:hushhush`).join()],
     ['the name of the edges’ password', 'sluice:hushhush'],
-  ])('%s is refused, without telling a password', (_, text) => {
+  ])('with %s is refused, and the error shows no password', (_, text) => {
     let error: unknown
     try {
       usersOf(text, 'secret')
@@ -54,7 +54,7 @@ describe('who may use the gateway', () => {
   })
 })
 
-describe('the certificate', () => {
+describe('the TLS certificate', () => {
   let folder: string
   let files: { cert: string; key: string; otherKey: string }
   const { cert, key } = selfSignedCertificate()
@@ -71,13 +71,13 @@ describe('the certificate', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('comes from two files, or there is none', () => {
+  test('is read from two files, and is optional', () => {
     expect(readConfig({}).tls).toBeUndefined()
     const env = { SLUICE_TLS_CERT: files.cert, SLUICE_TLS_KEY: files.key }
     expect(readConfig(env).tls).toEqual({ cert, key })
   })
 
-  test('is refused when half of it is missing, cannot be read, or does not belong together', () => {
+  test('is refused when one file is missing or unreadable, or the two do not belong together', () => {
     for (const env of [
       { SLUICE_TLS_CERT: files.cert },
       { SLUICE_TLS_KEY: files.key },
@@ -89,9 +89,9 @@ describe('the certificate', () => {
   })
 })
 
-test('a number that makes no sense is refused, by the name of its variable', () => {
-  expect(readConfig({}).workerLanes).toBeUndefined()
-  expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerLanes).toBe(6)
+test('a number out of range is refused with the name of its variable', () => {
+  expect(readConfig({}).workerConcurrency).toBeUndefined()
+  expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerConcurrency).toBe(6)
   for (const text of ['0', '7', '1.5', 'two', '-1'])
     expect(() => readConfig({ SLUICE_WORKER_CONCURRENCY: text })).toThrow(
       /^SLUICE_WORKER_CONCURRENCY /,

@@ -7,39 +7,39 @@ import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
 
-/** Everything the environment may say. Nothing else reads it. */
+/** The settings of core and of the commands, from the environment; core/settings/ describes each. */
 export interface Config {
-  /** SLUICE_HOME: data, keys and logs of `npm start`; .sluice beside package.json unless set. */
+  /** SLUICE_HOME */
   home: string
-  /** DATABASE_URL: for core/main.ts, and for commands instead of the running system's. */
+  /** DATABASE_URL; without it commands use the running instance's. */
   databaseUrl: string | undefined
-  /** SLUICE_LOG_DRIVER: postgres, or kafka with KAFKA_BROKERS (host:port, …) and what those ask for. */
+  /** SLUICE_LOG_DRIVER and the settings of Kafka */
   log: LogConfig
-  /** HOST and PORT of core/main.ts. */
+  /** HOST and PORT */
   host: string
   corePort: number
-  /** SLUICE_PUBLIC_URL: how browsers reach core, e.g. https://sluice.example.com; by a loopback name unless set. */
+  /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
-  /** SLUICE_GATEWAY_PASSWORD: the secret that edges send; SLUICE_GATEWAY_USERS: name:password[:produce|consume|all], … */
+  /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
   gatewayUsers: readonly GatewayUser[]
-  /** SLUICE_TLS_CERT and SLUICE_TLS_KEY: PEM; core speaks HTTPS then. */
+  /** The PEM texts of the files SLUICE_TLS_CERT and SLUICE_TLS_KEY */
   tls: { cert: string; key: string } | undefined
-  /** REDIS_URL: answers are cached and keys published there, and edges reach it through /redis. */
+  /** REDIS_URL */
   redisUrl: string | undefined
-  /** SLUICE_REDIS_BRIDGE_URL: as whom they do, a user with fewer rights than ours; without it as we do. */
+  /** SLUICE_REDIS_BRIDGE_URL */
   redisBridgeUrl: string | undefined
-  /** SLUICE_REDIS_TOKEN: what edges send to /redis, which is closed without it. */
+  /** SLUICE_REDIS_TOKEN */
   redisToken: string | undefined
-  /** SLUICE_EDGE_URL and SLUICE_KEY: where and as whom `sluice send` sends. */
+  /** SLUICE_EDGE_URL and SLUICE_KEY */
   edgeUrl: string | undefined
   key: string | undefined
-  /** SLUICE_LOG_LEVEL: debug, info, warn or error. */
+  /** SLUICE_LOG_LEVEL */
   logLevel: string
-  /** SLUICE_RETENTION_DAYS: of single events, where it differs from contract/limits.ts. */
+  /** SLUICE_RETENTION_DAYS; that of contract/limits.ts unless set */
   retentionDays: number | undefined
-  /** SLUICE_WORKER_CONCURRENCY: connections of one worker that write, where that differs from contract/limits.ts. */
-  workerLanes: number | undefined
-  /** Whether to colour what a person reads: on a terminal, unless NO_COLOR says otherwise (https://no-color.org). */
+  /** SLUICE_WORKER_CONCURRENCY; that of contract/limits.ts unless set */
+  workerConcurrency: number | undefined
+  /** Whether to colour output: on a terminal, unless NO_COLOR is set (https://no-color.org) */
   colour: boolean
 }
 
@@ -61,7 +61,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
-    workerLanes: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
+    workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
 }
@@ -74,14 +74,14 @@ function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
   } catch (error) {
     throw new UsageError(
       `SLUICE_GATEWAY_USERS: ${(error as Error).message}.`,
-      'Set it to name:password:scope of each, with commas between; scopes are produce, consume and all.',
+      'Set it to name:password:scope of each user, separated by commas; a scope is produce, consume or all.',
     )
   }
   if (!password) return users
   if (users.some(({ name }) => name === GATEWAY_USER))
     throw new UsageError(
-      `SLUICE_GATEWAY_USERS: ${GATEWAY_USER} is the name that goes with SLUICE_GATEWAY_PASSWORD.`,
-      'Give one of them up, or take another name.',
+      `SLUICE_GATEWAY_USERS: the user ${GATEWAY_USER} is the one of SLUICE_GATEWAY_PASSWORD.`,
+      'Use another name, or unset one of the two.',
     )
   return [{ name: GATEWAY_USER, password, scope: 'all' }, ...users]
 }
@@ -89,31 +89,33 @@ function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
 function readCertificate(env: NodeJS.ProcessEnv): Config['tls'] {
   const { SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key } = env
   if (!cert && !key) return undefined
-  const mend =
-    'Set SLUICE_TLS_CERT and SLUICE_TLS_KEY to PEM files that belong together, or neither.'
+  const hint =
+    'Set both SLUICE_TLS_CERT and SLUICE_TLS_KEY to PEM files that belong together, or neither.'
   if (!cert || !key)
     throw new UsageError(
-      `SLUICE_TLS_${cert ? 'KEY' : 'CERT'} is not set, but its other half is.`,
-      mend,
+      `SLUICE_TLS_${cert ? 'KEY' : 'CERT'} is not set, but SLUICE_TLS_${cert ? 'CERT' : 'KEY'} is.`,
+      hint,
     )
   try {
     const pair = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
     createSecureContext(pair)
     return pair
   } catch (error) {
-    throw new UsageError(`SLUICE_TLS_CERT, SLUICE_TLS_KEY: ${(error as Error).message}`, mend)
+    throw new UsageError(`SLUICE_TLS_CERT, SLUICE_TLS_KEY: ${(error as Error).message}`, hint)
   }
 }
 
 function readLog(env: NodeJS.ProcessEnv): LogConfig {
   if (oneOf(env, 'SLUICE_LOG_DRIVER', ['postgres', 'kafka']) !== 'kafka')
     return { kind: 'postgres' }
-  const brokers = (env.KAFKA_BROKERS ?? '').split(',').map((each) => each.trim())
-  const wrong = brokers.find((each) => !/^[^\s:]+:\d+$/.test(each))
-  if (wrong !== undefined)
+  const brokers = (env.KAFKA_BROKERS ?? '').split(',').map((broker) => broker.trim())
+  const invalid = brokers.find((broker) => !/^[^\s:]+:\d+$/.test(broker))
+  if (invalid !== undefined)
     throw new UsageError(
-      wrong === '' ? 'KAFKA_BROKERS is not set.' : `KAFKA_BROKERS: "${wrong}" is no broker.`,
-      'Set it to host:port of a broker or several, with commas between.',
+      invalid === ''
+        ? 'KAFKA_BROKERS is not set.'
+        : `KAFKA_BROKERS: invalid broker address "${invalid}".`,
+      'Set it to host:port of one or more brokers, separated by commas.',
     )
   return {
     kind: 'kafka',
@@ -136,20 +138,20 @@ function readTls({ SLUICE_KAFKA_TLS: text }: NodeJS.ProcessEnv): KafkaConfig['tl
   } catch (error) {
     throw new UsageError(
       `SLUICE_KAFKA_TLS: ${(error as Error).message}`,
-      'Set it to true, false, or the PEM file with the certificates that are to be trusted.',
+      'Set it to true, false, or a PEM file with the certificates to trust.',
     )
   }
 }
 
-/** Without what follows the host: no part of us lives below a path. */
+/** An origin: core and edges are never below a path. */
 function readUrl(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const text = env[name]
   if (!text) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!/^https?:$/.test(url?.protocol ?? '') || url?.pathname !== '/' || url.search || url.username)
     throw new UsageError(
-      `${name} is not the address of a site.`,
-      'Set it like https://name.example.com.',
+      `${name} is not a valid URL of a host.`,
+      'Set it to a value such as https://sluice.example.com.',
     )
   return url.origin
 }
@@ -165,8 +167,8 @@ function wholeNumber(
   const value = Number(text)
   if (!Number.isInteger(value) || value < min || value > max)
     throw new UsageError(
-      `${name} is not a number that makes sense here.`,
-      `Set it to a whole number from ${min} to ${max}, or leave it out.`,
+      `${name} is not a valid number.`,
+      `Set it to a whole number from ${min} to ${max}, or unset it.`,
     )
   return value
 }
@@ -179,6 +181,6 @@ function oneOf<T extends string>(
   const text = env[name]
   if (!text) return undefined
   if (!choices.includes(text as T))
-    throw new UsageError(`${name} has no meaning here.`, `Set it to one of ${choices.join(', ')}.`)
+    throw new UsageError(`${name} has an unknown value.`, `Set it to one of ${choices.join(', ')}.`)
   return text as T
 }

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase } from '../tests/lib/database.ts'
 import { ROOT } from './lib/paths.ts'
 
-test('a worker is healthy by its own sign of life, not by that of a machine whose name begins like its own', async () => {
+test('a worker is healthy by its own heartbeat, not by that of a machine whose name starts like its own', async () => {
   const database = await createTestDatabase()
   onTestFinished(() => database.drop())
   const beat = (worker: string, age = '0 s') =>

@@ -7,9 +7,9 @@ import { type Config, readConfig } from './config.ts'
 import { LIVE_LIMITS } from './queries/limits.ts'
 
 /**
- * For a container's health check: `node core/health-check.ts [api] [gateway] [worker]`, with the environment and
- * the roles of core/main.ts. Ends with 0 when what these roles need answers; else says on one line what does
- * not, and ends with 1.
+ * A container's health check: `node core/health-check.ts [api] [gateway] [worker]`, with the environment and the
+ * roles of core/main.ts. Exits with 0 when these roles and what they need are healthy; else prints one line that
+ * names what is not, and exits with 1.
  */
 const CHECK_MS_MAX = 5_000
 
@@ -24,10 +24,10 @@ try {
   process.exitCode = 1
 }
 
-/** /readyz tells of the workers too; they have containers of their own. */
+/** Without the check of workers in /readyz: they have containers of their own. */
 async function checkHttp({ host, corePort, tls }: Config): Promise<void> {
   const address = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host
-  // Asked by its address, it cannot show a certificate for that.
+  // The certificate is for a name, the request is to an address.
   const options = { host: address, port: corePort, path: '/readyz', rejectUnauthorized: false }
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const request = (tls ? requestHttps : requestHttp)(
@@ -37,10 +37,10 @@ async function checkHttp({ host, corePort, tls }: Config): Promise<void> {
   request.once('error', reject).end()
   const { checks } = JSON.parse(await promise) as { checks: Record<string, string> }
   const bad = Object.entries(checks).filter(([part, state]) => part !== 'worker' && state !== 'ok')
-  if (bad.length > 0) throw new Error(bad.map((each) => each.join(': ')).join(', '))
+  if (bad.length > 0) throw new Error(bad.map((check) => check.join(': ')).join(', '))
 }
 
-/** A worker has no port; its sign of life is in Postgres, under this machine's name. */
+/** A worker has no port; its heartbeat is in Postgres, under this machine's name. */
 async function checkWorker({ databaseUrl }: Config): Promise<void> {
   const client = new pg.Client({
     connectionString: databaseUrl,
@@ -51,12 +51,12 @@ async function checkWorker({ databaseUrl }: Config): Promise<void> {
   try {
     await client.connect()
     const { rowCount } = await client.query(
-      // After the name come a dash and eight digits (core/worker/worker.ts).
+      // A worker's id is the host name, a dash and eight digits (core/worker/worker.ts).
       `SELECT FROM worker_heartbeat WHERE left(worker_id, -9) = $1
        AND beat_at > clock_timestamp() - make_interval(secs => $2)`,
       [hostname(), LIVE_LIMITS.heartbeatAgeMs / 1000],
     )
-    if (rowCount === 0) throw new Error('the worker gives no sign of life')
+    if (rowCount === 0) throw new Error('no heartbeat of the worker')
   } finally {
     await client.end().catch(() => {})
   }

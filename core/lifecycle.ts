@@ -1,24 +1,26 @@
-/** What starts is stopped, in reverse, even when stopping fails. */
+import { withTimeout } from './lib/timeout.ts'
+
+/** Stops what was started, in reverse order, even when a step fails. */
 export interface Lifecycle {
-  /** Remembers how to stop what was just started. */
+  /** Registers how to stop what was just started. */
   onStop(name: string, stop: () => unknown): void
   /**
-   * Stops everything, the last started first, one after the other. Asked again, it gives the same promise.
-   * @throws AggregateError of all that failed, after everything else was stopped all the same
+   * Stops everything, the last started first, one after the other. A second call returns the same promise.
+   * @throws AggregateError of all failures, after all steps were tried
    */
   stop(): Promise<void>
 }
 
 export interface LifecycleOptions {
-  /** Whoever takes longer is counted as failed, and the next one's turn comes. */
+  /** A step that takes longer counts as failed, and the next one begins. */
   stepMsMax?: number
-  /** All together; when it is used up, each of the rest gets a moment. */
+  /** For all steps together; after it, each remaining step gets 100 ms. */
   totalMsMax?: number
   onStep?: (name: string) => void
 }
 
-/** Enough to close what need not wait for anybody. */
-const MOMENT_MS = 100
+/** Enough for a step that waits for nothing. */
+const STEP_MS_MIN = 100
 
 export function createLifecycle({
   stepMsMax = 10_000,
@@ -34,7 +36,8 @@ export function createLifecycle({
     for (let step = steps.pop(); step; step = steps.pop()) {
       onStep(step.name)
       try {
-        await inTime(step.stop, Math.min(stepMsMax, Math.max(MOMENT_MS, deadline - Date.now())))
+        const ms = Math.min(stepMsMax, Math.max(STEP_MS_MIN, deadline - Date.now()))
+        await withTimeout(ms, step.name, run(step.stop), tookTooLong)
       } catch (error) {
         failures.push(
           new Error(`${step.name} did not stop: ${(error as Error).message}`, { cause: error }),
@@ -56,14 +59,11 @@ export function createLifecycle({
   }
 }
 
-async function inTime(work: () => unknown, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it took more than ${ms} ms`)), ms)
-  })
-  try {
-    await Promise.race([work(), late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** As a promise even where it throws at once. */
+async function run(stop: () => unknown): Promise<unknown> {
+  return await stop()
+}
+
+function tookTooLong(_: string, ms: number): Error {
+  return new Error(`it took more than ${ms} ms`)
 }

@@ -5,11 +5,13 @@ import { DASHBOARD_FOLDER } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createTopics } from './log/open.ts'
-import { createLogger, ROLES, type Role, startServices } from './roles.ts'
+import { createLogger } from './logger.ts'
+import { ROLES, type Role, startRoles } from './roles.ts'
 
 /**
- * Core on a Postgres of one's own, and a Kafka where SLUICE_LOG_DRIVER=kafka: `DATABASE_URL=… node core/main.ts [api] [gateway]
- * [worker]`, all roles without an argument. Logs go to standard output, one JSON object a line.
+ * Core as a server: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker]`, all roles without an argument.
+ * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings/. It writes one
+ * JSON object a line to standard output.
  */
 const config = readConfig()
 const logger = createLogger(config.logLevel)
@@ -34,8 +36,8 @@ async function start(): Promise<void> {
   const unknown = roles.filter((role) => !ROLES.includes(role))
   if (unknown.length > 0)
     throw new UsageError(
-      `There is no role ${unknown.join(', ')}.`,
-      `Roles are ${ROLES.join(', ')}.`,
+      `Unknown role: ${unknown.join(', ')}.`,
+      `The roles are ${ROLES.join(', ')}.`,
     )
   if (!config.databaseUrl)
     throw new UsageError(
@@ -55,7 +57,7 @@ async function start(): Promise<void> {
     )
   await migrate(config.databaseUrl)
   await createTopics(config.log)
-  const { served } = await startServices({
+  const { served } = await startRoles({
     roles: wanted,
     databaseUrl: config.databaseUrl,
     log: config.log,
@@ -69,7 +71,7 @@ async function start(): Promise<void> {
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
-    workerLanes: config.workerLanes,
+    workerConcurrency: config.workerConcurrency,
     logger,
     lifecycle,
     onWorkerEnd: () => stop(1),
@@ -81,7 +83,7 @@ function stop(code: number): void {
   lifecycle.stop().then(
     () => process.exit(code),
     (error) => {
-      logger.error({ error: String(error) }, 'did not stop cleanly')
+      logger.error({ error: String(error) }, 'some parts did not stop in order')
       process.exit(1)
     },
   )

@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import pino, { type Logger } from 'pino'
-import { TOPICS } from '../contract/log/topics.ts'
+import type { Logger } from 'pino'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
-import { createCoreApp } from './api/http/app.ts'
+import { type CoreDeps, createCoreApp } from './api/http/app.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
-import { createLiveHub } from './api/live/hub.ts'
+import { createLiveHub, type LiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
@@ -18,7 +16,6 @@ import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
-import { withTimeout } from './lib/timeout.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -27,50 +24,49 @@ import { createWorker } from './worker/worker.ts'
 export type Role = 'api' | 'gateway' | 'worker'
 export const ROLES: readonly Role[] = ['api', 'gateway', 'worker']
 
-export interface ServicesOptions {
+export interface RolesOptions {
   roles: readonly Role[]
   databaseUrl: string
   log: Config['log']
-  /** Nobody else gets past the gateway. */
+  /** All who may use the gateway. */
   gatewayUsers: readonly GatewayUser[]
   /** PEM; without it, HTTP. */
   tls?: Config['tls']
-  /** Without it, what would be in Redis is in each process's memory. */
+  /** Without it, caches are in each process's memory. */
   redisUrl?: string
-  /** The same Redis as a user with fewer rights, for those who reach it through us. */
+  /** The same Redis as a user with fewer rights, for requests of edges. */
   redisBridgeUrl?: string
-  /** Without it nobody reaches Redis through us. */
+  /** What edges send to /redis, which is closed without it. */
   redisToken?: string
   host: string
   port: number
-  /** How browsers reach us, where that is not by a loopback name. */
+  /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
-  workerLanes?: Config['workerLanes']
+  workerConcurrency?: Config['workerConcurrency']
   logger: Logger
   lifecycle: Lifecycle
-  firstSteps?: () => Onboarding | undefined
-  /** Told when events are missing from the log: their partition waits until somebody decides. */
-  onGap?: (gap: Error) => void
-  /** Told when the worker ended although nobody told it to. */
+  onboarding?: () => Onboarding | undefined
+  /** Called when records are missing from the log: their partition is paused until an operator decides. */
+  onOffsetGap?: (gap: Error) => void
+  /** Called when the worker ended and nobody stopped it. */
   onWorkerEnd?: (error: unknown) => void
 }
 
-export interface Services {
+export interface RunningRoles {
   db: Database
   log: Log
   /** undefined with neither api nor gateway */
   served: Served | undefined
 }
 
-/** Everything of core that was asked for, on one Postgres and one log; each part registers how it is stopped. */
-export async function startServices(options: ServicesOptions): Promise<Services> {
+/** Starts these roles on one Postgres and one log; each part registers with the lifecycle how it is stopped. */
+export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  const db = createDatabase(databaseUrl, { max: 3, onIdleError: brokenConnection(logger) })
-  lifecycle.onStop('database', () => db.destroy())
+  const db = connect(options, 'database', { max: 3 })
   const log = await openLog(options.log, databaseUrl, (error) =>
-    logger.warn({ error: String(error) }, 'the log had trouble; it goes on by itself'),
+    logger.warn({ error: String(error) }, 'log request failed, retrying'),
   )
   lifecycle.onStop('log', () => log.close())
   if (roles.includes('worker')) startWorker(options, log)
@@ -79,118 +75,82 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   return { db, log, served }
 }
 
-function startWorker(options: ServicesOptions, log: Log): void {
-  const { databaseUrl, retentionDays, workerLanes: lanes, logger, lifecycle } = options
-  const { onGap, onWorkerEnd } = options
+function startWorker(options: RolesOptions, log: Log): void {
+  const { databaseUrl, retentionDays, workerConcurrency: lanes, logger, lifecycle } = options
+  const { onOffsetGap: onGap, onWorkerEnd } = options
   const stop = new AbortController()
-  const worker = createWorker({ databaseUrl, log, logger, retentionDays, concurrency: lanes, onGap })
+  const worker = createWorker({
+    databaseUrl,
+    log,
+    logger,
+    retentionDays,
+    concurrency: lanes,
+    onGap,
+  })
   const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
   lifecycle.onStop('worker', async () => {
     stop.abort()
-    // Its failure was told already.
+    // Its failure was reported by onWorkerEnd.
     await running.catch(() => {})
   })
 }
 
-async function serve(options: ServicesOptions, db: Database, log: Log): Promise<Served> {
-  const { roles, databaseUrl, gatewayUsers, logger, lifecycle, firstSteps } = options
-  // Connections of their own: however many questions wait, an edge that asks for a key does not.
-  const asking = createDatabase(databaseUrl, { onIdleError: brokenConnection(logger) })
-  lifecycle.onStop('questions', () => asking.destroy())
-  // And those who watch wait for nobody who asks.
-  const watching = createDatabase(databaseUrl, { max: 3, onIdleError: brokenConnection(logger) })
-  lifecycle.onStop('what live updates ask', () => watching.destroy())
-  const metering = createDatabase(databaseUrl, {
-    max: 2,
-    statementMs: METRICS_MS_MAX - 500,
-    connectMs: METRICS_MS_MAX - 500,
-    onIdleError: brokenConnection(logger),
-  })
-  lifecycle.onStop('metrics', () => metering.destroy())
+async function serve(options: RolesOptions, db: Database, log: Log): Promise<Served> {
+  const { roles, databaseUrl, logger, lifecycle } = options
+  // A pool of its own: however many queries wait, an edge that looks up a key does not.
+  const queries = connect(options, 'query connections')
+  // And live updates do not wait for queries.
+  const watching = connect(options, 'live query connections', { max: 3 })
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
-  const gateway = roles.includes('gateway')
-    ? createKafkaRest({
-        log,
-        users: gatewayUsers,
-        db: openConsumerGroupDatabase(options),
-        onError: (error) =>
-          logger.warn({ error: String(error) }, 'the gateway had trouble; whoever asked was told'),
-      })
-    : undefined
+  const gateway = roles.includes('gateway') ? createGateway(options, log) : undefined
   const redis = await connectRedis(options, options.redisUrl)
-  const bridge = options.redisBridgeUrl
-    ? await connectRedis(options, options.redisBridgeUrl)
-    : redis
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
-    lifecycle.onStop('keys in Redis', () => publisher.close())
+    lifecycle.onStop('key publisher', () => publisher.close())
   }
-  const resultCache = roles.includes('api') ? openResultCache(options, asking, redis) : undefined
   const app = createCoreApp({
     db,
     log,
     logger,
-    metrics: createMetrics({
-      db: metering,
-      log,
-      subscribers: () => live.size,
-      ...(redis && { redis: () => redis.up }),
-    }),
-    ...(roles.includes('api') && {
-      api: {
-        graphql: createGraphQL({
-          db: asking,
-          live,
-          log,
-          onboarding: firstSteps,
-          logger,
-          resultCache,
-        }),
-        dashboardFolder: options.dashboardFolder,
-        publicUrl: options.publicUrl,
-        secure: options.tls !== undefined || options.publicUrl?.startsWith('https:') === true,
-      },
-    }),
-    ...(gateway && { gateway: { app: gateway.app, users: gatewayUsers } }),
-    ...(gateway &&
-      bridge &&
-      options.redisToken && {
-        redis: createRedisRest({
-          redis: bridge,
-          token: options.redisToken,
-          onError: (error) =>
-            logger.warn({ error: String(error) }, 'Redis did not answer; the edge was told'),
-        }),
-      }),
+    metrics: createMetricsOf(options, { log, live, redis }),
+    ...(roles.includes('api') && { api: createApi(options, { db: queries, log, live, redis }) }),
+    ...(gateway && { gateway: { app: gateway.app, users: options.gatewayUsers } }),
+    redis: gateway && (await createRedisBridge(options, redis)),
   })
   const served = await serveApp(app, {
     port: options.port,
     hostname: options.host,
     tls: options.tls,
   })
-  // In reverse: what is on its way is acknowledged first, then the doors close.
+  // In reverse order: the gateway acknowledges what is under way, then HTTP closes.
   lifecycle.onStop('HTTP', () => served.close(1_000))
   if (gateway) lifecycle.onStop('gateway', () => gateway.close())
   return served
 }
 
-/** On connections of their own, made when the first consumer comes: however many of these wait, nothing else does. */
-function openConsumerGroupDatabase({ databaseUrl, logger, lifecycle }: ServicesOptions): Database {
-  const db = createDatabase(databaseUrl, {
-    max: 2,
-    statementMs: 2_000,
-    connectMs: 2_000,
-    onIdleError: brokenConnection(logger),
-  })
-  lifecycle.onStop('consumer groups', () => db.destroy())
-  return db
+interface ApiParts {
+  db: Database
+  log: Log
+  live: LiveHub
+  redis: RedisConnection | undefined
 }
 
-/** In Redis, where there is one, else in this process. */
+function createApi(options: RolesOptions, { db, log, live, redis }: ApiParts): CoreDeps['api'] {
+  const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
+  const resultCache = openResultCache(options, db, redis)
+  return {
+    graphql: createGraphQL({ db, live, log, onboarding, logger, resultCache }),
+    dashboardFolder,
+    publicUrl,
+    secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
+  }
+}
+
+/** Its results are in Redis if there is one, else in this process. */
 function openResultCache(
-  { databaseUrl, logger, lifecycle }: ServicesOptions,
+  { databaseUrl, logger, lifecycle }: RolesOptions,
   db: Database,
   redis: RedisConnection | undefined,
 ): ResultCache {
@@ -200,9 +160,55 @@ function openResultCache(
   return createResultCache({ db, store, invalidation })
 }
 
-/** A Redis that is away when we start is waited for while we go on. */
+function createMetricsOf(
+  options: RolesOptions,
+  { log, live, redis }: Omit<ApiParts, 'db'>,
+): CoreDeps['metrics'] {
+  const db = connect(options, 'metrics', {
+    max: 2,
+    statementMs: METRICS_MS_MAX - 500,
+    connectMs: METRICS_MS_MAX - 500,
+  })
+  return createMetrics({
+    db,
+    log,
+    subscribers: () => live.size,
+    ...(redis && { redis: () => redis.up }),
+  })
+}
+
+/** Consumer groups have connections of their own: however many consumers wait, nothing else does. */
+function createGateway(options: RolesOptions, log: Log) {
+  const { gatewayUsers: users, logger } = options
+  return createKafkaRest({
+    log,
+    users,
+    db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
+    onError: (error) =>
+      logger.warn({ error: String(error) }, 'gateway request failed, the client was told'),
+  })
+}
+
+/** Redis over REST for edges, as the user with fewer rights if there is one. */
+async function createRedisBridge(
+  options: RolesOptions,
+  redis: RedisConnection | undefined,
+): Promise<CoreDeps['redis']> {
+  const { redisBridgeUrl, redisToken: token, logger } = options
+  if (!token) return undefined
+  const bridge = redisBridgeUrl ? await connectRedis(options, redisBridgeUrl) : redis
+  if (!bridge) return undefined
+  return createRedisRest({
+    redis: bridge,
+    token,
+    onError: (error) =>
+      logger.warn({ error: String(error) }, 'Redis request of an edge failed, the edge was told'),
+  })
+}
+
+/** Does not fail while Redis is unavailable: it connects in the background. */
 async function connectRedis(
-  { logger, lifecycle }: ServicesOptions,
+  { logger, lifecycle }: RolesOptions,
   url: string | undefined,
 ): Promise<RedisConnection | undefined> {
   if (!url) return undefined
@@ -210,8 +216,8 @@ async function connectRedis(
     url,
     onChange: (up, error) =>
       up
-        ? logger.info('Redis is back')
-        : logger.warn({ error: error && String(error) }, 'Redis is away'),
+        ? logger.info('Redis is available again')
+        : logger.warn({ error: error && String(error) }, 'Redis is unavailable, reconnecting'),
   })
   lifecycle.onStop('Redis', () => redis.close())
   await redis.ready(REDIS_START_MS_MAX)
@@ -220,38 +226,16 @@ async function connectRedis(
 
 const REDIS_START_MS_MAX = 2_000
 
-function brokenConnection(logger: Logger): (error: Error) => void {
-  return (error) => logger.warn({ error: String(error) }, 'a database connection broke')
-}
-
-/** Structured lines; no line holds a key or an event's content. */
-export function createLogger(level: string, file?: string): Logger {
-  return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    file ? pino.destination({ dest: file, mkdir: true, mode: 0o600 }) : pino.destination(1),
-  )
-}
-
-/** Waits until the worker has stored what the log holds, at most `ms`; what is left it finds at the next start. */
-export async function waitUntilDrained(db: Database, log: Log, ms: number): Promise<boolean> {
-  const deadline = Date.now() + ms
-  for (let left = ms; left > 0; left = deadline - Date.now()) {
-    const done = await withTimeout(left, 'the log', isDrained(db, log)).catch(() => false)
-    if (done) return true
-    await sleep(20)
-  }
-  return false
-}
-
-async function isDrained(db: Database, log: Log): Promise<boolean> {
-  const [bounds, positions] = await Promise.all([
-    log.offsets(TOPICS.raw.name),
-    db
-      .selectFrom('log_position')
-      .select(['partition', 'next_offset'])
-      .where('topic', '=', TOPICS.raw.name)
-      .execute(),
-  ])
-  const read = new Map(positions.map((row) => [row.partition, row.next_offset]))
-  return bounds.every(({ partition, lastStableOffset: next }) => (read.get(partition) ?? 0) >= next)
+function connect(
+  { databaseUrl, logger, lifecycle }: RolesOptions,
+  name: string,
+  poolOptions: Parameters<typeof createDatabase>[1] = {},
+): Database {
+  const db = createDatabase(databaseUrl, {
+    ...poolOptions,
+    onIdleError: (error) =>
+      logger.warn({ error: String(error) }, 'database connection broke, it is replaced'),
+  })
+  lifecycle.onStop(name, () => db.destroy())
+  return db
 }

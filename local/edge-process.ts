@@ -1,17 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFileSync, createWriteStream, writeFileSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from '../tools/build.ts'
-import { stopProcess } from '../tools/process/processes.ts'
-import { attachWatchdog } from '../tools/process/watchdog.ts'
+import { commandLine, stopProcess } from '../tools/process/processes.ts'
+import { createSupervisedProcess } from '../tools/process/supervised-process.ts'
 
-/** The edge in real workerd, beside us. */
+/** The edge in a real workerd next to this process. */
 export interface EdgeProcess {
+  /** Another one after a crash. */
   readonly pid: number
-  /** Ends after the requests under way, within seconds. */
+  /** After the requests under way, within seconds. */
   stop(): Promise<void>
 }
 
@@ -20,109 +21,77 @@ export interface EdgeProcessOptions {
   port: number
   /** Text bindings of the Worker. */
   bindings: Record<string, string>
-  /** Told when workerd ended by itself and is started again. */
-  onRestart: (why: string, pid: number) => void
+  /** Called when workerd ended by itself and was restarted. */
+  onRestart: (reason: string, pid: number) => void
 }
 
 const START_MS_MAX = 20_000
-const RESTART_MS_MAX = 10_000
-/** One that lived this long did not fail at the start. */
-const STEADY_MS = 60_000
+const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000 }
 
-export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
-  const config = join(options.home, 'workerd.capnp')
-  // Beside its configuration, where workerd looks for what it embeds; and a copy of our own: a restart must bring up
-  // the edge that ran, whatever was built since.
-  copyFileSync(EDGE_BUNDLE, join(options.home, 'edge.js'))
-  writeFileSync(config, capnp(options), { mode: 0o600 })
-  let stopping = false
-  let failures = 0
-  let retry: NodeJS.Timeout | undefined
-  let child = await launch(options.home, config)
-  watch()
-
-  function watch(): void {
-    const startedAt = Date.now()
-    const callOff = attachWatchdog(child.pid as number, 'TERM')
-    child.once('exit', (code, signal) => {
-      callOff()
-      if (stopping) return
-      failures = Date.now() - startedAt > STEADY_MS ? 0 : failures + 1
-      restart(`workerd ended (${signal ?? code})`)
-    })
-  }
-  function restart(why: string): void {
-    retry = setTimeout(
-      async () => {
-        try {
-          child = await launch(options.home, config)
-          watch()
-          options.onRestart(why, child.pid as number)
-        } catch (error) {
-          failures++
-          restart((error as Error).message)
-        }
-      },
-      Math.min(RESTART_MS_MAX, 100 * 2 ** failures),
-    )
-  }
-
-  return {
-    get pid() {
-      return child.pid as number
-    },
-    async stop() {
-      stopping = true
-      clearTimeout(retry)
-      await stopProcess(child.pid as number, EDGE_STOP)
-    },
-  }
-}
-
-export const EDGE_STOP = [
+const STOP_STEPS = [
   { signal: 'SIGTERM', graceMs: 1_900 },
   { signal: 'SIGKILL', graceMs: 500 },
 ] as const
 
-/** Resolves when workerd says on its control channel that it listens. */
-async function launch(home: string, config: string): Promise<ChildProcess> {
-  const workerd = createRequire(import.meta.url).resolve('workerd/bin/workerd')
-  const child = spawn(workerd, ['serve', config, '--control-fd=3'], {
+export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
+  const { home } = options
+  const config = configPath(home)
+  // workerd embeds files next to its configuration. And a restart must start the edge that ran, whatever was
+  // built since: hence a copy.
+  copyFileSync(EDGE_BUNDLE, join(home, 'edge.js'))
+  writeFileSync(config, capnp(options), { mode: 0o600 })
+  let pid = 0
+  const workerd = createSupervisedProcess({
+    name: 'workerd',
+    command: createRequire(import.meta.url).resolve('workerd/bin/workerd'),
+    args: ['serve', config, '--control-fd=3'],
     cwd: home,
-    // Not in the terminal's group: Ctrl-C reaches us, and we drain in order.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    logFile: join(home, 'edge.log'),
+    hasControlPipe: true,
+    waitUntilReady: waitForListen,
+    startMsMax: START_MS_MAX,
+    stopSteps: STOP_STEPS,
+    watchdogSignal: 'TERM',
+    restart: {
+      ...RESTART_BACKOFF,
+      onRestarted(reason, restarted) {
+        pid = restarted
+        options.onRestart(reason, restarted)
+      },
+    },
   })
-  const log = createWriteStream(join(home, 'edge.log'), { flags: 'a', mode: 0o600 })
-  for (const stream of [child.stdout, child.stderr]) stream?.pipe(log, { end: false })
-  child.once('exit', () => log.end())
-  await new Promise<void>((resolve, reject) => {
-    const fail = (what: string) => {
-      clearTimeout(timer)
-      child.kill('SIGKILL')
-      reject(new Error(`${what}; ${join(home, 'edge.log')} may say why`))
-    }
-    const timer = setTimeout(
-      () => fail(`workerd was not ready within ${START_MS_MAX / 1000} s`),
-      START_MS_MAX,
-    )
-    child.once('error', (error) => fail(`workerd could not be started: ${error.message}`))
-    child.once('exit', (code, signal) => fail(`workerd ended while starting (${signal ?? code})`))
+  await workerd.start()
+  pid = workerd.pid as number
+  return {
+    get pid() {
+      return pid
+    },
+    stop: () => workerd.stop(),
+  }
+}
+
+/** Stops a workerd of this home that outlived a killed parent and still holds its port. */
+export async function stopOrphanedEdge(home: string, pid: number | undefined): Promise<void> {
+  if (pid && commandLine(pid).includes(configPath(home))) await stopProcess(pid, STOP_STEPS)
+}
+
+function configPath(home: string): string {
+  return join(home, 'workerd.capnp')
+}
+
+/** workerd reports on its control channel that it listens. */
+function waitForListen(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
     createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
-      if (!line.includes('"listen"')) return
-      clearTimeout(timer)
-      child.removeAllListeners('exit')
-      child.once('exit', () => log.end())
-      resolve()
+      if (line.includes('"listen"')) resolve()
     })
   })
-  return child
 }
 
 /**
- * Every request leaves native memory behind that goes only when V8 collects, and V8 sees no reason to while
+ * Every request leaves native memory that is freed only when V8 collects garbage, and V8 collects rarely while
  * its own heap is small against its limits: 250 MiB with the defaults, 110 to 140 with these, at the
- * same rate. LIMITS.edgeBytesInFlightMax keeps what is worked on within them.
+ * same rate. LIMITS.edgeBytesInFlightMax bounds what requests may hold within them.
  */
 export const V8_FLAGS = [
   '--initial-heap-size=1',
@@ -130,7 +99,7 @@ export const V8_FLAGS = [
   '--max-old-space-size=32',
 ]
 
-/** Nothing but loopback can be reached from inside, and nothing but loopback reaches it. */
+/** The Worker reaches nothing but loopback, and only loopback reaches it. */
 function capnp({ port, bindings }: EdgeProcessOptions): string {
   const list = Object.entries(bindings).map(
     ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,

@@ -1,59 +1,49 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
+import { waitUntilDrained } from '../core/drain.ts'
 import { GATEWAY_USER } from '../core/gateway/users.ts'
 import { mintLoginLink } from '../core/identity/sessions.ts'
-import { DASHBOARD_FOLDER, ROOT } from '../core/lib/paths.ts'
+import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
-import {
-  createLogger,
-  ROLES,
-  type Services,
-  startServices,
-  waitUntilDrained,
-} from '../core/roles.ts'
+import { createLogger } from '../core/logger.ts'
+import { ROLES, type RunningRoles, startRoles } from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
-import { startPostgresServer } from '../tools/postgres/postgres-server.ts'
-import { freePort } from '../tools/process/ports.ts'
-import { commandLine, startStamp, stopProcess } from '../tools/process/processes.ts'
-import { EDGE_STOP, startEdgeProcess } from './edge-process.ts'
-import {
-  claimHome,
-  type RunFile,
-  readRunFile,
-  releaseHome,
-  removeRunFile,
-  running,
-  writeRunFile,
-} from './run-file.ts'
+import { type PostgresServer, startPostgresServer } from '../tools/postgres/postgres-server.ts'
+import { lockHome, unlockHome } from '../tools/process/home-lock.ts'
+import { findFreePort } from '../tools/process/ports.ts'
+import { startStamp } from '../tools/process/processes.ts'
+import { type EdgeProcess, startEdgeProcess, stopOrphanedEdge } from './edge-process.ts'
+import { createEdgeSettings, writeDevVars } from './edge-settings.ts'
+import { findRunning, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.ts'
 import { ensureSecrets, type Secrets } from './secrets.ts'
 
 /**
- * The whole of Sluice on one machine: a real Postgres, core in this process, the edge in a real workerd
- * beside it. What a start finds of a killed predecessor it clears away, and goes on with its data.
+ * The composition root of one machine: a real Postgres, core in this process, the edge in a real workerd.
+ * A start removes what a killed predecessor left and continues with its data.
  */
 export interface EmbeddedOptions {
   home: string
   edgePort: number
   corePort: number
   demo: boolean
-  /** Of the demo traffic: the same seed, the same people and pages. */
+  /** Of the demo traffic: the same seed gives the same people and pages. */
   seed: number
   logLevel: string
   retentionDays: number | undefined
-  /** Progress for a person, one line a step. */
+  /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
-  /** Events are missing from the log, or the worker has ended; everything else goes on. */
-  onAlarm: (message: string, what: 'gap' | 'worker') => void
+  /** Records are missing from the log, or the worker has ended; everything else continues. */
+  onAlarm: (message: string, kind: 'offset-gap' | 'worker') => void
 }
 
 export interface EmbeddedSluice {
   run: RunFile & { login_url: string }
-  /** Ports that were taken, as sentences. */
+  /** Sentences about ports that were taken. */
   notes: string[]
   /** In order: demo traffic, edge, gateway, worker, HTTP, Postgres. */
   stop(): Promise<void>
@@ -65,83 +55,156 @@ export class AlreadyRunningError extends Error {
   readonly run: RunFile
 
   constructor(run: RunFile) {
-    super('Sluice is running on this folder already.')
+    super('Sluice is already running on this folder.')
     this.name = 'AlreadyRunningError'
     this.run = run
   }
 }
 
+const POSTGRES_STOP_MS_MAX = 3_500
+/** What is not stored by then is in the log, and the next start stores it. */
+const DRAIN_MS_MAX = 2_000
+
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
-  const already = running(options.home)
-  if (already) throw new AlreadyRunningError(already)
-  // Other users may walk through a folder that we make: one of them runs Postgres when root starts us.
+  const running = findRunning(options.home)
+  if (running) throw new AlreadyRunningError(running)
+  // Other users may enter a folder that we create: one of them runs Postgres when root starts us.
   if (mkdirSync(options.home, { recursive: true })) chmodSync(options.home, 0o755)
-  const first = claimHome(options.home)
-  if (first !== undefined)
+  const owner = lockHome(options.home)
+  if (owner !== undefined)
     throw new UsageError(
-      `Another start on ${options.home} is under way (process ${first}).`,
-      'Wait for it; "npx sluice status" tells when it is ready.',
+      `Another start on ${options.home} is under way (process ${owner}).`,
+      'Wait until "npx sluice status" shows that it is ready.',
     )
-  // What needs Postgres, and Postgres itself; together they end within ten seconds, whatever hangs.
-  const parts = createLifecycle({ stepMsMax: 2_500, totalMsMax: 5_000 })
-  const ground = createLifecycle({ stepMsMax: POSTGRES_STOP_MS_MAX + 500 })
-  ground.onStop('lock', () => releaseHome(options.home))
-  const stop = async () => {
-    const stopped = [
-      await parts.stop().catch((error: AggregateError) => error),
-      await ground.stop().catch((error: AggregateError) => error),
-    ]
-    removeRunFile(options.home)
-    const failures = stopped.flatMap((each) => each?.errors ?? [])
-    if (failures.length > 0)
-      throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
-  }
+  const lifecycles = createLifecycles(options.home)
   try {
-    return { ...(await startAll(options, { parts, ground })), stop }
+    return { ...(await startAll(options, lifecycles)), stop: lifecycles.stop }
   } catch (error) {
-    await stop().catch(() => {})
+    await lifecycles.stop().catch(() => {})
     throw error
   }
 }
 
-const POSTGRES_STOP_MS_MAX = 3_500
-/** What is not written in this time is in the log, and the next start goes on with it. */
-const DRAIN_MS_MAX = 2_000
+interface Lifecycles {
+  /** Everything that needs Postgres. */
+  parts: Lifecycle
+  /** Postgres and the lock. */
+  base: Lifecycle
+}
+
+/** Both together stop within ten seconds, even when a step hangs. */
+function createLifecycles(home: string): Lifecycles & { stop(): Promise<void> } {
+  const parts = createLifecycle({ stepMsMax: 2_500, totalMsMax: 5_000 })
+  const base = createLifecycle({ stepMsMax: POSTGRES_STOP_MS_MAX + 500 })
+  base.onStop('lock', () => unlockHome(home))
+  return {
+    parts,
+    base,
+    async stop() {
+      const stopped = [
+        await parts.stop().catch((error: AggregateError) => error),
+        await base.stop().catch((error: AggregateError) => error),
+      ]
+      removeRunFile(home)
+      const failures = stopped.flatMap((failure) => failure?.errors ?? [])
+      if (failures.length > 0)
+        throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
+    },
+  }
+}
 
 async function startAll(
   options: EmbeddedOptions,
-  { parts, ground }: { parts: Lifecycle; ground: Lifecycle },
+  { parts, base }: Lifecycles,
 ): Promise<Omit<EmbeddedSluice, 'stop'>> {
   const { home, onStep } = options
-  await stopOrphanedEdge(home)
+  await stopOrphanedEdge(home, readRunFile(home)?.edge_pid)
   const logFile = join(home, 'sluice.log')
   const logger = createLogger(options.logLevel, logFile)
   const [corePort, edgePort] = await Promise.all([
-    freePort(options.corePort),
-    freePort(options.edgePort),
+    findFreePort(options.corePort),
+    findFreePort(options.edgePort),
   ])
+  const edgeUrl = `http://127.0.0.1:${edgePort}`
+  let run: RunFile | undefined
+  const updateRun = (changes: Partial<RunFile>) => {
+    if (!run) return
+    Object.assign(run, changes)
+    writeRunFile(home, run)
+  }
 
-  onStep('Postgres')
+  onStep('Starting Postgres')
   // Building and starting use different cores.
   const building = buildAll()
   building.catch(() => {})
-  let run: RunFile | undefined
-  const postgres = await startPostgresServer({
-    home: join(home, 'postgres'),
-    log: (message) => logger.warn({ from: 'postgres' }, message),
-    onRestart: (pid) => {
-      if (!run) return
-      run.postgres_pid = pid
-      writeRunFile(home, run)
-    },
-  })
-  ground.onStop('Postgres', () => postgres.stop(POSTGRES_STOP_MS_MAX))
-  await migrate(postgres.url, ({ name }) => onStep(`migration ${name}`))
+  const postgres = await startPostgres(home, logger, updateRun)
+  base.onStop('Postgres', () => postgres.stop(POSTGRES_STOP_MS_MAX))
+  await migrate(postgres.url, ({ name }) => onStep(`Applying migration ${name}`))
   const secrets = await prepareSecrets(home, postgres.url)
 
-  onStep('core')
-  const edgeUrl = `http://127.0.0.1:${edgePort}`
-  const services = await startServices({
+  onStep('Starting core')
+  const core = await startCore(options, { postgres, corePort, edgeUrl, secrets, logger, parts })
+  const coreUrl = core.served?.url ?? ''
+
+  onStep('Starting the edge')
+  await building
+  const settings = createEdgeSettings(coreUrl, secrets.gatewayPassword)
+  const edge = await startEdgeProcess({
+    home,
+    port: edgePort,
+    // This edge listens on loopback only, so its page may show a key; no other edge gets one.
+    bindings: { ...settings, SLUICE_DOCS_KEY: secrets.docsKey },
+    onRestart(reason, pid) {
+      logger.warn({ reason, pid }, 'edge ended, it was restarted')
+      updateRun({ edge_pid: pid })
+    },
+  })
+  parts.onStop('edge', () => edge.stop())
+
+  run = runOf({ edgeUrl, coreUrl, secrets, logFile, postgres, edge })
+  writeRunFile(home, run)
+  writeDevVars(home, settings)
+  startDemoTraffic(options, parts, edgeUrl, secrets, logger)
+  return {
+    run: { ...run, login_url: `${coreUrl}/login?token=${await mintLoginLink(core.db)}` },
+    notes: [
+      ...portNote('edge', options.edgePort, edgePort),
+      ...portNote('core', options.corePort, corePort),
+    ],
+    kill() {
+      signal(edge.pid, 'SIGKILL')
+      // Immediate shutdown: the postmaster ends its own children.
+      signal(postgres.pid, 'SIGQUIT')
+    },
+  }
+}
+
+function startPostgres(
+  home: string,
+  logger: Logger,
+  updateRun: (changes: Partial<RunFile>) => void,
+): Promise<PostgresServer> {
+  return startPostgresServer({
+    home: join(home, 'postgres'),
+    log: (message) => logger.warn({ from: 'postgres' }, message),
+    onRestart: (pid) => updateRun({ postgres_pid: pid }),
+  })
+}
+
+interface CoreParts {
+  postgres: PostgresServer
+  corePort: number
+  edgeUrl: string
+  secrets: Secrets
+  logger: Logger
+  parts: Lifecycle
+}
+
+async function startCore(
+  { retentionDays, onAlarm }: EmbeddedOptions,
+  { postgres, corePort, edgeUrl, secrets, logger, parts }: CoreParts,
+): Promise<RunningRoles> {
+  const core = await startRoles({
     roles: ROLES,
     databaseUrl: postgres.url,
     log: { kind: 'postgres' },
@@ -149,39 +212,28 @@ async function startAll(
     host: '127.0.0.1',
     port: corePort,
     dashboardFolder: DASHBOARD_FOLDER,
-    retentionDays: options.retentionDays,
+    retentionDays,
     logger,
     lifecycle: parts,
-    firstSteps: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
-    onGap: (gap) => options.onAlarm(gap.message, 'gap'),
-    onWorkerEnd: (error) => options.onAlarm(String(error), 'worker'),
+    onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
+    onOffsetGap: (gap) => onAlarm(gap.message, 'offset-gap'),
+    onWorkerEnd: (error) => onAlarm(String(error), 'worker'),
   })
-  parts.onStop('draining', () => waitUntilDrained(services.db, services.log, DRAIN_MS_MAX))
-  const coreUrl = services.served?.url ?? ''
+  parts.onStop('accepted events', () => waitUntilDrained(core.db, core.log, DRAIN_MS_MAX))
+  return core
+}
 
-  onStep('edge')
-  await building
-  const bindings = {
-    SLUICE_GATEWAY_URL: `${coreUrl}/gateway`,
-    SLUICE_GATEWAY_USERNAME: GATEWAY_USER,
-    SLUICE_GATEWAY_PASSWORD: secrets.gatewayPassword,
-    SLUICE_EDGE_NAME: 'local',
-  }
-  const edge = await startEdgeProcess({
-    home,
-    port: edgePort,
-    // This edge listens to its own machine alone, so its page may have a key in it; no other edge gets one.
-    bindings: { ...bindings, SLUICE_DOCS_KEY: secrets.docsKey },
-    onRestart: (why, pid) => {
-      logger.warn({ why, pid }, 'the edge was started again')
-      if (!run) return
-      run.edge_pid = pid
-      writeRunFile(home, run)
-    },
-  })
-  parts.onStop('edge', () => edge.stop())
+interface RunParts {
+  edgeUrl: string
+  coreUrl: string
+  secrets: Secrets
+  logFile: string
+  postgres: PostgresServer
+  edge: EdgeProcess
+}
 
-  run = {
+function runOf({ edgeUrl, coreUrl, secrets, logFile, postgres, edge }: RunParts): RunFile {
+  return {
     edge_url: edgeUrl,
     core_url: coreUrl,
     graphql_url: `${coreUrl}/graphql`,
@@ -198,21 +250,6 @@ async function startAll(
     postgres_pid: postgres.pid,
     started_at: new Date().toISOString(),
   }
-  writeRunFile(home, run)
-  writeDevVars(home, bindings)
-  startDemoTraffic(options, parts, edgeUrl, secrets, logger)
-  return {
-    run: { ...run, login_url: await loginUrl(services, coreUrl) },
-    notes: [
-      ...portNote('edge', options.edgePort, edgePort),
-      ...portNote('core', options.corePort, corePort),
-    ],
-    kill() {
-      signal(edge.pid, 'SIGKILL')
-      // Immediate shutdown: it takes its own children with it.
-      signal(postgres.pid, 'SIGQUIT')
-    },
-  }
 }
 
 function startDemoTraffic(
@@ -227,15 +264,10 @@ function startDemoTraffic(
     key: secrets.demoKey,
     seed: options.seed,
     switchFile: join(options.home, 'demo'),
-    onAtStart: options.demo,
-    onTrouble: (what) => logger.warn({ from: 'demo' }, what),
+    isOnAtStart: options.demo,
+    onError: (message) => logger.warn({ from: 'demo' }, message),
   })
   lifecycle.onStop('demo traffic', () => demo.stop())
-}
-
-/** A one-time link; the dashboard behind it shows the first tenant. */
-async function loginUrl({ db }: Services, coreUrl: string): Promise<string> {
-  return `${coreUrl}/login?token=${await mintLoginLink(db)}`
 }
 
 async function prepareSecrets(home: string, url: string): Promise<Secrets> {
@@ -245,21 +277,6 @@ async function prepareSecrets(home: string, url: string): Promise<Secrets> {
   } finally {
     await db.destroy()
   }
-}
-
-/** For `wrangler dev` and `deno task edge`: the same edge against the core that runs. */
-function writeDevVars(home: string, bindings: Record<string, string>): void {
-  // Only for the folder that belongs to this checkout: a second home must not take it over.
-  if (home !== join(ROOT, '.sluice') && existsSync(join(ROOT, '.dev.vars'))) return
-  const lines = Object.entries(bindings).map(([name, value]) => `${name}="${value}"`)
-  writeFileSync(join(ROOT, '.dev.vars'), `${lines.join('\n')}\n`, { mode: 0o600 })
-}
-
-/** A workerd of this home that outlived a killed parent still holds its port. */
-async function stopOrphanedEdge(home: string): Promise<void> {
-  const pid = readRunFile(home)?.edge_pid
-  if (pid && commandLine(pid).includes(join(home, 'workerd.capnp')))
-    await stopProcess(pid, EDGE_STOP)
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

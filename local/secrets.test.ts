@@ -21,20 +21,20 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-test('a start finds the keys of the one before, and makes those anew that were revoked or replaced', async () => {
+test('a start finds the keys of the last one, and creates new ones for those that were revoked or rotated', async () => {
   const first = await ensureSecrets(home, db)
   expect(await ensureSecrets(home, db)).toEqual(first)
 
   await revokeKey(db, first.readKey)
   await rotateKey(db, first.writeKey, { until: new Date(Date.now() - 1_000) })
-  // It works for another day, and then no more: not one to be told or to go on with.
+  // It works for one more day only, so a start must not use or show it.
   await rotateKey(db, first.demoKey, { until: new Date(Date.now() + 86_400_000) })
-  const { gatewayPassword, docsKey, ...anew } = await ensureSecrets(home, db)
+  const { gatewayPassword, docsKey, ...renewed } = await ensureSecrets(home, db)
   expect({ gatewayPassword, docsKey }).toEqual({
     gatewayPassword: first.gatewayPassword,
     docsKey: first.docsKey,
   })
   for (const name of ['writeKey', 'readKey', 'demoKey'] as const)
-    expect(anew[name], name).not.toBe(first[name])
-  expect(await ensureSecrets(home, db)).toMatchObject(anew)
+    expect(renewed[name], name).not.toBe(first[name])
+  expect(await ensureSecrets(home, db)).toMatchObject(renewed)
 })

@@ -6,53 +6,54 @@ import { createKey } from '../core/identity/api-keys.ts'
 import { hashSecret } from '../core/identity/hash-secret.ts'
 import { createTenant } from '../core/identity/tenants.ts'
 
-/** What a home keeps between starts, readable by its owner only. */
+/** The keys and passwords that a home stores between starts, readable by its owner only. */
 export interface Secrets {
   gatewayPassword: string
   writeKey: string
   readKey: string
   demoKey: string
-  /** Stands in the edge's own page /docs: public, so that it does for what stands in an address too. */
+  /** Shown on the edge's page /docs: a public key, so that it also works in a URL. */
   docsKey: string
 }
 
-const GENEROUS = 1_000_000
+/** Events a minute: more than one machine takes. */
+const UNLIMITED = 1_000_000
 
-/** Makes the tenants `default` and `demo` and their keys, or finds them again. */
+/** Creates the tenants `default` and `demo` and their keys, or finds those of the last start. */
 export async function ensureSecrets(home: string, db: Database): Promise<Secrets> {
   const file = join(home, 'secrets.json')
-  const kept: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-  await createTenant(db, { tenant: 'default', eventsPerMinute: GENEROUS })
-  await createTenant(db, { tenant: 'demo', eventsPerMinute: GENEROUS })
+  const stored: Partial<Secrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  await createTenant(db, { tenant: 'default', eventsPerMinute: UNLIMITED })
+  await createTenant(db, { tenant: 'demo', eventsPerMinute: UNLIMITED })
   const secrets: Secrets = {
-    gatewayPassword: kept.gatewayPassword ?? randomBytes(24).toString('hex'),
-    writeKey: await findOrMake(db, kept.writeKey, () =>
+    gatewayPassword: stored.gatewayPassword ?? randomBytes(24).toString('hex'),
+    writeKey: await findOrCreate(db, stored.writeKey, () =>
       createKey(db, {
         tenant: 'default',
         name: 'first write key',
         scopes: ['ingest'],
-        eventsPerMinute: GENEROUS,
+        eventsPerMinute: UNLIMITED,
         mayImportHistory: true,
       }),
     ),
-    readKey: await findOrMake(db, kept.readKey, () =>
+    readKey: await findOrCreate(db, stored.readKey, () =>
       createKey(db, { tenant: 'default', name: 'first read key', scopes: ['read'] }),
     ),
-    demoKey: await findOrMake(db, kept.demoKey, () =>
+    demoKey: await findOrCreate(db, stored.demoKey, () =>
       createKey(db, {
         tenant: 'demo',
         name: 'demo traffic',
         scopes: ['ingest'],
-        eventsPerMinute: GENEROUS,
+        eventsPerMinute: UNLIMITED,
       }),
     ),
-    docsKey: await findOrMake(db, kept.docsKey, () =>
+    docsKey: await findOrCreate(db, stored.docsKey, () =>
       createKey(db, {
         tenant: 'default',
         name: 'the page /docs',
         kind: 'pub',
         scopes: ['ingest'],
-        eventsPerMinute: GENEROUS,
+        eventsPerMinute: UNLIMITED,
         mayImportHistory: true,
       }),
     ),
@@ -62,23 +63,23 @@ export async function ensureSecrets(home: string, db: Database): Promise<Secrets
 }
 
 /**
- * A key that was kept counts only while the database knows it and nobody revoked it. It was made without an end; one
- * that has one was rotated since, and is about to end or has done so.
+ * A stored key is used again only while it is in the database, not revoked and without expiry. It was created
+ * without one; a key that expires was rotated since.
  */
-async function findOrMake(
+async function findOrCreate(
   db: Database,
-  kept: string | undefined,
-  make: () => Promise<{ key: string }>,
+  stored: string | undefined,
+  create: () => Promise<{ key: string }>,
 ): Promise<string> {
-  if (kept) {
+  if (stored) {
     const row = await db
       .selectFrom('api_key')
       .select('key_id')
-      .where('key_sha256', '=', hashSecret(kept))
+      .where('key_sha256', '=', hashSecret(stored))
       .where('revoked_at', 'is', null)
       .where('expires_at', 'is', null)
       .executeTakeFirst()
-    if (row) return kept
+    if (row) return stored
   }
-  return (await make()).key
+  return (await create()).key
 }

@@ -170,7 +170,7 @@ describe('docs/deployment.md', () => {
   test('every command, metric and file that it names exists', () => {
     const cli = read('cli/main.ts')
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
-      expect(cli, command).toContain(`${command}Command`)
+      expect(cli, command).toContain(`/commands/${command}.ts'`)
     for (const [metric] of text.matchAll(/\bsluice_[a-z_]+\b/g))
       expect(read('core/api/http/metrics-instruments.ts')).toContain(`'${metric}'`)
     const files = [...text.matchAll(/\b(?:core|edge|bench|docs)\/[\w./-]+\.(?:ts|md|toml)\b/g)]

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -14,10 +13,11 @@ import { fileURLToPath } from 'node:url'
 import type { InlineConfig } from 'vite'
 import { ROOT } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
+import { runCommand } from './process/run-command.ts'
 
 /**
- * What `npm start` builds: the edge's bundle for workerd and the dashboard's page. A build is kept
- * while the files it was made from are the same, byte for byte.
+ * What `npm start` builds: the edge's bundle for workerd and the dashboard. A build is used again while its
+ * source files are the same, byte for byte.
  */
 export const EDGE_BUNDLE = join(ROOT, 'dist/edge/edge.js')
 
@@ -56,54 +56,45 @@ const BUILDS: readonly Build[] = [
 ]
 
 /**
- * In a process of its own: Vite would leave 300 MB behind in ours.
- * @returns whether there was anything to do
+ * Builds what is out of date, in a process of its own: Vite would leave 300 MB of memory in this one.
+ * @returns whether there was anything to build
  */
 export async function buildAll(): Promise<boolean> {
   if (BUILDS.every((build) => isCurrent(build, hashOf(build.sources)))) return false
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./build.ts', import.meta.url))], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: BUILD_MS_MAX,
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => {
-      said = (said + chunk).slice(-2_000)
-    })
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
+  const { code, output } = await runCommand(
+    process.execPath,
+    [fileURLToPath(new URL('./build.ts', import.meta.url))],
+    { cwd: ROOT, timeoutMs: BUILD_MS_MAX },
+  )
   if (code !== 0)
     throw new UsageError(
-      `The edge or the dashboard could not be built:\n${said.trim()}`,
-      'Mend what it says. If packages are missing: npm install',
+      `The edge or the dashboard could not be built:\n${output.slice(-2_000)}`,
+      'Fix this error. If packages are missing, run: npm install',
     )
   return true
 }
 
-/** Made beside its place and moved there whole: another start may be doing the same. */
+/** Built into another folder and renamed when complete: another start may be doing the same. */
 async function buildOne({ name, sources, config }: Build): Promise<void> {
   const hash = hashOf(sources)
   if (isCurrent({ name }, hash)) return
   const { build } = await import('vite')
-  const fresh = `${folderOf(name)}.${process.pid}`
-  mkdirSync(fresh, { recursive: true })
+  const incomplete = `${folderOf(name)}.${process.pid}`
+  mkdirSync(incomplete, { recursive: true })
   try {
     await build({
       ...config,
       logLevel: 'error',
-      build: { ...config.build, outDir: fresh, emptyOutDir: false },
+      build: { ...config.build, outDir: incomplete, emptyOutDir: false },
     })
-    writeFileSync(join(fresh, STAMP), hash)
+    writeFileSync(join(incomplete, STAMP), hash)
     rmSync(folderOf(name), { recursive: true, force: true })
-    renameSync(fresh, folderOf(name))
+    renameSync(incomplete, folderOf(name))
   } catch (error) {
-    // The other start was faster by a hair, with the same sources.
+    // The other start finished first, with the same sources.
     if (!isCurrent({ name }, hash)) throw error
   } finally {
-    rmSync(fresh, { recursive: true, force: true })
+    rmSync(incomplete, { recursive: true, force: true })
   }
 }
 

@@ -5,18 +5,20 @@ import { writeSwitch } from '../../tools/demo/demo.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function demoCommand(config: Config, terminal: Terminal): Command {
+export function createDemoCommand(config: Config, terminal: Terminal): Command {
   const demo = new Command('demo').description(
-    'traffic of a made-up shop, about 20 events a second, tenant "demo"',
+    'Start or stop demo traffic: about 20 events a second of an invented shop, for the tenant "demo"',
   )
-  for (const [name, on] of [
-    ['start', true],
-    ['stop', false],
-  ] as const)
-    demo.command(name).action(() => {
-      requireRunningInstance(config)
-      writeSwitch(join(config.home, 'demo'), on)
-      terminal.say(on ? 'Demo traffic flows.' : 'Demo traffic has stopped.')
-    })
+  const addSubcommand = (name: string, description: string, isOn: boolean, done: string) =>
+    demo
+      .command(name)
+      .description(description)
+      .action(() => {
+        requireRunningInstance(config)
+        writeSwitch(join(config.home, 'demo'), isOn)
+        terminal.print(done)
+      })
+  addSubcommand('start', 'Start demo traffic', true, 'Demo traffic started.')
+  addSubcommand('stop', 'Stop demo traffic', false, 'Demo traffic stopped.')
   return demo
 }

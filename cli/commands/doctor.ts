@@ -2,115 +2,122 @@ import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { running } from '../../local/run-file.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { findBinaries } from '../../tools/postgres/binaries.ts'
-import { freePort } from '../../tools/process/ports.ts'
+import { findFreePort } from '../../tools/process/ports.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** One thing that was checked. */
 interface Finding {
   what: string
   ok: boolean
-  says: string
-  /** What mends it. */
-  mend?: string
+  message: string
+  /** What to do about it. */
+  fix?: string
 }
 
-export function doctorCommand(config: Config, terminal: Terminal): Command {
+export function createDoctorCommand(config: Config, terminal: Terminal): Command {
   return new Command('doctor')
-    .description('what is missing on this machine, and how to mend it')
-    .option('--json', 'for a script')
+    .description('Check what is missing on this machine and how to fix it')
+    .option('--json', 'print JSON')
     .action(async (options) => {
       const findings = await examine(config)
-      if (options.json) terminal.json(findings)
+      if (options.json) terminal.printJson(findings)
       else
-        for (const { what, ok, says, mend } of findings) {
-          terminal.say(`${ok ? terminal.accent('✓') : '✗'} ${what.padEnd(12)} ${says}`)
-          if (!ok && mend) terminal.say(`  ${''.padEnd(12)} ${mend}`)
+        for (const { what, ok, message, fix } of findings) {
+          terminal.print(`${ok ? terminal.accent('✓') : '✗'} ${what.padEnd(12)} ${message}`)
+          if (!ok && fix) terminal.print(`  ${''.padEnd(12)} ${fix}`)
         }
       if (findings.some(({ ok }) => !ok)) process.exitCode = 1
     })
 }
 
 const FREE_BYTES_MIN = 2 * 2 ** 30
+const MIB = 2 ** 20
+const GIB = 2 ** 30
 
 async function examine(config: Config): Promise<Finding[]> {
-  const run = running(config.home)
-  const findings = [
-    attempt('Node', () => `${process.version}`, 'Sluice needs Node 24: npm install'),
-    attempt(
+  const run = findRunning(config.home)
+  return [
+    check('Node', () => process.version, 'Sluice needs Node 24. Run: npm install'),
+    check(
       'Postgres',
       () => `${findBinaries().version} from npm`,
-      'npm install, without --omit=optional',
+      'Run npm install without --omit=optional.',
     ),
-    attempt(
+    check(
       'workerd',
       () => createRequire(import.meta.url)('workerd/package.json').version,
-      'npm install',
+      'Run: npm install',
     ),
-    attempt(
+    check(
       'data folder',
-      () => {
-        mkdirSync(config.home, { recursive: true })
-        const { bavail, bsize } = statfsSync(config.home)
-        if (bavail * bsize < FREE_BYTES_MIN)
-          throw new Error(`only ${Math.round((bavail * bsize) / 2 ** 20)} MiB are free on its disk`)
-        return `${config.home}, ${Math.round((bavail * bsize) / 2 ** 30)} GiB free`
-      },
+      () => checkDataFolder(config.home),
       'Free some space, or set SLUICE_HOME to a folder on another disk.',
     ),
+    ...(run
+      ? [
+          await checkUrl('edge', `${run.edge_url}/healthz`),
+          await checkUrl('core', `${run.core_url}/readyz`),
+        ]
+      : [
+          await checkPort('edge port', 8787),
+          await checkPort('core port', config.corePort),
+          notRunning(config.home),
+        ]),
   ]
-  if (run) {
-    findings.push(
-      await ask('edge', `${run.edge_url}/healthz`),
-      await ask('core', `${run.core_url}/readyz`),
-    )
-  } else {
-    for (const [what, port] of [
-      ['edge port', 8787],
-      ['core port', config.corePort],
-    ] as const) {
-      const free = (await freePort(port)) === port
-      findings.push({
-        what,
-        ok: true,
-        says: free ? `${port} is free` : `${port} is taken; the start will take the next free one`,
-      })
-    }
-    findings.push({
-      what: 'running',
-      ok: true,
-      says: `no; ${existsSync(`${config.home}/postgres`) ? 'data of an earlier run is there' : 'never yet'}. Start with "npm start".`,
-    })
-  }
-  return findings
 }
 
-function attempt(what: string, look: () => string, mend: string): Finding {
+function check(what: string, examine: () => string, fix: string): Finding {
   try {
-    return { what, ok: true, says: look() }
+    return { what, ok: true, message: examine() }
   } catch (error) {
-    return { what, ok: false, says: (error as Error).message, mend }
+    return { what, ok: false, message: (error as Error).message, fix }
   }
 }
 
-async function ask(what: string, url: string): Promise<Finding> {
+function checkDataFolder(home: string): string {
+  mkdirSync(home, { recursive: true })
+  const { bavail, bsize } = statfsSync(home)
+  const free = bavail * bsize
+  if (free < FREE_BYTES_MIN)
+    throw new Error(`only ${Math.round(free / MIB)} MiB are free on its disk`)
+  return `${home}, ${Math.round(free / GIB)} GiB free`
+}
+
+async function checkPort(what: string, port: number): Promise<Finding> {
+  const isFree = (await findFreePort(port)) === port
+  const message = isFree
+    ? `${port} is free`
+    : `${port} is taken; "npm start" uses the next free port`
+  return { what, ok: true, message }
+}
+
+function notRunning(home: string): Finding {
+  const hasData = existsSync(`${home}/postgres`)
+  return {
+    what: 'running',
+    ok: true,
+    message: `no; ${hasData ? 'with data of an earlier run' : 'no data yet'}. Start it with "npm start".`,
+  }
+}
+
+async function checkUrl(what: string, url: string): Promise<Finding> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(3_000) })
-    const says = response.ok
-      ? 'answers'
-      : `answers ${response.status}: ${(await response.text()).slice(0, 200)}`
+    if (response.ok) return { what, ok: true, message: 'healthy' }
     return {
       what,
-      ok: response.ok,
-      says,
-      mend: 'Its log file says more; "npx sluice stop" and "npm start" begin anew.',
+      ok: false,
+      message: `status ${response.status}: ${(await response.text()).slice(0, 200)}`,
+      fix: 'See its log file, or restart: "npx sluice stop", then "npm start".',
     }
   } catch (error) {
     return {
       what,
       ok: false,
-      says: `does not answer (${(error as Error).message})`,
-      mend: '"npx sluice stop", then "npm start".',
+      message: `no response (${(error as Error).message})`,
+      fix: 'Restart: "npx sluice stop", then "npm start".',
     }
   }
 }

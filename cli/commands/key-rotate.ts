@@ -2,92 +2,96 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { ListedKey } from '../../core/identity/api-keys.ts'
 import { rotateKey } from '../../core/identity/rotate-key.ts'
-import { duration, moment } from '../numbers.ts'
+import { formatCount, formatMinute } from '../format.ts'
+import { parseDuration, parseTime } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 const OVERLAP_DAYS_MAX = 365
 
-export function rotateCommand(config: Config, terminal: Terminal): Command {
+export function createKeyRotateCommand(config: Config, terminal: Terminal): Command {
   return new Command('rotate')
-    .argument('<key>', 'the key itself, its first characters or its id')
-    .description('make a new key with everything of an old one, which works on for a while')
+    .argument('<key>', 'the key, its first characters or its id')
+    .description(
+      'Create a replacement with the same settings; the old key keeps working for a time',
+    )
     .addOption(
-      new Option('--overlap <time>', 'how long the old one works on')
-        .argParser(duration(OVERLAP_DAYS_MAX))
+      new Option('--overlap <time>', 'how long the old key keeps working')
+        .argParser(parseDuration(OVERLAP_DAYS_MAX))
         .default(86_400_000, '24h'),
     )
     .addOption(
-      new Option('--until <time>', 'or until when, RFC 3339')
-        .argParser(toCome)
+      new Option('--until <time>', 'until when the old key keeps working (RFC 3339)')
+        .argParser(parseFutureTime)
         .conflicts('overlap'),
     )
     .addOption(
-      new Option('--expires <time>', 'when the new one expires: RFC 3339, or never')
-        .argParser((text) => (text === 'never' ? null : toCome(text)))
-        .default(undefined, 'when the old one would have'),
+      new Option(
+        '--expires <time>',
+        'when the new key expires: RFC 3339, or never (default: as the old key)',
+      ).argParser((text) => (text === 'never' ? null : parseFutureTime(text))),
     )
-    .option('--json', 'for a script')
-    .action((which: string, options) =>
+    .option('--json', 'print JSON')
+    .action((key: string, options) =>
       withDatabase(config, async (db) => {
-        const rotated = await rotateKey(db, which.replace(/…$/, ''), {
+        const rotated = await rotateKey(db, key.replace(/…$/, ''), {
           until: options.until ?? new Date(Date.now() + options.overlap),
           expiresAt: options.expires,
         })
-        const { old } = rotated
-        if (options.json)
-          return terminal.json({
-            key: rotated.key,
-            key_id: rotated.keyId,
-            tenant: old.tenant,
-            expires_at: rotated.expiresAt,
-            replaces: {
-              key_id: old.keyId,
-              expires_at: old.expiresAt,
-              events_last_hour: old.eventsLastHour,
-              events_last_day: old.eventsLastDay,
-              last_used_at: old.lastUsedAt,
-            },
-          })
-        terminal.say(terminal.accent(rotated.key))
-        terminal.say(terminal.muted('Keep it now: only its hash is stored.'))
-        if (rotated.expiresAt) terminal.say(`It expires at ${minute(rotated.expiresAt)} UTC.`)
-        terminal.say(
-          `The old one, ${old.displayPrefix}…, works until ${minute(old.expiresAt ?? '')} UTC.`,
-        )
-        terminal.say(
-          terminal.muted(
-            `${howUsed(old)} "npx sluice key list" tells when nobody uses it any more.`,
-          ),
-        )
+        if (options.json) terminal.printJson(toJson(rotated))
+        else printRotated(terminal, rotated)
       }),
     )
 }
 
-function howUsed({ eventsLastHour, eventsLastDay, lastUsedAt }: ListedKey): string {
-  const [hour, day] = [eventsLastHour, eventsLastDay].map((events) => events.toLocaleString('en'))
-  const last = lastUsedAt ? `it was last used at ${minute(lastUsedAt)} UTC` : 'it was never used'
-  return `In the last hour ${hour} events came with it, in the last day ${day}; ${last}.`
+type RotatedKey = Awaited<ReturnType<typeof rotateKey>>
+
+function toJson({ key, keyId, expiresAt, old }: RotatedKey) {
+  return {
+    key,
+    key_id: keyId,
+    tenant: old.tenant,
+    expires_at: expiresAt,
+    replaces: {
+      key_id: old.keyId,
+      expires_at: old.expiresAt,
+      events_last_hour: old.eventsLastHour,
+      events_last_day: old.eventsLastDay,
+      last_used_at: old.lastUsedAt,
+    },
+  }
 }
 
-/** In words for the list. @param all keys, one of which may have taken its place */
-export function stateOf(key: ListedKey, all: readonly ListedKey[]): string {
+function printRotated(terminal: Terminal, { key, expiresAt, old }: RotatedKey): void {
+  terminal.print(terminal.accent(key))
+  terminal.print(terminal.muted('Save it now: only its hash is stored.'))
+  if (expiresAt) terminal.print(`It expires at ${formatMinute(expiresAt)} UTC.`)
+  terminal.print(
+    `The old key, ${old.displayPrefix}…, works until ${formatMinute(old.expiresAt ?? '')} UTC.`,
+  )
+  terminal.print(
+    terminal.muted(`${describeUse(old)} "npx sluice key list" shows whether it is still used.`),
+  )
+}
+
+function describeUse({ eventsLastHour, eventsLastDay, lastUsedAt }: ListedKey): string {
+  const last = lastUsedAt ? `it was last used at ${formatMinute(lastUsedAt)} UTC` : 'never used'
+  return `It sent ${formatCount(eventsLastHour)} events in the last hour and ${formatCount(eventsLastDay)} in the last day; ${last}.`
+}
+
+/** For the list of keys. @param keys all keys, one of which may be its replacement */
+export function describeKeyState(key: ListedKey, keys: readonly ListedKey[]): string {
   const { revokedAt, expiresAt, replacedBy } = key
   if (revokedAt) return 'revoked'
-  const heir = all.find(({ keyId }) => keyId === replacedBy)
-  const replaced = heir ? `, replaced by ${heir.displayPrefix}…` : ''
-  if (!expiresAt) return 'good'
+  const replacement = keys.find(({ keyId }) => keyId === replacedBy)
+  const replaced = replacement ? `, replaced by ${replacement.displayPrefix}…` : ''
+  if (!expiresAt) return 'active'
   if (Date.parse(expiresAt) <= Date.now()) return `expired${replaced}`
-  return `until ${heir ? minute(expiresAt) : expiresAt.slice(0, 10)}${replaced}`
+  return `until ${replacement ? formatMinute(expiresAt) : expiresAt.slice(0, 10)}${replaced}`
 }
 
-/** `2026-11-21 09:20`, UTC. @param time RFC 3339 */
-export function minute(time: string): string {
-  return time.slice(0, 16).replace('T', ' ')
-}
-
-function toCome(text: string): Date {
-  const time = moment(text)
-  if (time.getTime() < Date.now()) throw new InvalidArgumentError('That time is over.')
+function parseFutureTime(text: string): Date {
+  const time = parseTime(text)
+  if (time.getTime() < Date.now()) throw new InvalidArgumentError('That time has passed.')
   return time
 }

@@ -1,22 +1,23 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { mintLoginLink } from '../../core/identity/sessions.ts'
-import { running } from '../../local/run-file.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function loginCommand(config: Config, terminal: Terminal): Command {
+export function createLoginCommand(config: Config, terminal: Terminal): Command {
   return new Command('login')
-    .description('a link that signs one browser in to the dashboard, once, within ten minutes')
-    .option('--url <url>', 'where browsers reach core')
-    .option('--json', 'for a script')
+    .description('Print a link that signs in to the dashboard once, within ten minutes')
+    .option('--url <url>', 'URL at which browsers reach core')
+    .option('--json', 'print JSON')
     .action((options) =>
       withDatabase(config, async (db) => {
-        const here = config.databaseUrl ? undefined : running(config.home)?.core_url
-        const url = options.url ?? here ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
+        const local = config.databaseUrl ? undefined : findRunning(config.home)?.core_url
+        const url =
+          options.url ?? local ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
         const link = `${url.replace(/\/+$/, '')}/login?token=${await mintLoginLink(db)}`
-        if (options.json) return terminal.json({ login_url: link })
-        terminal.say(terminal.accent(link))
+        if (options.json) return terminal.printJson({ login_url: link })
+        terminal.print(terminal.accent(link))
       }),
     )
 }

@@ -5,18 +5,20 @@ import { createTopics } from '../../core/log/open.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function migrateCommand(config: Config, terminal: Terminal): Command {
+export function createMigrateCommand(config: Config, terminal: Terminal): Command {
   return new Command('migrate')
-    .description('bring the database of DATABASE_URL, or of what runs here, up to date, and Kafka')
+    .description(
+      'Apply missing migrations to the database of DATABASE_URL or of the running instance, and create Kafka topics',
+    )
     .action(async () => {
       const url = config.databaseUrl ?? requireRunningInstance(config).database_url
-      const done = await migrate(url, ({ name }) => terminal.say(`  ${name}`))
+      const applied = await migrate(url, ({ name }) => terminal.print(`  ${name}`))
       const topics = config.databaseUrl ? await createTopics(config.log) : []
-      for (const topic of topics) terminal.say(`  Kafka topic ${topic}`)
-      terminal.say(
-        done.length === 0
-          ? 'Nothing to do: the database is up to date.'
-          : `Applied ${done.length}.`,
+      for (const topic of topics) terminal.print(`  Kafka topic ${topic}`)
+      terminal.print(
+        applied.length === 0
+          ? 'The database is up to date.'
+          : `Applied ${applied.length} ${applied.length === 1 ? 'migration' : 'migrations'}.`,
       )
     })
 }

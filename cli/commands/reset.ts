@@ -4,32 +4,27 @@ import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { running } from '../../local/run-file.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { findDataDirectory, removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { stopPostgresOf } from '../../tools/postgres/postgres-server.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function resetCommand(config: Config, terminal: Terminal): Command {
+export function createResetCommand(config: Config, terminal: Terminal): Command {
   return new Command('reset')
-    .description('delete all data of this folder: events, keys, logs')
-    .option('--yes', 'do not ask')
+    .description('Delete all data of this folder: events, keys and logs')
+    .option('--yes', 'do not ask for confirmation')
     .action(async (options) => {
-      if (running(config.home))
+      if (findRunning(config.home))
         throw new UsageError('Sluice is running on this folder.', 'Stop it first: npx sluice stop')
-      if (
-        !options.yes &&
-        !(await agreed(`Delete all events, keys and logs in ${config.home}? Type "yes": `))
-      ) {
-        terminal.say('Nothing was deleted.')
-        return
-      }
+      const prompt = `Delete all events, keys and logs in ${config.home}? Type "yes": `
+      if (!options.yes && !(await confirm(prompt))) return terminal.print('Nothing was deleted.')
       await deleteHome(config.home)
-      terminal.say('Deleted. "npm start" begins anew.')
+      terminal.print('Deleted. "npm start" starts with an empty database.')
     })
 }
 
-/** What a start makes; whatever else somebody keeps in the folder stays. */
-const OURS =
+/** What a start creates; other files in the folder stay. */
+const CREATED_BY_START =
   /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|(sluice|edge)\.log)(\.|$)/
 
 async function deleteHome(home: string): Promise<void> {
@@ -37,19 +32,22 @@ async function deleteHome(home: string): Promise<void> {
   const postgres = join(home, 'postgres')
   if (existsSync(postgres)) {
     await stopPostgresOf(findDataDirectory(postgres).dataFolder)
-    // Under root the data may lie elsewhere.
+    // As root, the data may be outside of the home.
     removeDataDirectory(postgres)
   }
   for (const name of readdirSync(home))
-    if (OURS.test(name)) rmSync(join(home, name), { recursive: true, force: true })
+    if (CREATED_BY_START.test(name)) rmSync(join(home, name), { recursive: true, force: true })
   if (readdirSync(home).length === 0) rmdirSync(home)
 }
 
-async function agreed(question: string): Promise<boolean> {
+async function confirm(prompt: string): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw new UsageError('There is nobody to ask.', 'Say --yes to delete without asking.')
+    throw new UsageError(
+      'Deleting needs a confirmation, and standard input is not a terminal.',
+      'Add --yes to delete without confirmation.',
+    )
   const lines = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await lines.question(question)
+  const reply = await lines.question(prompt)
   lines.close()
-  return answer.trim() === 'yes'
+  return reply.trim() === 'yes'
 }

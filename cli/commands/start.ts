@@ -1,33 +1,44 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { AlreadyRunningError, type EmbeddedSluice, startEmbedded } from '../../local/local.ts'
-import { whole } from '../numbers.ts'
+import type { RunFile } from '../../local/run-file.ts'
+import { formatMinute, formatSecondsSince } from '../format.ts'
+import { parseWholeNumber } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** A second Ctrl-C within this time is an echo of the first: npm and the terminal both pass it on. */
-const ECHO_MS = 500
+/** A second Ctrl-C within this time is a copy of the first: npm and the terminal both send it. */
+const DUPLICATE_SIGNAL_MS = 500
 
-const ALARMS = {
-  gap: 'Their partition waits until somebody decides ("npx sluice gap" tells); everything else goes on.',
-  worker: 'The worker has stopped; see the log file. Events go on being accepted.',
+const ALARM_HINTS = {
+  'offset-gap':
+    'Their partition is paused, everything else continues. "npx sluice offsets list" shows what is missing.',
+  worker: 'The worker has stopped; see the log file. Events are still accepted.',
 }
 
-export function startCommand(config: Config, terminal: Terminal): Command {
+interface Options {
+  edgePort: number
+  corePort: number
+  demo: boolean
+  seed: number
+  json?: true
+}
+
+export function createStartCommand(config: Config, terminal: Terminal): Command {
   return new Command('start')
-    .description('run everything on this machine: Postgres, core, dashboard and the edge')
-    .option('--edge-port <port>', 'where events go in', whole(0, 65_535), 8787)
+    .description('Start Sluice on this machine: Postgres, core, dashboard and edge')
+    .option('--edge-port <port>', 'port of the edge', parseWholeNumber(0, 65_535), 8787)
     .option(
       '--core-port <port>',
-      'dashboard, GraphQL and gateway',
-      whole(0, 65_535),
+      'port of dashboard, GraphQL and gateway',
+      parseWholeNumber(0, 65_535),
       config.corePort,
     )
-    .option('--no-demo', 'send no demo traffic')
-    .option('--seed <number>', 'of the demo traffic', whole(0), 1)
-    .option('--json', 'say where everything is as JSON')
-    .action(async (options) => {
-      const started = Date.now()
-      const stopper = createStopper(terminal, options.json)
+    .option('--no-demo', 'do not send demo traffic')
+    .option('--seed <number>', 'seed of the demo traffic', parseWholeNumber(0), 1)
+    .option('--json', 'print URLs and keys as JSON')
+    .action(async (options: Options) => {
+      const startedAt = Date.now()
+      const stopper = createStopper(terminal, options.json === true)
       try {
         const sluice = await startEmbedded({
           home: config.home,
@@ -37,84 +48,82 @@ export function startCommand(config: Config, terminal: Terminal): Command {
           seed: options.seed,
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
-          onStep: (step) => options.json || terminal.say(terminal.muted(`  ${step} …`)),
-          onAlarm: (message, what) => terminal.fail(message, ALARMS[what]),
+          onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
+          onAlarm: (message, kind) => terminal.printError(message, ALARM_HINTS[kind]),
         })
         stopper.ready(sluice)
-        if (options.json) terminal.json({ ...sluice.run, notes: sluice.notes })
-        else sayReady(terminal, sluice, (Date.now() - started) / 1000, options.demo)
+        if (options.json) terminal.printJson({ ...sluice.run, notes: sluice.notes })
+        else printReady(terminal, sluice, startedAt, options.demo)
       } catch (error) {
         if (!(error instanceof AlreadyRunningError)) throw error
-        if (options.json) return terminal.json(error.run)
-        terminal.say(
-          `Sluice is running on this folder already, since ${new Date(error.run.started_at).toLocaleString()}.`,
-        )
-        terminal.say(
-          `  dashboard  ${terminal.accent(error.run.dashboard_url)}   ("npx sluice status" gives a sign-in link)`,
-        )
-        terminal.say(`  edge       ${error.run.edge_url}`)
+        if (options.json) return terminal.printJson(error.run)
+        printAlreadyRunning(terminal, error.run)
         process.exit(0)
       }
     })
 }
 
-function sayReady(
-  terminal: Terminal,
-  { run, notes }: EmbeddedSluice,
-  seconds: number,
-  demo: boolean,
-): void {
-  const { say, accent, muted } = terminal
-  say()
-  say(`${accent('Sluice')} is ready ${muted(`(${seconds.toFixed(1)} s)`)}`)
-  say()
-  say(`  Dashboard  ${accent(run.login_url)}`)
-  say(muted('             signs you in once, within 10 minutes; "npx sluice status" makes another'))
-  say(`  Edge       ${run.edge_url}`)
-  say(`  GraphQL    ${run.graphql_url}`)
-  say(`  Write key  ${run.write_key}`)
-  for (const note of notes) say(`  ${note}`)
-  say()
-  say('Send an event and see it on the chart:')
-  say()
-  say(curl(run.edge_url, run.write_key))
-  say()
-  if (demo)
-    say(
-      muted(
-        'Demo traffic of 20 events a second goes to the tenant "demo"; "npx sluice demo stop" ends it.',
-      ),
-    )
-  say(
-    muted(
-      'Real: Postgres 17, workerd, GraphQL, dashboard. Stand-ins: the log is in Postgres instead of Kafka, limits',
-    ),
+function printAlreadyRunning({ print, accent }: Terminal, run: RunFile): void {
+  print(
+    `Sluice is already running on this folder, since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,
   )
-  say(
-    muted(
-      "and idempotency are in the edge's memory instead of Redis. Ctrl-C stops everything in order.",
-    ),
-  )
+  print(`  Dashboard  ${accent(run.dashboard_url)}   ("npx sluice status" prints a sign-in link)`)
+  print(`  Edge       ${run.edge_url}`)
 }
 
-function curl(edgeUrl: string, key: string): string {
+function printReady(
+  terminal: Terminal,
+  { run, notes }: EmbeddedSluice,
+  startedAt: number,
+  demo: boolean,
+): void {
+  const { print, accent, muted } = terminal
+  print()
+  print(`${accent('Sluice')} is ready ${muted(`(${formatSecondsSince(startedAt)})`)}`)
+  print()
+  print(`  Dashboard  ${accent(run.login_url)}`)
+  print(
+    muted(
+      '             This link signs in once, within 10 minutes; "npx sluice status" prints another.',
+    ),
+  )
+  print(`  Edge       ${run.edge_url}`)
+  print(`  GraphQL    ${run.graphql_url}`)
+  print(`  Write key  ${run.write_key}`)
+  for (const note of notes) print(`  ${note}`)
+  print()
+  print('Send an event and see it on the chart:')
+  print()
+  print(curlCommand(run.edge_url, run.write_key))
+  print()
+  for (const line of demo ? [DEMO_NOTE, ...RUNTIME_NOTES] : RUNTIME_NOTES) print(muted(line))
+}
+
+const DEMO_NOTE =
+  'Demo traffic: 20 events a second for the tenant "demo". "npx sluice demo stop" stops it.'
+const RUNTIME_NOTES = [
+  'Real parts: Postgres 17, workerd, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
+  'idempotency in the memory of the edge. Ctrl-C stops all parts in order.',
+]
+
+function curlCommand(edgeUrl: string, key: string): string {
   const body = '{"event":"page_view","user_id":"u123","page":"/pricing"}'
   return `  curl ${edgeUrl}/v1/events -H 'Authorization: Bearer ${key}' \\\n    -H 'Content-Type: application/json' -d '${body}'`
 }
 
-/** Ctrl-C drains; a second one stops at once. During the start there is nothing to drain yet. */
-function createStopper(terminal: Terminal, quiet: boolean) {
+/** Ctrl-C stops in order; a second one stops at once. During the start it takes effect when all parts run. */
+function createStopper(terminal: Terminal, isQuiet: boolean) {
   let sluice: EmbeddedSluice | undefined
-  let askedAt = 0
-  const ask = () => {
+  let requestedAt = 0
+  const onSignal = () => {
     const now = Date.now()
-    if (askedAt > 0) {
-      if (now - askedAt > ECHO_MS) atOnce()
+    if (requestedAt > 0) {
+      if (now - requestedAt > DUPLICATE_SIGNAL_MS) stopNow()
       return
     }
-    askedAt = now
-    if (!quiet)
-      terminal.say('\nStopping: what was accepted is written first. Ctrl-C again stops at once.')
+    requestedAt = now
+    if (!isQuiet)
+      terminal.print('\nStopping. Accepted events are stored first; Ctrl-C again stops at once.')
     if (sluice) void stop(sluice)
   }
   async function stop(running: EmbeddedSluice): Promise<void> {
@@ -122,20 +131,20 @@ function createStopper(terminal: Terminal, quiet: boolean) {
       await running.stop()
       process.exit(0)
     } catch (error) {
-      terminal.fail((error as Error).message, 'The next start recovers by itself.')
+      terminal.printError((error as Error).message, 'The next start recovers.')
       process.exit(1)
     }
   }
-  /** Nothing is left running; Postgres recovers at the next start. */
-  function atOnce(): never {
+  /** Leaves no process running; Postgres recovers at the next start. */
+  function stopNow(): never {
     sluice?.kill()
     process.exit(130)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   return {
     ready(running: EmbeddedSluice) {
       sluice = running
-      if (askedAt > 0) void stop(running)
+      if (requestedAt > 0) void stop(running)
     },
   }
 }

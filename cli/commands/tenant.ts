@@ -3,97 +3,128 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { Config } from '../../core/config.ts'
 import { createTenant, listTenants, setTenant } from '../../core/identity/tenants.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { duration, whole } from '../numbers.ts'
+import { formatCount } from '../format.ts'
+import { parseDuration, parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function tenantCommand(config: Config, terminal: Terminal): Command {
-  const tenant = new Command('tenant').description('make, change and list tenants')
-  tenant
-    .command('create <tenant>')
-    .description('lower-case letters, digits and dashes')
+const EVENTS_PER_MINUTE_MAX = 2_147_483_647
+const AGE_DAYS_MAX = 24_855
+const DAY_S = 86_400
+
+export function createTenantCommand(config: Config, terminal: Terminal): Command {
+  const tenant = new Command('tenant').description('Create, change and list tenants')
+  tenant.addCommand(createTenantCreateCommand(config, terminal))
+  tenant.addCommand(createTenantSetCommand(config, terminal))
+  tenant.addCommand(createTenantListCommand(config, terminal))
+  return tenant
+}
+
+function createTenantCreateCommand(config: Config, terminal: Terminal): Command {
+  return new Command('create')
+    .argument('<tenant>', 'name: lower-case letters, digits and dashes')
+    .description('Create a tenant')
     .option(
       '--limit <events>',
-      `events a minute over all keys (${LIMITS.tenantEventsPerMinuteDefault} unless set)`,
-      whole(1, 2_147_483_647),
+      `events per minute over all keys (default: ${LIMITS.tenantEventsPerMinuteDefault})`,
+      parseWholeNumber(1, EVENTS_PER_MINUTE_MAX),
     )
-    .option('--max-age <days>', 'older events are dead-lettered', whole(1, 24_855))
+    .option(
+      '--max-age <days>',
+      'older events become dead letters',
+      parseWholeNumber(1, AGE_DAYS_MAX),
+    )
     .action((name: string, options) =>
       withDatabase(config, async (db) => {
         const isNew = await createTenant(db, {
           tenant: name,
           eventsPerMinute: options.limit,
-          eventAgeMaxS: options.maxAge && options.maxAge * 86_400,
+          eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
         })
         if (!isNew)
           throw new UsageError(
-            `There is a tenant "${name}" already.`,
-            '"npx sluice tenant list" shows them all.',
+            `The tenant "${name}" already exists.`,
+            '"npx sluice tenant list" shows all tenants.',
           )
-        terminal.say(
-          `Made the tenant ${name}. Give it a key: npx sluice key create --tenant ${name}`,
+        terminal.print(
+          `Created the tenant ${name}. Create a key for it: npx sluice key create --tenant ${name}`,
         )
       }),
     )
-  tenant
-    .command('set <tenant>')
-    .description('change what is given; in force everywhere within a minute')
-    .option('--limit <events>', 'events a minute over all keys', whole(1, 2_147_483_647))
-    .option('--max-age <days>', 'older events are dead-lettered', whole(1, 24_855))
+}
+
+function createTenantSetCommand(config: Config, terminal: Terminal): Command {
+  return new Command('set')
+    .argument('<tenant>', 'name of the tenant')
+    .description('Change settings of a tenant; every edge and worker uses them within a minute')
+    .option(
+      '--limit <events>',
+      'events per minute over all keys',
+      parseWholeNumber(1, EVENTS_PER_MINUTE_MAX),
+    )
+    .option(
+      '--max-age <days>',
+      'older events become dead letters',
+      parseWholeNumber(1, AGE_DAYS_MAX),
+    )
     .option(
       '--lateness <time>',
-      'how long a bucket waits for late events before it is final, e.g. 1h',
-      duration(365),
+      'how long a bucket waits for late events before it is final, such as 1h',
+      parseDuration(365),
     )
     .option(
       '--schema-versions <versions>',
-      'which schema_version an event may name, e.g. 1,2',
+      'accepted values of schema_version, such as 1,2',
       (text) => text.split(','),
     )
-    .addOption(new Option('--any-schema-version', 'any schema_version').conflicts('schemaVersions'))
-    .option('--json', 'for a script')
+    .addOption(
+      new Option('--any-schema-version', 'accept any schema_version').conflicts('schemaVersions'),
+    )
+    .option('--json', 'print JSON')
     .action((name: string, options) => {
-      const { json, ...wanted } = options
-      if (Object.keys(wanted).length === 0)
+      const { json, ...changes } = options
+      if (Object.keys(changes).length === 0)
         throw new UsageError(
-          'Nothing was said to change.',
-          '"npx sluice tenant set --help" lists it.',
+          'No change was given.',
+          '"npx sluice tenant set --help" lists the settings.',
         )
       return withDatabase(config, async (db) => {
         const changed = await setTenant(db, name, {
           eventsPerMinute: options.limit,
-          eventAgeMaxS: options.maxAge && options.maxAge * 86_400,
+          eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
           allowedLatenessS:
             options.lateness === undefined ? undefined : Math.round(options.lateness / 1000),
           schemaVersions: options.anySchemaVersion ? null : options.schemaVersions,
         })
-        if (json) return terminal.json(changed)
+        if (json) return terminal.printJson(changed)
         const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changed
         const limit = eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault
-        terminal.say(
-          `${name}: ${limit.toLocaleString('en')} events a minute, not older than ${Math.round(eventAgeMaxS / 86_400)} days, ` +
-            `late by ${allowedLatenessS} s at most, ${schemaVersions ? `schema versions ${schemaVersions.join(', ')}` : 'any schema version'}.`,
+        terminal.print(
+          `${name}: ${formatCount(limit)} events per minute, at most ${Math.round(eventAgeMaxS / DAY_S)} days old, ` +
+            `at most ${formatCount(allowedLatenessS)} s late, ${schemaVersions ? `schema versions ${schemaVersions.join(', ')}` : 'any schema version'}.`,
         )
       })
     })
-  tenant
-    .command('list')
-    .option('--json', 'for a script')
+}
+
+function createTenantListCommand(config: Config, terminal: Terminal): Command {
+  return new Command('list')
+    .description('List tenants')
+    .option('--json', 'print JSON')
     .action((options) =>
       withDatabase(config, async (db) => {
         const tenants = await listTenants(db)
-        if (options.json) return terminal.json(tenants)
-        terminal.table(
-          ['tenant', 'events/min', 'oldest event', 'schema versions', 'since'],
-          tenants.map((each) => [
-            each.tenant,
-            String(each.eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault),
-            `${Math.round(each.eventAgeMaxS / 86_400)} days`,
-            each.schemaVersions?.join(', ') ?? 'any',
-            each.createdAt.slice(0, 10),
+        if (options.json) return terminal.printJson(tenants)
+        terminal.printTable(
+          ['Tenant', 'Events/min', 'Oldest event', 'Schema versions', 'Created'],
+          tenants.map((tenant) => [
+            tenant.tenant,
+            formatCount(tenant.eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault),
+            `${Math.round(tenant.eventAgeMaxS / DAY_S)} days`,
+            tenant.schemaVersions?.join(', ') ?? 'any',
+            tenant.createdAt.slice(0, 10),
           ]),
         )
       }),
     )
-  return tenant
 }

@@ -4,17 +4,19 @@ import { UsageError } from '../../core/lib/usage-error.ts'
 import { createTopics } from '../../core/log/open.ts'
 import type { Terminal } from '../terminal.ts'
 
-export function topicsCommand(config: Config, terminal: Terminal): Command {
+export function createTopicsCommand(config: Config, terminal: Terminal): Command {
   return new Command('topics')
-    .description('make the topics that are not there on the Kafka of KAFKA_BROKERS')
+    .description('Create missing topics on the Kafka of KAFKA_BROKERS')
     .action(async () => {
       if (config.log.kind !== 'kafka')
         throw new UsageError(
-          'The log is in Postgres.',
-          'Set SLUICE_LOG_DRIVER=kafka and KAFKA_BROKERS.',
+          'The log is in Postgres, which has no topics to create.',
+          'For Kafka set SLUICE_LOG_DRIVER=kafka and KAFKA_BROKERS.',
         )
-      const made = await createTopics(config.log)
-      for (const topic of made) terminal.say(`  ${topic}`)
-      terminal.say(made.length === 0 ? 'Nothing to do: all are there.' : `Made ${made.length}.`)
+      const created = await createTopics(config.log)
+      for (const topic of created) terminal.print(`  ${topic}`)
+      terminal.print(
+        created.length === 0 ? 'All topics exist.' : `Created ${created.length} topics.`,
+      )
     })
 }

@@ -13,16 +13,14 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { createLifecycle } from '../../core/lifecycle.ts'
-import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
+import { createEngineProcess } from '../../tools/engines/engine-process.ts'
+import { ensureKafkaJars } from '../../tools/engines/kafka-jars.ts'
 import { createKafkaNode } from '../../tools/engines/kafka-node.ts'
-import { quietPort } from '../../tools/engines/quiet-port.ts'
 import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
-import {
-  createEngineProcess,
-  type EngineProcess,
-  stopLeftOvers,
-} from '../../tools/process/supervised-process.ts'
+import { stopLeftovers } from '../../tools/process/pid-file.ts'
+import { findFreeServicePort } from '../../tools/process/ports.ts'
+import type { SupervisedProcess } from '../../tools/process/supervised-process.ts'
 import type { ComposeFile, ComposeService } from './compose-file.ts'
 import { createImages } from './image.ts'
 
@@ -35,7 +33,7 @@ export interface ComposeProcesses {
   /** Where a service is reached from here, e.g. `url('core', 4000)`. */
   url(service: string, port: number): string
   /** By service; as many as `deploy.replicas` says. */
-  running: Map<string, EngineProcess[]>
+  running: Map<string, SupervisedProcess[]>
   /** As `docker compose exec <service> …`. */
   exec(service: string, command: string[]): Promise<Ended>
   /** As `docker compose logs <service>`. */
@@ -73,13 +71,13 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
   chmodSync(folder, 0o755)
   const lifecycle = createLifecycle({ stepMsMax: 30_000, totalMsMax: 90_000 })
   lifecycle.onStop('folder', async () => {
-    await stopLeftOvers(folder)
+    await stopLeftovers(folder)
     removeDataDirectory(join(folder, 'postgres'))
     rmSync(folder, { recursive: true, force: true })
   })
   const ports = await findPorts(services)
   const placed = new Map<string, Placed>()
-  const running = new Map<string, EngineProcess[]>()
+  const running = new Map<string, SupervisedProcess[]>()
   const imageOf = createImages(join(folder, 'images'))
 
   async function place(name: string, service: ComposeService): Promise<Placed> {
@@ -157,7 +155,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
 /** The engines: what their images' entry points do besides running the command, done here. */
 const BY_NAME: Record<
   string,
-  (at: Placed, ports: ReadonlyMap<string, number>) => Promise<EngineProcess[]>
+  (at: Placed, ports: ReadonlyMap<string, number>) => Promise<SupervisedProcess[]>
 > = {
   async postgres({ home, command, env }, ports) {
     const settings = command.slice(1).map((arg) => /^-c(\w+)=(.*)$/.exec(arg)?.slice(1) ?? [])
@@ -207,17 +205,17 @@ const BY_NAME: Record<
     const node = createKafkaNode({
       name: 'kafka',
       home: at.home,
-      jars: await kafkaJars(),
+      jars: await ensureKafkaJars(),
       properties: { ...Object.fromEntries(properties), 'log.dirs': join(at.home, 'data') },
       clusterId,
-      answers: async () => (await run(at, at.healthCheck ?? [])).code === 0,
+      isReady: async () => (await run(at, at.healthCheck ?? [])).code === 0,
     })
     await node.start()
     return [node]
   },
 }
 
-async function startOurs(at: Placed): Promise<EngineProcess[]> {
+async function startOurs(at: Placed): Promise<SupervisedProcess[]> {
   const [command = '', ...args] = at.command
   const replicas = Array.from({ length: at.service.deploy?.replicas ?? 1 }, (_, i) =>
     createEngineProcess({
@@ -227,7 +225,7 @@ async function startOurs(at: Placed): Promise<EngineProcess[]> {
       home: `${at.home}-${i + 1}`,
       cwd: at.root && at.cwd,
       env: at.env,
-      answers: async () => (await run(at, at.healthCheck ?? [])).code === 0,
+      isReady: async () => (await run(at, at.healthCheck ?? [])).code === 0,
       startMsMax: START_MS_MAX,
       stopSteps: STOP_STEPS,
     }),
@@ -275,7 +273,7 @@ async function findPorts(services: ComposeFile['services']): Promise<Map<string,
   for (const [name, { ports = [] }] of Object.entries(services))
     for (const port of ports) listening.push(`${name}:${port.split(':').at(-1)}`)
   const found = new Map<string, number>()
-  for (const each of listening) found.set(each, await quietPort())
+  for (const each of listening) found.set(each, await findFreeServicePort())
   if (new Set(found.values()).size < found.size) return findPorts(services)
   return found
 }

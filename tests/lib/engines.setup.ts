@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEngines } from '../../tools/engines/engines.ts'
-import { kafkaJars } from '../../tools/engines/kafka-jars.ts'
-import { missingTools, sayMissing } from '../../tools/engines/tools.ts'
+import { ensureKafkaJars } from '../../tools/engines/kafka-jars.ts'
+import { describeMissing, missingTools } from '../../tools/engines/tools.ts'
+import { stopLeftovers } from '../../tools/process/pid-file.ts'
 import { isAlive } from '../../tools/process/processes.ts'
-import { stopLeftOvers } from '../../tools/process/supervised-process.ts'
 
 /**
  * One Kafka broker without topics and one Redis for all test files of the project.
@@ -57,9 +57,9 @@ export async function checkTools(project: TestProject): Promise<boolean> {
 
 async function findMissing(): Promise<[what: string, remedy: string] | undefined> {
   const tools = missingTools({ kafka: true, redis: true })
-  if (tools.length > 0) return sayMissing(tools)
+  if (tools.length > 0) return describeMissing(tools)
   try {
-    await kafkaJars((step) => console.log(`  engines: ${step} …`))
+    await ensureKafkaJars((step) => console.log(`  engines: ${step} …`))
     return undefined
   } catch (error) {
     return [(error as Error).message, 'connect this machine to a network']
@@ -78,7 +78,7 @@ async function sweep(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     const pid = Number(new RegExp(`^${PREFIX}(\\d+)$`).exec(name)?.[1])
     if (!pid || isAlive(pid)) continue
-    await stopLeftOvers(join(tmpdir(), name))
+    await stopLeftovers(join(tmpdir(), name))
     rmSync(join(tmpdir(), name), { recursive: true, force: true })
   }
 }

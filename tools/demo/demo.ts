@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createTraffic } from './traffic.ts'
 
-/** Demo traffic through the real edge, switched on and off by a file that `sluice demo` writes. */
+/** Demo traffic through the real edge. A file that `sluice demo` writes switches it on and off. */
 export interface Demo {
   stop(): Promise<void>
 }
@@ -10,10 +10,11 @@ export interface DemoOptions {
   edgeUrl: string
   key: string
   seed: number
-  /** Holds `on` or `off`; looked at all the time. */
+  /** Holds `on` or `off`; read at every tick. */
   switchFile: string
-  onAtStart: boolean
-  onTrouble: (what: string) => void
+  isOnAtStart: boolean
+  /** Called at the first of several failures in a row. */
+  onError: (message: string) => void
 }
 
 const TICK_MS = 250
@@ -21,13 +22,13 @@ const EVENTS_A_TICK = 5
 const SEND_MS_MAX = 5_000
 
 export function startDemo(options: DemoOptions): Demo {
-  writeSwitch(options.switchFile, options.onAtStart)
+  writeSwitch(options.switchFile, options.isOnAtStart)
   const traffic = createTraffic(options.seed)
   const stopping = new AbortController()
   let sending: Promise<void> | undefined
-  let troubled = false
+  let isFailing = false
   const timer = setInterval(() => {
-    // One tick at a time: an edge that is away must not find a crowd when it comes back.
+    // One tick at a time: an edge that was unavailable must not receive a backlog at once.
     if (sending || !readSwitch(options.switchFile)) return
     sending = send(traffic.next(EVENTS_A_TICK, Date.now())).finally(() => {
       sending = undefined
@@ -39,11 +40,11 @@ export function startDemo(options: DemoOptions): Demo {
       // Single events and batches, as real clients send both.
       const [first, ...rest] = events
       for (const body of [first, rest]) await post(body)
-      troubled = false
+      isFailing = false
     } catch (error) {
       if (stopping.signal.aborted) return
-      if (!troubled) options.onTrouble(`demo traffic is not taken: ${error}`)
-      troubled = true
+      if (!isFailing) options.onError(`demo traffic was not accepted, trying again: ${error}`)
+      isFailing = true
     }
   }
 

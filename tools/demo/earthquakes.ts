@@ -1,4 +1,4 @@
-/** The feed of the US Geological Survey, GeoJSON: one feature an earthquake. */
+/** The feed of the US Geological Survey, GeoJSON: one feature for each earthquake. */
 interface Feed {
   features: {
     id: string
@@ -7,7 +7,7 @@ interface Feed {
   }[]
 }
 
-/** As events; a second import finds the same ids. */
+/** The earthquakes as events, with the ids of the survey: a second import adds nothing. */
 export function earthquakeEvents(json: string): Record<string, unknown>[] {
   const { features } = JSON.parse(json) as Feed
   return features.map(({ id, properties, geometry }) => {

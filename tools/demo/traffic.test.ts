@@ -5,13 +5,13 @@ const NOW = Date.UTC(2026, 10, 21, 12)
 /** What depends on the seed; ids hold the time, so that a restart repeats none. */
 const shape = (event: object) => ({ ...event, event_id: undefined, id: undefined })
 
-test('the same seed makes the same people do the same things; another seed does not', () => {
+test('demo traffic repeats the same people and actions with the same seed, and not with another', () => {
   const [a, b, c] = [1, 1, 2].map((seed) => createTraffic(seed).next(500, NOW).map(shape))
   expect(a).toEqual(b)
   expect(a).not.toEqual(c)
 })
 
-test('about one in a hundred is a repetition, and as many are wrong', () => {
+test('about one demo event in a hundred is a duplicate, and about as many are invalid', () => {
   const events = createTraffic(7).next(20_000, NOW) as Record<string, unknown>[]
   const ids = events.flatMap(({ event_id }) => (event_id === undefined ? [] : [event_id]))
   const repeated = ids.length - new Set(ids).size

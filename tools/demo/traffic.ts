@@ -1,4 +1,4 @@
-/** Made-up events of a small shop; the same seed makes the same people do the same things. */
+/** Invented events of a small shop; the same seed gives the same people and actions. */
 export interface Traffic {
   /** @param now milliseconds since the epoch */
   next(count: number, now: number): object[]
@@ -28,7 +28,7 @@ const REFERRERS = ['google', 'newsletter', 'github', 'direct', 'hacker-news']
 const PLANS = ['free', 'team', 'business']
 const ACTORS = 400
 
-/** How often each kind comes, in parts of a hundred. */
+/** The share of each kind of event, in percent. */
 const KINDS: readonly [name: string, weight: number][] = [
   ['page_view', 52],
   ['search', 14],
@@ -47,7 +47,7 @@ export function createTraffic(seed: number): Traffic {
 
   function event(now: number): object {
     const roll = random()
-    // Some of what comes is a repetition, and some of it is wrong: a dashboard should show both.
+    // Some events are duplicates, and some are invalid: a dashboard should show both.
     if (roll < 0.015 && last) return last
     if (roll < 0.025) return { event: 'page_view', occurred_at: '30 February' }
     if (roll < 0.032) return { ...make(now), timestamp: now - 400 * 86_400_000 }
@@ -88,14 +88,14 @@ function kind(roll: number): string {
   return 'page_view'
 }
 
-/** A v7 id: its time keeps a restart with the same seed from making the same ids again. */
+/** A UUIDv7: because of its time, a restart with the same seed does not repeat ids. */
 function uuid(random: () => number): string {
   const time = Date.now().toString(16).padStart(12, '0')
   const hex = Array.from({ length: 18 }, () => Math.floor(random() * 16).toString(16)).join('')
   return `${time.slice(0, 8)}-${time.slice(8, 12)}-7${hex.slice(0, 3)}-8${hex.slice(3, 6)}-${hex.slice(6, 18)}`
 }
 
-/** A small generator with a good spread (Tommy Ettinger, public domain). */
+/** The pseudo-random generator mulberry32 (Tommy Ettinger, public domain). */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -21,12 +21,12 @@ import { ROOT } from '../../core/lib/paths.ts'
 import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
 import { findDataDirectory, removeDataDirectory } from '../postgres/data-directory.ts'
 import { readPostmasterPid } from '../postgres/postgres-server.ts'
-import { hasEnded, isAlive } from '../process/processes.ts'
-import { stopLeftOvers } from '../process/supervised-process.ts'
+import { stopLeftovers } from '../process/pid-file.ts'
+import { isAlive, waitUntilEnded } from '../process/processes.ts'
 import { type Engines, startEngines } from './engines.ts'
 import type { EnginesState } from './state.ts'
 
-describe('engines as a part of tests', () => {
+describe('the engines of startEngines', () => {
   let home: string
   let engines: Engines
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe('engines as a part of tests', () => {
     await removeHome(home)
   })
 
-  test('each answers, on loopback alone, and the topics are there', async () => {
+  test('respond on loopback only, and the topics exist', async () => {
     await write(engines, 'first')
     expect(await read(engines)).toEqual({ postgres: ['first'], redis: ['first'], kafka: ['first'] })
     await withLog(engines, async (log) => {
@@ -48,11 +48,11 @@ describe('engines as a part of tests', () => {
     for (const pid of pidsOf(engines)) expect(listensBeyondLoopback(pid)).toBe(false)
   })
 
-  test('each comes back after a kill -9 with all that it acknowledged, and none of them by itself but Postgres', async () => {
+  test('have everything they acknowledged after kill -9; only Postgres restarts by itself', async () => {
     const before = pidsOf(engines)
     await write(engines, 'second')
     for (const pid of before) process.kill(pid, 'SIGKILL')
-    for (const pid of before) expect(await hasEnded(pid, 10_000)).toBe(true)
+    for (const pid of before) expect(await waitUntilEnded(pid, 10_000)).toBe(true)
     await expect
       .poll(() => [engines.redis?.pid, engines.kafka?.pids])
       .toEqual([undefined, [undefined]])
@@ -68,7 +68,7 @@ describe('engines as a part of tests', () => {
     expect(pidsOf(engines).filter((pid) => before.includes(pid))).toEqual([])
   })
 
-  test('a stop ends them all, and the next start of the folder finds their data, wherever its ports are', async () => {
+  test('are all ended by a stop, and the next start on the folder finds their data on any ports', async () => {
     const before = pidsOf(engines)
     await engines.stop()
     expect(before.filter(isAlive)).toEqual([])
@@ -80,7 +80,7 @@ describe('engines as a part of tests', () => {
     })
   })
 
-  test('a taken port is no reason to fail: the next free one is taken, and said', async () => {
+  test('use the next free port when one is taken', async () => {
     const other = makeHome()
     const port = Number(new URL(engines.redis?.url ?? '').port)
     const second = await startEngines({ home: other, redis: true, ports: { redis: port } })
@@ -90,7 +90,7 @@ describe('engines as a part of tests', () => {
     await removeHome(other)
   })
 
-  test('one that cannot start says why, and those that did are stopped again', async () => {
+  test('are stopped again when one of them cannot start, and the error says why', async () => {
     const other = makeHome()
     mkdirSync(join(other, 'redis', 'appendonlydir'), { recursive: true })
     writeFileSync(join(other, 'redis', 'appendonlydir', 'appendonly.aof.manifest'), 'broken\n')
@@ -101,7 +101,7 @@ describe('engines as a part of tests', () => {
   })
 })
 
-test('three brokers carry on with what was acknowledged when one of them is killed, and take it back', async () => {
+test('three brokers keep acknowledged records while one of them is down, and accept it again', async () => {
   const home = makeHome()
   // One cluster in 64 has an id like this.
   mkdirSync(join(home, 'kafka-3'))
@@ -112,7 +112,7 @@ test('three brokers carry on with what was acknowledged when one of them is kill
     await engines.kafka?.nodes[0]?.kill()
     await expect.poll(() => append(engines, 'without').catch(String), { timeout: 60_000 }).toBe(1)
     await engines.kafka?.nodes[0]?.start()
-    // One that was not answered may have been appended all the same.
+    // An append without a response may have been stored as well.
     expect([...new Set(await readKafka(engines))]).toEqual(['before', 'without'])
   } finally {
     await Promise.all(engines.kafka?.nodes.map((node) => node.kill()) ?? [])
@@ -133,20 +133,20 @@ describe('npm run engines', () => {
   })
 
   let first: EnginesState
-  test('starts them and returns; a second start finds the running ones', async () => {
+  test('starts the engines and returns; a second start finds them running', async () => {
     first = await state('start')
     expect(await state('start')).toEqual(first)
-    expect((await command('start')).out).toContain('The engines run already.')
+    expect((await command('start')).out).toContain('The engines are already running.')
     expect(await state('status')).toMatchObject({
       ...first,
-      answers: { Postgres: true, Redis: true, Kafka: true },
+      responding: { Postgres: true, Redis: true, Kafka: true },
     })
     const other = await command('start', '--brokers', '3')
-    expect(other.err).toContain('The engines run already, with 1 Kafka broker.')
+    expect(other.err).toContain('The engines are already running, with 1 Kafka broker.')
     expect(other.code).toBe(1)
   })
 
-  test('the command that it prints runs a core on them', async () => {
+  test('prints a command that runs core on them', async () => {
     const line = (await command('start')).out.split('\n').find((each) => each.includes('npm exec'))
     const core = spawn('sh', ['-c', `exec ${line?.trim()}`], {
       cwd: ROOT,
@@ -154,13 +154,13 @@ describe('npm run engines', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     })
-    let said = ''
+    let output = ''
     core.stdout.on('data', (chunk) => {
-      said += chunk
+      output += chunk
     })
     try {
-      await expect.poll(() => said, { timeout: 30_000 }).toContain('"msg":"ready"')
-      const url = /"url":"(.*?)"/.exec(said)?.[1]
+      await expect.poll(() => output, { timeout: 30_000 }).toContain('"msg":"ready"')
+      const url = /"url":"(.*?)"/.exec(output)?.[1]
       expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
         checks: { postgres: 'ok', log: 'ok' },
       })
@@ -170,7 +170,7 @@ describe('npm run engines', () => {
     }
   })
 
-  test('an engine that ends by itself is started again at its place', async () => {
+  test('restarts an engine that ends by itself at the same address', async () => {
     process.kill(first.redis_pid as number, 'SIGKILL')
     await expect
       .poll(async () => (await state('status')).redis_pid, { timeout: 20_000, interval: 500 })
@@ -181,11 +181,11 @@ describe('npm run engines', () => {
     expect((await state('status')).redis_url).toBe(first.redis_url)
   })
 
-  test('killed, its keeper takes them along, and the next start is at the same places', async () => {
+  test('ends the engines when its supervisor is killed, and the next start uses the same addresses', async () => {
     const { pid, ...engines } = await state('status')
     process.kill(pid, 'SIGKILL')
     for (const each of [engines.postgres_pid, engines.redis_pid, ...engines.kafka_pids])
-      expect(await hasEnded(each as number, 20_000)).toBe(true)
+      expect(await waitUntilEnded(each as number, 20_000)).toBe(true)
     expect((await command('status')).code).toBe(3)
     const next = await state('start')
     expect(next).toMatchObject({
@@ -195,7 +195,7 @@ describe('npm run engines', () => {
     })
   })
 
-  test('stop ends all of them, and says so when there is nothing to stop', async () => {
+  test('stop ends all engines, and reports when there is nothing to stop', async () => {
     const { pid, redis_pid, postgres_pid, kafka_pids } = await state('status')
     expect((await command('stop')).out).toBe('Stopped.\n')
     expect(
@@ -204,7 +204,7 @@ describe('npm run engines', () => {
     expect((await command('stop')).out).toBe('No engines were running.\n')
   })
 
-  test('on a machine without Java and Redis it names them, and the command that brings them', async () => {
+  test('names missing programs and the command that installs them', async () => {
     const bin = mkdtempSync(join(tmpdir(), 'sluice-bin-'))
     symlinkSync(process.execPath, join(bin, 'node'))
     const { code, err } = await run(['start'], { PATH: bin })
@@ -216,9 +216,9 @@ describe('npm run engines', () => {
 
   const command = (...args: string[]) => run(args)
   async function state(...args: string[]): Promise<EnginesState> {
-    const said = await command(...args, '--json')
-    if (said.code !== 0) throw new Error(said.err)
-    return JSON.parse(said.out)
+    const result = await command(...args, '--json')
+    if (result.code !== 0) throw new Error(result.err)
+    return JSON.parse(result.out)
   }
   async function run(
     args: string[],
@@ -241,7 +241,7 @@ describe('npm run engines', () => {
   }
 })
 
-/** Any user may enter it: one of them runs Postgres when root starts us. */
+/** Every user may enter it: another user runs Postgres when this test runs as root. */
 function makeHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'sluice-engines-test-'))
   chmodSync(home, 0o755)
@@ -249,7 +249,7 @@ function makeHome(): string {
 }
 
 async function removeHome(home: string): Promise<void> {
-  await stopLeftOvers(home)
+  await stopLeftovers(home)
   removeDataDirectory(join(home, 'postgres'))
   rmSync(home, { recursive: true, force: true })
 }
@@ -260,18 +260,20 @@ function pidsOf({ postgres, redis, kafka }: Engines): number[] {
 
 async function write(engines: Engines, value: string): Promise<void> {
   await withPostgres(engines, async (client) => {
-    await client.query('CREATE TABLE IF NOT EXISTS kept (value text)')
-    await client.query('INSERT INTO kept VALUES ($1)', [value])
+    await client.query('CREATE TABLE IF NOT EXISTS stored (value text)')
+    await client.query('INSERT INTO stored VALUES ($1)', [value])
   })
-  await withRedis(engines, (redis) => redis.rpush('kept', value))
+  await withRedis(engines, (redis) => redis.rpush('stored', value))
   await append(engines, value)
 }
 
 async function read(engines: Engines) {
-  const rows = withPostgres(engines, (client) => client.query('SELECT value FROM kept ORDER BY 1'))
+  const rows = withPostgres(engines, (client) =>
+    client.query('SELECT value FROM stored ORDER BY 1'),
+  )
   return {
     postgres: (await rows).rows.map(({ value }) => value),
-    redis: await withRedis(engines, (redis) => redis.lrange('kept', 0, -1)),
+    redis: await withRedis(engines, (redis) => redis.lrange('stored', 0, -1)),
     kafka: await readKafka(engines),
   }
 }
@@ -338,7 +340,7 @@ async function withPostgres<T>(
   }
 }
 
-/** Only Linux tells without a tool. */
+/** Linux shows it without a tool. */
 function listensBeyondLoopback(pid: number): boolean {
   if (process.platform !== 'linux') return false
   const mine = new Set(inodesOf(pid))

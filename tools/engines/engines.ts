@@ -4,15 +4,14 @@ import { UsageError } from '../../core/lib/usage-error.ts'
 import { createLifecycle } from '../../core/lifecycle.ts'
 import { createTopics } from '../../core/log/open.ts'
 import { startPostgresServer } from '../postgres/postgres-server.ts'
-import { freePort } from '../process/ports.ts'
-import type { EngineProcess } from '../process/supervised-process.ts'
+import { findFreePort, findFreeServicePort } from '../process/ports.ts'
+import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { createKafkaEngine, type KafkaPorts } from './kafka.ts'
-import { kafkaJars } from './kafka-jars.ts'
-import { quietPort } from './quiet-port.ts'
+import { ensureKafkaJars } from './kafka-jars.ts'
 import { createRedisEngine } from './redis.ts'
-import { missingTools, sayMissing } from './tools.ts'
+import { describeMissing, missingTools } from './tools.ts'
 
-/** The engines that production runs, as processes of this one: each ends with it, however it ends. */
+/** The engines that production runs, as child processes: each ends with this process, however that ends. */
 export interface Engines {
   kafka: KafkaHandle | undefined
   redis: RedisHandle | undefined
@@ -25,29 +24,30 @@ export interface KafkaHandle {
   /** host:port of each */
   brokers: string[]
   readonly pids: (number | undefined)[]
-  /** To be stopped, killed and started one by one. */
-  nodes: EngineProcess[]
+  /** Each can be stopped, killed and started. */
+  nodes: SupervisedProcess[]
 }
 
-export interface RedisHandle extends Pick<EngineProcess, 'start' | 'stop' | 'kill'> {
+export interface RedisHandle extends Pick<SupervisedProcess, 'start' | 'stop' | 'kill'> {
   url: string
   readonly pid: number | undefined
 }
 
 export interface EnginesOptions {
-  /** A folder; made if missing. What is in it is found again by the next start. */
+  /** A folder; created if missing. The next start on it finds the data again. */
   home: string
   kafka?: {
-    brokers: number /** The topics of contract/log/topics.ts; default true */
+    brokers: number
+    /** Whether to create the topics of contract/log/topics.ts; true unless set */
     topics?: boolean
   }
   redis?: boolean
   postgres?: boolean
-  /** Which to try first; any free ones otherwise. */
+  /** Ports to try first; any free ones otherwise. */
   ports?: Partial<EnginePorts>
   onStep?: (step: string) => void
-  /** Told when one ended by itself and is started again; without it they stay down until `start()`. */
-  onRestart?: (why: string) => void
+  /** Called when one ended by itself and is restarted; without it Redis and Kafka stay down until `start()`. */
+  onRestart?: (message: string) => void
 }
 
 export interface EnginePorts {
@@ -56,14 +56,14 @@ export interface EnginePorts {
   postgres: number
 }
 
-/** What comes of `npm run engines` must be stopped by hand only where stopping hangs. */
+/** An engine that takes longer to stop is reported as failed. */
 const STEP_MS_MAX = 20_000
 
-/** @throws UsageError that names the missing program and the command that brings it */
+/** @throws UsageError that names the missing program and the command that installs it */
 export async function startEngines(options: EnginesOptions): Promise<Engines> {
   const { home, kafka, redis = false, postgres = false, onStep = () => {}, onRestart } = options
   const missing = missingTools({ kafka: kafka !== undefined, redis })
-  if (missing.length > 0) throw new UsageError(...sayMissing(missing))
+  if (missing.length > 0) throw new UsageError(...describeMissing(missing))
   mkdirSync(home, { recursive: true })
   const ports = await findPorts(options)
   const lifecycle = createLifecycle({ stepMsMax: STEP_MS_MAX, totalMsMax: 3 * STEP_MS_MAX })
@@ -76,7 +76,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
   }
   try {
     if (postgres) {
-      onStep('Postgres')
+      onStep('Starting Postgres')
       const server = await startPostgresServer({
         home: join(home, 'postgres'),
         port: ports.postgres,
@@ -86,16 +86,16 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       engines.postgres = server
     }
     if (redis) {
-      onStep('Redis')
+      onStep('Starting Redis')
       const server = createRedisEngine({ home: join(home, 'redis'), port: ports.redis, onRestart })
       lifecycle.onStop('Redis', () => server.stop())
       await server.start()
       engines.redis = redisHandle(server, ports.redis)
     }
     if (kafka) {
-      const jars = await kafkaJars(onStep)
-      onStep('Kafka')
-      // Clusters of different size share no data: who may vote is decided when they are made.
+      const jars = await ensureKafkaJars(onStep)
+      onStep('Starting Kafka')
+      // Clusters of different size share no data: their voters are fixed when they are created.
       const folder = join(home, kafka.brokers === 1 ? 'kafka' : `kafka-${kafka.brokers}`)
       const cluster = createKafkaEngine({ home: folder, jars, ports: ports.kafka, onRestart })
       lifecycle.onStop('Kafka', () => cluster.stop())
@@ -116,7 +116,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
   }
 }
 
-function redisHandle(server: EngineProcess, port: number): RedisHandle {
+function redisHandle(server: SupervisedProcess, port: number): RedisHandle {
   return {
     url: `redis://127.0.0.1:${port}`,
     get pid() {
@@ -132,7 +132,7 @@ async function findPorts({ kafka, ports = {} }: EnginesOptions): Promise<EngineP
   const taken = new Set<number>()
   async function free(wanted: number | undefined): Promise<number> {
     for (;;) {
-      const port = await (wanted ? freePort(wanted) : quietPort())
+      const port = await (wanted ? findFreePort(wanted) : findFreeServicePort())
       if (!taken.has(port)) {
         taken.add(port)
         return port

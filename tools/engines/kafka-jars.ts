@@ -1,14 +1,14 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ROOT } from '../../core/lib/paths.ts'
+import { runCommand } from '../process/run-command.ts'
 
 const POM = fileURLToPath(new URL('./pom.xml', import.meta.url))
 const RESOLVE_MS_MAX = 600_000
 
-/** Where the jars lie once they are there: one folder for each that pom.xml ever said. */
+/** The folder of the jars: one for each content that pom.xml ever had. */
 export function jarsFolder(): string {
   const pom = readFileSync(POM, 'utf8')
   const hash = createHash('sha256').update(pom).digest('hex').slice(0, 8)
@@ -17,45 +17,40 @@ export function jarsFolder(): string {
 }
 
 /**
- * The folder with Kafka's jars, 43 MB: Maven gathers them once from pom.xml, checks their sums, and they stay
- * for as long as pom.xml says the same.
+ * The folder with Kafka's jars, 43 MB: Maven downloads them once as pom.xml lists them, checks their
+ * checksums, and they stay until pom.xml changes.
  */
-export async function kafkaJars(onStep: (step: string) => void = () => {}): Promise<string> {
+export async function ensureKafkaJars(onStep: (step: string) => void = () => {}): Promise<string> {
   const jars = jarsFolder()
   if (existsSync(jars)) return jars
-  onStep('Kafka from Maven, 43 MB, once')
-  // Beside it, then moved whole: nobody finds half of them, and two that resolve at once do no harm.
-  const fresh = `${jars}.${process.pid}`
+  onStep('Downloading Kafka with Maven, 43 MB, once')
+  // Downloaded into another folder and renamed when complete, so that two downloads at once do no harm.
+  const incomplete = `${jars}.${process.pid}`
   mkdirSync(dirname(jars), { recursive: true })
   try {
-    await maven(['-C', '-f', POM, 'dependency:copy-dependencies', `-DoutputDirectory=${fresh}`])
+    await runMaven([
+      '-C',
+      '-f',
+      POM,
+      'dependency:copy-dependencies',
+      `-DoutputDirectory=${incomplete}`,
+    ])
     try {
-      renameSync(fresh, jars)
+      renameSync(incomplete, jars)
     } catch (error) {
       if (!existsSync(jars)) throw error
     }
   } finally {
-    rmSync(fresh, { recursive: true, force: true })
+    rmSync(incomplete, { recursive: true, force: true })
   }
   return jars
 }
 
-async function maven(args: string[]): Promise<void> {
-  const child = spawn('mvn', ['-B', '-q', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: RESOLVE_MS_MAX,
-    killSignal: 'SIGKILL',
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => {
-      if (said.length < 20_000) said += chunk
-    })
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
+async function runMaven(args: string[]): Promise<void> {
+  const { code, output } = await runCommand('mvn', ['-B', '-q', ...args], {
+    timeoutMs: RESOLVE_MS_MAX,
   })
   if (code === 0) return
-  const why = said.split('\n').find((line) => line.includes('ERROR')) ?? `exit ${code}`
-  throw new Error(`Maven could not bring Kafka's jars: ${why.replace(/^.*?ERROR\S*\s*/, '')}`)
+  const reason = output.split('\n').find((line) => line.includes('ERROR')) ?? `exit ${code}`
+  throw new Error(`Maven could not download Kafka's jars: ${reason.replace(/^.*?ERROR\S*\s*/, '')}`)
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EngineProcess } from '../process/supervised-process.ts'
+import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { brokersSeenBy } from './kafka-metadata.ts'
 import { createKafkaNode } from './kafka-node.ts'
 
@@ -10,8 +10,8 @@ import { createKafkaNode } from './kafka-node.ts'
 export interface KafkaEngine {
   /** host:port of each */
   brokers: string[]
-  nodes: EngineProcess[]
-  /** Resolves when every broker answers and knows all others. */
+  nodes: SupervisedProcess[]
+  /** Resolves when every broker replies and knows all others. */
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -20,9 +20,9 @@ export interface KafkaEngineOptions {
   home: string
   /** The folder of Kafka's jars. */
   jars: string
-  /** Two a broker: where clients come, and where the controllers talk. */
+  /** Of each broker: one for clients and one for the controllers. */
   ports: readonly KafkaPorts[]
-  onRestart?: (why: string) => void
+  onRestart?: (message: string) => void
 }
 
 export interface KafkaPorts {
@@ -30,7 +30,7 @@ export interface KafkaPorts {
   controller: number
 }
 
-const MEET_MS_MAX = 60_000
+const DISCOVERY_MS_MAX = 60_000
 
 /** Apache Kafka in KRaft mode on loopback. */
 export function createKafkaEngine(options: KafkaEngineOptions): KafkaEngine {
@@ -44,8 +44,8 @@ export function createKafkaEngine(options: KafkaEngineOptions): KafkaEngine {
       jars,
       properties: properties(join(nodeHome, 'data'), ports, index),
       clusterId: clusterId(home),
-      // The others may be down, and it may still be asked to start.
-      answers: async () => (await brokersSeenBy(broker)).includes(index + 1),
+      // Only itself: the others may be down.
+      isReady: async () => (await brokersSeenBy(broker)).includes(index + 1),
       onRestart,
     })
   })
@@ -54,7 +54,7 @@ export function createKafkaEngine(options: KafkaEngineOptions): KafkaEngine {
     nodes,
     async start() {
       await Promise.all(nodes.map((node) => node.start()))
-      await untilAllAreKnown(ports)
+      await waitForAllBrokers(ports)
     },
     async stop() {
       await Promise.all(nodes.map((node) => node.stop()))
@@ -62,8 +62,8 @@ export function createKafkaEngine(options: KafkaEngineOptions): KafkaEngine {
   }
 }
 
-async function untilAllAreKnown(ports: readonly KafkaPorts[]): Promise<void> {
-  const deadline = Date.now() + MEET_MS_MAX
+async function waitForAllBrokers(ports: readonly KafkaPorts[]): Promise<void> {
+  const deadline = Date.now() + DISCOVERY_MS_MAX
   for (const { broker } of ports)
     while ((await brokersSeenBy(broker)).length < ports.length) {
       if (Date.now() > deadline) throw new Error('the Kafka brokers did not find each other')
@@ -77,13 +77,13 @@ function properties(
   index: number,
 ): Record<string, string | number> {
   const { broker, controller } = ports[index] as KafkaPorts
-  const copies = Math.min(3, ports.length)
-  const inSync = Math.max(1, copies - 1)
+  const replicas = Math.min(3, ports.length)
+  const inSync = Math.max(1, replicas - 1)
   return {
     'process.roles': 'broker,controller',
     'node.id': index + 1,
     'controller.quorum.voters': ports
-      .map((each, i) => `${i + 1}@127.0.0.1:${each.controller}`)
+      .map((node, i) => `${i + 1}@127.0.0.1:${node.controller}`)
       .join(','),
     listeners: `PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker}`,
@@ -91,19 +91,19 @@ function properties(
     'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': 'false',
-    'default.replication.factor': copies,
+    'default.replication.factor': replicas,
     'min.insync.replicas': inSync,
-    'offsets.topic.replication.factor': copies,
+    'offsets.topic.replication.factor': replicas,
     'offsets.topic.num.partitions': 4,
-    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.replication.factor': replicas,
     'transaction.state.log.min.isr': inSync,
-    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': inSync,
     'group.initial.rebalance.delay.ms': 0,
   }
 }
 
-/** 16 bytes in base64url, as Kafka makes its own. */
+/** 16 bytes in base64url, as Kafka generates its own. */
 function clusterId(home: string): string {
   const file = join(home, 'cluster-id')
   if (!existsSync(file)) writeFileSync(file, randomBytes(16).toString('base64url'))

@@ -1,17 +1,23 @@
-import { createEngineProcess, type EngineProcess } from '../process/supervised-process.ts'
-import { redisAnswers } from './probes.ts'
+import { connect } from 'node:net'
+import type { SupervisedProcess } from '../process/supervised-process.ts'
+import { createEngineProcess } from './engine-process.ts'
 
 export interface RedisEngineOptions {
   home: string
   port: number
-  onRestart?: (why: string) => void
+  onRestart?: (message: string) => void
 }
 
 /** Loading a large append-only file takes a while. */
 const START_MS_MAX = 60_000
+const PROBE_MS_MAX = 2_000
 
-/** The system's redis-server on loopback, with an append-only file: what it acknowledged survives its end. */
-export function createRedisEngine({ home, port, onRestart }: RedisEngineOptions): EngineProcess {
+/** The system's redis-server on loopback, with an append-only file: acknowledged writes survive its end. */
+export function createRedisEngine({
+  home,
+  port,
+  onRestart,
+}: RedisEngineOptions): SupervisedProcess {
   const settings = {
     bind: '127.0.0.1',
     port,
@@ -19,7 +25,7 @@ export function createRedisEngine({ home, port, onRestart }: RedisEngineOptions)
     appendonly: 'yes',
     appendfsync: 'everysec',
     save: '',
-    // Leases and counters: a key too many shall be refused, and none forgotten.
+    // It holds leases and counters: a write that does not fit must fail, and nothing may be evicted.
     maxmemory: '256mb',
     'maxmemory-policy': 'noeviction',
   }
@@ -28,12 +34,28 @@ export function createRedisEngine({ home, port, onRestart }: RedisEngineOptions)
     command: 'redis-server',
     args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
     home,
-    answers: () => redisAnswers(port),
+    isReady: () => isRedisReady(port),
     startMsMax: START_MS_MAX,
     stopSteps: [
       { signal: 'SIGTERM', graceMs: 5_000 },
       { signal: 'SIGKILL', graceMs: 1_000 },
     ],
     onRestart,
+  })
+}
+
+/** Whether the Redis on this port of loopback replies to PING within 2 s. */
+export function isRedisReady(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
+    const end = (isReady: boolean) => {
+      socket.destroy()
+      resolve(isReady)
+    }
+    // While it loads its file it replies -LOADING.
+    socket.once('data', (bytes) => end(bytes.toString().startsWith('+PONG')))
+    socket.once('error', () => end(false))
+    socket.once('close', () => end(false))
+    socket.setTimeout(PROBE_MS_MAX, () => end(false))
   })
 }

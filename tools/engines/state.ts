@@ -1,32 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, startStamp } from '../process/processes.ts'
+import { isSameProcess, startStamp } from '../process/processes.ts'
 import type { EnginePorts, Engines } from './engines.ts'
 
-/** Where the engines of this folder are, as their keeper wrote it down; it holds Postgres' password. */
+/** Where the engines of this folder are, written by their supervisor; it holds Postgres' password. */
 export interface EnginesState {
   database_url: string
   redis_url: string
   kafka_brokers: string[]
-  /** Variables of core/config.ts for a core on these engines: node --env-file=… core/main.ts */
+  /** The variables of a core on these engines: node --env-file=… core/main.ts */
   env_file: string
   postgres_pid: number
   redis_pid: number | undefined
   kafka_pids: (number | undefined)[]
-  /** Of the keeper, which all of them end with. */
+  /** Of the supervisor; all engines end with it. */
   pid: number
-  /** Tells this process from another that got its id later. */
+  /** Distinguishes this process from a later one with the same id. */
   pid_stamp: string
   started_at: string
 }
 
-/** What runs on this folder right now. */
-export function runningEngines(home: string): EnginesState | undefined {
-  const state = read<EnginesState>(stateFile(home))
-  return state && isAlive(state.pid) && startStamp(state.pid) === state.pid_stamp
-    ? state
-    : undefined
+/** The engines that run on this folder now, or undefined. */
+export function findRunningEngines(home: string): EnginesState | undefined {
+  const state = readJson<EnginesState>(stateFile(home))
+  return state && isSameProcess(state.pid, state.pid_stamp) ? state : undefined
 }
 
 export function writeState(home: string, engines: Engines, startedAt: Date): EnginesState {
@@ -42,7 +40,7 @@ export function writeState(home: string, engines: Engines, startedAt: Date): Eng
     pid_stamp: startStamp(process.pid),
     started_at: startedAt.toISOString(),
   }
-  writeWhole(stateFile(home), `${JSON.stringify(state, null, 2)}\n`)
+  replaceFile(stateFile(home), `${JSON.stringify(state, null, 2)}\n`)
   return state
 }
 
@@ -50,16 +48,16 @@ export function removeState(home: string): void {
   rmSync(stateFile(home), { force: true })
 }
 
-/** What the next start finds again, so that URLs stay good. */
-export interface Kept {
+/** What the next start uses again, so that URLs stay the same. */
+export interface Saved {
   ports: Partial<EnginePorts>
   gatewayPassword: string
   redisToken: string
 }
 
-export function readKept(home: string): Kept {
+export function readSaved(home: string): Saved {
   return (
-    read<Kept>(join(home, 'kept.json')) ?? {
+    readJson<Saved>(savedFile(home)) ?? {
       ports: {},
       gatewayPassword: randomBytes(24).toString('base64url'),
       redisToken: randomBytes(24).toString('base64url'),
@@ -67,15 +65,15 @@ export function readKept(home: string): Kept {
   )
 }
 
-/** @param kept with the ports that came of it: a cluster of one forgets none of a larger one's */
-export function writeKept(home: string, kept: Kept, ports: EnginePorts): void {
-  const kafka = [...ports.kafka, ...(kept.ports.kafka ?? []).slice(ports.kafka.length)]
-  const text = JSON.stringify({ ...kept, ports: { ...ports, kafka } }, null, 2)
-  writeWhole(join(home, 'kept.json'), `${text}\n`)
+/** @param ports of this start; of a larger cluster, the ports of its other brokers are preserved */
+export function writeSaved(home: string, saved: Saved, ports: EnginePorts): void {
+  const kafka = [...ports.kafka, ...(saved.ports.kafka ?? []).slice(ports.kafka.length)]
+  const text = JSON.stringify({ ...saved, ports: { ...ports, kafka } }, null, 2)
+  replaceFile(savedFile(home), `${text}\n`)
 }
 
-/** Readable by its owner only, as everything that holds a password. */
-export function writeEnv(state: EnginesState, { gatewayPassword, redisToken }: Kept): void {
+/** Readable by its owner only, like every file that holds a password. */
+export function writeEnv(state: EnginesState, { gatewayPassword, redisToken }: Saved): void {
   const variables = {
     DATABASE_URL: state.database_url,
     SLUICE_LOG_DRIVER: 'kafka',
@@ -85,25 +83,29 @@ export function writeEnv(state: EnginesState, { gatewayPassword, redisToken }: K
     SLUICE_REDIS_TOKEN: redisToken,
   }
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
-  writeWhole(state.env_file, `${lines.join('\n')}\n`)
+  replaceFile(state.env_file, `${lines.join('\n')}\n`)
+}
+
+function savedFile(home: string): string {
+  return join(home, 'saved.json')
 }
 
 function stateFile(home: string): string {
   return join(home, 'engines.json')
 }
 
-/** Whoever reads it meanwhile finds the old one or the new one. */
-function writeWhole(file: string, text: string): void {
+/** A reader finds the old file or the new one, each complete. */
+function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 })
   renameSync(`${file}.new`, file)
 }
 
-function read<T>(file: string): T | undefined {
+function readJson<T>(file: string): T | undefined {
   if (!existsSync(file)) return undefined
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T
   } catch {
-    // Killed while writing it.
+    // Its writer was killed.
     return undefined
   }
 }

@@ -4,28 +4,21 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { stopProcess } from '../process/processes.ts'
-import { type EnginesState, runningEngines } from './state.ts'
+import { type EnginesState, findRunningEngines } from './state.ts'
+import type { SupervisorMessage } from './supervisor-message.ts'
 
-/** What the keeper tells whoever started it. */
-export interface FromKeeper {
-  step?: string
-  ready?: EnginesState
-  failed?: string
-  hint?: string
-}
-
-/** Its engines first: Kafka may take 12 s, and a Postgres with much to write 7 s. */
+/** It stops its engines first: Kafka may take 12 s, and a Postgres with much to write 7 s. */
 const STOP_MS_MAX = 45_000
 
-/** Starts the engines under a keeper of their own and resolves when each answers; they outlive us. */
-export async function startKeeper(
+/** Starts the engines under a supervisor process and resolves when all of them are ready; they outlive this process. */
+export async function startSupervisor(
   home: string,
   brokers: number,
   onStep: (step: string) => void,
 ): Promise<EnginesState> {
   mkdirSync(home, { recursive: true })
-  const log = openSync(join(home, 'keeper.log'), 'a', 0o600)
-  const keeper = spawn(
+  const log = openSync(join(home, 'supervisor.log'), 'a', 0o600)
+  const supervisor = spawn(
     process.execPath,
     [
       '--max-semi-space-size=2',
@@ -36,36 +29,36 @@ export async function startKeeper(
     { cwd: '/', detached: true, stdio: ['ignore', log, log, 'ipc'] },
   )
   closeSync(log)
-  // Given up while they start: they are stopped again, not left half-way.
-  const giveUp = () => keeper.kill('SIGTERM')
-  process.once('SIGINT', giveUp).once('SIGTERM', giveUp)
+  // Interrupted while they start: it stops those that run, none is left over.
+  const cancel = () => supervisor.kill('SIGTERM')
+  process.once('SIGINT', cancel).once('SIGTERM', cancel)
   try {
     return await new Promise((resolve, reject) => {
-      keeper.on('message', ({ step, ready, failed, hint }: FromKeeper) => {
+      supervisor.on('message', ({ step, ready, failed, hint }: SupervisorMessage) => {
         if (step) onStep(step)
         if (ready) resolve(ready)
-        if (failed) reject(new UsageError(failed, hint ?? `${home}/*.log may say more.`))
+        if (failed) reject(new UsageError(failed, hint ?? `See ${home}/*.log.`))
       })
-      keeper.once('error', reject)
-      keeper.once('exit', (code, signal) =>
+      supervisor.once('error', reject)
+      supervisor.once('exit', (code, signal) =>
         reject(new UsageError(`The engines were not started (${signal ?? `exit ${code}`}).`)),
       )
     })
   } finally {
-    process.off('SIGINT', giveUp).off('SIGTERM', giveUp)
-    if (keeper.connected) keeper.disconnect()
-    keeper.unref()
+    process.off('SIGINT', cancel).off('SIGTERM', cancel)
+    if (supervisor.connected) supervisor.disconnect()
+    supervisor.unref()
   }
 }
 
 /** @returns whether there was anything to stop */
-export async function stopKeeper(home: string): Promise<boolean> {
-  const state = runningEngines(home)
+export async function stopSupervisor(home: string): Promise<boolean> {
+  const state = findRunningEngines(home)
   if (!state) return false
   if (!(await stopProcess(state.pid, [{ signal: 'SIGTERM', graceMs: STOP_MS_MAX }])))
     throw new UsageError(
       `The engines are still stopping after ${STOP_MS_MAX / 1000} s.`,
-      `Look into ${home}/*.log, or end them with "kill -9 ${state.pid}".`,
+      `See ${home}/*.log, or kill them: kill -9 ${state.pid}`,
     )
   return true
 }

@@ -1,71 +1,71 @@
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { claimHome, releaseHome } from '../../local/run-file.ts'
+import { lockHome, unlockHome } from '../process/home-lock.ts'
 import { type Engines, startEngines } from './engines.ts'
-import { readKept, removeState, writeEnv, writeKept, writeState } from './state.ts'
-import type { FromKeeper } from './supervisor-client.ts'
+import { readSaved, removeState, writeEnv, writeSaved, writeState } from './state.ts'
+import type { SupervisorMessage } from './supervisor-message.ts'
 
 /**
- * The process that `npm run engines` leaves behind: the engines are its children, it starts again what ends by
- * itself, and `npm run engines -- stop` sends it SIGTERM. Killed, it takes them along.
- * Arguments: the folder and how many Kafka brokers.
+ * The process that `npm run engines` leaves running: the engines are its children, it restarts one that ends
+ * by itself, and `npm run engines -- stop` sends it SIGTERM. When it is killed, its engines end too.
+ * Arguments: the folder and the number of Kafka brokers.
  */
 const [home = '', brokers = '1'] = process.argv.slice(2)
-/** Where each lives unless the port is taken; from the second start on, where it was. */
-const USUAL_PORTS = {
+/** The ports of the first start, if they are free; every later start uses those of the last one. */
+const DEFAULT_PORTS = {
   postgres: 5432,
   redis: 6379,
   kafka: [9092, 9093, 9094].map((broker) => ({ broker, controller: broker + 100 })),
 }
-const NOTE_EVERY_MS = 1_000
+const PIDS_CHECKED_EVERY_MS = 1_000
 const startedAt = new Date()
 let engines: Engines | undefined
 let stopping = false
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end())
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop())
 
 try {
-  const first = claimHome(home)
-  if (first !== undefined)
+  const owner = lockHome(home)
+  if (owner !== undefined)
     throw new UsageError(
-      `Another start on ${home} is under way (process ${first}).`,
-      'Wait for it; "npm run engines -- status" tells when it is ready.',
+      `Another start on ${home} is under way (process ${owner}).`,
+      'Wait until "npm run engines -- status" shows that it is ready.',
     )
   await start()
 } catch (error) {
-  tell({ failed: (error as Error).message, hint: (error as UsageError).hint })
-  await end(1)
+  send({ failed: (error as Error).message, hint: (error as UsageError).hint })
+  await stop(1)
 }
 
 async function start(): Promise<void> {
-  const kept = readKept(home)
+  const saved = readSaved(home)
   engines = await startEngines({
     home,
     postgres: true,
     redis: true,
     kafka: { brokers: Number(brokers) },
     ports: {
-      ...USUAL_PORTS,
-      ...kept.ports,
-      kafka: USUAL_PORTS.kafka.map((usual, i) => kept.ports.kafka?.[i] ?? usual),
+      ...DEFAULT_PORTS,
+      ...saved.ports,
+      kafka: DEFAULT_PORTS.kafka.map((ports, i) => saved.ports.kafka?.[i] ?? ports),
     },
-    onStep: (step) => tell({ step }),
-    onRestart: (why) => console.log(`${new Date().toISOString()} ${why}; it is started again`),
+    onStep: (step) => send({ step }),
+    onRestart: (message) => console.log(`${new Date().toISOString()} ${message}`),
   })
   if (stopping) return
-  writeKept(home, kept, engines.ports)
+  writeSaved(home, saved, engines.ports)
   const state = writeState(home, engines, startedAt)
-  writeEnv(state, kept)
-  // Keeps us alive, too: nothing else does.
-  setInterval(noteNewPids, NOTE_EVERY_MS, pidsOf(engines))
-  tell({ ready: state })
+  writeEnv(state, saved)
+  // The timer also keeps this process alive; nothing else does.
+  setInterval(updatePids, PIDS_CHECKED_EVERY_MS, pidsOf(engines))
+  send({ ready: state })
   if (process.connected) process.disconnect()
 }
 
-function noteNewPids(noted: (number | undefined)[]): void {
+function updatePids(written: (number | undefined)[]): void {
   if (!engines || stopping) return
   const now = pidsOf(engines)
-  if (now.join() === noted.join()) return
-  noted.splice(0, noted.length, ...now)
+  if (now.join() === written.join()) return
+  written.splice(0, written.length, ...now)
   writeState(home, engines, startedAt)
 }
 
@@ -73,7 +73,7 @@ function pidsOf({ postgres, redis, kafka }: Engines): (number | undefined)[] {
   return [postgres?.pid, redis?.pid, ...(kafka?.pids ?? [])]
 }
 
-async function end(code = 0): Promise<void> {
+async function stop(code = 0): Promise<void> {
   if (stopping) return
   stopping = true
   try {
@@ -83,11 +83,11 @@ async function end(code = 0): Promise<void> {
     code = 1
   }
   removeState(home)
-  releaseHome(home)
+  unlockHome(home)
   process.exit(code)
 }
 
-function tell(what: FromKeeper): void {
-  // Whoever asked may have gone; the engines stay.
-  if (process.connected) process.send?.(what, () => {})
+function send(message: SupervisorMessage): void {
+  // The process that started us may have gone; the engines stay.
+  if (process.connected) process.send?.(message, () => {})
 }

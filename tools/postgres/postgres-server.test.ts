@@ -18,7 +18,7 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
   client.on('error', () => {})
   await client.connect()
@@ -29,9 +29,9 @@ async function ask(url: string, sql: string): Promise<Record<string, unknown>[]>
   }
 }
 
-test('durability is on, strings sort by code point, and nobody gets in without the password', async () => {
+test('Postgres has durability on, sorts strings by code point, and refuses a wrong password', async () => {
   server = await startPostgresServer({ home })
-  const settings = await ask(
+  const settings = await query(
     server.url,
     `SELECT name, setting FROM pg_settings WHERE name IN
        ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'server_encoding') ORDER BY 1`,
@@ -43,34 +43,34 @@ test('durability is on, strings sort by code point, and nobody gets in without t
     server_encoding: 'UTF8',
     synchronous_commit: 'on',
   })
-  expect(await ask(server.url, "SELECT 'Z' < 'a' AS by_code_point")).toEqual([
+  expect(await query(server.url, "SELECT 'Z' < 'a' AS by_code_point")).toEqual([
     { by_code_point: true },
   ])
   const guess = server.url.replace(/:[^:@]+@/, ':a-guess@')
-  await expect(ask(guess, 'SELECT 1')).rejects.toThrow('password authentication failed')
+  await expect(query(guess, 'SELECT 1')).rejects.toThrow('password authentication failed')
 })
 
-test('a Postgres that dies comes back by itself at the same address, with its data', async () => {
+test('a Postgres that is killed is restarted at the same address, with its data', async () => {
   server = await startPostgresServer({ home })
   const { url, pid } = server
-  await ask(url, 'CREATE TABLE kept AS SELECT 42 AS answer')
+  await query(url, 'CREATE TABLE stored AS SELECT 42 AS value')
   process.kill(pid, 'SIGKILL')
   await expect
-    .poll(() => ask(url, 'SELECT answer FROM kept').catch(() => 'away'), { timeout: 20_000 })
-    .toEqual([{ answer: 42 }])
+    .poll(() => query(url, 'SELECT value FROM stored').catch(() => 'down'), { timeout: 20_000 })
+    .toEqual([{ value: 42 }])
   await expect.poll(() => server?.pid).not.toBe(pid)
 })
 
-test('a pid file that names somebody else keeps nobody from starting, and that somebody is left alone', async () => {
+test('a postmaster.pid that names another process prevents no start, and that process is left alone', async () => {
   server = await startPostgresServer({ home })
   await server.stop()
   const { dataFolder } = findDataDirectory(home)
   writeFileSync(join(dataFolder, 'postmaster.pid'), `${process.pid}\n${dataFolder}\n`)
   server = await startPostgresServer({ home })
-  expect(await ask(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+  expect(await query(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
 })
 
-test('a first start that was cut short leaves nothing that the next one minds', async () => {
+test('a first start that was interrupted leaves nothing that stops the next one', async () => {
   const { dataFolder } = findDataDirectory(home)
   mkdirSync(`${dataFolder}.new`, { recursive: true })
   writeFileSync(join(`${dataFolder}.new`, 'PG_VERSION'), '17')
@@ -78,7 +78,7 @@ test('a first start that was cut short leaves nothing that the next one minds', 
   expect(existsSync(`${dataFolder}.new`)).toBe(false)
 })
 
-test('the data stays where it was made when the home is opened to everybody later', async () => {
+test('the data stays where it was created when the home becomes readable to everybody later', async () => {
   const before = findDataDirectory(home).dataFolder
   server = await startPostgresServer({ home })
   await server.stop()

@@ -3,8 +3,8 @@ import { totalmem } from 'node:os'
 const MB = 1024 * 1024
 
 /**
- * For heavy writing on one machine that does other things too. Durability is not for sale: fsync,
- * synchronous_commit and full_page_writes stay on.
+ * For heavy writing on a machine that does other work too. fsync, synchronous_commit and full_page_writes stay
+ * on: an acknowledged event survives a power failure.
  */
 export function postgresSettings(memoryBytes: number = totalmem()): Record<string, string> {
   const memoryMb = Math.floor(memoryBytes / MB)
@@ -18,15 +18,15 @@ export function postgresSettings(memoryBytes: number = totalmem()): Record<strin
     maintenance_work_mem: `${Math.max(32, Math.min(128, Math.floor(memoryMb / 16)))}MB`,
     fsync: 'on',
     synchronous_commit: 'on',
-    // Rare checkpoints: each one makes every page go into the WAL whole once more.
+    // Rare checkpoints: after each one, every changed page goes into the WAL as a whole once.
     max_wal_size: '4GB',
     min_wal_size: '512MB',
     checkpoint_timeout: '15min',
     wal_compression: 'off',
-    // Questions are short; compiling them costs more than it saves.
+    // Queries are short; compiling them costs more than it saves.
     jit: 'off',
     random_page_cost: '1.1',
-    // Counter rows change all the time: little and often.
+    // Counter rows change all the time: vacuum little and often.
     autovacuum_naptime: '15s',
     autovacuum_vacuum_cost_limit: '2000',
     autovacuum_vacuum_scale_factor: '0.1',
@@ -35,7 +35,7 @@ export function postgresSettings(memoryBytes: number = totalmem()): Record<strin
     timezone: 'UTC',
     log_timezone: 'UTC',
     log_line_prefix: '%m [%p] ',
-    // Statements may hold what an event says; an error's code and message are enough.
+    // Statements may hold an event's content; an error's code and message are enough.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
   }

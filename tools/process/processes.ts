@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Whether a process of this id exists; one that only waits to be reaped does not count. */
+/** Whether a process with this id exists; a zombie does not count. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -13,8 +13,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * A process id alone proves nothing: after a reboot it belongs to somebody else.
- * @returns the command line, arguments separated by spaces; empty when there is no such process
+ * A process's command line, to tell whose id it is: after a reboot an id belongs to another process.
+ * @returns arguments separated by spaces; empty when there is no such process
  */
 export function commandLine(pid: number): string {
   try {
@@ -34,12 +34,12 @@ export function commandLine(pid: number): string {
 }
 
 /**
- * When a process began, in whatever words the system has for it: together with the id it tells one
- * process from any other. Empty when there is none.
+ * When a process started, in the system's own format: together with the id it identifies a process.
+ * Empty when there is no such process.
  */
 export function startStamp(pid: number): string {
   const stat = readStat(pid)
-  // Field 22 of proc(5), in ticks since boot; the fields begin anew with the third behind the name.
+  // Field 22 of proc(5), in ticks since boot; readStat() starts with field 3.
   if (stat) return stat.split(' ')[19] ?? ''
   try {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
@@ -52,27 +52,33 @@ export function startStamp(pid: number): string {
   }
 }
 
+/** Whether the process that had this id and start stamp is still alive. */
+export function isSameProcess(pid: number, stamp: string | undefined): boolean {
+  return isAlive(pid) && startStamp(pid) === stamp
+}
+
 export interface StopStep {
   signal: NodeJS.Signals
-  /** How long to wait for the end before the next step. */
+  /** How long to wait for the process to end before the next step. */
   graceMs: number
 }
 
-/** Sends one signal after the other until the process is gone. @returns whether it is */
+/** Sends one signal after the other until the process has ended. @returns whether it has */
 export async function stopProcess(pid: number, steps: readonly StopStep[]): Promise<boolean> {
   for (const { signal, graceMs } of steps) {
     if (!isAlive(pid)) return true
     try {
       process.kill(pid, signal)
     } catch {
-      // Gone between the look and the signal.
+      // It ended between the check and the signal.
     }
-    if (await hasEnded(pid, graceMs)) return true
+    if (await waitUntilEnded(pid, graceMs)) return true
   }
   return !isAlive(pid)
 }
 
-export async function hasEnded(pid: number, withinMs: number): Promise<boolean> {
+/** @returns whether the process ended within this time */
+export async function waitUntilEnded(pid: number, withinMs: number): Promise<boolean> {
   const deadline = Date.now() + withinMs
   while (isAlive(pid)) {
     if (Date.now() >= deadline) return false
@@ -85,7 +91,7 @@ function isZombie(pid: number): boolean {
   return readStat(pid)?.startsWith('Z') === true
 }
 
-/** From the state on: the name in brackets before it may hold anything. */
+/** Everything after the process name, which stands in brackets and may hold anything. */
 function readStat(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -1,23 +1,23 @@
 import { spawn } from 'node:child_process'
 
 /**
- * A child in a session of its own outlives us when we are killed with SIGKILL. The guard is a small
- * shell that holds the other end of a pipe of ours: when we are gone, however we went, its read ends
- * and it sends the child this signal.
- * @returns calls the guard off; call it when the child has ended, before its id can mean somebody else
+ * Ends a child when this process is gone, even after SIGKILL. A child in a session of its own would outlive
+ * us. The watchdog is a small shell that holds the other end of a pipe: when this process ends, however it
+ * ends, the shell's read returns and it sends the child this signal.
+ * @returns detaches the watchdog; call it when the child has ended, before its process id is used again
  */
 export function attachWatchdog(pid: number, signal: 'INT' | 'TERM'): () => void {
-  const guard = spawn('/bin/sh', ['-c', 'read -r _; kill -s "$0" "$1"', signal, String(pid)], {
+  const watchdog = spawn('/bin/sh', ['-c', 'read -r _; kill -s "$0" "$1"', signal, String(pid)], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
-  // Without a shell there is no guard; the next start clears away what is left.
-  guard.on('error', () => {})
-  guard.stdin?.on('error', () => {})
-  guard.unref()
-  ;(guard.stdin as unknown as { unref?: () => void } | null)?.unref?.()
+  // Without a shell there is no watchdog; the next start stops what is left over.
+  watchdog.on('error', () => {})
+  watchdog.stdin?.on('error', () => {})
+  watchdog.unref()
+  ;(watchdog.stdin as unknown as { unref?: () => void } | null)?.unref?.()
   return () => {
-    guard.kill('SIGKILL')
+    watchdog.kill('SIGKILL')
   }
 }

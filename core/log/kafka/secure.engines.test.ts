@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { kafkaJars } from '../../../tools/engines/kafka-jars.ts'
-import { freePort } from '../../../tools/process/ports.ts'
+import { ensureKafkaJars } from '../../../tools/engines/kafka-jars.ts'
+import { findFreePort } from '../../../tools/process/ports.ts'
 import { readUntil, record, text } from '../log.suite.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
@@ -19,7 +19,11 @@ const JAAS = 'org.apache.kafka.common.security'
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'sluice-kafka-'))
-  const [open, secure, controller] = [await freePort(0), await freePort(0), await freePort(0)]
+  const [open, secure, controller] = [
+    await findFreePort(0),
+    await findFreePort(0),
+    await findFreePort(0),
+  ]
   const store = join(home, 'store.p12')
   const keytool = (...args: string[]) =>
     execFileSync(
@@ -66,7 +70,7 @@ beforeAll(async () => {
       .map((each) => each.join('='))
       .join('\n'),
   )
-  const java = ['-Xmx512m', '-cp', join(await kafkaJars(), '*')]
+  const java = ['-Xmx512m', '-cp', join(await ensureKafkaJars(), '*')]
   execFileSync(
     'java',
     [

@@ -4,18 +4,24 @@ import type { Log } from '../core/log/log.ts'
 import { openLog } from '../core/log/open.ts'
 import { requireRunningInstance } from './running-instance.ts'
 
-export interface OpenLog {
+export interface LogAccess {
   db: Database
   log: Log
   databaseUrl: string
 }
 
-/** The log and the database of what runs here, or of DATABASE_URL and SLUICE_LOG_DRIVER; closed when the work is done. */
-export async function withLog<T>(config: Config, work: (open: OpenLog) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` with the database and the log of DATABASE_URL and SLUICE_LOG_DRIVER, or of the running instance;
+ * both are closed afterwards.
+ */
+export async function withLog<T>(
+  config: Config,
+  work: (access: LogAccess) => Promise<T>,
+): Promise<T> {
   const databaseUrl = config.databaseUrl ?? requireRunningInstance(config).database_url
   const db = createDatabase(databaseUrl, { max: 2 })
   try {
-    // What runs here by itself has its log in its own Postgres, whatever the environment says.
+    // The log of `npm start` is in its own Postgres, whatever the environment says.
     const log = await openLog(config.databaseUrl ? config.log : { kind: 'postgres' }, databaseUrl)
     try {
       return await work({ db, log, databaseUrl })

@@ -4,31 +4,31 @@ import { readTime } from '../contract/event/time.ts'
 const UNIT_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** For commander: `90s`, `30m`, `24h` or `7d`, in milliseconds. */
-export function duration(daysMax: number) {
+export function parseDuration(daysMax: number) {
   return (text: string): number => {
     const [, count, unit = ''] = /^(\d{1,9})\s*([smhd])$/.exec(text.trim()) ?? []
     const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN)
     if (!(ms <= daysMax * 86_400_000))
-      throw new InvalidArgumentError(`It takes a time such as 30m, 24h or 7d, at most ${daysMax}d.`)
+      throw new InvalidArgumentError(`Use a duration such as 30m, 24h or 7d, at most ${daysMax}d.`)
     return ms
   }
 }
 
-/** For commander: a moment, as RFC 3339; without an offset it would be another one on another machine. */
-export function moment(text: string): Date {
+/** For commander: RFC 3339 with an offset; without one it would be another time on another machine. */
+export function parseTime(text: string): Date {
   const read = readTime(text)
   if (!read.ok)
-    throw new InvalidArgumentError('It takes a time with its offset, such as 2027-01-31T00:00:00Z.')
+    throw new InvalidArgumentError('Use a time with its offset, such as 2027-01-31T00:00:00Z.')
   return new Date(read.ms)
 }
 
 /** For commander: a whole number within bounds. */
-export function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
+export function parseWholeNumber(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const value = Number(text.replaceAll('_', '').replaceAll(',', ''))
     if (!Number.isInteger(value) || value < min || value > max)
       throw new InvalidArgumentError(
-        `It takes a whole number from ${min}${max < Number.MAX_SAFE_INTEGER ? ` to ${max}` : ''}.`,
+        `Use a whole number from ${min}${max < Number.MAX_SAFE_INTEGER ? ` to ${max}` : ''}.`,
       )
     return value
   }

@@ -1,0 +1,14 @@
+/** `1,234` */
+export function formatCount(value: number): string {
+  return value.toLocaleString('en')
+}
+
+/** `2026-11-21 09:20`, UTC. @param time RFC 3339 in UTC */
+export function formatMinute(time: string): string {
+  return time.slice(0, 16).replace('T', ' ')
+}
+
+/** `1.5 s`. @param since milliseconds since the epoch */
+export function formatSecondsSince(since: number): string {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`
+}

@@ -1,0 +1,41 @@
+import type { Setting } from './setting.ts'
+
+/** Of docker-compose.yml alone. */
+export const COMPOSE_SETTINGS: readonly Setting[] = [
+  {
+    name: 'POSTGRES_PASSWORD',
+    default: '',
+    meaning: 'password of Postgres. Required; letters and digits',
+    readBy: 'compose',
+  },
+  {
+    name: 'REDIS_PASSWORD',
+    default: '',
+    meaning: 'password of Redis. Required; letters and digits',
+    readBy: 'compose',
+  },
+  {
+    name: 'CORE_ADDRESS',
+    default: '`127.0.0.1`',
+    meaning: 'address on the host at which core can be reached',
+    readBy: 'compose',
+  },
+  {
+    name: 'CORE_PORT',
+    default: '`4000`',
+    meaning: 'port on the host',
+    readBy: 'compose',
+  },
+  {
+    name: 'EDGE_ADDRESS',
+    default: '`127.0.0.1`',
+    meaning: 'address on the host at which the edge can be reached',
+    readBy: 'compose',
+  },
+  {
+    name: 'EDGE_PORT',
+    default: '`8787`',
+    meaning: 'port on the host',
+    readBy: 'compose',
+  },
+]

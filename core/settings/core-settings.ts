@@ -1,0 +1,164 @@
+import type { Setting } from './setting.ts'
+
+/** Of core and of the commands; some of them are read by edges too. */
+export const CORE_SETTINGS: readonly Setting[] = [
+  {
+    name: 'DATABASE_URL',
+    default: '',
+    meaning:
+      'Postgres 17: `postgres://user:password@host/database`. Required by core; commands use the running instance without it',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'HOST',
+    default: '`127.0.0.1`',
+    meaning: 'address to listen on',
+    readBy: 'core (api, gateway), edge on Node',
+  },
+  {
+    name: 'PORT',
+    default: '`4000` core, `8787` edge',
+    meaning: 'port to listen on',
+    readBy: 'core (api, gateway), edge on Deno and Node',
+  },
+  {
+    name: 'REDIS_URL',
+    default: '',
+    meaning:
+      'Redis 7 for cached results and API keys, and behind `/redis` for edges: `redis://…` or `rediss://…`. Without it caches are in memory',
+    readBy: 'core (api, gateway)',
+  },
+  {
+    name: 'KAFKA_BROKERS',
+    default: '',
+    meaning:
+      '`host:port` of one or more brokers, separated by commas. Required with `SLUICE_LOG_DRIVER=kafka`',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'NO_COLOR',
+    default: '',
+    meaning: 'any value: no colours in the terminal',
+    readBy: 'cli',
+  },
+  {
+    name: 'SLUICE_HOME',
+    default: '`.sluice` beside `package.json`',
+    meaning: 'data, keys and logs of `npm start` and `npm run engines`',
+    readBy: 'cli',
+  },
+  {
+    name: 'SLUICE_LOG_DRIVER',
+    default: '`postgres`',
+    meaning: 'where the log is kept: `postgres` or `kafka`',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_LOG_LEVEL',
+    default: '`info`',
+    meaning: '`debug`, `info`, `warn` or `error`',
+    readBy: 'core, compose',
+  },
+  {
+    name: 'SLUICE_PUBLIC_URL',
+    default: '',
+    meaning:
+      'how browsers reach core, such as `https://sluice.example.com`. Core then answers browsers under this name only; without it only under names of this machine',
+    readBy: 'core (api), cli, compose',
+  },
+  {
+    name: 'SLUICE_TLS_CERT',
+    default: '',
+    meaning: 'PEM file with the certificate; core then speaks HTTPS',
+    readBy: 'core (api, gateway)',
+  },
+  {
+    name: 'SLUICE_TLS_KEY',
+    default: '',
+    meaning: 'PEM file with its private key',
+    readBy: 'core (api, gateway)',
+  },
+  {
+    name: 'SLUICE_RETENTION_DAYS',
+    default: '`30`',
+    meaning: 'days for which single events are kept, 1 to 36,500. Rollups are kept forever',
+    readBy: 'core (worker), cli, compose',
+  },
+  {
+    name: 'SLUICE_WORKER_CONCURRENCY',
+    default: '`2`',
+    meaning: 'connections with which one worker writes, 1 to 6',
+    readBy: 'core (worker), compose',
+  },
+  {
+    name: 'SLUICE_GATEWAY_PASSWORD',
+    default: '',
+    meaning:
+      "the secret that edges send to core's gateway as the user `sluice`. Required by the role gateway unless `SLUICE_GATEWAY_USERS` is set",
+    readBy: 'core (gateway), edge, compose',
+  },
+  {
+    name: 'SLUICE_GATEWAY_USERS',
+    default: '',
+    meaning:
+      'further users of the gateway: `name:password[:scope]`, separated by commas; scope is `produce`, `consume` or `all`',
+    readBy: 'core (gateway)',
+  },
+  {
+    name: 'SLUICE_REDIS_TOKEN',
+    default: '',
+    meaning:
+      "the secret that edges send to Redis over REST: core's `/redis`, which is closed without it, or Upstash's token. Required by the role gateway together with `REDIS_URL`",
+    readBy: 'core (gateway), edge, compose',
+  },
+  {
+    name: 'SLUICE_REDIS_BRIDGE_URL',
+    default: '`REDIS_URL`',
+    meaning:
+      'the same Redis as a user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md))',
+    readBy: 'core (gateway)',
+  },
+  {
+    name: 'SLUICE_KAFKA_TOPIC_PREFIX',
+    default: '',
+    meaning:
+      'prefix of topic names and of the consumer group, for more than one Sluice on a Kafka. The edge needs it with `confluent`',
+    readBy: 'core, cli, edge',
+  },
+  {
+    name: 'SLUICE_KAFKA_USERNAME',
+    default: '',
+    meaning: 'SASL user',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_KAFKA_PASSWORD',
+    default: '',
+    meaning: 'SASL password',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_KAFKA_MECHANISM',
+    default: '`plain`',
+    meaning: '`plain`, `scram-sha-256` or `scram-sha-512`',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_KAFKA_TLS',
+    default: '`false`',
+    meaning: '`true`, or a PEM file with the certificates to trust',
+    readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_EDGE_URL',
+    default: 'the running instance',
+    meaning: 'where `sluice send` sends',
+    readBy: 'cli',
+  },
+  {
+    name: 'SLUICE_KEY',
+    default: '',
+    meaning: 'API key for `sluice send`',
+    readBy: 'cli',
+  },
+]

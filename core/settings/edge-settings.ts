@@ -1,0 +1,99 @@
+import type { Setting } from './setting.ts'
+
+/** Of edges alone. */
+export const EDGE_SETTINGS: readonly Setting[] = [
+  {
+    name: 'SLUICE_GATEWAY_URL',
+    default: '',
+    meaning: "core's gateway, such as `https://core.example.com/gateway`. Required",
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_GATEWAY_USERNAME',
+    default: '',
+    meaning: 'user of the gateway, usually `sluice`. Required',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_REDIS_REST_URL',
+    default: '',
+    meaning:
+      "Redis over REST: `https://core.example.com/redis` or Upstash's endpoint. Without it limits and idempotency are in each edge's memory",
+    readBy: 'edge',
+  },
+  {
+    name: 'UPSTASH_REDIS_REST_URL',
+    default: '',
+    meaning: 'used if `SLUICE_REDIS_REST_URL` is not set',
+    readBy: 'edge',
+  },
+  {
+    name: 'UPSTASH_REDIS_REST_TOKEN',
+    default: '',
+    meaning: 'used if `SLUICE_REDIS_TOKEN` is not set',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_REDIS_TIMEOUT_MS',
+    default: '`250`',
+    meaning: 'milliseconds after which Redis counts as unavailable',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_REDIS_FAILURE_POLICY',
+    default: '`local`',
+    meaning:
+      'while Redis is unavailable: `fail-open` admits every request, `local` counts in each edge, `fail-closed` responds 503',
+    readBy: 'edge, compose',
+  },
+  {
+    name: 'SLUICE_RATE_LIMITS',
+    default: '`on`',
+    meaning: '`off`: no rate limits and no `RateLimit` headers',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_NDJSON_BYTES_MAX',
+    default: '`67108864`',
+    meaning: 'largest NDJSON stream in bytes, decoded (64 MiB)',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_EDGE_NAME',
+    default: "airport code on Cloudflare, else the runtime's name",
+    meaning: 'name of this edge; stored with every record',
+    readBy: 'edge, compose',
+  },
+  {
+    name: 'SLUICE_DOCS_KEY',
+    default: '',
+    meaning:
+      'a public key that `/docs` shows; only for an edge that only this machine can reach. `npm start` sets it',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_KAFKA_REST_DIALECT',
+    default: '`upstash`',
+    meaning:
+      "protocol in which the edge publishes: `upstash` (core's gateway) or `confluent` (REST proxies of Confluent and Redpanda)",
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_KAFKA_REST_URL',
+    default: 'the gateway',
+    meaning: 'where the edge publishes. Required with `confluent`',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_KAFKA_REST_USERNAME',
+    default: '',
+    meaning: 'user for it',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_KAFKA_REST_PASSWORD',
+    default: '',
+    meaning: 'password for it',
+    readBy: 'edge',
+  },
+]
