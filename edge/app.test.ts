@@ -3,7 +3,7 @@ import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
 import { createGate } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
-import { createMemoryLimiter } from './admission/memory-limiter.ts'
+import { createMemoryLimiter } from './admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
 import { Refused, type Reported } from './http/http-problem.ts'
 

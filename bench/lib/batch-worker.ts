@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { createGate } from '../../edge/admission/admission.ts'
 import { createMemoryIdempotency } from '../../edge/admission/memory-idempotency.ts'
-import { createMemoryLimiter } from '../../edge/admission/memory-limiter.ts'
+import { createMemoryLimiter } from '../../edge/admission/memory-rate-limiter.ts'
 import { createEdge } from '../../edge/app.ts'
 
 /**

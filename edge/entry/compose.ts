@@ -1,7 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { createGate } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
-import { createMemoryLimiter } from '../admission/memory-limiter.ts'
+import { createMemoryLimiter } from '../admission/memory-rate-limiter.ts'
 import {
   createFailoverAdmission,
   REDIS_FAILURE_POLICIES,

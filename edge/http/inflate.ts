@@ -1,7 +1,7 @@
 import { join } from '../lib/bytes.ts'
 import { within } from '../lib/timeout.ts'
 import { Refused } from './http-problem.ts'
-import { createZlibSum } from './zlib-sum.ts'
+import { createZlibSum } from './zlib-checksum.ts'
 
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024

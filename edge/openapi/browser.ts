@@ -1,6 +1,6 @@
-import { acceptedAnswer, MADE_ID, UNTOLD } from './answers.ts'
+import { HEADERS_OF_COUNTED } from './components.ts'
 import type { Example, Operation } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
+import { acceptedAnswer, MADE_ID, UNTOLD } from './responses.ts'
 
 const SCRIPT_HEADERS = [
   'ETag',

@@ -1,6 +1,6 @@
-import { acceptedAnswer, BEARER } from './answers.ts'
 import type { Example, Schema } from './operation.ts'
-import { ref } from './words.ts'
+import { acceptedAnswer, BEARER } from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
 /** CloudEvents share the path of our own events; the Content-Type or the `ce-` headers tell them apart. */
 export const cloudEventBodies: Readonly<Record<string, Schema>> = {

@@ -1,6 +1,4 @@
 import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
-import type { Answer, Example, Operation, Schema } from './operation.ts'
-import { OPERATIONS } from './operations.ts'
 import {
   GROUPS,
   HEADERS,
@@ -8,9 +6,11 @@ import {
   HEADERS_OF_COUNTED,
   PARAMETERS,
   SECURITY,
-} from './parts.ts'
+} from './components.ts'
+import type { Answer, Example, Operation, Schema } from './operation.ts'
+import { OPERATIONS } from './operations.ts'
+import { ref } from './schema-helpers.ts'
 import { SCHEMAS } from './schemas.ts'
-import { ref } from './words.ts'
 
 /** What `GET /openapi.json` answers with: OpenAPI 3.1. */
 export function openApiDocument(): Schema {

@@ -1,3 +1,5 @@
+import { HEADERS_OF_COUNTED } from './components.ts'
+import type { Operation } from './operation.ts'
 import {
   acceptedAnswer,
   BEARER,
@@ -6,10 +8,8 @@ import {
   MADE_ID,
   REQUEST_ID,
   TOLD,
-} from './answers.ts'
-import type { Operation } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { ref } from './words.ts'
+} from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
 /** The paths of the systems that came before; the answer has the words of each on top. */
 export const classic: readonly Operation[] = [

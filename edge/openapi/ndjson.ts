@@ -1,5 +1,5 @@
-import { BEARER, MADE_ID, REQUEST_ID } from './answers.ts'
 import type { Example, Schema } from './operation.ts'
+import { BEARER, MADE_ID, REQUEST_ID } from './responses.ts'
 
 const lines: Schema = {
   type: 'string',

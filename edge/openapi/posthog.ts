@@ -1,7 +1,7 @@
-import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './answers.ts'
+import { HEADERS_OF_COUNTED } from './components.ts'
 import type { Answer, Operation, Schema } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { object, ref } from './words.ts'
+import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './responses.ts'
+import { object, ref } from './schema-helpers.ts'
 
 const bodies: Readonly<Record<string, Schema>> = {
   'application/json': {

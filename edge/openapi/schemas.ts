@@ -2,8 +2,8 @@ import { ERRORS, type ItemErrorCode } from '../../contract/errors.ts'
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
-import { OTHERS } from './others.ts'
-import { count, object, text } from './words.ts'
+import { count, object, text } from './schema-helpers.ts'
+import { OTHERS } from './vendor-schemas.ts'
 
 /** What can be wrong with one event. The compiler holds it to be complete. */
 export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {

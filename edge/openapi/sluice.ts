@@ -1,3 +1,7 @@
+import { beaconExamples } from './browser.ts'
+import { cloudEventBodies, cloudEventExamples } from './cloudevents.ts'
+import { lineByLine, ndjsonBodies, ndjsonExamples } from './ndjson.ts'
+import type { Operation } from './operation.ts'
 import {
   accepted,
   acceptedAnswer,
@@ -7,12 +11,8 @@ import {
   MADE_ID,
   REQUEST_ID,
   TOLD,
-} from './answers.ts'
-import { beaconExamples } from './browser.ts'
-import { cloudEventBodies, cloudEventExamples } from './cloudevents.ts'
-import { lineByLine, ndjsonBodies, ndjsonExamples } from './ndjson.ts'
-import type { Operation } from './operation.ts'
-import { ref } from './words.ts'
+} from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
 /** Our own way in. */
 export const sluice: readonly Operation[] = [

@@ -7,7 +7,7 @@ import {
   limitKeys,
   readEntered,
   verdictOf,
-} from './redis-limiter.ts'
+} from './redis-rate-limiter.ts'
 import { ENTER } from './scripts.ts'
 
 /** Limits and leases in Redis, one request for both. @param limits false where they are turned off */

@@ -10,7 +10,7 @@ import {
   waitForLease,
 } from '../idempotency.ts'
 import type { RedisClient } from './redis.ts'
-import { type EnterReply, readEntered } from './redis-limiter.ts'
+import { type EnterReply, readEntered } from './redis-rate-limiter.ts'
 import { ENTER, LEAVE } from './scripts.ts'
 
 /** Leases and answers in Redis: of every edge, and forgotten when their time is over. */

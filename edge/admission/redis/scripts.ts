@@ -5,7 +5,7 @@ import type { Script } from './redis.ts'
 const KEEP_MS = 3 * WINDOW_MS
 
 /**
- * Limits and lease in one step that nobody comes between: what edge/admission/memory-limiter.ts and
+ * Limits and lease in one step that nobody comes between: what edge/admission/memory-rate-limiter.ts and
  * edge/admission/memory-idempotency.ts do, with the same whole numbers. Nothing is written unless something is
  * taken. What has to be waited for is told by whoever asked, from the state that it gets back.
  *

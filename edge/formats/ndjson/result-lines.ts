@@ -3,7 +3,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { problemOf } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
 import type { AcceptedEvent } from '../json-response.ts'
-import { fail, finish, type Run } from './run.ts'
+import { fail, finish, type Run } from './complete-stream.ts'
 import { type Settled, sayEvent } from './tally.ts'
 
 const TYPE = 'application/x-ndjson'

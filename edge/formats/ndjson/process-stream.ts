@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createLineCutter, type Line } from './lines.ts'
-import type { SettledPart } from './settle.ts'
+import type { SettledPart } from './process-chunk.ts'
 import type { Source } from './source.ts'
 import type { Settled } from './tally.ts'
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { key, limiterSuite, START } from '../testing/limiter.suite.ts'
-import { createMemoryLimiter } from './memory-limiter.ts'
+import { createMemoryLimiter } from './memory-rate-limiter.ts'
 
 limiterSuite(createMemoryLimiter, 500)
 

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../contract/errors.ts'
+import { HEADERS_OF_COUNTED } from './components.ts'
 import type { Answer, Example, SecurityName } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { ref } from './words.ts'
+import { ref } from './schema-helpers.ts'
 
 /** What several operations have in common. */
 

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
-import { object, ref, text } from './words.ts'
+import { object, ref, text } from './schema-helpers.ts'
 
 /** What the libraries of others write. Loose where an event that does not fit becomes a dead letter, not a no. */
 

@@ -1,7 +1,7 @@
 import { ERRORS } from '../../../contract/errors.ts'
 import type { EdgeContext } from '../../http/context.ts'
 import { describe, Refused, type Report } from '../../http/http-problem.ts'
-import type { StreamLease } from './lease.ts'
+import type { StreamLease } from './stream-lock.ts'
 import { type Settled, sayTally } from './tally.ts'
 
 /** One stream on its way through. */
