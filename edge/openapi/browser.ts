@@ -1,6 +1,6 @@
-import { HEADERS_OF_COUNTED } from './components.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Example, Operation } from './operation.ts'
-import { acceptedAnswer, MADE_ID, UNTOLD } from './responses.ts'
+import { acceptedExample, GENERATED_ID, REQUEST_ERRORS } from './responses.ts'
 
 const SCRIPT_HEADERS = [
   'ETag',
@@ -20,7 +20,7 @@ export const browser: readonly Operation[] = [
     summary: 'Our own small script for pages',
     security: [],
     parameters: ['ifNoneMatch'],
-    answers: {
+    responses: {
       200: {
         description:
           'Gathers, retries with the same ids, and sends the rest when the page is left.',
@@ -30,8 +30,8 @@ export const browser: readonly Operation[] = [
       },
       304: { description: 'The one you have.', headers: SCRIPT_HEADERS },
     },
-    refusals: [],
-    examples: [{ says: 'The script', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The script', status: 200 }],
   },
   {
     id: 'pixel',
@@ -43,19 +43,19 @@ export const browser: readonly Operation[] = [
       'Parameters are the event’s fields, by the names that they have in a body; all others become properties. It is a picture whatever becomes of the event, with the true status.',
     parameters: ['pixelName', 'historical'],
     security: ['query', 'bearer', 'header', 'basic'],
-    answers: {
+    responses: {
       200: {
         description: 'In the log; an event that is no good is there as a dead letter.',
         type: 'image/gif',
         schema: { type: 'string' },
-        headers: [...HEADERS_OF_COUNTED, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
+        headers: [...RATE_LIMIT_HEADERS, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
       },
     },
-    refusals: UNTOLD.filter((code) => !/IDEMPOTENCY|MEDIA_TYPE|BODY|ENCODING/.test(code)),
-    refusedAs: 'image/gif',
+    errors: REQUEST_ERRORS.filter((code) => !/IDEMPOTENCY|MEDIA_TYPE|BODY|ENCODING/.test(code)),
+    errorMediaType: 'image/gif',
     examples: [
       {
-        says: 'A picture in a mail',
+        title: 'A picture in a mail',
         path: '/v1/pixel.gif?key=$KEY&name=mail_opened&user_id=u123&campaign=spring',
         status: 200,
         needs: { kind: 'pub' },
@@ -67,13 +67,13 @@ export const browser: readonly Operation[] = [
 /** Of `POST /v1/events`, but told where pages are talked of. */
 export const beaconExamples: readonly Example[] = [
   {
-    says: 'A beacon: text/plain, the key in the address',
+    title: 'A beacon: text/plain, the key in the address',
     group: 'browser',
     path: '/v1/events?key=$KEY',
     headers: { 'Content-Type': 'text/plain' },
     body: { event: 'page_left', user_id: 'u123', value: 12.5 },
     status: 202,
-    answer: acceptedAnswer([MADE_ID], true),
+    response: acceptedExample([GENERATED_ID], true),
     needs: { kind: 'pub' },
   },
 ]

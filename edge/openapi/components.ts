@@ -37,9 +37,9 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
 }
 
 /** On every answer. */
-export const HEADERS_OF_ALL = ['X-Request-Id', 'Access-Control-Allow-Origin'] as const
+export const COMMON_HEADERS = ['X-Request-Id', 'Access-Control-Allow-Origin'] as const
 /** On every answer to events that were counted. */
-export const HEADERS_OF_COUNTED = ['RateLimit', 'RateLimit-Policy', 'Sluice-Degraded'] as const
+export const RATE_LIMIT_HEADERS = ['RateLimit', 'RateLimit-Policy', 'Sluice-Degraded'] as const
 
 /** By the names that operations use. */
 export const PARAMETERS: Readonly<Record<string, Schema>> = {

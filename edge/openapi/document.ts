@@ -1,13 +1,13 @@
 import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import {
+  COMMON_HEADERS,
   GROUPS,
   HEADERS,
-  HEADERS_OF_ALL,
-  HEADERS_OF_COUNTED,
   PARAMETERS,
+  RATE_LIMIT_HEADERS,
   SECURITY,
 } from './components.ts'
-import type { Answer, Example, Operation, Schema } from './operation.ts'
+import type { Example, Operation, ResponseDoc, Schema } from './operation.ts'
 import { OPERATIONS } from './operations.ts'
 import { ref } from './schema-helpers.ts'
 import { SCHEMAS } from './schemas.ts'
@@ -69,12 +69,12 @@ function pathsOf(use: Use): Schema {
   for (const operation of OPERATIONS)
     for (const [index, path] of operation.paths.entries()) {
       paths[path] ??= {}
-      paths[path][operation.method] = describe(operation, index, use)
+      paths[path][operation.method] = describeOperation(operation, index, use)
     }
   return paths
 }
 
-function describe(operation: Operation, index: number, use: Use): Schema {
+function describeOperation(operation: Operation, index: number, use: Use): Schema {
   const { id, group, summary, description, parameters = [], body, security, examples } = operation
   const first = index === 0
   return {
@@ -101,12 +101,15 @@ function describe(operation: Operation, index: number, use: Use): Schema {
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.answers).map(([status, answer]) => [
+        Object.entries(operation.responses).map(([status, answer]) => [
           status,
-          said(answer, first ? examples.filter((one) => one.status === Number(status)) : []),
+          successResponse(
+            answer,
+            first ? examples.filter((one) => one.status === Number(status)) : [],
+          ),
         ]),
       ),
-      ...refusals(operation, first ? examples : [], use),
+      ...errorResponses(operation, first ? examples : [], use),
     },
   }
 }
@@ -120,14 +123,21 @@ export function typeOf(example: Example): string {
 }
 
 function exampleBodies(type: string, examples: readonly Example[]): Schema {
-  return named(
-    examples.filter((one) => one.body !== undefined && !one.wrong && typeOf(one) === type),
+  return namedExamples(
+    examples.filter((one) => one.body !== undefined && !one.isInvalid && typeOf(one) === type),
     ({ body }) => body,
   )
 }
 
-function said(answer: Answer, examples: readonly Example[]): Schema {
-  const { description, type, schema = {}, orAs = {}, headers = [], sameOrigin } = answer
+function successResponse(answer: ResponseDoc, examples: readonly Example[]): Schema {
+  const {
+    description,
+    type,
+    schema = {},
+    alternatives: orAs = {},
+    headers = [],
+    sameOrigin,
+  } = answer
   return {
     description,
     headers: headersOf(headers, sameOrigin),
@@ -135,43 +145,43 @@ function said(answer: Answer, examples: readonly Example[]): Schema {
       content: Object.fromEntries(
         Object.entries({ [type]: schema, ...orAs }).map(([type, schema]) => [
           type,
-          { schema, ...answersOf(examples.filter((one) => accepts(one, type))) },
+          { schema, ...responseExamples(examples.filter((one) => acceptsMediaType(one, type))) },
         ]),
       ),
     }),
   }
 }
 
-function answersOf(examples: readonly Example[]): Schema {
-  return named(
-    examples.filter((one) => one.answer !== undefined),
-    ({ answer }) => answer,
+function responseExamples(examples: readonly Example[]): Schema {
+  return namedExamples(
+    examples.filter((one) => one.response !== undefined),
+    ({ response: answer }) => answer,
   )
 }
 
 /** Lines are answered only to who asks for them. */
-function accepts({ headers }: Example, type: string): boolean {
+function acceptsMediaType({ headers }: Example, type: string): boolean {
   return (headers?.Accept ?? type) === type && (type !== LINES || headers?.Accept === type)
 }
 
 const LINES = 'application/x-ndjson'
 
-function named(examples: readonly Example[], value: (one: Example) => unknown): Schema {
+function namedExamples(examples: readonly Example[], value: (one: Example) => unknown): Schema {
   if (examples.length === 0) return {}
   return {
     examples: Object.fromEntries(
       examples.map((one) => [
-        one.says.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
-        { summary: one.says, value: value(one) },
+        one.title.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
+        { summary: one.title, value: value(one) },
       ]),
     ),
   }
 }
 
 /** One response a status, with all the codes that it may have here. */
-function refusals(operation: Operation, examples: readonly Example[], use: Use): Schema {
+function errorResponses(operation: Operation, examples: readonly Example[], use: Use): Schema {
   const byStatus: Record<string, ErrorCode[]> = {}
-  for (const code of operation.refusals) {
+  for (const code of operation.errors) {
     const { status } = ERRORS[code]
     byStatus[status] ??= []
     byStatus[status].push(code)
@@ -179,14 +189,14 @@ function refusals(operation: Operation, examples: readonly Example[], use: Use):
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, codes]) => {
       const shown = examples.filter((one) => String(one.status) === status)
-      const response = refused(operation, status, codes, shown)
+      const response = errorResponse(operation, status, codes, shown)
       return [status, shown.length > 0 ? response : use(status, response)]
     }),
   )
 }
 
-function refused(
-  { refusals, refusedAs }: Operation,
+function errorResponse(
+  { errors: refusals, errorMediaType: refusedAs }: Operation,
   status: string,
   codes: readonly ErrorCode[],
   examples: readonly Example[],
@@ -196,7 +206,7 @@ function refused(
     headers: headersOf([
       ...(HEADERS_OF_STATUS[status] ?? []),
       // Refused after it was counted, or before.
-      ...(refusals.includes('RATE_LIMITED') ? HEADERS_OF_COUNTED : []),
+      ...(refusals.includes('RATE_LIMITED') ? RATE_LIMIT_HEADERS : []),
       ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
     ]),
     content: refusedAs
@@ -207,7 +217,7 @@ function refused(
               allOf: [ref('Problem')],
               properties: { status: { const: Number(status) }, code: { enum: codes } },
             },
-            ...answersOf(examples),
+            ...responseExamples(examples),
           },
         },
   }
@@ -223,7 +233,7 @@ const HEADERS_OF_STATUS: Readonly<Record<string, readonly string[]>> = {
 
 function headersOf(names: readonly string[], sameOrigin?: boolean): Schema {
   return Object.fromEntries(
-    [...(sameOrigin ? ['X-Request-Id'] : HEADERS_OF_ALL), ...names].map((name) => [
+    [...(sameOrigin ? ['X-Request-Id'] : COMMON_HEADERS), ...names].map((name) => [
       name,
       { $ref: `#/components/headers/${name}` },
     ]),

@@ -19,11 +19,11 @@ export interface Operation {
   /** By media type. Bodies are required wherever there are any. */
   body?: Readonly<Record<string, Schema>>
   /** Of success, by status. */
-  answers: Readonly<Record<number, Answer>>
+  responses: Readonly<Record<number, ResponseDoc>>
   /** How it can say no; each with the status that contract/errors.ts gives it. */
-  refusals: readonly ErrorCode[]
+  errors: readonly ErrorCode[]
   /** Instead of problem+json: whoever asks can show nothing else. */
-  refusedAs?: string
+  errorMediaType?: string
   /** Ways of sending the key; none for what everybody may ask. */
   security: readonly SecurityName[]
   examples: readonly Example[]
@@ -41,13 +41,13 @@ export type GroupId =
 
 export type SecurityName = 'bearer' | 'header' | 'basic' | 'query' | 'body'
 
-export interface Answer {
+export interface ResponseDoc {
   description: string
   /** Without it there is no body. */
   type?: string
   schema?: Schema
   /** Other media types that may be asked for. */
-  orAs?: Readonly<Record<string, Schema>>
+  alternatives?: Readonly<Record<string, Schema>>
   /** Names of HEADERS. */
   headers?: readonly string[]
   /** Other pages may not read it. */
@@ -60,7 +60,7 @@ export interface Answer {
  */
 export interface Example {
   /** Names it, on the page and in the document. */
-  says: string
+  title: string
   /** The section it stands in, where that is not its operation's own: families share a path. */
   group?: GroupId
   /** With its query; else the operation's first path. */
@@ -70,9 +70,9 @@ export interface Example {
   body?: unknown
   status: number
   /** The body of the answer; UUIDs, partitions and offsets are other ones each time. */
-  answer?: unknown
+  response?: unknown
   /** What the key must be for it. */
   needs?: Partial<KeyRecord>
   /** The body is not as the schema has it, to show what is said then. */
-  wrong?: true
+  isInvalid?: true
 }

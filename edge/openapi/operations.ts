@@ -1,5 +1,5 @@
 import { browser } from './browser.ts'
-import { classic } from './legacy.ts'
+import { legacy } from './legacy.ts'
 import type { Operation } from './operation.ts'
 import { posthog } from './posthog.ts'
 import { segment } from './segment.ts'
@@ -11,7 +11,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...sluice,
   ...segment,
   ...posthog,
-  ...classic,
+  ...legacy,
   ...browser,
   ...service,
 ]

@@ -1,6 +1,6 @@
-import { HEADERS_OF_COUNTED } from './components.ts'
-import type { Answer, Operation, Schema } from './operation.ts'
-import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './responses.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
+import type { Operation, ResponseDoc, Schema } from './operation.ts'
+import { JSON_TYPE, KEY_IN_BODY, REQUEST_ERRORS } from './responses.ts'
 import { object, ref } from './schema-helpers.ts'
 
 const bodies: Readonly<Record<string, Schema>> = {
@@ -17,11 +17,11 @@ const bodies: Readonly<Record<string, Schema>> = {
   'application/gzip': {},
 }
 
-const taken = (schema: Schema): Answer => ({
+const taken = (schema: Schema): ResponseDoc => ({
   description: 'In the log; what is no good is there as a dead letter.',
   type: 'application/json',
   schema,
-  headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+  headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
 })
 
 const shared = {
@@ -30,7 +30,7 @@ const shared = {
   parameters: ['historical'],
   security: KEY_IN_BODY,
   body: bodies,
-  refusals: UNTOLD,
+  errors: REQUEST_ERRORS,
 } as const
 
 const uuid = '0193f5a2-7c1e-7b44-9a3e-2f7d3c9b6e10'
@@ -44,10 +44,10 @@ export const posthog: readonly Operation[] = [
     summary: 'Send events as PostHog’s libraries do',
     description:
       'A batch, an array or one event; plain, gzip with or without a header that says so, base64, or a form. An invalid event becomes a dead letter with its reason, and the answer is 200.',
-    answers: { 200: taken(object({ status: { const: 1 } }, ['status'])) },
+    responses: { 200: taken(object({ status: { const: 1 } }, ['status'])) },
     examples: [
       {
-        says: 'A batch, with the key in the envelope',
+        title: 'A batch, with the key in the envelope',
         headers: JSON_TYPE,
         body: {
           api_key: '$KEY',
@@ -61,15 +61,15 @@ export const posthog: readonly Operation[] = [
           ],
         },
         status: 200,
-        answer: { status: 1 },
+        response: { status: 1 },
       },
       {
-        says: 'One event',
+        title: 'One event',
         path: '/capture',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: '$pageview', distinct_id: 'u123' },
         status: 200,
-        answer: { status: 1 },
+        response: { status: 1 },
       },
     ],
   },
@@ -78,14 +78,14 @@ export const posthog: readonly Operation[] = [
     id: 'posthogEvents',
     paths: ['/i/v0/e'],
     summary: 'The same, as newer libraries do',
-    answers: { 200: taken(object({ status: { const: 'Ok' } }, ['status'])) },
+    responses: { 200: taken(object({ status: { const: 'Ok' } }, ['status'])) },
     examples: [
       {
-        says: 'One event to the newer path',
+        title: 'One event to the newer path',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: 'signup', distinct_id: 'u123' },
         status: 200,
-        answer: { status: 'Ok' },
+        response: { status: 'Ok' },
       },
     ],
   },
@@ -94,7 +94,7 @@ export const posthog: readonly Operation[] = [
     id: 'posthogAnalytics',
     paths: ['/i/v1/analytics/events'],
     summary: 'The same, with an answer for each event',
-    answers: {
+    responses: {
       200: taken(
         object(
           {
@@ -116,11 +116,11 @@ export const posthog: readonly Operation[] = [
     },
     examples: [
       {
-        says: 'An answer for each event',
+        title: 'An answer for each event',
         headers: { Authorization: 'Bearer $KEY', ...JSON_TYPE },
         body: { batch: [{ event: 'signup', distinct_id: 'u123', uuid }] },
         status: 200,
-        answer: { results: { [uuid]: { result: 'ok' } } },
+        response: { results: { [uuid]: { result: 'ok' } } },
       },
     ],
   },
@@ -129,11 +129,11 @@ export const posthog: readonly Operation[] = [
 
 /** What its libraries ask for beside sending events. */
 function stubs(): Operation[] {
-  const quiet = { group: 'posthog', security: [], refusals: [], examples: [] } as const
+  const quiet = { group: 'posthog', security: [], errors: [], examples: [] } as const
   const json = (
     description: string,
     schema: Schema = { type: 'object' },
-  ): Operation['answers'] => ({
+  ): Operation['responses'] => ({
     200: { description, type: 'application/json', schema },
   })
   return [
@@ -144,7 +144,7 @@ function stubs(): Operation[] {
       paths: ['/flags', '/decide'],
       summary: 'Feature flags',
       body: bodies,
-      answers: json('There are none.'),
+      responses: json('There are none.'),
     },
     {
       ...quiet,
@@ -153,7 +153,7 @@ function stubs(): Operation[] {
       paths: ['/s'],
       summary: 'Session recordings',
       body: bodies,
-      answers: json('Taken, and dropped.'),
+      responses: json('Taken, and dropped.'),
     },
     {
       ...quiet,
@@ -161,7 +161,7 @@ function stubs(): Operation[] {
       method: 'get',
       paths: ['/api/surveys'],
       summary: 'Surveys',
-      answers: json('There are none.'),
+      responses: json('There are none.'),
     },
     {
       ...quiet,
@@ -170,7 +170,7 @@ function stubs(): Operation[] {
       paths: ['/array/{token}/config'],
       summary: 'What the browser library is to do',
       parameters: ['token'],
-      answers: json('Nothing but to send events.'),
+      responses: json('Nothing but to send events.'),
     },
     {
       ...quiet,
@@ -179,14 +179,14 @@ function stubs(): Operation[] {
       paths: ['/array/{token}/config.js'],
       summary: 'The same as a script',
       parameters: ['token'],
-      answers: {
+      responses: {
         200: {
           description: 'Nothing but to send events.',
           type: 'application/javascript',
           schema: { type: 'string' },
         },
       },
-      refusals: ['NOT_FOUND'],
+      errors: ['NOT_FOUND'],
     },
   ]
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../contract/errors.ts'
-import { HEADERS_OF_COUNTED } from './components.ts'
-import type { Answer, Example, SecurityName } from './operation.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
+import type { Example, ResponseDoc, SecurityName } from './operation.ts'
 import { ref } from './schema-helpers.ts'
 
 /** What several operations have in common. */
@@ -32,11 +32,17 @@ const IDEMPOTENCY: readonly ErrorCode[] = [
 const LOG: readonly ErrorCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
 
 /** Clients that drop whatever gets a 4xx hear one only for what is no event's fault. */
-export const UNTOLD: readonly ErrorCode[] = [...KEY, ...BODY, ...IDEMPOTENCY, ...RATES, ...LOG]
+export const REQUEST_ERRORS: readonly ErrorCode[] = [
+  ...KEY,
+  ...BODY,
+  ...IDEMPOTENCY,
+  ...RATES,
+  ...LOG,
+]
 
 /** Whoever can be told hears of every fault. */
-export const TOLD: readonly ErrorCode[] = [
-  ...UNTOLD,
+export const ALL_ERRORS: readonly ErrorCode[] = [
+  ...REQUEST_ERRORS,
   'INVALID_JSON',
   'INVALID_UTF8',
   'EVENT_TOO_LARGE',
@@ -56,17 +62,17 @@ export const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 /** Ids and places as they might be; the tests know that they are other ones each time. */
 export const REQUEST_ID = '6f1a2c94-0b7e-4d53-9c1e-5a8d27f3b604'
-export const MADE_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
+export const GENERATED_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
 
-export const accepted: Answer = {
+export const acceptedResponse: ResponseDoc = {
   description: 'In the log: whatever is in `events` will not be lost.',
   type: 'application/json',
   schema: ref('Accepted'),
-  headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+  headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
 }
 
 /** The answer to events of which all were taken. @param ids of the batch; one bare event with `single` */
-export function acceptedAnswer(ids: readonly string[], single = false): Example['answer'] {
+export function acceptedExample(ids: readonly string[], single = false): Example['response'] {
   return {
     request_id: REQUEST_ID,
     ...(single && { event_id: ids[0], status: 'accepted', duplicate: false }),

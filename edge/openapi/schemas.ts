@@ -3,7 +3,7 @@ import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
 import { count, object, text } from './schema-helpers.ts'
-import { OTHERS } from './vendor-schemas.ts'
+import { VENDOR_SCHEMAS } from './vendor-schemas.ts'
 
 /** What can be wrong with one event. The compiler holds it to be complete. */
 export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
@@ -244,5 +244,5 @@ export const SCHEMAS = {
     ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id'],
     { description: 'RFC 9457.' },
   ),
-  ...OTHERS,
+  ...VENDOR_SCHEMAS,
 } satisfies Record<string, Schema>

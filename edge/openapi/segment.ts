@@ -1,17 +1,17 @@
-import { HEADERS_OF_COUNTED } from './components.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Operation } from './operation.ts'
-import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './responses.ts'
+import { JSON_TYPE, KEY_IN_BODY, REQUEST_ERRORS } from './responses.ts'
 import { object, ref } from './schema-helpers.ts'
 
 const BASIC = { Authorization: 'Basic $BASIC' }
 const success = object({ success: { const: true } }, ['success'])
 
-const answers: Operation['answers'] = {
+const responses: Operation['responses'] = {
   200: {
     description: 'In the log; what is no good is there as a dead letter.',
     type: 'application/json',
     schema: success,
-    headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+    headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
   },
 }
 
@@ -20,8 +20,8 @@ const shared = {
   group: 'segment',
   parameters: ['historical'],
   security: KEY_IN_BODY,
-  answers,
-  refusals: UNTOLD,
+  responses,
+  errors: REQUEST_ERRORS,
 } as const
 
 /** One call on its own path. */
@@ -38,11 +38,11 @@ function call(
     body: { 'application/json': ref('SegmentMessage'), 'text/plain': ref('SegmentMessage') },
     examples: [
       {
-        says: `A call of ${name}`,
+        title: `A call of ${name}`,
         headers: { ...BASIC, ...JSON_TYPE },
         body: message,
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
     ],
   }
@@ -60,7 +60,7 @@ export const segment: readonly Operation[] = [
     body: { 'application/json': ref('SegmentBatch'), 'text/plain': ref('SegmentBatch') },
     examples: [
       {
-        says: 'A batch',
+        title: 'A batch',
         headers: { ...BASIC, ...JSON_TYPE },
         body: {
           batch: [
@@ -75,17 +75,17 @@ export const segment: readonly Operation[] = [
           ],
         },
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
       {
-        says: 'The key in the body, as older browser libraries have it',
+        title: 'The key in the body, as older browser libraries have it',
         headers: { 'Content-Type': 'text/plain' },
         body: {
           writeKey: '$KEY',
           batch: [{ type: 'page', messageId: 'm-3', anonymousId: 'a-7', name: 'Pricing' }],
         },
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
     ],
   },
@@ -108,7 +108,7 @@ export const segment: readonly Operation[] = [
     description: 'With `cdnURL` set to the edge, the library sends its events there as well.',
     parameters: ['writeKey'],
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'Settings that name this edge as the host.',
         type: 'application/json',
@@ -116,10 +116,10 @@ export const segment: readonly Operation[] = [
         headers: ['Cache-Control'],
       },
     },
-    refusals: ['KEY_UNKNOWN'],
+    errors: ['KEY_UNKNOWN'],
     examples: [
       {
-        says: 'Settings for a browser',
+        title: 'Settings for a browser',
         path: '/v1/projects/$KEY/settings',
         status: 200,
         needs: { kind: 'pub' },
@@ -135,8 +135,8 @@ export const segment: readonly Operation[] = [
     description: 'Taken, and dropped.',
     security: [],
     body: { 'application/json': {}, 'text/plain': {} },
-    answers: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },
-    refusals: [],
+    responses: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },
+    errors: [],
     examples: [],
   },
 ]

@@ -9,7 +9,7 @@ export const service: readonly Operation[] = [
     group: 'service',
     summary: 'Whether the edge is up',
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'It answers.',
         type: 'application/json',
@@ -35,8 +35,8 @@ export const service: readonly Operation[] = [
         },
       },
     },
-    refusals: [],
-    examples: [{ says: 'Whether it is up', status: 200, answer: { status: 'ok' } }],
+    errors: [],
+    examples: [{ title: 'Whether it is up', status: 200, response: { status: 'ok' } }],
   },
   {
     id: 'openApi',
@@ -45,7 +45,7 @@ export const service: readonly Operation[] = [
     group: 'service',
     summary: 'This document',
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'OpenAPI 3.1.',
         type: 'application/json',
@@ -53,8 +53,8 @@ export const service: readonly Operation[] = [
         headers: ['Cache-Control'],
       },
     },
-    refusals: [],
-    examples: [{ says: 'The document', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The document', status: 200 }],
   },
   {
     id: 'docs',
@@ -63,7 +63,7 @@ export const service: readonly Operation[] = [
     group: 'service',
     summary: 'The same as a page, to read and to try',
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'A page that loads nothing from elsewhere.',
         type: 'text/html; charset=utf-8',
@@ -80,7 +80,7 @@ export const service: readonly Operation[] = [
         sameOrigin: true,
       },
     },
-    refusals: [],
-    examples: [{ says: 'The page', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The page', status: 200 }],
   },
 ]

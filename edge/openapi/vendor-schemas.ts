@@ -12,7 +12,7 @@ const anything: Schema = {}
 const PLAIN: Schema = { type: ['integer', 'boolean', 'null'] }
 const NOT_NULL: Schema = { not: { type: 'null' } }
 
-export const OTHERS: Readonly<Record<string, Schema>> = {
+export const VENDOR_SCHEMAS: Readonly<Record<string, Schema>> = {
   ClassicAccepted: object(
     {
       status: { const: 'accepted' },

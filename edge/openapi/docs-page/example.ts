@@ -1,9 +1,9 @@
 import type { Example } from '../operation.ts'
-import { blanks, html } from './html.ts'
+import { html, withPlaceholders } from './html.ts'
 
 /** One request: its curl, the body to change, a button that sends it, and what comes back. */
 export function exampleCard(
-  { says, path: ownPath, headers = {}, body, status, answer, needs }: Example,
+  { title: says, path: ownPath, headers = {}, body, status, response: answer, needs }: Example,
   { method, path: operationPath, open }: { method: string; path: string; open: boolean },
 ): string {
   const path = ownPath ?? operationPath
@@ -32,7 +32,7 @@ function curl(
   headers: Readonly<Record<string, string>>,
   body: string | undefined,
 ): string {
-  const quoted = (text: string) => `'${blanks(text.replaceAll("'", "'\\''"))}'`
+  const quoted = (text: string) => `'${withPlaceholders(text.replaceAll("'", "'\\''"))}'`
   const parts = [`curl ${quoted(`$URL${path}`)}`]
   if (method !== 'get' && body === undefined) parts.push(`-X ${method.toUpperCase()}`)
   for (const [name, value] of Object.entries(headers))
@@ -41,7 +41,7 @@ function curl(
     )
   if (body !== undefined)
     parts.push(
-      `--data-binary '<span data-is="body">${blanks(body.replaceAll("'", "'\\''"))}</span>'`,
+      `--data-binary '<span data-is="body">${withPlaceholders(body.replaceAll("'", "'\\''"))}</span>'`,
     )
   return parts.join(' \\\n  ')
 }

@@ -5,11 +5,11 @@ export function html(text: string): string {
 
 /** Lines to be copied. `$KEY` and `$URL` are filled in by the page's script. */
 export function code(lines: string): string {
-  return `<div class="code"><pre tabindex="0"><code>${blanks(lines)}</code></pre><button type="button" class="copy">Copy</button></div>`
+  return `<div class="code"><pre tabindex="0"><code>${withPlaceholders(lines)}</code></pre><button type="button" class="copy">Copy</button></div>`
 }
 
 /** Escaped, with a place for what the script fills in. */
-export function blanks(text: string): string {
+export function withPlaceholders(text: string): string {
   return html(text)
     .replaceAll('$KEY', '<span data-is="key">$KEY</span>')
     .replaceAll('$URL', '<span data-is="url">$URL</span>')

@@ -50,8 +50,8 @@ ${shown.map(([id, { title }]) => `<li><a href="#${id}">${html(title)}</a></li>`)
 <p class="lead">Every request on this page can be sent from it, and is a test of Sluice’s own. Send one, change it, or copy its curl.</p>
 <noscript><p class="note">Without JavaScript nothing can be sent from here; put your key in place of <code>$KEY</code> in the curl lines.</p></noscript>
 ${shown.map(([id, group]) => section(id, group.title, group.says, groupBody(id))).join('\n')}
-${section('refusals', 'Refusals', 'Every no is application/problem+json with a code to branch on. Where it says “again”, the very same request may succeed later.', refusals())}
-${section('limits', 'Limits', 'What does not fit is refused by name, never cut.', limits())}
+${section('refusals', 'Refusals', 'Every no is application/problem+json with a code to branch on. Where it says “again”, the very same request may succeed later.', errorTables())}
+${section('limits', 'Limits', 'What does not fit is refused by name, never cut.', limitsTable())}
 </main>
 <div id="said" class="unseen" aria-live="polite"></div>
 <script>${SCRIPT}</script>
@@ -112,7 +112,7 @@ ${told}${also}${cards.join('\n')}`
 }
 
 /** Where there is nothing to try. */
-function line({ method, paths, summary, answers }: Operation): string {
+function line({ method, paths, summary, responses: answers }: Operation): string {
   const names = paths.map((path) => {
     const name = `<code>${html(path)}</code>`
     return method === 'get' && !path.includes('{') ? `<a href="${html(path)}">${name}</a>` : name
@@ -126,7 +126,7 @@ function inline(text: string): string {
   return html(text).replace(/`([^`]+)`/g, '<code>$1</code>')
 }
 
-function refusals(): string {
+function errorTables(): string {
   const rows = Object.entries(ERRORS).map(
     ([name, { status, retryable, message }]) =>
       `<tr><td class="figure">${status}</td><th scope="row"><code>${name}</code></th><td>${retryable ? 'again' : 'no'}</td><td>${html(message)}</td></tr>`,
@@ -144,7 +144,7 @@ function refusals(): string {
 <tbody>${items.join('\n')}</tbody></table></div>`
 }
 
-function limits(): string {
+function limitsTable(): string {
   const many = (number: number) => number.toLocaleString('en')
   const rows: [string, string][] = [
     ['Events in a batch', many(LIMITS.batchEventsMax)],
