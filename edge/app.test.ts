@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
-import { createGate } from './admission/admission.ts'
+import { createAdmission } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
-import { createMemoryLimiter } from './admission/memory-rate-limiter.ts'
+import { createMemoryRateLimiter } from './admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
-import { Refused, type Reported } from './http/http-problem.ts'
+import { HttpProblem, type ReportEntry } from './http/http-problem.ts'
 
 const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'
 const NOW = Date.parse('2026-11-21T09:00:00.123Z')
@@ -25,15 +25,15 @@ const record: KeyRecord = {
 
 function setUp(changed: Partial<EdgeDeps> = {}) {
   const published: ProduceRecord[] = []
-  const reports: Reported[] = []
+  const reports: ReportEntry[] = []
   const edge = createEdge({
     findKey: async () => record,
-    gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
+    admission: createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()),
     publish: async (records) => {
       published.push(...records)
       return records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: NOW }))
     },
-    nameOf: () => 'here',
+    edgeNameOf: () => 'here',
     addressOf: () => undefined,
     now: () => NOW,
     report: (reported) => reports.push(reported),
@@ -150,7 +150,10 @@ it('what nobody foresaw is a 500 without a word about it, and is reported withou
 
 it('a limiter that cannot be asked is said to be one, and nothing is published', async () => {
   const { post, published } = setUp({
-    gate: createGate({ take: () => Promise.reject(new Error('down')) }, createMemoryIdempotency()),
+    admission: createAdmission(
+      { limit: () => Promise.reject(new Error('down')) },
+      createMemoryIdempotency(),
+    ),
   })
   const response = await post({ event: 'a' })
   expect([response.status, (await json(response)).code]).toEqual([503, 'LIMITER_UNAVAILABLE'])
@@ -173,7 +176,7 @@ it('every refused event of a full batch is told of, however many faults there ar
 it('expected refusals are not reported', async () => {
   const { post, reports } = setUp({
     publish: async () => {
-      throw new Refused('LOG_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+      throw new HttpProblem('LOG_UNAVAILABLE', { headers: { 'retry-after': '2' } })
     },
   })
   expect((await post({ event: 'a' })).status).toBe(503)
@@ -202,7 +205,7 @@ it('says its limits in the words of the draft, and whose they are without naming
 it('without limits everything is admitted, and no header speaks of any', async () => {
   const few = { ...record, key_events_per_minute: 1, tenant_events_per_minute: 1 }
   const { post } = setUp({
-    gate: createGate(undefined, createMemoryIdempotency()),
+    admission: createAdmission(undefined, createMemoryIdempotency()),
     findKey: async () => few,
   })
   for (let i = 0; i < 3; i++) {

@@ -1,21 +1,21 @@
 import { Hono } from 'hono'
 import { LIMITS } from '../contract/limits.ts'
-import { enter, type Gate } from './admission/admission.ts'
+import { type Admission, admitRequest } from './admission/admission.ts'
 import { type AddressOf, authenticate } from './auth/authenticate.ts'
 import type { FindKey } from './auth/key-directory.ts'
-import { cloudEventWays } from './formats/cloudevents/formats.ts'
-import type { Way } from './formats/ingest-format.ts'
-import { classic, native } from './formats/json.ts'
+import { cloudEventFormats } from './formats/cloudevents/formats.ts'
+import type { IngestFormat } from './formats/ingest-format.ts'
+import { json, legacy } from './formats/json.ts'
 import { ndjson } from './formats/ndjson/ndjson.ts'
-import { asPixel, pixel } from './formats/pixel.ts'
-import { POSTHOG } from './formats/posthog/paths.ts'
-import { quietPostHog } from './formats/posthog/stubs.ts'
-import { SEGMENT } from './formats/segment/paths.ts'
+import { pixelFormat, sendPixel } from './formats/pixel.ts'
+import { POSTHOG_ROUTES } from './formats/posthog/paths.ts'
+import { routePostHogStubs } from './formats/posthog/stubs.ts'
+import { SEGMENT_ROUTES } from './formats/segment/paths.ts'
 import { segmentMetrics, segmentSettings } from './formats/segment/settings.ts'
-import { createRoom } from './http/byte-budget.ts'
+import { createByteBudget } from './http/byte-budget.ts'
 import type { EdgeContext, EdgeEnv } from './http/context.ts'
-import { methodNotAllowed, notFound, type Report, refuse } from './http/http-problem.ts'
-import { preflight, preflightAstray } from './http/preflight.ts'
+import { errorHandler, methodNotAllowed, notFound, type Report } from './http/http-problem.ts'
+import { preflight, preflightUnknownPath } from './http/preflight.ts'
 import { begin, respond } from './http/respond.ts'
 import { ingest } from './ingest/ingest.ts'
 import { readEvents } from './ingest/read-events.ts'
@@ -25,10 +25,10 @@ import { sluiceJs } from './sdk/script.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
-  gate: Gate
+  admission: Admission
   publish: Publish
   /** Which edge this is; travels with every record. */
-  nameOf: (request: Request) => string
+  edgeNameOf: (request: Request) => string
   addressOf: AddressOf
   /** Milliseconds since the epoch. */
   now: () => number
@@ -43,41 +43,44 @@ const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/b
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
-  const room = createRoom(LIMITS.edgeBytesInFlightMax, deps.now)
+  const room = createByteBudget(LIMITS.edgeBytesInFlightMax, deps.now)
   const who = authenticate(deps.findKey, deps.now, deps.addressOf) // who is this?
   const app = new Hono<EdgeEnv>()
-  app.onError(refuse(deps.report))
+  app.onError(errorHandler(deps.report))
   app.notFound(notFound)
   app.use(begin())
 
   show('/healthz', (c) =>
-    respond(c, { status: 200, body: JSON.stringify({ status: 'ok', ...deps.gate.health?.() }) }),
+    respond(c, {
+      status: 200,
+      body: JSON.stringify({ status: 'ok', ...deps.admission.health?.() }),
+    }),
   )
   show('/openapi.json', openApi())
   show('/docs', docs(deps.docsKey))
   show('/sluice.js', sluiceJs)
 
-  app.post('/v1/events', ndjson({ ...deps, ...deps.gate, who, room })) // streams of lines; all else goes on
-  takeIn(['/v1/events'], ...cloudEventWays, native)
-  takeIn(CLASSIC_PATHS, classic)
-  for (const { paths, way } of POSTHOG) takeIn(paths, way)
-  quietPostHog(app)
-  for (const { paths, way } of SEGMENT) takeIn(paths, way)
+  app.post('/v1/events', ndjson({ ...deps, ...deps.admission, who, room })) // streams of lines; all else goes on
+  takeIn(['/v1/events'], ...cloudEventFormats, json)
+  takeIn(CLASSIC_PATHS, legacy)
+  for (const { paths, way } of POSTHOG_ROUTES) takeIn(paths, way)
+  routePostHogStubs(app)
+  for (const { paths, way } of SEGMENT_ROUTES) takeIn(paths, way)
   show('/v1/projects/:writeKey/settings', segmentSettings)
   app.post('/v1/m', segmentMetrics)
   app.options('/v1/m', preflight('POST, OPTIONS'))
   app.all('/v1/m', methodNotAllowed('POST, OPTIONS'))
   app.get(
     '/v1/pixel.gif',
-    asPixel(), // a picture in any case
+    sendPixel(), // a picture in any case
     who,
-    readEvents([pixel], room, deps.now),
-    enter(deps.gate, deps.now),
+    readEvents([pixelFormat], room, deps.now),
+    admitRequest(deps.admission, deps.now),
     ingest(deps),
   )
   app.options('/v1/pixel.gif', preflight('GET, HEAD, OPTIONS'))
   app.all('/v1/pixel.gif', methodNotAllowed('GET, HEAD, OPTIONS'))
-  app.options('*', preflightAstray)
+  app.options('*', preflightUnknownPath)
   return app
 
   /** For everybody to read. */
@@ -88,7 +91,7 @@ export function createEdge(deps: EdgeDeps) {
   }
 
   /** The first of the ways that takes a request's media type reads it. */
-  function takeIn(paths: readonly string[], ...ways: readonly Way[]) {
+  function takeIn(paths: readonly string[], ...ways: readonly IngestFormat[]) {
     const what = readEvents(ways, room, deps.now) // are these events?
     const first = ways.some((way) => way.keyInBody)
       ? ([what, who] as const)
@@ -97,7 +100,7 @@ export function createEdge(deps: EdgeDeps) {
       app.post(
         path,
         ...first,
-        enter(deps.gate, deps.now), // may they send this many now, and have we done this already?
+        admitRequest(deps.admission, deps.now), // may they send this many now, and have we done this already?
         ingest(deps), // judge, stamp, publish, answer
       )
       app.options(path, preflight('POST, OPTIONS'))

@@ -1,113 +1,126 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { EdgeContext, Step } from '../http/context.ts'
-import { Refused } from '../http/http-problem.ts'
+import type { EdgeContext, Middleware } from '../http/context.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import { respond } from '../http/respond.ts'
 import {
-  type Claim,
-  claimOf,
-  type Idempotency,
+  type BeginResult,
+  type IdempotencyStore,
   type IdempotentRequest,
-  inFlight,
-  type Lease,
+  inFlightProblem,
+  type Lock,
+  readIdempotentRequest,
 } from './idempotency.ts'
 import {
   degradedHeaders,
-  headersFor,
-  type Limiter,
-  mostOf,
-  overLimit,
-  tooMany,
-  type Verdict,
+  maxBatch,
+  overLimitProblem,
+  type RateLimiter,
+  type RateLimitResult,
+  rateLimitedProblem,
+  rateLimitHeaders,
 } from './rate-limiter.ts'
 
 /**
  * Who may go on: limits and leases behind one door, because where they are kept elsewhere every
  * question is a journey, and one journey answers both.
  */
-export interface Gate {
+export interface Admission {
   /** undefined where limits are turned off */
-  limiter: Limiter | undefined
-  idempotency: Idempotency
+  rateLimiter: RateLimiter | undefined
+  idempotency: IdempotencyStore
   /** A lease only for what is allowed; and nothing is taken for what does not get its lease. */
-  enter(asked: Asked, now: number): Promise<Entered>
+  admit(asked: AdmissionRequest, now: number): Promise<AdmissionResult>
   /** What /healthz says beside `status`; nothing where there is nothing that can be away. */
   health?(): Record<string, unknown>
 }
 
-export interface Asked {
+export interface AdmissionRequest {
   key: KeyRecord
-  events: number
+  cost: number
   /** When the client sent an Idempotency-Key. */
-  idempotent: IdempotentRequest | undefined
+  idempotency: IdempotentRequest | undefined
 }
 
-export interface Entered {
+export interface AdmissionResult {
   /** undefined where limits are turned off */
-  verdict: Verdict | undefined
+  rateLimit: RateLimitResult | undefined
   /** undefined when nobody asked, or the limits said no */
-  claim: Claim | undefined
+  begun: BeginResult | undefined
 }
 
 /** Both kept in places that answer at once. */
-export function createGate(limiter: Limiter | undefined, idempotency: Idempotency): Gate {
+export function createAdmission(
+  limiter: RateLimiter | undefined,
+  idempotency: IdempotencyStore,
+): Admission {
   return {
-    limiter,
+    rateLimiter: limiter,
     idempotency,
-    async enter({ key, events, idempotent }, now) {
-      const verdict = await limiter?.take(key, events, now)
-      if (!idempotent || verdict?.allowed === false) return { verdict, claim: undefined }
-      const claim = await idempotency.claim(idempotent, now)
-      if (claim.is !== 'ours') await verdict?.giveBack()
-      return { verdict, claim }
+    async admit({ key, cost: events, idempotency: idempotent }, now) {
+      const verdict = await limiter?.limit(key, events, now)
+      if (!idempotent || verdict?.allowed === false) return { rateLimit: verdict, begun: undefined }
+      const claim = await idempotency.begin(idempotent, now)
+      if (claim.kind !== 'acquired') await verdict?.refund()
+      return { rateLimit: verdict, begun: claim }
     },
   }
 }
 
 /** May they send this many now, and have we done this already? */
-export function enter(gate: Gate, now: () => number): Step {
+export function admitRequest(gate: Admission, now: () => number): Middleware {
   return async (c, next) => {
     const key = c.get('key')
     const events = c.get('incoming').items.length
-    if (gate.limiter && events > mostOf(key)) throw overLimit(c.get('way'), events, mostOf(key))
-    const idempotent = await claimOf(c)
-    if (!gate.limiter && !idempotent) return next()
-    const { verdict, claim } = await ask(gate, { key, events, idempotent }, now())
-    if (verdict) Object.assign(c.get('headers'), await headersFor(verdict, key))
+    if (gate.rateLimiter && events > maxBatch(key))
+      throw overLimitProblem(c.get('way'), events, maxBatch(key))
+    const idempotent = await readIdempotentRequest(c)
+    if (!gate.rateLimiter && !idempotent) return next()
+    const { rateLimit: verdict, begun: claim } = await ask(
+      gate,
+      { key, cost: events, idempotency: idempotent },
+      now(),
+    )
+    if (verdict) Object.assign(c.get('headers'), await rateLimitHeaders(verdict, key))
     if (claim) Object.assign(c.get('headers'), degradedHeaders(claim))
-    if (verdict && !verdict.allowed) throw tooMany(verdict, undefined, c.get('way').overRate)
-    if (claim && claim.is !== 'ours') return answerFor(c, claim)
+    if (verdict && !verdict.allowed)
+      throw rateLimitedProblem(verdict, undefined, c.get('way').rateLimitedCode)
+    if (claim && claim.kind !== 'acquired') return answerFor(c, claim)
     await next()
-    await settle(c, verdict, claim, now)
+    await completeAdmission(c, verdict, claim, now)
   }
 }
 
-async function ask(gate: Gate, asked: Asked, now: number): Promise<Entered> {
+async function ask(
+  gate: Admission,
+  asked: AdmissionRequest,
+  now: number,
+): Promise<AdmissionResult> {
   try {
-    return await gate.enter(asked, now)
+    return await gate.admit(asked, now)
   } catch (error) {
-    if (error instanceof Refused) throw error
-    throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+    if (error instanceof HttpProblem) throw error
+    throw new HttpProblem('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
   }
 }
 
-function answerFor(c: EdgeContext, claim: Exclude<Claim, Lease>): Response {
-  if (claim.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
-  if (claim.is === 'in-flight') throw inFlight(claim)
+function answerFor(c: EdgeContext, claim: Exclude<BeginResult, Lock>): Response {
+  if (claim.kind === 'mismatch') throw new HttpProblem('IDEMPOTENCY_KEY_REUSED')
+  if (claim.kind === 'in-flight') throw inFlightProblem(claim)
   c.get('headers')['idempotency-replayed'] = 'true'
   return respond(c, claim.said)
 }
 
-async function settle(
+async function completeAdmission(
   c: EdgeContext,
-  verdict: Verdict | undefined,
-  lease: Lease | undefined,
+  verdict: RateLimitResult | undefined,
+  lease: Lock | undefined,
   now: () => number,
 ): Promise<void> {
   const said = c.get('said')
   await Promise.all([
     // A log that did not confirm costs nothing.
-    c.res.status >= 500 ? verdict?.giveBack() : undefined,
+    c.res.status >= 500 ? verdict?.refund() : undefined,
     // Only success is remembered: what was refused may be sent again and is judged anew.
-    said !== undefined ? lease?.finish(said, now()) : lease?.release(),
+    said !== undefined ? lease?.complete(said, now()) : lease?.release(),
   ])
 }

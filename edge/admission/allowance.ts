@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { PolicyState } from './rate-limiter.ts'
+import type { RateLimitPolicy } from './rate-limiter.ts'
 
 export const WINDOW_MS = 60_000
 
@@ -77,21 +77,21 @@ export function policiesOf(
   window: Window,
   { bucketMax, windowMax }: Quotas,
   now: number,
-): PolicyState[] {
+): RateLimitPolicy[] {
   return [
     {
       name: 'key',
-      quota: bucketMax,
-      windowS: WINDOW_MS / 1000,
+      limit: bucketMax,
+      windowSeconds: WINDOW_MS / 1000,
       remaining: Math.floor(bucket.fill / WINDOW_MS),
-      resetS: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
+      resetSeconds: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
     },
     {
       name: 'tenant',
-      quota: windowMax,
-      windowS: WINDOW_MS / 1000,
+      limit: windowMax,
+      windowSeconds: WINDOW_MS / 1000,
       remaining: Math.max(0, Math.floor(windowMax - used(window, now) / WINDOW_MS)),
-      resetS: seconds(emptyAt(window) - now),
+      resetSeconds: seconds(emptyAt(window) - now),
     },
   ]
 }

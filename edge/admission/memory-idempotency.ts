@@ -1,15 +1,15 @@
 import { LIMITS } from '../../contract/limits.ts'
-import type { Said } from '../formats/ingest-format.ts'
-import { type Claim, type Idempotency, waitForLease } from './idempotency.ts'
+import type { ResponseSpec } from '../formats/ingest-format.ts'
+import { type BeginResult, type IdempotencyStore, waitForLock } from './idempotency.ts'
 
 interface Entry {
   fingerprint: string
   /** undefined while nobody works on it. */
   leasedAt: number | undefined
   until: number
-  said?: Said
+  said?: ResponseSpec
   /** From a try that did not come to its end. */
-  kept?: Said
+  kept?: ResponseSpec
   bytes: number
 }
 
@@ -17,7 +17,7 @@ interface Entry {
 const ENTRY_BYTES = 512
 
 /** Leases and answers in this process's memory, bounded in number and bytes: the oldest go first. */
-export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency {
+export function createMemoryIdempotency(bounds = LIMITS as Bounds): IdempotencyStore {
   // In the order of writing, so the first one is the oldest.
   const entries = new Map<string, Entry>()
   let bytes = 0
@@ -40,15 +40,15 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
   }
 
   return {
-    async claim({ tenant, key, fingerprint }, now): Promise<Claim> {
+    async begin({ tenant, key, fingerprint }, now): Promise<BeginResult> {
       const name = `${tenant}\n${key}`
       const known = entries.get(name)
       const found = known && known.until > now ? known : undefined
       if (found) {
-        if (found.fingerprint !== fingerprint) return { is: 'other-body' }
-        if (found.said !== undefined) return { is: 'done', said: found.said }
+        if (found.fingerprint !== fingerprint) return { kind: 'mismatch' }
+        if (found.said !== undefined) return { kind: 'completed', said: found.said }
         if (found.leasedAt !== undefined)
-          return { is: 'in-flight', waitMs: waitForLease(found.leasedAt, found.until, now) }
+          return { kind: 'in-flight', waitMs: waitForLock(found.leasedAt, found.until, now) }
       }
       // What was done is done, even if whoever went on with it died on the way.
       const kept = known?.fingerprint === fingerprint ? known.kept : undefined
@@ -74,12 +74,12 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): Idempotency 
       put(name, lease)
       shrink(now)
       return {
-        is: 'ours',
-        kept,
-        async finish(said, finishedAt) {
+        kind: 'acquired',
+        checkpoint: kept,
+        async complete(said, finishedAt) {
           leave({ said }, finishedAt)
         },
-        async keep(progress, keptAt) {
+        async saveCheckpoint(progress, keptAt) {
           leave({ kept: progress }, keptAt)
         },
         async renew(at) {
@@ -104,6 +104,6 @@ export type Bounds = Pick<
 >
 
 /** Two bytes a character, which is the most a string takes. */
-function bytesOf(said: Said | undefined): number {
+function bytesOf(said: ResponseSpec | undefined): number {
   return ENTRY_BYTES + (said ? 2 * said.body.length : 0)
 }

@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import { key, limiterSuite, START } from '../testing/limiter.suite.ts'
-import { createMemoryLimiter } from './memory-rate-limiter.ts'
+import { createMemoryRateLimiter } from './memory-rate-limiter.ts'
 
-limiterSuite(createMemoryLimiter, 500)
+limiterSuite(createMemoryRateLimiter, 500)
 
 it('holds no more keys than it may', async () => {
-  const limiter = createMemoryLimiter()
-  await limiter.take(key(1, 1e9, 'first', 'first'), 1, START)
+  const limiter = createMemoryRateLimiter()
+  await limiter.limit(key(1, 1e9, 'first', 'first'), 1, START)
   for (let i = 0; i < LIMITS.limiterEntriesMax; i++)
-    await limiter.take(key(1, 1e9, `k${i}`, `t${i}`), 1, START)
+    await limiter.limit(key(1, 1e9, `k${i}`, `t${i}`), 1, START)
   // The first was forgotten to make room for the last.
-  expect((await limiter.take(key(1, 1e9, 'first', 'first'), 1, START)).allowed).toBe(true)
+  expect((await limiter.limit(key(1, 1e9, 'first', 'first'), 1, START)).allowed).toBe(true)
   const last = `k${LIMITS.limiterEntriesMax - 1}`
-  expect((await limiter.take(key(1, 1e9, last), 1, START)).allowed).toBe(false)
+  expect((await limiter.limit(key(1, 1e9, last), 1, START)).allowed).toBe(false)
 })

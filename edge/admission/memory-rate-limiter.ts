@@ -1,18 +1,18 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import { type Bucket, policiesOf, quotasOf, WINDOW_MS, type Window, waitFor } from './allowance.ts'
-import type { Limiter } from './rate-limiter.ts'
+import type { RateLimiter } from './rate-limiter.ts'
 
 /**
  * A token bucket a key and a sliding window a tenant, in this process's memory: right where one
  * process is the whole edge.
  */
-export function createMemoryLimiter(): Limiter {
+export function createMemoryRateLimiter(): RateLimiter {
   const buckets = new BoundedMap<string, Bucket>(LIMITS.limiterEntriesMax)
   const windows = new BoundedMap<string, Window>(LIMITS.limiterEntriesMax)
 
   return {
-    async take(key, events, now) {
+    async limit(key, events, now) {
       const quotas = quotasOf(key)
       const full = quotas.bucketMax * WINDOW_MS
       const bucket = refill(buckets.get(key.key_id), quotas.bucketMax, now)
@@ -30,7 +30,7 @@ export function createMemoryLimiter(): Limiter {
         allowed,
         waitMs,
         policies: policiesOf(bucket, window, quotas, now),
-        async giveBack() {
+        async refund() {
           if (!allowed) return
           bucket.fill = Math.min(full, bucket.fill + events * WINDOW_MS)
           // Into the minute it was taken from, which may have become the last one meanwhile.

@@ -1,50 +1,50 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { ERRORS } from '../../contract/errors.ts'
-import type { Way } from '../formats/ingest-format.ts'
-import { Refused } from '../http/http-problem.ts'
+import type { IngestFormat } from '../formats/ingest-format.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 
 /** Counts events, not requests. */
-export interface Limiter {
+export interface RateLimiter {
   /** Takes `events` from the key's and the tenant's allowance, or from neither. */
-  take(key: KeyRecord, events: number, now: number): Promise<Verdict>
+  limit(key: KeyRecord, events: number, now: number): Promise<RateLimitResult>
 }
 
-export interface Verdict {
+export interface RateLimitResult {
   allowed: boolean
   /** Until the same request would be allowed if nobody else sent any; 0 when it is allowed now. */
   waitMs: number
-  policies: PolicyState[]
+  policies: RateLimitPolicy[]
   /** Redis was not there, and this came of a policy. */
   degraded?: Degraded
   /** Undoes the taking, for a request that turned out to store nothing new. */
-  giveBack(): Promise<void>
+  refund(): Promise<void>
 }
 
 /** Who is let in while Redis is away: everybody, or as many as this process's own count admits. */
 export type Degraded = 'fail-open' | 'local'
 
 /** In the words of draft-ietf-httpapi-ratelimit-headers. */
-export interface PolicyState {
+export interface RateLimitPolicy {
   name: 'key' | 'tenant'
-  quota: number
-  windowS: number
+  limit: number
+  windowSeconds: number
   remaining: number
   /** Until the whole quota is there again. */
-  resetS: number
+  resetSeconds: number
 }
 
 /** A bucket is never fuller, so whoever sends more at once waits in vain. */
-export function mostOf(key: KeyRecord): number {
+export function maxBatch(key: KeyRecord): number {
   return Math.floor(Math.min(key.key_events_per_minute, key.tenant_events_per_minute))
 }
 
 /** Clients that know no 422 hear it in a word that they know. */
-export function overLimit(
-  { overLimit = 'BATCH_OVER_LIMIT' }: Way,
+export function overLimitProblem(
+  { overLimitCode: overLimit = 'BATCH_OVER_LIMIT' }: IngestFormat,
   count: number,
   most: number,
-): Refused {
-  return new Refused(overLimit, {
+): HttpProblem {
+  return new HttpProblem(overLimit, {
     detail: `The batch holds ${count.toLocaleString('en')} events, but the rate limit never admits more than ${most.toLocaleString('en')} at once. Split it.`,
     ...(overLimit === 'RATE_LIMITED' && { headers: { 'retry-after': '60' } }),
   })
@@ -55,33 +55,33 @@ export function overLimit(
  * @param events at most `mostOf` the key
  * @throws LIMITER_UNAVAILABLE
  */
-export async function admit(
-  limiter: Limiter,
+export async function limitEvents(
+  limiter: RateLimiter,
   key: KeyRecord,
   events: number,
   now: number,
-): Promise<Verdict & { headers: Record<string, string> }> {
-  const verdict = await limiter.take(key, events, now).catch((error: unknown) => {
-    if (error instanceof Refused) throw error
-    throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+): Promise<RateLimitResult & { headers: Record<string, string> }> {
+  const verdict = await limiter.limit(key, events, now).catch((error: unknown) => {
+    if (error instanceof HttpProblem) throw error
+    throw new HttpProblem('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
   })
-  return { ...verdict, headers: await headersFor(verdict, key) }
+  return { ...verdict, headers: await rateLimitHeaders(verdict, key) }
 }
 
 /** Said to whoever has to wait: whole seconds, never fewer than it takes. */
-export function tooMany(
-  { waitMs }: Pick<Verdict, 'waitMs'>,
+export function rateLimitedProblem(
+  { waitMs }: Pick<RateLimitResult, 'waitMs'>,
   detail: string = ERRORS.RATE_LIMITED.message,
   code: 'RATE_LIMITED' | 'OVERLOADED' = 'RATE_LIMITED',
-): Refused {
-  return new Refused(code, {
+): HttpProblem {
+  return new HttpProblem(code, {
     detail,
     headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
   })
 }
 
 /** How a policy's partition is called in the headers. */
-type Names = Record<PolicyState['name'], string>
+type Names = Record<RateLimitPolicy['name'], string>
 
 /** A record lives as long as the directory's answer is fresh, so its hashes cost nothing a request. */
 const namesOf = new WeakMap<KeyRecord, Names>()
@@ -102,8 +102,8 @@ async function partitionKey(of: string): Promise<string> {
 }
 
 /** What every answer says of the limits, and of a Redis that is away. */
-export async function headersFor(
-  verdict: Verdict,
+export async function rateLimitHeaders(
+  verdict: RateLimitResult,
   key: KeyRecord,
 ): Promise<Record<string, string>> {
   const degraded = degradedHeaders(verdict)
@@ -111,7 +111,13 @@ export async function headersFor(
   const names = namesOf.get(key) ?? (await name(key))
   let policy = ''
   let state = ''
-  for (const { name, quota, windowS, remaining, resetS } of verdict.policies) {
+  for (const {
+    name,
+    limit: quota,
+    windowSeconds: windowS,
+    remaining,
+    resetSeconds: resetS,
+  } of verdict.policies) {
     const comma = policy === '' ? '' : ', '
     policy += `${comma}"${name}";q=${quota};w=${windowS};pk=${names[name]}`
     state += `${comma}"${name}";r=${remaining};t=${resetS};pk=${names[name]}`

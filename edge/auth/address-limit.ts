@@ -8,10 +8,10 @@ export interface AddressLimit {
    * @returns how to take that back when the key turned out to exist, or nobody could be asked
    * @throws TooManyLookups
    */
-  enter(address: string, now: number): () => void
+  countLookup(address: string, now: number): () => void
 }
 
-export class TooManyLookups extends Error {
+export class TooManyLookupsError extends Error {
   readonly waitMs: number
 
   constructor(waitMs: number) {
@@ -31,11 +31,11 @@ const EACH_MS = WINDOW_MS / LIMITS.unknownKeysPerMinuteMax
 export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax): AddressLimit {
   const fullAt = new BoundedMap<string, number>(entriesMax)
   return {
-    enter(address, now) {
+    countLookup(address, now) {
       const group = groupOf(address)
       const full = Math.max(fullAt.get(group) ?? now, now)
       const waitMs = full + EACH_MS - (now + WINDOW_MS)
-      if (waitMs > 0) throw new TooManyLookups(waitMs)
+      if (waitMs > 0) throw new TooManyLookupsError(waitMs)
       fullAt.set(group, full + EACH_MS)
       return () => {
         const later = fullAt.get(group)

@@ -1,25 +1,30 @@
 import { type KeyRecord, looksLikeApiKey } from '../../contract/api-key.ts'
-import type { EdgeContext, Step } from '../http/context.ts'
+import type { EdgeContext, Middleware } from '../http/context.ts'
 import { checkOrigin } from '../http/cors.ts'
-import { Refused } from '../http/http-problem.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import type { FindKey } from './key-directory.ts'
 
 /** The sender's address, where the runtime knows it. @param env what the runtime hands over beside the request */
 export type AddressOf = (request: Request, env: unknown) => string | undefined
 
 /** Who is this, and may they send from here? The tenant comes from the key and from nothing else. */
-export function authenticate(findKey: FindKey, now: () => number, addressOf: AddressOf): Step {
+export function authenticate(
+  findKey: FindKey,
+  now: () => number,
+  addressOf: AddressOf,
+): Middleware {
   return async (c, next) => {
     const query = queryOf(c.req.url)
     const sent = sentKey(c, query)
     // Form and checksum first: a typo or a guess costs no look-up and no place in a cache.
-    if (!looksLikeApiKey(sent)) throw new Refused('KEY_UNKNOWN')
+    if (!looksLikeApiKey(sent)) throw new HttpProblem('KEY_UNKNOWN')
     const key = await findKey(sent, () => addressOf(c.req.raw, c.env))
-    if (!key || key.revoked_at !== null || hasExpired(key, now())) throw new Refused('KEY_UNKNOWN')
+    if (!key || key.revoked_at !== null || hasExpired(key, now()))
+      throw new HttpProblem('KEY_UNKNOWN')
     // First, so that a page can read whatever is said from here on.
     checkOrigin(c, key)
     if (!key.scopes.includes('ingest'))
-      throw new Refused('SCOPE_MISSING', {
+      throw new HttpProblem('SCOPE_MISSING', {
         detail: 'This API key lacks the scope "ingest" that the request needs.',
       })
     c.set('key', key)
@@ -47,10 +52,10 @@ function sentKey(c: EdgeContext, query: URLSearchParams | undefined): string {
   const inBody = c.get('incoming')?.apiKey
   if (inBody) return inBody
   const inQuery = query?.get('key')
-  if (!inQuery) throw new Refused('KEY_MISSING')
+  if (!inQuery) throw new HttpProblem('KEY_MISSING')
   // Addresses end up in logs and histories, so no secret may travel in one.
   if (!inQuery.startsWith('slc_pub_'))
-    throw new Refused('KEY_UNKNOWN', {
+    throw new HttpProblem('KEY_UNKNOWN', {
       detail: 'Only a public key (slc_pub_…) may be sent as ?key=.',
     })
   return inQuery
@@ -75,8 +80,8 @@ function hasExpired(key: KeyRecord, at: number): boolean {
 function readHistorical(query: URLSearchParams | undefined, key: KeyRecord): boolean {
   const values = query?.getAll('historical') ?? []
   if (values.some((value) => value !== 'true' && value !== 'false') || values.length > 1)
-    throw new Refused('INVALID_QUERY', { detail: 'historical is either true or false.' })
+    throw new HttpProblem('INVALID_QUERY', { detail: 'historical is either true or false.' })
   if (values[0] !== 'true') return false
-  if (!key.may_import_history) throw new Refused('HISTORICAL_NOT_ALLOWED')
+  if (!key.may_import_history) throw new HttpProblem('HISTORICAL_NOT_ALLOWED')
   return true
 }

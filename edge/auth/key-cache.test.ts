@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { Refused, type Reported } from '../http/http-problem.ts'
+import { HttpProblem, type ReportEntry } from '../http/http-problem.ts'
 import { createKeyCache } from './key-cache.ts'
 import type { KeyDirectory } from './key-directory.ts'
 
@@ -11,9 +11,9 @@ const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unkno
 function setUp() {
   const records = new Map<string, KeyRecord>()
   const state = { asked: 0, broken: false, now: 0, ageMs: 0, gate: Promise.resolve() }
-  const reports: Reported[] = []
+  const reports: ReportEntry[] = []
   const directory: KeyDirectory = {
-    async ask(sha) {
+    async find(sha) {
       state.asked++
       await state.gate
       if (state.broken) throw new Error('no answer about the key slc_secret')
@@ -60,7 +60,7 @@ it('an answer that was old when it came is good for as much shorter', async () =
   expect(await find(key)).toBeDefined()
   expect(state.asked).toBe(2)
   state.now = 100_000 + fresh + stale - 6_000
-  await expect(find(key)).rejects.toThrow(Refused)
+  await expect(find(key)).rejects.toThrow(HttpProblem)
 })
 
 it('a revocation is heard of when the answer is no longer fresh', async () => {
@@ -92,7 +92,7 @@ it('while the directory fails a known key stays good for a while, never for a mi
   }
   state.now = fresh + stale
   expect(state.now).toBeLessThan(60_000)
-  await expect(find(key)).rejects.toThrow(Refused)
+  await expect(find(key)).rejects.toThrow(HttpProblem)
   expect(reports.length).toBeGreaterThan(0)
   expect(JSON.stringify(reports)).not.toContain('slc_')
 })
@@ -156,14 +156,14 @@ it('an address that made up a hundred keys is turned away without asking, for as
   const flood = async () => {
     const answers = []
     for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++)
-      answers.push(await find(mintApiKey('sec'), here).catch((error: Refused) => error))
+      answers.push(await find(mintApiKey('sec'), here).catch((error: HttpProblem) => error))
     return answers
   }
-  const refused = (await flood()).filter((answer) => answer instanceof Refused)
+  const refused = (await flood()).filter((answer) => answer instanceof HttpProblem)
   expect(state.asked).toBe(1 + LIMITS.unknownKeysPerMinuteMax)
   expect(refused).toHaveLength(2 * LIMITS.unknownKeysPerMinuteMax)
   expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED' })
-  const wait = Number(refused[0]?.more.headers?.['retry-after'])
+  const wait = Number(refused[0]?.options.headers?.['retry-after'])
   expect(wait).toBeGreaterThan(0)
 
   // Known keys go on, also when it is time to ask for them again, and so does everybody else.
@@ -174,7 +174,7 @@ it('an address that made up a hundred keys is turned away without asking, for as
   expect(await find(await add(mintApiKey('sec')), () => '192.0.2.2')).toBeDefined()
   expect(await find(await add(mintApiKey('sec')))).toBeDefined()
   const good = await add(mintApiKey('sec'))
-  await expect(find(good, here)).rejects.toThrow(Refused)
+  await expect(find(good, here)).rejects.toThrow(HttpProblem)
   state.now += wait * 1000
   expect(await find(good, here)).toBeDefined()
 })

@@ -1,9 +1,9 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { tooMany } from '../admission/rate-limiter.ts'
-import { describe, Refused, type Report } from '../http/http-problem.ts'
+import { rateLimitedProblem } from '../admission/rate-limiter.ts'
+import { describeError, HttpProblem, type Report } from '../http/http-problem.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import { createAddressLimit, TooManyLookups } from './address-limit.ts'
+import { createAddressLimit, TooManyLookupsError } from './address-limit.ts'
 import type { FindKey, KeyDirectory } from './key-directory.ts'
 
 interface Known {
@@ -36,9 +36,9 @@ export function createKeyCache(
   function enter(address: string | undefined, at: number) {
     if (address === undefined) return () => {}
     try {
-      return addresses.enter(address, at)
+      return addresses.countLookup(address, at)
     } catch (error) {
-      if (error instanceof TooManyLookups) throw tooMany(error, TOO_MANY_UNKNOWN)
+      if (error instanceof TooManyLookupsError) throw rateLimitedProblem(error, TOO_MANY_UNKNOWN)
       throw error
     }
   }
@@ -55,7 +55,7 @@ export function createKeyCache(
     if (hit) hit.askAt = at + LIMITS.keyLookupMsMax
     const sha = hit?.sha ?? (await sha256Hex(apiKey))
     try {
-      const found = await directory.ask(sha)
+      const found = await directory.find(sha)
       if (found) {
         const { record, ageMs } = found
         foundOut()
@@ -75,9 +75,13 @@ export function createKeyCache(
       return found?.record
     } catch (error) {
       foundOut()
-      report({ level: 'warn', what: 'the key directory does not answer', error: describe(error) })
+      report({
+        level: 'warn',
+        what: 'the key directory does not answer',
+        error: describeError(error),
+      })
       if (hit && now() < hit.until) return hit.record
-      throw new Refused('KEYS_UNAVAILABLE', {
+      throw new HttpProblem('KEYS_UNAVAILABLE', {
         headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
     }

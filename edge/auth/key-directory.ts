@@ -1,6 +1,6 @@
 import { type KeyRecord, keyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Exchange } from '../lib/timeout.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
 
 /**
  * Finds a key whose form and checksum are known to be right.
@@ -14,10 +14,10 @@ export type FindKey = (
 
 /** Who knows the truth about keys, by the hex SHA-256 of the key. Rejects when it cannot tell. */
 export interface KeyDirectory {
-  ask(sha256Hex: string): Promise<Found | undefined>
+  find(sha256Hex: string): Promise<FoundKey | undefined>
 }
 
-export interface Found {
+export interface FoundKey {
   record: KeyRecord
   /** How old that is, at most; 0 for who asked the truth itself. */
   ageMs: number
@@ -33,11 +33,11 @@ export interface HttpDirectorySettings {
 /** Asks core: `GET {url}/keys/{sha256}`, 200 with a KeyRecord or 404. */
 export function createHttpKeyDirectory(
   settings: HttpDirectorySettings,
-  exchange: Exchange,
+  exchange: TimeoutStrategy,
 ): KeyDirectory {
   const headers = { Authorization: `Basic ${btoa(`${settings.username}:${settings.password}`)}` }
   return {
-    ask: (sha256Hex) =>
+    find: (sha256Hex) =>
       exchange(LIMITS.keyLookupMsMax, async (signal) => {
         const response = await fetch(`${settings.url}/keys/${sha256Hex}`, {
           headers,

@@ -10,7 +10,7 @@ import type { KeyDirectory } from './key-directory.ts'
  * there, or may be too old, or cannot be read, core is asked for itself, so a new key works at once,
  * and one that was revoked is never good for longer than without Redis.
  */
-export function createUpstashKeyDirectory(
+export function createRedisKeyDirectory(
   redis: RedisClient,
   core: KeyDirectory,
   now: () => number,
@@ -24,10 +24,10 @@ export function createUpstashKeyDirectory(
   }
 
   return {
-    async ask(sha256Hex) {
+    async find(sha256Hex) {
       // Whatever is wrong with Redis, it is not what decides.
       const found = await published(sha256Hex).catch(() => undefined)
-      return found ?? core.ask(sha256Hex)
+      return found ?? core.find(sha256Hex)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'hono'
-import { forgetLate } from '../lib/timeout.ts'
+import { raceTimeout } from '../lib/timeout.ts'
 import { composeEdge, type EdgeSettings } from './compose.ts'
 
 /** Built with the first request, because bindings come with it; kept while the isolate lives. */
@@ -7,7 +7,7 @@ let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
   fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
-    edge ??= composeEdge(said(env), { exchange: forgetLate, placeOf: colo, addressOf })
+    edge ??= composeEdge(said(env), { timeout: raceTimeout, edgeNameOf: colo, addressOf })
     const answer = edge.fetch(request, env, context)
     // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
     // behind and turn its retry away.

@@ -1,23 +1,23 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { createGate } from '../admission/admission.ts'
+import { createAdmission } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
-import { createMemoryLimiter } from '../admission/memory-rate-limiter.ts'
+import { createMemoryRateLimiter } from '../admission/memory-rate-limiter.ts'
 import {
   createFailoverAdmission,
   REDIS_FAILURE_POLICIES,
   type RedisFailurePolicy,
 } from '../admission/redis/failover-admission.ts'
 import { createRedis, type RedisSettings } from '../admission/redis/redis.ts'
-import { createUpstashGate } from '../admission/redis/redis-admission.ts'
+import { createRedisAdmission } from '../admission/redis/redis-admission.ts'
 import { watchRedis } from '../admission/redis/redis-outage.ts'
 import { createEdge } from '../app.ts'
 import type { AddressOf } from '../auth/authenticate.ts'
 import { createKeyCache } from '../auth/key-cache.ts'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
-import { createUpstashKeyDirectory } from '../auth/redis-key-directory.ts'
+import { createRedisKeyDirectory } from '../auth/redis-key-directory.ts'
 import type { Report } from '../http/http-problem.ts'
-import type { Exchange } from '../lib/timeout.ts'
-import { type PublishSettings, readBridge } from '../publish/dialects.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
+import { createKafkaRestClient, type PublishSettings } from '../publish/dialects.ts'
 import { createPublisher } from '../publish/publisher.ts'
 
 /** What an edge must be told; the names are the same in every runtime. */
@@ -48,9 +48,9 @@ export interface EdgeSettings extends PublishSettings {
 
 /** In what the runtimes differ. */
 export interface EdgeRuntime {
-  exchange: Exchange
+  timeout: TimeoutStrategy
   /** The runtime's own word for where it is. */
-  placeOf: (request: Request) => string
+  edgeNameOf: (request: Request) => string
   /** Never from what a client can write itself; undefined where that is all there is. */
   addressOf: AddressOf
 }
@@ -78,30 +78,26 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
   if (!(Number.isSafeInteger(ndjsonBytesMax) && ndjsonBytesMax > 0))
     throw new Error('SLUICE_NDJSON_BYTES_MAX is a number of bytes')
   const policy = readPolicy(settings)
-  const core = createHttpKeyDirectory(gateway, runtime.exchange)
-  const local = createGate(
-    limits === 'off' ? undefined : createMemoryLimiter(),
+  const core = createHttpKeyDirectory(gateway, runtime.timeout)
+  const local = createAdmission(
+    limits === 'off' ? undefined : createMemoryRateLimiter(),
     createMemoryIdempotency(),
   )
   const place = redisOf(settings)
   const redis =
-    place && watchRedis({ redis: createRedis(place, runtime.exchange), now, report, policy })
+    place && watchRedis({ redis: createRedis(place, runtime.timeout), now, report, policy })
   return createEdge({
-    findKey: createKeyCache(
-      redis ? createUpstashKeyDirectory(redis, core, now) : core,
-      now,
-      report,
-    ),
-    gate: redis
+    findKey: createKeyCache(redis ? createRedisKeyDirectory(redis, core, now) : core, now, report),
+    admission: redis
       ? createFailoverAdmission({
-          gate: createUpstashGate(redis, limits !== 'off'),
+          admission: createRedisAdmission(redis, limits !== 'off'),
           redis,
           local,
           policy,
         })
       : local,
-    publish: createPublisher(readBridge(settings, gateway), runtime.exchange, report),
-    nameOf: name ? () => name : runtime.placeOf,
+    publish: createPublisher(createKafkaRestClient(settings, gateway), runtime.timeout, report),
+    edgeNameOf: name ? () => name : runtime.edgeNameOf,
     addressOf: runtime.addressOf,
     now,
     report,

@@ -1,4 +1,4 @@
-import { abortLate } from '../lib/timeout.ts'
+import { abortOnTimeout } from '../lib/timeout.ts'
 import { composeEdge } from './compose.ts'
 
 const names = [
@@ -23,8 +23,8 @@ const names = [
 ] as const
 const settings = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? '']))
 const edge = composeEdge(settings as Record<(typeof names)[number], string>, {
-  exchange: abortLate,
-  placeOf: () => 'deno',
+  timeout: abortOnTimeout,
+  edgeNameOf: () => 'deno',
   addressOf: (_, info) => (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname,
 })
 

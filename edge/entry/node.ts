@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { LIMITS } from '../../contract/limits.ts'
-import { abortLate } from '../lib/timeout.ts'
+import { abortOnTimeout } from '../lib/timeout.ts'
 import { composeEdge, type EdgeSettings } from './compose.ts'
 
 /** Whoever is asked to stop answers what was asked before, and no longer than a log may hang. */
@@ -16,8 +16,8 @@ const SAID_BY_NODE: Record<string, string> = {
 }
 
 const edge = composeEdge(process.env as unknown as EdgeSettings, {
-  exchange: abortLate,
-  placeOf: () => 'node',
+  timeout: abortOnTimeout,
+  edgeNameOf: () => 'node',
   addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
 })
 

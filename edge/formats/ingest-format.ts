@@ -4,32 +4,32 @@ import type { BadNumber } from '../../contract/json/json.ts'
 import type { Warning } from '../ingest/validate-events.ts'
 
 /** One way in: what its bodies look like, who sends them, and what they want to hear. */
-export interface Way {
+export interface IngestFormat {
   /** Stands in every record and in dead letters; short, lower case. */
   route: string
   /**
    * Whether its clients can be told that an event is no good. Those that drop whatever gets a 4xx
    * cannot: their invalid events become dead letters, and the answer is 2xx.
    */
-  told: boolean
+  onInvalid: 'reject' | 'dead-letter'
   /** Where the envelope itself may carry the API key; then the body is read before anyone knows whose it is. */
   keyInBody?: true
   /** What a batch hears that is larger than the rate limit ever admits; BATCH_OVER_LIMIT without it. */
-  overLimit?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
+  overLimitCode?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
   /** What a client hears that has to wait, when it drops whatever gets a 429; RATE_LIMITED without it. */
-  overRate?: 'OVERLOADED'
+  rateLimitedCode?: 'OVERLOADED'
   /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
-  takes?(mediaType: string, request: Request): boolean
+  accepts?(mediaType: string, request: Request): boolean
   /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws Refused */
   unwrap?(bytes: Bytes, request: Request): Promise<Bytes>
   /** @throws Refused when the body as a whole is no good */
-  read(body: Body): Incoming | Promise<Incoming>
-  answer(outcome: Outcome): Said
+  read(body: RequestBody): IncomingBatch | Promise<IncomingBatch>
+  buildResponse(outcome: IngestResult): ResponseSpec
 }
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
-export interface Body {
+export interface RequestBody {
   /** Content-Encoding and `unwrap` undone. */
   bytes: Bytes
   /** @throws INVALID_UTF8 */
@@ -40,20 +40,20 @@ export interface Body {
 }
 
 /** What a body holds, before any event has been judged. */
-export interface Incoming {
+export interface IncomingBatch {
   /** Whether the body was one bare event. */
-  single: boolean
-  items: readonly Item[]
+  isSingleEvent: boolean
+  items: readonly IncomingItem[]
   /** The event at `index` as it was sent, byte for byte where that can be said. */
   original(index: number): string
   /** The text holds no `\\u`, so no string in it can be one that Postgres refuses. */
-  wellFormed?: boolean
+  hasNoEscapes?: boolean
   /** `original` gives base64, because the body is no UTF-8. */
   base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */
   sentAt?: unknown
   /** What of the events stands in headers instead of the body; the same body with another one is another request. */
-  beside?: string
+  fingerprintExtra?: string
   /** Where the envelope itself carries the API key. */
   apiKey?: string
   /** The envelope itself asks for the historical lane; granted where the key may, else not heard. */
@@ -62,7 +62,7 @@ export interface Incoming {
   client?: string
 }
 
-export interface Item {
+export interface IncomingItem {
   /** What `normalise` reads. */
   raw: unknown
   /** Numbers that JSON.parse changed, with pointers from the event's own root. */
@@ -72,9 +72,9 @@ export interface Item {
   /** A name that begins with `$` is one of this way's own, and is kept. */
   systemName?: boolean
   /** Where the client finds in its own event what stands at this pointer in `raw`. */
-  placeOf?(pointer: string): string
+  clientPointer?(pointer: string): string
   /** It could not be read at all; then `raw` is not looked at. */
-  broken?: Fault | readonly Fault[]
+  faults?: Fault | readonly Fault[]
 }
 
 export interface Fault {
@@ -85,26 +85,26 @@ export interface Fault {
 }
 
 /** What became of every event. */
-export interface Outcome {
+export interface IngestResult {
   requestId: string
-  incoming: Incoming
+  incoming: IncomingBatch
   /** In the log, in the order of the batch. */
-  accepted: readonly Placed[]
+  accepted: readonly PublishedEvent[]
   /** In the log as dead letters; only where the client cannot be told. */
-  dead: readonly { index: number; errors: readonly ItemError[] }[]
+  deadLetters: readonly { index: number; errors: readonly ItemError[] }[]
   /** Refused; only where the client can be told. */
   errors: readonly ItemError[]
   warnings: readonly Warning[]
 }
 
-export interface Placed {
+export interface PublishedEvent {
   index: number
   event: TrackedEvent
   partition: number
   offset: number
 }
 
-export interface Said {
+export interface ResponseSpec {
   status: number
   body: string
   /** application/json without it. */

@@ -1,10 +1,10 @@
 import type { ItemError } from '../../contract/errors.ts'
-import { Refused } from '../http/http-problem.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import type { Warning } from '../ingest/validate-events.ts'
-import type { Outcome } from './ingest-format.ts'
+import type { IngestResult } from './ingest-format.ts'
 
 /** The body of a 202. */
-export interface Answer {
+export interface AcceptedResponse {
   request_id: string
   /** Events in the log. */
   accepted: number
@@ -29,8 +29,14 @@ export interface AcceptedEvent {
   offset: number
 }
 
-export function answerFor({ requestId, incoming, accepted, errors, warnings }: Outcome): Answer {
-  const { single, items } = incoming
+export function acceptedResponse({
+  requestId,
+  incoming,
+  accepted,
+  errors,
+  warnings,
+}: IngestResult): AcceptedResponse {
+  const { isSingleEvent: single, items } = incoming
   const events = accepted.map(
     ({ index, event, partition, offset }): AcceptedEvent => ({
       ...(single ? {} : { index }),
@@ -53,7 +59,7 @@ export function answerFor({ requestId, incoming, accepted, errors, warnings }: O
 }
 
 /** Nothing could be taken. An event whose only fault is its size gets the status that says so. */
-export function refuseAll(single: boolean, errors: ItemError[]): Refused {
+export function allInvalidProblem(single: boolean, errors: ItemError[]): HttpProblem {
   const tooLarge = single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
-  return new Refused(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
+  return new HttpProblem(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
 }

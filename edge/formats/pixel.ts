@@ -1,8 +1,8 @@
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { type BadNumber, parseJson } from '../../contract/json/json.ts'
-import type { Step } from '../http/context.ts'
+import type { Middleware } from '../http/context.ts'
 import { respond } from '../http/respond.ts'
-import type { Body, Incoming, Item, Way } from './ingest-format.ts'
+import type { IncomingBatch, IncomingItem, IngestFormat, RequestBody } from './ingest-format.ts'
 
 /** One transparent point. */
 const GIF = Uint8Array.from(
@@ -17,20 +17,20 @@ const TIMES = new Set<string>(SYNONYMS.occurred_at)
  * An event as an image: `GET /v1/pixel.gif?key=…&name=page_view&…`, for e-mails and noscript. The
  * parameters are the event's fields; those that no field claims become properties, all of them text.
  */
-export const pixel: Way = {
+export const pixelFormat: IngestFormat = {
   route: 'pixel',
-  told: false,
-  takes: () => true,
+  onInvalid: 'dead-letter',
+  accepts: () => true,
   read,
   // What is shown is a picture in any case: `asPixel`.
-  answer: () => ({ status: 200, body: '' }),
+  buildResponse: () => ({ status: 200, body: '' }),
 }
 
 /**
  * Shows the picture whatever became of the request, with the true status: nobody reads what stands
  * behind an <img>, but whoever opens its address or a network log sees what is wrong.
  */
-export function asPixel(): Step {
+export function sendPixel(): Middleware {
   return async (c, next) => {
     await next()
     const { status } = c.res
@@ -44,15 +44,15 @@ export function asPixel(): Step {
   }
 }
 
-function read({ request }: Body): Incoming {
+function read({ request }: RequestBody): IncomingBatch {
   const mark = request.url.indexOf('?')
   const pairs = (mark < 0 ? [] : request.url.slice(mark + 1).split('&')).filter(
     (pair) => pair !== '' && !isOfTheRequest(pair),
   )
-  return { single: true, items: [itemFrom(pairs)], original: () => pairs.join('&') }
+  return { isSingleEvent: true, items: [itemFrom(pairs)], original: () => pairs.join('&') }
 }
 
-function itemFrom(pairs: readonly string[]): Item {
+function itemFrom(pairs: readonly string[]): IncomingItem {
   const found = new Map<string, unknown>()
   const badNumbers: BadNumber[] = []
   /** What is sent more than once is all of them, in their order; no field takes that. */
@@ -72,7 +72,7 @@ function itemFrom(pairs: readonly string[]): Item {
     }
   } catch {
     const detail = 'The query is not UTF-8 behind its percent signs.'
-    return { raw: undefined, badNumbers: [], broken: { code: 'INVALID_UTF8', detail } }
+    return { raw: undefined, badNumbers: [], faults: { code: 'INVALID_UTF8', detail } }
   }
   return { raw: Object.fromEntries(found), badNumbers }
 }

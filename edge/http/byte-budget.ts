@@ -1,10 +1,10 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { Refused } from './http-problem.ts'
+import { HttpProblem } from './http-problem.ts'
 
 /** How much may be worked on at once, in bytes of decoded bodies. */
-export interface Room {
+export interface ByteBudget {
   /** @returns how to leave; call it once. @throws OVERLOADED when there is no room for so much */
-  enter(bytes: number): () => void
+  acquire(bytes: number): () => void
 }
 
 /** Nobody stays longer than the publisher waits; whoever is counted longer than this is gone. */
@@ -18,12 +18,12 @@ const STAY_MS_MAX = LIMITS.publishMsMax + 1_000
  * When a client goes away, workerd ends its request where it stands: nobody leaves, no `finally`
  * runs. So visitors are counted by the time they came, and forgotten after one to two stays.
  */
-export function createRoom(bytesMax: number, now: () => number): Room {
+export function createByteBudget(bytesMax: number, now: () => number): ByteBudget {
   let before = { since: 0, bytes: 0 }
   let lately = { since: 0, bytes: 0 }
 
   return {
-    enter(bytes) {
+    acquire(bytes) {
       const at = now()
       const passed = at - lately.since
       if (passed >= STAY_MS_MAX || passed < 0) {
@@ -32,7 +32,7 @@ export function createRoom(bytesMax: number, now: () => number): Room {
       }
       const taken = before.bytes + lately.bytes
       if (taken > 0 && taken + bytes > bytesMax)
-        throw new Refused('OVERLOADED', { headers: { 'retry-after': '1' } })
+        throw new HttpProblem('OVERLOADED', { headers: { 'retry-after': '1' } })
       const visit = lately
       visit.bytes += bytes
       return () => {

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { Bytes, Incoming, Said, Way } from '../formats/ingest-format.ts'
+import type { Bytes, IncomingBatch, IngestFormat, ResponseSpec } from '../formats/ingest-format.ts'
 
 /** What the steps hand on to each other while one request is worked on. */
 export interface EdgeEnv {
@@ -14,8 +14,8 @@ export interface EdgeEnv {
     /** `?historical=true`, and the key may. */
     historical: boolean
     /** From `readEvents`. */
-    way: Way
-    incoming: Incoming
+    way: IngestFormat
+    incoming: IncomingBatch
     /** The decoded body, for the fingerprint of an idempotent request. */
     bytes: Bytes
     /** When the body was there, in milliseconds since the epoch. */
@@ -23,9 +23,9 @@ export interface EdgeEnv {
     /** From `claim`, when the client sent one: bare, without the quotes of the header's other form. */
     idempotencyKey: string | undefined
     /** From `ingest`, when events were taken. */
-    said: Said | undefined
+    said: ResponseSpec | undefined
   }
 }
 
 export type EdgeContext = Context<EdgeEnv>
-export type Step = MiddlewareHandler<EdgeEnv>
+export type Middleware = MiddlewareHandler<EdgeEnv>

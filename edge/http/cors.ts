@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { isOriginListed } from '../../contract/origin.ts'
 import type { EdgeContext } from './context.ts'
-import { Refused } from './http-problem.ts'
+import { HttpProblem } from './http-problem.ts'
 
 /** Every answer has it until a key with a list of origins says otherwise; see docs/decisions/0008. */
 export const ANY_ORIGIN = { 'access-control-allow-origin': '*' }
@@ -18,6 +18,6 @@ export function checkOrigin(c: EdgeContext, { origins }: KeyRecord): void {
   const origin = c.req.raw.headers.get('origin')
   // An empty one is none: workerd does not even show it.
   if (!origin) return
-  if (!isOriginListed(origin, origins)) throw new Refused('ORIGIN_NOT_ALLOWED')
+  if (!isOriginListed(origin, origins)) throw new HttpProblem('ORIGIN_NOT_ALLOWED')
   headers['access-control-allow-origin'] = origin
 }

@@ -9,7 +9,7 @@ import {
 import type { EdgeContext } from './context.ts'
 import { respond } from './respond.ts'
 
-export interface RefusedMore {
+export interface ProblemOptions {
   /** Instead of the table's sentence. */
   detail?: string
   errors?: ItemError[]
@@ -20,20 +20,20 @@ export interface RefusedMore {
 }
 
 /** An expected no: thrown by any step, turned into a response here and nowhere else. */
-export class Refused extends Error {
+export class HttpProblem extends Error {
   readonly code: ErrorCode
-  readonly more: RefusedMore
+  readonly options: ProblemOptions
 
-  constructor(code: ErrorCode, more: RefusedMore = {}) {
+  constructor(code: ErrorCode, more: ProblemOptions = {}) {
     super(code)
     this.name = 'Refused'
     this.code = code
-    this.more = more
+    this.options = more
   }
 }
 
 /** What an operator should hear of: never a key, a header or an event's content. */
-export interface Reported {
+export interface ReportEntry {
   level: 'warn' | 'error'
   what: string
   requestId?: string
@@ -41,34 +41,34 @@ export interface Reported {
   error?: string
 }
 
-export type Report = (reported: Reported) => void
+export type Report = (reported: ReportEntry) => void
 
 /** The one place where an error becomes a response. */
-export function refuse(report: Report) {
+export function errorHandler(report: Report) {
   return (error: Error, c: EdgeContext) => {
-    if (error instanceof Refused) return say(c, error.code, error.more)
+    if (error instanceof HttpProblem) return sendProblem(c, error.code, error.options)
     report({
       level: 'error',
       what: 'a request failed in a way nobody foresaw',
       requestId: c.get('requestId'),
-      error: describe(error),
+      error: describeError(error),
     })
-    return say(c, 'INTERNAL')
+    return sendProblem(c, 'INTERNAL')
   }
 }
 
 export function notFound(c: EdgeContext) {
-  return say(c, 'NOT_FOUND')
+  return sendProblem(c, 'NOT_FOUND')
 }
 
 /** @param allowed as the Allow header lists them */
 export function methodNotAllowed(allowed: string) {
-  return (c: EdgeContext) => say(c, 'METHOD_NOT_ALLOWED', { headers: { allow: allowed } })
+  return (c: EdgeContext) => sendProblem(c, 'METHOD_NOT_ALLOWED', { headers: { allow: allowed } })
 }
 
-function say(c: EdgeContext, code: ErrorCode, more: RefusedMore = {}) {
+function sendProblem(c: EdgeContext, code: ErrorCode, more: ProblemOptions = {}) {
   const { status } = ERRORS[code]
-  const body = JSON.stringify(problemOf(c, code, more))
+  const body = JSON.stringify(problemBody(c, code, more))
   const headers = c.get('headers')
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
   Object.assign(headers, more.headers)
@@ -76,7 +76,7 @@ function say(c: EdgeContext, code: ErrorCode, more: RefusedMore = {}) {
 }
 
 /** The body of a no. */
-export function problemOf(c: EdgeContext, code: ErrorCode, more: RefusedMore): ProblemDetails {
+export function problemBody(c: EdgeContext, code: ErrorCode, more: ProblemOptions): ProblemDetails {
   const body = problemDetails(code, {
     // The path only: a query may hold a key. (So does one of the paths.)
     instance: withoutKeys(c.req.path),
@@ -88,7 +88,7 @@ export function problemOf(c: EdgeContext, code: ErrorCode, more: RefusedMore): P
 }
 
 /** Class and stack without the message. */
-export function describe(error: unknown): string {
+export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
   return [error.name, ...frames.slice(0, 5).map((line) => line.trim())].join(' ')

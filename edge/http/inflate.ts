@@ -1,13 +1,13 @@
 import { join } from '../lib/bytes.ts'
-import { within } from '../lib/timeout.ts'
-import { Refused } from './http-problem.ts'
-import { createZlibSum } from './zlib-checksum.ts'
+import { withTimeout } from '../lib/timeout.ts'
+import { HttpProblem } from './http-problem.ts'
+import { createZlibChecksum } from './zlib-checksum.ts'
 
 /** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
 
 /** What every runtime can undo, in DecompressionStream's words. */
-export type Packing = 'gzip' | 'deflate'
+export type Compression = 'gzip' | 'deflate'
 
 export interface Inflater<T> {
   write(chunk: Uint8Array): Promise<void>
@@ -20,14 +20,14 @@ export interface Inflater<T> {
  * @throws BODY_TOO_LARGE, INVALID_ENCODING
  */
 export function createInflater(
-  format: Packing,
+  format: Compression,
   bytesMax: number,
 ): Inflater<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   const inflater = inflateInto(format, (chunk) => {
     size += chunk.byteLength
-    if (size > bytesMax) throw new Refused('BODY_TOO_LARGE')
+    if (size > bytesMax) throw new HttpProblem('BODY_TOO_LARGE')
     chunks.push(chunk)
   })
   return {
@@ -45,33 +45,33 @@ export function createInflater(
  * @param out gets what comes out, in order, and ends it by throwing a Refused
  * @throws what `out` throws, INVALID_ENCODING
  */
-export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): Inflater<void> {
+export function inflateInto(format: Compression, out: (chunk: Uint8Array) => void): Inflater<void> {
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
   const reader = openReader(stream.readable)
-  const sum = format === 'deflate' ? createZlibSum() : undefined
+  const sum = format === 'deflate' ? createZlibChecksum() : undefined
 
   // Reads along while we write; how it ends is looked at in `end` and after every slice.
-  let failure: Refused | undefined
+  let failure: HttpProblem | undefined
   let heard: (() => void) | undefined
   /** What was read last was as much as one read gives: there may be more of the same slice. */
   let hasMore = false
-  const drained = (async () => {
+  const readAll = (async () => {
     for (;;) {
       const { done, value } = await reader.read()
       if (done || !value) return
       hasMore = reader.isFull(value)
-      sum?.unpacked(value)
+      sum?.decompressed(value)
       out(value)
       heard?.()
     }
   })().catch((error: unknown) => {
-    failure = error instanceof Refused ? error : new Refused('INVALID_ENCODING')
+    failure = error instanceof HttpProblem ? error : new HttpProblem('INVALID_ENCODING')
     abort()
   })
 
   /** Until what a slice became has been read: workerd takes the next one whether it has or not. */
-  async function settle(): Promise<void> {
+  async function drainReader(): Promise<void> {
     while (hasMore && !failure) {
       const next = new Promise<void>((resolve) => {
         heard = resolve
@@ -79,15 +79,17 @@ export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): 
       const late = () => {
         hasMore = false
       }
-      await within(LAST_READ_MS, Promise.race([next, drained]), () => new Error('late')).catch(late)
+      await withTimeout(LAST_READ_MS, Promise.race([next, readAll]), () => new Error('late')).catch(
+        late,
+      )
     }
     if (failure) throw failure
   }
 
   /** Waits for a step of the writer's, which never ends when the reader has given up. */
   async function step(work: Promise<void>): Promise<void> {
-    await Promise.race([work, drained]).catch(() => {
-      failure ??= new Refused('INVALID_ENCODING')
+    await Promise.race([work, readAll]).catch(() => {
+      failure ??= new HttpProblem('INVALID_ENCODING')
     })
     if (failure) throw failure
   }
@@ -99,17 +101,17 @@ export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): 
 
   return {
     async write(chunk) {
-      sum?.packed(chunk)
+      sum?.compressed(chunk)
       for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES) {
         await step(writer.write(chunk.slice(from, from + SLICE_BYTES)))
-        await settle()
+        await drainReader()
       }
     },
     async end() {
       await step(writer.close())
-      await drained
+      await readAll
       if (failure) throw failure
-      if (sum && !sum.holds()) throw new Refused('INVALID_ENCODING')
+      if (sum && !sum.matches()) throw new HttpProblem('INVALID_ENCODING')
     },
     abort,
   }

@@ -22,7 +22,7 @@ export function preflight(allowed: string) {
 }
 
 /** Nothing is at this path; but a page can only read that if it may ask. */
-export function preflightAstray(c: EdgeContext): Response {
+export function preflightUnknownPath(c: EdgeContext): Response {
   if (!c.req.raw.headers.has('access-control-request-method')) return notFound(c)
   return permit(c, 'GET, HEAD, POST, OPTIONS')
 }

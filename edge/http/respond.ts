@@ -1,6 +1,6 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Bytes } from '../formats/ingest-format.ts'
-import type { EdgeContext, Step } from './context.ts'
+import type { EdgeContext, Middleware } from './context.ts'
 import { ANY_ORIGIN } from './cors.ts'
 
 /** No quotes, brackets or spaces: an id can be pasted into any log search as it is. */
@@ -18,7 +18,7 @@ const EXPOSED_HEADERS =
  * The headers are a plain object with lower-case names until the Response is made: in workerd one
  * `Headers.set` costs as much as parsing a small event.
  */
-export function begin(): Step {
+export function begin(): Middleware {
   return (c, next) => {
     const sent = c.req.raw.headers
     const id = sent.get('x-request-id')
@@ -31,7 +31,7 @@ export function begin(): Step {
   }
 }
 
-export interface Ending {
+export interface ResponseParts {
   status: number
   /** null: none, and no Content-Type. */
   body: string | Bytes | null
@@ -40,7 +40,7 @@ export interface Ending {
 }
 
 /** Ends it. Nothing else makes a Response. */
-export function respond(c: EdgeContext, { status, body, type }: Ending): Response {
+export function respond(c: EdgeContext, { status, body, type }: ResponseParts): Response {
   const headers = c.get('headers')
   if (body !== null) headers['content-type'] = type ?? 'application/json'
   return new Response(body, { status, headers })

@@ -6,40 +6,40 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { recordEncoder } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
-import type { Incoming } from '../formats/ingest-format.ts'
-import { refuseAll } from '../formats/json-response.ts'
+import type { IncomingBatch } from '../formats/ingest-format.ts'
+import { allInvalidProblem } from '../formats/json-response.ts'
 import type { EdgeContext } from '../http/context.ts'
 import { respond } from '../http/respond.ts'
 import { base64 } from '../lib/bytes.ts'
 import type { Publish } from '../publish/publisher.ts'
-import { judge, shorten } from './validate-events.ts'
+import { truncateErrors, validateEvents } from './validate-events.ts'
 
 export interface IngestDeps {
   publish: Publish
-  nameOf: (request: Request) => string
+  edgeNameOf: (request: Request) => string
 }
 
 /** Judge, stamp, publish, answer. */
-export function ingest({ publish, nameOf }: IngestDeps) {
+export function ingest({ publish, edgeNameOf: nameOf }: IngestDeps) {
   return async (c: EdgeContext) => {
     const way = c.get('way')
     const incoming = c.get('incoming')
     const receivedMs = c.get('receivedMs')
     const receivedAt = new Date(receivedMs).toISOString()
     const { tenant, event_age_max_s, schema_versions } = c.get('key')
-    const judged = judge(incoming.items, {
+    const judged = validateEvents(incoming.items, {
       receivedMs,
       receivedAt,
       eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
       shiftMs: skewOf(incoming, receivedMs),
       schemaVersions: schema_versions ?? null,
-      wellFormed: incoming.wellFormed,
+      hasNoEscapes: incoming.hasNoEscapes,
       eventId: await chooseIds(c, incoming.items.length, receivedMs),
     })
-    if (way.told && judged.accepted.length === 0 && incoming.items.length > 0)
-      throw refuseAll(incoming.single, shorten(judged.errors))
+    if (way.onInvalid === 'reject' && judged.accepted.length === 0 && incoming.items.length > 0)
+      throw allInvalidProblem(incoming.isSingleEvent, truncateErrors(judged.errors))
 
-    const dead = way.told ? [] : byIndex(judged.errors)
+    const dead = way.onInvalid === 'reject' ? [] : byIndex(judged.errors)
     const encode = recordEncoder({
       v: 1,
       tenant,
@@ -78,15 +78,15 @@ export function ingest({ publish, nameOf }: IngestDeps) {
         }),
       })
     const positions = records.length === 0 ? [] : await publish(records)
-    const said = way.answer({
+    const said = way.buildResponse({
       requestId: c.get('requestId'),
       incoming,
       accepted: judged.accepted.map(({ index, event }, i) => {
         const { partition, offset } = positions[i] as ProduceResult
         return { index, event, partition, offset }
       }),
-      dead,
-      errors: way.told ? shorten(judged.errors) : [],
+      deadLetters: dead,
+      errors: way.onInvalid === 'reject' ? truncateErrors(judged.errors) : [],
       warnings: judged.warnings,
     })
     c.set('said', said)
@@ -115,14 +115,17 @@ function byIndex(errors: readonly ItemError[]): { index: number; errors: ItemErr
 }
 
 /** A time of sending that cannot be read repairs nothing. */
-function skewOf({ sentAt }: Incoming, receivedMs: number): number {
+function skewOf({ sentAt }: IncomingBatch, receivedMs: number): number {
   if (sentAt === undefined || sentAt === null) return 0
   const read = readTime(sentAt)
   return read.ok ? clockSkew(Date.parse(read.time), receivedMs) : 0
 }
 
 /** The library's own word, or its User-Agent; only what can be printed and stored. */
-export function clientOf(c: EdgeContext, { client }: Pick<Incoming, 'client'>): string | undefined {
+export function clientOf(
+  c: EdgeContext,
+  { client }: Pick<IncomingBatch, 'client'>,
+): string | undefined {
   const said = client ?? c.req.raw.headers.get('user-agent') ?? ''
   return said.replace(UNPRINTABLE, '').slice(0, LIMITS.labelCharsMax) || undefined
 }

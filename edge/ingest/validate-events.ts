@@ -7,16 +7,16 @@ import {
 } from '../../contract/event/normalise.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
-import type { Item } from '../formats/ingest-format.ts'
+import type { IncomingItem } from '../formats/ingest-format.ts'
 
-export interface Judged {
-  accepted: Accepted[]
+export interface ValidationResult {
+  accepted: AcceptedItem[]
   /** All of them, in the order of the batch; see `shorten`. */
   errors: ItemError[]
   warnings: Warning[]
 }
 
-export interface Accepted {
+export interface AcceptedItem {
   index: number
   event: TrackedEvent
   /** The event as JSON. */
@@ -31,7 +31,7 @@ export interface Warning {
   detail: string
 }
 
-export interface JudgedBy {
+export interface ValidationContext {
   receivedMs: number
   /** The same moment as RFC 3339 in UTC. */
   receivedAt: string
@@ -41,24 +41,34 @@ export interface JudgedBy {
   /** The tenant's list; null takes every version. */
   schemaVersions: readonly string[] | null
   /** See Circumstances. */
-  wellFormed?: boolean
+  hasNoEscapes?: boolean
   /** For the event at `index`, when the client chose no id. */
   eventId: (index: number) => string
 }
 
 /** Which events can be taken, what is wrong with the others. */
-export function judge(items: readonly Item[], by: JudgedBy): Judged {
-  const judged: Judged = { accepted: [], errors: [], warnings: [] }
+export function validateEvents(
+  items: readonly IncomingItem[],
+  by: ValidationContext,
+): ValidationResult {
+  const judged: ValidationResult = { accepted: [], errors: [], warnings: [] }
   const plain: NormaliseContext = {
     receivedAt: by.receivedAt,
     eventId: by.eventId,
     shiftMs: by.shiftMs,
     schemaVersions: by.schemaVersions,
-    hasNoEscapes: by.wellFormed,
+    hasNoEscapes: by.hasNoEscapes,
   }
   for (let index = 0; index < items.length; index++) {
-    const item = items[index] as Item
-    const { raw, badNumbers, partitionKey, systemName, broken, placeOf } = item
+    const item = items[index] as IncomingItem
+    const {
+      raw,
+      badNumbers,
+      partitionKey,
+      systemName,
+      faults: broken,
+      clientPointer: placeOf,
+    } = item
     if (broken) {
       for (const fault of [broken].flat()) judged.errors.push({ index, pointer: '', ...fault })
       continue
@@ -90,7 +100,7 @@ function numberError({ pointer, written }: { pointer: string; written: string })
 }
 
 /** The same comparison as the worker's, in whole milliseconds. */
-function warn(occurredMs: number, by: JudgedBy): Omit<Warning, 'index'> | undefined {
+function warn(occurredMs: number, by: ValidationContext): Omit<Warning, 'index'> | undefined {
   const ageMs = by.receivedMs - occurredMs
   if (ageMs < -LIMITS.futureSecondsMax * 1000)
     return {
@@ -106,7 +116,7 @@ function warn(occurredMs: number, by: JudgedBy): Omit<Warning, 'index'> | undefi
 }
 
 /** When there are too many to list, as many of each event as all can have: every refused one is told of. */
-export function shorten(errors: ItemError[]): ItemError[] {
+export function truncateErrors(errors: ItemError[]): ItemError[] {
   if (errors.length <= LIMITS.errorsListedMax) return errors
   const refused = new Set(errors.map(({ index }) => index)).size
   const each = Math.floor(LIMITS.errorsListedMax / refused)

@@ -3,7 +3,12 @@ import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
 import { base64 } from '../lib/bytes.ts'
-import { type Bridge, BridgeError, type Published, UnfitError } from './publisher.ts'
+import {
+  type KafkaRestClient,
+  type PartitionOffset,
+  ProduceError,
+  ProtocolError,
+} from './publisher.ts'
 
 export interface ConfluentSettings {
   /** Of the REST proxy, without a slash at its end. */
@@ -28,7 +33,7 @@ export interface ConfluentSettings {
  *
  * @see https://docs.confluent.io/platform/current/kafka-rest/api.html#post--topics-(string-topic_name)
  */
-export function createConfluentBridge(settings: ConfluentSettings): Bridge {
+export function createConfluentClient(settings: ConfluentSettings): KafkaRestClient {
   const { url, username, password = '', topicPrefix = '' } = settings
   const headers = new Headers({
     'content-type': 'application/vnd.kafka.binary.v2+json',
@@ -78,28 +83,29 @@ const produced = z.object({
 const RETRIABLE = new Set([2, 50003])
 
 /** @throws BridgeError where some of the records are not in the log · UnfitError */
-function readOffsets(answer: unknown, partitions: readonly number[]): Published[] {
+function readOffsets(answer: unknown, partitions: readonly number[]): PartitionOffset[] {
   const read = z.safeParse(produced, answer)
-  if (!read.success) throw new UnfitError('the answer is none of API v2')
+  if (!read.success) throw new ProtocolError('the answer is none of API v2')
   const { offsets } = read.data
   const codes = offsets.flatMap(({ error_code }) => error_code || [])
   if (codes.length > 0)
-    throw new BridgeError(
+    throw new ProduceError(
       `error codes ${[...new Set(codes)].join(', ')}`,
       200,
       codes.every((code) => RETRIABLE.has(code)),
     )
-  const found = offsets.map(({ partition, offset }): Published => {
-    if (!isPlace(partition) || !isPlace(offset)) throw new UnfitError('a record without an offset')
+  const found = offsets.map(({ partition, offset }): PartitionOffset => {
+    if (!isOffset(partition) || !isOffset(offset))
+      throw new ProtocolError('a record without an offset')
     return { partition, offset }
   })
   return byRecord(found, partitions) ?? byPartition(found, partitions)
 }
 
 function byRecord(
-  found: readonly Published[],
+  found: readonly PartitionOffset[],
   partitions: readonly number[],
-): Published[] | undefined {
+): PartitionOffset[] | undefined {
   const fits =
     found.length === partitions.length &&
     found.every(({ partition }, i) => partition === partitions[i])
@@ -107,19 +113,22 @@ function byRecord(
 }
 
 /** One batch a partition, so its records follow upon each other. */
-function byPartition(found: readonly Published[], partitions: readonly number[]): Published[] {
+function byPartition(
+  found: readonly PartitionOffset[],
+  partitions: readonly number[],
+): PartitionOffset[] {
   const next = new Map(found.map(({ partition, offset }) => [partition, offset]))
   if (next.size !== found.length || next.size !== new Set(partitions).size)
-    throw new UnfitError('the answer does not fit the records')
+    throw new ProtocolError('the answer does not fit the records')
   return partitions.map((partition) => {
     const offset = next.get(partition)
-    if (offset === undefined) throw new UnfitError('the answer does not fit the records')
+    if (offset === undefined) throw new ProtocolError('the answer does not fit the records')
     next.set(partition, offset + 1)
     return { partition, offset }
   })
 }
 
-function isPlace(value: number | null | undefined): value is number {
+function isOffset(value: number | null | undefined): value is number {
   return typeof value === 'number' && value >= 0
 }
 

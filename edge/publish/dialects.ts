@@ -1,6 +1,6 @@
-import { createConfluentBridge } from './confluent.ts'
-import type { Bridge } from './publisher.ts'
-import { createUpstashBridge, type UpstashSettings } from './upstash.ts'
+import { createConfluentClient } from './confluent.ts'
+import type { KafkaRestClient } from './publisher.ts'
+import { createUpstashClient, type UpstashSettings } from './upstash.ts'
 
 /** Where events go when not to core's gateway, where keys are asked for all the same. */
 export interface PublishSettings {
@@ -15,7 +15,10 @@ export interface PublishSettings {
 }
 
 /** @throws where the settings do not go together */
-export function readBridge(settings: PublishSettings, gateway: UpstashSettings): Bridge {
+export function createKafkaRestClient(
+  settings: PublishSettings,
+  gateway: UpstashSettings,
+): KafkaRestClient {
   const { SLUICE_KAFKA_REST_DIALECT: flavour = '', SLUICE_KAFKA_TOPIC_PREFIX: topicPrefix } =
     settings
   const { SLUICE_KAFKA_REST_USERNAME: username, SLUICE_KAFKA_REST_PASSWORD: password } = settings
@@ -31,10 +34,10 @@ export function readBridge(settings: PublishSettings, gateway: UpstashSettings):
       throw new Error(
         'SLUICE_KAFKA_REST_URL is not set, but SLUICE_KAFKA_REST_DIALECT is confluent',
       )
-    return createConfluentBridge({ url, username, password, topicPrefix })
+    return createConfluentClient({ url, username, password, topicPrefix })
   }
-  if (!url) return createUpstashBridge(gateway)
+  if (!url) return createUpstashClient(gateway)
   if (!username || !password)
     throw new Error('SLUICE_KAFKA_REST_USERNAME is not set, but SLUICE_KAFKA_REST_URL is')
-  return createUpstashBridge({ url, username, password })
+  return createUpstashClient({ url, username, password })
 }

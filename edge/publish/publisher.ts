@@ -1,20 +1,23 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
-import { describe, Refused, type Report } from '../http/http-problem.ts'
-import type { Exchange } from '../lib/timeout.ts'
+import { describeError, HttpProblem, type Report } from '../http/http-problem.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
 
 /** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE · BODY_TOO_LARGE */
-export type Publish = (records: ProduceRecord[]) => Promise<Published[]>
+export type Publish = (records: ProduceRecord[]) => Promise<PartitionOffset[]>
 
-export type Published = Pick<ProduceResult, 'partition' | 'offset'>
+export type PartitionOffset = Pick<ProduceResult, 'partition' | 'offset'>
 
 /** Some REST bridge to a Kafka, in its own words. What it throws means that not all of the records are there. */
-export type Bridge = (records: ProduceRecord[], ask: Ask) => Promise<Published[]>
+export type KafkaRestClient = (
+  records: ProduceRecord[],
+  ask: SendRequest,
+) => Promise<PartitionOffset[]>
 
 /** One request, tried a second time where that may help, and what is read from its answer. */
-export type Ask = <T>(request: BridgeRequest, read: (answer: unknown) => T) => Promise<T>
+export type SendRequest = <T>(request: KafkaRestRequest, read: (answer: unknown) => T) => Promise<T>
 
-export interface BridgeRequest {
+export interface KafkaRestRequest {
   url: string
   method: string
   headers: Headers
@@ -22,41 +25,45 @@ export interface BridgeRequest {
 }
 
 /** The bridge said no, to all of the records or to some. */
-export class BridgeError extends Error {
+export class ProduceError extends Error {
   override readonly name = 'BridgeError'
   readonly status: number
   /** Whether the same request may succeed at once. */
-  readonly mayPass: boolean
+  readonly isRetryable: boolean
 
   /** @param what in numbers only: it is reported */
-  constructor(what: string, status: number, mayPass: boolean) {
+  constructor(what: string, status: number, isRetryable: boolean) {
     super(what)
     this.status = status
-    this.mayPass = mayPass
+    this.isRetryable = isRetryable
   }
 }
 
 /** Whatever the bridge: one deadline, one second try, one way of saying that it did not work. */
-export function createPublisher(bridge: Bridge, exchange: Exchange, report: Report): Publish {
+export function createPublisher(
+  bridge: KafkaRestClient,
+  exchange: TimeoutStrategy,
+  report: Report,
+): Publish {
   return async (records) => {
     try {
       return await exchange(LIMITS.publishMsMax, (signal) =>
-        bridge(records, (request, read) => askOnceOrTwice(request, read, signal)),
+        bridge(records, (request, read) => sendWithRetry(request, read, signal)),
       )
     } catch (error) {
-      const said = error instanceof BridgeError ? error : undefined
+      const said = error instanceof ProduceError ? error : undefined
       const tooLarge = said?.status === 413
       report({
         level: tooLarge ? 'error' : 'warn',
         what: `the log did not confirm${said ? `: ${said.message}` : ''}`,
-        error: describe(error),
+        error: describeError(error),
       })
       // It would be too large the next time, too. Who sent many events can send them in two halves.
       if (tooLarge)
-        throw new Refused('BODY_TOO_LARGE', {
+        throw new HttpProblem('BODY_TOO_LARGE', {
           detail: 'The log does not take this much in one record or request; split the batch.',
         })
-      throw new Refused('LOG_UNAVAILABLE', {
+      throw new HttpProblem('LOG_UNAVAILABLE', {
         headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
     }
@@ -67,8 +74,8 @@ export function createPublisher(bridge: Bridge, exchange: Exchange, report: Repo
  * A second try after a network error or a 5xx, when the records may be in the log or not: the same
  * ids make the repetition harmless.
  */
-async function askOnceOrTwice<T>(
-  { url, ...init }: BridgeRequest,
+async function sendWithRetry<T>(
+  { url, ...init }: KafkaRestRequest,
   read: (answer: unknown) => T,
   signal?: AbortSignal,
 ): Promise<T> {
@@ -78,7 +85,7 @@ async function askOnceOrTwice<T>(
       if (response.ok) return read(await response.json())
       await response.body?.cancel()
       const { status } = response
-      throw new BridgeError(`status ${status}`, status, status >= 500)
+      throw new ProduceError(`status ${status}`, status, status >= 500)
     } catch (error) {
       if (signal?.aborted || retries === 0 || !mayPass(error)) throw error
     }
@@ -87,11 +94,11 @@ async function askOnceOrTwice<T>(
 
 /** An answer that is not JSON, or not the one agreed on, will be the same next time. */
 function mayPass(error: unknown): boolean {
-  if (error instanceof BridgeError) return error.mayPass
-  return !(error instanceof SyntaxError || error instanceof UnfitError)
+  if (error instanceof ProduceError) return error.isRetryable
+  return !(error instanceof SyntaxError || error instanceof ProtocolError)
 }
 
 /** An answer that is none to the question. */
-export class UnfitError extends Error {
+export class ProtocolError extends Error {
   override readonly name = 'UnfitError'
 }

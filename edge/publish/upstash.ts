@@ -1,6 +1,6 @@
 import { Kafka } from '@upstash/kafka'
 import { produceResults } from '../../contract/log/kafka-rest.ts'
-import { type Bridge, type BridgeRequest, UnfitError } from './publisher.ts'
+import { type KafkaRestClient, type KafkaRestRequest, ProtocolError } from './publisher.ts'
 
 export interface UpstashSettings {
   /** Of the REST bridge, without a slash at its end. */
@@ -10,21 +10,21 @@ export interface UpstashSettings {
 }
 
 /** Over @upstash/kafka's protocol, to Upstash's REST bridge or to our own gateway. */
-export function createUpstashBridge(settings: UpstashSettings): Bridge {
+export function createUpstashClient(settings: UpstashSettings): KafkaRestClient {
   const headers = new Headers({
     'content-type': 'application/json',
     ...clientOf(new Kafka(settings)).headers,
   })
 
   return async (records, ask) => {
-    const send = (request: Omit<BridgeRequest, 'headers'>) =>
+    const send = (request: Omit<KafkaRestRequest, 'headers'>) =>
       ask({ ...request, headers }, (answer) => answer)
     const kafka = withRequest(new Kafka(settings), send)
     const results = produceResults.parse(await kafka.producer().produceMany(records))
     const fits =
       results.length === records.length &&
       results.every((result, i) => result.topic === records[i]?.topic)
-    if (!fits) throw new UnfitError('the answer does not fit the records')
+    if (!fits) throw new ProtocolError('the answer does not fit the records')
     return results
   }
 }
@@ -35,7 +35,7 @@ export function createUpstashBridge(settings: UpstashSettings): Bridge {
  */
 function withRequest(
   kafka: Kafka,
-  send: (request: Omit<BridgeRequest, 'headers'>) => Promise<unknown>,
+  send: (request: Omit<KafkaRestRequest, 'headers'>) => Promise<unknown>,
 ): Kafka {
   const client = clientOf(kafka)
   client.request = (method, { path, body }) =>

@@ -1,7 +1,7 @@
-import { Refused } from '../../http/http-problem.ts'
-import type { Gate } from '../admission.ts'
-import type { Claim, Idempotency, Lease } from '../idempotency.ts'
-import type { Degraded, Limiter, Verdict } from '../rate-limiter.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type { Admission } from '../admission.ts'
+import type { BeginResult, IdempotencyStore, Lock } from '../idempotency.ts'
+import type { Degraded, RateLimiter, RateLimitResult } from '../rate-limiter.ts'
 import type { WatchedRedis } from './redis-outage.ts'
 
 /**
@@ -16,17 +16,22 @@ export const REDIS_FAILURE_POLICIES: readonly RedisFailurePolicy[] = [
   'fail-closed',
 ]
 
-export interface WithoutRedisDeps {
+export interface FailoverDeps {
   /** On that Redis. */
-  gate: Gate
+  admission: Admission
   redis: Pick<WatchedRedis, 'up' | 'counts'>
   /** This process's own. */
-  local: Gate
+  local: Admission
   policy: RedisFailurePolicy
 }
 
 /** The gate on Redis, and what the policy says where Redis does not answer. */
-export function createFailoverAdmission({ gate, redis, local, policy }: WithoutRedisDeps): Gate {
+export function createFailoverAdmission({
+  admission: gate,
+  redis,
+  local,
+  policy,
+}: FailoverDeps): Admission {
   const { counts } = redis
   const instead = policy === 'fail-open' ? OPEN : local
   const degraded: Degraded = policy === 'fail-open' ? 'fail-open' : 'local'
@@ -38,7 +43,7 @@ export function createFailoverAdmission({ gate, redis, local, policy }: WithoutR
       // The watch has told of it.
       counts.without++
       if (policy !== 'fail-closed') return otherwise()
-      throw new Refused('LIMITER_UNAVAILABLE', {
+      throw new HttpProblem('LIMITER_UNAVAILABLE', {
         headers: { 'retry-after': '2', 'sluice-degraded': 'redis;policy=fail-closed' },
       })
     }
@@ -51,49 +56,52 @@ export function createFailoverAdmission({ gate, redis, local, policy }: WithoutR
     })
   }
 
-  const kept = (verdict: Verdict): Verdict => ({
+  const kept = (verdict: RateLimitResult): RateLimitResult => ({
     ...verdict,
-    giveBack: () => afterwards(verdict.giveBack),
+    refund: () => afterwards(verdict.refund),
   })
-  const keptClaim = (claim: Claim): Claim =>
-    claim.is !== 'ours'
+  const keptClaim = (claim: BeginResult): BeginResult =>
+    claim.kind !== 'acquired'
       ? claim
       : {
-          is: 'ours',
-          kept: claim.kept,
-          finish: (said, at) => afterwards(() => claim.finish(said, at)),
-          keep: (progress, at) => afterwards(() => claim.keep(progress, at)),
+          kind: 'acquired',
+          checkpoint: claim.checkpoint,
+          complete: (said, at) => afterwards(() => claim.complete(said, at)),
+          saveCheckpoint: (progress, at) => afterwards(() => claim.saveCheckpoint(progress, at)),
           renew: (at) => afterwards(() => claim.renew(at)),
           release: () => afterwards(() => claim.release()),
         }
 
-  const { limiter } = gate
+  const { rateLimiter: limiter } = gate
   return {
-    limiter: limiter && {
-      take: (key, events, at) =>
+    rateLimiter: limiter && {
+      limit: (key, events, at) =>
         ask(
-          async () => kept(await limiter.take(key, events, at)),
-          async () => ({ ...(await (instead.limiter as Limiter).take(key, events, at)), degraded }),
+          async () => kept(await limiter.limit(key, events, at)),
+          async () => ({
+            ...(await (instead.rateLimiter as RateLimiter).limit(key, events, at)),
+            degraded,
+          }),
         ),
     },
     idempotency: {
-      claim: (request, at) =>
+      begin: (request, at) =>
         ask(
-          async () => keptClaim(await gate.idempotency.claim(request, at)),
-          async () => ({ ...(await instead.idempotency.claim(request, at)), degraded }),
+          async () => keptClaim(await gate.idempotency.begin(request, at)),
+          async () => ({ ...(await instead.idempotency.begin(request, at)), degraded }),
         ),
     },
-    enter: (asked, at) =>
+    admit: (asked, at) =>
       ask(
         async () => {
-          const { verdict, claim } = await gate.enter(asked, at)
-          return { verdict: verdict && kept(verdict), claim: claim && keptClaim(claim) }
+          const { rateLimit: verdict, begun: claim } = await gate.admit(asked, at)
+          return { rateLimit: verdict && kept(verdict), begun: claim && keptClaim(claim) }
         },
         async () => {
-          const { verdict, claim } = await instead.enter(asked, at)
+          const { rateLimit: verdict, begun: claim } = await instead.admit(asked, at)
           return {
-            verdict: limiter && verdict && { ...verdict, degraded },
-            claim: claim && { ...claim, degraded },
+            rateLimit: limiter && verdict && { ...verdict, degraded },
+            begun: claim && { ...claim, degraded },
           }
         },
       ),
@@ -109,17 +117,23 @@ export function createFailoverAdmission({ gate, redis, local, policy }: WithoutR
 }
 
 const nothing = async () => {}
-const letIn: Limiter = {
-  take: async () => ({ allowed: true, waitMs: 0, policies: [], giveBack: nothing }),
+const letIn: RateLimiter = {
+  limit: async () => ({ allowed: true, waitMs: 0, policies: [], refund: nothing }),
 }
-const free: Lease = { is: 'ours', finish: nothing, keep: nothing, renew: nothing, release: nothing }
-const lend: Idempotency = { claim: async () => free }
+const free: Lock = {
+  kind: 'acquired',
+  complete: nothing,
+  saveCheckpoint: nothing,
+  renew: nothing,
+  release: nothing,
+}
+const lend: IdempotencyStore = { begin: async () => free }
 
-const OPEN: Gate = {
-  limiter: letIn,
+const OPEN: Admission = {
+  rateLimiter: letIn,
   idempotency: lend,
-  enter: async ({ key, events, idempotent }, now) => ({
-    verdict: await letIn.take(key, events, now),
-    claim: idempotent && free,
+  admit: async ({ key, cost: events, idempotency: idempotent }, now) => ({
+    rateLimit: await letIn.limit(key, events, now),
+    begun: idempotent && free,
   }),
 }

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { describe, type Report } from '../../http/http-problem.ts'
+import { describeError, type Report } from '../../http/http-problem.ts'
 import { type RedisClient, RedisError, TooLargeForRedis } from './redis.ts'
 
 /** Redis, and how this process stands with it. */
@@ -50,7 +50,7 @@ export function watchRedis({ redis, now, report, policy }: WatchDeps): WatchedRe
       report({
         level: 'warn',
         what: `Redis does not answer; SLUICE_REDIS_FAILURE_POLICY=${policy} holds`,
-        error: describe(error),
+        error: describeError(error),
       })
     }
     down.askAt = now() + LIMITS.redisPauseMs

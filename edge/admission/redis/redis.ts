@@ -1,6 +1,6 @@
 import { Redis } from '@upstash/redis'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Exchange } from '../../lib/timeout.ts'
+import type { TimeoutStrategy } from '../../lib/timeout.ts'
 
 export interface RedisSettings {
   /** Of the REST bridge, without a slash at its end: Upstash's, or core's own at /redis. */
@@ -39,7 +39,7 @@ export class TooLargeForRedis extends RedisError {}
  * Over @upstash/redis, but for how it speaks HTTP: that waits for as long as it takes, tries a refused
  * connection five times over, and follows a redirection with the token in its hands.
  */
-export function createRedis(settings: RedisSettings, exchange: Exchange): RedisClient {
+export function createRedis(settings: RedisSettings, exchange: TimeoutStrategy): RedisClient {
   const { url, token, msMax = LIMITS.redisMsMax } = settings
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const texts = new Map<string, string>()

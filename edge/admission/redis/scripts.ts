@@ -17,7 +17,7 @@ const KEEP_MS = 3 * WINDOW_MS
  *        what became of the claim ('' when not asked), and of an earlier try its answer or progress,
  *        when it began and how long it holds.
  */
-export const ENTER: Script = {
+export const ADMIT: Script = {
   text: `local W = ${WINDOW_MS}
 local function whole(n) return string.format('%.0f', n) end
 local now, events = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -45,14 +45,14 @@ if events > 0 then
 end
 local is, text, leased, holds = '', '', 0, 0
 if allowed == 1 and ARGV[5] ~= '' then
-  is = 'ours'
+  is = 'acquired'
   local found = redis.call('HMGET', KEYS[3], 'fingerprint', 'until', 'leased', 'said', 'kept')
   if found[1] and tonumber(found[2]) > now then
-    if found[1] ~= ARGV[5] then is = 'other-body'
-    elseif found[4] then is, text = 'done', found[4]
+    if found[1] ~= ARGV[5] then is = 'mismatch'
+    elseif found[4] then is, text = 'completed', found[4]
     elseif found[3] then is, leased, holds = 'in-flight', tonumber(found[3]), tonumber(found[2]) end
   end
-  if is == 'ours' then
+  if is == 'acquired' then
     local keep = ARGV[7]
     redis.call('DEL', KEYS[3])
     redis.call('HSET', KEYS[3], 'fingerprint', ARGV[5], 'token', ARGV[6], 'leased', ARGV[1],
@@ -65,7 +65,7 @@ if allowed == 1 and ARGV[5] ~= '' then
     redis.call('PEXPIRE', KEYS[3], whole(tonumber(keep) + W))
   end
 end
-if allowed == 1 and events > 0 and (is == '' or is == 'ours') then
+if allowed == 1 and events > 0 and (is == '' or is == 'acquired') then
   fill, current = fill - events * W, current + events
   redis.call('SET', KEYS[1], whole(fill) .. ' ' .. whole(at), 'PX', ${KEEP_MS})
   redis.call('SET', KEYS[2], whole(start) .. ' ' .. whole(previous) .. ' ' .. whole(current), 'PX', ${KEEP_MS})
@@ -77,7 +77,7 @@ return { allowed, fill, at, start, previous, current, is, text, leased, holds }`
  * Undoes a taking, in the minute it was taken from, if that is still looked back at.
  * KEYS: bucket, window. ARGV: events, the bucket's quota, the start of that minute.
  */
-export const GIVE_BACK: Script = {
+export const REFUND: Script = {
   text: `local W = ${WINDOW_MS}
 local function whole(n) return string.format('%.0f', n) end
 local events, most, from = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -102,7 +102,7 @@ return 1`,
  * KEYS: claim. ARGV: the lease's token; 1 when it must still be there; for how long in ms ('': take it
  * away); then names and values.
  */
-export const LEAVE: Script = {
+export const REPLACE_LOCK: Script = {
   text: `local holder = redis.call('HGET', KEYS[1], 'token')
 if holder ~= ARGV[1] and (ARGV[2] == '1' or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end
 redis.call('DEL', KEYS[1])

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
-import { abortLate } from '../../lib/timeout.ts'
+import { abortOnTimeout } from '../../lib/timeout.ts'
 import { gateSuite } from '../../testing/admission.suite.ts'
 import { gateOnRedis } from '../../testing/admission-on-redis.ts'
 import { idempotencySuite } from '../../testing/idempotency.suite.ts'
@@ -13,8 +13,8 @@ import { limiterSuite } from '../../testing/limiter.suite.ts'
 import { createFarDirectory, createFarGate } from '../../testing/remote-admission.ts'
 import { type RunningEdge, startDeno, startWorkerd } from '../../testing/runtimes.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
-import type { Gate } from '../admission.ts'
-import type { Limiter } from '../rate-limiter.ts'
+import type { Admission } from '../admission.ts'
+import type { RateLimiter } from '../rate-limiter.ts'
 
 /** The suites of the memory's own, over Redis: asked from each runtime, through our bridge. */
 
@@ -50,19 +50,19 @@ const PLACES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
 
 describe.each(PLACES)('on Redis, from %s', (_, numRuns, start) => {
   let running: Partial<RunningEdge>
-  let gate: Gate
+  let gate: Admission
   let world: DirectoryWorld
   beforeAll(async () => {
     running = await start()
     const { url } = running
-    const near = gateOnRedis(settings(), abortLate)
+    const near = gateOnRedis(settings(), abortOnTimeout)
     gate = url ? createFarGate(url) : near.gate
     const directory = url ? createFarDirectory(url) : near.directory
     world = { gateway, directory, publish }
   })
   afterAll(() => running?.stop?.())
 
-  describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
+  describe('a limiter', () => limiterSuite(() => fresh(gate).rateLimiter as RateLimiter, numRuns))
   describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
   describe('a gate', () => gateSuite(() => fresh(gate)))
   describe('a directory of keys', () => keyDirectorySuite(() => world))
@@ -75,9 +75,9 @@ const publish: DirectoryWorld['publish'] = async (sha, record, ageMs) => {
 }
 
 /** One that has counted nothing yet: tenants and keys of its own in the same Redis. */
-function fresh(gate: Gate): Gate {
+function fresh(gate: Admission): Admission {
   const own = randomUUID()
-  const limiter = gate.limiter as Limiter
+  const limiter = gate.rateLimiter as RateLimiter
   const ofKey = <T extends { key_id: string; tenant: string }>(key: T): T => ({
     ...key,
     key_id: own + key.key_id,
@@ -88,11 +88,14 @@ function fresh(gate: Gate): Gate {
     tenant: own + request.tenant,
   })
   return {
-    limiter: { take: (key, ...rest) => limiter.take(ofKey(key), ...rest) },
+    rateLimiter: { limit: (key, ...rest) => limiter.limit(ofKey(key), ...rest) },
     idempotency: {
-      claim: (request, now) => gate.idempotency.claim(ofRequest(request), now),
+      begin: (request, now) => gate.idempotency.begin(ofRequest(request), now),
     },
-    enter: ({ key, events, idempotent }, now) =>
-      gate.enter({ key: ofKey(key), events, idempotent: idempotent && ofRequest(idempotent) }, now),
+    admit: ({ key, cost: events, idempotency: idempotent }, now) =>
+      gate.admit(
+        { key: ofKey(key), cost: events, idempotency: idempotent && ofRequest(idempotent) },
+        now,
+      ),
   }
 }

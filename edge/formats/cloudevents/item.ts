@@ -1,32 +1,35 @@
 import type { BadNumber } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Fault, Item } from '../ingest-format.ts'
+import type { Fault, IncomingItem } from '../ingest-format.ts'
 import { type Attributes, readAttributes } from './attributes.ts'
 import { eventIdOf } from './identity.ts'
 
 /** What a CloudEvent carries. */
 export type Data =
-  | { is: 'nothing' }
-  | { is: 'json'; value: unknown }
-  | { is: 'base64'; text: string }
+  | { kind: 'nothing' }
+  | { kind: 'json'; value: unknown }
+  | { kind: 'base64'; text: string }
 
 /**
  * A CloudEvent in its JSON form. A `data` object becomes the event's properties; any other data, a
  * text too, is the property `data`, and bytes are `data_base64`.
  * @param badNumbers with pointers into that form
  */
-export async function itemOf(event: unknown, badNumbers: readonly BadNumber[]): Promise<Item> {
+export async function itemOf(
+  event: unknown,
+  badNumbers: readonly BadNumber[],
+): Promise<IncomingItem> {
   if (!isObject(event))
     return brokenItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
   const read = readAttributes(event)
   const data = readData(event)
-  const faults = [...(read.ok ? [] : read.faults), ...('is' in data ? [] : [data])]
-  if (!read.ok || !('is' in data)) return brokenItem(faults)
+  const faults = [...(read.ok ? [] : read.faults), ...('kind' in data ? [] : [data])]
+  if (!read.ok || !('kind' in data)) return brokenItem(faults)
   return build(read.attributes, data, badNumbers)
 }
 
-export function brokenItem(broken: readonly Fault[]): Item {
-  return { raw: undefined, badNumbers: [], broken }
+export function brokenItem(broken: readonly Fault[]): IncomingItem {
+  return { raw: undefined, badNumbers: [], faults: broken }
 }
 
 function readData(event: Record<string, unknown>): Data | Fault {
@@ -37,11 +40,11 @@ function readData(event: Record<string, unknown>): Data | Fault {
     pointer: '/data_base64',
     detail,
   })
-  if (bytes === undefined) return has ? { is: 'json', value: event.data } : { is: 'nothing' }
+  if (bytes === undefined) return has ? { kind: 'json', value: event.data } : { kind: 'nothing' }
   if (has && event.data !== null) return wrong('is sent beside data; an event has one of them')
   if (typeof bytes !== 'string' || bytes.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bytes))
     return wrong('must be a string of base64')
-  return { is: 'base64', text: bytes }
+  return { kind: 'base64', text: bytes }
 }
 
 /** What `normalise` reads, and the way back from its pointers to the CloudEvent's own. */
@@ -49,7 +52,7 @@ async function build(
   { id, source, type, time, extensions, ...rest }: Attributes,
   data: Data,
   badNumbers: readonly BadNumber[],
-): Promise<Item> {
+): Promise<IncomingItem> {
   const eventId = await eventIdOf(source, id)
   const readable = eventId.includes('|')
   const labelled = source.length <= LIMITS.labelCharsMax
@@ -60,12 +63,12 @@ async function build(
     ...withoutUndefined(rest),
     ...extensions,
   }
-  const isProperties = data.is === 'json' && isObject(data.value)
+  const isProperties = data.kind === 'json' && isObject(data.value)
   const properties = isProperties
     ? data.value
-    : data.is === 'json'
+    : data.kind === 'json'
       ? { data: data.value }
-      : data.is === 'base64'
+      : data.kind === 'base64'
         ? { data_base64: data.text }
         : {}
   const { partitionkey } = extensions
@@ -88,7 +91,7 @@ async function build(
         : `/context${pointer}`,
     })),
     partitionKey: partitionkey === undefined ? undefined : String(partitionkey),
-    placeOf(pointer) {
+    clientPointer(pointer) {
       if (pointer === '/name') return '/type'
       if (pointer === '/event_id') return '/id'
       if (pointer === '/occurred_at') return '/time'

@@ -1,46 +1,46 @@
 import { ERRORS } from '../../../contract/errors.ts'
 import type { EdgeContext } from '../../http/context.ts'
-import { describe, Refused, type Report } from '../../http/http-problem.ts'
-import type { StreamLease } from './stream-lock.ts'
-import { type Settled, sayTally } from './tally.ts'
+import { describeError, HttpProblem, type Report } from '../../http/http-problem.ts'
+import type { StreamLock } from './stream-lock.ts'
+import { type LineResults, tallyMembers } from './tally.ts'
 
 /** One stream on its way through. */
-export interface Run {
+export interface StreamRun {
   c: EdgeContext
   report: Report
-  lease: StreamLease
+  lease: StreamLock
   /** What comes out has been counted in `lease.tally`. */
-  results: AsyncGenerator<Settled, void>
+  results: AsyncGenerator<LineResults, void>
 }
 
 /** What is answered when the stream came to its end. @throws Refused when it held nothing good */
-export async function finish({ c, lease }: Run): Promise<string> {
-  const { tally, done } = lease
+export async function completeStream({ c, lease }: StreamRun): Promise<string> {
+  const { tally, completedResponse: done } = lease
   if (done !== undefined) {
     c.get('headers')['idempotency-replayed'] = 'true'
     return done
   }
-  if (tally.lines === 0) throw new Refused('BATCH_EMPTY')
-  if (tally.accepted === 0) throw new Refused('EVENTS_INVALID')
-  const answer = JSON.stringify({ request_id: c.get('requestId'), ...sayTally(tally) })
-  await lease.finish(answer)
+  if (tally.lines === 0) throw new HttpProblem('BATCH_EMPTY')
+  if (tally.accepted === 0) throw new HttpProblem('EVENTS_INVALID')
+  const answer = JSON.stringify({ request_id: c.get('requestId'), ...tallyMembers(tally) })
+  await lease.complete(answer)
   return answer
 }
 
 /** What is answered when it did not: how far it came, and how to go on. */
-export async function fail(run: Run, error: unknown): Promise<Refused> {
+export async function streamProblem(run: StreamRun, error: unknown): Promise<HttpProblem> {
   const { c, report, lease } = run
-  await lease.leave()
-  const refused = error instanceof Refused ? error : unforeseen(c, report, error)
-  const { code, more } = refused
+  await lease.saveProgress()
+  const refused = error instanceof HttpProblem ? error : unforeseen(c, report, error)
+  const { code, options: more } = refused
   if (code === 'BATCH_EMPTY' || code === 'IDEMPOTENCY_KEY_REUSED') return refused
   const { lines } = lease.tally
   const whole = code === 'EVENTS_INVALID'
   const resume = whole ? undefined : howToResume(c, code, lines)
-  return new Refused(code, {
+  return new HttpProblem(code, {
     ...more,
     detail: [more.detail ?? ERRORS[code].message, resume?.says].filter(Boolean).join(' '),
-    members: { ...more.members, ...sayTally(lease.tally), ...resume?.members },
+    members: { ...more.members, ...tallyMembers(lease.tally), ...resume?.members },
   })
 }
 
@@ -48,7 +48,7 @@ export async function fail(run: Run, error: unknown): Promise<Refused> {
  * Lines that were settled need not come again. Under an Idempotency-Key the whole stream comes again,
  * because the ids of its events count from its first line.
  */
-function howToResume(c: EdgeContext, code: Refused['code'], lines: number) {
+function howToResume(c: EdgeContext, code: HttpProblem['code'], lines: number) {
   const done = `The first ${lines.toLocaleString('en')} lines are done with`
   const hasKey = c.get('idempotencyKey') !== undefined
   if (hasKey && ERRORS[code].retryable)
@@ -69,12 +69,12 @@ function howToResume(c: EdgeContext, code: Refused['code'], lines: number) {
   }
 }
 
-function unforeseen(c: EdgeContext, report: Report, error: unknown): Refused {
+function unforeseen(c: EdgeContext, report: Report, error: unknown): HttpProblem {
   report({
     level: 'error',
     what: 'a stream of lines failed in a way nobody foresaw',
     requestId: c.get('requestId'),
-    error: describe(error),
+    error: describeError(error),
   })
-  return new Refused('INTERNAL')
+  return new HttpProblem('INTERNAL')
 }

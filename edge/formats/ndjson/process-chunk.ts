@@ -6,29 +6,34 @@ import { LIMITS } from '../../../contract/limits.ts'
 import type { ProduceResult } from '../../../contract/log/kafka-rest.ts'
 import { recordEncoder } from '../../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../../contract/log/topics.ts'
-import { admit, type Limiter, mostOf, tooMany } from '../../admission/rate-limiter.ts'
-import type { Room } from '../../http/byte-budget.ts'
+import {
+  limitEvents,
+  maxBatch,
+  type RateLimiter,
+  rateLimitedProblem,
+} from '../../admission/rate-limiter.ts'
+import type { ByteBudget } from '../../http/byte-budget.ts'
 import type { EdgeContext } from '../../http/context.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { clientOf } from '../../ingest/ingest.ts'
-import { judge } from '../../ingest/validate-events.ts'
+import { validateEvents } from '../../ingest/validate-events.ts'
 import type { Publish } from '../../publish/publisher.ts'
-import type { Item } from '../ingest-format.ts'
+import type { IncomingItem } from '../ingest-format.ts'
 import type { Line } from './lines.ts'
-import type { Settled } from './tally.ts'
+import type { LineResults } from './tally.ts'
 
-export interface SettleDeps {
-  limiter: Limiter | undefined
-  room: Room
+export interface ChunkDeps {
+  rateLimiter: RateLimiter | undefined
+  room: ByteBudget
   publish: Publish
-  nameOf: (request: Request) => string
+  edgeNameOf: (request: Request) => string
   now: () => number
   /** Whether the key is still good; it may be revoked while a stream goes on. @throws Refused */
   again: () => Promise<unknown>
 }
 
 /** Some lines of a stream, as far as they came, and why they came no further. */
-export interface SettledPart extends Settled {
+export interface ProcessedChunk extends LineResults {
   stopped?: unknown
 }
 
@@ -36,13 +41,13 @@ export interface SettledPart extends Settled {
  * Judge, limit, stamp, publish: what a batch goes through, for a part of a stream.
  * @returns how to settle lines, the first of which has the index `from` in the stream
  */
-export function createSettler(c: EdgeContext, deps: SettleDeps) {
-  const { limiter, publish, now } = deps
+export function createChunkProcessor(c: EdgeContext, deps: ChunkDeps) {
+  const { rateLimiter: limiter, publish, now } = deps
   const idempotencyKey = c.get('idempotencyKey')
 
-  return async (lines: readonly Line[], from: number): Promise<SettledPart> => {
+  return async (lines: readonly Line[], from: number): Promise<ProcessedChunk> => {
     const nothing = { lines: 0, accepted: [], errors: [], warnings: [] }
-    const taken: { giveBack(): Promise<void> }[] = []
+    const taken: { refund(): Promise<void> }[] = []
     let leave: (() => void) | undefined
     try {
       await deps.again()
@@ -51,7 +56,7 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
       const receivedMs = now()
       const receivedAt = new Date(receivedMs).toISOString()
       const items = lines.map(itemOf)
-      const judged = judge(items, {
+      const judged = validateEvents(items, {
         receivedMs,
         receivedAt,
         eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
@@ -67,7 +72,7 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
         key: key_id,
         request_id: c.get('requestId'),
         received_at: receivedAt,
-        edge: deps.nameOf(c.req.raw),
+        edge: deps.edgeNameOf(c.req.raw),
         route: 'ndjson',
         client: clientOf(c, {}),
         historical: c.get('historical') || undefined,
@@ -96,7 +101,7 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
       }
     } catch (error) {
       // What was not published cost nothing.
-      for (const verdict of taken) await verdict.giveBack()
+      for (const verdict of taken) await verdict.refund()
       return { ...nothing, stopped: error }
     } finally {
       leave?.()
@@ -104,14 +109,14 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
   }
 
   /** As many as may be sent now; the rest is told when. */
-  async function ask(count: number, taken: { giveBack(): Promise<void> }[]) {
+  async function ask(count: number, taken: { refund(): Promise<void> }[]) {
     if (!limiter) return { fits: count }
     const key = c.get('key')
-    const most = mostOf(key)
+    const most = maxBatch(key)
     if (most < 1)
-      throw new Refused('BATCH_OVER_LIMIT', { detail: 'The rate limit never admits an event.' })
+      throw new HttpProblem('BATCH_OVER_LIMIT', { detail: 'The rate limit never admits an event.' })
     const take = async (events: number) => {
-      const verdict = await admit(limiter, key, events, now())
+      const verdict = await limitEvents(limiter, key, events, now())
       Object.assign(c.get('headers'), verdict.headers)
       if (verdict.allowed) taken.push(verdict)
       return verdict
@@ -122,7 +127,7 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
       if (!verdict.allowed) {
         const left = Math.min(...verdict.policies.map(({ remaining }) => remaining))
         const some = left >= 1 && left < wanted && (await take(left)).allowed
-        return { fits: fits + (some ? left : 0), stopped: tooMany(verdict) }
+        return { fits: fits + (some ? left : 0), stopped: rateLimitedProblem(verdict) }
       }
       fits += wanted
       if (fits === count) return { fits }
@@ -130,7 +135,12 @@ export function createSettler(c: EdgeContext, deps: SettleDeps) {
   }
 
   /** Derived ids cost a digest each, so only where the client chose none. */
-  async function chooseIds(tenant: string, items: readonly Item[], from: number, now: number) {
+  async function chooseIds(
+    tenant: string,
+    items: readonly IncomingItem[],
+    from: number,
+    now: number,
+  ) {
     if (idempotencyKey === undefined) return () => uuidV7(now)
     const ids = await Promise.all(
       items.map(({ raw }, i) =>
@@ -148,12 +158,12 @@ function hasId(raw: unknown): boolean {
 
 type Event = Partial<Record<(typeof SYNONYMS.event_id)[number], unknown>>
 
-function itemOf(line: Line): Item {
-  if (typeof line !== 'string') return { raw: undefined, badNumbers: [], broken: line }
+function itemOf(line: Line): IncomingItem {
+  if (typeof line !== 'string') return { raw: undefined, badNumbers: [], faults: line }
   const parsed = parseJson(line)
   if (parsed.ok) return { raw: parsed.value, badNumbers: parsed.badNumbers }
   const detail = parsed.detail.replace(/^The body/, 'the line').replace(/\.$/, '')
-  return { raw: undefined, badNumbers: [], broken: { code: 'INVALID_JSON', detail } }
+  return { raw: undefined, badNumbers: [], faults: { code: 'INVALID_JSON', detail } }
 }
 
 function charsOf(lines: readonly Line[]): number {
@@ -163,10 +173,10 @@ function charsOf(lines: readonly Line[]): number {
 }
 
 /** A stream can wait for room, as long as for the log. @throws OVERLOADED */
-async function enter(room: Room, bytes: number): Promise<() => void> {
+async function enter(room: ByteBudget, bytes: number): Promise<() => void> {
   for (let waited = 0; ; waited += ROOM_MS) {
     try {
-      return room.enter(bytes)
+      return room.acquire(bytes)
     } catch (error) {
       if (waited >= LIMITS.publishMsMax) throw error
       await new Promise((resolve) => setTimeout(resolve, ROOM_MS))

@@ -1,12 +1,12 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createLineCutter, type Line } from './lines.ts'
-import type { SettledPart } from './process-chunk.ts'
+import type { ProcessedChunk } from './process-chunk.ts'
 import type { Source } from './source.ts'
-import type { Settled } from './tally.ts'
+import type { LineResults } from './tally.ts'
 
 export interface StreamDeps {
   source: Source
-  settle(lines: readonly Line[], from: number): Promise<SettledPart>
+  settle(lines: readonly Line[], from: number): Promise<ProcessedChunk>
   /** Lines that an earlier try has settled; they are read and nothing else. */
   settledBefore: number
   /** Called with every line that is settled, or was before, in order. */
@@ -24,7 +24,7 @@ export interface StreamDeps {
  * settled is always the beginning of the stream.
  * @throws what stopped it, when all that was settled before has been told
  */
-export async function* settleLines(deps: StreamDeps): AsyncGenerator<Settled, void> {
+export async function* processStream(deps: StreamDeps): AsyncGenerator<LineResults, void> {
   const { source, settledBefore } = deps
   const gather = createGatherer(deps)
   let at = 0

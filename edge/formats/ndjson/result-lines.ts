@@ -1,10 +1,10 @@
 import type { ItemError } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { problemOf } from '../../http/http-problem.ts'
+import { problemBody } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
 import type { AcceptedEvent } from '../json-response.ts'
-import { fail, finish, type Run } from './complete-stream.ts'
-import { type Settled, sayEvent } from './tally.ts'
+import { completeStream, type StreamRun, streamProblem } from './complete-stream.ts'
+import { acceptedEvent, type LineResults } from './tally.ts'
 
 const TYPE = 'application/x-ndjson'
 
@@ -13,7 +13,7 @@ const TYPE = 'application/x-ndjson'
  * one `{"summary":…}`, or `{"problem":…}` with what ended it. Nothing is gathered: who does not read
  * the answer is not read from.
  */
-export async function answerInLines(run: Run): Promise<Response> {
+export async function respondInLines(run: StreamRun): Promise<Response> {
   const { c, lease, results } = run
   let told = ''
   try {
@@ -21,35 +21,35 @@ export async function answerInLines(run: Run): Promise<Response> {
     for (let accepted = 0; accepted === 0 && lease.tally.lines < LIMITS.batchEventsMax; ) {
       const { done, value } = await results.next()
       if (done) {
-        const answer = await finish(run)
-        if (lease.done !== undefined) told = resultLines(JSON.parse(answer) as Results)
+        const answer = await completeStream(run)
+        if (lease.completedResponse !== undefined) told = resultLines(JSON.parse(answer) as Results)
         return respond(c, { status: 202, type: TYPE, body: told + lastLine(answer) })
       }
       told += linesOf(value)
       accepted = value.accepted.length
     }
   } catch (error) {
-    throw await fail(run, error)
+    throw await streamProblem(run, error)
   }
   const headers = { ...c.get('headers'), 'content-type': TYPE }
   return new Response(streamOf(tell(run, told)), { status: 202, headers })
 }
 
-async function* tell(run: Run, told: string): AsyncGenerator<string, void> {
+async function* tell(run: StreamRun, told: string): AsyncGenerator<string, void> {
   let isOver = false
   try {
     yield told
     for await (const settled of run.results) yield linesOf(settled)
-    const answer = await finish(run)
+    const answer = await completeStream(run)
     isOver = true
     yield lastLine(answer)
   } catch (error) {
     isOver = true
-    const { code, more } = await fail(run, error)
-    yield `${JSON.stringify({ problem: problemOf(run.c, code, more) })}\n`
+    const { code, options: more } = await streamProblem(run, error)
+    yield `${JSON.stringify({ problem: problemBody(run.c, code, more) })}\n`
   } finally {
     // The client went away; its next try goes on from here.
-    if (!isOver) await run.lease.leave()
+    if (!isOver) await run.lease.saveProgress()
   }
 }
 
@@ -70,11 +70,11 @@ function streamOf(texts: AsyncGenerator<string, void>): ReadableStream<Uint8Arra
 interface Results {
   events: readonly AcceptedEvent[]
   errors: readonly ItemError[]
-  warnings?: Settled['warnings']
+  warnings?: LineResults['warnings']
 }
 
-function linesOf({ accepted, errors, warnings }: Settled): string {
-  return resultLines({ events: accepted.map(sayEvent), errors, warnings })
+function linesOf({ accepted, errors, warnings }: LineResults): string {
+  return resultLines({ events: accepted.map(acceptedEvent), errors, warnings })
 }
 
 /** In the order of the stream. */

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { inflateInto } from '../../http/inflate.ts'
 import { readEncoding } from '../../http/read-body.ts'
 
@@ -41,7 +41,7 @@ export function openSource(request: Request, bytesMax: number, now: () => number
     size.decoded += chunk.byteLength
     if (size.decoded > bytesMax) throw tooLarge(bytesMax)
     if (encoding && size.decoded > bombFrom(size.received))
-      throw new Refused('BODY_TOO_LARGE', {
+      throw new HttpProblem('BODY_TOO_LARGE', {
         detail: `The body unfolds to more than ${LIMITS.inflateRatioMax} times its size.`,
       })
     for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
@@ -58,7 +58,7 @@ export function openSource(request: Request, bytesMax: number, now: () => number
     const left = Math.max(0, since + LIMITS.bodyReadMsMax - now())
     const got = await orLater(arriving, Math.min(left, ms))
     if (got === 'later') {
-      if (left <= ms) throw new Refused('BODY_TOO_SLOW')
+      if (left <= ms) throw new HttpProblem('BODY_TOO_SLOW')
       return 'later'
     }
     arriving = undefined
@@ -70,7 +70,7 @@ export function openSource(request: Request, bytesMax: number, now: () => number
       return (await reader?.read())?.value
     } catch {
       // The client's affair, or its network's.
-      throw new Refused('BODY_INCOMPLETE')
+      throw new HttpProblem('BODY_INCOMPLETE')
     }
   }
 
@@ -121,8 +121,8 @@ function bombFrom(received: number): number {
   return Math.max(LIMITS.bodyBytesMax, received * LIMITS.inflateRatioMax)
 }
 
-function tooLarge(bytesMax: number): Refused {
-  return new Refused('BODY_TOO_LARGE', {
+function tooLarge(bytesMax: number): HttpProblem {
+  return new HttpProblem('BODY_TOO_LARGE', {
     detail: `The stream is longer than ${bytesMax.toLocaleString('en')} bytes.`,
   })
 }

@@ -1,13 +1,13 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import {
-  type Idempotency,
-  inFlight,
-  type Lease,
+  type IdempotencyStore,
+  inFlightProblem,
+  type Lock,
   readIdempotencyKey,
 } from '../../admission/idempotency.ts'
 import { degradedHeaders } from '../../admission/rate-limiter.ts'
 import type { EdgeContext } from '../../http/context.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { createLineDigest } from './digest.ts'
 import type { Line } from './lines.ts'
 import { emptyTally, type Tally } from './tally.ts'
@@ -17,20 +17,20 @@ import { emptyTally, type Tally } from './tally.ts'
  * most are published; so it is claimed without them, and their digest is kept beside the answer. A
  * repetition is read to its end and compared; a try that came half-way is gone on with.
  */
-export interface StreamLease {
+export interface StreamLock {
   /** What an earlier try settled; empty for the first one. */
   tally: Tally
   /** How many lines are read and compared only; Infinity when there is nothing left to do. */
-  settledBefore: number
+  completedLines: number
   /** The answer of an earlier try that came to its end, as text of a Tally's answer. */
-  done?: string
-  pass(lines: readonly Line[]): Promise<void>
+  completedResponse?: string
+  digestLines(lines: readonly Line[]): Promise<void>
   /** @throws IDEMPOTENCY_KEY_REUSED when the lines so far are not those of the earlier try */
-  compare(): Promise<void>
-  tick(): Promise<void>
-  finish(answer: string): Promise<void>
+  verifyLines(): Promise<void>
+  renewIfDue(): Promise<void>
+  complete(answer: string): Promise<void>
   /** Keeps what was settled; of nothing, only gives the key free. */
-  leave(): Promise<void>
+  saveProgress(): Promise<void>
 }
 
 /** As it is stored. */
@@ -44,45 +44,45 @@ interface Stored {
 const RENEW_MS = LIMITS.idempotencyLeaseMs / 3
 
 /** @throws IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_IN_FLIGHT, IDEMPOTENCY_KEY_REUSED */
-export async function leaseStream(
+export async function lockStream(
   c: EdgeContext,
-  idempotency: Idempotency,
+  idempotency: IdempotencyStore,
   now: () => number,
-): Promise<StreamLease> {
+): Promise<StreamLock> {
   const header = c.req.raw.headers.get('idempotency-key')
   const tally = emptyTally()
   if (header === null) return unleased(tally)
   const key = readIdempotencyKey(header)
   c.set('idempotencyKey', key)
   const fingerprint = c.get('historical') ? 'ndjson historical' : 'ndjson'
-  const found = await idempotency.claim({ tenant: c.get('key').tenant, key, fingerprint }, now())
+  const found = await idempotency.begin({ tenant: c.get('key').tenant, key, fingerprint }, now())
   Object.assign(c.get('headers'), degradedHeaders(found))
-  if (found.is === 'other-body') throw new Refused('IDEMPOTENCY_KEY_REUSED')
-  if (found.is === 'in-flight') throw inFlight(found)
-  const said = found.is === 'done' ? found.said : found.kept
+  if (found.kind === 'mismatch') throw new HttpProblem('IDEMPOTENCY_KEY_REUSED')
+  if (found.kind === 'in-flight') throw inFlightProblem(found)
+  const said = found.kind === 'completed' ? found.said : found.checkpoint
   const stored = said && (JSON.parse(said.body) as Stored)
-  const lease = found.is === 'ours' ? found : undefined
+  const lease = found.kind === 'acquired' ? found : undefined
   return leased(stored, lease, now)
 }
 
-function unleased(tally: Tally): StreamLease {
+function unleased(tally: Tally): StreamLock {
   const nothing = async () => {}
   return {
     tally,
-    settledBefore: 0,
-    pass: nothing,
-    compare: nothing,
-    tick: nothing,
-    finish: nothing,
-    leave: nothing,
+    completedLines: 0,
+    digestLines: nothing,
+    verifyLines: nothing,
+    renewIfDue: nothing,
+    complete: nothing,
+    saveProgress: nothing,
   }
 }
 
 function leased(
   stored: Stored | undefined,
-  lease: Lease | undefined,
+  lease: Lock | undefined,
   now: () => number,
-): StreamLease {
+): StreamLock {
   const digest = createLineDigest()
   const tally = stored?.tally ?? emptyTally()
   const store = async (rest: Omit<Stored, 'digest'>) => ({
@@ -93,27 +93,27 @@ function leased(
   let renewed = now()
   return {
     tally,
-    settledBefore: stored?.answer === undefined ? before : Number.POSITIVE_INFINITY,
-    done: stored?.answer,
-    pass: (lines) => digest.add(lines),
-    async compare() {
+    completedLines: stored?.answer === undefined ? before : Number.POSITIVE_INFINITY,
+    completedResponse: stored?.answer,
+    digestLines: (lines) => digest.add(lines),
+    async verifyLines() {
       if ((await digest.value()) !== stored?.digest)
-        throw new Refused('IDEMPOTENCY_KEY_REUSED', {
+        throw new HttpProblem('IDEMPOTENCY_KEY_REUSED', {
           detail:
             'This Idempotency-Key was used before with other lines. To go on with the rest of a stream alone, send it with another one.',
         })
     },
-    async tick() {
+    async renewIfDue() {
       if (now() - renewed < RENEW_MS) return
       renewed = now()
       await lease?.renew(renewed)
     },
-    async finish(answer) {
-      await lease?.finish(await store({ answer }), now())
+    async complete(answer) {
+      await lease?.complete(await store({ answer }), now())
     },
-    async leave() {
+    async saveProgress() {
       if (tally.accepted > 0 && tally.lines > before)
-        await lease?.keep(await store({ tally }), now())
+        await lease?.saveCheckpoint(await store({ tally }), now())
       else await lease?.release()
     },
   }

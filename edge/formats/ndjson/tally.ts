@@ -1,14 +1,14 @@
 import type { ItemError } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { shorten, type Warning } from '../../ingest/validate-events.ts'
-import type { Placed } from '../ingest-format.ts'
+import { truncateErrors, type Warning } from '../../ingest/validate-events.ts'
+import type { PublishedEvent } from '../ingest-format.ts'
 import type { AcceptedEvent } from '../json-response.ts'
 
 /** What became of some lines that followed each other. Every index counts lines from the first of the stream. */
-export interface Settled {
+export interface LineResults {
   /** How many lines it speaks of. */
   lines: number
-  accepted: readonly Placed[]
+  accepted: readonly PublishedEvent[]
   errors: readonly ItemError[]
   warnings: readonly Warning[]
 }
@@ -39,7 +39,7 @@ export function emptyTally(): Tally {
   }
 }
 
-export function addTo(tally: Tally, settled: Settled): void {
+export function addTo(tally: Tally, settled: LineResults): void {
   const listed = LIMITS.errorsListedMax
   tally.lines += settled.lines
   tally.accepted += settled.accepted.length
@@ -48,13 +48,13 @@ export function addTo(tally: Tally, settled: Settled): void {
   tally.errorsCount += settled.errors.length
   tally.warningsCount += settled.warnings.length
   if (tally.lines > LIMITS.batchEventsMax) tally.events = []
-  else tally.events.push(...settled.accepted.map(sayEvent))
+  else tally.events.push(...settled.accepted.map(acceptedEvent))
   if (tally.errors.length < listed) tally.errors = firstOf([...tally.errors, ...settled.errors])
   if (tally.warnings.length < listed)
     tally.warnings = [...tally.warnings, ...settled.warnings].slice(0, listed)
 }
 
-export function sayEvent({ index, event, partition, offset }: Placed): AcceptedEvent {
+export function acceptedEvent({ index, event, partition, offset }: PublishedEvent): AcceptedEvent {
   return { index, event_id: event.event_id, status: 'accepted', partition, offset }
 }
 
@@ -62,11 +62,11 @@ export function sayEvent({ index, event, partition, offset }: Placed): AcceptedE
 function firstOf(errors: ItemError[]): ItemError[] {
   const refused = [...new Set(errors.map(({ index }) => index))]
   const end = refused[LIMITS.errorsListedMax] ?? Number.POSITIVE_INFINITY
-  return shorten(errors.filter(({ index }) => index < end))
+  return truncateErrors(errors.filter(({ index }) => index < end))
 }
 
 /** As members of an answer, or of a problem. */
-export function sayTally(tally: Tally) {
+export function tallyMembers(tally: Tally) {
   const { lines, accepted, rejected, events, errors, warnings } = tally
   const omitted = {
     events: accepted - events.length,

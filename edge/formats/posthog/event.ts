@@ -1,6 +1,6 @@
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Item } from '../ingest-format.ts'
+import type { IncomingItem } from '../ingest-format.ts'
 
 export type Fields = Record<string, unknown>
 
@@ -25,7 +25,7 @@ export interface Envelope {
  * One of PostHog's events in our words. Its properties stay as they are, with `$set` and `$set_once`
  * among them; all that has no place of its own is kept in the context, except the API key.
  */
-export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbers'> {
+export function toEvent(sent: unknown, envelope: Envelope): Omit<IncomingItem, 'badNumbers'> {
   if (!isObject(sent)) return { raw: sent }
   const { event, uuid, timestamp, properties, ...rest } = sent
   const take = (field: string): unknown => {
@@ -65,7 +65,7 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
   // Spread, not assigned: a member may be called __proto__, which is to be refused and not obeyed.
   const kept = { ...envelope.rest, ...rest }
   if (Object.keys(kept).length > 0) raw.context = kept
-  return { raw, systemName: true, placeOf: (pointer) => placeOf(pointer, who.at) }
+  return { raw, systemName: true, clientPointer: (pointer) => clientPointer(pointer, who.at) }
 }
 
 /** The first of them that is there: the envelope's, an event's own, or that among its properties. */
@@ -173,7 +173,7 @@ function sessionIn(properties: unknown): string | null {
 }
 
 /** Where the client wrote what stands here in our words. */
-function placeOf(pointer: string, who: readonly string[]): string {
+function clientPointer(pointer: string, who: readonly string[]): string {
   if (pointer === '/event_id') return '/uuid'
   if (pointer === '/actor') return pointerTo(who)
   if (pointer === '/name') return '/event'

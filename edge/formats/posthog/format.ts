@@ -2,8 +2,8 @@ import { readTime } from '../../../contract/event/time.ts'
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { Refused } from '../../http/http-problem.ts'
-import type { Body, Incoming, Outcome, Way } from '../ingest-format.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from '../ingest-format.ts'
 import {
   type Envelope,
   type Fields,
@@ -13,44 +13,51 @@ import {
   keyIn,
   toEvent,
 } from './event.ts'
-import { takes, unwrap } from './unwrap.ts'
+import { acceptsMediaType, unwrap } from './unwrap.ts'
 
 /**
  * PostHog's capture API for its published libraries: they drop what gets a 4xx, halve a batch at 413,
  * and send the rest again with the same uuids.
  * @param status what the path's clients hear: 1 on the old ones, "Ok" on the newer
  */
-export function posthog(status: 1 | 'Ok'): Way {
+export function createPostHogFormat(status: 1 | 'Ok'): IngestFormat {
   const body = JSON.stringify({ status })
-  return { ...capture, read: (body) => read(body, false), answer: () => ({ status: 200, body }) }
+  return {
+    ...capture,
+    read: (body) => read(body, false),
+    buildResponse: () => ({ status: 200, body }),
+  }
 }
 
 /** For the paths that posthog-js sends to: it drops a 429 like every other 4xx, and tries a 503 again. */
-export function posthogPage(status: 1 | 'Ok'): Way {
-  return { ...posthog(status), overRate: 'OVERLOADED' }
+export function createPostHogBrowserFormat(status: 1 | 'Ok'): IngestFormat {
+  return { ...createPostHogFormat(status), rateLimitedCode: 'OVERLOADED' }
 }
 
 const capture = {
   route: 'posthog',
-  told: false,
+  onInvalid: 'dead-letter',
   keyInBody: true,
-  overLimit: 'BODY_TOO_LARGE',
-  takes,
+  overLimitCode: 'BODY_TOO_LARGE',
+  accepts: acceptsMediaType,
   unwrap,
-} as const satisfies Partial<Way>
+} as const satisfies Partial<IngestFormat>
 
 /** Capture v1: the same events, the key in a header, and an answer for each of them. */
-export const posthogV1: Way = {
+export const postHogV1Format: IngestFormat = {
   ...capture,
   read: (body) => read(body, true),
-  answer: (outcome) => ({ status: 200, body: JSON.stringify({ results: resultsOf(outcome) }) }),
+  buildResponse: (outcome) => ({
+    status: 200,
+    body: JSON.stringify({ results: resultsOf(outcome) }),
+  }),
 }
 
 /** `{"batch":[…]}`, an array, or one bare event; whichever it is on every path. */
-function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
+function read({ text, request, receivedMs }: RequestBody, v1: boolean): IncomingBatch {
   const body = text()
   const parsed = parseJson(body)
-  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
   const { value } = parsed
   const envelope = isObject(value) && Array.isArray(value.batch) ? value : undefined
   const events: readonly unknown[] = envelope
@@ -60,7 +67,7 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
       : [value]
   if (events.length > LIMITS.batchEventsMax)
     // A 413 and nothing else makes its libraries halve a batch.
-    throw new Refused('BODY_TOO_LARGE', {
+    throw new HttpProblem('BODY_TOO_LARGE', {
       detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
     })
 
@@ -76,14 +83,14 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
     library,
   }
   const single = !envelope && !Array.isArray(value)
-  const badNumbers = shareOut(
+  const badNumbers = numbersByEvent(
     parsed.badNumbers,
     envelope ? '/batch' : single ? undefined : '',
     events,
   )
   let texts: string[] | undefined
   return {
-    single,
+    isSingleEvent: single,
     items: events.map((event, index) => ({
       ...toEvent(event, shared),
       badNumbers: badNumbers[index] ?? [],
@@ -100,7 +107,7 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
 }
 
 /** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
-function shareOut(
+function numbersByEvent(
   found: readonly BadNumber[],
   at: string | undefined,
   events: readonly unknown[],
@@ -151,7 +158,7 @@ function keyOf(
   const keys = new Set(events.map(keyIn).filter((key) => key !== undefined))
   // Each could be another tenant's.
   if (keys.size > 1)
-    throw new Refused('KEY_UNKNOWN', {
+    throw new HttpProblem('KEY_UNKNOWN', {
       detail: 'The events of one request carry different API keys.',
     })
   const [own] = keys
@@ -174,7 +181,7 @@ function clientIn(event: unknown): string | undefined {
 }
 
 /** By the uuid as the client wrote it: 'drop' is the word for what will be found among the dead letters. */
-function resultsOf({ incoming, accepted, dead, warnings }: Outcome): Fields {
+function resultsOf({ incoming, accepted, deadLetters: dead, warnings }: IngestResult): Fields {
   const uuidOf = (index: number) => {
     const raw = incoming.items[index]?.raw
     return isObject(raw) && typeof raw.event_id === 'string' ? raw.event_id : undefined

@@ -10,7 +10,7 @@ import { withSlash } from './paths.ts'
  * no flags, no surveys, no recordings. It needs no key and tells nothing of one, so the token in a path
  * is not looked up. Session recordings that come all the same are answered and dropped.
  */
-export function quietPostHog(app: Hono<EdgeEnv>): void {
+export function routePostHogStubs(app: Hono<EdgeEnv>): void {
   stub(app, 'POST', ['/flags', '/decide'], (c) => json(c, flags(c)))
   stub(app, 'POST', ['/s'], (c) => json(c, { status: 1 }))
   stub(app, 'GET', ['/api/surveys'], (c) => json(c, { surveys: [] }))

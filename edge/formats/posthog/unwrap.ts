@@ -13,7 +13,7 @@ export async function unwrap(bytes: Bytes): Promise<Bytes> {
 }
 
 /** Media types that PostHog's libraries send, and `curl -d` without a word about it. */
-export function takes(mediaType: string): boolean {
+export function acceptsMediaType(mediaType: string): boolean {
   return TYPES.has(mediaType)
 }
 

@@ -1,36 +1,42 @@
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
-import { Refused } from '../../http/http-problem.ts'
-import type { Body, Fault, Incoming, Item, Way } from '../ingest-format.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type {
+  Fault,
+  IncomingBatch,
+  IncomingItem,
+  IngestFormat,
+  RequestBody,
+} from '../ingest-format.ts'
 import { type Call, isObject, readMessage, type Shared } from './message.ts'
-import { sharedBy } from './shared.ts'
+import { readShared } from './shared.ts'
 
 /**
  * Segment's HTTP API, for its published libraries: they drop what gets a 400, 413 or 422, and send
  * everything else again with the same messageId.
  * @param call what a message is that does not say so itself
  */
-export function segment(call?: Call): Way {
+export function createSegmentFormat(call?: Call): IngestFormat {
   return {
     route: 'segment',
-    told: false,
+    onInvalid: 'dead-letter',
     // Older browser libraries set no header; they write the key into the body.
     keyInBody: true,
     // The one refusal after which a batch is kept; by the next try the limit may have been raised.
-    overLimit: 'RATE_LIMITED',
+    overLimitCode: 'RATE_LIMITED',
     read: (body) => read(body, call),
-    answer: () => ({ status: 200, body: '{"success":true}' }),
+    buildResponse: () => ({ status: 200, body: '{"success":true}' }),
   }
 }
 
 /** `{"batch":[…]}` or one bare message, whichever path it came to. */
-function read({ text }: Body, call: Call | undefined): Incoming {
+function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   const body = text()
   const parsed = parseJson(body)
-  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
   const { value: envelope, badNumbers } = parsed
   if (!isObject(envelope))
-    return asOne(body, { code: 'EVENT_NOT_OBJECT', detail: 'is no JSON object' })
+    return unreadableBody(body, { code: 'EVENT_NOT_OBJECT', detail: 'is no JSON object' })
   const about = {
     sentAt: envelope.sentAt,
     apiKey: typeof envelope.writeKey === 'string' ? envelope.writeKey : undefined,
@@ -40,20 +46,20 @@ function read({ text }: Body, call: Call | undefined): Incoming {
     const { sentAt: _, ...message } = envelope
     return {
       ...about,
-      single: true,
+      isSingleEvent: true,
       items: [itemOf(message, call, {}, badNumbers)],
       original: () => body,
       client: clientIn([envelope]),
     }
   }
 
-  const shared = sharedBy(envelope, batch.length)
-  if (!shared.ok) return { ...about, ...asOne(body, shared.fault) }
-  const numbers = numbersByPlace(badNumbers)
+  const shared = readShared(envelope, batch.length)
+  if (!shared.ok) return { ...about, ...unreadableBody(body, shared.fault) }
+  const numbers = numbersByIndex(badNumbers)
   let texts: string[] | undefined
   return {
     ...about,
-    single: false,
+    isSingleEvent: false,
     items: batch.map((message, index) => itemOf(message, call, shared.shared, numbers(index))),
     original(index) {
       texts ??= elementTexts(body, 'batch')
@@ -68,18 +74,21 @@ function itemOf(
   call: Call | undefined,
   shared: Shared,
   badNumbers: readonly BadNumber[],
-): Item {
-  const { places, ...item } = readMessage(message, call, shared)
+): IncomingItem {
+  const { pointerMap: places, ...item } = readMessage(message, call, shared)
   if (!places) return { ...item, badNumbers }
   return {
     ...item,
-    badNumbers: badNumbers.map((number) => ({ ...number, pointer: places.ours(number.pointer) })),
-    placeOf: places.theirs,
+    badNumbers: badNumbers.map((number) => ({
+      ...number,
+      pointer: places.toEvent(number.pointer),
+    })),
+    clientPointer: places.toMessage,
   }
 }
 
 /** Each message's own numbers that a double cannot hold, and the first of those that all of them share. */
-function numbersByPlace(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
+function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
   const of = new Map<string, BadNumber[]>()
   const common = badNumbers.find(({ pointer }) => /^\/(context|integrations)\//.test(pointer))
   for (const { pointer, written } of badNumbers) {
@@ -97,10 +106,10 @@ function numbersByPlace(badNumbers: readonly BadNumber[]): (index: number) => Ba
 }
 
 /** A body that cannot be taken apart is one dead letter, since a library would drop what gets a 4xx. */
-function asOne(body: string, broken: Fault): Incoming {
+function unreadableBody(body: string, broken: Fault): IncomingBatch {
   return {
-    single: true,
-    items: [{ raw: undefined, badNumbers: [], broken }],
+    isSingleEvent: true,
+    items: [{ raw: undefined, badNumbers: [], faults: broken }],
     original: () => body,
   }
 }

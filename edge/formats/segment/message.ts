@@ -1,7 +1,7 @@
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Item } from '../ingest-format.ts'
-import { createPlaces, type Places } from './pointer-map.ts'
+import type { IncomingItem } from '../ingest-format.ts'
+import { createPointerMap, type PointerMap } from './pointer-map.ts'
 
 /** The six calls of Segment's spec. Each but `track` makes an event of its own name. */
 export type Call = 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias'
@@ -15,12 +15,12 @@ export interface Shared {
 }
 
 /** A message in our words. */
-export interface Message extends Pick<Item, 'raw' | 'broken'> {
-  places?: Places
+export interface Message extends Pick<IncomingItem, 'raw' | 'faults'> {
+  pointerMap?: PointerMap
 }
 
 /** What each call tells beside its properties or traits, and how it is called among ours. */
-const TELLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, string> }> = {
+const CALLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, string> }> = {
   track: { in: 'properties', also: {} },
   identify: { in: 'traits', also: {} },
   page: { in: 'properties', also: { name: 'name', category: 'category' } },
@@ -41,42 +41,42 @@ export function readMessage(message: unknown, call: Call | undefined, shared: Sh
   if (!isCall(kind))
     return {
       raw: message,
-      broken: {
+      faults: {
         pointer: '/type',
         code: 'NAME_MISSING',
-        detail: `must be one of ${Object.keys(TELLS).join(', ')}`,
+        detail: `must be one of ${Object.keys(CALLS).join(', ')}`,
       },
     }
 
-  const places = createPlaces()
+  const places = createPointerMap()
   const take = (field: string) => {
     const value = rest[field]
     delete rest[field]
     return value ?? undefined
   }
   const raw: Fields = { name: kind, event_id: messageId }
-  places.moved('/messageId', '/event_id')
+  places.add('/messageId', '/event_id')
   if (kind === 'track') {
     raw.name = take('event')
-    places.moved('/event', '/name')
+    places.add('/event', '/name')
   }
   raw.occurred_at = timestamp ?? take('originalTimestamp')
-  places.moved(timestamp == null ? '/originalTimestamp' : '/timestamp', '/occurred_at')
+  places.add(timestamp == null ? '/originalTimestamp' : '/timestamp', '/occurred_at')
   // "Nobody has signed in" is spelt as null, as nothing at all, or as an empty string.
   const known = userId != null && userId !== ''
   raw.actor = known ? userId : anonymousId
-  places.moved(known ? '/userId' : '/anonymousId', '/actor')
+  places.add(known ? '/userId' : '/anonymousId', '/actor')
 
-  const { in: told, also } = TELLS[kind]
-  places.moved(`/${told}`, '/properties')
+  const { in: told, also } = CALLS[kind]
+  places.add(`/${told}`, '/properties')
   const properties = Object.entries(also).map(
     ([theirs, ours]): Member => [ours, take(theirs), theirs],
   )
-  raw.properties = put(take(told), properties, '/properties', places)
+  raw.properties = addMembers(take(told), properties, '/properties', places)
 
   const everywhere = merge(shared.context, context)
   rest.integrations = merge(shared.integrations, rest.integrations)
-  raw.context = put(
+  raw.context = addMembers(
     everywhere,
     [
       ['type', kind, 'type'],
@@ -89,7 +89,7 @@ export function readMessage(message: unknown, call: Call | undefined, shared: Sh
   raw.session = sessionIn(everywhere)
   // What is undefined was not sent; `normalise` takes a member that is there at its word.
   const sent = Object.entries(raw).filter(([, value]) => value !== undefined)
-  return { raw: Object.fromEntries(sent), places }
+  return { raw: Object.fromEntries(sent), pointerMap: places }
 }
 
 /** Our name, the value, their name. */
@@ -100,7 +100,12 @@ type Member = [string, unknown, string]
  * added one steps aside and gets an underscore: nothing is lost.
  * @returns anything but an object as it is; `normalise` will say what is wrong with it
  */
-function put(sent: unknown, members: readonly Member[], at: string, places: Places): unknown {
+function addMembers(
+  sent: unknown,
+  members: readonly Member[],
+  at: string,
+  places: PointerMap,
+): unknown {
   if (sent != null && !isObject(sent)) return sent
   const names = new Set(Object.keys(sent ?? {}))
   const added: [string, unknown][] = []
@@ -110,7 +115,7 @@ function put(sent: unknown, members: readonly Member[], at: string, places: Plac
     while (names.has(name)) name = `_${name}`
     names.add(name)
     added.push([name, value])
-    places.moved(pointerTo([theirs]), at + pointerTo([name]))
+    places.add(pointerTo([theirs]), at + pointerTo([name]))
   }
   // Not by assignment: a member called __proto__ is to be refused, not obeyed.
   return { ...sent, ...Object.fromEntries(added) }
@@ -130,7 +135,7 @@ function sessionIn(context: unknown): unknown {
 }
 
 function isCall(value: unknown): value is Call {
-  return typeof value === 'string' && Object.hasOwn(TELLS, value)
+  return typeof value === 'string' && Object.hasOwn(CALLS, value)
 }
 
 export function isObject(value: unknown): value is Fields {

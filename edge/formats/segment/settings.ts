@@ -1,6 +1,6 @@
 import { looksLikeApiKey } from '../../../contract/api-key.ts'
 import type { EdgeContext } from '../../http/context.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
 
 /**
@@ -13,7 +13,7 @@ import { respond } from '../../http/respond.ts'
 export function segmentSettings(c: EdgeContext): Response {
   const apiKey = c.req.param('writeKey') ?? ''
   if (!looksLikeApiKey(apiKey) || !apiKey.startsWith('slc_pub_'))
-    throw new Refused('KEY_UNKNOWN', {
+    throw new HttpProblem('KEY_UNKNOWN', {
       detail: 'Only a public key (slc_pub_…) may be used in a browser, and stand in this path.',
     })
   const { host, protocol } = reachedAt(c.req.raw)
@@ -47,7 +47,7 @@ export function segmentSettings(c: EdgeContext): Response {
 /** Behind a proxy that ends TLS the request itself says http. */
 function reachedAt(request: Request): { host: string; protocol: 'http' | 'https' } {
   const url = URL.parse(request.url)
-  if (!url) throw new Refused('NOT_FOUND', { detail: 'The Host of the request is none.' })
+  if (!url) throw new HttpProblem('NOT_FOUND', { detail: 'The Host of the request is none.' })
   const { host, protocol } = url
   const secure = protocol === 'https:' || request.headers.get('x-forwarded-proto') === 'https'
   return { host, protocol: secure ? 'https' : 'http' }

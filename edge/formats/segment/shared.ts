@@ -10,7 +10,7 @@ export type ReadShared = { ok: true; shared: Shared } | { ok: false; fault: Faul
  * copies together may be no larger than a body.
  * @param count of the messages
  */
-export function sharedBy(envelope: Fields, count: number): ReadShared {
+export function readShared(envelope: Fields, count: number): ReadShared {
   if (count > LIMITS.logAppendRecordsMax)
     return tooLarge(
       '/batch',
