@@ -5,7 +5,8 @@ import { createAdmission } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
 import { createMemoryRateLimiter } from './admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
-import { HttpProblem, type ReportEntry } from './http/http-problem.ts'
+import { HttpProblem } from './http/http-problem.ts'
+import type { ReportEntry } from './http/report.ts'
 
 const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'
 const NOW = Date.parse('2026-11-21T09:00:00.123Z')

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { HttpProblem, type ReportEntry } from '../http/http-problem.ts'
+import { HttpProblem } from '../http/http-problem.ts'
+import type { ReportEntry } from '../http/report.ts'
 import { createKeyCache } from './key-cache.ts'
 import type { KeyDirectory } from './key-directory.ts'
 

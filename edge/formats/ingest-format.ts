@@ -1,33 +1,30 @@
 import type { ItemError, ItemErrorCode } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import type { BadNumber } from '../../contract/json/json.ts'
-import type { Warning } from '../ingest/validate-events.ts'
+import type { DeadReason } from '../../contract/log/record.ts'
+import type { Bytes } from '../lib/bytes.ts'
 
-/** One way in: what its bodies look like, who sends them, and what they want to hear. */
+/** A body layout that the edge accepts: how to recognise it, read it, and answer its clients. */
 export interface IngestFormat {
   /** Stands in every record and in dead letters; short, lower case. */
   route: string
   /**
-   * Whether its clients can be told that an event is no good. Those that drop whatever gets a 4xx
-   * cannot: their invalid events become dead letters, and the answer is 2xx.
+   * What happens to an invalid event. `reject` for clients that handle a 4xx. `dead-letter` for
+   * clients that drop on a 4xx: the response is 2xx, and the event becomes a dead letter.
    */
   onInvalid: 'reject' | 'dead-letter'
-  /** Where the envelope itself may carry the API key; then the body is read before anyone knows whose it is. */
-  keyInBody?: true
-  /** What a batch hears that is larger than the rate limit ever admits; BATCH_OVER_LIMIT without it. */
+  /** The error of a batch that exceeds what the rate limit ever admits; BATCH_OVER_LIMIT without it. */
   overLimitCode?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
-  /** What a client hears that has to wait, when it drops whatever gets a 429; RATE_LIMITED without it. */
+  /** Instead of RATE_LIMITED, for clients that drop on a 429. */
   rateLimitedCode?: 'OVERLOADED'
   /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
   accepts?(mediaType: string, request: Request): boolean
-  /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws Refused */
+  /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws HttpProblem */
   unwrap?(bytes: Bytes, request: Request): Promise<Bytes>
-  /** @throws Refused when the body as a whole is no good */
+  /** @throws HttpProblem when the body as a whole cannot be read */
   read(body: RequestBody): IncomingBatch | Promise<IncomingBatch>
-  buildResponse(outcome: IngestResult): ResponseSpec
+  buildResponse(result: IngestResult): ResponseSpec
 }
-
-export type Bytes = Uint8Array<ArrayBuffer>
 
 export interface RequestBody {
   /** Content-Encoding and `unwrap` undone. */
@@ -35,31 +32,35 @@ export interface RequestBody {
   /** @throws INVALID_UTF8 */
   text(): string
   request: Request
-  /** Milliseconds since the epoch: when the request came in. */
+  /** Milliseconds since the epoch: when the request was received. */
   receivedMs: number
 }
 
-/** What a body holds, before any event has been judged. */
-export interface IncomingBatch {
+/** What a body holds, before any event is validated. */
+export interface IncomingBatch extends Envelope {
   /** Whether the body was one bare event. */
   isSingleEvent: boolean
   items: readonly IncomingItem[]
-  /** The event at `index` as it was sent, byte for byte where that can be said. */
+  /** The event at `index` as it was sent, byte for byte where the format allows it. */
   original(index: number): string
   /** The text holds no `\\u`, so no string in it can be one that Postgres refuses. */
   hasNoEscapes?: boolean
-  /** `original` gives base64, because the body is no UTF-8. */
+  /** `original` gives base64, because the body is not valid UTF-8. */
   base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */
   sentAt?: unknown
-  /** What of the events stands in headers instead of the body; the same body with another one is another request. */
+  /** What of the events stands in headers instead of the body; the same body with other headers is another request. */
   fingerprintExtra?: string
-  /** Where the envelope itself carries the API key. */
-  apiKey?: string
-  /** The envelope itself asks for the historical lane; granted where the key may, else not heard. */
-  historical?: boolean
   /** Name and version of the sending library; without it the User-Agent stands in. */
   client?: string
+}
+
+/** What a body may say about its request. */
+export interface Envelope {
+  /** Where the envelope itself carries the API key. */
+  apiKey?: string
+  /** The envelope asks for a historical import; granted where the key may, else ignored. */
+  historical?: boolean
 }
 
 export interface IncomingItem {
@@ -69,11 +70,11 @@ export interface IncomingItem {
   badNumbers: readonly BadNumber[]
   /** Instead of the actor or the event id in the record's key. */
   partitionKey?: string
-  /** A name that begins with `$` is one of this way's own, and is kept. */
+  /** A name that begins with `$` is one of this format's own, and is kept. */
   systemName?: boolean
-  /** Where the client finds in its own event what stands at this pointer in `raw`. */
+  /** The pointer into the client's own event for a pointer into `raw`. */
   clientPointer?(pointer: string): string
-  /** It could not be read at all; then `raw` is not looked at. */
+  /** Why it could not be read at all; then `raw` is not looked at. */
   faults?: Fault | readonly Fault[]
 }
 
@@ -84,17 +85,23 @@ export interface Fault {
   pointer?: string
 }
 
-/** What became of every event. */
+/** The outcome of every event of a request, for the response. */
 export interface IngestResult {
   requestId: string
   incoming: IncomingBatch
   /** In the log, in the order of the batch. */
   accepted: readonly PublishedEvent[]
-  /** In the log as dead letters; only where the client cannot be told. */
-  deadLetters: readonly { index: number; errors: readonly ItemError[] }[]
-  /** Refused; only where the client can be told. */
+  /** In the log as dead letters; only with `onInvalid: 'dead-letter'`. */
+  deadLetters: readonly InvalidItem[]
+  /** Rejected; only with `onInvalid: 'reject'`. */
   errors: readonly ItemError[]
   warnings: readonly Warning[]
+}
+
+/** An event with all that is wrong with it. */
+export interface InvalidItem {
+  index: number
+  errors: readonly ItemError[]
 }
 
 export interface PublishedEvent {
@@ -102,6 +109,13 @@ export interface PublishedEvent {
   event: TrackedEvent
   partition: number
   offset: number
+}
+
+/** The event is accepted, but the worker will make a dead letter of it: its client hears of it at once. */
+export interface Warning {
+  index: number
+  code: Extract<DeadReason, 'OCCURRED_AT_IN_FUTURE' | 'OCCURRED_AT_TOO_OLD'>
+  detail: string
 }
 
 export interface ResponseSpec {

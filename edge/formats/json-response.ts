@@ -1,7 +1,6 @@
 import type { ItemError } from '../../contract/errors.ts'
 import { HttpProblem } from '../http/http-problem.ts'
-import type { Warning } from '../ingest/validate-events.ts'
-import type { IngestResult } from './ingest-format.ts'
+import type { IngestResult, Warning } from './ingest-format.ts'
 
 /** The body of a 202. */
 export interface AcceptedResponse {
@@ -21,7 +20,7 @@ export interface AcceptedResponse {
 }
 
 export interface AcceptedEvent {
-  /** Place in the batch; not for a body of one bare event. */
+  /** Index in the batch; not for a body of one bare event. */
   index?: number
   event_id: string
   status: 'accepted'
@@ -58,7 +57,7 @@ export function acceptedResponse({
   }
 }
 
-/** Nothing could be taken. An event whose only fault is its size gets the status that says so. */
+/** No event is valid. An event whose only error is its size gets the status for that. */
 export function allInvalidProblem(single: boolean, errors: ItemError[]): HttpProblem {
   const tooLarge = single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
   return new HttpProblem(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })

@@ -1,12 +1,12 @@
 import { join } from '../lib/bytes.ts'
-import { withTimeout } from '../lib/timeout.ts'
+import { orAfter } from '../lib/timeout.ts'
 import { HttpProblem } from './http-problem.ts'
 import { createZlibChecksum } from './zlib-checksum.ts'
 
-/** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
+/** Written at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
 
-/** What every runtime can undo, in DecompressionStream's words. */
+/** What every runtime can decompress, by DecompressionStream's names. */
 export type Compression = 'gzip' | 'deflate'
 
 export interface Inflater<T> {
@@ -16,7 +16,7 @@ export interface Inflater<T> {
 }
 
 /**
- * Undoes gzip or deflate, at most `bytesMax` of it; `end` gives all that came out.
+ * Decompresses gzip or deflate, at most `bytesMax`; `end` gives the whole output.
  * @throws BODY_TOO_LARGE, INVALID_ENCODING
  */
 export function createInflater(
@@ -40,9 +40,9 @@ export function createInflater(
 }
 
 /**
- * Undoes gzip or deflate slice by slice: workerd's DecompressionStream expands all it is given before
- * anyone may read, so a whole bomb must never be given to it.
- * @param out gets what comes out, in order, and ends it by throwing a Refused
+ * Decompresses gzip or deflate slice by slice: workerd's DecompressionStream expands all its input before
+ * anything can be read, so a whole bomb must never be written to it.
+ * @param out gets the output, in order, and ends it by throwing an HttpProblem
  * @throws what `out` throws, INVALID_ENCODING
  */
 export function inflateInto(format: Compression, out: (chunk: Uint8Array) => void): Inflater<void> {
@@ -51,10 +51,10 @@ export function inflateInto(format: Compression, out: (chunk: Uint8Array) => voi
   const reader = openReader(stream.readable)
   const sum = format === 'deflate' ? createZlibChecksum() : undefined
 
-  // Reads along while we write; how it ends is looked at in `end` and after every slice.
+  // Reads while slices are written; a failure is checked in `end` and after every slice.
   let failure: HttpProblem | undefined
-  let heard: (() => void) | undefined
-  /** What was read last was as much as one read gives: there may be more of the same slice. */
+  let onRead: (() => void) | undefined
+  /** The last read filled its buffer: there may be more of the same slice. */
   let hasMore = false
   const readAll = (async () => {
     for (;;) {
@@ -63,30 +63,27 @@ export function inflateInto(format: Compression, out: (chunk: Uint8Array) => voi
       hasMore = reader.isFull(value)
       sum?.decompressed(value)
       out(value)
-      heard?.()
+      onRead?.()
     }
   })().catch((error: unknown) => {
     failure = error instanceof HttpProblem ? error : new HttpProblem('INVALID_ENCODING')
     abort()
   })
 
-  /** Until what a slice became has been read: workerd takes the next one whether it has or not. */
+  /** Waits until a slice's output has been read: workerd accepts the next slice even before that. */
   async function drainReader(): Promise<void> {
     while (hasMore && !failure) {
       const next = new Promise<void>((resolve) => {
-        heard = resolve
+        onRead = resolve
       })
-      const late = () => {
+      await orAfter(Promise.race([next, readAll]), LAST_READ_MS, () => {
         hasMore = false
-      }
-      await withTimeout(LAST_READ_MS, Promise.race([next, readAll]), () => new Error('late')).catch(
-        late,
-      )
+      })
     }
     if (failure) throw failure
   }
 
-  /** Waits for a step of the writer's, which never ends when the reader has given up. */
+  /** Waits for the writer, which never ends when the reader has failed. */
   async function step(work: Promise<void>): Promise<void> {
     await Promise.race([work, readAll]).catch(() => {
       failure ??= new HttpProblem('INVALID_ENCODING')
@@ -118,7 +115,7 @@ export function inflateInto(format: Compression, out: (chunk: Uint8Array) => voi
 }
 
 const READ_BYTES = 64 * 1024
-/** When a read is full and nothing comes after it, that was all: it would have come at once. */
+/** When nothing follows a full read within this, the slice is read: more would be there at once. */
 const LAST_READ_MS = 1
 
 interface Reader {
@@ -127,7 +124,7 @@ interface Reader {
   isFull(chunk: Uint8Array): boolean
 }
 
-/** workerd gives 4 KiB a read unless it is handed a larger buffer; the others hold writers back themselves. */
+/** workerd gives 4 KiB a read unless it gets a larger buffer; the others apply backpressure themselves. */
 function openReader(readable: ReadableStream<Uint8Array>): Reader {
   let byob: ReadableStreamBYOBReader
   try {

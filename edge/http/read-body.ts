@@ -1,26 +1,26 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { join } from '../lib/bytes.ts'
+import { type Bytes, join } from '../lib/bytes.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { HttpProblem } from './http-problem.ts'
 import { type Compression, createInflater } from './inflate.ts'
 
 /** The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax. */
-export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(request: Request): Promise<Bytes> {
   const { headers } = request
   const encoding = readEncoding(headers.get('content-encoding'))
   const declared = headers.get('content-length')
   // Nothing that decodes to 1 MiB is itself longer than that.
   if (declared !== null && Number(declared) > LIMITS.bodyBytesMax)
     throw new HttpProblem('BODY_TOO_LARGE')
-  // With a declared length the server hands out no more than that, so there is nothing to count.
-  // (And `request.body` is not even looked at: the getter alone makes a stream.)
+  // With a declared length the server gives no more than that, so there is nothing to count.
+  // (And `request.body` is not read: the getter alone creates a stream.)
   if (declared !== null && !encoding) return readWhole(request)
   return request.body ? readCounting(request.body, encoding) : new Uint8Array()
 }
 
-async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
-  const buffer = await withTimeout(LIMITS.bodyReadMsMax, request.arrayBuffer(), tooSlow).catch(
-    asRefusal,
+async function readWhole(request: Request): Promise<Bytes> {
+  const buffer = await withTimeout(request.arrayBuffer(), LIMITS.bodyReadMsMax, tooSlow).catch(
+    asProblem,
   )
   if (buffer.byteLength > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
   return new Uint8Array(buffer)
@@ -29,14 +29,14 @@ async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
 async function readCounting(
   body: ReadableStream<Uint8Array>,
   encoding: Compression | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const reader = body.getReader()
   const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax)
   const chunks: Uint8Array[] = []
   let size = 0
   const read = async () => {
     for (;;) {
-      const { done, value } = await reader.read().catch(asRefusal)
+      const { done, value } = await reader.read().catch(asProblem)
       if (done) return inflater ? inflater.end() : join(chunks, size)
       size += value.byteLength
       if (size > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
@@ -45,10 +45,10 @@ async function readCounting(
     }
   }
   try {
-    return await withTimeout(LIMITS.bodyReadMsMax, read(), tooSlow)
+    return await withTimeout(read(), LIMITS.bodyReadMsMax, tooSlow)
   } catch (error) {
     inflater?.abort()
-    // Not awaited: a client that stalls would stall the answer as well.
+    // Not awaited: a client that stalls would stall the response as well.
     reader.cancel().catch(() => {})
     throw error
   }
@@ -71,7 +71,7 @@ export function mediaTypeOf(headers: Headers): string {
 }
 
 /**
- * Only what every runtime can undo: brotli is missing in workerd, zstd everywhere.
+ * Only what every runtime can decompress: brotli is missing in workerd, zstd everywhere.
  * @throws ENCODING_UNSUPPORTED
  */
 export function readEncoding(header: string | null): Compression | undefined {
@@ -87,7 +87,7 @@ function tooSlow(): Error {
   return new HttpProblem('BODY_TOO_SLOW')
 }
 
-/** A body that breaks off is the client's affair (or its network's), not a failure of ours. */
-function asRefusal(error: unknown): never {
+/** A body that breaks off is an error of the client or its network, not of the edge. */
+function asProblem(error: unknown): never {
   throw error instanceof HttpProblem ? error : new HttpProblem('BODY_INCOMPLETE')
 }

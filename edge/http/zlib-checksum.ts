@@ -1,14 +1,14 @@
-/** Whether a zlib stream (RFC 1950) was whole. */
+/** Checks whether a zlib stream (RFC 1950) is complete. */
 export interface ZlibChecksum {
-  /** What comes in, packed. */
+  /** The compressed input. */
   compressed(bytes: Uint8Array): void
-  /** What came out of it. */
+  /** The output. */
   decompressed(bytes: Uint8Array): void
-  /** Its last four bytes are the Adler-32 of all that came out. */
+  /** Whether the input's last four bytes are the Adler-32 of the output. */
   matches(): boolean
 }
 
-/** Deno takes a stream that ends before its sum for whole; the other runtimes look. */
+/** Deno accepts a stream that ends before its checksum; the other runtimes verify it. */
 export function createZlibChecksum(): ZlibChecksum {
   let a = 1
   let b = 0
@@ -19,7 +19,7 @@ export function createZlibChecksum(): ZlibChecksum {
     },
     decompressed(bytes) {
       for (let i = 0; i < bytes.length; ) {
-        // As many as can be added before the sums leave the whole numbers of 32 bits.
+        // As many as can be added before the sums exceed 32 bits.
         const end = Math.min(i + 3_800, bytes.length)
         for (; i < end; i++) {
           a += bytes[i] as number

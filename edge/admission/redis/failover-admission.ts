@@ -1,13 +1,13 @@
 import { HttpProblem } from '../../http/http-problem.ts'
-import type { Admission } from '../admission.ts'
+import type { Admission, AdmissionResult } from '../admission.ts'
 import type { BeginResult, IdempotencyStore, Lock } from '../idempotency.ts'
 import type { Degraded, RateLimiter, RateLimitResult } from '../rate-limiter.ts'
 import type { WatchedRedis } from './redis-outage.ts'
 
 /**
- * What holds while Redis is away, said by whoever runs the edge:
- * open: everybody is let in, without limits and leases (event ids still make repetitions harmless);
- * local: each process counts and leases for itself; closed: 503.
+ * What holds while Redis is away, configured by the operator:
+ * fail-open: every request is admitted, without limits and locks (event ids still make repetitions
+ * harmless); local: each process limits and locks for itself; fail-closed: 503.
  */
 export type RedisFailurePolicy = 'fail-open' | 'local' | 'fail-closed'
 export const REDIS_FAILURE_POLICIES: readonly RedisFailurePolicy[] = [
@@ -20,27 +20,24 @@ export interface FailoverDeps {
   /** On that Redis. */
   admission: Admission
   redis: Pick<WatchedRedis, 'up' | 'counts'>
-  /** This process's own. */
+  /** In this process's memory. */
   local: Admission
   policy: RedisFailurePolicy
 }
 
-/** The gate on Redis, and what the policy says where Redis does not answer. */
-export function createFailoverAdmission({
-  admission: gate,
-  redis,
-  local,
-  policy,
-}: FailoverDeps): Admission {
+/** The admission on Redis, and what the policy says where Redis does not respond. */
+export function createFailoverAdmission(deps: FailoverDeps): Admission {
+  const { admission, redis, policy } = deps
   const { counts } = redis
-  const instead = policy === 'fail-open' ? OPEN : local
+  const fallback = policy === 'fail-open' ? FAIL_OPEN : deps.local
   const degraded: Degraded = policy === 'fail-open' ? 'fail-open' : 'local'
+  const guarded = guardLateErrors(counts)
 
-  async function ask<T>(question: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
+  async function failOver<T>(work: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
     try {
-      return await question()
+      return await work()
     } catch {
-      // The watch has told of it.
+      // `watchRedis` has reported it.
       counts.without++
       if (policy !== 'fail-closed') return otherwise()
       throw new HttpProblem('LIMITER_UNAVAILABLE', {
@@ -49,59 +46,33 @@ export function createFailoverAdmission({
     }
   }
 
-  /** Behind an answer: the events are in the log, and no failure here may say otherwise. */
-  async function afterwards(work: () => Promise<void>): Promise<void> {
-    await work().catch(() => {
-      counts.forgotten++
-    })
-  }
-
-  const kept = (verdict: RateLimitResult): RateLimitResult => ({
-    ...verdict,
-    refund: () => afterwards(verdict.refund),
-  })
-  const keptClaim = (claim: BeginResult): BeginResult =>
-    claim.kind !== 'acquired'
-      ? claim
-      : {
-          kind: 'acquired',
-          checkpoint: claim.checkpoint,
-          complete: (said, at) => afterwards(() => claim.complete(said, at)),
-          saveCheckpoint: (progress, at) => afterwards(() => claim.saveCheckpoint(progress, at)),
-          renew: (at) => afterwards(() => claim.renew(at)),
-          release: () => afterwards(() => claim.release()),
-        }
-
-  const { rateLimiter: limiter } = gate
+  const { rateLimiter } = admission
   return {
-    rateLimiter: limiter && {
-      limit: (key, events, at) =>
-        ask(
-          async () => kept(await limiter.limit(key, events, at)),
+    rateLimiter: rateLimiter && {
+      limit: (key, cost, now) =>
+        failOver(
+          async () => guarded.rateLimit(await rateLimiter.limit(key, cost, now)),
           async () => ({
-            ...(await (instead.rateLimiter as RateLimiter).limit(key, events, at)),
+            ...(await (fallback.rateLimiter as RateLimiter).limit(key, cost, now)),
             degraded,
           }),
         ),
     },
     idempotency: {
-      begin: (request, at) =>
-        ask(
-          async () => keptClaim(await gate.idempotency.begin(request, at)),
-          async () => ({ ...(await instead.idempotency.begin(request, at)), degraded }),
+      begin: (request, now) =>
+        failOver(
+          async () => guarded.begun(await admission.idempotency.begin(request, now)),
+          async () => ({ ...(await fallback.idempotency.begin(request, now)), degraded }),
         ),
     },
-    admit: (asked, at) =>
-      ask(
+    admit: (request, now) =>
+      failOver(
+        async () => guarded.admission(await admission.admit(request, now)),
         async () => {
-          const { rateLimit: verdict, begun: claim } = await gate.admit(asked, at)
-          return { rateLimit: verdict && kept(verdict), begun: claim && keptClaim(claim) }
-        },
-        async () => {
-          const { rateLimit: verdict, begun: claim } = await instead.admit(asked, at)
+          const { rateLimit, begun } = await fallback.admit(request, now)
           return {
-            rateLimit: limiter && verdict && { ...verdict, degraded },
-            begun: claim && { ...claim, degraded },
+            rateLimit: rateLimiter && rateLimit && { ...rateLimit, degraded },
+            begun: begun && { ...begun, degraded },
           }
         },
       ),
@@ -116,24 +87,53 @@ export function createFailoverAdmission({
   }
 }
 
+/** After publishing, the events are in the log: a failure of Redis then is counted, and fails no request. */
+function guardLateErrors(counts: WatchedRedis['counts']) {
+  async function guard(work: () => Promise<void>): Promise<void> {
+    await work().catch(() => {
+      counts.forgotten++
+    })
+  }
+  const rateLimit = (result: RateLimitResult): RateLimitResult => ({
+    ...result,
+    refund: () => guard(result.refund),
+  })
+  const begun = (result: BeginResult): BeginResult =>
+    result.kind !== 'acquired'
+      ? result
+      : {
+          kind: 'acquired',
+          checkpoint: result.checkpoint,
+          complete: (response, now) => guard(() => result.complete(response, now)),
+          saveCheckpoint: (progress, now) => guard(() => result.saveCheckpoint(progress, now)),
+          renew: (now) => guard(() => result.renew(now)),
+          release: () => guard(() => result.release()),
+        }
+  const admission = (result: AdmissionResult): AdmissionResult => ({
+    rateLimit: result.rateLimit && rateLimit(result.rateLimit),
+    begun: result.begun && begun(result.begun),
+  })
+  return { rateLimit, begun, admission }
+}
+
 const nothing = async () => {}
-const letIn: RateLimiter = {
+const unlimited: RateLimiter = {
   limit: async () => ({ allowed: true, waitMs: 0, policies: [], refund: nothing }),
 }
-const free: Lock = {
+const unlocked: Lock = {
   kind: 'acquired',
   complete: nothing,
   saveCheckpoint: nothing,
   renew: nothing,
   release: nothing,
 }
-const lend: IdempotencyStore = { begin: async () => free }
+const unstored: IdempotencyStore = { begin: async () => unlocked }
 
-const OPEN: Admission = {
-  rateLimiter: letIn,
-  idempotency: lend,
-  admit: async ({ key, cost: events, idempotency: idempotent }, now) => ({
-    rateLimit: await letIn.limit(key, events, now),
-    begun: idempotent && free,
+const FAIL_OPEN: Admission = {
+  rateLimiter: unlimited,
+  idempotency: unstored,
+  admit: async ({ key, cost, idempotency }, now) => ({
+    rateLimit: await unlimited.limit(key, cost, now),
+    begun: idempotency && unlocked,
   }),
 }

@@ -9,11 +9,11 @@ import {
   type Lock,
   waitForLock,
 } from '../idempotency.ts'
+import { type AdmitReply, parseAdmitReply } from './admit-reply.ts'
 import type { RedisClient } from './redis.ts'
-import { type AdmitReply, parseAdmitReply } from './redis-rate-limiter.ts'
 import { ADMIT, REPLACE_LOCK } from './scripts.ts'
 
-/** Leases and answers in Redis: of every edge, and forgotten when their time is over. */
+/** Locks and responses in Redis, shared by every edge; they expire by themselves. */
 export function createRedisIdempotency(redis: RedisClient): IdempotencyStore {
   return {
     async begin(request, now) {
@@ -30,56 +30,62 @@ export function lockKey({ tenant, key }: IdempotentRequest): string {
   return REDIS_KEYS.idempotencyKey(tenant, key)
 }
 
-/** The last four of ENTER's arguments. @param token of a lease that nobody else can name */
+/** The last four of ADMIT's arguments. @param token of a lock that no other request can name */
 export function lockArgs({ fingerprint }: IdempotentRequest, token: string): (string | number)[] {
   return [fingerprint, token, LIMITS.idempotencyLeaseMs, LIMITS.idempotencyResultMs]
 }
 
-const said = z.object({ status: z.number(), body: z.string(), type: z.optional(z.string()) })
+const responseSpec = z.object({
+  status: z.number(),
+  body: z.string(),
+  type: z.optional(z.string()),
+})
 
 export function readBeginResult(
   redis: RedisClient,
-  [, , , , , , is, text, leased, until]: AdmitReply,
+  { kind, stored, lockedAt, until }: AdmitReply,
   request: IdempotentRequest,
   token: string,
   now: number,
 ): BeginResult | undefined {
-  if (is === '') return undefined
-  if (is === 'mismatch') return { kind: is }
-  if (is === 'in-flight') return { kind: is, waitMs: waitForLock(leased, until, now) }
-  if (is === 'completed') return { kind: is, said: said.parse(text) }
-  return createLock(redis, request, token, now, text === '' ? undefined : said.parse(text))
+  if (kind === '') return undefined
+  if (kind === 'mismatch') return { kind }
+  if (kind === 'in-flight') return { kind, waitMs: waitForLock(lockedAt, until, now) }
+  if (kind === 'completed') return { kind, response: responseSpec.parse(stored) }
+  const checkpoint = stored === '' ? undefined : responseSpec.parse(stored)
+  return createLock(redis, request, token, now, checkpoint)
 }
+
+/** Names in Redis; a stored format. */
+const FIELDS = { response: 'said', checkpoint: 'kept', lockedAt: 'leased' } as const
+type StoredField = typeof FIELDS.response | typeof FIELDS.checkpoint
 
 function createLock(
   redis: RedisClient,
   request: IdempotentRequest,
   token: string,
-  leasedAt: number,
-  kept: ResponseSpec | undefined,
+  now: number,
+  checkpoint: ResponseSpec | undefined,
 ): Lock {
-  let leased = leasedAt
+  let lockedAt = now
   const { fingerprint } = request
 
   async function put(
-    held: boolean,
+    mustHold: boolean,
     until: number,
     ms: number,
     fields: Record<string, string | number>,
   ) {
-    // Whoever compares the time ends it; Redis only clears up, a minute later.
+    // The edges compare the time; Redis only clears up, a minute later.
     const all = Object.entries({ fingerprint, until, ...fields }).flat()
-    await redis.run(
-      REPLACE_LOCK,
-      [lockKey(request)],
-      [token, held ? 1 : 0, ms + CLEAR_UP_MS, ...all],
-    )
+    const args = [token, mustHold ? 1 : 0, ms + CLEAR_UP_MS, ...all]
+    await redis.run(REPLACE_LOCK, [lockKey(request)], args)
   }
 
-  async function leave(name: 'said' | 'kept', left: ResponseSpec, at: number, held = false) {
-    if (left.body.length > LIMITS.redisResponseCharsMax) return drop()
+  async function store(field: StoredField, value: ResponseSpec, at: number, mustHold = false) {
+    if (value.body.length > LIMITS.redisResponseCharsMax) return drop()
     const ms = LIMITS.idempotencyResultMs
-    await put(held, at + ms, ms, { [name]: JSON.stringify(left) })
+    await put(mustHold, at + ms, ms, { [field]: JSON.stringify(value) })
   }
 
   async function drop() {
@@ -88,20 +94,20 @@ function createLock(
 
   return {
     kind: 'acquired',
-    checkpoint: kept,
-    complete: (said, now) => leave('said', said, now),
-    saveCheckpoint: (progress, now) => leave('kept', progress, now),
-    async renew(now) {
-      leased = now
-      const until = now + LIMITS.idempotencyLeaseMs
-      const held = { leased: now, token }
-      if (!kept) await put(false, until, LIMITS.idempotencyLeaseMs, held)
+    checkpoint,
+    complete: (response, at) => store(FIELDS.response, response, at),
+    saveCheckpoint: (progress, at) => store(FIELDS.checkpoint, progress, at),
+    async renew(at) {
+      lockedAt = at
+      const until = at + LIMITS.idempotencyLeaseMs
+      const lock = { [FIELDS.lockedAt]: at, token }
+      if (!checkpoint) await put(false, until, LIMITS.idempotencyLeaseMs, lock)
       else {
-        const fields = { ...held, kept: JSON.stringify(kept) }
+        const fields = { ...lock, [FIELDS.checkpoint]: JSON.stringify(checkpoint) }
         await put(false, until, LIMITS.idempotencyResultMs, fields)
       }
     },
-    release: () => (kept ? leave('kept', kept, leased, true) : drop()),
+    release: () => (checkpoint ? store(FIELDS.checkpoint, checkpoint, lockedAt, true) : drop()),
   }
 }
 

@@ -1,8 +1,9 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import type { IdempotencyStore } from '../../admission/idempotency.ts'
-import type { EdgeContext, Middleware } from '../../http/context.ts'
-import type { Report } from '../../http/http-problem.ts'
+import type { Authenticate, AuthenticatedRequest } from '../../auth/authenticate.ts'
+import type { Handler } from '../../http/context.ts'
 import { mediaTypeOf } from '../../http/read-body.ts'
+import type { Report } from '../../http/report.ts'
 import { respond } from '../../http/respond.ts'
 import { binary } from '../cloudevents/formats.ts'
 import { completeStream, type StreamRun, streamProblem } from './complete-stream.ts'
@@ -13,8 +14,8 @@ import { openSource } from './source.ts'
 import { lockStream, type StreamLock } from './stream-lock.ts'
 import { addTo, type LineResults } from './tally.ts'
 
-export interface NdjsonDeps extends Omit<ChunkDeps, 'again'> {
-  who: Middleware
+export interface NdjsonDeps extends ChunkDeps {
+  authenticate: Authenticate
   idempotency: IdempotencyStore
   /** Of a stream, decoded. */
   ndjsonBytesMax?: number
@@ -23,65 +24,65 @@ export interface NdjsonDeps extends Omit<ChunkDeps, 'again'> {
 
 const NDJSON = /^application\/(?:x-ndjson|ndjson|jsonl)$/
 
+export function isNdjson(request: Request): boolean {
+  const type = request.headers.get('content-type')
+  // Most requests are JSON, and looking is cheaper than splitting.
+  if (type === null || type === 'application/json') return false
+  const mediaType = type.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  return NDJSON.test(mediaType) && !binary.accepts?.(mediaType, request)
+}
+
 /**
  * Lines of JSON, an event each, read and published as they come in: memory does not depend on how
- * many there are. One bad line is one bad line. Other media types are left to the next step.
+ * many there are. An invalid line never fails the others.
  */
-export function ndjson(deps: NdjsonDeps): Middleware {
-  return async (c, next) => {
-    const type = c.req.raw.headers.get('content-type')
-    // Most requests are JSON, and looking is cheaper than splitting.
-    if (type === null || type === 'application/json') return next()
-    const mediaType = type.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-    if (!NDJSON.test(mediaType) || binary.accepts?.(mediaType, c.req.raw)) return next()
-    let response: Response | undefined
-    await deps.who(c, async () => {
-      response = await take(c, deps)
-    })
-    return response
+export function ingestNdjson(deps: NdjsonDeps): Handler {
+  return async (c) => {
+    const request = await deps.authenticate(c)
+    const run = await openStream(request, deps)
+    return wantsLines(c.req.raw) ? respondInLines(run) : respondWhole(run)
   }
 }
 
-async function take(c: EdgeContext, deps: NdjsonDeps): Promise<Response> {
+async function openStream(request: AuthenticatedRequest, deps: NdjsonDeps): Promise<StreamRun> {
+  const { c } = request
   const { now, ndjsonBytesMax = LIMITS.ndjsonBytesMax } = deps
   mediaTypeOf(c.req.raw.headers) // refuses another charset than UTF-8
   const source = openSource(c.req.raw, ndjsonBytesMax, now)
-  const lease = await lockStream(c, deps.idempotency, now).catch((error: unknown) => {
+  const lock = await lockStream(request, deps.idempotency, now).catch((error: unknown) => {
     source.close()
     throw error
   })
-  const again = () => deps.who(c, async () => {})
   const results = processStream({
     source,
-    settle: createChunkProcessor(c, { ...deps, again }),
-    settledBefore: lease.completedLines,
-    pass: lease.digestLines,
-    resume: lease.verifyLines,
-    tick: lease.renewIfDue,
+    processChunk: createChunkProcessor(c, lock.idempotencyKey, deps),
+    completedLines: lock.completedLines,
+    digestLines: lock.digestLines,
+    verifyLines: lock.verifyLines,
+    renewIfDue: lock.renewIfDue,
     now,
   })
-  const run: StreamRun = { c, report: deps.report, lease, results: counted(results, lease) }
-  return wantsLines(c) ? respondInLines(run) : answerAtOnce(run)
+  return { c, report: deps.report, lock, results: counted(results, lock) }
 }
 
 async function* counted(
   results: AsyncGenerator<LineResults, void>,
   { tally }: StreamLock,
 ): AsyncGenerator<LineResults, void> {
-  for await (const settled of results) {
-    addTo(tally, settled)
-    yield settled
+  for await (const result of results) {
+    addTo(tally, result)
+    yield result
   }
 }
 
-function wantsLines(c: EdgeContext): boolean {
-  const accepted = c.req.raw.headers.get('accept') ?? ''
+function wantsLines(request: Request): boolean {
+  const accepted = request.headers.get('accept') ?? ''
   return accepted
     .split(',')
     .some((type) => NDJSON.test(type.split(';', 1)[0]?.trim().toLowerCase() ?? ''))
 }
 
-async function answerAtOnce(run: StreamRun): Promise<Response> {
+async function respondWhole(run: StreamRun): Promise<Response> {
   try {
     for await (const _ of run.results);
     return respond(run.c, { status: 202, body: await completeStream(run) })

@@ -1,53 +1,53 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createLineCutter, type Line } from './lines.ts'
-import type { ProcessedChunk } from './process-chunk.ts'
+import type { ProcessChunk } from './process-chunk.ts'
 import type { Source } from './source.ts'
 import type { LineResults } from './tally.ts'
 
 export interface StreamDeps {
   source: Source
-  settle(lines: readonly Line[], from: number): Promise<ProcessedChunk>
-  /** Lines that an earlier try has settled; they are read and nothing else. */
-  settledBefore: number
-  /** Called with every line that is settled, or was before, in order. */
-  pass(lines: readonly Line[]): Promise<void>
-  /** Called when all lines of an earlier try have passed. @throws when they are not the same */
-  resume(): Promise<void>
+  processChunk: ProcessChunk
+  /** Lines that an earlier try has processed; they are read and compared only. */
+  completedLines: number
+  /** Called with every processed line, in order; now or by an earlier try. */
+  digestLines(lines: readonly Line[]): Promise<void>
+  /** Called when all lines of an earlier try have been read. @throws when they are not the same */
+  verifyLines(): Promise<void>
   /** Called at least every LIMITS.bodyReadMsMax while anything comes. */
-  tick(): Promise<void>
+  renewIfDue(): Promise<void>
   now: () => number
 }
 
 /**
- * A stream of lines, batch after batch: while one is published the next is read, and no further, so
- * what is held does not depend on the length. Batches are published one after the other, so what is
- * settled is always the beginning of the stream.
- * @throws what stopped it, when all that was settled before has been told
+ * A stream of lines, chunk after chunk: while one is published the next is read, and no further, so
+ * the memory held does not depend on the length. Chunks are published one after the other, so what is
+ * processed is always the beginning of the stream.
+ * @throws what stopped it, after all results before it were yielded
  */
 export async function* processStream(deps: StreamDeps): AsyncGenerator<LineResults, void> {
-  const { source, settledBefore } = deps
-  const gather = createGatherer(deps)
+  const { source, completedLines } = deps
+  const nextChunk = createChunker(deps)
   let at = 0
   try {
-    for (let gathering = gather(); ; ) {
-      const { batch, end } = await gathering
-      if (!end) gathering = gather()
-      const old = batch.slice(0, Math.max(0, settledBefore - at))
+    for (let reading = nextChunk(); ; ) {
+      const { chunk, end } = await reading
+      if (!end) reading = nextChunk()
+      const old = chunk.slice(0, Math.max(0, completedLines - at))
       if (old.length > 0) {
         at += old.length
-        await deps.pass(old)
-        if (at === settledBefore) await deps.resume()
+        await deps.digestLines(old)
+        if (at === completedLines) await deps.verifyLines()
       }
-      const lines = batch.slice(old.length)
+      const lines = chunk.slice(old.length)
       if (lines.length > 0) {
-        const { stopped, ...settled } = await deps.settle(lines, at)
-        at += settled.lines
-        await deps.pass(lines.slice(0, settled.lines))
-        if (settled.lines > 0) yield settled
+        const { stopped, ...results } = await deps.processChunk(lines, at)
+        at += results.lines
+        await deps.digestLines(lines.slice(0, results.lines))
+        if (results.lines > 0) yield results
         if (stopped !== undefined) throw stopped
       }
       if (end?.failed !== undefined) throw end.failed
-      if (end && at < settledBefore) await deps.resume()
+      if (end && at < completedLines) await deps.verifyLines()
       if (end) return
     }
   } finally {
@@ -55,19 +55,19 @@ export async function* processStream(deps: StreamDeps): AsyncGenerator<LineResul
   }
 }
 
-/** What is to be settled next. It never rejects: a stream that breaks off ends with what came before. */
-interface Gathered {
-  batch: Line[]
+/** What is processed next. A stream that breaks off ends with the lines before. */
+interface Chunk {
+  chunk: Line[]
   end?: { failed?: unknown }
 }
 
-/** @returns called again and again, gives the next batch: a full one, or what has waited long enough */
-function createGatherer({ source, tick, now }: StreamDeps): () => Promise<Gathered> {
+/** @returns gives the next chunk: a full one, or what has waited for LIMITS.ndjsonLingerMs. Never rejects. */
+function createChunker({ source, renewIfDue, now }: StreamDeps): () => Promise<Chunk> {
   const cutter = createLineCutter()
   let lines: Line[] = []
   let chars = 0
   let since = 0
-  let end: Gathered['end']
+  let end: Chunk['end']
 
   function add(more: readonly Line[]): void {
     if (lines.length === 0) since = now()
@@ -77,15 +77,15 @@ function createGatherer({ source, tick, now }: StreamDeps): () => Promise<Gather
     }
   }
 
-  function takeBatch(): Gathered {
+  function takeChunk(): Chunk {
     let count = 0
     let taken = 0
     while (count < lines.length && count < LINES && taken < CHARS)
       taken += lengthOf(lines[count++] as Line)
-    const batch = lines.slice(0, count)
+    const chunk = lines.slice(0, count)
     lines = lines.slice(count)
     chars -= taken
-    return { batch, ...(lines.length === 0 && end && { end }) }
+    return { chunk, ...(lines.length === 0 && end && { end }) }
   }
 
   return async () => {
@@ -94,7 +94,7 @@ function createGatherer({ source, tick, now }: StreamDeps): () => Promise<Gather
         const left = since + LIMITS.ndjsonLingerMs - now()
         if (lines.length > 0 && left <= 0) break
         const piece = await source.read(lines.length > 0 ? left : LIMITS.bodyReadMsMax)
-        await tick()
+        await renewIfDue()
         if (piece === undefined) {
           add(cutter.end())
           end = {}
@@ -102,7 +102,7 @@ function createGatherer({ source, tick, now }: StreamDeps): () => Promise<Gather
       } catch (failed) {
         end = { failed }
       }
-    return takeBatch()
+    return takeChunk()
   }
 }
 

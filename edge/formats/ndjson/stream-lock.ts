@@ -1,74 +1,72 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import {
-  type IdempotencyStore,
-  inFlightProblem,
-  type Lock,
-  readIdempotencyKey,
-} from '../../admission/idempotency.ts'
+import { type IdempotencyStore, inFlightProblem, type Lock } from '../../admission/idempotency.ts'
+import { readIdempotencyKey } from '../../admission/idempotent-request.ts'
 import { degradedHeaders } from '../../admission/rate-limiter.ts'
-import type { EdgeContext } from '../../http/context.ts'
+import type { AuthenticatedRequest } from '../../auth/authenticate.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import { createLineDigest } from './digest.ts'
 import type { Line } from './lines.ts'
 import { emptyTally, type Tally } from './tally.ts'
 
 /**
- * The Idempotency-Key of a stream. What its lines are is known only when they have come, and then
- * most are published; so it is claimed without them, and their digest is kept beside the answer. A
- * repetition is read to its end and compared; a try that came half-way is gone on with.
+ * The Idempotency-Key of a stream. Its lines are known only when they have come, and then most are
+ * published; so the lock is acquired without them, and their digest is stored with the response. A
+ * repetition is read to its end and compared; a try that stopped half-way is resumed.
  */
 export interface StreamLock {
-  /** What an earlier try settled; empty for the first one. */
+  /** When the client sent one. */
+  idempotencyKey: string | undefined
+  /** What an earlier try completed; empty for the first one. */
   tally: Tally
-  /** How many lines are read and compared only; Infinity when there is nothing left to do. */
+  /** How many lines are only read and compared; Infinity when nothing is left to do. */
   completedLines: number
-  /** The answer of an earlier try that came to its end, as text of a Tally's answer. */
+  /** The response of an earlier try that came to its end, as text of a Tally's response. */
   completedResponse?: string
+  /** Adds lines to the digest, in their order. */
   digestLines(lines: readonly Line[]): Promise<void>
   /** @throws IDEMPOTENCY_KEY_REUSED when the lines so far are not those of the earlier try */
   verifyLines(): Promise<void>
   renewIfDue(): Promise<void>
-  complete(answer: string): Promise<void>
-  /** Keeps what was settled; of nothing, only gives the key free. */
+  complete(response: string): Promise<void>
+  /** Saves a checkpoint of what was completed; of nothing, only releases the key. */
   saveProgress(): Promise<void>
 }
 
-/** As it is stored. */
+/** As it is stored; the names are a stored format. */
 interface Stored {
   digest: string
   answer?: string
   tally?: Tally
 }
 
-/** A lease is renewed when a third of it has passed. */
+/** A lock is renewed when a third of it has passed. */
 const RENEW_MS = LIMITS.idempotencyLeaseMs / 3
 
 /** @throws IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_IN_FLIGHT, IDEMPOTENCY_KEY_REUSED */
 export async function lockStream(
-  c: EdgeContext,
-  idempotency: IdempotencyStore,
+  { c, key: { tenant }, historical }: AuthenticatedRequest,
+  store: IdempotencyStore,
   now: () => number,
 ): Promise<StreamLock> {
   const header = c.req.raw.headers.get('idempotency-key')
-  const tally = emptyTally()
-  if (header === null) return unleased(tally)
+  if (header === null) return withoutLock()
   const key = readIdempotencyKey(header)
-  c.set('idempotencyKey', key)
-  const fingerprint = c.get('historical') ? 'ndjson historical' : 'ndjson'
-  const found = await idempotency.begin({ tenant: c.get('key').tenant, key, fingerprint }, now())
-  Object.assign(c.get('headers'), degradedHeaders(found))
-  if (found.kind === 'mismatch') throw new HttpProblem('IDEMPOTENCY_KEY_REUSED')
-  if (found.kind === 'in-flight') throw inFlightProblem(found)
-  const said = found.kind === 'completed' ? found.said : found.checkpoint
-  const stored = said && (JSON.parse(said.body) as Stored)
-  const lease = found.kind === 'acquired' ? found : undefined
-  return leased(stored, lease, now)
+  const fingerprint = historical ? 'ndjson historical' : 'ndjson'
+  const begun = await store.begin({ tenant, key, fingerprint }, now())
+  Object.assign(c.get('headers'), degradedHeaders(begun))
+  if (begun.kind === 'mismatch') throw new HttpProblem('IDEMPOTENCY_KEY_REUSED')
+  if (begun.kind === 'in-flight') throw inFlightProblem(begun)
+  const earlier = begun.kind === 'completed' ? begun.response : begun.checkpoint
+  const stored = earlier && (JSON.parse(earlier.body) as Stored)
+  const lock = begun.kind === 'acquired' ? begun : undefined
+  return withLock(key, stored, lock, now)
 }
 
-function unleased(tally: Tally): StreamLock {
+function withoutLock(): StreamLock {
   const nothing = async () => {}
   return {
-    tally,
+    idempotencyKey: undefined,
+    tally: emptyTally(),
     completedLines: 0,
     digestLines: nothing,
     verifyLines: nothing,
@@ -78,20 +76,22 @@ function unleased(tally: Tally): StreamLock {
   }
 }
 
-function leased(
+function withLock(
+  idempotencyKey: string,
   stored: Stored | undefined,
-  lease: Lock | undefined,
+  lock: Lock | undefined,
   now: () => number,
 ): StreamLock {
   const digest = createLineDigest()
   const tally = stored?.tally ?? emptyTally()
-  const store = async (rest: Omit<Stored, 'digest'>) => ({
+  const serialise = async (rest: Omit<Stored, 'digest'>) => ({
     status: 202,
     body: JSON.stringify({ digest: await digest.value(), ...rest } satisfies Stored),
   })
   const before = tally.lines
-  let renewed = now()
+  let renewedAt = now()
   return {
+    idempotencyKey,
     tally,
     completedLines: stored?.answer === undefined ? before : Number.POSITIVE_INFINITY,
     completedResponse: stored?.answer,
@@ -104,17 +104,17 @@ function leased(
         })
     },
     async renewIfDue() {
-      if (now() - renewed < RENEW_MS) return
-      renewed = now()
-      await lease?.renew(renewed)
+      if (now() - renewedAt < RENEW_MS) return
+      renewedAt = now()
+      await lock?.renew(renewedAt)
     },
-    async complete(answer) {
-      await lease?.complete(await store({ answer }), now())
+    async complete(response) {
+      await lock?.complete(await serialise({ answer: response }), now())
     },
     async saveProgress() {
       if (tally.accepted > 0 && tally.lines > before)
-        await lease?.saveCheckpoint(await store({ tally }), now())
-      else await lease?.release()
+        await lock?.saveCheckpoint(await serialise({ tally }), now())
+      else await lock?.release()
     },
   }
 }

@@ -37,7 +37,6 @@ export function createPostHogBrowserFormat(status: 1 | 'Ok'): IngestFormat {
 const capture = {
   route: 'posthog',
   onInvalid: 'dead-letter',
-  keyInBody: true,
   overLimitCode: 'BODY_TOO_LARGE',
   accepts: acceptsMediaType,
   unwrap,

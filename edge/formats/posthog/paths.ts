@@ -7,12 +7,12 @@ export function withSlash(path: string): string[] {
 }
 
 /** Where PostHog's libraries, old and new, send events to. */
-export const POSTHOG_ROUTES: readonly { paths: readonly string[]; way: IngestFormat }[] = [
-  { paths: ['/batch', '/i/v0/ai/batch'].flatMap(withSlash), way: createPostHogFormat(1) },
+export const POSTHOG_ROUTES: readonly { paths: readonly string[]; format: IngestFormat }[] = [
+  { paths: ['/batch', '/i/v0/ai/batch'].flatMap(withSlash), format: createPostHogFormat(1) },
   {
     paths: ['/capture', '/e', '/engage', '/track'].flatMap(withSlash),
-    way: createPostHogBrowserFormat(1),
+    format: createPostHogBrowserFormat(1),
   },
-  { paths: withSlash('/i/v0/e'), way: createPostHogBrowserFormat('Ok') },
-  { paths: withSlash('/i/v1/analytics/events'), way: postHogV1Format },
+  { paths: withSlash('/i/v0/e'), format: createPostHogBrowserFormat('Ok') },
+  { paths: withSlash('/i/v1/analytics/events'), format: postHogV1Format },
 ]

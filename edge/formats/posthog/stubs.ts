@@ -1,8 +1,8 @@
 import type { Hono } from 'hono'
 import type { EdgeContext, EdgeEnv } from '../../http/context.ts'
-import { methodNotAllowed, notFound } from '../../http/http-problem.ts'
 import { preflight } from '../../http/preflight.ts'
 import { respond } from '../../http/respond.ts'
+import { methodNotAllowed, notFound } from '../../http/send-problem.ts'
 import { withSlash } from './paths.ts'
 
 /**

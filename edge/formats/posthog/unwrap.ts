@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createInflater } from '../../http/inflate.ts'
-import type { Bytes } from '../ingest-format.ts'
+import type { Bytes } from '../../lib/bytes.ts'
 
 /**
  * A body of PostHog's as its libraries wrap it: a form whose field `data` holds JSON or base64, base64

@@ -20,8 +20,6 @@ export function createSegmentFormat(call?: Call): IngestFormat {
   return {
     route: 'segment',
     onInvalid: 'dead-letter',
-    // Older browser libraries set no header; they write the key into the body.
-    keyInBody: true,
     // The one refusal after which a batch is kept; by the next try the limit may have been raised.
     overLimitCode: 'RATE_LIMITED',
     read: (body) => read(body, call),
