@@ -10,25 +10,25 @@ const SCRIPT_HEADERS = [
   'X-Content-Type-Options',
 ]
 
-/** From pages: with a public key in the address, because neither beacons nor pictures have headers. */
+/** From pages: with a public key in the address, because neither beacons nor images have headers. */
 export const browser: readonly Operation[] = [
   {
     id: 'script',
     method: 'get',
     paths: ['/sluice.js'],
     group: 'browser',
-    summary: 'Our own small script for pages',
+    summary: 'A small script for web pages',
     security: [],
     parameters: ['ifNoneMatch'],
     responses: {
       200: {
         description:
-          'Gathers, retries with the same ids, and sends the rest when the page is left.',
+          'Batches events, retries with the same ids, and sends the rest when the page is left.',
         type: 'text/javascript; charset=utf-8',
         schema: { type: 'string' },
         headers: SCRIPT_HEADERS,
       },
-      304: { description: 'The one you have.', headers: SCRIPT_HEADERS },
+      304: { description: 'The cached script is current.', headers: SCRIPT_HEADERS },
     },
     errors: [],
     examples: [{ title: 'The script', status: 200 }],
@@ -38,14 +38,14 @@ export const browser: readonly Operation[] = [
     method: 'get',
     paths: ['/v1/pixel.gif'],
     group: 'browser',
-    summary: 'An event as a picture, for mails and noscript',
+    summary: 'An event as an image, for e-mails and noscript',
     description:
-      'Parameters are the event’s fields, by the names that they have in a body; all others become properties. It is a picture whatever becomes of the event, with the true status.',
+      'Query parameters are the event’s fields, by the same names as in a body; all others become properties. The response is always an image, with the status of the event.',
     parameters: ['pixelName', 'historical'],
     security: ['query', 'bearer', 'header', 'basic'],
     responses: {
       200: {
-        description: 'In the log; an event that is no good is there as a dead letter.',
+        description: 'The log has acknowledged the event; an invalid one becomes a dead letter.',
         type: 'image/gif',
         schema: { type: 'string' },
         headers: [...RATE_LIMIT_HEADERS, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
@@ -55,7 +55,7 @@ export const browser: readonly Operation[] = [
     errorMediaType: 'image/gif',
     examples: [
       {
-        title: 'A picture in a mail',
+        title: 'An image in an e-mail',
         path: '/v1/pixel.gif?key=$KEY&name=mail_opened&user_id=u123&campaign=spring',
         status: 200,
         needs: { kind: 'pub' },
@@ -64,7 +64,7 @@ export const browser: readonly Operation[] = [
   },
 ]
 
-/** Of `POST /v1/events`, but told where pages are talked of. */
+/** Of `POST /v1/events`, but shown in the browser section. */
 export const beaconExamples: readonly Example[] = [
   {
     title: 'A beacon: text/plain, the key in the address',

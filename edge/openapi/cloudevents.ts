@@ -41,7 +41,7 @@ export const cloudEventExamples: readonly Example[] = [
       'ce-partitionkey': 'customer-7',
     },
     body: { total: 12.5, currency: 'EUR' },
-    // Its data, not an event of ours.
+    // The body is the CloudEvent's data, not an event by our schema.
     isInvalid: true,
     status: 202,
     response: acceptedExample(['/shop|order-1002'], true),

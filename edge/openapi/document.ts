@@ -12,7 +12,7 @@ import { OPERATIONS } from './operations.ts'
 import { ref } from './schema-helpers.ts'
 import { SCHEMAS } from './schemas.ts'
 
-/** What `GET /openapi.json` answers with: OpenAPI 3.1. */
+/** The body of `GET /openapi.json`: OpenAPI 3.1. */
 export function openApiDocument(): Schema {
   const responses = createShared()
   const paths = pathsOf(responses.use)
@@ -22,14 +22,14 @@ export function openApiDocument(): Schema {
       title: 'Sluice: sending events',
       version: '1',
       description:
-        'Every way in, for every kind of client. Every response carries `X-Request-Id`; every no is `application/problem+json` with a `code` to branch on. What is not here is answered 404 NOT_FOUND, or 405 METHOD_NOT_ALLOWED with `Allow`.',
+        'Every ingest format, for every kind of client. Every response carries `X-Request-Id`; every error is `application/problem+json` with a `code` to branch on. Unknown paths get 404 NOT_FOUND, other methods 405 METHOD_NOT_ALLOWED with `Allow`.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: Object.entries(GROUPS).map(([name, { title, says }]) => ({
+    tags: Object.entries(GROUPS).map(([name, { title, description }]) => ({
       name,
       'x-displayName': title,
-      description: says,
+      description,
     })),
     paths,
     components: {
@@ -44,7 +44,7 @@ export function openApiDocument(): Schema {
 
 type Use = (status: string, response: Schema) => Schema
 
-/** Responses that many operations have stand in the document once. */
+/** Responses that many operations share appear in the document once. */
 function createShared(): { all: Record<string, Schema>; use: Use } {
   const all: Record<string, Schema> = {}
   const names = new Map<string, string>()
@@ -54,8 +54,8 @@ function createShared(): { all: Record<string, Schema>; use: Use } {
       const text = JSON.stringify(response)
       let name = names.get(text)
       if (name === undefined) {
-        const others = Object.keys(all).filter((other) => other.startsWith(`Refused${status}`))
-        name = `Refused${status}${others.length > 0 ? `-${others.length + 1}` : ''}`
+        const others = Object.keys(all).filter((other) => other.startsWith(`Error${status}`))
+        name = `Error${status}${others.length > 0 ? `-${others.length + 1}` : ''}`
         names.set(text, name)
         all[name] = response
       }
@@ -85,12 +85,12 @@ function describeOperation(operation: Operation, index: number, use: Use): Schem
     parameters: [...parameters, 'requestId'].map((name) => ({
       $ref: `#/components/parameters/${name}`,
     })),
-    // `{}` is OpenAPI's word for a request that carries none of them.
+    // `{}` stands for a request that carries none of them.
     security: security.map((name) => (name === 'body' ? {} : { [name]: [] })),
     ...(body && {
       requestBody: {
         required: true,
-        description: 'Plain, or packed with `Content-Encoding: gzip` or `deflate`.',
+        description: 'Plain, or compressed with `Content-Encoding: gzip` or `deflate`.',
         content: Object.fromEntries(
           Object.entries(body).map(([type, schema]) => [
             type,
@@ -101,10 +101,10 @@ function describeOperation(operation: Operation, index: number, use: Use): Schem
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.responses).map(([status, answer]) => [
+        Object.entries(operation.responses).map(([status, response]) => [
           status,
           successResponse(
-            answer,
+            response,
             first ? examples.filter((one) => one.status === Number(status)) : [],
           ),
         ]),
@@ -129,7 +129,7 @@ function exampleBodies(type: string, examples: readonly Example[]): Schema {
   )
 }
 
-function successResponse(answer: ResponseDoc, examples: readonly Example[]): Schema {
+function successResponse(response: ResponseDoc, examples: readonly Example[]): Schema {
   const {
     description,
     type,
@@ -137,7 +137,7 @@ function successResponse(answer: ResponseDoc, examples: readonly Example[]): Sch
     alternatives: orAs = {},
     headers = [],
     sameOrigin,
-  } = answer
+  } = response
   return {
     description,
     headers: headersOf(headers, sameOrigin),
@@ -155,11 +155,11 @@ function successResponse(answer: ResponseDoc, examples: readonly Example[]): Sch
 function responseExamples(examples: readonly Example[]): Schema {
   return namedExamples(
     examples.filter((one) => one.response !== undefined),
-    ({ response: answer }) => answer,
+    ({ response }) => response,
   )
 }
 
-/** Lines are answered only to who asks for them. */
+/** Lines are sent only to clients that accept them. */
 function acceptsMediaType({ headers }: Example, type: string): boolean {
   return (headers?.Accept ?? type) === type && (type !== LINES || headers?.Accept === type)
 }
@@ -178,7 +178,7 @@ function namedExamples(examples: readonly Example[], value: (one: Example) => un
   }
 }
 
-/** One response a status, with all the codes that it may have here. */
+/** One response per status, with all the codes that it may have here. */
 function errorResponses(operation: Operation, examples: readonly Example[], use: Use): Schema {
   const byStatus: Record<string, ErrorCode[]> = {}
   for (const code of operation.errors) {
@@ -196,7 +196,7 @@ function errorResponses(operation: Operation, examples: readonly Example[], use:
 }
 
 function errorResponse(
-  { errors: refusals, errorMediaType: refusedAs }: Operation,
+  { errors, errorMediaType }: Operation,
   status: string,
   codes: readonly ErrorCode[],
   examples: readonly Example[],
@@ -205,12 +205,12 @@ function errorResponse(
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
     headers: headersOf([
       ...(HEADERS_OF_STATUS[status] ?? []),
-      // Refused after it was counted, or before.
-      ...(refusals.includes('RATE_LIMITED') ? RATE_LIMIT_HEADERS : []),
-      ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
+      // Some errors come after the rate limit, others before.
+      ...(errors.includes('RATE_LIMITED') ? RATE_LIMIT_HEADERS : []),
+      ...(errorMediaType ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
     ]),
-    content: refusedAs
-      ? { [refusedAs]: { schema: { type: 'string' } } }
+    content: errorMediaType
+      ? { [errorMediaType]: { schema: { type: 'string' } } }
       : {
           'application/problem+json': {
             schema: {

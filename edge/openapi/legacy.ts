@@ -11,16 +11,16 @@ import {
 } from './responses.ts'
 import { ref } from './schema-helpers.ts'
 
-/** The paths of the systems that came before; the answer has the words of each on top. */
+/** Compatibility endpoints for clients of older collectors; the response begins with the members that they read. */
 export const legacy: readonly Operation[] = [
   {
-    id: 'sendClassic',
+    id: 'sendLegacy',
     method: 'post',
     paths: ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch'],
-    group: 'classic',
-    summary: 'Send events as to an older collector',
+    group: 'legacy',
+    summary: 'Send events with a client of an older collector',
     description:
-      'The bodies are those of `/v1/events`; fields may have the names that those collectors gave them. The answer begins with the words that their clients look for.',
+      'The bodies are those of `/v1/events`; fields may have the names that those collectors gave them. The response begins with the members that their clients read.',
     parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
@@ -29,9 +29,9 @@ export const legacy: readonly Operation[] = [
     },
     responses: {
       202: {
-        description: 'In the log.',
+        description: 'The log has acknowledged the events.',
         type: 'application/json',
-        schema: ref('ClassicAccepted'),
+        schema: ref('LegacyAccepted'),
         headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
       },
     },

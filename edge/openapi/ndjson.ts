@@ -3,7 +3,7 @@ import { BEARER, GENERATED_ID, REQUEST_ID } from './responses.ts'
 
 const lines: Schema = {
   type: 'string',
-  description: 'An event a line; blank lines are skipped.',
+  description: 'One event per line; blank lines are skipped.',
 }
 
 /** Lines share the path of our own events; the Content-Type tells them apart. */
@@ -13,11 +13,11 @@ export const ndjsonBodies: Readonly<Record<string, Schema>> = {
   'application/jsonl': lines,
 }
 
-/** To whoever accepts it, for a body of lines. */
+/** For clients that accept it, in response to a body of lines. */
 export const resultLines: Schema = {
   type: 'string',
   description:
-    'What became of each line, as soon as it is known; the last one is `{"summary":…}`, or `{"problem":…}` with what ended it and how to go on.',
+    'The outcome of each line, as soon as it is known; the last one is `{"summary":…}`, or `{"problem":…}` with what ended it and how to resume.',
 }
 
 const head = { ...BEARER, 'Content-Type': 'application/x-ndjson' }
@@ -30,7 +30,7 @@ const broken = {
 
 export const ndjsonExamples: readonly Example[] = [
   {
-    title: 'Three lines, of which one is broken',
+    title: 'Three lines, one of them invalid',
     group: 'ndjson',
     headers: head,
     body: text(good[0], '{"event":"signup"', good[1]),
@@ -45,7 +45,7 @@ export const ndjsonExamples: readonly Example[] = [
     },
   },
   {
-    title: 'The same, answered line by line',
+    title: 'The same, with a result per line',
     group: 'ndjson',
     headers: { ...head, Accept: 'application/x-ndjson' },
     body: text(good[0], '{"event":"signup"', good[1]),

@@ -6,7 +6,7 @@ import { segment } from './segment.ts'
 import { service } from './service.ts'
 import { sluice } from './sluice.ts'
 
-/** The one table of the edge's ways in: the document, the page and their tests are made of it. */
+/** All operations of the edge: the document, the page and their tests are generated from this table. */
 export const OPERATIONS: readonly Operation[] = [
   ...sluice,
   ...segment,

@@ -17,8 +17,8 @@ const bodies: Readonly<Record<string, Schema>> = {
   'application/gzip': {},
 }
 
-const taken = (schema: Schema): ResponseDoc => ({
-  description: 'In the log; what is no good is there as a dead letter.',
+const acceptedWith = (schema: Schema): ResponseDoc => ({
+  description: 'The log has acknowledged the events; invalid ones become dead letters.',
   type: 'application/json',
   schema,
   headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
@@ -35,7 +35,7 @@ const shared = {
 
 const uuid = '0193f5a2-7c1e-7b44-9a3e-2f7d3c9b6e10'
 
-/** PostHog's capture API. Its libraries drop what gets a 4xx, except 413: then they halve the batch. */
+/** PostHog's capture API. Its libraries drop on a 4xx, except 413: then they halve the batch. */
 export const posthog: readonly Operation[] = [
   {
     ...shared,
@@ -43,8 +43,8 @@ export const posthog: readonly Operation[] = [
     paths: ['/batch', '/capture', '/e', '/engage', '/track', '/i/v0/ai/batch'],
     summary: 'Send events as PostHog’s libraries do',
     description:
-      'A batch, an array or one event; plain, gzip with or without a header that says so, base64, or a form. An invalid event becomes a dead letter with its reason, and the answer is 200.',
-    responses: { 200: taken(object({ status: { const: 1 } }, ['status'])) },
+      'A batch, an array or one event; plain, gzip with or without Content-Encoding, base64, or a form. An invalid event becomes a dead letter with its reason, and the response is 200.',
+    responses: { 200: acceptedWith(object({ status: { const: 1 } }, ['status'])) },
     examples: [
       {
         title: 'A batch, with the key in the envelope',
@@ -77,8 +77,8 @@ export const posthog: readonly Operation[] = [
     ...shared,
     id: 'posthogEvents',
     paths: ['/i/v0/e'],
-    summary: 'The same, as newer libraries do',
-    responses: { 200: taken(object({ status: { const: 'Ok' } }, ['status'])) },
+    summary: 'Send events as newer libraries do',
+    responses: { 200: acceptedWith(object({ status: { const: 'Ok' } }, ['status'])) },
     examples: [
       {
         title: 'One event to the newer path',
@@ -93,9 +93,9 @@ export const posthog: readonly Operation[] = [
     ...shared,
     id: 'posthogAnalytics',
     paths: ['/i/v1/analytics/events'],
-    summary: 'The same, with an answer for each event',
+    summary: 'Send events, with a result for each',
     responses: {
-      200: taken(
+      200: acceptedWith(
         object(
           {
             results: {
@@ -116,7 +116,7 @@ export const posthog: readonly Operation[] = [
     },
     examples: [
       {
-        title: 'An answer for each event',
+        title: 'A result for each event',
         headers: { Authorization: 'Bearer $KEY', ...JSON_TYPE },
         body: { batch: [{ event: 'signup', distinct_id: 'u123', uuid }] },
         status: 200,
@@ -127,9 +127,9 @@ export const posthog: readonly Operation[] = [
   ...stubs(),
 ]
 
-/** What its libraries ask for beside sending events. */
+/** What its libraries request besides sending events. */
 function stubs(): Operation[] {
-  const quiet = { group: 'posthog', security: [], errors: [], examples: [] } as const
+  const stub = { group: 'posthog', security: [], errors: [], examples: [] } as const
   const json = (
     description: string,
     schema: Schema = { type: 'object' },
@@ -138,50 +138,50 @@ function stubs(): Operation[] {
   })
   return [
     {
-      ...quiet,
+      ...stub,
       id: 'posthogFlags',
       method: 'post',
       paths: ['/flags', '/decide'],
       summary: 'Feature flags',
       body: bodies,
-      responses: json('There are none.'),
+      responses: json('Always empty.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogRecordings',
       method: 'post',
       paths: ['/s'],
       summary: 'Session recordings',
       body: bodies,
-      responses: json('Taken, and dropped.'),
+      responses: json('Accepted and dropped.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogSurveys',
       method: 'get',
       paths: ['/api/surveys'],
       summary: 'Surveys',
-      responses: json('There are none.'),
+      responses: json('Always empty.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogConfig',
       method: 'get',
       paths: ['/array/{token}/config'],
-      summary: 'What the browser library is to do',
+      summary: 'The configuration of the browser library',
       parameters: ['token'],
-      responses: json('Nothing but to send events.'),
+      responses: json('Only sending events is enabled.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogConfigScript',
       method: 'get',
       paths: ['/array/{token}/config.js'],
-      summary: 'The same as a script',
+      summary: 'The configuration as a script',
       parameters: ['token'],
       responses: {
         200: {
-          description: 'Nothing but to send events.',
+          description: 'Only sending events is enabled.',
           type: 'application/javascript',
           schema: { type: 'string' },
         },

@@ -3,8 +3,6 @@ import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Example, ResponseDoc, SecurityName } from './operation.ts'
 import { ref } from './schema-helpers.ts'
 
-/** What several operations have in common. */
-
 const KEY: readonly ErrorCode[] = [
   'KEY_MISSING',
   'KEY_UNKNOWN',
@@ -31,7 +29,7 @@ const IDEMPOTENCY: readonly ErrorCode[] = [
 ]
 const LOG: readonly ErrorCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
 
-/** Clients that drop whatever gets a 4xx hear one only for what is no event's fault. */
+/** Errors of a request as a whole: all that clients that drop on a 4xx ever get. */
 export const REQUEST_ERRORS: readonly ErrorCode[] = [
   ...KEY,
   ...BODY,
@@ -40,7 +38,7 @@ export const REQUEST_ERRORS: readonly ErrorCode[] = [
   ...LOG,
 ]
 
-/** Whoever can be told hears of every fault. */
+/** For clients that handle 4xx: those of the events as well. */
 export const ALL_ERRORS: readonly ErrorCode[] = [
   ...REQUEST_ERRORS,
   'INVALID_JSON',
@@ -60,18 +58,18 @@ export const KEY_IN_BODY: readonly SecurityName[] = [...KEY_ANYWHERE, 'body']
 export const BEARER = { Authorization: 'Bearer $KEY' }
 export const JSON_TYPE = { 'Content-Type': 'application/json' }
 
-/** Ids and places as they might be; the tests know that they are other ones each time. */
+/** Ids and offsets for examples; the tests know that real ones differ each time. */
 export const REQUEST_ID = '6f1a2c94-0b7e-4d53-9c1e-5a8d27f3b604'
 export const GENERATED_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
 
 export const acceptedResponse: ResponseDoc = {
-  description: 'In the log: whatever is in `events` will not be lost.',
+  description: 'The log has acknowledged the events in `events`; they will not be lost.',
   type: 'application/json',
   schema: ref('Accepted'),
   headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
 }
 
-/** The answer to events of which all were taken. @param ids of the batch; one bare event with `single` */
+/** The response to events that were all accepted. @param ids of the batch; one bare event with `single` */
 export function acceptedExample(ids: readonly string[], single = false): Example['response'] {
   return {
     request_id: REQUEST_ID,

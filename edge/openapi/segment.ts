@@ -8,7 +8,7 @@ const success = object({ success: { const: true } }, ['success'])
 
 const responses: Operation['responses'] = {
   200: {
-    description: 'In the log; what is no good is there as a dead letter.',
+    description: 'The log has acknowledged the events; invalid ones become dead letters.',
     type: 'application/json',
     schema: success,
     headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
@@ -38,7 +38,7 @@ function call(
     body: { 'application/json': ref('SegmentMessage'), 'text/plain': ref('SegmentMessage') },
     examples: [
       {
-        title: `A call of ${name}`,
+        title: `A ${name} call`,
         headers: { ...BASIC, ...JSON_TYPE },
         body: message,
         status: 200,
@@ -48,7 +48,7 @@ function call(
   }
 }
 
-/** Segment's HTTP API. Its libraries drop what gets a 4xx, so they hear none for an event's fault. */
+/** Segment's HTTP API. Its libraries drop on a 4xx, so an invalid event gets 200 and becomes a dead letter. */
 export const segment: readonly Operation[] = [
   {
     ...shared,
@@ -56,7 +56,7 @@ export const segment: readonly Operation[] = [
     paths: ['/v1/batch', '/v1/b', '/v1/import'],
     summary: 'Send a batch of calls',
     description:
-      'An invalid message becomes a dead letter with its reason, and the answer is 200: these libraries drop whatever gets a 4xx.',
+      'An invalid message becomes a dead letter with its reason, and the response is 200: these libraries drop on a 4xx.',
     body: { 'application/json': ref('SegmentBatch'), 'text/plain': ref('SegmentBatch') },
     examples: [
       {
@@ -78,7 +78,7 @@ export const segment: readonly Operation[] = [
         response: { success: true },
       },
       {
-        title: 'The key in the body, as older browser libraries have it',
+        title: 'The key in the body, as older browser libraries send it',
         headers: { 'Content-Type': 'text/plain' },
         body: {
           writeKey: '$KEY',
@@ -89,22 +89,22 @@ export const segment: readonly Operation[] = [
       },
     ],
   },
-  call('track', 'What somebody did', {
+  call('track', 'What a user did', {
     userId: 'u123',
     event: 'Signed Up',
     properties: { plan: 'team' },
   }),
-  call('identify', 'Who somebody is', { userId: 'u123', traits: { plan: 'team' } }),
-  call('page', 'A page was looked at', { anonymousId: 'a-7', name: 'Pricing' }),
-  call('screen', 'A screen was looked at', { userId: 'u123', name: 'Cart' }),
-  call('group', 'Whom somebody belongs to', { userId: 'u123', groupId: 'acme' }),
-  call('alias', 'Who somebody was before', { userId: 'u123', previousId: 'a-7' }),
+  call('identify', 'Who a user is', { userId: 'u123', traits: { plan: 'team' } }),
+  call('page', 'A page view', { anonymousId: 'a-7', name: 'Pricing' }),
+  call('screen', 'A screen view', { userId: 'u123', name: 'Cart' }),
+  call('group', 'Which group a user belongs to', { userId: 'u123', groupId: 'acme' }),
+  call('alias', 'A user’s earlier id', { userId: 'u123', previousId: 'a-7' }),
   {
     id: 'segmentSettings',
     method: 'get',
     paths: ['/v1/projects/{writeKey}/settings'],
     group: 'segment',
-    summary: 'What Segment’s browser library asks its CDN for',
+    summary: 'The settings that Segment’s browser library requests from its CDN',
     description: 'With `cdnURL` set to the edge, the library sends its events there as well.',
     parameters: ['writeKey'],
     security: [],
@@ -131,8 +131,8 @@ export const segment: readonly Operation[] = [
     method: 'post',
     paths: ['/v1/m'],
     group: 'segment',
-    summary: 'Counters that the browser library keeps of itself',
-    description: 'Taken, and dropped.',
+    summary: 'The browser library’s metrics about itself',
+    description: 'Accepted and dropped.',
     security: [],
     body: { 'application/json': {}, 'text/plain': {} },
     responses: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },

@@ -11,7 +11,7 @@ export const service: readonly Operation[] = [
     security: [],
     responses: {
       200: {
-        description: 'It answers.',
+        description: 'The edge is up.',
         type: 'application/json',
         schema: {
           type: 'object',
@@ -20,7 +20,8 @@ export const service: readonly Operation[] = [
             status: { const: 'ok' },
             redis: {
               type: 'object',
-              description: 'Where limits and leases are in Redis: how this process stands with it.',
+              description:
+                'Where rate limits and locks are in Redis: whether this process reaches it.',
               required: ['up', 'policy', 'requests_without', 'forgotten'],
               properties: {
                 up: { type: 'boolean' },
@@ -61,11 +62,11 @@ export const service: readonly Operation[] = [
     method: 'get',
     paths: ['/docs'],
     group: 'service',
-    summary: 'The same as a page, to read and to try',
+    summary: 'This document as a page, to read and to try',
     security: [],
     responses: {
       200: {
-        description: 'A page that loads nothing from elsewhere.',
+        description: 'A page that loads nothing from other origins.',
         type: 'text/html; charset=utf-8',
         schema: { type: 'string' },
         headers: [
@@ -76,7 +77,7 @@ export const service: readonly Operation[] = [
           'Cross-Origin-Opener-Policy',
           'Cross-Origin-Resource-Policy',
         ],
-        // The key of this machine may stand in it.
+        // It may contain this machine's key.
         sameOrigin: true,
       },
     },

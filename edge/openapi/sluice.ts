@@ -14,7 +14,7 @@ import {
 } from './responses.ts'
 import { ref } from './schema-helpers.ts'
 
-/** Our own way in. */
+/** Our own format. */
 export const sluice: readonly Operation[] = [
   {
     id: 'sendEvents',
@@ -23,7 +23,7 @@ export const sluice: readonly Operation[] = [
     group: 'sluice',
     summary: 'Send events',
     description:
-      'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
+      'One event, an array or an envelope. Invalid events do not stop the others: each is listed in `errors`. If no event is valid, the status is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
     parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
@@ -55,7 +55,7 @@ export const sluice: readonly Operation[] = [
         response: acceptedExample([GENERATED_ID, GENERATED_ID]),
       },
       {
-        title: 'An envelope, of which one event is no good',
+        title: 'An envelope with one invalid event',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { events: [{ event: 'signup', user_id: 'u123' }, { user_id: 'u124' }] },
         isInvalid: true,
@@ -81,14 +81,14 @@ export const sluice: readonly Operation[] = [
         response: acceptedExample(['order-1001'], true),
       },
       {
-        title: 'An Idempotency-Key: sent again, it gets the first answer',
+        title: 'An Idempotency-Key: sent again, the request gets the first response',
         headers: { ...BEARER, ...JSON_TYPE, 'Idempotency-Key': '"checkout-7c1e"' },
         body: { event: 'checkout', user_id: 'u123' },
         status: 202,
         response: acceptedExample([GENERATED_ID], true),
       },
       {
-        title: 'An import of old events, with a key that may',
+        title: 'An import of old events, with a key that may import history',
         path: '/v1/events?historical=true',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event: 'signup', user_id: 'u7', timestamp: '2019-05-04T12:00:00+02:00' },
@@ -97,7 +97,7 @@ export const sluice: readonly Operation[] = [
         needs: { may_import_history: true },
       },
       {
-        title: 'An event without a name is refused, and told why',
+        title: 'An event without a name is rejected with its reason',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { user_id: 'u123' },
         isInvalid: true,

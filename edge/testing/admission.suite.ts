@@ -20,7 +20,7 @@ export function gateSuite(create: () => Admission): void {
     expect([verdict?.allowed, verdict?.waitMs, left(verdict)]).toEqual([true, 0, [6, 16]])
     await ours(claim as BeginResult).complete(say('done'), START + 1)
     const again = await gate.admit(asked, START + 2)
-    expect(again.begun).toEqual({ kind: 'completed', said: say('done') })
+    expect(again.begun).toEqual({ kind: 'completed', response: say('done') })
   })
 
   it('takes nothing from who has it done already, finds it in flight, or asks for another body', async () => {
@@ -91,9 +91,9 @@ export function gateSuite(create: () => Admission): void {
     ]
     for (const [i, body] of bodies.entries()) {
       const asked = { key: key(1e6), cost: 1, idempotency: request(`k${i}`) }
-      const said = { status: 200, body, type: 'text/plain' }
-      await ours((await gate.admit(asked, START)).begun as BeginResult).complete(said, START)
-      expect((await gate.admit(asked, START)).begun).toEqual({ kind: 'completed', said })
+      const response = { status: 200, body, type: 'text/plain' }
+      await ours((await gate.admit(asked, START)).begun as BeginResult).complete(response, START)
+      expect((await gate.admit(asked, START)).begun).toEqual({ kind: 'completed', response })
     }
   })
 

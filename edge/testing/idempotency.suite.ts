@@ -26,7 +26,7 @@ export function idempotencySuite(create: () => IdempotencyStore): void {
     const until = 100 + LIMITS.idempotencyResultMs
     expect(await store.begin(request(), until - 1)).toEqual({
       kind: 'completed',
-      said: say('the answer'),
+      response: say('the answer'),
     })
     expect(await store.begin(request('k', 'other'), until - 1)).toEqual({ kind: 'mismatch' })
     expect((await store.begin(request('k', 'other'), until)).kind).toBe('acquired')
@@ -50,7 +50,7 @@ export function idempotencySuite(create: () => IdempotencyStore): void {
     expect((await store.begin(request(), LIMITS.idempotencyLeaseMs + 2)).kind).toBe('in-flight')
     await quick.complete(say('right'), LIMITS.idempotencyLeaseMs + 3)
     expect(await store.begin(request(), LIMITS.idempotencyLeaseMs + 4)).toMatchObject({
-      said: say('right'),
+      response: say('right'),
     })
   })
 
@@ -99,7 +99,7 @@ export function idempotencySuite(create: () => IdempotencyStore): void {
     await fourth.complete(say('all'), 5 + LIMITS.idempotencyLeaseMs)
     expect(await store.begin(request(), 6 + LIMITS.idempotencyLeaseMs)).toEqual({
       kind: 'completed',
-      said: say('all'),
+      response: say('all'),
     })
   })
 }

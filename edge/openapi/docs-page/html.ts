@@ -3,12 +3,12 @@ export function html(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
 
-/** Lines to be copied. `$KEY` and `$URL` are filled in by the page's script. */
+/** Code to be copied. `$KEY` and `$URL` are filled in by the page's script. */
 export function code(lines: string): string {
   return `<div class="code"><pre tabindex="0"><code>${withPlaceholders(lines)}</code></pre><button type="button" class="copy">Copy</button></div>`
 }
 
-/** Escaped, with a place for what the script fills in. */
+/** Escaped, with elements for what the script fills in. */
 export function withPlaceholders(text: string): string {
   return html(text)
     .replaceAll('$KEY', '<span data-is="key">$KEY</span>')
