@@ -14,8 +14,8 @@ export const json: IngestFormat = {
 }
 
 /**
- * The paths of the four systems that came before. Each client finds its own words at the top of the
- * answer; ours stand behind them.
+ * Compatibility endpoints for clients of older collectors. The response begins with the members that each
+ * client reads; ours follow.
  */
 export const legacy: IngestFormat = {
   ...json,
@@ -27,19 +27,19 @@ function readJson({ text }: RequestBody): IncomingBatch {
   const body = text()
   const read = readBatch(body)
   if (!read.ok) throw new HttpProblem(read.code, { detail: read.detail })
-  const { isSingleEvent: single, items, member, sentAt } = read
+  const { isSingleEvent, items, member, sentAt } = read
   if (sentAt !== undefined) {
     const time = readTime(sentAt)
     if (!time.ok) throw new HttpProblem('SENT_AT_INVALID', { detail: `sent_at ${time.detail}.` })
   }
   let texts: string[] | undefined
   return {
-    isSingleEvent: single,
+    isSingleEvent,
     items,
     sentAt,
     hasNoEscapes: !body.includes('\\u'),
     original(index) {
-      if (single) return body
+      if (isSingleEvent) return body
       texts ??= elementTexts(body, member)
       return texts[index] ?? ''
     },

@@ -15,7 +15,7 @@ const cloudevents = {
   buildResponse: json.buildResponse,
 } as const
 
-/** A JSON array of events. It may be empty, as the format allows: then 202, and nothing was accepted. */
+/** A JSON array of events. The format allows an empty one: then the response is 202 without events. */
 export const batched: IngestFormat = {
   ...cloudevents,
   accepts: (mediaType) => mediaType === 'application/cloudevents-batch+json',
@@ -23,7 +23,7 @@ export const batched: IngestFormat = {
     const body = text()
     const original = (index: number) => elementTexts(body)[index] ?? ''
     const read = readBatch(body)
-    // Looked at in the text, because our own envelope is no batch of CloudEvents.
+    // Checked in the text, because our own envelope is not a batch of CloudEvents.
     const isArray = /^\s*\[/.test(body)
     const isEmpty = !read.ok && read.code === 'BATCH_EMPTY'
     if (!read.ok && !isEmpty) throw new HttpProblem(read.code, { detail: read.detail })
@@ -48,7 +48,7 @@ export const structured: IngestFormat = {
   },
 }
 
-/** One event: its attributes in headers, the body is its data in whatever type. */
+/** One event: its attributes in headers, its data of any type in the body. */
 export const binary: IngestFormat = {
   ...cloudevents,
   accepts: (mediaType, { headers }) =>
@@ -69,7 +69,7 @@ function singleEvent(original: string, item: IncomingBatch['items'][number]): In
   return { isSingleEvent: true, items: [item], original: () => original }
 }
 
-/** JSON is what a body without a type is taken for. @throws INVALID_JSON, INVALID_UTF8 */
+/** A body without a type is read as JSON. @throws INVALID_JSON, INVALID_UTF8 */
 function dataOf({ bytes, text, request }: RequestBody) {
   if (bytes.byteLength === 0) return { data: {}, badNumbers: [] }
   const mediaType = mediaTypeOf(request.headers)

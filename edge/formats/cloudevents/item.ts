@@ -41,25 +41,26 @@ function readData(event: Record<string, unknown>): Data | Fault {
     detail,
   })
   if (bytes === undefined) return has ? { kind: 'json', value: event.data } : { kind: 'nothing' }
-  if (has && event.data !== null) return wrong('is sent beside data; an event has one of them')
+  if (has && event.data !== null)
+    return wrong('is sent together with data; an event has one of them')
   if (typeof bytes !== 'string' || bytes.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bytes))
     return wrong('must be a string of base64')
   return { kind: 'base64', text: bytes }
 }
 
-/** What `normalise` reads, and the way back from its pointers to the CloudEvent's own. */
+/** What `normalise` reads, and the mapping of its pointers to the CloudEvent's own. */
 async function build(
   { id, source, type, time, extensions, ...rest }: Attributes,
   data: Data,
   badNumbers: readonly BadNumber[],
 ): Promise<IncomingItem> {
   const eventId = await eventIdOf(source, id)
-  const readable = eventId.includes('|')
-  const labelled = source.length <= LIMITS.labelCharsMax
-  // Whatever the event's own fields do not show is kept here, the two halves of its identity first.
+  const isReadable = eventId.includes('|')
+  const isLabel = source.length <= LIMITS.labelCharsMax
+  // What the event's fields do not hold is kept here, first the two parts of its identity.
   const context = {
-    ...(readable ? {} : { id }),
-    ...(labelled ? {} : { source }),
+    ...(isReadable ? {} : { id }),
+    ...(isLabel ? {} : { source }),
     ...withoutUndefined(rest),
     ...extensions,
   }
@@ -76,9 +77,9 @@ async function build(
     raw: {
       event_id: eventId,
       name: type,
-      // The normaliser looks at every member that is there, an undefined one too.
+      // The normaliser reads every member that exists, even an undefined one.
       ...(time === undefined ? {} : { occurred_at: time }),
-      ...(labelled ? { source } : {}),
+      ...(isLabel ? { source } : {}),
       ...(Object.keys(context).length > 0 ? { context } : {}),
       properties,
     },

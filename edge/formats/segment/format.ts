@@ -12,30 +12,30 @@ import { type Call, isObject, readMessage, type Shared } from './message.ts'
 import { readShared } from './shared.ts'
 
 /**
- * Segment's HTTP API, for its published libraries: they drop what gets a 400, 413 or 422, and send
- * everything else again with the same messageId.
- * @param call what a message is that does not say so itself
+ * Segment's HTTP API, for its published libraries: they drop on 400, 413 and 422, and send everything
+ * else again with the same messageId.
+ * @param call the type of messages that name none
  */
 export function createSegmentFormat(call?: Call): IngestFormat {
   return {
     route: 'segment',
     onInvalid: 'dead-letter',
-    // The one refusal after which a batch is kept; by the next try the limit may have been raised.
+    // The one error after which a batch is kept; by the next try the limit may have been raised.
     overLimitCode: 'RATE_LIMITED',
     read: (body) => read(body, call),
     buildResponse: () => ({ status: 200, body: '{"success":true}' }),
   }
 }
 
-/** `{"batch":[…]}` or one bare message, whichever path it came to. */
+/** `{"batch":[…]}` or one bare message, on every path. */
 function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   const body = text()
   const parsed = parseJson(body)
   if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
   const { value: envelope, badNumbers } = parsed
   if (!isObject(envelope))
-    return unreadableBody(body, { code: 'EVENT_NOT_OBJECT', detail: 'is no JSON object' })
-  const about = {
+    return unreadableBody(body, { code: 'EVENT_NOT_OBJECT', detail: 'is not a JSON object' })
+  const common = {
     sentAt: envelope.sentAt,
     apiKey: typeof envelope.writeKey === 'string' ? envelope.writeKey : undefined,
   }
@@ -43,7 +43,7 @@ function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   if (!Array.isArray(batch)) {
     const { sentAt: _, ...message } = envelope
     return {
-      ...about,
+      ...common,
       isSingleEvent: true,
       items: [itemOf(message, call, {}, badNumbers)],
       original: () => body,
@@ -52,11 +52,11 @@ function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   }
 
   const shared = readShared(envelope, batch.length)
-  if (!shared.ok) return { ...about, ...unreadableBody(body, shared.fault) }
+  if (!shared.ok) return { ...common, ...unreadableBody(body, shared.fault) }
   const numbers = numbersByIndex(badNumbers)
   let texts: string[] | undefined
   return {
-    ...about,
+    ...common,
     isSingleEvent: false,
     items: batch.map((message, index) => itemOf(message, call, shared.shared, numbers(index))),
     original(index) {
@@ -73,19 +73,19 @@ function itemOf(
   shared: Shared,
   badNumbers: readonly BadNumber[],
 ): IncomingItem {
-  const { pointerMap: places, ...item } = readMessage(message, call, shared)
-  if (!places) return { ...item, badNumbers }
+  const { pointerMap, ...item } = readMessage(message, call, shared)
+  if (!pointerMap) return { ...item, badNumbers }
   return {
     ...item,
     badNumbers: badNumbers.map((number) => ({
       ...number,
-      pointer: places.toEvent(number.pointer),
+      pointer: pointerMap.toEvent(number.pointer),
     })),
-    clientPointer: places.toMessage,
+    clientPointer: pointerMap.toMessage,
   }
 }
 
-/** Each message's own numbers that a double cannot hold, and the first of those that all of them share. */
+/** Each message's own numbers that a double cannot hold, and the first of those in what they share. */
 function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
   const of = new Map<string, BadNumber[]>()
   const common = badNumbers.find(({ pointer }) => /^\/(context|integrations)\//.test(pointer))
@@ -103,7 +103,7 @@ function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => Ba
   }
 }
 
-/** A body that cannot be taken apart is one dead letter, since a library would drop what gets a 4xx. */
+/** A body that cannot be split is one dead letter, since the libraries drop on a 4xx. */
 function unreadableBody(body: string, broken: Fault): IncomingBatch {
   return {
     isSingleEvent: true,
