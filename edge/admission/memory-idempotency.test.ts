@@ -4,7 +4,7 @@ import { createMemoryIdempotency } from './memory-idempotency.ts'
 
 idempotencySuite(createMemoryIdempotency)
 
-it('forgets the oldest when there are too many', async () => {
+it('the store drops the oldest entries when there are too many', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 3, idempotencyBytesMax: 1e9 })
   for (const key of ['1', '2', '3', '4'])
     await ours(await store.begin(request(key), 0)).complete(say('x'), 0)
@@ -12,7 +12,7 @@ it('forgets the oldest when there are too many', async () => {
   expect((await store.begin(request('1'), 1)).kind).toBe('acquired')
 })
 
-it('forgets the oldest when they are too long together', async () => {
+it('the store drops the oldest entries when they exceed the byte limit', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 100, idempotencyBytesMax: 50_000 })
   for (const key of ['1', '2', '3'])
     await ours(await store.begin(request(key), 0)).complete(say('x'.repeat(10_000)), 0)

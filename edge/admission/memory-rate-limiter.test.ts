@@ -5,7 +5,7 @@ import { createMemoryRateLimiter } from './memory-rate-limiter.ts'
 
 limiterSuite(createMemoryRateLimiter, 500)
 
-it('holds no more keys than it may', async () => {
+it('the limiter holds no more keys than its maximum', async () => {
   const limiter = createMemoryRateLimiter()
   await limiter.limit(key(1, 1e9, 'first', 'first'), 1, START)
   for (let i = 0; i < LIMITS.limiterEntriesMax; i++)

@@ -15,7 +15,7 @@ function waitOf(enter: () => unknown): number {
   }
 }
 
-it('an address may have a hundred keys looked up in vain, and then one whenever its time has come', () => {
+it('an address may have a hundred unknown keys looked up, and then one after each waiting time', () => {
   const limit = createAddressLimit()
   for (let i = 0; i < most; i++) limit.countLookup('192.0.2.1', NOW)
   const wait = waitOf(() => limit.countLookup('192.0.2.1', NOW))
@@ -25,14 +25,14 @@ it('an address may have a hundred keys looked up in vain, and then one whenever 
   expect(waitOf(() => limit.countLookup('192.0.2.2', NOW))).toBe(0)
 })
 
-it('what was looked up and found is not counted', () => {
+it('a look-up that finds its key is not counted', () => {
   const limit = createAddressLimit()
   for (let i = 0; i < 10 * most; i++) limit.countLookup('192.0.2.1', NOW)()
   for (let i = 0; i < most; i++) limit.countLookup('192.0.2.1', NOW)
   expect(waitOf(() => limit.countLookup('192.0.2.1', NOW))).toBeGreaterThan(0)
 })
 
-it('all of a /64 is one party, and its neighbour another', () => {
+it('all addresses of a /64 share a limit, and its neighbour has another', () => {
   const limit = createAddressLimit()
   for (let i = 0; i < most; i++) limit.countLookup(`[2001:db8:0:1::${i.toString(16)}]:443`, NOW)
   expect(waitOf(() => limit.countLookup('2001:0db8::1:aaaa:bbbb:cccc:dddd', NOW))).toBeGreaterThan(
@@ -59,7 +59,7 @@ it.each([
   expect(groupOf(address)).toBe(group)
 })
 
-it('remembers no more addresses than it may', () => {
+it('the limit remembers no more addresses than its maximum', () => {
   const limit = createAddressLimit(2)
   for (let i = 0; i < most; i++) limit.countLookup('192.0.2.1', NOW)
   limit.countLookup('192.0.2.2', NOW)

@@ -34,7 +34,7 @@ function setUp() {
   return { records, state, reports, find, add }
 }
 
-it('a known key is asked for again when its answer is no longer fresh', async () => {
+it('a known key is looked up again when its record is no longer fresh', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   for (const at of [0, 1, fresh - 1]) {
@@ -47,7 +47,7 @@ it('a known key is asked for again when its answer is no longer fresh', async ()
   expect(state.asked).toBe(2)
 })
 
-it('an answer that was old when it came is good for as much shorter', async () => {
+it('a record that was old when it came stays fresh for less time', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   state.now = 100_000
@@ -64,7 +64,7 @@ it('an answer that was old when it came is good for as much shorter', async () =
   await expect(find(key)).rejects.toThrow(HttpProblem)
 })
 
-it('a revocation is heard of when the answer is no longer fresh', async () => {
+it('a revocation takes effect when the record is no longer fresh', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -73,7 +73,7 @@ it('a revocation is heard of when the answer is no longer fresh', async () => {
   expect((await find(key))?.revoked_at).toBe('2026-11-21T09:00:00Z')
 })
 
-it('a key that is gone from the directory is unknown at once, not stale', async () => {
+it('a key that is gone from the directory is unknown immediately, not stale', async () => {
   const { state, records, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -82,7 +82,7 @@ it('a key that is gone from the directory is unknown at once, not stale', async 
   expect(await find(key)).toBeUndefined()
 })
 
-it('while the directory fails a known key stays good for a while, never for a minute', async () => {
+it('while the directory fails a known key is accepted for a while, but not for a minute', async () => {
   const { state, find, add, reports } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -98,7 +98,7 @@ it('while the directory fails a known key stays good for a while, never for a mi
   expect(JSON.stringify(reports)).not.toContain('slc_')
 })
 
-it('a key that nobody knows yet cannot be checked while the directory fails', async () => {
+it('a key that is not cached cannot be checked while the directory fails', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   state.broken = true
@@ -107,7 +107,7 @@ it('a key that nobody knows yet cannot be checked while the directory fails', as
   expect(await find(key)).toBeDefined()
 })
 
-it('"no" is remembered too, for a shorter while', async () => {
+it('an unknown key is cached too, for a shorter time', async () => {
   const { state, find, add } = setUp()
   const key = mintApiKey('sec')
   expect(await find(key)).toBeUndefined()
@@ -119,7 +119,7 @@ it('"no" is remembered too, for a shorter while', async () => {
   expect(await find(key)).toBeDefined()
 })
 
-it('while one request asks again, those beside it do not wait', async () => {
+it('while one request refreshes a key, concurrent ones do not wait', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -135,7 +135,7 @@ it('while one request asks again, those beside it do not wait', async () => {
   expect(await asking).toBeDefined()
 })
 
-it('made-up keys push no real one out, however many there are', async () => {
+it('made-up keys push no real key out of the cache, however many there are', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -149,7 +149,7 @@ it('made-up keys push no real one out, however many there are', async () => {
   expect(state.asked).toBe(asked + 1)
 }, 20_000)
 
-it('an address that made up a hundred keys is turned away without asking, for as long as was said', async () => {
+it('an address that sent a hundred unknown keys is refused without a look-up until Retry-After', async () => {
   const { state, find, add } = setUp()
   const known = await add(mintApiKey('sec'))
   const here = () => '192.0.2.1'
@@ -180,7 +180,7 @@ it('an address that made up a hundred keys is turned away without asking, for as
   expect(await find(good, here)).toBeDefined()
 })
 
-it('neither good keys nor a silent directory count against an address', async () => {
+it('neither valid keys nor a failing directory count against an address', async () => {
   const { state, find, add } = setUp()
   const here = () => '192.0.2.1'
   for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
@@ -192,7 +192,7 @@ it('neither good keys nor a silent directory count against an address', async ()
   expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
 })
 
-it('an unknown key that is sent again and again is looked up once, and counts once', async () => {
+it('an unknown key that is sent repeatedly is looked up once, and counts once', async () => {
   const { state, find, add } = setUp()
   const here = () => '192.0.2.1'
   const unknownKey = mintApiKey('sec')

@@ -7,11 +7,12 @@ import { readSettings } from './settings.ts'
 let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
-  fetch(request: Request, env: Record<string, unknown>, context: ExecutionContext) {
-    edge ??= composeEdge(
-      readSettings((name) => env[name]),
-      { timeout: raceTimeout, edgeNameOf: coloOf, addressOf },
-    )
+  fetch(request: Request, env: object, context: ExecutionContext) {
+    edge ??= composeEdge(readSettings(env), {
+      timeout: raceTimeout,
+      edgeNameOf: coloOf,
+      addressOf,
+    })
     const response = edge.fetch(request, env, context)
     // When a client disconnects its request is torn down; the lock on its Idempotency-Key would stay
     // and refuse its retry.

@@ -2,14 +2,11 @@ import { abortOnTimeout } from '../lib/timeout.ts'
 import { composeEdge } from './compose.ts'
 import { readSettings } from './settings.ts'
 
-const edge = composeEdge(
-  readSettings((name) => Deno.env.get(name)),
-  {
-    timeout: abortOnTimeout,
-    edgeNameOf: () => 'deno',
-    addressOf: (_, info) => (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname,
-  },
-)
+const edge = composeEdge(readSettings(Deno.env.toObject()), {
+  timeout: abortOnTimeout,
+  edgeNameOf: () => 'deno',
+  addressOf: (_, info) => (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname,
+})
 
 Deno.serve(
   {

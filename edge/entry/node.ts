@@ -16,14 +16,11 @@ const STATUS_OF_ERROR: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-const edge = composeEdge(
-  readSettings((name) => process.env[name]),
-  {
-    timeout: abortOnTimeout,
-    edgeNameOf: () => 'node',
-    addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
-  },
-)
+const edge = composeEdge(readSettings(process.env), {
+  timeout: abortOnTimeout,
+  edgeNameOf: () => 'node',
+  addressOf: (_, env) => (env as HttpBindings).incoming.socket.remoteAddress,
+})
 
 const server = createAdaptorServer({
   fetch: (request, env) => edge.fetch(asSent(request, (env as HttpBindings).incoming), env),
