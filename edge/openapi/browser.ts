@@ -40,7 +40,7 @@ export const browser: readonly Operation[] = [
     group: 'browser',
     summary: 'An event as an image, for e-mails and noscript',
     description:
-      'Query parameters are the event’s fields, by the same names as in a body; all others become properties. The response is always an image, with the status of the event.',
+      'Query parameters are the event’s fields; others become properties. The response is always an image, with the status of the event.',
     parameters: ['pixelName', 'historical'],
     security: ['query', 'bearer', 'header', 'basic'],
     responses: {

@@ -3,26 +3,23 @@ import type { GroupId, Schema, SecurityName } from './operation.ts'
 
 /** Response headers, by the names that operations use. */
 export const HEADERS: Readonly<Record<string, Schema>> = {
-  'X-Request-Id': header('The one of the request, if it was valid; else a new one.', true),
-  'Access-Control-Allow-Origin': header(
-    'Any origin may read the response; with a key that has a list of origins, only the requesting one.',
-    true,
-  ),
+  'X-Request-Id': header('The request’s own, if valid; else a new one.', true),
+  'Access-Control-Allow-Origin': header('Which origin may read the response.', true),
   RateLimit: header(
     'What remains of each limit, and in how many seconds it is full again: `"key";r=99;t=1, "tenant";r=299;t=1`.',
   ),
   'RateLimit-Policy': header(
     'How many events are allowed in how many seconds: `"key";q=100;w=60, "tenant";q=300;w=60`.',
   ),
-  'Retry-After': header('Whole seconds; a retry after them is not too early.', false, {
+  'Retry-After': header('Whole seconds to wait.', false, {
     pattern: '^[1-9][0-9]*$',
   }),
   'Sluice-Degraded': header(
-    'Redis is unavailable: all requests are admitted, each edge limits for itself, or none is admitted, as the operator configured.',
+    'Redis is unavailable; the value names the failure policy that holds.',
     false,
     { pattern: '^redis;policy=(fail-open|local|fail-closed)$' },
   ),
-  'Idempotency-Replayed': header('The response was stored by an earlier request.', false, {
+  'Idempotency-Replayed': header('The stored response of an earlier request.', false, {
     const: 'true',
   }),
   'WWW-Authenticate': header('The authentication scheme.'),
@@ -34,7 +31,7 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
     const: 'nosniff',
   }),
   'Referrer-Policy': header('Links send no referrer.'),
-  'Cross-Origin-Opener-Policy': header('Other origins get no reference to this page.'),
+  'Cross-Origin-Opener-Policy': header('Isolates the page from other origins.'),
   'Cross-Origin-Resource-Policy': header('Which origins may embed it.'),
   'Timing-Allow-Origin': header('Which origins may read its timing.'),
   ETag: header('The version of the content.'),
@@ -69,7 +66,7 @@ export const PARAMETERS: Readonly<Record<string, Schema>> = {
   requestId: {
     name: 'X-Request-Id',
     in: 'header',
-    description: `Returned, and part of every record and log line; one with unusual characters or more than ${LIMITS.requestIdCharsMax} of them is replaced.`,
+    description: `Returned, and part of every record; at most ${LIMITS.requestIdCharsMax} characters. An invalid one is replaced.`,
     schema: { type: 'string' },
   },
   pixelName: {
@@ -113,7 +110,7 @@ export const SECURITY: Readonly<Record<Exclude<SecurityName, 'body'>, Schema>> =
     type: 'apiKey',
     in: 'query',
     name: 'key',
-    description: 'Public keys only (`slc_pub_…`): they can only write, so a page may contain them.',
+    description: 'Public keys only (`slc_pub_…`), which can only write.',
   },
 }
 
@@ -146,13 +143,11 @@ export const GROUPS: Readonly<Record<GroupId, { title: string; description: stri
   },
   legacy: {
     title: 'Legacy formats',
-    description:
-      'Compatibility endpoints: clients written for older collectors keep their paths and get the responses they expect.',
+    description: 'Compatibility endpoints for clients of older collectors.',
   },
   browser: {
     title: 'Browser',
-    description:
-      'From a page: a small script, a beacon, or a pixel. With a public key, which can only write.',
+    description: 'From a page: a script, a beacon, or a pixel, with a public key.',
   },
   service: { title: 'Service', description: 'About the edge itself; no key needed.' },
 }

@@ -18,9 +18,9 @@ export const legacy: readonly Operation[] = [
     method: 'post',
     paths: ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch'],
     group: 'legacy',
-    summary: 'Send events with a client of an older collector',
+    summary: 'Send events from older clients',
     description:
-      'The bodies are those of `/v1/events`; fields may have the names that those collectors gave them. The response begins with the members that their clients read.',
+      'The bodies of `/v1/events`, with the field names of older collectors. The response begins with the members that their clients read.',
     parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {

@@ -47,10 +47,10 @@ ${shown.map(([id, { title }]) => `<li><a href="#${id}">${html(title)}</a></li>`)
 </nav>
 <main id="main" tabindex="-1">
 <h1>Sending events</h1>
-<p class="lead">Every request on this page can be sent from it, and is one of Sluice’s own tests. Send one, change it, or copy its curl command.</p>
+<p class="lead">Every request on this page is one of Sluice’s own tests. Send it, change it, or copy its curl command.</p>
 <noscript><p class="note">Without JavaScript nothing can be sent from here; replace <code>$KEY</code> in the curl commands by your key.</p></noscript>
 ${shown.map(([id, group]) => section(id, group.title, group.description, groupBody(id))).join('\n')}
-${section('errors', 'Errors', 'Every error is application/problem+json with a code to branch on. A retryable one may succeed when the same request is sent again.', errorTables())}
+${section('errors', 'Errors', 'Every error is application/problem+json with a code to branch on. A retryable request may succeed when sent again.', errorTables())}
 ${section('limits', 'Limits', 'What exceeds a limit is refused with its error, never truncated.', limitsTable())}
 </main>
 <div id="status" class="unseen" aria-live="polite"></div>
