@@ -1,40 +1,9 @@
-import { ERRORS, type ItemErrorCode } from '../../contract/errors.ts'
+import { ERRORS, ITEM_ERRORS } from '../../contract/errors.ts'
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
 import { count, object, text } from './schema-helpers.ts'
 import { VENDOR_SCHEMAS } from './vendor-schemas.ts'
-
-/** The errors of one event. The compiler requires every code. */
-export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
-  INVALID_JSON: 'A line is not valid JSON.',
-  INVALID_UTF8: 'A line is not valid UTF-8.',
-  EVENT_NOT_OBJECT: 'The event is not a JSON object.',
-  ATTRIBUTE_MISSING: 'A CloudEvent lacks a required attribute.',
-  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent violates the specification.',
-  NAME_MISSING: 'The event has no name.',
-  NAME_INVALID: `The name is not 1 to ${LIMITS.eventNameCharsMax} characters.`,
-  NAME_RESERVED: 'Names that start with $ are reserved.',
-  EVENT_ID_INVALID: `The event id is not 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters.`,
-  OCCURRED_AT_INVALID:
-    'The time is not valid: send RFC 3339 with an offset, or a number since 1970.',
-  ACTOR_INVALID: `The actor is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  SESSION_INVALID: `The session is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  SOURCE_INVALID: `The source is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  VALUE_INVALID: 'The value is not a number, or one that cannot be summed.',
-  SCHEMA_VERSION_INVALID: `The version is not 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
-  SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not accept this version.',
-  PROPERTIES_INVALID: 'The properties are not a JSON object.',
-  CONTEXT_INVALID: 'The context is not a JSON object.',
-  PROPERTY_CONFLICT: 'A property is sent twice with different values.',
-  KEY_RESERVED: 'The key __proto__ is reserved.',
-  KEY_TOO_LONG: `A key has more than ${LIMITS.propertyKeyCharsMax} characters.`,
-  TOO_MANY_KEYS: `The event has more than ${count(LIMITS.propertiesKeysMax)} keys.`,
-  TOO_DEEP: `The event is nested deeper than ${LIMITS.propertiesDepthMax} levels.`,
-  STRING_UNSTORABLE: 'A string contains NUL or half of a surrogate pair.',
-  NUMBER_UNREPRESENTABLE: 'A number does not fit a double; send it as a string.',
-  EVENT_TOO_LARGE: `The event is larger than ${LIMITS.eventBytesMax / 1024} KiB.`,
-}
 
 /** A field that is null counts as missing. */
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] })
