@@ -8,15 +8,15 @@ import type { KeyDirectory } from './key-directory.ts'
 
 const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unknown } = LIMITS
 
-/** A directory in memory that can be told to fail or to wait, and a clock that stands still. */
+/** A directory in memory that can fail or wait, and a clock that stands still. */
 function setUp() {
   const records = new Map<string, KeyRecord>()
-  const state = { asked: 0, broken: false, now: 0, ageMs: 0, gate: Promise.resolve() }
+  const state = { asked: 0, broken: false, now: 0, ageMs: 0, hold: Promise.resolve() }
   const reports: ReportEntry[] = []
   const directory: KeyDirectory = {
     async find(sha) {
       state.asked++
-      await state.gate
+      await state.hold
       if (state.broken) throw new Error('no answer about the key slc_secret')
       const record = records.get(sha)
       return record && { record, ageMs: state.ageMs }
@@ -125,7 +125,7 @@ it('while one request refreshes a key, concurrent ones do not wait', async () =>
   await find(key)
   state.now = fresh
   let open = () => {}
-  state.gate = new Promise((resolve) => {
+  state.hold = new Promise((resolve) => {
     open = resolve
   })
   const asking = find(key)

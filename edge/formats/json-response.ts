@@ -35,10 +35,10 @@ export function acceptedResponse({
   errors,
   warnings,
 }: IngestResult): AcceptedResponse {
-  const { isSingleEvent: single, items } = incoming
+  const { isSingleEvent, items } = incoming
   const events = accepted.map(
     ({ index, event, partition, offset }): AcceptedEvent => ({
-      ...(single ? {} : { index }),
+      ...(isSingleEvent ? {} : { index }),
       event_id: event.event_id,
       status: 'accepted',
       partition,
@@ -48,7 +48,8 @@ export function acceptedResponse({
   const [only] = events
   return {
     request_id: requestId,
-    ...(single && only && { event_id: only.event_id, status: only.status, duplicate: false }),
+    ...(isSingleEvent &&
+      only && { event_id: only.event_id, status: only.status, duplicate: false }),
     accepted: events.length,
     rejected: items.length - events.length,
     events,
@@ -58,7 +59,7 @@ export function acceptedResponse({
 }
 
 /** No event is valid. An event whose only error is its size gets the status for that. */
-export function allInvalidProblem(single: boolean, errors: ItemError[]): HttpProblem {
-  const tooLarge = single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+export function allInvalidProblem(isSingleEvent: boolean, errors: ItemError[]): HttpProblem {
+  const tooLarge = isSingleEvent && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
   return new HttpProblem(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
 }

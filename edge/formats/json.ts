@@ -10,7 +10,7 @@ export const json: IngestFormat = {
   route: 'events',
   onInvalid: 'reject',
   read: readJson,
-  buildResponse: (outcome) => ({ status: 202, body: JSON.stringify(acceptedResponse(outcome)) }),
+  buildResponse: (result) => ({ status: 202, body: JSON.stringify(acceptedResponse(result)) }),
 }
 
 /**
@@ -20,7 +20,7 @@ export const json: IngestFormat = {
 export const legacy: IngestFormat = {
   ...json,
   route: 'classic',
-  buildResponse: (outcome) => ({ status: 202, body: JSON.stringify(legacyResponse(outcome)) }),
+  buildResponse: (result) => ({ status: 202, body: JSON.stringify(legacyResponse(result)) }),
 }
 
 function readJson({ text }: RequestBody): IncomingBatch {
@@ -50,14 +50,14 @@ function readJson({ text }: RequestBody): IncomingBatch {
  * `{status, event_id}` and `{status, request_id, duplicate}` for one event, `{status, count, event_ids}`
  * for several.
  */
-function legacyResponse(outcome: IngestResult) {
-  const { event_id, status: _, duplicate, ...ours } = acceptedResponse(outcome)
-  const own = outcome.incoming.isSingleEvent
+function legacyResponse(result: IngestResult) {
+  const { event_id, status: _, duplicate, ...ours } = acceptedResponse(result)
+  const own = result.incoming.isSingleEvent
     ? { status: 'accepted', event_id, duplicate }
     : {
         status: 'accepted',
-        count: outcome.accepted.length,
-        event_ids: outcome.accepted.map(({ event }) => event.event_id),
+        count: result.accepted.length,
+        event_ids: result.accepted.map(({ event }) => event.event_id),
       }
   return { ...own, ...ours }
 }

@@ -105,7 +105,7 @@ function describeOperation(operation: Operation, index: number, use: Use): Schem
           status,
           successResponse(
             response,
-            first ? examples.filter((one) => one.status === Number(status)) : [],
+            first ? examples.filter((example) => example.status === Number(status)) : [],
           ),
         ]),
       ),
@@ -124,7 +124,9 @@ export function typeOf(example: Example): string {
 
 function exampleBodies(type: string, examples: readonly Example[]): Schema {
   return namedExamples(
-    examples.filter((one) => one.body !== undefined && !one.isInvalid && typeOf(one) === type),
+    examples.filter(
+      (example) => example.body !== undefined && !example.isInvalid && typeOf(example) === type,
+    ),
     ({ body }) => body,
   )
 }
@@ -145,7 +147,10 @@ function successResponse(response: ResponseDoc, examples: readonly Example[]): S
       content: Object.fromEntries(
         Object.entries({ [type]: schema, ...orAs }).map(([type, schema]) => [
           type,
-          { schema, ...responseExamples(examples.filter((one) => acceptsMediaType(one, type))) },
+          {
+            schema,
+            ...responseExamples(examples.filter((example) => acceptsMediaType(example, type))),
+          },
         ]),
       ),
     }),
@@ -154,7 +159,7 @@ function successResponse(response: ResponseDoc, examples: readonly Example[]): S
 
 function responseExamples(examples: readonly Example[]): Schema {
   return namedExamples(
-    examples.filter((one) => one.response !== undefined),
+    examples.filter((example) => example.response !== undefined),
     ({ response }) => response,
   )
 }
@@ -166,13 +171,13 @@ function acceptsMediaType({ headers }: Example, type: string): boolean {
 
 const LINES = 'application/x-ndjson'
 
-function namedExamples(examples: readonly Example[], value: (one: Example) => unknown): Schema {
+function namedExamples(examples: readonly Example[], value: (example: Example) => unknown): Schema {
   if (examples.length === 0) return {}
   return {
     examples: Object.fromEntries(
-      examples.map((one) => [
-        one.title.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
-        { summary: one.title, value: value(one) },
+      examples.map((example) => [
+        example.title.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
+        { summary: example.title, value: value(example) },
       ]),
     ),
   }
@@ -188,7 +193,7 @@ function errorResponses(operation: Operation, examples: readonly Example[], use:
   }
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, codes]) => {
-      const shown = examples.filter((one) => String(one.status) === status)
+      const shown = examples.filter((example) => String(example.status) === status)
       const response = errorResponse(operation, status, codes, shown)
       return [status, shown.length > 0 ? response : use(status, response)]
     }),

@@ -7,7 +7,7 @@ import { base64 } from '../../lib/bytes.ts'
 import type { IncomingBatch, IngestFormat, RequestBody } from '../ingest-format.ts'
 import { json } from '../json.ts'
 import { attributesInHeaders } from './headers.ts'
-import { brokenItem, itemOf } from './item.ts'
+import { invalidItem, itemOf } from './item.ts'
 
 const cloudevents = {
   route: 'cloudevents',
@@ -30,7 +30,7 @@ export const batched: IngestFormat = {
     const sent = read.ok ? read.items : []
     const items = isArray
       ? await Promise.all(sent.map(({ raw, badNumbers }) => itemOf(raw, badNumbers)))
-      : [brokenItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a batch is an array of CloudEvents' }])]
+      : [invalidItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a batch is an array of CloudEvents' }])]
     return { isSingleEvent: false, items, original }
   },
 }
@@ -58,7 +58,7 @@ export const binary: IngestFormat = {
     const { sent, faults } = attributesInHeaders(body.request.headers)
     const { data, badNumbers } = dataOf(body)
     const event = { ...sent, ...data }
-    const item = faults.length > 0 ? brokenItem(faults) : await itemOf(event, badNumbers)
+    const item = faults.length > 0 ? invalidItem(faults) : await itemOf(event, badNumbers)
     return { ...singleEvent(JSON.stringify(event), item), fingerprintExtra: JSON.stringify(sent) }
   },
 }

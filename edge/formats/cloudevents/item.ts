@@ -20,16 +20,16 @@ export async function itemOf(
   badNumbers: readonly BadNumber[],
 ): Promise<IncomingItem> {
   if (!isObject(event))
-    return brokenItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
+    return invalidItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
   const read = readAttributes(event)
   const data = readData(event)
   const faults = [...(read.ok ? [] : read.faults), ...('kind' in data ? [] : [data])]
-  if (!read.ok || !('kind' in data)) return brokenItem(faults)
+  if (!read.ok || !('kind' in data)) return invalidItem(faults)
   return build(read.attributes, data, badNumbers)
 }
 
-export function brokenItem(broken: readonly Fault[]): IncomingItem {
-  return { raw: undefined, badNumbers: [], faults: broken }
+export function invalidItem(faults: readonly Fault[]): IncomingItem {
+  return { raw: undefined, badNumbers: [], faults }
 }
 
 function readData(event: Record<string, unknown>): Data | Fault {

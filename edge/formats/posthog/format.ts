@@ -46,9 +46,9 @@ const capture = {
 export const postHogV1Format: IngestFormat = {
   ...capture,
   read: (body) => read(body, true),
-  buildResponse: (outcome) => ({
+  buildResponse: (result) => ({
     status: 200,
-    body: JSON.stringify({ results: resultsOf(outcome) }),
+    body: JSON.stringify({ results: resultsOf(result) }),
   }),
 }
 
@@ -180,7 +180,7 @@ function clientIn(event: unknown): string | undefined {
 }
 
 /** By the uuid as the client wrote it; 'drop' for events that become dead letters. */
-function resultsOf({ incoming, accepted, deadLetters: dead, warnings }: IngestResult): Fields {
+function resultsOf({ incoming, accepted, deadLetters, warnings }: IngestResult): Fields {
   const uuidOf = (index: number) => {
     const raw = incoming.items[index]?.raw
     return isObject(raw) && typeof raw.event_id === 'string' ? raw.event_id : undefined
@@ -192,7 +192,7 @@ function resultsOf({ incoming, accepted, deadLetters: dead, warnings }: IngestRe
   }
   for (const { index } of accepted) add(index, 'ok')
   for (const { index, detail } of warnings) add(index, 'warning', detail)
-  for (const { index, errors } of dead)
+  for (const { index, errors } of deadLetters)
     add(
       index,
       'drop',

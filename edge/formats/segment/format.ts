@@ -104,10 +104,10 @@ function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => Ba
 }
 
 /** A body that cannot be split is one dead letter, since the libraries drop on a 4xx. */
-function unreadableBody(body: string, broken: Fault): IncomingBatch {
+function unreadableBody(body: string, faults: Fault): IncomingBatch {
   return {
     isSingleEvent: true,
-    items: [{ raw: undefined, badNumbers: [], faults: broken }],
+    items: [{ raw: undefined, badNumbers: [], faults }],
     original: () => body,
   }
 }

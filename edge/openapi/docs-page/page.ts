@@ -85,17 +85,19 @@ function groupBody(id: GroupId): string {
   )
   const operations = operationsOf(id)
   const withExamples = operations.filter(({ examples }) => examples.length > 0 && id !== 'service')
-  const others = operations.filter((one) => !withExamples.includes(one))
+  const others = operations.filter((operation) => !withExamples.includes(operation))
   return [
     ...snippets,
-    ...withExamples.map((one, index) => operation(one, one.group === id, index === 0)),
+    ...withExamples.map((operation, index) =>
+      operationSection(operation, operation.group === id, index === 0),
+    ),
     ...(others.length > 0 ? [`<ul class="also">${others.map(line).join('\n')}</ul>`] : []),
   ].join('\n')
 }
 
 /** @param own whether this section describes it, and not only uses it @param open its first example */
-function operation(one: Operation, own: boolean, open: boolean): string {
-  const { method, paths, summary, description, examples } = one
+function operationSection(operation: Operation, own: boolean, open: boolean): string {
+  const { method, paths, summary, description, examples } = operation
   const [first = '', ...others] = paths
   const text = own && description ? `<p>${inline(description)}</p>` : ''
   const names = others.length > 2 ? [first] : paths
