@@ -1,5 +1,5 @@
 import { type KeyRecord, looksLikeApiKey } from '../../contract/api-key.ts'
-import type { Envelope } from '../formats/ingest-format.ts'
+import type { RequestEnvelope } from '../formats/ingest-format.ts'
 import type { EdgeContext } from '../http/context.ts'
 import { checkOrigin } from '../http/cors.ts'
 import { HttpProblem } from '../http/http-problem.ts'
@@ -21,7 +21,10 @@ export interface AuthenticatedRequest {
  * @param envelope of a body that was read first, since it may carry the key
  * @throws KEY_MISSING, KEY_UNKNOWN, ORIGIN_NOT_ALLOWED, SCOPE_MISSING, INVALID_QUERY, HISTORICAL_NOT_ALLOWED
  */
-export type Authenticate = (c: EdgeContext, envelope?: Envelope) => Promise<AuthenticatedRequest>
+export type Authenticate = (
+  c: EdgeContext,
+  envelope?: RequestEnvelope,
+) => Promise<AuthenticatedRequest>
 
 export function createAuthenticate(
   findKey: FindKey,

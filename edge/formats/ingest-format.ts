@@ -37,7 +37,7 @@ export interface RequestBody {
 }
 
 /** What a body holds, before any event is validated. */
-export interface IncomingBatch extends Envelope {
+export interface IncomingBatch extends RequestEnvelope {
   /** Whether the body was one bare event. */
   isSingleEvent: boolean
   items: readonly IncomingItem[]
@@ -56,7 +56,7 @@ export interface IncomingBatch extends Envelope {
 }
 
 /** What a body may say about its request. */
-export interface Envelope {
+export interface RequestEnvelope {
   /** Where the envelope itself carries the API key. */
   apiKey?: string
   /** The envelope asks for a historical import; granted where the key may, else ignored. */
