@@ -1,11 +1,16 @@
 import type { ItemError } from '../../contract/errors.ts'
-import { type AdmissionDeps, admitRequest, type IngestRequest } from '../admission/admit-request.ts'
+import {
+  type AdmissionDeps,
+  type AdmittedRequest,
+  admitRequest,
+  type IngestRequest,
+} from '../admission/admit-request.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import type { IngestFormat, InvalidItem, ResponseSpec } from '../formats/ingest-format.ts'
 import { allInvalidProblem } from '../formats/json-response.ts'
-import type { EdgeContext, Handler } from '../http/context.ts'
+import type { Handler } from '../http/context.ts'
 import { type PublishDeps, publishValidated } from './publish-validated.ts'
-import { type ReadDeps, type ReadRequest, readEvents } from './read-events.ts'
+import { type ReadDeps, readEvents } from './read-events.ts'
 import { type EventChunk, truncateErrors, validateEvents } from './validate-events.ts'
 
 export interface IngestDeps extends ReadDeps, AdmissionDeps, PublishDeps {
@@ -24,25 +29,22 @@ export function ingestEvents(formats: readonly IngestFormat[], deps: IngestDeps)
 
 /** read ▶ authenticate ▶ admit ▶ validate ▶ publish, for formats whose envelope may carry the key. */
 export function ingestKeyInBody(format: IngestFormat, deps: IngestDeps): Handler {
-  return async (c: EdgeContext) =>
-    readEvents(c.req.raw, [format], deps, async (read: ReadRequest) => {
+  return async (c) =>
+    readEvents(c.req.raw, [format], deps, async (read) => {
       const authenticated = await deps.authenticate(c, read.batch)
       return ingest({ ...authenticated, ...read }, deps)
     })
 }
 
 function ingest(request: IngestRequest, deps: IngestDeps): Promise<Response> {
-  return admitRequest(request, deps, ({ idempotencyKey }) =>
-    validateAndPublish(request, idempotencyKey, deps),
-  )
+  return admitRequest(request, deps, (admitted) => validateAndPublish(admitted, deps))
 }
 
 async function validateAndPublish(
-  request: IngestRequest,
-  idempotencyKey: string | undefined,
+  request: AdmittedRequest,
   deps: PublishDeps,
 ): Promise<ResponseSpec> {
-  const { c, format, batch, receivedMs } = request
+  const { c, format, batch, receivedMs, idempotencyKey } = request
   const chunk: EventChunk = { batch, receivedMs, firstIndex: 0, idempotencyKey }
   const validated = await validateEvents(request, chunk)
   const rejects = format.onInvalid === 'reject'
