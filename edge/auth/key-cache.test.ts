@@ -34,7 +34,7 @@ function setUp() {
   return { records, state, reports, find, add }
 }
 
-it('a known key is looked up again when its record is no longer fresh', async () => {
+it('a known key is looked up again once its record has lost its freshness', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   for (const at of [0, 1, fresh - 1]) {
@@ -64,7 +64,7 @@ it('a record that was old when it came stays fresh for less time', async () => {
   await expect(find(key)).rejects.toThrow(HttpProblem)
 })
 
-it('a revocation takes effect when the record is no longer fresh', async () => {
+it('a revocation takes effect once the cached record has lost its freshness', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
