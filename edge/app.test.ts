@@ -49,7 +49,7 @@ function setUp(changed: Partial<EdgeDeps> = {}) {
   return { published, reports, post }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
 const json = async (response: Response | Promise<Response>): Promise<any> => (await response).json()
 
 it('a record carries its tenant, its key, its route, its edge and its time', async () => {
@@ -145,7 +145,7 @@ it('an unexpected error is a 500 without details, and is reported without conten
     error: expect.stringMatching(/^TypeError at/),
   })
   expect(JSON.stringify(reports)).not.toMatch(/private|secret/)
-  // And the lease was given back.
+  // And the lock was released.
   expect((await post({ event: 'private' }, { 'idempotency-key': 'k' })).status).toBe(500)
 })
 

@@ -17,7 +17,7 @@ function setUp() {
     async find(sha) {
       state.asked++
       await state.hold
-      if (state.broken) throw new Error('no answer about the key slc_secret')
+      if (state.broken) throw new Error('no record of the key slc_secret')
       const record = records.get(sha)
       return record && { record, ageMs: state.ageMs }
     },
@@ -144,7 +144,7 @@ it('made-up keys push no real key out of the cache, however many there are', asy
   await find(key)
   await find(`made-up-${LIMITS.keyCacheEntriesMax}`)
   expect(state.asked).toBe(asked)
-  // The bound holds: the oldest of them has to be asked for again.
+  // The bound holds: the oldest of them has to be looked up again.
   await find('made-up-0')
   expect(state.asked).toBe(asked + 1)
 }, 20_000)
@@ -155,12 +155,12 @@ it('an address that sent a hundred unknown keys is refused without a look-up unt
   const here = () => '192.0.2.1'
   await find(known, here)
   const flood = async () => {
-    const answers = []
+    const results = []
     for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++)
-      answers.push(await find(mintApiKey('sec'), here).catch((error: HttpProblem) => error))
-    return answers
+      results.push(await find(mintApiKey('sec'), here).catch((error: HttpProblem) => error))
+    return results
   }
-  const refused = (await flood()).filter((answer) => answer instanceof HttpProblem)
+  const refused = (await flood()).filter((result) => result instanceof HttpProblem)
   expect(state.asked).toBe(1 + LIMITS.unknownKeysPerMinuteMax)
   expect(refused).toHaveLength(2 * LIMITS.unknownKeysPerMinuteMax)
   expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED' })

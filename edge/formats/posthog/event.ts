@@ -7,7 +7,7 @@ export type Fields = Record<string, unknown>
 /** Where PostHog's libraries write the API key, in the envelope or in each event. */
 export const KEY_FIELDS = ['api_key', 'token', '$token'] as const
 
-/** What an event takes from the request it came in. */
+/** What an event takes from its request. */
 export interface Envelope {
   /** As the client wrote it. */
   sentAt: unknown
