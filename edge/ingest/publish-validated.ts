@@ -13,7 +13,7 @@ export interface PublishDeps {
 
 /**
  * Publishes the accepted events and the dead letters of a chunk in one request to the log.
- * @returns the accepted events with their offsets, by index in the chunk
+ * @returns the accepted events with their offsets, by index in the request
  * @throws LOG_UNAVAILABLE, BODY_TOO_LARGE
  */
 export async function publishValidated(
@@ -32,6 +32,6 @@ export async function publishValidated(
   const offsets = records.length === 0 ? [] : await publish(records)
   return validated.accepted.map(({ index, event }, i) => {
     const { partition, offset } = offsets[i] as PartitionOffset
-    return { index, event, partition, offset }
+    return { index: chunk.firstIndex + index, event, partition, offset }
   })
 }

@@ -59,7 +59,7 @@ export function createChunkProcessor(
       })
       return {
         lines: limit.allowed,
-        accepted: published.map(inStream),
+        accepted: published,
         errors: validated.errors.filter(isAllowed).map(inStream),
         warnings: validated.warnings.filter(isAllowed).map(inStream),
         stopped: limit.problem,
