@@ -1,3 +1,5 @@
+import { LIMITS } from './limits.ts'
+
 /**
  * Every way of saying no, in one table. Clients branch on `code` and `retry`; nobody parses the words.
  * Over HTTP each becomes RFC 9457 problem+json (see `problem` below).
@@ -151,33 +153,38 @@ export interface ItemError {
   detail: string
 }
 
-export type ItemErrorCode =
-  | 'INVALID_JSON'
-  | 'INVALID_UTF8'
-  | 'EVENT_NOT_OBJECT'
-  | 'ATTRIBUTE_MISSING'
-  | 'ATTRIBUTE_INVALID'
-  | 'NAME_MISSING'
-  | 'NAME_INVALID'
-  | 'NAME_RESERVED'
-  | 'EVENT_ID_INVALID'
-  | 'OCCURRED_AT_INVALID'
-  | 'ACTOR_INVALID'
-  | 'SESSION_INVALID'
-  | 'SOURCE_INVALID'
-  | 'VALUE_INVALID'
-  | 'SCHEMA_VERSION_INVALID'
-  | 'SCHEMA_VERSION_NOT_ALLOWED'
-  | 'PROPERTIES_INVALID'
-  | 'CONTEXT_INVALID'
-  | 'PROPERTY_CONFLICT'
-  | 'KEY_RESERVED'
-  | 'KEY_TOO_LONG'
-  | 'TOO_MANY_KEYS'
-  | 'TOO_DEEP'
-  | 'STRING_UNSTORABLE'
-  | 'NUMBER_UNREPRESENTABLE'
-  | 'EVENT_TOO_LARGE'
+/** What can be wrong with one event, and a message for people. */
+export const ITEM_ERRORS = {
+  INVALID_JSON: 'A line is not valid JSON.',
+  INVALID_UTF8: 'A line is not valid UTF-8.',
+  EVENT_NOT_OBJECT: 'The event is not a JSON object.',
+  ATTRIBUTE_MISSING: 'A CloudEvent lacks a required attribute.',
+  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent violates the specification.',
+  NAME_MISSING: 'The event has no name.',
+  NAME_INVALID: `The name is not 1 to ${LIMITS.eventNameCharsMax} characters.`,
+  NAME_RESERVED: 'Names that start with $ are reserved.',
+  EVENT_ID_INVALID: `The event id is not 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters.`,
+  OCCURRED_AT_INVALID:
+    'The time is not valid: send RFC 3339 with an offset, or a number since 1970.',
+  ACTOR_INVALID: `The actor is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  SESSION_INVALID: `The session is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  SOURCE_INVALID: `The source is not 1 to ${LIMITS.labelCharsMax} characters.`,
+  VALUE_INVALID: 'The value is not a number, or one that cannot be summed.',
+  SCHEMA_VERSION_INVALID: `The version is not 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
+  SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not accept this version.',
+  PROPERTIES_INVALID: 'The properties are not a JSON object.',
+  CONTEXT_INVALID: 'The context is not a JSON object.',
+  PROPERTY_CONFLICT: 'A property is sent twice with different values.',
+  KEY_RESERVED: 'The key __proto__ is reserved.',
+  KEY_TOO_LONG: `A key has more than ${LIMITS.propertyKeyCharsMax} characters.`,
+  TOO_MANY_KEYS: `The event has more than ${LIMITS.propertiesKeysMax.toLocaleString('en')} keys.`,
+  TOO_DEEP: `The event is nested deeper than ${LIMITS.propertiesDepthMax} levels.`,
+  STRING_UNSTORABLE: 'A string contains NUL or half of a surrogate pair.',
+  NUMBER_UNREPRESENTABLE: 'A number does not fit a double; send it as a string.',
+  EVENT_TOO_LARGE: `The event is larger than ${LIMITS.eventBytesMax / 1024} KiB.`,
+} as const
+
+export type ItemErrorCode = keyof typeof ITEM_ERRORS
 
 /** RFC 9457 with our extensions. `errors` may be cut at LIMITS.errorsListedMax. */
 export interface ProblemDetails {

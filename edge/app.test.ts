@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
 import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
-import { createGate } from './admission/admission.ts'
+import { createAdmission } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
-import { createMemoryLimiter } from './admission/memory-limiter.ts'
+import { createMemoryRateLimiter } from './admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
-import { Refused, type Reported } from './http/http-problem.ts'
+import { HttpProblem } from './http/http-problem.ts'
+import type { ReportEntry } from './http/report.ts'
 
 const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'
 const NOW = Date.parse('2026-11-21T09:00:00.123Z')
@@ -25,15 +26,15 @@ const record: KeyRecord = {
 
 function setUp(changed: Partial<EdgeDeps> = {}) {
   const published: ProduceRecord[] = []
-  const reports: Reported[] = []
+  const reports: ReportEntry[] = []
   const edge = createEdge({
     findKey: async () => record,
-    gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
+    admission: createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()),
     publish: async (records) => {
       published.push(...records)
       return records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: NOW }))
     },
-    nameOf: () => 'here',
+    edgeNameOf: () => 'here',
     addressOf: () => undefined,
     now: () => NOW,
     report: (reported) => reports.push(reported),
@@ -48,10 +49,10 @@ function setUp(changed: Partial<EdgeDeps> = {}) {
   return { published, reports, post }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+// biome-ignore lint/suspicious/noExplicitAny: responses of every shape
 const json = async (response: Response | Promise<Response>): Promise<any> => (await response).json()
 
-it('a record says whose it is, how it came, when and where', async () => {
+it('a record carries its tenant, its key, its route, its edge and its time', async () => {
   const { post, published } = setUp()
   const sent = { event: 'a', event_id: 'e1', user_id: 'u1' }
   expect(await json(post(sent, { 'x-request-id': 'r-1' }))).toEqual({
@@ -75,7 +76,7 @@ it('a record says whose it is, how it came, when and where', async () => {
   ])
 })
 
-it('a historical record says so', async () => {
+it('a record of a historical import is marked as historical', async () => {
   const { post, published } = setUp()
   await post({ event: 'a', timestamp: 0 }, {}, '/v1/events?historical=true')
   expect(JSON.parse(published[0]?.value ?? '')).toMatchObject({ historical: true })
@@ -102,7 +103,7 @@ it('the same id twice in a batch is published twice: the worker counts the dupli
   expect(published).toHaveLength(2)
 })
 
-it('who sends what will be a dead letter is told, to the millisecond', async () => {
+it('a client is warned of events that will become dead letters, to the millisecond', async () => {
   const { post } = setUp()
   const at = (ms: number) => ({ event: 'a', timestamp: new Date(NOW + ms).toISOString() })
   const batch = [at(300_000), at(300_001), at(-3_600_000), at(-3_600_001), { event: 'a' }]
@@ -117,7 +118,7 @@ it('who sends what will be a dead letter is told, to the millisecond', async () 
   expect(await json(post({ event: 'a' }))).not.toHaveProperty('warnings')
 })
 
-it('a request id that is not sane is replaced', async () => {
+it('a request id with unusual characters is replaced', async () => {
   const { post } = setUp()
   for (const id of ['a b', '<script>', '"', 'x'.repeat(129)]) {
     const response = await post({ event: 'a' }, { 'x-request-id': id })
@@ -127,7 +128,7 @@ it('a request id that is not sane is replaced', async () => {
   expect(kept.headers.get('x-request-id')).toBe('Root=1-67:a/b+c@d')
 })
 
-it('what nobody foresaw is a 500 without a word about it, and is reported without content', async () => {
+it('an unexpected error is a 500 without details, and is reported without content', async () => {
   const { post, reports } = setUp({
     publish: async () => {
       throw new TypeError('cannot read secret of {"event":"private"}')
@@ -144,13 +145,16 @@ it('what nobody foresaw is a 500 without a word about it, and is reported withou
     error: expect.stringMatching(/^TypeError at/),
   })
   expect(JSON.stringify(reports)).not.toMatch(/private|secret/)
-  // And the lease was given back.
+  // And the lock was released.
   expect((await post({ event: 'private' }, { 'idempotency-key': 'k' })).status).toBe(500)
 })
 
-it('a limiter that cannot be asked is said to be one, and nothing is published', async () => {
+it('a rate limiter that fails gives LIMITER_UNAVAILABLE, and nothing is published', async () => {
   const { post, published } = setUp({
-    gate: createGate({ take: () => Promise.reject(new Error('down')) }, createMemoryIdempotency()),
+    admission: createAdmission(
+      { limit: () => Promise.reject(new Error('down')) },
+      createMemoryIdempotency(),
+    ),
   })
   const response = await post({ event: 'a' })
   expect([response.status, (await json(response)).code]).toEqual([503, 'LIMITER_UNAVAILABLE'])
@@ -158,7 +162,7 @@ it('a limiter that cannot be asked is said to be one, and nothing is published',
   expect(published).toEqual([])
 })
 
-it('every refused event of a full batch is told of, however many faults there are', async () => {
+it('the response lists every invalid event of a full batch, however many errors there are', async () => {
   const { post } = setUp()
   const bad = { event: '', value: 'x', timestamp: 'now' }
   const { errors, rejected } = await json(post(Array(1000).fill(bad)))
@@ -170,10 +174,10 @@ it('every refused event of a full batch is told of, however many faults there ar
   expect(few.errors.filter(({ index }: { index: number }) => index === 7)).toHaveLength(2)
 })
 
-it('expected refusals are not reported', async () => {
+it('expected errors are not reported', async () => {
   const { post, reports } = setUp({
     publish: async () => {
-      throw new Refused('LOG_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+      throw new HttpProblem('LOG_UNAVAILABLE', { headers: { 'retry-after': '2' } })
     },
   })
   expect((await post({ event: 'a' })).status).toBe(503)
@@ -181,7 +185,7 @@ it('expected refusals are not reported', async () => {
   expect(reports).toEqual([])
 })
 
-it('says its limits in the words of the draft, and whose they are without naming anyone', async () => {
+it('the RateLimit headers follow the draft and identify key and tenant without naming them', async () => {
   const { post } = setUp()
   const { headers } = await post({ event: 'a' })
   const form =
@@ -199,10 +203,10 @@ it('says its limits in the words of the draft, and whose they are without naming
   expect(ofOthers.headers.get('ratelimit')).toContain(ofTenant)
 })
 
-it('without limits everything is admitted, and no header speaks of any', async () => {
+it('without rate limits every request is admitted, and the response has no RateLimit header', async () => {
   const few = { ...record, key_events_per_minute: 1, tenant_events_per_minute: 1 }
   const { post } = setUp({
-    gate: createGate(undefined, createMemoryIdempotency()),
+    admission: createAdmission(undefined, createMemoryIdempotency()),
     findKey: async () => few,
   })
   for (let i = 0; i < 3; i++) {
@@ -215,7 +219,7 @@ it('without limits everything is admitted, and no header speaks of any', async (
   }
 })
 
-it('the address is asked for only when it matters, and never from a header', async () => {
+it('the sender’s address is read only when it is needed, and never from a header', async () => {
   const seen: unknown[] = []
   const { post } = setUp({
     findKey: async (_, addressOf) => {

@@ -1,105 +1,87 @@
 import { Hono } from 'hono'
 import { LIMITS } from '../contract/limits.ts'
-import { enter, type Gate } from './admission/admission.ts'
-import { type AddressOf, authenticate } from './auth/authenticate.ts'
+import type { Admission } from './admission/admission.ts'
+import { type AddressOf, createAuthenticate } from './auth/authenticate.ts'
 import type { FindKey } from './auth/key-directory.ts'
-import { cloudEventWays } from './formats/cloudevents/formats.ts'
-import type { Way } from './formats/ingest-format.ts'
-import { classic, native } from './formats/json.ts'
-import { ndjson } from './formats/ndjson/step.ts'
-import { asPixel, pixel } from './formats/pixel.ts'
-import { POSTHOG } from './formats/posthog/paths.ts'
-import { quietPostHog } from './formats/posthog/stubs.ts'
-import { SEGMENT } from './formats/segment/paths.ts'
+import { cloudEventFormats } from './formats/cloudevents/formats.ts'
+import { json, legacy } from './formats/json.ts'
+import { ingestNdjson, isNdjson } from './formats/ndjson/ndjson.ts'
+import { pixelFormat, sendPixel } from './formats/pixel.ts'
+import { POSTHOG_ROUTES } from './formats/posthog/paths.ts'
+import { routePostHogStubs } from './formats/posthog/stubs.ts'
+import { SEGMENT_ROUTES } from './formats/segment/paths.ts'
 import { segmentMetrics, segmentSettings } from './formats/segment/settings.ts'
-import { createRoom } from './http/byte-budget.ts'
-import type { EdgeContext, EdgeEnv } from './http/context.ts'
-import { methodNotAllowed, notFound, type Report, refuse } from './http/http-problem.ts'
-import { preflight, preflightAstray } from './http/preflight.ts'
-import { begin, respond } from './http/respond.ts'
-import { ingest } from './ingest/ingest.ts'
-import { readEvents } from './ingest/read-events.ts'
+import { createByteBudget } from './http/byte-budget.ts'
+import type { EdgeEnv, Handler } from './http/context.ts'
+import { health } from './http/health.ts'
+import { preflight, preflightUnknownPath } from './http/preflight.ts'
+import type { Report } from './http/report.ts'
+import { beginResponse } from './http/respond.ts'
+import { errorHandler, methodNotAllowed, notFound } from './http/send-problem.ts'
+import { ingestEvents, ingestKeyInBody } from './ingest/ingest.ts'
 import { docs, openApi } from './openapi/docs-page/serve.ts'
 import type { Publish } from './publish/publisher.ts'
 import { sluiceJs } from './sdk/script.ts'
 
 export interface EdgeDeps {
   findKey: FindKey
-  gate: Gate
+  admission: Admission
   publish: Publish
   /** Which edge this is; travels with every record. */
-  nameOf: (request: Request) => string
+  edgeNameOf: (request: Request) => string
   addressOf: AddressOf
   /** Milliseconds since the epoch. */
   now: () => number
   report: Report
   /** How long a stream of lines may be, decoded; LIMITS.ndjsonBytesMax without it. */
   ndjsonBytesMax?: number
-  /** Stands in the key field of /docs; only where nobody but this machine can ask for it. */
+  /** Filled in on /docs; only where the edge listens on this machine alone. */
   docsKey?: string
 }
 
-const CLASSIC_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
+const LEGACY_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch']
 
 /** The whole edge: a function from Request to Response, the same in every runtime. */
 export function createEdge(deps: EdgeDeps) {
-  const room = createRoom(LIMITS.edgeBytesInFlightMax, deps.now)
-  const who = authenticate(deps.findKey, deps.now, deps.addressOf) // who is this?
+  const steps = {
+    ...deps,
+    authenticate: createAuthenticate(deps.findKey, deps.now, deps.addressOf),
+    budget: createByteBudget(LIMITS.edgeBytesInFlightMax, deps.now),
+  }
   const app = new Hono<EdgeEnv>()
-  app.onError(refuse(deps.report))
+  app.onError(errorHandler(deps.report))
   app.notFound(notFound)
-  app.use(begin())
+  app.use(beginResponse())
 
-  show('/healthz', (c) =>
-    respond(c, { status: 200, body: JSON.stringify({ status: 'ok', ...deps.gate.health?.() }) }),
-  )
-  show('/openapi.json', openApi())
-  show('/docs', docs(deps.docsKey))
-  show('/sluice.js', sluiceJs)
+  get('/healthz', health(deps.admission))
+  get('/openapi.json', openApi())
+  get('/docs', docs(deps.docsKey))
+  get('/sluice.js', sluiceJs)
 
-  app.post('/v1/events', ndjson({ ...deps, ...deps.gate, who, room })) // streams of lines; all else goes on
-  takeIn(['/v1/events'], ...cloudEventWays, native)
-  takeIn(CLASSIC_PATHS, classic)
-  for (const { paths, way } of POSTHOG) takeIn(paths, way)
-  quietPostHog(app)
-  for (const { paths, way } of SEGMENT) takeIn(paths, way)
-  show('/v1/projects/:writeKey/settings', segmentSettings)
-  app.post('/v1/m', segmentMetrics)
-  app.options('/v1/m', preflight('POST, OPTIONS'))
-  app.all('/v1/m', methodNotAllowed('POST, OPTIONS'))
-  app.get(
-    '/v1/pixel.gif',
-    asPixel(), // a picture in any case
-    who,
-    readEvents([pixel], room, deps.now),
-    enter(deps.gate, deps.now),
-    ingest(deps),
-  )
-  app.options('/v1/pixel.gif', preflight('GET, HEAD, OPTIONS'))
-  app.all('/v1/pixel.gif', methodNotAllowed('GET, HEAD, OPTIONS'))
-  app.options('*', preflightAstray)
+  const events = ingestEvents([...cloudEventFormats, json], steps)
+  const lines = ingestNdjson({ ...steps, ...deps.admission })
+  post(['/v1/events'], (c) => (isNdjson(c.req.raw) ? lines(c) : events(c)))
+  post(LEGACY_PATHS, ingestEvents([legacy], steps))
+  for (const { paths, format } of POSTHOG_ROUTES) post(paths, ingestKeyInBody(format, steps))
+  for (const { paths, format } of SEGMENT_ROUTES) post(paths, ingestKeyInBody(format, steps))
+  app.get('/v1/pixel.gif', sendPixel())
+  get('/v1/pixel.gif', ingestEvents([pixelFormat], steps))
+
+  routePostHogStubs(app)
+  get('/v1/projects/:writeKey/settings', segmentSettings)
+  post(['/v1/m'], segmentMetrics)
+  app.options('*', preflightUnknownPath)
   return app
 
-  /** For everybody to read. */
-  function show(path: string, page: (c: EdgeContext) => Response | Promise<Response>) {
-    app.get(path, page)
+  function get(path: string, handler: Handler) {
+    app.get(path, handler)
     app.options(path, preflight('GET, HEAD, OPTIONS'))
     app.all(path, methodNotAllowed('GET, HEAD, OPTIONS'))
   }
 
-  /** The first of the ways that takes a request's media type reads it. */
-  function takeIn(paths: readonly string[], ...ways: readonly Way[]) {
-    const what = readEvents(ways, room, deps.now) // are these events?
-    const first = ways.some((way) => way.keyInBody)
-      ? ([what, who] as const)
-      : ([who, what] as const)
+  function post(paths: readonly string[], handler: Handler) {
     for (const path of paths) {
-      app.post(
-        path,
-        ...first,
-        enter(deps.gate, deps.now), // may they send this many now, and have we done this already?
-        ingest(deps), // judge, stamp, publish, answer
-      )
+      app.post(path, handler)
       app.options(path, preflight('POST, OPTIONS'))
       app.all(path, methodNotAllowed('POST, OPTIONS'))
     }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import { createGate } from '../../edge/admission/admission.ts'
+import { createAdmission } from '../../edge/admission/admission.ts'
 import { createMemoryIdempotency } from '../../edge/admission/memory-idempotency.ts'
-import { createMemoryLimiter } from '../../edge/admission/memory-limiter.ts'
+import { createMemoryRateLimiter } from '../../edge/admission/memory-rate-limiter.ts'
 import { createEdge } from '../../edge/app.ts'
 
 /**
@@ -10,13 +10,13 @@ import { createEdge } from '../../edge/app.ts'
  */
 const edge = createEdge({
   findKey: async () => KEY,
-  gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
+  admission: createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()),
   publish: async (records) =>
     records.map(({ topic, value }, offset) => {
       published += value.length
       return { topic, partition: 0, offset, timestamp: 0 }
     }),
-  nameOf: () => 'bench',
+  edgeNameOf: () => 'bench',
   addressOf: () => undefined,
   now: () => Date.now(),
   report: (reported) => console.error(JSON.stringify(reported)),

@@ -1,6 +1,6 @@
 import { gateSuite } from '../testing/admission.suite.ts'
-import { createGate } from './admission.ts'
+import { createAdmission } from './admission.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
-import { createMemoryLimiter } from './memory-limiter.ts'
+import { createMemoryRateLimiter } from './memory-rate-limiter.ts'
 
-gateSuite(() => createGate(createMemoryLimiter(), createMemoryIdempotency()))
+gateSuite(() => createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()))

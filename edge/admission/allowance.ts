@@ -1,12 +1,12 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
-import type { PolicyState } from './rate-limiter.ts'
+import type { RateLimitPolicy } from './rate-limiter.ts'
 
 export const WINDOW_MS = 60_000
 
 /**
  * All sums are whole numbers and therefore exact: the fill of a bucket is counted in events × WINDOW_MS,
- * of which a millisecond brings as many as the quota has events. Whoever waits as long as was said is
- * admitted, and not a millisecond before.
+ * of which a millisecond brings as many as the quota has events. A request that waits as long as it was
+ * told is admitted, and not a millisecond earlier.
  */
 export interface Bucket {
   fill: number
@@ -14,7 +14,7 @@ export interface Bucket {
   at: number
 }
 
-/** Two minutes by the clock; the last one counts for the part of it that a minute's look back still covers. */
+/** Two minutes by the clock; the previous one counts for the part of it that lies within the last 60 s. */
 export interface Window {
   start: number
   previous: number
@@ -38,7 +38,7 @@ function quota(perMinute: number): number {
   return Math.max(1, Math.floor(perMinute))
 }
 
-/** Until both have room for so many; 0 when they have it now. Both are as they stand at `now`. */
+/** Milliseconds until both admit so many events; 0 when they do now. Both are as they stand at `now`. */
 export function waitFor(
   bucket: Bucket,
   window: Window,
@@ -48,50 +48,50 @@ export function waitFor(
 ): number {
   return Math.max(
     waitForTokens(bucket, bucketMax, events, now),
-    waitForRoom(window, windowMax, events, now),
+    waitForWindow(window, windowMax, events, now),
   )
 }
 
 function waitForTokens(bucket: Bucket, max: number, events: number, now: number): number {
   const missing = events * WINDOW_MS - bucket.fill
-  // A clock that was set back has to come round to where it was before anything flows.
+  // A clock that was set back has to reach its earlier time before the bucket refills.
   return missing <= 0 ? 0 : Math.ceil(missing / max) + bucket.at - now
 }
 
 /** Solves `used(then) + events = max` for the time then. */
-function waitForRoom(window: Window, max: number, events: number, now: number): number {
+function waitForWindow(window: Window, max: number, events: number, now: number): number {
   if (used(window, now) + events * WINDOW_MS <= max * WINDOW_MS) return 0
   const { start, previous, current } = window
-  const room = max - events - current
-  // Still in this minute, as the last one fades; else in the next, as this one does.
+  const free = max - events - current
+  // Still in this minute, as the previous one fades; else in the next, as this one does.
   const end =
-    room >= 0
-      ? start + WINDOW_MS - Math.floor((room * WINDOW_MS) / previous)
+    free >= 0
+      ? start + WINDOW_MS - Math.floor((free * WINDOW_MS) / previous)
       : start + 2 * WINDOW_MS - Math.floor(((max - events) * WINDOW_MS) / current)
   return Math.max(1, end - now)
 }
 
-/** What is left when the events were taken, or were not. */
+/** Both policies after the events were taken, or were not. */
 export function policiesOf(
   bucket: Bucket,
   window: Window,
   { bucketMax, windowMax }: Quotas,
   now: number,
-): PolicyState[] {
+): RateLimitPolicy[] {
   return [
     {
       name: 'key',
-      quota: bucketMax,
-      windowS: WINDOW_MS / 1000,
+      limit: bucketMax,
+      windowSeconds: WINDOW_MS / 1000,
       remaining: Math.floor(bucket.fill / WINDOW_MS),
-      resetS: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
+      resetSeconds: seconds(msUntilFull(bucket, bucketMax) + bucket.at - now),
     },
     {
       name: 'tenant',
-      quota: windowMax,
-      windowS: WINDOW_MS / 1000,
+      limit: windowMax,
+      windowSeconds: WINDOW_MS / 1000,
       remaining: Math.max(0, Math.floor(windowMax - used(window, now) / WINDOW_MS)),
-      resetS: seconds(emptyAt(window) - now),
+      resetSeconds: seconds(emptyAt(window) - now),
     },
   ]
 }

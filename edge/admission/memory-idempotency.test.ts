@@ -4,19 +4,19 @@ import { createMemoryIdempotency } from './memory-idempotency.ts'
 
 idempotencySuite(createMemoryIdempotency)
 
-it('forgets the oldest when there are too many', async () => {
+it('the store drops the oldest entries when there are too many', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 3, idempotencyBytesMax: 1e9 })
   for (const key of ['1', '2', '3', '4'])
-    await ours(await store.claim(request(key), 0)).finish(say('x'), 0)
-  expect((await store.claim(request('2'), 1)).is).toBe('done')
-  expect((await store.claim(request('1'), 1)).is).toBe('ours')
+    await ours(await store.begin(request(key), 0)).complete(say('x'), 0)
+  expect((await store.begin(request('2'), 1)).kind).toBe('completed')
+  expect((await store.begin(request('1'), 1)).kind).toBe('acquired')
 })
 
-it('forgets the oldest when they are too long together', async () => {
+it('the store drops the oldest entries when they exceed the byte limit', async () => {
   const store = createMemoryIdempotency({ idempotencyEntriesMax: 100, idempotencyBytesMax: 50_000 })
   for (const key of ['1', '2', '3'])
-    await ours(await store.claim(request(key), 0)).finish(say('x'.repeat(10_000)), 0)
-  expect((await store.claim(request('3'), 1)).is).toBe('done')
-  expect((await store.claim(request('2'), 1)).is).toBe('done')
-  expect((await store.claim(request('1'), 1)).is).toBe('ours')
+    await ours(await store.begin(request(key), 0)).complete(say('x'.repeat(10_000)), 0)
+  expect((await store.begin(request('3'), 1)).kind).toBe('completed')
+  expect((await store.begin(request('2'), 1)).kind).toBe('completed')
+  expect((await store.begin(request('1'), 1)).kind).toBe('acquired')
 })

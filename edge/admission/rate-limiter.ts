@@ -1,98 +1,86 @@
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { ERRORS } from '../../contract/errors.ts'
-import type { Way } from '../formats/ingest-format.ts'
-import { Refused } from '../http/http-problem.ts'
+import type { IngestFormat } from '../formats/ingest-format.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 
-/** Counts events, not requests. */
-export interface Limiter {
-  /** Takes `events` from the key's and the tenant's allowance, or from neither. */
-  take(key: KeyRecord, events: number, now: number): Promise<Verdict>
+/** Limits events, not requests. */
+export interface RateLimiter {
+  /** Takes `cost` events from the key's and the tenant's limit, or from neither. */
+  limit(key: KeyRecord, cost: number, now: number): Promise<RateLimitResult>
 }
 
-export interface Verdict {
+export interface RateLimitResult {
   allowed: boolean
   /** Until the same request would be allowed if nobody else sent any; 0 when it is allowed now. */
   waitMs: number
-  policies: PolicyState[]
-  /** Redis was not there, and this came of a policy. */
+  policies: RateLimitPolicy[]
+  /** Redis was away, and the failure policy decided. */
   degraded?: Degraded
-  /** Undoes the taking, for a request that turned out to store nothing new. */
-  giveBack(): Promise<void>
+  /** Gives back what was taken, for a request that stored nothing new. */
+  refund(): Promise<void>
 }
 
-/** Who is let in while Redis is away: everybody, or as many as this process's own count admits. */
+/** Which requests are admitted while Redis is away: all, or as many as this process's own limiter admits. */
 export type Degraded = 'fail-open' | 'local'
 
-/** In the words of draft-ietf-httpapi-ratelimit-headers. */
-export interface PolicyState {
+/** In the terms of draft-ietf-httpapi-ratelimit-headers. */
+export interface RateLimitPolicy {
   name: 'key' | 'tenant'
-  quota: number
-  windowS: number
+  limit: number
+  windowSeconds: number
   remaining: number
-  /** Until the whole quota is there again. */
-  resetS: number
+  /** Until the whole limit is there again. */
+  resetSeconds: number
 }
 
-/** A bucket is never fuller, so whoever sends more at once waits in vain. */
-export function mostOf(key: KeyRecord): number {
+/** A bucket is never fuller, so a larger batch would wait in vain. */
+export function maxBatch(key: KeyRecord): number {
   return Math.floor(Math.min(key.key_events_per_minute, key.tenant_events_per_minute))
 }
 
-/** Clients that know no 422 hear it in a word that they know. */
-export function overLimit(
-  { overLimit = 'BATCH_OVER_LIMIT' }: Way,
+/** With the code that the format's clients handle. */
+export function overLimitProblem(
+  { overLimitCode = 'BATCH_OVER_LIMIT' }: IngestFormat,
   count: number,
   most: number,
-): Refused {
-  return new Refused(overLimit, {
+): HttpProblem {
+  return new HttpProblem(overLimitCode, {
     detail: `The batch holds ${count.toLocaleString('en')} events, but the rate limit never admits more than ${most.toLocaleString('en')} at once. Split it.`,
-    ...(overLimit === 'RATE_LIMITED' && { headers: { 'retry-after': '60' } }),
+    ...(overLimitCode === 'RATE_LIMITED' && { headers: { 'retry-after': '60' } }),
   })
 }
 
-/**
- * Asks for `events` more and tells what every answer says of it.
- * @param events at most `mostOf` the key
- * @throws LIMITER_UNAVAILABLE
- */
-export async function admit(
-  limiter: Limiter,
-  key: KeyRecord,
-  events: number,
-  now: number,
-): Promise<Verdict & { headers: Record<string, string> }> {
-  const verdict = await limiter.take(key, events, now).catch((error: unknown) => {
-    if (error instanceof Refused) throw error
-    throw new Refused('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
-  })
-  return { ...verdict, headers: await headersFor(verdict, key) }
-}
-
-/** Said to whoever has to wait: whole seconds, never fewer than it takes. */
-export function tooMany(
-  { waitMs }: Pick<Verdict, 'waitMs'>,
+/** Whole seconds in Retry-After, never fewer than it takes. */
+export function rateLimitedProblem(
+  { waitMs }: Pick<RateLimitResult, 'waitMs'>,
   detail: string = ERRORS.RATE_LIMITED.message,
   code: 'RATE_LIMITED' | 'OVERLOADED' = 'RATE_LIMITED',
-): Refused {
-  return new Refused(code, {
+): HttpProblem {
+  return new HttpProblem(code, {
     detail,
     headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
   })
 }
 
+/** What a limiter throws that is not a problem already. */
+export function limiterUnavailable(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error
+  return new HttpProblem('LIMITER_UNAVAILABLE', { headers: { 'retry-after': '2' } })
+}
+
 /** How a policy's partition is called in the headers. */
-type Names = Record<PolicyState['name'], string>
+type PartitionKeys = Record<RateLimitPolicy['name'], string>
 
-/** A record lives as long as the directory's answer is fresh, so its hashes cost nothing a request. */
-const namesOf = new WeakMap<KeyRecord, Names>()
+/** A record lives as long as the key cache keeps it, so its hashes cost nothing per request. */
+const partitionKeysOf = new WeakMap<KeyRecord, PartitionKeys>()
 
-async function name(key: KeyRecord): Promise<Names> {
-  const names = {
+async function hashPartitionKeys(key: KeyRecord): Promise<PartitionKeys> {
+  const partitionKeys = {
     key: await partitionKey(`key ${key.key_id}`),
     tenant: await partitionKey(`tenant ${key.tenant}`),
   }
-  namesOf.set(key, names)
-  return names
+  partitionKeysOf.set(key, partitionKeys)
+  return partitionKeys
 }
 
 /** Tells one partition from another and nothing else: 72 bits of a hash of an id, never of the key. */
@@ -101,20 +89,20 @@ async function partitionKey(of: string): Promise<string> {
   return `:${btoa(String.fromCharCode(...bytes.map((byte) => Number.parseInt(byte, 16))))}:`
 }
 
-/** What every answer says of the limits, and of a Redis that is away. */
-export async function headersFor(
-  verdict: Verdict,
+/** RateLimit-Policy, RateLimit and, while Redis is away, Sluice-Degraded. */
+export async function rateLimitHeaders(
+  result: RateLimitResult,
   key: KeyRecord,
 ): Promise<Record<string, string>> {
-  const degraded = degradedHeaders(verdict)
-  if (verdict.policies.length === 0) return degraded
-  const names = namesOf.get(key) ?? (await name(key))
+  const degraded = degradedHeaders(result)
+  if (result.policies.length === 0) return degraded
+  const keys = partitionKeysOf.get(key) ?? (await hashPartitionKeys(key))
   let policy = ''
   let state = ''
-  for (const { name, quota, windowS, remaining, resetS } of verdict.policies) {
+  for (const { name, limit, windowSeconds, remaining, resetSeconds } of result.policies) {
     const comma = policy === '' ? '' : ', '
-    policy += `${comma}"${name}";q=${quota};w=${windowS};pk=${names[name]}`
-    state += `${comma}"${name}";r=${remaining};t=${resetS};pk=${names[name]}`
+    policy += `${comma}"${name}";q=${limit};w=${windowSeconds};pk=${keys[name]}`
+    state += `${comma}"${name}";r=${remaining};t=${resetSeconds};pk=${keys[name]}`
   }
   return { 'ratelimit-policy': policy, ratelimit: state, ...degraded }
 }

@@ -1,54 +1,54 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 
-/** How many made-up keys one address may have looked up. Keys that are known already are none of its business. */
+/** How many unknown keys one address may have looked up. Keys that are cached are not counted. */
 export interface AddressLimit {
   /**
-   * Counts one look-up before it is made, because a thousand may be under way at once.
-   * @returns how to take that back when the key turned out to exist, or nobody could be asked
-   * @throws TooManyLookups
+   * Counts one look-up before it starts, because a thousand may run concurrently.
+   * @returns undoes that, when the key exists or the directory did not respond
+   * @throws TooManyLookupsError
    */
-  enter(address: string, now: number): () => void
+  countLookup(address: string, now: number): () => void
 }
 
-export class TooManyLookups extends Error {
+export class TooManyLookupsError extends Error {
   readonly waitMs: number
 
   constructor(waitMs: number) {
     super('too many look-ups')
-    this.name = 'TooManyLookups'
+    this.name = 'TooManyLookupsError'
     this.waitMs = waitMs
   }
 }
 
 const WINDOW_MS = 60_000
-const EACH_MS = WINDOW_MS / LIMITS.unknownKeysPerMinuteMax
+const LOOKUP_MS = WINDOW_MS / LIMITS.unknownKeysPerMinuteMax
 
 /**
- * A bucket that refills evenly, kept as one number an address: the time at which it will be full again
+ * A bucket that refills evenly, kept as one number per address: the time at which it will be full again
  * (the generic cell rate algorithm, ITU-T I.371).
  */
 export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax): AddressLimit {
   const fullAt = new BoundedMap<string, number>(entriesMax)
   return {
-    enter(address, now) {
+    countLookup(address, now) {
       const group = groupOf(address)
       const full = Math.max(fullAt.get(group) ?? now, now)
-      const waitMs = full + EACH_MS - (now + WINDOW_MS)
-      if (waitMs > 0) throw new TooManyLookups(waitMs)
-      fullAt.set(group, full + EACH_MS)
+      const waitMs = full + LOOKUP_MS - (now + WINDOW_MS)
+      if (waitMs > 0) throw new TooManyLookupsError(waitMs)
+      fullAt.set(group, full + LOOKUP_MS)
       return () => {
         const later = fullAt.get(group)
-        if (later !== undefined) fullAt.set(group, later - EACH_MS)
+        if (later !== undefined) fullAt.set(group, later - LOOKUP_MS)
       }
     },
   }
 }
 
 /**
- * Who is likely to be one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
+ * The addresses of one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
  * which a single machine has as many addresses as it likes.
- * @param address as runtimes spell it: with brackets, a port, a zone or IPv4 inside IPv6, or without
+ * @param address as runtimes write it: with brackets, a port, a zone or IPv4 inside IPv6, or without
  */
 export function groupOf(address: string): string {
   const bare = address.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/%.*$/, '')

@@ -1,56 +1,81 @@
 import { type KeyRecord, looksLikeApiKey } from '../../contract/api-key.ts'
-import type { EdgeContext, Step } from '../http/context.ts'
+import type { RequestEnvelope } from '../formats/ingest-format.ts'
+import type { EdgeContext } from '../http/context.ts'
 import { checkOrigin } from '../http/cors.ts'
-import { Refused } from '../http/http-problem.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import type { FindKey } from './key-directory.ts'
 
-/** The sender's address, where the runtime knows it. @param env what the runtime hands over beside the request */
+/** The sender's address, where the runtime knows it. @param env what the runtime passes along with the request */
 export type AddressOf = (request: Request, env: unknown) => string | undefined
 
-/** Who is this, and may they send from here? The tenant comes from the key and from nothing else. */
-export function authenticate(findKey: FindKey, now: () => number, addressOf: AddressOf): Step {
-  return async (c, next) => {
+/** A request whose sender is known and may send events. The tenant comes from the key and from nothing else. */
+export interface AuthenticatedRequest {
+  /** Of the request, its id and the response's headers. */
+  c: EdgeContext
+  key: KeyRecord
+  /** `?historical=true` or the envelope asks for it, and the key may. */
+  historical: boolean
+}
+
+/**
+ * @param envelope of a body that was read first, since it may carry the key
+ * @throws KEY_MISSING, KEY_UNKNOWN, ORIGIN_NOT_ALLOWED, SCOPE_MISSING, INVALID_QUERY, HISTORICAL_NOT_ALLOWED
+ */
+export type Authenticate = (
+  c: EdgeContext,
+  envelope?: RequestEnvelope,
+) => Promise<AuthenticatedRequest>
+
+export function createAuthenticate(
+  findKey: FindKey,
+  now: () => number,
+  addressOf: AddressOf,
+): Authenticate {
+  return async (c, envelope = {}) => {
     const query = queryOf(c.req.url)
-    const sent = sentKey(c, query)
+    const sent = sentKey(c, query, envelope.apiKey)
     // Form and checksum first: a typo or a guess costs no look-up and no place in a cache.
-    if (!looksLikeApiKey(sent)) throw new Refused('KEY_UNKNOWN')
+    if (!looksLikeApiKey(sent)) throw new HttpProblem('KEY_UNKNOWN')
     const key = await findKey(sent, () => addressOf(c.req.raw, c.env))
-    if (!key || key.revoked_at !== null || hasExpired(key, now())) throw new Refused('KEY_UNKNOWN')
-    // First, so that a page can read whatever is said from here on.
+    if (!key || key.revoked_at !== null || hasExpired(key, now()))
+      throw new HttpProblem('KEY_UNKNOWN')
+    // Before anything else, so that a page can read every later response.
     checkOrigin(c, key)
     if (!key.scopes.includes('ingest'))
-      throw new Refused('SCOPE_MISSING', {
+      throw new HttpProblem('SCOPE_MISSING', {
         detail: 'This API key lacks the scope "ingest" that the request needs.',
       })
-    c.set('key', key)
-    // A library that asks for it in its envelope cannot be told no: then its old events are dead letters.
-    const asked = c.get('incoming')?.historical === true && key.may_import_history
-    c.set('historical', readHistorical(query, key) || asked)
-    return next()
+    const isHistorical = readHistorical(query, key)
+    // Libraries that ask for it in the envelope drop on a 4xx; without the right their old events become dead letters.
+    const isGranted = envelope.historical === true && key.may_import_history
+    return { c, key, historical: isHistorical || isGranted }
   }
 }
 
-/** Most requests have no query, and parsing an URL costs more than looking for the mark. */
+/** Most requests have no query, and parsing a URL costs more than looking for the question mark. */
 function queryOf(url: string): URLSearchParams | undefined {
   const mark = url.indexOf('?')
   return mark < 0 ? undefined : new URLSearchParams(url.slice(mark + 1))
 }
 
-function sentKey(c: EdgeContext, query: URLSearchParams | undefined): string {
+function sentKey(
+  c: EdgeContext,
+  query: URLSearchParams | undefined,
+  inBody: string | undefined,
+): string {
   const headers = c.req.raw.headers
   const authorization = headers.get('authorization')
   const found =
     (authorization === null ? undefined : fromAuthorization(authorization)) ||
     headers.get('x-api-key')?.trim()
   if (found) return found
-  // Set where the body was read first; a body is in no log.
-  const inBody = c.get('incoming')?.apiKey
+  // Bodies appear in no access log.
   if (inBody) return inBody
   const inQuery = query?.get('key')
-  if (!inQuery) throw new Refused('KEY_MISSING')
+  if (!inQuery) throw new HttpProblem('KEY_MISSING')
   // Addresses end up in logs and histories, so no secret may travel in one.
   if (!inQuery.startsWith('slc_pub_'))
-    throw new Refused('KEY_UNKNOWN', {
+    throw new HttpProblem('KEY_UNKNOWN', {
       detail: 'Only a public key (slc_pub_…) may be sent as ?key=.',
     })
   return inQuery
@@ -63,20 +88,20 @@ function fromAuthorization(header: string): string | undefined {
   try {
     return atob(rest).split(':', 1)[0]
   } catch {
-    return rest // no base64, hence no key: it will be refused as unknown
+    return rest // not base64, hence not a key: it will be refused as unknown
   }
 }
 
 function hasExpired(key: KeyRecord, at: number): boolean {
-  // An expiry that cannot be read counts as over.
+  // An expiry that cannot be read counts as expired.
   return key.expires_at !== null && !(Date.parse(key.expires_at) > at)
 }
 
 function readHistorical(query: URLSearchParams | undefined, key: KeyRecord): boolean {
   const values = query?.getAll('historical') ?? []
   if (values.some((value) => value !== 'true' && value !== 'false') || values.length > 1)
-    throw new Refused('INVALID_QUERY', { detail: 'historical is either true or false.' })
+    throw new HttpProblem('INVALID_QUERY', { detail: 'historical is either true or false.' })
   if (values[0] !== 'true') return false
-  if (!key.may_import_history) throw new Refused('HISTORICAL_NOT_ALLOWED')
+  if (!key.may_import_history) throw new HttpProblem('HISTORICAL_NOT_ALLOWED')
   return true
 }

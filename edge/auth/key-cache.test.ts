@@ -1,22 +1,23 @@
 import { expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import { Refused, type Reported } from '../http/http-problem.ts'
+import { HttpProblem } from '../http/http-problem.ts'
+import type { ReportEntry } from '../http/report.ts'
 import { createKeyCache } from './key-cache.ts'
 import type { KeyDirectory } from './key-directory.ts'
 
 const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unknown } = LIMITS
 
-/** A directory in memory that can be told to fail or to wait, and a clock that stands still. */
+/** A directory in memory that can fail or wait, and a clock that stands still. */
 function setUp() {
   const records = new Map<string, KeyRecord>()
-  const state = { asked: 0, broken: false, now: 0, ageMs: 0, gate: Promise.resolve() }
-  const reports: Reported[] = []
+  const state = { asked: 0, broken: false, now: 0, ageMs: 0, hold: Promise.resolve() }
+  const reports: ReportEntry[] = []
   const directory: KeyDirectory = {
-    async ask(sha) {
+    async find(sha) {
       state.asked++
-      await state.gate
-      if (state.broken) throw new Error('no answer about the key slc_secret')
+      await state.hold
+      if (state.broken) throw new Error('no record of the key slc_secret')
       const record = records.get(sha)
       return record && { record, ageMs: state.ageMs }
     },
@@ -33,7 +34,7 @@ function setUp() {
   return { records, state, reports, find, add }
 }
 
-it('a known key is asked for again when its answer is no longer fresh', async () => {
+it('a known key is looked up again once its record has lost its freshness', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   for (const at of [0, 1, fresh - 1]) {
@@ -46,7 +47,7 @@ it('a known key is asked for again when its answer is no longer fresh', async ()
   expect(state.asked).toBe(2)
 })
 
-it('an answer that was old when it came is good for as much shorter', async () => {
+it('a record that was old when it came stays fresh for less time', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   state.now = 100_000
@@ -60,10 +61,10 @@ it('an answer that was old when it came is good for as much shorter', async () =
   expect(await find(key)).toBeDefined()
   expect(state.asked).toBe(2)
   state.now = 100_000 + fresh + stale - 6_000
-  await expect(find(key)).rejects.toThrow(Refused)
+  await expect(find(key)).rejects.toThrow(HttpProblem)
 })
 
-it('a revocation is heard of when the answer is no longer fresh', async () => {
+it('a revocation takes effect once the cached record has lost its freshness', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -72,7 +73,7 @@ it('a revocation is heard of when the answer is no longer fresh', async () => {
   expect((await find(key))?.revoked_at).toBe('2026-11-21T09:00:00Z')
 })
 
-it('a key that is gone from the directory is unknown at once, not stale', async () => {
+it('a key that is gone from the directory is unknown immediately, not stale', async () => {
   const { state, records, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -81,7 +82,7 @@ it('a key that is gone from the directory is unknown at once, not stale', async 
   expect(await find(key)).toBeUndefined()
 })
 
-it('while the directory fails a known key stays good for a while, never for a minute', async () => {
+it('while the directory fails a known key is accepted for a while, but not for a minute', async () => {
   const { state, find, add, reports } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -92,12 +93,12 @@ it('while the directory fails a known key stays good for a while, never for a mi
   }
   state.now = fresh + stale
   expect(state.now).toBeLessThan(60_000)
-  await expect(find(key)).rejects.toThrow(Refused)
+  await expect(find(key)).rejects.toThrow(HttpProblem)
   expect(reports.length).toBeGreaterThan(0)
   expect(JSON.stringify(reports)).not.toContain('slc_')
 })
 
-it('a key that nobody knows yet cannot be checked while the directory fails', async () => {
+it('a key that is not cached cannot be checked while the directory fails', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   state.broken = true
@@ -106,7 +107,7 @@ it('a key that nobody knows yet cannot be checked while the directory fails', as
   expect(await find(key)).toBeDefined()
 })
 
-it('"no" is remembered too, for a shorter while', async () => {
+it('an unknown key is cached too, for a shorter time', async () => {
   const { state, find, add } = setUp()
   const key = mintApiKey('sec')
   expect(await find(key)).toBeUndefined()
@@ -118,13 +119,13 @@ it('"no" is remembered too, for a shorter while', async () => {
   expect(await find(key)).toBeDefined()
 })
 
-it('while one request asks again, those beside it do not wait', async () => {
+it('while one request refreshes a key, concurrent ones do not wait', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
   state.now = fresh
   let open = () => {}
-  state.gate = new Promise((resolve) => {
+  state.hold = new Promise((resolve) => {
     open = resolve
   })
   const asking = find(key)
@@ -134,7 +135,7 @@ it('while one request asks again, those beside it do not wait', async () => {
   expect(await asking).toBeDefined()
 })
 
-it('made-up keys push no real one out, however many there are', async () => {
+it('made-up keys push no real key out of the cache, however many there are', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))
   await find(key)
@@ -143,27 +144,27 @@ it('made-up keys push no real one out, however many there are', async () => {
   await find(key)
   await find(`made-up-${LIMITS.keyCacheEntriesMax}`)
   expect(state.asked).toBe(asked)
-  // The bound holds: the oldest of them has to be asked for again.
+  // The bound holds: the oldest of them has to be looked up again.
   await find('made-up-0')
   expect(state.asked).toBe(asked + 1)
 }, 20_000)
 
-it('an address that made up a hundred keys is turned away without asking, for as long as was said', async () => {
+it('an address that sent a hundred unknown keys is refused without a look-up until Retry-After', async () => {
   const { state, find, add } = setUp()
   const known = await add(mintApiKey('sec'))
   const here = () => '192.0.2.1'
   await find(known, here)
   const flood = async () => {
-    const answers = []
+    const results = []
     for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++)
-      answers.push(await find(mintApiKey('sec'), here).catch((error: Refused) => error))
-    return answers
+      results.push(await find(mintApiKey('sec'), here).catch((error: HttpProblem) => error))
+    return results
   }
-  const refused = (await flood()).filter((answer) => answer instanceof Refused)
+  const refused = (await flood()).filter((result) => result instanceof HttpProblem)
   expect(state.asked).toBe(1 + LIMITS.unknownKeysPerMinuteMax)
   expect(refused).toHaveLength(2 * LIMITS.unknownKeysPerMinuteMax)
   expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED' })
-  const wait = Number(refused[0]?.more.headers?.['retry-after'])
+  const wait = Number(refused[0]?.options.headers?.['retry-after'])
   expect(wait).toBeGreaterThan(0)
 
   // Known keys go on, also when it is time to ask for them again, and so does everybody else.
@@ -174,12 +175,12 @@ it('an address that made up a hundred keys is turned away without asking, for as
   expect(await find(await add(mintApiKey('sec')), () => '192.0.2.2')).toBeDefined()
   expect(await find(await add(mintApiKey('sec')))).toBeDefined()
   const good = await add(mintApiKey('sec'))
-  await expect(find(good, here)).rejects.toThrow(Refused)
+  await expect(find(good, here)).rejects.toThrow(HttpProblem)
   state.now += wait * 1000
   expect(await find(good, here)).toBeDefined()
 })
 
-it('neither good keys nor a silent directory count against an address', async () => {
+it('neither valid keys nor a failing directory count against an address', async () => {
   const { state, find, add } = setUp()
   const here = () => '192.0.2.1'
   for (let i = 0; i < 2 * LIMITS.unknownKeysPerMinuteMax; i++)
@@ -191,7 +192,7 @@ it('neither good keys nor a silent directory count against an address', async ()
   expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
 })
 
-it('an unknown key that is sent again and again is looked up once, and counts once', async () => {
+it('an unknown key that is sent repeatedly is looked up once, and counts once', async () => {
   const { state, find, add } = setUp()
   const here = () => '192.0.2.1'
   const unknownKey = mintApiKey('sec')

@@ -1,25 +1,25 @@
 import { type KeyRecord, keyRecord } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Exchange } from '../lib/timeout.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
 
 /**
- * Finds a key whose form and checksum are known to be right.
- * @param addressOf the sender's address, asked for only when the key is not known yet
- * @throws KEYS_UNAVAILABLE when nobody can be asked, RATE_LIMITED when that address asked in vain too often
+ * Finds a key whose form and checksum are valid.
+ * @param addressOf the sender's address, read only when the key is not cached yet
+ * @throws KEYS_UNAVAILABLE when the directory does not respond, RATE_LIMITED when that address sent too many unknown keys
  */
 export type FindKey = (
   apiKey: string,
   addressOf?: () => string | undefined,
 ) => Promise<KeyRecord | undefined>
 
-/** Who knows the truth about keys, by the hex SHA-256 of the key. Rejects when it cannot tell. */
+/** Keys by the hex SHA-256 of the key. Rejects when it cannot tell whether a key exists. */
 export interface KeyDirectory {
-  ask(sha256Hex: string): Promise<Found | undefined>
+  find(sha256Hex: string): Promise<FoundKey | undefined>
 }
 
-export interface Found {
+export interface FoundKey {
   record: KeyRecord
-  /** How old that is, at most; 0 for who asked the truth itself. */
+  /** How old the record is, at most; 0 when it comes from core itself. */
   ageMs: number
 }
 
@@ -33,12 +33,12 @@ export interface HttpDirectorySettings {
 /** Asks core: `GET {url}/keys/{sha256}`, 200 with a KeyRecord or 404. */
 export function createHttpKeyDirectory(
   settings: HttpDirectorySettings,
-  exchange: Exchange,
+  withinTimeout: TimeoutStrategy,
 ): KeyDirectory {
   const headers = { Authorization: `Basic ${btoa(`${settings.username}:${settings.password}`)}` }
   return {
-    ask: (sha256Hex) =>
-      exchange(LIMITS.keyLookupMsMax, async (signal) => {
+    find: (sha256Hex) =>
+      withinTimeout(LIMITS.keyLookupMsMax, async (signal) => {
         const response = await fetch(`${settings.url}/keys/${sha256Hex}`, {
           headers,
           redirect: 'manual',
@@ -48,7 +48,7 @@ export function createHttpKeyDirectory(
           return { record: keyRecord.parse(await response.json()), ageMs: 0 }
         await response.body?.cancel()
         if (response.status === 404) return undefined
-        throw new Error(`the key directory answered ${response.status}`)
+        throw new Error(`the key directory responded with ${response.status}`)
       }),
   }
 }

@@ -6,30 +6,30 @@ import type { RedisClient } from '../admission/redis/redis.ts'
 import type { KeyDirectory } from './key-directory.ts'
 
 /**
- * Keys as core publishes them in Redis: close to every edge, while core may be far away. What is not
- * there, or may be too old, or cannot be read, core is asked for itself, so a new key works at once,
- * and one that was revoked is never good for longer than without Redis.
+ * Keys as core publishes them in Redis: close to every edge, while core may be far away. A record that
+ * is missing, may be too old or cannot be read is looked up in core, so a new key works at once, and a
+ * revoked one is never accepted for longer than without Redis.
  */
-export function createUpstashKeyDirectory(
+export function createRedisKeyDirectory(
   redis: RedisClient,
   core: KeyDirectory,
   now: () => number,
 ): KeyDirectory {
   async function published(sha256Hex: string) {
-    const asked = [REDIS_KEYS.apiKey(sha256Hex), REDIS_KEYS.apiKeysAsOf] as const
-    const [record, asOf] = answer.parse(await redis.get(...asked))
+    const names = [REDIS_KEYS.apiKey(sha256Hex), REDIS_KEYS.apiKeysAsOf] as const
+    const [record, asOf] = reply.parse(await redis.get(...names))
     if (record === null || asOf === null) return undefined
     const ageMs = Math.max(0, now() - asOf)
     return ageMs < LIMITS.keyCacheFreshMs ? { record: keyRecord.parse(record), ageMs } : undefined
   }
 
   return {
-    async ask(sha256Hex) {
-      // Whatever is wrong with Redis, it is not what decides.
+    async find(sha256Hex) {
+      // An error of Redis decides nothing: core is asked.
       const found = await published(sha256Hex).catch(() => undefined)
-      return found ?? core.ask(sha256Hex)
+      return found ?? core.find(sha256Hex)
     },
   }
 }
 
-const answer = z.tuple([z.unknown(), z.nullable(z.number())])
+const reply = z.tuple([z.unknown(), z.nullable(z.number())])

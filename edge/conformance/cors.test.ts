@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
-import { createGate } from '../admission/admission.ts'
+import { createAdmission } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
-import { createMemoryLimiter } from '../admission/memory-limiter.ts'
+import { createMemoryRateLimiter } from '../admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from '../app.ts'
 import { describeEdges } from '../testing/edge-harness.ts'
 import { type Answer, type Sent, send } from '../testing/send.ts'
@@ -176,9 +176,9 @@ function edgeWith(changed: Partial<EdgeDeps>) {
   const rates = { key_events_per_minute: 100, tenant_events_per_minute: 100, event_age_max_s: 100 }
   const edge = createEdge({
     findKey: async () => ({ ...record, ...rates, revoked_at: null }) as unknown as KeyRecord,
-    gate: createGate(createMemoryLimiter(), createMemoryIdempotency()),
+    admission: createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()),
     publish: async () => [],
-    nameOf: () => 'here',
+    edgeNameOf: () => 'here',
     addressOf: () => undefined,
     now: () => 0,
     report: () => {},

@@ -1,34 +1,33 @@
 import type { ExecutionContext } from 'hono'
-import { forgetLate } from '../lib/timeout.ts'
-import { composeEdge, type EdgeSettings } from './compose.ts'
+import { raceTimeout } from '../lib/timeout.ts'
+import { composeEdge } from './compose.ts'
+import { readSettings } from './settings.ts'
 
 /** Built with the first request, because bindings come with it; kept while the isolate lives. */
 let edge: ReturnType<typeof composeEdge> | undefined
 
 export default {
-  fetch(request: Request, env: EdgeSettings, context: ExecutionContext) {
-    edge ??= composeEdge(said(env), { exchange: forgetLate, placeOf: colo, addressOf })
-    const answer = edge.fetch(request, env, context)
-    // When a client goes away its request is torn down; the lease on its Idempotency-Key would stay
-    // behind and turn its retry away.
-    if (request.headers.has('idempotency-key')) context.waitUntil(Promise.resolve(answer))
-    return answer
+  fetch(request: Request, env: object, context: ExecutionContext) {
+    edge ??= composeEdge(readSettings(env), {
+      timeout: raceTimeout,
+      edgeNameOf: coloOf,
+      addressOf,
+    })
+    const response = edge.fetch(request, env, context)
+    // When a client disconnects its request is torn down; the lock on its Idempotency-Key would stay
+    // and refuse its retry.
+    if (request.headers.has('idempotency-key')) context.waitUntil(Promise.resolve(response))
+    return response
   },
 }
 
-/** workerd binds what its environment does not hold to null. */
-function said(env: EdgeSettings): EdgeSettings {
-  const settings = Object.entries(env).filter(([, value]) => value !== null)
-  return Object.fromEntries(settings) as unknown as EdgeSettings
-}
-
 /** Three letters of an airport on Cloudflare; elsewhere `cf` does not name one. */
-function colo(request: Request): string {
+function coloOf(request: Request): string {
   return cfOf(request)?.colo ?? 'workerd'
 }
 
 /**
- * On Cloudflare the header is Cloudflare's; there `cf` names the place. Under `workerd serve` anyone
+ * On Cloudflare the header is Cloudflare's; there `cf` names the colo. Under `workerd serve` anyone
  * could send that header, and `cf` holds the address of the socket.
  */
 function addressOf(request: Request): string | undefined {

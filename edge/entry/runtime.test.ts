@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { runVectors } from '../../contract/testing/run-vectors.ts'
 
-it('the golden vectors come out letter by letter in workerd', async () => {
+it('workerd gives exactly the golden vectors', async () => {
   expect(navigator.userAgent).toBe('Cloudflare-Workers')
   expect(await runVectors()).toEqual([])
 })

@@ -1,5 +1,5 @@
-# The edge on workerd, as Dockerfile has it: `workerd serve workerd.capnp` beside edge.js. Every setting of
-# edge/entry/compose.ts comes from the environment; what is not set there is as if it were left out.
+# The edge on workerd, as in the Dockerfile: `workerd serve workerd.capnp` next to edge.js. Every setting of
+# edge/entry/settings.ts comes from the environment; what is not set there counts as missing.
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -28,7 +28,7 @@ const config :Workerd.Config = (
       ],
       globalOutbound = "network",
     )),
-    # Core and Redis may be beside us or far away; the edge asks nobody but those it was told of.
+    # Core and Redis may be on this network or far away; the edge sends requests to the configured URLs alone.
     (name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
   ],
   # As in local/edge-process.ts, and for the same reason.

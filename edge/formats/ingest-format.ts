@@ -1,80 +1,81 @@
 import type { ItemError, ItemErrorCode } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import type { BadNumber } from '../../contract/json/json.ts'
-import type { Warning } from '../ingest/validate-events.ts'
+import type { DeadReason } from '../../contract/log/record.ts'
+import type { Bytes } from '../lib/bytes.ts'
 
-/** One way in: what its bodies look like, who sends them, and what they want to hear. */
-export interface Way {
+/** A body layout that the edge accepts: how to recognise it, read it, and answer its clients. */
+export interface IngestFormat {
   /** Stands in every record and in dead letters; short, lower case. */
   route: string
   /**
-   * Whether its clients can be told that an event is no good. Those that drop whatever gets a 4xx
-   * cannot: their invalid events become dead letters, and the answer is 2xx.
+   * What happens to an invalid event. `reject` for clients that handle a 4xx. `dead-letter` for
+   * clients that drop on a 4xx: the response is 2xx, and the event becomes a dead letter.
    */
-  told: boolean
-  /** Where the envelope itself may carry the API key; then the body is read before anyone knows whose it is. */
-  keyInBody?: true
-  /** What a batch hears that is larger than the rate limit ever admits; BATCH_OVER_LIMIT without it. */
-  overLimit?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
-  /** What a client hears that has to wait, when it drops whatever gets a 429; RATE_LIMITED without it. */
-  overRate?: 'OVERLOADED'
+  onInvalid: 'reject' | 'dead-letter'
+  /** The error of a batch that exceeds what the rate limit ever admits; BATCH_OVER_LIMIT without it. */
+  overLimitCode?: 'BATCH_OVER_LIMIT' | 'BODY_TOO_LARGE' | 'RATE_LIMITED'
+  /** Instead of RATE_LIMITED, for clients that drop on a 429. */
+  rateLimitedCode?: 'OVERLOADED'
   /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
-  takes?(mediaType: string, request: Request): boolean
-  /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws Refused */
+  accepts?(mediaType: string, request: Request): boolean
+  /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws HttpProblem */
   unwrap?(bytes: Bytes, request: Request): Promise<Bytes>
-  /** @throws Refused when the body as a whole is no good */
-  read(body: Body): Incoming | Promise<Incoming>
-  answer(outcome: Outcome): Said
+  /** @throws HttpProblem when the body as a whole cannot be read */
+  read(body: RequestBody): IncomingBatch | Promise<IncomingBatch>
+  buildResponse(result: IngestResult): ResponseSpec
 }
 
-export type Bytes = Uint8Array<ArrayBuffer>
-
-export interface Body {
+export interface RequestBody {
   /** Content-Encoding and `unwrap` undone. */
   bytes: Bytes
   /** @throws INVALID_UTF8 */
   text(): string
   request: Request
-  /** Milliseconds since the epoch: when the request came in. */
+  /** Milliseconds since the epoch: when the request was received. */
   receivedMs: number
 }
 
-/** What a body holds, before any event has been judged. */
-export interface Incoming {
+/** What a body holds, before any event is validated. */
+export interface IncomingBatch extends RequestEnvelope {
   /** Whether the body was one bare event. */
-  single: boolean
-  items: readonly Item[]
-  /** The event at `index` as it was sent, byte for byte where that can be said. */
+  isSingleEvent: boolean
+  items: readonly IncomingItem[]
+  /** The event at `index` as it was sent, byte for byte where the format allows it. */
   original(index: number): string
   /** The text holds no `\\u`, so no string in it can be one that Postgres refuses. */
-  wellFormed?: boolean
-  /** `original` gives base64, because the body is no UTF-8. */
+  hasNoEscapes?: boolean
+  /** `original` gives base64, because the body is not valid UTF-8. */
   base64?: true
   /** When it was sent by the client's own clock, as the client wrote it. */
   sentAt?: unknown
-  /** What of the events stands in headers instead of the body; the same body with another one is another request. */
-  beside?: string
-  /** Where the envelope itself carries the API key. */
-  apiKey?: string
-  /** The envelope itself asks for the historical lane; granted where the key may, else not heard. */
-  historical?: boolean
+  /** What of the events stands in headers instead of the body; the same body with other headers is another request. */
+  fingerprintExtra?: string
   /** Name and version of the sending library; without it the User-Agent stands in. */
   client?: string
 }
 
-export interface Item {
+/** What a body may say about its request. */
+export interface RequestEnvelope {
+  /** Where the envelope itself carries the API key. */
+  apiKey?: string
+  /** The envelope asks for a historical import; granted where the key may, else ignored. */
+  historical?: boolean
+}
+
+export interface IncomingItem {
   /** What `normalise` reads. */
   raw: unknown
   /** Numbers that JSON.parse changed, with pointers from the event's own root. */
   badNumbers: readonly BadNumber[]
   /** Instead of the actor or the event id in the record's key. */
   partitionKey?: string
-  /** A name that begins with `$` is one of this way's own, and is kept. */
+  /** A name that begins with `$` is one of this format's own, and is kept. */
   systemName?: boolean
-  /** Where the client finds in its own event what stands at this pointer in `raw`. */
-  placeOf?(pointer: string): string
-  /** It could not be read at all; then `raw` is not looked at. */
-  broken?: Fault | readonly Fault[]
+  /** The pointer into the client's own event for a pointer into `raw`. */
+  clientPointer?(pointer: string): string
+  /** Why it could not be read at all; then `raw` is not looked at. */
+  faults?: Fault | readonly Fault[]
 }
 
 export interface Fault {
@@ -84,27 +85,40 @@ export interface Fault {
   pointer?: string
 }
 
-/** What became of every event. */
-export interface Outcome {
+/** The outcome of every event of a request, for the response. */
+export interface IngestResult {
   requestId: string
-  incoming: Incoming
+  incoming: IncomingBatch
   /** In the log, in the order of the batch. */
-  accepted: readonly Placed[]
-  /** In the log as dead letters; only where the client cannot be told. */
-  dead: readonly { index: number; errors: readonly ItemError[] }[]
-  /** Refused; only where the client can be told. */
+  accepted: readonly PublishedEvent[]
+  /** In the log as dead letters; only with `onInvalid: 'dead-letter'`. */
+  deadLetters: readonly InvalidItem[]
+  /** Rejected; only with `onInvalid: 'reject'`. */
   errors: readonly ItemError[]
   warnings: readonly Warning[]
 }
 
-export interface Placed {
+/** An event with all that is wrong with it. */
+export interface InvalidItem {
+  index: number
+  errors: readonly ItemError[]
+}
+
+export interface PublishedEvent {
   index: number
   event: TrackedEvent
   partition: number
   offset: number
 }
 
-export interface Said {
+/** The event is accepted, but the worker will make a dead letter of it: its client hears of it at once. */
+export interface Warning {
+  index: number
+  code: Extract<DeadReason, 'OCCURRED_AT_IN_FUTURE' | 'OCCURRED_AT_TOO_OLD'>
+  detail: string
+}
+
+export interface ResponseSpec {
   status: number
   body: string
   /** application/json without it. */

@@ -1,10 +1,9 @@
 import type { ItemError } from '../../contract/errors.ts'
-import { Refused } from '../http/http-problem.ts'
-import type { Warning } from '../ingest/validate-events.ts'
-import type { Outcome } from './ingest-format.ts'
+import { HttpProblem } from '../http/http-problem.ts'
+import type { IngestResult, Warning } from './ingest-format.ts'
 
 /** The body of a 202. */
-export interface Answer {
+export interface AcceptedResponse {
   request_id: string
   /** Events in the log. */
   accepted: number
@@ -21,7 +20,7 @@ export interface Answer {
 }
 
 export interface AcceptedEvent {
-  /** Place in the batch; not for a body of one bare event. */
+  /** Index in the batch; not for a body of one bare event. */
   index?: number
   event_id: string
   status: 'accepted'
@@ -29,11 +28,17 @@ export interface AcceptedEvent {
   offset: number
 }
 
-export function answerFor({ requestId, incoming, accepted, errors, warnings }: Outcome): Answer {
-  const { single, items } = incoming
+export function acceptedResponse({
+  requestId,
+  incoming,
+  accepted,
+  errors,
+  warnings,
+}: IngestResult): AcceptedResponse {
+  const { isSingleEvent, items } = incoming
   const events = accepted.map(
     ({ index, event, partition, offset }): AcceptedEvent => ({
-      ...(single ? {} : { index }),
+      ...(isSingleEvent ? {} : { index }),
       event_id: event.event_id,
       status: 'accepted',
       partition,
@@ -43,7 +48,8 @@ export function answerFor({ requestId, incoming, accepted, errors, warnings }: O
   const [only] = events
   return {
     request_id: requestId,
-    ...(single && only && { event_id: only.event_id, status: only.status, duplicate: false }),
+    ...(isSingleEvent &&
+      only && { event_id: only.event_id, status: only.status, duplicate: false }),
     accepted: events.length,
     rejected: items.length - events.length,
     events,
@@ -52,8 +58,8 @@ export function answerFor({ requestId, incoming, accepted, errors, warnings }: O
   }
 }
 
-/** Nothing could be taken. An event whose only fault is its size gets the status that says so. */
-export function refuseAll(single: boolean, errors: ItemError[]): Refused {
-  const tooLarge = single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
-  return new Refused(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
+/** No event is valid. An event whose only error is its size gets the status for that. */
+export function allInvalidProblem(isSingleEvent: boolean, errors: ItemError[]): HttpProblem {
+  const tooLarge = isSingleEvent && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+  return new HttpProblem(tooLarge ? 'EVENT_TOO_LARGE' : 'EVENTS_INVALID', { errors })
 }

@@ -1,45 +1,45 @@
 import { readBatch } from '../../contract/event/batch.ts'
 import { readTime } from '../../contract/event/time.ts'
 import { elementTexts } from '../../contract/json/slices.ts'
-import { Refused } from '../http/http-problem.ts'
-import type { Body, Incoming, Outcome, Way } from './ingest-format.ts'
-import { answerFor } from './json-response.ts'
+import { HttpProblem } from '../http/http-problem.ts'
+import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from './ingest-format.ts'
+import { acceptedResponse } from './json-response.ts'
 
 /** Our own: one event, an array, or `{"events":[…]}`. */
-export const native: Way = {
+export const json: IngestFormat = {
   route: 'events',
-  told: true,
-  read: readNative,
-  answer: (outcome) => ({ status: 202, body: JSON.stringify(answerFor(outcome)) }),
+  onInvalid: 'reject',
+  read: readJson,
+  buildResponse: (result) => ({ status: 202, body: JSON.stringify(acceptedResponse(result)) }),
 }
 
 /**
- * The paths of the four systems that came before. Each client finds its own words at the top of the
- * answer; ours stand behind them.
+ * Compatibility endpoints for clients of older collectors. The response begins with the members that each
+ * client reads; ours follow.
  */
-export const classic: Way = {
-  ...native,
+export const legacy: IngestFormat = {
+  ...json,
   route: 'classic',
-  answer: (outcome) => ({ status: 202, body: JSON.stringify(classicAnswer(outcome)) }),
+  buildResponse: (result) => ({ status: 202, body: JSON.stringify(legacyResponse(result)) }),
 }
 
-function readNative({ text }: Body): Incoming {
+function readJson({ text }: RequestBody): IncomingBatch {
   const body = text()
   const read = readBatch(body)
-  if (!read.ok) throw new Refused(read.code, { detail: read.detail })
-  const { isSingleEvent: single, items, member, sentAt } = read
+  if (!read.ok) throw new HttpProblem(read.code, { detail: read.detail })
+  const { isSingleEvent, items, member, sentAt } = read
   if (sentAt !== undefined) {
     const time = readTime(sentAt)
-    if (!time.ok) throw new Refused('SENT_AT_INVALID', { detail: `sent_at ${time.detail}.` })
+    if (!time.ok) throw new HttpProblem('SENT_AT_INVALID', { detail: `sent_at ${time.detail}.` })
   }
   let texts: string[] | undefined
   return {
-    single,
+    isSingleEvent,
     items,
     sentAt,
-    wellFormed: !body.includes('\\u'),
+    hasNoEscapes: !body.includes('\\u'),
     original(index) {
-      if (single) return body
+      if (isSingleEvent) return body
       texts ??= elementTexts(body, member)
       return texts[index] ?? ''
     },
@@ -50,14 +50,14 @@ function readNative({ text }: Body): Incoming {
  * `{status, event_id}` and `{status, request_id, duplicate}` for one event, `{status, count, event_ids}`
  * for several.
  */
-function classicAnswer(outcome: Outcome) {
-  const { event_id, status: _, duplicate, ...ours } = answerFor(outcome)
-  const own = outcome.incoming.single
+function legacyResponse(result: IngestResult) {
+  const { event_id, status: _, duplicate, ...ours } = acceptedResponse(result)
+  const own = result.incoming.isSingleEvent
     ? { status: 'accepted', event_id, duplicate }
     : {
         status: 'accepted',
-        count: outcome.accepted.length,
-        event_ids: outcome.accepted.map(({ event }) => event.event_id),
+        count: result.accepted.length,
+        event_ids: result.accepted.map(({ event }) => event.event_id),
       }
   return { ...own, ...ours }
 }

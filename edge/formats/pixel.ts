@@ -1,10 +1,10 @@
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { type BadNumber, parseJson } from '../../contract/json/json.ts'
-import type { Step } from '../http/context.ts'
+import type { Middleware } from '../http/context.ts'
 import { respond } from '../http/respond.ts'
-import type { Body, Incoming, Item, Way } from './ingest-format.ts'
+import type { IncomingBatch, IncomingItem, IngestFormat, RequestBody } from './ingest-format.ts'
 
-/** One transparent point. */
+/** One transparent pixel. */
 const GIF = Uint8Array.from(
   atob('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='),
   (character) => character.charCodeAt(0),
@@ -15,22 +15,22 @@ const TIMES = new Set<string>(SYNONYMS.occurred_at)
 
 /**
  * An event as an image: `GET /v1/pixel.gif?key=…&name=page_view&…`, for e-mails and noscript. The
- * parameters are the event's fields; those that no field claims become properties, all of them text.
+ * parameters are the event's fields; the others become properties, all of them strings.
  */
-export const pixel: Way = {
+export const pixelFormat: IngestFormat = {
   route: 'pixel',
-  told: false,
-  takes: () => true,
+  onInvalid: 'dead-letter',
+  accepts: () => true,
   read,
-  // What is shown is a picture in any case: `asPixel`.
-  answer: () => ({ status: 200, body: '' }),
+  // `sendPixel` replaces the body.
+  buildResponse: () => ({ status: 200, body: '' }),
 }
 
 /**
- * Shows the picture whatever became of the request, with the true status: nobody reads what stands
- * behind an <img>, but whoever opens its address or a network log sees what is wrong.
+ * Responds with the image in any case, with the status of the event: a page shows only the image, but the
+ * status is visible in the address bar and in network logs.
  */
-export function asPixel(): Step {
+export function sendPixel(): Middleware {
   return async (c, next) => {
     await next()
     const { status } = c.res
@@ -44,18 +44,18 @@ export function asPixel(): Step {
   }
 }
 
-function read({ request }: Body): Incoming {
+function read({ request }: RequestBody): IncomingBatch {
   const mark = request.url.indexOf('?')
   const pairs = (mark < 0 ? [] : request.url.slice(mark + 1).split('&')).filter(
-    (pair) => pair !== '' && !isOfTheRequest(pair),
+    (pair) => pair !== '' && !isRequestParameter(pair),
   )
-  return { single: true, items: [itemFrom(pairs)], original: () => pairs.join('&') }
+  return { isSingleEvent: true, items: [itemFrom(pairs)], original: () => pairs.join('&') }
 }
 
-function itemFrom(pairs: readonly string[]): Item {
+function itemFrom(pairs: readonly string[]): IncomingItem {
   const found = new Map<string, unknown>()
   const badNumbers: BadNumber[] = []
-  /** What is sent more than once is all of them, in their order; no field takes that. */
+  /** A repeated parameter becomes an array, in order; no field accepts one. */
   const put = (name: string, value: unknown) =>
     found.set(name, found.has(name) ? [found.get(name), value].flat() : value)
   try {
@@ -63,7 +63,7 @@ function itemFrom(pairs: readonly string[]): Item {
       const name = decode(nameIn(pair))
       const text = decode(pair.slice(nameIn(pair).length + 1))
       if (!FIELDS.has(name)) put(name, text)
-      // A mail's template leaves empty what it does not know; in a query that is how null is spelt.
+      // E-mail templates leave unknown values empty: in a query that means null.
       else if (text !== '') {
         const { value, bad } = readField(name, text)
         for (const { written } of bad) badNumbers.push({ pointer: `/${name}`, written })
@@ -71,25 +71,25 @@ function itemFrom(pairs: readonly string[]): Item {
       }
     }
   } catch {
-    const detail = 'The query is not UTF-8 behind its percent signs.'
-    return { raw: undefined, badNumbers: [], broken: { code: 'INVALID_UTF8', detail } }
+    const detail = 'The query is not valid UTF-8 after percent-decoding.'
+    return { raw: undefined, badNumbers: [], faults: { code: 'INVALID_UTF8', detail } }
   }
   return { raw: Object.fromEntries(found), badNumbers }
 }
 
-/** Numbers where the field has numbers; everything else stays the text that it is. */
+/** A number where the field is a number; everything else stays a string. */
 function readField(name: string, text: string): { value: unknown; bad: readonly BadNumber[] } {
   if (name === 'value' || (TIMES.has(name) && /^-?[\d.]+$/.test(text))) {
     const parsed = parseJson(text)
     if (parsed.ok && typeof parsed.value === 'number')
       return { value: parsed.value, bad: parsed.badNumbers }
   }
-  // The plus of an offset that nobody escaped.
+  // The unescaped plus of an offset.
   return { value: TIMES.has(name) ? text.replace(/ (\d\d:\d\d)$/, '+$1') : text, bad: [] }
 }
 
-/** Not about the event; the key least of all, however its name is spelt. */
-function isOfTheRequest(pair: string): boolean {
+/** Not part of the event; the key least of all, however its name is encoded. */
+function isRequestParameter(pair: string): boolean {
   return new URLSearchParams(pair).has('key') || nameIn(pair) === 'historical'
 }
 
@@ -97,7 +97,7 @@ function nameIn(pair: string): string {
   return pair.split('=', 1)[0] as string
 }
 
-/** @throws URIError where URLSearchParams would put a replacement character in silence */
+/** @throws URIError where URLSearchParams would silently insert a replacement character */
 function decode(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
 }

@@ -1,60 +1,60 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import { createRoom } from './byte-budget.ts'
+import { createByteBudget } from './byte-budget.ts'
 
 function setUp() {
   const clock = { now: 1_000_000 }
-  return { clock, room: createRoom(100, () => clock.now) }
+  return { clock, budget: createByteBudget(100, () => clock.now) }
 }
 const OVERLOADED = expect.objectContaining({ code: 'OVERLOADED' })
 
-it('takes as many as fit, and more when some have left', () => {
-  const { room } = setUp()
-  const leave = room.enter(60)
-  room.enter(40)
-  expect(() => room.enter(1)).toThrow(OVERLOADED)
-  leave()
-  room.enter(60)
-  expect(() => room.enter(1)).toThrow(OVERLOADED)
+it('the budget admits what fits, and more after a release', () => {
+  const { budget } = setUp()
+  const release = budget.acquire(60)
+  budget.acquire(40)
+  expect(() => budget.acquire(1)).toThrow(OVERLOADED)
+  release()
+  budget.acquire(60)
+  expect(() => budget.acquire(1)).toThrow(OVERLOADED)
 })
 
-it('whoever is alone gets in, however large', () => {
-  const { room } = setUp()
-  const leave = room.enter(1_000)
-  expect(() => room.enter(1)).toThrow(OVERLOADED)
-  leave()
-  room.enter(1_000)
+it('a request is always admitted while the budget is empty, however large it is', () => {
+  const { budget } = setUp()
+  const release = budget.acquire(1_000)
+  expect(() => budget.acquire(1)).toThrow(OVERLOADED)
+  release()
+  budget.acquire(1_000)
 })
 
-it('counts everyone for as long as the publisher may take', () => {
+it('the budget counts every request for as long as the publisher may take', () => {
   for (const late of [0, 1, 1_999, 3_999]) {
-    const { room, clock } = setUp()
-    room.enter(1)()
+    const { budget, clock } = setUp()
+    budget.acquire(1)()
     clock.now += late
-    room.enter(99)
+    budget.acquire(99)
     clock.now += LIMITS.publishMsMax
-    expect(() => room.enter(2)).toThrow(OVERLOADED)
+    expect(() => budget.acquire(2)).toThrow(OVERLOADED)
   }
 })
 
-it('forgets whoever never left, because the request was torn down with its client', () => {
-  const { room, clock } = setUp()
+it('the budget drops requests that were torn down with their client and never released', () => {
+  const { budget, clock } = setUp()
   for (let i = 0; i < 20; i++) {
-    room.enter(100)
+    budget.acquire(100)
     clock.now += 2 * (LIMITS.publishMsMax + 1_000)
   }
   // One after another, a little at a time, too.
   for (let i = 0; i < 200; i++) {
-    room.enter(1)
+    budget.acquire(1)
     clock.now += 200
   }
 })
 
-it('whoever leaves after having been forgotten makes no room that is not there', () => {
-  const { room, clock } = setUp()
-  const leave = room.enter(100)
+it('a release after the request was dropped frees nothing', () => {
+  const { budget, clock } = setUp()
+  const release = budget.acquire(100)
   clock.now += 2 * (LIMITS.publishMsMax + 1_000)
-  room.enter(100)
-  leave()
-  expect(() => room.enter(1)).toThrow(OVERLOADED)
+  budget.acquire(100)
+  release()
+  expect(() => budget.acquire(1)).toThrow(OVERLOADED)
 })

@@ -1,42 +1,43 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { Refused } from './http-problem.ts'
+import { HttpProblem } from './http-problem.ts'
 
-/** How much may be worked on at once, in bytes of decoded bodies. */
-export interface Room {
-  /** @returns how to leave; call it once. @throws OVERLOADED when there is no room for so much */
-  enter(bytes: number): () => void
+/** A bound on the bytes of decoded bodies in flight; what exceeds it is rejected. */
+export interface ByteBudget {
+  /** @returns `release`; call it once. @throws OVERLOADED while the budget has no room for so many */
+  acquire(bytes: number): () => void
 }
 
-/** Nobody stays longer than the publisher waits; whoever is counted longer than this is gone. */
-const STAY_MS_MAX = LIMITS.publishMsMax + 1_000
+/** No request holds its bytes longer than the publisher waits; what is held longer was torn down. */
+const HOLD_MS_MAX = LIMITS.publishMsMax + 1_000
 
 /**
- * A body costs some ten times its size while it is parsed, judged and published, and an isolate has
- * 128 MB at the most; without a bound, a log that hangs and a hundred full batches would end it.
- * Whoever is alone always gets in.
+ * A body costs some ten times its size while it is parsed, validated and published, and an isolate
+ * has 128 MB at the most; without a bound, a log that hangs and a hundred full batches would end it.
+ * A request is always admitted while the budget is empty.
  *
- * When a client goes away, workerd ends its request where it stands: nobody leaves, no `finally`
- * runs. So visitors are counted by the time they came, and forgotten after one to two stays.
+ * When a client disconnects, workerd ends its request where it stands: nothing is released, no
+ * `finally` runs. So bytes are counted by the time they were acquired, and dropped after one to two
+ * HOLD_MS_MAX.
  */
-export function createRoom(bytesMax: number, now: () => number): Room {
-  let before = { since: 0, bytes: 0 }
-  let lately = { since: 0, bytes: 0 }
+export function createByteBudget(bytesMax: number, now: () => number): ByteBudget {
+  let previous = { since: 0, bytes: 0 }
+  let current = { since: 0, bytes: 0 }
 
   return {
-    enter(bytes) {
+    acquire(bytes) {
       const at = now()
-      const passed = at - lately.since
-      if (passed >= STAY_MS_MAX || passed < 0) {
-        before = passed < 2 * STAY_MS_MAX ? lately : { since: at, bytes: 0 }
-        lately = { since: at, bytes: 0 }
+      const passed = at - current.since
+      if (passed >= HOLD_MS_MAX || passed < 0) {
+        previous = passed < 2 * HOLD_MS_MAX ? current : { since: at, bytes: 0 }
+        current = { since: at, bytes: 0 }
       }
-      const taken = before.bytes + lately.bytes
-      if (taken > 0 && taken + bytes > bytesMax)
-        throw new Refused('OVERLOADED', { headers: { 'retry-after': '1' } })
-      const visit = lately
-      visit.bytes += bytes
+      const held = previous.bytes + current.bytes
+      if (held > 0 && held + bytes > bytesMax)
+        throw new HttpProblem('OVERLOADED', { headers: { 'retry-after': '1' } })
+      const period = current
+      period.bytes += bytes
       return () => {
-        visit.bytes -= bytes
+        period.bytes -= bytes
       }
     },
   }

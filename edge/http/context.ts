@@ -1,31 +1,14 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import type { KeyRecord } from '../../contract/api-key.ts'
-import type { Bytes, Incoming, Said, Way } from '../formats/ingest-format.ts'
 
-/** What the steps hand on to each other while one request is worked on. */
+/** Set by `beginResponse` on every request. All else goes from step to step as a typed value. */
 export interface EdgeEnv {
   Variables: {
-    /** From `begin`. */
     requestId: string
-    /** Of the answer; every step may add to them. Lower-case names. */
+    /** Of the response; every step may add to them. Lower-case names. */
     headers: Record<string, string>
-    /** From `authenticate`. */
-    key: KeyRecord
-    /** `?historical=true`, and the key may. */
-    historical: boolean
-    /** From `readEvents`. */
-    way: Way
-    incoming: Incoming
-    /** The decoded body, for the fingerprint of an idempotent request. */
-    bytes: Bytes
-    /** When the body was there, in milliseconds since the epoch. */
-    receivedMs: number
-    /** From `claim`, when the client sent one: bare, without the quotes of the header's other form. */
-    idempotencyKey: string | undefined
-    /** From `ingest`, when events were taken. */
-    said: Said | undefined
   }
 }
 
 export type EdgeContext = Context<EdgeEnv>
-export type Step = MiddlewareHandler<EdgeEnv>
+export type Handler = (c: EdgeContext) => Response | Promise<Response>
+export type Middleware = MiddlewareHandler<EdgeEnv>

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { inflateInto } from './inflate.ts'
 
-it('what a slice unpacks to has come out before the next one goes in', async () => {
+it('the output of a slice is read before the next slice is written', async () => {
   const size = 16 * 1024 * 1024
   const packed = await new Response(
     new Blob([new Uint8Array(size)]).stream().pipeThrough(new CompressionStream('gzip')),

@@ -1,13 +1,13 @@
 import { join } from '../lib/bytes.ts'
-import { within } from '../lib/timeout.ts'
-import { Refused } from './http-problem.ts'
-import { createZlibSum } from './zlib-sum.ts'
+import { orAfter } from '../lib/timeout.ts'
+import { HttpProblem } from './http-problem.ts'
+import { createZlibChecksum } from './zlib-checksum.ts'
 
-/** What goes in at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
+/** Written at once. A byte of deflate holds at most 1,032, so this much can burst to 8 MiB and no further. */
 const SLICE_BYTES = 8 * 1024
 
-/** What every runtime can undo, in DecompressionStream's words. */
-export type Packing = 'gzip' | 'deflate'
+/** What every runtime can decompress, by DecompressionStream's names. */
+export type Compression = 'gzip' | 'deflate'
 
 export interface Inflater<T> {
   write(chunk: Uint8Array): Promise<void>
@@ -16,18 +16,18 @@ export interface Inflater<T> {
 }
 
 /**
- * Undoes gzip or deflate, at most `bytesMax` of it; `end` gives all that came out.
+ * Decompresses gzip or deflate, at most `bytesMax`; `end` gives the whole output.
  * @throws BODY_TOO_LARGE, INVALID_ENCODING
  */
 export function createInflater(
-  format: Packing,
+  format: Compression,
   bytesMax: number,
 ): Inflater<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   const inflater = inflateInto(format, (chunk) => {
     size += chunk.byteLength
-    if (size > bytesMax) throw new Refused('BODY_TOO_LARGE')
+    if (size > bytesMax) throw new HttpProblem('BODY_TOO_LARGE')
     chunks.push(chunk)
   })
   return {
@@ -40,54 +40,53 @@ export function createInflater(
 }
 
 /**
- * Undoes gzip or deflate slice by slice: workerd's DecompressionStream expands all it is given before
- * anyone may read, so a whole bomb must never be given to it.
- * @param out gets what comes out, in order, and ends it by throwing a Refused
+ * Decompresses gzip or deflate slice by slice: workerd's DecompressionStream expands all its input before
+ * anything can be read, so a whole bomb must never be written to it.
+ * @param out gets the output, in order, and ends it by throwing an HttpProblem
  * @throws what `out` throws, INVALID_ENCODING
  */
-export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): Inflater<void> {
+export function inflateInto(format: Compression, out: (chunk: Uint8Array) => void): Inflater<void> {
   const stream = new DecompressionStream(format)
   const writer = stream.writable.getWriter()
   const reader = openReader(stream.readable)
-  const sum = format === 'deflate' ? createZlibSum() : undefined
+  const sum = format === 'deflate' ? createZlibChecksum() : undefined
 
-  // Reads along while we write; how it ends is looked at in `end` and after every slice.
-  let failure: Refused | undefined
-  let heard: (() => void) | undefined
-  /** What was read last was as much as one read gives: there may be more of the same slice. */
+  // Reads while slices are written; a failure is checked in `end` and after every slice.
+  let failure: HttpProblem | undefined
+  let onRead: (() => void) | undefined
+  /** The last read filled its buffer: there may be more of the same slice. */
   let hasMore = false
-  const drained = (async () => {
+  const readAll = (async () => {
     for (;;) {
       const { done, value } = await reader.read()
       if (done || !value) return
       hasMore = reader.isFull(value)
-      sum?.unpacked(value)
+      sum?.decompressed(value)
       out(value)
-      heard?.()
+      onRead?.()
     }
   })().catch((error: unknown) => {
-    failure = error instanceof Refused ? error : new Refused('INVALID_ENCODING')
+    failure = error instanceof HttpProblem ? error : new HttpProblem('INVALID_ENCODING')
     abort()
   })
 
-  /** Until what a slice became has been read: workerd takes the next one whether it has or not. */
-  async function settle(): Promise<void> {
+  /** Waits until a slice's output has been read: workerd accepts the next slice even before that. */
+  async function drainReader(): Promise<void> {
     while (hasMore && !failure) {
       const next = new Promise<void>((resolve) => {
-        heard = resolve
+        onRead = resolve
       })
-      const late = () => {
+      await orAfter(Promise.race([next, readAll]), LAST_READ_MS, () => {
         hasMore = false
-      }
-      await within(LAST_READ_MS, Promise.race([next, drained]), () => new Error('late')).catch(late)
+      })
     }
     if (failure) throw failure
   }
 
-  /** Waits for a step of the writer's, which never ends when the reader has given up. */
+  /** Waits for the writer, which never ends when the reader has failed. */
   async function step(work: Promise<void>): Promise<void> {
-    await Promise.race([work, drained]).catch(() => {
-      failure ??= new Refused('INVALID_ENCODING')
+    await Promise.race([work, readAll]).catch(() => {
+      failure ??= new HttpProblem('INVALID_ENCODING')
     })
     if (failure) throw failure
   }
@@ -99,24 +98,24 @@ export function inflateInto(format: Packing, out: (chunk: Uint8Array) => void): 
 
   return {
     async write(chunk) {
-      sum?.packed(chunk)
+      sum?.compressed(chunk)
       for (let from = 0; from < chunk.byteLength; from += SLICE_BYTES) {
         await step(writer.write(chunk.slice(from, from + SLICE_BYTES)))
-        await settle()
+        await drainReader()
       }
     },
     async end() {
       await step(writer.close())
-      await drained
+      await readAll
       if (failure) throw failure
-      if (sum && !sum.holds()) throw new Refused('INVALID_ENCODING')
+      if (sum && !sum.matches()) throw new HttpProblem('INVALID_ENCODING')
     },
     abort,
   }
 }
 
 const READ_BYTES = 64 * 1024
-/** When a read is full and nothing comes after it, that was all: it would have come at once. */
+/** When nothing follows a full read within this, the slice is read: more would be there at once. */
 const LAST_READ_MS = 1
 
 interface Reader {
@@ -125,7 +124,7 @@ interface Reader {
   isFull(chunk: Uint8Array): boolean
 }
 
-/** workerd gives 4 KiB a read unless it is handed a larger buffer; the others hold writers back themselves. */
+/** workerd gives 4 KiB a read unless it gets a larger buffer; the others apply backpressure themselves. */
 function openReader(readable: ReadableStream<Uint8Array>): Reader {
   let byob: ReadableStreamBYOBReader
   try {

@@ -1,8 +1,8 @@
 import type { EdgeContext } from './context.ts'
-import { notFound } from './http-problem.ts'
 import { respond } from './respond.ts'
+import { notFound } from './send-problem.ts'
 
-/** Told to whoever does not say what it wants to send. */
+/** For a preflight that names no headers. */
 const KNOWN_HEADERS =
   'authorization, content-encoding, content-type, idempotency-key, x-api-key, x-request-id'
 
@@ -10,8 +10,8 @@ const KNOWN_HEADERS =
 const NAMES = /^[a-z0-9-]{1,64}( ?, ?[a-z0-9-]{1,64}){0,63}$/i
 
 /**
- * Answers a browser that asks before it sends. SDKs bring headers of their own (X-Amz-…, traceparent,
- * sentry-trace), so whatever is asked for may be sent: what a request carries is judged when it comes.
+ * Answers a browser's preflight. SDKs add headers of their own (X-Amz-…, traceparent, sentry-trace), so
+ * all requested headers are allowed: the request itself is checked when it comes.
  * @param allowed the path's methods, as Allow lists them
  */
 export function preflight(allowed: string) {
@@ -21,17 +21,17 @@ export function preflight(allowed: string) {
   }
 }
 
-/** Nothing is at this path; but a page can only read that if it may ask. */
-export function preflightAstray(c: EdgeContext): Response {
+/** The path is unknown; but a page can read that 404 only if its preflight succeeds. */
+export function preflightUnknownPath(c: EdgeContext): Response {
   if (!c.req.raw.headers.has('access-control-request-method')) return notFound(c)
   return permit(c, 'GET, HEAD, POST, OPTIONS')
 }
 
 function permit(c: EdgeContext, methods: string): Response {
-  const asked = c.req.raw.headers.get('access-control-request-headers')?.trim()
+  const requested = c.req.raw.headers.get('access-control-request-headers')?.trim()
   Object.assign(c.get('headers'), {
     'access-control-allow-methods': methods,
-    'access-control-allow-headers': asked && NAMES.test(asked) ? asked : KNOWN_HEADERS,
+    'access-control-allow-headers': requested && NAMES.test(requested) ? requested : KNOWN_HEADERS,
     // A day; Chromium makes two hours of it.
     'access-control-max-age': '86400',
     vary: 'access-control-request-headers',

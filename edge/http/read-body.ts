@@ -1,52 +1,54 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { join } from '../lib/bytes.ts'
-import { within } from '../lib/timeout.ts'
-import { Refused } from './http-problem.ts'
-import { createInflater, type Packing } from './inflate.ts'
+import { type Bytes, join } from '../lib/bytes.ts'
+import { withTimeout } from '../lib/timeout.ts'
+import { HttpProblem } from './http-problem.ts'
+import { type Compression, createInflater } from './inflate.ts'
 
 /** The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax. */
-export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(request: Request): Promise<Bytes> {
   const { headers } = request
   const encoding = readEncoding(headers.get('content-encoding'))
   const declared = headers.get('content-length')
   // Nothing that decodes to 1 MiB is itself longer than that.
   if (declared !== null && Number(declared) > LIMITS.bodyBytesMax)
-    throw new Refused('BODY_TOO_LARGE')
-  // With a declared length the server hands out no more than that, so there is nothing to count.
-  // (And `request.body` is not even looked at: the getter alone makes a stream.)
+    throw new HttpProblem('BODY_TOO_LARGE')
+  // With a declared length the server gives no more than that, so there is nothing to count.
+  // (And `request.body` is not read: the getter alone creates a stream.)
   if (declared !== null && !encoding) return readWhole(request)
   return request.body ? readCounting(request.body, encoding) : new Uint8Array()
 }
 
-async function readWhole(request: Request): Promise<Uint8Array<ArrayBuffer>> {
-  const buffer = await within(LIMITS.bodyReadMsMax, request.arrayBuffer(), tooSlow).catch(asRefusal)
-  if (buffer.byteLength > LIMITS.bodyBytesMax) throw new Refused('BODY_TOO_LARGE')
+async function readWhole(request: Request): Promise<Bytes> {
+  const buffer = await withTimeout(request.arrayBuffer(), LIMITS.bodyReadMsMax, tooSlow).catch(
+    asProblem,
+  )
+  if (buffer.byteLength > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
   return new Uint8Array(buffer)
 }
 
 async function readCounting(
   body: ReadableStream<Uint8Array>,
-  encoding: Packing | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
+  encoding: Compression | undefined,
+): Promise<Bytes> {
   const reader = body.getReader()
   const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax)
   const chunks: Uint8Array[] = []
   let size = 0
   const read = async () => {
     for (;;) {
-      const { done, value } = await reader.read().catch(asRefusal)
+      const { done, value } = await reader.read().catch(asProblem)
       if (done) return inflater ? inflater.end() : join(chunks, size)
       size += value.byteLength
-      if (size > LIMITS.bodyBytesMax) throw new Refused('BODY_TOO_LARGE')
+      if (size > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
       if (inflater) await inflater.write(value)
       else chunks.push(value)
     }
   }
   try {
-    return await within(LIMITS.bodyReadMsMax, read(), tooSlow)
+    return await withTimeout(read(), LIMITS.bodyReadMsMax, tooSlow)
   } catch (error) {
     inflater?.abort()
-    // Not awaited: a client that stalls would stall the answer as well.
+    // Not awaited: a client that stalls would stall the response as well.
     reader.cancel().catch(() => {})
     throw error
   }
@@ -62,30 +64,30 @@ export function mediaTypeOf(headers: Headers): string {
   const [type = '', ...parameters] = header.split(';').map((part) => part.trim().toLowerCase())
   const charset = parameters.find((part) => part.startsWith('charset='))?.slice(8)
   if (charset === undefined || /^"?utf-?8"?$/.test(charset)) return type
-  throw new Refused('MEDIA_TYPE_UNSUPPORTED', {
+  throw new HttpProblem('MEDIA_TYPE_UNSUPPORTED', {
     detail: 'Send JSON as UTF-8; no other charset is read.',
     headers: { 'accept-post': 'application/json' },
   })
 }
 
 /**
- * Only what every runtime can undo: brotli is missing in workerd, zstd everywhere.
+ * Only what every runtime can decompress: brotli is missing in workerd, zstd everywhere.
  * @throws ENCODING_UNSUPPORTED
  */
-export function readEncoding(header: string | null): Packing | undefined {
+export function readEncoding(header: string | null): Compression | undefined {
   if (header === null) return undefined
   const encoding = header.trim().toLowerCase()
   if (encoding === '' || encoding === 'identity') return undefined
   if (encoding === 'gzip' || encoding === 'x-gzip') return 'gzip'
   if (encoding === 'deflate') return 'deflate'
-  throw new Refused('ENCODING_UNSUPPORTED', { headers: { 'accept-encoding': 'gzip, deflate' } })
+  throw new HttpProblem('ENCODING_UNSUPPORTED', { headers: { 'accept-encoding': 'gzip, deflate' } })
 }
 
 function tooSlow(): Error {
-  return new Refused('BODY_TOO_SLOW')
+  return new HttpProblem('BODY_TOO_SLOW')
 }
 
-/** A body that breaks off is the client's affair (or its network's), not a failure of ours. */
-function asRefusal(error: unknown): never {
-  throw error instanceof Refused ? error : new Refused('BODY_INCOMPLETE')
+/** A body that breaks off is an error of the client or its network, not of the edge. */
+function asProblem(error: unknown): never {
+  throw error instanceof HttpProblem ? error : new HttpProblem('BODY_INCOMPLETE')
 }

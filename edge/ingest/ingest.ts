@@ -1,110 +1,75 @@
-import { withoutKeys } from '../../contract/api-key.ts'
 import type { ItemError } from '../../contract/errors.ts'
-import { clockSkew, readTime } from '../../contract/event/time.ts'
-import { derivedEventId, uuidV7Series } from '../../contract/event/uuid.ts'
-import { LIMITS } from '../../contract/limits.ts'
-import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
-import { recordEncoder } from '../../contract/log/record.ts'
-import { recordKey, TOPICS } from '../../contract/log/topics.ts'
-import type { Incoming } from '../formats/ingest-format.ts'
-import { refuseAll } from '../formats/json-response.ts'
-import type { EdgeContext } from '../http/context.ts'
-import { respond } from '../http/respond.ts'
-import { base64 } from '../lib/bytes.ts'
-import type { Publish } from '../publish/publisher.ts'
-import { judge, shorten } from './validate-events.ts'
+import {
+  type AdmissionDeps,
+  type AdmittedRequest,
+  admitRequest,
+  type IngestRequest,
+} from '../admission/admit-request.ts'
+import type { Authenticate } from '../auth/authenticate.ts'
+import type { IngestFormat, InvalidItem, ResponseSpec } from '../formats/ingest-format.ts'
+import { allInvalidProblem } from '../formats/json-response.ts'
+import type { Handler } from '../http/context.ts'
+import { type PublishDeps, publishValidated } from './publish-validated.ts'
+import { type ReadDeps, readEvents } from './read-events.ts'
+import { type EventChunk, truncateErrors, validateEvents } from './validate-events.ts'
 
-export interface IngestDeps {
-  publish: Publish
-  nameOf: (request: Request) => string
+export interface IngestDeps extends ReadDeps, AdmissionDeps, PublishDeps {
+  authenticate: Authenticate
 }
 
-/** Judge, stamp, publish, answer. */
-export function ingest({ publish, nameOf }: IngestDeps) {
-  return async (c: EdgeContext) => {
-    const way = c.get('way')
-    const incoming = c.get('incoming')
-    const receivedMs = c.get('receivedMs')
-    const receivedAt = new Date(receivedMs).toISOString()
-    const { tenant, event_age_max_s, schema_versions } = c.get('key')
-    const judged = judge(incoming.items, {
-      receivedMs,
-      receivedAt,
-      eventAgeMaxMs: c.get('historical') ? Number.POSITIVE_INFINITY : event_age_max_s * 1000,
-      shiftMs: skewOf(incoming, receivedMs),
-      schemaVersions: schema_versions ?? null,
-      wellFormed: incoming.wellFormed,
-      eventId: await chooseIds(c, incoming.items.length, receivedMs),
-    })
-    if (way.told && judged.accepted.length === 0 && incoming.items.length > 0)
-      throw refuseAll(incoming.single, shorten(judged.errors))
-
-    const dead = way.told ? [] : byIndex(judged.errors)
-    const encode = recordEncoder({
-      v: 1,
-      tenant,
-      key: c.get('key').key_id,
-      request_id: c.get('requestId'),
-      received_at: receivedAt,
-      edge: nameOf(c.req.raw),
-      route: way.route,
-      client: clientOf(c, incoming),
-      historical: c.get('historical') || undefined,
-    })
-    // Byte for byte but for one thing: dead letters are stored, and keys never are.
-    const original = (index: number) => {
-      const sent = incoming.original(index)
-      return incoming.base64 ? btoa(withoutKeys(atob(sent))) : withoutKeys(sent)
-    }
-    const kept = (index: number) =>
-      incoming.base64
-        ? { original: original(index), base64: true as const }
-        : short(original(index))
-    const foreseen = new Set(judged.warnings.map(({ index }) => index))
-    const records: ProduceRecord[] = judged.accepted.map(
-      ({ index, event, json, partitionKey }) => ({
-        topic: TOPICS.raw.name,
-        key: partitionKey === undefined ? recordKey(tenant, event) : `${tenant}:${partitionKey}`,
-        value: encode.event(json, foreseen.has(index) ? original(index) : undefined),
-      }),
+/** authenticate ▶ read ▶ admit ▶ validate ▶ publish, for clients whose key is in a header or the query. */
+export function ingestEvents(formats: readonly IngestFormat[], deps: IngestDeps): Handler {
+  return async (c) => {
+    const authenticated = await deps.authenticate(c)
+    return readEvents(c.req.raw, formats, deps, (read) =>
+      ingest({ ...authenticated, ...read }, deps),
     )
-    for (const { index, errors } of dead)
-      records.push({
-        topic: TOPICS.raw.name,
-        key: `${tenant}:${c.get('requestId')}`,
-        value: encode.invalid({
-          refused: errors.slice(0, FAULTS_MAX).map(({ index: _, ...fault }) => fault),
-          ...kept(index),
-        }),
-      })
-    const positions = records.length === 0 ? [] : await publish(records)
-    const said = way.answer({
-      requestId: c.get('requestId'),
-      incoming,
-      accepted: judged.accepted.map(({ index, event }, i) => {
-        const { partition, offset } = positions[i] as ProduceResult
-        return { index, event, partition, offset }
-      }),
-      dead,
-      errors: way.told ? shorten(judged.errors) : [],
-      warnings: judged.warnings,
-    })
-    c.set('said', said)
-    return respond(c, said)
   }
 }
 
-/** Of one event, in its dead letter. */
-const FAULTS_MAX = 20
-
-/** JSON takes six bytes for a control character; a body of these would become a record that no log takes. */
-function short(original: string): { original: string; base64?: true } {
-  if (original.length <= LIMITS.eventBytesMax) return { original }
-  if (JSON.stringify(original).length <= 2 * original.length) return { original }
-  return { original: base64(new TextEncoder().encode(original)), base64: true }
+/** read ▶ authenticate ▶ admit ▶ validate ▶ publish, for formats whose envelope may carry the key. */
+export function ingestKeyInBody(format: IngestFormat, deps: IngestDeps): Handler {
+  return async (c) =>
+    readEvents(c.req.raw, [format], deps, async (read) => {
+      const authenticated = await deps.authenticate(c, read.batch)
+      return ingest({ ...authenticated, ...read }, deps)
+    })
 }
 
-function byIndex(errors: readonly ItemError[]): { index: number; errors: ItemError[] }[] {
+function ingest(request: IngestRequest, deps: IngestDeps): Promise<Response> {
+  return admitRequest(request, deps, (admitted) => validateAndPublish(admitted, deps))
+}
+
+async function validateAndPublish(
+  request: AdmittedRequest,
+  deps: PublishDeps,
+): Promise<ResponseSpec> {
+  const { c, format, batch, receivedMs, idempotencyKey } = request
+  const chunk: EventChunk = { batch, receivedMs, firstIndex: 0, idempotencyKey }
+  const validated = await validateEvents(request, chunk)
+  const rejects = format.onInvalid === 'reject'
+  if (rejects && validated.accepted.length === 0 && batch.items.length > 0)
+    throw allInvalidProblem(batch.isSingleEvent, truncateErrors(validated.errors))
+  const deadLetters = rejects ? [] : byIndex(validated.errors)
+  const accepted = await publishValidated(
+    request,
+    chunk,
+    validated,
+    deadLetters,
+    format.route,
+    deps,
+  )
+  return format.buildResponse({
+    requestId: c.get('requestId'),
+    incoming: batch,
+    accepted,
+    deadLetters,
+    errors: rejects ? truncateErrors(validated.errors) : [],
+    warnings: validated.warnings,
+  })
+}
+
+function byIndex(errors: readonly ItemError[]): InvalidItem[] {
   const found = new Map<number, ItemError[]>()
   for (const error of errors) {
     const same = found.get(error.index)
@@ -112,34 +77,4 @@ function byIndex(errors: readonly ItemError[]): { index: number; errors: ItemErr
     else found.set(error.index, [error])
   }
   return [...found].map(([index, errors]) => ({ index, errors }))
-}
-
-/** A time of sending that cannot be read repairs nothing. */
-function skewOf({ sentAt }: Incoming, receivedMs: number): number {
-  if (sentAt === undefined || sentAt === null) return 0
-  const read = readTime(sentAt)
-  return read.ok ? clockSkew(Date.parse(read.time), receivedMs) : 0
-}
-
-/** The library's own word, or its User-Agent; only what can be printed and stored. */
-export function clientOf(c: EdgeContext, { client }: Pick<Incoming, 'client'>): string | undefined {
-  const said = client ?? c.req.raw.headers.get('user-agent') ?? ''
-  return said.replace(UNPRINTABLE, '').slice(0, LIMITS.labelCharsMax) || undefined
-}
-
-const UNPRINTABLE = /[^\x20-\x7e]/g
-
-/** Ids for events that came without: from the Idempotency-Key, so that a retry gives the same ones, else new. */
-async function chooseIds(
-  c: EdgeContext,
-  count: number,
-  receivedMs: number,
-): Promise<(index: number) => string> {
-  const idempotencyKey = c.get('idempotencyKey')
-  if (idempotencyKey === undefined) return uuidV7Series(receivedMs)
-  const { tenant } = c.get('key')
-  const ids = await Promise.all(
-    Array.from({ length: count }, (_, index) => derivedEventId(tenant, idempotencyKey, index)),
-  )
-  return (index) => ids[index] as string
 }

@@ -1,58 +1,78 @@
 import type { ItemErrorCode } from '../../contract/errors.ts'
-import type { Body, Bytes, Incoming, Way } from '../formats/ingest-format.ts'
-import type { Room } from '../http/byte-budget.ts'
-import type { Step } from '../http/context.ts'
-import { Refused } from '../http/http-problem.ts'
+import type { IncomingBatch, IngestFormat, RequestBody } from '../formats/ingest-format.ts'
+import type { ByteBudget } from '../http/byte-budget.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import { mediaTypeOf, readBody } from '../http/read-body.ts'
-import { base64 } from '../lib/bytes.ts'
+import { type Bytes, base64 } from '../lib/bytes.ts'
 
 // A byte order mark is skipped, anything that is not UTF-8 throws.
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
+/** A request's events as they were sent; none of them is validated yet. */
+export interface ReadRequest {
+  format: IngestFormat
+  batch: IncomingBatch
+  /** The decoded body, for the fingerprint of an idempotent request. */
+  bytes: Bytes
+  /** When the body was there, in milliseconds since the epoch. */
+  receivedMs: number
+}
+
+export interface ReadDeps {
+  budget: ByteBudget
+  now: () => number
+}
+
 /**
- * Are these events? What each of them holds is looked at later, one by one.
- * @param ways that a path knows; the first that takes the request reads it
+ * Reads the body and gives its events to `next`. The body counts in the byte budget until `next` has
+ * given the response.
+ * @param formats of the path; the first that accepts the request reads it
  */
-export function readEvents(ways: readonly Way[], room: Room, now: () => number): Step {
-  return async (c, next) => {
-    const request = c.req.raw
-    const way = chooseWay(ways, request)
-    const sent = await readBody(request)
-    const bytes = way.unwrap ? await way.unwrap(sent, request) : sent
-    const leave = room.enter(bytes.byteLength)
-    try {
-      const receivedMs = now()
-      c.set('way', way)
-      c.set('bytes', bytes)
-      c.set('receivedMs', receivedMs)
-      c.set('incoming', await read(way, { bytes, request, receivedMs, text: () => decode(bytes) }))
-      return await next()
-    } finally {
-      leave()
-    }
+export async function readEvents(
+  request: Request,
+  formats: readonly IngestFormat[],
+  { budget, now }: ReadDeps,
+  next: (read: ReadRequest) => Promise<Response>,
+): Promise<Response> {
+  const format = chooseFormat(formats, request)
+  const sent = await readBody(request)
+  const bytes = format.unwrap ? await format.unwrap(sent, request) : sent
+  const release = budget.acquire(bytes.byteLength)
+  try {
+    const receivedMs = now()
+    const text = () => decode(bytes)
+    const batch = await readBatch(format, { bytes, request, receivedMs, text })
+    return await next({ format, batch, bytes, receivedMs })
+  } finally {
+    release()
   }
 }
 
-function chooseWay(ways: readonly Way[], request: Request): Way {
+function chooseFormat(formats: readonly IngestFormat[], request: Request): IngestFormat {
   const mediaType = mediaTypeOf(request.headers)
-  for (const way of ways)
-    if (way.takes ? way.takes(mediaType, request) : isJson(mediaType)) return way
-  throw new Refused('MEDIA_TYPE_UNSUPPORTED', { headers: { 'accept-post': 'application/json' } })
+  for (const format of formats)
+    if (format.accepts ? format.accepts(mediaType, request) : isJson(mediaType)) return format
+  throw new HttpProblem('MEDIA_TYPE_UNSUPPORTED', {
+    headers: { 'accept-post': 'application/json' },
+  })
 }
 
-/** text/plain and no type at all are taken as JSON too, because a beacon can send nothing else across origins. */
-export function isJson(mediaType: string): boolean {
+/** text/plain and no type at all are read as JSON too, because a beacon can send nothing else across origins. */
+function isJson(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType === 'text/plain' || mediaType === ''
 }
 
-async function read(way: Way, body: Body): Promise<Incoming> {
-  if (way.told) return way.read(body)
+async function readBatch(format: IngestFormat, body: RequestBody): Promise<IncomingBatch> {
+  if (format.onInvalid === 'reject') return format.read(body)
   try {
-    return await way.read(body)
+    return await format.read(body)
   } catch (error) {
-    // Whoever drops what gets a 4xx must not hear one: the body as it came is one dead letter.
-    if (!(error instanceof Refused) || !isUnreadable(error.code)) throw error
-    return unreadable(body.bytes, { code: error.code, detail: error.more.detail ?? error.message })
+    // These clients drop on a 4xx, so the body as it was sent becomes one dead letter.
+    if (!(error instanceof HttpProblem) || !isUnreadable(error.code)) throw error
+    return unreadable(body.bytes, {
+      code: error.code,
+      detail: error.options.detail ?? error.message,
+    })
   }
 }
 
@@ -62,17 +82,17 @@ function isUnreadable(code: string): code is (typeof UNREADABLE)[number] {
   return (UNREADABLE as readonly string[]).includes(code)
 }
 
-function unreadable(bytes: Bytes, broken: { code: ItemErrorCode; detail: string }): Incoming {
-  const items = [{ raw: undefined, badNumbers: [], broken }]
-  if (broken.code === 'INVALID_UTF8')
-    return { single: true, items, original: () => base64(bytes), base64: true }
-  return { single: true, items, original: () => utf8.decode(bytes) }
+function unreadable(bytes: Bytes, faults: { code: ItemErrorCode; detail: string }): IncomingBatch {
+  const items = [{ raw: undefined, badNumbers: [], faults }]
+  if (faults.code === 'INVALID_UTF8')
+    return { isSingleEvent: true, items, original: () => base64(bytes), base64: true }
+  return { isSingleEvent: true, items, original: () => utf8.decode(bytes) }
 }
 
 function decode(bytes: Bytes): string {
   try {
     return utf8.decode(bytes)
   } catch {
-    throw new Refused('INVALID_UTF8')
+    throw new HttpProblem('INVALID_UTF8')
   }
 }

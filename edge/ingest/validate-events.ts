@@ -5,18 +5,20 @@ import {
   type NormaliseContext,
   normalise,
 } from '../../contract/event/normalise.ts'
+import { clockSkew, readTime } from '../../contract/event/time.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { DeadReason } from '../../contract/log/record.ts'
-import type { Item } from '../formats/ingest-format.ts'
+import type { AuthenticatedRequest } from '../auth/authenticate.ts'
+import type { IncomingBatch, IncomingItem, Warning } from '../formats/ingest-format.ts'
+import { chooseEventIds } from './event-ids.ts'
 
-export interface Judged {
-  accepted: Accepted[]
-  /** All of them, in the order of the batch; see `shorten`. */
+export interface ValidationResult {
+  accepted: AcceptedItem[]
+  /** All of them, in the order of the batch; see `truncateErrors`. */
   errors: ItemError[]
   warnings: Warning[]
 }
 
-export interface Accepted {
+export interface AcceptedItem {
   index: number
   event: TrackedEvent
   /** The event as JSON. */
@@ -24,61 +26,69 @@ export interface Accepted {
   partitionKey?: string
 }
 
-/** The event is taken, but the worker will put it among the dead letters: better said now than found later. */
-export interface Warning {
-  index: number
-  code: Extract<DeadReason, 'OCCURRED_AT_IN_FUTURE' | 'OCCURRED_AT_TOO_OLD'>
-  detail: string
-}
-
-export interface JudgedBy {
+/** Events of a request that are validated and published together: all of a batch, or a part of a stream. */
+export interface EventChunk {
+  batch: IncomingBatch
   receivedMs: number
-  /** The same moment as RFC 3339 in UTC. */
-  receivedAt: string
-  eventAgeMaxMs: number
-  /** Of the client's clock; added to its times. */
-  shiftMs: number
-  /** The tenant's list; null takes every version. */
-  schemaVersions: readonly string[] | null
-  /** See Circumstances. */
-  wellFormed?: boolean
-  /** For the event at `index`, when the client chose no id. */
-  eventId: (index: number) => string
+  /** The index in the request of the chunk's first event; 0 but for streams. */
+  firstIndex: number
+  /** When the client sent one: event ids are derived from it. */
+  idempotencyKey: string | undefined
 }
 
-/** Which events can be taken, what is wrong with the others. */
-export function judge(items: readonly Item[], by: JudgedBy): Judged {
-  const judged: Judged = { accepted: [], errors: [], warnings: [] }
-  const plain: NormaliseContext = {
-    receivedAt: by.receivedAt,
-    eventId: by.eventId,
-    shiftMs: by.shiftMs,
-    schemaVersions: by.schemaVersions,
-    hasNoEscapes: by.wellFormed,
+/** Which events can be accepted, and what is wrong with the others. Indexes count within the chunk. */
+export async function validateEvents(
+  { key, historical }: AuthenticatedRequest,
+  chunk: EventChunk,
+): Promise<ValidationResult> {
+  const { batch, receivedMs } = chunk
+  const result: ValidationResult = { accepted: [], errors: [], warnings: [] }
+  const eventAgeMaxMs = historical ? Number.POSITIVE_INFINITY : key.event_age_max_s * 1000
+  const context: NormaliseContext = {
+    receivedAt: new Date(receivedMs).toISOString(),
+    eventId: await chooseEventIds(key.tenant, chunk),
+    shiftMs: skewOf(batch, receivedMs),
+    schemaVersions: key.schema_versions ?? null,
+    hasNoEscapes: batch.hasNoEscapes,
   }
-  for (let index = 0; index < items.length; index++) {
-    const item = items[index] as Item
-    const { raw, badNumbers, partitionKey, systemName, broken, placeOf } = item
-    if (broken) {
-      for (const fault of [broken].flat()) judged.errors.push({ index, pointer: '', ...fault })
+  for (let index = 0; index < batch.items.length; index++) {
+    const item = batch.items[index] as IncomingItem
+    const { raw, badNumbers, partitionKey, systemName, faults, clientPointer } = item
+    if (faults) {
+      for (const fault of [faults].flat()) result.errors.push({ index, pointer: '', ...fault })
       continue
     }
-    const read = normalise(raw, systemName ? { ...plain, systemName } : plain, index)
+    const read = normalise(raw, systemName ? { ...context, systemName } : context, index)
     if (!read.ok || badNumbers.length > 0) {
-      const numbers = badNumbers.map(numberError)
-      // The number that was changed explains what the changed one broke.
-      const others = (read.ok ? [] : read.errors).filter(
-        ({ pointer }) => !numbers.some((number) => number.pointer === pointer),
-      )
-      for (const error of [...numbers, ...others])
-        judged.errors.push({ index, ...error, pointer: placeOf?.(error.pointer) ?? error.pointer })
+      for (const error of errorsOf(item, read.ok ? [] : read.errors))
+        result.errors.push({
+          index,
+          ...error,
+          pointer: clientPointer?.(error.pointer) ?? error.pointer,
+        })
       continue
     }
-    judged.accepted.push({ index, event: read.event, json: read.json, partitionKey })
-    const warning = warn(read.occurredMs ?? by.receivedMs, by)
-    if (warning) judged.warnings.push({ index, ...warning })
+    result.accepted.push({ index, event: read.event, json: read.json, partitionKey })
+    const warning = findWarning(read.occurredMs ?? receivedMs, receivedMs, eventAgeMaxMs)
+    if (warning) result.warnings.push({ index, ...warning })
   }
-  return judged
+  return result
+}
+
+/** A client time of sending that cannot be read corrects nothing. */
+function skewOf({ sentAt }: IncomingBatch, receivedMs: number): number {
+  if (sentAt === undefined || sentAt === null) return 0
+  const read = readTime(sentAt)
+  return read.ok ? clockSkew(Date.parse(read.time), receivedMs) : 0
+}
+
+/** A number that JSON.parse changed explains the errors that the changed one caused. */
+function errorsOf({ badNumbers }: IncomingItem, errors: readonly FieldError[]): FieldError[] {
+  const numbers = badNumbers.map(numberError)
+  const others = errors.filter(
+    ({ pointer }) => !numbers.some((number) => number.pointer === pointer),
+  )
+  return [...numbers, ...others]
 }
 
 function numberError({ pointer, written }: { pointer: string; written: string }): FieldError {
@@ -90,25 +100,29 @@ function numberError({ pointer, written }: { pointer: string; written: string })
 }
 
 /** The same comparison as the worker's, in whole milliseconds. */
-function warn(occurredMs: number, by: JudgedBy): Omit<Warning, 'index'> | undefined {
-  const ageMs = by.receivedMs - occurredMs
+function findWarning(
+  occurredMs: number,
+  receivedMs: number,
+  eventAgeMaxMs: number,
+): Omit<Warning, 'index'> | undefined {
+  const ageMs = receivedMs - occurredMs
   if (ageMs < -LIMITS.futureSecondsMax * 1000)
     return {
       code: 'OCCURRED_AT_IN_FUTURE',
       detail: `occurred_at is more than ${LIMITS.futureSecondsMax} s in the future; the event will be found among the dead letters`,
     }
-  if (ageMs > by.eventAgeMaxMs)
+  if (ageMs > eventAgeMaxMs)
     return {
       code: 'OCCURRED_AT_TOO_OLD',
-      detail: `occurred_at is more than ${by.eventAgeMaxMs / 1000} s ago; the event will be found among the dead letters. Keys that may import history send it with ?historical=true`,
+      detail: `occurred_at is more than ${eventAgeMaxMs / 1000} s ago; the event will be found among the dead letters. Keys that may import history send it with ?historical=true`,
     }
   return undefined
 }
 
-/** When there are too many to list, as many of each event as all can have: every refused one is told of. */
-export function shorten(errors: ItemError[]): ItemError[] {
+/** When there are too many to list, as many per event as fit for all: every invalid event is listed. */
+export function truncateErrors(errors: ItemError[]): ItemError[] {
   if (errors.length <= LIMITS.errorsListedMax) return errors
-  const refused = new Set(errors.map(({ index }) => index)).size
-  const each = Math.floor(LIMITS.errorsListedMax / refused)
-  return errors.filter((error, i) => error.index !== errors[i - each]?.index)
+  const invalid = new Set(errors.map(({ index }) => index)).size
+  const perEvent = Math.floor(LIMITS.errorsListedMax / invalid)
+  return errors.filter((error, i) => error.index !== errors[i - perEvent]?.index)
 }

@@ -1,8 +1,8 @@
-/** A Map that forgets what was used longest ago when it is full. */
+/** A Map that drops its least recently used entry when it is full. */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>()
   readonly #max: number
-  /** Used last: need not be moved to where it is already. */
+  /** Used last: it is at the end already. */
   #newest: K | undefined
 
   constructor(max: number) {
@@ -31,7 +31,7 @@ export class BoundedMap<K, V> {
     this.#entries.delete(key)
   }
 
-  /** What would be forgotten first. */
+  /** The entry that would be dropped first. */
   oldest(): [K, V] | undefined {
     return this.#entries.entries().next().value
   }

@@ -1,9 +1,11 @@
-export function join(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+export type Bytes = Uint8Array<ArrayBuffer>
+
+export function join(chunks: readonly Uint8Array[], size: number): Bytes {
   const whole = new Uint8Array(size)
-  let at = 0
+  let offset = 0
   for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
+    whole.set(chunk, offset)
+    offset += chunk.byteLength
   }
   return whole
 }

@@ -1,6 +1,6 @@
-import { acceptedAnswer, MADE_ID, UNTOLD } from './answers.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Example, Operation } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
+import { acceptedExample, GENERATED_ID, REQUEST_ERRORS } from './responses.ts'
 
 const SCRIPT_HEADERS = [
   'ETag',
@@ -10,52 +10,52 @@ const SCRIPT_HEADERS = [
   'X-Content-Type-Options',
 ]
 
-/** From pages: with a public key in the address, because neither beacons nor pictures have headers. */
+/** From pages: with a public key in the address, because neither beacons nor images have headers. */
 export const browser: readonly Operation[] = [
   {
     id: 'script',
     method: 'get',
     paths: ['/sluice.js'],
     group: 'browser',
-    summary: 'Our own small script for pages',
+    summary: 'A small script for web pages',
     security: [],
     parameters: ['ifNoneMatch'],
-    answers: {
+    responses: {
       200: {
         description:
-          'Gathers, retries with the same ids, and sends the rest when the page is left.',
+          'Batches events, retries with the same ids, and sends the rest when the page is left.',
         type: 'text/javascript; charset=utf-8',
         schema: { type: 'string' },
         headers: SCRIPT_HEADERS,
       },
-      304: { description: 'The one you have.', headers: SCRIPT_HEADERS },
+      304: { description: 'The cached script is current.', headers: SCRIPT_HEADERS },
     },
-    refusals: [],
-    examples: [{ says: 'The script', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The script', status: 200 }],
   },
   {
     id: 'pixel',
     method: 'get',
     paths: ['/v1/pixel.gif'],
     group: 'browser',
-    summary: 'An event as a picture, for mails and noscript',
+    summary: 'An event as an image, for e-mails and noscript',
     description:
-      'Parameters are the event’s fields, by the names that they have in a body; all others become properties. It is a picture whatever becomes of the event, with the true status.',
+      'Query parameters are the event’s fields; others become properties. The response is always an image, with the status of the event.',
     parameters: ['pixelName', 'historical'],
     security: ['query', 'bearer', 'header', 'basic'],
-    answers: {
+    responses: {
       200: {
-        description: 'In the log; an event that is no good is there as a dead letter.',
+        description: 'The log has acknowledged the event; an invalid one becomes a dead letter.',
         type: 'image/gif',
         schema: { type: 'string' },
-        headers: [...HEADERS_OF_COUNTED, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
+        headers: [...RATE_LIMIT_HEADERS, 'Cache-Control', 'Cross-Origin-Resource-Policy'],
       },
     },
-    refusals: UNTOLD.filter((code) => !/IDEMPOTENCY|MEDIA_TYPE|BODY|ENCODING/.test(code)),
-    refusedAs: 'image/gif',
+    errors: REQUEST_ERRORS.filter((code) => !/IDEMPOTENCY|MEDIA_TYPE|BODY|ENCODING/.test(code)),
+    errorMediaType: 'image/gif',
     examples: [
       {
-        says: 'A picture in a mail',
+        title: 'An image in an e-mail',
         path: '/v1/pixel.gif?key=$KEY&name=mail_opened&user_id=u123&campaign=spring',
         status: 200,
         needs: { kind: 'pub' },
@@ -64,16 +64,16 @@ export const browser: readonly Operation[] = [
   },
 ]
 
-/** Of `POST /v1/events`, but told where pages are talked of. */
+/** Of `POST /v1/events`, but shown in the browser section. */
 export const beaconExamples: readonly Example[] = [
   {
-    says: 'A beacon: text/plain, the key in the address',
+    title: 'A beacon: text/plain, the key in the address',
     group: 'browser',
     path: '/v1/events?key=$KEY',
     headers: { 'Content-Type': 'text/plain' },
     body: { event: 'page_left', user_id: 'u123', value: 12.5 },
     status: 202,
-    answer: acceptedAnswer([MADE_ID], true),
+    response: acceptedExample([GENERATED_ID], true),
     needs: { kind: 'pub' },
   },
 ]

@@ -1,6 +1,6 @@
-import { acceptedAnswer, BEARER } from './answers.ts'
 import type { Example, Schema } from './operation.ts'
-import { ref } from './words.ts'
+import { acceptedExample, BEARER } from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
 /** CloudEvents share the path of our own events; the Content-Type or the `ce-` headers tell them apart. */
 export const cloudEventBodies: Readonly<Record<string, Schema>> = {
@@ -21,15 +21,15 @@ const order = {
 
 export const cloudEventExamples: readonly Example[] = [
   {
-    says: 'A CloudEvent, structured',
+    title: 'A CloudEvent, structured',
     group: 'cloudevents',
     headers: { ...BEARER, 'Content-Type': 'application/cloudevents+json' },
     body: order,
     status: 202,
-    answer: acceptedAnswer(['/shop|order-1001'], true),
+    response: acceptedExample(['/shop|order-1001'], true),
   },
   {
-    says: 'A CloudEvent, binary: the attributes in headers, the data as the body',
+    title: 'A CloudEvent, binary: the attributes in headers, the data as the body',
     group: 'cloudevents',
     headers: {
       ...BEARER,
@@ -41,17 +41,17 @@ export const cloudEventExamples: readonly Example[] = [
       'ce-partitionkey': 'customer-7',
     },
     body: { total: 12.5, currency: 'EUR' },
-    // Its data, not an event of ours.
-    wrong: true,
+    // The body is the CloudEvent's data, not an event by our schema.
+    isInvalid: true,
     status: 202,
-    answer: acceptedAnswer(['/shop|order-1002'], true),
+    response: acceptedExample(['/shop|order-1002'], true),
   },
   {
-    says: 'A batch of CloudEvents',
+    title: 'A batch of CloudEvents',
     group: 'cloudevents',
     headers: { ...BEARER, 'Content-Type': 'application/cloudevents-batch+json' },
     body: [order, { ...order, id: 'order-1003' }],
     status: 202,
-    answer: acceptedAnswer(['/shop|order-1001', '/shop|order-1003']),
+    response: acceptedExample(['/shop|order-1001', '/shop|order-1003']),
   },
 ]

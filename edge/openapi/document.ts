@@ -1,18 +1,18 @@
 import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
-import type { Answer, Example, Operation, Schema } from './operation.ts'
-import { OPERATIONS } from './operations.ts'
 import {
+  COMMON_HEADERS,
   GROUPS,
   HEADERS,
-  HEADERS_OF_ALL,
-  HEADERS_OF_COUNTED,
   PARAMETERS,
+  RATE_LIMIT_HEADERS,
   SECURITY,
-} from './parts.ts'
+} from './components.ts'
+import type { Example, Operation, ResponseDoc, Schema } from './operation.ts'
+import { OPERATIONS } from './operations.ts'
+import { ref } from './schema-helpers.ts'
 import { SCHEMAS } from './schemas.ts'
-import { ref } from './words.ts'
 
-/** What `GET /openapi.json` answers with: OpenAPI 3.1. */
+/** The body of `GET /openapi.json`: OpenAPI 3.1. */
 export function openApiDocument(): Schema {
   const responses = createShared()
   const paths = pathsOf(responses.use)
@@ -22,14 +22,14 @@ export function openApiDocument(): Schema {
       title: 'Sluice: sending events',
       version: '1',
       description:
-        'Every way in, for every kind of client. Every response carries `X-Request-Id`; every no is `application/problem+json` with a `code` to branch on. What is not here is answered 404 NOT_FOUND, or 405 METHOD_NOT_ALLOWED with `Allow`.',
+        'Every ingest format, for every kind of client. Every response carries `X-Request-Id`; every error is `application/problem+json` with a `code` to branch on. Unknown paths get 404 NOT_FOUND, other methods 405 METHOD_NOT_ALLOWED with `Allow`.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: Object.entries(GROUPS).map(([name, { title, says }]) => ({
+    tags: Object.entries(GROUPS).map(([name, { title, description }]) => ({
       name,
       'x-displayName': title,
-      description: says,
+      description,
     })),
     paths,
     components: {
@@ -44,7 +44,7 @@ export function openApiDocument(): Schema {
 
 type Use = (status: string, response: Schema) => Schema
 
-/** Responses that many operations have stand in the document once. */
+/** Responses that many operations share appear in the document once. */
 function createShared(): { all: Record<string, Schema>; use: Use } {
   const all: Record<string, Schema> = {}
   const names = new Map<string, string>()
@@ -54,8 +54,8 @@ function createShared(): { all: Record<string, Schema>; use: Use } {
       const text = JSON.stringify(response)
       let name = names.get(text)
       if (name === undefined) {
-        const others = Object.keys(all).filter((other) => other.startsWith(`Refused${status}`))
-        name = `Refused${status}${others.length > 0 ? `-${others.length + 1}` : ''}`
+        const others = Object.keys(all).filter((other) => other.startsWith(`Error${status}`))
+        name = `Error${status}${others.length > 0 ? `-${others.length + 1}` : ''}`
         names.set(text, name)
         all[name] = response
       }
@@ -69,12 +69,12 @@ function pathsOf(use: Use): Schema {
   for (const operation of OPERATIONS)
     for (const [index, path] of operation.paths.entries()) {
       paths[path] ??= {}
-      paths[path][operation.method] = describe(operation, index, use)
+      paths[path][operation.method] = describeOperation(operation, index, use)
     }
   return paths
 }
 
-function describe(operation: Operation, index: number, use: Use): Schema {
+function describeOperation(operation: Operation, index: number, use: Use): Schema {
   const { id, group, summary, description, parameters = [], body, security, examples } = operation
   const first = index === 0
   return {
@@ -85,12 +85,12 @@ function describe(operation: Operation, index: number, use: Use): Schema {
     parameters: [...parameters, 'requestId'].map((name) => ({
       $ref: `#/components/parameters/${name}`,
     })),
-    // `{}` is OpenAPI's word for a request that carries none of them.
+    // `{}` stands for a request that carries none of them.
     security: security.map((name) => (name === 'body' ? {} : { [name]: [] })),
     ...(body && {
       requestBody: {
         required: true,
-        description: 'Plain, or packed with `Content-Encoding: gzip` or `deflate`.',
+        description: 'Plain, or compressed with `Content-Encoding: gzip` or `deflate`.',
         content: Object.fromEntries(
           Object.entries(body).map(([type, schema]) => [
             type,
@@ -101,12 +101,15 @@ function describe(operation: Operation, index: number, use: Use): Schema {
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.answers).map(([status, answer]) => [
+        Object.entries(operation.responses).map(([status, response]) => [
           status,
-          said(answer, first ? examples.filter((one) => one.status === Number(status)) : []),
+          successResponse(
+            response,
+            first ? examples.filter((example) => example.status === Number(status)) : [],
+          ),
         ]),
       ),
-      ...refusals(operation, first ? examples : [], use),
+      ...errorResponses(operation, first ? examples : [], use),
     },
   }
 }
@@ -120,14 +123,23 @@ export function typeOf(example: Example): string {
 }
 
 function exampleBodies(type: string, examples: readonly Example[]): Schema {
-  return named(
-    examples.filter((one) => one.body !== undefined && !one.wrong && typeOf(one) === type),
+  return namedExamples(
+    examples.filter(
+      (example) => example.body !== undefined && !example.isInvalid && typeOf(example) === type,
+    ),
     ({ body }) => body,
   )
 }
 
-function said(answer: Answer, examples: readonly Example[]): Schema {
-  const { description, type, schema = {}, orAs = {}, headers = [], sameOrigin } = answer
+function successResponse(response: ResponseDoc, examples: readonly Example[]): Schema {
+  const {
+    description,
+    type,
+    schema = {},
+    alternatives: orAs = {},
+    headers = [],
+    sameOrigin,
+  } = response
   return {
     description,
     headers: headersOf(headers, sameOrigin),
@@ -135,58 +147,61 @@ function said(answer: Answer, examples: readonly Example[]): Schema {
       content: Object.fromEntries(
         Object.entries({ [type]: schema, ...orAs }).map(([type, schema]) => [
           type,
-          { schema, ...answersOf(examples.filter((one) => accepts(one, type))) },
+          {
+            schema,
+            ...responseExamples(examples.filter((example) => acceptsMediaType(example, type))),
+          },
         ]),
       ),
     }),
   }
 }
 
-function answersOf(examples: readonly Example[]): Schema {
-  return named(
-    examples.filter((one) => one.answer !== undefined),
-    ({ answer }) => answer,
+function responseExamples(examples: readonly Example[]): Schema {
+  return namedExamples(
+    examples.filter((example) => example.response !== undefined),
+    ({ response }) => response,
   )
 }
 
-/** Lines are answered only to who asks for them. */
-function accepts({ headers }: Example, type: string): boolean {
+/** Lines are sent only to clients that accept them. */
+function acceptsMediaType({ headers }: Example, type: string): boolean {
   return (headers?.Accept ?? type) === type && (type !== LINES || headers?.Accept === type)
 }
 
 const LINES = 'application/x-ndjson'
 
-function named(examples: readonly Example[], value: (one: Example) => unknown): Schema {
+function namedExamples(examples: readonly Example[], value: (example: Example) => unknown): Schema {
   if (examples.length === 0) return {}
   return {
     examples: Object.fromEntries(
-      examples.map((one) => [
-        one.says.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
-        { summary: one.says, value: value(one) },
+      examples.map((example) => [
+        example.title.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, ''),
+        { summary: example.title, value: value(example) },
       ]),
     ),
   }
 }
 
-/** One response a status, with all the codes that it may have here. */
-function refusals(operation: Operation, examples: readonly Example[], use: Use): Schema {
+/** One response per status, with all the codes that it may have here. */
+function errorResponses(operation: Operation, examples: readonly Example[], use: Use): Schema {
   const byStatus: Record<string, ErrorCode[]> = {}
-  for (const code of operation.refusals) {
+  for (const code of operation.errors) {
     const { status } = ERRORS[code]
     byStatus[status] ??= []
     byStatus[status].push(code)
   }
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, codes]) => {
-      const shown = examples.filter((one) => String(one.status) === status)
-      const response = refused(operation, status, codes, shown)
+      const shown = examples.filter((example) => String(example.status) === status)
+      const response = errorResponse(operation, status, codes, shown)
       return [status, shown.length > 0 ? response : use(status, response)]
     }),
   )
 }
 
-function refused(
-  { refusals, refusedAs }: Operation,
+function errorResponse(
+  { errors, errorMediaType }: Operation,
   status: string,
   codes: readonly ErrorCode[],
   examples: readonly Example[],
@@ -195,19 +210,19 @@ function refused(
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
     headers: headersOf([
       ...(HEADERS_OF_STATUS[status] ?? []),
-      // Refused after it was counted, or before.
-      ...(refusals.includes('RATE_LIMITED') ? HEADERS_OF_COUNTED : []),
-      ...(refusedAs ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
+      // Some errors come after the rate limit, others before.
+      ...(errors.includes('RATE_LIMITED') ? RATE_LIMIT_HEADERS : []),
+      ...(errorMediaType ? ['Cache-Control', 'Cross-Origin-Resource-Policy'] : []),
     ]),
-    content: refusedAs
-      ? { [refusedAs]: { schema: { type: 'string' } } }
+    content: errorMediaType
+      ? { [errorMediaType]: { schema: { type: 'string' } } }
       : {
           'application/problem+json': {
             schema: {
               allOf: [ref('Problem')],
               properties: { status: { const: Number(status) }, code: { enum: codes } },
             },
-            ...answersOf(examples),
+            ...responseExamples(examples),
           },
         },
   }
@@ -223,7 +238,7 @@ const HEADERS_OF_STATUS: Readonly<Record<string, readonly string[]>> = {
 
 function headersOf(names: readonly string[], sameOrigin?: boolean): Schema {
   return Object.fromEntries(
-    [...(sameOrigin ? ['X-Request-Id'] : HEADERS_OF_ALL), ...names].map((name) => [
+    [...(sameOrigin ? ['X-Request-Id'] : COMMON_HEADERS), ...names].map((name) => [
       name,
       { $ref: `#/components/headers/${name}` },
     ]),

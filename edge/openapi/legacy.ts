@@ -1,52 +1,52 @@
+import { RATE_LIMIT_HEADERS } from './components.ts'
+import type { Operation } from './operation.ts'
 import {
-  acceptedAnswer,
+  ALL_ERRORS,
+  acceptedExample,
   BEARER,
+  GENERATED_ID,
   JSON_TYPE,
   KEY_ANYWHERE,
-  MADE_ID,
   REQUEST_ID,
-  TOLD,
-} from './answers.ts'
-import type { Operation } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { ref } from './words.ts'
+} from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
-/** The paths of the systems that came before; the answer has the words of each on top. */
-export const classic: readonly Operation[] = [
+/** Compatibility endpoints for clients of older collectors; the response begins with the members that they read. */
+export const legacy: readonly Operation[] = [
   {
-    id: 'sendClassic',
+    id: 'sendLegacy',
     method: 'post',
     paths: ['/ingest', '/events', '/api/v1/events', '/api/v1/events/batch'],
-    group: 'classic',
-    summary: 'Send events as to an older collector',
+    group: 'legacy',
+    summary: 'Send events from older clients',
     description:
-      'The bodies are those of `/v1/events`; fields may have the names that those collectors gave them. The answer begins with the words that their clients look for.',
+      'The bodies of `/v1/events`, with the field names of older collectors. The response begins with the members that their clients read.',
     parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
       'application/json': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
       'text/plain': { oneOf: [ref('Event'), ref('Events'), ref('Envelope')] },
     },
-    answers: {
+    responses: {
       202: {
-        description: 'In the log.',
+        description: 'The log has acknowledged the events.',
         type: 'application/json',
-        schema: ref('ClassicAccepted'),
-        headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+        schema: ref('LegacyAccepted'),
+        headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
       },
     },
-    refusals: [...TOLD, 'SENT_AT_INVALID'],
+    errors: [...ALL_ERRORS, 'SENT_AT_INVALID'],
     examples: [
       {
-        says: 'One event to /ingest',
+        title: 'One event to /ingest',
         path: '/ingest',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event: 'page_view', user_id: 'u123', page: '/pricing' },
         status: 202,
-        answer: one(MADE_ID),
+        response: singleResponse(GENERATED_ID),
       },
       {
-        says: 'A batch to /api/v1/events/batch',
+        title: 'A batch to /api/v1/events/batch',
         path: '/api/v1/events/batch',
         headers: { ...BEARER, ...JSON_TYPE },
         body: {
@@ -60,27 +60,27 @@ export const classic: readonly Operation[] = [
           ],
         },
         status: 202,
-        answer: {
+        response: {
           status: 'accepted',
           count: 1,
-          event_ids: [MADE_ID],
-          ...(acceptedAnswer([MADE_ID]) as object),
+          event_ids: [GENERATED_ID],
+          ...(acceptedExample([GENERATED_ID]) as object),
         },
       },
       {
-        says: 'One event to /events',
+        title: 'One event to /events',
         path: '/events',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event_id: 'a-1', event_type: 'order', schema_version: 1, payload: { total: 12 } },
         status: 202,
-        answer: one('a-1'),
+        response: singleResponse('a-1'),
       },
     ],
   },
 ]
 
-function one(id: string) {
-  const { events, errors } = acceptedAnswer([id], true) as { events: unknown; errors: unknown }
+function singleResponse(id: string) {
+  const { events, errors } = acceptedExample([id], true) as { events: unknown; errors: unknown }
   return {
     status: 'accepted',
     event_id: id,

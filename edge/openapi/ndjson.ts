@@ -1,9 +1,9 @@
-import { BEARER, MADE_ID, REQUEST_ID } from './answers.ts'
 import type { Example, Schema } from './operation.ts'
+import { BEARER, GENERATED_ID, REQUEST_ID } from './responses.ts'
 
 const lines: Schema = {
   type: 'string',
-  description: 'An event a line; blank lines are skipped.',
+  description: 'One event per line; blank lines are skipped.',
 }
 
 /** Lines share the path of our own events; the Content-Type tells them apart. */
@@ -13,11 +13,11 @@ export const ndjsonBodies: Readonly<Record<string, Schema>> = {
   'application/jsonl': lines,
 }
 
-/** To whoever accepts it, for a body of lines. */
-export const lineByLine: Schema = {
+/** For clients that accept it, in response to a body of lines. */
+export const resultLines: Schema = {
   type: 'string',
   description:
-    'What became of each line, as soon as it is known; the last one is `{"summary":…}`, or `{"problem":…}` with what ended it and how to go on.',
+    'The outcome of each line, as soon as it is known; the last one is `{"summary":…}`, or `{"problem":…}` with what ended it and how to resume.',
 }
 
 const head = { ...BEARER, 'Content-Type': 'application/x-ndjson' }
@@ -30,30 +30,30 @@ const broken = {
 
 export const ndjsonExamples: readonly Example[] = [
   {
-    says: 'Three lines, of which one is broken',
+    title: 'Three lines, one of them invalid',
     group: 'ndjson',
     headers: head,
     body: text(good[0], '{"event":"signup"', good[1]),
     status: 202,
-    answer: {
+    response: {
       request_id: REQUEST_ID,
       accepted: 2,
       rejected: 1,
       lines: 3,
-      events: [placed(0), placed(2)],
+      events: [published(0), published(2)],
       errors: [{ index: 1, ...broken }],
     },
   },
   {
-    says: 'The same, answered line by line',
+    title: 'The same, with a result per line',
     group: 'ndjson',
     headers: { ...head, Accept: 'application/x-ndjson' },
     body: text(good[0], '{"event":"signup"', good[1]),
     status: 202,
-    answer: text(
-      JSON.stringify(placed(0)),
+    response: text(
+      JSON.stringify(published(0)),
       JSON.stringify({ index: 1, status: 'rejected', errors: [broken] }),
-      JSON.stringify(placed(2)),
+      JSON.stringify(published(2)),
       JSON.stringify({
         summary: { request_id: REQUEST_ID, accepted: 2, rejected: 1, lines: 3 },
       }),
@@ -61,8 +61,8 @@ export const ndjsonExamples: readonly Example[] = [
   },
 ]
 
-function placed(index: number) {
-  return { index, event_id: MADE_ID, status: 'accepted', partition: 2, offset: 1042 + index }
+function published(index: number) {
+  return { index, event_id: GENERATED_ID, status: 'accepted', partition: 2, offset: 1042 + index }
 }
 
 function text(...lines: (string | undefined)[]): string {

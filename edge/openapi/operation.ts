@@ -4,13 +4,13 @@ import type { ErrorCode } from '../../contract/errors.ts'
 /** JSON Schema 2020-12. */
 export type Schema = { readonly [keyword: string]: unknown }
 
-/** One operation of the edge, as its clients see it: what `/openapi.json` and `/docs` are made of. */
+/** One operation of the edge; `/openapi.json` and `/docs` are generated from these. */
 export interface Operation {
   id: string
   method: 'get' | 'post'
-  /** As OpenAPI writes them; the first is the one to use, the others do the same. Those of PostHog may end with a slash. */
+  /** As OpenAPI writes them; the first is canonical, the others do the same. Those of PostHog may end with a slash. */
   paths: readonly string[]
-  /** The family it belongs to; a section of the page. */
+  /** A section of the page. */
   group: GroupId
   summary: string
   description?: string
@@ -19,12 +19,12 @@ export interface Operation {
   /** By media type. Bodies are required wherever there are any. */
   body?: Readonly<Record<string, Schema>>
   /** Of success, by status. */
-  answers: Readonly<Record<number, Answer>>
-  /** How it can say no; each with the status that contract/errors.ts gives it. */
-  refusals: readonly ErrorCode[]
-  /** Instead of problem+json: whoever asks can show nothing else. */
-  refusedAs?: string
-  /** Ways of sending the key; none for what everybody may ask. */
+  responses: Readonly<Record<number, ResponseDoc>>
+  /** Its error codes; contract/errors.ts has the status of each. */
+  errors: readonly ErrorCode[]
+  /** Instead of problem+json, where a client can show nothing else. */
+  errorMediaType?: string
+  /** Where the key may be sent; empty for what needs no key. */
   security: readonly SecurityName[]
   examples: readonly Example[]
 }
@@ -35,33 +35,33 @@ export type GroupId =
   | 'cloudevents'
   | 'segment'
   | 'posthog'
-  | 'classic'
+  | 'legacy'
   | 'browser'
   | 'service'
 
 export type SecurityName = 'bearer' | 'header' | 'basic' | 'query' | 'body'
 
-export interface Answer {
+export interface ResponseDoc {
   description: string
   /** Without it there is no body. */
   type?: string
   schema?: Schema
-  /** Other media types that may be asked for. */
-  orAs?: Readonly<Record<string, Schema>>
+  /** Other media types that a client may accept. */
+  alternatives?: Readonly<Record<string, Schema>>
   /** Names of HEADERS. */
   headers?: readonly string[]
-  /** Other pages may not read it. */
+  /** Other origins may not read it. */
   sameOrigin?: true
 }
 
 /**
- * A request as it can be sent, and what it is answered with. `$KEY` in the path, a header or the body
+ * A request as it can be sent, and its response. `$KEY` in the path, a header or the body
  * stands for the API key. The conformance suite sends every one of them to every runtime.
  */
 export interface Example {
-  /** Names it, on the page and in the document. */
-  says: string
-  /** The section it stands in, where that is not its operation's own: families share a path. */
+  /** On the page and in the document. */
+  title: string
+  /** The section that shows it, where that is not its operation's own: groups share a path. */
   group?: GroupId
   /** With its query; else the operation's first path. */
   path?: string
@@ -69,10 +69,10 @@ export interface Example {
   /** Sent as it is when it is a text, else as JSON. */
   body?: unknown
   status: number
-  /** The body of the answer; UUIDs, partitions and offsets are other ones each time. */
-  answer?: unknown
-  /** What the key must be for it. */
+  /** The body of the response; UUIDs, partitions and offsets differ each time. */
+  response?: unknown
+  /** What the key needs for it. */
   needs?: Partial<KeyRecord>
-  /** The body is not as the schema has it, to show what is said then. */
-  wrong?: true
+  /** The body violates the schema, to show the error. */
+  isInvalid?: true
 }

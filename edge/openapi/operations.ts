@@ -1,17 +1,17 @@
 import { browser } from './browser.ts'
-import { classic } from './legacy.ts'
+import { legacy } from './legacy.ts'
 import type { Operation } from './operation.ts'
 import { posthog } from './posthog.ts'
 import { segment } from './segment.ts'
 import { service } from './service.ts'
 import { sluice } from './sluice.ts'
 
-/** The one table of the edge's ways in: the document, the page and their tests are made of it. */
+/** All operations of the edge: the document, the page and their tests are generated from this table. */
 export const OPERATIONS: readonly Operation[] = [
   ...sluice,
   ...segment,
   ...posthog,
-  ...classic,
+  ...legacy,
   ...browser,
   ...service,
 ]

@@ -1,7 +1,7 @@
-import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './answers.ts'
-import type { Answer, Operation, Schema } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { object, ref } from './words.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
+import type { Operation, ResponseDoc, Schema } from './operation.ts'
+import { JSON_TYPE, KEY_IN_BODY, REQUEST_ERRORS } from './responses.ts'
+import { object, ref } from './schema-helpers.ts'
 
 const bodies: Readonly<Record<string, Schema>> = {
   'application/json': {
@@ -17,11 +17,11 @@ const bodies: Readonly<Record<string, Schema>> = {
   'application/gzip': {},
 }
 
-const taken = (schema: Schema): Answer => ({
-  description: 'In the log; what is no good is there as a dead letter.',
+const acceptedWith = (schema: Schema): ResponseDoc => ({
+  description: 'The log has acknowledged the events; invalid ones become dead letters.',
   type: 'application/json',
   schema,
-  headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+  headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
 })
 
 const shared = {
@@ -30,12 +30,12 @@ const shared = {
   parameters: ['historical'],
   security: KEY_IN_BODY,
   body: bodies,
-  refusals: UNTOLD,
+  errors: REQUEST_ERRORS,
 } as const
 
 const uuid = '0193f5a2-7c1e-7b44-9a3e-2f7d3c9b6e10'
 
-/** PostHog's capture API. Its libraries drop what gets a 4xx, except 413: then they halve the batch. */
+/** PostHog's capture API. Its libraries drop on a 4xx, except 413: then they halve the batch. */
 export const posthog: readonly Operation[] = [
   {
     ...shared,
@@ -43,11 +43,11 @@ export const posthog: readonly Operation[] = [
     paths: ['/batch', '/capture', '/e', '/engage', '/track', '/i/v0/ai/batch'],
     summary: 'Send events as PostHog’s libraries do',
     description:
-      'A batch, an array or one event; plain, gzip with or without a header that says so, base64, or a form. An invalid event becomes a dead letter with its reason, and the answer is 200.',
-    answers: { 200: taken(object({ status: { const: 1 } }, ['status'])) },
+      'A batch, an array or one event; plain, gzip with or without Content-Encoding, base64, or a form. An invalid event becomes a dead letter with its reason, and the response is 200.',
+    responses: { 200: acceptedWith(object({ status: { const: 1 } }, ['status'])) },
     examples: [
       {
-        says: 'A batch, with the key in the envelope',
+        title: 'A batch, with the key in the envelope',
         headers: JSON_TYPE,
         body: {
           api_key: '$KEY',
@@ -61,15 +61,15 @@ export const posthog: readonly Operation[] = [
           ],
         },
         status: 200,
-        answer: { status: 1 },
+        response: { status: 1 },
       },
       {
-        says: 'One event',
+        title: 'One event',
         path: '/capture',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: '$pageview', distinct_id: 'u123' },
         status: 200,
-        answer: { status: 1 },
+        response: { status: 1 },
       },
     ],
   },
@@ -77,15 +77,15 @@ export const posthog: readonly Operation[] = [
     ...shared,
     id: 'posthogEvents',
     paths: ['/i/v0/e'],
-    summary: 'The same, as newer libraries do',
-    answers: { 200: taken(object({ status: { const: 'Ok' } }, ['status'])) },
+    summary: 'Send events as newer libraries do',
+    responses: { 200: acceptedWith(object({ status: { const: 'Ok' } }, ['status'])) },
     examples: [
       {
-        says: 'One event to the newer path',
+        title: 'One event to the newer path',
         headers: JSON_TYPE,
         body: { api_key: '$KEY', event: 'signup', distinct_id: 'u123' },
         status: 200,
-        answer: { status: 'Ok' },
+        response: { status: 'Ok' },
       },
     ],
   },
@@ -93,9 +93,9 @@ export const posthog: readonly Operation[] = [
     ...shared,
     id: 'posthogAnalytics',
     paths: ['/i/v1/analytics/events'],
-    summary: 'The same, with an answer for each event',
-    answers: {
-      200: taken(
+    summary: 'Send events, with a result for each',
+    responses: {
+      200: acceptedWith(
         object(
           {
             results: {
@@ -116,77 +116,77 @@ export const posthog: readonly Operation[] = [
     },
     examples: [
       {
-        says: 'An answer for each event',
+        title: 'A result for each event',
         headers: { Authorization: 'Bearer $KEY', ...JSON_TYPE },
         body: { batch: [{ event: 'signup', distinct_id: 'u123', uuid }] },
         status: 200,
-        answer: { results: { [uuid]: { result: 'ok' } } },
+        response: { results: { [uuid]: { result: 'ok' } } },
       },
     ],
   },
   ...stubs(),
 ]
 
-/** What its libraries ask for beside sending events. */
+/** What its libraries request besides sending events. */
 function stubs(): Operation[] {
-  const quiet = { group: 'posthog', security: [], refusals: [], examples: [] } as const
+  const stub = { group: 'posthog', security: [], errors: [], examples: [] } as const
   const json = (
     description: string,
     schema: Schema = { type: 'object' },
-  ): Operation['answers'] => ({
+  ): Operation['responses'] => ({
     200: { description, type: 'application/json', schema },
   })
   return [
     {
-      ...quiet,
+      ...stub,
       id: 'posthogFlags',
       method: 'post',
       paths: ['/flags', '/decide'],
       summary: 'Feature flags',
       body: bodies,
-      answers: json('There are none.'),
+      responses: json('Always empty.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogRecordings',
       method: 'post',
       paths: ['/s'],
       summary: 'Session recordings',
       body: bodies,
-      answers: json('Taken, and dropped.'),
+      responses: json('Accepted and dropped.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogSurveys',
       method: 'get',
       paths: ['/api/surveys'],
       summary: 'Surveys',
-      answers: json('There are none.'),
+      responses: json('Always empty.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogConfig',
       method: 'get',
       paths: ['/array/{token}/config'],
-      summary: 'What the browser library is to do',
+      summary: 'The configuration of the browser library',
       parameters: ['token'],
-      answers: json('Nothing but to send events.'),
+      responses: json('Only sending events is enabled.'),
     },
     {
-      ...quiet,
+      ...stub,
       id: 'posthogConfigScript',
       method: 'get',
       paths: ['/array/{token}/config.js'],
-      summary: 'The same as a script',
+      summary: 'The configuration as a script',
       parameters: ['token'],
-      answers: {
+      responses: {
         200: {
-          description: 'Nothing but to send events.',
+          description: 'Only sending events is enabled.',
           type: 'application/javascript',
           schema: { type: 'string' },
         },
       },
-      refusals: ['NOT_FOUND'],
+      errors: ['NOT_FOUND'],
     },
   ]
 }

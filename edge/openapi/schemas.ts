@@ -1,48 +1,18 @@
-import { ERRORS, type ItemErrorCode } from '../../contract/errors.ts'
+import { ERRORS, ITEM_ERRORS } from '../../contract/errors.ts'
 import { SYNONYMS } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
-import { OTHERS } from './others.ts'
-import { count, object, text } from './words.ts'
+import { count, object, text } from './schema-helpers.ts'
+import { VENDOR_SCHEMAS } from './vendor-schemas.ts'
 
-/** What can be wrong with one event. The compiler holds it to be complete. */
-export const ITEM_ERRORS: Readonly<Record<ItemErrorCode, string>> = {
-  INVALID_JSON: 'A line is not valid JSON.',
-  INVALID_UTF8: 'A line is not valid UTF-8.',
-  EVENT_NOT_OBJECT: 'The event is no JSON object.',
-  ATTRIBUTE_MISSING: 'A CloudEvent lacks an attribute that every one has.',
-  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent is not as its specification has it.',
-  NAME_MISSING: 'The event has no name.',
-  NAME_INVALID: `The name is not 1 to ${LIMITS.eventNameCharsMax} characters.`,
-  NAME_RESERVED: 'Names that start with $ are reserved.',
-  EVENT_ID_INVALID: `The event id is not 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters.`,
-  OCCURRED_AT_INVALID: 'The time cannot be read: RFC 3339 with an offset, or a number since 1970.',
-  ACTOR_INVALID: `The actor is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  SESSION_INVALID: `The session is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  SOURCE_INVALID: `The source is not 1 to ${LIMITS.labelCharsMax} characters.`,
-  VALUE_INVALID: 'The value is no number, or one that cannot be summed.',
-  SCHEMA_VERSION_INVALID: `The version is not 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters.`,
-  SCHEMA_VERSION_NOT_ALLOWED: 'The tenant does not take this version.',
-  PROPERTIES_INVALID: 'The properties are no JSON object.',
-  CONTEXT_INVALID: 'The context is no JSON object.',
-  PROPERTY_CONFLICT: 'A property is sent twice with different values.',
-  KEY_RESERVED: 'The key __proto__ is reserved.',
-  KEY_TOO_LONG: `A key has more than ${LIMITS.propertyKeyCharsMax} characters.`,
-  TOO_MANY_KEYS: `The event has more than ${count(LIMITS.propertiesKeysMax)} keys.`,
-  TOO_DEEP: `The event is nested deeper than ${LIMITS.propertiesDepthMax} levels.`,
-  STRING_UNSTORABLE: 'A string holds NUL or half of a surrogate pair.',
-  NUMBER_UNREPRESENTABLE: 'A number does not fit a double; send it as a string.',
-  EVENT_TOO_LARGE: `The event is larger than ${LIMITS.eventBytesMax / 1024} KiB.`,
-}
-
-/** A field that is null counts as not sent. */
+/** A field that is null counts as missing. */
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] })
 
 const label = (description: string): Schema => ({
   description: `${description} A whole number is taken as its digits.`,
   anyOf: [
     { type: 'string', minLength: 1, maxLength: LIMITS.labelCharsMax },
-    // What JavaScript calls a safe integer.
+    // JavaScript's safe integers.
     { type: 'integer', minimum: -(2 ** 53 - 1), maximum: 2 ** 53 - 1 },
     { type: 'null' },
   ],
@@ -52,7 +22,7 @@ const name: Schema = {
   type: 'string',
   minLength: 1,
   maxLength: LIMITS.eventNameCharsMax,
-  // Not only spaces, and no $ in front of the first letter.
+  // Not only spaces, and no $ before the first letter.
   pattern: '^\\s*[^\\s$]',
 }
 
@@ -62,7 +32,7 @@ const anyObject: Schema = {
   propertyNames: { maxLength: LIMITS.propertyKeyCharsMax, not: { const: '__proto__' } },
 }
 
-/** What each field takes, under whatever name it is sent. */
+/** What each field accepts, under any of its names. */
 const FIELDS: Readonly<Record<keyof typeof SYNONYMS, Schema>> = {
   event_id: orNull({
     description: `Chosen by the client and kept across its retries: the same id counts once within ${LIMITS.dedupeDays} days.`,
@@ -85,18 +55,18 @@ const FIELDS: Readonly<Record<keyof typeof SYNONYMS, Schema>> = {
   session: label('In which session.'),
   source: label('What sent it.'),
   value: orNull({
-    description: 'What sums, minima, maxima and averages are made of.',
+    description: 'The number that sums, minima, maxima and averages are computed from.',
     type: 'number',
     minimum: -LIMITS.valueMax,
     maximum: LIMITS.valueMax,
   }),
   properties: orNull({
     ...anyObject,
-    description: 'Anything else. Top-level members that have no meaning of their own join them.',
+    description: 'Anything else. Top-level members that are not fields are added to them.',
   }),
-  context: orNull({ ...anyObject, description: 'The circumstances: device, library, campaign …' }),
+  context: orNull({ ...anyObject, description: 'The context: device, library, campaign …' }),
   schema_version: {
-    description: 'Of the sender’s own schema.',
+    description: 'The version of the sender’s own schema.',
     anyOf: [
       {
         type: 'string',
@@ -110,7 +80,7 @@ const FIELDS: Readonly<Record<keyof typeof SYNONYMS, Schema>> = {
   },
 }
 
-/** The same field under each of its names; the first that is there counts. */
+/** Each field under each of its names; the first that is present counts. */
 function eventFields(): Schema {
   return Object.fromEntries(
     Object.entries(SYNONYMS).flatMap(([field, names]) =>
@@ -134,10 +104,10 @@ function eventFields(): Schema {
 
 const itemError: Schema = object(
   {
-    index: { type: 'integer', minimum: 0, description: 'Place in the batch.' },
+    index: { type: 'integer', minimum: 0, description: 'Index in the batch.' },
     pointer: text('JSON pointer (RFC 6901) into that event.'),
     code: { enum: Object.keys(ITEM_ERRORS) },
-    detail: text('What is wrong, for a person.'),
+    detail: text('A description for people.'),
   },
   ['index', 'pointer', 'code', 'detail'],
 )
@@ -166,11 +136,11 @@ export const SCHEMAS = {
       events: { $ref: '#/components/schemas/Events' },
       sent_at: {
         ...FIELDS.occurred_at,
-        description: `When it was sent by the client’s own clock. When that is wrong by ${LIMITS.clockSkewMsMin / 1000} s to ${LIMITS.clockSkewMsMax / 3_600_000} h, the events’ times are put right by as much.`,
+        description: `When it was sent by the client’s own clock. When that is wrong by ${LIMITS.clockSkewMsMin / 1000} s to ${LIMITS.clockSkewMsMax / 3_600_000} h, the events’ times are corrected by as much.`,
       },
     },
     ['events'],
-    // With a name it would be an event that has a property `events`.
+    // With a name it would be an event with a property `events`.
     { not: { anyOf: SYNONYMS.name.map((synonym) => ({ required: [synonym] })) } },
   ),
   Accepted: object(
@@ -180,7 +150,7 @@ export const SCHEMAS = {
       status: { const: 'accepted', description: 'For a body of one bare event.' },
       duplicate: {
         const: false,
-        description: 'For a body of one bare event. Whether it is one, only the worker will know.',
+        description: 'For a body of one bare event. Only the worker finds duplicates.',
       },
       accepted: { type: 'integer', minimum: 0, description: 'Events in the log.' },
       rejected: { type: 'integer', minimum: 0, description: 'Events in `errors`.' },
@@ -191,9 +161,9 @@ export const SCHEMAS = {
             index: {
               type: 'integer',
               minimum: 0,
-              description: 'Place in the batch; not for a body of one bare event.',
+              description: 'Index in the batch; not for a body of one bare event.',
             },
-            event_id: text('As sent, or made here.'),
+            event_id: text('As sent, or generated by the edge.'),
             status: { const: 'accepted' },
             partition: { type: 'integer', minimum: 0 },
             offset: { type: 'integer', minimum: 0 },
@@ -206,13 +176,13 @@ export const SCHEMAS = {
         maxItems: LIMITS.errorsListedMax,
         items: { $ref: '#/components/schemas/ItemError' },
       },
-      lines: { type: 'integer', minimum: 1, description: 'Of a stream: how many there were.' },
+      lines: { type: 'integer', minimum: 1, description: 'Of a stream: the number of lines.' },
       events_omitted: { ...omitted, description: 'Of a long stream: accepted, but not listed.' },
       errors_omitted: { ...omitted, description: 'Of a long stream: not listed.' },
       warnings_omitted: { ...omitted, description: 'Of a long stream: not listed.' },
       warnings: {
         type: 'array',
-        description: 'Events that were taken, but that the worker will put among the dead letters.',
+        description: 'Events that were accepted, but that will become dead letters.',
         items: object(
           {
             index: { type: 'integer', minimum: 0 },
@@ -229,9 +199,9 @@ export const SCHEMAS = {
   Problem: object(
     {
       type: text('urn:sluice:problem: and the code in lower case.', { pattern: '^urn:sluice:' }),
-      title: text('The sentence of the code.'),
+      title: text('The message of the code.'),
       status: { type: 'integer' },
-      detail: text('The same, or more exactly.'),
+      detail: text('The same, or more specific.'),
       instance: text('The path of the request.'),
       code: { enum: Object.keys(ERRORS) },
       request_id: text('The same as the header X-Request-Id.'),
@@ -244,5 +214,5 @@ export const SCHEMAS = {
     ['type', 'title', 'status', 'detail', 'instance', 'code', 'request_id'],
     { description: 'RFC 9457.' },
   ),
-  ...OTHERS,
+  ...VENDOR_SCHEMAS,
 } satisfies Record<string, Schema>

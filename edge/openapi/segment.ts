@@ -1,17 +1,17 @@
-import { JSON_TYPE, KEY_IN_BODY, UNTOLD } from './answers.ts'
+import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Operation } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { object, ref } from './words.ts'
+import { JSON_TYPE, KEY_IN_BODY, REQUEST_ERRORS } from './responses.ts'
+import { object, ref } from './schema-helpers.ts'
 
 const BASIC = { Authorization: 'Basic $BASIC' }
 const success = object({ success: { const: true } }, ['success'])
 
-const answers: Operation['answers'] = {
+const responses: Operation['responses'] = {
   200: {
-    description: 'In the log; what is no good is there as a dead letter.',
+    description: 'The log has acknowledged the events; invalid ones become dead letters.',
     type: 'application/json',
     schema: success,
-    headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+    headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
   },
 }
 
@@ -20,8 +20,8 @@ const shared = {
   group: 'segment',
   parameters: ['historical'],
   security: KEY_IN_BODY,
-  answers,
-  refusals: UNTOLD,
+  responses,
+  errors: REQUEST_ERRORS,
 } as const
 
 /** One call on its own path. */
@@ -38,17 +38,17 @@ function call(
     body: { 'application/json': ref('SegmentMessage'), 'text/plain': ref('SegmentMessage') },
     examples: [
       {
-        says: `A call of ${name}`,
+        title: `A ${name} call`,
         headers: { ...BASIC, ...JSON_TYPE },
         body: message,
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
     ],
   }
 }
 
-/** Segment's HTTP API. Its libraries drop what gets a 4xx, so they hear none for an event's fault. */
+/** Segment's HTTP API. Its libraries drop on a 4xx, so an invalid event gets 200 and becomes a dead letter. */
 export const segment: readonly Operation[] = [
   {
     ...shared,
@@ -56,11 +56,11 @@ export const segment: readonly Operation[] = [
     paths: ['/v1/batch', '/v1/b', '/v1/import'],
     summary: 'Send a batch of calls',
     description:
-      'An invalid message becomes a dead letter with its reason, and the answer is 200: these libraries drop whatever gets a 4xx.',
+      'An invalid message becomes a dead letter with its reason, and the response is 200: these libraries drop on a 4xx.',
     body: { 'application/json': ref('SegmentBatch'), 'text/plain': ref('SegmentBatch') },
     examples: [
       {
-        says: 'A batch',
+        title: 'A batch',
         headers: { ...BASIC, ...JSON_TYPE },
         body: {
           batch: [
@@ -75,40 +75,40 @@ export const segment: readonly Operation[] = [
           ],
         },
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
       {
-        says: 'The key in the body, as older browser libraries have it',
+        title: 'The key in the body, as older browser libraries send it',
         headers: { 'Content-Type': 'text/plain' },
         body: {
           writeKey: '$KEY',
           batch: [{ type: 'page', messageId: 'm-3', anonymousId: 'a-7', name: 'Pricing' }],
         },
         status: 200,
-        answer: { success: true },
+        response: { success: true },
       },
     ],
   },
-  call('track', 'What somebody did', {
+  call('track', 'What a user did', {
     userId: 'u123',
     event: 'Signed Up',
     properties: { plan: 'team' },
   }),
-  call('identify', 'Who somebody is', { userId: 'u123', traits: { plan: 'team' } }),
-  call('page', 'A page was looked at', { anonymousId: 'a-7', name: 'Pricing' }),
-  call('screen', 'A screen was looked at', { userId: 'u123', name: 'Cart' }),
-  call('group', 'Whom somebody belongs to', { userId: 'u123', groupId: 'acme' }),
-  call('alias', 'Who somebody was before', { userId: 'u123', previousId: 'a-7' }),
+  call('identify', 'Who a user is', { userId: 'u123', traits: { plan: 'team' } }),
+  call('page', 'A page view', { anonymousId: 'a-7', name: 'Pricing' }),
+  call('screen', 'A screen view', { userId: 'u123', name: 'Cart' }),
+  call('group', 'Which group a user belongs to', { userId: 'u123', groupId: 'acme' }),
+  call('alias', 'A user’s earlier id', { userId: 'u123', previousId: 'a-7' }),
   {
     id: 'segmentSettings',
     method: 'get',
     paths: ['/v1/projects/{writeKey}/settings'],
     group: 'segment',
-    summary: 'What Segment’s browser library asks its CDN for',
+    summary: 'The settings that Segment’s browser library requests from its CDN',
     description: 'With `cdnURL` set to the edge, the library sends its events there as well.',
     parameters: ['writeKey'],
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'Settings that name this edge as the host.',
         type: 'application/json',
@@ -116,10 +116,10 @@ export const segment: readonly Operation[] = [
         headers: ['Cache-Control'],
       },
     },
-    refusals: ['KEY_UNKNOWN'],
+    errors: ['KEY_UNKNOWN'],
     examples: [
       {
-        says: 'Settings for a browser',
+        title: 'Settings for a browser',
         path: '/v1/projects/$KEY/settings',
         status: 200,
         needs: { kind: 'pub' },
@@ -131,12 +131,12 @@ export const segment: readonly Operation[] = [
     method: 'post',
     paths: ['/v1/m'],
     group: 'segment',
-    summary: 'Counters that the browser library keeps of itself',
-    description: 'Taken, and dropped.',
+    summary: 'The browser library’s metrics about itself',
+    description: 'Accepted and dropped.',
     security: [],
     body: { 'application/json': {}, 'text/plain': {} },
-    answers: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },
-    refusals: [],
+    responses: { 200: { description: 'Dropped.', type: 'application/json', schema: success } },
+    errors: [],
     examples: [],
   },
 ]

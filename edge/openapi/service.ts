@@ -9,9 +9,9 @@ export const service: readonly Operation[] = [
     group: 'service',
     summary: 'Whether the edge is up',
     security: [],
-    answers: {
+    responses: {
       200: {
-        description: 'It answers.',
+        description: 'The edge is up.',
         type: 'application/json',
         schema: {
           type: 'object',
@@ -20,7 +20,8 @@ export const service: readonly Operation[] = [
             status: { const: 'ok' },
             redis: {
               type: 'object',
-              description: 'Where limits and leases are in Redis: how this process stands with it.',
+              description:
+                'Where rate limits and locks are in Redis: whether this process reaches it.',
               required: ['up', 'policy', 'requests_without', 'forgotten'],
               properties: {
                 up: { type: 'boolean' },
@@ -35,8 +36,8 @@ export const service: readonly Operation[] = [
         },
       },
     },
-    refusals: [],
-    examples: [{ says: 'Whether it is up', status: 200, answer: { status: 'ok' } }],
+    errors: [],
+    examples: [{ title: 'Whether it is up', status: 200, response: { status: 'ok' } }],
   },
   {
     id: 'openApi',
@@ -45,7 +46,7 @@ export const service: readonly Operation[] = [
     group: 'service',
     summary: 'This document',
     security: [],
-    answers: {
+    responses: {
       200: {
         description: 'OpenAPI 3.1.',
         type: 'application/json',
@@ -53,19 +54,19 @@ export const service: readonly Operation[] = [
         headers: ['Cache-Control'],
       },
     },
-    refusals: [],
-    examples: [{ says: 'The document', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The document', status: 200 }],
   },
   {
     id: 'docs',
     method: 'get',
     paths: ['/docs'],
     group: 'service',
-    summary: 'The same as a page, to read and to try',
+    summary: 'This document as a page, to read and to try',
     security: [],
-    answers: {
+    responses: {
       200: {
-        description: 'A page that loads nothing from elsewhere.',
+        description: 'A page that loads nothing from other origins.',
         type: 'text/html; charset=utf-8',
         schema: { type: 'string' },
         headers: [
@@ -76,11 +77,11 @@ export const service: readonly Operation[] = [
           'Cross-Origin-Opener-Policy',
           'Cross-Origin-Resource-Policy',
         ],
-        // The key of this machine may stand in it.
+        // It may contain this machine's key.
         sameOrigin: true,
       },
     },
-    refusals: [],
-    examples: [{ says: 'The page', status: 200 }],
+    errors: [],
+    examples: [{ title: 'The page', status: 200 }],
   },
 ]

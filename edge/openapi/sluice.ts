@@ -1,20 +1,20 @@
-import {
-  accepted,
-  acceptedAnswer,
-  BEARER,
-  JSON_TYPE,
-  KEY_ANYWHERE,
-  MADE_ID,
-  REQUEST_ID,
-  TOLD,
-} from './answers.ts'
 import { beaconExamples } from './browser.ts'
 import { cloudEventBodies, cloudEventExamples } from './cloudevents.ts'
-import { lineByLine, ndjsonBodies, ndjsonExamples } from './ndjson.ts'
+import { ndjsonBodies, ndjsonExamples, resultLines } from './ndjson.ts'
 import type { Operation } from './operation.ts'
-import { ref } from './words.ts'
+import {
+  ALL_ERRORS,
+  acceptedExample,
+  acceptedResponse,
+  BEARER,
+  GENERATED_ID,
+  JSON_TYPE,
+  KEY_ANYWHERE,
+  REQUEST_ID,
+} from './responses.ts'
+import { ref } from './schema-helpers.ts'
 
-/** Our own way in. */
+/** Our own format. */
 export const sluice: readonly Operation[] = [
   {
     id: 'sendEvents',
@@ -23,7 +23,7 @@ export const sluice: readonly Operation[] = [
     group: 'sluice',
     summary: 'Send events',
     description:
-      'One event, an array or an envelope. Some invalid events do not stop the others: each is named in `errors`. If none can be taken, it is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
+      'One event, an array or an envelope. Invalid events do not stop the others: each is listed in `errors`. If no event is valid, the status is 422. With `ce-` headers the request is a CloudEvent in binary mode, and the body is its data, of whatever type.',
     parameters: ['historical', 'idempotencyKey'],
     security: KEY_ANYWHERE,
     body: {
@@ -32,36 +32,36 @@ export const sluice: readonly Operation[] = [
       ...ndjsonBodies,
       ...cloudEventBodies,
     },
-    answers: {
-      202: { ...accepted, orAs: { 'application/x-ndjson': lineByLine } },
+    responses: {
+      202: { ...acceptedResponse, alternatives: { 'application/x-ndjson': resultLines } },
     },
-    refusals: [...TOLD, 'SENT_AT_INVALID'],
+    errors: [...ALL_ERRORS, 'SENT_AT_INVALID'],
     examples: [
       {
-        says: 'One event',
+        title: 'One event',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event: 'page_view', user_id: 'u123', page: '/pricing' },
         status: 202,
-        answer: acceptedAnswer([MADE_ID], true),
+        response: acceptedExample([GENERATED_ID], true),
       },
       {
-        says: 'An array',
+        title: 'An array',
         headers: { ...BEARER, ...JSON_TYPE },
         body: [
           { event: 'signup', user_id: 'u123', plan: 'team' },
           { event: 'order', user_id: 'u123', value: 49.9, properties: { currency: 'EUR' } },
         ],
         status: 202,
-        answer: acceptedAnswer([MADE_ID, MADE_ID]),
+        response: acceptedExample([GENERATED_ID, GENERATED_ID]),
       },
       {
-        says: 'An envelope, of which one event is no good',
+        title: 'An envelope with one invalid event',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { events: [{ event: 'signup', user_id: 'u123' }, { user_id: 'u124' }] },
-        wrong: true,
+        isInvalid: true,
         status: 202,
-        answer: {
-          ...(acceptedAnswer([MADE_ID]) as object),
+        response: {
+          ...(acceptedExample([GENERATED_ID]) as object),
           rejected: 1,
           errors: [
             {
@@ -74,35 +74,35 @@ export const sluice: readonly Operation[] = [
         },
       },
       {
-        says: 'An id of your own: sent twice, it counts once',
+        title: 'An id of your own: sent twice, it counts once',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event_id: 'order-1001', event: 'order', user_id: 'u123', value: 49.9 },
         status: 202,
-        answer: acceptedAnswer(['order-1001'], true),
+        response: acceptedExample(['order-1001'], true),
       },
       {
-        says: 'An Idempotency-Key: sent again, it gets the first answer',
+        title: 'An Idempotency-Key: sent again, the request gets the first response',
         headers: { ...BEARER, ...JSON_TYPE, 'Idempotency-Key': '"checkout-7c1e"' },
         body: { event: 'checkout', user_id: 'u123' },
         status: 202,
-        answer: acceptedAnswer([MADE_ID], true),
+        response: acceptedExample([GENERATED_ID], true),
       },
       {
-        says: 'An import of old events, with a key that may',
+        title: 'An import of old events, with a key that may import history',
         path: '/v1/events?historical=true',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { event: 'signup', user_id: 'u7', timestamp: '2019-05-04T12:00:00+02:00' },
         status: 202,
-        answer: acceptedAnswer([MADE_ID], true),
+        response: acceptedExample([GENERATED_ID], true),
         needs: { may_import_history: true },
       },
       {
-        says: 'An event without a name is refused, and told why',
+        title: 'An event without a name is rejected with its reason',
         headers: { ...BEARER, ...JSON_TYPE },
         body: { user_id: 'u123' },
-        wrong: true,
+        isInvalid: true,
         status: 422,
-        answer: {
+        response: {
           type: 'urn:sluice:problem:events-invalid',
           title: "No event could be accepted; each one's reason is listed.",
           status: 422,

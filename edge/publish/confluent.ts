@@ -3,12 +3,17 @@ import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
 import { base64 } from '../lib/bytes.ts'
-import { type Bridge, BridgeError, type Published, UnfitError } from './publisher.ts'
+import {
+  type KafkaRestClient,
+  type PartitionOffset,
+  ProduceError,
+  ProtocolError,
+} from './publisher.ts'
 
 export interface ConfluentSettings {
   /** Of the REST proxy, without a slash at its end. */
   url: string
-  /** Left out, the proxy is asked without. */
+  /** Left out, requests carry no credentials. */
   username?: string
   password?: string
   /** Before the topics' names. */
@@ -18,17 +23,17 @@ export interface ConfluentSettings {
 /**
  * Confluent's REST proxy, API v2, and what speaks like it (Redpanda's HTTP Proxy): `POST /topics/{topic}`.
  *
- * Keys and values go as base64 (`binary`). As `json` they would be parsed and written anew by the proxy: Confluent's
- * makes 1e3 of 1000.0 and a key in quotes of a key, Redpanda's has its own way of writing numbers. What the worker
- * reads must be what the edge wrote, and the key's bytes decide the partition.
+ * Keys and values go as base64 (`binary`). As `json` the proxy would parse and serialise them again: Confluent's
+ * turns 1000.0 into 1e3 and puts a key in quotes, Redpanda's writes numbers differently. The worker must read
+ * exactly what the edge wrote, and the key's bytes decide the partition.
  *
- * Every record with a key names its partition: that is where our gateway would put it, whatever partitioner the proxy
- * was given. It also says whose an offset is: Confluent answers for each record, in their order; Redpanda for each
+ * Every record with a key names its partition: the one that our gateway would choose, whatever partitioner the proxy
+ * has. It also identifies the offsets: Confluent responds for each record, in their order; Redpanda for each
  * partition, in any order, with the offset of the first.
  *
  * @see https://docs.confluent.io/platform/current/kafka-rest/api.html#post--topics-(string-topic_name)
  */
-export function createConfluentBridge(settings: ConfluentSettings): Bridge {
+export function createConfluentClient(settings: ConfluentSettings): KafkaRestClient {
   const { url, username, password = '', topicPrefix = '' } = settings
   const headers = new Headers({
     'content-type': 'application/vnd.kafka.binary.v2+json',
@@ -36,7 +41,7 @@ export function createConfluentBridge(settings: ConfluentSettings): Bridge {
   })
   if (username) headers.set('authorization', `Basic ${toBase64(`${username}:${password}`)}`)
 
-  return async (records, ask) => {
+  return async (records, sendRequest) => {
     const topic = records[0]?.topic ?? ''
     if (records.some((record) => record.topic !== topic))
       throw new RangeError('records of several topics do not go in one request')
@@ -45,7 +50,7 @@ export function createConfluentBridge(settings: ConfluentSettings): Bridge {
       method: 'POST',
       url: `${url}/topics/${topicPrefix}${topic}`,
       headers,
-      // Nothing that is empty is named: Redpanda takes neither null nor members that it does not know.
+      // Undefined members are left out: Redpanda accepts neither null nor members that it does not know.
       body: JSON.stringify({
         records: records.map(({ key, value }, i) => ({
           key: key === undefined ? undefined : toBase64(key),
@@ -54,13 +59,13 @@ export function createConfluentBridge(settings: ConfluentSettings): Bridge {
         })),
       }),
     }
-    return ask(request, (answer) => readOffsets(answer, partitions))
+    return sendRequest(request, (response) => readOffsets(response, partitions))
   }
 }
 
 function partitionOf({ topic, key, partition }: ProduceRecord): number {
   const count = PARTITIONS.get(topic) ?? 1
-  // Without a key one is as good as another.
+  // Without a key any partition will do.
   return partition ?? (key === undefined ? 0 : partitionFor(new TextEncoder().encode(key), count))
 }
 
@@ -78,48 +83,52 @@ const produced = z.object({
 const RETRIABLE = new Set([2, 50003])
 
 /** @throws BridgeError where some of the records are not in the log · UnfitError */
-function readOffsets(answer: unknown, partitions: readonly number[]): Published[] {
-  const read = z.safeParse(produced, answer)
-  if (!read.success) throw new UnfitError('the answer is none of API v2')
+function readOffsets(response: unknown, partitions: readonly number[]): PartitionOffset[] {
+  const read = z.safeParse(produced, response)
+  if (!read.success) throw new ProtocolError('the response is not one of API v2')
   const { offsets } = read.data
   const codes = offsets.flatMap(({ error_code }) => error_code || [])
   if (codes.length > 0)
-    throw new BridgeError(
+    throw new ProduceError(
       `error codes ${[...new Set(codes)].join(', ')}`,
       200,
       codes.every((code) => RETRIABLE.has(code)),
     )
-  const found = offsets.map(({ partition, offset }): Published => {
-    if (!isPlace(partition) || !isPlace(offset)) throw new UnfitError('a record without an offset')
+  const found = offsets.map(({ partition, offset }): PartitionOffset => {
+    if (!isOffset(partition) || !isOffset(offset))
+      throw new ProtocolError('a record without an offset')
     return { partition, offset }
   })
   return byRecord(found, partitions) ?? byPartition(found, partitions)
 }
 
 function byRecord(
-  found: readonly Published[],
+  found: readonly PartitionOffset[],
   partitions: readonly number[],
-): Published[] | undefined {
+): PartitionOffset[] | undefined {
   const fits =
     found.length === partitions.length &&
     found.every(({ partition }, i) => partition === partitions[i])
   return fits ? [...found] : undefined
 }
 
-/** One batch a partition, so its records follow upon each other. */
-function byPartition(found: readonly Published[], partitions: readonly number[]): Published[] {
+/** One batch per partition, so its records have consecutive offsets. */
+function byPartition(
+  found: readonly PartitionOffset[],
+  partitions: readonly number[],
+): PartitionOffset[] {
   const next = new Map(found.map(({ partition, offset }) => [partition, offset]))
   if (next.size !== found.length || next.size !== new Set(partitions).size)
-    throw new UnfitError('the answer does not fit the records')
+    throw new ProtocolError('the response does not fit the records')
   return partitions.map((partition) => {
     const offset = next.get(partition)
-    if (offset === undefined) throw new UnfitError('the answer does not fit the records')
+    if (offset === undefined) throw new ProtocolError('the response does not fit the records')
     next.set(partition, offset + 1)
     return { partition, offset }
   })
 }
 
-function isPlace(value: number | null | undefined): value is number {
+function isOffset(value: number | null | undefined): value is number {
   return typeof value === 'number' && value >= 0
 }
 

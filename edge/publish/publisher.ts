@@ -1,62 +1,78 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceRecord, ProduceResult } from '../../contract/log/kafka-rest.ts'
-import { describe, Refused, type Report } from '../http/http-problem.ts'
-import type { Exchange } from '../lib/timeout.ts'
+import { HttpProblem } from '../http/http-problem.ts'
+import { describeError, type Report } from '../http/report.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
 
-/** Resolves when the log has the records, with a position for each in their order. @throws LOG_UNAVAILABLE · BODY_TOO_LARGE */
-export type Publish = (records: ProduceRecord[]) => Promise<Published[]>
+/** Resolves when the log has the records, with an offset for each in their order. @throws LOG_UNAVAILABLE · BODY_TOO_LARGE */
+export type Publish = (records: ProduceRecord[]) => Promise<PartitionOffset[]>
 
-export type Published = Pick<ProduceResult, 'partition' | 'offset'>
+export type PartitionOffset = Pick<ProduceResult, 'partition' | 'offset'>
 
-/** Some REST bridge to a Kafka, in its own words. What it throws means that not all of the records are there. */
-export type Bridge = (records: ProduceRecord[], ask: Ask) => Promise<Published[]>
+/** Kafka over REST, in one of its dialects. Rejects when not all of the records are in the log. */
+export type KafkaRestClient = (
+  records: ProduceRecord[],
+  send: SendRequest,
+) => Promise<PartitionOffset[]>
 
-/** One request, tried a second time where that may help, and what is read from its answer. */
-export type Ask = <T>(request: BridgeRequest, read: (answer: unknown) => T) => Promise<T>
+/** One request, tried a second time where that may help, and what `read` makes of its response. */
+export type SendRequest = <T>(
+  request: KafkaRestRequest,
+  read: (response: unknown) => T,
+) => Promise<T>
 
-export interface BridgeRequest {
+export interface KafkaRestRequest {
   url: string
   method: string
   headers: Headers
   body: string
 }
 
-/** The bridge said no, to all of the records or to some. */
-export class BridgeError extends Error {
-  override readonly name = 'BridgeError'
+/** The other side refused all of the records or some. */
+export class ProduceError extends Error {
+  override readonly name = 'ProduceError'
   readonly status: number
   /** Whether the same request may succeed at once. */
-  readonly mayPass: boolean
+  readonly isRetryable: boolean
 
-  /** @param what in numbers only: it is reported */
-  constructor(what: string, status: number, mayPass: boolean) {
-    super(what)
+  /** @param message in numbers only: it is reported */
+  constructor(message: string, status: number, isRetryable: boolean) {
+    super(message)
     this.status = status
-    this.mayPass = mayPass
+    this.isRetryable = isRetryable
   }
 }
 
-/** Whatever the bridge: one deadline, one second try, one way of saying that it did not work. */
-export function createPublisher(bridge: Bridge, exchange: Exchange, report: Report): Publish {
+/** A response that does not follow the protocol. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+}
+
+/** The same for every dialect: one deadline, one retry, one way of reporting a failure. */
+export function createPublisher(
+  client: KafkaRestClient,
+  withinTimeout: TimeoutStrategy,
+  report: Report,
+): Publish {
   return async (records) => {
     try {
-      return await exchange(LIMITS.publishMsMax, (signal) =>
-        bridge(records, (request, read) => askOnceOrTwice(request, read, signal)),
+      return await withinTimeout(LIMITS.publishMsMax, (signal) =>
+        client(records, (request, read) => sendWithRetry(request, read, signal)),
       )
     } catch (error) {
-      const said = error instanceof BridgeError ? error : undefined
-      const tooLarge = said?.status === 413
+      const refused = error instanceof ProduceError ? error : undefined
+      const tooLarge = refused?.status === 413
       report({
         level: tooLarge ? 'error' : 'warn',
-        what: `the log did not confirm${said ? `: ${said.message}` : ''}`,
-        error: describe(error),
+        what: `the log did not confirm${refused ? `: ${refused.message}` : ''}`,
+        error: describeError(error),
       })
-      // It would be too large the next time, too. Who sent many events can send them in two halves.
+      // It would be too large the next time, too. A client that sent many events can split them.
       if (tooLarge)
-        throw new Refused('BODY_TOO_LARGE', {
+        throw new HttpProblem('BODY_TOO_LARGE', {
           detail: 'The log does not take this much in one record or request; split the batch.',
         })
-      throw new Refused('LOG_UNAVAILABLE', {
+      throw new HttpProblem('LOG_UNAVAILABLE', {
         headers: { 'retry-after': String(LIMITS.retryAfterSecondsWithoutLog) },
       })
     }
@@ -64,12 +80,12 @@ export function createPublisher(bridge: Bridge, exchange: Exchange, report: Repo
 }
 
 /**
- * A second try after a network error or a 5xx, when the records may be in the log or not: the same
+ * Retries once after a network error or a 5xx, when the records may be in the log or not: the same
  * ids make the repetition harmless.
  */
-async function askOnceOrTwice<T>(
-  { url, ...init }: BridgeRequest,
-  read: (answer: unknown) => T,
+async function sendWithRetry<T>(
+  { url, ...init }: KafkaRestRequest,
+  read: (response: unknown) => T,
   signal?: AbortSignal,
 ): Promise<T> {
   for (let retries: number = LIMITS.publishRetriesMax; ; retries--) {
@@ -78,20 +94,15 @@ async function askOnceOrTwice<T>(
       if (response.ok) return read(await response.json())
       await response.body?.cancel()
       const { status } = response
-      throw new BridgeError(`status ${status}`, status, status >= 500)
+      throw new ProduceError(`status ${status}`, status, status >= 500)
     } catch (error) {
-      if (signal?.aborted || retries === 0 || !mayPass(error)) throw error
+      if (signal?.aborted || retries === 0 || !isRetryable(error)) throw error
     }
   }
 }
 
-/** An answer that is not JSON, or not the one agreed on, will be the same next time. */
-function mayPass(error: unknown): boolean {
-  if (error instanceof BridgeError) return error.mayPass
-  return !(error instanceof SyntaxError || error instanceof UnfitError)
-}
-
-/** An answer that is none to the question. */
-export class UnfitError extends Error {
-  override readonly name = 'UnfitError'
+/** A response that is not JSON, or not the protocol's, will be the same next time. */
+function isRetryable(error: unknown): boolean {
+  if (error instanceof ProduceError) return error.isRetryable
+  return !(error instanceof SyntaxError || error instanceof ProtocolError)
 }

@@ -2,7 +2,7 @@ import type { EdgeContext } from '../http/context.ts'
 import { respond } from '../http/respond.ts'
 import { ETAG, SLUICE_JS } from './sluice-js/minified.ts'
 
-/** Our own script for web pages. Its name holds no version, so pages hear of a new one within the hour. */
+/** The script for web pages. Its name has no version, so pages get a new one within the hour. */
 export function sluiceJs(c: EdgeContext): Response {
   Object.assign(c.get('headers'), {
     etag: ETAG,
@@ -11,13 +11,13 @@ export function sluiceJs(c: EdgeContext): Response {
     'timing-allow-origin': '*',
     'x-content-type-options': 'nosniff',
   })
-  if (isKnown(c.req.raw.headers.get('if-none-match')))
+  if (isCached(c.req.raw.headers.get('if-none-match')))
     return respond(c, { status: 304, body: null })
   return respond(c, { status: 200, type: 'text/javascript; charset=utf-8', body: SLUICE_JS })
 }
 
-/** Weakly compared (RFC 9110 §13.1.2): whoever compresses on the way weakens the tag. */
-function isKnown(sent: string | null): boolean {
+/** Weakly compared (RFC 9110 §13.1.2): proxies that compress weaken the tag. */
+function isCached(sent: string | null): boolean {
   if (sent === null) return false
   return sent.split(',').some((tag) => ['*', ETAG].includes(tag.trim().replace(/^W\//, '')))
 }

@@ -1,4 +1,4 @@
-import { abortLate } from '../lib/timeout.ts'
+import { abortOnTimeout } from '../lib/timeout.ts'
 import { GATE_PLACES, type GatePlaces, openGate } from './admission-on-redis.ts'
 
 /** The gate and the keys on Redis in Deno, for their suites. */
@@ -9,5 +9,5 @@ Deno.serve(
     port: 0,
     onListen: ({ port }) => console.log(`gate on http://127.0.0.1:${port}`),
   },
-  openGate(env as unknown as GatePlaces, abortLate),
+  openGate(env as unknown as GatePlaces, abortOnTimeout),
 )

@@ -1,8 +1,8 @@
 import { createRedis } from '../admission/redis/redis.ts'
-import { createUpstashGate } from '../admission/redis/redis-admission.ts'
+import { createRedisAdmission } from '../admission/redis/redis-admission.ts'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
-import { createUpstashKeyDirectory } from '../auth/redis-key-directory.ts'
-import type { Exchange } from '../lib/timeout.ts'
+import { createRedisKeyDirectory } from '../auth/redis-key-directory.ts'
+import type { TimeoutStrategy } from '../lib/timeout.ts'
 import { serveGate } from './remote-admission.ts'
 
 /** Where Redis and core are found. */
@@ -19,7 +19,7 @@ export type GatePlaces = Record<(typeof GATE_PLACES)[number], string>
 const SLUICE_REDIS_TIMEOUT_MS = 10_000
 
 /** Gate and directory as the edge puts them together where it has a Redis. */
-export function gateOnRedis(places: GatePlaces, exchange: Exchange) {
+export function gateOnRedis(places: GatePlaces, exchange: TimeoutStrategy) {
   const { SLUICE_REDIS_REST_URL: url, SLUICE_REDIS_TOKEN: token } = places
   const redis = createRedis({ url, token, msMax: SLUICE_REDIS_TIMEOUT_MS }, exchange)
   const core = {
@@ -28,14 +28,14 @@ export function gateOnRedis(places: GatePlaces, exchange: Exchange) {
     password: places.SLUICE_GATEWAY_PASSWORD,
   }
   return {
-    gate: createUpstashGate(redis, true),
-    directory: createUpstashKeyDirectory(redis, createHttpKeyDirectory(core, exchange), () =>
+    gate: createRedisAdmission(redis, true),
+    directory: createRedisKeyDirectory(redis, createHttpKeyDirectory(core, exchange), () =>
       Date.now(),
     ),
   }
 }
 
-export function openGate(places: GatePlaces, exchange: Exchange) {
+export function openGate(places: GatePlaces, exchange: TimeoutStrategy) {
   const { gate, directory } = gateOnRedis(places, exchange)
   return serveGate(gate, directory)
 }

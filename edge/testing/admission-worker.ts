@@ -1,4 +1,4 @@
-import { forgetLate } from '../lib/timeout.ts'
+import { raceTimeout } from '../lib/timeout.ts'
 import { type GatePlaces, openGate } from './admission-on-redis.ts'
 
 /** The gate and the keys on Redis in workerd, for their suites. */
@@ -6,7 +6,7 @@ let serve: ReturnType<typeof openGate> | undefined
 
 export default {
   fetch(request: Request, env: GatePlaces) {
-    serve ??= openGate(env, forgetLate)
+    serve ??= openGate(env, raceTimeout)
     return serve(request)
   },
 }

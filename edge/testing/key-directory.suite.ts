@@ -22,7 +22,7 @@ export function keyDirectorySuite(get: () => DirectoryWorld): void {
     await publish?.(sha, record, ageMs)
     return { sha, record }
   }
-  const ask = (sha: string) => get().directory.ask(sha)
+  const ask = (sha: string) => get().directory.find(sha)
 
   it('all that core knows of a key is told, good or not', async () => {
     const records: Partial<KeyRecord>[] = [

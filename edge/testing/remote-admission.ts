@@ -1,6 +1,6 @@
-import type { Gate } from '../admission/admission.ts'
-import type { Claim, Lease } from '../admission/idempotency.ts'
-import type { Limiter, Verdict } from '../admission/rate-limiter.ts'
+import type { Admission } from '../admission/admission.ts'
+import type { BeginResult, Lock } from '../admission/idempotency.ts'
+import type { RateLimiter, RateLimitResult } from '../admission/rate-limiter.ts'
 import type { KeyDirectory } from '../auth/key-directory.ts'
 
 /** Asks the other side, which is `serveGate`. */
@@ -16,37 +16,37 @@ function createAsk(url: string) {
 /** A directory of keys that lives in another runtime. */
 export function createFarDirectory(url: string): KeyDirectory {
   const ask = createAsk(url)
-  return { ask: async (sha) => (await ask('key', [sha])) ?? undefined }
+  return { find: async (sha) => (await ask('key', [sha])) ?? undefined }
 }
 
 /**
  * A gate that lives in another runtime, asked over HTTP: so one suite, told in Node, holds what
  * happens in workerd and Deno. The far side is `serveGate`.
  */
-export function createFarGate(url: string): Gate {
+export function createFarGate(url: string): Admission {
   const ask = createAsk(url)
-  const near = (far: Far<Verdict> | undefined): Verdict | undefined =>
-    far && { ...far.value, giveBack: () => ask('giveBack', [], far.id) }
-  function nearClaim(far: Far<Claim> | undefined): Claim | undefined {
-    if (far?.value.is !== 'ours') return far?.value
+  const near = (far: Far<RateLimitResult> | undefined): RateLimitResult | undefined =>
+    far && { ...far.value, refund: () => ask('refund', [], far.id) }
+  function nearClaim(far: Far<BeginResult> | undefined): BeginResult | undefined {
+    if (far?.value.kind !== 'acquired') return far?.value
     const does =
       (op: string) =>
       (...args: unknown[]) =>
         ask(op, args, far.id)
     return {
       ...far.value,
-      finish: does('finish'),
-      keep: does('keep'),
+      complete: does('complete'),
+      saveCheckpoint: does('saveCheckpoint'),
       renew: does('renew'),
       release: does('release'),
     }
   }
   return {
-    limiter: { take: async (...args) => near(await ask('take', args)) as Verdict },
-    idempotency: { claim: async (...args) => nearClaim(await ask('claim', args)) as Claim },
-    async enter(...args) {
-      const { verdict, claim } = await ask('enter', args)
-      return { verdict: near(verdict), claim: nearClaim(claim) }
+    rateLimiter: { limit: async (...args) => near(await ask('limit', args)) as RateLimitResult },
+    idempotency: { begin: async (...args) => nearClaim(await ask('begin', args)) as BeginResult },
+    async admit(...args) {
+      const { verdict, claim } = await ask('admit', args)
+      return { rateLimit: near(verdict), begun: nearClaim(claim) }
     },
   }
 }
@@ -56,29 +56,42 @@ interface Far<T> {
   value: T
 }
 
-/** Verdicts and leases by number, until they are asked for; and what is known of keys. */
-export function serveGate(gate: Gate, keys: KeyDirectory): (request: Request) => Promise<Response> {
-  const held = new Map<string, Verdict | Lease>()
-  function far<T extends Verdict | Claim>(value: T | undefined) {
+/** Results and locks by number, until they are asked for; and what is known of keys. */
+export function serveGate(
+  gate: Admission,
+  keys: KeyDirectory,
+): (request: Request) => Promise<Response> {
+  const held = new Map<string, RateLimitResult | Lock>()
+  function far<T extends RateLimitResult | BeginResult>(value: T | undefined) {
     if (!value) return undefined
     const id = crypto.randomUUID()
-    if ('giveBack' in value || value.is === 'ours') held.set(id, value)
+    if ('refund' in value || value.kind === 'acquired') held.set(id, value)
     return { id, value }
   }
   return async (request) => {
     try {
       const { op, args, id } = await request.json()
-      if (op === 'key') return Response.json((await keys.ask(args[0])) ?? null)
-      if (op === 'take')
+      if (op === 'key') return Response.json((await keys.find(args[0])) ?? null)
+      if (op === 'limit')
         return Response.json(
-          far(await (gate.limiter as Limiter).take(...(args as Parameters<Limiter['take']>))),
+          far(
+            await (gate.rateLimiter as RateLimiter).limit(
+              ...(args as Parameters<RateLimiter['limit']>),
+            ),
+          ),
         )
-      if (op === 'claim')
+      if (op === 'begin')
         return Response.json(
-          far(await gate.idempotency.claim(...(args as Parameters<Gate['idempotency']['claim']>))),
+          far(
+            await gate.idempotency.begin(
+              ...(args as Parameters<Admission['idempotency']['begin']>),
+            ),
+          ),
         )
-      if (op === 'enter') {
-        const { verdict, claim } = await gate.enter(...(args as Parameters<Gate['enter']>))
+      if (op === 'admit') {
+        const { rateLimit: verdict, begun: claim } = await gate.admit(
+          ...(args as Parameters<Admission['admit']>),
+        )
         return Response.json({ verdict: far(verdict), claim: far(claim) })
       }
       const does = held.get(id) as unknown as Record<string, (...args: unknown[]) => Promise<void>>

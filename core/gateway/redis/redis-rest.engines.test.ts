@@ -10,8 +10,8 @@ import type { KeyRecord } from '../../../contract/api-key.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { createRedis } from '../../../edge/admission/redis/redis.ts'
-import { createUpstashGate } from '../../../edge/admission/redis/redis-admission.ts'
-import { abortLate } from '../../../edge/lib/timeout.ts'
+import { createRedisAdmission } from '../../../edge/admission/redis/redis-admission.ts'
+import { abortOnTimeout } from '../../../edge/lib/timeout.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
 import { freeze } from '../../../tests/lib/freeze.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
@@ -540,18 +540,21 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
   const few = await startTestBridge(as('edges'))
   closers.push(() => few.close())
 
-  const far = createUpstashGate(createRedis({ url: few.url, token: few.token }, abortLate), true)
+  const far = createRedisAdmission(
+    createRedis({ url: few.url, token: few.token }, abortOnTimeout),
+    true,
+  )
   const record = { key_id: 'k', tenant: 't', key_events_per_minute: 9, tenant_events_per_minute: 9 }
   const asked = {
     key: record as KeyRecord,
-    events: 1,
-    idempotent: { tenant: 't', key: 'k', fingerprint: 'f' },
+    cost: 1,
+    idempotency: { tenant: 't', key: 'k', fingerprint: 'f' },
   }
-  const { verdict, claim } = await far.enter(asked, Date.now())
-  expect([verdict?.allowed, claim?.is]).toEqual([true, 'ours'])
-  await verdict?.giveBack()
-  if (claim?.is === 'ours') await claim.finish({ status: 202, body: 'x' }, Date.now())
-  expect((await far.enter(asked, Date.now())).claim?.is).toBe('done')
+  const { rateLimit: verdict, begun: claim } = await far.admit(asked, Date.now())
+  expect([verdict?.allowed, claim?.kind]).toEqual([true, 'acquired'])
+  await verdict?.refund()
+  if (claim?.kind === 'acquired') await claim.complete({ status: 202, body: 'x' }, Date.now())
+  expect((await far.admit(asked, Date.now())).begun?.kind).toBe('completed')
   const cache = createRedisStore(ours)
   await cache.set('a', Buffer.from('x'), 60_000)
   expect(await cache.get('a')).toBeDefined()

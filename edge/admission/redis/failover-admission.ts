@@ -1,13 +1,13 @@
-import { Refused } from '../../http/http-problem.ts'
-import type { Gate } from '../admission.ts'
-import type { Claim, Idempotency, Lease } from '../idempotency.ts'
-import type { Degraded, Limiter, Verdict } from '../rate-limiter.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type { Admission, AdmissionResult } from '../admission.ts'
+import type { BeginResult, IdempotencyStore, Lock } from '../idempotency.ts'
+import type { Degraded, RateLimiter, RateLimitResult } from '../rate-limiter.ts'
 import type { WatchedRedis } from './redis-outage.ts'
 
 /**
- * What holds while Redis is away, said by whoever runs the edge:
- * open: everybody is let in, without limits and leases (event ids still make repetitions harmless);
- * local: each process counts and leases for itself; closed: 503.
+ * What holds while Redis is away, configured by the operator:
+ * fail-open: every request is admitted, without limits and locks (event ids still make repetitions
+ * harmless); local: each process limits and locks for itself; fail-closed: 503.
  */
 export type RedisFailurePolicy = 'fail-open' | 'local' | 'fail-closed'
 export const REDIS_FAILURE_POLICIES: readonly RedisFailurePolicy[] = [
@@ -16,84 +16,63 @@ export const REDIS_FAILURE_POLICIES: readonly RedisFailurePolicy[] = [
   'fail-closed',
 ]
 
-export interface WithoutRedisDeps {
+export interface FailoverDeps {
   /** On that Redis. */
-  gate: Gate
+  admission: Admission
   redis: Pick<WatchedRedis, 'up' | 'counts'>
-  /** This process's own. */
-  local: Gate
+  /** In this process's memory. */
+  local: Admission
   policy: RedisFailurePolicy
 }
 
-/** The gate on Redis, and what the policy says where Redis does not answer. */
-export function createFailoverAdmission({ gate, redis, local, policy }: WithoutRedisDeps): Gate {
+/** The admission on Redis, and what the policy says where Redis does not respond. */
+export function createFailoverAdmission(deps: FailoverDeps): Admission {
+  const { admission, redis, policy } = deps
   const { counts } = redis
-  const instead = policy === 'fail-open' ? OPEN : local
+  const fallback = policy === 'fail-open' ? FAIL_OPEN : deps.local
   const degraded: Degraded = policy === 'fail-open' ? 'fail-open' : 'local'
+  const guarded = guardLateErrors(counts)
 
-  async function ask<T>(question: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
+  async function failOver<T>(work: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
     try {
-      return await question()
+      return await work()
     } catch {
-      // The watch has told of it.
+      // `watchRedis` has reported it.
       counts.without++
       if (policy !== 'fail-closed') return otherwise()
-      throw new Refused('LIMITER_UNAVAILABLE', {
+      throw new HttpProblem('LIMITER_UNAVAILABLE', {
         headers: { 'retry-after': '2', 'sluice-degraded': 'redis;policy=fail-closed' },
       })
     }
   }
 
-  /** Behind an answer: the events are in the log, and no failure here may say otherwise. */
-  async function afterwards(work: () => Promise<void>): Promise<void> {
-    await work().catch(() => {
-      counts.forgotten++
-    })
-  }
-
-  const kept = (verdict: Verdict): Verdict => ({
-    ...verdict,
-    giveBack: () => afterwards(verdict.giveBack),
-  })
-  const keptClaim = (claim: Claim): Claim =>
-    claim.is !== 'ours'
-      ? claim
-      : {
-          is: 'ours',
-          kept: claim.kept,
-          finish: (said, at) => afterwards(() => claim.finish(said, at)),
-          keep: (progress, at) => afterwards(() => claim.keep(progress, at)),
-          renew: (at) => afterwards(() => claim.renew(at)),
-          release: () => afterwards(() => claim.release()),
-        }
-
-  const { limiter } = gate
+  const { rateLimiter } = admission
   return {
-    limiter: limiter && {
-      take: (key, events, at) =>
-        ask(
-          async () => kept(await limiter.take(key, events, at)),
-          async () => ({ ...(await (instead.limiter as Limiter).take(key, events, at)), degraded }),
+    rateLimiter: rateLimiter && {
+      limit: (key, cost, now) =>
+        failOver(
+          async () => guarded.rateLimit(await rateLimiter.limit(key, cost, now)),
+          async () => ({
+            ...(await (fallback.rateLimiter as RateLimiter).limit(key, cost, now)),
+            degraded,
+          }),
         ),
     },
     idempotency: {
-      claim: (request, at) =>
-        ask(
-          async () => keptClaim(await gate.idempotency.claim(request, at)),
-          async () => ({ ...(await instead.idempotency.claim(request, at)), degraded }),
+      begin: (request, now) =>
+        failOver(
+          async () => guarded.begun(await admission.idempotency.begin(request, now)),
+          async () => ({ ...(await fallback.idempotency.begin(request, now)), degraded }),
         ),
     },
-    enter: (asked, at) =>
-      ask(
+    admit: (request, now) =>
+      failOver(
+        async () => guarded.admission(await admission.admit(request, now)),
         async () => {
-          const { verdict, claim } = await gate.enter(asked, at)
-          return { verdict: verdict && kept(verdict), claim: claim && keptClaim(claim) }
-        },
-        async () => {
-          const { verdict, claim } = await instead.enter(asked, at)
+          const { rateLimit, begun } = await fallback.admit(request, now)
           return {
-            verdict: limiter && verdict && { ...verdict, degraded },
-            claim: claim && { ...claim, degraded },
+            rateLimit: rateLimiter && rateLimit && { ...rateLimit, degraded },
+            begun: begun && { ...begun, degraded },
           }
         },
       ),
@@ -108,18 +87,53 @@ export function createFailoverAdmission({ gate, redis, local, policy }: WithoutR
   }
 }
 
-const nothing = async () => {}
-const letIn: Limiter = {
-  take: async () => ({ allowed: true, waitMs: 0, policies: [], giveBack: nothing }),
+/** After publishing, the events are in the log: a failure of Redis then is counted, and fails no request. */
+function guardLateErrors(counts: WatchedRedis['counts']) {
+  async function guard(work: () => Promise<void>): Promise<void> {
+    await work().catch(() => {
+      counts.forgotten++
+    })
+  }
+  const rateLimit = (result: RateLimitResult): RateLimitResult => ({
+    ...result,
+    refund: () => guard(result.refund),
+  })
+  const begun = (result: BeginResult): BeginResult =>
+    result.kind !== 'acquired'
+      ? result
+      : {
+          kind: 'acquired',
+          checkpoint: result.checkpoint,
+          complete: (response, now) => guard(() => result.complete(response, now)),
+          saveCheckpoint: (progress, now) => guard(() => result.saveCheckpoint(progress, now)),
+          renew: (now) => guard(() => result.renew(now)),
+          release: () => guard(() => result.release()),
+        }
+  const admission = (result: AdmissionResult): AdmissionResult => ({
+    rateLimit: result.rateLimit && rateLimit(result.rateLimit),
+    begun: result.begun && begun(result.begun),
+  })
+  return { rateLimit, begun, admission }
 }
-const free: Lease = { is: 'ours', finish: nothing, keep: nothing, renew: nothing, release: nothing }
-const lend: Idempotency = { claim: async () => free }
 
-const OPEN: Gate = {
-  limiter: letIn,
-  idempotency: lend,
-  enter: async ({ key, events, idempotent }, now) => ({
-    verdict: await letIn.take(key, events, now),
-    claim: idempotent && free,
+const nothing = async () => {}
+const unlimited: RateLimiter = {
+  limit: async () => ({ allowed: true, waitMs: 0, policies: [], refund: nothing }),
+}
+const unlocked: Lock = {
+  kind: 'acquired',
+  complete: nothing,
+  saveCheckpoint: nothing,
+  renew: nothing,
+  release: nothing,
+}
+const unstored: IdempotencyStore = { begin: async () => unlocked }
+
+const FAIL_OPEN: Admission = {
+  rateLimiter: unlimited,
+  idempotency: unstored,
+  admit: async ({ key, cost, idempotency }, now) => ({
+    rateLimit: await unlimited.limit(key, cost, now),
+    begun: idempotency && unlocked,
   }),
 }

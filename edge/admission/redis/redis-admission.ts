@@ -1,32 +1,32 @@
-import type { Gate } from '../admission.ts'
+import type { Admission } from '../admission.ts'
+import { parseAdmitReply } from './admit-reply.ts'
 import type { RedisClient } from './redis.ts'
-import { claimArgs, claimFrom, claimKey, createUpstashIdempotency } from './redis-idempotency.ts'
+import { createRedisIdempotency, lockArgs, lockKey, readBeginResult } from './redis-idempotency.ts'
 import {
-  createUpstashLimiter,
-  limitArgs,
-  limitKeys,
-  readEntered,
-  verdictOf,
-} from './redis-limiter.ts'
-import { ENTER } from './scripts.ts'
+  createRedisRateLimiter,
+  rateLimitArgs,
+  rateLimitKeys,
+  rateLimitResult,
+} from './redis-rate-limiter.ts'
+import { ADMIT } from './scripts.ts'
 
-/** Limits and leases in Redis, one request for both. @param limits false where they are turned off */
-export function createUpstashGate(redis: RedisClient, limits: boolean): Gate {
+/** Rate limits and locks in Redis, one request for both. @param limits false where they are turned off */
+export function createRedisAdmission(redis: RedisClient, limits: boolean): Admission {
   return {
-    limiter: limits ? createUpstashLimiter(redis) : undefined,
-    idempotency: createUpstashIdempotency(redis),
-    async enter({ key, events, idempotent }, now) {
+    rateLimiter: limits ? createRedisRateLimiter(redis) : undefined,
+    idempotency: createRedisIdempotency(redis),
+    async admit({ key, cost, idempotency: request }, now) {
       const token = crypto.randomUUID()
-      const [bucket, window] = limitKeys(key)
-      const keys = [bucket, window, idempotent ? claimKey(idempotent) : window]
+      const [bucket, window] = rateLimitKeys(key)
+      const keys = [bucket, window, request ? lockKey(request) : window]
       const args = [
-        ...limitArgs(key, limits ? events : 0, now),
-        ...(idempotent ? claimArgs(idempotent, token) : ['', '', '', '']),
+        ...rateLimitArgs(key, limits ? cost : 0, now),
+        ...(request ? lockArgs(request, token) : ['', '', '', '']),
       ]
-      const reply = readEntered(await redis.run(ENTER, keys, args))
+      const reply = parseAdmitReply(await redis.run(ADMIT, keys, args))
       return {
-        verdict: limits ? verdictOf(redis, reply, key, events, now) : undefined,
-        claim: idempotent && claimFrom(redis, reply, idempotent, token, now),
+        rateLimit: limits ? rateLimitResult(redis, reply, key, cost, now) : undefined,
+        begun: request && readBeginResult(redis, reply, request, token, now),
       }
     },
   }

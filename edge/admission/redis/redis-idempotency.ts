@@ -1,103 +1,113 @@
 import * as z from 'zod/mini'
 import { LIMITS } from '../../../contract/limits.ts'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
-import type { Said } from '../../formats/ingest-format.ts'
+import type { ResponseSpec } from '../../formats/ingest-format.ts'
 import {
-  type Claim,
-  type Idempotency,
+  type BeginResult,
+  type IdempotencyStore,
   type IdempotentRequest,
-  type Lease,
-  waitForLease,
+  type Lock,
+  waitForLock,
 } from '../idempotency.ts'
+import { type AdmitReply, parseAdmitReply } from './admit-reply.ts'
 import type { RedisClient } from './redis.ts'
-import { type EnterReply, readEntered } from './redis-limiter.ts'
-import { ENTER, LEAVE } from './scripts.ts'
+import { ADMIT, REPLACE_LOCK } from './scripts.ts'
 
-/** Leases and answers in Redis: of every edge, and forgotten when their time is over. */
-export function createUpstashIdempotency(redis: RedisClient): Idempotency {
+/** Locks and responses in Redis, shared by every edge; they expire by themselves. */
+export function createRedisIdempotency(redis: RedisClient): IdempotencyStore {
   return {
-    async claim(request, now) {
+    async begin(request, now) {
       const token = crypto.randomUUID()
-      const key = claimKey(request)
-      const args = [now, 0, 0, 0, ...claimArgs(request, token)]
-      const reply = await redis.run(ENTER, [key, key, key], args)
-      return claimFrom(redis, readEntered(reply), request, token, now) as Claim
+      const key = lockKey(request)
+      const args = [now, 0, 0, 0, ...lockArgs(request, token)]
+      const reply = await redis.run(ADMIT, [key, key, key], args)
+      return readBeginResult(redis, parseAdmitReply(reply), request, token, now) as BeginResult
     },
   }
 }
 
-export function claimKey({ tenant, key }: IdempotentRequest): string {
+export function lockKey({ tenant, key }: IdempotentRequest): string {
   return REDIS_KEYS.idempotencyKey(tenant, key)
 }
 
-/** The last four of ENTER's arguments. @param token of a lease that nobody else can name */
-export function claimArgs({ fingerprint }: IdempotentRequest, token: string): (string | number)[] {
+/** The last four of ADMIT's arguments. @param token of a lock that no other request can name */
+export function lockArgs({ fingerprint }: IdempotentRequest, token: string): (string | number)[] {
   return [fingerprint, token, LIMITS.idempotencyLeaseMs, LIMITS.idempotencyResultMs]
 }
 
-const said = z.object({ status: z.number(), body: z.string(), type: z.optional(z.string()) })
+const responseSpec = z.object({
+  status: z.number(),
+  body: z.string(),
+  type: z.optional(z.string()),
+})
 
-export function claimFrom(
+export function readBeginResult(
   redis: RedisClient,
-  [, , , , , , is, text, leased, until]: EnterReply,
+  { kind, stored, lockedAt, until }: AdmitReply,
   request: IdempotentRequest,
   token: string,
   now: number,
-): Claim | undefined {
-  if (is === '') return undefined
-  if (is === 'other-body') return { is }
-  if (is === 'in-flight') return { is, waitMs: waitForLease(leased, until, now) }
-  if (is === 'done') return { is, said: said.parse(text) }
-  return leaseOf(redis, request, token, now, text === '' ? undefined : said.parse(text))
+): BeginResult | undefined {
+  if (kind === '') return undefined
+  if (kind === 'mismatch') return { kind }
+  if (kind === 'in-flight') return { kind, waitMs: waitForLock(lockedAt, until, now) }
+  if (kind === 'completed') return { kind, response: responseSpec.parse(stored) }
+  const checkpoint = stored === '' ? undefined : responseSpec.parse(stored)
+  return createLock(redis, request, token, now, checkpoint)
 }
 
-function leaseOf(
+/** Names in Redis; a stored format. */
+const FIELDS = { response: 'said', checkpoint: 'kept', lockedAt: 'leased' } as const
+type StoredField = typeof FIELDS.response | typeof FIELDS.checkpoint
+
+function createLock(
   redis: RedisClient,
   request: IdempotentRequest,
   token: string,
-  leasedAt: number,
-  kept: Said | undefined,
-): Lease {
-  let leased = leasedAt
+  now: number,
+  checkpoint: ResponseSpec | undefined,
+): Lock {
+  let lockedAt = now
   const { fingerprint } = request
 
   async function put(
-    held: boolean,
+    mustHold: boolean,
     until: number,
     ms: number,
     fields: Record<string, string | number>,
   ) {
-    // Whoever compares the time ends it; Redis only clears up, a minute later.
+    // The edges compare the time; Redis only clears up, a minute later.
     const all = Object.entries({ fingerprint, until, ...fields }).flat()
-    await redis.run(LEAVE, [claimKey(request)], [token, held ? 1 : 0, ms + CLEAR_UP_MS, ...all])
+    const args = [token, mustHold ? 1 : 0, ms + CLEAR_UP_MS, ...all]
+    await redis.run(REPLACE_LOCK, [lockKey(request)], args)
   }
 
-  async function leave(name: 'said' | 'kept', left: Said, at: number, held = false) {
-    if (left.body.length > LIMITS.redisResponseCharsMax) return drop()
+  async function store(field: StoredField, value: ResponseSpec, at: number, mustHold = false) {
+    if (value.body.length > LIMITS.redisResponseCharsMax) return drop()
     const ms = LIMITS.idempotencyResultMs
-    await put(held, at + ms, ms, { [name]: JSON.stringify(left) })
+    await put(mustHold, at + ms, ms, { [field]: JSON.stringify(value) })
   }
 
   async function drop() {
-    await redis.run(LEAVE, [claimKey(request)], [token, 1, ''])
+    await redis.run(REPLACE_LOCK, [lockKey(request)], [token, 1, ''])
   }
 
   return {
-    is: 'ours',
-    kept,
-    finish: (said, now) => leave('said', said, now),
-    keep: (progress, now) => leave('kept', progress, now),
-    async renew(now) {
-      leased = now
-      const until = now + LIMITS.idempotencyLeaseMs
-      const held = { leased: now, token }
-      if (!kept) await put(false, until, LIMITS.idempotencyLeaseMs, held)
+    kind: 'acquired',
+    checkpoint,
+    complete: (response, at) => store(FIELDS.response, response, at),
+    saveCheckpoint: (progress, at) => store(FIELDS.checkpoint, progress, at),
+    async renew(at) {
+      lockedAt = at
+      const until = at + LIMITS.idempotencyLeaseMs
+      const lock = { [FIELDS.lockedAt]: at, token }
+      if (!checkpoint) await put(false, until, LIMITS.idempotencyLeaseMs, lock)
       else {
-        const fields = { ...held, kept: JSON.stringify(kept) }
+        const fields = { ...lock, [FIELDS.checkpoint]: JSON.stringify(checkpoint) }
         await put(false, until, LIMITS.idempotencyResultMs, fields)
       }
     },
-    release: () => (kept ? leave('kept', kept, leased, true) : drop()),
+    release: () => (checkpoint ? store(FIELDS.checkpoint, checkpoint, lockedAt, true) : drop()),
   }
 }
 

@@ -1,11 +1,11 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { describe, type Report } from '../../http/http-problem.ts'
-import { type RedisClient, RedisError, TooLargeForRedis } from './redis.ts'
+import { describeError, type Report } from '../../http/report.ts'
+import { type RedisClient, RedisError, TooLargeForRedisError } from './redis.ts'
 
-/** Redis, and how this process stands with it. */
+/** Redis, and whether this process reaches it. */
 export interface WatchedRedis extends RedisClient {
   readonly up: boolean
-  /** Since the start: requests that went without it, and what could not be written down behind an answer. */
+  /** Since the start: requests handled without Redis, and writes after a response that were lost. */
   readonly counts: { without: number; forgotten: number }
 }
 
@@ -18,42 +18,42 @@ export interface WatchDeps {
 }
 
 /**
- * After a failure Redis is left alone for LIMITS.redisPauseMs, whoever asks; then one question finds
- * out. So a Redis that hangs costs one request a second its deadline, and not each. Two lines in the
- * log tell of an outage: when it began, and what it came to.
+ * A circuit breaker: after a failure no request asks Redis for LIMITS.redisPauseMs; then one probes it.
+ * So a Redis that hangs costs one request a second its deadline, and not each. Two lines in the log
+ * report an outage: when it began, and what it came to.
  */
 export function watchRedis({ redis, now, report, policy }: WatchDeps): WatchedRedis {
   const counts = { without: 0, forgotten: 0 }
-  let down: { since: number; askAt: number; withoutBefore: number } | undefined
+  let down: { since: number; probeAt: number; withoutBefore: number } | undefined
 
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
+  async function watch<T>(work: () => Promise<T>): Promise<T> {
     const outage = down
     if (outage) {
-      if (now() < outage.askAt) throw new RedisError('Redis is left alone for a moment')
-      // One tries; those beside it do not wait for what comes of it.
-      outage.askAt = now() + LIMITS.redisPauseMs
+      if (now() < outage.probeAt) throw new RedisError('Redis is not asked during the pause')
+      // One probes; concurrent requests do not wait for its result.
+      outage.probeAt = now() + LIMITS.redisPauseMs
     }
     try {
-      const answer = await question()
-      // Not what was asked before the outage and answered late.
+      const result = await work()
+      // Not a request from before the outage whose response came late.
       if (outage && outage === down) recovered()
-      return answer
+      return result
     } catch (error) {
-      if (!(error instanceof TooLargeForRedis)) failed(error)
+      if (!(error instanceof TooLargeForRedisError)) failed(error)
       throw error
     }
   }
 
   function failed(error: unknown): void {
     if (!down) {
-      down = { since: now(), askAt: 0, withoutBefore: counts.without }
+      down = { since: now(), probeAt: 0, withoutBefore: counts.without }
       report({
         level: 'warn',
         what: `Redis does not answer; SLUICE_REDIS_FAILURE_POLICY=${policy} holds`,
-        error: describe(error),
+        error: describeError(error),
       })
     }
-    down.askAt = now() + LIMITS.redisPauseMs
+    down.probeAt = now() + LIMITS.redisPauseMs
   }
 
   function recovered(): void {
@@ -68,8 +68,8 @@ export function watchRedis({ redis, now, report, policy }: WatchDeps): WatchedRe
   }
 
   return {
-    run: (...args) => ask(() => redis.run(...args)),
-    get: (...keys) => ask(() => redis.get(...keys)),
+    run: (...args) => watch(() => redis.run(...args)),
+    get: (...keys) => watch(() => redis.get(...keys)),
     counts,
     get up() {
       return !down

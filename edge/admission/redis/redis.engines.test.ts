@@ -23,10 +23,10 @@ afterAll(async () => {
 
 const portOf = (url: string) => Number(new URL(url).port)
 
-interface World {
+interface EdgeOnRedis {
   gateway: StubGateway
   edge: RunningEdge
-  /** Between this edge and the bridge. */
+  /** Between this edge and Redis over REST. */
   line: TcpProxy
   post(key: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
   newKey(record?: Partial<KeyRecord>): { key: string; record: KeyRecord }
@@ -35,13 +35,16 @@ interface World {
 
 let tenants = 0
 
-async function startWorld(runtime: Runtime, settings: Record<string, string> = {}): Promise<World> {
+async function startEdgeOnRedis(
+  runtime: Runtime,
+  settings: Record<string, string> = {},
+): Promise<EdgeOnRedis> {
   const gateway = await startStubGateway()
   const line = await startTcpProxy(portOf(bridge.url))
   const edge = await startEdge(runtime, gateway, {
     SLUICE_REDIS_REST_URL: `http://127.0.0.1:${line.port}/redis`,
     SLUICE_REDIS_TOKEN: bridge.token,
-    // What is not about time has plenty of it on a busy machine.
+    // Tests that are not about time get plenty of it on a busy machine.
     SLUICE_REDIS_TIMEOUT_MS: '10000',
     ...settings,
   })
@@ -54,7 +57,7 @@ async function startWorld(runtime: Runtime, settings: Record<string, string> = {
         headers: { authorization: `Bearer ${key}`, ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
-    // One Redis for all of them, so a tenant of one world must be none of another's.
+    // One Redis for all of them, so every harness needs tenants of its own.
     newKey: (record) => {
       const name = `${runtime}-${process.pid}-${tenants++}`
       return gateway.addKey({ tenant: name, key_id: name, ...record })
@@ -68,14 +71,14 @@ async function startWorld(runtime: Runtime, settings: Record<string, string> = {
 }
 
 describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
-  let world: World
-  let other: World
+  let harness: EdgeOnRedis
+  let other: EdgeOnRedis
   beforeAll(async () => {
-    world = await startWorld(runtime)
-    other = await startWorld(runtime)
+    harness = await startEdgeOnRedis(runtime)
+    other = await startEdgeOnRedis(runtime)
   })
   afterAll(async () => {
-    await world?.stop()
+    await harness?.stop()
     await other?.stop()
   })
 
@@ -86,47 +89,50 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     return bridge.requests - before
   }
 
-  it('asks for limits and lease in one request, and writes the answer down in another', async () => {
-    const { key } = world.newKey()
-    await world.post(key, { event: 'warm' }, { 'idempotency-key': 'warm' })
-    expect(await counted(() => world.post(key, { event: 'a' }))).toBe(1)
-    expect(await counted(() => world.post(key, Array(1_000).fill({ event: 'a' })))).toBe(1)
+  it('it asks for rate limit and lock in one request, and stores the response in another', async () => {
+    const { key } = harness.newKey()
+    await harness.post(key, { event: 'warm' }, { 'idempotency-key': 'warm' })
+    expect(await counted(() => harness.post(key, { event: 'a' }))).toBe(1)
+    expect(await counted(() => harness.post(key, Array(1_000).fill({ event: 'a' })))).toBe(1)
     const once = { 'idempotency-key': 'once' }
-    expect(await counted(() => world.post(key, { event: 'a' }, once))).toBe(2)
-    expect(await counted(() => world.post(key, { event: 'a' }, once))).toBe(1)
-    expect(await counted(() => world.post(key, { event: 'other' }, once))).toBe(1)
-    // What is refused before limits are asked costs nothing.
-    expect(await counted(() => world.post(key, 'nonsense'))).toBe(0)
+    expect(await counted(() => harness.post(key, { event: 'a' }, once))).toBe(2)
+    expect(await counted(() => harness.post(key, { event: 'a' }, once))).toBe(1)
+    expect(await counted(() => harness.post(key, { event: 'other' }, once))).toBe(1)
+    // A request that is refused before the rate limit costs nothing.
+    expect(await counted(() => harness.post(key, 'nonsense'))).toBe(0)
   })
 
-  it('has asked for the lease before anything is published, and gives it and the events back', async () => {
-    const { key, record } = world.newKey({ key_events_per_minute: 3, tenant_events_per_minute: 3 })
-    await world.post(key, { event: 'warm' })
-    const published = world.gateway.asked.produce
-    world.gateway.produceMoods.push('hang')
+  it('it acquires the lock before anything is published, and gives lock and events back when publishing fails', async () => {
+    const { key, record } = harness.newKey({
+      key_events_per_minute: 3,
+      tenant_events_per_minute: 3,
+    })
+    await harness.post(key, { event: 'warm' })
+    const published = harness.gateway.asked.produce
+    harness.gateway.produceMoods.push('hang')
     const before = bridge.requests
-    const doomed = world.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
-    await expect.poll(() => world.gateway.asked.produce).toBe(published + 1)
+    const doomed = harness.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
+    await expect.poll(() => harness.gateway.asked.produce).toBe(published + 1)
     expect(bridge.requests - before).toBe(1)
-    // Gone on with elsewhere it is still in flight.
+    // Sent to another edge it is still in flight.
     const { key: twin } = other.newKey(record)
     const inFlight = await other.post(twin, { event: 'a' }, { 'idempotency-key': 'k' })
     expect([inFlight.status, inFlight.json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
     expect((await doomed).status).toBe(503)
-    // Lease and events were given back.
+    // Lock and events were given back.
     const again = await other.post(twin, { event: 'a' }, { 'idempotency-key': 'k' })
     expect(again.status).toBe(202)
     expect((await other.post(twin, { event: 'a' })).status).toBe(202)
   })
 
-  it('counts with every other edge: one bucket a key, one window a tenant', async () => {
+  it('it shares its counts with every other edge: one bucket per key, one window per tenant', async () => {
     const limits = { key_events_per_minute: 10, tenant_events_per_minute: 15 }
     const tenant = `${runtime}-shared-${process.pid}`
     const shared = { ...limits, tenant, key_id: `${tenant}-a` }
-    const { key: here } = world.newKey(shared)
+    const { key: here } = harness.newKey(shared)
     const { key: there } = other.newKey(shared)
     const { key: second } = other.newKey({ ...shared, key_id: `${tenant}-b` })
-    expect((await world.post(here, Array(6).fill({ event: 'a' }))).status).toBe(202)
+    expect((await harness.post(here, Array(6).fill({ event: 'a' }))).status).toBe(202)
     const refused = await other.post(there, Array(5).fill({ event: 'a' }))
     expect([refused.status, refused.json.code]).toEqual([429, 'RATE_LIMITED'])
     expect(refused.headers.ratelimit).toMatch(/"key";r=4;t=\d+;pk=\S+, "tenant";r=9/)
@@ -135,33 +141,33 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     expect((await other.post(second, { event: 'a' })).status).toBe(429)
   })
 
-  it('answers what another edge has done already', async () => {
+  it('it replays the response to a request that another edge completed', async () => {
     const name = `${runtime}-twins-${process.pid}`
-    const { key: here } = world.newKey({ tenant: name, key_id: name })
+    const { key: here } = harness.newKey({ tenant: name, key_id: name })
     const { key: there } = other.newKey({ tenant: name, key_id: name })
     const once = { 'idempotency-key': '"with {braces} and spaces no"'.replaceAll(' ', '_') }
-    const first = await world.post(here, { event: 'žluť' }, once)
+    const first = await harness.post(here, { event: 'žluť' }, once)
     const replayed = await other.post(there, { event: 'žluť' }, once)
     expect([replayed.status, replayed.text]).toEqual([202, first.text])
     expect(replayed.headers['idempotency-replayed']).toBe('true')
     expect(other.gateway.taken).not.toContainEqual(expect.objectContaining({ key: name }))
   })
 
-  it('takes streams of lines: one lease for all, limits for each part, and goes on elsewhere', async () => {
+  it('it processes streams of lines with one lock and a limit per chunk, and another edge resumes them', async () => {
     const name = `${runtime}-lines-${process.pid}`
     const limits = { key_events_per_minute: 1_000, tenant_events_per_minute: 1_000 }
     const record = { tenant: name, key_id: name, ...limits }
-    const { key: here } = world.newKey(record)
+    const { key: here } = harness.newKey(record)
     const { key: there } = other.newKey(record)
     const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': 'lines' }
     const lines = Array.from({ length: 1_200 }, (_, i) => `{"event":"a","n":${i}}`).join('\n')
-    const first = await world.post(here, lines, headers)
+    const first = await harness.post(here, lines, headers)
     expect([first.status, first.json.code, first.json.lines]).toEqual([429, 'RATE_LIMITED', 1_000])
-    // The other edge reads what was done, and waits for its turn with the rest.
+    // The other edge reads what was completed, and waits for the rate limit with the rest.
     const second = await other.post(there, lines, headers)
     expect([second.status, second.json.code]).toEqual([429, 'RATE_LIMITED'])
     expect(second.json.lines).toBeGreaterThanOrEqual(1_000)
-    const taken = [...world.gateway.taken, ...other.gateway.taken]
+    const taken = [...harness.gateway.taken, ...other.gateway.taken]
     const ids = taken
       .filter(({ value }) => value.includes(name))
       .map(({ value }) => JSON.parse(value).event.event_id)
@@ -169,34 +175,34 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('does not notice that Redis was flushed, but for what it has forgotten', async () => {
-    const { key } = world.newKey({ key_events_per_minute: 5, tenant_events_per_minute: 5 })
+  it('it works on after Redis was flushed, without what Redis has lost', async () => {
+    const { key } = harness.newKey({ key_events_per_minute: 5, tenant_events_per_minute: 5 })
     const once = { 'idempotency-key': 'flushed' }
-    const first = await world.post(key, Array(5).fill({ event: 'a' }), once)
-    expect((await world.post(key, { event: 'a' })).status).toBe(429)
+    const first = await harness.post(key, Array(5).fill({ event: 'a' }), once)
+    expect((await harness.post(key, { event: 'a' })).status).toBe(429)
     await direct.flushall()
     await direct.script('FLUSH')
-    const again = await world.post(key, Array(5).fill({ event: 'a' }), once)
+    const again = await harness.post(key, Array(5).fill({ event: 'a' }), once)
     expect([again.status, again.headers['sluice-degraded']]).toEqual([202, undefined])
-    // It was done twice, with the same ids: Postgres counts them once.
+    // It was published twice, with the same ids: Postgres counts them once.
     const ids = ({ json }: Answer) =>
       json.events.map((event: { event_id: string }) => event.event_id)
     expect(ids(again)).toEqual(ids(first))
   })
 
-  it('counts nothing where limits are turned off, and lends all the same', async () => {
-    const free = await startWorld(runtime, { SLUICE_RATE_LIMITS: 'off' })
+  it('it counts nothing where limits are turned off, and locks all the same', async () => {
+    const free = await startEdgeOnRedis(runtime, { SLUICE_RATE_LIMITS: 'off' })
     try {
       const { key, record } = free.newKey({ key_events_per_minute: 1 })
       const once = { 'idempotency-key': 'k' }
-      const answers = []
-      for (let i = 0; i < 3; i++) answers.push(await free.post(key, { event: 'a' }, once))
-      expect(answers.map(({ headers }) => headers['idempotency-replayed'])).toEqual([
+      const responses = []
+      for (let i = 0; i < 3; i++) responses.push(await free.post(key, { event: 'a' }, once))
+      expect(responses.map(({ headers }) => headers['idempotency-replayed'])).toEqual([
         undefined,
         'true',
         'true',
       ])
-      expect(answers[0]?.headers.ratelimit).toBeUndefined()
+      expect(responses[0]?.headers.ratelimit).toBeUndefined()
       expect((await free.post(key, [{ event: 'a' }, { event: 'b' }])).status).toBe(202)
       expect(await direct.keys(`sluice:{${record.tenant}}:*`)).toEqual([
         `sluice:{${record.tenant}}:claim:k`,
@@ -206,9 +212,9 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     }
   })
 
-  it('leaves nothing in Redis for ever', async () => {
-    const { key, record } = world.newKey()
-    await world.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
+  it('every key that it writes to Redis expires', async () => {
+    const { key, record } = harness.newKey()
+    await harness.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
     const names = await direct.keys(`sluice:{${record.tenant}}:*`)
     expect(names).toHaveLength(3)
     for (const name of names) {
@@ -218,8 +224,8 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     }
   })
 
-  it('says at /healthz how it stands with Redis', async () => {
-    const response = await fetch(`${world.edge.url}/healthz`)
+  it('it reports at /healthz whether it reaches Redis', async () => {
+    const response = await fetch(`${harness.edge.url}/healthz`)
     expect(await response.json()).toEqual({
       status: 'ok',
       redis: { up: true, policy: 'local', requests_without: 0, forgotten: 0 },
@@ -228,46 +234,46 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
 })
 
 describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
-  let world: World
+  let harness: EdgeOnRedis
   beforeAll(async () => {
-    world = await startWorld(runtime)
+    harness = await startEdgeOnRedis(runtime)
   })
-  afterAll(() => world?.stop())
+  afterAll(() => harness?.stop())
 
   /** As core does it. @param ageMs since Redis was last known to agree with the truth */
   async function publish(key: string, record: KeyRecord, ageMs = 0) {
     await direct.set(REDIS_KEYS.apiKey(await sha256Hex(key)), JSON.stringify(record), 'PX', 60_000)
     await direct.set(REDIS_KEYS.apiKeysAsOf, Date.now() - ageMs, 'PX', 60_000)
   }
-  const status = async (key: string) => (await world.post(key, { event: 'a' })).status
+  const status = async (key: string) => (await harness.post(key, { event: 'a' })).status
   async function asked(act: () => Promise<unknown>): Promise<number> {
-    const before = world.gateway.asked.keys
+    const before = harness.gateway.asked.keys
     await act()
-    return world.gateway.asked.keys - before
+    return harness.gateway.asked.keys - before
   }
 
-  it('are good without asking core', async () => {
-    const { key, record } = world.newKey()
+  it('they are accepted without asking core', async () => {
+    const { key, record } = harness.newKey()
     await publish(key, record)
     expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(0)
-    // Core knows nothing of this one.
+    // Core does not know this one.
     const stranger = mintApiKey('sec')
     await publish(stranger, { ...record, key_id: 'stranger' })
     expect(await asked(async () => expect(await status(stranger)).toBe(202))).toBe(0)
   })
 
-  it('are asked for when they are not there, or when nobody has compared them for 15 s', async () => {
-    const { key } = world.newKey()
+  it('they are looked up in core when Redis has no copy, or none younger than 15 s', async () => {
+    const { key } = harness.newKey()
     expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
-    const { key: old, record } = world.newKey()
+    const { key: old, record } = harness.newKey()
     await publish(old, { ...record, revoked_at: '2026-11-21T09:00:00Z' }, 15_000)
     expect(await asked(async () => expect(await status(old)).toBe(202))).toBe(1)
     const unknown = mintApiKey('sec')
     expect(await asked(async () => expect(await status(unknown)).toBe(401))).toBe(1)
   })
 
-  it('that were revoked are refused as soon as Redis says so and the last answer is 15 s old', async () => {
-    const { key, record } = world.newKey()
+  it('they are refused when Redis has the revocation and the cached record is 15 s old', async () => {
+    const { key, record } = harness.newKey()
     await publish(key, record, 14_000)
     expect(await status(key)).toBe(202)
     await publish(key, { ...record, revoked_at: new Date().toISOString() })
@@ -275,113 +281,117 @@ describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
     expect(await asked(() => status(key))).toBe(0)
   })
 
-  it('of another form than agreed are not believed', async () => {
-    const { key, record } = world.newKey()
+  it('they are not trusted when the record has another shape', async () => {
+    const { key, record } = harness.newKey()
     await publish(key, { ...record, scopes: 'ingest' } as never)
     expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
   })
 
-  it('are asked of core while Redis is away', async () => {
-    const { key, record } = world.newKey()
+  it('they are looked up in core while Redis is away', async () => {
+    const { key, record } = harness.newKey()
     await publish(key, record)
-    const reopen = await world.line.refuse()
+    const reopen = await harness.line.refuse()
     expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
     await reopen()
   })
 })
 
 /** How Redis may be away, and how it is brought back. */
-const WAYS: Record<string, (world: World) => Promise<() => unknown> | (() => unknown)> = {
-  'a line that swallows everything': ({ line }) => {
-    line.hole = true
-    return () => {
-      line.hole = false
-      line.cut()
-    }
-  },
-  'an answer that comes after 400 ms': ({ line }) => {
-    line.delayMs = 200
-    return () => {
-      line.delayMs = 0
-    }
-  },
-  'a refused connection': refuse,
-}
+const OUTAGES: Record<string, (harness: EdgeOnRedis) => Promise<() => unknown> | (() => unknown)> =
+  {
+    'a line that swallows everything': ({ line }) => {
+      line.hole = true
+      return () => {
+        line.hole = false
+        line.cut()
+      }
+    },
+    'a response after 400 ms': ({ line }) => {
+      line.delayMs = 200
+      return () => {
+        line.delayMs = 0
+      }
+    },
+    'a refused connection': refuse,
+  }
 
-function refuse({ line }: World) {
+function refuse({ line }: EdgeOnRedis) {
   return line.refuse()
 }
 
 describe.each(RUNTIMES)('without Redis, in %s', (runtime) => {
   describe.each(['fail-open', 'local', 'fail-closed'] as const)('and the policy "%s"', (policy) => {
-    let world: World
+    let harness: EdgeOnRedis
     beforeAll(async () => {
-      world = await startWorld(runtime, {
+      harness = await startEdgeOnRedis(runtime, {
         SLUICE_REDIS_FAILURE_POLICY: policy,
         SLUICE_REDIS_TIMEOUT_MS: '',
       })
     })
-    afterAll(() => world?.stop())
+    afterAll(() => harness?.stop())
 
-    const linesOf = (of: World, what: RegExp) =>
+    const linesOf = (of: EdgeOnRedis, what: RegExp) =>
       of.edge
         .log()
         .split('\n')
         .filter((line) => what.test(line)).length
-    const healthOf = async (of: World) =>
+    const healthOf = async (of: EdgeOnRedis) =>
       (await (await fetch(`${of.edge.url}/healthz`)).json()).redis
 
-    it.each(Object.entries(WAYS))('with %s', async (_, takeAway) => {
-      const { key } = world.newKey({ key_events_per_minute: 50, tenant_events_per_minute: 50 })
-      const warm = await world.post(key, { event: 'warm' })
+    it.each(Object.entries(OUTAGES))('with %s', async (_, cause) => {
+      const { key } = harness.newKey({ key_events_per_minute: 50, tenant_events_per_minute: 50 })
+      const warm = await harness.post(key, { event: 'warm' })
       expect([warm.status, warm.headers['sluice-degraded']]).toEqual([202, undefined])
-      const before = { away: linesOf(world, /does not answer/), back: linesOf(world, /is back/) }
-      const { requests_without: sinceStart } = await healthOf(world)
+      const before = {
+        away: linesOf(harness, /does not answer/),
+        back: linesOf(harness, /is back/),
+      }
+      const { requests_without: sinceStart } = await healthOf(harness)
 
-      const bringBack = await takeAway(world)
-      world.line.written.length = 0
-      const answers: Answer[] = []
+      const restore = await cause(harness)
+      harness.line.written.length = 0
+      const responses: Answer[] = []
       const began = performance.now()
       for (let i = 0; i < 60; i++)
-        answers.push(await world.post(key, { event: 'a' }, { 'idempotency-key': `k${i >> 1}` }))
+        responses.push(await harness.post(key, { event: 'a' }, { 'idempotency-key': `k${i >> 1}` }))
       const seconds = (performance.now() - began) / 1000
-      for (const { headers } of answers)
+      for (const { headers } of responses)
         expect(headers['sluice-degraded']).toBe(`redis;policy=${policy}`)
-      const statuses = answers.map(({ status }) => status)
-      const replayed = answers.filter(({ headers }) => headers['idempotency-replayed']).length
+      const statuses = responses.map(({ status }) => status)
+      const replayed = responses.filter(({ headers }) => headers['idempotency-replayed']).length
       if (policy === 'fail-closed') {
         expect(new Set(statuses)).toEqual(new Set([503]))
-        expect(answers[0]?.json.code).toBe('LIMITER_UNAVAILABLE')
-        expect(answers[0]?.headers['retry-after']).toBe('2')
+        expect(responses[0]?.json.code).toBe('LIMITER_UNAVAILABLE')
+        expect(responses[0]?.headers['retry-after']).toBe('2')
       } else if (policy === 'fail-open') {
         expect(new Set(statuses)).toEqual(new Set([202]))
         expect(replayed).toBe(0)
-        expect(answers[0]?.headers.ratelimit).toBeUndefined()
+        expect(responses[0]?.headers.ratelimit).toBeUndefined()
       } else {
-        // Each second one is answered from memory, and takes nothing.
+        // Every second response comes from memory, and costs nothing.
         expect(replayed).toBe(30)
         expect(new Set(statuses)).toEqual(new Set([202]))
-        expect(answers.at(-1)?.headers.ratelimit).toMatch(/^"key";r=(19|2\d);/)
+        expect(responses.at(-1)?.headers.ratelimit).toMatch(/^"key";r=(19|2\d);/)
       }
-      // One request a second finds out that Redis is still away; the others do not even ask.
-      const heads = world.line.written.join('').match(/POST \/redis/g) ?? []
+      // One request a second probes Redis; the others do not ask it.
+      const heads = harness.line.written.join('').match(/POST \/redis/g) ?? []
       expect(heads.length).toBeLessThanOrEqual(2 + seconds)
-      if (takeAway === refuse) {
+      if (cause === refuse) {
         await sleep(2_200)
-        await world.post(key, { event: 'a' })
+        await harness.post(key, { event: 'a' })
       }
-      expect(linesOf(world, /does not answer/) - before.away).toBe(1)
-      expect((await healthOf(world)).up).toBe(false)
+      expect(linesOf(harness, /does not answer/) - before.away).toBe(1)
+      expect((await healthOf(harness)).up).toBe(false)
 
-      await bringBack()
+      await restore()
       await expect
-        .poll(async () => (await world.post(key, { event: 'a' })).headers['sluice-degraded'], {
+        .poll(async () => (await harness.post(key, { event: 'a' })).headers['sluice-degraded'], {
           timeout: 10_000,
         })
         .toBeUndefined()
-      expect(linesOf(world, /is back/) - before.back).toBe(1)
-      expect(world.edge.log()).toMatch(/Redis is back after \d+ s; \d+ requests went without it/)
-      const health = await healthOf(world)
+      expect(linesOf(harness, /is back/) - before.back).toBe(1)
+      expect(harness.edge.log()).toMatch(/Redis is back after \d+ s; \d+ requests went without it/)
+      const health = await healthOf(harness)
       expect(health.up).toBe(true)
       expect(health.requests_without - sinceStart).toBeGreaterThanOrEqual(60)
     })

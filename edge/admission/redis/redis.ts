@@ -1,12 +1,12 @@
 import { Redis } from '@upstash/redis'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Exchange } from '../../lib/timeout.ts'
+import type { TimeoutStrategy } from '../../lib/timeout.ts'
 
 export interface RedisSettings {
-  /** Of the REST bridge, without a slash at its end: Upstash's, or core's own at /redis. */
+  /** Of Redis over REST, without a slash at its end: Upstash's, or core's own at /redis. */
   url: string
   token: string
-  /** How long a question may take, in ms; LIMITS.redisMsMax without it. */
+  /** How long a request may take, in ms; LIMITS.redisMsMax without it. */
   msMax?: number
 }
 
@@ -16,35 +16,35 @@ export interface Script {
   sha?: string
 }
 
-/** Redis over REST, each question answered or given up in its time. */
+/** Redis over REST; every request ends within its timeout. */
 export interface RedisClient {
   /** One request, two when Redis does not know the script yet. */
   run(script: Script, keys: string[], args: (string | number)[]): Promise<unknown>
-  /** What is there, parsed where it is JSON; null when nothing is. One for each key. */
+  /** The values, parsed where they are JSON; null where there is none. One for each key. */
   get(...keys: string[]): Promise<unknown[]>
 }
 
-/** Nothing of what was asked or answered stands in it. */
+/** Holds nothing of the request or the response. */
 export class RedisError extends Error {
-  constructor(what: string) {
-    super(what)
+  constructor(message: string) {
+    super(message)
     this.name = 'RedisError'
   }
 }
 
-/** Nothing is wrong with Redis, only with the size of what it was to keep. */
-export class TooLargeForRedis extends RedisError {}
+/** Redis works; the value is too large for it. */
+export class TooLargeForRedisError extends RedisError {}
 
 /**
- * Over @upstash/redis, but for how it speaks HTTP: that waits for as long as it takes, tries a refused
- * connection five times over, and follows a redirection with the token in its hands.
+ * Over @upstash/redis, with our own HTTP: the package's has no timeout, tries a refused connection five
+ * times, and follows a redirect with the token.
  */
-export function createRedis(settings: RedisSettings, exchange: Exchange): RedisClient {
+export function createRedis(settings: RedisSettings, withinTimeout: TimeoutStrategy): RedisClient {
   const { url, token, msMax = LIMITS.redisMsMax } = settings
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const texts = new Map<string, string>()
 
-  async function post(command: readonly unknown[], signal?: AbortSignal): Promise<Answer> {
+  async function post(command: readonly unknown[], signal?: AbortSignal): Promise<Reply> {
     const response = await fetch(url, {
       method: 'POST',
       headers,
@@ -52,22 +52,22 @@ export function createRedis(settings: RedisSettings, exchange: Exchange): RedisC
       redirect: 'manual',
       signal,
     })
-    if (response.ok || response.status === 400) return (await response.json()) as Answer
+    if (response.ok || response.status === 400) return (await response.json()) as Reply
     await response.body?.cancel()
-    if (response.status === 413) throw new TooLargeForRedis('Redis over REST answered 413')
+    if (response.status === 413) throw new TooLargeForRedisError('Redis over REST answered 413')
     throw new RedisError(`Redis over REST answered ${response.status}`)
   }
 
   const redis = new Redis({
     request: <T>({ body }: { body?: unknown }) =>
-      exchange(msMax, async (signal) => {
+      withinTimeout(msMax, async (signal) => {
         const command = body as string[]
-        const answer = await post(command, signal)
+        const reply = await post(command, signal)
         const text = texts.get(command[1] as string)
-        // Flushed, restarted, or never seen before: within the same deadline it gets the text.
-        if (text !== undefined && answer.error?.startsWith('NOSCRIPT'))
-          return (await post(['eval', text, ...command.slice(2)], signal)) as Answer<T>
-        return answer as Answer<T>
+        // Redis was flushed or restarted, or never saw the script: it gets the text within the same timeout.
+        if (text !== undefined && reply.error?.startsWith('NOSCRIPT'))
+          return (await post(['eval', text, ...command.slice(2)], signal)) as Reply<T>
+        return reply as Reply<T>
       }),
   })
 
@@ -81,7 +81,7 @@ export function createRedis(settings: RedisSettings, exchange: Exchange): RedisC
   }
 }
 
-interface Answer<T = unknown> {
+interface Reply<T = unknown> {
   result?: T
   error?: string
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
-import { abortLate } from '../../lib/timeout.ts'
+import { abortOnTimeout } from '../../lib/timeout.ts'
 import { gateSuite } from '../../testing/admission.suite.ts'
 import { gateOnRedis } from '../../testing/admission-on-redis.ts'
 import { idempotencySuite } from '../../testing/idempotency.suite.ts'
@@ -13,10 +13,10 @@ import { limiterSuite } from '../../testing/limiter.suite.ts'
 import { createFarDirectory, createFarGate } from '../../testing/remote-admission.ts'
 import { type RunningEdge, startDeno, startWorkerd } from '../../testing/runtimes.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
-import type { Gate } from '../admission.ts'
-import type { Limiter } from '../rate-limiter.ts'
+import type { Admission } from '../admission.ts'
+import type { RateLimiter } from '../rate-limiter.ts'
 
-/** The suites of the memory's own, over Redis: asked from each runtime, through our bridge. */
+/** The suites of the memory implementations, over Redis, from each runtime, through our Redis over REST. */
 
 let bridge: TestBridge
 let direct: Redis
@@ -41,31 +41,32 @@ const settings = () => ({
   SLUICE_GATEWAY_PASSWORD: gateway.password,
 })
 
-/** Where a gate runs; tests at random are fewer where every question is two journeys. */
-const PLACES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
+/** Where the admission runs; fewer random tests where every call is two round trips. */
+const RUNTIMES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
   ['node', 100, async () => ({})],
   ['workerd', 20, () => startWorkerd(gateway, 'edge/testing/admission-worker.ts', settings())],
   ['deno', 20, () => startDeno('edge/testing/admission-deno.ts', settings())],
 ]
 
-describe.each(PLACES)('on Redis, from %s', (_, numRuns, start) => {
+describe.each(RUNTIMES)('on Redis, from %s', (_, numRuns, start) => {
   let running: Partial<RunningEdge>
-  let gate: Gate
+  let admission: Admission
   let world: DirectoryWorld
   beforeAll(async () => {
     running = await start()
     const { url } = running
-    const near = gateOnRedis(settings(), abortLate)
-    gate = url ? createFarGate(url) : near.gate
+    const near = gateOnRedis(settings(), abortOnTimeout)
+    admission = url ? createFarGate(url) : near.gate
     const directory = url ? createFarDirectory(url) : near.directory
     world = { gateway, directory, publish }
   })
   afterAll(() => running?.stop?.())
 
-  describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
-  describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
-  describe('a gate', () => gateSuite(() => fresh(gate)))
-  describe('a directory of keys', () => keyDirectorySuite(() => world))
+  describe('the rate limiter', () =>
+    limiterSuite(() => fresh(admission).rateLimiter as RateLimiter, numRuns))
+  describe('the idempotency store', () => idempotencySuite(() => fresh(admission).idempotency))
+  describe('the admission', () => gateSuite(() => fresh(admission)))
+  describe('the key directory', () => keyDirectorySuite(() => world))
 })
 
 const publish: DirectoryWorld['publish'] = async (sha, record, ageMs) => {
@@ -74,10 +75,10 @@ const publish: DirectoryWorld['publish'] = async (sha, record, ageMs) => {
   await direct.set(REDIS_KEYS.apiKeysAsOf, asOf, 'PX', 60_000)
 }
 
-/** One that has counted nothing yet: tenants and keys of its own in the same Redis. */
-function fresh(gate: Gate): Gate {
+/** An admission without state: tenants and keys of its own in the same Redis. */
+function fresh(admission: Admission): Admission {
   const own = randomUUID()
-  const limiter = gate.limiter as Limiter
+  const limiter = admission.rateLimiter as RateLimiter
   const ofKey = <T extends { key_id: string; tenant: string }>(key: T): T => ({
     ...key,
     key_id: own + key.key_id,
@@ -88,11 +89,14 @@ function fresh(gate: Gate): Gate {
     tenant: own + request.tenant,
   })
   return {
-    limiter: { take: (key, ...rest) => limiter.take(ofKey(key), ...rest) },
+    rateLimiter: { limit: (key, ...rest) => limiter.limit(ofKey(key), ...rest) },
     idempotency: {
-      claim: (request, now) => gate.idempotency.claim(ofRequest(request), now),
+      begin: (request, now) => admission.idempotency.begin(ofRequest(request), now),
     },
-    enter: ({ key, events, idempotent }, now) =>
-      gate.enter({ key: ofKey(key), events, idempotent: idempotent && ofRequest(idempotent) }, now),
+    admit: ({ key, cost, idempotency }, now) =>
+      admission.admit(
+        { key: ofKey(key), cost, idempotency: idempotency && ofRequest(idempotency) },
+        now,
+      ),
   }
 }

@@ -149,7 +149,9 @@ describe('the page at /docs', () => {
   it('can be gone through with the keyboard alone', async () => {
     const { page } = await visit()
     await page.keyboard.press('Tab')
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the ways in')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe(
+      'Skip to the ingest formats',
+    )
     await page.keyboard.press('Tab')
     await page.keyboard.type(newKey())
     const button = page.locator('.try').first().getByRole('button', { name: 'Send' })

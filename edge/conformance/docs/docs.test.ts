@@ -17,7 +17,8 @@ describeEdges('a request of the documents', (world) => {
     const before = world.gateway.taken.length
     const answer = await send(world.edge.port, sent)
     expect(answer.status).toBe(example.status)
-    if (example.answer !== undefined) expect(withoutIds(answer)).toBe(withoutIds(example.answer))
+    if (example.response !== undefined)
+      expect(withoutIds(answer)).toBe(withoutIds(example.response))
     if (example.method === 'POST' && example.status < 300)
       expect(world.gateway.taken.length).toBeGreaterThan(before)
   })

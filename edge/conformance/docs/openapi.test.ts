@@ -42,8 +42,8 @@ describe('the OpenAPI document', () => {
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, method, body, answers, examples } of OPERATIONS) {
-      const names = examples.map(({ says }) => says)
+    for (const { id, method, body, responses: answers, examples } of OPERATIONS) {
+      const names = examples.map(({ title: says }) => says)
       expect(new Set(names).size, id).toBe(names.length)
       expect(body === undefined, id).toBe(method === 'get')
       expect(Object.keys(answers).length, id).toBeGreaterThan(0)
@@ -90,8 +90,8 @@ describe('the OpenAPI document', () => {
 
   const withBody = OPERATIONS.flatMap((operation) =>
     operation.examples
-      .filter(({ body, wrong }) => body !== undefined && !wrong)
-      .map((example) => ({ says: example.says, operation, example })),
+      .filter(({ body, isInvalid: wrong }) => body !== undefined && !wrong)
+      .map((example) => ({ says: example.title, operation, example })),
   )
   it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {
     const type = typeOf(example)

@@ -2,25 +2,25 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normalise } from '../../../contract/event/normalise.ts'
-import type { Incoming, Way } from '../../formats/ingest-format.ts'
-import { posthog, posthogV1 } from '../../formats/posthog/format.ts'
+import type { IncomingBatch, IngestFormat } from '../../formats/ingest-format.ts'
+import { createPostHogFormat, postHogV1Format } from '../../formats/posthog/format.ts'
 import { unwrap } from '../../formats/posthog/unwrap.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 
-const WAYS: readonly Way[] = [posthog(1), posthogV1]
+const WAYS: readonly IngestFormat[] = [createPostHogFormat(1), postHogV1Format]
 const TEXTS = ['event', 'uuid', 'distinct_id', '$distinct_id', 'message_id', 'session_id']
 const ANYTHING = ['window_id', 'type', 'context', 'value', 'source', 'metadata', 'payload', 'name']
 const OBJECTS = ['properties', '$set', '$set_once', 'options']
 const TIMES = ['timestamp', 'offset', 'sent_at']
 
-async function read(way: Way, text: string): Promise<Incoming> {
+async function read(way: IngestFormat, text: string): Promise<IncomingBatch> {
   const bytes = new TextEncoder().encode(text)
   const request = new Request('http://edge/batch/?_=1795251600000')
   return way.read({ bytes, request, receivedMs: 1_795_251_600_000, text: () => text })
 }
 
-function judge({ items }: Incoming) {
-  return items.map(({ raw, systemName, placeOf }) => {
+function judge({ items }: IncomingBatch) {
+  return items.map(({ raw, systemName, clientPointer: placeOf }) => {
     const at = { receivedAt: '2026-11-21T09:00:00Z', eventId: () => 'new', systemName }
     const found = normalise(raw, at)
     if (!found.ok)
@@ -51,18 +51,25 @@ test('whatever a body holds, it is read or refused, and every event is told apar
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...WAYS), body, async (way, text) => {
       const incoming = await read(way, text).catch((error) => {
-        if (error instanceof Refused) return undefined
+        if (error instanceof HttpProblem) return undefined
         throw error
       })
       if (!incoming) return
       judge(incoming)
       const originals = incoming.items.map((_, index) => JSON.parse(incoming.original(index)))
       const sent = JSON.parse(text)
-      const list = incoming.single ? [sent] : Array.isArray(sent) ? sent : sent.batch
+      const list = incoming.isSingleEvent ? [sent] : Array.isArray(sent) ? sent : sent.batch
       expect(originals).toEqual(list)
-      const dead = incoming.items.map((_, index) => ({ index, errors: [] }))
-      const outcome = { requestId: 'r', incoming, accepted: [], dead, errors: [], warnings: [] }
-      expect(way.answer(outcome).status).toBe(200)
+      const deadLetters = incoming.items.map((_, index) => ({ index, errors: [] }))
+      const outcome = {
+        requestId: 'r',
+        incoming,
+        accepted: [],
+        deadLetters,
+        errors: [],
+        warnings: [],
+      }
+      expect(way.buildResponse(outcome).status).toBe(200)
     }),
     { numRuns: 1_000 },
   )
@@ -121,7 +128,9 @@ test('whatever bytes come, they are unwrapped, left alone or refused', async () 
   const text = fc.string({ unit: 'binary' }).map((s) => new TextEncoder().encode(`data=${s}`))
   await fc.assert(
     fc.asyncProperty(fc.oneof(some, like([0x1f, 0x8b, 8]), text), async (bytes) => {
-      await unwrap(new Uint8Array(bytes)).catch((error) => expect(error).toBeInstanceOf(Refused))
+      await unwrap(new Uint8Array(bytes)).catch((error) =>
+        expect(error).toBeInstanceOf(HttpProblem),
+      )
     }),
     { numRuns: 1_000 },
   )

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normalise } from '../../../contract/event/normalise.ts'
-import type { Incoming } from '../../formats/ingest-format.ts'
-import { segment } from '../../formats/segment/format.ts'
-import { Refused } from '../../http/http-problem.ts'
+import type { IncomingBatch } from '../../formats/ingest-format.ts'
+import { createSegmentFormat } from '../../formats/segment/format.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 
 const OUR_NAMES = ['type', 'anonymous_id', '_type', 'integrations', 'name', 'group_id', 'sessionId']
 const FIELDS = [
@@ -22,14 +22,14 @@ const FIELDS = [
   'options',
 ]
 
-async function read(text: string): Promise<Incoming> {
+async function read(text: string): Promise<IncomingBatch> {
   const bytes = new TextEncoder().encode(text)
   const request = new Request('http://edge/v1/batch')
-  return segment().read({ bytes, request, receivedMs: 0, text: () => text })
+  return createSegmentFormat().read({ bytes, request, receivedMs: 0, text: () => text })
 }
 
-function judge(incoming: Incoming) {
-  return incoming.items.map(({ raw, broken, placeOf }) => {
+function judge(incoming: IncomingBatch) {
+  return incoming.items.map(({ raw, faults: broken, clientPointer: placeOf }) => {
     if (broken) return undefined
     const read = normalise(raw, { receivedAt: '2026-11-21T00:00:00Z', eventId: () => 'new' })
     if (!read.ok)
@@ -60,14 +60,14 @@ test('whatever a body holds, it is read or refused, and every message is told ap
       fc.oneof(envelope, message).map((value) => JSON.stringify(value)),
       async (text) => {
         const incoming = await read(text).catch((error) => {
-          if (error instanceof Refused) return undefined
+          if (error instanceof HttpProblem) return undefined
           throw error
         })
         if (!incoming) return
         judge(incoming)
         const originals = incoming.items.map((_, index) => incoming.original(index))
         for (const original of originals) expect(text).toContain(original)
-        if (!incoming.single)
+        if (!incoming.isSingleEvent)
           expect(originals.map((original) => JSON.parse(original))).toEqual(JSON.parse(text).batch)
       },
     ),

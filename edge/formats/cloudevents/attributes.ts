@@ -6,7 +6,7 @@ export interface Attributes {
   id: string
   source: string
   type: string
-  /** As it was sent; whether it is a time, the normaliser says. */
+  /** As it was sent; the normaliser validates it. */
   time?: string
   subject?: string
   dataschema?: string
@@ -21,7 +21,7 @@ export type ReadAttributes =
 
 const REQUIRED = ['id', 'source', 'type'] as const
 const OPTIONAL = ['time', 'subject', 'dataschema', 'datacontenttype'] as const
-/** What is no extension. */
+/** Every other name is an extension's. */
 const KNOWN = new Set<string>([...REQUIRED, ...OPTIONAL, 'specversion', 'data', 'data_base64'])
 
 /** @param sent the members of the event's JSON form; `data` and `data_base64` are not looked at */
@@ -30,14 +30,14 @@ export function readAttributes(sent: Record<string, unknown>): ReadAttributes {
   const fault = (name: string, code: Fault['code'], detail: string) =>
     faults.push({ code, pointer: pointerTo([name]), detail })
   const own = (name: string) =>
-    // null is the JSON format's way of saying that an attribute is not there.
+    // In the JSON format null means that an attribute is absent.
     Object.hasOwn(sent, name) ? (sent[name] ?? undefined) : undefined
 
   const version = own('specversion')
   if (version === undefined)
     fault('specversion', 'ATTRIBUTE_MISSING', 'is missing: send specversion 1.0')
   else if (version !== '1.0')
-    fault('specversion', 'ATTRIBUTE_INVALID', 'must be "1.0"; no other version is taken')
+    fault('specversion', 'ATTRIBUTE_INVALID', 'must be "1.0"; no other version is supported')
   for (const name of REQUIRED)
     if (own(name) === undefined)
       fault(name, 'ATTRIBUTE_MISSING', 'is missing: a CloudEvent has specversion, id, source, type')
@@ -51,11 +51,7 @@ export function readAttributes(sent: Record<string, unknown>): ReadAttributes {
   for (const [name, value] of Object.entries(sent)) {
     if (KNOWN.has(name) || value === null) continue
     if (!/^[a-z0-9]+$/.test(name))
-      fault(
-        name,
-        'ATTRIBUTE_INVALID',
-        'is no name of an attribute: they are spelt with a-z and 0-9',
-      )
+      fault(name, 'ATTRIBUTE_INVALID', 'is not a valid attribute name: use only a-z and 0-9')
     else if (typeof value === 'string' && unprintable(value))
       fault(name, 'ATTRIBUTE_INVALID', UNPRINTABLE_DETAIL)
     else if (!isPlain(value))
@@ -79,7 +75,7 @@ export function readAttributes(sent: Record<string, unknown>): ReadAttributes {
   }
 }
 
-const UNPRINTABLE_DETAIL = 'holds a control character or half of a surrogate pair'
+const UNPRINTABLE_DETAIL = 'contains a control character or half of a surrogate pair'
 
 function findWrong(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return 'must be a string that is not empty'
@@ -87,11 +83,11 @@ function findWrong(value: unknown): string | undefined {
 }
 
 function unprintable(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a CloudEvents String may not hold
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a CloudEvents String must not contain
   return /[\0-\x1f\x7f-\x9f]/.test(text) || !text.isWellFormed()
 }
 
-/** CloudEvents' integers have 32 bits; more do no harm, as long as a double holds them. */
+/** CloudEvents' integers have 32 bits; longer ones are accepted, as long as a double holds them. */
 function isPlain(value: unknown): value is string | number | boolean {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isInteger(value)
 }

@@ -2,8 +2,8 @@ import { uuidV5 } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 
 /**
- * `source` and `id` together say which event this is; so the same two give the same event id, and no
- * other two do. Readable where that fits (`/shop|order-17`), else a UUIDv5 of both: that form holds
+ * `source` and `id` together identify an event; so the same two give the same event id, and no other two
+ * do. Readable where it fits (`/shop|order-17`), else a UUIDv5 of both: that form contains
  * no `|`, and the readable one always does.
  */
 export async function eventIdOf(source: string, id: string): Promise<string> {
@@ -11,7 +11,7 @@ export async function eventIdOf(source: string, id: string): Promise<string> {
     const readable = `${escaped(source)}|${escaped(id)}`
     if (readable.length <= LIMITS.eventIdCharsMax) return readable
   }
-  // JSON of both, so that it shows where one ends and the other begins.
+  // JSON of both, so that the boundary is unambiguous.
   return uuidV5(JSON.stringify([source, id]))
 }
 

@@ -1,32 +1,35 @@
 import type { BadNumber } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Fault, Item } from '../ingest-format.ts'
+import type { Fault, IncomingItem } from '../ingest-format.ts'
 import { type Attributes, readAttributes } from './attributes.ts'
 import { eventIdOf } from './identity.ts'
 
 /** What a CloudEvent carries. */
 export type Data =
-  | { is: 'nothing' }
-  | { is: 'json'; value: unknown }
-  | { is: 'base64'; text: string }
+  | { kind: 'nothing' }
+  | { kind: 'json'; value: unknown }
+  | { kind: 'base64'; text: string }
 
 /**
  * A CloudEvent in its JSON form. A `data` object becomes the event's properties; any other data, a
  * text too, is the property `data`, and bytes are `data_base64`.
  * @param badNumbers with pointers into that form
  */
-export async function itemOf(event: unknown, badNumbers: readonly BadNumber[]): Promise<Item> {
+export async function itemOf(
+  event: unknown,
+  badNumbers: readonly BadNumber[],
+): Promise<IncomingItem> {
   if (!isObject(event))
-    return brokenItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
+    return invalidItem([{ code: 'EVENT_NOT_OBJECT', detail: 'a CloudEvent is a JSON object' }])
   const read = readAttributes(event)
   const data = readData(event)
-  const faults = [...(read.ok ? [] : read.faults), ...('is' in data ? [] : [data])]
-  if (!read.ok || !('is' in data)) return brokenItem(faults)
+  const faults = [...(read.ok ? [] : read.faults), ...('kind' in data ? [] : [data])]
+  if (!read.ok || !('kind' in data)) return invalidItem(faults)
   return build(read.attributes, data, badNumbers)
 }
 
-export function brokenItem(broken: readonly Fault[]): Item {
-  return { raw: undefined, badNumbers: [], broken }
+export function invalidItem(faults: readonly Fault[]): IncomingItem {
+  return { raw: undefined, badNumbers: [], faults }
 }
 
 function readData(event: Record<string, unknown>): Data | Fault {
@@ -37,35 +40,36 @@ function readData(event: Record<string, unknown>): Data | Fault {
     pointer: '/data_base64',
     detail,
   })
-  if (bytes === undefined) return has ? { is: 'json', value: event.data } : { is: 'nothing' }
-  if (has && event.data !== null) return wrong('is sent beside data; an event has one of them')
+  if (bytes === undefined) return has ? { kind: 'json', value: event.data } : { kind: 'nothing' }
+  if (has && event.data !== null)
+    return wrong('is sent together with data; an event has one of them')
   if (typeof bytes !== 'string' || bytes.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bytes))
     return wrong('must be a string of base64')
-  return { is: 'base64', text: bytes }
+  return { kind: 'base64', text: bytes }
 }
 
-/** What `normalise` reads, and the way back from its pointers to the CloudEvent's own. */
+/** What `normalise` reads, and the mapping of its pointers to the CloudEvent's own. */
 async function build(
   { id, source, type, time, extensions, ...rest }: Attributes,
   data: Data,
   badNumbers: readonly BadNumber[],
-): Promise<Item> {
+): Promise<IncomingItem> {
   const eventId = await eventIdOf(source, id)
-  const readable = eventId.includes('|')
-  const labelled = source.length <= LIMITS.labelCharsMax
-  // Whatever the event's own fields do not show is kept here, the two halves of its identity first.
+  const isReadable = eventId.includes('|')
+  const isLabel = source.length <= LIMITS.labelCharsMax
+  // What the event's fields do not hold is kept here, first the two parts of its identity.
   const context = {
-    ...(readable ? {} : { id }),
-    ...(labelled ? {} : { source }),
+    ...(isReadable ? {} : { id }),
+    ...(isLabel ? {} : { source }),
     ...withoutUndefined(rest),
     ...extensions,
   }
-  const isProperties = data.is === 'json' && isObject(data.value)
+  const isProperties = data.kind === 'json' && isObject(data.value)
   const properties = isProperties
     ? data.value
-    : data.is === 'json'
+    : data.kind === 'json'
       ? { data: data.value }
-      : data.is === 'base64'
+      : data.kind === 'base64'
         ? { data_base64: data.text }
         : {}
   const { partitionkey } = extensions
@@ -73,9 +77,9 @@ async function build(
     raw: {
       event_id: eventId,
       name: type,
-      // The normaliser looks at every member that is there, an undefined one too.
+      // The normaliser reads every member that exists, even an undefined one.
       ...(time === undefined ? {} : { occurred_at: time }),
-      ...(labelled ? { source } : {}),
+      ...(isLabel ? { source } : {}),
       ...(Object.keys(context).length > 0 ? { context } : {}),
       properties,
     },
@@ -88,7 +92,7 @@ async function build(
         : `/context${pointer}`,
     })),
     partitionKey: partitionkey === undefined ? undefined : String(partitionkey),
-    placeOf(pointer) {
+    clientPointer(pointer) {
       if (pointer === '/name') return '/type'
       if (pointer === '/event_id') return '/id'
       if (pointer === '/occurred_at') return '/time'

@@ -2,8 +2,8 @@ import { LIMITS } from '../../../contract/limits.ts'
 import type { Line } from './lines.ts'
 
 /**
- * What tells one stream of lines from another, for its Idempotency-Key. crypto.subtle digests only
- * what is there whole, so it is a chain: the lines are gathered into blocks that depend on nothing but
+ * Identifies a stream of lines, for its Idempotency-Key. crypto.subtle digests only complete inputs, so
+ * it is a chain: the lines are gathered into blocks that depend on nothing but
  * the lines themselves, and each block is digested together with the digest of all before it.
  */
 export interface LineDigest {
@@ -19,8 +19,8 @@ export function createLineDigest(): LineDigest {
   return {
     async add(lines) {
       for (const line of lines) {
-        block.push(spell(line))
-        chars += spell(line).length
+        block.push(digestText(line))
+        chars += digestText(line).length
         if (block.length < LIMITS.ndjsonBatchLinesMax && chars < LIMITS.ndjsonBatchCharsMax)
           continue
         chain = await digest(chain, block)
@@ -36,7 +36,7 @@ export function createLineDigest(): LineDigest {
 }
 
 /** Lines that cannot be read have the same outcome whatever they hold; no line looks like this one. */
-function spell(line: Line): string {
+function digestText(line: Line): string {
   return typeof line === 'string' ? line : `\n${line.code}`
 }
 

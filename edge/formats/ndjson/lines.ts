@@ -2,19 +2,19 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { join } from '../../lib/bytes.ts'
 import type { Fault } from '../ingest-format.ts'
 
-/** One line that is not blank, without its end; or what keeps it from being read. */
+/** One line that is not blank, without its newline; or why it cannot be read. */
 export type Line = string | Fault
 
-/** Cuts bytes into lines; holds the one that has not ended yet, and of one too long nothing. */
+/** Splits bytes into lines; holds the one that has not ended yet, and nothing of one that is too long. */
 export interface LineCutter {
-  /** @param piece what comes next; @returns the lines that end in it */
+  /** @param piece the next bytes; @returns the lines that end in them */
   push(piece: Uint8Array): Line[]
   /** The last line needs no newline. */
   end(): Line[]
 }
 
 const NEWLINE = 10
-// A byte order mark is looked for at the beginning of each line: files are joined as they are.
+// A byte order mark is skipped at the start of each line: files are concatenated as they are.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const NOT_UTF8: Fault = { code: 'INVALID_UTF8', detail: 'the line is not valid UTF-8' }
@@ -28,7 +28,7 @@ export function createLineCutter(): LineCutter {
   let begunBytes = 0
   let skipping = false
 
-  /** The piece goes on with the line that has begun. */
+  /** The piece continues the current line. */
   function carry(piece: Uint8Array): void {
     if (skipping || piece.byteLength === 0) return
     begunBytes += piece.byteLength
@@ -65,17 +65,17 @@ export function createLineCutter(): LineCutter {
   }
 }
 
-/** All in one, since most texts are UTF-8; line by line when one of them is not. */
+/** All at once, since most texts are UTF-8; line by line when one of them is not. */
 function read(bytes: Uint8Array): Line[] {
   const text = decode(bytes)
-  if (text !== undefined) return withoutRuns(text).split('\n').map(withoutMark).filter(isFull)
+  if (text !== undefined) return withoutRuns(text).split('\n').map(withoutMark).filter(isNotBlank)
   const lines: Line[] = []
   for (let from = 0; from <= bytes.byteLength; ) {
     const newline = bytes.indexOf(NEWLINE, from)
     const to = newline < 0 ? bytes.byteLength : newline
     const line = decode(bytes.subarray(from, to))
     if (line === undefined) lines.push(NOT_UTF8)
-    else if (isFull(withoutMark(line))) lines.push(withoutMark(line))
+    else if (isNotBlank(withoutMark(line))) lines.push(withoutMark(line))
     from = to + 1
   }
   return lines
@@ -89,7 +89,7 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Megabytes of newlines are not to become millions of lines first. */
+/** Megabytes of newlines must not become millions of lines first. */
 function withoutRuns(text: string): string {
   return text.includes('\n\n') ? text.replace(/\n\n+/g, '\n') : text
 }
@@ -98,7 +98,7 @@ function withoutMark(line: string): string {
   return line.charCodeAt(0) === 0xfeff ? line.slice(1) : line
 }
 
-/** JSON's own white space, which takes the \r of a CRLF too. */
-function isFull(line: string): boolean {
+/** JSON's own white space, which includes the \r of a CRLF. */
+function isNotBlank(line: string): boolean {
   return line.charCodeAt(0) === 0x7b || !/^[ \t\r]*$/.test(line)
 }

@@ -1,55 +1,55 @@
 import type { ItemError } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { problemOf } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
+import { problemBody } from '../../http/send-problem.ts'
 import type { AcceptedEvent } from '../json-response.ts'
-import { fail, finish, type Run } from './run.ts'
-import { type Settled, sayEvent } from './tally.ts'
+import { completeStream, type StreamRun, streamProblem } from './complete-stream.ts'
+import { acceptedEvent, type LineResults } from './tally.ts'
 
 const TYPE = 'application/x-ndjson'
 
 /**
- * The answer as lines of JSON: one for each event as soon as it is in the log or refused, the last
- * one `{"summary":…}`, or `{"problem":…}` with what ended it. Nothing is gathered: who does not read
- * the answer is not read from.
+ * The response as lines of JSON: one for each event as soon as it is in the log or rejected, the last
+ * one `{"summary":…}`, or `{"problem":…}` with what ended it. Nothing is buffered: while a client does
+ * not read the response, its request is not read.
  */
-export async function answerInLines(run: Run): Promise<Response> {
-  const { c, lease, results } = run
-  let told = ''
+export async function respondInLines(run: StreamRun): Promise<Response> {
+  const { c, lock, results } = run
+  let sent = ''
   try {
-    // Until something is accepted, the status can still say that nothing was.
-    for (let accepted = 0; accepted === 0 && lease.tally.lines < LIMITS.batchEventsMax; ) {
+    // Until an event is accepted, the status can still be an error.
+    for (let accepted = 0; accepted === 0 && lock.tally.lines < LIMITS.batchEventsMax; ) {
       const { done, value } = await results.next()
       if (done) {
-        const answer = await finish(run)
-        if (lease.done !== undefined) told = resultLines(JSON.parse(answer) as Results)
-        return respond(c, { status: 202, type: TYPE, body: told + lastLine(answer) })
+        const body = await completeStream(run)
+        if (lock.completedResponse !== undefined) sent = resultLines(JSON.parse(body) as Results)
+        return respond(c, { status: 202, type: TYPE, body: sent + lastLine(body) })
       }
-      told += linesOf(value)
+      sent += linesOf(value)
       accepted = value.accepted.length
     }
   } catch (error) {
-    throw await fail(run, error)
+    throw await streamProblem(run, error)
   }
   const headers = { ...c.get('headers'), 'content-type': TYPE }
-  return new Response(streamOf(tell(run, told)), { status: 202, headers })
+  return new Response(streamOf(writeLines(run, sent)), { status: 202, headers })
 }
 
-async function* tell(run: Run, told: string): AsyncGenerator<string, void> {
+async function* writeLines(run: StreamRun, sent: string): AsyncGenerator<string, void> {
   let isOver = false
   try {
-    yield told
-    for await (const settled of run.results) yield linesOf(settled)
-    const answer = await finish(run)
+    yield sent
+    for await (const results of run.results) yield linesOf(results)
+    const body = await completeStream(run)
     isOver = true
-    yield lastLine(answer)
+    yield lastLine(body)
   } catch (error) {
     isOver = true
-    const { code, more } = await fail(run, error)
-    yield `${JSON.stringify({ problem: problemOf(run.c, code, more) })}\n`
+    const { code, options } = await streamProblem(run, error)
+    yield `${JSON.stringify({ problem: problemBody(run.c, code, options) })}\n`
   } finally {
-    // The client went away; its next try goes on from here.
-    if (!isOver) await run.lease.leave()
+    // The client disconnected; its next try resumes here.
+    if (!isOver) await run.lock.saveProgress()
   }
 }
 
@@ -70,11 +70,11 @@ function streamOf(texts: AsyncGenerator<string, void>): ReadableStream<Uint8Arra
 interface Results {
   events: readonly AcceptedEvent[]
   errors: readonly ItemError[]
-  warnings?: Settled['warnings']
+  warnings?: LineResults['warnings']
 }
 
-function linesOf({ accepted, errors, warnings }: Settled): string {
-  return resultLines({ events: accepted.map(sayEvent), errors, warnings })
+function linesOf({ accepted, errors, warnings }: LineResults): string {
+  return resultLines({ events: accepted.map(acceptedEvent), errors, warnings })
 }
 
 /** In the order of the stream. */
@@ -86,20 +86,20 @@ function resultLines({ events, errors, warnings = [] }: Results): string {
     const warning = warned.get(index)
     lines.set(index, warning ? { ...event, warning } : event)
   }
-  const refused = new Map<number, Omit<ItemError, 'index'>[]>()
+  const rejected = new Map<number, Omit<ItemError, 'index'>[]>()
   for (const { index, ...error } of errors) {
-    const others = refused.get(index)
+    const others = rejected.get(index)
     if (others) others.push(error)
-    else refused.set(index, [error])
+    else rejected.set(index, [error])
   }
-  for (const [index, errors] of refused) lines.set(index, { index, status: 'rejected', errors })
+  for (const [index, errors] of rejected) lines.set(index, { index, status: 'rejected', errors })
   let text = ''
   for (const index of [...lines.keys()].sort((a, b) => a - b))
     text += `${JSON.stringify(lines.get(index))}\n`
   return text
 }
 
-function lastLine(answer: string): string {
-  const { request_id, accepted, rejected, lines } = JSON.parse(answer) as Record<string, unknown>
+function lastLine(body: string): string {
+  const { request_id, accepted, rejected, lines } = JSON.parse(body) as Record<string, unknown>
   return `${JSON.stringify({ summary: { request_id, accepted, rejected, lines } })}\n`
 }

@@ -1,13 +1,14 @@
 import { LIMITS } from '../../../contract/limits.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { inflateInto } from '../../http/inflate.ts'
 import { readEncoding } from '../../http/read-body.ts'
+import { orAfter } from '../../lib/timeout.ts'
 
 /** A request's body as it comes in, decoded. Holds no more than what one read of the body gave. */
 export interface Source {
   /**
-   * The next bytes, at most PIECE_BYTES; undefined at the end; 'later' when none came within `ms`: ask
-   * again. Once it has thrown, it is over.
+   * The next bytes, at most PIECE_BYTES; undefined at the end; 'later' when none came within `ms`: read
+   * again. Once it has thrown, it has ended.
    * @throws BODY_TOO_SLOW, BODY_INCOMPLETE, BODY_TOO_LARGE, INVALID_ENCODING
    */
   read(ms: number): Promise<Uint8Array | 'later' | undefined>
@@ -28,92 +29,105 @@ export function openSource(request: Request, bytesMax: number, now: () => number
   const declared = request.headers.get('content-length')
   if (declared !== null && Number(declared) > bytesMax) throw tooLarge(bytesMax)
   const reader = request.body?.getReader()
-  const ready: Uint8Array[] = []
+  const pieces = createPieces(bytesMax, encoding !== undefined)
+  const inflater = encoding && inflateInto(encoding, pieces.add)
+  const read = reader && readWithDeadline(reader, now)
   let encoded: Uint8Array = new Uint8Array()
-  const inflater = encoding && inflateInto(encoding, take)
-  const size = { received: 0, decoded: 0 }
   let ended = reader === undefined
-  let arriving: Promise<Uint8Array | undefined> | undefined
-  let since = 0
   let failure: { error: unknown } | undefined
-
-  function take(chunk: Uint8Array): void {
-    size.decoded += chunk.byteLength
-    if (size.decoded > bytesMax) throw tooLarge(bytesMax)
-    if (encoding && size.decoded > bombFrom(size.received))
-      throw new Refused('BODY_TOO_LARGE', {
-        detail: `The body unfolds to more than ${LIMITS.inflateRatioMax} times its size.`,
-      })
-    for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
-      ready.push(chunk.subarray(from, from + PIECE_BYTES))
-  }
-
-  /** The client's own time counts, not the one in which nobody asked it for more. */
-  async function arrive(ms: number): Promise<Uint8Array | 'later' | undefined> {
-    if (!arriving) {
-      since = now()
-      arriving = receive()
-      arriving.catch(() => {})
-    }
-    const left = Math.max(0, since + LIMITS.bodyReadMsMax - now())
-    const got = await orLater(arriving, Math.min(left, ms))
-    if (got === 'later') {
-      if (left <= ms) throw new Refused('BODY_TOO_SLOW')
-      return 'later'
-    }
-    arriving = undefined
-    return got
-  }
-
-  async function receive(): Promise<Uint8Array | undefined> {
-    try {
-      return (await reader?.read())?.value
-    } catch {
-      // The client's affair, or its network's.
-      throw new Refused('BODY_INCOMPLETE')
-    }
-  }
 
   /** Makes the next pieces ready, if there are any. */
   async function advance(ms: number): Promise<'later' | undefined> {
     if (inflater && encoded.byteLength > 0) {
       const slice = encoded.subarray(0, SLICE_BYTES)
       encoded = encoded.subarray(SLICE_BYTES)
-      size.received += slice.byteLength
+      pieces.received += slice.byteLength
       await inflater.write(slice)
       return undefined
     }
-    const got = await arrive(ms)
-    if (got === 'later') return got
-    if (got === undefined) {
+    const chunk = await read?.(ms)
+    if (chunk === 'later') return chunk
+    if (chunk === undefined) {
       ended = true
       await inflater?.end()
-    } else if (!inflater) take(got)
-    else if (size.received + got.byteLength > bytesMax) throw tooLarge(bytesMax)
-    else encoded = got
+    } else if (!inflater) pieces.add(chunk)
+    else if (pieces.received + chunk.byteLength > bytesMax) throw tooLarge(bytesMax)
+    else encoded = chunk
     return undefined
   }
 
   return {
     async read(ms) {
       for (;;) {
-        const piece = ready.shift()
+        const piece = pieces.ready.shift()
         if (piece) return piece
         if (failure) throw failure.error
         if (ended) return undefined
         try {
           if ((await advance(ms)) === 'later') return 'later'
         } catch (error) {
-          // What came out before is good.
+          // What came out before is valid.
           failure = { error }
         }
       }
     },
     close() {
       inflater?.abort()
-      // Not awaited: a client that stalls would stall the answer as well.
+      // Not awaited: a client that stalls would stall the response as well.
       reader?.cancel().catch(() => {})
     },
+  }
+}
+
+/** Cuts what is decoded into pieces, and counts it. */
+function createPieces(bytesMax: number, isEncoded: boolean) {
+  let decoded = 0
+  const pieces = {
+    ready: [] as Uint8Array[],
+    /** Encoded bytes so far. */
+    received: 0,
+    add(chunk: Uint8Array): void {
+      decoded += chunk.byteLength
+      if (decoded > bytesMax) throw tooLarge(bytesMax)
+      if (isEncoded && decoded > bombFrom(pieces.received))
+        throw new HttpProblem('BODY_TOO_LARGE', {
+          detail: `The body decompresses to more than ${LIMITS.inflateRatioMax} times its size.`,
+        })
+      for (let from = 0; from < chunk.byteLength; from += PIECE_BYTES)
+        pieces.ready.push(chunk.subarray(from, from + PIECE_BYTES))
+    },
+  }
+  return pieces
+}
+
+/** Only the time that the client takes counts, not the time in which the edge read nothing. */
+function readWithDeadline(reader: ReadableStreamDefaultReader<Uint8Array>, now: () => number) {
+  let pending: Promise<Uint8Array | undefined> | undefined
+  let since = 0
+
+  async function receive(): Promise<Uint8Array | undefined> {
+    try {
+      return (await reader.read()).value
+    } catch {
+      // The client, or its network, closed the connection.
+      throw new HttpProblem('BODY_INCOMPLETE')
+    }
+  }
+
+  return async (ms: number): Promise<Uint8Array | 'later' | undefined> => {
+    if (!pending) {
+      since = now()
+      pending = receive()
+      pending.catch(() => {})
+    }
+    const left = Math.max(0, since + LIMITS.bodyReadMsMax - now())
+    const chunk = await orAfter(pending, Math.min(left, ms), () => 'later' as const)
+    if (chunk === 'later') {
+      if (left <= ms) throw new HttpProblem('BODY_TOO_SLOW')
+      return 'later'
+    }
+    pending = undefined
+    return chunk
   }
 }
 
@@ -121,20 +135,8 @@ function bombFrom(received: number): number {
   return Math.max(LIMITS.bodyBytesMax, received * LIMITS.inflateRatioMax)
 }
 
-function tooLarge(bytesMax: number): Refused {
-  return new Refused('BODY_TOO_LARGE', {
+function tooLarge(bytesMax: number): HttpProblem {
+  return new HttpProblem('BODY_TOO_LARGE', {
     detail: `The stream is longer than ${bytesMax.toLocaleString('en')} bytes.`,
   })
-}
-
-async function orLater<T>(work: Promise<T>, ms: number): Promise<T | 'later'> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const alarm = new Promise<'later'>((resolve) => {
-    timer = setTimeout(() => resolve('later'), ms)
-  })
-  try {
-    return await Promise.race([work, alarm])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,19 +1,19 @@
 import type { ItemError } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { shorten, type Warning } from '../../ingest/validate-events.ts'
-import type { Placed } from '../ingest-format.ts'
+import { truncateErrors } from '../../ingest/validate-events.ts'
+import type { PublishedEvent, Warning } from '../ingest-format.ts'
 import type { AcceptedEvent } from '../json-response.ts'
 
-/** What became of some lines that followed each other. Every index counts lines from the first of the stream. */
-export interface Settled {
-  /** How many lines it speaks of. */
+/** The outcome of consecutive lines. Every index counts lines from the first of the stream. */
+export interface LineResults {
+  /** How many lines these are. */
   lines: number
-  accepted: readonly Placed[]
+  accepted: readonly PublishedEvent[]
   errors: readonly ItemError[]
   warnings: readonly Warning[]
 }
 
-/** How far a stream came: of a short one all, of a long one counts and the first faults. */
+/** How far a stream came: every event of a short one; counts and the first errors of a long one. */
 export interface Tally {
   lines: number
   accepted: number
@@ -39,34 +39,34 @@ export function emptyTally(): Tally {
   }
 }
 
-export function addTo(tally: Tally, settled: Settled): void {
+export function addTo(tally: Tally, results: LineResults): void {
   const listed = LIMITS.errorsListedMax
-  tally.lines += settled.lines
-  tally.accepted += settled.accepted.length
+  tally.lines += results.lines
+  tally.accepted += results.accepted.length
   // Every other line has at least one error.
-  tally.rejected += settled.lines - settled.accepted.length
-  tally.errorsCount += settled.errors.length
-  tally.warningsCount += settled.warnings.length
+  tally.rejected += results.lines - results.accepted.length
+  tally.errorsCount += results.errors.length
+  tally.warningsCount += results.warnings.length
   if (tally.lines > LIMITS.batchEventsMax) tally.events = []
-  else tally.events.push(...settled.accepted.map(sayEvent))
-  if (tally.errors.length < listed) tally.errors = firstOf([...tally.errors, ...settled.errors])
+  else tally.events.push(...results.accepted.map(acceptedEvent))
+  if (tally.errors.length < listed) tally.errors = firstOf([...tally.errors, ...results.errors])
   if (tally.warnings.length < listed)
-    tally.warnings = [...tally.warnings, ...settled.warnings].slice(0, listed)
+    tally.warnings = [...tally.warnings, ...results.warnings].slice(0, listed)
 }
 
-export function sayEvent({ index, event, partition, offset }: Placed): AcceptedEvent {
+export function acceptedEvent({ index, event, partition, offset }: PublishedEvent): AcceptedEvent {
   return { index, event_id: event.event_id, status: 'accepted', partition, offset }
 }
 
-/** Of a short stream every refused line is told of, of a long one the first. */
+/** Of a short stream every rejected line is listed, of a long one the first. */
 function firstOf(errors: ItemError[]): ItemError[] {
-  const refused = [...new Set(errors.map(({ index }) => index))]
-  const end = refused[LIMITS.errorsListedMax] ?? Number.POSITIVE_INFINITY
-  return shorten(errors.filter(({ index }) => index < end))
+  const rejected = [...new Set(errors.map(({ index }) => index))]
+  const end = rejected[LIMITS.errorsListedMax] ?? Number.POSITIVE_INFINITY
+  return truncateErrors(errors.filter(({ index }) => index < end))
 }
 
-/** As members of an answer, or of a problem. */
-export function sayTally(tally: Tally) {
+/** As members of a response, or of a problem. */
+export function tallyMembers(tally: Tally) {
   const { lines, accepted, rejected, events, errors, warnings } = tally
   const omitted = {
     events: accepted - events.length,

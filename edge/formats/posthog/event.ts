@@ -1,31 +1,31 @@
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Item } from '../ingest-format.ts'
+import type { IncomingItem } from '../ingest-format.ts'
 
 export type Fields = Record<string, unknown>
 
 /** Where PostHog's libraries write the API key, in the envelope or in each event. */
 export const KEY_FIELDS = ['api_key', 'token', '$token'] as const
 
-/** What an event takes from the request it came in. */
+/** What an event takes from its request. */
 export interface Envelope {
   /** As the client wrote it. */
   sentAt: unknown
   /** Milliseconds since the epoch: what an event's `offset` is counted back from. */
   sentMs: number
-  /** What the envelope says beside the events. */
+  /** The envelope's members besides the events. */
   rest: Fields
-  /** Capture v1 lifts some properties out of `properties`; here they are put back. */
+  /** Capture v1 moves some properties out of `properties`; here they are moved back. */
   v1: boolean
   /** Capture v1 names the library once: 'posthog-node', '5.70.0'. */
   library?: readonly [name: string, version: string]
 }
 
 /**
- * One of PostHog's events in our words. Its properties stay as they are, with `$set` and `$set_once`
- * among them; all that has no place of its own is kept in the context, except the API key.
+ * Maps one of PostHog's events to our fields. Its properties stay as they are, with `$set` and
+ * `$set_once` among them; what has no field of its own is kept in the context, except the API key.
  */
-export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbers'> {
+export function toEvent(sent: unknown, envelope: Envelope): Omit<IncomingItem, 'badNumbers'> {
   if (!isObject(sent)) return { raw: sent }
   const { event, uuid, timestamp, properties, ...rest } = sent
   const take = (field: string): unknown => {
@@ -36,10 +36,10 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
   for (const field of KEY_FIELDS) if (isKey(rest[field])) delete rest[field]
   if (rest.sent_at === envelope.sentAt) delete rest.sent_at
 
-  const told = isObject(properties) ? withoutKey(properties) : properties
+  const own = isObject(properties) ? withoutKey(properties) : properties
   const added: Fields = {}
   const add = (property: string, value: unknown): boolean => {
-    if (value === undefined || !canHold(told, property)) return false
+    if (value === undefined || !canHold(own, property)) return false
     added[property] = value
     return true
   }
@@ -49,10 +49,10 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
     add('$lib', envelope.library?.[0])
     add('$lib_version', envelope.library?.[1])
   }
-  const all = Object.keys(added).length > 0 ? { ...(told as Fields | null), ...added } : told
+  const all = Object.keys(added).length > 0 ? { ...(own as Fields | null), ...added } : own
 
   const who = whoIn(rest, all)
-  // null is "not sent" to `normalise`.
+  // `normalise` reads null as missing.
   const raw: Fields = {
     event_id: idOf(uuid, take) ?? null,
     event: event ?? null,
@@ -62,13 +62,13 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<Item, 'badNumbe
     properties: all ?? null,
   }
   if (who.at.length === 1) delete rest[who.at[0] as string]
-  // Spread, not assigned: a member may be called __proto__, which is to be refused and not obeyed.
-  const kept = { ...envelope.rest, ...rest }
-  if (Object.keys(kept).length > 0) raw.context = kept
-  return { raw, systemName: true, placeOf: (pointer) => placeOf(pointer, who.at) }
+  // Spread, not assigned: a member may be called __proto__, which is to be rejected, not applied.
+  const context = { ...envelope.rest, ...rest }
+  if (Object.keys(context).length > 0) raw.context = context
+  return { raw, systemName: true, clientPointer: (pointer) => clientPointer(pointer, who.at) }
 }
 
-/** The first of them that is there: the envelope's, an event's own, or that among its properties. */
+/** The first that is present: the envelope's, an event's own, or that among its properties. */
 export function keyIn(sent: unknown): string | undefined {
   if (!isObject(sent)) return undefined
   for (const field of KEY_FIELDS) {
@@ -80,7 +80,7 @@ export function keyIn(sent: unknown): string | undefined {
   return typeof found === 'string' && found !== '' ? found : undefined
 }
 
-/** Whether the event's time is to be left as it is, whatever the client's clock says. */
+/** Whether the event's time must not be corrected by the client's clock skew. */
 export function ignoresSentAt(sent: unknown): boolean {
   if (!isObject(sent)) return false
   const { properties, options } = sent
@@ -98,7 +98,7 @@ function isKey(value: unknown): boolean {
   return typeof value === 'string' && value.startsWith('slc_')
 }
 
-/** posthog-js writes it into every event's properties, which any reader of events may see. */
+/** posthog-js writes it into every event's properties, which anyone who reads events may see. */
 function withoutKey(properties: Fields): Fields {
   if (!isKey(properties.token)) return properties
   const { token: _, ...rest } = properties
@@ -110,7 +110,7 @@ function canHold(properties: unknown, property: string): boolean {
   return isObject(properties) && !Object.hasOwn(properties, property)
 }
 
-/** Where Capture v1 has put what is a property elsewhere. */
+/** Members of Capture v1 that are properties elsewhere. */
 const LIFTED = { session_id: '$session_id', window_id: '$window_id' } as const
 const OPTIONS = {
   cookieless_mode: '$cookieless_mode',
@@ -130,7 +130,7 @@ function putBack(rest: Fields, add: (property: string, value: unknown) => boolea
   else delete rest.options
 }
 
-/** The first that is there; what stands among the properties stays there. */
+/** The first that is present; what is among the properties stays there. */
 function whoIn(sent: Fields, properties: unknown): { actor: unknown; at: readonly string[] } {
   for (const field of ['distinct_id', '$distinct_id'])
     if (sent[field] != null) return { actor: sent[field], at: [field] }
@@ -138,13 +138,13 @@ function whoIn(sent: Fields, properties: unknown): { actor: unknown; at: readonl
   return { actor, at: ['properties', 'distinct_id'] }
 }
 
-/** Older libraries have no uuid, but an id that they keep across retries. */
+/** Older libraries send no uuid, but an id that they keep across retries. */
 function idOf(uuid: unknown, take: (field: string) => unknown): unknown {
   if (uuid !== undefined && uuid !== null && uuid !== '') return uuid
   return take('message_id') ?? take('messageId')
 }
 
-/** ISO 8601 beyond RFC 3339: PostHog takes a time without an offset as UTC, and a day as its beginning. */
+/** ISO 8601 beyond RFC 3339: PostHog reads a time without an offset as UTC, and a day as its start. */
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:[.,]\d{1,12})?)? ?(Z|[+-]\d\d:?\d\d)?)?$/i
 
 function timeOf(timestamp: unknown, take: (field: string) => unknown, sentMs: number): unknown {
@@ -156,15 +156,15 @@ function timeOf(timestamp: unknown, take: (field: string) => unknown, sentMs: nu
     return `${day}T${minutes}${seconds.replace(',', '.')}${zone}`
   }
   if (timestamp !== undefined && timestamp !== null && timestamp !== '') return timestamp
-  const before = take('offset')
-  if (before === undefined) return undefined
-  if (typeof before !== 'number') return before
-  const at = sentMs - before
-  // What no clock shows is for `normalise` to refuse.
+  const offsetMs = take('offset')
+  if (offsetMs === undefined) return undefined
+  if (typeof offsetMs !== 'number') return offsetMs
+  const at = sentMs - offsetMs
+  // A time out of range is rejected by `normalise`.
   return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : Number.POSITIVE_INFINITY
 }
 
-/** It stays among the properties, so one that is no good as ours costs nothing. */
+/** It stays among the properties, so one that is not valid for us loses nothing. */
 function sessionIn(properties: unknown): string | null {
   const found = isObject(properties) ? properties.$session_id : null
   return typeof found === 'string' && found !== '' && found.length <= LIMITS.labelCharsMax
@@ -172,8 +172,8 @@ function sessionIn(properties: unknown): string | null {
     : null
 }
 
-/** Where the client wrote what stands here in our words. */
-function placeOf(pointer: string, who: readonly string[]): string {
+/** The pointer into the client's own event. */
+function clientPointer(pointer: string, who: readonly string[]): string {
   if (pointer === '/event_id') return '/uuid'
   if (pointer === '/actor') return pointerTo(who)
   if (pointer === '/name') return '/event'

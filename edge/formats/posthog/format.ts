@@ -2,8 +2,8 @@ import { readTime } from '../../../contract/event/time.ts'
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import { Refused } from '../../http/http-problem.ts'
-import type { Body, Incoming, Outcome, Way } from '../ingest-format.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from '../ingest-format.ts'
 import {
   type Envelope,
   type Fields,
@@ -13,44 +13,50 @@ import {
   keyIn,
   toEvent,
 } from './event.ts'
-import { takes, unwrap } from './unwrap.ts'
+import { acceptsMediaType, unwrap } from './unwrap.ts'
 
 /**
- * PostHog's capture API for its published libraries: they drop what gets a 4xx, halve a batch at 413,
- * and send the rest again with the same uuids.
- * @param status what the path's clients hear: 1 on the old ones, "Ok" on the newer
+ * PostHog's capture API for its published libraries: they drop on a 4xx, halve a batch at 413, and send
+ * everything else again with the same uuids.
+ * @param status of the response: 1 on the old paths, "Ok" on the newer ones
  */
-export function posthog(status: 1 | 'Ok'): Way {
+export function createPostHogFormat(status: 1 | 'Ok'): IngestFormat {
   const body = JSON.stringify({ status })
-  return { ...capture, read: (body) => read(body, false), answer: () => ({ status: 200, body }) }
+  return {
+    ...capture,
+    read: (body) => read(body, false),
+    buildResponse: () => ({ status: 200, body }),
+  }
 }
 
-/** For the paths that posthog-js sends to: it drops a 429 like every other 4xx, and tries a 503 again. */
-export function posthogPage(status: 1 | 'Ok'): Way {
-  return { ...posthog(status), overRate: 'OVERLOADED' }
+/** For the paths that posthog-js sends to: it drops on a 429 as on every 4xx, and retries a 503. */
+export function createPostHogBrowserFormat(status: 1 | 'Ok'): IngestFormat {
+  return { ...createPostHogFormat(status), rateLimitedCode: 'OVERLOADED' }
 }
 
 const capture = {
   route: 'posthog',
-  told: false,
-  keyInBody: true,
-  overLimit: 'BODY_TOO_LARGE',
-  takes,
+  onInvalid: 'dead-letter',
+  overLimitCode: 'BODY_TOO_LARGE',
+  accepts: acceptsMediaType,
   unwrap,
-} as const satisfies Partial<Way>
+} as const satisfies Partial<IngestFormat>
 
-/** Capture v1: the same events, the key in a header, and an answer for each of them. */
-export const posthogV1: Way = {
+/** Capture v1: the same events, the key in a header, and a result for each of them. */
+export const postHogV1Format: IngestFormat = {
   ...capture,
   read: (body) => read(body, true),
-  answer: (outcome) => ({ status: 200, body: JSON.stringify({ results: resultsOf(outcome) }) }),
+  buildResponse: (result) => ({
+    status: 200,
+    body: JSON.stringify({ results: resultsOf(result) }),
+  }),
 }
 
-/** `{"batch":[…]}`, an array, or one bare event; whichever it is on every path. */
-function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
+/** `{"batch":[…]}`, an array, or one bare event, on every path. */
+function read({ text, request, receivedMs }: RequestBody, v1: boolean): IncomingBatch {
   const body = text()
   const parsed = parseJson(body)
-  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
   const { value } = parsed
   const envelope = isObject(value) && Array.isArray(value.batch) ? value : undefined
   const events: readonly unknown[] = envelope
@@ -59,9 +65,9 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
       ? value
       : [value]
   if (events.length > LIMITS.batchEventsMax)
-    // A 413 and nothing else makes its libraries halve a batch.
-    throw new Refused('BODY_TOO_LARGE', {
-      detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
+    // Only a 413 makes its libraries halve a batch.
+    throw new HttpProblem('BODY_TOO_LARGE', {
+      detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are accepted at once. Split it.`,
     })
 
   const mark = request.url.indexOf('?')
@@ -75,21 +81,21 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
     v1,
     library,
   }
-  const single = !envelope && !Array.isArray(value)
-  const badNumbers = shareOut(
+  const isSingleEvent = !envelope && !Array.isArray(value)
+  const badNumbers = numbersByEvent(
     parsed.badNumbers,
-    envelope ? '/batch' : single ? undefined : '',
+    envelope ? '/batch' : isSingleEvent ? undefined : '',
     events,
   )
   let texts: string[] | undefined
   return {
-    single,
+    isSingleEvent,
     items: events.map((event, index) => ({
       ...toEvent(event, shared),
       badNumbers: badNumbers[index] ?? [],
     })),
     original(index) {
-      texts ??= single ? [body] : elementTexts(body, envelope ? 'batch' : undefined)
+      texts ??= isSingleEvent ? [body] : elementTexts(body, envelope ? 'batch' : undefined)
       return texts[index] ?? ''
     },
     sentAt: events.length > 0 && events.every(ignoresSentAt) ? undefined : sentAt,
@@ -100,21 +106,21 @@ function read({ text, request, receivedMs }: Body, v1: boolean): Incoming {
 }
 
 /** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
-function shareOut(
+function numbersByEvent(
   found: readonly BadNumber[],
   at: string | undefined,
   events: readonly unknown[],
 ): readonly (readonly BadNumber[])[] {
   if (at === undefined) return [found]
-  const shares: BadNumber[][] = []
+  const byEvent: BadNumber[][] = []
   for (const { pointer, written } of found) {
     const [, index, rest] = /^\/(\d+)(\/.*|)$/s.exec(pointer.slice(at.length)) ?? []
     if (!pointer.startsWith(at) || index === undefined || Number(index) >= events.length) continue
-    const share = shares[Number(index)] ?? []
-    shares[Number(index)] = share
-    share.push({ pointer: rest ?? '', written })
+    const numbers = byEvent[Number(index)] ?? []
+    byEvent[Number(index)] = numbers
+    numbers.push({ pointer: rest ?? '', written })
   }
-  return shares
+  return byEvent
 }
 
 /** In the body, the query (`_` is posthog-js's), or Capture v1's header. */
@@ -131,16 +137,16 @@ function millis(time: unknown): number | undefined {
   return read.ok ? Date.parse(read.time) : undefined
 }
 
-/** What is neither events nor an instruction to us. */
+/** The envelope's other members, which are kept in the context. */
 function restOf(envelope: Fields | undefined): Fields {
   if (!envelope) return {}
   const { batch: _, sent_at: _1, historical_migration: history, ...rest } = envelope
   for (const field of KEY_FIELDS) delete rest[field]
-  const told = history === undefined || typeof history === 'boolean'
-  return told ? rest : { ...rest, historical_migration: history }
+  const isInstruction = history === undefined || typeof history === 'boolean'
+  return isInstruction ? rest : { ...rest, historical_migration: history }
 }
 
-/** The envelope's, or that of all events; `?token=` only where it is no secret. */
+/** The envelope's, or that of all events; `?token=` only where it is a public key. */
 function keyOf(
   envelope: Fields | undefined,
   events: readonly unknown[],
@@ -149,9 +155,9 @@ function keyOf(
   const shared = keyIn(envelope)
   if (shared) return shared
   const keys = new Set(events.map(keyIn).filter((key) => key !== undefined))
-  // Each could be another tenant's.
+  // Each could belong to another tenant.
   if (keys.size > 1)
-    throw new Refused('KEY_UNKNOWN', {
+    throw new HttpProblem('KEY_UNKNOWN', {
       detail: 'The events of one request carry different API keys.',
     })
   const [own] = keys
@@ -173,21 +179,21 @@ function clientIn(event: unknown): string | undefined {
   return typeof properties.$lib_version === 'string' ? `${name}/${properties.$lib_version}` : name
 }
 
-/** By the uuid as the client wrote it: 'drop' is the word for what will be found among the dead letters. */
-function resultsOf({ incoming, accepted, dead, warnings }: Outcome): Fields {
+/** By the uuid as the client wrote it; 'drop' for events that become dead letters. */
+function resultsOf({ incoming, accepted, deadLetters, warnings }: IngestResult): Fields {
   const uuidOf = (index: number) => {
     const raw = incoming.items[index]?.raw
     return isObject(raw) && typeof raw.event_id === 'string' ? raw.event_id : undefined
   }
   const results: [string, Fields][] = []
-  const say = (index: number, result: string, details?: string) => {
+  const add = (index: number, result: string, details?: string) => {
     const uuid = uuidOf(index)
     if (uuid !== undefined) results.push([uuid, { result, ...(details && { details }) }])
   }
-  for (const { index } of accepted) say(index, 'ok')
-  for (const { index, detail } of warnings) say(index, 'warning', detail)
-  for (const { index, errors } of dead)
-    say(
+  for (const { index } of accepted) add(index, 'ok')
+  for (const { index, detail } of warnings) add(index, 'warning', detail)
+  for (const { index, errors } of deadLetters)
+    add(
       index,
       'drop',
       errors
@@ -195,6 +201,6 @@ function resultsOf({ incoming, accepted, dead, warnings }: Outcome): Fields {
         .join('; ')
         .slice(0, 500),
     )
-  // A uuid may be "__proto__": made of entries, not assigned.
+  // A uuid may be "__proto__": built from entries, not assigned.
   return Object.fromEntries(results)
 }

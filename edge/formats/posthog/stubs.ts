@@ -1,16 +1,16 @@
 import type { Hono } from 'hono'
 import type { EdgeContext, EdgeEnv } from '../../http/context.ts'
-import { methodNotAllowed, notFound } from '../../http/http-problem.ts'
 import { preflight } from '../../http/preflight.ts'
 import { respond } from '../../http/respond.ts'
+import { methodNotAllowed, notFound } from '../../http/send-problem.ts'
 import { withSlash } from './paths.ts'
 
 /**
- * What PostHog's libraries ask for beside sending events, answered with "there is none of that here":
- * no flags, no surveys, no recordings. It needs no key and tells nothing of one, so the token in a path
- * is not looked up. Session recordings that come all the same are answered and dropped.
+ * What PostHog's libraries request besides sending events: no flags, no surveys, no recordings. It needs
+ * no key and reveals nothing about one, so the token in a path is not looked up. Session recordings that
+ * are sent all the same are accepted and dropped.
  */
-export function quietPostHog(app: Hono<EdgeEnv>): void {
+export function routePostHogStubs(app: Hono<EdgeEnv>): void {
   stub(app, 'POST', ['/flags', '/decide'], (c) => json(c, flags(c)))
   stub(app, 'POST', ['/s'], (c) => json(c, { status: 1 }))
   stub(app, 'GET', ['/api/surveys'], (c) => json(c, { surveys: [] }))
@@ -26,19 +26,19 @@ function stub(
   app: Hono<EdgeEnv>,
   method: 'GET' | 'POST',
   paths: readonly string[],
-  answer: (c: EdgeContext) => Response,
+  handler: (c: EdgeContext) => Response,
 ): void {
   const allowed = method === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
   for (const path of paths.flatMap(withSlash)) {
-    app.on(method, path, answer)
+    app.on(method, path, handler)
     app.options(path, preflight(allowed))
     app.all(path, methodNotAllowed(allowed))
   }
 }
 
 /**
- * What posthog-js is to leave alone. `surveys` is missing on purpose: as soon as it is there, even as
- * false, a script for them is asked for.
+ * Everything but events, disabled. `surveys` is missing on purpose: if it is present, even as false,
+ * posthog-js requests a script for them.
  */
 const CONFIG = {
   supportedCompression: ['gzip', 'gzip-js', 'base64'],
@@ -58,7 +58,7 @@ const CONFIG = {
   toolbarParams: {},
 }
 
-/** In the forms of both versions: `flags` for the second, the rest for the first and for /decide. */
+/** In the layouts of both versions: `flags` for the second, the rest for the first and for /decide. */
 function flags(c: EdgeContext) {
   return {
     ...CONFIG,

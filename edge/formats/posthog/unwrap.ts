@@ -1,19 +1,19 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createInflater } from '../../http/inflate.ts'
-import type { Bytes } from '../ingest-format.ts'
+import type { Bytes } from '../../lib/bytes.ts'
 
 /**
- * A body of PostHog's as its libraries wrap it: a form whose field `data` holds JSON or base64, base64
- * alone, gzip without a header that says so, or one in the other. What it is is told by its first
- * bytes, as PostHog does: the query's `compression` is often missing or wrong.
+ * A body as PostHog's libraries wrap it: a form whose field `data` holds JSON or base64, base64 alone,
+ * gzip without Content-Encoding, or one within the other. The first bytes decide, as with PostHog: the
+ * query's `compression` is often missing or wrong.
  * @throws INVALID_ENCODING, BODY_TOO_LARGE
  */
 export async function unwrap(bytes: Bytes): Promise<Bytes> {
   return isGzip(bytes) ? inflate(bytes) : unwrapText(bytes)
 }
 
-/** Media types that PostHog's libraries send, and `curl -d` without a word about it. */
-export function takes(mediaType: string): boolean {
+/** Media types that PostHog's libraries send, and `curl -d` by default. */
+export function acceptsMediaType(mediaType: string): boolean {
   return TYPES.has(mediaType)
 }
 
@@ -27,7 +27,7 @@ const TYPES = new Set([
 ])
 
 async function unwrapText(bytes: Bytes): Promise<Bytes> {
-  // Most bodies are JSON already, and nothing of them is looked at but the first byte.
+  // Most bodies are JSON already: only their first byte is checked.
   if (beginsJson(bytes)) return bytes
   const text = decode(bytes)
   if (text === undefined) return bytes
@@ -37,11 +37,11 @@ async function unwrapText(bytes: Bytes): Promise<Bytes> {
   if (beginsJson(json)) return json
   const inner = fromBase64(data)
   if (inner && isGzip(inner)) return inflate(inner)
-  // Any word of four letters is base64; without JSON in it the body stays as it came.
+  // Any word of four letters is base64; without JSON in it the body stays as it was sent.
   return inner && beginsJson(inner) ? inner : bytes
 }
 
-/** A field `data`, first or behind others. Base64 holds no `&`. */
+/** A field `data`, first or after others. Base64 contains no `&`. */
 function isForm(text: string): boolean {
   return text.startsWith('data=') || text.includes('&data=')
 }
@@ -52,11 +52,11 @@ function decode(bytes: Bytes): string | undefined {
   try {
     return utf8.decode(bytes)
   } catch {
-    return undefined // no form and no base64; its reader will say what is wrong with it
+    return undefined // neither a form nor base64; reading it gives the error
   }
 }
 
-/** With `{` or `[`, blanks and a byte order mark aside. */
+/** With `{` or `[`, after blanks and a byte order mark. */
 function beginsJson(bytes: Bytes): boolean {
   const first = bytes.find((byte) => byte > 0x20 && byte !== 0xef && byte !== 0xbb && byte !== 0xbf)
   return first === 0x7b || first === 0x5b
@@ -77,7 +77,7 @@ async function inflate(bytes: Bytes): Promise<Bytes> {
   }
 }
 
-/** A form turns the plus signs of base64 that nobody escaped into blanks; both alphabets are read. */
+/** A form turns unescaped plus signs of base64 into blanks; both alphabets are read. */
 function fromBase64(text: string): Bytes | undefined {
   const plain = text.trim().replaceAll(' ', '+').replaceAll('-', '+').replaceAll('_', '/')
   let binary: string

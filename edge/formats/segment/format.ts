@@ -1,37 +1,41 @@
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
-import { Refused } from '../../http/http-problem.ts'
-import type { Body, Fault, Incoming, Item, Way } from '../ingest-format.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
+import type {
+  Fault,
+  IncomingBatch,
+  IncomingItem,
+  IngestFormat,
+  RequestBody,
+} from '../ingest-format.ts'
 import { type Call, isObject, readMessage, type Shared } from './message.ts'
-import { sharedBy } from './shared.ts'
+import { readShared } from './shared.ts'
 
 /**
- * Segment's HTTP API, for its published libraries: they drop what gets a 400, 413 or 422, and send
- * everything else again with the same messageId.
- * @param call what a message is that does not say so itself
+ * Segment's HTTP API, for its published libraries: they drop on 400, 413 and 422, and send everything
+ * else again with the same messageId.
+ * @param call the type of messages that name none
  */
-export function segment(call?: Call): Way {
+export function createSegmentFormat(call?: Call): IngestFormat {
   return {
     route: 'segment',
-    told: false,
-    // Older browser libraries set no header; they write the key into the body.
-    keyInBody: true,
-    // The one refusal after which a batch is kept; by the next try the limit may have been raised.
-    overLimit: 'RATE_LIMITED',
+    onInvalid: 'dead-letter',
+    // The one error after which a batch is kept; by the next try the limit may have been raised.
+    overLimitCode: 'RATE_LIMITED',
     read: (body) => read(body, call),
-    answer: () => ({ status: 200, body: '{"success":true}' }),
+    buildResponse: () => ({ status: 200, body: '{"success":true}' }),
   }
 }
 
-/** `{"batch":[…]}` or one bare message, whichever path it came to. */
-function read({ text }: Body, call: Call | undefined): Incoming {
+/** `{"batch":[…]}` or one bare message, on every path. */
+function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   const body = text()
   const parsed = parseJson(body)
-  if (!parsed.ok) throw new Refused('INVALID_JSON', { detail: parsed.detail })
+  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
   const { value: envelope, badNumbers } = parsed
   if (!isObject(envelope))
-    return asOne(body, { code: 'EVENT_NOT_OBJECT', detail: 'is no JSON object' })
-  const about = {
+    return unreadableBody(body, { code: 'EVENT_NOT_OBJECT', detail: 'is not a JSON object' })
+  const common = {
     sentAt: envelope.sentAt,
     apiKey: typeof envelope.writeKey === 'string' ? envelope.writeKey : undefined,
   }
@@ -39,21 +43,21 @@ function read({ text }: Body, call: Call | undefined): Incoming {
   if (!Array.isArray(batch)) {
     const { sentAt: _, ...message } = envelope
     return {
-      ...about,
-      single: true,
+      ...common,
+      isSingleEvent: true,
       items: [itemOf(message, call, {}, badNumbers)],
       original: () => body,
       client: clientIn([envelope]),
     }
   }
 
-  const shared = sharedBy(envelope, batch.length)
-  if (!shared.ok) return { ...about, ...asOne(body, shared.fault) }
-  const numbers = numbersByPlace(badNumbers)
+  const shared = readShared(envelope, batch.length)
+  if (!shared.ok) return { ...common, ...unreadableBody(body, shared.fault) }
+  const numbers = numbersByIndex(badNumbers)
   let texts: string[] | undefined
   return {
-    ...about,
-    single: false,
+    ...common,
+    isSingleEvent: false,
     items: batch.map((message, index) => itemOf(message, call, shared.shared, numbers(index))),
     original(index) {
       texts ??= elementTexts(body, 'batch')
@@ -68,18 +72,21 @@ function itemOf(
   call: Call | undefined,
   shared: Shared,
   badNumbers: readonly BadNumber[],
-): Item {
-  const { places, ...item } = readMessage(message, call, shared)
-  if (!places) return { ...item, badNumbers }
+): IncomingItem {
+  const { pointerMap, ...item } = readMessage(message, call, shared)
+  if (!pointerMap) return { ...item, badNumbers }
   return {
     ...item,
-    badNumbers: badNumbers.map((number) => ({ ...number, pointer: places.ours(number.pointer) })),
-    placeOf: places.theirs,
+    badNumbers: badNumbers.map((number) => ({
+      ...number,
+      pointer: pointerMap.toEvent(number.pointer),
+    })),
+    clientPointer: pointerMap.toMessage,
   }
 }
 
-/** Each message's own numbers that a double cannot hold, and the first of those that all of them share. */
-function numbersByPlace(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
+/** Each message's own numbers that a double cannot hold, and the first of those in what they share. */
+function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
   const of = new Map<string, BadNumber[]>()
   const common = badNumbers.find(({ pointer }) => /^\/(context|integrations)\//.test(pointer))
   for (const { pointer, written } of badNumbers) {
@@ -96,11 +103,11 @@ function numbersByPlace(badNumbers: readonly BadNumber[]): (index: number) => Ba
   }
 }
 
-/** A body that cannot be taken apart is one dead letter, since a library would drop what gets a 4xx. */
-function asOne(body: string, broken: Fault): Incoming {
+/** A body that cannot be split is one dead letter, since the libraries drop on a 4xx. */
+function unreadableBody(body: string, faults: Fault): IncomingBatch {
   return {
-    single: true,
-    items: [{ raw: undefined, badNumbers: [], broken }],
+    isSingleEvent: true,
+    items: [{ raw: undefined, badNumbers: [], faults }],
     original: () => body,
   }
 }

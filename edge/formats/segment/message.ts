@@ -1,26 +1,26 @@
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
-import type { Item } from '../ingest-format.ts'
-import { createPlaces, type Places } from './pointer-map.ts'
+import type { IncomingItem } from '../ingest-format.ts'
+import { createPointerMap, type PointerMap } from './pointer-map.ts'
 
 /** The six calls of Segment's spec. Each but `track` makes an event of its own name. */
 export type Call = 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias'
 
 export type Fields = Record<string, unknown>
 
-/** What an envelope says for all of its messages; Go's and Java's libraries name themselves there. */
+/** What an envelope holds for all of its messages; Go's and Java's libraries name themselves there. */
 export interface Shared {
   context?: Fields
   integrations?: Fields
 }
 
-/** A message in our words. */
-export interface Message extends Pick<Item, 'raw' | 'broken'> {
-  places?: Places
+/** A message, mapped to our fields. */
+export interface Message extends Pick<IncomingItem, 'raw' | 'faults'> {
+  pointerMap?: PointerMap
 }
 
-/** What each call tells beside its properties or traits, and how it is called among ours. */
-const TELLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, string> }> = {
+/** Where each call has its properties, and which other members become properties under which name. */
+const CALLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, string> }> = {
   track: { in: 'properties', also: {} },
   identify: { in: 'traits', also: {} },
   page: { in: 'properties', also: { name: 'name', category: 'category' } },
@@ -30,8 +30,8 @@ const TELLS: Record<Call, { in: 'properties' | 'traits'; also: Record<string, st
 }
 
 /**
- * One of Segment's messages in our words. What has no place of its own there is kept in the context;
- * only the key is left behind.
+ * Maps one of Segment's messages to our fields. What has no field of its own is kept in the context; only
+ * the key is dropped.
  * @param call when the message names none, as on `/v1/track`
  */
 export function readMessage(message: unknown, call: Call | undefined, shared: Shared): Message {
@@ -41,66 +41,71 @@ export function readMessage(message: unknown, call: Call | undefined, shared: Sh
   if (!isCall(kind))
     return {
       raw: message,
-      broken: {
+      faults: {
         pointer: '/type',
         code: 'NAME_MISSING',
-        detail: `must be one of ${Object.keys(TELLS).join(', ')}`,
+        detail: `must be one of ${Object.keys(CALLS).join(', ')}`,
       },
     }
 
-  const places = createPlaces()
+  const pointerMap = createPointerMap()
   const take = (field: string) => {
     const value = rest[field]
     delete rest[field]
     return value ?? undefined
   }
   const raw: Fields = { name: kind, event_id: messageId }
-  places.moved('/messageId', '/event_id')
+  pointerMap.add('/messageId', '/event_id')
   if (kind === 'track') {
     raw.name = take('event')
-    places.moved('/event', '/name')
+    pointerMap.add('/event', '/name')
   }
   raw.occurred_at = timestamp ?? take('originalTimestamp')
-  places.moved(timestamp == null ? '/originalTimestamp' : '/timestamp', '/occurred_at')
-  // "Nobody has signed in" is spelt as null, as nothing at all, or as an empty string.
-  const known = userId != null && userId !== ''
-  raw.actor = known ? userId : anonymousId
-  places.moved(known ? '/userId' : '/anonymousId', '/actor')
+  pointerMap.add(timestamp == null ? '/originalTimestamp' : '/timestamp', '/occurred_at')
+  // Without a signed-in user, userId is null, missing or an empty string.
+  const isKnown = userId != null && userId !== ''
+  raw.actor = isKnown ? userId : anonymousId
+  pointerMap.add(isKnown ? '/userId' : '/anonymousId', '/actor')
 
-  const { in: told, also } = TELLS[kind]
-  places.moved(`/${told}`, '/properties')
+  const { in: member, also } = CALLS[kind]
+  pointerMap.add(`/${member}`, '/properties')
   const properties = Object.entries(also).map(
     ([theirs, ours]): Member => [ours, take(theirs), theirs],
   )
-  raw.properties = put(take(told), properties, '/properties', places)
+  raw.properties = addMembers(take(member), properties, '/properties', pointerMap)
 
-  const everywhere = merge(shared.context, context)
+  const merged = merge(shared.context, context)
   rest.integrations = merge(shared.integrations, rest.integrations)
-  raw.context = put(
-    everywhere,
+  raw.context = addMembers(
+    merged,
     [
       ['type', kind, 'type'],
       ['anonymous_id', anonymousId ?? undefined, 'anonymousId'],
       ...Object.entries(rest).map(([key, value]): Member => [key, value, key]),
     ],
     '/context',
-    places,
+    pointerMap,
   )
-  raw.session = sessionIn(everywhere)
-  // What is undefined was not sent; `normalise` takes a member that is there at its word.
+  raw.session = sessionIn(merged)
+  // What is undefined was not sent; `normalise` reads every member that exists.
   const sent = Object.entries(raw).filter(([, value]) => value !== undefined)
-  return { raw: Object.fromEntries(sent), places }
+  return { raw: Object.fromEntries(sent), pointerMap }
 }
 
 /** Our name, the value, their name. */
 type Member = [string, unknown, string]
 
 /**
- * Adds members to an object that the client sent. Where it calls something else by that name, the
- * added one steps aside and gets an underscore: nothing is lost.
- * @returns anything but an object as it is; `normalise` will say what is wrong with it
+ * Adds members to an object that the client sent. Where that name is taken, the added one gets an
+ * underscore: nothing is lost.
+ * @returns anything but an object unchanged; `normalise` reports its error
  */
-function put(sent: unknown, members: readonly Member[], at: string, places: Places): unknown {
+function addMembers(
+  sent: unknown,
+  members: readonly Member[],
+  at: string,
+  pointerMap: PointerMap,
+): unknown {
   if (sent != null && !isObject(sent)) return sent
   const names = new Set(Object.keys(sent ?? {}))
   const added: [string, unknown][] = []
@@ -110,18 +115,18 @@ function put(sent: unknown, members: readonly Member[], at: string, places: Plac
     while (names.has(name)) name = `_${name}`
     names.add(name)
     added.push([name, value])
-    places.moved(pointerTo([theirs]), at + pointerTo([name]))
+    pointerMap.add(pointerTo([theirs]), at + pointerTo([name]))
   }
-  // Not by assignment: a member called __proto__ is to be refused, not obeyed.
+  // Not by assignment: a member called __proto__ is to be rejected, not applied.
   return { ...sent, ...Object.fromEntries(added) }
 }
 
-/** The message's own word counts before the envelope's. */
+/** The message's own members override the envelope's. */
 function merge(shared: Fields | undefined, own: unknown): unknown {
   return shared && isObject(own ?? {}) ? { ...shared, ...(own as Fields | null) } : own
 }
 
-/** It stays in the context too, so one that cannot be ours costs nothing. */
+/** It stays in the context too, so one that is not valid for us loses nothing. */
 function sessionIn(context: unknown): unknown {
   const found = isObject(context) ? context.sessionId : undefined
   if (Number.isSafeInteger(found)) return found
@@ -130,7 +135,7 @@ function sessionIn(context: unknown): unknown {
 }
 
 function isCall(value: unknown): value is Call {
-  return typeof value === 'string' && Object.hasOwn(TELLS, value)
+  return typeof value === 'string' && Object.hasOwn(CALLS, value)
 }
 
 export function isObject(value: unknown): value is Fields {

@@ -1,28 +1,28 @@
-/** Where the parts of a message stand in the event that was made of it, as JSON pointers. */
-export interface Places {
-  /** What lies within a place that was told before is told after it. @param from in the message @param to in the event */
-  moved(from: string, to: string): void
+/** Maps JSON pointers between a message and the event that was made of it. */
+export interface PointerMap {
+  /** What lies within an earlier entry is added after it. @param from in the message @param to in the event */
+  add(from: string, to: string): void
   /** From a pointer into the event to one into the message. */
-  theirs(pointer: string): string
-  /** The other way. */
-  ours(pointer: string): string
+  toMessage(pointer: string): string
+  /** From a pointer into the message to one into the event. */
+  toEvent(pointer: string): string
 }
 
-export function createPlaces(): Places {
-  const moves: { from: string; to: string }[] = []
+export function createPointerMap(): PointerMap {
+  const entries: { from: string; to: string }[] = []
   return {
-    moved: (from, to) => void moves.push({ from, to }),
-    theirs(pointer) {
-      const move = moves.findLast(({ to }) => lies(pointer, to))
-      return move ? move.from + pointer.slice(move.to.length) : pointer
+    add: (from, to) => void entries.push({ from, to }),
+    toMessage(pointer) {
+      const entry = entries.findLast(({ to }) => isWithin(pointer, to))
+      return entry ? entry.from + pointer.slice(entry.to.length) : pointer
     },
-    ours(pointer) {
-      const move = moves.findLast(({ from }) => lies(pointer, from))
-      return move ? move.to + pointer.slice(move.from.length) : pointer
+    toEvent(pointer) {
+      const entry = entries.findLast(({ from }) => isWithin(pointer, from))
+      return entry ? entry.to + pointer.slice(entry.from.length) : pointer
     },
   }
 }
 
-function lies(pointer: string, place: string): boolean {
-  return pointer === place || pointer.startsWith(`${place}/`)
+function isWithin(pointer: string, parent: string): boolean {
+  return pointer === parent || pointer.startsWith(`${parent}/`)
 }

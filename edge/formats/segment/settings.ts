@@ -1,20 +1,20 @@
 import { looksLikeApiKey } from '../../../contract/api-key.ts'
 import type { EdgeContext } from '../../http/context.ts'
-import { Refused } from '../../http/http-problem.ts'
+import { HttpProblem } from '../../http/http-problem.ts'
 import { respond } from '../../http/respond.ts'
 
 /**
- * What Segment's browser and mobile libraries ask their CDN for before they send anything. It names
- * this edge as the host to send to, so that `cdnURL` is all that has to be changed. The key is not
- * looked up: nothing here depends on it.
+ * What Segment's browser and mobile libraries request from their CDN before they send anything. It names
+ * this edge as the host to send to, so that only `cdnURL` has to be changed. The key is not looked up:
+ * nothing here depends on it.
  * @throws NOT_FOUND without a host to name
  * @throws KEY_UNKNOWN for anything but the form of a public key; addresses end up in logs and histories
  */
 export function segmentSettings(c: EdgeContext): Response {
   const apiKey = c.req.param('writeKey') ?? ''
   if (!looksLikeApiKey(apiKey) || !apiKey.startsWith('slc_pub_'))
-    throw new Refused('KEY_UNKNOWN', {
-      detail: 'Only a public key (slc_pub_…) may be used in a browser, and stand in this path.',
+    throw new HttpProblem('KEY_UNKNOWN', {
+      detail: 'Only a public key (slc_pub_…) may be used in a browser and in this path.',
     })
   const { host, protocol } = reachedAt(c.req.raw)
   const settings = {
@@ -34,12 +34,12 @@ export function segmentSettings(c: EdgeContext): Response {
     analyticsNextEnabled: true,
     middlewareSettings: {},
     enabledMiddleware: {},
-    // The library's own counters; nobody reads them here.
+    // The library's own metrics; the edge drops them.
     metrics: { sampleRate: 0 },
     legacyVideoPluginsEnabled: false,
     remotePlugins: [],
   }
-  // Not for shared caches: where it was asked for stands in the answer.
+  // Not for shared caches: the response names the host that was requested.
   c.get('headers')['cache-control'] = 'private, max-age=300'
   return respond(c, { status: 200, body: JSON.stringify(settings) })
 }
@@ -47,13 +47,13 @@ export function segmentSettings(c: EdgeContext): Response {
 /** Behind a proxy that ends TLS the request itself says http. */
 function reachedAt(request: Request): { host: string; protocol: 'http' | 'https' } {
   const url = URL.parse(request.url)
-  if (!url) throw new Refused('NOT_FOUND', { detail: 'The Host of the request is none.' })
+  if (!url) throw new HttpProblem('NOT_FOUND', { detail: 'The Host of the request is not valid.' })
   const { host, protocol } = url
   const secure = protocol === 'https:' || request.headers.get('x-forwarded-proto') === 'https'
   return { host, protocol: secure ? 'https' : 'http' }
 }
 
-/** Counters that the browser library keeps of itself, errors of its own among them; taken, and dropped. */
+/** The browser library's metrics about itself, its own errors among them; accepted and dropped. */
 export async function segmentMetrics(c: EdgeContext): Promise<Response> {
   await c.req.raw.body?.cancel()
   return respond(c, { status: 200, body: '{"success":true}' })

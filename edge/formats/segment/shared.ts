@@ -6,15 +6,15 @@ import { type Fields, isObject, type Shared } from './message.ts'
 export type ReadShared = { ok: true; shared: Shared } | { ok: false; fault: Fault }
 
 /**
- * What an envelope says once for all of its messages. It will stand in every event, so all of its
- * copies together may be no larger than a body.
+ * What an envelope holds once for all of its messages. It is copied into every event, so all copies
+ * together may be no larger than a body.
  * @param count of the messages
  */
-export function sharedBy(envelope: Fields, count: number): ReadShared {
+export function readShared(envelope: Fields, count: number): ReadShared {
   if (count > LIMITS.logAppendRecordsMax)
     return tooLarge(
       '/batch',
-      `holds ${count.toLocaleString('en')} messages; at most ${LIMITS.logAppendRecordsMax.toLocaleString('en')} are taken at once`,
+      `holds ${count.toLocaleString('en')} messages; at most ${LIMITS.logAppendRecordsMax.toLocaleString('en')} are accepted at once`,
     )
   const shared: Shared = {}
   for (const name of ['context', 'integrations'] as const) {
@@ -25,7 +25,7 @@ export function sharedBy(envelope: Fields, count: number): ReadShared {
         ok: false,
         fault: { pointer: `/${name}`, code: 'CONTEXT_INVALID', detail: 'must be a JSON object' },
       }
-    // What is known to be of bounded depth can be spelt without running out of stack.
+    // An object of bounded depth can be serialised without running out of stack.
     const fault = findUnstorable(value, [name], { keys: LIMITS.propertiesKeysMax })
     if (fault) return { ok: false, fault }
     if (JSON.stringify(value).length * count > LIMITS.bodyBytesMax)

@@ -1,13 +1,13 @@
 /**
- * Fills in the key, sends the examples and shows what came back. Plain text of a script, because the
- * edge is built by four tools and each would rewrite a function's source in its own way.
+ * Fills in the key, sends the examples and shows their responses. Plain text of a script, because four
+ * tools build the edge and each would rewrite a function's source differently.
  */
 export const SCRIPT = `'use strict';
 (() => {
 const $ = (selector, within = document) => [...within.querySelectorAll(selector)];
 const input = document.getElementById('key');
-const said = document.getElementById('said');
-const KEPT = 'sluice-docs-key';
+const status = document.getElementById('status');
+const STORED_KEY = 'sluice-docs-key';
 const quote = (text) => text.replaceAll("'", "'\\\\''");
 const make = (name, text, className) => {
   const made = document.createElement(name);
@@ -26,11 +26,11 @@ function fill() {
   }
 }
 try {
-  // Only of this tab, and gone with it.
-  input.value = sessionStorage.getItem(KEPT) || input.value;
+  // Stored for this tab only.
+  input.value = sessionStorage.getItem(STORED_KEY) || input.value;
 } catch {}
 input.addEventListener('input', () => {
-  try { sessionStorage.setItem(KEPT, input.value.trim()); } catch {}
+  try { sessionStorage.setItem(STORED_KEY, input.value.trim()); } catch {}
   fill();
 });
 for (const span of $('[data-is=url]')) span.textContent = location.origin;
@@ -66,22 +66,22 @@ async function send(card, body) {
     input.focus();
     return;
   }
-  const put = (text) => text.replaceAll('$KEY', key).replaceAll('$BASIC', btoa(key + ':'));
+  const fillIn = (text) => text.replaceAll('$KEY', key).replaceAll('$BASIC', btoa(key + ':'));
   const request = JSON.parse(card.dataset.request);
   const headers = new Headers();
   try {
-    for (const [name, value] of Object.entries(request.headers)) headers.set(name, put(value));
+    for (const [name, value] of Object.entries(request.headers)) headers.set(name, fillIn(value));
   } catch {
-    card.querySelector('.send .note').textContent = 'This key has characters that no key has.';
+    card.querySelector('.send .note').textContent = 'The key contains characters that are not valid in a key.';
     return;
   }
   button.disabled = true;
   const begun = performance.now();
   try {
-    const response = await fetch(put(request.path), {
+    const response = await fetch(fillIn(request.path), {
       method: request.method,
       headers,
-      body: body ? put(body.value) : undefined,
+      body: body ? fillIn(body.value) : undefined,
       cache: 'no-store',
       credentials: 'omit',
       signal: AbortSignal.timeout(15000),
@@ -114,14 +114,14 @@ function show(card, response, bytes, ms) {
   }
   answer.append(heads);
   answer.hidden = false;
-  said.textContent = 'Answered ' + response.status;
+  status.textContent = 'Answered ' + response.status;
 }
 
 function fail(card, why) {
   const answer = card.querySelector('.answer');
   answer.replaceChildren(make('h4', why, 'wrong'));
   answer.hidden = false;
-  said.textContent = why;
+  status.textContent = why;
 }
 
 function readable(type, bytes) {
@@ -129,8 +129,8 @@ function readable(type, bytes) {
   const text = new TextDecoder().decode(bytes);
   if (!/json/.test(type)) return text.length > 4000 ? text.slice(0, 4000) + '\\n… ' + (text.length - 4000) + ' more characters' : text;
   try {
-    const spelt = JSON.stringify(JSON.parse(text), null, 2);
-    return spelt.length > 20000 ? spelt.slice(0, 20000) + '\\n…' : spelt;
+    const formatted = JSON.stringify(JSON.parse(text), null, 2);
+    return formatted.length > 20000 ? formatted.slice(0, 20000) + '\\n…' : formatted;
   } catch { return text; }
 }
 

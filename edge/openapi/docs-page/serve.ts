@@ -5,7 +5,7 @@ import { docsPage } from './page.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
 
-/** GET /openapi.json: made once, with the first request. */
+/** GET /openapi.json: generated once, with the first request. */
 export function openApi() {
   let body: string | undefined
   return (c: EdgeContext) => {
@@ -16,8 +16,8 @@ export function openApi() {
 }
 
 /**
- * GET /docs: the page that shows every way in.
- * @param key filled in for whoever asks by a name of this machine; set only where nobody else can ask
+ * GET /docs: the page that shows every ingest format.
+ * @param key filled in for requests to a loopback name; set only where the edge listens on this machine alone
  */
 export function docs(key: string | undefined) {
   let policy: string | undefined
@@ -32,21 +32,21 @@ export function docs(key: string | undefined) {
       'cross-origin-resource-policy': 'same-origin',
       'cache-control': 'no-store',
     })
-    // The one answer that other pages may not read: a key may stand in it.
+    // The one response that other origins may not read: it may contain a key.
     delete headers['access-control-allow-origin']
-    const known = LOOPBACK.test(URL.parse(c.req.url)?.hostname ?? '')
+    const isLoopback = LOOPBACK.test(URL.parse(c.req.url)?.hostname ?? '')
     return respond(c, {
       status: 200,
       type: 'text/html; charset=utf-8',
-      body: docsPage(known ? key : undefined),
+      body: docsPage(isLoopback ? key : undefined),
     })
   }
 }
 
-/** A page elsewhere may point its own name at this address (DNS rebinding); it then asks by that name. */
+/** A page elsewhere may point its own name at this address (DNS rebinding); its requests then carry that name. */
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
-/** Nothing from elsewhere, and of our own only the very script and style that the page holds. */
+/** Nothing from other origins, and only the page's own script and style, by their hashes. */
 async function contentSecurityPolicy(): Promise<string> {
   return [
     "default-src 'none'",

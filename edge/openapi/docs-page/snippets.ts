@@ -8,7 +8,7 @@ export interface Snippet {
   lines: string
 }
 
-/** The same in the words of each client's own library; the tests run every one. */
+/** How to send an event with each client library; the tests run every one. */
 export const SNIPPETS: Partial<Record<GroupId, readonly Snippet[]>> = {
   sluice: [
     {

@@ -12,9 +12,9 @@
 
 type Call = (name: string, properties?: unknown) => void
 interface Sluice extends Call {
-  /** From now on this person; null: nobody, and a new stranger. */
+  /** Sets the user from now on; null: signs out, with a new anonymous id. */
   identify?: (user: string | number | null) => void
-  /** Calls from before this script was there; only the stub has it. */
+  /** Calls from before this script was loaded; only the stub has it. */
   q?: ArrayLike<unknown>[]
 }
 declare global {
@@ -28,27 +28,27 @@ declare global {
 
 const BATCH_EVENTS = 20
 const BATCH_MS = 1_000
-/** Browsers refuse to keep more than 64 KiB alive beyond a page. */
+/** Browsers keep requests of at most 64 KiB alive beyond a page. */
 const KEEPALIVE_BYTES = 65_000
 const BATCH_BYTES = 60_000
-const KEPT_CHARS = 200_000
-const HELD_EVENTS = 1_000
+const STORED_CHARS = 200_000
+const QUEUE_EVENTS = 1_000
 const SESSION_MS = 1_800_000
 const RETRY_MS_MAX = 60_000
-const ANSWER_MS_MAX = 30_000
+const RESPONSE_MS_MAX = 30_000
 
 ;(() => {
   const stub = window.sluice
-  // The script stands in the page twice.
+  // The page loads the script twice.
   if (stub?.identify && !stub.q) return
   const script = (document.currentScript ||
     document.querySelector('script[data-key^=slc_]')) as HTMLScriptElement | null
   const key = script?.dataset.key
-  const warn = (...said: unknown[]) => console.warn('sluice.js:', ...said)
+  const warn = (...values: unknown[]) => console.warn('sluice.js:', ...values)
   if (!script || !key) return warn('data-key is missing')
   const address = new URL(`v1/events?key=${key}`, script.src).href
 
-  /** Runs it, and keeps what it throws away from the page. */
+  /** Runs it, and catches what it throws: the page must not see it. */
   const safely =
     <A extends unknown[]>(run: (...args: A) => void) =>
     (...args: A) => {
@@ -59,7 +59,7 @@ const ANSWER_MS_MAX = 30_000
       }
     }
 
-  // ---- What is remembered beyond this page, or only in it where that is forbidden.
+  // ---- Storage beyond this page, or in memory where that is forbidden.
 
   const memory: Record<string, string> = {}
   const load = (name: string): string => {
@@ -78,18 +78,18 @@ const ANSWER_MS_MAX = 30_000
     }
     return value
   }
-  const loadKept = (): string[] => {
+  const loadQueue = (): string[] => {
     try {
       return JSON.parse(load('.q') || '[]')
     } catch {
       return []
     }
   }
-  /** Other tabs keep theirs in the same place. */
-  const keep = (added: string[], gone: string[]) => {
-    const kept = [...new Set([...loadKept(), ...added])].filter((event) => !gone.includes(event))
-    while (kept.join().length > KEPT_CHARS) kept.shift()
-    store('.q', JSON.stringify(kept))
+  /** Other tabs store theirs under the same name. */
+  const storeQueue = (added: string[], gone: string[]) => {
+    const queue = [...new Set([...loadQueue(), ...added])].filter((event) => !gone.includes(event))
+    while (queue.join().length > STORED_CHARS) queue.shift()
+    store('.q', JSON.stringify(queue))
   }
 
   /** UUIDv7; crypto.randomUUID is only there on https. */
@@ -108,15 +108,15 @@ const ANSWER_MS_MAX = 30_000
     return current
   }
 
-  // ---- Sending. Events are strings from the start: what the page does to its objects later is its own affair.
+  // ---- Sending. Events are strings from the start: the page may change its objects later.
 
-  const waiting = loadKept()
+  const waiting = loadQueue()
   let sending: string[] = []
   let batchMax = BATCH_EVENTS
   let failures = 0
-  /** Moments by performance.now(): when to try again, and until when the server told us to wait. */
+  /** By performance.now(): when to retry, and until when Retry-After asks to wait. */
   let retryAt = 0
-  let toldUntil = 0
+  let retryAfter = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const later = (ms: number) => {
@@ -128,9 +128,9 @@ const ANSWER_MS_MAX = 30_000
 
   const flush = safely((leaving?: boolean) => {
     timer = undefined
-    const early = (leaving ? toldUntil : retryAt) - performance.now()
+    const early = (leaving ? retryAfter : retryAt) - performance.now()
     if (early > 0) return later(early)
-    // One request at a time; the last one waits for nobody.
+    // One request at a time; the last one of a page does not wait.
     if (sending[0] && !leaving) return
     let bytes = 0
     let count = 0
@@ -147,55 +147,55 @@ const ANSWER_MS_MAX = 30_000
     const done = () => {
       failures = 0
       batchMax = Math.min(BATCH_EVENTS, batchMax * 2)
-      settle(batch)
+      finishBatch(batch)
     }
-    const again = (waitS = 0) => {
+    const retry = (waitS = 0) => {
       waiting.unshift(...batch)
-      toldUntil = performance.now() + waitS * 1000
-      // Not all pages at the same moment.
-      retryAt = toldUntil + Math.min(RETRY_MS_MAX, 500 * 2 ** ++failures) * (1 + Math.random() / 2)
-      keep(waiting, [])
-      settle([])
+      retryAfter = performance.now() + waitS * 1000
+      // With jitter, so that pages do not retry at the same moment.
+      retryAt = retryAfter + Math.min(RETRY_MS_MAX, 500 * 2 ** ++failures) * (1 + Math.random() / 2)
+      storeQueue(waiting, [])
+      finishBatch([])
     }
-    const settle = (gone: string[]) => {
+    const finishBatch = (gone: string[]) => {
       sending = sending.filter((event) => !batch.includes(event))
-      keep([], gone)
+      storeQueue([], gone)
       if (waiting[0]) later(BATCH_MS)
     }
     // Firefox before 133.
     if (leaving && !('keepalive' in Request.prototype))
-      return navigator.sendBeacon(address, body) ? done() : again()
+      return navigator.sendBeacon(address, body) ? done() : retry()
     fetch(address, {
       method: 'POST',
       body,
       credentials: 'omit',
       keepalive: sizeOf(body) < KEEPALIVE_BYTES,
-      signal: AbortSignal.timeout?.(ANSWER_MS_MAX),
+      signal: AbortSignal.timeout?.(RESPONSE_MS_MAX),
     })
-      .then(async (answer) => {
-        const { status } = answer
+      .then(async (response) => {
+        const { status } = response
         if (status > 499 || status === 429 || status === 408)
-          return again(Number(answer.headers.get('retry-after')) || 0)
-        const said = await answer.json()
+          return retry(Number(response.headers.get('retry-after')) || 0)
+        const result = await response.json()
         if (/400|413|422/.test(`${status}`) && batch[1]) {
-          // Too many at once, or none that is any good: smaller ones will tell.
+          // Too many events, or none that is valid: smaller batches will show.
           batchMax = batch.length >> 1
           waiting.unshift(...batch)
-          return settle([])
+          return finishBatch([])
         }
-        // Whoever builds the page can mend it; sending the same again would not.
-        if (status > 299 || said.errors?.[0]) warn(status, JSON.stringify(said))
+        // The page's developer can fix it; sending the same again would not.
+        if (status > 299 || result.errors?.[0]) warn(status, JSON.stringify(result))
         done()
       })
-      .catch(() => again())
+      .catch(() => retry())
   })
 
   const leave = safely(() => {
     flush(true)
-    keep([...sending, ...waiting], [])
+    storeQueue([...sending, ...waiting], [])
   })
 
-  // ---- What the page calls.
+  // ---- The page's API.
 
   const track = safely((name: string, properties?: unknown) => {
     if (name === 'identify' && properties == null) {
@@ -204,7 +204,7 @@ const ANSWER_MS_MAX = 30_000
     }
     const anonymous = load('.a') || store('.a', uuid())
     if (name === 'identify' && typeof properties !== 'object') {
-      // Pages say it again each time they load.
+      // Pages repeat it each time they load.
       if (load('.u') === `${properties}`) return
       store('.u', `${properties}`)
       properties = { anonymous_id: anonymous }
@@ -222,7 +222,7 @@ const ANSWER_MS_MAX = 30_000
         properties: properties || {},
       }),
     )
-    if (waiting.length > HELD_EVENTS) waiting.shift()
+    if (waiting.length > QUEUE_EVENTS) waiting.shift()
     if (waiting.length >= batchMax) flush()
     else if (timer === undefined) later(BATCH_MS)
   })
@@ -244,7 +244,7 @@ const ANSWER_MS_MAX = 30_000
       title: document.title,
       referrer: referrer.split('?')[0] as string,
     }
-    // The rest of a query may hold what is nobody's business.
+    // The rest of a query may contain private data.
     new URLSearchParams(search).forEach((value, name) => {
       if (/^utm_/.test(name)) properties[name] = value
     })
@@ -272,7 +272,7 @@ const ANSWER_MS_MAX = 30_000
   addEventListener('pagehide', leave)
   document.addEventListener('visibilitychange', () => document.hidden && leave())
   addEventListener('online', () => {
-    retryAt = toldUntil
+    retryAt = retryAfter
     flush()
   })
   if (waiting[0]) later(BATCH_MS)

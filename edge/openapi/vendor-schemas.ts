@@ -1,25 +1,29 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { Schema } from './operation.ts'
-import { object, ref, text } from './words.ts'
+import { object, ref, text } from './schema-helpers.ts'
 
-/** What the libraries of others write. Loose where an event that does not fit becomes a dead letter, not a no. */
+/** What vendors' libraries send. Loose where an invalid event becomes a dead letter instead of an error. */
 
-// CloudEvents' strings hold no control characters.
+// CloudEvents' strings contain no control characters.
 const attribute = { type: 'string', minLength: 1, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' }
 const optional = { anyOf: [attribute, { type: 'null' }] }
 const anything: Schema = {}
-/** What extensions may be besides texts. A null says that there is none. */
+/** What extensions may be besides strings. null means that the extension is absent. */
 const PLAIN: Schema = { type: ['integer', 'boolean', 'null'] }
 const NOT_NULL: Schema = { not: { type: 'null' } }
 
-export const OTHERS: Readonly<Record<string, Schema>> = {
-  ClassicAccepted: object(
+export const VENDOR_SCHEMAS: Readonly<Record<string, Schema>> = {
+  LegacyAccepted: object(
     {
       status: { const: 'accepted' },
-      event_id: text('Of one bare event.'),
-      duplicate: { const: false, description: 'Of one bare event.' },
-      count: { type: 'integer', minimum: 0, description: 'Of several: how many were taken.' },
-      event_ids: { type: 'array', items: { type: 'string' }, description: 'Of several.' },
+      event_id: text('For one bare event.'),
+      duplicate: { const: false, description: 'For one bare event.' },
+      count: {
+        type: 'integer',
+        minimum: 0,
+        description: 'For several events: how many were accepted.',
+      },
+      event_ids: { type: 'array', items: { type: 'string' }, description: 'For several events.' },
     },
     ['status'],
     { allOf: [ref('Accepted')] },
@@ -37,7 +41,7 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
       subject: optional,
       datacontenttype: optional,
       dataschema: optional,
-      partitionkey: { description: 'Events of one key stay in their order.', ...optional },
+      partitionkey: { description: 'Events with the same key stay in order.', ...optional },
       data: { description: 'An object becomes the properties, anything else the property `data`.' },
       data_base64: {
         description: 'Bytes, instead of `data`.',
@@ -66,7 +70,7 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
     {
       type: { enum: ['track', 'identify', 'page', 'screen', 'group', 'alias'] },
       event: text('The name of a track call.'),
-      messageId: text('Kept across retries: it counts once.'),
+      messageId: text('Kept across retries, so that the event counts once.'),
       userId: anything,
       anonymousId: anything,
       timestamp: anything,
@@ -74,10 +78,10 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
       properties: anything,
       traits: anything,
       context: anything,
-      writeKey: text('The API key, where no header has it.'),
+      writeKey: text('The API key, if no header carries it.'),
     },
     [],
-    { description: 'One call of Segment’s spec. What cannot be taken becomes a dead letter.' },
+    { description: 'One call of Segment’s spec. An invalid one becomes a dead letter.' },
   ),
   SegmentBatch: object(
     {
@@ -85,29 +89,32 @@ export const OTHERS: Readonly<Record<string, Schema>> = {
       sentAt: anything,
       context: anything,
       integrations: anything,
-      writeKey: text('The API key, where no header has it.'),
+      writeKey: text('The API key, if no header carries it.'),
     },
     ['batch'],
   ),
   PostHogEvent: object(
     {
-      event: text('Its name; PostHog’s own begin with `$`.'),
+      event: text('The name; PostHog’s own begin with `$`.'),
       distinct_id: anything,
-      uuid: text('Kept across retries: it counts once.'),
+      uuid: text('Kept across retries, so that the event counts once.'),
       timestamp: anything,
       properties: anything,
-      api_key: text('The API key; `token` is read too.'),
+      api_key: text('The API key; `token` is read as well.'),
       sent_at: anything,
     },
     [],
-    { description: 'What cannot be taken becomes a dead letter.' },
+    { description: 'An invalid event becomes a dead letter.' },
   ),
   PostHogBatch: object(
     {
       batch: { type: 'array', items: ref('PostHogEvent') },
-      api_key: text('The API key; `token` is read too.'),
+      api_key: text('The API key; `token` is read as well.'),
       sent_at: anything,
-      historical_migration: { type: 'boolean', description: 'With a key that may import history.' },
+      historical_migration: {
+        type: 'boolean',
+        description: 'Honoured for a key that may import history.',
+      },
     },
     ['batch'],
   ),

@@ -1,6 +1,6 @@
 import type { Schema } from './operation.ts'
 
-/** The few words of JSON Schema that are said again and again. */
+/** Short forms for JSON Schema. */
 
 export const ref = (name: string): Schema => ({
   $ref: `#/components/schemas/${name}`,

@@ -1,9 +1,7 @@
 import type { ErrorCode } from '../../contract/errors.ts'
-import type { Answer, Example, SecurityName } from './operation.ts'
-import { HEADERS_OF_COUNTED } from './parts.ts'
-import { ref } from './words.ts'
-
-/** What several operations have in common. */
+import { RATE_LIMIT_HEADERS } from './components.ts'
+import type { Example, ResponseDoc, SecurityName } from './operation.ts'
+import { ref } from './schema-helpers.ts'
 
 const KEY: readonly ErrorCode[] = [
   'KEY_MISSING',
@@ -31,12 +29,18 @@ const IDEMPOTENCY: readonly ErrorCode[] = [
 ]
 const LOG: readonly ErrorCode[] = ['LOG_UNAVAILABLE', 'INTERNAL']
 
-/** Clients that drop whatever gets a 4xx hear one only for what is no event's fault. */
-export const UNTOLD: readonly ErrorCode[] = [...KEY, ...BODY, ...IDEMPOTENCY, ...RATES, ...LOG]
+/** Errors of a request as a whole: all that clients that drop on a 4xx ever get. */
+export const REQUEST_ERRORS: readonly ErrorCode[] = [
+  ...KEY,
+  ...BODY,
+  ...IDEMPOTENCY,
+  ...RATES,
+  ...LOG,
+]
 
-/** Whoever can be told hears of every fault. */
-export const TOLD: readonly ErrorCode[] = [
-  ...UNTOLD,
+/** For clients that handle 4xx: those of the events as well. */
+export const ALL_ERRORS: readonly ErrorCode[] = [
+  ...REQUEST_ERRORS,
   'INVALID_JSON',
   'INVALID_UTF8',
   'EVENT_TOO_LARGE',
@@ -54,19 +58,19 @@ export const KEY_IN_BODY: readonly SecurityName[] = [...KEY_ANYWHERE, 'body']
 export const BEARER = { Authorization: 'Bearer $KEY' }
 export const JSON_TYPE = { 'Content-Type': 'application/json' }
 
-/** Ids and places as they might be; the tests know that they are other ones each time. */
+/** Ids and offsets for examples; the tests know that real ones differ each time. */
 export const REQUEST_ID = '6f1a2c94-0b7e-4d53-9c1e-5a8d27f3b604'
-export const MADE_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
+export const GENERATED_ID = '019aa5c8-3f5b-7c1e-8a54-2f7d3c9b6e10'
 
-export const accepted: Answer = {
-  description: 'In the log: whatever is in `events` will not be lost.',
+export const acceptedResponse: ResponseDoc = {
+  description: 'The log has acknowledged the events in `events`; they will not be lost.',
   type: 'application/json',
   schema: ref('Accepted'),
-  headers: [...HEADERS_OF_COUNTED, 'Idempotency-Replayed'],
+  headers: [...RATE_LIMIT_HEADERS, 'Idempotency-Replayed'],
 }
 
-/** The answer to events of which all were taken. @param ids of the batch; one bare event with `single` */
-export function acceptedAnswer(ids: readonly string[], single = false): Example['answer'] {
+/** The response to events that were all accepted. @param ids of the batch; one bare event with `single` */
+export function acceptedExample(ids: readonly string[], single = false): Example['response'] {
   return {
     request_id: REQUEST_ID,
     ...(single && { event_id: ids[0], status: 'accepted', duplicate: false }),

@@ -1,0 +1,50 @@
+/** The edge's settings; the names are the same in every runtime. */
+export interface EdgeSettings {
+  /** Where keys are looked up and events are accepted, e.g. http://127.0.0.1:4000/gateway */
+  SLUICE_GATEWAY_URL: string
+  SLUICE_GATEWAY_USERNAME: string
+  SLUICE_GATEWAY_PASSWORD: string
+  /** Which edge this is; without it the runtime's own name for its location. */
+  SLUICE_EDGE_NAME?: string
+  /** `off`: no limits, and no RateLimit headers. Default: on. */
+  SLUICE_RATE_LIMITS?: string
+  /** Redis over REST, for edges in many places: where and with which token. Without both, all is in memory. */
+  SLUICE_REDIS_REST_URL?: string
+  SLUICE_REDIS_TOKEN?: string
+  /** The same by Upstash's names. */
+  UPSTASH_REDIS_REST_URL?: string
+  UPSTASH_REDIS_REST_TOKEN?: string
+  /** How long Redis may take, in ms, before it counts as away; 250 without it. */
+  SLUICE_REDIS_TIMEOUT_MS?: string
+  /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
+  SLUICE_REDIS_FAILURE_POLICY?: string
+  /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
+  SLUICE_NDJSON_BYTES_MAX?: string
+  /** A key to be filled in on /docs; only where the edge listens on this machine alone. */
+  SLUICE_DOCS_KEY?: string
+  /** `upstash` (the default): our gateway's protocol. `confluent`: REST v2, of Confluent's proxy or Redpanda's. */
+  SLUICE_KAFKA_REST_DIALECT?: string
+  /** Where events are published, e.g. http://kafka-rest:8082; the gateway without it. Keys are looked up there in any case. */
+  SLUICE_KAFKA_REST_URL?: string
+  SLUICE_KAFKA_REST_USERNAME?: string
+  SLUICE_KAFKA_REST_PASSWORD?: string
+  /** The same as core's. Our gateway adds it to the topics' names itself; other endpoints do not. */
+  SLUICE_KAFKA_TOPIC_PREFIX?: string
+}
+
+/**
+ * @param environment of a process or a worker's bindings; '' and null count as missing
+ * @throws when a required setting is missing
+ */
+export function readSettings(environment: object): EdgeSettings {
+  const settings = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => typeof value === 'string' && value !== ''),
+  ) as unknown as EdgeSettings
+  for (const name of [
+    'SLUICE_GATEWAY_URL',
+    'SLUICE_GATEWAY_USERNAME',
+    'SLUICE_GATEWAY_PASSWORD',
+  ] as const)
+    if (settings[name] === undefined) throw new Error(`${name} is not set`)
+  return settings
+}

@@ -1,0 +1,37 @@
+import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
+import type { AuthenticatedRequest } from '../auth/authenticate.ts'
+import type { InvalidItem, PublishedEvent } from '../formats/ingest-format.ts'
+import type { PartitionOffset, Publish } from '../publish/publisher.ts'
+import { buildRecords } from './build-records.ts'
+import type { EventChunk, ValidationResult } from './validate-events.ts'
+
+export interface PublishDeps {
+  publish: Publish
+  /** Which edge this is; travels with every record. */
+  edgeNameOf: (request: Request) => string
+}
+
+/**
+ * Publishes the accepted events and the dead letters of a chunk in one request to the log.
+ * @returns the accepted events with their offsets, by index in the request
+ * @throws LOG_UNAVAILABLE, BODY_TOO_LARGE
+ */
+export async function publishValidated(
+  request: AuthenticatedRequest,
+  chunk: EventChunk,
+  validated: Pick<ValidationResult, 'accepted' | 'warnings'>,
+  deadLetters: readonly InvalidItem[],
+  route: string,
+  { publish, edgeNameOf }: PublishDeps,
+): Promise<PublishedEvent[]> {
+  const edge = edgeNameOf(request.c.req.raw)
+  const records: ProduceRecord[] = buildRecords(request, chunk, validated, deadLetters, {
+    route,
+    edge,
+  })
+  const offsets = records.length === 0 ? [] : await publish(records)
+  return validated.accepted.map(({ index, event }, i) => {
+    const { partition, offset } = offsets[i] as PartitionOffset
+    return { index: chunk.firstIndex + index, event, partition, offset }
+  })
+}
