@@ -6,15 +6,15 @@ import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryRateLimiter } from '../admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from '../app.ts'
 import { describeEdges } from '../testing/edge-harness.ts'
-import { type Answer, type Sent, send } from '../testing/send.ts'
+import { type EdgeRequest, type EdgeResponse, send } from '../testing/send.ts'
 
 const PAGE = 'https://shop.example'
 const LIST = { origins: ['https://*.shop.example', PAGE] }
 const EVENT = '{"event":"a"}'
 const GZIP = { 'content-encoding': 'gzip' }
 
-/** A way of being refused after the key is known, and before. */
-const WITH_KEY: [number, string, Partial<KeyRecord>, Sent][] = [
+/** Responses after the key is known, and before. */
+const WITH_KEY: [number, string, Partial<KeyRecord>, EdgeRequest][] = [
   [202, '', {}, { body: EVENT }],
   [400, 'INVALID_JSON', {}, { body: '{' }],
   [400, 'INVALID_UTF8', {}, { body: new Uint8Array([0x22, 0xff]) }],
@@ -31,7 +31,7 @@ const WITH_KEY: [number, string, Partial<KeyRecord>, Sent][] = [
   [422, 'BATCH_EMPTY', {}, { body: '[]' }],
   [422, 'BATCH_OVER_LIMIT', { key_events_per_minute: 1 }, { body: `[${EVENT},${EVENT}]` }],
 ]
-const WITHOUT_KEY: [number, string, Sent][] = [
+const WITHOUT_KEY: [number, string, EdgeRequest][] = [
   [200, '', { method: 'GET', path: '/healthz' }],
   [401, 'KEY_MISSING', { body: EVENT }],
   [401, 'KEY_UNKNOWN', { body: EVENT, headers: { 'x-api-key': 'slc_pub_nonsense' } }],
@@ -39,80 +39,83 @@ const WITHOUT_KEY: [number, string, Sent][] = [
   [405, 'METHOD_NOT_ALLOWED', { method: 'DELETE' }],
 ]
 
-describeEdges('a page can read', (world) => {
-  const from = (origin: string, { headers, ...sent }: Sent, key?: string) =>
-    send(world.edge.port, {
+describeEdges('a page on another origin', (harness) => {
+  const from = (origin: string, { headers, ...sent }: EdgeRequest, key?: string) =>
+    send(harness.edge.port, {
       ...sent,
       headers: { origin, ...(key && { authorization: `Bearer ${key}` }), ...headers },
     })
 
-  it.each(WITH_KEY)('a %i %s, with a key for some pages and with one for all', async (...row) => {
-    const [status, code, record, sent] = row
-    const own = await from(PAGE, sent, world.newKey({ ...record, ...LIST }))
-    expect([own.status, own.json.code ?? '']).toEqual([status, code])
-    expectReadable(own, PAGE)
-    const any = await from(PAGE, sent, world.newKey(record))
-    expect(any.status).toBe(status)
-    expectReadable(any, '*')
+  it.each(WITH_KEY)(
+    'can read a %i %s with a key for listed origins and with one for all origins',
+    async (...row) => {
+      const [status, code, record, sent] = row
+      const own = await from(PAGE, sent, harness.newKey({ ...record, ...LIST }))
+      expect([own.status, own.json.code ?? '']).toEqual([status, code])
+      expectReadable(own, PAGE)
+      const any = await from(PAGE, sent, harness.newKey(record))
+      expect(any.status).toBe(status)
+      expectReadable(any, '*')
+    },
+  )
+
+  it.each(WITHOUT_KEY)('can read a %i %s', async (status, code, sent) => {
+    const response = await from(PAGE, sent)
+    expect([response.status, response.json.code ?? '']).toEqual([status, code])
+    expectReadable(response, '*')
   })
 
-  it.each(WITHOUT_KEY)('a %i %s', async (status, code, sent) => {
-    const answer = await from(PAGE, sent)
-    expect([answer.status, answer.json.code ?? '']).toEqual([status, code])
-    expectReadable(answer, '*')
-  })
-
-  it('that its origin is not on the list, whatever it sends', async () => {
-    const key = world.newKey({ ...LIST, scopes: ['read'] })
-    const before = world.gateway.taken.length
+  it('can read that its origin is not on the list', async () => {
+    const key = harness.newKey({ ...LIST, scopes: ['read'] })
+    const before = harness.gateway.records.length
     for (const origin of ['https://evil.example', 'null', 'http://shop.example', `${PAGE}:8443`]) {
-      const answer = await from(origin, { body: EVENT }, key)
-      expect([answer.status, answer.json.code]).toEqual([403, 'ORIGIN_NOT_ALLOWED'])
-      expectReadable(answer, '*', 'origin')
+      const response = await from(origin, { body: EVENT }, key)
+      expect([response.status, response.json.code]).toEqual([403, 'ORIGIN_NOT_ALLOWED'])
+      expectReadable(response, '*', 'origin')
     }
-    expect(world.gateway.taken).toHaveLength(before)
+    expect(harness.gateway.records).toHaveLength(before)
   })
 
-  it('its answer from any name below one with a star', async () => {
+  it('can read the response on any subdomain of a wildcard origin', async () => {
     for (const origin of ['https://a.shop.example', 'https://b.a.shop.example'])
-      expectReadable(await from(origin, { body: EVENT }, world.newKey(LIST)), origin)
+      expectReadable(await from(origin, { body: EVENT }, harness.newKey(LIST)), origin)
   })
 
-  it('a 409, a 429 and a 503', async () => {
-    const key = world.newKey({ ...LIST, key_events_per_minute: 2 })
+  it('can read a 409, a 429 and a 503', async () => {
+    const key = harness.newKey({ ...LIST, key_events_per_minute: 2 })
     const sent = { body: EVENT, headers: { 'idempotency-key': 'k' } }
-    world.gateway.produceMoods.push('hang')
+    harness.gateway.produceFaults.push('hang')
     const first = from(PAGE, sent, key)
-    await expect.poll(() => world.gateway.produceMoods).toEqual([])
+    await expect.poll(() => harness.gateway.produceFaults).toEqual([])
     const second = await from(PAGE, sent, key)
     const lost = await first
     await from(PAGE, { body: EVENT }, key)
     await from(PAGE, { body: EVENT }, key)
     const third = await from(PAGE, { body: EVENT }, key)
-    for (const [answer, code] of [
+    for (const [response, code] of [
       [second, 'IDEMPOTENCY_IN_FLIGHT'],
       [lost, 'LOG_UNAVAILABLE'],
       [third, 'RATE_LIMITED'],
     ] as const) {
-      expect(answer.json.code).toBe(code)
-      expect(answer.headers['retry-after']).toMatch(/^[1-9]/)
-      expectReadable(answer, PAGE)
+      expect(response.json.code).toBe(code)
+      expect(response.headers['retry-after']).toMatch(/^[1-9]/)
+      expectReadable(response, PAGE)
     }
-    world.gateway.keyMoods.push({ status: 500 })
-    const unknown = await from(PAGE, { body: EVENT }, world.newKey(LIST))
+    harness.gateway.keyFaults.push({ status: 500 })
+    const unknown = await from(PAGE, { body: EVENT }, harness.newKey(LIST))
     expect(unknown.json.code).toBe('KEYS_UNAVAILABLE')
     expectReadable(unknown, '*')
   })
 
-  it('nothing more than that: no answer lets a cookie come along', async () => {
-    const answer = await from(PAGE, { body: EVENT }, world.newKey(LIST))
-    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
+  it('cannot send cookies: no response allows credentials', async () => {
+    const response = await from(PAGE, { body: EVENT }, harness.newKey(LIST))
+    expect(response.headers).not.toHaveProperty('access-control-allow-credentials')
   })
 })
 
-describeEdges('a preflight', (world) => {
+describeEdges('a preflight', (harness) => {
   const ask = (path: string, headers: Record<string, string> = {}) =>
-    send(world.edge.port, {
+    send(harness.edge.port, {
       method: 'OPTIONS',
       path,
       headers: { origin: PAGE, 'access-control-request-method': 'POST', ...headers },
@@ -125,7 +128,7 @@ describeEdges('a preflight', (world) => {
     ['/v1/pixel.gif', 'GET, HEAD, OPTIONS'],
     ['/sluice.js', 'GET, HEAD, OPTIONS'],
     ['/healthz', 'GET, HEAD, OPTIONS'],
-  ])('of %s holds for a day', async (path, methods) => {
+  ])('for %s is valid for a day', async (path, methods) => {
     const { status, headers, text } = await ask(path)
     expect([status, text]).toEqual([204, ''])
     expect(headers).toMatchObject({
@@ -137,21 +140,25 @@ describeEdges('a preflight', (world) => {
     expect(headers).not.toHaveProperty('content-type')
   })
 
-  it('lets a page send the headers that it asks for', async () => {
-    const allowed = async (asked: string) =>
-      (await ask('/v1/events', { 'access-control-request-headers': asked })).headers[
+  it('allows the headers that the page requests', async () => {
+    const allowed = async (requested: string) =>
+      (await ask('/v1/events', { 'access-control-request-headers': requested })).headers[
         'access-control-allow-headers'
       ]
-    for (const asked of ['authorization', 'authorization,content-type,sentry-trace', 'X-A, X-B'])
-      expect(await allowed(asked)).toBe(asked)
+    for (const requested of [
+      'authorization',
+      'authorization,content-type,sentry-trace',
+      'X-A, X-B',
+    ])
+      expect(await allowed(requested)).toBe(requested)
     const known = expect.stringMatching(/^authorization, .*content-type.*x-api-key/)
     for (const odd of ['', '*', 'a b', 'a,,b', 'a;b', 'x'.repeat(65), Array(65).fill('a').join()])
       expect(await allowed(odd)).toEqual(known)
   })
 
-  it('of a path where nothing is passes, so that the page reads the 404; OPTIONS alone gets it at once', async () => {
+  it('for an unknown path succeeds, so that the page can read the 404; a plain OPTIONS gets the 404', async () => {
     expect((await ask('/v1/event')).status).toBe(204)
-    const plain = await send(world.edge.port, { method: 'OPTIONS', path: '/v1/event' })
+    const plain = await send(harness.edge.port, { method: 'OPTIONS', path: '/v1/event' })
     expect([plain.status, plain.json.code]).toEqual([404, 'NOT_FOUND'])
   })
 })
@@ -160,7 +167,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('a page can read a 500 that nobody foresaw, and a 408', async () => {
+it('a page on another origin can read an unexpected 500 and a 408', async () => {
   const failing = await edgeWith({ publish: () => Promise.reject(new TypeError('oh')) })(EVENT)
   expect([failing.status, failing.headers.get('access-control-allow-origin')]).toEqual([500, PAGE])
   vi.useFakeTimers()
@@ -170,7 +177,7 @@ it('a page can read a 500 that nobody foresaw, and a 408', async () => {
   expect([slow.status, slow.headers.get('access-control-allow-origin')]).toEqual([408, PAGE])
 })
 
-/** The same function without a server around it, for what no server can be made to do in time. */
+/** The app without a server, for states that no server reaches in reasonable time. */
 function edgeWith(changed: Partial<EdgeDeps>) {
   const record = { ...LIST, tenant: 't', key_id: 'k', scopes: ['ingest'], expires_at: null }
   const rates = { key_events_per_minute: 100, tenant_events_per_minute: 100, event_age_max_s: 100 }
@@ -194,7 +201,7 @@ function edgeWith(changed: Partial<EdgeDeps>) {
 }
 
 function expectReadable(
-  { headers }: Answer,
+  { headers }: EdgeResponse,
   origin: string,
   vary = origin === '*' ? undefined : 'origin',
 ): void {

@@ -2,84 +2,83 @@ import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Admission } from '../admission/admission.ts'
 import type { BeginResult } from '../admission/idempotency.ts'
-import { ours, request, say } from './idempotency.suite.ts'
+import { acquired, request, storedResponse } from './idempotency.suite.ts'
 import { key, START } from './limiter.suite.ts'
 
 /**
- * What every gate promises of limits and leases asked together.
- * @param create one that knows nothing yet
+ * What every admission promises about limits and leases in one step.
+ * @param create an admission without state
  */
-export function gateSuite(create: () => Admission): void {
+export function admissionSuite(create: () => Admission): void {
   const left = (of: { policies: readonly { remaining: number }[] } | undefined) =>
     of?.policies.map(({ remaining }) => remaining)
 
-  it('takes and lends at once', async () => {
-    const gate = create()
-    const asked = { key: key(10, 20), cost: 4, idempotency: request() }
-    const { rateLimit: verdict, begun: claim } = await gate.admit(asked, START)
-    expect([verdict?.allowed, verdict?.waitMs, left(verdict)]).toEqual([true, 0, [6, 16]])
-    await ours(claim as BeginResult).complete(say('done'), START + 1)
-    const again = await gate.admit(asked, START + 2)
-    expect(again.begun).toEqual({ kind: 'completed', response: say('done') })
+  it('admission charges the limits and acquires the lease in one step', async () => {
+    const admission = create()
+    const admissionRequest = { key: key(10, 20), cost: 4, idempotency: request() }
+    const { rateLimit, begun } = await admission.admit(admissionRequest, START)
+    expect([rateLimit?.allowed, rateLimit?.waitMs, left(rateLimit)]).toEqual([true, 0, [6, 16]])
+    await acquired(begun as BeginResult).complete(storedResponse('done'), START + 1)
+    const again = await admission.admit(admissionRequest, START + 2)
+    expect(again.begun).toEqual({ kind: 'completed', response: storedResponse('done') })
   })
 
-  it('takes nothing from who has it done already, finds it in flight, or asks for another body', async () => {
-    const gate = create()
-    const ask = (idempotent?: ReturnType<typeof request>) =>
-      gate.admit({ key: key(10, 10), cost: 5, idempotency: idempotent }, START)
-    const first = await ask(request())
-    expect((await ask(request())).begun?.kind).toBe('in-flight')
-    expect((await ask(request('k', 'other'))).begun?.kind).toBe('mismatch')
-    await ours(first.begun as BeginResult).complete(say('done'), START)
-    expect((await ask(request())).begun?.kind).toBe('completed')
-    expect((await ask()).rateLimit?.allowed).toBe(true)
-    expect((await ask()).rateLimit?.allowed).toBe(false)
+  it('admission charges nothing for a repeated request that is done, in flight or has another body', async () => {
+    const admission = create()
+    const admit = (idempotent?: ReturnType<typeof request>) =>
+      admission.admit({ key: key(10, 10), cost: 5, idempotency: idempotent }, START)
+    const first = await admit(request())
+    expect((await admit(request())).begun?.kind).toBe('in-flight')
+    expect((await admit(request('k', 'other'))).begun?.kind).toBe('mismatch')
+    await acquired(first.begun as BeginResult).complete(storedResponse('done'), START)
+    expect((await admit(request())).begun?.kind).toBe('completed')
+    expect((await admit()).rateLimit?.allowed).toBe(true)
+    expect((await admit()).rateLimit?.allowed).toBe(false)
   })
 
-  it('lends nothing to who has to wait', async () => {
-    const gate = create()
-    const ask = (events: number, at: number, fingerprint = 'f') =>
-      gate.admit({ key: key(10), cost: events, idempotency: request('k', fingerprint) }, at)
-    await gate.admit({ key: key(10), cost: 10, idempotency: undefined }, START)
-    const refused = await ask(1, START)
-    expect([refused.rateLimit?.allowed, refused.begun]).toEqual([false, undefined])
-    const then = START + (refused.rateLimit?.waitMs ?? 0)
-    expect((await ask(1, then - 1)).rateLimit?.allowed).toBe(false)
-    // Nobody holds the key: it may come with another body.
-    expect((await ask(1, then, 'other')).begun?.kind).toBe('acquired')
+  it('a rate-limited request acquires no lease', async () => {
+    const admission = create()
+    const admit = (events: number, at: number, fingerprint = 'f') =>
+      admission.admit({ key: key(10), cost: events, idempotency: request('k', fingerprint) }, at)
+    await admission.admit({ key: key(10), cost: 10, idempotency: undefined }, START)
+    const limited = await admit(1, START)
+    expect([limited.rateLimit?.allowed, limited.begun]).toEqual([false, undefined])
+    const allowedAt = START + (limited.rateLimit?.waitMs ?? 0)
+    expect((await admit(1, allowedAt - 1)).rateLimit?.allowed).toBe(false)
+    // The key is free: another body may use it.
+    expect((await admit(1, allowedAt, 'other')).begun?.kind).toBe('acquired')
   })
 
-  it('asks for limits alone where nothing is to be done once only', async () => {
-    const { rateLimit: verdict, begun: claim } = await create().admit(
+  it('admission checks only the limits of a request without an Idempotency-Key', async () => {
+    const { rateLimit, begun } = await create().admit(
       { key: key(10), cost: 3, idempotency: undefined },
       START,
     )
-    expect([left(verdict)?.[0], claim]).toEqual([7, undefined])
+    expect([left(rateLimit)?.[0], begun]).toEqual([7, undefined])
   })
 
-  it('gives back what was taken, and the lease, for a request that came to nothing', async () => {
-    const gate = create()
-    const asked = { key: key(10, 10), cost: 10, idempotency: request() }
-    const { rateLimit: verdict, begun: claim } = await gate.admit(asked, START)
-    await Promise.all([verdict?.refund(), ours(claim as BeginResult).release()])
-    const again = await gate.admit(asked, START)
+  it('a failed request can return its tokens and its lease', async () => {
+    const admission = create()
+    const admissionRequest = { key: key(10, 10), cost: 10, idempotency: request() }
+    const { rateLimit, begun } = await admission.admit(admissionRequest, START)
+    await Promise.all([rateLimit?.refund(), acquired(begun as BeginResult).release()])
+    const again = await admission.admit(admissionRequest, START)
     expect([again.rateLimit?.allowed, again.begun?.kind]).toEqual([true, 'acquired'])
   })
 
-  it('goes on where an earlier try came half-way', async () => {
-    const gate = create()
-    const asked = { key: key(10), cost: 1, idempotency: request() }
-    await ours((await gate.admit(asked, START)).begun as BeginResult).saveCheckpoint(
-      say('half'),
-      START,
-    )
-    expect(ours((await gate.admit(asked, START)).begun as BeginResult).checkpoint).toEqual(
-      say('half'),
-    )
+  it('admission returns the checkpoint of an earlier attempt', async () => {
+    const admission = create()
+    const admissionRequest = { key: key(10), cost: 1, idempotency: request() }
+    await acquired(
+      (await admission.admit(admissionRequest, START)).begun as BeginResult,
+    ).saveCheckpoint(storedResponse('half'), START)
+    expect(
+      acquired((await admission.admit(admissionRequest, START)).begun as BeginResult).checkpoint,
+    ).toEqual(storedResponse('half'))
   })
 
-  it('answers of any form are told as they were, and those that are too long are not kept', async () => {
-    const gate = create()
+  it('a stored response of any content is returned unchanged, up to the size limit', async () => {
+    const admission = create()
     const bodies = [
       '{"a":1}',
       '12',
@@ -90,26 +89,31 @@ export function gateSuite(create: () => Admission): void {
       'x'.repeat(LIMITS.redisResponseCharsMax - 10),
     ]
     for (const [i, body] of bodies.entries()) {
-      const asked = { key: key(1e6), cost: 1, idempotency: request(`k${i}`) }
-      const response = { status: 200, body, type: 'text/plain' }
-      await ours((await gate.admit(asked, START)).begun as BeginResult).complete(response, START)
-      expect((await gate.admit(asked, START)).begun).toEqual({ kind: 'completed', response })
+      const admissionRequest = { key: key(1e6), cost: 1, idempotency: request(`k${i}`) }
+      const texts = { status: 200, body, type: 'text/plain' }
+      await acquired(
+        (await admission.admit(admissionRequest, START)).begun as BeginResult,
+      ).complete(texts, START)
+      expect((await admission.admit(admissionRequest, START)).begun).toEqual({
+        kind: 'completed',
+        response: texts,
+      })
     }
   })
 
-  it('one of many that come at once gets the lease, and no more is taken than there is', async () => {
-    const gate = create()
+  it('one of many concurrent requests acquires the lease, and the limits are not exceeded', async () => {
+    const admission = create()
     const together = await Promise.all(
       Array.from({ length: 20 }, () =>
-        gate.admit({ key: key(100), cost: 1, idempotency: request() }, START),
+        admission.admit({ key: key(100), cost: 1, idempotency: request() }, START),
       ),
     )
-    expect(together.filter(({ begun: claim }) => claim?.kind === 'acquired')).toHaveLength(1)
+    expect(together.filter(({ begun }) => begun?.kind === 'acquired')).toHaveLength(1)
     const many = await Promise.all(
       Array.from({ length: 30 }, () =>
-        gate.admit({ key: key(100), cost: 9, idempotency: undefined }, START),
+        admission.admit({ key: key(100), cost: 9, idempotency: undefined }, START),
       ),
     )
-    expect(many.filter(({ rateLimit: verdict }) => verdict?.allowed)).toHaveLength(11)
+    expect(many.filter(({ rateLimit }) => rateLimit?.allowed)).toHaveLength(11)
   })
 }

@@ -3,9 +3,9 @@ import type { BeginResult, Lock } from '../admission/idempotency.ts'
 import type { RateLimiter, RateLimitResult } from '../admission/rate-limiter.ts'
 import type { KeyDirectory } from '../auth/key-directory.ts'
 
-/** Asks the other side, which is `serveGate`. */
-function createAsk(url: string) {
-  // biome-ignore lint/suspicious/noExplicitAny: what went in as JSON comes out of it
+/** Calls `serveAdmission` in another runtime. */
+function createCall(url: string) {
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON result of any operation
   return async (op: string, args: unknown[], id = ''): Promise<any> => {
     const response = await fetch(url, { method: 'POST', body: JSON.stringify({ op, args, id }) })
     if (!response.ok) throw new Error(await response.text())
@@ -13,90 +13,90 @@ function createAsk(url: string) {
   }
 }
 
-/** A directory of keys that lives in another runtime. */
-export function createFarDirectory(url: string): KeyDirectory {
-  const ask = createAsk(url)
-  return { find: async (sha) => (await ask('key', [sha])) ?? undefined }
+/** A key directory that runs in another runtime. */
+export function createRemoteKeyDirectory(url: string): KeyDirectory {
+  const call = createCall(url)
+  return { find: async (sha) => (await call('key', [sha])) ?? undefined }
 }
 
 /**
- * A gate that lives in another runtime, asked over HTTP: so one suite, told in Node, holds what
- * happens in workerd and Deno. The far side is `serveGate`.
+ * An admission that runs in another runtime, called over HTTP, so that one suite in Node tests the
+ * implementation in workerd and Deno. The other side is `serveAdmission`.
  */
-export function createFarGate(url: string): Admission {
-  const ask = createAsk(url)
-  const near = (far: Far<RateLimitResult> | undefined): RateLimitResult | undefined =>
-    far && { ...far.value, refund: () => ask('refund', [], far.id) }
-  function nearClaim(far: Far<BeginResult> | undefined): BeginResult | undefined {
-    if (far?.value.kind !== 'acquired') return far?.value
-    const does =
+export function createRemoteAdmission(url: string): Admission {
+  const call = createCall(url)
+  const toRateLimit = (remote: Remote<RateLimitResult> | undefined): RateLimitResult | undefined =>
+    remote && { ...remote.value, refund: () => call('refund', [], remote.id) }
+  function toBeginResult(remote: Remote<BeginResult> | undefined): BeginResult | undefined {
+    if (remote?.value.kind !== 'acquired') return remote?.value
+    const method =
       (op: string) =>
       (...args: unknown[]) =>
-        ask(op, args, far.id)
+        call(op, args, remote.id)
     return {
-      ...far.value,
-      complete: does('complete'),
-      saveCheckpoint: does('saveCheckpoint'),
-      renew: does('renew'),
-      release: does('release'),
+      ...remote.value,
+      complete: method('complete'),
+      saveCheckpoint: method('saveCheckpoint'),
+      renew: method('renew'),
+      release: method('release'),
     }
   }
   return {
-    rateLimiter: { limit: async (...args) => near(await ask('limit', args)) as RateLimitResult },
-    idempotency: { begin: async (...args) => nearClaim(await ask('begin', args)) as BeginResult },
+    rateLimiter: {
+      limit: async (...args) => toRateLimit(await call('limit', args)) as RateLimitResult,
+    },
+    idempotency: {
+      begin: async (...args) => toBeginResult(await call('begin', args)) as BeginResult,
+    },
     async admit(...args) {
-      const { verdict, claim } = await ask('admit', args)
-      return { rateLimit: near(verdict), begun: nearClaim(claim) }
+      const { rateLimit, begun } = await call('admit', args)
+      return { rateLimit: toRateLimit(rateLimit), begun: toBeginResult(begun) }
     },
   }
 }
 
-interface Far<T> {
+interface Remote<T> {
   id: string
   value: T
 }
 
-/** Results and locks by number, until they are asked for; and what is known of keys. */
-export function serveGate(
-  gate: Admission,
+/** Serves admission and key directory; results and locks are held by id until they are called. */
+export function serveAdmission(
+  admission: Admission,
   keys: KeyDirectory,
 ): (request: Request) => Promise<Response> {
-  const held = new Map<string, RateLimitResult | Lock>()
-  function far<T extends RateLimitResult | BeginResult>(value: T | undefined) {
+  const handles = new Map<string, RateLimitResult | Lock>()
+  function toRemote<T extends RateLimitResult | BeginResult>(value: T | undefined) {
     if (!value) return undefined
     const id = crypto.randomUUID()
-    if ('refund' in value || value.kind === 'acquired') held.set(id, value)
+    if ('refund' in value || value.kind === 'acquired') handles.set(id, value)
     return { id, value }
+  }
+  async function run(op: string, args: unknown[], id: string): Promise<unknown> {
+    if (op === 'key') return (await keys.find(args[0] as string)) ?? null
+    if (op === 'limit') {
+      const limiter = admission.rateLimiter as RateLimiter
+      return toRemote(await limiter.limit(...(args as Parameters<RateLimiter['limit']>)))
+    }
+    if (op === 'begin') {
+      type Arguments = Parameters<Admission['idempotency']['begin']>
+      return toRemote(await admission.idempotency.begin(...(args as Arguments)))
+    }
+    if (op === 'admit') {
+      const result = await admission.admit(...(args as Parameters<Admission['admit']>))
+      return { rateLimit: toRemote(result.rateLimit), begun: toRemote(result.begun) }
+    }
+    const handle = handles.get(id) as unknown as Record<
+      string,
+      (...args: unknown[]) => Promise<void>
+    >
+    await handle[op]?.(...args)
+    return null
   }
   return async (request) => {
     try {
       const { op, args, id } = await request.json()
-      if (op === 'key') return Response.json((await keys.find(args[0])) ?? null)
-      if (op === 'limit')
-        return Response.json(
-          far(
-            await (gate.rateLimiter as RateLimiter).limit(
-              ...(args as Parameters<RateLimiter['limit']>),
-            ),
-          ),
-        )
-      if (op === 'begin')
-        return Response.json(
-          far(
-            await gate.idempotency.begin(
-              ...(args as Parameters<Admission['idempotency']['begin']>),
-            ),
-          ),
-        )
-      if (op === 'admit') {
-        const { rateLimit: verdict, begun: claim } = await gate.admit(
-          ...(args as Parameters<Admission['admit']>),
-        )
-        return Response.json({ verdict: far(verdict), claim: far(claim) })
-      }
-      const does = held.get(id) as unknown as Record<string, (...args: unknown[]) => Promise<void>>
-      await does[op]?.(...args)
-      return Response.json(null)
+      return Response.json(await run(op, args, id))
     } catch (error) {
       return new Response(String(error), { status: 500 })
     }

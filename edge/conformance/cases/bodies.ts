@@ -1,22 +1,27 @@
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { batch, type Case, EVENT, JSON_TYPE, sized } from './case.ts'
 
-/** Is this a body? */
+/** Bodies: syntax, types, encodings and sizes. */
 export const BODIES: readonly Case[] = [
-  { says: 'no body at all', headers: JSON_TYPE, status: 400, code: 'INVALID_JSON' },
-  { says: 'an empty body', body: '', status: 400, code: 'INVALID_JSON' },
-  { says: 'broken JSON', body: '{"event":', status: 400, code: 'INVALID_JSON' },
-  { says: 'JSON with a comma too many', body: '{"event":"a",}', status: 400, code: 'INVALID_JSON' },
-  { says: 'JSON after a byte order mark', body: `\ufeff${EVENT}`, status: 202 },
+  { title: 'no body at all', headers: JSON_TYPE, status: 400, code: 'INVALID_JSON' },
+  { title: 'an empty body', body: '', status: 400, code: 'INVALID_JSON' },
+  { title: 'broken JSON', body: '{"event":', status: 400, code: 'INVALID_JSON' },
+  {
+    title: 'JSON with a trailing comma',
+    body: '{"event":"a",}',
+    status: 400,
+    code: 'INVALID_JSON',
+  },
+  { title: 'JSON after a byte order mark', body: `\ufeff${EVENT}`, status: 202 },
   ...[
-    ['a byte that UTF-8 has not', [0xff]],
+    ['a byte that UTF-8 does not use', [0xff]],
     ['an overlong slash', [0xc0, 0xaf]],
     ['half a surrogate pair', [0xed, 0xa0, 0x80]],
     ['a character cut in two', [0xe2, 0x82]],
     ['a character beyond Unicode', [0xf4, 0x90, 0x80, 0x80]],
   ].map(
-    ([says, bytes]): Case => ({
-      says: `invalid UTF-8: ${says}`,
+    ([title, bytes]): Case => ({
+      title: `invalid UTF-8: ${title}`,
       body: Buffer.concat([
         Buffer.from('{"event":"a'),
         Buffer.from(bytes as number[]),
@@ -26,7 +31,7 @@ export const BODIES: readonly Case[] = [
       code: 'INVALID_UTF8',
     }),
   ),
-  { says: 'UTF-16', body: Buffer.from(EVENT, 'utf16le'), status: 400, code: 'INVALID_JSON' },
+  { title: 'UTF-16', body: Buffer.from(EVENT, 'utf16le'), status: 400, code: 'INVALID_JSON' },
   ...[
     'application/xml',
     'application/x-www-form-urlencoded',
@@ -35,33 +40,33 @@ export const BODIES: readonly Case[] = [
     'application/json; charset=latin1',
   ].map(
     (type): Case => ({
-      says: `a body of type ${type}`,
+      title: `a body of type ${type}`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 415,
       code: 'MEDIA_TYPE_UNSUPPORTED',
-      answers: { 'accept-post': 'application/json' },
+      responseHeaders: { 'accept-post': 'application/json' },
     }),
   ),
   ...['application/json; charset=UTF-8', 'Application/JSON', 'text/plain'].map(
     (type): Case => ({
-      says: `a body of type ${type}`,
+      title: `a body of type ${type}`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 202,
     }),
   ),
-  { says: 'a chunked body', body: EVENT, chunked: true, status: 202 },
-  { says: 'exactly 1 MiB', body: sized(1024 * 1024), status: 202 },
-  { says: 'exactly 1 MiB, chunked', body: sized(1024 * 1024), chunked: true, status: 202 },
+  { title: 'a chunked body', body: EVENT, chunked: true, status: 202 },
+  { title: 'exactly 1 MiB', body: sized(1024 * 1024), status: 202 },
+  { title: 'exactly 1 MiB, chunked', body: sized(1024 * 1024), chunked: true, status: 202 },
   {
-    says: 'one byte more than 1 MiB',
+    title: 'one byte more than 1 MiB',
     body: sized(1024 * 1024 + 1),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'one byte more than 1 MiB, chunked without a length',
+    title: 'one byte more than 1 MiB, chunked without a length',
     body: sized(1024 * 1024 + 1),
     chunked: true,
     status: 413,
@@ -75,14 +80,14 @@ export const BODIES: readonly Case[] = [
     ['GZIP', gzipSync(EVENT)],
   ].map(
     ([encoding, body]): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding as string },
       body: body as Uint8Array,
       status: 202,
     }),
   ),
   {
-    says: 'gzip, chunked',
+    title: 'gzip, chunked',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(batch(1000)),
     chunked: true,
@@ -90,26 +95,26 @@ export const BODIES: readonly Case[] = [
   },
   ...['br', 'zstd', 'gzip, gzip', 'compress', 'nonsense'].map(
     (encoding): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding },
       body: EVENT,
       status: 415,
       code: 'ENCODING_UNSUPPORTED',
-      answers: { 'accept-encoding': 'gzip, deflate' },
+      responseHeaders: { 'accept-encoding': 'gzip, deflate' },
     }),
   ),
   ...(
     [
-      ['that is none', 'gzip', Buffer.from(EVENT)],
+      ['of uncompressed data', 'gzip', Buffer.from(EVENT)],
       ['that ends too early', 'gzip', gzipSync(EVENT).subarray(0, 20)],
-      ['without its sum', 'gzip', gzipSync(EVENT).subarray(0, -8)],
-      ['with junk behind it', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.from('junk')])],
-      ['of nothing', 'gzip', Buffer.alloc(0)],
+      ['without its checksum', 'gzip', gzipSync(EVENT).subarray(0, -8)],
+      ['with trailing junk', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.from('junk')])],
+      ['of no bytes', 'gzip', Buffer.alloc(0)],
       ['that is gzip', 'deflate', gzipSync(EVENT)],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says}`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title}`,
       headers: { 'content-encoding': encoding },
       body,
       status: 400,
@@ -117,14 +122,14 @@ export const BODIES: readonly Case[] = [
     }),
   ),
   {
-    says: 'a gzip bomb of 200 MiB',
+    title: 'a gzip bomb of 200 MiB',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.alloc(200 * 1024 * 1024)),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'a gzip bomb of 200 MiB, chunked',
+    title: 'a gzip bomb of 200 MiB, chunked',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.alloc(200 * 1024 * 1024)),
     chunked: true,
@@ -132,7 +137,7 @@ export const BODIES: readonly Case[] = [
     code: 'BODY_TOO_LARGE',
   },
 
-  // Encodings, one upon the other and otherwise
+  // Encodings, combined and unusual
   ...[
     'gzip, identity',
     'identity, gzip',
@@ -150,17 +155,17 @@ export const BODIES: readonly Case[] = [
     '__proto__',
   ].map(
     (encoding): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding },
       body: gzipSync(EVENT),
       status: 415,
       code: 'ENCODING_UNSUPPORTED',
-      answers: { 'accept-encoding': 'gzip, deflate' },
+      responseHeaders: { 'accept-encoding': 'gzip, deflate' },
     }),
   ),
   ...['', ' ', 'Identity', ' identity '].map(
     (encoding): Case => ({
-      says: `Content-Encoding "${encoding}" is none`,
+      title: `Content-Encoding "${encoding}", which means none`,
       headers: { 'content-encoding': encoding },
       body: EVENT,
       status: 202,
@@ -168,7 +173,7 @@ export const BODIES: readonly Case[] = [
   ),
   ...['  gzip ', 'X-GZip'].map(
     (encoding): Case => ({
-      says: `Content-Encoding "${encoding}"`,
+      title: `Content-Encoding "${encoding}"`,
       headers: { 'content-encoding': encoding },
       body: gzipSync(EVENT),
       status: 202,
@@ -176,26 +181,26 @@ export const BODIES: readonly Case[] = [
   ),
   ...(
     [
-      ['that is deflate without its head', 'deflate', deflateRawSync(EVENT)],
-      ['with another magic', 'gzip', changedAt(gzipSync(EVENT), 1)],
-      ['of another method', 'gzip', changedAt(gzipSync(EVENT), 2)],
-      ['with a bit turned', 'gzip', changedAt(gzipSync(batch(100)), 30)],
-      ['with a wrong sum', 'gzip', changedAt(gzipSync(EVENT), -5)],
+      ['of raw deflate data without a header', 'deflate', deflateRawSync(EVENT)],
+      ['with a wrong magic number', 'gzip', changedAt(gzipSync(EVENT), 1)],
+      ['with an unknown compression method', 'gzip', changedAt(gzipSync(EVENT), 2)],
+      ['with a flipped bit', 'gzip', changedAt(gzipSync(batch(100)), 30)],
+      ['with a wrong checksum', 'gzip', changedAt(gzipSync(EVENT), -5)],
       ['with a wrong length', 'gzip', changedAt(gzipSync(EVENT), -1)],
-      ['with a wrong sum', 'deflate', changedAt(deflateSync(EVENT), -1)],
-      ['without its sum', 'deflate', deflateSync(EVENT).subarray(0, -4)],
+      ['with a wrong checksum', 'deflate', changedAt(deflateSync(EVENT), -1)],
+      ['without its checksum', 'deflate', deflateSync(EVENT).subarray(0, -4)],
       ['that ends too early', 'deflate', deflateSync(EVENT).subarray(0, 12)],
-      ['of nothing', 'deflate', Buffer.alloc(0)],
-      ['with junk behind it', 'deflate', Buffer.concat([deflateSync(EVENT), Buffer.from('junk')])],
-      ['with a second one behind it', 'gzip', Buffer.concat([gzipSync(EVENT), gzipSync(EVENT)])],
-      ['with zeros behind it', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.alloc(8)])],
-      ['of a head alone', 'gzip', gzipSync(EVENT).subarray(0, 10)],
+      ['of no bytes', 'deflate', Buffer.alloc(0)],
+      ['with trailing junk', 'deflate', Buffer.concat([deflateSync(EVENT), Buffer.from('junk')])],
+      ['with a second member', 'gzip', Buffer.concat([gzipSync(EVENT), gzipSync(EVENT)])],
+      ['with trailing zeros', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.alloc(8)])],
+      ['of a header alone', 'gzip', gzipSync(EVENT).subarray(0, 10)],
       ['of one byte', 'gzip', Buffer.from([0x1f])],
       ['with a dictionary', 'deflate', deflateSync(EVENT, { dictionary: Buffer.from('{"event"') })],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says} does not decode`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title} that cannot be decoded`,
       headers: { 'content-encoding': encoding },
       body,
       status: 400,
@@ -204,37 +209,46 @@ export const BODIES: readonly Case[] = [
   ),
   ...(
     [
-      ['stored, not packed', 'gzip', gzipSync(EVENT, { level: 0 })],
-      ['packed as well as can be', 'deflate', deflateSync(EVENT, { level: 9 })],
-      ['with a name in its head', 'gzip', named(gzipSync(EVENT))],
+      ['without compression', 'gzip', gzipSync(EVENT, { level: 0 })],
+      ['at the highest compression level', 'deflate', deflateSync(EVENT, { level: 9 })],
+      ['with a file name in its header', 'gzip', named(gzipSync(EVENT))],
       ['with a byte order mark inside', 'gzip', gzipSync(`\ufeff${EVENT}`)],
-      ['of 1 MiB that is random', 'gzip', gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`)],
+      [
+        'of 1 MiB of random white space',
+        'gzip',
+        gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`),
+      ],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says}`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title}`,
       headers: { 'content-encoding': encoding },
       body,
       status: 202,
     }),
   ),
   {
-    says: 'gzip within gzip',
+    title: 'gzip within gzip',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(gzipSync(EVENT)),
     status: 400,
     code: 'INVALID_UTF8',
   },
-  { says: 'gzip that nobody announced', body: gzipSync(EVENT), status: 400, code: 'INVALID_UTF8' },
   {
-    says: 'gzip of nothing at all',
+    title: 'gzip without a Content-Encoding',
+    body: gzipSync(EVENT),
+    status: 400,
+    code: 'INVALID_UTF8',
+  },
+  {
+    title: 'gzip of an empty text',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(''),
     status: 400,
     code: 'INVALID_JSON',
   },
   {
-    says: 'gzip of broken UTF-8',
+    title: 'gzip of broken UTF-8',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.from([0x22, 0xff, 0x22])),
     status: 400,
@@ -243,12 +257,16 @@ export const BODIES: readonly Case[] = [
   ...(
     [
       ['a deflate bomb of 200 MiB', 'deflate', deflateSync(Buffer.alloc(200 * 1024 * 1024))],
-      ['a bomb that begins as JSON', 'gzip', gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`)],
+      [
+        'a bomb that starts with JSON',
+        'gzip',
+        gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`),
+      ],
       ['one byte more than 1 MiB in gzip', 'gzip', gzipSync(sized(1024 * 1024 + 1))],
     ] as const
-  ).flatMap(([says, encoding, body]): Case[] =>
+  ).flatMap(([title, encoding, body]): Case[] =>
     [false, true].map((chunked) => ({
-      says: chunked ? `${says}, chunked` : says,
+      title: chunked ? `${title}, chunked` : title,
       headers: { 'content-encoding': encoding },
       body,
       chunked,
@@ -257,14 +275,14 @@ export const BODIES: readonly Case[] = [
     })),
   ),
   {
-    says: 'more than 1 MiB of what does not pack',
+    title: 'more than 1 MiB of incompressible data',
     headers: { 'content-encoding': 'gzip' },
     body: Buffer.alloc(1024 * 1024 + 1, 0x1f),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'a bomb within a bomb is only the outer one',
+    title: 'a gzip bomb inside gzip',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(gzipSync(Buffer.alloc(200 * 1024 * 1024))),
     status: 400,
@@ -283,7 +301,7 @@ export const BODIES: readonly Case[] = [
     '',
   ].map(
     (type): Case => ({
-      says: `the type "${type}" is JSON`,
+      title: `the type "${type}", which is JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 202,
@@ -305,12 +323,12 @@ export const BODIES: readonly Case[] = [
     '{"event":"a"}',
   ].map(
     (type): Case => ({
-      says: `the type ${type} is not JSON`,
+      title: `the type ${type}, which is not JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 415,
       code: 'MEDIA_TYPE_UNSUPPORTED',
-      answers: { 'accept-post': /application\/json/ },
+      responseHeaders: { 'accept-post': /application\/json/ },
     }),
   ),
 ]
@@ -330,7 +348,7 @@ function named(bytes: Buffer): Buffer {
   return Buffer.concat([head, Buffer.from('events.json\0'), bytes.subarray(10)])
 }
 
-/** Blanks that no packing makes small. */
+/** White space that does not compress. */
 function randomSpaces(count: number): string {
   return Array.from({ length: count }, () => ' \t\n\r'[Math.floor(Math.random() * 4)]).join('')
 }

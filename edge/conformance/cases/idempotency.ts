@@ -1,10 +1,10 @@
 import { type Case, EVENT } from './case.ts'
 
-/** Has this been done already? */
+/** Valid and invalid Idempotency-Keys. */
 export const IDEMPOTENCY: readonly Case[] = [
   ...['', '"', '""', 'a b', 'ä', 'x'.repeat(256), '"a', 'a, b'].map(
     (key): Case => ({
-      says: `an Idempotency-Key of ${key.slice(0, 10)}`,
+      title: `an Idempotency-Key of ${key.slice(0, 10)}`,
       headers: { 'idempotency-key': Buffer.from(key, 'utf8').toString('latin1') },
       body: EVENT,
       status: 400,
@@ -17,7 +17,7 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['x'.repeat(255), '255 letters'],
     [`"${'x'.repeat(255)}"`, '255 letters in quotes'],
     ['018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6f', 'a UUID'],
-    ["!#$%&'()*+,-./:;<=>?@[]^_`{|}~", 'every sign'],
+    ["!#$%&'()*+,-./:;<=>?@[]^_`{|}~", 'every punctuation character'],
     ['a"b', 'a quote inside'],
     [String.raw`a\b`, 'a backslash'],
     [String.raw`"a\"b"`, 'an escaped quote'],
@@ -25,11 +25,11 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['"a,b"', 'a comma in quotes'],
     ['a,b', 'a comma'],
     ['  a  ', 'spaces around it'],
-    ['__proto__', 'a word of JavaScript'],
-    ["'a'", 'the other quotes'],
+    ['__proto__', 'the name __proto__'],
+    ["'a'", 'single quotes'],
   ].map(
-    ([key, says]): Case => ({
-      says: `an Idempotency-Key of ${says}`,
+    ([key, title]): Case => ({
+      title: `an Idempotency-Key of ${title}`,
       headers: { 'idempotency-key': key as string },
       body: EVENT,
       status: 202,
@@ -49,8 +49,8 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['\xf0\x9f\x98\x80', 'an emoji'],
     ['x'.repeat(5_000), '5,000 letters'],
   ].map(
-    ([key, says]): Case => ({
-      says: `an Idempotency-Key of ${says}`,
+    ([key, title]): Case => ({
+      title: `an Idempotency-Key of ${title}`,
       headers: { 'idempotency-key': key as string },
       body: EVENT,
       status: 400,

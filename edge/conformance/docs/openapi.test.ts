@@ -7,7 +7,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { createEdge } from '../../app.ts'
 import { typeOf } from '../../openapi/document.ts'
 import { OPERATIONS } from '../../openapi/operations.ts'
-import { complaints, DOCUMENT, resolve, schemaAt } from '../../testing/documented.ts'
+import { DOCUMENT, findViolations, resolve, schemaAt } from '../../testing/documented.ts'
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -16,7 +16,7 @@ describe('the OpenAPI document', () => {
     expect(DOCUMENT.openapi).toMatch(/^3\.1\./)
   })
 
-  it('has schemas that a strict reader of JSON Schema 2020-12 takes', () => {
+  it('has schemas that a strict JSON Schema 2020-12 validator accepts', () => {
     const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false })
     addFormats.default(ajv)
     ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'components'])
@@ -25,11 +25,11 @@ describe('the OpenAPI document', () => {
       expect(() => ajv.compile({ $ref: `strict#/components/schemas/${name}` })).not.toThrow()
   })
 
-  it('names every path that the edge serves, and no other', () => {
+  it('documents every path that the edge serves, and no other', () => {
     const edge = createEdge({} as Parameters<typeof createEdge>[0])
     const served = edge.routes
       .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
-      // A slash at the end is said once, in words.
+      // An optional trailing slash is documented in prose.
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}').replace(/\/$/, '')}`)
     const documented = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
       Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
@@ -37,23 +37,23 @@ describe('the OpenAPI document', () => {
     expect(documented.sort()).toEqual([...new Set(served)].sort())
   })
 
-  it('gives every operation an id of its own, every post a body, each an answer and examples of different names', () => {
+  it('gives every operation a unique id and responses, every POST a body, and examples distinct titles', () => {
     const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, method, body, responses: answers, examples } of OPERATIONS) {
-      const names = examples.map(({ title: says }) => says)
+    for (const { id, method, body, responses, examples } of OPERATIONS) {
+      const names = examples.map(({ title }) => title)
       expect(new Set(names).size, id).toBe(names.length)
       expect(body === undefined, id).toBe(method === 'get')
-      expect(Object.keys(answers).length, id).toBeGreaterThan(0)
+      expect(Object.keys(responses).length, id).toBeGreaterThan(0)
     }
   })
 
-  // NOT_FOUND and METHOD_NOT_ALLOWED are said where no operation is.
+  // NOT_FOUND and METHOD_NOT_ALLOWED are documented outside the operations.
   const elsewhere = ['NOT_FOUND', 'METHOD_NOT_ALLOWED']
   it.each(Object.entries(ERRORS).filter(([code]) => !elsewhere.includes(code)))(
-    'has the refusal %s with its status',
+    'documents the error %s with its status',
     (code, { status, message }) => {
       const described = Object.entries<object>(DOCUMENT.paths).flatMap(([path, operations]) =>
         Object.keys(operations).map((method) => {
@@ -68,12 +68,12 @@ describe('the OpenAPI document', () => {
     },
   )
 
-  it('says in its own words what is answered where no operation is', () => {
+  it('describes the responses for unknown paths and methods in prose', () => {
     expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(ERRORS))
     for (const code of elsewhere) expect(DOCUMENT.info.description).toContain(code)
   })
 
-  it('defines nothing that it does not use', () => {
+  it('defines no component that it does not use', () => {
     const text = JSON.stringify(DOCUMENT)
     for (const part of ['schemas', 'responses', 'headers', 'parameters'])
       for (const name of Object.keys(DOCUMENT.components[part]))
@@ -90,10 +90,10 @@ describe('the OpenAPI document', () => {
 
   const withBody = OPERATIONS.flatMap((operation) =>
     operation.examples
-      .filter(({ body, isInvalid: wrong }) => body !== undefined && !wrong)
-      .map((example) => ({ says: example.title, operation, example })),
+      .filter(({ body, isInvalid }) => body !== undefined && !isInvalid)
+      .map((example) => ({ title: example.title, operation, example })),
   )
-  it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {
+  it.each(withBody)('has a schema that accepts the body of "$title"', ({ operation, example }) => {
     const type = typeOf(example)
     const validate = schemaAt(
       'paths',
@@ -108,7 +108,7 @@ describe('the OpenAPI document', () => {
   })
 })
 
-describe('an answer that is not as the document has it', () => {
+describe('findViolations', () => {
   const headers = {
     'content-type': 'application/json',
     'x-request-id': 'r',
@@ -117,34 +117,34 @@ describe('an answer that is not as the document has it', () => {
   const text = '{"request_id":"r","accepted":0,"rejected":0,"events":[],"errors":[]}'
   const good = { status: 202, headers, text, json: JSON.parse(text) }
   it.each([
-    ['nothing', {}, []],
-    ['its status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
+    ['no violation in a documented response', {}, []],
+    ['an undocumented status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
     [
-      'its type',
+      'an undocumented type',
       { headers: { ...headers, 'content-type': 'text/html' } },
       ['the type text/html is not documented'],
     ],
     [
-      'a header that nobody knows',
+      'an undocumented header',
       { headers: { ...headers, 'x-secret': '1' } },
       ['the header x-secret is not documented'],
     ],
     [
-      'a header that is missing',
+      'a missing required header',
       { headers: { 'content-type': 'application/json', 'x-request-id': 'r' } },
       ['the header access-control-allow-origin is missing'],
     ],
     [
-      'a member of its body',
+      'a body that violates the schema',
       { json: { ...good.json, accepted: '0' } },
       [expect.stringContaining('/accepted must be integer')],
     ],
-  ])('is told of every test that hears it, by %s', (_, wrong, told) => {
-    expect(complaints({}, { ...good, ...wrong })).toEqual(told)
+  ])('reports %s', (_, changes, violations) => {
+    expect(findViolations({}, { ...good, ...changes })).toEqual(violations)
   })
 
-  it('is one to a path that the document does not know, unless it says so', () => {
-    expect(complaints({ path: '/v1/secret' }, good)).toEqual([
+  it('reports a successful response of an undocumented path', () => {
+    expect(findViolations({ path: '/v1/secret' }, good)).toEqual([
       'POST /v1/secret is not in the document',
     ])
   })

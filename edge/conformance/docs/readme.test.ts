@@ -9,9 +9,9 @@ const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf
 const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
 
-describeEdges('the README', (world) => {
-  it('shows every way in', () => {
-    for (const way of [
+describeEdges('the README tested against the edge', (harness) => {
+  it('shows every ingest format', () => {
+    for (const format of [
       '/v1/events',
       'ndjson',
       'ce-id',
@@ -20,32 +20,32 @@ describeEdges('the README', (world) => {
       '/ingest',
       'pixel',
     ])
-      expect(COMMANDS.filter((command) => command.includes(way))).not.toEqual([])
+      expect(COMMANDS.filter((command) => command.includes(format))).not.toEqual([])
   })
 
-  it.each(COMMANDS)('works as it is written: %s', async (command) => {
-    const before = world.gateway.taken.length
+  it.each(COMMANDS)('has a working command: %s', async (command) => {
+    const before = harness.gateway.records.length
     const { stdout } = await promisify(execFile)(
       'bash',
-      ['-ec', `set -o pipefail\n${command.replaceAll(LOCAL, world.edge.url)}`],
+      ['-ec', `set -o pipefail\n${command.replaceAll(LOCAL, harness.edge.url)}`],
       {
         env: {
           PATH: process.env.PATH,
-          KEY: world.newKey(),
-          PUBLIC_KEY: world.newKey({ kind: 'pub' }),
+          KEY: harness.newKey(),
+          PUBLIC_KEY: harness.newKey({ kind: 'pub' }),
         },
         timeout: 10_000,
       },
     )
     expect(stdout).not.toContain('problem')
-    // Three lines of NDJSON, two events, or one for each curl.
-    const wanted = command.includes('printf')
+    // Three NDJSON lines, two events in a batch, or one event for each curl.
+    const expected = command.includes('printf')
       ? 3
       : command.includes('"events"')
         ? 2
         : curls(command)
-    const taken = world.gateway.taken.slice(before).map(({ value }) => JSON.parse(value))
-    expect(taken.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(wanted)
+    const arrived = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
+    expect(arrived.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(expected)
   })
 })
 

@@ -5,18 +5,18 @@ import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary
 import { losesNumbers } from '../../../contract/testing/model.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import {
+  anyEncoding,
   expectArrived,
   expectDocumented,
   fuzz,
   type Recorded,
   recordsOf,
-  wrapping,
 } from '../../testing/fuzz.ts'
 
 const FUZZ_MS = 2_000
 type Fields = Record<string, unknown>
 
-/** A message in an SDK's words around whatever an event may hold. */
+/** An SDK message with mostly plausible fields. */
 const message = (fields: Record<string, fc.Arbitrary<unknown>>) =>
   fc.oneof(
     { weight: 9, arbitrary: fc.record(fields, { requiredKeys: [] }) },
@@ -28,7 +28,7 @@ const time = fc.oneof(
   anyJson,
 )
 
-describeEdges('whatever comes in from a library that drops what is refused', (world) => {
+describeEdges('the edge, for random messages of SDKs that drop on 4xx', (harness) => {
   const segment = message({
     type: fc.oneof(fc.constantFrom('track', 'identify', 'page', 'group', 'alias'), anyJson),
     event: fc.oneof(fc.string({ minLength: 1 }), anyJson),
@@ -54,18 +54,18 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
     ['Segment', '/v1/batch', segment, { success: true }],
     ['PostHog', '/batch/', posthog, { status: 1 }],
   ] as const)(
-    '%s: a yes, and each event or its dead letter in the log',
-    async (_, path, one, yes) => {
-      const mine = world.newKey()
+    'responds 200 to %s and logs each event or its dead letter',
+    async (_, path, message, body200) => {
+      const ownKey = harness.newKey()
       const kinds = { events: 0, dead: 0 }
-      const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), wrapping)
-      await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+      const batches = fc.tuple(fc.array(message, { minLength: 1, maxLength: 5 }), anyEncoding)
+      await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
         const body = JSON.stringify({ batch })
         const sent = (parseExactly(body) as { batch: unknown[] }).batch
-        const { answer, records } = await recordsOf(world, () =>
-          world.send(mine, { path, ...wrap(body) }),
+        const { response, records } = await recordsOf(harness, () =>
+          harness.send(ownKey, { path, ...wrap(body) }),
         )
-        expect([answer.status, answer.json]).toEqual([200, yes])
+        expect([response.status, response.json]).toEqual([200, body200])
         expect(records.length).toBe(sent.length)
         const left = [...sent]
         for (const record of records) {
@@ -79,34 +79,36 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
   )
 
   it.each(['/v1/batch', '/v1/t', '/v1/identify', '/batch', '/e/', '/capture/', '/i/v0/e/'])(
-    'bodies that were tampered with, at %s: a yes and a record, or a refusal with its reason',
+    'responds to a mutated body at %s with 200 and a record, or with a documented error',
     async (path) => {
-      const mine = world.newKey()
+      const ownKey = harness.newKey()
       const bodies = fc.oneof(
         mutated(fc.array(segment, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
         mutated(fc.array(posthog, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
         mutated(posthog.map((event) => JSON.stringify(event))),
         fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
       )
-      await fuzz(world, FUZZ_MS / 5, bodies, async (body) => {
-        const { answer, records } = await recordsOf(world, () => world.send(mine, { path, body }))
-        expectDocumented(answer, [200])
-        if (answer.status === 200) expect(records.length).toBe(itemsIn(body, path))
+      await fuzz(harness, FUZZ_MS / 5, bodies, async (body) => {
+        const { response, records } = await recordsOf(harness, () =>
+          harness.send(ownKey, { path, body }),
+        )
+        expectDocumented(response, [200])
+        if (response.status === 200) expect(records.length).toBe(itemsIn(body, path))
         else expect(records.length).toBe(0)
       })
     },
   )
 
-  it('writes nothing into its log that it did not foresee', () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+  it('logs no unexpected error and no key', () => {
+    expect(harness.edge.log()).not.toMatch(/unexpected error|Uncaught|slc_/)
   })
 })
 
-describeEdges('whatever comes in otherwise', (world) => {
+describeEdges('the edge, for random NDJSON and CloudEvents', (harness) => {
   const path = '/v1/events?historical=true'
 
-  it('lines: each good one arrives unchanged, in order, however they are cut', async () => {
-    const mine = world.newKey({ may_import_history: true })
+  it('logs each valid NDJSON line unchanged and in order, however the stream is chunked', async () => {
+    const ownKey = harness.newKey({ may_import_history: true })
     const line = fc.oneof(
       { weight: 6, arbitrary: sentEvent.map((event) => JSON.stringify(event)) },
       { weight: 1, arbitrary: mutated(sentEvent.map((event) => JSON.stringify(event))) },
@@ -119,27 +121,27 @@ describeEdges('whatever comes in otherwise', (world) => {
       ),
       fc.constantFrom('\n', '\r\n'),
       fc.boolean(),
-      wrapping,
+      anyEncoding,
     )
-    await fuzz(world, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
+    await fuzz(harness, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
       const body = lines.join(end) + (ends ? end : '')
       const { headers, ...wrapped } = wrap(body)
-      const { answer, records } = await recordsOf(world, () =>
-        world.send(mine, {
+      const { response, records } = await recordsOf(harness, () =>
+        harness.send(ownKey, {
           path,
           headers: { 'content-type': 'application/x-ndjson', ...headers },
           ...wrapped,
         }),
       )
-      expectDocumented(answer)
-      expect(records.length).toBe(answer.status === 202 ? answer.json.accepted : 0)
+      expectDocumented(response)
+      expect(records.length).toBe(response.status === 202 ? response.json.accepted : 0)
       if (!losesNumbers(body)) expectArrived(records, lines.map(parsed))
     })
   })
 
-  it('CloudEvents: as many records as the answer says, with the data that was sent', async () => {
-    const mine = world.newKey()
-    // Mostly good: an attribute that is anything refuses its event, and refused ones prove little.
+  it('logs as many CloudEvents as it accepts, with the data that was sent', async () => {
+    const ownKey = harness.newKey()
+    // Mostly valid: a random attribute rejects its event, and rejected events prove little.
     const mostly = (good: fc.Arbitrary<unknown>) =>
       fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: anyJson })
     const event = message({
@@ -152,24 +154,24 @@ describeEdges('whatever comes in otherwise', (world) => {
       partitionkey: mostly(fc.string({ minLength: 1 })),
       data: fc.oneof(properties, anyJson),
     })
-    const batches = fc.tuple(fc.array(event, { maxLength: 4 }), wrapping)
+    const batches = fc.tuple(fc.array(event, { maxLength: 4 }), anyEncoding)
     let arrived = 0
-    await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+    await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
       const body = JSON.stringify(batch)
       const { headers, ...wrapped } = wrap(body)
-      const { answer, records } = await recordsOf(world, () =>
-        world.send(mine, {
+      const { response, records } = await recordsOf(harness, () =>
+        harness.send(ownKey, {
           headers: { 'content-type': 'application/cloudevents-batch+json', ...headers },
           ...wrapped,
         }),
       )
-      expectDocumented(answer)
-      if (answer.status !== 202) return expect(records.length).toBe(0)
-      expect(records.length).toBe(answer.json.accepted)
+      expectDocumented(response)
+      if (response.status !== 202) return expect(records.length).toBe(0)
+      expect(records.length).toBe(response.json.accepted)
       const sent = parseExactly(body) as Fields[]
       records.forEach(({ event }, i) => {
         arrived++
-        const { data } = sent[answer.json.events[i].index] as Fields
+        const { data } = sent[response.json.events[i].index] as Fields
         const isObject = typeof data === 'object' && data !== null && !Array.isArray(data)
         expect(event?.properties).toEqual(isObject ? data : data === undefined ? {} : { data })
       })
@@ -177,14 +179,14 @@ describeEdges('whatever comes in otherwise', (world) => {
     expect(arrived).toBeGreaterThan(20)
   })
 
-  it('writes nothing into its log that it did not foresee', () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+  it('logs no unexpected error and no key', () => {
+    expect(harness.edge.log()).not.toMatch(/unexpected error|Uncaught|slc_/)
   })
 })
 
-/** Nothing that the message says among its properties or traits is missing or changed. */
+/** Properties and traits of the message must all be in the record, unchanged. */
 function expectKept(record: Recorded, message: unknown, others: unknown[]): void {
-  // Those between that became dead letters come later in the log.
+  // Messages that became dead letters come later in the log.
   for (let sent = message; sent !== undefined; sent = others.shift())
     if (isKept(record, sent)) return
   throw new Error(`arrived, but was not sent: ${JSON.stringify(record.event)}`)
@@ -193,10 +195,10 @@ function expectKept(record: Recorded, message: unknown, others: unknown[]): void
 function isKept({ event }: Recorded, sent: unknown): boolean {
   const { properties = {}, context = {} } = event as { properties?: Fields; context?: Fields }
   return ['properties', 'traits'].every((field) => {
-    const told = (sent as Fields | null)?.[field]
-    // What has no place of its own with us is in the context, under a name that was free.
-    const beside = Object.values(context).some((each) => same(each, told))
-    return told == null || beside || holds(properties, told)
+    const value = (sent as Fields | null)?.[field]
+    // A value without a field of its own is in the context, under an unused name.
+    const isInContext = Object.values(context).some((member) => same(member, value))
+    return value == null || isInContext || holds(properties, value)
   })
 }
 
@@ -205,15 +207,15 @@ function holds(all: Fields, some: unknown): boolean {
   return Object.entries(some).every(([key, value]) => same(all[key], value))
 }
 
-/** As JSON: the sign of zero is lost on the way. */
+/** Compares as JSON, which drops the sign of zero. */
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** How many an SDK's body holds; one that cannot be read is one. */
+/** Messages in an SDK's body; an unreadable body counts as one. */
 function itemsIn(body: string, path: string): number {
   const value = parsed(body.replace(/^\ufeff/, '')) as { batch?: unknown } | undefined
-  // PostHog's libraries may send a bare list.
+  // PostHog's libraries may send a bare array.
   if (Array.isArray(value) && !path.startsWith('/v1/')) return value.length
   return Array.isArray(value?.batch) ? value.batch.length : 1
 }

@@ -1,14 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 
 const UUID = '01a1fe19-c1b5-725d-94c9-0e5cb35a610f'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const PLAIN = { 'content-type': 'text/plain' }
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-describeEdges("PostHog's capture API", (world) => {
+describeEdges("PostHog's capture API", (harness) => {
   it.each([
     ['/batch', 1],
     ['/batch/', 1],
@@ -21,13 +21,16 @@ describeEdges("PostHog's capture API", (world) => {
     ['/i/v0/ai/batch/', 1],
     ['/i/v0/e', 'Ok'],
     ['/i/v0/e/', 'Ok'],
-  ])('takes events on %s and says %j', async (path, status) => {
-    const { answer, events } = await post(world, { path, body: { event: 'a', distinct_id: 'u' } })
-    expect([answer.status, answer.json]).toEqual([200, { status }])
+  ])('accepts events on %s and responds with status %j', async (path, status) => {
+    const { response, events } = await post(harness, {
+      path,
+      body: { event: 'a', distinct_id: 'u' },
+    })
+    expect([response.status, response.json]).toEqual([200, { status }])
     expect(events).toMatchObject([{ name: 'a', actor: 'u' }])
   })
 
-  // Its base64 holds a plus sign.
+  // Its base64 contains a plus sign.
   const json = JSON.stringify({ event: 'größer>>>', distinct_id: 'u', uuid: UUID })
   const zipped = gzipSync(json)
   const FORMS: [
@@ -36,10 +39,13 @@ describeEdges("PostHog's capture API", (world) => {
   ][] = [
     ['JSON', { body: json }],
     ['JSON as text', { headers: PLAIN, body: json }],
-    ['JSON in a form by mistake, as curl -d sends it', { headers: FORM, body: json }],
-    ['gzip that says so', { headers: { 'content-encoding': 'gzip' }, body: zipped }],
-    ['gzip by the query', { path: '/e/?compression=gzip-js', headers: PLAIN, body: zipped }],
-    ['gzip that nobody speaks of', { headers: PLAIN, body: zipped }],
+    ['JSON with the type of a form, as curl -d sends it', { headers: FORM, body: json }],
+    ['gzip with a Content-Encoding', { headers: { 'content-encoding': 'gzip' }, body: zipped }],
+    [
+      'gzip declared in the query',
+      { path: '/e/?compression=gzip-js', headers: PLAIN, body: zipped },
+    ],
+    ['undeclared gzip', { headers: PLAIN, body: zipped }],
     ['gzip as bytes', { headers: { 'content-type': 'application/octet-stream' }, body: zipped }],
     ['base64 alone', { path: '/e/?compression=base64', headers: PLAIN, body: base64(json) }],
     [
@@ -50,14 +56,14 @@ describeEdges("PostHog's capture API", (world) => {
         body: `data=${encodeURIComponent(base64(json))}`,
       },
     ],
-    ['a form of base64 with bare plus signs', { headers: FORM, body: `data=${base64(json)}` }],
+    ['a form of base64 with unescaped plus signs', { headers: FORM, body: `data=${base64(json)}` }],
     ['a form of JSON', { headers: FORM, body: `ver=1&data=${encodeURIComponent(json)}&ip=1` }],
     ['a form of unescaped JSON', { headers: FORM, body: `data=${json}` }],
     ['a form of gzip in base64', { headers: FORM, body: `data=${zipped.toString('base64url')}` }],
   ]
   it.each(FORMS)('reads %s', async (_, sent) => {
-    const { answer, events } = await post(world, sent)
-    expect(answer.status).toBe(200)
+    const { response, events } = await post(harness, sent)
+    expect(response.status).toBe(200)
     expect(events).toEqual([
       {
         event_id: UUID,
@@ -69,23 +75,23 @@ describeEdges("PostHog's capture API", (world) => {
     ])
   })
 
-  it('reads an array as well as a batch, and each in its order', async () => {
+  it('reads an array and a batch, both in order', async () => {
     const two = [
       { event: 'a', distinct_id: 'u' },
       { event: 'b', distinct_id: 'u' },
     ]
     for (const body of [two, { batch: two }]) {
-      const { events } = await post(world, { body })
+      const { events } = await post(harness, { body })
       expect(events.map(({ name }) => name)).toEqual(['a', 'b'])
     }
-    expect((await post(world, { body: { batch: [] } })).answer.status).toBe(200)
+    expect((await post(harness, { body: { batch: [] } })).response.status).toBe(200)
   })
 
-  it('finds the key wherever its libraries write it, and keeps it out of the record', async () => {
+  it('finds the key wherever PostHog libraries put it, and keeps it out of the record', async () => {
     const event = { event: 'a', distinct_id: 'u', properties: { kept: 1 } }
-    const pub = world.newKey({ kind: 'pub' })
-    const key = world.newKey()
-    const places: [string, unknown][] = [
+    const pub = harness.newKey({ kind: 'pub' })
+    const key = harness.newKey()
+    const requests: [string, unknown][] = [
       ['/e/', { ...event, api_key: key }],
       ['/e/', { ...event, token: key }],
       ['/e/', { ...event, $token: key }],
@@ -95,22 +101,22 @@ describeEdges("PostHog's capture API", (world) => {
       ['/e/', { token: key, batch: [{ ...event, token: key }] }],
       [`/e/?token=${pub}`, event],
     ]
-    for (const [path, body] of places) {
-      const from = world.gateway.taken.length
-      const answer = await send(world.edge.port, { path, body: JSON.stringify(body) })
-      expect([answer.status, answer.text]).toEqual([200, '{"status":1}'])
-      const [record] = world.gateway.taken.slice(from)
+    for (const [path, body] of requests) {
+      const from = harness.gateway.records.length
+      const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
+      expect([response.status, response.text]).toEqual([200, '{"status":1}'])
+      const [record] = harness.gateway.records.slice(from)
       expect(JSON.parse(record?.value ?? '').event.properties).toEqual({ kept: 1 })
       expect(record?.value).not.toMatch(/slc_/)
     }
-    expect(world.edge.log()).not.toMatch(/slc_/)
+    expect(harness.edge.log()).not.toMatch(/slc_/)
   })
 
-  it('takes no secret from an address, no strange key, and no two keys at once', async () => {
+  it('rejects a secret key in the URL, a foreign key and two keys in one request', async () => {
     const event = { event: 'a', distinct_id: 'u' }
-    const key = world.newKey()
-    const from = world.gateway.taken.length
-    const refused: [string, unknown, string][] = [
+    const key = harness.newKey()
+    const from = harness.gateway.records.length
+    const rejected: [string, unknown, string][] = [
       [`/e/?token=${key}`, event, 'KEY_MISSING'],
       ['/e/', event, 'KEY_MISSING'],
       ['/e/', { ...event, api_key: 'phc_of_posthog' }, 'KEY_UNKNOWN'],
@@ -118,20 +124,20 @@ describeEdges("PostHog's capture API", (world) => {
         '/e/',
         [
           { ...event, token: key },
-          { ...event, token: world.newKey() },
+          { ...event, token: harness.newKey() },
         ],
         'KEY_UNKNOWN',
       ],
     ]
-    for (const [path, body, code] of refused) {
-      const answer = await send(world.edge.port, { path, body: JSON.stringify(body) })
-      expect([answer.status, answer.json.code]).toEqual([401, code])
+    for (const [path, body, code] of rejected) {
+      const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
+      expect([response.status, response.json.code]).toEqual([401, code])
     }
-    expect(world.gateway.taken.length).toBe(from)
+    expect(harness.gateway.records.length).toBe(from)
   })
 
-  it('keeps all that was sent, each in its place', async () => {
-    const { events, client } = await post(world, {
+  it('keeps every member that was sent, in its field', async () => {
+    const { events, client } = await post(harness, {
       body: {
         historical_migration: false,
         note: 'kept',
@@ -183,9 +189,9 @@ describeEdges("PostHog's capture API", (world) => {
     ['$distinct_id', { $distinct_id: 'b', properties: { distinct_id: 'c' } }, 'b'],
     ['properties.distinct_id', { properties: { distinct_id: 'c' } }, 'c'],
     ['a number', { distinct_id: 23 }, '23'],
-    ['nothing', {}, undefined],
-  ])('finds who it was: %s', async (_, fields, actor) => {
-    const { events } = await post(world, { body: { event: 'a', ...fields } })
+    ['no id', {}, undefined],
+  ])('reads the actor from %s', async (_, fields, actor) => {
+    const { events } = await post(harness, { body: { event: 'a', ...fields } })
     expect(events.map((event) => event.actor)).toEqual([actor])
   })
 
@@ -197,14 +203,14 @@ describeEdges("PostHog's capture API", (world) => {
     ['2026-11-21', '2026-11-21T00:00:00Z'],
     [1_795_251_600_000, '2026-11-21T09:00:00Z'],
   ])('reads the time %j as PostHog does', async (timestamp, occurred_at) => {
-    const { events } = await post(world, {
+    const { events } = await post(harness, {
       body: { event: 'a', distinct_id: 'u', timestamp },
       record: { event_age_max_s: 1e9 },
     })
     expect(events.map((event) => event.occurred_at)).toEqual([occurred_at])
   })
 
-  it('counts an offset back from the time of sending', async () => {
+  it('subtracts an offset from the time of sending', async () => {
     const sent = Date.now() - 5_000
     const event = { event: 'a', distinct_id: 'u', offset: 60_000 }
     const bodies: [string, unknown][] = [
@@ -212,15 +218,15 @@ describeEdges("PostHog's capture API", (world) => {
       [`/e/?_=${sent}`, event],
     ]
     for (const [path, body] of bodies) {
-      const { events } = await post(world, { path, body })
+      const { events } = await post(harness, { path, body })
       expect(events.map(({ occurred_at }) => Date.parse(occurred_at))).toEqual([sent - 60_000])
     }
-    const { events } = await post(world, { body: event })
+    const { events } = await post(harness, { body: event })
     const [at] = events.map(({ occurred_at }) => Date.now() - 60_000 - Date.parse(occurred_at))
     expect(Math.abs(at ?? Number.NaN)).toBeLessThan(10_000)
   })
 
-  it("puts a wrong clock right, unless the event's library forbids it", async () => {
+  it("corrects a wrong client clock, unless the event's library forbids it", async () => {
     const wrong = Date.now() - 3 * 3_600_000
     const timestamp = new Date(wrong - 1_000).toISOString()
     const event = { event: 'a', distinct_id: 'u', timestamp }
@@ -231,12 +237,12 @@ describeEdges("PostHog's capture API", (world) => {
       [`/e/?_=${wrong}`, event],
     ]
     for (const [path, body] of bodies) {
-      const { events } = await post(world, { path, body })
+      const { events } = await post(harness, { path, body })
       const [{ occurred_at, client_occurred_at, context } = {}] = events
       expect([client_occurred_at, context]).toEqual([timestamp, undefined])
       expect(Math.abs(Date.now() - 1_000 - Date.parse(occurred_at))).toBeLessThan(10_000)
     }
-    const { events } = await post(world, {
+    const { events } = await post(harness, {
       body: { batch: [{ ...event, properties: { $ignore_sent_at: true } }], sent_at },
     })
     expect(events).toMatchObject([{ occurred_at: timestamp }])
@@ -244,38 +250,46 @@ describeEdges("PostHog's capture API", (world) => {
 
   it.each([
     ['no name', { distinct_id: 'u' }, 'NAME_MISSING', '/event'],
-    ['a name that is none', { event: 7 }, 'NAME_INVALID', '/event'],
-    ['an id that is none', { event: 'a', uuid: 'ü' }, 'EVENT_ID_INVALID', '/uuid'],
-    ['nobody', { event: 'a', distinct_id: '' }, 'ACTOR_INVALID', '/distinct_id'],
-    ['no time', { event: 'a', timestamp: 'now' }, 'OCCURRED_AT_INVALID', '/timestamp'],
-    ['no offset', { event: 'a', offset: 1e300 }, 'OCCURRED_AT_INVALID', '/timestamp'],
-    ['no properties', { event: 'a', properties: [] }, 'PROPERTIES_INVALID', '/properties'],
-    ['a lost half', { event: 'a', x: '\ud800' }, 'STRING_UNSTORABLE', '/x'],
+    ['a number as name', { event: 7 }, 'NAME_INVALID', '/event'],
+    ['an invalid id', { event: 'a', uuid: 'ü' }, 'EVENT_ID_INVALID', '/uuid'],
+    ['an empty actor', { event: 'a', distinct_id: '' }, 'ACTOR_INVALID', '/distinct_id'],
+    ['an invalid time', { event: 'a', timestamp: 'now' }, 'OCCURRED_AT_INVALID', '/timestamp'],
+    ['an invalid offset', { event: 'a', offset: 1e300 }, 'OCCURRED_AT_INVALID', '/timestamp'],
+    ['an array as properties', { event: 'a', properties: [] }, 'PROPERTIES_INVALID', '/properties'],
+    ['a lone surrogate', { event: 'a', x: '\ud800' }, 'STRING_UNSTORABLE', '/x'],
     [
-      'no one',
+      'an object as actor',
       { event: 'a', properties: { distinct_id: {} } },
       'ACTOR_INVALID',
       '/properties/distinct_id',
     ],
-    ['a prototype', { event: 'a', ['__proto__']: { b: 1 } }, 'KEY_RESERVED', '/__proto__'],
-    ['no object', 'a', 'EVENT_NOT_OBJECT', ''],
-  ])('makes a dead letter of %s, and takes the others', async (_, bad, code, pointer) => {
-    const good = '{"event":"good","distinct_id":"u"}'
-    const written = ` ${JSON.stringify(bad)} `
-    const { answer, records } = await post(world, {
-      headers: { 'user-agent': 'old/1' },
-      body: `{"batch": [${good},${written}, ${good}]}`,
-    })
-    expect([answer.status, answer.json]).toEqual([200, { status: 1 }])
-    expect(records.filter(({ event }) => event)).toHaveLength(2)
-    expect(records.filter(({ refused }) => refused)).toMatchObject([
-      { route: 'posthog', client: 'old/1', refused: [{ code, pointer }], original: written.trim() },
-    ])
-  })
+    ['a __proto__ member', { event: 'a', ['__proto__']: { b: 1 } }, 'KEY_RESERVED', '/__proto__'],
+    ['a string instead of an event', 'a', 'EVENT_NOT_OBJECT', ''],
+  ])(
+    'turns an event with %s into a dead letter and accepts the others',
+    async (_, bad, code, pointer) => {
+      const good = '{"event":"good","distinct_id":"u"}'
+      const written = ` ${JSON.stringify(bad)} `
+      const { response, records } = await post(harness, {
+        headers: { 'user-agent': 'old/1' },
+        body: `{"batch": [${good},${written}, ${good}]}`,
+      })
+      expect([response.status, response.json]).toEqual([200, { status: 1 }])
+      expect(records.filter(({ event }) => event)).toHaveLength(2)
+      expect(records.filter(({ refused }) => refused)).toMatchObject([
+        {
+          route: 'posthog',
+          client: 'old/1',
+          refused: [{ code, pointer }],
+          original: written.trim(),
+        },
+      ])
+    },
+  )
 
-  it('names a number that cannot be kept where it stands', async () => {
+  it('reports a number that a double cannot hold with its pointer', async () => {
     const body = '{"batch":[{"event":"a"},{"event":"b","properties":{"n":[1,9007199254740993]}}]}'
-    const { records } = await post(world, { body })
+    const { records } = await post(harness, { body })
     expect(records).toMatchObject([
       { event: { name: 'a' } },
       { refused: [{ code: 'NUMBER_UNREPRESENTABLE', pointer: '/properties/n/1' }] },
@@ -283,31 +297,31 @@ describeEdges("PostHog's capture API", (world) => {
   })
 
   it.each([
-    ['cut short', '{"batch":[{"event":"a"}'],
+    ['truncated JSON', '{"batch":[{"event":"a"}'],
     ['a word that could be base64', 'nonsense'],
     ['a form without data', 'a=b'],
-  ])('keeps a body that nobody can read as one dead letter: %s', async (_, body) => {
-    const { answer, records } = await post(world, { headers: FORM, body })
-    expect(answer.status).toBe(200)
+  ])('keeps an unreadable body as one dead letter: %s', async (_, body) => {
+    const { response, records } = await post(harness, { headers: FORM, body })
+    expect(response.status).toBe(200)
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
   })
 
-  it('gives back no bomb, and no more than a library can halve', async () => {
+  it('responds 413 to a decompression bomb, and to a batch that the library should halve', async () => {
     const bomb = gzipSync(Buffer.alloc(300_000_000, ' '))
     const start = performance.now()
     for (const body of [bomb, `data=${encodeURIComponent(bomb.toString('base64'))}`]) {
-      const { answer } = await post(world, { headers: FORM, body })
-      expect([answer.status, answer.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
+      const { response } = await post(harness, { headers: FORM, body })
+      expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
     }
     expect(performance.now() - start).toBeLessThan(3_000)
     const batch = Array(1_001).fill({ event: 'a' })
-    expect((await post(world, { body: { batch } })).answer.status).toBe(413)
+    expect((await post(harness, { body: { batch } })).response.status).toBe(413)
     const few = { record: { key_events_per_minute: 10 } }
-    const over = await post(world, { body: { batch: batch.slice(0, 11) }, ...few })
-    expect([over.answer.status, over.events.length]).toEqual([413, 0])
+    const over = await post(harness, { body: { batch: batch.slice(0, 11) }, ...few })
+    expect([over.response.status, over.events.length]).toEqual([413, 0])
   })
 
-  it('answers capture v1 by uuid, as the client wrote it', async () => {
+  it('responds to capture v1 by uuid, as the client wrote it', async () => {
     const day = 86_400_000
     const batch = [
       { event: 'a', uuid: UUID.toUpperCase(), distinct_id: 'u' },
@@ -315,12 +329,12 @@ describeEdges("PostHog's capture API", (world) => {
       { event: 'c', uuid: '__proto__', timestamp: new Date(Date.now() - 90 * day).toISOString() },
       { event: 'd', distinct_id: 'u' },
     ]
-    const { answer, records } = await post(world, {
+    const { response, records } = await post(harness, {
       path: '/i/v1/analytics/events',
       body: { created_at: '2026-11-21T09:00:00Z', batch },
     })
-    expect(answer.status).toBe(200)
-    expect(Object.entries(answer.json.results)).toEqual([
+    expect(response.status).toBe(200)
+    expect(Object.entries(response.json.results)).toEqual([
       [batch[0]?.uuid, { result: 'ok' }],
       ['__proto__', { result: 'warning', details: expect.stringContaining('ago') }],
       [
@@ -331,8 +345,8 @@ describeEdges("PostHog's capture API", (world) => {
     expect(records).toHaveLength(4)
   })
 
-  it('puts what capture v1 has lifted out of the properties back among them', async () => {
-    const { events, client } = await post(world, {
+  it('moves the options of capture v1 back into the properties', async () => {
+    const { events, client } = await post(harness, {
       path: '/i/v1/analytics/events',
       headers: {
         'posthog-sdk-info': 'posthog-go/1.2.3',
@@ -374,25 +388,25 @@ describeEdges("PostHog's capture API", (world) => {
 // biome-ignore lint/suspicious/noExplicitAny: events of every shape
 type Any = any
 
-/** Posts with a fresh key in the header, and gathers what arrived. */
+/** Posts with a new key in the header. @returns the response and what arrived */
 async function post(
-  world: World,
+  harness: EdgeHarness,
   sent: {
     path?: string
     headers?: Record<string, string>
     body: unknown
-    record?: Parameters<World['newKey']>[0]
+    record?: Parameters<EdgeHarness['newKey']>[0]
   },
-): Promise<{ answer: Answer; records: Any[]; events: Any[]; client?: string }> {
+): Promise<{ response: EdgeResponse; records: Any[]; events: Any[]; client?: string }> {
   const { path = '/e/', headers, body, record } = sent
-  const from = world.gateway.taken.length
+  const from = harness.gateway.records.length
   const raw = typeof body === 'string' || Buffer.isBuffer(body)
-  const answer = await send(world.edge.port, {
+  const response = await send(harness.edge.port, {
     path,
-    headers: { authorization: `Bearer ${world.newKey(record)}`, ...headers },
+    headers: { authorization: `Bearer ${harness.newKey(record)}`, ...headers },
     body: raw ? body : JSON.stringify(body),
   })
-  const records = world.gateway.taken.slice(from).map(({ value }) => JSON.parse(value))
+  const records = harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const events = records.map(({ event }) => event)
-  return { answer, records, events, client: records[0]?.client }
+  return { response, records, events, client: records[0]?.client }
 }

@@ -1,21 +1,21 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { send } from '../../testing/send.ts'
 import { createSource } from '../../testing/source.ts'
 
 const DAY_MS = 86_400_000
 
-/** As Segment's clients send: the key is the user of Basic, and nobody looks at the answer's body. */
-function post(world: World, key: string, path: string, body: unknown, headers = {}) {
-  return send(world.edge.port, {
+/** Sends as Segment's clients do, with the key as the user of Basic. */
+function post(harness: EdgeHarness, key: string, path: string, body: unknown, headers = {}) {
+  return send(harness.edge.port, {
     path,
     headers: { authorization: `Basic ${btoa(`${key}:`)}`, ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 }
 
-describeEdges("Segment's HTTP API", (world) => {
+describeEdges("Segment's HTTP API", (harness) => {
   it.each([
     ['track', 't'],
     ['identify', 'i'],
@@ -23,67 +23,67 @@ describeEdges("Segment's HTTP API", (world) => {
     ['screen', 's'],
     ['group', 'g'],
     ['alias', 'a'],
-  ])('/v1/%s and /v1/%s say themselves what was called', async (call, letter) => {
-    const { key, taken } = createSource(world)
+  ])('takes the type of the call from the paths /v1/%s and /v1/%s', async (call, letter) => {
+    const { key, records } = createSource(harness)
     const message = { ...(call === 'track' && { event: 'Signed Up' }), userId: 7 }
     for (const path of [`/v1/${call}`, `/v1/${letter}`]) {
-      const answer = await post(world, key, path, message)
-      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+      const response = await post(harness, key, path, message)
+      expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     const name = call === 'track' ? 'Signed Up' : call
-    expect(taken().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
+    expect(records().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
       [name, '7', 'segment'],
       [name, '7', 'segment'],
     ])
   })
 
   it.each(['/v1/batch', '/v1/b', '/v1/import'])(
-    '%s takes batches, empty ones too',
+    'accepts batches on %s, including empty ones',
     async (path) => {
-      const { key, events } = createSource(world)
+      const { key, events } = createSource(harness)
       const batch = [{ type: 'track', event: 'a' }, { type: 'page' }, { event: 'no type' }]
-      expect((await post(world, key, path, { batch })).status).toBe(200)
-      expect((await post(world, key, path, { batch: [] })).status).toBe(200)
+      expect((await post(harness, key, path, { batch })).status).toBe(200)
+      expect((await post(harness, key, path, { batch: [] })).status).toBe(200)
       expect(events().map(({ name }) => name)).toEqual(['a', 'page', 'no type'])
     },
   )
 
-  it('takes more than a thousand messages at once', async () => {
-    const { key, events } = createSource(world)
+  it('accepts more than a thousand messages in one batch', async () => {
+    const { key, events } = createSource(harness)
     const batch = Array.from({ length: 4_000 }, (_, i) => ({
       type: 'track',
       event: 'many',
       userId: `u${i}`,
       messageId: `m-${i}`,
     }))
-    expect((await post(world, key, '/v1/batch', { batch })).status).toBe(200)
+    expect((await post(harness, key, '/v1/batch', { batch })).status).toBe(200)
     expect(new Set(events().map(({ event_id }) => event_id)).size).toBe(4_000)
   })
 
-  it('takes the key from the body where a browser can set no header', async () => {
-    const { key, events, taken } = createSource(world, { kind: 'pub' })
+  it('takes the key from the body where a browser cannot set a header', async () => {
+    const { key, events, records } = createSource(harness, { kind: 'pub' })
     const bare = { writeKey: key, event: 'a', anonymousId: 'x' }
     const envelope = { writeKey: key, batch: [{ ...bare, type: 'track' }] }
     for (const [path, body] of [
       ['/v1/t', bare],
       ['/v1/b', envelope],
     ] as const) {
-      const answer = await send(world.edge.port, {
+      const response = await send(harness.edge.port, {
         path,
         headers: { 'content-type': 'text/plain' },
         body: JSON.stringify(body),
       })
-      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+      expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     expect(events()).toHaveLength(2)
-    expect(JSON.stringify(taken())).not.toContain(key)
-    const nobody = await send(world.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
-    expect([nobody.status, nobody.json.code]).toEqual([401, 'KEY_MISSING'])
+    expect(JSON.stringify(records())).not.toContain(key)
+    const withoutKey = await send(harness.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
+    expect([withoutKey.status, withoutKey.json.code]).toEqual([401, 'KEY_MISSING'])
   })
 
-  it('drops nothing of a message: what has no place among ours is in the context', async () => {
-    const { key, events } = createSource(world)
-    await post(world, key, '/v1/batch', {
+  it('keeps members without a field of their own in the context', async () => {
+    const { key, events } = createSource(harness)
+    await post(harness, key, '/v1/batch', {
       context: { library: { name: 'analytics-go', version: '3.0.0' }, app: 'till' },
       integrations: { All: true },
       messageId: 'of the request',
@@ -133,8 +133,8 @@ describeEdges("Segment's HTTP API", (world) => {
     ])
   })
 
-  it('keeps what cannot be taken as it was sent, and says where it is wrong', async () => {
-    const { key, events, dead } = createSource(world)
+  it('keeps an invalid message as a dead letter with its original and the pointer of each error', async () => {
+    const { key, events, deadLetters } = createSource(harness)
     const messages: [text: string, ...faults: [string, string][]][] = [
       ['{"type":"track", "event":"good"}'],
       ['{"type":"track"  ,"userId":"u"}', ['NAME_MISSING', '/event']],
@@ -156,35 +156,42 @@ describeEdges("Segment's HTTP API", (world) => {
       ],
     ]
     const body = `{ "batch": [ ${messages.map(([text]) => text).join(' ,\n')} ], "sentAt": "?" }`
-    const answer = await post(world, key, '/v1/batch', body, { 'user-agent': 'curl/8.5.0' })
-    expect([answer.status, answer.json]).toEqual([200, { success: true }])
+    const response = await post(harness, key, '/v1/batch', body, { 'user-agent': 'curl/8.5.0' })
+    expect([response.status, response.json]).toEqual([200, { success: true }])
     expect(events().map(({ name }) => name)).toEqual(['good'])
     expect(
-      dead().map(({ original, refused }) => [
+      deadLetters().map(({ original, refused }) => [
         original,
         ...(refused ?? []).map(({ code, pointer }) => [code, pointer]),
       ]),
     ).toEqual(messages.slice(1))
-    for (const { route, client } of dead())
+    for (const { route, client } of deadLetters())
       expect([route, client]).toEqual(['segment', 'curl/8.5.0'])
   })
 
-  it('refuses a number that it would have to change in each message that shares it', async () => {
-    const { key, dead } = createSource(world)
+  it('rejects every message that shares a number that a double cannot hold', async () => {
+    const { key, deadLetters } = createSource(harness)
     const body = '{"context":{"n":9007199254740993},"batch":[{"type":"page"},{"type":"screen"}]}'
-    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
-    expect(dead().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual([
-      ['{"type":"page"}', '/context/n'],
-      ['{"type":"screen"}', '/context/n'],
-    ])
+    expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
+    expect(deadLetters().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual(
+      [
+        ['{"type":"page"}', '/context/n'],
+        ['{"type":"screen"}', '/context/n'],
+      ],
+    )
   })
 
   it.each([
-    ['no JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
-    ['no object', '"track"', 'EVENT_NOT_OBJECT', ''],
-    ['a shared context that is none', '{"context":1,"batch":[{}]}', 'CONTEXT_INVALID', '/context'],
+    ['invalid JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
+    ['a string', '"track"', 'EVENT_NOT_OBJECT', ''],
     [
-      'a shared context that would be copied too often',
+      'an envelope with an invalid shared context',
+      '{"context":1,"batch":[{}]}',
+      'CONTEXT_INVALID',
+      '/context',
+    ],
+    [
+      'an envelope with a large shared context for many messages',
       JSON.stringify({
         context: { a: 'x'.repeat(9_000) },
         batch: Array(200).fill({ type: 'page' }),
@@ -193,41 +200,41 @@ describeEdges("Segment's HTTP API", (world) => {
       '/context',
     ],
     [
-      'more messages than one write of the log can hold',
+      'an envelope with more messages than one append of the log allows',
       JSON.stringify({ batch: Array(LIMITS.logAppendRecordsMax + 1).fill({ type: 'page' }) }),
       'EVENT_TOO_LARGE',
       '/batch',
     ],
-  ])('keeps a body whole that is %s', async (_, body, code, pointer) => {
-    const { key, taken } = createSource(world)
-    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
-    const kept = taken().map(({ original, refused }) => [
+  ])('keeps %s as one dead letter', async (_, body, code, pointer) => {
+    const { key, records } = createSource(harness)
+    expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
+    const deadLetters = records().map(({ original, refused }) => [
       original,
-      refused?.map((fault) => [fault.code, fault.pointer]),
+      refused?.map((error) => [error.code, error.pointer]),
     ])
-    expect(kept).toEqual([[body, [[code, pointer]]]])
+    expect(deadLetters).toEqual([[body, [[code, pointer]]]])
   })
 
-  it('keeps no key in a dead letter, whatever became of the body', async () => {
-    const { key, taken } = createSource(world, { kind: 'pub' })
+  it('keeps no key in a dead letter', async () => {
+    const { key, records } = createSource(harness, { kind: 'pub' })
     const broken = [
       `{"writeKey":"${key}","event":`,
       JSON.stringify({ writeKey: key, event: '$a' }),
       JSON.stringify({ writeKey: key, batch: [{ writeKey: key, type: 'track' }] }),
     ]
-    for (const body of broken) expect((await post(world, key, '/v1/t', body)).status).toBe(200)
-    expect(taken()).toHaveLength(3)
-    expect(JSON.stringify(taken())).not.toContain(key)
-    expect(taken()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
+    for (const body of broken) expect((await post(harness, key, '/v1/t', body)).status).toBe(200)
+    expect(records()).toHaveLength(3)
+    expect(JSON.stringify(records())).not.toContain(key)
+    expect(records()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
   })
 
-  it('repairs the clock of a client by when it says it sent', async () => {
-    const { key, events } = createSource(world)
+  it('corrects a wrong client clock by sentAt', async () => {
+    const { key, events } = createSource(harness)
     const wrong = Date.now() + DAY_MS
     const timestamp = new Date(wrong - 60_000).toISOString()
     const sentAt = new Date(wrong).toISOString()
-    await post(world, key, '/v1/batch', { sentAt, batch: [{ type: 'page', timestamp }] })
-    await post(world, key, '/v1/p', { sentAt, timestamp })
+    await post(harness, key, '/v1/batch', { sentAt, batch: [{ type: 'page', timestamp }] })
+    await post(harness, key, '/v1/p', { sentAt, timestamp })
     expect(events()).toHaveLength(2)
     for (const event of events()) {
       expect(event.client_occurred_at).toBe(timestamp)
@@ -237,53 +244,53 @@ describeEdges("Segment's HTTP API", (world) => {
     }
   })
 
-  it('answers a batch that the limit never admits with the one word after which it is kept', async () => {
-    const { key } = createSource(world, { key_events_per_minute: 2 })
+  it('responds 429 to a batch beyond the rate limit, because Segment clients drop a batch after a 4xx', async () => {
+    const { key } = createSource(harness, { key_events_per_minute: 2 })
     const batch = Array(3).fill({ type: 'page' })
-    const answer = await post(world, key, '/v1/batch', { batch })
-    expect([answer.status, answer.json.code]).toEqual([429, 'RATE_LIMITED'])
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    const response = await post(harness, key, '/v1/batch', { batch })
+    expect([response.status, response.json.code]).toEqual([429, 'RATE_LIMITED'])
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
   })
 
-  it("tells Segment's browser and mobile libraries to send to this edge", async () => {
-    const { key } = createSource(world, { kind: 'pub' })
+  it("configures Segment's browser and mobile libraries to send to this edge", async () => {
+    const { key } = createSource(harness, { kind: 'pub' })
     const path = `/v1/projects/${key}/settings`
-    const plain = await send(world.edge.port, { method: 'GET', path })
+    const plain = await send(harness.edge.port, { method: 'GET', path })
     expect(plain.status).toBe(200)
     expect(plain.headers['access-control-allow-origin']).toBe('*')
     expect(plain.headers['cache-control']).toBe('private, max-age=300')
     expect(plain.json.integrations['Segment.io']).toMatchObject({
       apiKey: key,
-      apiHost: `127.0.0.1:${world.edge.port}/v1`,
+      apiHost: `127.0.0.1:${harness.edge.port}/v1`,
       protocol: 'http',
     })
     const headers = { host: 'events.example.com', 'x-forwarded-proto': 'https' }
-    const proxied = await send(world.edge.port, { method: 'GET', path, headers })
+    const proxied = await send(harness.edge.port, { method: 'GET', path, headers })
     expect(proxied.json.integrations['Segment.io']).toMatchObject({
       apiHost: 'events.example.com/v1',
       protocol: 'https',
     })
   })
 
-  it.each(['slc_sec', 'slc_adm'])('lets no %s key stand in an address', async (kind) => {
-    const { key } = createSource(world, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
-    const answer = await send(world.edge.port, {
+  it.each(['slc_sec', 'slc_adm'])('rejects a key of the kind %s in a URL', async (kind) => {
+    const { key } = createSource(harness, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
+    const response = await send(harness.edge.port, {
       method: 'GET',
       path: `/v1/projects/${key}/settings`,
     })
-    expect(answer.status).toBe(401)
-    expect(answer.text).not.toContain(key)
-    expect(world.edge.log()).not.toContain(key)
+    expect(response.status).toBe(401)
+    expect(response.text).not.toContain(key)
+    expect(harness.edge.log()).not.toContain(key)
   })
 
-  it("takes the browser library's counters, and keeps none", async () => {
-    const before = world.gateway.asked.produce
-    const answer = await send(world.edge.port, {
+  it("accepts the browser library's metrics and discards them", async () => {
+    const before = harness.gateway.requestCounts.produce
+    const response = await send(harness.edge.port, {
       path: '/v1/m',
       headers: { 'content-type': 'text/plain' },
       body: '{"series":[{"type":"Counter","metric":"analytics_js.invoke","value":1,"tags":{}}]}',
     })
-    expect(answer.status).toBe(200)
-    expect(world.gateway.asked.produce).toBe(before)
+    expect(response.status).toBe(200)
+    expect(harness.gateway.requestCounts.produce).toBe(before)
   })
 })
