@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { buildSchema, parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { ERRORS } from '../contract/errors.ts'
+import { API_ERRORS, ERRORS, type ErrorSpec } from '../contract/errors.ts'
+import { KAFKA_REST_ERRORS } from '../core/gateway/kafka-rest-error.ts'
 
 /** Holds the documentation to the code: codes, links, files, commands, metrics and queries that it names. */
 const ROOT = join(import.meta.dirname, '..')
@@ -28,19 +29,29 @@ describe('docs/errors.md', () => {
   const codesOf = (section: string) =>
     rowsOf(section).map((row) => /^\| `(\w+)`/.exec(row)?.[1] as string)
 
-  test('the section HTTP lists every code with its status and whether a retry may succeed', () => {
-    expect(rowsOf('HTTP').map((row) => row.split(' | ').slice(0, 3).join(' | '))).toEqual(
-      Object.entries(ERRORS).map(
-        ([code, { status, retryable }]) =>
-          `| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'}`,
-      ),
+  const codeStatusRetry = (table: Record<string, ErrorSpec>) =>
+    Object.entries(table).map(
+      ([code, { status, retryable }]) => `| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'}`,
+    )
+
+  test.each([
+    ['HTTP', ERRORS],
+    ['GraphQL and core', API_ERRORS],
+  ])('the section %s lists every code with its status and whether to retry', (section, table) => {
+    const rows = rowsOf(section).map((row) => row.split(' | ').slice(0, 3).join(' | '))
+    expect(rows).toEqual(codeStatusRetry(table))
+  })
+
+  test('the section Gateway lists every code of the REST-Kafka protocol with its status', () => {
+    const rows = rowsOf('Gateway').map((row) => row.split(' | ').slice(0, 2).join(' | '))
+    expect(rows).toEqual(
+      Object.entries(KAFKA_REST_ERRORS).map(([code, { status }]) => `| \`${code}\` | ${status}`),
     )
   })
 
   test.each([
     ['Events in a batch', 'contract/errors.ts', 'ItemErrorCode'],
     ['Dead letters', 'contract/log/record.ts', 'DeadReason'],
-    ['GraphQL', 'core/queries/errors.ts', 'QueryErrorCode'],
   ])('the section %s lists every code of %s, and no other', (section, file, type) => {
     expect(codesOf(section).sort()).toEqual(membersOf(file, type).sort())
   })
@@ -118,7 +129,9 @@ describe('commands', () => {
 })
 
 test('docs/operations.md lists every metric of /metrics, and no other', () => {
-  const exported = [...read('core/api/http/metrics.ts').matchAll(/name: '(sluice_\w+)'/g)]
+  const exported = [
+    ...read('core/api/http/metrics-instruments.ts').matchAll(/name: '(sluice_\w+)'/g),
+  ]
   const named = new Set(read('docs/operations.md').match(/\bsluice_[a-z_]+\b/g))
   expect([...named].sort()).toEqual(exported.map(([, name]) => name).sort())
 })
