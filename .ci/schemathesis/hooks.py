@@ -1,4 +1,4 @@
-"""What Schemathesis has to be told about our media types and our Idempotency-Key."""
+"""Extends Schemathesis by Sluice's media types and its Idempotency-Key."""
 
 import re
 import uuid
@@ -11,27 +11,27 @@ VALID = re.compile(r"[!#-~]{1,255}")
 
 @schemathesis.serializer("application/x-ndjson", "application/ndjson", "application/jsonl")
 def lines(ctx, value):
-    """Whatever it is, behind one good line: a stream is refused only when it holds none."""
+    """Any value after one valid line: a stream is rejected only if it has no valid line."""
     text = value if isinstance(value, str) else repr(value)
     return b'{"event":"line"}\n' + text.encode("utf-8", "surrogatepass")
 
 
 @schemathesis.serializer("application/gzip")
 def packed(ctx, value):
-    """Anything at all: the edge looks at the bytes themselves."""
+    """Any bytes: the edge detects gzip by the bytes themselves."""
     return repr(value).encode("utf-8", "surrogatepass")
 
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """A key that came with another body before is refused, and rightly: each request has its own."""
+    """Gives each request its own key: a key that was used with another body is rejected by design."""
     name = "Idempotency-Key"
     if VALID.fullmatch(str((case.headers or {}).get(name, ""))):
         case.headers[name] = f"{case.headers[name]}{uuid.uuid4()}"[-255:]
 
 
-#: What is wrong with an event that no JSON Schema can say.
-UNSAYABLE = {
+#: Errors of an event that a JSON Schema cannot express.
+NOT_IN_SCHEMA = {
     "EVENT_TOO_LARGE",
     "NUMBER_UNREPRESENTABLE",
     "PROPERTY_CONFLICT",
@@ -43,9 +43,9 @@ UNSAYABLE = {
 
 @schemathesis.check
 def valid_data_is_taken(ctx, response, case):
-    """The built-in check of the same meaning, but for faults of an event that its schema cannot exclude."""
+    """The built-in check, except for errors of an event that its schema cannot exclude."""
     if response.status_code in (413, 422):
         codes = {error["code"] for error in response.json().get("errors", [])}
-        if codes and codes <= UNSAYABLE:
+        if codes and codes <= NOT_IN_SCHEMA:
             return None
     return positive_data_acceptance(ctx, response, case)

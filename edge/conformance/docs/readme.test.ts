@@ -5,8 +5,10 @@ import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
 /** The README's own commands, run as a stranger would paste them. */
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
+const text = ['README.md', 'docs/sending.md']
+  .map((file) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'))
+  .join('\n')
+const COMMANDS = [...text.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
 
 describeEdges('the README tested against the edge', (harness) => {
