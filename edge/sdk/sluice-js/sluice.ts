@@ -37,6 +37,7 @@ const SESSION_MS = 1_800_000
 const RETRY_MS_MAX = 60_000
 const RESPONSE_MS_MAX = 30_000
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one closure, so that no name of it is a global of the page
 ;(() => {
   const stub = window.sluice
   // The page loads the script twice.
