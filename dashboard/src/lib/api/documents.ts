@@ -1,10 +1,7 @@
 import type { ResultOf } from 'gql.tada'
 import { graphql } from './graphql.ts'
 
-/**
- * The GraphQL documents that every page needs; those of one page are in its queries.ts. Aliases are names
- * that the schema does not have yet.
- */
+/** The GraphQL documents that every page needs; those of one page are in its queries.ts. */
 
 export const EVENT = graphql(`
   fragment StoredEvent on Event {
@@ -16,7 +13,7 @@ export type StoredEvent = ResultOf<typeof EVENT>
 
 export const VIEWER = graphql(`
   query Viewer {
-    viewer { kind tenants { id hasEvents } onboarding: firstSteps { edgeUrl tenant writeKey } }
+    viewer { kind tenants { id hasEvents } onboarding { edgeUrl tenant writeKey } }
   }
 `)
 export type Viewer = ResultOf<typeof VIEWER>['viewer']
@@ -25,7 +22,7 @@ export const LIVE = graphql(
   `
     subscription Live($tenant: ID) {
       live(tenant: $tenant) {
-        at eventsPerMinute minutes { minute count } lagSeconds: behindSeconds failingComponent: broken
+        at eventsPerMinute minutes { minute count } lagSeconds failingComponent
         recent { ...StoredEvent }
       }
     }
