@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { socketOf } from '../../db/socket.ts'
+import { TimeoutError, withTimeout } from '../../lib/timeout.ts'
 
 /** A few connections, each piece of work on one of them within a deadline. */
 export interface Connections {
@@ -72,7 +73,7 @@ export function createConnections({ url, name, max, msMax }: ConnectionsOptions)
         }
         const fail = (error: unknown) => end(error ?? new Error('no reason'), () => reject(error))
         const abort = () => fail(signal?.reason)
-        const timer = setTimeout(() => fail(new TimeoutError(name, msMax)), msMax)
+        const timer = setTimeout(() => fail(new PostgresTimeoutError(name, msMax)), msMax)
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
         pool
@@ -94,20 +95,17 @@ export function createConnections({ url, name, max, msMax }: ConnectionsOptions)
   }
 
   async function close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const gaveUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS_MAX)
+    await withTimeout(CLOSE_MS_MAX, 'the last query', pool.end()).catch((error) => {
+      if (!(error instanceof TimeoutError)) throw error
     })
-    await Promise.race([pool.end(), gaveUp])
-    clearTimeout(timer)
     for (const client of clients) socketOf(client).destroy()
   }
 }
 
-export class TimeoutError extends Error {
+export class PostgresTimeoutError extends Error {
   constructor(name: string, ms: number) {
     super(`${name}: no answer from Postgres within ${ms} ms`)
-    this.name = 'TimeoutError'
+    this.name = 'PostgresTimeoutError'
   }
 }
 
