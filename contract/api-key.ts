@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 
 /**
  * `slc_{pub|sec|adm}_` + 30 base62 characters (178 random bits) + 6 base62 characters of the CRC-32
- * of all that stands before them. The checksum turns a typo or a scanner's guess away before any look-up.
+ * of everything before them. The checksum rejects a typo or a scanner's guess without a look-up.
  */
 export type KeyKind = 'pub' | 'sec' | 'adm'
 export type Scope = 'ingest' | 'read' | 'admin'
@@ -10,12 +10,12 @@ export type Scope = 'ingest' | 'read' | 'admin'
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const FORM = /^slc_(pub|sec|adm)_[0-9A-Za-z]{36}$/
 
-/** @returns a fresh key; show it once, keep only its hash */
+/** @returns a new key; show it once and store only its hash */
 export function mintApiKey(kind: KeyKind): string {
   let secret = ''
   while (secret.length < 30) {
     for (const byte of crypto.getRandomValues(new Uint8Array(32))) {
-      // 248 = 4 × 62: bytes above it would make the first characters likelier.
+      // 248 = 4 × 62: larger bytes would favour the first characters of the alphabet.
       if (byte < 248 && secret.length < 30) secret += ALPHABET[byte % 62]
     }
   }
@@ -23,19 +23,19 @@ export function mintApiKey(kind: KeyKind): string {
   return body + checksum(body)
 }
 
-/** Form and checksum only; whether such a key exists is for the directory to say. */
+/** Checks form and checksum only; whether the key exists is known to the key directory. */
 export function looksLikeApiKey(text: string): boolean {
   return FORM.test(text) && checksum(text.slice(0, -6)) === text.slice(-6)
 }
 
-/** What may be shown of a key for ever: kind and first four characters. */
+/** The part of a key that may be shown and stored: its kind and first four characters. */
 export function displayPrefix(key: string): string {
   return key.slice(0, 12)
 }
 
 const IN_TEXT = /slc_(?:pub|sec|adm)_[0-9A-Za-z]{36}/g
 
-/** For text that will be stored: the keys in it are cut down to what may be shown of them. */
+/** Replaces API keys in text that will be stored by their display prefixes. */
 export function withoutKeys(text: string): string {
   return text.replace(IN_TEXT, (found) =>
     looksLikeApiKey(found) ? `${displayPrefix(found)}...` : found,
@@ -50,19 +50,19 @@ export async function sha256Hex(of: string | Uint8Array<ArrayBuffer>): Promise<s
   return hex
 }
 
-/** What the edge knows of a key. The directory answers with this as JSON. */
+/** What the edge knows about a key, as the key directory returns it in JSON. */
 export interface KeyRecord {
   key_id: string
   tenant: string
   kind: KeyKind
   scopes: Scope[]
-  /** Where a browser may send from; empty means anywhere. */
+  /** Origins that a browser may send from; empty allows all. */
   origins: string[]
   key_events_per_minute: number
   tenant_events_per_minute: number
   may_import_history: boolean
   event_age_max_s: number
-  /** Which schema_version an event may name; null or left out: any. */
+  /** Values of schema_version that an event may have; null or absent allows all. */
   schema_versions?: string[] | null
   /** RFC 3339 */
   expires_at: string | null

@@ -1,14 +1,14 @@
 import { LIMITS } from './limits.ts'
 
 /**
- * Every way of saying no, in one table. Clients branch on `code` and `retry`; nobody parses the words.
- * Over HTTP each becomes RFC 9457 problem+json (see `problem` below).
+ * Every error of the HTTP API, in one table. Clients branch on `code` and `retryable`, never on the message.
+ * Over HTTP each becomes RFC 9457 problem+json (see `problemDetails`).
  */
 export interface ErrorSpec {
   status: number
-  /** Whether the very same request may succeed later. */
+  /** Whether the same request may succeed later. */
   retryable: boolean
-  /** One sentence for a person: what is wrong, or what to do. */
+  /** One sentence: what is wrong, and what to do about it. */
   message: string
 }
 
@@ -18,22 +18,22 @@ export const ERRORS = {
   INVALID_ENCODING: {
     status: 400,
     retryable: false,
-    message: 'The body does not decode as its Content-Encoding says.',
+    message: 'The body cannot be decoded as its Content-Encoding declares.',
   },
   BODY_INCOMPLETE: {
     status: 400,
     retryable: true,
-    message: 'The body broke off before its end.',
+    message: 'The connection ended before the whole body arrived; send the request again.',
   },
   INVALID_QUERY: {
     status: 400,
     retryable: false,
-    message: 'A query parameter has no meaning here.',
+    message: 'A query parameter is not valid.',
   },
   IDEMPOTENCY_KEY_INVALID: {
     status: 400,
     retryable: false,
-    message: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
+    message: 'Idempotency-Key must have 1 to 255 visible ASCII characters.',
   },
   KEY_MISSING: {
     status: 401,
@@ -48,7 +48,7 @@ export const ERRORS = {
   SCOPE_MISSING: {
     status: 403,
     retryable: false,
-    message: 'This API key lacks the scope that the request needs.',
+    message: 'This API key does not have the scope that the request needs.',
   },
   ORIGIN_NOT_ALLOWED: {
     status: 403,
@@ -58,7 +58,7 @@ export const ERRORS = {
   HISTORICAL_NOT_ALLOWED: {
     status: 403,
     retryable: false,
-    message: 'This API key may not import historical events; make one with --history.',
+    message: 'This API key may not import historical events; create one with --history.',
   },
   NOT_FOUND: { status: 404, retryable: false, message: 'There is nothing at this path.' },
   METHOD_NOT_ALLOWED: {
@@ -70,7 +70,7 @@ export const ERRORS = {
   IDEMPOTENCY_IN_FLIGHT: {
     status: 409,
     retryable: true,
-    message: 'A request with this Idempotency-Key is still being worked on.',
+    message: 'A request with this Idempotency-Key is still in progress; send again later.',
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -92,9 +92,9 @@ export const ERRORS = {
   SENT_AT_INVALID: {
     status: 422,
     retryable: false,
-    message: 'sent_at is no time; leave it out, or send RFC 3339 or a number since 1970.',
+    message: 'sent_at is not a time; leave it out, or send RFC 3339 or a number since 1970.',
   },
-  BATCH_EMPTY: { status: 422, retryable: false, message: 'The batch holds no event.' },
+  BATCH_EMPTY: { status: 422, retryable: false, message: 'The batch contains no events.' },
   BATCH_TOO_LARGE: {
     status: 422,
     retryable: false,
@@ -103,12 +103,12 @@ export const ERRORS = {
   BATCH_OVER_LIMIT: {
     status: 422,
     retryable: false,
-    message: 'The batch holds more events than the rate limit ever admits at once; split it.',
+    message: 'The batch has more events than the rate limit ever admits at once; split it.',
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
     retryable: false,
-    message: 'This Idempotency-Key was used before with another body.',
+    message: 'This Idempotency-Key was used before with another body; use a new key.',
   },
   RATE_LIMITED: {
     status: 429,
@@ -123,29 +123,29 @@ export const ERRORS = {
   OVERLOADED: {
     status: 503,
     retryable: true,
-    message: 'Too much is being worked on at once; send again after Retry-After seconds.',
+    message: 'Too many requests are in progress; send again after Retry-After seconds.',
   },
   LOG_UNAVAILABLE: {
     status: 503,
     retryable: true,
     message:
-      'The log did not confirm in time; send the same request again after Retry-After seconds, event ids make that harmless.',
+      'The log did not confirm in time; send the same request again after Retry-After seconds (event ids prevent duplicates).',
   },
   KEYS_UNAVAILABLE: {
     status: 503,
     retryable: true,
-    message: 'API keys cannot be checked right now; send again after Retry-After seconds.',
+    message: 'API keys cannot be verified right now; send again after Retry-After seconds.',
   },
   LIMITER_UNAVAILABLE: {
     status: 503,
     retryable: true,
-    message: 'The rate limiter cannot be asked right now; send again after Retry-After seconds.',
+    message: 'The rate limiter is unavailable right now; send again after Retry-After seconds.',
   },
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** What is wrong with one event, by index in the batch and JSON pointer (RFC 6901) into that event. */
+/** An error in one event: its index in the batch, and a JSON pointer (RFC 6901) into that event. */
 export interface ItemError {
   index: number
   pointer: string
@@ -186,7 +186,7 @@ export const ITEM_ERRORS = {
 
 export type ItemErrorCode = keyof typeof ITEM_ERRORS
 
-/** RFC 9457 with our extensions. `errors` may be cut at LIMITS.errorsListedMax. */
+/** RFC 9457 with the extensions `code`, `request_id` and `errors` (at most LIMITS.errorsListedMax of them). */
 export interface ProblemDetails {
   type: string
   title: string
@@ -198,20 +198,20 @@ export interface ProblemDetails {
   errors?: ItemError[]
 }
 
-/** `detail` replaces the table's sentence where there is something more exact to say. */
+/** `detail` replaces the table's message where something more specific is known. */
 export function problemDetails(
   code: ErrorCode,
-  at: { instance: string; requestId: string; detail?: string; errors?: ItemError[] },
+  request: { instance: string; requestId: string; detail?: string; errors?: ItemError[] },
 ): ProblemDetails {
   const { status, message } = ERRORS[code]
   return {
     type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: message,
     status,
-    detail: at.detail ?? message,
-    instance: at.instance,
+    detail: request.detail ?? message,
+    instance: request.instance,
     code,
-    request_id: at.requestId,
-    ...(at.errors && { errors: at.errors }),
+    request_id: request.requestId,
+    ...(request.errors && { errors: request.errors }),
   }
 }

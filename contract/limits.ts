@@ -1,4 +1,4 @@
-/** Every bound in one place, units in the names. Relations between them are held by limits.test.ts. */
+/** Every limit, with its unit in the name. limits.test.ts holds the relations between them. */
 export const LIMITS = {
   // The event
   eventIdCharsMax: 128,
@@ -14,7 +14,7 @@ export const LIMITS = {
   /** The canonical event as UTF-8 JSON. */
   eventBytesMax: 64 * 1024,
   futureSecondsMax: 5 * 60,
-  /** Of `sent_at` against the time received: less is the network's, more is no clock's. */
+  /** Difference between `sent_at` and the time received that counts as clock skew: less is network delay, more is not a clock error. */
   clockSkewMsMin: 30_000,
   clockSkewMsMax: 48 * 3_600_000,
 
@@ -23,23 +23,23 @@ export const LIMITS = {
   /** Decoded body. */
   bodyBytesMax: 1024 * 1024,
   bodyReadMsMax: 10_000,
-  /** A stream of lines, decoded; the edge's setting SLUICE_NDJSON_BYTES_MAX says otherwise. */
+  /** A decoded NDJSON stream; SLUICE_NDJSON_BYTES_MAX overrides it. */
   ndjsonBytesMax: 64 * 1024 * 1024,
-  /** Blanks and escapes make an event's line longer than the event. */
+  /** White space and escapes make an event's line longer than the event. */
   ndjsonLineBytesMax: 128 * 1024,
-  /** Lines of a stream that are judged and published together. */
+  /** Lines of a stream that are validated and published together. */
   ndjsonBatchLinesMax: 1_000,
-  /** In characters; one line more may come on top. */
+  /** In characters; one further line may exceed it. */
   ndjsonBatchCharsMax: 256 * 1024,
-  /** A line that waits for others to be published with waits no longer. */
+  /** How long a line waits for others to be published with. */
   ndjsonLingerMs: 1_000,
-  /** A body that unfolds to more is a bomb, once it is larger than bodyBytesMax. */
+  /** A compressed body that expands by more, to over bodyBytesMax, is rejected as a decompression bomb. */
   inflateRatioMax: 200,
-  /** Decoded bodies that one edge process works on at once. */
+  /** Decoded bodies that one edge process holds at a time. */
   edgeBytesInFlightMax: 3 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
-  /** Errors listed in one answer; the count of all of them is told beside the list. */
+  /** Errors listed in one response; their total count is reported next to the list. */
   errorsListedMax: 1_000,
 
   // Keys and rates
@@ -48,26 +48,26 @@ export const LIMITS = {
   keyCacheEntriesMax: 10_000,
   keyCacheFreshMs: 15_000,
   keyCacheUnknownMs: 10_000,
-  /** Without the directory a known key is good for this much longer; fresh, stale and a look-up stay below the 60 s of a revocation. */
+  /** How much longer a cached key is accepted while the directory is unavailable; fresh, stale and a look-up together stay below the 60 s within which a revocation takes effect. */
   keyCacheStaleMs: 40_000,
   keyLookupMsMax: 1_000,
-  /** How often core looks which keys have changed, besides being told, and how often it writes all of them. */
+  /** How often core checks for changed keys, in addition to notifications, and how often it writes all of them. */
   keyPublishMs: 5_000,
   keyPublishAllMs: 60_000,
   limiterEntriesMax: 50_000,
-  /** Keys of the right form that an address may have looked up in vain. */
+  /** Look-ups of well-formed but unknown keys that one client address may cause. */
   unknownKeysPerMinuteMax: 100,
-  /** How long it is known how much a key was used. */
+  /** How long usage counts of API keys are kept. */
   keyUseDays: 90,
   schemaVersionsMax: 100,
   idempotencyEntriesMax: 50_000,
-  /** All stored answers together, where they are kept in memory. */
+  /** All stored responses together, in memory mode. */
   idempotencyBytesMax: 4 * 1024 * 1024,
   idempotencyLeaseMs: 15_000,
   idempotencyResultMs: 30 * 60_000,
 
   // Publishing
-  /** From the first byte sent to the last word of the answer, the one retry included. */
+  /** From the first byte sent to the last byte of the response, the one retry included. */
   publishMsMax: 3_000,
   publishRetriesMax: 1,
   retryAfterSecondsWithoutLog: 2,
@@ -79,30 +79,30 @@ export const LIMITS = {
   gatewayInFlightMax: 2,
   gatewayQueueBytesMax: 32 * 1024 * 1024,
   gatewayQueueRecordsMax: 100_000,
-  /** Of request bodies that are being read at once. */
+  /** Request bodies that are being read concurrently. */
   gatewayBodiesBytesMax: 32 * 1024 * 1024,
-  /** Below the publisher's deadline, so that the edge hears a reason and not only silence. */
+  /** Below the publisher's deadline, so that the edge receives an error instead of a timeout. */
   gatewayProduceMsMax: 2_500,
-  /** Key and value of one record. The largest that an edge makes is a dead letter with a whole body in it. */
+  /** Key and value of one record. The largest record of the edge is a dead letter that contains a whole body. */
   recordBytesMax: 4 * 1024 * 1024 - 1024,
-  /** Names with a password of their own. */
+  /** Gateway users, each with a password. */
   gatewayUsersMax: 100,
-  /** Requests that read, or wait for something to read, at once. */
+  /** Concurrent requests that read, or wait for records to read. */
   gatewayWaitersMax: 64,
-  /** Of these, as many read at once: each holds up to two batches of the log. */
+  /** How many of them read concurrently: each holds up to two batches of the log. */
   gatewayReadersMax: 4,
-  /** How long a reader waits for records unless it says otherwise, and at most. */
+  /** How long a reader waits for records by default, and at most. */
   gatewayWaitMsDefault: 1_000,
   gatewayWaitMsMax: 30_000,
-  /** Of one answer; one larger record still comes alone. */
+  /** Of one response; a single record may exceed it. */
   gatewayReadRecordsMax: 500,
   gatewayReadBytesMax: 1024 * 1024,
   /** Topics and partitions that one request may name. */
   gatewayPartitionsMax: 1_000,
-  /** Of a consumer group or one of its instances. */
+  /** The name of a consumer group or of one of its instances. */
   consumerNameCharsMax: 255,
   consumerGroupsMax: 1_000,
-  /** A group that nobody has asked for anything for so long is forgotten, as Kafka forgets its own. */
+  /** How long the offsets of an unused consumer group are kept, as Kafka does. */
   consumerGroupDays: 7,
   consumerSessionMsDefault: 120_000,
   consumerSessionMsMax: 3_600_000,
@@ -113,47 +113,47 @@ export const LIMITS = {
   logBatchMinIntervalMs: 100,
 
   // Redis
-  /** The edge waits this long for limiter, lease or key, a second try with the script's text included. */
+  /** How long the edge waits for limiter, lease or key, including a second attempt with the script's source. */
   redisMsMax: 250,
-  /** After a failure Redis is left alone for this long; then one request tries. */
+  /** How long no request goes to Redis after a failure; then one request tries. */
   redisPauseMs: 1_000,
-  /** Longer answers are not kept for repetitions, in characters; their events are still counted once. */
+  /** In characters. Longer responses are not stored for repeated requests; their events are still counted once. */
   redisResponseCharsMax: 512 * 1024,
-  /** Below the edge's deadline, so that it hears a reason and not only silence. */
+  /** Below the edge's deadline, so that the edge receives an error instead of a timeout. */
   redisBridgeMsMax: 200,
-  /** A connection to Redis on which nothing comes for this long while something is asked is dead. */
+  /** A Redis connection that returns nothing for this long while commands are pending is considered dead. */
   redisSilenceMsMax: 2_000,
   redisBodyBytesMax: 2 * 1024 * 1024,
-  /** Of request bodies that are being read at once, apart from those for the log: they may not hold up Redis. */
+  /** Request bodies that are being read concurrently; separate from those for the log, which must not block Redis. */
   redisBodiesBytesMax: 16 * 1024 * 1024,
-  /** One argument of a command: an answer in the widest characters still fits. */
+  /** One argument of a command: a response in three-byte characters still fits. */
   redisValueBytesMax: 3 * 512 * 1024,
   redisCommandsMax: 1_000,
   redisArgumentsMax: 1_000,
   redisInFlightCommandsMax: 10_000,
   redisInFlightBytesMax: 32 * 1024 * 1024,
   redisScriptBytesMax: 64 * 1024,
-  /** Scripts of clients whose text the bridge remembers. */
+  /** Client scripts whose source the bridge caches. */
   redisScriptsMax: 256,
 
   // The worker
   dedupeDays: 2,
   eventNamesPerTenantMax: 2_000,
-  /** A record that waited longer than this before it reached the log is dead-lettered, not given a partition. */
+  /** A record that was received longer than this before it reached the log is dead-lettered and creates no partition. */
   receivedAgeDaysMax: 30,
-  /** No log keeps records for longer before they are read; what claims to be older is dead-lettered too. */
+  /** No log keeps unread records for longer; a record that claims to be older is dead-lettered too. */
   logAgeDaysMax: 400,
   rawRetentionDaysDefault: 30,
-  /** Dead letters with what was sent; as long as single events, where those are kept longer. */
+  /** Dead letters and their original bodies; raw retention applies where it is longer. */
   deadLetterDays: 90,
-  /** What became of events is known by the minute for so long, and by the quarter of an hour for ever. */
+  /** How long outcomes are kept by minute; by 15-minute bucket they are kept without limit. */
   outcomeMinuteDays: 32,
   logRetentionDaysDefault: 3,
   partitionDaysAhead: 3,
   workerConcurrencyDefault: 2,
   workerStatementMsMax: 30_000,
   workerHeartbeatMs: 2_000,
-  /** A worker that has said nothing for so long loses its partitions to the others. */
+  /** A worker without a heartbeat for this long loses its partitions to the other workers. */
   workerLeaseMs: 10_000,
   workerRetryMsMax: 5_000,
   seriesCacheEntriesMax: 100_000,

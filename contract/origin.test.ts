@@ -9,8 +9,8 @@ it.each([
   ['https://*.example.com', 'https://a.b.example.com'],
   ['https://*.Example.com', 'https://xn--bcher-kva.example.com'],
   ['https://*.example.com:8443', 'https://a.example.com:8443'],
-])('%s lets %s send', (line, origin) => {
-  expect(isOriginListed(origin, ['https://other.example', line])).toBe(true)
+])('the pattern %s matches the origin %s', (pattern, origin) => {
+  expect(isOriginListed(origin, ['https://other.example', pattern])).toBe(true)
 })
 
 it.each([
@@ -28,8 +28,8 @@ it.each([
   ['https://*.example.com', 'https://evil.example:1@a.example.com'],
   ['https://*.example.com', 'null'],
   ['https://shop.example', ''],
-])('%s does not let "%s" send', (line, origin) => {
-  expect(isOriginListed(origin, [line])).toBe(false)
+])('the pattern %s does not match the origin "%s"', (pattern, origin) => {
+  expect(isOriginListed(origin, [pattern])).toBe(false)
 })
 
 it.each([
@@ -40,8 +40,8 @@ it.each([
   'https://*.example.com',
   'https://*.example.com:8443',
   'chrome-extension://abcdefghijklmnop',
-])('%s can stand on a list', (line) => {
-  expect(isOriginPattern(line)).toBe(true)
+])('%s is a valid origin pattern', (pattern) => {
+  expect(isOriginPattern(pattern)).toBe(true)
 })
 
 it.each([
@@ -57,6 +57,6 @@ it.each([
   'https://bücher.example',
   '*',
   '',
-])('"%s" would never fit, and is told apart', (line) => {
-  expect(isOriginPattern(line)).toBe(false)
+])('"%s" could never match and is not a valid origin pattern', (pattern) => {
+  expect(isOriginPattern(pattern)).toBe(false)
 })

@@ -1,30 +1,30 @@
-/** Upstash's REST-Redis protocol, as far as we speak it: `POST /` with a command, the others with an array of them. */
+/** The part of Upstash's REST-Redis protocol in use: `POST /` with a command, the other paths with an array of commands. */
 export const REDIS_PATHS = {
   command: '/',
   pipeline: '/pipeline',
   transaction: '/multi-exec',
 } as const
 
-/** What a command becomes; numbers and booleans are written as Redis writes them. */
+/** A command and its arguments; numbers and booleans are sent as Redis formats them. */
 export type RedisCommand = readonly (string | number | boolean)[]
 
-/** One for each command. Strings are base64 when the request said `Upstash-Encoding: base64`. */
+/** One reply for each command. Strings are base64 when the request had `Upstash-Encoding: base64`. */
 export type RedisReply = { result: RedisResult } | { error: string }
 export type RedisResult = string | number | null | RedisResult[]
 
-/** Where things lie in Redis. The braces keep all of a tenant on one node of a cluster. */
+/** The keys in Redis. The braces keep a tenant's keys on one node of a cluster. */
 export const REDIS_KEYS = {
   bucket: (tenant: string, keyId: string) => `sluice:{${tenant}}:bucket:${keyId}`,
   window: (tenant: string) => `sluice:{${tenant}}:window`,
   idempotencyKey: (tenant: string, idempotencyKey: string) =>
     `sluice:{${tenant}}:claim:${idempotencyKey}`,
-  /** A KeyRecord as JSON, as core has put it there. */
+  /** A KeyRecord as JSON, written by core. */
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
-  /** Until when, in milliseconds since the epoch, every change of a key has found its way there. */
+  /** Milliseconds since the epoch: every key change up to this time is in Redis. */
   apiKeysAsOf: 'sluice:keys:as-of',
-  /** Which core writes them. */
+  /** The core process that writes the keys. */
   apiKeysWriter: 'sluice:keys:writer',
-  /** Of GraphQL; with the three that bound them. */
+  /** The result cache, and the three keys that bound it. */
   cachedResult: (of: string) => `sluice:{answers}:${of}`,
   cachedResultsByExpiry: 'sluice:{answers}-by-end',
   cachedResultSizes: 'sluice:{answers}-sizes',

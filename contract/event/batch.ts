@@ -3,11 +3,11 @@ import { type BadNumber, parseJson } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
 import { SYNONYMS } from './event.ts'
 
-/** What a body of POST /v1/events holds, before any event has been looked at. */
+/** The events of a body of POST /v1/events, before any of them is validated. */
 export type ReadBatch =
   | {
       ok: true
-      /** Whether the body was one bare event: its answer has the event's fields on top as well. */
+      /** Whether the body was one bare event: its response repeats the event's fields at the top level. */
       isSingleEvent: boolean
       items: BatchItem[]
       /** The member that holds the events, where the body is an envelope. */
@@ -19,17 +19,17 @@ export type ReadBatch =
 
 export interface BatchItem {
   raw: unknown
-  /** Numbers that JSON.parse changed, with pointers from the event's own root. */
+  /** Numbers that JSON.parse changed, with pointers that start at the event. */
   badNumbers: BadNumber[]
 }
 
-/** One object, an array, or `{"events":[…]}`; an object that has a name is an event whatever else it has. */
+/** Reads one object, an array, or `{"events":[…]}`. An object with a name is an event, whatever else it contains. */
 export function readBatch(text: string): ReadBatch {
   const parsed = parseJson(text)
   if (!parsed.ok) return { ok: false, code: 'INVALID_JSON', detail: parsed.detail }
   const { value, badNumbers } = parsed
-  const wrapped = !Array.isArray(value) && isEnvelope(value)
-  const list = Array.isArray(value) ? value : wrapped ? value.events : undefined
+  const isWrapped = !Array.isArray(value) && isEnvelope(value)
+  const list = Array.isArray(value) ? value : isWrapped ? value.events : undefined
   if (list === undefined)
     return { ok: true, isSingleEvent: true, items: [{ raw: value, badNumbers: [...badNumbers] }] }
   if (list.length === 0) return { ok: false, code: 'BATCH_EMPTY' }
@@ -37,27 +37,27 @@ export function readBatch(text: string): ReadBatch {
     return {
       ok: false,
       code: 'BATCH_TOO_LARGE',
-      detail: `The batch holds ${list.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are taken at once. Split it.`,
+      detail: `The batch holds ${list.length.toLocaleString('en')} events; a batch takes at most ${LIMITS.batchEventsMax.toLocaleString('en')}. Split it.`,
     }
   const items: BatchItem[] = list.map((raw) => ({ raw, badNumbers: NONE }))
-  const before = wrapped ? '/events/' : '/'
+  const prefix = isWrapped ? '/events/' : '/'
   for (const { pointer, written } of badNumbers) {
-    if (!pointer.startsWith(before)) continue
-    const [index = ''] = pointer.slice(before.length).split('/', 1)
+    if (!pointer.startsWith(prefix)) continue
+    const [index = ''] = pointer.slice(prefix.length).split('/', 1)
     const item = items[Number(index)]
     if (!item) continue
     if (item.badNumbers === NONE) item.badNumbers = []
-    item.badNumbers.push({ pointer: pointer.slice(before.length + index.length), written })
+    item.badNumbers.push({ pointer: pointer.slice(prefix.length + index.length), written })
   }
   return {
     ok: true,
     isSingleEvent: false,
     items,
-    ...(wrapped && { member: 'events', sentAt: value.sent_at ?? value.sentAt ?? undefined }),
+    ...(isWrapped && { member: 'events', sentAt: value.sent_at ?? value.sentAt ?? undefined }),
   }
 }
 
-/** Shared by all items that have none, which is nearly all. */
+/** Shared by all items without bad numbers, which is nearly all of them. */
 const NONE: BadNumber[] = []
 
 interface Envelope {

@@ -1,12 +1,12 @@
-/** One thing that happened, in the only form that travels beyond the edge. */
+/** An event in its canonical form, the only form beyond the edge. */
 export interface TrackedEvent {
-  /** Chosen by the client and kept across its retries: this is what makes a retry harmless. */
+  /** Chosen by the client and kept across its retries, so that a retry is deduplicated. */
   event_id: string
   /** 1–255 characters, NFC, trimmed. */
   name: string
-  /** RFC 3339 in UTC, at most six digits of a second. */
+  /** RFC 3339 in UTC, with at most six fractional digits. */
   occurred_at: string
-  /** The client's own time, where occurred_at was put right because its clock is wrong. */
+  /** The client's own time, where occurred_at was corrected because the client's clock is wrong. */
   client_occurred_at?: string
   actor?: string
   session?: string
@@ -18,9 +18,9 @@ export interface TrackedEvent {
 }
 
 /**
- * How the fields may be called by those who send them, the first that is there counts. The plain
+ * The names under which a client may send each field; the first one present is used. The plain
  * `name` comes last: in `{"event":"signup","name":"Ada"}` it is a property.
- * The four classic envelopes are all subsets of this table.
+ * The four legacy formats are subsets of this table.
  */
 export const SYNONYMS = {
   event_id: ['event_id', 'eventId'],

@@ -8,7 +8,7 @@ import { isUuid } from './uuid.ts'
 
 export type FieldError = Omit<ItemError, 'index'>
 
-/** A field as it was sent: under which key, and what. No key: it was not sent, or null. */
+/** The event's members as the client sent them. */
 export type Sent = Record<string, unknown>
 
 export const FIELDS = Object.keys(SYNONYMS) as readonly (keyof typeof SYNONYMS)[]
@@ -23,7 +23,7 @@ export const PROPERTIES = FIELDS.indexOf('properties')
 export const CONTEXT = FIELDS.indexOf('context')
 export const SCHEMA_VERSION = FIELDS.indexOf('schema_version')
 
-/** Field and rank of every synonym in one number (16 ranks a field): what a key is costs one look-up. */
+/** Field and rank of every synonym in one number (16 ranks a field), so that a key costs one look-up. */
 const FIELD_RANKS = new Map<string, number>(
   FIELDS.flatMap((field, f) =>
     SYNONYMS[field].map((key, rank): [string, number] => [key, (f << 4) | rank]),
@@ -31,37 +31,37 @@ const FIELD_RANKS = new Map<string, number>(
 )
 
 export interface KeyMapping {
-  /** For each field the key that counts: the first of its synonyms that was sent and is not null. */
+  /** For each field the key in use: the first of its synonyms that was sent and is not null. */
   keys: (string | undefined)[]
-  /** What no field took: losing synonyms too, as in `{"event":"signup","name":"Ada"}`. Ours to add to. */
+  /** All other members, unused synonyms included: `name` in `{"event":"signup","name":"Ada"}`. A new object. */
   extra: Record<string, unknown> | undefined
 }
 
-/** Sorts what was sent into fields and properties, in one go over its keys. */
-export function mapKeys({ sent, errors: faults }: FieldReader): KeyMapping {
+/** Assigns each key that was sent to a field or to the extra properties, in one pass. */
+export function mapKeys({ sent, errors }: FieldReader): KeyMapping {
   const keys: KeyMapping['keys'] = FIELDS.map(() => undefined)
-  let rest: KeyMapping['extra']
+  let extra: KeyMapping['extra']
   for (const key in sent) {
-    const place = FIELD_RANKS.get(key)
+    const rank = FIELD_RANKS.get(key)
     let property = key
-    if (place !== undefined) {
+    if (rank !== undefined) {
       if (sent[key] === null) continue
-      const field = place >> 4
+      const field = rank >> 4
       const other = keys[field]
-      if (other === undefined || place < (FIELD_RANKS.get(other) as number)) keys[field] = key
+      if (other === undefined || rank < (FIELD_RANKS.get(other) as number)) keys[field] = key
       if (other === undefined) continue
       if (keys[field] === key) property = other
     } else if (key === '__proto__') {
-      addFieldError({ errors: faults }, key, 'KEY_RESERVED', 'the key __proto__ is reserved')
+      addFieldError({ errors }, key, 'KEY_RESERVED', 'the key __proto__ is reserved')
       continue
     }
-    rest ??= {}
-    rest[property] = sent[property]
+    extra ??= {}
+    extra[property] = sent[property]
   }
-  return { keys, extra: rest }
+  return { keys, extra }
 }
 
-/** Reads fields and gathers what is wrong with them. */
+/** The members of one event, and the errors found while reading them. */
 export interface FieldReader {
   sent: Sent
   errors: FieldError[]
@@ -70,24 +70,24 @@ export interface FieldReader {
 }
 
 export function addFieldError(
-  { errors: faults }: Pick<FieldReader, 'errors'>,
+  { errors }: Pick<FieldReader, 'errors'>,
   key: string,
   code: ItemErrorCode,
   detail: string,
 ): undefined {
-  faults.push({ pointer: pointerTo([key]), code, detail })
+  errors.push({ pointer: pointerTo([key]), code, detail })
   return undefined
 }
 
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/
 const ASCII = /^[ -~]*$/
 
-export function readEventId(at: FieldReader, key: string | undefined): string | undefined {
+export function readEventId(reader: FieldReader, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
-  const id = at.sent[key]
+  const id = reader.sent[key]
   if (typeof id !== 'string' || id.length > LIMITS.eventIdCharsMax || !VISIBLE_ASCII.test(id))
     return addFieldError(
-      at,
+      reader,
       key,
       'EVENT_ID_INVALID',
       `must be a string of 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters`,
@@ -96,74 +96,86 @@ export function readEventId(at: FieldReader, key: string | undefined): string | 
 }
 
 export function readName(
-  at: FieldReader,
+  reader: FieldReader,
   key: string | undefined,
   systemName = false,
 ): string | undefined {
   if (key === undefined)
     return addFieldError(
-      at,
+      reader,
       'name',
       'NAME_MISSING',
       'is missing: an event needs a name (name, event, event_type or event_name)',
     )
-  const sent = at.sent[key]
-  if (typeof sent !== 'string') return addFieldError(at, key, 'NAME_INVALID', 'must be a string')
-  const why = at.hasNoEscapes ? undefined : unstorableText(sent)
-  if (why) return addFieldError(at, key, 'STRING_UNSTORABLE', why)
-  // Most names are ASCII, which is composed already; ICU would be asked for nothing.
+  const sent = reader.sent[key]
+  if (typeof sent !== 'string')
+    return addFieldError(reader, key, 'NAME_INVALID', 'must be a string')
+  const why = reader.hasNoEscapes ? undefined : unstorableText(sent)
+  if (why) return addFieldError(reader, key, 'STRING_UNSTORABLE', why)
+  // Most names are ASCII, which is composed already and needs no call to ICU.
   const name = (ASCII.test(sent) ? sent : sent.normalize('NFC')).trim()
-  if (name === '' || longerThan(name, LIMITS.eventNameCharsMax))
+  if (name === '' || isLongerThan(name, LIMITS.eventNameCharsMax))
     return addFieldError(
-      at,
+      reader,
       key,
       'NAME_INVALID',
       `must have 1 to ${LIMITS.eventNameCharsMax} characters`,
     )
   if (!systemName && name.startsWith('$'))
-    return addFieldError(at, key, 'NAME_RESERVED', 'names that start with $ are reserved')
+    return addFieldError(
+      reader,
+      key,
+      'NAME_RESERVED',
+      'must not start with $: those names are reserved',
+    )
   return name
 }
 
 export function readOccurredAt(
-  at: FieldReader,
+  reader: FieldReader,
   key: string | undefined,
 ): Extract<ReadTime, { ok: true }> | undefined {
   if (key === undefined) return undefined
-  const read = readTime(at.sent[key])
-  return read.ok ? read : addFieldError(at, key, 'OCCURRED_AT_INVALID', read.detail)
+  const read = readTime(reader.sent[key])
+  return read.ok ? read : addFieldError(reader, key, 'OCCURRED_AT_INVALID', read.detail)
 }
 
 /** actor, session, source */
 export function readLabel(
-  at: FieldReader,
+  reader: FieldReader,
   key: string | undefined,
   code: ItemErrorCode,
 ): string | undefined {
   if (key === undefined) return undefined
-  const sent = at.sent[key]
-  // Classic clients number their users; a whole number has one spelling, so nothing is lost.
+  const sent = reader.sent[key]
+  // Clients of the legacy formats number their users; a whole number has one notation, so nothing is lost.
   const text = Number.isSafeInteger(sent) ? String(sent) : sent
-  if (typeof text !== 'string' || text === '' || longerThan(text, LIMITS.labelCharsMax))
+  if (typeof text !== 'string' || text === '' || isLongerThan(text, LIMITS.labelCharsMax))
     return addFieldError(
-      at,
+      reader,
       key,
       code,
       `must be a string of 1 to ${LIMITS.labelCharsMax} characters, or a whole number`,
     )
-  const why = at.hasNoEscapes ? undefined : unstorableText(text)
-  return why ? addFieldError(at, key, 'STRING_UNSTORABLE', why) : text
+  const why = reader.hasNoEscapes ? undefined : unstorableText(text)
+  return why ? addFieldError(reader, key, 'STRING_UNSTORABLE', why) : text
 }
 
-export function readValue(at: FieldReader, key: string | undefined): number | undefined {
+export function readValue(reader: FieldReader, key: string | undefined): number | undefined {
   if (key === undefined) return undefined
-  const value = at.sent[key]
-  if (typeof value !== 'number') return addFieldError(at, key, 'VALUE_INVALID', 'must be a number')
+  const value = reader.sent[key]
+  if (typeof value !== 'number')
+    return addFieldError(reader, key, 'VALUE_INVALID', 'must be a number')
   if (!Number.isFinite(value))
-    return addFieldError(at, key, 'NUMBER_UNREPRESENTABLE', 'is a number that a double cannot hold')
+    return addFieldError(
+      reader,
+      key,
+      'NUMBER_UNREPRESENTABLE',
+      'is a number that a double cannot hold; send it as a string',
+    )
   if (Math.abs(value) > LIMITS.valueMax)
     return addFieldError(
-      at,
+      reader,
       key,
       'VALUE_INVALID',
       `must lie between -${LIMITS.valueMax} and ${LIMITS.valueMax}`,
@@ -173,25 +185,25 @@ export function readValue(at: FieldReader, key: string | undefined): number | un
 
 /** properties, context */
 export function readObject(
-  at: FieldReader,
+  reader: FieldReader,
   key: string | undefined,
   code: ItemErrorCode,
 ): Record<string, unknown> | undefined {
   if (key === undefined) return undefined
-  const value = at.sent[key]
+  const value = reader.sent[key]
   if (typeof value !== 'object' || Array.isArray(value))
-    return addFieldError(at, key, code, 'must be a JSON object')
+    return addFieldError(reader, key, code, 'must be a JSON object')
   return value as Record<string, unknown>
 }
 
-/** @param allowed the tenant's list; null takes every version */
+/** @param allowed the tenant's list; null allows all */
 export function readSchemaVersion(
-  at: FieldReader,
+  reader: FieldReader,
   key: string | undefined,
   allowed: readonly string[] | null | undefined,
 ): string | undefined {
   if (key === undefined) return undefined
-  const sent = at.sent[key]
+  const sent = reader.sent[key]
   const text = Number.isSafeInteger(sent) ? String(sent) : sent
   if (
     typeof text !== 'string' ||
@@ -199,22 +211,22 @@ export function readSchemaVersion(
     !VISIBLE_ASCII.test(text)
   )
     return addFieldError(
-      at,
+      reader,
       key,
       'SCHEMA_VERSION_INVALID',
       `must be a whole number, or a string of 1 to ${LIMITS.schemaVersionCharsMax} visible ASCII characters`,
     )
   if (allowed && !allowed.includes(text))
     return addFieldError(
-      at,
+      reader,
       key,
       'SCHEMA_VERSION_NOT_ALLOWED',
-      `is none of the versions that this tenant takes: ${allowed.slice(0, 20).join(', ')}`,
+      `must be one of the versions that this tenant allows: ${allowed.slice(0, 20).join(', ')}`,
     )
   return text
 }
 
-/** Characters are code points: an emoji is one. */
-function longerThan(text: string, max: number): boolean {
+/** Counts code points: an emoji counts as one character. */
+function isLongerThan(text: string, max: number): boolean {
   return text.length > max && (text.length > 2 * max || [...text].length > max)
 }

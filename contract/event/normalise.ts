@@ -19,75 +19,75 @@ export type Normalised =
 
 /** What an event takes from its request. */
 export interface NormaliseContext {
-  /** RFC 3339 in UTC: when the request came in. */
+  /** When the edge received the request, RFC 3339 in UTC. */
   receivedAt: string
-  /** Called when the client chose no event id, with the event's place in the batch. */
+  /** Makes the event id where the client sent none. @param index of the event in the batch */
   eventId: (index: number) => string
-  /** Added to the client's time, because its clock is wrong; see `clockSkew`. */
+  /** Milliseconds to add to the client's time because its clock is wrong; see `clockSkew`. */
   shiftMs?: number
-  /** A name that begins with `$` is the sending library's own, and is kept. */
+  /** Accepts a name that starts with `$`, because the sending library chose it. */
   systemName?: boolean
-  /** The tenant's; null takes every version. */
+  /** The schema versions that the tenant allows; null allows all. */
   schemaVersions?: readonly string[] | null
-  /** The text that the event came from holds no `\u`: its strings need no look (see StorableBudget). */
+  /** The event's JSON text contains no `\u`, so its strings need no check (see StorableBudget). */
   hasNoEscapes?: boolean
 }
 
 /**
- * The one normaliser: any accepted envelope into a TrackedEvent. Top-level fields that no synonym
- * names become properties. Nothing is changed silently: what cannot be kept is an error with the
- * pointer of the place where it was sent. A field that is null counts as not sent.
+ * Turns any accepted envelope into a TrackedEvent. Top-level fields that are not in SYNONYMS become
+ * properties. Nothing is changed silently: a value that cannot be stored is an error whose pointer
+ * names the field as it was sent. A null field counts as not sent.
  */
-export function normalise(raw: unknown, at: NormaliseContext, index = 0): Normalised {
+export function normalise(raw: unknown, ctx: NormaliseContext, index = 0): Normalised {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
-    return refused({ pointer: '', code: 'EVENT_NOT_OBJECT', detail: 'an event is a JSON object' })
-  const faults: f.FieldError[] = []
-  const reading: f.FieldReader = {
+    return rejectEvent({ pointer: '', code: 'EVENT_NOT_OBJECT', detail: 'must be a JSON object' })
+  const errors: f.FieldError[] = []
+  const reader: f.FieldReader = {
     sent: raw as f.Sent,
-    errors: faults,
-    hasNoEscapes: at.hasNoEscapes,
+    errors,
+    hasNoEscapes: ctx.hasNoEscapes,
   }
-  const { keys, extra: rest } = f.mapKeys(reading)
+  const { keys, extra } = f.mapKeys(reader)
 
-  const event_id = f.readEventId(reading, keys[f.EVENT_ID])
-  const name = f.readName(reading, keys[f.NAME], at.systemName)
-  const time = f.readOccurredAt(reading, keys[f.OCCURRED_AT])
-  const actor = f.readLabel(reading, keys[f.ACTOR], 'ACTOR_INVALID')
-  const session = f.readLabel(reading, keys[f.SESSION], 'SESSION_INVALID')
-  const source = f.readLabel(reading, keys[f.SOURCE], 'SOURCE_INVALID')
-  const value = f.readValue(reading, keys[f.VALUE])
-  const schema_version = f.readSchemaVersion(reading, keys[f.SCHEMA_VERSION], at.schemaVersions)
-  const context = f.readObject(reading, keys[f.CONTEXT], 'CONTEXT_INVALID')
-  const given = f.readObject(reading, keys[f.PROPERTIES], 'PROPERTIES_INVALID')
-  checkStorable(reading, keys, rest, given, context)
-  if (faults.length > 0 || name === undefined) return { ok: false, errors: faults }
+  const event_id = f.readEventId(reader, keys[f.EVENT_ID])
+  const name = f.readName(reader, keys[f.NAME], ctx.systemName)
+  const time = f.readOccurredAt(reader, keys[f.OCCURRED_AT])
+  const actor = f.readLabel(reader, keys[f.ACTOR], 'ACTOR_INVALID')
+  const session = f.readLabel(reader, keys[f.SESSION], 'SESSION_INVALID')
+  const source = f.readLabel(reader, keys[f.SOURCE], 'SOURCE_INVALID')
+  const value = f.readValue(reader, keys[f.VALUE])
+  const schema_version = f.readSchemaVersion(reader, keys[f.SCHEMA_VERSION], ctx.schemaVersions)
+  const context = f.readObject(reader, keys[f.CONTEXT], 'CONTEXT_INVALID')
+  const declared = f.readObject(reader, keys[f.PROPERTIES], 'PROPERTIES_INVALID')
+  checkStorable(reader, keys, extra, declared, context)
+  if (errors.length > 0 || name === undefined) return { ok: false, errors }
 
-  const shifted = at.shiftMs && time ? shiftTime(time.time, at.shiftMs) : undefined
+  const shifted = ctx.shiftMs && time ? shiftTime(time.time, ctx.shiftMs) : undefined
   const event: TrackedEvent = {
-    event_id: event_id ?? at.eventId(index),
+    event_id: event_id ?? ctx.eventId(index),
     name,
-    occurred_at: shifted ?? time?.time ?? at.receivedAt,
+    occurred_at: shifted ?? time?.time ?? ctx.receivedAt,
     client_occurred_at: shifted && time?.time,
-    // undefined members are left out by JSON.stringify
+    // JSON.stringify leaves undefined members out.
     actor,
     session,
     source,
     value,
-    properties: rest && given ? Object.assign(rest, given) : (rest ?? given ?? {}),
+    properties: extra && declared ? Object.assign(extra, declared) : (extra ?? declared ?? {}),
     context,
     schema_version,
   }
-  const json = spell(event)
+  const json = serialize(event)
   if (bytesExceed(json, LIMITS.eventBytesMax))
-    return refused({ pointer: '', code: 'EVENT_TOO_LARGE', detail: 'is larger than 64 KiB' })
+    return rejectEvent({ pointer: '', code: 'EVENT_TOO_LARGE', detail: 'is larger than 64 KiB' })
   return { ok: true, event, json, occurredMs: shifted ? Date.parse(shifted) : time?.ms }
 }
 
 /**
- * The event as JSON.stringify would write it, at two thirds of its cost: most of it is known to need no
- * escaping, and what is put together here is copied once, when the record leaves.
+ * Writes the event exactly as JSON.stringify would, at two thirds of its cost: most strings are known to
+ * need no escaping, and the concatenated string is copied only once, when the record is sent.
  */
-function spell(event: TrackedEvent): string {
+function serialize(event: TrackedEvent): string {
   let json = `{"event_id":${quote(event.event_id)},"name":${quote(event.name)},"occurred_at":"${event.occurred_at}"`
   if (event.client_occurred_at !== undefined)
     json += `,"client_occurred_at":"${event.client_occurred_at}"`
@@ -107,53 +107,53 @@ function quote(text: string): string {
   return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-function refused(error: f.FieldError): Normalised {
+function rejectEvent(error: f.FieldError): Normalised {
   return { ok: false, errors: [error] }
 }
 
-/** Properties, from both places, and context: what Postgres would refuse or change, and what is there twice. */
+/** Reports values of properties and context that Postgres would reject or change, and conflicting duplicates. */
 function checkStorable(
-  reading: f.FieldReader,
+  reader: f.FieldReader,
   keys: readonly (string | undefined)[],
-  rest: Record<string, unknown> | undefined,
-  given: Record<string, unknown> | undefined,
+  extra: Record<string, unknown> | undefined,
+  declared: Record<string, unknown> | undefined,
   context: Record<string, unknown> | undefined,
 ): void {
-  const { hasNoEscapes: wellFormed } = reading
-  const quick: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes: wellFormed }
+  const { hasNoEscapes } = reader
+  const quick: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes }
   const good =
-    (!rest || isStorable(rest, quick)) &&
-    (!given || isStorable(given, quick)) &&
+    (!extra || isStorable(extra, quick)) &&
+    (!declared || isStorable(declared, quick)) &&
     (!context || isStorable(context, quick))
   if (!good) {
-    const budget: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes: wellFormed }
+    const budget: StorableBudget = { keys: LIMITS.propertiesKeysMax, hasNoEscapes }
     for (const [part, path] of [
-      [rest, []],
-      [given, [keys[f.PROPERTIES] as string]],
+      [extra, []],
+      [declared, [keys[f.PROPERTIES] as string]],
       [context, [keys[f.CONTEXT] as string]],
     ] as const) {
       const found = part && findUnstorable(part, path, budget)
-      if (found) reading.errors.push(found)
+      if (found) reader.errors.push(found)
     }
   }
-  // Only what is known to be of bounded depth can be compared without running out of stack.
-  if (good && rest && given)
-    for (const key in rest)
-      if (Object.hasOwn(given, key) && !same(given[key], rest[key]))
+  // Comparing recursively is safe only after the depth was checked.
+  if (good && extra && declared)
+    for (const key in extra)
+      if (Object.hasOwn(declared, key) && !isSameJson(declared[key], extra[key]))
         f.addFieldError(
-          reading,
+          reader,
           key,
           'PROPERTY_CONFLICT',
           `is sent twice with different values: here and in ${keys[f.PROPERTIES]}`,
         )
 }
 
-/** Both came out of JSON.parse; key order matters here, and a false alarm is only an error to read. */
-function same(a: unknown, b: unknown): boolean {
+/** Key order matters: equal objects in another order are reported as a conflict, which loses nothing. */
+function isSameJson(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** UTF-8 needs one to three bytes for each UTF-16 unit, so most texts need no counting. */
+/** UTF-8 takes one to three bytes for each UTF-16 unit, so most texts need no encoding to measure them. */
 function bytesExceed(text: string, max: number): boolean {
   if (text.length * 3 <= max) return false
   return text.length > max || new TextEncoder().encode(text).length > max

@@ -10,13 +10,13 @@ import { normalise } from './normalise.ts'
 import { readTime } from './time.ts'
 import { isUuid, uuidV7, uuidV7Series } from './uuid.ts'
 
-const missing = { receivedAt: '2026-11-21T09:00:00.123Z', eventId: () => 'made' }
+const context = { receivedAt: '2026-11-21T09:00:00.123Z', eventId: () => 'made' }
 const stamp = {
   v: 1,
   tenant: 'acme',
   key: 'k1',
   request_id: 'r1',
-  received_at: missing.receivedAt,
+  received_at: context.receivedAt,
   edge: 'test',
 } as const
 
@@ -36,20 +36,20 @@ const sent = fc
   .tuple(fc.dictionary(field, likely), fc.boolean())
   .map(([fields, named]) => (named ? { ...fields, event: 'e' } : fields))
 
-it('ids of one batch are UUIDv7s, all different', () => {
+it('uuidV7Series gives the events of one batch distinct UUIDv7s', () => {
   const ids = uuidV7Series(1_795_000_000_000)
   const made = Array.from({ length: 1_000 }, (_, i) => ids(i))
   expect(new Set(made).size).toBe(1_000)
   expect(made.every((id) => isUuid(id) && id.startsWith('01a1ee56-5e00-7'))).toBe(true)
 })
 
-it('whatever the edge takes, the worker reads back the same', () => {
-  let taken = 0
+it('decodeRecord reads back every event that normalise accepts', () => {
+  let accepted = 0
   fc.assert(
     fc.property(sent, (raw) => {
-      const read = normalise(raw, missing)
+      const read = normalise(raw, context)
       if (!read.ok) return
-      taken++
+      accepted++
       expect(read.json).toBe(JSON.stringify(read.event))
       const decoded = decodeRecord(recordEncoder(stamp).event(read.json))
       expect(decoded).toMatchObject({
@@ -59,26 +59,26 @@ it('whatever the edge takes, the worker reads back the same', () => {
     }),
     { numRuns: 2_000 },
   )
-  // Else it would prove nothing.
-  expect(taken).toBeGreaterThan(100)
+  // Guards against a generator whose events are all rejected.
+  expect(accepted).toBeGreaterThan(100)
 })
 
-it('what is taken and how it is spelt is what the rules say, told a second time', () => {
-  const outcomes = { taken: 0, refused: 0 }
-  const as = (raw: unknown) => {
+it('normalise accepts and writes the same events as the independent model', () => {
+  const outcomes = { accepted: 0, rejected: 0 }
+  const compare = (raw: unknown) => {
     const sent = parseExactly(JSON.stringify(raw))
     const read = normalise(sent, { receivedAt: 'received', eventId: () => 'made' })
     const expected = expectedOf(sent)
-    outcomes[read.ok ? 'taken' : 'refused']++
+    outcomes[read.ok ? 'accepted' : 'rejected']++
     expect(read.ok ? parseExactly(read.json) : undefined).toEqual(
       expected && { event_id: 'made', occurred_at: 'received', ...expected },
     )
   }
-  fc.assert(fc.property(fc.oneof(sentEvent, anyJson), as), { numRuns: 10_000 })
-  expect(Math.min(outcomes.taken, outcomes.refused)).toBeGreaterThan(1_000)
+  fc.assert(fc.property(fc.oneof(sentEvent, anyJson), compare), { numRuns: 10_000 })
+  expect(Math.min(outcomes.accepted, outcomes.rejected)).toBeGreaterThan(1_000)
 })
 
-it('in text that was tampered with nothing is taken for something else', () => {
+it('readBatch reads mutated text as JSON.parse does, and names every number that would change', () => {
   let parsed = 0
   const text = mutated(sentEvent.map((event) => JSON.stringify(event)))
   fc.assert(
@@ -88,7 +88,7 @@ it('in text that was tampered with nothing is taken for something else', () => {
       parsed++
       const [{ raw, badNumbers }] = batch.items as [(typeof batch.items)[number]]
       expect(raw).toEqual(parseExactly(body))
-      // Of a key that is there twice the first value is gone, but it is still looked at.
+      // The first value of a duplicate key is dropped, but its numbers are still checked.
       expect(badNumbers.length > 0).toBe(losesNumbers(body))
     }),
     { numRuns: 5_000 },
@@ -96,18 +96,18 @@ it('in text that was tampered with nothing is taken for something else', () => {
   expect(parsed).toBeGreaterThan(300)
 })
 
-it('an event in its canonical form is left as it is', () => {
+it('normalise leaves a canonical event unchanged', () => {
   fc.assert(
     fc.property(sent, (raw) => {
-      const read = normalise(raw, missing)
+      const read = normalise(raw, context)
       if (read.ok)
-        expect(normalise(parseExactly(read.json), missing)).toMatchObject({ json: read.json })
+        expect(normalise(parseExactly(read.json), context)).toMatchObject({ json: read.json })
     }),
     { numRuns: 1_000 },
   )
 })
 
-it('no text makes the reader of bodies throw, and what it refuses JSON.parse refuses too', () => {
+it('readBatch throws for no text, and reports invalid JSON exactly where JSON.parse throws', () => {
   const text = fc.oneof(
     fc.json({ stringUnit: 'binary' }),
     fc.string({ unit: fc.constantFrom(...'{}[]",:0123456789eE.-+ \\untf') }),
@@ -118,13 +118,13 @@ it('no text makes the reader of bodies throw, and what it refuses JSON.parse ref
       const parses = canParse(body)
       if (!parses) expect(batch).toMatchObject({ ok: false, code: 'INVALID_JSON' })
       else if (!batch.ok) expect(['BATCH_EMPTY', 'BATCH_TOO_LARGE']).toContain(batch.code)
-      else for (const { raw } of batch.items) normalise(raw, missing)
+      else for (const { raw } of batch.items) normalise(raw, context)
     }),
     { numRuns: 2_000 },
   )
 })
 
-it('a whole number is named exactly when it would be written out as another', () => {
+it('parseJson names an integer exactly when it would be written as another one', () => {
   const whole = fc
     .tuple(fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n }), fc.nat(310))
     .chain(([digits, zeros]) => fc.constantFrom(digits, digits * 10n ** BigInt(zeros)))
@@ -132,15 +132,17 @@ it('a whole number is named exactly when it would be written out as another', ()
     fc.property(whole, (whole) => {
       const written = `${whole}`
       const again = JSON.stringify(Number(written))
-      const kept = again !== 'null' && numeric(again) === whole
+      const isKept = again !== 'null' && numeric(again) === whole
       const parsed = parseJson(`{"a":[${written}]}`)
-      expect(parsed.ok && parsed.badNumbers.map((bad) => bad.pointer)).toEqual(kept ? [] : ['/a/0'])
+      expect(parsed.ok && parsed.badNumbers.map((bad) => bad.pointer)).toEqual(
+        isKept ? [] : ['/a/0'],
+      )
     }),
     { numRuns: 2_000 },
   )
 })
 
-it('the quick look at numbers misses none that the walk would find', () => {
+it('the filter of parseJson misses no number that findBadNumbers finds', () => {
   const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 340 })
   const number = fc
     .tuple(
@@ -170,7 +172,7 @@ it('the quick look at numbers misses none that the walk would find', () => {
   )
 })
 
-it('a time is spelt once: what was spelt is read as itself, and means the same moment', () => {
+it('readTime keeps a canonical time unchanged, and reads microseconds as the same instant', () => {
   fc.assert(
     fc.property(
       fc.date({ noInvalidDate: true, min: new Date(-62e12), max: new Date(9e12) }),
@@ -185,7 +187,7 @@ it('a time is spelt once: what was spelt is read as itself, and means the same m
   )
 })
 
-it('ids made in the order of time sort in the order of time', () => {
+it('UUIDv7s sort in the order of their times', () => {
   fc.assert(
     fc.property(fc.nat(2 ** 47), fc.nat(2 ** 47), (a, b) => {
       const [first, second] = [uuidV7(Math.min(a, b)), uuidV7(Math.max(a, b))]
@@ -195,7 +197,7 @@ it('ids made in the order of time sort in the order of time', () => {
   )
 })
 
-/** As Postgres' numeric reads it: `1.5e+3` is 1500. */
+/** Reads a number as Postgres' numeric does: `1.5e+3` is 1500. */
 function numeric(json: string): bigint {
   const [digits = '', exponent = '0'] = json.split('e')
   const [whole = '', fraction = ''] = digits.split('.')

@@ -1,8 +1,8 @@
 import { LIMITS } from '../limits.ts'
 
 /**
- * Times as clients write them, into one spelling: RFC 3339 in UTC, with as many digits as were given,
- * at most six (`2026-11-21T09:20:15.123456Z`). Finer digits are cut off; nothing else is changed.
+ * A client's time in the canonical notation: RFC 3339 in UTC, with as many fractional digits as were sent,
+ * at most six (`2026-11-21T09:20:15.123456Z`). Finer digits are truncated; nothing else is changed.
  */
 export type ReadTime =
   /** `ms` since the epoch, rounded down. */
@@ -22,8 +22,8 @@ export function readTime(value: unknown): ReadTime {
 }
 
 /**
- * The spelling that most clients use and that needs no change: in UTC, T and Z, at most six digits.
- * Undefined for anything else; the readers below tell what is wrong with it.
+ * Fast path for the notation that most clients use and that needs no change: UTC, T and Z, at most six digits.
+ * Undefined for anything else; `readText` reads it or names the error.
  */
 function readPlain(text: string): ReadTime | undefined {
   const end = text.length - 1
@@ -39,7 +39,7 @@ function readPlain(text: string): ReadTime | undefined {
   const minute = digits(text, 14, 16)
   const second = digits(text, 17, 19)
   const fraction = end > 19 ? digits(text, 20, end) : 0
-  // Not a digit is NaN, and NaN is in no range.
+  // NaN stands for a character that is not a digit, and fails every comparison.
   const fits = year > 99 && month >= 1 && month <= 12 && day >= 1 && day <= 31
   if (!(fits && hour < 24 && minute < 60 && second < 60 && fraction >= 0)) return undefined
   if (day > 28 && day > daysIn(year, month)) return undefined
@@ -50,7 +50,7 @@ function readPlain(text: string): ReadTime | undefined {
 const DASH = 0x2d
 const COLON = 0x3a
 
-/** The whole number that stands there; NaN when anything is no digit. */
+/** The decimal number at these positions; NaN when a character is not a digit. */
 function digits(text: string, from: number, to: number): number {
   let value = 0
   for (let i = from; i < to; i++) {
@@ -66,7 +66,7 @@ function readText(text: string): ReadTime {
   if (!parts) {
     if (/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?$/.test(text))
       return invalidTime('has no offset; end it with Z or +hh:mm')
-    return invalidTime('is no RFC 3339 time such as 2026-11-21T09:20:15Z')
+    return invalidTime('is not an RFC 3339 time such as 2026-11-21T09:20:15Z')
   }
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Six
   const offset = readOffset(parts[8] as string)
@@ -76,41 +76,41 @@ function readText(text: string): ReadTime {
   if (hour > 23 || minute > 59 || second > 60 || offset === undefined)
     return invalidTime('names a time of day that does not exist')
   const date = utc(year, month, day, hour, minute - offset, second)
-  // A leap second is only ever the last of a UTC day; like POSIX we give it the second after.
+  // A leap second is always the last second of a UTC day; as in POSIX it becomes the following second.
   if (second === 60 && date.getTime() % 86_400_000 !== 0)
-    return invalidTime('names a leap second that never was')
+    return invalidTime('names a leap second that does not exist')
   const utcYear = date.getUTCFullYear()
   if (utcYear < 1 || utcYear > 9999) return invalidTime('is outside the years 1 to 9999')
   const fraction = (parts[7] ?? '').slice(0, 6)
   const ms = date.getTime() + Number(fraction.slice(0, 3).padEnd(3, '0'))
-  return { ok: true, time: spell(date.getTime(), fraction), ms }
+  return { ok: true, time: formatTime(date.getTime(), fraction), ms }
 }
 
-/** Told apart by size: below 1e11 seconds (year 5138), below 1e14 milliseconds, below 1e17 microseconds. */
+/** The unit follows from the size: below 1e11 seconds (year 5138), below 1e14 milliseconds, below 1e17 microseconds. */
 function readEpoch(value: number): ReadTime {
   const size = Math.abs(value)
   if (!(size < 1e17))
     return invalidTime('is too large for a time in seconds, milliseconds or microseconds')
   const unit = size < 1e11 ? 1 : size < 1e14 ? 1e3 : 1e6
   let seconds = Math.floor(value / unit)
-  // The fraction alone, because the whole in microseconds is more than a double holds after 2255.
-  let rest = Math.round((value - seconds * unit) * (1e6 / unit))
-  if (rest === 1e6) {
+  // The fraction alone: all microseconds since 1970 exceed a double's precision after the year 2255.
+  let micros = Math.round((value - seconds * unit) * (1e6 / unit))
+  if (micros === 1e6) {
     seconds++
-    rest = 0
+    micros = 0
   }
   if (seconds < FIRST_SECOND || seconds > LAST_SECOND)
     return invalidTime('is outside the years 1 to 9999')
   const fraction =
-    rest === 0
+    micros === 0
       ? ''
-      : rest % 1000 === 0
-        ? (THREE[rest / 1000] as string)
-        : String(rest).padStart(6, '0')
+      : micros % 1000 === 0
+        ? (THREE[micros / 1000] as string)
+        : String(micros).padStart(6, '0')
   return {
     ok: true,
-    time: spell(seconds * 1000, fraction),
-    ms: seconds * 1000 + Math.floor(rest / 1000),
+    time: formatTime(seconds * 1000, fraction),
+    ms: seconds * 1000 + Math.floor(micros / 1000),
   }
 }
 
@@ -119,7 +119,7 @@ const LAST_SECOND = 253_402_300_799
 
 type Six = [number, number, number, number, number, number]
 
-/** `Date.UTC` would take years below 100 for 19xx. */
+/** `Date.UTC` would read a year below 100 as 19xx. */
 function utc(
   year: number,
   month: number,
@@ -139,7 +139,7 @@ function daysIn(year: number, month: number): number {
   return month === 2 && leap ? 29 : (DAYS[month - 1] as number)
 }
 
-/** Minutes east of UTC; undefined for what no clock shows. */
+/** Minutes east of UTC; undefined for an offset out of range. */
 function readOffset(text: string): number | undefined {
   if (text === 'Z' || text === 'z') return 0
   const hours = Number(text.slice(1, 3))
@@ -149,12 +149,12 @@ function readOffset(text: string): number | undefined {
 }
 
 /** @param milliseconds of a whole second */
-function spell(milliseconds: number, fraction: string): string {
+function formatTime(milliseconds: number, fraction: string): string {
   const day = Math.floor(milliseconds / DAY_MS)
   const seconds = (milliseconds - day * DAY_MS) / 1000
   const minutes = Math.floor(seconds / 60)
   const clock = `${TWO[Math.floor(minutes / 60)]}:${TWO[minutes % 60]}:${TWO[seconds % 60]}`
-  return fraction === '' ? `${spellDay(day)}${clock}Z` : `${spellDay(day)}${clock}.${fraction}Z`
+  return fraction === '' ? `${formatDay(day)}${clock}Z` : `${formatDay(day)}${clock}.${fraction}Z`
 }
 
 const DAY_MS = 86_400_000
@@ -162,34 +162,34 @@ const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'))
 
 const THREE = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'))
 
-/** The last one is remembered: most times of a batch are of one day, and `toISOString` is the dearest part. */
-let remembered = { day: 0, text: '1970-01-01T' }
+/** The last day formatted: most times of a batch share a day, and `toISOString` is the most expensive part. */
+let lastDay = { day: 0, text: '1970-01-01T' }
 
-function spellDay(day: number): string {
-  if (day !== remembered.day)
-    remembered = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 11) }
-  return remembered.text
+function formatDay(day: number): string {
+  if (day !== lastDay.day)
+    lastDay = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 11) }
+  return lastDay.text
 }
 
 function invalidTime(detail: string): ReadTime {
   return { ok: false, detail }
 }
 
-/** @param time as `readTime` spells it. @returns undefined when that leads out of the years 1 to 9999 */
+/** @param time as `readTime` returns it. @returns undefined where the result is outside the years 1 to 9999 */
 export function shiftTime(time: string, ms: number): string | undefined {
   const at = Date.parse(time) + Math.round(ms)
   const fraction = time.length > 20 ? time.slice(20, -1) : ''
   const seconds = at / 1000
   if (!(seconds >= FIRST_SECOND && seconds <= LAST_SECOND)) return undefined
-  // Digits finer than a millisecond are the client's own and stay.
+  // Digits finer than a millisecond are kept as the client sent them.
   const fine = fraction.slice(3)
   const milliseconds = String(((at % 1000) + 1000) % 1000).padStart(3, '0') + fine
-  return spell(Math.floor(seconds) * 1000, Number(milliseconds) === 0 ? '' : milliseconds)
+  return formatTime(Math.floor(seconds) * 1000, Number(milliseconds) === 0 ? '' : milliseconds)
 }
 
 /**
- * By how much a client's clock is wrong, in milliseconds to be added to its times. A difference as
- * short as a slow network's or a retry's is none; one of days is no clock's, and left alone.
+ * By how much a client's clock is wrong: milliseconds to add to its times. A difference that a slow
+ * network or a retry explains gives 0, and so does one of days, which no clock error explains.
  */
 export function clockSkew(sentMs: number, receivedMs: number): number {
   const skew = receivedMs - sentMs
@@ -197,7 +197,7 @@ export function clockSkew(sentMs: number, receivedMs: number): number {
   return size < LIMITS.clockSkewMsMin || size > LIMITS.clockSkewMsMax ? 0 : skew
 }
 
-/** Milliseconds since the epoch and the microseconds beyond them. */
+/** Milliseconds since the epoch, and the microseconds beyond them. */
 export interface Instant {
   ms: number
   us: number
@@ -206,12 +206,12 @@ export interface Instant {
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
 
 /**
- * Reads the one spelling that `readTime` writes; undefined for any other, a day that does not exist, or the year 0,
- * which Postgres does not have.
+ * Reads the notation that `readTime` returns; undefined for any other, for a day that does not exist, and for the
+ * year 0, which Postgres does not have.
  */
 export function readCanonicalTime(text: string): Instant | undefined {
   if (!CANONICAL.test(text) || text.startsWith('0000')) return undefined
-  // Date.parse takes 30 February for 2 March.
+  // Date.parse reads 30 February as 2 March.
   if (text.charCodeAt(8) === 0x33 || text.startsWith('29', 8))
     if (!readTime(text).ok) return undefined
   const ms = Date.parse(text)

@@ -1,25 +1,25 @@
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Any version and variant, either case: what Postgres' uuid type takes in this spelling. */
+/** Any version and variant, either case, in the hyphenated form that Postgres' uuid type accepts. */
 export function isUuid(text: string): boolean {
   return text.length === 36 && UUID.test(text)
 }
 
 /**
- * A new UUIDv7 (RFC 9562 §5.7): sorted by time, so that inserts touch the right edge of the index.
+ * A new UUIDv7 (RFC 9562 §5.7), sorted by time so that inserts touch the right edge of the index.
  * @param now milliseconds since the epoch
  */
 export function uuidV7(now: number): string {
-  // The random bits and the variant of a version 4 stand where version 7 wants them, and making one
-  // is a single call, cheaper than bytes from getRandomValues.
+  // Version 4 has its random bits and variant where version 7 needs them, and one call to randomUUID
+  // is cheaper than getRandomValues.
   const random = crypto.randomUUID()
   const time = now.toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`
 }
 
 /**
- * Many UUIDv7 of one moment: the first is random, each next one is one more (RFC 9562 §6.2, method 2), so they
- * sort in the order of the batch, and randomness is asked for once.
+ * UUIDv7s for one moment: the first is random, each next one is incremented (RFC 9562 §6.2, method 2), so they
+ * sort in the order of the batch and random bits are drawn only once.
  */
 export function uuidV7Series(now: number): (index: number) => string {
   const first = uuidV7(now)
@@ -34,20 +34,20 @@ export function uuidV7Series(now: number): (index: number) => string {
 /**
  * The id of the event at `index` in the request that carried this Idempotency-Key: UUIDv5
  * (RFC 9562 §5.5) of tenant, key and index, so that a retry of the request gives the same ids even
- * when nobody remembers it.
+ * when its idempotency record is gone.
  */
 export function derivedEventId(
   tenant: string,
   idempotencyKey: string,
   index: number,
 ): Promise<string> {
-  // Tenants hold no newline and neither does a key, so no two triples share a name.
+  // Neither tenants nor keys contain a newline, so no two triples share a name.
   return uuidV5(`${tenant}\n${idempotencyKey}\n${index}`)
 }
 
 /**
- * The same name gives the same id for ever (RFC 9562 §5.5, in our own namespace).
- * @param name with exactly two newlines it is an Idempotency-Key's; others keep clear of that form
+ * The same name always gives the same id (RFC 9562 §5.5, in the project's namespace).
+ * @param name names with exactly two newlines are reserved for `derivedEventId`
  */
 export async function uuidV5(name: string): Promise<string> {
   const bytes = new TextEncoder().encode(name)
@@ -58,14 +58,14 @@ export async function uuidV5(name: string): Promise<string> {
   return format(digest.subarray(0, 16), 5)
 }
 
-/** Our own namespace: 6f1b3a52-7c0e-4d0b-9a53-51c1ce000001, fixed for ever. */
+/** The project's namespace, 6f1b3a52-7c0e-4d0b-9a53-51c1ce000001. It must never change. */
 const NAMESPACE = new Uint8Array([
   0x6f, 0x1b, 0x3a, 0x52, 0x7c, 0x0e, 0x4d, 0x0b, 0x9a, 0x53, 0x51, 0xc1, 0xce, 0x00, 0x00, 0x01,
 ])
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-/** Sets version and variant in place and spells the bytes out. */
+/** Sets version and variant in place and formats the bytes. */
 function format(bytes: Uint8Array, version: number): string {
   bytes[6] = ((bytes[6] as number) & 0x0f) | (version << 4)
   bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80

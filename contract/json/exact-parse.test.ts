@@ -4,14 +4,14 @@ import { decodeRecord, recordEncoder } from '../log/record.ts'
 import { anyJson } from '../testing/arbitrary.ts'
 import { parseExactly } from './exact-parse.ts'
 
-/** Leaves behind what makes V8 take the next escaped key for a part of its own escape. */
+/** Puts V8 into the state in which it misreads the next escaped key. */
 function poison(key: string): void {
   JSON.parse(JSON.stringify({ a: 1, [key]: 2 }))
   JSON.parse(JSON.stringify({ [key]: 2 }))
 }
 
-it('whatever is built here is what JSON.parse gives for the same text without escapes', () => {
-  // Texts with escapes are no measure: any object with a backslash for a key, the test's own too, spoils them.
+it('parseExactly returns for escaped keys what JSON.parse returns for the same text without escapes', () => {
+  // JSON.parse of a text with escapes is no reference: any object with a backslash as key corrupts it.
   const texts = anyJson.map((json) => {
     const plain = JSON.stringify(json).replace(/\\u[0-9a-f]{4}|\\./g, 'b')
     const written = plain.replace(/"[^"]*"/g, (text) =>
@@ -42,15 +42,15 @@ it.each([
   ['\\', String.raw`\u0000`, '\0'],
   ['x\\', String.raw`x\/`, 'x/'],
   ['\\u0', String.raw`\u0041bc`, 'Abc'],
-])('after the key %j the key "%s" is still itself', (before, written, key) => {
-  poison(before)
+])('after the key %j parseExactly still reads the key "%s"', (earlier, written, key) => {
+  poison(earlier)
   expect(parseExactly(`{"a":1,"${written}":2}`)).toEqual({ a: 1, [key]: 2 })
   expect(parseExactly(`[{"${written}" \n: {"a":1,"${written}":2}}]`)).toEqual([
     { [key]: { a: 1, [key]: 2 } },
   ])
 })
 
-it('a key in a record of the log is still itself', () => {
+it('decodeRecord reads an escaped key of a record correctly', () => {
   poison('\\')
   const stamp = {
     v: 1,
@@ -65,7 +65,7 @@ it('a key in a record of the log is still itself', () => {
   expect(decoded.ok && Object.keys(decoded.record.event.properties)).toEqual(['a', '"'])
 })
 
-it('the last of the same keys wins, __proto__ is a member, and depth is no matter', () => {
+it('parseExactly lets the last duplicate key win, keeps __proto__ as a member and reads any depth', () => {
   expect(parseExactly(String.raw`{"x":1,"\u0078":2,"y":3}`)).toEqual({ x: 2, y: 3 })
   const odd = parseExactly(String.raw`{"\u005f_proto__":{"a":1}}`) as object
   expect(Object.keys(odd)).toEqual(['__proto__'])
@@ -76,7 +76,7 @@ it('the last of the same keys wins, __proto__ is a member, and depth is no matte
   expect(levels).toBe(100_000)
 })
 
-it('what is no JSON is refused as ever', () => {
+it('parseExactly throws a SyntaxError for invalid JSON', () => {
   for (const text of ['', '{"\\u0061":}', '{"\\u006":1}', '{"a\\":1}'])
     expect(() => parseExactly(text)).toThrow(SyntaxError)
 })

@@ -1,8 +1,8 @@
 /**
- * JSON.parse with every key as it was written. V8 (in Node 24 and Deno 2.9; not in today's workerd)
- * reads an escaped key as another one when an object before it, anybody's, had at the same place a key that
- * looks like the first characters of the escape: after `{"a":1,"\\":2}` the text `{"a":1,"\u540d":2}`
- * gives the key `\` (nodejs/node#63785). Texts without an escaped key are JSON.parse's alone; the
+ * JSON.parse that returns every key as it was written. V8 (in Node 24 and Deno 2.9; not in the pinned workerd)
+ * misreads an escaped key when any object parsed earlier had, at the same position, a key that equals the
+ * first characters of the escape: after `{"a":1,"\\":2}` the text `{"a":1,"\u540d":2}`
+ * gives the key `\` (nodejs/node#63785). Texts without an escaped key are left to JSON.parse; the
  * others are built here. Duplicate keys: the last one wins, as in ECMAScript.
  * @throws SyntaxError, as JSON.parse
  */
@@ -11,17 +11,17 @@ export function parseExactly(text: string): unknown {
   return hasEscapedKey(text) ? build(text) : value
 }
 
-/** @param text that JSON.parse took, so that each backslash stands in a string */
+/** @param text valid JSON, so that each backslash is inside a string */
 function hasEscapedKey(text: string): boolean {
-  for (let at = text.indexOf('\\'); at >= 0; ) {
-    const end = endOfString(text, at)
+  for (let i = text.indexOf('\\'); i >= 0; ) {
+    const end = endOfString(text, i)
     if (text[skipSpaces(text, end)] === ':') return true
-    at = text.indexOf('\\', end)
+    i = text.indexOf('\\', end)
   }
   return false
 }
 
-/** @param from inside the string, at an escape or a plain character @returns behind its last quote */
+/** @param from inside the string, at an escape or a plain character @returns the index after its closing quote */
 function endOfString(text: string, from: number): number {
   let i = from
   while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1
@@ -39,7 +39,7 @@ const ENDS = /[\s,\]}]/g
 
 type Container = { list: unknown[] } | { members: Record<string, unknown>; key: string | undefined }
 
-/** The stack is our own: text can be nested deeper than calls can be. */
+/** Uses an explicit stack: text can be nested deeper than the call stack allows. */
 function build(text: string): unknown {
   const open: Container[] = []
   let whole: unknown
@@ -72,7 +72,7 @@ function build(text: string): unknown {
     else {
       const key = inside.key as string
       inside.key = undefined
-      // Assigned, it would be the prototype and no member.
+      // An assignment would set the prototype instead of a member.
       if (key === '__proto__')
         Object.defineProperty(inside.members, key, {
           value,

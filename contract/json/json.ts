@@ -2,8 +2,8 @@ import { LIMITS } from '../limits.ts'
 import { parseExactly } from './exact-parse.ts'
 
 /**
- * JSON that loses nothing on the way in. `JSON.parse` changes some numbers silently (1e400 becomes
- * Infinity, 9007199254740993 becomes …992); here they are found and named by pointer. Keys: parseExactly.
+ * Lossless JSON. `JSON.parse` changes some numbers silently (1e400 becomes Infinity, 9007199254740993
+ * becomes …992); these numbers are reported by pointer. Keys: see parseExactly.
  * Duplicate keys: the last one wins, as in ECMAScript.
  */
 export type ParsedJson =
@@ -11,7 +11,7 @@ export type ParsedJson =
   | { ok: false; detail: string }
 
 export interface BadNumber {
-  /** RFC 6901, from the root of the text; its first POINTER_STEPS_MAX steps. */
+  /** RFC 6901, from the root of the text, cut after POINTER_STEPS_MAX steps. */
   pointer: string
   /** As it was written, cut at 40 characters. */
   written: string
@@ -19,12 +19,12 @@ export interface BadNumber {
 
 /**
  * A number that a double may not hold: 17 digits, or 16 of which the first is 9, or a long fraction,
- * or an exponent of three digits. A first look that never misses one and is seldom wrong, because
- * a walk over the text costs more than parsing it.
+ * or an exponent of three digits. This filter has no false negatives and few false positives; it exists
+ * because walking the text costs more than parsing it.
  */
 const SUSPECT_NUMBER = /[[:,\s]-?(?:\d{17}|9\d{15}|\d+(?:\.\d+)?[eE][+-]?\d{3}|0\.0{200})/
 
-/** @param text at most LIMITS.bodyBytesMax; what the size of the work is bounded by */
+/** @param text at most LIMITS.bodyBytesMax, which bounds the work */
 export function parseJson(text: string): ParsedJson {
   let value: unknown
   try {
@@ -34,11 +34,11 @@ export function parseJson(text: string): ParsedJson {
   }
   const suspect = typeof value === 'number' || SUSPECT_NUMBER.test(text)
   const badNumbers = suspect ? findBadNumbers(text) : []
-  // Beyond the bound they were not looked for, so nothing may be taken.
+  // The search stopped at the bound, so the whole body is rejected.
   if (badNumbers.length === BAD_NUMBERS_MAX)
     return {
       ok: false,
-      detail: `The body holds ${BAD_NUMBERS_MAX.toLocaleString('en')} or more numbers that a double cannot hold; send them as strings.`,
+      detail: `The body contains ${BAD_NUMBERS_MAX.toLocaleString('en')} or more numbers that a double cannot hold; send them as strings.`,
     }
   return { ok: true, value, badNumbers }
 }
@@ -46,13 +46,13 @@ export function parseJson(text: string): ParsedJson {
 /**
  * Whether JSON text may hold a string that Postgres cannot store (NUL or a lone surrogate can only
  * come as an escape, since the text itself is UTF-8), a number that a double cannot hold, or more
- * levels than may be walked without a look.
+ * levels than may be walked unchecked.
  */
 export function needsDeepCheck(text: string): boolean {
   return text.includes('\\u') || SUSPECT_NUMBER.test(text) || opensOften(text)
 }
 
-/** A value cannot be deeper than it has brackets; most events have fewer than the depth allowed. */
+/** Brackets bound the depth; most events have fewer than the depth allowed. */
 function opensOften(text: string): boolean {
   let left: number = LIMITS.propertiesDepthMax
   for (const bracket of ['{', '[']) {
@@ -62,11 +62,11 @@ function opensOften(text: string): boolean {
   return false
 }
 
-/** Ten for each event of a full batch. With the bounds on a pointer it bounds the walk's work. */
+/** Ten for each event of a full batch. Together with the bounds on a pointer this bounds the walk. */
 const BAD_NUMBERS_MAX = 10 * LIMITS.batchEventsMax
 const POINTER_STEPS_MAX = LIMITS.propertiesDepthMax + 4
 
-/** Walks valid JSON text, to the end or BAD_NUMBERS_MAX. The stack is our own. */
+/** Walks valid JSON text to its end or to BAD_NUMBERS_MAX, with an explicit stack. */
 export function findBadNumbers(text: string): BadNumber[] {
   const found: BadNumber[] = []
   const path: (string | number)[] = []
@@ -100,7 +100,7 @@ export function findBadNumbers(text: string): BadNumber[] {
       let end = i + 1
       while (end < text.length && '0123456789+-.eE'.includes(text[end] as string)) end++
       const written = text.slice(i, end)
-      if (!holds(written))
+      if (!isExact(written))
         found.push({ pointer: boundedPointer(path), written: written.slice(0, 40) })
       if (found.length === BAD_NUMBERS_MAX) return found
       i = end
@@ -110,11 +110,11 @@ export function findBadNumbers(text: string): BadNumber[] {
 }
 
 /**
- * Not Infinity, not a non-zero number that becomes 0, not a whole number that comes out with other
- * digits when it is written again: 2^60 is a double, but JSON.stringify spells it …847000. A fraction
- * is taken as the nearest double, which is what every JSON reader gives back.
+ * False for a number that becomes Infinity, for a non-zero number that becomes 0, and for an integer that is
+ * written with other digits: 2^60 is a double, but JSON.stringify writes it as …847000. A fraction
+ * becomes the nearest double, as in every JSON parser.
  */
-function holds(written: string): boolean {
+function isExact(written: string): boolean {
   const value = Number(written)
   if (!Number.isFinite(value)) return false
   if (value === 0) return !/[1-9]/.test(written.split(/[eE]/)[0] as string)
@@ -122,14 +122,14 @@ function holds(written: string): boolean {
   return Number.isSafeInteger(value) || BigInt(written) === wholeOf(String(value))
 }
 
-/** `1.25e+30` too: from 1e21 on that is how whole doubles are spelt. */
-function wholeOf(spelt: string): bigint {
-  const [digits = '', exponent = '0'] = spelt.split('e+')
+/** Reads `1.25e+30` too: from 1e21 on, doubles are written with an exponent. */
+function wholeOf(text: string): bigint {
+  const [digits = '', exponent = '0'] = text.split('e+')
   const [whole = '', fraction = ''] = digits.split('.')
   return BigInt(whole + fraction + '0'.repeat(Number(exponent) - fraction.length))
 }
 
-/** Text of 1 MiB can be one path of 1 MiB with a thousand numbers at its end. */
+/** Bounds the output: 1 MiB of text can be one path of 1 MiB that ends in a thousand numbers. */
 function boundedPointer(path: readonly (string | number)[]): string {
   const steps = path
     .slice(0, POINTER_STEPS_MAX)
@@ -137,7 +137,7 @@ function boundedPointer(path: readonly (string | number)[]): string {
   return pointerTo(steps).toWellFormed().slice(0, 1024)
 }
 
-/** Where the string that begins at `start` ends: the place after its closing quote. */
+/** The index after the closing quote of the string that begins at `start`. */
 export function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     if (text[i] === '\\') i++
@@ -151,10 +151,10 @@ export function pointerTo(path: readonly (string | number)[]): string {
   return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
-/** Engines word it differently and quote the text; only the place is ours to tell. */
+/** Engines word the error differently and quote the text, so only the position is reported. */
 function describePosition(error: unknown): string {
-  const place = / JSON at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(String(error))
-  return place
-    ? `unexpected text at position ${place[1]}.`
-    : 'it ends too early or holds unexpected text.'
+  const match = / JSON at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(String(error))
+  return match
+    ? `unexpected text at position ${match[1]}.`
+    : 'it ends too early or contains unexpected text.'
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { elementTexts } from './slices.ts'
 
-test('elements come back as they were written', () => {
+test('elementTexts returns elements as they were written', () => {
   expect(elementTexts(' [ {"a" : [1, 2]} ,"x\\"]" , 1e5,null ,[],{} ] ')).toEqual([
     '{"a" : [1, 2]}',
     '"x\\"]"',
@@ -15,27 +15,29 @@ test('elements come back as they were written', () => {
   expect(elementTexts('{}', 'events')).toEqual([])
 })
 
-test('of a member that is there twice, the last one is meant, as JSON.parse means it', () => {
+test('elementTexts reads the last of duplicate members, as JSON.parse does', () => {
   expect(
     elementTexts('{"events":[1],"x":{"events":[2]},"\\u0065vents": [3 , 4]}', 'events'),
   ).toEqual(['3', '4'])
 })
 
-test('whatever the values are, each is found', () => {
+test('elementTexts finds every element of any array', () => {
   fc.assert(
     fc.property(
       fc.array(fc.jsonValue()),
       fc.jsonValue(),
       fc.integer({ min: 0, max: 3 }),
       (list, other, indent) => {
-        const spelt = list.map((each) => JSON.stringify(JSON.parse(JSON.stringify(each))))
+        const expected = list.map((value) => JSON.stringify(JSON.parse(JSON.stringify(value))))
         const inArray = elementTexts(JSON.stringify(list, null, indent))
-        expect(inArray.map((each) => JSON.stringify(JSON.parse(each)))).toEqual(spelt)
+        expect(inArray.map(reformat)).toEqual(expected)
         const text = JSON.stringify({ other, batch: list, more: other }, null, indent)
-        expect(elementTexts(text, 'batch').map((each) => JSON.stringify(JSON.parse(each)))).toEqual(
-          spelt,
-        )
+        expect(elementTexts(text, 'batch').map(reformat)).toEqual(expected)
       },
     ),
   )
 })
+
+function reformat(json: string): string {
+  return JSON.stringify(JSON.parse(json))
+}

@@ -1,9 +1,9 @@
 import { endOfString } from './json.ts'
 
 /**
- * The elements of an array as they stand in JSON text, byte for byte: what a dead letter keeps.
- * Only for text that JSON.parse has taken; a second walk, so only where something was refused.
- * @param member of the object at the root that holds the array; without it the root is the array
+ * The elements of an array as written in the JSON text, for the original of a dead letter.
+ * Requires valid JSON. A second walk over the text, so it runs only where an event was rejected.
+ * @param member of the root object that contains the array; without it the root is the array
  */
 export function elementTexts(text: string, member?: string): string[] {
   const start = member === undefined ? skipSpace(text, 0) : memberStart(text, member)
@@ -18,7 +18,7 @@ export function elementTexts(text: string, member?: string): string[] {
   return found
 }
 
-/** Where the value of the root's last member of that name begins: the last one wins. */
+/** Where the value of the root's last member with that name begins: the last duplicate wins. */
 function memberStart(text: string, member: string): number | undefined {
   let found: number | undefined
   const root = skipSpace(text, 0)

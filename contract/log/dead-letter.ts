@@ -1,18 +1,18 @@
 import type { DeadReason } from './record.ts'
 
 /**
- * The value of a record in events.dlq, as JSON, for whoever listens there. Postgres has the truth; here each dead letter
- * comes at least once, always with the same key: `<topic>:<partition>:<offset>` of the record that it came from.
+ * The value of a record in events.dlq, as JSON, for external consumers. Postgres is authoritative; each dead letter is
+ * published at least once, always under the same key: `<topic>:<partition>:<offset>` of its source record.
  */
 export interface DeadLetterRecord {
   v: 1
-  /** As in Postgres, GraphQL and "npx sluice". */
+  /** The same id as in Postgres, GraphQL and "npx sluice". */
   id: number
-  /** null where the record named no tenant that exists. */
+  /** null where the record does not name an existing tenant. */
   tenant: string | null
   reason: DeadReason
   detail: string
-  /** The same for letters with the same fault. */
+  /** The same for dead letters with the same error. */
   fingerprint: string
   /** RFC 3339 in UTC */
   received_at: string
@@ -21,7 +21,7 @@ export interface DeadLetterRecord {
   route: string | null
   client: string | null
   source: { topic: string; partition: number; offset: number }
-  /** What was sent, in base64 where it is no UTF-8; left out where the record would be larger than the log takes. */
+  /** The original body, in base64 where it is not valid UTF-8; absent where the record would exceed the log's limit. */
   original?: string
   base64?: true
 }

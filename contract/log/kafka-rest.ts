@@ -1,11 +1,11 @@
 import * as z from 'zod/mini'
 
 /**
- * Upstash's REST-Kafka protocol, all that @upstash/kafka says in it.
+ * Upstash's REST-Kafka protocol, as far as @upstash/kafka uses it.
  * @see https://github.com/upstash/docs/tree/main/kafka/rest
  */
 
-/** POST /produce takes one of these or an array; POST /produce/{topic} takes them without a topic. */
+/** POST /produce accepts one of these or an array; POST /produce/{topic} accepts them without a topic. */
 export interface ProduceRecord {
   topic: string
   value: string
@@ -16,7 +16,7 @@ export interface ProduceRecord {
   headers?: { key: string; value: string }[]
 }
 
-/** One for each record, in the order given. */
+/** One result for each record, in the order of the request. */
 export interface ProduceResult {
   topic: string
   partition: number
@@ -25,9 +25,9 @@ export interface ProduceResult {
   timestamp: number
 }
 
-/** What POST /fetch and POST /consume/{group}/{instance} answer an array of. */
+/** POST /fetch and POST /consume/{group}/{instance} return an array of these. */
 export interface ConsumedMessage extends ProduceResult {
-  /** '' where the record has none. */
+  /** '' where the record has no key. */
   key: string
   value: string
   headers: { key: string; value: string }[]
@@ -43,13 +43,13 @@ export interface TopicPartitionOffset extends TopicPartition {
   offset: number
 }
 
-/** What GET /consumers answers an array of. */
+/** GET /consumers returns an array of these. */
 export interface GroupAssignments {
   name: string
   instances: { name: string; topics: { topic: string; partitions: number[] }[] }[]
 }
 
-/** What every failure looks like. */
+/** The body of every error response. */
 export interface KafkaRestError {
   error: string
   status: number

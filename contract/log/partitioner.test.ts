@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { murmur2, partitionFor } from './partitioner.ts'
 
-/** From Kafka's own UtilsTest#testMurmur2. */
+/** From Kafka's UtilsTest#testMurmur2. */
 const VECTORS: [string, number][] = [
   ['21', -973932308],
   ['foobar', -790332482],
@@ -11,17 +11,17 @@ const VECTORS: [string, number][] = [
   ['abc', 479470107],
 ]
 
-test.each(VECTORS)('murmur2 of %s is what the Java client says', (key, hash) => {
+test.each(VECTORS)('murmur2(%s) equals the hash of the Java client', (key, hash) => {
   expect(murmur2(Buffer.from(key))).toBe(hash)
 })
 
-/** As `Utils.toPositive(murmur2(key)) % 6` gives it, which is not the hash without its sign. */
-test.each(VECTORS)('the partition of %s is what the Java client says', (key, hash) => {
+/** `Utils.toPositive(murmur2(key)) % 6`, which is not the absolute value of the hash. */
+test.each(VECTORS)('the partition of %s equals that of the Java client', (key, hash) => {
   const positive = hash < 0 ? hash + 2 ** 31 : hash
   expect(partitionFor(Buffer.from(key), 6)).toBe(positive % 6)
 })
 
-test('partitions are never negative and all of them are used', () => {
+test('the partitioner returns no negative partition and uses all of them', () => {
   const used = new Set(
     Array.from({ length: 1_000 }, (_, i) => partitionFor(Buffer.from(`key ${i}`), 6)),
   )

@@ -1,6 +1,6 @@
 /**
  * The partition of a key, as Kafka's Java client chooses it: murmur2, positive, modulo. Every producer
- * that follows it sends one key to one partition, whichever log is behind; deduplication rests on that.
+ * with this partitioner sends a key to the same partition of either log; deduplication relies on it.
  */
 export function partitionFor(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions
@@ -25,10 +25,10 @@ export function murmur2(data: Uint8Array): number {
     k ^= k >>> 24
     h = Math.imul(h, m) ^ Math.imul(k, m)
   }
-  const rest = length - i
-  if (rest === 3) h ^= (data[i + 2] as number) << 16
-  if (rest >= 2) h ^= (data[i + 1] as number) << 8
-  if (rest >= 1) h = Math.imul(h ^ (data[i] as number), m)
+  const tail = length - i
+  if (tail === 3) h ^= (data[i + 2] as number) << 16
+  if (tail >= 2) h ^= (data[i + 1] as number) << 8
+  if (tail >= 1) h = Math.imul(h ^ (data[i] as number), m)
   h = Math.imul(h ^ (h >>> 13), m)
   return h ^ (h >>> 15)
 }

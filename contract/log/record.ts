@@ -10,31 +10,31 @@ import { LIMITS } from '../limits.ts'
 export interface StampedEvent {
   v: 1
   tenant: string
-  /** key_id of the API key it came with. */
+  /** key_id of the API key of the request. */
   key: string
   request_id: string
-  /** RFC 3339 in UTC. Stamped once, at the edge, so that a redelivery is the same in every way. */
+  /** RFC 3339 in UTC. Stamped once, at the edge, so that a redelivered record is identical. */
   received_at: string
-  /** Which edge took it: a Cloudflare colo, or a name of one's own. */
+  /** The edge that accepted it: a Cloudflare colo, or the configured name. */
   edge: string
-  /** Which way it came in. */
+  /** The route of the request, which names the ingest format. */
   route?: string
-  /** What sent it: a library with its version, or the User-Agent. */
+  /** The sender: a library with its version, or the User-Agent. */
   client?: string
-  /** The age limit does not apply, and the live numbers are not called late. */
+  /** A historical import: the age limit does not apply, and the event does not count as late. */
   historical?: true
-  /** The event as it was sent, where the edge foresaw that it would become a dead letter. */
+  /** The event as it was sent, where the edge expects it to become a dead letter. */
   original?: string
   event: TrackedEvent
 }
 
 /**
- * An event that no one could take, from a client that cannot be told: it travels as it was sent, and
+ * An invalid event from a client that drops on 4xx (`onInvalid: 'dead-letter'`): it is logged as it was sent and
  * becomes a dead letter.
  */
 export interface InvalidEvent extends Omit<StampedEvent, 'event' | 'original'> {
   refused: { code: ItemErrorCode; pointer: string; detail: string }[]
-  /** As it was sent; in base64 when it is no UTF-8, or when JSON would be more than twice as long. */
+  /** As it was sent; in base64 where it is not valid UTF-8, or where JSON would more than double its length. */
   original: string
   base64?: true
 }
@@ -59,13 +59,13 @@ export type DecodedRecord =
       reason: DeadReason
       detail: string
       claimed: Claimed
-      /** What the client sent, where the record is not that itself. */
+      /** What the client sent, where the record contains it. */
       original?: string
       base64?: true
       received?: Instant
     }
 
-/** What a record says of itself, for the search of dead letters; trust it no further. */
+/** What a record claims about itself. Unverified: use it only to search dead letters. */
 export interface Claimed {
   tenant?: string
   request_id?: string
@@ -75,28 +75,28 @@ export interface Claimed {
 
 export type Stamp = Omit<StampedEvent, 'event' | 'original'>
 
-/** Spells records; what all those of one request have in common is spelt once. */
+/** Encodes the records of one request; what they have in common is encoded once. */
 export interface RecordEncoder {
-  /** @param eventJson the event as `normalise` spelt it, so that it is not spelt twice */
+  /** @param eventJson the JSON that `normalise` returned, so that the event is not encoded twice */
   event(eventJson: string, original?: string): string
   invalid(what: Pick<InvalidEvent, 'refused' | 'original' | 'base64'>): string
 }
 
 export function recordEncoder(stamp: Stamp): RecordEncoder {
-  const begin = JSON.stringify(stamp).slice(0, -1)
+  const prefix = JSON.stringify(stamp).slice(0, -1)
   return {
     event: (eventJson, original) =>
       original === undefined
-        ? `${begin},"event":${eventJson}}`
-        : `${begin},"original":${JSON.stringify(original)},"event":${eventJson}}`,
-    invalid: (what) => `${begin},${JSON.stringify(what).slice(1)}`,
+        ? `${prefix},"event":${eventJson}}`
+        : `${prefix},"original":${JSON.stringify(original)},"event":${eventJson}}`,
+    invalid: (what) => `${prefix},${JSON.stringify(what).slice(1)}`,
   }
 }
 
 /**
- * Reads a record's value back. It may have been written by anyone who can reach the log, so all that
- * Postgres or a rollup could stumble over is checked again, cheaply: a walk over the properties only
- * where the text holds an escape or a number that may not fit.
+ * Decodes a record's value. Anyone with access to the log may have written it, so everything that
+ * Postgres or a rollup would reject is checked again, cheaply: the properties are walked only where the
+ * text contains an escape or a number that a double may not hold.
  */
 export function decodeRecord(text: string): DecodedRecord {
   let value: unknown
@@ -110,60 +110,71 @@ export function decodeRecord(text: string): DecodedRecord {
   for (const field of ['tenant', 'key', 'request_id', 'received_at', 'edge'] as const) {
     const found = value[field]
     if (typeof found !== 'string' || found === '' || found.length > LIMITS.labelCharsMax)
-      return dead('NOT_A_RECORD', `${field} is missing or not a short string`, value)
+      return dead(
+        'NOT_A_RECORD',
+        `${field} is missing or not a string of 1 to ${LIMITS.labelCharsMax} characters`,
+        value,
+      )
   }
   const received = readCanonicalTime(value.received_at as string)
   if (!received) return dead('NOT_A_RECORD', 'received_at is not a time in UTC', value)
-  if (value.refused !== undefined) return refusedRecord(value, received)
+  if (value.refused !== undefined) return rejectedRecord(value, received)
   const { event } = value
-  const wrong = isObject(event) ? findWrong(event) : 'event is not a JSON object'
-  if (wrong) return dead('EVENT_INVALID', wrong, value)
+  const invalid = isObject(event) ? findInvalidField(event) : 'event is not a JSON object'
+  if (invalid) return dead('EVENT_INVALID', invalid, value)
   const occurred = readCanonicalTime((event as unknown as TrackedEvent).occurred_at)
   if (!occurred) return dead('EVENT_INVALID', 'occurred_at is not a time in UTC', value)
   if (needsDeepCheck(text)) {
-    const unfit = findUnfit(value, text)
-    if (unfit) return dead('UNSTORABLE', unfit, value)
+    const unstorable = findUnstorableText(value, text)
+    if (unstorable) return dead('UNSTORABLE', unstorable, value)
   }
   return { ok: true, record: value as unknown as StampedEvent, received, occurred }
 }
 
-/** What the edge could not take: its first fault names it, all of them are told. */
-function refusedRecord(value: Record<string, unknown>, received: Instant): DecodedRecord {
+/** An event that the edge rejected: the first error is the reason, the detail lists all of them. */
+function rejectedRecord(value: Record<string, unknown>, received: Instant): DecodedRecord {
   const { refused, original, base64 } = value
   const [first] = Array.isArray(refused) ? refused : []
   if (!isObject(first) || typeof original !== 'string' || !isCode(first.code))
-    return dead('NOT_A_RECORD', 'refused or original is not as the edge writes it', value)
-  const faults = (refused as unknown[]).map((each) =>
-    isObject(each) ? `${wordsOf(each.pointer) || 'the event'}: ${wordsOf(each.detail)}` : '',
+    return dead(
+      'NOT_A_RECORD',
+      'refused or original does not have the form that the edge writes',
+      value,
+    )
+  const details = (refused as unknown[]).map((error) =>
+    isObject(error)
+      ? `${textOrEmpty(error.pointer) || 'the event'}: ${textOrEmpty(error.detail)}`
+      : '',
   )
   return {
-    ...dead(first.code as ItemErrorCode, faults.join('; '), value),
+    ...dead(first.code as ItemErrorCode, details.join('; '), value),
     original,
     ...(base64 === true && { base64 }),
     received,
   }
 }
 
-function findWrong(event: Record<string, unknown>): string | undefined {
+function findInvalidField(event: Record<string, unknown>): string | undefined {
   if (!isText(event.event_id, LIMITS.eventIdCharsMax))
-    return 'event_id is not a string of its length'
-  if (!isText(event.name, 2 * LIMITS.eventNameCharsMax)) return 'name is not a string of its length'
+    return `event_id is not a string of 1 to ${LIMITS.eventIdCharsMax} characters`
+  if (!isText(event.name, 2 * LIMITS.eventNameCharsMax))
+    return 'name is not a string of an allowed length'
   if (typeof event.occurred_at !== 'string') return 'occurred_at is not a string'
   for (const field of ['actor', 'session', 'source', 'schema_version'] as const)
     if (event[field] !== undefined && !isText(event[field], 2 * LIMITS.labelCharsMax))
-      return `${field} is not a string of its length`
+      return `${field} is not a string of an allowed length`
   if (
     event.value !== undefined &&
     !(typeof event.value === 'number' && Math.abs(event.value) <= LIMITS.valueMax)
   )
-    return 'value is not a number that can be summed'
+    return 'value is not a number within the limits'
   if (!isObject(event.properties)) return 'properties is not a JSON object'
   if (event.context !== undefined && !isObject(event.context)) return 'context is not a JSON object'
   return undefined
 }
 
-/** Strings and numbers that Postgres refuses, anywhere in the record. */
-function findUnfit(value: Record<string, unknown>, text: string): string | undefined {
+/** Strings and numbers that Postgres rejects, anywhere in the record. */
+function findUnstorableText(value: Record<string, unknown>, text: string): string | undefined {
   const event = value.event as Record<string, unknown>
   for (const [field, found] of [...Object.entries(value), ...Object.entries(event)]) {
     const why = typeof found === 'string' ? unstorableText(found) : undefined
@@ -178,13 +189,13 @@ function findUnfit(value: Record<string, unknown>, text: string): string | undef
   return number && `${number.pointer} is a number that a double cannot hold`
 }
 
-/** As all codes are spelt; an edge may be newer than its worker and know more of them. */
+/** Checks the form only: an edge newer than its worker may use codes that this worker does not know. */
 function isCode(value: unknown): boolean {
   return isText(value, LIMITS.labelCharsMax) && /^[A-Z][A-Z0-9_]*$/.test(value as string)
 }
 
-/** Of anything else no words can be made safely: an object may bring a toString of its own. */
-function wordsOf(value: unknown): string {
+/** Nothing but strings is converted: an object may have its own toString. */
+function textOrEmpty(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
@@ -201,7 +212,7 @@ function dead(
   detail: string,
   value: Record<string, unknown> | undefined,
 ): Extract<DecodedRecord, { ok: false }> {
-  // Words about what cannot be stored are stored: keys stand in them.
+  // The detail is stored, and may quote keys that cannot be stored.
   const storable = detail.replaceAll('\0', '').toWellFormed().slice(0, 2_000)
   return { ok: false, reason, detail: storable, claimed: claimedBy(value) }
 }
@@ -210,7 +221,7 @@ export function claimedBy(value: object | undefined): Claimed {
   const claimed: Claimed = {}
   for (const field of ['tenant', 'request_id', 'route', 'client'] as const) {
     const found = (value as Record<string, unknown> | undefined)?.[field]
-    // It will be stored beside the dead letter, so it must be storable itself.
+    // It is stored with the dead letter, so it must be storable.
     if (isText(found, LIMITS.labelCharsMax) && !unstorableText(found as string))
       claimed[field] = found as string
   }

@@ -1,4 +1,4 @@
-/** The two topics, and how many partitions each was made with. */
+/** The two topics, and the number of partitions each is created with. */
 export const TOPICS = {
   raw: { name: 'events.raw', partitions: 6 },
   deadLetters: { name: 'events.dlq', partitions: 3 },
@@ -9,8 +9,8 @@ export const PARTITIONS: ReadonlyMap<string, number> = new Map(
 )
 
 /**
- * The key that decides a record's partition: one actor's events stay in order, and a retry of an
- * event without an actor lands where its first try did, which is what makes deduplication sound.
+ * The key that decides a record's partition. An actor's events stay in order, and a retry of an event
+ * without an actor goes to the partition of its first attempt, on which deduplication relies.
  */
 export function recordKey(tenant: string, event: { event_id: string; actor?: string }): string {
   return `${tenant}:${event.actor ?? event.event_id}`

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Texts that have broken something somewhere. */
+/** Texts that have broken software before. */
 const NASTY = [
   ...['', ' ', '\0', 'a\0b', '\ud83d', '\udc00x', '😀', 'e\u0301', '\ufeff', '\u200b', '\u202e'],
   ...['__proto__', 'constructor', 'toString', '$', '$x', ' $x', 'null', 'NaN', '-0', '1e400'],
@@ -19,7 +19,7 @@ const number = fc.oneof(
   fc.constantFrom(0, -0, 1e21, 2 ** 53, 2 ** 60, 5e-324, 1.7976931348623157e308, 1e290, 1e291),
 )
 
-/** Not an assignment for each key: one may be called __proto__. */
+/** Object.fromEntries instead of assignments: a key may be __proto__. */
 const objectOf = <T>(entries: fc.Arbitrary<[string, T][]>) =>
   entries.map((found) => Object.fromEntries(found))
 
@@ -33,7 +33,7 @@ const { json } = fc.letrec((again) => ({
 }))
 
 const pad = (value: number, length = 2) => String(value).padStart(length, '0')
-/** RFC 3339 in every spelling, often with something slightly wrong. */
+/** RFC 3339 in every notation, often slightly invalid. */
 const time = fc
   .tuple(
     fc.tuple(fc.integer({ min: 0, max: 9999 }), fc.nat(13), fc.nat(32)),
@@ -63,7 +63,7 @@ const epoch = fc.oneof(
   fc.double({ min: -1e11, max: 1e14, noNaN: true }),
 )
 
-/** What a field is mostly sent as, so that many events are good. */
+/** Likely values for each field, so that many events are valid. */
 const LIKELY: Record<string, fc.Arbitrary<unknown>> = {
   event_id: fc.oneof(
     fc.uuid(),
@@ -115,10 +115,10 @@ const member = fc.oneof(
 )
 const wordy = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 
-/** Any JSON value, as JSON.parse would give it. */
+/** Any JSON value that JSON.parse can return. */
 export const anyJson: fc.Arbitrary<unknown> = json
 
-/** Mostly an object with fields that an event has, about half of them good. */
+/** Mostly objects with the fields of an event, about half of them valid. */
 export const sentEvent: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 19,
@@ -140,7 +140,7 @@ const TOKENS = [
   ...['"name":"b",', '"event":5,', '"x":', '{"event":"a"},', '//', 'NaN', "'"],
 ]
 
-/** Text in which something was cut out, put in or doubled. */
+/** Text with parts removed, inserted or duplicated. */
 export function mutated(of: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const step = fc.tuple(
     fc.nat(0xffff),

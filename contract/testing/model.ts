@@ -1,14 +1,14 @@
 import { parseExactly } from '../json/exact-parse.ts'
 
 /**
- * What becomes of an event, told a second time: after the words of the README and slowly, sharing no
- * line with the code that it checks but the reader of JSON. Tests compare the two.
+ * An independent model of `normalise`: written from the documentation, slow, and sharing no code with it
+ * except the JSON parser. Tests compare the two.
  */
 
 type Json = Record<string, unknown>
 
-/** As it must arrive; without `event_id` and `occurred_at` where the client sent none. */
-export type Expected = Json
+/** The canonical event, without `event_id` and `occurred_at` where the client sent none. */
+export type ExpectedEvent = Json
 
 const NAMES = {
   event_id: ['event_id', 'eventId'],
@@ -23,20 +23,20 @@ const NAMES = {
   schema_version: ['schema_version', 'schemaVersion'],
 } as const
 const ALL_NAMES: readonly string[] = Object.values(NAMES).flat()
-const WRONG = Symbol('wrong')
+const INVALID = Symbol('wrong')
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** @param sent out of JSON.parse @returns undefined where it must be refused */
-export function expectedOf(sent: unknown): Expected | undefined {
+/** @param sent a result of JSON.parse @returns undefined where the event must be rejected */
+export function expectedOf(sent: unknown): ExpectedEvent | undefined {
   if (!isObject(sent)) return undefined
   const left = new Map(Object.entries(sent))
   if (left.has('__proto__')) return undefined
   const found: Json = {}
   for (const [field, names] of Object.entries(NAMES)) {
-    const name = names.find((each) => left.has(each) && left.get(each) !== null)
+    const name = names.find((synonym) => left.has(synonym) && left.get(synonym) !== null)
     if (name === undefined) continue
     const read = READ[field as keyof typeof READ](left.get(name))
-    if (read === WRONG) return undefined
+    if (read === INVALID) return undefined
     found[field] = read
     left.delete(name)
   }
@@ -54,7 +54,7 @@ export function expectedOf(sent: unknown): Expected | undefined {
   const event: Json = { ...found, properties: { ...rest, ...own } }
   const whole = { event_id: 'x'.repeat(36), occurred_at: '2026-11-21T09:00:00.123Z', ...event }
   if (new TextEncoder().encode(JSON.stringify(whole)).length > 65_536) return undefined
-  // The sign of zero is lost on the way.
+  // JSON.stringify drops the sign of zero.
   return parseExactly(JSON.stringify(event)) as Json
 }
 
@@ -64,28 +64,28 @@ const READ: Record<keyof typeof NAMES, (value: unknown) => unknown> = {
       ? UUID.test(id)
         ? id.toLowerCase()
         : id
-      : WRONG,
+      : INVALID,
   name(sent) {
-    if (typeof sent !== 'string' || !storableText(sent)) return WRONG
+    if (typeof sent !== 'string' || !storableText(sent)) return INVALID
     const name = sent.normalize('NFC').trim()
-    return sized(name, 255) && !name.startsWith('$') ? name : WRONG
+    return sized(name, 255) && !name.startsWith('$') ? name : INVALID
   },
-  occurred_at: (time) => momentOf(time) ?? WRONG,
+  occurred_at: (time) => momentOf(time) ?? INVALID,
   actor: label,
   session: label,
   source: label,
-  value: (value) => (typeof value === 'number' && Math.abs(value) <= 1e290 ? value : WRONG),
-  properties: (value) => (isObject(value) ? value : WRONG),
-  context: (value) => (isObject(value) ? value : WRONG),
+  value: (value) => (typeof value === 'number' && Math.abs(value) <= 1e290 ? value : INVALID),
+  properties: (value) => (isObject(value) ? value : INVALID),
+  context: (value) => (isObject(value) ? value : INVALID),
   schema_version(sent) {
     const text = Number.isSafeInteger(sent) ? `${sent}` : sent
-    return typeof text === 'string' && /^[!-~]{1,64}$/.test(text) ? text : WRONG
+    return typeof text === 'string' && /^[!-~]{1,64}$/.test(text) ? text : INVALID
   },
 }
 
 function label(sent: unknown): unknown {
   const text = Number.isSafeInteger(sent) ? `${sent}` : sent
-  return typeof text === 'string' && sized(text, 255) && storableText(text) ? text : WRONG
+  return typeof text === 'string' && sized(text, 255) && storableText(text) ? text : INVALID
 }
 
 function sized(text: string, max: number): boolean {
@@ -101,20 +101,20 @@ function storable(value: unknown, level: number): boolean {
   if (typeof value === 'string') return storableText(value)
   if (typeof value !== 'object' || value === null) return true
   if (level > 32) return false
-  if (Array.isArray(value)) return value.every((each) => storable(each, level + 1))
+  if (Array.isArray(value)) return value.every((item) => storable(item, level + 1))
   return Object.entries(value).every(
-    ([key, each]) =>
-      key !== '__proto__' && key.length <= 256 && storableText(key) && storable(each, level + 1),
+    ([key, member]) =>
+      key !== '__proto__' && key.length <= 256 && storableText(key) && storable(member, level + 1),
   )
 }
 
 function keysIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   const own = Array.isArray(value) ? 0 : Object.keys(value).length
-  return Object.values(value).reduce((sum: number, each) => sum + keysIn(each), own)
+  return Object.values(value).reduce((sum: number, member) => sum + keysIn(member), own)
 }
 
-/** RFC 3339, or a number told apart by its size. */
+/** RFC 3339, or a number whose unit follows from its size. */
 function momentOf(sent: unknown): string | undefined {
   if (typeof sent === 'number') return momentOfNumber(sent)
   if (typeof sent !== 'string') return undefined
@@ -123,7 +123,7 @@ function momentOf(sent: unknown): string | undefined {
   if (!parts) return undefined
   const [, day, minute, second, fraction = '', , sign, hours = '0', minutes = '0'] = parts
   if (Number(hours) > 23 || Number(minutes) > 59) return undefined
-  // Date is strict about the shape of a day and lenient about its number: the way back tells.
+  // Date accepts 30 February, so the result is compared with what was sent.
   const leap = second === '60'
   const plain = `${day}T${minute}:${leap ? '59' : second}Z`
   const date = new Date(plain)
@@ -154,19 +154,19 @@ function momentOfNumber(sent: number): string | undefined {
   return `${text.slice(0, 19)}${digits}Z`
 }
 
-/** Whether JSON text holds a number that would come out as another one. */
+/** Whether JSON text contains a number that would be written as another one. */
 export function losesNumbers(text: string): boolean {
   const numbers = text.replace(/"(?:[^"\\]|\\.)*"/gs, '""').match(/-?\d+(\.\d+)?([eE][+-]?\d+)?/g)
   return (numbers ?? []).some((written) => {
     const value = Number(written)
     if (!Number.isFinite(value)) return true
     if (value === 0) return /[1-9]/.test(written.replace(/[eE].*/, ''))
-    return /^-?\d+$/.test(written) && BigInt(written) !== exactly(JSON.stringify(value))
+    return /^-?\d+$/.test(written) && BigInt(written) !== toBigInt(JSON.stringify(value))
   })
 }
 
-function exactly(spelt: string): bigint {
-  const [digits = '', exponent = '0'] = spelt.split('e+')
+function toBigInt(text: string): bigint {
+  const [digits = '', exponent = '0'] = text.split('e+')
   const [whole = '', fraction = ''] = digits.split('.')
   return BigInt(`${whole}${fraction.padEnd(Number(exponent), '0')}`)
 }

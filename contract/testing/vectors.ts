@@ -1,25 +1,25 @@
 /**
- * Golden vectors: what the contract's code must give, letter by letter, in every runtime
- * (`replay.ts` compares). Written by hand or with other tools than this code: the ids and sums come
+ * Golden vectors: the exact results of the contract's code in every runtime (`run-vectors.ts`
+ * compares them). Written by hand or with other tools than this code: the ids and checksums come
  * from Python's uuid, zlib and hashlib. Data only.
  */
 
 import type { ErrorCode, ItemErrorCode } from '../errors.ts'
 import type { DeadReason } from '../log/record.ts'
 
-/** Stands for "now" wherever a time is missing. */
+/** The time received, used wherever an event has no time. */
 export const RECEIVED_AT = '2026-11-21T09:00:00.123Z'
 
 export interface BatchVector {
-  says: string
+  title: string
   body: string
-  /** One of these two. */
-  refused?: ErrorCode
+  /** Exactly one of `rejected` and `events` is present. */
+  rejected?: ErrorCode
   events?: EventVector[]
-  single?: true
+  isSingleEvent?: true
 }
 
-/** The canonical event as JSON, with `made-<index>` for an id that the client left out; or what is wrong and where. */
+/** The canonical event as JSON, with `made-<index>` for an id that the client did not send; or its errors. */
 export type EventVector = string | [pointer: string, code: ItemErrorCode][]
 
 const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
@@ -28,44 +28,49 @@ const keys = (count: number) => Array.from({ length: count }, (_, i) => `"k${i}"
 const with_ = (more: string) => `{"name":"a",${more}}`
 const event = (more: string, id = 'made-0', at = RECEIVED_AT) =>
   `{"event_id":"${id}","name":"a","occurred_at":"${at}",${more}}`
-const wrong = (says: string, body: string, pointer: string, code: ItemErrorCode): BatchVector => ({
-  says,
+const rejected = (
+  title: string,
+  body: string,
+  pointer: string,
+  code: ItemErrorCode,
+): BatchVector => ({
+  title,
   body,
-  single: true,
+  isSingleEvent: true,
   events: [[[pointer, code]]],
 })
-const right = (says: string, body: string, json: string): BatchVector => ({
-  says,
+const accepted = (title: string, body: string, json: string): BatchVector => ({
+  title,
   body,
-  single: true,
+  isSingleEvent: true,
   events: [json],
 })
 
 export const BATCHES: readonly BatchVector[] = [
-  // The four classic envelopes
-  right(
+  // The four legacy formats
+  accepted(
     'unknown top-level fields become properties',
     '{"event":"page_view","user_id":"u123","page":"/pricing","timestamp":1705945000}',
     '{"event_id":"made-0","name":"page_view","occurred_at":"2024-01-22T17:36:40Z","actor":"u123","properties":{"page":"/pricing"}}',
   ),
-  right(
+  accepted(
     'event_id, event_type, schema_version, occurred_at, payload',
     '{"event_id":"E-1","event_type":"signup","schema_version":2,"occurred_at":"2026-11-21T10:00:00+01:00","payload":{"plan":"pro"}}',
     '{"event_id":"E-1","name":"signup","occurred_at":"2026-11-21T09:00:00Z","properties":{"plan":"pro"},"schema_version":"2"}',
   ),
-  right(
+  accepted(
     'event_type, source, timestamp, payload, metadata',
     '{"event_type":"order","source":"shop","timestamp":1705945000123,"payload":{"sum":9.5},"metadata":{"ip":"::1"}}',
     '{"event_id":"made-0","name":"order","occurred_at":"2024-01-22T17:36:40.123Z","source":"shop","properties":{"sum":9.5},"context":{"ip":"::1"}}',
   ),
-  right(
+  accepted(
     'event_name, user_id, session_id, project_id, properties, timestamp',
     '{"event_name":"click","user_id":7,"session_id":"s","project_id":"p","properties":{"x":1},"timestamp":1705945000123456}',
     '{"event_id":"made-0","name":"click","occurred_at":"2024-01-22T17:36:40.123456Z","actor":"7","session":"s","properties":{"project_id":"p","x":1}}',
   ),
   // Shapes of a body
   {
-    says: 'an array is a batch',
+    title: 'an array is a batch',
     body: '[{"name":"a"},{"name":"b","event_id":"x"}]',
     events: [
       `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
@@ -73,7 +78,7 @@ export const BATCHES: readonly BatchVector[] = [
     ],
   },
   {
-    says: '{"events":[…]} is a batch, and each event stands for itself',
+    title: '{"events":[…]} is a batch whose events are validated one by one',
     body: '{"events":[{"name":"a"},5,{"nam":"b"}]}',
     events: [
       `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
@@ -81,65 +86,78 @@ export const BATCHES: readonly BatchVector[] = [
       [['/name', 'NAME_MISSING']],
     ],
   },
-  right(
-    'an object that has a name is one event, whatever else it has',
+  accepted(
+    'an object with a name is one event, whatever else it contains',
     '{"name":"a","events":[1]}',
     event('"properties":{"events":[1]}'),
   ),
-  { says: 'an empty array holds no event', body: '[]', refused: 'BATCH_EMPTY' },
-  { says: 'an empty events list holds no event', body: '{"events":[]}', refused: 'BATCH_EMPTY' },
+  { title: 'an empty array is an empty batch', body: '[]', rejected: 'BATCH_EMPTY' },
   {
-    says: '1,001 events are too many',
-    body: `[${Array(1001).fill('{}').join(',')}]`,
-    refused: 'BATCH_TOO_LARGE',
+    title: 'an empty events list is an empty batch',
+    body: '{"events":[]}',
+    rejected: 'BATCH_EMPTY',
   },
-  { says: 'an empty body is no JSON', body: '', refused: 'INVALID_JSON' },
-  { says: 'half an object is no JSON', body: '{"name":"a"', refused: 'INVALID_JSON' },
-  { says: 'a trailing comma is no JSON', body: '{"name":"a",}', refused: 'INVALID_JSON' },
-  { says: 'NaN is no JSON', body: with_('"value":NaN'), refused: 'INVALID_JSON' },
-  { says: 'two values are no JSON', body: '{"name":"a"}{"name":"b"}', refused: 'INVALID_JSON' },
-  wrong('null is no event', 'null', '', 'EVENT_NOT_OBJECT'),
-  wrong('a string is no event', '"a"', '', 'EVENT_NOT_OBJECT'),
+  {
+    title: '1,001 events are too many',
+    body: `[${Array(1001).fill('{}').join(',')}]`,
+    rejected: 'BATCH_TOO_LARGE',
+  },
+  { title: 'an empty body is not valid JSON', body: '', rejected: 'INVALID_JSON' },
+  { title: 'half an object is not valid JSON', body: '{"name":"a"', rejected: 'INVALID_JSON' },
+  { title: 'a trailing comma is not valid JSON', body: '{"name":"a",}', rejected: 'INVALID_JSON' },
+  { title: 'NaN is not valid JSON', body: with_('"value":NaN'), rejected: 'INVALID_JSON' },
+  {
+    title: 'two values are not valid JSON',
+    body: '{"name":"a"}{"name":"b"}',
+    rejected: 'INVALID_JSON',
+  },
+  rejected('null is not an event', 'null', '', 'EVENT_NOT_OBJECT'),
+  rejected('a string is not an event', '"a"', '', 'EVENT_NOT_OBJECT'),
   // Numbers that JSON.parse would change
-  wrong(
-    'a whole number beyond 2^53 that a double changes is named',
+  rejected(
+    'an integer beyond 2^53 that a double changes is rejected',
     with_('"properties":{"id":9007199254740993}'),
     '/properties/id',
     'NUMBER_UNREPRESENTABLE',
   ),
-  wrong(
-    '2^60 is a double, but would be written out with other digits',
+  rejected(
+    '2^60 is rejected because it would be written with other digits',
     with_('"x":1152921504606846976'),
     '/x',
     'NUMBER_UNREPRESENTABLE',
   ),
-  right(
-    'what a double is written out as is taken',
+  accepted(
+    'a number in the notation of a double is accepted',
     with_('"x":1152921504606847000,"y":-1250000000000000000000000000000'),
     event('"properties":{"x":1152921504606847000,"y":-1.25e+30}'),
   ),
-  right(
-    'a large whole number that a double keeps is taken',
+  accepted(
+    'a large integer that a double holds exactly is accepted',
     with_('"id":9007199254740994,"big":100000000000000000000'),
     event('"properties":{"id":9007199254740994,"big":100000000000000000000}'),
   ),
-  wrong('1e400 is named', with_('"value":1e400'), '/value', 'NUMBER_UNREPRESENTABLE'),
-  wrong('-1e400 is named', with_('"x":[0,-1e400]'), '/x/1', 'NUMBER_UNREPRESENTABLE'),
-  wrong('1e-400 would become 0', with_('"x":1e-400'), '/x', 'NUMBER_UNREPRESENTABLE'),
-  wrong(
-    'a long fraction with a short exponent would become 0',
+  rejected('1e400 is rejected', with_('"value":1e400'), '/value', 'NUMBER_UNREPRESENTABLE'),
+  rejected('-1e400 is rejected', with_('"x":[0,-1e400]'), '/x/1', 'NUMBER_UNREPRESENTABLE'),
+  rejected(
+    '1e-400 is rejected because it would become 0',
+    with_('"x":1e-400'),
+    '/x',
+    'NUMBER_UNREPRESENTABLE',
+  ),
+  rejected(
+    'a long fraction with a short exponent is rejected because it would become 0',
     with_(`"x":0.${'0'.repeat(250)}1e-99`),
     '/x',
     'NUMBER_UNREPRESENTABLE',
   ),
-  right('zero may be written at length', with_('"x":0e-999'), event('"properties":{"x":0}')),
-  right(
-    'a number within a string is a string',
+  accepted('zero with an exponent is accepted', with_('"x":0e-999'), event('"properties":{"x":0}')),
+  accepted(
+    'a number inside a string is left alone',
     with_('"x":"9007199254740993, 1e400"'),
     event('"properties":{"x":"9007199254740993, 1e400"}'),
   ),
   {
-    says: 'in a batch the pointer starts at the event',
+    title: 'a pointer in a batch starts at the event',
     body: '{"events":[{"name":"a"},{"name":"b","p":{"a/b~c":[1e999]}}]}',
     events: [
       `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
@@ -147,7 +165,7 @@ export const BATCHES: readonly BatchVector[] = [
     ],
   },
   {
-    says: 'however many numbers one event spoils, those of the next are found',
+    title: '999 bad numbers in one event do not hide those of the next',
     body: `[{"name":"a","p":{${Array.from({ length: 999 }, (_, i) => `"k${i}":1e400`).join(',')}}},{"name":"b","p":9007199254740993}]`,
     events: [
       Array.from({ length: 999 }, (_, i) => [`/p/k${i}`, 'NUMBER_UNREPRESENTABLE'] as const).map(
@@ -157,75 +175,80 @@ export const BATCHES: readonly BatchVector[] = [
     ],
   },
   {
-    says: 'ten thousand spoilt numbers are too many to name',
+    title: 'a body with 10,000 bad numbers is rejected as a whole',
     body: `{"name":"a","p":[${Array(10_000).fill('1e400').join(',')}]}`,
-    refused: 'INVALID_JSON',
+    rejected: 'INVALID_JSON',
   },
   // Text that cannot be stored
-  wrong('NUL in a value', with_(String.raw`"p":{"x":"a\u0000b"}`), '/p/x', 'STRING_UNSTORABLE'),
-  wrong('NUL in a key', with_(String.raw`"p":{"a\u0000b":1}`), '/p/a\u0000b', 'STRING_UNSTORABLE'),
-  wrong('NUL in the name', String.raw`{"name":"a\u0000"}`, '/name', 'STRING_UNSTORABLE'),
-  wrong('a lone surrogate', with_(String.raw`"x":"\ud83d"`), '/x', 'STRING_UNSTORABLE'),
-  wrong(
+  rejected('NUL in a value', with_(String.raw`"p":{"x":"a\u0000b"}`), '/p/x', 'STRING_UNSTORABLE'),
+  rejected(
+    'NUL in a key',
+    with_(String.raw`"p":{"a\u0000b":1}`),
+    '/p/a\u0000b',
+    'STRING_UNSTORABLE',
+  ),
+  rejected('NUL in the name', String.raw`{"name":"a\u0000"}`, '/name', 'STRING_UNSTORABLE'),
+  rejected('a lone surrogate', with_(String.raw`"x":"\ud83d"`), '/x', 'STRING_UNSTORABLE'),
+  rejected(
     'a lone surrogate as actor',
     with_(String.raw`"actor":"\udc00"`),
     '/actor',
     'STRING_UNSTORABLE',
   ),
-  right(
-    'a pair of surrogates is a character',
+  accepted(
+    'a surrogate pair is accepted',
     with_(String.raw`"x":"\ud83d\ude00"`),
     event('"properties":{"x":"😀"}'),
   ),
   // Keys
-  wrong('__proto__ at the top', with_('"__proto__":{}'), '/__proto__', 'KEY_RESERVED'),
-  wrong(
+  rejected('__proto__ at the top', with_('"__proto__":{}'), '/__proto__', 'KEY_RESERVED'),
+  rejected(
     '__proto__ deep inside',
     with_('"properties":{"a":[{"__proto__":1}]}'),
     '/properties/a/0/__proto__',
     'KEY_RESERVED',
   ),
-  right(
-    'constructor and toString are keys like any other',
+  accepted(
+    'constructor and toString are ordinary keys',
     with_('"constructor":1,"toString":{"hasOwnProperty":2}'),
     event('"properties":{"constructor":1,"toString":{"hasOwnProperty":2}}'),
   ),
-  wrong(
+  rejected(
     'a key of 257 characters',
     with_(`"properties":{"${'k'.repeat(257)}":1}`),
     `/properties/${'k'.repeat(257)}`,
     'KEY_TOO_LONG',
   ),
-  wrong(
+  rejected(
     'the 1,001st key',
     `{"name":"a","properties":{${keys(1001)}}}`,
     '/properties/k1000',
     'TOO_MANY_KEYS',
   ),
-  right(
-    '1,000 keys are taken',
+  accepted(
+    '1,000 keys are accepted',
     `{"name":"a","properties":{${keys(1000)}}}`,
     event(`"properties":{${keys(1000)}}`),
   ),
-  right(
-    'a property may be sent twice if it is the same',
+  accepted(
+    'a property sent twice with the same value is accepted',
     with_('"x":[1],"properties":{"x":[1]}'),
     event('"properties":{"x":[1]}'),
   ),
-  wrong(
+  rejected(
     'a property sent twice with two values',
     with_('"x":1,"properties":{"x":2}'),
     '/x',
     'PROPERTY_CONFLICT',
   ),
   // Depth and size
-  right('32 levels', with_(`"p":${nested(31)}`), event(`"properties":{"p":${nested(31)}}`)),
-  wrong('33 levels', with_(`"p":${nested(32)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
-  wrong('100,000 levels', with_(`"p":${nested(100_000)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
+  accepted('32 levels', with_(`"p":${nested(31)}`), event(`"properties":{"p":${nested(31)}}`)),
+  rejected('33 levels', with_(`"p":${nested(32)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
+  rejected('100,000 levels', with_(`"p":${nested(100_000)}`), `/p${'/0'.repeat(31)}`, 'TOO_DEEP'),
   {
-    says: 'the same abyss twice is compared by nobody',
+    title: 'two equal properties of 100,000 levels are rejected without a comparison',
     body: with_(`"p":${nested(100_000)},"properties":{"p":${nested(100_000)}}`),
-    single: true,
+    isSingleEvent: true,
     events: [
       [
         [`/p${'/0'.repeat(31)}`, 'TOO_DEEP'],
@@ -233,89 +256,93 @@ export const BATCHES: readonly BatchVector[] = [
       ],
     ],
   },
-  wrong('more than 64 KiB', with_(`"p":"${'x'.repeat(65_536)}"`), '', 'EVENT_TOO_LARGE'),
-  wrong(
+  rejected('more than 64 KiB', with_(`"p":"${'x'.repeat(65_536)}"`), '', 'EVENT_TOO_LARGE'),
+  rejected(
     'more than 64 KiB of UTF-8 in fewer characters',
     with_(`"p":"${'€'.repeat(22_000)}"`),
     '',
     'EVENT_TOO_LARGE',
   ),
   // Ids
-  right(
+  accepted(
     'a UUID is lower-cased',
     with_('"event_id":"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"'),
     event('"properties":{}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
   ),
-  right('any other id is kept', with_('"eventId":"Ab~!"'), event('"properties":{}', 'Ab~!')),
-  right('an id that is null was not sent', with_('"event_id":null'), event('"properties":{}')),
-  wrong('an empty id', with_('"event_id":""'), '/event_id', 'EVENT_ID_INVALID'),
-  wrong('an id with a space', with_('"event_id":"a b"'), '/event_id', 'EVENT_ID_INVALID'),
-  wrong('an id with an umlaut', with_('"event_id":"ä"'), '/event_id', 'EVENT_ID_INVALID'),
-  wrong('an id that is a number', with_('"event_id":5'), '/event_id', 'EVENT_ID_INVALID'),
-  wrong('an id that is a list', with_('"event_id":["a"]'), '/event_id', 'EVENT_ID_INVALID'),
-  wrong(
+  accepted(
+    'any other id is kept unchanged',
+    with_('"eventId":"Ab~!"'),
+    event('"properties":{}', 'Ab~!'),
+  ),
+  accepted('a null id counts as not sent', with_('"event_id":null'), event('"properties":{}')),
+  rejected('an empty id', with_('"event_id":""'), '/event_id', 'EVENT_ID_INVALID'),
+  rejected('an id with a space', with_('"event_id":"a b"'), '/event_id', 'EVENT_ID_INVALID'),
+  rejected('an id with an umlaut', with_('"event_id":"ä"'), '/event_id', 'EVENT_ID_INVALID'),
+  rejected('an id that is a number', with_('"event_id":5'), '/event_id', 'EVENT_ID_INVALID'),
+  rejected('an id that is a list', with_('"event_id":["a"]'), '/event_id', 'EVENT_ID_INVALID'),
+  rejected(
     'an id of 129 characters',
     with_(`"event_id":"${'i'.repeat(129)}"`),
     '/event_id',
     'EVENT_ID_INVALID',
   ),
   // Names
-  right(
+  accepted(
     'a name is trimmed and composed',
     String.raw`{"name":"  cafe\u0301 "}`,
     `{"event_id":"made-0","name":"café","occurred_at":"${RECEIVED_AT}","properties":{}}`,
   ),
-  right(
-    'where there is an event, the plain name is a property',
+  accepted(
+    'the plain name is a property where event is present',
     '{"event":"signup","name":"Ada"}',
     `{"event_id":"made-0","name":"signup","occurred_at":"${RECEIVED_AT}","properties":{"name":"Ada"}}`,
   ),
-  wrong('no name', '{"properties":{}}', '/name', 'NAME_MISSING'),
-  wrong('a name of spaces', '{"name":"  "}', '/name', 'NAME_INVALID'),
-  wrong('a name that is a number', '{"event":5}', '/event', 'NAME_INVALID'),
-  wrong('a reserved name', '{"event_type":" $pageview"}', '/event_type', 'NAME_RESERVED'),
-  wrong('a name of 256 characters', `{"name":"${'n'.repeat(256)}"}`, '/name', 'NAME_INVALID'),
-  right(
+  rejected('no name', '{"properties":{}}', '/name', 'NAME_MISSING'),
+  rejected('a name of spaces', '{"name":"  "}', '/name', 'NAME_INVALID'),
+  rejected('a name that is a number', '{"event":5}', '/event', 'NAME_INVALID'),
+  rejected('a reserved name', '{"event_type":" $pageview"}', '/event_type', 'NAME_RESERVED'),
+  rejected('a name of 256 characters', `{"name":"${'n'.repeat(256)}"}`, '/name', 'NAME_INVALID'),
+  accepted(
     'a name of 255 emoji',
     `{"name":"${'😀'.repeat(255)}"}`,
     `{"event_id":"made-0","name":"${'😀'.repeat(255)}","occurred_at":"${RECEIVED_AT}","properties":{}}`,
   ),
   // The other fields
-  right(
+  accepted(
     'value, session, source and context',
     with_('"value":-0.5,"session":"s","source":"web","context":{"a":{}}'),
     event('"session":"s","source":"web","value":-0.5,"properties":{},"context":{"a":{}}'),
   ),
-  wrong('a value that is a string', with_('"value":"5"'), '/value', 'VALUE_INVALID'),
-  wrong('a value too large to sum', with_('"value":1e291'), '/value', 'VALUE_INVALID'),
-  wrong('an actor that is an object', with_('"user_id":{}'), '/user_id', 'ACTOR_INVALID'),
-  wrong('an actor that is a fraction', with_('"actor":1.5'), '/actor', 'ACTOR_INVALID'),
-  wrong('an empty actor', with_('"actor":""'), '/actor', 'ACTOR_INVALID'),
-  wrong('a session that is true', with_('"session":true'), '/session', 'SESSION_INVALID'),
-  wrong(
+  rejected('a value that is a string', with_('"value":"5"'), '/value', 'VALUE_INVALID'),
+  rejected('a value too large to sum', with_('"value":1e291'), '/value', 'VALUE_INVALID'),
+  rejected('an actor that is an object', with_('"user_id":{}'), '/user_id', 'ACTOR_INVALID'),
+  rejected('an actor that is a fraction', with_('"actor":1.5'), '/actor', 'ACTOR_INVALID'),
+  rejected('an empty actor', with_('"actor":""'), '/actor', 'ACTOR_INVALID'),
+  rejected('a session that is true', with_('"session":true'), '/session', 'SESSION_INVALID'),
+  rejected(
     'a source of 256 characters',
     with_(`"source":"${'s'.repeat(256)}"`),
     '/source',
     'SOURCE_INVALID',
   ),
-  wrong(
+  rejected(
     'properties that are a list',
     with_('"properties":[]'),
     '/properties',
     'PROPERTIES_INVALID',
   ),
-  wrong('a payload that is text', with_('"payload":"x"'), '/payload', 'PROPERTIES_INVALID'),
-  wrong('metadata that is a number', with_('"metadata":1'), '/metadata', 'CONTEXT_INVALID'),
-  wrong(
+  rejected('a payload that is text', with_('"payload":"x"'), '/payload', 'PROPERTIES_INVALID'),
+  rejected('metadata that is a number', with_('"metadata":1'), '/metadata', 'CONTEXT_INVALID'),
+  rejected(
     'a schema version with a space',
     with_('"schema_version":"1 0"'),
     '/schema_version',
     'SCHEMA_VERSION_INVALID',
   ),
   {
-    says: 'every fault of an event is named, not the first only',
+    title: 'every error of an event is listed, not only the first',
     body: '{"event":"","timestamp":"now","value":"x","event_id":""}',
-    single: true,
+    isSingleEvent: true,
     events: [
       [
         ['/event_id', 'EVENT_ID_INVALID'],
@@ -327,7 +354,7 @@ export const BATCHES: readonly BatchVector[] = [
   },
 ]
 
-/** What a client writes, and how it is spelt from then on; null where it is refused. */
+/** A time as a client sends it, and its canonical form; null where it is rejected. */
 export const TIMES: readonly (readonly [unknown, string | null])[] = [
   ['2026-11-21T09:20:15Z', '2026-11-21T09:20:15Z'],
   ['2026-11-21t09:20:15.5z', '2026-11-21T09:20:15.5Z'],
@@ -412,7 +439,7 @@ export const KEYS: readonly { key: string; crc: number; sha256: string }[] = [
 export const NOT_KEYS: readonly string[] = [
   '',
   'slc_sec_',
-  // one character of the checksum, of the secret, of the kind
+  // One character changed in the checksum, in the secret, in the kind.
   'slc_sec_0000000000000000000000000000004K8ygh',
   'slc_sec_0000000000000000000000000000014K8ygg',
   'slc_pub_0000000000000000000000000000004K8ygg',
@@ -446,7 +473,7 @@ const EVENT = `{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00Z",
 const record = (changed: string) =>
   `{${STAMP},"event":{"event_id":"e1","name":"a","occurred_at":"2026-11-21T09:00:00Z",${changed}}}`
 
-/** A record exactly as it goes into the log. */
+/** Records exactly as they are written to the log. */
 export const ENCODED = {
   stamp: {
     v: 1,
@@ -461,7 +488,7 @@ export const ENCODED = {
   historical: `{${STAMP},"historical":true,"event":${EVENT}}`,
 } as const
 
-/** Values found in the log, and what the worker makes of them: an event, or a reason why not. */
+/** Values in the log and how the worker classifies them: as an event, or with a reason. */
 export const RECORDS: readonly (readonly [string, 'event' | DeadReason])[] = [
   [ENCODED.plain, 'event'],
   [ENCODED.historical, 'event'],

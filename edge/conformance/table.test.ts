@@ -41,10 +41,10 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
       headers: { authorization: `Bearer ${key}` },
       body: vector.body,
     })
-    answers.set(`${runtime} vector ${vector.says}`, answer)
-    if (vector.refused) {
-      expect(answer.status).toBe(ERRORS[vector.refused].status)
-      expect(answer.json.code).toBe(vector.refused)
+    answers.set(`${runtime} vector ${vector.title}`, answer)
+    if (vector.rejected) {
+      expect(answer.status).toBe(ERRORS[vector.rejected].status)
+      expect(answer.json.code).toBe(vector.rejected)
       return
     }
     const events = vector.events ?? []
@@ -52,7 +52,7 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     const errors = events.flatMap((event, index) =>
       typeof event === 'string' ? [] : event.map(([pointer, code]) => ({ index, pointer, code })),
     )
-    const tooLarge = vector.single && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+    const tooLarge = vector.isSingleEvent && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
     expect(answer.status).toBe(wanted.length > 0 ? 202 : tooLarge ? 413 : 422)
     expect(answer.json.errors.map(({ detail, ...rest }: { detail: string }) => rest)).toEqual(
       errors,
@@ -92,7 +92,7 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
 })
 
 describe('every runtime answers the same', () => {
-  const names = [...CASES.map(({ says }) => says), ...BATCHES.map(({ says }) => `vector ${says}`)]
+  const names = [...CASES.map(({ says }) => says), ...BATCHES.map(({ title: says }) => `vector ${says}`)]
   it.each([...names, 'times'])('%s', (says) => {
     const [first, ...others] = RUNTIMES.map((runtime) => {
       const answer = answers.get(`${runtime} ${says}`)
