@@ -39,7 +39,7 @@ try {
 }
 
 async function run(arm: Arm, { url, pid }: RunningEdge, requests: number) {
-  const before = { cpu: cpuSeconds(pid), at: performance.now(), taken: gateway.taken.length }
+  const before = { cpu: cpuSeconds(pid), at: performance.now(), taken: gateway.records.length }
   const sent = await closedLoop(
     {
       url: `${url}/v1/events`,
@@ -51,12 +51,12 @@ async function run(arm: Arm, { url, pid }: RunningEdge, requests: number) {
   )
   const seconds = (performance.now() - before.at) / 1000
   const failed = sent.filter(({ status }) => status !== 202)
-  const taken = gateway.taken.length - before.taken
+  const taken = gateway.records.length - before.taken
   if (failed.length > 0 || taken !== requests)
     throw new Error(
       `${arm}: ${failed.length} failed (${failed[0]?.body}), ${taken} of ${requests} were taken`,
     )
-  gateway.taken.length = 0
+  gateway.records.length = 0
   return {
     rate: requests / seconds,
     cpu: ((cpuSeconds(pid) - before.cpu) / requests) * 1e6,

@@ -67,7 +67,7 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
     let early = 0
     let peak = 0
     const look = () => {
-      for (const { value } of gateway.taken.splice(0)) {
+      for (const { value } of gateway.records.splice(0)) {
         if (!value.includes(`"event_id":"line-${found}"`))
           throw new Error(`line ${found} is not there`)
         found++

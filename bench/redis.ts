@@ -93,7 +93,7 @@ async function run({ edge, once }: { edge: RunningEdge; once: boolean }, request
   const without = (health?.requests_without ?? 0) - (withoutBefore.get(edge) ?? 0)
   withoutBefore.set(edge, health?.requests_without ?? 0)
   const times = sent.map(({ ms }) => ms)
-  gateway.taken.length = 0
+  gateway.records.length = 0
   return {
     p50: percentile(times, 50),
     p99: percentile(times, 99),

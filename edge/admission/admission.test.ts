@@ -1,6 +1,6 @@
-import { gateSuite } from '../testing/admission.suite.ts'
-import { createAdmission } from './admission.ts'
+import { admissionSuite } from '../testing/admission.suite.ts'
+import { createGate } from './admission.ts'
 import { createMemoryIdempotency } from './memory-idempotency.ts'
 import { createMemoryRateLimiter } from './memory-rate-limiter.ts'
 
-gateSuite(() => createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()))
+admissionSuite(() => createGate(createMemoryLimiter(), createMemoryIdempotency()))

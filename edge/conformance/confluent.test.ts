@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { partitionFor } from '../../contract/log/partitioner.ts'
 import { recordKey } from '../../contract/log/topics.ts'
 import { type ConfluentStub, type Dialect, startConfluentStub } from '../testing/confluent-stub.ts'
-import { describeEdges, proxySettings, type World } from '../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness, proxySettings } from '../testing/edge-harness.ts'
 import { startEdge } from '../testing/runtimes.ts'
 import { startStubGateway } from '../testing/stub-gateway.ts'
 
@@ -17,11 +17,14 @@ const events = [
   })),
 ]
 
-function describeProxy(dialect: Dialect, tell: (world: World, proxy: () => ConfluentStub) => void) {
+function describeProxy(
+  dialect: Dialect,
+  tell: (harness: EdgeHarness, proxy: () => ConfluentStub) => void,
+) {
   let proxy: ConfluentStub
   describeEdges(
     `events over ${dialect}’s proxy`,
-    (world) => tell(world, () => proxy),
+    (harness) => tell(harness, () => proxy),
     async () => {
       proxy = await startConfluentStub(dialect)
       const gateway = await startStubGateway()
@@ -37,15 +40,15 @@ function describeProxy(dialect: Dialect, tell: (world: World, proxy: () => Confl
 }
 
 for (const dialect of ['confluent', 'redpanda'] as const)
-  describeProxy(dialect, (world, proxy) => {
+  describeProxy(dialect, (harness, proxy) => {
     it('each lies where its answer says: the very bytes, on the partition that our gateway would choose', async () => {
-      const { record, key } = world.gateway.addKey()
-      const answer = await world.post(key, events)
-      expect(answer.status).toBe(202)
-      expect(proxy().taken).toHaveLength(events.length)
-      for (const [i, { partition, offset, event_id }] of answer.json.events.entries()) {
+      const { record, key } = harness.gateway.addKey()
+      const response = await harness.post(key, events)
+      expect(response.status).toBe(202)
+      expect(proxy().records).toHaveLength(events.length)
+      for (const [i, { partition, offset, event_id }] of response.json.events.entries()) {
         const actor = events[i]?.user_id as string
-        const found = proxy().taken.find(
+        const found = proxy().records.find(
           (each) => each.partition === partition && each.offset === offset,
         )
         const recordKeyText = recordKey(record.tenant, { event_id, actor })
@@ -56,21 +59,21 @@ for (const dialect of ['confluent', 'redpanda'] as const)
         // Written once, by the edge.
         expect(JSON.stringify(value)).toBe(String(found?.value))
       }
-      expect(JSON.parse(String(proxy().taken[0]?.value)).event.properties).toEqual({
+      expect(JSON.parse(String(proxy().records[0]?.value)).event.properties).toEqual({
         text: 'ü€😀\u0001"\\',
         number: 1000.5,
       })
     })
 
     it('a single one and a stream of lines come in as well', async () => {
-      const key = world.newKey()
-      const single = await world.post(key, { event: 'alone', event_id: 'alone' })
+      const key = harness.newKey()
+      const single = await harness.post(key, { event: 'alone', event_id: 'alone' })
       expect([single.status, single.json.offset ?? single.json.events[0].offset]).toEqual([
         202,
         expect.any(Number),
       ])
       const lines = events.map((event) => JSON.stringify(event)).join('\n')
-      const stream = await world.send(key, {
+      const stream = await harness.send(key, {
         headers: { 'content-type': 'application/x-ndjson' },
         body: lines,
       })
@@ -85,13 +88,13 @@ for (const dialect of ['confluent', 'redpanda'] as const)
     ])(
       'one record that did not come in is a failure of all: %s',
       async (_, code, tries, status) => {
-        const key = world.newKey()
-        await world.post(key, { event: 'warm' })
-        const asked = proxy().asked
-        proxy().moods.push({ code })
-        const answer = await world.post(key, events)
-        expect([answer.status, proxy().asked - asked]).toEqual([status, tries])
-        if (status === 503) expect(answer.json.code).toBe('LOG_UNAVAILABLE')
+        const key = harness.newKey()
+        await harness.post(key, { event: 'warm' })
+        const asked = proxy().requestCount
+        proxy().faults.push({ code })
+        const response = await harness.post(key, events)
+        expect([response.status, proxy().requestCount - asked]).toEqual([status, tries])
+        if (status === 503) expect(response.json.code).toBe('LOG_UNAVAILABLE')
       },
     )
   })
@@ -109,10 +112,10 @@ describe('settings that do not go together', () => {
       },
     ],
     ['SLUICE_KAFKA_REST_USERNAME is not set', { SLUICE_KAFKA_REST_URL: 'http://127.0.0.1:1' }],
-  ])('%s', async (said, settings) => {
+  ])('%s', async (texts, settings) => {
     const gateway = await startStubGateway()
     try {
-      await expect(startEdge('node', gateway, settings)).rejects.toThrow(said)
+      await expect(startEdge('node', gateway, settings)).rejects.toThrow(texts)
     } finally {
       await gateway.close()
     }

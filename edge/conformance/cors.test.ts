@@ -6,7 +6,7 @@ import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryRateLimiter } from '../admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from '../app.ts'
 import { describeEdges } from '../testing/edge-harness.ts'
-import { type Answer, type Sent, send } from '../testing/send.ts'
+import { type EdgeRequest, type EdgeResponse, send } from '../testing/send.ts'
 
 const PAGE = 'https://shop.example'
 const LIST = { origins: ['https://*.shop.example', PAGE] }
@@ -14,7 +14,7 @@ const EVENT = '{"event":"a"}'
 const GZIP = { 'content-encoding': 'gzip' }
 
 /** A way of being refused after the key is known, and before. */
-const WITH_KEY: [number, string, Partial<KeyRecord>, Sent][] = [
+const WITH_KEY: [number, string, Partial<KeyRecord>, EdgeRequest][] = [
   [202, '', {}, { body: EVENT }],
   [400, 'INVALID_JSON', {}, { body: '{' }],
   [400, 'INVALID_UTF8', {}, { body: new Uint8Array([0x22, 0xff]) }],
@@ -31,7 +31,7 @@ const WITH_KEY: [number, string, Partial<KeyRecord>, Sent][] = [
   [422, 'BATCH_EMPTY', {}, { body: '[]' }],
   [422, 'BATCH_OVER_LIMIT', { key_events_per_minute: 1 }, { body: `[${EVENT},${EVENT}]` }],
 ]
-const WITHOUT_KEY: [number, string, Sent][] = [
+const WITHOUT_KEY: [number, string, EdgeRequest][] = [
   [200, '', { method: 'GET', path: '/healthz' }],
   [401, 'KEY_MISSING', { body: EVENT }],
   [401, 'KEY_UNKNOWN', { body: EVENT, headers: { 'x-api-key': 'slc_pub_nonsense' } }],
@@ -39,80 +39,80 @@ const WITHOUT_KEY: [number, string, Sent][] = [
   [405, 'METHOD_NOT_ALLOWED', { method: 'DELETE' }],
 ]
 
-describeEdges('a page can read', (world) => {
-  const from = (origin: string, { headers, ...sent }: Sent, key?: string) =>
-    send(world.edge.port, {
+describeEdges('a page can read', (harness) => {
+  const from = (origin: string, { headers, ...sent }: EdgeRequest, key?: string) =>
+    send(harness.edge.port, {
       ...sent,
       headers: { origin, ...(key && { authorization: `Bearer ${key}` }), ...headers },
     })
 
   it.each(WITH_KEY)('a %i %s, with a key for some pages and with one for all', async (...row) => {
     const [status, code, record, sent] = row
-    const own = await from(PAGE, sent, world.newKey({ ...record, ...LIST }))
+    const own = await from(PAGE, sent, harness.newKey({ ...record, ...LIST }))
     expect([own.status, own.json.code ?? '']).toEqual([status, code])
     expectReadable(own, PAGE)
-    const any = await from(PAGE, sent, world.newKey(record))
+    const any = await from(PAGE, sent, harness.newKey(record))
     expect(any.status).toBe(status)
     expectReadable(any, '*')
   })
 
   it.each(WITHOUT_KEY)('a %i %s', async (status, code, sent) => {
-    const answer = await from(PAGE, sent)
-    expect([answer.status, answer.json.code ?? '']).toEqual([status, code])
-    expectReadable(answer, '*')
+    const response = await from(PAGE, sent)
+    expect([response.status, response.json.code ?? '']).toEqual([status, code])
+    expectReadable(response, '*')
   })
 
   it('that its origin is not on the list, whatever it sends', async () => {
-    const key = world.newKey({ ...LIST, scopes: ['read'] })
-    const before = world.gateway.taken.length
+    const key = harness.newKey({ ...LIST, scopes: ['read'] })
+    const before = harness.gateway.records.length
     for (const origin of ['https://evil.example', 'null', 'http://shop.example', `${PAGE}:8443`]) {
-      const answer = await from(origin, { body: EVENT }, key)
-      expect([answer.status, answer.json.code]).toEqual([403, 'ORIGIN_NOT_ALLOWED'])
-      expectReadable(answer, '*', 'origin')
+      const response = await from(origin, { body: EVENT }, key)
+      expect([response.status, response.json.code]).toEqual([403, 'ORIGIN_NOT_ALLOWED'])
+      expectReadable(response, '*', 'origin')
     }
-    expect(world.gateway.taken).toHaveLength(before)
+    expect(harness.gateway.records).toHaveLength(before)
   })
 
   it('its answer from any name below one with a star', async () => {
     for (const origin of ['https://a.shop.example', 'https://b.a.shop.example'])
-      expectReadable(await from(origin, { body: EVENT }, world.newKey(LIST)), origin)
+      expectReadable(await from(origin, { body: EVENT }, harness.newKey(LIST)), origin)
   })
 
   it('a 409, a 429 and a 503', async () => {
-    const key = world.newKey({ ...LIST, key_events_per_minute: 2 })
+    const key = harness.newKey({ ...LIST, key_events_per_minute: 2 })
     const sent = { body: EVENT, headers: { 'idempotency-key': 'k' } }
-    world.gateway.produceMoods.push('hang')
+    harness.gateway.produceFaults.push('hang')
     const first = from(PAGE, sent, key)
-    await expect.poll(() => world.gateway.produceMoods).toEqual([])
+    await expect.poll(() => harness.gateway.produceFaults).toEqual([])
     const second = await from(PAGE, sent, key)
     const lost = await first
     await from(PAGE, { body: EVENT }, key)
     await from(PAGE, { body: EVENT }, key)
     const third = await from(PAGE, { body: EVENT }, key)
-    for (const [answer, code] of [
+    for (const [response, code] of [
       [second, 'IDEMPOTENCY_IN_FLIGHT'],
       [lost, 'LOG_UNAVAILABLE'],
       [third, 'RATE_LIMITED'],
     ] as const) {
-      expect(answer.json.code).toBe(code)
-      expect(answer.headers['retry-after']).toMatch(/^[1-9]/)
-      expectReadable(answer, PAGE)
+      expect(response.json.code).toBe(code)
+      expect(response.headers['retry-after']).toMatch(/^[1-9]/)
+      expectReadable(response, PAGE)
     }
-    world.gateway.keyMoods.push({ status: 500 })
-    const unknown = await from(PAGE, { body: EVENT }, world.newKey(LIST))
+    harness.gateway.keyFaults.push({ status: 500 })
+    const unknown = await from(PAGE, { body: EVENT }, harness.newKey(LIST))
     expect(unknown.json.code).toBe('KEYS_UNAVAILABLE')
     expectReadable(unknown, '*')
   })
 
   it('nothing more than that: no answer lets a cookie come along', async () => {
-    const answer = await from(PAGE, { body: EVENT }, world.newKey(LIST))
-    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
+    const response = await from(PAGE, { body: EVENT }, harness.newKey(LIST))
+    expect(response.headers).not.toHaveProperty('access-control-allow-credentials')
   })
 })
 
-describeEdges('a preflight', (world) => {
+describeEdges('a preflight', (harness) => {
   const ask = (path: string, headers: Record<string, string> = {}) =>
-    send(world.edge.port, {
+    send(harness.edge.port, {
       method: 'OPTIONS',
       path,
       headers: { origin: PAGE, 'access-control-request-method': 'POST', ...headers },
@@ -151,7 +151,7 @@ describeEdges('a preflight', (world) => {
 
   it('of a path where nothing is passes, so that the page reads the 404; OPTIONS alone gets it at once', async () => {
     expect((await ask('/v1/event')).status).toBe(204)
-    const plain = await send(world.edge.port, { method: 'OPTIONS', path: '/v1/event' })
+    const plain = await send(harness.edge.port, { method: 'OPTIONS', path: '/v1/event' })
     expect([plain.status, plain.json.code]).toEqual([404, 'NOT_FOUND'])
   })
 })
@@ -194,7 +194,7 @@ function edgeWith(changed: Partial<EdgeDeps>) {
 }
 
 function expectReadable(
-  { headers }: Answer,
+  { headers }: EdgeResponse,
   origin: string,
   vary = origin === '*' ? undefined : 'origin',
 ): void {

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
-import { abortOnTimeout } from '../lib/timeout.ts'
-import { type DirectoryWorld, keyDirectorySuite } from '../testing/key-directory.suite.ts'
+import { abortLate } from '../lib/timeout.ts'
+import { type DirectoryHarness, keyDirectorySuite } from '../testing/key-directory.suite.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
 /** Without Redis; edge/admission/redis/upstash.engines.test.ts has the other one. */
 describe('keys asked of core', () => {
   let gateway: StubGateway
-  let world: DirectoryWorld
+  let harness: DirectoryHarness
   beforeAll(async () => {
     gateway = await startStubGateway()
-    world = { gateway, directory: createHttpKeyDirectory(gateway, abortOnTimeout) }
+    harness = { gateway, directory: createHttpKeyDirectory(gateway, abortLate) }
   })
   afterAll(() => gateway?.close())
 
-  keyDirectorySuite(() => world)
+  keyDirectorySuite(() => harness)
 })

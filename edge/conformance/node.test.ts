@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type RunningEdge, startEdge } from '../testing/runtimes.ts'
 import { send } from '../testing/send.ts'
-import { head, openSocket } from '../testing/socket.ts'
+import { openSocket, requestHead } from '../testing/socket.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
 /** What Node needs and the other runtimes bring: how it listens, and how it goes. */
@@ -31,17 +31,17 @@ const knock = () =>
 it('asked to stop, it answers what is under way, takes nothing more, and goes', async () => {
   const headers = authorized()
   await send(edge.port, { headers, body: EVENT })
-  gateway.produceMoods.push('hang')
-  const asked = gateway.asked.produce
+  gateway.produceFaults.push('hang')
+  const asked = gateway.requestCounts.produce
   const underWay = send(edge.port, { headers, body: EVENT })
-  await expect.poll(() => gateway.asked.produce).toBe(asked + 1)
+  await expect.poll(() => gateway.requestCounts.produce).toBe(asked + 1)
   const begun = performance.now()
   const stopped = edge.stop()
   await expect.poll(knock).toBe('ECONNREFUSED')
-  const answer = await underWay
+  const response = await underWay
   // The log does not answer for three seconds; that is said, and not only the connection cut.
-  expect([answer.status, answer.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
-  expect(answer.headers.connection).toBe('close')
+  expect([response.status, response.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
+  expect(response.headers.connection).toBe('close')
   await stopped
   expect(performance.now() - begun).toBeLessThan(4_000)
 })
@@ -57,7 +57,7 @@ it('asked to stop while nothing is under way, it goes at once, open connections 
 
 it('asked to stop while a body does not come, it waits for four seconds and no longer', async () => {
   const slow = await openSocket(edge.port)
-  slow.write(`${head(gateway.addKey().key, 'Content-Length: 100')}{`)
+  slow.write(`${requestHead(gateway.addKey().key, 'Content-Length: 100')}{`)
   await send(edge.port, { headers: authorized(), body: EVENT })
   const begun = performance.now()
   await edge.stop()

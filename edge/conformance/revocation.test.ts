@@ -31,9 +31,9 @@ async function setUp({ onTestFinished }: TestContext) {
 async function untilRefused(statuses: (key: string) => Promise<number[]>, key: string) {
   const start = performance.now()
   for (;;) {
-    const said = await statuses(key)
-    expect(new Set([...said, 202, 401])).toEqual(new Set([202, 401]))
-    if (said.every((status) => status === 401)) return performance.now() - start
+    const texts = await statuses(key)
+    expect(new Set([...texts, 202, 401])).toEqual(new Set([202, 401]))
+    if (texts.every((status) => status === 401)) return performance.now() - start
     await pause(200)
   }
 }
@@ -68,8 +68,8 @@ it.concurrent(
       await pause(500)
     }
     // Each was told "no answer" at least once by now.
-    expect(gateway.asked.keys).toBeGreaterThanOrEqual(2 * RUNTIMES.length)
-    gateway.keyMoods.length = 0
+    expect(gateway.requestCounts.keys).toBeGreaterThanOrEqual(2 * RUNTIMES.length)
+    gateway.keyFaults.length = 0
     expect(await untilRefused(statuses, key)).toBeLessThan(LIMITS.keyLookupMsMax + SLACK_MS)
   },
   TEST_MS,
@@ -86,6 +86,6 @@ it.concurrent(
   TEST_MS,
 )
 
-function silence({ keyMoods }: StubGateway): void {
+function silence({ keyFaults: keyMoods }: StubGateway): void {
   keyMoods.push(...Array.from({ length: 1_000 }, () => ({ status: 503 })))
 }

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ERRORS } from '../../contract/errors.ts'
 import { BATCHES, RECEIVED_AT, TIMES } from '../../contract/testing/vectors.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../testing/runtimes.ts'
-import { type Answer, comparable, send } from '../testing/send.ts'
+import { comparable, type EdgeResponse, send } from '../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 import type { Case } from './cases/case.ts'
 import { CASES } from './cases.ts'
 
-const answers = new Map<string, Answer>()
+const responses = new Map<string, EdgeResponse>()
 
 describe.each(RUNTIMES)('the edge in %s', (runtime) => {
   let gateway: StubGateway
@@ -22,29 +22,29 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
   })
 
   it.each(CASES)('$says → $status $code', async (one) => {
-    const before = gateway.taken.length
-    const answer = await send(edge.port, withKey(gateway, one))
-    answers.set(`${runtime} ${one.says}`, answer)
-    check(answer, one)
-    const published = gateway.taken.length - before
-    expect(published).toBe(answer.status === 202 ? answer.json.accepted : 0)
-    if (one.arrives)
-      expect(gateway.taken.slice(before).map(({ value }) => eventOf(value))).toEqual(
-        one.arrives.map((event) => ({ ...LEFT_OUT, ...JSON.parse(event) })),
+    const before = gateway.records.length
+    const response = await send(edge.port, withKey(gateway, one))
+    responses.set(`${runtime} ${one.title}`, response)
+    check(response, one)
+    const published = gateway.records.length - before
+    expect(published).toBe(response.status === 202 ? response.json.accepted : 0)
+    if (one.expectedEvents)
+      expect(gateway.records.slice(before).map(({ value }) => eventOf(value))).toEqual(
+        one.expectedEvents.map((event) => ({ ...LEFT_OUT, ...JSON.parse(event) })),
       )
   })
 
   it.each(BATCHES)('a body that is vector "$says"', async (vector) => {
     const { key } = gateway.addKey()
-    const before = gateway.taken.length
-    const answer = await send(edge.port, {
+    const before = gateway.records.length
+    const response = await send(edge.port, {
       headers: { authorization: `Bearer ${key}` },
       body: vector.body,
     })
-    answers.set(`${runtime} vector ${vector.title}`, answer)
+    responses.set(`${runtime} vector ${vector.title}`, response)
     if (vector.rejected) {
-      expect(answer.status).toBe(ERRORS[vector.rejected].status)
-      expect(answer.json.code).toBe(vector.rejected)
+      expect(response.status).toBe(ERRORS[vector.rejected].status)
+      expect(response.json.code).toBe(vector.rejected)
       return
     }
     const events = vector.events ?? []
@@ -52,36 +52,37 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     const errors = events.flatMap((event, index) =>
       typeof event === 'string' ? [] : event.map(([pointer, code]) => ({ index, pointer, code })),
     )
-    const tooLarge = vector.isSingleEvent && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
-    expect(answer.status).toBe(wanted.length > 0 ? 202 : tooLarge ? 413 : 422)
-    expect(answer.json.errors.map(({ detail, ...rest }: { detail: string }) => rest)).toEqual(
+    const tooLarge =
+      vector.isSingleEvent && errors.length === 1 && errors[0]?.code === 'EVENT_TOO_LARGE'
+    expect(response.status).toBe(wanted.length > 0 ? 202 : tooLarge ? 413 : 422)
+    expect(response.json.errors.map(({ detail, ...rest }: { detail: string }) => rest)).toEqual(
       errors,
     )
-    expect(gateway.taken.slice(before).map(({ value }) => eventOf(value))).toEqual(
+    expect(gateway.records.slice(before).map(({ value }) => eventOf(value))).toEqual(
       wanted.map((json) => JSON.parse(json)),
     )
   })
 
   it('reads every way of writing a time, and refuses the others by name', async () => {
     const { key } = gateway.addKey({ may_import_history: true })
-    const before = gateway.taken.length
+    const before = gateway.records.length
     const written = TIMES.filter(([time]) => typeof time !== 'number' || Number.isFinite(time))
-    const answer = await send(edge.port, {
+    const response = await send(edge.port, {
       path: '/v1/events?historical=true',
       headers: { authorization: `Bearer ${key}` },
       body: JSON.stringify(
         written.map(([time]) => ({ name: 'a', event_id: 'x', timestamp: time })),
       ),
     })
-    answers.set(`${runtime} times`, answer)
-    const spelt = gateway.taken
+    responses.set(`${runtime} times`, response)
+    const formatted = gateway.records
       .slice(before)
       .map(({ value }) => JSON.parse(value).event.occurred_at)
-    expect(spelt).toEqual(written.flatMap(([, time]) => time ?? []))
-    expect(answer.json.errors.map((error: { index: number }) => error.index)).toEqual(
+    expect(formatted).toEqual(written.flatMap(([, time]) => time ?? []))
+    expect(response.json.errors.map((error: { index: number }) => error.index)).toEqual(
       written.flatMap(([, time], index) => (time === null ? [index] : [])),
     )
-    expect(new Set(answer.json.errors.map((error: { code: string }) => error.code))).toEqual(
+    expect(new Set(response.json.errors.map((error: { code: string }) => error.code))).toEqual(
       new Set(['OCCURRED_AT_INVALID']),
     )
   })
@@ -92,12 +93,15 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
 })
 
 describe('every runtime answers the same', () => {
-  const names = [...CASES.map(({ says }) => says), ...BATCHES.map(({ title: says }) => `vector ${says}`)]
-  it.each([...names, 'times'])('%s', (says) => {
+  const names = [
+    ...CASES.map(({ title }) => title),
+    ...BATCHES.map(({ title }) => `vector ${title}`),
+  ]
+  it.each([...names, 'times'])('%s', (title) => {
     const [first, ...others] = RUNTIMES.map((runtime) => {
-      const answer = answers.get(`${runtime} ${says}`)
-      if (!answer) throw new Error(`${runtime} gave no answer`)
-      return comparable(answer)
+      const response = responses.get(`${runtime} ${title}`)
+      if (!response) throw new Error(`${runtime} gave no answer`)
+      return comparable(response)
     })
     for (const other of others) expect(other).toEqual(first)
   })
@@ -116,30 +120,30 @@ function withKey(gateway: StubGateway, one: Case): Case {
 }
 
 function check(
-  answer: Answer,
-  { status, code, answers = {}, errors, method, headers }: Case,
+  response: EdgeResponse,
+  { status, code, responseHeaders: responses = {}, errors, method, headers }: Case,
 ): void {
-  expect(answer.status).toBe(status)
-  expect(answer.headers['x-request-id']).toMatch(/./)
-  if (!('access-control-allow-origin' in answers))
-    expect(['*', headers?.origin]).toContain(answer.headers['access-control-allow-origin'])
-  for (const [name, value] of Object.entries(answers))
-    expect(answer.headers[name]).toEqual(
+  expect(response.status).toBe(status)
+  expect(response.headers['x-request-id']).toMatch(/./)
+  if (!('access-control-allow-origin' in responses))
+    expect(['*', headers?.origin]).toContain(response.headers['access-control-allow-origin'])
+  for (const [name, value] of Object.entries(responses))
+    expect(response.headers[name]).toEqual(
       typeof value === 'string' ? value : expect.stringMatching(value),
     )
   if (errors)
     expect(
-      answer.json.errors.map((e: Record<string, unknown>) => `${e.index} ${e.pointer} ${e.code}`),
+      response.json.errors.map((e: Record<string, unknown>) => `${e.index} ${e.pointer} ${e.code}`),
     ).toEqual(errors)
-  if (status === 202) expectTaken(answer)
+  if (status === 202) expectTaken(response)
   if (!code || method === 'HEAD') return
-  expect(answer.headers['content-type']).toBe('application/problem+json')
-  expect(answer.json).toMatchObject({
+  expect(response.headers['content-type']).toBe('application/problem+json')
+  expect(response.json).toMatchObject({
     type: `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: ERRORS[code].message,
     status,
     code,
-    request_id: answer.headers['x-request-id'],
+    request_id: response.headers['x-request-id'],
     detail: expect.any(String),
     instance: expect.stringMatching(/^\/[^?]*$/),
   })
@@ -147,7 +151,7 @@ function check(
 
 const pk = 'pk=:[A-Za-z0-9+/]{12}:'
 
-function expectTaken({ json, headers }: Answer): void {
+function expectTaken({ json, headers }: EdgeResponse): void {
   expect(headers['content-type']).toBe('application/json')
   const each = (state: string) => new RegExp(`^"key";${state};${pk}, "tenant";${state};${pk}$`)
   expect(headers.ratelimit).toMatch(each(String.raw`r=\d+;t=\d+`))

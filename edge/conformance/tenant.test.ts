@@ -15,7 +15,7 @@ const SEGMENT = { ...NAMES, type: 'track', event: 'a', userId: 'u1', properties:
 const POSTHOG = { ...NAMES, event: 'a', distinct_id: 'u1', properties: NAMES }
 const JSON_TYPE = 'application/json'
 
-describeEdges('whoever names another tenant', (world) => {
+describeEdges('whoever names another tenant', (harness) => {
   it.each<[what: string, path: string, body: unknown, type?: string]>([
     ['one event', '/v1/events', EVENT],
     ['an array', '/v1/events', [EVENT, EVENT]],
@@ -36,13 +36,13 @@ describeEdges('whoever names another tenant', (world) => {
     ['PostHog', '/capture', POSTHOG],
     ['a batch of PostHog', '/batch', { ...NAMES, batch: [POSTHOG] }],
   ])('in %s writes into the tenant of the key', async (_, path, body, type = JSON_TYPE) => {
-    const { key, record } = world.gateway.addKey({ tenant: 'mine' })
-    const before = world.gateway.taken.length
+    const { key, record } = harness.gateway.addKey({ tenant: 'mine' })
+    const before = harness.gateway.records.length
     const query = '?tenant=victim&tenant_id=victim&project_id=victim'
     const headers = { 'content-type': type, 'x-tenant': 'victim', 'x-tenant-id': 'victim' }
-    const answer = await world.post(key, body, { path: `${path}${query}`, headers })
-    expect(answer.status).toBeLessThan(300)
-    const taken = world.gateway.taken.slice(before)
+    const response = await harness.post(key, body, { path: `${path}${query}`, headers })
+    expect(response.status).toBeLessThan(300)
+    const taken = harness.gateway.records.slice(before)
     expect(taken.length).toBeGreaterThan(0)
     for (const each of taken) {
       expect(JSON.parse(each.value).tenant).toBe(record.tenant)

@@ -6,12 +6,12 @@ import { WIRE, type WireCase } from './wire.ts'
 
 const ANSWER_MS_MAX = 4_000
 
-describeEdges('bytes on the wire', (world) => {
-  it.each(WIRE)('$says', async ({ bytes, hears, leaves }) => {
-    const before = world.gateway.taken.length
-    const expected = typeof hears === 'string' ? hears : hears[RUNTIMES.indexOf(world.runtime)]
-    const connection = await openSocket(world.edge.port)
-    connection.write(bytes(world.newKey()))
+describeEdges('bytes on the wire', (harness) => {
+  it.each(WIRE)('$says', async ({ bytes, expects: hears, halfCloses: leaves }) => {
+    const before = harness.gateway.records.length
+    const expected = typeof hears === 'string' ? hears : hears[RUNTIMES.indexOf(harness.runtime)]
+    const connection = await openSocket(harness.edge.port)
+    connection.write(bytes(harness.newKey()))
     if (leaves) connection.halfClose()
     else await expect.poll(() => heard(connection.received()), POLL).toBe(expected)
     // Whatever else the server has to say, it says before it closes.
@@ -19,17 +19,17 @@ describeEdges('bytes on the wire', (world) => {
     await closed(connection.closed)
     expect(heard(connection.received())).toBe(expected)
     const yes = expected?.match(/\b202\b/g)?.length ?? 0
-    expect(world.gateway.taken.length - before).toBe(yes)
+    expect(harness.gateway.records.length - before).toBe(yes)
   })
 
   it('none of that made it fail', async () => {
-    expect(world.edge.log()).not.toContain('foresaw')
-    expect((await world.post(world.newKey(), { event: 'a' })).status).toBe(202)
+    expect(harness.edge.log()).not.toContain('foresaw')
+    expect((await harness.post(harness.newKey(), { event: 'a' })).status).toBe(202)
   })
 })
 
 it('there are more than 80 of them, none twice', () => {
-  expect(new Set(WIRE.map(({ says }: WireCase) => says)).size).toBe(WIRE.length)
+  expect(new Set(WIRE.map(({ title }: WireCase) => title)).size).toBe(WIRE.length)
   expect(WIRE.length).toBeGreaterThan(80)
 })
 
@@ -45,6 +45,6 @@ async function closed(connection: Promise<void>): Promise<void> {
 
 /** `202 400 INVALID_JSON`: statuses in the order in which they came, with the code where there is one. */
 function heard(text: string): string {
-  const said = text.matchAll(/HTTP\/1\.[01] (\d{3})|"code":"([A-Z_0-9]+)"/g)
-  return [...said].map(([, status, code]) => status ?? code).join(' ')
+  const texts = text.matchAll(/HTTP\/1\.[01] (\d{3})|"code":"([A-Z_0-9]+)"/g)
+  return [...texts].map(([, status, code]) => status ?? code).join(' ')
 }

@@ -1,13 +1,17 @@
-import { abortOnTimeout } from '../lib/timeout.ts'
-import { GATE_PLACES, type GatePlaces, openGate } from './admission-on-redis.ts'
+import { abortLate } from '../lib/timeout.ts'
+import {
+  ADMISSION_SETTINGS,
+  type AdmissionSettings,
+  createAdmissionHandler,
+} from './admission-on-redis.ts'
 
-/** The gate and the keys on Redis in Deno, for their suites. */
-const env = Object.fromEntries(GATE_PLACES.map((name) => [name, Deno.env.get(name) ?? '']))
+/** Serves admission and the key directory on Redis from Deno, for their suites. */
+const env = Object.fromEntries(ADMISSION_SETTINGS.map((name) => [name, Deno.env.get(name) ?? '']))
 Deno.serve(
   {
     hostname: '127.0.0.1',
     port: 0,
-    onListen: ({ port }) => console.log(`gate on http://127.0.0.1:${port}`),
+    onListen: ({ port }) => console.log(`admission on http://127.0.0.1:${port}`),
   },
-  openGate(env as unknown as GatePlaces, abortOnTimeout),
+  createAdmissionHandler(env as unknown as AdmissionSettings, abortLate),
 )

@@ -1,31 +1,31 @@
 import { createRedis } from '../admission/redis/redis.ts'
 import { createRedisAdmission } from '../admission/redis/redis-admission.ts'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
-import { createRedisKeyDirectory } from '../auth/redis-key-directory.ts'
-import type { TimeoutStrategy } from '../lib/timeout.ts'
-import { serveGate } from './remote-admission.ts'
+import { createUpstashKeyDirectory } from '../auth/redis-key-directory.ts'
+import type { Exchange } from '../lib/timeout.ts'
+import { serveAdmission } from './remote-admission.ts'
 
-/** Where Redis and core are found. */
-export const GATE_PLACES = [
+/** The settings that name Redis and core. */
+export const ADMISSION_SETTINGS = [
   'SLUICE_REDIS_REST_URL',
   'SLUICE_REDIS_TOKEN',
   'SLUICE_GATEWAY_URL',
   'SLUICE_GATEWAY_USERNAME',
   'SLUICE_GATEWAY_PASSWORD',
 ] as const
-export type GatePlaces = Record<(typeof GATE_PLACES)[number], string>
+export type AdmissionSettings = Record<(typeof ADMISSION_SETTINGS)[number], string>
 
-/** What is not about time has plenty of it on a busy machine. */
+/** Long, because these suites do not test timeouts and the machine may be busy. */
 const SLUICE_REDIS_TIMEOUT_MS = 10_000
 
-/** Gate and directory as the edge puts them together where it has a Redis. */
-export function gateOnRedis(places: GatePlaces, exchange: TimeoutStrategy) {
-  const { SLUICE_REDIS_REST_URL: url, SLUICE_REDIS_TOKEN: token } = places
+/** Admission and key directory as the edge composes them with Redis. */
+export function createAdmissionOnRedis(settings: AdmissionSettings, exchange: Exchange) {
+  const { SLUICE_REDIS_REST_URL: url, SLUICE_REDIS_TOKEN: token } = settings
   const redis = createRedis({ url, token, msMax: SLUICE_REDIS_TIMEOUT_MS }, exchange)
   const core = {
-    url: places.SLUICE_GATEWAY_URL,
-    username: places.SLUICE_GATEWAY_USERNAME,
-    password: places.SLUICE_GATEWAY_PASSWORD,
+    url: settings.SLUICE_GATEWAY_URL,
+    username: settings.SLUICE_GATEWAY_USERNAME,
+    password: settings.SLUICE_GATEWAY_PASSWORD,
   }
   return {
     gate: createRedisAdmission(redis, true),
@@ -35,7 +35,7 @@ export function gateOnRedis(places: GatePlaces, exchange: TimeoutStrategy) {
   }
 }
 
-export function openGate(places: GatePlaces, exchange: TimeoutStrategy) {
-  const { gate, directory } = gateOnRedis(places, exchange)
-  return serveGate(gate, directory)
+export function createAdmissionHandler(settings: AdmissionSettings, exchange: Exchange) {
+  const { gate, directory } = createAdmissionOnRedis(settings, exchange)
+  return serveAdmission(gate, directory)
 }

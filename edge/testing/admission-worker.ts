@@ -1,12 +1,12 @@
-import { raceTimeout } from '../lib/timeout.ts'
-import { type GatePlaces, openGate } from './admission-on-redis.ts'
+import { forgetLate } from '../lib/timeout.ts'
+import { type AdmissionSettings, createAdmissionHandler } from './admission-on-redis.ts'
 
-/** The gate and the keys on Redis in workerd, for their suites. */
-let serve: ReturnType<typeof openGate> | undefined
+/** Serves admission and the key directory on Redis from workerd, for their suites. */
+let serve: ReturnType<typeof createAdmissionHandler> | undefined
 
 export default {
-  fetch(request: Request, env: GatePlaces) {
-    serve ??= openGate(env, raceTimeout)
+  fetch(request: Request, env: AdmissionSettings) {
+    serve ??= createAdmissionHandler(env, forgetLate)
     return serve(request)
   },
 }

@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PARTITIONS } from '../../contract/log/topics.ts'
-import { type Mood, misbehave } from './stub-gateway.ts'
+import { applyFault, type StubFault } from './stub-gateway.ts'
 
-/** Whose habits it has, where the specification leaves room. */
+/** Which proxy the stub imitates where the specification is open. */
 export type Dialect = 'confluent' | 'redpanda'
 
-export interface TakenRecord {
+export interface StubRecord {
   topic: string
   partition: number
   offset: number
@@ -19,80 +19,82 @@ export interface ConfluentStub {
   username: string
   password: string
   dialect: Dialect
-  /** Every record taken, in order. */
-  taken: TakenRecord[]
-  /** How often it was asked to produce, whatever it answered. */
-  asked: number
-  /** How it answers the next requests; one is used up by each, then all is well again. */
-  moods: (Mood | PartialMood)[]
+  /** Every record accepted, in order. */
+  records: StubRecord[]
+  /** Produce requests, whatever the response. */
+  requestCount: number
+  /** Faults for the next requests; each request consumes one, then responses are normal again. */
+  faults: (StubFault | PartialFault)[]
   close(): Promise<void>
 }
 
-/** 200, but the last record did not come in, for this reason. */
-export interface PartialMood {
+/** 200, but the last record failed with this error code. */
+export interface PartialFault {
   code: number
 }
 
 const BINARY = 'application/vnd.kafka.binary.v2+json'
 const JSON_V2 = 'application/vnd.kafka.json.v2+json'
-const ANSWER = 'application/vnd.kafka.v2+json'
+const RESPONSE_TYPE = 'application/vnd.kafka.v2+json'
 
 /**
- * A real HTTP server that does what Confluent's REST proxy documents of `POST /topics/{topic}` in API v2, errors
- * included, and nothing that it does not document. As `redpanda` it has the two habits of Redpanda's HTTP Proxy that
- * matter: one offset for each partition instead of each record, and no member or null that it does not know.
+ * A real HTTP server with the documented behaviour of `POST /topics/{topic}` in API v2 of Confluent's REST proxy,
+ * errors included, and nothing else. As `redpanda` it has the two relevant deviations of Redpanda's HTTP Proxy:
+ * one offset for each partition instead of each record, and an error for unknown members and nulls.
  * @see https://docs.confluent.io/platform/current/kafka-rest/api.html#post--topics-(string-topic_name)
  */
 export async function startConfluentStub(dialect: Dialect = 'confluent'): Promise<ConfluentStub> {
   const next = new Map<string, number>()
   const password = 'a-secret-of-the-proxy-ü'
   const authorization = `Basic ${Buffer.from(`edge:${password}`).toString('base64')}`
-  let dealt = 0
+  let nextPartition = 0
 
   const server = createServer(async (request, response) => {
-    const say = (status: number, body: unknown) => {
-      response.writeHead(status, { 'Content-Type': ANSWER })
+    const respond = (status: number, body: unknown) => {
+      response.writeHead(status, { 'Content-Type': RESPONSE_TYPE })
       response.end(JSON.stringify(body))
     }
-    const refuse = (code: number, message: string) =>
-      say(code > 1_000 ? Math.floor(code / 100) : code, { error_code: code, message })
-    if (request.headers.authorization !== authorization) return refuse(401, 'Unauthorized')
+    const respondError = (code: number, message: string) =>
+      respond(code > 1_000 ? Math.floor(code / 100) : code, { error_code: code, message })
+    if (request.headers.authorization !== authorization) return respondError(401, 'Unauthorized')
     const [, topic] = /^\/topics\/([^/]+)$/.exec(request.url ?? '') ?? []
-    if (topic === undefined) return refuse(404, 'HTTP 404 Not Found')
-    if (request.method !== 'POST') return refuse(405, 'HTTP 405 Method Not Allowed')
-    stub.asked++
+    if (topic === undefined) return respondError(404, 'HTTP 404 Not Found')
+    if (request.method !== 'POST') return respondError(405, 'HTTP 405 Method Not Allowed')
+    stub.requestCount++
     const type = request.headers['content-type']
-    if (type !== BINARY && type !== JSON_V2) return refuse(415, 'HTTP 415 Unsupported Media Type')
-    if (request.headers.accept !== ANSWER) return refuse(406, 'HTTP 406 Not Acceptable')
+    if (type !== BINARY && type !== JSON_V2)
+      return respondError(415, 'HTTP 415 Unsupported Media Type')
+    if (request.headers.accept !== RESPONSE_TYPE)
+      return respondError(406, 'HTTP 406 Not Acceptable')
     const records = readBody(await textOf(request), type)
-    if (typeof records === 'string') return refuse(422, records)
+    if (typeof records === 'string') return respondError(422, records)
     const count = PARTITIONS.get(topic)
-    if (count === undefined) return refuse(40401, 'Topic not found.')
+    if (count === undefined) return respondError(40401, 'Topic not found.')
     if (records.some(({ partition = 0 }) => partition >= count))
-      return refuse(40402, 'Partition not found.')
+      return respondError(40402, 'Partition not found.')
 
-    const mood = stub.moods.shift()
-    if (mood === 'too-few') return say(200, { offsets: [] })
-    if (typeof mood === 'object' && 'code' in mood)
-      return say(200, answerFor(take(topic, records.slice(0, -1), count), mood.code))
-    if (misbehave(mood, response, say)) return
-    say(200, answerFor(take(topic, records, count)))
+    const fault = stub.faults.shift()
+    if (fault === 'too-few') return respond(200, { offsets: [] })
+    if (typeof fault === 'object' && 'code' in fault)
+      return respond(200, produceResponse(append(topic, records.slice(0, -1), count), fault.code))
+    if (applyFault(fault, response, respond)) return
+    respond(200, produceResponse(append(topic, records, count)))
   })
 
-  function take(topic: string, records: readonly Sent[], count: number): TakenRecord[] {
+  function append(topic: string, records: readonly ProducedRecord[], count: number): StubRecord[] {
     return records.map(({ key, value, partition }) => {
-      // Which partitioner a proxy uses is a matter of its settings.
-      const at = partition ?? dealt++ % count
+      // The partitioner of a proxy depends on its configuration.
+      const at = partition ?? nextPartition++ % count
       const offset = next.get(`${topic}/${at}`) ?? 0
       next.set(`${topic}/${at}`, offset + 1)
       const record = { topic, partition: at, offset, key, value }
-      stub.taken.push(record)
+      stub.records.push(record)
       return record
     })
   }
 
-  function answerFor(taken: readonly TakenRecord[], failed?: number) {
-    const failure = { error_code: failed, error: 'This one did not come in.' }
+  function produceResponse(taken: readonly StubRecord[], failed?: number) {
+    const failure = { error_code: failed, error: 'This record was not stored.' }
     if (dialect === 'confluent') {
       const offsets: object[] = taken.map(({ partition, offset }) => ({
         partition,
@@ -118,9 +120,9 @@ export async function startConfluentStub(dialect: Dialect = 'confluent'): Promis
     username: 'edge',
     password,
     dialect,
-    taken: [],
-    asked: 0,
-    moods: [],
+    records: [],
+    requestCount: 0,
+    faults: [],
     close() {
       server.closeAllConnections()
       return new Promise((resolve) => server.close(() => resolve()))
@@ -128,8 +130,8 @@ export async function startConfluentStub(dialect: Dialect = 'confluent'): Promis
   }
   return stub
 
-  /** @returns what is wrong with it, in a sentence */
-  function readBody(text: string, type: string): Sent[] | string {
+  /** @returns the records, or an error message */
+  function readBody(text: string, type: string): ProducedRecord[] | string {
     let body: unknown
     try {
       body = JSON.parse(text)
@@ -140,10 +142,10 @@ export async function startConfluentStub(dialect: Dialect = 'confluent'): Promis
     if (!Array.isArray(records) || records.length === 0) return 'records may not be empty'
     if (dialect === 'redpanda' && Object.keys(more).length > 0) return 'unexpected member'
     const read = records.map((record) => readRecord(record, type))
-    return read.find((each) => typeof each === 'string') ?? (read as Sent[])
+    return read.find((record) => typeof record === 'string') ?? (read as ProducedRecord[])
   }
 
-  function readRecord(record: unknown, type: string): Sent | string {
+  function readRecord(record: unknown, type: string): ProducedRecord | string {
     const { key, value, partition, ...more } = (record ?? {}) as Record<string, unknown>
     if (Object.keys(more).length > 0) return 'Unrecognized field'
     if (dialect === 'redpanda' && (key === null || partition === null)) return 'null is not known'
@@ -157,13 +159,13 @@ export async function startConfluentStub(dialect: Dialect = 'confluent'): Promis
   }
 }
 
-interface Sent {
+interface ProducedRecord {
   key: Buffer | undefined
   value: Buffer
   partition: number | undefined
 }
 
-/** undefined where there is none, null where it is not base64. */
+/** undefined where the member is absent, null where it is not base64. */
 function fromBase64(sent: unknown): Buffer | undefined | null {
   if (sent === undefined || sent === null) return undefined
   if (typeof sent !== 'string') return null
@@ -171,7 +173,7 @@ function fromBase64(sent: unknown): Buffer | undefined | null {
   return bytes.toString('base64') === sent ? bytes : null
 }
 
-/** As a proxy does it that reads JSON and writes it anew. */
+/** Reformats the JSON, as a proxy does that parses and serializes it. */
 function fromJson(sent: unknown): Buffer | undefined {
   return sent === undefined || sent === null ? undefined : Buffer.from(JSON.stringify(sent))
 }

@@ -1,9 +1,9 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { openApiDocument } from '../openapi/document.ts'
-import type { Answer, Sent } from './send.ts'
+import type { EdgeRequest, EdgeResponse } from './exchange.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a document is looked into at every depth
+// biome-ignore lint/suspicious/noExplicitAny: the document is read at every depth
 export const DOCUMENT = openApiDocument() as any
 
 const ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -11,7 +11,7 @@ addFormats.default(ajv)
 ajv.addSchema(DOCUMENT, 'sluice')
 const compiled = new Map<string, ValidateFunction>()
 
-/** The schema at a place of the document, as a function. @param keys of the place, from the root */
+/** A validator for the schema at a path of the document. @param keys of the path, from the root */
 export function schemaAt(...keys: string[]): ValidateFunction {
   const pointer = keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
   let found = compiled.get(pointer)
@@ -22,91 +22,96 @@ export function schemaAt(...keys: string[]): ValidateFunction {
   return found
 }
 
-/** The document's own spelling of a path that was asked for. */
+/** The documented path that matches the path of a request. */
 export function documentedPath(path: string): string | undefined {
-  const [asked = ''] = path.split('?', 1)
+  const [requested = ''] = path.split('?', 1)
   return Object.keys(DOCUMENT.paths).find((known) => {
     const pattern = known.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')
-    return new RegExp(`^${pattern}${mayEndWithSlash(known) ? '/?' : ''}$`).test(asked)
+    return new RegExp(`^${pattern}${mayEndWithSlash(known) ? '/?' : ''}$`).test(requested)
   })
 }
 
-/** PostHog's, as its group says. */
+/** Only the operations tagged `posthog` also accept a trailing slash. */
 function mayEndWithSlash(known: string): boolean {
   const [operation] = Object.values<{ tags: string[] }>(DOCUMENT.paths[known])
   return operation?.tags[0] === 'posthog'
 }
 
-/** Of every connection, or of CORS where an Origin was sent; not the operation's own. */
-const ORDINARY =
+/** Headers of the connection, or of CORS; no operation documents them. */
+const UNDOCUMENTED_HEADERS =
   /^(connection|content-length|content-type|date|keep-alive|transfer-encoding|vary|access-control-expose-headers)$/
 
-/** In what an answer is not as the document has it. */
-export function complaints(
-  { method = 'POST', path = '/v1/events' }: Sent,
-  answer: Answer,
+/** The ways in which a response violates the document. */
+export function findViolations(
+  { method = 'POST', path = '/v1/events' }: EdgeRequest,
+  response: EdgeResponse,
 ): string[] {
   const known = documentedPath(path)
   const verb = method === 'HEAD' ? 'get' : method.toLowerCase()
   const operation = known && DOCUMENT.paths[known][verb]
-  // Where nothing is, only a browser's own question is answered otherwise than with a 404.
-  if (method === 'OPTIONS' && (known || answer.status === 204))
-    return answer.status === 204 ? [] : ['OPTIONS is not 204']
+  // A preflight of an unknown path gets 204; every other request to it gets 404.
+  if (method === 'OPTIONS' && (known || response.status === 204))
+    return response.status === 204 ? [] : ['OPTIONS is not 204']
   if (!operation) {
-    const wanted = known ? 405 : 404
-    if (answer.status !== wanted) return [`${method} ${path} is not in the document`]
-    if (known && !answer.headers.allow) return ['405 without Allow']
+    const expected = known ? 405 : 404
+    if (response.status !== expected) return [`${method} ${path} is not in the document`]
+    if (known && !response.headers.allow) return ['405 without Allow']
     return method === 'HEAD'
       ? []
-      : failures(schemaAt('components', 'schemas', 'Problem'), answer.json)
+      : validationErrors(schemaAt('components', 'schemas', 'Problem'), response.json)
   }
-  const [response, place] = resolve(['paths', known, verb, 'responses', String(answer.status)])
-  if (!response) return [`${answer.status} is not documented (${answer.text.slice(0, 200)})`]
+  const [documented, keys] = resolve(['paths', known, verb, 'responses', String(response.status)])
+  if (!documented) return [`${response.status} is not documented (${response.text.slice(0, 200)})`]
   return [
-    ...wrongHeaders(response.headers ?? {}, answer),
-    ...wrongBody(response, place, method, answer),
+    ...findHeaderViolations(documented.headers ?? {}, response),
+    ...findBodyViolations(documented, keys, method, response),
   ]
 }
 
-/** What stands at a place of the document, or at the place that it refers to. */
-// biome-ignore lint/suspicious/noExplicitAny: a document is looked into at every depth
-export function resolve(place: readonly string[]): [any, readonly string[]] {
-  const found = place.reduce((within, key) => within?.[key], DOCUMENT)
-  return found?.$ref ? resolve(found.$ref.slice(2).split('/')) : [found, place]
+/** The value at a path of the document, following a reference. */
+// biome-ignore lint/suspicious/noExplicitAny: the document is read at every depth
+export function resolve(keys: readonly string[]): [any, readonly string[]] {
+  const found = keys.reduce((parent, key) => parent?.[key], DOCUMENT)
+  return found?.$ref ? resolve(found.$ref.slice(2).split('/')) : [found, keys]
 }
 
-function wrongHeaders(documented: Record<string, { $ref: string }>, { headers }: Answer): string[] {
+function findHeaderViolations(
+  documented: Record<string, { $ref: string }>,
+  { headers }: EdgeResponse,
+): string[] {
   const found: string[] = []
-  const byName = new Map(Object.entries(documented).map(([name, one]) => [name.toLowerCase(), one]))
+  const byName = new Map(
+    Object.entries(documented).map(([name, header]) => [name.toLowerCase(), header]),
+  )
   for (const name of Object.keys(headers))
-    if (!ORDINARY.test(name) && !byName.has(name))
+    if (!UNDOCUMENTED_HEADERS.test(name) && !byName.has(name))
       found.push(`the header ${name} is not documented`)
   for (const [name, { $ref }] of byName) {
     const [, part = '', header = ''] = $ref.slice(2).split('/')
     const value = headers[name]
     if (value === undefined) {
       if (DOCUMENT.components[part][header].required) found.push(`the header ${name} is missing`)
-    } else found.push(...failures(schemaAt('components', part, header, 'schema'), value))
+    } else found.push(...validationErrors(schemaAt('components', part, header, 'schema'), value))
   }
   return found
 }
 
-function wrongBody(
-  response: { content?: Record<string, unknown> },
-  place: readonly string[],
+function findBodyViolations(
+  documented: { content?: Record<string, unknown> },
+  keys: readonly string[],
   method: string,
-  answer: Answer,
+  response: EdgeResponse,
 ): string[] {
-  const type = answer.headers['content-type']
-  const types = Object.keys(response.content ?? {})
-  if (types.length === 0) return answer.text === '' ? [] : ['a body is not documented']
+  const type = response.headers['content-type']
+  const types = Object.keys(documented.content ?? {})
+  if (types.length === 0) return response.text === '' ? [] : ['a body is not documented']
   if (type === undefined || !types.includes(type)) return [`the type ${type} is not documented`]
   if (method === 'HEAD') return []
-  const body = /[/+]json/.test(type) ? answer.json : answer.text
-  return failures(schemaAt(...place, 'content', type, 'schema'), body)
+  const body = /[/+]json/.test(type) ? response.json : response.text
+  return validationErrors(schemaAt(...keys, 'content', type, 'schema'), body)
 }
 
-function failures(validate: ValidateFunction, value: unknown): string[] {
+function validationErrors(validate: ValidateFunction, value: unknown): string[] {
   if (validate(value)) return []
   return (validate.errors ?? []).map(
     ({ instancePath, message, params }) =>

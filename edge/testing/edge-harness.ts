@@ -2,95 +2,95 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { type ConfluentStub, startConfluentStub } from './confluent-stub.ts'
 import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from './runtimes.ts'
-import { type Answer, type Sent, send } from './send.ts'
-import { type Mood, type StubGateway, startStubGateway } from './stub-gateway.ts'
+import { type EdgeRequest, type EdgeResponse, send } from './send.ts'
+import { type StubFault, type StubGateway, startStubGateway } from './stub-gateway.ts'
 
-export interface World {
+export interface EdgeHarness {
   runtime: Runtime
   gateway: StubGateway
   edge: RunningEdge
-  /** Posts with a key. */
-  post(key: string, body: unknown, more?: Omit<Sent, 'body'>): Promise<Answer>
-  /** Any request with a key, its body as it is. */
-  send(key: string, sent: Sent): Promise<Answer>
+  /** Posts a body with a key; anything but a string is sent as JSON. */
+  post(key: string, body: unknown, more?: Omit<EdgeRequest, 'body'>): Promise<EdgeResponse>
+  /** Sends any request with a key, its body unchanged. */
+  send(key: string, sent: EdgeRequest): Promise<EdgeResponse>
   newKey(record?: Partial<KeyRecord>): string
 }
 
-/** What a world is made of besides the edge. */
-export interface Surroundings {
+/** The gateway and the settings of the edges under test. */
+export interface TestOptions {
   gateway: StubGateway
-  /** What the edge is told besides the gateway's address. */
+  /** Settings of the edge besides the gateway's address. */
   settings?: Record<string, string>
 }
 
-const plain = async (): Promise<Surroundings> => ({ gateway: await startStubGateway() })
+const defaultOptions = async (): Promise<TestOptions> => ({ gateway: await startStubGateway() })
 
-/** The same sentences about every runtime, each with a server and a gateway of its own. */
+/** Defines the same tests for every runtime, each with its own edge and gateway. */
 export function describeEdges(
-  what: string,
-  tell: (world: World) => void,
-  surround: () => Promise<Surroundings> = plain,
+  title: string,
+  define: (harness: EdgeHarness) => void,
+  createOptions: () => Promise<TestOptions> = defaultOptions,
 ): void {
-  describe.each(RUNTIMES)(`${what}, in %s`, (runtime) => {
-    const world = {
+  describe.each(RUNTIMES)(`${title} in %s`, (runtime) => {
+    const harness = {
       runtime,
       post: (key, body, { headers, ...more } = {}) =>
-        send(world.edge.port, {
+        send(harness.edge.port, {
           ...more,
           headers: { authorization: `Bearer ${key}`, ...headers },
           body: typeof body === 'string' ? body : JSON.stringify(body),
         }),
       send: (key, { headers, ...sent }) =>
-        send(world.edge.port, {
+        send(harness.edge.port, {
           ...sent,
           headers: { authorization: `Bearer ${key}`, ...headers },
         }),
-      newKey: (record) => world.gateway.addKey(record).key,
-    } as World
+      newKey: (record) => harness.gateway.addKey(record).key,
+    } as EdgeHarness
     beforeAll(async () => {
-      const { gateway, settings } = await surround()
-      world.gateway = gateway
-      world.edge = await startEdge(runtime, gateway, settings)
+      const { gateway, settings } = await createOptions()
+      harness.gateway = gateway
+      harness.edge = await startEdge(runtime, gateway, settings)
     }, 30_000)
     afterAll(async () => {
-      await world.edge?.stop()
-      await world.gateway?.close()
+      await harness.edge?.stop()
+      await harness.gateway?.close()
     })
-    tell(world)
+    define(harness)
   })
 }
 
-/** The same about every way to the log: our gateway's protocol, and Confluent's as both kinds of proxies speak it. */
-export function describeFlavours(what: string, tell: (world: World) => void): void {
-  describeEdges(what, tell)
+/** Defines the same tests for every protocol to the log: Sluice's gateway, and Confluent's REST proxy in both dialects. */
+export function describeDialects(title: string, define: (harness: EdgeHarness) => void): void {
+  describeEdges(title, define)
   for (const dialect of ['confluent', 'redpanda'] as const)
-    describeEdges(`${what}, over ${dialect}’s proxy`, tell, async () =>
-      behindProxy(await startConfluentStub(dialect)),
+    describeEdges(`${title} over the ${dialect} proxy`, define, async () =>
+      proxyOptions(await startConfluentStub(dialect)),
     )
 }
 
-/** Keys from the gateway, events to the proxy; asked, moody and closed as one. */
-async function behindProxy(proxy: ConfluentStub): Promise<Surroundings> {
+/** Keys from the stub gateway, events to the proxy; counted, made to fail and closed as one. */
+async function proxyOptions(proxy: ConfluentStub): Promise<TestOptions> {
   const stub = await startStubGateway()
   const gateway: StubGateway = {
     ...stub,
-    asked: {
+    requestCounts: {
       get produce() {
-        return proxy.asked
+        return proxy.requestCount
       },
       get keys() {
-        return stub.asked.keys
+        return stub.requestCounts.keys
       },
     },
-    get taken() {
-      return proxy.taken.map(({ topic, partition, key, value }) => ({
+    get records() {
+      return proxy.records.map(({ topic, partition, key, value }) => ({
         topic,
         partition,
         key: key?.toString(),
         value: value.toString(),
       }))
     },
-    produceMoods: proxy.moods as Mood[],
+    produceFaults: proxy.faults as StubFault[],
     async close() {
       await Promise.all([stub.close(), proxy.close()])
     },

@@ -4,27 +4,27 @@ import { LIMITS } from '../../contract/limits.ts'
 import type { KeyDirectory } from '../auth/key-directory.ts'
 import type { StubGateway } from './stub-gateway.ts'
 
-export interface DirectoryWorld {
+export interface DirectoryHarness {
   directory: KeyDirectory
-  /** Core: it knows the truth. */
+  /** Core, the authority on keys. */
   gateway: StubGateway
-  /** Where there are copies, puts one there as core does it. @param ageMs since core last compared all of them */
+  /** Writes a copy as core does, where the directory reads copies. @param ageMs since core last compared all copies */
   publish?(sha: string, record: KeyRecord, ageMs: number): Promise<void>
 }
 
-/** What every directory of keys promises, wherever its answers come from. */
-export function keyDirectorySuite(get: () => DirectoryWorld): void {
-  /** A key that core knows, and the copies, too. */
-  async function add(given: Partial<KeyRecord> = {}, ageMs = 0) {
+/** What every key directory promises, whatever its source. */
+export function keyDirectorySuite(get: () => DirectoryHarness): void {
+  /** Adds a key to core and to the copies. */
+  async function add(changes: Partial<KeyRecord> = {}, ageMs = 0) {
     const { gateway, publish } = get()
-    const { key, record } = gateway.addKey(given)
+    const { key, record } = gateway.addKey(changes)
     const sha = await sha256Hex(key)
     await publish?.(sha, record, ageMs)
     return { sha, record }
   }
-  const ask = (sha: string) => get().directory.find(sha)
+  const lookUp = (sha: string) => get().directory.ask(sha)
 
-  it('all that core knows of a key is told, good or not', async () => {
+  it('the directory returns the whole record of a key, whether the key is valid or not', async () => {
     const records: Partial<KeyRecord>[] = [
       {},
       { kind: 'pub', origins: ['https://shop.example', 'https://*.shop.example'] },
@@ -34,37 +34,37 @@ export function keyDirectorySuite(get: () => DirectoryWorld): void {
     ]
     for (const given of records) {
       const { sha, record } = await add(given)
-      const found = await ask(sha)
+      const found = await lookUp(sha)
       expect(found?.record).toEqual(record)
       expect(found?.ageMs).toBeGreaterThanOrEqual(0)
       expect(found?.ageMs).toBeLessThan(LIMITS.keyCacheFreshMs)
     }
   })
 
-  it('a key that core does not know is none, and is known once core knows it', async () => {
-    expect(await ask(await sha256Hex(mintApiKey('sec')))).toBeUndefined()
+  it('the directory does not find a key that core does not know, and finds it once core knows it', async () => {
+    expect(await lookUp(await sha256Hex(mintApiKey('sec')))).toBeUndefined()
     const { gateway } = get()
     const { key, record } = gateway.addKey()
     const sha = await sha256Hex(key)
-    gateway.keyMoods.push({ status: 404 })
-    expect(await ask(sha)).toBeUndefined()
-    expect(await ask(sha)).toEqual({ record, ageMs: 0 })
+    gateway.keyFaults.push({ status: 404 })
+    expect(await lookUp(sha)).toBeUndefined()
+    expect(await lookUp(sha)).toEqual({ record, ageMs: 0 })
   })
 
-  it('who asks at once is told of the key that was asked for', async () => {
+  it('concurrent look-ups each return the record of their key', async () => {
     const keys = await Promise.all(Array.from({ length: 30 }, () => add()))
-    const found = await Promise.all(keys.map(({ sha }) => ask(sha)))
-    expect(found.map((each) => each?.record.key_id)).toEqual(
+    const found = await Promise.all(keys.map(({ sha }) => lookUp(sha)))
+    expect(found.map((result) => result?.record.key_id)).toEqual(
       keys.map(({ record }) => record.key_id),
     )
   })
 
   it.each([0, 5_000, 14_000, 15_000, 600_000])(
-    'an answer from before a revocation says that it is as old as that: %d ms',
+    'a record from before a revocation reports an age of at least the time since: %d ms',
     async (ageMs) => {
       const { sha, record } = await add({}, ageMs)
       record.revoked_at = new Date(Date.now() - ageMs).toISOString()
-      const found = await ask(sha)
+      const found = await lookUp(sha)
       if (found?.record.revoked_at) return
       expect(found?.ageMs).toBeGreaterThanOrEqual(ageMs)
       expect(found?.ageMs).toBeLessThan(LIMITS.keyCacheFreshMs)
@@ -72,26 +72,26 @@ export function keyDirectorySuite(get: () => DirectoryWorld): void {
   )
 
   it.each(['break-off', 'not-json', { status: 503 }, { status: 401 }] as const)(
-    'who cannot tell says so, and not that there is no such key: %j',
-    async (mood) => {
+    'a failed look-up throws instead of reporting an unknown key: %j',
+    async (fault) => {
       const { gateway } = get()
       const { key } = gateway.addKey()
       const sha = await sha256Hex(key)
-      gateway.keyMoods.push(mood)
-      await expect(ask(sha)).rejects.toThrow()
-      expect(await ask(sha)).toBeDefined()
+      gateway.keyFaults.push(fault)
+      await expect(lookUp(sha)).rejects.toThrow()
+      expect(await lookUp(sha)).toBeDefined()
     },
   )
 
-  it('nobody waits for an answer longer than agreed', async () => {
+  it('a look-up without a response times out', async () => {
     const { gateway } = get()
     const { key } = gateway.addKey()
-    gateway.keyMoods.push('hang')
-    await expect(ask(await sha256Hex(key))).rejects.toThrow()
+    gateway.keyFaults.push('hang')
+    await expect(lookUp(await sha256Hex(key))).rejects.toThrow()
   })
 
-  it('what has another form than agreed is not handed on', async () => {
+  it('the directory throws for a record of another form', async () => {
     const { sha } = await add({ scopes: 'ingest' } as never)
-    await expect(ask(sha)).rejects.toThrow()
+    await expect(lookUp(sha)).rejects.toThrow()
   })
 }

@@ -19,12 +19,12 @@ export const key = (
   }) as KeyRecord
 
 /**
- * What every limiter promises, by a clock that stands where it is put.
- * @param create one that has counted nothing yet
- * @param numRuns of the test that tries at random
+ * What every rate limiter promises, tested with an injected clock.
+ * @param create a limiter without state
+ * @param numRuns of the property test
  */
-export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
-  it('a bucket fills evenly: a tenth of a minute gives a tenth of the events', async () => {
+export function limiterSuite(create: () => Limiter, numRuns: number): void {
+  it('a bucket refills evenly: a tenth of a minute gives a tenth of the events', async () => {
     const limiter = create()
     expect((await limiter.limit(key(100), 100, START)).allowed).toBe(true)
     expect((await limiter.limit(key(100), 10, START + 5_999)).allowed).toBe(false)
@@ -32,18 +32,18 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(key(100), 1, START + 6_000)).allowed).toBe(false)
   })
 
-  it('a window slides: what the last minute took is given back little by little', async () => {
+  it('the window slides: the events of the last minute expire gradually', async () => {
     const limiter = create()
     const wide = key(1e9, 60)
-    expect((await limiter.limit(wide, 60, START + 30_000)).allowed).toBe(true)
-    expect((await limiter.limit(wide, 1, START + 59_999)).allowed).toBe(false)
-    // Half a minute into the next one, half of the last counts.
-    expect((await limiter.limit(wide, 31, START + 90_000)).allowed).toBe(false)
-    expect((await limiter.limit(wide, 30, START + 90_000)).allowed).toBe(true)
-    expect((await limiter.limit(wide, 60, START + 240_000)).allowed).toBe(true)
+    expect((await limiter.take(wide, 60, START + 30_000)).allowed).toBe(true)
+    expect((await limiter.take(wide, 1, START + 59_999)).allowed).toBe(false)
+    // Half a minute into the next window, half of the last one counts.
+    expect((await limiter.take(wide, 31, START + 90_000)).allowed).toBe(false)
+    expect((await limiter.take(wide, 30, START + 90_000)).allowed).toBe(true)
+    expect((await limiter.take(wide, 60, START + 240_000)).allowed).toBe(true)
   })
 
-  it('no minute, wherever it begins, admits more than a bucket and what flows in meanwhile', async () => {
+  it('no minute, wherever it begins, admits more than a full bucket and one refill', async () => {
     const limiter = create()
     const taken: number[] = []
     for (let at = START; at < START + 300_000; at += 250)
@@ -55,9 +55,9 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect(taken.length).toBeGreaterThanOrEqual(500)
   })
 
-  it('Retry-After is the truth: that many seconds are enough when nobody else sends, one fewer are not', async () => {
+  it('Retry-After is exact: a lone sender is admitted after that many seconds and not one earlier', async () => {
     const step = fc.record({
-      // Clocks are set back, too.
+      // Clocks are set back too.
       after: fc.oneof(fc.nat(70_000), fc.integer({ min: -5_000, max: 0 })),
       events: fc.integer({ min: 1, max: 40 }),
     })
@@ -94,7 +94,7 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     )
   })
 
-  it('the largest quotas are counted as exactly as small ones', async () => {
+  it('the limiter counts the largest quotas exactly', async () => {
     const limiter = create()
     const most = 2_147_483_647
     const limits = key(most, most)
@@ -106,14 +106,14 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(limits, most - 1, START + waitMs)).allowed).toBe(true)
   })
 
-  it('a refused request takes from neither', async () => {
+  it('a rejected request is charged to neither the key nor the tenant', async () => {
     const limiter = create()
     await limiter.limit(key(10, 5), 5, START)
     expect((await limiter.limit(key(10, 5), 5, START)).allowed).toBe(false)
     expect((await limiter.limit(key(10, 100), 5, START)).allowed).toBe(true)
   })
 
-  it('gives back what was taken for nothing, in the next minute too', async () => {
+  it('a refund returns the tokens of a failed request, in the next minute too', async () => {
     const limiter = create()
     const limits = key(10, 10)
     const verdict = await limiter.limit(limits, 10, START + 59_000)
@@ -122,7 +122,7 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(limits, 9, START + 61_000)).allowed).toBe(true)
   })
 
-  it('gives back into the minute it was taken from, which may be the last one by now', async () => {
+  it('a refund goes to the minute that was charged, even after that minute ended', async () => {
     const limiter = create()
     const limits = key(10, 12)
     const verdict = await limiter.limit(limits, 10, START + 59_000)
@@ -131,7 +131,7 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(limits, 10, START + 61_000)).allowed).toBe(true)
   })
 
-  it('gives nothing back into a window that has slid past what was taken', async () => {
+  it('a refund changes nothing once the window has slid past the charge', async () => {
     const limiter = create()
     const wide = key(1e9, 10)
     const verdict = await limiter.limit(wide, 10, START)
@@ -140,7 +140,7 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(wide, 1, START + 180_000)).allowed).toBe(false)
   })
 
-  it('a clock that was set back admits nothing twice', async () => {
+  it('a clock that is set back admits nothing twice', async () => {
     const limiter = create()
     await limiter.limit(key(1e9, 10), 10, START + 60_000)
     expect((await limiter.limit(key(1e9, 10), 1, START)).allowed).toBe(false)

@@ -1,19 +1,19 @@
 import { type IncomingMessage, request } from 'node:http'
 
-/** A request whose body is written while the test goes on, and whose answer can be read meanwhile. */
+/** A request whose body the test writes step by step while it reads the response. */
 export interface OpenPost {
-  /** Resolves when there is room for more. */
+  /** Resolves when the socket accepts more. */
   write(part: string | Uint8Array): Promise<void>
   end(): void
-  /** The connection breaks, in the middle of the body. */
+  /** Breaks the connection in the middle of the body. */
   breakOff(): void
-  /** undefined until the head of the answer is there. */
+  /** undefined until the head of the response arrived. */
   status(): number | undefined
   headers(): IncomingMessage['headers']
-  /** Of the answer's body, so far. */
+  /** The body of the response so far. */
   received(): string
-  /** When the answer has ended, or the connection broke. */
-  over: Promise<void>
+  /** Resolves when the response has ended or the connection broke. */
+  finished: Promise<void>
 }
 
 export function openPost(
@@ -21,7 +21,7 @@ export function openPost(
   headers: Record<string, string>,
   path = '/v1/events',
 ): OpenPost {
-  let answer: IncomingMessage | undefined
+  let response: IncomingMessage | undefined
   let text = ''
   let isOver = false
   const outgoing = request({
@@ -41,7 +41,7 @@ export function openPost(
     outgoing.on('error', end)
     outgoing.on('close', end)
     outgoing.on('response', (incoming) => {
-      answer = incoming
+      response = incoming
       incoming.setEncoding('utf8')
       incoming.on('data', (part: string) => {
         text += part
@@ -61,9 +61,9 @@ export function openPost(
       }),
     end: () => void outgoing.end(),
     breakOff: () => void outgoing.destroy(),
-    status: () => answer?.statusCode,
-    headers: () => answer?.headers ?? {},
+    status: () => response?.statusCode,
+    headers: () => response?.headers ?? {},
     received: () => text,
-    over,
+    finished: over,
   }
 }

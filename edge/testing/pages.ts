@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Somebody's web site, on another origin than any edge. */
+/** A customer's web site, on another origin than the edge. */
 export interface Pages {
   port: number
-  /** Puts a page there. @returns its address */
+  /** Adds a page. @returns its URL */
   put(html: string, headers?: Record<string, string>): string
   close(): Promise<void>
 }

@@ -3,8 +3,8 @@ import type { BeginResult, Lock } from '../admission/idempotency.ts'
 import type { RateLimiter, RateLimitResult } from '../admission/rate-limiter.ts'
 import type { KeyDirectory } from '../auth/key-directory.ts'
 
-/** Asks the other side, which is `serveGate`. */
-function createAsk(url: string) {
+/** Calls `serveAdmission` in another runtime. */
+function createCall(url: string) {
   // biome-ignore lint/suspicious/noExplicitAny: what went in as JSON comes out of it
   return async (op: string, args: unknown[], id = ''): Promise<any> => {
     const response = await fetch(url, { method: 'POST', body: JSON.stringify({ op, args, id }) })
@@ -13,59 +13,59 @@ function createAsk(url: string) {
   }
 }
 
-/** A directory of keys that lives in another runtime. */
-export function createFarDirectory(url: string): KeyDirectory {
-  const ask = createAsk(url)
-  return { find: async (sha) => (await ask('key', [sha])) ?? undefined }
+/** A key directory that runs in another runtime. */
+export function createRemoteKeyDirectory(url: string): KeyDirectory {
+  const call = createCall(url)
+  return { ask: async (sha) => (await call('key', [sha])) ?? undefined }
 }
 
 /**
- * A gate that lives in another runtime, asked over HTTP: so one suite, told in Node, holds what
- * happens in workerd and Deno. The far side is `serveGate`.
+ * An admission that runs in another runtime, called over HTTP, so that one suite in Node tests the
+ * implementation in workerd and Deno. The other side is `serveAdmission`.
  */
-export function createFarGate(url: string): Admission {
-  const ask = createAsk(url)
-  const near = (far: Far<RateLimitResult> | undefined): RateLimitResult | undefined =>
-    far && { ...far.value, refund: () => ask('refund', [], far.id) }
-  function nearClaim(far: Far<BeginResult> | undefined): BeginResult | undefined {
-    if (far?.value.kind !== 'acquired') return far?.value
-    const does =
+export function createRemoteAdmission(url: string): Gate {
+  const call = createCall(url)
+  const toLocalResult = (remote: Remote<Verdict> | undefined): Verdict | undefined =>
+    remote && { ...remote.value, giveBack: () => call('giveBack', [], remote.id) }
+  function toLocalClaim(remote: Remote<Claim> | undefined): Claim | undefined {
+    if (remote?.value.is !== 'ours') return remote?.value
+    const method =
       (op: string) =>
       (...args: unknown[]) =>
-        ask(op, args, far.id)
+        call(op, args, remote.id)
     return {
-      ...far.value,
-      complete: does('complete'),
-      saveCheckpoint: does('saveCheckpoint'),
-      renew: does('renew'),
-      release: does('release'),
+      ...remote.value,
+      finish: method('finish'),
+      keep: method('keep'),
+      renew: method('renew'),
+      release: method('release'),
     }
   }
   return {
-    rateLimiter: { limit: async (...args) => near(await ask('limit', args)) as RateLimitResult },
-    idempotency: { begin: async (...args) => nearClaim(await ask('begin', args)) as BeginResult },
-    async admit(...args) {
-      const { verdict, claim } = await ask('admit', args)
-      return { rateLimit: near(verdict), begun: nearClaim(claim) }
+    limiter: { take: async (...args) => toLocalResult(await call('take', args)) as Verdict },
+    idempotency: { claim: async (...args) => toLocalClaim(await call('claim', args)) as Claim },
+    async enter(...args) {
+      const { verdict, claim } = await call('enter', args)
+      return { verdict: toLocalResult(verdict), claim: toLocalClaim(claim) }
     },
   }
 }
 
-interface Far<T> {
+interface Remote<T> {
   id: string
   value: T
 }
 
-/** Results and locks by number, until they are asked for; and what is known of keys. */
-export function serveGate(
-  gate: Admission,
+/** Serves admission and key directory; results and leases are held by id until they are called. */
+export function serveAdmission(
+  gate: Gate,
   keys: KeyDirectory,
 ): (request: Request) => Promise<Response> {
-  const held = new Map<string, RateLimitResult | Lock>()
-  function far<T extends RateLimitResult | BeginResult>(value: T | undefined) {
+  const handles = new Map<string, Verdict | Lease>()
+  function toRemote<T extends Verdict | Claim>(value: T | undefined) {
     if (!value) return undefined
     const id = crypto.randomUUID()
-    if ('refund' in value || value.kind === 'acquired') held.set(id, value)
+    if ('giveBack' in value || value.is === 'ours') handles.set(id, value)
     return { id, value }
   }
   return async (request) => {
@@ -74,28 +74,23 @@ export function serveGate(
       if (op === 'key') return Response.json((await keys.find(args[0])) ?? null)
       if (op === 'limit')
         return Response.json(
-          far(
-            await (gate.rateLimiter as RateLimiter).limit(
-              ...(args as Parameters<RateLimiter['limit']>),
-            ),
-          ),
+          toRemote(await (gate.limiter as Limiter).take(...(args as Parameters<Limiter['take']>))),
         )
       if (op === 'begin')
         return Response.json(
-          far(
-            await gate.idempotency.begin(
-              ...(args as Parameters<Admission['idempotency']['begin']>),
-            ),
+          toRemote(
+            await gate.idempotency.claim(...(args as Parameters<Gate['idempotency']['claim']>)),
           ),
         )
-      if (op === 'admit') {
-        const { rateLimit: verdict, begun: claim } = await gate.admit(
-          ...(args as Parameters<Admission['admit']>),
-        )
-        return Response.json({ verdict: far(verdict), claim: far(claim) })
+      if (op === 'enter') {
+        const { verdict, claim } = await gate.enter(...(args as Parameters<Gate['enter']>))
+        return Response.json({ verdict: toRemote(verdict), claim: toRemote(claim) })
       }
-      const does = held.get(id) as unknown as Record<string, (...args: unknown[]) => Promise<void>>
-      await does[op]?.(...args)
+      const handle = handles.get(id) as unknown as Record<
+        string,
+        (...args: unknown[]) => Promise<void>
+      >
+      await handle[op]?.(...args)
       return Response.json(null)
     } catch (error) {
       return new Response(String(error), { status: 500 })

@@ -12,12 +12,12 @@ import type { StubGateway } from './stub-gateway.ts'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const START_MS_MAX = 20_000
 
-/** The edge as a process of its own, reached over HTTP. */
+/** An edge in its own process, reached over HTTP. */
 export interface RunningEdge {
   url: string
   port: number
   pid: number
-  /** What it wrote to its log so far. */
+  /** Its log output so far. */
   log: () => string
   stop(): Promise<void>
 }
@@ -25,7 +25,7 @@ export interface RunningEdge {
 export type Runtime = 'workerd' | 'deno' | 'node'
 export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node']
 
-/** @param settings besides the gateway's */
+/** @param settings in addition to those of the gateway */
 export function startEdge(
   runtime: Runtime,
   gateway: StubGateway,
@@ -42,7 +42,7 @@ export function startDeno(file: string, settings: Record<string, string>): Promi
   return startSource(join(ROOT, 'node_modules/.bin/deno'), run, settings)
 }
 
-/** Runs the source as it is; the settings come from the environment. */
+/** Runs the source without a build; the settings come from the environment. */
 function startSource(
   command: string,
   args: string[],
@@ -81,7 +81,7 @@ export async function startWorkerd(
   return running(child, child.stdio[3] as Readable, (line) => /"port":(\d+)/.exec(line)?.[1])
 }
 
-/** One file `edge.js` in `folder`, in the way of `npm start`. */
+/** Bundles the edge into `edge.js` in `folder`, as `npm start` does. */
 export async function bundle(
   folder: string,
   entry = 'edge/entry/cloudflare.ts',
@@ -136,7 +136,7 @@ function bindings({
   }
 }
 
-/** @param portIn finds the port in a line of `source` */
+/** @param portIn reads the port from a line of `source` */
 async function running(
   child: ChildProcess,
   source: Readable,
@@ -149,8 +149,8 @@ async function running(
       log += chunk
     })
   const port = await new Promise<number>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`not up in time: ${log}`)), START_MS_MAX)
-    exited.then(() => reject(new Error(`ended at once: ${log}`)), reject)
+    const timer = setTimeout(() => reject(new Error(`did not start in time: ${log}`)), START_MS_MAX)
+    exited.then(() => reject(new Error(`exited during start: ${log}`)), reject)
     createInterface({ input: source }).on('line', (line) => {
       const found = portIn(line)
       if (!found) return

@@ -7,20 +7,20 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ROOT } from './runtimes.ts'
 
-const PLACE = join(ROOT, '.ci/schemathesis')
-const REQUIREMENTS = join(PLACE, 'requirements.txt')
+const CONFIG_FOLDER = join(ROOT, '.ci/schemathesis')
+const REQUIREMENTS = join(CONFIG_FOLDER, 'requirements.txt')
 const PYTHON_MS_MAX = 30_000
 const PIP_MS_MAX = 120_000
 
 const run = promisify(execFile)
 
-/** What installing takes at most. */
+/** The time limit of an installation. */
 export const INSTALL_MS_MAX = 2 * PYTHON_MS_MAX + PIP_MS_MAX
 
 export type Installed = { python: string } | { missing: string }
 
 /**
- * Schemathesis in a Python environment of its own, beside the other caches; made once for each set of
+ * Schemathesis in its own Python environment in node_modules/.cache, created once for each set of
  * versions in .ci/schemathesis/requirements.txt.
  */
 export async function installSchemathesis(): Promise<Installed> {
@@ -32,9 +32,9 @@ export async function installSchemathesis(): Promise<Installed> {
   try {
     await run('python3', ['--version'], { timeout: PYTHON_MS_MAX })
   } catch {
-    return { missing: 'there is no python3' }
+    return { missing: 'python3 is not installed' }
   }
-  // What an earlier try left behind half-way.
+  // An earlier attempt may have left an incomplete environment.
   await rm(folder, { recursive: true, force: true })
   await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true })
   try {
@@ -45,7 +45,7 @@ export async function installSchemathesis(): Promise<Installed> {
       { timeout: PIP_MS_MAX },
     )
   } catch (error) {
-    return { missing: `python3 could not install it: ${said(error)}` }
+    return { missing: `python3 could not install it: ${describeError(error)}` }
   }
   await writeFile(isReady, '')
   return { python }
@@ -53,11 +53,11 @@ export async function installSchemathesis(): Promise<Installed> {
 
 export interface Outcome {
   code: number | null
-  /** What it wrote; the end of it says what it found, with a curl for each. */
+  /** Its output; the end lists each failure with a curl command. */
   report: string
 }
 
-/** @param key of an API key; it is handed over in the environment @param forSeconds it goes on that long */
+/** @param key an API key, passed in the environment @param forSeconds how long it sends requests */
 export async function runSchemathesis(
   python: string,
   documentUrl: string,
@@ -68,9 +68,9 @@ export async function runSchemathesis(
   const child = spawn(
     python,
     [
-      ...['-m', 'schemathesis.cli', '--config-file', join(PLACE, 'schemathesis.toml')],
+      ...['-m', 'schemathesis.cli', '--config-file', join(CONFIG_FOLDER, 'schemathesis.toml')],
       ...['run', documentUrl, '--max-time', String(forSeconds)],
-      // Other paths of the same operations.
+      // These operations are aliases under other paths.
       ...['--exclude-operation-id-regex', '[0-9]$'],
     ],
     {
@@ -79,11 +79,11 @@ export async function runSchemathesis(
         PATH: process.env.PATH,
         HOME: cwd,
         NO_COLOR: '1',
-        SCHEMATHESIS_HOOKS: join(PLACE, 'hooks.py'),
+        SCHEMATHESIS_HOOKS: join(CONFIG_FOLDER, 'hooks.py'),
         SLUICE_KEY: key,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // It keeps its time; this is for when it hangs.
+      // It stops by itself; this ends a process that hangs.
       timeout: (forSeconds + 30) * 1_000,
       killSignal: 'SIGKILL',
     },
@@ -104,7 +104,7 @@ export async function runSchemathesis(
   }
 }
 
-function said(error: unknown): string {
+function describeError(error: unknown): string {
   const { stderr = '', message } = error as Error & { stderr?: string }
   return (stderr || message).trim().split('\n').slice(-3).join(' ').slice(0, 400)
 }

@@ -1,31 +1,17 @@
-import { Agent, type IncomingHttpHeaders, request } from 'node:http'
-import { complaints } from './documented.ts'
+import { Agent, request } from 'node:http'
+import { findViolations } from './documented.ts'
+import type { EdgeRequest, EdgeResponse } from './exchange.ts'
 
-export interface Sent {
-  method?: string
-  path?: string
-  headers?: Record<string, string>
-  body?: string | Uint8Array
-  /** Without Content-Length, in pieces; they end at these bytes, in order, or after each 64 kB. */
-  chunked?: boolean | readonly number[]
-}
-
-export interface Answer {
-  status: number
-  headers: IncomingHttpHeaders
-  text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  json: any
-}
+export type { EdgeRequest, EdgeResponse } from './exchange.ts'
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
-const ANSWER_MS_MAX = 20_000
+const RESPONSE_MS_MAX = 20_000
 
 /**
- * One HTTP request just as it is written here; fetch would add headers and forbid some. Whatever is
- * answered, to whichever test, must be as the OpenAPI document has it: else it is thrown.
+ * Sends one HTTP request exactly as given; fetch would add headers and forbid some.
+ * @throws where the response, of any test, violates the OpenAPI document
  */
-export function send(port: number, sent: Sent): Promise<Answer> {
+export function send(port: number, sent: EdgeRequest): Promise<EdgeResponse> {
   const { method = 'POST', path = '/v1/events', headers = {}, body, chunked } = sent
   return new Promise((resolve, reject) => {
     const outgoing = request({
@@ -34,10 +20,10 @@ export function send(port: number, sent: Sent): Promise<Answer> {
       port,
       method,
       path,
-      timeout: ANSWER_MS_MAX,
+      timeout: RESPONSE_MS_MAX,
     })
     for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value)
-    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')))
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no response in time')))
     outgoing.on('response', (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -45,15 +31,15 @@ export function send(port: number, sent: Sent): Promise<Answer> {
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8')
         const isJson = /[/+]json/.test(incoming.headers['content-type'] ?? '')
-        const answer = {
+        const response = {
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
           text,
           json: isJson && text !== '' ? JSON.parse(text) : undefined,
         }
-        const wrong = complaints(sent, answer)
-        if (wrong.length === 0) resolve(answer)
-        else reject(new Error(`not as /openapi.json has it: ${wrong.join('; ')}`))
+        const violations = findViolations(sent, response)
+        if (violations.length === 0) resolve(response)
+        else reject(new Error(`the response violates /openapi.json: ${violations.join('; ')}`))
       })
     })
     outgoing.on('error', reject)
@@ -65,7 +51,7 @@ export function send(port: number, sent: Sent): Promise<Answer> {
     if (!chunked) outgoing.setHeader('content-length', bytes.length)
     else {
       outgoing.setHeader('transfer-encoding', 'chunked')
-      const ends = Array.isArray(chunked) ? chunked : everySo(bytes.length)
+      const ends = Array.isArray(chunked) ? chunked : chunkEnds(bytes.length)
       let from = 0
       for (const end of [...ends, bytes.length]) {
         if (end > from) outgoing.write(bytes.subarray(from, end))
@@ -76,13 +62,13 @@ export function send(port: number, sent: Sent): Promise<Answer> {
   })
 }
 
-function everySo(length: number): number[] {
+function chunkEnds(length: number): number[] {
   return Array.from({ length: Math.floor(length / 64_000) }, (_, i) => (i + 1) * 64_000)
 }
 
-/** What two runtimes must agree on: everything but ids, positions, moments and the connection's own headers. */
-export function comparable({ status, headers, text }: Answer): unknown {
-  const kept = Object.entries(headers)
+/** The part of a response that must be equal in every runtime: without ids, offsets, times and connection headers. */
+export function comparable({ status, headers, text }: EdgeResponse): unknown {
+  const compared = Object.entries(headers)
     .filter(([name]) => !CONNECTION.has(name))
     .map(([name, value]) => [name, name === 'x-request-id' ? mask(String(value)) : value])
     .map(([name, value]) => [
@@ -96,7 +82,7 @@ export function comparable({ status, headers, text }: Answer): unknown {
     .sort()
   return {
     status,
-    headers: Object.fromEntries(kept),
+    headers: Object.fromEntries(compared),
     text: mask(text).replace(/"(partition|offset)":\d+/g, '"$1":…'),
   }
 }

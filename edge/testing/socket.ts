@@ -2,16 +2,16 @@ import { connect, type Socket } from 'node:net'
 
 const SILENCE_MS_MAX = 20_000
 
-/** A plain TCP connection, for what no HTTP client would do. */
+/** A plain TCP connection, for requests that no HTTP client can send. */
 export interface RawConnection {
   write(text: string): void
-  /** Sends FIN; what the server says can still be read. */
+  /** Sends FIN; the response can still be read. */
   halfClose(): void
-  /** Gone without a word. */
+  /** Sends RST. */
   reset(): void
   /** Everything received so far. */
   received(): string
-  /** When the server closed its side, or the connection broke. */
+  /** Resolves when the server closed its side or the connection broke. */
   closed: Promise<void>
 }
 
@@ -40,8 +40,8 @@ export async function openSocket(port: number): Promise<RawConnection> {
   }
 }
 
-/** The head of a POST /v1/events, as bytes on the wire. */
-export function head(key: string, ...lines: string[]): string {
+/** The head of a POST /v1/events as sent on the wire. */
+export function requestHead(key: string, ...lines: string[]): string {
   return [
     'POST /v1/events HTTP/1.1',
     'Host: edge',

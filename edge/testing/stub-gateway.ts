@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { type KeyKind, type KeyRecord, mintApiKey } from '../../contract/api-key.ts'
 import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 
-/** How /produce or /keys answers the next requests; one is used up by each, then all is well again. */
-export type Mood =
+/** A fault for the next request to /produce or /keys; each request consumes one, then responses are normal again. */
+export type StubFault =
   | 'hang'
   | 'hang-in-body'
   | 'reset'
@@ -18,53 +18,53 @@ export interface StubGateway {
   url: string
   username: string
   password: string
-  /** Every record taken, in order. */
-  taken: ProduceRecord[]
-  /** How often each was asked, whatever it answered. */
-  asked: { produce: number; keys: number }
-  produceMoods: Mood[]
-  keyMoods: Mood[]
-  /** Makes a key and lets the directory know it. */
+  /** Every record accepted, in order. */
+  records: ProduceRecord[]
+  /** Requests to each route, whatever the response. */
+  requestCounts: { produce: number; keys: number }
+  produceFaults: StubFault[]
+  keyFaults: StubFault[]
+  /** Creates a key and adds it to the directory. */
   addKey(record?: Partial<KeyRecord>): { key: string; record: KeyRecord }
   close(): Promise<void>
 }
 
-/** A real HTTP server that speaks the gateway's two routes and can be told to misbehave. */
+/** A real HTTP server with the gateway's two routes, which can be made to fail. */
 export async function startStubGateway(): Promise<StubGateway> {
   const keys = new Map<string, KeyRecord>()
   const taken: ProduceRecord[] = []
-  const asked = { produce: 0, keys: 0 }
-  const produceMoods: Mood[] = []
-  const keyMoods: Mood[] = []
+  const requestCounts = { produce: 0, keys: 0 }
+  const produceFaults: StubFault[] = []
+  const keyFaults: StubFault[] = []
   const password = 'a-secret-of-the-test'
   const authorization = `Basic ${btoa(`sluice:${password}`)}`
   const offsets = new Map<number, number>()
 
   const server = createServer(async (request, response) => {
-    const say = (status: number, body: unknown) => {
+    const respond = (status: number, body: unknown) => {
       response.writeHead(status, { 'Content-Type': 'application/json' })
       response.end(JSON.stringify(body))
     }
     if (request.headers.authorization !== authorization)
-      return say(401, { error: 'no', status: 401 })
+      return respond(401, { error: 'unauthorized', status: 401 })
     const path = request.url ?? ''
     if (path.startsWith('/gateway/keys/')) {
-      asked.keys++
-      if (misbehave(keyMoods.shift(), response, say)) return
+      requestCounts.keys++
+      if (applyFault(keyFaults.shift(), response, respond)) return
       const record = keys.get(path.slice('/gateway/keys/'.length))
-      return record ? say(200, record) : say(404, { error: 'unknown', status: 404 })
+      return record ? respond(200, record) : respond(404, { error: 'unknown', status: 404 })
     }
-    if (path !== '/gateway/produce') return say(404, { error: 'no such path', status: 404 })
-    asked.produce++
+    if (path !== '/gateway/produce') return respond(404, { error: 'no such path', status: 404 })
+    requestCounts.produce++
     const records = [JSON.parse(await textOf(request))].flat() as ProduceRecord[]
-    const mood = produceMoods.shift()
-    if (mood === 'too-few') return say(200, [])
-    if (misbehave(mood, response, say)) return
+    const fault = produceFaults.shift()
+    if (fault === 'too-few') return respond(200, [])
+    if (applyFault(fault, response, respond)) return
     taken.push(...records)
-    say(200, records.map(place))
+    respond(200, records.map(produceResult))
   })
 
-  function place(record: ProduceRecord) {
+  function produceResult(record: ProduceRecord) {
     const partition = (record.key ?? '').length % 6
     const offset = offsets.get(partition) ?? 0
     offsets.set(partition, offset + 1)
@@ -77,16 +77,16 @@ export async function startStubGateway(): Promise<StubGateway> {
     url: `http://127.0.0.1:${port}/gateway`,
     username: 'sluice',
     password,
-    taken,
-    asked,
-    produceMoods,
-    keyMoods,
-    addKey(given = {}) {
-      const kind: KeyKind = given.kind ?? 'sec'
+    records: taken,
+    requestCounts: requestCounts,
+    produceFaults: produceFaults,
+    keyFaults: keyFaults,
+    addKey(changes = {}) {
+      const kind: KeyKind = changes.kind ?? 'sec'
       const key = mintApiKey(kind)
       const record: KeyRecord = {
         key_id: `key-${keys.size + 1}`,
-        // Every key its own tenant, so that no test uses up another's allowance.
+        // Each key has its own tenant, so that tests do not share rate limits.
         tenant: `tenant-${keys.size + 1}`,
         kind,
         scopes: ['ingest'],
@@ -98,7 +98,7 @@ export async function startStubGateway(): Promise<StubGateway> {
         schema_versions: null,
         expires_at: null,
         revoked_at: null,
-        ...given,
+        ...changes,
       }
       keys.set(createHash('sha256').update(key).digest('hex'), record)
       return { key, record }
@@ -110,21 +110,22 @@ export async function startStubGateway(): Promise<StubGateway> {
   }
 }
 
-export function misbehave(
-  mood: Mood | undefined,
+export function applyFault(
+  fault: StubFault | undefined,
   response: ServerResponse,
-  say: (status: number, body: unknown) => void,
+  respond: (status: number, body: unknown) => void,
 ): boolean {
-  if (mood === undefined || mood === 'too-few') return false
-  if (mood === 'reset') response.destroy()
-  else if (mood === 'break-off') {
+  if (fault === undefined || fault === 'too-few') return false
+  if (fault === 'reset') response.destroy()
+  else if (fault === 'break-off') {
     response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '100' })
     response.write('[', () => response.destroy())
-  } else if (mood === 'not-json') response.end('<html>no</html>')
-  else if (mood === 'hang-in-body') {
+  } else if (fault === 'not-json') response.end('<html>error</html>')
+  else if (fault === 'hang-in-body') {
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.write('[')
-  } else if (mood !== 'hang') say(mood.status, { error: 'told to', status: mood.status })
+  } else if (fault !== 'hang')
+    respond(fault.status, { error: 'requested by the test', status: fault.status })
   return true
 }
 

@@ -7,7 +7,7 @@ import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTcpProxy, type TcpProxy } from '../../../tests/lib/tcp-proxy.ts'
 import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from '../../testing/runtimes.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
 let direct: Redis
@@ -28,7 +28,7 @@ interface EdgeOnRedis {
   edge: RunningEdge
   /** Between this edge and Redis over REST. */
   line: TcpProxy
-  post(key: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
+  post(key: string, body: unknown, headers?: Record<string, string>): Promise<EdgeResponse>
   newKey(record?: Partial<KeyRecord>): { key: string; record: KeyRecord }
   stop(): Promise<void>
 }
@@ -102,17 +102,14 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     expect(await counted(() => harness.post(key, 'nonsense'))).toBe(0)
   })
 
-  it('it acquires the lock before anything is published, and gives lock and events back when publishing fails', async () => {
-    const { key, record } = harness.newKey({
-      key_events_per_minute: 3,
-      tenant_events_per_minute: 3,
-    })
-    await harness.post(key, { event: 'warm' })
-    const published = harness.gateway.asked.produce
-    harness.gateway.produceMoods.push('hang')
+  it('has asked for the lease before anything is published, and gives it and the events back', async () => {
+    const { key, record } = world.newKey({ key_events_per_minute: 3, tenant_events_per_minute: 3 })
+    await world.post(key, { event: 'warm' })
+    const published = world.gateway.requestCounts.produce
+    world.gateway.produceFaults.push('hang')
     const before = bridge.requests
-    const doomed = harness.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
-    await expect.poll(() => harness.gateway.asked.produce).toBe(published + 1)
+    const doomed = world.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
+    await expect.poll(() => world.gateway.requestCounts.produce).toBe(published + 1)
     expect(bridge.requests - before).toBe(1)
     // Sent to another edge it is still in flight.
     const { key: twin } = other.newKey(record)
@@ -150,7 +147,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     const replayed = await other.post(there, { event: 'žluť' }, once)
     expect([replayed.status, replayed.text]).toEqual([202, first.text])
     expect(replayed.headers['idempotency-replayed']).toBe('true')
-    expect(other.gateway.taken).not.toContainEqual(expect.objectContaining({ key: name }))
+    expect(other.gateway.records).not.toContainEqual(expect.objectContaining({ key: name }))
   })
 
   it('it processes streams of lines with one lock and a limit per chunk, and another edge resumes them', async () => {
@@ -167,7 +164,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     const second = await other.post(there, lines, headers)
     expect([second.status, second.json.code]).toEqual([429, 'RATE_LIMITED'])
     expect(second.json.lines).toBeGreaterThanOrEqual(1_000)
-    const taken = [...harness.gateway.taken, ...other.gateway.taken]
+    const taken = [...world.gateway.records, ...other.gateway.records]
     const ids = taken
       .filter(({ value }) => value.includes(name))
       .map(({ value }) => JSON.parse(value).event.event_id)
@@ -184,8 +181,8 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     await direct.script('FLUSH')
     const again = await harness.post(key, Array(5).fill({ event: 'a' }), once)
     expect([again.status, again.headers['sluice-degraded']]).toEqual([202, undefined])
-    // It was published twice, with the same ids: Postgres counts them once.
-    const ids = ({ json }: Answer) =>
+    // It was done twice, with the same ids: Postgres counts them once.
+    const ids = ({ json }: EdgeResponse) =>
       json.events.map((event: { event_id: string }) => event.event_id)
     expect(ids(again)).toEqual(ids(first))
   })
@@ -247,9 +244,9 @@ describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
   }
   const status = async (key: string) => (await harness.post(key, { event: 'a' })).status
   async function asked(act: () => Promise<unknown>): Promise<number> {
-    const before = harness.gateway.asked.keys
+    const before = world.gateway.requestCounts.keys
     await act()
-    return harness.gateway.asked.keys - before
+    return world.gateway.requestCounts.keys - before
   }
 
   it('they are accepted without asking core', async () => {
@@ -348,9 +345,9 @@ describe.each(RUNTIMES)('without Redis, in %s', (runtime) => {
       }
       const { requests_without: sinceStart } = await healthOf(harness)
 
-      const restore = await cause(harness)
-      harness.line.written.length = 0
-      const responses: Answer[] = []
+      const bringBack = await takeAway(world)
+      world.line.written.length = 0
+      const answers: EdgeResponse[] = []
       const began = performance.now()
       for (let i = 0; i < 60; i++)
         responses.push(await harness.post(key, { event: 'a' }, { 'idempotency-key': `k${i >> 1}` }))

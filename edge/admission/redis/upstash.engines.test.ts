@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
-import { abortOnTimeout } from '../../lib/timeout.ts'
-import { gateSuite } from '../../testing/admission.suite.ts'
-import { gateOnRedis } from '../../testing/admission-on-redis.ts'
+import { abortLate } from '../../lib/timeout.ts'
+import { admissionSuite } from '../../testing/admission.suite.ts'
+import { createAdmissionOnRedis } from '../../testing/admission-on-redis.ts'
 import { idempotencySuite } from '../../testing/idempotency.suite.ts'
-import { type DirectoryWorld, keyDirectorySuite } from '../../testing/key-directory.suite.ts'
+import { type DirectoryHarness, keyDirectorySuite } from '../../testing/key-directory.suite.ts'
 import { limiterSuite } from '../../testing/limiter.suite.ts'
-import { createFarDirectory, createFarGate } from '../../testing/remote-admission.ts'
+import { createRemoteKeyDirectory, createRemoteAdmission } from '../../testing/remote-admission.ts'
 import { type RunningEdge, startDeno, startWorkerd } from '../../testing/runtimes.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 import type { Admission } from '../admission.ts'
@@ -50,26 +50,25 @@ const RUNTIMES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
 
 describe.each(RUNTIMES)('on Redis, from %s', (_, numRuns, start) => {
   let running: Partial<RunningEdge>
-  let admission: Admission
-  let world: DirectoryWorld
+  let gate: Gate
+  let world: DirectoryHarness
   beforeAll(async () => {
     running = await start()
     const { url } = running
-    const near = gateOnRedis(settings(), abortOnTimeout)
-    admission = url ? createFarGate(url) : near.gate
-    const directory = url ? createFarDirectory(url) : near.directory
+    const near = createAdmissionOnRedis(settings(), abortLate)
+    gate = url ? createRemoteAdmission(url) : near.gate
+    const directory = url ? createRemoteKeyDirectory(url) : near.directory
     world = { gateway, directory, publish }
   })
   afterAll(() => running?.stop?.())
 
-  describe('the rate limiter', () =>
-    limiterSuite(() => fresh(admission).rateLimiter as RateLimiter, numRuns))
-  describe('the idempotency store', () => idempotencySuite(() => fresh(admission).idempotency))
-  describe('the admission', () => gateSuite(() => fresh(admission)))
-  describe('the key directory', () => keyDirectorySuite(() => world))
+  describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
+  describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
+  describe('a gate', () => admissionSuite(() => fresh(gate)))
+  describe('a directory of keys', () => keyDirectorySuite(() => world))
 })
 
-const publish: DirectoryWorld['publish'] = async (sha, record, ageMs) => {
+const publish: DirectoryHarness['publish'] = async (sha, record, ageMs) => {
   const asOf = Date.now() - ageMs
   await direct.set(REDIS_KEYS.apiKey(sha), JSON.stringify(record), 'PX', 60_000)
   await direct.set(REDIS_KEYS.apiKeysAsOf, asOf, 'PX', 60_000)

@@ -5,37 +5,37 @@ const CANONICAL_BYTES =
 
 /** How many, and how large? */
 export const SIZES: readonly Case[] = [
-  { says: '1,000 events', body: batch(1000), status: 202 },
-  { says: '1,001 events', body: batch(1001), status: 422, code: 'BATCH_TOO_LARGE' },
-  { says: 'no event', body: '[]', status: 422, code: 'BATCH_EMPTY' },
+  { title: '1,000 events', body: batch(1000), status: 202 },
+  { title: '1,001 events', body: batch(1001), status: 422, code: 'BATCH_TOO_LARGE' },
+  { title: 'no event', body: '[]', status: 422, code: 'BATCH_EMPTY' },
   {
-    says: 'a partial batch: the good ones are taken, the others named',
+    title: 'a partial batch: the good ones are taken, the others named',
     body: '[{"event":"a"},{"event":""},{"event":"b","timestamp":"now"},7]',
     status: 202,
     errors: ['1 /event NAME_INVALID', '2 /timestamp OCCURRED_AT_INVALID', '3  EVENT_NOT_OBJECT'],
   },
   {
-    says: 'a batch without one good event',
+    title: 'a batch without one good event',
     body: '{"events":[{},[]]}',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: ['0 /name NAME_MISSING', '1  EVENT_NOT_OBJECT'],
   },
   {
-    says: 'one event that is too large',
+    title: 'one event that is too large',
     body: `{"event":"a","x":"${'x'.repeat(70_000)}"}`,
     status: 413,
     code: 'EVENT_TOO_LARGE',
     errors: ['0  EVENT_TOO_LARGE'],
   },
   {
-    says: 'one event that is too large, among others',
+    title: 'one event that is too large, among others',
     body: `[{"event":"a","x":"${'x'.repeat(70_000)}"},{"event":"b"}]`,
     status: 202,
     errors: ['0  EVENT_TOO_LARGE'],
   },
   {
-    says: 'a batch larger than the limit ever admits',
+    title: 'a batch larger than the limit ever admits',
     key: { key_events_per_minute: 10 },
     body: batch(11),
     status: 422,
@@ -47,7 +47,7 @@ export const SIZES: readonly Case[] = [
     [65_537, 413],
   ].map(
     ([bytes, status]): Case => ({
-      says: `an event of ${bytes?.toLocaleString('en')} bytes in its canonical form`,
+      title: `an event of ${bytes?.toLocaleString('en')} bytes in its canonical form`,
       key: { may_import_history: true },
       path: '/v1/events?historical=true',
       // Spelt otherwise on its way in: what counts is what is stored.
@@ -57,21 +57,21 @@ export const SIZES: readonly Case[] = [
     }),
   ),
   {
-    says: 'a thousand events without one good',
+    title: 'a thousand events without one good',
     body: `[${Array(1_000).fill('{"value":"x"}').join()}]`,
     status: 422,
     code: 'EVENTS_INVALID',
     errors: Array.from({ length: 1_000 }, (_, i) => `${i} /name NAME_MISSING`),
   },
   {
-    says: 'an event that is sent when it is sent',
+    title: 'an event that is sent when it is sent',
     body: '{"events":[{"name":"a"}],"sent_at":null}',
     status: 202,
-    arrives: ['{"name":"a"}'],
+    expectedEvents: ['{"name":"a"}'],
   },
   ...['"now"', '1e300', '"2026-02-30T00:00:00Z"', '{}', '""'].map(
     (sentAt): Case => ({
-      says: `sent_at ${sentAt}`,
+      title: `sent_at ${sentAt}`,
       body: `{"events":[{"name":"a"}],"sent_at":${sentAt}}`,
       status: 422,
       code: 'SENT_AT_INVALID',

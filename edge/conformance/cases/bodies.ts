@@ -3,11 +3,16 @@ import { batch, type Case, EVENT, JSON_TYPE, sized } from './case.ts'
 
 /** Is this a body? */
 export const BODIES: readonly Case[] = [
-  { says: 'no body at all', headers: JSON_TYPE, status: 400, code: 'INVALID_JSON' },
-  { says: 'an empty body', body: '', status: 400, code: 'INVALID_JSON' },
-  { says: 'broken JSON', body: '{"event":', status: 400, code: 'INVALID_JSON' },
-  { says: 'JSON with a comma too many', body: '{"event":"a",}', status: 400, code: 'INVALID_JSON' },
-  { says: 'JSON after a byte order mark', body: `\ufeff${EVENT}`, status: 202 },
+  { title: 'no body at all', headers: JSON_TYPE, status: 400, code: 'INVALID_JSON' },
+  { title: 'an empty body', body: '', status: 400, code: 'INVALID_JSON' },
+  { title: 'broken JSON', body: '{"event":', status: 400, code: 'INVALID_JSON' },
+  {
+    title: 'JSON with a comma too many',
+    body: '{"event":"a",}',
+    status: 400,
+    code: 'INVALID_JSON',
+  },
+  { title: 'JSON after a byte order mark', body: `\ufeff${EVENT}`, status: 202 },
   ...[
     ['a byte that UTF-8 has not', [0xff]],
     ['an overlong slash', [0xc0, 0xaf]],
@@ -15,8 +20,8 @@ export const BODIES: readonly Case[] = [
     ['a character cut in two', [0xe2, 0x82]],
     ['a character beyond Unicode', [0xf4, 0x90, 0x80, 0x80]],
   ].map(
-    ([says, bytes]): Case => ({
-      says: `invalid UTF-8: ${says}`,
+    ([title, bytes]): Case => ({
+      title: `invalid UTF-8: ${title}`,
       body: Buffer.concat([
         Buffer.from('{"event":"a'),
         Buffer.from(bytes as number[]),
@@ -26,7 +31,7 @@ export const BODIES: readonly Case[] = [
       code: 'INVALID_UTF8',
     }),
   ),
-  { says: 'UTF-16', body: Buffer.from(EVENT, 'utf16le'), status: 400, code: 'INVALID_JSON' },
+  { title: 'UTF-16', body: Buffer.from(EVENT, 'utf16le'), status: 400, code: 'INVALID_JSON' },
   ...[
     'application/xml',
     'application/x-www-form-urlencoded',
@@ -35,33 +40,33 @@ export const BODIES: readonly Case[] = [
     'application/json; charset=latin1',
   ].map(
     (type): Case => ({
-      says: `a body of type ${type}`,
+      title: `a body of type ${type}`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 415,
       code: 'MEDIA_TYPE_UNSUPPORTED',
-      answers: { 'accept-post': 'application/json' },
+      responseHeaders: { 'accept-post': 'application/json' },
     }),
   ),
   ...['application/json; charset=UTF-8', 'Application/JSON', 'text/plain'].map(
     (type): Case => ({
-      says: `a body of type ${type}`,
+      title: `a body of type ${type}`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 202,
     }),
   ),
-  { says: 'a chunked body', body: EVENT, chunked: true, status: 202 },
-  { says: 'exactly 1 MiB', body: sized(1024 * 1024), status: 202 },
-  { says: 'exactly 1 MiB, chunked', body: sized(1024 * 1024), chunked: true, status: 202 },
+  { title: 'a chunked body', body: EVENT, chunked: true, status: 202 },
+  { title: 'exactly 1 MiB', body: sized(1024 * 1024), status: 202 },
+  { title: 'exactly 1 MiB, chunked', body: sized(1024 * 1024), chunked: true, status: 202 },
   {
-    says: 'one byte more than 1 MiB',
+    title: 'one byte more than 1 MiB',
     body: sized(1024 * 1024 + 1),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'one byte more than 1 MiB, chunked without a length',
+    title: 'one byte more than 1 MiB, chunked without a length',
     body: sized(1024 * 1024 + 1),
     chunked: true,
     status: 413,
@@ -75,14 +80,14 @@ export const BODIES: readonly Case[] = [
     ['GZIP', gzipSync(EVENT)],
   ].map(
     ([encoding, body]): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding as string },
       body: body as Uint8Array,
       status: 202,
     }),
   ),
   {
-    says: 'gzip, chunked',
+    title: 'gzip, chunked',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(batch(1000)),
     chunked: true,
@@ -90,12 +95,12 @@ export const BODIES: readonly Case[] = [
   },
   ...['br', 'zstd', 'gzip, gzip', 'compress', 'nonsense'].map(
     (encoding): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding },
       body: EVENT,
       status: 415,
       code: 'ENCODING_UNSUPPORTED',
-      answers: { 'accept-encoding': 'gzip, deflate' },
+      responseHeaders: { 'accept-encoding': 'gzip, deflate' },
     }),
   ),
   ...(
@@ -108,8 +113,8 @@ export const BODIES: readonly Case[] = [
       ['that is gzip', 'deflate', gzipSync(EVENT)],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says}`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title}`,
       headers: { 'content-encoding': encoding },
       body,
       status: 400,
@@ -117,14 +122,14 @@ export const BODIES: readonly Case[] = [
     }),
   ),
   {
-    says: 'a gzip bomb of 200 MiB',
+    title: 'a gzip bomb of 200 MiB',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.alloc(200 * 1024 * 1024)),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'a gzip bomb of 200 MiB, chunked',
+    title: 'a gzip bomb of 200 MiB, chunked',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.alloc(200 * 1024 * 1024)),
     chunked: true,
@@ -150,17 +155,17 @@ export const BODIES: readonly Case[] = [
     '__proto__',
   ].map(
     (encoding): Case => ({
-      says: `Content-Encoding ${encoding}`,
+      title: `Content-Encoding ${encoding}`,
       headers: { 'content-encoding': encoding },
       body: gzipSync(EVENT),
       status: 415,
       code: 'ENCODING_UNSUPPORTED',
-      answers: { 'accept-encoding': 'gzip, deflate' },
+      responseHeaders: { 'accept-encoding': 'gzip, deflate' },
     }),
   ),
   ...['', ' ', 'Identity', ' identity '].map(
     (encoding): Case => ({
-      says: `Content-Encoding "${encoding}" is none`,
+      title: `Content-Encoding "${encoding}" is none`,
       headers: { 'content-encoding': encoding },
       body: EVENT,
       status: 202,
@@ -168,7 +173,7 @@ export const BODIES: readonly Case[] = [
   ),
   ...['  gzip ', 'X-GZip'].map(
     (encoding): Case => ({
-      says: `Content-Encoding "${encoding}"`,
+      title: `Content-Encoding "${encoding}"`,
       headers: { 'content-encoding': encoding },
       body: gzipSync(EVENT),
       status: 202,
@@ -194,8 +199,8 @@ export const BODIES: readonly Case[] = [
       ['with a dictionary', 'deflate', deflateSync(EVENT, { dictionary: Buffer.from('{"event"') })],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says} does not decode`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title} does not decode`,
       headers: { 'content-encoding': encoding },
       body,
       status: 400,
@@ -211,30 +216,30 @@ export const BODIES: readonly Case[] = [
       ['of 1 MiB that is random', 'gzip', gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`)],
     ] as const
   ).map(
-    ([says, encoding, body]): Case => ({
-      says: `${encoding} ${says}`,
+    ([title, encoding, body]): Case => ({
+      title: `${encoding} ${title}`,
       headers: { 'content-encoding': encoding },
       body,
       status: 202,
     }),
   ),
   {
-    says: 'gzip within gzip',
+    title: 'gzip within gzip',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(gzipSync(EVENT)),
     status: 400,
     code: 'INVALID_UTF8',
   },
-  { says: 'gzip that nobody announced', body: gzipSync(EVENT), status: 400, code: 'INVALID_UTF8' },
+  { title: 'gzip that nobody announced', body: gzipSync(EVENT), status: 400, code: 'INVALID_UTF8' },
   {
-    says: 'gzip of nothing at all',
+    title: 'gzip of nothing at all',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(''),
     status: 400,
     code: 'INVALID_JSON',
   },
   {
-    says: 'gzip of broken UTF-8',
+    title: 'gzip of broken UTF-8',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(Buffer.from([0x22, 0xff, 0x22])),
     status: 400,
@@ -246,9 +251,9 @@ export const BODIES: readonly Case[] = [
       ['a bomb that begins as JSON', 'gzip', gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`)],
       ['one byte more than 1 MiB in gzip', 'gzip', gzipSync(sized(1024 * 1024 + 1))],
     ] as const
-  ).flatMap(([says, encoding, body]): Case[] =>
+  ).flatMap(([title, encoding, body]): Case[] =>
     [false, true].map((chunked) => ({
-      says: chunked ? `${says}, chunked` : says,
+      title: chunked ? `${title}, chunked` : title,
       headers: { 'content-encoding': encoding },
       body,
       chunked,
@@ -257,14 +262,14 @@ export const BODIES: readonly Case[] = [
     })),
   ),
   {
-    says: 'more than 1 MiB of what does not pack',
+    title: 'more than 1 MiB of what does not pack',
     headers: { 'content-encoding': 'gzip' },
     body: Buffer.alloc(1024 * 1024 + 1, 0x1f),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    says: 'a bomb within a bomb is only the outer one',
+    title: 'a bomb within a bomb is only the outer one',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(gzipSync(Buffer.alloc(200 * 1024 * 1024))),
     status: 400,
@@ -283,7 +288,7 @@ export const BODIES: readonly Case[] = [
     '',
   ].map(
     (type): Case => ({
-      says: `the type "${type}" is JSON`,
+      title: `the type "${type}" is JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 202,
@@ -305,12 +310,12 @@ export const BODIES: readonly Case[] = [
     '{"event":"a"}',
   ].map(
     (type): Case => ({
-      says: `the type ${type} is not JSON`,
+      title: `the type ${type} is not JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 415,
       code: 'MEDIA_TYPE_UNSUPPORTED',
-      answers: { 'accept-post': /application\/json/ },
+      responseHeaders: { 'accept-post': /application\/json/ },
     }),
   ),
 ]

@@ -1,24 +1,24 @@
 import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { ErrorCode, ItemErrorCode } from '../../../contract/errors.ts'
-import type { Sent } from '../../testing/send.ts'
+import type { EdgeRequest } from '../../testing/send.ts'
 
 /** One request, and what it must be answered with: in every runtime the same. */
-export interface Case extends Sent {
-  says: string
+export interface Case extends EdgeRequest {
+  title: string
   /** What kind of key it carries; `null`: none. As `Authorization: Bearer` unless `keyAs` says where. */
   key?: Partial<KeyRecord> | null
   keyAs?: (key: string) => { headers?: Record<string, string>; path?: string }
   status: number
   code?: ErrorCode
   /** Headers of the answer that must be there, with these values. */
-  answers?: Record<string, string | RegExp>
+  responseHeaders?: Record<string, string | RegExp>
   /** `index pointer CODE`, for each. */
   errors?: string[]
   /**
    * The events in the log, as JSON. Left out: an id that was made, the time received, properties
    * that are empty.
    */
-  arrives?: string[]
+  expectedEvents?: string[]
 }
 
 export const EVENT = '{"event":"page_view"}'
@@ -29,21 +29,21 @@ export const batch = (count: number) => `[${Array(count).fill(EVENT).join(',')}]
 export const sized = (size: number) => `[{"event":"a","x":1}${' '.repeat(size - 21)}]`
 
 /** An event with these fields besides its name, which arrive as these properties. */
-export const kept = (says: string, more: string, properties = `{${more}}`): Case => ({
-  says,
+export const accepted = (title: string, more: string, properties = `{${more}}`): Case => ({
+  title,
   body: `{"name":"a",${more}}`,
   status: 202,
-  arrives: [`{"name":"a","properties":${properties}}`],
+  expectedEvents: [`{"name":"a","properties":${properties}}`],
 })
 
 /** An event with these fields besides its name, of which one is no good. */
-export const refused = (
-  says: string,
+export const rejected = (
+  title: string,
   more: string,
   pointer: string,
   code: ItemErrorCode,
 ): Case => ({
-  says,
+  title,
   body: `{"name":"a",${more}}`,
   status: 422,
   code: 'EVENTS_INVALID',
@@ -51,8 +51,8 @@ export const refused = (
 })
 
 /** A body that is refused as a whole. */
-export const no = (says: string, body: string | Uint8Array, code: ErrorCode): Case => ({
-  says,
+export const rejectedBody = (title: string, body: string | Uint8Array, code: ErrorCode): Case => ({
+  title,
   body,
   status: code === 'BATCH_EMPTY' ? 422 : 400,
   code,

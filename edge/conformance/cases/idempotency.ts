@@ -4,7 +4,7 @@ import { type Case, EVENT } from './case.ts'
 export const IDEMPOTENCY: readonly Case[] = [
   ...['', '"', '""', 'a b', 'ä', 'x'.repeat(256), '"a', 'a, b'].map(
     (key): Case => ({
-      says: `an Idempotency-Key of ${key.slice(0, 10)}`,
+      title: `an Idempotency-Key of ${key.slice(0, 10)}`,
       headers: { 'idempotency-key': Buffer.from(key, 'utf8').toString('latin1') },
       body: EVENT,
       status: 400,
@@ -28,8 +28,8 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['__proto__', 'a word of JavaScript'],
     ["'a'", 'the other quotes'],
   ].map(
-    ([key, says]): Case => ({
-      says: `an Idempotency-Key of ${says}`,
+    ([key, title]): Case => ({
+      title: `an Idempotency-Key of ${title}`,
       headers: { 'idempotency-key': key as string },
       body: EVENT,
       status: 202,
@@ -49,8 +49,8 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['\xf0\x9f\x98\x80', 'an emoji'],
     ['x'.repeat(5_000), '5,000 letters'],
   ].map(
-    ([key, says]): Case => ({
-      says: `an Idempotency-Key of ${says}`,
+    ([key, title]): Case => ({
+      title: `an Idempotency-Key of ${title}`,
       headers: { 'idempotency-key': key as string },
       body: EVENT,
       status: 400,

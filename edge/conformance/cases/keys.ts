@@ -9,15 +9,15 @@ const utf8 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
 
 /** Who is this? */
 export const KEYS: readonly Case[] = [
-  { says: 'no key', key: null, body: EVENT, status: 401, code: 'KEY_MISSING' },
+  { title: 'no key', key: null, body: EVENT, status: 401, code: 'KEY_MISSING' },
   {
-    says: 'another scheme than Bearer or Basic',
+    title: 'another scheme than Bearer or Basic',
     key: null,
     headers: { authorization: 'Digest abc' },
     body: EVENT,
     status: 401,
     code: 'KEY_MISSING',
-    answers: { 'www-authenticate': 'Bearer realm="sluice"' },
+    responseHeaders: { 'www-authenticate': 'Bearer realm="sluice"' },
   },
   ...[
     ['a key of another form', 'Bearer sk_live_123'],
@@ -29,51 +29,51 @@ export const KEYS: readonly Case[] = [
     ],
     ['Basic that is no base64', 'Basic ###'],
   ].map(
-    ([says, authorization]): Case => ({
-      says: says as string,
+    ([title, authorization]): Case => ({
+      title: title as string,
       key: null,
       headers: { authorization: authorization as string },
       body: EVENT,
       status: 401,
       code: 'KEY_UNKNOWN',
-      answers: { 'www-authenticate': 'Bearer realm="sluice"' },
+      responseHeaders: { 'www-authenticate': 'Bearer realm="sluice"' },
     }),
   ),
   {
-    says: 'a revoked key',
+    title: 'a revoked key',
     key: { revoked_at: new Date(Date.now() - hour).toISOString() },
     body: EVENT,
     status: 401,
     code: 'KEY_UNKNOWN',
   },
   {
-    says: 'an expired key',
+    title: 'an expired key',
     key: { expires_at: new Date(Date.now() - hour).toISOString() },
     body: EVENT,
     status: 401,
     code: 'KEY_UNKNOWN',
   },
   {
-    says: 'a key that will expire',
+    title: 'a key that will expire',
     key: { expires_at: new Date(Date.now() + hour).toISOString() },
     body: EVENT,
     status: 202,
   },
-  { says: 'X-API-Key', keyAs: bare, body: EVENT, status: 202 },
+  { title: 'X-API-Key', keyAs: bare, body: EVENT, status: 202 },
   {
-    says: 'Basic, the key as user',
+    title: 'Basic, the key as user',
     keyAs: (key) => ({ headers: { authorization: `Basic ${btoa(`${key}:`)}` } }),
     body: EVENT,
     status: 202,
   },
   {
-    says: 'bearer in lower case',
+    title: 'bearer in lower case',
     keyAs: (key) => ({ headers: { authorization: `bearer ${key}` } }),
     body: EVENT,
     status: 202,
   },
   {
-    says: '?key= with a public key, as sendBeacon has it',
+    title: '?key= with a public key, as sendBeacon has it',
     key: { kind: 'pub' },
     keyAs: (key) => ({
       path: `/v1/events?key=${key}`,
@@ -83,21 +83,21 @@ export const KEYS: readonly Case[] = [
     status: 202,
   },
   {
-    says: '?key= with a secret key',
+    title: '?key= with a secret key',
     keyAs: (key) => ({ path: `/v1/events?key=${key}` }),
     body: EVENT,
     status: 401,
     code: 'KEY_UNKNOWN',
   },
   {
-    says: 'a key that may only read',
+    title: 'a key that may only read',
     key: { scopes: ['read', 'admin'] },
     body: EVENT,
     status: 403,
     code: 'SCOPE_MISSING',
   },
   {
-    says: 'a page that the key is not for',
+    title: 'a page that the key is not for',
     key: { origins: ['https://shop.example'] },
     headers: { origin: 'https://evil.example' },
     body: EVENT,
@@ -105,7 +105,7 @@ export const KEYS: readonly Case[] = [
     code: 'ORIGIN_NOT_ALLOWED',
   },
   {
-    says: 'a page without an origin of its own',
+    title: 'a page without an origin of its own',
     key: { origins: ['https://shop.example'] },
     headers: { origin: 'null' },
     body: EVENT,
@@ -113,41 +113,41 @@ export const KEYS: readonly Case[] = [
     code: 'ORIGIN_NOT_ALLOWED',
   },
   {
-    says: 'the page that the key is for',
+    title: 'the page that the key is for',
     key: { origins: ['https://other.example', 'https://shop.example'] },
     headers: { origin: 'https://shop.example' },
     body: EVENT,
     status: 202,
-    answers: {
+    responseHeaders: {
       'access-control-allow-origin': 'https://shop.example',
       'access-control-expose-headers': /x-request-id/,
       vary: 'origin',
     },
   },
   {
-    says: 'a server with a key for a page',
+    title: 'a server with a key for a page',
     key: { origins: ['https://shop.example'] },
     body: EVENT,
     status: 202,
   },
   {
-    says: 'historical with a key that may not',
+    title: 'historical with a key that may not',
     path: '/v1/events?historical=true',
     body: EVENT,
     status: 403,
     code: 'HISTORICAL_NOT_ALLOWED',
   },
   {
-    says: 'historical with a key that may',
+    title: 'historical with a key that may',
     path: '/v1/events?historical=true',
     key: { may_import_history: true },
     body: '{"event":"old","timestamp":0}',
     status: 202,
   },
-  { says: 'not historical', path: '/v1/events?historical=false', body: EVENT, status: 202 },
+  { title: 'not historical', path: '/v1/events?historical=false', body: EVENT, status: 202 },
   ...['historical=1', 'historical=', 'historical=TRUE', 'historical=true&historical=false'].map(
     (query): Case => ({
-      says: `?${query}`,
+      title: `?${query}`,
       path: `/v1/events?${query}`,
       key: { may_import_history: true },
       body: EVENT,
@@ -270,8 +270,8 @@ export const KEYS: readonly Case[] = [
       ['?key', () => ({ path: '/v1/events?key' }), 'KEY_MISSING'],
     ] as const
   ).map(
-    ([says, keyAs, outcome]): Case => ({
-      says: `the key: ${says}`,
+    ([title, keyAs, outcome]): Case => ({
+      title: `the key: ${title}`,
       keyAs,
       body: EVENT,
       ...(outcome === 202 ? { status: 202 } : { status: 401, code: outcome }),
@@ -287,8 +287,8 @@ export const KEYS: readonly Case[] = [
       ['among other things', (key: string) => `a=1&&=&key=${key}&%zz`, 202],
     ] as const
   ).map(
-    ([says, query, status]): Case => ({
-      says: `?key= ${says}`,
+    ([title, query, status]): Case => ({
+      title: `?key= ${title}`,
       key: { kind: 'pub' },
       keyAs: (key) => ({ path: `/v1/events?${query(key)}` }),
       body: EVENT,
@@ -298,7 +298,7 @@ export const KEYS: readonly Case[] = [
   ),
   ...['https://SHOP.example', 'https://shop.example', ''].map(
     (origin): Case => ({
-      says: `the origin "${origin}" of a key for https://Shop.example`,
+      title: `the origin "${origin}" of a key for https://Shop.example`,
       key: { origins: ['https://Shop.example'] },
       headers: { origin },
       body: EVENT,
@@ -314,7 +314,7 @@ export const KEYS: readonly Case[] = [
     'shop.example',
   ].map(
     (origin): Case => ({
-      says: `the origin ${origin} of a key for https://shop.example`,
+      title: `the origin ${origin} of a key for https://shop.example`,
       key: { origins: ['https://shop.example'] },
       headers: { origin },
       body: EVENT,

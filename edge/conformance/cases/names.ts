@@ -1,26 +1,30 @@
-import { type Case, kept } from './case.ts'
+import { accepted, type Case } from './case.ts'
 
-const named = (says: string, written: string, name = written): Case => ({
-  says: `a name ${says}`,
+const named = (title: string, written: string, name = written): Case => ({
+  title: `a name ${title}`,
   body: `{"name":"${written}"}`,
   status: 202,
-  arrives: [`{"name":"${name}"}`],
+  expectedEvents: [`{"name":"${name}"}`],
 })
-const unnamed = (says: string, body: string, fault: string): Case => ({
-  says,
+const unnamed = (title: string, body: string, fault: string): Case => ({
+  title,
   body,
   status: 422,
   code: 'EVENTS_INVALID',
   errors: [`0 ${fault}`],
 })
-const id = (says: string, written: string, spelt = written): Case => ({
-  says: `an event id ${says}`,
+const id = (title: string, written: string, formatted = written): Case => ({
+  title: `an event id ${title}`,
   body: `{"name":"a","event_id":"${written}"}`,
   status: 202,
-  arrives: [`{"name":"a","event_id":"${spelt}"}`],
+  expectedEvents: [`{"name":"a","event_id":"${formatted}"}`],
 })
-const noId = (says: string, written: string): Case =>
-  unnamed(`an event id ${says}`, `{"name":"a","event_id":${written}}`, '/event_id EVENT_ID_INVALID')
+const noId = (title: string, written: string): Case =>
+  unnamed(
+    `an event id ${title}`,
+    `{"name":"a","event_id":${written}}`,
+    '/event_id EVENT_ID_INVALID',
+  )
 
 /** What an event may be called, and what its fields may not. */
 export const NAMES: readonly Case[] = [
@@ -54,7 +58,7 @@ export const NAMES: readonly Case[] = [
     ['😀'.repeat(256), 'a name of 256 emoji'],
     // U+0958 becomes two characters in NFC.
     ['\u0958'.repeat(128), 'a name that grows beyond 255 when it is composed'],
-  ].map(([name, says]) => unnamed(says as string, `{"name":"${name}"}`, '/name NAME_INVALID')),
+  ].map(([name, title]) => unnamed(title as string, `{"name":"${name}"}`, '/name NAME_INVALID')),
   ...['true', '1', '[]', '["a"]', '{}'].map((name) =>
     unnamed(`the name ${name}, which is no text`, `{"event":${name}}`, '/event NAME_INVALID'),
   ),
@@ -65,14 +69,14 @@ export const NAMES: readonly Case[] = [
   unnamed('a name with a letter from Cyrillic is none', '{"nаme":"a"}', '/name NAME_MISSING'),
   unnamed('a name in full width is none', '{"ｎａｍｅ":"a"}', '/name NAME_MISSING'),
   unnamed('a name on the prototype is none', '{"constructor":{"name":"a"}}', '/name NAME_MISSING'),
-  kept('what looks like a field is a property', '"Event_ID":"x","valuе":"5","time":"now"'),
+  accepted('what looks like a field is a property', '"Event_ID":"x","valuе":"5","time":"now"'),
   {
-    says: 'of names for the same thing the first counts, the others are properties',
+    title: 'of names for the same thing the first counts, the others are properties',
     body: '{"name":"n","event":"e","event_type":"t","userId":"u","actor":"a","timestamp":0,"occurred_at":null}',
     key: { may_import_history: true },
     path: '/v1/events?historical=true',
     status: 202,
-    arrives: [
+    expectedEvents: [
       '{"name":"t","actor":"a","occurred_at":"1970-01-01T00:00:00Z","properties":{"name":"n","event":"e","userId":"u"}}',
     ],
   },

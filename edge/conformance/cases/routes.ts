@@ -4,23 +4,23 @@ import { type Case, EVENT } from './case.ts'
 export const ROUTES: readonly Case[] = [
   ...['/v1/events', '/ingest', '/events', '/api/v1/events', '/api/v1/events/batch'].flatMap(
     (path): Case[] => [
-      { says: `POST ${path}`, path, body: EVENT, status: 202 },
+      { title: `POST ${path}`, path, body: EVENT, status: 202 },
       {
-        says: `GET ${path}`,
+        title: `GET ${path}`,
         method: 'GET',
         path,
         status: 405,
         code: 'METHOD_NOT_ALLOWED',
-        answers: { allow: 'POST, OPTIONS' },
+        responseHeaders: { allow: 'POST, OPTIONS' },
       },
       {
-        says: `OPTIONS ${path}`,
+        title: `OPTIONS ${path}`,
         method: 'OPTIONS',
         path,
         key: null,
         headers: { origin: 'https://shop.example', 'access-control-request-method': 'POST' },
         status: 204,
-        answers: {
+        responseHeaders: {
           allow: 'POST, OPTIONS',
           'access-control-allow-methods': 'POST, OPTIONS',
           'access-control-allow-headers': /authorization.*idempotency-key.*x-api-key/,
@@ -31,26 +31,26 @@ export const ROUTES: readonly Case[] = [
   ),
   ...['PUT', 'DELETE', 'PATCH', 'PROPFIND'].map(
     (method): Case => ({
-      says: `${method} is no way to send events`,
+      title: `${method} is no way to send events`,
       method,
       body: EVENT,
       status: 405,
       code: 'METHOD_NOT_ALLOWED',
-      answers: { allow: 'POST, OPTIONS' },
+      responseHeaders: { allow: 'POST, OPTIONS' },
     }),
   ),
-  { says: 'HEAD gets the status without a body', method: 'HEAD', status: 405 },
-  { says: 'GET /healthz', method: 'GET', path: '/healthz', key: null, status: 200 },
+  { title: 'HEAD gets the status without a body', method: 'HEAD', status: 405 },
+  { title: 'GET /healthz', method: 'GET', path: '/healthz', key: null, status: 200 },
   {
-    says: 'POST /healthz',
+    title: 'POST /healthz',
     path: '/healthz',
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
-    answers: { allow: 'GET, HEAD, OPTIONS' },
+    responseHeaders: { allow: 'GET, HEAD, OPTIONS' },
   },
   ...['/', '/v1', '/v1/events/', '/v2/events', '/V1/EVENTS', '/v1/events%2f', '/%00', '/..'].map(
     (path): Case => ({
-      says: `nothing is at ${path}`,
+      title: `nothing is at ${path}`,
       path,
       body: EVENT,
       status: 404,

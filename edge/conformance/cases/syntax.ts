@@ -1,8 +1,9 @@
-import { type Case, kept, no, refused } from './case.ts'
+import { accepted, type Case, rejected, rejectedBody } from './case.ts'
 
-const broken = (says: string, body: string | Uint8Array) => no(says, body, 'INVALID_JSON')
-const notAnEvent = (says: string, body: string): Case => ({
-  says: `${says} is no event`,
+const broken = (title: string, body: string | Uint8Array) =>
+  rejectedBody(title, body, 'INVALID_JSON')
+const notAnEvent = (title: string, body: string): Case => ({
+  title: `${title} is no event`,
   body,
   status: 422,
   code: 'EVENTS_INVALID',
@@ -58,26 +59,26 @@ export const SYNTAX: readonly Case[] = [
   ),
   broken('100,000 brackets that never close', '['.repeat(100_000)),
   {
-    says: 'spaces around everything',
+    title: 'spaces around everything',
     body: ' \r\n\t{ "name" : "a" } \n',
     status: 202,
-    arrives: ['{"name":"a"}'],
+    expectedEvents: ['{"name":"a"}'],
   },
   ...[
     ['null', 'null'],
     ['true', 'true'],
     ['a number', '5'],
     ['a string', '"page_view"'],
-  ].map(([says, body]) => notAnEvent(says as string, body as string)),
+  ].map(([title, body]) => notAnEvent(title as string, body as string)),
   {
-    says: 'a list in a list is no event',
+    title: 'a list in a list is no event',
     body: '[[{"name":"a"}]]',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: ['0  EVENT_NOT_OBJECT'],
   },
   {
-    says: 'events that are no list have no name',
+    title: 'events that are no list have no name',
     body: '{"events":{"name":"a"}}',
     status: 422,
     code: 'EVENTS_INVALID',
@@ -85,37 +86,41 @@ export const SYNTAX: readonly Case[] = [
   },
 
   // Of keys that are there twice the last one counts.
-  kept('a property twice', '"x":1,"x":2', '{"x":2}'),
-  kept('a property twice, once in disguise', String.raw`"x":1,"\u0078":2`, '{"x":2}'),
-  kept('a property twice, deep inside', '"p":{"x":{"a":1},"x":{"b":2}}', '{"p":{"x":{"b":2}}}'),
-  kept('properties twice are not merged', '"properties":{"x":1},"properties":{"y":2}', '{"y":2}'),
-  kept('a property that is null at last', '"x":1,"x":null', '{"x":null}'),
+  accepted('a property twice', '"x":1,"x":2', '{"x":2}'),
+  accepted('a property twice, once in disguise', String.raw`"x":1,"\u0078":2`, '{"x":2}'),
+  accepted('a property twice, deep inside', '"p":{"x":{"a":1},"x":{"b":2}}', '{"p":{"x":{"b":2}}}'),
+  accepted(
+    'properties twice are not merged',
+    '"properties":{"x":1},"properties":{"y":2}',
+    '{"y":2}',
+  ),
+  accepted('a property that is null at last', '"x":1,"x":null', '{"x":null}'),
   {
-    says: 'the name twice',
+    title: 'the name twice',
     body: '{"name":"a","name":"b"}',
     status: 202,
-    arrives: ['{"name":"b"}'],
+    expectedEvents: ['{"name":"b"}'],
   },
   {
-    says: 'a name that is null at last',
+    title: 'a name that is null at last',
     body: '{"name":"a","name":null}',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: ['0 /name NAME_MISSING'],
   },
   {
-    says: 'the event id twice',
+    title: 'the event id twice',
     body: '{"name":"a","event_id":"one","event_id":"two"}',
     status: 202,
-    arrives: ['{"name":"a","event_id":"two"}'],
+    expectedEvents: ['{"name":"a","event_id":"two"}'],
   },
   {
-    says: 'the list of events twice',
+    title: 'the list of events twice',
     body: '{"events":[{"name":"a"}],"events":[{"name":"b"}]}',
     status: 202,
-    arrives: ['{"name":"b"}'],
+    expectedEvents: ['{"name":"b"}'],
   },
-  refused(
+  rejected(
     'a number that cannot be kept, with one that can behind it',
     '"x":1e400,"x":1',
     '/x',

@@ -104,12 +104,12 @@ const WRITTEN: readonly (readonly [says: string, written: string, spelt: string 
 ]
 
 /** When was it? */
-export const TIMES: readonly Case[] = WRITTEN.map(([says, written, spelt]) => ({
-  says: `a time ${says}`,
+export const TIMES: readonly Case[] = WRITTEN.map(([title, written, formatted]) => ({
+  title: `a time ${title}`,
   key: { may_import_history: true },
   path: '/v1/events?historical=true',
   body: `{"name":"a","timestamp":${written}}`,
-  ...(spelt === null
+  ...(formatted === null
     ? { status: 422, code: 'EVENTS_INVALID', errors: ['0 /timestamp OCCURRED_AT_INVALID'] }
-    : { status: 202, arrives: [`{"name":"a","occurred_at":"${spelt}"}`] }),
+    : { status: 202, expectedEvents: [`{"name":"a","occurred_at":"${formatted}"}`] }),
 }))

@@ -49,7 +49,7 @@ describe('the page at /docs', () => {
   it('sends every one of its requests, and shows the status that it promised', async () => {
     const { page, complaints, asked } = await visit()
     await typeKey(page, newKey())
-    const before = gateway.taken.length
+    const before = gateway.records.length
     const cards = await page.locator('.try').all()
     const shown = OPERATIONS.filter(({ group }) => group !== 'service')
     expect(cards.length).toBe(shown.flatMap(({ examples }) => examples).length)
@@ -61,7 +61,7 @@ describe('the page at /docs', () => {
       expect(heading, await card.locator('summary').first().innerText()).toContain(promised)
       expect(await card.locator('.answer dl').innerText()).toContain('x-request-id')
     }
-    expect(gateway.taken.length - before).toBeGreaterThan(cards.length - 8)
+    expect(gateway.records.length - before).toBeGreaterThan(cards.length - 8)
     // The one example of a refusal is told of in the console by the browser itself.
     expect(complaints.filter((text) => !/status of 422/.test(text))).toEqual([])
     expect(asked.filter((url) => !url.startsWith(edge.url) && !url.startsWith('data:'))).toEqual([])
@@ -77,11 +77,11 @@ describe('the page at /docs', () => {
     const curl = await card.locator('.code code').first().innerText()
     const { stdout } = await promisify(execFile)('sh', ['-c', curl], { timeout: 10_000 })
     expect(JSON.parse(stdout)).toMatchObject({ accepted: 1, rejected: 0 })
-    expect(JSON.parse(gateway.taken.at(-1)?.value ?? '').event.name).toBe("it's typed")
+    expect(JSON.parse(gateway.records.at(-1)?.value ?? '').event.name).toBe("it's typed")
     await card.getByRole('button', { name: 'Send' }).click()
     await card.locator('.answer').waitFor()
     await expect
-      .poll(() => gateway.taken.filter(({ value }) => value.includes("it's typed")).length)
+      .poll(() => gateway.records.filter(({ value }) => value.includes("it's typed")).length)
       .toBe(2)
   })
 
@@ -202,12 +202,12 @@ describe('the lines for each client’s library', () => {
     await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true })
     const folder = await mkdtemp(join(ROOT, 'node_modules/.cache/docs-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    const before = gateway.taken.length
+    const before = gateway.records.length
     await writeFile(join(folder, 'events.ndjson'), '{"event":"a line"}\n')
     await writeFile(join(folder, 'lines.mjs'), fill(lines))
     const command = runs === 'shell' ? 'sh' : process.execPath
     await promisify(execFile)(command, ['lines.mjs'], { cwd: folder, timeout: 20_000 })
-    expect(gateway.taken.length).toBe(before + 1)
+    expect(gateway.records.length).toBe(before + 1)
   })
 
   const libraries: Record<string, { file: string; before: string }> = {
@@ -237,7 +237,7 @@ describe('the lines for each client’s library', () => {
         body: `<!doctype html><title>A page</title>${body}`,
       })
     })
-    const before = gateway.taken.length
+    const before = gateway.records.length
     await page.goto(`${edge.url}/a-page`)
     if (!lines.startsWith('<')) {
       const library = Object.entries(libraries).find(([word]) => lines.includes(word))?.[1]
@@ -245,7 +245,7 @@ describe('the lines for each client’s library', () => {
       if (path) await page.addScriptTag({ path })
       await page.addScriptTag({ content: `${library?.before ?? ''}\n${fill(lines)}` })
     }
-    await expect.poll(() => gateway.taken.length, { timeout: 10_000 }).toBeGreaterThan(before)
+    await expect.poll(() => gateway.records.length, { timeout: 10_000 }).toBeGreaterThan(before)
   })
 
   function fill(lines: string): string {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { OPERATIONS } from '../../openapi/operations.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 
 const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
   examples.map((example) => ({
@@ -11,23 +11,25 @@ const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
   })),
 )
 
-describeEdges('a request of the documents', (world) => {
+describeEdges('a request of the documents', (harness) => {
   it.each(EXAMPLES)('$method $path: $says', async (example) => {
-    const sent = requestOf(example, world)
-    const before = world.gateway.taken.length
-    const answer = await send(world.edge.port, sent)
-    expect(answer.status).toBe(example.status)
-    if (example.response !== undefined)
-      expect(withoutIds(answer)).toBe(withoutIds(example.response))
+    const sent = requestOf(example, harness)
+    const before = harness.gateway.records.length
+    const response = await send(harness.edge.port, sent)
+    expect(response.status).toBe(example.status)
+    if (example.answer !== undefined) expect(withoutIds(response)).toBe(withoutIds(example.answer))
     if (example.method === 'POST' && example.status < 300)
-      expect(world.gateway.taken.length).toBeGreaterThan(before)
+      expect(harness.gateway.records.length).toBeGreaterThan(before)
   })
 
   it('is sent again with its Idempotency-Key and gets the first answer', async () => {
     const example = EXAMPLES.find(({ headers }) => headers?.['Idempotency-Key'])
     if (!example) throw new Error('there is none')
-    const sent = requestOf(example, world)
-    const [first, second] = [await send(world.edge.port, sent), await send(world.edge.port, sent)]
+    const sent = requestOf(example, harness)
+    const [first, second] = [
+      await send(harness.edge.port, sent),
+      await send(harness.edge.port, sent),
+    ]
     expect(second.text).toBe(first.text)
     expect(second.headers['idempotency-replayed']).toBe('true')
   })
@@ -36,9 +38,9 @@ describeEdges('a request of the documents', (world) => {
 /** The very object of the document, with a key in its blanks. */
 function requestOf(
   { method, path, headers = {}, body, needs }: (typeof EXAMPLES)[number],
-  world: World,
+  harness: EdgeHarness,
 ) {
-  const key = world.newKey(needs)
+  const key = harness.newKey(needs)
   const fill = (text: string) =>
     text.replaceAll('$KEY', key).replaceAll('$BASIC', Buffer.from(`${key}:`).toString('base64'))
   return {
@@ -53,13 +55,13 @@ function requestOf(
 }
 
 /** Ids, positions and moments are other ones each time. */
-function withoutIds(answer: unknown): string {
-  const value = isAnswer(answer) ? (answer.json ?? answer.text) : answer
+function withoutIds(response: unknown): string {
+  const value = isAnswer(response) ? (response.json ?? response.text) : response
   return (typeof value === 'string' ? value : JSON.stringify(value))
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
     .replace(/"(partition|offset)":\d+/g, '"$1":0')
 }
 
-function isAnswer(value: unknown): value is Answer {
+function isAnswer(value: unknown): value is EdgeResponse {
   return typeof value === 'object' && value !== null && 'text' in value && 'headers' in value
 }

@@ -7,7 +7,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { createEdge } from '../../app.ts'
 import { typeOf } from '../../openapi/document.ts'
 import { OPERATIONS } from '../../openapi/operations.ts'
-import { complaints, DOCUMENT, resolve, schemaAt } from '../../testing/documented.ts'
+import { DOCUMENT, findViolations, resolve, schemaAt } from '../../testing/documented.ts'
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -42,11 +42,11 @@ describe('the OpenAPI document', () => {
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, method, body, responses: answers, examples } of OPERATIONS) {
-      const names = examples.map(({ title: says }) => says)
+    for (const { id, method, body, answers: responses, examples } of OPERATIONS) {
+      const names = examples.map(({ says: title }) => title)
       expect(new Set(names).size, id).toBe(names.length)
       expect(body === undefined, id).toBe(method === 'get')
-      expect(Object.keys(answers).length, id).toBeGreaterThan(0)
+      expect(Object.keys(responses).length, id).toBeGreaterThan(0)
     }
   })
 
@@ -140,11 +140,11 @@ describe('an answer that is not as the document has it', () => {
       [expect.stringContaining('/accepted must be integer')],
     ],
   ])('is told of every test that hears it, by %s', (_, wrong, told) => {
-    expect(complaints({}, { ...good, ...wrong })).toEqual(told)
+    expect(findViolations({}, { ...good, ...wrong })).toEqual(told)
   })
 
   it('is one to a path that the document does not know, unless it says so', () => {
-    expect(complaints({ path: '/v1/secret' }, good)).toEqual([
+    expect(findViolations({ path: '/v1/secret' }, good)).toEqual([
       'POST /v1/secret is not in the document',
     ])
   })

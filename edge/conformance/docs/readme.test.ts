@@ -9,7 +9,7 @@ const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf
 const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
 
-describeEdges('the README', (world) => {
+describeEdges('the README', (harness) => {
   it('shows every way in', () => {
     for (const way of [
       '/v1/events',
@@ -24,15 +24,15 @@ describeEdges('the README', (world) => {
   })
 
   it.each(COMMANDS)('works as it is written: %s', async (command) => {
-    const before = world.gateway.taken.length
+    const before = harness.gateway.records.length
     const { stdout } = await promisify(execFile)(
       'bash',
-      ['-ec', `set -o pipefail\n${command.replaceAll(LOCAL, world.edge.url)}`],
+      ['-ec', `set -o pipefail\n${command.replaceAll(LOCAL, harness.edge.url)}`],
       {
         env: {
           PATH: process.env.PATH,
-          KEY: world.newKey(),
-          PUBLIC_KEY: world.newKey({ kind: 'pub' }),
+          KEY: harness.newKey(),
+          PUBLIC_KEY: harness.newKey({ kind: 'pub' }),
         },
         timeout: 10_000,
       },
@@ -44,7 +44,7 @@ describeEdges('the README', (world) => {
       : command.includes('"events"')
         ? 2
         : curls(command)
-    const taken = world.gateway.taken.slice(before).map(({ value }) => JSON.parse(value))
+    const taken = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
     expect(taken.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(wanted)
   })
 })

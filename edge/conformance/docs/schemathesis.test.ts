@@ -25,7 +25,7 @@ it(
     expect(Number(tested), report).toBeGreaterThan(20)
     const [, requests] = /(\d+) generated/.exec(report) ?? []
     expect(Number(requests), report).toBeGreaterThan(500)
-    expect(gateway.taken.length).toBeGreaterThan(100)
+    expect(gateway.records.length).toBeGreaterThan(100)
     expect(edge.log()).not.toMatch(/slc_|foresaw/)
   },
   INSTALL_MS_MAX + (FOR_SECONDS + 60) * 1_000,

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { StampedEvent } from '../../../contract/log/record.ts'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { type Pages, startPages } from '../../testing/pages.ts'
 
 /** What pages of another origin do, in a real Chromium. */
@@ -24,10 +24,10 @@ afterAll(async () => {
 
 const STUB = 'window.sluice ||= (...call) => (sluice.q ||= []).push(call)'
 
-describeEdges('sluice.js', (world) => {
+describeEdges('sluice.js', (harness) => {
   it('sends what a page tells it, once, and a view of the page, under a strict policy of content', async () => {
-    const site = visitor(world)
-    const { origin } = new URL(world.edge.url)
+    const site = visitor(harness)
+    const { origin } = new URL(harness.edge.url)
     const html = `<script nonce="n">${STUB}; sluice('signup', { plan: 'team', value: 12.5 })</script>`
     const policy = `default-src 'none'; img-src data:; script-src 'nonce-n' ${origin}; connect-src ${origin}`
     const page = await site.visit(html + site.script(), {
@@ -55,19 +55,19 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('sends twenty at once, without asking first', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     const preflights = await countPreflights(page)
-    const before = world.gateway.asked.produce
+    const before = harness.gateway.requestCounts.produce
     await page.evaluate(`for (let i = 0; i < 20; i++) sluice('n', { i })`)
     const events = await site.events(20)
     expect(events.map(({ properties }) => properties.i)).toEqual([...Array(20).keys()])
-    expect(world.gateway.asked.produce - before).toBe(1)
+    expect(harness.gateway.requestCounts.produce - before).toBe(1)
     expect(preflights()).toBe(0)
   })
 
   it('knows who it is on the next page and in another tab: a stranger first, then the person', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const first = await site.visit(site.script())
     await first.evaluate(`sluice.identify('u123'); sluice.identify('u123')`)
     await site.events(2)
@@ -86,7 +86,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('sees the pages of an application that never loads another, each once', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script())
     await page.evaluate(`history.pushState({}, '', '/two?utm_source=mail&token=secret')`)
     await expect.poll(() => page.evaluate('location.pathname')).toBe('/two')
@@ -101,7 +101,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('tries again with the same ids, not before it is told to', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     const tries: { status: number; at: number; sent: string[] }[] = []
     page.on('response', (response) => {
@@ -110,7 +110,7 @@ describeEdges('sluice.js', (world) => {
       tries.push({ status: response.status(), at: performance.now(), sent })
     })
     // Not tried again by the edge itself, so that it is the script's turn.
-    world.gateway.produceMoods.push({ status: 400 })
+    harness.gateway.produceFaults.push({ status: 400 })
     await page.evaluate(`sluice('a'); sluice('b')`)
     const events = await site.events(2)
     await expect.poll(() => tries.map(({ status }) => status)).toEqual([503, 202])
@@ -120,7 +120,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('sends what happened offline when the network is back', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     await site.offline(true)
     const failed = page.waitForEvent('requestfailed')
@@ -133,7 +133,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('keeps what could not be sent for the next page, with its ids and its times', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     await site.offline(true)
     const failed = page.waitForEvent('requestfailed')
@@ -154,7 +154,7 @@ describeEdges('sluice.js', (world) => {
     ['is closed', (page: Page) => page.close({ runBeforeUnload: true })],
     ['goes elsewhere', (page: Page) => page.goto('about:blank')],
   ])('sends what it has when the page %s', async (_, leave) => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit(site.script())
     await page.evaluate(`sluice('last words', { text: 'ä'.repeat(9000) })`)
     await leave(page)
@@ -163,7 +163,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('sends it by beacon where a request cannot outlive its page', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const context = await site.context
     // Firefox before 133; the second line proves that nothing else was used.
     await context.addInitScript('delete Request.prototype.keepalive; fetch = undefined')
@@ -173,7 +173,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('does without storage where that is forbidden', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     // An origin of its own, which has none.
     const page = await site.visit(site.script(), {
       'content-security-policy': 'sandbox allow-scripts',
@@ -185,7 +185,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('never throws into the page; what is wrong stands in the console, and the rest goes on', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     // Twice in the page, as happens with templates.
     const script = site.script('data-auto="false"')
     const page = await site.visit(script + script)
@@ -201,7 +201,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('tells the developer of a key that is not for this page, and asks no second time', async () => {
-    const site = visitor(world, { origins: ['https://shop.example'] })
+    const site = visitor(harness, { origins: ['https://shop.example'] })
     const page = await site.visit(site.script())
     let asked = 0
     page.on('request', (request) => {
@@ -217,7 +217,7 @@ describeEdges('sluice.js', (world) => {
   })
 
   it('sends from every name below one with a star', async () => {
-    const site = visitor(world, { origins: [`http://*.shop.localhost:${pages.port}`] })
+    const site = visitor(harness, { origins: [`http://*.shop.localhost:${pages.port}`] })
     const host = 'de.shop.localhost'
     const page = await site.visit(site.script(), {}, host)
     await site.events(1)
@@ -226,11 +226,11 @@ describeEdges('sluice.js', (world) => {
   })
 })
 
-describeEdges('a page', (world) => {
+describeEdges('a page', (harness) => {
   it('can send a beacon with its key in the address', async () => {
-    const site = visitor(world)
+    const site = visitor(harness)
     const page = await site.visit('')
-    const address = `${world.edge.url}/v1/events?key=${site.key}`
+    const address = `${harness.edge.url}/v1/events?key=${site.key}`
     const sent = page.waitForRequest((request) => request.resourceType() === 'ping')
     await page.evaluate(
       `navigator.sendBeacon('${address}', JSON.stringify({ event: 'bye', event_id: 'b-1' }))`,
@@ -241,28 +241,28 @@ describeEdges('a page', (world) => {
   })
 
   it('cannot do so with a secret key, and no key is in the log whatever happens', async () => {
-    const site = visitor(world)
-    const secret = world.newKey()
+    const site = visitor(harness)
+    const secret = harness.newKey()
     const page = await site.visit('')
     const read = (key: string) =>
       page.evaluate(
-        `fetch('${world.edge.url}/v1/events?key=${key}', { method: 'POST', body: '{"event":"hidden"}' }).then((answer) => answer.json()).then(({ code }) => code)`,
+        `fetch('${harness.edge.url}/v1/events?key=${key}', { method: 'POST', body: '{"event":"hidden"}' }).then((answer) => answer.json()).then(({ code }) => code)`,
       )
     expect(await read(secret)).toBe('KEY_UNKNOWN')
-    world.gateway.produceMoods.push({ status: 400 })
+    harness.gateway.produceFaults.push({ status: 400 })
     expect(await read(site.key)).toBe('LOG_UNAVAILABLE')
-    await expect.poll(() => world.edge.log()).toContain('did not confirm')
-    expect(world.edge.log()).not.toMatch(/slc_|key=|hidden/)
+    await expect.poll(() => harness.edge.log()).toContain('did not confirm')
+    expect(harness.edge.log()).not.toMatch(/slc_|key=|hidden/)
     expect(site.taken()).toEqual([])
   })
 
   it('can read why it was refused, and asks once for leave to send', async () => {
-    const site = visitor(world, { key_events_per_minute: 2 })
+    const site = visitor(harness, { key_events_per_minute: 2 })
     const page = await site.visit('')
     const preflights = await countPreflights(page)
     const post = (path: string, key: string, body: string) =>
       page.evaluate(
-        `fetch('${world.edge.url}${path}', {
+        `fetch('${harness.edge.url}${path}', {
           method: 'POST',
           body: '${body}',
           headers: { authorization: 'Bearer ${key}', 'content-type': 'application/json', 'x-sdk': '1' },
@@ -280,12 +280,12 @@ describeEdges('a page', (world) => {
   })
 
   it('counts those without scripts by an image, which is shown even for a wrong key', async () => {
-    const site = visitor(world)
-    const address = `${world.edge.url}/v1/pixel.gif?name=page_view`
+    const site = visitor(harness)
+    const address = `${harness.edge.url}/v1/pixel.gif?name=page_view`
     const html = `<noscript><img src="${address}&key=${site.key}"></noscript>`
     await site.visit(html, {}, undefined, { javaScriptEnabled: false })
     expect(await site.events(1)).toMatchObject([{ name: 'page_view', properties: {} }])
-    const page = await visitor(world).visit(`<img src="${address}&key=slc_pub_x">`, {
+    const page = await visitor(harness).visit(`<img src="${address}&key=slc_pub_x">`, {
       'cross-origin-embedder-policy': 'require-corp',
     })
     expect(await page.evaluate('document.images[0].naturalWidth')).toBe(1)
@@ -295,8 +295,8 @@ describeEdges('a page', (world) => {
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** Somebody with a browser of their own, and a site with a key of its own. */
-function visitor(world: World, record: Partial<KeyRecord> = {}) {
-  const { key, record: made } = world.gateway.addKey({ kind: 'pub', ...record })
+function visitor(harness: EdgeHarness, record: Partial<KeyRecord> = {}) {
+  const { key, record: made } = harness.gateway.addKey({ kind: 'pub', ...record })
   const complaints: string[] = []
   const errors: string[] = []
   let context: Promise<BrowserContext> | undefined
@@ -307,7 +307,7 @@ function visitor(world: World, record: Partial<KeyRecord> = {}) {
     return made
   }
   const taken = () =>
-    world.gateway.taken
+    harness.gateway.records
       .map(({ value }) => JSON.parse(value) as StampedEvent)
       .filter(({ tenant }) => tenant === made.tenant)
       .map(({ event }) => event)
@@ -320,7 +320,7 @@ function visitor(world: World, record: Partial<KeyRecord> = {}) {
       return contextWith()
     },
     script: (attributes = '') =>
-      `<script async src="${world.edge.url}/sluice.js" data-key="${key}" ${attributes}></script>`,
+      `<script async src="${harness.edge.url}/sluice.js" data-key="${key}" ${attributes}></script>`,
     async visit(
       html: string,
       headers: Record<string, string> = {},

@@ -10,7 +10,7 @@ import {
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
-import type { Sent } from '../../testing/send.ts'
+import type { EdgeRequest } from '../../testing/send.ts'
 
 const STRUCTURED = { 'content-type': 'application/cloudevents+json' }
 const BATCH = { 'content-type': 'application/cloudevents-batch+json' }
@@ -40,13 +40,17 @@ const CONTEXT = {
   tracestate: ORDER.tracestate,
 }
 
-describeEdges('CloudEvents', (world) => {
+describeEdges('CloudEvents', (harness) => {
   /** Sends, and gives back what reached the log. */
-  async function post(body: unknown, more: Omit<Sent, 'body'>, key = world.newKey()) {
-    const before = world.gateway.taken.length
-    const answer = await world.post(key, body, more)
-    const records = world.gateway.taken.slice(before)
-    return { answer, records, events: records.map(({ value }) => JSON.parse(value).event) }
+  async function post(body: unknown, more: Omit<EdgeRequest, 'body'>, key = harness.newKey()) {
+    const before = harness.gateway.records.length
+    const response = await harness.post(key, body, more)
+    const records = harness.gateway.records.slice(before)
+    return {
+      answer: response,
+      records,
+      events: records.map(({ value }) => JSON.parse(value).event),
+    }
   }
   const structured = (event: object) => post(event, { headers: STRUCTURED })
   const binary = (headers: Record<string, string>, body: unknown = '') =>
@@ -64,20 +68,20 @@ describeEdges('CloudEvents', (world) => {
     ['binary', Mode.BINARY],
     ['structured', Mode.STRUCTURED],
   ])('sent by the published package, %s, arrive once and whole', async (_, mode) => {
-    const { key, record } = world.gateway.addKey()
-    const before = world.gateway.taken.length
+    const { key, record } = harness.gateway.addKey()
+    const before = harness.gateway.records.length
     // Its transport sends without a Content-Length.
-    const emit = emitterFor(httpTransport(`${world.edge.url}/v1/events`), { mode })
-    const said = (await emit(new CloudEvent(ORDER), {
+    const emit = emitterFor(httpTransport(`${harness.edge.url}/v1/events`), { mode })
+    const texts = (await emit(new CloudEvent(ORDER), {
       headers: { authorization: `Bearer ${key}` },
     })) as { body: string }
-    expect(JSON.parse(said.body)).toMatchObject({
+    expect(JSON.parse(texts.body)).toMatchObject({
       event_id: '/shop/berlin|order-17',
       status: 'accepted',
       accepted: 1,
       rejected: 0,
     })
-    const taken = world.gateway.taken.slice(before)
+    const taken = harness.gateway.records.slice(before)
     expect(taken.map(({ key }) => key)).toEqual([`${record.tenant}:customer-4`])
     expect(taken.map(({ value }) => JSON.parse(value))).toEqual([
       expect.objectContaining({
@@ -96,16 +100,16 @@ describeEdges('CloudEvents', (world) => {
   })
 
   it('sent by the published package without anything but what it must have, arrive', async () => {
-    const key = world.newKey()
+    const key = harness.newKey()
     const made = new CloudEvent({ source: 'https://a.example/b?c=d', type: 'ping', data: { a: 1 } })
     const messages = [HTTP.binary(made), HTTP.structured(made)] as Message<unknown>[]
     for (const { headers, body } of messages) {
-      const { answer, events } = await post(
+      const { answer: response, events } = await post(
         body,
         { headers: headers as Record<string, string>, chunked: true },
         key,
       )
-      expect(answer.status).toBe(202)
+      expect(response.status).toBe(202)
       expect(events).toEqual([
         expect.objectContaining({
           event_id: `https://a.example/b?c=d|${made.id}`,
@@ -120,14 +124,14 @@ describeEdges('CloudEvents', (world) => {
   it('in a batch are taken together, each told by its place', async () => {
     const batch = Array.from({ length: 3 }, (_, i) => ({ ...ORDER, id: `b${i}` }))
     const bad = { ...ORDER, id: '', type: undefined }
-    const { answer, events } = await post([batch[0], bad, 5, batch[1], batch[2]], {
+    const { answer: response, events } = await post([batch[0], bad, 5, batch[1], batch[2]], {
       headers: BATCH,
       chunked: true,
     })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({ accepted: 3, rejected: 2 })
-    expect(answer.json.events.map((event: { index: number }) => event.index)).toEqual([0, 3, 4])
-    expect(places(answer)).toEqual([
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({ accepted: 3, rejected: 2 })
+    expect(response.json.events.map((event: { index: number }) => event.index)).toEqual([0, 3, 4])
+    expect(places(response)).toEqual([
       '1 /type ATTRIBUTE_MISSING',
       '1 /id ATTRIBUTE_INVALID',
       '2  EVENT_NOT_OBJECT',
@@ -138,9 +142,9 @@ describeEdges('CloudEvents', (world) => {
   })
 
   it('in an empty batch are none: it is accepted, as the format allows it', async () => {
-    const { answer, records } = await post('[]', { headers: BATCH })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({ accepted: 0, rejected: 0, events: [], errors: [] })
+    const { answer: response, records } = await post('[]', { headers: BATCH })
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({ accepted: 0, rejected: 0, events: [], errors: [] })
     expect(records).toEqual([])
   })
 
@@ -148,8 +152,8 @@ describeEdges('CloudEvents', (world) => {
     const many = await post(Array(LIMITS.batchEventsMax + 1).fill(ORDER), { headers: BATCH })
     expect([many.answer.status, many.answer.json.code]).toEqual([422, 'BATCH_TOO_LARGE'])
     for (const body of ['{}', '{"events":[]}', '"a"', '[5]']) {
-      const { answer } = await post(body, { headers: BATCH })
-      expect([answer.status, places(answer)]).toEqual([422, ['0  EVENT_NOT_OBJECT']])
+      const { answer: response } = await post(body, { headers: BATCH })
+      expect([response.status, places(response)]).toEqual([422, ['0  EVENT_NOT_OBJECT']])
     }
   })
 
@@ -179,11 +183,11 @@ describeEdges('CloudEvents', (world) => {
       ['x'.repeat(125), 'xx'],
       ['ü'.repeat(40), 'y'],
     ]
-    const { answer, events } = await post(
+    const { answer: response, events } = await post(
       pairs.map(([source, id]) => ({ ...ORDER, source, id })),
       { headers: BATCH },
     )
-    expect(answer.json.errors).toEqual([])
+    expect(response.json.errors).toEqual([])
     const ids: string[] = events.map(({ event_id }) => event_id)
     expect(new Set(ids).size).toBe(pairs.length)
     for (const id of ids) expect(id).toMatch(/^[\x21-\x7e]{1,128}$/)
@@ -210,8 +214,8 @@ describeEdges('CloudEvents', (world) => {
     ['bytes', { data: undefined, data_base64: '3q2+7w==' }, { data_base64: '3q2+7w==' }],
     ['nothing', { data: undefined }, {}],
   ])('carry %s as data', async (_, more, properties) => {
-    const { answer, events } = await structured({ ...ORDER, ...more })
-    expect(answer.status).toBe(202)
+    const { answer: response, events } = await structured({ ...ORDER, ...more })
+    expect(response.status).toBe(202)
     expect(events[0].properties).toEqual(properties)
   })
 
@@ -224,9 +228,9 @@ describeEdges('CloudEvents', (world) => {
     ['lines', 'application/x-ndjson', '{}\n{}', { data_base64: 'e30Ke30=' }],
     ['nothing', 'application/json', '', {}],
   ])('carry %s as body', async (_, type, body, properties) => {
-    const key = world.newKey()
-    const before = world.gateway.taken.length
-    const response = await fetch(`${world.edge.url}/v1/events`, {
+    const key = harness.newKey()
+    const before = harness.gateway.records.length
+    const response = await fetch(`${harness.edge.url}/v1/events`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${key}`,
@@ -239,7 +243,7 @@ describeEdges('CloudEvents', (world) => {
       body,
     })
     expect(response.status).toBe(202)
-    const [taken] = world.gateway.taken.slice(before)
+    const [taken] = harness.gateway.records.slice(before)
     const { event } = JSON.parse(taken?.value ?? '{}')
     expect(event.properties).toEqual(properties)
     expect(event.context).toEqual({ datacontenttype: type })
@@ -262,8 +266,8 @@ describeEdges('CloudEvents', (world) => {
   it.each(['%C0%A0', '%ED%A0%80', '%FF', 'gr\u00fc\u00df'])(
     'whose header has no one reading are refused: %s',
     async (sent) => {
-      const { answer } = await binary({ 'ce-subject': sent })
-      expect([answer.status, places(answer)]).toEqual([422, ['0 /subject ATTRIBUTE_INVALID']])
+      const { answer: response } = await binary({ 'ce-subject': sent })
+      expect([response.status, places(response)]).toEqual([422, ['0 /subject ATTRIBUTE_INVALID']])
     },
   )
 
@@ -301,8 +305,8 @@ describeEdges('CloudEvents', (world) => {
       ['0  EVENT_TOO_LARGE'],
     ],
   ])('%s are refused at that attribute', async (_, more, wrong) => {
-    const { answer, records } = await structured({ ...ORDER, ...more })
-    expect([answer.status, places(answer)]).toEqual([
+    const { answer: response, records } = await structured({ ...ORDER, ...more })
+    expect([response.status, places(response)]).toEqual([
       wrong[0]?.endsWith('TOO_LARGE') ? 413 : 422,
       wrong,
     ])
@@ -318,11 +322,11 @@ describeEdges('CloudEvents', (world) => {
       [text('1e400'), '/data'],
       [text('1', ',"database":9007199254740993'), '/database'],
     ]) {
-      const { answer } = await post(body, { headers: STRUCTURED })
-      expect(places(answer)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])
+      const { answer: response } = await post(body, { headers: STRUCTURED })
+      expect(places(response)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])
     }
-    const { answer } = await binary({ 'content-type': 'application/json' }, '{"n":1e400}')
-    expect(places(answer)).toEqual(['0 /data/n NUMBER_UNREPRESENTABLE'])
+    const { answer: response } = await binary({ 'content-type': 'application/json' }, '{"n":1e400}')
+    expect(places(response)).toEqual(['0 /data/n NUMBER_UNREPRESENTABLE'])
   })
 
   it('whose body is not what it says are refused', async () => {
@@ -338,8 +342,11 @@ describeEdges('CloudEvents', (world) => {
   })
 
   it('that come too late are named so, and kept as they were sent', async () => {
-    const { answer, records } = await structured({ ...ORDER, time: '2020-01-01T00:00:00Z' })
-    expect(answer.json.warnings).toMatchObject([{ index: 0, code: 'OCCURRED_AT_TOO_OLD' }])
+    const { answer: response, records } = await structured({
+      ...ORDER,
+      time: '2020-01-01T00:00:00Z',
+    })
+    expect(response.json.warnings).toMatchObject([{ index: 0, code: 'OCCURRED_AT_TOO_OLD' }])
     expect(JSON.parse(JSON.parse(records[0]?.value ?? '{}').original)).toMatchObject({
       id: 'order-17',
       time: '2020-01-01T00:00:00Z',

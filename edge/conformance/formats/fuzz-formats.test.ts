@@ -5,12 +5,12 @@ import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary
 import { losesNumbers } from '../../../contract/testing/model.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import {
+  anyEncoding,
   expectArrived,
   expectDocumented,
   fuzz,
   type Recorded,
   recordsOf,
-  wrapping,
 } from '../../testing/fuzz.ts'
 
 const FUZZ_MS = 2_000
@@ -28,7 +28,7 @@ const time = fc.oneof(
   anyJson,
 )
 
-describeEdges('whatever comes in from a library that drops what is refused', (world) => {
+describeEdges('whatever comes in from a library that drops what is refused', (harness) => {
   const segment = message({
     type: fc.oneof(fc.constantFrom('track', 'identify', 'page', 'group', 'alias'), anyJson),
     event: fc.oneof(fc.string({ minLength: 1 }), anyJson),
@@ -56,16 +56,16 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
   ] as const)(
     '%s: a yes, and each event or its dead letter in the log',
     async (_, path, one, yes) => {
-      const mine = world.newKey()
+      const mine = harness.newKey()
       const kinds = { events: 0, dead: 0 }
-      const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), wrapping)
-      await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+      const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), anyEncoding)
+      await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
         const body = JSON.stringify({ batch })
         const sent = (parseExactly(body) as { batch: unknown[] }).batch
-        const { answer, records } = await recordsOf(world, () =>
-          world.send(mine, { path, ...wrap(body) }),
+        const { answer: response, records } = await recordsOf(harness, () =>
+          harness.send(mine, { path, ...wrap(body) }),
         )
-        expect([answer.status, answer.json]).toEqual([200, yes])
+        expect([response.status, response.json]).toEqual([200, yes])
         expect(records.length).toBe(sent.length)
         const left = [...sent]
         for (const record of records) {
@@ -81,32 +81,34 @@ describeEdges('whatever comes in from a library that drops what is refused', (wo
   it.each(['/v1/batch', '/v1/t', '/v1/identify', '/batch', '/e/', '/capture/', '/i/v0/e/'])(
     'bodies that were tampered with, at %s: a yes and a record, or a refusal with its reason',
     async (path) => {
-      const mine = world.newKey()
+      const mine = harness.newKey()
       const bodies = fc.oneof(
         mutated(fc.array(segment, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
         mutated(fc.array(posthog, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
         mutated(posthog.map((event) => JSON.stringify(event))),
         fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
       )
-      await fuzz(world, FUZZ_MS / 5, bodies, async (body) => {
-        const { answer, records } = await recordsOf(world, () => world.send(mine, { path, body }))
-        expectDocumented(answer, [200])
-        if (answer.status === 200) expect(records.length).toBe(itemsIn(body, path))
+      await fuzz(harness, FUZZ_MS / 5, bodies, async (body) => {
+        const { answer: response, records } = await recordsOf(harness, () =>
+          harness.send(mine, { path, body }),
+        )
+        expectDocumented(response, [200])
+        if (response.status === 200) expect(records.length).toBe(itemsIn(body, path))
         else expect(records.length).toBe(0)
       })
     },
   )
 
   it('writes nothing into its log that it did not foresee', () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+    expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 
-describeEdges('whatever comes in otherwise', (world) => {
+describeEdges('whatever comes in otherwise', (harness) => {
   const path = '/v1/events?historical=true'
 
   it('lines: each good one arrives unchanged, in order, however they are cut', async () => {
-    const mine = world.newKey({ may_import_history: true })
+    const mine = harness.newKey({ may_import_history: true })
     const line = fc.oneof(
       { weight: 6, arbitrary: sentEvent.map((event) => JSON.stringify(event)) },
       { weight: 1, arbitrary: mutated(sentEvent.map((event) => JSON.stringify(event))) },
@@ -119,26 +121,26 @@ describeEdges('whatever comes in otherwise', (world) => {
       ),
       fc.constantFrom('\n', '\r\n'),
       fc.boolean(),
-      wrapping,
+      anyEncoding,
     )
-    await fuzz(world, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
+    await fuzz(harness, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
       const body = lines.join(end) + (ends ? end : '')
       const { headers, ...wrapped } = wrap(body)
-      const { answer, records } = await recordsOf(world, () =>
-        world.send(mine, {
+      const { answer: response, records } = await recordsOf(harness, () =>
+        harness.send(mine, {
           path,
           headers: { 'content-type': 'application/x-ndjson', ...headers },
           ...wrapped,
         }),
       )
-      expectDocumented(answer)
-      expect(records.length).toBe(answer.status === 202 ? answer.json.accepted : 0)
+      expectDocumented(response)
+      expect(records.length).toBe(response.status === 202 ? response.json.accepted : 0)
       if (!losesNumbers(body)) expectArrived(records, lines.map(parsed))
     })
   })
 
   it('CloudEvents: as many records as the answer says, with the data that was sent', async () => {
-    const mine = world.newKey()
+    const mine = harness.newKey()
     // Mostly good: an attribute that is anything refuses its event, and refused ones prove little.
     const mostly = (good: fc.Arbitrary<unknown>) =>
       fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: anyJson })
@@ -152,24 +154,24 @@ describeEdges('whatever comes in otherwise', (world) => {
       partitionkey: mostly(fc.string({ minLength: 1 })),
       data: fc.oneof(properties, anyJson),
     })
-    const batches = fc.tuple(fc.array(event, { maxLength: 4 }), wrapping)
+    const batches = fc.tuple(fc.array(event, { maxLength: 4 }), anyEncoding)
     let arrived = 0
-    await fuzz(world, FUZZ_MS, batches, async ([batch, wrap]) => {
+    await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
       const body = JSON.stringify(batch)
       const { headers, ...wrapped } = wrap(body)
-      const { answer, records } = await recordsOf(world, () =>
-        world.send(mine, {
+      const { answer: response, records } = await recordsOf(harness, () =>
+        harness.send(mine, {
           headers: { 'content-type': 'application/cloudevents-batch+json', ...headers },
           ...wrapped,
         }),
       )
-      expectDocumented(answer)
-      if (answer.status !== 202) return expect(records.length).toBe(0)
-      expect(records.length).toBe(answer.json.accepted)
+      expectDocumented(response)
+      if (response.status !== 202) return expect(records.length).toBe(0)
+      expect(records.length).toBe(response.json.accepted)
       const sent = parseExactly(body) as Fields[]
       records.forEach(({ event }, i) => {
         arrived++
-        const { data } = sent[answer.json.events[i].index] as Fields
+        const { data } = sent[response.json.events[i].index] as Fields
         const isObject = typeof data === 'object' && data !== null && !Array.isArray(data)
         expect(event?.properties).toEqual(isObject ? data : data === undefined ? {} : { data })
       })
@@ -178,7 +180,7 @@ describeEdges('whatever comes in otherwise', (world) => {
   })
 
   it('writes nothing into its log that it did not foresee', () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+    expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 

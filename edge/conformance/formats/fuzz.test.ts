@@ -4,13 +4,19 @@ import { parseExactly } from '../../../contract/json/exact-parse.ts'
 import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
 import { losesNumbers } from '../../../contract/testing/model.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
-import { expectArrived, expectDocumented, fuzz, recordsOf, wrapping } from '../../testing/fuzz.ts'
+import {
+  anyEncoding,
+  expectArrived,
+  expectDocumented,
+  fuzz,
+  recordsOf,
+} from '../../testing/fuzz.ts'
 
 const FUZZ_MS = 2_500
 const NAMES = ['event_name', 'eventName', 'event_type', 'eventType', 'event', 'name']
 
-describeEdges('whatever comes in', (world) => {
-  const key = () => world.newKey({ may_import_history: true })
+describeEdges('whatever comes in', (harness) => {
+  const key = () => harness.newKey({ may_import_history: true })
   const path = '/v1/events?historical=true'
 
   it('events good and bad, in every envelope and wrapping: the good ones arrive unchanged, in order', async () => {
@@ -18,23 +24,23 @@ describeEdges('whatever comes in', (world) => {
     const bodies = fc.tuple(
       fc.array(sentEvent, { minLength: 1, maxLength: 4 }),
       fc.constantFrom('one', 'list', 'envelope'),
-      wrapping,
+      anyEncoding,
     )
-    await fuzz(world, FUZZ_MS, bodies, async ([events, shape, wrap]) => {
+    await fuzz(harness, FUZZ_MS, bodies, async ([events, shape, wrap]) => {
       const sent = parseExactly(JSON.stringify(events)) as unknown[]
       const [first] = sent
       const body = shape === 'one' ? first : shape === 'list' ? sent : { events: sent }
       const all = shape === 'one' ? itemsOf(first) : sent
       if (all === undefined) return
-      const { answer, records } = await recordsOf(world, () => {
+      const { answer: response, records } = await recordsOf(harness, () => {
         const { headers, ...wrapped } = wrap(JSON.stringify(body))
-        return world.send(mine, { path, headers, ...wrapped })
+        return harness.send(mine, { path, headers, ...wrapped })
       })
-      expectDocumented(answer)
+      expectDocumented(response)
       expectArrived(records, all)
-      if (answer.status === 202) {
-        expect(answer.json.accepted).toBe(records.length)
-        expect(answer.json.rejected).toBe(all.length - records.length)
+      if (response.status === 202) {
+        expect(response.json.accepted).toBe(records.length)
+        expect(response.json.rejected).toBe(all.length - records.length)
       }
     })
   })
@@ -46,12 +52,14 @@ describeEdges('whatever comes in', (world) => {
       mutated(fc.array(sentEvent, { maxLength: 3 }).map((events) => JSON.stringify({ events }))),
       mutated(anyJson.map((json) => JSON.stringify(json))),
     )
-    await fuzz(world, FUZZ_MS, text, async (body) => {
-      const { answer, records } = await recordsOf(world, () => world.send(mine, { path, body }))
-      expectDocumented(answer)
+    await fuzz(harness, FUZZ_MS, text, async (body) => {
+      const { answer: response, records } = await recordsOf(harness, () =>
+        harness.send(mine, { path, body }),
+      )
+      expectDocumented(response)
       const parsed = parse(body.replace(/^\ufeff/, ''))
-      expect(answer.json.code === 'INVALID_JSON').toBe(parsed === undefined)
-      expect(records.length).toBe(answer.status === 202 ? answer.json.accepted : 0)
+      expect(response.json.code === 'INVALID_JSON').toBe(parsed === undefined)
+      expect(records.length).toBe(response.status === 202 ? response.json.accepted : 0)
       const sent = itemsOf(parsed?.value)
       if (parsed && sent && !losesNumbers(body)) expectArrived(records, sent)
     })
@@ -79,7 +87,7 @@ describeEdges('whatever comes in', (world) => {
       chunked: fc.boolean(),
     })
     await fuzz(
-      world,
+      harness,
       FUZZ_MS,
       requests,
       async ({ bytes, type, encoding, once, query, chunked }) => {
@@ -88,23 +96,23 @@ describeEdges('whatever comes in', (world) => {
           'content-encoding': encoding,
           'idempotency-key': once,
         }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-        const { answer, records } = await recordsOf(world, () =>
-          world.send(mine, {
+        const { answer: response, records } = await recordsOf(harness, () =>
+          harness.send(mine, {
             path: `/v1/events${query}`,
             headers: Object.fromEntries(headers),
             body: bytes,
             chunked,
           }),
         )
-        expectDocumented(answer)
-        const isNew = answer.status === 202 && !answer.headers['idempotency-replayed']
-        expect(records.length).toBe(isNew ? answer.json.accepted : 0)
+        expectDocumented(response)
+        const isNew = response.status === 202 && !response.headers['idempotency-replayed']
+        expect(records.length).toBe(isNew ? response.json.accepted : 0)
       },
     )
   })
 
   it('writes nothing into its log that it did not foresee', () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
+    expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 

@@ -2,14 +2,14 @@ import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
 /** Clients written for the four systems that came before, and what each of them looks for in the answer. */
-describeEdges('the classic paths', (world) => {
-  const recordOf = (index: number) => JSON.parse(world.gateway.taken.at(index)?.value ?? '')
+describeEdges('the classic paths', (harness) => {
+  const recordOf = (index: number) => JSON.parse(harness.gateway.records.at(index)?.value ?? '')
 
   it('POST /ingest: one event in the words of PulseOps', async () => {
     const sent = { event: 'page_view', user_id: 'u123', page: '/pricing', timestamp: Date.now() }
-    const answer = await world.post(world.newKey(), sent, { path: '/ingest' })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({
+    const response = await harness.post(harness.newKey(), sent, { path: '/ingest' })
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({
       status: 'accepted',
       event_id: recordOf(-1).event.event_id,
     })
@@ -29,12 +29,12 @@ describeEdges('the classic paths', (world) => {
       occurred_at,
       payload: { n: 1 },
     }
-    const answer = await world.post(world.newKey(), sent, { path: '/events' })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({
+    const response = await harness.post(harness.newKey(), sent, { path: '/events' })
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({
       status: 'accepted',
       event_id,
-      request_id: answer.headers['x-request-id'],
+      request_id: response.headers['x-request-id'],
       duplicate: false,
     })
     expect(recordOf(-1).event).toEqual({
@@ -55,8 +55,8 @@ describeEdges('the classic paths', (world) => {
       payload: { t: 21.5 },
       metadata: {},
     }
-    const answer = await world.post(world.newKey(), sent, { path: '/api/v1/events' })
-    expect(answer.json).toMatchObject({ status: 'accepted', event_id: expect.any(String) })
+    const response = await harness.post(harness.newKey(), sent, { path: '/api/v1/events' })
+    expect(response.json).toMatchObject({ status: 'accepted', event_id: expect.any(String) })
     expect(recordOf(-1).event).toMatchObject({
       name: 'reading',
       source: 's7',
@@ -72,9 +72,13 @@ describeEdges('the classic paths', (world) => {
       { ...one, event_id: '' },
       { ...one, event_id: 'c' },
     ]
-    const answer = await world.post(world.newKey(), { events }, { path: '/api/v1/events/batch' })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({
+    const response = await harness.post(
+      harness.newKey(),
+      { events },
+      { path: '/api/v1/events/batch' },
+    )
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({
       status: 'accepted',
       count: 2,
       event_ids: ['a', 'c'],
@@ -90,8 +94,8 @@ describeEdges('the classic paths', (world) => {
   })
 
   it('our own path says what it always said', async () => {
-    const answer = await world.post(world.newKey(), [{ event: 'a', event_id: 'x' }])
-    expect(Object.keys(answer.json)).toEqual([
+    const response = await harness.post(harness.newKey(), [{ event: 'a', event_id: 'x' }])
+    expect(Object.keys(response.json)).toEqual([
       'request_id',
       'accepted',
       'rejected',
@@ -101,19 +105,19 @@ describeEdges('the classic paths', (world) => {
   })
 })
 
-describeEdges('a schema_version', (world) => {
-  const key = () => world.newKey({ schema_versions: ['1', '2.1'] })
+describeEdges('a schema_version', (harness) => {
+  const key = () => harness.newKey({ schema_versions: ['1', '2.1'] })
 
   it('is taken when the tenant lists it, or when none is named', async () => {
     const versions = [1, '1', '2.1', undefined, null]
     const sent = versions.map((schema_version) => ({ event: 'a', schema_version }))
-    const { status, json } = await world.post(key(), sent)
+    const { status, json } = await harness.post(key(), sent)
     expect([status, json.accepted]).toEqual([202, versions.length])
   })
 
   it('is refused by name when the tenant does not list it', async () => {
     const sent = [{ event: 'a', schema_version: 3 }, { event: 'a' }]
-    const { status, json } = await world.post(key(), sent)
+    const { status, json } = await harness.post(key(), sent)
     expect([status, json.accepted]).toEqual([202, 1])
     expect(json.errors).toEqual([
       {
@@ -126,19 +130,19 @@ describeEdges('a schema_version', (world) => {
   })
 
   it('is anything where the tenant has no list', async () => {
-    const { status } = await world.post(world.newKey(), { event: 'a', schema_version: 'x' })
+    const { status } = await harness.post(harness.newKey(), { event: 'a', schema_version: 'x' })
     expect(status).toBe(202)
   })
 })
 
-describeEdges('a clock that is wrong', (world) => {
+describeEdges('a clock that is wrong', (harness) => {
   const HOUR = 3_600_000
   const iso = (ms: number) => new Date(ms).toISOString()
   async function sent(sent_at: unknown, timestamp: unknown) {
     const events = [{ event: 'a', timestamp }, { event: 'without a time' }]
-    const answer = await world.post(world.newKey(), { events, sent_at })
-    const [timed, other] = world.gateway.taken.slice(-2).map(({ value }) => JSON.parse(value))
-    return { answer, timed, other }
+    const response = await harness.post(harness.newKey(), { events, sent_at })
+    const [timed, other] = harness.gateway.records.slice(-2).map(({ value }) => JSON.parse(value))
+    return { answer: response, timed, other }
   }
 
   it.each([
@@ -173,40 +177,40 @@ describeEdges('a clock that is wrong', (world) => {
   it.each(['yesterday', '2026-02-30T00:00:00Z', true, {}])(
     'that says it is %j is refused as a whole, by name',
     async (sent_at) => {
-      const before = world.gateway.taken.length
-      const answer = await world.post(world.newKey(), { events: [{ event: 'a' }], sent_at })
-      expect([answer.status, answer.json.code]).toEqual([422, 'SENT_AT_INVALID'])
-      expect(world.gateway.taken.length).toBe(before)
+      const before = harness.gateway.records.length
+      const response = await harness.post(harness.newKey(), { events: [{ event: 'a' }], sent_at })
+      expect([response.status, response.json.code]).toEqual([422, 'SENT_AT_INVALID'])
+      expect(harness.gateway.records.length).toBe(before)
     },
   )
 
   it('sent_at of a single event is a property like any other', async () => {
-    await world.post(world.newKey(), { event: 'mail', sent_at: 'monday' })
-    expect(JSON.parse(world.gateway.taken.at(-1)?.value ?? '').event.properties).toEqual({
+    await harness.post(harness.newKey(), { event: 'mail', sent_at: 'monday' })
+    expect(JSON.parse(harness.gateway.records.at(-1)?.value ?? '').event.properties).toEqual({
       sent_at: 'monday',
     })
   })
 })
 
-describeEdges('an event that will be a dead letter for its time', (world) => {
+describeEdges('an event that will be a dead letter for its time', (harness) => {
   it('is handed on as it was sent, byte for byte, without the keys in it', async () => {
-    const key = world.newKey()
+    const key = harness.newKey()
     const old = '{ "event" : "a",\t"timestamp":1577836800, "note":"\\u00e9" }'
-    const { json } = await world.post(key, `{"events":[{"event":"b"},  ${old} ,{"event":"c"}]}`)
+    const { json } = await harness.post(key, `{"events":[{"event":"b"},  ${old} ,{"event":"c"}]}`)
     expect(json.warnings).toMatchObject([{ index: 1, code: 'OCCURRED_AT_TOO_OLD' }])
-    const records = world.gateway.taken.slice(-3).map(({ value }) => JSON.parse(value))
+    const records = harness.gateway.records.slice(-3).map(({ value }) => JSON.parse(value))
     expect(records.map(({ original }) => original)).toEqual([undefined, old, undefined])
-    await world.post(key, { event: 'a', timestamp: 1577836800, key })
-    expect(world.gateway.taken.at(-1)?.value).toContain(`${key.slice(0, 12)}...`)
+    await harness.post(key, { event: 'a', timestamp: 1577836800, key })
+    expect(harness.gateway.records.at(-1)?.value).toContain(`${key.slice(0, 12)}...`)
   })
 
   it('every record says which way it came and what sent it', async () => {
-    await world.post(
-      world.newKey(),
+    await harness.post(
+      harness.newKey(),
       { event: 'a' },
       { headers: { 'user-agent': 'café/1.0\u00ff' } },
     )
-    expect(JSON.parse(world.gateway.taken.at(-1)?.value ?? '')).toMatchObject({
+    expect(JSON.parse(harness.gateway.records.at(-1)?.value ?? '')).toMatchObject({
       route: 'events',
       client: 'caf/1.0',
     })

@@ -17,7 +17,7 @@ function cut(bytes: Uint8Array, sizes: readonly number[]): Line[] {
   return [...lines, ...cutter.end()]
 }
 
-const said = (lines: readonly Line[]) =>
+const texts = (lines: readonly Line[]) =>
   lines.map((line) => (typeof line === 'string' ? line : line.code))
 
 it('a stream has the same lines wherever it is cut into pieces', () => {
@@ -38,7 +38,7 @@ it('a stream has the same lines wherever it is cut into pieces', () => {
           )
           .map((line) => line.replace(/^\ufeff/, ''))
           .filter((line) => /[^ \t\r]/.test(line))
-        expect(said(cut(bytesOf(text), sizes))).toEqual(wanted)
+        expect(texts(cut(bytesOf(text), sizes))).toEqual(wanted)
       },
     ),
     { numRuns: 300 },
@@ -53,15 +53,18 @@ it('bytes that are no UTF-8 spoil their own line and no other', () => {
     Buffer.from([0xc3]),
   ])
   for (const size of [1, 2, 3, 5, 100])
-    expect(said(cut(bytes, [size]))).toEqual(['one', 'INVALID_UTF8', 'tü', 'INVALID_UTF8'])
+    expect(texts(cut(bytes, [size]))).toEqual(['one', 'INVALID_UTF8', 'tü', 'INVALID_UTF8'])
 })
 
 it('a line that is too long is skipped to its end, however long it is', () => {
   const most = 'x'.repeat(LIMITS.ndjsonLineBytesMax)
   for (const size of [1024, 64 * 1024, 1 << 20]) {
-    expect(said(cut(bytesOf(`${most}\na`), [size]))).toEqual([most, 'a'])
-    expect(said(cut(bytesOf(`${most}x\na`), [size]))).toEqual(['EVENT_TOO_LARGE', 'a'])
-    expect(said(cut(bytesOf(`a\n${most}${most}${most}`), [size]))).toEqual(['a', 'EVENT_TOO_LARGE'])
+    expect(texts(cut(bytesOf(`${most}\na`), [size]))).toEqual([most, 'a'])
+    expect(texts(cut(bytesOf(`${most}x\na`), [size]))).toEqual(['EVENT_TOO_LARGE', 'a'])
+    expect(texts(cut(bytesOf(`a\n${most}${most}${most}`), [size]))).toEqual([
+      'a',
+      'EVENT_TOO_LARGE',
+    ])
   }
 })
 

@@ -30,7 +30,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
       record,
       headers,
       open: (more = {}) => openPost(edge.port, { ...headers, ...more }),
-      taken: () => gateway.taken.filter((taken) => taken.key?.startsWith(`${record.tenant}:`)),
+      taken: () => gateway.records.filter((taken) => taken.key?.startsWith(`${record.tenant}:`)),
     }
   }
 
@@ -42,7 +42,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
       await pause(1_000)
     }
     stream.end()
-    await stream.over
+    await stream.finished
     expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, 1])
     expect(taken()).toHaveLength(1)
   }, 30_000)
@@ -55,14 +55,14 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     const silent = open({ 'content-encoding': 'gzip' })
     await stream.write(`${EVENT}\n${EVENT}\n{"eve`)
     const start = performance.now()
-    await stream.over
+    await stream.finished
     expect(performance.now() - start).toBeGreaterThan(LIMITS.bodyReadMsMax - 500)
     expect(performance.now() - start).toBeLessThan(LIMITS.bodyReadMsMax + 3_000)
-    const answer = JSON.parse(stream.received())
-    expect([stream.status(), answer.code]).toEqual([408, 'BODY_TOO_SLOW'])
-    expect(answer).toMatchObject({ accepted: 2, lines: 2, resume_from_line: 2 })
+    const response = JSON.parse(stream.received())
+    expect([stream.status(), response.code]).toEqual([408, 'BODY_TOO_SLOW'])
+    expect(response).toMatchObject({ accepted: 2, lines: 2, resume_from_line: 2 })
     expect(taken()).toHaveLength(2)
-    await silent.over
+    await silent.finished
     expect(silent.status()).toBe(408)
   }, 40_000)
 
@@ -79,7 +79,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
       expect([other.status, other.json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
     }
     stream.end()
-    await stream.over
+    await stream.finished
     expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, sent])
   }, 60_000)
 
@@ -94,10 +94,10 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
       await stream.write(`${EVENT}\n`)
       await pause(500)
     }
-    await stream.over
-    const answer = JSON.parse(stream.received())
-    expect([stream.status(), answer.code]).toEqual([401, 'KEY_UNKNOWN'])
-    expect(answer.accepted).toBe(taken().length)
+    await stream.finished
+    const response = JSON.parse(stream.received())
+    expect([stream.status(), response.code]).toEqual([401, 'KEY_UNKNOWN'])
+    expect(response.accepted).toBe(taken().length)
     expect(performance.now() - start).toBeLessThan(60_000)
   }, 70_000)
 

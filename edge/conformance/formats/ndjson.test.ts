@@ -4,7 +4,7 @@ import { derivedEventId } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import { openPost } from '../../testing/open-post.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 import { openSocket } from '../../testing/socket.ts'
 
 const NDJSON = { 'content-type': 'application/x-ndjson' }
@@ -15,7 +15,7 @@ const line = (id: number | string) => `{"event":"a","event_id":"n${id}"}\n`
 const lines = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => line(from + i)).join('')
 const ids = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `n${from + i}`)
-const places = ({ json }: Answer) =>
+const places = ({ json }: EdgeResponse) =>
   json.errors.map(
     (error: { index: number; pointer: string; code: string }) =>
       `${error.index} ${error.pointer} ${error.code}`,
@@ -27,27 +27,27 @@ const parsed = (text: string) =>
     .map((one) => JSON.parse(one))
 const poll = (look: () => unknown, timeout = 5_000) => expect.poll(look, { timeout, interval: 20 })
 
-describeEdges('lines of JSON', (world) => {
+describeEdges('lines of JSON', (harness) => {
   /** A key of its own, how to post with it, and what of it reached the log. */
-  function sender(record: Parameters<typeof world.gateway.addKey>[0] = {}) {
-    const added = world.gateway.addKey(record)
+  function sender(record: Parameters<typeof harness.gateway.addKey>[0] = {}) {
+    const added = harness.gateway.addKey(record)
     const authorization = { authorization: `Bearer ${added.key}` }
     const taken = () =>
-      world.gateway.taken
+      harness.gateway.records
         .map(({ value }) => JSON.parse(value))
         .filter(({ tenant }) => tenant === added.record.tenant)
     return {
       ...added,
       authorization,
       post: (body: string | Uint8Array, headers: Record<string, string> = NDJSON, path?: string) =>
-        send(world.edge.port, {
+        send(harness.edge.port, {
           headers: { ...NDJSON, ...authorization, ...headers },
           body,
           chunked: true,
           path,
         }),
       open: (headers: Record<string, string> = NDJSON) =>
-        openPost(world.edge.port, { ...NDJSON, ...authorization, ...headers }),
+        openPost(harness.edge.port, { ...NDJSON, ...authorization, ...headers }),
       taken,
       takenIds: () => taken().map(({ event }) => event.event_id),
     }
@@ -60,13 +60,13 @@ describeEdges('lines of JSON', (world) => {
     'Application/X-NDJSON; charset=UTF-8',
   ])('of type %s are an event each', async (type) => {
     const { post, taken, record } = sender()
-    const answer = await post('{"event":"a","event_id":"1"}\n{"event":"b","user_id":"u"}\n', {
+    const response = await post('{"event":"a","event_id":"1"}\n{"event":"b","user_id":"u"}\n', {
       'content-type': type,
       'user-agent': 'shipper/1.0',
     })
-    expect(answer.status).toBe(202)
-    expect(answer.json).toEqual({
-      request_id: answer.headers['x-request-id'],
+    expect(response.status).toBe(202)
+    expect(response.json).toEqual({
+      request_id: response.headers['x-request-id'],
       accepted: 2,
       rejected: 0,
       lines: 2,
@@ -76,7 +76,7 @@ describeEdges('lines of JSON', (world) => {
       ],
       errors: [],
     })
-    expect(answer.headers.ratelimit).toMatch(/^"key";r=\d+;/)
+    expect(response.headers.ratelimit).toMatch(/^"key";r=\d+;/)
     expect(taken()).toMatchObject([
       { tenant: record.tenant, route: 'ndjson', client: 'shipper/1.0', event: { name: 'a' } },
       { key: record.key_id, event: { name: 'b', actor: 'u' } },
@@ -86,8 +86,8 @@ describeEdges('lines of JSON', (world) => {
   it('may end as they like, begin with a byte order mark, and have blank ones between', async () => {
     const { post, takenIds } = sender()
     const body = `\ufeff${line(0)}\r\n \t\n${line(1).trim()}\r\n\n\n\ufeff${line(2)}\n${line(3).trim()}`
-    const answer = await post(body)
-    expect(answer.json).toMatchObject({ accepted: 4, rejected: 0, lines: 4, errors: [] })
+    const response = await post(body)
+    expect(response.json).toMatchObject({ accepted: 4, rejected: 0, lines: 4, errors: [] })
     expect(takenIds()).toEqual(ids(4))
   })
 
@@ -108,10 +108,10 @@ describeEdges('lines of JSON', (world) => {
         '{"event":"a"',
       ].map((part) => Buffer.from(part as string)),
     )
-    const answer = await post(body)
-    expect(answer.status).toBe(202)
-    expect(answer.json).toMatchObject({ accepted: 2, rejected: 12, lines: 14 })
-    expect(places(answer)).toEqual([
+    const response = await post(body)
+    expect(response.status).toBe(202)
+    expect(response.json).toMatchObject({ accepted: 2, rejected: 12, lines: 14 })
+    expect(places(response)).toEqual([
       '1  INVALID_JSON',
       '2  INVALID_UTF8',
       '3 /x NUMBER_UNREPRESENTABLE',
@@ -126,7 +126,7 @@ describeEdges('lines of JSON', (world) => {
       '11 /timestamp OCCURRED_AT_INVALID',
       '13  INVALID_JSON',
     ])
-    expect(answer.json.errors[0].detail).toMatch(/^the line is not valid JSON: /)
+    expect(response.json.errors[0].detail).toMatch(/^the line is not valid JSON: /)
     expect(takenIds()).toEqual(ids(2))
   })
 
@@ -185,10 +185,10 @@ describeEdges('lines of JSON', (world) => {
 
   it('100,000 of them are all found again, in their order', async () => {
     const { post, takenIds } = sender()
-    const answer = await post(lines(100_000))
-    expect(answer.json).toMatchObject({ accepted: 100_000, rejected: 0, lines: 100_000 })
+    const response = await post(lines(100_000))
+    expect(response.json).toMatchObject({ accepted: 100_000, rejected: 0, lines: 100_000 })
     expect(takenIds()).toEqual(ids(100_000))
-    world.gateway.taken.length = 0
+    harness.gateway.records.length = 0
   })
 
   it('may come packed', async () => {
@@ -205,11 +205,17 @@ describeEdges('lines of JSON', (world) => {
     // Random ids do not pack, so that half of the bytes are some half of the lines.
     const body = Array.from({ length: 4_000 }, () => line(crypto.randomUUID())).join('')
     const packed = gzipSync(body)
-    const answer = await post(packed.subarray(0, packed.length / 2), { 'content-encoding': 'gzip' })
-    expect([answer.status, answer.json.code]).toEqual([400, 'INVALID_ENCODING'])
-    const { accepted } = answer.json
+    const response = await post(packed.subarray(0, packed.length / 2), {
+      'content-encoding': 'gzip',
+    })
+    expect([response.status, response.json.code]).toEqual([400, 'INVALID_ENCODING'])
+    const { accepted } = response.json
     expect(accepted).toBeGreaterThan(1_000)
-    expect(answer.json).toMatchObject({ rejected: 0, lines: accepted, resume_from_line: accepted })
+    expect(response.json).toMatchObject({
+      rejected: 0,
+      lines: accepted,
+      resume_from_line: accepted,
+    })
     expect(takenIds().length).toBe(accepted)
     const none = await post('no gzip', { 'content-encoding': 'gzip' })
     expect([none.status, none.json.code, none.json.accepted]).toEqual([400, 'INVALID_ENCODING', 0])
@@ -221,19 +227,19 @@ describeEdges('lines of JSON', (world) => {
     for (const filling of ['\n', 'x', '{"event":5}\n']) {
       const bomb = gzipSync(filling.repeat(size / filling.length), { level: 9 })
       expect(bomb.length).toBeLessThan(size / LIMITS.inflateRatioMax)
-      const answer = await post(bomb, { 'content-encoding': 'gzip' })
-      expect([answer.status, answer.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
-      expect(answer.json.detail).toMatch(/more than 200 times/)
+      const response = await post(bomb, { 'content-encoding': 'gzip' })
+      expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
+      expect(response.json.detail).toMatch(/more than 200 times/)
       // Found out at once; Node's own stream takes 64 KiB of packed bytes ahead of what comes out.
-      const unfolded = (world.runtime === 'node' ? 64 * 1024 * 400 : 0) + 3 * LIMITS.bodyBytesMax
-      expect(answer.json.lines).toBeLessThan(unfolded / 12)
+      const unfolded = (harness.runtime === 'node' ? 64 * 1024 * 400 : 0) + 3 * LIMITS.bodyBytesMax
+      expect(response.json.lines).toBeLessThan(unfolded / 12)
     }
     expect(taken()).toEqual([])
   })
 
   it('longer than 64 MiB are taken as far as that', async () => {
     const { post, open, authorization, takenIds } = sender()
-    const announced = await openSocket(world.edge.port)
+    const announced = await openSocket(harness.edge.port)
     announced.write(
       [
         'POST /v1/events HTTP/1.1',
@@ -252,11 +258,11 @@ describeEdges('lines of JSON', (world) => {
     const blank = Buffer.alloc(1 << 20, '\n')
     for (let i = 0; i < 64 && long.status() === undefined; i++) await long.write(blank)
     long.end()
-    await long.over
-    const answer = JSON.parse(long.received())
-    expect([long.status(), answer.code]).toEqual([413, 'BODY_TOO_LARGE'])
-    expect(answer).toMatchObject({ accepted: 700, lines: 700, resume_from_line: 700 })
-    expect(answer.detail).toMatch(/67,108,864 bytes.*first 700 lines.*from line 700 on/)
+    await long.finished
+    const response = JSON.parse(long.received())
+    expect([long.status(), response.code]).toEqual([413, 'BODY_TOO_LARGE'])
+    expect(response).toMatchObject({ accepted: 700, lines: 700, resume_from_line: 700 })
+    expect(response.detail).toMatch(/67,108,864 bytes.*first 700 lines.*from line 700 on/)
     expect(takenIds()).toEqual(ids(700))
     expect((await post(`${'\n'.repeat(5 << 20)}${line(700)}`)).json.accepted).toBe(1)
   }, 60_000)
@@ -272,7 +278,7 @@ describeEdges('lines of JSON', (world) => {
     expect(stream.status()).toBeUndefined()
     await stream.write(`_id":"n${BATCH + 2}"}`)
     stream.end()
-    await stream.over
+    await stream.finished
     expect(JSON.parse(stream.received())).toMatchObject({ accepted: BATCH + 3, rejected: 0 })
     expect(takenIds()).toEqual(ids(BATCH + 3))
   })
@@ -283,7 +289,7 @@ describeEdges('lines of JSON', (world) => {
     await stream.write(`${lines(BATCH)}{"event":"a","event_id":"ha`)
     await poll(() => takenIds().length).toBe(BATCH)
     stream.breakOff()
-    await stream.over
+    await stream.finished
     expect((await post(lines(3, BATCH))).json.accepted).toBe(3)
     expect(takenIds()).toEqual(ids(BATCH + 3))
   })
@@ -295,7 +301,7 @@ describeEdges('lines of JSON', (world) => {
     await stream.write(lines(BATCH))
     await poll(() => takenIds().length).toBe(BATCH)
     stream.breakOff()
-    let again: Answer | undefined
+    let again: EdgeResponse | undefined
     await poll(async () => {
       again = await post(lines(BATCH + 3), once)
       return again.status
@@ -306,15 +312,15 @@ describeEdges('lines of JSON', (world) => {
 
   it('beyond the rate limit are taken as far as it goes, and told where and when to go on', async () => {
     const { post, takenIds } = sender({ key_events_per_minute: 20, tenant_events_per_minute: 1e6 })
-    const answer = await post(lines(2_000))
-    expect([answer.status, answer.json.code]).toEqual([429, 'RATE_LIMITED'])
-    expect(answer.json).toMatchObject({ accepted: 20, lines: 20, resume_from_line: 20 })
-    expect(answer.json.events).toHaveLength(20)
-    expect(answer.json.detail).toMatch(/first 20 lines are done with.*from line 20 on/)
-    const wait = Number(answer.headers['retry-after'])
+    const response = await post(lines(2_000))
+    expect([response.status, response.json.code]).toEqual([429, 'RATE_LIMITED'])
+    expect(response.json).toMatchObject({ accepted: 20, lines: 20, resume_from_line: 20 })
+    expect(response.json.events).toHaveLength(20)
+    expect(response.json.detail).toMatch(/first 20 lines are done with.*from line 20 on/)
+    const wait = Number(response.headers['retry-after'])
     expect(wait).toBeGreaterThan(0)
     expect(wait).toBeLessThanOrEqual(60)
-    expect(answer.headers.ratelimit).toMatch(/^"key";r=0;/)
+    expect(response.headers.ratelimit).toMatch(/^"key";r=0;/)
     expect(takenIds()).toEqual(ids(20))
     const none = await post(lines(10))
     expect([none.status, none.json.lines, none.json.resume_from_line]).toEqual([429, 0, 0])
@@ -322,7 +328,7 @@ describeEdges('lines of JSON', (world) => {
 
   it('cost what they are: a batch that the log does not take costs nothing', async () => {
     const { post } = sender({ key_events_per_minute: 20 })
-    world.gateway.produceMoods.push({ status: 500 }, { status: 500 })
+    harness.gateway.produceFaults.push({ status: 500 }, { status: 500 })
     expect((await post(lines(20))).status).toBe(503)
     expect((await post(`${lines(19)}nope`)).status).toBe(202)
     expect((await post(lines(1))).status).toBe(429)
@@ -331,17 +337,17 @@ describeEdges('lines of JSON', (world) => {
   it('whose log goes away half-way are told how far they came', async () => {
     const { post, takenIds } = sender()
     await post(line('warm'))
-    const asked = world.gateway.asked.produce
+    const asked = harness.gateway.requestCounts.produce
     const answering = post(lines(20_000))
-    await poll(() => world.gateway.asked.produce).toBeGreaterThan(asked + 1)
-    world.gateway.produceMoods.push({ status: 503 }, { status: 503 })
-    const answer = await answering
-    expect([answer.status, answer.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
-    expect(answer.headers['retry-after']).toBe('2')
-    const { accepted } = answer.json
+    await poll(() => harness.gateway.requestCounts.produce).toBeGreaterThan(asked + 1)
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
+    const response = await answering
+    expect([response.status, response.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
+    expect(response.headers['retry-after']).toBe('2')
+    const { accepted } = response.json
     expect(accepted % BATCH).toBe(0)
-    expect(answer.json).toMatchObject({ lines: accepted, resume_from_line: accepted })
-    expect(answer.json.detail).toMatch(/may be in the log already/)
+    expect(response.json).toMatchObject({ lines: accepted, resume_from_line: accepted })
+    expect(response.json.detail).toMatch(/may be in the log already/)
     expect(takenIds()).toEqual(['nwarm', ...ids(accepted)])
     const rest = await post(lines(20_000 - accepted, accepted))
     expect(rest.json.accepted).toBe(20_000 - accepted)
@@ -385,8 +391,8 @@ describeEdges('lines of JSON', (world) => {
     const once = { 'idempotency-key': 'k2' }
     expect((await post(lines(1_200), once)).status).toBe(202)
     for (const other of [lines(1_199), lines(1_201), `${lines(1_199)}${line('x')}`, line('x')]) {
-      const answer = await post(other, once)
-      expect([answer.status, answer.json.code]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+      const response = await post(other, once)
+      expect([response.status, response.json.code]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
     }
     const asJson = await post('{"event":"a"}', { ...once, 'content-type': 'application/json' })
     expect(asJson.json.code).toBe('IDEMPOTENCY_KEY_REUSED')
@@ -405,7 +411,7 @@ describeEdges('lines of JSON', (world) => {
     expect([other.status, other.json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
     expect(Number(other.headers['retry-after'])).toBeGreaterThanOrEqual(1)
     stream.end()
-    await stream.over
+    await stream.finished
     expect(stream.status()).toBe(202)
     expect((await post(lines(BATCH), once)).headers['idempotency-replayed']).toBe('true')
   })
@@ -419,15 +425,15 @@ describeEdges('lines of JSON', (world) => {
     const stream = open(once)
     await stream.write(body.slice(0, 14 * 2 * BATCH))
     await poll(() => taken().length).toBe(2 * BATCH)
-    world.gateway.produceMoods.push({ status: 503 }, { status: 503 })
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     await stream.write(body.slice(14 * 2 * BATCH))
     stream.end()
-    await stream.over
+    await stream.finished
     const first = JSON.parse(stream.received())
     expect(first).toMatchObject({ status: 503, accepted: 2 * BATCH, resume_from_line: 0 })
     expect(first.detail).toMatch(/again with the same Idempotency-Key/)
     // Refused again it has not forgotten, and another body is found out before anything is published.
-    world.gateway.produceMoods.push({ status: 503 }, { status: 503 })
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     expect((await post(body, once)).json).toMatchObject({ status: 503, lines: 2 * BATCH })
     for (const other of [`{"event":"b"}\n${body.slice(14)}`, body.slice(0, 14 * 200), ''])
       expect((await post(other, once)).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
@@ -472,7 +478,7 @@ describeEdges('lines of JSON', (world) => {
     ])
     await stream.write(lines(5_000, 2))
     stream.end()
-    await stream.over
+    await stream.finished
     const results = parsed(stream.received())
     expect(results.map(({ index }) => index)).toEqual([
       ...Array.from({ length: 5_003 }, (_, i) => i),

@@ -5,25 +5,25 @@ import { send } from '../../testing/send.ts'
 const PUBLIC = { kind: 'pub' } as const
 const GIF = 'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='
 
-describeEdges('/v1/pixel.gif', (world) => {
+describeEdges('/v1/pixel.gif', (harness) => {
   /** Asks for the picture, and tells what came of it: the status, and the one record that was published, if any. */
   async function show(query: string, init?: RequestInit) {
-    const before = world.gateway.taken.length
-    const answer = await fetch(`${world.edge.url}/v1/pixel.gif?${query}`, init)
-    const bytes = Buffer.from(await answer.arrayBuffer())
+    const before = harness.gateway.records.length
+    const response = await fetch(`${harness.edge.url}/v1/pixel.gif?${query}`, init)
+    const bytes = Buffer.from(await response.arrayBuffer())
     if (init?.method !== 'HEAD') expect(bytes.toString('base64')).toBe(GIF)
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
+    expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': 'image/gif',
       'cache-control': 'no-store',
       'cross-origin-resource-policy': 'cross-origin',
       'access-control-allow-origin': '*',
       'x-request-id': expect.any(String),
     })
-    const taken = world.gateway.taken.slice(before).map(({ value }) => JSON.parse(value))
+    const taken = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
     expect(taken.length).toBeLessThan(2)
-    return { status: answer.status, headers: answer.headers, record: taken[0] }
+    return { status: response.status, headers: response.headers, record: taken[0] }
   }
-  const key = () => world.newKey(PUBLIC)
+  const key = () => harness.newKey(PUBLIC)
 
   it('is a point of 43 bytes, and an event', async () => {
     expect(Buffer.from(GIF, 'base64')).toHaveLength(43)
@@ -89,16 +89,16 @@ describeEdges('/v1/pixel.gif', (world) => {
     const wrong = 'slc_pub_0000000000000000000000000000000000'
     expect((await show('name=a')).status).toBe(401)
     expect((await show(`name=a&key=${wrong}`)).status).toBe(401)
-    expect((await show(`name=a&key=${world.newKey()}`)).status).toBe(401)
-    expect((await show(`name=a&key=${world.newKey({ ...PUBLIC, scopes: ['read'] })}`)).status).toBe(
-      403,
-    )
-    const one = world.newKey({ ...PUBLIC, key_events_per_minute: 1 })
+    expect((await show(`name=a&key=${harness.newKey()}`)).status).toBe(401)
+    expect(
+      (await show(`name=a&key=${harness.newKey({ ...PUBLIC, scopes: ['read'] })}`)).status,
+    ).toBe(403)
+    const one = harness.newKey({ ...PUBLIC, key_events_per_minute: 1 })
     expect((await show(`name=a&key=${one}`)).status).toBe(200)
     const limited = await show(`name=a&key=${one}`)
     expect([limited.status, limited.record]).toEqual([429, undefined])
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0)
-    world.gateway.produceMoods.push({ status: 400 })
+    harness.gateway.produceFaults.push({ status: 400 })
     expect((await show(`name=a&key=${key()}`)).status).toBe(503)
   })
 
@@ -114,18 +114,18 @@ describeEdges('/v1/pixel.gif', (world) => {
   })
 
   it('takes nothing by POST', async () => {
-    const { status, headers } = await send(world.edge.port, { path: '/v1/pixel.gif', body: '{}' })
+    const { status, headers } = await send(harness.edge.port, { path: '/v1/pixel.gif', body: '{}' })
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS'])
   })
 
   it('leaves no key in the log of the edge, even where something fails', async () => {
     const unknown = key()
-    world.gateway.keyMoods.push({ status: 500 })
+    harness.gateway.keyFaults.push({ status: 500 })
     await show(`name=private_name&key=${unknown}`)
-    world.gateway.produceMoods.push({ status: 400 })
+    harness.gateway.produceFaults.push({ status: 400 })
     await show(`name=private_name&key=${unknown}`)
-    await expect.poll(() => world.edge.log()).toMatch(/the log did not confirm/)
-    expect(world.edge.log()).toMatch(/the key directory does not answer/)
-    expect(world.edge.log()).not.toMatch(/slc_|key=|private_name/)
+    await expect.poll(() => harness.edge.log()).toMatch(/the log did not confirm/)
+    expect(harness.edge.log()).toMatch(/the key directory does not answer/)
+    expect(harness.edge.log()).not.toMatch(/slc_|key=|private_name/)
   })
 })

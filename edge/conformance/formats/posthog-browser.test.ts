@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 
 const LIBRARY = readFileSync(createRequire(import.meta.url).resolve('posthog-js/dist/module.js'))
 
@@ -32,14 +32,14 @@ afterAll(async () => {
 })
 
 /** PostHog's published library for pages, unchanged but for `api_host`. */
-describeEdges('posthog-js', (world) => {
+describeEdges('posthog-js', (harness) => {
   describe.each([
     ['as it comes', {}],
     ['without compression', { disable_compression: true }],
     ['over XMLHttpRequest', { api_transport: 'XHR' }],
   ])('%s', (_, settings) => {
     it('delivers what a visit brings about, each event once, a closed tab included', async () => {
-      const visit = await open(world, settings)
+      const visit = await open(harness, settings)
       const { page, arrived } = visit
       await page.evaluate(`
         document.body.innerHTML = '<button id="buy">Buy</button>'
@@ -103,7 +103,7 @@ describeEdges('posthog-js', (world) => {
   })
 
   it('asks for nothing that is not there, and says who it is', async () => {
-    const { page, arrived, requests, complaints, records } = await open(world)
+    const { page, arrived, requests, complaints, records } = await open(harness)
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(1)
     await page.evaluate("posthog.identify('u1')")
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(2)
@@ -117,13 +117,13 @@ describeEdges('posthog-js', (world) => {
       expect.stringMatching(/^posthog-js\/\d/),
       expect.stringMatching(/^posthog-js\/\d/),
     ])
-    expect(world.edge.log()).not.toContain('slc_')
+    expect(harness.edge.log()).not.toContain('slc_')
   })
 
   it('sends again what the log did not confirm, and it arrives once', async () => {
     // The edge itself tries twice.
-    world.gateway.produceMoods.push({ status: 503 }, { status: 503 })
-    const { arrived, requests } = await open(world)
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
+    const { arrived, requests } = await open(harness)
     await expect.poll(() => arrived().length, { timeout: 20_000 }).toBe(1)
     expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
     expect(arrived()).toMatchObject([{ name: '$pageview' }])
@@ -132,10 +132,10 @@ describeEdges('posthog-js', (world) => {
   it('sends again what came too fast, and it arrives once', async () => {
     // One in six seconds; the library gathers for three.
     const limits = { key_events_per_minute: 10 }
-    const { page, arrived, requests, key } = await open(world, {}, limits)
+    const { page, arrived, requests, key } = await open(harness, {}, limits)
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(1)
     const filler = Array(9).fill({ event: 'filler' })
-    expect((await world.post(key, filler, { path: '/e/' })).status).toBe(200)
+    expect((await harness.post(key, filler, { path: '/e/' })).status).toBe(200)
     await page.evaluate("posthog.capture('late')")
     await expect.poll(() => arrived().length, { timeout: 20_000 }).toBe(11)
     expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
@@ -156,7 +156,7 @@ interface Captured {
 type Any = any
 
 /** A visitor's page with the library in it, started with a public key that is bound to the page's origin. */
-async function open(world: World, settings: object = {}, limits: object = {}) {
+async function open(harness: EdgeHarness, settings: object = {}, limits: object = {}) {
   const context: BrowserContext = await browser.newContext()
   onTestFinished(() => context.close())
   const page: Page = await context.newPage()
@@ -166,7 +166,7 @@ async function open(world: World, settings: object = {}, limits: object = {}) {
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => complaints.push(message.text()))
   page.on('request', (request) => {
-    if (request.url().startsWith(world.edge.url)) requests.push(request.url())
+    if (request.url().startsWith(harness.edge.url)) requests.push(request.url())
   })
   page.on('requestfailed', (request) => {
     complaints.push(`${request.failure()?.errorText} ${request.url()}`)
@@ -175,10 +175,10 @@ async function open(world: World, settings: object = {}, limits: object = {}) {
     if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
   })
   await context.exposeFunction('captured', (event: Captured) => captured.push(event))
-  const from = world.gateway.taken.length
-  const key = world.newKey({ kind: 'pub', origins: [origin], ...limits })
+  const from = harness.gateway.records.length
+  const key = harness.newKey({ kind: 'pub', origins: [origin], ...limits })
   // A browser that is steered by a program is taken for a bot, unless one says otherwise.
-  const all = { api_host: world.edge.url, opt_out_useragent_filter: true, ...settings }
+  const all = { api_host: harness.edge.url, opt_out_useragent_filter: true, ...settings }
   await page.goto(origin)
   await page.evaluate(`(async () => {
     const { default: posthog } = await import('/posthog.js')
@@ -186,7 +186,8 @@ async function open(world: World, settings: object = {}, limits: object = {}) {
     posthog.on('eventCaptured', (event) => captured(JSON.parse(JSON.stringify(event))))
     posthog.init('${key}', ${JSON.stringify(all)})
   })()`)
-  const records = (): Any[] => world.gateway.taken.slice(from).map(({ value }) => JSON.parse(value))
+  const records = (): Any[] =>
+    harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const arrived = (): Any[] => records().map(({ event }) => event)
   return { page, key, complaints, requests, captured, records, arrived }
 }

@@ -1,14 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 
 const UUID = '01a1fe19-c1b5-725d-94c9-0e5cb35a610f'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const PLAIN = { 'content-type': 'text/plain' }
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-describeEdges("PostHog's capture API", (world) => {
+describeEdges("PostHog's capture API", (harness) => {
   it.each([
     ['/batch', 1],
     ['/batch/', 1],
@@ -22,8 +22,11 @@ describeEdges("PostHog's capture API", (world) => {
     ['/i/v0/e', 'Ok'],
     ['/i/v0/e/', 'Ok'],
   ])('takes events on %s and says %j', async (path, status) => {
-    const { answer, events } = await post(world, { path, body: { event: 'a', distinct_id: 'u' } })
-    expect([answer.status, answer.json]).toEqual([200, { status }])
+    const { answer: response, events } = await post(harness, {
+      path,
+      body: { event: 'a', distinct_id: 'u' },
+    })
+    expect([response.status, response.json]).toEqual([200, { status }])
     expect(events).toMatchObject([{ name: 'a', actor: 'u' }])
   })
 
@@ -56,8 +59,8 @@ describeEdges("PostHog's capture API", (world) => {
     ['a form of gzip in base64', { headers: FORM, body: `data=${zipped.toString('base64url')}` }],
   ]
   it.each(FORMS)('reads %s', async (_, sent) => {
-    const { answer, events } = await post(world, sent)
-    expect(answer.status).toBe(200)
+    const { answer: response, events } = await post(harness, sent)
+    expect(response.status).toBe(200)
     expect(events).toEqual([
       {
         event_id: UUID,
@@ -75,16 +78,16 @@ describeEdges("PostHog's capture API", (world) => {
       { event: 'b', distinct_id: 'u' },
     ]
     for (const body of [two, { batch: two }]) {
-      const { events } = await post(world, { body })
+      const { events } = await post(harness, { body })
       expect(events.map(({ name }) => name)).toEqual(['a', 'b'])
     }
-    expect((await post(world, { body: { batch: [] } })).answer.status).toBe(200)
+    expect((await post(harness, { body: { batch: [] } })).answer.status).toBe(200)
   })
 
   it('finds the key wherever its libraries write it, and keeps it out of the record', async () => {
     const event = { event: 'a', distinct_id: 'u', properties: { kept: 1 } }
-    const pub = world.newKey({ kind: 'pub' })
-    const key = world.newKey()
+    const pub = harness.newKey({ kind: 'pub' })
+    const key = harness.newKey()
     const places: [string, unknown][] = [
       ['/e/', { ...event, api_key: key }],
       ['/e/', { ...event, token: key }],
@@ -96,20 +99,20 @@ describeEdges("PostHog's capture API", (world) => {
       [`/e/?token=${pub}`, event],
     ]
     for (const [path, body] of places) {
-      const from = world.gateway.taken.length
-      const answer = await send(world.edge.port, { path, body: JSON.stringify(body) })
-      expect([answer.status, answer.text]).toEqual([200, '{"status":1}'])
-      const [record] = world.gateway.taken.slice(from)
+      const from = harness.gateway.records.length
+      const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
+      expect([response.status, response.text]).toEqual([200, '{"status":1}'])
+      const [record] = harness.gateway.records.slice(from)
       expect(JSON.parse(record?.value ?? '').event.properties).toEqual({ kept: 1 })
       expect(record?.value).not.toMatch(/slc_/)
     }
-    expect(world.edge.log()).not.toMatch(/slc_/)
+    expect(harness.edge.log()).not.toMatch(/slc_/)
   })
 
   it('takes no secret from an address, no strange key, and no two keys at once', async () => {
     const event = { event: 'a', distinct_id: 'u' }
-    const key = world.newKey()
-    const from = world.gateway.taken.length
+    const key = harness.newKey()
+    const from = harness.gateway.records.length
     const refused: [string, unknown, string][] = [
       [`/e/?token=${key}`, event, 'KEY_MISSING'],
       ['/e/', event, 'KEY_MISSING'],
@@ -118,20 +121,20 @@ describeEdges("PostHog's capture API", (world) => {
         '/e/',
         [
           { ...event, token: key },
-          { ...event, token: world.newKey() },
+          { ...event, token: harness.newKey() },
         ],
         'KEY_UNKNOWN',
       ],
     ]
     for (const [path, body, code] of refused) {
-      const answer = await send(world.edge.port, { path, body: JSON.stringify(body) })
-      expect([answer.status, answer.json.code]).toEqual([401, code])
+      const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
+      expect([response.status, response.json.code]).toEqual([401, code])
     }
-    expect(world.gateway.taken.length).toBe(from)
+    expect(harness.gateway.records.length).toBe(from)
   })
 
   it('keeps all that was sent, each in its place', async () => {
-    const { events, client } = await post(world, {
+    const { events, client } = await post(harness, {
       body: {
         historical_migration: false,
         note: 'kept',
@@ -185,7 +188,7 @@ describeEdges("PostHog's capture API", (world) => {
     ['a number', { distinct_id: 23 }, '23'],
     ['nothing', {}, undefined],
   ])('finds who it was: %s', async (_, fields, actor) => {
-    const { events } = await post(world, { body: { event: 'a', ...fields } })
+    const { events } = await post(harness, { body: { event: 'a', ...fields } })
     expect(events.map((event) => event.actor)).toEqual([actor])
   })
 
@@ -197,7 +200,7 @@ describeEdges("PostHog's capture API", (world) => {
     ['2026-11-21', '2026-11-21T00:00:00Z'],
     [1_795_251_600_000, '2026-11-21T09:00:00Z'],
   ])('reads the time %j as PostHog does', async (timestamp, occurred_at) => {
-    const { events } = await post(world, {
+    const { events } = await post(harness, {
       body: { event: 'a', distinct_id: 'u', timestamp },
       record: { event_age_max_s: 1e9 },
     })
@@ -212,10 +215,10 @@ describeEdges("PostHog's capture API", (world) => {
       [`/e/?_=${sent}`, event],
     ]
     for (const [path, body] of bodies) {
-      const { events } = await post(world, { path, body })
+      const { events } = await post(harness, { path, body })
       expect(events.map(({ occurred_at }) => Date.parse(occurred_at))).toEqual([sent - 60_000])
     }
-    const { events } = await post(world, { body: event })
+    const { events } = await post(harness, { body: event })
     const [at] = events.map(({ occurred_at }) => Date.now() - 60_000 - Date.parse(occurred_at))
     expect(Math.abs(at ?? Number.NaN)).toBeLessThan(10_000)
   })
@@ -231,12 +234,12 @@ describeEdges("PostHog's capture API", (world) => {
       [`/e/?_=${wrong}`, event],
     ]
     for (const [path, body] of bodies) {
-      const { events } = await post(world, { path, body })
+      const { events } = await post(harness, { path, body })
       const [{ occurred_at, client_occurred_at, context } = {}] = events
       expect([client_occurred_at, context]).toEqual([timestamp, undefined])
       expect(Math.abs(Date.now() - 1_000 - Date.parse(occurred_at))).toBeLessThan(10_000)
     }
-    const { events } = await post(world, {
+    const { events } = await post(harness, {
       body: { batch: [{ ...event, properties: { $ignore_sent_at: true } }], sent_at },
     })
     expect(events).toMatchObject([{ occurred_at: timestamp }])
@@ -262,11 +265,11 @@ describeEdges("PostHog's capture API", (world) => {
   ])('makes a dead letter of %s, and takes the others', async (_, bad, code, pointer) => {
     const good = '{"event":"good","distinct_id":"u"}'
     const written = ` ${JSON.stringify(bad)} `
-    const { answer, records } = await post(world, {
+    const { answer: response, records } = await post(harness, {
       headers: { 'user-agent': 'old/1' },
       body: `{"batch": [${good},${written}, ${good}]}`,
     })
-    expect([answer.status, answer.json]).toEqual([200, { status: 1 }])
+    expect([response.status, response.json]).toEqual([200, { status: 1 }])
     expect(records.filter(({ event }) => event)).toHaveLength(2)
     expect(records.filter(({ refused }) => refused)).toMatchObject([
       { route: 'posthog', client: 'old/1', refused: [{ code, pointer }], original: written.trim() },
@@ -275,7 +278,7 @@ describeEdges("PostHog's capture API", (world) => {
 
   it('names a number that cannot be kept where it stands', async () => {
     const body = '{"batch":[{"event":"a"},{"event":"b","properties":{"n":[1,9007199254740993]}}]}'
-    const { records } = await post(world, { body })
+    const { records } = await post(harness, { body })
     expect(records).toMatchObject([
       { event: { name: 'a' } },
       { refused: [{ code: 'NUMBER_UNREPRESENTABLE', pointer: '/properties/n/1' }] },
@@ -287,8 +290,8 @@ describeEdges("PostHog's capture API", (world) => {
     ['a word that could be base64', 'nonsense'],
     ['a form without data', 'a=b'],
   ])('keeps a body that nobody can read as one dead letter: %s', async (_, body) => {
-    const { answer, records } = await post(world, { headers: FORM, body })
-    expect(answer.status).toBe(200)
+    const { answer: response, records } = await post(harness, { headers: FORM, body })
+    expect(response.status).toBe(200)
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
   })
 
@@ -296,14 +299,14 @@ describeEdges("PostHog's capture API", (world) => {
     const bomb = gzipSync(Buffer.alloc(300_000_000, ' '))
     const start = performance.now()
     for (const body of [bomb, `data=${encodeURIComponent(bomb.toString('base64'))}`]) {
-      const { answer } = await post(world, { headers: FORM, body })
-      expect([answer.status, answer.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
+      const { answer: response } = await post(harness, { headers: FORM, body })
+      expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
     }
     expect(performance.now() - start).toBeLessThan(3_000)
     const batch = Array(1_001).fill({ event: 'a' })
-    expect((await post(world, { body: { batch } })).answer.status).toBe(413)
+    expect((await post(harness, { body: { batch } })).answer.status).toBe(413)
     const few = { record: { key_events_per_minute: 10 } }
-    const over = await post(world, { body: { batch: batch.slice(0, 11) }, ...few })
+    const over = await post(harness, { body: { batch: batch.slice(0, 11) }, ...few })
     expect([over.answer.status, over.events.length]).toEqual([413, 0])
   })
 
@@ -315,12 +318,12 @@ describeEdges("PostHog's capture API", (world) => {
       { event: 'c', uuid: '__proto__', timestamp: new Date(Date.now() - 90 * day).toISOString() },
       { event: 'd', distinct_id: 'u' },
     ]
-    const { answer, records } = await post(world, {
+    const { answer: response, records } = await post(harness, {
       path: '/i/v1/analytics/events',
       body: { created_at: '2026-11-21T09:00:00Z', batch },
     })
-    expect(answer.status).toBe(200)
-    expect(Object.entries(answer.json.results)).toEqual([
+    expect(response.status).toBe(200)
+    expect(Object.entries(response.json.results)).toEqual([
       [batch[0]?.uuid, { result: 'ok' }],
       ['__proto__', { result: 'warning', details: expect.stringContaining('ago') }],
       [
@@ -332,7 +335,7 @@ describeEdges("PostHog's capture API", (world) => {
   })
 
   it('puts what capture v1 has lifted out of the properties back among them', async () => {
-    const { events, client } = await post(world, {
+    const { events, client } = await post(harness, {
       path: '/i/v1/analytics/events',
       headers: {
         'posthog-sdk-info': 'posthog-go/1.2.3',
@@ -376,23 +379,23 @@ type Any = any
 
 /** Posts with a fresh key in the header, and gathers what arrived. */
 async function post(
-  world: World,
+  harness: EdgeHarness,
   sent: {
     path?: string
     headers?: Record<string, string>
     body: unknown
-    record?: Parameters<World['newKey']>[0]
+    record?: Parameters<EdgeHarness['newKey']>[0]
   },
-): Promise<{ answer: Answer; records: Any[]; events: Any[]; client?: string }> {
+): Promise<{ answer: EdgeResponse; records: Any[]; events: Any[]; client?: string }> {
   const { path = '/e/', headers, body, record } = sent
-  const from = world.gateway.taken.length
+  const from = harness.gateway.records.length
   const raw = typeof body === 'string' || Buffer.isBuffer(body)
-  const answer = await send(world.edge.port, {
+  const response = await send(harness.edge.port, {
     path,
-    headers: { authorization: `Bearer ${world.newKey(record)}`, ...headers },
+    headers: { authorization: `Bearer ${harness.newKey(record)}`, ...headers },
     body: raw ? body : JSON.stringify(body),
   })
-  const records = world.gateway.taken.slice(from).map(({ value }) => JSON.parse(value))
+  const records = harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const events = records.map(({ event }) => event)
-  return { answer, records, events, client: records[0]?.client }
+  return { answer: response, records, events, client: records[0]?.client }
 }

@@ -1,15 +1,15 @@
 import { PostHog } from 'posthog-node'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { StampedEvent } from '../../../contract/log/record.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 
 /** PostHog's published library for servers, unchanged but for `host`. */
-describeEdges('posthog-node', (world) => {
+describeEdges('posthog-node', (harness) => {
   afterEach(() => vi.unstubAllEnvs())
 
   describe.each(['v0', 'v1'])('sending as capture %s', (mode) => {
     it('delivers what every one of its calls sends, once, as it was meant', async () => {
-      const { client, complaints, arrived } = connect(world, mode)
+      const { client, complaints, arrived } = connect(harness, mode)
       const past = new Date(Date.now() - 3_600_000)
       client.capture({
         distinctId: 'u1',
@@ -69,7 +69,7 @@ describeEdges('posthog-node', (world) => {
     })
 
     it('says which library and which route it was', async () => {
-      const { client, records } = connect(world, mode)
+      const { client, records } = connect(harness, mode)
       await client.captureImmediate({ distinctId: 'u1', event: 'a' })
       await client.shutdown()
       expect(records()).toEqual([
@@ -81,25 +81,25 @@ describeEdges('posthog-node', (world) => {
     })
 
     it('sends again what the log did not confirm, with the same ids, and each arrives once', async () => {
-      const { client, complaints, arrived } = connect(world, mode)
-      const asked = world.gateway.asked.produce
+      const { client, complaints, arrived } = connect(harness, mode)
+      const asked = harness.gateway.requestCounts.produce
       // The edge itself tries twice, so it answers 503 twice.
-      world.gateway.produceMoods.push(...Array(4).fill({ status: 503 }))
+      harness.gateway.produceFaults.push(...Array(4).fill({ status: 503 }))
       for (let i = 0; i < 30; i++) client.capture({ distinctId: 'u1', event: `e${i}` })
       await client.shutdown()
       expect(complaints).toEqual([])
-      expect(world.gateway.asked.produce - asked).toBeGreaterThan(4)
+      expect(harness.gateway.requestCounts.produce - asked).toBeGreaterThan(4)
       const names = arrived().map(({ name }) => name)
       expect(names.sort()).toEqual(Array.from({ length: 30 }, (_, i) => `e${i}`).sort())
     })
 
     it('waits when it has sent too much, and loses nothing', async () => {
       const limits = { key_events_per_minute: 600 }
-      const { client, complaints, arrived } = connect(world, mode, limits, {
+      const { client, complaints, arrived } = connect(harness, mode, limits, {
         fetchRetryDelay: 1_000,
       })
       const filler = Array(600).fill({ event: 'filler' })
-      expect((await world.post(client.apiKey, filler, { path: '/e/' })).status).toBe(200)
+      expect((await harness.post(client.apiKey, filler, { path: '/e/' })).status).toBe(200)
       for (let i = 0; i < 5; i++) client.capture({ distinctId: 'u1', event: `e${i}` })
       const start = performance.now()
       await client.shutdown()
@@ -109,7 +109,7 @@ describeEdges('posthog-node', (world) => {
     })
 
     it('is told of no flags, without a complaint', async () => {
-      const { client, complaints } = connect(world, mode)
+      const { client, complaints } = connect(harness, mode)
       expect(await client.getAllFlags('u1')).toEqual({})
       await client.shutdown()
       expect(complaints).toEqual([])
@@ -117,7 +117,7 @@ describeEdges('posthog-node', (world) => {
   })
 
   it('halves a batch that is too large until it fits', async () => {
-    const { client, complaints, arrived } = connect(world, 'v0', {}, { flushAt: 100 })
+    const { client, complaints, arrived } = connect(harness, 'v0', {}, { flushAt: 100 })
     for (let i = 0; i < 40; i++)
       client.capture({ distinctId: 'u1', event: `e${i}`, properties: { text: 'x'.repeat(40_000) } })
     await client.shutdown()
@@ -127,7 +127,7 @@ describeEdges('posthog-node', (world) => {
   })
 
   it('hears in v1 which events were no good, and they are dead letters', async () => {
-    const { client, complaints, records } = connect(world, 'v1')
+    const { client, complaints, records } = connect(harness, 'v1')
     client.capture({ distinctId: 'u1', event: 'good' })
     client.capture({ distinctId: 'x'.repeat(300), event: 'bad' })
     await client.shutdown()
@@ -155,7 +155,7 @@ describeEdges('posthog-node', (world) => {
       [false, undefined],
     ]) {
       const { client, records } = connect(
-        world,
+        harness,
         'v0',
         { may_import_history: may },
         { historicalMigration: true },
@@ -173,24 +173,24 @@ describeEdges('posthog-node', (world) => {
 type AnyRecord = any
 
 function connect(
-  world: World,
+  harness: EdgeHarness,
   mode: string,
-  record: Parameters<World['newKey']>[0] = {},
+  record: Parameters<EdgeHarness['newKey']>[0] = {},
   options: ConstructorParameters<typeof PostHog>[1] = {},
 ) {
   // Read by the library when a client is made; PostHog has no other setting for it yet.
   vi.stubEnv('POSTHOG_CAPTURE_MODE', mode)
   const complaints: unknown[] = []
-  const from = world.gateway.taken.length
+  const from = harness.gateway.records.length
   // Its own 3 s between tries would only make the test longer.
-  const client = new PostHog(world.newKey(record), {
-    host: world.edge.url,
+  const client = new PostHog(harness.newKey(record), {
+    host: harness.edge.url,
     fetchRetryDelay: 50,
     ...options,
   })
   client.on('error', (error) => complaints.push(error))
   const records = (): AnyRecord[] =>
-    world.gateway.taken.slice(from).map(({ value }) => JSON.parse(value))
+    harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const arrived = () => records().map(({ event }): StampedEvent['event'] => event)
   return { client, complaints, records, arrived }
 }

@@ -2,9 +2,9 @@ import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import { send } from '../../testing/send.ts'
 
-describeEdges("what PostHog's libraries ask beside", (world) => {
+describeEdges("what PostHog's libraries ask beside", (harness) => {
   const ask = (method: string, path: string, more: object = {}) =>
-    send(world.edge.port, { method, path, headers: { origin: 'https://a.example' }, ...more })
+    send(harness.edge.port, { method, path, headers: { origin: 'https://a.example' }, ...more })
 
   it('is answered with "nothing of that here"', async () => {
     const key = 'slc_pub_whatever'
@@ -22,7 +22,7 @@ describeEdges("what PostHog's libraries ask beside", (world) => {
     expect(page._POSTHOG_REMOTE_CONFIG[key]?.config).toMatchObject({ ...config.json, token: key })
     expect((await ask('GET', `/api/surveys/?token=${key}`)).json).toEqual({ surveys: [] })
     expect((await ask('GET', '/static/array.js')).status).toBe(404)
-    expect(world.edge.log()).not.toContain(key)
+    expect(harness.edge.log()).not.toContain(key)
   })
 
   it('writes nothing of a token into a script that could do harm', async () => {
@@ -31,13 +31,13 @@ describeEdges("what PostHog's libraries ask beside", (world) => {
   })
 
   it('loses session recordings, and says nothing of it', async () => {
-    const from = world.gateway.taken.length
+    const from = harness.gateway.records.length
     const recording = { event: '$snapshot', properties: { $snapshot_data: 'x'.repeat(2_000_000) } }
     for (let i = 0; i < 3; i++) {
-      const answer = await ask('POST', '/s/', { body: JSON.stringify(recording) })
-      expect([answer.status, answer.json]).toEqual([200, { status: 1 }])
+      const response = await ask('POST', '/s/', { body: JSON.stringify(recording) })
+      expect([response.status, response.json]).toEqual([200, { status: 1 }])
     }
-    expect(world.gateway.taken.length).toBe(from)
+    expect(harness.gateway.records.length).toBe(from)
   })
 
   it('may be asked from any page', async () => {
@@ -49,8 +49,8 @@ describeEdges("what PostHog's libraries ask beside", (world) => {
       const preflight = await ask('OPTIONS', path)
       expect(preflight.status).toBe(204)
       expect(preflight.headers['access-control-allow-methods']).toContain(method)
-      const answer = await ask(method, path, method === 'POST' ? { body: '{}' } : {})
-      expect(answer.headers['access-control-allow-origin']).toBe('*')
+      const response = await ask(method, path, method === 'POST' ? { body: '{}' } : {})
+      expect(response.headers['access-control-allow-origin']).toBe('*')
       const wrong = await ask(method === 'POST' ? 'GET' : 'DELETE', path)
       expect([wrong.status, wrong.headers.allow]).toEqual([405, expect.stringContaining(method)])
     }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { createSource } from '../../testing/source.ts'
 
 const LIBRARY = readFileSync(
@@ -52,8 +52,14 @@ async function visit(path = '/') {
 }
 
 /** @param calls in the page, with the loaded library as `analytics` */
-function run(page: Page, world: World, writeKey: string, calls: string, segment: unknown = {}) {
-  const settings = JSON.stringify({ writeKey, cdnURL: world.edge.url })
+function run(
+  page: Page,
+  harness: EdgeHarness,
+  writeKey: string,
+  calls: string,
+  segment: unknown = {},
+) {
+  const settings = JSON.stringify({ writeKey, cdnURL: harness.edge.url })
   const options = JSON.stringify({ integrations: { 'Segment.io': segment } })
   return page.evaluate(`(async () => {
     const analytics = AnalyticsNext.AnalyticsBrowser.load(${settings}, ${options})
@@ -61,14 +67,14 @@ function run(page: Page, world: World, writeKey: string, calls: string, segment:
   })()`)
 }
 
-describeEdges('@segment/analytics-next in a browser', (world) => {
+describeEdges('@segment/analytics-next in a browser', (harness) => {
   it('needs to be told the host only: every kind of call arrives once, with its id, name, actor, time and properties', async () => {
-    const { key, taken, events } = createSource(world, { kind: 'pub', origins: [origin] })
+    const { key, taken, events } = createSource(harness, { kind: 'pub', origins: [origin] })
     const { page, complaints } = await visit('/pricing?utm_source=news')
     const start = Date.now()
     const sent = await run(
       page,
-      world,
+      harness,
       key,
       `
       const context = await analytics.track('Button Clicked', { label: 'Buy' })
@@ -132,23 +138,23 @@ describeEdges('@segment/analytics-next in a browser', (world) => {
   })
 
   it('sends again what the log did not confirm, under the same id; it arrives once', async () => {
-    const { key, events } = createSource(world, { kind: 'pub' })
+    const { key, events } = createSource(harness, { kind: 'pub' })
     const { page } = await visit()
-    const answers: [number, string | undefined][] = []
+    const responses: [number, string | undefined][] = []
     page.on('response', (response) => {
       const request = response.request()
       if (request.method() === 'POST')
-        answers.push([response.status(), request.headers()['x-retry-count']])
+        responses.push([response.status(), request.headers()['x-retry-count']])
     })
-    world.gateway.produceMoods.push({ status: 400 })
+    harness.gateway.produceFaults.push({ status: 400 })
     const id = await run(
       page,
-      world,
+      harness,
       key,
       `return (await analytics.track('again')).event.messageId`,
     )
-    await expect.poll(() => answers.length, { timeout: 10_000 }).toBe(2)
-    expect(answers).toEqual([
+    await expect.poll(() => responses.length, { timeout: 10_000 }).toBe(2)
+    expect(responses).toEqual([
       [503, undefined],
       [200, '1'],
     ])
@@ -156,11 +162,11 @@ describeEdges('@segment/analytics-next in a browser', (world) => {
   })
 
   it('waits as long as a 429 says, then sends; it arrives once', async () => {
-    const { key, events } = createSource(world, { kind: 'pub', key_events_per_minute: 60 })
+    const { key, events } = createSource(harness, { kind: 'pub', key_events_per_minute: 60 })
     const { page } = await visit()
     await run(
       page,
-      world,
+      harness,
       key,
       `await Promise.all(Array.from({ length: 61 }, (_, i) => analytics.track('many', { i })))`,
     )
@@ -169,7 +175,7 @@ describeEdges('@segment/analytics-next in a browser', (world) => {
   })
 
   it('may gather its events into batches', async () => {
-    const { key, events } = createSource(world, { kind: 'pub' })
+    const { key, events } = createSource(harness, { kind: 'pub' })
     const { page, complaints } = await visit()
     const requests: string[] = []
     page.on('request', (request) => {
@@ -177,7 +183,7 @@ describeEdges('@segment/analytics-next in a browser', (world) => {
     })
     await run(
       page,
-      world,
+      harness,
       key,
       `await Promise.all([1, 2, 3].map((i) => analytics.track('many', { i })))`,
       { deliveryStrategy: { strategy: 'batching', config: { size: 3 } } },
@@ -188,10 +194,10 @@ describeEdges('@segment/analytics-next in a browser', (world) => {
   })
 
   it('says in the console that a secret key does not belong into a page', async () => {
-    const { key, taken } = createSource(world)
+    const { key, taken } = createSource(harness)
     const { page, complaints } = await visit()
     // The calls wait for ever when loading fails.
-    await run(page, world, key, "analytics.track('a'); await analytics.catch(() => {})")
+    await run(page, harness, key, "analytics.track('a'); await analytics.catch(() => {})")
     await expect.poll(() => complaints.join('\n')).toContain('Only a public key')
     expect(complaints.join('\n')).not.toContain(key)
     expect(taken()).toEqual([])

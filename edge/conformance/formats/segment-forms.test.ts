@@ -1,21 +1,21 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { send } from '../../testing/send.ts'
 import { createSource } from '../../testing/source.ts'
 
 const DAY_MS = 86_400_000
 
 /** As Segment's clients send: the key is the user of Basic, and nobody looks at the answer's body. */
-function post(world: World, key: string, path: string, body: unknown, headers = {}) {
-  return send(world.edge.port, {
+function post(harness: EdgeHarness, key: string, path: string, body: unknown, headers = {}) {
+  return send(harness.edge.port, {
     path,
     headers: { authorization: `Basic ${btoa(`${key}:`)}`, ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 }
 
-describeEdges("Segment's HTTP API", (world) => {
+describeEdges("Segment's HTTP API", (harness) => {
   it.each([
     ['track', 't'],
     ['identify', 'i'],
@@ -24,11 +24,11 @@ describeEdges("Segment's HTTP API", (world) => {
     ['group', 'g'],
     ['alias', 'a'],
   ])('/v1/%s and /v1/%s say themselves what was called', async (call, letter) => {
-    const { key, taken } = createSource(world)
+    const { key, taken } = createSource(harness)
     const message = { ...(call === 'track' && { event: 'Signed Up' }), userId: 7 }
     for (const path of [`/v1/${call}`, `/v1/${letter}`]) {
-      const answer = await post(world, key, path, message)
-      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+      const response = await post(harness, key, path, message)
+      expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     const name = call === 'track' ? 'Signed Up' : call
     expect(taken().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
@@ -40,50 +40,50 @@ describeEdges("Segment's HTTP API", (world) => {
   it.each(['/v1/batch', '/v1/b', '/v1/import'])(
     '%s takes batches, empty ones too',
     async (path) => {
-      const { key, events } = createSource(world)
+      const { key, events } = createSource(harness)
       const batch = [{ type: 'track', event: 'a' }, { type: 'page' }, { event: 'no type' }]
-      expect((await post(world, key, path, { batch })).status).toBe(200)
-      expect((await post(world, key, path, { batch: [] })).status).toBe(200)
+      expect((await post(harness, key, path, { batch })).status).toBe(200)
+      expect((await post(harness, key, path, { batch: [] })).status).toBe(200)
       expect(events().map(({ name }) => name)).toEqual(['a', 'page', 'no type'])
     },
   )
 
   it('takes more than a thousand messages at once', async () => {
-    const { key, events } = createSource(world)
+    const { key, events } = createSource(harness)
     const batch = Array.from({ length: 4_000 }, (_, i) => ({
       type: 'track',
       event: 'many',
       userId: `u${i}`,
       messageId: `m-${i}`,
     }))
-    expect((await post(world, key, '/v1/batch', { batch })).status).toBe(200)
+    expect((await post(harness, key, '/v1/batch', { batch })).status).toBe(200)
     expect(new Set(events().map(({ event_id }) => event_id)).size).toBe(4_000)
   })
 
   it('takes the key from the body where a browser can set no header', async () => {
-    const { key, events, taken } = createSource(world, { kind: 'pub' })
+    const { key, events, taken } = createSource(harness, { kind: 'pub' })
     const bare = { writeKey: key, event: 'a', anonymousId: 'x' }
     const envelope = { writeKey: key, batch: [{ ...bare, type: 'track' }] }
     for (const [path, body] of [
       ['/v1/t', bare],
       ['/v1/b', envelope],
     ] as const) {
-      const answer = await send(world.edge.port, {
+      const response = await send(harness.edge.port, {
         path,
         headers: { 'content-type': 'text/plain' },
         body: JSON.stringify(body),
       })
-      expect([answer.status, answer.json]).toEqual([200, { success: true }])
+      expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     expect(events()).toHaveLength(2)
     expect(JSON.stringify(taken())).not.toContain(key)
-    const nobody = await send(world.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
+    const nobody = await send(harness.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
     expect([nobody.status, nobody.json.code]).toEqual([401, 'KEY_MISSING'])
   })
 
   it('drops nothing of a message: what has no place among ours is in the context', async () => {
-    const { key, events } = createSource(world)
-    await post(world, key, '/v1/batch', {
+    const { key, events } = createSource(harness)
+    await post(harness, key, '/v1/batch', {
       context: { library: { name: 'analytics-go', version: '3.0.0' }, app: 'till' },
       integrations: { All: true },
       messageId: 'of the request',
@@ -134,7 +134,7 @@ describeEdges("Segment's HTTP API", (world) => {
   })
 
   it('keeps what cannot be taken as it was sent, and says where it is wrong', async () => {
-    const { key, events, dead } = createSource(world)
+    const { key, events, deadLetters: dead } = createSource(harness)
     const messages: [text: string, ...faults: [string, string][]][] = [
       ['{"type":"track", "event":"good"}'],
       ['{"type":"track"  ,"userId":"u"}', ['NAME_MISSING', '/event']],
@@ -156,8 +156,8 @@ describeEdges("Segment's HTTP API", (world) => {
       ],
     ]
     const body = `{ "batch": [ ${messages.map(([text]) => text).join(' ,\n')} ], "sentAt": "?" }`
-    const answer = await post(world, key, '/v1/batch', body, { 'user-agent': 'curl/8.5.0' })
-    expect([answer.status, answer.json]).toEqual([200, { success: true }])
+    const response = await post(harness, key, '/v1/batch', body, { 'user-agent': 'curl/8.5.0' })
+    expect([response.status, response.json]).toEqual([200, { success: true }])
     expect(events().map(({ name }) => name)).toEqual(['good'])
     expect(
       dead().map(({ original, refused }) => [
@@ -170,9 +170,9 @@ describeEdges("Segment's HTTP API", (world) => {
   })
 
   it('refuses a number that it would have to change in each message that shares it', async () => {
-    const { key, dead } = createSource(world)
+    const { key, deadLetters: dead } = createSource(harness)
     const body = '{"context":{"n":9007199254740993},"batch":[{"type":"page"},{"type":"screen"}]}'
-    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
+    expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
     expect(dead().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual([
       ['{"type":"page"}', '/context/n'],
       ['{"type":"screen"}', '/context/n'],
@@ -199,8 +199,8 @@ describeEdges("Segment's HTTP API", (world) => {
       '/batch',
     ],
   ])('keeps a body whole that is %s', async (_, body, code, pointer) => {
-    const { key, taken } = createSource(world)
-    expect((await post(world, key, '/v1/batch', body)).status).toBe(200)
+    const { key, taken } = createSource(harness)
+    expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
     const kept = taken().map(({ original, refused }) => [
       original,
       refused?.map((fault) => [fault.code, fault.pointer]),
@@ -209,25 +209,25 @@ describeEdges("Segment's HTTP API", (world) => {
   })
 
   it('keeps no key in a dead letter, whatever became of the body', async () => {
-    const { key, taken } = createSource(world, { kind: 'pub' })
+    const { key, taken } = createSource(harness, { kind: 'pub' })
     const broken = [
       `{"writeKey":"${key}","event":`,
       JSON.stringify({ writeKey: key, event: '$a' }),
       JSON.stringify({ writeKey: key, batch: [{ writeKey: key, type: 'track' }] }),
     ]
-    for (const body of broken) expect((await post(world, key, '/v1/t', body)).status).toBe(200)
+    for (const body of broken) expect((await post(harness, key, '/v1/t', body)).status).toBe(200)
     expect(taken()).toHaveLength(3)
     expect(JSON.stringify(taken())).not.toContain(key)
     expect(taken()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
   })
 
   it('repairs the clock of a client by when it says it sent', async () => {
-    const { key, events } = createSource(world)
+    const { key, events } = createSource(harness)
     const wrong = Date.now() + DAY_MS
     const timestamp = new Date(wrong - 60_000).toISOString()
     const sentAt = new Date(wrong).toISOString()
-    await post(world, key, '/v1/batch', { sentAt, batch: [{ type: 'page', timestamp }] })
-    await post(world, key, '/v1/p', { sentAt, timestamp })
+    await post(harness, key, '/v1/batch', { sentAt, batch: [{ type: 'page', timestamp }] })
+    await post(harness, key, '/v1/p', { sentAt, timestamp })
     expect(events()).toHaveLength(2)
     for (const event of events()) {
       expect(event.client_occurred_at).toBe(timestamp)
@@ -238,27 +238,27 @@ describeEdges("Segment's HTTP API", (world) => {
   })
 
   it('answers a batch that the limit never admits with the one word after which it is kept', async () => {
-    const { key } = createSource(world, { key_events_per_minute: 2 })
+    const { key } = createSource(harness, { key_events_per_minute: 2 })
     const batch = Array(3).fill({ type: 'page' })
-    const answer = await post(world, key, '/v1/batch', { batch })
-    expect([answer.status, answer.json.code]).toEqual([429, 'RATE_LIMITED'])
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    const response = await post(harness, key, '/v1/batch', { batch })
+    expect([response.status, response.json.code]).toEqual([429, 'RATE_LIMITED'])
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
   })
 
   it("tells Segment's browser and mobile libraries to send to this edge", async () => {
-    const { key } = createSource(world, { kind: 'pub' })
+    const { key } = createSource(harness, { kind: 'pub' })
     const path = `/v1/projects/${key}/settings`
-    const plain = await send(world.edge.port, { method: 'GET', path })
+    const plain = await send(harness.edge.port, { method: 'GET', path })
     expect(plain.status).toBe(200)
     expect(plain.headers['access-control-allow-origin']).toBe('*')
     expect(plain.headers['cache-control']).toBe('private, max-age=300')
     expect(plain.json.integrations['Segment.io']).toMatchObject({
       apiKey: key,
-      apiHost: `127.0.0.1:${world.edge.port}/v1`,
+      apiHost: `127.0.0.1:${harness.edge.port}/v1`,
       protocol: 'http',
     })
     const headers = { host: 'events.example.com', 'x-forwarded-proto': 'https' }
-    const proxied = await send(world.edge.port, { method: 'GET', path, headers })
+    const proxied = await send(harness.edge.port, { method: 'GET', path, headers })
     expect(proxied.json.integrations['Segment.io']).toMatchObject({
       apiHost: 'events.example.com/v1',
       protocol: 'https',
@@ -266,24 +266,24 @@ describeEdges("Segment's HTTP API", (world) => {
   })
 
   it.each(['slc_sec', 'slc_adm'])('lets no %s key stand in an address', async (kind) => {
-    const { key } = createSource(world, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
-    const answer = await send(world.edge.port, {
+    const { key } = createSource(harness, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
+    const response = await send(harness.edge.port, {
       method: 'GET',
       path: `/v1/projects/${key}/settings`,
     })
-    expect(answer.status).toBe(401)
-    expect(answer.text).not.toContain(key)
-    expect(world.edge.log()).not.toContain(key)
+    expect(response.status).toBe(401)
+    expect(response.text).not.toContain(key)
+    expect(harness.edge.log()).not.toContain(key)
   })
 
   it("takes the browser library's counters, and keeps none", async () => {
-    const before = world.gateway.asked.produce
-    const answer = await send(world.edge.port, {
+    const before = harness.gateway.requestCounts.produce
+    const response = await send(harness.edge.port, {
       path: '/v1/m',
       headers: { 'content-type': 'text/plain' },
       body: '{"series":[{"type":"Counter","metric":"analytics_js.invoke","value":1,"tags":{}}]}',
     })
-    expect(answer.status).toBe(200)
-    expect(world.gateway.asked.produce).toBe(before)
+    expect(response.status).toBe(200)
+    expect(harness.gateway.requestCounts.produce).toBe(before)
   })
 })

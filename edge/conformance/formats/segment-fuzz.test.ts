@@ -102,11 +102,11 @@ test('whatever a message says beside the key can be found in its event', async (
       })
       const [json] = judge(await read(text))
       const own = (sent as { context?: object }).context ?? {}
-      const said = JSON.stringify([
+      const texts = JSON.stringify([
         sent,
         Object.entries(context).filter(([key]) => !Object.hasOwn(own, key)),
       ])
-      for (const [value] of said.matchAll(/mark-\d+\./g)) expect(json).toContain(value)
+      for (const [value] of texts.matchAll(/mark-\d+\./g)) expect(json).toContain(value)
     }),
     { numRuns: 500 },
   )

@@ -1,6 +1,6 @@
 import { Analytics } from '@segment/analytics-node'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeEdges, type World } from '../../testing/edge-harness.ts'
+import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { createSource } from '../../testing/source.ts'
 
 const AT = new Date(Date.now() - 3_600_000)
@@ -8,10 +8,10 @@ const AT = new Date(Date.now() - 3_600_000)
 const AT_TEXT = AT.toISOString()
 
 /** Segment's library for Node as it is published; only the host is ours. */
-function createAnalytics(world: World, writeKey: string, flushAt = 15) {
+function createAnalytics(harness: EdgeHarness, writeKey: string, flushAt = 15) {
   const analytics = new Analytics({
     writeKey,
-    host: world.edge.url,
+    host: harness.edge.url,
     flushAt,
     flushInterval: 60_000,
   })
@@ -25,10 +25,10 @@ function createAnalytics(world: World, writeKey: string, flushAt = 15) {
   return { analytics, requests, statuses, errors }
 }
 
-describeEdges('@segment/analytics-node', (world) => {
+describeEdges('@segment/analytics-node', (harness) => {
   it('sends every kind of call: each arrives once, with its id, name, actor, time and properties', async () => {
-    const { key, taken, events } = createSource(world)
-    const { analytics, requests, statuses, errors } = createAnalytics(world, key)
+    const { key, taken, events } = createSource(harness)
+    const { analytics, requests, statuses, errors } = createAnalytics(harness, key)
     const common = { timestamp: AT, context: { ip: '203.0.113.7', sessionId: 's-1' } }
     analytics.track({
       ...common,
@@ -97,10 +97,10 @@ describeEdges('@segment/analytics-node', (world) => {
   })
 
   it('sends again what the log did not confirm, under the same ids; it arrives once', async () => {
-    const { key, events } = createSource(world)
-    const { analytics, requests, statuses, errors } = createAnalytics(world, key)
+    const { key, events } = createSource(harness)
+    const { analytics, requests, statuses, errors } = createAnalytics(harness, key)
     // The edge tries a 503 a second time itself; a 400 of the log's it does not.
-    world.gateway.produceMoods.push({ status: 503 }, { status: 503 }, { status: 400 })
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 }, { status: 400 })
     for (const userId of ['u1', 'u2', 'u3']) analytics.track({ userId, event: 'again' })
     await analytics.flush()
     expect(statuses).toEqual([503, 503, 200])
@@ -111,8 +111,8 @@ describeEdges('@segment/analytics-node', (world) => {
   })
 
   it('waits as long as a 429 says, then sends the same ids; they arrive once', async () => {
-    const { key, events } = createSource(world, { key_events_per_minute: 60 })
-    const { analytics, statuses, errors } = createAnalytics(world, key, 60)
+    const { key, events } = createSource(harness, { key_events_per_minute: 60 })
+    const { analytics, statuses, errors } = createAnalytics(harness, key, 60)
     for (let i = 0; i < 60; i++) analytics.track({ userId: `u${i}`, event: 'many' })
     await analytics.flush()
     analytics.track({ userId: 'u60', event: 'many' })
@@ -124,7 +124,7 @@ describeEdges('@segment/analytics-node', (world) => {
   })
 
   it('is told of an unknown key', async () => {
-    const { analytics, statuses, errors } = createAnalytics(world, 'slc_sec_nonsense')
+    const { analytics, statuses, errors } = createAnalytics(harness, 'slc_sec_nonsense')
     analytics.track({ userId: 'u1', event: 'lost' })
     await analytics.flush()
     expect(statuses).toEqual([401])
@@ -132,8 +132,8 @@ describeEdges('@segment/analytics-node', (world) => {
   })
 
   it('hears 200 about an event that cannot be taken: it is a dead letter, the others arrive', async () => {
-    const { key, taken } = createSource(world)
-    const { analytics, statuses, errors } = createAnalytics(world, key)
+    const { key, taken } = createSource(harness)
+    const { analytics, statuses, errors } = createAnalytics(harness, key)
     analytics.track({ userId: 'u1', event: 'good' })
     analytics.track({ userId: 'u2', event: '$reserved' })
     analytics.identify({ userId: 'x'.repeat(256), traits: { half: '\ud800' } })

@@ -49,9 +49,9 @@ it('takes less than 2 kB', async () => {
   expect(SLUICE_JS).not.toMatch(/\beval\b|\bFunction\(|[^\x20-\x7e]/)
 })
 
-describeEdges('/sluice.js', (world) => {
+describeEdges('/sluice.js', (harness) => {
   const get = (headers = {}, method = 'GET') =>
-    send(world.edge.port, { method, path: '/sluice.js', headers })
+    send(harness.edge.port, { method, path: '/sluice.js', headers })
 
   it('may be loaded by any page, and be kept for an hour', async () => {
     const { SLUICE_JS, ETAG } = await import('../../sdk/sluice-js/minified.ts')

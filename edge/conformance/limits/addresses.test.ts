@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { RUNTIMES, type RunningEdge, startEdge } from '../../testing/runtimes.ts'
-import { type Answer, send } from '../../testing/send.ts'
+import { type EdgeResponse, send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
 const FUZZ_MS = 6_000
@@ -82,8 +82,8 @@ it('whatever is asked at whatever address: never 500, and the same from every ru
       headers,
       ...((method === 'POST' || method === 'PUT') && { body }),
     }
-    const answers = await Promise.all(edges.map(({ port }) => send(port, sent)))
-    const [first, ...others] = answers.map(gist)
+    const responses = await Promise.all(edges.map(({ port }) => send(port, sent)))
+    const [first, ...others] = responses.map(gist)
     expect(first?.status).toBeLessThan(500)
     for (const other of others) expect(other).toEqual(first)
     asked++
@@ -97,7 +97,7 @@ it('whatever is asked at whatever address: never 500, and the same from every ru
 }, 30_000)
 
 /** What is not about ids, places and times. */
-function gist({ status, headers, json, text }: Answer) {
+function gist({ status, headers, json, text }: EdgeResponse) {
   const { code, detail, accepted, rejected, errors } = json ?? {}
   return {
     status,

@@ -27,13 +27,13 @@ const bodies: [string, string, string | Buffer][] = [
   ],
 ]
 
-describeEdges('the largest bodies', (world) => {
+describeEdges('the largest bodies', (harness) => {
   it.each(bodies)(
     'of %s become records and requests that the gateway takes',
     async (_, path, body) => {
-      const { taken } = world.gateway
+      const { records: taken } = harness.gateway
       const before = taken.length
-      const { status } = await world.send(world.newKey(), { path, body })
+      const { status } = await harness.send(harness.newKey(), { path, body })
       expect([200, 202]).toContain(status)
       const records = taken.slice(before)
       expect(records.length).toBeGreaterThan(0)

@@ -6,10 +6,10 @@ import { send } from '../../testing/send.ts'
 
 const events = (count: number) => Array.from({ length: count }, () => ({ event: 'a' }))
 
-describeEdges('the rate limit', (world) => {
+describeEdges('the rate limit', (harness) => {
   it('counts events, not requests', async () => {
-    const key = world.newKey({ key_events_per_minute: 10, tenant_events_per_minute: 100 })
-    const first = await world.post(key, events(9))
+    const key = harness.newKey({ key_events_per_minute: 10, tenant_events_per_minute: 100 })
+    const first = await harness.post(key, events(9))
     expect(first.status).toBe(202)
     const [, ofKey, ofTenant] =
       /^"key";q=10;w=60;pk=(:[\w+/]{12}:), "tenant";q=100;w=60;pk=(:[\w+/]{12}:)$/.exec(
@@ -21,69 +21,69 @@ describeEdges('the rate limit', (world) => {
     expect(first.headers.ratelimit).toContain(`pk=${ofKey}, "tenant"`)
     expect(first.headers.ratelimit).toContain(`pk=${ofTenant}`)
     expect(ofTenant).not.toBe(ofKey)
-    const tooMany = await world.post(key, events(2))
+    const tooMany = await harness.post(key, events(2))
     expect(tooMany.status).toBe(429)
     expect(tooMany.json.code).toBe('RATE_LIMITED')
     // Two events need one more token, and one comes every six seconds.
     expect(Number(tooMany.headers['retry-after'])).toBeGreaterThanOrEqual(5)
     expect(Number(tooMany.headers['retry-after'])).toBeLessThanOrEqual(6)
     // Being refused cost nothing.
-    expect((await world.post(key, events(1))).status).toBe(202)
-    expect((await world.post(key, events(1))).status).toBe(429)
+    expect((await harness.post(key, events(1))).status).toBe(202)
+    expect((await harness.post(key, events(1))).status).toBe(429)
   })
 
   it('admits the same request after Retry-After seconds, as it said', async () => {
-    const key = world.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
-    expect((await world.post(key, events(30))).status).toBe(202)
-    const refused = await world.post(key, events(1))
+    const key = harness.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
+    expect((await harness.post(key, events(30))).status).toBe(202)
+    const refused = await harness.post(key, events(1))
     const wait = Number(refused.headers['retry-after'])
     expect(wait).toBe(2)
     await pause(wait * 1000)
-    expect((await world.post(key, events(1))).status).toBe(202)
+    expect((await harness.post(key, events(1))).status).toBe(202)
   })
 
   it("holds a tenant's keys together", async () => {
     const limits = { tenant: 'shared', key_events_per_minute: 50, tenant_events_per_minute: 60 }
-    const [one, other] = [world.newKey(limits), world.newKey(limits)]
-    expect((await world.post(one, events(50))).status).toBe(202)
-    const refused = await world.post(other, events(11))
+    const [one, other] = [harness.newKey(limits), harness.newKey(limits)]
+    expect((await harness.post(one, events(50))).status).toBe(202)
+    const refused = await harness.post(other, events(11))
     expect(refused.status).toBe(429)
     expect(refused.headers.ratelimit).toMatch(/"key";r=50;t=0;pk=:.{12}:, "tenant";r=10;/)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
-    expect((await world.post(other, events(10))).status).toBe(202)
-    expect((await world.post(world.newKey(), events(100))).status).toBe(202)
+    expect((await harness.post(other, events(10))).status).toBe(202)
+    expect((await harness.post(harness.newKey(), events(100))).status).toBe(202)
   })
 
   it('says at once that a batch can never pass', async () => {
-    const key = world.newKey({ key_events_per_minute: 100, tenant_events_per_minute: 20 })
-    const refused = await world.post(key, events(21))
+    const key = harness.newKey({ key_events_per_minute: 100, tenant_events_per_minute: 20 })
+    const refused = await harness.post(key, events(21))
     expect(refused.status).toBe(422)
     expect(refused.json.code).toBe('BATCH_OVER_LIMIT')
     expect(refused.json.detail).toMatch(/21 events.*more than 20/)
     expect(refused.headers['retry-after']).toBeUndefined()
-    expect((await world.post(key, events(20))).status).toBe(202)
+    expect((await harness.post(key, events(20))).status).toBe(202)
   })
 
   it('counts bad events too, and nothing that could not be published', async () => {
-    const key = world.newKey({ key_events_per_minute: 3 })
-    expect((await world.post(key, [{}, {}])).status).toBe(422)
-    world.gateway.produceMoods.push({ status: 500 }, { status: 500 })
-    expect((await world.post(key, events(1))).status).toBe(503)
-    expect((await world.post(key, events(1))).status).toBe(202)
-    expect((await world.post(key, events(1))).status).toBe(429)
+    const key = harness.newKey({ key_events_per_minute: 3 })
+    expect((await harness.post(key, [{}, {}])).status).toBe(422)
+    harness.gateway.produceFaults.push({ status: 500 }, { status: 500 })
+    expect((await harness.post(key, events(1))).status).toBe(503)
+    expect((await harness.post(key, events(1))).status).toBe(202)
+    expect((await harness.post(key, events(1))).status).toBe(429)
   })
 
   it('can be turned off, and then no header speaks of it', async () => {
-    const key = world.newKey({ key_events_per_minute: 1, tenant_events_per_minute: 1 })
-    const edge = await startEdge(world.runtime, world.gateway, { SLUICE_RATE_LIMITS: 'off' })
+    const key = harness.newKey({ key_events_per_minute: 1, tenant_events_per_minute: 1 })
+    const edge = await startEdge(harness.runtime, harness.gateway, { SLUICE_RATE_LIMITS: 'off' })
     try {
       const headers = { authorization: `Bearer ${key}` }
       for (let i = 0; i < 3; i++) {
-        const answer = await send(edge.port, { headers, body: JSON.stringify(events(3)) })
-        expect(answer.status).toBe(202)
-        expect(Object.keys(answer.headers).filter((name) => name.startsWith('ratelimit'))).toEqual(
-          [],
-        )
+        const response = await send(edge.port, { headers, body: JSON.stringify(events(3)) })
+        expect(response.status).toBe(202)
+        expect(
+          Object.keys(response.headers).filter((name) => name.startsWith('ratelimit')),
+        ).toEqual([])
       }
     } finally {
       await edge.stop()
@@ -91,8 +91,8 @@ describeEdges('the rate limit', (world) => {
   })
 
   it('is not spent by those who are nobody', async () => {
-    const key = world.newKey({ key_events_per_minute: 1 })
-    for (let i = 0; i < 3; i++) await world.post(`${key.slice(0, -1)}!`, events(1))
-    expect((await world.post(key, events(1))).status).toBe(202)
+    const key = harness.newKey({ key_events_per_minute: 1 })
+    for (let i = 0; i < 3; i++) await harness.post(`${key.slice(0, -1)}!`, events(1))
+    expect((await harness.post(key, events(1))).status).toBe(202)
   })
 })

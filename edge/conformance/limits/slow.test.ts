@@ -2,7 +2,7 @@ import { afterAll, beforeAll, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { RUNTIMES, type RunningEdge, startEdge } from '../../testing/runtimes.ts'
 import { send } from '../../testing/send.ts'
-import { head, openSocket } from '../../testing/socket.ts'
+import { openSocket, requestHead } from '../../testing/socket.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
 // All runtimes and all kinds of slowness at once, because each of them takes its ten seconds.
@@ -29,7 +29,7 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
   )
   connections.forEach((connection, i) => {
     const [line, body] = KINDS[i % KINDS.length] as (typeof KINDS)[number]
-    connection.write(head(key, ...line) + body)
+    connection.write(requestHead(key, ...line) + body)
   })
   const drips = setInterval(() => {
     for (let i = 0; i < connections.length; i += KINDS.length) connections[i]?.write(' ')
@@ -46,7 +46,7 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
     expect(connection.received()).toContain('"code":"BODY_TOO_SLOW"')
     connection.reset()
   }
-  const taken = () => gateway.taken.filter((event) => event.key?.startsWith(record.tenant))
+  const taken = () => gateway.records.filter((event) => event.key?.startsWith(record.tenant))
   expect(taken()).toEqual([])
   // The other test may have filled the room for a while.
   for (const { port } of edges)
@@ -98,11 +98,14 @@ it.concurrent('clients that leave while they are worked on take no room for ever
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
   for (const { port } of edges) {
     expect((await send(port, small)).status).toBe(202)
-    const asked = gateway.asked.produce
-    gateway.produceMoods.push(...Array(FULL_BODIES).fill('hang'))
+    const asked = gateway.requestCounts.produce
+    gateway.produceFaults.push(...Array(FULL_BODIES).fill('hang'))
     const leavers = await Promise.all(Array.from({ length: FULL_BODIES }, () => openSocket(port)))
-    for (const leaver of leavers) leaver.write(head(key, `Content-Length: ${full.length}`) + full)
-    await expect.poll(() => gateway.asked.produce, { timeout: 5_000 }).toBe(asked + FULL_BODIES)
+    for (const leaver of leavers)
+      leaver.write(requestHead(key, `Content-Length: ${full.length}`) + full)
+    await expect
+      .poll(() => gateway.requestCounts.produce, { timeout: 5_000 })
+      .toBe(asked + FULL_BODIES)
     const refused = await send(port, small)
     expect([refused.status, refused.json.code]).toEqual([503, 'OVERLOADED'])
     expect(refused.headers['retry-after']).toBe('1')

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
-import { head, openSocket, type RawConnection } from '../../testing/socket.ts'
+import { openSocket, type RawConnection, requestHead } from '../../testing/socket.ts'
 
 const EVENT = '{"event":"a"}'
 const status = (connection: RawConnection) => /^HTTP\/1\.1 (\d+)/.exec(connection.received())?.[1]
 const poll = (look: () => unknown, timeout = 5_000) => expect.poll(look, { timeout, interval: 20 })
 
-describeEdges('on the wire', (world) => {
+describeEdges('on the wire', (harness) => {
   it('a body in pieces, far apart, is taken when it is there', async () => {
-    const connection = await openSocket(world.edge.port)
-    connection.write(head(world.newKey(), 'Transfer-Encoding: chunked'))
+    const connection = await openSocket(harness.edge.port)
+    connection.write(requestHead(harness.newKey(), 'Transfer-Encoding: chunked'))
     for (const letter of EVENT) {
       connection.write(`1\r\n${letter}\r\n`)
       await new Promise((resolve) => setImmediate(resolve))
@@ -20,54 +20,56 @@ describeEdges('on the wire', (world) => {
   })
 
   it('a body that breaks off stores nothing, and the edge goes on', async () => {
-    const key = world.newKey()
-    await world.post(key, EVENT)
-    const taken = world.gateway.taken.length
+    const key = harness.newKey()
+    await harness.post(key, EVENT)
+    const taken = harness.gateway.records.length
     for (const end of ['halfClose', 'reset'] as const)
       for (const announced of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
-        const connection = await openSocket(world.edge.port)
+        const connection = await openSocket(harness.edge.port)
         connection.write(
-          head(key, announced) + (announced.startsWith('T') ? `d\r\n${EVENT}\r\n` : EVENT),
+          requestHead(key, announced) + (announced.startsWith('T') ? `d\r\n${EVENT}\r\n` : EVENT),
         )
         connection[end]()
         await connection.closed
         // A client that only stopped sending may be told; what it must not hear is yes.
         expect([undefined, '400']).toContain(status(connection))
       }
-    expect((await world.post(key, EVENT)).status).toBe(202)
-    expect(world.gateway.taken.length).toBe(taken + 1)
+    expect((await harness.post(key, EVENT)).status).toBe(202)
+    expect(harness.gateway.records.length).toBe(taken + 1)
   })
 
   it('a client that closes its side after the whole request still gets its answer', async () => {
-    const connection = await openSocket(world.edge.port)
-    connection.write(head(world.newKey(), `Content-Length: ${EVENT.length}`) + EVENT)
+    const connection = await openSocket(harness.edge.port)
+    connection.write(requestHead(harness.newKey(), `Content-Length: ${EVENT.length}`) + EVENT)
     connection.halfClose()
     await connection.closed
     // Deno's server takes the closed side for a client that left (and cannot be told otherwise): it
     // hears nothing, sends again, and the event's id makes that harmless.
-    expect(status(connection)).toBe(world.runtime === 'deno' ? undefined : '202')
+    expect(status(connection)).toBe(harness.runtime === 'deno' ? undefined : '202')
   })
 
   it('a client that leaves while its request is published does not keep its Idempotency-Key locked', async () => {
-    const key = world.newKey()
+    const key = harness.newKey()
     const once = { headers: { 'idempotency-key': 'left' } }
-    await world.post(key, EVENT)
-    const asked = world.gateway.asked.produce
-    world.gateway.produceMoods.push('hang')
-    const connection = await openSocket(world.edge.port)
-    connection.write(head(key, 'Idempotency-Key: left', `Content-Length: ${EVENT.length}`) + EVENT)
-    await poll(() => world.gateway.asked.produce).toBe(asked + 1)
+    await harness.post(key, EVENT)
+    const asked = harness.gateway.requestCounts.produce
+    harness.gateway.produceFaults.push('hang')
+    const connection = await openSocket(harness.edge.port)
+    connection.write(
+      requestHead(key, 'Idempotency-Key: left', `Content-Length: ${EVENT.length}`) + EVENT,
+    )
+    await poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
     connection.reset()
     // The lease itself would last 15 s; publishing is given up after 3.
-    await poll(async () => (await world.post(key, EVENT, once)).status, 6_000).toBe(202)
+    await poll(async () => (await harness.post(key, EVENT, once)).status, 6_000).toBe(202)
   }, 10_000)
 
   it('a body that is refused before its end does not spoil the connection for the next request', async () => {
-    const key = world.newKey()
+    const key = harness.newKey()
     const large = `${(65_536).toString(16)}\r\n${' '.repeat(65_536)}\r\n`.repeat(20)
-    const next = head(key, `Content-Length: ${EVENT.length}`) + EVENT
-    const connection = await openSocket(world.edge.port)
-    connection.write(`${head(key, 'Transfer-Encoding: chunked')}${large}`)
+    const next = requestHead(key, `Content-Length: ${EVENT.length}`) + EVENT
+    const connection = await openSocket(harness.edge.port)
+    connection.write(`${requestHead(key, 'Transfer-Encoding: chunked')}${large}`)
     await poll(() => status(connection)).toBe('413')
     connection.write(`0\r\n\r\n${next}`)
     const closes = /connection: close/i.test(connection.received())
@@ -76,25 +78,25 @@ describeEdges('on the wire', (world) => {
   })
 
   it('several requests sent at once on one connection are answered one by one', async () => {
-    const connection = await openSocket(world.edge.port)
-    const one = head(world.newKey(), `Content-Length: ${EVENT.length}`) + EVENT
+    const connection = await openSocket(harness.edge.port)
+    const one = requestHead(harness.newKey(), `Content-Length: ${EVENT.length}`) + EVENT
     connection.write(one + one + one)
     await poll(() => connection.received().match(/HTTP\/1\.1 202/g)?.length).toBe(3)
     connection.reset()
   })
 
   it('a request with two lengths is never taken for two requests', async () => {
-    const key = world.newKey()
-    await world.post(key, EVENT)
-    const taken = world.gateway.taken.length
-    const smuggled = head(key, `Content-Length: ${EVENT.length}`) + EVENT
-    const connection = await openSocket(world.edge.port)
+    const key = harness.newKey()
+    await harness.post(key, EVENT)
+    const taken = harness.gateway.records.length
+    const smuggled = requestHead(key, `Content-Length: ${EVENT.length}`) + EVENT
+    const connection = await openSocket(harness.edge.port)
     connection.write(
-      `${head(key, `Content-Length: ${smuggled.length + 5}`, 'Transfer-Encoding: chunked')}0\r\n\r\n${smuggled}`,
+      `${requestHead(key, `Content-Length: ${smuggled.length + 5}`, 'Transfer-Encoding: chunked')}0\r\n\r\n${smuggled}`,
     )
     connection.halfClose()
     await connection.closed
-    expect(world.gateway.taken.length - taken).toBeLessThanOrEqual(1)
+    expect(harness.gateway.records.length - taken).toBeLessThanOrEqual(1)
     expect((connection.received().match(/HTTP\/1\.1 202/g) ?? []).length).toBeLessThanOrEqual(1)
   })
 
@@ -105,22 +107,24 @@ describeEdges('on the wire', (world) => {
       '\x16\x03\x01\x02\x00\x01',
       'x'.repeat(100_000),
     ]) {
-      const connection = await openSocket(world.edge.port)
+      const connection = await openSocket(harness.edge.port)
       connection.write(garbage)
       connection.halfClose()
       await connection.closed
       expect(status(connection)).not.toBe('202')
     }
-    expect((await world.post(world.newKey(), EVENT)).status).toBe(202)
+    expect((await harness.post(harness.newKey(), EVENT)).status).toBe(202)
   })
 
   it('a hundred clients at once each get their own answer', async () => {
-    const key = world.newKey()
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => world.post(key, { event: 'a', event_id: `n${i}` })),
+    const key = harness.newKey()
+    const responses = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => harness.post(key, { event: 'a', event_id: `n${i}` })),
     )
-    expect(answers.map(({ json }) => json.event_id)).toEqual(answers.map((_, i) => `n${i}`))
-    const places = answers.map(({ json }) => `${json.events[0].partition}:${json.events[0].offset}`)
+    expect(responses.map(({ json }) => json.event_id)).toEqual(responses.map((_, i) => `n${i}`))
+    const places = responses.map(
+      ({ json }) => `${json.events[0].partition}:${json.events[0].offset}`,
+    )
     expect(new Set(places).size).toBe(100)
   })
 })

@@ -6,15 +6,15 @@ import { describeEdges } from '../../testing/edge-harness.ts'
 
 const most = LIMITS.unknownKeysPerMinuteMax
 
-describeEdges('a flood of made-up keys', (world) => {
+describeEdges('a flood of made-up keys', (harness) => {
   it('reaches the directory a hundred times, and keeps nobody out who was in', async () => {
-    const good = world.newKey()
-    expect((await world.post(good, { event: 'a' })).status).toBe(202)
-    const asked = world.gateway.asked.keys
+    const good = harness.newKey()
+    expect((await harness.post(good, { event: 'a' })).status).toBe(202)
+    const asked = harness.gateway.requestCounts.keys
     const start = performance.now()
     const flood = Array.from({ length: 4 * most }, (_, i) =>
       // Whoever writes another address into a header is who he was.
-      world.post(
+      harness.post(
         mintApiKey('sec'),
         { event: 'a' },
         {
@@ -27,16 +27,16 @@ describeEdges('a flood of made-up keys', (world) => {
         },
       ),
     )
-    const others = Array.from({ length: 20 }, () => world.post(good, { event: 'a' }))
-    const answers = await Promise.all(flood)
+    const others = Array.from({ length: 20 }, () => harness.post(good, { event: 'a' }))
+    const responses = await Promise.all(flood)
     // A place comes free every 600 ms.
     const allowed = most + Math.ceil(((performance.now() - start) / 60_000) * most)
-    expect(world.gateway.asked.keys - asked).toBeGreaterThanOrEqual(most)
-    expect(world.gateway.asked.keys - asked).toBeLessThanOrEqual(allowed)
+    expect(harness.gateway.requestCounts.keys - asked).toBeGreaterThanOrEqual(most)
+    expect(harness.gateway.requestCounts.keys - asked).toBeLessThanOrEqual(allowed)
     for (const { status } of await Promise.all(others)) expect(status).toBe(202)
 
-    const refused = answers.filter(({ status }) => status === 429)
-    const unknown = answers.filter(({ status }) => status === 401)
+    const refused = responses.filter(({ status }) => status === 429)
+    const unknown = responses.filter(({ status }) => status === 401)
     expect(unknown.length).toBeLessThanOrEqual(allowed)
     expect(refused.length + unknown.length).toBe(4 * most)
     const { json, headers } = refused.at(-1) ?? {}
@@ -47,18 +47,18 @@ describeEdges('a flood of made-up keys', (world) => {
     // A good key that nobody has sent yet has to wait as well, but only as long as it is told.
     const { late, waiting } = await turnedAway()
     await pause(Number(waiting.headers['retry-after']) * 1000)
-    expect((await world.post(late, { event: 'a' })).status).toBe(202)
-    const log = world.edge.log().replace(/^edge on .*$/m, '')
+    expect((await harness.post(late, { event: 'a' })).status).toBe(202)
+    const log = harness.edge.log().replace(/^edge on .*$/m, '')
     expect(log).not.toMatch(/127\.0\.0\.1|192\.0\.2|::1|slc_/)
   })
 
   /** A place may come free between the flood and the key, on a slow machine: then another flood and another key. */
   async function turnedAway() {
     for (let tries = 0; tries < 20; tries++) {
-      const late = world.newKey()
-      const made = Array.from({ length: 5 }, () => world.post(mintApiKey('sec'), { event: 'a' }))
+      const late = harness.newKey()
+      const made = Array.from({ length: 5 }, () => harness.post(mintApiKey('sec'), { event: 'a' }))
       await Promise.all(made)
-      const waiting = await world.post(late, { event: 'a' })
+      const waiting = await harness.post(late, { event: 'a' })
       if (waiting.status === 429) return { late, waiting }
     }
     throw new Error('no good key was turned away')

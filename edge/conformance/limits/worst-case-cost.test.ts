@@ -69,14 +69,14 @@ const BATCHES: readonly (readonly [string, string])[] = [
   ],
 ]
 
-describeEdges('no body of full size keeps the edge busy for long', (world) => {
+describeEdges('no body of full size keeps the edge busy for long', (harness) => {
   const soon = async (path: string, body: string, type: string) => {
-    const key = world.newKey()
-    await world.post(key, { event: 'warm' })
+    const key = harness.newKey()
+    await harness.post(key, { event: 'warm' })
     const begun = performance.now()
-    const answer = await world.send(key, { path, body, headers: { 'content-type': type } })
+    const response = await harness.send(key, { path, body, headers: { 'content-type': type } })
     const ms = performance.now() - begun
-    expectDocumented(answer, [200, 202])
+    expectDocumented(response, [200, 202])
     expect(ms).toBeLessThan(ANSWER_MS_MAX)
   }
   const WAYS = [
@@ -101,7 +101,7 @@ describeEdges('no body of full size keeps the edge busy for long', (world) => {
   })
 
   it('it has not failed, and still answers', async () => {
-    expect(world.edge.log()).not.toMatch(/foresaw|Uncaught/)
-    expect((await world.post(world.newKey(), { event: 'a' })).status).toBe(202)
+    expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught/)
+    expect((await harness.post(harness.newKey(), { event: 'a' })).status).toBe(202)
   })
 })
