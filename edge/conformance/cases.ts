@@ -10,7 +10,7 @@ import { SYNTAX } from './cases/syntax.ts'
 import { TEXTS } from './cases/texts.ts'
 import { TIMES } from './cases/times.ts'
 
-/** Every request of the table; `wire.ts` has those that no HTTP client can write. */
+/** Every request of the table; `wire.ts` has those that no HTTP client can send. */
 export const CASES: readonly Case[] = [
   ...ROUTES,
   ...KEYS,

@@ -19,12 +19,12 @@ const events = [
 
 function describeProxy(
   dialect: Dialect,
-  tell: (harness: EdgeHarness, proxy: () => ConfluentStub) => void,
+  define: (harness: EdgeHarness, proxy: () => ConfluentStub) => void,
 ) {
   let proxy: ConfluentStub
   describeEdges(
-    `events over ${dialect}’s proxy`,
-    (harness) => tell(harness, () => proxy),
+    `the edge over the ${dialect} proxy`,
+    (harness) => define(harness, () => proxy),
     async () => {
       proxy = await startConfluentStub(dialect)
       const gateway = await startStubGateway()
@@ -41,7 +41,7 @@ function describeProxy(
 
 for (const dialect of ['confluent', 'redpanda'] as const)
   describeProxy(dialect, (harness, proxy) => {
-    it('each lies where its answer says: the very bytes, on the partition that our gateway would choose', async () => {
+    it('stores each event at the partition and offset of the response, on the partition that the gateway would choose', async () => {
       const { record, key } = harness.gateway.addKey()
       const response = await harness.post(key, events)
       expect(response.status).toBe(202)
@@ -49,14 +49,14 @@ for (const dialect of ['confluent', 'redpanda'] as const)
       for (const [i, { partition, offset, event_id }] of response.json.events.entries()) {
         const actor = events[i]?.user_id as string
         const found = proxy().records.find(
-          (each) => each.partition === partition && each.offset === offset,
+          (stored) => stored.partition === partition && stored.offset === offset,
         )
         const recordKeyText = recordKey(record.tenant, { event_id, actor })
         expect(String(found?.key)).toBe(recordKeyText)
         expect(partition).toBe(partitionFor(Buffer.from(recordKeyText), 6))
         const value = JSON.parse(String(found?.value))
         expect(value.event).toMatchObject({ event_id: events[i]?.event_id, actor })
-        // Written once, by the edge.
+        // The proxy stores the bytes that the edge wrote.
         expect(JSON.stringify(value)).toBe(String(found?.value))
       }
       expect(JSON.parse(String(proxy().records[0]?.value)).event.properties).toEqual({
@@ -65,7 +65,7 @@ for (const dialect of ['confluent', 'redpanda'] as const)
       })
     })
 
-    it('a single one and a stream of lines come in as well', async () => {
+    it('accepts a single event and an NDJSON stream', async () => {
       const key = harness.newKey()
       const single = await harness.post(key, { event: 'alone', event_id: 'alone' })
       expect([single.status, single.json.offset ?? single.json.events[0].offset]).toEqual([
@@ -81,25 +81,22 @@ for (const dialect of ['confluent', 'redpanda'] as const)
     })
 
     it.each([
-      ['what may pass is tried again, once', 2, 2, 202],
-      ['what may pass in newer words is, too', 50003, 2, 202],
-      ['what will fail again is not tried again', 1, 1, 503],
-      ['what will fail again in newer words is not, either', 50002, 1, 503],
-    ])(
-      'one record that did not come in is a failure of all: %s',
-      async (_, code, tries, status) => {
-        const key = harness.newKey()
-        await harness.post(key, { event: 'warm' })
-        const asked = proxy().requestCount
-        proxy().faults.push({ code })
-        const response = await harness.post(key, events)
-        expect([response.status, proxy().requestCount - asked]).toEqual([status, tries])
-        if (status === 503) expect(response.json.code).toBe('LOG_UNAVAILABLE')
-      },
-    )
+      ['a retryable error is retried once', 2, 2, 202],
+      ['a retryable error of the newer API is retried once', 50003, 2, 202],
+      ['a permanent error is not retried', 1, 1, 503],
+      ['a permanent error of the newer API is not retried', 50002, 1, 503],
+    ])('treats one failed record as a failure of all: %s', async (_, code, tries, status) => {
+      const key = harness.newKey()
+      await harness.post(key, { event: 'warm' })
+      const asked = proxy().requestCount
+      proxy().faults.push({ code })
+      const response = await harness.post(key, events)
+      expect([response.status, proxy().requestCount - asked]).toEqual([status, tries])
+      if (status === 503) expect(response.json.code).toBe('LOG_UNAVAILABLE')
+    })
   })
 
-describe('settings that do not go together', () => {
+describe('the edge rejects contradicting settings', () => {
   it.each<[string, Record<string, string>]>([
     ['SLUICE_KAFKA_REST_DIALECT is upstash or confluent', { SLUICE_KAFKA_REST_DIALECT: 'kafka' }],
     ['SLUICE_KAFKA_REST_URL is not set', { SLUICE_KAFKA_REST_DIALECT: 'confluent' }],
@@ -112,10 +109,10 @@ describe('settings that do not go together', () => {
       },
     ],
     ['SLUICE_KAFKA_REST_USERNAME is not set', { SLUICE_KAFKA_REST_URL: 'http://127.0.0.1:1' }],
-  ])('%s', async (texts, settings) => {
+  ])('%s', async (message, settings) => {
     const gateway = await startStubGateway()
     try {
-      await expect(startEdge('node', gateway, settings)).rejects.toThrow(texts)
+      await expect(startEdge('node', gateway, settings)).rejects.toThrow(message)
     } finally {
       await gateway.close()
     }

@@ -13,7 +13,7 @@ const LIST = { origins: ['https://*.shop.example', PAGE] }
 const EVENT = '{"event":"a"}'
 const GZIP = { 'content-encoding': 'gzip' }
 
-/** A way of being refused after the key is known, and before. */
+/** Responses after the key is known, and before. */
 const WITH_KEY: [number, string, Partial<KeyRecord>, EdgeRequest][] = [
   [202, '', {}, { body: EVENT }],
   [400, 'INVALID_JSON', {}, { body: '{' }],
@@ -39,30 +39,33 @@ const WITHOUT_KEY: [number, string, EdgeRequest][] = [
   [405, 'METHOD_NOT_ALLOWED', { method: 'DELETE' }],
 ]
 
-describeEdges('a page can read', (harness) => {
+describeEdges('a page on another origin', (harness) => {
   const from = (origin: string, { headers, ...sent }: EdgeRequest, key?: string) =>
     send(harness.edge.port, {
       ...sent,
       headers: { origin, ...(key && { authorization: `Bearer ${key}` }), ...headers },
     })
 
-  it.each(WITH_KEY)('a %i %s, with a key for some pages and with one for all', async (...row) => {
-    const [status, code, record, sent] = row
-    const own = await from(PAGE, sent, harness.newKey({ ...record, ...LIST }))
-    expect([own.status, own.json.code ?? '']).toEqual([status, code])
-    expectReadable(own, PAGE)
-    const any = await from(PAGE, sent, harness.newKey(record))
-    expect(any.status).toBe(status)
-    expectReadable(any, '*')
-  })
+  it.each(WITH_KEY)(
+    'can read a %i %s with a key for listed origins and with one for all origins',
+    async (...row) => {
+      const [status, code, record, sent] = row
+      const own = await from(PAGE, sent, harness.newKey({ ...record, ...LIST }))
+      expect([own.status, own.json.code ?? '']).toEqual([status, code])
+      expectReadable(own, PAGE)
+      const any = await from(PAGE, sent, harness.newKey(record))
+      expect(any.status).toBe(status)
+      expectReadable(any, '*')
+    },
+  )
 
-  it.each(WITHOUT_KEY)('a %i %s', async (status, code, sent) => {
+  it.each(WITHOUT_KEY)('can read a %i %s', async (status, code, sent) => {
     const response = await from(PAGE, sent)
     expect([response.status, response.json.code ?? '']).toEqual([status, code])
     expectReadable(response, '*')
   })
 
-  it('that its origin is not on the list, whatever it sends', async () => {
+  it('can read that its origin is not on the list', async () => {
     const key = harness.newKey({ ...LIST, scopes: ['read'] })
     const before = harness.gateway.records.length
     for (const origin of ['https://evil.example', 'null', 'http://shop.example', `${PAGE}:8443`]) {
@@ -73,12 +76,12 @@ describeEdges('a page can read', (harness) => {
     expect(harness.gateway.records).toHaveLength(before)
   })
 
-  it('its answer from any name below one with a star', async () => {
+  it('can read the response on any subdomain of a wildcard origin', async () => {
     for (const origin of ['https://a.shop.example', 'https://b.a.shop.example'])
       expectReadable(await from(origin, { body: EVENT }, harness.newKey(LIST)), origin)
   })
 
-  it('a 409, a 429 and a 503', async () => {
+  it('can read a 409, a 429 and a 503', async () => {
     const key = harness.newKey({ ...LIST, key_events_per_minute: 2 })
     const sent = { body: EVENT, headers: { 'idempotency-key': 'k' } }
     harness.gateway.produceFaults.push('hang')
@@ -104,7 +107,7 @@ describeEdges('a page can read', (harness) => {
     expectReadable(unknown, '*')
   })
 
-  it('nothing more than that: no answer lets a cookie come along', async () => {
+  it('cannot send cookies: no response allows credentials', async () => {
     const response = await from(PAGE, { body: EVENT }, harness.newKey(LIST))
     expect(response.headers).not.toHaveProperty('access-control-allow-credentials')
   })
@@ -125,7 +128,7 @@ describeEdges('a preflight', (harness) => {
     ['/v1/pixel.gif', 'GET, HEAD, OPTIONS'],
     ['/sluice.js', 'GET, HEAD, OPTIONS'],
     ['/healthz', 'GET, HEAD, OPTIONS'],
-  ])('of %s holds for a day', async (path, methods) => {
+  ])('for %s is valid for a day', async (path, methods) => {
     const { status, headers, text } = await ask(path)
     expect([status, text]).toEqual([204, ''])
     expect(headers).toMatchObject({
@@ -137,7 +140,7 @@ describeEdges('a preflight', (harness) => {
     expect(headers).not.toHaveProperty('content-type')
   })
 
-  it('lets a page send the headers that it asks for', async () => {
+  it('allows the headers that the page requests', async () => {
     const allowed = async (asked: string) =>
       (await ask('/v1/events', { 'access-control-request-headers': asked })).headers[
         'access-control-allow-headers'
@@ -149,7 +152,7 @@ describeEdges('a preflight', (harness) => {
       expect(await allowed(odd)).toEqual(known)
   })
 
-  it('of a path where nothing is passes, so that the page reads the 404; OPTIONS alone gets it at once', async () => {
+  it('for an unknown path succeeds, so that the page can read the 404; a plain OPTIONS gets the 404', async () => {
     expect((await ask('/v1/event')).status).toBe(204)
     const plain = await send(harness.edge.port, { method: 'OPTIONS', path: '/v1/event' })
     expect([plain.status, plain.json.code]).toEqual([404, 'NOT_FOUND'])
@@ -160,7 +163,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('a page can read a 500 that nobody foresaw, and a 408', async () => {
+it('a page on another origin can read an unexpected 500 and a 408', async () => {
   const failing = await edgeWith({ publish: () => Promise.reject(new TypeError('oh')) })(EVENT)
   expect([failing.status, failing.headers.get('access-control-allow-origin')]).toEqual([500, PAGE])
   vi.useFakeTimers()
@@ -170,7 +173,7 @@ it('a page can read a 500 that nobody foresaw, and a 408', async () => {
   expect([slow.status, slow.headers.get('access-control-allow-origin')]).toEqual([408, PAGE])
 })
 
-/** The same function without a server around it, for what no server can be made to do in time. */
+/** The app without a server, for states that no server reaches in reasonable time. */
 function edgeWith(changed: Partial<EdgeDeps>) {
   const record = { ...LIST, tenant: 't', key_id: 'k', scopes: ['ingest'], expires_at: null }
   const rates = { key_events_per_minute: 100, tenant_events_per_minute: 100, event_age_max_s: 100 }

@@ -3,59 +3,59 @@ import type { KeyRecord } from '../../contract/api-key.ts'
 import { describeDialects, describeEdges } from '../testing/edge-harness.ts'
 import type { StubFault } from '../testing/stub-gateway.ts'
 
-describeDialects('when the log does not confirm', (harness) => {
-  /** The answer to one event while the gateway is in these moods, and how often that was asked. */
+describeDialects('the edge whose log does not confirm', (harness) => {
+  /** Sends one event while the gateway has these faults. @returns the response and the number of attempts */
   async function tryWith(...faults: StubFault[]) {
     const key = harness.newKey()
-    // So that the key is known.
+    // Puts the key into the cache.
     await harness.post(key, { event: 'warm' })
     const before = harness.gateway.requestCounts.produce
     harness.gateway.produceFaults.push(...faults)
     const response = await harness.post(key, { event: 'a', event_id: 'kept' })
     harness.gateway.produceFaults.length = 0
     const tries = harness.gateway.requestCounts.produce - before
-    return { answer: response, tries }
+    return { response, tries }
   }
 
   it.each<[string, StubFault]>([
-    ['an answer that breaks off', 'break-off'],
+    ['a truncated response', 'break-off'],
     ['a 500', { status: 500 }],
     ['a 503', { status: 503 }],
-  ])('%s is tried again, once', async (_, fault) => {
-    const { answer: response, tries } = await tryWith(fault)
+  ])('retries once after %s', async (_, fault) => {
+    const { response, tries } = await tryWith(fault)
     expect(response.status).toBe(202)
     expect(tries).toBe(2)
     expect(harness.gateway.records.at(-1)?.value).toContain('"event_id":"kept"')
   })
 
-  it('a connection that was closed meanwhile is opened anew', async () => {
-    // Some runtimes do so by themselves before we hear of it, so the tries are not counted.
-    expect((await tryWith('reset')).answer.status).toBe(202)
+  it('reconnects when the connection was closed meanwhile', async () => {
+    // Some runtimes reconnect by themselves, so the attempts are not counted.
+    expect((await tryWith('reset')).response.status).toBe(202)
   })
 
   it.each<[string, number, StubFault[]]>([
-    ['two answers that break off', 2, ['break-off', 'break-off']],
+    ['two truncated responses', 2, ['break-off', 'break-off']],
     ['two 500s', 2, [{ status: 500 }, { status: 500 }]],
-    ['a 400, which would be the same again', 1, [{ status: 400 }]],
+    ['a 400, which a retry cannot change', 1, [{ status: 400 }]],
     ['a 401', 1, [{ status: 401 }]],
     ['a 429', 1, [{ status: 429 }]],
-    ['a redirection, which might take the secret along', 1, [{ status: 307 }]],
-    ['an answer that is not JSON', 1, ['not-json']],
-    ['an answer for fewer records', 1, ['too-few']],
-  ])('%s end in 503 with Retry-After', async (_, most, faults) => {
-    const { answer: response, tries } = await tryWith(...faults)
+    ['a redirect, which could leak the secret', 1, [{ status: 307 }]],
+    ['a response that is not JSON', 1, ['not-json']],
+    ['a response for fewer records', 1, ['too-few']],
+  ])('responds 503 with Retry-After after %s', async (_, most, faults) => {
+    const { response, tries } = await tryWith(...faults)
     expect(response.status).toBe(503)
     expect(response.json.code).toBe('LOG_UNAVAILABLE')
     expect(response.headers['retry-after']).toBe('2')
     expect(tries).toBe(most)
   })
 
-  it('a 413 is told as one: it would be too large the next time, too', async () => {
-    const { answer: response, tries } = await tryWith({ status: 413 })
+  it('passes a 413 on, because a retry would be too large as well', async () => {
+    const { response, tries } = await tryWith({ status: 413 })
     expect([response.status, response.json.code, tries]).toEqual([413, 'BODY_TOO_LARGE', 1])
   })
 
-  it('an answer that never begins, or never ends, is given up after 3 s', async () => {
+  it('gives up after 3 s on a response that never begins or never ends', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'warm' })
     harness.gateway.produceFaults.push('hang', 'hang-in-body')
@@ -73,13 +73,13 @@ describeDialects('when the log does not confirm', (harness) => {
     expect(ms).toBeLessThan(4_000)
   })
 
-  it('it is well again at once when the log is', async () => {
+  it('accepts events again as soon as the log confirms', async () => {
     expect((await harness.post(harness.newKey(), { event: 'a' })).status).toBe(202)
   })
 })
 
-describeEdges('the keys', (harness) => {
-  it('are asked for once, yes or no', async () => {
+describeEdges('the key cache', (harness) => {
+  it('looks a key up once, whether it exists or not', async () => {
     const key = harness.newKey()
     const asked = harness.gateway.requestCounts.keys
     for (let i = 0; i < 5; i++) expect((await harness.post(key, { event: 'a' })).status).toBe(202)
@@ -90,14 +90,14 @@ describeEdges('the keys', (harness) => {
     expect(harness.gateway.requestCounts.keys - asked).toBe(2)
   })
 
-  it('are not asked for when their checksum is wrong', async () => {
+  it('does not look up a key with a wrong checksum', async () => {
     const asked = harness.gateway.requestCounts.keys
     const wrong = 'slc_adm_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz2MdXq3'
     expect((await harness.post(wrong, { event: 'a' })).status).toBe(401)
     expect(harness.gateway.requestCounts.keys).toBe(asked)
   })
 
-  it('say nothing about why they are refused: unknown, revoked and expired look the same', async () => {
+  it('does not reveal why a key is rejected: unknown, revoked and expired keys get the same response', async () => {
     const past = '2026-01-01T00:00:00Z'
     const refused = [
       await harness.post('slc_sec_0000000000000000000000000000004K8ygg', { event: 'a' }),
@@ -114,13 +114,13 @@ describeEdges('the keys', (harness) => {
   })
 
   it.each<[string, StubFault]>([
-    ['an answer that breaks off', 'break-off'],
+    ['a truncated response', 'break-off'],
     ['a 500', { status: 500 }],
     ['a 401', { status: 401 }],
-    ['an answer that is not JSON', 'not-json'],
-    ['an answer that never comes', 'hang'],
-    ['an answer that never ends', 'hang-in-body'],
-  ])('cannot be checked with %s: 503, and known a moment later', async (_, fault) => {
+    ['a response that is not JSON', 'not-json'],
+    ['a response that never begins', 'hang'],
+    ['a response that never ends', 'hang-in-body'],
+  ])('responds 503 after %s, and finds the key on the next request', async (_, fault) => {
     const key = harness.newKey()
     const start = performance.now()
     harness.gateway.keyFaults.push(fault)
@@ -132,14 +132,14 @@ describeEdges('the keys', (harness) => {
     expect((await harness.post(key, { event: 'a' })).status).toBe(202)
   })
 
-  it('whose record has another form than agreed are not believed', async () => {
+  it('rejects a key record of another form', async () => {
     const key = harness.newKey({ scopes: 'ingest' } as unknown as Partial<KeyRecord>)
     expect((await harness.post(key, { event: 'a' })).json.code).toBe('KEYS_UNAVAILABLE')
   })
 })
 
-describeDialects('without any gateway', (harness) => {
-  it('the edge says so, and lives', async () => {
+describeDialects('the edge without a gateway', (harness) => {
+  it('responds 503 and stays healthy', async () => {
     const key = harness.newKey()
     expect((await harness.post(key, { event: 'a' })).status).toBe(202)
     await harness.gateway.close()

@@ -4,8 +4,8 @@ import { abortLate } from '../lib/timeout.ts'
 import { type DirectoryHarness, keyDirectorySuite } from '../testing/key-directory.suite.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
-/** Without Redis; edge/admission/redis/upstash.engines.test.ts has the other one. */
-describe('keys asked of core', () => {
+/** Without Redis; edge/admission/redis/upstash.engines.test.ts tests the directory on Redis. */
+describe('the key directory of core', () => {
   let gateway: StubGateway
   let harness: DirectoryHarness
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import { send } from '../testing/send.ts'
 import { openSocket, requestHead } from '../testing/socket.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
-/** What Node needs and the other runtimes bring: how it listens, and how it goes. */
+/** What only the entry for Node implements: listening and shutting down. */
 const EVENT = '{"event":"a"}'
 let gateway: StubGateway
 let edge: RunningEdge
@@ -28,7 +28,7 @@ const knock = () =>
     socket.once('connect', () => socket.destroy())
   })
 
-it('asked to stop, it answers what is under way, takes nothing more, and goes', async () => {
+it('the Node edge finishes open requests, accepts no new ones and exits on SIGTERM', async () => {
   const headers = authorized()
   await send(edge.port, { headers, body: EVENT })
   gateway.produceFaults.push('hang')
@@ -39,14 +39,14 @@ it('asked to stop, it answers what is under way, takes nothing more, and goes', 
   const stopped = edge.stop()
   await expect.poll(knock).toBe('ECONNREFUSED')
   const response = await underWay
-  // The log does not answer for three seconds; that is said, and not only the connection cut.
+  // The log does not respond within three seconds; the client gets that error, not just a closed connection.
   expect([response.status, response.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
   expect(response.headers.connection).toBe('close')
   await stopped
   expect(performance.now() - begun).toBeLessThan(4_000)
 })
 
-it('asked to stop while nothing is under way, it goes at once, open connections or not', async () => {
+it('an idle Node edge exits at once on SIGTERM, even with open connections', async () => {
   await send(edge.port, { headers: authorized(), body: EVENT })
   const idle = await openSocket(edge.port)
   const begun = performance.now()
@@ -55,7 +55,7 @@ it('asked to stop while nothing is under way, it goes at once, open connections 
   await idle.closed
 })
 
-it('asked to stop while a body does not come, it waits for four seconds and no longer', async () => {
+it('the Node edge waits at most four seconds on SIGTERM for a body that does not arrive', async () => {
   const slow = await openSocket(edge.port)
   slow.write(`${requestHead(gateway.addKey().key, 'Content-Length: 100')}{`)
   await send(edge.port, { headers: authorized(), body: EVENT })
@@ -66,6 +66,6 @@ it('asked to stop while a body does not come, it waits for four seconds and no l
   await slow.closed
 })
 
-it('listens on loopback unless it is told otherwise', () => {
+it('the Node edge listens on loopback by default', () => {
   expect(edge.log()).toMatch(/^edge on http:\/\/127\.0\.0\.1:\d+$/m)
 })

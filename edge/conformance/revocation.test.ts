@@ -5,11 +5,11 @@ import { RUNTIMES, startEdge } from '../testing/runtimes.ts'
 import { send } from '../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
-/** The promise is 60 s. These wait by the clock, so all of it goes on at once. */
+/** The guarantee is 60 s. These tests wait in real time, so they run concurrently. */
 const TEST_MS = 60_000
 const SLACK_MS = 1_500
 
-/** Every runtime's edge, one directory, and what each edge answers to a key. */
+/** An edge in every runtime with one directory. @returns the status of each edge for a key */
 async function setUp({ onTestFinished }: TestContext) {
   const gateway = await startStubGateway()
   const edges = await Promise.all(RUNTIMES.map((runtime) => startEdge(runtime, gateway)))
@@ -27,13 +27,13 @@ async function setUp({ onTestFinished }: TestContext) {
   return { gateway, statuses }
 }
 
-/** How long, in ms, until each edge refuses the key; in between none may answer anything but yes and no. */
-async function untilRefused(statuses: (key: string) => Promise<number[]>, key: string) {
+/** Milliseconds until every edge rejects the key; until then each response must be 202 or 401. */
+async function untilRejected(statuses: (key: string) => Promise<number[]>, key: string) {
   const start = performance.now()
   for (;;) {
-    const texts = await statuses(key)
-    expect(new Set([...texts, 202, 401])).toEqual(new Set([202, 401]))
-    if (texts.every((status) => status === 401)) return performance.now() - start
+    const current = await statuses(key)
+    expect(new Set([...current, 202, 401])).toEqual(new Set([202, 401]))
+    if (current.every((status) => status === 401)) return performance.now() - start
     await pause(200)
   }
 }
@@ -41,21 +41,21 @@ async function untilRefused(statuses: (key: string) => Promise<number[]>, key: s
 const everywhere = (status: number) => RUNTIMES.map(() => status)
 
 it.concurrent(
-  'a revoked key is refused everywhere before a quarter of its minute has passed',
+  'a revoked key is rejected in every runtime within keyCacheFreshMs',
   async (test) => {
     const { gateway, statuses } = await setUp(test)
     const { key, record } = gateway.addKey()
     expect(await statuses(key)).toEqual(everywhere(202))
-    // Sent all the time: that must not keep it fresh.
+    // Constant use of the key must not extend its time in the cache.
     record.revoked_at = new Date().toISOString()
-    const ms = await untilRefused(statuses, key)
+    const ms = await untilRejected(statuses, key)
     expect(ms).toBeLessThan(LIMITS.keyCacheFreshMs + SLACK_MS)
   },
   TEST_MS,
 )
 
 it.concurrent(
-  'a key that was revoked while the directory was down is refused as soon as that is back',
+  'a key revoked while the directory is unavailable is rejected as soon as the directory is back',
   async (test) => {
     const { gateway, statuses } = await setUp(test)
     const { key, record } = gateway.addKey()
@@ -67,21 +67,21 @@ it.concurrent(
       expect(await statuses(key)).toEqual(everywhere(202))
       await pause(500)
     }
-    // Each was told "no answer" at least once by now.
+    // By now each edge has had at least one failed look-up.
     expect(gateway.requestCounts.keys).toBeGreaterThanOrEqual(2 * RUNTIMES.length)
     gateway.keyFaults.length = 0
-    expect(await untilRefused(statuses, key)).toBeLessThan(LIMITS.keyLookupMsMax + SLACK_MS)
+    expect(await untilRejected(statuses, key)).toBeLessThan(LIMITS.keyLookupMsMax + SLACK_MS)
   },
   TEST_MS,
 )
 
 it.concurrent(
-  'a key whose time is over is refused at once, whatever was remembered of it',
+  'an expired key is rejected at once, although it is cached',
   async (test) => {
     const { gateway, statuses } = await setUp(test)
     const { key } = gateway.addKey({ expires_at: new Date(Date.now() + 3_000).toISOString() })
     expect(await statuses(key)).toEqual(everywhere(202))
-    expect(await untilRefused(statuses, key)).toBeLessThan(3_000 + SLACK_MS)
+    expect(await untilRejected(statuses, key)).toBeLessThan(3_000 + SLACK_MS)
   },
   TEST_MS,
 )

@@ -21,20 +21,20 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     await gateway?.close()
   })
 
-  it.each(CASES)('$says → $status $code', async (one) => {
+  it.each(CASES)('responds to $title with $status $code', async (testCase) => {
     const before = gateway.records.length
-    const response = await send(edge.port, withKey(gateway, one))
-    responses.set(`${runtime} ${one.title}`, response)
-    check(response, one)
+    const response = await send(edge.port, withKey(gateway, testCase))
+    responses.set(`${runtime} ${testCase.title}`, response)
+    check(response, testCase)
     const published = gateway.records.length - before
     expect(published).toBe(response.status === 202 ? response.json.accepted : 0)
-    if (one.expectedEvents)
+    if (testCase.expectedEvents)
       expect(gateway.records.slice(before).map(({ value }) => eventOf(value))).toEqual(
-        one.expectedEvents.map((event) => ({ ...LEFT_OUT, ...JSON.parse(event) })),
+        testCase.expectedEvents.map((event) => ({ ...LEFT_OUT, ...JSON.parse(event) })),
       )
   })
 
-  it.each(BATCHES)('a body that is vector "$says"', async (vector) => {
+  it.each(BATCHES)('handles the golden vector "$title"', async (vector) => {
     const { key } = gateway.addKey()
     const before = gateway.records.length
     const response = await send(edge.port, {
@@ -63,7 +63,7 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     )
   })
 
-  it('reads every way of writing a time, and refuses the others by name', async () => {
+  it('reads every notation of a time, and rejects the others with OCCURRED_AT_INVALID', async () => {
     const { key } = gateway.addKey({ may_import_history: true })
     const before = gateway.records.length
     const written = TIMES.filter(([time]) => typeof time !== 'number' || Number.isFinite(time))
@@ -87,12 +87,12 @@ describe.each(RUNTIMES)('the edge in %s', (runtime) => {
     )
   })
 
-  it('writes nothing into its log that a client sent', () => {
+  it('writes nothing from a request to its log', () => {
     expect(edge.log()).not.toMatch(/slc_|page_view|unforeseen|foresaw/)
   })
 })
 
-describe('every runtime answers the same', () => {
+describe('every runtime gives the same response to', () => {
   const names = [
     ...CASES.map(({ title }) => title),
     ...BATCHES.map(({ title }) => `vector ${title}`),
@@ -100,23 +100,23 @@ describe('every runtime answers the same', () => {
   it.each([...names, 'times'])('%s', (title) => {
     const [first, ...others] = RUNTIMES.map((runtime) => {
       const response = responses.get(`${runtime} ${title}`)
-      if (!response) throw new Error(`${runtime} gave no answer`)
+      if (!response) throw new Error(`${runtime} gave no response`)
       return comparable(response)
     })
     for (const other of others) expect(other).toEqual(first)
   })
 
-  it('no case is there twice, and there are at least 600 of them', () => {
+  it('more than 600 cases with distinct titles', () => {
     expect(new Set(names).size).toBe(names.length)
     expect(names.length).toBeGreaterThan(600)
   })
 })
 
-function withKey(gateway: StubGateway, one: Case): Case {
-  if (one.key === null) return one
-  const { key } = gateway.addKey(one.key)
-  const as = one.keyAs?.(key) ?? { headers: { authorization: `Bearer ${key}` } }
-  return { ...one, ...as, headers: { ...one.headers, ...as.headers } }
+function withKey(gateway: StubGateway, testCase: Case): Case {
+  if (testCase.key === null) return testCase
+  const { key } = gateway.addKey(testCase.key)
+  const as = testCase.keyAs?.(key) ?? { headers: { authorization: `Bearer ${key}` } }
+  return { ...testCase, ...as, headers: { ...testCase.headers, ...as.headers } }
 }
 
 function check(
@@ -153,9 +153,9 @@ const pk = 'pk=:[A-Za-z0-9+/]{12}:'
 
 function expectTaken({ json, headers }: EdgeResponse): void {
   expect(headers['content-type']).toBe('application/json')
-  const each = (state: string) => new RegExp(`^"key";${state};${pk}, "tenant";${state};${pk}$`)
-  expect(headers.ratelimit).toMatch(each(String.raw`r=\d+;t=\d+`))
-  expect(headers['ratelimit-policy']).toMatch(each(String.raw`q=\d+;w=60`))
+  const pattern = (state: string) => new RegExp(`^"key";${state};${pk}, "tenant";${state};${pk}$`)
+  expect(headers.ratelimit).toMatch(pattern(String.raw`r=\d+;t=\d+`))
+  expect(headers['ratelimit-policy']).toMatch(pattern(String.raw`q=\d+;w=60`))
   expect(json.request_id).toBe(headers['x-request-id'])
   expect(json.events).toHaveLength(json.accepted)
   for (const event of json.events)
@@ -169,7 +169,7 @@ function expectTaken({ json, headers }: EdgeResponse): void {
 
 const LEFT_OUT = { event_id: 'made-0', occurred_at: RECEIVED_AT, properties: {} }
 
-/** The event of a record, as the vectors write it: made ids and the time received are not ours to choose. */
+/** The event of a record as the vectors write it: generated ids and the time received are replaced. */
 function eventOf(value: string) {
   const { event, received_at } = JSON.parse(value)
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(event.event_id)) event.event_id = 'made-0'

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { describeEdges } from '../testing/edge-harness.ts'
 
-/** Everything by which somebody might try to name another tenant. */
+/** Every field by which a client could try to name another tenant. */
 const NAMES = {
   tenant: 'victim',
   tenant_id: 'victim',
@@ -15,12 +15,12 @@ const SEGMENT = { ...NAMES, type: 'track', event: 'a', userId: 'u1', properties:
 const POSTHOG = { ...NAMES, event: 'a', distinct_id: 'u1', properties: NAMES }
 const JSON_TYPE = 'application/json'
 
-describeEdges('whoever names another tenant', (harness) => {
+describeEdges('a request that names another tenant', (harness) => {
   it.each<[what: string, path: string, body: unknown, type?: string]>([
     ['one event', '/v1/events', EVENT],
     ['an array', '/v1/events', [EVENT, EVENT]],
     ['an envelope', '/v1/events', { ...NAMES, events: [EVENT] }],
-    ['lines', '/v1/events', `${JSON.stringify(EVENT)}\n`, 'application/x-ndjson'],
+    ['NDJSON', '/v1/events', `${JSON.stringify(EVENT)}\n`, 'application/x-ndjson'],
     [
       'a CloudEvent',
       '/v1/events',
@@ -35,19 +35,22 @@ describeEdges('whoever names another tenant', (harness) => {
     ['a batch of Segment', '/v1/batch', { ...NAMES, batch: [SEGMENT] }],
     ['PostHog', '/capture', POSTHOG],
     ['a batch of PostHog', '/batch', { ...NAMES, batch: [POSTHOG] }],
-  ])('in %s writes into the tenant of the key', async (_, path, body, type = JSON_TYPE) => {
-    const { key, record } = harness.gateway.addKey({ tenant: 'mine' })
-    const before = harness.gateway.records.length
-    const query = '?tenant=victim&tenant_id=victim&project_id=victim'
-    const headers = { 'content-type': type, 'x-tenant': 'victim', 'x-tenant-id': 'victim' }
-    const response = await harness.post(key, body, { path: `${path}${query}`, headers })
-    expect(response.status).toBeLessThan(300)
-    const taken = harness.gateway.records.slice(before)
-    expect(taken.length).toBeGreaterThan(0)
-    for (const each of taken) {
-      expect(JSON.parse(each.value).tenant).toBe(record.tenant)
-      // By it duplicates come through one partition.
-      expect(each.key).toMatch(/^mine:/)
-    }
-  })
+  ])(
+    'in the form of %s is stored for the tenant of its key',
+    async (_, path, body, type = JSON_TYPE) => {
+      const { key, record } = harness.gateway.addKey({ tenant: 'mine' })
+      const before = harness.gateway.records.length
+      const query = '?tenant=victim&tenant_id=victim&project_id=victim'
+      const headers = { 'content-type': type, 'x-tenant': 'victim', 'x-tenant-id': 'victim' }
+      const response = await harness.post(key, body, { path: `${path}${query}`, headers })
+      expect(response.status).toBeLessThan(300)
+      const taken = harness.gateway.records.slice(before)
+      expect(taken.length).toBeGreaterThan(0)
+      for (const { key: recordKey, value } of taken) {
+        expect(JSON.parse(value).tenant).toBe(record.tenant)
+        // The record key routes duplicates to one partition.
+        expect(recordKey).toMatch(/^mine:/)
+      }
+    },
+  )
 })

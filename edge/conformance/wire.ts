@@ -1,16 +1,16 @@
 import { requestHead } from '../testing/socket.ts'
 
 /**
- * Bytes on the wire, and what is heard: statuses, each with its code where the edge itself spoke; ''
- * where the connection was closed without a word. Before the routes each runtime's own HTTP server
- * answers, so these may differ; what may not: a 202 for each record in the log and no other.
+ * Bytes on the wire and the expected outcome: statuses, each with its code where the edge itself responded; ''
+ * where the connection was closed without a response. Malformed HTTP is handled by each runtime's own server,
+ * so outcomes may differ; the number of 202s must equal the number of records in the log everywhere.
  */
 export interface WireCase {
   title: string
   bytes: (key: string) => string
-  /** In every runtime the same, or in workerd, Deno and Node. */
+  /** The outcome in every runtime, or those in workerd, Deno and Node. */
   expects: string | readonly [workerd: string, deno: string, node: string]
-  /** The client closes its side at once: what it announced will never come. */
+  /** The client half-closes at once: the rest of its body never arrives. */
   halfCloses?: true
 }
 
@@ -19,27 +19,27 @@ const LENGTH = `Content-Length: ${EVENT.length}`
 const CHUNKED = 'Transfer-Encoding: chunked'
 const INCOMPLETE = '400 BODY_INCOMPLETE'
 
-/** One whole request with these header lines in place of its length. */
+/** A whole request with these header lines instead of its length. */
 const lines = (...sent: string[]) => ({ bytes: (key: string) => requestHead(key, ...sent) + EVENT })
 const chunks = (body: string, ...sent: string[]) => ({
   bytes: (key: string) => requestHead(key, ...sent, CHUNKED) + body,
 })
-/** One whole request whose head was changed. */
+/** A whole request with a modified head. */
 const changed = (from: string | RegExp, to: string) => ({
   bytes: (key: string) => requestHead(key, LENGTH).replace(from, to) + EVENT,
 })
-/** A whole one follows, to be seen only by a server that was taken in. */
+/** A second request follows, which only a server that is deceived reads as one. */
 const smuggling = (body: string, ...sent: string[]) => ({
   bytes: (key: string) => requestHead(key, ...sent) + body + requestHead(key, LENGTH) + EVENT,
 })
-const one = `d\r\n${EVENT}\r\n0\r\n\r\n`
+const wholeBody = `d\r\n${EVENT}\r\n0\r\n\r\n`
 const path = (to: string) => changed('/v1/events', to)
 const many = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}: b`)
 
 export const WIRE: readonly WireCase[] = [
   { title: 'a plain request', ...lines(LENGTH), expects: '202' },
 
-  // Where does the body end?
+  // The end of the body
   ...[
     ['+13', 'a length with a sign'],
     ['-1', 'a length below zero'],
@@ -49,7 +49,7 @@ export const WIRE: readonly WireCase[] = [
     ['1 3', 'a length with a space inside'],
     ['13, 13', 'a list of lengths'],
     ['', 'a length that is empty'],
-    ['99999999999999999999999', 'a length that nothing can hold'],
+    ['99999999999999999999999', 'a length beyond 64 bits'],
   ].map(
     ([length, title]): WireCase => ({
       title: title as string,
@@ -67,8 +67,8 @@ export const WIRE: readonly WireCase[] = [
   },
   { title: 'two lengths', ...lines(LENGTH, 'Content-Length: 5'), expects: '400' },
   {
-    title: 'a length and chunks: whoever goes by the chunks closes behind them',
-    ...smuggling(one, LENGTH, CHUNKED),
+    title: 'a length and chunks, where a server that reads the chunks must close the connection',
+    ...smuggling(wholeBody, LENGTH, CHUNKED),
     expects: ['202', '400', '400'],
   },
   {
@@ -77,7 +77,7 @@ export const WIRE: readonly WireCase[] = [
     expects: ['400 INVALID_JSON', '400', '400'],
   },
   {
-    title: 'a length that is too short, and junk behind it',
+    title: 'a length that is too short, and trailing junk',
     bytes: (key) => `${requestHead(key, LENGTH)}${EVENT}junk\r\n\r\n`,
     expects: ['202 400', '202 400', '202'],
   },
@@ -93,81 +93,81 @@ export const WIRE: readonly WireCase[] = [
     halfCloses: true,
   },
   {
-    title: 'neither a length nor chunks: there is no body',
+    title: 'neither a length nor chunks, which means no body',
     bytes: (key) => requestHead(key),
     expects: '400 INVALID_JSON',
   },
   ...[
-    ['xchunked', 'a coding that is nearly chunked'],
+    ['xchunked', 'a coding that is almost chunked'],
     ['chunked, identity', 'chunks that are not the last coding'],
     ['\vchunked', 'a vertical tab before chunked'],
   ].map(
     ([coding, title]): WireCase => ({
       title: title as string,
-      bytes: (key) => requestHead(key, `Transfer-Encoding: ${coding}`) + one,
+      bytes: (key) => requestHead(key, `Transfer-Encoding: ${coding}`) + wholeBody,
       expects: '400',
     }),
   ),
   { title: 'the coding identity', ...lines('Transfer-Encoding: identity', LENGTH), expects: '400' },
   {
     title: 'a space before the colon of the coding',
-    bytes: (key) => requestHead(key, 'Transfer-Encoding : chunked') + one,
+    bytes: (key) => requestHead(key, 'Transfer-Encoding : chunked') + wholeBody,
     expects: '400',
   },
-  { title: 'chunked twice', ...chunks(one, CHUNKED), expects: ['202', '400', '400'] },
+  { title: 'chunked twice', ...chunks(wholeBody, CHUNKED), expects: ['202', '400', '400'] },
   {
     title: 'Chunked, with a capital',
-    bytes: (key) => requestHead(key, 'Transfer-Encoding: Chunked') + one,
+    bytes: (key) => requestHead(key, 'Transfer-Encoding: Chunked') + wholeBody,
     expects: '202',
   },
 
   // Chunks
-  { title: 'an extension of a chunk', ...chunks(one.replace('d', 'd;a=b')), expects: '202' },
-  { title: 'a quoted extension', ...chunks(one.replace('d', 'd;a="b;c"')), expects: '202' },
+  { title: 'an extension of a chunk', ...chunks(wholeBody.replace('d', 'd;a=b')), expects: '202' },
+  { title: 'a quoted extension', ...chunks(wholeBody.replace('d', 'd;a="b;c"')), expects: '202' },
   {
     title: 'an extension of 20 kB',
-    ...chunks(one.replace('d', `d;a=${'x'.repeat(20_000)}`)),
+    ...chunks(wholeBody.replace('d', `d;a=${'x'.repeat(20_000)}`)),
     expects: [INCOMPLETE, INCOMPLETE, '413'],
   },
-  { title: 'a size in capitals', ...chunks(one.replace('d', 'D')), expects: '202' },
-  { title: 'a size with leading zeros', ...chunks(one.replace('d', '000d')), expects: '202' },
+  { title: 'a size in capitals', ...chunks(wholeBody.replace('d', 'D')), expects: '202' },
+  { title: 'a size with leading zeros', ...chunks(wholeBody.replace('d', '000d')), expects: '202' },
   {
     title: 'a size with a space',
-    ...chunks(one.replace('d', 'd ')),
+    ...chunks(wholeBody.replace('d', 'd ')),
     expects: ['202', '202', '400'],
   },
   ...[
     ['0xd', 'a size with 0x'],
     ['-d', 'a size below zero'],
-    ['g', 'a size that is no number'],
+    ['g', 'a size that is not a number'],
     ['', 'no size at all'],
     ['5', 'a size that is too small'],
-    ['fffffffffffffffffff', 'a size that nothing can hold'],
-    ['1000000000000000d', 'a size that 64 bits cannot hold'],
+    ['fffffffffffffffffff', 'a size far beyond 64 bits'],
+    ['1000000000000000d', 'a size just beyond 64 bits'],
   ].map(
     ([size, title]): WireCase => ({
       title: title as string,
-      ...chunks(one.replace('d', size as string)),
-      // Deno closes; Node's own server says 400.
+      ...chunks(wholeBody.replace('d', size as string)),
+      // Deno closes the connection; Node's server responds 400.
       expects: [INCOMPLETE, '', '400'],
     }),
   ),
   {
     title: 'chunks that end in bare LF',
-    ...chunks(one.replaceAll('\r\n', '\n')),
+    ...chunks(wholeBody.replaceAll('\r\n', '\n')),
     expects: [INCOMPLETE, INCOMPLETE, '400'],
     halfCloses: true,
   },
-  { title: 'trailers', ...chunks(one.replace(/\r\n$/, 'X-A: b\r\n\r\n')), expects: '202' },
+  { title: 'trailers', ...chunks(wholeBody.replace(/\r\n$/, 'X-A: b\r\n\r\n')), expects: '202' },
   {
-    title: 'a key among the trailers counts for nothing',
+    title: 'a key among the trailers, which is ignored',
     bytes: () =>
-      `${requestHead('', CHUNKED)}${one.replace(/\r\n$/, 'X-API-Key: slc_sec_0000000000000000000000000000004K8ygg\r\n\r\n')}`,
+      `${requestHead('', CHUNKED)}${wholeBody.replace(/\r\n$/, 'X-API-Key: slc_sec_0000000000000000000000000000004K8ygg\r\n\r\n')}`,
     expects: '401 KEY_MISSING',
   },
   {
     title: 'a length among the trailers',
-    ...chunks(one.replace(/\r\n$/, 'Content-Length: 3\r\n\r\n')),
+    ...chunks(wholeBody.replace(/\r\n$/, 'Content-Length: 3\r\n\r\n')),
     expects: ['202', '202', '400'],
   },
   {
@@ -178,9 +178,9 @@ export const WIRE: readonly WireCase[] = [
   },
 
   // Heads
-  { title: 'a line that goes on (obs-fold)', ...lines('X-A: b', ' c', LENGTH), expects: '400' },
+  { title: 'a folded header line (obs-fold)', ...lines('X-A: b', ' c', LENGTH), expects: '400' },
   {
-    title: 'a key on a line that goes on',
+    title: 'a key on a folded header line',
     ...changed('Bearer ', 'Bearer\r\n '),
     expects: '400',
   },
@@ -192,10 +192,10 @@ export const WIRE: readonly WireCase[] = [
   { title: 'a bare CR', ...lines('X-A: b\rc', LENGTH), expects: '400' },
   { title: 'NUL', ...lines('X-A: b\0c', LENGTH), expects: '400' },
   { title: 'a line without a colon', ...lines('nonsense', LENGTH), expects: '400' },
-  { title: 'a space in front of the first line', ...changed('Host', ' Host'), expects: '400' },
+  { title: 'a space before the first header line', ...changed('Host', ' Host'), expects: '400' },
   { title: 'a name with parentheses', ...lines('X(A): b', LENGTH), expects: '400' },
   { title: 'an empty name', ...lines(': b', LENGTH), expects: '400' },
-  { title: 'UTF-8 in a header that nobody reads', ...lines('X-A: ä', LENGTH), expects: '202' },
+  { title: 'UTF-8 in an unused header', ...lines('X-A: ä', LENGTH), expects: '202' },
   {
     title: 'empty lines before the request',
     bytes: (key) => `\r\n\r\n${requestHead(key, LENGTH)}${EVENT}`,
@@ -236,7 +236,7 @@ export const WIRE: readonly WireCase[] = [
     expects: ['501', '405 METHOD_NOT_ALLOWED', '400'],
   },
   {
-    title: 'a method of one’s own',
+    title: 'an unknown method',
     ...changed('POST', 'SEND'),
     expects: ['501', '405 METHOD_NOT_ALLOWED', '400'],
   },
@@ -245,35 +245,43 @@ export const WIRE: readonly WireCase[] = [
   { title: 'a GET with a body', ...changed('POST', 'GET'), expects: '405 METHOD_NOT_ALLOWED' },
   { title: 'no Host', ...changed('Host: edge\r\n', ''), expects: ['400', '202', '400'] },
   { title: 'two Hosts', ...lines('Host: other', LENGTH), expects: ['202', '400', '202'] },
-  { title: 'a Host that is none', ...changed('edge', 'a b'), expects: ['202', '202', '400'] },
+  { title: 'an invalid Host', ...changed('edge', 'a b'), expects: ['202', '202', '400'] },
   ...[
     ['/docs', '200'],
     ['/v1/projects/slc_pub_ThisIsAKeyForTheGoldenVectors01cWdGh/settings', '404 NOT_FOUND'],
   ].map(
-    ([page, hears]): WireCase => ({
-      title: `a Host that is none, at ${page}`,
+    ([page, outcome]): WireCase => ({
+      title: `an invalid Host at ${page}`,
       bytes: () => `GET ${page} HTTP/1.1\r\nHost: [::\r\n\r\n`,
-      expects: [hears as string, hears as string, '400'],
+      expects: [outcome as string, outcome as string, '400'],
     }),
   ),
-  { title: 'an address in full', ...path('http://edge/v1/events'), expects: '202' },
-  { title: 'an address of another host', ...path('http://evil.example/v1/events'), expects: '202' },
-  { title: 'dots', ...path('/x/../v1/events'), expects: '404 NOT_FOUND' },
-  { title: 'dots in disguise', ...path('/x/%2e%2e/v1/events'), expects: '404 NOT_FOUND' },
-  { title: 'two slashes', ...path('//v1/events'), expects: '404 NOT_FOUND' },
+  { title: 'an absolute URL', ...path('http://edge/v1/events'), expects: '202' },
+  {
+    title: 'an absolute URL of another host',
+    ...path('http://evil.example/v1/events'),
+    expects: '202',
+  },
+  { title: 'dot segments in the path', ...path('/x/../v1/events'), expects: '404 NOT_FOUND' },
+  {
+    title: 'escaped dot segments in the path',
+    ...path('/x/%2e%2e/v1/events'),
+    expects: '404 NOT_FOUND',
+  },
+  { title: 'a path with two slashes', ...path('//v1/events'), expects: '404 NOT_FOUND' },
   { title: 'a path without a slash', ...path('v1/events'), expects: '400' },
   {
-    title: 'a backslash',
+    title: 'a backslash in the path',
     ...path('/v1\\events'),
     expects: ['404 NOT_FOUND', '404 NOT_FOUND', '400'],
   },
   { title: 'a path of 8 kB', ...path(`/${'a'.repeat(8_000)}`), expects: '404 NOT_FOUND' },
   { title: 'a path of 300 kB', ...path(`/${'a'.repeat(300_000)}`), expects: ['414', '400', '431'] },
-  { title: 'a broken escape', ...path('/%zz/v1/events'), expects: '404 NOT_FOUND' },
-  { title: 'an escaped letter', ...path('/%761/events'), expects: '202' },
+  { title: 'an invalid escape in the path', ...path('/%zz/v1/events'), expects: '404 NOT_FOUND' },
+  { title: 'an escaped letter in the path', ...path('/%761/events'), expects: '202' },
   { title: 'NUL in the path', ...path('/v1/\0events'), expects: '400' },
 
-  // The same header twice is one list, and no key, type or coding is a list.
+  // A repeated header is one list, and a key, type or coding cannot be a list.
   {
     title: 'the key twice',
     bytes: (key) => `${requestHead(key, `Authorization: Bearer ${key}`, LENGTH)}${EVENT}`,
@@ -305,10 +313,10 @@ export const WIRE: readonly WireCase[] = [
     expects: '400 IDEMPOTENCY_KEY_INVALID',
   },
   {
-    title: 'a no-break space behind the key',
+    title: 'a no-break space after the key',
     ...changed(/(Bearer \S+)/, '$1\xa0'),
     expects: '401 KEY_MISSING',
   },
   { title: 'a tab before the key', ...changed('Bearer ', 'Bearer\t'), expects: '401 KEY_MISSING' },
-  { title: 'spaces behind the key', ...changed(/(Bearer \S+)/, '$1\t '), expects: '202' },
+  { title: 'spaces after the key', ...changed(/(Bearer \S+)/, '$1\t '), expects: '202' },
 ]

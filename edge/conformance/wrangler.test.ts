@@ -8,13 +8,13 @@ import { expect, test } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
 import { ROOT } from '../testing/runtimes.ts'
 
-/** What `npx wrangler deploy` would send to Cloudflare; nothing is sent. */
+/** What `npx wrangler deploy` would upload to Cloudflare; nothing is uploaded. */
 const ENVIRONMENTS = ['production', 'staging']
 const configOf = (env: string) =>
   unstable_readConfig({ config: join(ROOT, 'wrangler.toml'), env }, { hideWarnings: true })
 
 test.each(ENVIRONMENTS)(
-  'wrangler builds what it would deploy to %s, small and without Node',
+  'wrangler builds a small worker without Node modules for %s',
   async (env) => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-wrangler-'))
     try {
@@ -24,7 +24,7 @@ test.each(ENVIRONMENTS)(
         [wrangler, 'deploy', '--dry-run', '--env', env, '--outdir', folder],
         {
           cwd: ROOT,
-          // No account is asked, and none is there to be asked.
+          // A dry run needs no account.
           env: {
             PATH: process.env.PATH,
             HOME: folder,
@@ -38,7 +38,7 @@ test.each(ENVIRONMENTS)(
       for (const name of Object.keys(configOf(env).vars)) expect(stdout).toContain(`env.${name} `)
       const worker = readFileSync(join(folder, 'worker.js'))
       expect(worker.toString()).not.toMatch(/from\s*["']node:/)
-      // Cloudflare takes 3 MiB, and starts less of it faster.
+      // Cloudflare accepts 3 MiB, and starts a smaller worker faster.
       expect(gzipSync(worker).byteLength).toBeLessThan(256 * 1024)
     } finally {
       rmSync(folder, { recursive: true, force: true })
@@ -47,7 +47,7 @@ test.each(ENVIRONMENTS)(
 )
 
 test.each(ENVIRONMENTS)(
-  '%s names its secrets and holds none, and knows no variable that the edge does not',
+  'the environment %s declares its secrets without values, and only variables that the edge reads',
   (env) => {
     const { vars, secrets } = configOf(env)
     expect(secrets?.required).toEqual(['SLUICE_GATEWAY_PASSWORD', 'SLUICE_REDIS_TOKEN'])
@@ -59,7 +59,7 @@ test.each(ENVIRONMENTS)(
 )
 
 test.each(ENVIRONMENTS)(
-  '%s is reached by its own domain alone, and its log lines are kept',
+  'the environment %s is served on its custom domain only, with observability',
   (env) => {
     const { routes, workers_dev, preview_urls, observability } = configOf(env)
     expect(routes).toEqual([{ pattern: expect.stringContaining('events.'), custom_domain: true }])
@@ -68,10 +68,10 @@ test.each(ENVIRONMENTS)(
   },
 )
 
-test('what wrangler dev serves without an environment goes to this machine', () => {
+test('wrangler dev without an environment sends events to this machine', () => {
   const { vars, secrets, dev } = configOf('')
   expect(new URL(String(vars.SLUICE_GATEWAY_URL)).hostname).toBe('127.0.0.1')
   expect(dev.ip).toBe('127.0.0.1')
-  // Named here, they would be all that it takes from .dev.vars.
+  // Declared here, they would be the only variables read from .dev.vars.
   expect(secrets?.required).toBeUndefined()
 })

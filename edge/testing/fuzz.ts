@@ -82,13 +82,13 @@ export function expectDocumented(
 export async function recordsOf(
   harness: EdgeHarness,
   sendRequest: () => Promise<EdgeResponse>,
-): Promise<{ answer: EdgeResponse; records: Recorded[] }> {
+): Promise<{ response: EdgeResponse; records: Recorded[] }> {
   const before = harness.gateway.records.length
   const response = await sendRequest()
   const records = harness.gateway.records
     .slice(before)
     .map(({ value }) => parseExactly(value) as Recorded)
-  return { answer: response, records }
+  return { response, records }
 }
 
 export interface Recorded {

@@ -1,20 +1,20 @@
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { batch, type Case, EVENT, JSON_TYPE, sized } from './case.ts'
 
-/** Is this a body? */
+/** Bodies: syntax, types, encodings and sizes. */
 export const BODIES: readonly Case[] = [
   { title: 'no body at all', headers: JSON_TYPE, status: 400, code: 'INVALID_JSON' },
   { title: 'an empty body', body: '', status: 400, code: 'INVALID_JSON' },
   { title: 'broken JSON', body: '{"event":', status: 400, code: 'INVALID_JSON' },
   {
-    title: 'JSON with a comma too many',
+    title: 'JSON with a trailing comma',
     body: '{"event":"a",}',
     status: 400,
     code: 'INVALID_JSON',
   },
   { title: 'JSON after a byte order mark', body: `\ufeff${EVENT}`, status: 202 },
   ...[
-    ['a byte that UTF-8 has not', [0xff]],
+    ['a byte that UTF-8 does not use', [0xff]],
     ['an overlong slash', [0xc0, 0xaf]],
     ['half a surrogate pair', [0xed, 0xa0, 0x80]],
     ['a character cut in two', [0xe2, 0x82]],
@@ -105,11 +105,11 @@ export const BODIES: readonly Case[] = [
   ),
   ...(
     [
-      ['that is none', 'gzip', Buffer.from(EVENT)],
+      ['of uncompressed data', 'gzip', Buffer.from(EVENT)],
       ['that ends too early', 'gzip', gzipSync(EVENT).subarray(0, 20)],
-      ['without its sum', 'gzip', gzipSync(EVENT).subarray(0, -8)],
-      ['with junk behind it', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.from('junk')])],
-      ['of nothing', 'gzip', Buffer.alloc(0)],
+      ['without its checksum', 'gzip', gzipSync(EVENT).subarray(0, -8)],
+      ['with trailing junk', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.from('junk')])],
+      ['of no bytes', 'gzip', Buffer.alloc(0)],
       ['that is gzip', 'deflate', gzipSync(EVENT)],
     ] as const
   ).map(
@@ -137,7 +137,7 @@ export const BODIES: readonly Case[] = [
     code: 'BODY_TOO_LARGE',
   },
 
-  // Encodings, one upon the other and otherwise
+  // Encodings, combined and unusual
   ...[
     'gzip, identity',
     'identity, gzip',
@@ -165,7 +165,7 @@ export const BODIES: readonly Case[] = [
   ),
   ...['', ' ', 'Identity', ' identity '].map(
     (encoding): Case => ({
-      title: `Content-Encoding "${encoding}" is none`,
+      title: `Content-Encoding "${encoding}", which means none`,
       headers: { 'content-encoding': encoding },
       body: EVENT,
       status: 202,
@@ -181,26 +181,26 @@ export const BODIES: readonly Case[] = [
   ),
   ...(
     [
-      ['that is deflate without its head', 'deflate', deflateRawSync(EVENT)],
-      ['with another magic', 'gzip', changedAt(gzipSync(EVENT), 1)],
-      ['of another method', 'gzip', changedAt(gzipSync(EVENT), 2)],
-      ['with a bit turned', 'gzip', changedAt(gzipSync(batch(100)), 30)],
-      ['with a wrong sum', 'gzip', changedAt(gzipSync(EVENT), -5)],
+      ['of raw deflate data without a header', 'deflate', deflateRawSync(EVENT)],
+      ['with a wrong magic number', 'gzip', changedAt(gzipSync(EVENT), 1)],
+      ['with an unknown compression method', 'gzip', changedAt(gzipSync(EVENT), 2)],
+      ['with a flipped bit', 'gzip', changedAt(gzipSync(batch(100)), 30)],
+      ['with a wrong checksum', 'gzip', changedAt(gzipSync(EVENT), -5)],
       ['with a wrong length', 'gzip', changedAt(gzipSync(EVENT), -1)],
-      ['with a wrong sum', 'deflate', changedAt(deflateSync(EVENT), -1)],
-      ['without its sum', 'deflate', deflateSync(EVENT).subarray(0, -4)],
+      ['with a wrong checksum', 'deflate', changedAt(deflateSync(EVENT), -1)],
+      ['without its checksum', 'deflate', deflateSync(EVENT).subarray(0, -4)],
       ['that ends too early', 'deflate', deflateSync(EVENT).subarray(0, 12)],
-      ['of nothing', 'deflate', Buffer.alloc(0)],
-      ['with junk behind it', 'deflate', Buffer.concat([deflateSync(EVENT), Buffer.from('junk')])],
-      ['with a second one behind it', 'gzip', Buffer.concat([gzipSync(EVENT), gzipSync(EVENT)])],
-      ['with zeros behind it', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.alloc(8)])],
-      ['of a head alone', 'gzip', gzipSync(EVENT).subarray(0, 10)],
+      ['of no bytes', 'deflate', Buffer.alloc(0)],
+      ['with trailing junk', 'deflate', Buffer.concat([deflateSync(EVENT), Buffer.from('junk')])],
+      ['with a second member', 'gzip', Buffer.concat([gzipSync(EVENT), gzipSync(EVENT)])],
+      ['with trailing zeros', 'gzip', Buffer.concat([gzipSync(EVENT), Buffer.alloc(8)])],
+      ['of a header alone', 'gzip', gzipSync(EVENT).subarray(0, 10)],
       ['of one byte', 'gzip', Buffer.from([0x1f])],
       ['with a dictionary', 'deflate', deflateSync(EVENT, { dictionary: Buffer.from('{"event"') })],
     ] as const
   ).map(
     ([title, encoding, body]): Case => ({
-      title: `${encoding} ${title} does not decode`,
+      title: `${encoding} ${title} that cannot be decoded`,
       headers: { 'content-encoding': encoding },
       body,
       status: 400,
@@ -209,11 +209,15 @@ export const BODIES: readonly Case[] = [
   ),
   ...(
     [
-      ['stored, not packed', 'gzip', gzipSync(EVENT, { level: 0 })],
-      ['packed as well as can be', 'deflate', deflateSync(EVENT, { level: 9 })],
-      ['with a name in its head', 'gzip', named(gzipSync(EVENT))],
+      ['without compression', 'gzip', gzipSync(EVENT, { level: 0 })],
+      ['at the highest compression level', 'deflate', deflateSync(EVENT, { level: 9 })],
+      ['with a file name in its header', 'gzip', named(gzipSync(EVENT))],
       ['with a byte order mark inside', 'gzip', gzipSync(`\ufeff${EVENT}`)],
-      ['of 1 MiB that is random', 'gzip', gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`)],
+      [
+        'of 1 MiB of random white space',
+        'gzip',
+        gzipSync(`[${EVENT}${randomSpaces(1024 * 1024 - 23)}]`),
+      ],
     ] as const
   ).map(
     ([title, encoding, body]): Case => ({
@@ -230,9 +234,14 @@ export const BODIES: readonly Case[] = [
     status: 400,
     code: 'INVALID_UTF8',
   },
-  { title: 'gzip that nobody announced', body: gzipSync(EVENT), status: 400, code: 'INVALID_UTF8' },
   {
-    title: 'gzip of nothing at all',
+    title: 'gzip without a Content-Encoding',
+    body: gzipSync(EVENT),
+    status: 400,
+    code: 'INVALID_UTF8',
+  },
+  {
+    title: 'gzip of an empty text',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(''),
     status: 400,
@@ -248,7 +257,11 @@ export const BODIES: readonly Case[] = [
   ...(
     [
       ['a deflate bomb of 200 MiB', 'deflate', deflateSync(Buffer.alloc(200 * 1024 * 1024))],
-      ['a bomb that begins as JSON', 'gzip', gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`)],
+      [
+        'a bomb that starts with JSON',
+        'gzip',
+        gzipSync(`[${EVENT}${' '.repeat(8 * 1024 * 1024)}]`),
+      ],
       ['one byte more than 1 MiB in gzip', 'gzip', gzipSync(sized(1024 * 1024 + 1))],
     ] as const
   ).flatMap(([title, encoding, body]): Case[] =>
@@ -262,14 +275,14 @@ export const BODIES: readonly Case[] = [
     })),
   ),
   {
-    title: 'more than 1 MiB of what does not pack',
+    title: 'more than 1 MiB of incompressible data',
     headers: { 'content-encoding': 'gzip' },
     body: Buffer.alloc(1024 * 1024 + 1, 0x1f),
     status: 413,
     code: 'BODY_TOO_LARGE',
   },
   {
-    title: 'a bomb within a bomb is only the outer one',
+    title: 'a gzip bomb inside gzip',
     headers: { 'content-encoding': 'gzip' },
     body: gzipSync(gzipSync(Buffer.alloc(200 * 1024 * 1024))),
     status: 400,
@@ -288,7 +301,7 @@ export const BODIES: readonly Case[] = [
     '',
   ].map(
     (type): Case => ({
-      title: `the type "${type}" is JSON`,
+      title: `the type "${type}", which is JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 202,
@@ -310,7 +323,7 @@ export const BODIES: readonly Case[] = [
     '{"event":"a"}',
   ].map(
     (type): Case => ({
-      title: `the type ${type} is not JSON`,
+      title: `the type ${type}, which is not JSON`,
       headers: { 'content-type': type },
       body: EVENT,
       status: 415,
@@ -335,7 +348,7 @@ function named(bytes: Buffer): Buffer {
   return Buffer.concat([head, Buffer.from('events.json\0'), bytes.subarray(10)])
 }
 
-/** Blanks that no packing makes small. */
+/** White space that does not compress. */
 function randomSpaces(count: number): string {
   return Array.from({ length: count }, () => ' \t\n\r'[Math.floor(Math.random() * 4)]).join('')
 }

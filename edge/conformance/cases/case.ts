@@ -2,21 +2,21 @@ import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { ErrorCode, ItemErrorCode } from '../../../contract/errors.ts'
 import type { EdgeRequest } from '../../testing/send.ts'
 
-/** One request, and what it must be answered with: in every runtime the same. */
+/** One request and its expected response, the same in every runtime. */
 export interface Case extends EdgeRequest {
   title: string
-  /** What kind of key it carries; `null`: none. As `Authorization: Bearer` unless `keyAs` says where. */
+  /** The API key to create for it; `null` sends none. Sent as `Authorization: Bearer` unless `keyAs` is set. */
   key?: Partial<KeyRecord> | null
   keyAs?: (key: string) => { headers?: Record<string, string>; path?: string }
   status: number
   code?: ErrorCode
-  /** Headers of the answer that must be there, with these values. */
+  /** Expected headers of the response. */
   responseHeaders?: Record<string, string | RegExp>
-  /** `index pointer CODE`, for each. */
+  /** `index pointer CODE` of each expected error. */
   errors?: string[]
   /**
-   * The events in the log, as JSON. Left out: an id that was made, the time received, properties
-   * that are empty.
+   * The expected events in the log, as JSON, without generated ids, the time received and empty
+   * properties.
    */
   expectedEvents?: string[]
 }
@@ -28,7 +28,7 @@ export const batch = (count: number) => `[${Array(count).fill(EVENT).join(',')}]
 /** `size` bytes of valid JSON. */
 export const sized = (size: number) => `[{"event":"a","x":1}${' '.repeat(size - 21)}]`
 
-/** An event with these fields besides its name, which arrive as these properties. */
+/** An event with these extra members, which must arrive as these properties. */
 export const accepted = (title: string, more: string, properties = `{${more}}`): Case => ({
   title,
   body: `{"name":"a",${more}}`,
@@ -36,7 +36,7 @@ export const accepted = (title: string, more: string, properties = `{${more}}`):
   expectedEvents: [`{"name":"a","properties":${properties}}`],
 })
 
-/** An event with these fields besides its name, of which one is no good. */
+/** An event with these extra members, of which one is invalid. */
 export const rejected = (
   title: string,
   more: string,
@@ -50,7 +50,7 @@ export const rejected = (
   errors: [`0 ${pointer} ${code}`],
 })
 
-/** A body that is refused as a whole. */
+/** A body that is rejected as a whole. */
 export const rejectedBody = (title: string, body: string | Uint8Array, code: ErrorCode): Case => ({
   title,
   body,

@@ -1,6 +1,6 @@
 import { type Case, EVENT } from './case.ts'
 
-/** Has this been done already? */
+/** Valid and invalid Idempotency-Keys. */
 export const IDEMPOTENCY: readonly Case[] = [
   ...['', '"', '""', 'a b', 'ä', 'x'.repeat(256), '"a', 'a, b'].map(
     (key): Case => ({
@@ -17,7 +17,7 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['x'.repeat(255), '255 letters'],
     [`"${'x'.repeat(255)}"`, '255 letters in quotes'],
     ['018f3a5c-7b2e-7c4d-9e1f-0a2b3c4d5e6f', 'a UUID'],
-    ["!#$%&'()*+,-./:;<=>?@[]^_`{|}~", 'every sign'],
+    ["!#$%&'()*+,-./:;<=>?@[]^_`{|}~", 'every punctuation character'],
     ['a"b', 'a quote inside'],
     [String.raw`a\b`, 'a backslash'],
     [String.raw`"a\"b"`, 'an escaped quote'],
@@ -25,8 +25,8 @@ export const IDEMPOTENCY: readonly Case[] = [
     ['"a,b"', 'a comma in quotes'],
     ['a,b', 'a comma'],
     ['  a  ', 'spaces around it'],
-    ['__proto__', 'a word of JavaScript'],
-    ["'a'", 'the other quotes'],
+    ['__proto__', 'the name __proto__'],
+    ["'a'", 'single quotes'],
   ].map(
     ([key, title]): Case => ({
       title: `an Idempotency-Key of ${title}`,

@@ -4,10 +4,10 @@ const hour = 3_600_000
 const bare = (key: string) => ({ headers: { 'x-api-key': key } })
 
 const auth = (authorization: string) => ({ headers: { authorization } })
-/** Header values are bytes; this is how UTF-8 gets in. */
+/** Header values are bytes; this encodes UTF-8 into them. */
 const utf8 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
 
-/** Who is this? */
+/** Authentication: where the key may be, and what it may do. */
 export const KEYS: readonly Case[] = [
   { title: 'no key', key: null, body: EVENT, status: 401, code: 'KEY_MISSING' },
   {
@@ -22,12 +22,12 @@ export const KEYS: readonly Case[] = [
   ...[
     ['a key of another form', 'Bearer sk_live_123'],
     ['a key with a wrong checksum', 'Bearer slc_sec_0000000000000000000000000000004K8ygh'],
-    ['a key that nobody made', 'Bearer slc_sec_0000000000000000000000000000004K8ygg'],
+    ['a key that does not exist', 'Bearer slc_sec_0000000000000000000000000000004K8ygg'],
     [
-      'a key that nobody made, as Basic',
+      'a key that does not exist, as Basic',
       `Basic ${btoa('slc_sec_0000000000000000000000000000004K8ygg:')}`,
     ],
-    ['Basic that is no base64', 'Basic ###'],
+    ['Basic with invalid base64', 'Basic ###'],
   ].map(
     ([title, authorization]): Case => ({
       title: title as string,
@@ -73,7 +73,7 @@ export const KEYS: readonly Case[] = [
     status: 202,
   },
   {
-    title: '?key= with a public key, as sendBeacon has it',
+    title: '?key= with a public key, as sendBeacon sends it',
     key: { kind: 'pub' },
     keyAs: (key) => ({
       path: `/v1/events?key=${key}`,
@@ -90,14 +90,14 @@ export const KEYS: readonly Case[] = [
     code: 'KEY_UNKNOWN',
   },
   {
-    title: 'a key that may only read',
+    title: 'a key without the ingest scope',
     key: { scopes: ['read', 'admin'] },
     body: EVENT,
     status: 403,
     code: 'SCOPE_MISSING',
   },
   {
-    title: 'a page that the key is not for',
+    title: 'an origin that the key does not allow',
     key: { origins: ['https://shop.example'] },
     headers: { origin: 'https://evil.example' },
     body: EVENT,
@@ -105,7 +105,7 @@ export const KEYS: readonly Case[] = [
     code: 'ORIGIN_NOT_ALLOWED',
   },
   {
-    title: 'a page without an origin of its own',
+    title: 'the origin "null"',
     key: { origins: ['https://shop.example'] },
     headers: { origin: 'null' },
     body: EVENT,
@@ -113,7 +113,7 @@ export const KEYS: readonly Case[] = [
     code: 'ORIGIN_NOT_ALLOWED',
   },
   {
-    title: 'the page that the key is for',
+    title: 'an origin that the key allows',
     key: { origins: ['https://other.example', 'https://shop.example'] },
     headers: { origin: 'https://shop.example' },
     body: EVENT,
@@ -125,26 +125,26 @@ export const KEYS: readonly Case[] = [
     },
   },
   {
-    title: 'a server with a key for a page',
+    title: 'a server with a key that is limited to origins',
     key: { origins: ['https://shop.example'] },
     body: EVENT,
     status: 202,
   },
   {
-    title: 'historical with a key that may not',
+    title: '?historical=true with a key that does not allow it',
     path: '/v1/events?historical=true',
     body: EVENT,
     status: 403,
     code: 'HISTORICAL_NOT_ALLOWED',
   },
   {
-    title: 'historical with a key that may',
+    title: '?historical=true with a key that allows it',
     path: '/v1/events?historical=true',
     key: { may_import_history: true },
     body: '{"event":"old","timestamp":0}',
     status: 202,
   },
-  { title: 'not historical', path: '/v1/events?historical=false', body: EVENT, status: 202 },
+  { title: '?historical=false', path: '/v1/events?historical=false', body: EVENT, status: 202 },
   ...['historical=1', 'historical=', 'historical=TRUE', 'historical=true&historical=false'].map(
     (query): Case => ({
       title: `?${query}`,
@@ -156,7 +156,7 @@ export const KEYS: readonly Case[] = [
     }),
   ),
 
-  // Where a key may stand
+  // Where the key may be
   ...(
     [
       ['BEARER in capitals', (key: string) => auth(`BEARER ${key}`), 202],
@@ -167,7 +167,7 @@ export const KEYS: readonly Case[] = [
       ['Basic without a colon', (key: string) => auth(`Basic ${btoa(key)}`), 202],
       ['basic in small letters', (key: string) => auth(`basic ${btoa(`${key}:`)}`), 202],
       [
-        'a good key behind an unknown scheme',
+        'X-API-Key after an unknown scheme',
         (key: string) => ({ headers: { authorization: 'Digest abc', 'x-api-key': key } }),
         202,
       ],
@@ -190,7 +190,7 @@ export const KEYS: readonly Case[] = [
         202,
       ],
       [
-        'Authorization counts before X-API-Key',
+        'an invalid Authorization before a valid X-API-Key',
         (key: string) => ({ headers: { authorization: 'Bearer slc_sec_x', 'x-api-key': key } }),
         'KEY_UNKNOWN',
       ],
@@ -225,14 +225,14 @@ export const KEYS: readonly Case[] = [
         'KEY_UNKNOWN',
       ],
       ['a key cut short', (key: string) => auth(`Bearer ${key.slice(0, -1)}`), 'KEY_UNKNOWN'],
-      ['a key with one letter more', (key: string) => auth(`Bearer ${key}a`), 'KEY_UNKNOWN'],
+      ['a key with one more letter', (key: string) => auth(`Bearer ${key}a`), 'KEY_UNKNOWN'],
       [
         'a key with another kind',
         (key: string) => auth(`Bearer ${key.replace('_sec_', '_adm_')}`),
         'KEY_UNKNOWN',
       ],
       [
-        'a key with a letter from Cyrillic',
+        'a key with a Cyrillic letter',
         (key: string) => auth(`Bearer ${utf8(key.replace('c', 'с'))}`),
         'KEY_UNKNOWN',
       ],
@@ -242,12 +242,12 @@ export const KEYS: readonly Case[] = [
         'KEY_UNKNOWN',
       ],
       [
-        'a key in percent',
+        'a percent-encoded key',
         (key: string) => auth(`Bearer ${key.replace('_', '%5F')}`),
         'KEY_UNKNOWN',
       ],
       ['a key of 7,000 letters', () => auth(`Bearer slc_sec_${'x'.repeat(7_000)}`), 'KEY_UNKNOWN'],
-      ['JavaScript instead of a key', () => auth('Bearer __proto__'), 'KEY_UNKNOWN'],
+      ['__proto__ instead of a key', () => auth('Bearer __proto__'), 'KEY_UNKNOWN'],
       ['an empty X-API-Key', () => ({ headers: { 'x-api-key': ' ' } }), 'KEY_MISSING'],
       [
         'X-API-Key with Bearer',
@@ -279,12 +279,12 @@ export const KEYS: readonly Case[] = [
   ),
   ...(
     [
-      ['twice, the first counts', (key: string) => `key=${key}&key=slc_pub_x`, 202],
-      ['twice, the second is not looked at', (key: string) => `key=slc_pub_x&key=${key}`, 401],
-      ['in percent', (key: string) => `key=${key.replaceAll('_', '%5f')}`, 202],
+      ['twice with the valid key first', (key: string) => `key=${key}&key=slc_pub_x`, 202],
+      ['twice with the valid key second', (key: string) => `key=slc_pub_x&key=${key}`, 401],
+      ['percent-encoded', (key: string) => `key=${key.replaceAll('_', '%5f')}`, 202],
       ['with a space before it', (key: string) => `key=%20${key}`, 401],
-      ['with a plus behind it', (key: string) => `key=${key}+`, 401],
-      ['among other things', (key: string) => `a=1&&=&key=${key}&%zz`, 202],
+      ['with a trailing plus', (key: string) => `key=${key}+`, 401],
+      ['among other parameters', (key: string) => `a=1&&=&key=${key}&%zz`, 202],
     ] as const
   ).map(
     ([title, query, status]): Case => ({

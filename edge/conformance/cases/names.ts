@@ -26,7 +26,7 @@ const noId = (title: string, written: string): Case =>
     '/event_id EVENT_ID_INVALID',
   )
 
-/** What an event may be called, and what its fields may not. */
+/** Valid and invalid event names and ids, and keys that resemble fields. */
 export const NAMES: readonly Case[] = [
   named('in NFD is composed', 'cafe\u0301', 'café'),
   named('in NFC is left alone', 'café'),
@@ -40,38 +40,38 @@ export const NAMES: readonly Case[] = [
   named('with a line inside keeps it', 'a\\nb'),
   named('of one emoji', '👩🏽‍🚀'),
   named('of one mark', '\u0301'),
-  named('like a number', '1e400'),
-  named('like a key', '__proto__'),
-  named('like a method', 'constructor'),
+  named('that resembles a number', '1e400'),
+  named('that is a reserved key', '__proto__'),
+  named('that is a method of Object', 'constructor'),
   named('with $ inside', 'a$b$'),
   named('with a $ in full width', '＄pageview'),
   named('with another currency', '€'),
   named('of 255 characters', 'n'.repeat(255)),
-  named('of 255 characters that were 510', 'e\u0301'.repeat(255), 'é'.repeat(255)),
+  named('of 255 characters that is sent as 510', 'e\u0301'.repeat(255), 'é'.repeat(255)),
   ...['$', '$pageview', ' $pageview', '\u00a0$pageview', '\\u0024pageview', '\ufeff$x'].map(
     (name) => unnamed(`the name ${name}`, `{"name":"${name}"}`, '/name NAME_RESERVED'),
   ),
   ...[
     ['', 'an empty name'],
-    ['\u00a0\u3000\ufeff', 'a name of spaces of every kind'],
+    ['\u00a0\u3000\ufeff', 'a name of white space'],
     ['n'.repeat(256), 'a name of 256 letters'],
     ['😀'.repeat(256), 'a name of 256 emoji'],
     // U+0958 becomes two characters in NFC.
-    ['\u0958'.repeat(128), 'a name that grows beyond 255 when it is composed'],
+    ['\u0958'.repeat(128), 'a name that exceeds 255 characters in NFC'],
   ].map(([name, title]) => unnamed(title as string, `{"name":"${name}"}`, '/name NAME_INVALID')),
   ...['true', '1', '[]', '["a"]', '{}'].map((name) =>
-    unnamed(`the name ${name}, which is no text`, `{"event":${name}}`, '/event NAME_INVALID'),
+    unnamed(`the name ${name}, which is not a string`, `{"event":${name}}`, '/event NAME_INVALID'),
   ),
 
-  // Fields that look like others
-  unnamed('Name is no name', '{"Name":"a"}', '/name NAME_MISSING'),
-  unnamed('a name with a space behind it is none', '{"name ":"a"}', '/name NAME_MISSING'),
-  unnamed('a name with a letter from Cyrillic is none', '{"nаme":"a"}', '/name NAME_MISSING'),
-  unnamed('a name in full width is none', '{"ｎａｍｅ":"a"}', '/name NAME_MISSING'),
-  unnamed('a name on the prototype is none', '{"constructor":{"name":"a"}}', '/name NAME_MISSING'),
-  accepted('what looks like a field is a property', '"Event_ID":"x","valuе":"5","time":"now"'),
+  // Keys that resemble fields
+  unnamed('the key Name instead of name', '{"Name":"a"}', '/name NAME_MISSING'),
+  unnamed('the key name with a trailing space', '{"name ":"a"}', '/name NAME_MISSING'),
+  unnamed('the key name with a Cyrillic letter', '{"nаme":"a"}', '/name NAME_MISSING'),
+  unnamed('the key name in full width', '{"ｎａｍｅ":"a"}', '/name NAME_MISSING'),
+  unnamed('a name on the prototype', '{"constructor":{"name":"a"}}', '/name NAME_MISSING'),
+  accepted('keys that resemble fields', '"Event_ID":"x","valuе":"5","time":"now"'),
   {
-    title: 'of names for the same thing the first counts, the others are properties',
+    title: 'synonyms of a field, of which the first is used and the others are properties',
     body: '{"name":"n","event":"e","event_type":"t","userId":"u","actor":"a","timestamp":0,"occurred_at":null}',
     key: { may_import_history: true },
     path: '/v1/events?historical=true',
@@ -84,13 +84,13 @@ export const NAMES: readonly Case[] = [
   // Ids
   id('of one character', '~'),
   id('of 128 characters', 'i'.repeat(128)),
-  id('with every sign', "!#$%&'()*+,-./:;<=>?@[]^_`{|}"),
+  id('with every punctuation character', "!#$%&'()*+,-./:;<=>?@[]^_`{|}"),
   id(
     'that is a UUID in capitals',
     'FFFFFFFF-AAAA-4BBB-8CCC-0123456789AB',
     'ffffffff-aaaa-4bbb-8ccc-0123456789ab',
   ),
-  id('that is nearly a UUID', 'FFFFFFFF-AAAA-4BBB-8CCC-0123456789A'),
+  id('that is almost a UUID', 'FFFFFFFF-AAAA-4BBB-8CCC-0123456789A'),
   id('that is a UUID in braces', '{FFFFFFFF-AAAA-4BBB-8CCC-0123456789AB}'),
   id('that is a UUID without dashes', 'FFFFFFFFAAAA4BBB8CCC0123456789AB'),
   noId('of 129 characters', `"${'i'.repeat(129)}"`),
@@ -98,7 +98,7 @@ export const NAMES: readonly Case[] = [
   noId('with DEL', '"a\u007f"'),
   noId('in full width', '"ａ"'),
   noId('with a zero-width space', '"a\u200b"'),
-  noId('with a space behind it', '"a "'),
+  noId('with a trailing space', '"a "'),
   noId('that is true', 'true'),
   noId('that is an object', '{}'),
 ]

@@ -8,7 +8,7 @@ const value = (written: string, formatted = written): Case => ({
   expectedEvents: [`{"name":"a","value":${formatted}}`],
 })
 
-/** Every number arrives as itself, or is refused by name and place. */
+/** Every number arrives unchanged or is rejected with its pointer. */
 export const NUMBERS: readonly Case[] = [
   ...[
     '0',
@@ -30,15 +30,15 @@ export const NUMBERS: readonly Case[] = [
     '1.0',
     '0.30000000000000004',
   ].map((written) => accepted(`the number ${written}`, `"x":${written}`)),
-  // No reader of JSON keeps the sign of zero, nor does jsonb.
+  // Neither JSON parsers nor jsonb keep the sign of zero.
   accepted('the number -0', '"x":-0', '{"x":0}'),
-  accepted('zero in long', '"x":[0e999,0.000e-999,-0.0]', '{"x":[0,0,0]}'),
+  accepted('zero in long notations', '"x":[0e999,0.000e-999,-0.0]', '{"x":[0,0,0]}'),
   accepted(
-    'a fraction is the nearest double',
+    'a fraction that becomes the nearest double',
     '"x":0.1000000000000000055511151231257827',
     '{"x":0.1}',
   ),
-  accepted('so is a very small one', '"x":3e-324', '{"x":5e-324}'),
+  accepted('a very small fraction that becomes the nearest double', '"x":3e-324', '{"x":5e-324}'),
   ...[
     '9007199254740993',
     '-9007199254740993',
@@ -59,22 +59,22 @@ export const NUMBERS: readonly Case[] = [
   rejected('a bad number in a list in an object', '"p":{"q":[0,[1e400]]}', '/p/q/1/0', bad),
   rejected('a bad number in the context', '"context":{"n":1e400}', '/context/n', bad),
   rejected('a bad number as value', '"value":-1e400', '/value', bad),
-  rejected('a bad number as time is told as that only', '"timestamp":1e400', '/timestamp', bad),
+  rejected('a bad number as time, which is its only error', '"timestamp":1e400', '/timestamp', bad),
   rejected(
-    'a bad number as actor is told as that only',
+    'a bad number as actor, which is its only error',
     '"user_id":9007199254740993',
     '/user_id',
     bad,
   ),
   {
-    title: 'every bad number of an event is told',
+    title: 'an event with several bad numbers',
     body: '{"name":"a","x":1e400,"p":{"y":[1e400]},"value":1e400}',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: [`0 /x ${bad}`, `0 /p/y/0 ${bad}`, `0 /value ${bad}`],
   },
 
-  // The value that is summed
+  // The value field
   ...['0', '-1', '0.5', '1e290', '-1e290', '5e-324', '123456789012345'].map((written) =>
     value(written),
   ),
@@ -84,13 +84,13 @@ export const NUMBERS: readonly Case[] = [
     rejected(`the value ${written}`, `"value":${written}`, '/value', 'VALUE_INVALID'),
   ),
   {
-    title: 'a value that is null was not sent',
+    title: 'a null value, which counts as not sent',
     body: '{"name":"a","value":null}',
     status: 202,
     expectedEvents: ['{"name":"a"}'],
   },
 
-  // Numbers where a text belongs
+  // Numbers in text fields
   ...(['actor', 'session', 'source'] as const).map(
     (field): Case => ({
       title: `a whole number as ${field}`,

@@ -31,7 +31,7 @@ export const ROUTES: readonly Case[] = [
   ),
   ...['PUT', 'DELETE', 'PATCH', 'PROPFIND'].map(
     (method): Case => ({
-      title: `${method} is no way to send events`,
+      title: `${method} /v1/events`,
       method,
       body: EVENT,
       status: 405,
@@ -39,7 +39,7 @@ export const ROUTES: readonly Case[] = [
       responseHeaders: { allow: 'POST, OPTIONS' },
     }),
   ),
-  { title: 'HEAD gets the status without a body', method: 'HEAD', status: 405 },
+  { title: 'HEAD /v1/events', method: 'HEAD', status: 405 },
   { title: 'GET /healthz', method: 'GET', path: '/healthz', key: null, status: 200 },
   {
     title: 'POST /healthz',
@@ -50,7 +50,7 @@ export const ROUTES: readonly Case[] = [
   },
   ...['/', '/v1', '/v1/events/', '/v2/events', '/V1/EVENTS', '/v1/events%2f', '/%00', '/..'].map(
     (path): Case => ({
-      title: `nothing is at ${path}`,
+      title: `the unknown path ${path}`,
       path,
       body: EVENT,
       status: 404,

@@ -3,7 +3,7 @@ import { accepted, type Case, rejected, rejectedBody } from './case.ts'
 const broken = (title: string, body: string | Uint8Array) =>
   rejectedBody(title, body, 'INVALID_JSON')
 const notAnEvent = (title: string, body: string): Case => ({
-  title: `${title} is no event`,
+  title: `${title} instead of an event`,
   body,
   status: 422,
   code: 'EVENTS_INVALID',
@@ -11,7 +11,7 @@ const notAnEvent = (title: string, body: string): Case => ({
 })
 const value = (written: string) => `{"name":"a","x":${written}}`
 
-/** JSON, and what only looks like it. */
+/** Valid and invalid JSON. */
 export const SYNTAX: readonly Case[] = [
   ...['01', '+1', '.5', '1.', '0x10', '1_000', '1e', '1e+', '--1', '-', '1,5'].map((written) =>
     broken(`the number ${written}`, value(written)),
@@ -42,7 +42,7 @@ export const SYNTAX: readonly Case[] = [
   broken('a key without quotes', '{name:"a"}'),
   broken('a key that is a number', '{1:"a"}'),
   broken('no colon', '{"name" "a"}'),
-  broken('a hole in a list', '[{"name":"a"},,{"name":"b"}]'),
+  broken('an empty list element', '[{"name":"a"},,{"name":"b"}]'),
   broken('a comment', '{"name":"a"} // yes'),
   broken('one bracket too many', '{"name":"a"}}'),
   broken('one bracket too few', '[{"name":"a"}'),
@@ -54,7 +54,7 @@ export const SYNTAX: readonly Case[] = [
   broken('a form', 'name=a&value=1'),
   broken('XML', '<event name="a"/>'),
   broken(
-    'UTF-16 with its mark',
+    'UTF-16 with a byte order mark',
     Buffer.from('\ufeff{"name":"a"}', 'utf16le').swap16().fill(0, 0, 2),
   ),
   broken('100,000 brackets that never close', '['.repeat(100_000)),
@@ -71,30 +71,30 @@ export const SYNTAX: readonly Case[] = [
     ['a string', '"page_view"'],
   ].map(([title, body]) => notAnEvent(title as string, body as string)),
   {
-    title: 'a list in a list is no event',
+    title: 'a list in a list instead of an event',
     body: '[[{"name":"a"}]]',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: ['0  EVENT_NOT_OBJECT'],
   },
   {
-    title: 'events that are no list have no name',
+    title: 'an envelope whose events are not a list',
     body: '{"events":{"name":"a"}}',
     status: 422,
     code: 'EVENTS_INVALID',
     errors: ['0 /name NAME_MISSING'],
   },
 
-  // Of keys that are there twice the last one counts.
+  // The last duplicate key wins.
   accepted('a property twice', '"x":1,"x":2', '{"x":2}'),
-  accepted('a property twice, once in disguise', String.raw`"x":1,"\u0078":2`, '{"x":2}'),
+  accepted('a property twice, once escaped', String.raw`"x":1,"\u0078":2`, '{"x":2}'),
   accepted('a property twice, deep inside', '"p":{"x":{"a":1},"x":{"b":2}}', '{"p":{"x":{"b":2}}}'),
   accepted(
-    'properties twice are not merged',
+    'properties twice, which are not merged',
     '"properties":{"x":1},"properties":{"y":2}',
     '{"y":2}',
   ),
-  accepted('a property that is null at last', '"x":1,"x":null', '{"x":null}'),
+  accepted('a property twice, the last one null', '"x":1,"x":null', '{"x":null}'),
   {
     title: 'the name twice',
     body: '{"name":"a","name":"b"}',
@@ -102,7 +102,7 @@ export const SYNTAX: readonly Case[] = [
     expectedEvents: ['{"name":"b"}'],
   },
   {
-    title: 'a name that is null at last',
+    title: 'the name twice, the last one null',
     body: '{"name":"a","name":null}',
     status: 422,
     code: 'EVENTS_INVALID',
@@ -121,7 +121,7 @@ export const SYNTAX: readonly Case[] = [
     expectedEvents: ['{"name":"b"}'],
   },
   rejected(
-    'a number that cannot be kept, with one that can behind it',
+    'a bad number and then a good one under the same key',
     '"x":1e400,"x":1',
     '/x',
     'NUMBER_UNREPRESENTABLE',

@@ -1,9 +1,9 @@
 import type { Case } from './case.ts'
 
-/** As JSON, and how it arrives; `null`: it is refused. */
-const WRITTEN: readonly (readonly [says: string, written: string, spelt: string | null])[] = [
+/** A time as JSON and its canonical form; `null` where it is rejected. */
+const WRITTEN: readonly (readonly [title: string, written: string, formatted: string | null])[] = [
   ['UTC', '"2026-11-21T09:20:15Z"', '2026-11-21T09:20:15Z'],
-  ['in small letters', '"2026-11-21t09:20:15z"', '2026-11-21T09:20:15Z'],
+  ['in lower case', '"2026-11-21t09:20:15z"', '2026-11-21T09:20:15Z'],
   ['with a space', '"2026-11-21 09:20:15Z"', '2026-11-21T09:20:15Z'],
   ['with the offset +00:00', '"2026-11-21T09:20:15+00:00"', '2026-11-21T09:20:15Z'],
   ['with the offset -00:00', '"2026-11-21T09:20:15-00:00"', '2026-11-21T09:20:15Z'],
@@ -39,8 +39,8 @@ const WRITTEN: readonly (readonly [says: string, written: string, spelt: string 
   ['with short fields', '"2026-1-1T9:20:15Z"', null],
   ['by week', '"2026-W47-6T09:20:15Z"', null],
   ['by day of the year', '"2026-325T09:20:15Z"', null],
-  ['as in a mail', '"Sat, 21 Nov 2026 09:20:15 GMT"', null],
-  ['as in American', '"11/21/2026 09:20:15 AM"', null],
+  ['in the format of e-mail', '"Sat, 21 Nov 2026 09:20:15 GMT"', null],
+  ['in US notation', '"11/21/2026 09:20:15 AM"', null],
   ['in words', '"yesterday"', null],
   ['as an interval', '"2026-11-21T09:20:15Z/2026-11-22T09:20:15Z"', null],
   ['with spaces around it', '" 2026-11-21T09:20:15Z "', null],
@@ -57,7 +57,7 @@ const WRITTEN: readonly (readonly [says: string, written: string, spelt: string 
   ['at 23:60', '"2026-11-21T23:60:00Z"', null],
   ['on 30 February', '"2026-02-30T09:20:15Z"', null],
   ['on 29 February', '"2024-02-29T09:20:15Z"', '2024-02-29T09:20:15Z'],
-  ['on 29 February of no leap year', '"2026-02-29T09:20:15Z"', null],
+  ['on 29 February in a year that is not a leap year', '"2026-02-29T09:20:15Z"', null],
   ['on 29 February 1900', '"1900-02-29T09:20:15Z"', null],
   ['on 29 February 2100', '"2100-02-29T09:20:15Z"', null],
   ['on 29 February 2000', '"2000-02-29T09:20:15Z"', '2000-02-29T09:20:15Z'],
@@ -75,7 +75,7 @@ const WRITTEN: readonly (readonly [says: string, written: string, spelt: string 
   ['in year +10000', '"+010000-01-01T00:00:00Z"', null],
   ['before Christ', '"-0001-01-01T00:00:00Z"', null],
 
-  // Told apart by size: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17.
+  // The unit follows from the size: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17.
   ['0', '0', '1970-01-01T00:00:00Z'],
   ['-0', '-0', '1970-01-01T00:00:00Z'],
   ['-1', '-1', '1969-12-31T23:59:59Z'],
@@ -103,7 +103,7 @@ const WRITTEN: readonly (readonly [says: string, written: string, spelt: string 
   ['that is an object', '{"$date":1795252815123}', null],
 ]
 
-/** When was it? */
+/** Notations of a time. */
 export const TIMES: readonly Case[] = WRITTEN.map(([title, written, formatted]) => ({
   title: `a time ${title}`,
   key: { may_import_history: true },

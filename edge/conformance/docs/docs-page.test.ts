@@ -13,7 +13,7 @@ import { ROOT, type RunningEdge, startEdge } from '../../testing/runtimes.ts'
 import { send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
-/** /docs as a person meets it: in a real browser, on the edge in workerd. */
+/** /docs in a real browser, served by the edge in workerd. */
 let gateway: StubGateway
 let edge: RunningEdge
 let browser: Browser
@@ -31,23 +31,23 @@ async function visit(more: Parameters<Browser['newContext']>[0] = {}) {
   const context = await browser.newContext(more)
   onTestFinished(() => context.close())
   const page = await context.newPage()
-  const complaints: string[] = []
-  const asked: string[] = []
-  page.on('pageerror', (error) => complaints.push(error.message))
+  const errors: string[] = []
+  const requestedUrls: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text())
+    if (message.type() === 'error') errors.push(message.text())
   })
-  page.on('request', (request) => asked.push(request.url()))
+  page.on('request', (request) => requestedUrls.push(request.url()))
   await page.goto(`${edge.url}/docs`)
-  return { page, complaints, asked }
+  return { page, errors, requestedUrls }
 }
 
 const typeKey = (page: Page, key: string) => page.getByLabel('API key').fill(key)
 const newKey = () => gateway.addKey({ kind: 'pub', may_import_history: true }).key
 
 describe('the page at /docs', () => {
-  it('sends every one of its requests, and shows the status that it promised', async () => {
-    const { page, complaints, asked } = await visit()
+  it('sends every example request and shows the documented status', async () => {
+    const { page, errors, requestedUrls } = await visit()
     await typeKey(page, newKey())
     const before = gateway.records.length
     const cards = await page.locator('.try').all()
@@ -57,17 +57,19 @@ describe('the page at /docs', () => {
       if ((await card.getAttribute('open')) === null) await card.locator('summary').first().click()
       await card.getByRole('button', { name: 'Send' }).click()
       const heading = await card.locator('.answer h4').innerText()
-      const promised = await card.locator('.status').innerText()
-      expect(heading, await card.locator('summary').first().innerText()).toContain(promised)
+      const documentedStatus = await card.locator('.status').innerText()
+      expect(heading, await card.locator('summary').first().innerText()).toContain(documentedStatus)
       expect(await card.locator('.answer dl').innerText()).toContain('x-request-id')
     }
     expect(gateway.records.length - before).toBeGreaterThan(cards.length - 8)
-    // The one example of a refusal is told of in the console by the browser itself.
-    expect(complaints.filter((text) => !/status of 422/.test(text))).toEqual([])
-    expect(asked.filter((url) => !url.startsWith(edge.url) && !url.startsWith('data:'))).toEqual([])
+    // The browser logs the one example of an error response to the console.
+    expect(errors.filter((text) => !/status of 422/.test(text))).toEqual([])
+    expect(
+      requestedUrls.filter((url) => !url.startsWith(edge.url) && !url.startsWith('data:')),
+    ).toEqual([])
   }, 60_000)
 
-  it('shows the curl with the key and the body that were typed, ready to run', async () => {
+  it('shows a working curl command with the key and body that were typed', async () => {
     const { page } = await visit()
     const key = newKey()
     await typeKey(page, key)
@@ -85,7 +87,7 @@ describe('the page at /docs', () => {
       .toBe(2)
   })
 
-  it('asks for a key before it sends, keeps it in this tab only, and forgets it with the tab', async () => {
+  it('requires a key before sending, and keeps it for this tab only', async () => {
     const { page } = await visit()
     const card = page.locator('.try').first()
     await card.getByRole('button', { name: 'Send' }).click()
@@ -101,7 +103,7 @@ describe('the page at /docs', () => {
     expect(await other.getByLabel('API key').inputValue()).toBe('')
   })
 
-  it('says why a secret key will not do for what stands in an address', async () => {
+  it('explains that a secret key cannot be used in a URL', async () => {
     const { page } = await visit()
     await typeKey(page, gateway.addKey({ kind: 'sec' }).key)
     expect(await page.locator('[data-public] .note').first().textContent()).toContain(
@@ -109,7 +111,7 @@ describe('the page at /docs', () => {
     )
   })
 
-  it('names what happened when the edge has gone', async () => {
+  it('shows an error when the edge does not respond', async () => {
     const { page } = await visit()
     await typeKey(page, newKey())
     await page.route('**/v1/events', (route) => route.abort())
@@ -118,11 +120,11 @@ describe('the page at /docs', () => {
     await card.getByText('No answer: is the edge still running?').waitFor()
   })
 
-  it('does not scroll sideways at 390 px or 1280 px, light or dark, and axe finds nothing', async () => {
+  it('does not scroll sideways at 390 px or 1280 px, and passes axe in both colour schemes', async () => {
     const axe = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8')
     for (const width of [390, 1280])
       for (const colorScheme of ['light', 'dark'] as const) {
-        // The page's own rules allow no script that is injected.
+        // The page's Content-Security-Policy blocks the injected axe script.
         const { page } = await visit({
           viewport: { width, height: 900 },
           colorScheme,
@@ -146,7 +148,7 @@ describe('the page at /docs', () => {
       }
   }, 60_000)
 
-  it('can be gone through with the keyboard alone', async () => {
+  it('is usable with the keyboard alone', async () => {
     const { page } = await visit()
     await page.keyboard.press('Tab')
     expect(await page.evaluate('document.activeElement.textContent')).toBe(
@@ -165,8 +167,8 @@ describe('the page at /docs', () => {
   })
 })
 
-describe('who may read the page', () => {
-  it('loads nothing, runs nothing but its own script, and stands in no frame', async () => {
+describe('the security of the page at /docs', () => {
+  it('allows no external resources, only its own script, and no framing', async () => {
     const { headers, text } = await send(edge.port, { method: 'GET', path: '/docs' })
     expect(headers['content-security-policy']).toMatch(
       /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
@@ -175,7 +177,7 @@ describe('who may read the page', () => {
     expect(text).not.toMatch(/slc_[a-z]{3}_[0-9A-Za-z]{36}/)
   })
 
-  it('holds a key only where one was given for it, and shows it to no other page and no other name', async () => {
+  it('shows a configured key on the loopback host only, to no other origin or host name', async () => {
     const key = newKey()
     const given = await startEdge('workerd', gateway, { SLUICE_DOCS_KEY: key })
     onTestFinished(() => given.stop())
@@ -186,7 +188,7 @@ describe('who may read the page', () => {
     expect(here.headers['access-control-allow-origin']).toBeUndefined()
     expect(here.headers['cache-control']).toBe('no-store')
     expect((await ask({ host: `localhost:${given.port}` })).text).toContain(key)
-    // A page elsewhere that points its own name at this machine.
+    // DNS rebinding: a foreign host name that resolves to this machine.
     expect((await ask({ host: `evil.example:${given.port}` })).text).not.toContain(key)
     expect((await ask({ host: '127.0.0.1.evil.example' })).text).not.toContain(key)
     expect((await send(given.port, { method: 'GET', path: '/openapi.json' })).text).not.toContain(
@@ -195,20 +197,23 @@ describe('who may read the page', () => {
   })
 })
 
-describe('the lines for each client’s library', () => {
+describe('the snippet for', () => {
   const all = Object.values(SNIPPETS).flat()
-  it.each(all.filter(({ runs }) => runs !== 'page'))('$title', async ({ runs, lines }) => {
-    // Beside the packages that it imports.
-    await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true })
-    const folder = await mkdtemp(join(ROOT, 'node_modules/.cache/docs-'))
-    onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    const before = gateway.records.length
-    await writeFile(join(folder, 'events.ndjson'), '{"event":"a line"}\n')
-    await writeFile(join(folder, 'lines.mjs'), fill(lines))
-    const command = runs === 'shell' ? 'sh' : process.execPath
-    await promisify(execFile)(command, ['lines.mjs'], { cwd: folder, timeout: 20_000 })
-    expect(gateway.records.length).toBe(before + 1)
-  })
+  it.each(all.filter(({ runs }) => runs !== 'page'))(
+    '$title sends an event',
+    async ({ runs, lines }) => {
+      // Inside the project, so that the snippet finds the packages it imports.
+      await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true })
+      const folder = await mkdtemp(join(ROOT, 'node_modules/.cache/docs-'))
+      onTestFinished(() => rm(folder, { recursive: true, force: true }))
+      const before = gateway.records.length
+      await writeFile(join(folder, 'events.ndjson'), '{"event":"a line"}\n')
+      await writeFile(join(folder, 'lines.mjs'), fill(lines))
+      const command = runs === 'shell' ? 'sh' : process.execPath
+      await promisify(execFile)(command, ['lines.mjs'], { cwd: folder, timeout: 20_000 })
+      expect(gateway.records.length).toBe(before + 1)
+    },
+  )
 
   const libraries: Record<string, { file: string; before: string }> = {
     AnalyticsBrowser: {
@@ -217,36 +222,39 @@ describe('the lines for each client’s library', () => {
     },
     posthog: { file: 'posthog-js/dist/array.full.js', before: '' },
   }
-  it.each(all.filter(({ runs }) => runs === 'page'))('$title', async ({ lines }) => {
-    // posthog-js sends nothing for what looks like a machine.
-    const context = await browser.newContext({
-      userAgent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0',
-    })
-    await context.addInitScript(
-      "Object.defineProperty(navigator, 'webdriver', { value: false });" +
-        "Object.defineProperty(navigator, 'userAgentData', { value: undefined })",
-    )
-    onTestFinished(() => context.close())
-    const page = await context.newPage()
-    // Any page of the same origin that has no rules of its own.
-    await page.route('**/a-page', (route) => {
-      const isHtml = lines.startsWith('<')
-      const body = isHtml ? fill(lines) : ''
-      return route.fulfill({
-        contentType: 'text/html',
-        body: `<!doctype html><title>A page</title>${body}`,
+  it.each(all.filter(({ runs }) => runs === 'page'))(
+    '$title sends an event from a page',
+    async ({ lines }) => {
+      // posthog-js sends nothing from a browser that looks automated.
+      const context = await browser.newContext({
+        userAgent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0',
       })
-    })
-    const before = gateway.records.length
-    await page.goto(`${edge.url}/a-page`)
-    if (!lines.startsWith('<')) {
-      const library = Object.entries(libraries).find(([word]) => lines.includes(word))?.[1]
-      const path = library && createRequire(import.meta.url).resolve(library.file)
-      if (path) await page.addScriptTag({ path })
-      await page.addScriptTag({ content: `${library?.before ?? ''}\n${fill(lines)}` })
-    }
-    await expect.poll(() => gateway.records.length, { timeout: 10_000 }).toBeGreaterThan(before)
-  })
+      await context.addInitScript(
+        "Object.defineProperty(navigator, 'webdriver', { value: false });" +
+          "Object.defineProperty(navigator, 'userAgentData', { value: undefined })",
+      )
+      onTestFinished(() => context.close())
+      const page = await context.newPage()
+      // A page of the same origin without a Content-Security-Policy.
+      await page.route('**/a-page', (route) => {
+        const isHtml = lines.startsWith('<')
+        const body = isHtml ? fill(lines) : ''
+        return route.fulfill({
+          contentType: 'text/html',
+          body: `<!doctype html><title>A page</title>${body}`,
+        })
+      })
+      const before = gateway.records.length
+      await page.goto(`${edge.url}/a-page`)
+      if (!lines.startsWith('<')) {
+        const library = Object.entries(libraries).find(([word]) => lines.includes(word))?.[1]
+        const path = library && createRequire(import.meta.url).resolve(library.file)
+        if (path) await page.addScriptTag({ path })
+        await page.addScriptTag({ content: `${library?.before ?? ''}\n${fill(lines)}` })
+      }
+      await expect.poll(() => gateway.records.length, { timeout: 10_000 }).toBeGreaterThan(before)
+    },
+  )
 
   function fill(lines: string): string {
     return lines.replaceAll('$KEY', newKey()).replaceAll('$URL', edge.url)

@@ -11,8 +11,8 @@ const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
   })),
 )
 
-describeEdges('a request of the documents', (harness) => {
-  it.each(EXAMPLES)('$method $path: $says', async (example) => {
+describeEdges('a documented request', (harness) => {
+  it.each(EXAMPLES)('$method $path gets its documented response: $says', async (example) => {
     const sent = requestOf(example, harness)
     const before = harness.gateway.records.length
     const response = await send(harness.edge.port, sent)
@@ -22,9 +22,9 @@ describeEdges('a request of the documents', (harness) => {
       expect(harness.gateway.records.length).toBeGreaterThan(before)
   })
 
-  it('is sent again with its Idempotency-Key and gets the first answer', async () => {
+  it('repeated with its Idempotency-Key gets the first response', async () => {
     const example = EXAMPLES.find(({ headers }) => headers?.['Idempotency-Key'])
-    if (!example) throw new Error('there is none')
+    if (!example) throw new Error('no example has an Idempotency-Key')
     const sent = requestOf(example, harness)
     const [first, second] = [
       await send(harness.edge.port, sent),
@@ -35,7 +35,7 @@ describeEdges('a request of the documents', (harness) => {
   })
 })
 
-/** The very object of the document, with a key in its blanks. */
+/** The documented request with its placeholders replaced by a key. */
 function requestOf(
   { method, path, headers = {}, body, needs }: (typeof EXAMPLES)[number],
   harness: EdgeHarness,
@@ -54,14 +54,14 @@ function requestOf(
   }
 }
 
-/** Ids, positions and moments are other ones each time. */
+/** Without ids and offsets, which differ each time. */
 function withoutIds(response: unknown): string {
-  const value = isAnswer(response) ? (response.json ?? response.text) : response
+  const value = isEdgeResponse(response) ? (response.json ?? response.text) : response
   return (typeof value === 'string' ? value : JSON.stringify(value))
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
     .replace(/"(partition|offset)":\d+/g, '"$1":0')
 }
 
-function isAnswer(value: unknown): value is EdgeResponse {
+function isEdgeResponse(value: unknown): value is EdgeResponse {
   return typeof value === 'object' && value !== null && 'text' in value && 'headers' in value
 }

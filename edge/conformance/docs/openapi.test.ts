@@ -16,7 +16,7 @@ describe('the OpenAPI document', () => {
     expect(DOCUMENT.openapi).toMatch(/^3\.1\./)
   })
 
-  it('has schemas that a strict reader of JSON Schema 2020-12 takes', () => {
+  it('has schemas that a strict JSON Schema 2020-12 validator accepts', () => {
     const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false })
     addFormats.default(ajv)
     ajv.addVocabulary(['openapi', 'info', 'servers', 'tags', 'paths', 'components'])
@@ -25,11 +25,11 @@ describe('the OpenAPI document', () => {
       expect(() => ajv.compile({ $ref: `strict#/components/schemas/${name}` })).not.toThrow()
   })
 
-  it('names every path that the edge serves, and no other', () => {
+  it('documents every path that the edge serves, and no other', () => {
     const edge = createEdge({} as Parameters<typeof createEdge>[0])
     const served = edge.routes
       .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
-      // A slash at the end is said once, in words.
+      // An optional trailing slash is documented in prose.
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}').replace(/\/$/, '')}`)
     const documented = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
       Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
@@ -37,7 +37,7 @@ describe('the OpenAPI document', () => {
     expect(documented.sort()).toEqual([...new Set(served)].sort())
   })
 
-  it('gives every operation an id of its own, every post a body, each an answer and examples of different names', () => {
+  it('gives every operation a unique id and responses, every POST a body, and examples distinct titles', () => {
     const ids = Object.values<Record<string, { operationId: string }>>(DOCUMENT.paths).flatMap(
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
@@ -50,10 +50,10 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  // NOT_FOUND and METHOD_NOT_ALLOWED are said where no operation is.
+  // NOT_FOUND and METHOD_NOT_ALLOWED are documented outside the operations.
   const elsewhere = ['NOT_FOUND', 'METHOD_NOT_ALLOWED']
   it.each(Object.entries(ERRORS).filter(([code]) => !elsewhere.includes(code)))(
-    'has the refusal %s with its status',
+    'documents the error %s with its status',
     (code, { status, message }) => {
       const described = Object.entries<object>(DOCUMENT.paths).flatMap(([path, operations]) =>
         Object.keys(operations).map((method) => {
@@ -68,12 +68,12 @@ describe('the OpenAPI document', () => {
     },
   )
 
-  it('says in its own words what is answered where no operation is', () => {
+  it('describes the responses for unknown paths and methods in prose', () => {
     expect(DOCUMENT.components.schemas.Problem.properties.code.enum).toEqual(Object.keys(ERRORS))
     for (const code of elsewhere) expect(DOCUMENT.info.description).toContain(code)
   })
 
-  it('defines nothing that it does not use', () => {
+  it('defines no component that it does not use', () => {
     const text = JSON.stringify(DOCUMENT)
     for (const part of ['schemas', 'responses', 'headers', 'parameters'])
       for (const name of Object.keys(DOCUMENT.components[part]))
@@ -90,10 +90,10 @@ describe('the OpenAPI document', () => {
 
   const withBody = OPERATIONS.flatMap((operation) =>
     operation.examples
-      .filter(({ body, isInvalid: wrong }) => body !== undefined && !wrong)
-      .map((example) => ({ says: example.title, operation, example })),
+      .filter(({ body, wrong }) => body !== undefined && !wrong)
+      .map((example) => ({ title: example.says, operation, example })),
   )
-  it.each(withBody)('has a schema for the body of "$says"', ({ operation, example }) => {
+  it.each(withBody)('has a schema that accepts the body of "$title"', ({ operation, example }) => {
     const type = typeOf(example)
     const validate = schemaAt(
       'paths',
@@ -108,7 +108,7 @@ describe('the OpenAPI document', () => {
   })
 })
 
-describe('an answer that is not as the document has it', () => {
+describe('findViolations', () => {
   const headers = {
     'content-type': 'application/json',
     'x-request-id': 'r',
@@ -117,33 +117,33 @@ describe('an answer that is not as the document has it', () => {
   const text = '{"request_id":"r","accepted":0,"rejected":0,"events":[],"errors":[]}'
   const good = { status: 202, headers, text, json: JSON.parse(text) }
   it.each([
-    ['nothing', {}, []],
-    ['its status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
+    ['no violation in a documented response', {}, []],
+    ['an undocumented status', { status: 418 }, [expect.stringMatching(/^418 is not documented/)]],
     [
-      'its type',
+      'an undocumented type',
       { headers: { ...headers, 'content-type': 'text/html' } },
       ['the type text/html is not documented'],
     ],
     [
-      'a header that nobody knows',
+      'an undocumented header',
       { headers: { ...headers, 'x-secret': '1' } },
       ['the header x-secret is not documented'],
     ],
     [
-      'a header that is missing',
+      'a missing required header',
       { headers: { 'content-type': 'application/json', 'x-request-id': 'r' } },
       ['the header access-control-allow-origin is missing'],
     ],
     [
-      'a member of its body',
+      'a body that violates the schema',
       { json: { ...good.json, accepted: '0' } },
       [expect.stringContaining('/accepted must be integer')],
     ],
-  ])('is told of every test that hears it, by %s', (_, wrong, told) => {
-    expect(findViolations({}, { ...good, ...wrong })).toEqual(told)
+  ])('reports %s', (_, changes, violations) => {
+    expect(findViolations({}, { ...good, ...changes })).toEqual(violations)
   })
 
-  it('is one to a path that the document does not know, unless it says so', () => {
+  it('reports a successful response of an undocumented path', () => {
     expect(findViolations({ path: '/v1/secret' }, good)).toEqual([
       'POST /v1/secret is not in the document',
     ])

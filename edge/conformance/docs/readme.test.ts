@@ -4,14 +4,14 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
-/** The README's own commands, run as a stranger would paste them. */
+/** The commands of the README, run as a reader would paste them. */
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
+const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((match) => match[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
 
-describeEdges('the README', (harness) => {
-  it('shows every way in', () => {
-    for (const way of [
+describeEdges('the README tested against the edge', (harness) => {
+  it('shows every ingest format', () => {
+    for (const format of [
       '/v1/events',
       'ndjson',
       'ce-id',
@@ -20,10 +20,10 @@ describeEdges('the README', (harness) => {
       '/ingest',
       'pixel',
     ])
-      expect(COMMANDS.filter((command) => command.includes(way))).not.toEqual([])
+      expect(COMMANDS.filter((command) => command.includes(format))).not.toEqual([])
   })
 
-  it.each(COMMANDS)('works as it is written: %s', async (command) => {
+  it.each(COMMANDS)('has a working command: %s', async (command) => {
     const before = harness.gateway.records.length
     const { stdout } = await promisify(execFile)(
       'bash',
@@ -38,7 +38,7 @@ describeEdges('the README', (harness) => {
       },
     )
     expect(stdout).not.toContain('problem')
-    // Three lines of NDJSON, two events, or one for each curl.
+    // Three NDJSON lines, two events in a batch, or one event for each curl.
     const wanted = command.includes('printf')
       ? 3
       : command.includes('"events"')

@@ -47,7 +47,7 @@ describeEdges('CloudEvents', (harness) => {
     const response = await harness.post(key, body, more)
     const records = harness.gateway.records.slice(before)
     return {
-      answer: response,
+      response,
       records,
       events: records.map(({ value }) => JSON.parse(value).event),
     }
@@ -104,7 +104,7 @@ describeEdges('CloudEvents', (harness) => {
     const made = new CloudEvent({ source: 'https://a.example/b?c=d', type: 'ping', data: { a: 1 } })
     const messages = [HTTP.binary(made), HTTP.structured(made)] as Message<unknown>[]
     for (const { headers, body } of messages) {
-      const { answer: response, events } = await post(
+      const { response, events } = await post(
         body,
         { headers: headers as Record<string, string>, chunked: true },
         key,
@@ -124,7 +124,7 @@ describeEdges('CloudEvents', (harness) => {
   it('in a batch are taken together, each told by its place', async () => {
     const batch = Array.from({ length: 3 }, (_, i) => ({ ...ORDER, id: `b${i}` }))
     const bad = { ...ORDER, id: '', type: undefined }
-    const { answer: response, events } = await post([batch[0], bad, 5, batch[1], batch[2]], {
+    const { response, events } = await post([batch[0], bad, 5, batch[1], batch[2]], {
       headers: BATCH,
       chunked: true,
     })
@@ -142,7 +142,7 @@ describeEdges('CloudEvents', (harness) => {
   })
 
   it('in an empty batch are none: it is accepted, as the format allows it', async () => {
-    const { answer: response, records } = await post('[]', { headers: BATCH })
+    const { response, records } = await post('[]', { headers: BATCH })
     expect(response.status).toBe(202)
     expect(response.json).toMatchObject({ accepted: 0, rejected: 0, events: [], errors: [] })
     expect(records).toEqual([])
@@ -150,9 +150,9 @@ describeEdges('CloudEvents', (harness) => {
 
   it('come in batches of at most 1,000, in an array and nothing else', async () => {
     const many = await post(Array(LIMITS.batchEventsMax + 1).fill(ORDER), { headers: BATCH })
-    expect([many.answer.status, many.answer.json.code]).toEqual([422, 'BATCH_TOO_LARGE'])
+    expect([many.response.status, many.response.json.code]).toEqual([422, 'BATCH_TOO_LARGE'])
     for (const body of ['{}', '{"events":[]}', '"a"', '[5]']) {
-      const { answer: response } = await post(body, { headers: BATCH })
+      const { response } = await post(body, { headers: BATCH })
       expect([response.status, places(response)]).toEqual([422, ['0  EVENT_NOT_OBJECT']])
     }
   })
@@ -183,7 +183,7 @@ describeEdges('CloudEvents', (harness) => {
       ['x'.repeat(125), 'xx'],
       ['ü'.repeat(40), 'y'],
     ]
-    const { answer: response, events } = await post(
+    const { response, events } = await post(
       pairs.map(([source, id]) => ({ ...ORDER, source, id })),
       { headers: BATCH },
     )
@@ -214,7 +214,7 @@ describeEdges('CloudEvents', (harness) => {
     ['bytes', { data: undefined, data_base64: '3q2+7w==' }, { data_base64: '3q2+7w==' }],
     ['nothing', { data: undefined }, {}],
   ])('carry %s as data', async (_, more, properties) => {
-    const { answer: response, events } = await structured({ ...ORDER, ...more })
+    const { response, events } = await structured({ ...ORDER, ...more })
     expect(response.status).toBe(202)
     expect(events[0].properties).toEqual(properties)
   })
@@ -266,7 +266,7 @@ describeEdges('CloudEvents', (harness) => {
   it.each(['%C0%A0', '%ED%A0%80', '%FF', 'gr\u00fc\u00df'])(
     'whose header has no one reading are refused: %s',
     async (sent) => {
-      const { answer: response } = await binary({ 'ce-subject': sent })
+      const { response } = await binary({ 'ce-subject': sent })
       expect([response.status, places(response)]).toEqual([422, ['0 /subject ATTRIBUTE_INVALID']])
     },
   )
@@ -305,7 +305,7 @@ describeEdges('CloudEvents', (harness) => {
       ['0  EVENT_TOO_LARGE'],
     ],
   ])('%s are refused at that attribute', async (_, more, wrong) => {
-    const { answer: response, records } = await structured({ ...ORDER, ...more })
+    const { response, records } = await structured({ ...ORDER, ...more })
     expect([response.status, places(response)]).toEqual([
       wrong[0]?.endsWith('TOO_LARGE') ? 413 : 422,
       wrong,
@@ -322,27 +322,27 @@ describeEdges('CloudEvents', (harness) => {
       [text('1e400'), '/data'],
       [text('1', ',"database":9007199254740993'), '/database'],
     ]) {
-      const { answer: response } = await post(body, { headers: STRUCTURED })
+      const { response } = await post(body, { headers: STRUCTURED })
       expect(places(response)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])
     }
-    const { answer: response } = await binary({ 'content-type': 'application/json' }, '{"n":1e400}')
+    const { response } = await binary({ 'content-type': 'application/json' }, '{"n":1e400}')
     expect(places(response)).toEqual(['0 /data/n NUMBER_UNREPRESENTABLE'])
   })
 
   it('whose body is not what it says are refused', async () => {
     const json = { 'content-type': 'application/json' }
     const text = { 'content-type': 'text/plain' }
-    expect((await binary(json, 'hello')).answer.json.code).toBe('INVALID_JSON')
-    expect((await binary(json, 'hello')).answer.status).toBe(400)
-    expect((await binary({ ...text, 'ce-datacontenttype': 'a/b' })).answer.status).toBe(422)
-    expect((await post('{', { headers: STRUCTURED })).answer.json.code).toBe('INVALID_JSON')
+    expect((await binary(json, 'hello')).response.json.code).toBe('INVALID_JSON')
+    expect((await binary(json, 'hello')).response.status).toBe(400)
+    expect((await binary({ ...text, 'ce-datacontenttype': 'a/b' })).response.status).toBe(422)
+    expect((await post('{', { headers: STRUCTURED })).response.json.code).toBe('INVALID_JSON')
     const xml = { 'content-type': 'application/cloudevents+xml', 'ce-id': '1' }
-    expect((await binary(xml, '<a/>')).answer.status).toBe(415)
-    expect((await binary({ 'ce-id': '' })).answer.status).toBe(422)
+    expect((await binary(xml, '<a/>')).response.status).toBe(415)
+    expect((await binary({ 'ce-id': '' })).response.status).toBe(422)
   })
 
   it('that come too late are named so, and kept as they were sent', async () => {
-    const { answer: response, records } = await structured({
+    const { response, records } = await structured({
       ...ORDER,
       time: '2020-01-01T00:00:00Z',
     })

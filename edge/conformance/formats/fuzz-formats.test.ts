@@ -62,7 +62,7 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
       await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
         const body = JSON.stringify({ batch })
         const sent = (parseExactly(body) as { batch: unknown[] }).batch
-        const { answer: response, records } = await recordsOf(harness, () =>
+        const { response, records } = await recordsOf(harness, () =>
           harness.send(mine, { path, ...wrap(body) }),
         )
         expect([response.status, response.json]).toEqual([200, yes])
@@ -89,7 +89,7 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
         fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
       )
       await fuzz(harness, FUZZ_MS / 5, bodies, async (body) => {
-        const { answer: response, records } = await recordsOf(harness, () =>
+        const { response, records } = await recordsOf(harness, () =>
           harness.send(mine, { path, body }),
         )
         expectDocumented(response, [200])
@@ -126,7 +126,7 @@ describeEdges('whatever comes in otherwise', (harness) => {
     await fuzz(harness, FUZZ_MS, streams, async ([lines, end, ends, wrap]) => {
       const body = lines.join(end) + (ends ? end : '')
       const { headers, ...wrapped } = wrap(body)
-      const { answer: response, records } = await recordsOf(harness, () =>
+      const { response, records } = await recordsOf(harness, () =>
         harness.send(mine, {
           path,
           headers: { 'content-type': 'application/x-ndjson', ...headers },
@@ -159,7 +159,7 @@ describeEdges('whatever comes in otherwise', (harness) => {
     await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
       const body = JSON.stringify(batch)
       const { headers, ...wrapped } = wrap(body)
-      const { answer: response, records } = await recordsOf(harness, () =>
+      const { response, records } = await recordsOf(harness, () =>
         harness.send(mine, {
           headers: { 'content-type': 'application/cloudevents-batch+json', ...headers },
           ...wrapped,

@@ -32,7 +32,7 @@ describeEdges('whatever comes in', (harness) => {
       const body = shape === 'one' ? first : shape === 'list' ? sent : { events: sent }
       const all = shape === 'one' ? itemsOf(first) : sent
       if (all === undefined) return
-      const { answer: response, records } = await recordsOf(harness, () => {
+      const { response, records } = await recordsOf(harness, () => {
         const { headers, ...wrapped } = wrap(JSON.stringify(body))
         return harness.send(mine, { path, headers, ...wrapped })
       })
@@ -53,7 +53,7 @@ describeEdges('whatever comes in', (harness) => {
       mutated(anyJson.map((json) => JSON.stringify(json))),
     )
     await fuzz(harness, FUZZ_MS, text, async (body) => {
-      const { answer: response, records } = await recordsOf(harness, () =>
+      const { response, records } = await recordsOf(harness, () =>
         harness.send(mine, { path, body }),
       )
       expectDocumented(response)
@@ -96,7 +96,7 @@ describeEdges('whatever comes in', (harness) => {
           'content-encoding': encoding,
           'idempotency-key': once,
         }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-        const { answer: response, records } = await recordsOf(harness, () =>
+        const { response, records } = await recordsOf(harness, () =>
           harness.send(mine, {
             path: `/v1/events${query}`,
             headers: Object.fromEntries(headers),

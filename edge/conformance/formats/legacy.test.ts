@@ -142,7 +142,7 @@ describeEdges('a clock that is wrong', (harness) => {
     const events = [{ event: 'a', timestamp }, { event: 'without a time' }]
     const response = await harness.post(harness.newKey(), { events, sent_at })
     const [timed, other] = harness.gateway.records.slice(-2).map(({ value }) => JSON.parse(value))
-    return { answer: response, timed, other }
+    return { response, timed, other }
   }
 
   it.each([

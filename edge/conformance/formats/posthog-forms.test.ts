@@ -22,7 +22,7 @@ describeEdges("PostHog's capture API", (harness) => {
     ['/i/v0/e', 'Ok'],
     ['/i/v0/e/', 'Ok'],
   ])('takes events on %s and says %j', async (path, status) => {
-    const { answer: response, events } = await post(harness, {
+    const { response, events } = await post(harness, {
       path,
       body: { event: 'a', distinct_id: 'u' },
     })
@@ -59,7 +59,7 @@ describeEdges("PostHog's capture API", (harness) => {
     ['a form of gzip in base64', { headers: FORM, body: `data=${zipped.toString('base64url')}` }],
   ]
   it.each(FORMS)('reads %s', async (_, sent) => {
-    const { answer: response, events } = await post(harness, sent)
+    const { response, events } = await post(harness, sent)
     expect(response.status).toBe(200)
     expect(events).toEqual([
       {
@@ -81,7 +81,7 @@ describeEdges("PostHog's capture API", (harness) => {
       const { events } = await post(harness, { body })
       expect(events.map(({ name }) => name)).toEqual(['a', 'b'])
     }
-    expect((await post(harness, { body: { batch: [] } })).answer.status).toBe(200)
+    expect((await post(harness, { body: { batch: [] } })).response.status).toBe(200)
   })
 
   it('finds the key wherever its libraries write it, and keeps it out of the record', async () => {
@@ -265,7 +265,7 @@ describeEdges("PostHog's capture API", (harness) => {
   ])('makes a dead letter of %s, and takes the others', async (_, bad, code, pointer) => {
     const good = '{"event":"good","distinct_id":"u"}'
     const written = ` ${JSON.stringify(bad)} `
-    const { answer: response, records } = await post(harness, {
+    const { response, records } = await post(harness, {
       headers: { 'user-agent': 'old/1' },
       body: `{"batch": [${good},${written}, ${good}]}`,
     })
@@ -290,7 +290,7 @@ describeEdges("PostHog's capture API", (harness) => {
     ['a word that could be base64', 'nonsense'],
     ['a form without data', 'a=b'],
   ])('keeps a body that nobody can read as one dead letter: %s', async (_, body) => {
-    const { answer: response, records } = await post(harness, { headers: FORM, body })
+    const { response, records } = await post(harness, { headers: FORM, body })
     expect(response.status).toBe(200)
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
   })
@@ -299,15 +299,15 @@ describeEdges("PostHog's capture API", (harness) => {
     const bomb = gzipSync(Buffer.alloc(300_000_000, ' '))
     const start = performance.now()
     for (const body of [bomb, `data=${encodeURIComponent(bomb.toString('base64'))}`]) {
-      const { answer: response } = await post(harness, { headers: FORM, body })
+      const { response } = await post(harness, { headers: FORM, body })
       expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
     }
     expect(performance.now() - start).toBeLessThan(3_000)
     const batch = Array(1_001).fill({ event: 'a' })
-    expect((await post(harness, { body: { batch } })).answer.status).toBe(413)
+    expect((await post(harness, { body: { batch } })).response.status).toBe(413)
     const few = { record: { key_events_per_minute: 10 } }
     const over = await post(harness, { body: { batch: batch.slice(0, 11) }, ...few })
-    expect([over.answer.status, over.events.length]).toEqual([413, 0])
+    expect([over.response.status, over.events.length]).toEqual([413, 0])
   })
 
   it('answers capture v1 by uuid, as the client wrote it', async () => {
@@ -318,7 +318,7 @@ describeEdges("PostHog's capture API", (harness) => {
       { event: 'c', uuid: '__proto__', timestamp: new Date(Date.now() - 90 * day).toISOString() },
       { event: 'd', distinct_id: 'u' },
     ]
-    const { answer: response, records } = await post(harness, {
+    const { response, records } = await post(harness, {
       path: '/i/v1/analytics/events',
       body: { created_at: '2026-11-21T09:00:00Z', batch },
     })
@@ -386,7 +386,7 @@ async function post(
     body: unknown
     record?: Parameters<EdgeHarness['newKey']>[0]
   },
-): Promise<{ answer: EdgeResponse; records: Any[]; events: Any[]; client?: string }> {
+): Promise<{ response: EdgeResponse; records: Any[]; events: Any[]; client?: string }> {
   const { path = '/e/', headers, body, record } = sent
   const from = harness.gateway.records.length
   const raw = typeof body === 'string' || Buffer.isBuffer(body)
@@ -397,5 +397,5 @@ async function post(
   })
   const records = harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const events = records.map(({ event }) => event)
-  return { answer: response, records, events, client: records[0]?.client }
+  return { response, records, events, client: records[0]?.client }
 }

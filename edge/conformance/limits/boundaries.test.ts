@@ -2,13 +2,13 @@ import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
 const day = 86_400_000
-/** The request may take most of a second to come in. */
+/** Milliseconds around the boundary: the request may take most of a second to arrive. */
 const AROUND = Array.from({ length: 1_000 }, (_, i) => i - 50)
 
-describeEdges('to the millisecond', (harness) => {
-  /** Events around a moment of now; when the request came in is known only afterwards. */
+describeEdges('the time limits', (harness) => {
+  /** Sends events around now + offset; their ages follow from received_at, which is known only afterwards. */
   async function around(key: string, offsetMs: number, path = '/v1/events') {
-    // So that the key is known.
+    // Puts the key into the cache.
     await harness.post(key, { event: 'warm' })
     const now = Date.now()
     const events = AROUND.map((ms) => ({
@@ -28,44 +28,44 @@ describeEdges('to the millisecond', (harness) => {
       const { received_at, event } = JSON.parse(value)
       return Date.parse(received_at) - Date.parse(event.occurred_at)
     })
-    const judged = ages.map((ageMs, index) => ({ ageMs, warned: warned.has(index) }))
-    return { judged, codes }
+    const results = ages.map((ageMs, index) => ({ ageMs, warned: warned.has(index) }))
+    return { results, codes }
   }
-  const agesOf = (judged: { ageMs: number; warned: boolean }[], warned: boolean) =>
-    judged.filter((each) => each.warned === warned).map(({ ageMs }) => ageMs)
+  const agesOf = (results: { ageMs: number; warned: boolean }[], warned: boolean) =>
+    results.filter((result) => result.warned === warned).map(({ ageMs }) => ageMs)
 
-  it('an event as old as its key allows is taken as it is, one a millisecond older with a warning', async () => {
+  it('accept an event of the maximum age, and add a warning one millisecond later', async () => {
     const key = harness.newKey({ event_age_max_s: 7 * 86_400 })
-    const { judged, codes } = await around(key, -7 * day)
-    expect(Math.max(...agesOf(judged, false))).toBe(7 * day)
-    expect(Math.min(...agesOf(judged, true))).toBe(7 * day + 1)
+    const { results, codes } = await around(key, -7 * day)
+    expect(Math.max(...agesOf(results, false))).toBe(7 * day)
+    expect(Math.min(...agesOf(results, true))).toBe(7 * day + 1)
     expect([...codes]).toEqual(['OCCURRED_AT_TOO_OLD'])
   })
 
-  it('an event five minutes ahead is taken as it is, one a millisecond further with a warning', async () => {
-    const { judged, codes } = await around(harness.newKey(), 300_000)
-    expect(Math.min(...agesOf(judged, false))).toBe(-300_000)
-    expect(Math.max(...agesOf(judged, true))).toBe(-300_001)
+  it('accept an event five minutes ahead, and add a warning one millisecond further', async () => {
+    const { results, codes } = await around(harness.newKey(), 300_000)
+    expect(Math.min(...agesOf(results, false))).toBe(-300_000)
+    expect(Math.max(...agesOf(results, true))).toBe(-300_001)
     expect([...codes]).toEqual(['OCCURRED_AT_IN_FUTURE'])
   })
 
-  it('history has no age, but the future stays the future', async () => {
+  it('allow historical events of any age, but still warn about the future', async () => {
     const key = harness.newKey({ may_import_history: true, event_age_max_s: 60 })
     const path = '/v1/events?historical=true'
-    expect(agesOf((await around(key, -60_000, path)).judged, true)).toEqual([])
-    expect(agesOf((await around(key, 300_000, path)).judged, true)).not.toEqual([])
+    expect(agesOf((await around(key, -60_000, path)).results, true)).toEqual([])
+    expect(agesOf((await around(key, 300_000, path)).results, true)).not.toEqual([])
   })
 
-  it('a clock is wrong from 30 s on, and no longer than 48 hours, whichever way', async () => {
+  it('correct a clock skew of 30 s to 48 hours in both directions', async () => {
     const key = harness.newKey({ may_import_history: true })
-    for (const [wrongMs, is] of [
+    for (const [wrongMs, side] of [
       [-30_000, 'from'],
       [30_000, 'from'],
       [-2 * day, 'to'],
       [2 * day, 'to'],
     ] as const) {
       const seen = { shifted: [] as number[], left: [] as number[] }
-      // One request a millisecond: each has a time of its own.
+      // One request for each millisecond of skew.
       for (let ms = -25; ms <= 25; ms++) {
         const timestamp = '2026-01-01T00:00:00.123456Z'
         const before = harness.gateway.records.length
@@ -90,7 +90,7 @@ describeEdges('to the millisecond', (harness) => {
         }
       }
       const bound = Math.abs(wrongMs)
-      if (is === 'from') {
+      if (side === 'from') {
         expect(Math.max(...seen.left)).toBeLessThan(bound)
         expect(Math.min(...seen.shifted)).toBeGreaterThanOrEqual(bound)
       } else {

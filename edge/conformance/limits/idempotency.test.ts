@@ -8,7 +8,7 @@ import { send } from '../../testing/send.ts'
 const once = (key: string) => ({ headers: { 'idempotency-key': key } })
 
 describeEdges('a request with an Idempotency-Key', (harness) => {
-  it('is done once: its repetition gets the very same answer, and says so', async () => {
+  it('is processed once, and its repetition gets the same response marked as replayed', async () => {
     const key = harness.newKey()
     const before = harness.gateway.records.length
     const first = await harness.post(key, { event: 'a' }, once('order-1'))
@@ -21,7 +21,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(harness.gateway.records.length - before).toBe(1)
   })
 
-  it('is known by its key whether that is quoted or bare', async () => {
+  it('is recognised whether the key is quoted or bare', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'a' }, once('order-2'))
     const quoted = await harness.post(key, { event: 'a' }, once('"order-2"'))
@@ -32,7 +32,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(bare.headers['idempotency-replayed']).toBe('true')
   })
 
-  it('may not come again with another body', async () => {
+  it('is rejected when the key was used with another body', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'a' }, once('order-3'))
     const other = await harness.post(key, { event: 'b' }, once('order-3'))
@@ -40,7 +40,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(other.json.code).toBe('IDEMPOTENCY_KEY_REUSED')
   })
 
-  it('may not come again as historical', async () => {
+  it('is rejected when the key was used without ?historical=true', async () => {
     const key = harness.newKey({ may_import_history: true })
     await harness.post(key, { event: 'a' }, once('order-4'))
     const path = '/v1/events?historical=true'
@@ -48,7 +48,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(other.json.code).toBe('IDEMPOTENCY_KEY_REUSED')
   })
 
-  it('is told to wait while the first one is still in flight', async () => {
+  it('gets 409 while the first one is in flight', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'warm' })
     const asked = harness.gateway.requestCounts.produce
@@ -86,7 +86,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(json.event_id).toBe('mine')
   })
 
-  it('is remembered with the faults of its bad events', async () => {
+  it('gets the errors of the first response again', async () => {
     const key = harness.newKey()
     const body = [{ event: 'a' }, { event: 5 }]
     const first = await harness.post(key, body, once('order-8'))
@@ -94,13 +94,13 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect((await harness.post(key, body, once('order-8'))).text).toBe(first.text)
   })
 
-  it('is not remembered when it was refused: mended, it may come with the same key', async () => {
+  it('can reuse the key with a corrected body after a 422', async () => {
     const key = harness.newKey()
     expect((await harness.post(key, { event: 5 }, once('order-9'))).status).toBe(422)
     expect((await harness.post(key, { event: 'five' }, once('order-9'))).status).toBe(202)
   })
 
-  it("is its tenant's own: others may use the same word, its tenant's other keys repeat it", async () => {
+  it('shares the Idempotency-Key with the API keys of its tenant, but not with other tenants', async () => {
     const mine = harness.newKey({ tenant: 'mine' })
     const alsoMine = harness.newKey({ tenant: 'mine' })
     const theirs = harness.newKey({ tenant: 'theirs' })
@@ -114,7 +114,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(other.headers['idempotency-replayed']).toBeUndefined()
   })
 
-  it('costs nothing when it is only repeated', async () => {
+  it('is charged to the rate limit only once', async () => {
     const key = harness.newKey({ key_events_per_minute: 2, tenant_events_per_minute: 2 })
     await harness.post(key, [{ event: 'a' }], once('order-11'))
     for (let i = 0; i < 5; i++)
@@ -123,14 +123,14 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect((await harness.post(key, [{ event: 'c' }])).status).toBe(429)
   })
 
-  it.each<[says: string, path: string, body: (key: string) => unknown]>([
+  it.each<[title: string, path: string, body: (key: string) => unknown]>([
     ['a single event', '/v1/events', () => ({ event: 'a' })],
-    ['a batch with a fault', '/v1/events', () => [{ event: 'a' }, {}]],
-    ['a classic path', '/api/v1/events/batch', () => ({ events: [{ event: 'a' }] })],
+    ['a batch with an invalid event', '/v1/events', () => [{ event: 'a' }, {}]],
+    ['a legacy format', '/api/v1/events/batch', () => ({ events: [{ event: 'a' }] })],
     ['Segment', '/v1/batch', () => ({ batch: [{ type: 'track', event: 'a', userId: 'u' }] })],
     ['PostHog', '/batch/', (api_key) => ({ api_key, batch: [{ event: 'a', distinct_id: 'u' }] })],
     ['PostHog v0', '/i/v0/e/', (api_key) => ({ api_key, event: 'a', distinct_id: 'u' })],
-  ])('gets the first answer again, in status, form and words: %s', async (_, path, bodyWith) => {
+  ])('gets the first status, type and body again: %s', async (_, path, bodyWith) => {
     const key = harness.newKey()
     const body = bodyWith(key)
     const taken = harness.gateway.records.length
@@ -138,17 +138,17 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(first.status).toBeLessThan(300)
     const second = await harness.post(key, body, { ...once('any'), path })
     expect(second.headers['idempotency-replayed']).toBe('true')
-    const what = ({ status, headers, text }: typeof first) => [
+    const compared = ({ status, headers, text }: typeof first) => [
       status,
       headers['content-type'],
       headers['access-control-allow-origin'],
       text,
     ]
-    expect(what(second)).toEqual(what(first))
+    expect(compared(second)).toEqual(compared(first))
     expect(harness.gateway.records.length).toBe(taken + 1)
   })
 
-  it('is the same however its body was packed, and another when a single byte differs', async () => {
+  it('is the same with another encoding of its body, and another one when a single byte differs', async () => {
     const key = harness.newKey()
     const body = '{"event":"a","n":1}'
     const json = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
@@ -169,7 +169,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect((await sendAs('{"event":"a", "n":1}')).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
   })
 
-  it('is another when its event has other attributes in its headers', async () => {
+  it('is another one when its CloudEvents headers differ', async () => {
     const key = harness.newKey()
     const binary = (id: string) => ({
       headers: {
@@ -189,7 +189,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     )
   })
 
-  it('does not remember that it was told to wait', async () => {
+  it('is processed after a 429, because a 429 is not stored', async () => {
     const key = harness.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
     await harness.post(key, Array(30).fill({ event: 'a' }))
     const refused = await harness.post(key, { event: 'b' }, once('waited'))
@@ -199,7 +199,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect([taken.status, taken.headers['idempotency-replayed']]).toEqual([202, undefined])
   })
 
-  it('is done by one when many come at once: the others wait or hear the same', async () => {
+  it('is processed by one of many concurrent requests, and the others get 409 or the same response', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'warm' })
     const before = harness.gateway.records.length
@@ -219,17 +219,17 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     }
   })
 
-  it('can come again after its edge was killed in the middle, with the same ids', async () => {
+  it('gets the same event ids on another edge after its edge was killed', async () => {
     const { key, record } = harness.gateway.addKey()
     const headers = { authorization: `Bearer ${key}`, 'idempotency-key': 'killed' }
     const request = { headers, body: '[{"event":"a"},{"event":"b"}]' }
     const doomed = await startEdge(harness.runtime, harness.gateway)
     const asked = harness.gateway.requestCounts.produce
     harness.gateway.produceFaults.push('hang')
-    const unheard = send(doomed.port, request).catch(() => 'no answer')
+    const unanswered = send(doomed.port, request).catch(() => 'no response')
     await expect.poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
     process.kill(doomed.pid, 'SIGKILL')
-    expect(await unheard).toBe('no answer')
+    expect(await unanswered).toBe('no response')
     await doomed.stop()
 
     const next = await startEdge(harness.runtime, harness.gateway)

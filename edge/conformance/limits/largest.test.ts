@@ -11,13 +11,13 @@ const old = '"timestamp":"2001-01-01T00:00:00Z"'
 const track = (properties: string) =>
   `{"batch":[{"type":"track","event":"a","userId":"u","properties":{${properties}}}]}`
 
-/** Bodies that grow the most on their way into a record, because it keeps them as they were sent. */
+/** Bodies that grow most in a record, because it contains the original. */
 const bodies: [string, string, string | Buffer][] = [
-  ['bytes that are no UTF-8', '/v1/batch', Buffer.alloc(MiB, 0xff)],
+  ['invalid UTF-8', '/v1/batch', Buffer.alloc(MiB, 0xff)],
   ['control characters', '/v1/batch', '\0'.repeat(MiB)],
   ['quotes', '/v1/batch', '"'.repeat(MiB)],
   ['control characters between others', '/v1/batch', '\u0001\u0002€'.repeat(MiB / 5)],
-  ['many faults with long pointers', '/v1/batch', track(keys)],
+  ['many errors with long pointers', '/v1/batch', track(keys)],
   ['numbers below a long key', '/v1/batch', track(`"${long}":[${numbers}]`)],
   ['an old event with many lines', '/v1/events', `{"event":"a",${old}${'\n'.repeat(MiB - 60)}}`],
   [
@@ -27,9 +27,9 @@ const bodies: [string, string, string | Buffer][] = [
   ],
 ]
 
-describeEdges('the largest bodies', (harness) => {
+describeEdges('bodies of maximum size', (harness) => {
   it.each(bodies)(
-    'of %s become records and requests that the gateway takes',
+    'of %s become records and requests that the gateway accepts',
     async (_, path, body) => {
       const { records: taken } = harness.gateway
       const before = taken.length
@@ -42,7 +42,7 @@ describeEdges('the largest bodies', (harness) => {
           LIMITS.recordBytesMax,
         )
       expect(Buffer.byteLength(JSON.stringify(records))).toBeLessThan(BODY_BYTES_MAX)
-      // A dead letter holds what was sent, however it travelled.
+      // A dead letter contains the original, in either encoding.
       for (const { value } of records) {
         const { original, base64 } = JSON.parse(value)
         const bytes = Buffer.from(original, base64 ? 'base64' : 'utf8')

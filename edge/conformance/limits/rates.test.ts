@@ -27,12 +27,12 @@ describeEdges('the rate limit', (harness) => {
     // Two events need one more token, and one comes every six seconds.
     expect(Number(tooMany.headers['retry-after'])).toBeGreaterThanOrEqual(5)
     expect(Number(tooMany.headers['retry-after'])).toBeLessThanOrEqual(6)
-    // Being refused cost nothing.
+    // A rejected request is not charged.
     expect((await harness.post(key, events(1))).status).toBe(202)
     expect((await harness.post(key, events(1))).status).toBe(429)
   })
 
-  it('admits the same request after Retry-After seconds, as it said', async () => {
+  it('admits the same request after Retry-After seconds', async () => {
     const key = harness.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
     expect((await harness.post(key, events(30))).status).toBe(202)
     const refused = await harness.post(key, events(1))
@@ -42,19 +42,19 @@ describeEdges('the rate limit', (harness) => {
     expect((await harness.post(key, events(1))).status).toBe(202)
   })
 
-  it("holds a tenant's keys together", async () => {
+  it('applies to all keys of a tenant together', async () => {
     const limits = { tenant: 'shared', key_events_per_minute: 50, tenant_events_per_minute: 60 }
-    const [one, other] = [harness.newKey(limits), harness.newKey(limits)]
-    expect((await harness.post(one, events(50))).status).toBe(202)
-    const refused = await harness.post(other, events(11))
+    const [first, second] = [harness.newKey(limits), harness.newKey(limits)]
+    expect((await harness.post(first, events(50))).status).toBe(202)
+    const refused = await harness.post(second, events(11))
     expect(refused.status).toBe(429)
     expect(refused.headers.ratelimit).toMatch(/"key";r=50;t=0;pk=:.{12}:, "tenant";r=10;/)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
-    expect((await harness.post(other, events(10))).status).toBe(202)
+    expect((await harness.post(second, events(10))).status).toBe(202)
     expect((await harness.post(harness.newKey(), events(100))).status).toBe(202)
   })
 
-  it('says at once that a batch can never pass', async () => {
+  it('rejects a batch that exceeds the limit with 422 instead of 429', async () => {
     const key = harness.newKey({ key_events_per_minute: 100, tenant_events_per_minute: 20 })
     const refused = await harness.post(key, events(21))
     expect(refused.status).toBe(422)
@@ -64,7 +64,7 @@ describeEdges('the rate limit', (harness) => {
     expect((await harness.post(key, events(20))).status).toBe(202)
   })
 
-  it('counts bad events too, and nothing that could not be published', async () => {
+  it('counts invalid events, but no events that could not be published', async () => {
     const key = harness.newKey({ key_events_per_minute: 3 })
     expect((await harness.post(key, [{}, {}])).status).toBe(422)
     harness.gateway.produceFaults.push({ status: 500 }, { status: 500 })
@@ -73,7 +73,7 @@ describeEdges('the rate limit', (harness) => {
     expect((await harness.post(key, events(1))).status).toBe(429)
   })
 
-  it('can be turned off, and then no header speaks of it', async () => {
+  it('can be turned off, which also removes its headers', async () => {
     const key = harness.newKey({ key_events_per_minute: 1, tenant_events_per_minute: 1 })
     const edge = await startEdge(harness.runtime, harness.gateway, { SLUICE_RATE_LIMITS: 'off' })
     try {
@@ -90,7 +90,7 @@ describeEdges('the rate limit', (harness) => {
     }
   })
 
-  it('is not spent by those who are nobody', async () => {
+  it('is not charged by requests with an invalid key', async () => {
     const key = harness.newKey({ key_events_per_minute: 1 })
     for (let i = 0; i < 3; i++) await harness.post(`${key.slice(0, -1)}!`, events(1))
     expect((await harness.post(key, events(1))).status).toBe(202)

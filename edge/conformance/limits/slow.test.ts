@@ -5,7 +5,7 @@ import { send } from '../../testing/send.ts'
 import { openSocket, requestHead } from '../../testing/socket.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
-// All runtimes and all kinds of slowness at once, because each of them takes its ten seconds.
+// All runtimes and all kinds of slow clients run concurrently, because each takes ten seconds.
 const EVENT = '{"event":"a"}'
 const FULL_BODIES = Math.floor(LIMITS.edgeBytesInFlightMax / LIMITS.bodyBytesMax)
 let gateway: StubGateway
@@ -20,9 +20,7 @@ afterAll(async () => {
   await gateway?.close()
 })
 
-it.concurrent('a body that does not come is refused with 408 after 10 s, however it was announced', async ({
-  expect,
-}) => {
+it.concurrent('a body that does not arrive gets a 408 after 10 s', async ({ expect }) => {
   const { key, record } = gateway.addKey()
   const connections = await Promise.all(
     edges.flatMap(({ port }) => KINDS.map(() => openSocket(port))),
@@ -48,7 +46,7 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
   }
   const taken = () => gateway.records.filter((event) => event.key?.startsWith(record.tenant))
   expect(taken()).toEqual([])
-  // The other test may have filled the room for a while.
+  // The other test may have used up the byte budget for a while.
   for (const { port } of edges)
     await expect
       .poll(
@@ -59,7 +57,7 @@ it.concurrent('a body that does not come is refused with 408 after 10 s, however
       .toBe(202)
 }, 40_000)
 
-it.concurrent('a head that does not come, or comes a byte a second, holds no connection for long', async ({
+it.concurrent('a head that arrives slowly or not at all does not hold its connection for long', async ({
   expect,
 }) => {
   const heads = ['', 'POST /v1/events HTTP/1.1\r\nHost: edge']
@@ -78,8 +76,8 @@ it.concurrent('a head that does not come, or comes a byte a second, holds no con
       closed[i] = true
     })
   })
-  // workerd after 15 s, Node after 10. Deno.serve has none and takes none (denoland/deno#3515): in front
-  // of it belongs a proxy that has one.
+  // workerd closes after 15 s, Node after 10 s. Deno.serve has no such timeout (denoland/deno#3515) and
+  // needs a proxy that has one.
   const expected = edges.flatMap((_, i) => heads.map(() => RUNTIMES[i] !== 'deno'))
   await expect.poll(() => closed, { timeout: 18_000, interval: 200 }).toEqual(expected)
   clearInterval(drips)
@@ -89,11 +87,11 @@ it.concurrent('a head that does not come, or comes a byte a second, holds no con
   }
 }, 40_000)
 
-it.concurrent('clients that leave while they are worked on take no room for ever', async ({
+it.concurrent('clients that disconnect during their request release the byte budget', async ({
   expect,
 }) => {
   const { key } = gateway.addKey()
-  // As many of these as there is room for.
+  // Enough of these to fill the byte budget.
   const full = `[${EVENT}${' '.repeat(LIMITS.bodyBytesMax - EVENT.length - 2)}]`
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
   for (const { port } of edges) {
@@ -117,7 +115,7 @@ it.concurrent('clients that leave while they are worked on take no room for ever
       .toBe(202)
 }, 30_000)
 
-/** The first one trickles on, half a second a byte. */
+/** The first kind receives one byte every half second. */
 const KINDS: readonly (readonly [string[], string])[] = [
   [['Content-Length: 100000'], ''],
   [['Content-Length: 100'], EVENT],

@@ -6,8 +6,8 @@ const EVENT = '{"event":"a"}'
 const status = (connection: RawConnection) => /^HTTP\/1\.1 (\d+)/.exec(connection.received())?.[1]
 const poll = (look: () => unknown, timeout = 5_000) => expect.poll(look, { timeout, interval: 20 })
 
-describeEdges('on the wire', (harness) => {
-  it('a body in pieces, far apart, is taken when it is there', async () => {
+describeEdges('the edge on a raw connection', (harness) => {
+  it('accepts a body that arrives in small chunks', async () => {
     const connection = await openSocket(harness.edge.port)
     connection.write(requestHead(harness.newKey(), 'Transfer-Encoding: chunked'))
     for (const letter of EVENT) {
@@ -19,7 +19,7 @@ describeEdges('on the wire', (harness) => {
     connection.reset()
   })
 
-  it('a body that breaks off stores nothing, and the edge goes on', async () => {
+  it('stores nothing of a truncated body and keeps working', async () => {
     const key = harness.newKey()
     await harness.post(key, EVENT)
     const taken = harness.gateway.records.length
@@ -31,24 +31,24 @@ describeEdges('on the wire', (harness) => {
         )
         connection[end]()
         await connection.closed
-        // A client that only stopped sending may be told; what it must not hear is yes.
+        // A client that only half-closed may get an error, but never a 202.
         expect([undefined, '400']).toContain(status(connection))
       }
     expect((await harness.post(key, EVENT)).status).toBe(202)
     expect(harness.gateway.records.length).toBe(taken + 1)
   })
 
-  it('a client that closes its side after the whole request still gets its answer', async () => {
+  it('responds to a client that half-closes after the whole request', async () => {
     const connection = await openSocket(harness.edge.port)
     connection.write(requestHead(harness.newKey(), `Content-Length: ${EVENT.length}`) + EVENT)
     connection.halfClose()
     await connection.closed
-    // Deno's server takes the closed side for a client that left (and cannot be told otherwise): it
-    // hears nothing, sends again, and the event's id makes that harmless.
+    // Deno's server treats a half-close as a disconnect, and has no setting for it: the client gets no
+    // response and retries, which the event id makes harmless.
     expect(status(connection)).toBe(harness.runtime === 'deno' ? undefined : '202')
   })
 
-  it('a client that leaves while its request is published does not keep its Idempotency-Key locked', async () => {
+  it('releases the Idempotency-Key of a client that disconnects during publishing', async () => {
     const key = harness.newKey()
     const once = { headers: { 'idempotency-key': 'left' } }
     await harness.post(key, EVENT)
@@ -60,11 +60,11 @@ describeEdges('on the wire', (harness) => {
     )
     await poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
     connection.reset()
-    // The lease itself would last 15 s; publishing is given up after 3.
+    // The lease lasts 15 s; publishing times out after 3 s.
     await poll(async () => (await harness.post(key, EVENT, once)).status, 6_000).toBe(202)
   }, 10_000)
 
-  it('a body that is refused before its end does not spoil the connection for the next request', async () => {
+  it('serves the next request on a connection whose last body was rejected early', async () => {
     const key = harness.newKey()
     const large = `${(65_536).toString(16)}\r\n${' '.repeat(65_536)}\r\n`.repeat(20)
     const next = requestHead(key, `Content-Length: ${EVENT.length}`) + EVENT
@@ -77,15 +77,15 @@ describeEdges('on the wire', (harness) => {
     connection.reset()
   })
 
-  it('several requests sent at once on one connection are answered one by one', async () => {
+  it('responds to pipelined requests one by one', async () => {
     const connection = await openSocket(harness.edge.port)
-    const one = requestHead(harness.newKey(), `Content-Length: ${EVENT.length}`) + EVENT
-    connection.write(one + one + one)
+    const request = requestHead(harness.newKey(), `Content-Length: ${EVENT.length}`) + EVENT
+    connection.write(request.repeat(3))
     await poll(() => connection.received().match(/HTTP\/1\.1 202/g)?.length).toBe(3)
     connection.reset()
   })
 
-  it('a request with two lengths is never taken for two requests', async () => {
+  it('never reads a request with two lengths as two requests', async () => {
     const key = harness.newKey()
     await harness.post(key, EVENT)
     const taken = harness.gateway.records.length
@@ -100,7 +100,7 @@ describeEdges('on the wire', (harness) => {
     expect((connection.received().match(/HTTP\/1\.1 202/g) ?? []).length).toBeLessThanOrEqual(1)
   })
 
-  it('what is no HTTP is turned away, and the edge goes on', async () => {
+  it('rejects bytes that are not HTTP and keeps working', async () => {
     for (const garbage of [
       '\r\n\r\n\r\n',
       'GET\r\n\r\n',
@@ -116,15 +116,15 @@ describeEdges('on the wire', (harness) => {
     expect((await harness.post(harness.newKey(), EVENT)).status).toBe(202)
   })
 
-  it('a hundred clients at once each get their own answer', async () => {
+  it('gives each of a hundred concurrent clients its own response', async () => {
     const key = harness.newKey()
     const responses = await Promise.all(
       Array.from({ length: 100 }, (_, i) => harness.post(key, { event: 'a', event_id: `n${i}` })),
     )
     expect(responses.map(({ json }) => json.event_id)).toEqual(responses.map((_, i) => `n${i}`))
-    const places = responses.map(
+    const offsets = responses.map(
       ({ json }) => `${json.events[0].partition}:${json.events[0].offset}`,
     )
-    expect(new Set(places).size).toBe(100)
+    expect(new Set(offsets).size).toBe(100)
   })
 })

@@ -6,14 +6,14 @@ import { describeEdges } from '../../testing/edge-harness.ts'
 
 const most = LIMITS.unknownKeysPerMinuteMax
 
-describeEdges('a flood of made-up keys', (harness) => {
-  it('reaches the directory a hundred times, and keeps nobody out who was in', async () => {
+describeEdges('a flood of invented keys', (harness) => {
+  it('reaches the directory at most a hundred times a minute and does not affect cached keys', async () => {
     const good = harness.newKey()
     expect((await harness.post(good, { event: 'a' })).status).toBe(202)
     const asked = harness.gateway.requestCounts.keys
     const start = performance.now()
     const flood = Array.from({ length: 4 * most }, (_, i) =>
-      // Whoever writes another address into a header is who he was.
+      // Forwarding headers do not change the client's address.
       harness.post(
         mintApiKey('sec'),
         { event: 'a' },
@@ -29,7 +29,7 @@ describeEdges('a flood of made-up keys', (harness) => {
     )
     const others = Array.from({ length: 20 }, () => harness.post(good, { event: 'a' }))
     const responses = await Promise.all(flood)
-    // A place comes free every 600 ms.
+    // One more look-up is allowed every 600 ms.
     const allowed = most + Math.ceil(((performance.now() - start) / 60_000) * most)
     expect(harness.gateway.requestCounts.keys - asked).toBeGreaterThanOrEqual(most)
     expect(harness.gateway.requestCounts.keys - asked).toBeLessThanOrEqual(allowed)
@@ -44,16 +44,16 @@ describeEdges('a flood of made-up keys', (harness) => {
     expect(json.detail).toContain('unknown API keys')
     expect(Number(headers?.['retry-after'])).toBeGreaterThanOrEqual(1)
 
-    // A good key that nobody has sent yet has to wait as well, but only as long as it is told.
-    const { late, waiting } = await turnedAway()
+    // A valid key that is not cached has to wait too, but no longer than Retry-After.
+    const { late, waiting } = await rejectedKey()
     await pause(Number(waiting.headers['retry-after']) * 1000)
     expect((await harness.post(late, { event: 'a' })).status).toBe(202)
     const log = harness.edge.log().replace(/^edge on .*$/m, '')
     expect(log).not.toMatch(/127\.0\.0\.1|192\.0\.2|::1|slc_/)
   })
 
-  /** A place may come free between the flood and the key, on a slow machine: then another flood and another key. */
-  async function turnedAway() {
+  /** On a slow machine a look-up may become available between flood and key: then it tries again with both. */
+  async function rejectedKey() {
     for (let tries = 0; tries < 20; tries++) {
       const late = harness.newKey()
       const made = Array.from({ length: 5 }, () => harness.post(mintApiKey('sec'), { event: 'a' }))
@@ -61,6 +61,6 @@ describeEdges('a flood of made-up keys', (harness) => {
       const waiting = await harness.post(late, { event: 'a' })
       if (waiting.status === 429) return { late, waiting }
     }
-    throw new Error('no good key was turned away')
+    throw new Error('no valid key was rejected')
   }
 })
