@@ -36,7 +36,7 @@ test.each(ENVIRONMENTS)(
       )
       expect(stdout).toContain('--dry-run: exiting now.')
       for (const name of Object.keys(configOf(env).vars)) expect(stdout).toContain(`env.${name} `)
-      const worker = readFileSync(join(folder, 'worker.js'))
+      const worker = readFileSync(join(folder, 'cloudflare.js'))
       expect(worker.toString()).not.toMatch(/from\s*["']node:/)
       // Cloudflare accepts 3 MiB, and starts a smaller worker faster.
       expect(gzipSync(worker).byteLength).toBeLessThan(256 * 1024)

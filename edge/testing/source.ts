@@ -17,7 +17,7 @@ export function createSource(harness: EdgeHarness, record: Partial<KeyRecord> = 
   return {
     key,
     /** In the order of the log. */
-    taken: records,
+    records,
     events: () => records().flatMap(({ event, refused }) => (refused ? [] : [event])),
     deadLetters: () => records().filter(({ refused }) => refused),
   }

@@ -6,7 +6,7 @@ import { launchBrowser } from '../../../tests/lib/browser.ts'
 import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { type Pages, startPages } from '../../testing/pages.ts'
 
-/** What pages of another origin do, in a real Chromium. */
+/** Pages on another origin, in a real Chromium. */
 let browser: Browser
 let pages: Pages
 const open: BrowserContext[] = []
@@ -25,7 +25,7 @@ afterAll(async () => {
 const STUB = 'window.sluice ||= (...call) => (sluice.q ||= []).push(call)'
 
 describeEdges('sluice.js', (harness) => {
-  it('sends what a page tells it, once, and a view of the page, under a strict policy of content', async () => {
+  it('sends the events of a page and a page view once each, under a strict Content-Security-Policy', async () => {
     const site = visitor(harness)
     const { origin } = new URL(harness.edge.url)
     const html = `<script nonce="n">${STUB}; sluice('signup', { plan: 'team', value: 12.5 })</script>`
@@ -51,10 +51,10 @@ describeEdges('sluice.js', (harness) => {
     const path = new URL(page.url()).pathname
     expect(view?.properties).toEqual({ page: path, title: 'A page', referrer: '' })
     expect(scrolled?.properties).toEqual({ deep: { to: [1, 'ä'] } })
-    expect(site.complaints).toEqual([])
+    expect(site.consoleMessages).toEqual([])
   })
 
-  it('sends twenty at once, without asking first', async () => {
+  it('sends twenty events in one request without a preflight', async () => {
     const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     const preflights = await countPreflights(page)
@@ -66,7 +66,7 @@ describeEdges('sluice.js', (harness) => {
     expect(preflights()).toBe(0)
   })
 
-  it('knows who it is on the next page and in another tab: a stranger first, then the person', async () => {
+  it('keeps the anonymous id, then the identified user, on the next page and in another tab', async () => {
     const site = visitor(harness)
     const first = await site.visit(site.script())
     await first.evaluate(`sluice.identify('u123'); sluice.identify('u123')`)
@@ -85,7 +85,7 @@ describeEdges('sluice.js', (harness) => {
     expect(out?.actor).not.toBe(view?.actor)
   })
 
-  it('sees the pages of an application that never loads another, each once', async () => {
+  it('sends one page view for each page of a single-page application', async () => {
     const site = visitor(harness)
     const page = await site.visit(site.script())
     await page.evaluate(`history.pushState({}, '', '/two?utm_source=mail&token=secret')`)
@@ -100,7 +100,7 @@ describeEdges('sluice.js', (harness) => {
     expect(JSON.stringify(events)).not.toContain('secret')
   })
 
-  it('tries again with the same ids, not before it is told to', async () => {
+  it('retries with the same ids, not before Retry-After', async () => {
     const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     const tries: { status: number; at: number; sent: string[] }[] = []
@@ -109,7 +109,7 @@ describeEdges('sluice.js', (harness) => {
       const sent = events.map(({ event_id }: { event_id: string }) => event_id)
       tries.push({ status: response.status(), at: performance.now(), sent })
     })
-    // Not tried again by the edge itself, so that it is the script's turn.
+    // The edge does not retry a 400, so the script has to.
     harness.gateway.produceFaults.push({ status: 400 })
     await page.evaluate(`sluice('a'); sluice('b')`)
     const events = await site.events(2)
@@ -119,7 +119,7 @@ describeEdges('sluice.js', (harness) => {
     expect((tries[1]?.at ?? 0) - (tries[0]?.at ?? 0)).toBeGreaterThan(2_000)
   })
 
-  it('sends what happened offline when the network is back', async () => {
+  it('sends events from an offline period when the network is back', async () => {
     const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     await site.offline(true)
@@ -132,7 +132,7 @@ describeEdges('sluice.js', (harness) => {
     expect(events.map(({ name }) => name)).toEqual(['a', 'b'])
   })
 
-  it('keeps what could not be sent for the next page, with its ids and its times', async () => {
+  it('keeps unsent events for the next page, with their ids and times', async () => {
     const site = visitor(harness)
     const page = await site.visit(site.script('data-auto="false"'))
     await site.offline(true)
@@ -140,20 +140,20 @@ describeEdges('sluice.js', (harness) => {
     await page.evaluate(`sluice('lost?')`)
     await failed
     const key = site.key
-    const [kept] = JSON.parse((await page.evaluate(`localStorage['${key}.q']`)) as string)
+    const [stored] = JSON.parse((await page.evaluate(`localStorage['${key}.q']`)) as string)
     await page.close()
     await site.offline(false)
     const next = await site.visit(site.script('data-auto="false"'))
     const [event] = await site.events(1)
-    expect(event?.event_id).toBe(JSON.parse(kept).event_id)
-    expect(event?.occurred_at).toBe(JSON.parse(kept).timestamp)
+    expect(event?.event_id).toBe(JSON.parse(stored).event_id)
+    expect(event?.occurred_at).toBe(JSON.parse(stored).timestamp)
     await expect.poll(() => next.evaluate(`localStorage['${key}.q']`)).toBe('[]')
   })
 
   it.each([
     ['is closed', (page: Page) => page.close({ runBeforeUnload: true })],
     ['goes elsewhere', (page: Page) => page.goto('about:blank')],
-  ])('sends what it has when the page %s', async (_, leave) => {
+  ])('sends its pending events when the page %s', async (_, leave) => {
     const site = visitor(harness)
     const page = await site.visit(site.script())
     await page.evaluate(`sluice('last words', { text: 'ä'.repeat(9000) })`)
@@ -162,19 +162,19 @@ describeEdges('sluice.js', (harness) => {
     expect(events.map(({ name }) => name)).toEqual(['page_view', 'last words'])
   })
 
-  it('sends it by beacon where a request cannot outlive its page', async () => {
+  it('uses sendBeacon where fetch has no keepalive', async () => {
     const site = visitor(harness)
     const context = await site.context
-    // Firefox before 133; the second line proves that nothing else was used.
+    // As Firefox before 133; without fetch, nothing but a beacon can send.
     await context.addInitScript('delete Request.prototype.keepalive; fetch = undefined')
     const page = await site.visit(site.script())
     await page.goto('about:blank')
     await site.events(1, 900)
   })
 
-  it('does without storage where that is forbidden', async () => {
+  it('works without storage where the browser forbids it', async () => {
     const site = visitor(harness)
-    // An origin of its own, which has none.
+    // A sandboxed page has an opaque origin without storage.
     const page = await site.visit(site.script(), {
       'content-security-policy': 'sandbox allow-scripts',
     })
@@ -184,9 +184,9 @@ describeEdges('sluice.js', (harness) => {
     expect([view?.actor, view?.session]).toEqual([a?.actor, a?.session])
   })
 
-  it('never throws into the page; what is wrong stands in the console, and the rest goes on', async () => {
+  it('never throws into the page, logs invalid events to the console and sends the others', async () => {
     const site = visitor(harness)
-    // Twice in the page, as happens with templates.
+    // Templates sometimes include the script twice.
     const script = site.script('data-auto="false"')
     const page = await site.visit(script + script)
     await page.evaluate(`
@@ -197,37 +197,37 @@ describeEdges('sluice.js', (harness) => {
     const events = await site.events(2)
     expect(events.map(({ name }) => name)).toEqual(['good', 'well'])
     expect(site.errors).toEqual([])
-    await expect.poll(() => site.complaints.join()).toMatch(/circular.*BigInt.*NAME_INVALID/is)
+    await expect.poll(() => site.consoleMessages.join()).toMatch(/circular.*BigInt.*NAME_INVALID/is)
   })
 
-  it('tells the developer of a key that is not for this page, and asks no second time', async () => {
+  it('logs a rejected origin to the console and does not retry', async () => {
     const site = visitor(harness, { origins: ['https://shop.example'] })
     const page = await site.visit(site.script())
-    let asked = 0
+    let requests = 0
     page.on('request', (request) => {
-      if (request.url().includes('/v1/events')) asked++
+      if (request.url().includes('/v1/events')) requests++
     })
     await page.evaluate(`sluice('a'); sluice('b')`)
-    const complaints = () => site.complaints.join()
-    await expect.poll(complaints, { timeout: 8_000 }).toContain('ORIGIN_NOT_ALLOWED')
+    const consoleMessages = () => site.consoleMessages.join()
+    await expect.poll(consoleMessages, { timeout: 8_000 }).toContain('ORIGIN_NOT_ALLOWED')
     await expect.poll(() => page.evaluate(`localStorage['${site.key}.q']`)).toBe('[]')
-    // Whatever it still had it would send now.
+    // Leaving the page would send any pending event.
     await page.goto('about:blank')
-    expect([asked, site.taken()]).toEqual([1, []])
+    expect([requests, site.arrived()]).toEqual([1, []])
   })
 
-  it('sends from every name below one with a star', async () => {
+  it('sends from every subdomain of a wildcard origin', async () => {
     const site = visitor(harness, { origins: [`http://*.shop.localhost:${pages.port}`] })
     const host = 'de.shop.localhost'
     const page = await site.visit(site.script(), {}, host)
     await site.events(1)
     expect(new URL(page.url()).hostname).toBe(host)
-    expect(site.complaints).toEqual([])
+    expect(site.consoleMessages).toEqual([])
   })
 })
 
-describeEdges('a page', (harness) => {
-  it('can send a beacon with its key in the address', async () => {
+describeEdges('a page on another origin', (harness) => {
+  it('can send a beacon with a public key in the URL', async () => {
     const site = visitor(harness)
     const page = await site.visit('')
     const address = `${harness.edge.url}/v1/events?key=${site.key}`
@@ -240,23 +240,23 @@ describeEdges('a page', (harness) => {
     expect(await site.events(1)).toMatchObject([{ name: 'bye', event_id: 'b-1' }])
   })
 
-  it('cannot do so with a secret key, and no key is in the log whatever happens', async () => {
+  it('cannot use a secret key in the URL, and no key reaches the log of the edge', async () => {
     const site = visitor(harness)
     const secret = harness.newKey()
     const page = await site.visit('')
     const read = (key: string) =>
       page.evaluate(
-        `fetch('${harness.edge.url}/v1/events?key=${key}', { method: 'POST', body: '{"event":"hidden"}' }).then((answer) => answer.json()).then(({ code }) => code)`,
+        `fetch('${harness.edge.url}/v1/events?key=${key}', { method: 'POST', body: '{"event":"hidden"}' }).then((response) => response.json()).then(({ code }) => code)`,
       )
     expect(await read(secret)).toBe('KEY_UNKNOWN')
     harness.gateway.produceFaults.push({ status: 400 })
     expect(await read(site.key)).toBe('LOG_UNAVAILABLE')
     await expect.poll(() => harness.edge.log()).toContain('did not confirm')
     expect(harness.edge.log()).not.toMatch(/slc_|key=|hidden/)
-    expect(site.taken()).toEqual([])
+    expect(site.arrived()).toEqual([])
   })
 
-  it('can read why it was refused, and asks once for leave to send', async () => {
+  it('can read why it was rejected, and sends one preflight for each path', async () => {
     const site = visitor(harness, { key_events_per_minute: 2 })
     const page = await site.visit('')
     const preflights = await countPreflights(page)
@@ -266,7 +266,7 @@ describeEdges('a page', (harness) => {
           method: 'POST',
           body: '${body}',
           headers: { authorization: 'Bearer ${key}', 'content-type': 'application/json', 'x-sdk': '1' },
-        }).then(async (answer) => [answer.status, (await answer.json()).code, answer.headers.get('retry-after') !== null])`,
+        }).then(async (response) => [response.status, (await response.json()).code, response.headers.get('retry-after') !== null])`,
       )
     const event = '{"event":"a"}'
     expect(await post('/v1/events', site.key, event)).toEqual([202, undefined, false])
@@ -279,7 +279,7 @@ describeEdges('a page', (harness) => {
     expect(preflights()).toBe(2)
   })
 
-  it('counts those without scripts by an image, which is shown even for a wrong key', async () => {
+  it('can count visitors without scripts by a pixel, which is shown even for an invalid key', async () => {
     const site = visitor(harness)
     const address = `${harness.edge.url}/v1/pixel.gif?name=page_view`
     const html = `<noscript><img src="${address}&key=${site.key}"></noscript>`
@@ -294,28 +294,28 @@ describeEdges('a page', (harness) => {
 
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/
 
-/** Somebody with a browser of their own, and a site with a key of its own. */
+/** A visitor with their own browser context, on a site with its own key. */
 function visitor(harness: EdgeHarness, record: Partial<KeyRecord> = {}) {
-  const { key, record: made } = harness.gateway.addKey({ kind: 'pub', ...record })
-  const complaints: string[] = []
+  const { key, record: keyRecord } = harness.gateway.addKey({ kind: 'pub', ...record })
+  const consoleMessages: string[] = []
   const errors: string[] = []
   let context: Promise<BrowserContext> | undefined
   const contextWith = async (options: { javaScriptEnabled?: boolean } = {}) => {
     context ??= browser.newContext(options)
-    const made = await context
-    if (!open.includes(made)) open.push(made)
-    return made
+    const opened = await context
+    if (!open.includes(opened)) open.push(opened)
+    return opened
   }
-  const taken = () =>
+  const arrived = () =>
     harness.gateway.records
       .map(({ value }) => JSON.parse(value) as StampedEvent)
-      .filter(({ tenant }) => tenant === made.tenant)
+      .filter(({ tenant }) => tenant === keyRecord.tenant)
       .map(({ event }) => event)
   return {
     key,
-    complaints,
+    consoleMessages,
     errors,
-    taken,
+    arrived,
     get context() {
       return contextWith()
     },
@@ -330,23 +330,23 @@ function visitor(harness: EdgeHarness, record: Partial<KeyRecord> = {}) {
       const page = await (await contextWith(options)).newPage()
       page.on('pageerror', (error) => errors.push(error.message))
       page.on('console', (message) => {
-        if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+        if (['error', 'warning'].includes(message.type())) consoleMessages.push(message.text())
       })
       await page.goto(pages.put(html, headers).replace('127.0.0.1', host))
       return page
     },
-    offline: async (is: boolean) => (await contextWith()).setOffline(is),
-    /** In the order in which they happened; fails when there are ever more, or any twice. */
+    offline: async (isOffline: boolean) => (await contextWith()).setOffline(isOffline),
+    /** The events in order; fails when there are more than `count` or duplicates. */
     async events(count: number, timeout = 8_000) {
-      await expect.poll(() => taken().length, { timeout, interval: 20 }).toBe(count)
-      const events = taken()
+      await expect.poll(() => arrived().length, { timeout, interval: 20 }).toBe(count)
+      const events = arrived()
       expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(count)
       return events
     },
   }
 }
 
-/** How often the browser asked before it sent. */
+/** Counts the preflights of the page. */
 async function countPreflights(page: Page): Promise<() => number> {
   const session = await page.context().newCDPSession(page)
   let count = 0

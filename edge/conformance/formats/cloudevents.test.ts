@@ -41,7 +41,7 @@ const CONTEXT = {
 }
 
 describeEdges('CloudEvents', (harness) => {
-  /** Sends, and gives back what reached the log. */
+  /** Sends a request. @returns the response and the records that reached the log */
   async function post(body: unknown, more: Omit<EdgeRequest, 'body'>, key = harness.newKey()) {
     const before = harness.gateway.records.length
     const response = await harness.post(key, body, more)
@@ -67,15 +67,15 @@ describeEdges('CloudEvents', (harness) => {
   it.each([
     ['binary', Mode.BINARY],
     ['structured', Mode.STRUCTURED],
-  ])('sent by the published package, %s, arrive once and whole', async (_, mode) => {
+  ])('sent by the published package in %s mode arrive once and complete', async (_, mode) => {
     const { key, record } = harness.gateway.addKey()
     const before = harness.gateway.records.length
-    // Its transport sends without a Content-Length.
+    // The package's transport sends no Content-Length.
     const emit = emitterFor(httpTransport(`${harness.edge.url}/v1/events`), { mode })
-    const texts = (await emit(new CloudEvent(ORDER), {
+    const result = (await emit(new CloudEvent(ORDER), {
       headers: { authorization: `Bearer ${key}` },
     })) as { body: string }
-    expect(JSON.parse(texts.body)).toMatchObject({
+    expect(JSON.parse(result.body)).toMatchObject({
       event_id: '/shop/berlin|order-17',
       status: 'accepted',
       accepted: 1,
@@ -99,7 +99,7 @@ describeEdges('CloudEvents', (harness) => {
     ])
   })
 
-  it('sent by the published package without anything but what it must have, arrive', async () => {
+  it('sent by the published package with the required attributes only arrive', async () => {
     const key = harness.newKey()
     const made = new CloudEvent({ source: 'https://a.example/b?c=d', type: 'ping', data: { a: 1 } })
     const messages = [HTTP.binary(made), HTTP.structured(made)] as Message<unknown>[]
@@ -121,7 +121,7 @@ describeEdges('CloudEvents', (harness) => {
     }
   })
 
-  it('in a batch are taken together, each told by its place', async () => {
+  it('in a batch are accepted together, with errors by index', async () => {
     const batch = Array.from({ length: 3 }, (_, i) => ({ ...ORDER, id: `b${i}` }))
     const bad = { ...ORDER, id: '', type: undefined }
     const { response, events } = await post([batch[0], bad, 5, batch[1], batch[2]], {
@@ -131,7 +131,7 @@ describeEdges('CloudEvents', (harness) => {
     expect(response.status).toBe(202)
     expect(response.json).toMatchObject({ accepted: 3, rejected: 2 })
     expect(response.json.events.map((event: { index: number }) => event.index)).toEqual([0, 3, 4])
-    expect(places(response)).toEqual([
+    expect(errorsOf(response)).toEqual([
       '1 /type ATTRIBUTE_MISSING',
       '1 /id ATTRIBUTE_INVALID',
       '2  EVENT_NOT_OBJECT',
@@ -141,23 +141,23 @@ describeEdges('CloudEvents', (harness) => {
     )
   })
 
-  it('in an empty batch are none: it is accepted, as the format allows it', async () => {
+  it('may be an empty batch, as the specification allows', async () => {
     const { response, records } = await post('[]', { headers: BATCH })
     expect(response.status).toBe(202)
     expect(response.json).toMatchObject({ accepted: 0, rejected: 0, events: [], errors: [] })
     expect(records).toEqual([])
   })
 
-  it('come in batches of at most 1,000, in an array and nothing else', async () => {
+  it('must be an array of at most 1,000 in batch mode', async () => {
     const many = await post(Array(LIMITS.batchEventsMax + 1).fill(ORDER), { headers: BATCH })
     expect([many.response.status, many.response.json.code]).toEqual([422, 'BATCH_TOO_LARGE'])
     for (const body of ['{}', '{"events":[]}', '"a"', '[5]']) {
       const { response } = await post(body, { headers: BATCH })
-      expect([response.status, places(response)]).toEqual([422, ['0  EVENT_NOT_OBJECT']])
+      expect([response.status, errorsOf(response)]).toEqual([422, ['0  EVENT_NOT_OBJECT']])
     }
   })
 
-  it('sent again with the same source and id get the same event id, whatever the form', async () => {
+  it('with the same source and id get the same event id in every mode', async () => {
     const ids = [
       (await structured(ORDER)).events[0].event_id,
       (await structured({ ...ORDER, data: 'other' })).events[0].event_id,
@@ -167,7 +167,7 @@ describeEdges('CloudEvents', (harness) => {
     expect(new Set(ids)).toEqual(new Set(['/shop/berlin|order-17']))
   })
 
-  it('have different event ids when source or id differ, however they are cut', async () => {
+  it('with different source and id pairs get different event ids', async () => {
     const pairs = [
       ['a', 'b|c'],
       ['a|b', 'c'],
@@ -193,12 +193,12 @@ describeEdges('CloudEvents', (harness) => {
     for (const id of ids) expect(id).toMatch(/^[\x21-\x7e]{1,128}$/)
     expect(ids[0]).toBe('a|b%7Cc')
     expect(ids[9]).toMatch(/^[0-9a-f-]{14}5[0-9a-f-]{21}$/)
-    // What the id no longer shows is kept beside it.
+    // The context keeps an id that the event id no longer contains.
     expect(events[9].context.id).toBe('y')
     expect(events[0].context.id).toBeUndefined()
   })
 
-  it('whose source is too long for a label keep it in their context', async () => {
+  it('keep a source that is too long in their context', async () => {
     const source = `/${'s'.repeat(300)}`
     const { events } = await structured({ ...ORDER, source })
     expect(events[0].source).toBeUndefined()
@@ -212,8 +212,8 @@ describeEdges('CloudEvents', (harness) => {
     ['null', { data: null }, { data: null }],
     ['a text', { data: 'hi', datacontenttype: 'text/plain' }, { data: 'hi' }],
     ['bytes', { data: undefined, data_base64: '3q2+7w==' }, { data_base64: '3q2+7w==' }],
-    ['nothing', { data: undefined }, {}],
-  ])('carry %s as data', async (_, more, properties) => {
+    ['no value', { data: undefined }, {}],
+  ])('can have %s as data', async (_, more, properties) => {
     const { response, events } = await structured({ ...ORDER, ...more })
     expect(response.status).toBe(202)
     expect(events[0].properties).toEqual(properties)
@@ -221,13 +221,13 @@ describeEdges('CloudEvents', (harness) => {
 
   it.each<[string, string, string | Uint8Array<ArrayBuffer>, unknown]>([
     ['an object', 'application/json', '{"a":1}', { a: 1 }],
-    ['a JSON of its own', 'application/vnd.shop+json; charset=utf-8', '[1]', { data: [1] }],
+    ['a vendor JSON type', 'application/vnd.shop+json; charset=utf-8', '[1]', { data: [1] }],
     ['a text', 'text/plain', 'grüß dich', { data: 'grüß dich' }],
     ['XML', 'application/xml', '<a/>', { data: '<a/>' }],
     ['bytes', 'image/png', Uint8Array.of(0xde, 0xad, 0xbe, 0xef), { data_base64: '3q2+7w==' }],
-    ['lines', 'application/x-ndjson', '{}\n{}', { data_base64: 'e30Ke30=' }],
-    ['nothing', 'application/json', '', {}],
-  ])('carry %s as body', async (_, type, body, properties) => {
+    ['NDJSON', 'application/x-ndjson', '{}\n{}', { data_base64: 'e30Ke30=' }],
+    ['no bytes', 'application/json', '', {}],
+  ])('can have %s as body in binary mode', async (_, type, body, properties) => {
     const key = harness.newKey()
     const before = harness.gateway.records.length
     const response = await fetch(`${harness.edge.url}/v1/events`, {
@@ -253,21 +253,21 @@ describeEdges('CloudEvents', (harness) => {
     ['plain', 'Euro', 'Euro'],
     ['percent-encoded', 'Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
     ['encoded in lower case', '%e2%82%ac', '€'],
-    ['encoded without need', '%41', 'A'],
-    ['decoded one round only', '%2541', '%41'],
-    ['quoted as older senders do', '"a \\"b\\" \\\\c"', 'a "b" \\c'],
+    ['encoded unnecessarily', '%41', 'A'],
+    ['decoded once only', '%2541', '%41'],
+    ['quoted as by older senders', '"a \\"b\\" \\\\c"', 'a "b" \\c'],
     ['quoted and encoded', '"%E2%82%AC 5"', '€ 5'],
     ['not encoded at all', '100% sure', '100% sure'],
-  ])('have attributes in headers, %s', async (_, sent, read) => {
+  ])('can have attributes in headers, %s', async (_, sent, read) => {
     const { events } = await binary({ 'ce-subject': sent, 'ce-MyExt': sent })
     expect(events[0].context).toEqual({ subject: read, myext: read })
   })
 
   it.each(['%C0%A0', '%ED%A0%80', '%FF', 'gr\u00fc\u00df'])(
-    'whose header has no one reading are refused: %s',
+    'with an ambiguous header are rejected: %s',
     async (sent) => {
       const { response } = await binary({ 'ce-subject': sent })
-      expect([response.status, places(response)]).toEqual([422, ['0 /subject ATTRIBUTE_INVALID']])
+      expect([response.status, errorsOf(response)]).toEqual([422, ['0 /subject ATTRIBUTE_INVALID']])
     },
   )
 
@@ -281,39 +281,39 @@ describeEdges('CloudEvents', (harness) => {
     ['of another version', { specversion: '0.3' }, ['0 /specversion ATTRIBUTE_INVALID']],
     ['with a reserved type', { type: '$pageview' }, ['0 /type NAME_RESERVED']],
     ['with too long a type', { type: 'x'.repeat(256) }, ['0 /type NAME_INVALID']],
-    ['at no time', { time: '2026-02-30T00:00:00Z' }, ['0 /time OCCURRED_AT_INVALID']],
-    ['at a time that is a number', { time: 1705945000 }, ['0 /time ATTRIBUTE_INVALID']],
+    ['with an impossible time', { time: '2026-02-30T00:00:00Z' }, ['0 /time OCCURRED_AT_INVALID']],
+    ['with a number as time', { time: 1705945000 }, ['0 /time ATTRIBUTE_INVALID']],
     ['with an empty subject', { subject: '' }, ['0 /subject ATTRIBUTE_INVALID']],
     ['with a control character', { subject: 'a\nb' }, ['0 /subject ATTRIBUTE_INVALID']],
     ['with an extension of two words', { my_ext: 1 }, ['0 /my_ext ATTRIBUTE_INVALID']],
     ['with an extension of two levels', { ext: { a: 1 } }, ['0 /ext ATTRIBUTE_INVALID']],
     ['with data twice', { data_base64: 'AA==' }, ['0 /data_base64 ATTRIBUTE_INVALID']],
     [
-      'with bytes that are none',
+      'with invalid base64',
       { data: undefined, data_base64: 'A' },
       ['0 /data_base64 ATTRIBUTE_INVALID'],
     ],
     [
-      'with a string that cannot be kept',
+      'with a string that cannot be stored',
       { data: { a: { b: '\0' } } },
       ['0 /data/a/b STRING_UNSTORABLE'],
     ],
-    ['with such a text', { data: '\0' }, ['0 /data STRING_UNSTORABLE']],
+    ['with a data text that cannot be stored', { data: '\0' }, ['0 /data STRING_UNSTORABLE']],
     [
-      'with more data than an event holds',
+      'with data beyond the size of an event',
       { data: 'x'.repeat(LIMITS.eventBytesMax) },
       ['0  EVENT_TOO_LARGE'],
     ],
-  ])('%s are refused at that attribute', async (_, more, wrong) => {
+  ])('%s are rejected with a pointer to the attribute', async (_, more, errors) => {
     const { response, records } = await structured({ ...ORDER, ...more })
-    expect([response.status, places(response)]).toEqual([
-      wrong[0]?.endsWith('TOO_LARGE') ? 413 : 422,
-      wrong,
+    expect([response.status, errorsOf(response)]).toEqual([
+      errors[0]?.endsWith('TOO_LARGE') ? 413 : 422,
+      errors,
     ])
     expect(records).toEqual([])
   })
 
-  it('say which of their numbers a double cannot hold', async () => {
+  it('with numbers that a double cannot hold are rejected with a pointer to each number', async () => {
     const text = (data: string, more = '') =>
       `{"specversion":"1.0","id":"1","source":"/s","type":"a"${more},"data":${data}}`
     for (const [body, pointer] of [
@@ -323,13 +323,13 @@ describeEdges('CloudEvents', (harness) => {
       [text('1', ',"database":9007199254740993'), '/database'],
     ]) {
       const { response } = await post(body, { headers: STRUCTURED })
-      expect(places(response)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])
+      expect(errorsOf(response)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])
     }
     const { response } = await binary({ 'content-type': 'application/json' }, '{"n":1e400}')
-    expect(places(response)).toEqual(['0 /data/n NUMBER_UNREPRESENTABLE'])
+    expect(errorsOf(response)).toEqual(['0 /data/n NUMBER_UNREPRESENTABLE'])
   })
 
-  it('whose body is not what it says are refused', async () => {
+  it('whose body does not match its type are rejected', async () => {
     const json = { 'content-type': 'application/json' }
     const text = { 'content-type': 'text/plain' }
     expect((await binary(json, 'hello')).response.json.code).toBe('INVALID_JSON')
@@ -341,7 +341,7 @@ describeEdges('CloudEvents', (harness) => {
     expect((await binary({ 'ce-id': '' })).response.status).toBe(422)
   })
 
-  it('that come too late are named so, and kept as they were sent', async () => {
+  it('that are too old get a warning, and their original is kept', async () => {
     const { response, records } = await structured({
       ...ORDER,
       time: '2020-01-01T00:00:00Z',
@@ -354,7 +354,7 @@ describeEdges('CloudEvents', (harness) => {
   })
 })
 
-function places({
+function errorsOf({
   json,
 }: {
   json: { errors: { index: number; pointer: string; code: string }[] }

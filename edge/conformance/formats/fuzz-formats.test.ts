@@ -16,7 +16,7 @@ import {
 const FUZZ_MS = 2_000
 type Fields = Record<string, unknown>
 
-/** A message in an SDK's words around whatever an event may hold. */
+/** An SDK message with mostly plausible fields. */
 const message = (fields: Record<string, fc.Arbitrary<unknown>>) =>
   fc.oneof(
     { weight: 9, arbitrary: fc.record(fields, { requiredKeys: [] }) },
@@ -28,7 +28,7 @@ const time = fc.oneof(
   anyJson,
 )
 
-describeEdges('whatever comes in from a library that drops what is refused', (harness) => {
+describeEdges('the edge, for random messages of SDKs that drop on 4xx', (harness) => {
   const segment = message({
     type: fc.oneof(fc.constantFrom('track', 'identify', 'page', 'group', 'alias'), anyJson),
     event: fc.oneof(fc.string({ minLength: 1 }), anyJson),
@@ -54,18 +54,18 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
     ['Segment', '/v1/batch', segment, { success: true }],
     ['PostHog', '/batch/', posthog, { status: 1 }],
   ] as const)(
-    '%s: a yes, and each event or its dead letter in the log',
-    async (_, path, one, yes) => {
-      const mine = harness.newKey()
+    'responds 200 to %s and logs each event or its dead letter',
+    async (_, path, message, body200) => {
+      const ownKey = harness.newKey()
       const kinds = { events: 0, dead: 0 }
-      const batches = fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), anyEncoding)
+      const batches = fc.tuple(fc.array(message, { minLength: 1, maxLength: 5 }), anyEncoding)
       await fuzz(harness, FUZZ_MS, batches, async ([batch, wrap]) => {
         const body = JSON.stringify({ batch })
         const sent = (parseExactly(body) as { batch: unknown[] }).batch
         const { response, records } = await recordsOf(harness, () =>
-          harness.send(mine, { path, ...wrap(body) }),
+          harness.send(ownKey, { path, ...wrap(body) }),
         )
-        expect([response.status, response.json]).toEqual([200, yes])
+        expect([response.status, response.json]).toEqual([200, body200])
         expect(records.length).toBe(sent.length)
         const left = [...sent]
         for (const record of records) {
@@ -79,9 +79,9 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
   )
 
   it.each(['/v1/batch', '/v1/t', '/v1/identify', '/batch', '/e/', '/capture/', '/i/v0/e/'])(
-    'bodies that were tampered with, at %s: a yes and a record, or a refusal with its reason',
+    'responds to a mutated body at %s with 200 and a record, or with a documented error',
     async (path) => {
-      const mine = harness.newKey()
+      const ownKey = harness.newKey()
       const bodies = fc.oneof(
         mutated(fc.array(segment, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
         mutated(fc.array(posthog, { maxLength: 2 }).map((batch) => JSON.stringify({ batch }))),
@@ -90,7 +90,7 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
       )
       await fuzz(harness, FUZZ_MS / 5, bodies, async (body) => {
         const { response, records } = await recordsOf(harness, () =>
-          harness.send(mine, { path, body }),
+          harness.send(ownKey, { path, body }),
         )
         expectDocumented(response, [200])
         if (response.status === 200) expect(records.length).toBe(itemsIn(body, path))
@@ -99,16 +99,16 @@ describeEdges('whatever comes in from a library that drops what is refused', (ha
     },
   )
 
-  it('writes nothing into its log that it did not foresee', () => {
+  it('logs no unexpected error and no key', () => {
     expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 
-describeEdges('whatever comes in otherwise', (harness) => {
+describeEdges('the edge, for random NDJSON and CloudEvents', (harness) => {
   const path = '/v1/events?historical=true'
 
-  it('lines: each good one arrives unchanged, in order, however they are cut', async () => {
-    const mine = harness.newKey({ may_import_history: true })
+  it('logs each valid NDJSON line unchanged and in order, however the stream is chunked', async () => {
+    const ownKey = harness.newKey({ may_import_history: true })
     const line = fc.oneof(
       { weight: 6, arbitrary: sentEvent.map((event) => JSON.stringify(event)) },
       { weight: 1, arbitrary: mutated(sentEvent.map((event) => JSON.stringify(event))) },
@@ -127,7 +127,7 @@ describeEdges('whatever comes in otherwise', (harness) => {
       const body = lines.join(end) + (ends ? end : '')
       const { headers, ...wrapped } = wrap(body)
       const { response, records } = await recordsOf(harness, () =>
-        harness.send(mine, {
+        harness.send(ownKey, {
           path,
           headers: { 'content-type': 'application/x-ndjson', ...headers },
           ...wrapped,
@@ -139,9 +139,9 @@ describeEdges('whatever comes in otherwise', (harness) => {
     })
   })
 
-  it('CloudEvents: as many records as the answer says, with the data that was sent', async () => {
-    const mine = harness.newKey()
-    // Mostly good: an attribute that is anything refuses its event, and refused ones prove little.
+  it('logs as many CloudEvents as it accepts, with the data that was sent', async () => {
+    const ownKey = harness.newKey()
+    // Mostly valid: a random attribute rejects its event, and rejected events prove little.
     const mostly = (good: fc.Arbitrary<unknown>) =>
       fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: anyJson })
     const event = message({
@@ -160,7 +160,7 @@ describeEdges('whatever comes in otherwise', (harness) => {
       const body = JSON.stringify(batch)
       const { headers, ...wrapped } = wrap(body)
       const { response, records } = await recordsOf(harness, () =>
-        harness.send(mine, {
+        harness.send(ownKey, {
           headers: { 'content-type': 'application/cloudevents-batch+json', ...headers },
           ...wrapped,
         }),
@@ -179,14 +179,14 @@ describeEdges('whatever comes in otherwise', (harness) => {
     expect(arrived).toBeGreaterThan(20)
   })
 
-  it('writes nothing into its log that it did not foresee', () => {
+  it('logs no unexpected error and no key', () => {
     expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 
-/** Nothing that the message says among its properties or traits is missing or changed. */
+/** Properties and traits of the message must all be in the record, unchanged. */
 function expectKept(record: Recorded, message: unknown, others: unknown[]): void {
-  // Those between that became dead letters come later in the log.
+  // Messages that became dead letters come later in the log.
   for (let sent = message; sent !== undefined; sent = others.shift())
     if (isKept(record, sent)) return
   throw new Error(`arrived, but was not sent: ${JSON.stringify(record.event)}`)
@@ -195,10 +195,10 @@ function expectKept(record: Recorded, message: unknown, others: unknown[]): void
 function isKept({ event }: Recorded, sent: unknown): boolean {
   const { properties = {}, context = {} } = event as { properties?: Fields; context?: Fields }
   return ['properties', 'traits'].every((field) => {
-    const told = (sent as Fields | null)?.[field]
-    // What has no place of its own with us is in the context, under a name that was free.
-    const beside = Object.values(context).some((each) => same(each, told))
-    return told == null || beside || holds(properties, told)
+    const value = (sent as Fields | null)?.[field]
+    // A value without a field of its own is in the context, under an unused name.
+    const isInContext = Object.values(context).some((member) => same(member, value))
+    return value == null || isInContext || holds(properties, value)
   })
 }
 
@@ -207,15 +207,15 @@ function holds(all: Fields, some: unknown): boolean {
   return Object.entries(some).every(([key, value]) => same(all[key], value))
 }
 
-/** As JSON: the sign of zero is lost on the way. */
+/** Compares as JSON, which drops the sign of zero. */
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** How many an SDK's body holds; one that cannot be read is one. */
+/** Messages in an SDK's body; an unreadable body counts as one. */
 function itemsIn(body: string, path: string): number {
   const value = parsed(body.replace(/^\ufeff/, '')) as { batch?: unknown } | undefined
-  // PostHog's libraries may send a bare list.
+  // PostHog's libraries may send a bare array.
   if (Array.isArray(value) && !path.startsWith('/v1/')) return value.length
   return Array.isArray(value?.batch) ? value.batch.length : 1
 }

@@ -15,12 +15,12 @@ import {
 const FUZZ_MS = 2_500
 const NAMES = ['event_name', 'eventName', 'event_type', 'eventType', 'event', 'name']
 
-describeEdges('whatever comes in', (harness) => {
+describeEdges('the edge, for random requests', (harness) => {
   const key = () => harness.newKey({ may_import_history: true })
   const path = '/v1/events?historical=true'
 
-  it('events good and bad, in every envelope and wrapping: the good ones arrive unchanged, in order', async () => {
-    const mine = key()
+  it('logs the valid events of any body unchanged and in order, in every envelope and encoding', async () => {
+    const ownKey = key()
     const bodies = fc.tuple(
       fc.array(sentEvent, { minLength: 1, maxLength: 4 }),
       fc.constantFrom('one', 'list', 'envelope'),
@@ -34,7 +34,7 @@ describeEdges('whatever comes in', (harness) => {
       if (all === undefined) return
       const { response, records } = await recordsOf(harness, () => {
         const { headers, ...wrapped } = wrap(JSON.stringify(body))
-        return harness.send(mine, { path, headers, ...wrapped })
+        return harness.send(ownKey, { path, headers, ...wrapped })
       })
       expectDocumented(response)
       expectArrived(records, all)
@@ -45,8 +45,8 @@ describeEdges('whatever comes in', (harness) => {
     })
   })
 
-  it('JSON that was tampered with: taken as it reads, or refused', async () => {
-    const mine = key()
+  it('accepts mutated JSON as JSON.parse reads it, or rejects it', async () => {
+    const ownKey = key()
     const text = fc.oneof(
       mutated(sentEvent.map((event) => JSON.stringify(event))),
       mutated(fc.array(sentEvent, { maxLength: 3 }).map((events) => JSON.stringify({ events }))),
@@ -54,7 +54,7 @@ describeEdges('whatever comes in', (harness) => {
     )
     await fuzz(harness, FUZZ_MS, text, async (body) => {
       const { response, records } = await recordsOf(harness, () =>
-        harness.send(mine, { path, body }),
+        harness.send(ownKey, { path, body }),
       )
       expectDocumented(response)
       const parsed = parse(body.replace(/^\ufeff/, ''))
@@ -65,8 +65,8 @@ describeEdges('whatever comes in', (harness) => {
     })
   })
 
-  it('any bytes under any headers: a documented answer, and as many records as it says', async () => {
-    const mine = key()
+  it('gives any bytes with any headers a documented response, and logs as many records as it accepts', async () => {
+    const ownKey = key()
     const requests = fc.record({
       bytes: fc.oneof(
         fc.uint8Array({ maxLength: 200 }),
@@ -97,7 +97,7 @@ describeEdges('whatever comes in', (harness) => {
           'idempotency-key': once,
         }).filter((entry): entry is [string, string] => entry[1] !== undefined)
         const { response, records } = await recordsOf(harness, () =>
-          harness.send(mine, {
+          harness.send(ownKey, {
             path: `/v1/events${query}`,
             headers: Object.fromEntries(headers),
             body: bytes,
@@ -111,12 +111,12 @@ describeEdges('whatever comes in', (harness) => {
     )
   })
 
-  it('writes nothing into its log that it did not foresee', () => {
+  it('logs no unexpected error and no key', () => {
     expect(harness.edge.log()).not.toMatch(/foresaw|Uncaught|slc_/)
   })
 })
 
-/** The events of a body, as the README tells it; undefined when it holds none, or too many. */
+/** The events of a body according to the documentation; undefined for none or too many. */
 function itemsOf(body: unknown): unknown[] | undefined {
   const inside = envelopeOf(body)
   const list = Array.isArray(body) ? body : inside

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
-/** Clients written for the four systems that came before, and what each of them looks for in the answer. */
-describeEdges('the classic paths', (harness) => {
+/** Clients of the four legacy formats, and the response members that each of them reads. */
+describeEdges('the compatibility endpoint', (harness) => {
   const recordOf = (index: number) => JSON.parse(harness.gateway.records.at(index)?.value ?? '')
 
-  it('POST /ingest: one event in the words of PulseOps', async () => {
+  it('POST /ingest accepts an event in the PulseOps format', async () => {
     const sent = { event: 'page_view', user_id: 'u123', page: '/pricing', timestamp: Date.now() }
     const response = await harness.post(harness.newKey(), sent, { path: '/ingest' })
     expect(response.status).toBe(202)
@@ -19,7 +19,7 @@ describeEdges('the classic paths', (harness) => {
     })
   })
 
-  it('POST /events: one event in the words of Pulse', async () => {
+  it('POST /events accepts an event in the Pulse format', async () => {
     const event_id = crypto.randomUUID()
     const occurred_at = new Date().toISOString()
     const sent = {
@@ -46,7 +46,7 @@ describeEdges('the classic paths', (harness) => {
     })
   })
 
-  it('POST /api/v1/events: one event in the words of Analytics-Pipeline', async () => {
+  it('POST /api/v1/events accepts an event in the Analytics-Pipeline format', async () => {
     const timestamp = new Date().toISOString()
     const sent = {
       event_type: 'reading',
@@ -65,12 +65,12 @@ describeEdges('the classic paths', (harness) => {
     })
   })
 
-  it('POST /api/v1/events/batch: many events in the words of EventPulse', async () => {
-    const one = { event_name: 'signup', user_id: 'u1', session_id: 's9', project_id: 'p1' }
+  it('POST /api/v1/events/batch accepts a batch in the EventPulse format', async () => {
+    const common = { event_name: 'signup', user_id: 'u1', session_id: 's9', project_id: 'p1' }
     const events = [
-      { ...one, event_id: 'a', properties: { plan: 'team' } },
-      { ...one, event_id: '' },
-      { ...one, event_id: 'c' },
+      { ...common, event_id: 'a', properties: { plan: 'team' } },
+      { ...common, event_id: '' },
+      { ...common, event_id: 'c' },
     ]
     const response = await harness.post(
       harness.newKey(),
@@ -93,7 +93,7 @@ describeEdges('the classic paths', (harness) => {
     })
   })
 
-  it('our own path says what it always said', async () => {
+  it('does not affect the response of POST /v1/events', async () => {
     const response = await harness.post(harness.newKey(), [{ event: 'a', event_id: 'x' }])
     expect(Object.keys(response.json)).toEqual([
       'request_id',
@@ -108,14 +108,14 @@ describeEdges('the classic paths', (harness) => {
 describeEdges('a schema_version', (harness) => {
   const key = () => harness.newKey({ schema_versions: ['1', '2.1'] })
 
-  it('is taken when the tenant lists it, or when none is named', async () => {
+  it('is accepted when the tenant lists it or when it is absent', async () => {
     const versions = [1, '1', '2.1', undefined, null]
     const sent = versions.map((schema_version) => ({ event: 'a', schema_version }))
     const { status, json } = await harness.post(key(), sent)
     expect([status, json.accepted]).toEqual([202, versions.length])
   })
 
-  it('is refused by name when the tenant does not list it', async () => {
+  it('is rejected when the tenant does not list it', async () => {
     const sent = [{ event: 'a', schema_version: 3 }, { event: 'a' }]
     const { status, json } = await harness.post(key(), sent)
     expect([status, json.accepted]).toEqual([202, 1])
@@ -124,18 +124,18 @@ describeEdges('a schema_version', (harness) => {
         index: 0,
         pointer: '/schema_version',
         code: 'SCHEMA_VERSION_NOT_ALLOWED',
-        detail: 'is none of the versions that this tenant takes: 1, 2.1',
+        detail: 'must be one of the versions that this tenant allows: 1, 2.1',
       },
     ])
   })
 
-  it('is anything where the tenant has no list', async () => {
+  it('may be anything where the tenant has no list', async () => {
     const { status } = await harness.post(harness.newKey(), { event: 'a', schema_version: 'x' })
     expect(status).toBe(202)
   })
 })
 
-describeEdges('a clock that is wrong', (harness) => {
+describeEdges('a wrong client clock', (harness) => {
   const HOUR = 3_600_000
   const iso = (ms: number) => new Date(ms).toISOString()
   async function sent(sent_at: unknown, timestamp: unknown) {
@@ -148,34 +148,34 @@ describeEdges('a clock that is wrong', (harness) => {
   it.each([
     ['slow', -5 * HOUR],
     ['fast', 47 * HOUR],
-  ])('and %s is put right, and both times are kept', async (_, off) => {
+  ])('that is %s is corrected, and both times are kept', async (_, off) => {
     const happened = Date.now() - 60_000
     const { timed, other } = await sent(iso(Date.now() + off), iso(happened + off))
     expect(timed.event.client_occurred_at).toBe(iso(happened + off))
     expect(Math.abs(Date.parse(timed.event.occurred_at) - happened)).toBeLessThan(10_000)
-    // It happened when it came: no clock of the client's is in that.
+    // An event without a time gets the time received, which needs no correction.
     expect(other.event.occurred_at).toBe(other.received_at)
     expect(other.event.client_occurred_at).toBeUndefined()
   })
 
   it.each([
-    ['by less than a slow network takes', 20_000],
-    ['by more than any clock', -49 * HOUR],
-  ])('%s is left alone', async (_, off) => {
+    ['off by less than network delay', 20_000],
+    ['off by more than 48 hours', -49 * HOUR],
+  ])('that is %s is not corrected', async (_, off) => {
     const timestamp = iso(Date.now() - 60_000)
     const { timed } = await sent(iso(Date.now() + off), timestamp)
     expect(timed.event.occurred_at).toBe(timestamp)
     expect(timed.event.client_occurred_at).toBeUndefined()
   })
 
-  it('keeps every digit that the client wrote', async () => {
+  it('is corrected without losing digits of the time', async () => {
     const { timed } = await sent(iso(Date.now() - HOUR), '2026-11-21T09:20:15.123456Z')
     expect(timed.event.client_occurred_at).toBe('2026-11-21T09:20:15.123456Z')
     expect(timed.event.occurred_at).toMatch(/\.\d{3}456Z$/)
   })
 
   it.each(['yesterday', '2026-02-30T00:00:00Z', true, {}])(
-    'that says it is %j is refused as a whole, by name',
+    'in an envelope whose sent_at is %j is rejected with SENT_AT_INVALID',
     async (sent_at) => {
       const before = harness.gateway.records.length
       const response = await harness.post(harness.newKey(), { events: [{ event: 'a' }], sent_at })
@@ -184,7 +184,7 @@ describeEdges('a clock that is wrong', (harness) => {
     },
   )
 
-  it('sent_at of a single event is a property like any other', async () => {
+  it('does not concern the sent_at of a single event, which is an ordinary property', async () => {
     await harness.post(harness.newKey(), { event: 'mail', sent_at: 'monday' })
     expect(JSON.parse(harness.gateway.records.at(-1)?.value ?? '').event.properties).toEqual({
       sent_at: 'monday',
@@ -192,8 +192,8 @@ describeEdges('a clock that is wrong', (harness) => {
   })
 })
 
-describeEdges('an event that will be a dead letter for its time', (harness) => {
-  it('is handed on as it was sent, byte for byte, without the keys in it', async () => {
+describeEdges('an event that is too old', (harness) => {
+  it('is logged with its original bytes, without API keys', async () => {
     const key = harness.newKey()
     const old = '{ "event" : "a",\t"timestamp":1577836800, "note":"\\u00e9" }'
     const { json } = await harness.post(key, `{"events":[{"event":"b"},  ${old} ,{"event":"c"}]}`)
@@ -204,7 +204,7 @@ describeEdges('an event that will be a dead letter for its time', (harness) => {
     expect(harness.gateway.records.at(-1)?.value).toContain(`${key.slice(0, 12)}...`)
   })
 
-  it('every record says which way it came and what sent it', async () => {
+  it('is logged, like every event, with its route and its client', async () => {
     await harness.post(
       harness.newKey(),
       { event: 'a' },

@@ -20,7 +20,7 @@ function cut(bytes: Uint8Array, sizes: readonly number[]): Line[] {
 const texts = (lines: readonly Line[]) =>
   lines.map((line) => (typeof line === 'string' ? line : line.code))
 
-it('a stream has the same lines wherever it is cut into pieces', () => {
+it('the line cutter returns the same lines however the stream is chunked', () => {
   const piece = fc.oneof(
     fc.constantFrom('\n', '\r\n', '\n\n', ' ', '\ufeff', '{"a":1}', 'é😀', 'x'.repeat(70_000)),
     fc.string({ unit: 'binary', maxLength: 8 }),
@@ -31,21 +31,21 @@ it('a stream has the same lines wherever it is cut into pieces', () => {
       fc.array(fc.integer({ min: 1, max: 64 * 1024 }), { minLength: 1, maxLength: 4 }),
       (pieces, sizes) => {
         const text = pieces.join('').toWellFormed()
-        const wanted = text
+        const expected = text
           .split('\n')
           .map((line) =>
             bytesOf(line).byteLength > LIMITS.ndjsonLineBytesMax ? 'EVENT_TOO_LARGE' : line,
           )
           .map((line) => line.replace(/^\ufeff/, ''))
           .filter((line) => /[^ \t\r]/.test(line))
-        expect(texts(cut(bytesOf(text), sizes))).toEqual(wanted)
+        expect(texts(cut(bytesOf(text), sizes))).toEqual(expected)
       },
     ),
     { numRuns: 300 },
   )
 })
 
-it('bytes that are no UTF-8 spoil their own line and no other', () => {
+it('the line cutter reports invalid UTF-8 for its line only', () => {
   const bytes = Buffer.concat([
     bytesOf('one\n'),
     Buffer.from([0xff, 0xfe, 0x0a]),
@@ -56,7 +56,7 @@ it('bytes that are no UTF-8 spoil their own line and no other', () => {
     expect(texts(cut(bytes, [size]))).toEqual(['one', 'INVALID_UTF8', 'tü', 'INVALID_UTF8'])
 })
 
-it('a line that is too long is skipped to its end, however long it is', () => {
+it('the line cutter skips a line that is too long, whatever its length', () => {
   const most = 'x'.repeat(LIMITS.ndjsonLineBytesMax)
   for (const size of [1024, 64 * 1024, 1 << 20]) {
     expect(texts(cut(bytesOf(`${most}\na`), [size]))).toEqual([most, 'a'])
@@ -68,7 +68,7 @@ it('a line that is too long is skipped to its end, however long it is', () => {
   }
 })
 
-it('the digest of a stream depends on its lines, and not on how they came', async () => {
+it('the digest of a stream depends on its lines and not on their batches', async () => {
   const lines = Array.from({ length: 1_700 }, (_, i): Line => `{"n":${i}}`)
   const digestOf = async (all: readonly Line[], step: number) => {
     const digest = createLineDigest()

@@ -7,11 +7,11 @@ import { RUNTIMES, type RunningEdge, startEdge } from '../../testing/runtimes.ts
 import { send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
-// All at once, because each of them takes longer than a deadline.
+// All run concurrently, because each of them takes longer than a deadline.
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 const EVENT = '{"event":"a"}'
 
-describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) => {
+describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
   let gateway: StubGateway
   let edge: RunningEdge
   beforeAll(async () => {
@@ -23,8 +23,8 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     await gateway?.close()
   })
 
-  function sender(given: Partial<KeyRecord> = {}) {
-    const { key, record } = gateway.addKey(given)
+  function sender(changes: Partial<KeyRecord> = {}) {
+    const { key, record } = gateway.addKey(changes)
     const headers = { ...NDJSON, authorization: `Bearer ${key}` }
     return {
       record,
@@ -34,7 +34,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     }
   }
 
-  it.concurrent('that brings a byte a second is taken when it is there', async ({ expect }) => {
+  it.concurrent('of one byte a second is accepted when it is complete', async ({ expect }) => {
     const { open, taken } = sender()
     const stream = open()
     for (const letter of EVENT) {
@@ -47,7 +47,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     expect(taken()).toHaveLength(1)
   }, 30_000)
 
-  it.concurrent('that brings nothing more for 10 s is 408, with what came before in the log', async ({
+  it.concurrent('that stalls for 10 s gets a 408, with the lines before in the log', async ({
     expect,
   }) => {
     const { open, taken } = sender()
@@ -66,7 +66,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     expect(silent.status()).toBe(408)
   }, 40_000)
 
-  it.concurrent('keeps its Idempotency-Key for as long as it takes', async ({ expect }) => {
+  it.concurrent('holds its Idempotency-Key until its end', async ({ expect }) => {
     const { open, headers } = sender()
     const once = { 'idempotency-key': 'long' }
     const stream = open(once)
@@ -83,7 +83,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, sent])
   }, 60_000)
 
-  it.concurrent('ends when its key is revoked meanwhile', async ({ expect }) => {
+  it.concurrent('ends with a 401 when its key is revoked meanwhile', async ({ expect }) => {
     const { open, record, taken } = sender()
     const stream = open()
     await stream.write(`${EVENT}\n`)
@@ -101,7 +101,7 @@ describe.concurrent.each(RUNTIMES)('a slow stream of lines, in %s', (runtime) =>
     expect(performance.now() - start).toBeLessThan(60_000)
   }, 70_000)
 
-  it.concurrent('is answered while it still sends when it may not go on', async ({ expect }) => {
+  it.concurrent('gets a 429 while it is still sending', async ({ expect }) => {
     const { open } = sender({ key_events_per_minute: 10 })
     const stream = open()
     for (let i = 0; i < 10_000 && stream.status() === undefined; i++)

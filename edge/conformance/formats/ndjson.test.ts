@@ -15,7 +15,7 @@ const line = (id: number | string) => `{"event":"a","event_id":"n${id}"}\n`
 const lines = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => line(from + i)).join('')
 const ids = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `n${from + i}`)
-const places = ({ json }: EdgeResponse) =>
+const errorsOf = ({ json }: EdgeResponse) =>
   json.errors.map(
     (error: { index: number; pointer: string; code: string }) =>
       `${error.index} ${error.pointer} ${error.code}`,
@@ -24,15 +24,15 @@ const parsed = (text: string) =>
   text
     .trim()
     .split('\n')
-    .map((one) => JSON.parse(one))
+    .map((text) => JSON.parse(text))
 const poll = (look: () => unknown, timeout = 5_000) => expect.poll(look, { timeout, interval: 20 })
 
-describeEdges('lines of JSON', (harness) => {
-  /** A key of its own, how to post with it, and what of it reached the log. */
+describeEdges('NDJSON lines', (harness) => {
+  /** A sender with its own key, and the records that arrived from it. */
   function sender(record: Parameters<typeof harness.gateway.addKey>[0] = {}) {
     const added = harness.gateway.addKey(record)
     const authorization = { authorization: `Bearer ${added.key}` }
-    const taken = () =>
+    const arrived = () =>
       harness.gateway.records
         .map(({ value }) => JSON.parse(value))
         .filter(({ tenant }) => tenant === added.record.tenant)
@@ -48,8 +48,8 @@ describeEdges('lines of JSON', (harness) => {
         }),
       open: (headers: Record<string, string> = NDJSON) =>
         openPost(harness.edge.port, { ...NDJSON, ...authorization, ...headers }),
-      taken,
-      takenIds: () => taken().map(({ event }) => event.event_id),
+      arrived,
+      arrivedIds: () => arrived().map(({ event }) => event.event_id),
     }
   }
 
@@ -58,8 +58,8 @@ describeEdges('lines of JSON', (harness) => {
     'application/jsonl',
     'application/ndjson',
     'Application/X-NDJSON; charset=UTF-8',
-  ])('of type %s are an event each', async (type) => {
-    const { post, taken, record } = sender()
+  ])('of type %s are one event each', async (type) => {
+    const { post, arrived, record } = sender()
     const response = await post('{"event":"a","event_id":"1"}\n{"event":"b","user_id":"u"}\n', {
       'content-type': type,
       'user-agent': 'shipper/1.0',
@@ -77,22 +77,22 @@ describeEdges('lines of JSON', (harness) => {
       errors: [],
     })
     expect(response.headers.ratelimit).toMatch(/^"key";r=\d+;/)
-    expect(taken()).toMatchObject([
+    expect(arrived()).toMatchObject([
       { tenant: record.tenant, route: 'ndjson', client: 'shipper/1.0', event: { name: 'a' } },
       { key: record.key_id, event: { name: 'b', actor: 'u' } },
     ])
   })
 
-  it('may end as they like, begin with a byte order mark, and have blank ones between', async () => {
-    const { post, takenIds } = sender()
+  it('may end in LF or CRLF, begin with a byte order mark and include blank lines', async () => {
+    const { post, arrivedIds } = sender()
     const body = `\ufeff${line(0)}\r\n \t\n${line(1).trim()}\r\n\n\n\ufeff${line(2)}\n${line(3).trim()}`
     const response = await post(body)
     expect(response.json).toMatchObject({ accepted: 4, rejected: 0, lines: 4, errors: [] })
-    expect(takenIds()).toEqual(ids(4))
+    expect(arrivedIds()).toEqual(ids(4))
   })
 
-  it('that are bad spoil no other, and are told of by their index', async () => {
-    const { post, takenIds } = sender()
+  it('that are invalid do not affect the others and are reported by index', async () => {
+    const { post, arrivedIds } = sender()
     const body = Buffer.concat(
       [
         line(0),
@@ -111,7 +111,7 @@ describeEdges('lines of JSON', (harness) => {
     const response = await post(body)
     expect(response.status).toBe(202)
     expect(response.json).toMatchObject({ accepted: 2, rejected: 12, lines: 14 })
-    expect(places(response)).toEqual([
+    expect(errorsOf(response)).toEqual([
       '1  INVALID_JSON',
       '2  INVALID_UTF8',
       '3 /x NUMBER_UNREPRESENTABLE',
@@ -127,23 +127,23 @@ describeEdges('lines of JSON', (harness) => {
       '13  INVALID_JSON',
     ])
     expect(response.json.errors[0].detail).toMatch(/^the line is not valid JSON: /)
-    expect(takenIds()).toEqual(ids(2))
+    expect(arrivedIds()).toEqual(ids(2))
   })
 
-  it('none of which is good are refused, and so is none at all', async () => {
-    const { post, taken } = sender()
+  it('are rejected when none is valid or the body is empty', async () => {
+    const { post, arrived } = sender()
     const bad = await post('{}\nnope')
     expect([bad.status, bad.json.code]).toEqual([422, 'EVENTS_INVALID'])
     expect(bad.json).toMatchObject({ accepted: 0, rejected: 2, lines: 2 })
-    expect(places(bad)).toEqual(['0 /name NAME_MISSING', '1  INVALID_JSON'])
+    expect(errorsOf(bad)).toEqual(['0 /name NAME_MISSING', '1  INVALID_JSON'])
     for (const empty of ['', '\n\r\n \n']) {
       const none = await post(empty)
       expect([none.status, none.json.code]).toEqual([422, 'BATCH_EMPTY'])
     }
-    expect(taken()).toEqual([])
+    expect(arrived()).toEqual([])
   })
 
-  it('of another charset, or in an encoding that not every runtime knows, are not read', async () => {
+  it('in another charset or in an unsupported encoding are rejected', async () => {
     const { post } = sender()
     const charset = await post(line(0), { 'content-type': 'application/x-ndjson; charset=latin1' })
     expect([charset.status, charset.json.code]).toEqual([415, 'MEDIA_TYPE_UNSUPPORTED'])
@@ -151,18 +151,18 @@ describeEdges('lines of JSON', (harness) => {
     expect([encoding.status, encoding.json.code]).toEqual([415, 'ENCODING_UNSUPPORTED'])
   })
 
-  it('need a key as everything does, and may be history when the key may', async () => {
-    const { post, taken } = sender({ may_import_history: true })
+  it('need a key, and may be historical when the key allows it', async () => {
+    const { post, arrived } = sender({ may_import_history: true })
     expect((await post(line(0), { authorization: 'Bearer nonsense' })).status).toBe(401)
     const old = '{"event":"a","timestamp":"2001-01-01T00:00:00Z"}'
     const live = await post(old)
     expect(live.json.warnings).toMatchObject([{ index: 0, code: 'OCCURRED_AT_TOO_OLD' }])
     const historical = await post(old, NDJSON, '/v1/events?historical=true')
     expect(historical.json.warnings).toBeUndefined()
-    expect(taken()).toMatchObject([{ original: old }, { historical: true }])
+    expect(arrived()).toMatchObject([{ original: old }, { historical: true }])
   })
 
-  it('up to 1,000 are listed one by one, more are counted', async () => {
+  it('are listed individually up to 1,000 and counted beyond', async () => {
     const { post } = sender()
     const some = await post(`nope\n${lines(LIMITS.batchEventsMax - 1)}`)
     expect(some.json).toMatchObject({ accepted: 999, rejected: 1, lines: 1000 })
@@ -183,26 +183,26 @@ describeEdges('lines of JSON', (harness) => {
     )
   })
 
-  it('100,000 of them are all found again, in their order', async () => {
-    const { post, takenIds } = sender()
+  it('arrive completely and in order when there are 100,000 of them', async () => {
+    const { post, arrivedIds } = sender()
     const response = await post(lines(100_000))
     expect(response.json).toMatchObject({ accepted: 100_000, rejected: 0, lines: 100_000 })
-    expect(takenIds()).toEqual(ids(100_000))
+    expect(arrivedIds()).toEqual(ids(100_000))
     harness.gateway.records.length = 0
   })
 
-  it('may come packed', async () => {
-    const { post, takenIds } = sender()
+  it('may be compressed with gzip or deflate', async () => {
+    const { post, arrivedIds } = sender()
     const body = lines(2_000)
     expect((await post(gzipSync(body), { 'content-encoding': 'gzip' })).json.accepted).toBe(2_000)
     const deflated = await post(deflateSync(lines(2_000, 2_000)), { 'content-encoding': 'deflate' })
     expect(deflated.json.accepted).toBe(2_000)
-    expect(takenIds()).toEqual(ids(4_000))
+    expect(arrivedIds()).toEqual(ids(4_000))
   })
 
-  it('that stop unpacking half-way are taken so far, and told where to go on', async () => {
-    const { post, takenIds } = sender()
-    // Random ids do not pack, so that half of the bytes are some half of the lines.
+  it('in a truncated gzip stream are accepted so far, and the response names the line to resume from', async () => {
+    const { post, arrivedIds } = sender()
+    // Random ids do not compress, so that half of the bytes contain about half of the lines.
     const body = Array.from({ length: 4_000 }, () => line(crypto.randomUUID())).join('')
     const packed = gzipSync(body)
     const response = await post(packed.subarray(0, packed.length / 2), {
@@ -216,13 +216,13 @@ describeEdges('lines of JSON', (harness) => {
       lines: accepted,
       resume_from_line: accepted,
     })
-    expect(takenIds().length).toBe(accepted)
+    expect(arrivedIds().length).toBe(accepted)
     const none = await post('no gzip', { 'content-encoding': 'gzip' })
     expect([none.status, none.json.code, none.json.accepted]).toEqual([400, 'INVALID_ENCODING', 0])
   })
 
-  it('that are a bomb are put out, whatever is in it', async () => {
-    const { post, taken } = sender({ key_events_per_minute: 1e9, tenant_events_per_minute: 1e9 })
+  it('in a decompression bomb are rejected, whatever its content', async () => {
+    const { post, arrived } = sender({ key_events_per_minute: 1e9, tenant_events_per_minute: 1e9 })
     const size = LIMITS.ndjsonBytesMax - 1_000
     for (const filling of ['\n', 'x', '{"event":5}\n']) {
       const bomb = gzipSync(filling.repeat(size / filling.length), { level: 9 })
@@ -230,15 +230,16 @@ describeEdges('lines of JSON', (harness) => {
       const response = await post(bomb, { 'content-encoding': 'gzip' })
       expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
       expect(response.json.detail).toMatch(/more than 200 times/)
-      // Found out at once; Node's own stream takes 64 KiB of packed bytes ahead of what comes out.
-      const unfolded = (harness.runtime === 'node' ? 64 * 1024 * 400 : 0) + 3 * LIMITS.bodyBytesMax
-      expect(response.json.lines).toBeLessThan(unfolded / 12)
+      // Detected early; Node's stream reads 64 KiB of compressed bytes ahead of its output.
+      const inflatedMax =
+        (harness.runtime === 'node' ? 64 * 1024 * 400 : 0) + 3 * LIMITS.bodyBytesMax
+      expect(response.json.lines).toBeLessThan(inflatedMax / 12)
     }
-    expect(taken()).toEqual([])
+    expect(arrived()).toEqual([])
   })
 
-  it('longer than 64 MiB are taken as far as that', async () => {
-    const { post, open, authorization, takenIds } = sender()
+  it('beyond 64 MiB are rejected, and those before are accepted', async () => {
+    const { post, open, authorization, arrivedIds } = sender()
     const announced = await openSocket(harness.edge.port)
     announced.write(
       [
@@ -250,7 +251,7 @@ describeEdges('lines of JSON', (harness) => {
         '\r\n',
       ].join('\r\n'),
     )
-    // Before a byte of it was sent.
+    // Rejected by its Content-Length, before the first byte of the body.
     await poll(() => announced.received()).toContain('"code":"BODY_TOO_LARGE"')
     announced.reset()
     const long = open()
@@ -263,43 +264,43 @@ describeEdges('lines of JSON', (harness) => {
     expect([long.status(), response.code]).toEqual([413, 'BODY_TOO_LARGE'])
     expect(response).toMatchObject({ accepted: 700, lines: 700, resume_from_line: 700 })
     expect(response.detail).toMatch(/67,108,864 bytes.*first 700 lines.*from line 700 on/)
-    expect(takenIds()).toEqual(ids(700))
+    expect(arrivedIds()).toEqual(ids(700))
     expect((await post(`${'\n'.repeat(5 << 20)}${line(700)}`)).json.accepted).toBe(1)
   }, 60_000)
 
-  it('are published while others are still to come, a single one after a second', async () => {
-    const { open, takenIds } = sender()
+  it('are published while the stream continues, a lone line after a second', async () => {
+    const { open, arrivedIds } = sender()
     const stream = open()
     await stream.write(lines(BATCH + 1))
-    await poll(() => takenIds().length).toBeGreaterThanOrEqual(BATCH)
-    await poll(() => takenIds().length, 3_000).toBe(BATCH + 1)
+    await poll(() => arrivedIds().length).toBeGreaterThanOrEqual(BATCH)
+    await poll(() => arrivedIds().length, 3_000).toBe(BATCH + 1)
     await stream.write(`${line(BATCH + 1)}{"event":"a","event`)
-    await poll(() => takenIds().length, 3_000).toBe(BATCH + 2)
+    await poll(() => arrivedIds().length, 3_000).toBe(BATCH + 2)
     expect(stream.status()).toBeUndefined()
     await stream.write(`_id":"n${BATCH + 2}"}`)
     stream.end()
     await stream.finished
     expect(JSON.parse(stream.received())).toMatchObject({ accepted: BATCH + 3, rejected: 0 })
-    expect(takenIds()).toEqual(ids(BATCH + 3))
+    expect(arrivedIds()).toEqual(ids(BATCH + 3))
   })
 
-  it('that break off are in the log as far as they came whole, and the edge goes on', async () => {
-    const { open, post, takenIds } = sender()
+  it('that were complete are in the log when the connection breaks', async () => {
+    const { open, post, arrivedIds } = sender()
     const stream = open()
     await stream.write(`${lines(BATCH)}{"event":"a","event_id":"ha`)
-    await poll(() => takenIds().length).toBe(BATCH)
+    await poll(() => arrivedIds().length).toBe(BATCH)
     stream.breakOff()
     await stream.finished
     expect((await post(lines(3, BATCH))).json.accepted).toBe(3)
-    expect(takenIds()).toEqual(ids(BATCH + 3))
+    expect(arrivedIds()).toEqual(ids(BATCH + 3))
   })
 
-  it('that break off leave their Idempotency-Key free for the next try', async () => {
-    const { open, post, takenIds } = sender()
+  it('release their Idempotency-Key when the connection breaks', async () => {
+    const { open, post, arrivedIds } = sender()
     const once = { 'idempotency-key': 'broken' }
     const stream = open(once)
     await stream.write(lines(BATCH))
-    await poll(() => takenIds().length).toBe(BATCH)
+    await poll(() => arrivedIds().length).toBe(BATCH)
     stream.breakOff()
     let again: EdgeResponse | undefined
     await poll(async () => {
@@ -307,11 +308,14 @@ describeEdges('lines of JSON', (harness) => {
       return again.status
     }, 18_000).toBe(202)
     expect(again?.json).toMatchObject({ accepted: BATCH + 3, lines: BATCH + 3 })
-    expect(new Set(takenIds())).toEqual(new Set(ids(BATCH + 3)))
+    expect(new Set(arrivedIds())).toEqual(new Set(ids(BATCH + 3)))
   }, 25_000)
 
-  it('beyond the rate limit are taken as far as it goes, and told where and when to go on', async () => {
-    const { post, takenIds } = sender({ key_events_per_minute: 20, tenant_events_per_minute: 1e6 })
+  it('beyond the rate limit get a 429 with the line and the time to resume', async () => {
+    const { post, arrivedIds } = sender({
+      key_events_per_minute: 20,
+      tenant_events_per_minute: 1e6,
+    })
     const response = await post(lines(2_000))
     expect([response.status, response.json.code]).toEqual([429, 'RATE_LIMITED'])
     expect(response.json).toMatchObject({ accepted: 20, lines: 20, resume_from_line: 20 })
@@ -321,12 +325,12 @@ describeEdges('lines of JSON', (harness) => {
     expect(wait).toBeGreaterThan(0)
     expect(wait).toBeLessThanOrEqual(60)
     expect(response.headers.ratelimit).toMatch(/^"key";r=0;/)
-    expect(takenIds()).toEqual(ids(20))
+    expect(arrivedIds()).toEqual(ids(20))
     const none = await post(lines(10))
     expect([none.status, none.json.lines, none.json.resume_from_line]).toEqual([429, 0, 0])
   })
 
-  it('cost what they are: a batch that the log does not take costs nothing', async () => {
+  it('are charged to the rate limit only when they are published or invalid', async () => {
     const { post } = sender({ key_events_per_minute: 20 })
     harness.gateway.produceFaults.push({ status: 500 }, { status: 500 })
     expect((await post(lines(20))).status).toBe(503)
@@ -334,28 +338,28 @@ describeEdges('lines of JSON', (harness) => {
     expect((await post(lines(1))).status).toBe(429)
   })
 
-  it('whose log goes away half-way are told how far they came', async () => {
-    const { post, takenIds } = sender()
+  it('get a 503 with the line to resume from when the log fails midway', async () => {
+    const { post, arrivedIds } = sender()
     await post(line('warm'))
     const asked = harness.gateway.requestCounts.produce
-    const answering = post(lines(20_000))
+    const pending = post(lines(20_000))
     await poll(() => harness.gateway.requestCounts.produce).toBeGreaterThan(asked + 1)
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
-    const response = await answering
+    const response = await pending
     expect([response.status, response.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])
     expect(response.headers['retry-after']).toBe('2')
     const { accepted } = response.json
     expect(accepted % BATCH).toBe(0)
     expect(response.json).toMatchObject({ lines: accepted, resume_from_line: accepted })
     expect(response.json.detail).toMatch(/may be in the log already/)
-    expect(takenIds()).toEqual(['nwarm', ...ids(accepted)])
+    expect(arrivedIds()).toEqual(['nwarm', ...ids(accepted)])
     const rest = await post(lines(20_000 - accepted, accepted))
     expect(rest.json.accepted).toBe(20_000 - accepted)
-    expect(takenIds()).toEqual(['nwarm', ...ids(20_000)])
+    expect(arrivedIds()).toEqual(['nwarm', ...ids(20_000)])
   })
 
-  it('under an Idempotency-Key get their ids from it, and the same answer again', async () => {
-    const { post, taken, record } = sender()
+  it('with an Idempotency-Key get ids derived from it, and the same response again', async () => {
+    const { post, arrived, record } = sender()
     const once = { 'idempotency-key': 'k1' }
     const body = '{"event":"a"}\nnope\n{"event":"b"}\n{"event":"c","event_id":"mine"}'
     const first = await post(body, once)
@@ -374,7 +378,7 @@ describeEdges('lines of JSON', (harness) => {
       expect(headers['idempotency-replayed']).toBe('true')
     }
     expect(first.headers['idempotency-replayed']).toBeUndefined()
-    expect(taken()).toHaveLength(3)
+    expect(arrived()).toHaveLength(3)
     const inLines = await post(body, { ...IN_LINES, ...once })
     expect(inLines.headers['idempotency-replayed']).toBe('true')
     expect(parsed(inLines.text)).toMatchObject([
@@ -386,7 +390,7 @@ describeEdges('lines of JSON', (harness) => {
     ])
   })
 
-  it('under an Idempotency-Key may not come again as others', async () => {
+  it('with an Idempotency-Key that was used for other lines are rejected', async () => {
     const { post } = sender({ may_import_history: true })
     const once = { 'idempotency-key': 'k2' }
     expect((await post(lines(1_200), once)).status).toBe(202)
@@ -401,12 +405,12 @@ describeEdges('lines of JSON', (harness) => {
     expect((await post(lines(1_200), once)).status).toBe(202)
   })
 
-  it('under an Idempotency-Key that is in use are told to wait', async () => {
-    const { open, post, takenIds } = sender()
+  it('with an Idempotency-Key in flight get a 409', async () => {
+    const { open, post, arrivedIds } = sender()
     const once = { 'idempotency-key': 'k3' }
     const stream = open(once)
     await stream.write(lines(BATCH))
-    await poll(() => takenIds().length).toBe(BATCH)
+    await poll(() => arrivedIds().length).toBe(BATCH)
     const other = await post(lines(BATCH), once)
     expect([other.status, other.json.code]).toEqual([409, 'IDEMPOTENCY_IN_FLIGHT'])
     expect(Number(other.headers['retry-after'])).toBeGreaterThanOrEqual(1)
@@ -416,15 +420,15 @@ describeEdges('lines of JSON', (harness) => {
     expect((await post(lines(BATCH), once)).headers['idempotency-replayed']).toBe('true')
   })
 
-  it('under an Idempotency-Key go on where they stopped, each in the log once', async () => {
-    const { post, open, taken, record } = sender()
+  it('with an Idempotency-Key resume where they stopped, each in the log once', async () => {
+    const { post, open, arrived, record } = sender()
     const once = { 'idempotency-key': 'k4' }
     const count = 3 * BATCH - 100
     const body = '{"event":"a"}\n'.repeat(count)
-    // Two and a half batches, then the log is gone.
+    // Two and a half batches, then the log fails.
     const stream = open(once)
     await stream.write(body.slice(0, 14 * 2 * BATCH))
-    await poll(() => taken().length).toBe(2 * BATCH)
+    await poll(() => arrived().length).toBe(2 * BATCH)
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     await stream.write(body.slice(14 * 2 * BATCH))
     stream.end()
@@ -432,23 +436,23 @@ describeEdges('lines of JSON', (harness) => {
     const first = JSON.parse(stream.received())
     expect(first).toMatchObject({ status: 503, accepted: 2 * BATCH, resume_from_line: 0 })
     expect(first.detail).toMatch(/again with the same Idempotency-Key/)
-    // Refused again it has not forgotten, and another body is found out before anything is published.
+    // A second failure keeps the checkpoint, and another body is rejected before anything is published.
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     expect((await post(body, once)).json).toMatchObject({ status: 503, lines: 2 * BATCH })
     for (const other of [`{"event":"b"}\n${body.slice(14)}`, body.slice(0, 14 * 200), ''])
       expect((await post(other, once)).json.code).toBe('IDEMPOTENCY_KEY_REUSED')
-    expect(taken()).toHaveLength(2 * BATCH)
+    expect(arrived()).toHaveLength(2 * BATCH)
     const done = await post(body, once)
     expect(done.json).toMatchObject({ accepted: count, rejected: 0, lines: count })
-    const wanted = await Promise.all(
+    const expected = await Promise.all(
       ids(count).map((_, i) => derivedEventId(record.tenant, 'k4', i)),
     )
-    expect(taken().map(({ event }) => event.event_id)).toEqual(wanted)
+    expect(arrived().map(({ event }) => event.event_id)).toEqual(expected)
     expect((await post(body, once)).text).toBe(done.text)
   })
 
-  it('under an Idempotency-Key get through a rate limit by and by', async () => {
-    const { post, takenIds, record } = sender({ key_events_per_minute: 20 })
+  it('with an Idempotency-Key pass a rate limit over several attempts', async () => {
+    const { post, arrivedIds, record } = sender({ key_events_per_minute: 20 })
     const once = { 'idempotency-key': 'k6' }
     const first = await post(lines(45), once)
     expect(first.json).toMatchObject({ status: 429, accepted: 20, resume_from_line: 0 })
@@ -457,11 +461,11 @@ describeEdges('lines of JSON', (harness) => {
     const third = sender({ tenant: record.tenant, key_events_per_minute: 20 })
     const done = await third.post(lines(45), once)
     expect([done.status, done.json.events.length]).toEqual([202, 45])
-    expect(takenIds()).toEqual(ids(45))
+    expect(arrivedIds()).toEqual(ids(45))
   })
 
-  it('are answered in lines to whoever wants that, each as soon as it is in the log', async () => {
-    const { open, takenIds } = sender()
+  it('get an NDJSON response on request, with each result as soon as the line is in the log', async () => {
+    const { open, arrivedIds } = sender()
     const stream = open(IN_LINES)
     await stream.write(
       `${line(0)}nope\n{"event":"a","event_id":"n1","timestamp":"2001-01-01T00:00:00Z"}\n`,
@@ -492,10 +496,10 @@ describeEdges('lines of JSON', (harness) => {
         lines: 5_003,
       },
     })
-    expect(takenIds()).toEqual(ids(5_002))
+    expect(arrivedIds()).toEqual(ids(5_002))
   })
 
-  it('answered in lines end with the problem that ended them, or are refused like others', async () => {
+  it('with an NDJSON response end in the problem, or get a problem status when nothing was accepted', async () => {
     const { post } = sender({ key_events_per_minute: 20 })
     const bad = await post('nope\n', IN_LINES)
     expect([bad.status, bad.json?.code]).toEqual([422, 'EVENTS_INVALID'])
@@ -515,7 +519,7 @@ describeEdges('lines of JSON', (harness) => {
     expect([none.status, none.json?.code]).toEqual([429, 'RATE_LIMITED'])
   })
 
-  it('are not waited for when nobody reads what became of them', async () => {
+  it('release their Idempotency-Key when the client stops reading the NDJSON response', async () => {
     const { open, post } = sender()
     const once = { 'idempotency-key': 'k5' }
     const stream = open({ ...IN_LINES, ...once })

@@ -6,7 +6,7 @@ const PUBLIC = { kind: 'pub' } as const
 const GIF = 'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=='
 
 describeEdges('/v1/pixel.gif', (harness) => {
-  /** Asks for the picture, and tells what came of it: the status, and the one record that was published, if any. */
+  /** Requests the image. @returns the response and the one record that was published, if any */
   async function show(query: string, init?: RequestInit) {
     const before = harness.gateway.records.length
     const response = await fetch(`${harness.edge.url}/v1/pixel.gif?${query}`, init)
@@ -25,7 +25,7 @@ describeEdges('/v1/pixel.gif', (harness) => {
   }
   const key = () => harness.newKey(PUBLIC)
 
-  it('is a point of 43 bytes, and an event', async () => {
+  it('returns an image of 43 bytes and logs an event', async () => {
     expect(Buffer.from(GIF, 'base64')).toHaveLength(43)
     const { status, record, headers } = await show(
       `key=${key()}&name=mail_opened&event_id=m-1&user_id=u1&session_id=s1&value=2.50` +
@@ -46,7 +46,7 @@ describeEdges('/v1/pixel.gif', (harness) => {
     })
   })
 
-  it('gives it an id of its own, and takes for empty what a template left empty', async () => {
+  it('generates an event id, and treats empty template parameters as absent', async () => {
     const { record } = await show(`key=${key()}&event=a&user_id=&timestamp=&value=&event_id=&note=`)
     expect(record.event).toEqual({
       event_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -56,7 +56,7 @@ describeEdges('/v1/pixel.gif', (harness) => {
     })
   })
 
-  it('takes the time in every way of writing it, the plus of an offset as well', async () => {
+  it('accepts every notation of a time, including an unescaped plus in the offset', async () => {
     const times = ['2026-11-21T11:20:00%2B02:00', '2026-11-21T11:20:00+02:00', '1795252800000']
     for (const time of times) {
       const { record } = await show(`key=${key()}&name=a&timestamp=${time}`)
@@ -67,25 +67,28 @@ describeEdges('/v1/pixel.gif', (harness) => {
   it.each([
     ['no name', '', '/name', 'NAME_MISSING'],
     ['a reserved name', 'name=$pageview', '/name', 'NAME_RESERVED'],
-    ['a time that is none', 'name=a&timestamp=now', '/timestamp', 'OCCURRED_AT_INVALID'],
-    ['a value that is none', 'name=a&value=ten', '/value', 'VALUE_INVALID'],
+    ['an invalid time', 'name=a&timestamp=now', '/timestamp', 'OCCURRED_AT_INVALID'],
+    ['an invalid value', 'name=a&value=ten', '/value', 'VALUE_INVALID'],
     ['a value beyond a double', 'name=a&value=1e400', '/value', 'NUMBER_UNREPRESENTABLE'],
     ['a number that changes', 'name=a&value=9007199254740993', '/value', 'NUMBER_UNREPRESENTABLE'],
     ['a NUL', 'name=a&x=%00', '/x', 'STRING_UNSTORABLE'],
     ['a reserved key', 'name=a&__proto__=x', '/__proto__', 'KEY_RESERVED'],
     ['a name sent twice', 'name=a&name=b', '/name', 'NAME_INVALID'],
-    ['bytes that are no UTF-8', 'name=a&x=%ff', '', 'INVALID_UTF8'],
-    ['a percent sign alone', 'name=a&x=100%', '', 'INVALID_UTF8'],
-  ])('%s: a dead letter, as it was sent but for the key', async (_, query, pointer, code) => {
-    const { status, record } = await show(`${query}&key=${key()}&utm=1`)
-    expect(status).toBe(200)
-    expect(record).not.toHaveProperty('event')
-    expect(record.refused).toEqual([{ pointer, code, detail: expect.any(String) }])
-    expect(record.original).toBe(query === '' ? 'utm=1' : `${query}&utm=1`)
-    expect(JSON.stringify(record)).not.toContain('slc_')
-  })
+    ['invalid UTF-8', 'name=a&x=%ff', '', 'INVALID_UTF8'],
+    ['a lone percent sign', 'name=a&x=100%', '', 'INVALID_UTF8'],
+  ])(
+    'turns %s into a dead letter with its original, without the key',
+    async (_, query, pointer, code) => {
+      const { status, record } = await show(`${query}&key=${key()}&utm=1`)
+      expect(status).toBe(200)
+      expect(record).not.toHaveProperty('event')
+      expect(record.refused).toEqual([{ pointer, code, detail: expect.any(String) }])
+      expect(record.original).toBe(query === '' ? 'utm=1' : `${query}&utm=1`)
+      expect(JSON.stringify(record)).not.toContain('slc_')
+    },
+  )
 
-  it('says no with the true status, and with the picture', async () => {
+  it('returns the image with every error status', async () => {
     const wrong = 'slc_pub_0000000000000000000000000000000000'
     expect((await show('name=a')).status).toBe(401)
     expect((await show(`name=a&key=${wrong}`)).status).toBe(401)
@@ -93,32 +96,32 @@ describeEdges('/v1/pixel.gif', (harness) => {
     expect(
       (await show(`name=a&key=${harness.newKey({ ...PUBLIC, scopes: ['read'] })}`)).status,
     ).toBe(403)
-    const one = harness.newKey({ ...PUBLIC, key_events_per_minute: 1 })
-    expect((await show(`name=a&key=${one}`)).status).toBe(200)
-    const limited = await show(`name=a&key=${one}`)
+    const limitedKey = harness.newKey({ ...PUBLIC, key_events_per_minute: 1 })
+    expect((await show(`name=a&key=${limitedKey}`)).status).toBe(200)
+    const limited = await show(`name=a&key=${limitedKey}`)
     expect([limited.status, limited.record]).toEqual([429, undefined])
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0)
     harness.gateway.produceFaults.push({ status: 400 })
     expect((await show(`name=a&key=${key()}`)).status).toBe(503)
   })
 
-  it('answers HEAD like GET, without the picture', async () => {
+  it('handles HEAD like GET, without the image', async () => {
     const { status, record } = await show(`key=${key()}&name=a`, { method: 'HEAD' })
     expect([status, record.event.name]).toEqual([200, 'a'])
     expect((await show('name=a', { method: 'HEAD' })).status).toBe(401)
   })
 
-  it('keeps the key out of the event, however it is spelt', async () => {
+  it('keeps the key out of the event, even when its parameter is escaped', async () => {
     const { status, record } = await show(`k%65y=${key()}&name=a&historical=false`)
     expect([status, record.event.properties]).toEqual([200, {}])
   })
 
-  it('takes nothing by POST', async () => {
+  it('rejects POST', async () => {
     const { status, headers } = await send(harness.edge.port, { path: '/v1/pixel.gif', body: '{}' })
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS'])
   })
 
-  it('leaves no key in the log of the edge, even where something fails', async () => {
+  it('writes no key to the log of the edge, even when something fails', async () => {
     const unknown = key()
     harness.gateway.keyFaults.push({ status: 500 })
     await show(`name=private_name&key=${unknown}`)

@@ -10,7 +10,7 @@ import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 const LIBRARY = readFileSync(createRequire(import.meta.url).resolve('posthog-js/dist/module.js'))
 
 let browser: Browser
-/** Somebody's web site, on an origin of its own. */
+/** A customer's web site, on another origin than the edge. */
 const site = createServer((request, response) => {
   const isLibrary = request.url === '/posthog.js'
   response.setHeader('Content-Type', isLibrary ? 'text/javascript' : 'text/html; charset=utf-8')
@@ -31,14 +31,14 @@ afterAll(async () => {
   site.close()
 })
 
-/** PostHog's published library for pages, unchanged but for `api_host`. */
+/** PostHog's published library for pages, with `api_host` set. */
 describeEdges('posthog-js', (harness) => {
   describe.each([
-    ['as it comes', {}],
+    ['with default settings', {}],
     ['without compression', { disable_compression: true }],
     ['over XMLHttpRequest', { api_transport: 'XHR' }],
   ])('%s', (_, settings) => {
-    it('delivers what a visit brings about, each event once, a closed tab included', async () => {
+    it('delivers every event of a visit once, including those of a closed tab', async () => {
       const visit = await open(harness, settings)
       const { page, arrived } = visit
       await page.evaluate(`
@@ -47,7 +47,7 @@ describeEdges('posthog-js', (harness) => {
         posthog.identify('u1', { email: 'a@example.com' }, { first: true })
         posthog.group('company', 'acme', { size: 7 })
       `)
-      // Only now does it listen to clicks.
+      // From now on it captures clicks.
       await page.waitForFunction(
         "posthog.get_property('$autocapture_disabled_server_side') === false",
       )
@@ -68,7 +68,7 @@ describeEdges('posthog-js', (harness) => {
         'leaving',
       ])
       const sent = Object.fromEntries(visit.captured.map((event) => [event.uuid, event]))
-      // A page that is going away may be gone before it has told what it captured last.
+      // A closing page may be gone before it has reported what it captured last.
       const known = events.filter(({ event_id }) => event_id in sent)
       expect(known.length).toBeGreaterThanOrEqual(6)
       for (const event of known) {
@@ -98,12 +98,12 @@ describeEdges('posthog-js', (harness) => {
         actor: 'u1',
         properties: { $set: { email: 'a@example.com' }, $set_once: { first: true } },
       })
-      expect(visit.complaints).toEqual([])
+      expect(visit.errors).toEqual([])
     })
   })
 
-  it('asks for nothing that is not there, and says who it is', async () => {
-    const { page, arrived, requests, complaints, records } = await open(harness)
+  it('requests only paths that the edge serves, and names its version', async () => {
+    const { page, arrived, requests, errors, records } = await open(harness)
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(1)
     await page.evaluate("posthog.identify('u1')")
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(2)
@@ -112,7 +112,7 @@ describeEdges('posthog-js', (harness) => {
     expect(new Set(paths)).toEqual(
       new Set(['/array/:token/config.js', '/flags/', '/e/', '/i/v0/e/']),
     )
-    expect(complaints).toEqual([])
+    expect(errors).toEqual([])
     expect(records().map(({ client }) => client)).toEqual([
       expect.stringMatching(/^posthog-js\/\d/),
       expect.stringMatching(/^posthog-js\/\d/),
@@ -120,8 +120,8 @@ describeEdges('posthog-js', (harness) => {
     expect(harness.edge.log()).not.toContain('slc_')
   })
 
-  it('sends again what the log did not confirm, and it arrives once', async () => {
-    // The edge itself tries twice.
+  it('retries events that the log did not confirm, and they arrive once', async () => {
+    // The edge itself makes two attempts.
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     const { arrived, requests } = await open(harness)
     await expect.poll(() => arrived().length, { timeout: 20_000 }).toBe(1)
@@ -129,8 +129,8 @@ describeEdges('posthog-js', (harness) => {
     expect(arrived()).toMatchObject([{ name: '$pageview' }])
   })
 
-  it('sends again what came too fast, and it arrives once', async () => {
-    // One in six seconds; the library gathers for three.
+  it('retries events beyond the rate limit, and they arrive once', async () => {
+    // One event in six seconds; the library collects for three.
     const limits = { key_events_per_minute: 10 }
     const { page, arrived, requests, key } = await open(harness, {}, limits)
     await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(1)
@@ -155,29 +155,29 @@ interface Captured {
 // biome-ignore lint/suspicious/noExplicitAny: records of every shape
 type Any = any
 
-/** A visitor's page with the library in it, started with a public key that is bound to the page's origin. */
+/** A page with the library, started with a public key that allows the page's origin only. */
 async function open(harness: EdgeHarness, settings: object = {}, limits: object = {}) {
   const context: BrowserContext = await browser.newContext()
   onTestFinished(() => context.close())
   const page: Page = await context.newPage()
-  const complaints: string[] = []
+  const errors: string[] = []
   const requests: string[] = []
   const captured: Captured[] = []
-  page.on('pageerror', (error) => complaints.push(error.message))
-  page.on('console', (message) => complaints.push(message.text()))
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => errors.push(message.text()))
   page.on('request', (request) => {
     if (request.url().startsWith(harness.edge.url)) requests.push(request.url())
   })
   page.on('requestfailed', (request) => {
-    complaints.push(`${request.failure()?.errorText} ${request.url()}`)
+    errors.push(`${request.failure()?.errorText} ${request.url()}`)
   })
   page.on('response', (response) => {
-    if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`)
+    if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`)
   })
   await context.exposeFunction('captured', (event: Captured) => captured.push(event))
   const from = harness.gateway.records.length
   const key = harness.newKey({ kind: 'pub', origins: [origin], ...limits })
-  // A browser that is steered by a program is taken for a bot, unless one says otherwise.
+  // The library ignores automated browsers unless this filter is off.
   const all = { api_host: harness.edge.url, opt_out_useragent_filter: true, ...settings }
   await page.goto(origin)
   await page.evaluate(`(async () => {
@@ -189,5 +189,5 @@ async function open(harness: EdgeHarness, settings: object = {}, limits: object 
   const records = (): Any[] =>
     harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const arrived = (): Any[] => records().map(({ event }) => event)
-  return { page, key, complaints, requests, captured, records, arrived }
+  return { page, key, errors, requests, captured, records, arrived }
 }

@@ -21,7 +21,7 @@ describeEdges("PostHog's capture API", (harness) => {
     ['/i/v0/ai/batch/', 1],
     ['/i/v0/e', 'Ok'],
     ['/i/v0/e/', 'Ok'],
-  ])('takes events on %s and says %j', async (path, status) => {
+  ])('accepts events on %s and responds with status %j', async (path, status) => {
     const { response, events } = await post(harness, {
       path,
       body: { event: 'a', distinct_id: 'u' },
@@ -30,7 +30,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(events).toMatchObject([{ name: 'a', actor: 'u' }])
   })
 
-  // Its base64 holds a plus sign.
+  // Its base64 contains a plus sign.
   const json = JSON.stringify({ event: 'größer>>>', distinct_id: 'u', uuid: UUID })
   const zipped = gzipSync(json)
   const FORMS: [
@@ -39,10 +39,13 @@ describeEdges("PostHog's capture API", (harness) => {
   ][] = [
     ['JSON', { body: json }],
     ['JSON as text', { headers: PLAIN, body: json }],
-    ['JSON in a form by mistake, as curl -d sends it', { headers: FORM, body: json }],
-    ['gzip that says so', { headers: { 'content-encoding': 'gzip' }, body: zipped }],
-    ['gzip by the query', { path: '/e/?compression=gzip-js', headers: PLAIN, body: zipped }],
-    ['gzip that nobody speaks of', { headers: PLAIN, body: zipped }],
+    ['JSON with the type of a form, as curl -d sends it', { headers: FORM, body: json }],
+    ['gzip with a Content-Encoding', { headers: { 'content-encoding': 'gzip' }, body: zipped }],
+    [
+      'gzip declared in the query',
+      { path: '/e/?compression=gzip-js', headers: PLAIN, body: zipped },
+    ],
+    ['undeclared gzip', { headers: PLAIN, body: zipped }],
     ['gzip as bytes', { headers: { 'content-type': 'application/octet-stream' }, body: zipped }],
     ['base64 alone', { path: '/e/?compression=base64', headers: PLAIN, body: base64(json) }],
     [
@@ -53,7 +56,7 @@ describeEdges("PostHog's capture API", (harness) => {
         body: `data=${encodeURIComponent(base64(json))}`,
       },
     ],
-    ['a form of base64 with bare plus signs', { headers: FORM, body: `data=${base64(json)}` }],
+    ['a form of base64 with unescaped plus signs', { headers: FORM, body: `data=${base64(json)}` }],
     ['a form of JSON', { headers: FORM, body: `ver=1&data=${encodeURIComponent(json)}&ip=1` }],
     ['a form of unescaped JSON', { headers: FORM, body: `data=${json}` }],
     ['a form of gzip in base64', { headers: FORM, body: `data=${zipped.toString('base64url')}` }],
@@ -72,7 +75,7 @@ describeEdges("PostHog's capture API", (harness) => {
     ])
   })
 
-  it('reads an array as well as a batch, and each in its order', async () => {
+  it('reads an array and a batch, both in order', async () => {
     const two = [
       { event: 'a', distinct_id: 'u' },
       { event: 'b', distinct_id: 'u' },
@@ -84,11 +87,11 @@ describeEdges("PostHog's capture API", (harness) => {
     expect((await post(harness, { body: { batch: [] } })).response.status).toBe(200)
   })
 
-  it('finds the key wherever its libraries write it, and keeps it out of the record', async () => {
+  it('finds the key wherever PostHog libraries put it, and keeps it out of the record', async () => {
     const event = { event: 'a', distinct_id: 'u', properties: { kept: 1 } }
     const pub = harness.newKey({ kind: 'pub' })
     const key = harness.newKey()
-    const places: [string, unknown][] = [
+    const requests: [string, unknown][] = [
       ['/e/', { ...event, api_key: key }],
       ['/e/', { ...event, token: key }],
       ['/e/', { ...event, $token: key }],
@@ -98,7 +101,7 @@ describeEdges("PostHog's capture API", (harness) => {
       ['/e/', { token: key, batch: [{ ...event, token: key }] }],
       [`/e/?token=${pub}`, event],
     ]
-    for (const [path, body] of places) {
+    for (const [path, body] of requests) {
       const from = harness.gateway.records.length
       const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
       expect([response.status, response.text]).toEqual([200, '{"status":1}'])
@@ -109,11 +112,11 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(harness.edge.log()).not.toMatch(/slc_/)
   })
 
-  it('takes no secret from an address, no strange key, and no two keys at once', async () => {
+  it('rejects a secret key in the URL, a foreign key and two keys in one request', async () => {
     const event = { event: 'a', distinct_id: 'u' }
     const key = harness.newKey()
     const from = harness.gateway.records.length
-    const refused: [string, unknown, string][] = [
+    const rejected: [string, unknown, string][] = [
       [`/e/?token=${key}`, event, 'KEY_MISSING'],
       ['/e/', event, 'KEY_MISSING'],
       ['/e/', { ...event, api_key: 'phc_of_posthog' }, 'KEY_UNKNOWN'],
@@ -126,14 +129,14 @@ describeEdges("PostHog's capture API", (harness) => {
         'KEY_UNKNOWN',
       ],
     ]
-    for (const [path, body, code] of refused) {
+    for (const [path, body, code] of rejected) {
       const response = await send(harness.edge.port, { path, body: JSON.stringify(body) })
       expect([response.status, response.json.code]).toEqual([401, code])
     }
     expect(harness.gateway.records.length).toBe(from)
   })
 
-  it('keeps all that was sent, each in its place', async () => {
+  it('keeps every member that was sent, in its field', async () => {
     const { events, client } = await post(harness, {
       body: {
         historical_migration: false,
@@ -186,8 +189,8 @@ describeEdges("PostHog's capture API", (harness) => {
     ['$distinct_id', { $distinct_id: 'b', properties: { distinct_id: 'c' } }, 'b'],
     ['properties.distinct_id', { properties: { distinct_id: 'c' } }, 'c'],
     ['a number', { distinct_id: 23 }, '23'],
-    ['nothing', {}, undefined],
-  ])('finds who it was: %s', async (_, fields, actor) => {
+    ['no id', {}, undefined],
+  ])('reads the actor from %s', async (_, fields, actor) => {
     const { events } = await post(harness, { body: { event: 'a', ...fields } })
     expect(events.map((event) => event.actor)).toEqual([actor])
   })
@@ -207,7 +210,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(events.map((event) => event.occurred_at)).toEqual([occurred_at])
   })
 
-  it('counts an offset back from the time of sending', async () => {
+  it('subtracts an offset from the time of sending', async () => {
     const sent = Date.now() - 5_000
     const event = { event: 'a', distinct_id: 'u', offset: 60_000 }
     const bodies: [string, unknown][] = [
@@ -223,7 +226,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(Math.abs(at ?? Number.NaN)).toBeLessThan(10_000)
   })
 
-  it("puts a wrong clock right, unless the event's library forbids it", async () => {
+  it("corrects a wrong client clock, unless the event's library forbids it", async () => {
     const wrong = Date.now() - 3 * 3_600_000
     const timestamp = new Date(wrong - 1_000).toISOString()
     const event = { event: 'a', distinct_id: 'u', timestamp }
@@ -247,36 +250,44 @@ describeEdges("PostHog's capture API", (harness) => {
 
   it.each([
     ['no name', { distinct_id: 'u' }, 'NAME_MISSING', '/event'],
-    ['a name that is none', { event: 7 }, 'NAME_INVALID', '/event'],
-    ['an id that is none', { event: 'a', uuid: 'ü' }, 'EVENT_ID_INVALID', '/uuid'],
-    ['nobody', { event: 'a', distinct_id: '' }, 'ACTOR_INVALID', '/distinct_id'],
-    ['no time', { event: 'a', timestamp: 'now' }, 'OCCURRED_AT_INVALID', '/timestamp'],
-    ['no offset', { event: 'a', offset: 1e300 }, 'OCCURRED_AT_INVALID', '/timestamp'],
-    ['no properties', { event: 'a', properties: [] }, 'PROPERTIES_INVALID', '/properties'],
-    ['a lost half', { event: 'a', x: '\ud800' }, 'STRING_UNSTORABLE', '/x'],
+    ['a number as name', { event: 7 }, 'NAME_INVALID', '/event'],
+    ['an invalid id', { event: 'a', uuid: 'ü' }, 'EVENT_ID_INVALID', '/uuid'],
+    ['an empty actor', { event: 'a', distinct_id: '' }, 'ACTOR_INVALID', '/distinct_id'],
+    ['an invalid time', { event: 'a', timestamp: 'now' }, 'OCCURRED_AT_INVALID', '/timestamp'],
+    ['an invalid offset', { event: 'a', offset: 1e300 }, 'OCCURRED_AT_INVALID', '/timestamp'],
+    ['an array as properties', { event: 'a', properties: [] }, 'PROPERTIES_INVALID', '/properties'],
+    ['a lone surrogate', { event: 'a', x: '\ud800' }, 'STRING_UNSTORABLE', '/x'],
     [
-      'no one',
+      'an object as actor',
       { event: 'a', properties: { distinct_id: {} } },
       'ACTOR_INVALID',
       '/properties/distinct_id',
     ],
-    ['a prototype', { event: 'a', ['__proto__']: { b: 1 } }, 'KEY_RESERVED', '/__proto__'],
-    ['no object', 'a', 'EVENT_NOT_OBJECT', ''],
-  ])('makes a dead letter of %s, and takes the others', async (_, bad, code, pointer) => {
-    const good = '{"event":"good","distinct_id":"u"}'
-    const written = ` ${JSON.stringify(bad)} `
-    const { response, records } = await post(harness, {
-      headers: { 'user-agent': 'old/1' },
-      body: `{"batch": [${good},${written}, ${good}]}`,
-    })
-    expect([response.status, response.json]).toEqual([200, { status: 1 }])
-    expect(records.filter(({ event }) => event)).toHaveLength(2)
-    expect(records.filter(({ refused }) => refused)).toMatchObject([
-      { route: 'posthog', client: 'old/1', refused: [{ code, pointer }], original: written.trim() },
-    ])
-  })
+    ['a __proto__ member', { event: 'a', ['__proto__']: { b: 1 } }, 'KEY_RESERVED', '/__proto__'],
+    ['a string instead of an event', 'a', 'EVENT_NOT_OBJECT', ''],
+  ])(
+    'turns an event with %s into a dead letter and accepts the others',
+    async (_, bad, code, pointer) => {
+      const good = '{"event":"good","distinct_id":"u"}'
+      const written = ` ${JSON.stringify(bad)} `
+      const { response, records } = await post(harness, {
+        headers: { 'user-agent': 'old/1' },
+        body: `{"batch": [${good},${written}, ${good}]}`,
+      })
+      expect([response.status, response.json]).toEqual([200, { status: 1 }])
+      expect(records.filter(({ event }) => event)).toHaveLength(2)
+      expect(records.filter(({ refused }) => refused)).toMatchObject([
+        {
+          route: 'posthog',
+          client: 'old/1',
+          refused: [{ code, pointer }],
+          original: written.trim(),
+        },
+      ])
+    },
+  )
 
-  it('names a number that cannot be kept where it stands', async () => {
+  it('reports a number that a double cannot hold with its pointer', async () => {
     const body = '{"batch":[{"event":"a"},{"event":"b","properties":{"n":[1,9007199254740993]}}]}'
     const { records } = await post(harness, { body })
     expect(records).toMatchObject([
@@ -286,16 +297,16 @@ describeEdges("PostHog's capture API", (harness) => {
   })
 
   it.each([
-    ['cut short', '{"batch":[{"event":"a"}'],
+    ['truncated JSON', '{"batch":[{"event":"a"}'],
     ['a word that could be base64', 'nonsense'],
     ['a form without data', 'a=b'],
-  ])('keeps a body that nobody can read as one dead letter: %s', async (_, body) => {
+  ])('keeps an unreadable body as one dead letter: %s', async (_, body) => {
     const { response, records } = await post(harness, { headers: FORM, body })
     expect(response.status).toBe(200)
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
   })
 
-  it('gives back no bomb, and no more than a library can halve', async () => {
+  it('responds 413 to a decompression bomb, and to a batch that the library should halve', async () => {
     const bomb = gzipSync(Buffer.alloc(300_000_000, ' '))
     const start = performance.now()
     for (const body of [bomb, `data=${encodeURIComponent(bomb.toString('base64'))}`]) {
@@ -310,7 +321,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect([over.response.status, over.events.length]).toEqual([413, 0])
   })
 
-  it('answers capture v1 by uuid, as the client wrote it', async () => {
+  it('responds to capture v1 by uuid, as the client wrote it', async () => {
     const day = 86_400_000
     const batch = [
       { event: 'a', uuid: UUID.toUpperCase(), distinct_id: 'u' },
@@ -334,7 +345,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(records).toHaveLength(4)
   })
 
-  it('puts what capture v1 has lifted out of the properties back among them', async () => {
+  it('moves the options of capture v1 back into the properties', async () => {
     const { events, client } = await post(harness, {
       path: '/i/v1/analytics/events',
       headers: {
@@ -377,7 +388,7 @@ describeEdges("PostHog's capture API", (harness) => {
 // biome-ignore lint/suspicious/noExplicitAny: events of every shape
 type Any = any
 
-/** Posts with a fresh key in the header, and gathers what arrived. */
+/** Posts with a new key in the header. @returns the response and what arrived */
 async function post(
   harness: EdgeHarness,
   sent: {

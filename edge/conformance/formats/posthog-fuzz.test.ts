@@ -7,20 +7,20 @@ import { createPostHogFormat, postHogV1Format } from '../../formats/posthog/form
 import { unwrap } from '../../formats/posthog/unwrap.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 
-const WAYS: readonly IngestFormat[] = [createPostHogFormat(1), postHogV1Format]
+const FORMATS: readonly Way[] = [posthog(1), posthogV1]
 const TEXTS = ['event', 'uuid', 'distinct_id', '$distinct_id', 'message_id', 'session_id']
 const ANYTHING = ['window_id', 'type', 'context', 'value', 'source', 'metadata', 'payload', 'name']
 const OBJECTS = ['properties', '$set', '$set_once', 'options']
 const TIMES = ['timestamp', 'offset', 'sent_at']
 
-async function read(way: IngestFormat, text: string): Promise<IncomingBatch> {
+async function read(format: Way, text: string): Promise<Incoming> {
   const bytes = new TextEncoder().encode(text)
   const request = new Request('http://edge/batch/?_=1795251600000')
-  return way.read({ bytes, request, receivedMs: 1_795_251_600_000, text: () => text })
+  return format.read({ bytes, request, receivedMs: 1_795_251_600_000, text: () => text })
 }
 
-function judge({ items }: IncomingBatch) {
-  return items.map(({ raw, systemName, clientPointer: placeOf }) => {
+function validate({ items }: Incoming) {
+  return items.map(({ raw, systemName, placeOf }) => {
     const at = { receivedAt: '2026-11-21T09:00:00Z', eventId: () => 'new', systemName }
     const found = normalise(raw, at)
     if (!found.ok)
@@ -29,7 +29,7 @@ function judge({ items }: IncomingBatch) {
   })
 }
 
-test('whatever a body holds, it is read or refused, and every event is told apart', async () => {
+test('the PostHog format reads or rejects any body, and returns the original of each event', async () => {
   const event = fc.oneof(
     fc.jsonValue(),
     fc.dictionary(
@@ -49,33 +49,26 @@ test('whatever a body holds, it is read or refused, and every event is told apar
   )
   const body = fc.oneof(envelope, event, fc.array(event)).map((value) => JSON.stringify(value))
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...WAYS), body, async (way, text) => {
-      const incoming = await read(way, text).catch((error) => {
-        if (error instanceof HttpProblem) return undefined
+    fc.asyncProperty(fc.constantFrom(...FORMATS), body, async (format, text) => {
+      const incoming = await read(format, text).catch((error) => {
+        if (error instanceof Refused) return undefined
         throw error
       })
       if (!incoming) return
-      judge(incoming)
+      validate(incoming)
       const originals = incoming.items.map((_, index) => JSON.parse(incoming.original(index)))
       const sent = JSON.parse(text)
       const list = incoming.isSingleEvent ? [sent] : Array.isArray(sent) ? sent : sent.batch
       expect(originals).toEqual(list)
-      const deadLetters = incoming.items.map((_, index) => ({ index, errors: [] }))
-      const outcome = {
-        requestId: 'r',
-        incoming,
-        accepted: [],
-        deadLetters,
-        errors: [],
-        warnings: [],
-      }
-      expect(way.buildResponse(outcome).status).toBe(200)
+      const dead = incoming.items.map((_, index) => ({ index, errors: [] }))
+      const outcome = { requestId: 'r', incoming, accepted: [], dead, errors: [], warnings: [] }
+      expect(format.answer(outcome).status).toBe(200)
     }),
     { numRuns: 1_000 },
   )
 })
 
-test('whatever an event says beside the key can be found in what is stored of it', async () => {
+test('the PostHog format keeps every value of an event except the key', async () => {
   let marks = 0
   const mark = fc.constant(0).map(() => `mark-${++marks}.`)
   const names = ['$set', '$session_id', '$window_id', 'distinct_id', '$process_person_profile', 'a']
@@ -90,9 +83,9 @@ test('whatever an event says beside the key can be found in what is stored of it
     { requiredKeys: ['event'] },
   )
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...WAYS), event, mark, async (way, sent, note) => {
+    fc.asyncProperty(fc.constantFrom(...FORMATS), event, mark, async (format, sent, note) => {
       const batch = [sent]
-      const [json] = judge(await read(way, JSON.stringify({ batch, note })))
+      const [json] = validate(await read(format, JSON.stringify({ batch, note })))
       for (const [value] of JSON.stringify({ batch, note }).matchAll(/mark-\d+\./g))
         expect(json).toContain(value)
     }),
@@ -100,7 +93,7 @@ test('whatever an event says beside the key can be found in what is stored of it
   )
 })
 
-test('what is wrapped comes out as it went in, whatever it is wrapped in', async () => {
+test('unwrap returns the JSON from every encoding that PostHog libraries use', async () => {
   const encode = (text: string) => new TextEncoder().encode(text)
   const WRAPS: ((json: string) => Uint8Array)[] = [
     encode,
@@ -122,7 +115,7 @@ test('what is wrapped comes out as it went in, whatever it is wrapped in', async
   )
 })
 
-test('whatever bytes come, they are unwrapped, left alone or refused', async () => {
+test('unwrap decodes any bytes, leaves them unchanged or rejects them', async () => {
   const some = fc.uint8Array({ maxLength: 200 })
   const like = (prefix: number[]) => some.map((rest) => new Uint8Array([...prefix, ...rest]))
   const text = fc.string({ unit: 'binary' }).map((s) => new TextEncoder().encode(`data=${s}`))

@@ -3,13 +3,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { StampedEvent } from '../../../contract/log/record.ts'
 import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 
-/** PostHog's published library for servers, unchanged but for `host`. */
+/** PostHog's published library for servers, with `host` set. */
 describeEdges('posthog-node', (harness) => {
   afterEach(() => vi.unstubAllEnvs())
 
-  describe.each(['v0', 'v1'])('sending as capture %s', (mode) => {
-    it('delivers what every one of its calls sends, once, as it was meant', async () => {
-      const { client, complaints, arrived } = connect(harness, mode)
+  describe.each(['v0', 'v1'])('with capture %s', (mode) => {
+    it('delivers the events of each of its calls once', async () => {
+      const { client, errors, arrived } = connect(harness, mode)
       const past = new Date(Date.now() - 3_600_000)
       client.capture({
         distinctId: 'u1',
@@ -26,10 +26,14 @@ describeEdges('posthog-node', (harness) => {
       await client.captureImmediate({ distinctId: 'u2', event: 'at once' })
       await client.shutdown()
 
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
       const events = arrived()
-      const told = ({ name, actor, session }: StampedEvent['event']) => ({ name, actor, session })
-      expect(events.map(told).sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
+      const identityOf = ({ name, actor, session }: StampedEvent['event']) => ({
+        name,
+        actor,
+        session,
+      })
+      expect(events.map(identityOf).sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
         { name: '$ai_generation', actor: 'u1' },
         { name: '$create_alias', actor: 'u1' },
         { name: '$groupidentify', actor: '$company_acme' },
@@ -68,7 +72,7 @@ describeEdges('posthog-node', (harness) => {
       expect(of('$create_alias')?.properties).toMatchObject({ distinct_id: 'u1', alias: 'old' })
     })
 
-    it('says which library and which route it was', async () => {
+    it('is recorded with its version and its route', async () => {
       const { client, records } = connect(harness, mode)
       await client.captureImmediate({ distinctId: 'u1', event: 'a' })
       await client.shutdown()
@@ -80,22 +84,22 @@ describeEdges('posthog-node', (harness) => {
       ])
     })
 
-    it('sends again what the log did not confirm, with the same ids, and each arrives once', async () => {
-      const { client, complaints, arrived } = connect(harness, mode)
+    it('retries events that the log did not confirm with the same ids, and each arrives once', async () => {
+      const { client, errors, arrived } = connect(harness, mode)
       const asked = harness.gateway.requestCounts.produce
-      // The edge itself tries twice, so it answers 503 twice.
+      // The edge itself makes two attempts, so it responds 503 twice.
       harness.gateway.produceFaults.push(...Array(4).fill({ status: 503 }))
       for (let i = 0; i < 30; i++) client.capture({ distinctId: 'u1', event: `e${i}` })
       await client.shutdown()
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
       expect(harness.gateway.requestCounts.produce - asked).toBeGreaterThan(4)
       const names = arrived().map(({ name }) => name)
       expect(names.sort()).toEqual(Array.from({ length: 30 }, (_, i) => `e${i}`).sort())
     })
 
-    it('waits when it has sent too much, and loses nothing', async () => {
+    it('waits when it is rate limited, and loses nothing', async () => {
       const limits = { key_events_per_minute: 600 }
-      const { client, complaints, arrived } = connect(harness, mode, limits, {
+      const { client, errors, arrived } = connect(harness, mode, limits, {
         fetchRetryDelay: 1_000,
       })
       const filler = Array(600).fill({ event: 'filler' })
@@ -104,34 +108,34 @@ describeEdges('posthog-node', (harness) => {
       const start = performance.now()
       await client.shutdown()
       expect(performance.now() - start).toBeGreaterThan(400)
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
       expect(arrived().slice(600)).toHaveLength(5)
     })
 
-    it('is told of no flags, without a complaint', async () => {
-      const { client, complaints } = connect(harness, mode)
+    it('receives no feature flags and reports no error', async () => {
+      const { client, errors } = connect(harness, mode)
       expect(await client.getAllFlags('u1')).toEqual({})
       await client.shutdown()
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
     })
   })
 
   it('halves a batch that is too large until it fits', async () => {
-    const { client, complaints, arrived } = connect(harness, 'v0', {}, { flushAt: 100 })
+    const { client, errors, arrived } = connect(harness, 'v0', {}, { flushAt: 100 })
     for (let i = 0; i < 40; i++)
       client.capture({ distinctId: 'u1', event: `e${i}`, properties: { text: 'x'.repeat(40_000) } })
     await client.shutdown()
-    expect(complaints).toEqual([])
+    expect(errors).toEqual([])
     const names = arrived().map(({ name }) => name)
     expect(names.sort()).toEqual(Array.from({ length: 40 }, (_, i) => `e${i}`).sort())
   })
 
-  it('hears in v1 which events were no good, and they are dead letters', async () => {
-    const { client, complaints, records } = connect(harness, 'v1')
+  it('receives in v1 which events are invalid, and they become dead letters', async () => {
+    const { client, errors, records } = connect(harness, 'v1')
     client.capture({ distinctId: 'u1', event: 'good' })
     client.capture({ distinctId: 'x'.repeat(300), event: 'bad' })
     await client.shutdown()
-    expect(complaints).toEqual([
+    expect(errors).toEqual([
       expect.objectContaining({
         drops: [
           {
@@ -148,16 +152,16 @@ describeEdges('posthog-node', (harness) => {
     ])
   })
 
-  it('brings in history where its key may', async () => {
+  it('imports historical events where its key allows it', async () => {
     const old = new Date(Date.now() - 400 * 86_400_000)
-    for (const [may, historical] of [
+    for (const [isAllowed, historical] of [
       [true, true],
       [false, undefined],
     ]) {
       const { client, records } = connect(
         harness,
         'v0',
-        { may_import_history: may },
+        { may_import_history: isAllowed },
         { historicalMigration: true },
       )
       client.capture({ distinctId: 'u1', event: 'long ago', timestamp: old })
@@ -169,7 +173,7 @@ describeEdges('posthog-node', (harness) => {
   })
 })
 
-// biome-ignore lint/suspicious/noExplicitAny: records of both kinds are looked into
+// biome-ignore lint/suspicious/noExplicitAny: records of both kinds are read
 type AnyRecord = any
 
 function connect(
@@ -178,19 +182,19 @@ function connect(
   record: Parameters<EdgeHarness['newKey']>[0] = {},
   options: ConstructorParameters<typeof PostHog>[1] = {},
 ) {
-  // Read by the library when a client is made; PostHog has no other setting for it yet.
+  // The library reads this when a client is created; it has no option for it yet.
   vi.stubEnv('POSTHOG_CAPTURE_MODE', mode)
-  const complaints: unknown[] = []
+  const errors: unknown[] = []
   const from = harness.gateway.records.length
-  // Its own 3 s between tries would only make the test longer.
+  // The default of 3 s between attempts would only slow the test down.
   const client = new PostHog(harness.newKey(record), {
     host: harness.edge.url,
     fetchRetryDelay: 50,
     ...options,
   })
-  client.on('error', (error) => complaints.push(error))
+  client.on('error', (error) => errors.push(error))
   const records = (): AnyRecord[] =>
     harness.gateway.records.slice(from).map(({ value }) => JSON.parse(value))
   const arrived = () => records().map(({ event }): StampedEvent['event'] => event)
-  return { client, complaints, records, arrived }
+  return { client, errors, records, arrived }
 }

@@ -2,11 +2,11 @@ import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import { send } from '../../testing/send.ts'
 
-describeEdges("what PostHog's libraries ask beside", (harness) => {
+describeEdges("the edge, for the other requests of PostHog's libraries", (harness) => {
   const ask = (method: string, path: string, more: object = {}) =>
     send(harness.edge.port, { method, path, headers: { origin: 'https://a.example' }, ...more })
 
-  it('is answered with "nothing of that here"', async () => {
+  it('responds with empty flags, configuration and surveys', async () => {
     const key = 'slc_pub_whatever'
     for (const path of ['/flags/?v=2', '/flags?v=2', '/decide/?v=3']) {
       const { status, json } = await ask('POST', path, { body: '{}' })
@@ -25,12 +25,12 @@ describeEdges("what PostHog's libraries ask beside", (harness) => {
     expect(harness.edge.log()).not.toContain(key)
   })
 
-  it('writes nothing of a token into a script that could do harm', async () => {
+  it('rejects a token that could inject code into the configuration script', async () => {
     for (const token of ["a'b", '%27);alert(1)//', '%3C/script%3E'])
       expect((await ask('GET', `/array/${token}/config.js`)).status).toBe(404)
   })
 
-  it('loses session recordings, and says nothing of it', async () => {
+  it('accepts session recordings and discards them', async () => {
     const from = harness.gateway.records.length
     const recording = { event: '$snapshot', properties: { $snapshot_data: 'x'.repeat(2_000_000) } }
     for (let i = 0; i < 3; i++) {
@@ -40,7 +40,7 @@ describeEdges("what PostHog's libraries ask beside", (harness) => {
     expect(harness.gateway.records.length).toBe(from)
   })
 
-  it('may be asked from any page', async () => {
+  it('allows requests from any origin', async () => {
     for (const [method, path] of [
       ['POST', '/e/'],
       ['POST', '/flags/'],

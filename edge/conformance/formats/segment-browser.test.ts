@@ -14,7 +14,7 @@ const LIBRARY = readFileSync(
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/
 
 let browser: Browser
-/** Somebody's web site, on an origin of its own. */
+/** A customer's web site, on another origin than the edge. */
 const site = createServer((request, response) => {
   const isLibrary = request.url === '/analytics.js'
   response.setHeader('Content-Type', isLibrary ? 'text/javascript' : 'text/html; charset=utf-8')
@@ -37,18 +37,18 @@ afterAll(async () => {
   site.close()
 })
 
-/** A visitor's page with Segment's library as it is published. */
+/** A page with Segment's published library. */
 async function visit(path = '/') {
   const context = await browser.newContext()
   onTestFinished(() => context.close())
   const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(error.message))
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text())
+    if (message.type() === 'error') errors.push(message.text())
   })
   await page.goto(`${origin}${path}`)
-  return { page, complaints }
+  return { page, errors }
 }
 
 /** @param calls in the page, with the loaded library as `analytics` */
@@ -68,9 +68,9 @@ function run(
 }
 
 describeEdges('@segment/analytics-next in a browser', (harness) => {
-  it('needs to be told the host only: every kind of call arrives once, with its id, name, actor, time and properties', async () => {
-    const { key, taken, events } = createSource(harness, { kind: 'pub', origins: [origin] })
-    const { page, complaints } = await visit('/pricing?utm_source=news')
+  it('delivers every kind of call once, with id, name, actor, time and properties, by setting the host only', async () => {
+    const { key, records, events } = createSource(harness, { kind: 'pub', origins: [origin] })
+    const { page, errors } = await visit('/pricing?utm_source=news')
     const start = Date.now()
     const sent = await run(
       page,
@@ -121,7 +121,7 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
       { plan: 'pro', group_id: 'g1' },
       { value: 3 },
     ])
-    for (const { route, client, event } of taken()) {
+    for (const { route, client, event } of records()) {
       expect(route).toBe('segment')
       expect(client).toMatch(/^analytics\.js\/next-\d/)
       expect(event.context).toMatchObject({
@@ -133,11 +133,11 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
       expect(at).toBeGreaterThanOrEqual(start - 1)
       expect(at).toBeLessThanOrEqual(Date.now())
     }
-    expect(JSON.stringify(taken())).not.toContain(key)
-    expect(complaints).toEqual([])
+    expect(JSON.stringify(records())).not.toContain(key)
+    expect(errors).toEqual([])
   })
 
-  it('sends again what the log did not confirm, under the same id; it arrives once', async () => {
+  it('retries events that the log did not confirm with the same id, and they arrive once', async () => {
     const { key, events } = createSource(harness, { kind: 'pub' })
     const { page } = await visit()
     const responses: [number, string | undefined][] = []
@@ -161,7 +161,7 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
     expect(events().map(({ event_id }) => event_id)).toEqual([id])
   })
 
-  it('waits as long as a 429 says, then sends; it arrives once', async () => {
+  it('waits for Retry-After after a 429, and each event arrives once', async () => {
     const { key, events } = createSource(harness, { kind: 'pub', key_events_per_minute: 60 })
     const { page } = await visit()
     await run(
@@ -174,9 +174,9 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
     expect(new Set(events().map(({ properties }) => properties.i)).size).toBe(61)
   })
 
-  it('may gather its events into batches', async () => {
+  it('can send its events in batches', async () => {
     const { key, events } = createSource(harness, { kind: 'pub' })
-    const { page, complaints } = await visit()
+    const { page, errors } = await visit()
     const requests: string[] = []
     page.on('request', (request) => {
       if (request.method() === 'POST') requests.push(new URL(request.url()).pathname)
@@ -190,16 +190,16 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
     )
     await expect.poll(() => events().map(({ properties }) => properties.i)).toEqual([1, 2, 3])
     expect(requests).toEqual(['/v1/b'])
-    expect(complaints).toEqual([])
+    expect(errors).toEqual([])
   })
 
-  it('says in the console that a secret key does not belong into a page', async () => {
-    const { key, taken } = createSource(harness)
-    const { page, complaints } = await visit()
-    // The calls wait for ever when loading fails.
+  it('logs to the console that a secret key must not be used in a page', async () => {
+    const { key, records } = createSource(harness)
+    const { page, errors } = await visit()
+    // Its calls never resolve when loading fails.
     await run(page, harness, key, "analytics.track('a'); await analytics.catch(() => {})")
-    await expect.poll(() => complaints.join('\n')).toContain('Only a public key')
-    expect(complaints.join('\n')).not.toContain(key)
-    expect(taken()).toEqual([])
+    await expect.poll(() => errors.join('\n')).toContain('Only a public key')
+    expect(errors.join('\n')).not.toContain(key)
+    expect(records()).toEqual([])
   })
 })

@@ -6,7 +6,7 @@ import { createSource } from '../../testing/source.ts'
 
 const DAY_MS = 86_400_000
 
-/** As Segment's clients send: the key is the user of Basic, and nobody looks at the answer's body. */
+/** Sends as Segment's clients do, with the key as the user of Basic. */
 function post(harness: EdgeHarness, key: string, path: string, body: unknown, headers = {}) {
   return send(harness.edge.port, {
     path,
@@ -23,22 +23,22 @@ describeEdges("Segment's HTTP API", (harness) => {
     ['screen', 's'],
     ['group', 'g'],
     ['alias', 'a'],
-  ])('/v1/%s and /v1/%s say themselves what was called', async (call, letter) => {
-    const { key, taken } = createSource(harness)
+  ])('takes the type of the call from the paths /v1/%s and /v1/%s', async (call, letter) => {
+    const { key, records } = createSource(harness)
     const message = { ...(call === 'track' && { event: 'Signed Up' }), userId: 7 }
     for (const path of [`/v1/${call}`, `/v1/${letter}`]) {
       const response = await post(harness, key, path, message)
       expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     const name = call === 'track' ? 'Signed Up' : call
-    expect(taken().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
+    expect(records().map(({ event, route }) => [event.name, event.actor, route])).toEqual([
       [name, '7', 'segment'],
       [name, '7', 'segment'],
     ])
   })
 
   it.each(['/v1/batch', '/v1/b', '/v1/import'])(
-    '%s takes batches, empty ones too',
+    'accepts batches on %s, including empty ones',
     async (path) => {
       const { key, events } = createSource(harness)
       const batch = [{ type: 'track', event: 'a' }, { type: 'page' }, { event: 'no type' }]
@@ -48,7 +48,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     },
   )
 
-  it('takes more than a thousand messages at once', async () => {
+  it('accepts more than a thousand messages in one batch', async () => {
     const { key, events } = createSource(harness)
     const batch = Array.from({ length: 4_000 }, (_, i) => ({
       type: 'track',
@@ -60,8 +60,8 @@ describeEdges("Segment's HTTP API", (harness) => {
     expect(new Set(events().map(({ event_id }) => event_id)).size).toBe(4_000)
   })
 
-  it('takes the key from the body where a browser can set no header', async () => {
-    const { key, events, taken } = createSource(harness, { kind: 'pub' })
+  it('takes the key from the body where a browser cannot set a header', async () => {
+    const { key, events, records } = createSource(harness, { kind: 'pub' })
     const bare = { writeKey: key, event: 'a', anonymousId: 'x' }
     const envelope = { writeKey: key, batch: [{ ...bare, type: 'track' }] }
     for (const [path, body] of [
@@ -76,12 +76,12 @@ describeEdges("Segment's HTTP API", (harness) => {
       expect([response.status, response.json]).toEqual([200, { success: true }])
     }
     expect(events()).toHaveLength(2)
-    expect(JSON.stringify(taken())).not.toContain(key)
-    const nobody = await send(harness.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
-    expect([nobody.status, nobody.json.code]).toEqual([401, 'KEY_MISSING'])
+    expect(JSON.stringify(records())).not.toContain(key)
+    const withoutKey = await send(harness.edge.port, { path: '/v1/t', body: '{"event":"a"}' })
+    expect([withoutKey.status, withoutKey.json.code]).toEqual([401, 'KEY_MISSING'])
   })
 
-  it('drops nothing of a message: what has no place among ours is in the context', async () => {
+  it('keeps members without a field of their own in the context', async () => {
     const { key, events } = createSource(harness)
     await post(harness, key, '/v1/batch', {
       context: { library: { name: 'analytics-go', version: '3.0.0' }, app: 'till' },
@@ -133,8 +133,8 @@ describeEdges("Segment's HTTP API", (harness) => {
     ])
   })
 
-  it('keeps what cannot be taken as it was sent, and says where it is wrong', async () => {
-    const { key, events, deadLetters: dead } = createSource(harness)
+  it('keeps an invalid message as a dead letter with its original and the pointer of each error', async () => {
+    const { key, events, deadLetters } = createSource(harness)
     const messages: [text: string, ...faults: [string, string][]][] = [
       ['{"type":"track", "event":"good"}'],
       ['{"type":"track"  ,"userId":"u"}', ['NAME_MISSING', '/event']],
@@ -160,31 +160,38 @@ describeEdges("Segment's HTTP API", (harness) => {
     expect([response.status, response.json]).toEqual([200, { success: true }])
     expect(events().map(({ name }) => name)).toEqual(['good'])
     expect(
-      dead().map(({ original, refused }) => [
+      deadLetters().map(({ original, refused }) => [
         original,
         ...(refused ?? []).map(({ code, pointer }) => [code, pointer]),
       ]),
     ).toEqual(messages.slice(1))
-    for (const { route, client } of dead())
+    for (const { route, client } of deadLetters())
       expect([route, client]).toEqual(['segment', 'curl/8.5.0'])
   })
 
-  it('refuses a number that it would have to change in each message that shares it', async () => {
-    const { key, deadLetters: dead } = createSource(harness)
+  it('rejects every message that shares a number that a double cannot hold', async () => {
+    const { key, deadLetters } = createSource(harness)
     const body = '{"context":{"n":9007199254740993},"batch":[{"type":"page"},{"type":"screen"}]}'
     expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
-    expect(dead().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual([
-      ['{"type":"page"}', '/context/n'],
-      ['{"type":"screen"}', '/context/n'],
-    ])
+    expect(deadLetters().map(({ original, refused }) => [original, refused?.[0]?.pointer])).toEqual(
+      [
+        ['{"type":"page"}', '/context/n'],
+        ['{"type":"screen"}', '/context/n'],
+      ],
+    )
   })
 
   it.each([
-    ['no JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
-    ['no object', '"track"', 'EVENT_NOT_OBJECT', ''],
-    ['a shared context that is none', '{"context":1,"batch":[{}]}', 'CONTEXT_INVALID', '/context'],
+    ['invalid JSON', '{"batch":[{"type":"track"', 'INVALID_JSON', ''],
+    ['a string', '"track"', 'EVENT_NOT_OBJECT', ''],
     [
-      'a shared context that would be copied too often',
+      'an envelope with an invalid shared context',
+      '{"context":1,"batch":[{}]}',
+      'CONTEXT_INVALID',
+      '/context',
+    ],
+    [
+      'an envelope with a large shared context for many messages',
       JSON.stringify({
         context: { a: 'x'.repeat(9_000) },
         batch: Array(200).fill({ type: 'page' }),
@@ -193,35 +200,35 @@ describeEdges("Segment's HTTP API", (harness) => {
       '/context',
     ],
     [
-      'more messages than one write of the log can hold',
+      'an envelope with more messages than one append of the log allows',
       JSON.stringify({ batch: Array(LIMITS.logAppendRecordsMax + 1).fill({ type: 'page' }) }),
       'EVENT_TOO_LARGE',
       '/batch',
     ],
-  ])('keeps a body whole that is %s', async (_, body, code, pointer) => {
-    const { key, taken } = createSource(harness)
+  ])('keeps %s as one dead letter', async (_, body, code, pointer) => {
+    const { key, records } = createSource(harness)
     expect((await post(harness, key, '/v1/batch', body)).status).toBe(200)
-    const kept = taken().map(({ original, refused }) => [
+    const deadLetters = records().map(({ original, refused }) => [
       original,
-      refused?.map((fault) => [fault.code, fault.pointer]),
+      refused?.map((error) => [error.code, error.pointer]),
     ])
-    expect(kept).toEqual([[body, [[code, pointer]]]])
+    expect(deadLetters).toEqual([[body, [[code, pointer]]]])
   })
 
-  it('keeps no key in a dead letter, whatever became of the body', async () => {
-    const { key, taken } = createSource(harness, { kind: 'pub' })
+  it('keeps no key in a dead letter', async () => {
+    const { key, records } = createSource(harness, { kind: 'pub' })
     const broken = [
       `{"writeKey":"${key}","event":`,
       JSON.stringify({ writeKey: key, event: '$a' }),
       JSON.stringify({ writeKey: key, batch: [{ writeKey: key, type: 'track' }] }),
     ]
     for (const body of broken) expect((await post(harness, key, '/v1/t', body)).status).toBe(200)
-    expect(taken()).toHaveLength(3)
-    expect(JSON.stringify(taken())).not.toContain(key)
-    expect(taken()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
+    expect(records()).toHaveLength(3)
+    expect(JSON.stringify(records())).not.toContain(key)
+    expect(records()[0]?.original).toBe(`{"writeKey":"${key.slice(0, 12)}...","event":`)
   })
 
-  it('repairs the clock of a client by when it says it sent', async () => {
+  it('corrects a wrong client clock by sentAt', async () => {
     const { key, events } = createSource(harness)
     const wrong = Date.now() + DAY_MS
     const timestamp = new Date(wrong - 60_000).toISOString()
@@ -237,7 +244,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     }
   })
 
-  it('answers a batch that the limit never admits with the one word after which it is kept', async () => {
+  it('responds 429 to a batch beyond the rate limit, because Segment clients drop a batch after a 4xx', async () => {
     const { key } = createSource(harness, { key_events_per_minute: 2 })
     const batch = Array(3).fill({ type: 'page' })
     const response = await post(harness, key, '/v1/batch', { batch })
@@ -245,7 +252,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
   })
 
-  it("tells Segment's browser and mobile libraries to send to this edge", async () => {
+  it("configures Segment's browser and mobile libraries to send to this edge", async () => {
     const { key } = createSource(harness, { kind: 'pub' })
     const path = `/v1/projects/${key}/settings`
     const plain = await send(harness.edge.port, { method: 'GET', path })
@@ -265,7 +272,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     })
   })
 
-  it.each(['slc_sec', 'slc_adm'])('lets no %s key stand in an address', async (kind) => {
+  it.each(['slc_sec', 'slc_adm'])('rejects a key of the kind %s in a URL', async (kind) => {
     const { key } = createSource(harness, { kind: kind === 'slc_sec' ? 'sec' : 'adm' })
     const response = await send(harness.edge.port, {
       method: 'GET',
@@ -276,7 +283,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     expect(harness.edge.log()).not.toContain(key)
   })
 
-  it("takes the browser library's counters, and keeps none", async () => {
+  it("accepts the browser library's metrics and discards them", async () => {
     const before = harness.gateway.requestCounts.produce
     const response = await send(harness.edge.port, {
       path: '/v1/m',

@@ -5,7 +5,15 @@ import type { IncomingBatch } from '../../formats/ingest-format.ts'
 import { createSegmentFormat } from '../../formats/segment/format.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 
-const OUR_NAMES = ['type', 'anonymous_id', '_type', 'integrations', 'name', 'group_id', 'sessionId']
+const SLUICE_NAMES = [
+  'type',
+  'anonymous_id',
+  '_type',
+  'integrations',
+  'name',
+  'group_id',
+  'sessionId',
+]
 const FIELDS = [
   'event',
   'userId',
@@ -28,8 +36,8 @@ async function read(text: string): Promise<IncomingBatch> {
   return createSegmentFormat().read({ bytes, request, receivedMs: 0, text: () => text })
 }
 
-function judge(incoming: IncomingBatch) {
-  return incoming.items.map(({ raw, faults: broken, clientPointer: placeOf }) => {
+function validate(incoming: Incoming) {
+  return incoming.items.map(({ raw, broken, placeOf }) => {
     if (broken) return undefined
     const read = normalise(raw, { receivedAt: '2026-11-21T00:00:00Z', eventId: () => 'new' })
     if (!read.ok)
@@ -38,7 +46,7 @@ function judge(incoming: IncomingBatch) {
   })
 }
 
-test('whatever a body holds, it is read or refused, and every message is told apart', async () => {
+test('the Segment format reads or rejects any body, and returns the original of each message', async () => {
   const message = fc.oneof(
     fc.jsonValue(),
     fc.dictionary(
@@ -64,7 +72,7 @@ test('whatever a body holds, it is read or refused, and every message is told ap
           throw error
         })
         if (!incoming) return
-        judge(incoming)
+        validate(incoming)
         const originals = incoming.items.map((_, index) => incoming.original(index))
         for (const original of originals) expect(text).toContain(original)
         if (!incoming.isSingleEvent)
@@ -75,10 +83,10 @@ test('whatever a body holds, it is read or refused, and every message is told ap
   )
 })
 
-test('whatever a message says beside the key can be found in its event', async () => {
+test('the Segment format keeps every value of a message except the key', async () => {
   let marks = 0
   const mark = fc.constant(0).map(() => `mark-${++marks}.`)
-  const object = fc.dictionary(fc.constantFrom(...OUR_NAMES, 'a', 'b'), mark)
+  const object = fc.dictionary(fc.constantFrom(...SLUICE_NAMES, 'a', 'b'), mark)
   const message = fc.record(
     {
       type: fc.constantFrom('track', 'identify', 'page', 'screen', 'group', 'alias'),
@@ -100,7 +108,7 @@ test('whatever a message says beside the key can be found in its event', async (
         integrations: {},
         context,
       })
-      const [json] = judge(await read(text))
+      const [json] = validate(await read(text))
       const own = (sent as { context?: object }).context ?? {}
       const texts = JSON.stringify([
         sent,

@@ -4,10 +4,10 @@ import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { createSource } from '../../testing/source.ts'
 
 const AT = new Date(Date.now() - 3_600_000)
-/** As RFC 3339 in UTC; its library sends milliseconds. */
+/** RFC 3339 in UTC; the library sends milliseconds. */
 const AT_TEXT = AT.toISOString()
 
-/** Segment's library for Node as it is published; only the host is ours. */
+/** Segment's published library for Node, with the host set. */
 function createAnalytics(harness: EdgeHarness, writeKey: string, flushAt = 15) {
   const analytics = new Analytics({
     writeKey,
@@ -26,8 +26,8 @@ function createAnalytics(harness: EdgeHarness, writeKey: string, flushAt = 15) {
 }
 
 describeEdges('@segment/analytics-node', (harness) => {
-  it('sends every kind of call: each arrives once, with its id, name, actor, time and properties', async () => {
-    const { key, taken, events } = createSource(harness)
+  it('delivers every kind of call once, with id, name, actor, time and properties', async () => {
+    const { key, records, events } = createSource(harness)
     const { analytics, requests, statuses, errors } = createAnalytics(harness, key)
     const common = { timestamp: AT, context: { ip: '203.0.113.7', sessionId: 's-1' } }
     analytics.track({
@@ -81,7 +81,7 @@ describeEdges('@segment/analytics-node', (harness) => {
       { name: 'alias', actor: 'u6', session: 's-1', properties: { previous_id: 'a6' } },
     ])
     for (const event of events()) expect(event.occurred_at).toBe(AT_TEXT)
-    const [ordered] = taken()
+    const [ordered] = records()
     expect(ordered?.event.context).toEqual({
       ip: '203.0.113.7',
       sessionId: 's-1',
@@ -91,15 +91,15 @@ describeEdges('@segment/analytics-node', (harness) => {
       integrations: { All: false, Mixpanel: true },
       _metadata: { nodeVersion: process.version, jsRuntime: 'node' },
     })
-    for (const { route, client } of taken())
+    for (const { route, client } of records())
       expect([route, client]).toEqual(['segment', `@segment/analytics-node/${analytics.VERSION}`])
-    expect(JSON.stringify(taken())).not.toContain(key)
+    expect(JSON.stringify(records())).not.toContain(key)
   })
 
-  it('sends again what the log did not confirm, under the same ids; it arrives once', async () => {
+  it('retries events that the log did not confirm with the same ids, and they arrive once', async () => {
     const { key, events } = createSource(harness)
     const { analytics, requests, statuses, errors } = createAnalytics(harness, key)
-    // The edge tries a 503 a second time itself; a 400 of the log's it does not.
+    // The edge itself retries a 503 of the log, but not a 400.
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 }, { status: 400 })
     for (const userId of ['u1', 'u2', 'u3']) analytics.track({ userId, event: 'again' })
     await analytics.flush()
@@ -110,7 +110,7 @@ describeEdges('@segment/analytics-node', (harness) => {
     expect(errors).toEqual([])
   })
 
-  it('waits as long as a 429 says, then sends the same ids; they arrive once', async () => {
+  it('waits for Retry-After after a 429 and retries with the same ids, and each event arrives once', async () => {
     const { key, events } = createSource(harness, { key_events_per_minute: 60 })
     const { analytics, statuses, errors } = createAnalytics(harness, key, 60)
     for (let i = 0; i < 60; i++) analytics.track({ userId: `u${i}`, event: 'many' })
@@ -123,7 +123,7 @@ describeEdges('@segment/analytics-node', (harness) => {
     expect(errors).toEqual([])
   })
 
-  it('is told of an unknown key', async () => {
+  it('reports an unknown key as an error', async () => {
     const { analytics, statuses, errors } = createAnalytics(harness, 'slc_sec_nonsense')
     analytics.track({ userId: 'u1', event: 'lost' })
     await analytics.flush()
@@ -131,8 +131,8 @@ describeEdges('@segment/analytics-node', (harness) => {
     expect(errors).toHaveLength(1)
   })
 
-  it('hears 200 about an event that cannot be taken: it is a dead letter, the others arrive', async () => {
-    const { key, taken } = createSource(harness)
+  it('gets a 200 for an invalid event, which becomes a dead letter, and the others arrive', async () => {
+    const { key, records } = createSource(harness)
     const { analytics, statuses, errors } = createAnalytics(harness, key)
     analytics.track({ userId: 'u1', event: 'good' })
     analytics.track({ userId: 'u2', event: '$reserved' })
@@ -140,19 +140,22 @@ describeEdges('@segment/analytics-node', (harness) => {
     await analytics.flush()
     expect(statuses).toEqual([200])
     expect(errors).toEqual([])
-    const [good, ...dead] = taken()
+    const [good, ...deadLetters] = records()
     expect(good?.event.name).toBe('good')
-    expect(dead.map(({ refused }) => refused?.map(({ code, pointer }) => [code, pointer]))).toEqual(
+    expect(
+      deadLetters.map(({ refused }) => refused?.map(({ code, pointer }) => [code, pointer])),
+    ).toEqual([
+      [['NAME_RESERVED', '/event']],
       [
-        [['NAME_RESERVED', '/event']],
-        [
-          ['ACTOR_INVALID', '/userId'],
-          ['STRING_UNSTORABLE', '/traits/half'],
-        ],
+        ['ACTOR_INVALID', '/userId'],
+        ['STRING_UNSTORABLE', '/traits/half'],
       ],
-    )
-    expect(JSON.parse(dead[0]?.original ?? '')).toMatchObject({ event: '$reserved', userId: 'u2' })
-    for (const { route, client } of dead)
+    ])
+    expect(JSON.parse(deadLetters[0]?.original ?? '')).toMatchObject({
+      event: '$reserved',
+      userId: 'u2',
+    })
+    for (const { route, client } of deadLetters)
       expect([route, client]).toEqual(['segment', `@segment/analytics-node/${analytics.VERSION}`])
   })
 })

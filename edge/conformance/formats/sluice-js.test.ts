@@ -8,7 +8,7 @@ import { send } from '../../testing/send.ts'
 
 const SOURCE = fileURLToPath(new URL('../../sdk/sluice-js/sluice.ts', import.meta.url))
 
-/** The script as one line, for browsers from 2020 on. */
+/** The script on one line, for browsers since 2020. */
 async function minify(): Promise<string> {
   const built = await build({
     configFile: false,
@@ -26,7 +26,7 @@ async function minify(): Promise<string> {
   return first.output[0].code.trim()
 }
 
-it('what is served is its source, minified; run this test with -u after changing that', async () => {
+it('the served sluice.js is the minified source (run this test with -u after a change of the source)', async () => {
   const code = await minify()
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 16)
   const module = [
@@ -42,10 +42,10 @@ it('what is served is its source, minified; run this test with -u after changing
   await expect(module.join('\n')).toMatchFileSnapshot('../../sdk/sluice-js/minified.ts')
 }, 30_000)
 
-it('takes less than 2 kB', async () => {
+it('the served sluice.js is smaller than 2 kB', async () => {
   const { SLUICE_JS } = await import('../../sdk/sluice-js/minified.ts')
   expect(gzipSync(SLUICE_JS).length).toBeLessThan(2_000)
-  // No page's Content-Security-Policy needs to allow eval for it, and it is plain ASCII.
+  // It needs no eval in a page's Content-Security-Policy, and is plain ASCII.
   expect(SLUICE_JS).not.toMatch(/\beval\b|\bFunction\(|[^\x20-\x7e]/)
 })
 
@@ -53,7 +53,7 @@ describeEdges('/sluice.js', (harness) => {
   const get = (headers = {}, method = 'GET') =>
     send(harness.edge.port, { method, path: '/sluice.js', headers })
 
-  it('may be loaded by any page, and be kept for an hour', async () => {
+  it('can be loaded by any page and is cached for an hour', async () => {
     const { SLUICE_JS, ETAG } = await import('../../sdk/sluice-js/minified.ts')
     const { status, headers, text } = await get()
     expect([status, text]).toEqual([200, SLUICE_JS])
@@ -67,7 +67,7 @@ describeEdges('/sluice.js', (harness) => {
     expect(await get({}, 'HEAD')).toMatchObject({ status: 200, text: '' })
   })
 
-  it('is not sent twice to who has it', async () => {
+  it('gets a 304 when the client has it', async () => {
     const { etag } = (await get()).headers as { etag: string }
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
       const { status, text, headers } = await get({ 'if-none-match': known })
@@ -76,7 +76,7 @@ describeEdges('/sluice.js', (harness) => {
     expect((await get({ 'if-none-match': '"other"' })).status).toBe(200)
   })
 
-  it('takes no POST', async () => {
+  it('rejects POST', async () => {
     const { status, headers } = await get({}, 'POST')
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS'])
   })
