@@ -3,11 +3,12 @@ import { mintApiKey } from '../contract/api-key.ts'
 import { startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
 import { closedLoop } from './lib/load.ts'
-import { cpuSeconds, median, residentMiB, table } from './lib/machine.ts'
+import { cpuSeconds, residentMiB } from './lib/machine.ts'
+import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
 
 /**
- * Batches of 500 events through the edge (authenticated, validated, limited, stamped, answered one by one) with a
- * publisher that takes everything at once, beside JSON.parse + JSON.stringify of the same bodies in the same workerd.
+ * Batches of 500 events through the edge (authenticated, rate limited, validated, stamped, with a result for each event)
+ * and a publisher that accepts them at once, next to JSON.parse + JSON.stringify of the same bodies in the same workerd.
  */
 const { values: options } = parseArgs({
   options: {
@@ -24,19 +25,23 @@ type Arm = keyof typeof ARMS
 const gateway = await startStubGateway()
 const workerd = await startWorkerd(gateway, 'bench/lib/batch-worker.ts')
 const key = mintApiKey('sec')
-const figures: Record<Arm, { rate: number; cpu: number }[]> = { floor: [], edge: [] }
+const NAMES = ['floor', 'edge'] as const
 try {
-  for (const arm of ['floor', 'edge'] as const) await run(arm, 60)
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const arm of round % 2 ? (['edge', 'floor'] as const) : (['floor', 'edge'] as const))
-      figures[arm].push(await run(arm, BATCHES))
-  report()
+  for (const arm of NAMES) await run(arm, 60)
+  report(await runArms(NAMES, { rounds: Number(options.rounds) }, (arm) => run(arm, BATCHES)))
 } finally {
   await workerd.stop()
   await gateway.close()
 }
 
-async function run(arm: Arm, batches: number) {
+interface Figure {
+  /** Events a second. */
+  rate: number
+  /** CPU microseconds an event. */
+  cpu: number
+}
+
+async function run(arm: Arm, batches: number): Promise<Figure> {
   const before = { cpu: cpuSeconds(workerd.pid), at: performance.now() }
   const sent = await closedLoop(
     {
@@ -53,7 +58,7 @@ async function run(arm: Arm, batches: number) {
   if (bad) throw new Error(`${arm}: ${bad.status} ${bad.body}`)
   if (arm === 'edge')
     for (const { body } of sent)
-      if (JSON.parse(body ?? '').accepted !== EVENTS) throw new Error(`not all taken: ${body}`)
+      if (JSON.parse(body ?? '').accepted !== EVENTS) throw new Error(`not all accepted: ${body}`)
   return { rate: (batches * EVENTS) / seconds, cpu: (cpu / (batches * EVENTS)) * 1e6 }
 }
 
@@ -69,32 +74,25 @@ function batch(i: number): string {
   return JSON.stringify(events)
 }
 
-function report(): void {
-  const ratioOf = (of: (figure: { rate: number; cpu: number }) => number) =>
-    median(figures.edge.map((edge, i) => of(edge) / of(figures.floor[i] ?? edge)))
-  const ratio = ratioOf(({ rate }) => rate)
-  const cpuRatio = 1 / ratioOf(({ cpu }) => cpu)
-  const arms = (['floor', 'edge'] as const).map((arm) => ({
-    arm,
-    rate: Math.round(median(figures[arm].map((f) => f.rate))),
-    cpu: median(figures[arm].map((f) => f.cpu)),
-  }))
-  if (options.json) {
-    console.log(JSON.stringify({ ratio, cpuRatio, arms, rss: residentMiB(workerd.pid) }))
-    return
-  }
-  console.log(
-    `${BATCHES} batches of ${EVENTS} events an arm, in one workerd, median of ${options.rounds} rounds`,
-  )
-  console.log(
-    table([
+function report(figures: ReadonlyMap<Arm, readonly Figure[]>): void {
+  const [floor, edge] = [figures.get('floor') ?? [], figures.get('edge') ?? []]
+  const ratio = medianRatio(edge, floor, 'rate')
+  const cpuRatio = 1 / medianRatio(edge, floor, 'cpu')
+  const arms = NAMES.map((arm) => {
+    const { rate, cpu } = medians(figures.get(arm) ?? [])
+    return { arm, rate: Math.round(rate), cpu }
+  })
+  printReport(options.json, {
+    data: { ratio, cpuRatio, arms, rss: residentMiB(workerd.pid) },
+    title: `${BATCHES} batches of ${EVENTS} events an arm, in one workerd, median of ${options.rounds} rounds`,
+    rows: [
       ['arm', 'events/s', 'CPU µs an event'],
       ...arms.map(({ arm, rate, cpu }) => [
         arm === 'floor' ? 'JSON.parse + JSON.stringify' : 'Sluice edge',
         rate.toLocaleString('en'),
         cpu.toFixed(2),
       ]),
-    ]),
-  )
-  console.log(`edge / floor: ${ratio.toFixed(2)} by rate, ${cpuRatio.toFixed(2)} by CPU`)
+    ],
+    footer: `edge / floor: ${ratio.toFixed(2)} by rate, ${cpuRatio.toFixed(2)} by CPU`,
+  })
 }

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { bundle } from '../edge/testing/runtimes.ts'
 
-/** What Cloudflare has to load before the first request of a new isolate: the edge, minified and gzipped. */
+/** The size of what Cloudflare loads for a new isolate: the edge, minified and gzipped. */
 const KB_MAX = 150
 const { values: options } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 

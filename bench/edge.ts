@@ -2,11 +2,12 @@ import { parseArgs } from 'node:util'
 import { type RunningEdge, startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
 import { closedLoop, percentile } from './lib/load.ts'
-import { cpuSeconds, median, residentMiB, table } from './lib/machine.ts'
+import { cpuSeconds, residentMiB } from './lib/machine.ts'
+import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
 
 /**
- * Single events through the edge (authenticated, limited, normalised, stamped) beside a bare Hono worker that
- * reads the body and makes one fetch; both in workerd, both to the same stub, which answers at once.
+ * Single events through the edge (authenticated, rate limited, normalised, stamped) next to a bare Hono worker that
+ * reads the body and makes one fetch; both in workerd and to the same stub, which responds at once.
  */
 const { values: options } = parseArgs({
   options: {
@@ -26,20 +27,27 @@ const edges = {
 }
 type Arm = keyof typeof edges
 
-const figures: Record<Arm, { rate: number; cpu: number; p99: number }[]> = { bare: [], edge: [] }
+const NAMES = ['bare', 'edge'] as const
 try {
-  for (const arm of ['bare', 'edge'] as const) await run(arm, edges[arm], 2_000)
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const arm of round % 2 ? (['edge', 'bare'] as const) : (['bare', 'edge'] as const))
-      figures[arm].push(await run(arm, edges[arm], REQUESTS))
-  report()
+  for (const arm of NAMES) await run(arm, edges[arm], 2_000)
+  const rounds = Number(options.rounds)
+  report(await runArms(NAMES, { rounds }, (arm) => run(arm, edges[arm], REQUESTS)))
 } finally {
   for (const edge of Object.values(edges)) await edge.stop()
   await gateway.close()
 }
 
-async function run(arm: Arm, { url, pid }: RunningEdge, requests: number) {
-  const before = { cpu: cpuSeconds(pid), at: performance.now(), taken: gateway.records.length }
+interface Figure {
+  /** Requests a second. */
+  rate: number
+  /** CPU seconds per million requests. */
+  cpu: number
+  /** Milliseconds. */
+  p99: number
+}
+
+async function run(arm: Arm, { url, pid }: RunningEdge, requests: number): Promise<Figure> {
+  const before = { cpu: cpuSeconds(pid), at: performance.now(), records: gateway.records.length }
   const sent = await closedLoop(
     {
       url: `${url}/v1/events`,
@@ -51,10 +59,10 @@ async function run(arm: Arm, { url, pid }: RunningEdge, requests: number) {
   )
   const seconds = (performance.now() - before.at) / 1000
   const failed = sent.filter(({ status }) => status !== 202)
-  const taken = gateway.records.length - before.taken
-  if (failed.length > 0 || taken !== requests)
+  const published = gateway.records.length - before.records
+  if (failed.length > 0 || published !== requests)
     throw new Error(
-      `${arm}: ${failed.length} failed (${failed[0]?.body}), ${taken} of ${requests} were taken`,
+      `${arm}: ${failed.length} failed (${failed[0]?.body}), ${published} of ${requests} were published`,
     )
   gateway.records.length = 0
   return {
@@ -77,38 +85,30 @@ function event(i: number): string {
   })
 }
 
-/** The stub wants records; the bare worker hands on what it gets. */
+/** The stub expects records; the bare worker forwards its body. */
 function forStub(i: number): string {
   return JSON.stringify([{ topic: 'events.raw', key: `t:u${i % 1000}`, value: event(i) }])
 }
 
-function report(): void {
-  const ratio = median(figures.edge.map(({ rate }, i) => rate / (figures.bare[i]?.rate ?? rate)))
-  const summary = (['bare', 'edge'] as const).map((arm) => ({
-    arm,
-    rate: Math.round(median(figures[arm].map((f) => f.rate))),
-    cpu: median(figures[arm].map((f) => f.cpu)),
-    p99: median(figures[arm].map((f) => f.p99)),
-    rss: residentMiB(edges[arm].pid),
-  }))
-  if (options.json) {
-    console.log(JSON.stringify({ ratio, arms: summary }))
-    return
-  }
-  console.log(
-    `${REQUESTS.toLocaleString('en')} requests an arm on ${CONNECTIONS} connections, median of ${options.rounds} rounds`,
-  )
-  console.log(
-    table([
+function report(figures: ReadonlyMap<Arm, readonly Figure[]>): void {
+  const ratio = medianRatio(figures.get('edge') ?? [], figures.get('bare'), 'rate')
+  const arms = NAMES.map((arm) => {
+    const { rate, cpu, p99 } = medians(figures.get(arm) ?? [])
+    return { arm, rate: Math.round(rate), cpu, p99, rss: residentMiB(edges[arm].pid) }
+  })
+  printReport(options.json, {
+    data: { ratio, arms },
+    title: `${REQUESTS.toLocaleString('en')} requests an arm on ${CONNECTIONS} connections, median of ${options.rounds} rounds`,
+    rows: [
       ['arm', 'requests/s', 'CPU s/M', 'p99 ms', 'RSS MiB'],
-      ...summary.map((s) => [
-        s.arm === 'bare' ? 'bare Hono worker' : 'Sluice edge',
-        String(s.rate),
-        s.cpu.toFixed(0),
-        s.p99.toFixed(1),
-        s.rss.toFixed(0),
+      ...arms.map(({ arm, rate, cpu, p99, rss }) => [
+        arm === 'bare' ? 'bare Hono worker' : 'Sluice edge',
+        String(rate),
+        cpu.toFixed(0),
+        p99.toFixed(1),
+        rss.toFixed(0),
       ]),
-    ]),
-  )
-  console.log(`edge / bare: ${ratio.toFixed(2)}`)
+    ],
+    footer: `edge / bare: ${ratio.toFixed(2)}`,
+  })
 }

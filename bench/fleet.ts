@@ -4,7 +4,8 @@ import pg from 'pg'
 import { TOPICS } from '../contract/log/topics.ts'
 import { type Fleet, MEMBERS, startFleet } from '../tests/lib/fleet.ts'
 import { closedLoop } from './lib/load.ts'
-import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
+import { cpuSeconds, residentMiB } from './lib/machine.ts'
+import { table } from './lib/run-arms.ts'
 
 /**
  * What each process of a Sluice on Kafka and Redis costs: edge (workerd), gateway, two workers, broker, Redis and

@@ -12,14 +12,15 @@ import { openLog } from '../core/log/open.ts'
 import { SLUICE_GATEWAY_PASSWORD, startCore } from '../tests/lib/core-process.ts'
 import { startEngines } from '../tools/engines/engines.ts'
 import { flights } from './lib/flights.ts'
-import { cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
+import { cpuSeconds, withPostgres } from './lib/machine.ts'
 import { sendAll } from './lib/plain-http.ts'
-import type { RawOrder } from './lib/raw-kafkajs.ts'
+import type { RawRun } from './lib/raw-kafkajs.ts'
+import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
 
 /**
- * The gateway beside kafkajs' own `sendBatch`: the same records in the same batches into the same Kafka, acks of
- * all. Over the gateway they come as the edge sends them: HTTP, JSON, credentials, and an answer with every position.
- * Arms are interleaved, forth and back; an arm counts only if the log has grown by just its records.
+ * The gateway next to kafkajs' `sendBatch`: the same records in the same batches into the same Kafka, with acks from all
+ * replicas. The gateway receives them as from the edge: HTTP, JSON, credentials, and a response with every offset.
+ * Arms are interleaved in alternating order; a run fails unless the log has grown by exactly its records.
  */
 const { values: options } = parseArgs({
   options: {
@@ -43,7 +44,7 @@ const HEADERS = {
 
 interface Figure {
   rate: number
-  /** CPU seconds a million records. */
+  /** CPU seconds per million records. */
   sender: number
   broker: number
   load: number
@@ -53,7 +54,7 @@ const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
 await withPostgres(async (postgres) => {
   const engines = await startEngines({ home, kafka: { brokers: 1 } })
   try {
-    const databaseUrl = await postgres.fresh()
+    const databaseUrl = await postgres.createDatabase()
     const { brokers, pids } = engines.kafka ?? { brokers: [], pids: [] }
     const env = { SLUICE_LOG_DRIVER: 'kafka', KAFKA_BROKERS: brokers.join(',') }
     const log = await openLog(readConfig(env).log, databaseUrl)
@@ -70,7 +71,7 @@ await withPostgres(async (postgres) => {
               sendAll(`${gateway.url}/gateway/produce`, HEADERS, bodies, shape.inFlight),
             ),
         }
-        report(shape, await interleave(arms).finally(raw.end))
+        report(shape, await run(arms).finally(raw.end))
       }
     } finally {
       await gateway.stop()
@@ -82,18 +83,13 @@ await withPostgres(async (postgres) => {
   }
 })
 
-async function interleave(arms: Record<string, () => Promise<Figure>>) {
-  const names = Object.keys(arms)
-  const figures = new Map<string, Figure[]>(names.map((name) => [name, []]))
-  // One round to warm up, which does not count.
-  for (let round = -1; round < Number(options.rounds); round++)
-    for (const name of round % 2 ? [...names].reverse() : names) {
-      const figure = await (arms[name] as () => Promise<Figure>)()
-      if (round >= 0) figures.get(name)?.push(figure)
-      if (!options.json)
-        process.stderr.write(`round ${round + 1} · ${name}: ${Math.round(figure.rate)} records/s\n`)
-    }
-  return figures
+function run(arms: Record<string, () => Promise<Figure>>) {
+  const describe = options.json ? undefined : ({ rate }: Figure) => `${Math.round(rate)} records/s`
+  return runArms(
+    Object.keys(arms),
+    { rounds: Number(options.rounds), warmUpRounds: 1, describe },
+    (name) => (arms[name] as () => Promise<Figure>)(),
+  )
 }
 
 async function measure(
@@ -103,7 +99,7 @@ async function measure(
   broker: number,
   go: () => Promise<void>,
 ): Promise<Figure> {
-  const held = await records(log)
+  const recordsBefore = await countRecords(log)
   const before = {
     sender: cpuSeconds(sender),
     broker: cpuSeconds(broker),
@@ -113,9 +109,9 @@ async function measure(
   await go()
   const seconds = (performance.now() - began) / 1000
   const load = process.cpuUsage(before.load)
-  const grown = (await records(log)) - held
+  const grown = (await countRecords(log)) - recordsBefore
   if (grown !== events)
-    throw new Error(`${events} records were sent, and the log has ${grown} more`)
+    throw new Error(`${events} records were sent, but the log has grown by ${grown}`)
   const million = 1e6 / events
   return {
     rate: events / seconds,
@@ -125,14 +121,14 @@ async function measure(
   }
 }
 
-async function records(log: Log): Promise<number> {
+async function countRecords(log: Log): Promise<number> {
   const bounds = await log.offsets(TOPICS.raw.name)
   return bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)
 }
 
-async function startRaw(order: RawOrder) {
+async function startRaw(run: RawRun) {
   const script = new URL('./lib/raw-kafkajs.ts', import.meta.url)
-  const child = fork(script, [JSON.stringify(order)], {
+  const child = fork(script, [JSON.stringify(run)], {
     env: { ...process.env, KAFKAJS_NO_PARTITIONER_WARNING: '1', NODE_NO_WARNINGS: '1' },
   })
   await once(child, 'message')
@@ -146,7 +142,7 @@ async function startRaw(order: RawOrder) {
   }
 }
 
-/** As @upstash/kafka's `produceMany` spells them. */
+/** The bodies that @upstash/kafka's `produceMany` sends. */
 function requestsOf({ batch, events }: (typeof SHAPES)[number]): Buffer[] {
   const { name: topic } = TOPICS.raw
   const sent = flights(events).map(({ key, value }) => ({
@@ -162,29 +158,17 @@ function requestsOf({ batch, events }: (typeof SHAPES)[number]): Buffer[] {
 
 function report(
   { batch, inFlight, events }: (typeof SHAPES)[number],
-  figures: Map<string, Figure[]>,
+  figures: ReadonlyMap<string, readonly Figure[]>,
 ): void {
-  const all = [...figures]
-  const floor = all[0]?.[1] ?? []
-  const arms = all.map(([name, of]) => {
-    const typical = (what: keyof Figure) => median(of.map((figure) => figure[what]))
-    return {
-      name,
-      rate: Math.round(typical('rate')),
-      // Of arms of the same round, so that what the machine did meanwhile cancels out.
-      ratio: median(of.map(({ rate }, i) => rate / (floor[i]?.rate ?? rate))),
-      cpu: { sender: typical('sender'), broker: typical('broker'), load: typical('load') },
-    }
+  const [floor] = figures.values()
+  const arms = [...figures].map(([name, all]) => {
+    const { rate, ...cpu } = medians(all)
+    return { name, rate: Math.round(rate), ratio: medianRatio(all, floor, 'rate'), cpu }
   })
-  if (options.json) {
-    console.log(JSON.stringify({ batch, inFlight, events, arms }))
-    return
-  }
-  console.log(
-    `\n${events.toLocaleString('en')} records in batches of ${batch}, ${inFlight} at once, median of ${options.rounds} rounds; CPU in seconds per million`,
-  )
-  console.log(
-    table([
+  printReport(options.json, {
+    data: { batch, inFlight, events, arms },
+    title: `\n${events.toLocaleString('en')} records in batches of ${batch}, ${inFlight} in flight, median of ${options.rounds} rounds; CPU in seconds per million`,
+    rows: [
       ['arm', 'records/s', 'of kafkajs', 'CPU sender', 'CPU broker', 'CPU load'],
       ...arms.map(({ name, rate, ratio, cpu }) => [
         name,
@@ -194,6 +178,6 @@ function report(
         cpu.broker.toFixed(1),
         cpu.load.toFixed(1),
       ]),
-    ]),
-  )
+    ],
+  })
 }

@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { askGraphQL, createTestHome, type TestSluice } from '../tests/lib/sluice.ts'
 import { closedLoop, openLoop, percentile, type Sent } from './lib/load.ts'
-import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
+import { cpuSeconds, residentMiB } from './lib/machine.ts'
+import { table } from './lib/run-arms.ts'
 
 /**
  * The whole journey on this machine, as `npm start` runs it: single events at a steady rate, then a million in

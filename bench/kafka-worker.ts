@@ -14,42 +14,41 @@ import { type FlightRecord, flights } from './lib/flights.ts'
 import {
   type BenchPostgres,
   cpuSeconds,
-  keepToCores,
+  limitToCores,
   machineCpuSeconds,
-  median,
-  table,
   withPostgres,
 } from './lib/machine.ts'
+import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
 import { stagingInsert } from './lib/staging-insert.ts'
 
 /**
- * Workers as processes, from Kafka into Postgres (read, decode, validate, dedupe, rows, rollups, position), beside plain
- * SQL that only stores: COPY of the same rows, decoded already, into a staging table and INSERT … ON CONFLICT from there.
- * A lane is a connection that writes, and so a core of Postgres: two workers can only be faster where one leaves cores idle.
- * Arms are interleaved, forth and back, each from an empty database and topic after a checkpoint; an arm counts only if
- * all its events are found, in the rollups too.
+ * Workers as processes, from Kafka into Postgres (read, decode, validate, deduplicate, rows, rollups, position), next to
+ * plain SQL that only stores: COPY of the same decoded rows into a staging table and INSERT … ON CONFLICT from there.
+ * Each partition consumer writes over one connection, and so uses one core of Postgres: two workers can only be faster
+ * where one leaves cores idle. Arms are interleaved in alternating order, each run from an empty database and topic after
+ * a checkpoint; a run fails unless all its events are found, in the rollups too.
  */
 const { values: options } = parseArgs({
   options: {
     events: { type: 'string', default: '400000' },
     rounds: { type: 'string', default: '4' },
     arm: { type: 'string', default: '' },
-    /** Each worker is kept to so many, as on a small machine of its own. */
+    /** Limits each worker to this many cores, like a small machine. */
     'worker-cores': { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 })
 const EVENTS = Number(options.events)
-/** Of the events; from here on it counts, so that nothing that was read ahead does. */
+/** Share of the events before the measurement starts, so that records read ahead do not count. */
 const WARM_SHARE = 0.2
 const FLOOR = 'staging COPY + INSERT'
-const ONE = 'one worker, one lane'
+const ONE_WORKER = 'one worker, concurrency 1'
 
 interface Figure {
   rate: number
-  /** Cores that we kept busy, all our processes together. */
+  /** Cores that the measured processes keep busy. */
   cores: number
-  /** Cores that somebody else kept busy meanwhile: a figure is worth most where this is 0. */
+  /** Cores that other processes keep busy meanwhile; best when 0. */
   others: number
   /** CPU seconds a million events. */
   node: number
@@ -65,13 +64,12 @@ interface Arm {
 }
 
 const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
-const figures = new Map<string, Figure[]>()
 const arms: Record<string, (arm: Arm) => Promise<Figure>> = {
   [FLOOR]: plainSql,
-  [ONE]: (arm) => work(arm, { workers: 1, lanes: 1 }),
-  'two workers, one lane each': (arm) => work(arm, { workers: 2, lanes: 1 }),
-  'one worker, two lanes': (arm) => work(arm, { workers: 1, lanes: 2 }),
-  'two workers, two lanes each': (arm) => work(arm, { workers: 2, lanes: 2 }),
+  [ONE_WORKER]: (arm) => work(arm, { workers: 1, concurrency: 1 }),
+  'two workers, concurrency 1': (arm) => work(arm, { workers: 2, concurrency: 1 }),
+  'one worker, concurrency 2': (arm) => work(arm, { workers: 1, concurrency: 2 }),
+  'two workers, concurrency 2': (arm) => work(arm, { workers: 2, concurrency: 2 }),
 }
 await withPostgres(async (postgres) => {
   const engines = await startEngines({ home, kafka: { brokers: 1, topics: false } })
@@ -79,36 +77,34 @@ await withPostgres(async (postgres) => {
     const { brokers, pids } = engines.kafka ?? { brokers: [], pids: [] }
     const records = flights(EVENTS)
     const names = Object.keys(arms).filter((name) => name.includes(options.arm))
-    for (let round = 0; round < Number(options.rounds); round++)
-      for (const name of round % 2 ? [...names].reverse() : names) {
-        const url = await postgres.fresh()
-        const env = {
-          SLUICE_LOG_DRIVER: 'kafka',
-          KAFKA_BROKERS: brokers.join(','),
-          SLUICE_KAFKA_TOPIC_PREFIX: `${round}.${names.indexOf(name)}.`,
-        }
-        const arm = { postgres, url, records, broker: pids[0] as number, env }
-        const figure = await (arms[name] as (arm: Arm) => Promise<Figure>)(arm)
-        await balance(url, name)
-        await postgres.forget(url)
-        figures.set(name, [...(figures.get(name) ?? []), figure])
-        if (!options.json)
-          process.stderr.write(
-            `round ${round + 1} · ${name}: ${Math.round(figure.rate)} events/s, ${figure.cores.toFixed(1)} cores ours, ${figure.others.toFixed(1)} others'\n`,
-          )
+    const describe = ({ rate, cores, others }: Figure) =>
+      `${Math.round(rate)} events/s on ${cores.toFixed(1)} cores, ${others.toFixed(1)} cores busy otherwise`
+    const rounds = Number(options.rounds)
+    const run = async (name: string, round: number) => {
+      const url = await postgres.createDatabase()
+      const env = {
+        SLUICE_LOG_DRIVER: 'kafka',
+        KAFKA_BROKERS: brokers.join(','),
+        SLUICE_KAFKA_TOPIC_PREFIX: `${round}.${names.indexOf(name)}.`,
       }
+      const arm = { postgres, url, records, broker: pids[0] as number, env }
+      const figure = await (arms[name] as (arm: Arm) => Promise<Figure>)(arm)
+      await checkBalance(url, name)
+      await postgres.dropDatabase(url)
+      return figure
+    }
+    report(await runArms(names, { rounds, describe: options.json ? undefined : describe }, run))
   } finally {
     await engines.stop()
     rmSync(home, { recursive: true, force: true })
   }
 })
-report()
 
 async function plainSql({ postgres, url, records, broker }: Arm): Promise<Figure> {
   await addTenant(url)
   const prepared = await stagingInsert(url, records, LIMITS.logBatchRecordsMax)
   await postgres.checkpoint()
-  const stop = watch([process.pid], postgres.pid, broker)
+  const stop = startMeasuring([process.pid], postgres.pid, broker)
   await prepared.go()
   const figure = stop(EVENTS)
   await prepared.close()
@@ -116,12 +112,12 @@ async function plainSql({ postgres, url, records, broker }: Arm): Promise<Figure
 }
 
 /**
- * The workers share the partitions out while the topic is empty; then they are kept from writing by a lock on the
- * positions, until all events are there to be read.
+ * The workers divide the partitions while the topic is empty; then a lock on the positions keeps them from writing
+ * until all events are in the topic.
  */
-async function work(arm: Arm, counts: { workers: number; lanes: number }): Promise<Figure> {
+async function work(arm: Arm, counts: { workers: number; concurrency: number }): Promise<Figure> {
   const { postgres, url, records, broker } = arm
-  const env = { ...arm.env, SLUICE_WORKER_CONCURRENCY: String(counts.lanes) }
+  const env = { ...arm.env, SLUICE_WORKER_CONCURRENCY: String(counts.concurrency) }
   await addTenant(url)
   const { log: config } = readConfig(env)
   await createTopics(config)
@@ -135,15 +131,15 @@ async function work(arm: Arm, counts: { workers: number; lanes: number }): Promi
       workers.push(await startCore({ roles: ['worker'], databaseUrl: url, env }))
     await until(async () => {
       const { rows } = await client.query(
-        'SELECT count(*)::int AS held FROM log_lease WHERE worker_id IS NOT NULL GROUP BY worker_id',
+        'SELECT count(*)::int AS owned FROM log_lease WHERE worker_id IS NOT NULL GROUP BY worker_id',
       )
       return (
         rows.length === counts.workers &&
-        rows.every(({ held }) => held === TOPICS.raw.partitions / counts.workers)
+        rows.every(({ owned }) => owned === TOPICS.raw.partitions / counts.workers)
       )
     })
     const cores = Number(options['worker-cores'])
-    if (cores > 0) for (const { pid } of workers) releases.push(keepToCores(pid, cores))
+    if (cores > 0) for (const { pid } of workers) releases.push(limitToCores(pid, cores))
     await client.query('BEGIN')
     await client.query('SELECT FROM log_position FOR UPDATE')
     for (let i = 0; i < records.length; i += LIMITS.logAppendRecordsMax)
@@ -151,7 +147,7 @@ async function work(arm: Arm, counts: { workers: number; lanes: number }): Promi
     await postgres.checkpoint()
     await client.query('COMMIT')
     const warm = await untilApplied(client, EVENTS * WARM_SHARE)
-    const stop = watch(
+    const stop = startMeasuring(
       workers.map(({ pid }) => pid),
       postgres.pid,
       broker,
@@ -166,28 +162,28 @@ async function work(arm: Arm, counts: { workers: number; lanes: number }): Promi
   }
 }
 
-function watch(pids: readonly number[], postgres: number, broker: number) {
+function startMeasuring(pids: readonly number[], postgres: number, broker: number) {
   const cpu = () => ({
     node:
       pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0) -
-      (pids.includes(process.pid) ? childrenOf() : 0),
+      (pids.includes(process.pid) ? engineCpu() : 0),
     postgres: cpuSeconds(postgres),
     kafka: cpuSeconds(broker),
     machine: machineCpuSeconds(),
   })
-  /** Postgres and Kafka are ours too, where we are the one that writes. */
-  const childrenOf = () => cpuSeconds(postgres) + cpuSeconds(broker)
+  /** Postgres and Kafka are children of this process, so they are subtracted where it is the writer. */
+  const engineCpu = () => cpuSeconds(postgres) + cpuSeconds(broker)
   const before = cpu()
   const began = performance.now()
   return (events: number): Figure => {
     const seconds = (performance.now() - began) / 1000
     const after = cpu()
     const spent = (what: keyof typeof before) => after[what] - before[what]
-    const ours = spent('node') + spent('postgres') + spent('kafka')
+    const measured = spent('node') + spent('postgres') + spent('kafka')
     return {
       rate: events / seconds,
-      cores: ours / seconds,
-      others: Math.max(0, spent('machine') - ours) / seconds,
+      cores: measured / seconds,
+      others: Math.max(0, spent('machine') - measured) / seconds,
       node: (spent('node') / events) * 1e6,
       postgres: (spent('postgres') / events) * 1e6,
       kafka: (spent('kafka') / events) * 1e6,
@@ -195,7 +191,7 @@ function watch(pids: readonly number[], postgres: number, broker: number) {
   }
 }
 
-/** @returns how many were applied when it was seen */
+/** @returns the number of applied events, at least `events` */
 async function untilApplied(client: pg.Client, events: number): Promise<number> {
   let applied = 0
   await until(async () => {
@@ -212,17 +208,17 @@ async function untilApplied(client: pg.Client, events: number): Promise<number> 
 async function until(holds: () => Promise<boolean>, msMax = 120_000): Promise<void> {
   const deadline = Date.now() + msMax
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`it took longer than ${msMax / 1000} s`)
+    if (Date.now() > deadline) throw new Error(`condition not met within ${msMax / 1000} s`)
     await sleep(20)
   }
 }
 
 async function addTenant(url: string): Promise<void> {
-  await ask(url, "INSERT INTO tenant (slug) VALUES ('bench')")
+  await query(url, "INSERT INTO tenant (slug) VALUES ('bench')")
 }
 
-async function balance(url: string, name: string): Promise<void> {
-  const [found] = await ask(
+async function checkBalance(url: string, name: string): Promise<void> {
+  const [found] = await query(
     url,
     `SELECT (SELECT count(*)::int FROM event) AS stored,
             (SELECT coalesce(sum(count), 0)::int FROM rollup_15m) AS rolled`,
@@ -232,7 +228,7 @@ async function balance(url: string, name: string): Promise<void> {
     throw new Error(`${name}: of ${EVENTS} events ${stored} are stored and ${rolled} rolled up`)
 }
 
-async function ask(url: string, sql: string): Promise<unknown[]> {
+async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {
@@ -242,35 +238,17 @@ async function ask(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-function report(): void {
-  const floor = figures.get(FLOOR) ?? []
-  const one = figures.get(ONE) ?? []
-  const summary = [...figures].map(([name, all]) => {
-    const typical = (what: keyof Figure) => median(all.map((figure) => figure[what]))
-    // Of arms of the same round, so that what the machine did meanwhile cancels out.
-    const of = (base: readonly Figure[]) =>
-      median(all.map(({ rate }, i) => rate / (base[i]?.rate ?? rate)))
-    return {
-      name,
-      rate: Math.round(typical('rate')),
-      ofSql: of(floor),
-      ofOne: of(one),
-      cores: typical('cores'),
-      others: typical('others'),
-      node: typical('node'),
-      postgres: typical('postgres'),
-      kafka: typical('kafka'),
-    }
-  })
-  if (options.json) {
-    console.log(JSON.stringify({ events: EVENTS, arms: summary }))
-    return
-  }
-  console.log(
-    `\n${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events`,
-  )
-  console.log(
-    table([
+function report(figures: ReadonlyMap<string, readonly Figure[]>): void {
+  const results = [...figures].map(([name, all]) => ({
+    name,
+    ofSql: medianRatio(all, figures.get(FLOOR), 'rate'),
+    ofOne: medianRatio(all, figures.get(ONE_WORKER), 'rate'),
+    ...medians(all),
+  }))
+  printReport(options.json, {
+    data: { events: EVENTS, arms: results },
+    title: `\n${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events`,
+    rows: [
       [
         'arm',
         'events/s',
@@ -282,17 +260,17 @@ function report(): void {
         'CPU postgres',
         'CPU kafka',
       ],
-      ...summary.map((s) => [
-        s.name,
-        String(s.rate),
-        s.ofSql.toFixed(2),
-        s.ofOne.toFixed(2),
-        s.cores.toFixed(1),
-        s.others.toFixed(1),
-        s.node.toFixed(1),
-        s.postgres.toFixed(1),
-        s.kafka.toFixed(1),
+      ...results.map((result) => [
+        result.name,
+        result.rate.toFixed(0),
+        result.ofSql.toFixed(2),
+        result.ofOne.toFixed(2),
+        result.cores.toFixed(1),
+        result.others.toFixed(1),
+        result.node.toFixed(1),
+        result.postgres.toFixed(1),
+        result.kafka.toFixed(1),
       ]),
-    ]),
-  )
+    ],
+  })
 }

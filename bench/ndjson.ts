@@ -5,7 +5,8 @@ import { createGzip } from 'node:zlib'
 import { startWorkerd } from '../edge/testing/runtimes.ts'
 import { startStubGateway } from '../edge/testing/stub-gateway.ts'
 import { V8_FLAGS } from '../local/edge-process.ts'
-import { cpuSeconds, residentMiB, table } from './lib/machine.ts'
+import { cpuSeconds, residentMiB } from './lib/machine.ts'
+import { table } from './lib/run-arms.ts'
 
 /**
  * One request of a million lines through the edge in workerd: authenticated, limited, normalised, stamped

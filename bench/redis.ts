@@ -5,12 +5,13 @@ import { startStubGateway } from '../edge/testing/stub-gateway.ts'
 import { startTestBridge } from '../tests/lib/redis-bridge.ts'
 import { startTestRedis } from '../tests/lib/redis-server.ts'
 import { closedLoop, percentile } from './lib/load.ts'
-import { cpuSeconds, median, table } from './lib/machine.ts'
+import { cpuSeconds } from './lib/machine.ts'
+import { medians, printReport, runArms } from './lib/run-arms.ts'
 
 /**
- * What it costs an edge to keep limits and leases in Redis instead of in its memory: requests to our
- * bridge, commands in Redis and milliseconds for each request. All of it on one machine, so the
- * journey itself takes nothing; add your own for each request to the bridge.
+ * What rate limits and idempotency leases in Redis cost the edge, compared to its memory: requests to the
+ * bridge, Redis commands and milliseconds a request. Everything runs on one machine; add your network
+ * latency for each request to the bridge.
  */
 const { values: options } = parseArgs({
   options: {
@@ -37,32 +38,33 @@ const edges = {
   memory: await startWorkerd(gateway, undefined, inMemory),
   redis: await startWorkerd(gateway, undefined, inRedis),
 }
-const ARMS = [
-  { name: 'in memory', edge: edges.memory, once: false },
-  { name: 'in Redis', edge: edges.redis, once: false },
-  { name: 'in memory, Idempotency-Key', edge: edges.memory, once: true },
-  { name: 'in Redis, Idempotency-Key', edge: edges.redis, once: true },
-]
+const ARMS = {
+  'in memory': { edge: edges.memory, isIdempotent: false },
+  'in Redis': { edge: edges.redis, isIdempotent: false },
+  'in memory, Idempotency-Key': { edge: edges.memory, isIdempotent: true },
+  'in Redis, Idempotency-Key': { edge: edges.redis, isIdempotent: true },
+}
+type ArmName = keyof typeof ARMS
+const NAMES = Object.keys(ARMS) as ArmName[]
 
-interface Figures {
+interface Figure {
   p50: number
   p99: number
   rate: number
+  /** Requests to the bridge a request. */
   trips: number
   commands: number
+  /** Share of requests decided by the failure policy, because Redis took longer than 250 ms. */
   without: number
   edgeCpu: number
 }
-const figures = ARMS.map((): Figures[] => [])
 let runs = 0
-/** Requests that went by the policy, for Redis took longer than 250 ms. */
+/** Requests without Redis before the current run. */
 const withoutBefore = new Map<RunningEdge, number>()
 try {
-  for (const arm of ARMS) await run(arm, 500)
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const i of round % 2 ? [3, 2, 1, 0] : [0, 1, 2, 3])
-      figures[i]?.push(await run(ARMS[i] as (typeof ARMS)[number], REQUESTS))
-  report()
+  for (const name of NAMES) await run(name, 500)
+  const rounds = Number(options.rounds)
+  report(await runArms(NAMES, { rounds }, (name) => run(name, REQUESTS)))
 } finally {
   for (const edge of Object.values(edges)) await edge.stop()
   await gateway.close()
@@ -71,7 +73,8 @@ try {
   await redis.remove()
 }
 
-async function run({ edge, once }: { edge: RunningEdge; once: boolean }, requests: number) {
+async function run(name: ArmName, requests: number): Promise<Figure> {
+  const { edge, isIdempotent } = ARMS[name]
   const run = runs++
   const headers: Record<string, string> = { Authorization: `Bearer ${key}` }
   const body = () => JSON.stringify({ event: 'page_view', user_id: 'u1', page: '/pricing' })
@@ -80,7 +83,7 @@ async function run({ edge, once }: { edge: RunningEdge; once: boolean }, request
   const sent = await closedLoop(
     {
       url: `${edge.url}/v1/events`,
-      headers: (i) => (once ? { ...headers, 'Idempotency-Key': `${run}-${i}` } : headers),
+      headers: (i) => (isIdempotent ? { ...headers, 'Idempotency-Key': `${run}-${i}` } : headers),
       connections: Number(options.connections),
       body,
     },
@@ -88,8 +91,8 @@ async function run({ edge, once }: { edge: RunningEdge; once: boolean }, request
   )
   const failed = sent.find(({ status }) => status !== 202)
   if (failed) throw new Error(`${failed.status}: ${failed.body}`)
-  const said = await (await fetch(`${edge.url}/healthz`)).json()
-  const { redis: health } = said as { redis?: { requests_without: number } }
+  const response = await fetch(`${edge.url}/healthz`)
+  const { redis: health } = (await response.json()) as { redis?: { requests_without: number } }
   const without = (health?.requests_without ?? 0) - (withoutBefore.get(edge) ?? 0)
   withoutBefore.set(edge, health?.requests_without ?? 0)
   const times = sent.map(({ ms }) => ms)
@@ -105,33 +108,18 @@ async function run({ edge, once }: { edge: RunningEdge; once: boolean }, request
   }
 }
 
-/** Commands that clients sent; those inside scripts are not paid for. */
+/** Commands sent by clients; commands inside scripts are not billed. */
 async function commandsOf(): Promise<number> {
   const stats = await direct.info('commandstats')
   const calls = [...stats.matchAll(/cmdstat_(eval|evalsha):calls=(\d+)/g)]
   return calls.reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
-function report(): void {
-  const rows = ARMS.map(({ name }, i) => {
-    const of = (what: keyof Figures) => median((figures[i] ?? []).map((each) => each[what]))
-    return {
-      name,
-      p50: of('p50'),
-      p99: of('p99'),
-      rate: of('rate'),
-      trips: of('trips'),
-      commands: of('commands'),
-      without: of('without'),
-      edgeCpu: of('edgeCpu'),
-    }
-  })
-  if (options.json) {
-    console.log(JSON.stringify({ arms: rows }))
-    return
-  }
-  console.log(
-    table([
+function report(figures: ReadonlyMap<ArmName, readonly Figure[]>): void {
+  const arms = NAMES.map((name) => ({ name, ...medians(figures.get(name) ?? []) }))
+  printReport(options.json, {
+    data: { arms },
+    rows: [
       [
         'limits and leases',
         'p50 ms',
@@ -142,16 +130,16 @@ function report(): void {
         'without',
         'edge CPU s/M',
       ],
-      ...rows.map((row) => [
-        row.name,
-        row.p50.toFixed(2),
-        row.p99.toFixed(1),
-        row.rate.toFixed(0),
-        row.trips.toFixed(2),
-        row.commands.toFixed(2),
-        row.without.toFixed(3),
-        row.edgeCpu.toFixed(0),
+      ...arms.map((arm) => [
+        arm.name,
+        arm.p50.toFixed(2),
+        arm.p99.toFixed(1),
+        arm.rate.toFixed(0),
+        arm.trips.toFixed(2),
+        arm.commands.toFixed(2),
+        arm.without.toFixed(3),
+        arm.edgeCpu.toFixed(0),
       ]),
-    ]),
-  )
+    ],
+  })
 }

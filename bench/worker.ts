@@ -12,12 +12,13 @@ import { createPartitionKeeper } from '../core/worker/maintenance/partition-main
 import { createWorker } from '../core/worker/worker.ts'
 import { COPY_COLUMNS, createRowEncoder } from '../core/worker/write/copy-rows.ts'
 import { flights } from './lib/flights.ts'
-import { type BenchPostgres, cpuSeconds, median, table, withPostgres } from './lib/machine.ts'
+import { type BenchPostgres, cpuSeconds, withPostgres } from './lib/machine.ts'
+import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
 
 /**
- * The worker's whole path (read the log, decode, validate, dedupe, rows, rollups, position) beside a plain
- * binary COPY of the same rows into the same table. Arms are interleaved, forth and back; every arm
- * starts with an empty database after a checkpoint, and counts only if all its events are found.
+ * The worker's whole path (read the log, decode, validate, deduplicate, rows, rollups, position) next to a plain
+ * binary COPY of the same rows into the same table. Arms are interleaved in alternating order; every run
+ * starts with an empty database after a checkpoint, and fails unless all its events are found.
  */
 const { values: options } = parseArgs({
   options: {
@@ -31,9 +32,9 @@ const EVENTS = Number(options.events)
 
 const ARMS = {
   'plain binary COPY': { run: plainCopy, repeated: 0 },
-  'worker, 1 lane': { run: (at: Arm) => work(at, 1), repeated: 0 },
-  'worker, 1 lane, 5 % duplicates': { run: (at: Arm) => work(at, 1), repeated: 0.05 },
-  'worker, 2 lanes': { run: (at: Arm) => work(at, 2), repeated: 0 },
+  'worker, concurrency 1': { run: (arm: Arm) => work(arm, 1), repeated: 0 },
+  'worker, concurrency 1, 5 % duplicates': { run: (arm: Arm) => work(arm, 1), repeated: 0.05 },
+  'worker, concurrency 2': { run: (arm: Arm) => work(arm, 2), repeated: 0 },
 }
 type ArmName = keyof typeof ARMS
 
@@ -42,27 +43,23 @@ interface Arm {
   records: NewRecord[]
 }
 interface Figure {
-  seconds: number
+  /** Events a second. */
+  rate: number
+  /** CPU seconds per million events. */
   nodeCpu: number
   postgresCpu: number
 }
 
-const figures = new Map<ArmName, Figure[]>()
 await withPostgres(async (postgres) => {
   const names = (Object.keys(ARMS) as ArmName[]).filter((name) => name.includes(options.arm))
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const name of round % 2 ? [...names].reverse() : names) {
-      const figure = await measure(postgres, name)
-      figures.set(name, [...(figures.get(name) ?? []), figure])
-      if (!options.json)
-        process.stderr.write(`round ${round + 1} · ${name}: ${rate(figure)} events/s\n`)
-    }
+  const describe = options.json ? undefined : ({ rate }: Figure) => `${Math.round(rate)} events/s`
+  const rounds = Number(options.rounds)
+  report(await runArms(names, { rounds, describe }, (name) => measure(postgres, name)))
 })
-report()
 
 async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> {
   const { run, repeated } = ARMS[name]
-  const url = await postgres.fresh()
+  const url = await postgres.createDatabase()
   const client = new pg.Client(url)
   await client.connect()
   await client.query("INSERT INTO tenant (slug) VALUES ('bench')")
@@ -78,9 +75,9 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   const seconds = (performance.now() - before.at) / 1000
   const node = process.cpuUsage(before.node)
   const figure = {
-    seconds,
-    nodeCpu: (node.user + node.system) / 1e6,
-    postgresCpu: cpuSeconds(postgres.pid) - before.postgres,
+    rate: EVENTS / seconds,
+    nodeCpu: (node.user + node.system) / EVENTS,
+    postgresCpu: ((cpuSeconds(postgres.pid) - before.postgres) / EVENTS) * 1e6,
   }
   await prepared.close()
   const { rows } = await client.query(
@@ -89,14 +86,14 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   const { stored, duplicates } = rows[0]
   if (stored + duplicates !== EVENTS || duplicates !== Math.floor(EVENTS * repeated))
     throw new Error(
-      `${name}: ${EVENTS} went in, ${stored} are stored and ${duplicates} were duplicates`,
+      `${name}: of ${EVENTS} events ${stored} are stored and ${duplicates} are duplicates`,
     )
   await client.end()
-  await postgres.forget(url)
+  await postgres.dropDatabase(url)
   return figure
 }
 
-async function work({ url, records }: Arm, lanes: number) {
+async function work({ url, records }: Arm, concurrency: number) {
   const log = await createPostgresLog({ url, onTrouble: console.error })
   for (let i = 0; i < records.length; i += 1_000)
     await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
@@ -105,7 +102,7 @@ async function work({ url, records }: Arm, lanes: number) {
   const worker = createWorker({
     databaseUrl: url,
     log,
-    lanes,
+    lanes: concurrency,
     logger: { info() {}, warn: console.error, error: console.error },
     onWritten({ stored, duplicates }) {
       done += stored + duplicates
@@ -115,7 +112,7 @@ async function work({ url, records }: Arm, lanes: number) {
   return { go: () => worker.run(stop.signal), close: () => log.close() }
 }
 
-/** The floor: rows that are decoded already, one connection, the worker's batch size, a commit each batch. */
+/** The floor: decoded rows, one connection, the worker's batch size, one commit a batch. */
 async function plainCopy({ url, records }: Arm) {
   const client = new pg.Client(url)
   await client.connect()
@@ -134,7 +131,7 @@ async function plainCopy({ url, records }: Arm) {
     tenants,
     new Map(),
   )
-  const rows = decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
+  const rows = decoded.flatMap((record): EventRow[] => (record.is === 'event' ? [record.row] : []))
   const pool = new pg.Pool({ connectionString: url, max: 1 })
   await createPartitionKeeper({ pool }).keep()
   await pool.end()
@@ -156,38 +153,24 @@ async function plainCopy({ url, records }: Arm) {
   return { go, close: () => client.end() }
 }
 
-function rate({ seconds }: Figure): number {
-  return Math.round(EVENTS / seconds)
-}
-
-function report(): void {
-  const summary = [...figures].map(([name, all]) => ({
-    name,
-    rate: median(all.map(rate)),
-    // Of arms of the same round, so that what the machine did meanwhile cancels out.
-    ratio: median(
-      all.map((figure, i) => rate(figure) / rate(figures.get('plain binary COPY')?.[i] ?? figure)),
-    ),
-    nodeCpu: (median(all.map((f) => f.nodeCpu)) / EVENTS) * 1e6,
-    postgresCpu: (median(all.map((f) => f.postgresCpu)) / EVENTS) * 1e6,
-  }))
-  if (options.json) {
-    console.log(JSON.stringify({ events: EVENTS, arms: summary }))
-    return
-  }
-  console.log(
-    `\n${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events`,
-  )
-  console.log(
-    table([
+function report(figures: ReadonlyMap<ArmName, readonly Figure[]>): void {
+  const arms = [...figures].map(([name, all]) => {
+    const { rate, ...cpu } = medians(all)
+    const ratio = medianRatio(all, figures.get('plain binary COPY'), 'rate')
+    return { name, rate: Math.round(rate), ratio, ...cpu }
+  })
+  printReport(options.json, {
+    data: { events: EVENTS, arms },
+    title: `\n${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events`,
+    rows: [
       ['arm', 'events/s', 'of COPY', 'CPU node', 'CPU postgres'],
-      ...summary.map((s) => [
-        s.name,
-        String(s.rate),
-        s.ratio.toFixed(2),
-        s.nodeCpu.toFixed(1),
-        s.postgresCpu.toFixed(1),
+      ...arms.map(({ name, rate, ratio, nodeCpu, postgresCpu }) => [
+        name,
+        String(rate),
+        ratio.toFixed(2),
+        nodeCpu.toFixed(1),
+        postgresCpu.toFixed(1),
       ]),
-    ]),
-  )
+    ],
+  })
 }

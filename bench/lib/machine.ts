@@ -16,8 +16,10 @@ import { migrate } from '../../core/db/migrate.ts'
 import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 
-/** A Postgres for one bench, with durability on; gone afterwards. */
-export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): Promise<void> {
+/** Runs `work` with a Postgres of its own, with durability on, and removes it afterwards. */
+export async function withPostgres(
+  work: (postgres: BenchPostgres) => Promise<void>,
+): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   chmodSync(home, 0o755)
   const server = await startPostgresServer({ home })
@@ -28,12 +30,12 @@ export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): 
     let count = 0
     await work({
       pid: server.pid,
-      async fresh() {
+      async createDatabase() {
         const name = `bench_${++count}`
         await admin(server.url, `CREATE DATABASE ${name} TEMPLATE bench_template`)
         return server.url.replace(/\w+$/, name)
       },
-      async forget(url) {
+      async dropDatabase(url) {
         await admin(server.url, `DROP DATABASE ${url.split('/').pop()} WITH (FORCE)`)
       },
       checkpoint: () => admin(server.url, 'CHECKPOINT'),
@@ -46,11 +48,11 @@ export async function withPostgres(work: (at: BenchPostgres) => Promise<void>): 
 }
 
 export interface BenchPostgres {
-  /** Of the postmaster. */
+  /** The postmaster's. */
   pid: number
-  /** URL of a migrated, empty database. */
-  fresh(): Promise<string>
-  forget(url: string): Promise<void>
+  /** @returns the URL of a migrated, empty database */
+  createDatabase(): Promise<string>
+  dropDatabase(url: string): Promise<void>
   checkpoint(): Promise<void>
 }
 
@@ -61,7 +63,7 @@ async function admin(url: string, sql: string): Promise<void> {
   await client.end()
 }
 
-/** CPU seconds, user and system, of a process and all its descendants, those that ended included. Linux only. */
+/** CPU seconds (user and system) of a process and all its descendants, including ended ones. Linux only. */
 export function cpuSeconds(pid: number): number {
   const ticks = new Map<number, { parent: number; own: number; waited: number }>()
   for (const entry of readdirSync('/proc')) {
@@ -78,23 +80,23 @@ export function cpuSeconds(pid: number): number {
         waited: (fields[13] as number) + (fields[14] as number),
       })
     } catch {
-      // It ended while we looked; its parent has waited for it.
+      // The process ended meanwhile; its parent has its times.
     }
   }
-  const sum = (at: number): number => {
-    const process = ticks.get(at)
+  const sum = (root: number): number => {
+    const process = ticks.get(root)
     if (!process) return 0
     let total = process.own + process.waited
-    for (const [child, { parent }] of ticks) if (parent === at) total += sum(child)
+    for (const [child, { parent }] of ticks) if (parent === root) total += sum(child)
     return total
   }
   return sum(pid) / 100
 }
 
-/** CPU seconds, user and system, of everything on this machine since it started. Linux only. */
+/** CPU seconds (user and system) of the whole machine since its start. Linux only. */
 export function machineCpuSeconds(): number {
-  const found = /^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync('/proc/stat', 'utf8')) ?? []
-  const [user = 0, nice = 0, system = 0] = found.slice(1).map(Number)
+  const match = /^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync('/proc/stat', 'utf8')) ?? []
+  const [user = 0, nice = 0, system = 0] = match.slice(1).map(Number)
   return (user + nice + system) / 100
 }
 
@@ -102,13 +104,13 @@ const CPU_CONTROLLER = '/sys/fs/cgroup/cpu'
 const QUOTA_PERIOD_US = 20_000
 
 /**
- * Keeps a process to so many cores, as a smaller machine of its own would.
- * @returns to be called when it has ended
+ * Limits a process to a number of cores, like a smaller machine.
+ * @returns removes the limit; call it after the process ended
  * @throws without root, or where cgroup v1 has no cpu controller
  */
-export function keepToCores(pid: number, cores: number): () => void {
+export function limitToCores(pid: number, cores: number): () => void {
   if (!existsSync(join(CPU_CONTROLLER, 'cpu.cfs_quota_us')))
-    throw new Error(`there is no cpu controller of cgroup v1 at ${CPU_CONTROLLER}`)
+    throw new Error(`cgroup v1 has no cpu controller at ${CPU_CONTROLLER}`)
   const group = join(CPU_CONTROLLER, `sluice-bench-${pid}`)
   mkdirSync(group)
   writeFileSync(join(group, 'cpu.cfs_period_us'), String(QUOTA_PERIOD_US))
@@ -119,28 +121,6 @@ export function keepToCores(pid: number, cores: number): () => void {
 
 /** Resident memory of one process in MiB. Linux only. */
 export function residentMiB(pid: number): number {
-  const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  return Number(found?.[1] ?? 0) / 1024
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
-}
-
-/** Aligned columns; the first is text, the others are numbers. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-        .join('  '),
-    )
-    .join('\n')
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(match?.[1] ?? 0) / 1024
 }

@@ -5,7 +5,7 @@ import { flights } from './flights.ts'
  * The floor of bench/gateway.ts: a process that does nothing but kafkajs' own `sendBatch`, as its documentation has it.
  * It is told what to send in its argument, and to go over the channel to its parent.
  */
-export interface RawOrder {
+export interface RawRun {
   brokers: string[]
   topic: string
   events: number
@@ -16,7 +16,7 @@ export interface RawOrder {
 }
 
 /** kafkajs leaves partitions to its own partitioner, as the gateway does to ours. */
-async function run({ brokers, topic, events, batch, inFlight }: RawOrder): Promise<void> {
+async function run({ brokers, topic, events, batch, inFlight }: RawRun): Promise<void> {
   const producer = new Kafka({ brokers, logLevel: logLevel.ERROR }).producer()
   await producer.connect()
   const messages = flights(events).map(({ key, value }): Message => ({ key, value }))
