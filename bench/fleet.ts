@@ -8,8 +8,8 @@ import { cpuSeconds, residentMiB } from './lib/machine.ts'
 import { table } from './lib/run-arms.ts'
 
 /**
- * What each process of a Sluice on Kafka and Redis costs: edge (workerd), gateway, two workers, broker, Redis and
- * Postgres, in CPU seconds per million events, for batches and for single events. Counts only if every event is stored
+ * The CPU cost of each process of Sluice on Kafka and Redis: edge (workerd), gateway, two workers, broker, Redis and
+ * Postgres, in CPU seconds per million events, for batches and for single events. Fails unless every event is stored
  * and rolled up once.
  */
 const { values: options } = parseArgs({
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
 })
 const LOADS = [
   { name: 'in batches of 500', batch: 500, events: Number(options.batched), connections: 8 },
-  { name: 'one by one', batch: 1, events: Number(options.single), connections: 32 },
+  { name: 'single events', batch: 1, events: Number(options.single), connections: 32 },
 ]
 
 const fleet = await startFleet()
@@ -32,22 +32,22 @@ try {
   const columns = new Map<string, Record<string, number>>()
   let sent = 0
   for (const load of LOADS) {
-    // JIT compilers come first, or the few would pay for them.
+    // A warm-up, so that JIT compilation does not count.
     await send(key, { ...load, events: load.events / 10, name: `warm ${load.name}` })
     sent += load.events / 10
-    await settled(client, sent)
+    await waitUntilApplied(client, sent)
     const before = cpu()
     const began = performance.now()
     await send(key, load)
     sent += load.events
-    await settled(client, sent)
+    await waitUntilApplied(client, sent)
     const seconds = (performance.now() - began) / 1000
     const after = cpu()
-    const each = Object.entries(after).map(([name, spent]) => [
+    const perMillion = Object.entries(after).map(([name, spent]) => [
       name,
       ((spent - (before[name] ?? 0)) / load.events) * 1e6,
     ])
-    columns.set(load.name, { ...Object.fromEntries(each), 'events/s': load.events / seconds })
+    columns.set(load.name, { ...Object.fromEntries(perMillion), 'events/s': load.events / seconds })
   }
   const { rows } = await client.query(
     `SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT sum(count)::int FROM rollup_15m) AS rolled`,
@@ -63,7 +63,7 @@ try {
 type Load = (typeof LOADS)[number]
 
 async function send(key: string, { name, batch, events, connections }: Load): Promise<void> {
-  const answers = await closedLoop(
+  const responses = await closedLoop(
     {
       url: `${fleet.edgeUrl}/v1/events`,
       headers: { Authorization: `Bearer ${key}` },
@@ -75,7 +75,7 @@ async function send(key: string, { name, batch, events, connections }: Load): Pr
     },
     events / batch,
   )
-  const failed = answers.find(({ status }) => status !== 202)
+  const failed = responses.find(({ status }) => status !== 202)
   if (failed) throw new Error(`not accepted: ${failed.status} ${failed.body}`)
 }
 
@@ -96,7 +96,7 @@ function cpu(): Record<string, number> {
   return Object.fromEntries(of(fleet))
 }
 
-async function settled(client: pg.Client, events: number): Promise<void> {
+async function waitUntilApplied(client: pg.Client, events: number): Promise<void> {
   for (let applied = 0; applied < events; await sleep(50)) {
     const { rows } = await client.query(
       'SELECT sum(next_offset)::float8 AS applied FROM log_position WHERE topic = $1',

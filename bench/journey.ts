@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { askGraphQL, createTestHome, type TestSluice } from '../tests/lib/sluice.ts'
-import { closedLoop, openLoop, percentile, type Sent } from './lib/load.ts'
+import { closedLoop, openLoop, percentile, type SentRequest } from './lib/load.ts'
 import { cpuSeconds, residentMiB } from './lib/machine.ts'
 import { table } from './lib/run-arms.ts'
 
 /**
- * The whole journey on this machine, as `npm start` runs it: single events at a steady rate, then a million in
- * batches. A figure counts only if everything accepted is found again: accepted = stored + duplicates + dead letters.
+ * The whole system on this machine, as `npm start` runs it: single events at a constant rate, then a million in
+ * batches. Fails unless everything accepted is found: accepted = stored + duplicates + dead letters.
  */
 const { values: options } = parseArgs({
   options: {
@@ -30,7 +30,7 @@ try {
   await singleEvents(sluice)
   if (Number(options.batched) > 0) await inBatches(sluice, Number(options.batched))
   Object.assign(figures, peaks())
-  await balance(sluice)
+  await checkBalance(sluice)
   report()
 } finally {
   await home.remove()
@@ -46,7 +46,7 @@ async function singleEvents(sluice: TestSluice): Promise<void> {
       url: `${run.edge_url}/v1/events`,
       headers: { Authorization: `Bearer ${run.write_key}` },
       connections: 64,
-      // One in a hundred is a repetition, one in a hundred too old to be counted.
+      // One in a hundred is repeated, one in a hundred is too old.
       body: (i) =>
         JSON.stringify({
           event: `page_view_${i % 8}`,
@@ -67,15 +67,15 @@ async function singleEvents(sluice: TestSluice): Promise<void> {
   sentEvents += sent.length
   Object.assign(figures, {
     'requests/s': sent.length / SECONDS,
-    'answer p50 ms': percentile(
+    'response p50 ms': percentile(
       sent.map(({ ms }) => ms),
       50,
     ),
-    'answer p95 ms': percentile(
+    'response p95 ms': percentile(
       sent.map(({ ms }) => ms),
       95,
     ),
-    'answer p99 ms': percentile(
+    'response p99 ms': percentile(
       sent.map(({ ms }) => ms),
       99,
     ),
@@ -85,19 +85,19 @@ async function singleEvents(sluice: TestSluice): Promise<void> {
   })
 }
 
-/** Every half second one event of its own, asked for through GraphQL until it is there. */
+/** Sends one event every half second and queries GraphQL until it is visible. */
 async function probeVisibility({ run }: TestSluice, signal: AbortSignal): Promise<number[]> {
   const waits: number[] = []
   for (let i = 0; !signal.aborted; i++) {
     const id = `probe-${i}`
-    const answer = await fetch(`${run.edge_url}/v1/events`, {
+    const response = await fetch(`${run.edge_url}/v1/events`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${run.write_key}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ event: 'probe', event_id: id }),
     })
-    await answer.text()
+    await response.text()
     sentEvents++
-    const at = performance.now()
+    const acceptedAt = performance.now()
     for (;;) {
       const { event } = await askGraphQL<{ event: unknown }>(
         run,
@@ -105,11 +105,11 @@ async function probeVisibility({ run }: TestSluice, signal: AbortSignal): Promis
         { id },
       )
       if (event) break
-      if (performance.now() - at > 30_000)
-        throw new Error(`${id} was accepted and is not to be seen`)
+      if (performance.now() - acceptedAt > 30_000)
+        throw new Error(`${id} was accepted but is not visible`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    waits.push(performance.now() - at)
+    waits.push(performance.now() - acceptedAt)
     await new Promise((resolve) => setTimeout(resolve, 500))
   }
   return waits
@@ -121,9 +121,9 @@ async function inBatches(sluice: TestSluice, events: number): Promise<void> {
   const started = performance.now()
   const cpu = cpuOf(sluice)
   let retried = 0
-  // The write key takes a million a minute; whoever sends faster is told when to come back.
-  for (let at = 0; at < requests; at += 100) {
-    const many = Math.min(100, requests - at)
+  // The write key allows a million events a minute; a faster run gets 429s and waits.
+  for (let start = 0; start < requests; start += 100) {
+    const count = Math.min(100, requests - start)
     const sent = await closedLoop(
       {
         url: `${run.edge_url}/v1/events`,
@@ -131,26 +131,26 @@ async function inBatches(sluice: TestSluice, events: number): Promise<void> {
         connections: 8,
         body: (i) =>
           JSON.stringify({
-            events: Array.from({ length: BATCH }, (_, n) => batchEvent((at + i) * BATCH + n)),
+            events: Array.from({ length: BATCH }, (_, n) => batchEvent((start + i) * BATCH + n)),
           }),
       },
-      many,
+      count,
     )
     const limited = sent.filter(({ status }) => status === 429)
     if (limited.length > 0) {
       retried += limited.length
-      at -= 100
+      start -= 100
       await new Promise((resolve) => setTimeout(resolve, 5_000))
-      // Ids make it harmless to send the whole round again; what was taken twice is a duplicate.
-      sentEvents += (many - limited.length) * BATCH
+      // Event ids make it safe to send the whole round again: repeated events are duplicates.
+      sentEvents += (count - limited.length) * BATCH
       continue
     }
     failUnlessAccepted(sent)
-    sentEvents += many * BATCH
+    sentEvents += count * BATCH
     if (!options.json)
-      process.stderr.write(`\r${((at + many) * BATCH).toLocaleString('en')} events `)
+      process.stderr.write(`\r${((start + count) * BATCH).toLocaleString('en')} events `)
   }
-  await settled(sluice)
+  await waitUntilApplied(sluice)
   const seconds = (performance.now() - started) / 1000
   Object.assign(figures, {
     'events/s in batches, stored': events / seconds,
@@ -170,8 +170,8 @@ function batchEvent(i: number): object {
   }
 }
 
-/** Everything that was accepted has become something, and the rollups say the same. */
-async function balance({ run }: TestSluice): Promise<void> {
+/** Checks that every accepted event has an outcome, and that the rollups agree. */
+async function checkBalance({ run }: TestSluice): Promise<void> {
   const client = new pg.Client(run.database_url)
   await client.connect()
   const { rows } = await client.query(`
@@ -183,7 +183,9 @@ async function balance({ run }: TestSluice): Promise<void> {
   await client.end()
   const { logged, stored, duplicates, dead, rolled } = rows[0]
   if (logged !== stored + duplicates + dead || stored !== rolled || logged < sentEvents)
-    throw new Error(`the balance is off: ${sentEvents} accepted, ${JSON.stringify(rows[0])}`)
+    throw new Error(
+      `the balance does not close: ${sentEvents} accepted, ${JSON.stringify(rows[0])}`,
+    )
   Object.assign(figures, {
     accepted: sentEvents,
     stored,
@@ -193,7 +195,7 @@ async function balance({ run }: TestSluice): Promise<void> {
   })
 }
 
-async function settled({ run }: TestSluice): Promise<void> {
+async function waitUntilApplied({ run }: TestSluice): Promise<void> {
   const client = new pg.Client(run.database_url)
   await client.connect()
   for (let left = 1; left > 0; await new Promise((resolve) => setTimeout(resolve, 100))) {
@@ -218,11 +220,11 @@ function watchMemory({ run }: TestSluice): () => Record<string, number> {
 }
 
 function cpuOf({ run }: TestSluice): number {
-  // The edge and Postgres are children of core's.
+  // The edge and Postgres are child processes of core.
   return cpuSeconds(run.pid)
 }
 
-function failUnlessAccepted(sent: readonly Sent[]): void {
+function failUnlessAccepted(sent: readonly SentRequest[]): void {
   const failed = sent.filter(({ status }) => status !== 202)
   if (failed.length > 0)
     throw new Error(

@@ -9,9 +9,9 @@ import { cpuSeconds, residentMiB } from './lib/machine.ts'
 import { table } from './lib/run-arms.ts'
 
 /**
- * One request of a million lines through the edge in workerd: authenticated, limited, normalised, stamped
- * and published as they stream in. Its memory must be that of a tenth of the lines; each arm has a fresh
- * workerd. Every line is found again at the stub gateway, in order, or the bench fails.
+ * One request of a million lines through the edge in workerd: authenticated, rate limited, normalised, stamped
+ * and published as they stream in. It must need no more memory than a tenth of the lines; each arm has a new
+ * workerd. Fails unless every line arrives at the stub gateway, in order.
  */
 const { values: options } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
   },
 })
 const LINES = Number(options.lines)
-/** From here on the edge holds all that it ever will, if it is true to its word. */
+/** Share of the lines after which memory must not grow any more. */
 const WARM_SHARE = 0.1
 
 interface Figures {
@@ -29,7 +29,7 @@ interface Figures {
   MiB: number
   rate: number
   cpu: number
-  /** Resident memory in MiB: the most in the first tenth, the most in all, and at the end. */
+  /** Resident memory in MiB: the maximum in the first tenth, the maximum overall, and at the end. */
   early: number
   peak: number
   last: number
@@ -39,11 +39,11 @@ const gateway = await startStubGateway()
 const { key } = gateway.addKey({ key_events_per_minute: 1e9, tenant_events_per_minute: 1e9 })
 const figures: Figures[] = []
 try {
-  figures.push(await run('a tenth of them', LINES / 10, {}))
+  figures.push(await run('a tenth of the lines', LINES / 10, {}))
   figures.push(await run('lines', LINES, {}))
-  figures.push(await run('packed', LINES, { 'content-encoding': 'gzip' }))
-  figures.push(await run('once (Idempotency-Key)', LINES, { 'idempotency-key': 'bench' }))
-  figures.push(await run('answered in lines', LINES, { accept: 'application/x-ndjson' }))
+  figures.push(await run('gzip', LINES, { 'content-encoding': 'gzip' }))
+  figures.push(await run('with Idempotency-Key', LINES, { 'idempotency-key': 'bench' }))
+  figures.push(await run('NDJSON response', LINES, { accept: 'application/x-ndjson' }))
   report()
 } finally {
   await gateway.close()
@@ -67,18 +67,18 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
     let bytes = 0
     let early = 0
     let peak = 0
-    const look = () => {
+    const collect = () => {
       for (const { value } of gateway.records.splice(0)) {
         if (!value.includes(`"event_id":"line-${found}"`))
-          throw new Error(`line ${found} is not there`)
+          throw new Error(`line ${found} is missing`)
         found++
       }
       peak = Math.max(peak, residentMiB(edge.pid))
       if (found <= lines * WARM_SHARE) early = peak
     }
-    const timer = setInterval(look, 50)
+    const timer = setInterval(collect, 50)
     const before = { cpu: cpuSeconds(edge.pid), at: performance.now() }
-    const answer = await post(edge.port, headers, function* () {
+    const response = await post(edge.port, headers, function* () {
       for (let i = 0; i < lines; i += 500) {
         const part = Array.from({ length: Math.min(500, lines - i) }, (_, j) => event(i + j)).join(
           '',
@@ -89,13 +89,13 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
     })
     clearInterval(timer)
     const seconds = (performance.now() - before.at) / 1000
-    look()
+    collect()
     if (
       found !== lines ||
-      answer.accepted !== lines ||
-      answer.told !== (headers.accept ? lines : 0)
+      response.accepted !== lines ||
+      response.results !== (headers.accept ? lines : 0)
     )
-      throw new Error(`${arm}: ${JSON.stringify(answer)} of ${lines}, ${found} found`)
+      throw new Error(`${arm}: ${JSON.stringify(response)} of ${lines}, ${found} found`)
     return {
       arm,
       lines,
@@ -111,12 +111,12 @@ async function run(arm: string, lines: number, headers: Record<string, string>):
   }
 }
 
-/** @returns how many were accepted, and how many results came before the summary */
+/** @returns the number of accepted events, and of results before the summary */
 async function post(
   port: number,
   headers: Record<string, string>,
   parts: () => Generator<string>,
-): Promise<{ accepted: number; told: number }> {
+): Promise<{ accepted: number; results: number }> {
   const outgoing = request({
     host: '127.0.0.1',
     port,
@@ -124,14 +124,14 @@ async function post(
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson', ...headers },
   })
-  const answered = once(outgoing, 'response').then(async ([incoming]) => {
-    let told = 0
+  const responded = once(outgoing, 'response').then(async ([incoming]) => {
+    let results = 0
     let rest = ''
     for await (const chunk of incoming.setEncoding('utf8')) {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
-      told += lines.length
-      // The last line that ended is the summary, if there was one.
+      results += lines.length
+      // The last complete line is the summary, if there is one.
       if (rest === '')
         rest =
           lines.length > 0 && lines.at(-1)?.startsWith('{"summary"') ? (lines.at(-1) ?? '') : ''
@@ -139,14 +139,14 @@ async function post(
     const last = JSON.parse(rest)
     return {
       accepted: (last.summary ?? last).accepted as number,
-      told: last.summary ? told - 1 : 0,
+      results: last.summary ? results - 1 : 0,
     }
   })
   const body = headers['content-encoding'] ? createGzip() : outgoing
   if (body !== outgoing) (body as ReturnType<typeof createGzip>).pipe(outgoing)
   for (const part of parts()) if (!body.write(part)) await once(body, 'drain')
   body.end()
-  return answered
+  return responded
 }
 
 function event(i: number): string {

@@ -1,45 +1,45 @@
 /**
- * What is sent, as a function of a seed and a request's number: k6 asks it what to send, the oracle asks it again
- * what must have come of it. Runs in k6 and in Node, so it imports nothing.
+ * The requests of a load test as a function of a seed and a request number: k6 sends them, and the oracle
+ * computes the expected results from the same function. Runs in k6 and in Node, so it imports nothing.
  */
 export interface Mix {
   seed: number
   tenants: number
-  /** A repetition comes at least this many requests after what it repeats. */
-  apart: number
-  /** Milliseconds since the epoch: events say that they happened in the hour before. */
+  /** Requests between a request and its earliest repetition. */
+  minDistance: number
+  /** Milliseconds since the epoch: the events' times are in the hour before. */
   baseMs: number
 }
 
 export interface Planned {
   kind: Kind
-  /** From 0; whose key it is sent with. */
+  /** Index of the tenant whose key it is sent with. */
   tenant: number
-  /** A key that nobody has, in place of the tenant's. */
-  stranger: boolean
+  /** Sent with a key that does not exist instead of the tenant's. */
+  hasUnknownKey: boolean
   path: string
   idempotencyKey?: string
   body: string
-  /** The only right ones. */
+  /** The expected statuses. */
   statuses: readonly number[]
-  /** What the answer must say, where it says it. */
+  /** What the response must report, where it does. */
   accepted: number
   rejected: number
   warned: number
-  /** Nothing new comes of it: the answer is the first one's. */
+  /** A repeated Idempotency-Key: the response is that of the first request. */
   replay: boolean
   events: readonly PlannedEvent[]
 }
 
 export interface PlannedEvent {
-  /** undefined: the edge makes one up. */
+  /** undefined where the edge generates the id. */
   id: string | undefined
   name: string
   value: number
-  fate: 'counted' | 'dead' | 'refused'
+  outcome: 'counted' | 'dead' | 'rejected'
 }
 
-/** How many in a thousand requests are of a kind. */
+/** Requests of each kind in a thousand. */
 const SHARES = {
   /** One event. */
   single: 620,
@@ -47,29 +47,29 @@ const SHARES = {
   anonymous: 40,
   /** 2 to 24 events. */
   batch: 120,
-  /** A batch, some of whose events are refused. */
+  /** A batch, some of whose events are rejected. */
   mixed: 30,
-  /** The same single event or batch once more, with the same ids. */
-  again: 60,
+  /** A repeated single event or batch, with the same ids. */
+  repeated: 60,
   /** A single event with an Idempotency-Key. */
-  once: 40,
-  /** One of those, word for word. */
+  idempotent: 40,
+  /** A repetition of one of those. */
   replay: 30,
-  /** An event of last year: taken, and found among the dead letters. */
+  /** An event of last year: accepted, and found among the dead letters. */
   old: 15,
-  /** In Segment's words. */
+  /** In the Segment format. */
   segment: 10,
-  /** In Segment's words, without a name: its clients cannot be told, so it is a dead letter. */
+  /** In the Segment format without a name: accepted, and a dead letter, because its clients drop on 4xx. */
   nameless: 10,
-  /** Refused as a whole. */
+  /** Rejected as a whole. */
   invalid: 10,
-  /** No JSON at all. */
+  /** Invalid JSON. */
   broken: 5,
-  /** With a key that nobody has. */
-  stranger: 10,
+  /** With a key that does not exist. */
+  unknownKey: 10,
 } as const
 export type Kind = keyof typeof SHARES
-/** Each as often as its share. k6 is slow at thinking, and thinks on the machine that it measures. */
+/** Each kind as often as its share: one look-up, because k6 is slow and runs on the machine that it measures. */
 const KINDS = (Object.keys(SHARES) as Kind[]).flatMap((kind) =>
   Array<Kind>(SHARES[kind]).fill(kind),
 )
@@ -84,39 +84,39 @@ export const NAMES = [
   'api_error',
   'feedback',
 ]
-/** Of nobody: its check digits are wrong. */
-export const STRANGERS_KEY = 'slc_sec_00000000000000000000000000000000000000'
+/** No one has this key: its checksum is wrong. */
+export const UNKNOWN_KEY = 'slc_sec_00000000000000000000000000000000000000'
 const BATCH_MAX = 24
 const HOUR_MS = 3_600_000
-/** Further back nothing is looked for; by then the share of what is looked for is certain. */
+/** How far back a request to repeat is searched for; within it one is practically certain. */
 const LOOK_BACK = 1_000
 
 export function plan(mix: Mix, i: number): Planned {
   const random = randomOf(mix, i)
   const kind = kindOf(mix, i)
-  if (kind === 'again' || kind === 'replay') {
-    const wanted: readonly Kind[] = kind === 'again' ? ['single', 'batch'] : ['once']
-    const from = i - mix.apart - Math.floor(random() * mix.apart)
+  if (kind === 'repeated' || kind === 'replay') {
+    const repeatable: readonly Kind[] = kind === 'repeated' ? ['single', 'batch'] : ['idempotent']
+    const from = i - mix.minDistance - Math.floor(random() * mix.minDistance)
     for (let at = from; at >= 0 && at > from - LOOK_BACK; at--) {
-      if (!wanted.includes(kindOf(mix, at))) continue
+      if (!repeatable.includes(kindOf(mix, at))) continue
       const first = plan(mix, at)
-      if (kind === 'again') return { ...first, kind }
-      // Whoever asks too early hears that the first one is still being worked on.
+      if (kind === 'repeated') return { ...first, kind }
+      // A repetition that comes early gets a 409, because the first request is still in flight.
       return { ...first, kind, replay: true, statuses: [202, 409] }
     }
   }
-  return fresh(mix, i, kind === 'again' || kind === 'replay' ? 'single' : kind, random)
+  return planNew(mix, i, kind === 'repeated' || kind === 'replay' ? 'single' : kind, random)
 }
 
-/** The first draw of a request decides what it is. */
+/** The first random number of a request decides its kind. */
 function kindOf(mix: Mix, i: number): Kind {
-  return KINDS[whole(randomOf(mix, i), KINDS.length)] as Kind
+  return KINDS[wholeNumber(randomOf(mix, i), KINDS.length)] as Kind
 }
 
-function fresh(mix: Mix, i: number, kind: Kind, random: () => number): Planned {
-  // The draw that decided the kind.
+function planNew(mix: Mix, i: number, kind: Kind, random: () => number): Planned {
+  // Skips the number that decided the kind.
   random()
-  const count = kind === 'batch' || kind === 'mixed' ? 2 + whole(random, BATCH_MAX - 1) : 1
+  const count = kind === 'batch' || kind === 'mixed' ? 2 + wholeNumber(random, BATCH_MAX - 1) : 1
   const events: PlannedEvent[] = []
   const sent: object[] = []
   let rejected = 0
@@ -124,12 +124,12 @@ function fresh(mix: Mix, i: number, kind: Kind, random: () => number): Planned {
     const made = event(mix, `${i}-${n}`, kind, n, random)
     events.push(made.planned)
     sent.push(made.sent)
-    if (made.planned.fate === 'refused') rejected++
+    if (made.planned.outcome === 'rejected') rejected++
   }
   const planned: Planned = {
     kind,
-    tenant: whole(random, mix.tenants),
-    stranger: kind === 'stranger',
+    tenant: wholeNumber(random, mix.tenants),
+    hasUnknownKey: kind === 'unknownKey',
     path: '/v1/events',
     body: count === 1 ? JSON.stringify(sent[0]) : JSON.stringify({ events: sent }),
     statuses: [202],
@@ -139,36 +139,36 @@ function fresh(mix: Mix, i: number, kind: Kind, random: () => number): Planned {
     replay: false,
     events,
   }
-  if (kind === 'once') return { ...planned, idempotencyKey: `k6-${mix.seed}-${i}` }
+  if (kind === 'idempotent') return { ...planned, idempotencyKey: `k6-${mix.seed}-${i}` }
   if (kind === 'segment' || kind === 'nameless')
     return { ...planned, path: '/v1/track', statuses: [200] }
   if (kind === 'invalid') return { ...planned, statuses: [422] }
   if (kind === 'broken') return { ...planned, body: planned.body.slice(0, -1), statuses: [400] }
-  if (kind === 'stranger') return { ...planned, statuses: [401] }
+  if (kind === 'unknownKey') return { ...planned, statuses: [401] }
   return planned
 }
 
 function event(mix: Mix, at: string, kind: Kind, n: number, random: () => number) {
-  const name = NAMES[whole(random, NAMES.length)] as string
-  const value = whole(random, 1_000)
-  const user = `user-${whole(random, 500)}`
+  const name = NAMES[wholeNumber(random, NAMES.length)] as string
+  const value = wholeNumber(random, 1_000)
+  const user = `user-${wholeNumber(random, 500)}`
   const id = kind === 'anonymous' ? undefined : idOf(mix, at, random)
-  const happened = mix.baseMs - whole(random, HOUR_MS)
-  const page = `/page/${whole(random, 40)}`
-  // In a mixed batch the second one, and then some.
+  const happened = mix.baseMs - wholeNumber(random, HOUR_MS)
+  const page = `/page/${wholeNumber(random, 40)}`
+  // In a mixed batch the second event, and some of the following.
   const bad = kind === 'invalid' || (kind === 'mixed' && (n === 1 || random() < 0.2))
-  const refused = bad && !(kind === 'mixed' && n === 0)
-  const lost = kind === 'broken' || kind === 'stranger'
+  const isRejected = bad && !(kind === 'mixed' && n === 0)
+  const isDiscarded = kind === 'broken' || kind === 'unknownKey'
   const dead = kind === 'old' || kind === 'nameless'
-  const inSegmentsWords = kind === 'segment' || kind === 'nameless'
+  const isSegment = kind === 'segment' || kind === 'nameless'
   const planned: PlannedEvent = {
     id,
     name,
-    // Segment knows no value.
-    value: inSegmentsWords ? 0 : value,
-    fate: refused || lost ? 'refused' : dead ? 'dead' : 'counted',
+    // The Segment format has no value.
+    value: isSegment ? 0 : value,
+    outcome: isRejected || isDiscarded ? 'rejected' : dead ? 'dead' : 'counted',
   }
-  if (inSegmentsWords)
+  if (isSegment)
     return {
       planned,
       sent: {
@@ -181,12 +181,12 @@ function event(mix: Mix, at: string, kind: Kind, n: number, random: () => number
     }
   const sent: Record<string, unknown> = { event: name, event_id: id, user_id: user, value, page }
   if (kind === 'old') sent.timestamp = mix.baseMs - 400 * 24 * HOUR_MS
-  else if (refused) sent.timestamp = '30 February'
+  else if (isRejected) sent.timestamp = '30 February'
   else if (n % 2 === 0) sent.timestamp = happened
   return { planned, sent }
 }
 
-/** Half of them UUIDs, half of them words. */
+/** Half of the ids are UUIDs. */
 function idOf(mix: Mix, at: string, random: () => number): string {
   if (random() < 0.5) return `k6-${mix.seed}-${at}`
   const [a, b, c, d] = [hex(random), hex(random), hex(random), hex(random)]
@@ -195,16 +195,16 @@ function idOf(mix: Mix, at: string, random: () => number): string {
 
 /** Eight digits. */
 function hex(random: () => number): string {
-  return whole(random, 2 ** 32)
+  return wholeNumber(random, 2 ** 32)
     .toString(16)
     .padStart(8, '0')
 }
 
-function whole(random: () => number, below: number): number {
+function wholeNumber(random: () => number, below: number): number {
   return Math.floor(random() * below)
 }
 
-/** Of one request: the same numbers whoever asks, and others for its neighbours (mulberry32, Tommy Ettinger, public domain). */
+/** The random numbers of one request, reproducible and independent of its neighbours (mulberry32, Tommy Ettinger, public domain). */
 function randomOf({ seed }: Mix, i: number): () => number {
   let state = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(i, 0xc2b2ae35)) >>> 0
   return () => {

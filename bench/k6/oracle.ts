@@ -4,12 +4,12 @@ import { askGraphQL } from '../../tests/lib/sluice.ts'
 import { type Mix, plan } from './mix.ts'
 import type { System, Tenant } from './system.ts'
 
-/** What must have become of the first `requests` of a mix, or what the system says has; of one tenant. */
+/** The outcome of the first `requests` of a mix for one tenant, as planned or as the system reports it. */
 export interface Counts {
-  /** In the log: stored, duplicates and dead letters. */
+  /** Events in the log: stored, duplicates and dead letters. */
   accepted: number
   rejected: number
-  /** Of those accepted, the ones whose sender heard that they would be dead letters. */
+  /** Accepted events with a warning that they become dead letters. */
   warned: number
   stored: number
   duplicates: number
@@ -20,16 +20,16 @@ export interface Counts {
 }
 
 export interface Expected extends Counts {
-  /** Ids that must be found again, and that must not. */
+  /** Ids that must be stored, and that must not. */
   found: string[]
   absent: string[]
 }
 
 const SAMPLES = 25
 const DRAIN_MS_MAX = 120_000
-const ANSWER_MS_MAX = 20_000
+const RESULT_MS_MAX = 20_000
 
-/** Plans everything again and adds up, tenant by tenant. */
+/** Repeats the plan and adds up the expected counts of each tenant. */
 export function expectedOf(mix: Mix, requests: number): Expected[] {
   const all = Array.from({ length: mix.tenants }, () => ({
     ...empty(),
@@ -41,14 +41,14 @@ export function expectedOf(mix: Mix, requests: number): Expected[] {
     const { tenant, replay, accepted, rejected, warned, statuses, events, kind } = plan(mix, i)
     const counts = all[tenant] as (typeof all)[number]
     if (replay) continue
-    const heard = statuses.some((status) => status < 300 || status === 422)
-    if (heard) counts.rejected += rejected
+    const isProcessed = statuses.some((status) => status < 300 || status === 422)
+    if (isProcessed) counts.rejected += rejected
     if (statuses.some((status) => status < 300)) counts.accepted += accepted
     counts.warned += warned
-    for (const { id, name, value, fate } of events) {
-      if (fate === 'dead') counts.dead++
-      if (fate !== 'counted' && id !== undefined) counts.absent.push(id)
-      if (fate !== 'counted') continue
+    for (const { id, name, value, outcome } of events) {
+      if (outcome === 'dead') counts.dead++
+      if (outcome !== 'counted' && id !== undefined) counts.absent.push(id)
+      if (outcome !== 'counted') continue
       if (id !== undefined && counts.ids.has(id)) {
         counts.duplicates++
         continue
@@ -62,41 +62,43 @@ export function expectedOf(mix: Mix, requests: number): Expected[] {
   }
   return all.map(({ ids, found, absent, ...counts }) => ({
     ...counts,
-    found: spread(found, SAMPLES),
-    absent: spread(absent, SAMPLES),
+    found: sample(found, SAMPLES),
+    absent: sample(absent, SAMPLES),
   }))
 }
 
-/** Asks GraphQL, as each tenant, and /metrics what has become of everything. @returns one sentence a fault */
-export async function judge(
+/** Compares GraphQL, for each tenant, and /metrics with the plan. @returns one sentence for each error */
+export async function checkResults(
   system: System,
   { mix, expected, before }: { mix: Mix; expected: readonly Expected[]; before: Metrics },
-): Promise<{ counts: Counts[]; faults: string[] }> {
+): Promise<{ counts: Counts[]; errors: string[] }> {
   const faults: string[] = []
   const inLog = sum(expected, ({ accepted }) => accepted)
-  const after = await drained(system, before.accepted + inLog)
-  if (after.lag > 0) faults.push(`${after.lag} records of the log are still not written`)
+  const after = await waitUntilDrained(system, before.accepted + inLog)
+  if (after.lag > 0) faults.push(`${after.lag} records of the log are not written yet`)
   const counts: Counts[] = []
   for (const [t, tenant] of system.tenants.entries()) {
-    const wanted = expected[t] as Expected
-    const { found, absent, ...plain } = wanted
-    const deadline = Date.now() + ANSWER_MS_MAX
-    let said = await ask(system, tenant, mix)
-    // An answer may be some seconds old where answers are kept.
-    while (differences(plain, said).length > 0 && Date.now() < deadline) {
+    const planned = expected[t] as Expected
+    const { found, absent, ...plain } = planned
+    const deadline = Date.now() + RESULT_MS_MAX
+    let reported = await queryTotals(system, tenant, mix)
+    // A result may be some seconds old where results are cached.
+    while (findDifferences(plain, reported).length > 0 && Date.now() < deadline) {
       await sleep(1_000)
-      said = await ask(system, tenant, mix)
+      reported = await queryTotals(system, tenant, mix)
     }
-    counts.push({ ...plain, ...said })
-    faults.push(...differences(plain, said).map((fault) => `${tenant.name}: ${fault}`))
-    for (const [ids, there] of [[found, true] as const, [absent, false] as const])
+    counts.push({ ...plain, ...reported })
+    faults.push(...findDifferences(plain, reported).map((fault) => `${tenant.name}: ${fault}`))
+    for (const [ids, isExpected] of [[found, true] as const, [absent, false] as const])
       for (const id of ids)
-        if ((await isThere(system, tenant, id)) !== there)
-          faults.push(`${tenant.name}: event ${id} is ${there ? 'missing' : 'there'}`)
+        if ((await isStored(system, tenant, id)) !== isExpected)
+          faults.push(
+            `${tenant.name}: event ${id} is ${isExpected ? 'missing' : 'stored unexpectedly'}`,
+          )
   }
-  // What everybody sent together can be held to ours only where nobody else sends.
-  if (system.ours) {
-    const of = (key: 'stored' | 'duplicates' | 'dead') => sum(expected, (each) => each[key])
+  // The totals of the system can be compared only where no one else sends events.
+  if (system.isExclusive) {
+    const of = (key: 'stored' | 'duplicates' | 'dead') => sum(expected, (counts) => counts[key])
     for (const [what, is, was, grown] of [
       ['accepted', after.accepted, before.accepted, inLog],
       ['stored', after.stored, before.stored, of('stored')],
@@ -104,14 +106,14 @@ export async function judge(
       ['dead', after.dead, before.dead, of('dead')],
     ] as const)
       if (is - was !== grown)
-        faults.push(`/metrics: ${what} rose by ${is - was}, and ought to by ${grown}`)
+        faults.push(`/metrics: ${what} grew by ${is - was} instead of ${grown}`)
   }
-  return { counts, faults }
+  return { counts, errors: faults }
 }
 
-type Told = Pick<Counts, 'stored' | 'duplicates' | 'dead' | 'count' | 'sum'>
+type Totals = Pick<Counts, 'stored' | 'duplicates' | 'dead' | 'count' | 'sum'>
 
-async function ask(system: System, tenant: Tenant, { baseMs }: Mix): Promise<Told> {
+async function queryTotals(system: System, tenant: Tenant, { baseMs }: Mix): Promise<Totals> {
   const range = {
     from: new Date(baseMs - 2 * 3_600_000).toISOString(),
     to: new Date(Date.now() + 60_000).toISOString(),
@@ -145,21 +147,21 @@ async function ask(system: System, tenant: Tenant, { baseMs }: Mix): Promise<Tol
   }
 }
 
-function differences(wanted: Told, said: Told): string[] {
-  const faults: string[] = []
+function findDifferences(planned: Totals, reported: Totals): string[] {
+  const errors: string[] = []
   for (const key of ['stored', 'duplicates', 'dead'] as const)
-    if (said[key] !== wanted[key])
-      faults.push(`${said[key]} ${key}, and ought to be ${wanted[key]}`)
+    if (reported[key] !== planned[key])
+      errors.push(`${reported[key]} ${key} instead of ${planned[key]}`)
   for (const key of ['count', 'sum'] as const)
-    for (const name of new Set([...Object.keys(wanted[key]), ...Object.keys(said[key])]))
-      if ((said[key][name] ?? 0) !== (wanted[key][name] ?? 0))
-        faults.push(
-          `the ${key} of ${name} is ${said[key][name]}, and ought to be ${wanted[key][name]}`,
+    for (const name of new Set([...Object.keys(planned[key]), ...Object.keys(reported[key])]))
+      if ((reported[key][name] ?? 0) !== (planned[key][name] ?? 0))
+        errors.push(
+          `the ${key} of ${name} is ${reported[key][name]} instead of ${planned[key][name]}`,
         )
-  return faults
+  return errors
 }
 
-async function isThere(system: System, tenant: Tenant, id: string): Promise<boolean> {
+async function isStored(system: System, tenant: Tenant, id: string): Promise<boolean> {
   const { event } = await askGraphQL<{ event: { id: string } | null }>(
     { graphql_url: system.graphqlUrl, read_key: tenant.readKey },
     'query ($id: ID!) { event(id: $id) { id } }',
@@ -168,7 +170,7 @@ async function isThere(system: System, tenant: Tenant, id: string): Promise<bool
   return event?.id === id
 }
 
-/** Of /metrics. */
+/** Totals from /metrics. */
 export interface Metrics {
   accepted: number
   lag: number
@@ -177,7 +179,7 @@ export interface Metrics {
   dead: number
 }
 
-/** @throws when core does not answer, or one of its parts did not */
+/** @throws when core does not respond, or one of its parts is down */
 export async function readMetrics({ coreUrl }: Pick<System, 'coreUrl'>): Promise<Metrics> {
   const response = await fetch(`${coreUrl}/metrics`, { signal: AbortSignal.timeout(10_000) })
   const text = await response.text()
@@ -187,8 +189,7 @@ export async function readMetrics({ coreUrl }: Pick<System, 'coreUrl'>): Promise
       .filter((line) => line.startsWith(`${name}{`) && line.includes(label))
       .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0)
   for (const part of ['postgres', 'log'])
-    if (added('sluice_up', `part="${part}"`) !== 1)
-      throw new Error(`/metrics: ${part} did not answer`)
+    if (added('sluice_up', `part="${part}"`) !== 1) throw new Error(`/metrics: ${part} is down`)
   return {
     accepted: added('sluice_events_accepted_total'),
     lag: added('sluice_log_lag_records', `topic="${TOPICS.raw.name}"`),
@@ -198,8 +199,8 @@ export async function readMetrics({ coreUrl }: Pick<System, 'coreUrl'>): Promise
   }
 }
 
-/** Until the worker has been past everything. */
-async function drained(system: System, acceptedMin: number): Promise<Metrics> {
+/** Waits until the worker has processed everything. */
+async function waitUntilDrained(system: System, acceptedMin: number): Promise<Metrics> {
   const deadline = Date.now() + DRAIN_MS_MAX
   for (;;) {
     const metrics = await readMetrics(system)
@@ -214,7 +215,7 @@ function empty(): Counts {
   return { ...zero, count: {}, sum: {} }
 }
 
-function spread<T>(items: readonly T[], most: number): T[] {
+function sample<T>(items: readonly T[], most: number): T[] {
   const step = Math.max(1, items.length / most)
   return Array.from(
     { length: Math.min(items.length, most) },

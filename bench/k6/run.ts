@@ -5,14 +5,14 @@ import { running } from '../../local/run-file.ts'
 import { startFleet } from '../../tests/lib/fleet.ts'
 import { createTestHome } from '../../tests/lib/sluice.ts'
 import { table } from '../lib/run-arms.ts'
-import { attack, type Verdict } from './attack.ts'
 import { findOrBuildK6 } from './binary.ts'
-import { makeTenants, type System } from './system.ts'
+import { type LoadTestResult, runLoadTest } from './load-test.ts'
+import { createTenants, type System } from './system.ts'
 
 /**
- * `npm run k6`: load on the edge by k6, and then the question whether every number is right. On the Sluice that
- * runs here (as `sluice status` finds it), else on one of its own that is gone afterwards (--kafka: on real engines); or
- * anywhere, with --edge-url, --core-url and DATABASE_URL. Exit code 1 when a number is wrong, an answer failed, or it was slow.
+ * `npm run k6`: load on the edge by k6, then a check of every number. It uses the running instance (as `sluice
+ * status` finds it), or a temporary one (--kafka: on real engines), or any other with --edge-url, --core-url and
+ * DATABASE_URL. Exit code 1 when a number is wrong, a request failed or a latency threshold was exceeded.
  */
 const { values: options } = parseArgs({
   options: {
@@ -20,34 +20,38 @@ const { values: options } = parseArgs({
     rate: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     tenants: { type: 'string', default: '4' },
-    /** Of edges, asked in turn. */
+    /** URLs of the edges, used in turn. */
     'edge-url': { type: 'string', multiple: true, default: [] },
     'core-url': { type: 'string' },
-    /** A system of its own even where one runs. */
+    /** Starts a temporary instance even where one is running. */
     own: { type: 'boolean', default: false },
-    /** The same, on Kafka and Redis, with two workers. */
+    /** Starts a temporary instance on Kafka and Redis with two workers. */
     kafka: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
-const say = (line: string) => options.json || process.stderr.write(`${line}\n`)
+const log = (line: string) => options.json || process.stderr.write(`${line}\n`)
 
-// k6 and a Sluice of our own hear it as well; we clear away behind them.
+// k6 and the temporary instance receive it too; this process cleans up after them.
 process.on('SIGINT', () => {})
 
 let close: (() => Promise<void>) | undefined
 try {
-  const tenants = whole('tenants')
-  const load = { rate: whole('rate'), seconds: whole('seconds'), seed: whole('seed') }
-  const k6 = await findOrBuildK6(say)
-  const verdict = await attack(await findSystem(tenants), {
+  const tenants = readWholeNumber('tenants')
+  const load = {
+    rate: readWholeNumber('rate'),
+    seconds: readWholeNumber('seconds'),
+    seed: readWholeNumber('seed'),
+  }
+  const k6 = await findOrBuildK6(log)
+  const result = await runLoadTest(await findSystem(tenants), {
     ...load,
     k6,
-    waitingMax: 200,
+    inFlightMax: 200,
     progress: !options.json && process.stderr.isTTY === true,
   })
-  report(verdict)
-  process.exitCode = verdict.faults.length + verdict.slow.length === 0 ? 0 : 1
+  report(result)
+  process.exitCode = result.errors.length + result.exceededThresholds.length === 0 ? 0 : 1
 } catch (error) {
   const { message, hint } = error as UsageError
   process.stderr.write(`${message}\n${hint ? `${hint}\n` : ''}`)
@@ -63,87 +67,97 @@ async function findSystem(tenants: number): Promise<System> {
     if (!options['core-url'] || !config.databaseUrl)
       throw new UsageError(
         'With --edge-url, --core-url and DATABASE_URL are needed too.',
-        'Tenants are made in the database, and core is asked what became of the events.',
+        'The test creates tenants in the database and reads the results from core.',
       )
     return {
-      ...at(urls, options['core-url'], false),
-      forgetful: true,
-      tenants: await makeTenants(config.databaseUrl, tenants),
+      ...addressesOf(urls, options['core-url'], false),
+      mayForgetResponses: true,
+      tenants: await createTenants(config.databaseUrl, tenants),
     }
   }
   if (options.kafka) {
-    say('Starting Kafka, Redis, Postgres, a gateway, two workers and an edge')
+    log('Starting Kafka, Redis, Postgres, a gateway, two workers and an edge')
     const fleet = await startFleet()
     close = () => fleet.stop()
     return {
-      ...at([fleet.edgeUrl], fleet.coreUrl, true),
-      forgetful: true,
-      tenants: await makeTenants(fleet.databaseUrl, tenants),
+      ...addressesOf([fleet.edgeUrl], fleet.coreUrl, true),
+      mayForgetResponses: true,
+      tenants: await createTenants(fleet.databaseUrl, tenants),
     }
   }
   const run = options.own ? undefined : running(config.home)
   if (run) {
-    say(`On the Sluice of ${config.home}; the tenants k6-… stay there.`)
+    log(`Using the running instance of ${config.home}; the tenants k6-… stay there.`)
     return {
-      ...at([run.edge_url], run.core_url, false),
-      forgetful: false,
-      tenants: await makeTenants(run.database_url, tenants),
+      ...addressesOf([run.edge_url], run.core_url, false),
+      mayForgetResponses: false,
+      tenants: await createTenants(run.database_url, tenants),
     }
   }
-  say('Starting a Sluice of its own')
+  log('Starting a temporary instance')
   const home = createTestHome()
   close = () => home.remove()
-  const { run: own } = await home.start('--no-demo')
+  const { run: instance } = await home.start('--no-demo')
   return {
-    ...at([own.edge_url], own.core_url, true),
-    forgetful: false,
-    tenants: await makeTenants(own.database_url, tenants),
+    ...addressesOf([instance.edge_url], instance.core_url, true),
+    mayForgetResponses: false,
+    tenants: await createTenants(instance.database_url, tenants),
   }
 }
 
-function at(edgeUrls: string[], coreUrl: string, ours: boolean) {
+function addressesOf(edgeUrls: string[], coreUrl: string, isExclusive: boolean) {
   const plain = (url: string) => url.replace(/\/+$/, '')
   return {
     edgeUrls: edgeUrls.map(plain),
     coreUrl: plain(coreUrl),
     graphqlUrl: `${plain(coreUrl)}/graphql`,
-    ours,
+    isExclusive,
   }
 }
 
-function whole(name: 'seconds' | 'rate' | 'seed' | 'tenants'): number {
+function readWholeNumber(name: 'seconds' | 'rate' | 'seed' | 'tenants'): number {
   const value = Number(options[name])
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new UsageError(`--${name} takes a whole number from 1 on.`)
+    throw new UsageError(`--${name} must be a whole number of at least 1.`)
   return value
 }
 
-function report(verdict: Verdict): void {
+function report(result: LoadTestResult): void {
   if (options.json) {
-    console.log(JSON.stringify(verdict))
+    console.log(JSON.stringify(result))
     return
   }
-  const { requests, latency, dropped, anew, tenants, faults, slow } = verdict
+  const {
+    requests,
+    latency,
+    dropped,
+    reprocessed: anew,
+    tenants,
+    errors: faults,
+    exceededThresholds: slow,
+  } = result
   const count = (value: number) => value.toLocaleString('en')
   const { p50, p95, p99, max } = latency
   const times = [p50, p95, p99, max].map((ms) => ms.toFixed(1)).join(' / ')
-  console.log(`${count(requests)} requests, ${count(dropped)} more were due and not sent`)
-  console.log(`answers, p50 / p95 / p99 / max: ${times} ms\n`)
+  console.log(`${count(requests)} requests; ${count(dropped)} more were due but not sent`)
+  console.log(`response times, p50 / p95 / p99 / max: ${times} ms\n`)
   console.log(
     table([
       ['tenant', 'accepted', 'stored', 'duplicates', 'dead letters', 'rejected'],
-      ...tenants.map((each) => [
-        each.tenant,
-        ...[each.accepted, each.stored, each.duplicates, each.dead, each.rejected].map(count),
+      ...tenants.map((tenant) => [
+        tenant.tenant,
+        ...[tenant.accepted, tenant.stored, tenant.duplicates, tenant.dead, tenant.rejected].map(
+          count,
+        ),
       ]),
     ]),
   )
   console.log('')
   if (anew > 0)
     console.log(
-      `${count(anew)} of the duplicates: repeated under their Idempotency-Key, and the first answer was forgotten\n`,
+      `${count(anew)} of the duplicates: repeated with their Idempotency-Key after the first response was lost\n`,
     )
-  for (const fault of [...faults, ...slow]) console.log(`✗ ${fault}`)
+  for (const error of [...faults, ...slow]) console.log(`✗ ${error}`)
   if (faults.length === 0)
-    console.log('Every answer was as planned; GraphQL and /metrics say exactly what was sent.')
+    console.log('Every response was as planned; GraphQL and /metrics report exactly what was sent.')
 }

@@ -2,18 +2,18 @@ import { createDatabase } from '../../core/db/database.ts'
 import { createKey } from '../../core/identity/api-keys.ts'
 import { createTenant } from '../../core/identity/tenants.ts'
 
-/** The Sluice that is tried, and who tries it there. */
+/** The system under test, and its tenants for the test. */
 export interface System {
   edgeUrls: string[]
   coreUrl: string
   graphqlUrl: string
-  /** Nobody but us sends events. */
-  ours: boolean
+  /** No one else sends events. */
+  isExclusive: boolean
   /**
-   * Answers to an Idempotency-Key are kept in a Redis, which an edge leaves alone when it is too slow: then a
-   * repetition is taken anew, and its events are duplicates.
+   * Stored responses are in Redis, which the edge skips when it is slow: then a repetition is processed again and
+   * its events are duplicates.
    */
-  forgetful: boolean
+  mayForgetResponses: boolean
   tenants: Tenant[]
 }
 
@@ -23,19 +23,19 @@ export interface Tenant {
   readKey: string
 }
 
-const GENEROUS = 1_000_000_000
+const UNLIMITED = 1_000_000_000
 
-/** Tenants of this run only, each with a key to write and one to read. */
-export async function makeTenants(databaseUrl: string, count: number): Promise<Tenant[]> {
+/** Creates the tenants of this run, each with a write key and a read key. */
+export async function createTenants(databaseUrl: string, count: number): Promise<Tenant[]> {
   const db = createDatabase(databaseUrl, { max: 1 })
   const run = Date.now().toString(36)
   try {
     const tenants: Tenant[] = []
     for (let t = 0; t < count; t++) {
       const name = `k6-${run}-${t}`
-      await createTenant(db, { tenant: name, eventsPerMinute: GENEROUS })
+      await createTenant(db, { tenant: name, eventsPerMinute: UNLIMITED })
       const of = { tenant: name, name: 'k6' }
-      const write = { ...of, scopes: ['ingest'], eventsPerMinute: GENEROUS } as const
+      const write = { ...of, scopes: ['ingest'], eventsPerMinute: UNLIMITED } as const
       const { key: writeKey } = await createKey(db, write)
       const { key: readKey } = await createKey(db, { ...of, scopes: ['read'] })
       tenants.push({ name, writeKey, readKey })

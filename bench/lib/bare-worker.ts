@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 
-/** The floor for one event: read the body, make one fetch to where events would go, answer. */
+/** The baseline for one event: read the body, send one fetch to the gateway, respond. */
 const app = new Hono<{
   Bindings: {
     SLUICE_GATEWAY_URL: string
@@ -10,7 +10,7 @@ const app = new Hono<{
 }>()
 app.post('/v1/events', async (c) => {
   const body = await c.req.text()
-  const taken = await fetch(`${c.env.SLUICE_GATEWAY_URL}/produce`, {
+  const produced = await fetch(`${c.env.SLUICE_GATEWAY_URL}/produce`, {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
@@ -18,7 +18,7 @@ app.post('/v1/events', async (c) => {
     },
     body,
   })
-  return c.body(await taken.text(), 202)
+  return c.body(await produced.text(), 202)
 })
 
 export default app

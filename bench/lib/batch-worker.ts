@@ -5,8 +5,8 @@ import { createMemoryRateLimiter } from '../../edge/admission/memory-rate-limite
 import { createEdge } from '../../edge/app.ts'
 
 /**
- * Both arms in one worker: the edge with a publisher that takes everything at once, and the floor, which
- * parses the same body and spells it again.
+ * Both arms in one worker: the edge with a publisher that accepts everything at once, and the baseline, which
+ * parses the same body and serializes it.
  */
 const edge = createEdge({
   findKey: async () => KEY,
@@ -39,8 +39,8 @@ const KEY = {
 
 const app = new Hono()
 app.post('/floor', async (c) => {
-  const spelt = JSON.stringify(JSON.parse(await c.req.text()))
-  return c.json({ accepted: spelt.length }, 202)
+  const serialized = JSON.stringify(JSON.parse(await c.req.text()))
+  return c.json({ accepted: serialized.length }, 202)
 })
 app.get('/published', (c) => c.json({ published }))
 app.all('*', (c) => edge.fetch(c.req.raw, c.env))

@@ -11,8 +11,8 @@ export interface FlightRecord {
 }
 
 /**
- * Real flights, as the edge stamps them for the tenant `bench`.
- * @param repeated share of them that have the id of the flight before
+ * Real flights as records of the edge for the tenant `bench`.
+ * @param repeated share of flights with the id of the flight before
  */
 export function flights(count: number, repeated = 0): FlightRecord[] {
   const file = new URL('../../node_modules/vega-datasets/data/flights-200k.json', import.meta.url)

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http'
 
-export interface Sent {
+export interface SentRequest {
   status: number
   ms: number
   body: string
@@ -8,36 +8,36 @@ export interface Sent {
 
 export interface Load {
   url: string
-  /** Of every request, or of number i. */
+  /** Headers of every request, or of request number i. */
   headers: Record<string, string> | ((i: number) => Record<string, string>)
-  /** Connections that are kept alive. */
+  /** Keep-alive connections. */
   connections: number
   /** Body of request number i. */
   body: (i: number) => string
 }
 
-/** Requests one after the other on each connection, `count` in all. */
-export async function closedLoop(load: Load, count: number): Promise<Sent[]> {
+/** Sends `count` requests, one after the other on each connection. */
+export async function closedLoop(load: Load, count: number): Promise<SentRequest[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: load.connections })
-  const sent: Sent[] = new Array(count)
+  const sent: SentRequest[] = new Array(count)
   let next = 0
-  async function one() {
+  async function connection() {
     for (let i = next++; i < count; i = next++) sent[i] = await post(agent, load, i)
   }
-  await Promise.all(Array.from({ length: load.connections }, one))
+  await Promise.all(Array.from({ length: load.connections }, connection))
   agent.destroy()
   return sent
 }
 
-/** Requests at a steady rate whatever the answers take: latency counts from when a request was due. */
+/** Sends requests at a constant rate regardless of response times; latency counts from when a request was due. */
 export async function openLoop(
   load: Load,
   perSecond: number,
   seconds: number,
   onSecond?: (second: number) => void,
-): Promise<Sent[]> {
+): Promise<SentRequest[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: load.connections })
-  const pending: Promise<Sent>[] = []
+  const pending: Promise<SentRequest>[] = []
   const start = performance.now()
   for (let tick = 0; ; tick++) {
     const elapsed = performance.now() - start
@@ -55,7 +55,12 @@ export async function openLoop(
   return sent
 }
 
-function post(agent: Agent, load: Load, i: number, startedAt = performance.now()): Promise<Sent> {
+function post(
+  agent: Agent,
+  load: Load,
+  i: number,
+  startedAt = performance.now(),
+): Promise<SentRequest> {
   const body = Buffer.from(load.body(i))
   return new Promise((resolve) => {
     const failed = (error: Error) =>
@@ -86,7 +91,7 @@ function post(agent: Agent, load: Load, i: number, startedAt = performance.now()
       },
     )
     sending.on('error', failed)
-    sending.on('timeout', () => sending.destroy(new Error('no answer within 30 s')))
+    sending.on('timeout', () => sending.destroy(new Error('no response within 30 s')))
     sending.end(body)
   })
 }

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 
 /**
- * Sends bodies one after the other on each of a few connections, as cheaply as can be: what the load costs is
- * missing elsewhere on the machine. @throws when an answer is not 200
+ * Sends bodies one after the other on each of a few connections, with as little CPU as possible, because the load
+ * generator shares the machine. @throws when a response is not 200
  */
 export async function sendAll(
   url: string,
@@ -15,10 +15,10 @@ export async function sendAll(
     .concat(Object.entries(headers).map(([name, value]) => `${name}: ${value}`))
     .join('\r\n')
   let next = 0
-  const lane = async () => {
+  const sendOnConnection = async () => {
     const socket = connect(Number(port), hostname)
     socket.setNoDelay(true)
-    const answers = answersOf(socket)
+    const nextResponse = responsesOf(socket)
     try {
       for (let i = next++; i < bodies.length; i = next++) {
         const body = bodies[i] as Buffer
@@ -26,18 +26,18 @@ export async function sendAll(
         socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n`)
         socket.write(body)
         socket.uncork()
-        const { status, text } = await answers()
+        const { status, text } = await nextResponse()
         if (status !== 200) throw new Error(`request ${i}: ${status} ${text.slice(0, 300)}`)
       }
     } finally {
       socket.destroy()
     }
   }
-  await Promise.all(Array.from({ length: connections }, lane))
+  await Promise.all(Array.from({ length: connections }, sendOnConnection))
 }
 
-/** One answer after the other; with Content-Length or in chunks. */
-function answersOf(socket: Socket): () => Promise<{ status: number; text: string }> {
+/** Reads one response after the other, with Content-Length or chunked. */
+function responsesOf(socket: Socket): () => Promise<{ status: number; text: string }> {
   let parts: Buffer[] = []
   let size = 0
   let needed = 0
@@ -45,7 +45,7 @@ function answersOf(socket: Socket): () => Promise<{ status: number; text: string
   socket.on('data', (chunk) => {
     parts.push(chunk)
     size += chunk.length
-    // A long answer comes in many pieces; it is looked at when it can be whole.
+    // A long response arrives in many chunks; it is parsed only when it can be complete.
     if (size < needed) return
     const text = Buffer.concat(parts).toString('latin1')
     const end = text.indexOf('\r\n\r\n')

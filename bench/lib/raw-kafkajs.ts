@@ -2,8 +2,8 @@ import { Kafka, logLevel, type Message } from 'kafkajs'
 import { flights } from './flights.ts'
 
 /**
- * The floor of bench/gateway.ts: a process that does nothing but kafkajs' own `sendBatch`, as its documentation has it.
- * It is told what to send in its argument, and to go over the channel to its parent.
+ * The baseline of bench/gateway.ts: a process that does nothing but kafkajs' `sendBatch`, as documented.
+ * Its argument describes the run; a message from its parent starts it.
  */
 export interface RawRun {
   brokers: string[]
@@ -11,11 +11,11 @@ export interface RawRun {
   events: number
   /** Records in one call. */
   batch: number
-  /** Calls under way at once. */
+  /** Concurrent calls. */
   inFlight: number
 }
 
-/** kafkajs leaves partitions to its own partitioner, as the gateway does to ours. */
+/** kafkajs chooses partitions itself, as the gateway does. */
 async function run({ brokers, topic, events, batch, inFlight }: RawRun): Promise<void> {
   const producer = new Kafka({ brokers, logLevel: logLevel.ERROR }).producer()
   await producer.connect()
@@ -26,14 +26,14 @@ async function run({ brokers, topic, events, batch, inFlight }: RawRun): Promise
   process.on('message', async () => {
     const began = performance.now()
     let next = 0
-    const lane = async () => {
+    const sendBatches = async () => {
       for (let i = next++; i < batches.length; i = next++)
         await producer.sendBatch({
           acks: -1,
           topicMessages: [{ topic, messages: batches[i] as Message[] }],
         })
     }
-    await Promise.all(Array.from({ length: inFlight }, lane))
+    await Promise.all(Array.from({ length: inFlight }, sendBatches))
     process.send?.({ seconds: (performance.now() - began) / 1000 })
   })
   process.once('disconnect', () => process.exit())

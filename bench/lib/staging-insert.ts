@@ -8,8 +8,8 @@ import { COPY_COLUMNS, createRowEncoder } from '../../core/worker/write/copy-row
 import type { FlightRecord } from './flights.ts'
 
 /**
- * What one would write by hand: binary COPY into a staging table, INSERT … ON CONFLICT DO NOTHING from there into the
- * day's table, a commit each batch, one connection. The rows are decoded beforehand; nothing is rolled up.
+ * The plain SQL baseline: binary COPY into a staging table, INSERT … ON CONFLICT DO NOTHING from there into the
+ * day's table, one commit a batch, one connection. The rows are decoded beforehand; there are no rollups.
  */
 export async function stagingInsert(url: string, records: readonly FlightRecord[], batch: number) {
   const client = new pg.Client(url)
@@ -55,5 +55,5 @@ async function decodeAll(client: pg.Client, records: readonly FlightRecord[]): P
     tenants,
     new Map(),
   )
-  return decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
+  return decoded.flatMap((record): EventRow[] => (record.is === 'event' ? [record.row] : []))
 }
