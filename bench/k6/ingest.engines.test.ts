@@ -106,12 +106,12 @@ function expectAllCorrect({
   requests,
   latency,
   dropped,
-  reprocessed: anew,
+  reprocessed,
   tenants,
 }: LoadTestResult): void {
   const times = [latency.p50, latency.p95, latency.p99].map((ms) => ms.toFixed(0)).join(' / ')
   console.log(
-    `  k6: ${requests} requests, ${dropped} dropped, p50 / p95 / p99 ${times} ms, ${anew} anew`,
+    `  k6: ${requests} requests, ${dropped} dropped, p50 / p95 / p99 ${times} ms, ${reprocessed} reprocessed`,
   )
   for (const what of slow) console.log(`  k6: ${what}`)
   expect(faults).toEqual([])

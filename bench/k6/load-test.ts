@@ -124,7 +124,7 @@ async function runK6(system: System, mix: Mix, options: LoadTestOptions) {
     })
     if (code !== 0 && code !== THRESHOLDS_CROSSED)
       throw new Error(`k6 exited with ${code}: ${output.trim()}`)
-    return { said: output, ...parseSummary(JSON.parse(readFileSync(summary, 'utf8')), output) }
+    return { output, ...parseSummary(JSON.parse(readFileSync(summary, 'utf8')), output) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -131,7 +131,7 @@ function report(result: LoadTestResult): void {
     requests,
     latency,
     dropped,
-    reprocessed: anew,
+    reprocessed,
     tenants,
     errors: faults,
     exceededThresholds: slow,
@@ -153,9 +153,9 @@ function report(result: LoadTestResult): void {
     ]),
   )
   console.log('')
-  if (anew > 0)
+  if (reprocessed > 0)
     console.log(
-      `${count(anew)} of the duplicates: repeated with their Idempotency-Key after the first response was lost\n`,
+      `${count(reprocessed)} of the duplicates: repeated with their Idempotency-Key after the first response was lost\n`,
     )
   for (const error of [...faults, ...slow]) console.log(`✗ ${error}`)
   if (faults.length === 0)

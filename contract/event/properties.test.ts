@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { parseExactly } from '../json/exact-parse.ts'
 import { findBadNumbers, parseJson } from '../json/json.ts'
 import { decodeRecord, recordEncoder } from '../log/record.ts'
@@ -9,6 +9,9 @@ import { readBatch } from './batch.ts'
 import { normalise } from './normalise.ts'
 import { readTime } from './time.ts'
 import { isUuid, uuidV7, uuidV7Series } from './uuid.ts'
+
+// Thousands of random cases take longer than 5 s on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const context = { receivedAt: '2026-11-21T09:00:00.123Z', eventId: () => 'made' }
 const stamp = {

@@ -1,8 +1,11 @@
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { decodeRecord, recordEncoder } from '../log/record.ts'
 import { anyJson } from '../testing/arbitrary.ts'
 import { parseExactly } from './exact-parse.ts'
+
+// Thousands of random cases take longer than 5 s on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** Puts V8 into the state in which it misreads the next escaped key. */
 function poison(key: string): void {

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { elementTexts } from './slices.ts'
+
+// Thousands of random cases take longer than 5 s on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 test('elementTexts returns elements as they were written', () => {
   expect(elementTexts(' [ {"a" : [1, 2]} ,"x\\"]" , 1e5,null ,[],{} ] ')).toEqual([
