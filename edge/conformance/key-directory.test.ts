@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
-import { abortLate } from '../lib/timeout.ts'
+import { abortOnTimeout } from '../lib/timeout.ts'
 import { type DirectoryHarness, keyDirectorySuite } from '../testing/key-directory.suite.ts'
 import { type StubGateway, startStubGateway } from '../testing/stub-gateway.ts'
 
@@ -10,7 +10,7 @@ describe('the key directory of core', () => {
   let harness: DirectoryHarness
   beforeAll(async () => {
     gateway = await startStubGateway()
-    harness = { gateway, directory: createHttpKeyDirectory(gateway, abortLate) }
+    harness = { gateway, directory: createHttpKeyDirectory(gateway, abortOnTimeout) }
   })
   afterAll(() => gateway?.close())
 

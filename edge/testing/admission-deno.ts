@@ -1,4 +1,4 @@
-import { abortLate } from '../lib/timeout.ts'
+import { abortOnTimeout } from '../lib/timeout.ts'
 import {
   ADMISSION_SETTINGS,
   type AdmissionSettings,
@@ -13,5 +13,5 @@ Deno.serve(
     port: 0,
     onListen: ({ port }) => console.log(`admission on http://127.0.0.1:${port}`),
   },
-  createAdmissionHandler(env as unknown as AdmissionSettings, abortLate),
+  createAdmissionHandler(env as unknown as AdmissionSettings, abortOnTimeout),
 )

@@ -1,4 +1,4 @@
-import { forgetLate } from '../lib/timeout.ts'
+import { raceTimeout } from '../lib/timeout.ts'
 import { type AdmissionSettings, createAdmissionHandler } from './admission-on-redis.ts'
 
 /** Serves admission and the key directory on Redis from workerd, for their suites. */
@@ -6,7 +6,7 @@ let serve: ReturnType<typeof createAdmissionHandler> | undefined
 
 export default {
   fetch(request: Request, env: AdmissionSettings) {
-    serve ??= createAdmissionHandler(env, forgetLate)
+    serve ??= createAdmissionHandler(env, raceTimeout)
     return serve(request)
   },
 }

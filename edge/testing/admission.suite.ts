@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Gate } from '../admission/admission.ts'
-import type { Claim } from '../admission/idempotency.ts'
+import type { Admission } from '../admission/admission.ts'
+import type { BeginResult } from '../admission/idempotency.ts'
 import { acquired, request, storedResponse } from './idempotency.suite.ts'
 import { key, START } from './limiter.suite.ts'
 
@@ -9,77 +9,76 @@ import { key, START } from './limiter.suite.ts'
  * What every admission promises about limits and leases in one step.
  * @param create an admission without state
  */
-export function admissionSuite(create: () => Gate): void {
+export function admissionSuite(create: () => Admission): void {
   const left = (of: { policies: readonly { remaining: number }[] } | undefined) =>
     of?.policies.map(({ remaining }) => remaining)
 
   it('admission charges the limits and acquires the lease in one step', async () => {
-    const gate = create()
-    const asked = { key: key(10, 20), cost: 4, idempotency: request() }
-    const { rateLimit: verdict, begun: claim } = await gate.admit(asked, START)
-    expect([verdict?.allowed, verdict?.waitMs, left(verdict)]).toEqual([true, 0, [6, 16]])
-    await acquired(claim as Claim).finish(storedResponse('done'), START + 1)
-    const again = await gate.enter(asked, START + 2)
-    expect(again.claim).toEqual({ is: 'done', said: storedResponse('done') })
+    const admission = create()
+    const admissionRequest = { key: key(10, 20), cost: 4, idempotency: request() }
+    const { rateLimit, begun } = await admission.admit(admissionRequest, START)
+    expect([rateLimit?.allowed, rateLimit?.waitMs, left(rateLimit)]).toEqual([true, 0, [6, 16]])
+    await acquired(begun as BeginResult).complete(storedResponse('done'), START + 1)
+    const again = await admission.admit(admissionRequest, START + 2)
+    expect(again.begun).toEqual({ kind: 'completed', response: storedResponse('done') })
   })
 
   it('admission charges nothing for a repeated request that is done, in flight or has another body', async () => {
-    const gate = create()
-    const ask = (idempotent?: ReturnType<typeof request>) =>
-      gate.admit({ key: key(10, 10), cost: 5, idempotency: idempotent }, START)
-    const first = await ask(request())
-    expect((await ask(request())).claim?.is).toBe('in-flight')
-    expect((await ask(request('k', 'other'))).claim?.is).toBe('other-body')
-    await acquired(first.claim as Claim).finish(storedResponse('done'), START)
-    expect((await ask(request())).claim?.is).toBe('done')
-    expect((await ask()).verdict?.allowed).toBe(true)
-    expect((await ask()).verdict?.allowed).toBe(false)
+    const admission = create()
+    const admit = (idempotent?: ReturnType<typeof request>) =>
+      admission.admit({ key: key(10, 10), cost: 5, idempotency: idempotent }, START)
+    const first = await admit(request())
+    expect((await admit(request())).begun?.kind).toBe('in-flight')
+    expect((await admit(request('k', 'other'))).begun?.kind).toBe('mismatch')
+    await acquired(first.begun as BeginResult).complete(storedResponse('done'), START)
+    expect((await admit(request())).begun?.kind).toBe('completed')
+    expect((await admit()).rateLimit?.allowed).toBe(true)
+    expect((await admit()).rateLimit?.allowed).toBe(false)
   })
 
   it('a rate-limited request acquires no lease', async () => {
-    const gate = create()
-    const ask = (events: number, at: number, fingerprint = 'f') =>
-      gate.admit({ key: key(10), cost: events, idempotency: request('k', fingerprint) }, at)
-    await gate.admit({ key: key(10), cost: 10, idempotency: undefined }, START)
-    const refused = await ask(1, START)
-    expect([refused.verdict?.allowed, refused.claim]).toEqual([false, undefined])
-    const then = START + (refused.verdict?.waitMs ?? 0)
-    expect((await ask(1, then - 1)).verdict?.allowed).toBe(false)
+    const admission = create()
+    const admit = (events: number, at: number, fingerprint = 'f') =>
+      admission.admit({ key: key(10), cost: events, idempotency: request('k', fingerprint) }, at)
+    await admission.admit({ key: key(10), cost: 10, idempotency: undefined }, START)
+    const limited = await admit(1, START)
+    expect([limited.rateLimit?.allowed, limited.begun]).toEqual([false, undefined])
+    const allowedAt = START + (limited.rateLimit?.waitMs ?? 0)
+    expect((await admit(1, allowedAt - 1)).rateLimit?.allowed).toBe(false)
     // The key is free: another body may use it.
-    expect((await ask(1, then, 'other')).claim?.is).toBe('ours')
+    expect((await admit(1, allowedAt, 'other')).begun?.kind).toBe('acquired')
   })
 
   it('admission checks only the limits of a request without an Idempotency-Key', async () => {
-    const { verdict, claim } = await create().enter(
-      { key: key(10), events: 3, idempotent: undefined },
+    const { rateLimit, begun } = await create().admit(
+      { key: key(10), cost: 3, idempotency: undefined },
       START,
     )
-    expect([left(verdict)?.[0], claim]).toEqual([7, undefined])
+    expect([left(rateLimit)?.[0], begun]).toEqual([7, undefined])
   })
 
   it('a failed request can return its tokens and its lease', async () => {
-    const gate = create()
-    const asked = { key: key(10, 10), events: 10, idempotent: request() }
-    const { verdict, claim } = await gate.enter(asked, START)
-    await Promise.all([verdict?.giveBack(), acquired(claim as Claim).release()])
-    const again = await gate.enter(asked, START)
-    expect([again.verdict?.allowed, again.claim?.is]).toEqual([true, 'ours'])
+    const admission = create()
+    const admissionRequest = { key: key(10, 10), cost: 10, idempotency: request() }
+    const { rateLimit, begun } = await admission.admit(admissionRequest, START)
+    await Promise.all([rateLimit?.refund(), acquired(begun as BeginResult).release()])
+    const again = await admission.admit(admissionRequest, START)
+    expect([again.rateLimit?.allowed, again.begun?.kind]).toEqual([true, 'acquired'])
   })
 
   it('admission returns the checkpoint of an earlier attempt', async () => {
-    const gate = create()
-    const asked = { key: key(10), events: 1, idempotent: request() }
-    await acquired((await gate.enter(asked, START)).claim as Claim).keep(
-      storedResponse('half'),
-      START,
-    )
-    expect(acquired((await gate.enter(asked, START)).claim as Claim).kept).toEqual(
-      storedResponse('half'),
-    )
+    const admission = create()
+    const admissionRequest = { key: key(10), cost: 1, idempotency: request() }
+    await acquired(
+      (await admission.admit(admissionRequest, START)).begun as BeginResult,
+    ).saveCheckpoint(storedResponse('half'), START)
+    expect(
+      acquired((await admission.admit(admissionRequest, START)).begun as BeginResult).checkpoint,
+    ).toEqual(storedResponse('half'))
   })
 
   it('a stored response of any content is returned unchanged, up to the size limit', async () => {
-    const gate = create()
+    const admission = create()
     const bodies = [
       '{"a":1}',
       '12',
@@ -90,26 +89,31 @@ export function admissionSuite(create: () => Gate): void {
       'x'.repeat(LIMITS.redisResponseCharsMax - 10),
     ]
     for (const [i, body] of bodies.entries()) {
-      const asked = { key: key(1e6), events: 1, idempotent: request(`k${i}`) }
+      const admissionRequest = { key: key(1e6), cost: 1, idempotency: request(`k${i}`) }
       const texts = { status: 200, body, type: 'text/plain' }
-      await acquired((await gate.enter(asked, START)).claim as Claim).finish(texts, START)
-      expect((await gate.enter(asked, START)).claim).toEqual({ is: 'done', said: texts })
+      await acquired(
+        (await admission.admit(admissionRequest, START)).begun as BeginResult,
+      ).complete(texts, START)
+      expect((await admission.admit(admissionRequest, START)).begun).toEqual({
+        kind: 'completed',
+        response: texts,
+      })
     }
   })
 
   it('one of many concurrent requests acquires the lease, and the limits are not exceeded', async () => {
-    const gate = create()
+    const admission = create()
     const together = await Promise.all(
       Array.from({ length: 20 }, () =>
-        gate.admit({ key: key(100), cost: 1, idempotency: request() }, START),
+        admission.admit({ key: key(100), cost: 1, idempotency: request() }, START),
       ),
     )
-    expect(together.filter(({ begun: claim }) => claim?.kind === 'acquired')).toHaveLength(1)
+    expect(together.filter(({ begun }) => begun?.kind === 'acquired')).toHaveLength(1)
     const many = await Promise.all(
       Array.from({ length: 30 }, () =>
-        gate.admit({ key: key(100), cost: 9, idempotency: undefined }, START),
+        admission.admit({ key: key(100), cost: 9, idempotency: undefined }, START),
       ),
     )
-    expect(many.filter(({ rateLimit: verdict }) => verdict?.allowed)).toHaveLength(11)
+    expect(many.filter(({ rateLimit }) => rateLimit?.allowed)).toHaveLength(11)
   })
 }

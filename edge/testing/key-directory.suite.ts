@@ -22,7 +22,7 @@ export function keyDirectorySuite(get: () => DirectoryHarness): void {
     await publish?.(sha, record, ageMs)
     return { sha, record }
   }
-  const lookUp = (sha: string) => get().directory.ask(sha)
+  const lookUp = (sha: string) => get().directory.find(sha)
 
   it('the directory returns the whole record of a key, whether the key is valid or not', async () => {
     const records: Partial<KeyRecord>[] = [

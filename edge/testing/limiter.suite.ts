@@ -23,7 +23,7 @@ export const key = (
  * @param create a limiter without state
  * @param numRuns of the property test
  */
-export function limiterSuite(create: () => Limiter, numRuns: number): void {
+export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
   it('a bucket refills evenly: a tenth of a minute gives a tenth of the events', async () => {
     const limiter = create()
     expect((await limiter.limit(key(100), 100, START)).allowed).toBe(true)
@@ -35,12 +35,12 @@ export function limiterSuite(create: () => Limiter, numRuns: number): void {
   it('the window slides: the events of the last minute expire gradually', async () => {
     const limiter = create()
     const wide = key(1e9, 60)
-    expect((await limiter.take(wide, 60, START + 30_000)).allowed).toBe(true)
-    expect((await limiter.take(wide, 1, START + 59_999)).allowed).toBe(false)
+    expect((await limiter.limit(wide, 60, START + 30_000)).allowed).toBe(true)
+    expect((await limiter.limit(wide, 1, START + 59_999)).allowed).toBe(false)
     // Half a minute into the next window, half of the last one counts.
-    expect((await limiter.take(wide, 31, START + 90_000)).allowed).toBe(false)
-    expect((await limiter.take(wide, 30, START + 90_000)).allowed).toBe(true)
-    expect((await limiter.take(wide, 60, START + 240_000)).allowed).toBe(true)
+    expect((await limiter.limit(wide, 31, START + 90_000)).allowed).toBe(false)
+    expect((await limiter.limit(wide, 30, START + 90_000)).allowed).toBe(true)
+    expect((await limiter.limit(wide, 60, START + 240_000)).allowed).toBe(true)
   })
 
   it('no minute, wherever it begins, admits more than a full bucket and one refill', async () => {
@@ -74,16 +74,16 @@ export function limiterSuite(create: () => Limiter, numRuns: number): void {
           let at = START + offset
           for (const { after, events } of steps) {
             at += after
-            const verdict = await limiter.limit(limits, events, at)
-            if (verdict.allowed) {
-              expect(verdict.waitMs).toBe(0)
+            const result = await limiter.limit(limits, events, at)
+            if (result.allowed) {
+              expect(result.waitMs).toBe(0)
               continue
             }
-            const seconds = Math.ceil(verdict.waitMs / 1000)
+            const seconds = Math.ceil(result.waitMs / 1000)
             expect(seconds).toBeGreaterThan(0)
             const tooEarly = await limiter.limit(limits, events, at + (seconds - 1) * 1000)
             expect(tooEarly.allowed).toBe(false)
-            const justBefore = await limiter.limit(limits, events, at + verdict.waitMs - 1)
+            const justBefore = await limiter.limit(limits, events, at + result.waitMs - 1)
             expect(justBefore.allowed).toBe(false)
             at += seconds * 1000
             expect((await limiter.limit(limits, events, at)).allowed).toBe(true)
@@ -116,27 +116,27 @@ export function limiterSuite(create: () => Limiter, numRuns: number): void {
   it('a refund returns the tokens of a failed request, in the next minute too', async () => {
     const limiter = create()
     const limits = key(10, 10)
-    const verdict = await limiter.limit(limits, 10, START + 59_000)
+    const result = await limiter.limit(limits, 10, START + 59_000)
     await limiter.limit(key(10, 10, 'other'), 1, START + 61_000)
-    await verdict.refund()
+    await result.refund()
     expect((await limiter.limit(limits, 9, START + 61_000)).allowed).toBe(true)
   })
 
   it('a refund goes to the minute that was charged, even after that minute ended', async () => {
     const limiter = create()
     const limits = key(10, 12)
-    const verdict = await limiter.limit(limits, 10, START + 59_000)
+    const result = await limiter.limit(limits, 10, START + 59_000)
     expect((await limiter.limit(key(10, 12, 'other'), 1, START + 61_000)).allowed).toBe(true)
-    await verdict.refund()
+    await result.refund()
     expect((await limiter.limit(limits, 10, START + 61_000)).allowed).toBe(true)
   })
 
   it('a refund changes nothing once the window has slid past the charge', async () => {
     const limiter = create()
     const wide = key(1e9, 10)
-    const verdict = await limiter.limit(wide, 10, START)
+    const result = await limiter.limit(wide, 10, START)
     expect((await limiter.limit(wide, 10, START + 180_000)).allowed).toBe(true)
-    await verdict.refund()
+    await result.refund()
     expect((await limiter.limit(wide, 1, START + 180_000)).allowed).toBe(false)
   })
 

@@ -5,7 +5,7 @@ import type { KeyDirectory } from '../auth/key-directory.ts'
 
 /** Calls `serveAdmission` in another runtime. */
 function createCall(url: string) {
-  // biome-ignore lint/suspicious/noExplicitAny: what went in as JSON comes out of it
+  // biome-ignore lint/suspicious/noExplicitAny: the JSON result of any operation
   return async (op: string, args: unknown[], id = ''): Promise<any> => {
     const response = await fetch(url, { method: 'POST', body: JSON.stringify({ op, args, id }) })
     if (!response.ok) throw new Error(await response.text())
@@ -16,37 +16,41 @@ function createCall(url: string) {
 /** A key directory that runs in another runtime. */
 export function createRemoteKeyDirectory(url: string): KeyDirectory {
   const call = createCall(url)
-  return { ask: async (sha) => (await call('key', [sha])) ?? undefined }
+  return { find: async (sha) => (await call('key', [sha])) ?? undefined }
 }
 
 /**
  * An admission that runs in another runtime, called over HTTP, so that one suite in Node tests the
  * implementation in workerd and Deno. The other side is `serveAdmission`.
  */
-export function createRemoteAdmission(url: string): Gate {
+export function createRemoteAdmission(url: string): Admission {
   const call = createCall(url)
-  const toLocalResult = (remote: Remote<Verdict> | undefined): Verdict | undefined =>
-    remote && { ...remote.value, giveBack: () => call('giveBack', [], remote.id) }
-  function toLocalClaim(remote: Remote<Claim> | undefined): Claim | undefined {
-    if (remote?.value.is !== 'ours') return remote?.value
+  const toRateLimit = (remote: Remote<RateLimitResult> | undefined): RateLimitResult | undefined =>
+    remote && { ...remote.value, refund: () => call('refund', [], remote.id) }
+  function toBeginResult(remote: Remote<BeginResult> | undefined): BeginResult | undefined {
+    if (remote?.value.kind !== 'acquired') return remote?.value
     const method =
       (op: string) =>
       (...args: unknown[]) =>
         call(op, args, remote.id)
     return {
       ...remote.value,
-      finish: method('finish'),
-      keep: method('keep'),
+      complete: method('complete'),
+      saveCheckpoint: method('saveCheckpoint'),
       renew: method('renew'),
       release: method('release'),
     }
   }
   return {
-    limiter: { take: async (...args) => toLocalResult(await call('take', args)) as Verdict },
-    idempotency: { claim: async (...args) => toLocalClaim(await call('claim', args)) as Claim },
-    async enter(...args) {
-      const { verdict, claim } = await call('enter', args)
-      return { verdict: toLocalResult(verdict), claim: toLocalClaim(claim) }
+    rateLimiter: {
+      limit: async (...args) => toRateLimit(await call('limit', args)) as RateLimitResult,
+    },
+    idempotency: {
+      begin: async (...args) => toBeginResult(await call('begin', args)) as BeginResult,
+    },
+    async admit(...args) {
+      const { rateLimit, begun } = await call('admit', args)
+      return { rateLimit: toRateLimit(rateLimit), begun: toBeginResult(begun) }
     },
   }
 }
@@ -56,42 +60,43 @@ interface Remote<T> {
   value: T
 }
 
-/** Serves admission and key directory; results and leases are held by id until they are called. */
+/** Serves admission and key directory; results and locks are held by id until they are called. */
 export function serveAdmission(
-  gate: Gate,
+  admission: Admission,
   keys: KeyDirectory,
 ): (request: Request) => Promise<Response> {
-  const handles = new Map<string, Verdict | Lease>()
-  function toRemote<T extends Verdict | Claim>(value: T | undefined) {
+  const handles = new Map<string, RateLimitResult | Lock>()
+  function toRemote<T extends RateLimitResult | BeginResult>(value: T | undefined) {
     if (!value) return undefined
     const id = crypto.randomUUID()
-    if ('giveBack' in value || value.is === 'ours') handles.set(id, value)
+    if ('refund' in value || value.kind === 'acquired') handles.set(id, value)
     return { id, value }
+  }
+  async function run(op: string, args: unknown[], id: string): Promise<unknown> {
+    if (op === 'key') return (await keys.find(args[0] as string)) ?? null
+    if (op === 'limit') {
+      const limiter = admission.rateLimiter as RateLimiter
+      return toRemote(await limiter.limit(...(args as Parameters<RateLimiter['limit']>)))
+    }
+    if (op === 'begin') {
+      type Arguments = Parameters<Admission['idempotency']['begin']>
+      return toRemote(await admission.idempotency.begin(...(args as Arguments)))
+    }
+    if (op === 'admit') {
+      const result = await admission.admit(...(args as Parameters<Admission['admit']>))
+      return { rateLimit: toRemote(result.rateLimit), begun: toRemote(result.begun) }
+    }
+    const handle = handles.get(id) as unknown as Record<
+      string,
+      (...args: unknown[]) => Promise<void>
+    >
+    await handle[op]?.(...args)
+    return null
   }
   return async (request) => {
     try {
       const { op, args, id } = await request.json()
-      if (op === 'key') return Response.json((await keys.find(args[0])) ?? null)
-      if (op === 'limit')
-        return Response.json(
-          toRemote(await (gate.limiter as Limiter).take(...(args as Parameters<Limiter['take']>))),
-        )
-      if (op === 'begin')
-        return Response.json(
-          toRemote(
-            await gate.idempotency.claim(...(args as Parameters<Gate['idempotency']['claim']>)),
-          ),
-        )
-      if (op === 'enter') {
-        const { verdict, claim } = await gate.enter(...(args as Parameters<Gate['enter']>))
-        return Response.json({ verdict: toRemote(verdict), claim: toRemote(claim) })
-      }
-      const handle = handles.get(id) as unknown as Record<
-        string,
-        (...args: unknown[]) => Promise<void>
-      >
-      await handle[op]?.(...args)
-      return Response.json(null)
+      return Response.json(await run(op, args, id))
     } catch (error) {
       return new Response(String(error), { status: 500 })
     }

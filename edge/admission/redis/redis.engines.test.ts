@@ -102,14 +102,17 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     expect(await counted(() => harness.post(key, 'nonsense'))).toBe(0)
   })
 
-  it('has asked for the lease before anything is published, and gives it and the events back', async () => {
-    const { key, record } = world.newKey({ key_events_per_minute: 3, tenant_events_per_minute: 3 })
-    await world.post(key, { event: 'warm' })
-    const published = world.gateway.requestCounts.produce
-    world.gateway.produceFaults.push('hang')
+  it('it acquires the lock before anything is published, and gives lock and events back when publishing fails', async () => {
+    const { key, record } = harness.newKey({
+      key_events_per_minute: 3,
+      tenant_events_per_minute: 3,
+    })
+    await harness.post(key, { event: 'warm' })
+    const published = harness.gateway.requestCounts.produce
+    harness.gateway.produceFaults.push('hang')
     const before = bridge.requests
-    const doomed = world.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
-    await expect.poll(() => world.gateway.requestCounts.produce).toBe(published + 1)
+    const doomed = harness.post(key, { event: 'a' }, { 'idempotency-key': 'k' })
+    await expect.poll(() => harness.gateway.requestCounts.produce).toBe(published + 1)
     expect(bridge.requests - before).toBe(1)
     // Sent to another edge it is still in flight.
     const { key: twin } = other.newKey(record)
@@ -164,7 +167,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     const second = await other.post(there, lines, headers)
     expect([second.status, second.json.code]).toEqual([429, 'RATE_LIMITED'])
     expect(second.json.lines).toBeGreaterThanOrEqual(1_000)
-    const taken = [...world.gateway.records, ...other.gateway.records]
+    const taken = [...harness.gateway.records, ...other.gateway.records]
     const ids = taken
       .filter(({ value }) => value.includes(name))
       .map(({ value }) => JSON.parse(value).event.event_id)
@@ -181,7 +184,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
     await direct.script('FLUSH')
     const again = await harness.post(key, Array(5).fill({ event: 'a' }), once)
     expect([again.status, again.headers['sluice-degraded']]).toEqual([202, undefined])
-    // It was done twice, with the same ids: Postgres counts them once.
+    // It was published twice, with the same ids: Postgres counts them once.
     const ids = ({ json }: EdgeResponse) =>
       json.events.map((event: { event_id: string }) => event.event_id)
     expect(ids(again)).toEqual(ids(first))
@@ -244,9 +247,9 @@ describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
   }
   const status = async (key: string) => (await harness.post(key, { event: 'a' })).status
   async function asked(act: () => Promise<unknown>): Promise<number> {
-    const before = world.gateway.requestCounts.keys
+    const before = harness.gateway.requestCounts.keys
     await act()
-    return world.gateway.requestCounts.keys - before
+    return harness.gateway.requestCounts.keys - before
   }
 
   it('they are accepted without asking core', async () => {
@@ -345,9 +348,9 @@ describe.each(RUNTIMES)('without Redis, in %s', (runtime) => {
       }
       const { requests_without: sinceStart } = await healthOf(harness)
 
-      const bringBack = await takeAway(world)
-      world.line.written.length = 0
-      const answers: EdgeResponse[] = []
+      const restore = await cause(harness)
+      harness.line.written.length = 0
+      const responses: EdgeResponse[] = []
       const began = performance.now()
       for (let i = 0; i < 60; i++)
         responses.push(await harness.post(key, { event: 'a' }, { 'idempotency-key': `k${i >> 1}` }))

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
-import { abortLate } from '../../lib/timeout.ts'
+import { abortOnTimeout } from '../../lib/timeout.ts'
 import { admissionSuite } from '../../testing/admission.suite.ts'
 import { createAdmissionOnRedis } from '../../testing/admission-on-redis.ts'
 import { idempotencySuite } from '../../testing/idempotency.suite.ts'
 import { type DirectoryHarness, keyDirectorySuite } from '../../testing/key-directory.suite.ts'
 import { limiterSuite } from '../../testing/limiter.suite.ts'
-import { createRemoteKeyDirectory, createRemoteAdmission } from '../../testing/remote-admission.ts'
+import { createRemoteAdmission, createRemoteKeyDirectory } from '../../testing/remote-admission.ts'
 import { type RunningEdge, startDeno, startWorkerd } from '../../testing/runtimes.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 import type { Admission } from '../admission.ts'
@@ -50,22 +50,23 @@ const RUNTIMES: [string, number, () => Promise<Partial<RunningEdge>>][] = [
 
 describe.each(RUNTIMES)('on Redis, from %s', (_, numRuns, start) => {
   let running: Partial<RunningEdge>
-  let gate: Gate
-  let world: DirectoryHarness
+  let admission: Admission
+  let harness: DirectoryHarness
   beforeAll(async () => {
     running = await start()
     const { url } = running
-    const near = createAdmissionOnRedis(settings(), abortLate)
-    gate = url ? createRemoteAdmission(url) : near.gate
-    const directory = url ? createRemoteKeyDirectory(url) : near.directory
-    world = { gateway, directory, publish }
+    const inProcess = createAdmissionOnRedis(settings(), abortOnTimeout)
+    admission = url ? createRemoteAdmission(url) : inProcess.admission
+    const directory = url ? createRemoteKeyDirectory(url) : inProcess.directory
+    harness = { gateway, directory, publish }
   })
   afterAll(() => running?.stop?.())
 
-  describe('a limiter', () => limiterSuite(() => fresh(gate).limiter as Limiter, numRuns))
-  describe('leases and answers', () => idempotencySuite(() => fresh(gate).idempotency))
-  describe('a gate', () => admissionSuite(() => fresh(gate)))
-  describe('a directory of keys', () => keyDirectorySuite(() => world))
+  describe('the rate limiter', () =>
+    limiterSuite(() => fresh(admission).rateLimiter as RateLimiter, numRuns))
+  describe('the idempotency store', () => idempotencySuite(() => fresh(admission).idempotency))
+  describe('the admission', () => admissionSuite(() => fresh(admission)))
+  describe('the key directory', () => keyDirectorySuite(() => harness))
 })
 
 const publish: DirectoryHarness['publish'] = async (sha, record, ageMs) => {

@@ -12,12 +12,13 @@ const EXAMPLES = OPERATIONS.flatMap(({ method, paths, examples }) =>
 )
 
 describeEdges('a documented request', (harness) => {
-  it.each(EXAMPLES)('$method $path gets its documented response: $says', async (example) => {
+  it.each(EXAMPLES)('$method $path gets its documented response: $title', async (example) => {
     const sent = requestOf(example, harness)
     const before = harness.gateway.records.length
     const response = await send(harness.edge.port, sent)
     expect(response.status).toBe(example.status)
-    if (example.answer !== undefined) expect(withoutIds(response)).toBe(withoutIds(example.answer))
+    if (example.response !== undefined)
+      expect(withoutIds(response)).toBe(withoutIds(example.response))
     if (example.method === 'POST' && example.status < 300)
       expect(harness.gateway.records.length).toBeGreaterThan(before)
   })

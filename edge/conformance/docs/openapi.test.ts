@@ -42,8 +42,8 @@ describe('the OpenAPI document', () => {
       (operations) => Object.values(operations).map(({ operationId }) => operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    for (const { id, method, body, answers: responses, examples } of OPERATIONS) {
-      const names = examples.map(({ says: title }) => title)
+    for (const { id, method, body, responses, examples } of OPERATIONS) {
+      const names = examples.map(({ title }) => title)
       expect(new Set(names).size, id).toBe(names.length)
       expect(body === undefined, id).toBe(method === 'get')
       expect(Object.keys(responses).length, id).toBeGreaterThan(0)
@@ -90,8 +90,8 @@ describe('the OpenAPI document', () => {
 
   const withBody = OPERATIONS.flatMap((operation) =>
     operation.examples
-      .filter(({ body, wrong }) => body !== undefined && !wrong)
-      .map((example) => ({ title: example.says, operation, example })),
+      .filter(({ body, isInvalid }) => body !== undefined && !isInvalid)
+      .map((example) => ({ title: example.title, operation, example })),
   )
   it.each(withBody)('has a schema that accepts the body of "$title"', ({ operation, example }) => {
     const type = typeOf(example)

@@ -7,24 +7,25 @@ import { createPostHogFormat, postHogV1Format } from '../../formats/posthog/form
 import { unwrap } from '../../formats/posthog/unwrap.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 
-const FORMATS: readonly Way[] = [posthog(1), posthogV1]
+const FORMATS: readonly IngestFormat[] = [createPostHogFormat(1), postHogV1Format]
 const TEXTS = ['event', 'uuid', 'distinct_id', '$distinct_id', 'message_id', 'session_id']
 const ANYTHING = ['window_id', 'type', 'context', 'value', 'source', 'metadata', 'payload', 'name']
 const OBJECTS = ['properties', '$set', '$set_once', 'options']
 const TIMES = ['timestamp', 'offset', 'sent_at']
 
-async function read(format: Way, text: string): Promise<Incoming> {
+async function read(format: IngestFormat, text: string): Promise<IncomingBatch> {
   const bytes = new TextEncoder().encode(text)
   const request = new Request('http://edge/batch/?_=1795251600000')
   return format.read({ bytes, request, receivedMs: 1_795_251_600_000, text: () => text })
 }
 
-function validate({ items }: Incoming) {
-  return items.map(({ raw, systemName, placeOf }) => {
+function validate({ items }: IncomingBatch) {
+  return items.map(({ raw, systemName, clientPointer }) => {
     const at = { receivedAt: '2026-11-21T09:00:00Z', eventId: () => 'new', systemName }
     const found = normalise(raw, at)
     if (!found.ok)
-      for (const { pointer } of found.errors) expect(placeOf?.(pointer) ?? '').toBeTypeOf('string')
+      for (const { pointer } of found.errors)
+        expect(clientPointer?.(pointer) ?? '').toBeTypeOf('string')
     return found.ok ? found.json : undefined
   })
 }
@@ -51,7 +52,7 @@ test('the PostHog format reads or rejects any body, and returns the original of 
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...FORMATS), body, async (format, text) => {
       const incoming = await read(format, text).catch((error) => {
-        if (error instanceof Refused) return undefined
+        if (error instanceof HttpProblem) return undefined
         throw error
       })
       if (!incoming) return
@@ -60,9 +61,16 @@ test('the PostHog format reads or rejects any body, and returns the original of 
       const sent = JSON.parse(text)
       const list = incoming.isSingleEvent ? [sent] : Array.isArray(sent) ? sent : sent.batch
       expect(originals).toEqual(list)
-      const dead = incoming.items.map((_, index) => ({ index, errors: [] }))
-      const outcome = { requestId: 'r', incoming, accepted: [], dead, errors: [], warnings: [] }
-      expect(format.answer(outcome).status).toBe(200)
+      const deadLetters = incoming.items.map((_, index) => ({ index, errors: [] }))
+      const outcome = {
+        requestId: 'r',
+        incoming,
+        accepted: [],
+        deadLetters,
+        errors: [],
+        warnings: [],
+      }
+      expect(format.buildResponse(outcome).status).toBe(200)
     }),
     { numRuns: 1_000 },
   )

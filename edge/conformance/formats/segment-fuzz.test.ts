@@ -36,12 +36,13 @@ async function read(text: string): Promise<IncomingBatch> {
   return createSegmentFormat().read({ bytes, request, receivedMs: 0, text: () => text })
 }
 
-function validate(incoming: Incoming) {
-  return incoming.items.map(({ raw, broken, placeOf }) => {
-    if (broken) return undefined
+function validate(incoming: IncomingBatch) {
+  return incoming.items.map(({ raw, faults, clientPointer }) => {
+    if (faults) return undefined
     const read = normalise(raw, { receivedAt: '2026-11-21T00:00:00Z', eventId: () => 'new' })
     if (!read.ok)
-      for (const { pointer } of read.errors) expect(placeOf?.(pointer) ?? '').toBeTypeOf('string')
+      for (const { pointer } of read.errors)
+        expect(clientPointer?.(pointer) ?? '').toBeTypeOf('string')
     return read.ok ? read.json : undefined
   })
 }
