@@ -88,10 +88,10 @@ for (const dialect of ['confluent', 'redpanda'] as const)
     ])('treats one failed record as a failure of all: %s', async (_, code, tries, status) => {
       const key = harness.newKey()
       await harness.post(key, { event: 'warm' })
-      const asked = proxy().requestCount
+      const requestsBefore = proxy().requestCount
       proxy().faults.push({ code })
       const response = await harness.post(key, events)
-      expect([response.status, proxy().requestCount - asked]).toEqual([status, tries])
+      expect([response.status, proxy().requestCount - requestsBefore]).toEqual([status, tries])
       if (status === 503) expect(response.json.code).toBe('LOG_UNAVAILABLE')
     })
   })

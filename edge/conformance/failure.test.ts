@@ -81,33 +81,33 @@ describeDialects('the edge whose log does not confirm', (harness) => {
 describeEdges('the key cache', (harness) => {
   it('looks a key up once, whether it exists or not', async () => {
     const key = harness.newKey()
-    const asked = harness.gateway.requestCounts.keys
+    const requestsBefore = harness.gateway.requestCounts.keys
     for (let i = 0; i < 5; i++) expect((await harness.post(key, { event: 'a' })).status).toBe(202)
-    expect(harness.gateway.requestCounts.keys - asked).toBe(1)
+    expect(harness.gateway.requestCounts.keys - requestsBefore).toBe(1)
     const unknown = 'slc_adm_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz2MdXq2'
     for (let i = 0; i < 5; i++)
       expect((await harness.post(unknown, { event: 'a' })).status).toBe(401)
-    expect(harness.gateway.requestCounts.keys - asked).toBe(2)
+    expect(harness.gateway.requestCounts.keys - requestsBefore).toBe(2)
   })
 
   it('does not look up a key with a wrong checksum', async () => {
-    const asked = harness.gateway.requestCounts.keys
+    const requestsBefore = harness.gateway.requestCounts.keys
     const wrong = 'slc_adm_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz2MdXq3'
     expect((await harness.post(wrong, { event: 'a' })).status).toBe(401)
-    expect(harness.gateway.requestCounts.keys).toBe(asked)
+    expect(harness.gateway.requestCounts.keys).toBe(requestsBefore)
   })
 
   it('does not reveal why a key is rejected: unknown, revoked and expired keys get the same response', async () => {
     const past = '2026-01-01T00:00:00Z'
-    const refused = [
+    const rejected = [
       await harness.post('slc_sec_0000000000000000000000000000004K8ygg', { event: 'a' }),
       await harness.post(harness.newKey({ revoked_at: past }), { event: 'a' }),
       await harness.post(harness.newKey({ expires_at: past }), { event: 'a' }),
       await harness.post('slc_sec_nonsense', { event: 'a' }),
     ]
-    const bodies = refused.map(({ json }) => ({ ...json, request_id: '' }))
+    const bodies = rejected.map(({ json }) => ({ ...json, request_id: '' }))
     for (const body of bodies) expect(body).toEqual(bodies[0])
-    for (const { status, headers } of refused) {
+    for (const { status, headers } of rejected) {
       expect(status).toBe(401)
       expect(headers['www-authenticate']).toBe('Bearer realm="sluice"')
     }

@@ -32,9 +32,9 @@ it('the Node edge finishes open requests, accepts no new ones and exits on SIGTE
   const headers = authorized()
   await send(edge.port, { headers, body: EVENT })
   gateway.produceFaults.push('hang')
-  const asked = gateway.requestCounts.produce
+  const requestsBefore = gateway.requestCounts.produce
   const underWay = send(edge.port, { headers, body: EVENT })
-  await expect.poll(() => gateway.requestCounts.produce).toBe(asked + 1)
+  await expect.poll(() => gateway.requestCounts.produce).toBe(requestsBefore + 1)
   const begun = performance.now()
   const stopped = edge.stop()
   await expect.poll(knock).toBe('ECONNREFUSED')

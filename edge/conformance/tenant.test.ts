@@ -44,9 +44,9 @@ describeEdges('a request that names another tenant', (harness) => {
       const headers = { 'content-type': type, 'x-tenant': 'victim', 'x-tenant-id': 'victim' }
       const response = await harness.post(key, body, { path: `${path}${query}`, headers })
       expect(response.status).toBeLessThan(300)
-      const taken = harness.gateway.records.slice(before)
-      expect(taken.length).toBeGreaterThan(0)
-      for (const { key: recordKey, value } of taken) {
+      const arrived = harness.gateway.records.slice(before)
+      expect(arrived.length).toBeGreaterThan(0)
+      for (const { key: recordKey, value } of arrived) {
         expect(JSON.parse(value).tenant).toBe(record.tenant)
         // The record key routes duplicates to one partition.
         expect(recordKey).toMatch(/^mine:/)

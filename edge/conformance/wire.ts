@@ -212,7 +212,7 @@ export const WIRE: readonly WireCase[] = [
   { title: 'Expect: 100-continue', ...lines(LENGTH, 'Expect: 100-continue'), expects: '100 202' },
   { title: 'another expectation', ...lines(LENGTH, 'Expect: tea'), expects: ['202', '202', '417'] },
   {
-    title: 'an upgrade that nobody offers',
+    title: 'an upgrade that the server does not offer',
     ...lines(LENGTH, 'Connection: Upgrade', 'Upgrade: websocket'),
     expects: ['202', '400', '202'],
   },

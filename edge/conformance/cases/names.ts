@@ -6,12 +6,12 @@ const named = (title: string, written: string, name = written): Case => ({
   status: 202,
   expectedEvents: [`{"name":"${name}"}`],
 })
-const unnamed = (title: string, body: string, fault: string): Case => ({
+const unnamed = (title: string, body: string, error: string): Case => ({
   title,
   body,
   status: 422,
   code: 'EVENTS_INVALID',
-  errors: [`0 ${fault}`],
+  errors: [`0 ${error}`],
 })
 const id = (title: string, written: string, formatted = written): Case => ({
   title: `an event id ${title}`,

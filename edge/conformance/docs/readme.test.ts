@@ -39,13 +39,13 @@ describeEdges('the README tested against the edge', (harness) => {
     )
     expect(stdout).not.toContain('problem')
     // Three NDJSON lines, two events in a batch, or one event for each curl.
-    const wanted = command.includes('printf')
+    const expected = command.includes('printf')
       ? 3
       : command.includes('"events"')
         ? 2
         : curls(command)
-    const taken = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
-    expect(taken.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(wanted)
+    const arrived = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
+    expect(arrived.map(({ event }) => event?.name).filter(Boolean)).toHaveLength(expected)
   })
 })
 

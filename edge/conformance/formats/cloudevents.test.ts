@@ -81,9 +81,9 @@ describeEdges('CloudEvents', (harness) => {
       accepted: 1,
       rejected: 0,
     })
-    const taken = harness.gateway.records.slice(before)
-    expect(taken.map(({ key }) => key)).toEqual([`${record.tenant}:customer-4`])
-    expect(taken.map(({ value }) => JSON.parse(value))).toEqual([
+    const arrived = harness.gateway.records.slice(before)
+    expect(arrived.map(({ key }) => key)).toEqual([`${record.tenant}:customer-4`])
+    expect(arrived.map(({ value }) => JSON.parse(value))).toEqual([
       expect.objectContaining({
         tenant: record.tenant,
         route: 'cloudevents',
@@ -243,8 +243,8 @@ describeEdges('CloudEvents', (harness) => {
       body,
     })
     expect(response.status).toBe(202)
-    const [taken] = harness.gateway.records.slice(before)
-    const { event } = JSON.parse(taken?.value ?? '{}')
+    const [arrived] = harness.gateway.records.slice(before)
+    const { event } = JSON.parse(arrived?.value ?? '{}')
     expect(event.properties).toEqual(properties)
     expect(event.context).toEqual({ datacontenttype: type })
   })

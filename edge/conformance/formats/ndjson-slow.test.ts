@@ -30,12 +30,13 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
       record,
       headers,
       open: (more = {}) => openPost(edge.port, { ...headers, ...more }),
-      taken: () => gateway.records.filter((taken) => taken.key?.startsWith(`${record.tenant}:`)),
+      arrived: () =>
+        gateway.records.filter((stored) => stored.key?.startsWith(`${record.tenant}:`)),
     }
   }
 
   it.concurrent('of one byte a second is accepted when it is complete', async ({ expect }) => {
-    const { open, taken } = sender()
+    const { open, arrived } = sender()
     const stream = open()
     for (const letter of EVENT) {
       await stream.write(letter)
@@ -44,13 +45,13 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
     stream.end()
     await stream.finished
     expect([stream.status(), JSON.parse(stream.received()).accepted]).toEqual([202, 1])
-    expect(taken()).toHaveLength(1)
+    expect(arrived()).toHaveLength(1)
   }, 30_000)
 
   it.concurrent('that stalls for 10 s gets a 408, with the lines before in the log', async ({
     expect,
   }) => {
-    const { open, taken } = sender()
+    const { open, arrived } = sender()
     const stream = open()
     const silent = open({ 'content-encoding': 'gzip' })
     await stream.write(`${EVENT}\n${EVENT}\n{"eve`)
@@ -61,7 +62,7 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
     const response = JSON.parse(stream.received())
     expect([stream.status(), response.code]).toEqual([408, 'BODY_TOO_SLOW'])
     expect(response).toMatchObject({ accepted: 2, lines: 2, resume_from_line: 2 })
-    expect(taken()).toHaveLength(2)
+    expect(arrived()).toHaveLength(2)
     await silent.finished
     expect(silent.status()).toBe(408)
   }, 40_000)
@@ -84,10 +85,10 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
   }, 60_000)
 
   it.concurrent('ends with a 401 when its key is revoked meanwhile', async ({ expect }) => {
-    const { open, record, taken } = sender()
+    const { open, record, arrived } = sender()
     const stream = open()
     await stream.write(`${EVENT}\n`)
-    await expect.poll(() => taken().length, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => arrived().length, { timeout: 5_000 }).toBe(1)
     record.revoked_at = new Date().toISOString()
     const start = performance.now()
     while (stream.status() === undefined && performance.now() - start < 60_000) {
@@ -97,7 +98,7 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
     await stream.finished
     const response = JSON.parse(stream.received())
     expect([stream.status(), response.code]).toEqual([401, 'KEY_UNKNOWN'])
-    expect(response.accepted).toBe(taken().length)
+    expect(response.accepted).toBe(arrived().length)
     expect(performance.now() - start).toBeLessThan(60_000)
   }, 70_000)
 

@@ -341,9 +341,9 @@ describeEdges('NDJSON lines', (harness) => {
   it('get a 503 with the line to resume from when the log fails midway', async () => {
     const { post, arrivedIds } = sender()
     await post(line('warm'))
-    const asked = harness.gateway.requestCounts.produce
+    const requestsBefore = harness.gateway.requestCounts.produce
     const pending = post(lines(20_000))
-    await poll(() => harness.gateway.requestCounts.produce).toBeGreaterThan(asked + 1)
+    await poll(() => harness.gateway.requestCounts.produce).toBeGreaterThan(requestsBefore + 1)
     harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
     const response = await pending
     expect([response.status, response.json.code]).toEqual([503, 'LOG_UNAVAILABLE'])

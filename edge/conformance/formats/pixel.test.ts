@@ -19,9 +19,9 @@ describeEdges('/v1/pixel.gif', (harness) => {
       'access-control-allow-origin': '*',
       'x-request-id': expect.any(String),
     })
-    const taken = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
-    expect(taken.length).toBeLessThan(2)
-    return { status: response.status, headers: response.headers, record: taken[0] }
+    const arrived = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))
+    expect(arrived.length).toBeLessThan(2)
+    return { status: response.status, headers: response.headers, record: arrived[0] }
   }
   const key = () => harness.newKey(PUBLIC)
 

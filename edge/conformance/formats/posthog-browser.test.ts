@@ -73,7 +73,7 @@ describeEdges('posthog-js', (harness) => {
       expect(known.length).toBeGreaterThanOrEqual(6)
       for (const event of known) {
         const { uuid, timestamp, properties, $set, $set_once, ...rest } = sent[event.event_id] ?? {}
-        const { token, distinct_id, ...kept } = properties as Record<string, unknown>
+        const { token, distinct_id, ...others } = properties as Record<string, unknown>
         expect(token).toBe(visit.key)
         expect(rest).toEqual({ event: event.name })
         expect(event).toEqual({
@@ -81,9 +81,9 @@ describeEdges('posthog-js', (harness) => {
           name: event.name,
           occurred_at: timestamp,
           actor: distinct_id,
-          session: kept.$session_id,
+          session: others.$session_id,
           properties: {
-            ...kept,
+            ...others,
             distinct_id,
             ...($set && { $set }),
             ...($set_once && { $set_once }),

@@ -86,13 +86,13 @@ describeEdges('posthog-node', (harness) => {
 
     it('retries events that the log did not confirm with the same ids, and each arrives once', async () => {
       const { client, errors, arrived } = connect(harness, mode)
-      const asked = harness.gateway.requestCounts.produce
+      const requestsBefore = harness.gateway.requestCounts.produce
       // The edge itself makes two attempts, so it responds 503 twice.
       harness.gateway.produceFaults.push(...Array(4).fill({ status: 503 }))
       for (let i = 0; i < 30; i++) client.capture({ distinctId: 'u1', event: `e${i}` })
       await client.shutdown()
       expect(errors).toEqual([])
-      expect(harness.gateway.requestCounts.produce - asked).toBeGreaterThan(4)
+      expect(harness.gateway.requestCounts.produce - requestsBefore).toBeGreaterThan(4)
       const names = arrived().map(({ name }) => name)
       expect(names.sort()).toEqual(Array.from({ length: 30 }, (_, i) => `e${i}`).sort())
     })

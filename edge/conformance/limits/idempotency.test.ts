@@ -51,10 +51,10 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
   it('gets 409 while the first one is in flight', async () => {
     const key = harness.newKey()
     await harness.post(key, { event: 'warm' })
-    const asked = harness.gateway.requestCounts.produce
+    const requestsBefore = harness.gateway.requestCounts.produce
     harness.gateway.produceFaults.push('hang')
     const first = harness.post(key, { event: 'a' }, once('order-5'))
-    await expect.poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
+    await expect.poll(() => harness.gateway.requestCounts.produce).toBe(requestsBefore + 1)
     const second = await harness.post(key, { event: 'a' }, once('order-5'))
     expect(second.status).toBe(409)
     expect(second.json.code).toBe('IDEMPOTENCY_IN_FLIGHT')
@@ -133,7 +133,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
   ])('gets the first status, type and body again: %s', async (_, path, bodyWith) => {
     const key = harness.newKey()
     const body = bodyWith(key)
-    const taken = harness.gateway.records.length
+    const recordsBefore = harness.gateway.records.length
     const first = await harness.post(key, body, { ...once('any'), path })
     expect(first.status).toBeLessThan(300)
     const second = await harness.post(key, body, { ...once('any'), path })
@@ -145,7 +145,7 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
       text,
     ]
     expect(compared(second)).toEqual(compared(first))
-    expect(harness.gateway.records.length).toBe(taken + 1)
+    expect(harness.gateway.records.length).toBe(recordsBefore + 1)
   })
 
   it('is the same with another encoding of its body, and another one when a single byte differs', async () => {
@@ -192,11 +192,11 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
   it('is processed after a 429, because a 429 is not stored', async () => {
     const key = harness.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
     await harness.post(key, Array(30).fill({ event: 'a' }))
-    const refused = await harness.post(key, { event: 'b' }, once('waited'))
-    expect(refused.status).toBe(429)
-    await new Promise((go) => setTimeout(go, Number(refused.headers['retry-after']) * 1_000))
-    const taken = await harness.post(key, { event: 'b' }, once('waited'))
-    expect([taken.status, taken.headers['idempotency-replayed']]).toEqual([202, undefined])
+    const rejected = await harness.post(key, { event: 'b' }, once('waited'))
+    expect(rejected.status).toBe(429)
+    await new Promise((go) => setTimeout(go, Number(rejected.headers['retry-after']) * 1_000))
+    const retried = await harness.post(key, { event: 'b' }, once('waited'))
+    expect([retried.status, retried.headers['idempotency-replayed']]).toEqual([202, undefined])
   })
 
   it('is processed by one of many concurrent requests, and the others get 409 or the same response', async () => {
@@ -224,10 +224,10 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     const headers = { authorization: `Bearer ${key}`, 'idempotency-key': 'killed' }
     const request = { headers, body: '[{"event":"a"},{"event":"b"}]' }
     const doomed = await startEdge(harness.runtime, harness.gateway)
-    const asked = harness.gateway.requestCounts.produce
+    const requestsBefore = harness.gateway.requestCounts.produce
     harness.gateway.produceFaults.push('hang')
     const unanswered = send(doomed.port, request).catch(() => 'no response')
-    await expect.poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
+    await expect.poll(() => harness.gateway.requestCounts.produce).toBe(requestsBefore + 1)
     process.kill(doomed.pid, 'SIGKILL')
     expect(await unanswered).toBe('no response')
     await doomed.stop()

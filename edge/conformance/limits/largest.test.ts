@@ -31,11 +31,11 @@ describeEdges('bodies of maximum size', (harness) => {
   it.each(bodies)(
     'of %s become records and requests that the gateway accepts',
     async (_, path, body) => {
-      const { records: taken } = harness.gateway
-      const before = taken.length
+      const { records: allRecords } = harness.gateway
+      const before = allRecords.length
       const { status } = await harness.send(harness.newKey(), { path, body })
       expect([200, 202]).toContain(status)
-      const records = taken.slice(before)
+      const records = allRecords.slice(before)
       expect(records.length).toBeGreaterThan(0)
       for (const { key = '', value } of records)
         expect(Buffer.byteLength(key) + Buffer.byteLength(value)).toBeLessThan(

@@ -35,8 +35,8 @@ describeEdges('the rate limit', (harness) => {
   it('admits the same request after Retry-After seconds', async () => {
     const key = harness.newKey({ key_events_per_minute: 30, tenant_events_per_minute: 1_000 })
     expect((await harness.post(key, events(30))).status).toBe(202)
-    const refused = await harness.post(key, events(1))
-    const wait = Number(refused.headers['retry-after'])
+    const rejected = await harness.post(key, events(1))
+    const wait = Number(rejected.headers['retry-after'])
     expect(wait).toBe(2)
     await pause(wait * 1000)
     expect((await harness.post(key, events(1))).status).toBe(202)
@@ -46,21 +46,21 @@ describeEdges('the rate limit', (harness) => {
     const limits = { tenant: 'shared', key_events_per_minute: 50, tenant_events_per_minute: 60 }
     const [first, second] = [harness.newKey(limits), harness.newKey(limits)]
     expect((await harness.post(first, events(50))).status).toBe(202)
-    const refused = await harness.post(second, events(11))
-    expect(refused.status).toBe(429)
-    expect(refused.headers.ratelimit).toMatch(/"key";r=50;t=0;pk=:.{12}:, "tenant";r=10;/)
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    const rejected = await harness.post(second, events(11))
+    expect(rejected.status).toBe(429)
+    expect(rejected.headers.ratelimit).toMatch(/"key";r=50;t=0;pk=:.{12}:, "tenant";r=10;/)
+    expect(Number(rejected.headers['retry-after'])).toBeGreaterThanOrEqual(1)
     expect((await harness.post(second, events(10))).status).toBe(202)
     expect((await harness.post(harness.newKey(), events(100))).status).toBe(202)
   })
 
   it('rejects a batch that exceeds the limit with 422 instead of 429', async () => {
     const key = harness.newKey({ key_events_per_minute: 100, tenant_events_per_minute: 20 })
-    const refused = await harness.post(key, events(21))
-    expect(refused.status).toBe(422)
-    expect(refused.json.code).toBe('BATCH_OVER_LIMIT')
-    expect(refused.json.detail).toMatch(/21 events.*more than 20/)
-    expect(refused.headers['retry-after']).toBeUndefined()
+    const rejected = await harness.post(key, events(21))
+    expect(rejected.status).toBe(422)
+    expect(rejected.json.code).toBe('BATCH_OVER_LIMIT')
+    expect(rejected.json.detail).toMatch(/21 events.*more than 20/)
+    expect(rejected.headers['retry-after']).toBeUndefined()
     expect((await harness.post(key, events(20))).status).toBe(202)
   })
 

@@ -44,8 +44,8 @@ it.concurrent('a body that does not arrive gets a 408 after 10 s', async ({ expe
     expect(connection.received()).toContain('"code":"BODY_TOO_SLOW"')
     connection.reset()
   }
-  const taken = () => gateway.records.filter((event) => event.key?.startsWith(record.tenant))
-  expect(taken()).toEqual([])
+  const arrived = () => gateway.records.filter((event) => event.key?.startsWith(record.tenant))
+  expect(arrived()).toEqual([])
   // The other test may have used up the byte budget for a while.
   for (const { port } of edges)
     await expect
@@ -96,17 +96,17 @@ it.concurrent('clients that disconnect during their request release the byte bud
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
   for (const { port } of edges) {
     expect((await send(port, small)).status).toBe(202)
-    const asked = gateway.requestCounts.produce
+    const requestsBefore = gateway.requestCounts.produce
     gateway.produceFaults.push(...Array(FULL_BODIES).fill('hang'))
     const leavers = await Promise.all(Array.from({ length: FULL_BODIES }, () => openSocket(port)))
     for (const leaver of leavers)
       leaver.write(requestHead(key, `Content-Length: ${full.length}`) + full)
     await expect
       .poll(() => gateway.requestCounts.produce, { timeout: 5_000 })
-      .toBe(asked + FULL_BODIES)
-    const refused = await send(port, small)
-    expect([refused.status, refused.json.code]).toEqual([503, 'OVERLOADED'])
-    expect(refused.headers['retry-after']).toBe('1')
+      .toBe(requestsBefore + FULL_BODIES)
+    const rejected = await send(port, small)
+    expect([rejected.status, rejected.json.code]).toEqual([503, 'OVERLOADED'])
+    expect(rejected.headers['retry-after']).toBe('1')
     for (const leaver of leavers) leaver.reset()
   }
   for (const { port } of edges)

@@ -22,7 +22,7 @@ describeEdges('the edge on a raw connection', (harness) => {
   it('stores nothing of a truncated body and keeps working', async () => {
     const key = harness.newKey()
     await harness.post(key, EVENT)
-    const taken = harness.gateway.records.length
+    const recordsBefore = harness.gateway.records.length
     for (const end of ['halfClose', 'reset'] as const)
       for (const announced of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
         const connection = await openSocket(harness.edge.port)
@@ -35,7 +35,7 @@ describeEdges('the edge on a raw connection', (harness) => {
         expect([undefined, '400']).toContain(status(connection))
       }
     expect((await harness.post(key, EVENT)).status).toBe(202)
-    expect(harness.gateway.records.length).toBe(taken + 1)
+    expect(harness.gateway.records.length).toBe(recordsBefore + 1)
   })
 
   it('responds to a client that half-closes after the whole request', async () => {
@@ -52,13 +52,13 @@ describeEdges('the edge on a raw connection', (harness) => {
     const key = harness.newKey()
     const once = { headers: { 'idempotency-key': 'left' } }
     await harness.post(key, EVENT)
-    const asked = harness.gateway.requestCounts.produce
+    const requestsBefore = harness.gateway.requestCounts.produce
     harness.gateway.produceFaults.push('hang')
     const connection = await openSocket(harness.edge.port)
     connection.write(
       requestHead(key, 'Idempotency-Key: left', `Content-Length: ${EVENT.length}`) + EVENT,
     )
-    await poll(() => harness.gateway.requestCounts.produce).toBe(asked + 1)
+    await poll(() => harness.gateway.requestCounts.produce).toBe(requestsBefore + 1)
     connection.reset()
     // The lease lasts 15 s; publishing times out after 3 s.
     await poll(async () => (await harness.post(key, EVENT, once)).status, 6_000).toBe(202)
@@ -88,7 +88,7 @@ describeEdges('the edge on a raw connection', (harness) => {
   it('never reads a request with two lengths as two requests', async () => {
     const key = harness.newKey()
     await harness.post(key, EVENT)
-    const taken = harness.gateway.records.length
+    const recordsBefore = harness.gateway.records.length
     const smuggled = requestHead(key, `Content-Length: ${EVENT.length}`) + EVENT
     const connection = await openSocket(harness.edge.port)
     connection.write(
@@ -96,7 +96,7 @@ describeEdges('the edge on a raw connection', (harness) => {
     )
     connection.halfClose()
     await connection.closed
-    expect(harness.gateway.records.length - taken).toBeLessThanOrEqual(1)
+    expect(harness.gateway.records.length - recordsBefore).toBeLessThanOrEqual(1)
     expect((connection.received().match(/HTTP\/1\.1 202/g) ?? []).length).toBeLessThanOrEqual(1)
   })
 

@@ -10,7 +10,7 @@ describeEdges('a flood of invented keys', (harness) => {
   it('reaches the directory at most a hundred times a minute and does not affect cached keys', async () => {
     const good = harness.newKey()
     expect((await harness.post(good, { event: 'a' })).status).toBe(202)
-    const asked = harness.gateway.requestCounts.keys
+    const requestsBefore = harness.gateway.requestCounts.keys
     const start = performance.now()
     const flood = Array.from({ length: 4 * most }, (_, i) =>
       // Forwarding headers do not change the client's address.
@@ -31,15 +31,15 @@ describeEdges('a flood of invented keys', (harness) => {
     const responses = await Promise.all(flood)
     // One more look-up is allowed every 600 ms.
     const allowed = most + Math.ceil(((performance.now() - start) / 60_000) * most)
-    expect(harness.gateway.requestCounts.keys - asked).toBeGreaterThanOrEqual(most)
-    expect(harness.gateway.requestCounts.keys - asked).toBeLessThanOrEqual(allowed)
+    expect(harness.gateway.requestCounts.keys - requestsBefore).toBeGreaterThanOrEqual(most)
+    expect(harness.gateway.requestCounts.keys - requestsBefore).toBeLessThanOrEqual(allowed)
     for (const { status } of await Promise.all(others)) expect(status).toBe(202)
 
-    const refused = responses.filter(({ status }) => status === 429)
+    const rejected = responses.filter(({ status }) => status === 429)
     const unknown = responses.filter(({ status }) => status === 401)
     expect(unknown.length).toBeLessThanOrEqual(allowed)
-    expect(refused.length + unknown.length).toBe(4 * most)
-    const { json, headers } = refused.at(-1) ?? {}
+    expect(rejected.length + unknown.length).toBe(4 * most)
+    const { json, headers } = rejected.at(-1) ?? {}
     expect(json.code).toBe('RATE_LIMITED')
     expect(json.detail).toContain('unknown API keys')
     expect(Number(headers?.['retry-after'])).toBeGreaterThanOrEqual(1)
