@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { running } from '../../local/run-file.ts'
+import { findRunning } from '../../local/run-file.ts'
 import { startFleet } from '../../tests/lib/fleet.ts'
 import { createTestHome } from '../../tests/lib/sluice.ts'
 import { table } from '../lib/run-arms.ts'
@@ -85,7 +85,7 @@ async function findSystem(tenants: number): Promise<System> {
       tenants: await createTenants(fleet.databaseUrl, tenants),
     }
   }
-  const run = options.own ? undefined : running(config.home)
+  const run = options.own ? undefined : findRunning(config.home)
   if (run) {
     log(`Using the running instance of ${config.home}; the tenants k6-… stay there.`)
     return {
