@@ -93,7 +93,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   return figure
 }
 
-async function work({ url, records }: Arm, concurrency: number) {
+async function work({ url, records }: Arm, lanes: number) {
   const log = await createPostgresLog({ url, onTrouble: console.error })
   for (let i = 0; i < records.length; i += 1_000)
     await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
@@ -102,7 +102,7 @@ async function work({ url, records }: Arm, concurrency: number) {
   const worker = createWorker({
     databaseUrl: url,
     log,
-    lanes: concurrency,
+    lanes,
     logger: { info() {}, warn: console.error, error: console.error },
     onWritten({ stored, duplicates }) {
       done += stored + duplicates
@@ -131,7 +131,7 @@ async function plainCopy({ url, records }: Arm) {
     tenants,
     new Map(),
   )
-  const rows = decoded.flatMap((record): EventRow[] => (record.is === 'event' ? [record.row] : []))
+  const rows = decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
   const pool = new pg.Pool({ connectionString: url, max: 1 })
   await createPartitionKeeper({ pool }).keep()
   await pool.end()

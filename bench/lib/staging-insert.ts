@@ -55,5 +55,5 @@ async function decodeAll(client: pg.Client, records: readonly FlightRecord[]): P
     tenants,
     new Map(),
   )
-  return decoded.flatMap((record): EventRow[] => (record.is === 'event' ? [record.row] : []))
+  return decoded.flatMap((each): EventRow[] => (each.is === 'event' ? [each.row] : []))
 }

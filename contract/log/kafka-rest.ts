@@ -49,7 +49,7 @@ export interface GroupAssignments {
   instances: { name: string; topics: { topic: string; partitions: number[] }[] }[]
 }
 
-/** The body of every error response. */
+/** What every failure looks like. */
 export interface KafkaRestError {
   error: string
   status: number

@@ -4,9 +4,9 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { describeEdges } from '../../testing/edge-harness.ts'
 
-/** The commands of the README, run as a reader would paste them. */
+/** The README's own commands, run as a stranger would paste them. */
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((match) => match[1] ?? '')
+const COMMANDS = [...readme.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
 
 describeEdges('the README tested against the edge', (harness) => {
