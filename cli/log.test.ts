@@ -132,7 +132,7 @@ test('an offset gap is reported by every surface, and offsets skip continues beh
 
   sluice = await home.start('--no-demo')
   await expect.poll(async () => (await lag()).gaps, { timeout: 20_000 }).toHaveLength(1)
-  expect(sluice.said()).toContain('3 records from offset')
+  expect(sluice.output()).toContain('3 records from offset')
   const metrics = await (await fetch(`${sluice.run.core_url}/metrics`)).text()
   expect(metrics).toContain('sluice_offset_gap_records_total{topic="events.raw",partition="3"} 3')
   expect(metrics).toContain('sluice_offset_gaps_open 1')

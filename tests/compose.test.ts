@@ -5,7 +5,12 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ROOT } from '../core/lib/paths.ts'
 import { V8_FLAGS } from '../local/edge-process.ts'
-import { COMPOSE_TEXT, type ComposeFile, REQUIRED, readComposeFile } from './lib/compose-file.ts'
+import {
+  COMPOSE_TEXT,
+  type ComposeFile,
+  REQUIRED_VARIABLES,
+  readComposeFile,
+} from './lib/compose-file.ts'
 import { readDockerfile } from './lib/image.ts'
 
 /** What can be said of docker-compose.yml and Dockerfile by reading them; compose.engines.test.ts runs them. */
@@ -16,15 +21,16 @@ const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
 describe('docker-compose.yml', () => {
   test('a missing secret is reported by name and nothing starts', () => {
-    expect(REQUIRED).toEqual([
+    expect(REQUIRED_VARIABLES).toEqual([
       'POSTGRES_PASSWORD',
       'REDIS_PASSWORD',
       'SLUICE_GATEWAY_PASSWORD',
       'SLUICE_REDIS_TOKEN',
     ])
-    const all = Object.fromEntries(REQUIRED.map((name) => [name, 'x']))
+    const all = Object.fromEntries(REQUIRED_VARIABLES.map((name) => [name, 'x']))
     expect(() => readComposeFile(all)).not.toThrow()
-    for (const name of REQUIRED) expect(() => readComposeFile({ ...all, [name]: '' })).toThrow(name)
+    for (const name of REQUIRED_VARIABLES)
+      expect(() => readComposeFile({ ...all, [name]: '' })).toThrow(name)
   })
 
   test('every secret comes from a required variable', () => {
@@ -108,7 +114,8 @@ describe('Dockerfile', () => {
       expect(['node', 'nobody']).toContain(user)
       expect(JSON.stringify(stage?.steps)).not.toContain('npm')
     }
-    for (const { from } of stages) expect(from).toMatch(/^(node:24|debian:bookworm)-?\S*slim$/)
+    for (const { baseImage: from } of stages)
+      expect(from).toMatch(/^(node:24|debian:bookworm)-?\S*slim$/)
   })
 
   test('the image holds every file and package that core and its commands import, and no development package', () => {
@@ -159,7 +166,7 @@ describe('docs/deployment.md', () => {
   const text = read('docs/deployment.md')
 
   test('names every secret that docker-compose.yml requires, and no variable that nothing reads', () => {
-    for (const name of REQUIRED) expect(text).toContain(name)
+    for (const name of REQUIRED_VARIABLES) expect(text).toContain(name)
     const readers = ['core/config.ts', 'edge/entry/workerd.capnp', 'docker-compose.yml']
       .map(read)
       .join()

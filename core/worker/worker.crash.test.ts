@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase } from '../../tests/lib/database.ts'
-import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue } from '../../tests/lib/records.ts'
 import { ROOT } from '../lib/paths.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 
@@ -55,13 +55,13 @@ test('a worker that is killed twenty times under load loses nothing and counts n
     await expect
       .poll(
         async () => {
-          const { stored, duplicates, dead } = await account(database.pool)
+          const { stored, duplicates, dead } = await countTotals(database.pool)
           return stored + duplicates + dead
         },
         { timeout: 30_000, interval: 200 },
       )
       .toBe(KILLS * RECORDS_A_ROUND)
-    expect(await account(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
+    expect(await countTotals(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
   } finally {
     worker?.kill('SIGKILL')
     await log.close()

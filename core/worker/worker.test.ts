@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { account, rawRecord, rawValue } from '../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue } from '../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance } from './maintenance/partition-maintenance.ts'
@@ -48,7 +48,7 @@ async function settled(records: number) {
       { timeout: 20_000 },
     )
     .toBe(records)
-  return account(database.pool)
+  return countTotals(database.pool)
 }
 
 const one = async (sql: string) => (await database.pool.query(sql)).rows[0]

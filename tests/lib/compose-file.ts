@@ -25,7 +25,7 @@ export interface ComposeService {
 export const COMPOSE_TEXT = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')
 
 /** Variables that the file insists on: `${NAME:?}`. */
-export const REQUIRED = [
+export const REQUIRED_VARIABLES = [
   ...new Set([...COMPOSE_TEXT.matchAll(/\$\{(\w+):\?[^}]*\}/g)].map(([, name]) => name as string)),
 ].sort()
 

@@ -54,7 +54,7 @@ const STOP_STEPS = [
   { signal: 'SIGKILL', graceMs: 2_000 },
 ] as const
 
-interface Placed {
+interface PlannedService {
   name: string
   service: ComposeService
   home: string
@@ -76,11 +76,11 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
     rmSync(folder, { recursive: true, force: true })
   })
   const ports = await findPorts(services)
-  const placed = new Map<string, Placed>()
+  const planned = new Map<string, PlannedService>()
   const running = new Map<string, SupervisedProcess[]>()
   const imageOf = createImages(join(folder, 'images'))
 
-  async function place(name: string, service: ComposeService): Promise<Placed> {
+  async function planService(name: string, service: ComposeService): Promise<PlannedService> {
     const root = service.build ? await imageOf(service.build.target) : undefined
     const here = (text: string | number) => onLoopback(String(text), name, ports)
     const runnable = ([program = '', ...args]: string[]) => [
@@ -112,7 +112,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
   }
 
   async function start(name: string): Promise<void> {
-    const at = placed.get(name) as Placed
+    const at = planned.get(name) as PlannedService
     const started = await (BY_NAME[name] ?? startOurs)(at, ports)
     running.set(name, started)
     lifecycle.onStop(name, () => Promise.all(started.map((each) => each.stop())))
@@ -122,9 +122,9 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
 
   try {
     for (const [name, service] of Object.entries(services))
-      placed.set(name, await place(name, service))
+      planned.set(name, await planService(name, service))
     for (const name of inOrder(services)) {
-      const at = placed.get(name) as Placed
+      const at = planned.get(name) as PlannedService
       if (!isOneShot(name, services)) await start(name)
       else {
         const { code, out } = await run(at, at.command)
@@ -140,7 +140,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
     running,
     url: (name, port) => `http://127.0.0.1:${ports.get(`${name}:${port}`)}`,
     exec(name, [program = '', ...args]) {
-      const at = placed.get(name) as Placed
+      const at = planned.get(name) as PlannedService
       return run(at, [programOf(at.root, program), ...args])
     },
     logs: (name) =>
@@ -155,7 +155,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
 /** The engines: what their images' entry points do besides running the command, done here. */
 const BY_NAME: Record<
   string,
-  (at: Placed, ports: ReadonlyMap<string, number>) => Promise<SupervisedProcess[]>
+  (at: PlannedService, ports: ReadonlyMap<string, number>) => Promise<SupervisedProcess[]>
 > = {
   async postgres({ home, command, env }, ports) {
     const settings = command.slice(1).map((arg) => /^-c(\w+)=(.*)$/.exec(arg)?.slice(1) ?? [])
@@ -215,7 +215,7 @@ const BY_NAME: Record<
   },
 }
 
-async function startOurs(at: Placed): Promise<SupervisedProcess[]> {
+async function startOurs(at: PlannedService): Promise<SupervisedProcess[]> {
   const [command = '', ...args] = at.command
   const replicas = Array.from({ length: at.service.deploy?.replicas ?? 1 }, (_, i) =>
     createEngineProcess({
@@ -241,7 +241,7 @@ function programOf(root: string | undefined, program: string): string {
   return root && existsSync(own) ? own : program
 }
 
-async function untilHealthy(at: Placed): Promise<void> {
+async function untilHealthy(at: PlannedService): Promise<void> {
   const deadline = Date.now() + START_MS_MAX
   for (;;) {
     const { code, out } = await run(at, at.healthCheck ?? [])
@@ -251,7 +251,10 @@ async function untilHealthy(at: Placed): Promise<void> {
   }
 }
 
-async function run({ cwd, env }: Placed, [program = '', ...args]: string[]): Promise<Ended> {
+async function run(
+  { cwd, env }: PlannedService,
+  [program = '', ...args]: string[],
+): Promise<Ended> {
   const child = spawn(program, args, {
     cwd,
     env,

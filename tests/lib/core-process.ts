@@ -9,7 +9,7 @@ export interface CoreProcess {
   /** Of its HTTP server; '' for a worker alone. */
   url: string
   /** All that it has said so far. */
-  said(): string
+  output(): string
   /** With SIGTERM unless told otherwise; resolves with the exit code when it has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -42,13 +42,13 @@ export async function startCore({
   })
   let said = ''
   const ready = Promise.withResolvers<string>()
-  const hear = (chunk: Buffer) => {
+  const collect = (chunk: Buffer) => {
     said += chunk
     const line = said.split('\n').find((each) => each.includes('"msg":"ready"'))
     if (line?.endsWith('}')) ready.resolve(JSON.parse(line).url ?? '')
   }
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
+  child.stdout.on('data', collect)
+  child.stderr.on('data', collect)
   const ended = once(child, 'exit') as Promise<[number | null]>
   ended.then(([code]) => ready.reject(new Error(`core ended with ${code}: ${said}`)))
   const url = await ready.promise
@@ -56,7 +56,7 @@ export async function startCore({
     process: child,
     pid: child.pid as number,
     url,
-    said: () => said,
+    output: () => said,
     async stop(signal = 'SIGTERM') {
       child.kill(signal)
       return (await ended)[0]

@@ -151,7 +151,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       process.process.once('exit', async (code, signal) => {
         callOff()
         running = undefined
-        let why = `${name} ended (${signal ?? code})${signal ? '' : `: ${process.said()}`}`
+        let why = `${name} ended (${signal ?? code})${signal ? '' : `: ${process.output()}`}`
         while (!stopping && !running) {
           onRestart(why)
           try {

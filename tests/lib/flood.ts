@@ -10,21 +10,21 @@ export interface Flood {
   /** Known duplicates: events of requests that got a 202 again, without the dead ones. */
   readonly repeated: number
   /** Answers that no sender should get, a few of them. */
-  readonly strange: string[]
+  readonly unexpected: string[]
   /** How often each status came; 0 is no answer at all. */
   readonly statuses: Map<number, number>
-  readonly answers: Answered[]
+  readonly responses: FloodResponse[]
   /** Resolves when everything was accepted. */
   done: Promise<void>
   /** Senders end what they have begun and begin nothing more: then all numbers below `accepted` are. */
   stop(): Promise<void>
 }
 
-export interface Answered {
+export interface FloodResponse {
   /** Milliseconds since the epoch, when it was asked. */
-  at: number
+  sentAtMs: number
   /** From asking to the whole answer. */
-  ms: number
+  tookMs: number
   status: number
 }
 
@@ -41,7 +41,7 @@ export interface FloodOptions {
   pauseMs?: number
 }
 
-const ANSWER_MS_MAX = 20_000
+const RESPONSE_MS_MAX = 20_000
 const LAST_YEAR_MS = 400 * 86_400_000
 
 export function isDead(n: number): boolean {
@@ -72,7 +72,7 @@ export function startFlood({
   const sinceMs = Date.now()
   const strange: string[] = []
   const statuses = new Map<number, number>()
-  const answers: Answered[] = []
+  const answers: FloodResponse[] = []
   let next = 0
   let accepted = 0
   let repeated = 0
@@ -121,11 +121,11 @@ export function startFlood({
           ...(idempotencyKey && { 'Idempotency-Key': idempotencyKey }),
         },
         body,
-        signal: AbortSignal.timeout(ANSWER_MS_MAX),
+        signal: AbortSignal.timeout(RESPONSE_MS_MAX),
       })
       const said = await response.text()
       const { status } = response
-      answers.push({ at: began, ms: Date.now() - began, status })
+      answers.push({ sentAtMs: began, tookMs: Date.now() - began, status })
       const retryAfter = response.headers.get('Retry-After')
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
       const known =
@@ -136,7 +136,7 @@ export function startFlood({
       // The edge is down, or went down with this request.
       statuses.set(0, (statuses.get(0) ?? 0) + 1)
       if ((error as Error).name === 'TimeoutError' && strange.length < 20)
-        strange.push(`no answer in ${ANSWER_MS_MAX / 1000} s`)
+        strange.push(`no answer in ${RESPONSE_MS_MAX / 1000} s`)
       return { status: 0, retryAfterMs: undefined }
     }
   }
@@ -149,9 +149,9 @@ export function startFlood({
     get repeated() {
       return repeated
     },
-    strange,
+    unexpected: strange,
     statuses,
-    answers,
+    responses: answers,
     done,
     async stop() {
       stopping = true

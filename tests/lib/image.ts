@@ -7,7 +7,7 @@ import { ROOT } from '../../core/lib/paths.ts'
 /** One `FROM … AS name` of Dockerfile. */
 export interface Stage {
   name: string
-  from: string
+  baseImage: string
   steps: { word: string; args: string[] }[]
 }
 
@@ -16,7 +16,7 @@ export function readDockerfile(): Stage[] {
   for (const line of readFileSync(join(ROOT, 'Dockerfile'), 'utf8').split('\n')) {
     const [word = '', ...args] = line.trim().split(/\s+/)
     if (word === '' || word.startsWith('#')) continue
-    if (word === 'FROM') stages.push({ name: args[2] ?? '', from: args[0] ?? '', steps: [] })
+    if (word === 'FROM') stages.push({ name: args[2] ?? '', baseImage: args[0] ?? '', steps: [] })
     else stages.at(-1)?.steps.push({ word, args })
   }
   return stages

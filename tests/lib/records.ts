@@ -6,14 +6,14 @@ import { recordEncoder, type StampedEvent } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
 import type { NewRecord } from '../../core/log/log.ts'
 
-export type Sent = Partial<TrackedEvent> & {
+export type RecordFields = Partial<TrackedEvent> & {
   tenant?: string
   received_at?: string
   historical?: true
 }
 
 /** A record of events.raw as the edge makes it, on the partition that its key leads to. */
-export function rawRecord(sent: Sent = {}): NewRecord {
+export function rawRecord(sent: RecordFields = {}): NewRecord {
   const { tenant = 'default', received_at = new Date().toISOString(), historical, ...fields } = sent
   const event: TrackedEvent = {
     event_id: uuidV7(Date.now()),
@@ -43,7 +43,7 @@ export function rawValue(value: string | Buffer, key = 'a-key'): NewRecord {
   }
 }
 
-export interface Account {
+export interface Totals {
   stored: number
   duplicates: number
   dead: number
@@ -54,7 +54,7 @@ export interface Account {
 }
 
 /** Counts everything again from the rows. */
-export async function account(pool: pg.Pool): Promise<Account> {
+export async function countTotals(pool: pg.Pool): Promise<Totals> {
   const { rows } = await pool.query(`
     WITH recount AS (
       SELECT e.tenant_id, s.series_id, date_bin('15 minutes', e.occurred_at, 'epoch') AS bucket,
@@ -71,5 +71,5 @@ export async function account(pool: pg.Pool): Promise<Account> {
                 OR c.min IS DISTINCT FROM r.min OR c.max IS DISTINCT FROM r.max
                 OR abs(c.sum - r.sum) > 1e-9 * greatest(abs(c.sum), 1)) AS "wrongRollups",
            (SELECT count(*)::int FROM (SELECT 1 FROM event GROUP BY tenant_id, event_id HAVING count(*) > 1) d) AS double`)
-  return rows[0] as Account
+  return rows[0] as Totals
 }

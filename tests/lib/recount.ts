@@ -2,59 +2,59 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { TOPICS } from '../../contract/log/topics.ts'
 import type { Log } from '../../core/log/log.ts'
-import { type Account, account } from './records.ts'
+import { countTotals, type Totals } from './records.ts'
 
 /** What must be 0, whatever happened to whom. */
-export interface Wrong extends Pick<Account, 'wrongRollups' | 'double'> {
+export interface Discrepancies extends Pick<Totals, 'wrongRollups' | 'double'> {
   /** Events that are neither stored nor dead letters, as they should be. */
   lost: number
   /** Rows of an event that is there already, or of none. */
-  tooMany: number
+  unexpected: number
   deadLost: number
   /** Different events among the dead letters that should not be there. */
-  deadTooMany: number
+  deadUnexpected: number
   /** Records of the log that became nothing at all, or more than one thing. */
   unaccounted: number
 }
 
-export const NOTHING_WRONG: Wrong = {
+export const NO_DISCREPANCIES: Discrepancies = {
   lost: 0,
-  tooMany: 0,
+  unexpected: 0,
   deadLost: 0,
-  deadTooMany: 0,
+  deadUnexpected: 0,
   unaccounted: 0,
   wrongRollups: 0,
   double: 0,
 }
 
-export interface Audit {
-  wrong: Wrong
+export interface Recount {
+  discrepancies: Discrepancies
   /** Of the whole database. */
-  figures: Pick<Account, 'stored' | 'duplicates' | 'dead'> & { logged: number }
-  /** How long it took from the call until all was written, and until all dead letters were sent on. */
+  figures: Pick<Totals, 'stored' | 'duplicates' | 'dead'> & { logged: number }
+  /** How long it took from the call until all was written, and until all dead letters were forwarded. */
   waited: { writtenMs: number; forwardedMs: number }
 }
 
 const DRAIN_MS_MAX = 120_000
 
 /**
- * Once the workers have written all that the log holds and sent on all dead letters: looks for each of a tenant's first
+ * Once the workers have written all that the log holds and forwarded all dead letters: looks for each of a tenant's first
  * `events` numbers (flood.ts), and counts everything again.
  */
-export async function audit(
+export async function recount(
   { databaseUrl, log }: { databaseUrl: string; log: Log },
   tenant: string,
   events: number,
-): Promise<Audit> {
+): Promise<Recount> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
   pool.on('error', () => {})
   try {
-    const { logged, ...waited } = await drained(pool, log)
-    const { wrongRollups, double, ...figures } = await account(pool)
+    const { logged, ...waited } = await waitUntilDrained(pool, log)
+    const { wrongRollups, double, ...figures } = await countTotals(pool)
     const unaccounted = logged - figures.stored - figures.duplicates - figures.dead
     const found = await findAll(pool, tenant, events)
     return {
-      wrong: { ...found, unaccounted, wrongRollups, double },
+      discrepancies: { ...found, unaccounted, wrongRollups, double },
       figures: { ...figures, logged },
       waited,
     }
@@ -63,7 +63,7 @@ export async function audit(
   }
 }
 
-async function drained(pool: pg.Pool, log: Log) {
+async function waitUntilDrained(pool: pg.Pool, log: Log) {
   const began = Date.now()
   let writtenMs: number | undefined
   for (;;) {
@@ -87,20 +87,20 @@ async function drained(pool: pg.Pool, log: Log) {
 }
 
 async function findAll(pool: pg.Pool, tenant: string, events: number) {
-  const { rows } = await pool.query<Omit<Wrong, 'unaccounted' | 'wrongRollups' | 'double'>>(
+  const { rows } = await pool.query<Omit<Discrepancies, 'unaccounted' | 'wrongRollups' | 'double'>>(
     `WITH t AS (SELECT tenant_id FROM tenant WHERE slug = $1),
      expected AS (SELECT n, n % 100 = 37 AS dead FROM generate_series(0, $2::int - 1) n),
      stored AS (SELECT substr(client_event_id, 3)::int AS n, count(*) AS times
                   FROM event WHERE tenant_id = (TABLE t) GROUP BY 1),
-     letters AS (SELECT DISTINCT substr(convert_from(original, 'UTF8')::json ->> 'event_id', 3)::int AS n
+     dead_letters AS (SELECT DISTINCT substr(convert_from(original, 'UTF8')::json ->> 'event_id', 3)::int AS n
                    FROM dead_letter WHERE tenant_id = (TABLE t)),
      events AS (SELECT dead, times FROM expected FULL JOIN stored USING (n)),
-     told AS (SELECT e.dead, l.n AS letter FROM expected e FULL JOIN letters l USING (n))
+     dead_check AS (SELECT e.dead, l.n AS dead_letter FROM expected e FULL JOIN dead_letters l USING (n))
      SELECT (SELECT count(*)::int FROM events WHERE NOT dead AND times IS NULL) AS lost,
             (SELECT coalesce(sum(CASE WHEN dead IS NOT FALSE THEN times ELSE times - 1 END), 0)::int
-               FROM events WHERE times IS NOT NULL) AS "tooMany",
-            (SELECT count(*)::int FROM told WHERE dead AND letter IS NULL) AS "deadLost",
-            (SELECT count(*)::int FROM told WHERE letter IS NOT NULL AND dead IS NOT TRUE) AS "deadTooMany"`,
+               FROM events WHERE times IS NOT NULL) AS "unexpected",
+            (SELECT count(*)::int FROM dead_check c WHERE c.dead AND dead_letter IS NULL) AS "deadLost",
+            (SELECT count(*)::int FROM dead_check c WHERE dead_letter IS NOT NULL AND c.dead IS NOT TRUE) AS "deadUnexpected"`,
     [tenant, events],
   )
   return rows[0] as (typeof rows)[number]

@@ -13,7 +13,7 @@ export interface TestSluice {
   run: RunFile & { login_url: string; notes: string[] }
   process: ChildProcess
   /** What it said on standard output and standard error. */
-  said(): string
+  output(): string
   /** @returns exit code or signal, and how long it took */
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; seconds: number }>
   ended: Promise<number | null>
@@ -23,12 +23,12 @@ export interface TestHome {
   folder: string
   start(...args: string[]): Promise<TestSluice>
   /** Any command of `sluice`, to its end. */
-  sluice(...args: string[]): Promise<Said>
+  sluice(...args: string[]): Promise<CommandResult>
   /** Ends what still runs and removes everything. */
   remove(): Promise<void>
 }
 
-export interface Said {
+export interface CommandResult {
   code: number | null
   out: string
   err: string
@@ -80,7 +80,7 @@ export function createTestHome(): TestHome {
     const sluice: TestSluice = {
       run,
       process: child,
-      said: () => all,
+      output: () => all,
       ended,
       async stop(signal = 'SIGINT') {
         const at = Date.now()
@@ -92,7 +92,7 @@ export function createTestHome(): TestHome {
     return sluice
   }
 
-  function sluice(...args: string[]): Promise<Said> {
+  function sluice(...args: string[]): Promise<CommandResult> {
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: ROOT,
       env,

@@ -7,7 +7,7 @@ export interface TcpProxy {
   /** Held back before it goes on, either way. */
   delayMs: number
   /** Connections are taken, bytes are read, and nothing is passed on. */
-  hole: boolean
+  blackHole: boolean
   /** What clients wrote, a chunk at a time. */
   written: Buffer[]
   cut(): void
@@ -30,7 +30,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
     from.setNoDelay(true)
     from.on('data', (bytes) => {
       see(bytes)
-      if (proxy.hole) return
+      if (proxy.blackHole) return
       if (proxy.delayMs === 0) into.write(bytes)
       else setTimeout(() => into.writable && into.write(bytes), proxy.delayMs)
     })
@@ -46,7 +46,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     port: (server.address() as AddressInfo).port,
     delayMs: 0,
-    hole: false,
+    blackHole: false,
     written: [],
     cut() {
       for (const socket of sockets) socket.destroy()

@@ -7,11 +7,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
-import { REQUIRED, readComposeFile } from '../lib/compose-file.ts'
+import { REQUIRED_VARIABLES, readComposeFile } from '../lib/compose-file.ts'
 import { type ComposeProcesses, startCompose } from '../lib/compose-processes.ts'
 
 /** What `docker compose up` would start, started from the same file without Docker. */
-const secrets = Object.fromEntries(REQUIRED.map((name) => [name, randomBytes(24).toString('hex')]))
+const secrets = Object.fromEntries(
+  REQUIRED_VARIABLES.map((name) => [name, randomBytes(24).toString('hex')]),
+)
 const PUBLIC = 'https://sluice.example.test'
 const file = readComposeFile({ ...secrets, SLUICE_PUBLIC_URL: PUBLIC })
 let compose: ComposeProcesses

@@ -4,7 +4,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../core/lib/paths.ts'
 import { isAlive, startStamp } from '../../tools/process/processes.ts'
-import { account } from '../lib/records.ts'
+import { countTotals } from '../lib/records.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
 let home: TestHome
@@ -245,7 +245,7 @@ async function expectAllStored({ run }: TestSluice, accepted: Set<string>): Prom
         { timeout: 30_000, interval: 250 },
       )
       .toBe(0)
-    expect(await account(pool)).toMatchObject({ double: 0, wrongRollups: 0 })
+    expect(await countTotals(pool)).toMatchObject({ double: 0, wrongRollups: 0 })
   } finally {
     await pool.end()
   }

@@ -6,7 +6,7 @@ import { ROOT } from '../../core/lib/paths.ts'
 import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from '../lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 import { kafkaEnv } from '../lib/kafka.ts'
-import { account, rawRecord } from '../lib/records.ts'
+import { countTotals, rawRecord } from '../lib/records.ts'
 
 let database: TestDatabase
 let running: CoreProcess[]
@@ -53,7 +53,7 @@ describe('core on Kafka', () => {
     const positions = (await answer.json()) as { partition: number; offset: number }[]
     expect(positions.map(({ partition }) => partition)).toEqual(events.map((e) => e.partition))
     await expect
-      .poll(() => account(database.pool), { timeout: 20_000 })
+      .poll(() => countTotals(database.pool), { timeout: 20_000 })
       .toEqual({
         stored: 500,
         duplicates: 0,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { mulberry32 } from '../../tools/demo/traffic.ts'
 import { type Fleet, type MemberName, startFleet } from '../lib/fleet.ts'
 import { startFlood } from '../lib/flood.ts'
-import { audit, NOTHING_WRONG } from '../lib/recount.ts'
+import { NO_DISCREPANCIES, recount } from '../lib/recount.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is
@@ -39,13 +39,13 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
     const killed = await killAlong(plan(random), flood, random)
     await flood.done
     const seconds = (Date.now() - began) / 1_000
-    const { wrong, figures } = await audit(fleet, 'kills', EVENTS)
+    const { discrepancies: wrong, figures } = await recount(fleet, 'kills', EVENTS)
     console.log(
       `  kill: ${EVENTS} events in ${seconds.toFixed(0)} s; killed ${killed.join(', ')}; ` +
         `answers ${told(flood.statuses)}; ${told(Object.entries(figures))}`,
     )
-    expect(flood.strange).toEqual([])
-    expect(wrong).toEqual(NOTHING_WRONG)
+    expect(flood.unexpected).toEqual([])
+    expect(wrong).toEqual(NO_DISCREPANCIES)
     expect(restarts.filter((why) => /missing from the log|corrupt/.test(why))).toEqual([])
     // Those that were meant to be, and those whose answer was lost on its way.
     expect(figures.duplicates).toBeGreaterThanOrEqual(flood.repeated)

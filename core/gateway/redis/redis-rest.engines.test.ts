@@ -466,7 +466,7 @@ describe('a Redis that hangs or is gone', () => {
     closers.push(() => proxy.close())
     const own = await startTestBridge(`redis://127.0.0.1:${proxy.port}`)
     closers.push(() => own.close())
-    proxy.hole = true
+    proxy.blackHole = true
     const ask = async () => {
       const start = performance.now()
       const answer = await post(['PING'], '', {}, own)
@@ -485,7 +485,7 @@ describe('a Redis that hangs or is gone', () => {
     const known = await ask()
     expect(known.answer.status).toBe(503)
     expect(known.ms).toBeLessThan(100)
-    proxy.hole = false
+    proxy.blackHole = false
     await expect.poll(() => own.redis.up, { timeout: 10_000 }).toBe(true)
     expect((await ask()).body).toEqual({ result: 'PONG' })
   })

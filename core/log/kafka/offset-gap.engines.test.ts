@@ -6,7 +6,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { openTestKafka, type TestKafka } from '../../../tests/lib/kafka.ts'
-import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import { ROOT } from '../../lib/paths.ts'
 
 const { Kafka } = createRequire(import.meta.url)('kafkajs')
@@ -64,7 +64,7 @@ async function sluice(...args: string[]): Promise<string> {
 }
 
 const patient = { timeout: 30_000 }
-const stored = async () => (await account(database.pool)).stored
+const stored = async () => (await countTotals(database.pool)).stored
 const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
 const lost = (records: number) =>
   `sluice_offset_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
@@ -83,7 +83,7 @@ test('records that Kafka dropped before a worker read them raise an alarm with t
 
   await expect.poll(metrics, patient).toContain(lost(7))
   expect(await metrics()).toContain('sluice_offset_gaps_open 1')
-  expect(core.said()).toContain('7 records from offset 5 were dropped before they were read')
+  expect(core.output()).toContain('7 records from offset 5 were dropped before they were read')
   // The other partitions are not held up.
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(25)
@@ -93,7 +93,7 @@ test('records that Kafka dropped before a worker read them raise an alarm with t
   await append(2, HOLED)
   // Three records that were left, and two new ones.
   await expect.poll(stored, patient).toBe(30)
-  expect(await account(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
   expect(await sluice('gap')).toContain('Nothing is missing.')
   await expect.poll(metrics, patient).toContain('sluice_offset_gaps_open 0')
   expect(await metrics()).toContain(lost(7))

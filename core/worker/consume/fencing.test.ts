@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
@@ -68,7 +68,7 @@ test('three consumers that believe to own the same partitions write every record
   await Promise.all(consumers)
   // None has moved a position back either.
   expect(await sum()).toBe(6_000)
-  expect(await account(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
+  expect(await countTotals(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
   // Else it would prove nothing.
   expect(warnings.filter((text) => text.startsWith('position moved')).length).toBeGreaterThan(10)
 })

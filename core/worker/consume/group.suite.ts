@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { type CoreProcess, startCore } from '../../../tests/lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import type { Log } from '../../log/log.ts'
 
 export interface GroupUnderTest {
@@ -76,7 +76,7 @@ export function groupSuite(name: string, make: (databaseUrl: string) => Promise<
       const expected = await load.stop()
       const total = expected.stored + expected.duplicates + expected.dead
       await expect.poll(written, { timeout: 60_000, interval: 200 }).toBe(total)
-      expect(await account(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
+      expect(await countTotals(database.pool)).toEqual({ ...expected, wrongRollups: 0, double: 0 })
       // Else it would prove nothing.
       expect(Math.min(expected.stored, expected.duplicates, expected.dead)).toBeGreaterThan(50)
     }

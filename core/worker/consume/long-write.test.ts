@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
@@ -58,8 +58,12 @@ test('a worker whose write takes longer than a lease keeps its partitions when a
                       count(*)::int AS workers FROM worker_heartbeat`),
   ).toEqual({ alive: true, workers: 2 })
   await slow.query('COMMIT')
-  await expect.poll(() => account(database.pool).then(({ stored }) => stored)).toBe(60)
+  await expect.poll(() => countTotals(database.pool).then(({ stored }) => stored)).toBe(60)
   await expect.poll(shares).toEqual([3, 3])
-  expect(await account(database.pool)).toMatchObject({ duplicates: 0, dead: 0, wrongRollups: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({
+    duplicates: 0,
+    dead: 0,
+    wrongRollups: 0,
+  })
   expect(errors).toEqual([])
 }, 60_000)

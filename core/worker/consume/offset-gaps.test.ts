@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
@@ -76,7 +76,7 @@ test('a gap pauses its own partition alone, what came before it is kept, and onc
   await skipMissingOffsets(db, log, await openGaps())
   await expect.poll(positions).toEqual([11, 10, 5, 0, 0, 3])
   expect(await openGaps()).toEqual([])
-  expect(await account(database.pool)).toEqual({
+  expect(await countTotals(database.pool)).toEqual({
     stored: 4 + 4 + 10 + 5 + 3,
     duplicates: 0,
     dead: 0,
@@ -160,7 +160,7 @@ test('records read before a gap are written, although the read that met it faile
   // Some of the later ones may have been read before they were gone.
   const [gap] = await openGaps()
   expect(gap?.expected).toBeGreaterThanOrEqual(3)
-  expect(await account(database.pool)).toMatchObject({ stored: gap?.expected, wrongRollups: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: gap?.expected, wrongRollups: 0 })
   expect(errors).toHaveLength(1)
 })
 
@@ -190,7 +190,7 @@ test('on a recreated log dead letters are stored beside those of the former log'
     { topic: former, at: 4, reason: 'NOT_JSON' },
     { topic: 'events.raw', at: 4, reason: 'TENANT_UNKNOWN' },
   ])
-  expect(await account(database.pool)).toMatchObject({ stored: 8, dead: 3, wrongRollups: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 8, dead: 3, wrongRollups: 0 })
 
   // Nor does a replay take one for the other: at 0 there was a dead letter once.
   await database.pool.query('TRUNCATE event, rollup_15m')

@@ -8,7 +8,7 @@ import { recordKey, TOPICS } from '../../../contract/log/topics.ts'
 import { anyJson, mutated, sentEvent } from '../../../contract/testing/arbitrary.ts'
 import { expectedOf } from '../../../contract/testing/model.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawValue } from '../../../tests/lib/records.ts'
+import { countTotals, rawValue } from '../../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
@@ -65,7 +65,7 @@ test('accepted = stored + duplicates + dead letters for any input, and every row
   const all = sent.length + again.length
   await expect.poll(settled, { timeout: 60_000, interval: 200 }).toBe(all)
 
-  const { stored, duplicates, dead, wrongRollups, double } = await account(database.pool)
+  const { stored, duplicates, dead, wrongRollups, double } = await countTotals(database.pool)
   expect(stored + duplicates + dead).toBe(all)
   expect([wrongRollups, double]).toEqual([0, 0])
   // Else it would prove nothing.

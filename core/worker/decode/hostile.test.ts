@@ -4,7 +4,7 @@ import { uuidV7 } from '../../../contract/event/uuid.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { anyJson } from '../../../contract/testing/arbitrary.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import type { Log, LogRecord, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
@@ -56,7 +56,7 @@ async function sendAmongGoodOnes(hostile: readonly (string | Buffer)[]) {
   for (let from = 0; from < records.length; from += 1_000)
     await log.append(TOPICS.raw.name, records.slice(from, from + 1_000))
   await expect.poll(applied, { timeout: 60_000 }).toBe(records.length)
-  return account(database.pool)
+  return countTotals(database.pool)
 }
 
 async function applied(): Promise<number> {
@@ -114,7 +114,7 @@ test('each hostile record is stored or becomes a dead letter, and every valid re
     ])
     await expect.poll(applied, { message: says }).toBe(before + 3)
   }
-  const { stored, dead, wrongRollups } = await account(database.pool)
+  const { stored, dead, wrongRollups } = await countTotals(database.pool)
   expect(stored + dead).toBe(3 * Object.keys(HOSTILE).length)
   expect(stored).toBeGreaterThanOrEqual(2 * Object.keys(HOSTILE).length)
   expect(wrongRollups).toBe(0)
@@ -199,7 +199,7 @@ test('a worker whose machine has a wrong clock stores events by the clock of Pos
     stop = new AbortController()
     vi.useRealTimers()
   }
-  expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 2, dead: 0 })
 })
 
 test('an unknown Postgres error costs the records at fault and no others', async () => {
@@ -245,10 +245,10 @@ test('an unknown Postgres error for every record dead-letters none of them: all 
     Array.from({ length: 100 }, () => ({ ...rawRecord(), partition: 0 })),
   )
   await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
-  expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 0, dead: 0 })
   await database.pool.query('DROP TRIGGER reject_row ON rollup_15m')
   await expect.poll(applied, { timeout: 20_000 }).toBe(100)
-  expect(await account(database.pool)).toMatchObject({ stored: 100, dead: 0, wrongRollups: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 100, dead: 0, wrongRollups: 0 })
 })
 
 test('a program limit is a record’s fault where other records are written, and no record’s where none is', async () => {
@@ -271,7 +271,7 @@ test('a program limit is a record’s fault where other records are written, and
     { key: null, value: Buffer.from(ofNobody), partition: 0 },
   ])
   await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(3)
-  expect(await account(database.pool)).toMatchObject({ stored: 0, dead: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 0, dead: 0 })
   await database.pool.query('DROP TRIGGER refuse_all ON rollup_15m')
   await expect.poll(applied, { timeout: 20_000 }).toBe(22)
   const { rows } = await database.pool.query(
@@ -281,7 +281,7 @@ test('a program limit is a record’s fault where other records are written, and
     { reason: 'UNSTORABLE', route: null },
     { reason: 'TENANT_UNKNOWN', route: 'known' },
   ])
-  expect(await account(database.pool)).toMatchObject({ stored: 20, dead: 2, wrongRollups: 0 })
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 20, dead: 2, wrongRollups: 0 })
 })
 
 describe('an unknown error that ends by itself dead-letters no event', () => {
@@ -311,7 +311,7 @@ describe('an unknown error that ends by itself dead-letters no event', () => {
     // The batch twice, and on the way down to the first event.
     await failTransiently('rollup_15m', 'FOR EACH STATEMENT', 8)
     await send(Array.from({ length: 16 }, () => 'page_view'))
-    expect(await account(database.pool)).toMatchObject({ stored: 16, dead: 0, wrongRollups: 0 })
+    expect(await countTotals(database.pool)).toMatchObject({ stored: 16, dead: 0, wrongRollups: 0 })
   })
 
   test('when another one of its kind came before', async () => {
@@ -320,6 +320,6 @@ describe('an unknown error that ends by itself dead-letters no event', () => {
     await failTransiently('event', "FOR EACH ROW WHEN (NEW.name = 'second')", 6)
     await send(['first'])
     await send(['second', 'a', 'b', 'c'])
-    expect(await account(database.pool)).toMatchObject({ stored: 5, dead: 0, wrongRollups: 0 })
+    expect(await countTotals(database.pool)).toMatchObject({ stored: 5, dead: 0, wrongRollups: 0 })
   })
 })

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue } from '../../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createWorker } from '../worker.ts'
 import { NotAppliedError } from '../write/positions.ts'
@@ -94,7 +94,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
     test('of records that are stored already changes no number, also while a worker writes', async () => {
       await append(mixture(1_000))
       await work()
-      const before = await account(database.pool)
+      const before = await countTotals(database.pool)
       expect(await outcomes()).toEqual({ stored: before.stored, duplicates: 100, dead: 20 })
       const ranges = await everything()
       const [result] = await Promise.all([
@@ -109,7 +109,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         dead: 0,
         refused: 0,
       })
-      expect(await account(database.pool)).toEqual({
+      expect(await countTotals(database.pool)).toEqual({
         stored: 2 * before.stored,
         duplicates: 200,
         dead: 40,
@@ -126,20 +126,20 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       const tooOld = rawRecord({ occurred_at: new Date(Date.now() - 60 * DAY_MS).toISOString() })
       await append([...ofNobody, tooOld, rawRecord()])
       await work()
-      expect(await account(database.pool)).toMatchObject({ stored: 1, dead: 31 })
+      expect(await countTotals(database.pool)).toMatchObject({ stored: 1, dead: 31 })
       expect(await outcomes()).toEqual({ stored: 1, duplicates: 0, dead: 1 })
       await sql(
         "INSERT INTO tenant (slug) VALUES ('later'); UPDATE tenant SET event_age_max_s = 1e8",
       )
       const expected = { records: 32, stored: 21, recovered: 31, unchanged: 1, dead: 0, refused: 0 }
       expect(await again({ dryRun: true })).toEqual(expected)
-      expect(await account(database.pool)).toMatchObject({ stored: 1, dead: 31 })
+      expect(await countTotals(database.pool)).toMatchObject({ stored: 1, dead: 31 })
       expect(await again()).toEqual(expected)
       const after = { stored: 22, duplicates: 10, dead: 0, wrongRollups: 0, double: 0 }
-      expect(await account(database.pool)).toEqual(after)
+      expect(await countTotals(database.pool)).toEqual(after)
       expect(await outcomes()).toEqual({ stored: 22, duplicates: 10, dead: 0 })
       expect(await again()).toMatchObject({ stored: 0, recovered: 0, unchanged: 32 })
-      expect(await account(database.pool)).toEqual(after)
+      expect(await countTotals(database.pool)).toEqual(after)
     })
 
     test('counts no record as dead that was stored or a duplicate under former rules', async () => {
@@ -147,18 +147,18 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       const once = { event_id: 'order-1', actor: 'a', occurred_at: twoDaysAgo }
       await append([rawRecord(once), rawRecord(once), rawRecord({ actor: 'a' })])
       await work()
-      const before = await account(database.pool)
+      const before = await countTotals(database.pool)
       expect(before).toMatchObject({ stored: 2, duplicates: 1, dead: 0 })
       await sql('UPDATE tenant SET event_age_max_s = 86400')
       expect(await again()).toMatchObject({ stored: 0, unchanged: 3, dead: 0 })
-      expect(await account(database.pool)).toEqual(before)
+      expect(await countTotals(database.pool)).toEqual(before)
       expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, dead: 0 })
     })
 
     test('restores events and numbers that were deleted', async () => {
       await append(mixture(1_000))
       await work()
-      const before = await account(database.pool)
+      const before = await countTotals(database.pool)
       const rollups = async () =>
         (
           await sql(
@@ -175,7 +175,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         dead: 20,
         refused: 0,
       })
-      expect(await account(database.pool)).toEqual({ ...before, duplicates: 0 })
+      expect(await countTotals(database.pool)).toEqual({ ...before, duplicates: 0 })
       expect(await rollups()).toEqual(was)
     })
 
@@ -206,7 +206,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await sql('TRUNCATE event, rollup_15m, outcome_minute')
       expect(await again({ retentionDays: 3 })).toMatchObject({ stored: 1, refused: 1, records: 2 })
       expect(await again({ retentionDays: 30 })).toMatchObject({ stored: 1, refused: 0 })
-      expect(await account(database.pool)).toMatchObject({ stored: 2, wrongRollups: 0 })
+      expect(await countTotals(database.pool)).toMatchObject({ stored: 2, wrongRollups: 0 })
       // Its day is gone: nothing could tell any more whether it counted.
       const { rows } = await sql(
         "SELECT 'event_' || to_char(min(received_on), 'YYYYMMDD') AS day FROM event",
@@ -254,7 +254,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
           retentionDays: 1_000,
         }),
       ).toMatchObject({ records: 2, stored: 0, unchanged: 2, dead: 0 })
-      expect(await account(database.pool)).toMatchObject({ stored: 2, dead: 0 })
+      expect(await countTotals(database.pool)).toMatchObject({ stored: 2, dead: 0 })
     })
 
     test('goes no further than the workers’ positions, and finds poison records', async () => {

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
-import { rawRecord, type Sent } from '../../../tests/lib/records.ts'
+import { type RecordFields, rawRecord } from '../../../tests/lib/records.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import { tenantViewer } from '../../identity/viewer.ts'
 import type { Log } from '../../log/log.ts'
@@ -59,7 +59,7 @@ function start(taken: (partition: number, offset: number) => number = () => 0): 
 
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
 
-async function send(partition: number, sent: Sent[]): Promise<void> {
+async function send(partition: number, sent: RecordFields[]): Promise<void> {
   const before = await applied()
   await log.append(
     TOPICS.raw.name,

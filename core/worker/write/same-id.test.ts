@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase } from '../../../tests/lib/database.ts'
-import { account, rawRecord } from '../../../tests/lib/records.ts'
+import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 
@@ -26,7 +26,7 @@ test('the same id from two tenants in one batch is two events', async () => {
     records.map((record) => ({ ...record, partition: 3 })),
   )
 
-  await expect.poll(() => account(database.pool)).toMatchObject({ stored: 2, duplicates: 1 })
+  await expect.poll(() => countTotals(database.pool)).toMatchObject({ stored: 2, duplicates: 1 })
   const { rows } = await database.pool.query(
     'SELECT slug FROM event JOIN tenant USING (tenant_id) ORDER BY slug',
   )

@@ -300,9 +300,9 @@ describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
 const OUTAGES: Record<string, (harness: EdgeOnRedis) => Promise<() => unknown> | (() => unknown)> =
   {
     'a line that swallows everything': ({ line }) => {
-      line.hole = true
+      line.blackHole = true
       return () => {
-        line.hole = false
+        line.blackHole = false
         line.cut()
       }
     },
