@@ -269,7 +269,7 @@ describe('the limits on waiting readers', () => {
     await gateway.close()
     for (const each of await Promise.all(waiting))
       expect([each.status, each.json]).toEqual([200, []])
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 
   test('a sender of half a request affects no other request', async () => {

@@ -145,7 +145,7 @@ export function kafkaRestSuite(
       const again = performance.now()
       await put('now')
       expect(valuesOf(await late)).toEqual(['now'])
-      expect(performance.now() - again).toBeLessThan(5_000)
+      expect(performance.now() - again).toBeLessThan(15_000)
     })
 
     test('receives records that another gateway appended', async () => {
@@ -258,7 +258,7 @@ export function kafkaRestSuite(
       await put('now')
       const began = performance.now()
       expect(valuesOf(await late)).toEqual(['now'])
-      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(performance.now() - began).toBeLessThan(15_000)
     })
 
     test('commits handed-out records at the next request or after the auto-commit interval', async () => {

@@ -365,7 +365,7 @@ describe('the gateway in front of a frozen Postgres', () => {
       )
       expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(503))
       expect(responses.every(({ headers }) => headers.get('retry-after') === '2')).toBe(true)
-      expect(Date.now() - began).toBeLessThan(1_500)
+      expect(Date.now() - began).toBeLessThan(6_000)
       patient = kafka().producer().produce(topic, 'patient', { key: 'p' })
       await new Promise((resolve) => setTimeout(resolve, 300))
     } finally {

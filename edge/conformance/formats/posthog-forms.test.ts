@@ -313,7 +313,7 @@ describeEdges("PostHog's capture API", (harness) => {
       const { response } = await post(harness, { headers: FORM, body })
       expect([response.status, response.json.code]).toEqual([413, 'BODY_TOO_LARGE'])
     }
-    expect(performance.now() - start).toBeLessThan(3_000)
+    expect(performance.now() - start).toBeLessThan(15_000)
     const batch = Array(1_001).fill({ event: 'a' })
     expect((await post(harness, { body: { batch } })).response.status).toBe(413)
     const few = { record: { key_events_per_minute: 10 } }
