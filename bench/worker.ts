@@ -94,7 +94,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   return figure
 }
 
-async function work({ url, records }: Arm, lanes: number) {
+async function work({ url, records }: Arm, concurrency: number) {
   const log = await createPostgresLog({ url, onError: console.error })
   for (let i = 0; i < records.length; i += 1_000)
     await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
@@ -103,7 +103,7 @@ async function work({ url, records }: Arm, lanes: number) {
   const worker = createWorker({
     databaseUrl: url,
     log,
-    concurrency: lanes,
+    concurrency,
     logger: { info() {}, warn: console.error, error: console.error },
     onWritten({ stored, duplicates }) {
       done += stored + duplicates

@@ -76,7 +76,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
 }
 
 function startWorker(options: RolesOptions, log: Log): void {
-  const { databaseUrl, retentionDays, workerConcurrency: lanes, logger, lifecycle } = options
+  const { databaseUrl, retentionDays, workerConcurrency: concurrency, logger, lifecycle } = options
   const { onOffsetGap: onGap, onWorkerEnd } = options
   const stop = new AbortController()
   const worker = createWorker({
@@ -84,7 +84,7 @@ function startWorker(options: RolesOptions, log: Log): void {
     log,
     logger,
     retentionDays,
-    concurrency: lanes,
+    concurrency,
     onGap,
   })
   const running = worker.run(stop.signal)
@@ -185,7 +185,7 @@ function createGateway(options: RolesOptions, log: Log) {
     users,
     db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
     onError: (error) =>
-      logger.warn({ error: String(error) }, 'gateway request failed, the client was told'),
+      logger.warn({ error: String(error) }, 'gateway request failed, the client got an error'),
   })
 }
 
@@ -202,7 +202,10 @@ async function createRedisBridge(
     redis: bridge,
     token,
     onError: (error) =>
-      logger.warn({ error: String(error) }, 'Redis request of an edge failed, the edge was told'),
+      logger.warn(
+        { error: String(error) },
+        'Redis request of an edge failed, the edge got an error',
+      ),
   })
 }
 

@@ -13,7 +13,7 @@ import {
 } from './lib/compose-file.ts'
 import { readDockerfile } from './lib/image.ts'
 
-/** What can be said of docker-compose.yml and Dockerfile by reading them; compose.engines.test.ts runs them. */
+/** Static checks of docker-compose.yml and Dockerfile; compose.engines.test.ts runs them. */
 const raw = parse(COMPOSE_TEXT, { merge: true }) as ComposeFile
 const services = Object.entries(raw.services)
 const oneShots = ['topics', 'migrate']

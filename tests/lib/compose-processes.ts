@@ -32,7 +32,7 @@ import { createImages } from './image.ts'
 export interface ComposeProcesses {
   /** Where a service is reached from here, e.g. `url('core', 4000)`. */
   url(service: string, port: number): string
-  /** By service; as many as `deploy.replicas` says. */
+  /** By service; as many as `deploy.replicas` declares. */
   running: Map<string, SupervisedProcess[]>
   /** As `docker compose exec <service> …`. */
   exec(service: string, command: string[]): Promise<Ended>
@@ -102,7 +102,7 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
       root,
       cwd: root ? join(root, 'app') : folder,
       command: runnable(command),
-      // A container knows nothing of what else we are told.
+      // A container has none of this process's environment.
       env: { PATH: process.env.PATH ?? '', ...env },
       healthCheck:
         kind === undefined
@@ -266,8 +266,8 @@ async function run(
     child.once('error', reject)
     child.once('close', resolve)
   })
-  const [out, said, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  return { code, out: out || said }
+  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { code, out: out || err }
 }
 
 /** A free port for each that somebody listens on, e.g. `kafka:9093`. */
@@ -304,7 +304,7 @@ function isOneShot(name: string, services: ComposeFile['services']): boolean {
   )
 }
 
-/** Whoever is waited for comes first. */
+/** A service comes after those it depends on. */
 function inOrder(services: ComposeFile['services']): string[] {
   const order: string[] = []
   const visit = (name: string) => {

@@ -2,15 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { ROOT } from '../../core/lib/paths.ts'
 
-/** core/main.ts as an operator runs it: a process, told by its environment what to be. */
+/** core/main.ts as an operator runs it: a process that is configured by its environment. */
 export interface CoreProcess {
   process: ChildProcess
   pid: number
   /** Of its HTTP server; '' for a worker alone. */
   url: string
-  /** All that it has said so far. */
+  /** Its standard output and standard error so far. */
   output(): string
-  /** With SIGTERM unless told otherwise; resolves with the exit code when it has ended. */
+  /** With SIGTERM by default; resolves with the exit code when it has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
@@ -22,7 +22,7 @@ export interface CoreProcessOptions {
 
 export const SLUICE_GATEWAY_PASSWORD = 'a-password-for-tests'
 
-/** Resolves when it is ready; rejects with what it said when it ends before. */
+/** Resolves when it is ready; rejects with its output when it exits before. */
 export async function startCore({
   roles,
   databaseUrl,
@@ -40,23 +40,23 @@ export async function startCore({
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
+  let output = ''
   const ready = Promise.withResolvers<string>()
   const collect = (chunk: Buffer) => {
-    said += chunk
-    const line = said.split('\n').find((each) => each.includes('"msg":"ready"'))
+    output += chunk
+    const line = output.split('\n').find((each) => each.includes('"msg":"ready"'))
     if (line?.endsWith('}')) ready.resolve(JSON.parse(line).url ?? '')
   }
   child.stdout.on('data', collect)
   child.stderr.on('data', collect)
   const ended = once(child, 'exit') as Promise<[number | null]>
-  ended.then(([code]) => ready.reject(new Error(`core ended with ${code}: ${said}`)))
+  ended.then(([code]) => ready.reject(new Error(`core ended with ${code}: ${output}`)))
   const url = await ready.promise
   return {
     process: child,
     pid: child.pid as number,
     url,
-    output: () => said,
+    output: () => output,
     async stop(signal = 'SIGTERM') {
       child.kill(signal)
       return (await ended)[0]

@@ -7,7 +7,7 @@ import { TEMPLATE } from './postgres.setup.ts'
 export interface TestDatabase {
   url: string
   pool: pg.Pool
-  /** Ends the pool and whoever is still connected. */
+  /** Ends the pool and all other connections. */
   drop(): Promise<void>
 }
 

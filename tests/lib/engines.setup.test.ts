@@ -15,16 +15,16 @@ const nothing = mkdtempSync(join(tmpdir(), 'sluice-path-'))
 afterAll(() => rmSync(nothing, { recursive: true, force: true }))
 
 test('without an engine its tests are skipped, and the run names them, the reason and the remedy', async () => {
-  const { code, said } = await run([FILE])
-  expect(said).toMatch(new RegExp(`SKIPPED, \\d+ test files that need real engines: ${WHY}`))
+  const { code, output } = await run([FILE])
+  expect(output).toMatch(new RegExp(`SKIPPED, \\d+ test files that need real engines: ${WHY}`))
   for (const file of [
     FILE,
     'edge/admission/redis/upstash.engines.test.ts',
     'tests/system/compose.engines.test.ts',
   ])
-    expect(said).toContain(`    ${file}\n`)
-  expect(said).toMatch(/To run them: .*redis.*, then npm run test:engines/)
-  expect(said).toMatch(/Tests +\d+ skipped \(\d+\)/)
+    expect(output).toContain(`    ${file}\n`)
+  expect(output).toMatch(/To run them: .*redis.*, then npm run test:engines/)
+  expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/)
   expect(code).toBe(0)
 }, 120_000)
 
@@ -34,9 +34,9 @@ test.each([
 ])(
   'a missing engine %s is a failure with the same message',
   async (_, args, env) => {
-    const { code, said } = await run(args, env)
-    expect(said).toMatch(new RegExp(`${WHY} To fix it: `))
-    expect(said).not.toContain('SKIPPED')
+    const { code, output } = await run(args, env)
+    expect(output).toMatch(new RegExp(`${WHY} To fix it: `))
+    expect(output).not.toContain('SKIPPED')
     expect(code).toBe(1)
   },
   120_000,
@@ -56,5 +56,5 @@ async function run(args: string[], env: Record<string, string> = {}) {
     child.once('close', resolve)
   })
   const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  return { code, said: stripVTControlCharacters(out + err) }
+  return { code, output: stripVTControlCharacters(out + err) }
 }

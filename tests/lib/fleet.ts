@@ -85,7 +85,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       KAFKA_BROKERS: kafka.brokers.join(','),
       REDIS_URL: redis.url,
       SLUICE_REDIS_TOKEN: SLUICE_REDIS_TOKEN,
-      // 'ready' is said at this level.
+      // The line 'ready' is logged at this level.
       SLUICE_LOG_LEVEL: 'info',
     }
     const gateway = await keep('the gateway', () =>

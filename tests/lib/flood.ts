@@ -9,9 +9,9 @@ export interface Flood {
   readonly accepted: number
   /** Known duplicates: events of requests that got a 202 again, without the dead ones. */
   readonly repeated: number
-  /** Answers that no sender should get, a few of them. */
+  /** A few of the responses that no sender should get. */
   readonly unexpected: string[]
-  /** How often each status came; 0 is no answer at all. */
+  /** How often each status came; 0 is no response at all. */
   readonly statuses: Map<number, number>
   readonly responses: FloodResponse[]
   /** Resolves when everything was accepted. */
@@ -21,9 +21,9 @@ export interface Flood {
 }
 
 export interface FloodResponse {
-  /** Milliseconds since the epoch, when it was asked. */
+  /** Milliseconds since the epoch, when the request was sent. */
   sentAtMs: number
-  /** From asking to the whole answer. */
+  /** Until the whole response was read. */
   tookMs: number
   status: number
 }
@@ -70,9 +70,9 @@ export function startFlood({
   pauseMs = 0,
 }: FloodOptions): Flood {
   const sinceMs = Date.now()
-  const strange: string[] = []
+  const unexpected: string[] = []
   const statuses = new Map<number, number>()
-  const answers: FloodResponse[] = []
+  const responses: FloodResponse[] = []
   let next = 0
   let accepted = 0
   let repeated = 0
@@ -110,7 +110,13 @@ export function startFlood({
     }
   }
 
-  async function send({ body, idempotencyKey }: { body: string; idempotencyKey?: string }) {
+  async function send({
+    body: requestBody,
+    idempotencyKey,
+  }: {
+    body: string
+    idempotencyKey?: string
+  }) {
     const began = Date.now()
     try {
       const response = await fetch(`${url}/v1/events`, {
@@ -120,23 +126,23 @@ export function startFlood({
           'Content-Type': 'application/json',
           ...(idempotencyKey && { 'Idempotency-Key': idempotencyKey }),
         },
-        body,
+        body: requestBody,
         signal: AbortSignal.timeout(RESPONSE_MS_MAX),
       })
-      const said = await response.text()
+      const body = await response.text()
       const { status } = response
-      answers.push({ sentAtMs: began, tookMs: Date.now() - began, status })
+      responses.push({ sentAtMs: began, tookMs: Date.now() - began, status })
       const retryAfter = response.headers.get('Retry-After')
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
       const known =
         status === 202 || (status === 503 && retryAfter) || (status === 409 && idempotencyKey)
-      if (!known && strange.length < 20) strange.push(`${status} ${said.slice(0, 500)}`)
+      if (!known && unexpected.length < 20) unexpected.push(`${status} ${body.slice(0, 500)}`)
       return { status, retryAfterMs: retryAfter ? Number(retryAfter) * 1_000 : undefined }
     } catch (error) {
       // The edge is down, or went down with this request.
       statuses.set(0, (statuses.get(0) ?? 0) + 1)
-      if ((error as Error).name === 'TimeoutError' && strange.length < 20)
-        strange.push(`no answer in ${RESPONSE_MS_MAX / 1000} s`)
+      if ((error as Error).name === 'TimeoutError' && unexpected.length < 20)
+        unexpected.push(`no response in ${RESPONSE_MS_MAX / 1000} s`)
       return { status: 0, retryAfterMs: undefined }
     }
   }
@@ -149,9 +155,9 @@ export function startFlood({
     get repeated() {
       return repeated
     },
-    unexpected: strange,
+    unexpected,
     statuses,
-    responses: answers,
+    responses,
     done,
     async stop() {
       stopping = true

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * Stops a process and all its descendants with SIGSTOP: they live and answer nothing, as on a machine that
+ * Stops a process and all its descendants with SIGSTOP: they live and do not respond, as on a machine that
  * hangs. Linux only.
  * @returns what lets them go on
  */

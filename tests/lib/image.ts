@@ -24,8 +24,8 @@ export function readDockerfile(): Stage[] {
 
 const RUN_MS_MAX = 180_000
 /**
- * What was fetched before is not asked for again; and what cannot be had (an optional package for another platform, which
- * npm goes on without) is asked for once more after a second, not for minutes.
+ * Packages in npm's cache are not requested again; an optional package for another platform that cannot be downloaded is
+ * requested once more after a second, not for minutes.
  */
 const NPM = {
   npm_config_prefer_offline: 'true',
@@ -98,8 +98,8 @@ async function run(command: string, cwd: string, root: string): Promise<void> {
     child.once('error', reject)
     child.once('close', resolve)
   })
-  const said = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  if (said[2] !== 0) throw new Error(`RUN ${command}\n${said.join('\n')}`)
+  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  if (code !== 0) throw new Error(`RUN ${command} ended with ${code}\n${out}\n${err}`)
 }
 
 /** The three forms of pattern that .dockerignore has: `*`, `!name` at the top, and `∗∗/name` anywhere. */

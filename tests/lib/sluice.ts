@@ -12,7 +12,7 @@ import { isAlive } from '../../tools/process/processes.ts'
 export interface TestSluice {
   run: RunFile & { login_url: string; notes: string[] }
   process: ChildProcess
-  /** What it said on standard output and standard error. */
+  /** Its standard output and standard error so far. */
   output(): string
   /** @returns exit code or signal, and how long it took */
   stop(signal?: NodeJS.Signals): Promise<{ code: number | null; seconds: number }>
@@ -98,14 +98,14 @@ export function createTestHome(): TestHome {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    const said = { out: '', err: '' }
+    const streams = { out: '', err: '' }
     child.stdout.on('data', (chunk) => {
-      said.out += chunk
+      streams.out += chunk
     })
     child.stderr.on('data', (chunk) => {
-      said.err += chunk
+      streams.err += chunk
     })
-    return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...said })))
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...streams })))
   }
 
   return {

@@ -63,8 +63,8 @@ test('a client with the token of /redis cannot flush Redis, forge keys or read c
   const admin = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   try {
     await admin.set('of somebody else', 'private')
-    const told = await admin.acl('LOG')
-    expect(told).toEqual([])
+    const denied = await admin.acl('LOG')
+    expect(denied).toEqual([])
     const known = (await admin.keys('sluice:key:*')).sort()
     expect(known.length).toBeGreaterThan(0)
     expect(await admin.exists(REDIS_KEYS.cachedResultsByExpiry)).toBe(1)

@@ -12,7 +12,7 @@ import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
 import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 
-/** Core as it is run, told of a Redis, and an edge that knows that Redis through core alone. */
+/** Core with a Redis, and an edge that reaches that Redis through core alone. */
 
 let database: TestDatabase
 let db: Database
@@ -129,11 +129,11 @@ test('core with a Redis but no token for it does not start, and names the missin
     REDIS_URL: inject('redisUrl'),
     SLUICE_GATEWAY_PASSWORD: secrets.SLUICE_GATEWAY_PASSWORD,
   })
-  let said = ''
+  let output = ''
   child.stdout?.on('data', (chunk) => {
-    said += chunk
+    output += chunk
   })
   const [code] = await once(child, 'exit')
   expect(code).toBe(1)
-  expect(said).toContain('SLUICE_REDIS_TOKEN is not set')
+  expect(output).toContain('SLUICE_REDIS_TOKEN is not set')
 })

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ROOT } from '../../core/lib/paths.ts'
 import { askGraphQL, createTestHome, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
-/** One real week of earthquakes: GraphQL has to say what a direct count of the file says, to the last number. */
+/** One real week of earthquakes: GraphQL has to return exactly the numbers of a direct count of the file. */
 interface Quake {
   id: string
   properties: { mag: number | null; time: number; net: string }
@@ -120,8 +120,8 @@ test('a second import changes no number', async () => {
     ask('SUM', 'DAY', 'UTC'),
     ask('COUNT', 'TOTAL', 'UTC', ['net']),
   ])
-  const said = await importAll()
-  expect(said).toContain('1,707 accepted, 0 rejected')
+  const output = await importAll()
+  expect(output).toContain('1,707 accepted, 0 rejected')
   await expect
     .poll(async () => {
       const { totals } = await askGraphQL<{ totals: { duplicates: number } }>(

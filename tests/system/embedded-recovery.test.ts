@@ -187,7 +187,7 @@ describe('Postgres unavailable for 20 seconds under load', () => {
   }
 })
 
-/** Sends single events and batches until it is told to stop; knows which ids were accepted. */
+/** Sends single events and batches until it is stopped; knows which ids were accepted. */
 function startSender(run: TestSluice['run']) {
   const accepted = new Set<string>()
   const strange: string[] = []

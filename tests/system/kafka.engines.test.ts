@@ -61,7 +61,7 @@ describe('core on Kafka', () => {
         wrongRollups: 0,
         double: 0,
       })
-    // Where the edge was told that it is, there it is.
+    // Each event is at the partition and offset that the edge returned.
     const { rows } = await database.pool.query(
       'SELECT log_partition AS partition, log_offset::int AS offset FROM event ORDER BY 1, 2',
     )

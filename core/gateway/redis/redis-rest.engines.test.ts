@@ -552,10 +552,10 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
     cost: 1,
     idempotency: { tenant: 't', key: 'k', fingerprint: 'f' },
   }
-  const { rateLimit: verdict, begun: claim } = await far.admit(asked, Date.now())
-  expect([verdict?.allowed, claim?.kind]).toEqual([true, 'acquired'])
-  await verdict?.refund()
-  if (claim?.kind === 'acquired') await claim.complete({ status: 202, body: 'x' }, Date.now())
+  const { rateLimit, begun } = await far.admit(asked, Date.now())
+  expect([rateLimit?.allowed, begun?.kind]).toEqual([true, 'acquired'])
+  await rateLimit?.refund()
+  if (begun?.kind === 'acquired') await begun.complete({ status: 202, body: 'x' }, Date.now())
   expect((await far.admit(asked, Date.now())).begun?.kind).toBe('completed')
   const cache = createRedisStore(ours)
   await cache.set('a', Buffer.from('x'), 60_000)

@@ -51,7 +51,7 @@ test('a worker whose write takes longer than a lease keeps its partitions when a
   start()
   const longer = `AND xact_start < clock_timestamp() - interval '${LIMITS.workerLeaseMs + 2_000} ms'`
   await expect.poll(() => writes(longer), { timeout: 25_000 }).toEqual({ n: 2 })
-  // The first one has all still, and says that it lives; the second one has none.
+  // The first one has all still, and its heartbeat continues; the second one has none.
   expect(await shares()).toEqual([6])
   expect(
     await one(`SELECT max(age(clock_timestamp(), beat_at)) < '${LIMITS.workerLeaseMs} ms' AS alive,

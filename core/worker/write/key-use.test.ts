@@ -113,7 +113,7 @@ test('the use of a key is deleted after ninety days', async () => {
   const daysAgo = (days: number) => new Date(Date.now() - days * DAY_MS)
   for (const days of [0, LIMITS.keyUseDays - 1, LIMITS.keyUseDays + 1])
     await database.pool.query('INSERT INTO key_use_hour VALUES ($1, $2, 1)', [ONE, daysAgo(days)])
-  // The worker that runs beside us keeps house as well; whoever comes first forgets.
+  // The running worker does the same maintenance; whichever comes first deletes the rows.
   await maintenance.run()
   expect(await useAfter([])).toHaveLength(2)
 })
