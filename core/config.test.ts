@@ -89,6 +89,15 @@ describe('the TLS certificate', () => {
   })
 })
 
+test('a setting under its former name is refused with the new name', () => {
+  expect(() => readConfig({ KAFKA_TLS: 'true' })).toThrow('KAFKA_TLS is now SLUICE_KAFKA_TLS.')
+  expect(() => readConfig({ LOG: 'kafka', KAFKA_BROKERS: 'a:9092' })).toThrow(
+    'LOG=kafka is now SLUICE_LOG_DRIVER=kafka.',
+  )
+  // Other programs use this name too.
+  expect(readConfig({ LOG: 'debug' }).log).toEqual({ kind: 'postgres' })
+})
+
 test('a number out of range is refused with the name of its variable', () => {
   expect(readConfig({}).workerConcurrency).toBeUndefined()
   expect(readConfig({ SLUICE_WORKER_CONCURRENCY: '6' }).workerConcurrency).toBe(6)

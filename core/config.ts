@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
@@ -45,6 +46,8 @@ export interface Config {
 
 /** @throws UsageError that names the variable */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const former = findFormerSetting(env)
+  if (former) throw new UsageError(`${former}.`, 'Rename it; CHANGELOG.md lists all former names.')
   return {
     home: resolve(env.SLUICE_HOME || join(ROOT, '.sluice')),
     databaseUrl: env.DATABASE_URL || undefined,
@@ -106,8 +109,12 @@ function readCertificate(env: NodeJS.ProcessEnv): Config['tls'] {
 }
 
 function readLog(env: NodeJS.ProcessEnv): LogConfig {
-  if (oneOf(env, 'SLUICE_LOG_DRIVER', ['postgres', 'kafka']) !== 'kafka')
+  if (oneOf(env, 'SLUICE_LOG_DRIVER', ['postgres', 'kafka']) !== 'kafka') {
+    // Under the former name it would be ignored, and events would go into a log that no worker on Kafka reads.
+    if (env.LOG === 'kafka' && !env.SLUICE_LOG_DRIVER)
+      throw new UsageError('LOG=kafka is now SLUICE_LOG_DRIVER=kafka.', 'Rename it.')
     return { kind: 'postgres' }
+  }
   const brokers = (env.KAFKA_BROKERS ?? '').split(',').map((broker) => broker.trim())
   const invalid = brokers.find((broker) => !/^[^\s:]+:\d+$/.test(broker))
   if (invalid !== undefined)

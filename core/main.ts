@@ -83,7 +83,7 @@ function stop(code: number): void {
   lifecycle.stop().then(
     () => process.exit(code),
     (error) => {
-      logger.error({ error: String(error) }, 'some parts did not stop in order')
+      logger.error({ error: String(error) }, 'some parts failed to stop, or took too long; exiting')
       process.exit(1)
     },
   )

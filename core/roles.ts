@@ -66,7 +66,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   const { roles, databaseUrl, logger, lifecycle } = options
   const db = connect(options, 'database', { max: 3 })
   const log = await openLog(options.log, databaseUrl, (error) =>
-    logger.warn({ error: String(error) }, 'log request failed, retrying'),
+    logger.warn({ error: String(error) }, 'event log: a request failed, retrying'),
   )
   lifecycle.onStop('log', () => log.close())
   if (roles.includes('worker')) startWorker(options, log)
@@ -185,7 +185,7 @@ function createGateway(options: RolesOptions, log: Log) {
     users,
     db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
     onError: (error) =>
-      logger.warn({ error: String(error) }, 'gateway request failed, the client got an error'),
+      logger.warn({ error: String(error) }, 'gateway request failed or moved an offset'),
   })
 }
 

@@ -26,7 +26,7 @@ export interface EdgeProcessOptions {
 }
 
 const START_MS_MAX = 20_000
-const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000 }
+const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
 
 const STOP_STEPS = [
   { signal: 'SIGTERM', graceMs: 1_900 },

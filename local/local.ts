@@ -219,7 +219,7 @@ async function startCore(
     onOffsetGap: (gap) => onAlarm(gap.message, 'offset-gap'),
     onWorkerEnd: (error) => onAlarm(String(error), 'worker'),
   })
-  parts.onStop('accepted events', () => waitUntilDrained(core.db, core.log, DRAIN_MS_MAX))
+  parts.onStop('worker queue', () => waitUntilDrained(core.db, core.log, DRAIN_MS_MAX))
   return core
 }
 

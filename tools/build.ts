@@ -88,6 +88,8 @@ async function buildOne({ name, sources, config }: Build): Promise<void> {
       build: { ...config.build, outDir: incomplete, emptyOutDir: false },
     })
     writeFileSync(join(incomplete, STAMP), hash)
+    // Another start may have finished first: its folder is in use by now.
+    if (isCurrent({ name }, hash)) return
     rmSync(folderOf(name), { recursive: true, force: true })
     renameSync(incomplete, folderOf(name))
   } catch (error) {

@@ -51,7 +51,8 @@ export async function readBody(
 
 /** @returns what releases the bytes */
 async function acquire({ semaphore, waitMsMax }: BodyBudget, bytes: number): Promise<() => void> {
-  if (bytes <= SMALL_BYTES) return () => {}
+  // An invalid length is NaN, which no semaphore may wait for.
+  if (!(bytes > SMALL_BYTES)) return () => {}
   const release = await semaphore.tryAcquire(bytes, waitMsMax)
   if (!release) throw new KafkaRestError('TOO_MANY_BODIES', 'other large bodies are being read')
   return release

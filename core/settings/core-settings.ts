@@ -13,7 +13,7 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'HOST',
     default: '`127.0.0.1`',
     meaning: 'address to listen on',
-    readBy: 'core (api, gateway), edge on Node',
+    readBy: 'core (api, gateway), edge on Deno and Node',
   },
   {
     name: 'PORT',

@@ -57,5 +57,5 @@ test('a batch that is being written keeps its series when the cache overflows', 
   // Two batches later nobody needs them.
   await series.learn(rows('f', 'g', 'h'))
   await series.learn(rows('i'))
-  expect(() => series.id(1, 'b')).toThrow('never learnt')
+  expect(() => series.id(1, 'b')).toThrow('was not loaded before its batch')
 })

@@ -87,13 +87,16 @@ function readNdjsonBytesMax({ SLUICE_NDJSON_BYTES_MAX: sent }: EdgeSettings): nu
   return bytes
 }
 
-/** @throws when only half of it is there */
+/** Address and token come from one pair of settings, never one from each. @throws when the token is missing */
 function readRedis(settings: EdgeSettings): RedisSettings | undefined {
-  const url = settings.SLUICE_REDIS_REST_URL ?? settings.UPSTASH_REDIS_REST_URL
-  const token = settings.SLUICE_REDIS_TOKEN ?? settings.UPSTASH_REDIS_REST_TOKEN
-  if (!url && !token) return undefined
-  if (!url) throw new Error('SLUICE_REDIS_REST_URL is not set, but SLUICE_REDIS_TOKEN is')
-  if (!token) throw new Error('SLUICE_REDIS_TOKEN is not set, but SLUICE_REDIS_REST_URL is')
+  const [urlName, tokenName] =
+    settings.SLUICE_REDIS_REST_URL === undefined && settings.UPSTASH_REDIS_REST_URL !== undefined
+      ? (['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'] as const)
+      : (['SLUICE_REDIS_REST_URL', 'SLUICE_REDIS_TOKEN'] as const)
+  const { [urlName]: url, [tokenName]: token } = settings
+  // SLUICE_REDIS_TOKEN alone is core's: the two may share a file of settings.
+  if (url === undefined) return undefined
+  if (token === undefined) throw new Error(`${tokenName} is not set, but ${urlName} is`)
   const msMax = Number(settings.SLUICE_REDIS_TIMEOUT_MS ?? LIMITS.redisMsMax)
   if (!(Number.isSafeInteger(msMax) && msMax > 0))
     throw new Error('SLUICE_REDIS_TIMEOUT_MS is a number of milliseconds')

@@ -1,3 +1,5 @@
+import { findFormerSetting } from '../../contract/former-settings.ts'
+
 /** The edge's settings; the names are the same in every runtime. */
 export interface EdgeSettings {
   /** Where keys are looked up and events are accepted, e.g. http://127.0.0.1:4000/gateway */
@@ -33,12 +35,17 @@ export interface EdgeSettings {
 }
 
 /**
- * @param environment of a process or a worker's bindings; '' and null count as missing
- * @throws when a required setting is missing
+ * @param environment of a process or a worker's bindings; '' and null count as missing, numbers are read as text
+ * @throws when a required setting is missing, or one has its former name
  */
 export function readSettings(environment: object): EdgeSettings {
+  const former = findFormerSetting(environment)
+  if (former) throw new Error(former)
   const settings = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => typeof value === 'string' && value !== ''),
+    Object.entries(environment)
+      // A Worker's bindings may be functions and objects too.
+      .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '')
+      .map(([name, value]) => [name, String(value)]),
   ) as unknown as EdgeSettings
   for (const name of [
     'SLUICE_GATEWAY_URL',

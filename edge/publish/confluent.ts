@@ -82,7 +82,7 @@ const produced = z.object({
 })
 const RETRIABLE = new Set([2, 50003])
 
-/** @throws BridgeError where some of the records are not in the log · UnfitError */
+/** @throws ProduceError where some of the records are not in the log · ProtocolError */
 function readOffsets(response: unknown, partitions: readonly number[]): PartitionOffset[] {
   const read = z.safeParse(produced, response)
   if (!read.success) throw new ProtocolError('the response is not one of API v2')

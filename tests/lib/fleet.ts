@@ -13,7 +13,7 @@ import { openLog } from '../../core/log/open.ts'
 import { startEdgeProcess } from '../../local/edge-process.ts'
 import { buildAll } from '../../tools/build.ts'
 import { type Engines, startEngines } from '../../tools/engines/engines.ts'
-import { findFreePort } from '../../tools/process/ports.ts'
+import { findFreeServicePort } from '../../tools/process/ports.ts'
 import { attachWatchdog } from '../../tools/process/watchdog.ts'
 import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from './core-process.ts'
 
@@ -79,7 +79,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
     const databaseUrl = postgres.url
     await Promise.all([migrate(databaseUrl), buildAll()])
 
-    const port = String(await findFreePort())
+    const port = String(await findFreeServicePort())
     const env = {
       SLUICE_LOG_DRIVER: 'kafka',
       KAFKA_BROKERS: kafka.brokers.join(','),
@@ -97,7 +97,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       ),
     )
     const coreUrl = `http://127.0.0.1:${port}`
-    const edgePort = await findFreePort()
+    const edgePort = await findFreeServicePort()
     const edgeHome = join(home, 'edge')
     mkdirSync(edgeHome)
     const edge = await startEdgeProcess({

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRedisEngine } from '../../tools/engines/redis.ts'
-import { findFreePort } from '../../tools/process/ports.ts'
+import { findFreeServicePort } from '../../tools/process/ports.ts'
 
 /** A real Redis of one test's own, to be killed, started again and frozen. */
 export interface TestRedis {
@@ -18,7 +18,7 @@ export interface TestRedis {
 
 export async function startTestRedis(): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'))
-  const port = await findFreePort()
+  const port = await findFreeServicePort()
   // Its log stands beside its home.
   const engine = createRedisEngine({ home: join(folder, 'redis'), port })
   await engine.start()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type Database } from '../../core/db/database.ts'
 import { createKey, revokeKey } from '../../core/identity/api-keys.ts'
 import { createTenant } from '../../core/identity/tenants.ts'
@@ -11,6 +11,7 @@ import { ROOT } from '../../core/lib/paths.ts'
 import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
 import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
+import { startTestRedis, type TestRedis } from '../lib/redis-server.ts'
 
 /** Core with a Redis, and an edge that reaches that Redis through core alone. */
 
@@ -28,11 +29,14 @@ function spawnCore(env: Record<string, string>): ChildProcess {
   })
 }
 
+/** Of this file alone: core writes keys whose names all cores share. */
+let redis: TestRedis
 beforeAll(async () => {
+  redis = await startTestRedis()
   database = await createTestDatabase()
   db = createDatabase(database.url)
   await createTenant(db, { tenant: 'acme' })
-  const child = spawnCore({ REDIS_URL: inject('redisUrl'), ...secrets })
+  const child = spawnCore({ REDIS_URL: redis.url, ...secrets })
   const exited = once(child, 'exit')
   const url = await new Promise<string>((resolve, reject) => {
     exited.then(() => reject(new Error('core ended')), reject)
@@ -65,6 +69,7 @@ afterAll(async () => {
   await core?.stop()
   await db?.destroy()
   await database?.drop()
+  await redis?.remove()
 })
 
 const send = (key: string, body: unknown, headers = {}) =>
@@ -100,9 +105,9 @@ test('an event passes with its rate limit, idempotency lock and cached result in
   }
   await expect.poll(async () => (await ask()).data.metrics[0]?.value).toBe(1)
   await expect.poll(async () => (await ask()).extensions.cache.ageMs).toBeGreaterThan(0)
-  const redis = new Redis(inject('redisUrl'))
-  expect(await redis.keys('sluice:{answers}:*')).not.toEqual([])
-  redis.disconnect()
+  const client = new Redis(redis.url)
+  expect(await client.keys('sluice:{answers}:*')).not.toEqual([])
+  client.disconnect()
 })
 
 test('a key revoked with the CLI is refused at the edge within its deadline', async () => {
@@ -126,7 +131,7 @@ test('core reports the state of Redis, and refuses /redis without the token', as
 
 test('core with a Redis but no token for it does not start, and names the missing setting', async () => {
   const child = spawnCore({
-    REDIS_URL: inject('redisUrl'),
+    REDIS_URL: redis.url,
     SLUICE_GATEWAY_PASSWORD: secrets.SLUICE_GATEWAY_PASSWORD,
   })
   let output = ''

@@ -38,6 +38,11 @@ export interface SupervisedProcessOptions extends StartOptions {
 export interface RestartOptions {
   baseMs: number
   maxMs: number
+  /**
+   * A process that ran this long did not fail because of its start: its next restart is tried at once. Without it,
+   * every process that became ready counts so.
+   */
+  steadyMs?: number
   /** Before each attempt. @param reason why it is necessary, e.g. "Redis ended (SIGKILL)" */
   onAttempt?(reason: string): void
   /** After it is ready again. */
@@ -45,8 +50,6 @@ export interface RestartOptions {
 }
 
 const KILL: readonly StopStep[] = [{ signal: 'SIGKILL', graceMs: 5_000 }]
-/** A process that ran this long did not fail because of its start. */
-const STEADY_MS = 60_000
 
 export function createSupervisedProcess(options: SupervisedProcessOptions): SupervisedProcess {
   const { name, pidFile, stopSteps, restart } = options
@@ -57,8 +60,8 @@ export function createSupervisedProcess(options: SupervisedProcessOptions): Supe
   async function startOnce(stopped: AbortSignal): Promise<ChildProcess> {
     if (pidFile) await stopLeftover(pidFile, stopSteps)
     return await startProcess(options, stopped, (spawned) => {
-      const release = attachToProcess(spawned, options)
       child = spawned
+      const release = attachToProcess(spawned, options)
       spawned.once('exit', () => {
         release()
         if (child === spawned) child = undefined
@@ -80,6 +83,8 @@ export function createSupervisedProcess(options: SupervisedProcessOptions): Supe
     },
     async start() {
       if (child) return
+      // A restart that waits for its turn gives up: this start takes its place.
+      run.abort()
       run = new AbortController()
       const stopped = run.signal
       try {
@@ -101,15 +106,15 @@ function attachToProcess(
   { pidFile, watchdogSignal }: SupervisedProcessOptions,
 ): () => void {
   if (pid === undefined) return () => {}
-  if (pidFile) writePidFile(pidFile, pid)
   const detachWatchdog = attachWatchdog(pid, watchdogSignal)
+  if (pidFile) writePidFile(pidFile, pid)
   return () => {
     detachWatchdog()
     if (pidFile) rmSync(pidFile, { force: true })
   }
 }
 
-/** The first restart is tried at once, each further one within a minute waits longer. */
+/** The first restart is tried at once; each one that fails, or ends before steadyMs, makes the next wait longer. */
 function restartWhenEnded(
   name: string,
   started: ChildProcess,
@@ -122,7 +127,7 @@ function restartWhenEnded(
   function watch(child: ChildProcess): void {
     const readyAt = Date.now()
     child.once('exit', (code, signal) => {
-      if (Date.now() - readyAt > STEADY_MS) attempts = 0
+      if (Date.now() - readyAt >= (options.steadyMs ?? 0)) attempts = 0
       void restart(`${name} ended (${signal ?? `exit ${code}`})`)
     })
   }
@@ -134,14 +139,16 @@ function restartWhenEnded(
       if (stopped.aborted) return
       attempts++
       options.onAttempt?.(reason)
+      let child: ChildProcess
       try {
-        const child = await start()
-        watch(child)
-        options.onRestarted?.(reason, child.pid as number)
-        return
+        child = await start()
       } catch (error) {
         reason = (error as Error).message
+        continue
       }
+      watch(child)
+      options.onRestarted?.(reason, child.pid as number)
+      return
     }
   }
 

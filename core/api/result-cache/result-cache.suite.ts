@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
@@ -100,6 +101,23 @@ export function resultCacheSuite(
         expect(Date.parse(asOf)).toBeGreaterThanOrEqual(began)
         expect(Date.parse(asOf) + ageMs).toBeLessThanOrEqual(Date.now() + 1)
       }
+    })
+
+    test('is never read from an entry in the form of another version', async () => {
+      const query = `${hours} # of another version`
+      const { rows } = await fixture.database.pool.query(
+        "SELECT tenant_id FROM tenant WHERE slug = 'default'",
+      )
+      // As version 0.2 named and wrote it.
+      const name = createHash('sha256')
+        .update(JSON.stringify([`tenant ${rows[0].tenant_id}`, query, {}, null]))
+        .digest('base64url')
+      const entry =
+        '{"asOfMs":1,"by":"a","about":[]}\n{"data":{"metrics":[]},"extensions":{"cache":'
+      await cache.set(name, Buffer.from(entry), 60_000)
+      const response = await execute(query)
+      expect(response.errors).toBeUndefined()
+      expect(response.data.metrics).toHaveLength(2)
     })
 
     test('needs nothing of Postgres but the credentials', async () => {

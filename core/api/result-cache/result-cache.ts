@@ -122,9 +122,12 @@ function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
   return [...new Map(ranges.map((range) => [Object.values(range).join(' '), range])).values()]
 }
 
+/** Changes with the form of entries: one in another form must not be found, since several versions may share a Redis. */
+const FORMAT = 2
+
 /** Contains the viewer's scope, so that no viewer finds the result of another one. */
 function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {
-  const key = [scopeOf(viewer), query, sorted(variables ?? {}), operationName ?? null]
+  const key = [FORMAT, scopeOf(viewer), query, sorted(variables ?? {}), operationName ?? null]
   return createHash('sha256').update(JSON.stringify(key)).digest('base64url')
 }
 

@@ -69,7 +69,7 @@ const metrics = async () => (await fetch(`${core.url}/metrics`)).text()
 const lost = (records: number) =>
   `sluice_offset_gap_records_total{topic="${TOPICS.raw.name}",partition="${HOLED}"} ${records}`
 
-test('records that Kafka dropped before a worker read them raise an alarm with their number, and are skipped once accepted', async () => {
+test('records that Kafka dropped before a worker read them raise an alarm with their number, and are skipped on request', async () => {
   await append(5, HOLED)
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(10)
@@ -87,14 +87,16 @@ test('records that Kafka dropped before a worker read them raise an alarm with t
   // The other partitions are not held up.
   await append(5, WHOLE)
   await expect.poll(stored, patient).toBe(25)
-  expect(await sluice('gap')).toContain(`Partition ${HOLED}: 7 records from 5 on were dropped`)
+  expect(await sluice('offsets', 'list')).toContain(
+    `Partition ${HOLED}: 7 records from offset 5 on were deleted`,
+  )
 
-  expect(await sluice('gap', '--accept')).toContain(`Partition ${HOLED} goes on at 12.`)
+  expect(await sluice('offsets', 'skip')).toContain(`Partition ${HOLED} continues at 12:`)
   await append(2, HOLED)
   // Three records that were left, and two new ones.
   await expect.poll(stored, patient).toBe(30)
   expect(await countTotals(database.pool)).toMatchObject({ dead: 0, wrongRollups: 0, double: 0 })
-  expect(await sluice('gap')).toContain('Nothing is missing.')
+  expect(await sluice('offsets', 'list')).toContain('No offsets are missing.')
   await expect.poll(metrics, patient).toContain('sluice_offset_gaps_open 0')
   expect(await metrics()).toContain(lost(7))
 })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ensureKafkaJars } from '../../../tools/engines/kafka-jars.ts'
-import { findFreePort } from '../../../tools/process/ports.ts'
+import { findFreeServicePort } from '../../../tools/process/ports.ts'
 import { readUntil, record, text } from '../log.suite.ts'
 import { createKafkaLog, createKafkaTopics, type KafkaOptions } from './kafka-log.ts'
 
@@ -20,9 +20,9 @@ const JAAS = 'org.apache.kafka.common.security'
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'sluice-kafka-'))
   const [open, secure, controller] = [
-    await findFreePort(0),
-    await findFreePort(0),
-    await findFreePort(0),
+    await findFreeServicePort(),
+    await findFreeServicePort(),
+    await findFreeServicePort(),
   ]
   const store = join(home, 'store.p12')
   const keytool = (...args: string[]) =>

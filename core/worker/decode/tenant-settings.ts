@@ -49,7 +49,7 @@ export function createTenants(execute: ExecuteQuery, now: () => number = Date.no
     get: (slug) => bySlug.get(slug),
     byId(id) {
       const settings = byId.get(id)
-      if (!settings) throw new Error(`tenant ${id} was never learnt`)
+      if (!settings) throw new Error(`tenant ${id} was not loaded before its batch`)
       return settings
     },
   }

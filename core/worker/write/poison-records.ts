@@ -64,7 +64,10 @@ export function createPoisonRecords(): PoisonRecords {
       for (const { decoded, detail } of poison)
         reasons.set(offsetKey(recordOf(decoded)), { detail, bare: decoded.kind === 'dead-letter' })
       if (poison.length === 0 && failure === 'row')
-        throw new Error('Postgres refuses the batch, but none of its records alone', { cause })
+        throw new Error(
+          'Postgres refuses the batch, but none of its records alone; the partition waits and retries',
+          { cause },
+        )
     },
     forget(batch) {
       if (reasons.size === 0) return

@@ -15,7 +15,9 @@ export class FencedError extends Error {
 /** The worker has not come this far yet: a replay goes no further than it has. */
 export class NotAppliedError extends Error {
   constructor(topic: string) {
-    super(`not all of these records of ${topic} were applied for the first time yet`)
+    super(
+      `the workers have not applied all of these records of ${topic} yet; replay only up to their positions`,
+    )
     this.name = 'NotAppliedError'
   }
 }

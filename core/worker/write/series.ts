@@ -48,7 +48,8 @@ export function createSeriesDirectory(
     },
     id(tenantId, metric) {
       const id = ids.get(tenantId)?.get(metric) ?? previous.get(tenantId)?.get(metric)
-      if (id === undefined) throw new Error(`a series of tenant ${tenantId} was never learnt`)
+      if (id === undefined)
+        throw new Error(`a series of tenant ${tenantId} was not loaded before its batch`)
       return id
     },
   }

@@ -1,24 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../../contract/api-key.ts'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
-import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
+import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { startTcpProxy, type TcpProxy } from '../../../tests/lib/tcp-proxy.ts'
 import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from '../../testing/runtimes.ts'
 import { type EdgeResponse, send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
+/** Of this file alone: it is flushed, and its keys have names that all cores share. */
+let server: TestRedis
 let direct: Redis
 let bridge: TestBridge
 beforeAll(async () => {
-  direct = new Redis(inject('redisUrl'))
-  bridge = await startTestBridge(inject('redisUrl'), 10_000)
+  server = await startTestRedis()
+  direct = new Redis(server.url)
+  bridge = await startTestBridge(server.url, 10_000)
 })
 afterAll(async () => {
   await bridge.close()
   direct.disconnect()
+  await server.remove()
 })
 
 const portOf = (url: string) => Number(new URL(url).port)

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
-import type {} from '../../../tests/lib/engines.setup.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
+import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { abortOnTimeout } from '../../lib/timeout.ts'
 import { admissionSuite } from '../../testing/admission.suite.ts'
 import { createAdmissionOnRedis } from '../../testing/admission-on-redis.ts'
@@ -19,17 +19,21 @@ import type { RateLimiter } from '../rate-limiter.ts'
 /** The suites of the memory implementations, over Redis, from each runtime, through our Redis over REST. */
 
 let bridge: TestBridge
+/** Of this file alone: it is flushed, and its keys have names that all cores share. */
+let server: TestRedis
 let direct: Redis
 /** Core, for keys. */
 let gateway: StubGateway
 beforeAll(async () => {
-  bridge = await startTestBridge(inject('redisUrl'), 10_000)
-  direct = new Redis(inject('redisUrl'))
+  server = await startTestRedis()
+  bridge = await startTestBridge(server.url, 10_000)
+  direct = new Redis(server.url)
   gateway = await startStubGateway()
 })
 afterAll(async () => {
   await gateway.close()
   direct.disconnect()
+  await server.remove()
   await bridge.close()
 })
 
