@@ -10,15 +10,12 @@ const postgres = {
 }
 /** Whole systems and engines as processes of their own. */
 const processes = { testTimeout: 180_000, hookTimeout: 120_000 }
-/** Files that measure a rate or memory, or need both cores: one after the other, after all others. */
+/** Files that need both cores for a load of fixed rate: one after the other, after all others. */
 const alone = { fileParallelism: false }
 
 /** Files that need a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
 const onEngines = ['{core,edge,bench,tests,tools}/**/*.engines*.test.ts']
-const onEnginesAlone = [
-  'bench/k6/*.engines.test.ts',
-  'tests/system/{broker-away,kill}.engines.test.ts',
-]
+const onEnginesAlone = ['bench/k6/*.engines.test.ts']
 const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.crash.test.ts']
 
 /** One project for each kind of environment that tests need. */
