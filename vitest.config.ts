@@ -21,7 +21,8 @@ const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.cras
 /** One project for each kind of environment that tests need. */
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Many tests wait more than they work: three at a time keep two cores busy.
+    maxWorkers: 3,
     projects: [
       {
         test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] },
