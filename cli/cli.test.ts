@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../core/lib/paths.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../tests/lib/sluice.ts'
 
 let home: TestHome
@@ -106,6 +108,19 @@ describe('sluice key', () => {
       expect.stringContaining('npx sluice tenant list'),
     ])
   })
+})
+
+test('an invalid setting is one line of what failed and one line of what to do', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['cli/main.ts', 'status'], {
+    cwd: ROOT,
+    env: { ...process.env, KAFKA_TLS: 'true' },
+    encoding: 'utf8',
+  })
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  expect(stderr.trim().split('\n')).toEqual([
+    '✗ KAFKA_TLS is now SLUICE_KAFKA_TLS.',
+    '  Rename it; CHANGELOG.md lists all former names.',
+  ])
 })
 
 describe('sluice tenant', () => {

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { readConfig } from '../core/config.ts'
+import { type Config, readConfig } from '../core/config.ts'
 import { IdentityError } from '../core/identity/identity-error.ts'
+import { ROOT } from '../core/lib/paths.ts'
+import { UsageError } from '../core/lib/usage-error.ts'
 import { createDemoCommand } from './commands/demo.ts'
 import { createDoctorCommand } from './commands/doctor.ts'
 import { createEnginesCommand } from './commands/engines.ts'
@@ -21,12 +25,12 @@ import { createTerminal } from './terminal.ts'
 
 const IDENTITY_HINT = '"npx sluice tenant list" and "npx sluice key list" show what exists.'
 
-const config = readConfig()
+const config = readConfigOrExit()
 const terminal = createTerminal(config.colour)
 
 const program = new Command('sluice')
   .description('Sluice: event analytics that can prove its numbers.')
-  .version('0.1.0')
+  .version(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
   .showHelpAfterError('Run "npx sluice --help" for the commands.')
   .exitOverride()
 for (const create of [
@@ -59,6 +63,16 @@ try {
     const fix = hint ?? (error instanceof IdentityError ? IDENTITY_HINT : hintFor(code))
     terminal.printError(message || String(error), fix)
     process.exitCode = (error as { exitCode?: number }).exitCode ?? 1
+  }
+}
+
+function readConfigOrExit(): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    createTerminal(false).printError(error.message, error.hint)
+    process.exit(1)
   }
 }
 

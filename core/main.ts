@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { DASHBOARD_FOLDER } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
@@ -13,7 +13,7 @@ import { ROLES, type Role, startRoles } from './roles.ts'
  * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings/. It writes one
  * JSON object a line to standard output.
  */
-const config = readConfig()
+const config = readConfigOrExit()
 const logger = createLogger(config.logLevel)
 const lifecycle = createLifecycle()
 
@@ -29,6 +29,16 @@ try {
   const hint = error instanceof UsageError ? error.hint : undefined
   logger.fatal({ error: String(error), hint }, 'could not start')
   stop(1)
+}
+
+function readConfigOrExit(): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    createLogger('info').fatal({ error: error.message, hint: error.hint }, 'could not start')
+    process.exit(1)
+  }
 }
 
 async function start(): Promise<void> {

@@ -8,7 +8,7 @@ import { ROOT } from '../core/lib/paths.ts'
 import { readLag } from '../core/queries/pipeline/lag.ts'
 import { createTestDatabase } from './lib/database.ts'
 
-/** What version 0.1 had stored after six events, a dead letter, and an offset gap in partition 3. */
+/** What version 0.2 had stored after six events, a dead letter, and an offset gap in partition 3. */
 const STORED_BY_0_1 = `
   INSERT INTO tenant (slug, events_per_minute) VALUES ('shop', 5000);
   INSERT INTO series (tenant_id, metric)
@@ -33,7 +33,7 @@ const ROLLUPS = (table: string) => `
   SELECT metric, bucket, count, value_count, sum, min, max, late_count
     FROM ${table} r JOIN series s USING (tenant_id, series_id) ORDER BY metric, bucket`
 
-test('a database of version 0.1 is upgraded with all its numbers', async () => {
+test('a database of version 0.2 is upgraded with all its numbers', async () => {
   const database = await createTestDatabase()
   const db = createDatabase(database.url, { max: 1 })
   const folder = mkdtempSync(join(tmpdir(), 'sluice-upgrade-'))
