@@ -147,6 +147,14 @@ describe('a record batch', () => {
   const values = (found: { records: { value: Buffer }[] }) =>
     found.records.map(({ value }) => `${value}`)
 
+  test('that the broker stamped is decoded with the time of the broker', () => {
+    const batch = stored(encodeRecordBatch([{ key: null, value: Buffer.from('v') }], 1_000))
+    batch.writeInt16BE(0x08, 21)
+    batch.writeBigInt64BE(5_000n, 35)
+    batch.writeUInt32BE(crc32c(batch, 21), 17)
+    expect(read(batch).records).toMatchObject([{ offset: 0, timestamp: 5_000 }])
+  })
+
   test('can be decoded from its middle, and an incomplete one is left for the next fetch', () => {
     const first = stored(encodeRecordBatch(some(5), 1), 10)
     const second = stored(encodeRecordBatch(some(5), 1), 15)

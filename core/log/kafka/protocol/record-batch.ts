@@ -165,7 +165,9 @@ export function decodeRecordSet(set: FetchedSet): DecodedSet {
     for (let i = 0; i < count; i++) {
       const end = read.varint() + read.at
       read.at++ // attributes
-      const timestamp = appendedMs ?? baseMs + read.varint()
+      // Read in any case: the delta is there too where the broker stamped the batch.
+      const deltaMs = read.varint()
+      const timestamp = appendedMs ?? baseMs + deltaMs
       const offset = baseOffset + read.varint()
       if (offset > last || (offset >= first && offset < next)) throw corrupt('offsets out of order')
       if (offset > next) {
