@@ -209,7 +209,7 @@ describeEdges('sluice.js', (harness) => {
     })
     await page.evaluate(`sluice('a'); sluice('b')`)
     const consoleMessages = () => site.consoleMessages.join()
-    await expect.poll(consoleMessages, { timeout: 8_000 }).toContain('ORIGIN_NOT_ALLOWED')
+    await expect.poll(consoleMessages, { timeout: 25_000 }).toContain('ORIGIN_NOT_ALLOWED')
     await expect.poll(() => page.evaluate(`localStorage['${site.key}.q']`)).toBe('[]')
     // Leaving the page would send any pending event.
     await page.goto('about:blank')

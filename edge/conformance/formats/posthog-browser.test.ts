@@ -123,35 +123,27 @@ describeEdges('posthog-js', (harness) => {
     expect(harness.edge.log()).not.toContain('slc_')
   })
 
-  it(
-    'retries events that the log did not confirm, and they arrive once',
-    async () => {
-      // The edge itself makes two attempts.
-      harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
-      const { arrived, requests } = await open(harness)
-      await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(1)
-      expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
-      expect(arrived()).toMatchObject([{ name: '$pageview' }])
-    },
-    TEST_MS_MAX,
-  )
+  it('retries events that the log did not confirm, and they arrive once', async () => {
+    // The edge itself makes two attempts.
+    harness.gateway.produceFaults.push({ status: 503 }, { status: 503 })
+    const { arrived, requests } = await open(harness)
+    await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(1)
+    expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
+    expect(arrived()).toMatchObject([{ name: '$pageview' }])
+  })
 
-  it(
-    'retries events beyond the rate limit, and they arrive once',
-    async () => {
-      // One event in six seconds; the library collects for three.
-      const limits = { key_events_per_minute: 10 }
-      const { page, arrived, requests, key } = await open(harness, {}, limits)
-      await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(1)
-      const filler = Array(9).fill({ event: 'filler' })
-      expect((await harness.post(key, filler, { path: '/e/' })).status).toBe(200)
-      await page.evaluate("posthog.capture('late')")
-      await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(11)
-      expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
-      expect(arrived().at(-1)).toMatchObject({ name: 'late' })
-    },
-    TEST_MS_MAX,
-  )
+  it('retries events beyond the rate limit, and they arrive once', async () => {
+    // One event in six seconds; the library collects for three.
+    const limits = { key_events_per_minute: 10 }
+    const { page, arrived, requests, key } = await open(harness, {}, limits)
+    await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(1)
+    const filler = Array(9).fill({ event: 'filler' })
+    expect((await harness.post(key, filler, { path: '/e/' })).status).toBe(200)
+    await page.evaluate("posthog.capture('late')")
+    await expect.poll(() => arrived().length, { timeout: RETRY_MS_MAX }).toBe(11)
+    expect(requests.some((url) => url.includes('retry_count=1'))).toBe(true)
+    expect(arrived().at(-1)).toMatchObject({ name: 'late' })
+  })
 })
 
 interface Captured {

@@ -153,7 +153,7 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
       key,
       `return (await analytics.track('again')).event.messageId`,
     )
-    await expect.poll(() => responses.length, { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => responses.length, { timeout: 30_000 }).toBe(2)
     expect(responses).toEqual([
       [503, undefined],
       [200, '1'],
@@ -170,7 +170,7 @@ describeEdges('@segment/analytics-next in a browser', (harness) => {
       key,
       `await Promise.all(Array.from({ length: 61 }, (_, i) => analytics.track('many', { i })))`,
     )
-    await expect.poll(() => events().length, { timeout: 10_000 }).toBe(61)
+    await expect.poll(() => events().length, { timeout: 30_000 }).toBe(61)
     expect(new Set(events().map(({ properties }) => properties.i)).size).toBe(61)
   })
 
