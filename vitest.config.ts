@@ -5,7 +5,7 @@ const patient = { expect: { poll: { timeout: 15_000 } } }
 
 const postgres = {
   globalSetup: ['tests/lib/postgres.setup.ts'],
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   hookTimeout: 60_000,
 }
 /** Whole systems and engines as processes of their own. */
@@ -55,7 +55,7 @@ export default defineConfig({
           ...patient,
           name: 'edge over HTTP',
           include: ['edge/conformance/**/*.test.ts'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
