@@ -147,6 +147,22 @@ describe('time zones', () => {
 })
 
 describe('rollups and single events', () => {
+  test.each([
+    ['COUNT', (_values: number[], events: number) => events],
+    ['SUM', (values: number[]) => values.reduce((sum, value) => sum + value, 0)],
+    ['MIN', (values: number[]) => Math.min(...values)],
+    ['MAX', (values: number[]) => Math.max(...values)],
+    ['AVG', (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length],
+  ] as const)(
+    '%s equals a plain loop over the events, those without a value included',
+    async (aggregate, plain) => {
+      const values = events.flatMap(({ value }) => (value === null ? [] : [value]))
+      expect(values.length).toBeLessThan(events.length)
+      const { rows } = await execute({ interval: 'TOTAL', aggregate })
+      expect(rows[0]?.value).toBeCloseTo(plain(values, events.length), 6)
+    },
+  )
+
   test('give the same points for any range, name, interval and aggregate', async () => {
     const roll = dice(11)
     const sources = new Set<string>()
