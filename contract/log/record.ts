@@ -3,6 +3,7 @@ import type { TrackedEvent } from '../event/event.ts'
 import { findUnstorable, unstorableText } from '../event/storable.ts'
 import { type Instant, readCanonicalTime } from '../event/time.ts'
 import { parseExactly } from '../json/exact-parse.ts'
+import { isObject } from '../json/is-object.ts'
 import { findBadNumbers, needsDeepCheck } from '../json/json.ts'
 import { LIMITS } from '../limits.ts'
 
@@ -201,10 +202,6 @@ function textOrEmpty(value: unknown): string {
 
 function isText(value: unknown, max: number): boolean {
   return typeof value === 'string' && value !== '' && value.length <= max
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 function dead(

@@ -1,3 +1,4 @@
+import { isObject } from '../../../contract/json/is-object.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { TopicPartition, TopicPartitionOffset } from '../../../contract/log/kafka-rest.ts'
 import { KafkaRestError } from '../kafka-rest-error.ts'
@@ -169,8 +170,4 @@ function milliseconds(
 
 function invalid(what: string): KafkaRestError {
   return new KafkaRestError('INVALID_REQUEST', what)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../../../contract/json/is-object.ts'
 import type { BadNumber } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Fault, IncomingItem } from '../ingest-format.ts'
@@ -105,8 +106,4 @@ async function build(
 
 function withoutUndefined(attributes: Record<string, string | undefined>) {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../../../contract/json/is-object.ts'
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { IncomingItem } from '../ingest-format.ts'
@@ -88,10 +89,6 @@ export function ignoresSentAt(sent: unknown): boolean {
     (isObject(properties) && properties.$ignore_sent_at === true) ||
     (isObject(options) && options.disable_skew_correction === true)
   )
-}
-
-export function isObject(value: unknown): value is Fields {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 function isKey(value: unknown): boolean {

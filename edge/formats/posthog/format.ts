@@ -1,18 +1,11 @@
 import { readTime } from '../../../contract/event/time.ts'
+import { isObject } from '../../../contract/json/is-object.ts'
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from '../ingest-format.ts'
-import {
-  type Envelope,
-  type Fields,
-  ignoresSentAt,
-  isObject,
-  KEY_FIELDS,
-  keyIn,
-  toEvent,
-} from './event.ts'
+import { type Envelope, type Fields, ignoresSentAt, KEY_FIELDS, keyIn, toEvent } from './event.ts'
 import { acceptsMediaType, unwrap } from './unwrap.ts'
 
 /**

@@ -1,3 +1,4 @@
+import { isObject } from '../../../contract/json/is-object.ts'
 import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
@@ -8,7 +9,7 @@ import type {
   IngestFormat,
   RequestBody,
 } from '../ingest-format.ts'
-import { type Call, isObject, readMessage, type Shared } from './message.ts'
+import { type Call, readMessage, type Shared } from './message.ts'
 import { readShared } from './shared.ts'
 
 /**

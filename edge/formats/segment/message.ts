@@ -1,3 +1,4 @@
+import { isObject } from '../../../contract/json/is-object.ts'
 import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { IncomingItem } from '../ingest-format.ts'
@@ -136,8 +137,4 @@ function sessionIn(context: unknown): unknown {
 
 function isCall(value: unknown): value is Call {
   return typeof value === 'string' && Object.hasOwn(CALLS, value)
-}
-
-export function isObject(value: unknown): value is Fields {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -1,7 +1,8 @@
 import { findUnstorable } from '../../../contract/event/storable.ts'
+import { isObject } from '../../../contract/json/is-object.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Fault } from '../ingest-format.ts'
-import { type Fields, isObject, type Shared } from './message.ts'
+import type { Fields, Shared } from './message.ts'
 
 export type ReadShared = { ok: true; shared: Shared } | { ok: false; fault: Fault }
 
