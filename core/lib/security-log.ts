@@ -1,0 +1,89 @@
+import type { Logger } from './logger.ts'
+
+/** What happened, as a stable name that alerts can match. */
+export type SecurityEventName =
+  | 'sign-in'
+  | 'sign-out'
+  | 'session-ended'
+  | 'api-key-created'
+  | 'api-key-changed'
+  | 'api-key-revoked'
+  | 'api-key-rotated'
+  | 'tenant-created'
+  | 'tenant-changed'
+  | 'credentials-refused'
+  | 'access-denied'
+  | 'limit-exceeded'
+  | 'cross-site-refused'
+
+export interface SecurityEvent {
+  name: SecurityEventName
+  outcome: 'allowed' | 'denied'
+  /** key_id, gateway user, "operator" or "cli"; never a secret. */
+  actor?: string
+  tenant?: string
+  /** IP address of the client. */
+  address?: string
+  requestId?: string
+  /** The code of the error that the client got, or what was changed; never what the client sent. */
+  detail?: string
+}
+
+/** Security events as structured log lines. Denials are counted: a line for the first of a kind, then one a minute. */
+export interface SecurityLog {
+  record(event: SecurityEvent): void
+  /** Writes the counts that are still open. */
+  close(): void
+}
+
+const WINDOW_MS = 60_000
+/** Kinds of denials counted at a time; beyond it they share one count. */
+const KINDS_MAX = 1_000
+
+export function createSecurityLog(logger: Pick<Logger, 'info' | 'warn'>): SecurityLog {
+  /** Denials of the running minute beyond the first of their kind. */
+  let repeated = new Map<string, { event: SecurityEvent; count: number }>()
+  let timer: NodeJS.Timeout | undefined
+
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    for (const { event, count } of repeated.values())
+      if (count > 0)
+        logger.warn({ security: { ...event, count } }, 'security event repeated within a minute')
+    repeated = new Map()
+  }
+
+  return {
+    record(event) {
+      if (event.outcome === 'allowed') {
+        logger.info({ security: event }, 'security event')
+        return
+      }
+      timer ??= setTimeout(flush, WINDOW_MS).unref()
+      const kind = kindOf(event)
+      const known = repeated.get(kind)
+      if (known) {
+        known.count++
+        return
+      }
+      if (repeated.size < KINDS_MAX) {
+        repeated.set(kind, { event, count: 0 })
+        logger.warn({ security: event }, 'security event')
+        return
+      }
+      const rest = repeated.get('')
+      if (rest) rest.count++
+      else
+        repeated.set('', {
+          event: { name: event.name, outcome: 'denied', detail: 'other kinds' },
+          count: 1,
+        })
+    },
+    close: flush,
+  }
+}
+
+function kindOf({ name, actor, tenant, address, detail }: SecurityEvent): string {
+  return JSON.stringify([name, actor, tenant, address, detail])
+}

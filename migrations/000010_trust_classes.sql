@@ -1,0 +1,2 @@
+-- Placeholder: trust_classes.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Placeholder: finality.
+SELECT 1;

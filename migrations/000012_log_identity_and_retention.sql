@@ -1,0 +1,2 @@
+-- Placeholder: log_identity_and_retention.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Placeholder: database_roles.
+SELECT 1;
