@@ -1,3 +1,5 @@
+import type { TrustClass } from './event/trust-class.ts'
+
 /** The part of Upstash's REST-Redis protocol in use: `POST /` with a command, the other paths with an array of commands. */
 export const REDIS_PATHS = {
   command: '/',
@@ -16,8 +18,8 @@ export type RedisResult = string | number | null | RedisResult[]
 export const REDIS_KEYS = {
   bucket: (tenant: string, keyId: string) => `sluice:{${tenant}}:bucket:${keyId}`,
   window: (tenant: string) => `sluice:{${tenant}}:window`,
-  idempotencyKey: (tenant: string, idempotencyKey: string) =>
-    `sluice:{${tenant}}:claim:${idempotencyKey}`,
+  idempotencyKey: (tenant: string, trust: TrustClass, idempotencyKey: string) =>
+    `sluice:{${tenant}}:${trust === 'public' ? 'public-claim' : 'claim'}:${idempotencyKey}`,
   /** A KeyRecord as JSON, written by core. */
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
   /** Milliseconds since the epoch: every key change up to this time is in Redis. */

@@ -59,7 +59,6 @@ it('a record carries its tenant, its key, its route, its edge and its time', asy
     request_id: 'r-1',
     event_id: 'e1',
     status: 'accepted',
-    duplicate: false,
     accepted: 1,
     rejected: 0,
     events: [{ event_id: 'e1', status: 'accepted', partition: 0, offset: 0 }],

@@ -82,6 +82,11 @@ export function addFieldError(
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/
 const ASCII = /^[ -~]*$/
 
+/** A control character or a line break anywhere, or nothing that can be seen: nobody could ask for that name. */
+const UNREADABLE = /[\p{Cc}\p{Zl}\p{Zp}]|^[\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*$/u
+/** What a query takes, or shows, for several names. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['*', '(other)'])
+
 export function readEventId(reader: FieldReader, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
   const id = reader.sent[key]
@@ -113,13 +118,28 @@ export function readName(
   const why = reader.hasNoEscapes ? undefined : unstorableText(sent)
   if (why) return addFieldError(reader, key, 'STRING_UNSTORABLE', why)
   // Most names are ASCII, which is composed already and needs no call to ICU.
-  const name = (ASCII.test(sent) ? sent : sent.normalize('NFC')).trim()
+  const isAscii = ASCII.test(sent)
+  const name = (isAscii ? sent : sent.normalize('NFC')).trim()
   if (name === '' || isLongerThan(name, LIMITS.eventNameCharsMax))
     return addFieldError(
       reader,
       key,
       'NAME_INVALID',
       `must have 1 to ${LIMITS.eventNameCharsMax} characters`,
+    )
+  if (!isAscii && UNREADABLE.test(name))
+    return addFieldError(
+      reader,
+      key,
+      'NAME_INVALID',
+      'must be one line of visible characters: no line breaks, no control characters',
+    )
+  if (RESERVED_NAMES.has(name))
+    return addFieldError(
+      reader,
+      key,
+      'NAME_RESERVED',
+      'must not be * or (other): queries use those for all names and for all others',
     )
   if (!systemName && name.startsWith('$'))
     return addFieldError(

@@ -1,3 +1,5 @@
+import type { TrustClass } from './trust-class.ts'
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Any version and variant, either case, in the hyphenated form that Postgres' uuid type accepts. */
@@ -31,23 +33,31 @@ export function uuidV7Series(now: number): (index: number) => string {
   }
 }
 
+/** What the id of an event without one is derived from. */
+export interface DerivedIdSource {
+  tenant: string
+  trust: TrustClass
+  idempotencyKey: string
+  /** Of the event in its request. */
+  index: number
+  /** Identifies what was sent: a digest of the body or, in a stream, the line itself. */
+  content: string
+}
+
 /**
- * The id of the event at `index` in the request that carried this Idempotency-Key: UUIDv5
- * (RFC 9562 §5.5) of tenant, key and index, so that a retry of the request gives the same ids even
- * when its idempotency record is gone.
+ * The id of an event in a request that carried an Idempotency-Key: UUIDv5 (RFC 9562 §5.5), so that a retry of
+ * the request gives the same ids even when its idempotency record is gone, and another body under the
+ * same key gives others, so that it is stored instead of being taken for the first one.
  */
-export function derivedEventId(
-  tenant: string,
-  idempotencyKey: string,
-  index: number,
-): Promise<string> {
-  // Neither tenants nor keys contain a newline, so no two triples share a name.
-  return uuidV5(`${tenant}\n${idempotencyKey}\n${index}`)
+export function derivedEventId(source: DerivedIdSource): Promise<string> {
+  const { tenant, trust, idempotencyKey, index, content } = source
+  // Only the content may contain a newline, and it comes last: no two sources share a name.
+  return uuidV5(`${tenant}\n${trust}\n${idempotencyKey}\n${index}\n${content}`)
 }
 
 /**
  * The same name always gives the same id (RFC 9562 §5.5, in the project's namespace).
- * @param name names with exactly two newlines are reserved for `derivedEventId`
+ * @param name names with a newline are reserved for `derivedEventId`
  */
 export async function uuidV5(name: string): Promise<string> {
   const bytes = new TextEncoder().encode(name)

@@ -22,18 +22,25 @@ export interface StampedEvent {
   route?: string
   /** The sender: a library with its version, or the User-Agent. */
   client?: string
+  /** Sent with a public key. Absent: sent by a server, or written before there were trust classes. */
+  trust?: 'public'
   /** A historical import: the age limit does not apply, and the event does not count as late. */
   historical?: true
   /** The event as it was sent, where the edge expects it to become a dead letter. */
   original?: string
+  /** `occurred_at` was computed from the time of sending, so it differs when the event is sent again. */
+  time?: 'computed'
   event: TrackedEvent
 }
+
+/** What a record says of its event alone. */
+export type EventNotes = Pick<StampedEvent, 'original' | 'time'>
 
 /**
  * An invalid event from a client that drops on 4xx (`onInvalid: 'dead-letter'`): it is logged as it was sent and
  * becomes a dead letter.
  */
-export interface InvalidEvent extends Omit<StampedEvent, 'event' | 'original'> {
+export interface InvalidEvent extends Omit<StampedEvent, 'event' | keyof EventNotes> {
   refused: { code: ItemErrorCode; pointer: string; detail: string }[]
   /** As it was sent; in base64 where it is not valid UTF-8, or where JSON would more than double its length. */
   original: string
@@ -74,22 +81,22 @@ export interface Claimed {
   client?: string
 }
 
-export type Stamp = Omit<StampedEvent, 'event' | 'original'>
+export type Stamp = Omit<StampedEvent, 'event' | keyof EventNotes>
 
 /** Encodes the records of one request; what they have in common is encoded once. */
 export interface RecordEncoder {
   /** @param eventJson the JSON that `normalise` returned, so that the event is not encoded twice */
-  event(eventJson: string, original?: string): string
+  event(eventJson: string, notes?: EventNotes): string
   invalid(what: Pick<InvalidEvent, 'refused' | 'original' | 'base64'>): string
 }
 
 export function recordEncoder(stamp: Stamp): RecordEncoder {
   const prefix = JSON.stringify(stamp).slice(0, -1)
   return {
-    event: (eventJson, original) =>
-      original === undefined
+    event: (eventJson, notes) =>
+      notes === undefined
         ? `${prefix},"event":${eventJson}}`
-        : `${prefix},"original":${JSON.stringify(original)},"event":${eventJson}}`,
+        : `${prefix},${JSON.stringify(notes).slice(1, -1)},"event":${eventJson}}`,
     invalid: (what) => `${prefix},${JSON.stringify(what).slice(1)}`,
   }
 }

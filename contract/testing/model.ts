@@ -68,6 +68,9 @@ const READ: Record<keyof typeof NAMES, (value: unknown) => unknown> = {
   name(sent) {
     if (typeof sent !== 'string' || !storableText(sent)) return INVALID
     const name = sent.normalize('NFC').trim()
+    const visible = [...name].some(isVisible)
+    const oneLine = ![...name].some(breaksLines)
+    if (name === '*' || name === '(other)' || !visible || !oneLine) return INVALID
     return sized(name, 255) && !name.startsWith('$') ? name : INVALID
   },
   occurred_at: (time) => momentOf(time) ?? INVALID,
@@ -81,6 +84,15 @@ const READ: Record<keyof typeof NAMES, (value: unknown) => unknown> = {
     const text = Number.isSafeInteger(sent) ? `${sent}` : sent
     return typeof text === 'string' && /^[!-~]{1,64}$/.test(text) ? text : INVALID
   },
+}
+
+function isVisible(character: string): boolean {
+  return !/\p{Z}|\p{Cf}|\p{DI}|\p{Cc}/u.test(character) && character !== '\u2800'
+}
+
+function breaksLines(character: string): boolean {
+  const code = character.codePointAt(0) as number
+  return code < 32 || (code >= 127 && code < 160) || code === 0x2028 || code === 0x2029
 }
 
 function label(sent: unknown): unknown {

@@ -5,6 +5,7 @@
  */
 
 import type { ErrorCode, ItemErrorCode } from '../errors.ts'
+import type { DerivedIdSource } from '../event/uuid.ts'
 import type { DeadReason } from '../log/record.ts'
 
 /** The time received, used wherever an event has no time. */
@@ -213,6 +214,15 @@ export const BATCHES: readonly BatchVector[] = [
     with_('"constructor":1,"toString":{"hasOwnProperty":2}'),
     event('"properties":{"constructor":1,"toString":{"hasOwnProperty":2}}'),
   ),
+  accepted(
+    'properties may have the names of members that every object inherits or that a promise has',
+    with_(
+      '"then":"x","properties":{"toJSON":1,"constructor":{"then":[]},"valueOf":null,"hasOwnProperty":false}',
+    ),
+    event(
+      '"properties":{"then":"x","toJSON":1,"constructor":{"then":[]},"valueOf":null,"hasOwnProperty":false}',
+    ),
+  ),
   rejected(
     'a key of 257 characters',
     with_(`"properties":{"${'k'.repeat(257)}":1}`),
@@ -301,6 +311,43 @@ export const BATCHES: readonly BatchVector[] = [
   rejected('a name of spaces', '{"name":"  "}', '/name', 'NAME_INVALID'),
   rejected('a name that is a number', '{"event":5}', '/event', 'NAME_INVALID'),
   rejected('a reserved name', '{"event_type":" $pageview"}', '/event_type', 'NAME_RESERVED'),
+  rejected('the name that stands for all names', '{"name":"*"}', '/name', 'NAME_RESERVED'),
+  rejected(
+    'the name under which queries show all others',
+    '{"event":" (other) "}',
+    '/event',
+    'NAME_RESERVED',
+  ),
+  accepted(
+    'a star in a name is an ordinary character',
+    '{"name":"* of 5"}',
+    `{"event_id":"made-0","name":"* of 5","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+  ),
+  rejected('a name of a zero-width space', String.raw`{"name":"\u200b"}`, '/name', 'NAME_INVALID'),
+  rejected(
+    'a name of characters that show nothing',
+    String.raw`{"name":"\u2060\u00ad \u3164\u2800\ufe0f"}`,
+    '/name',
+    'NAME_INVALID',
+  ),
+  accepted(
+    'a zero-width joiner between letters is accepted',
+    String.raw`{"name":"\u0915\u094d\u200d\u0937"}`,
+    `{"event_id":"made-0","name":"क्‍ष","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+  ),
+  accepted(
+    'a line break around a name is trimmed',
+    String.raw`{"name":"a\n"}`,
+    `{"event_id":"made-0","name":"a","occurred_at":"${RECEIVED_AT}","properties":{}}`,
+  ),
+  rejected('a line break in a name', String.raw`{"name":"a\nb"}`, '/name', 'NAME_INVALID'),
+  rejected('a line separator in a name', String.raw`{"name":"a\u2028b"}`, '/name', 'NAME_INVALID'),
+  rejected(
+    'a control character in a name',
+    String.raw`{"name":"a\u0085b"}`,
+    '/name',
+    'NAME_INVALID',
+  ),
   rejected('a name of 256 characters', `{"name":"${'n'.repeat(256)}"}`, '/name', 'NAME_INVALID'),
   accepted(
     'a name of 255 emoji',
@@ -450,11 +497,67 @@ export const NOT_KEYS: readonly string[] = [
   'slc_sec_000000000000000000000000000000_K8ygg',
 ]
 
-export const DERIVED_IDS: readonly (readonly [string, string, number, string])[] = [
-  ['acme', 'order-1', 0, '392c075b-eaa7-5f23-8721-ae54ea64a74f'],
-  ['acme', 'order-1', 1, 'b6332123-a880-5463-b9c9-7a361d8828a6'],
-  ['acme', '"quoted"', 999, 'ca73325a-1f66-52c0-a788-a4d8b64f7fd4'],
-  ['other', 'order-1', 0, '1e31b1c6-49d8-51b7-8077-1baf2d6e3ae1'],
+export const DERIVED_IDS: readonly (readonly [DerivedIdSource, string])[] = [
+  [
+    {
+      tenant: 'acme',
+      trust: 'server',
+      idempotencyKey: 'order-1',
+      index: 0,
+      content: 'a'.repeat(64),
+    },
+    '67d793da-80e7-512a-8fa1-bfaf253fe87a',
+  ],
+  [
+    {
+      tenant: 'acme',
+      trust: 'server',
+      idempotencyKey: 'order-1',
+      index: 1,
+      content: 'a'.repeat(64),
+    },
+    'e61c67d2-bb05-51aa-9295-586c28f1dbf3',
+  ],
+  [
+    {
+      tenant: 'acme',
+      trust: 'public',
+      idempotencyKey: 'order-1',
+      index: 0,
+      content: 'a'.repeat(64),
+    },
+    'bc0c6eba-7146-5f4c-ad28-3733d0934a57',
+  ],
+  [
+    {
+      tenant: 'acme',
+      trust: 'server',
+      idempotencyKey: 'order-1',
+      index: 0,
+      content: 'b'.repeat(64),
+    },
+    '8885486e-8a4a-562b-825c-eccca15c467f',
+  ],
+  [
+    {
+      tenant: 'acme',
+      trust: 'server',
+      idempotencyKey: '"quoted"',
+      index: 999,
+      content: '{"event":"café"}',
+    },
+    'aeaf9f7d-035c-5b08-9813-00816791dc21',
+  ],
+  [
+    {
+      tenant: 'other',
+      trust: 'server',
+      idempotencyKey: 'order-1',
+      index: 0,
+      content: 'a'.repeat(64),
+    },
+    '6cd3978d-58eb-55fc-8f14-b9982d2a455b',
+  ],
 ]
 
 export const UUIDS: readonly (readonly [string, boolean])[] = [

@@ -132,6 +132,7 @@ export interface EventTable {
   request_id: string | null
   log_partition: number
   log_offset: number
+  trust_class: string | null
 }
 
 export interface SeriesTable {
@@ -159,6 +160,7 @@ export interface OutcomeMinuteTable {
   minute: Time
   stored: Generated<number>
   duplicate: Generated<number>
+  conflicting: Generated<number>
   dead: Generated<number>
 }
 
@@ -166,6 +168,7 @@ export interface OutcomeTotalTable {
   tenant_id: number
   stored: Generated<number>
   duplicate: Generated<number>
+  conflicting: Generated<number>
   dead: Generated<number>
 }
 

@@ -12,7 +12,7 @@ import type { Range } from './sql/buckets.ts'
 export async function outcomeCount(
   db: Database,
   viewer: TenantViewer,
-  { range, outcome }: { range: Range; outcome: 'dead' | 'duplicate' },
+  { range, outcome }: { range: Range; outcome: 'dead' | 'duplicate' | 'conflicting' },
 ): Promise<QueryResult<number>> {
   const { rows } = await sql<{ count: number }>`
     SELECT coalesce(sum(${sql.ref(outcome)}), 0)::bigint AS count FROM outcome_minute

@@ -21,8 +21,15 @@ export type IngestRequest = AuthenticatedRequest & ReadRequest
 
 /** A request within the rate limit that nobody else works on. */
 export interface AdmittedRequest extends IngestRequest {
-  /** When the client sent one: bare, without the quotes of the header's other form. */
-  idempotencyKey: string | undefined
+  /** When the client sent an Idempotency-Key. */
+  idempotent: Idempotent | undefined
+}
+
+export interface Idempotent {
+  /** Bare, without the quotes of the header's other form. */
+  key: string
+  /** Digest of the events as they were sent. */
+  content: string
 }
 
 export interface AdmissionDeps {
@@ -46,7 +53,7 @@ export async function admitRequest(
   if (admission.rateLimiter && cost > maxBatch(key))
     throw overLimitProblem(format, cost, maxBatch(key))
   const idempotency = await readIdempotentRequest(request)
-  const admitted: AdmittedRequest = { ...request, idempotencyKey: idempotency?.key }
+  const admitted: AdmittedRequest = { ...request, idempotent: idempotency }
   if (!admission.rateLimiter && !idempotency) return respond(c, await next(admitted))
 
   const { rateLimit, begun } = await askAdmission(admission, { key, cost, idempotency }, now())

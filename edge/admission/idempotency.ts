@@ -1,10 +1,11 @@
+import type { TrustClass } from '../../contract/event/trust-class.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ResponseSpec } from '../formats/ingest-format.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import type { Degraded } from './rate-limiter.ts'
 
 /**
- * Requests that were done already, by tenant and Idempotency-Key. Two phases: a lock before
+ * Requests that were done already, by tenant, trust class and Idempotency-Key. Two phases: a lock before
  * publishing, the stored response after it; a request that fails releases the lock.
  */
 export interface IdempotencyStore {
@@ -13,6 +14,8 @@ export interface IdempotencyStore {
 
 export interface IdempotentRequest {
   tenant: string
+  /** The same key of another class is another one: neither blocks the other nor gets its response. */
+  trust: TrustClass
   key: string
   /** Of all that decides the outcome: the decoded body, the format and the query. */
   fingerprint: string

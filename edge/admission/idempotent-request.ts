@@ -1,4 +1,5 @@
 import { sha256Hex } from '../../contract/api-key.ts'
+import { trustClassOf } from '../../contract/event/trust-class.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import { HttpProblem } from '../http/http-problem.ts'
@@ -8,15 +9,18 @@ import type { IdempotentRequest } from './idempotency.ts'
 /** What the client asks to be done once; undefined without an Idempotency-Key. @throws IDEMPOTENCY_KEY_INVALID */
 export async function readIdempotentRequest(
   request: AuthenticatedRequest & ReadRequest,
-): Promise<IdempotentRequest | undefined> {
+): Promise<(IdempotentRequest & { content: string }) | undefined> {
   const { c, key } = request
   const header = c.req.raw.headers.get('idempotency-key')
   // An image cannot send one.
   if (header === null || c.req.method !== 'POST') return undefined
+  const content = await digestContent(request)
   return {
     tenant: key.tenant,
+    trust: trustClassOf(key.kind),
     key: readIdempotencyKey(header),
-    fingerprint: await fingerprintOf(request),
+    fingerprint: `${request.format.route} ${request.historical ? 'historical ' : ''}${content}`,
+    content,
   }
 }
 
@@ -31,15 +35,11 @@ export function readIdempotencyKey(header: string): string {
   return key
 }
 
-async function fingerprintOf({
-  format,
-  batch,
-  bytes,
-  historical,
-}: AuthenticatedRequest & ReadRequest): Promise<string> {
+/** Of the events as they were sent, wherever they stand. */
+async function digestContent({ batch, bytes }: ReadRequest): Promise<string> {
   const body = await sha256Hex(bytes)
   // Hashed as well: headers may be long, and a fingerprint is kept for half an hour.
   const extra =
     batch.fingerprintExtra === undefined ? '' : ` ${await sha256Hex(batch.fingerprintExtra)}`
-  return `${format.route} ${historical ? 'historical ' : ''}${body}${extra}`
+  return `${body}${extra}`
 }

@@ -32,7 +32,7 @@ export function createMemoryIdempotency(bounds = LIMITS as Bounds): IdempotencyS
   const entries = createEntries(bounds)
   return {
     async begin(request, now): Promise<BeginResult> {
-      const name = `${request.tenant}\n${request.key}`
+      const name = `${request.tenant}\n${request.trust}\n${request.key}`
       const known = entries.get(name)
       const found = known && known.until > now ? known : undefined
       if (found) {

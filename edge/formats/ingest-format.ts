@@ -72,6 +72,8 @@ export interface IncomingItem {
   partitionKey?: string
   /** A name that begins with `$` is one of this format's own, and is kept. */
   systemName?: boolean
+  /** Its time was computed from the time of sending, so it differs when the event is sent again. */
+  timeIsComputed?: boolean
   /** The pointer into the client's own event for a pointer into `raw`. */
   clientPointer?(pointer: string): string
   /** Why it could not be read at all; then `raw` is not looked at. */

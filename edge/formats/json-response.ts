@@ -13,10 +13,9 @@ export interface AcceptedResponse {
   errors: ItemError[]
   /** Only when there are any. */
   warnings?: Warning[]
-  /** These three for a body of one bare event. Whether it is a duplicate, only the worker will know. */
+  /** These two for a body of one bare event. Whether it is a duplicate, only the worker will know. */
   event_id?: string
   status?: 'accepted'
-  duplicate?: false
 }
 
 export interface AcceptedEvent {
@@ -48,8 +47,7 @@ export function acceptedResponse({
   const [only] = events
   return {
     request_id: requestId,
-    ...(isSingleEvent &&
-      only && { event_id: only.event_id, status: only.status, duplicate: false }),
+    ...(isSingleEvent && only && { event_id: only.event_id, status: only.status }),
     accepted: events.length,
     rejected: items.length - events.length,
     events,

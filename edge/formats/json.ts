@@ -47,13 +47,13 @@ function readJson({ text }: RequestBody): IncomingBatch {
 }
 
 /**
- * `{status, event_id}` and `{status, request_id, duplicate}` for one event, `{status, count, event_ids}`
- * for several.
+ * `{status, event_id}` and `{status, request_id}` for one event, `{status, count, event_ids}` for several. The
+ * `duplicate` that one of them had is left out: only the worker finds duplicates, after the response.
  */
 function legacyResponse(result: IngestResult) {
-  const { event_id, status: _, duplicate, ...ours } = acceptedResponse(result)
+  const { event_id, status: _, ...ours } = acceptedResponse(result)
   const own = result.incoming.isSingleEvent
-    ? { status: 'accepted', event_id, duplicate }
+    ? { status: 'accepted', event_id }
     : {
         status: 'accepted',
         count: result.accepted.length,

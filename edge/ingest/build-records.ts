@@ -1,7 +1,8 @@
 import { withoutKeys } from '../../contract/api-key.ts'
+import { trustClassOf } from '../../contract/event/trust-class.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
-import { recordEncoder, type Stamp } from '../../contract/log/record.ts'
+import { type EventNotes, recordEncoder, type Stamp } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { IncomingBatch, InvalidItem } from '../formats/ingest-format.ts'
@@ -31,7 +32,7 @@ export function buildRecords(
     ({ index, event, json, partitionKey }): ProduceRecord => ({
       topic: TOPICS.raw.name,
       key: partitionKey === undefined ? recordKey(tenant, event) : `${tenant}:${partitionKey}`,
-      value: encode.event(json, warned.has(index) ? originalOf(batch, index) : undefined),
+      value: encode.event(json, notesOf(batch, index, warned.has(index))),
     }),
   )
   for (const { index, errors } of deadLetters)
@@ -61,7 +62,18 @@ function stampOf(
     edge,
     route,
     client: clientOf(c.req.raw, batch),
+    trust: trustClassOf(key.kind) === 'public' ? 'public' : undefined,
     historical: historical || undefined,
+  }
+}
+
+/** @param warned the worker is expected to make a dead letter of it */
+function notesOf(batch: IncomingBatch, index: number, warned: boolean): EventNotes | undefined {
+  const isComputed = batch.items[index]?.timeIsComputed === true
+  if (!warned && !isComputed) return undefined
+  return {
+    ...(warned && { original: originalOf(batch, index) }),
+    ...(isComputed && { time: 'computed' as const }),
   }
 }
 

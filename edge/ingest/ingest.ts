@@ -44,8 +44,13 @@ async function validateAndPublish(
   request: AdmittedRequest,
   deps: PublishDeps,
 ): Promise<ResponseSpec> {
-  const { c, format, batch, receivedMs, idempotencyKey } = request
-  const chunk: EventChunk = { batch, receivedMs, firstIndex: 0, idempotencyKey }
+  const { c, format, batch, receivedMs, idempotent } = request
+  const chunk: EventChunk = {
+    batch,
+    receivedMs,
+    firstIndex: 0,
+    idempotency: idempotent && { key: idempotent.key, contentOf: () => idempotent.content },
+  }
   const validated = await validateEvents(request, chunk)
   const rejects = format.onInvalid === 'reject'
   if (rejects && validated.accepted.length === 0 && batch.items.length > 0)

@@ -9,7 +9,7 @@ import { clockSkew, readTime } from '../../contract/event/time.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { IncomingBatch, IncomingItem, Warning } from '../formats/ingest-format.ts'
-import { chooseEventIds } from './event-ids.ts'
+import { chooseEventIds, type IdempotencySource } from './event-ids.ts'
 
 export interface ValidationResult {
   accepted: AcceptedItem[]
@@ -32,8 +32,8 @@ export interface EventChunk {
   receivedMs: number
   /** The index in the request of the chunk's first event; 0 but for streams. */
   firstIndex: number
-  /** When the client sent one: event ids are derived from it. */
-  idempotencyKey: string | undefined
+  /** When the client sent an Idempotency-Key: event ids are derived from it. */
+  idempotency: IdempotencySource | undefined
 }
 
 /** Which events can be accepted, and what is wrong with the others. Indexes count within the chunk. */
@@ -46,7 +46,7 @@ export async function validateEvents(
   const eventAgeMaxMs = historical ? Number.POSITIVE_INFINITY : key.event_age_max_s * 1000
   const context: NormaliseContext = {
     receivedAt: new Date(receivedMs).toISOString(),
-    eventId: await chooseEventIds(key.tenant, chunk),
+    eventId: await chooseEventIds(key, chunk),
     shiftMs: skewOf(batch, receivedMs),
     schemaVersions: key.schema_versions ?? null,
     hasNoEscapes: batch.hasNoEscapes,
@@ -114,7 +114,7 @@ function findWarning(
   if (ageMs > eventAgeMaxMs)
     return {
       code: 'OCCURRED_AT_TOO_OLD',
-      detail: `occurred_at is more than ${eventAgeMaxMs / 1000} s ago; the event will be found among the dead letters. Keys that may import history send it with ?historical=true`,
+      detail: `occurred_at is more than ${eventAgeMaxMs / 1000} s ago; unless it is stored already, it will be found among the dead letters. Keys that may import history send it with ?historical=true`,
     }
   return undefined
 }

@@ -84,7 +84,6 @@ function singleResponse(id: string) {
   return {
     status: 'accepted',
     event_id: id,
-    duplicate: false,
     request_id: REQUEST_ID,
     accepted: 1,
     rejected: 0,

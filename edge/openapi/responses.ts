@@ -73,7 +73,7 @@ export const acceptedResponse: ResponseDoc = {
 export function acceptedExample(ids: readonly string[], single = false): Example['response'] {
   return {
     request_id: REQUEST_ID,
-    ...(single && { event_id: ids[0], status: 'accepted', duplicate: false }),
+    ...(single && { event_id: ids[0], status: 'accepted' }),
     accepted: ids.length,
     rejected: 0,
     events: ids.map((event_id, index) => ({

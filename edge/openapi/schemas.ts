@@ -18,12 +18,18 @@ const label = (description: string): Schema => ({
   ],
 })
 
+const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029'
+const INVISIBLE =
+  '\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f' +
+  '\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb'
+
 const name: Schema = {
   type: 'string',
   minLength: 1,
   maxLength: LIMITS.eventNameCharsMax,
-  // Not only spaces, and no $ before the first letter.
-  pattern: '^\\s*[^\\s$]',
+  // One line that begins with something visible that is no $; narrower than what is accepted.
+  pattern: `^\\s*[^\\s$${CONTROL}${INVISIBLE}][^${CONTROL}]*$`,
+  not: { pattern: '^\\s*(\\*|\\(other\\))\\s*$' },
 }
 
 const anyObject: Schema = {
@@ -35,7 +41,7 @@ const anyObject: Schema = {
 /** What each field accepts, under any of its names. */
 const FIELDS: Readonly<Record<keyof typeof SYNONYMS, Schema>> = {
   event_id: orNull({
-    description: `Chosen by the client and kept across its retries: the same id counts once within ${LIMITS.dedupeDays} days.`,
+    description: `Chosen by the client and kept across its retries: the same id counts once within ${24 * LIMITS.dedupeDays} hours of its first arrival. Ids sent with public keys are apart from those of servers.`,
     type: 'string',
     minLength: 1,
     maxLength: LIMITS.eventIdCharsMax,
@@ -148,10 +154,6 @@ export const SCHEMAS = {
       request_id: text('The same as the header X-Request-Id.'),
       event_id: text('For a body of one bare event.'),
       status: { const: 'accepted', description: 'For a body of one bare event.' },
-      duplicate: {
-        const: false,
-        description: 'For a body of one bare event. Only the worker finds duplicates.',
-      },
       accepted: { type: 'integer', minimum: 0, description: 'Events in the log.' },
       rejected: { type: 'integer', minimum: 0, description: 'Events in `errors`.' },
       events: {

@@ -17,7 +17,6 @@ export const VENDOR_SCHEMAS: Readonly<Record<string, Schema>> = {
     {
       status: { const: 'accepted' },
       event_id: text('For one bare event.'),
-      duplicate: { const: false, description: 'For one bare event.' },
       count: {
         type: 'integer',
         minimum: 0,

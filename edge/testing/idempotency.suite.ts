@@ -1,9 +1,16 @@
 import { expect, it } from 'vitest'
+import type { TrustClass } from '../../contract/event/trust-class.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { BeginResult, IdempotencyStore } from '../admission/idempotency.ts'
+import type { BeginResult, IdempotencyStore, IdempotentRequest } from '../admission/idempotency.ts'
 
-export const request = (key = 'k', fingerprint = 'f', tenant = 't') => ({
+export const request = (
+  key = 'k',
+  fingerprint = 'f',
+  tenant = 't',
+  trust: TrustClass = 'server',
+): IdempotentRequest => ({
   tenant,
+  trust,
   key,
   fingerprint,
 })
@@ -58,6 +65,17 @@ export function idempotencySuite(create: () => IdempotencyStore): void {
     const store = create()
     await acquired(await store.begin(request(), 0)).release()
     expect((await store.begin(request('k', 'other'), 1)).kind).toBe('acquired')
+  })
+
+  it('the same key of another trust class is another one', async () => {
+    const store = create()
+    const server = acquired(await store.begin(request('k', 'f', 't', 'server'), 0))
+    const visitor = acquired(await store.begin(request('k', 'other', 't', 'public'), 0))
+    await server.complete(storedResponse('server'), 1)
+    await visitor.complete(storedResponse('visitor'), 1)
+    const again = await store.begin(request('k', 'f', 't', 'server'), 2)
+    expect(again).toEqual({ kind: 'completed', response: storedResponse('server') })
+    expect((await store.begin(request('k', 'f', 't', 'public'), 2)).kind).toBe('mismatch')
   })
 
   it('a tenant and key are never confused with another pair', async () => {

@@ -10,11 +10,15 @@ export type RecordFields = Partial<TrackedEvent> & {
   tenant?: string
   received_at?: string
   historical?: true
+  trust?: 'public'
+  /** `occurred_at` was computed from the time of sending. */
+  time?: 'computed'
 }
 
 /** A record of events.raw as the edge makes it, on the partition that its key leads to. */
 export function rawRecord(sent: RecordFields = {}): NewRecord {
-  const { tenant = 'default', received_at = new Date().toISOString(), historical, ...fields } = sent
+  const { tenant = 'default', received_at = new Date().toISOString(), ...rest } = sent
+  const { historical, trust, time, ...fields } = rest
   const event: TrackedEvent = {
     event_id: uuidV7(Date.now()),
     name: 'page_view',
@@ -29,9 +33,11 @@ export function rawRecord(sent: RecordFields = {}): NewRecord {
     request_id: 'a-request',
     received_at,
     edge: 'test',
+    ...(trust && { trust }),
     ...(historical && { historical }),
   }
-  return rawValue(recordEncoder(stamp).event(JSON.stringify(event)), recordKey(tenant, event))
+  const value = recordEncoder(stamp).event(JSON.stringify(event), time && { time })
+  return rawValue(value, recordKey(tenant, event))
 }
 
 /** Any bytes as a record's value. */
@@ -46,6 +52,8 @@ export function rawValue(value: string | Buffer, key = 'a-key'): NewRecord {
 export interface Totals {
   stored: number
   duplicates: number
+  /** Duplicates whose content differs; not in the number before. */
+  conflicting: number
   dead: number
   /** Rows of rollup_15m that differ from a recount of the events, and the other way round. */
   wrongRollups: number
@@ -65,6 +73,7 @@ export async function countTotals(pool: pg.Pool): Promise<Totals> {
     )
     SELECT (SELECT count(*)::int FROM event) AS stored,
            (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates,
+           (SELECT coalesce(sum(conflicting), 0)::int FROM outcome_minute) AS conflicting,
            (SELECT count(*)::int FROM dead_letter WHERE state <> 'replayed') AS dead,
            (SELECT count(*)::int FROM recount c FULL JOIN rollup_15m r USING (tenant_id, series_id, bucket)
              WHERE c.count IS DISTINCT FROM r.count OR c.value_count IS DISTINCT FROM r.value_count

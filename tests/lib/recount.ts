@@ -30,7 +30,7 @@ export const NO_DISCREPANCIES: Discrepancies = {
 export interface Recount {
   discrepancies: Discrepancies
   /** Of the whole database. */
-  figures: Pick<Totals, 'stored' | 'duplicates' | 'dead'> & { logged: number }
+  figures: Pick<Totals, 'stored' | 'duplicates' | 'conflicting' | 'dead'> & { logged: number }
   /** How long it took from the call until all was written, and until all dead letters were forwarded. */
   waited: { writtenMs: number; forwardedMs: number }
 }
@@ -51,7 +51,8 @@ export async function recount(
   try {
     const { logged, ...waited } = await waitUntilDrained(pool, log)
     const { wrongRollups, double, ...figures } = await countTotals(pool)
-    const unaccounted = logged - figures.stored - figures.duplicates - figures.dead
+    const { stored, duplicates, conflicting, dead } = figures
+    const unaccounted = logged - stored - duplicates - conflicting - dead
     const found = await findAll(pool, tenant, events)
     return {
       discrepancies: { ...found, unaccounted, wrongRollups, double },

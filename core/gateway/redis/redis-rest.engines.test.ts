@@ -550,7 +550,7 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
   const asked = {
     key: record as KeyRecord,
     cost: 1,
-    idempotency: { tenant: 't', key: 'k', fingerprint: 'f' },
+    idempotency: { tenant: 't', trust: 'server' as const, key: 'k', fingerprint: 'f' },
   }
   const { rateLimit, begun } = await far.admit(asked, Date.now())
   expect([rateLimit?.allowed, begun?.kind]).toEqual([true, 'acquired'])

@@ -1,14 +1,15 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 
+export type OutcomeTotals = Record<'stored' | 'duplicate' | 'conflicting' | 'dead', number>
+
 /** Outcomes of all events since the beginning, over all tenants: for the operator, so it takes no viewer. */
-export async function readOutcomeTotals(
-  db: Database,
-): Promise<Record<'stored' | 'duplicate' | 'dead', number>> {
+export async function readOutcomeTotals(db: Database): Promise<OutcomeTotals> {
   // One row for each tenant, and the dead letters that belong to no tenant.
-  const { rows } = await sql<Record<'stored' | 'duplicate' | 'dead', number>>`
+  const { rows } = await sql<OutcomeTotals>`
     SELECT coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
+           coalesce(sum(conflicting), 0)::bigint AS conflicting,
            (coalesce(sum(dead), 0) + (SELECT count(*) FROM dead_letter WHERE tenant_id IS NULL AND state <> 'replayed'))::bigint AS dead
       FROM outcome_total`.execute(db)
-  return rows[0] ?? { stored: 0, duplicate: 0, dead: 0 }
+  return rows[0] ?? { stored: 0, duplicate: 0, conflicting: 0, dead: 0 }
 }

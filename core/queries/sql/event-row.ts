@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { EventTable } from '../../db/schema.ts'
 import type { Instant } from '../instant.ts'
 
@@ -18,6 +19,8 @@ export interface StoredEvent {
   context: Record<string, unknown> | null
   schemaVersion: string | null
   requestId: string | null
+  /** With a public key, or by a server. */
+  trust: TrustClass
   partition: number
   offset: string
   /** Its key in Postgres, which cursors name. */
@@ -42,6 +45,7 @@ export const EVENT_COLUMNS = [
   'request_id',
   'log_partition',
   'log_offset',
+  'trust_class',
 ] as const satisfies (keyof EventTable)[]
 
 export type EventRow = Pick<Selectable<EventTable>, (typeof EVENT_COLUMNS)[number]>
@@ -62,6 +66,7 @@ export function toEvent(row: EventRow): StoredEvent {
     context: row.context,
     schemaVersion: row.schema_version,
     requestId: row.request_id,
+    trust: row.trust_class === 'public' ? 'public' : 'server',
     partition: row.log_partition,
     offset: String(row.log_offset),
     eventId: row.event_id,

@@ -44,7 +44,7 @@ export function classifyRecord(
     }
   if (!value.ok) return deadValue(record, value, tenant, times)
   const { record: stamped, received, occurred } = value
-  const reject = (reason: DeadReason, detail: string, receivedMs = received.ms): Decoded =>
+  const reject = (reason: DeadReason, detail: string, receivedMs = received.ms): DeadEvent =>
     deadEvent(record, stamped, { tenant, reason, detail, receivedMs })
   if (!tenant) return reject('TENANT_UNKNOWN', 'no such tenant')
   const unbelievable = receivedOutOfRange(received, record, times)
@@ -56,12 +56,16 @@ export function classifyRecord(
       'OCCURRED_AT_IN_FUTURE',
       `occurred_at is ${describeAge(age)} received_at; at most ${LIMITS.futureSecondsMax} s are allowed`,
     )
+  const row = toRow(tenant.id, stamped, received, occurred, record)
   if (age > tenant.eventAgeMaxS * 1000 && !stamped.historical)
-    return reject(
-      'OCCURRED_AT_TOO_OLD',
-      `occurred_at is ${describeAge(age)} received_at; the tenant takes ${tenant.eventAgeMaxS} s, or more with ?historical=true`,
-    )
-  return { kind: 'event', row: toRow(tenant.id, stamped, received, occurred, record) }
+    return {
+      ...reject(
+        'OCCURRED_AT_TOO_OLD',
+        `occurred_at is ${describeAge(age)} received_at; the tenant takes ${tenant.eventAgeMaxS} s, or more with ?historical=true`,
+      ),
+      expired: row,
+    }
+  return { kind: 'event', row }
 }
 
 /** A dead letter without anything that the record says of itself, so that nothing of it can make a write fail. */
@@ -109,7 +113,9 @@ interface DeadFields {
   receivedMs: number
 }
 
-function deadEvent(record: LogRecord, stamped: StampedEvent, fields: DeadFields): Decoded {
+type DeadEvent = Extract<Decoded, { kind: 'dead-letter' }>
+
+function deadEvent(record: LogRecord, stamped: StampedEvent, fields: DeadFields): DeadEvent {
   const { original } = stamped
   const sent = typeof original === 'string' ? Buffer.from(original) : undefined
   return dead(record, claimedBy(stamped), fields, sent)
@@ -120,7 +126,7 @@ function dead(
   claimed: Claimed,
   { tenant, reason, detail, receivedMs }: DeadFields,
   original: Buffer = record.value,
-): Decoded {
+): DeadEvent {
   const deadLetter: DeadLetter = {
     tenantId: tenant?.id ?? null,
     reason,
@@ -143,10 +149,14 @@ function toRow(
   record: LogRecord,
 ): EventRow {
   const { event } = stamped
+  const trust = stamped.trust === 'public' ? 'public' : 'server'
+  const eventId = eventUuid(event.event_id, trust)
   return {
     tenantId,
-    eventId: eventUuid(event.event_id),
-    clientEventId: isUuid(event.event_id) ? null : event.event_id,
+    trust,
+    eventId,
+    // Of a server, a UUID is its own key.
+    clientEventId: trust === 'server' && isUuid(event.event_id) ? null : event.event_id,
     receivedDay: Math.floor(received.ms / DAY_MS),
     received,
     occurred,
@@ -154,6 +164,7 @@ function toRow(
       typeof event.client_occurred_at === 'string'
         ? readCanonicalTime(event.client_occurred_at)
         : undefined,
+    timeIsComputed: stamped.time === 'computed',
     historical: stamped.historical === true,
     event,
     keyId: isUuid(stamped.key) ? stamped.key : null,

@@ -1,16 +1,21 @@
 import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
+import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
 import type { LogRecord } from '../../log/log.ts'
 
-/** What a record of the log turned out to be: a value, never an exception. */
+/**
+ * What a record of the log turned out to be: a value, never an exception. An expired event is too old to be
+ * stored, but no dead letter if it is stored already: then it is a duplicate.
+ */
 export type Decoded =
   | { kind: 'event'; row: EventRow }
-  | { kind: 'dead-letter'; deadLetter: DeadLetter }
+  | { kind: 'dead-letter'; deadLetter: DeadLetter; expired?: EventRow }
 
 /** A row of `event`, before it is known whether it is a duplicate. */
 export interface EventRow {
   tenantId: number
+  trust: TrustClass
   /** As `eventUuid` gives it. */
   eventId: string
   clientEventId: string | null
@@ -19,6 +24,8 @@ export interface EventRow {
   received: Instant
   occurred: Instant
   clientOccurred: Instant | undefined
+  /** `occurred` depends on when the event was sent, so a repetition has another one. */
+  timeIsComputed: boolean
   historical: boolean
   event: TrackedEvent
   keyId: string | null
@@ -42,14 +49,31 @@ export interface DeadLetter {
 /** The events and the dead letters of a batch, each in the order of the log. */
 export interface DecodedParts {
   rows: EventRow[]
+  /** Without the expired ones. */
   deadLetters: DeadLetter[]
+  expired: ExpiredEvent[]
+}
+
+export interface ExpiredEvent {
+  row: EventRow
+  /** What it becomes unless it is stored already. */
+  deadLetter: DeadLetter
+  /** How many of `rows` come before it in the log. */
+  rowsBefore: number
 }
 
 export function splitDecoded(decoded: readonly Decoded[]): DecodedParts {
-  const parts: DecodedParts = { rows: [], deadLetters: [] }
+  const parts: DecodedParts = { rows: [], deadLetters: [], expired: [] }
+  const { rows, deadLetters, expired } = parts
   for (const item of decoded) {
-    if (item.kind === 'event') parts.rows.push(item.row)
-    else parts.deadLetters.push(item.deadLetter)
+    if (item.kind === 'event') rows.push(item.row)
+    else if (item.expired === undefined) deadLetters.push(item.deadLetter)
+    else
+      expired.push({
+        row: item.expired,
+        deadLetter: item.deadLetter,
+        rowsBefore: rows.length,
+      })
   }
   return parts
 }

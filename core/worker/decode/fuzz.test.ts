@@ -115,7 +115,7 @@ function throughTheEdge(text: string, i: number): Sent {
     return { record: rawValue(value, `${tenant}:r${i}`), original: text }
   }
   return {
-    record: rawValue(encode.event(read.json, text), recordKey(tenant, read.event)),
+    record: rawValue(encode.event(read.json, { original: text }), recordKey(tenant, read.event)),
     event: { tenant, event_id: id, occurred_at: received_at, ...expected },
     original: text,
   }

@@ -120,6 +120,31 @@ test('each hostile record is stored or becomes a dead letter, and every valid re
   expect(wrongRollups).toBe(0)
 }, 120_000)
 
+test('an id is the same in capitals and in small letters, in one batch and in two', async () => {
+  start()
+  const capitals = 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'
+  const send = async (...ids: string[]) => {
+    const before = await applied()
+    await log.append(
+      TOPICS.raw.name,
+      ids.map((event_id) => ({ ...rawRecord({ event_id }), partition: 0 })),
+    )
+    await expect.poll(applied).toBe(before + ids.length)
+  }
+  await send(capitals, capitals)
+  await send(capitals)
+  await send(capitals.toLowerCase())
+  const small = uuidV7(Date.now())
+  await send(small, small.toUpperCase())
+  await send(small.toUpperCase(), small, uuidV7(Date.now()))
+  expect(await countTotals(database.pool)).toMatchObject({
+    stored: 3,
+    duplicates: 6,
+    dead: 0,
+    double: 0,
+  })
+})
+
 test('each generated record is stored or becomes a dead letter, whatever the log says of its time', async () => {
   console.info(`FUZZ_SEED=${SEED}`)
   const nasty = fc.oneof(
@@ -160,8 +185,9 @@ test('each generated record is stored or becomes a dead letter, whatever the log
       (found.offset % 2 === 0 && timestamps[(found.offset / 2) % RECORDS]) || found.timestamp,
   }))
   const hostile = fc.sample(made, { numRuns: RECORDS, seed: SEED })
-  const { stored, duplicates, dead, wrongRollups, double } = await sendAmongGoodOnes(hostile)
-  expect(stored + duplicates + dead).toBe(2 * RECORDS)
+  const totals = await sendAmongGoodOnes(hostile)
+  const { stored, duplicates, conflicting, dead, wrongRollups, double } = totals
+  expect(stored + duplicates + conflicting + dead).toBe(2 * RECORDS)
   expect([wrongRollups, double]).toEqual([0, 0])
   const { rows } = await database.pool.query(
     'SELECT count(*)::int AS n FROM event WHERE log_offset % 2 = 1',

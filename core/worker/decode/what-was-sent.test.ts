@@ -100,7 +100,7 @@ test('an event that is too old is kept as it was sent, not as it was normalised'
   }
   const sent = '{ "event":"a","timestamp":1577836800 }'
   await log.append(TOPICS.raw.name, [
-    rawValue(recordEncoder(stamp).event(JSON.stringify(event), sent)),
+    rawValue(recordEncoder(stamp).event(JSON.stringify(event), { original: sent })),
   ])
   expect(await readDeadLetters(1)).toMatchObject([
     {

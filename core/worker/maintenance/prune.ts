@@ -71,14 +71,16 @@ WITH fine AS (
   DELETE FROM outcome_minute o USING fine f WHERE o.tenant_id = f.tenant_id AND o.minute = f.minute
   RETURNING o.*
 ), folded AS (
-  INSERT INTO outcome_minute AS o (tenant_id, minute, stored, duplicate, dead)
-  SELECT d.tenant_id, date_bin('15 minutes', d.minute, 'epoch'), sum(d.stored)::bigint, sum(d.duplicate)::bigint, sum(d.dead)::bigint
+  INSERT INTO outcome_minute AS o (tenant_id, minute, stored, duplicate, conflicting, dead)
+  SELECT d.tenant_id, date_bin('15 minutes', d.minute, 'epoch'), sum(d.stored)::bigint, sum(d.duplicate)::bigint,
+         sum(d.conflicting)::bigint, sum(d.dead)::bigint
     FROM deleted d
    GROUP BY 1, 2
    ORDER BY 1, 2
   ON CONFLICT (tenant_id, minute) DO UPDATE SET
     stored = o.stored + EXCLUDED.stored,
     duplicate = o.duplicate + EXCLUDED.duplicate,
+    conflicting = o.conflicting + EXCLUDED.conflicting,
     dead = o.dead + EXCLUDED.dead
 )
 SELECT count(*)::int AS count FROM deleted`

@@ -16,14 +16,17 @@ export async function reconcileTotals(pool: pg.Pool): Promise<number> {
 }
 
 const RECONCILE = `
-INSERT INTO outcome_total AS t (tenant_id, stored, duplicate, dead)
-SELECT tenant_id, m.stored - coalesce(o.stored, 0), m.duplicate - coalesce(o.duplicate, 0), m.dead - coalesce(o.dead, 0)
-  FROM (SELECT tenant_id, sum(stored)::bigint AS stored, sum(duplicate)::bigint AS duplicate, sum(dead)::bigint AS dead
+INSERT INTO outcome_total AS t (tenant_id, stored, duplicate, conflicting, dead)
+SELECT tenant_id, m.stored - coalesce(o.stored, 0), m.duplicate - coalesce(o.duplicate, 0),
+       m.conflicting - coalesce(o.conflicting, 0), m.dead - coalesce(o.dead, 0)
+  FROM (SELECT tenant_id, sum(stored)::bigint AS stored, sum(duplicate)::bigint AS duplicate,
+               sum(conflicting)::bigint AS conflicting, sum(dead)::bigint AS dead
           FROM outcome_minute GROUP BY tenant_id) m
   LEFT JOIN outcome_total o USING (tenant_id)
- WHERE (m.stored, m.duplicate, m.dead) IS DISTINCT FROM (o.stored, o.duplicate, o.dead)
+ WHERE (m.stored, m.duplicate, m.conflicting, m.dead) IS DISTINCT FROM (o.stored, o.duplicate, o.conflicting, o.dead)
  ORDER BY tenant_id
 ON CONFLICT (tenant_id) DO UPDATE SET
   stored = t.stored + EXCLUDED.stored,
   duplicate = t.duplicate + EXCLUDED.duplicate,
+  conflicting = t.conflicting + EXCLUDED.conflicting,
   dead = t.dead + EXCLUDED.dead`

@@ -38,11 +38,11 @@ export async function replayBatch(
   const accepted = decoded.filter((item) => receivedDayOf(item) >= oldestDay)
   if (!dryRun) await ensure(accepted.flatMap((item) => (item.kind === 'event' ? [item.row] : [])))
   const applied = await applyBatch(deps, batch, accepted, { position: 'hold', dryRun })
-  const { stored, duplicates, dead, recovered } = applied
+  const { stored, duplicates, conflicting, dead, recovered } = applied
   return {
     stored,
     recovered,
-    unchanged: accepted.length - stored - duplicates - dead,
+    unchanged: accepted.length - stored - duplicates - conflicting - dead,
     dead,
     refused: decoded.length - accepted.length,
   }

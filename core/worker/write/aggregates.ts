@@ -19,7 +19,7 @@ export async function upsertAggregates(
   outcome: BatchOutcome,
 ): Promise<void> {
   const outcomes = countOutcomes(outcome)
-  const keyUses = countKeyUse(outcome.newRows, outcome.duplicates)
+  const keyUses = countKeyUse(outcome.newRows, outcome.duplicates, outcome.conflicting)
   await client.query(UPSERT_AGGREGATES({ buckets, outcomes, highest, keyUses }))
 }
 
@@ -65,6 +65,7 @@ const OUTCOME_MINUTE: Upsert<Aggregates, OutcomeCount> = {
   columns: [
     { name: 'stored', type: 'bigint', value: (outcome) => outcome.stored, merge: 'add' },
     { name: 'duplicate', type: 'bigint', value: (outcome) => outcome.duplicate, merge: 'add' },
+    { name: 'conflicting', type: 'bigint', value: (outcome) => outcome.conflicting, merge: 'add' },
     { name: 'dead', type: 'bigint', value: (outcome) => outcome.dead, merge: 'add' },
   ],
 }

@@ -23,6 +23,8 @@ export interface WriteDeps {
 export interface AppliedBatch {
   stored: number
   duplicates: number
+  /** Duplicates whose content differs from that of the first; in none of the other numbers. */
+  conflicting: number
   dead: number
   /** Of the stored and the duplicates: how many had been dead letters. */
   recovered: number
@@ -79,6 +81,7 @@ export async function applyBatch(
     return {
       stored: changes.newRows.length,
       duplicates: changes.duplicates.length,
+      conflicting: changes.conflicting.length,
       dead: changes.deadLetters.length,
       recovered: changes.recoveredRows.length,
     }
@@ -102,7 +105,7 @@ export async function tryBatch(deps: WriteDeps, decoded: readonly Decoded[]): Pr
 
 async function writeChanges(
   deps: WriteDeps,
-  { newRows, duplicates, deadLetters, recoveredRows, encoded }: BatchChanges,
+  { newRows, duplicates, conflicting, deadLetters, recoveredRows, encoded }: BatchChanges,
   highestBefore: HighestByTenant,
 ): Promise<void> {
   const { client, topic, encode } = deps
@@ -113,7 +116,13 @@ async function writeChanges(
   ])
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
   const recovered = await markRecovered(client, topic, recoveredRows)
-  await upsertAggregates(client, rollup, { newRows, duplicates, deadLetters, recovered })
+  await upsertAggregates(client, rollup, {
+    newRows,
+    duplicates,
+    conflicting,
+    deadLetters,
+    recovered,
+  })
 }
 
 async function rollUpRows(

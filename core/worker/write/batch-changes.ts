@@ -12,6 +12,8 @@ export interface BatchChanges {
   newRows: EventRow[]
   /** Those that are counted as duplicates by this batch. */
   duplicates: EventRow[]
+  /** The same of duplicates whose content differs. */
+  conflicting: EventRow[]
   deadLetters: DeadLetter[]
   /** Of the new rows and the duplicates, those that had been dead letters. */
   recoveredRows: EventRow[]
@@ -25,9 +27,11 @@ type Encode = (rows: readonly EventRow[]) => Buffer
 export async function findChanges(
   client: pg.Client,
   encode: Encode,
-  { rows, deadLetters }: DecodedParts,
+  parts: DecodedParts,
 ): Promise<BatchChanges> {
-  return { ...(await deduplicate(client, encode, rows)), deadLetters, recoveredRows: [] }
+  const deduplicated = await deduplicate(client, parts, { encode })
+  const deadLetters = [...parts.deadLetters, ...deduplicated.deadLetters]
+  return { ...deduplicated, deadLetters, recoveredRows: [] }
 }
 
 /** Of records that were applied before: those that are stored already, or dead letters already, change nothing. */
@@ -36,18 +40,23 @@ export async function findRereadChanges(
   topic: string,
   encode: Encode,
   batch: LogBatch,
-  { rows, deadLetters }: DecodedParts,
+  parts: DecodedParts,
 ): Promise<BatchChanges> {
   const known = await readDeadLetterStates(client, topic, batch)
-  const { newRows, duplicates, encoded } = await deduplicate(client, encode, rows)
   const wasDead = (row: EventRow) => known.get(offsetKey(row.record)) === 'open'
+  // Any other duplicate was counted as stored or as a duplicate before.
+  const { newRows, duplicates, conflicting, ...rest } = await deduplicate(client, parts, {
+    encode,
+    isCounted: wasDead,
+  })
+  const deadLetters = [...parts.deadLetters, ...rest.deadLetters]
   return {
     newRows,
-    // Any other one was counted as stored or as a duplicate before.
-    duplicates: duplicates.filter(wasDead),
+    duplicates,
+    conflicting,
     deadLetters: await findMissingDeadLetters(client, deadLetters, known),
-    recoveredRows: [...newRows, ...duplicates].filter(wasDead),
-    encoded,
+    recoveredRows: [...newRows, ...duplicates, ...conflicting].filter(wasDead),
+    encoded: rest.encoded,
   }
 }
 
@@ -93,11 +102,12 @@ const DEDUPE_S = (LIMITS.dedupeDays * DAY_MS) / 1000
 async function isStored(client: pg.Client, { tenantId, record }: DeadLetter): Promise<boolean> {
   const read = decodeRecord(record.value.toString('utf8'))
   if (!read.ok || tenantId === null) return false
+  const { event, trust } = read.record
   const receivedS = read.received.ms / 1000
   const { rowCount } = await client.query(
     `SELECT FROM event WHERE tenant_id = $1 AND event_id = $2
         AND received_on BETWEEN to_timestamp($3)::date AND to_timestamp($4)::date LIMIT 1`,
-    [tenantId, eventUuid(read.record.event.event_id), receivedS - DEDUPE_S, receivedS + DEDUPE_S],
+    [tenantId, eventUuid(event.event_id, trust), receivedS - DEDUPE_S, receivedS + DEDUPE_S],
   )
   return rowCount !== 0
 }

@@ -1,9 +1,11 @@
 import type { DeadLetter, EventRow } from '../decode/decoded.ts'
 
-/** The outcome of a batch's records: stored, duplicate or dead. */
+/** The outcome of a batch's records: stored, duplicate, conflicting or dead. */
 export interface BatchOutcome {
   newRows: readonly EventRow[]
   duplicates: readonly EventRow[]
+  /** Duplicates whose content differs from that of the first. */
+  conflicting: readonly EventRow[]
   deadLetters: readonly DeadLetter[]
   /** Events that were dead letters until now, by where those were counted. */
   recovered: readonly { tenantId: number; receivedMs: number }[]
@@ -15,6 +17,7 @@ export interface OutcomeCount {
   minuteMs: number
   stored: number
   duplicate: number
+  conflicting: number
   /** Below zero where dead letters were recovered. */
   dead: number
 }
@@ -28,13 +31,14 @@ export function countOutcomes(batch: BatchOutcome): OutcomeCount[] {
     const key = `${tenantId} ${minuteMs}`
     let count = counts.get(key)
     if (!count) {
-      count = { tenantId, minuteMs, stored: 0, duplicate: 0, dead: 0 }
+      count = { tenantId, minuteMs, stored: 0, duplicate: 0, conflicting: 0, dead: 0 }
       counts.set(key, count)
     }
     return count
   }
   for (const row of batch.newRows) countFor(row.tenantId, row.received.ms).stored++
   for (const row of batch.duplicates) countFor(row.tenantId, row.received.ms).duplicate++
+  for (const row of batch.conflicting) countFor(row.tenantId, row.received.ms).conflicting++
   // A dead letter without a tenant belongs to no balance; only its row in dead_letter counts it.
   for (const { tenantId, receivedMs } of batch.deadLetters)
     if (tenantId !== null) countFor(tenantId, receivedMs).dead++

@@ -6,8 +6,8 @@ import type { EventRow } from '../decode/decoded.ts'
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
   'tenant_id, event_id, received_on, received_at, occurred_at, client_occurred_at, name, client_event_id, actor, session, source, ' +
-  'value, properties, context, schema_version, key_id, request_id, log_partition, log_offset'
-const COLUMN_COUNT = 19
+  'value, properties, context, schema_version, key_id, request_id, log_partition, log_offset, trust_class'
+const COLUMN_COUNT = 20
 
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
@@ -58,12 +58,7 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
       return
     }
     int32(16)
-    // Digit by digit: cutting the dashes out first would cost two strings for each row.
-    for (let i = 0; i < 36; i += 2) {
-      if (text.charCodeAt(i) === DASH) i++
-      buffer[at++] =
-        ((HEX[text.charCodeAt(i)] as number) << 4) | (HEX[text.charCodeAt(i + 1)] as number)
-    }
+    at = writeUuid(buffer, text, at)
   }
   /** @param version the byte before the text that jsonb has */
   function text(value: string | null | undefined, version?: number): void {
@@ -113,6 +108,7 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int16(record.partition)
     int32(8)
     int64(record.offset)
+    text(row.trust === 'server' ? null : row.trust)
   }
 
   return (rows) => {
@@ -126,4 +122,15 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int16(-1)
     return buffer.subarray(0, at)
   }
+}
+
+/** Digit by digit: cutting the dashes out first would cost two strings for each row. @returns where it ends */
+function writeUuid(buffer: Buffer, text: string, start: number): number {
+  let at = start
+  for (let i = 0; i < 36; i += 2) {
+    if (text.charCodeAt(i) === DASH) i++
+    buffer[at++] =
+      ((HEX[text.charCodeAt(i)] as number) << 4) | (HEX[text.charCodeAt(i + 1)] as number)
+  }
+  return at
 }

@@ -26,8 +26,8 @@ export function createRedisIdempotency(redis: RedisClient): IdempotencyStore {
   }
 }
 
-export function lockKey({ tenant, key }: IdempotentRequest): string {
-  return REDIS_KEYS.idempotencyKey(tenant, key)
+export function lockKey({ tenant, trust, key }: IdempotentRequest): string {
+  return REDIS_KEYS.idempotencyKey(tenant, trust, key)
 }
 
 /** The last four of ADMIT's arguments. @param token of a lock that no other request can name */

@@ -37,7 +37,6 @@ export const NAMES: readonly Case[] = [
   named('among every kind of space is trimmed', '\\t\u00a0\u3000\u2028\ufeff a b \\n', 'a b'),
   named('with a zero-width space keeps it', '\u200ba'),
   named('from right to left keeps its override', '\u202eweiv\u202c'),
-  named('with a line inside keeps it', 'a\\nb'),
   named('of one emoji', '👩🏽‍🚀'),
   named('of one mark', '\u0301'),
   named('that resembles a number', '1e400'),
@@ -54,6 +53,10 @@ export const NAMES: readonly Case[] = [
   ...[
     ['', 'an empty name'],
     ['\u00a0\u3000\ufeff', 'a name of white space'],
+    ['\u200b', 'a name of a zero-width space'],
+    ['\u2060\u3164', 'a name that shows nothing'],
+    ['a\\nb', 'a name with a line break inside'],
+    ['a\\u0007b', 'a name with a control character'],
     ['n'.repeat(256), 'a name of 256 letters'],
     ['😀'.repeat(256), 'a name of 256 emoji'],
     // U+0958 becomes two characters in NFC.

@@ -35,7 +35,6 @@ describeEdges('the compatibility endpoint', (harness) => {
       status: 'accepted',
       event_id,
       request_id: response.headers['x-request-id'],
-      duplicate: false,
     })
     expect(recordOf(-1).event).toEqual({
       event_id,

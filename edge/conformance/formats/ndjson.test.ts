@@ -7,6 +7,10 @@ import { openPost } from '../../testing/open-post.ts'
 import { type EdgeResponse, send } from '../../testing/send.ts'
 import { openSocket } from '../../testing/socket.ts'
 
+function derivedId(tenant: string, idempotencyKey: string, index: number, content: string) {
+  return derivedEventId({ tenant, trust: 'server', idempotencyKey, index, content })
+}
+
 const NDJSON = { 'content-type': 'application/x-ndjson' }
 const IN_LINES = { ...NDJSON, accept: 'application/x-ndjson' }
 const BATCH = LIMITS.ndjsonBatchLinesMax
@@ -369,8 +373,8 @@ describeEdges('NDJSON lines', (harness) => {
       'content-encoding': 'gzip',
     })
     expect(first.json.events.map(({ event_id }: { event_id: string }) => event_id)).toEqual([
-      await derivedEventId(record.tenant, 'k1', 0),
-      await derivedEventId(record.tenant, 'k1', 2),
+      await derivedId(record.tenant, 'k1', 0, '{"event":"a"}'),
+      await derivedId(record.tenant, 'k1', 2, '{"event":"b"}'),
       'mine',
     ])
     for (const { status, text, headers } of [again, packed]) {
@@ -445,7 +449,7 @@ describeEdges('NDJSON lines', (harness) => {
     const done = await post(body, once)
     expect(done.json).toMatchObject({ accepted: count, rejected: 0, lines: count })
     const expected = await Promise.all(
-      ids(count).map((_, i) => derivedEventId(record.tenant, 'k4', i)),
+      ids(count).map((_, i) => derivedId(record.tenant, 'k4', i, '{"event":"a"}')),
     )
     expect(arrived().map(({ event }) => event.event_id)).toEqual(expected)
     expect((await post(body, once)).text).toBe(done.text)

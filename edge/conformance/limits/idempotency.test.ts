@@ -1,11 +1,17 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { sha256Hex } from '../../../contract/api-key.ts'
 import { derivedEventId } from '../../../contract/event/uuid.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
 import { startEdge } from '../../testing/runtimes.ts'
 import { send } from '../../testing/send.ts'
 
 const once = (key: string) => ({ headers: { 'idempotency-key': key } })
+
+async function derivedId(tenant: string, idempotencyKey: string, index: number, body: string) {
+  const content = await sha256Hex(body)
+  return derivedEventId({ tenant, trust: 'server', idempotencyKey, index, content })
+}
 
 describeEdges('a request with an Idempotency-Key', (harness) => {
   it('is processed once, and its repetition gets the same response marked as replayed', async () => {
@@ -75,8 +81,8 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(again.headers['idempotency-replayed']).toBeUndefined()
     const ids = again.json.events.map((event: { event_id: string }) => event.event_id)
     expect(ids).toEqual([
-      await derivedEventId(record.tenant, 'order-6', 0),
-      await derivedEventId(record.tenant, 'order-6', 1),
+      await derivedId(record.tenant, 'order-6', 0, '[{"event":"a"},{"event":"b"}]'),
+      await derivedId(record.tenant, 'order-6', 1, '[{"event":"a"},{"event":"b"}]'),
     ])
   })
 
@@ -112,6 +118,21 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
     expect(same.headers['idempotency-replayed']).toBe('true')
     expect(other.status).toBe(202)
     expect(other.headers['idempotency-replayed']).toBeUndefined()
+  })
+
+  it('of a server neither blocks the same key of a page nor gives it its response', async () => {
+    const server = harness.newKey({ tenant: 'shop' })
+    const page = harness.newKey({ tenant: 'shop', kind: 'pub' })
+    const visitor = await harness.post(page, { event: 'junk' }, once('nightly'))
+    const first = await harness.post(server, { event: 'a' }, once('nightly'))
+    const again = await harness.post(server, { event: 'a' }, once('nightly'))
+    const copied = await harness.post(page, { event: 'a' }, once('nightly-2'))
+    const own = await harness.post(server, { event: 'a' }, once('nightly-2'))
+    expect([visitor.status, first.status, copied.status, own.status]).toEqual([202, 202, 202, 202])
+    expect(again.text).toBe(first.text)
+    for (const { headers } of [visitor, first, copied, own])
+      expect(headers['idempotency-replayed']).toBeUndefined()
+    expect(own.json.event_id).not.toBe(copied.json.event_id)
   })
 
   it('is charged to the rate limit only once', async () => {
@@ -237,9 +258,15 @@ describeEdges('a request with an Idempotency-Key', (harness) => {
       const { status, json } = await send(next.port, request)
       expect(status).toBe(202)
       expect(json.events.map((event: { event_id: string }) => event.event_id)).toEqual([
-        await derivedEventId(record.tenant, 'killed', 0),
-        await derivedEventId(record.tenant, 'killed', 1),
+        await derivedId(record.tenant, 'killed', 0, request.body),
+        await derivedId(record.tenant, 'killed', 1, request.body),
       ])
+      // An edge that has forgotten the key: another body is not taken for the first one.
+      await next.stop()
+      const last = await startEdge(harness.runtime, harness.gateway)
+      const other = await send(last.port, { headers, body: '[{"event":"c"}]' }).finally(last.stop)
+      expect([other.status, other.json.accepted]).toEqual([202, 1])
+      expect(other.json.events[0].event_id).not.toBe(json.events[0].event_id)
     } finally {
       await next.stop()
     }

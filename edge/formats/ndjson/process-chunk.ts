@@ -5,6 +5,7 @@ import type { RateLimiter } from '../../admission/rate-limiter.ts'
 import type { Authenticate } from '../../auth/authenticate.ts'
 import type { ByteBudget } from '../../http/byte-budget.ts'
 import type { EdgeContext } from '../../http/context.ts'
+import type { IdempotencySource } from '../../ingest/event-ids.ts'
 import { type PublishDeps, publishValidated } from '../../ingest/publish-validated.ts'
 import { type EventChunk, validateEvents } from '../../ingest/validate-events.ts'
 import type { IncomingBatch, IncomingItem } from '../ingest-format.ts'
@@ -39,7 +40,12 @@ export function createChunkProcessor(
       const request = await deps.authenticate(c)
       release = await acquire(deps.budget, 2 * charsOf(lines))
       const receivedMs = deps.now()
-      const chunk: EventChunk = { batch: batchOf(lines), receivedMs, firstIndex, idempotencyKey }
+      const chunk: EventChunk = {
+        batch: batchOf(lines),
+        receivedMs,
+        firstIndex,
+        idempotency: idempotencyKey === undefined ? undefined : byLine(idempotencyKey, lines),
+      }
       const validated = await validateEvents(request, chunk)
       const limit = await limitPartially(request, deps.rateLimiter, lines.length, deps.now)
 
@@ -70,6 +76,11 @@ export function createChunkProcessor(
       release?.()
     }
   }
+}
+
+/** The whole stream is not known yet, so an id is derived from the event's own line. */
+function byLine(key: string, lines: readonly Line[]): IdempotencySource {
+  return { key, contentOf: (index) => String(lines[index]) }
 }
 
 const ROUTE = 'ndjson'

@@ -1,3 +1,4 @@
+import { trustClassOf } from '../../../contract/event/trust-class.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { type IdempotencyStore, inFlightProblem, type Lock } from '../../admission/idempotency.ts'
 import { readIdempotencyKey } from '../../admission/idempotent-request.ts'
@@ -44,7 +45,7 @@ const RENEW_MS = LIMITS.idempotencyLeaseMs / 3
 
 /** @throws IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_IN_FLIGHT, IDEMPOTENCY_KEY_REUSED */
 export async function lockStream(
-  { c, key: { tenant }, historical }: AuthenticatedRequest,
+  { c, key: { tenant, kind }, historical }: AuthenticatedRequest,
   store: IdempotencyStore,
   now: () => number,
 ): Promise<StreamLock> {
@@ -52,7 +53,8 @@ export async function lockStream(
   if (header === null) return withoutLock()
   const key = readIdempotencyKey(header)
   const fingerprint = historical ? 'ndjson historical' : 'ndjson'
-  const begun = await store.begin({ tenant, key, fingerprint }, now())
+  const trust = trustClassOf(kind)
+  const begun = await store.begin({ tenant, trust, key, fingerprint }, now())
   Object.assign(c.get('headers'), degradedHeaders(begun))
   if (begun.kind === 'mismatch') throw new HttpProblem('IDEMPOTENCY_KEY_REUSED')
   if (begun.kind === 'in-flight') throw inFlightProblem(begun)

@@ -53,6 +53,7 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<IncomingItem, '
   const all = Object.keys(added).length > 0 ? { ...(own as Fields | null), ...added } : own
 
   const who = whoIn(rest, all)
+  const timeIsComputed = !isSent(timestamp) && typeof rest.offset === 'number'
   // `normalise` reads null as missing.
   const raw: Fields = {
     event_id: idOf(uuid, take) ?? null,
@@ -66,7 +67,12 @@ export function toEvent(sent: unknown, envelope: Envelope): Omit<IncomingItem, '
   // Spread, not assigned: a member may be called __proto__, which is to be rejected, not applied.
   const context = { ...envelope.rest, ...rest }
   if (Object.keys(context).length > 0) raw.context = context
-  return { raw, systemName: true, clientPointer: (pointer) => clientPointer(pointer, who.at) }
+  return {
+    raw,
+    systemName: true,
+    ...(timeIsComputed && { timeIsComputed }),
+    clientPointer: (pointer) => clientPointer(pointer, who.at),
+  }
 }
 
 /** The first that is present: the envelope's, an event's own, or that among its properties. */
@@ -141,6 +147,10 @@ function idOf(uuid: unknown, take: (field: string) => unknown): unknown {
   return take('message_id') ?? take('messageId')
 }
 
+function isSent(timestamp: unknown): boolean {
+  return timestamp !== undefined && timestamp !== null && timestamp !== ''
+}
+
 /** ISO 8601 beyond RFC 3339: PostHog reads a time without an offset as UTC, and a day as its start. */
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:[.,]\d{1,12})?)? ?(Z|[+-]\d\d:?\d\d)?)?$/i
 
@@ -152,7 +162,7 @@ function timeOf(timestamp: unknown, take: (field: string) => unknown, sentMs: nu
     const zone = offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset
     return `${day}T${minutes}${seconds.replace(',', '.')}${zone}`
   }
-  if (timestamp !== undefined && timestamp !== null && timestamp !== '') return timestamp
+  if (isSent(timestamp)) return timestamp
   const offsetMs = take('offset')
   if (offsetMs === undefined) return undefined
   if (typeof offsetMs !== 'number') return offsetMs

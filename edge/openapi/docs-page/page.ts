@@ -162,7 +162,7 @@ function limitsTable(): string {
     ['Actor, session, source', `${LIMITS.labelCharsMax} characters`],
     ['Time in the future, at most', `${LIMITS.futureSecondsMax / 60} min`],
     ['Time for a body to arrive', `${LIMITS.bodyReadMsMax / 1000} s`],
-    ['The same event id counts once within', `${LIMITS.dedupeDays} days`],
+    ['The same event id counts once within', `${24 * LIMITS.dedupeDays} hours`],
     ['An Idempotency-Key is remembered for', `${LIMITS.idempotencyResultMs / 60_000} min`],
     ['Events a minute and key, unless set', many(LIMITS.keyEventsPerMinuteDefault)],
     ['Events a minute and tenant, unless set', many(LIMITS.tenantEventsPerMinuteDefault)],

@@ -5,6 +5,15 @@ import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
 
 export function addEvents(builder: Builder) {
+  const trustClass = builder.enumType('TrustClass', {
+    values: {
+      SERVER: { value: 'server', description: 'It came with a secret key.' },
+      PUBLIC: {
+        value: 'public',
+        description: 'It came with a public key, which anyone who opens a page can read.',
+      },
+    },
+  })
   const event = builder.objectRef<StoredEvent>('Event').implement({
     fields: (t) => ({
       id: t.exposeID('id', {
@@ -28,6 +37,10 @@ export function addEvents(builder: Builder) {
       context: t.expose('context', { type: 'JSON', nullable: true }),
       schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
       requestId: t.exposeString('requestId', { nullable: true }),
+      trustClass: t.expose('trust', {
+        type: trustClass,
+        description: 'Who sent it: ids of the two classes never collide.',
+      }),
       partition: t.exposeInt('partition', { description: 'The partition of the log.' }),
       offset: t.exposeString('offset', { description: 'The offset in that partition.' }),
     }),
@@ -37,7 +50,8 @@ export function addEvents(builder: Builder) {
     t.field({
       type: event,
       nullable: true,
-      description: "The event with this id: the client's own, or its UUID.",
+      description:
+        "The event with this id: the client's own, or its UUID. Where a server and a page sent the same id, the server's.",
       args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
       async resolve(_, { tenant, id }, context, info) {
         const viewer = await context.tenant(tenant)

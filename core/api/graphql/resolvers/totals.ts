@@ -70,6 +70,12 @@ function addTotalsType(builder: Builder) {
         resolve: ({ viewer, range }, _, context, info) =>
           countOutcome(context, info, viewer, { range, outcome: 'duplicate' }),
       }),
+      conflicting: t.float({
+        description:
+          'Duplicates whose content differs from what is stored, received in the minutes that the range touches; not in duplicates.',
+        resolve: ({ viewer, range }, _, context, info) =>
+          countOutcome(context, info, viewer, { range, outcome: 'conflicting' }),
+      }),
       uniqueActors: t.float({
         nullable: true,
         description:

@@ -25,6 +25,7 @@ export interface FixtureEvent {
   value?: number | null
   properties?: Record<string, unknown>
   late?: boolean
+  trust?: 'public'
 }
 
 export interface QueryResponse {
@@ -124,8 +125,9 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
     const receivedAt = event.receivedAt ?? now
     const id = event.id ?? randomUUID()
     return {
-      event_id: eventUuid(id),
-      client_event_id: eventUuid(id) === id ? null : id,
+      event_id: eventUuid(id, event.trust),
+      client_event_id: eventUuid(id, event.trust) === id ? null : id,
+      trust_class: event.trust ?? null,
       received_at: receivedAt,
       occurred_at: event.occurredAt ?? receivedAt,
       name: event.name ?? 'page_view',
@@ -160,12 +162,12 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
       `WITH e AS (
          SELECT t.tenant_id, e.* FROM tenant t, json_to_recordset($1::json) AS e
            (event_id uuid, client_event_id text, received_at timestamptz, occurred_at timestamptz, name text, actor text,
-            session text, source text, value float8, properties jsonb, late boolean, log_offset bigint) WHERE t.slug = $2
+            session text, source text, value float8, properties jsonb, late boolean, log_offset bigint, trust_class text) WHERE t.slug = $2
        ), stored AS (
          INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, client_event_id, actor,
-                            session, source, value, properties, log_partition, log_offset)
+                            session, source, value, properties, log_partition, log_offset, trust_class)
          SELECT tenant_id, event_id, (received_at AT TIME ZONE 'UTC')::date, received_at, occurred_at, name,
-                client_event_id, actor, session, source, value, properties, 0, log_offset FROM e
+                client_event_id, actor, session, source, value, properties, 0, log_offset, trust_class FROM e
        ), rolled AS (
          INSERT INTO rollup_15m AS r
          SELECT e.tenant_id, s.series_id, date_bin('15 minutes', occurred_at, 'epoch'), count(*), count(value),
