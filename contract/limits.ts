@@ -87,6 +87,9 @@ export const LIMITS = {
   recordBytesMax: 4 * 1024 * 1024 - 1024,
   /** Gateway users, each with a password. */
   gatewayUsersMax: 100,
+  /** Of an address without right credentials in the last ten minutes. */
+  gatewayWrongPasswordsPerMinute: 30,
+  gatewayPasswordCharsMin: 24,
   /** Concurrent requests that read, or wait for records to read. */
   gatewayWaitersMax: 64,
   /** How many of them read concurrently: each holds up to two batches of the log. */

@@ -12,13 +12,30 @@ describe('SLUICE_GATEWAY_USERS', () => {
 
   test('names one user or several, each with a scope or with all', () => {
     expect(usersOf('')).toEqual([])
-    expect(usersOf('', 'secret')).toEqual([{ name: 'sluice', password: 'secret', scope: 'all' }])
+    const edges = { name: 'sluice', password: 'secret', scope: 'produce', topics: ['events.raw'] }
+    expect(usersOf('', 'secret')).toEqual([edges])
     expect(usersOf('fra:one:produce, bi:two:consume,ops:three,x:4:all,', 'secret')).toEqual([
-      { name: 'sluice', password: 'secret', scope: 'all' },
+      edges,
       { name: 'fra', password: 'one', scope: 'produce' },
       { name: 'bi', password: 'two', scope: 'consume' },
       { name: 'ops', password: 'three', scope: 'all' },
       { name: 'x', password: '4', scope: 'all' },
+    ])
+  })
+
+  test('limits a user to topics and to consumer groups by the prefix of their names', () => {
+    expect(
+      usersOf('a:one:consume:events.raw|events.dlq:a., b:two:all:*:b., c:3:consume::c'),
+    ).toEqual([
+      {
+        name: 'a',
+        password: 'one',
+        scope: 'consume',
+        topics: ['events.raw', 'events.dlq'],
+        groupPrefix: 'a.',
+      },
+      { name: 'b', password: 'two', scope: 'all', groupPrefix: 'b.' },
+      { name: 'c', password: '3', scope: 'consume', groupPrefix: 'c' },
     ])
   })
 
@@ -34,7 +51,8 @@ describe('SLUICE_GATEWAY_USERS', () => {
     ['no password before a scope', 'fra::produce'],
     ['no name', ':hushhush'],
     ['an unknown scope', 'fra:hushhush:write'],
-    ['one colon too many', 'fra:hushhush:all:x'],
+    ['an unknown topic', 'fra:hushhush:all:events.row'],
+    ['one colon too many', 'fra:hushhush:all:*:a:x'],
     ['a colon in a name', 'f%3Ara:hushhush'],
     ['an incomplete escape', 'fra:hushhush%4'],
     ['a name twice', 'fra:hushhush,fra:stealth'],

@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
-import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
+import { checkCleartext } from './exposure.ts'
+import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
@@ -31,6 +32,8 @@ export interface Config {
   redisBridgeUrl: string | undefined
   /** SLUICE_REDIS_TOKEN */
   redisToken: string | undefined
+  /** SLUICE_ALLOW_CLEARTEXT */
+  allowCleartext: boolean
   /** SLUICE_EDGE_URL and SLUICE_KEY */
   edgeUrl: string | undefined
   key: string | undefined
@@ -48,7 +51,7 @@ export interface Config {
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const former = findFormerSetting(env)
   if (former) throw new UsageError(`${former}.`, 'Rename it; CHANGELOG.md lists all former names.')
-  return {
+  const config: Config = {
     home: resolve(env.SLUICE_HOME || join(ROOT, '.sluice')),
     databaseUrl: env.DATABASE_URL || undefined,
     log: readLog(env),
@@ -60,6 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     redisUrl: env.REDIS_URL || undefined,
     redisBridgeUrl: env.SLUICE_REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
+    allowCleartext: oneOf(env, 'SLUICE_ALLOW_CLEARTEXT', ['true', 'false']) === 'true',
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
     logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
@@ -67,6 +71,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
   }
+  checkCleartext(config)
+  return config
 }
 
 function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
@@ -77,7 +83,7 @@ function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
   } catch (error) {
     throw new UsageError(
       `SLUICE_GATEWAY_USERS: ${(error as Error).message}.`,
-      'Set it to name:password:scope of each user, separated by commas; a scope is produce, consume or all.',
+      'Set it to name:password:scope:topics:group-prefix of each user, separated by commas; a scope is produce, consume or all, and scope, topics (with | between them) and group prefix may be left out.',
     )
   }
   if (!password) return users
@@ -86,7 +92,7 @@ function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {
       `SLUICE_GATEWAY_USERS: the user ${GATEWAY_USER} is the one of SLUICE_GATEWAY_PASSWORD.`,
       'Use another name, or unset one of the two.',
     )
-  return [{ name: GATEWAY_USER, password, scope: 'all' }, ...users]
+  return [edgeUser(password), ...users]
 }
 
 function readCertificate(env: NodeJS.ProcessEnv): Config['tls'] {

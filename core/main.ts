@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { type Config, readConfig } from './config.ts'
 import { migrate } from './db/migrate.ts'
+import { checkGateway, checkListening } from './exposure.ts'
 import { DASHBOARD_FOLDER } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import { createLifecycle } from './lifecycle.ts'
@@ -55,16 +55,8 @@ async function start(): Promise<void> {
       'Set it to postgres://user:password@host/database.',
     )
   const wanted = roles.length > 0 ? roles : ROLES
-  if (config.gatewayUsers.length === 0 && wanted.includes('gateway'))
-    throw new UsageError(
-      'SLUICE_GATEWAY_PASSWORD is not set.',
-      `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
-    )
-  if (config.redisUrl && !config.redisToken && wanted.includes('gateway'))
-    throw new UsageError(
-      'SLUICE_REDIS_TOKEN is not set, but REDIS_URL is.',
-      `Set it to a secret that the edges share, for example ${randomBytes(16).toString('hex')}.`,
-    )
+  if (wanted.includes('gateway')) checkGateway(config)
+  if (wanted.includes('gateway') || wanted.includes('api')) checkListening(config)
   await migrate(config.databaseUrl)
   await createTopics(config.log)
   const { served } = await startRoles({

@@ -13,9 +13,11 @@ import type { Config } from './config.ts'
 import { createDatabase, type Database } from './db/database.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
+import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
+import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -34,7 +36,7 @@ export interface RolesOptions {
   tls?: Config['tls']
   /** Without it, caches are in each process's memory. */
   redisUrl?: string
-  /** The same Redis as a user with fewer rights, for requests of edges. */
+  /** The same Redis as a user with fewer rights, for requests of edges; without it there is no /redis. */
   redisBridgeUrl?: string
   /** What edges send to /redis, which is closed without it. */
   redisToken?: string
@@ -98,13 +100,15 @@ function startWorker(options: RolesOptions, log: Log): void {
 
 async function serve(options: RolesOptions, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, logger, lifecycle } = options
+  const securityLog = createSecurityLog(logger)
+  lifecycle.onStop('security log', async () => securityLog.close())
   // A pool of its own: however many queries wait, an edge that looks up a key does not.
   const queries = connect(options, 'query connections')
   // And live updates do not wait for queries.
   const watching = connect(options, 'live query connections', { max: 3 })
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
-  const gateway = roles.includes('gateway') ? createGateway(options, log) : undefined
+  const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
   const redis = await connectRedis(options, options.redisUrl)
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
@@ -178,26 +182,28 @@ function createMetricsOf(
 }
 
 /** Consumer groups have connections of their own: however many consumers wait, nothing else does. */
-function createGateway(options: RolesOptions, log: Log) {
+function createGateway(options: RolesOptions, log: Log, securityLog: SecurityLog) {
   const { gatewayUsers: users, logger } = options
   return createKafkaRest({
     log,
     users,
+    securityLog,
     db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
     onError: (error) =>
       logger.warn({ error: String(error) }, 'gateway request failed or moved an offset'),
   })
 }
 
-/** Redis over REST for edges, as the user with fewer rights if there is one. */
+/** Redis over REST for edges, as the user with fewer rights. @throws UsageError when that is core's own user */
 async function createRedisBridge(
   options: RolesOptions,
   redis: RedisConnection | undefined,
 ): Promise<CoreDeps['redis']> {
   const { redisBridgeUrl, redisToken: token, logger } = options
   if (!token) return undefined
-  const bridge = redisBridgeUrl ? await connectRedis(options, redisBridgeUrl) : redis
+  const bridge = await connectRedis(options, redisBridgeUrl)
   if (!bridge) return undefined
+  if (redis) await checkBridgeUser(redis, bridge)
   return createRedisRest({
     redis: bridge,
     token,

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { waitUntilDrained } from '../core/drain.ts'
-import { GATEWAY_USER } from '../core/gateway/users.ts'
+import { edgeUser } from '../core/gateway/users.ts'
 import { mintLoginLink } from '../core/identity/sessions.ts'
 import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
@@ -208,7 +208,7 @@ async function startCore(
     roles: ROLES,
     databaseUrl: postgres.url,
     log: { kind: 'postgres' },
-    gatewayUsers: [{ name: GATEWAY_USER, password: secrets.gatewayPassword, scope: 'all' }],
+    gatewayUsers: [edgeUser(secrets.gatewayPassword)],
     host: '127.0.0.1',
     port: corePort,
     dashboardFolder: DASHBOARD_FOLDER,

@@ -29,6 +29,7 @@ export const KAFKA_REST_ERRORS = {
   TOO_MANY_ITEMS: { status: 413 },
   RECORD_TOO_LARGE: { status: 413, namesCode: true },
   TOO_MANY_BODIES: { status: 429, namesCode: true, retryAfterSeconds: 1 },
+  TOO_MANY_FAILURES: { status: 429, namesCode: true, retryAfterSeconds: 10 },
   TOO_MANY_READERS: { status: 429, namesCode: true, retryAfterSeconds: 1 },
   TOO_MANY_GROUPS: { status: 429, namesCode: true, retryAfterSeconds: 1 },
   LOG_UNAVAILABLE: {

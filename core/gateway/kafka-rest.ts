@@ -3,7 +3,7 @@ import type { ProduceResult } from '../../contract/log/kafka-rest.ts'
 import { PARTITIONS } from '../../contract/log/topics.ts'
 import type { Database } from '../db/database.ts'
 import type { Log, RecordPosition } from '../log/log.ts'
-import { createAuthorize } from './authorize.ts'
+import { type AuthorizeDeps, checkTopics, createAuthorize, type GatewayEnv } from './authorize.ts'
 import { createConsumerRoutes } from './consumer-groups/routes.ts'
 import { KafkaRestError } from './kafka-rest-error.ts'
 import { type Batcher, type BatcherDeps, createBatcher } from './produce/batcher.ts'
@@ -11,7 +11,6 @@ import { ProduceTimeoutError } from './produce/produce-timeout-error.ts'
 import { type ProduceRequest, readRecords } from './produce/read-records.ts'
 import { readBody } from './read-body.ts'
 import { sendError, sendErrorCode } from './send-error.ts'
-import type { GatewayUser } from './users.ts'
 
 export interface KafkaRest {
   /** Upstash's REST API for Kafka: all that @upstash/kafka calls, and POST /produce/{topic} besides. */
@@ -20,11 +19,10 @@ export interface KafkaRest {
   close(): Promise<void>
 }
 
-export interface KafkaRestDeps extends BatcherDeps {
+export interface KafkaRestDeps extends BatcherDeps, AuthorizeDeps {
   log: Pick<Log, 'append' | 'batches' | 'offsets' | 'offsetsAt'>
   /** For consumer groups. */
   db: Database
-  users: readonly GatewayUser[]
 }
 
 /**
@@ -34,10 +32,10 @@ export interface KafkaRestDeps extends BatcherDeps {
  * Requests that change something are POST (or DELETE). Upstash takes much of it as GET too; we do not, because any
  * web page can make a browser send a GET, credentials included.
  */
-export function createKafkaRest({ users, db, ...deps }: KafkaRestDeps): KafkaRest {
-  const app = new Hono()
+export function createKafkaRest({ db, ...deps }: KafkaRestDeps): KafkaRest {
+  const app = new Hono<GatewayEnv>()
   const closing = new AbortController()
-  const authorize = createAuthorize(users)
+  const authorize = createAuthorize(deps)
   const consumers = createConsumerRoutes({
     ...deps,
     db,
@@ -56,15 +54,18 @@ export function createKafkaRest({ users, db, ...deps }: KafkaRestDeps): KafkaRes
   for (const path of ['/produce', '/produce/:topic'] as const) {
     app.post(path, authorize('produce'), async (c) => {
       const request = readRecords(await readBody(c.req), PARTITIONS, c.req.param('topic'))
+      checkTopics(c, request.topics)
       return c.json(await produce(batcher, request))
     })
     app.all(path, (c) => sendErrorCode(c, 'METHOD_NOT_ALLOWED', 'Only POST', { Allow: 'POST' }))
   }
   app.route('/', consumers.app)
+  // The key directory, served next to this app, checks the credentials itself.
+  app.use('/keys/*', authorize.limit('produce'))
   app.onError((error, c) => handleError(error, c, deps.onError))
 
   return {
-    app,
+    app: new Hono().route('/', app),
     close() {
       closing.abort()
       return batcher.close()

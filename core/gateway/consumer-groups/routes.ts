@@ -7,10 +7,11 @@ import type {
 } from '../../../contract/log/kafka-rest.ts'
 import type { Database } from '../../db/database.ts'
 import type { Log, LogRecord } from '../../log/log.ts'
-import type { Authorize } from '../authorize.ts'
+import { type Authorize, checkGroup, checkTopics, type GatewayEnv } from '../authorize.ts'
 import { parseJson } from '../produce/read-records.ts'
 import { readBody } from '../read-body.ts'
 import { sendErrorCode } from '../send-error.ts'
+import { mayUseGroup, mayUseTopic } from '../users.ts'
 import { createConsume } from './consume.ts'
 import { createGroups, type GroupAssignment } from './groups.ts'
 import { createLongPoll, type LongPoll, type PolledRecords } from './long-poll.ts'
@@ -41,7 +42,7 @@ const BODY_BYTES_MAX = 256 * 1024
 /** The consuming half of Upstash's REST API for Kafka, and the only door to this folder. */
 export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
   const { log, db, authorize, partitions, closing, onError = () => {} } = deps
-  const app = new Hono()
+  const app = new Hono<GatewayEnv>()
   const groups = createGroups(db, partitions)
   const longPoll = createLongPoll(log)
   const consume = createConsume({
@@ -54,6 +55,7 @@ export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
 
   app.post('/fetch', authorize('consume'), async (c) => {
     const { from, waitMs } = readFetch(await bodyOf(c), partitions)
+    checkTopics(c, from)
     return c.json(messagesOf(await longPoll.poll(from, waitMs, abortSignal(c))))
   })
 
@@ -62,29 +64,33 @@ export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
       const topic = c.req.param('topic')
       const body = topic === undefined ? await bodyOf(c) : { topic, timeout: timeoutOf(c) }
       const request = readConsume(body, (name) => c.req.header(name), partitions)
+      checkTopics(c, request.topics)
       return c.json(messagesOf(await consume({ ...request, ...memberOf(c) }, abortSignal(c))))
     })
 
   app.post('/commit/:group/:instance', authorize('consume'), async (c) => {
     const offsets = readOffsets(await bodyOf(c), partitions)
+    checkTopics(c, offsets)
     await groups.commit(memberOf(c), offsets.length > 0 ? offsets : undefined)
     return c.json(SUCCESS)
   })
 
   app.post('/committed/:group/:instance', authorize('consume'), async (c) => {
     const of = readTopicPartitions(await bodyOf(c), partitions)
+    checkTopics(c, of)
     return c.json(await groups.committed(memberOf(c).group, of))
   })
 
   app.post('/offsets/:timestamp', authorize('consume'), async (c) => {
     const at = readTimestamp(c.req.param('timestamp'))
     const of = readTopicPartitions(await bodyOf(c), partitions)
+    checkTopics(c, of)
     return c.json(await offsetsOf(log, longPoll, of, at))
   })
 
   for (const path of ['/delete-consumer/:group/:instance', '/delete-consumer/:group'] as const)
     app.on(['POST', 'DELETE'], path, authorize('consume'), async (c) => {
-      const group = readName(c.req.param('group'), 'group')
+      const group = groupOf(c)
       const instance = c.req.param('instance')
       // An instance that does not exist is no error: instances expire by themselves too.
       if (instance === undefined) await groups.removeGroup(group)
@@ -92,11 +98,16 @@ export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
       return c.json(SUCCESS)
     })
 
-  app.get('/topics', authorize('either'), (c) => c.json(Object.fromEntries(partitions)))
-
-  app.get('/consumers', authorize('consume'), async (c) =>
-    c.json((await groups.list()).map(groupAssignments)),
+  app.get('/topics', authorize('either'), (c) =>
+    c.json(
+      Object.fromEntries([...partitions].filter(([name]) => mayUseTopic(c.get('user'), name))),
+    ),
   )
+
+  app.get('/consumers', authorize('consume'), async (c) => {
+    const theirs = (await groups.list()).filter(({ name }) => mayUseGroup(c.get('user'), name))
+    return c.json(theirs.map(groupAssignments))
+  })
 
   refuseOtherMethods(app)
 
@@ -107,7 +118,7 @@ export function createConsumerRoutes(deps: ConsumerRoutesDeps) {
   }
 }
 
-function refuseOtherMethods(app: Hono): void {
+function refuseOtherMethods(app: Hono<GatewayEnv>): void {
   for (const path of new Set(app.routes.map((route) => route.path)))
     app.all(path, (c) => {
       const allowed = /^\/(topics|consumers)$/.test(path)
@@ -145,11 +156,14 @@ async function offsetsOf(
   }))
 }
 
-function memberOf(c: Context): Member {
-  return {
-    group: readName(c.req.param('group'), 'group'),
-    instance: readName(c.req.param('instance'), 'instance'),
-  }
+function memberOf(c: Context<GatewayEnv>): Member {
+  return { group: groupOf(c), instance: readName(c.req.param('instance'), 'instance') }
+}
+
+function groupOf(c: Context<GatewayEnv>): string {
+  const group = readName(c.req.param('group'), 'group')
+  checkGroup(c, group)
+  return group
 }
 
 /** undefined where there is none. */

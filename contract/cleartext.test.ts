@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { isCleartextBeyondPrivate, isPrivateHost } from './cleartext.ts'
+
+test.each([
+  'http://sluice.example.com/gateway',
+  'http://8.8.8.8/',
+  'http://134744072/',
+  'http://[2001:db8::1]/',
+  'http://[::ffff:8.8.8.8]/',
+  'http://172.32.0.1/',
+  'http://localhost.example.com/',
+  'http://10.0.0.1.example.com/',
+  'postgres://u:p@db.example.com/sluice',
+  'postgres://u:p@db.example.com/sluice?sslmode=disable',
+  'postgres://u:p@db.example.com/sluice?sslmode=no-verify',
+  'postgres://u:p@db.example.com/sluice?sslmode=require&uselibpqcompat=true',
+  'postgres://u:p@localhost/sluice?host=db.example.com',
+  'postgres://u:p@134744072/sluice',
+  'postgres://u:p@localhost/sluice?host=localhost&host=db.example.com',
+  'redis://u:p@redis.example.com:6379',
+  'kafka://kafka.example.com:9092',
+  'host.example.com:6379',
+  'no URL',
+])('%s is clear text on a network that others can read', (url) => {
+  expect(isCleartextBeyondPrivate(url)).toBe(true)
+})
+
+test.each([
+  'https://sluice.example.com',
+  'http://127.0.0.1:4000/gateway',
+  'http://127.9.9.9',
+  'http://localhost:4000',
+  'http://[::1]:4000/redis',
+  'http://core:4000/gateway',
+  'http://core.sluice.svc.cluster.local',
+  'http://host.docker.internal:4000',
+  'http://192.168.1.7',
+  'http://[fd00::7]/',
+  'http://[::ffff:10.0.0.1]/',
+  'postgres://u:p@postgres:5432/sluice',
+  'postgres://u:p@127.0.0.1:5432/sluice',
+  'postgresql://u:p@db.example.com/sluice?sslmode=verify-full',
+  'postgres://u:p@db.example.com/sluice?sslmode=require',
+  'postgres://u:p@db.example.com/sluice?ssl=true',
+  'postgres:///sluice?host=/var/run/postgresql',
+  'postgres:///sluice',
+  '/var/run/redis.sock',
+  'redis://u:p@redis:6379',
+  'rediss://u:p@redis.example.com:6380',
+  'kafka://10.2.3.4:9092',
+])('%s is encrypted, or stays on this machine or a private network', (url) => {
+  expect(isCleartextBeyondPrivate(url)).toBe(false)
+})
+
+test('an address to listen on is private unless it is every address or a public one', () => {
+  expect(['127.0.0.1', '::1', 'localhost', '10.1.2.3', 'fe80::1'].map(isPrivateHost)).toEqual(
+    Array(5).fill(true),
+  )
+  expect(['0.0.0.0', '::', '203.0.113.7', 'a b'].map(isPrivateHost)).toEqual(Array(4).fill(false))
+})

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import { isCleartextBeyondPrivate, isPrivateHost } from '../contract/cleartext.ts'
+import { LIMITS } from '../contract/limits.ts'
+import type { Config } from './config.ts'
+import { UsageError } from './lib/usage-error.ts'
+
+/** What core refuses to start with, because others could read or guess what protects the data. */
+
+const ALLOW = 'or set SLUICE_ALLOW_CLEARTEXT=true if that network is yours alone'
+
+type Connections = Pick<
+  Config,
+  'databaseUrl' | 'log' | 'redisUrl' | 'redisBridgeUrl' | 'allowCleartext'
+>
+
+/** @throws UsageError for a connection that would be unencrypted beyond this machine and private networks */
+export function checkCleartext(config: Connections): void {
+  const { databaseUrl, log, redisUrl, redisBridgeUrl, allowCleartext } = config
+  if (allowCleartext) return
+  const refuse = (name: string, hint: string) => {
+    throw new UsageError(
+      `${name}: the connection would be unencrypted and leave this machine's private networks.`,
+      `${hint}, ${ALLOW}.`,
+    )
+  }
+  if (databaseUrl && isCleartextBeyondPrivate(databaseUrl))
+    refuse('DATABASE_URL', 'Add ?sslmode=verify-full')
+  for (const [name, url] of [
+    ['REDIS_URL', redisUrl],
+    ['SLUICE_REDIS_BRIDGE_URL', redisBridgeUrl],
+  ] as const)
+    if (url && isCleartextBeyondPrivate(url)) refuse(name, 'Use rediss://')
+  if (log.kind !== 'kafka' || log.tls !== false) return
+  if (log.brokers.some((broker) => isCleartextBeyondPrivate(`kafka://${broker}`)))
+    refuse('KAFKA_BROKERS', 'Set SLUICE_KAFKA_TLS=true')
+}
+
+/** @throws UsageError when credentials and sessions would cross public networks unencrypted, or be easy to guess there */
+export function checkListening(
+  { host, tls, publicUrl, allowCleartext, gatewayUsers }: Config,
+  addresses: readonly string[] = ownAddresses(),
+): void {
+  if (isLoopback(host)) return
+  const listensOn = /^(0\.0\.0\.0|::|\*)$/.test(host) ? addresses : [host]
+  if (
+    !tls &&
+    !publicUrl?.startsWith('https:') &&
+    !allowCleartext &&
+    !listensOn.every(isPrivateHost)
+  )
+    throw new UsageError(
+      `HOST=${host}: core would speak HTTP without TLS on a public address.`,
+      `Set SLUICE_TLS_CERT and SLUICE_TLS_KEY; or, behind a proxy that has a certificate, SLUICE_PUBLIC_URL=https://… and HOST to a private address; ${ALLOW}.`,
+    )
+  const weak = gatewayUsers.find(({ password }) => password.length < LIMITS.gatewayPasswordCharsMin)
+  if (weak)
+    throw new UsageError(
+      `The password of the gateway's user ${weak.name} is shorter than ${LIMITS.gatewayPasswordCharsMin} characters.`,
+      `Use a random one, for example ${secret()}. Only a core that listens on loopback takes a shorter one.`,
+    )
+}
+
+/** @throws UsageError for what the role gateway needs */
+export function checkGateway(config: Config): void {
+  const { gatewayUsers, redisUrl, redisToken, redisBridgeUrl } = config
+  if (gatewayUsers.length === 0)
+    throw new UsageError(
+      'SLUICE_GATEWAY_PASSWORD is not set.',
+      `Set it to a secret that the edges share, for example ${secret()}.`,
+    )
+  if (redisUrl && !redisToken)
+    throw new UsageError(
+      'SLUICE_REDIS_TOKEN is not set, but REDIS_URL is.',
+      `Set it to a secret that the edges share, for example ${secret()}.`,
+    )
+  if (!redisToken) return
+  if (!redisBridgeUrl)
+    throw new UsageError(
+      "SLUICE_REDIS_BRIDGE_URL is not set: requests of edges would have core's own rights in Redis.",
+      'Create the user "edges" as docs/adr/0013-redis.md shows, and set it to redis://edges:password@host:6379.',
+    )
+  if (redisUrl && userOf(redisUrl) === userOf(redisBridgeUrl))
+    throw new UsageError(
+      `SLUICE_REDIS_BRIDGE_URL and REDIS_URL name the same user (${userOf(redisUrl)}): requests of edges would have core's own rights in Redis.`,
+      'Create the user "edges" as docs/adr/0013-redis.md shows, and use it in SLUICE_REDIS_BRIDGE_URL.',
+    )
+}
+
+function userOf(redisUrl: string): string {
+  return (URL.canParse(redisUrl) && decodeURIComponent(new URL(redisUrl).username)) || 'default'
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map((a) => a.address))
+}
+
+function secret(): string {
+  return randomBytes(16).toString('hex')
+}
