@@ -33,3 +33,15 @@ export function parseWholeNumber(min: number, max = Number.MAX_SAFE_INTEGER) {
     return value
   }
 }
+
+/** For commander: a value, or one of the words that stand for its absence, as null. */
+export function orNull<T>(parse: (text: string) => T, ...words: string[]) {
+  return (text: string): T | null => (words.includes(text) ? null : parse(text))
+}
+
+/** For commander: a time that has not passed. */
+export function parseFutureTime(text: string): Date {
+  const time = parseTime(text)
+  if (time.getTime() < Date.now()) throw new InvalidArgumentError('That time has passed.')
+  return time
+}

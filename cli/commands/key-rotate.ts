@@ -1,17 +1,18 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { Config } from '../../core/config.ts'
 import type { ListedKey } from '../../core/identity/api-keys.ts'
 import { rotateKey } from '../../core/identity/rotate-key.ts'
 import { formatCount, formatMinute } from '../format.ts'
-import { parseDuration, parseTime } from '../parse-options.ts'
-import { withDatabase } from '../running-instance.ts'
+import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
+import { orNull, parseDuration, parseFutureTime } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
+import { withIdentity } from '../with-identity.ts'
 
 const OVERLAP_DAYS_MAX = 365
 
 export function createKeyRotateCommand(config: Config, terminal: Terminal): Command {
   return new Command('rotate')
-    .argument('<key>', 'the key, its first characters or its id')
+    .argument('<key>', KEY_ARGUMENT)
     .description(
       'Create a replacement with the same settings; the old key keeps working for a time',
     )
@@ -29,19 +30,25 @@ export function createKeyRotateCommand(config: Config, terminal: Terminal): Comm
       new Option(
         '--expires <time>',
         'when the new key expires: RFC 3339, or never (default: as the old key)',
-      ).argParser((text) => (text === 'never' ? null : parseFutureTime(text))),
+      ).argParser(orNull(parseFutureTime, 'never')),
     )
     .option('--json', 'print JSON')
-    .action((key: string, options) =>
-      withDatabase(config, async (db) => {
-        const rotated = await rotateKey(db, key.replace(/…$/, ''), {
+    .action((key: string, options) => {
+      const reference = parseKeyReference(key)
+      return withIdentity(config, async (db, recordChange) => {
+        const rotated = await rotateKey(db, reference, {
           until: options.until ?? new Date(Date.now() + options.overlap),
           expiresAt: options.expires,
         })
+        recordChange({
+          name: 'api-key-rotated',
+          tenant: rotated.old.tenant,
+          detail: `key_id ${rotated.old.keyId}, replaced by ${rotated.keyId}`,
+        })
         if (options.json) terminal.printJson(toJson(rotated))
         else printRotated(terminal, rotated)
-      }),
-    )
+      })
+    })
 }
 
 type RotatedKey = Awaited<ReturnType<typeof rotateKey>>
@@ -88,10 +95,4 @@ export function describeKeyState(key: ListedKey, keys: readonly ListedKey[]): st
   if (!expiresAt) return 'active'
   if (Date.parse(expiresAt) <= Date.now()) return `expired${replaced}`
   return `until ${replacement ? formatMinute(expiresAt) : expiresAt.slice(0, 10)}${replaced}`
-}
-
-function parseFutureTime(text: string): Date {
-  const time = parseTime(text)
-  if (time.getTime() < Date.now()) throw new InvalidArgumentError('That time has passed.')
-  return time
 }

@@ -1,17 +1,22 @@
 import { Command, Option } from 'commander'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Config } from '../../core/config.ts'
-import { createKey, listKeys, revokeKey } from '../../core/identity/api-keys.ts'
+import { type CreatedKey, createKey, listKeys, revokeKey } from '../../core/identity/api-keys.ts'
 import { listTenants } from '../../core/identity/tenants.ts'
 import { formatCount, formatMinute } from '../format.ts'
+import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
+import { describeKeyLimits, type KeyLimits, withDefault } from '../key-limits.ts'
 import { parseTime, parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
+import { withIdentity } from '../with-identity.ts'
 import { createKeyRotateCommand, describeKeyState } from './key-rotate.ts'
+import { createKeySetCommand, EVENTS_PER_MINUTE_MAX } from './key-set.ts'
 
 export function createKeyCommand(config: Config, terminal: Terminal): Command {
-  const key = new Command('key').description('Create, list, rotate and revoke API keys')
+  const key = new Command('key').description('Create, change, list, rotate and revoke API keys')
   key.addCommand(createKeyCreateCommand(config, terminal))
+  key.addCommand(createKeySetCommand(config, terminal))
   key.addCommand(createKeyListCommand(config, terminal))
   key.addCommand(createKeyRotateCommand(config, terminal))
   key.addCommand(createKeyRevokeCommand(config, terminal))
@@ -35,45 +40,58 @@ function createKeyCreateCommand(config: Config, terminal: Terminal): Command {
       ).choices(['pub', 'sec', 'adm']),
     )
     .option(
-      '--limit <events>',
+      '--limit, --events-per-minute <events>',
       `events per minute (default: ${LIMITS.keyEventsPerMinuteDefault})`,
-      parseWholeNumber(1, 2_147_483_647),
+      parseWholeNumber(1, EVENTS_PER_MINUTE_MAX),
     )
     .option(
-      '--origin <origin...>',
+      '--origin, --origins <origins...>',
       'web origins that may use it: https://shop.example or https://*.shop.example (default: any)',
     )
-    .option('--history', 'allow imports of old events with ?historical=true')
+    .option('--history, --may-import-history', 'allow imports of old events with ?historical=true')
     .option('--expires <time>', 'time at which it expires (RFC 3339)', parseTime)
     .option('--json', 'print JSON')
     .action((options) =>
-      withDatabase(config, async (db) => {
+      withIdentity(config, async (db, recordChange) => {
         const created = await createKey(db, {
           tenant: options.tenant,
           name: options.name,
           scopes: options.scope,
           kind: options.kind,
-          origins: options.origin,
-          eventsPerMinute: options.limit,
-          mayImportHistory: options.history,
+          origins: options.origins,
+          eventsPerMinute: options.eventsPerMinute,
+          mayImportHistory: options.mayImportHistory,
           expiresAt: options.expires,
         })
-        if (options.json)
-          return terminal.printJson({
-            key: created.key,
-            key_id: created.keyId,
-            tenant: options.tenant,
-          })
+        recordChange({
+          name: 'api-key-created',
+          tenant: options.tenant,
+          detail: `key_id ${created.keyId}, scopes ${options.scope.join(' ')}`,
+        })
+        const tenant = (await listTenants(db)).find(({ tenant }) => tenant === options.tenant)
+        const limits = {
+          tenant: options.tenant,
+          displayPrefix: created.displayPrefix,
+          eventsPerMinute: options.eventsPerMinute ?? null,
+          tenantEventsPerMinute: tenant?.eventsPerMinute ?? null,
+        }
+        if (options.json) return terminal.printJson(toJson(created, limits))
         terminal.print(terminal.accent(created.key))
         terminal.print(terminal.muted('Save it now: only its hash is stored.'))
-        const tenant = (await listTenants(db)).find(({ tenant }) => tenant === options.tenant)
-        const tenantLimit = tenant?.eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault
-        if ((options.limit ?? 0) > tenantLimit)
-          terminal.print(
-            `The limit of the tenant is lower: ${formatCount(tenantLimit)} events per minute over all keys.`,
-          )
+        if (!options.scope.includes('ingest')) return
+        for (const line of describeKeyLimits(limits)) terminal.print(terminal.muted(line))
       }),
     )
+}
+
+function toJson({ key, keyId }: CreatedKey, limits: KeyLimits) {
+  return {
+    key,
+    key_id: keyId,
+    tenant: limits.tenant,
+    events_per_minute: limits.eventsPerMinute ?? LIMITS.keyEventsPerMinuteDefault,
+    tenant_events_per_minute: limits.tenantEventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault,
+  }
 }
 
 function createKeyListCommand(config: Config, terminal: Terminal): Command {
@@ -102,7 +120,7 @@ function createKeyListCommand(config: Config, terminal: Terminal): Command {
             key.tenant,
             key.name,
             key.scopes.join(' '),
-            formatCount(key.eventsPerMinute ?? LIMITS.keyEventsPerMinuteDefault),
+            withDefault(key.eventsPerMinute, LIMITS.keyEventsPerMinuteDefault),
             formatCount(key.eventsLastHour),
             formatCount(key.eventsLastDay),
             key.lastUsedAt ? formatMinute(key.lastUsedAt) : 'never',
@@ -115,14 +133,20 @@ function createKeyListCommand(config: Config, terminal: Terminal): Command {
 
 function createKeyRevokeCommand(config: Config, terminal: Terminal): Command {
   return new Command('revoke')
-    .argument('<key>', 'the key, its first characters or its id')
+    .argument('<key>', KEY_ARGUMENT)
     .description('Revoke an API key; every edge refuses it within 60 s')
-    .action((key: string) =>
-      withDatabase(config, async (db) => {
-        const revoked = await revokeKey(db, key.replace(/…$/, ''))
+    .action((key: string) => {
+      const reference = parseKeyReference(key)
+      return withIdentity(config, async (db, recordChange) => {
+        const revoked = await revokeKey(db, reference)
+        recordChange({
+          name: 'api-key-revoked',
+          tenant: revoked.tenant,
+          detail: `key_id ${revoked.keyId}`,
+        })
         terminal.print(
           `Revoked ${revoked.displayPrefix}… (${revoked.name}, tenant ${revoked.tenant}).`,
         )
-      }),
-    )
+      })
+    })
 }

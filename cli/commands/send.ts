@@ -1,8 +1,9 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { createDatabase } from '../../core/db/database.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { readEventsFile, withIds } from '../events-file.ts'
+import { readKeyOption } from '../key-argument.ts'
 import { printSummary } from '../print-summary.ts'
 import { requireRunningInstance } from '../running-instance.ts'
 import { sendEvents } from '../send-events.ts'
@@ -17,17 +18,18 @@ export function createSendCommand(config: Config, terminal: Terminal): Command {
     .option('--historical', 'import old events; the key needs the right to')
     .option('--url <url>', 'URL of the edge (default: the running instance)')
     .option(
-      '--key <key>',
-      'API key (default, without --url: the write key of the running instance)',
+      '--key-file <path>',
+      'file with the API key, - for standard input (default: SLUICE_KEY; without --url the write key of the running instance)',
     )
+    .addOption(new Option('--key <key>', 'the API key itself').hideHelp())
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, properties: string[], options) => {
       const url = options.url ?? config.edgeUrl
-      const key = options.key ?? config.key
+      const key = readKeyOption(options, { name: 'SLUICE_KEY', value: config.key }, terminal)
       if (url && !key)
         throw new UsageError(
           `No API key was given for ${url}.`,
-          'Give one with --key or SLUICE_KEY; the key of the running instance is not sent to other edges.',
+          'Give one with SLUICE_KEY or --key-file; the key of the running instance is not sent to other edges.',
         )
       const run = url ? undefined : requireRunningInstance(config)
       const events = options.file ? readEventsFile(options.file) : [createEvent(name, properties)]

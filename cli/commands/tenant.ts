@@ -4,11 +4,13 @@ import type { Config } from '../../core/config.ts'
 import { createTenant, listTenants, setTenant } from '../../core/identity/tenants.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { formatCount } from '../format.ts'
-import { parseDuration, parseWholeNumber } from '../parse-options.ts'
+import { withDefault } from '../key-limits.ts'
+import { orNull, parseDuration, parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
+import { withIdentity } from '../with-identity.ts'
+import { EVENTS_PER_MINUTE_MAX } from './key-set.ts'
 
-const EVENTS_PER_MINUTE_MAX = 2_147_483_647
 const AGE_DAYS_MAX = 24_855
 const DAY_S = 86_400
 
@@ -25,7 +27,7 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
     .argument('<tenant>', 'name: lower-case letters, digits and dashes')
     .description('Create a tenant')
     .option(
-      '--limit <events>',
+      '--limit, --events-per-minute <events>',
       `events per minute over all keys (default: ${LIMITS.tenantEventsPerMinuteDefault})`,
       parseWholeNumber(1, EVENTS_PER_MINUTE_MAX),
     )
@@ -34,11 +36,12 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
       'older events become dead letters',
       parseWholeNumber(1, AGE_DAYS_MAX),
     )
+    .option('--json', 'print JSON')
     .action((name: string, options) =>
-      withDatabase(config, async (db) => {
+      withIdentity(config, async (db, recordChange) => {
         const isNew = await createTenant(db, {
           tenant: name,
-          eventsPerMinute: options.limit,
+          eventsPerMinute: options.eventsPerMinute,
           eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
         })
         if (!isNew)
@@ -46,9 +49,16 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
             `The tenant "${name}" already exists.`,
             '"npx sluice tenant list" shows all tenants.',
           )
-        terminal.print(
-          `Created the tenant ${name}. Create a key for it: npx sluice key create --tenant ${name}`,
+        recordChange({ name: 'tenant-created', tenant: name, detail: name })
+        if (options.json)
+          return terminal.printJson((await listTenants(db)).find(({ tenant }) => tenant === name))
+        const limit = withDefault(
+          options.eventsPerMinute ?? null,
+          LIMITS.tenantEventsPerMinuteDefault,
         )
+        terminal.print(`Created the tenant ${name}. Its limit is ${limit} events per minute.`)
+        terminal.print(`Change it:    npm run sluice -- tenant set ${name} --limit 10000`)
+        terminal.print(`Create a key: npm run sluice -- key create --tenant ${name}`)
       }),
     )
 }
@@ -58,9 +68,9 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
     .argument('<tenant>', 'name of the tenant')
     .description('Change settings of a tenant; every edge and worker uses them within a minute')
     .option(
-      '--limit <events>',
-      'events per minute over all keys',
-      parseWholeNumber(1, EVENTS_PER_MINUTE_MAX),
+      '--limit, --events-per-minute <events>',
+      'events per minute over all keys, or default',
+      orNull(parseWholeNumber(1, EVENTS_PER_MINUTE_MAX), 'default', 'none'),
     )
     .option(
       '--max-age <days>',
@@ -88,13 +98,18 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
           'No change was given.',
           '"npx sluice tenant set --help" lists the settings.',
         )
-      return withDatabase(config, async (db) => {
+      return withIdentity(config, async (db, recordChange) => {
         const changed = await setTenant(db, name, {
-          eventsPerMinute: options.limit,
+          eventsPerMinute: options.eventsPerMinute,
           eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
           allowedLatenessS:
             options.lateness === undefined ? undefined : Math.round(options.lateness / 1000),
           schemaVersions: options.anySchemaVersion ? null : options.schemaVersions,
+        })
+        recordChange({
+          name: 'tenant-changed',
+          tenant: name,
+          detail: Object.keys(changes).join(', '),
         })
         if (json) return terminal.printJson(changed)
         const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changed
@@ -119,7 +134,7 @@ function createTenantListCommand(config: Config, terminal: Terminal): Command {
           ['Tenant', 'Events/min', 'Oldest event', 'Schema versions', 'Created'],
           tenants.map((tenant) => [
             tenant.tenant,
-            formatCount(tenant.eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault),
+            withDefault(tenant.eventsPerMinute, LIMITS.tenantEventsPerMinuteDefault),
             `${Math.round(tenant.eventAgeMaxS / DAY_S)} days`,
             tenant.schemaVersions?.join(', ') ?? 'any',
             tenant.createdAt.slice(0, 10),

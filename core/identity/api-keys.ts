@@ -77,7 +77,7 @@ export async function createKey(db: Database, input: NewKey): Promise<CreatedKey
 }
 
 /** In lower case and without duplicates, as the edge compares them. */
-function parseOrigins(origins: readonly string[]): string[] {
+export function parseOrigins(origins: readonly string[]): string[] {
   const read = origins.map((origin) => origin.trim().toLowerCase())
   for (const origin of read)
     if (!/^https?:/.test(origin) || !isOriginPattern(origin))
@@ -168,7 +168,7 @@ export async function listKeys(db: Database, tenant?: string): Promise<ListedKey
 
 /**
  * Core refuses the key at once, every edge within 60 s. Revoking twice keeps the first time.
- * @param reference its key_id, its display prefix or the key itself
+ * @param reference as `findKeyId` takes it
  * @throws IdentityError when the reference matches no key, or more than one
  */
 export async function revokeKey(db: Database, reference: string): Promise<ListedKey> {
@@ -183,13 +183,12 @@ export async function revokeKey(db: Database, reference: string): Promise<Listed
 }
 
 /**
- * @param reference its key_id, its display prefix or the key itself
+ * @param reference its key_id, its display prefix, the key itself, or its name among the keys that are not revoked
  * @throws IdentityError when the reference matches no key, or more than one
  */
 export async function findKeyId(db: Database, reference: string): Promise<string> {
-  const found = await db
-    .selectFrom('api_key')
-    .select('key_id')
+  const keys = db.selectFrom('api_key').select(['key_id', 'display_prefix']).limit(CANDIDATES_MAX)
+  let found = await keys
     .where((eb) =>
       eb.or([
         eb(eb.cast('key_id', 'text'), '=', reference.toLowerCase()),
@@ -198,9 +197,18 @@ export async function findKeyId(db: Database, reference: string): Promise<string
       ]),
     )
     .execute()
+  const isName = found.length === 0
+  if (isName)
+    found = await keys.where('name', '=', reference).where('revoked_at', 'is', null).execute()
   if (found.length > 1)
-    throw new IdentityError(`${found.length} keys have this prefix; use the key id.`)
+    throw new IdentityError(
+      isName
+        ? `Several keys have this name: ${found.map((key) => `${key.display_prefix}…`).join(', ')}.`
+        : `${found.length} keys have this prefix; use the key id.`,
+    )
   const keyId = found[0]?.key_id
   if (keyId === undefined) throw new IdentityError('This key does not exist.')
   return keyId
 }
+
+const CANDIDATES_MAX = 10

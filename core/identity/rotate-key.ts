@@ -23,7 +23,7 @@ export interface RotatedKey extends CreatedKey {
 
 /**
  * Creates a key with the properties of an old one, which stays valid until its own time is over.
- * @param reference its key_id, its display prefix or the key itself
+ * @param reference as `findKeyId` takes it
  * @throws IdentityError when the reference matches no key, or one that is revoked, expired or replaced already
  */
 export async function rotateKey(

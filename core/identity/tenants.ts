@@ -44,7 +44,8 @@ export async function createTenant(db: Database, tenant: NewTenant): Promise<boo
 
 /** Properties that are left out do not change. */
 export interface TenantChanges {
-  eventsPerMinute?: number
+  /** Null: the default of contract/limits.ts. */
+  eventsPerMinute?: number | null
   eventAgeMaxS?: number
   allowedLatenessS?: number
   /** Null: any. */
