@@ -164,6 +164,26 @@ describe('what the worker wrote, read by the queries', () => {
     }
   })
 
+  test('groups beyond the hundred largest are one group, whose values equal a plain count', async () => {
+    const aggregates = ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'P50', 'P95'] as const
+    for (const aggregate of aggregates)
+      for (const interval of ['TOTAL', 'DAY'] as const) {
+        const query: PlainQuery = {
+          name: undefined,
+          startMs: NOW - DAYS * DAY_MS,
+          endMs: NOW,
+          interval,
+          timeZone: 'UTC',
+          aggregate,
+          groupBy: ['page'],
+          filter: [],
+        }
+        const expected = sorted(countPlainly(events, query))
+        expect(expected.some(([key]) => key.endsWith('(other)'))).toBe(true)
+        expect(sorted(await execute(query, false)), `${aggregate} by ${interval}`).toEqual(expected)
+      }
+  })
+
   test('the totals, the names and the unique actors of a range equal a plain count', async () => {
     for (let i = 0; i < 10; i++) {
       const { startMs, endMs } = makeQuery()
