@@ -4,6 +4,7 @@ import { createKafkaAppend } from './append.ts'
 import { createConnect, parseAddress } from './broker-connection.ts'
 import { type Brokers, createBrokers } from './brokers.ts'
 import { type ConnectionSettings, createKafkajsClient } from './connection.ts'
+import { readIdentity } from './identity.ts'
 import { createOffsetCommitter } from './offset-committer.ts'
 import { offsetsAt, readOffsets } from './offsets.ts'
 import { readKafkaBatches } from './reader.ts'
@@ -61,6 +62,7 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
         ...rest,
         signal: AbortSignal.any([signal, closing.signal]),
       }),
+    identity: (topic) => readIdentity(readBrokers, prefix + topic, OFFSETS_MS_MAX),
     offsets: (topic) => readOffsets(readBrokers, prefix + topic, OFFSETS_MS_MAX),
     offsetsAt: (topic, ms) => offsetsAt(readBrokers, prefix + topic, ms, OFFSETS_MS_MAX),
     applied: (topic, next) => committer.note(prefix + topic, next),

@@ -11,6 +11,7 @@ import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
 import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
+import { type ExpiredRereads, readExpiredRereads, refuseExpired } from './expired-rereads.ts'
 
 export interface ConsumeDeps {
   log: Log
@@ -25,6 +26,10 @@ export interface ConsumeOptions {
   client: pg.Client
   /** The offset at which to begin, by partition. */
   from: ReadonlyMap<number, number>
+  /** Of the log that is read. */
+  logIdentity: string
+  /** By partition: records below this offset may have been applied before, out of a former log. */
+  rereads: ReadonlyMap<number, number>
   state: {
     poison: PoisonRecords
     /** Failures in a row; set to zero by every batch that is written. */
@@ -36,6 +41,7 @@ interface Session extends Pick<ConsumeOptions, 'state'> {
   deps: ConsumeDeps
   write: WriteDeps
   clock: () => number
+  expired: ExpiredRereads | undefined
 }
 
 /**
@@ -44,16 +50,18 @@ interface Session extends Pick<ConsumeOptions, 'state'> {
  */
 export async function consumeBatches(
   deps: ConsumeDeps,
-  { client, from, state }: ConsumeOptions,
+  { client, from, state, logIdentity, rereads }: ConsumeOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const session: Session = {
     deps,
     state,
     clock: await createDatabaseClock(deps.execute),
+    expired: await readExpiredRereads(deps.execute, rereads),
     write: {
       client,
       topic: TOPICS.raw.name,
+      logIdentity,
       tenants: createTenants(deps.execute),
       series: createSeriesDirectory(deps.execute),
       encode: createRowEncoder(),
@@ -87,9 +95,10 @@ async function prepareBatch(
   batch: LogBatch,
   previous: Promise<void>,
 ): Promise<Decoded[]> {
-  const { state, clock, write } = session
+  const { state, clock, write, expired } = session
   const { reasons } = state.poison
-  const decoded = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const read = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const decoded = expired ? refuseExpired(read, expired) : read
   try {
     await learn(session, decoded)
   } catch (error) {
