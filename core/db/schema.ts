@@ -86,7 +86,10 @@ export interface LogPartitionTable {
   next_offset: Generated<number>
 }
 
-export interface LogPositionTable extends LogPartitionTable {
+export interface LogPositionTable {
+  topic: string
+  partition: number
+  next_offset: Generated<number>
   log_identity: string | null
   reread_until: number | null
 }

@@ -129,7 +129,7 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
  */
 async function isApplied(client: pg.PoolClient, day: number): Promise<boolean> {
   const { rows } = await client.query<{ applied: boolean | null }>(
-    `SELECT bool_and(l.applied_through >= (date '1970-01-01' + $2::int) AT TIME ZONE 'UTC'
+    `SELECT bool_and(coalesce(l.applied_through >= (date '1970-01-01' + $2::int) AT TIME ZONE 'UTC', false)
                      AND (p.reread_until IS NULL OR p.next_offset >= p.reread_until)) AS applied
        FROM log_position p LEFT JOIN log_lease l USING (topic, partition) WHERE p.topic = $1`,
     [TOPICS.raw.name, day + 1 + LIMITS.dedupeDays],
