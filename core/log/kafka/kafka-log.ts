@@ -53,16 +53,18 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
     appendMsMax,
     closing: closing.signal,
   })
+  const identity = (topic: string) => readIdentity(readBrokers, prefix + topic, OFFSETS_MS_MAX)
   await waitUntilReachable(readBrokers, options.startMsMax ?? START_MS_MAX)
 
   return {
     append: (topic, records, signal) => append(prefix + topic, records, signal),
     batches: (topic, { signal, ...rest }) =>
-      readKafkaBatches({ brokers: readBrokers, onError }, prefix + topic, {
-        ...rest,
-        signal: AbortSignal.any([signal, closing.signal]),
-      }),
-    identity: (topic) => readIdentity(readBrokers, prefix + topic, OFFSETS_MS_MAX),
+      readKafkaBatches(
+        { brokers: readBrokers, onError, identity: () => identity(topic) },
+        prefix + topic,
+        { ...rest, signal: AbortSignal.any([signal, closing.signal]) },
+      ),
+    identity,
     offsets: (topic) => readOffsets(readBrokers, prefix + topic, OFFSETS_MS_MAX),
     offsetsAt: (topic, ms) => offsetsAt(readBrokers, prefix + topic, ms, OFFSETS_MS_MAX),
     applied: (topic, next) => committer.note(prefix + topic, next),
