@@ -10,6 +10,7 @@ import { type AppliedBatch, applyBatch, tryBatch, type WriteDeps } from '../writ
 import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
+import type { BatchSize } from './batch-size.ts'
 import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
 import { type ExpiredRereads, readExpiredRereads, refuseExpired } from './expired-rereads.ts'
 
@@ -32,6 +33,7 @@ export interface ConsumeOptions {
   rereads: ReadonlyMap<number, number>
   state: {
     poison: PoisonRecords
+    size: BatchSize
     /** Failures in a row; set to zero by every batch that is written. */
     failures: number
   }
@@ -45,7 +47,7 @@ interface Session extends Pick<ConsumeOptions, 'state'> {
 }
 
 /**
- * Reads and applies batches until `signal` aborts. Decodes a batch while Postgres still writes the one before: they
+ * Reads and applies batches until `signal` aborts, or until larger batches may be tried again. Decodes a batch while Postgres still writes the one before: they
  * need different cores. Writes never overlap, and a write that fails ends the reading at once.
  */
 export async function consumeBatches(
@@ -68,11 +70,12 @@ export async function consumeBatches(
     },
   }
   const failed = new AbortController()
+  const patience = state.size.patience()
   let writing: Promise<void> = Promise.resolve()
   const batches = deps.log.batches(TOPICS.raw.name, {
     from,
-    signal: AbortSignal.any([signal, failed.signal]),
-    maxRecords: LIMITS.logBatchRecordsMax,
+    signal: AbortSignal.any([signal, failed.signal, ...(patience ? [patience] : [])]),
+    maxRecords: state.size.recordsMax,
     minIntervalMs: LIMITS.logBatchMinIntervalMs,
   })
   try {
@@ -87,6 +90,7 @@ export async function consumeBatches(
     // Also where the reading failed: what was read until then may not be in the log any more.
     await writing
   }
+  if (patience?.aborted) state.size.grow()
 }
 
 /** Decodes a batch and creates what its rows refer to. `previous` is the write that uses the connection meanwhile. */

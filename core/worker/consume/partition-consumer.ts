@@ -7,6 +7,7 @@ import { aborted, pause } from '../../lib/pause.ts'
 import { CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import { createPoisonRecords, type PoisonRecords } from '../write/poison-records.ts'
 import { FencedError, readPositions } from '../write/positions.ts'
+import { type BatchSize, createBatchSize } from './batch-size.ts'
 import { connect, disconnect, type ExecuteQuery } from './connection.ts'
 import { type ConsumeDeps, consumeBatches } from './consume-batches.ts'
 import { classifyFailure } from './failure.ts'
@@ -31,6 +32,7 @@ interface ConsumerState {
   partitions: readonly number[]
   poison: PoisonRecords
   paused: PausedPartitions
+  size: BatchSize
   /** Since the last batch that was written. */
   failures: number
   /** When it was logged last that the log is another one. */
@@ -62,6 +64,7 @@ export async function runConsumer(
     partitions,
     poison: createPoisonRecords(),
     paused: createPausedPartitions(deps.execute),
+    size: createBatchSize(),
     failures: 0,
     otherLogSinceMs: undefined,
   }
@@ -91,6 +94,7 @@ async function consumeUntilFailure(
       return await pausePartition(deps, state, error, from.get(error.partition) ?? 0)
     if (error instanceof LogIdentityError) return await waitForAdoption(deps, state, error, signal)
     state.failures++
+    state.size.failed(error)
     deps.maintenance.forget()
     if (error instanceof FencedError) deps.onFenced?.()
     logFailure(deps.logger, state.name, error, state.failures)

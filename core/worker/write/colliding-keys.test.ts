@@ -84,3 +84,24 @@ test('when the ids of series run out no event becomes a dead letter, the error i
   await expect.poll(positions, { timeout: 20_000 }).toEqual([2, 0])
   expect(await countTotals(database.pool)).toMatchObject({ stored: 2, dead: 0 })
 })
+
+test('a batch that Postgres cannot finish in time is tried again at half its size', async () => {
+  await database.pool.query(`
+    CREATE FUNCTION too_slow() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF (SELECT count(*) FROM added) > 1000 THEN
+        RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = '57014';
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER too_slow AFTER INSERT ON event REFERENCING NEW TABLE AS added
+      FOR EACH STATEMENT EXECUTE FUNCTION too_slow()`)
+  for (let i = 0; i < 10; i++)
+    await log.append(
+      TOPICS.raw.name,
+      Array.from({ length: 500 }, () => on(0)),
+    )
+  start()
+  await expect.poll(positions, { timeout: 20_000 }).toEqual([5_000, 0])
+  expect(await countTotals(database.pool)).toMatchObject({ stored: 5_000, double: 0 })
+})
