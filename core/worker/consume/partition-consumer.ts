@@ -23,8 +23,8 @@ export interface PartitionConsumerDeps extends ConsumeDeps {
   logger: Logger
   /** Called when another worker moved a position of ours: it may well own the partition now. */
   onFenced?: () => void
-  /** Called once for every gap in the log. */
-  onGap?: (gap: OffsetOutOfRangeError) => void
+  /** Called once for every gap in the log, and when it is another log: partitions are paused until an operator decides. */
+  onGap?: (gap: OffsetOutOfRangeError | LogIdentityError) => void
 }
 
 interface ConsumerState {
@@ -127,12 +127,13 @@ async function pausePartition(
 
 /** All partitions of the consumer wait; an operator has to say what is to become of the records of either log. */
 async function waitForAdoption(
-  { logger }: PartitionConsumerDeps,
+  { logger, onGap }: PartitionConsumerDeps,
   state: ConsumerState,
   error: LogIdentityError,
   signal: AbortSignal,
 ): Promise<void> {
   const { name: consumer, partitions, otherLogSinceMs } = state
+  if (otherLogSinceMs === undefined) onGap?.(error)
   if (otherLogSinceMs === undefined || performance.now() - otherLogSinceMs >= REMIND_MS) {
     state.otherLogSinceMs = performance.now()
     const { recorded, found } = error
