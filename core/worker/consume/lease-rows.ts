@@ -150,9 +150,7 @@ async function setOwner(
 
 /**
  * A frozen worker may hold a position's row lock in an open transaction. Its connections are terminated, or the
- * worker that takes its place would wait for it; it could not commit any more anyway. One whose statement is being
- * executed is not frozen but slow, as Postgres is: to repeat its batch elsewhere would only add load. Its lock is
- * released when the statement ends, at its deadline at the latest.
+ * worker that takes its place would wait for it; it could not commit any more anyway.
  */
 async function terminateWorkers(
   client: pg.Client,
@@ -162,8 +160,7 @@ async function terminateWorkers(
     if (id)
       await client.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE datname = current_database() AND application_name LIKE 'sluice worker %' AND application_name LIKE $1
-            AND (state IS DISTINCT FROM 'active' OR wait_event_type = 'Client')`,
+          WHERE datname = current_database() AND application_name LIKE 'sluice worker %' AND application_name LIKE $1`,
         [`% ${connectionTag(id)}`],
       )
 }
