@@ -146,6 +146,28 @@ test('an offset gap is reported by every surface, and offsets skip continues beh
   expect((await home.sluice('offsets')).out).toContain('No offsets are missing.')
 })
 
+test('offsets of another log are reported by every surface, and offsets adopt continues with this one', async () => {
+  await sluice.stop()
+  const database = await startPostgresAlone()
+  await database.query('UPDATE postgres_log SET identity = gen_random_uuid()')
+  await database.stop()
+
+  sluice = await home.start('--no-demo')
+  const metrics = async () => (await fetch(`${sluice.run.core_url}/metrics`)).text()
+  await expect.poll(metrics).toContain('sluice_log_identity_mismatch 1')
+  await expect.poll(() => sluice.output()).toContain('belong to the log')
+  expect((await home.sluice('offsets', 'list')).out).toContain(
+    'their offsets belong to another log',
+  )
+  const skipped = await home.sluice('offsets', 'skip')
+  expect([skipped.code, skipped.err]).toEqual([1, expect.stringContaining('offsets adopt')])
+  const adopted = await home.sluice('offsets', 'adopt', '--at', 'current')
+  expect([adopted.code, adopted.out]).toEqual([0, expect.stringContaining('Partition 5 continues')])
+  await expect.poll(metrics).toContain('sluice_log_identity_mismatch 0')
+  await sendEvent(sluice.run, { events: [{ event: 'c', user_id: 'u' }] })
+  await expect.poll(async () => (await lag()).lag, { timeout: 20_000 }).toBe(0)
+})
+
 async function startPostgresAlone() {
   const { startPostgresServer } = await import('../tools/postgres/postgres-server.ts')
   const server = await startPostgresServer({ home: join(home.folder, 'postgres') })

@@ -73,7 +73,9 @@ test('a database of version 0.2 is upgraded with all its numbers', async () => {
     lastStableOffset: 2,
     logEndOffset: 2,
   }))
-  expect(await readLag(db, { offsets: async () => offsets })).toMatchObject({
+  expect(
+    await readLag(db, { offsets: async () => offsets, identity: async () => 'a log' }),
+  ).toMatchObject({
     applied: 6,
     lag: 6,
     gaps: [{ partition: 3, expected: 1, available: 2 }],

@@ -8,12 +8,14 @@ export interface Schema {
   key_use_hour: KeyUseHourTable
   login_link: LoginLinkTable
   session: SessionTable
-  log_partition: LogPositionTable
+  log_partition: LogPartitionTable
   log_chunk: LogChunkTable
   log_position: LogPositionTable
   log_lease: LogLeaseTable
+  postgres_log: PostgresLogTable
   offset_gap: OffsetGapTable
   event: EventTable
+  event_retention: EventRetentionTable
   series: SeriesTable
   rollup_15m: Rollup15mTable
   outcome_minute: OutcomeMinuteTable
@@ -78,10 +80,29 @@ export interface SessionTable {
   expires_at: Time
 }
 
+export interface LogPartitionTable {
+  topic: string
+  partition: number
+  next_offset: Generated<number>
+}
+
 export interface LogPositionTable {
   topic: string
   partition: number
   next_offset: Generated<number>
+  log_identity: string | null
+  reread_until: number | null
+}
+
+export interface PostgresLogTable {
+  only_row: Generated<boolean>
+  identity: Generated<string>
+}
+
+export interface EventRetentionTable {
+  only_row: Generated<boolean>
+  retention_days: number
+  dropped_through: Day | null
 }
 
 export interface LogLeaseTable {

@@ -33,6 +33,16 @@ export function logSuite(name: string, make: () => Promise<LogUnderTest>): void 
     const everywhere = (offset = 0) =>
       new Map(Array.from({ length: at.partitions }, (_, p) => [p, offset]))
 
+    test('the identity of a log is the same for every process, and a topic that does not exist has none', async () => {
+      const another = await at.another()
+      try {
+        expect(await another.identity(at.topic)).toBe(await at.log.identity(at.topic))
+        await expect(another.identity('no-such-topic')).rejects.toThrow(UnknownTopicError)
+      } finally {
+        await another.close()
+      }
+    })
+
     describe('append', () => {
       test('append returns positions in the order of the records, and a reader finds each record there byte for byte', async () => {
         const records = Array.from({ length: 100 }, (_, i) =>

@@ -31,6 +31,14 @@ export interface Log {
    */
   batches(topic: string, options: ReadOptions): AsyncIterable<LogBatch>
 
+  /**
+   * Which log this is: offsets mean something only together with it. It stays the same for as long as the topic lives,
+   * for every process and over restarts; another engine, another cluster and a topic that was recreated have another one.
+   * Asks the log each time.
+   * @throws UnknownTopicError
+   */
+  identity(topic: string): Promise<string>
+
   /** For each partition of the topic, the first offset still held, and the offset up to which it can be read. */
   offsets(topic: string): Promise<PartitionOffsets[]>
 
@@ -122,7 +130,7 @@ export class OffsetOutOfRangeError extends Error {
     super(
       available > expected
         ? `${topic}/${partition}: ${available - expected} records from offset ${expected} were dropped before they were read`
-        : `${topic}/${partition}: offset ${expected} is beyond the end of the log (${available}); was the topic recreated?`,
+        : `${topic}/${partition}: offset ${expected} is beyond the end of the log (${available}); it lost its end or was recreated`,
     )
     this.name = 'OffsetOutOfRangeError'
     this.topic = topic

@@ -8,11 +8,13 @@ import type { Logger } from '../lib/logger.ts'
 import type { ExecuteQuery } from './consume/connection.ts'
 import { connectionTag } from './consume/lease-rows.ts'
 import { createLeases } from './consume/leases.ts'
+import { checkLogIdentity } from './consume/log-identity.ts'
 import { trackLogWatermark } from './consume/log-watermark.ts'
 import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
 import { createPartitionConsumers } from './consume/partition-consumers.ts'
 import {
   createPartitionMaintenance,
+  MaintenanceError,
   type PartitionMaintenance,
 } from './maintenance/partition-maintenance.ts'
 
@@ -78,7 +80,11 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const either = AbortSignal.any([signal, ended.signal])
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
-  const readOffsets = () => deps.log.offsets(topic)
+  const readOffsets = async () => {
+    // Offsets of another log say nothing about how far this one was applied.
+    await checkLogIdentity(execute, deps.log)
+    return deps.log.offsets(topic)
+  }
   const tracking = trackLogWatermark({ execute, topic, workerId, readOffsets }, either)
   try {
     // A consumer that ends by itself has met a bug of ours; then all end, and the supervisor starts the worker again.
@@ -102,6 +108,8 @@ function createMaintenancePool(connectionString: string, workerId: string): pg.P
     connectionTimeoutMillis: 5_000,
     statement_timeout: 15_000,
     query_timeout: 20_000,
+    // A frozen worker must not hold the lock of the day partitions, which others need to start.
+    idle_in_transaction_session_timeout: 5_000,
   })
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
@@ -123,7 +131,11 @@ function runHourly(
       (result) => logger.info(result, 'partition maintenance done'),
       (error) => {
         if (ended.aborted) return
-        logger.error({ error: String(error) }, 'partition maintenance failed, retrying in an hour')
+        const done = error instanceof MaintenanceError ? error.result : {}
+        logger.error(
+          { ...done, error: String(error) },
+          'a part of the maintenance failed, retrying in an hour',
+        )
       },
     )
   void run()

@@ -27,7 +27,7 @@ export interface ContextDeps {
   /** In the context of an operation, its connections are limited for each tenant. */
   db: Database
   live: LiveHub
-  log: Pick<Log, 'offsets'>
+  log: Pick<Log, 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
   onboarding?: () => Onboarding | undefined
 }

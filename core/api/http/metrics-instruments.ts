@@ -31,6 +31,11 @@ export function createInstruments(registry: Registry) {
         labelNames: ['topic', 'partition'],
         registers,
       }),
+      otherLog: new Gauge({
+        name: 'sluice_log_identity_mismatch',
+        help: 'Whether the stored offsets belong to another log: then all partitions are paused. Alert on 1.',
+        registers,
+      }),
     },
     postgres: { ...gapInstruments(registry), ...workerInstruments(registry) },
     process: {

@@ -100,8 +100,9 @@ async function readPostgres(db: Database, instruments: Instruments['postgres']):
 
 async function readLog(db: Database, log: Log, instruments: Instruments['log']): Promise<void> {
   const topic = TOPICS.raw.name
-  const { partitions } = await readLag(db, log)
+  const { partitions, otherLog } = await readLag(db, log)
   for (const instrument of Object.values(instruments)) instrument.reset()
+  instruments.otherLog.set(otherLog ? 1 : 0)
   for (const { partition, end, position, lag } of partitions) {
     instruments.accepted.inc({ partition }, end)
     instruments.position.set({ topic, partition }, position)

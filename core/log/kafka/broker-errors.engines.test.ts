@@ -99,8 +99,11 @@ describe('the Kafka log, when a broker is frozen or gone', () => {
   test('a reader waits while the broker is frozen, does not spin, and reads on afterwards', async () => {
     await append('before')
     const stop = new AbortController()
-    const reading = collect({ log, topic }, new Map([[0, 0]]), stop.signal, 2)
-    await sleep(200)
+    const seen: string[] = []
+    const reading = collect({ log, topic }, new Map([[0, 0]]), stop.signal, 2, (records) =>
+      seen.push(...records.map(text)),
+    )
+    await expect.poll(() => seen).toEqual(['before'])
     const thaw = freeze(pid())
     // Longer than a silent connection is kept.
     await sleep(6_000)

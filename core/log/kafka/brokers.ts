@@ -24,6 +24,8 @@ export interface Brokers
   forget(topic: string): void
   /** A connection to the broker that keeps a group's offsets. */
   coordinator(group: string, msMax: number): Promise<BrokerConnection>
+  /** The id of the cluster. @throws UnknownTopicError where it has no such topic */
+  clusterId(topic: string, msMax: number): Promise<string>
   /** A connection to the broker that creates topics, and how many brokers there are right now. */
   controller(msMax: number): Promise<{ connection: BrokerConnection; count: number }>
 }
@@ -88,6 +90,11 @@ export function createBrokers(connect: Connect, seeds: readonly BrokerAddress[])
       if (found.errorCode !== 0) throw new KafkaError(found.errorCode, `group ${group}`)
       pool.learn([found])
       return connectionTo(found.nodeId, msMax)
+    },
+    async clusterId(topic, msMax) {
+      const { clusterId, topics } = await metadata([topic], msMax)
+      if (topics[0]?.errorCode === UNKNOWN_TOPIC) throw new UnknownTopicError(topic)
+      return clusterId
     },
     async controller(msMax) {
       const { controllerId, brokers } = await metadata([], msMax)

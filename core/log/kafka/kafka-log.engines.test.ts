@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { expect, inject, test } from 'vitest'
 import { logSuite, readUntil, record, text } from '../log.suite.ts'
+import { UnknownTopicError } from '../log.ts'
 import { createKafkaLog, createKafkaTopics } from './kafka-log.ts'
+
+const { Kafka } = createRequire(import.meta.url)('kafkajs')
 
 logSuite('Kafka', async () => {
   const options = { brokers: inject('kafkaBrokers'), prefix: `${randomUUID()}.` }
@@ -15,6 +19,33 @@ logSuite('Kafka', async () => {
     topic: 'events',
     partitions: 6,
     close: () => log.close(),
+  }
+})
+
+test('the identity of a topic is that of its cluster and its own, and a topic that was recreated has another one', async () => {
+  const options = { brokers: inject('kafkaBrokers'), prefix: `${randomUUID()}.` }
+  const create = () => createKafkaTopics(options, [{ name: 'events', partitions: 1 }])
+  await create()
+  const log = await createKafkaLog(options)
+  const again = await createKafkaLog(options)
+  const admin = new Kafka({ brokers: inject('kafkaBrokers'), logLevel: 0 }).admin()
+  try {
+    const identity = await log.identity('events')
+    expect(identity).toMatch(/^kafka \S+ [0-9a-f]{32}$/)
+    expect(await again.identity('events')).toBe(identity)
+    await admin.connect()
+    await admin.deleteTopics({ topics: [`${options.prefix}events`] })
+    await expect
+      .poll(() => log.identity('events').catch((error) => error))
+      .toBeInstanceOf(UnknownTopicError)
+    await create()
+    await expect
+      .poll(() => again.identity('events').catch(String))
+      .toMatch(/^kafka \S+ [0-9a-f]{32}$/)
+    expect(await again.identity('events')).not.toBe(identity)
+  } finally {
+    await admin.disconnect()
+    await Promise.all([log.close(), again.close()])
   }
 })
 

@@ -4,6 +4,7 @@ import { createKafkaAppend } from './append.ts'
 import { createConnect, parseAddress } from './broker-connection.ts'
 import { type Brokers, createBrokers } from './brokers.ts'
 import { type ConnectionSettings, createKafkajsClient } from './connection.ts'
+import { readIdentity } from './identity.ts'
 import { createOffsetCommitter } from './offset-committer.ts'
 import { offsetsAt, readOffsets } from './offsets.ts'
 import { readKafkaBatches } from './reader.ts'
@@ -52,15 +53,18 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
     appendMsMax,
     closing: closing.signal,
   })
+  const identity = (topic: string) => readIdentity(readBrokers, prefix + topic, OFFSETS_MS_MAX)
   await waitUntilReachable(readBrokers, options.startMsMax ?? START_MS_MAX)
 
   return {
     append: (topic, records, signal) => append(prefix + topic, records, signal),
     batches: (topic, { signal, ...rest }) =>
-      readKafkaBatches({ brokers: readBrokers, onError }, prefix + topic, {
-        ...rest,
-        signal: AbortSignal.any([signal, closing.signal]),
-      }),
+      readKafkaBatches(
+        { brokers: readBrokers, onError, identity: () => identity(topic) },
+        prefix + topic,
+        { ...rest, signal: AbortSignal.any([signal, closing.signal]) },
+      ),
+    identity,
     offsets: (topic) => readOffsets(readBrokers, prefix + topic, OFFSETS_MS_MAX),
     offsetsAt: (topic, ms) => offsetsAt(readBrokers, prefix + topic, ms, OFFSETS_MS_MAX),
     applied: (topic, next) => committer.note(prefix + topic, next),

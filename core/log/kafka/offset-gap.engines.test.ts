@@ -100,3 +100,15 @@ test('records that Kafka dropped before a worker read them raise an alarm with t
   await expect.poll(metrics, patient).toContain('sluice_offset_gaps_open 0')
   expect(await metrics()).toContain(lost(7))
 })
+
+test('on Kafka a gap larger than a batch loses what is gone and nothing that the log still holds', async () => {
+  await append(1, HOLED)
+  await expect.poll(stored, patient).toBe(1)
+  await core.stop()
+  for (let i = 0; i < 3; i++) await append(2_500, HOLED)
+  await drop(HOLED, 6_501)
+  core = await start()
+  await expect.poll(metrics, patient).toContain(lost(6_500))
+  expect(await sluice('offsets', 'skip')).toContain(`Partition ${HOLED} continues at 6,501:`)
+  await expect.poll(stored, patient).toBe(1_001)
+})

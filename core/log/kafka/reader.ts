@@ -19,6 +19,8 @@ export interface KafkaReaderDeps {
   brokers: Pick<Brokers, 'leaders' | 'openConnection'>
   /** Called for every failed read; it is retried. */
   onError: (error: unknown) => void
+  /** Which topic it is; read again after a failure, so that another one under its name is not read on. */
+  identity?: () => Promise<string>
   /** How long a partition may make no progress although the broker says that there is more. */
   stallMsMax?: number
 }
@@ -103,6 +105,7 @@ async function fetchContinuously(
 ): Promise<void> {
   // One a leader: the network to one says nothing about the network to another.
   const sizes = new Map<number, FetchSize>()
+  const identity = await retry(signal, async () => (await deps.identity?.()) ?? '')
   let leaders = await findLeaders(signal)
   while (leaders) {
     const byLeader = Map.groupBy(
@@ -139,6 +142,8 @@ async function fetchContinuously(
     sizes.set(leader, size)
     return retry(round, async (onSuccess) => {
       const now = isRetry ? await findLeaders(round) : undefined
+      if (isRetry && ((await deps.identity?.()) ?? '') !== identity)
+        throw new TopicRecreatedError(topic)
       if (now && theirs.some((partition) => now[partition] !== leader)) return now
       isRetry = true
       if (leader < 0) {
@@ -182,11 +187,20 @@ async function fetchContinuously(
   }
 }
 
+/** While it was read, the topic became another one: its offsets mean something else. */
+export class TopicRecreatedError extends Error {
+  constructor(topic: string) {
+    super(`${topic} was recreated while it was read`)
+    this.name = 'TopicRecreatedError'
+  }
+}
+
 function isFinal(error: unknown): boolean {
   return (
     error instanceof OffsetOutOfRangeError ||
     error instanceof CorruptLogError ||
     error instanceof UnknownTopicError ||
+    error instanceof TopicRecreatedError ||
     error instanceof RangeError
   )
 }

@@ -33,6 +33,8 @@ const CLOSE_MS_MAX = 1_000
  */
 const OPTIONS =
   '-c enable_seqscan=off -c enable_bitmapscan=off -c client_connection_check_interval=100ms -c timezone=UTC'
+/** A host that vanishes or freezes within a transaction must not hold its locks on the log until TCP gives up. */
+const IDLE_IN_TRANSACTION_MS_MAX = 5_000
 
 export function createConnections({ url, name, max, msMax }: ConnectionsOptions): Connections {
   const pool = new pg.Pool({
@@ -42,6 +44,7 @@ export function createConnections({ url, name, max, msMax }: ConnectionsOptions)
     connectionTimeoutMillis: msMax,
     statement_timeout: Math.max(1, msMax - SERVER_GIVES_UP_BEFORE_MS),
     query_timeout: msMax,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
     keepAlive: true,
     idleTimeoutMillis: 60_000,
     options: OPTIONS,

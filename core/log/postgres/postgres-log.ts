@@ -40,8 +40,10 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
   })
 
   async function start(): Promise<Map<string, number>> {
-    await retention.createAhead()
-    return countPartitions(reading)
+    const counts = await countPartitions(reading)
+    // Another process may hold the lock of the days. Maintenance tries again, and an append creates the day it misses.
+    await retention.createAhead().catch(onError)
+    return counts
   }
   async function maintain(): Promise<void> {
     try {
@@ -70,6 +72,14 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
         ...options,
         signal: AbortSignal.any([signal, closing.signal]),
       }),
+
+    async identity(topic) {
+      if (!partitionCounts.has(topic)) throw new UnknownTopicError(topic)
+      const { rows } = await reading.use((client) =>
+        client.query<{ identity: string }>('SELECT identity FROM postgres_log'),
+      )
+      return `postgres ${rows[0]?.identity}`
+    },
 
     async offsets(topic): Promise<PartitionOffsets[]> {
       const { rows } = await reading.use((client) =>

@@ -124,8 +124,11 @@ function createRead(
 
   return async (signal) => {
     const sql = readSql(topic, next, lookBehind, maxRecords)
-    const rows = await deps.connections.use((client) => copyOut(client, sql), signal)
-    const chunks = rows.map(toChunk)
+    const chunks = await deps.connections.use(async (client) => {
+      const found = (await copyOut(client, sql)).map(toChunk)
+      for (const chunk of found) await findChunkBeyond(client, topic, next, chunk)
+      return found
+    }, signal)
     const partitions: PartitionBatch[] = []
     for (const [partition, offset] of next) {
       const own = chunks.filter((chunk) => chunk.partition === partition)
@@ -194,6 +197,26 @@ SELECT partition, next_offset, available, base_offset, record_count, body
   ) c
  WHERE turn = 1 OR (records <= ${maxRecords} AND bytes <= ${BATCH_BYTES_MAX})
  ORDER BY partition, base_offset`
+}
+
+/**
+ * Where records were dropped, the log may go on beyond the reach of one read: then that is where the gap ends, and not
+ * the end of the log.
+ */
+async function findChunkBeyond(
+  client: pg.PoolClient,
+  topic: string,
+  next: ReadonlyMap<number, number>,
+  chunk: Chunk,
+): Promise<void> {
+  const from = next.get(chunk.partition) as number
+  if (chunk.baseOffset !== null || chunk.nextOffset <= from) return
+  const { rows } = await client.query<{ beyond: number }>(
+    `SELECT base_offset::float8 AS beyond FROM log_chunk
+      WHERE topic = $1 AND partition = $2 AND base_offset >= $3 ORDER BY base_offset LIMIT 1`,
+    [topic, chunk.partition, from],
+  )
+  chunk.baseOffset = rows[0]?.beyond ?? null
 }
 
 interface Chunk {

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
-import { createDayPartitions, DAY_MS, dayTable } from '../../db/day-partitions.ts'
+import { createDayPartitions, dayTable } from '../../db/day-partitions.ts'
 
-/** Days of `log_chunk`. Any number of processes may maintain them concurrently. */
+/** Days of `log_chunk`, by Postgres' clock. Any number of processes may maintain them concurrently. */
 export interface LogRetention {
   /** Creates the coming days' tables: an append must never find its day missing. */
   createAhead(): Promise<string[]>
@@ -13,7 +13,6 @@ export interface LogRetention {
 export interface LogRetentionDeps {
   pool: pg.Pool
   retentionDays?: number
-  now?: () => number
 }
 
 /**
@@ -22,18 +21,15 @@ export interface LogRetentionDeps {
  * positions is dropped by age alone.
  */
 export function createLogRetention(deps: LogRetentionDeps): LogRetention {
-  const { pool, retentionDays = LIMITS.logRetentionDaysDefault, now = Date.now } = deps
-  const days = createDayPartitions({ pool, table: 'log_chunk', now })
+  const { pool, retentionDays = LIMITS.logRetentionDaysDefault } = deps
+  const days = createDayPartitions({ pool, table: 'log_chunk' })
   return {
     createAhead: () => days.createAhead(),
     drop() {
-      const oldest = Math.floor(now() / DAY_MS) - retentionDays
-      return days.drop(async (day, client) => {
-        if (day >= oldest || (await hasUnread(client, day))) return false
-        // A drop that waits for a long query makes every append wait behind it; rather try again in an hour.
-        await client.query("SET LOCAL lock_timeout = '250ms'")
-        return true
-      })
+      return days.drop(
+        async (day, today, client) =>
+          day < today - retentionDays && !(await hasUnread(client, day)),
+      )
     },
   }
 }

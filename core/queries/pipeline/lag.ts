@@ -10,6 +10,14 @@ export interface LagReport {
   lag: number
   /** Where records are missing from the log and no operator has skipped them yet. */
   gaps: OffsetGap[]
+  /** Set where the offsets belong to another log than this one: no worker reads it until an operator decides. */
+  otherLog: OtherLog | null
+}
+
+/** Identities of logs (core/log/log.ts): that of the stored offsets, and that of the log which is configured. */
+export interface OtherLog {
+  recorded: string
+  found: string
 }
 
 export interface PartitionProgress {
@@ -36,7 +44,10 @@ export interface OffsetGap {
  * All tenants share the log, so it takes no viewer.
  * @throws the error of Postgres or of the log, within the log's deadline
  */
-export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<LagReport> {
+export async function readLag(
+  db: Database,
+  log: Pick<Log, 'offsets' | 'identity'>,
+): Promise<LagReport> {
   const topic = TOPICS.raw.name
   // Positions first: the log only grows meanwhile, so a lag is never below zero.
   const [positions, gaps] = await Promise.all([
@@ -45,7 +56,12 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
       .leftJoin('log_lease as l', (join) =>
         join.onRef('l.topic', '=', 'p.topic').onRef('l.partition', '=', 'p.partition'),
       )
-      .select(['p.partition', 'p.next_offset as position', 'l.worker_id as worker'])
+      .select([
+        'p.partition',
+        'p.next_offset as position',
+        'l.worker_id as worker',
+        'p.log_identity as identity',
+      ])
       .where('p.topic', '=', topic)
       .execute(),
     db
@@ -56,6 +72,8 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
       .orderBy('partition')
       .execute(),
   ])
+  const identity = await log.identity(topic)
+  const other = positions.find((row) => row.identity !== null && row.identity !== identity)
   const found = new Map(positions.map((row) => [row.partition, row]))
   const partitions = (await log.offsets(topic)).map(
     ({ partition, lastStableOffset }): PartitionProgress => {
@@ -75,5 +93,6 @@ export async function readLag(db: Database, log: Pick<Log, 'offsets'>): Promise<
     applied: partitions.reduce((sum, { position }) => sum + position, 0),
     lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
     gaps,
+    otherLog: other ? { recorded: other.identity as string, found: identity } : null,
   }
 }

@@ -10,7 +10,9 @@ import { type AppliedBatch, applyBatch, tryBatch, type WriteDeps } from '../writ
 import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
+import type { BatchSize } from './batch-size.ts'
 import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
+import { type ExpiredRereads, readExpiredRereads, refuseExpired } from './expired-rereads.ts'
 
 export interface ConsumeDeps {
   log: Log
@@ -25,8 +27,13 @@ export interface ConsumeOptions {
   client: pg.Client
   /** The offset at which to begin, by partition. */
   from: ReadonlyMap<number, number>
+  /** Of the log that is read. */
+  logIdentity: string
+  /** By partition: records below this offset may have been applied before, out of a former log. */
+  rereads: ReadonlyMap<number, number>
   state: {
     poison: PoisonRecords
+    size: BatchSize
     /** Failures in a row; set to zero by every batch that is written. */
     failures: number
   }
@@ -36,35 +43,39 @@ interface Session extends Pick<ConsumeOptions, 'state'> {
   deps: ConsumeDeps
   write: WriteDeps
   clock: () => number
+  expired: ExpiredRereads | undefined
 }
 
 /**
- * Reads and applies batches until `signal` aborts. Decodes a batch while Postgres still writes the one before: they
+ * Reads and applies batches until `signal` aborts, or until larger batches may be tried again. Decodes a batch while Postgres still writes the one before: they
  * need different cores. Writes never overlap, and a write that fails ends the reading at once.
  */
 export async function consumeBatches(
   deps: ConsumeDeps,
-  { client, from, state }: ConsumeOptions,
+  { client, from, state, logIdentity, rereads }: ConsumeOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const session: Session = {
     deps,
     state,
     clock: await createDatabaseClock(deps.execute),
+    expired: await readExpiredRereads(deps.execute, rereads),
     write: {
       client,
       topic: TOPICS.raw.name,
+      logIdentity,
       tenants: createTenants(deps.execute),
       series: createSeriesDirectory(deps.execute),
       encode: createRowEncoder(),
     },
   }
   const failed = new AbortController()
+  const patience = state.size.patience()
   let writing: Promise<void> = Promise.resolve()
   const batches = deps.log.batches(TOPICS.raw.name, {
     from,
-    signal: AbortSignal.any([signal, failed.signal]),
-    maxRecords: LIMITS.logBatchRecordsMax,
+    signal: AbortSignal.any([signal, failed.signal, ...(patience ? [patience] : [])]),
+    maxRecords: state.size.recordsMax,
     minIntervalMs: LIMITS.logBatchMinIntervalMs,
   })
   try {
@@ -79,6 +90,7 @@ export async function consumeBatches(
     // Also where the reading failed: what was read until then may not be in the log any more.
     await writing
   }
+  if (patience?.aborted) state.size.grow()
 }
 
 /** Decodes a batch and creates what its rows refer to. `previous` is the write that uses the connection meanwhile. */
@@ -87,9 +99,10 @@ async function prepareBatch(
   batch: LogBatch,
   previous: Promise<void>,
 ): Promise<Decoded[]> {
-  const { state, clock, write } = session
+  const { state, clock, write, expired } = session
   const { reasons } = state.poison
-  const decoded = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const read = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const decoded = expired ? refuseExpired(read, expired) : read
   try {
     await learn(session, decoded)
   } catch (error) {

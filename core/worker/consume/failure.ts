@@ -16,6 +16,7 @@ export type Failure =
 const TABLE: readonly [prefix: string, failure: Failure][] = [
   ['23505', 'retry'], // a duplicate slipped past the look-up: the next one sees it
   ['23514', 'row'], // check_violation
+  ['2200H', 'alarm'], // sequence_generator_limit_exceeded: ids have run out, whatever is in a row
   ['22', 'row'], // data exceptions: 22P02, 22P05, 22021, 22003 …
   ['54', 'row'], // program limits: an index entry too large …
   ['40001', 'retry'], // serialization_failure

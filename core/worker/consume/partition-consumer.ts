@@ -7,9 +7,11 @@ import { aborted, pause } from '../../lib/pause.ts'
 import { CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import { createPoisonRecords, type PoisonRecords } from '../write/poison-records.ts'
 import { FencedError, readPositions } from '../write/positions.ts'
+import { type BatchSize, createBatchSize } from './batch-size.ts'
 import { connect, disconnect, type ExecuteQuery } from './connection.ts'
 import { type ConsumeDeps, consumeBatches } from './consume-batches.ts'
 import { classifyFailure } from './failure.ts'
+import { checkLogIdentity, LogIdentityError } from './log-identity.ts'
 import {
   createPausedPartitions,
   type PausedPartitions,
@@ -21,8 +23,8 @@ export interface PartitionConsumerDeps extends ConsumeDeps {
   logger: Logger
   /** Called when another worker moved a position of ours: it may well own the partition now. */
   onFenced?: () => void
-  /** Called once for every gap in the log. */
-  onGap?: (gap: OffsetOutOfRangeError) => void
+  /** Called once for every gap in the log, and when it is another log: partitions are paused until an operator decides. */
+  onGap?: (gap: OffsetOutOfRangeError | LogIdentityError) => void
 }
 
 interface ConsumerState {
@@ -30,9 +32,15 @@ interface ConsumerState {
   partitions: readonly number[]
   poison: PoisonRecords
   paused: PausedPartitions
+  size: BatchSize
   /** Since the last batch that was written. */
   failures: number
+  /** When it was logged last that the log is another one. */
+  otherLogSinceMs: number | undefined
 }
+
+/** So often the log says again that somebody has to decide. */
+const REMIND_MS = 60_000
 
 /**
  * A partition consumer is one connection and the log partitions that are its own:
@@ -56,7 +64,9 @@ export async function runConsumer(
     partitions,
     poison: createPoisonRecords(),
     paused: createPausedPartitions(deps.execute),
+    size: createBatchSize(),
     failures: 0,
+    otherLogSinceMs: undefined,
   }
   while (!signal.aborted) await consumeUntilFailure(deps, state, signal)
 }
@@ -71,14 +81,20 @@ async function consumeUntilFailure(
   let watch: ReturnType<PausedPartitions['watch']> | undefined
   try {
     client = await connect(deps.databaseUrl, `worker ${state.name}`)
-    from = state.paused.resumable(await readOwnPositions(client, state.partitions))
+    const logIdentity = await checkLogIdentity(deps.execute, deps.log)
+    state.otherLogSinceMs = undefined
+    const { positions, rereads } = await readOwnPositions(client, state.partitions)
+    from = state.paused.resumable(positions)
     watch = state.paused.watch(signal)
-    if (from.size > 0) await consumeBatches(deps, { client, from, state }, watch.signal)
+    if (from.size > 0)
+      await consumeBatches(deps, { client, from, state, logIdentity, rereads }, watch.signal)
     else await aborted(watch.signal)
   } catch (error) {
     if (error instanceof OffsetOutOfRangeError || error instanceof CorruptLogError)
       return await pausePartition(deps, state, error, from.get(error.partition) ?? 0)
+    if (error instanceof LogIdentityError) return await waitForAdoption(deps, state, error, signal)
     state.failures++
+    state.size.failed(error)
     deps.maintenance.forget()
     if (error instanceof FencedError) deps.onFenced?.()
     logFailure(deps.logger, state.name, error, state.failures)
@@ -109,16 +125,50 @@ async function pausePartition(
   }
 }
 
+/** All partitions of the consumer wait; an operator has to say what is to become of the records of either log. */
+async function waitForAdoption(
+  { logger, onGap }: PartitionConsumerDeps,
+  state: ConsumerState,
+  error: LogIdentityError,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name: consumer, partitions, otherLogSinceMs } = state
+  if (otherLogSinceMs === undefined) onGap?.(error)
+  if (otherLogSinceMs === undefined || performance.now() - otherLogSinceMs >= REMIND_MS) {
+    state.otherLogSinceMs = performance.now()
+    const { recorded, found } = error
+    logger.error(
+      { consumer, partitions, recorded, found },
+      'this is another log than the stored offsets belong to, partitions paused: configure the former log, or decide with "sluice offsets adopt"',
+    )
+  }
+  await pause(LIMITS.workerHeartbeatMs, signal)
+}
+
+interface OwnPositions {
+  positions: Map<number, number>
+  /** By partition: records below this offset may have been applied before, out of a former log. */
+  rereads: Map<number, number>
+}
+
 /** @throws when a partition has no position yet */
 async function readOwnPositions(
   client: pg.Client,
   partitions: readonly number[],
-): Promise<Map<number, number>> {
+): Promise<OwnPositions> {
   const execute: ExecuteQuery = (sql, values) => client.query(sql, values)
   const positions = await readPositions(execute, TOPICS.raw.name, partitions)
   if (positions.size !== partitions.length)
     throw new Error(`log_position lacks rows for ${TOPICS.raw.name}; run "npx sluice migrate"`)
-  return positions
+  const { rows } = await client.query<{ partition: number; until: string }>(
+    `SELECT partition, reread_until AS until FROM log_position
+      WHERE topic = $1 AND partition = ANY ($2) AND next_offset < reread_until`,
+    [TOPICS.raw.name, partitions],
+  )
+  return {
+    positions,
+    rereads: new Map(rows.map(({ partition, until }) => [partition, Number(until)])),
+  }
 }
 
 /** No line holds an event's content: only codes and counts. */

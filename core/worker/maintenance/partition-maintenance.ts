@@ -1,6 +1,8 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
-import { createDayPartitions, DAY_MS } from '../../db/day-partitions.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
+import { createDayPartitions } from '../../db/day-partitions.ts'
+import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import { createDatabaseClock, type ExecuteQuery } from '../consume/connection.ts'
 import { type PruneResult, prune } from './prune.ts'
 import { reconcileTotals } from './reconcile-totals.ts'
@@ -17,10 +19,14 @@ export interface MaintenanceResult extends PruneResult {
 
 /**
  * Maintains the day partitions of `event` and the tables that are kept for a limited time. A day is dropped when it is older than the
- * retention; rollups live on, keys' use for a while.
+ * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
-  /** Creates the coming days' partitions and drops the expired ones. Called at start and every hour. */
+  /**
+   * Creates the coming days' partitions and drops the expired ones. Called at start and every hour. Each part of it runs
+   * whether or not another one failed.
+   * @throws MaintenanceError
+   */
   run(): Promise<MaintenanceResult>
   /** Resolves when the day that each of these rows was received on has its partition. */
   ensure(rows: readonly { receivedDay: number }[]): Promise<void>
@@ -33,21 +39,40 @@ export interface PartitionMaintenanceDeps {
   retentionDays?: number
 }
 
+/** Some parts of a run failed; `result` is what the others did. */
+export class MaintenanceError extends AggregateError {
+  readonly result: Partial<MaintenanceResult>
+
+  constructor(errors: readonly Error[], result: Partial<MaintenanceResult>) {
+    super(errors, errors.map(({ message }) => message).join('; '))
+    this.name = 'MaintenanceError'
+    this.result = result
+  }
+}
+
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  // Postgres' clock: if the machine's clock were fast, every day would look too old.
-  let now = Date.now
   const days = createDayPartitions({
     pool,
     table: 'event',
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
-    now: () => now(),
   })
 
+  async function dropExpired(): Promise<string[]> {
+    await saveRetentionDays(execute, retentionDays)
+    return days.drop(async (day, today, client) => {
+      if (day >= today - retentionDays || !(await isApplied(client, day))) return false
+      await saveDroppedDay((sql, values) => client.query(sql, values), day)
+      return true
+    })
+  }
+
   async function deleteKeyUse(): Promise<number> {
-    const oldest = new Date(now() - LIMITS.keyUseDays * DAY_MS).toISOString()
-    const { rowCount } = await pool.query('DELETE FROM key_use_hour WHERE hour < $1', [oldest])
+    const { rowCount } = await pool.query(
+      'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
+      [LIMITS.keyUseDays],
+    )
     return rowCount ?? 0
   }
 
@@ -59,15 +84,55 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     },
     forget: () => days.forget(),
     async run() {
-      now = await createDatabaseClock(execute)
-      const oldest = Math.floor(now() / DAY_MS) - retentionDays
-      return {
-        created: await days.createAhead(),
-        dropped: await days.drop((day) => day < oldest),
-        keyUseDeleted: await deleteKeyUse(),
-        ...(await prune({ pool, retentionDays, now })),
-        totalsReconciled: await reconcileTotals(pool),
-      }
+      return await runParts({
+        created: () => days.createAhead(),
+        dropped: dropExpired,
+        keyUseDeleted: deleteKeyUse,
+        pruned: async () =>
+          // Postgres' clock: if the machine's clock were fast, every row would look too old.
+          prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
+        totalsReconciled: () => reconcileTotals(pool),
+      })
     },
   }
+}
+
+interface Parts {
+  created: () => Promise<string[]>
+  dropped: () => Promise<string[]>
+  keyUseDeleted: () => Promise<number>
+  pruned: () => Promise<PruneResult>
+  totalsReconciled: () => Promise<number>
+}
+
+/** One after the other, each whatever became of those before it. */
+async function runParts(parts: Parts): Promise<MaintenanceResult> {
+  const errors: Error[] = []
+  const attempt = async <T>(name: string, part: () => Promise<T>): Promise<T | undefined> =>
+    part().catch((error) => {
+      errors.push(new Error(`${name}: ${error}`, { cause: error }))
+      return undefined
+    })
+  const created = await attempt('creating days', parts.created)
+  const dropped = await attempt('dropping days', parts.dropped)
+  const keyUseDeleted = await attempt('deleting key use', parts.keyUseDeleted)
+  const pruned = await attempt('pruning', parts.pruned)
+  const totalsReconciled = await attempt('reconciling totals', parts.totalsReconciled)
+  const result = { created, dropped, keyUseDeleted, ...pruned, totalsReconciled }
+  if (errors.length > 0) throw new MaintenanceError(errors, result)
+  return result as MaintenanceResult
+}
+
+/**
+ * Whether every record is applied that the log took within the dedupe horizon of that day, in every partition, and no
+ * log is being read again: else a duplicate of an event of that day might still come, and count.
+ */
+async function isApplied(client: pg.PoolClient, day: number): Promise<boolean> {
+  const { rows } = await client.query<{ applied: boolean | null }>(
+    `SELECT bool_and(coalesce(l.applied_through >= (date '1970-01-01' + $2::int) AT TIME ZONE 'UTC', false)
+                     AND (p.reread_until IS NULL OR p.next_offset >= p.reread_until)) AS applied
+       FROM log_position p LEFT JOIN log_lease l USING (topic, partition) WHERE p.topic = $1`,
+    [TOPICS.raw.name, day + 1 + LIMITS.dedupeDays],
+  )
+  return rows[0]?.applied === true
 }

@@ -39,7 +39,7 @@ export async function prune(deps: PruneDeps): Promise<PruneResult> {
 async function repeat({ pool, now, rowsMax = 5_000 }: PruneDeps, sql: string, days: number) {
   const before = new Date(now() - days * DAY_MS).toISOString()
   let all = 0
-  for (const deadline = Date.now() + PRUNE_MS_MAX; Date.now() < deadline; ) {
+  for (const deadline = performance.now() + PRUNE_MS_MAX; performance.now() < deadline; ) {
     const { rows } = await pool.query<{ count: number }>(sql, [before, rowsMax])
     const count = rows[0]?.count ?? 0
     all += count

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
@@ -217,6 +217,34 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
         refused: 1,
         unchanged: 1,
       })
+    })
+
+    test('goes by the retention of the workers and by the clock of Postgres, whatever this process believes', async () => {
+      const now = Date.now()
+      const daysAgo = (days: number) => new Date(now - days * DAY_MS).toISOString()
+      await append([
+        rawRecord({ received_at: daysAgo(4), event_id: 'old', actor: 'a' }),
+        rawRecord({ received_at: daysAgo(3), event_id: 'less old', actor: 'a' }),
+        rawRecord({ event_id: 'new', actor: 'a' }),
+      ])
+      await work()
+      await sql('TRUNCATE event, rollup_15m, outcome_minute')
+      // Without a setting of its own, and with one that is longer.
+      await sql('UPDATE event_retention SET retention_days = 5')
+      const dryRun = true
+      expect(await again({ dryRun })).toMatchObject({ stored: 2, refused: 1 })
+      expect(await again({ dryRun, retentionDays: 30 })).toMatchObject({ stored: 2, refused: 1 })
+      vi.useFakeTimers({ toFake: ['Date'], now: now - 2 * DAY_MS })
+      try {
+        expect(await again({ dryRun })).toMatchObject({ stored: 2, refused: 1 })
+      } finally {
+        vi.useRealTimers()
+      }
+      // The day in which a duplicate of an event would be looked up was dropped.
+      await sql(
+        `UPDATE event_retention SET retention_days = 30, dropped_through = '${daysAgo(5).slice(0, 10)}'`,
+      )
+      expect(await again({ dryRun })).toMatchObject({ stored: 1, refused: 2 })
     })
 
     test('finds events by the day they were received, however long ago that is', async () => {

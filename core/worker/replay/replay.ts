@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { DAY_MS, existingDays } from '../../db/day-partitions.ts'
+import { existingDays } from '../../db/day-partitions.ts'
+import { readRetention } from '../../db/event-retention.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import { pause } from '../../lib/pause.ts'
 import type { Log, LogBatch, PartitionBatch } from '../../log/log.ts'
@@ -12,6 +13,7 @@ import {
   type ExecuteQuery,
 } from '../consume/connection.ts'
 import { classifyFailure } from '../consume/failure.ts'
+import { checkLogIdentity } from '../consume/log-identity.ts'
 import { decodeBatch } from '../decode/decode.ts'
 import { splitDecoded } from '../decode/decoded.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
@@ -28,6 +30,7 @@ export interface ReplayOptions {
   ranges: readonly ReplayRange[]
   /** Count what would happen, and change nothing. */
   dryRun?: boolean
+  /** For which days events are kept; as the workers of this database do it unless set, and never longer than they do. */
   retentionDays?: number
   signal: AbortSignal
   onProgress?: (recordsRead: number) => void
@@ -87,10 +90,9 @@ interface ReplaySession {
 
 async function openSession(options: ReplayOptions): Promise<ReplaySession> {
   const { databaseUrl, signal, dryRun = false } = options
-  const retentionDays = options.retentionDays ?? LIMITS.rawRetentionDaysDefault
   const pool = createReplayPool(databaseUrl)
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  const maintenance = createPartitionMaintenance({ pool, retentionDays })
+  const maintenance = createPartitionMaintenance({ pool })
   const tenants = createTenants(execute)
   const series = createSeriesDirectory(execute)
   const poison = createPoisonRecords()
@@ -100,30 +102,32 @@ async function openSession(options: ReplayOptions): Promise<ReplaySession> {
     await pool.end()
   }
 
-  async function prepare() {
-    const clock = await createDatabaseClock(execute)
-    return { clock, oldestDay: await findOldestDay(pool, retentionDays) }
-  }
-  const { clock, oldestDay } = await prepare().catch(async (error) => {
+  const logIdentity = await checkLogIdentity(execute, options.log).catch(async (error) => {
     await close()
     throw error
   })
   const shared = {
     topic: TOPICS.raw.name,
+    logIdentity,
     tenants,
     series,
     dryRun,
-    oldestDay,
     ensure: maintenance.ensure,
   }
 
-  async function attempt(batch: LogBatch, deps: ReplayDeps): Promise<ReplayResult> {
+  async function attempt(
+    batch: LogBatch,
+    deps: Omit<ReplayDeps, 'oldestDay'>,
+  ): Promise<ReplayResult> {
+    // In every batch: midnight passes, and workers drop days meanwhile.
+    const oldestDay = await findOldestDay(pool, execute, options.retentionDays)
+    const clock = await createDatabaseClock(execute)
     // A record that is too old is refused by its day; one that was stored never becomes a dead letter for its age.
     const times = { nowMs: clock(), ageDaysMax: Number.POSITIVE_INFINITY }
     const decoded = await decodeBatch(batch, tenants, poison.reasons, times)
     if (!dryRun) await series.learn(splitDecoded(decoded).rows)
     try {
-      return await replayBatch(deps, batch, decoded)
+      return await replayBatch({ ...deps, oldestDay }, batch, decoded)
     } catch (error) {
       await poison.find(decoded, error, (some) => tryBatch(deps, some), false)
       throw error
@@ -158,6 +162,7 @@ function createReplayPool(connectionString: string): pg.Pool {
     connectionTimeoutMillis: 5_000,
     statement_timeout: 15_000,
     query_timeout: 20_000,
+    idle_in_transaction_session_timeout: 5_000,
   })
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
@@ -168,10 +173,23 @@ function createReplayPool(connectionString: string): pg.Pool {
  * Of days before it some events may have been dropped, their own or those of the days in which a duplicate is looked up:
  * a record received on such a day might count a second time.
  */
-async function findOldestDay(pool: pg.Pool, retentionDays: number): Promise<number> {
-  const oldestKept = Math.floor(Date.now() / DAY_MS) - retentionDays
+async function findOldestDay(
+  pool: pg.Pool,
+  execute: ExecuteQuery,
+  configuredDays: number | undefined,
+): Promise<number> {
+  const { today, retentionDays, droppedThrough } = await readRetention(execute)
+  const keptDays = Math.min(
+    configuredDays ?? Number.POSITIVE_INFINITY,
+    retentionDays ?? Number.POSITIVE_INFINITY,
+  )
+  const oldestKept = today - (Number.isFinite(keptDays) ? keptDays : LIMITS.rawRetentionDaysDefault)
   const days = await existingDays(pool, 'event')
-  return Math.max(oldestKept + LIMITS.dedupeDays - 1, ...(days.size > 0 ? [Math.min(...days)] : []))
+  return Math.max(
+    oldestKept + LIMITS.dedupeDays,
+    droppedThrough === undefined ? 0 : droppedThrough + 1 + LIMITS.dedupeDays,
+    ...(days.size > 0 ? [Math.min(...days)] : []),
+  )
 }
 
 /** The part of a batch that is within the ranges; `pending` holds their ends, by partition. */

@@ -14,6 +14,8 @@ import type { SeriesDirectory } from './series.ts'
 export interface WriteDeps {
   client: pg.Client
   topic: string
+  /** The log that the batches are read from; positions of another one are left alone. */
+  logIdentity?: string
   tenants: Tenants
   series: SeriesDirectory
   encode: (rows: readonly EventRow[]) => Buffer
@@ -67,10 +69,16 @@ export async function applyBatch(
   decoded: readonly Decoded[],
   { position, dryRun = false }: ApplyOptions,
 ): Promise<AppliedBatch> {
-  const { client, topic, encode } = deps
+  const { client, topic, encode, logIdentity } = deps
   const parts = splitDecoded(decoded)
   const takePositions = position === 'advance' ? advancePositions : holdPositions
-  const highestBefore = await takePositions(client, topic, batch, tenantIdsOf(parts.rows))
+  const highestBefore = await takePositions(
+    client,
+    topic,
+    batch,
+    tenantIdsOf(parts.rows),
+    logIdentity,
+  )
   try {
     const changes =
       position === 'advance'

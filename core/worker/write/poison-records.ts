@@ -30,7 +30,7 @@ export interface PoisonRecords {
    * After a failed write: finds the poison records of the batch and remembers them for the next attempt. Does nothing
    * where the failure cannot be a row's fault.
    * @param attempt tries to write some of the records and keeps nothing
-   * @param suspectUnknown whether an unknown error may be a row's fault too
+   * @param suspectUnknown whether an unknown error, or a key that is there already, may be a row's fault too
    * @throws what was met where it is no record's fault
    */
   find(
@@ -59,8 +59,13 @@ export function createPoisonRecords(): PoisonRecords {
     reasons,
     async find(decoded, cause, attempt, suspectUnknown) {
       const failure = classifyFailure(cause)
-      if (failure !== 'row' && !(failure === 'unknown' && suspectUnknown)) return
-      const poison = await bisectPoisonRecords(decoded, attempt)
+      const suspected = failure === 'row' || (failure === 'unknown' && suspectUnknown)
+      // The next attempt sees what another writer has committed; where it fails once more, no writer is the reason.
+      const collides = isDuplicate(cause) && suspectUnknown
+      if (!suspected && !collides) return
+      const poison = collides
+        ? await findCollidingRecords(decoded, attempt)
+        : await bisectPoisonRecords(decoded, attempt)
       for (const { decoded, detail } of poison)
         reasons.set(offsetKey(recordOf(decoded)), { detail, bare: decoded.kind === 'dead-letter' })
       if (poison.length === 0 && failure === 'row')
@@ -158,6 +163,38 @@ export async function bisectPoisonRecords(
   }
 }
 
+/** One search finds so many; each of them costs some fifteen attempts. */
+const COLLISIONS_MAX = 16
+
+/**
+ * The records whose key is there already although the look-up does not find it, in the table or earlier in the batch.
+ * Alone each of them can be written, perhaps, so not halves are tried but beginnings of the batch: the last record of
+ * the shortest one that fails is at fault.
+ */
+async function findCollidingRecords(
+  decoded: readonly Decoded[],
+  attempt: (some: readonly Decoded[]) => Promise<void>,
+): Promise<PoisonRecord[]> {
+  const poison: PoisonRecord[] = []
+  let rest = decoded
+  for (let searches = 0; searches < COLLISIONS_MAX; searches++) {
+    if (!isDuplicate(await rowErrorOf(attempt, rest))) break
+    let [written, fails] = [0, rest.length]
+    while (fails - written > 1) {
+      const middle = (written + fails) >> 1
+      if (await rowErrorOf(attempt, rest.slice(0, middle))) fails = middle
+      else written = middle
+    }
+    // Another writer of the same key may have committed meanwhile; then it is an ordinary duplicate.
+    const error = await rowErrorOf(attempt, rest.slice(0, fails))
+    if (error === undefined || !isDuplicate(error)) continue
+    const detail = `Postgres refused it: ${error.code} ${error.message}`
+    poison.push({ decoded: rest[fails - 1] as Decoded, detail })
+    rest = rest.toSpliced(fails - 1, 1)
+  }
+  return poison
+}
+
 type PostgresError = Error & { code?: string }
 
 /**
@@ -181,5 +218,5 @@ const MAYBE_A_ROW: readonly Failure[] = ['row', 'unknown']
 
 /** A key that is stored already says nothing about the record. */
 function isDuplicate(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '23505'
+  return (error as { code?: unknown } | undefined)?.code === '23505'
 }

@@ -44,6 +44,7 @@ export type HighestByTenant = ReadonlyMap<number, number>
 
 /**
  * Begins a transaction and advances every position of the batch, or none, by compare-and-set.
+ * @param logIdentity the log that the batch was read from
  * @throws FencedError with the transaction rolled back
  */
 export async function advancePositions(
@@ -51,6 +52,7 @@ export async function advancePositions(
   topic: string,
   { partitions }: LogBatch,
   tenantIds: readonly number[],
+  logIdentity?: string,
 ): Promise<HighestByTenant> {
   const moves = partitions.map((run) => `(${run.partition}, ${run.baseOffset}, ${run.nextOffset})`)
   // One round trip for three statements; all the values are numbers of our own.
@@ -58,7 +60,7 @@ export async function advancePositions(
     BEGIN;
     UPDATE log_position p SET next_offset = m.next
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
-     WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now;
+     WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now${sameLog(client, 'p.log_identity', logIdentity)};
     ${selectHighest(tenantIds)}
   `)) as unknown as pg.QueryResult[]
   if (moved?.rowCount !== partitions.length) {
@@ -77,11 +79,12 @@ export async function holdPositions(
   topic: string,
   { partitions }: LogBatch,
   tenantIds: readonly number[],
+  logIdentity?: string,
 ): Promise<HighestByTenant> {
   const [, held, highest] = (await client.query(`
     BEGIN;
     SELECT partition, next_offset AS next FROM log_position
-     WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})
+     WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})${sameLog(client, 'log_identity', logIdentity)}
      ORDER BY partition FOR UPDATE;
     ${selectHighest(tenantIds)}
   `)) as unknown as pg.QueryResult[]
@@ -91,6 +94,11 @@ export async function holdPositions(
     throw new NotAppliedError(topic)
   }
   return readHighest(highest)
+}
+
+/** Positions that were bound to another log meanwhile are not those of this batch. */
+function sameLog(client: pg.Client, column: string, logIdentity: string | undefined): string {
+  return logIdentity === undefined ? '' : ` AND ${column} = ${client.escapeLiteral(logIdentity)}`
 }
 
 function selectHighest(tenantIds: readonly number[]): string {

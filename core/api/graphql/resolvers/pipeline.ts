@@ -1,6 +1,7 @@
 import {
   type LagReport,
   type OffsetGap,
+  type OtherLog,
   type PartitionProgress,
   readLag,
 } from '../../../queries/pipeline/lag.ts'
@@ -33,6 +34,15 @@ export function addPipeline(builder: Builder): void {
     }),
   })
 
+  const otherLog = builder.objectRef<OtherLog>('OtherLog').implement({
+    description:
+      'Two logs: the one that the stored offsets belong to, and the one that is configured.',
+    fields: (t) => ({
+      recorded: t.exposeString('recorded'),
+      found: t.exposeString('found'),
+    }),
+  })
+
   const pipeline = builder.objectRef<LagReport>('Pipeline').implement({
     description: 'The pipeline from the log to the tables, which all tenants share.',
     fields: (t) => ({
@@ -45,6 +55,12 @@ export function addPipeline(builder: Builder): void {
         type: [gap],
         description:
           'Records missing from the log; their partitions are paused until an operator skips them.',
+      }),
+      otherLog: t.expose('otherLog', {
+        type: otherLog,
+        nullable: true,
+        description:
+          'Set where the stored offsets belong to another log: all partitions are paused until an operator decides ("sluice offsets adopt").',
       }),
     }),
   })
@@ -60,7 +76,9 @@ export function addPipeline(builder: Builder): void {
         if (kind === 'SESSION') return report
         // Offsets are in the response to every event that is sent; a worker's name is its host's, which only the operator sees.
         const partitions = report.partitions.map((each) => ({ ...each, worker: null }))
-        return { ...report, partitions }
+        // Nor do the ids of clusters concern anybody else.
+        const otherLog = report.otherLog && { recorded: 'another log', found: 'this log' }
+        return { ...report, partitions, otherLog }
       },
     }),
   )

@@ -35,6 +35,20 @@ export function createWriter(bytesExpected = 256) {
       at = buffer.writeInt16BE(value === null ? -1 : bytes, at)
       if (value !== null) at += buffer.write(value, at)
     },
+    /** Of the flexible versions: an unsigned varint; lengths of strings and arrays are one more than they are. */
+    uvarint: (value: number) => {
+      for (let left = value; ; left >>>= 7) {
+        reserve(1)
+        at = buffer.writeUInt8(left > 0x7f ? (left & 0x7f) | 0x80 : left, at)
+        if (left <= 0x7f) return
+      }
+    },
+    compactString: (value: string) => {
+      const bytes = Buffer.byteLength(value)
+      writer.uvarint(bytes + 1)
+      reserve(bytes)
+      at += buffer.write(value, at)
+    },
     array: <T>(items: readonly T[], write: (item: T) => void) => {
       writer.int32(items.length)
       for (const item of items) write(item)
@@ -60,6 +74,19 @@ export function createReader(buffer: Buffer) {
       const length = read.int16()
       return length < 0 ? '' : buffer.toString('utf8', move(length), at)
     },
+    uvarint: () => {
+      let value = 0
+      for (let shift = 0; ; shift += 7) {
+        const byte = buffer.readUInt8(move(1))
+        value += (byte & 0x7f) * 2 ** shift
+        if (byte < 0x80) return value
+      }
+    },
+    compactString: () => {
+      const length = read.uvarint() - 1
+      return length < 0 ? '' : buffer.toString('utf8', move(length), at)
+    },
+    uuid: () => buffer.toString('hex', move(16), at),
     bytes: () => {
       const length = Math.max(0, read.int32())
       const from = move(length)

@@ -7,6 +7,7 @@ const METADATA_VERSION = 6
 
 export interface Metadata {
   brokers: BrokerNode[]
+  clusterId: string
   controllerId: number
   topics: TopicMetadata[]
 }
@@ -37,8 +38,9 @@ export function metadataRequest(topics: readonly string[]): KafkaRequest<Metadat
       const read = createReader(response)
       read.int32() // throttled
       const brokers = read.array(() => readBroker(read))
-      read.string() // cluster id
-      return { brokers, controllerId: read.int32(), topics: read.array(() => readTopic(read)) }
+      const clusterId = read.string()
+      const controllerId = read.int32()
+      return { brokers, clusterId, controllerId, topics: read.array(() => readTopic(read)) }
     },
   }
 }
