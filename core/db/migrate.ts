@@ -40,6 +40,7 @@ export async function migrate(
         onStep(migration)
         await apply(client, migration)
       }
+      if (missing.length > 0) await grantRoles(client)
       return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCKS.migrations.key})`).catch(() => {})
@@ -113,6 +114,14 @@ async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<v
       { cause },
     )
   }
+}
+
+/** After every migration, because it may have created tables. Where roles cannot be created, core says so at its start. */
+async function grantRoles(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean }>(
+    "SELECT to_regprocedure('sluice_grant_roles()') IS NOT NULL AS exists",
+  )
+  if (rows[0]?.exists) await client.query('SELECT sluice_grant_roles()')
 }
 
 async function withClient<T>(

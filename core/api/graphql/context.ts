@@ -1,7 +1,8 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Database, withConcurrencyLimit } from '../../db/database.ts'
+import { type Database, withConcurrencyLimit, withTenant } from '../../db/database.ts'
 import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import {
+  databaseScopeOf,
   identifyViewer,
   scopeOf,
   type TenantViewer,
@@ -26,6 +27,8 @@ export interface Onboarding {
 export interface ContextDeps {
   /** In the context of an operation, its connections are limited for each tenant. */
   db: Database
+  /** Finds keys and sessions, which `db` may not read; `db` unless given. */
+  identityDb?: Database
   live: LiveHub
   log: Pick<Log, 'offsets'>
   /** Called each time, because the edge may start later. */
@@ -51,7 +54,8 @@ export interface RequestContext extends ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (headers: Headers) => RequestContext {
-  const viewerDeps = { db: deps.db, recordUse: createKeyUseRecorder(deps.db) }
+  const { identityDb = deps.db } = deps
+  const viewerDeps = { db: identityDb, recordUse: createKeyUseRecorder(identityDb) }
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
@@ -64,7 +68,10 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
       return identified
     }
     // The sender is identified outside the limit, because the limit is the sender's.
-    const db = withConcurrencyLimit(deps.db, async () => limiter.acquire(scopeOf(await viewer())))
+    const limited = withConcurrencyLimit(deps.db, async () =>
+      limiter.acquire(scopeOf(await viewer())),
+    )
+    const db = withTenant(limited, async () => databaseScopeOf(await viewer()))
     const report = createOperationReport()
     return {
       ...deps,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { EDGE_SCRIPTS, RATELIMIT_SCRIPTS } from '../../../contract/redis-scripts.ts'
-import * as scripts from './scripts.ts'
+import { EDGE_SCRIPTS, RATELIMIT_SCRIPTS } from '../../contract/redis-scripts.ts'
+import * as scripts from '../admission/redis/scripts.ts'
 
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex')
 
