@@ -40,7 +40,7 @@ export async function migrate(
         onStep(migration)
         await apply(client, migration)
       }
-      if (missing.length > 0) await grantRoles(client)
+      await grantRoles(client, missing.length > 0)
       return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCKS.migrations.key})`).catch(() => {})
@@ -116,12 +116,14 @@ async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<v
   }
 }
 
-/** After every migration, because it may have created tables. Where roles cannot be created, core says so at its start. */
-async function grantRoles(client: pg.ClientBase): Promise<void> {
-  const { rows } = await client.query<{ exists: boolean }>(
-    "SELECT to_regprocedure('sluice_grant_roles()') IS NOT NULL AS exists",
+/** After every migration, because it may have created tables; and until it has succeeded for the role that migrates. */
+async function grantRoles(client: pg.ClientBase, isNeeded: boolean): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean; granted: boolean }>(
+    `SELECT to_regprocedure('sluice_grant_roles()') IS NOT NULL AS exists,
+            EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = to_regrole(quote_ident(current_user))) AS granted`,
   )
-  if (rows[0]?.exists) await client.query('SELECT sluice_grant_roles()')
+  if (rows[0]?.exists && (isNeeded || !rows[0].granted))
+    await client.query('SELECT sluice_grant_roles()')
 }
 
 async function withClient<T>(
