@@ -22,6 +22,7 @@ import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
+import { QUERY_LIMITS } from './queries/limits.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker'
@@ -113,7 +114,10 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   const securityLog = createSecurityLog(logger)
   lifecycle.onStop('security log', async () => securityLog.close())
   // A pool of its own: however many queries wait, an edge that looks up a key does not.
-  const queries = connect(options, 'query connections', { reads: true })
+  const queries = connect(options, 'query connections', {
+    reads: true,
+    max: QUERY_LIMITS.connectionsMax,
+  })
   // And live updates do not wait for queries.
   const watching = connect(options, 'live query connections', { max: 3, reads: true })
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })

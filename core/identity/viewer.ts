@@ -74,9 +74,11 @@ export async function tenantViewer(
   return seal({ tenantId: row.tenant_id, tenant: slug, allowedLatenessS: row.allowed_lateness_s })
 }
 
+export const OPERATOR_SCOPE = 'operator'
+
 /** Viewers with the same key share limits and cached results: the keys of one tenant, and all sessions. */
 export function scopeOf(viewer: Viewer): string {
-  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
+  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : OPERATOR_SCOPE
 }
 
 /** Which rows the connections of this viewer's queries may see; the operator's see all, and each query names its tenant. */

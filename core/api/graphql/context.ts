@@ -4,6 +4,7 @@ import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import {
   databaseScopeOf,
   identifyViewer,
+  OPERATOR_SCOPE,
   scopeOf,
   type TenantViewer,
   tenantViewer,
@@ -60,6 +61,9 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
     queueMsMax: QUERY_LIMITS.queueMsMax,
+    totalMax: QUERY_LIMITS.connectionsMax,
+    reservedFor: OPERATOR_SCOPE,
+    heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
   return (headers) => {
     let identified: Promise<Viewer> | undefined
