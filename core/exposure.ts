@@ -11,7 +11,7 @@ const ALLOW = 'or set SLUICE_ALLOW_CLEARTEXT=true if that network is yours alone
 
 type Connections = Pick<
   Config,
-  'databaseUrl' | 'log' | 'redisUrl' | 'redisBridgeUrl' | 'allowCleartext'
+  'databaseUrl' | 'databaseAdminUrl' | 'log' | 'redisUrl' | 'redisBridgeUrl' | 'allowCleartext'
 >
 
 /** @throws UsageError for a connection that would be unencrypted beyond this machine and private networks */
@@ -24,8 +24,11 @@ export function checkCleartext(config: Connections): void {
       `${hint}, ${ALLOW}.`,
     )
   }
-  if (databaseUrl && isCleartextBeyondPrivate(databaseUrl))
-    refuse('DATABASE_URL', 'Add ?sslmode=verify-full')
+  for (const [name, url] of [
+    ['DATABASE_URL', databaseUrl],
+    ['SLUICE_DATABASE_ADMIN_URL', config.databaseAdminUrl],
+  ] as const)
+    if (url && isCleartextBeyondPrivate(url)) refuse(name, 'Add ?sslmode=verify-full')
   for (const [name, url] of [
     ['REDIS_URL', redisUrl],
     ['SLUICE_REDIS_BRIDGE_URL', redisBridgeUrl],
@@ -69,9 +72,9 @@ export function checkGateway(config: Config): void {
       'SLUICE_GATEWAY_PASSWORD is not set.',
       `Set it to a secret that the edges share, for example ${secret()}.`,
     )
-  if (redisUrl && !redisToken)
+  if (redisBridgeUrl && !redisToken)
     throw new UsageError(
-      'SLUICE_REDIS_TOKEN is not set, but REDIS_URL is.',
+      'SLUICE_REDIS_TOKEN is not set, but SLUICE_REDIS_BRIDGE_URL is.',
       `Set it to a secret that the edges share, for example ${secret()}.`,
     )
   if (!redisToken) return

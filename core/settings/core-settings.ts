@@ -10,6 +10,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core, cli',
   },
   {
+    name: 'SLUICE_DATABASE_ADMIN_URL',
+    default: '',
+    meaning:
+      'Postgres as superuser, for `sluice migrate` alone: it creates the role and the database of `DATABASE_URL` there, or finds them',
+    readBy: 'cli',
+  },
+  {
     name: 'HOST',
     default: '`127.0.0.1`',
     meaning: 'address to listen on',
@@ -115,14 +122,14 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_REDIS_TOKEN',
     default: '',
     meaning:
-      "the secret that edges send to Redis over REST: core's `/redis`, which is closed without it, or Upstash's token. Required by the role gateway together with `REDIS_URL`",
+      "the secret that edges send to Redis over REST: core's `/redis`, which is closed without it, or Upstash's token. Required by the role gateway together with `SLUICE_REDIS_BRIDGE_URL`",
     readBy: 'core (gateway), edge, compose',
   },
   {
     name: 'SLUICE_REDIS_BRIDGE_URL',
     default: '',
     meaning:
-      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Required together with `SLUICE_REDIS_TOKEN`',
+      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`',
     readBy: 'core (gateway)',
   },
   {

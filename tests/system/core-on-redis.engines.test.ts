@@ -134,7 +134,11 @@ test('core reports the state of Redis, and refuses /redis without the token', as
 })
 
 test.each([
-  ['no token for it', () => ({}), 'SLUICE_REDIS_TOKEN is not set'],
+  [
+    'no token for its edges',
+    () => ({ SLUICE_REDIS_BRIDGE_URL: redis.bridgeUrl }),
+    'SLUICE_REDIS_TOKEN is not set',
+  ],
   ['no user for edges', () => secrets, 'SLUICE_REDIS_BRIDGE_URL is not set'],
   [
     'its own user for edges',

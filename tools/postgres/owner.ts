@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import pg from 'pg'
+import { UsageError } from '../../core/lib/usage-error.ts'
 
 /** Owns the database and is no superuser; all of Sluice connects as this role. */
 export const OWNER = 'sluice_owner'
@@ -11,8 +12,8 @@ export function ownerPassword(superuserPassword: string): string {
 }
 
 /**
- * Creates the role and the database, or finds them. Up to version 0.2 the superuser owned all tables: they are given to
- * the role.
+ * Creates the role and the database, or finds them, and sets the role's password. Up to version 0.2 the superuser owned
+ * all tables: they are given to the role.
  * @param urlOf of a database, as superuser
  */
 export async function ensureOwner(
@@ -25,13 +26,33 @@ export async function ensureOwner(
               EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database`,
       [OWNER, DATABASE],
     )
-    if (!rows[0]?.role)
-      await client.query(
-        `CREATE ROLE ${OWNER} LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD ${pg.escapeLiteral(password)}`,
-      )
+    const verb = rows[0]?.role ? 'ALTER' : 'CREATE'
+    await client.query(
+      `${verb} ROLE ${OWNER} LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD ${pg.escapeLiteral(password)}`,
+    )
     if (!rows[0]?.database) await client.query(`CREATE DATABASE ${DATABASE} OWNER ${OWNER}`)
   })
   await withClient(urlOf(DATABASE), (client) => client.query(TAKE_OVER))
+}
+
+/**
+ * The same for a Postgres elsewhere.
+ * @param adminUrl of any database, as superuser
+ * @param url the role, its password and the database that Sluice will use
+ * @throws UsageError when these are other names
+ */
+export async function ensureOwnerOf(adminUrl: string, url: string): Promise<void> {
+  const { username, password, pathname } = new URL(url)
+  if (username !== OWNER || pathname !== `/${DATABASE}` || password === '')
+    throw new UsageError(
+      'DATABASE_URL does not name the role that SLUICE_DATABASE_ADMIN_URL is to create.',
+      `Set it to postgres://${OWNER}:password@host/${DATABASE}, or unset SLUICE_DATABASE_ADMIN_URL and create the role yourself.`,
+    )
+  await ensureOwner((database) => {
+    const admin = new URL(adminUrl)
+    admin.pathname = `/${database}`
+    return admin.href
+  }, decodeURIComponent(password))
 }
 
 const TAKE_OVER = `
