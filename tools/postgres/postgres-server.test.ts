@@ -52,7 +52,7 @@ test('Postgres has durability on, sorts strings by code point, and refuses a wro
   await expect(query(guess, 'SELECT 1')).rejects.toThrow('password authentication failed')
 })
 
-test('Sluice connects as a role that owns its database and is no superuser', async () => {
+test('Sluice connects as a role that owns its database and cannot do what superusers can', async () => {
   server = await startPostgresServer({ home })
   const roleOf = (url: string) =>
     query(url, 'SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user')
