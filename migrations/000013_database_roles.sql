@@ -44,6 +44,8 @@ BEGIN
     END;
   END LOOP;
 
+  -- Workers that still run lock this table first in every batch: they wait here, and never in a ring with us.
+  LOCK TABLE log_position IN SHARE MODE;
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO sluice_write, sluice_read', current_schema());
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO sluice_write', current_schema());
   EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO sluice_write', current_schema());
