@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSignedCertificate } from '../tests/lib/certificate.ts'
 import { readConfig } from './config.ts'
+import { checkListening } from './exposure.ts'
 import { UsageError } from './lib/usage-error.ts'
 
 describe('SLUICE_GATEWAY_USERS', () => {
@@ -123,4 +124,42 @@ test('a number out of range is refused with the name of its variable', () => {
     expect(() => readConfig({ SLUICE_WORKER_CONCURRENCY: text })).toThrow(
       /^SLUICE_WORKER_CONCURRENCY /,
     )
+})
+
+describe('what others could read or guess', () => {
+  test.each([
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://u:p@db.example.com/sluice' }],
+    ['SLUICE_DATABASE_ADMIN_URL', { SLUICE_DATABASE_ADMIN_URL: 'postgres://u:p@8.8.8.8/postgres' }],
+    ['REDIS_URL', { REDIS_URL: 'redis://u:p@redis.example.com:6379' }],
+    ['SLUICE_REDIS_BRIDGE_URL', { SLUICE_REDIS_BRIDGE_URL: 'redis://e:p@redis.example.com:6379' }],
+    ['KAFKA_BROKERS', { SLUICE_LOG_DRIVER: 'kafka', KAFKA_BROKERS: 'k1:9092,k.example.com:9092' }],
+  ])('%s without TLS beyond private networks is refused unless that is allowed', (name, env) => {
+    expect(() => readConfig(env)).toThrow(
+      new RegExp(`^${name}: the connection would be unencrypted`),
+    )
+    expect(() => readConfig({ ...env, SLUICE_ALLOW_CLEARTEXT: 'true' })).not.toThrow()
+  })
+
+  test('HTTP without TLS on a public address is refused, a public URL with https excepted', () => {
+    const check = (env: NodeJS.ProcessEnv, addresses?: string[]) => () =>
+      checkListening(readConfig(env), addresses)
+    expect(check({ HOST: '203.0.113.7' })).toThrow(/^HOST=203\.0\.113\.7: core would speak HTTP/)
+    expect(check({ HOST: '0.0.0.0' }, ['127.0.0.1', '203.0.113.7'])).toThrow(/^HOST=0\.0\.0\.0/)
+    expect(check({ HOST: '0.0.0.0' }, ['127.0.0.1', '172.18.0.3'])).not.toThrow()
+    expect(check({})).not.toThrow()
+    for (const more of [
+      { SLUICE_PUBLIC_URL: 'https://sluice.example.com' },
+      { SLUICE_ALLOW_CLEARTEXT: 'true' },
+    ])
+      expect(check({ HOST: '203.0.113.7', ...more })).not.toThrow()
+  })
+
+  test('a gateway password of fewer than 24 characters is refused unless core listens on loopback', () => {
+    const check = (host: string, password: string) => () =>
+      checkListening(readConfig({ HOST: host, SLUICE_GATEWAY_PASSWORD: password }))
+    expect(check('10.0.0.7', 'hushhush')).toThrow(/user sluice is shorter than 24 characters/)
+    expect(check('10.0.0.7', 'hushhush')).not.toThrow(/hushhush/)
+    expect(check('10.0.0.7', 'x'.repeat(24))).not.toThrow()
+    expect(check('127.0.0.1', 'hushhush')).not.toThrow()
+  })
 })

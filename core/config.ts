@@ -15,6 +15,8 @@ export interface Config {
   home: string
   /** DATABASE_URL; without it commands use the running instance's. */
   databaseUrl: string | undefined
+  /** SLUICE_DATABASE_ADMIN_URL */
+  databaseAdminUrl: string | undefined
   /** SLUICE_LOG_DRIVER and the settings of Kafka */
   log: LogConfig
   /** HOST and PORT */
@@ -54,6 +56,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config: Config = {
     home: resolve(env.SLUICE_HOME || join(ROOT, '.sluice')),
     databaseUrl: env.DATABASE_URL || undefined,
+    databaseAdminUrl: env.SLUICE_DATABASE_ADMIN_URL || undefined,
     log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,

@@ -2,20 +2,31 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { isCleartextBeyondPrivate, isPrivateHost } from '../contract/cleartext.ts'
 import { LIMITS } from '../contract/limits.ts'
-import type { Config } from './config.ts'
+import type { GatewayUser } from './gateway/users.ts'
 import { UsageError } from './lib/usage-error.ts'
+import type { LogConfig } from './log/log-config.ts'
 
 /** What core refuses to start with, because others could read or guess what protects the data. */
 
 const ALLOW = 'or set SLUICE_ALLOW_CLEARTEXT=true if that network is yours alone'
 
-type Connections = Pick<
-  Config,
-  'databaseUrl' | 'log' | 'redisUrl' | 'redisBridgeUrl' | 'allowCleartext'
->
+/** The parts of core/config.ts that are about other machines. */
+export interface Exposure {
+  databaseUrl: string | undefined
+  databaseAdminUrl: string | undefined
+  log: LogConfig
+  redisUrl: string | undefined
+  redisBridgeUrl: string | undefined
+  redisToken: string | undefined
+  host: string
+  tls: object | undefined
+  publicUrl: string | undefined
+  gatewayUsers: readonly GatewayUser[]
+  allowCleartext: boolean
+}
 
 /** @throws UsageError for a connection that would be unencrypted beyond this machine and private networks */
-export function checkCleartext(config: Connections): void {
+export function checkCleartext(config: Exposure): void {
   const { databaseUrl, log, redisUrl, redisBridgeUrl, allowCleartext } = config
   if (allowCleartext) return
   const refuse = (name: string, hint: string) => {
@@ -24,8 +35,11 @@ export function checkCleartext(config: Connections): void {
       `${hint}, ${ALLOW}.`,
     )
   }
-  if (databaseUrl && isCleartextBeyondPrivate(databaseUrl))
-    refuse('DATABASE_URL', 'Add ?sslmode=verify-full')
+  for (const [name, url] of [
+    ['DATABASE_URL', databaseUrl],
+    ['SLUICE_DATABASE_ADMIN_URL', config.databaseAdminUrl],
+  ] as const)
+    if (url && isCleartextBeyondPrivate(url)) refuse(name, 'Add ?sslmode=verify-full')
   for (const [name, url] of [
     ['REDIS_URL', redisUrl],
     ['SLUICE_REDIS_BRIDGE_URL', redisBridgeUrl],
@@ -38,7 +52,7 @@ export function checkCleartext(config: Connections): void {
 
 /** @throws UsageError when credentials and sessions would cross public networks unencrypted, or be easy to guess there */
 export function checkListening(
-  { host, tls, publicUrl, allowCleartext, gatewayUsers }: Config,
+  { host, tls, publicUrl, allowCleartext, gatewayUsers }: Exposure,
   addresses: readonly string[] = ownAddresses(),
 ): void {
   if (isLoopback(host)) return
@@ -62,16 +76,16 @@ export function checkListening(
 }
 
 /** @throws UsageError for what the role gateway needs */
-export function checkGateway(config: Config): void {
+export function checkGateway(config: Exposure): void {
   const { gatewayUsers, redisUrl, redisToken, redisBridgeUrl } = config
   if (gatewayUsers.length === 0)
     throw new UsageError(
       'SLUICE_GATEWAY_PASSWORD is not set.',
       `Set it to a secret that the edges share, for example ${secret()}.`,
     )
-  if (redisUrl && !redisToken)
+  if (redisBridgeUrl && !redisToken)
     throw new UsageError(
-      'SLUICE_REDIS_TOKEN is not set, but REDIS_URL is.',
+      'SLUICE_REDIS_TOKEN is not set, but SLUICE_REDIS_BRIDGE_URL is.',
       `Set it to a secret that the edges share, for example ${secret()}.`,
     )
   if (!redisToken) return

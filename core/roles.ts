@@ -10,8 +10,9 @@ import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
 import type { Config } from './config.ts'
-import { createDatabase, type Database } from './db/database.ts'
+import { createDatabase, type Database, type DatabaseOptions } from './db/database.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
+import { type DatabaseRoles, findDatabaseRoles } from './db/roles.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
@@ -21,6 +22,7 @@ import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
+import { QUERY_LIMITS } from './queries/limits.ts'
 import { createWorker } from './worker/worker.ts'
 
 export type Role = 'api' | 'gateway' | 'worker'
@@ -63,9 +65,17 @@ export interface RunningRoles {
   served: Served | undefined
 }
 
+type OptionsWithRoles = RolesOptions & { databaseRoles: DatabaseRoles }
+
 /** Starts these roles on one Postgres and one log; each part registers with the lifecycle how it is stopped. */
-export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
-  const { roles, databaseUrl, logger, lifecycle } = options
+export async function startRoles(startOptions: RolesOptions): Promise<RunningRoles> {
+  const { roles, databaseUrl, logger, lifecycle } = startOptions
+  const options: OptionsWithRoles = {
+    ...startOptions,
+    databaseRoles: await findDatabaseRoles(databaseUrl, (hint) =>
+      logger.warn({ hint }, 'no database roles with fewer rights, core uses that of DATABASE_URL'),
+    ),
+  }
   const db = connect(options, 'database', { max: 3 })
   const log = await openLog(options.log, databaseUrl, (error) =>
     logger.warn({ error: String(error) }, 'event log: a request failed, retrying'),
@@ -77,12 +87,13 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   return { db, log, served }
 }
 
-function startWorker(options: RolesOptions, log: Log): void {
+function startWorker(options: OptionsWithRoles, log: Log): void {
   const { databaseUrl, retentionDays, workerConcurrency: concurrency, logger, lifecycle } = options
   const { onOffsetGap: onGap, onWorkerEnd } = options
   const stop = new AbortController()
   const worker = createWorker({
     databaseUrl,
+    databaseRole: options.databaseRoles.write,
     log,
     logger,
     retentionDays,
@@ -98,14 +109,17 @@ function startWorker(options: RolesOptions, log: Log): void {
   })
 }
 
-async function serve(options: RolesOptions, db: Database, log: Log): Promise<Served> {
+async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, logger, lifecycle } = options
   const securityLog = createSecurityLog(logger)
   lifecycle.onStop('security log', async () => securityLog.close())
   // A pool of its own: however many queries wait, an edge that looks up a key does not.
-  const queries = connect(options, 'query connections')
+  const queries = connect(options, 'query connections', {
+    reads: true,
+    max: QUERY_LIMITS.connectionsMax,
+  })
   // And live updates do not wait for queries.
-  const watching = connect(options, 'live query connections', { max: 3 })
+  const watching = connect(options, 'live query connections', { max: 3, reads: true })
   const live = createLiveHub({ db: watching, databaseUrl, log, logger })
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
@@ -119,7 +133,9 @@ async function serve(options: RolesOptions, db: Database, log: Log): Promise<Ser
     log,
     logger,
     metrics: createMetricsOf(options, { log, live, redis }),
-    ...(roles.includes('api') && { api: createApi(options, { db: queries, log, live, redis }) }),
+    ...(roles.includes('api') && {
+      api: createApi(options, { db: queries, identityDb: db, log, live, redis }),
+    }),
     ...(gateway && { gateway: { app: gateway.app, users: options.gatewayUsers } }),
     redis: gateway && (await createRedisBridge(options, redis)),
   })
@@ -136,16 +152,20 @@ async function serve(options: RolesOptions, db: Database, log: Log): Promise<Ser
 
 interface ApiParts {
   db: Database
+  identityDb: Database
   log: Log
   live: LiveHub
   redis: RedisConnection | undefined
 }
 
-function createApi(options: RolesOptions, { db, log, live, redis }: ApiParts): CoreDeps['api'] {
+function createApi(
+  options: OptionsWithRoles,
+  { db, identityDb, log, live, redis }: ApiParts,
+): CoreDeps['api'] {
   const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
   const resultCache = openResultCache(options, db, redis)
   return {
-    graphql: createGraphQL({ db, live, log, onboarding, logger, resultCache }),
+    graphql: createGraphQL({ db, identityDb, live, log, onboarding, logger, resultCache }),
     dashboardFolder,
     publicUrl,
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
@@ -165,10 +185,11 @@ function openResultCache(
 }
 
 function createMetricsOf(
-  options: RolesOptions,
-  { log, live, redis }: Omit<ApiParts, 'db'>,
+  options: OptionsWithRoles,
+  { log, live, redis }: Pick<ApiParts, 'log' | 'live' | 'redis'>,
 ): CoreDeps['metrics'] {
   const db = connect(options, 'metrics', {
+    reads: true,
     max: 2,
     statementMs: METRICS_MS_MAX - 500,
     connectMs: METRICS_MS_MAX - 500,
@@ -182,7 +203,7 @@ function createMetricsOf(
 }
 
 /** Consumer groups have connections of their own: however many consumers wait, nothing else does. */
-function createGateway(options: RolesOptions, log: Log, securityLog: SecurityLog) {
+function createGateway(options: OptionsWithRoles, log: Log, securityLog: SecurityLog) {
   const { gatewayUsers: users, logger } = options
   return createKafkaRest({
     log,
@@ -235,13 +256,15 @@ async function connectRedis(
 
 const REDIS_START_MS_MAX = 2_000
 
+/** Connections that write, unless `reads`. */
 function connect(
-  { databaseUrl, logger, lifecycle }: RolesOptions,
+  { databaseUrl, databaseRoles, logger, lifecycle }: OptionsWithRoles,
   name: string,
-  poolOptions: Parameters<typeof createDatabase>[1] = {},
+  { reads = false, ...poolOptions }: DatabaseOptions & { reads?: boolean } = {},
 ): Database {
   const db = createDatabase(databaseUrl, {
     ...poolOptions,
+    role: reads ? databaseRoles.read : databaseRoles.write,
     onIdleError: (error) =>
       logger.warn({ error: String(error) }, 'database connection broke, it is replaced'),
   })

@@ -1,2 +1,84 @@
--- Placeholder: database_roles.
-SELECT 1;
+-- Core migrates as the role that owns the tables, writes as sluice_write, and answers queries as sluice_read, which
+-- cannot write, sees no secrets, and sees only the rows of the tenant that the setting sluice.tenant names: a query
+-- that forgets its WHERE returns nothing of others (core/db/roles.ts, docs/deployment.md).
+
+-- The tenants that a reading connection may see, as the bounds of a range: comparing numbers costs nothing, keeps
+-- indexes in use, and needs no OR for the operator. 'all' is the operator; anything else that is no number is nobody.
+CREATE FUNCTION sluice_tenant_from() RETURNS int LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN t = 'all' THEN -2147483648 WHEN t ~ '^\d{1,9}$' THEN t::int ELSE 2147483647 END
+    FROM (SELECT current_setting('sluice.tenant', true)) s (t)
+$$;
+CREATE FUNCTION sluice_tenant_to() RETURNS int LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN t = 'all' THEN 2147483647 WHEN t ~ '^\d{1,9}$' THEN t::int ELSE -2147483648 END
+    FROM (SELECT current_setting('sluice.tenant', true)) s (t)
+$$;
+
+-- Creates the two roles where the migrating role may (CREATEROLE), and gives them their rights on all tables. Can be
+-- repeated: after each migration, and after a restore into another cluster, which has the tables and not the roles.
+-- Returns false where somebody with more rights has to create the roles first.
+CREATE FUNCTION sluice_grant_roles() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  role name;
+  t record;
+  columns text;
+  has_secrets boolean;
+  tenant text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['sluice_write', 'sluice_read'] LOOP
+    BEGIN
+      IF to_regrole(role::text) IS NULL THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+      END IF;
+    EXCEPTION
+      WHEN insufficient_privilege THEN RETURN false;
+      -- Roles belong to the whole cluster: another database has just created it.
+      WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+    BEGIN
+      -- Not inherited: who migrates becomes one of them by SET ROLE only.
+      IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+         AND NOT pg_has_role(current_user, role, 'SET') THEN
+        EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT FALSE, SET TRUE', role);
+      END IF;
+    EXCEPTION WHEN insufficient_privilege THEN RETURN false;
+    END;
+  END LOOP;
+
+  -- Workers that still run lock this table first in every batch: they wait here, and never in a ring with us.
+  LOCK TABLE log_position IN SHARE MODE;
+  EXECUTE format('GRANT USAGE ON SCHEMA %I TO sluice_write, sluice_read', current_schema());
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO sluice_write', current_schema());
+  EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %I TO sluice_write', current_schema());
+  REVOKE INSERT, UPDATE, DELETE ON migration FROM sluice_write;
+  -- For the days to come, which are tables too. Readers get them through their parents only.
+  EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO sluice_write', current_schema());
+  EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT USAGE, SELECT ON SEQUENCES TO sluice_write', current_schema());
+
+  FOR t IN
+    SELECT c.oid, c.relname, c.relrowsecurity,
+           EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') AS of_tenants,
+           EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attnotnull) AS is_nullable,
+           EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype) AS has_bytes
+      FROM pg_class c
+     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  LOOP
+    -- Without a tenant and with bytes: hashes of sessions and links, and the log's records.
+    CONTINUE WHEN t.has_bytes AND NOT t.of_tenants;
+    SELECT string_agg(quote_ident(attname), ', ') FILTER (WHERE attname NOT LIKE '%sha256%'), bool_or(attname LIKE '%sha256%')
+      INTO columns, has_secrets
+      FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped;
+    IF has_secrets THEN
+      EXECUTE format('GRANT SELECT (%s) ON %I TO sluice_read', columns, t.relname);
+    ELSE
+      EXECUTE format('GRANT SELECT ON %I TO sluice_read', t.relname);
+    END IF;
+    CONTINUE WHEN NOT t.of_tenants OR t.relrowsecurity;
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t.relname);
+    EXECUTE format('CREATE POLICY sluice_write ON %I TO sluice_write USING (true) WITH CHECK (true)', t.relname);
+    -- A dead letter of no tenant is the operator's.
+    tenant := CASE WHEN t.is_nullable THEN 'coalesce(tenant_id, -1)' ELSE 'tenant_id' END;
+    EXECUTE format('CREATE POLICY sluice_read ON %I FOR SELECT TO sluice_read USING (
+      %s >= (SELECT sluice_tenant_from()) AND %s <= (SELECT sluice_tenant_to()))', t.relname, tenant, tenant);
+  END LOOP;
+  RETURN true;
+END $$;

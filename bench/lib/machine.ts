@@ -38,7 +38,7 @@ export async function withPostgres(
       async dropDatabase(url) {
         await admin(server.url, `DROP DATABASE ${url.split('/').pop()} WITH (FORCE)`)
       },
-      checkpoint: () => admin(server.url, 'CHECKPOINT'),
+      checkpoint: () => admin(server.adminUrl, 'CHECKPOINT'),
     })
   } finally {
     await server.stop()

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import { parseExactly } from '../../contract/json/exact-parse.ts'
+import { type DatabaseRoles, roleOption } from './roles.ts'
 import type { Schema } from './schema.ts'
 
 export type Database = Kysely<Schema>
@@ -12,6 +13,8 @@ export interface DatabaseOptions {
   statementMs?: number
   /** How long a query may wait for a free connection. */
   connectMs?: number
+  /** The role that its connections assume; that of the URL unless given. */
+  role?: DatabaseRoles['read'] | DatabaseRoles['write']
   /** Called when a connection broke while it was idle. */
   onIdleError?: (error: Error) => void
 }
@@ -24,7 +27,13 @@ export interface DatabaseOptions {
  * half-open one would hang every later query (brianc/node-postgres#3399).
  */
 export function createDatabase(url: string, options: DatabaseOptions = {}): Database {
-  const { max = 10, statementMs = 10_000, connectMs = 5_000, onIdleError = () => {} } = options
+  const {
+    max = 10,
+    statementMs = 10_000,
+    connectMs = 5_000,
+    role,
+    onIdleError = () => {},
+  } = options
   const pool = new pg.Pool({
     connectionString: url,
     max,
@@ -37,17 +46,57 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     query_timeout: statementMs + 2_000,
     idle_in_transaction_session_timeout: statementMs,
     // Groups over a day of events fit into memory, instead of onto disk.
-    options: '-c timezone=UTC -c datestyle=ISO -c jit=off -c work_mem=32MB',
+    options: `-c timezone=UTC -c datestyle=ISO -c jit=off -c work_mem=32MB ${roleOption(role)} ${ALL_TENANTS}`,
     types: { getTypeParser: typeParser },
   })
   // The pool's handler covers idle clients only; one that breaks while in use emits as well (#3202).
   pool.on('error', onIdleError)
   pool.on('connect', (client) => client.on('error', () => {}))
   return databaseOn({
-    options: pool.options,
-    connect: async () => discardWhenBroken(await pool.connect()),
-    end: () => pool.end(),
+    pool: {
+      options: pool.options,
+      connect: async () => discardWhenBroken(await pool.connect()),
+      end: () => pool.end(),
+    },
+    scopeOf: async () => 'all',
   })
+}
+
+const ALL_TENANTS = '-c sluice.tenant=all'
+
+/** Which rows of tenants a connection may read as the role sluice_read: those of one tenant, or of all for the operator. */
+export type TenantScope = number | 'all'
+
+/**
+ * The same connections, which read the rows of this tenant only, whatever a query says: row-level security of migration
+ * 13 is the second wall behind each query's own WHERE. A connection is told its tenant when that changes, not each time.
+ * Ends with the database that it came from.
+ */
+export function withTenant(db: Database, scopeOf: () => Promise<TenantScope>): Database {
+  return databaseOn({ ...partsOf(db), scopeOf })
+}
+
+/** A connection is opened with the scope 'all'. */
+async function setTenant(client: PostgresPoolClient, scope: string): Promise<void> {
+  const { session } = client as ScopedClient
+  if (session.tenant === scope) return
+  // Before it: whatever happens, nobody takes the connection for one of another tenant.
+  session.tenant = ''
+  await client.query("SELECT set_config('sluice.tenant', $1, false)", [scope])
+  session.tenant = scope
+}
+
+/** What is known about the connection itself, however often it is lent. */
+interface ScopedClient extends PostgresPoolClient {
+  session: { tenant: string }
+}
+
+const sessions = new WeakMap<pg.PoolClient, ScopedClient['session']>()
+
+function sessionOf(client: pg.PoolClient): ScopedClient['session'] {
+  const session = sessions.get(client) ?? { tenant: 'all' }
+  sessions.set(client, session)
+  return session
 }
 
 /**
@@ -55,16 +104,15 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
  * connection is given back. Ends with the database that it came from.
  */
 export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => void>): Database {
-  const pool = pools.get(db)
-  if (!pool) throw new Error('not created by createDatabase')
-  return databaseOn({
+  const { pool, scopeOf } = partsOf(db)
+  const limited: PostgresPool = {
     ...pool,
     async connect() {
       const release = await acquire()
       try {
         const client = await pool.connect()
         return {
-          query: client.query,
+          ...client,
           release() {
             client.release()
             release()
@@ -75,14 +123,41 @@ export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => 
         throw error
       }
     },
-  })
+  }
+  return databaseOn({ pool: limited, scopeOf })
 }
 
-const pools = new WeakMap<Database, PostgresPool>()
+interface DatabaseParts {
+  /** Its connections may be of any tenant. */
+  pool: PostgresPool
+  scopeOf: () => Promise<TenantScope>
+}
 
-function databaseOn(pool: PostgresPool): Database {
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
-  pools.set(db, pool)
+const parts = new WeakMap<Database, DatabaseParts>()
+
+function partsOf(db: Database): DatabaseParts {
+  const found = parts.get(db)
+  if (!found) throw new Error('not created by createDatabase')
+  return found
+}
+
+function databaseOn({ pool, scopeOf }: DatabaseParts): Database {
+  const scoped: PostgresPool = {
+    ...pool,
+    async connect() {
+      const scope = String(await scopeOf())
+      const client = await pool.connect()
+      try {
+        await setTenant(client, scope)
+        return client
+      } catch (error) {
+        client.release()
+        throw error
+      }
+    },
+  }
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: scoped }) })
+  parts.set(db, { pool, scopeOf })
   return db
 }
 
@@ -90,6 +165,7 @@ function databaseOn(pool: PostgresPool): Database {
 function discardWhenBroken(client: pg.PoolClient): PostgresPoolClient {
   let broken = false
   return {
+    session: sessionOf(client),
     async query(text: string, values: unknown[]) {
       try {
         return await client.query(text, values)

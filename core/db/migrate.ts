@@ -40,6 +40,7 @@ export async function migrate(
         onStep(migration)
         await apply(client, migration)
       }
+      await grantRoles(client, missing.length > 0)
       return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCKS.migrations.key})`).catch(() => {})
@@ -113,6 +114,16 @@ async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<v
       { cause },
     )
   }
+}
+
+/** After every migration, because it may have created tables; and until it has succeeded for the role that migrates. */
+async function grantRoles(client: pg.ClientBase, isNeeded: boolean): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean; granted: boolean }>(
+    `SELECT to_regprocedure('sluice_grant_roles()') IS NOT NULL AS exists,
+            EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = to_regrole(quote_ident(current_user))) AS granted`,
+  )
+  if (rows[0]?.exists && (isNeeded || !rows[0].granted))
+    await client.query('SELECT sluice_grant_roles()')
 }
 
 async function withClient<T>(

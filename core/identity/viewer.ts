@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../contract/api-key.ts'
 import { ERRORS } from '../../contract/errors.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, TenantScope } from '../db/database.ts'
 import { ApiError, badInput } from '../lib/api-error.ts'
 import { checkText } from '../lib/check-text.ts'
 import { readCredentials } from './credentials.ts'
@@ -74,9 +74,16 @@ export async function tenantViewer(
   return seal({ tenantId: row.tenant_id, tenant: slug, allowedLatenessS: row.allowed_lateness_s })
 }
 
+export const OPERATOR_SCOPE = 'operator'
+
 /** Viewers with the same key share limits and cached results: the keys of one tenant, and all sessions. */
 export function scopeOf(viewer: Viewer): string {
-  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : 'operator'
+  return viewer.kind === 'KEY' ? `tenant ${viewer.own.tenantId}` : OPERATOR_SCOPE
+}
+
+/** Which rows the connections of this viewer's queries may see; the operator's see all, and each query names its tenant. */
+export function databaseScopeOf(viewer: Viewer): TenantScope {
+  return viewer.kind === 'KEY' ? viewer.own.tenantId : 'all'
 }
 
 function seal(viewer: Omit<TenantViewer, typeof sealed>): TenantViewer {

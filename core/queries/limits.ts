@@ -8,8 +8,12 @@ export const QUERY_LIMITS = {
   /** A metrics field of five columns costs 75, a full page of whole events 1,800. */
   complexityMax: 3_000,
 
-  /** Statements that Postgres executes concurrently for one tenant's keys, or for all sessions, of its ten connections. */
+  /** Connections of all queries; one of them is kept for the operator's sessions. */
+  connectionsMax: 10,
+  /** Of them for one tenant's keys, or for all sessions; a tenant gets at most half of those that others leave free. */
   concurrentQueriesMax: 5,
+  /** Statement time of one tenant in a minute, that of parallel statements added; beyond it they run one after the other. */
+  statementMsPerMinuteMax: 90_000,
   queuedQueriesMax: 2_000,
   queueMsMax: 10_000,
 

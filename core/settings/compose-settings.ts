@@ -5,7 +5,14 @@ export const COMPOSE_SETTINGS: readonly Setting[] = [
   {
     name: 'POSTGRES_PASSWORD',
     default: '',
-    meaning: 'password of Postgres. Required; letters and digits',
+    meaning: 'password of the superuser of Postgres. Required; letters and digits',
+    readBy: 'compose',
+  },
+  {
+    name: 'SLUICE_DATABASE_PASSWORD',
+    default: '',
+    meaning:
+      'password of the role as which Sluice connects to Postgres. Required; letters and digits',
     readBy: 'compose',
   },
   {

@@ -10,6 +10,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core, cli',
   },
   {
+    name: 'SLUICE_DATABASE_ADMIN_URL',
+    default: '',
+    meaning:
+      'Postgres as superuser, for `sluice migrate` alone: it creates the role and the database of `DATABASE_URL` there, or finds them',
+    readBy: 'cli',
+  },
+  {
     name: 'HOST',
     default: '`127.0.0.1`',
     meaning: 'address to listen on',
@@ -67,6 +74,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (api), cli, compose',
   },
   {
+    name: 'SLUICE_ALLOW_CLEARTEXT',
+    default: '`false`',
+    meaning:
+      '`true`: unencrypted connections beyond this machine and private networks are allowed; without it core refuses to start with one',
+    readBy: 'core, cli',
+  },
+  {
     name: 'SLUICE_TLS_CERT',
     default: '',
     meaning: 'PEM file with the certificate; core then speaks HTTPS',
@@ -94,28 +108,28 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_GATEWAY_PASSWORD',
     default: '',
     meaning:
-      "the secret that edges send to core's gateway as the user `sluice`. Required by the role gateway unless `SLUICE_GATEWAY_USERS` is set",
+      "the secret that edges send to core's gateway as the user `sluice`, who can only produce; at least 24 characters unless core listens on loopback. Required by the role gateway unless `SLUICE_GATEWAY_USERS` is set",
     readBy: 'core (gateway), edge, compose',
   },
   {
     name: 'SLUICE_GATEWAY_USERS',
     default: '',
     meaning:
-      'further users of the gateway: `name:password[:scope]`, separated by commas; scope is `produce`, `consume` or `all`',
+      'further users of the gateway: `name:password[:scope[:topics[:group-prefix]]]`, separated by commas; scope is `produce`, `consume` or `all` (default), topics are separated by `\\|` (default `*`), and the names of the user’s consumer groups begin with the prefix (default: any)',
     readBy: 'core (gateway)',
   },
   {
     name: 'SLUICE_REDIS_TOKEN',
     default: '',
     meaning:
-      "the secret that edges send to Redis over REST: core's `/redis`, which is closed without it, or Upstash's token. Required by the role gateway together with `REDIS_URL`",
+      "the secret that edges send to Redis over REST: core's `/redis`, which is closed without it, or Upstash's token. Required by the role gateway together with `SLUICE_REDIS_BRIDGE_URL`",
     readBy: 'core (gateway), edge, compose',
   },
   {
     name: 'SLUICE_REDIS_BRIDGE_URL',
-    default: '`REDIS_URL`',
+    default: '',
     meaning:
-      'the same Redis as a user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md))',
+      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`',
     readBy: 'core (gateway)',
   },
   {

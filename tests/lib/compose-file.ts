@@ -7,6 +7,7 @@ import { ROOT } from '../../core/lib/paths.ts'
 export interface ComposeFile {
   services: Record<string, ComposeService>
   volumes: Record<string, unknown>
+  networks: Record<string, unknown>
 }
 
 export interface ComposeService {
@@ -20,6 +21,12 @@ export interface ComposeService {
   restart?: string
   depends_on?: Record<string, { condition: string }>
   deploy?: { replicas: number }
+  networks?: string[]
+  cap_drop?: string[]
+  security_opt?: string[]
+  mem_limit?: string
+  pids_limit?: number
+  cpus?: number
 }
 
 export const COMPOSE_TEXT = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')

@@ -168,7 +168,7 @@ const BY_NAME: Record<
       port: ports.get('postgres:5432'),
       settings: Object.fromEntries(settings),
     })
-    const client = new pg.Client(server.url)
+    const client = new pg.Client(server.adminUrl)
     await client.connect()
     await client.query(`ALTER ROLE sluice PASSWORD ${client.escapeLiteral(password)}`)
     await client.end()

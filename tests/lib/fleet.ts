@@ -84,6 +84,7 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
       SLUICE_LOG_DRIVER: 'kafka',
       KAFKA_BROKERS: kafka.brokers.join(','),
       REDIS_URL: redis.url,
+      SLUICE_REDIS_BRIDGE_URL: redis.bridgeUrl,
       SLUICE_REDIS_TOKEN: SLUICE_REDIS_TOKEN,
       // The line 'ready' is logged at this level.
       SLUICE_LOG_LEVEL: 'info',

@@ -21,11 +21,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     home,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
   })
-  const pool = new pg.Pool({ connectionString: server.url, max: 1 })
+  const pool = new pg.Pool({ connectionString: server.adminUrl, max: 1 })
   await pool.query(`CREATE DATABASE ${TEMPLATE}`)
   await pool.end()
-  await migrate(server.url.replace(/\/sluice$/, `/${TEMPLATE}`))
-  project.provide('postgresUrl', server.url)
+  await migrate(server.adminUrl.replace(/\/sluice$/, `/${TEMPLATE}`))
+  project.provide('postgresUrl', server.adminUrl)
   return async () => {
     await server.stop()
     remove(home)

@@ -13,17 +13,27 @@ export interface TestBridge {
   close(): Promise<void>
 }
 
-/** @param msMax for Redis; what is not about time has plenty of it on a busy machine */
-export async function startTestBridge(redisUrl: string, msMax?: number): Promise<TestBridge> {
+/**
+ * @param msMax for Redis; what is not about time has plenty of it on a busy machine
+ * @param isAllowedScript for what is about the protocol, not about the product's own scripts
+ */
+export async function startTestBridge(
+  redisUrl: string,
+  msMax?: number,
+  isAllowedScript?: (sha1: string) => boolean,
+): Promise<TestBridge> {
   const token = 'a-token-of-the-test'
   const redis = createRedisConnection({ url: redisUrl })
   const app = new Hono().use((_, next) => {
     bridge.requests++
     return next()
   })
-  const served = await serveApp(app.route('/redis', createRedisRest({ redis, token, msMax })), {
-    port: 0,
-  })
+  const served = await serveApp(
+    app.route('/redis', createRedisRest({ redis, token, msMax, isAllowedScript })),
+    {
+      port: 0,
+    },
+  )
   const bridge: TestBridge = {
     url: `${served.url}/redis`,
     token,

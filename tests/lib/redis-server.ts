@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRedisEngine } from '../../tools/engines/redis.ts'
+import { createRedisEngine, redisBridgeUrl } from '../../tools/engines/redis.ts'
 import { findFreeServicePort } from '../../tools/process/ports.ts'
 
 /** A real Redis of one test's own, to be killed, started again and frozen. */
 export interface TestRedis {
   url: string
+  /** As the user of edges. */
+  bridgeUrl: string
   port: number
   readonly pid: number
   kill(): Promise<void>
@@ -24,6 +26,7 @@ export async function startTestRedis(): Promise<TestRedis> {
   await engine.start()
   return {
     url: `redis://127.0.0.1:${port}`,
+    bridgeUrl: redisBridgeUrl(join(folder, 'redis'), port),
     port,
     get pid() {
       return engine.pid as number

@@ -36,7 +36,11 @@ beforeAll(async () => {
   database = await createTestDatabase()
   db = createDatabase(database.url)
   await createTenant(db, { tenant: 'acme' })
-  const child = spawnCore({ REDIS_URL: redis.url, ...secrets })
+  const child = spawnCore({
+    REDIS_URL: redis.url,
+    SLUICE_REDIS_BRIDGE_URL: redis.bridgeUrl,
+    ...secrets,
+  })
   const exited = once(child, 'exit')
   const url = await new Promise<string>((resolve, reject) => {
     exited.then(() => reject(new Error('core ended')), reject)
@@ -129,10 +133,23 @@ test('core reports the state of Redis, and refuses /redis without the token', as
   }
 })
 
-test('core with a Redis but no token for it does not start, and names the missing setting', async () => {
+test.each([
+  [
+    'no token for its edges',
+    () => ({ SLUICE_REDIS_BRIDGE_URL: redis.bridgeUrl }),
+    'SLUICE_REDIS_TOKEN is not set',
+  ],
+  ['no user for edges', () => secrets, 'SLUICE_REDIS_BRIDGE_URL is not set'],
+  [
+    'its own user for edges',
+    () => ({ ...secrets, SLUICE_REDIS_BRIDGE_URL: `${redis.url}/0` }),
+    'SLUICE_REDIS_BRIDGE_URL and REDIS_URL name the same user (default)',
+  ],
+])('core with a Redis but %s does not start, and says why', async (_, env, message) => {
   const child = spawnCore({
     REDIS_URL: redis.url,
     SLUICE_GATEWAY_PASSWORD: secrets.SLUICE_GATEWAY_PASSWORD,
+    ...env(),
   })
   let output = ''
   child.stdout?.on('data', (chunk) => {
@@ -140,5 +157,5 @@ test('core with a Redis but no token for it does not start, and names the missin
   })
   const [code] = await once(child, 'exit')
   expect(code).toBe(1)
-  expect(output).toContain('SLUICE_REDIS_TOKEN is not set')
+  expect(output).toContain(message)
 })

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isAlive } from '../../tools/process/processes.ts'
 import { askGraphQL, createTestHome, sendEvent, type TestHome } from '../lib/sluice.ts'
@@ -35,6 +36,16 @@ test(
         range,
       ),
     ).toEqual({ metrics: [{ value: 1 }] })
+
+    // No part of it is a superuser, and none but Postgres itself was.
+    const client = new pg.Client(run.database_url)
+    await client.connect()
+    const { rows } = await client.query(
+      `SELECT DISTINCT usename, usesuper FROM pg_stat_activity JOIN pg_user USING (usename)
+        WHERE datname = current_database()`,
+    )
+    await client.end()
+    expect(rows).toEqual([{ usename: 'sluice_owner', usesuper: false }])
 
     const { code, seconds } = await stop()
     expect(code).toBe(0)

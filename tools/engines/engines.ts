@@ -8,7 +8,7 @@ import { findFreePort, findFreeServicePort } from '../process/ports.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { createKafkaEngine, type KafkaPorts } from './kafka.ts'
 import { ensureKafkaJars } from './kafka-jars.ts'
-import { createRedisEngine } from './redis.ts'
+import { createRedisEngine, redisBridgeUrl } from './redis.ts'
 import { describeMissing, missingTools } from './tools.ts'
 
 /** The engines that production runs, as child processes: each ends with this process, however that ends. */
@@ -30,6 +30,8 @@ export interface KafkaHandle {
 
 export interface RedisHandle extends Pick<SupervisedProcess, 'start' | 'stop' | 'kill'> {
   url: string
+  /** As the user of edges. */
+  bridgeUrl: string
   readonly pid: number | undefined
 }
 
@@ -90,7 +92,11 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       const server = createRedisEngine({ home: join(home, 'redis'), port: ports.redis, onRestart })
       lifecycle.onStop('Redis', () => server.stop())
       await server.start()
-      engines.redis = redisHandle(server, ports.redis)
+      engines.redis = redisHandle(
+        server,
+        ports.redis,
+        redisBridgeUrl(join(home, 'redis'), ports.redis),
+      )
     }
     if (kafka) {
       const jars = await ensureKafkaJars(onStep)
@@ -116,9 +122,10 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
   }
 }
 
-function redisHandle(server: SupervisedProcess, port: number): RedisHandle {
+function redisHandle(server: SupervisedProcess, port: number, bridgeUrl: string): RedisHandle {
   return {
     url: `redis://127.0.0.1:${port}`,
+    bridgeUrl,
     get pid() {
       return server.pid
     },

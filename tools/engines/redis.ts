@@ -1,4 +1,8 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
+import { EDGES_USER_RULES } from '../../core/gateway/redis/edges-user.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { createEngineProcess } from './engine-process.ts'
 
@@ -22,6 +26,7 @@ export function createRedisEngine({
     bind: '127.0.0.1',
     port,
     dir: home,
+    aclfile: writeUsers(home),
     appendonly: 'yes',
     appendfsync: 'everysec',
     save: '',
@@ -42,6 +47,29 @@ export function createRedisEngine({
     ],
     onRestart,
   })
+}
+
+/** The URL of the Redis of this home as the user of edges (SLUICE_REDIS_BRIDGE_URL). */
+export function redisBridgeUrl(home: string, port: number): string {
+  return `redis://edges:${ensureEdgesPassword(home)}@127.0.0.1:${port}`
+}
+
+/** The user of core, `default`, needs no password on loopback; that of edges has one, so that the two are not mixed up. */
+function writeUsers(home: string): string {
+  const file = join(home, 'users.acl')
+  const hash = createHash('sha256').update(ensureEdgesPassword(home)).digest('hex')
+  const users = ['default on nopass ~* &* +@all', `edges on #${hash} ${EDGES_USER_RULES}`]
+  writeFileSync(file, users.map((user) => `user ${user}\n`).join(''), { mode: 0o600 })
+  return file
+}
+
+function ensureEdgesPassword(home: string): string {
+  mkdirSync(home, { recursive: true })
+  const file = join(home, 'edges.password')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  const password = randomBytes(24).toString('base64url')
+  writeFileSync(file, `${password}\n`, { mode: 0o600 })
+  return password
 }
 
 /** Whether the Redis on this port of loopback replies to PING within 2 s. */

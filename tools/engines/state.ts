@@ -8,6 +8,8 @@ import type { EnginePorts, Engines } from './engines.ts'
 export interface EnginesState {
   database_url: string
   redis_url: string
+  /** The same Redis as the user of edges. */
+  redis_bridge_url: string
   kafka_brokers: string[]
   /** The variables of a core on these engines: node --env-file=… core/main.ts */
   env_file: string
@@ -31,6 +33,7 @@ export function writeState(home: string, engines: Engines, startedAt: Date): Eng
   const state: EnginesState = {
     database_url: engines.postgres?.url ?? '',
     redis_url: engines.redis?.url ?? '',
+    redis_bridge_url: engines.redis?.bridgeUrl ?? '',
     kafka_brokers: engines.kafka?.brokers ?? [],
     env_file: join(home, 'env'),
     postgres_pid: engines.postgres?.pid ?? 0,
@@ -79,6 +82,7 @@ export function writeEnv(state: EnginesState, { gatewayPassword, redisToken }: S
     SLUICE_LOG_DRIVER: 'kafka',
     KAFKA_BROKERS: state.kafka_brokers.join(','),
     REDIS_URL: state.redis_url,
+    SLUICE_REDIS_BRIDGE_URL: state.redis_bridge_url,
     SLUICE_GATEWAY_PASSWORD: gatewayPassword,
     SLUICE_REDIS_TOKEN: redisToken,
   }

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { migrate } from '../../core/db/migrate.ts'
+import { findDatabaseRoles } from '../../core/db/roles.ts'
 import { findDataDirectory, removeDataDirectory } from './data-directory.ts'
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts'
 
@@ -48,6 +50,46 @@ test('Postgres has durability on, sorts strings by code point, and refuses a wro
   ])
   const guess = server.url.replace(/:[^:@]+@/, ':a-guess@')
   await expect(query(guess, 'SELECT 1')).rejects.toThrow('password authentication failed')
+})
+
+test('Sluice connects as a role that owns its database and cannot do what superusers can', async () => {
+  server = await startPostgresServer({ home })
+  const roleOf = (url: string) =>
+    query(url, 'SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user')
+  expect(await roleOf(server.url)).toEqual([
+    { rolname: 'sluice_owner', rolsuper: false, rolbypassrls: false },
+  ])
+  await query(server.url, 'CREATE TABLE made (a int)')
+  await expect(query(server.url, "COPY made TO PROGRAM 'true'")).rejects.toMatchObject({
+    code: '42501',
+  })
+})
+
+test('a database that the superuser owned up to version 0.2 is taken over with its data', async () => {
+  server = await startPostgresServer({ home })
+  // As version 0.2 left it: no other role, and all tables the superuser's.
+  await migrate(server.adminUrl)
+  await query(server.adminUrl, "INSERT INTO tenant (slug) VALUES ('shop')")
+  await query(
+    server.adminUrl,
+    `ALTER DATABASE sluice OWNER TO sluice; REASSIGN OWNED BY sluice_owner TO sluice;
+     DROP OWNED BY sluice_owner; DROP ROLE sluice_owner`,
+  )
+  await server.stop()
+  server = await startPostgresServer({ home })
+  expect(await query(server.url, 'SELECT slug FROM tenant')).toEqual([{ slug: 'shop' }])
+  expect(
+    await query(
+      server.url,
+      `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+          AND pg_get_userbyid(relowner) <> 'sluice_owner'`,
+    ),
+  ).toEqual([])
+  expect(await migrate(server.url)).toEqual([])
+  expect(await findDatabaseRoles(server.url, () => {})).toEqual({
+    write: 'sluice_write',
+    read: 'sluice_read',
+  })
 })
 
 test('a Postgres that is killed is restarted at the same address, with its data', async () => {

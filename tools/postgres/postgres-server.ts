@@ -7,6 +7,7 @@ import { commandLine, type StopStep, stopProcess } from '../process/processes.ts
 import { createSupervisedProcess } from '../process/supervised-process.ts'
 import { findDataDirectory } from './data-directory.ts'
 import { ensurePassword, initialiseDataFolder, POSTGRES_ENV } from './initdb.ts'
+import { ensureOwner, OWNER, ownerPassword } from './owner.ts'
 import { postgresSettings } from './settings.ts'
 
 /**
@@ -15,8 +16,10 @@ import { postgresSettings } from './settings.ts'
  * postmaster.pid, an incomplete data folder.
  */
 export interface PostgresServer {
-  /** Of the database `sluice`, as superuser. The port stays the same across restarts. */
+  /** Of the database `sluice`, as the role that owns it. The port stays the same across restarts. */
   url: string
+  /** The same as superuser, for what Sluice itself never does. */
+  adminUrl: string
   port: number
   /** Of the postmaster; another one after a crash. */
   readonly pid: number
@@ -85,10 +88,12 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   })
   await server.start()
   pid = server.pid as number
-  await createDatabase(urlOf('postgres'))
+  const ownPassword = ownerPassword(password)
+  await ensureOwner(urlOf, ownPassword)
 
   return {
-    url: urlOf('sluice'),
+    url: `postgres://${OWNER}:${ownPassword}@127.0.0.1:${port}/sluice`,
+    adminUrl: urlOf('sluice'),
     port,
     get pid() {
       return pid
@@ -159,17 +164,5 @@ async function tryConnect(url: string): Promise<'ready' | 'recovering' | 'not ye
     return (error as { code?: string }).code === '57P03' ? 'recovering' : 'not yet'
   } finally {
     await client.end().catch(() => {})
-  }
-}
-
-async function createDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = 'sluice'")
-    if (rowCount === 0) await client.query('CREATE DATABASE sluice')
-  } finally {
-    await client.end()
   }
 }

@@ -1,8 +1,10 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Database, withConcurrencyLimit } from '../../db/database.ts'
+import { type Database, withConcurrencyLimit, withTenant } from '../../db/database.ts'
 import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import {
+  databaseScopeOf,
   identifyViewer,
+  OPERATOR_SCOPE,
   scopeOf,
   type TenantViewer,
   tenantViewer,
@@ -26,6 +28,8 @@ export interface Onboarding {
 export interface ContextDeps {
   /** In the context of an operation, its connections are limited for each tenant. */
   db: Database
+  /** Finds keys and sessions, which `db` may not read; `db` unless given. */
+  identityDb?: Database
   live: LiveHub
   log: Pick<Log, 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
@@ -51,11 +55,15 @@ export interface RequestContext extends ContextDeps {
 }
 
 export function createContextFactory(deps: ContextDeps): (headers: Headers) => RequestContext {
-  const viewerDeps = { db: deps.db, recordUse: createKeyUseRecorder(deps.db) }
+  const { identityDb = deps.db } = deps
+  const viewerDeps = { db: identityDb, recordUse: createKeyUseRecorder(identityDb) }
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
     queueMsMax: QUERY_LIMITS.queueMsMax,
+    totalMax: QUERY_LIMITS.connectionsMax,
+    reservedFor: OPERATOR_SCOPE,
+    heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
   return (headers) => {
     let identified: Promise<Viewer> | undefined
@@ -64,7 +72,10 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
       return identified
     }
     // The sender is identified outside the limit, because the limit is the sender's.
-    const db = withConcurrencyLimit(deps.db, async () => limiter.acquire(scopeOf(await viewer())))
+    const limited = withConcurrencyLimit(deps.db, async () =>
+      limiter.acquire(scopeOf(await viewer())),
+    )
+    const db = withTenant(limited, async () => databaseScopeOf(await viewer()))
     const report = createOperationReport()
     return {
       ...deps,

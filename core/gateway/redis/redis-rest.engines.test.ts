@@ -27,7 +27,7 @@ import { createRedisRest } from './redis-rest.ts'
 let bridge: TestBridge
 let direct: Direct
 beforeAll(async () => {
-  bridge = await startTestBridge(inject('redisUrl'))
+  bridge = await startTestBridge(inject('redisUrl'), undefined, () => true)
   direct = new Direct(inject('redisUrl'))
 })
 afterAll(async () => {
@@ -526,6 +526,35 @@ describe('a Redis that hangs or is gone', () => {
   })
 })
 
+test('the bridge runs no script but those of the edge and of @upstash/ratelimit', async () => {
+  const own = await startTestBridge(inject('redisUrl'))
+  closers.push(() => own.close())
+  const text = `return '${randomUUID()}'`
+  // Redis has it, from somebody else.
+  const sha = (await direct.script('LOAD', text)) as string
+  const endless = 'while true do end'
+  for (const command of [
+    ['EVAL', endless, 0],
+    ['eval', text, 0],
+    ['EVALSHA', sha, 0],
+    ['evalsha', sha.toUpperCase(), 0],
+    ['SCRIPT', 'LOAD', text],
+    ['script', 'load', endless],
+  ])
+    for (const [path, body] of [
+      ['', command],
+      ['/pipeline', [['PING'], command]],
+      ['/multi-exec', [command]],
+    ] as const) {
+      const response = await post(body, path, {}, own)
+      expect([response.status, (await response.json()).error]).toEqual([
+        400,
+        expect.stringMatching(/^NOPERM this script/),
+      ])
+    }
+  expect(await direct.ping()).toBe('PONG')
+})
+
 test('the bridge and core work with the Redis users of decision 13, whose rights no client script can exceed', async () => {
   const own = await startTestRedis()
   closers.push(() => own.remove())
@@ -575,13 +604,15 @@ test('the bridge and core work with the Redis users of decision 13, whose rights
     expect.any(Number),
   ])
   expect(await admin.call('ACL', 'LOG')).toEqual([])
+  const anyScript = await startTestBridge(as('edges'), undefined, () => true)
+  closers.push(() => anyScript.close())
   for (const script of [
     "return redis.call('FLUSHALL')",
     "return redis.call('CONFIG', 'GET', 'dir')",
     `return redis.call('GET', '${REDIS_KEYS.cachedResult('a')}')`,
     `return redis.call('SET', '${REDIS_KEYS.apiKey('a')}', '{}')`,
   ])
-    await expect(redis.eval(script, [], []), script).rejects.toThrow(
+    await expect(client(anyScript).eval(script, [], []), script).rejects.toThrow(
       /can't (run|access)|not allowed/,
     )
   await expect(redis.set('elsewhere', '1')).rejects.toThrow(/NOPERM|permission/i)

@@ -18,6 +18,8 @@ export interface RedisRestDeps {
   redis: RedisConnection
   /** The Bearer token that grants all commands of commands.ts. */
   token: string
+  /** Which scripts may run, by their SHA-1; those of contract/redis-scripts.ts unless given. */
+  isAllowedScript?: ((sha1: string) => boolean) | undefined
   /** How long Redis may take, in ms. */
   msMax?: number
   onError?: (error: Error) => void
@@ -31,11 +33,12 @@ export interface RedisRestDeps {
 export function createRedisRest({
   redis,
   token,
+  isAllowedScript,
   msMax = LIMITS.redisBridgeMsMax,
   onError = () => {},
 }: RedisRestDeps): Hono {
   const app = new Hono()
-  const scripts = createScripts()
+  const scripts = createScripts(isAllowedScript)
   const reading: BodyBudget = {
     semaphore: createSemaphore(LIMITS.redisBodiesBytesMax),
     waitMsMax: msMax,

@@ -7,7 +7,10 @@ import { Redis as Direct } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
+import { createRedisConnection } from '../../db/redis-connection.ts'
 import { ROOT } from '../../lib/paths.ts'
+import { checkBridgeUser } from './bridge-user.ts'
+import { EDGES_USER_RULES } from './edges-user.ts'
 
 /** The users of docs/adr/0013-redis.md in a real Redis. */
 const decision = readFileSync(join(ROOT, 'docs/adr/0013-redis.md'), 'utf8')
@@ -60,6 +63,41 @@ describe('the Redis user of the edges in decision 13', () => {
     await limit.resetUsedTokens('someone')
     expect((await limit.limit('someone')).success).toBe(true)
     expect(await direct.call('ACL', 'LOG')).toEqual([])
+  })
+
+  test('has the rights that local engines and docker-compose.yml give it', () => {
+    const compose = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8').replaceAll(
+      /[\s",-]+/g,
+      ' ',
+    )
+    const rules = EDGES_USER_RULES.replaceAll(/[\s-]+/g, ' ')
+    expect(users[1]).toBe(`edges on >secret ${EDGES_USER_RULES}`)
+    expect(compose).toContain(rules)
+  })
+
+  test('is told apart from the user of core, whatever the URLs look like', async () => {
+    const connections = await Promise.all(
+      [server.url, server.url.replace('//', '//default:any@'), bridge.redis].map(async (each) => {
+        if (typeof each !== 'string') return each
+        const connection = createRedisConnection({ url: each })
+        await connection.ready(5_000)
+        return connection
+      }),
+    )
+    const [core, alias, edges] = connections as [
+      typeof bridge.redis,
+      typeof bridge.redis,
+      typeof bridge.redis,
+    ]
+    try {
+      await expect(checkBridgeUser(core, alias)).rejects.toThrow(
+        'SLUICE_REDIS_BRIDGE_URL signs in to Redis as default, the user of REDIS_URL',
+      )
+      await checkBridgeUser(core, edges)
+    } finally {
+      await core.close()
+      await alias.close()
+    }
   })
 
   test('cannot reach other keys or commands, by a script or without', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LIMITS } from '../../../contract/limits.ts'
+import { isAllowedScript } from '../../../contract/redis-scripts.ts'
 import { BadCommandError, type Command } from './commands.ts'
 
 /**
@@ -12,7 +13,7 @@ export interface Scripts {
   /**
    * The command as Redis takes it.
    * @param withText whether scripts are sent with their text, so that none of several commands can fail without it
-   * @throws BadCommandError for a script that is too long
+   * @throws BadCommandError for a script that is too long, or not among the allowed ones
    */
   translate(command: Command, withText: boolean): Command
   /** The same command with the script's text, for when Redis does not know it; undefined when we do not either. */
@@ -27,9 +28,21 @@ interface Script {
   sha: string
 }
 
-export function createScripts(scriptsMax: number = LIMITS.redisScriptsMax): Scripts {
+/** @param isAllowed by the SHA-1 of the text as the client sends it; no others reach Redis */
+export function createScripts(
+  isAllowed: (sha1: string) => boolean = isAllowedScript,
+  scriptsMax: number = LIMITS.redisScriptsMax,
+): Scripts {
   // By the client's SHA-1; the least recently used is forgotten first.
   const known = new Map<string, Script>()
+
+  function check(name: string): void {
+    if (!isAllowed(name))
+      throw new BadCommandError(
+        400,
+        'NOPERM this script is not among those of the edge and of @upstash/ratelimit',
+      )
+  }
 
   function remember(text: string): Script {
     if (Buffer.byteLength(text) > LIMITS.redisScriptBytesMax)
@@ -38,6 +51,7 @@ export function createScripts(scriptsMax: number = LIMITS.redisScriptsMax): Scri
         `ERR a script is larger than ${LIMITS.redisScriptBytesMax} bytes`,
       )
     const name = sha1(text)
+    check(name)
     const bare = text.replace(/^#!lua[^\n]*/, '')
     const script = known.get(name) ?? { text: bare, sha: bare === text ? name : sha1(bare) }
     known.delete(name)
@@ -60,6 +74,7 @@ export function createScripts(scriptsMax: number = LIMITS.redisScriptsMax): Scri
       const [name, first = '', ...rest] = command
       if (name === 'EVAL') return ['EVAL', remember(first).text, ...rest]
       if (name === 'EVALSHA') {
+        check(first.toLowerCase())
         const script = find(first.toLowerCase())
         if (!script) return command
         return withText ? ['EVAL', script.text, ...rest] : ['EVALSHA', script.sha, ...rest]

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { type DatabaseRoles, roleOption } from '../../db/roles.ts'
 import { socketOf } from '../../db/socket.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 
@@ -21,7 +22,11 @@ const PLANS =
  * `statement_timeout` where the server still answers, `query_timeout` where it does not.
  * After any error the caller discards it and opens another; a broken client is never used again.
  */
-export async function connect(url: string, name: string): Promise<pg.Client> {
+export async function connect(
+  url: string,
+  name: string,
+  role?: DatabaseRoles['write'],
+): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
     application_name: `sluice ${name}`,
@@ -31,7 +36,7 @@ export async function connect(url: string, name: string): Promise<pg.Client> {
     query_timeout: LIMITS.workerStatementMsMax + 5_000,
     // A frozen worker must not hold the row lock of a position for longer than it may own its partitions.
     idle_in_transaction_session_timeout: LIMITS.workerLeaseMs,
-    options: `-c timezone=UTC ${PLANS}`,
+    options: `-c timezone=UTC ${PLANS} ${roleOption(role)}`,
   })
   // Without a listener a cut connection would end the process; the query under way rejects as well.
   client.on('error', () => {})

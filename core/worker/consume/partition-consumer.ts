@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
+import type { DatabaseRoles } from '../../db/roles.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { aborted, pause } from '../../lib/pause.ts'
@@ -20,6 +21,8 @@ import {
 
 export interface PartitionConsumerDeps extends ConsumeDeps {
   databaseUrl: string
+  /** As which role batches are written; that of the URL unless given. */
+  databaseRole?: DatabaseRoles['write']
   logger: Logger
   /** Called when another worker moved a position of ours: it may well own the partition now. */
   onFenced?: () => void
@@ -80,7 +83,7 @@ async function consumeUntilFailure(
   let from: ReadonlyMap<number, number> = new Map()
   let watch: ReturnType<PausedPartitions['watch']> | undefined
   try {
-    client = await connect(deps.databaseUrl, `worker ${state.name}`)
+    client = await connect(deps.databaseUrl, `worker ${state.name}`, deps.databaseRole)
     const logIdentity = await checkLogIdentity(deps.execute, deps.log)
     state.otherLogSinceMs = undefined
     const { positions, rereads } = await readOwnPositions(client, state.partitions)

@@ -65,13 +65,16 @@ export async function createQueryFixture(
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
+  // As in core: queries run with fewer rights.
+  const queries = createDatabase(database.url, { role: 'sluice_read' })
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
-  const live = createLiveHub({ db, databaseUrl: database.url, log, logger })
+  const live = createLiveHub({ db: queries, databaseUrl: database.url, log, logger })
   const onboarding = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
   const resultCache = createCache?.({ db, databaseUrl: database.url })
   const graphql = createGraphQL({
-    db,
+    db: queries,
+    identityDb: db,
     live,
     log,
     logger,
