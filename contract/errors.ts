@@ -243,6 +243,38 @@ export const API_ERRORS = {
     retryable: false,
     message: 'This host name is not configured; add it as the public URL if it should be.',
   },
+  TOO_MANY_ATTEMPTS: {
+    status: 429,
+    retryable: true,
+    message:
+      'Too many unknown credentials came from this address; try again after Retry-After seconds.',
+  },
+  SIGN_IN_LINK_INVALID: {
+    status: 401,
+    retryable: false,
+    message: 'This sign-in link was used, has expired, or does not exist.',
+  },
+  CROSS_SITE_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: 'This request must come from a page of Sluice itself.',
+  },
+  PUBLIC_URL_MISSING: {
+    status: 403,
+    retryable: false,
+    message: 'Browsers sign in through a proxy only when SLUICE_PUBLIC_URL is set to its URL.',
+  },
+  METRICS_NOT_ALLOWED: {
+    status: 403,
+    retryable: false,
+    message:
+      'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
+  },
+  METRICS_UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Send the token of SLUICE_METRICS_TOKEN as "Authorization: Bearer …".',
+  },
   QUERY_TOO_LARGE: { status: 422, retryable: false, message: 'The query is too large.' },
   INTERNAL_SERVER_ERROR: {
     status: 500,
@@ -271,4 +303,9 @@ export const API_ERRORS = {
   },
 } as const satisfies Record<string, ErrorSpec>
 
-export type ApiErrorCode = keyof typeof API_ERRORS | 'OVERLOADED'
+export type ApiErrorCode =
+  | keyof typeof API_ERRORS
+  | 'OVERLOADED'
+  | 'MEDIA_TYPE_UNSUPPORTED'
+  | 'METHOD_NOT_ALLOWED'
+  | 'BODY_TOO_LARGE'

@@ -58,6 +58,11 @@ export async function endSession(db: Database, token: string): Promise<void> {
   await db.deleteFrom('session').where('token_sha256', '=', hashSecret(token)).execute()
 }
 
+/** Whether it has the form of a session token or login link; others are never looked up. */
+export function looksLikeToken(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** 256 random bits. */
 function newToken(): string {
   return randomBytes(32).toString('base64url')

@@ -10,6 +10,8 @@ import type { Invalidation } from './invalidation.ts'
 
 /** Results of queries, served again for as long as they are true. */
 export interface ResultCache {
+  /** To be called before the query is executed, for `set`. Milliseconds of a clock that never steps. */
+  now(): number
   /** @returns the text of a result of the very same query, with its age; undefined without one that is still true */
   get(query: CachedQuery): Promise<string | undefined>
   /** @returns the result's text, with an age of 0 */

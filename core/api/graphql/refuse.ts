@@ -1,0 +1,60 @@
+import { ApiError } from '../../lib/api-error.ts'
+import type { SecurityLog } from '../../lib/security-log.ts'
+import { toApiError } from '../to-api-error.ts'
+import type { Sender } from './context.ts'
+import { type LogError, recordDenial } from './use-logs.ts'
+
+const JSON_TYPE = /^application\/(?:json|graphql\+json)\s*(?:;|$)/i
+
+/** What can be refused by method and headers alone. @throws METHOD_NOT_ALLOWED, MEDIA_TYPE_UNSUPPORTED */
+export function checkRequest({ method, headers }: Request, { viewer }: Sender): void {
+  if (method !== 'POST' && method !== 'GET' && method !== 'OPTIONS')
+    throw new ApiError('METHOD_NOT_ALLOWED', 'GraphQL takes POST, and GET for queries.')
+  if (method !== 'POST') return
+  const type = headers.get('content-type')
+  if (type !== null && JSON_TYPE.test(type)) return
+  // A page of another site can send these types with the cookie of a session; it learns nothing but that.
+  if (viewer.kind === 'SESSION' && !headers.has('x-graphql-yoga-csrf'))
+    throw new ApiError(
+      'CROSS_SITE_REFUSED',
+      'Send Content-Type: application/json, or the header x-graphql-yoga-csrf.',
+    )
+  throw new ApiError(
+    'MEDIA_TYPE_UNSUPPORTED',
+    `Send the header Content-Type: application/json; this request has ${type === null ? 'none' : `"${type.slice(0, 80)}"`}.`,
+  )
+}
+
+export interface RefusalDeps {
+  securityLog?: SecurityLog
+  logError: LogError
+  /** Once it is known. */
+  sender?: Sender | undefined
+}
+
+/** The response to a request of which nothing was read. */
+export function refusal(
+  error: unknown,
+  { headers }: Request,
+  from: { requestId?: string | undefined; address?: string | undefined },
+  { securityLog, logError, sender }: RefusalDeps,
+): Response {
+  const known = toApiError(error)
+  if (!known) logError(error, from.requestId)
+  const { code, message, status, details } = known ?? new ApiError('INTERNAL_SERVER_ERROR')
+  const sentNothing =
+    code === 'UNAUTHENTICATED' &&
+    !['authorization', 'x-api-key', 'cookie'].some((name) => headers.has(name))
+  if (securityLog && !sentNothing) recordDenial(securityLog, code, { ...from, ...sender } as Sender)
+  return Response.json(
+    { errors: [{ message, extensions: { code, ...details } }] },
+    {
+      status,
+      headers: {
+        ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+        ...(status === 405 && { Allow: 'GET, POST' }),
+        ...((status === 429 || status === 503) && { 'Retry-After': '1' }),
+      },
+    },
+  )
+}
