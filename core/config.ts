@@ -21,6 +21,8 @@ export interface Config {
   corePort: number
   /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
+  /** SLUICE_METRICS_TOKEN */
+  metricsToken: string | undefined
   /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
   gatewayUsers: readonly GatewayUser[]
   /** The PEM texts of the files SLUICE_TLS_CERT and SLUICE_TLS_KEY */
@@ -55,6 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
+    metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,

@@ -16,6 +16,7 @@ import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
+import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -42,6 +43,8 @@ export interface RolesOptions {
   port: number
   /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
+  /** The Bearer token of /metrics. */
+  metricsToken?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
   workerConcurrency?: Config['workerConcurrency']
@@ -98,7 +101,10 @@ function startWorker(options: RolesOptions, log: Log): void {
 
 async function serve(options: RolesOptions, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  // A pool of its own: however many queries wait, an edge that looks up a key does not.
+  const securityLog = createSecurityLog(logger)
+  lifecycle.onStop('security log', async () => securityLog.close())
+  // Pools of their own: however many queries or unknown credentials wait, an edge that looks up a key does not.
+  const keysDb = connect(options, 'key directory', { max: 2, statementMs: 2_000, connectMs: 2_000 })
   const queries = connect(options, 'query connections')
   // And live updates do not wait for queries.
   const watching = connect(options, 'live query connections', { max: 3 })
@@ -112,10 +118,15 @@ async function serve(options: RolesOptions, db: Database, log: Log): Promise<Ser
   }
   const app = createCoreApp({
     db,
+    keysDb,
     log,
     logger,
+    securityLog,
+    metricsToken: options.metricsToken,
     metrics: createMetricsOf(options, { log, live, redis }),
-    ...(roles.includes('api') && { api: createApi(options, { db: queries, log, live, redis }) }),
+    ...(roles.includes('api') && {
+      api: createApi(options, { db: queries, identityDb: db, log, live, redis, securityLog }),
+    }),
     ...(gateway && { gateway: { app: gateway.app, users: options.gatewayUsers } }),
     redis: gateway && (await createRedisBridge(options, redis)),
   })
@@ -132,16 +143,18 @@ async function serve(options: RolesOptions, db: Database, log: Log): Promise<Ser
 
 interface ApiParts {
   db: Database
+  identityDb: Database
+  securityLog: SecurityLog
   log: Log
   live: LiveHub
   redis: RedisConnection | undefined
 }
 
-function createApi(options: RolesOptions, { db, log, live, redis }: ApiParts): CoreDeps['api'] {
+function createApi(options: RolesOptions, { redis, ...parts }: ApiParts): CoreDeps['api'] {
   const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
-  const resultCache = openResultCache(options, db, redis)
+  const resultCache = openResultCache(options, parts.db, redis)
   return {
-    graphql: createGraphQL({ db, live, log, onboarding, logger, resultCache }),
+    graphql: createGraphQL({ ...parts, onboarding, logger, resultCache }),
     dashboardFolder,
     publicUrl,
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
@@ -162,7 +175,7 @@ function openResultCache(
 
 function createMetricsOf(
   options: RolesOptions,
-  { log, live, redis }: Omit<ApiParts, 'db'>,
+  { log, live, redis }: Pick<ApiParts, 'log' | 'live' | 'redis'>,
 ): CoreDeps['metrics'] {
   const db = connect(options, 'metrics', {
     max: 2,

@@ -24,6 +24,11 @@ export async function mintLoginLink(db: Database): Promise<string> {
   return token
 }
 
+/** What a person opens. The token is behind the #, so browsers send it to nobody: no proxy, log or link preview has it. */
+export function loginUrl(coreUrl: string, token: string): string {
+  return `${coreUrl.replace(/\/+$/, '')}/login#token=${token}`
+}
+
 /** Uses the link and begins a session. @returns its token; undefined for a link that is used, expired or unknown */
 export async function redeemLoginLink(db: Database, link: string): Promise<string | undefined> {
   const token = newToken()

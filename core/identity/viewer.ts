@@ -39,6 +39,16 @@ export interface ViewerDeps {
   lookups: CredentialLookups
 }
 
+/** The key exists, and may not query. */
+export class ScopeMissingError extends ApiError {
+  readonly denied: { credential: string; tenant: string }
+
+  constructor(denied: ScopeMissingError['denied']) {
+    super('FORBIDDEN', 'This API key lacks the scope read.')
+    this.denied = denied
+  }
+}
+
 /** Where a request came from. */
 export interface RequestOrigin {
   /** IP address of the client. */
@@ -87,8 +97,7 @@ async function identifyKey(
     throw new ApiError('UNAUTHENTICATED', ERRORS.KEY_UNKNOWN.message)
   const { key_id: keyId, scopes, tenant } = known.record
   const credential = `key ${keyId}`
-  if (!scopes.includes('read'))
-    throw new ApiError('FORBIDDEN', 'This API key lacks the scope read.')
+  if (!scopes.includes('read')) throw new ScopeMissingError({ credential, tenant })
   void recordUse(keyId)
   const { tenantId, allowedLatenessS } = known
   return { viewer: { kind: 'KEY', own: seal({ tenantId, tenant, allowedLatenessS }) }, credential }

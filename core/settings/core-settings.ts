@@ -67,6 +67,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (api), cli, compose',
   },
   {
+    name: 'SLUICE_METRICS_TOKEN',
+    default: '',
+    meaning:
+      'the Bearer token that `/metrics` asks for. Without it, only processes on the same machine may read metrics',
+    readBy: 'core (api, gateway)',
+  },
+  {
     name: 'SLUICE_TLS_CERT',
     default: '',
     meaning: 'PEM file with the certificate; core then speaks HTTPS',

@@ -102,7 +102,7 @@ test('when one worker is killed, the other one continues', async () => {
 
 test('a sign-in link created in the container opens the dashboard under its public name only', async () => {
   const { login_url: link } = JSON.parse(await sluice('login', '--json'))
-  expect(link).toContain(`${PUBLIC}/login?token=`)
+  expect(link).toContain(`${PUBLIC}/login#token=`)
   const answer = await browse(new URL(link).pathname + new URL(link).search, new URL(PUBLIC).host)
   expect(answer.status).toBe(303)
   expect(answer.headers['set-cookie']?.[0]).toContain('; Secure')

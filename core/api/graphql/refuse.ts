@@ -1,8 +1,9 @@
+import { ScopeMissingError } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import { toApiError } from '../to-api-error.ts'
 import type { Sender } from './context.ts'
-import { type LogError, recordDenial } from './use-logs.ts'
+import { deniedOf, type LogError, recordDenial } from './use-logs.ts'
 
 const JSON_TYPE = /^application\/(?:json|graphql\+json)\s*(?:;|$)/i
 
@@ -45,12 +46,20 @@ export function refusal(
   const sentNothing =
     code === 'UNAUTHENTICATED' &&
     !['authorization', 'x-api-key', 'cookie'].some((name) => headers.has(name))
-  if (securityLog && !sentNothing) recordDenial(securityLog, code, { ...from, ...sender } as Sender)
-  return Response.json(
-    { errors: [{ message, extensions: { code, ...details } }] },
+  if (securityLog && !sentNothing) {
+    const denied = error instanceof ScopeMissingError ? error.denied : {}
+    recordDenial(securityLog, code, { ...from, ...(sender ? deniedOf(sender) : denied) })
+  }
+  const body = JSON.stringify({ errors: [{ message, extensions: { code, ...details } }] })
+  const accept = headers.get('accept') ?? ''
+  // Subscribers over SSE read events only.
+  const asEvents = accept.includes('text/event-stream') && !accept.includes('json')
+  return new Response(
+    asEvents ? `event: next\ndata: ${body}\n\nevent: complete\ndata:\n\n` : body,
     {
       status,
       headers: {
+        'Content-Type': asEvents ? 'text/event-stream' : 'application/json; charset=utf-8',
         ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
         ...(status === 405 && { Allow: 'GET, POST' }),
         ...((status === 429 || status === 503) && { 'Retry-After': '1' }),

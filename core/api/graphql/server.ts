@@ -130,7 +130,7 @@ function createExecutor(deps: GraphQLDeps) {
       useOperationContext(createContextFactory(deps)),
       useDocuments(documents),
       useResultInfo(),
-      ...(deps.resultCache ? [useResultCache(deps.resultCache, documents)] : []),
+      ...(deps.resultCache ? [useResultCache(deps.resultCache)] : []),
       useResponseLimit(),
       useErrorLog(logError),
       ...(deps.securityLog ? [useSecurityLog(deps.securityLog)] : []),

@@ -60,11 +60,28 @@ const SECURITY_EVENTS: Readonly<Record<string, SecurityEventName>> = {
   CROSS_SITE_REFUSED: 'cross-site-refused',
 }
 
+export interface Denied {
+  requestId?: string | undefined
+  address?: string | undefined
+  credential?: string | undefined
+  /** Of the key. */
+  tenant?: string | undefined
+}
+
+export function deniedOf({ requestId, address, credential, viewer }: Sender): Denied {
+  return {
+    requestId,
+    address,
+    credential,
+    tenant: viewer.kind === 'KEY' ? viewer.own.tenant : undefined,
+  }
+}
+
 /** Records what was denied, by the code that the client gets. */
 export function recordDenial(
   securityLog: SecurityLog,
   code: unknown,
-  { requestId, address, credential, viewer }: Partial<Sender>,
+  { requestId, address, credential, tenant }: Denied,
 ): void {
   const name = SECURITY_EVENTS[String(code)]
   if (name === undefined) return
@@ -73,7 +90,7 @@ export function recordDenial(
     outcome: 'denied',
     detail: String(code),
     ...(credential !== undefined && { actor: credential }),
-    ...(viewer?.kind === 'KEY' && { tenant: viewer.own.tenant }),
+    ...(tenant !== undefined && { tenant }),
     ...(address !== undefined && { address }),
     ...(requestId !== undefined && { requestId }),
   })
@@ -85,7 +102,7 @@ export function useSecurityLog(securityLog: SecurityLog): Plugin<RequestContext,
       if (!result || isAsyncIterable(result) || Array.isArray(result)) return
       // One line is enough for a request, whatever its fields.
       const codes = new Set((result.errors ?? []).map(({ extensions }) => extensions?.code))
-      for (const code of codes) recordDenial(securityLog, code, serverContext.sender)
+      for (const code of codes) recordDenial(securityLog, code, deniedOf(serverContext.sender))
     },
   }
 }

@@ -2,7 +2,6 @@ import { type DocumentNode, getOperationAST } from 'graphql'
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import type { ResultCache } from '../result-cache/result-cache.ts'
 import type { RequestContext } from './context.ts'
-import type { Documents } from './documents.ts'
 import type { OperationContext } from './operation-context.ts'
 import { asText } from './use-results.ts'
 
@@ -10,14 +9,11 @@ import { asText } from './use-results.ts'
  * Responds to metrics and totals from the cache, byte for byte, and only after the sender was identified. The rest of
  * a request (its media type, its CSRF header, its size) has been checked before.
  */
-export function useResultCache(
-  cache: ResultCache,
-  documents: Documents,
-): Plugin<RequestContext, OperationContext> {
+export function useResultCache(cache: ResultCache): Plugin<RequestContext, OperationContext> {
   return {
     async onParams({ params, context, setResult }) {
       const { query, variables, operationName } = params
-      if (typeof query !== 'string' || !isCacheable(documents, query, operationName)) return
+      if (typeof query !== 'string' || !isCacheable(context.document, operationName)) return
       const { viewer } = context.sender
       const cached = { viewer, query, variables, operationName }
       const asOfMs = cache.now()
@@ -37,32 +33,14 @@ export function useResultCache(
   }
 }
 
-/** Parsing costs more than this test, and most other queries have neither word. */
-const WORDS = /\b(?:metrics|totals)\b/
 const ROOTS = new Set(['metrics', 'totals', '__typename'])
 
 /** Whether it selects metrics and totals and nothing else. */
 function isCacheable(
-  documents: Documents,
-  query: string,
+  document: DocumentNode | undefined,
   operationName: string | null | undefined,
 ): boolean {
-  return WORDS.test(query) && selectsOnlyCacheable(documents, query, operationName)
-}
-
-function selectsOnlyCacheable(
-  documents: Documents,
-  query: string,
-  operationName: string | null | undefined,
-): boolean {
-  let document: DocumentNode
-  try {
-    document = documents.parse(query)
-  } catch {
-    // Execution reports the syntax error, or the limit.
-    return false
-  }
-  const operation = getOperationAST(document, operationName)
+  const operation = document && getOperationAST(document, operationName)
   return (
     operation?.operation === 'query' &&
     operation.selectionSet.selections.every(

@@ -20,10 +20,11 @@ export interface ServeOptions {
 
 /** @param port 0 for any free one; @throws EADDRINUSE when the port is in use */
 export async function serveApp(
-  app: { fetch: (request: Request) => Response | Promise<Response> },
+  app: { fetch: (request: Request, env: object) => Response | Promise<Response> },
   { port, hostname = '127.0.0.1', tls }: ServeOptions,
 ): Promise<Served> {
-  const fetch = (request: Request) => app.fetch(request)
+  // With the connection, for the client's address.
+  const fetch = (request: Request, env: object) => app.fetch(request, env)
   const server = createAdaptorServer(
     tls ? { fetch, createServer: createTlsServer, serverOptions: tls } : { fetch },
   ) as Server
