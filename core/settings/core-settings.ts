@@ -71,7 +71,7 @@ export const CORE_SETTINGS: readonly Setting[] = [
     default: '',
     meaning:
       'the Bearer token that `/metrics` asks for. Without it, only processes on the same machine may read metrics',
-    readBy: 'core (api, gateway)',
+    readBy: 'core (api, gateway), compose',
   },
   {
     name: 'SLUICE_TLS_CERT',
