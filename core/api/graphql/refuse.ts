@@ -1,5 +1,5 @@
 import { ScopeMissingError } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
+import { ApiError, badInput } from '../../lib/api-error.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import { toApiError } from '../to-api-error.ts'
 import type { Sender } from './context.ts'
@@ -7,10 +7,11 @@ import { deniedOf, type LogError, recordDenial } from './use-logs.ts'
 
 const JSON_TYPE = /^application\/(?:json|graphql\+json)\s*(?:;|$)/i
 
-/** What can be refused by method and headers alone. @throws METHOD_NOT_ALLOWED, MEDIA_TYPE_UNSUPPORTED */
-export function checkRequest({ method, headers }: Request, { viewer }: Sender): void {
+/** What can be refused before a body is read. @throws METHOD_NOT_ALLOWED, MEDIA_TYPE_UNSUPPORTED, BAD_USER_INPUT */
+export function checkRequest({ method, headers, url }: Request, { viewer }: Sender): void {
   if (method !== 'POST' && method !== 'GET' && method !== 'OPTIONS')
     throw new ApiError('METHOD_NOT_ALLOWED', 'GraphQL takes POST, and GET for queries.')
+  if (method === 'GET') checkJsonParameters(new URL(url).searchParams)
   if (method !== 'POST') return
   const type = headers.get('content-type')
   if (type !== null && JSON_TYPE.test(type)) return
@@ -24,6 +25,19 @@ export function checkRequest({ method, headers }: Request, { viewer }: Sender): 
     'MEDIA_TYPE_UNSUPPORTED',
     `Send the header Content-Type: application/json; this request has ${type === null ? 'none' : `"${type.slice(0, 80)}"`}.`,
   )
+}
+
+/** Of a query in the URL. */
+function checkJsonParameters(parameters: URLSearchParams): void {
+  for (const name of ['variables', 'extensions']) {
+    const text = parameters.get(name)
+    if (!text) continue
+    try {
+      JSON.parse(text)
+    } catch {
+      throw badInput(name, 'is not valid JSON')
+    }
+  }
 }
 
 export interface RefusalDeps {

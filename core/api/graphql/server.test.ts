@@ -516,6 +516,15 @@ describe('requests across origins', () => {
   })
 })
 
+test('variables in the URL that are not JSON are the error of the client', async () => {
+  const url = 'http://localhost/graphql?query={viewer{kind}}&variables=%7B'
+  const response = await fixture.graphql.fetch(new Request(url, { headers: own }))
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { errors: [{ extensions: { code: 'BAD_USER_INPUT', argument: 'variables' } }] },
+  ])
+})
+
 test('a body without the content type of JSON is refused with the type that it has', async () => {
   const send = async (type: string | undefined) => {
     const headers = { ...own, ...(type !== undefined && { 'content-type': type }) }
