@@ -180,24 +180,35 @@ describe('a running system', () => {
     expect(measured.p99).toBeLessThan(Math.max(GOOD_P99_MS_MAX, 4 * alone.p99))
   }, 150_000)
 
-  /** The median of three where the first was slow: this machine may have been. */
   async function check(hostile: HostileRequest, client: string, headers: Record<string, string>) {
     const first = await send(hostile, headers)
     const isRefused = first.status === 0 || first.status >= 400
     const msMax = isRefused ? (hostile.budgetMs ?? REFUSED_MS_MAX) : ANSWERED_MS_MAX
-    const times = [first.ms]
-    if (first.ms > msMax) for (let i = 0; i < 2; i++) times.push((await send(hostile, headers)).ms)
-    times.sort((a, b) => a - b)
+    const ms = first.ms <= msMax ? first.ms : await serverMs(hostile, headers, msMax)
     const what = `${hostile.to}, ${hostile.name}, ${client}: ${first.status}`
-    const ms = times[Math.floor(times.length / 2)] as number
+    const isOpen = client === 'anonymous' && hostile.path === '/graphql' && !isRefused
     return [
       ...(first.status === 500 || first.status === 502 ? [what] : []),
-      ...(client === 'anonymous' && hostile.path === '/graphql' && !isRefused
-        ? [`${what}, without credentials`]
-        : []),
+      ...(isOpen ? [`${what}, without credentials`] : []),
       ...(first.bytes > RESPONSE_BYTES_MAX ? [`${what}, ${first.bytes} bytes`] : []),
       ...(ms > msMax ? [`${what} after ${Math.round(ms)} ms`] : []),
     ]
+  }
+
+  /** The median of three, without what this machine takes for a request of nothing; up to three times while it is slow. */
+  async function serverMs(hostile: HostileRequest, headers: Record<string, string>, msMax: number) {
+    const path = hostile.to === 'core' ? '/livez' : '/healthz'
+    let median = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 3 && median > msMax; round++) {
+      const times: number[] = []
+      for (let i = 0; i < 3; i++) {
+        const nothing = await send({ name: '', to: hostile.to, path }, {})
+        times.push((await send(hostile, headers)).ms - nothing.ms)
+      }
+      times.sort((a, b) => a - b)
+      median = times[1] as number
+    }
+    return median
   }
 
   test('is not held up by what is no HTTP, or asks for another protocol', async () => {

@@ -33,7 +33,9 @@ beforeAll(async () => {
     api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
   })
   core = await serveApp(app, { port: 0 })
-  await fixture.store('default', [{ name: 'signup', actor: 'ada' }])
+  // Names that programs look for: an executor, a serializer and the page itself take them for data.
+  const properties = { then: 'x', toJSON: 'y', constructor: 'z' }
+  await fixture.store('default', [{ name: 'signup', actor: 'ada', properties }])
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
   page = await context.newPage()
   await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
