@@ -211,7 +211,7 @@ describe('a running system', () => {
     return median
   }
 
-  test('is not held up by what is no HTTP, or asks for another protocol', async () => {
+  test('continues to serve good requests after invalid HTTP and requests for another protocol', async () => {
     const junk = [
       'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n',
       'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',

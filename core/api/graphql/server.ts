@@ -16,9 +16,9 @@ import {
   type Sender,
 } from './context.ts'
 import { createDocuments } from './documents.ts'
+import { checkRequest, respondEarly } from './early-response.ts'
 import { maskError } from './graphql-error.ts'
 import type { OperationContext } from './operation-context.ts'
-import { checkRequest, refusal } from './refuse.ts'
 import { createSchema } from './schema.ts'
 import { useDocuments } from './use-documents.ts'
 import { createErrorLog, useErrorLog, useSecurityLog } from './use-logs.ts'
@@ -91,7 +91,7 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
         checkRequest(request, sender)
         return await yoga.fetch(request, { sender })
       } catch (error) {
-        return refusal(error, request, from, { ...deps, logError, sender })
+        return respondEarly(error, request, from, { ...deps, logError, sender })
       }
     },
   }

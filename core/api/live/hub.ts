@@ -7,7 +7,7 @@ import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
-import { createSubscriptionShares } from './shares.ts'
+import { createSubscriptionShares, type SubscribedBy } from './shares.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
 /** Reads Postgres once for each tenant with subscribers, and pushes the update to all of them. */
@@ -25,14 +25,6 @@ export interface LiveHub {
   /** The number of subscriptions. */
   readonly size: number
   close(): Promise<void>
-}
-
-/** Whose limits a subscription counts against. */
-export interface SubscribedBy {
-  /** The name of a key or session. */
-  credential?: string
-  /** People who are signed in do not share the limits of tenants. */
-  isOperator?: boolean
 }
 
 export interface LiveHubDeps {

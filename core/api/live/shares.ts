@@ -1,6 +1,13 @@
 import { ApiError } from '../../lib/api-error.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
-import type { SubscribedBy } from './hub.ts'
+
+/** Whose limits a subscription counts against. */
+export interface SubscribedBy {
+  /** The name of a key or session. */
+  credential?: string
+  /** People who are signed in do not share the limits of tenants. */
+  isOperator?: boolean
+}
 
 /** Who has how many live subscriptions: no key, tenant or crowd of tenants takes the others' share. */
 export interface SubscriptionShares {

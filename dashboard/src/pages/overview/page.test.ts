@@ -33,7 +33,7 @@ beforeAll(async () => {
     api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
   })
   core = await serveApp(app, { port: 0 })
-  // Names that programs look for: an executor, a serializer and the page itself take them for data.
+  // biome-ignore lint/suspicious/noThenProperty: what a client sends is data, whatever its name
   const properties = { then: 'x', toJSON: 'y', constructor: 'z' }
   await fixture.store('default', [{ name: 'signup', actor: 'ada', properties }])
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })

@@ -40,7 +40,7 @@ function checkJsonParameters(parameters: URLSearchParams): void {
   }
 }
 
-export interface RefusalDeps {
+export interface EarlyResponseDeps {
   securityLog?: SecurityLog
   logError: LogError
   /** Once it is known. */
@@ -48,11 +48,11 @@ export interface RefusalDeps {
 }
 
 /** The response to a request of which nothing was read. */
-export function refusal(
+export function respondEarly(
   error: unknown,
   { headers }: Request,
   from: { requestId?: string | undefined; address?: string | undefined },
-  { securityLog, logError, sender }: RefusalDeps,
+  { securityLog, logError, sender }: EarlyResponseDeps,
 ): Response {
   const known = toApiError(error)
   if (!known) logError(error, from.requestId)
