@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
+import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
 import { GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
@@ -21,6 +22,8 @@ export interface Config {
   corePort: number
   /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
+  /** SLUICE_TRUSTED_PROXIES */
+  trustedProxies: TrustedProxies
   /** SLUICE_METRICS_TOKEN */
   metricsToken: string | undefined
   /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
@@ -57,6 +60,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
+    trustedProxies: readTrustedProxies(env),
     metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
@@ -69,6 +73,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+  }
+}
+
+function readTrustedProxies(env: NodeJS.ProcessEnv): TrustedProxies {
+  try {
+    return parseTrustedProxies(env.SLUICE_TRUSTED_PROXIES)
+  } catch (error) {
+    throw new UsageError(
+      `SLUICE_TRUSTED_PROXIES: ${(error as Error).message}.`,
+      'Set it to the addresses of your proxies, such as 10.0.0.0/8.',
+    )
   }
 }
 

@@ -78,6 +78,7 @@ async function start(): Promise<void> {
     redisToken: config.redisToken,
     host: config.host,
     publicUrl: config.publicUrl,
+    trustedProxies: config.trustedProxies,
     metricsToken: config.metricsToken,
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,

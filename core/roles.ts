@@ -43,6 +43,8 @@ export interface RolesOptions {
   port: number
   /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
+  /** Proxies that are believed about the client's address; none unless given. */
+  trustedProxies?: Config['trustedProxies']
   /** The Bearer token of /metrics. */
   metricsToken?: string
   dashboardFolder: string
@@ -122,6 +124,7 @@ async function serve(options: RolesOptions, db: Database, log: Log): Promise<Ser
     log,
     logger,
     securityLog,
+    addressOf: (peer, headers) => options.trustedProxies?.clientAddress(peer, headers) ?? peer,
     metricsToken: options.metricsToken,
     metrics: createMetricsOf(options, { log, live, redis }),
     ...(roles.includes('api') && {

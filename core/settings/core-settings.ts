@@ -67,6 +67,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (api), cli, compose',
   },
   {
+    name: 'SLUICE_TRUSTED_PROXIES',
+    default: '',
+    meaning:
+      "proxies that are believed about the client's address: IP addresses and CIDR blocks, separated by commas. Without it, forwarding headers are never read",
+    readBy: 'core (api), compose',
+  },
+  {
     name: 'SLUICE_METRICS_TOKEN',
     default: '',
     meaning:
