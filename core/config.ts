@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
+import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
@@ -24,6 +25,10 @@ export interface Config {
   corePort: number
   /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
+  /** SLUICE_TRUSTED_PROXIES */
+  trustedProxies: TrustedProxies
+  /** SLUICE_METRICS_TOKEN */
+  metricsToken: string | undefined
   /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
   gatewayUsers: readonly GatewayUser[]
   /** The PEM texts of the files SLUICE_TLS_CERT and SLUICE_TLS_KEY */
@@ -61,6 +66,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
+    trustedProxies: readTrustedProxies(env),
+    metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),
     redisUrl: env.REDIS_URL || undefined,
@@ -76,6 +83,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   checkCleartext(config)
   return config
+}
+
+function readTrustedProxies(env: NodeJS.ProcessEnv): TrustedProxies {
+  try {
+    return parseTrustedProxies(env.SLUICE_TRUSTED_PROXIES)
+  } catch (error) {
+    throw new UsageError(
+      `SLUICE_TRUSTED_PROXIES: ${(error as Error).message}.`,
+      'Set it to the addresses of your proxies, such as 10.0.0.0/8.',
+    )
+  }
 }
 
 function readGatewayUsers(env: NodeJS.ProcessEnv): GatewayUser[] {

@@ -70,6 +70,8 @@ async function start(): Promise<void> {
     redisToken: config.redisToken,
     host: config.host,
     publicUrl: config.publicUrl,
+    trustedProxies: config.trustedProxies,
+    metricsToken: config.metricsToken,
     port: config.corePort,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,

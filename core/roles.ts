@@ -46,6 +46,10 @@ export interface RolesOptions {
   port: number
   /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
+  /** Proxies that are believed about the client's address; none unless given. */
+  trustedProxies?: Config['trustedProxies']
+  /** The Bearer token of /metrics. */
+  metricsToken?: string
   dashboardFolder: string
   retentionDays: Config['retentionDays']
   workerConcurrency?: Config['workerConcurrency']
@@ -113,7 +117,8 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   const { roles, databaseUrl, logger, lifecycle } = options
   const securityLog = createSecurityLog(logger)
   lifecycle.onStop('security log', async () => securityLog.close())
-  // A pool of its own: however many queries wait, an edge that looks up a key does not.
+  // Pools of their own: however many queries or unknown credentials wait, an edge that looks up a key does not.
+  const keysDb = connect(options, 'key directory', { max: 2, statementMs: 2_000, connectMs: 2_000 })
   const queries = connect(options, 'query connections', {
     reads: true,
     max: QUERY_LIMITS.connectionsMax,
@@ -130,11 +135,15 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   }
   const app = createCoreApp({
     db,
+    keysDb,
     log,
     logger,
+    securityLog,
+    addressOf: (peer, headers) => options.trustedProxies?.clientAddress(peer, headers) ?? peer,
+    metricsToken: options.metricsToken,
     metrics: createMetricsOf(options, { log, live, redis }),
     ...(roles.includes('api') && {
-      api: createApi(options, { db: queries, identityDb: db, log, live, redis }),
+      api: createApi(options, { db: queries, identityDb: db, log, live, redis, securityLog }),
     }),
     ...(gateway && { gateway: { app: gateway.app, users: options.gatewayUsers } }),
     redis: gateway && (await createRedisBridge(options, redis)),
@@ -153,19 +162,17 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
 interface ApiParts {
   db: Database
   identityDb: Database
+  securityLog: SecurityLog
   log: Log
   live: LiveHub
   redis: RedisConnection | undefined
 }
 
-function createApi(
-  options: OptionsWithRoles,
-  { db, identityDb, log, live, redis }: ApiParts,
-): CoreDeps['api'] {
+function createApi(options: OptionsWithRoles, { redis, ...parts }: ApiParts): CoreDeps['api'] {
   const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
-  const resultCache = openResultCache(options, db, redis)
+  const resultCache = openResultCache(options, parts.db, redis)
   return {
-    graphql: createGraphQL({ db, identityDb, live, log, onboarding, logger, resultCache }),
+    graphql: createGraphQL({ ...parts, onboarding, logger, resultCache }),
     dashboardFolder,
     publicUrl,
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,

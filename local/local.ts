@@ -5,7 +5,7 @@ import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { waitUntilDrained } from '../core/drain.ts'
 import { edgeUser } from '../core/gateway/users.ts'
-import { mintLoginLink } from '../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../core/identity/sessions.ts'
 import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
@@ -166,7 +166,7 @@ async function startAll(
   writeDevVars(home, settings)
   startDemoTraffic(options, parts, edgeUrl, secrets, logger)
   return {
-    run: { ...run, login_url: `${coreUrl}/login?token=${await mintLoginLink(core.db)}` },
+    run: { ...run, login_url: loginUrl(coreUrl, await mintLoginLink(core.db)) },
     notes: [
       ...portNote('edge', options.edgePort, edgePort),
       ...portNote('core', options.corePort, corePort),

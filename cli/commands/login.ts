@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { mintLoginLink } from '../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
 import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
@@ -15,7 +15,7 @@ export function createLoginCommand(config: Config, terminal: Terminal): Command 
         const local = config.databaseUrl ? undefined : findRunning(config.home)?.core_url
         const url =
           options.url ?? local ?? config.publicUrl ?? `http://127.0.0.1:${config.corePort}`
-        const link = `${url.replace(/\/+$/, '')}/login?token=${await mintLoginLink(db)}`
+        const link = loginUrl(url, await mintLoginLink(db))
         if (options.json) return terminal.printJson({ login_url: link })
         terminal.print(terminal.accent(link))
       }),

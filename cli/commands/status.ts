@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { mintLoginLink } from '../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
 import { formatMinute } from '../format.ts'
 import { requireRunningInstance, withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
@@ -14,7 +14,7 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
     .action(async (options) => {
       const run = requireRunningInstance(config)
       const token = await withDatabase({ ...config, databaseUrl: run.database_url }, mintLoginLink)
-      const status = { ...run, login_url: `${run.core_url}/login?token=${token}` }
+      const status = { ...run, login_url: loginUrl(run.core_url, token) }
       if (options.json) return terminal.printJson(status)
       terminal.print(
         `Sluice has been running since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,

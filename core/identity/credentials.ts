@@ -1,6 +1,12 @@
 import { looksLikeApiKey } from '../../contract/api-key.ts'
 
-export const SESSION_COOKIE = 'sluice_session'
+/**
+ * Its name says how it was set: browsers take a cookie with the prefix `__Host-` only with Secure and from this very host,
+ * so no other host and no page without HTTPS can plant one. Where Secure is set, no other cookie is a session.
+ */
+export function sessionCookie(secure: boolean): string {
+  return secure ? '__Host-sluice_session' : 'sluice_session'
+}
 
 export interface Credentials {
   /** As it was sent, unchecked. */
@@ -12,8 +18,8 @@ export interface Credentials {
  * The credentials of a request: an API key as `Authorization: Bearer`, `X-API-Key` or the user of Basic,
  * or the cookie of a session. A Basic user that does not look like a key is a proxy's and ignored.
  */
-export function readCredentials(headers: Headers): Credentials {
-  const session = readCookie(headers.get('cookie'), SESSION_COOKIE)
+export function readCredentials(headers: Headers, secure: boolean): Credentials {
+  const session = readCookie(headers.get('cookie'), sessionCookie(secure))
   const key = headers.get('x-api-key') ?? fromAuthorization(headers.get('authorization'))
   return { ...(key !== undefined && { key }), ...(session !== undefined && { session }) }
 }

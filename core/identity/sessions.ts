@@ -24,6 +24,11 @@ export async function mintLoginLink(db: Database): Promise<string> {
   return token
 }
 
+/** What a person opens. The token is behind the #, so browsers send it to nobody: no proxy, log or link preview has it. */
+export function loginUrl(coreUrl: string, token: string): string {
+  return `${coreUrl.replace(/\/+$/, '')}/login#token=${token}`
+}
+
 /** Uses the link and begins a session. @returns its token; undefined for a link that is used, expired or unknown */
 export async function redeemLoginLink(db: Database, link: string): Promise<string | undefined> {
   const token = newToken()
@@ -56,6 +61,11 @@ export async function isSessionValid(db: Database, token: string): Promise<boole
 
 export async function endSession(db: Database, token: string): Promise<void> {
   await db.deleteFrom('session').where('token_sha256', '=', hashSecret(token)).execute()
+}
+
+/** Whether it has the form of a session token or login link; others are never looked up. */
+export function looksLikeToken(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text)
 }
 
 /** 256 random bits. */

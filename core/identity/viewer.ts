@@ -1,11 +1,12 @@
-import { sha256Hex } from '../../contract/api-key.ts'
+import { looksLikeApiKey, sha256Hex } from '../../contract/api-key.ts'
 import { ERRORS } from '../../contract/errors.ts'
 import type { Database, TenantScope } from '../db/database.ts'
 import { ApiError, badInput } from '../lib/api-error.ts'
 import { checkText } from '../lib/check-text.ts'
+import type { CredentialLookups } from './credential-lookups.ts'
 import { readCredentials } from './credentials.ts'
 import { findKey, isUsable } from './key-directory.ts'
-import { isSessionValid } from './sessions.ts'
+import { isSessionValid, looksLikeToken } from './sessions.ts'
 
 /**
  * A sender who may see one tenant. Every query takes one and reads its tenant only, so a
@@ -25,33 +26,81 @@ export type Viewer =
   /** A signed-in browser belongs to the operator and sees every tenant. */
   | { kind: 'SESSION' }
 
+/** Who sent a request, and with what. */
+export interface Identity {
+  viewer: Viewer
+  /** Names the key or the session, without being one: `key <id>`, `session <part of its hash>`. */
+  credential: string
+}
+
 export interface ViewerDeps {
   db: Database
   recordUse: (keyId: string) => Promise<void>
+  lookups: CredentialLookups
+}
+
+/** The key exists, and may not query. */
+export class ScopeMissingError extends ApiError {
+  readonly denied: { credential: string; tenant: string }
+
+  constructor(denied: ScopeMissingError['denied']) {
+    super('FORBIDDEN', 'This API key lacks the scope read.')
+    this.denied = denied
+  }
+}
+
+/** Where a request came from. */
+export interface RequestOrigin {
+  /** IP address of the client. */
+  address?: string | undefined
+  /** Whether browsers use HTTPS, which decides what the cookie of a session is called. */
+  secure?: boolean | undefined
 }
 
 const DEFAULT_TENANT = 'default'
 
-/** Identifies the sender of a request. @throws UNAUTHENTICATED, FORBIDDEN */
-export async function identifyViewer(deps: ViewerDeps, headers: Headers): Promise<Viewer> {
-  const credentials = readCredentials(headers)
-  if (credentials.key !== undefined) return keyViewer(deps, credentials.key)
-  if (credentials.session !== undefined && (await isSessionValid(deps.db, credentials.session)))
-    return { kind: 'SESSION' }
-  if (credentials.session === undefined) throw new ApiError('UNAUTHENTICATED')
+/** Identifies the sender of a request. @throws UNAUTHENTICATED, FORBIDDEN, TOO_MANY_ATTEMPTS */
+export async function identify(
+  deps: ViewerDeps,
+  headers: Headers,
+  { address, secure = false }: RequestOrigin = {},
+): Promise<Identity> {
+  const { key, session } = readCredentials(headers, secure)
+  if (key !== undefined) return identifyKey(deps, key, address)
+  if (session === undefined) throw new ApiError('UNAUTHENTICATED')
+  return identifySession(deps, session, address)
+}
+
+async function identifySession(
+  { db, lookups }: ViewerDeps,
+  session: string,
+  address: string | undefined,
+): Promise<Identity> {
+  if (looksLikeToken(session)) {
+    const hash = await sha256Hex(session)
+    const lookUp = async () => (await isSessionValid(db, session)) || undefined
+    if (await lookups.find(hash, address, lookUp))
+      return { viewer: { kind: 'SESSION' }, credential: `session ${hash.slice(0, 12)}` }
+  }
   throw new ApiError('UNAUTHENTICATED', 'Your session has ended; sign in again.')
 }
 
-async function keyViewer({ db, recordUse }: ViewerDeps, key: string): Promise<Viewer> {
-  const known = await findKey(db, await sha256Hex(key))
+async function identifyKey(
+  { db, recordUse, lookups }: ViewerDeps,
+  key: string,
+  address: string | undefined,
+): Promise<Identity> {
+  const hash = looksLikeApiKey(key) ? await sha256Hex(key) : undefined
+  const known = hash && (await lookups.find(hash, address, () => findKey(db, hash)))
   // One message for unknown, revoked and expired: it reveals nothing to a thief.
   if (!known || !isUsable(known.record))
     throw new ApiError('UNAUTHENTICATED', ERRORS.KEY_UNKNOWN.message)
-  if (!known.record.scopes.includes('read'))
-    throw new ApiError('FORBIDDEN', 'This API key lacks the scope read.')
-  void recordUse(known.record.key_id)
+  const { key_id: keyId, scopes, tenant } = known.record
+  const credential = `key ${keyId}`
+  if (!scopes.includes('read')) throw new ScopeMissingError({ credential, tenant })
+  void recordUse(keyId)
   const { tenantId, allowedLatenessS } = known
-  return { kind: 'KEY', own: seal({ tenantId, tenant: known.record.tenant, allowedLatenessS }) }
+  return { viewer: { kind: 'KEY', own: seal({ tenantId, tenant, allowedLatenessS }) }, credential }
 }
 
 /** @param tenant as the client named it; @throws FORBIDDEN for another tenant than the key's own */

@@ -24,7 +24,7 @@ export class ApiError extends Error {
 }
 
 function specOf(code: ApiErrorCode) {
-  return code === 'OVERLOADED' ? ERRORS.OVERLOADED : API_ERRORS[code]
+  return { ...ERRORS, ...API_ERRORS }[code]
 }
 
 /** @param argument the one that the client has to change; the message begins with it */

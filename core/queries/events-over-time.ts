@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
+import { ApiError } from '../lib/api-error.ts'
 import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import {
@@ -52,7 +53,9 @@ export async function eventsOverTime(
     onlyRaw || !canUseRollups(args, names)
       ? { sql: partsFromEvents(viewer, names, args), source: 'raw' as const }
       : partsFromRollups(viewer, names, args)
-  const { rows: found } = await buildMetricsSql(viewer, names, args, parts).execute(db)
+  const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
+  const { rows: found } = await buildMetricsSql(viewer, names, args, parts, pointsMax).execute(db)
+  if (found.length > pointsMax) throw tooManyPoints(pointsMax)
   const points = found.filter((row): row is PointRow => row.timestamp !== null)
   const rows = points.map((row) => toPoint(row, args))
   const { range, interval } = args
@@ -173,6 +176,7 @@ function buildMetricsSql(
   names: Names,
   args: MetricsArgs,
   parts: RawBuilder<unknown>,
+  pointsMax: number,
 ): RawBuilder<MetricsRow> {
   const { range, interval, timeZone, groupBy } = args
   const bucket = sql`v.bucket`
@@ -202,5 +206,14 @@ function buildMetricsSql(
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
            coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
       FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
-     ORDER BY v.bucket, v.rank`
+     ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
+}
+
+/** Groups are counted by the query itself, so what they multiply buckets with is only known now. */
+function tooManyPoints(pointsMax: number): ApiError {
+  return new ApiError(
+    'QUERY_TOO_LARGE',
+    `The result has more than ${pointsMax} points; choose a longer interval or a shorter range, or filter what groupBy lists.`,
+    { limit: 'points' },
+  )
 }

@@ -1,12 +1,21 @@
 /** Limits of queries. */
 export const QUERY_LIMITS = {
-  /** Operations in one HTTP request. */
-  batchOperationsMax: 10,
   bodyBytesMax: 256 * 1024,
+  /** Of a request's whole document, before it is validated; fields count with every fragment written out. */
+  tokensMax: 2_000,
+  fieldsMax: 500,
+  aliasesMax: 100,
+  schemasMax: 1,
+  typesMax: 10,
   depthMax: 8,
   breadthMax: 200,
   /** A metrics field of five columns costs 75, a full page of whole events 1,800. */
   complexityMax: 3_000,
+  /** What Pothos multiplies the columns of `metrics` with, at least; one more for each so many points. */
+  pointsPerComplexity: 200,
+  /** Points of all `metrics` of one request together. */
+  pointsMax: 20_000,
+  responseBytesMax: 8 * 1024 * 1024,
 
   /** Connections of all queries; one of them is kept for the operator's sessions. */
   connectionsMax: 10,
@@ -55,7 +64,12 @@ export const LIVE_LIMITS = {
   refreshDeadlineMs: 3_000,
   /** How often a subscriber's credentials are checked again. */
   recheckMs: 30_000,
+  /** All subscriptions; those of all keys together leave the rest to people who are signed in. */
   subscribersMax: 1_000,
+  subscribersOfKeysMax: 950,
+  /** Of the keys of one tenant, and of one key or session. */
+  subscribersPerTenantMax: 50,
+  subscribersPerCredentialMax: 20,
   recentMax: 50,
   recentFirst: 20,
   minutes: 60,

@@ -24,6 +24,8 @@ export interface MetricsInput {
   timeZone?: string | null
   aggregate?: Aggregate | null
   filter?: readonly DimensionFilter[] | null
+  /** More points than that are refused; no client writes it. */
+  pointsMax?: number
 }
 
 /** The same, checked and with every default filled in. */

@@ -81,6 +81,20 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core, cli',
   },
   {
+    name: 'SLUICE_TRUSTED_PROXIES',
+    default: '',
+    meaning:
+      "proxies that are believed about the client's address: IP addresses and CIDR blocks, separated by commas. Without it, forwarding headers are never read",
+    readBy: 'core (api), compose',
+  },
+  {
+    name: 'SLUICE_METRICS_TOKEN',
+    default: '',
+    meaning:
+      'the Bearer token that `/metrics` asks for. Without it, only processes on the same machine may read metrics',
+    readBy: 'core (api, gateway), compose',
+  },
+  {
     name: 'SLUICE_TLS_CERT',
     default: '',
     meaning: 'PEM file with the certificate; core then speaks HTTPS',

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, chromium, type Page } from 'playwright-core'
 
 const SYSTEM_CHROMIUM = '/usr/bin/chromium'
 
@@ -25,4 +25,11 @@ export async function launchBrowser(): Promise<Browser> {
     args: [...bundled.args.filter((arg) => !UNREAL.some((name) => arg.startsWith(name))), ...args],
     headless: true,
   })
+}
+
+/** Opens a sign-in link and presses its button, as a person does. */
+export async function signIn(page: Page, link: string): Promise<void> {
+  await page.goto(link)
+  await page.getByRole('button', { name: 'Sign in to Sluice' }).click()
+  await page.waitForURL((url) => url.pathname === '/')
 }

@@ -141,6 +141,20 @@ export async function askGraphQL<T = Record<string, unknown>>(
   return data
 }
 
+/** Redeems a sign-in link as its page does; `origin` where core is reached under another address than the link's. */
+export function redeemLink(
+  link: string,
+  { origin = new URL(link).origin, headers = {} }: { origin?: string; headers?: object } = {},
+): Promise<Response> {
+  const token = new URLSearchParams(new URL(link).hash.slice(1)).get('token')
+  return fetch(`${origin}/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-sluice-sign-in': '1', ...headers },
+    body: JSON.stringify({ token }),
+    signal: AbortSignal.timeout(10_000),
+  })
+}
+
 export async function sendEvent(
   run: Pick<RunFile, 'edge_url' | 'write_key'>,
   body: unknown,

@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isAlive } from '../../tools/process/processes.ts'
-import { askGraphQL, createTestHome, sendEvent, type TestHome } from '../lib/sluice.ts'
+import { askGraphQL, createTestHome, redeemLink, sendEvent, type TestHome } from '../lib/sluice.ts'
 
 let home: TestHome
 beforeEach(() => {
@@ -91,13 +91,13 @@ test('status lists all addresses and a sign-in link that works once', LONG, asyn
     log: 'postgres',
     pid: process.pid,
   })
-  const signIn = await fetch(status.login_url, { redirect: 'manual' })
-  expect(signIn.status).toBe(303)
+  const signIn = await redeemLink(status.login_url)
+  expect(signIn.status).toBe(204)
   const [cookie = ''] = signIn.headers.getSetCookie()
   expect(cookie).toMatch(/^sluice_session=\S+; .*HttpOnly.*SameSite=Lax/i)
-  expect((await fetch(status.login_url, { redirect: 'manual' })).status).toBe(401)
+  expect((await redeemLink(status.login_url)).status).toBe(401)
   // The link printed at the start is another one.
-  expect((await fetch(run.login_url, { redirect: 'manual' })).status).toBe(303)
+  expect((await redeemLink(run.login_url)).status).toBe(204)
   const page = await fetch(run.dashboard_url)
   expect(page.headers.get('content-type')).toContain('text/html')
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundle } from '../../edge/testing/runtimes.ts'
-import { launchBrowser } from '../lib/browser.ts'
+import { launchBrowser, signIn } from '../lib/browser.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
 
 /** What a stranger does after `npm start`, in a real browser. */
@@ -30,7 +30,7 @@ afterAll(async () => {
 })
 
 test('the sign-in link opens an empty page that shows how to send the first event', async () => {
-  await page.goto(sluice.run.login_url)
+  await signIn(page, sluice.run.login_url)
   await page.getByText('No events yet').waitFor()
   const text = await page.locator('body').innerText()
   expect(text).toContain(sluice.run.edge_url)

@@ -9,12 +9,13 @@ import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { RequestContext } from './context.ts'
 import { toGraphQLError } from './graphql-error.ts'
+import type { JsonValue } from './json-value.ts'
 
 export interface SchemaTypes {
   Context: RequestContext
   Scalars: {
     DateTime: { Input: Instant; Output: Instant }
-    JSON: { Input: unknown; Output: unknown }
+    JSON: { Input: unknown; Output: JsonValue }
     ID: { Input: string; Output: string }
   }
   DefaultFieldNullability: false

@@ -1,21 +1,21 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import { type Database, withConcurrencyLimit, withTenant } from '../../db/database.ts'
-import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import {
   databaseScopeOf,
-  identifyViewer,
+  type Identity,
   OPERATOR_SCOPE,
   scopeOf,
   type TenantViewer,
   tenantViewer,
   type Viewer,
 } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
 import { createFairLimiter } from '../../lib/fair-limiter.ts'
 import type { Log } from '../../log/log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import { createPointsPlan, type PointsPlan } from '../../queries/metrics-points.ts'
 import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
+import { createResponseBudget, type ResponseBudget } from './json-value.ts'
 import { createOperationReport, type OperationReport } from './operation-report.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
@@ -36,14 +36,21 @@ export interface ContextDeps {
   onboarding?: () => Onboarding | undefined
 }
 
+/** The sender of a request, who was identified before anything of its body was read. */
+export interface Sender extends Identity {
+  requestId: string | undefined
+  /** IP address of the client. */
+  address: string | undefined
+  /** Checks the credentials again, for subscriptions. Rejects when they cannot be checked. */
+  isStillAuthorized(): Promise<boolean>
+}
+
 /** What every resolver gets, one for each operation. */
 export interface RequestContext extends ContextDeps {
-  /** The sender. @throws UNAUTHENTICATED, FORBIDDEN */
-  viewer(): Promise<Viewer>
+  sender: Sender
+  viewer: Viewer
   /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
-  /** Checks the sender's credentials again, for subscriptions. Rejects when they cannot be checked. */
-  isStillAuthorized(): Promise<boolean>
   /** Executes a query for a field, and adds what its result depends on to the report. */
   run<V, Args, Result extends QueryResult<unknown>>(
     query: (db: Database, viewer: V, args: Args) => Promise<Result>,
@@ -52,11 +59,12 @@ export interface RequestContext extends ContextDeps {
     field: Pick<GraphQLResolveInfo, 'path'>,
   ): Promise<Result>
   report: OperationReport
+  /** Of the whole operation. */
+  points: PointsPlan
+  budget: ResponseBudget
 }
 
-export function createContextFactory(deps: ContextDeps): (headers: Headers) => RequestContext {
-  const { identityDb = deps.db } = deps
-  const viewerDeps = { db: identityDb, recordUse: createKeyUseRecorder(identityDb) }
+export function createContextFactory(deps: ContextDeps): (sender: Sender) => RequestContext {
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
@@ -65,34 +73,20 @@ export function createContextFactory(deps: ContextDeps): (headers: Headers) => R
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
-  return (headers) => {
-    let identified: Promise<Viewer> | undefined
-    const viewer = () => {
-      identified ??= identifyViewer(viewerDeps, headers)
-      return identified
-    }
-    // The sender is identified outside the limit, because the limit is the sender's.
-    const limited = withConcurrencyLimit(deps.db, async () =>
-      limiter.acquire(scopeOf(await viewer())),
-    )
-    const db = withTenant(limited, async () => databaseScopeOf(await viewer()))
+  return (sender) => {
+    const { viewer } = sender
+    const limited = withConcurrencyLimit(deps.db, () => limiter.acquire(scopeOf(viewer)))
+    const db = withTenant(limited, async () => databaseScopeOf(viewer))
     const report = createOperationReport()
     return {
       ...deps,
       db,
+      sender,
       viewer,
       report,
-      tenant: async (tenant) => tenantViewer(db, await viewer(), tenant),
-      async isStillAuthorized() {
-        try {
-          await identifyViewer(viewerDeps, headers)
-          return true
-        } catch (error) {
-          if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))
-            return false
-          throw error
-        }
-      },
+      points: createPointsPlan(),
+      budget: createResponseBudget(),
+      tenant: (tenant) => tenantViewer(db, viewer, tenant),
       async run(query, viewer, args, { path }) {
         const result = await query(db, viewer, args)
         report.add(String(path.key), result)

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mintApiKey } from '../../../contract/api-key.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
+import type { SecurityEvent } from '../../lib/security-log.ts'
 import { createSchema } from './schema.ts'
 import { createGraphQL } from './server.ts'
 import { createQueryFixture, type QueryFixture, type QueryResponse } from './testing/fixture.ts'
@@ -44,15 +46,68 @@ test('the schema is the one in schema.graphql', () => {
 })
 
 describe('authentication of GraphQL', () => {
-  test('a request without credentials gets nothing but the schema', async () => {
-    const response = await fixture.execute('{ viewer { kind } }')
-    expect(code(response)).toEqual([401, 'UNAUTHENTICATED'])
-    expect(response.headers.get('www-authenticate')).toBe('Bearer')
-    const schema = await fixture.execute('{ __schema { queryType { name } } }')
-    expect([schema.status, schema.data]).toEqual([
-      200,
-      { __schema: { queryType: { name: 'Query' } } },
+  test('a request without credentials gets nothing, not even the schema or a syntax error', async () => {
+    for (const query of [
+      '{ viewer { kind } }',
+      '{ __schema { queryType { name } } }',
+      '{ nonsense',
+      '',
     ])
+      expect(code(await fixture.execute(query)), query).toEqual([401, 'UNAUTHENTICATED'])
+    const response = await fixture.execute('{ viewer { kind } }')
+    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+  })
+
+  test('a request without credentials is refused before any of its body is read', async () => {
+    let read = 0
+    const body = new ReadableStream(
+      {
+        pull(controller) {
+          read++
+          controller.enqueue(new Uint8Array(64 * 1024))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const response = await fixture.graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': 'nonsense' },
+        body,
+        duplex: 'half',
+      } as RequestInit),
+    )
+    expect([response.status, read]).toEqual([401, 0])
+  })
+
+  test('a text that cannot be a key or a session is never looked up', async () => {
+    const away = createDatabase('postgres://127.0.0.1:1/nowhere', { connectMs: 500 })
+    const { db, live, log } = fixture
+    const graphql = createGraphQL({ db, identityDb: away, live, log, logger: { error() {} } })
+    const status = async (headers: Record<string, string>) =>
+      (await graphql.fetch(new Request('http://localhost/graphql?query={a}', { headers }))).status
+    expect(await status({ 'x-api-key': `slc_sec_${'0'.repeat(36)}` })).toBe(401)
+    expect(await status({ cookie: 'sluice_session=short' })).toBe(401)
+    expect(await status(own)).toBe(503)
+    await away.destroy()
+  })
+
+  test('made-up keys from one address are throttled, and no good key there is refused for it', async () => {
+    const { db, live, log } = fixture
+    const graphql = createGraphQL({ db, live, log, logger: { error() {} } })
+    const status = async (headers: Record<string, string>) => {
+      const request = new Request('http://localhost/graphql?query={viewer{kind}}', { headers })
+      return (await graphql.fetch(request, { address: '203.0.113.9' })).status
+    }
+    const madeUp = () => status({ 'x-api-key': mintApiKey('sec') })
+    const statuses = await Promise.all(Array.from({ length: 300 }, madeUp))
+    expect(new Set(statuses)).toEqual(new Set([401]))
+    // Beyond the limit they share one look-up at a time.
+    const flood = Promise.all(Array.from({ length: 300 }, madeUp))
+    const newKey = await fixture.keyOf('default')
+    expect(await status(own)).toBe(200)
+    expect(new Set(await flood)).toEqual(new Set([401, 429]))
+    expect(await status(newKey)).toBe(200)
   })
 
   test('unknown, revoked, expired and malformed keys get the same message', async () => {
@@ -285,33 +340,154 @@ describe('limits of GraphQL', () => {
     expect((await fixture.execute(nested, own)).errors?.[0]?.message).toContain('introspection')
   })
 
-  test('a batch of at most ten operations gets a response to each', async () => {
-    const send = async (count: number) => {
-      const operation = { query: '{ viewer { kind } }' }
-      const response = await fixture.graphql.fetch(
-        new Request('http://localhost/graphql', {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', ...own },
-          body: JSON.stringify(Array.from({ length: count }, () => operation)),
-        }),
-      )
-      return [response.status, (await response.json()) as unknown] as const
-    }
-    expect(await send(2)).toEqual([
-      200,
-      [{ data: { viewer: { kind: 'KEY' } } }, { data: { viewer: { kind: 'KEY' } } }],
-    ])
-    const [status, body] = await send(11)
-    expect([status, body]).toMatchObject([
+  test('a batch is refused, with a message that says so', async () => {
+    const response = await fixture.graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...own },
+        body: JSON.stringify([{ query: '{ viewer { kind } }' }]),
+      }),
+    )
+    expect([response.status, await response.json()]).toMatchObject([
       422,
       { errors: [{ extensions: { code: 'QUERY_TOO_LARGE', limit: 'batch' } }] },
     ])
+  })
+
+  const limitOf = async (query: string, headers = own) => {
+    const response = await fixture.execute(query, headers)
+    return [response.status, response.errors?.[0]?.extensions.limit]
+  }
+  const repeat = (count: number, part: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => part(i)).join(' ')
+
+  test('introspection is asked for once in a request, and without aliases', async () => {
+    const all = '__schema { types { name fields { name } } }'
+    expect(await limitOf(`{ ${repeat(2, (i) => `a${i}: ${all}`)} }`)).toEqual([422, '__schema'])
+    expect(
+      await limitOf(`{ ${repeat(11, (i) => `a${i}: __type(name: "Event") { name }`)} }`),
+    ).toEqual([422, '__type'])
+    const aliased = `{ __schema { types { fields { ${repeat(90, (i) => `a${i}: name`)} } } } }`
+    expect(await limitOf(aliased)).toEqual([422, 'aliases in introspection'])
+  })
+
+  test('a document is refused by its tokens, aliases and fields, with its fragments written out', async () => {
+    expect(await limitOf(`{ ${'viewer { kind } '.repeat(1_000)} }`)).toEqual([422, 'tokens'])
+    expect(await limitOf(`{ ${'viewer { kind } '.repeat(300)} }`)).toEqual([422, 'fields'])
+    expect(await limitOf(`{ ${repeat(101, (i) => `a${i}: __typename`)} }`)).toEqual([
+      422,
+      'aliases',
+    ])
+    // Forty fragments, each of which doubles the one before.
+    const doubled = repeat(40, (i) => `fragment f${i} on Query { ...f${i + 1} ...f${i + 1} }`)
+    const bomb = `{ ...f0 } ${doubled} fragment f40 on Query { viewer { kind } }`
+    expect(await limitOf(bomb)).toEqual([422, 'fields'])
+    const cycle =
+      '{ ...a } fragment a on Query { ...b } fragment b on Query { ...a viewer { kind } }'
+    const cyclic = await fixture.execute(cycle, own)
+    expect(cyclic.errors?.[0]?.message).toContain('Cannot spread fragment')
+  })
+
+  test('all points that a request asks for are counted before the first query is executed', async () => {
+    const long =
+      'startTime: "2026-01-01T00:00:00Z", endTime: "2026-04-01T00:00:00Z", interval: QUARTER_HOUR'
+    expect(
+      (await fixture.execute(`{ metrics(name: "*", ${long}) { value } }`, own)).errors,
+    ).toBeUndefined()
+    const three = repeat(3, (i) => `a${i}: metrics(name: "*", ${long}) { value }`)
+    expect(await limitOf(`{ ${three} }`)).toEqual([422, 'points'])
+    // Columns count too.
+    const wide = repeat(90, (i) => `a${i}: value`)
+    expect(await limitOf(`{ metrics(name: "*", ${long}) { ${wide} } }`)).toEqual([
+      422,
+      'complexity',
+    ])
+  })
+
+  test('groups share what the buckets leave of the points, and a result beyond is refused', async () => {
+    const wide = await createQueryFixture(['wide'])
+    await wide.store(
+      'wide',
+      Array.from({ length: 3_000 }, (_, i) => ({
+        occurredAt: new Date(Date.UTC(2026, 10, 20) + (i % 30) * 900_000).toISOString(),
+        properties: { page: `/${Math.floor(i / 30)}` },
+      })),
+    )
+    const key = await wide.keyOf('wide')
+    const field = `metrics(name: "*", ${RANGE}, interval: QUARTER_HOUR, groupBy: ["page"]) { value }`
+    const one = await wide.execute(`{ ${field} }`, key)
+    expect([one.status, one.data.metrics.length]).toEqual([200, 3_000])
+    const seven = await wide.execute(`{ ${repeat(7, (i) => `a${i}: ${field}`)} }`, key)
+    expect([seven.status, seven.errors?.[0]?.extensions.limit]).toEqual([422, 'points'])
+    await wide.close()
+  })
+
+  test('a response is refused at 8 MiB, and the next request is answered', async () => {
+    const large = await createQueryFixture(['large'])
+    const text = 'x'.repeat(60_000)
+    await large.store(
+      'large',
+      Array.from({ length: 100 }, () => ({ properties: { text } })),
+    )
+    const key = await large.keyOf('large')
+    const page = 'events(first: 100) { edges { node { properties } } }'
+    const two = await large.execute(`{ a: ${page} b: ${page} }`, key)
+    expect([two.status, two.errors?.[0]?.extensions.limit]).toEqual([422, 'response'])
+    const one = await large.execute(`{ ${page} }`, key)
+    expect([one.status, one.data.events.edges.length]).toEqual([200, 100])
+    await large.close()
   })
 
   test('a body that is too large is rejected before it is parsed', async () => {
     const response = await fixture.execute(`{ viewer { kind } } #${'x'.repeat(300_000)}`, own)
     expect(response.status).toBe(413)
   })
+})
+
+test('what is denied is recorded with its request, key and tenant, and with nothing that was sent', async () => {
+  const { db, live, log } = fixture
+  const events: SecurityEvent[] = []
+  const securityLog = { record: (event: SecurityEvent) => void events.push(event), close() {} }
+  const graphql = createGraphQL({ db, live, log, securityLog, logger: { error() {} } })
+  const send = (headers: Record<string, string>, query = '{viewer{kind}}') =>
+    graphql.fetch(
+      new Request(`http://localhost/graphql?query=${encodeURIComponent(query)}`, { headers }),
+      { address: '203.0.113.9', requestId: 'r' },
+    )
+  const from = { outcome: 'denied', address: '203.0.113.9', requestId: 'r' }
+  await send({})
+  await send({ 'x-api-key': 'nonsense' })
+  const writer = await createKey(db, { tenant: 'default', name: 'w', scopes: ['ingest'] })
+  await send({ 'x-api-key': writer.key })
+  await send(
+    own,
+    '{ a: event(tenant: "other", id: "x") { id } b: event(tenant: "other", id: "y") { id } }',
+  )
+  await send(own, `{ ${'viewer { kind } '.repeat(300)} }`)
+  expect(events).toEqual([
+    { name: 'credentials-refused', ...from, detail: 'UNAUTHENTICATED' },
+    {
+      name: 'access-denied',
+      ...from,
+      detail: 'FORBIDDEN',
+      actor: `key ${writer.keyId}`,
+      tenant: 'default',
+    },
+    {
+      name: 'access-denied',
+      ...from,
+      detail: 'FORBIDDEN',
+      actor: expect.stringMatching(/^key /),
+      tenant: 'default',
+    },
+    {
+      name: 'limit-exceeded',
+      ...from,
+      detail: 'QUERY_TOO_LARGE',
+      actor: expect.stringMatching(/^key /),
+      tenant: 'default',
+    },
+  ])
 })
 
 describe('requests across origins', () => {
@@ -323,7 +499,10 @@ describe('requests across origins', () => {
         body: JSON.stringify({ query: '{ viewer { kind } }' }),
       }),
     )
-    expect(form.status).toBe(403)
+    expect([form.status, await form.json()]).toMatchObject([
+      403,
+      { errors: [{ extensions: { code: 'CROSS_SITE_REFUSED' } }] },
+    ])
     const get = (headers: Record<string, string>) =>
       fixture.graphql.fetch(
         new Request('http://localhost/graphql?query={viewer{kind}}', {
@@ -337,16 +516,115 @@ describe('requests across origins', () => {
   })
 })
 
+test('variables in the URL that are not JSON are the error of the client', async () => {
+  const url = 'http://localhost/graphql?query={viewer{kind}}&variables=%7B'
+  const response = await fixture.graphql.fetch(new Request(url, { headers: own }))
+  expect([response.status, await response.json()]).toMatchObject([
+    400,
+    { errors: [{ extensions: { code: 'BAD_USER_INPUT', argument: 'variables' } }] },
+  ])
+})
+
+test('a body without the content type of JSON is refused with the type that it has', async () => {
+  const send = async (type: string | undefined) => {
+    const headers = { ...own, ...(type !== undefined && { 'content-type': type }) }
+    const body = new TextEncoder().encode('{"query":"{viewer{kind}}"}')
+    const request = new Request('http://localhost/graphql', { method: 'POST', headers, body })
+    const response = await fixture.graphql.fetch(request)
+    const { errors } = (await response.json()) as QueryResponse
+    return [response.status, errors?.[0]?.message]
+  }
+  const type = 'application/x-www-form-urlencoded'
+  expect(await send(type)).toEqual([
+    415,
+    `Send the header Content-Type: application/json; this request has "${type}".`,
+  ])
+  expect(await send(undefined)).toEqual([
+    415,
+    'Send the header Content-Type: application/json; this request has none.',
+  ])
+})
+
+describe('an event whose properties have the names of what programs look for', () => {
+  const NAMES = [
+    'then',
+    'toJSON',
+    'constructor',
+    'valueOf',
+    'toString',
+    'inspect',
+    'length',
+    '0',
+    'hasOwnProperty',
+    'asymmetricMatch',
+    'catch',
+    'stringify',
+  ]
+  const properties = Object.fromEntries(NAMES.map((name) => [name, `a ${name}`]))
+
+  test('is returned like any other, by events, event, metrics and live', async () => {
+    const odd = await createQueryFixture(['default'])
+    const key = await odd.keyOf('default')
+    await odd.store('default', [
+      { id: 'odd', name: 'odd', properties, occurredAt: '2026-11-20T10:00:00Z' },
+    ])
+    const { data, errors } = await odd.execute(
+      `{ event(id: "odd") { properties context } events { edges { node { properties } } }
+         ${NAMES.map((name, i) => `m${i}: metrics(name: "odd", ${RANGE}, interval: TOTAL, groupBy: ["${name}"]) { value dimensions }`).join('\n')} }`,
+      key,
+    )
+    expect(errors).toBeUndefined()
+    expect(data.event).toEqual({ properties, context: null })
+    expect(data.events.edges).toEqual([{ node: { properties } }])
+    for (const [i, name] of NAMES.entries())
+      expect(data[`m${i}`]).toEqual([{ value: 1, dimensions: { [name]: `a ${name}` } }])
+    const live = await odd.graphql.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...key },
+        body: JSON.stringify({ query: 'subscription { live { recent { properties } } }' }),
+      }),
+    )
+    let text = ''
+    for await (const chunk of live.body as ReadableStream<Uint8Array>) {
+      text += Buffer.from(chunk)
+      if (text.includes('"recent"')) break
+    }
+    const update = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] as string)
+    expect(update.data.live.recent).toEqual([{ properties }])
+    await odd.close()
+  })
+})
+
 describe('failures behind GraphQL', () => {
   test('the error of a statement is masked', async () => {
     const broken = await createQueryFixture()
     const headers = await broken.session()
-    await broken.store('default', [{}])
+    await broken.store('default', [{ name: 'confidential' }])
     await broken.database.pool.query('ALTER TABLE event RENAME COLUMN name TO secret_name')
     const masked = await broken.execute('{ events { edges { node { id } } } }', headers)
     expect(code(masked)).toEqual([500, 'INTERNAL_SERVER_ERROR'])
     expect(masked.errors?.[0]?.message).toBe('Something failed on our side.')
     expect(masked.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR' })
+    // The log has what a person needs to find it, and nothing of the query.
+    const { db, live, log } = broken
+    const lines: Record<string, unknown>[] = []
+    const logger = { error: (fields: object) => void lines.push({ ...fields }) }
+    const request = new Request('http://localhost/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: '{ events(name: "confidential") { edges { node { id } } } }' }),
+    })
+    await createGraphQL({ db, live, log, logger }).fetch(request, { requestId: 'my-request' })
+    expect(lines).toEqual([
+      {
+        request_id: 'my-request',
+        error: 'error',
+        code: '42703',
+        stack: expect.stringMatching(/^\s+at [\s\S]*events-page/),
+      },
+    ])
+    expect(JSON.stringify(lines)).not.toMatch(/confidential|SELECT/i)
     await broken.close()
   })
 
@@ -405,11 +683,13 @@ test('the pipeline shows lag, worker and offset gaps of every partition', async 
     lag: 1,
     worker: 'w-1',
   })
-  // A tenant's key sees the lag, but not the names of the machines.
-  const { partitions } = data.pipeline
+  // A tenant's key sees where records are missing, but not how much all tenants send.
+  const hidden = { position: null, end: null, lag: null, worker: null }
   expect((await fixture.execute(query, own)).data.pipeline).toEqual({
-    ...data.pipeline,
-    partitions: partitions.map((each: object) => ({ ...each, worker: null })),
+    lag: null,
+    applied: null,
+    partitions: [0, 1, 2, 3, 4, 5].map((partition) => ({ partition, ...hidden })),
+    gaps: [{ partition: 1, expected: null, available: null, seenAt: '2026-11-20T10:00:00Z' }],
   })
   expect(code(await fixture.execute(query))).toEqual([401, 'UNAUTHENTICATED'])
 })

@@ -1,112 +1,139 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
-import { createYoga, isAsyncIterable, type Plugin } from 'graphql-yoga'
+import { createYoga } from 'graphql-yoga'
+import type { Database } from '../../db/database.ts'
+import { createCredentialLookups } from '../../identity/credential-lookups.ts'
+import { createKeyUseRecorder } from '../../identity/key-directory.ts'
+import { identify, type RequestOrigin } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { SecurityLog } from '../../lib/security-log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { ResultInfo, Source } from '../../queries/query-result.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
-import { type ContextDeps, createContextFactory, type RequestContext } from './context.ts'
-import { causeOf, maskError, toGraphQLError } from './graphql-error.ts'
+import {
+  type ContextDeps,
+  createContextFactory,
+  type RequestContext,
+  type Sender,
+} from './context.ts'
+import { createDocuments } from './documents.ts'
+import { checkRequest, respondEarly } from './early-response.ts'
+import { maskError } from './graphql-error.ts'
 import type { OperationContext } from './operation-context.ts'
 import { createSchema } from './schema.ts'
+import { useDocuments } from './use-documents.ts'
+import { createErrorLog, useErrorLog, useSecurityLog } from './use-logs.ts'
 import { useResultCache } from './use-result-cache.ts'
+import {
+  useOperationContext,
+  useResponseLimit,
+  useResultInfo,
+  useSingleOperation,
+} from './use-results.ts'
 
 export interface GraphQLDeps extends ContextDeps {
+  /** Looks up keys and sessions, so that no query keeps them waiting; `db` unless given. */
+  identityDb?: Database
   logger: Pick<Logger, 'error'>
-  /** Shows GraphiQL to browsers. */
-  graphiql?: boolean
+  securityLog?: SecurityLog
   /** Without it every query is executed. */
   resultCache?: ResultCache
 }
 
-export interface GraphQLServer {
-  fetch(request: Request): Promise<Response>
+/** Where a request came from, as the HTTP server knows it. */
+export interface GraphQLRequest extends RequestOrigin {
+  requestId?: string | undefined
 }
 
-/** GraphQL at /graphql: POST, GET, and subscriptions over SSE. */
+export interface GraphQLServer {
+  fetch(request: Request, from?: GraphQLRequest): Promise<Response>
+  /** Whether the request's sender may query. @throws UNAUTHENTICATED, FORBIDDEN, TOO_MANY_ATTEMPTS */
+  identify(headers: Headers, from?: GraphQLRequest): Promise<Sender>
+}
+
+/**
+ * GraphQL at /graphql: POST, GET, and subscriptions over SSE. The sender is identified first: nothing of an
+ * unauthenticated request is read, parsed or executed.
+ */
 export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
-  const yoga = createYoga<OperationContext, RequestContext>({
+  const yoga = createExecutor(deps)
+  const viewerDeps = {
+    db: deps.identityDb ?? deps.db,
+    recordUse: createKeyUseRecorder(deps.identityDb ?? deps.db),
+    lookups: createCredentialLookups(),
+  }
+
+  async function identifySender(headers: Headers, from: GraphQLRequest = {}): Promise<Sender> {
+    const identity = await identify(viewerDeps, headers, from)
+    return {
+      ...identity,
+      requestId: from.requestId,
+      address: from.address,
+      async isStillAuthorized() {
+        try {
+          await identify(viewerDeps, headers, from)
+          return true
+        } catch (error) {
+          if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))
+            return false
+          throw error
+        }
+      },
+    }
+  }
+
+  const logError = createErrorLog(deps.logger)
+  return {
+    identify: identifySender,
+    async fetch(request, from = {}) {
+      let sender: Sender | undefined
+      try {
+        sender = await identifySender(request.headers, from)
+        checkRequest(request, sender)
+        return await yoga.fetch(request, { sender })
+      } catch (error) {
+        return respondEarly(error, request, from, { ...deps, logError, sender })
+      }
+    },
+  }
+}
+
+function createExecutor(deps: GraphQLDeps) {
+  const documents = createDocuments()
+  const logError = createErrorLog(deps.logger)
+  return createYoga<OperationContext, RequestContext>({
     schema: createSchema(),
     context: ({ operation }) => operation as RequestContext,
     graphqlEndpoint: '/graphql',
     landingPage: false,
-    graphiql: deps.graphiql ?? false,
+    graphiql: false,
     // The dashboard has the same origin; other clients send keys from their own servers.
     cors: false,
     multipart: false,
     // Node's own, which the HTTP server around us knows how to send and to cancel.
     fetchAPI: { Request, Response, Headers, ReadableStream, TransformStream },
-    // Above our own limit, which responds with 422.
+    // Refused by useSingleOperation, with an error that says so.
     batching: { limit: Number.MAX_SAFE_INTEGER },
     maxRequestBodySize: QUERY_LIMITS.bodyBytesMax,
+    // It keeps a thousand documents of any size, refused ones too; useDocuments has limits in characters.
+    parserAndValidationCache: false,
     maskedErrors: { maskError: (error) => maskError(error) },
     logging: {
       debug() {},
       info() {},
       warn() {},
-      error: (error: unknown) => logFailure(deps.logger, error),
+      error: (error: unknown) => logError(error, undefined),
     },
     plugins: [
       // Headers that no page can send across origins without a preflight.
       useCSRFPrevention({ requestHeaders: ['x-graphql-yoga-csrf', 'authorization', 'x-api-key'] }),
-      useBatchLimit(),
+      useSingleOperation(),
       useOperationContext(createContextFactory(deps)),
+      useDocuments(documents),
       useResultInfo(),
       ...(deps.resultCache ? [useResultCache(deps.resultCache)] : []),
+      useResponseLimit(),
+      useErrorLog(logError),
+      ...(deps.securityLog ? [useSecurityLog(deps.securityLog)] : []),
     ],
   })
-  return { fetch: async (request) => yoga.fetch(request, {}) }
-}
-
-/** What failed, never what the query was; errors that clients made are theirs alone. */
-function logFailure(logger: GraphQLDeps['logger'], error: unknown): void {
-  const cause = causeOf(error)
-  if (cause instanceof ApiError) return
-  const { code } = (cause ?? {}) as { code?: unknown }
-  const text = code === undefined ? String(cause) : `${String(code)} ${String(cause)}`
-  logger.error({ error: text }, 'query failed')
-}
-
-function useBatchLimit(): Plugin {
-  const { batchOperationsMax } = QUERY_LIMITS
-  return {
-    onRequestParse: () => ({
-      onRequestParseDone({ requestParserResult }) {
-        if (!Array.isArray(requestParserResult)) return
-        if (requestParserResult.length <= batchOperationsMax) return
-        const message = `A request takes at most ${batchOperationsMax} operations.`
-        throw toGraphQLError(new ApiError('QUERY_TOO_LARGE', message, { limit: 'batch' }))
-      },
-    }),
-  }
-}
-
-/** Creates the context of each operation before anything else needs it; a request may hold several operations. */
-function useOperationContext(
-  createContext: (headers: Headers) => RequestContext,
-): Plugin<RequestContext, OperationContext> {
-  return {
-    onParams({ context, request }) {
-      context.operation = createContext(request.headers)
-    },
-  }
-}
-
-/** Puts what the operation reports of its results into `extensions`. */
-function useResultInfo(): Plugin<RequestContext, OperationContext> {
-  return {
-    onExecute: ({ args }) => ({
-      onExecuteDone({ result, setResult }) {
-        const { info } = (args.contextValue as RequestContext).report
-        if (isAsyncIterable(result) || info.size === 0) return
-        const extensions = { source: combinedSource(info), metrics: Object.fromEntries(info) }
-        setResult({ ...result, extensions: { ...result.extensions, ...extensions } })
-      },
-    }),
-  }
-}
-
-function combinedSource(info: ReadonlyMap<string, ResultInfo>): Source {
-  const sources = new Set([...info.values()].map(({ source }) => source))
-  return sources.size === 1 ? ([...sources][0] as Source) : 'rollup+raw'
 }

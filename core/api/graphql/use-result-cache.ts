@@ -1,8 +1,9 @@
-import { type DocumentNode, getOperationAST, parse } from 'graphql'
+import { type DocumentNode, getOperationAST } from 'graphql'
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import type { ResultCache } from '../result-cache/result-cache.ts'
 import type { RequestContext } from './context.ts'
 import type { OperationContext } from './operation-context.ts'
+import { asText } from './use-results.ts'
 
 /**
  * Responds to metrics and totals from the cache, byte for byte, and only after the sender was identified. The rest of
@@ -12,12 +13,10 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
   return {
     async onParams({ params, context, setResult }) {
       const { query, variables, operationName } = params
-      if (typeof query !== 'string' || !isCacheable(query, operationName)) return
-      const viewer = await context.operation?.viewer().catch(() => undefined)
-      // Execution reports why the sender was not identified.
-      if (!viewer) return
+      if (typeof query !== 'string' || !isCacheable(context.document, operationName)) return
+      const { viewer } = context.sender
       const cached = { viewer, query, variables, operationName }
-      const asOfMs = Date.now()
+      const asOfMs = cache.now()
       const text = await cache.get(cached)
       if (text === undefined) context.cacheMiss = { query: cached, asOfMs }
       else setResult(asText({ data: {} }, text))
@@ -34,43 +33,14 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
   }
 }
 
-/** Yoga serialises a result by its own `stringify`. */
-function asText<T extends object>(result: T, text: string): T & { stringify(): string } {
-  return { ...result, stringify: () => text }
-}
-
-/** Parsing costs more than this test, and most other queries have neither word. */
-const WORDS = /\b(?:metrics|totals)\b/
 const ROOTS = new Set(['metrics', 'totals', '__typename'])
 
-/** By the query's text, for queries that are sent repeatedly. */
-const known = new Map<string, boolean>()
-const KNOWN_MAX = 500
-const KNOWN_CHARS_MAX = 4_096
-
 /** Whether it selects metrics and totals and nothing else. */
-function isCacheable(query: string, operationName: string | null | undefined): boolean {
-  if (!WORDS.test(query)) return false
-  const name = `${operationName ?? ''}\n${query}`
-  const seen = known.get(name)
-  if (seen !== undefined) return seen
-  const cacheable = selectsOnlyCacheable(query, operationName)
-  if (name.length <= KNOWN_CHARS_MAX) {
-    if (known.size >= KNOWN_MAX) known.delete(known.keys().next().value as string)
-    known.set(name, cacheable)
-  }
-  return cacheable
-}
-
-function selectsOnlyCacheable(query: string, operationName: string | null | undefined): boolean {
-  let document: DocumentNode
-  try {
-    document = parse(query)
-  } catch {
-    // Execution reports the syntax error.
-    return false
-  }
-  const operation = getOperationAST(document, operationName)
+function isCacheable(
+  document: DocumentNode | undefined,
+  operationName: string | null | undefined,
+): boolean {
+  const operation = document && getOperationAST(document, operationName)
   return (
     operation?.operation === 'query' &&
     operation.selectionSet.selections.every(

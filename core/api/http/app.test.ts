@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +9,11 @@ import { type KeyRecord, keyRecord } from '../../../contract/api-key.ts'
 import { createDatabase } from '../../db/database.ts'
 import { createKey, listKeys, revokeKey } from '../../identity/api-keys.ts'
 import { mintLoginLink } from '../../identity/sessions.ts'
+import { ROOT } from '../../lib/paths.ts'
+import type { SecurityEvent } from '../../lib/security-log.ts'
 import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
 import { createCoreApp } from './app.ts'
+import { DASHBOARD_PAGES } from './dashboard.ts'
 import { createMetrics } from './metrics.ts'
 import { type Served, serveApp } from './serve.ts'
 
@@ -18,6 +21,8 @@ const SECRET = 'a-gateway-secret'
 const folder = mkdtempSync(join(tmpdir(), 'sluice-dashboard-'))
 const logged: object[] = []
 const logger = { error: (fields: object) => logged.push(fields) }
+const security: SecurityEvent[] = []
+const securityLog = { record: (event: SecurityEvent) => void security.push(event), close() {} }
 
 let fixture: QueryFixture
 let core: Served
@@ -44,6 +49,7 @@ function deps() {
     db,
     log,
     logger,
+    securityLog,
     metrics: createMetrics({ db, log, subscribers: () => fixture.live.size }),
     api: { graphql, dashboardFolder: folder, publicUrl: 'https://sluice.example' },
     gateway: {
@@ -74,42 +80,134 @@ function raw(path: string, headers: Record<string, string>, method = 'GET') {
 }
 
 describe('sign-in', () => {
+  const redeem = (token: string, headers: Record<string, string> = {}) =>
+    get('/login', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-sluice-sign-in': '1', ...headers },
+      body: JSON.stringify({ token }),
+    })
+
   test('a link signs in once, with a cookie that scripts and other sites do not get', async () => {
     const link = await mintLoginLink(fixture.db)
-    expect((await get(`/login?token=${link}`, { method: 'HEAD' })).status).toBe(204)
-    const first = await get(`/login?token=${link}`)
-    expect([first.status, first.headers.get('location')]).toEqual([303, '/'])
+    const first = await redeem(link)
+    expect(first.status).toBe(204)
     const cookie = first.headers.get('set-cookie') as string
-    for (const part of ['HttpOnly', 'SameSite=Lax', 'Path=/', 'Max-Age=2592000', 'Secure'])
+    for (const part of [
+      '__Host-sluice_session=',
+      'HttpOnly',
+      'SameSite=Lax',
+      'Path=/',
+      'Max-Age=2592000',
+      'Secure',
+    ])
       expect(cookie).toContain(part)
-    expect(first.headers.get('referrer-policy')).toBe('no-referrer')
+    expect(cookie).not.toContain('Domain')
 
-    const again = await get(`/login?token=${link}`)
+    const again = await redeem(link)
     expect([again.status, again.headers.get('set-cookie')]).toEqual([401, null])
-    expect(await again.text()).toContain('npx sluice status')
+    expect(await again.json()).toMatchObject({ code: 'SIGN_IN_LINK_INVALID' })
 
     const session = { cookie: cookie.split(';')[0] as string }
-    const execute = async () =>
+    const execute = async (headers: Record<string, string> = session) =>
       (
         await get('/graphql', {
           method: 'POST',
-          headers: { 'content-type': 'application/json', ...session },
+          headers: { 'content-type': 'application/json', ...headers },
           body: JSON.stringify({ query: '{ viewer { kind } }' }),
         })
       ).json()
     expect(await execute()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
+    // Where Secure is set, a cookie that any host could have planted is no session.
+    const planted = { cookie: session.cookie.replace('__Host-', '') }
+    expect(await execute(planted)).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    })
     const cached = await get('/graphql', { headers: session })
     expect(cached.headers.get('cache-control')).toBe('no-store')
     // A used link does not stop a browser that is signed in already.
-    expect((await get(`/login?token=${link}`, { headers: session })).status).toBe(303)
+    expect((await redeem(link, session)).status).toBe(204)
 
+    const foreign = { ...session, 'sec-fetch-site': 'same-site' }
+    await get('/logout', { method: 'POST', headers: foreign })
+    expect(await execute()).toEqual({ data: { viewer: { kind: 'SESSION' } } })
     const out = await get('/logout', { method: 'POST', headers: session })
     expect([out.status, out.headers.get('set-cookie')]).toEqual([
       303,
       expect.stringContaining('Max-Age=0'),
     ])
+    expect(out.headers.get('clear-site-data')).toContain('"storage"')
     expect(await execute()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] })
     expect((await get('/logout')).status).toBe(405)
+    expect(security).toEqual([
+      expect.objectContaining({ name: 'sign-in', outcome: 'allowed', address: '127.0.0.1' }),
+      expect.objectContaining({ name: 'credentials-refused', detail: 'SIGN_IN_LINK_INVALID' }),
+      expect.objectContaining({ name: 'cross-site-refused' }),
+      expect.objectContaining({ name: 'sign-out', outcome: 'allowed' }),
+    ])
+    expect(JSON.stringify(security)).not.toContain(link)
+  })
+
+  test('opening a link uses it up neither by GET nor by HEAD', async () => {
+    const link = await mintLoginLink(fixture.db)
+    for (const method of ['GET', 'HEAD']) {
+      const page = await get(`/login?token=${link}`, { method })
+      expect([page.status, page.headers.get('set-cookie')]).toEqual([200, null])
+    }
+    expect((await redeem(link)).status).toBe(204)
+  })
+
+  test('a link is redeemed by a page of the same origin only', async () => {
+    const link = await mintLoginLink(fixture.db)
+    const foreign: Record<string, string>[] = [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+    ]
+    for (const headers of foreign) expect((await redeem(link, headers)).status).toBe(403)
+    const form = await get('/login', { method: 'POST', body: new URLSearchParams({ token: link }) })
+    expect([form.status, await form.json()]).toMatchObject([403, { code: 'CROSS_SITE_REFUSED' }])
+    expect((await redeem(link, { origin: core.url, 'sec-fetch-site': 'same-origin' })).status).toBe(
+      204,
+    )
+  })
+
+  test('attempts to sign in are limited for each address, and their bodies too', async () => {
+    const app = createCoreApp(deps())
+    const attempt = (address: string, body = '{"token":"x"}') =>
+      app.request(
+        'http://localhost/login',
+        {
+          method: 'POST',
+          headers: { 'x-sluice-sign-in': '1', 'content-length': String(body.length) },
+          body,
+        },
+        { incoming: { socket: { remoteAddress: address } } },
+      )
+    expect((await attempt('203.0.113.1', 'x'.repeat(2_000))).status).toBe(413)
+    const statuses = []
+    for (let i = 0; i < 31; i++) statuses.push((await attempt('203.0.113.1')).status)
+    expect([statuses.slice(0, 30).every((status) => status === 401), statuses[30]]).toEqual([
+      true,
+      429,
+    ])
+    expect((await attempt('203.0.113.2')).status).toBe(401)
+  })
+
+  test('is refused through a proxy unless the public URL is set', async () => {
+    const api = { ...deps().api, publicUrl: undefined }
+    const app = createCoreApp({ ...deps(), api })
+    const headers = { via: '1.1 proxy', 'x-sluice-sign-in': '1' }
+    const page = await app.request('http://localhost/login', { headers })
+    expect([page.status, await page.text()]).toEqual([
+      403,
+      expect.stringContaining('SLUICE_PUBLIC_URL'),
+    ])
+    const link = await mintLoginLink(fixture.db)
+    const body = JSON.stringify({ token: link })
+    const post = await app.request('http://localhost/login', { method: 'POST', headers, body })
+    expect([post.status, await post.json()]).toMatchObject([403, { code: 'PUBLIC_URL_MISSING' }])
+    expect((await redeem(link, { via: '1.1 proxy' })).status).toBe(204)
   })
 })
 
@@ -151,7 +249,11 @@ describe('the key directory', () => {
     const app = createCoreApp({ ...deps(), db: away })
     const response = await app.request(`/gateway/keys/${hash('x')}`, { headers: basic(SECRET) })
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
-    const login = await app.request('http://localhost/login?token=x')
+    const login = await app.request('http://localhost/login', {
+      method: 'POST',
+      headers: { 'x-sluice-sign-in': '1' },
+      body: JSON.stringify({ token: 'x'.repeat(43) }),
+    })
     expect([login.status, await login.json()]).toMatchObject([503, { code: 'UNAVAILABLE' }])
     await away.destroy()
   })
@@ -244,6 +346,29 @@ describe('/metrics', () => {
     expect(text).not.toContain('slc_')
   })
 
+  test('are shown to this machine only, not through a proxy or another host name, or to whom has the token', async () => {
+    const at = (app: Hono, headers: Record<string, string>, address = '127.0.0.1') =>
+      app.request(
+        'http://localhost/metrics',
+        { headers },
+        { incoming: { socket: { remoteAddress: address } } },
+      )
+    const open = createCoreApp(deps())
+    expect((await at(open, {}, '::ffff:127.0.0.1')).status).toBe(200)
+    expect((await at(open, {}, '10.0.0.7')).status).toBe(403)
+    expect((await at(open, { 'x-forwarded-for': '203.0.113.1' })).status).toBe(403)
+    expect((await at(open, { host: 'evil.example' })).status).toBe(421)
+    const closed = createCoreApp({ ...deps(), metricsToken: 'a-token' })
+    expect((await at(closed, {})).status).toBe(401)
+    expect((await at(closed, { authorization: 'Bearer a-toke' })).status).toBe(401)
+    const scrape = await at(
+      closed,
+      { authorization: 'Bearer a-token', host: 'core:4000' },
+      '10.0.0.7',
+    )
+    expect(scrape.status).toBe(200)
+  })
+
   test('reads Postgres once for concurrent scrapes, and no table that grows with time', async () => {
     const { pool } = fixture.database
     const blocker = await pool.connect()
@@ -282,12 +407,32 @@ describe('serving the dashboard', () => {
       'public, max-age=31536000, immutable',
     ])
     expect(asset.headers.get('content-type')).toContain('javascript')
-    for (const path of ['/', '/pipeline', '/overview/deep/link?range=7d']) {
-      const page = await get(path)
-      expect([page.status, page.headers.get('cache-control')], path).toEqual([200, 'no-cache'])
-      expect(await page.text()).toContain('<title>Sluice</title>')
-    }
+    const page = await get('/?range=7d')
+    expect([page.status, page.headers.get('cache-control')]).toEqual([200, 'no-cache'])
+    expect(await page.text()).toContain('<title>Sluice</title>')
     expect((await get('/favicon.svg')).headers.get('content-type')).toContain('image/svg')
+  })
+
+  test('an unknown path is 404: the page about it for a browser, a problem for anything else', async () => {
+    const html = { accept: 'text/html,application/xhtml+xml' }
+    const page = await get('/overview/deep/link', { headers: html })
+    expect([page.status, await page.text()]).toEqual([404, expect.stringContaining('<title>')])
+    for (const path of ['/healthz', '/health', '/api/v1/events', '/v1/events', '/pipeline']) {
+      const response = await get(path)
+      expect([response.status, await response.json()], path).toMatchObject([
+        404,
+        { code: 'NOT_FOUND' },
+      ])
+    }
+    expect((await get('/api/v1/events', { headers: html })).headers.get('content-type')).toContain(
+      'problem',
+    )
+  })
+
+  test('the list of pages is that of the router', () => {
+    const router = readFileSync(join(ROOT, 'dashboard/src/router.tsx'), 'utf8')
+    const paths = [...router.matchAll(/path: '(\/[^']*)'/g)].map(([, path]) => path)
+    expect(DASHBOARD_PAGES).toEqual(paths)
   })
 
   test('allows no foreign script and no framing', async () => {
@@ -295,7 +440,9 @@ describe('serving the dashboard', () => {
     const csp = headers.get('content-security-policy') as string
     expect(csp).toContain("script-src 'self';")
     expect(csp).toContain("frame-ancestors 'none'")
-    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(csp).toContain('report-to csp')
+    expect(headers.get('reporting-endpoints')).toBe('csp="/csp-report"')
+    expect(headers.get('permissions-policy')).toContain('camera=()')
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
@@ -348,6 +495,67 @@ describe('the Host header', () => {
       // Probes and scrapers use addresses.
       expect((await raw('/livez', { host })).status).toBe(200)
     }
+  })
+})
+
+describe('every response', () => {
+  test('is sent with nosniff, no-store and HSTS, to machines too', async () => {
+    for (const path of [
+      '/login',
+      '/graphql',
+      '/metrics',
+      '/livez',
+      '/gateway/keys/x',
+      '/nothing.txt',
+    ]) {
+      const { headers } = await get(path)
+      expect(
+        [
+          headers.get('x-content-type-options'),
+          headers.get('cache-control'),
+          headers.get('strict-transport-security'),
+        ],
+        path,
+      ).toEqual(['nosniff', 'no-store', 'max-age=31536000'])
+    }
+    const plain = createCoreApp({ ...deps(), api: { ...deps().api, publicUrl: undefined } })
+    const { headers } = await plain.request('http://localhost/login')
+    expect(headers.get('strict-transport-security')).toBeNull()
+  })
+
+  test('reports of the Content-Security-Policy are taken, within limits', async () => {
+    const report = (body: string) =>
+      get('/csp-report', {
+        method: 'POST',
+        headers: { 'content-type': 'application/reports+json' },
+        body,
+      })
+    const violation = [{ type: 'csp-violation', body: { effectiveDirective: 'script-src-elem' } }]
+    expect((await report(JSON.stringify(violation))).status).toBe(204)
+    expect((await report('{')).status).toBe(204)
+    expect((await report('x'.repeat(20_000))).status).toBe(413)
+    const many = await Promise.all(Array.from({ length: 30 }, () => report('[]')))
+    expect(new Set(many.map(({ status }) => status))).toEqual(new Set([204, 429]))
+  })
+})
+
+describe('GraphQL in a browser', () => {
+  test('is a console for who is signed in, and says how to sign in to anybody else', async () => {
+    const open = (headers: Record<string, string>) =>
+      get('/graphql', { headers: { accept: 'text/html', ...headers } })
+    const page = await open({})
+    expect([page.status, await page.text()]).toEqual([
+      401,
+      expect.stringContaining('npm run sluice'),
+    ])
+    const { cookie } = await fixture.session()
+    const signedIn = await open({ cookie: `__Host-${cookie}` })
+    expect([signedIn.status, await signedIn.text()]).toEqual([
+      200,
+      expect.stringContaining('/graphql-console.js'),
+    ])
+    const script = await get('/graphql-console.js')
+    expect(script.headers.get('content-type')).toContain('javascript')
   })
 })
 

@@ -3,27 +3,37 @@ import { requestId } from 'hono/request-id'
 import type { Database } from '../../db/database.ts'
 import type { GatewayUser } from '../../gateway/users.ts'
 import type { Logger } from '../../lib/logger.ts'
+import type { SecurityLog } from '../../lib/security-log.ts'
 import type { Log } from '../../log/log.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
+import type { AddressOf } from './client.ts'
+import { cspReport } from './csp-report.ts'
 import { dashboard } from './dashboard.ts'
+import { graphqlRoute } from './graphql-route.ts'
 import { health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
 import type { Metrics } from './metrics.ts'
+import { metricsAccess } from './metrics-access.ts'
 import { allowOnly, handleError, sendProblem } from './problem.ts'
-import { knownHosts, securityHeaders } from './security.ts'
+import { browserHeaders, commonHeaders, knownHosts } from './security.ts'
 import { signIn } from './sign-in.ts'
 
 export interface CoreDeps {
-  /** For keys, sign-in and health. GraphQL has its own: a slow query there keeps no edge waiting for a key. */
+  /** For sign-in and health. GraphQL has its own: a slow query there keeps nobody waiting. */
   db: Database
+  /** For the key directory alone: nothing that others send keeps an edge waiting for a key. `db` unless given. */
+  keysDb?: Database
   log: Log
   metrics: Metrics
-  logger: Pick<Logger, 'error'>
+  /** The Bearer token of /metrics; without it only this machine may read them. */
+  metricsToken?: string | undefined
+  logger: Pick<Logger, 'error'> & Partial<Pick<Logger, 'warn'>>
+  securityLog?: SecurityLog
+  /** Which proxies are believed; none unless given. */
+  addressOf?: AddressOf
   /** The role api. */
   api?: {
     graphql: GraphQLServer
-    /** Whether /graphql may show GraphiQL, which loads scripts from elsewhere. */
-    graphiql?: boolean
     /** The built dashboard. */
     dashboardFolder: string
     /** Whether browsers use HTTPS, here or at `publicUrl`. */
@@ -39,22 +49,24 @@ export interface CoreDeps {
 
 /** Everything that core serves over HTTP, on one port. */
 export function createCoreApp(deps: CoreDeps): Hono {
-  const { db, api, gateway, metrics, logger } = deps
+  const { db, api, gateway, metrics, logger, securityLog, addressOf } = deps
+  const secure = api?.secure ?? api?.publicUrl?.startsWith('https:') ?? false
   const app = new Hono()
   app.onError(handleError(logger))
   app.notFound((c) => sendProblem(c, 'NOT_FOUND'))
+  app.use(commonHeaders(secure))
 
   if (gateway) {
     // For machines only, each request with its secret, so none of what protects browsers.
     app.route('/gateway', gateway.app)
-    app.route('/gateway', keyDirectory({ db, users: gateway.users }))
+    app.route('/gateway', keyDirectory({ db: deps.keysDb ?? db, users: gateway.users }))
   }
 
   if (deps.redis) app.route('/redis', deps.redis)
 
   app.use(requestId({ limitLength: 128 }))
   app.route('/', health(deps))
-  app.get('/metrics', async (c) =>
+  app.get('/metrics', metricsAccess(deps.metricsToken, api?.publicUrl), async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )
   app.all('/metrics', allowOnly('GET, HEAD'))
@@ -62,9 +74,10 @@ export function createCoreApp(deps: CoreDeps): Hono {
   if (!api) return app
 
   app.use(knownHosts(api.publicUrl))
-  app.use(securityHeaders((path) => !(api.graphiql && path === '/graphql')))
-  app.all('/graphql', (c) => api.graphql.fetch(c.req.raw))
-  app.route('/', signIn({ db, secure: api.secure ?? api.publicUrl?.startsWith('https:') ?? false }))
+  app.use(browserHeaders())
+  app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
+  app.route('/', signIn({ db, secure, publicUrl: api.publicUrl, addressOf, securityLog }))
+  app.route('/', cspReport(logger, addressOf))
   app.use(dashboard(api.dashboardFolder))
   return app
 }

@@ -4,9 +4,13 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import type { Context, MiddlewareHandler } from 'hono'
 import { sendProblem } from './problem.ts'
 
+/** The paths of the dashboard's pages, as in dashboard/src/router.tsx. */
+export const DASHBOARD_PAGES: readonly string[] = ['/']
+
 /**
  * The built dashboard. Files under assets/ have a hash in their names and are cached for ever; everything
- * else is revalidated each time. A path without a file is a page of the app in index.html.
+ * else is revalidated each time. Other paths are 404: for a browser with the dashboard's own page about it, for anything
+ * else, such as a health check, as a problem.
  */
 export function dashboard(folder: string): MiddlewareHandler {
   const root = resolve(folder)
@@ -28,7 +32,18 @@ export function dashboard(folder: string): MiddlewareHandler {
     const next = async () => {}
     const file = await files(c, next)
     if (file) return file
-    const isPage = !/\.[^/]*$/.test(c.req.path) && !c.req.path.startsWith('/assets/')
-    return (isPage && (await index(c, next))) || sendProblem(c, 'NOT_FOUND')
+    const isPage = DASHBOARD_PAGES.includes(c.req.path)
+    if (!isPage && !isForPerson(c)) return sendProblem(c, 'NOT_FOUND')
+    const page = await index(c, next)
+    if (!page) return sendProblem(c, 'NOT_FOUND')
+    return isPage ? page : new Response(page.body, { status: 404, headers: page.headers })
   }
+}
+
+/** A browser that opens a page, and not one of its scripts or images. */
+function isForPerson(c: Context): boolean {
+  const { path } = c.req
+  const isFile = /\.[^/]*$/.test(path) || path.startsWith('/assets/')
+  const isApi = /^\/(?:api|v\d+|gateway|redis|graphql)(?:\/|$)/.test(path)
+  return !isFile && !isApi && (c.req.header('accept')?.includes('text/html') ?? false)
 }

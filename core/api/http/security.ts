@@ -1,20 +1,36 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { sendProblem } from './problem.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|[a-z0-9-]+\.localhost)(:\d+)?$/i
+
+/** Whether the Host header is a loopback name or the public one. */
+export function isKnownHost(c: Context, publicUrl: string | undefined): boolean {
+  const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
+  const host = c.req.header('host') ?? new URL(c.req.url).host
+  return LOOPBACK.test(host) || host.toLowerCase() === publicHost
+}
 
 /**
  * Serves the configured host names only: a foreign page whose name resolves to this address (DNS rebinding)
  * would otherwise have the same origin.
  */
 export function knownHosts(publicUrl: string | undefined): MiddlewareHandler {
-  const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
   return async (c, next) => {
-    const host = c.req.header('host') ?? new URL(c.req.url).host
-    if (!LOOPBACK.test(host) && host.toLowerCase() !== publicHost)
-      return sendProblem(c, 'HOST_NOT_ALLOWED')
+    if (!isKnownHost(c, publicUrl)) return sendProblem(c, 'HOST_NOT_ALLOWED')
     return next()
   }
+}
+
+/**
+ * By Sec-Fetch-Site, which only browsers send, and Origin where there is no such header: a browser sends one of the two
+ * with every POST.
+ */
+export function isSameOrigin(c: Context): boolean {
+  const site = c.req.header('sec-fetch-site')
+  if (site !== undefined) return site === 'same-origin' || site === 'none'
+  const origin = c.req.header('origin')
+  if (origin === undefined) return true
+  return URL.canParse(origin) && new URL(origin).host === c.req.header('host')
 }
 
 /** No scripts but our own files; inline styles are allowed, because charts and layouts set them. */
@@ -29,19 +45,39 @@ const CSP = [
   "base-uri 'none'",
   "form-action 'self'",
   "frame-ancestors 'none'",
+  'report-uri /csp-report',
+  'report-to csp',
 ].join('; ')
 
-/** @param csp false for a page that loads scripts from elsewhere (GraphiQL, if enabled) */
-export function securityHeaders(csp: (path: string) => boolean): MiddlewareHandler {
+/** What no page of ours uses. */
+const PERMISSIONS = ['camera', 'geolocation', 'microphone', 'payment', 'usb']
+  .map((feature) => `${feature}=()`)
+  .join(', ')
+
+const HSTS_SECONDS = 365 * 86_400
+
+/** For machines and browsers alike. @param secure whether clients use HTTPS */
+export function commonHeaders(secure: boolean): MiddlewareHandler {
   return async (c, next) => {
     await next()
     const { headers } = c.res
-    if (csp(c.req.path)) headers.set('Content-Security-Policy', CSP)
     // Whatever is not a file of the dashboard belongs to one client and must not be cached on the way.
     if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
     headers.set('X-Content-Type-Options', 'nosniff')
+    if (secure) headers.set('Strict-Transport-Security', `max-age=${HSTS_SECONDS}`)
+  }
+}
+
+/** What protects browsers. */
+export function browserHeaders(): MiddlewareHandler {
+  return async (c, next) => {
+    await next()
+    const { headers } = c.res
+    headers.set('Content-Security-Policy', CSP)
+    headers.set('Reporting-Endpoints', 'csp="/csp-report"')
+    headers.set('Permissions-Policy', PERMISSIONS)
     headers.set('X-Frame-Options', 'DENY')
-    // A sign-in link must not leave the browser in a Referer header.
+    // A path may name a tenant; no other site learns it from a Referer header.
     headers.set('Referrer-Policy', 'no-referrer')
     headers.set('Cross-Origin-Opener-Policy', 'same-origin')
     headers.set('Cross-Origin-Resource-Policy', 'same-origin')

@@ -313,8 +313,13 @@ describe('live updates over HTTP', () => {
 
   test('leave nothing behind when many clients connect and disconnect concurrently', async () => {
     const headers = await fixture.session()
-    const all = await Promise.all(Array.from({ length: 30 }, () => subscribe(headers)))
-    await expect.poll(() => fixture.live.size).toBe(30)
+    const all = await Promise.all(Array.from({ length: 20 }, () => subscribe(headers)))
+    await expect.poll(() => fixture.live.size).toBe(20)
+    const beyond = await subscribe(headers)
+    expect([beyond.response.status, await beyond.next()]).toMatchObject([
+      503,
+      { errors: [{ extensions: { code: 'OVERLOADED' } }] },
+    ])
     for (const { abort } of all) abort.abort()
     await expect.poll(() => fixture.live.size).toBe(0)
   })

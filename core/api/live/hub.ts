@@ -7,6 +7,7 @@ import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
+import { createSubscriptionShares, type SubscribedBy } from './shares.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
 /** Reads Postgres once for each tenant with subscribers, and pushes the update to all of them. */
@@ -14,10 +15,12 @@ export interface LiveHub {
   /**
    * Begins with the current state, and ends when it is returned or the hub closes.
    * @param isStillAuthorized called every LIVE_LIMITS.recheckMs; false ends the subscription with UNAUTHENTICATED
+   * @throws OVERLOADED with as many subscriptions as LIVE_LIMITS allow in all, of the tenant, or with the credential
    */
   subscribe(
     viewer: TenantViewer,
     isStillAuthorized: () => Promise<boolean>,
+    by?: SubscribedBy,
   ): AsyncIterableIterator<LiveUpdate>
   /** The number of subscriptions. */
   readonly size: number
@@ -53,7 +56,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
   const { db, log, logger, now = Date.now } = deps
   const pipeline = createPipelineGauge({ db, log }, now)
   const watched = new Map<number, WatchedTenant>()
-  let size = 0
+  const shares = createSubscriptionShares()
   const listening = listenForStored(
     deps.databaseUrl,
     (tenantIds) => {
@@ -110,12 +113,8 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
   }
 
   return {
-    subscribe(viewer, isStillAuthorized) {
-      if (size >= LIVE_LIMITS.subscribersMax)
-        throw new ApiError(
-          'OVERLOADED',
-          'There are too many live subscriptions already; try again later.',
-        )
+    subscribe(viewer, isStillAuthorized, by = {}) {
+      const leave = shares.enter(viewer.tenantId, by)
       const id = viewer.tenantId
       const tenant = watched.get(id) ?? {
         channel: createChannel({ db, pipeline, now }, viewer),
@@ -126,7 +125,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       }
       watched.set(id, tenant)
       const subscriber = createSubscriber<LiveUpdate>(() => {
-        size--
+        leave()
         tenant.subscribers.delete(subscription)
         if (tenant.subscribers.size > 0) return
         clearTimeout(tenant.timer)
@@ -134,12 +133,11 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       })
       const subscription = { subscriber, isStillAuthorized, checkedAt: now(), hasBegun: false }
       tenant.subscribers.add(subscription)
-      size++
       scheduleRefresh(id)
       return subscriber
     },
     get size() {
-      return size
+      return shares.size
     },
     async close() {
       clearInterval(poll)

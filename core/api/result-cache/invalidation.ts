@@ -2,6 +2,7 @@ import { type BucketRange, bucket15mOf, decodeChangedBuckets } from '../../db/ch
 import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { monotonicNow } from './database-clock.ts'
 
 /** Which 15-minute buckets were changed by commits: enough to know whether a result is still true. */
 export interface Invalidation {
@@ -31,7 +32,7 @@ interface TenantBuckets {
 export function createInvalidation({
   databaseUrl,
   logger,
-  now = Date.now,
+  now = monotonicNow,
   bucketsMax = BUCKETS_MAX,
 }: InvalidationDeps): Invalidation {
   const tenants = new Map<number, TenantBuckets>()

@@ -270,7 +270,7 @@ export function resultCacheSuite(
       expect(storedMs).toHaveLength(before)
     })
 
-    test('is returned in batches, by GET and in either media type', async () => {
+    test('is returned by GET and in either media type', async () => {
       await execute(hours)
       const get = (headers = {}) =>
         fixture.graphql.fetch(
@@ -285,21 +285,6 @@ export function resultCacheSuite(
       expect(isCached((await first.json()) as QueryResponse)).toBe(true)
       const second = await get({ accept: 'application/json' })
       expect(second.headers.get('content-type')).toBe('application/json; charset=utf-8')
-      const batch = await fixture.graphql.fetch(
-        new Request('http://localhost/graphql', {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', ...own },
-          body: JSON.stringify([
-            { query: hours },
-            { query: '{ viewer { kind } }' },
-            { query: totals },
-          ]),
-        }),
-      )
-      const [one, two, three] = (await batch.json()) as QueryResponse[]
-      expect(isCached(one as QueryResponse)).toBe(true)
-      expect(two?.data).toEqual({ viewer: { kind: 'KEY' } })
-      expect(three?.data.totals.count).toBe(2)
     })
 
     test('is not used while the LISTEN connection is lost', async () => {

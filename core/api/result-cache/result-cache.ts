@@ -6,10 +6,13 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Dependency } from '../../queries/query-result.ts'
 import { tenantWatermarkMs } from '../../queries/tenant-watermark.ts'
 import type { CacheStore } from './cache-store.ts'
+import { createDatabaseClock, monotonicNow } from './database-clock.ts'
 import type { Invalidation } from './invalidation.ts'
 
 /** Results of queries, served again for as long as they are true. */
 export interface ResultCache {
+  /** To be called before the query is executed, for `set`. Milliseconds of a clock that never steps. */
+  now(): number
   /** @returns the text of a result of the very same query, with its age; undefined without one that is still true */
   get(query: CachedQuery): Promise<string | undefined>
   /** @returns the result's text, with an age of 0 */
@@ -38,14 +41,15 @@ export interface ResultCacheDeps {
 
 /** Precedes the text of a result, on a line of its own. */
 interface Header {
+  /** When the query was begun, by the writer's monotonic clock, and by Postgres'. */
   asOfMs: number
-  /** The core whose clock this is. */
+  asOfDatabaseMs: number
+  /** The same for people. */
+  asOf: string
+  /** The core whose monotonic clock this is. */
   writer: string
   dependsOn: { tenantId: number; startMs: number; endMs: number }[]
 }
-
-/** How far the clocks of several cores may differ. */
-const CLOCK_MS = 1_000
 
 /**
  * The final bytes of a result, by viewer, query and variables. A result is served until an event was stored in a range
@@ -57,37 +61,54 @@ export function createResultCache({
   db,
   store,
   invalidation,
-  now = Date.now,
+  now = monotonicNow,
 }: ResultCacheDeps): ResultCache {
   const self = randomUUID()
+  const clock = createDatabaseClock(db, now)
 
-  function isStillTrue({ asOfMs, writer, dependsOn }: Header): boolean {
-    const since = writer === self ? asOfMs : asOfMs - CLOCK_MS
-    return dependsOn.every(({ tenantId, ...range }) =>
-      invalidation.unchanged(tenantId, range, since),
-    )
+  /** By our clock: cores share none but Postgres'. */
+  function begunAt({ asOfMs, asOfDatabaseMs, writer }: Header): number | Promise<number> {
+    return writer === self ? asOfMs : clock.fromDatabase(asOfDatabaseMs)
   }
 
   return {
+    now,
     async get(query) {
       const bytes = await store.get(nameOf(query))
       const end = bytes?.indexOf('\n') ?? -1
       if (!bytes || end < 0) return undefined
       const header = JSON.parse(bytes.toString('utf8', 0, end)) as Header
-      if (!isStillTrue(header)) return undefined
-      return withAge(bytes.toString('utf8', end + 1), header.asOfMs, now())
+      let since: number
+      try {
+        since = await begunAt(header)
+      } catch {
+        // Postgres is unavailable: execution reports it.
+        return undefined
+      }
+      const isStillTrue = header.dependsOn.every(({ tenantId, ...range }) =>
+        invalidation.unchanged(tenantId, range, since),
+      )
+      if (!isStillTrue) return undefined
+      return withAge(bytes.toString('utf8', end + 1), header.asOf, now() - since)
     },
     async set(query, { data, extensions, dependencies }, asOfMs) {
       const text = textOf(data, extensions)
-      const header: Header = { asOfMs, writer: self, dependsOn: rangesOf(dependencies) }
-      // Not awaited: the client has its result.
-      void lifetimeMs(db, dependencies)
-        .then((ms) =>
-          store.set(nameOf(query), Buffer.from(`${JSON.stringify(header)}\n${text}`), ms),
-        )
-        // Postgres is unavailable; the next query is executed.
-        .catch(() => {})
-      return withAge(text, asOfMs, asOfMs)
+      const asOf = new Date(Date.now() - (now() - asOfMs)).toISOString()
+      const save = async () => {
+        const lifetime = await lifetimeMs(db, dependencies)
+        const header: Header = {
+          asOfMs,
+          asOfDatabaseMs: await clock.toDatabase(asOfMs),
+          asOf,
+          writer: self,
+          dependsOn: rangesOf(dependencies),
+        }
+        const entry = Buffer.from(`${JSON.stringify(header)}\n${text}`)
+        await store.set(nameOf(query), entry, lifetime)
+      }
+      // Not awaited: the client has its result. When Postgres is unavailable the next query is executed.
+      save().catch(() => {})
+      return withAge(text, asOf, 0)
     },
   }
 }
@@ -123,7 +144,7 @@ function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
 }
 
 /** Changes with the form of entries: one in another form must not be found, since several versions may share a Redis. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** Contains the viewer's scope, so that no viewer finds the result of another one. */
 function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {
@@ -145,8 +166,8 @@ function textOf(data: unknown, extensions: Record<string, unknown> = {}): string
   return `{"data":${JSON.stringify(data)},"extensions":${others}${others === '{' ? '' : ','}"cache":`
 }
 
-function withAge(text: string, asOfMs: number, at: number): string {
-  const age = { asOf: new Date(asOfMs).toISOString(), ageMs: Math.max(0, Math.round(at - asOfMs)) }
+function withAge(text: string, asOf: string, ageMs: number): string {
+  const age = { asOf, ageMs: Math.max(0, Math.round(ageMs)) }
   return `${text}${JSON.stringify(age)}}}`
 }
 

@@ -41,12 +41,18 @@ export function checkRange({ start, end }: Range): void {
 export function checkBuckets(range: Range, interval: Interval, grouped: boolean): void {
   if (interval === 'TOTAL') return
   const max = grouped ? QUERY_LIMITS.bucketsGroupedMax : QUERY_LIMITS.bucketsMax
-  const count = (toMicros(range.end) - toMicros(range.start)) / SHORTEST[interval] + 1n
+  const count = countBuckets(range, interval)
   if (count > max)
     throw badInput(
       'interval',
       `${interval} gives about ${count} points in this range; at most ${max} are returned${grouped ? ' with groupBy' : ''}`,
     )
+}
+
+/** At most so many buckets are in the range. */
+export function countBuckets({ start, end }: Range, interval: Interval): number {
+  if (interval === 'TOTAL') return 1
+  return Number((toMicros(end) - toMicros(start)) / SHORTEST[interval] + 1n)
 }
 
 /** The period of the same length that ends where the range begins. */

@@ -33,8 +33,15 @@ export function addEvents(builder: Builder) {
       session: t.exposeString('session', { nullable: true }),
       source: t.exposeString('source', { nullable: true }),
       value: t.exposeFloat('value', { nullable: true }),
-      properties: t.expose('properties', { type: 'JSON' }),
-      context: t.expose('context', { type: 'JSON', nullable: true }),
+      properties: t.field({
+        type: 'JSON',
+        resolve: ({ properties }, _, { budget }) => budget.json(properties),
+      }),
+      context: t.field({
+        type: 'JSON',
+        nullable: true,
+        resolve: ({ context }, _, { budget }) => budget.json(context),
+      }),
       schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
       requestId: t.exposeString('requestId', { nullable: true }),
       trustClass: t.expose('trust', {

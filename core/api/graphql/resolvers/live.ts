@@ -42,8 +42,14 @@ export function addLive(builder: Builder, event: EventRef): void {
       description: 'One or two updates a second; a slow reader gets the latest one.',
       args: { tenant: t.arg.id() },
       subscribe: async (_, { tenant }, context) =>
-        context.live.subscribe(await context.tenant(tenant), context.isStillAuthorized),
-      resolve: (update) => update,
+        context.live.subscribe(await context.tenant(tenant), context.sender.isStillAuthorized, {
+          credential: context.sender.credential,
+          isOperator: context.viewer.kind === 'SESSION',
+        }),
+      resolve(update, _, { budget }) {
+        budget.reset()
+        return update
+      },
     }),
   )
 }

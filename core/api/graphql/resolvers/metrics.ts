@@ -30,8 +30,9 @@ export function addMetrics(builder: Builder): void {
         description: 'The start of the bucket.',
       }),
       value: t.exposeFloat('value'),
-      dimensions: t.expose('dimensions', {
+      dimensions: t.field({
         type: 'JSON',
+        resolve: ({ dimensions }, _, { budget }) => budget.json(dimensions),
         description: 'One member for each dimension of groupBy; null where events have none.',
       }),
       isFinal: t.exposeBoolean('isFinal', {
@@ -48,7 +49,11 @@ export function addMetrics(builder: Builder): void {
     t.field({
       type: [point],
       description: DESCRIPTION,
-      complexity: { field: 25, multiplier: 10 },
+      // Asked for all queries of an operation before the first of them is executed.
+      complexity: ({ tenant, ...args }, { points }) => {
+        const cost = Math.ceil(points.add(args) / QUERY_LIMITS.pointsPerComplexity)
+        return { field: 25, multiplier: Math.max(10, cost) }
+      },
       args: {
         tenant: t.arg.id(),
         name: t.arg.string({ required: true }),
@@ -61,8 +66,9 @@ export function addMetrics(builder: Builder): void {
         filter: t.arg({ type: [filter] }),
       },
       async resolve(_, { tenant, ...args }, context, info) {
+        const pointsMax = context.points.limitOf(args)
         const viewer = await context.tenant(tenant)
-        return [...(await context.run(eventsOverTime, viewer, args, info)).rows]
+        return [...(await context.run(eventsOverTime, viewer, { ...args, pointsMax }, info)).rows]
       },
     }),
   )

@@ -7,15 +7,28 @@ import {
 } from '../../../queries/pipeline/lag.ts'
 import type { Builder } from '../builder.ts'
 
+/** The report, or what a tenant's key may see of it. */
+type Visible<T, Hidden extends keyof T> = Omit<T, Hidden> & { [K in Hidden]: T[K] | null }
+type VisiblePartition = Visible<PartitionProgress, 'position' | 'end' | 'lag'>
+type VisibleGap = Visible<OffsetGap, 'expected' | 'available'>
+interface VisibleLag extends Visible<Omit<LagReport, 'partitions' | 'gaps'>, 'applied' | 'lag'> {
+  partitions: VisiblePartition[]
+  gaps: VisibleGap[]
+}
+
 export function addPipeline(builder: Builder): void {
-  const partition = builder.objectRef<PartitionProgress>('PartitionProgress').implement({
+  const partition = builder.objectRef<VisiblePartition>('PartitionProgress').implement({
     fields: (t) => ({
       partition: t.exposeInt('partition'),
       position: t.exposeFloat('position', {
-        description: 'The first offset that no worker has applied yet.',
+        nullable: true,
+        description: 'The first offset that no worker has applied yet; null for API keys.',
       }),
-      end: t.exposeFloat('end', { description: 'The offset that the next record will get.' }),
-      lag: t.exposeFloat('lag'),
+      end: t.exposeFloat('end', {
+        nullable: true,
+        description: 'The offset that the next record will get; null for API keys.',
+      }),
+      lag: t.exposeFloat('lag', { nullable: true, description: 'Null for API keys.' }),
       worker: t.exposeString('worker', {
         nullable: true,
         description: 'The worker that consumes it; null without one, and for API keys.',
@@ -23,12 +36,16 @@ export function addPipeline(builder: Builder): void {
     }),
   })
 
-  const gap = builder.objectRef<OffsetGap>('OffsetGap').implement({
+  const gap = builder.objectRef<VisibleGap>('OffsetGap').implement({
     fields: (t) => ({
       partition: t.exposeInt('partition'),
-      expected: t.exposeFloat('expected', { description: 'The next offset to read.' }),
+      expected: t.exposeFloat('expected', {
+        nullable: true,
+        description: 'The next offset to read; null for API keys.',
+      }),
       available: t.exposeFloat('available', {
-        description: 'The nearest offset that the log holds.',
+        nullable: true,
+        description: 'The nearest offset that the log holds; null for API keys.',
       }),
       seenAt: t.expose('seenAt', { type: 'DateTime' }),
     }),
@@ -43,13 +60,18 @@ export function addPipeline(builder: Builder): void {
     }),
   })
 
-  const pipeline = builder.objectRef<LagReport>('Pipeline').implement({
+  const pipeline = builder.objectRef<VisibleLag>('Pipeline').implement({
     description: 'The pipeline from the log to the tables, which all tenants share.',
     fields: (t) => ({
       partitions: t.expose('partitions', { type: [partition] }),
-      applied: t.exposeFloat('applied', { description: 'Records applied since the log began.' }),
+      applied: t.exposeFloat('applied', {
+        nullable: true,
+        description: 'Records applied since the log began; null for API keys.',
+      }),
       lag: t.exposeFloat('lag', {
-        description: 'Records that are not applied yet, in all partitions together.',
+        nullable: true,
+        description:
+          'Records that are not applied yet, in all partitions together; null for API keys.',
       }),
       gaps: t.expose('gaps', {
         type: [gap],
@@ -71,15 +93,28 @@ export function addPipeline(builder: Builder): void {
       description: 'How far the workers are behind the log, partition by partition.',
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
-        const { kind } = await viewer()
         const report = await readLag(db, log)
-        if (kind === 'SESSION') return report
-        // Offsets are in the response to every event that is sent; a worker's name is its host's, which only the operator sees.
-        const partitions = report.partitions.map((each) => ({ ...each, worker: null }))
-        // Nor do the ids of clusters concern anybody else.
-        const otherLog = report.otherLog && { recorded: 'another log', found: 'this log' }
-        return { ...report, partitions, otherLog }
+        return viewer.kind === 'SESSION' ? report : withoutTotals(report)
       },
     }),
   )
+}
+
+/** Offsets tell how much all tenants together send, and a worker's name is its host's. */
+function withoutTotals({ partitions, gaps, otherLog }: LagReport): VisibleLag {
+  return {
+    partitions: partitions.map(({ partition }) => ({
+      partition,
+      position: null,
+      end: null,
+      lag: null,
+      worker: null,
+    })),
+    applied: null,
+    lag: null,
+    // Where records are missing concerns everybody, how many there are nobody but the operator.
+    gaps: gaps.map((gap) => ({ ...gap, expected: null, available: null })),
+    // Nor do the ids of clusters concern anybody else.
+    otherLog: otherLog && { recorded: 'another log', found: 'this log' },
+  }
 }

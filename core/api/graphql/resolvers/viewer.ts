@@ -47,7 +47,7 @@ export function addViewer(builder: Builder): void {
     t.field({
       type: viewer,
       description: 'The sender of the request, and the tenants that it may query.',
-      resolve: (_, __, { viewer }) => viewer(),
+      resolve: (_, __, { viewer }) => viewer,
     }),
   )
 }

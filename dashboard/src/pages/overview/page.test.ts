@@ -9,9 +9,9 @@ import {
 import { createCoreApp } from '../../../../core/api/http/app.ts'
 import { createMetrics } from '../../../../core/api/http/metrics.ts'
 import { type Served, serveApp } from '../../../../core/api/http/serve.ts'
-import { mintLoginLink } from '../../../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../../../core/identity/sessions.ts'
 import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
-import { launchBrowser } from '../../../../tests/lib/browser.ts'
+import { launchBrowser, signIn } from '../../../../tests/lib/browser.ts'
 import { buildAll } from '../../../../tools/build.ts'
 
 const DAY_MS = 86_400_000
@@ -33,10 +33,12 @@ beforeAll(async () => {
     api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
   })
   core = await serveApp(app, { port: 0 })
-  await fixture.store('default', [{ name: 'signup', actor: 'ada' }])
+  // biome-ignore lint/suspicious/noThenProperty: what a client sends is data, whatever its name
+  const properties = { then: 'x', toJSON: 'y', constructor: 'z' }
+  await fixture.store('default', [{ name: 'signup', actor: 'ada', properties }])
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
   page = await context.newPage()
-  await page.goto(`${core.url}/login?token=${await mintLoginLink(db)}`)
+  await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
 }, 240_000)
 afterAll(async () => {
   await browser?.close()

@@ -1,0 +1,93 @@
+/**
+ * Errors of core's own APIs (GraphQL, sign-in, key directory), beside those of ERRORS.
+ * A table of its own, so that the edge's bundle leaves it out.
+ */
+export const API_ERRORS = {
+  BAD_USER_INPUT: { status: 400, retryable: false, message: 'An argument is invalid.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Sign in, or send an API key with the scope read.',
+  },
+  GATEWAY_UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Send the credentials of the gateway.',
+  },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    message: 'These credentials do not allow this request.',
+  },
+  KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  HOST_NOT_ALLOWED: {
+    status: 421,
+    retryable: false,
+    message: 'This host name is not configured; add it as the public URL if it should be.',
+  },
+  TOO_MANY_ATTEMPTS: {
+    status: 429,
+    retryable: true,
+    message:
+      'Too many unknown credentials came from this address; try again after Retry-After seconds.',
+  },
+  SIGN_IN_LINK_INVALID: {
+    status: 401,
+    retryable: false,
+    message: 'This sign-in link was used, has expired, or does not exist.',
+  },
+  CROSS_SITE_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: 'This request must come from a page of Sluice itself.',
+  },
+  PUBLIC_URL_MISSING: {
+    status: 403,
+    retryable: false,
+    message: 'Browsers sign in through a proxy only when SLUICE_PUBLIC_URL is set to its URL.',
+  },
+  METRICS_NOT_ALLOWED: {
+    status: 403,
+    retryable: false,
+    message:
+      'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
+  },
+  METRICS_UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Send the token of SLUICE_METRICS_TOKEN as "Authorization: Bearer …".',
+  },
+  QUERY_TOO_LARGE: { status: 422, retryable: false, message: 'The query is too large.' },
+  INTERNAL_SERVER_ERROR: {
+    status: 500,
+    retryable: true,
+    message: 'Something failed on our side.',
+  },
+  QUERY_TOO_SLOW: {
+    status: 503,
+    retryable: false,
+    message: 'The query took too long; choose a shorter range, or leave out groupBy and filter.',
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: 'The database does not respond right now; try again soon.',
+  },
+  UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: 'This service is unavailable right now; try again soon.',
+  },
+  DASHBOARD_NOT_BUILT: {
+    status: 503,
+    retryable: false,
+    message: 'The dashboard was not built; "npm start" builds it.',
+  },
+} as const satisfies Record<string, { status: number; retryable: boolean; message: string }>
+
+export type ApiErrorCode =
+  | keyof typeof API_ERRORS
+  | 'OVERLOADED'
+  | 'MEDIA_TYPE_UNSUPPORTED'
+  | 'METHOD_NOT_ALLOWED'
+  | 'BODY_TOO_LARGE'

@@ -1,0 +1,70 @@
+import { isAsyncIterable, type Plugin } from 'graphql-yoga'
+import { ApiError } from '../../lib/api-error.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { ResultInfo, Source } from '../../queries/query-result.ts'
+import type { RequestContext, Sender } from './context.ts'
+import { toGraphQLError } from './graphql-error.ts'
+import { responseTooLarge } from './json-value.ts'
+import type { OperationContext } from './operation-context.ts'
+
+/** A batch would multiply every limit; no client of ours sends any. */
+export function useSingleOperation(): Plugin {
+  return {
+    onRequestParse: () => ({
+      onRequestParseDone({ requestParserResult }) {
+        if (!Array.isArray(requestParserResult)) return
+        const message =
+          'Batches are not supported: send one operation in a request; it may select several fields.'
+        throw toGraphQLError(new ApiError('QUERY_TOO_LARGE', message, { limit: 'batch' }))
+      },
+    }),
+  }
+}
+
+/** Creates the context of the operation before anything else needs it. */
+export function useOperationContext(
+  createContext: (sender: Sender) => RequestContext,
+): Plugin<RequestContext, OperationContext> {
+  return {
+    onParams({ context }) {
+      context.operation = createContext(context.sender)
+    },
+  }
+}
+
+/** Puts what the operation reports of its results into `extensions`. */
+export function useResultInfo(): Plugin<RequestContext, OperationContext> {
+  return {
+    onExecute: ({ args }) => ({
+      onExecuteDone({ result, setResult }) {
+        const { info } = (args.contextValue as RequestContext).report
+        if (isAsyncIterable(result) || info.size === 0) return
+        const extensions = { source: combinedSource(info), metrics: Object.fromEntries(info) }
+        setResult({ ...result, extensions: { ...result.extensions, ...extensions } })
+      },
+    }),
+  }
+}
+
+function combinedSource(info: ReadonlyMap<string, ResultInfo>): Source {
+  const sources = new Set([...info.values()].map(({ source }) => source))
+  return sources.size === 1 ? ([...sources][0] as Source) : 'rollup+raw'
+}
+
+/** Replaces a result whose text is larger than the limit by an error. */
+export function useResponseLimit(): Plugin<RequestContext, OperationContext> {
+  return {
+    onExecutionResult({ result, setResult }) {
+      if (!result || isAsyncIterable(result) || Array.isArray(result)) return
+      if (result.errors || 'stringify' in result) return
+      const text = JSON.stringify(result)
+      if (text.length <= QUERY_LIMITS.responseBytesMax) setResult(asText(result, text))
+      else setResult({ errors: [toGraphQLError(responseTooLarge())] })
+    },
+  }
+}
+
+/** Yoga serialises a result by its own `stringify`. */
+export function asText<T extends object>(result: T, text: string): T & { stringify(): string } {
+  return { ...result, stringify: () => text }
+}

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createSecurityLog, type SecurityEvent } from './security-log.ts'
+
+const lines: { level: string; fields: unknown; message: string }[] = []
+const logger = {
+  info: (fields: object, message: string) => void lines.push({ level: 'info', fields, message }),
+  warn: (fields: object, message: string) => void lines.push({ level: 'warn', fields, message }),
+}
+beforeEach(() => {
+  lines.length = 0
+  vi.useFakeTimers()
+})
+afterEach(() => vi.useRealTimers())
+
+const denied = (changes: Partial<SecurityEvent> = {}): SecurityEvent => ({
+  name: 'credentials-refused',
+  outcome: 'denied',
+  address: '203.0.113.1',
+  ...changes,
+})
+
+test('every allowed event has a line of its own', () => {
+  const log = createSecurityLog(logger as never)
+  const event: SecurityEvent = { name: 'sign-in', outcome: 'allowed', actor: 'operator' }
+  log.record(event)
+  log.record(event)
+  expect(lines).toEqual([
+    { level: 'info', fields: { security: event }, message: 'security event' },
+    { level: 'info', fields: { security: event }, message: 'security event' },
+  ])
+})
+
+test('denials of one kind have one line at once and their count a minute later', () => {
+  const log = createSecurityLog(logger as never)
+  for (let i = 0; i < 5; i++) log.record(denied({ requestId: `r${i}` }))
+  log.record(denied({ address: '203.0.113.2' }))
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { security: denied({ requestId: 'r0' }) },
+    { security: denied({ address: '203.0.113.2' }) },
+  ])
+  vi.advanceTimersByTime(60_000)
+  expect(lines.slice(2)).toEqual([
+    {
+      level: 'warn',
+      fields: { security: { ...denied({ requestId: 'r0' }), count: 4 } },
+      message: 'security event repeated within a minute',
+    },
+  ])
+  log.record(denied())
+  expect(lines).toHaveLength(4)
+})
+
+test('a flood from many addresses has a bounded number of lines, and closing writes its count', () => {
+  const log = createSecurityLog(logger as never)
+  for (let i = 0; i < 5_000; i++) log.record(denied({ address: `2001:db8::${i.toString(16)}` }))
+  expect(lines).toHaveLength(1_000)
+  log.close()
+  expect(lines.slice(1_000).map(({ fields }) => fields)).toEqual([
+    { security: expect.objectContaining({ detail: 'other kinds', count: 4_000 }) },
+  ])
+})
