@@ -10,7 +10,7 @@ import { type AppliedBatch, applyBatch, tryBatch, type WriteDeps } from '../writ
 import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
-import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
+import { type ExecuteQuery, readDatabaseMs } from './connection.ts'
 
 export interface ConsumeDeps {
   log: Log
@@ -35,7 +35,6 @@ export interface ConsumeOptions {
 interface Session extends Pick<ConsumeOptions, 'state'> {
   deps: ConsumeDeps
   write: WriteDeps
-  clock: () => number
 }
 
 /**
@@ -50,7 +49,6 @@ export async function consumeBatches(
   const session: Session = {
     deps,
     state,
-    clock: await createDatabaseClock(deps.execute),
     write: {
       client,
       topic: TOPICS.raw.name,
@@ -87,9 +85,11 @@ async function prepareBatch(
   batch: LogBatch,
   previous: Promise<void>,
 ): Promise<Decoded[]> {
-  const { state, clock, write } = session
+  const { deps, state, write } = session
   const { reasons } = state.poison
-  const decoded = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const decoded = await decodeBatch(batch, write.tenants, reasons, {
+    nowMs: await readDatabaseMs(deps.execute),
+  })
   try {
     await learn(session, decoded)
   } catch (error) {

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { LogBatch } from '../../log/log.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
+import { type FinalityByTenant, readFinality, selectFinality } from './finality.ts'
 
 /** Another writer moved the position: another worker owns these partitions now, or a commit got through unconfirmed. */
 export class FencedError extends Error {
@@ -39,9 +40,6 @@ export async function readPositions(
   return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
-/** Milliseconds since 1970 of the highest event time seen, by tenant. */
-export type HighestByTenant = ReadonlyMap<number, number>
-
 /**
  * Begins a transaction and advances every position of the batch, or none, by compare-and-set.
  * @throws FencedError with the transaction rolled back
@@ -51,21 +49,22 @@ export async function advancePositions(
   topic: string,
   { partitions }: LogBatch,
   tenantIds: readonly number[],
-): Promise<HighestByTenant> {
+): Promise<FinalityByTenant> {
   const moves = partitions.map((run) => `(${run.partition}, ${run.baseOffset}, ${run.nextOffset})`)
-  // One round trip for three statements; all the values are numbers of our own.
-  const [, moved, highest] = (await client.query(`
+  // One round trip for three statements; all the values are numbers of our own. The second one gives the
+  // transaction its id, so the third one sees all that finality asks for.
+  const [, moved, finality] = (await client.query(`
     BEGIN;
     UPDATE log_position p SET next_offset = m.next
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
      WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now;
-    ${selectHighest(tenantIds)}
+    ${selectFinality(client.escapeLiteral(topic), tenantIds)}
   `)) as unknown as pg.QueryResult[]
   if (moved?.rowCount !== partitions.length) {
     await client.query('ROLLBACK')
     throw new FencedError(topic)
   }
-  return readHighest(highest)
+  return readFinality(finality?.rows ?? [])
 }
 
 /**
@@ -77,27 +76,18 @@ export async function holdPositions(
   topic: string,
   { partitions }: LogBatch,
   tenantIds: readonly number[],
-): Promise<HighestByTenant> {
-  const [, held, highest] = (await client.query(`
+): Promise<FinalityByTenant> {
+  const [, held, finality] = (await client.query(`
     BEGIN;
     SELECT partition, next_offset AS next FROM log_position
      WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})
      ORDER BY partition FOR UPDATE;
-    ${selectHighest(tenantIds)}
+    ${selectFinality(client.escapeLiteral(topic), tenantIds)}
   `)) as unknown as pg.QueryResult[]
   const applied = new Map(held?.rows.map(({ partition, next }) => [partition, Number(next)]))
   if (partitions.some((run) => (applied.get(run.partition) ?? 0) < run.nextOffset)) {
     await client.query('ROLLBACK')
     throw new NotAppliedError(topic)
   }
-  return readHighest(highest)
-}
-
-function selectHighest(tenantIds: readonly number[]): string {
-  return `SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
-     WHERE tenant_id IN (${[0, ...tenantIds].join(', ')}) GROUP BY tenant_id`
-}
-
-function readHighest(result: pg.QueryResult | undefined): HighestByTenant {
-  return new Map(result?.rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
+  return readFinality(finality?.rows ?? [])
 }
