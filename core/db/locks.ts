@@ -11,6 +11,8 @@ export const LOCKS = {
   reconcileTotals: { key: 0x51_01_d0 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
+  /** Giving names of a tenant their series. */
+  series: (tenantId: number) => ({ name: `series ${tenantId}` }),
   /** Computing the assignment of a topic's partitions to workers. */
   leases: (topic: string) => ({ name: `leases ${topic}` }),
 } as const

@@ -22,6 +22,7 @@ export interface Schema {
   outcome_total: OutcomeTotalTable
   dead_letter: DeadLetterTable
   watermark: WatermarkTable
+  finality: FinalityTable
   worker_heartbeat: WorkerHeartbeatTable
   rest_group: RestGroupTable
   rest_instance: RestInstanceTable
@@ -41,6 +42,10 @@ export interface TenantTable {
   events_per_minute: number | null
   event_age_max_s: Generated<number>
   allowed_lateness_s: Generated<number>
+  lateness_xid: string | null
+  former_lateness_s: number | null
+  final_floor: Time | null
+  marked_floor: Time | null
   schema_versions: string[] | null
   created_at: TimeWithDefault
 }
@@ -216,6 +221,16 @@ export interface WatermarkTable {
   tenant_id: number
   partition: number
   highest_at: Time
+  moved_xid: string | null
+  settled_highest_at: Time | null
+}
+
+export interface FinalityTable {
+  topic: string
+  pending_snapshot: string | null
+  pending_applied_through: Time | null
+  settled_snapshot: Generated<string>
+  settled_applied_through: Time | null
 }
 
 export interface WorkerHeartbeatTable {

@@ -19,8 +19,8 @@ export interface Upsert<Input, Row> {
   /** The primary key; rows are written in its order, so that two writers cannot deadlock. */
   key: readonly Column<Row>[]
   columns: readonly (Column<Row> & { merge: Merge })[]
-  /** Columns that Postgres computes from a new row `s`. */
-  computed?: readonly { name: string; sql: string; merge: Merge }[]
+  /** Columns that Postgres computes from a new row `s`; how they merge may be an expression of the stored row `t`. */
+  computed?: readonly { name: string; sql: string; merge: Merge | { sql: string } }[]
   /** Rows with the same key are added up first; every column has to be one to `add`. */
   grouped?: boolean
   /** Which stored rows are changed at all; without it every one. */
@@ -46,6 +46,10 @@ export function upsertSql<Input, Row>(
     FROM ${unnest(add, [...key, ...columns], rows)}
    ${grouped ? `GROUP BY ${order}` : ''} ORDER BY ${order}
   ON CONFLICT (${keys.join(', ')}) DO UPDATE SET
-    ${merged.map(({ name, merge }) => `${name} = ${MERGE[merge](name)}`).join(',\n    ')}
+    ${merged.map(({ name, merge }) => `${name} = ${mergeSql(name, merge)}`).join(',\n    ')}
    ${where ? `WHERE ${where}` : ''}`
+}
+
+function mergeSql(name: string, merge: Merge | { sql: string }): string {
+  return typeof merge === 'string' ? MERGE[merge](name) : merge.sql
 }

@@ -1,6 +1,9 @@
+import { sql } from 'kysely'
 import { LIMITS } from '../../contract/limits.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { batchWatermark, isSettled, watermark } from '../db/watermark.ts'
 import { IdentityError } from './identity-error.ts'
 
 export interface Tenant {
@@ -62,22 +65,44 @@ export async function setTenant(
   changes: TenantChanges,
 ): Promise<Tenant> {
   const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changes
-  const found = await db
-    .updateTable('tenant')
-    .set({
-      // Set to itself, so that an empty change is valid SQL too.
-      slug: tenant,
-      events_per_minute: eventsPerMinute,
-      event_age_max_s: eventAgeMaxS,
-      allowed_lateness_s: allowedLatenessS,
-      schema_versions: schemaVersions && parseVersions(schemaVersions),
-    })
-    .where('slug', '=', tenant)
-    .returning('tenant_id')
-    .executeTakeFirst()
+  const found = await db.transaction().execute(async (tx) => {
+    if (allowedLatenessS !== undefined) await setAllowedLateness(tx, tenant, allowedLatenessS)
+    return await tx
+      .updateTable('tenant')
+      .set({
+        // Set to itself, so that an empty change is valid SQL too.
+        slug: tenant,
+        events_per_minute: eventsPerMinute,
+        event_age_max_s: eventAgeMaxS,
+        schema_versions: schemaVersions && parseVersions(schemaVersions),
+      })
+      .where('slug', '=', tenant)
+      .returning('tenant_id')
+      .executeTakeFirst()
+  })
   if (!found) throw new IdentityError(`Tenant "${tenant}" does not exist.`)
   await notifyKeysChanged(db)
   return (await listTenants(db)).find((each) => each.tenant === tenant) as Tenant
+}
+
+/**
+ * Changes nothing that was final without a mark. When it is lowered, readers use the former value until every batch in
+ * flight has seen the new one; when it is raised, what is final stays so. The lock keeps more from being settled meanwhile.
+ */
+async function setAllowedLateness(tx: Database, tenant: string, seconds: number): Promise<void> {
+  const { rows } = await sql<{ tenant_id: number }>`
+    SELECT tenant_id FROM tenant, (SELECT FROM finality WHERE topic = ${TOPICS.raw.name} FOR UPDATE) locked
+     WHERE slug = ${tenant} AND allowed_lateness_s <> ${seconds}`.execute(tx)
+  const id = rows[0]?.tenant_id
+  if (id === undefined) return
+  await sql`
+    UPDATE tenant t SET allowed_lateness_s = ${seconds}, lateness_xid = pg_current_xact_id(),
+           former_lateness_s = CASE WHEN ${isSettled(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
+                                    ELSE greatest(t.former_lateness_s, t.allowed_lateness_s) END,
+           final_floor = CASE WHEN t.allowed_lateness_s < ${seconds} THEN ${watermark(id)} ELSE t.final_floor END,
+           marked_floor = CASE WHEN t.allowed_lateness_s < ${seconds}
+                               THEN greatest(t.marked_floor, ${batchWatermark()}) ELSE t.marked_floor END
+      FROM finality f WHERE f.topic = ${TOPICS.raw.name} AND t.tenant_id = ${id}`.execute(tx)
 }
 
 function parseVersions(versions: readonly string[]): string[] {

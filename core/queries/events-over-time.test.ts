@@ -59,7 +59,7 @@ function randomEvents(count: number): Required<FixtureEvent>[] {
       value: roll(3) === 0 ? null : roll(1_000) / 8 - 20,
       properties: { net: `net-${roll(5)}`, deep: { er: roll(3) }, 'a.b': roll(2) === 0 },
       late: roll(10) === 0,
-    } as Required<FixtureEvent>
+    } as unknown as Required<FixtureEvent>
   })
 }
 

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { watermark } from '../db/watermark.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import { ApiError } from '../lib/api-error.ts'
 import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from './instant.ts'
@@ -16,7 +17,6 @@ import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
 import { countsFromRollups, whereOccurred } from './sql/counts.ts'
 import { dimensionsOf, whereFilters } from './sql/dimensions.ts'
 import { type Names, OTHER, resolveNames, shownName, whereNames, whereSeries } from './sql/names.ts'
-import { watermark } from './sql/watermark.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -28,14 +28,16 @@ export interface MetricPoint {
   isFinal: boolean
   /** Late events in the bucket, whatever the grouping or the filter. */
   lateCount: number
+  /** When an event, late or imported, was last added after the bucket may have been called final; null: never. */
+  revisedAt: Instant | null
 }
 
 export interface MetricsResult extends QueryResult<MetricPoint> {
   info: ResultInfo
 }
 
-/** Offsets from UTC are multiples of fifteen minutes since Liberia gave up its own on that day. */
-const QUARTER_HOUR_OFFSETS_SINCE = '1972-01-07T00:44:30Z'
+/** Offsets from UTC are multiples of fifteen minutes since Kiritimati gave up -10:40 on that day. */
+const QUARTER_HOUR_OFFSETS_SINCE = '1979-10-01T10:40:00Z'
 
 /**
  * Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out.
@@ -78,6 +80,7 @@ function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
     dimensions: Object.fromEntries(groupBy.map((name, i) => [name, row.dims[i] ?? null])),
     isFinal: row.final,
     lateCount: row.late,
+    revisedAt: row.revised_at,
   }
 }
 
@@ -164,6 +167,7 @@ interface PointRow {
   value: number
   final: boolean
   late: number
+  revised_at: Instant | null
   groups: number
   final_through: Instant | null
 }
@@ -192,19 +196,20 @@ function buildMetricsSql(
        GROUP BY 1, 2
     ),
     late AS (
-      SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count
+      SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count,
+             max(r.revised_at) AS revised_at
         FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-       WHERE ${whereSeries(viewer, names)} AND r.late_count > 0
+       WHERE ${whereSeries(viewer, names)} AND (r.late_count > 0 OR r.revised_at IS NOT NULL)
          AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
          AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz
        GROUP BY 1
     ),
     mark AS (
-      SELECT ${watermark(viewer.tenantId, viewer.allowedLatenessS)} AS at
+      SELECT ${watermark(viewer.tenantId)} AS at
     )
     SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
+           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
       FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
      ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
 }

@@ -1,16 +1,11 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { watermark } from '../db/watermark.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
-import { watermark } from './sql/watermark.ts'
 
 /** A tenant's watermark in milliseconds since 1970; -Infinity while it has none. */
-export async function tenantWatermarkMs(
-  db: Database,
-  { tenantId, allowedLatenessS }: TenantViewer,
-): Promise<number> {
+export async function tenantWatermarkMs(db: Database, { tenantId }: TenantViewer): Promise<number> {
   const { rows } = await sql<{ ms: number | null }>`
-    SELECT (extract(epoch FROM ${watermark(tenantId, allowedLatenessS)}) * 1000)::float8 AS ms`.execute(
-    db,
-  )
+    SELECT (extract(epoch FROM ${watermark(tenantId)}) * 1000)::float8 AS ms`.execute(db)
   return rows[0]?.ms ?? Number.NEGATIVE_INFINITY
 }

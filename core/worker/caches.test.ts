@@ -20,17 +20,17 @@ test('a batch that is being written keeps its tenants while they are looked up a
   const tenants = createTenants(ask, () => now)
   await tenants.learn(['one', 'two'])
   const one = tenants.get('one')?.id as number
-  await database.pool.query('UPDATE tenant SET allowed_lateness_s = 5')
+  await database.pool.query('UPDATE tenant SET event_age_max_s = 5')
   now += LIMITS.tenantCacheMs
   const learning = tenants.learn(['two'])
-  expect(tenants.byId(one).allowedLatenessS).toBe(3_600)
+  expect(tenants.byId(one).eventAgeMaxS).toBe(3_600)
   await learning
-  expect(tenants.byId(one).allowedLatenessS).toBe(3_600)
+  expect(tenants.byId(one).eventAgeMaxS).toBe(3_600)
   // What an operator has changed is in force for the batch that asked.
-  expect(tenants.get('two')?.allowedLatenessS).toBe(5)
+  expect(tenants.get('two')?.eventAgeMaxS).toBe(5)
   await tenants.learn(['one', 'two'])
-  expect(tenants.get('one')?.allowedLatenessS).toBe(5)
-  expect(tenants.byId(one).allowedLatenessS).toBe(5)
+  expect(tenants.get('one')?.eventAgeMaxS).toBe(5)
+  expect(tenants.byId(one).eventAgeMaxS).toBe(5)
 })
 
 test('a deleted tenant is unknown once its time in the cache is over', async () => {

@@ -92,7 +92,24 @@ export function bucketOf(
 ): Sql<string> {
   if (interval === 'TOTAL') return sql`${range.start}::timestamptz`
   if (interval === 'QUARTER_HOUR') return sql`date_bin('15 minutes', ${time}, 'epoch')`
-  return sql`date_trunc(${sql.lit(interval.toLowerCase())}, ${time}, ${sql.lit(timeZone)})`
+  const start = sql<string>`date_trunc(${sql.lit(interval.toLowerCase())}, ${time}, ${sql.lit(timeZone)})`
+  return interval === 'HOUR' && HALF_HOUR_SHIFTS.has(timeZone)
+    ? afterShift(start, time, timeZone)
+    : start
+}
+
+/** Zones whose clocks are moved by half an hour, so that an hour of the clock is cut in two. */
+const HALF_HOUR_SHIFTS: ReadonlySet<string> = new Set(['Australia/Lord_Howe', 'Australia/LHI'])
+
+/**
+ * Where the clock moved between the start of an hour and a time in it, the bucket begins with the move. Moves are at
+ * a full hour of the clock as it was: forward by half an hour, or back by it, so the rest is half an hour either way.
+ */
+function afterShift(start: Sql<string>, time: Sql<unknown>, timeZone: string): Sql<string> {
+  const offset = (at: Sql<unknown>) =>
+    sql`(${at} AT TIME ZONE ${sql.lit(timeZone)} - ${at} AT TIME ZONE 'UTC')`
+  const isMoved = sql`${offset(start)} <> ${offset(time)}`
+  return sql`CASE WHEN ${isMoved} THEN ${start} + interval '30 minutes' ELSE ${start} END`
 }
 
 /**

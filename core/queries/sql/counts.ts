@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LIMITS } from '../../../contract/limits.ts'
+import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, type Instant, toMicros } from '../instant.ts'
 import type { Source } from '../query-result.ts'
@@ -22,7 +23,7 @@ export function countsFromRollups(
     return { sql: countsFromEvents(viewer, names, range), source: 'raw' }
 
   const parts = [
-    sql`SELECT r.bucket AS at, s.metric AS name, r.count, r.value_count, r.sum, r.min, r.max
+    sql`SELECT r.bucket AS at, ${ownOrShared(sql`s.metric`, sql`s.created_at <= ${names.sharedSince}::timestamptz`, names)} AS name, r.count, r.value_count, r.sum, r.min, r.max
           FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
          WHERE ${whereSeries(viewer, names)}
            AND r.bucket >= ${first}::timestamptz AND r.bucket < ${last}::timestamptz`,
@@ -38,9 +39,25 @@ export function countsFromRollups(
   }
 }
 
+/**
+ * The name as it is listed. Where some names share a series, those without a settled series of their own are counted
+ * there in all parts of the range: else a name would be listed by its own for the partial buckets alone.
+ */
+function ownOrShared(
+  name: RawBuilder<unknown>,
+  isSettled: RawBuilder<unknown>,
+  { only, sharedSince }: Names,
+): RawBuilder<unknown> {
+  if (only !== undefined || sharedSince === undefined) return name
+  return sql`CASE WHEN ${isSettled} THEN ${name} ELSE ${OTHER_METRIC} END`
+}
+
 function countsFromEvents(viewer: TenantViewer, names: Names, range: Range): RawBuilder<unknown> {
+  const hasOwnSeries = sql`EXISTS (
+    SELECT FROM series s WHERE s.tenant_id = e.tenant_id AND s.metric = e.name
+                           AND s.created_at <= ${names.sharedSince}::timestamptz)`
   return sql`
-    SELECT date_bin('15 minutes', e.occurred_at, 'epoch') AS at, e.name, count(*) AS count,
+    SELECT date_bin('15 minutes', e.occurred_at, 'epoch') AS at, ${ownOrShared(sql`e.name`, hasOwnSeries, names)} AS name, count(*) AS count,
            count(e.value) AS value_count, coalesce(sum(e.value), 0) AS sum, min(e.value) AS min, max(e.value) AS max
       FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} GROUP BY 1, 2`
 }

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { isBefore } from '../instant.ts'
+import { type Instant, isBefore } from '../instant.ts'
 
 /** Shown for groups, or names, that are counted together. */
 export const OTHER = '(other)'
@@ -16,8 +16,8 @@ export interface Names {
   only: readonly string[] | undefined
   /** Whether each has a series of its own, so that rollups count them separately. */
   haveOwnSeries: boolean
-  /** Whether the tenant has more names than series, so that some share OTHER_METRIC. */
-  exceedSeriesLimit: boolean
+  /** Since when some names share OTHER_METRIC, because the tenant has more names than series. */
+  sharedSince: Instant | undefined
 }
 
 /**
@@ -43,7 +43,7 @@ export async function resolveNames(
   return {
     only,
     haveOwnSeries: other === undefined || (only?.every(hasOwnSeries) ?? true),
-    exceedSeriesLimit: other !== undefined,
+    sharedSince: other?.created_at,
   }
 }
 
@@ -60,6 +60,6 @@ export function whereSeries(viewer: TenantViewer, { only }: Names): RawBuilder<u
 export function whereNames(viewer: TenantViewer, names: Names): RawBuilder<unknown> {
   const ofTenant = sql`e.tenant_id = ${viewer.tenantId}`
   if (names.only !== undefined) return sql`${ofTenant} AND e.name = ANY (${names.only}::text[])`
-  if (names.exceedSeriesLimit) return ofTenant
+  if (names.sharedSince !== undefined) return ofTenant
   return sql`${ofTenant} AND e.name = ANY (ARRAY(SELECT metric FROM series WHERE tenant_id = ${viewer.tenantId}))`
 }

@@ -45,16 +45,22 @@ export async function connect(
 }
 
 /**
- * A clock that runs by Postgres' own, in milliseconds since 1970: all that work on one database have it in common,
- * and the machine's clock may be wrong by days.
+ * Postgres' clock, in milliseconds since 1970: all that work on one database have it in common, and the machine's
+ * own may be wrong by days.
  */
-export async function createDatabaseClock(execute: ExecuteQuery): Promise<() => number> {
+export async function readDatabaseMs(execute: ExecuteQuery): Promise<number> {
   const { rows } = await execute(
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
     [],
   )
+  return Number(rows[0]?.ms)
+}
+
+/** The same, going on by this process' own clock: only for what ends within seconds, because that stands still while a machine sleeps. */
+export async function createDatabaseClock(execute: ExecuteQuery): Promise<() => number> {
+  const databaseMs = await readDatabaseMs(execute)
   const readAt = performance.now()
-  return () => Number(rows[0]?.ms) + performance.now() - readAt
+  return () => databaseMs + performance.now() - readAt
 }
 
 const DISCONNECT_MS_MAX = 1_000

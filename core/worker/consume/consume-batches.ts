@@ -11,7 +11,7 @@ import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
 import type { BatchSize } from './batch-size.ts'
-import { createDatabaseClock, type ExecuteQuery } from './connection.ts'
+import { type ExecuteQuery, readDatabaseMs } from './connection.ts'
 import { type ExpiredRereads, readExpiredRereads, refuseExpired } from './expired-rereads.ts'
 
 export interface ConsumeDeps {
@@ -42,7 +42,6 @@ export interface ConsumeOptions {
 interface Session extends Pick<ConsumeOptions, 'state'> {
   deps: ConsumeDeps
   write: WriteDeps
-  clock: () => number
   expired: ExpiredRereads | undefined
 }
 
@@ -58,7 +57,6 @@ export async function consumeBatches(
   const session: Session = {
     deps,
     state,
-    clock: await createDatabaseClock(deps.execute),
     expired: await readExpiredRereads(deps.execute, rereads),
     write: {
       client,
@@ -99,9 +97,11 @@ async function prepareBatch(
   batch: LogBatch,
   previous: Promise<void>,
 ): Promise<Decoded[]> {
-  const { state, clock, write, expired } = session
+  const { deps, state, write, expired } = session
   const { reasons } = state.poison
-  const read = await decodeBatch(batch, write.tenants, reasons, { nowMs: clock() })
+  const read = await decodeBatch(batch, write.tenants, reasons, {
+    nowMs: await readDatabaseMs(deps.execute),
+  })
   const decoded = expired ? refuseExpired(read, expired) : read
   try {
     await learn(session, decoded)

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
 import type { PartitionOffsets } from '../../log/log.ts'
-import { readPositions } from '../write/positions.ts'
+import { settleFinality } from '../write/finality.ts'
 import type { ExecuteQuery } from './connection.ts'
 
 export interface LogWatermarkDeps {
@@ -36,6 +36,7 @@ export async function trackLogWatermark(
   while (!signal.aborted) {
     try {
       before = await advance(deps, before)
+      await settleFinality(deps.execute, deps.topic)
     } catch {
       // What is unknown is not advanced. The error is logged by what reads the log or writes to Postgres.
     }
@@ -47,9 +48,7 @@ async function advance(
   deps: LogWatermarkDeps,
   before: Observation | undefined,
 ): Promise<Observation> {
-  const positions = await readPositions(deps.execute, deps.topic)
-  // A record has its time before it is in the log.
-  const atMs = Date.now() - LIMITS.logAppendMsMax
+  const { positions, atMs } = await readPositionsAt(deps)
   // Records behind an open transaction are in the log, and will be read.
   const ends = new Map(
     (await deps.readOffsets()).map(
@@ -71,6 +70,20 @@ async function advance(
       before.atMs,
     )
   return { atMs, ends }
+}
+
+/** By Postgres' clock, which all workers have in common. */
+async function readPositionsAt({ execute, topic }: LogWatermarkDeps) {
+  const { rows } = await execute(
+    `SELECT partition, next_offset, (extract(epoch FROM statement_timestamp()) * 1000)::float8 AS ms
+       FROM log_position WHERE topic = $1`,
+    [topic],
+  )
+  return {
+    positions: new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)])),
+    // A record has its time before it is in the log.
+    atMs: Number(rows[0]?.ms ?? 0) - LIMITS.logAppendMsMax,
+  }
 }
 
 /** A locked row is being assigned to another worker, and advanced the next time. */

@@ -4,7 +4,6 @@ import type { ExecuteQuery } from '../consume/connection.ts'
 export interface TenantSettings {
   id: number
   eventAgeMaxS: number
-  allowedLatenessS: number
 }
 
 /** What the worker knows of tenants, refreshed every LIMITS.tenantCacheMs. */
@@ -29,7 +28,7 @@ export function createTenants(execute: ExecuteQuery, now: () => number = Date.no
       const unknown = [...new Set(slugs)].filter((slug) => stale || !bySlug.has(slug))
       if (unknown.length === 0) return
       const { rows } = await execute(
-        'SELECT tenant_id, slug, event_age_max_s, allowed_lateness_s FROM tenant WHERE slug = ANY ($1)',
+        'SELECT tenant_id, slug, event_age_max_s FROM tenant WHERE slug = ANY ($1)',
         [unknown],
       )
       if (stale) {
@@ -40,7 +39,6 @@ export function createTenants(execute: ExecuteQuery, now: () => number = Date.no
         const settings = {
           id: row.tenant_id as number,
           eventAgeMaxS: row.event_age_max_s as number,
-          allowedLatenessS: row.allowed_lateness_s as number,
         }
         bySlug.set(row.slug as string, settings)
         byId.set(settings.id, settings)

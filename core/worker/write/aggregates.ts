@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { TOPICS } from '../../../contract/log/topics.ts'
 import { encodeChangedBuckets } from '../../db/changed-buckets.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { createStatement } from '../../db/statement.ts'
@@ -35,7 +36,7 @@ const ROLLUP: Upsert<Aggregates, BucketSum> = {
   rows: ({ buckets }) => buckets,
   key: [
     { name: 'tenant_id', type: 'int', value: (bucket) => bucket.tenantId },
-    { name: 'series_id', type: 'int', value: (bucket) => bucket.seriesId },
+    { name: 'series_id', type: 'bigint', value: (bucket) => bucket.seriesId },
     { name: 'bucket', type: 'timestamptz', value: (bucket) => toTime(bucket.bucketMs) },
   ],
   columns: [
@@ -45,11 +46,11 @@ const ROLLUP: Upsert<Aggregates, BucketSum> = {
     { name: 'min', type: 'float8', value: (bucket) => bucket.min, merge: 'least' },
     { name: 'max', type: 'float8', value: (bucket) => bucket.max, merge: 'greatest' },
     { name: 'late_count', type: 'bigint', value: (bucket) => bucket.lateCount, merge: 'add' },
-  ],
-  computed: [
     {
       name: 'revised_at',
-      sql: 'CASE WHEN s.late_count > 0 THEN now() END',
+      type: 'timestamptz',
+      // Postgres reads it as the time of the transaction.
+      value: (bucket) => (bucket.revised ? 'now' : null),
       merge: 'replaceUnlessNull',
     },
   ],
@@ -90,6 +91,19 @@ const WATERMARK: Upsert<Aggregates, PartitionHighest> = {
       type: 'timestamptz',
       value: (highest) => toTime(highest.ms),
       merge: 'replace',
+    },
+  ],
+  computed: [
+    { name: 'moved_xid', sql: 'pg_current_xact_id()', merge: 'replace' },
+    // A new row has none; a moved one keeps what readers may use (finality.ts).
+    {
+      name: 'settled_highest_at',
+      sql: 'NULL::timestamptz',
+      merge: {
+        sql: `CASE WHEN t.moved_xid IS NULL OR pg_visible_in_snapshot(t.moved_xid, (
+      SELECT settled_snapshot FROM finality WHERE topic = '${TOPICS.raw.name}'))
+    THEN t.highest_at ELSE t.settled_highest_at END`,
+      },
     },
   ],
   where: 't.highest_at < EXCLUDED.highest_at',

@@ -6,7 +6,8 @@ import { upsertAggregates } from './aggregates.ts'
 import { type BatchChanges, findChanges, findRereadChanges } from './batch-changes.ts'
 import { copyRows } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
-import { advancePositions, type HighestByTenant, holdPositions } from './positions.ts'
+import { type FinalityByTenant, NEVER_FINAL } from './finality.ts'
+import { advancePositions, holdPositions } from './positions.ts'
 import { type BatchRollup, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
 
@@ -72,7 +73,7 @@ export async function applyBatch(
   const { client, topic, encode, logIdentity } = deps
   const parts = splitDecoded(decoded)
   const takePositions = position === 'advance' ? advancePositions : holdPositions
-  const highestBefore = await takePositions(
+  const finality = await takePositions(
     client,
     topic,
     batch,
@@ -84,7 +85,7 @@ export async function applyBatch(
       position === 'advance'
         ? await findChanges(client, encode, parts)
         : await findRereadChanges(client, topic, encode, batch, parts)
-    if (!dryRun) await writeChanges(deps, changes, highestBefore)
+    if (!dryRun) await writeChanges(deps, changes, finality)
     await client.query(dryRun ? 'ROLLBACK' : 'COMMIT')
     return {
       stored: changes.newRows.length,
@@ -114,12 +115,12 @@ export async function tryBatch(deps: WriteDeps, decoded: readonly Decoded[]): Pr
 async function writeChanges(
   deps: WriteDeps,
   { newRows, duplicates, conflicting, deadLetters, recoveredRows, encoded }: BatchChanges,
-  highestBefore: HighestByTenant,
+  finality: FinalityByTenant,
 ): Promise<void> {
   const { client, topic, encode } = deps
   // Postgres copies while we add up; `all`, so that neither failure goes unhandled.
   const [rollup] = await Promise.all([
-    rollUpRows(deps, newRows, highestBefore),
+    rollUpRows(deps, newRows, finality),
     copyRows(client, encode, newRows, encoded),
   ])
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
@@ -134,16 +135,15 @@ async function writeChanges(
 }
 
 async function rollUpRows(
-  { series, tenants }: WriteDeps,
+  { series }: WriteDeps,
   rows: readonly EventRow[],
-  highestBefore: HighestByTenant,
+  finality: FinalityByTenant,
 ): Promise<BatchRollup> {
   // Let the COPY be sent first.
   await Promise.resolve()
   return rollUp(rows, {
     seriesId: (row) => series.id(row.tenantId, row.event.name),
-    allowedLatenessMs: (id) => tenants.byId(id).allowedLatenessS * 1000,
-    highestBefore: (id) => highestBefore.get(id) ?? Number.NEGATIVE_INFINITY,
+    finality: (id) => finality.get(id) ?? NEVER_FINAL,
   })
 }
 

@@ -75,6 +75,27 @@ async function applied(): Promise<number> {
   return rows[0].n
 }
 
+/** As if no worker had run for these hours. */
+async function appliedLast(hoursAgo: number): Promise<void> {
+  const at = `now() - interval '${hoursAgo} h'`
+  await database.pool.query(
+    `UPDATE log_lease SET applied_through = ${at};
+     UPDATE finality SET settled_applied_through = ${at}, pending_snapshot = NULL, pending_applied_through = NULL`,
+  )
+}
+
+/** No worker gets past the position of this partition. @returns lets them */
+async function hold(partition: number): Promise<() => Promise<void>> {
+  const busy = new pg.Client({ connectionString: database.url })
+  busy.on('error', () => {})
+  await busy.connect()
+  onTestFinished(() => busy.end())
+  await busy.query(`BEGIN; SELECT FROM log_position WHERE partition = ${partition} FOR UPDATE`)
+  return async () => {
+    await busy.query('COMMIT')
+  }
+}
+
 async function late(): Promise<Record<string, number>> {
   const { rows } = await database.pool.query(
     'SELECT metric, sum(late_count)::int AS late FROM rollup_15m JOIN series USING (series_id) GROUP BY 1',
@@ -94,13 +115,19 @@ test('an edge whose clock is fast makes no other event late', async () => {
 
 test('events that waited in the log while no worker ran are not late when a quiet partition catches up first', async () => {
   // Partition 1 holds what the log took six hours ago.
-  start((partition) => (partition === 1 ? 6 * HOUR_MS : 0))
-  await send(0, [{ name: 'quiet' }])
-  await send(1, [
+  const waiting = [
     { name: 'waited', received_at: ago(6 * HOUR_MS), occurred_at: ago(6 * HOUR_MS + 60_000) },
     // Two hours late when it came, although no worker had read so far yet.
     { name: 'late', received_at: ago(6 * HOUR_MS), occurred_at: ago(8 * HOUR_MS) },
-  ])
+  ]
+  for (const each of waiting)
+    await log.append(TOPICS.raw.name, [{ ...rawRecord(each), partition: 1 }])
+  await appliedLast(6)
+  const release = await hold(1)
+  start((partition) => (partition === 1 ? 6 * HOUR_MS : 0))
+  await send(0, [{ name: 'quiet' }])
+  await release()
+  await expect.poll(applied).toBe(3)
   expect(await late()).toEqual({ quiet: 0, waited: 0, late: 1 })
 })
 
@@ -115,7 +142,7 @@ describe('a bucket is not final while events that may belong to it wait in a par
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
     stop.abort()
     await running
-    await database.pool.query("UPDATE log_lease SET applied_through = now() - interval '6 h'")
+    await appliedLast(6)
     for (const _ of [1, 2]) await log.append(TOPICS.raw.name, [waits()])
     await before()
     stop = new AbortController()
@@ -132,15 +159,11 @@ describe('a bucket is not final while events that may belong to it wait in a par
   }
 
   test('that is behind', async () => {
-    // No worker gets past it.
-    const busy = new pg.Client({ connectionString: database.url })
-    busy.on('error', () => {})
-    await busy.connect()
-    onTestFinished(() => busy.end())
-    await allButOneCatchUp(() =>
-      busy.query('BEGIN; SELECT FROM log_position WHERE partition = 1 FOR UPDATE'),
-    )
-    await busy.query('COMMIT')
+    let release = async () => {}
+    await allButOneCatchUp(async () => {
+      release = await hold(1)
+    })
+    await release()
     await expect.poll(() => isFinal('a'), LOOKS).toBe(true)
     expect(await late()).toEqual({ a: 0, b: 0, page_view: 0 })
   }, 120_000)

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { LogBatch } from '../../log/log.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
+import { type FinalityByTenant, readFinality, selectFinality } from './finality.ts'
 
 /** Another writer moved the position: another worker owns these partitions now, or a commit got through unconfirmed. */
 export class FencedError extends Error {
@@ -39,9 +40,6 @@ export async function readPositions(
   return new Map(rows.map((row) => [row.partition as number, Number(row.next_offset)]))
 }
 
-/** Milliseconds since 1970 of the highest event time seen, by tenant. */
-export type HighestByTenant = ReadonlyMap<number, number>
-
 /**
  * Begins a transaction and advances every position of the batch, or none, by compare-and-set.
  * @param logIdentity the log that the batch was read from
@@ -53,21 +51,22 @@ export async function advancePositions(
   { partitions }: LogBatch,
   tenantIds: readonly number[],
   logIdentity?: string,
-): Promise<HighestByTenant> {
+): Promise<FinalityByTenant> {
   const moves = partitions.map((run) => `(${run.partition}, ${run.baseOffset}, ${run.nextOffset})`)
-  // One round trip for three statements; all the values are numbers of our own.
-  const [, moved, highest] = (await client.query(`
+  // One round trip for three statements; all the values are numbers of our own. The second one gives the
+  // transaction its id, so the third one sees all that finality asks for.
+  const [, moved, finality] = (await client.query(`
     BEGIN;
     UPDATE log_position p SET next_offset = m.next
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
      WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now${sameLog(client, 'p.log_identity', logIdentity)};
-    ${selectHighest(tenantIds)}
+    ${selectFinality(client.escapeLiteral(topic), tenantIds)}
   `)) as unknown as pg.QueryResult[]
   if (moved?.rowCount !== partitions.length) {
     await client.query('ROLLBACK')
     throw new FencedError(topic)
   }
-  return readHighest(highest)
+  return readFinality(finality?.rows ?? [])
 }
 
 /**
@@ -80,32 +79,17 @@ export async function holdPositions(
   { partitions }: LogBatch,
   tenantIds: readonly number[],
   logIdentity?: string,
-): Promise<HighestByTenant> {
-  const [, held, highest] = (await client.query(`
+): Promise<FinalityByTenant> {
+  const [, held, finality] = (await client.query(`
     BEGIN;
     SELECT partition, next_offset AS next FROM log_position
      WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})${sameLog(client, 'log_identity', logIdentity)}
      ORDER BY partition FOR UPDATE;
-    ${selectHighest(tenantIds)}
+    ${selectFinality(client.escapeLiteral(topic), tenantIds)}
   `)) as unknown as pg.QueryResult[]
   const applied = new Map(held?.rows.map(({ partition, next }) => [partition, Number(next)]))
   if (partitions.some((run) => (applied.get(run.partition) ?? 0) < run.nextOffset)) {
     await client.query('ROLLBACK')
     throw new NotAppliedError(topic)
   }
-  return readHighest(highest)
-}
-
-/** Positions that were bound to another log meanwhile are not those of this batch. */
-function sameLog(client: pg.Client, column: string, logIdentity: string | undefined): string {
-  return logIdentity === undefined ? '' : ` AND ${column} = ${client.escapeLiteral(logIdentity)}`
-}
-
-function selectHighest(tenantIds: readonly number[]): string {
-  return `SELECT tenant_id, (extract(epoch FROM max(highest_at)) * 1000)::float8 AS ms FROM watermark
-     WHERE tenant_id IN (${[0, ...tenantIds].join(', ')}) GROUP BY tenant_id`
-}
-
-function readHighest(result: pg.QueryResult | undefined): HighestByTenant {
-  return new Map(result?.rows.map((row) => [row.tenant_id, Math.floor(row.ms)]))
-}
+X}

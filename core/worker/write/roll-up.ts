@@ -1,5 +1,6 @@
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import type { EventRow } from '../decode/decoded.ts'
+import { type FinalityView, mayBeFinal } from './finality.ts'
 
 /** What a batch adds to one row of rollup_15m. */
 export interface BucketSum {
@@ -12,6 +13,8 @@ export interface BucketSum {
   min: number | null
   max: number | null
   lateCount: number
+  /** An event was added after readers may have been told that the bucket is final. */
+  revised: boolean
 }
 
 export interface BatchRollup {
@@ -30,17 +33,14 @@ export interface PartitionHighest {
 
 export interface RollUpContext {
   seriesId(row: EventRow): number
-  /** Milliseconds: the watermark is the highest time seen less this. */
-  allowedLatenessMs(tenantId: number): number
-  /** Highest time that any earlier batch saw, by tenant; -Infinity for a new tenant. */
-  highestBefore(tenantId: number): number
+  finality(tenantId: number): FinalityView
 }
 
 /**
- * The sums of exactly these rows, in the order of the log. An event is late when the watermark had
- * passed its bucket's end before it came; it counts all the same. It came when the log took it: waiting in
- * the log does not make it later, whatever other partitions brought meanwhile. Historical events are never
- * late: they are an import.
+ * The sums of exactly these rows, in the order of the log. An event is late when its bucket may have been called
+ * final before it came (finality.ts); it counts all the same. It came when the log took it: waiting in the log does
+ * not make it later, whatever other partitions brought meanwhile. Historical events are never late, because they are
+ * an import, but they revise a final bucket as well.
  */
 export function rollUp(rows: readonly EventRow[], context: RollUpContext): BatchRollup {
   const bySeries = new Map<number, Map<number, BucketSum>>()
@@ -49,15 +49,19 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Batch
 
   for (const row of rows) {
     const bucketMs = Math.floor(row.occurred.ms / BUCKET_15M_MS) * BUCKET_15M_MS
-    const seen = highestOf.get(row.tenantId) ?? context.highestBefore(row.tenantId)
+    const finality = context.finality(row.tenantId)
+    const seenMs = highestOf.get(row.tenantId) ?? finality.highestMs
     const cameMs = row.record.timestamp
-    const watermark = Math.min(seen, cameMs) - context.allowedLatenessMs(row.tenantId)
-    const late = !row.historical && bucketMs + BUCKET_15M_MS <= watermark
-    add(sumFor(bySeries, row, context.seriesId(row), bucketMs), row.event.value, late)
+    const sum = sumFor(bySeries, row, context.seriesId(row), bucketMs)
+    add(sum, row.event.value)
+    if (mayBeFinal(bucketMs, { seenMs, cameMs }, finality)) {
+      sum.revised = true
+      if (!row.historical) sum.lateCount++
+    }
 
     // The clock of an edge may be fast; the log's clock is the same for all.
     const reached = Math.min(row.occurred.ms, row.received.ms, cameMs)
-    highestOf.set(row.tenantId, Math.max(seen, reached))
+    highestOf.set(row.tenantId, Math.max(seenMs, reached))
     const key = `${row.tenantId}:${row.record.partition}`
     const known = highest.get(key)
     if (!known)
@@ -100,15 +104,15 @@ function sumFor(
       min: null,
       max: null,
       lateCount: 0,
+      revised: false,
     }
     buckets.set(bucketMs, sum)
   }
   return sum
 }
 
-function add(to: BucketSum, value: number | undefined, late: boolean): void {
+function add(to: BucketSum, value: number | undefined): void {
   to.count++
-  if (late) to.lateCount++
   if (value === undefined) return
   to.valueCount++
   to.sum += value

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../../contract/limits.ts'
+import { LOCKS } from '../../db/locks.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
 import type { EventRow } from '../decode/decoded.ts'
@@ -42,9 +43,15 @@ export function createSeriesDirectory(
         if (metrics) metrics.add(metric)
         else unknown.set(tenantId, new Set([metric]))
       }
+      if (unknown.size === 0) return
+      for (const { tenantId, metric, id } of await find(execute, unknown)) {
+        remember(tenantId, metric, id)
+        unknown.get(tenantId)?.delete(metric)
+      }
       for (const [tenantId, metrics] of unknown)
-        for (const [metric, id] of await findOrCreate(execute, tenantId, [...metrics]))
-          remember(tenantId, metric, id)
+        if (metrics.size > 0)
+          for (const [metric, id] of await admit(execute, tenantId, [...metrics]))
+            remember(tenantId, metric, id)
     },
     id(tenantId, metric) {
       const id = ids.get(tenantId)?.get(metric) ?? previous.get(tenantId)?.get(metric)
@@ -55,40 +62,41 @@ export function createSeriesDirectory(
   }
 }
 
-async function findOrCreate(
-  execute: ExecuteQuery,
-  tenantId: number,
-  metrics: string[],
-): Promise<Map<string, number>> {
-  const found = await find(execute, tenantId, metrics)
-  const missing = metrics.filter((metric) => !found.has(metric))
-  if (missing.length === 0) return found
+type UnknownMetrics = ReadonlyMap<number, ReadonlySet<string>>
 
-  const { rows } = await execute('SELECT count(*)::int AS count FROM series WHERE tenant_id = $1', [
-    tenantId,
-  ])
-  const free = Math.max(0, LIMITS.eventNamesPerTenantMax - (rows[0]?.count as number))
-  const admitted = missing.slice(0, free)
-  const overLimit = missing.slice(free)
-  const toCreate = overLimit.length > 0 ? [...admitted, OTHER_METRIC] : admitted
-  await execute(
-    `INSERT INTO series (tenant_id, metric) SELECT $1, metric FROM unnest($2::text[]) metric
-     ORDER BY metric ON CONFLICT DO NOTHING`,
-    [tenantId, toCreate],
+/** One look-up, whatever the number of tenants. */
+async function find(execute: ExecuteQuery, unknown: UnknownMetrics) {
+  const pairs = [...unknown].flatMap(([tenantId, metrics]) =>
+    [...metrics].map((metric) => ({ tenantId, metric })),
   )
-  for (const [metric, id] of await find(execute, tenantId, toCreate)) found.set(metric, id)
-  for (const metric of overLimit) found.set(metric, found.get(OTHER_METRIC) as number)
-  return found
+  const { rows } = await execute(
+    `SELECT s.tenant_id, s.metric, s.series_id
+       FROM unnest($1::int[], $2::text[]) AS u (tenant_id, metric)
+       JOIN series s ON s.tenant_id = u.tenant_id AND s.metric = u.metric`,
+    [pairs.map(({ tenantId }) => tenantId), pairs.map(({ metric }) => metric)],
+  )
+  return rows.map((row) => ({
+    tenantId: row.tenant_id as number,
+    metric: row.metric as string,
+    id: Number(row.series_id),
+  }))
 }
 
-async function find(
+/**
+ * Ids of names that had no series when they were looked up; those beyond the limit share one. Takes no id of the
+ * sequence for a name that has one.
+ */
+async function admit(
   execute: ExecuteQuery,
   tenantId: number,
-  metrics: string[],
+  metrics: readonly string[],
 ): Promise<Map<string, number>> {
-  const { rows } = await execute(
-    'SELECT metric, series_id FROM series WHERE tenant_id = $1 AND metric = ANY ($2)',
-    [tenantId, metrics],
-  )
-  return new Map(rows.map((row) => [row.metric as string, row.series_id as number]))
+  const { rows } = await execute('SELECT name, id FROM admit_series($1, $2, $3, $4, $5)', [
+    LOCKS.series(tenantId).name,
+    tenantId,
+    metrics,
+    OTHER_METRIC,
+    LIMITS.eventNamesPerTenantMax,
+  ])
+  return new Map(rows.map((row) => [row.name as string, Number(row.id)]))
 }

@@ -39,8 +39,15 @@ export function addMetrics(builder: Builder): void {
         description:
           "The watermark has passed the bucket's end, or the range's where that is earlier.",
       }),
-      lateCount: t.exposeInt('lateCount', {
+      // An import can bring more than a GraphQL Int holds.
+      lateCount: t.exposeFloat('lateCount', {
         description: 'Events that were received after that, all groups of the bucket together.',
+      }),
+      revisedAt: t.expose('revisedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description:
+          'When the bucket last changed after it may have been final: by a late event, an import or a replay.',
       }),
     }),
   })

@@ -83,7 +83,9 @@ export async function createQueryFixture(
   })
   for (const tenant of tenants) await createTenant(db, { tenant })
   // As if a worker had read all that the log will ever hold.
-  await database.pool.query("UPDATE log_lease SET applied_through = 'infinity'")
+  await database.pool.query(
+    "UPDATE log_lease SET applied_through = 'infinity'; UPDATE finality SET settled_applied_through = 'infinity'",
+  )
 
   return {
     database,

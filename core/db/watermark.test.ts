@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { createQueryFixture } from '../../api/graphql/testing/fixture.ts'
+import { createQueryFixture } from '../api/graphql/testing/fixture.ts'
 import { watermark } from './watermark.ts'
 
 test('a tenant without events has no watermark, however far the log was applied', async () => {
@@ -10,12 +10,11 @@ test('a tenant without events has no watermark, however far the log was applied'
   )
   const at = async () => {
     const { rows } = await sql<{ at: Date | null }>`
-      SELECT ${watermark(tenants[0].id, 3600)} AS at`.execute(fixture.db)
+      SELECT ${watermark(tenants[0].id)} AS at`.execute(fixture.db)
     return rows[0]?.at && new Date(rows[0].at).toISOString()
   }
   await fixture.database.pool.query(
-    `INSERT INTO log_lease (topic, partition, applied_through) VALUES ('events.raw', 0, '2026-11-20T12:00:00Z')
-     ON CONFLICT (topic, partition) DO UPDATE SET applied_through = EXCLUDED.applied_through`,
+    "UPDATE finality SET settled_applied_through = '2026-11-20T12:00:00Z'",
   )
   expect(await at()).toBeNull()
   await fixture.store('default', [{ receivedAt: '2026-11-20T11:00:00Z' }])

@@ -1,0 +1,128 @@
+import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
+import { appliedThrough } from '../../db/watermark.ts'
+import type { ExecuteQuery } from '../consume/connection.ts'
+
+/**
+ * What is called final changes only with a mark, whatever the clocks say and however many batches are in flight.
+ *
+ * Two sides have to agree. Readers call a bucket final when the tenant's watermark has passed its end
+ * (core/db/watermark.ts). A batch marks an event late, or an imported one as a revision, when its bucket's
+ * end is behind the bound that the batch reads after it has advanced its positions. The mark is never missing when
+ * every batch in flight has a bound at least as high as any reader's, so readers use only what is settled:
+ *
+ *   propose: S := the snapshot of this statement, A := the least applied_through that S shows
+ *   settle:  once every transaction that had an id at S has ended, readers may use what S shows, and A
+ *
+ * Why that is enough. A batch gets its transaction id when it advances its positions, and reads its bound in the next
+ * statement. If it has not ended when S settles, it got its id after S, so it read its bound after S: it sees all
+ * that S shows, and a bound computed from more is at least as high. What a batch commits after S is in
+ * `watermark.highest_at` at once, for batches; readers use `settled_highest_at` until the next snapshot shows it.
+ * No clock takes part: clocks decide only how soon a bucket is final.
+ *
+ * Snapshots and transaction ids are those of one cluster. After a restore from a dump, or a crash that lost ids which
+ * left no trace, stored ones may lie ahead of all that are running; `forgetFormerIds` sees that and begins again.
+ */
+
+/** What a batch judges a tenant's events by, as its transaction sees it. */
+export interface FinalityView {
+  /** Highest time of any event of the tenant; -Infinity for a new tenant. Milliseconds since 1970. */
+  highestMs: number
+  /** Every partition was applied through this time; -Infinity while that is unknown. */
+  appliedThroughMs: number
+  /** Buckets that end here or before are final whatever the lateness is now; -Infinity for most tenants. */
+  floorMs: number
+  allowedLatenessMs: number
+}
+
+export const NEVER_FINAL: FinalityView = {
+  highestMs: Number.NEGATIVE_INFINITY,
+  appliedThroughMs: Number.NEGATIVE_INFINITY,
+  floorMs: Number.NEGATIVE_INFINITY,
+  allowedLatenessMs: 0,
+}
+
+export type FinalityByTenant = ReadonlyMap<number, FinalityView>
+
+/**
+ * Of tenants, as SQL without parameters. Run it after the statement that gave the transaction its id.
+ * @param topic as an SQL literal
+ */
+export function selectFinality(topic: string, tenantIds: readonly number[]): string {
+  const ms = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`
+  return `
+    SELECT t.tenant_id, t.allowed_lateness_s, ${ms('t.marked_floor')} AS floor_ms,
+           ${ms('w.highest_at')} AS highest_ms, ${ms('applied.through')} AS applied_ms
+      FROM tenant t
+      LEFT JOIN (SELECT tenant_id, max(highest_at) AS highest_at FROM watermark
+                  WHERE tenant_id IN (${[0, ...tenantIds].join(', ')}) GROUP BY tenant_id) w USING (tenant_id)
+     CROSS JOIN (SELECT ${appliedThrough(topic)} AS through) applied
+     WHERE t.tenant_id IN (${[0, ...tenantIds].join(', ')})`
+}
+
+export function readFinality(rows: readonly Record<string, unknown>[]): FinalityByTenant {
+  const time = (value: unknown) => (value === null ? Number.NEGATIVE_INFINITY : Number(value))
+  return new Map(
+    rows.map((row) => [
+      row.tenant_id as number,
+      {
+        highestMs: Math.floor(time(row.highest_ms)),
+        appliedThroughMs: time(row.applied_ms),
+        floorMs: time(row.floor_ms),
+        allowedLatenessMs: (row.allowed_lateness_s as number) * 1000,
+      },
+    ]),
+  )
+}
+
+/**
+ * Whether readers may have been told that the bucket is final before this event came.
+ * @param seenMs highest time of any event of the tenant, those before it in the batch included
+ * @param cameMs when the log took it: waiting in the log does not make it later
+ */
+export function mayBeFinal(
+  bucketMs: number,
+  { seenMs, cameMs }: { seenMs: number; cameMs: number },
+  { appliedThroughMs, floorMs, allowedLatenessMs }: FinalityView,
+): boolean {
+  const watermarkMs = Math.min(seenMs, Math.max(cameMs, appliedThroughMs)) - allowedLatenessMs
+  return bucketMs + BUCKET_15M_MS <= Math.max(watermarkMs, floorMs)
+}
+
+/** Settles what was proposed once it may be, and proposes the next; called by every worker with each heartbeat. */
+export async function settleFinality(execute: ExecuteQuery, topic: string): Promise<void> {
+  await forgetFormerIds(execute, topic)
+  await execute(
+    `UPDATE finality SET settled_snapshot = pending_snapshot, pending_snapshot = NULL, pending_applied_through = NULL,
+            settled_applied_through = greatest(settled_applied_through, pending_applied_through)
+      WHERE topic = $1 AND pg_snapshot_xmin(pg_current_snapshot()) >= pg_snapshot_xmax(pending_snapshot)`,
+    [topic],
+  )
+  // One statement, so A is what S shows. While a partition is unknown, the former A stays.
+  await execute(
+    `UPDATE finality SET pending_snapshot = pg_current_snapshot(), pending_applied_through =
+              (SELECT CASE WHEN bool_and(applied_through IS NOT NULL) THEN min(applied_through) END
+                 FROM log_lease WHERE topic = $1)
+      WHERE topic = $1 AND pending_snapshot IS NULL`,
+    [topic],
+  )
+}
+
+/** Ids ahead of the cluster's belong to transactions of a former one, which ended before any that is running. */
+async function forgetFormerIds(execute: ExecuteQuery, topic: string): Promise<void> {
+  const next = 'pg_snapshot_xmax(pg_current_snapshot())'
+  await execute(
+    `WITH former AS (
+       SELECT FROM finality
+        WHERE topic = $1 AND pg_snapshot_xmax(coalesce(pending_snapshot, settled_snapshot)) > ${next}
+     ), watermarks AS (
+       UPDATE watermark SET moved_xid = NULL, settled_highest_at = highest_at
+        WHERE moved_xid >= ${next} AND EXISTS (SELECT FROM former)
+     ), tenants AS (
+       UPDATE tenant SET lateness_xid = NULL
+        WHERE lateness_xid >= ${next} AND EXISTS (SELECT FROM former)
+     )
+     UPDATE finality SET pending_snapshot = NULL, pending_applied_through = NULL, settled_snapshot = '1:1:'
+      WHERE topic = $1 AND EXISTS (SELECT FROM former)`,
+    [topic],
+  )
+}
