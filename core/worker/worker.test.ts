@@ -67,6 +67,7 @@ describe('exactly once', () => {
     expect(await settled(3_000)).toEqual({
       stored: 3_000,
       duplicates: 0,
+      conflicting: 0,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -89,7 +90,8 @@ describe('exactly once', () => {
     await append([rawRecord({ ...once, tenant: 'other' })])
     expect(await settled(4)).toEqual({
       stored: 2,
-      duplicates: 2,
+      duplicates: 1,
+      conflicting: 1,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -112,7 +114,9 @@ describe('exactly once', () => {
     await start()
     expect(await settled(202)).toEqual({
       stored: 1,
-      duplicates: 201,
+      duplicates: 0,
+      // Each names another actor, or it would have come through the same partition.
+      conflicting: 201,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -158,6 +162,7 @@ describe('exactly once', () => {
     expect(await settled(6_000)).toEqual({
       stored: 6_000,
       duplicates: 0,
+      conflicting: 0,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -239,6 +244,7 @@ describe('records that cannot be stored', () => {
     expect(await settled(300)).toEqual({
       stored: 296,
       duplicates: 0,
+      conflicting: 0,
       dead: 4,
       wrongRollups: 0,
       double: 0,
