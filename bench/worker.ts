@@ -105,8 +105,8 @@ async function work({ url, records }: Arm, concurrency: number) {
     log,
     concurrency,
     logger: { info() {}, warn: console.error, error: console.error },
-    onWritten({ stored, duplicates }) {
-      done += stored + duplicates
+    onWritten({ stored, duplicates, conflicting }) {
+      done += stored + duplicates + conflicting
       if (done === EVENTS) stop.abort()
     },
   })

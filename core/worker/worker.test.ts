@@ -123,6 +123,44 @@ describe('exactly once', () => {
     })
   })
 
+  test('an id received on both sides of midnight, through two partitions, counts twice only where both are written at the same moment', async () => {
+    const midnight = Math.floor(Date.now() / 86_400_000) * 86_400_000
+    const sent = (event_id: string) => [
+      {
+        ...rawRecord({ event_id, received_at: new Date(midnight - 1).toISOString() }),
+        partition: 0,
+      },
+      { ...rawRecord({ event_id, received_at: new Date(midnight).toISOString() }), partition: 1 },
+    ]
+    await append(sent('one after the other').slice(0, 1))
+    await start()
+    await settled(1)
+    await append(sent('one after the other').slice(1))
+    expect(await settled(2)).toMatchObject({ stored: 1, duplicates: 1, double: 0 })
+
+    // Each has looked the id up before the other commits: no constraint spans two days, so both are stored.
+    const blocker = await database.pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE rollup_15m IN EXCLUSIVE MODE')
+    await append(sent('at the same moment'))
+    await expect
+      .poll(() =>
+        one(
+          `SELECT count(*)::int AS n FROM pg_locks WHERE relation = 'rollup_15m'::regclass AND NOT granted`,
+        ),
+      )
+      .toEqual({ n: 2 })
+    await blocker.query('COMMIT')
+    blocker.release()
+    // The balance and the rollups still agree with the rows.
+    expect(await settled(4)).toMatchObject({
+      stored: 3,
+      duplicates: 1,
+      conflicting: 0,
+      wrongRollups: 0,
+      double: 1,
+    })
+  })
+
   test('a worker whose position was moved by another worker writes nothing and goes on from there', async () => {
     await start()
     await append([rawRecord({ actor: 'a' })])
