@@ -82,7 +82,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   }
   await prepared.close()
   const { rows } = await client.query(
-    'SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates',
+    'SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate + conflicting), 0)::int FROM outcome_minute) AS duplicates',
   )
   const { stored, duplicates } = rows[0]
   if (stored + duplicates !== EVENTS || duplicates !== Math.floor(EVENTS * repeated))
