@@ -177,7 +177,7 @@ async function checkBalance({ run }: TestSluice): Promise<void> {
   const { rows } = await client.query(`
     SELECT (SELECT sum(next_offset)::float8 FROM log_partition WHERE topic = 'events.raw') AS logged,
            (SELECT count(*)::float8 FROM event) AS stored,
-           (SELECT coalesce(sum(duplicate), 0)::float8 FROM outcome_minute) AS duplicates,
+           (SELECT coalesce(sum(duplicate + conflicting), 0)::float8 FROM outcome_minute) AS duplicates,
            (SELECT count(*)::float8 FROM dead_letter) AS dead,
            (SELECT sum(count)::float8 FROM rollup_15m) AS rolled`)
   await client.end()

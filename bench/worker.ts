@@ -82,7 +82,7 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
   }
   await prepared.close()
   const { rows } = await client.query(
-    'SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate), 0)::int FROM outcome_minute) AS duplicates',
+    'SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate + conflicting), 0)::int FROM outcome_minute) AS duplicates',
   )
   const { stored, duplicates } = rows[0]
   if (stored + duplicates !== EVENTS || duplicates !== Math.floor(EVENTS * repeated))
@@ -105,8 +105,8 @@ async function work({ url, records }: Arm, concurrency: number) {
     log,
     concurrency,
     logger: { info() {}, warn: console.error, error: console.error },
-    onWritten({ stored, duplicates }) {
-      done += stored + duplicates
+    onWritten({ stored, duplicates, conflicting }) {
+      done += stored + duplicates + conflicting
       if (done === EVENTS) stop.abort()
     },
   })

@@ -161,8 +161,8 @@ export const ITEM_ERRORS = {
   ATTRIBUTE_MISSING: 'A CloudEvent lacks a required attribute.',
   ATTRIBUTE_INVALID: 'An attribute of a CloudEvent violates the specification.',
   NAME_MISSING: 'The event has no name.',
-  NAME_INVALID: `The name is not 1 to ${LIMITS.eventNameCharsMax} characters.`,
-  NAME_RESERVED: 'Names that start with $ are reserved.',
+  NAME_INVALID: `The name is not one line of 1 to ${LIMITS.eventNameCharsMax} characters that can be seen.`,
+  NAME_RESERVED: 'Names that start with $ are reserved, and so are * and (other).',
   EVENT_ID_INVALID: `The event id is not 1 to ${LIMITS.eventIdCharsMax} visible ASCII characters.`,
   OCCURRED_AT_INVALID:
     'The time is not valid: send RFC 3339 with an offset, or a number since 1970.',

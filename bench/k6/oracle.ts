@@ -122,6 +122,7 @@ async function queryTotals(system: System, tenant: Tenant, { baseMs }: Mix): Pro
     totals: {
       count: number
       duplicates: number
+      conflicting: number
       deadLetters: number
       names: { name: string; count: number }[]
     }
@@ -130,7 +131,7 @@ async function queryTotals(system: System, tenant: Tenant, { baseMs }: Mix): Pro
     { graphql_url: system.graphqlUrl, read_key: tenant.readKey },
     `query ($from: DateTime!, $to: DateTime!) {
       totals(startTime: $from, endTime: $to, names: 20) {
-        count duplicates deadLetters names { name count }
+        count duplicates conflicting deadLetters names { name count }
       }
       sums: metrics(name: "*", startTime: $from, endTime: $to, interval: TOTAL, aggregate: SUM, groupBy: ["name"]) {
         value dimensions
@@ -140,7 +141,7 @@ async function queryTotals(system: System, tenant: Tenant, { baseMs }: Mix): Pro
   )
   return {
     stored: totals.count,
-    duplicates: totals.duplicates,
+    duplicates: totals.duplicates + totals.conflicting,
     dead: totals.deadLetters,
     count: Object.fromEntries(totals.names.map(({ name, count }) => [name, count])),
     sum: Object.fromEntries(sums.map(({ dimensions, value }) => [dimensions.name, value])),
@@ -194,7 +195,9 @@ export async function readMetrics({ coreUrl }: Pick<System, 'coreUrl'>): Promise
     accepted: added('sluice_events_accepted_total'),
     lag: added('sluice_log_lag_records', `topic="${TOPICS.raw.name}"`),
     stored: added('sluice_events_total', 'outcome="stored"'),
-    duplicates: added('sluice_events_total', 'outcome="duplicate"'),
+    duplicates:
+      added('sluice_events_total', 'outcome="duplicate"') +
+      added('sluice_events_total', 'outcome="conflicting"'),
     dead: added('sluice_events_total', 'outcome="dead"'),
   }
 }

@@ -147,7 +147,8 @@ describe('migration 9, on a database of schema 8 that holds data', () => {
 
   test('renames tables, columns and indexes and changes no value', async () => {
     const before = await readEverything()
-    const applied = await migrate(database.url, undefined, migrationsBefore('000010'))
+    const ninth = migrationsBefore('000010')
+    const applied = await migrate(database.url, undefined, ninth)
     expect(applied.map(({ number }) => number)).toEqual([9])
     const renamed = Object.fromEntries(
       Object.entries(before).map(([table, rows]) => [

@@ -144,3 +144,24 @@ test('an event is found by its own id, or by its UUID in either case', async () 
   expect(await find('event-0')).toMatchObject({ id: 'event-0' })
   expect(await find('order 2')).toBeNull()
 })
+
+test('an id that a page and a server sent is two events: the one of the server is found, or else that of the page', async () => {
+  const public_ = { trust: 'public', value: 0.01 } as const
+  await fixture.store('default', [
+    { ...public_, id: 'order-1001', receivedAt: '2026-11-20T09:00:00Z' },
+    { id: 'order-1001', value: 4_990, receivedAt: '2026-11-20T10:00:00Z' },
+    { ...public_, id: 'page-1' },
+    { ...public_, id: '0192a1b2-0000-7000-8000-00000000aaaa' },
+  ])
+  const find = async (id: string) =>
+    (
+      await fixture.execute(
+        'query ($id: ID!) { event(id: $id) { id value trustClass } }',
+        headers,
+        { id },
+      )
+    ).data.event
+  expect(await find('order-1001')).toEqual({ id: 'order-1001', value: 4_990, trustClass: 'SERVER' })
+  for (const id of ['page-1', '0192a1b2-0000-7000-8000-00000000aaaa'])
+    expect(await find(id)).toEqual({ id, value: 0.01, trustClass: 'PUBLIC' })
+})

@@ -25,12 +25,13 @@ test('totals compare the range with the period of the same length before it', as
     { name: 'c', actor: 'zoe', occurredAt: at(-44.001) },
   ])
   await fixture.database.pool.query(
-    `INSERT INTO outcome_minute (tenant_id, minute, duplicate, dead) VALUES
-       (1, '2026-11-20T10:02:00Z', 100, 1), (1, '2026-11-20T10:03:00Z', 2, 1), (1, '2026-11-20T10:49:00Z', 3, 1), (1, '2026-11-20T10:50:00Z', 200, 1)`,
+    `INSERT INTO outcome_minute (tenant_id, minute, duplicate, conflicting, dead) VALUES
+       (1, '2026-11-20T10:02:00Z', 100, 10, 1), (1, '2026-11-20T10:03:00Z', 2, 0, 1),
+       (1, '2026-11-20T10:49:00Z', 3, 7, 1), (1, '2026-11-20T10:50:00Z', 200, 20, 1)`,
   )
   const { data } = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}") {
-         count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors
+         count previousCount deadLetters previousDeadLetters duplicates conflicting uniqueActors previousUniqueActors
          names { name count previousCount } } }`,
     headers,
   )
@@ -40,6 +41,7 @@ test('totals compare the range with the period of the same length before it', as
     deadLetters: 2,
     previousDeadLetters: 1,
     duplicates: 5,
+    conflicting: 7,
     uniqueActors: 2,
     previousUniqueActors: 1,
     names: [

@@ -67,6 +67,7 @@ describe('exactly once', () => {
     expect(await settled(3_000)).toEqual({
       stored: 3_000,
       duplicates: 0,
+      conflicting: 0,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -89,7 +90,8 @@ describe('exactly once', () => {
     await append([rawRecord({ ...once, tenant: 'other' })])
     expect(await settled(4)).toEqual({
       stored: 2,
-      duplicates: 2,
+      duplicates: 1,
+      conflicting: 1,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -112,10 +114,50 @@ describe('exactly once', () => {
     await start()
     expect(await settled(202)).toEqual({
       stored: 1,
-      duplicates: 201,
+      duplicates: 0,
+      // Each names another actor, or it would have come through the same partition.
+      conflicting: 201,
       dead: 0,
       wrongRollups: 0,
       double: 0,
+    })
+  })
+
+  test('an id received on both sides of midnight, through two partitions, counts twice only where both are written at the same moment', async () => {
+    const midnight = Math.floor(Date.now() / 86_400_000) * 86_400_000
+    const sent = (event_id: string) => [
+      {
+        ...rawRecord({ event_id, received_at: new Date(midnight - 1).toISOString() }),
+        partition: 0,
+      },
+      { ...rawRecord({ event_id, received_at: new Date(midnight).toISOString() }), partition: 1 },
+    ]
+    await append(sent('one after the other').slice(0, 1))
+    await start()
+    await settled(1)
+    await append(sent('one after the other').slice(1))
+    expect(await settled(2)).toMatchObject({ stored: 1, duplicates: 1, double: 0 })
+
+    // Each has looked the id up before the other commits: no constraint spans two days, so both are stored.
+    const blocker = await database.pool.connect()
+    await blocker.query('BEGIN; LOCK TABLE rollup_15m IN EXCLUSIVE MODE')
+    await append(sent('at the same moment'))
+    await expect
+      .poll(() =>
+        one(
+          `SELECT count(*)::int AS n FROM pg_locks WHERE relation = 'rollup_15m'::regclass AND NOT granted`,
+        ),
+      )
+      .toEqual({ n: 2 })
+    await blocker.query('COMMIT')
+    blocker.release()
+    // The balance and the rollups still agree with the rows.
+    expect(await settled(4)).toMatchObject({
+      stored: 3,
+      duplicates: 1,
+      conflicting: 0,
+      wrongRollups: 0,
+      double: 1,
     })
   })
 
@@ -158,6 +200,7 @@ describe('exactly once', () => {
     expect(await settled(6_000)).toEqual({
       stored: 6_000,
       duplicates: 0,
+      conflicting: 0,
       dead: 0,
       wrongRollups: 0,
       double: 0,
@@ -239,6 +282,7 @@ describe('records that cannot be stored', () => {
     expect(await settled(300)).toEqual({
       stored: 296,
       duplicates: 0,
+      conflicting: 0,
       dead: 4,
       wrongRollups: 0,
       double: 0,

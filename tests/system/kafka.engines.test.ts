@@ -57,6 +57,7 @@ describe('core on Kafka', () => {
       .toEqual({
         stored: 500,
         duplicates: 0,
+        conflicting: 0,
         dead: 0,
         wrongRollups: 0,
         double: 0,

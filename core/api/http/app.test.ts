@@ -313,7 +313,7 @@ describe('/metrics', () => {
     ])
     await fixture.database.pool.query(
       `UPDATE log_position SET next_offset = 1 WHERE partition = 2;
-       INSERT INTO outcome_total (tenant_id, stored, duplicate, dead) VALUES (1, 5, 2, 1), (2, 3, 0, 0)`,
+       INSERT INTO outcome_total (tenant_id, stored, duplicate, conflicting, dead) VALUES (1, 5, 2, 4, 1), (2, 3, 0, 0, 0)`,
     )
     await fixture.database.pool.query(
       `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';
@@ -336,6 +336,7 @@ describe('/metrics', () => {
       'sluice_log_lag_records{topic="events.raw",partition="0"} 0',
       'sluice_events_total{outcome="stored"} 8',
       'sluice_events_total{outcome="duplicate"} 2',
+      'sluice_events_total{outcome="conflicting"} 4',
       'sluice_events_total{outcome="dead"} 1',
       'sluice_up{part="postgres"} 1',
       'sluice_up{part="log"} 1',

@@ -139,12 +139,12 @@ export function groupSuite(name: string, make: (databaseUrl: string) => Promise<
 
 interface Load {
   /** @returns what has to have become of all that was appended */
-  stop(): Promise<{ stored: number; duplicates: number; dead: number }>
+  stop(): Promise<{ stored: number; duplicates: number; conflicting: number; dead: number }>
 }
 
 /** A batch every few milliseconds; a part of them comes again later, a part is poison. */
 function startLoad(log: Log): Load {
-  const expected = { stored: 0, duplicates: 0, dead: 0 }
+  const expected = { stored: 0, duplicates: 0, conflicting: 0, dead: 0 }
   let loading = true
   const running = (async () => {
     for (let round = 0; loading; round++) {
@@ -156,12 +156,12 @@ function startLoad(log: Log): Load {
         }
         const again = i % 10 === 3 && round > 20
         expected[again ? 'duplicates' : 'stored']++
-        const name = again ? `${round - 20}-${i + 1}` : `${round}-${i}`
+        const n = again ? i + 1 : i
         return rawRecord({
-          event_id: `order-${name}`,
-          actor: `actor-${(again ? i + 1 : i) % 40}`,
-          name: `event_${i % 5}`,
-          value: i / 3,
+          event_id: `order-${again ? round - 20 : round}-${n}`,
+          actor: `actor-${n % 40}`,
+          name: `event_${n % 5}`,
+          value: n / 3,
         })
       })
       await log.append(TOPICS.raw.name, records)

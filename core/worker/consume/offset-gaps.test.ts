@@ -94,6 +94,7 @@ test('a gap pauses its own partition alone, what came before it is kept, and onc
   expect(await countTotals(database.pool)).toEqual({
     stored: 4 + 4 + 10 + 5 + 3,
     duplicates: 0,
+    conflicting: 0,
     dead: 0,
     wrongRollups: 0,
     double: 0,

@@ -18,7 +18,9 @@ beforeEach(async () => {
 afterEach(() => database.drop())
 
 const sql = async (text: string) => (await database.pool.query(text)).rows
-const SUMS = 'sum(stored)::int AS stored, sum(duplicate)::int AS duplicate, sum(dead)::int AS dead'
+const SUMS = ['stored', 'duplicate', 'conflicting', 'dead']
+  .map((outcome) => `sum(${outcome})::int AS ${outcome}`)
+  .join(', ')
 
 test('the outcomes of all events are totalled as they are written', async () => {
   const log = await createPostgresLog({ url: database.url })
@@ -51,10 +53,10 @@ test('the outcomes of all events are totalled as they are written', async () => 
 
 test('counts of a former version, by the minute alone, are added to the totals once, however many workers reconcile', async () => {
   await database.pool.query(
-    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead)
-     SELECT t, m, 1, 2, 3 FROM generate_series(1, 2) t,
+    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, conflicting, dead)
+     SELECT t, m, 1, 2, 4, 3 FROM generate_series(1, 2) t,
             generate_series('2026-11-20T08:00:00Z'::timestamptz, '2026-11-20T08:59:00Z', '1 minute') m;
-     INSERT INTO outcome_total VALUES (0, 0, 0, 7), (1, 50, 100, 150)`,
+     INSERT INTO outcome_total (tenant_id, stored, duplicate, conflicting, dead) VALUES (0, 0, 0, 0, 7), (1, 50, 100, 200, 150)`,
   )
   // Between their reading and their writing.
   const other = await database.pool.connect()
@@ -74,20 +76,20 @@ test('counts of a former version, by the minute alone, are added to the totals o
   await keeping
   expect(
     await sql(
-      'SELECT tenant_id, stored::int, duplicate::int, dead::int FROM outcome_total ORDER BY 1',
+      'SELECT tenant_id, stored::int, duplicate::int, conflicting::int, dead::int FROM outcome_total ORDER BY 1',
     ),
   ).toEqual([
-    { tenant_id: 0, stored: 0, duplicate: 0, dead: 7 },
-    { tenant_id: 1, stored: 65, duplicate: 120, dead: 180 },
-    { tenant_id: 2, stored: 60, duplicate: 120, dead: 180 },
+    { tenant_id: 0, stored: 0, duplicate: 0, conflicting: 0, dead: 7 },
+    { tenant_id: 1, stored: 65, duplicate: 120, conflicting: 240, dead: 180 },
+    { tenant_id: 2, stored: 60, duplicate: 120, conflicting: 240, dead: 180 },
   ])
 })
 
 test('old minutes are folded into 15-minute rows, and every sum stays the same', async () => {
   const at = Date.parse('2026-11-20T10:00:00Z')
   await database.pool.query(
-    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, dead)
-     SELECT t, m, 1, 2, 3 FROM generate_series(1, 2) t,
+    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, conflicting, dead)
+     SELECT t, m, 1, 2, 4, 3 FROM generate_series(1, 2) t,
             generate_series('2026-11-20T08:00:00Z'::timestamptz, '2026-11-20T09:59:00Z', '1 minute') m`,
   )
   const before = await sql(`SELECT tenant_id, ${SUMS} FROM outcome_minute GROUP BY 1 ORDER BY 1`)
@@ -102,7 +104,7 @@ test('old minutes are folded into 15-minute rows, and every sum stays the same',
     await sql(
       `SELECT count(*)::int AS rows, ${SUMS} FROM outcome_minute WHERE tenant_id = 1 AND minute < '2026-11-20T09:00:00Z'`,
     ),
-  ).toEqual([{ rows: 4, stored: 60, duplicate: 120, dead: 180 }])
+  ).toEqual([{ rows: 4, stored: 60, duplicate: 120, conflicting: 240, dead: 180 }])
   expect((await prune(deps)).minutesFolded).toBe(0)
 })
 

@@ -74,7 +74,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
     /** As the balance has it, beside the rows. */
     async function outcomes() {
       const { rows } = await sql(
-        'SELECT sum(stored)::int AS stored, sum(duplicate)::int AS duplicates, sum(dead)::int AS dead FROM outcome_minute',
+        'SELECT sum(stored)::int AS stored, sum(duplicate)::int AS duplicates, sum(conflicting)::int AS conflicting, sum(dead)::int AS dead FROM outcome_minute',
       )
       return rows[0]
     }
@@ -95,7 +95,12 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await append(mixture(1_000))
       await work()
       const before = await countTotals(database.pool)
-      expect(await outcomes()).toEqual({ stored: before.stored, duplicates: 100, dead: 20 })
+      expect(await outcomes()).toEqual({
+        stored: before.stored,
+        duplicates: 100,
+        conflicting: 0,
+        dead: 20,
+      })
       const ranges = await everything()
       const [result] = await Promise.all([
         again({ ranges }),
@@ -112,22 +117,28 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await countTotals(database.pool)).toEqual({
         stored: 2 * before.stored,
         duplicates: 200,
+        conflicting: 0,
         dead: 40,
         wrongRollups: 0,
         double: 0,
       })
-      expect(await outcomes()).toEqual({ stored: 2 * before.stored, duplicates: 200, dead: 40 })
+      expect(await outcomes()).toEqual({
+        stored: 2 * before.stored,
+        duplicates: 200,
+        conflicting: 0,
+        dead: 40,
+      })
     })
 
     test('recovers dead letters that can be stored now, once only', async () => {
       const ofNobody = Array.from({ length: 30 }, (_, i) =>
-        rawRecord({ tenant: 'later', actor: `a${i}`, event_id: `e-${i % 20}` }),
+        rawRecord({ tenant: 'later', actor: `a${i % 20}`, event_id: `e-${i % 20}` }),
       )
       const tooOld = rawRecord({ occurred_at: new Date(Date.now() - 60 * DAY_MS).toISOString() })
       await append([...ofNobody, tooOld, rawRecord()])
       await work()
       expect(await countTotals(database.pool)).toMatchObject({ stored: 1, dead: 31 })
-      expect(await outcomes()).toEqual({ stored: 1, duplicates: 0, dead: 1 })
+      expect(await outcomes()).toEqual({ stored: 1, duplicates: 0, conflicting: 0, dead: 1 })
       await sql(
         "INSERT INTO tenant (slug) VALUES ('later'); UPDATE tenant SET event_age_max_s = 1e8",
       )
@@ -135,9 +146,16 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       expect(await again({ dryRun: true })).toEqual(expected)
       expect(await countTotals(database.pool)).toMatchObject({ stored: 1, dead: 31 })
       expect(await again()).toEqual(expected)
-      const after = { stored: 22, duplicates: 10, dead: 0, wrongRollups: 0, double: 0 }
+      const after = {
+        stored: 22,
+        duplicates: 10,
+        conflicting: 0,
+        dead: 0,
+        wrongRollups: 0,
+        double: 0,
+      }
       expect(await countTotals(database.pool)).toEqual(after)
-      expect(await outcomes()).toEqual({ stored: 22, duplicates: 10, dead: 0 })
+      expect(await outcomes()).toEqual({ stored: 22, duplicates: 10, conflicting: 0, dead: 0 })
       expect(await again()).toMatchObject({ stored: 0, recovered: 0, unchanged: 32 })
       expect(await countTotals(database.pool)).toEqual(after)
     })
@@ -152,7 +170,22 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       await sql('UPDATE tenant SET event_age_max_s = 86400')
       expect(await again()).toMatchObject({ stored: 0, unchanged: 3, dead: 0 })
       expect(await countTotals(database.pool)).toEqual(before)
-      expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, dead: 0 })
+      expect(await outcomes()).toEqual({ stored: 2, duplicates: 1, conflicting: 0, dead: 0 })
+    })
+
+    test('recovers a dead letter whose event was stored since as a duplicate', async () => {
+      const old = { event_id: 'order-1', actor: 'a', occurred_at: '2024-01-22T17:36:40Z' }
+      await append([rawRecord(old), rawRecord({ ...old, value: 1 })])
+      await work()
+      await append([rawRecord({ ...old, historical: true })])
+      await work()
+      expect(await outcomes()).toEqual({ stored: 1, duplicates: 0, conflicting: 0, dead: 2 })
+      const recovered = { stored: 0, recovered: 2, unchanged: 1, dead: 0 }
+      expect(await again()).toMatchObject(recovered)
+      const after = { stored: 1, duplicates: 1, conflicting: 1, dead: 0 }
+      expect(await outcomes()).toEqual(after)
+      expect(await again()).toMatchObject({ recovered: 0, unchanged: 3 })
+      expect(await outcomes()).toEqual(after)
     })
 
     test('restores events and numbers that were deleted', async () => {

@@ -169,7 +169,7 @@ describe.each([
     expect(outcome).toEqual({ stored: 1, duplicate: 1, conflicting: others.length, dead: 0 })
   })
 
-  test('is no conflict where only the attempt to send it differs', async () => {
+  test('does not conflict where only the attempt to send it differs', async () => {
     const event_id = 'e'
     const context = { page: '/', sentAt: '2026-01-01T00:00:00Z', _metadata: { retryCount: 1 } }
     const at = ago(HOUR_MS)

@@ -92,4 +92,10 @@ export async function holdPositions(
     await client.query('ROLLBACK')
     throw new NotAppliedError(topic)
   }
-X}
+  return readFinality(finality?.rows ?? [])
+}
+
+/** Positions that were bound to another log meanwhile are not those of this batch. */
+function sameLog(client: pg.Client, column: string, logIdentity: string | undefined): string {
+  return logIdentity === undefined ? '' : ` AND ${column} = ${client.escapeLiteral(logIdentity)}`
+}

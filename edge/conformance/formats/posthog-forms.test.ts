@@ -218,8 +218,10 @@ describeEdges("PostHog's capture API", (harness) => {
       [`/e/?_=${sent}`, event],
     ]
     for (const [path, body] of bodies) {
-      const { events } = await post(harness, { path, body })
+      const { events, records } = await post(harness, { path, body })
       expect(events.map(({ occurred_at }) => Date.parse(occurred_at))).toEqual([sent - 60_000])
+      // A retry has another time, which is no other event.
+      expect(records.map(({ time }) => time)).toEqual(['computed'])
     }
     const { events } = await post(harness, { body: event })
     const [at] = events.map(({ occurred_at }) => Date.now() - 60_000 - Date.parse(occurred_at))

@@ -8,7 +8,7 @@ import { graphql } from '../../lib/api/graphql.ts'
 export const TOTALS = graphql(`
   query Totals($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
     totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 10) {
-      count previousCount deadLetters previousDeadLetters duplicates
+      count previousCount deadLetters previousDeadLetters duplicates conflicting
       names { name count previousCount }
     }
   }

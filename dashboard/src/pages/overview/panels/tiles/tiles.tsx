@@ -69,8 +69,13 @@ function EventCount() {
       detail={
         <Show when={totals.data()}>
           {(data) => (
-            <span title={`${exact(data().duplicates)} events were received more than once`}>
-              {compact(data().duplicates)} duplicates removed
+            <span
+              title={`${exact(data().duplicates + data().conflicting)} events were received more than once`}
+            >
+              {compact(data().duplicates + data().conflicting)} duplicates removed
+              <Show when={data().conflicting > 0}>
+                , {compact(data().conflicting)} with other content
+              </Show>
             </span>
           )}
         </Show>
