@@ -85,6 +85,8 @@ export async function readEventsWithKey(
   }
 }
 
+const RESERVE_BYTES = 16 * 1024
+
 /** The decoded body, counted while it arrives. */
 async function readBytes(
   request: Request,
@@ -95,9 +97,14 @@ async function readBytes(
   const shares = owner === '' ? [] : [{ owner, bytesMax: LIMITS.edgeBytesReadingShareMax }]
   let releases: (() => void)[] | undefined
   try {
+    // In steps: a million chunks of one byte must not become a million reservations.
+    let uncounted = 0
     const sent = await readBody(request, (bytes) => {
+      uncounted += bytes
+      if (uncounted < RESERVE_BYTES) return
       releases ??= []
-      releases.push(budgets.reading.acquire(bytes, shares))
+      releases.push(budgets.reading.acquire(uncounted, shares))
+      uncounted = 0
     })
     return format.unwrap ? await format.unwrap(sent, request) : sent
   } finally {
