@@ -55,7 +55,7 @@ export function isPrivateHost(host: string): boolean {
   const bytes = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(name)
   if (bytes) return isPrivateIpv4(Number(bytes[1]), Number(bytes[2]))
   const plain = name.replace(/\.$/, '')
-  return !plain.includes('.') || /\.(localhost|local|internal|home\.arpa)$/.test(plain)
+  return !plain.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)$/.test(plain)
 }
 
 /** One spelling for each address: 2130706433 and 0x7f.1 become 127.0.0.1. */

@@ -67,6 +67,11 @@ export const ERRORS = {
     message: 'This path does not take that method; see Allow.',
   },
   BODY_TOO_SLOW: { status: 408, retryable: true, message: 'The body did not arrive in time.' },
+  STREAM_TOO_LONG: {
+    status: 408,
+    retryable: true,
+    message: 'The stream was open for an hour; send the remaining lines as a new request.',
+  },
   IDEMPOTENCY_IN_FLIGHT: {
     status: 409,
     retryable: true,
@@ -114,6 +119,11 @@ export const ERRORS = {
     status: 429,
     retryable: true,
     message: 'Too many events; send again after Retry-After seconds.',
+  },
+  TOO_MANY_STREAMS: {
+    status: 429,
+    retryable: true,
+    message: `This API key has ${LIMITS.ndjsonStreamsPerKeyMax} streams open; end one of them, or send again after Retry-After seconds.`,
   },
   INTERNAL: {
     status: 500,

@@ -35,8 +35,21 @@ export const LIMITS = {
   ndjsonLingerMs: 1_000,
   /** A compressed body that expands by more, to over bodyBytesMax, is rejected as a decompression bomb. */
   inflateRatioMax: 200,
-  /** Decoded bodies that one edge process holds at a time. */
+  /** The least that a stream brings in bodyReadMsMax, newlines and blanks not counted: less only holds a connection. */
+  ndjsonBytesPerReadMin: 8,
+  /** A stream ends after this, whatever it still brings. */
+  ndjsonStreamMsMax: 3_600_000,
+  ndjsonStreamsPerKeyMax: 8,
+  /** Decoded bodies that one edge process holds at a time, and of these the shares of one key and one tenant. */
   edgeBytesInFlightMax: 3 * 1024 * 1024,
+  edgeBytesPerKeyMax: 1.5 * 1024 * 1024,
+  edgeBytesPerTenantMax: 2.25 * 1024 * 1024,
+  /** Bodies whose key is still looked up, beside those, and the share of one address. */
+  edgeBytesUnauthenticatedMax: 2 * 1024 * 1024,
+  edgeBytesPerAddressMax: 1024 * 1024,
+  /** Bodies that are still arriving, beside both, and the share of one key or address. */
+  edgeBytesReadingMax: 16 * 1024 * 1024,
+  edgeBytesReadingShareMax: 8 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
   /** Errors listed in one response; their total count is reported next to the list. */
@@ -57,6 +70,12 @@ export const LIMITS = {
   limiterEntriesMax: 50_000,
   /** Look-ups of well-formed but unknown keys that one client address may cause. */
   unknownKeysPerMinuteMax: 100,
+  /** Further look-ups wait for their turn: the time between two of one address, between any two, and how long one waits. */
+  lookupOverLimitMs: 100,
+  lookupOverLimitAnyMs: 50,
+  lookupWaitMsMax: 2_000,
+  /** Kinds of denied requests (code, key and address) that an edge counts apart within a minute. */
+  deniedKindsMax: 200,
   /** How long usage counts of API keys are kept. */
   keyUseDays: 90,
   schemaVersionsMax: 100,

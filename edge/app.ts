@@ -1,5 +1,4 @@
 import { Hono } from 'hono'
-import { LIMITS } from '../contract/limits.ts'
 import type { Admission } from './admission/admission.ts'
 import { type AddressOf, createAuthenticate } from './auth/authenticate.ts'
 import type { FindKey } from './auth/key-directory.ts'
@@ -11,12 +10,13 @@ import { POSTHOG_ROUTES } from './formats/posthog/paths.ts'
 import { routePostHogStubs } from './formats/posthog/stubs.ts'
 import { SEGMENT_ROUTES } from './formats/segment/paths.ts'
 import { segmentMetrics, segmentSettings } from './formats/segment/settings.ts'
-import { createByteBudget } from './http/byte-budget.ts'
+import { createBudgets } from './http/budgets.ts'
 import type { EdgeEnv, Handler } from './http/context.ts'
 import { health } from './http/health.ts'
 import { preflight, preflightUnknownPath } from './http/preflight.ts'
 import type { Report } from './http/report.ts'
 import { beginResponse } from './http/respond.ts'
+import { createSecurityLog } from './http/security-log.ts'
 import { errorHandler, methodNotAllowed, notFound } from './http/send-problem.ts'
 import { ingestEvents, ingestKeyInBody } from './ingest/ingest.ts'
 import { docs, openApi } from './openapi/docs-page/serve.ts'
@@ -30,6 +30,8 @@ export interface EdgeDeps {
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
   addressOf: AddressOf
+  /** Whether the client's own connection has TLS, before any proxy; by the URL's scheme without it. */
+  isHttps?: (request: Request, env: unknown) => boolean
   /** Milliseconds since the epoch. */
   now: () => number
   report: Report
@@ -46,16 +48,16 @@ export function createEdge(deps: EdgeDeps) {
   const steps = {
     ...deps,
     authenticate: createAuthenticate(deps.findKey, deps.now, deps.addressOf),
-    budget: createByteBudget(LIMITS.edgeBytesInFlightMax, deps.now),
+    budgets: createBudgets(deps.now),
   }
   const app = new Hono<EdgeEnv>()
-  app.onError(errorHandler(deps.report))
+  app.onError(errorHandler(deps.report, createSecurityLog(deps.report, deps.now), deps.addressOf))
   app.notFound(notFound)
-  app.use(beginResponse())
+  app.use(beginResponse(deps.isHttps))
 
   get('/healthz', health(deps.admission))
   get('/openapi.json', openApi())
-  get('/docs', docs(deps.docsKey))
+  get('/docs', docs(deps.docsKey, deps.addressOf))
   get('/sluice.js', sluiceJs)
 
   const events = ingestEvents([...cloudEventFormats, json], steps)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { LIMITS } from '../contract/limits.ts'
 import type { Database } from '../core/db/database.ts'
 import { createKey } from '../core/identity/api-keys.ts'
 import { hashSecret } from '../core/identity/hash-secret.ts'
@@ -53,8 +54,8 @@ export async function ensureSecrets(home: string, db: Database): Promise<Secrets
         name: 'the page /docs',
         kind: 'pub',
         scopes: ['ingest'],
-        eventsPerMinute: UNLIMITED,
-        mayImportHistory: true,
+        // Whoever opens the page may use it, so it may do little.
+        eventsPerMinute: LIMITS.keyEventsPerMinuteDefault,
       }),
     ),
   }

@@ -53,6 +53,20 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     readBy: 'edge',
   },
   {
+    name: 'SLUICE_TRUSTED_PROXIES',
+    default: '',
+    meaning:
+      'proxies whose `X-Forwarded-For` and `Forwarded` are believed: IP addresses and CIDR blocks, such as `10.0.0.0/8, 2001:db8::/32`',
+    readBy: 'edge',
+  },
+  {
+    name: 'SLUICE_ALLOW_CLEARTEXT',
+    default: '`false`',
+    meaning:
+      '`true`: the edge sends passwords and events over `http` beyond loopback and private networks; without it, it refuses to start with such a URL',
+    readBy: 'edge',
+  },
+  {
     name: 'SLUICE_NDJSON_BYTES_MAX',
     default: '`67108864`',
     meaning: 'largest NDJSON stream in bytes, decoded (64 MiB)',

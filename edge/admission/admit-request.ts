@@ -9,6 +9,7 @@ import { type BeginResult, inFlightProblem, type Lock } from './idempotency.ts'
 import { readIdempotentRequest } from './idempotent-request.ts'
 import {
   degradedHeaders,
+  limitDetail,
   limiterUnavailable,
   maxBatch,
   overLimitProblem,
@@ -61,7 +62,7 @@ export async function admitRequest(
   if (rateLimit) Object.assign(headers, await rateLimitHeaders(rateLimit, key))
   if (begun) Object.assign(headers, degradedHeaders(begun))
   if (rateLimit && !rateLimit.allowed)
-    throw rateLimitedProblem(rateLimit, undefined, format.rateLimitedCode)
+    throw rateLimitedProblem(rateLimit, limitDetail(rateLimit, cost), format.rateLimitedCode)
   if (begun && begun.kind !== 'acquired') return respond(c, replay(begun, headers))
 
   let response: ResponseSpec

@@ -1,6 +1,7 @@
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import {
+  limitDetail,
   limiterUnavailable,
   maxBatch,
   type RateLimiter,
@@ -51,7 +52,7 @@ export async function limitPartially(
       if (!result.allowed) {
         const remaining = Math.min(...result.policies.map((policy) => policy.remaining))
         const fits = remaining >= 1 && remaining < wanted && (await take(remaining)).allowed
-        const problem = rateLimitedProblem(result)
+        const problem = rateLimitedProblem(result, limitDetail(result, wanted))
         return { allowed: allowed + (fits ? remaining : 0), problem, refund }
       }
       allowed += wanted

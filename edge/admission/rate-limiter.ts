@@ -50,6 +50,16 @@ export function overLimitProblem(
   })
 }
 
+/** Which limit refused so many events, and how an operator raises it. */
+export function limitDetail({ policies }: RateLimitResult, cost: number): string | undefined {
+  const hit = policies.find(({ remaining }) => remaining < cost) ?? policies[0]
+  if (!hit) return undefined
+  const limit = Math.floor(hit.limit)
+  const whose = hit.name === 'key' ? 'This API key' : 'The tenant of this API key'
+  const verb = hit.name === 'key' ? 'key set <key>' : 'tenant set <tenant>'
+  return `${whose} may send ${limit.toLocaleString('en')} events a minute; send again after Retry-After seconds, or raise the limit: npm run sluice -- ${verb} --events-per-minute N.`
+}
+
 /** Whole seconds in Retry-After, never fewer than it takes. */
 export function rateLimitedProblem(
   { waitMs }: Pick<RateLimitResult, 'waitMs'>,

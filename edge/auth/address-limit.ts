@@ -45,6 +45,35 @@ export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax
   }
 }
 
+/** Look-ups beyond an address's limit, one after the other. */
+export interface LookupQueue {
+  /** @returns how many ms to wait for this look-up's turn; undefined when too many wait already */
+  enter(address: string, now: number): number | undefined
+}
+
+/**
+ * Whether a key is made up is known only after its look-up, so a good key that comes from the address of a
+ * flood must be looked up too. It gets a turn: one look-up each LIMITS.lookupOverLimitMs for an address and
+ * each LIMITS.lookupOverLimitAnyMs for all of them, and nobody waits for longer than LIMITS.lookupWaitMsMax.
+ */
+export function createLookupQueue(entriesMax: number = LIMITS.limiterEntriesMax): LookupQueue {
+  const nextOf = new BoundedMap<string, number>(entriesMax)
+  let nextOfAny = 0
+  return {
+    enter(address, now) {
+      const group = groupOf(address)
+      // A clock that was set back does not make anyone wait for it.
+      const own = Math.max(now, Math.min(nextOf.get(group) ?? 0, now + LIMITS.lookupWaitMsMax + 1))
+      const any = Math.max(now, Math.min(nextOfAny, now + LIMITS.lookupWaitMsMax + 1))
+      const waitMs = Math.max(own, any) - now
+      if (waitMs > LIMITS.lookupWaitMsMax) return undefined
+      nextOf.set(group, own + LIMITS.lookupOverLimitMs)
+      nextOfAny = any + LIMITS.lookupOverLimitAnyMs
+      return waitMs
+    },
+  }
+}
+
 /**
  * The addresses of one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
  * which a single machine has as many addresses as it likes.

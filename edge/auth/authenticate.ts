@@ -19,11 +19,13 @@ export interface AuthenticatedRequest {
 
 /**
  * @param envelope of a body that was read first, since it may carry the key
+ * @param onLookup called before a key that is not cached is looked up; ends the request by throwing
  * @throws KEY_MISSING, KEY_UNKNOWN, ORIGIN_NOT_ALLOWED, SCOPE_MISSING, INVALID_QUERY, HISTORICAL_NOT_ALLOWED
  */
 export type Authenticate = (
   c: EdgeContext,
   envelope?: RequestEnvelope,
+  onLookup?: () => void,
 ) => Promise<AuthenticatedRequest>
 
 export function createAuthenticate(
@@ -31,12 +33,16 @@ export function createAuthenticate(
   now: () => number,
   addressOf: AddressOf,
 ): Authenticate {
-  return async (c, envelope = {}) => {
+  return async (c, envelope = {}, onLookup = () => {}) => {
     const query = queryOf(c.req.url)
     const sent = sentKey(c, query, envelope.apiKey)
     // Form and checksum first: a typo or a guess costs no look-up and no place in a cache.
     if (!looksLikeApiKey(sent)) throw new HttpProblem('KEY_UNKNOWN')
-    const key = await findKey(sent, () => addressOf(c.req.raw, c.env))
+    const key = await findKey(sent, () => {
+      onLookup()
+      return addressOf(c.req.raw, c.env)
+    })
+    if (key) c.set('key', key)
     if (!key || key.revoked_at !== null || hasExpired(key, now()))
       throw new HttpProblem('KEY_UNKNOWN')
     // Before anything else, so that a page can read every later response.
@@ -63,11 +69,7 @@ function sentKey(
   query: URLSearchParams | undefined,
   inBody: string | undefined,
 ): string {
-  const headers = c.req.raw.headers
-  const authorization = headers.get('authorization')
-  const found =
-    (authorization === null ? undefined : fromAuthorization(authorization)) ||
-    headers.get('x-api-key')?.trim()
+  const found = keyInHeader(c.req.raw.headers)
   if (found) return found
   // Bodies appear in no access log.
   if (inBody) return inBody
@@ -79,6 +81,18 @@ function sentKey(
       detail: 'Only a public key (slc_pub_…) may be sent as ?key=.',
     })
   return inQuery
+}
+
+export function hasKeyInHeader(c: EdgeContext): boolean {
+  return Boolean(keyInHeader(c.req.raw.headers))
+}
+
+function keyInHeader(headers: Headers): string | undefined {
+  const authorization = headers.get('authorization')
+  return (
+    (authorization === null ? undefined : fromAuthorization(authorization)) ||
+    headers.get('x-api-key')?.trim()
+  )
 }
 
 /** Bearer, or the user part of Basic as Segment's clients send it. */

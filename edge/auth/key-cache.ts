@@ -4,7 +4,7 @@ import { rateLimitedProblem } from '../admission/rate-limiter.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import { describeError, type Report } from '../http/report.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import { type AddressLimit, createAddressLimit, TooManyLookupsError } from './address-limit.ts'
+import { createAddressLimit, createLookupQueue, TooManyLookupsError } from './address-limit.ts'
 import type { FindKey, FoundKey, KeyDirectory } from './key-directory.ts'
 
 interface CachedKey {
@@ -22,16 +22,21 @@ interface CachedKey {
  *
  * Only call it with keys whose checksum is right. Unknown keys have a map of their own, because anyone
  * can make up keys with a right checksum, and they must not push out the real ones. Nor may they keep
- * the directory busy: an address that sent too many unknown keys is refused without a look-up.
+ * the directory busy: beyond LIMITS.unknownKeysPerMinuteMax of an address, look-ups wait for their turn
+ * (`createLookupQueue`). After it a good key is let in as ever, and only a key that proved unknown gets
+ * RATE_LIMITED: nobody's made-up keys turn somebody else's good key into a 429, which some clients drop
+ * events on. When too many wait, the response is a 503, which every client retries.
+ * @param wait for so many ms
  */
 export function createKeyCache(
   directory: KeyDirectory,
   now: () => number,
   report: Report,
+  wait: (ms: number) => Promise<unknown> = sleep,
 ): FindKey {
   const known = new BoundedMap<string, CachedKey>(LIMITS.keyCacheEntriesMax)
   const unknown = new BoundedMap<string, number>(LIMITS.keyCacheEntriesMax)
-  const addresses = createAddressLimit()
+  const limitLookup = createLookupLimit(wait)
 
   return async (apiKey, addressOf) => {
     const at = now()
@@ -40,7 +45,10 @@ export function createKeyCache(
     const unknownUntil = unknown.get(apiKey)
     if (unknownUntil !== undefined && at < unknownUntil) return undefined
     // A key that was valid a moment ago is looked up, whatever else was sent from its address.
-    const uncount = countLookup(addresses, hit ? undefined : addressOf?.(), at)
+    const { uncount, exceeded } = hit ? UNLIMITED : await limitLookup(addressOf?.(), at)
+    // Another request may have looked it up while this one waited.
+    const meanwhile = exceeded && known.get(apiKey)
+    if (meanwhile && now() < meanwhile.refreshAt) return meanwhile.record
     // One request looks it up; concurrent ones use the cached record. (In workerd no request may wait
     // for another request's promise.)
     if (hit) hit.refreshAt = at + LIMITS.keyLookupMsMax
@@ -53,10 +61,12 @@ export function createKeyCache(
         known.set(apiKey, cachedKey(sha, found, at))
       } else {
         known.delete(apiKey)
-        unknown.set(apiKey, at + LIMITS.keyCacheUnknownMs)
+        unknown.set(apiKey, now() + LIMITS.keyCacheUnknownMs)
+        if (exceeded) throw rateLimitedProblem(exceeded, TOO_MANY_UNKNOWN)
       }
       return found?.record
     } catch (error) {
+      if (error instanceof HttpProblem) throw error
       uncount()
       report({
         level: 'warn',
@@ -77,16 +87,39 @@ function cachedKey(sha: string, { record, ageMs }: FoundKey, at: number): Cached
   return { record, sha, refreshAt: freshUntil, until: freshUntil + LIMITS.keyCacheStaleMs }
 }
 
-/** @returns undoes it. @throws RATE_LIMITED */
-function countLookup(addresses: AddressLimit, address: string | undefined, at: number) {
-  if (address === undefined) return () => {}
-  try {
-    return addresses.countLookup(address, at)
-  } catch (error) {
-    if (error instanceof TooManyLookupsError) throw rateLimitedProblem(error, TOO_MANY_UNKNOWN)
-    throw error
+interface LimitedLookup {
+  uncount(): void
+  /** The address is over its limit: what an unknown key is refused with. */
+  exceeded?: TooManyLookupsError
+}
+
+const UNLIMITED: LimitedLookup = { uncount() {} }
+
+/** Counts a look-up, or waits for its turn. @throws KEYS_UNAVAILABLE when too many wait */
+function createLookupLimit(wait: (ms: number) => Promise<unknown>) {
+  const addresses = createAddressLimit()
+  const queue = createLookupQueue()
+  return async (address: string | undefined, at: number): Promise<LimitedLookup> => {
+    if (address === undefined) return UNLIMITED
+    try {
+      return { uncount: addresses.countLookup(address, at) }
+    } catch (exceeded) {
+      if (!(exceeded instanceof TooManyLookupsError)) throw exceeded
+      const waitMs = queue.enter(address, at)
+      if (waitMs === undefined)
+        throw new HttpProblem('KEYS_UNAVAILABLE', {
+          detail: TOO_MANY_WAIT,
+          headers: { 'retry-after': '1' },
+        })
+      await wait(waitMs)
+      return { ...UNLIMITED, exceeded }
+    }
   }
 }
 
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const TOO_MANY_WAIT =
+  'Too many API keys from this address wait to be looked up; send again after Retry-After seconds.'
 const TOO_MANY_UNKNOWN =
   'Too many unknown API keys were sent from this address; send again after Retry-After seconds.'

@@ -5,7 +5,8 @@ import type { TimeoutStrategy } from '../lib/timeout.ts'
 /**
  * Finds a key whose form and checksum are valid.
  * @param addressOf the sender's address, read only when the key is not cached yet
- * @throws KEYS_UNAVAILABLE when the directory does not respond, RATE_LIMITED when that address sent too many unknown keys
+ * @throws KEYS_UNAVAILABLE when the directory does not respond, or too many look-ups wait; RATE_LIMITED for an unknown
+ * key of an address that sent too many of them; what `addressOf` throws
  */
 export type FindKey = (
   apiKey: string,

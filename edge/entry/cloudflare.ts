@@ -14,9 +14,10 @@ export default {
       addressOf,
     })
     const response = edge.fetch(request, env, context)
-    // When a client disconnects its request is torn down; the lock on its Idempotency-Key would stay
-    // and refuse its retry.
-    if (request.headers.has('idempotency-key')) context.waitUntil(Promise.resolve(response))
+    // When a client disconnects its request is torn down where it stands: the lock on its Idempotency-Key would
+    // stay and refuse its retry, and the bytes of its body would stay in the budget and refuse everybody else.
+    // So requests with a body go on without their client, and reading the body fails at once.
+    if (request.method === 'POST') context.waitUntil(Promise.resolve(response))
     return response
   },
 }

@@ -1,4 +1,6 @@
+import { isCleartextBeyondPrivate } from '../../contract/cleartext.ts'
 import { LIMITS } from '../../contract/limits.ts'
+import { parseTrustedProxies } from '../../contract/trusted-proxies.ts'
 import { createAdmission } from '../admission/admission.ts'
 import { createMemoryIdempotency } from '../admission/memory-idempotency.ts'
 import { createMemoryRateLimiter } from '../admission/memory-rate-limiter.ts'
@@ -26,8 +28,10 @@ export interface EdgeRuntime {
   timeout: TimeoutStrategy
   /** The runtime's own name for where it is. */
   edgeNameOf: (request: Request) => string
-  /** Never from what a client can write itself; undefined where that is all there is. */
+  /** The peer of the connection. Never from what a client can write itself; undefined where that is all there is. */
   addressOf: AddressOf
+  /** Whether the connection has TLS; by the scheme of its URL without it. */
+  isHttps?: (request: Request) => boolean
 }
 
 /**
@@ -36,6 +40,8 @@ export interface EdgeRuntime {
  * @throws when a setting is invalid
  */
 export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
+  refuseCleartext(settings)
+  const { addressOf, isHttps } = behindProxies(settings, runtime)
   const gateway = {
     url: settings.SLUICE_GATEWAY_URL.replace(/\/+$/, ''),
     username: settings.SLUICE_GATEWAY_USERNAME,
@@ -67,12 +73,55 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
       : local,
     publish: createPublisher(createKafkaRestClient(settings, gateway), runtime.timeout, report),
     edgeNameOf: name ? () => name : runtime.edgeNameOf,
-    addressOf: runtime.addressOf,
+    addressOf,
+    isHttps,
     now,
     report,
     ndjsonBytesMax,
     docsKey: settings.SLUICE_DOCS_KEY,
   })
+}
+
+/** @throws when a password or events would cross a public network without TLS */
+function refuseCleartext(settings: EdgeSettings): void {
+  const { SLUICE_ALLOW_CLEARTEXT: allowed = 'false' } = settings
+  if (!['true', 'false'].includes(allowed))
+    throw new Error('SLUICE_ALLOW_CLEARTEXT is either true or false')
+  if (allowed === 'true') return
+  for (const name of URLS)
+    if (isCleartextBeyondPrivate(settings[name] ?? ''))
+      throw new Error(
+        `${name} sends passwords and events over http to a public host; use https, or set SLUICE_ALLOW_CLEARTEXT=true`,
+      )
+}
+
+const URLS = [
+  'SLUICE_GATEWAY_URL',
+  'SLUICE_KAFKA_REST_URL',
+  'SLUICE_REDIS_REST_URL',
+  'UPSTASH_REDIS_REST_URL',
+] as const
+
+/** The client's address and scheme as declared proxies report them; the connection's own without any. */
+function behindProxies(settings: EdgeSettings, runtime: EdgeRuntime) {
+  const proxies = parseTrustedProxies(settings.SLUICE_TRUSTED_PROXIES)
+  const isHttps = runtime.isHttps ?? ((request: Request) => request.url.startsWith('https:'))
+  if (proxies.isEmpty) return { addressOf: runtime.addressOf, isHttps }
+  const addressOf: AddressOf = (request, env) =>
+    proxies.clientAddress(bare(runtime.addressOf(request, env)), request.headers)
+  return {
+    addressOf,
+    isHttps(request: Request, env: unknown) {
+      const peer = bare(runtime.addressOf(request, env))
+      if (peer === undefined || !proxies.isTrusted(peer)) return isHttps(request)
+      return request.headers.get('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
+    },
+  }
+}
+
+/** Without the port that workerd adds to the address of a socket. */
+function bare(peer: string | undefined): string | undefined {
+  return peer?.replace(/^\[(.*)\]:\d+$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
 }
 
 function readRateLimits({ SLUICE_RATE_LIMITS: limits = 'on' }: EdgeSettings): boolean {

@@ -20,6 +20,10 @@ export interface EdgeSettings {
   SLUICE_REDIS_TIMEOUT_MS?: string
   /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
   SLUICE_REDIS_FAILURE_POLICY?: string
+  /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
+  SLUICE_TRUSTED_PROXIES?: string
+  /** `true`: send passwords and events over http beyond loopback and private networks. */
+  SLUICE_ALLOW_CLEARTEXT?: string
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
   SLUICE_NDJSON_BYTES_MAX?: string
   /** A key to be filled in on /docs; only where the edge listens on this machine alone. */

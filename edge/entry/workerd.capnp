@@ -12,6 +12,8 @@ const config :Workerd.Config = (
         (name = "SLUICE_GATEWAY_PASSWORD", fromEnvironment = "SLUICE_GATEWAY_PASSWORD"),
         (name = "SLUICE_EDGE_NAME", fromEnvironment = "SLUICE_EDGE_NAME"),
         (name = "SLUICE_RATE_LIMITS", fromEnvironment = "SLUICE_RATE_LIMITS"),
+        (name = "SLUICE_TRUSTED_PROXIES", fromEnvironment = "SLUICE_TRUSTED_PROXIES"),
+        (name = "SLUICE_ALLOW_CLEARTEXT", fromEnvironment = "SLUICE_ALLOW_CLEARTEXT"),
         (name = "SLUICE_NDJSON_BYTES_MAX", fromEnvironment = "SLUICE_NDJSON_BYTES_MAX"),
         (name = "SLUICE_REDIS_REST_URL", fromEnvironment = "SLUICE_REDIS_REST_URL"),
         (name = "SLUICE_REDIS_TOKEN", fromEnvironment = "SLUICE_REDIS_TOKEN"),

@@ -58,3 +58,20 @@ it('a release after the request was dropped frees nothing', () => {
   release()
   expect(() => budget.acquire(1)).toThrow(OVERLOADED)
 })
+
+it('one owner holds no more than its share, and others the rest', () => {
+  const { budget } = setUp()
+  const [key, other] = ['key 1', 'key 2'].map((owner) => [
+    { owner, bytesMax: 50 },
+    { owner: 'tenant', bytesMax: 75 },
+  ])
+  const release = budget.acquire(40, key)
+  expect(() => budget.acquire(11, key)).toThrow(OVERLOADED)
+  budget.acquire(30, other)
+  expect(() => budget.acquire(6, other)).toThrow(OVERLOADED)
+  budget.acquire(25)
+  release()
+  release()
+  budget.acquire(45, key)
+  expect(() => budget.acquire(1)).toThrow(OVERLOADED)
+})

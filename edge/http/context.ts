@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
+import type { KeyRecord } from '../../contract/api-key.ts'
 
 /** Set by `beginResponse` on every request. All else goes from step to step as a typed value. */
 export interface EdgeEnv {
@@ -6,6 +7,8 @@ export interface EdgeEnv {
     requestId: string
     /** Of the response; every step may add to them. Lower-case names. */
     headers: Record<string, string>
+    /** Of the sender, once it is known: for security events alone. */
+    key?: KeyRecord
   }
 }
 

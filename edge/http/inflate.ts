@@ -1,4 +1,4 @@
-import { join } from '../lib/bytes.ts'
+import { createByteBuffer } from '../lib/bytes.ts'
 import { orAfter } from '../lib/timeout.ts'
 import { HttpProblem } from './http-problem.ts'
 import { createZlibChecksum } from './zlib-checksum.ts'
@@ -23,18 +23,18 @@ export function createInflater(
   format: Compression,
   bytesMax: number,
 ): Inflater<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
+  const output = createByteBuffer()
   let size = 0
   const inflater = inflateInto(format, (chunk) => {
     size += chunk.byteLength
     if (size > bytesMax) throw new HttpProblem('BODY_TOO_LARGE')
-    chunks.push(chunk)
+    output.add(chunk)
   })
   return {
     ...inflater,
     async end() {
       await inflater.end()
-      return join(chunks, size)
+      return output.bytes()
     },
   }
 }

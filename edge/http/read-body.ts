@@ -1,11 +1,18 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { type Bytes, join } from '../lib/bytes.ts'
+import { type Bytes, createByteBuffer } from '../lib/bytes.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import { HttpProblem } from './http-problem.ts'
 import { type Compression, createInflater } from './inflate.ts'
 
-/** The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax. */
-export async function readBody(request: Request): Promise<Bytes> {
+/**
+ * The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax.
+ * @param reserve counts bytes as they arrive; those of small bodies with a declared length are not counted
+ * @throws BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_INCOMPLETE, ENCODING_UNSUPPORTED, INVALID_ENCODING, and what `reserve` throws
+ */
+export async function readBody(
+  request: Request,
+  reserve: (bytes: number) => void = () => {},
+): Promise<Bytes> {
   const { headers } = request
   const encoding = readEncoding(headers.get('content-encoding'))
   const declared = headers.get('content-length')
@@ -14,9 +21,13 @@ export async function readBody(request: Request): Promise<Bytes> {
     throw new HttpProblem('BODY_TOO_LARGE')
   // With a declared length the server gives no more than that, so there is nothing to count.
   // (And `request.body` is not read: the getter alone creates a stream.)
-  if (declared !== null && !encoding) return readWhole(request)
-  return request.body ? readCounting(request.body, encoding) : new Uint8Array()
+  if (declared !== null && !encoding && Number(declared) <= WHOLE_BYTES_MAX)
+    return readWhole(request)
+  return request.body ? readCounting(request.body, encoding, reserve) : new Uint8Array()
 }
+
+/** A body of a few packets; larger ones are counted while they arrive, so that slow ones hold only what came. */
+const WHOLE_BYTES_MAX = 64 * 1024
 
 async function readWhole(request: Request): Promise<Bytes> {
   const buffer = await withTimeout(request.arrayBuffer(), LIMITS.bodyReadMsMax, tooSlow).catch(
@@ -29,19 +40,24 @@ async function readWhole(request: Request): Promise<Bytes> {
 async function readCounting(
   body: ReadableStream<Uint8Array>,
   encoding: Compression | undefined,
+  reserve: (bytes: number) => void,
 ): Promise<Bytes> {
-  const reader = body.getReader()
+  const reader = openReader(body)
   const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax)
-  const chunks: Uint8Array[] = []
+  const received = createByteBuffer()
   let size = 0
+  const start = performance.now()
   const read = async () => {
     for (;;) {
       const { done, value } = await reader.read().catch(asProblem)
-      if (done) return inflater ? inflater.end() : join(chunks, size)
+      if (done || !value) return inflater ? inflater.end() : received.bytes()
+      // A million tiny chunks may be read one after the other without a timer ever running.
+      if (performance.now() - start > LIMITS.bodyReadMsMax) throw tooSlow()
       size += value.byteLength
       if (size > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
+      reserve(value.byteLength)
       if (inflater) await inflater.write(value)
-      else chunks.push(value)
+      else received.add(value)
     }
   }
   try {
@@ -52,6 +68,40 @@ async function readCounting(
     reader.cancel().catch(() => {})
     throw error
   }
+}
+
+/** Larger reads where the runtime can: a body in chunks of one byte is then read in a few pieces. */
+const READ_BYTES = 16 * 1024
+
+interface BodyReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array }>
+  cancel(): Promise<void>
+}
+
+/** workerd's reader can wait until a buffer is full; elsewhere every chunk is read by itself. */
+function openReader(body: ReadableStream<Uint8Array>): BodyReader {
+  let byob: (ReadableStreamBYOBReader & Partial<WorkerdReader>) | undefined
+  try {
+    byob = body.getReader({ mode: 'byob' })
+  } catch {
+    return body.getReader()
+  }
+  const readAtLeast = byob.readAtLeast?.bind(byob)
+  if (!readAtLeast) {
+    byob.releaseLock()
+    return body.getReader()
+  }
+  return {
+    async read() {
+      const { value } = await readAtLeast(READ_BYTES, new Uint8Array(READ_BYTES))
+      return { done: value === undefined || value.byteLength === 0, value }
+    },
+    cancel: () => byob.cancel(),
+  }
+}
+
+interface WorkerdReader {
+  readAtLeast(bytesMin: number, buffer: Uint8Array): Promise<{ done: boolean; value?: Uint8Array }>
 }
 
 /**

@@ -5,6 +5,8 @@ export interface ReportEntry {
   requestId?: string
   /** Class of the error and where it was thrown; its message may quote what a client sent. */
   error?: string
+  /** A security event and, when it was repeated, how often. */
+  security?: object
 }
 
 export type Report = (entry: ReportEntry) => void

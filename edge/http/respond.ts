@@ -6,6 +6,16 @@ import type { EdgeContext, Middleware } from './context.ts'
 const VALID_ID = new RegExp(`^[A-Za-z0-9._:/+=@-]{1,${LIMITS.requestIdCharsMax}}$`)
 /** Sent with every response, unless the key has a list of origins (`checkOrigin`). */
 const ANY_ORIGIN = { 'access-control-allow-origin': '*' }
+/**
+ * No browser guesses another type for a response, and nobody keeps one: the few that may be kept say so themselves.
+ * HSTS only over TLS, since browsers ignore it elsewhere.
+ */
+const ALWAYS = {
+  ...ANY_ORIGIN,
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+}
+const HSTS = 'max-age=31536000; includeSubDomains'
 const EXPOSED_HEADERS =
   'idempotency-replayed, ratelimit, ratelimit-policy, retry-after, sluice-degraded, x-request-id'
 
@@ -19,17 +29,25 @@ const EXPOSED_HEADERS =
  * The headers are a plain object with lower-case names until the Response is made: in workerd one
  * `Headers.set` costs as much as parsing a small event.
  */
-export function beginResponse(): Middleware {
+/** @param isHttps whether the client's own connection has TLS */
+export function beginResponse(
+  isHttps: (request: Request, env: unknown) => boolean = hasHttpsUrl,
+): Middleware {
   return (c, next) => {
     const sent = c.req.raw.headers
     const id = sent.get('x-request-id')
     const requestId = id !== null && VALID_ID.test(id) ? id : crypto.randomUUID()
-    const headers: Record<string, string> = { ...ANY_ORIGIN, 'x-request-id': requestId }
+    const headers: Record<string, string> = { ...ALWAYS, 'x-request-id': requestId }
+    if (isHttps(c.req.raw, c.env)) headers['strict-transport-security'] = HSTS
     if (sent.get('origin')) headers['access-control-expose-headers'] = EXPOSED_HEADERS
     c.set('requestId', requestId)
     c.set('headers', headers)
     return next()
   }
+}
+
+function hasHttpsUrl(request: Request): boolean {
+  return request.url.startsWith('https:')
 }
 
 export interface ResponseParts {

@@ -9,11 +9,19 @@ import type { EdgeContext } from './context.ts'
 import { HttpProblem, type ProblemOptions } from './http-problem.ts'
 import { describeError, type Report } from './report.ts'
 import { respond } from './respond.ts'
+import type { SecurityLog } from './security-log.ts'
 
 /** The one place where an error becomes a response. */
-export function errorHandler(report: Report) {
+export function errorHandler(
+  report: Report,
+  security: SecurityLog,
+  addressOf: (request: Request, env: unknown) => string | undefined,
+) {
   return (error: Error, c: EdgeContext) => {
-    if (error instanceof HttpProblem) return sendProblem(c, error.code, error.options)
+    if (error instanceof HttpProblem) {
+      security.denied(c, error.code, addressOf(c.req.raw, c.env))
+      return sendProblem(c, error.code, error.options)
+    }
     report({
       level: 'error',
       what: 'unexpected error, the request is answered with 500',

@@ -5,35 +5,51 @@ import {
   admitRequest,
   type IngestRequest,
 } from '../admission/admit-request.ts'
-import type { Authenticate } from '../auth/authenticate.ts'
+import { groupOf } from '../auth/address-limit.ts'
+import { type AddressOf, type Authenticate, hasKeyInHeader } from '../auth/authenticate.ts'
 import type { IngestFormat, InvalidItem, ResponseSpec } from '../formats/ingest-format.ts'
 import { allInvalidProblem } from '../formats/json-response.ts'
 import type { Handler } from '../http/context.ts'
 import { type PublishDeps, publishValidated } from './publish-validated.ts'
-import { type ReadDeps, readEvents } from './read-events.ts'
+import { type ReadDeps, readEvents, readEventsWithKey } from './read-events.ts'
 import { type EventChunk, truncateErrors, validateEvents } from './validate-events.ts'
 
 export interface IngestDeps extends ReadDeps, AdmissionDeps, PublishDeps {
   authenticate: Authenticate
+  addressOf: AddressOf
 }
 
 /** authenticate ▶ read ▶ admit ▶ validate ▶ publish, for clients whose key is in a header or the query. */
 export function ingestEvents(formats: readonly IngestFormat[], deps: IngestDeps): Handler {
   return async (c) => {
     const authenticated = await deps.authenticate(c)
-    return readEvents(c.req.raw, formats, deps, (read) =>
+    return readEvents(c.req.raw, formats, deps, authenticated.key, (read) =>
       ingest({ ...authenticated, ...read }, deps),
     )
   }
 }
 
-/** read ▶ authenticate ▶ admit ▶ validate ▶ publish, for formats whose envelope may carry the key. */
+/**
+ * For formats whose envelope may carry the key. A key in a header is checked before the body is read; otherwise
+ * read ▶ authenticate ▶ admit ▶ validate ▶ publish.
+ */
 export function ingestKeyInBody(format: IngestFormat, deps: IngestDeps): Handler {
-  return async (c) =>
-    readEvents(c.req.raw, [format], deps, async (read) => {
-      const authenticated = await deps.authenticate(c, read.batch)
+  return async (c) => {
+    if (hasKeyInHeader(c)) {
+      const known = await deps.authenticate(c)
+      return readEvents(c.req.raw, [format], deps, known.key, async (read) => {
+        const { historical } = read.batch
+        const authenticated = historical ? await deps.authenticate(c, read.batch) : known
+        return ingest({ ...authenticated, ...read }, deps)
+      })
+    }
+    const address = groupOf(deps.addressOf(c.req.raw, c.env) ?? '')
+    return readEventsWithKey(c.req.raw, format, deps, address, async (read, reservation) => {
+      const authenticated = await deps.authenticate(c, read.batch, reservation.duringLookup)
+      reservation.forKey(authenticated.key)
       return ingest({ ...authenticated, ...read }, deps)
     })
+  }
 }
 
 function ingest(request: IngestRequest, deps: IngestDeps): Promise<Response> {

@@ -1,6 +1,8 @@
+import type { KeyRecord } from '../../contract/api-key.ts'
 import type { ItemErrorCode } from '../../contract/errors.ts'
+import { LIMITS } from '../../contract/limits.ts'
 import type { IncomingBatch, IngestFormat, RequestBody } from '../formats/ingest-format.ts'
-import type { ByteBudget } from '../http/byte-budget.ts'
+import { type Budgets, sharesOfAddress, sharesOfKey } from '../http/budgets.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import { mediaTypeOf, readBody } from '../http/read-body.ts'
 import { type Bytes, base64 } from '../lib/bytes.ts'
@@ -19,33 +21,107 @@ export interface ReadRequest {
 }
 
 export interface ReadDeps {
-  budget: ByteBudget
+  budgets: Budgets
   now: () => number
 }
 
+/** Where the bytes of a body count whose key stands in it. */
+export interface BodyReservation {
+  /** While the key is looked up, because it is not in the cache. @throws OVERLOADED */
+  duringLookup(): void
+  /** From then on, when the key is known. @throws OVERLOADED */
+  forKey(key: KeyRecord): void
+}
+
 /**
- * Reads the body and gives its events to `next`. The body counts in the byte budget until `next` has
- * given the response.
+ * Reads the body of a known key and gives its events to `next`. The body counts in the key's share of the byte
+ * budget until `next` has given the response.
  * @param formats of the path; the first that accepts the request reads it
  */
 export async function readEvents(
   request: Request,
   formats: readonly IngestFormat[],
-  { budget, now }: ReadDeps,
+  deps: ReadDeps,
+  key: KeyRecord,
   next: (read: ReadRequest) => Promise<Response>,
 ): Promise<Response> {
   const format = chooseFormat(formats, request)
-  const sent = await readBody(request)
-  const bytes = format.unwrap ? await format.unwrap(sent, request) : sent
-  const release = budget.acquire(bytes.byteLength)
+  const bytes = await readBytes(request, format, deps, `key ${key.key_id}`)
+  const release = deps.budgets.ingest.acquire(bytes.byteLength, sharesOfKey(key))
   try {
-    const receivedMs = now()
-    const text = () => decode(bytes)
-    const batch = await readBatch(format, { bytes, request, receivedMs, text })
-    return await next({ format, batch, bytes, receivedMs })
+    return await next(await parse(format, bytes, request, deps))
   } finally {
     release()
   }
+}
+
+/**
+ * The same for a body that may carry the key itself. Until the key is known its bytes count for the address.
+ * @param address group of addresses; '' where the runtime knows none
+ */
+export async function readEventsWithKey(
+  request: Request,
+  format: IngestFormat,
+  deps: ReadDeps,
+  address: string,
+  next: (read: ReadRequest, reservation: BodyReservation) => Promise<Response>,
+): Promise<Response> {
+  const bytes = await readBytes(request, chooseFormat([format], request), deps, address)
+  let release = () => {}
+  const hold = (acquire: () => () => void) => {
+    release()
+    release = () => {}
+    release = acquire()
+  }
+  const { unauthenticated, ingest } = deps.budgets
+  const size = bytes.byteLength
+  try {
+    return await next(await parse(format, bytes, request, deps), {
+      duringLookup: () => hold(() => unauthenticated.acquire(size, sharesOfAddress(address))),
+      forKey: (key) => hold(() => ingest.acquire(size, sharesOfKey(key))),
+    })
+  } finally {
+    release()
+  }
+}
+
+const RESERVE_BYTES = 16 * 1024
+
+/** The decoded body, counted while it arrives. */
+async function readBytes(
+  request: Request,
+  format: IngestFormat,
+  { budgets }: ReadDeps,
+  owner: string,
+): Promise<Bytes> {
+  const shares = owner === '' ? [] : [{ owner, bytesMax: LIMITS.edgeBytesReadingShareMax }]
+  let releases: (() => void)[] | undefined
+  try {
+    // In steps: a million chunks of one byte must not become a million reservations.
+    let uncounted = 0
+    const sent = await readBody(request, (bytes) => {
+      uncounted += bytes
+      if (uncounted < RESERVE_BYTES) return
+      releases ??= []
+      releases.push(budgets.reading.acquire(uncounted, shares))
+      uncounted = 0
+    })
+    return format.unwrap ? await format.unwrap(sent, request) : sent
+  } finally {
+    for (const release of releases ?? []) release()
+  }
+}
+
+async function parse(
+  format: IngestFormat,
+  bytes: Bytes,
+  request: Request,
+  { now }: ReadDeps,
+): Promise<ReadRequest> {
+  const receivedMs = now()
+  const text = () => decode(bytes)
+  const batch = await readBatch(format, { bytes, request, receivedMs, text })
+  return { format, batch, bytes, receivedMs }
 }
 
 function chooseFormat(formats: readonly IngestFormat[], request: Request): IngestFormat {

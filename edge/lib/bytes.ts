@@ -10,6 +10,32 @@ export function join(chunks: readonly Uint8Array[], size: number): Bytes {
   return whole
 }
 
+/** Chunks in one growing buffer: a million of one byte each take what they hold, not what as many objects take. */
+export interface ByteBuffer {
+  /** Copies the chunk. */
+  add(chunk: Uint8Array): void
+  /** All of them. */
+  bytes(): Bytes
+}
+
+export function createByteBuffer(): ByteBuffer {
+  let buffer: Bytes = new Uint8Array()
+  let size = 0
+  return {
+    add(chunk) {
+      const needed = size + chunk.byteLength
+      if (needed > buffer.byteLength) {
+        const larger = new Uint8Array(Math.max(needed, 2 * buffer.byteLength, 1024))
+        larger.set(buffer.subarray(0, size))
+        buffer = larger
+      }
+      buffer.set(chunk, size)
+      size = needed
+    },
+    bytes: () => (size === buffer.byteLength ? buffer : buffer.slice(0, size)),
+  }
+}
+
 /** In slices: an argument list of a million bytes is too long. */
 export function base64(bytes: Uint8Array): string {
   let binary = ''

@@ -50,6 +50,9 @@ export const ALL_ERRORS: readonly ErrorCode[] = [
   'BATCH_OVER_LIMIT',
 ]
 
+/** Of NDJSON streams alone. */
+export const STREAM_ERRORS: readonly ErrorCode[] = ['STREAM_TOO_LONG', 'TOO_MANY_STREAMS']
+
 export const KEY_ANYWHERE: readonly SecurityName[] = ['bearer', 'header', 'basic', 'query']
 
 /** In the envelope as well, where a family of clients writes it there. */

@@ -11,6 +11,7 @@ import {
   JSON_TYPE,
   KEY_ANYWHERE,
   REQUEST_ID,
+  STREAM_ERRORS,
 } from './responses.ts'
 import { ref } from './schema-helpers.ts'
 
@@ -35,7 +36,7 @@ export const sluice: readonly Operation[] = [
     responses: {
       202: { ...acceptedResponse, alternatives: { 'application/x-ndjson': resultLines } },
     },
-    errors: [...ALL_ERRORS, 'SENT_AT_INVALID'],
+    errors: [...ALL_ERRORS, ...STREAM_ERRORS, 'SENT_AT_INVALID'],
     examples: [
       {
         title: 'One event',

@@ -37,9 +37,9 @@ function mayEndWithSlash(known: string): boolean {
   return operation?.tags[0] === 'posthog'
 }
 
-/** Headers of the connection, or of CORS; no operation documents them. */
+/** Headers of the connection, of CORS, or of every response; no operation documents them. */
 const UNDOCUMENTED_HEADERS =
-  /^(connection|content-length|content-type|date|keep-alive|transfer-encoding|vary|access-control-expose-headers)$/
+  /^(connection|content-length|content-type|date|keep-alive|transfer-encoding|vary|access-control-expose-headers|cache-control|x-content-type-options|strict-transport-security)$/
 
 /** The ways in which a response violates the document. */
 export function findViolations(

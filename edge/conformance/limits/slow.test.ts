@@ -91,7 +91,8 @@ it.concurrent('clients that disconnect during their request release the byte bud
   expect,
 }) => {
   const { key } = gateway.addKey()
-  // Enough of these to fill the byte budget.
+  const keys = Array.from({ length: FULL_BODIES }, () => gateway.addKey().key)
+  // Enough of these to fill the byte budget, each of another tenant.
   const full = `[${EVENT}${' '.repeat(LIMITS.bodyBytesMax - EVENT.length - 2)}]`
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
   for (const { port } of edges) {
@@ -99,8 +100,8 @@ it.concurrent('clients that disconnect during their request release the byte bud
     const requestsBefore = gateway.requestCounts.produce
     gateway.produceFaults.push(...Array(FULL_BODIES).fill('hang'))
     const leavers = await Promise.all(Array.from({ length: FULL_BODIES }, () => openSocket(port)))
-    for (const leaver of leavers)
-      leaver.write(requestHead(key, `Content-Length: ${full.length}`) + full)
+    for (const [i, leaver] of leavers.entries())
+      leaver.write(requestHead(keys[i] as string, `Content-Length: ${full.length}`) + full)
     await expect
       .poll(() => gateway.requestCounts.produce, { timeout: 5_000 })
       .toBe(requestsBefore + FULL_BODIES)

@@ -10,8 +10,9 @@ import { completeStream, type StreamRun, streamProblem } from './complete-stream
 import { type ChunkDeps, createChunkProcessor } from './process-chunk.ts'
 import { processStream } from './process-stream.ts'
 import { respondInLines } from './result-lines.ts'
-import { openSource } from './source.ts'
+import { openSource, type Source } from './source.ts'
 import { lockStream, type StreamLock } from './stream-lock.ts'
+import { createStreamSlots, type StreamSlot, type StreamSlots } from './stream-slots.ts'
 import { addTo, type LineResults } from './tally.ts'
 
 export interface NdjsonDeps extends ChunkDeps {
@@ -37,20 +38,27 @@ export function isNdjson(request: Request): boolean {
  * many there are. An invalid line never fails the others.
  */
 export function ingestNdjson(deps: NdjsonDeps): Handler {
+  const slots = createStreamSlots(deps.now)
   return async (c) => {
     const request = await deps.authenticate(c)
-    const run = await openStream(request, deps)
+    const run = await openStream(request, deps, slots)
     return wantsLines(c.req.raw) ? respondInLines(run) : respondWhole(run)
   }
 }
 
-async function openStream(request: AuthenticatedRequest, deps: NdjsonDeps): Promise<StreamRun> {
-  const { c } = request
+async function openStream(
+  request: AuthenticatedRequest,
+  deps: NdjsonDeps,
+  slots: StreamSlots,
+): Promise<StreamRun> {
+  const { c, key } = request
   const { now, ndjsonBytesMax = LIMITS.ndjsonBytesMax } = deps
   mediaTypeOf(c.req.raw.headers) // refuses another charset than UTF-8
-  const source = openSource(c.req.raw, ndjsonBytesMax, now)
+  const slot = slots.open(key.key_id)
+  const source = openSourceIn(slot, () => openSource(c.req.raw, ndjsonBytesMax, now))
   const lock = await lockStream(request, deps.idempotency, now).catch((error: unknown) => {
     source.close()
+    slot.close()
     throw error
   })
   const results = processStream({
@@ -59,10 +67,24 @@ async function openStream(request: AuthenticatedRequest, deps: NdjsonDeps): Prom
     completedLines: lock.completedLines,
     digestLines: lock.digestLines,
     verifyLines: lock.verifyLines,
-    renewIfDue: lock.renewIfDue,
+    renewIfDue() {
+      slot.renew()
+      return lock.renewIfDue()
+    },
+    onClose: slot.close,
     now,
   })
   return { c, report: deps.report, lock, results: counted(results, lock) }
+}
+
+/** @throws what opening it throws, when the slot is closed */
+function openSourceIn(slot: StreamSlot, open: () => Source): Source {
+  try {
+    return open()
+  } catch (error) {
+    slot.close()
+    throw error
+  }
 }
 
 async function* counted(

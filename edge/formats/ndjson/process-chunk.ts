@@ -1,9 +1,10 @@
+import type { KeyRecord } from '../../../contract/api-key.ts'
 import { parseJson } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { limitPartially } from '../../admission/partial-limit.ts'
 import type { RateLimiter } from '../../admission/rate-limiter.ts'
 import type { Authenticate } from '../../auth/authenticate.ts'
-import type { ByteBudget } from '../../http/byte-budget.ts'
+import { type Budgets, sharesOfKey } from '../../http/budgets.ts'
 import type { EdgeContext } from '../../http/context.ts'
 import type { IdempotencySource } from '../../ingest/event-ids.ts'
 import { type PublishDeps, publishValidated } from '../../ingest/publish-validated.ts'
@@ -16,7 +17,7 @@ export interface ChunkDeps extends PublishDeps {
   /** Called for every chunk, because the key may be revoked while a stream goes on. */
   authenticate: Authenticate
   rateLimiter: RateLimiter | undefined
-  budget: ByteBudget
+  budgets: Budgets
   now: () => number
 }
 
@@ -38,7 +39,7 @@ export function createChunkProcessor(
     let release: (() => void) | undefined
     try {
       const request = await deps.authenticate(c)
-      release = await acquire(deps.budget, 2 * charsOf(lines))
+      release = await acquire(deps.budgets, request.key, 2 * charsOf(lines))
       const receivedMs = deps.now()
       const chunk: EventChunk = {
         batch: batchOf(lines),
@@ -109,10 +110,10 @@ function charsOf(lines: readonly Line[]): number {
 }
 
 /** A stream can wait for the budget, as long as for the log. @throws OVERLOADED */
-async function acquire(budget: ByteBudget, bytes: number): Promise<() => void> {
+async function acquire({ ingest }: Budgets, key: KeyRecord, bytes: number): Promise<() => void> {
   for (let waited = 0; ; waited += BUDGET_POLL_MS) {
     try {
-      return budget.acquire(bytes)
+      return ingest.acquire(bytes, sharesOfKey(key))
     } catch (error) {
       if (waited >= LIMITS.publishMsMax) throw error
       await new Promise((resolve) => setTimeout(resolve, BUDGET_POLL_MS))

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createLineCutter, type Line } from './lines.ts'
+import { createPace } from './pace.ts'
 import type { ProcessChunk } from './process-chunk.ts'
 import type { Source } from './source.ts'
 import type { LineResults } from './tally.ts'
@@ -15,6 +16,8 @@ export interface StreamDeps {
   verifyLines(): Promise<void>
   /** Called at least every LIMITS.bodyReadMsMax while anything comes. */
   renewIfDue(): Promise<void>
+  /** Called once, when nothing more will be read. */
+  onClose?(): void
   now: () => number
 }
 
@@ -52,6 +55,7 @@ export async function* processStream(deps: StreamDeps): AsyncGenerator<LineResul
     }
   } finally {
     source.close()
+    deps.onClose?.()
   }
 }
 
@@ -64,6 +68,7 @@ interface Chunk {
 /** @returns gives the next chunk: a full one, or what has waited for LIMITS.ndjsonLingerMs. Never rejects. */
 function createChunker({ source, renewIfDue, now }: StreamDeps): () => Promise<Chunk> {
   const cutter = createLineCutter()
+  const pace = createPace(now)
   let lines: Line[] = []
   let chars = 0
   let since = 0
@@ -95,6 +100,7 @@ function createChunker({ source, renewIfDue, now }: StreamDeps): () => Promise<C
         if (lines.length > 0 && left <= 0) break
         const piece = await source.read(lines.length > 0 ? left : LIMITS.bodyReadMsMax)
         await renewIfDue()
+        if (piece !== undefined) pace.check(piece === 'later' ? undefined : piece)
         if (piece === undefined) {
           add(cutter.end())
           end = {}

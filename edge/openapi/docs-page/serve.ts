@@ -1,3 +1,4 @@
+import type { AddressOf } from '../../auth/authenticate.ts'
 import type { EdgeContext } from '../../http/context.ts'
 import { respond } from '../../http/respond.ts'
 import { openApiDocument } from '../document.ts'
@@ -17,9 +18,10 @@ export function openApi() {
 
 /**
  * GET /docs: the page that shows every ingest format.
- * @param key filled in for requests to a loopback name; set only where the edge listens on this machine alone
+ * @param key filled in for requests from loopback to a loopback name, without a proxy; set only where the edge listens
+ * on this machine alone
  */
-export function docs(key: string | undefined) {
+export function docs(key: string | undefined, addressOf: AddressOf) {
   let policy: string | undefined
   return async (c: EdgeContext) => {
     policy ??= await contentSecurityPolicy()
@@ -34,7 +36,10 @@ export function docs(key: string | undefined) {
     })
     // The one response that other origins may not read: it may contain a key.
     delete headers['access-control-allow-origin']
-    const isLoopback = LOOPBACK.test(URL.parse(c.req.url)?.hostname ?? '')
+    const isLoopback =
+      LOOPBACK.test(URL.parse(c.req.url)?.hostname ?? '') &&
+      isLoopbackAddress(addressOf(c.req.raw, c.env)) &&
+      !cameThroughProxy(c.req.raw.headers)
     return respond(c, {
       status: 200,
       type: 'text/html; charset=utf-8',
@@ -45,6 +50,19 @@ export function docs(key: string | undefined) {
 
 /** A page elsewhere may point its own name at this address (DNS rebinding); its requests then carry that name. */
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** undefined where the runtime does not know the peer. Under `workerd serve` it always does. */
+function isLoopbackAddress(address: string | undefined): boolean {
+  return address !== undefined && /^(?:::ffff:)?127\.|^\[?::1\]?(?::\d+)?$/.test(address)
+}
+
+/** A proxy on this machine reaches the edge from loopback, and may write Host anew: then strangers are behind it. */
+function cameThroughProxy(headers: Headers): boolean {
+  for (const [name] of headers) if (PROXY_HEADER.test(name)) return true
+  return false
+}
+
+const PROXY_HEADER = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|cf-.*)$/
 
 /** Nothing from other origins, and only the page's own script and style, by their hashes. */
 async function contentSecurityPolicy(): Promise<string> {
