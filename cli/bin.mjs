@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import nodeModule from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -26,6 +27,10 @@ async function main(args) {
   const forTests = args[0] === '--install-for-tests'
   await install({ withDev: forTests })
   if (forTests) return
+  // Compiled modules, for this process and its children: starting takes half as long, and a process that needs
+  // no TypeScript compiler is 20 MB smaller.
+  process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'sluice')
+  nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
   if (major(process.version) >= NODE_MAJOR_MIN) {
     process.argv[1] = MAIN
     await import(pathToFileURL(MAIN).href)

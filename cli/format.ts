@@ -8,6 +8,11 @@ export function formatMinute(time: string): string {
   return time.slice(0, 16).replace('T', ' ')
 }
 
+/** `2026-11-21 09:20:03`, UTC. @param time RFC 3339 in UTC */
+export function formatSecond(time: string): string {
+  return time.slice(0, 19).replace('T', ' ')
+}
+
 /** `1.5 s`. @param since milliseconds since the epoch */
 export function formatSecondsSince(since: number): string {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`

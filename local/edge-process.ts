@@ -23,6 +23,8 @@ export interface EdgeProcessOptions {
   bindings: Record<string, string>
   /** Called when workerd ended by itself and was restarted. */
   onRestart: (reason: string, pid: number) => void
+  /** Called when it ended by itself or a restart failed; the next one is tried after this time. */
+  onEnd?: (reason: string, delayMs: number) => void
 }
 
 const START_MS_MAX = 20_000
@@ -47,13 +49,14 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
     args: ['serve', config, '--control-fd=3'],
     cwd: home,
     logFile: join(home, 'edge.log'),
-    hasControlPipe: true,
+    extraChannel: 'pipe',
     waitUntilReady: waitForListen,
     startMsMax: START_MS_MAX,
     stopSteps: STOP_STEPS,
     watchdogSignal: 'TERM',
     restart: {
       ...RESTART_BACKOFF,
+      onEnd: options.onEnd,
       onRestarted(reason, restarted) {
         pid = restarted
         options.onRestart(reason, restarted)

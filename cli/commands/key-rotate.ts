@@ -70,7 +70,9 @@ function printRotated(terminal: Terminal, { key, expiresAt, old }: RotatedKey): 
     `The old key, ${old.displayPrefix}…, works until ${formatMinute(old.expiresAt ?? '')} UTC.`,
   )
   terminal.print(
-    terminal.muted(`${describeUse(old)} "npx sluice key list" shows whether it is still used.`),
+    terminal.muted(
+      `${describeUse(old)} "npm run sluice -- key list" shows whether it is still used.`,
+    ),
   )
 }
 

@@ -49,7 +49,7 @@ async function listMissing(
   if (json) return terminal.printJson({ gaps })
   if (gaps.length === 0) return terminal.print('No offsets are missing.')
   for (const gap of gaps) terminal.print(`Partition ${gap.partition}: ${describeGap(gap)}`)
-  terminal.print(terminal.muted('Skip them with "npx sluice offsets skip".'))
+  terminal.print(terminal.muted('Skip them with "npm run sluice -- offsets skip".'))
 }
 
 async function skipMissing(
@@ -59,7 +59,7 @@ async function skipMissing(
 ): Promise<void> {
   const gaps = await findGaps(access, partition)
   if (gaps.length === 0)
-    throw new UsageError('No offsets are missing.', '"npx sluice lag" shows the positions.')
+    throw new UsageError('No offsets are missing.', '"npm run sluice -- lag" shows the positions.')
   const skipped = await skipMissingOffsets(access.db, access.log, gaps)
   if (json) return terminal.printJson({ skipped })
   for (const gap of skipped)

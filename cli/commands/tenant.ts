@@ -44,10 +44,10 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
         if (!isNew)
           throw new UsageError(
             `The tenant "${name}" already exists.`,
-            '"npx sluice tenant list" shows all tenants.',
+            '"npm run sluice -- tenant list" shows all tenants.',
           )
         terminal.print(
-          `Created the tenant ${name}. Create a key for it: npx sluice key create --tenant ${name}`,
+          `Created the tenant ${name}. Create a key for it: npm run sluice -- key create --tenant ${name}`,
         )
       }),
     )
@@ -86,7 +86,7 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
       if (Object.keys(changes).length === 0)
         throw new UsageError(
           'No change was given.',
-          '"npx sluice tenant set --help" lists the settings.',
+          '"npm run sluice -- tenant set --help" lists the settings.',
         )
       return withDatabase(config, async (db) => {
         const changed = await setTenant(db, name, {

@@ -115,7 +115,8 @@ export function createTestHome(): TestHome {
     async remove() {
       for (const { process } of started) if (process.exitCode === null) process.kill('SIGKILL')
       for (const { run } of started)
-        for (const pid of [run.edge_pid]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+        for (const pid of [run.core_pid, run.edge_pid])
+          if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       const postgres = join(folder, 'postgres')
       await stopPostgresOf(findDataDirectory(postgres).dataFolder)
       removeDataDirectory(postgres)

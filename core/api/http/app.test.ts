@@ -86,7 +86,7 @@ describe('sign-in', () => {
 
     const again = await get(`/login?token=${link}`)
     expect([again.status, again.headers.get('set-cookie')]).toEqual([401, null])
-    expect(await again.text()).toContain('npx sluice status')
+    expect(await again.text()).toContain('npm run sluice -- status')
 
     const session = { cookie: cookie.split(';')[0] as string }
     const execute = async () =>

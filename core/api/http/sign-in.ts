@@ -59,6 +59,6 @@ const LINK_EXPIRED_PAGE = `<!doctype html>
 <title>Sluice: this link no longer works</title>
 <body style="font: 16px/1.5 system-ui; max-width: 34rem; margin: 15vh auto; padding: 0 1rem">
 <h1 style="font-size: 1.25rem">This sign-in link no longer works</h1>
-<p>It signs in one browser, once, within ten minutes. <code>npx sluice status</code> prints a new one.</p>
+<p>It signs in one browser, once, within ten minutes. <code>npm run sluice -- status</code> prints a new one.</p>
 </body></html>
 `

@@ -98,7 +98,7 @@ async function pausePartition(
   logger.error(
     { consumer: name, partition: reason.partition, error: reason.message },
     reason instanceof OffsetOutOfRangeError
-      ? 'events are missing from the log, partition paused until "npx sluice offsets skip"'
+      ? 'events are missing from the log, partition paused until "npm run sluice -- offsets skip"'
       : 'log cannot be read, partition paused, retrying every minute',
   )
   try {
@@ -117,7 +117,9 @@ async function readOwnPositions(
   const execute: ExecuteQuery = (sql, values) => client.query(sql, values)
   const positions = await readPositions(execute, TOPICS.raw.name, partitions)
   if (positions.size !== partitions.length)
-    throw new Error(`log_position lacks rows for ${TOPICS.raw.name}; run "npx sluice migrate"`)
+    throw new Error(
+      `log_position lacks rows for ${TOPICS.raw.name}; run "npm run sluice -- migrate"`,
+    )
   return positions
 }
 
