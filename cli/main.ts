@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { type Config, readConfig } from '../core/config.ts'
@@ -33,7 +33,9 @@ const IDENTITY_HINT =
   '"npm run sluice -- tenant list" and "npm run sluice -- key list" show what exists.'
 
 const config = readConfigOrExit()
-const terminal = createTerminal(config.colour)
+// The images have no package-lock.json, and no packages to install.
+const isCheckout = existsSync(join(ROOT, 'package-lock.json'))
+const terminal = createTerminal(config.colour, isCheckout ? undefined : 'node cli/main.ts')
 
 const program = new Command('sluice')
   .description('Sluice: event analytics that can prove its numbers.')
