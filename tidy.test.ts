@@ -23,6 +23,7 @@ const ENTRIES = [
   'core/main.ts',
   'core/health-check.ts',
   'local/core-entry.ts',
+  'tools/sbom.mjs',
   'edge/entry/cloudflare.ts',
   'edge/entry/deno.ts',
   'edge/entry/node.ts',

@@ -27,6 +27,9 @@ export interface EdgeProcessOptions {
   onEnd?: (reason: string, delayMs: number) => void
 }
 
+/** The binary itself: the package's command is a script that passes neither signals nor descriptor 3 on. */
+export const WORKERD: string = createRequire(import.meta.url)('workerd').default
+
 const START_MS_MAX = 20_000
 const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
 
@@ -45,7 +48,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   let pid = 0
   const workerd = createSupervisedProcess({
     name: 'workerd',
-    command: createRequire(import.meta.url).resolve('workerd/bin/workerd'),
+    command: WORKERD,
     args: ['serve', config, '--control-fd=3'],
     cwd: home,
     logFile: join(home, 'edge.log'),
