@@ -81,5 +81,5 @@ function describeGap({ expected, available, seenAt }: OffsetGap): string {
     available > expected
       ? `${formatCount(available - expected)} records from offset ${formatCount(expected)} on were deleted before they were read`
       : `the log ends at offset ${formatCount(available)}, before ${formatCount(expected)}: it was recreated`
-  return `${what} (seen ${formatMinute(seenAt)} UTC).`
+  return `${what} (seen ${formatMinute(seenAt)}).`
 }

@@ -65,7 +65,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
 
 function printAlreadyRunning({ print, accent }: Terminal, run: RunFile): void {
   print(
-    `Sluice is already running on this folder, since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,
+    `Sluice is already running on this folder, since ${formatMinute(run.started_at)} (process ${run.pid}).`,
   )
   print(
     `  Dashboard  ${accent(run.dashboard_url)}   ("npm run sluice -- status" prints a sign-in link)`,

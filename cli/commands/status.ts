@@ -17,7 +17,7 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
       const status = { ...run, login_url: `${run.core_url}/login?token=${token}` }
       if (options.json) return terminal.printJson(status)
       terminal.print(
-        `Sluice has been running since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,
+        `Sluice has been running since ${formatMinute(run.started_at)} (process ${run.pid}).`,
       )
       terminal.print(`  Sign in    ${terminal.accent(status.login_url)}`)
       for (const [name, value] of [
@@ -32,7 +32,7 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
         terminal.print(`  ${name.padEnd(10)} ${value}`)
       terminal.print()
       terminal.printTable(
-        ['part', 'process', 'since (UTC)', 'restarts'],
+        ['part', 'process', 'since', 'restarts'],
         run.parts.map(({ name, pid, since, restarts }) => [
           name,
           pid === null ? 'restarting' : String(pid),
