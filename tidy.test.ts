@@ -22,6 +22,8 @@ const ENTRIES = [
   'cli/main.ts',
   'core/main.ts',
   'core/health-check.ts',
+  'local/core-entry.ts',
+  'tools/sbom.mjs',
   'edge/entry/cloudflare.ts',
   'edge/entry/deno.ts',
   'edge/entry/node.ts',
@@ -215,6 +217,13 @@ describe('the tree', () => {
       .map(read)
       .join('\n')
     expect(Object.keys(dependencies).filter((name) => !everything.includes(`'${name}`))).toEqual([])
+  })
+
+  test('nothing tells people to run npx sluice, which npm would fetch from a stranger', () => {
+    const texts = files.filter((file) => /\.(ts|tsx|mjs|md|toml|yml|html)$/.test(file))
+    const allowed = ['tidy.test.ts', 'CHANGELOG.md', 'SECURITY.md']
+    const found = texts.filter((file) => !allowed.includes(file) && /npx sluice/.test(read(file)))
+    expect(found).toEqual([])
   })
 
   test('no comment leaves work for later', () => {

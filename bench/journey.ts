@@ -210,7 +210,7 @@ async function waitUntilApplied({ run }: TestSluice): Promise<void> {
 function watchMemory({ run }: TestSluice): () => Record<string, number> {
   const peak = { core: 0, edge: 0 }
   const timer = setInterval(() => {
-    peak.core = Math.max(peak.core, residentMiB(run.pid))
+    peak.core = Math.max(peak.core, residentMiB(run.core_pid))
     peak.edge = Math.max(peak.edge, residentMiB(run.edge_pid))
   }, 500)
   return () => {
@@ -220,7 +220,7 @@ function watchMemory({ run }: TestSluice): () => Record<string, number> {
 }
 
 function cpuOf({ run }: TestSluice): number {
-  // The edge and Postgres are child processes of core.
+  // Core, the edge and Postgres are its child processes.
   return cpuSeconds(run.pid)
 }
 

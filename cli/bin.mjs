@@ -4,7 +4,8 @@
  * that are missing, then runs cli/main.ts under Node 24, which is one of these packages.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import nodeModule from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -25,7 +26,14 @@ main(process.argv.slice(2)).catch((error) => {
 async function main(args) {
   const forTests = args[0] === '--install-for-tests'
   await install({ withDev: forTests })
-  if (forTests) return
+  if (forTests) {
+    await linkDeno()
+    return
+  }
+  // Compiled modules, for this process and its children: starting takes half as long, and a process that needs
+  // no TypeScript compiler is 20 MB smaller.
+  process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'sluice')
+  nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
   if (major(process.version) >= NODE_MAJOR_MIN) {
     process.argv[1] = MAIN
     await import(pathToFileURL(MAIN).href)
@@ -106,6 +114,23 @@ async function install({ withDev }) {
     if (out.isTTY) out.write('\r\x1b[2K')
   }
   out.write(`Installed ${missing.length} packages in ${seconds()}\n`)
+}
+
+/**
+ * What Deno's install script would do, since install scripts are off: its command becomes the binary. Otherwise
+ * it is a script that does not forward signals, and a stopped test would leave Deno running.
+ */
+async function linkDeno() {
+  const script = join(ROOT, 'node_modules', 'deno', 'install.cjs')
+  const command = join(ROOT, 'node_modules', '.bin', 'deno')
+  if (!existsSync(script) || !realpathSync(command).endsWith('.cjs')) return
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', resolve)
+  })
+  if (code !== 0)
+    throw new Error('Deno could not be linked; fix the error above, then run this again.')
 }
 
 /**

@@ -105,7 +105,7 @@ describe('sluice key', () => {
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err.trim().split('\n')).toEqual([
       '✗ Tenant "nobody" does not exist.',
-      expect.stringContaining('npx sluice tenant list'),
+      expect.stringContaining('npm run sluice -- tenant list'),
     ])
   })
 })
@@ -264,7 +264,7 @@ test('doctor finds no problem in a running instance, and migrate has nothing to 
 test('reset refuses while Sluice runs and without --yes; then it deletes what a start created and nothing else', async () => {
   expect(await home.sluice('reset', '--yes')).toMatchObject({
     code: 1,
-    err: expect.stringContaining('npx sluice stop'),
+    err: expect.stringContaining('npm run sluice -- stop'),
   })
   expect((await home.sluice('stop')).code).toBe(0)
   expect(await sluice.ended).toBe(0)

@@ -3,9 +3,14 @@ export function formatCount(value: number): string {
   return value.toLocaleString('en')
 }
 
-/** `2026-11-21 09:20`, UTC. @param time RFC 3339 in UTC */
+/** `2026-11-21T09:20Z`. @param time RFC 3339 in UTC */
 export function formatMinute(time: string): string {
-  return time.slice(0, 16).replace('T', ' ')
+  return `${time.slice(0, 16)}Z`
+}
+
+/** `2026-11-21T09:20:03Z`. @param time RFC 3339 in UTC */
+export function formatSecond(time: string): string {
+  return `${time.slice(0, 19)}Z`
 }
 
 /** `1.5 s`. @param since milliseconds since the epoch */

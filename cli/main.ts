@@ -1,56 +1,48 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { type Config, readConfig } from '../core/config.ts'
 import { IdentityError } from '../core/identity/identity-error.ts'
 import { ROOT } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
-import { createDemoCommand } from './commands/demo.ts'
-import { createDoctorCommand } from './commands/doctor.ts'
-import { createEnginesCommand } from './commands/engines.ts'
-import { createKeyCommand } from './commands/key.ts'
-import { createLagCommand } from './commands/lag.ts'
-import { createLoginCommand } from './commands/login.ts'
-import { createMigrateCommand } from './commands/migrate.ts'
-import { createOffsetsCommand } from './commands/offsets.ts'
-import { createReplayCommand } from './commands/replay.ts'
-import { createResetCommand } from './commands/reset.ts'
-import { createSendCommand } from './commands/send.ts'
-import { createStartCommand } from './commands/start.ts'
-import { createStatusCommand } from './commands/status.ts'
-import { createStopCommand } from './commands/stop.ts'
-import { createTenantCommand } from './commands/tenant.ts'
-import { createTopicsCommand } from './commands/topics.ts'
-import { createTerminal } from './terminal.ts'
+import { createTerminal, type Terminal } from './terminal.ts'
 
-const IDENTITY_HINT = '"npx sluice tenant list" and "npx sluice key list" show what exists.'
+type CreateCommand = (config: Config, terminal: Terminal) => Command
+
+/** In the order of the help text. */
+const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
+  start: async () => (await import('./commands/start.ts')).createStartCommand,
+  status: async () => (await import('./commands/status.ts')).createStatusCommand,
+  stop: async () => (await import('./commands/stop.ts')).createStopCommand,
+  login: async () => (await import('./commands/login.ts')).createLoginCommand,
+  send: async () => (await import('./commands/send.ts')).createSendCommand,
+  key: async () => (await import('./commands/key.ts')).createKeyCommand,
+  tenant: async () => (await import('./commands/tenant.ts')).createTenantCommand,
+  lag: async () => (await import('./commands/lag.ts')).createLagCommand,
+  offsets: async () => (await import('./commands/offsets.ts')).createOffsetsCommand,
+  replay: async () => (await import('./commands/replay.ts')).createReplayCommand,
+  demo: async () => (await import('./commands/demo.ts')).createDemoCommand,
+  engines: async () => (await import('./commands/engines.ts')).createEnginesCommand,
+  migrate: async () => (await import('./commands/migrate.ts')).createMigrateCommand,
+  topics: async () => (await import('./commands/topics.ts')).createTopicsCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).createDoctorCommand,
+  reset: async () => (await import('./commands/reset.ts')).createResetCommand,
+}
+
+const IDENTITY_HINT =
+  '"npm run sluice -- tenant list" and "npm run sluice -- key list" show what exists.'
 
 const config = readConfigOrExit()
-const terminal = createTerminal(config.colour)
+// The images have no package-lock.json, and no packages to install.
+const isCheckout = existsSync(join(ROOT, 'package-lock.json'))
+const terminal = createTerminal(config.colour, isCheckout ? undefined : 'node cli/main.ts')
 
 const program = new Command('sluice')
   .description('Sluice: event analytics that can prove its numbers.')
   .version(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
-  .showHelpAfterError('Run "npx sluice --help" for the commands.')
+  .showHelpAfterError('Run "npm run sluice -- --help" for the commands.')
   .exitOverride()
-for (const create of [
-  createStartCommand,
-  createStatusCommand,
-  createStopCommand,
-  createLoginCommand,
-  createSendCommand,
-  createKeyCommand,
-  createTenantCommand,
-  createLagCommand,
-  createOffsetsCommand,
-  createReplayCommand,
-  createDemoCommand,
-  createEnginesCommand,
-  createMigrateCommand,
-  createTopicsCommand,
-  createDoctorCommand,
-  createResetCommand,
-])
+for (const create of await loadCommands(process.argv[2]))
   program.addCommand(create(config, terminal))
 
 try {
@@ -66,6 +58,12 @@ try {
   }
 }
 
+/** The one that is named, so that a long-lived `start` holds no other's modules; all of them for help and typos. */
+function loadCommands(name: string | undefined): Promise<CreateCommand[]> {
+  const load = name === undefined || !Object.hasOwn(COMMANDS, name) ? undefined : COMMANDS[name]
+  return Promise.all((load ? [load] : Object.values(COMMANDS)).map((each) => each()))
+}
+
 function readConfigOrExit(): Config {
   try {
     return readConfig()
@@ -78,6 +76,6 @@ function readConfigOrExit(): Config {
 
 function hintFor(code: string | undefined): string {
   if (code === 'ECONNREFUSED')
-    return 'Check with "npx sluice status" whether Sluice is running; "npm start" starts it.'
-  return '"npx sluice doctor" checks this machine.'
+    return 'Check with "npm run sluice -- status" whether Sluice is running; "npm start" starts it.'
+  return '"npm run sluice -- doctor" checks this machine.'
 }

@@ -12,18 +12,23 @@ export interface Terminal {
   progress(total: number, unit: string): { update(done: number): void; end(): void }
 }
 
-export function createTerminal(colour: boolean): Terminal {
+/** How texts name this command; in an image there is no npm script for it. */
+const COMMAND = 'npm run sluice --'
+
+/** @param command how this command is run here */
+export function createTerminal(colour: boolean, command: string = COMMAND): Terminal {
+  const here = (text: string) => text.replaceAll(COMMAND, command)
   const paint = (code: string) => (text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
   const accent = paint('36')
   const muted = paint('2')
   const isInteractive = process.stderr.isTTY === true
 
   return {
-    print: (line = '') => console.log(line),
+    print: (line = '') => console.log(here(line)),
     printJson: (value) => console.log(JSON.stringify(value, null, 2)),
     printError(message, hint) {
-      console.error(`${accent('✗')} ${message}`)
-      if (hint) console.error(`  ${hint}`)
+      console.error(`${accent('✗')} ${here(message)}`)
+      if (hint) console.error(`  ${here(hint)}`)
     },
     printTable(header, rows) {
       const widths = header.map((name, i) =>

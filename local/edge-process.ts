@@ -23,7 +23,12 @@ export interface EdgeProcessOptions {
   bindings: Record<string, string>
   /** Called when workerd ended by itself and was restarted. */
   onRestart: (reason: string, pid: number) => void
+  /** Called when it ended by itself or a restart failed; the next one is tried after this time. */
+  onEnd?: (reason: string, delayMs: number) => void
 }
+
+/** The binary itself: the package's command is a script that passes neither signals nor descriptor 3 on. */
+export const WORKERD: string = createRequire(import.meta.url)('workerd').default
 
 const START_MS_MAX = 20_000
 const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
@@ -43,17 +48,18 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   let pid = 0
   const workerd = createSupervisedProcess({
     name: 'workerd',
-    command: createRequire(import.meta.url).resolve('workerd/bin/workerd'),
+    command: WORKERD,
     args: ['serve', config, '--control-fd=3'],
     cwd: home,
     logFile: join(home, 'edge.log'),
-    hasControlPipe: true,
+    extraChannel: 'pipe',
     waitUntilReady: waitForListen,
     startMsMax: START_MS_MAX,
     stopSteps: STOP_STEPS,
     watchdogSignal: 'TERM',
     restart: {
       ...RESTART_BACKOFF,
+      onEnd: options.onEnd,
       onRestarted(reason, restarted) {
         pid = restarted
         options.onRestart(reason, restarted)

@@ -1,30 +1,27 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { createDatabase } from '../core/db/database.ts'
-import { migrate } from '../core/db/migrate.ts'
-import { waitUntilDrained } from '../core/drain.ts'
-import { edgeUser } from '../core/gateway/users.ts'
-import { loginUrl, mintLoginLink } from '../core/identity/sessions.ts'
-import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
+import { loginUrl } from '../core/identity/sessions.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'
-import { ROLES, type RunningRoles, startRoles } from '../core/roles.ts'
 import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { type PostgresServer, startPostgresServer } from '../tools/postgres/postgres-server.ts'
 import { lockHome, unlockHome } from '../tools/process/home-lock.ts'
 import { findFreePort } from '../tools/process/ports.ts'
 import { startStamp } from '../tools/process/processes.ts'
-import { type EdgeProcess, startEdgeProcess, stopOrphanedEdge } from './edge-process.ts'
+import { type CoreProcess, createCoreProcess } from './core-process.ts'
+import { startEdgeProcess, stopOrphanedEdge } from './edge-process.ts'
 import { createEdgeSettings, writeDevVars } from './edge-settings.ts'
+import { createPartTable, type PartName, type PartTable } from './parts.ts'
 import { findRunning, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.ts'
-import { ensureSecrets, type Secrets } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
 
 /**
- * The composition root of one machine: a real Postgres, core in this process, the edge in a real workerd.
- * A start removes what a killed predecessor left and continues with its data.
+ * The composition root of one machine: a small supervisor with three processes, a real Postgres, core, and the
+ * edge in a real workerd. One that ends is restarted while the others go on. A start removes what a killed
+ * predecessor left and continues with its data.
  */
 export interface EmbeddedOptions {
   home: string
@@ -37,15 +34,15 @@ export interface EmbeddedOptions {
   retentionDays: number | undefined
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
-  /** Records are missing from the log, or the worker has ended; everything else continues. */
-  onAlarm: (message: string, kind: 'offset-gap' | 'worker') => void
+  /** Records are missing from the log, or a part ended and is restarted; everything else continues. */
+  onAlarm: (message: string, kind: 'offset-gap' | 'restart') => void
 }
 
 export interface EmbeddedSluice {
   run: RunFile & { login_url: string }
   /** Sentences about ports that were taken. */
   notes: string[]
-  /** In order: demo traffic, edge, gateway, worker, HTTP, Postgres. */
+  /** In order: demo traffic, edge, core, Postgres. */
   stop(): Promise<void>
   /** Ends the children without waiting; the next start recovers. */
   kill(): void
@@ -61,9 +58,7 @@ export class AlreadyRunningError extends Error {
   }
 }
 
-const POSTGRES_STOP_MS_MAX = 3_500
-/** What is not stored by then is in the log, and the next start stores it. */
-const DRAIN_MS_MAX = 2_000
+const POSTGRES_STOP_MS_MAX = 3_200
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
   const running = findRunning(options.home)
@@ -74,7 +69,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   if (owner !== undefined)
     throw new UsageError(
       `Another start on ${options.home} is under way (process ${owner}).`,
-      'Wait until "npx sluice status" shows that it is ready.',
+      'Wait until "npm run sluice -- status" shows that it is ready.',
     )
   const lifecycles = createLifecycles(options.home)
   try {
@@ -94,7 +89,7 @@ interface Lifecycles {
 
 /** Both together stop within ten seconds, even when a step hangs. */
 function createLifecycles(home: string): Lifecycles & { stop(): Promise<void> } {
-  const parts = createLifecycle({ stepMsMax: 2_500, totalMsMax: 5_000 })
+  const parts = createLifecycle({ stepMsMax: 4_200, totalMsMax: 6_500 })
   const base = createLifecycle({ stepMsMax: POSTGRES_STOP_MS_MAX + 500 })
   base.onStop('lock', () => unlockHome(home))
   return {
@@ -117,7 +112,7 @@ async function startAll(
   options: EmbeddedOptions,
   { parts, base }: Lifecycles,
 ): Promise<Omit<EmbeddedSluice, 'stop'>> {
-  const { home, onStep } = options
+  const { home, onStep, onAlarm } = options
   await stopOrphanedEdge(home, readRunFile(home)?.edge_pid)
   const logFile = join(home, 'sluice.log')
   const logger = createLogger(options.logLevel, logFile)
@@ -125,120 +120,130 @@ async function startAll(
     findFreePort(options.corePort),
     findFreePort(options.edgePort),
   ])
-  const edgeUrl = `http://127.0.0.1:${edgePort}`
-  let run: RunFile | undefined
-  const updateRun = (changes: Partial<RunFile>) => {
-    if (!run) return
-    Object.assign(run, changes)
-    writeRunFile(home, run)
+  const urls = {
+    edge: `http://127.0.0.1:${edgePort}`,
+    core: `http://127.0.0.1:${corePort}`,
   }
+  let run: RunFile | undefined
+  const table = createPartTable(
+    () => {
+      if (!run) return
+      Object.assign(run, runningParts(table))
+      writeRunFile(home, run)
+    },
+    (message, part) => {
+      logger.warn({ part }, message)
+      onAlarm(message, 'restart')
+    },
+  )
 
   onStep('Starting Postgres')
-  // Building and starting use different cores.
+  // Building, Postgres and the loading of core's modules use different cores.
   const building = buildAll()
   building.catch(() => {})
-  const postgres = await startPostgres(home, logger, updateRun)
+  const startingPostgres = startPostgres(home, logger, table)
+  const core = createCoreProcess({
+    home,
+    config: startingPostgres.then(({ url }) => ({
+      home,
+      databaseUrl: url,
+      port: corePort,
+      edgeUrl: urls.edge,
+      logFile,
+      logLevel: options.logLevel,
+      retentionDays: options.retentionDays,
+    })),
+    onStep,
+    onOffsetGap: (message) => onAlarm(message, 'offset-gap'),
+    ...table.eventsOf('core'),
+  })
+  parts.onStop('core', () => core.stop())
+  const startingCore = core.start()
+  startingCore.catch(() => {})
+  const postgres = await startingPostgres
   base.onStop('Postgres', () => postgres.stop(POSTGRES_STOP_MS_MAX))
-  await migrate(postgres.url, ({ name }) => onStep(`Applying migration ${name}`))
-  const secrets = await prepareSecrets(home, postgres.url)
-
   onStep('Starting core')
-  const core = await startCore(options, { postgres, corePort, edgeUrl, secrets, logger, parts })
-  const coreUrl = core.served?.url ?? ''
+  const { secrets, loginToken } = await startingCore
 
   onStep('Starting the edge')
   await building
-  const settings = createEdgeSettings(coreUrl, secrets.gatewayPassword)
-  const edge = await startEdgeProcess({
-    home,
-    port: edgePort,
-    // This edge listens on loopback only, so its page may show a key; no other edge gets one.
-    bindings: { ...settings, SLUICE_DOCS_KEY: secrets.docsKey },
-    onRestart(reason, pid) {
-      logger.warn({ reason, pid }, 'edge ended, it was restarted')
-      updateRun({ edge_pid: pid })
-    },
-  })
-  parts.onStop('edge', () => edge.stop())
-
-  run = runOf({ edgeUrl, coreUrl, secrets, logFile, postgres, edge })
+  await startEdge(home, edgePort, { coreUrl: urls.core, secrets, table, parts })
+  run = runOf({ urls, secrets, logFile, postgres, table })
   writeRunFile(home, run)
-  writeDevVars(home, settings)
-  startDemoTraffic(options, parts, edgeUrl, secrets, logger)
+  startDemoTraffic(options, parts, urls.edge, secrets, logger)
   return {
-    run: { ...run, login_url: loginUrl(coreUrl, await mintLoginLink(core.db)) },
+    run: { ...run, login_url: loginUrl(urls.core, loginToken) },
     notes: [
       ...portNote('edge', options.edgePort, edgePort),
       ...portNote('core', options.corePort, corePort),
     ],
     kill() {
-      signal(edge.pid, 'SIGKILL')
+      signal(table.pidOf('edge'), 'SIGKILL')
+      signal(table.pidOf('core'), 'SIGKILL')
       // Immediate shutdown: the postmaster ends its own children.
-      signal(postgres.pid, 'SIGQUIT')
+      signal(table.pidOf('postgres'), 'SIGQUIT')
     },
   }
 }
 
-function startPostgres(
+async function startPostgres(
   home: string,
   logger: Logger,
-  updateRun: (changes: Partial<RunFile>) => void,
+  table: PartTable,
 ): Promise<PostgresServer> {
-  return startPostgresServer({
+  const { onStarted, onEnd } = table.eventsOf('postgres')
+  const postgres = await startPostgresServer({
     home: join(home, 'postgres'),
-    log: (message) => logger.warn({ from: 'postgres' }, message),
-    onRestart: (pid) => updateRun({ postgres_pid: pid }),
+    log: (message) => logger.warn({ part: 'postgres' }, message),
+    onRestart: onStarted,
+    onEnd,
   })
+  onStarted(postgres.pid)
+  return postgres
 }
 
-interface CoreParts {
-  postgres: PostgresServer
-  corePort: number
-  edgeUrl: string
-  secrets: Secrets
-  logger: Logger
+interface EdgeParts {
+  coreUrl: string
+  secrets: CoreProcess['secrets']
+  table: PartTable
   parts: Lifecycle
 }
 
-async function startCore(
-  { retentionDays, onAlarm }: EmbeddedOptions,
-  { postgres, corePort, edgeUrl, secrets, logger, parts }: CoreParts,
-): Promise<RunningRoles> {
-  const core = await startRoles({
-    roles: ROLES,
-    databaseUrl: postgres.url,
-    log: { kind: 'postgres' },
-    gatewayUsers: [edgeUser(secrets.gatewayPassword)],
-    host: '127.0.0.1',
-    port: corePort,
-    dashboardFolder: DASHBOARD_FOLDER,
-    retentionDays,
-    logger,
-    lifecycle: parts,
-    onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),
-    onOffsetGap: (gap) => onAlarm(gap.message, 'offset-gap'),
-    onWorkerEnd: (error) => onAlarm(String(error), 'worker'),
+async function startEdge(
+  home: string,
+  port: number,
+  { coreUrl, secrets, table, parts }: EdgeParts,
+): Promise<void> {
+  const settings = createEdgeSettings(coreUrl, secrets.gatewayPassword)
+  const { onStarted, onEnd } = table.eventsOf('edge')
+  const edge = await startEdgeProcess({
+    home,
+    port,
+    // This edge listens on loopback only, so its page may show a key; no other edge gets one.
+    bindings: { ...settings, SLUICE_DOCS_KEY: secrets.docsKey },
+    onRestart: (_, pid) => onStarted(pid),
+    onEnd,
   })
-  parts.onStop('worker queue', () => waitUntilDrained(core.db, core.log, DRAIN_MS_MAX))
-  return core
+  onStarted(edge.pid)
+  parts.onStop('edge', () => edge.stop())
+  writeDevVars(home, settings)
 }
 
 interface RunParts {
-  edgeUrl: string
-  coreUrl: string
+  urls: { edge: string; core: string }
   secrets: Secrets
   logFile: string
   postgres: PostgresServer
-  edge: EdgeProcess
+  table: PartTable
 }
 
-function runOf({ edgeUrl, coreUrl, secrets, logFile, postgres, edge }: RunParts): RunFile {
+function runOf({ urls, secrets, logFile, postgres, table }: RunParts): RunFile {
   return {
-    edge_url: edgeUrl,
-    core_url: coreUrl,
-    graphql_url: `${coreUrl}/graphql`,
-    dashboard_url: `${coreUrl}/`,
-    gateway_url: `${coreUrl}/gateway`,
+    edge_url: urls.edge,
+    core_url: urls.core,
+    graphql_url: `${urls.core}/graphql`,
+    dashboard_url: `${urls.core}/`,
+    gateway_url: `${urls.core}/gateway`,
     database_url: postgres.url,
     write_key: secrets.writeKey,
     read_key: secrets.readKey,
@@ -246,9 +251,19 @@ function runOf({ edgeUrl, coreUrl, secrets, logFile, postgres, edge }: RunParts)
     log_file: logFile,
     pid: process.pid,
     pid_stamp: startStamp(process.pid),
-    edge_pid: edge.pid,
-    postgres_pid: postgres.pid,
+    ...runningParts(table),
     started_at: new Date().toISOString(),
+  }
+}
+
+/** A part that is down keeps no process id: another process may get it. */
+function runningParts({ parts, pidOf }: PartTable) {
+  const pid = (name: PartName) => pidOf(name) ?? 0
+  return {
+    core_pid: pid('core'),
+    edge_pid: pid('edge'),
+    postgres_pid: pid('postgres'),
+    parts: [...parts],
   }
 }
 
@@ -270,16 +285,8 @@ function startDemoTraffic(
   lifecycle.onStop('demo traffic', () => demo.stop())
 }
 
-async function prepareSecrets(home: string, url: string): Promise<Secrets> {
-  const db = createDatabase(url, { max: 1 })
-  try {
-    return await ensureSecrets(home, db)
-  } finally {
-    await db.destroy()
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return
   try {
     process.kill(pid, name)
   } catch {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSameProcess } from '../tools/process/processes.ts'
+import type { Part } from './parts.ts'
 
 /** What a running Sluice writes down about itself: for commands, and for the next start to clean up after it. */
 export interface RunFile {
@@ -18,8 +19,12 @@ export interface RunFile {
   pid: number
   /** Distinguishes this process from a later one with the same id. */
   pid_stamp: string
+  /** 0 while a part is down. */
+  core_pid: number
   edge_pid: number
   postgres_pid: number
+  /** In the order of their start. */
+  parts: Part[]
   started_at: string
 }
 

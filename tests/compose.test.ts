@@ -225,6 +225,7 @@ function importsOf(text: string): string[] {
   return [
     ...text.matchAll(/(?:^|\n)(?:import|export)\s(?!type\b)[^'"]*?from\s*'([^']+)'/g),
     ...text.matchAll(/(?:^|\n)import\s*'([^']+)'/g),
+    ...text.matchAll(/\bimport\('(\.[^']+)'\)/g),
   ].map(([, name]) => name as string)
 }
 

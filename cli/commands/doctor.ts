@@ -110,14 +110,14 @@ async function checkUrl(what: string, url: string): Promise<Finding> {
       what,
       ok: false,
       message: `status ${response.status}: ${(await response.text()).slice(0, 200)}`,
-      fix: 'See its log file, or restart: "npx sluice stop", then "npm start".',
+      fix: 'See its log file, or restart: "npm run sluice -- stop", then "npm start".',
     }
   } catch (error) {
     return {
       what,
       ok: false,
       message: `no response (${(error as Error).message})`,
-      fix: 'Restart: "npx sluice stop", then "npm start".',
+      fix: 'Restart: "npm run sluice -- stop", then "npm start".',
     }
   }
 }

@@ -72,17 +72,19 @@ function toJson({ key, keyId, expiresAt, old }: RotatedKey) {
 function printRotated(terminal: Terminal, { key, expiresAt, old }: RotatedKey): void {
   terminal.print(terminal.accent(key))
   terminal.print(terminal.muted('Save it now: only its hash is stored.'))
-  if (expiresAt) terminal.print(`It expires at ${formatMinute(expiresAt)} UTC.`)
+  if (expiresAt) terminal.print(`It expires at ${formatMinute(expiresAt)}.`)
   terminal.print(
-    `The old key, ${old.displayPrefix}…, works until ${formatMinute(old.expiresAt ?? '')} UTC.`,
+    `The old key, ${old.displayPrefix}…, works until ${formatMinute(old.expiresAt ?? '')}.`,
   )
   terminal.print(
-    terminal.muted(`${describeUse(old)} "npx sluice key list" shows whether it is still used.`),
+    terminal.muted(
+      `${describeUse(old)} "npm run sluice -- key list" shows whether it is still used.`,
+    ),
   )
 }
 
 function describeUse({ eventsLastHour, eventsLastDay, lastUsedAt }: ListedKey): string {
-  const last = lastUsedAt ? `it was last used at ${formatMinute(lastUsedAt)} UTC` : 'never used'
+  const last = lastUsedAt ? `it was last used at ${formatMinute(lastUsedAt)}` : 'never used'
   return `It sent ${formatCount(eventsLastHour)} events in the last hour and ${formatCount(eventsLastDay)} in the last day; ${last}.`
 }
 

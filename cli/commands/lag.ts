@@ -90,7 +90,7 @@ function printLag(terminal: Terminal, { json, every }: Options, report: LagRepor
   if (gaps.length > 0)
     terminal.printError(
       `Records are missing from the log in partition ${gaps.map(({ partition }) => partition).join(', ')}.`,
-      '"npx sluice offsets list" shows which.',
+      '"npm run sluice -- offsets list" shows which.',
     )
 }
 

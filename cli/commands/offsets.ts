@@ -88,7 +88,7 @@ async function listMissing(
   if (otherLog) return printOtherLog(terminal, otherLog)
   if (gaps.length === 0) return terminal.print('No offsets are missing.')
   for (const gap of gaps) terminal.print(`Partition ${gap.partition}: ${describeGap(gap)}`)
-  terminal.print(terminal.muted('Skip them with "npx sluice offsets skip".'))
+  terminal.print(terminal.muted('Skip them with "npm run sluice -- offsets skip".'))
 }
 
 async function skipMissing(
@@ -100,10 +100,10 @@ async function skipMissing(
   if (otherLog)
     throw new UsageError(
       `The offsets belong to the log "${otherLog.recorded}", and this is "${otherLog.found}".`,
-      'Configure the former log, or decide with "sluice offsets adopt".',
+      'Configure the former log, or decide with "npm run sluice -- offsets adopt".',
     )
   if (gaps.length === 0)
-    throw new UsageError('No offsets are missing.', '"npx sluice lag" shows the positions.')
+    throw new UsageError('No offsets are missing.', '"npm run sluice -- lag" shows the positions.')
   const skipped = await skipMissingOffsets(access.db, access.log, gaps)
   if (json) return terminal.printJson({ skipped })
   for (const gap of skipped)
@@ -139,5 +139,5 @@ function describeGap({ expected, available, seenAt }: OffsetGap): string {
     available > expected
       ? `${formatCount(available - expected)} records from offset ${formatCount(expected)} on were deleted before they were read`
       : `the log ends at offset ${formatCount(available)}, before ${formatCount(expected)}: it lost its end or was recreated`
-  return `${what} (seen ${formatMinute(seenAt)} UTC).`
+  return `${what} (seen ${formatMinute(seenAt)}).`
 }

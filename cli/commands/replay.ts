@@ -68,7 +68,7 @@ async function findRanges(
       resolved.expired > 0
         ? 'The log no longer has any of these records.'
         : 'There are no records in this range to read again.',
-      '"npx sluice lag" shows the positions of the workers; a replay ends there.',
+      '"npm run sluice -- lag" shows the positions of the workers; a replay ends there.',
     )
   return resolved
 }

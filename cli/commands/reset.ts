@@ -15,7 +15,10 @@ export function createResetCommand(config: Config, terminal: Terminal): Command 
     .option('--yes', 'do not ask for confirmation')
     .action(async (options) => {
       if (findRunning(config.home))
-        throw new UsageError('Sluice is running on this folder.', 'Stop it first: npx sluice stop')
+        throw new UsageError(
+          'Sluice is running on this folder.',
+          'Stop it first: npm run sluice -- stop',
+        )
       const prompt = `Delete all events, keys and logs in ${config.home}? Type "yes": `
       if (!options.yes && !(await confirm(prompt))) return terminal.print('Nothing was deleted.')
       await deleteHome(config.home)
@@ -25,7 +28,7 @@ export function createResetCommand(config: Config, terminal: Terminal): Command 
 
 /** What a start creates; other files in the folder stay. */
 const CREATED_BY_START =
-  /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|(sluice|edge)\.log)(\.|$)/
+  /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|core\.pid|(sluice|core|edge)\.log)(\.|$)/
 
 async function deleteHome(home: string): Promise<void> {
   if (!existsSync(home)) return

@@ -60,7 +60,7 @@ function createEvent(
   if (!name)
     throw new UsageError(
       'No event was given.',
-      'Give a name ("npx sluice send page_view page=/pricing"), or a file with --file.',
+      'Give a name ("npm run sluice -- send page_view page=/pricing"), or a file with --file.',
     )
   const fields = properties.map((property) => {
     const at = property.indexOf('=')

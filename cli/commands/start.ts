@@ -11,8 +11,8 @@ const DUPLICATE_SIGNAL_MS = 500
 
 const ALARM_HINTS = {
   'offset-gap':
-    'Their partition is paused, everything else continues. "npx sluice offsets list" shows what is missing.',
-  worker: 'The worker has stopped; see the log file. Events are still accepted.',
+    'Their partition is paused, everything else continues. "npm run sluice -- offsets list" shows what is missing.',
+  restart: undefined,
 }
 
 interface Options {
@@ -65,9 +65,11 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
 
 function printAlreadyRunning({ print, accent }: Terminal, run: RunFile): void {
   print(
-    `Sluice is already running on this folder, since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,
+    `Sluice is already running on this folder, since ${formatMinute(run.started_at)} (process ${run.pid}).`,
   )
-  print(`  Dashboard  ${accent(run.dashboard_url)}   ("npx sluice status" prints a sign-in link)`)
+  print(
+    `  Dashboard  ${accent(run.dashboard_url)}   ("npm run sluice -- status" prints a sign-in link)`,
+  )
   print(`  Edge       ${run.edge_url}`)
 }
 
@@ -84,7 +86,7 @@ function printReady(
   print(`  Dashboard  ${accent(run.login_url)}`)
   print(
     muted(
-      '             This link signs in once, within 10 minutes; "npx sluice status" prints another.',
+      '             This link signs in once, within 10 minutes; "npm run sluice -- status" prints another.',
     ),
   )
   print(`  Edge       ${run.edge_url}`)
@@ -100,7 +102,7 @@ function printReady(
 }
 
 const DEMO_NOTE =
-  'Demo traffic: 20 events a second for the tenant "demo". "npx sluice demo stop" stops it.'
+  'Demo traffic: 20 events a second for the tenant "demo". "npm run sluice -- demo stop" stops it.'
 const RUNTIME_NOTES = [
   'Real parts: Postgres 17, workerd, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
   'idempotency in the memory of the edge. Ctrl-C stops all parts in order.',

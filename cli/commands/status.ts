@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
-import { formatMinute } from '../format.ts'
+import { formatMinute, formatSecond } from '../format.ts'
 import { requireRunningInstance, withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -17,7 +17,7 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
       const status = { ...run, login_url: loginUrl(run.core_url, token) }
       if (options.json) return terminal.printJson(status)
       terminal.print(
-        `Sluice has been running since ${formatMinute(run.started_at)} UTC (process ${run.pid}).`,
+        `Sluice has been running since ${formatMinute(run.started_at)} (process ${run.pid}).`,
       )
       terminal.print(`  Sign in    ${terminal.accent(status.login_url)}`)
       for (const [name, value] of [
@@ -30,5 +30,15 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
         ['Log file', run.log_file],
       ] as const)
         terminal.print(`  ${name.padEnd(10)} ${value}`)
+      terminal.print()
+      terminal.printTable(
+        ['part', 'process', 'since', 'restarts'],
+        run.parts.map(({ name, pid, since, restarts }) => [
+          name,
+          pid === null ? 'restarting' : String(pid),
+          formatSecond(since),
+          String(restarts),
+        ]),
+      )
     })
 }

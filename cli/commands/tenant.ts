@@ -47,7 +47,7 @@ function createTenantCreateCommand(config: Config, terminal: Terminal): Command 
         if (!isNew)
           throw new UsageError(
             `The tenant "${name}" already exists.`,
-            '"npx sluice tenant list" shows all tenants.',
+            '"npm run sluice -- tenant list" shows all tenants.',
           )
         recordChange({ name: 'tenant-created', tenant: name, detail: name })
         if (options.json)
@@ -96,7 +96,7 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
       if (Object.keys(changes).length === 0)
         throw new UsageError(
           'No change was given.',
-          '"npx sluice tenant set --help" lists the settings.',
+          '"npm run sluice -- tenant set --help" lists the settings.',
         )
       return withIdentity(config, async (db, recordChange) => {
         const changed = await setTenant(db, name, {

@@ -6,7 +6,7 @@ import type { DeadReason } from './record.ts'
  */
 export interface DeadLetterRecord {
   v: 1
-  /** The same id as in Postgres, GraphQL and "npx sluice". */
+  /** The same id as in Postgres, GraphQL and the command sluice. */
   id: number
   /** null where the record does not name an existing tenant. */
   tenant: string | null

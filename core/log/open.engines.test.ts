@@ -16,7 +16,7 @@ test('openLog names missing topics and the command that creates them, and finds 
   const missing = openLog(config, NO_DATABASE)
   await expect(missing).rejects.toThrow(/^Kafka has no topic \S+\.events\.raw\.$/)
   await expect(missing).rejects.toMatchObject({
-    hint: expect.stringContaining('npx sluice migrate'),
+    hint: expect.stringContaining('npm run sluice -- migrate'),
   })
   expect(await createTopics(config)).toHaveLength(2)
   expect(await createTopics(config)).toEqual([])

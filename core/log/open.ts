@@ -31,7 +31,7 @@ async function checkTopic(log: Log, { name, partitions }: Topic, prefix: string)
     if (!(error instanceof UnknownTopicError)) throw error
     throw new UsageError(
       `Kafka has no topic ${prefix}${name}.`,
-      `Create it with "npx sluice migrate", or by yourself with ${partitions} partitions.`,
+      `Create it with "npm run sluice -- migrate", or by yourself with ${partitions} partitions.`,
     )
   })
   if (offsets.length !== partitions)

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -73,7 +74,7 @@ export async function startWorkerd(
   await bundle(folder, entry)
   await writeFile(join(folder, 'config.capnp'), capnp(settings, v8Flags))
   const child = spawn(
-    join(ROOT, 'node_modules/.bin/workerd'),
+    createRequire(import.meta.url)('workerd').default,
     ['serve', 'config.capnp', '--control-fd=3'],
     { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
   )

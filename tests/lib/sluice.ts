@@ -41,11 +41,11 @@ const NODE_FLAGS: string[] = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
 ).scripts.start.match(/--\S+/g)
 
-/** A home of one's own; ports are free ones unless the arguments say otherwise. */
-export function createTestHome(): TestHome {
+/** A home of one's own; ports are free ones unless the arguments say otherwise. @param more of the environment */
+export function createTestHome(more: Record<string, string> = {}): TestHome {
   // Mode 0700: as root, the user that runs Postgres may not enter it.
   const folder = mkdtempSync(join(tmpdir(), 'sluice-home-'))
-  const env = { ...process.env, SLUICE_HOME: folder, NO_COLOR: '1' }
+  const env = { ...process.env, ...more, SLUICE_HOME: folder, NO_COLOR: '1' }
   const started: TestSluice[] = []
 
   async function start(...args: string[]): Promise<TestSluice> {
@@ -115,7 +115,8 @@ export function createTestHome(): TestHome {
     async remove() {
       for (const { process } of started) if (process.exitCode === null) process.kill('SIGKILL')
       for (const { run } of started)
-        for (const pid of [run.edge_pid]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+        for (const pid of [run.core_pid, run.edge_pid])
+          if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       const postgres = join(folder, 'postgres')
       await stopPostgresOf(findDataDirectory(postgres).dataFolder)
       removeDataDirectory(postgres)

@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../core/lib/paths.ts'
 import { isAlive, startStamp } from '../../tools/process/processes.ts'
-import { countTotals } from '../lib/records.ts'
+import { startSender } from '../lib/sender.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
+import { expectAllStored } from '../lib/stored.ts'
 
 let home: TestHome
 beforeEach(() => {
@@ -29,16 +29,18 @@ describe('after SIGKILL', () => {
       expect(accepted.size).toBeGreaterThan(50)
 
       const second = await home.start('--no-demo')
-      await expectAllStored(second, accepted)
+      await expectAllStored(second.run, accepted)
     },
   )
 
-  test('of core alone, the edge and Postgres exit too', LONG, async () => {
+  test('of the supervisor alone, core, the edge and Postgres exit too', LONG, async () => {
     const { run, ended } = await home.start('--no-demo')
     kill(run.pid)
     await ended
     await expect
-      .poll(() => [run.edge_pid, run.postgres_pid].filter(isAlive), { timeout: 10_000 })
+      .poll(() => [run.core_pid, run.edge_pid, run.postgres_pid].filter(isAlive), {
+        timeout: 10_000,
+      })
       .toEqual([])
   })
 
@@ -81,7 +83,7 @@ describe('Ctrl-C', () => {
     const { run, process, ended } = await home.start()
     for (let i = 0; i < 3; i++) process.kill('SIGINT')
     expect(await ended).toBe(0)
-    expect([run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
+    expect([run.core_pid, run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
   })
 
   test(
@@ -125,7 +127,9 @@ describe('Ctrl-C', () => {
     expect(Date.now() - at).toBeLessThan(5_000)
     execFileSync('kill', ['-CONT', String(run.postgres_pid)])
     await expect
-      .poll(() => [run.edge_pid, run.postgres_pid].filter(isAlive), { timeout: 5_000 })
+      .poll(() => [run.core_pid, run.edge_pid, run.postgres_pid].filter(isAlive), {
+        timeout: 5_000,
+      })
       .toEqual([])
   })
 
@@ -137,7 +141,7 @@ describe('Ctrl-C', () => {
     // They end when they find their server gone, which they cannot while they are stopped.
     for (const pid of pids) if (isAlive(pid)) execFileSync('kill', ['-CONT', String(pid)])
     expect(seconds).toBeLessThan(40)
-    expect([run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
+    expect([run.core_pid, run.edge_pid, run.postgres_pid].filter(isAlive)).toEqual([])
   })
 })
 
@@ -183,82 +187,18 @@ describe('Postgres unavailable for 20 seconds under load', () => {
     expect(sender.strange).toEqual([])
     // A hang would last as long as the outage.
     expect(sender.slowestMs).toBeLessThan(AWAY_MS)
-    await expectAllStored(sluice, accepted)
+    await expectAllStored(sluice.run, accepted)
   }
 })
 
-/** Sends single events and batches until it is stopped; knows which ids were accepted. */
-function startSender(run: TestSluice['run']) {
-  const accepted = new Set<string>()
-  const strange: string[] = []
-  let stopped = false
-  let slowestMs = 0
-  let next = 0
-  const sendUntilStopped = async () => {
-    while (!stopped) {
-      const ids = Array.from({ length: 1 + (next % 5) }, () => `load-${++next}`)
-      const at = Date.now()
-      try {
-        const answer = await sendEvent(
-          run,
-          ids.map((event_id, i) => ({ event: 'load', event_id, user_id: `u${i % 7}`, value: 1 })),
-        )
-        if (answer.status === 202) for (const id of ids) accepted.add(id)
-        else if (answer.status !== 503 || !answer.headers.get('Retry-After'))
-          strange.push(`${answer.status} ${await answer.text()}`)
-        await answer.body?.cancel().catch(() => {})
-      } catch {
-        // The edge itself was killed; another test covers that.
-      }
-      slowestMs = Math.max(slowestMs, Date.now() - at)
-      await sleep(5)
-    }
-  }
-  const senders = [1, 2, 3, 4].map(sendUntilStopped)
-  return {
-    strange,
-    get slowestMs() {
-      return slowestMs
-    },
-    async stop() {
-      stopped = true
-      await Promise.all(senders)
-      return accepted
-    },
-  }
-}
-
-/** Each accepted id is one row, no id is two, and the rollups equal a recount. */
-async function expectAllStored({ run }: TestSluice, accepted: Set<string>): Promise<void> {
-  const pool = new pg.Pool({ connectionString: run.database_url, max: 2 })
-  pool.on('error', () => {})
-  try {
-    await expect
-      .poll(
-        async () => {
-          const { rows } = await pool.query(
-            'SELECT DISTINCT client_event_id AS id FROM event WHERE client_event_id = ANY ($1)',
-            [[...accepted]],
-          )
-          return accepted.size - rows.length
-        },
-        { timeout: 30_000, interval: 250 },
-      )
-      .toBe(0)
-    expect(await countTotals(pool)).toMatchObject({ double: 0, wrongRollups: 0 })
-  } finally {
-    await pool.end()
-  }
-}
-
 function everythingOf(run: TestSluice['run']): number[] {
-  return [run.pid, run.edge_pid, ...postgresOf(run), ...guards()]
+  return [run.pid, run.core_pid, run.edge_pid, ...postgresOf(run), ...guards()]
 
   function guards(): number[] {
     return pidsOf(
       (args) =>
         /read -r _/.test(args) &&
-        [run.edge_pid, run.postgres_pid].some((pid) => args.endsWith(` ${pid}`)),
+        [run.core_pid, run.edge_pid, run.postgres_pid].some((pid) => args.endsWith(` ${pid}`)),
     )
   }
 }

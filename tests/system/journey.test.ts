@@ -135,12 +135,12 @@ test('the test vectors of the contract give the same bytes in the browser', asyn
 test('while core hangs the page says so and keeps its data; it recovers afterwards', async () => {
   await page.goto(sluice.run.dashboard_url)
   await page.locator('.feed-row').first().waitFor()
-  process.kill(sluice.run.pid, 'SIGSTOP')
+  process.kill(sluice.run.core_pid, 'SIGSTOP')
   await expect
     .poll(() => page.locator('header.top').innerText(), { timeout: 20_000 })
     .not.toMatch(/live ·/)
   expect(await page.locator('.feed-row').count()).toBeGreaterThan(0)
-  process.kill(sluice.run.pid, 'SIGCONT')
+  process.kill(sluice.run.core_pid, 'SIGCONT')
   await expect
     .poll(() => page.locator('header.top').innerText(), { timeout: 30_000 })
     .toMatch(/live ·/)

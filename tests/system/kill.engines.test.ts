@@ -7,7 +7,7 @@ import { NO_DISCREPANCIES, recount } from '../lib/recount.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is
- * `KILL_EVENTS=1000000 KILL_COUNT=50 npm run test:engines kill`; KILL_SEED repeats a run.
+ * `npm run kills`: a million events and 50 kills; KILL_SEED repeats a run.
  */
 const EVENTS = Number(process.env.KILL_EVENTS ?? 100_000)
 const KILLS = Number(process.env.KILL_COUNT ?? 10)
@@ -43,6 +43,11 @@ describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
     console.log(
       `  kill: ${EVENTS} events in ${seconds.toFixed(0)} s; killed ${killed.join(', ')}; ` +
         `responses ${summarize(flood.statuses)}; ${summarize(Object.entries(figures))}`,
+    )
+    const { stored, duplicates, dead } = figures
+    console.log(
+      `  kill: accepted: ${flood.accepted}, stored: ${stored}, duplicates: ${duplicates}, dead: ${dead}, ` +
+        `lost: ${wrong.lost + wrong.deadLost}, double: ${wrong.double + wrong.unexpected}, kills: ${killed.length}`,
     )
     expect(flood.unexpected).toEqual([])
     expect(wrong).toEqual(NO_DISCREPANCIES)

@@ -47,7 +47,7 @@ export function createEngineProcess(options: EngineProcessOptions): SupervisedPr
     watchdogSignal: 'TERM',
     restart: onRestart && {
       ...RESTART_BACKOFF,
-      onAttempt: (reason) => onRestart(`${reason}, restarting it`),
+      onEnd: (reason) => onRestart(`${reason}, restarting it`),
     },
   })
 }

@@ -36,6 +36,8 @@ export interface PostgresServerOptions {
   log?: (message: string) => void
   /** Called with the new process id after a crash. */
   onRestart?: (pid: number) => void
+  /** Called when it ended by itself or a restart failed; the next one is tried after this time. */
+  onEnd?: (reason: string, delayMs: number) => void
 }
 
 const STOP_MS_MAX = 7_000
@@ -48,6 +50,7 @@ const RESTART_BACKOFF = { baseMs: 250, maxMs: 5_000 }
 
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
   const { home, log = () => {}, onRestart = () => {} } = options
+  const { onEnd = (reason) => log(`${reason}, restarting it`) } = options
   mkdirSync(home, { recursive: true })
   const password = ensurePassword(home)
   const directory = findDataDirectory(home)
@@ -79,7 +82,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     watchdogSignal: 'INT',
     restart: {
       ...RESTART_BACKOFF,
-      onAttempt: (reason) => log(`${reason}, restarting it`),
+      onEnd,
       onRestarted(_, restarted) {
         pid = restarted
         onRestart(restarted)

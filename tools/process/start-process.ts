@@ -15,8 +15,8 @@ export interface StartOptions {
   user?: { uid: number; gid: number }
   /** Its output is appended; past 10 MiB a start renames the file to `….old`. */
   logFile: string
-  /** Opens file descriptor 3 of the child as a pipe: `child.stdio[3]`. */
-  hasControlPipe?: boolean
+  /** Opens file descriptor 3 of the child: as a pipe, `child.stdio[3]`, or as Node's IPC channel. */
+  extraChannel?: 'pipe' | 'ipc'
   /** Before every start and restart, for example to write its configuration. */
   prepare?(): Promise<void>
   /**
@@ -107,7 +107,7 @@ interface SpawnedProcess {
 }
 
 function spawnIntoLog(options: StartOptions): SpawnedProcess {
-  const { command, args, cwd, env, user, logFile, hasControlPipe } = options
+  const { command, args, cwd, env, user, logFile, extraChannel } = options
   if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX)
     renameSync(logFile, `${logFile}.old`)
   const log = openSync(logFile, 'a', 0o600)
@@ -118,7 +118,7 @@ function spawnIntoLog(options: StartOptions): SpawnedProcess {
     env,
     // In a session of its own: Ctrl-C at the terminal reaches us, and we stop it in order.
     detached: true,
-    stdio: ['ignore', log, log, ...(hasControlPipe ? (['pipe'] as const) : [])],
+    stdio: ['ignore', log, log, ...(extraChannel ? [extraChannel] : [])],
   })
   closeSync(log)
   const ended = new AbortController()

@@ -105,7 +105,7 @@ describe('a supervised process', () => {
       restart: {
         baseMs: 10,
         maxMs: 50,
-        onAttempt: (reason) => reasons.push(reason),
+        onEnd: (reason) => reasons.push(reason),
         onRestarted: (_, pid) => restarted.push(pid),
       },
     })

@@ -43,8 +43,12 @@ export interface RestartOptions {
    * every process that became ready counts so.
    */
   steadyMs?: number
-  /** Before each attempt. @param reason why it is necessary, e.g. "Redis ended (SIGKILL)" */
-  onAttempt?(reason: string): void
+  /**
+   * When it ended by itself, and after each restart that failed.
+   * @param reason e.g. "Redis ended (SIGKILL)"
+   * @param delayMs until the next attempt; 0 is at once
+   */
+  onEnd?(reason: string, delayMs: number): void
   /** After it is ready again. */
   onRestarted?(reason: string, pid: number): void
 }
@@ -135,10 +139,11 @@ function restartWhenEnded(
   async function restart(firstReason: string): Promise<void> {
     let reason = firstReason
     while (!stopped.aborted) {
-      if (attempts > 0) await pause(backoffMs(attempts - 1, options), stopped)
+      const delayMs = attempts > 0 ? backoffMs(attempts - 1, options) : 0
+      options.onEnd?.(reason, delayMs)
+      await pause(delayMs, stopped)
       if (stopped.aborted) return
       attempts++
-      options.onAttempt?.(reason)
       let child: ChildProcess
       try {
         child = await start()

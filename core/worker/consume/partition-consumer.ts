@@ -117,7 +117,7 @@ async function pausePartition(
   logger.error(
     { consumer: name, partition: reason.partition, error: reason.message },
     reason instanceof OffsetOutOfRangeError
-      ? 'events are missing from the log, partition paused until "npx sluice offsets skip"'
+      ? 'events are missing from the log, partition paused until "npm run sluice -- offsets skip"'
       : 'log cannot be read, partition paused, retrying every minute',
   )
   try {
@@ -162,7 +162,9 @@ async function readOwnPositions(
   const execute: ExecuteQuery = (sql, values) => client.query(sql, values)
   const positions = await readPositions(execute, TOPICS.raw.name, partitions)
   if (positions.size !== partitions.length)
-    throw new Error(`log_position lacks rows for ${TOPICS.raw.name}; run "npx sluice migrate"`)
+    throw new Error(
+      `log_position lacks rows for ${TOPICS.raw.name}; run "npm run sluice -- migrate"`,
+    )
   const { rows } = await client.query<{ partition: number; until: string }>(
     `SELECT partition, reread_until AS until FROM log_position
       WHERE topic = $1 AND partition = ANY ($2) AND next_offset < reread_until`,

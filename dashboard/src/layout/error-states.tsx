@@ -12,7 +12,7 @@ export function SignedOut() {
         <Brand />
         <h1 id="signed-out">You are signed out.</h1>
         <p>To get a new sign-in link, run this command on the machine where Sluice runs:</p>
-        <CodeBlock text="npx sluice status" />
+        <CodeBlock text="npm run sluice -- status" />
         <p class="muted">
           A link works once, for ten minutes. If you sign in in another tab, this page continues by
           itself.
@@ -50,7 +50,7 @@ export function NotAllowed(props: {
       <h2 id="not-allowed">You do not have access to “{props.tenant}”.</h2>
       <p>
         The tenant does not exist, or it is not yours. The operator of this Sluice can list all
-        tenants with <code>npx sluice tenant list</code>. You have access to:
+        tenants with <code>npm run sluice -- tenant list</code>. You have access to:
       </p>
       <p class="state-choices">
         <For each={props.tenants}>
@@ -79,7 +79,7 @@ export function Unreachable(props: {
         <h1 id="unreachable">Sluice is not responding.</h1>
         <p>
           No accepted event is lost: events wait in the log. Is Sluice running?{' '}
-          <code>npx sluice doctor</code> shows what is wrong and how to fix it.
+          <code>npm run sluice -- doctor</code> shows what is wrong and how to fix it.
         </p>
         <ErrorNotice
           title="Cannot connect."

@@ -22,7 +22,7 @@ function fill() {
   for (const card of $('[data-public]')) {
     const fits = key === '' || key.startsWith('slc_pub_');
     card.querySelector('.send .note').textContent = fits ? '' :
-      'Takes a public key (slc_pub_…): npx sluice key create --kind pub';
+      'Takes a public key (slc_pub_…): npm run sluice -- key create --kind pub';
   }
 }
 try {

@@ -62,7 +62,7 @@ function CreateKey(props: { tenant: string }) {
         send the event with it:
       </p>
       <CodeBlock
-        text={`npx sluice key create --tenant ${props.tenant} --scope ingest --name first`}
+        text={`npm run sluice -- key create --tenant ${props.tenant} --scope ingest --name first`}
       />
     </>
   )

@@ -1,0 +1,23 @@
+import type { Secrets } from './secrets.ts'
+
+/** What the supervisor of `npm start` and its core tell each other over the IPC channel. */
+
+/** Supervisor to core, once Postgres is ready. */
+export interface CoreConfig {
+  home: string
+  databaseUrl: string
+  port: number
+  edgeUrl: string
+  logFile: string
+  logLevel: string
+  retentionDays: number | undefined
+}
+
+/** Core to supervisor. */
+export type CoreMessage =
+  /** A few words for a person. */
+  | { kind: 'step'; step: string }
+  | { kind: 'ready'; secrets: Secrets; loginToken: string }
+  | { kind: 'failed'; message: string; hint: string | undefined }
+  /** Records are missing from the log; everything else continues. */
+  | { kind: 'offset-gap'; message: string }
