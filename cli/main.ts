@@ -5,6 +5,7 @@ import { type Config, readConfig } from '../core/config.ts'
 import { IdentityError } from '../core/identity/identity-error.ts'
 import { ROOT } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
+import { createDeadLettersCommand } from './commands/dead-letters.ts'
 import { createDemoCommand } from './commands/demo.ts'
 import { createDoctorCommand } from './commands/doctor.ts'
 import { createEnginesCommand } from './commands/engines.ts'
@@ -13,6 +14,7 @@ import { createLagCommand } from './commands/lag.ts'
 import { createLoginCommand } from './commands/login.ts'
 import { createMigrateCommand } from './commands/migrate.ts'
 import { createOffsetsCommand } from './commands/offsets.ts'
+import { createQueryCommand } from './commands/query.ts'
 import { createReplayCommand } from './commands/replay.ts'
 import { createResetCommand } from './commands/reset.ts'
 import { createSendCommand } from './commands/send.ts'
@@ -39,11 +41,13 @@ for (const create of [
   createStopCommand,
   createLoginCommand,
   createSendCommand,
+  createQueryCommand,
   createKeyCommand,
   createTenantCommand,
   createLagCommand,
   createOffsetsCommand,
   createReplayCommand,
+  createDeadLettersCommand,
   createDemoCommand,
   createEnginesCommand,
   createMigrateCommand,
