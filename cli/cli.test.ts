@@ -292,6 +292,25 @@ describe('sluice send', () => {
   })
 })
 
+test('sluice query shows counts with the zone of the times, and as CSV without formulas', async () => {
+  const names = ['=1+1', 'b']
+  await sendEvent(
+    sluice.run,
+    names.map((kind) => ({ event: 'queried', kind })),
+  )
+  const query = (...args: string[]) =>
+    home.sluice('query', 'queried', '--last', '1h', '--interval', 'total', ...args)
+  await expect
+    .poll(async () => JSON.parse((await query('--json')).out).points[0]?.value, { timeout: 20_000 })
+    .toBe(2)
+  const table = await query('--time-zone', 'Asia/Kathmandu', '--group-by', 'kind')
+  expect(table).toMatchObject({ code: 0, err: '' })
+  expect(table.out).toMatch(/\+05:45 +=1\+1 +1 +open/)
+  expect(table.out).toContain('source raw')
+  expect((await query('--group-by', 'kind', '--csv')).out).toContain(",'=1+1,1,false,0")
+  expect((await query('--time-zone', 'EST')).err).toContain('America/New_York')
+})
+
 test('demo traffic starts and stops while Sluice runs, goes to its own tenant, and contains duplicates and dead letters', async () => {
   const count = async () => {
     const { rows } = await pool.query(
