@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ describe('sluice key', () => {
     expect(list.out).toContain('web')
     expect(list.out).not.toContain(key)
 
-    expect((await home.sluice('key', 'revoke', key)).out).toContain('Revoked')
+    expect((await home.sluice('key', 'revoke', key.slice(0, 12))).out).toContain('Revoked')
     await expect
       .poll(() => sendEvent(withKey(key), { event: 'a' }).then(({ status }) => status), {
         timeout: 60_000,
@@ -65,7 +65,7 @@ describe('sluice key', () => {
         return rows[0]?.events
       })
       .toBe('1')
-    const rotated = await home.sluice('key', 'rotate', old.key, '--overlap', '2h', '--json')
+    const rotated = await home.sluice('key', 'rotate', old.key_id, '--overlap', '2h', '--json')
     const { key, key_id, replaces } = JSON.parse(rotated.out)
     expect(replaces).toMatchObject({ key_id: old.key_id, events_last_hour: 1, events_last_day: 1 })
     const left = Date.parse(replaces.expires_at) - Date.now()
@@ -82,10 +82,10 @@ describe('sluice key', () => {
         expect.objectContaining({ keyId: old.key_id, replacedBy: key_id, eventsLastHour: 2 }),
       )
     // Again, with output for a person.
-    const text = await home.sluice('key', 'rotate', key)
+    const text = await home.sluice('key', 'rotate', key.slice(0, 12))
     expect(text.out).toMatch(/^slc_sec_\w{36}\n/)
     expect(text.out).toContain('events in the last hour')
-    const late = await home.sluice('key', 'rotate', key, '--until', '2020-01-01T00:00:00Z')
+    const late = await home.sluice('key', 'rotate', key_id, '--until', '2020-01-01T00:00:00Z')
     expect([late.code, late.err]).toEqual([1, expect.stringContaining('That time has passed.')])
   })
 
@@ -98,6 +98,76 @@ describe('sluice key', () => {
     expect((await sendEvent(plain, hundred.slice(0, 100))).status).toBe(202)
     expect((await sendEvent(plain, { event: 'a' })).status).toBe(429)
     expect((await sendEvent(withKey(await keyOf('--limit', '500')), hundred)).status).toBe(202)
+  })
+
+  test('a key says its limits when it is created, and key set changes them at the edge', async () => {
+    const created = await home.sluice(
+      ...['key', 'create', '--tenant', 'acme', '--limit', '3', '--name', 'narrow'],
+    )
+    const [key = '', , ...limits] = created.out.split('\n')
+    expect(limits.join('\n')).toContain(
+      'Limits: 3 events per minute with this key, 300 (default) with all keys of the tenant acme.',
+    )
+    expect(limits.join('\n')).toContain(`key set ${key.slice(0, 12)} --limit 10000`)
+    const events = Array.from({ length: 10 }, () => ({ event: 'a' }))
+    expect((await sendEvent(withKey(key), events)).status).toBe(422)
+    const set = (...args: string[]) => home.sluice('key', 'set', 'narrow', ...args)
+    expect((await set('--events-per-minute', '200', '--name', 'wide')).out).toContain(
+      'Limits: 200 events per minute with this key',
+    )
+    await expect
+      .poll(() => sendEvent(withKey(key), events).then(({ status }) => status), {
+        timeout: 60_000,
+        interval: 500,
+      })
+      .toBe(202)
+    const reset = await home.sluice('key', 'set', 'wide', '--limit', 'default', '--json')
+    expect(JSON.parse(reset.out)).toMatchObject({ name: 'wide', eventsPerMinute: null })
+    expect((await home.sluice('key', 'list')).out).toMatch(/wide .*100 \(default\)/)
+    expect((await home.sluice('key', 'set', 'wide')).err).toContain('No change was given.')
+  })
+
+  test('a whole key as an argument is refused without being repeated', async () => {
+    const { key } = JSON.parse((await home.sluice('key', 'create', '--json')).out)
+    for (const args of [['revoke'], ['rotate'], ['set', '--limit', '1']]) {
+      const [command = '', ...rest] = args
+      const { code, out, err } = await home.sluice('key', command, key, ...rest)
+      expect({ command, code, out }).toEqual({ command, code: 1, out: '' })
+      expect(err).toContain(`Use ${key.slice(0, 12)}.`)
+      expect(err).not.toContain(key)
+    }
+    expect((await sendEvent(withKey(key), { event: 'a' })).status).toBe(202)
+  })
+
+  test('every change of a key or a tenant is recorded in the log of the instance, without the key', async () => {
+    await home.sluice('tenant', 'create', 'recorded')
+    await home.sluice('tenant', 'set', 'recorded', '--limit', '50')
+    const create = await home.sluice('key', 'create', '--tenant', 'recorded', '--json')
+    const { key, key_id } = JSON.parse(create.out)
+    await home.sluice('key', 'set', key_id, '--limit', '5')
+    const rotated = await home.sluice('key', 'rotate', key_id, '--json')
+    await home.sluice('key', 'revoke', key_id)
+    const log = readFileSync(sluice.run.log_file, 'utf8')
+    const recorded = log
+      .split('\n')
+      .flatMap((line) => (line.includes('"security"') ? [JSON.parse(line).security] : []))
+      .filter(({ actor, tenant }) => actor === 'cli' && tenant === 'recorded')
+    expect(recorded.map(({ name }) => name)).toEqual([
+      'tenant-created',
+      'tenant-changed',
+      'api-key-created',
+      'api-key-changed',
+      'api-key-rotated',
+      'api-key-revoked',
+    ])
+    expect(recorded[3]).toEqual({
+      name: 'api-key-changed',
+      outcome: 'allowed',
+      actor: 'cli',
+      tenant: 'recorded',
+      detail: `key_id ${key_id}: eventsPerMinute`,
+    })
+    for (const secret of [key, JSON.parse(rotated.out).key]) expect(log).not.toContain(secret)
   })
 
   test('an error is one line of what failed and one line of what to do', async () => {
@@ -194,7 +264,21 @@ describe('sluice send', () => {
     elsewhere.closeAllConnections()
     elsewhere.close()
     expect({ sent, code: result.code, out: result.out }).toEqual({ sent: [], code: 1, out: '' })
-    expect(result.err).toContain('--key')
+    expect(result.err).toContain('SLUICE_KEY')
+  })
+
+  test('a key for another edge comes from a file, and one as an argument is sent with a warning', async () => {
+    const { key } = JSON.parse((await home.sluice('key', 'create', '--json')).out)
+    const file = join(home.folder, 'key.txt')
+    writeFileSync(file, `${key}\n`)
+    const send = (...args: string[]) =>
+      home.sluice('send', 'elsewhere', '--url', sluice.run.edge_url, ...args)
+    expect(await send('--key-file', file)).toMatchObject({ code: 0, err: '' })
+    const warned = await send('--key', key)
+    expect(warned).toMatchObject({ code: 0, err: expect.stringContaining('SLUICE_KEY') })
+    expect(warned.err).not.toContain(key)
+    writeFileSync(file, 'not a key')
+    expect((await send('--key-file', file)).err).toContain('does not hold a valid API key')
   })
 
   test('an invalid file is refused with its line number before anything is sent', async () => {
@@ -206,6 +290,25 @@ describe('sluice send', () => {
     const { rows } = await pool.query("SELECT FROM event WHERE name = 'never'")
     expect(rows).toEqual([])
   })
+})
+
+test('sluice query shows counts with the zone of the times, and as CSV without formulas', async () => {
+  const names = ['=1+1', 'b']
+  await sendEvent(
+    sluice.run,
+    names.map((kind) => ({ event: 'queried', kind })),
+  )
+  const query = (...args: string[]) =>
+    home.sluice('query', 'queried', '--last', '1h', '--interval', 'total', ...args)
+  await expect
+    .poll(async () => JSON.parse((await query('--json')).out).points[0]?.value, { timeout: 20_000 })
+    .toBe(2)
+  const table = await query('--time-zone', 'Asia/Kathmandu', '--group-by', 'kind')
+  expect(table).toMatchObject({ code: 0, err: '' })
+  expect(table.out).toMatch(/\+05:45 +=1\+1 +1 +open/)
+  expect(table.out).toContain('source raw')
+  expect((await query('--group-by', 'kind', '--csv')).out).toContain(",'=1+1,1,false,0")
+  expect((await query('--time-zone', 'EST')).err).toContain('America/New_York')
 })
 
 test('demo traffic starts and stops while Sluice runs, goes to its own tenant, and contains duplicates and dead letters', async () => {

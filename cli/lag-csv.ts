@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, statSync } from 'node:fs'
+import { csvLine } from '../contract/csv.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import type { LagReport } from '../core/queries/pipeline/lag.ts'
 
@@ -34,5 +35,5 @@ export function formatLagCsvLine(sample: LagSample, previous: LagSample | undefi
   }
   const batchMs = batches > 0 ? ms / batches : 0
   const time = new Date(sample.atMs).toISOString()
-  return [time, applied, lag, batchMs.toFixed(1), rate.toFixed(1)].join(',')
+  return csvLine([time, applied, lag, batchMs.toFixed(1), rate.toFixed(1)])
 }

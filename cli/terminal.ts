@@ -1,6 +1,8 @@
 /** Output for a person. Colour only on a terminal without NO_COLOR; progress only on a terminal. */
 export interface Terminal {
   print(line?: string): void
+  /** Text that a client sent: line breaks and tabs stay, other control characters are shown by their code. */
+  printText(text: string): void
   printJson(value: unknown): void
   /** One line of what failed, one line of what to do, on standard error. */
   printError(message: string, hint?: string): void
@@ -25,12 +27,21 @@ export function createTerminal(colour: boolean, command: string = COMMAND): Term
 
   return {
     print: (line = '') => console.log(here(line)),
+    printText: (text) =>
+      console.log(
+        text
+          .split(/(?<=\n|\t)|(?=\n|\t)/)
+          .map((part) => (/^[\n\t]$/.test(part) ? part : withoutControls(part)))
+          .join(''),
+      ),
     printJson: (value) => console.log(JSON.stringify(value, null, 2)),
     printError(message, hint) {
       console.error(`${accent('✗')} ${here(message)}`)
       if (hint) console.error(`  ${here(hint)}`)
     },
-    printTable(header, rows) {
+    printTable(unsafeHeader, unsafeRows) {
+      const header = unsafeHeader.map(withoutControls)
+      const rows = unsafeRows.map((row) => row.map(withoutControls))
       const widths = header.map((name, i) =>
         Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)),
       )
@@ -65,4 +76,15 @@ export function createTerminal(colour: boolean, command: string = COMMAND): Term
       }
     },
   }
+}
+
+/**
+ * Text that clients sent, such as names and properties, must not move the cursor, change colours or reorder what is
+ * around it: control and formatting characters are shown by their code.
+ */
+function withoutControls(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`,
+  )
 }

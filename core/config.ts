@@ -44,6 +44,8 @@ export interface Config {
   /** SLUICE_EDGE_URL and SLUICE_KEY */
   edgeUrl: string | undefined
   key: string | undefined
+  /** SLUICE_READ_KEY */
+  readKey: string | undefined
   /** SLUICE_LOG_LEVEL */
   logLevel: string
   /** SLUICE_RETENTION_DAYS; that of contract/limits.ts unless set */
@@ -76,6 +78,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     allowCleartext: oneOf(env, 'SLUICE_ALLOW_CLEARTEXT', ['true', 'false']) === 'true',
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
+    readKey: env.SLUICE_READ_KEY || undefined,
     logLevel: oneOf(env, 'SLUICE_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     retentionDays: wholeNumber(env, 'SLUICE_RETENTION_DAYS', 1, 36_500),
     workerConcurrency: wholeNumber(env, 'SLUICE_WORKER_CONCURRENCY', 1, TOPICS.raw.partitions),

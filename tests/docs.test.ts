@@ -111,8 +111,8 @@ describe('commands', () => {
   test('every command of sluice that the guides name exists', () => {
     const commands = readdirSync(join(ROOT, 'cli/commands')).map((file) => file.split('.')[0])
     const named = [
-      ...text.matchAll(/(?:^|`|\bnpm run sluice -- |\(|\bnpx )sluice ([a-z]+)/gm),
-      ...text.matchAll(/\bnpm run sluice -- ([a-z]+)/g),
+      ...text.matchAll(/(?:^|`|\bnpm run sluice -- |\(|\bnpx )sluice ([a-z][a-z-]*)/gm),
+      ...text.matchAll(/\bnpm run sluice -- ([a-z][a-z-]*)/g),
     ].map(([, name]) => name as string)
     expect(named.length).toBeGreaterThan(20)
     expect([...new Set(named)].filter((name) => !commands.includes(name))).toEqual([])

@@ -66,6 +66,10 @@ function readText(text: string): ReadTime {
   if (!parts) {
     if (/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?$/.test(text))
       return invalidTime('has no offset; end it with Z or +hh:mm')
+    if (/^\d{4}-\d\d-\d\d$/.test(text))
+      return invalidTime(
+        'has no time of day; write it as 2026-11-21T00:00:00Z or with another offset',
+      )
     return invalidTime('is not an RFC 3339 time such as 2026-11-21T09:20:15Z')
   }
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as Six

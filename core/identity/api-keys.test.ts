@@ -6,6 +6,7 @@ import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './key-directory.ts'
 import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
+import { setKey } from './set-key.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 
 let database: TestDatabase
@@ -222,6 +223,49 @@ describe('changing a tenant', () => {
     expect((await listTenants(db)).find(({ tenant }) => tenant === 'default')).toMatchObject({
       schemaVersions: null,
     })
+  })
+})
+
+describe('changing a key', () => {
+  test('sets the given properties and no others', async () => {
+    const { key, keyId, displayPrefix } = await createKey(db, {
+      tenant: 'default',
+      name: 'to change',
+      scopes: ['ingest'],
+      eventsPerMinute: 7,
+      origins: ['https://shop.example'],
+    })
+    const before = await findKeyRecord(db, hashOf(key))
+    expect(await setKey(db, displayPrefix, {})).toMatchObject({ keyId, eventsPerMinute: 7 })
+    expect(await findKeyRecord(db, hashOf(key))).toEqual(before)
+    const expiresAt = new Date('2050-01-01T00:00:00Z')
+    await setKey(db, keyId, { eventsPerMinute: 5_000, mayImportHistory: true, expiresAt })
+    expect(await findKeyRecord(db, hashOf(key))).toEqual({
+      ...before,
+      key_events_per_minute: 5_000,
+      may_import_history: true,
+      expires_at: '2050-01-01T00:00:00Z',
+    })
+    const changes = { name: 'changed', origins: [], eventsPerMinute: null, expiresAt: null }
+    expect(await setKey(db, 'to change', changes)).toMatchObject(changes)
+    expect(await findKeyRecord(db, hashOf(key))).toMatchObject({
+      origins: [],
+      key_events_per_minute: 100,
+      expires_at: null,
+    })
+  })
+
+  test('fails for a revoked key, for an invalid origin, and for a name that several keys have', async () => {
+    const twin = () => createKey(db, { tenant: 'default', name: 'twin', scopes: ['ingest'] })
+    const [one, other] = [await twin(), await twin()]
+    await expect(setKey(db, 'twin', { eventsPerMinute: 1 })).rejects.toThrow(
+      `Several keys have this name: ${one.displayPrefix}…, ${other.displayPrefix}…`,
+    )
+    await expect(setKey(db, one.keyId, { origins: ['shop.example'] })).rejects.toThrow('origin')
+    await revokeKey(db, one.keyId)
+    await expect(setKey(db, one.keyId, { eventsPerMinute: 1 })).rejects.toThrow('was revoked')
+    // The name of a revoked key is free for its successor.
+    expect((await setKey(db, 'twin', { eventsPerMinute: 1 })).keyId).toBe(other.keyId)
   })
 })
 

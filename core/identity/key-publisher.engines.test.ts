@@ -11,6 +11,7 @@ import { createRedisConnection, type RedisConnection } from '../db/redis-connect
 import { createKey, revokeKey } from './api-keys.ts'
 import { createKeyPublisher, type KeyPublisherDeps } from './key-publisher.ts'
 import { rotateKey } from './rotate-key.ts'
+import { setKey } from './set-key.ts'
 import { createTenant, setTenant } from './tenants.ts'
 
 let database: TestDatabase
@@ -69,6 +70,10 @@ test('a key is in Redis a moment after it was created, changed, rotated or revok
   await expect.poll(() => published(key)).toMatchObject({ key_id: keyId, scopes: ['ingest'] })
   await setTenant(db, 'acme', { eventsPerMinute: 77 })
   await expect.poll(() => published(key)).toMatchObject({ tenant_events_per_minute: 77 })
+  await setKey(db, keyId, { eventsPerMinute: 5, mayImportHistory: true })
+  await expect
+    .poll(() => published(key))
+    .toMatchObject({ key_events_per_minute: 5, may_import_history: true })
   const rotated = await rotateKey(db, keyId, { until: new Date(Date.now() + 1_000) })
   await expect.poll(() => published(rotated.key)).toMatchObject({ key_id: rotated.keyId })
   expect((await published(key))?.expires_at).not.toBeNull()

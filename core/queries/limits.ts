@@ -52,6 +52,8 @@ export const QUERY_LIMITS = {
 
   eventsPageDefault: 20,
   eventsPageMax: 100,
+  /** Each holds up to 64 KiB of what was received. */
+  deadLettersPageMax: 20,
   tenantsListedMax: 1_000,
 } as const
 

@@ -189,4 +189,10 @@ export const CORE_SETTINGS: readonly Setting[] = [
     meaning: 'API key for `sluice send`',
     readBy: 'cli',
   },
+  {
+    name: 'SLUICE_READ_KEY',
+    default: '',
+    meaning: 'API key with the scope `read` for `sluice query`',
+    readBy: 'cli',
+  },
 ]

@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
@@ -16,6 +17,7 @@ export function createSchema(): GraphQLSchema {
   addMetrics(builder)
   addTotals(builder)
   addPipeline(builder)
+  addDeadLetters(builder)
   const event = addEvents(builder)
   addLive(builder, event)
   return builder.toSchema()

@@ -183,6 +183,8 @@ const FIELDS = {
     `totals(${tenant} ${RANGE}) { count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors names { name count } }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
+  deadLetters: (tenant: string) =>
+    `deadLetters(${tenant} first: 10) { edges { node { id original } } }`,
 }
 
 describe('isolation of tenants', () => {
@@ -275,7 +277,26 @@ describe('metrics over GraphQL', () => {
       expect(code(response), args).toEqual([400, 'BAD_USER_INPUT'])
       expect(response.errors?.[0]?.extensions.argument).toBe(argument)
     }
-    for (const time of ['"2026-02-30T00:00:00Z"', '"2026-11-20T00:00:00"', '"now"', '5']) {
+    for (const [zone, suggestion] of [
+      ['+05:30', 'Asia/Kolkata'],
+      ['UTC+1', 'Asia/Kolkata'],
+      ['EST', 'America/New_York'],
+    ])
+      expect(
+        (
+          await fixture.execute(
+            `{ metrics(name: "x", ${RANGE}, timeZone: "${zone}") { value } }`,
+            own,
+          )
+        ).errors?.[0]?.message,
+      ).toContain(suggestion)
+    for (const time of [
+      '"2026-11-20"',
+      '"2026-02-30T00:00:00Z"',
+      '"2026-11-20T00:00:00"',
+      '"now"',
+      '5',
+    ]) {
       const response = await fixture.execute(
         `{ metrics(name: "x", startTime: ${time}, endTime: "2027-01-01T00:00:00Z") { value } }`,
         own,

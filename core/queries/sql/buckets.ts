@@ -72,6 +72,16 @@ export function checkTimeZone(timeZone: string): string {
       `"${timeZone.slice(0, 64)}" is not the name of a time zone, such as UTC, Europe/Berlin or Asia/Kathmandu`,
     )
   if (timeZone === 'UTC') return timeZone
+  if (/^(?:UTC|GMT|Z)?[+-]?\d|^[+-]|^Z$/.test(timeZone))
+    throw badInput(
+      'timeZone',
+      'takes the name of a zone such as Asia/Kolkata instead of an offset, because offsets change with daylight-saving time',
+    )
+  if (/^[A-Z]{2,5}$/.test(timeZone))
+    throw badInput(
+      'timeZone',
+      `takes the name of a zone such as America/New_York instead of the abbreviation ${timeZone}`,
+    )
   if (!/^[A-Za-z]+(?:\/[A-Za-z0-9_+-]+){1,2}$/.test(timeZone)) throw invalid()
   try {
     new Intl.DateTimeFormat('en', { timeZone })

@@ -73,13 +73,7 @@ export async function applyBatch(
   const { client, topic, encode, logIdentity } = deps
   const parts = splitDecoded(decoded)
   const takePositions = position === 'advance' ? advancePositions : holdPositions
-  const finality = await takePositions(
-    client,
-    topic,
-    batch,
-    tenantIdsOf(parts.rows),
-    logIdentity,
-  )
+  const finality = await takePositions(client, topic, batch, tenantIdsOf(parts.rows), logIdentity)
   try {
     const changes =
       position === 'advance'

@@ -1,5 +1,6 @@
 import { DateTime } from 'luxon'
 import { For, Show } from 'solid-js'
+import { csvLine } from '../../../../../../contract/csv.ts'
 import { CopyButton } from '../../../../components/copy-button.tsx'
 import { Scroll } from '../../../../components/scroll.tsx'
 import { clippedBucketName, exact } from '../../../../lib/format.ts'
@@ -75,7 +76,5 @@ function csvOf(data: TrendData, zone: string): string {
     String(data.whole[i]?.isFinal ?? false),
   ])
   const all = [[...header, ...(data.previous ? ['previous_period'] : []), 'is_final'], ...lines]
-  return `${all.map((line) => line.map(quote).join(',')).join('\r\n')}\r\n`
+  return `${all.map(csvLine).join('\r\n')}\r\n`
 }
-
-const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
