@@ -13,10 +13,10 @@ CREATE TABLE finality (
   pending_snapshot        pg_snapshot,
   pending_applied_through timestamptz,
   -- What readers use. '1:1:' is a snapshot that no transaction is visible in.
-  settled_snapshot        pg_snapshot NOT NULL DEFAULT '1:1:',
-  settled_applied_through timestamptz
+  published_snapshot        pg_snapshot NOT NULL DEFAULT '1:1:',
+  published_applied_through timestamptz
 );
-INSERT INTO finality (topic, settled_applied_through)
+INSERT INTO finality (topic, published_applied_through)
 SELECT 'events.raw', CASE WHEN bool_and(applied_through IS NOT NULL) THEN min(applied_through) END
   FROM log_lease WHERE topic = 'events.raw';
 
@@ -24,7 +24,7 @@ ALTER TABLE watermark
   -- The transaction that moved highest_at; NULL: before all that are running.
   ADD COLUMN moved_xid         xid8,
   -- The last highest_at that readers may use, whatever moved it since.
-  ADD COLUMN settled_highest_at timestamptz;
+  ADD COLUMN published_highest_at timestamptz;
 
 ALTER TABLE tenant
   -- The transaction that changed allowed_lateness_s, and the largest value before it that a batch may still use.

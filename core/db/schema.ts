@@ -222,15 +222,15 @@ export interface WatermarkTable {
   partition: number
   highest_at: Time
   moved_xid: string | null
-  settled_highest_at: Time | null
+  published_highest_at: Time | null
 }
 
 export interface FinalityTable {
   topic: string
   pending_snapshot: string | null
   pending_applied_through: Time | null
-  settled_snapshot: Generated<string>
-  settled_applied_through: Time | null
+  published_snapshot: Generated<string>
+  published_applied_through: Time | null
 }
 
 export interface WorkerHeartbeatTable {

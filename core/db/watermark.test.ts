@@ -14,7 +14,7 @@ test('a tenant without events has no watermark, however far the log was applied'
     return rows[0]?.at && new Date(rows[0].at).toISOString()
   }
   await fixture.database.pool.query(
-    "UPDATE finality SET settled_applied_through = '2026-11-20T12:00:00Z'",
+    "UPDATE finality SET published_applied_through = '2026-11-20T12:00:00Z'",
   )
   expect(await at()).toBeNull()
   await fixture.store('default', [{ receivedAt: '2026-11-20T11:00:00Z' }])

@@ -6,26 +6,26 @@ import { TOPICS } from '../../contract/log/topics.ts'
  * never later than what every partition was applied through (an event that still waits in one of them is not late),
  * less the tenant's allowed lateness. NULL without events, and until each partition was applied once.
  *
- * It is computed from what is settled alone: no batch in flight has seen less (core/worker/write/finality.ts).
+ * It is computed from what is published alone: no batch in flight has seen less (core/worker/write/finality.ts).
  */
 export function watermark(tenantId: number): RawBuilder<Date | null> {
   return sql<Date | null>`(
-    SELECT greatest(CASE WHEN w.highest_at IS NOT NULL AND f.settled_applied_through IS NOT NULL
-                         THEN least(w.highest_at, f.settled_applied_through) - make_interval(secs => l.lateness_s) END,
+    SELECT greatest(CASE WHEN w.highest_at IS NOT NULL AND f.published_applied_through IS NOT NULL
+                         THEN least(w.highest_at, f.published_applied_through) - make_interval(secs => l.lateness_s) END,
                     t.final_floor)
       FROM tenant t
       JOIN finality f ON f.topic = ${TOPICS.raw.name}
      CROSS JOIN LATERAL (
-       SELECT max(CASE WHEN ${isSettled(sql`m.moved_xid`)} THEN m.highest_at ELSE m.settled_highest_at END) AS highest_at
+       SELECT max(CASE WHEN ${isPublished(sql`m.moved_xid`)} THEN m.highest_at ELSE m.published_highest_at END) AS highest_at
          FROM watermark m WHERE m.tenant_id = t.tenant_id) w
      CROSS JOIN LATERAL (
-       SELECT CASE WHEN ${isSettled(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
+       SELECT CASE WHEN ${isPublished(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
                    ELSE greatest(t.allowed_lateness_s, t.former_lateness_s) END AS lateness_s) l
      WHERE t.tenant_id = ${tenantId})`
 }
 
 /**
- * The highest watermark that any batch may judge by, as an SQL expression of a row `t` of `tenant`: at least what any
+ * The highest watermark that any batch may go by, as an SQL expression of a row `t` of `tenant`: at least what any
  * reader was told until now.
  */
 export function batchWatermark(): RawBuilder<Date | null> {
@@ -40,10 +40,10 @@ export function batchWatermark(): RawBuilder<Date | null> {
  */
 export function appliedThrough(topic: string): string {
   return `greatest((SELECT min(applied_through) FROM log_lease WHERE topic = ${topic}),
-                   (SELECT greatest(pending_applied_through, settled_applied_through) FROM finality WHERE topic = ${topic}))`
+                   (SELECT greatest(pending_applied_through, published_applied_through) FROM finality WHERE topic = ${topic}))`
 }
 
 /** Whether every batch in flight has seen what this transaction wrote; `f` is the row of `finality`. */
-export function isSettled(xid: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`(${xid} IS NULL OR pg_visible_in_snapshot(${xid}, f.settled_snapshot))`
+export function isPublished(xid: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(${xid} IS NULL OR pg_visible_in_snapshot(${xid}, f.published_snapshot))`
 }

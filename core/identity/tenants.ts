@@ -3,7 +3,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
-import { batchWatermark, isSettled, watermark } from '../db/watermark.ts'
+import { batchWatermark, isPublished, watermark } from '../db/watermark.ts'
 import { IdentityError } from './identity-error.ts'
 
 export interface Tenant {
@@ -87,7 +87,7 @@ export async function setTenant(
 
 /**
  * Changes nothing that was final without a mark. When it is lowered, readers use the former value until every batch in
- * flight has seen the new one; when it is raised, what is final stays so. The lock keeps more from being settled meanwhile.
+ * flight has seen the new one; when it is raised, what is final stays so. The lock keeps more from being published meanwhile.
  */
 async function setAllowedLateness(tx: Database, tenant: string, seconds: number): Promise<void> {
   const { rows } = await sql<{ tenant_id: number }>`
@@ -97,7 +97,7 @@ async function setAllowedLateness(tx: Database, tenant: string, seconds: number)
   if (id === undefined) return
   await sql`
     UPDATE tenant t SET allowed_lateness_s = ${seconds}, lateness_xid = pg_current_xact_id(),
-           former_lateness_s = CASE WHEN ${isSettled(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
+           former_lateness_s = CASE WHEN ${isPublished(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
                                     ELSE greatest(t.former_lateness_s, t.allowed_lateness_s) END,
            final_floor = CASE WHEN t.allowed_lateness_s < ${seconds} THEN ${watermark(id)} ELSE t.final_floor END,
            marked_floor = CASE WHEN t.allowed_lateness_s < ${seconds}

@@ -45,11 +45,11 @@ export function countsFromRollups(
  */
 function ownOrShared(
   name: RawBuilder<unknown>,
-  isSettled: RawBuilder<unknown>,
+  hasOwn: RawBuilder<unknown>,
   { only, sharedSince }: Names,
 ): RawBuilder<unknown> {
   if (only !== undefined || sharedSince === undefined) return name
-  return sql`CASE WHEN ${isSettled} THEN ${name} ELSE ${OTHER_METRIC} END`
+  return sql`CASE WHEN ${hasOwn} THEN ${name} ELSE ${OTHER_METRIC} END`
 }
 
 function countsFromEvents(viewer: TenantViewer, names: Names, range: Range): RawBuilder<unknown> {

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { pause } from '../../lib/pause.ts'
 import type { PartitionOffsets } from '../../log/log.ts'
-import { settleFinality } from '../write/finality.ts'
+import { publishFinality } from '../write/finality.ts'
 import type { ExecuteQuery } from './connection.ts'
 
 export interface LogWatermarkDeps {
@@ -36,7 +36,7 @@ export async function trackLogWatermark(
   while (!signal.aborted) {
     try {
       before = await advance(deps, before)
-      await settleFinality(deps.execute, deps.topic)
+      await publishFinality(deps.execute, deps.topic)
     } catch {
       // What is unknown is not advanced. The error is logged by what reads the log or writes to Postgres.
     }

@@ -97,12 +97,12 @@ const WATERMARK: Upsert<Aggregates, PartitionHighest> = {
     { name: 'moved_xid', sql: 'pg_current_xact_id()', merge: 'replace' },
     // A new row has none; a moved one keeps what readers may use (finality.ts).
     {
-      name: 'settled_highest_at',
+      name: 'published_highest_at',
       sql: 'NULL::timestamptz',
       merge: {
         sql: `CASE WHEN t.moved_xid IS NULL OR pg_visible_in_snapshot(t.moved_xid, (
-      SELECT settled_snapshot FROM finality WHERE topic = '${TOPICS.raw.name}'))
-    THEN t.highest_at ELSE t.settled_highest_at END`,
+      SELECT published_snapshot FROM finality WHERE topic = '${TOPICS.raw.name}'))
+    THEN t.highest_at ELSE t.published_highest_at END`,
       },
     },
   ],

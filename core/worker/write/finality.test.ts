@@ -16,7 +16,7 @@ import type { ExecuteQuery } from '../consume/connection.ts'
 import { decodeBatch } from '../decode/decode.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import { applyBatch, type WriteDeps } from './apply-batch.ts'
-import { settleFinality } from './finality.ts'
+import { publishFinality } from './finality.ts'
 import { advancePositions, holdPositions } from './positions.ts'
 import { createRowEncoder } from './row-encoder.ts'
 import { createSeriesDirectory } from './series.ts'
@@ -204,7 +204,7 @@ async function track(): Promise<void> {
             [partition, before.atMs / 1000],
           )
     before = { atMs: nowMs, ends: log.map(({ length }) => length) }
-    await settleFinality(execute, TOPICS.raw.name)
+    await publishFinality(execute, TOPICS.raw.name)
     await sleep(below(10))
   }
 }

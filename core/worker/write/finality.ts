@@ -8,22 +8,22 @@ import type { ExecuteQuery } from '../consume/connection.ts'
  * Two sides have to agree. Readers call a bucket final when the tenant's watermark has passed its end
  * (core/db/watermark.ts). A batch marks an event late, or an imported one as a revision, when its bucket's
  * end is behind the bound that the batch reads after it has advanced its positions. The mark is never missing when
- * every batch in flight has a bound at least as high as any reader's, so readers use only what is settled:
+ * every batch in flight has a bound at least as high as any reader's, so readers use only what is published:
  *
  *   propose: S := the snapshot of this statement, A := the least applied_through that S shows
- *   settle:  once every transaction that had an id at S has ended, readers may use what S shows, and A
+ *   publish: once every transaction that had an id at S has ended, readers may use what S shows, and A
  *
  * Why that is enough. A batch gets its transaction id when it advances its positions, and reads its bound in the next
- * statement. If it has not ended when S settles, it got its id after S, so it read its bound after S: it sees all
+ * statement. If it has not ended when S is published, it got its id after S, so it read its bound after S: it sees all
  * that S shows, and a bound computed from more is at least as high. What a batch commits after S is in
- * `watermark.highest_at` at once, for batches; readers use `settled_highest_at` until the next snapshot shows it.
+ * `watermark.highest_at` at once, for batches; readers use `published_highest_at` until the next snapshot shows it.
  * No clock takes part: clocks decide only how soon a bucket is final.
  *
  * Snapshots and transaction ids are those of one cluster. After a restore from a dump, or a crash that lost ids which
  * left no trace, stored ones may lie ahead of all that are running; `forgetFormerIds` sees that and begins again.
  */
 
-/** What a batch judges a tenant's events by, as its transaction sees it. */
+/** What a batch compares the events of a tenant with, as its transaction sees it. */
 export interface FinalityView {
   /** Highest time of any event of the tenant; -Infinity for a new tenant. Milliseconds since 1970. */
   highestMs: number
@@ -75,7 +75,7 @@ export function readFinality(rows: readonly Record<string, unknown>[]): Finality
 }
 
 /**
- * Whether readers may have been told that the bucket is final before this event came.
+ * Whether readers may have seen the bucket as final before this event came.
  * @param seenMs highest time of any event of the tenant, those before it in the batch included
  * @param cameMs when the log took it: waiting in the log does not make it later
  */
@@ -88,12 +88,12 @@ export function mayBeFinal(
   return bucketMs + BUCKET_15M_MS <= Math.max(watermarkMs, floorMs)
 }
 
-/** Settles what was proposed once it may be, and proposes the next; called by every worker with each heartbeat. */
-export async function settleFinality(execute: ExecuteQuery, topic: string): Promise<void> {
+/** Publishes what was proposed once it may be, and proposes the next; called by every worker with each heartbeat. */
+export async function publishFinality(execute: ExecuteQuery, topic: string): Promise<void> {
   await forgetFormerIds(execute, topic)
   await execute(
-    `UPDATE finality SET settled_snapshot = pending_snapshot, pending_snapshot = NULL, pending_applied_through = NULL,
-            settled_applied_through = greatest(settled_applied_through, pending_applied_through)
+    `UPDATE finality SET published_snapshot = pending_snapshot, pending_snapshot = NULL, pending_applied_through = NULL,
+            published_applied_through = greatest(published_applied_through, pending_applied_through)
       WHERE topic = $1 AND pg_snapshot_xmin(pg_current_snapshot()) >= pg_snapshot_xmax(pending_snapshot)`,
     [topic],
   )
@@ -113,15 +113,15 @@ async function forgetFormerIds(execute: ExecuteQuery, topic: string): Promise<vo
   await execute(
     `WITH former AS (
        SELECT FROM finality
-        WHERE topic = $1 AND pg_snapshot_xmax(coalesce(pending_snapshot, settled_snapshot)) > ${next}
+        WHERE topic = $1 AND pg_snapshot_xmax(coalesce(pending_snapshot, published_snapshot)) > ${next}
      ), watermarks AS (
-       UPDATE watermark SET moved_xid = NULL, settled_highest_at = highest_at
+       UPDATE watermark SET moved_xid = NULL, published_highest_at = highest_at
         WHERE moved_xid >= ${next} AND EXISTS (SELECT FROM former)
      ), tenants AS (
        UPDATE tenant SET lateness_xid = NULL
         WHERE lateness_xid >= ${next} AND EXISTS (SELECT FROM former)
      )
-     UPDATE finality SET pending_snapshot = NULL, pending_applied_through = NULL, settled_snapshot = '1:1:'
+     UPDATE finality SET pending_snapshot = NULL, pending_applied_through = NULL, published_snapshot = '1:1:'
       WHERE topic = $1 AND EXISTS (SELECT FROM former)`,
     [topic],
   )

@@ -80,7 +80,7 @@ async function appliedLast(hoursAgo: number): Promise<void> {
   const at = `now() - interval '${hoursAgo} h'`
   await database.pool.query(
     `UPDATE log_lease SET applied_through = ${at};
-     UPDATE finality SET settled_applied_through = ${at}, pending_snapshot = NULL, pending_applied_through = NULL`,
+     UPDATE finality SET published_applied_through = ${at}, pending_snapshot = NULL, pending_applied_through = NULL`,
   )
 }
 

@@ -13,7 +13,7 @@ export interface BucketSum {
   min: number | null
   max: number | null
   lateCount: number
-  /** An event was added after readers may have been told that the bucket is final. */
+  /** An event was added after readers may have seen the bucket as final. */
   revised: boolean
 }
 

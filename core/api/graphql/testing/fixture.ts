@@ -84,7 +84,7 @@ export async function createQueryFixture(
   for (const tenant of tenants) await createTenant(db, { tenant })
   // As if a worker had read all that the log will ever hold.
   await database.pool.query(
-    "UPDATE log_lease SET applied_through = 'infinity'; UPDATE finality SET settled_applied_through = 'infinity'",
+    "UPDATE log_lease SET applied_through = 'infinity'; UPDATE finality SET published_applied_through = 'infinity'",
   )
 
   return {
