@@ -32,9 +32,9 @@ const TENANTS = ['a', 'b']
 const NAMES = ['page_view', 'order']
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
-const START_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS - 4 * DAY_MS
+const START_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS - 21 * DAY_MS
 /** Time in the model goes at most this far. */
-const LENGTH_MS = 3 * DAY_MS
+const LENGTH_MS = 20 * DAY_MS
 
 const roll = mulberry32(SEED)
 const below = (max: number) => Math.floor(roll() * max)
@@ -68,7 +68,7 @@ beforeAll(async () => {
   await database.pool.query(`DELETE FROM log_lease; DELETE FROM log_position;
     INSERT INTO log_lease (topic, partition, applied_through) SELECT '${topic}', p, to_timestamp(${START_MS / 1000}) FROM generate_series(0, ${PARTITIONS - 1}) p;
     INSERT INTO log_position (topic, partition, next_offset) SELECT '${topic}', p, 0 FROM generate_series(0, ${PARTITIONS - 1}) p`)
-  const days = Array.from({ length: 6 }, (_, i) => Math.floor(START_MS / DAY_MS) - 1 + i)
+  const days = Array.from({ length: 24 }, (_, i) => Math.floor(START_MS / DAY_MS) - 1 + i)
   await createDayPartitions({ pool: database.pool, table: 'event' }).ensure(days)
 })
 afterAll(async () => {
@@ -76,17 +76,22 @@ afterAll(async () => {
   await database.drop()
 })
 
+/** Who sends at the moment. A tenant that was silent for hours sends old and new events at once. */
+let active = [...TENANTS]
+
 /** Time goes on in steps of up to an hour; events occur up to a day before, and a few are imports. */
 function produce(): void {
-  nowMs = Math.min(
-    nowMs + (chance(0.05) ? below(HOUR_MS) : below(2 * MINUTE_MS)),
-    START_MS + LENGTH_MS,
-  )
+  const step = chance(0.05) ? below(HOUR_MS) : below(2 * MINUTE_MS)
+  nowMs = Math.min(nowMs + step, START_MS + LENGTH_MS)
+  if (chance(0.1)) {
+    nowMs = Math.min(nowMs + below(3 * HOUR_MS), START_MS + LENGTH_MS)
+    active = pick([TENANTS, ['a'], ['b']])
+  }
   for (let i = below(12); i > 0; i--) {
     const partition = below(PARTITIONS)
     const agoMs = chance(0.7) ? below(10 * MINUTE_MS) : below(chance(0.5) ? 2 * HOUR_MS : DAY_MS)
     const record = rawRecord({
-      tenant: pick(TENANTS),
+      tenant: pick(active),
       name: pick(NAMES),
       value: below(100),
       // A duplicate now and then.
