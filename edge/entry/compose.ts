@@ -89,7 +89,7 @@ function refuseCleartext(settings: EdgeSettings): void {
     throw new Error('SLUICE_ALLOW_CLEARTEXT is either true or false')
   if (allowed === 'true') return
   for (const name of URLS)
-    if (isCleartextBeyondPrivate(settings[name] ?? ''))
+    if (settings[name] && isCleartextBeyondPrivate(settings[name]))
       throw new Error(
         `${name} sends passwords and events over http to a public host; use https, or set SLUICE_ALLOW_CLEARTEXT=true`,
       )
