@@ -14,27 +14,20 @@ export const API_ERRORS = {
     retryable: false,
     message: 'Send the credentials of the gateway.',
   },
-  FORBIDDEN: {
-    status: 403,
-    retryable: false,
-    message: 'These credentials do not allow this request.',
-  },
-  KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
-  HOST_NOT_ALLOWED: {
-    status: 421,
-    retryable: false,
-    message: 'This host name is not configured; add it as the public URL if it should be.',
-  },
-  TOO_MANY_ATTEMPTS: {
-    status: 429,
-    retryable: true,
-    message:
-      'Too many unknown credentials came from this address; try again after Retry-After seconds.',
-  },
   SIGN_IN_LINK_INVALID: {
     status: 401,
     retryable: false,
     message: 'This sign-in link was used, has expired, or does not exist.',
+  },
+  METRICS_UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: 'Send the token of SLUICE_METRICS_TOKEN as "Authorization: Bearer …".',
+  },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    message: 'These credentials do not allow this request.',
   },
   CROSS_SITE_REFUSED: {
     status: 403,
@@ -52,12 +45,19 @@ export const API_ERRORS = {
     message:
       'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
   },
-  METRICS_UNAUTHENTICATED: {
-    status: 401,
+  KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  HOST_NOT_ALLOWED: {
+    status: 421,
     retryable: false,
-    message: 'Send the token of SLUICE_METRICS_TOKEN as "Authorization: Bearer …".',
+    message: 'This host name is not configured; add it as the public URL if it should be.',
   },
   QUERY_TOO_LARGE: { status: 422, retryable: false, message: 'The query is too large.' },
+  TOO_MANY_ATTEMPTS: {
+    status: 429,
+    retryable: true,
+    message:
+      'Too many unknown credentials came from this address; try again after Retry-After seconds.',
+  },
   INTERNAL_SERVER_ERROR: {
     status: 500,
     retryable: true,

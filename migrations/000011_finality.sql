@@ -5,7 +5,7 @@
 -- move watermarks without saying so.
 
 -- Postgres' own clock decides; a worker whose clock was fast may have left a time that has not come.
-UPDATE log_lease SET applied_through = least(applied_through, now());
+UPDATE log_lease SET applied_through = now() WHERE applied_through > now();
 
 CREATE TABLE finality (
   topic                   text PRIMARY KEY,
@@ -47,9 +47,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(lock_name, 0));
   -- By the clock, not by the start of the transaction: ages are compared (core/queries/sql/names.ts).
   INSERT INTO series (tenant_id, metric, created_at)
-  SELECT of_tenant, n, clock_timestamp() FROM unnest(names) n
+  SELECT of_tenant, n, clock_timestamp() FROM unnest(names) WITH ORDINALITY AS u (n, i)
    WHERE NOT EXISTS (SELECT FROM series s WHERE s.tenant_id = of_tenant AND s.metric = n)
-   ORDER BY n LIMIT greatest(0, series_max - (SELECT count(*) FROM series s WHERE s.tenant_id = of_tenant));
+   ORDER BY i LIMIT greatest(0, series_max - (SELECT count(*) FROM series s WHERE s.tenant_id = of_tenant));
   INSERT INTO series (tenant_id, metric, created_at)
   SELECT of_tenant, shared_name, clock_timestamp()
    WHERE EXISTS (SELECT FROM unnest(names) n

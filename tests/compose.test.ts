@@ -38,7 +38,10 @@ describe('docker-compose.yml', () => {
     for (const [, { environment = {}, command = [] }] of services) {
       for (const [name, value] of Object.entries(environment))
         if (/PASSWORD|TOKEN|SECRET|AUTH/.test(name))
-          expect(`${name}=${value}`).toMatch(/=\$\{\w+:\?\}$/)
+          // Without this one, /metrics is for the same machine only.
+          expect(`${name}=${value}`).toMatch(
+            name === 'SLUICE_METRICS_TOKEN' ? /=\$\{\w+:-\}$/ : /=\$\{\w+:\?\}$/,
+          )
         else expect(`${name}=${value}`).not.toMatch(/:\/\/[^@$]*:[^@$]+@/)
       const pass = command.indexOf('--requirepass')
       if (pass >= 0) expect(command[pass + 1]).toMatch(/^\$\{\w+:\?\}$/)

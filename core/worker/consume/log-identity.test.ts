@@ -136,6 +136,7 @@ test('a database that was restored from a backup continues at the offsets of tha
   expect(await countTotals(database.pool)).toEqual({
     stored: 50,
     duplicates: 0,
+    conflicting: 0,
     dead: 0,
     wrongRollups: 0,
     double: 0,
