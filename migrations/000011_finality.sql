@@ -1,15 +1,18 @@
 -- A bucket is final only by what every batch in flight has seen (core/worker/write/finality.ts tells the whole rule).
 --
 -- Applied in milliseconds, but for series_id: widening it rewrites rollup_15m, about a minute for 50 million rows,
--- during which workers and queries of that table wait. Workers of the former version must be replaced: they would
--- move watermarks without saying so.
+-- during which workers and queries of that table wait. Workers of 0.2 cannot write since migration 9.
+
+-- The tables in the order in which queries lock them.
+LOCK TABLE series, rollup_15m, watermark, tenant IN ACCESS EXCLUSIVE MODE;
 
 -- Postgres' own clock decides; a worker whose clock was fast may have left a time that has not come.
 UPDATE log_lease SET applied_through = now() WHERE applied_through > now();
 
 CREATE TABLE finality (
   topic                   text PRIMARY KEY,
-  -- What readers may use once every transaction that was running at pending_snapshot has ended.
+  -- What readers may use once pending_xid, and every transaction with a lower id, has ended.
+  pending_xid             xid8,
   pending_snapshot        pg_snapshot,
   pending_applied_through timestamptz,
   -- What readers use. '1:1:' is a snapshot that no transaction is visible in.

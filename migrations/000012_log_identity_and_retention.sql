@@ -20,3 +20,11 @@ CREATE TABLE event_retention (
   -- The latest day whose events were dropped.
   dropped_through  date
 );
+
+-- Days before the oldest that is held were dropped, or never had an event: either way nothing of them can be looked up.
+-- The days are workers' to know; until the first of this version runs its maintenance, these are the default's.
+INSERT INTO event_retention (retention_days, dropped_through)
+SELECT 30, min(to_date(right(c.relname, 8), 'YYYYMMDD')) - 1
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'
+HAVING count(*) > 0;

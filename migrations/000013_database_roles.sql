@@ -55,7 +55,8 @@ BEGIN
   EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT USAGE, SELECT ON SEQUENCES TO sluice_write', current_schema());
 
   FOR t IN
-    SELECT c.oid, c.relname, c.relrowsecurity,
+    SELECT c.oid, c.relname,
+           EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read') AS has_policies,
            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') AS of_tenants,
            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attnotnull) AS is_nullable,
            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype) AS has_bytes
@@ -72,8 +73,10 @@ BEGIN
     ELSE
       EXECUTE format('GRANT SELECT ON %I TO sluice_read', t.relname);
     END IF;
-    CONTINUE WHEN NOT t.of_tenants OR t.relrowsecurity;
+    -- A restore into a cluster without the roles enables row security and leaves the policies out.
+    CONTINUE WHEN NOT t.of_tenants OR t.has_policies;
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t.relname);
+    EXECUTE format('DROP POLICY IF EXISTS sluice_write ON %I', t.relname);
     EXECUTE format('CREATE POLICY sluice_write ON %I TO sluice_write USING (true) WITH CHECK (true)', t.relname);
     -- A dead letter of no tenant is the operator's.
     tenant := CASE WHEN t.is_nullable THEN 'coalesce(tenant_id, -1)' ELSE 'tenant_id' END;

@@ -37,7 +37,9 @@ export async function findDatabaseRoles(
     await client.connect()
     const { rows } = await client.query<{ granted: boolean }>(`
       SELECT bool_and(pg_has_role(current_user, r.oid, 'SET')
-                      AND has_table_privilege(r.oid, 'tenant', 'SELECT')) AND count(*) = 2 AS granted
+                      AND has_table_privilege(r.oid, 'tenant', 'SELECT')
+                      AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = 'event'::regclass AND p.polname = r.rolname))
+             AND count(*) = 2 AS granted
         FROM pg_roles r WHERE r.rolname IN ('sluice_write', 'sluice_read')`)
     if (rows[0]?.granted) return { write: 'sluice_write', read: 'sluice_read' }
   } finally {

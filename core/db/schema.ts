@@ -227,6 +227,7 @@ export interface WatermarkTable {
 
 export interface FinalityTable {
   topic: string
+  pending_xid: string | null
   pending_snapshot: string | null
   pending_applied_through: Time | null
   published_snapshot: Generated<string>

@@ -112,7 +112,7 @@ async function movePosition(
 ): Promise<boolean> {
   const moved = await tx
     .updateTable('log_position')
-    .set({ next_offset: position, reread_until: rereadUntil })
+    .set({ next_offset: position, reread_until: rereadUntil ?? sql<number>`reread_until` })
     .where('topic', '=', TOPICS.raw.name)
     .where('partition', '=', partition)
     .where('next_offset', '=', expected)

@@ -6,7 +6,7 @@ import { upsertAggregates } from './aggregates.ts'
 import { type BatchChanges, findChanges, findRereadChanges } from './batch-changes.ts'
 import { copyRows } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
-import { type FinalityByTenant, NEVER_FINAL } from './finality.ts'
+import { type FinalityByTenant, type FinalityView, NEVER_FINAL } from './finality.ts'
 import { advancePositions, holdPositions } from './positions.ts'
 import { type BatchRollup, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
@@ -51,8 +51,9 @@ export interface ApplyOptions {
  * lock lets one writer in at a time, and a worker that was frozen and lost its partition to another
  * finds the position elsewhere and touches nothing. The keys are looked up after that lock is taken,
  * so whatever an earlier owner stored is visible. Should a duplicate slip through all the same
- * (its key came through another log partition), the primary key refuses it with 23505, the whole
- * batch rolls back, and the next attempt sees it. Aggregates come last: their rows are the only ones that
+ * (its key came through another log partition on the same day), the primary key refuses it with 23505, the whole
+ * batch rolls back, and the next attempt sees it. No constraint meets a key that comes through two partitions on two
+ * days while both batches are in flight: it counts twice (docs/operations.md). Aggregates come last: their rows are the only ones that
  * two writers share, and they are locked in one order for the shortest time.
  *
  * A replay takes the same row locks and leaves the positions where they are, so whatever a worker writes of these
@@ -100,7 +101,7 @@ export async function tryBatch(deps: WriteDeps, decoded: readonly Decoded[]): Pr
   await client.query('BEGIN')
   try {
     const changes = await findChanges(client, encode, splitDecoded(decoded))
-    await writeChanges(deps, changes, new Map())
+    await writeChanges(deps, changes, undefined)
   } finally {
     await client.query('ROLLBACK')
   }
@@ -109,7 +110,7 @@ export async function tryBatch(deps: WriteDeps, decoded: readonly Decoded[]): Pr
 async function writeChanges(
   deps: WriteDeps,
   { newRows, duplicates, conflicting, deadLetters, recoveredRows, encoded }: BatchChanges,
-  finality: FinalityByTenant,
+  finality: FinalityByTenant | undefined,
 ): Promise<void> {
   const { client, topic, encode } = deps
   // Postgres copies while we add up; `all`, so that neither failure goes unhandled.
@@ -131,16 +132,25 @@ async function writeChanges(
 async function rollUpRows(
   { series }: WriteDeps,
   rows: readonly EventRow[],
-  finality: FinalityByTenant,
+  finality: FinalityByTenant | undefined,
 ): Promise<BatchRollup> {
   // Let the COPY be sent first.
   await Promise.resolve()
   return rollUp(rows, {
     seriesId: (row) => series.id(row.tenantId, row.event.name),
-    finality: (id) => finality.get(id) ?? NEVER_FINAL,
+    finality: (id) => viewOf(finality, id),
   })
 }
 
 function tenantIdsOf(rows: DecodedParts['rows']): number[] {
   return [...new Set(rows.map((row) => row.tenantId))]
+}
+
+/** @param finality undefined: nothing of the batch is kept */
+function viewOf(finality: FinalityByTenant | undefined, tenantId: number): FinalityView {
+  if (finality === undefined) return NEVER_FINAL
+  const view = finality.get(tenantId)
+  // It would pass for a tenant without any final bucket.
+  if (!view) throw new Error(`tenant ${tenantId} is not visible to the worker`)
+  return view
 }

@@ -10,12 +10,14 @@ import type { ExecuteQuery } from '../consume/connection.ts'
  * end is behind the bound that the batch reads after it has advanced its positions. The mark is never missing when
  * every batch in flight has a bound at least as high as any reader's, so readers use only what is published:
  *
- *   propose: S := the snapshot of this statement, A := the least applied_through that S shows
- *   publish: once every transaction that had an id at S has ended, readers may use what S shows, and A
+ *   propose: S := the snapshot of this statement, A := the least applied_through that S shows,
+ *            X := the id of this transaction, which it gets after S was taken
+ *   publish: once X and every transaction with a lower id has ended, readers may use what S shows, and A
  *
  * Why that is enough. A batch gets its transaction id when it advances its positions, and reads its bound in the next
- * statement. If it has not ended when S is published, it got its id after S, so it read its bound after S: it sees all
- * that S shows, and a bound computed from more is at least as high. What a batch commits after S is in
+ * statement. If it has not ended when S is published, its id is above X, so it got it after S and read its bound after
+ * S: it sees all that S shows, and a bound computed from more is at least as high. (The upper end of S would not do in
+ * the place of X: a transaction above it may have had its id before S.) What a batch commits after S is in
  * `watermark.highest_at` at once, for batches; readers use `published_highest_at` until the next snapshot shows it.
  * No clock takes part: clocks decide only how soon a bucket is final.
  *
@@ -51,10 +53,9 @@ export function selectFinality(topic: string, tenantIds: readonly number[]): str
   const ms = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`
   return `
     SELECT t.tenant_id, t.allowed_lateness_s, ${ms('t.marked_floor')} AS floor_ms,
-           ${ms('w.highest_at')} AS highest_ms, ${ms('applied.through')} AS applied_ms
+           ${ms('(SELECT max(w.highest_at) FROM watermark w WHERE w.tenant_id = t.tenant_id)')} AS highest_ms,
+           ${ms('applied.through')} AS applied_ms
       FROM tenant t
-      LEFT JOIN (SELECT tenant_id, max(highest_at) AS highest_at FROM watermark
-                  WHERE tenant_id IN (${[0, ...tenantIds].join(', ')}) GROUP BY tenant_id) w USING (tenant_id)
      CROSS JOIN (SELECT ${appliedThrough(topic)} AS through) applied
      WHERE t.tenant_id IN (${[0, ...tenantIds].join(', ')})`
 }
@@ -92,14 +93,16 @@ export function mayBeFinal(
 export async function publishFinality(execute: ExecuteQuery, topic: string): Promise<void> {
   await forgetFormerIds(execute, topic)
   await execute(
-    `UPDATE finality SET published_snapshot = pending_snapshot, pending_snapshot = NULL, pending_applied_through = NULL,
+    `UPDATE finality SET published_snapshot = pending_snapshot, pending_xid = NULL, pending_snapshot = NULL,
+            pending_applied_through = NULL,
             published_applied_through = greatest(published_applied_through, pending_applied_through)
-      WHERE topic = $1 AND pg_snapshot_xmin(pg_current_snapshot()) >= pg_snapshot_xmax(pending_snapshot)`,
+      WHERE topic = $1 AND pg_snapshot_xmin(pg_current_snapshot()) > pending_xid`,
     [topic],
   )
   // One statement, so A is what S shows. While a partition is unknown, the former A stays.
   await execute(
-    `UPDATE finality SET pending_snapshot = pg_current_snapshot(), pending_applied_through =
+    `UPDATE finality SET pending_xid = pg_current_xact_id(), pending_snapshot = pg_current_snapshot(),
+            pending_applied_through =
               (SELECT CASE WHEN bool_and(applied_through IS NOT NULL) THEN min(applied_through) END
                  FROM log_lease WHERE topic = $1)
       WHERE topic = $1 AND pending_snapshot IS NULL`,
@@ -113,7 +116,7 @@ async function forgetFormerIds(execute: ExecuteQuery, topic: string): Promise<vo
   await execute(
     `WITH former AS (
        SELECT FROM finality
-        WHERE topic = $1 AND pg_snapshot_xmax(coalesce(pending_snapshot, published_snapshot)) > ${next}
+        WHERE topic = $1 AND (pending_xid >= ${next} OR pg_snapshot_xmax(published_snapshot) > ${next})
      ), watermarks AS (
        UPDATE watermark SET moved_xid = NULL, published_highest_at = highest_at
         WHERE moved_xid >= ${next} AND EXISTS (SELECT FROM former)
@@ -121,7 +124,8 @@ async function forgetFormerIds(execute: ExecuteQuery, topic: string): Promise<vo
        UPDATE tenant SET lateness_xid = NULL
         WHERE lateness_xid >= ${next} AND EXISTS (SELECT FROM former)
      )
-     UPDATE finality SET pending_snapshot = NULL, pending_applied_through = NULL, published_snapshot = '1:1:'
+     UPDATE finality SET pending_xid = NULL, pending_snapshot = NULL, pending_applied_through = NULL,
+            published_snapshot = '1:1:'
       WHERE topic = $1 AND EXISTS (SELECT FROM former)`,
     [topic],
   )

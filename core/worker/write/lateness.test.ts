@@ -9,6 +9,7 @@ import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { eventsOverTime } from '../../queries/events-over-time.ts'
 import { readLag } from '../../queries/pipeline/lag.ts'
+import { checkLogIdentity } from '../consume/log-identity.ts'
 import { skipMissingOffsets } from '../consume/skip-offsets.ts'
 import { createWorker } from '../worker.ts'
 
@@ -80,7 +81,8 @@ async function appliedLast(hoursAgo: number): Promise<void> {
   const at = `now() - interval '${hoursAgo} h'`
   await database.pool.query(
     `UPDATE log_lease SET applied_through = ${at};
-     UPDATE finality SET published_applied_through = ${at}, pending_snapshot = NULL, pending_applied_through = NULL`,
+     UPDATE finality SET published_applied_through = ${at}, pending_xid = NULL, pending_snapshot = NULL,
+            pending_applied_through = NULL`,
   )
 }
 
@@ -122,6 +124,7 @@ test('events that waited in the log while no worker ran are not late when a quie
   ]
   for (const each of waiting)
     await log.append(TOPICS.raw.name, [{ ...rawRecord(each), partition: 1 }])
+  await checkLogIdentity((sql, values) => database.pool.query(sql, values), log)
   await appliedLast(6)
   const release = await hold(1)
   start((partition) => (partition === 1 ? 6 * HOUR_MS : 0))

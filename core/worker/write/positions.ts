@@ -56,7 +56,7 @@ export async function advancePositions(
   // One round trip for three statements; all the values are numbers of our own. The second one gives the
   // transaction its id, so the third one sees all that finality asks for.
   const [, moved, finality] = (await client.query(`
-    BEGIN;
+    BEGIN ISOLATION LEVEL READ COMMITTED;
     UPDATE log_position p SET next_offset = m.next
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
      WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now${sameLog(client, 'p.log_identity', logIdentity)};
@@ -81,7 +81,7 @@ export async function holdPositions(
   logIdentity?: string,
 ): Promise<FinalityByTenant> {
   const [, held, finality] = (await client.query(`
-    BEGIN;
+    BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT partition, next_offset AS next FROM log_position
      WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})${sameLog(client, 'log_identity', logIdentity)}
      ORDER BY partition FOR UPDATE;
