@@ -122,6 +122,7 @@ describe('sluice key', () => {
       })
       .toBe(202)
     const reset = await home.sluice('key', 'set', 'wide', '--limit', 'default', '--json')
+    expect(reset.err).toBe('')
     expect(JSON.parse(reset.out)).toMatchObject({ name: 'wide', eventsPerMinute: null })
     expect((await home.sluice('key', 'list')).out).toMatch(/wide .*100 \(default\)/)
     expect((await home.sluice('key', 'set', 'wide')).err).toContain('No change was given.')

@@ -39,6 +39,11 @@ export function orNull<T>(parse: (text: string) => T, ...words: string[]) {
   return (text: string): T | null => (words.includes(text) ? null : parse(text))
 }
 
+/** What `orNull` returned: commander keeps null as an empty text. */
+export function readNull<T>(option: T | '' | undefined): T | null | undefined {
+  return option === '' ? null : option
+}
+
 /** For commander: a time that has not passed. */
 export function parseFutureTime(text: string): Date {
   const time = parseTime(text)

@@ -49,7 +49,7 @@ export const LIMITS = {
   edgeBytesPerAddressMax: 1024 * 1024,
   /** Bodies that are still arriving, beside both, and the share of one key or address. */
   edgeBytesReadingMax: 16 * 1024 * 1024,
-  edgeBytesReadingShareMax: 8 * 1024 * 1024,
+  edgeBytesReadingShareMax: 2 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
   /** Errors listed in one response; their total count is reported next to the list. */

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
 import { type CoreDeps, createCoreApp } from './api/http/app.ts'
+import { clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createLiveHub, type LiveHub } from './api/live/hub.ts'
@@ -216,6 +217,9 @@ function createGateway(options: OptionsWithRoles, log: Log, securityLog: Securit
     log,
     users,
     securityLog,
+    addressOf: (c) =>
+      clientOf(c, (peer, headers) => options.trustedProxies?.clientAddress(peer, headers) ?? peer)
+        .address,
     db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
     onError: (error) =>
       logger.warn({ error: String(error) }, 'gateway request failed or moved an offset'),

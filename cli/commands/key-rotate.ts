@@ -4,7 +4,7 @@ import type { ListedKey } from '../../core/identity/api-keys.ts'
 import { rotateKey } from '../../core/identity/rotate-key.ts'
 import { formatCount, formatMinute } from '../format.ts'
 import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
-import { orNull, parseDuration, parseFutureTime } from '../parse-options.ts'
+import { orNull, parseDuration, parseFutureTime, readNull } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
 import { withIdentity } from '../with-identity.ts'
 
@@ -38,7 +38,7 @@ export function createKeyRotateCommand(config: Config, terminal: Terminal): Comm
       return withIdentity(config, async (db, recordChange) => {
         const rotated = await rotateKey(db, reference, {
           until: options.until ?? new Date(Date.now() + options.overlap),
-          expiresAt: options.expires,
+          expiresAt: readNull<Date>(options.expires),
         })
         recordChange({
           name: 'api-key-rotated',

@@ -7,7 +7,7 @@ import { UsageError } from '../../core/lib/usage-error.ts'
 import { formatMinute } from '../format.ts'
 import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
 import { describeKeyLimits } from '../key-limits.ts'
-import { orNull, parseFutureTime, parseWholeNumber } from '../parse-options.ts'
+import { orNull, parseFutureTime, parseWholeNumber, readNull } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
 import { withIdentity } from '../with-identity.ts'
 
@@ -44,9 +44,9 @@ export function createKeySetCommand(config: Config, terminal: Terminal): Command
       const changes = {
         name: options.name,
         origins: readOrigins(options.origins),
-        eventsPerMinute: options.eventsPerMinute,
+        eventsPerMinute: readNull<number>(options.eventsPerMinute),
         mayImportHistory: options.mayImportHistory && options.mayImportHistory === 'true',
-        expiresAt: options.expires,
+        expiresAt: readNull<Date>(options.expires),
       }
       const changed = Object.entries(changes).flatMap(([name, value]) =>
         value === undefined ? [] : [name],

@@ -5,7 +5,7 @@ import { createTenant, listTenants, setTenant } from '../../core/identity/tenant
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { formatCount } from '../format.ts'
 import { withDefault } from '../key-limits.ts'
-import { orNull, parseDuration, parseWholeNumber } from '../parse-options.ts'
+import { orNull, parseDuration, parseWholeNumber, readNull } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 import { withIdentity } from '../with-identity.ts'
@@ -100,7 +100,7 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
         )
       return withIdentity(config, async (db, recordChange) => {
         const changed = await setTenant(db, name, {
-          eventsPerMinute: options.eventsPerMinute,
+          eventsPerMinute: readNull<number>(options.eventsPerMinute),
           eventAgeMaxS: options.maxAge && options.maxAge * DAY_S,
           allowedLatenessS:
             options.lateness === undefined ? undefined : Math.round(options.lateness / 1000),

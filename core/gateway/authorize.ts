@@ -35,38 +35,33 @@ export interface Authorize {
 }
 
 /**
- * An address that has sent too many wrong credentials is refused unchecked until its allowance refills, so guessing
- * ends. One from which right credentials came shortly before is checked all the same: an edge behind the same NAT or
- * proxy as an attacker goes on.
+ * Right credentials always pass, whatever else comes from their address: behind a proxy, an edge and an attacker may
+ * share one. Wrong ones are limited by address, which bounds what is logged; guessing a password of
+ * LIMITS.gatewayPasswordCharsMin characters is hopeless at any rate.
  */
 export function createAuthorize(deps: AuthorizeDeps): Authorize {
   const { users, securityLog, addressOf = peerOf } = deps
   const findUser = createUserLookup(users)
   const names = new Set(users.map(({ name }) => name))
   const failures = createTokenBuckets({ perMinute: LIMITS.gatewayWrongPasswordsPerMinute })
-  const successes = createRecentAddresses()
 
   function refuse(c: Context, address: string, to: GatewayAction): Response | undefined {
     const authorization = c.req.header('authorization')
-    const isKnown = successes.has(address)
-    if (!isKnown && !failures.has(address)) {
-      record(c, address, 'limit-exceeded', 'TOO_MANY_FAILURES')
-      return tooMany(c)
-    }
     const user = findUser(authorization)
     if (user) {
-      successes.add(address)
       c.set('user', user)
       if (mayDo(user, to)) return undefined
       record(c, address, 'access-denied', 'SCOPE_MISSING')
       return sendErrorCode(c, 'SCOPE_MISSING', `this user may not ${to}`)
     }
+    if (!failures.take(address)) {
+      record(c, address, 'limit-exceeded', 'TOO_MANY_FAILURES')
+      return tooMany(c)
+    }
     record(c, address, 'credentials-refused', 'CREDENTIALS_UNKNOWN')
-    return failures.take(address)
-      ? sendErrorCode(c, 'CREDENTIALS_UNKNOWN', 'Unauthorized', {
-          'WWW-Authenticate': 'Basic realm="gateway"',
-        })
-      : tooMany(c)
+    return sendErrorCode(c, 'CREDENTIALS_UNKNOWN', 'Unauthorized', {
+      'WWW-Authenticate': 'Basic realm="gateway"',
+    })
   }
 
   function record(
@@ -131,21 +126,4 @@ function tooMany(c: Context): Response {
 function peerOf(c: Context): string | undefined {
   const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } }
   return incoming?.socket?.remoteAddress
-}
-
-const SUCCESS_MS = 10 * 60_000
-const ADDRESSES_MAX = 10_000
-
-/** Addresses with right credentials within the last ten minutes; the one seen least recently is forgotten first. */
-function createRecentAddresses() {
-  const seenAt = new Map<string, number>()
-  return {
-    has: (address: string) =>
-      performance.now() - (seenAt.get(address) ?? Number.NEGATIVE_INFINITY) < SUCCESS_MS,
-    add(address: string) {
-      seenAt.delete(address)
-      if (seenAt.size >= ADDRESSES_MAX) seenAt.delete(seenAt.keys().next().value as string)
-      seenAt.set(address, performance.now())
-    },
-  }
 }

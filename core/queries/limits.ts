@@ -4,6 +4,7 @@ export const QUERY_LIMITS = {
   /** Of a request's whole document, before it is validated; fields count with every fragment written out. */
   tokensMax: 2_000,
   fieldsMax: 500,
+  aliasCharsMax: 128,
   aliasesMax: 100,
   schemasMax: 1,
   typesMax: 10,

@@ -72,7 +72,11 @@ function createCounter(fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
       const name = selection.name.value
       const introspects = name === '__schema' || name === '__type'
       total.fields++
-      if (selection.alias) total.aliases++
+      if (selection.alias) {
+        total.aliases++
+        // Every row of the response repeats it.
+        check('characters in an alias', selection.alias.value.length, QUERY_LIMITS.aliasCharsMax)
+      }
       if (name === '__schema') total.schemas++
       if (name === '__type') total.types++
       if (introspects) total.aliasesInIntrospection += inner.aliases

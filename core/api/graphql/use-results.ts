@@ -56,12 +56,18 @@ export function useResponseLimit(): Plugin<RequestContext, OperationContext> {
   return {
     onExecutionResult({ result, setResult }) {
       if (!result || isAsyncIterable(result) || Array.isArray(result)) return
-      if (result.errors || 'stringify' in result) return
-      const text = JSON.stringify(result)
-      if (text.length <= QUERY_LIMITS.responseBytesMax) setResult(asText(result, text))
-      else setResult({ errors: [toGraphQLError(responseTooLarge())] })
+      // Of a result from the cache the text is there already.
+      const text = isText(result) ? result.stringify() : JSON.stringify(result)
+      if (text.length > QUERY_LIMITS.responseBytesMax)
+        setResult({ errors: [toGraphQLError(responseTooLarge())] })
+      // Errors are masked after this, so their text is not what is sent.
+      else if (!result.errors) setResult(asText(result, text))
     },
   }
+}
+
+function isText(result: object): result is { stringify(): string } {
+  return 'stringify' in result && typeof result.stringify === 'function'
 }
 
 /** Yoga serialises a result by its own `stringify`. */

@@ -25,13 +25,17 @@ const FORWARDED_HEADERS = [
 ]
 
 export function clientOf(c: Context, addressOf: AddressOf = (peer) => peer): Client {
-  const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } }
+  const { incoming } = (c.env ?? {}) as {
+    incoming?: { httpVersion?: string; socket?: { remoteAddress?: string } }
+  }
   const peer = incoming?.socket?.remoteAddress
   const { headers } = c.req.raw
   return {
     peer,
     address: peer === undefined ? undefined : addressOf(peer, headers),
-    isForwarded: FORWARDED_HEADERS.some((name) => headers.has(name)),
+    // nginx forwards by HTTP/1.0 unless told otherwise, and without any of these headers.
+    isForwarded:
+      incoming?.httpVersion === '1.0' || FORWARDED_HEADERS.some((name) => headers.has(name)),
   }
 }
 

@@ -78,7 +78,7 @@ export function signIn(deps: SignInDeps): Hono {
     if (session !== undefined && isSameOrigin(c)) {
       await endSession(db, session)
       deleteCookie(c, name, cookie)
-      c.header('Clear-Site-Data', '"cache", "cookies", "storage"')
+      c.header('Clear-Site-Data', '"cache", "storage"')
       securityLog?.record({ ...eventOf(c, deps), name: 'sign-out', outcome: 'allowed' })
     } else if (session !== undefined) denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
     return c.redirect('/', 303)

@@ -26,7 +26,7 @@ describe('the OpenAPI document', () => {
   })
 
   it('documents every path that the edge serves, and no other', () => {
-    const edge = createEdge({} as Parameters<typeof createEdge>[0])
+    const edge = createEdge({ now: Date.now } as Parameters<typeof createEdge>[0])
     const served = edge.routes
       .filter(({ method, path }) => /^(GET|POST)$/.test(method) && path !== '/*')
       // An optional trailing slash is documented in prose.
