@@ -26,7 +26,7 @@ import { createSeriesDirectory } from './series.ts'
  * said, or another time of revision. FINALITY_SEED repeats a run; FINALITY_ANSWERS asks for more answers.
  */
 const SEED = Number(process.env.FINALITY_SEED ?? randomInt(1_000_000))
-const ANSWERS = Number(process.env.FINALITY_ANSWERS ?? 30_000)
+const ANSWERS = Number(process.env.FINALITY_ANSWERS ?? 20_000)
 const PARTITIONS = 4
 const TENANTS = ['a', 'b']
 const NAMES = ['page_view', 'order']
