@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
 import { type CoreDeps, createCoreApp } from './api/http/app.ts'
-import { clientOf } from './api/http/client.ts'
+import { type AddressOf, clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createLiveHub, type LiveHub } from './api/live/hub.ts'
@@ -140,7 +140,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
     log,
     logger,
     securityLog,
-    addressOf: (peer, headers) => options.trustedProxies?.clientAddress(peer, headers) ?? peer,
+    addressOf: addressOf(options),
     metricsToken: options.metricsToken,
     metrics: createMetricsOf(options, { log, live, redis }),
     ...(roles.includes('api') && {
@@ -217,13 +217,16 @@ function createGateway(options: OptionsWithRoles, log: Log, securityLog: Securit
     log,
     users,
     securityLog,
-    addressOf: (c) =>
-      clientOf(c, (peer, headers) => options.trustedProxies?.clientAddress(peer, headers) ?? peer)
-        .address,
+    addressOf: (c) => clientOf(c, addressOf(options)).address,
     db: connect(options, 'consumer groups', { max: 2, statementMs: 2_000, connectMs: 2_000 }),
     onError: (error) =>
       logger.warn({ error: String(error) }, 'gateway request failed or moved an offset'),
   })
+}
+
+/** Believes the declared proxies about a client's address. */
+function addressOf({ trustedProxies }: RolesOptions): AddressOf {
+  return (peer, headers) => trustedProxies?.clientAddress(peer, headers) ?? peer
 }
 
 /** Redis over REST for edges, as the user with fewer rights. @throws UsageError when that is core's own user */

@@ -6,7 +6,6 @@ import type { Database } from '../db/database.ts'
 /** A key as stored in Postgres; edges get the record only. */
 export interface KnownKey {
   tenantId: number
-  allowedLatenessS: number
   record: KeyRecord
 }
 
@@ -59,7 +58,6 @@ function keyRows(db: Database) {
       'tenant.slug',
       'tenant.event_age_max_s',
       'tenant.schema_versions',
-      'tenant.allowed_lateness_s',
       'tenant.events_per_minute as tenant_events_per_minute',
     ])
 }
@@ -70,7 +68,6 @@ function knownKey(row: KeyRow): KnownKey {
   const kind = row.display_prefix.slice(4, 7) as KeyKind
   return {
     tenantId: row.tenant_id,
-    allowedLatenessS: row.allowed_lateness_s,
     record: {
       key_id: row.key_id,
       tenant: row.slug,

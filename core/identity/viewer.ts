@@ -16,7 +16,6 @@ export interface TenantViewer {
   readonly [sealed]: true
   readonly tenantId: number
   readonly tenant: string
-  readonly allowedLatenessS: number
 }
 declare const sealed: unique symbol
 
@@ -99,8 +98,7 @@ async function identifyKey(
   const credential = `key ${keyId}`
   if (!scopes.includes('read')) throw new ScopeMissingError({ credential, tenant })
   void recordUse(keyId)
-  const { tenantId, allowedLatenessS } = known
-  return { viewer: { kind: 'KEY', own: seal({ tenantId, tenant, allowedLatenessS }) }, credential }
+  return { viewer: { kind: 'KEY', own: seal({ tenantId: known.tenantId, tenant }) }, credential }
 }
 
 /** @param tenant as the client named it; @throws FORBIDDEN for another tenant than the key's own */
@@ -116,11 +114,11 @@ export async function tenantViewer(
   const slug = checkText('tenant', tenant ?? DEFAULT_TENANT)
   const row = await db
     .selectFrom('tenant')
-    .select(['tenant_id', 'allowed_lateness_s'])
+    .select('tenant_id')
     .where('slug', '=', slug)
     .executeTakeFirst()
   if (!row) throw badInput('tenant', `"${slug.slice(0, 63)}" does not exist`)
-  return seal({ tenantId: row.tenant_id, tenant: slug, allowedLatenessS: row.allowed_lateness_s })
+  return seal({ tenantId: row.tenant_id, tenant: slug })
 }
 
 export const OPERATOR_SCOPE = 'operator'
