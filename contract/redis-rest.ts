@@ -20,6 +20,10 @@ export const REDIS_KEYS = {
   window: (tenant: string) => `sluice:{${tenant}}:window`,
   idempotencyKey: (tenant: string, trust: TrustClass, idempotencyKey: string) =>
     `sluice:{${tenant}}:${trust === 'public' ? 'public-claim' : 'claim'}:${idempotencyKey}`,
+  /** Unknown API keys by address; the library adds the address and the window. */
+  unknownKeys: 'sluice:unknown-keys',
+  /** Attempts to sign in by address; likewise. */
+  signIns: 'sluice:sign-ins',
   /** A KeyRecord as JSON, written by core. */
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
   /** Milliseconds since the epoch: every key change up to this time is in Redis. */

@@ -5,6 +5,8 @@ import { type CoreDeps, createCoreApp } from './api/http/app.ts'
 import { type AddressOf, clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
+import { createSharedAttempts } from './api/http/shared-attempts.ts'
+import { SIGN_INS_PER_MINUTE } from './api/http/sign-in.ts'
 import { createLiveHub, type LiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
@@ -176,6 +178,7 @@ function createApi(options: OptionsWithRoles, { redis, ...parts }: ApiParts): Co
     graphql: createGraphQL({ ...parts, onboarding, logger, resultCache }),
     dashboardFolder,
     publicUrl,
+    sharedAttempts: redis && createSharedAttempts(redis, SIGN_INS_PER_MINUTE),
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
   }
 }

@@ -9,6 +9,8 @@ export interface AddressLimit {
    * @throws TooManyLookupsError
    */
   countLookup(address: string, now: number): () => void
+  /** Refuses the address for so many ms: other edges counted too many unknown keys of it. */
+  exhaust(address: string, waitMs: number, now: number): void
 }
 
 export class TooManyLookupsError extends Error {
@@ -41,6 +43,9 @@ export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax
         const later = fullAt.get(group)
         if (later !== undefined) fullAt.set(group, later - LOOKUP_MS)
       }
+    },
+    exhaust(address, waitMs, now) {
+      fullAt.set(groupOf(address), now + WINDOW_MS - LOOKUP_MS + waitMs)
     },
   }
 }

@@ -29,14 +29,14 @@ function setUp() {
       return record && { record, ageMs: state.ageMs }
     },
   }
-  const find = createKeyCache(
+  const find = createKeyCache({
     directory,
-    () => state.now,
-    (reported) => reports.push(reported),
-    async (ms) => {
+    now: () => state.now,
+    report: (reported) => reports.push(reported),
+    wait: async (ms) => {
       state.waits.push(ms)
     },
-  )
+  })
   async function add(key: string, record: Partial<KeyRecord> = {}) {
     records.set(await sha256Hex(key), { key_id: key.slice(-4), ...record } as KeyRecord)
     return key

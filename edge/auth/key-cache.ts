@@ -4,8 +4,14 @@ import { rateLimitedProblem } from '../admission/rate-limiter.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import { describeError, type Report } from '../http/report.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import { createAddressLimit, createLookupQueue, TooManyLookupsError } from './address-limit.ts'
+import {
+  createAddressLimit,
+  createLookupQueue,
+  groupOf,
+  TooManyLookupsError,
+} from './address-limit.ts'
 import type { FindKey, FoundKey, KeyDirectory } from './key-directory.ts'
+import type { SharedUnknownKeys } from './shared-unknown-keys.ts'
 
 interface CachedKey {
   record: KeyRecord
@@ -14,6 +20,16 @@ interface CachedKey {
   refreshAt: number
   /** When to trust it no longer, whether the directory responds or not. */
   until: number
+}
+
+export interface KeyCacheDeps {
+  directory: KeyDirectory
+  now: () => number
+  report: Report
+  /** Without it, and while it throws, each process counts unknown keys for itself. */
+  sharedUnknownKeys?: SharedUnknownKeys | undefined
+  /** For so many ms. */
+  wait?: (ms: number) => Promise<unknown>
 }
 
 /**
@@ -26,17 +42,17 @@ interface CachedKey {
  * (`createLookupQueue`). After it a good key is let in as ever, and only a key that proved unknown gets
  * RATE_LIMITED: nobody's made-up keys turn somebody else's good key into a 429, which some clients drop
  * events on. When too many wait, the response is a 503, which every client retries.
- * @param wait for so many ms
  */
-export function createKeyCache(
-  directory: KeyDirectory,
-  now: () => number,
-  report: Report,
-  wait: (ms: number) => Promise<unknown> = sleep,
-): FindKey {
+export function createKeyCache({
+  directory,
+  now,
+  report,
+  sharedUnknownKeys,
+  wait = sleep,
+}: KeyCacheDeps): FindKey {
   const known = new BoundedMap<string, CachedKey>(LIMITS.keyCacheEntriesMax)
   const unknown = new BoundedMap<string, number>(LIMITS.keyCacheEntriesMax)
-  const limitLookup = createLookupLimit(wait)
+  const limitLookup = createLookupLimit(wait, sharedUnknownKeys)
 
   return async (apiKey, addressOf) => {
     const at = now()
@@ -45,7 +61,9 @@ export function createKeyCache(
     const unknownUntil = unknown.get(apiKey)
     if (unknownUntil !== undefined && at < unknownUntil) return undefined
     // A key that was valid a moment ago is looked up, whatever else was sent from its address.
-    const { uncount, exceeded } = hit ? UNLIMITED : await limitLookup(addressOf?.(), at)
+    const { uncount, exceeded, countUnknown } = hit
+      ? UNLIMITED
+      : await limitLookup(addressOf?.(), at)
     // Another request may have looked it up while this one waited.
     const meanwhile = exceeded && known.get(apiKey)
     if (meanwhile && now() < meanwhile.refreshAt) return meanwhile.record
@@ -63,6 +81,7 @@ export function createKeyCache(
         known.delete(apiKey)
         unknown.set(apiKey, now() + LIMITS.keyCacheUnknownMs)
         if (exceeded) throw rateLimitedProblem(exceeded, TOO_MANY_UNKNOWN)
+        await countUnknown(now())
       }
       return found?.record
     } catch (error) {
@@ -89,20 +108,33 @@ function cachedKey(sha: string, { record, ageMs }: FoundKey, at: number): Cached
 
 interface LimitedLookup {
   uncount(): void
+  /** Counts the key with those of other edges. */
+  countUnknown(at: number): Promise<void>
   /** The address is over its limit: what an unknown key is refused with. */
   exceeded?: TooManyLookupsError
 }
 
-const UNLIMITED: LimitedLookup = { uncount() {} }
+const UNLIMITED: LimitedLookup = { uncount() {}, async countUnknown() {} }
 
 /** Counts a look-up, or waits for its turn. @throws KEYS_UNAVAILABLE when too many wait */
-function createLookupLimit(wait: (ms: number) => Promise<unknown>) {
+function createLookupLimit(
+  wait: (ms: number) => Promise<unknown>,
+  shared: SharedUnknownKeys | undefined,
+) {
   const addresses = createAddressLimit()
   const queue = createLookupQueue()
   return async (address: string | undefined, at: number): Promise<LimitedLookup> => {
     if (address === undefined) return UNLIMITED
+    async function countUnknown(now: number): Promise<void> {
+      try {
+        const waitMs = (await shared?.count(groupOf(address as string))) ?? 0
+        if (waitMs > 0) addresses.exhaust(address as string, waitMs, now)
+      } catch {
+        // `watchRedis` has reported it; this process counts for itself meanwhile.
+      }
+    }
     try {
-      return { uncount: addresses.countLookup(address, at) }
+      return { uncount: addresses.countLookup(address, at), countUnknown }
     } catch (exceeded) {
       if (!(exceeded instanceof TooManyLookupsError)) throw exceeded
       const waitMs = queue.enter(address, at)

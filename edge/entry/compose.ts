@@ -17,6 +17,7 @@ import type { AddressOf } from '../auth/authenticate.ts'
 import { createKeyCache } from '../auth/key-cache.ts'
 import { createHttpKeyDirectory } from '../auth/key-directory.ts'
 import { createRedisKeyDirectory } from '../auth/redis-key-directory.ts'
+import { createSharedUnknownKeys } from '../auth/shared-unknown-keys.ts'
 import type { Report } from '../http/report.ts'
 import type { TimeoutStrategy } from '../lib/timeout.ts'
 import { createPublisher } from '../publish/publisher.ts'
@@ -62,7 +63,12 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     redisSettings &&
     watchRedis({ redis: createRedis(redisSettings, runtime.timeout), now, report, policy })
   return createEdge({
-    findKey: createKeyCache(redis ? createRedisKeyDirectory(redis, core, now) : core, now, report),
+    findKey: createKeyCache({
+      directory: redis ? createRedisKeyDirectory(redis, core, now) : core,
+      now,
+      report,
+      sharedUnknownKeys: redis && createSharedUnknownKeys(redis, now),
+    }),
     admission: redis
       ? createFailoverAdmission({
           admission: createRedisAdmission(redis, limits),

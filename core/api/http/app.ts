@@ -16,6 +16,7 @@ import type { Metrics } from './metrics.ts'
 import { metricsAccess } from './metrics-access.ts'
 import { allowOnly, handleError, sendProblem } from './problem.ts'
 import { browserHeaders, commonHeaders, knownHosts } from './security.ts'
+import type { SharedAttempts } from './shared-attempts.ts'
 import { signIn } from './sign-in.ts'
 
 export interface CoreDeps {
@@ -40,6 +41,8 @@ export interface CoreDeps {
     secure?: boolean
     /** The URL that browsers use, where it is not a loopback name. */
     publicUrl?: string
+    /** Sign-ins counted by all cores together. */
+    sharedAttempts?: SharedAttempts | undefined
   }
   /** The role gateway: its app serves /produce, and the key directory is next to it. */
   gateway?: { app: Hono; users: readonly GatewayUser[] }
@@ -76,7 +79,8 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.use(knownHosts(api.publicUrl))
   app.use(browserHeaders())
   app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
-  app.route('/', signIn({ db, secure, publicUrl: api.publicUrl, addressOf, securityLog }))
+  const { publicUrl, sharedAttempts } = api
+  app.route('/', signIn({ db, secure, publicUrl, addressOf, securityLog, sharedAttempts }))
   app.route('/', cspReport(logger, addressOf))
   app.use(dashboard(api.dashboardFolder))
   return app

@@ -18,6 +18,7 @@ import { type AddressOf, clientOf } from './client.ts'
 import { PROXY_PAGE, SIGN_IN_PAGE, SIGN_IN_SCRIPT } from './pages/sign-in.ts'
 import { allowOnly, sendProblem } from './problem.ts'
 import { isSameOrigin } from './security.ts'
+import type { SharedAttempts } from './shared-attempts.ts'
 
 export interface SignInDeps {
   db: Database
@@ -26,9 +27,11 @@ export interface SignInDeps {
   publicUrl?: string | undefined
   addressOf?: AddressOf | undefined
   securityLog?: SecurityLog | undefined
+  /** With a Redis, for all cores together. */
+  sharedAttempts?: SharedAttempts | undefined
 }
 
-const SIGN_INS_PER_MINUTE = 30
+export const SIGN_INS_PER_MINUTE = 30
 const BODY_BYTES_MAX = 1_024
 
 /**
@@ -54,7 +57,7 @@ export function signIn(deps: SignInDeps): Hono {
     onError: (c) => sendProblem(c, 'BODY_TOO_LARGE', {}, 'Send {"token": "…"} and nothing else.'),
   })
   app.post('/login', tooLarge, async (c) => {
-    const refused = refuse(c)
+    const refused = await refuse(c)
     if (refused) return refused
     const body: unknown = await c.req.json().catch(() => undefined)
     const token = isObject(body) && typeof body.token === 'string' ? body.token : ''
@@ -90,13 +93,14 @@ export function signIn(deps: SignInDeps): Hono {
 /** What refuses an attempt before its token is looked at. */
 function createRefusals(deps: SignInDeps) {
   const attempts = createTokenBuckets({ perMinute: SIGN_INS_PER_MINUTE })
-  return (c: Context): Response | undefined => {
+  return async (c: Context): Promise<Response | undefined> => {
     if (needsPublicUrl(c, deps)) return denied(c, deps, 'access-denied', 'PUBLIC_URL_MISSING')
     // Forms cannot send a header of their own, and pages of other origins not without a preflight.
     if (!isSameOrigin(c) || c.req.header('x-sluice-sign-in') === undefined)
       return denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
-    const { address } = clientOf(c, deps.addressOf)
-    if (attempts.take(address ?? '')) return undefined
+    const client = clientOf(c, deps.addressOf).address ?? ''
+    if (attempts.take(client) && ((await deps.sharedAttempts?.take(client)) ?? true))
+      return undefined
     return denied(c, deps, 'limit-exceeded', 'TOO_MANY_ATTEMPTS', { 'Retry-After': '2' })
   }
 }

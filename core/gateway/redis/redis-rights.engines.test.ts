@@ -5,6 +5,7 @@ import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
 import { Redis as Direct } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection } from '../../db/redis-connection.ts'
@@ -63,6 +64,24 @@ describe('the Redis user of the edges in decision 13', () => {
     await limit.resetUsedTokens('someone')
     expect((await limit.limit('someone')).success).toBe(true)
     expect(await direct.call('ACL', 'LOG')).toEqual([])
+  })
+
+  test('may write limits, locks of both trust classes and counts, and reads the API keys only', async () => {
+    const dryRun = (...command: string[]) => direct.call('ACL', 'DRYRUN', 'edges', ...command)
+    for (const key of [
+      REDIS_KEYS.bucket('shop', 'k1'),
+      REDIS_KEYS.window('shop'),
+      REDIS_KEYS.idempotencyKey('shop', 'server', 'order-1'),
+      REDIS_KEYS.idempotencyKey('shop', 'public', 'order-1'),
+      `${REDIS_KEYS.unknownKeys}:{192.0.2.1}:29933788`,
+    ])
+      expect([key, await dryRun('SET', key, '1')]).toEqual([key, 'OK'])
+    expect(await dryRun('INCRBY', `${REDIS_KEYS.unknownKeys}:{192.0.2.1}:1`, '1')).toBe('OK')
+    for (const key of [REDIS_KEYS.apiKey('ab'), REDIS_KEYS.apiKeysAsOf]) {
+      expect(await dryRun('GET', key)).toBe('OK')
+      expect(String(await dryRun('SET', key, '1'))).toMatch(/no permissions/)
+    }
+    expect(String(await dryRun('GET', `${REDIS_KEYS.signIns}:{192.0.2.1}:1`))).toMatch(/no perm/)
   })
 
   test('has the rights that local engines and docker-compose.yml give it', () => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KeyRecord, mintApiKey, sha256Hex } from '../../../contract/api-key.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
@@ -298,6 +299,41 @@ describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
     expect(await asked(async () => expect(await status(key)).toBe(202))).toBe(1)
     await reopen()
   })
+
+  it('made-up keys of an address are counted by all edges together, and no good key is refused for them', async () => {
+    await forgetUnknownKeys()
+    const other = await startEdgeOnRedis(runtime)
+    const statusAt = async (edge: EdgeOnRedis, key: string) =>
+      (await edge.post(key, { event: 'a' })).status
+    try {
+      const many = Array.from({ length: LIMITS.unknownKeysPerMinuteMax }, (_, i) =>
+        statusAt(i % 2 === 0 ? harness : other, mintApiKey('sec')),
+      )
+      expect(new Set(await Promise.all(many))).toEqual(new Set([401]))
+      // The one that is too many is still refused as unknown; from then on the edge knows. Two minutes may share them.
+      await expect
+        .poll(() => statusAt(other, mintApiKey('sec')), { interval: 1, timeout: 20_000 })
+        .toBe(429)
+      expect(await statusAt(other, other.newKey().key)).toBe(202)
+      const names = await direct.keys(`${REDIS_KEYS.unknownKeys}:*`)
+      expect(names.length).toBeGreaterThanOrEqual(1)
+      for (const name of names) expect(await direct.pttl(name)).toBeGreaterThan(0)
+    } finally {
+      await other.stop()
+      await forgetUnknownKeys()
+    }
+  })
+
+  it('a made-up key is refused as ever while Redis is away', async () => {
+    const reopen = await harness.line.refuse()
+    expect(await status(mintApiKey('sec'))).toBe(401)
+    await reopen()
+  })
+
+  async function forgetUnknownKeys() {
+    const names = await direct.keys(`${REDIS_KEYS.unknownKeys}:*`)
+    if (names.length > 0) await direct.del(...names)
+  }
 })
 
 /** How Redis may be away, and how it is brought back. */
