@@ -30,8 +30,7 @@ async function main(args) {
     await linkDeno()
     return
   }
-  // Compiled modules, for this process and its children: starting takes half as long, and a process that needs
-  // no TypeScript compiler is 20 MB smaller.
+  // Compiled modules, for this process and its children.
   process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'sluice')
   nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE)
   if (major(process.version) >= NODE_MAJOR_MIN) {

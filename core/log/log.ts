@@ -85,6 +85,8 @@ export interface ReadOptions {
   /** Next offset to read, by partition. Only these partitions are read. */
   from: ReadonlyMap<number, number>
   signal: AbortSignal
+  /** Of the log that `from` belongs to. A driver whose topics can be recreated reads nothing of another one. */
+  identity?: string
   /** Records in one batch, over all partitions. A driver may stop earlier, where stored records end together. */
   maxRecords: number
   /**

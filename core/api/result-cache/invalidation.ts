@@ -2,7 +2,7 @@ import { type BucketRange, bucket15mOf, decodeChangedBuckets } from '../../db/ch
 import { CHANNELS } from '../../db/channels.ts'
 import { listen } from '../../db/listen.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { monotonicNow } from './database-clock.ts'
+import { monotonicNow } from './clock-translator.ts'
 
 /** Which 15-minute buckets were changed by commits: enough to know whether a result is still true. */
 export interface Invalidation {

@@ -6,7 +6,7 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { Dependency } from '../../queries/query-result.ts'
 import { tenantWatermarkMs } from '../../queries/tenant-watermark.ts'
 import type { CacheStore } from './cache-store.ts'
-import { createDatabaseClock, monotonicNow } from './database-clock.ts'
+import { createClockTranslator, monotonicNow } from './clock-translator.ts'
 import type { Invalidation } from './invalidation.ts'
 
 /** Results of queries, served again for as long as they are true. */
@@ -64,7 +64,7 @@ export function createResultCache({
   now = monotonicNow,
 }: ResultCacheDeps): ResultCache {
   const self = randomUUID()
-  const clock = createDatabaseClock(db, now)
+  const clock = createClockTranslator(db, now)
 
   /** By our clock: cores share none but Postgres'. */
   function begunAt({ asOfMs, asOfDatabaseMs, writer }: Header): number | Promise<number> {

@@ -43,6 +43,12 @@ test('the identity of a topic is that of its cluster and its own, and a topic th
       .poll(() => again.identity('events').catch(String))
       .toMatch(/^kafka \S+ [0-9a-f]{32}$/)
     expect(await again.identity('events')).not.toBe(identity)
+    await again.append('events', [record('of the new topic', 0)])
+    // Whoever checked the identity before the topic was recreated reads nothing of the new one.
+    const signal = AbortSignal.timeout(10_000)
+    const position = { from: new Map([[0, 0]]), signal, maxRecords: 1, minIntervalMs: 0 }
+    const read = again.batches('events', { ...position, identity })[Symbol.asyncIterator]()
+    await expect(read.next()).rejects.toThrow('was recreated')
   } finally {
     await admin.disconnect()
     await Promise.all([log.close(), again.close()])

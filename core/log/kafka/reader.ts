@@ -65,12 +65,8 @@ export async function* readKafkaBatches(
   const buffer = createFetchBuffer(from, limits)
   // Often enough that a batch never lacks records that came long before it.
   const paceMs = minIntervalMs / 4
-  const fetching = fetchContinuously(
-    deps,
-    topic,
-    { partitions: [...from.keys()], buffer, paceMs },
-    signal,
-  )
+  const plan = { partitions: [...from.keys()], buffer, paceMs, identity: options.identity }
+  const fetching = fetchContinuously(deps, topic, plan, signal)
   fetching.catch((error) => buffer.fail(error))
   let next = Number.NEGATIVE_INFINITY
   try {
@@ -94,18 +90,22 @@ interface FetchPlan {
   partitions: readonly number[]
   buffer: FetchBuffer
   paceMs: number
+  /** What the topic has to be; what it is at the start unless given. */
+  identity: string | undefined
 }
 
-/** Resolves when the signal aborts. @throws OffsetOutOfRangeError · CorruptLogError · UnknownTopicError */
+/** Resolves when the signal aborts. @throws OffsetOutOfRangeError · CorruptLogError · UnknownTopicError · TopicRecreatedError */
 async function fetchContinuously(
   deps: KafkaReaderDeps,
   topic: string,
-  { partitions, buffer, paceMs }: FetchPlan,
+  { partitions, buffer, paceMs, identity: wanted }: FetchPlan,
   signal: AbortSignal,
 ): Promise<void> {
   // One a leader: the network to one says nothing about the network to another.
   const sizes = new Map<number, FetchSize>()
   const identity = await retry(signal, async () => (await deps.identity?.()) ?? '')
+  if (wanted !== undefined && identity !== undefined && identity !== wanted)
+    throw new TopicRecreatedError(topic)
   let leaders = await findLeaders(signal)
   while (leaders) {
     const byLeader = Map.groupBy(
@@ -187,10 +187,10 @@ async function fetchContinuously(
   }
 }
 
-/** While it was read, the topic became another one: its offsets mean something else. */
+/** The topic is another one than the positions belong to: its offsets mean something else. */
 export class TopicRecreatedError extends Error {
   constructor(topic: string) {
-    super(`${topic} was recreated while it was read`)
+    super(`${topic} was recreated`)
     this.name = 'TopicRecreatedError'
   }
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import type { Log } from '../../log/log.ts'
+import { keepDays } from './keep-days.ts'
 import { renameDeadLetterTopic } from './skip-offsets.ts'
 
 /**
@@ -30,6 +31,7 @@ export async function adoptLog(
   const identity = await log.identity(topic)
   const held = new Map((await log.offsets(topic)).map((row) => [row.partition, row]))
   return db.transaction().execute(async (tx) => {
+    await keepDays(tx)
     const positions = await tx
       .selectFrom('log_position')
       .select(['partition', 'next_offset', 'reread_until'])

@@ -72,6 +72,7 @@ export async function consumeBatches(
   let writing: Promise<void> = Promise.resolve()
   const batches = deps.log.batches(TOPICS.raw.name, {
     from,
+    identity: logIdentity,
     signal: AbortSignal.any([signal, failed.signal, ...(patience ? [patience] : [])]),
     maxRecords: state.size.recordsMax,
     minIntervalMs: LIMITS.logBatchMinIntervalMs,

@@ -3,6 +3,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { countTotals, rawRecord } from '../../../tests/lib/records.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
+import { createDayPartitions } from '../../db/day-partitions.ts'
 import type { Log } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { readLag } from '../../queries/pipeline/lag.ts'
@@ -142,3 +143,27 @@ test('a database that was restored from a backup continues at the offsets of tha
     double: 0,
   })
 })
+
+test('adopting a log waits while a day is dropped, so that no day is dropped that the log still has to be compared with', async () => {
+  const { pool } = database
+  const days = createDayPartitions({ pool, table: 'event' })
+  await days.createAhead()
+  const deciding = Promise.withResolvers<void>()
+  const dropping = Promise.withResolvers<boolean>()
+  const dropped = days.drop(() => {
+    deciding.resolve()
+    return dropping.promise
+  })
+  await deciding.promise
+  const adopted = adoptLog(db, own, 'start')
+  const waiting = () =>
+    pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").then(rowCountOf)
+  await expect.poll(waiting).toBe(1)
+  dropping.resolve(false)
+  await adopted
+  expect(await dropped).toEqual([])
+})
+
+function rowCountOf({ rowCount }: { rowCount: number | null }): number {
+  return rowCount ?? 0
+}

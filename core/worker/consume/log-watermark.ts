@@ -48,7 +48,7 @@ async function advance(
   deps: LogWatermarkDeps,
   before: Observation | undefined,
 ): Promise<Observation> {
-  const { positions, atMs } = await readPositionsAt(deps)
+  const { positions, atMs } = await readPositionsWithTime(deps)
   // Records behind an open transaction are in the log, and will be read.
   const ends = new Map(
     (await deps.readOffsets()).map(
@@ -73,7 +73,7 @@ async function advance(
 }
 
 /** By Postgres' clock, which all workers have in common. */
-async function readPositionsAt({ execute, topic }: LogWatermarkDeps) {
+async function readPositionsWithTime({ execute, topic }: LogWatermarkDeps) {
   const { rows } = await execute(
     `SELECT partition, next_offset, (extract(epoch FROM statement_timestamp()) * 1000)::float8 AS ms
        FROM log_position WHERE topic = $1`,

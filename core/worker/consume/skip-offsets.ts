@@ -3,6 +3,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
 import { type Log, OffsetOutOfRangeError, type PartitionOffsets } from '../../log/log.ts'
 import type { ExecuteQuery } from './connection.ts'
+import { keepDays } from './keep-days.ts'
 import { findAppliedEnd } from './log-end.ts'
 import { checkLogIdentity } from './log-identity.ts'
 
@@ -49,6 +50,7 @@ export async function skipMissingOffsets<Gap extends MissingOffsets>(
     if (!held) continue
     const { position, rereadUntil } = await continueBehind(execute, log, gap.expected, held)
     const moved = await db.transaction().execute(async (tx) => {
+      await keepDays(tx)
       if (!(await movePosition(tx, gap, { position, rereadUntil }))) return false
       if (position < gap.expected) await renameDeadLetterTopic(tx, gap.partition, position)
       return true

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 
 /** Translates between this process's clock and that of Postgres, which all cores share. */
-export interface DatabaseClock {
+export interface ClockTranslator {
   /** A time of Postgres that is surely not after this local one. Rejects when Postgres is unavailable. */
   toDatabase(localMs: number): Promise<number>
   /** A local time that is surely not after this one of Postgres. */
@@ -21,7 +21,7 @@ interface Offset {
 /** Milliseconds since the epoch that never step, as the machine's clock may. */
 export const monotonicNow = (): number => performance.timeOrigin + performance.now()
 
-export function createDatabaseClock(db: Database, now = monotonicNow): DatabaseClock {
+export function createClockTranslator(db: Database, now = monotonicNow): ClockTranslator {
   let measured: { at: number; offset: Promise<Offset> } | undefined
 
   async function measure(): Promise<Offset> {
