@@ -22,6 +22,8 @@ export interface CoreProcessOptions extends PartEvents {
   config: Promise<CoreConfig>
   onStep: (step: string) => void
   onOffsetGap: (message: string) => void
+  /** After a restart: a key that was revoked meanwhile has been replaced. */
+  onSecrets: (secrets: Secrets) => void
 }
 
 /** Migrations of a large database take long, and so does a Postgres that recovers. */
@@ -65,7 +67,10 @@ export function createCoreProcess(options: CoreProcessOptions): {
     restart: {
       ...RESTART_BACKOFF,
       onEnd,
-      onRestarted: (_, pid) => onStarted(pid),
+      onRestarted(_, pid) {
+        if (ready) options.onSecrets(ready.secrets)
+        onStarted(pid)
+      },
     },
   })
   return {

@@ -9,7 +9,7 @@ import { buildAll } from '../tools/build.ts'
 import { startDemo } from '../tools/demo/demo.ts'
 import { type PostgresServer, startPostgresServer } from '../tools/postgres/postgres-server.ts'
 import { lockHome, unlockHome } from '../tools/process/home-lock.ts'
-import { findFreePort } from '../tools/process/ports.ts'
+import { findFreePort, portNote } from '../tools/process/ports.ts'
 import { startStamp } from '../tools/process/processes.ts'
 import { type CoreProcess, createCoreProcess } from './core-process.ts'
 import { startEdgeProcess, stopOrphanedEdge } from './edge-process.ts'
@@ -57,7 +57,6 @@ export class AlreadyRunningError extends Error {
     this.run = run
   }
 }
-
 const POSTGRES_STOP_MS_MAX = 3_200
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedSluice> {
@@ -155,9 +154,14 @@ async function startAll(
     })),
     onStep,
     onOffsetGap: (message) => onAlarm(message, 'offset-gap'),
+    onSecrets({ writeKey: write_key, readKey: read_key, demoKey }) {
+      Object.assign(run ?? {}, { write_key, read_key })
+      demo.key = demoKey
+    },
     ...table.eventsOf('core'),
   })
   parts.onStop('core', () => core.stop())
+  const demo = { key: '' }
   const startingCore = core.start()
   startingCore.catch(() => {})
   const postgres = await startingPostgres
@@ -170,7 +174,8 @@ async function startAll(
   await startEdge(home, edgePort, { coreUrl: urls.core, secrets, table, parts })
   run = runOf({ urls, secrets, logFile, postgres, table })
   writeRunFile(home, run)
-  startDemoTraffic(options, parts, urls.edge, secrets, logger)
+  demo.key = secrets.demoKey
+  startDemoTraffic(options, parts, urls.edge, demo, logger)
   return {
     run: { ...run, login_url: loginUrl(urls.core, loginToken) },
     notes: [
@@ -271,12 +276,12 @@ function startDemoTraffic(
   options: EmbeddedOptions,
   lifecycle: Lifecycle,
   edgeUrl: string,
-  secrets: Secrets,
+  current: { key: string },
   logger: Logger,
 ): void {
   const demo = startDemo({
     edgeUrl,
-    key: secrets.demoKey,
+    key: () => current.key,
     seed: options.seed,
     switchFile: join(options.home, 'demo'),
     isOnAtStart: options.demo,
@@ -292,8 +297,4 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   } catch {
     // It has ended already.
   }
-}
-
-function portNote(what: string, wanted: number, got: number): string[] {
-  return wanted === 0 || wanted === got ? [] : [`Port ${wanted} is taken; the ${what} uses ${got}.`]
 }

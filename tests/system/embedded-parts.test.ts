@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Part, PartName } from '../../local/parts.ts'
-import { readRunFile } from '../../local/run-file.ts'
+import { type RunFile, readRunFile } from '../../local/run-file.ts'
 import { isAlive } from '../../tools/process/processes.ts'
 import { startSender } from '../lib/sender.ts'
 import { createTestHome, sendEvent, type TestHome, type TestSluice } from '../lib/sluice.ts'
@@ -64,6 +64,7 @@ test(
   LONG,
   async () => {
     const { restarts } = find('core')
+    await home.sluice('key', 'revoke', sluice.run.write_key.slice(0, 12))
     for (let times = 1; times <= 3; times++) {
       process.kill(find('core').pid as number, 'SIGKILL')
       await expect
@@ -71,7 +72,10 @@ test(
         .toMatchObject({ restarts: restarts + times, pid: expect.any(Number) })
     }
     expect(sluice.output()).toMatch(/core ended \(SIGKILL\), restarting it in \d+\.\d s\./)
-    expect((await sendEvent(sluice.run, { event: 'after' })).status).toBe(202)
+    // The write key was revoked while core was up: the next core has another one, and the run file names it.
+    const run = readRunFile(home.folder) as RunFile
+    expect(run.write_key).not.toBe(sluice.run.write_key)
+    expect((await sendEvent(run, { event: 'after' })).status).toBe(202)
   },
 )
 

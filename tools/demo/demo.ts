@@ -8,7 +8,8 @@ export interface Demo {
 
 export interface DemoOptions {
   edgeUrl: string
-  key: string
+  /** Another one when the former was revoked. */
+  key: () => string
   seed: number
   /** Holds `on` or `off`; read at every tick. */
   switchFile: string
@@ -51,7 +52,7 @@ export function startDemo(options: DemoOptions): Demo {
   async function post(body: unknown): Promise<void> {
     const response = await fetch(`${options.edgeUrl}/v1/events`, {
       method: 'POST',
-      headers: { Authorization: `Bearer ${options.key}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${options.key()}`, 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(SEND_MS_MAX)]),
     })

@@ -10,6 +10,11 @@ export async function findFreePort(wanted = 0): Promise<number> {
   return any
 }
 
+/** A sentence for a person when another port than the wanted one is used; none otherwise. */
+export function portNote(what: string, wanted: number, got: number): string[] {
+  return wanted === 0 || wanted === got ? [] : [`Port ${wanted} is taken; the ${what} uses ${got}.`]
+}
+
 /**
  * A free port below the ranges that systems use for outgoing connections (32768 and up on Linux, 49152
  * elsewhere): an engine that is down for a minute, or takes seconds to start, must not find a connection on its port.
