@@ -65,7 +65,7 @@ async function createDays(pool: pg.Pool, count: number): Promise<void> {
 const INSERT_EVENTS = `
 WITH t AS (SELECT array_agg(tenant_id ORDER BY tenant_id) AS ids FROM tenant WHERE slug ~ '^tenant-'),
 e AS (
-  SELECT d, i, CASE WHEN d = $1::int - 1 AND i = 0 THEN ids[2]
+  SELECT d, i, CASE WHEN d = $1::int - 1 AND i = 0 THEN coalesce(ids[2], ids[1])
                     WHEN i % 2 = 0 OR cardinality(ids) < 3 THEN ids[1]
                     ELSE ids[3 + (d * 7919 + i) % (cardinality(ids) - 2)] END AS tenant_id,
          CASE WHEN d = 0 THEN now() - make_interval(secs => extract(epoch FROM now() - date_trunc('day', now())) * i / $2::int)
