@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../core/db/migrate.ts'
+import { pause } from '../../core/lib/pause.ts'
 import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 
@@ -36,7 +37,9 @@ export async function withPostgres(
         return server.url.replace(/\w+$/, name)
       },
       async dropDatabase(url) {
-        await admin(server.url, `DROP DATABASE ${url.split('/').pop()} WITH (FORCE)`)
+        const name = url.split('/').pop() ?? ''
+        await waitUntilUnused(server.adminUrl, name)
+        await admin(server.url, `DROP DATABASE ${name} WITH (FORCE)`)
       },
       checkpoint: () => admin(server.adminUrl, 'CHECKPOINT'),
     })
@@ -54,6 +57,21 @@ export interface BenchPostgres {
   createDatabase(): Promise<string>
   dropDatabase(url: string): Promise<void>
   checkpoint(): Promise<void>
+}
+
+/** A pool has ended before its connections have: one that is terminated then is an error that nobody handles. */
+async function waitUntilUnused(url: string, database: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const { rows } = await client.query(
+      'SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = $1',
+      [database],
+    )
+    if (rows[0].count === 0) break
+    await pause(20)
+  }
+  await client.end()
 }
 
 async function admin(url: string, sql: string): Promise<void> {

@@ -1,0 +1,146 @@
+import pg from 'pg'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { decodeChangedBuckets } from '../../core/db/changed-buckets.ts'
+import { CHANNELS } from '../../core/db/channels.ts'
+import { createPostgresLog } from '../../core/log/postgres/postgres-log.ts'
+import { fillManyDays } from '../../core/queries/testing/many-days.ts'
+import { createWorker } from '../../core/worker/worker.ts'
+import { flightsInParts } from './flights.ts'
+import { type BenchPostgres, cpuSeconds } from './machine.ts'
+
+export interface WriteArm {
+  tenants: number
+  namesPerTenant: number
+  days: number
+}
+
+export interface WriteFigure {
+  /** Events a second. */
+  rate: number
+  /** CPU seconds per million events. */
+  nodeCpu: number
+  postgresCpu: number
+  /** Commits that were notified of. */
+  batches: number
+  /** Notifications of them that meant any tenant, and any bucket of any tenant. */
+  anyTenant: number
+  anyBucket: number
+}
+
+const EVENTS_PER_DAY = 100
+const SEED = 20_261_130
+
+/**
+ * The worker's whole path with one connection, from the Postgres log into a database of this size.
+ * @throws unless every event is stored, or counted as a duplicate
+ */
+export async function measureWrites(
+  postgres: BenchPostgres,
+  arm: WriteArm,
+  events: number,
+): Promise<WriteFigure> {
+  const url = await postgres.createDatabase()
+  await fillManyDays(url, { ...arm, eventsPerDay: EVENTS_PER_DAY })
+  const client = new pg.Client(url)
+  client.on('error', () => {})
+  await client.connect()
+  const before = await countAll(client)
+  const log = await createPostgresLog({ url, onError: console.error })
+  const random = createRandom(SEED)
+  const naming = () => ({
+    tenant: `tenant-${1 + Math.floor(random() * arm.tenants)}`,
+    name: `name_${Math.floor(random() * arm.namesPerTenant)}`,
+  })
+  for (const records of flightsInParts(events, 1_000, naming))
+    await log.append(TOPICS.raw.name, records)
+  const notified = await countNotifications(client)
+  await postgres.checkpoint()
+
+  const cpu = { node: process.cpuUsage(), postgres: cpuSeconds(postgres.pid) }
+  const began = performance.now()
+  await consume({ url, log, events, retentionDays: arm.days + 1 })
+  const seconds = (performance.now() - began) / 1000
+  const node = process.cpuUsage(cpu.node)
+  const figure = {
+    rate: events / seconds,
+    nodeCpu: (node.user + node.system) / events,
+    postgresCpu: ((cpuSeconds(postgres.pid) - cpu.postgres) / events) * 1e6,
+    ...notified,
+  }
+
+  await log.close()
+  const after = await countAll(client)
+  const stored = after.stored - before.stored
+  const duplicates = after.duplicates - before.duplicates
+  if (stored + duplicates !== events || after.days < arm.days)
+    throw new Error(
+      `of ${events} events ${stored} are stored and ${duplicates} are duplicates, on ${after.days} days`,
+    )
+  await client.end()
+  await postgres.dropDatabase(url)
+  return figure
+}
+
+interface ConsumeOptions {
+  url: string
+  log: Awaited<ReturnType<typeof createPostgresLog>>
+  events: number
+  retentionDays: number
+  onFirstBatch?: () => void
+  onMaintained?: () => void
+}
+
+/** Runs a worker until it has written so many events. */
+export async function consume(options: ConsumeOptions): Promise<void> {
+  const { url, log, events, retentionDays, onFirstBatch, onMaintained } = options
+  const stop = new AbortController()
+  let done = 0
+  await createWorker({
+    databaseUrl: url,
+    log,
+    concurrency: 1,
+    retentionDays,
+    logger: {
+      info: (_, message) => message.includes('maintenance') && onMaintained?.(),
+      warn: console.error,
+      error: console.error,
+    },
+    onWritten({ stored, duplicates, conflicting }) {
+      if (done === 0) onFirstBatch?.()
+      done += stored + duplicates + conflicting
+      if (done >= events) stop.abort()
+    },
+  }).run(stop.signal)
+}
+
+async function countAll(client: pg.Client) {
+  const { rows } = await client.query<{ stored: number; duplicates: number; days: number }>(
+    `SELECT (SELECT count(*)::int FROM event) AS stored,
+            (SELECT coalesce(sum(duplicate + conflicting), 0)::int FROM outcome_minute) AS duplicates,
+            (SELECT count(*)::int FROM pg_inherits WHERE inhparent = 'event'::regclass) AS days`,
+  )
+  return rows[0] as (typeof rows)[number]
+}
+
+async function countNotifications(client: pg.Client) {
+  const counts = { batches: 0, anyTenant: 0, anyBucket: 0 }
+  client.on('notification', ({ channel, payload = '' }) => {
+    if (channel === CHANNELS.stored) {
+      counts.batches++
+      if (payload === '') counts.anyTenant++
+    } else if (decodeChangedBuckets(payload) === undefined) counts.anyBucket++
+  })
+  await client.query(`LISTEN ${CHANNELS.stored}; LISTEN ${CHANNELS.changedBuckets}`)
+  return counts
+}
+
+/** Mulberry32: the same numbers in each run. @returns 0 ≤ x < 1 */
+export function createRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

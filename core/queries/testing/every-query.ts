@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto'
+import { uuidV7 } from '../../../contract/event/uuid.ts'
+import type { Database } from '../../db/database.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import {
+  type DeadLettersArgs,
+  deadLettersPage,
+  findDeadLetter,
+  listDeadLetters,
+} from '../dead-letters.ts'
+import { eventById } from '../event-by-id.ts'
+import { eventsByArrival } from '../events-by-arrival.ts'
+import { eventsOverTime } from '../events-over-time.ts'
+import { type EventsArgs, eventsPage } from '../events-page.ts'
+import type { MetricsInput } from '../metrics-args.ts'
+import { type Arrival, newestArrivals } from '../newest-arrivals.ts'
+import { oldestEventDay } from '../oldest-event-day.ts'
+import { outcomeCount } from '../outcome-count.ts'
+import { countDeadLettersToForward } from '../pipeline/forwarding-backlog.ts'
+import { readLag } from '../pipeline/lag.ts'
+import { countOffsetGaps } from '../pipeline/offset-gap-counts.ts'
+import { readOutcomeTotals } from '../pipeline/outcome-totals.ts'
+import { readBatches } from '../pipeline/worker-batches.ts'
+import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
+import { rangeTotals } from '../range-totals.ts'
+import { rawSince } from '../raw-since.ts'
+import { recentCounts } from '../recent-counts.ts'
+import type { Range } from '../sql/buckets.ts'
+import { tenantWatermarkMs } from '../tenant-watermark.ts'
+import { uniqueActors } from '../unique-actors.ts'
+import { visibleTenants } from '../visible-tenants.ts'
+import { BUSY_TENANT, QUIET_TENANT } from './many-days.ts'
+
+/** What the cases ask about, in a database of fillManyDays. */
+export interface QueryContext {
+  /** Of the whole database. */
+  days: number
+  busy: TenantViewer
+  quiet: TenantViewer
+  /** Where the busy tenant's first pages end. */
+  eventCursor: string | null
+  deadLetterCursor: string | null
+  arrivals: readonly Arrival[]
+  /** Ids of its oldest events, by their version. */
+  v7: string
+  v4: string
+  deadLetter: string
+}
+
+/** One use of a query function. */
+export interface QueryCase {
+  /** Begins with the function's name. */
+  title: string
+  /** How many days' events it asks about; whatever it reads of others is cost. */
+  days: number
+  run(db: Database, context: QueryContext): Promise<unknown>
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const SESSION = { kind: 'SESSION' } as const
+
+export async function findContext(db: Database, days: number): Promise<QueryContext> {
+  const busy = await tenantViewer(db, SESSION, BUSY_TENANT)
+  const rows = await db
+    .selectFrom('event')
+    .select('event_id')
+    .where('tenant_id', '=', busy.tenantId)
+    .orderBy('received_at')
+    .limit(20)
+    .execute()
+  const idOf = (version: string) =>
+    rows.find(({ event_id }) => event_id[UUID_VERSION_AT] === version)?.event_id ?? ''
+  const letters = (await deadLettersPage(db, busy, { first: 5 })).rows
+  return {
+    days,
+    busy,
+    quiet: await tenantViewer(db, SESSION, QUIET_TENANT),
+    eventCursor: (await eventsPage(db, busy, { first: 20 })).pageInfo.endCursor,
+    deadLetterCursor: letters.at(-1)?.cursor ?? null,
+    arrivals: (await newestArrivals(db, busy)).rows,
+    v7: idOf('7'),
+    v4: idOf('4'),
+    deadLetter: letters[0]?.node.id ?? '',
+  }
+}
+
+const UUID_VERSION_AT = 14
+
+/** The range that began so long ago. */
+function since(ms: number, lengthMs = ms) {
+  const start = Date.now() - ms
+  return { start: new Date(start).toISOString(), end: new Date(start + lengthMs).toISOString() }
+}
+
+function overTime(
+  title: string,
+  days: number,
+  args: (context: QueryContext) => Omit<MetricsInput, 'startTime' | 'endTime'> & { range: Range },
+): QueryCase {
+  return {
+    title: `eventsOverTime: ${title}`,
+    days,
+    run(db, context) {
+      const { range, ...rest } = args(context)
+      const input = { ...rest, startTime: range.start, endTime: range.end }
+      return eventsOverTime(db, context.busy, input)
+    },
+  }
+}
+
+function page(title: string, args: (context: QueryContext) => EventsArgs): QueryCase {
+  return {
+    title: `eventsPage: ${title}`,
+    days: 1,
+    run: (db, context) => eventsPage(db, context.busy, args(context)),
+  }
+}
+
+function byId(title: string, id: (context: QueryContext) => string): QueryCase {
+  return {
+    title: `eventById: ${title}`,
+    days: 1,
+    run: (db, context) => eventById(db, context.busy, { id: id(context) }),
+  }
+}
+
+function deadLetters(title: string, args: (context: QueryContext) => DeadLettersArgs): QueryCase {
+  return {
+    title: `deadLettersPage: ${title}`,
+    days: 1,
+    run: (db, context) => deadLettersPage(db, context.busy, args(context)),
+  }
+}
+
+function other(title: string, run: QueryCase['run'], days = 1): QueryCase {
+  return { title, days, run }
+}
+
+/** Every query function, with the arguments that decide what it costs. */
+export const QUERY_CASES: readonly QueryCase[] = [
+  overTime('a day of rollups', 2, () => ({ name: '*', range: since(DAY_MS), interval: 'HOUR' })),
+  overTime('a day of rollups by name', 2, () => ({
+    name: '*',
+    range: since(DAY_MS),
+    interval: 'HOUR',
+    groupBy: ['name'],
+  })),
+  overTime('all days of rollups', 2, ({ days }) => ({
+    name: '*',
+    range: since(DAY_MS * days),
+    interval: 'DAY',
+  })),
+  overTime('an hour of events by a property', 2, () => ({
+    name: '*',
+    range: since(HOUR_MS),
+    groupBy: ['plan'],
+  })),
+  overTime('unique actors of a name in an hour', 2, () => ({
+    name: 'name_0',
+    range: since(HOUR_MS),
+    aggregate: 'UNIQUES',
+  })),
+  overTime('an hour long ago of events by a property', 2, ({ days }) => ({
+    name: '*',
+    range: since(DAY_MS * (days - 2), HOUR_MS),
+    groupBy: ['plan'],
+  })),
+  other(
+    'rangeTotals: a day',
+    (db, { busy }) => rangeTotals(db, busy, { range: since(DAY_MS), namesMax: 10 }),
+    3,
+  ),
+  other(
+    'rangeTotals: all days',
+    (db, { busy, days }) => rangeTotals(db, busy, { range: since(DAY_MS * days), namesMax: 10 }),
+    3,
+  ),
+  page('first', () => ({})),
+  page('next', ({ eventCursor }) => ({ after: eventCursor })),
+  page('previous', ({ eventCursor }) => ({ before: eventCursor, last: 20 })),
+  page('last', () => ({ last: 20 })),
+  page('first of a name', () => ({ name: 'name_0' })),
+  page('next of a name', ({ eventCursor }) => ({ name: 'name_0', after: eventCursor })),
+  page('first of an unknown name', () => ({ name: 'unknown' })),
+  other('eventsPage: first of a quiet tenant', (db, { quiet }) => eventsPage(db, quiet, {})),
+  byId('a UUIDv7', ({ v7 }) => v7),
+  byId('a UUIDv4', ({ v4 }) => v4),
+  byId('a missing UUIDv7', () => uuidV7(Date.now())),
+  byId('a missing UUIDv4', () => randomUUID()),
+  byId('a missing id that is no UUID', () => 'order-1'),
+  other('newestArrivals', (db, { busy }) => newestArrivals(db, busy)),
+  other('newestArrivals: of a quiet tenant', (db, { quiet }) => newestArrivals(db, quiet)),
+  other('eventsByArrival', (db, { busy, arrivals }) => eventsByArrival(db, busy, { arrivals })),
+  deadLetters('first', () => ({})),
+  deadLetters('next', ({ deadLetterCursor }) => ({ after: deadLetterCursor })),
+  deadLetters('first of a reason', () => ({ reason: 'EVENT_INVALID' })),
+  other('listDeadLetters', (db) => listDeadLetters(db, { limit: 20 })),
+  other('findDeadLetter', (db, { deadLetter }) => findDeadLetter(db, deadLetter)),
+  other('visibleTenants: for the operator', (db) => visibleTenants(db, SESSION)),
+  other('visibleTenants: for a key', (db, { busy }) =>
+    visibleTenants(db, { kind: 'KEY', own: busy }),
+  ),
+  other('recentCounts', (db, { busy }) => recentCounts(db, busy)),
+  other('tenantWatermarkMs', (db, { busy }) => tenantWatermarkMs(db, busy)),
+  other(
+    'uniqueActors: a day',
+    (db, { busy }) => uniqueActors(db, busy, { range: since(DAY_MS) }),
+    2,
+  ),
+  other(
+    'outcomeCount: a day',
+    (db, { busy }) => outcomeCount(db, busy, { range: since(DAY_MS), outcome: 'dead' }),
+    2,
+  ),
+  other('rawSince: a day', (db, { busy }) => rawSince(db, busy, { range: since(DAY_MS) }), 2),
+  other(
+    'rawSince: more than all days',
+    (db, { busy, days }) => rawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
+    2,
+  ),
+  other('oldestEventDay', oldestEventDay),
+  other('countDeadLettersToForward', countDeadLettersToForward),
+  other('countOffsetGaps', countOffsetGaps),
+  other('readOutcomeTotals', readOutcomeTotals),
+  other('readBatches', readBatches),
+  other('readHeartbeats', readHeartbeats),
+  other('readLag', (db) => readLag(db, { offsets: async () => [], identity: async () => '' })),
+]
