@@ -14,7 +14,9 @@ import {
 import { oldestEventDay } from './oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from './query-result.ts'
 import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
-import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { countsFromRollups } from './sql/counts.ts'
+import type { DayWindow } from './sql/day-windows.ts'
+import { daysReceived, inOneSnapshot, whereOccurred } from './sql/days-received.ts'
 import { dimensionsOf, whereFilters } from './sql/dimensions.ts'
 import { type Names, OTHER, resolveNames, shownName, whereNames, whereSeries } from './sql/names.ts'
 
@@ -51,12 +53,15 @@ export async function eventsOverTime(
 ): Promise<MetricsResult> {
   const args = parseMetricsArgs(input)
   const names = await resolveNames(db, viewer, args.names)
-  const { sql: parts, source } =
-    onlyRaw || !canUseRollups(args, names)
-      ? { sql: partsFromEvents(viewer, names, args), source: 'raw' as const }
-      : partsFromRollups(viewer, names, args)
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
-  const { rows: found } = await buildMetricsSql(viewer, names, args, parts, pointsMax).execute(db)
+  const { found, source } = await inOneSnapshot(db, args.range, async (db) => {
+    const { sql: parts, source } =
+      onlyRaw || !canUseRollups(args, names)
+        ? await partsFromEvents(db, viewer, names, args)
+        : await partsFromRollups(db, viewer, names, args)
+    const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax).execute(db)
+    return { found: rows, source }
+  })
   if (found.length > pointsMax) throw tooManyPoints(pointsMax)
   const points = found.filter((row): row is PointRow => row.timestamp !== null)
   const rows = points.map((row) => toPoint(row, args))
@@ -112,10 +117,20 @@ function canUseRollups(args: MetricsArgs, names: Names): boolean {
   )
 }
 
+interface Parts {
+  sql: RawBuilder<unknown>
+  source: Source
+}
+
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
-function partsFromRollups(viewer: TenantViewer, names: Names, args: MetricsArgs) {
+async function partsFromRollups(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  args: MetricsArgs,
+): Promise<Parts> {
   const { range, interval, timeZone, groupBy } = args
-  const counts = countsFromRollups(viewer, names, range)
+  const counts = await countsFromRollups(db, viewer, names, range)
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
     source: counts.source,
@@ -126,12 +141,27 @@ function partsFromRollups(viewer: TenantViewer, names: Names, args: MetricsArgs)
 }
 
 /** The same from single events, with the columns that the aggregate needs beyond these. */
-function partsFromEvents(viewer: TenantViewer, names: Names, args: MetricsArgs) {
+async function partsFromEvents(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  args: MetricsArgs,
+): Promise<Parts> {
+  const days = await daysReceived(db, viewer, names, args.range)
+  return { sql: eventParts(viewer, names, args, days), source: 'raw' }
+}
+
+function eventParts(
+  viewer: TenantViewer,
+  names: Names,
+  args: MetricsArgs,
+  days: DayWindow,
+): RawBuilder<unknown> {
   const { range, interval, timeZone, groupBy, filters, aggregate } = args
   const bucket = bucketOf(sql`e.occurred_at`, interval, timeZone, range)
   const from = sql`
     FROM event e
-   WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} ${whereFilters(filters)}`
+   WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} ${whereFilters(filters)}`
   const dims = dimensionsOf(groupBy)
   if (aggregate === 'UNIQUES')
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.actor, count(*) AS count ${from} GROUP BY 1, 2, 3`

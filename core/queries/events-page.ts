@@ -7,6 +7,7 @@ import { checkText } from '../lib/check-text.ts'
 import type { Instant } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult } from './query-result.ts'
+import { type DayWindow, dayWindows, whereReceived, windowsWithin } from './sql/day-windows.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
 
 export interface EventsArgs {
@@ -48,7 +49,8 @@ export async function eventsPage(
   const after = readCursor('after', args.after)
   const before = readCursor('before', args.before)
   const name = args.name == null ? undefined : checkText('name', args.name).normalize('NFC').trim()
-  const read = (slice: Slice) => readSlice(db, viewer, name, slice)
+  const windows = await dayWindows(db)
+  const read = (slice: Slice) => readSlice({ db, viewer, name, windows }, slice)
 
   const found = await read({ after, before, backwards, count: size + 1 })
   const page = found.slice(0, size)
@@ -85,20 +87,35 @@ interface Slice {
   count: number
 }
 
+interface EventList {
+  db: Database
+  viewer: TenantViewer
+  name: string | undefined
+  /** Of days, the newest first. */
+  windows: readonly DayWindow[]
+}
+
 async function readSlice(
-  db: Database,
-  viewer: TenantViewer,
-  name: string | undefined,
+  { db, viewer, name, windows }: EventList,
   { after, before, backwards, count }: Slice,
 ): Promise<StoredEvent[]> {
   const order = backwards ? sql`ASC` : sql`DESC`
-  const { rows } = await sql<EventRow>`
-    SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
-     WHERE tenant_id = ${viewer.tenantId}
-       ${name === undefined ? sql`` : sql`AND name = ${name}`}
-       ${beyond('<', after)} ${beyond('>', before)}
-     ORDER BY received_at ${order}, event_id ${order} LIMIT ${count}`.execute(db)
-  return rows.map(toEvent)
+  const touched = windowsWithin(windows, {
+    first: before?.receivedAt.slice(0, 10),
+    last: after?.receivedAt.slice(0, 10),
+  })
+  const events: StoredEvent[] = []
+  for (const window of backwards ? touched.reverse() : touched) {
+    const { rows } = await sql<EventRow>`
+      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
+       WHERE tenant_id = ${viewer.tenantId} AND ${whereReceived(window)}
+         ${name === undefined ? sql`` : sql`AND name = ${name}`}
+         ${beyond('<', after)} ${beyond('>', before)}
+       ORDER BY received_at ${order}, event_id ${order} LIMIT ${count - events.length}`.execute(db)
+    events.push(...rows.map(toEvent))
+    if (events.length >= count) break
+  }
+  return events
 }
 
 /** Rows after the cursor (`<`) or before it; the day keeps Postgres from reading the partitions on the other side. */

@@ -13,13 +13,15 @@ import {
 import { oldestEventDay } from './oldest-event-day.ts'
 import type { QueryResult } from './query-result.ts'
 import type { Range } from './sql/buckets.ts'
-import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { countsFromRollups } from './sql/counts.ts'
+import { dayWindows, windowsWithin } from './sql/day-windows.ts'
+import { firstDayReceived, whereOccurred } from './sql/days-received.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
  * Since when single events of a range are held, where others of it were dropped already. Rollups know of every
  * event that ever was: what they count and no row shows was dropped. They know it by 15-minute buckets, so whole
- * ones are compared. Where nothing was received before (most tenants are young) there is nothing to count.
+ * ones are compared.
  * @returns one row; none where every event of the range is held
  */
 export async function rawSince(
@@ -48,11 +50,19 @@ async function hasDroppedEvents(
   const end = ceilBucket15m(range.end)
   const early = { start: floorBucket15m(range.start), end: isBefore(until, end) ? until : end }
   const names = await resolveNames(db, viewer, undefined)
-  const { rows } = await sql<{ dropped: boolean }>`
-    SELECT EXISTS (SELECT FROM outcome_minute
-                    WHERE tenant_id = ${viewer.tenantId} AND minute < ${since}::timestamptz AND stored > 0)
-       AND (SELECT coalesce(sum(c.count), 0) FROM (${countsFromRollups(viewer, names, early).sql}) c)
-         > (SELECT count(*) FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early)})
-        AS dropped`.execute(db)
-  return rows[0]?.dropped === true
+  const { sql: counts } = await countsFromRollups(db, viewer, names, early)
+  const { rows } = await sql<{ count: number }>`
+    SELECT coalesce(sum(c.count), 0)::bigint AS count FROM (${counts}) c`.execute(db)
+  const counted = rows[0]?.count ?? 0
+  const windows = windowsWithin(await dayWindows(db), { first: firstDayReceived(early.start) })
+  let held = 0
+  // The oldest days first: there most of them were received. What is stored meanwhile can only be held besides.
+  for (const window of windows.reverse()) {
+    if (held >= counted) return false
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*) AS count FROM event e
+       WHERE ${whereNames(viewer, names)} AND ${whereOccurred(early, window)}`.execute(db)
+    held += rows[0]?.count ?? 0
+  }
+  return held < counted
 }

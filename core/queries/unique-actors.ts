@@ -4,7 +4,7 @@ import type { TenantViewer } from '../identity/viewer.ts'
 import type { QueryResult } from './query-result.ts'
 import { rawSince } from './raw-since.ts'
 import type { Range } from './sql/buckets.ts'
-import { whereOccurred } from './sql/counts.ts'
+import { daysReceived, inOneSnapshot, whereOccurred } from './sql/days-received.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
@@ -20,10 +20,13 @@ export async function uniqueActors(
   if (dropped.length > 0) return { rows: [], source: 'raw', dependencies }
   const names = await resolveNames(db, viewer, undefined)
   // A group for each and then a count: count(DISTINCT …) would sort every row.
-  const { rows } = await sql<{ count: number }>`
+  const { rows } = await inOneSnapshot(db, range, async (db) => {
+    const days = await daysReceived(db, viewer, names, range)
+    return sql<{ count: number }>`
     SELECT count(*) AS count FROM (
       SELECT 1 FROM event e
-       WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} AND e.actor IS NOT NULL
+       WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} AND e.actor IS NOT NULL
        GROUP BY e.actor) a`.execute(db)
+  })
   return { rows: [rows[0]?.count ?? 0], source: 'raw', dependencies }
 }

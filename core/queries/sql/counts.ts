@@ -1,26 +1,31 @@
 import { type RawBuilder, sql } from 'kysely'
-import { LIMITS } from '../../../contract/limits.ts'
+import type { Database } from '../../db/database.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { ceilBucket15m, floorBucket15m, type Instant, toMicros } from '../instant.ts'
+import { ceilBucket15m, floorBucket15m, toMicros } from '../instant.ts'
 import type { Source } from '../query-result.ts'
 import type { Range } from './buckets.ts'
+import type { DayWindow } from './day-windows.ts'
+import { daysReceived, whereOccurred } from './days-received.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 
 /**
  * Rows `(at, name, count, value_count, sum, min, max)` that together are all events of the range,
  * each counted once: `rollup_15m` for the 15-minute buckets wholly inside it, `event` for the partial ones at
  * its ends. One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
+ * @param db of one snapshot (`inOneSnapshot`): which days' events are read is read first
  */
-export function countsFromRollups(
+export async function countsFromRollups(
+  db: Database,
   viewer: TenantViewer,
   names: Names,
   range: Range,
-): { sql: RawBuilder<unknown>; source: Source } {
+): Promise<{ sql: RawBuilder<unknown>; source: Source }> {
+  const fromEvents = async (part: Range) =>
+    countsFromEvents(viewer, names, part, await daysReceived(db, viewer, names, part))
   const first = ceilBucket15m(range.start)
   const last = floorBucket15m(range.end)
-  if (toMicros(first) >= toMicros(last))
-    return { sql: countsFromEvents(viewer, names, range), source: 'raw' }
+  if (toMicros(first) >= toMicros(last)) return { sql: await fromEvents(range), source: 'raw' }
 
   const parts = [
     sql`SELECT r.bucket AS at, ${ownOrShared(sql`s.metric`, sql`s.created_at <= ${names.sharedSince}::timestamptz`, names)} AS name, r.count, r.value_count, r.sum, r.min, r.max
@@ -32,7 +37,7 @@ export function countsFromRollups(
     { start: range.start, end: first },
     { start: last, end: range.end },
   ])
-    if (toMicros(edge.start) < toMicros(edge.end)) parts.push(countsFromEvents(viewer, names, edge))
+    if (toMicros(edge.start) < toMicros(edge.end)) parts.push(await fromEvents(edge))
   return {
     sql: sql.join(parts, sql` UNION ALL `),
     source: parts.length === 1 ? 'rollup' : 'rollup+raw',
@@ -52,29 +57,17 @@ function ownOrShared(
   return sql`CASE WHEN ${hasOwn} THEN ${name} ELSE ${OTHER_METRIC} END`
 }
 
-function countsFromEvents(viewer: TenantViewer, names: Names, range: Range): RawBuilder<unknown> {
+function countsFromEvents(
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+  days: DayWindow,
+): RawBuilder<unknown> {
   const hasOwnSeries = sql`EXISTS (
     SELECT FROM series s WHERE s.tenant_id = e.tenant_id AND s.metric = e.name
                            AND s.created_at <= ${names.sharedSince}::timestamptz)`
   return sql`
     SELECT date_bin('15 minutes', e.occurred_at, 'epoch') AS at, ${ownOrShared(sql`e.name`, hasOwnSeries, names)} AS name, count(*) AS count,
            count(e.value) AS value_count, coalesce(sum(e.value), 0) AS sum, min(e.value) AS min, max(e.value) AS max
-      FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range)} GROUP BY 1, 2`
+      FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} GROUP BY 1, 2`
 }
-
-/**
- * The rows of `event e` that occurred in the range. No event is received more than a few minutes
- * before it occurred, so partitions of earlier days are not read.
- */
-export function whereOccurred({ start, end }: Range): RawBuilder<unknown> {
-  return sql`e.occurred_at >= ${start}::timestamptz AND e.occurred_at < ${end}::timestamptz
-         AND e.received_on >= ${firstDayReceived(start)}::date`
-}
-
-function firstDayReceived(start: Instant): string {
-  const ms = Date.parse(`${start.slice(0, 19)}Z`) - LIMITS.futureSecondsMax * 1000
-  return new Date(Math.max(ms, FIRST_DAY_MS)).toISOString().slice(0, 10)
-}
-
-/** Nothing was received before. */
-const FIRST_DAY_MS = 0
