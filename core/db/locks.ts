@@ -3,12 +3,12 @@
  * pg_advisory_lock(bigint); `name` is hashed by Postgres: hashtextextended(name, 0).
  */
 export const LOCKS = {
-  /** Creating and dropping partitions by day: one process at a time. */
-  dayPartitions: { key: 0x51_01_ce },
+  /** Creating and dropping partitions: one process at a time. */
+  partitions: { key: 0x51_01_ce },
   /** Applying migrations: one process at a time; the others wait and find the work done. */
   migrations: { key: 0x51_01_cf },
-  /** Reconciling outcome_total with outcome_minute. */
-  reconcileTotals: { key: 0x51_01_d0 },
+  /** Replacing minutes of outcomes by 15-minute rows: one worker at a time. */
+  foldOutcomes: { key: 0x51_01_d0 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { countTotals, rawRecord, rawValue } from '../../tests/lib/records.ts'
+import { countTotals, rawRecord, rawValue, receivedOn } from '../../tests/lib/records.ts'
 import type { Log, NewRecord } from '../log/log.ts'
 import { createPostgresLog } from '../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance } from './maintenance/partition-maintenance.ts'
@@ -385,7 +385,7 @@ test('partition maintenance creates the coming days once, however many workers r
   )
   await Promise.all(maintainers.map((maintenance) => maintenance.run()))
   const old = Math.floor(Date.now() / day) - 40
-  await maintainers[0]?.ensure([{ receivedDay: old }])
+  await maintainers[0]?.ensure(receivedOn(old))
   expect(await maintainers[1]?.run()).toMatchObject({ dropped: [] })
   await database.pool.query('UPDATE log_lease SET applied_through = now()')
   const { dropped } = (await maintainers[1]?.run()) ?? { dropped: [] }
@@ -395,7 +395,7 @@ test('partition maintenance creates the coming days once, however many workers r
   expect(await daysOfEvents()).toBe(5)
   // The first one still has it in its cache, until a write fails.
   maintainers[0]?.forget()
-  await maintainers[0]?.ensure([{ receivedDay: old }])
+  await maintainers[0]?.ensure(receivedOn(old))
   expect(await daysOfEvents()).toBe(6)
 })
 
@@ -426,9 +426,9 @@ test('a day partition whose commit was not confirmed is created again', async ()
   cut(client)
   client.release()
   const maintenance = createPartitionMaintenance({ pool })
-  const day = { receivedDay: Math.floor(Date.now() / 86_400_000) }
-  await expect(maintenance.ensure([day])).rejects.toThrow('cut')
-  await maintenance.ensure([day])
+  const day = receivedOn(Math.floor(Date.now() / 86_400_000))
+  await expect(maintenance.ensure(day)).rejects.toThrow('cut')
+  await maintenance.ensure(day)
   expect(await daysOfEvents()).toBe(1)
   await pool.end()
 })

@@ -40,6 +40,15 @@ export function rawRecord(sent: RecordFields = {}): NewRecord {
   return rawValue(value, recordKey(tenant, event))
 }
 
+/** What partition maintenance has to know of events that were received, and occurred, on these days since 1970. */
+export function receivedOn(...days: number[]) {
+  return {
+    rows: days.map((day) => ({ receivedDay: day, occurred: { ms: day * 86_400_000 } })),
+    deadLetters: [],
+    expired: [],
+  }
+}
+
 /** Any bytes as a record's value. */
 export function rawValue(value: string | Buffer, key = 'a-key'): NewRecord {
   return {

@@ -135,9 +135,9 @@ async function writeBatch(session: Session, batch: LogBatch, decoded: Decoded[])
 
 /** Series and day partitions exist before the transaction that needs them. */
 async function learn({ deps, write }: Session, decoded: readonly Decoded[]): Promise<void> {
-  const { rows } = splitDecoded(decoded)
-  await write.series.learn(rows)
-  await deps.maintenance.ensure(rows)
+  const parts = splitDecoded(decoded)
+  await write.series.learn(parts.rows)
+  await deps.maintenance.ensure(parts)
 }
 
 /** An unknown error may be over at the next attempt: only when it comes again records are suspected. */

@@ -7,5 +7,5 @@ import { LOCKS } from '../../db/locks.ts'
  * caller is about to decide that.
  */
 export async function keepDays(tx: Database): Promise<void> {
-  await sql`SELECT pg_advisory_xact_lock(${LOCKS.dayPartitions.key})`.execute(tx)
+  await sql`SELECT pg_advisory_xact_lock(${LOCKS.partitions.key})`.execute(tx)
 }

@@ -1,11 +1,12 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { createDayPartitions } from '../../db/day-partitions.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
-import { createDatabaseClock, type ExecuteQuery } from '../consume/connection.ts'
+import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
+import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
+import type { DecodedParts } from '../decode/decoded.ts'
+import { foldOutcomes } from './fold-outcomes.ts'
 import { type PruneResult, prune } from './prune.ts'
-import { reconcileTotals } from './reconcile-totals.ts'
 
 /** What one run changed. */
 export interface MaintenanceResult extends PruneResult {
@@ -13,12 +14,12 @@ export interface MaintenanceResult extends PruneResult {
   created: string[]
   dropped: string[]
   keyUseDeleted: number
-  /** Tenants whose total differed from the sum of their minutes. */
-  totalsReconciled: number
+  /** Days whose outcomes are kept by 15 minutes now. */
+  outcomesFolded: string[]
 }
 
 /**
- * Maintains the day partitions of `event` and the tables that are kept for a limited time. A day is dropped when it is older than the
+ * Maintains the partitions by time of `event`, `rollup_15m` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
@@ -28,10 +29,17 @@ export interface PartitionMaintenance {
    * @throws MaintenanceError
    */
   run(): Promise<MaintenanceResult>
-  /** Resolves when the day that each of these rows was received on has its partition. */
-  ensure(rows: readonly { receivedDay: number }[]): Promise<void>
+  /** Resolves when each of these has its partitions: by when it was received, and events by when they occurred. */
+  ensure(parts: DatedParts): Promise<void>
   /** After a write that failed: another worker may have dropped a day. */
   forget(): void
+}
+
+/** Of a batch, what decides its partitions. */
+export interface DatedParts {
+  rows: readonly { receivedDay: number; occurred: { ms: number } }[]
+  deadLetters: readonly { receivedMs: number }[]
+  expired: DecodedParts['expired']
 }
 
 export interface PartitionMaintenanceDeps {
@@ -50,14 +58,20 @@ export class MaintenanceError extends AggregateError {
   }
 }
 
+/** Rows that are updated in place find room on their page, so that no index is touched. */
+const UPDATED = 'fillfactor = 70'
+
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  const days = createDayPartitions({
+  const days = createPartitions({
     pool,
     table: 'event',
+    unit: DAYS,
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
+  const outcomes = createPartitions({ pool, table: 'outcome_minute', unit: DAYS, storage: UPDATED })
+  const rollups = createPartitions({ pool, table: 'rollup_15m', unit: MONTHS, storage: UPDATED })
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
@@ -77,24 +91,47 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   }
 
   return {
-    async ensure(rows) {
-      const wanted = new Set<number>()
-      for (const { receivedDay } of rows) wanted.add(receivedDay)
-      await days.ensure([...wanted])
+    async ensure({ rows, deadLetters, expired }) {
+      const received = new Set<number>()
+      const months = new Set<number>()
+      let month = { from: 0, before: 0 }
+      for (const { receivedDay, occurred } of rows) {
+        received.add(receivedDay)
+        if (occurred.ms >= month.from && occurred.ms < month.before) continue
+        const number = MONTHS.numberOf(occurred.ms)
+        month = { from: startMs(number), before: startMs(number + 1) }
+        months.add(number)
+      }
+      await days.ensure(received)
+      await rollups.ensure(months)
+      for (const { receivedMs } of deadLetters) received.add(DAYS.numberOf(receivedMs))
+      for (const { deadLetter } of expired) received.add(DAYS.numberOf(deadLetter.receivedMs))
+      await outcomes.ensure(received)
     },
-    forget: () => days.forget(),
+    forget() {
+      for (const each of [days, outcomes, rollups]) each.forget()
+    },
     async run() {
       return await runParts({
-        created: () => days.createAhead(),
+        async created() {
+          const created = []
+          for (const each of [days, outcomes, rollups]) created.push(...(await each.createAhead()))
+          return created
+        },
         dropped: dropExpired,
         keyUseDeleted: deleteKeyUse,
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
           prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
-        totalsReconciled: () => reconcileTotals(pool),
+        outcomesFolded: async () =>
+          foldOutcomes(pool, (await readDatabaseMs(execute)) - LIMITS.outcomeMinuteDays * DAY_MS),
       })
     },
   }
+}
+
+function startMs(month: number): number {
+  return Date.parse(MONTHS.startOf(month))
 }
 
 interface Parts {
@@ -102,7 +139,7 @@ interface Parts {
   dropped: () => Promise<string[]>
   keyUseDeleted: () => Promise<number>
   pruned: () => Promise<PruneResult>
-  totalsReconciled: () => Promise<number>
+  outcomesFolded: () => Promise<string[]>
 }
 
 /** One after the other, each whatever became of those before it. */
@@ -117,8 +154,8 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
   const dropped = await attempt('dropping days', parts.dropped)
   const keyUseDeleted = await attempt('deleting key use', parts.keyUseDeleted)
   const pruned = await attempt('pruning', parts.pruned)
-  const totalsReconciled = await attempt('reconciling totals', parts.totalsReconciled)
-  const result = { created, dropped, keyUseDeleted, ...pruned, totalsReconciled }
+  const outcomesFolded = await attempt('folding outcomes', parts.outcomesFolded)
+  const result = { created, dropped, keyUseDeleted, ...pruned, outcomesFolded }
   if (errors.length > 0) throw new MaintenanceError(errors, result)
   return result as MaintenanceResult
 }

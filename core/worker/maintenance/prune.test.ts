@@ -7,8 +7,6 @@ import { DAY_MS } from '../../db/day-partitions.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createWorker } from '../worker.ts'
 import { createPartitionMaintenance } from './partition-maintenance.ts'
-import { prune } from './prune.ts'
-import { reconcileTotals } from './reconcile-totals.ts'
 
 let database: TestDatabase
 beforeEach(async () => {
@@ -49,63 +47,6 @@ test('the outcomes of all events are totalled as they are written', async () => 
   const minutes = await byTenant('outcome_minute')
   expect(minutes).toHaveLength(2)
   expect(await byTenant('outcome_total')).toEqual(minutes)
-})
-
-test('counts of a former version, by the minute alone, are added to the totals once, however many workers reconcile', async () => {
-  await database.pool.query(
-    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, conflicting, dead)
-     SELECT t, m, 1, 2, 4, 3 FROM generate_series(1, 2) t,
-            generate_series('2026-11-20T08:00:00Z'::timestamptz, '2026-11-20T08:59:00Z', '1 minute') m;
-     INSERT INTO outcome_total (tenant_id, stored, duplicate, conflicting, dead) VALUES (0, 0, 0, 0, 7), (1, 50, 100, 200, 150)`,
-  )
-  // Between their reading and their writing.
-  const other = await database.pool.connect()
-  await other.query('BEGIN; UPDATE outcome_total SET stored = stored + 5 WHERE tenant_id = 1')
-  await other.query(
-    "UPDATE outcome_minute SET stored = stored + 5 WHERE tenant_id = 1 AND minute = '2026-11-20T08:00:00Z'",
-  )
-  const waiting = () =>
-    sql(
-      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-    )
-  const keeping = Promise.all([1, 2, 3].map(() => reconcileTotals(database.pool)))
-  // All of them: the second one would add the same as the first, had it read the same.
-  await expect.poll(waiting).toHaveLength(3)
-  await other.query('COMMIT')
-  other.release()
-  await keeping
-  expect(
-    await sql(
-      'SELECT tenant_id, stored::int, duplicate::int, conflicting::int, dead::int FROM outcome_total ORDER BY 1',
-    ),
-  ).toEqual([
-    { tenant_id: 0, stored: 0, duplicate: 0, conflicting: 0, dead: 7 },
-    { tenant_id: 1, stored: 65, duplicate: 120, conflicting: 240, dead: 180 },
-    { tenant_id: 2, stored: 60, duplicate: 120, conflicting: 240, dead: 180 },
-  ])
-})
-
-test('old minutes are folded into 15-minute rows, and every sum stays the same', async () => {
-  const at = Date.parse('2026-11-20T10:00:00Z')
-  await database.pool.query(
-    `INSERT INTO outcome_minute (tenant_id, minute, stored, duplicate, conflicting, dead)
-     SELECT t, m, 1, 2, 4, 3 FROM generate_series(1, 2) t,
-            generate_series('2026-11-20T08:00:00Z'::timestamptz, '2026-11-20T09:59:00Z', '1 minute') m`,
-  )
-  const before = await sql(`SELECT tenant_id, ${SUMS} FROM outcome_minute GROUP BY 1 ORDER BY 1`)
-  const now = at - 60 * 60_000 + LIMITS.outcomeMinuteDays * DAY_MS
-  const deps = { pool: database.pool, retentionDays: 30, now: () => now, rowsMax: 25 }
-  const both = await Promise.all([prune(deps), prune(deps)])
-  expect(both.reduce((sum, { minutesFolded }) => sum + minutesFolded, 0)).toBe(2 * (60 - 4))
-  expect(await sql(`SELECT tenant_id, ${SUMS} FROM outcome_minute GROUP BY 1 ORDER BY 1`)).toEqual(
-    before,
-  )
-  expect(
-    await sql(
-      `SELECT count(*)::int AS rows, ${SUMS} FROM outcome_minute WHERE tenant_id = 1 AND minute < '2026-11-20T09:00:00Z'`,
-    ),
-  ).toEqual([{ rows: 4, stored: 60, duplicate: 120, conflicting: 240, dead: 180 }])
-  expect((await prune(deps)).minutesFolded).toBe(0)
 })
 
 test('a worker whose machine has a wrong clock drops only what is too old by the clock of Postgres', async () => {

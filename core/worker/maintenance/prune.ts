@@ -2,11 +2,9 @@ import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 
-/** What one run deleted or merged. */
+/** What one run deleted. */
 export interface PruneResult {
   deadLettersDeleted: number
-  /** Rows of outcome_minute that were merged into 15-minute rows. */
-  minutesFolded: number
 }
 
 export interface PruneDeps {
@@ -23,8 +21,7 @@ const PRUNE_MS_MAX = 2_000
 
 /**
  * Deletes what would grow for ever, after as long as LIMITS say. Several workers may do it at once: each takes
- * rows that no other one has locked. No sum changes by it: outcome_total stays what it is, and a range counts
- * the same, to the 15-minute bucket.
+ * rows that no other one has locked. No sum changes by it: outcome_total stays what it is.
  */
 export async function prune(deps: PruneDeps): Promise<PruneResult> {
   const { retentionDays } = deps
@@ -32,7 +29,6 @@ export async function prune(deps: PruneDeps): Promise<PruneResult> {
   const deadLetterDays = Math.max(LIMITS.deadLetterDays, retentionDays + 2)
   return {
     deadLettersDeleted: await repeat(deps, DELETE_DEAD_LETTERS, deadLetterDays),
-    minutesFolded: await repeat(deps, FOLD_MINUTES, LIMITS.outcomeMinuteDays),
   }
 }
 
@@ -59,28 +55,5 @@ WITH deleted AS (
   INSERT INTO outcome_total AS t (tenant_id, dead)
   SELECT 0, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
   ON CONFLICT (tenant_id) DO UPDATE SET dead = t.dead + EXCLUDED.dead
-)
-SELECT count(*)::int AS count FROM deleted`
-
-const FOLD_MINUTES = `
-WITH fine AS (
-  SELECT tenant_id, minute FROM outcome_minute
-   WHERE minute < $1 AND minute <> date_bin('15 minutes', minute, 'epoch')
-   ORDER BY minute LIMIT $2 FOR UPDATE SKIP LOCKED
-), deleted AS (
-  DELETE FROM outcome_minute o USING fine f WHERE o.tenant_id = f.tenant_id AND o.minute = f.minute
-  RETURNING o.*
-), folded AS (
-  INSERT INTO outcome_minute AS o (tenant_id, minute, stored, duplicate, conflicting, dead)
-  SELECT d.tenant_id, date_bin('15 minutes', d.minute, 'epoch'), sum(d.stored)::bigint, sum(d.duplicate)::bigint,
-         sum(d.conflicting)::bigint, sum(d.dead)::bigint
-    FROM deleted d
-   GROUP BY 1, 2
-   ORDER BY 1, 2
-  ON CONFLICT (tenant_id, minute) DO UPDATE SET
-    stored = o.stored + EXCLUDED.stored,
-    duplicate = o.duplicate + EXCLUDED.duplicate,
-    conflicting = o.conflicting + EXCLUDED.conflicting,
-    dead = o.dead + EXCLUDED.dead
 )
 SELECT count(*)::int AS count FROM deleted`

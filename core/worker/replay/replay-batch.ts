@@ -1,6 +1,6 @@
 import { DAY_MS } from '../../db/day-partitions.ts'
 import type { LogBatch } from '../../log/log.ts'
-import type { Decoded, EventRow } from '../decode/decoded.ts'
+import { type Decoded, type DecodedParts, splitDecoded } from '../decode/decoded.ts'
 import { applyBatch, type WriteDeps } from '../write/apply-batch.ts'
 
 /** The outcome of records that were read again. */
@@ -22,7 +22,7 @@ export interface ReplayDeps extends WriteDeps {
   dryRun: boolean
   /** Records received on an earlier day are refused; days since 1970-01-01, UTC. */
   oldestDay: number
-  ensure: (rows: readonly EventRow[]) => Promise<void>
+  ensure: (parts: DecodedParts) => Promise<void>
 }
 
 /**
@@ -36,7 +36,7 @@ export async function replayBatch(
 ): Promise<ReplayResult> {
   const { dryRun, oldestDay, ensure } = deps
   const accepted = decoded.filter((item) => receivedDayOf(item) >= oldestDay)
-  if (!dryRun) await ensure(accepted.flatMap((item) => (item.kind === 'event' ? [item.row] : [])))
+  if (!dryRun) await ensure(splitDecoded(accepted))
   const applied = await applyBatch(deps, batch, accepted, { position: 'hold', dryRun })
   const { stored, duplicates, conflicting, dead, recovered } = applied
   return {
