@@ -66,11 +66,11 @@ test.each(QUERY_CASES.map((each) => [each.title, each] as const))(
     const costs = await costsOf(each)
     expect(costs.length).toBeGreaterThan(0)
     const partitions = costs.map(({ partitionsPlanned }) => partitionsPlanned)
-    expect(Math.max(...partitions)).toBeLessThanOrEqual(each.days + PARTITIONS_MAX)
+    expect.soft(Math.max(...partitions)).toBeLessThanOrEqual(each.days + PARTITIONS_MAX)
     const locks = costs.map(({ locks }) => locks)
-    expect(Math.max(...locks)).toBeLessThanOrEqual(LOCKS_MAX)
+    expect.soft(Math.max(...locks)).toBeLessThanOrEqual(LOCKS_MAX)
     const rows = costs.map(({ rowsRead }) => rowsRead)
-    if (!each.sumsAllDays) expect(Math.max(...rows)).toBeLessThanOrEqual(ROWS_MAX)
+    if (!each.sumsAllDays) expect.soft(Math.max(...rows)).toBeLessThanOrEqual(ROWS_MAX)
   },
 )
 
