@@ -73,21 +73,20 @@ function printWrites(figures: ReadonlyMap<string, readonly WriteFigure[]>): obje
       ...medians(all),
       // Above 1 where it costs more than with one tenant.
       slower: 1 / medianRatio(all, one, 'rate'),
-      nodeRatio: medianRatio(all, one, 'nodeCpu'),
-      postgresRatio: medianRatio(all, one, 'postgresCpu'),
+      cpuRatio: medianRatio(withCpu(all), one && withCpu(one), 'cpu'),
     }
   })
   print(
-    `${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events; × is what it costs of the first arm`,
+    `${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events; × is the ratio to the first arm; rows written an event; commits, and how many of them notified of any tenant and of any bucket`,
     [
       [
         'arm',
         'events/s',
         'time ×',
         'CPU node',
-        '×',
         'CPU postgres',
-        '×',
+        'CPU ×',
+        'rows',
         'commits',
         'any tenant',
         'any bucket',
@@ -97,9 +96,9 @@ function printWrites(figures: ReadonlyMap<string, readonly WriteFigure[]>): obje
         Math.round(arm.rate).toLocaleString('en'),
         arm.slower.toFixed(2),
         arm.nodeCpu.toFixed(1),
-        arm.nodeRatio.toFixed(2),
         arm.postgresCpu.toFixed(1),
-        arm.postgresRatio.toFixed(2),
+        arm.cpuRatio.toFixed(2),
+        arm.rowsPerEvent.toFixed(2),
         String(arm.batches),
         String(arm.anyTenant),
         String(arm.anyBucket),
@@ -109,9 +108,13 @@ function printWrites(figures: ReadonlyMap<string, readonly WriteFigure[]>): obje
   return arms
 }
 
+function withCpu(figures: readonly WriteFigure[]) {
+  return figures.map((each) => ({ ...each, cpu: each.nodeCpu + each.postgresCpu }))
+}
+
 function printReads(reads: ReadFigure[]): ReadFigure[] {
   print(
-    `Queries among ${MANY.days} days, ${MANY.tenants} tenants and ${options.series} series; sums over a query's statements, in ms; locks and partitions of the statement with the most`,
+    `Queries among ${MANY.days} days, ${MANY.tenants} tenants and ${options.series} series; sums over a query's statements, in ms; locks, partitions and rows of the statement with the most`,
     [
       [
         'query',
@@ -122,6 +125,7 @@ function printReads(reads: ReadFigure[]): ReadFigure[] {
         'locks',
         'planned',
         'read',
+        'rows',
       ],
       ...reads.map((each) => [
         each.title,
@@ -132,6 +136,7 @@ function printReads(reads: ReadFigure[]): ReadFigure[] {
         String(each.locks),
         String(each.partitionsPlanned),
         String(each.partitionsRead),
+        String(each.rowsRead),
       ]),
     ],
   )

@@ -11,9 +11,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { migrate } from '../../core/db/migrate.ts'
-import { pause } from '../../core/lib/pause.ts'
 import { removeDataDirectory } from '../../tools/postgres/data-directory.ts'
 import { startPostgresServer } from '../../tools/postgres/postgres-server.ts'
 
@@ -69,7 +69,7 @@ async function waitUntilUnused(url: string, database: string): Promise<void> {
       [database],
     )
     if (rows[0].count === 0) break
-    await pause(20)
+    await sleep(20)
   }
   await client.end()
 }

@@ -62,7 +62,7 @@ async function measure(url: string, statements: readonly Statement[]) {
   const [cold = [], ...warm] = runs
   const total = (costs: readonly StatementCost[], key: 'planningMs' | 'executionMs') =>
     costs.reduce((sum, cost) => sum + cost[key], 0)
-  const most = (key: 'locks' | 'partitionsPlanned' | 'partitionsRead') =>
+  const most = (key: 'locks' | 'partitionsPlanned' | 'partitionsRead' | 'rowsRead') =>
     Math.max(0, ...cold.map((cost) => cost[key]))
   return {
     statements: statements.length,
@@ -72,5 +72,6 @@ async function measure(url: string, statements: readonly Statement[]) {
     locks: most('locks'),
     partitionsPlanned: most('partitionsPlanned'),
     partitionsRead: most('partitionsRead'),
+    rowsRead: most('rowsRead'),
   }
 }

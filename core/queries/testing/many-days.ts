@@ -93,7 +93,9 @@ const AGGREGATES = [
   `INSERT INTO outcome_total (tenant_id, stored) SELECT tenant_id, sum(stored) FROM outcome_minute GROUP BY 1`,
   `INSERT INTO watermark (tenant_id, partition, highest_at)
    SELECT tenant_id, log_partition, max(occurred_at) FROM event GROUP BY 1, 2`,
-  `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
-   SELECT tenant_id, 'EVENT_INVALID', 'detail', 'fingerprint', 'original', 'events.raw', log_partition, log_offset, received_at
-     FROM event WHERE log_offset % 10 = 0`,
+  `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at,
+                            forwarded_at)
+   SELECT tenant_id, 'EVENT_INVALID', 'detail', 'fingerprint', 'original', 'events.raw', log_partition, log_offset,
+          received_at, received_at
+     FROM event WHERE log_offset % 100 = 0`,
 ]

@@ -20,6 +20,8 @@ export interface StatementCost {
   /** Tables of one day (or month) in the plan, and those that were read. */
   partitionsPlanned: number
   partitionsRead: number
+  /** Rows that scans of tables found, those that a filter removed included. */
+  rowsRead: number
   /** Milliseconds, as EXPLAIN reports them. */
   planningMs: number
   executionMs: number
@@ -68,6 +70,7 @@ export async function costOf(
       locks: counted[0]?.locks ?? 0,
       partitionsPlanned: partitions.size,
       partitionsRead: [...partitions.values()].filter((wasRead) => wasRead).length,
+      rowsRead: countRows(explain.Plan),
       planningMs: explain['Planning Time'],
       executionMs: explain['Execution Time'],
     }
@@ -85,6 +88,9 @@ interface Explained {
 interface PlanNode {
   'Relation Name'?: string
   'Actual Loops': number
+  /** An average over the loops, as is the next one. */
+  'Actual Rows': number
+  'Rows Removed by Filter'?: number
   Plans?: readonly PlanNode[]
 }
 
@@ -94,4 +100,12 @@ function collectPartitions(node: PlanNode, found: Map<string, boolean>): void {
   if (name !== undefined && /_\d{6,8}$/.test(name))
     found.set(name, found.get(name) === true || node['Actual Loops'] > 0)
   for (const child of node.Plans ?? []) collectPartitions(child, found)
+}
+
+function countRows(node: PlanNode): number {
+  const ofChildren = (node.Plans ?? []).reduce((sum, child) => sum + countRows(child), 0)
+  // Not those of the system's own catalogs, which say which tables there are.
+  if (node['Relation Name']?.startsWith('pg_') !== false) return ofChildren
+  const each = node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)
+  return ofChildren + each * node['Actual Loops']
 }
