@@ -1,5 +1,12 @@
 import pg from 'pg'
-import { createDayPartitions, readToday } from '../../db/day-partitions.ts'
+import {
+  createPartitions,
+  DAY_MS,
+  DAYS,
+  MONTHS,
+  type Partitions,
+  readToday,
+} from '../../db/partitions.ts'
 
 export interface ManyDays {
   tenants: number
@@ -14,10 +21,8 @@ export interface ManyDays {
 export const BUSY_TENANT = 'tenant-1'
 export const QUIET_TENANT = 'tenant-2'
 
-/** Tables that may have a partition for each day. */
-const PARTITIONED = ['event', 'rollup_15m', 'outcome_minute']
 /** Each takes several locks until the transaction ends. */
-const DAYS_AT_ONCE = 50
+const CREATED_AT_ONCE = 50
 
 /**
  * Fills an empty database with tenants, names and days as a worker would have left them, in few statements. Events
@@ -47,18 +52,30 @@ export async function fillManyDays(url: string, size: ManyDays): Promise<void> {
 }
 
 async function createDays(pool: pg.Pool, count: number): Promise<void> {
-  const { rows } = await pool.query<{ table: string }>(
-    "SELECT relname AS table FROM pg_class WHERE relname = ANY ($1) AND relkind = 'p'",
-    [PARTITIONED],
-  )
   const today = await readToday(pool)
-  for (const { table } of rows) {
-    const partitions = createDayPartitions({ pool, table })
-    for (let i = 0; i < count; i += DAYS_AT_ONCE)
-      await partitions.ensure(
-        Array.from({ length: Math.min(DAYS_AT_ONCE, count - i) }, (_, n) => today - i - n),
-      )
-  }
+  const months = Math.ceil(count / 28) + 1
+  const month = MONTHS.numberOf(today * DAY_MS)
+  await createEach(createPartitions({ pool, table: 'event', unit: DAYS }), today, count)
+  // As if the database had been migrated so long ago.
+  for (const table of ['outcome_minute', 'rollup_15m']) await dropEarlier(pool, table)
+  await createEach(createPartitions({ pool, table: 'outcome_minute', unit: DAYS }), today, count)
+  await createEach(createPartitions({ pool, table: 'rollup_15m', unit: MONTHS }), month, months)
+}
+
+async function createEach(partitions: Partitions, newest: number, count: number): Promise<void> {
+  for (let i = 0; i < count; i += CREATED_AT_ONCE)
+    await partitions.ensure(
+      Array.from({ length: Math.min(CREATED_AT_ONCE, count - i) }, (_, n) => newest - i - n),
+    )
+}
+
+/** The first partition, which takes every time before the others. */
+async function dropEarlier(pool: pg.Pool, table: string): Promise<void> {
+  const { rows } = await pool.query<{ name: string }>(
+    'SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass',
+    [table],
+  )
+  for (const { name } of rows) if (name.endsWith('_earlier')) await pool.query(`DROP TABLE ${name}`)
 }
 
 /** Half of each day's events are the busy tenant's; the quiet one has the first. Nothing is received in the future. */
