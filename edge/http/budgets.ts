@@ -41,7 +41,7 @@ export function sharesOfKey(key: KeyRecord): readonly Share[] {
   return shares
 }
 
-/** @param group of addresses, as `groupOf` gives it; '' where the runtime knows none */
+/** @param group of addresses, as `addressGroup` gives it; '' where the runtime knows none */
 export function sharesOfAddress(group: string): readonly Share[] {
   return group === '' ? [] : [{ owner: group, bytesMax: LIMITS.edgeBytesPerAddressMax }]
 }

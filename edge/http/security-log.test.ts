@@ -51,6 +51,21 @@ it('denials of ever new addresses fill neither memory nor the log', () => {
   expect(lines[LIMITS.deniedKindsMax]?.security).toEqual({ count: 500 })
 })
 
+it('all addresses of a /64 are one kind, of which the first is logged', () => {
+  const { clock, lines, log, request } = setUp()
+  for (let i = 0; i < 50; i++)
+    log.denied(request('r'), 'KEY_UNKNOWN', `2001:db8::${i.toString(16)}`)
+  log.denied(request('r'), 'KEY_UNKNOWN', '2001:db8:0:1::')
+  clock.now += 60_000
+  log.denied(request('r'), 'RATE_LIMITED', undefined)
+  expect(lines.map(({ security }) => security)).toMatchObject([
+    { address: '2001:db8::0' },
+    { address: '2001:db8:0:1::' },
+    { address: '2001:db8::0', count: 49 },
+    { code: 'RATE_LIMITED' },
+  ])
+})
+
 it('an invalid body is not a security event', () => {
   const { lines, log, request } = setUp()
   log.denied(request('r'), 'INVALID_JSON', '192.0.2.1')
