@@ -1,39 +1,14 @@
 import { expect, it } from 'vitest'
-import type { KeyRecord } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
-import { createAdmission } from './admission/admission.ts'
-import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
-import { createEdge } from './app.ts'
-
-const GOOD = 'slc_sec_0000000000000000000000000000004K8ygg'
-const record: KeyRecord = {
-  key_id: 'k1',
-  tenant: 'acme',
-  kind: 'sec',
-  scopes: ['ingest'],
-  origins: [],
-  key_events_per_minute: 1_000,
-  tenant_events_per_minute: 1_000,
-  may_import_history: true,
-  event_age_max_s: 3_600,
-  expires_at: null,
-  revoked_at: null,
-}
+import { createMemoryEdge, KEY } from './testing/memory-edge.ts'
 
 /** Long after an edge in memory has done every step. */
 const WAIT_MS = 500
 
 /** An edge without limits on events, whose senders say in a header where they come from. */
 function setUp() {
-  const edge = createEdge({
-    findKey: async (key) => (key === GOOD ? record : undefined),
-    admission: createAdmission(undefined, createMemoryIdempotency()),
-    publish: async (records) =>
-      records.map(({ topic }, offset) => ({ topic, partition: 0, offset, timestamp: 0 })),
-    edgeNameOf: () => 'here',
+  const edge = createMemoryEdge({
     addressOf: (request) => request.headers.get('x-from') ?? undefined,
-    now: () => 1_000_000,
-    report: () => {},
   })
   /** @param end whether the body ends after what was sent; otherwise it waits for more, for ever */
   return async (
@@ -84,7 +59,7 @@ const HALF = 'x'.repeat(512 * 1024)
 it('bodies without a known key, from however many addresses, leave the place of a good key’s', async () => {
   const send = setUp()
   expect(await open(send, 40, {}, HALF)).toBe(LIMITS.edgeBytesReadingUnknownMax / HALF.length)
-  const good = { 'x-api-key': GOOD, 'x-from': '203.0.113.1' }
+  const good = { 'x-api-key': KEY, 'x-from': '203.0.113.1' }
   expect((await send('/v1/events', good, GOOD_BODY, true)).status).toBe(202)
   expect((await send('/batch', good, '{"batch":[{"event":"a"}]}', true)).status).toBe(200)
 })

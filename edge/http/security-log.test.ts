@@ -35,9 +35,12 @@ it('a denial is logged once with its request, key and address, and then counted 
       },
     },
   ])
-  clock.now += 60_000
+  clock.now += 59_999
+  log.denied(request('r50', key), 'RATE_LIMITED', '192.0.2.1')
+  expect(lines).toHaveLength(1)
+  clock.now += 1
   log.denied(request('later'), 'KEY_UNKNOWN', '192.0.2.2')
-  expect(lines[1]?.security).toMatchObject({ actor: 'k1', count: 49 })
+  expect(lines[1]?.security).toMatchObject({ actor: 'k1', count: 50 })
   expect(lines[2]).toMatchObject({ requestId: 'later', security: { name: 'credentials-refused' } })
 })
 
