@@ -33,3 +33,10 @@ export function findFormerSetting(environment: object): string | undefined {
       return `${name} is now ${FORMER_SETTINGS[name]}`
   return undefined
 }
+
+/** The former names of these settings, for runtimes in which a program may read named variables only. */
+export function formerNamesOf(settings: readonly string[]): string[] {
+  return Object.entries(FORMER_SETTINGS).flatMap(([former, name]) =>
+    settings.includes(name) ? [former] : [],
+  )
+}

@@ -19,6 +19,7 @@ import { beginResponse } from './http/respond.ts'
 import { createSecurityLog } from './http/security-log.ts'
 import { errorHandler, methodNotAllowed, notFound } from './http/send-problem.ts'
 import { ingestEvents, ingestKeyInBody } from './ingest/ingest.ts'
+import { CSP_REPORT_PATH, cspReport } from './openapi/docs-page/csp-report.ts'
 import { docs, openApi } from './openapi/docs-page/serve.ts'
 import type { Publish } from './publish/publisher.ts'
 import { sluiceJs } from './sdk/script.ts'
@@ -58,6 +59,7 @@ export function createEdge(deps: EdgeDeps) {
   get('/healthz', health(deps.admission))
   get('/openapi.json', openApi())
   get('/docs', docs(deps.docsKey, deps.addressOf))
+  post([CSP_REPORT_PATH], cspReport(steps))
   get('/sluice.js', sluiceJs)
 
   const events = ingestEvents([...cloudEventFormats, json], steps)

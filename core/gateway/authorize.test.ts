@@ -49,6 +49,14 @@ test('an address that guesses passwords gets a 429, and right credentials pass f
   expect((await send('203.0.113.8', 'fra', 'wrong')).status).toBe(401)
 })
 
+test('two addresses of one IPv6 /64 share the limit of wrong passwords, and its neighbour has another', async () => {
+  const { send } = createGateway()
+  for (let i = 0; i < LIMITS.gatewayWrongPasswordsPerMinute; i++)
+    expect((await send(`2001:db8:0:1::${i}`, 'fra', 'wrong')).status).toBe(401)
+  expect((await send('2001:db8:0:1:ffff::', 'fra', 'wrong')).status).toBe(429)
+  expect((await send('2001:db8:0:2::1', 'fra', 'wrong')).status).toBe(401)
+})
+
 test('each kind of denial is a security event with user, address and request id, and without secrets', async () => {
   const { send, lines } = createGateway()
   await send('203.0.113.7', 'fra', 'hushhush', { 'x-request-id': 'req-1' })

@@ -50,9 +50,20 @@ test('denials of one kind have one line at once and their count a minute later',
   expect(lines).toHaveLength(4)
 })
 
+test('all addresses of an IPv6 /64 are one kind, of which the first is logged', () => {
+  const log = createSecurityLog(logger as never)
+  for (const last of ['1', '2', 'aaaa:bbbb:cccc:dddd'])
+    log.record(denied({ address: `2001:db8:0:1:${last.includes(':') ? '' : ':'}${last}` }))
+  log.close()
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { security: denied({ address: '2001:db8:0:1::1' }) },
+    { security: { ...denied({ address: '2001:db8:0:1::1' }), count: 2 } },
+  ])
+})
+
 test('a flood from many addresses has a bounded number of lines, and closing writes its count', () => {
   const log = createSecurityLog(logger as never)
-  for (let i = 0; i < 5_000; i++) log.record(denied({ address: `2001:db8::${i.toString(16)}` }))
+  for (let i = 0; i < 5_000; i++) log.record(denied({ address: `2001:db8:0:${i.toString(16)}::1` }))
   expect(lines).toHaveLength(1_000)
   log.close()
   expect(lines.slice(1_000).map(({ fields }) => fields)).toEqual([

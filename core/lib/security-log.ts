@@ -1,3 +1,4 @@
+import { addressGroup } from '../../contract/address-group.ts'
 import type { Logger } from './logger.ts'
 
 /** What happened, as a stable name that alerts can match. */
@@ -29,7 +30,10 @@ export interface SecurityEvent {
   detail?: string
 }
 
-/** Security events as structured log lines. Denials are counted: a line for the first of a kind, then one a minute. */
+/**
+ * Security events as structured log lines. Denials are counted: a line for the first of a kind, then one a minute. The
+ * addresses of an IPv6 /64 are one client, of which the first is logged.
+ */
 export interface SecurityLog {
   record(event: SecurityEvent): void
   /** Writes the counts that are still open. */
@@ -85,5 +89,6 @@ export function createSecurityLog(logger: Pick<Logger, 'info' | 'warn'>): Securi
 }
 
 function kindOf({ name, actor, tenant, address, detail }: SecurityEvent): string {
-  return JSON.stringify([name, actor, tenant, address, detail])
+  const group = address === undefined ? undefined : addressGroup(address)
+  return JSON.stringify([name, actor, tenant, group, detail])
 }

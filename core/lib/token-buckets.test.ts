@@ -15,3 +15,10 @@ test('only so many clients are remembered', () => {
   for (const client of ['a', 'b', 'c']) expect(buckets.take(client)).toBe(true)
   expect([buckets.has('a'), buckets.has('b'), buckets.has('c')]).toEqual([true, false, false])
 })
+
+test('the addresses of an IPv6 /64 are one client, whatever way they are written', () => {
+  const buckets = createTokenBuckets({ perMinute: 2 })
+  expect([buckets.take('2001:db8::1'), buckets.take('2001:0DB8:0:0:ffff::')]).toEqual([true, true])
+  expect([buckets.has('[2001:db8::2]:443'), buckets.take('2001:db8::3')]).toEqual([false, false])
+  expect([buckets.take('2001:db8:0:1::1'), buckets.take('192.0.2.1')]).toEqual([true, true])
+})

@@ -1,9 +1,14 @@
-/** A rate limit for each client by itself, in memory: token buckets that refill all the time. */
+import { addressGroup } from '../../contract/address-group.ts'
+
+/**
+ * A rate limit for each client by itself, in memory: token buckets that refill all the time. A client is an IPv4 address
+ * or a /64 of IPv6.
+ */
 export interface TokenBuckets {
   /** Takes one token. @returns false when there is none */
-  take(clientId: string): boolean
+  take(address: string): boolean
   /** Whether a token could be taken. */
-  has(clientId: string): boolean
+  has(address: string): boolean
 }
 
 export interface TokenBucketsOptions {
@@ -29,13 +34,14 @@ export function createTokenBuckets({
   }
 
   return {
-    take(clientId) {
+    take(address) {
+      const clientId = addressGroup(address)
       const tokens = tokensOf(clientId)
       buckets.delete(clientId)
       if (buckets.size >= clientsMax) buckets.delete(buckets.keys().next().value as string)
       buckets.set(clientId, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now() })
       return tokens >= 1
     },
-    has: (clientId) => tokensOf(clientId) >= 1,
+    has: (address) => tokensOf(addressGroup(address)) >= 1,
   }
 }

@@ -1,3 +1,4 @@
+import { addressGroup } from '../../contract/address-group.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 
@@ -34,7 +35,7 @@ export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax
   const fullAt = new BoundedMap<string, number>(entriesMax)
   return {
     countLookup(address, now) {
-      const group = groupOf(address)
+      const group = addressGroup(address)
       const full = Math.max(fullAt.get(group) ?? now, now)
       const waitMs = full + LOOKUP_MS - (now + WINDOW_MS)
       if (waitMs > 0) throw new TooManyLookupsError(waitMs)
@@ -66,7 +67,7 @@ export function createLookupQueue(entriesMax: number = LIMITS.limiterEntriesMax)
   let nextOfAny = 0
   return {
     enter(address, now) {
-      const group = groupOf(address)
+      const group = addressGroup(address)
       // A clock that was set back does not make anyone wait for it.
       const own = Math.max(now, Math.min(nextOf.get(group) ?? 0, now + LIMITS.lookupWaitMsMax + 1))
       const any = Math.max(now, Math.min(nextOfAny, now + LIMITS.lookupWaitMsMax + 1))
@@ -77,25 +78,4 @@ export function createLookupQueue(entriesMax: number = LIMITS.limiterEntriesMax)
       return waitMs
     },
   }
-}
-
-/**
- * The addresses of one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
- * which a single machine has as many addresses as it likes.
- * @param address as runtimes write it: with brackets, a port, a zone or IPv4 inside IPv6, or without
- */
-export function groupOf(address: string): string {
-  const bare = address.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/%.*$/, '')
-  const v4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(bare)?.[1]
-  if (v4) return v4
-  const [left = '', right] = bare.toLowerCase().split('::')
-  const before = left === '' ? [] : left.split(':')
-  const after = right ? right.split(':') : []
-  // IPv4 at the end stands for two groups.
-  const length = before.length + after.length + (after.at(-1)?.includes('.') ? 1 : 0)
-  const zeros = right === undefined ? 0 : Math.max(0, 8 - length)
-  return [...before, ...Array<string>(zeros).fill('0'), ...after]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
 }

@@ -108,6 +108,18 @@ it('while the directory fails a known key is accepted for a while, but not for a
   expect(JSON.stringify(reports)).not.toContain('slc_')
 })
 
+it('while the directory fails a stale record is accepted to the last millisecond', async () => {
+  for (const tooLate of [0, 1]) {
+    const { state, find, add } = setUp()
+    const key = await add(mintApiKey('sec'))
+    await find(key)
+    state.broken = true
+    state.now = fresh + stale - 1 + tooLate
+    if (tooLate) await expect(find(key)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' })
+    else expect(await find(key)).toBeDefined()
+  }
+})
+
 it('a key that is not cached cannot be checked while the directory fails', async () => {
   const { state, find, add } = setUp()
   const key = await add(mintApiKey('sec'))

@@ -1,8 +1,10 @@
 import { abortOnTimeout } from '../lib/timeout.ts'
 import { composeEdge } from './compose.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, SETTING_VARIABLES } from './settings.ts'
 
-const edge = composeEdge(readSettings(Deno.env.toObject()), {
+// By name: the whole environment would need `--allow-env`, and holds more than an edge has to know.
+const environment = Object.fromEntries(SETTING_VARIABLES.map((name) => [name, Deno.env.get(name)]))
+const edge = composeEdge(readSettings(environment), {
   timeout: abortOnTimeout,
   edgeNameOf: () => 'deno',
   addressOf: (_, info) => (info as Deno.ServeHandlerInfo<Deno.NetAddr>).remoteAddr.hostname,

@@ -1,4 +1,4 @@
-import { findFormerSetting } from '../../contract/former-settings.ts'
+import { findFormerSetting, formerNamesOf } from '../../contract/former-settings.ts'
 
 /** The edge's settings; the names are the same in every runtime. */
 export interface EdgeSettings {
@@ -37,6 +37,32 @@ export interface EdgeSettings {
   /** The same as core's. Our gateway adds it to the topics' names itself; other endpoints do not. */
   SLUICE_KAFKA_TOPIC_PREFIX?: string
 }
+
+const NAMES = Object.keys({
+  SLUICE_GATEWAY_URL: true,
+  SLUICE_GATEWAY_USERNAME: true,
+  SLUICE_GATEWAY_PASSWORD: true,
+  SLUICE_EDGE_NAME: true,
+  SLUICE_RATE_LIMITS: true,
+  SLUICE_REDIS_REST_URL: true,
+  SLUICE_REDIS_TOKEN: true,
+  UPSTASH_REDIS_REST_URL: true,
+  UPSTASH_REDIS_REST_TOKEN: true,
+  SLUICE_REDIS_TIMEOUT_MS: true,
+  SLUICE_REDIS_FAILURE_POLICY: true,
+  SLUICE_TRUSTED_PROXIES: true,
+  SLUICE_ALLOW_CLEARTEXT: true,
+  SLUICE_NDJSON_BYTES_MAX: true,
+  SLUICE_DOCS_KEY: true,
+  SLUICE_KAFKA_REST_DIALECT: true,
+  SLUICE_KAFKA_REST_URL: true,
+  SLUICE_KAFKA_REST_USERNAME: true,
+  SLUICE_KAFKA_REST_PASSWORD: true,
+  SLUICE_KAFKA_TOPIC_PREFIX: true,
+} satisfies Record<keyof EdgeSettings, true>)
+
+/** All variables that `readSettings` looks at: the settings and their former names. */
+export const SETTING_VARIABLES: readonly string[] = [...NAMES, ...formerNamesOf(NAMES)]
 
 /**
  * @param environment of a process or a worker's bindings; '' and null count as missing, numbers are read as text

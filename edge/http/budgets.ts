@@ -4,8 +4,10 @@ import { type ByteBudget, createByteBudget, type Share } from './byte-budget.ts'
 
 /** What bodies may hold at each stage of a request. */
 export interface Budgets {
-  /** Bodies that are still arriving, at their own size. */
+  /** Bodies of known keys that are still arriving, as far as they are decoded. */
   reading: ByteBudget
+  /** The same of bodies that carry their key themselves. Strangers can fill it, and nothing else. */
+  readingUnknown: ByteBudget
   /** Parsed bodies whose key is not in the cache, while it is looked up. Strangers can fill it, and nothing else. */
   unauthenticated: ByteBudget
   /** Bodies of known keys until the log has their events. */
@@ -15,6 +17,7 @@ export interface Budgets {
 export function createBudgets(now: () => number): Budgets {
   return {
     reading: createByteBudget(LIMITS.edgeBytesReadingMax, now, LIMITS.bodyReadMsMax),
+    readingUnknown: createByteBudget(LIMITS.edgeBytesReadingUnknownMax, now, LIMITS.bodyReadMsMax),
     unauthenticated: createByteBudget(
       LIMITS.edgeBytesUnauthenticatedMax,
       now,
@@ -38,7 +41,7 @@ export function sharesOfKey(key: KeyRecord): readonly Share[] {
   return shares
 }
 
-/** @param group of addresses, as `groupOf` gives it; '' where the runtime knows none */
+/** @param group of addresses, as `addressGroup` gives it; '' where the runtime knows none */
 export function sharesOfAddress(group: string): readonly Share[] {
   return group === '' ? [] : [{ owner: group, bytesMax: LIMITS.edgeBytesPerAddressMax }]
 }

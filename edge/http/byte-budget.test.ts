@@ -67,6 +67,7 @@ it('one owner holds no more than its share, and others the rest', () => {
   ])
   const release = budget.acquire(40, key)
   expect(() => budget.acquire(11, key)).toThrow(OVERLOADED)
+  budget.acquire(10, key)()
   budget.acquire(30, other)
   expect(() => budget.acquire(6, other)).toThrow(OVERLOADED)
   budget.acquire(25)

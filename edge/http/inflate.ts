@@ -17,17 +17,20 @@ export interface Inflater<T> {
 
 /**
  * Decompresses gzip or deflate, at most `bytesMax`; `end` gives the whole output.
- * @throws BODY_TOO_LARGE, INVALID_ENCODING
+ * @param onOutput gets the length of every piece before it is kept, and ends the work by throwing an HttpProblem
+ * @throws BODY_TOO_LARGE, INVALID_ENCODING, what `onOutput` throws
  */
 export function createInflater(
   format: Compression,
   bytesMax: number,
+  onOutput: (bytes: number) => void = () => {},
 ): Inflater<Uint8Array<ArrayBuffer>> {
   const output = createByteBuffer()
   let size = 0
   const inflater = inflateInto(format, (chunk) => {
     size += chunk.byteLength
     if (size > bytesMax) throw new HttpProblem('BODY_TOO_LARGE')
+    onOutput(chunk.byteLength)
     output.add(chunk)
   })
   return {

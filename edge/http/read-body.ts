@@ -1,33 +1,29 @@
 import { LIMITS } from '../../contract/limits.ts'
 import { type Bytes, createByteBuffer } from '../lib/bytes.ts'
 import { withTimeout } from '../lib/timeout.ts'
+import type { BodyCount } from './body-count.ts'
 import { HttpProblem } from './http-problem.ts'
 import { type Compression, createInflater } from './inflate.ts'
 
 /**
  * The body, decoded, at most LIMITS.bodyBytesMax of it, within LIMITS.bodyReadMsMax.
- * @param reserve counts bytes as they arrive; those of small bodies with a declared length are not counted
- * @throws BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_INCOMPLETE, ENCODING_UNSUPPORTED, INVALID_ENCODING, and what `reserve` throws
+ * @throws BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_INCOMPLETE, ENCODING_UNSUPPORTED, INVALID_ENCODING, and what `count` throws
  */
-export async function readBody(
-  request: Request,
-  reserve: (bytes: number) => void = () => {},
-): Promise<Bytes> {
+export async function readBody(request: Request, count: BodyCount): Promise<Bytes> {
   const { headers } = request
   const encoding = readEncoding(headers.get('content-encoding'))
   const declared = headers.get('content-length')
   // Nothing that decodes to 1 MiB is itself longer than that.
   if (declared !== null && Number(declared) > LIMITS.bodyBytesMax)
     throw new HttpProblem('BODY_TOO_LARGE')
-  // With a declared length the server gives no more than that, so there is nothing to count.
+  // With a declared length the server gives no more than that, so there is nothing to count on the way.
   // (And `request.body` is not read: the getter alone creates a stream.)
-  if (declared !== null && !encoding && Number(declared) <= WHOLE_BYTES_MAX)
+  if (declared !== null && !encoding && Number(declared) <= count.wholeBytesMax) {
+    count.whole(Number(declared))
     return readWhole(request)
-  return request.body ? readCounting(request.body, encoding, reserve) : new Uint8Array()
+  }
+  return request.body ? readCounting(request.body, encoding, count) : new Uint8Array()
 }
-
-/** A body of a few packets; larger ones are counted while they arrive, so that slow ones hold only what came. */
-const WHOLE_BYTES_MAX = 64 * 1024
 
 async function readWhole(request: Request): Promise<Bytes> {
   const buffer = await withTimeout(request.arrayBuffer(), LIMITS.bodyReadMsMax, tooSlow).catch(
@@ -40,10 +36,10 @@ async function readWhole(request: Request): Promise<Bytes> {
 async function readCounting(
   body: ReadableStream<Uint8Array>,
   encoding: Compression | undefined,
-  reserve: (bytes: number) => void,
+  count: BodyCount,
 ): Promise<Bytes> {
   const reader = openReader(body)
-  const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax)
+  const inflater = encoding && createInflater(encoding, LIMITS.bodyBytesMax, count.arrived)
   const received = createByteBuffer()
   let size = 0
   const start = performance.now()
@@ -55,9 +51,11 @@ async function readCounting(
       if (performance.now() - start > LIMITS.bodyReadMsMax) throw tooSlow()
       size += value.byteLength
       if (size > LIMITS.bodyBytesMax) throw new HttpProblem('BODY_TOO_LARGE')
-      reserve(value.byteLength)
       if (inflater) await inflater.write(value)
-      else received.add(value)
+      else {
+        count.arrived(value.byteLength)
+        received.add(value)
+      }
     }
   }
   try {

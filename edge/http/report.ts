@@ -7,6 +7,8 @@ export interface ReportEntry {
   error?: string
   /** A security event and, when it was repeated, how often. */
   security?: object
+  /** Directives of the Content-Security-Policy that browsers reported as broken, with how often. */
+  directives?: Record<string, number>
 }
 
 export type Report = (entry: ReportEntry) => void

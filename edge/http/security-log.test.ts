@@ -35,9 +35,12 @@ it('a denial is logged once with its request, key and address, and then counted 
       },
     },
   ])
-  clock.now += 60_000
+  clock.now += 59_999
+  log.denied(request('r50', key), 'RATE_LIMITED', '192.0.2.1')
+  expect(lines).toHaveLength(1)
+  clock.now += 1
   log.denied(request('later'), 'KEY_UNKNOWN', '192.0.2.2')
-  expect(lines[1]?.security).toMatchObject({ actor: 'k1', count: 49 })
+  expect(lines[1]?.security).toMatchObject({ actor: 'k1', count: 50 })
   expect(lines[2]).toMatchObject({ requestId: 'later', security: { name: 'credentials-refused' } })
 })
 
@@ -49,6 +52,21 @@ it('denials of ever new addresses fill neither memory nor the log', () => {
   clock.now += 60_000
   log.denied(request('r'), 'KEY_UNKNOWN', 'another')
   expect(lines[LIMITS.deniedKindsMax]?.security).toEqual({ count: 500 })
+})
+
+it('all addresses of a /64 are one kind, of which the first is logged', () => {
+  const { clock, lines, log, request } = setUp()
+  for (let i = 0; i < 50; i++)
+    log.denied(request('r'), 'KEY_UNKNOWN', `2001:db8::${i.toString(16)}`)
+  log.denied(request('r'), 'KEY_UNKNOWN', '2001:db8:0:1::')
+  clock.now += 60_000
+  log.denied(request('r'), 'RATE_LIMITED', undefined)
+  expect(lines.map(({ security }) => security)).toMatchObject([
+    { address: '2001:db8::0' },
+    { address: '2001:db8:0:1::' },
+    { address: '2001:db8::0', count: 49 },
+    { code: 'RATE_LIMITED' },
+  ])
 })
 
 it('an invalid body is not a security event', () => {

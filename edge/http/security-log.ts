@@ -1,3 +1,4 @@
+import { addressGroup } from '../../contract/address-group.ts'
 import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { EdgeContext } from './context.ts'
@@ -36,7 +37,7 @@ const WINDOW_MS = 60_000
 /**
  * Denials, counted: a line for the first of a kind within a minute, and one with the count of the others when
  * the next denial comes after it. (No timer: in workerd a timer ends with the request that set it.) A kind is code,
- * key and address; beyond LIMITS.deniedKindsMax they share one count, so a flood from many addresses cannot
+ * key and address (or /64, of which the first address is logged); beyond LIMITS.deniedKindsMax they share one count, so a flood from many addresses cannot
  * fill memory or the log.
  */
 export function createSecurityLog(report: Report, now: () => number): SecurityLog {
@@ -61,7 +62,7 @@ export function createSecurityLog(report: Report, now: () => number): SecurityLo
       if (name === undefined) return
       roll()
       const key = c.get('key')
-      const kind = `${code} ${key?.key_id} ${address}`
+      const kind = `${code} ${key?.key_id} ${address === undefined ? '' : addressGroup(address)}`
       const known = repeated.get(kind)
       if (known) known.count++
       else if (repeated.size >= LIMITS.deniedKindsMax) others++

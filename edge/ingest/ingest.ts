@@ -1,3 +1,4 @@
+import { addressGroup } from '../../contract/address-group.ts'
 import type { ItemError } from '../../contract/errors.ts'
 import {
   type AdmissionDeps,
@@ -5,7 +6,6 @@ import {
   admitRequest,
   type IngestRequest,
 } from '../admission/admit-request.ts'
-import { groupOf } from '../auth/address-limit.ts'
 import { type AddressOf, type Authenticate, hasKeyInHeader } from '../auth/authenticate.ts'
 import type { IngestFormat, InvalidItem, ResponseSpec } from '../formats/ingest-format.ts'
 import { allInvalidProblem } from '../formats/json-response.ts'
@@ -43,7 +43,7 @@ export function ingestKeyInBody(format: IngestFormat, deps: IngestDeps): Handler
         return ingest({ ...authenticated, ...read }, deps)
       })
     }
-    const address = groupOf(deps.addressOf(c.req.raw, c.env) ?? '')
+    const address = addressGroup(deps.addressOf(c.req.raw, c.env) ?? '')
     return readEventsWithKey(c.req.raw, format, deps, address, async (read, reservation) => {
       const authenticated = await deps.authenticate(c, read.batch, reservation.duringLookup)
       reservation.forKey(authenticated.key)

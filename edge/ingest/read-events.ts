@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
 import type { ItemErrorCode } from '../../contract/errors.ts'
-import { LIMITS } from '../../contract/limits.ts'
 import type { IncomingBatch, IngestFormat, RequestBody } from '../formats/ingest-format.ts'
+import { countOfKey, countOfStranger, type HeldCount } from '../http/body-count.ts'
 import { type Budgets, sharesOfAddress, sharesOfKey } from '../http/budgets.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import { mediaTypeOf, readBody } from '../http/read-body.ts'
@@ -46,7 +46,7 @@ export async function readEvents(
   next: (read: ReadRequest) => Promise<Response>,
 ): Promise<Response> {
   const format = chooseFormat(formats, request)
-  const bytes = await readBytes(request, format, deps, `key ${key.key_id}`)
+  const bytes = await readBytes(request, format, countOfKey(deps.budgets, key.key_id))
   const release = deps.budgets.ingest.acquire(bytes.byteLength, sharesOfKey(key))
   try {
     return await next(await parse(format, bytes, request, deps))
@@ -66,7 +66,8 @@ export async function readEventsWithKey(
   address: string,
   next: (read: ReadRequest, reservation: BodyReservation) => Promise<Response>,
 ): Promise<Response> {
-  const bytes = await readBytes(request, chooseFormat([format], request), deps, address)
+  const count = countOfStranger(deps.budgets, address)
+  const bytes = await readBytes(request, chooseFormat([format], request), count)
   let release = () => {}
   const hold = (acquire: () => () => void) => {
     release()
@@ -85,30 +86,13 @@ export async function readEventsWithKey(
   }
 }
 
-const RESERVE_BYTES = 16 * 1024
-
 /** The decoded body, counted while it arrives. */
-async function readBytes(
-  request: Request,
-  format: IngestFormat,
-  { budgets }: ReadDeps,
-  owner: string,
-): Promise<Bytes> {
-  const shares = owner === '' ? [] : [{ owner, bytesMax: LIMITS.edgeBytesReadingShareMax }]
-  let releases: (() => void)[] | undefined
+async function readBytes(request: Request, format: IngestFormat, count: HeldCount): Promise<Bytes> {
   try {
-    // In steps: a million chunks of one byte must not become a million reservations.
-    let uncounted = 0
-    const sent = await readBody(request, (bytes) => {
-      uncounted += bytes
-      if (uncounted < RESERVE_BYTES) return
-      releases ??= []
-      releases.push(budgets.reading.acquire(uncounted, shares))
-      uncounted = 0
-    })
+    const sent = await readBody(request, count)
     return format.unwrap ? await format.unwrap(sent, request) : sent
   } finally {
-    for (const release of releases ?? []) release()
+    count.release()
   }
 }
 

@@ -27,6 +27,7 @@ export const HEADERS: Readonly<Record<string, Schema>> = {
   'Accept-Encoding': header('The encodings that a body may have.'),
   'Cache-Control': header('How long the response may be cached.'),
   'Content-Security-Policy': header('Nothing is loaded from other origins.'),
+  'Reporting-Endpoints': header('Where browsers report what broke that policy.'),
   'X-Content-Type-Options': header('The Content-Type must not be guessed.', false, {
     const: 'nosniff',
   }),

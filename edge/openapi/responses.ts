@@ -12,15 +12,16 @@ const KEY: readonly ErrorCode[] = [
   'HISTORICAL_NOT_ALLOWED',
   'KEYS_UNAVAILABLE',
 ]
-const BODY: readonly ErrorCode[] = [
+/** Of reading any body. */
+export const BODY_ERRORS: readonly ErrorCode[] = [
   'INVALID_ENCODING',
   'BODY_INCOMPLETE',
   'BODY_TOO_SLOW',
   'BODY_TOO_LARGE',
-  'MEDIA_TYPE_UNSUPPORTED',
   'ENCODING_UNSUPPORTED',
   'OVERLOADED',
 ]
+const BODY: readonly ErrorCode[] = [...BODY_ERRORS, 'MEDIA_TYPE_UNSUPPORTED']
 const RATES: readonly ErrorCode[] = ['RATE_LIMITED', 'LIMITER_UNAVAILABLE']
 const IDEMPOTENCY: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_INVALID',

@@ -1,4 +1,6 @@
+import { CSP_REPORT_PATH } from './docs-page/csp-report.ts'
 import type { Operation } from './operation.ts'
+import { BODY_ERRORS } from './responses.ts'
 
 /** About the edge itself. */
 export const service: readonly Operation[] = [
@@ -72,6 +74,7 @@ export const service: readonly Operation[] = [
         headers: [
           'Cache-Control',
           'Content-Security-Policy',
+          'Reporting-Endpoints',
           'X-Content-Type-Options',
           'Referrer-Policy',
           'Cross-Origin-Opener-Policy',
@@ -83,5 +86,18 @@ export const service: readonly Operation[] = [
     },
     errors: [],
     examples: [{ title: 'The page', status: 200 }],
+  },
+  {
+    id: 'cspReport',
+    method: 'post',
+    paths: [CSP_REPORT_PATH],
+    group: 'service',
+    summary: 'What browsers report when that page broke its Content-Security-Policy',
+    description: 'Counted by directive for the operator’s log; nothing else of it is kept.',
+    security: [],
+    body: { 'application/csp-report': {}, 'application/reports+json': {} },
+    responses: { 204: { description: 'Counted, if it is a report.' } },
+    errors: BODY_ERRORS,
+    examples: [],
   },
 ]

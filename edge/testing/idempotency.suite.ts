@@ -45,6 +45,8 @@ export function idempotencySuite(create: () => IdempotencyStore): void {
     expect(await store.begin(request(), 1_000)).toEqual({ kind: 'in-flight', waitMs: 2_000 })
     // Publishing must have timed out by now, so the holder is dead and the lease runs to its end.
     expect(await store.begin(request(), 4_000)).toEqual({ kind: 'in-flight', waitMs: 11_000 })
+    const last = await store.begin(request(), LIMITS.idempotencyLeaseMs - 1)
+    expect(last).toMatchObject({ kind: 'in-flight' })
     expect((await store.begin(request(), LIMITS.idempotencyLeaseMs)).kind).toBe('acquired')
   })
 

@@ -4,7 +4,8 @@ import { type IncomingMessage, request } from 'node:http'
 export interface OpenPost {
   /** Resolves when the socket accepts more. */
   write(part: string | Uint8Array): Promise<void>
-  end(): void
+  /** @param last what is sent before the end */
+  end(last?: string): void
   /** Breaks the connection in the middle of the body. */
   breakOff(): void
   /** undefined until the head of the response arrived. */
@@ -59,7 +60,7 @@ export function openPost(
             resolve(),
           )
       }),
-    end: () => void outgoing.end(),
+    end: (last) => void outgoing.end(last),
     breakOff: () => void outgoing.destroy(),
     status: () => response?.statusCode,
     headers: () => response?.headers ?? {},

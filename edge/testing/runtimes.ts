@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -35,11 +36,21 @@ export function startEdge(
   const all = { ...bindings(gateway), ...settings }
   if (runtime === 'workerd') return startWorkerd(gateway, 'edge/entry/cloudflare.ts', all)
   if (runtime === 'node') return startSource(process.execPath, ['edge/entry/node.ts'], all)
-  return startDeno('edge/entry/deno.ts', all)
+  return startDeno('edge/entry/deno.ts', all, denoPermissions())
 }
 
-export function startDeno(file: string, settings: Record<string, string>): Promise<RunningEdge> {
-  const run = ['run', '--cached-only', '--allow-net', '--allow-env', file]
+/** The flags with which `deno task edge` runs the edge. */
+export function denoPermissions(): string[] {
+  const { tasks } = JSON.parse(readFileSync(join(ROOT, 'deno.json'), 'utf8'))
+  return tasks.edge.split(' ').filter((flag: string) => /^--(?:allow|deny)-/.test(flag))
+}
+
+export function startDeno(
+  file: string,
+  settings: Record<string, string>,
+  permissions: readonly string[] = ['--allow-net', '--allow-env'],
+): Promise<RunningEdge> {
+  const run = ['run', '--cached-only', '--no-prompt', ...permissions, file]
   return startSource(join(ROOT, 'node_modules/.bin/deno'), run, settings)
 }
 

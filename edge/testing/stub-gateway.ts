@@ -14,6 +14,11 @@ export type StubFault =
   | 'too-few'
   | { status: number }
 
+/** The next request to /produce gets its response only then. */
+export interface StubWait {
+  until: Promise<unknown>
+}
+
 export interface StubGateway {
   url: string
   username: string
@@ -22,7 +27,7 @@ export interface StubGateway {
   records: ProduceRecord[]
   /** Requests to each route, whatever the response. */
   requestCounts: { produce: number; keys: number }
-  produceFaults: StubFault[]
+  produceFaults: (StubFault | StubWait)[]
   keyFaults: StubFault[]
   /** Creates a key and adds it to the directory. */
   addKey(record?: Partial<KeyRecord>): { key: string; record: KeyRecord }
@@ -34,7 +39,7 @@ export async function startStubGateway(): Promise<StubGateway> {
   const keys = new Map<string, KeyRecord>()
   const taken: ProduceRecord[] = []
   const requestCounts = { produce: 0, keys: 0 }
-  const produceFaults: StubFault[] = []
+  const produceFaults: (StubFault | StubWait)[] = []
   const keyFaults: StubFault[] = []
   const password = 'a-secret-of-the-test'
   const authorization = `Basic ${btoa(`sluice:${password}`)}`
@@ -57,7 +62,9 @@ export async function startStubGateway(): Promise<StubGateway> {
     if (path !== '/gateway/produce') return respond(404, { error: 'no such path', status: 404 })
     requestCounts.produce++
     const records = [JSON.parse(await textOf(request))].flat() as ProduceRecord[]
-    const fault = produceFaults.shift()
+    const next = produceFaults.shift()
+    if (typeof next === 'object' && 'until' in next) await next.until
+    const fault = typeof next === 'object' && 'until' in next ? undefined : next
     if (fault === 'too-few') return respond(200, [])
     if (applyFault(fault, response, respond)) return
     taken.push(...records)

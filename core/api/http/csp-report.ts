@@ -1,12 +1,11 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { isObject } from '../../../contract/json/is-object.ts'
+import { CSP_REPORT_BYTES_MAX, reportedDirectives } from '../../../contract/csp-report.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { createTokenBuckets } from '../../lib/token-buckets.ts'
 import { type AddressOf, clientOf } from './client.ts'
 import { allowOnly, sendProblem } from './problem.ts'
 
-const REPORT_BYTES_MAX = 16 * 1024
 const REPORTS_PER_MINUTE = 20
 const LOGGED_EVERY_MS = 60_000
 const DIRECTIVES_MAX = 50
@@ -36,28 +35,16 @@ export function cspReport(logger: Partial<Pick<Logger, 'warn'>>, addressOf?: Add
   }
 
   const tooLarge = bodyLimit({
-    maxSize: REPORT_BYTES_MAX,
+    maxSize: CSP_REPORT_BYTES_MAX,
     onError: (c) => sendProblem(c, 'BODY_TOO_LARGE'),
   })
   app.post('/csp-report', tooLarge, async (c) => {
     if (!buckets.take(clientOf(c, addressOf).address ?? ''))
       return sendProblem(c, 'TOO_MANY_ATTEMPTS', { 'Retry-After': '60' })
-    for (const directive of directivesOf(await c.req.json().catch(() => undefined)))
+    for (const directive of reportedDirectives(await c.req.json().catch(() => undefined)))
       count(directive)
     return c.body(null, 204)
   })
   app.all('/csp-report', allowOnly('POST'))
   return app
-}
-
-/** Of the Reporting API's form and of the older one. */
-function directivesOf(body: unknown): string[] {
-  const reports = Array.isArray(body) ? body.slice(0, 20) : [body]
-  return reports.flatMap((report) => {
-    if (!isObject(report)) return []
-    const details = isObject(report.body) ? report.body : report['csp-report']
-    if (!isObject(details)) return []
-    const directive = details.effectiveDirective ?? details['effective-directive']
-    return typeof directive === 'string' && /^[a-z-]{1,32}$/.test(directive) ? [directive] : []
-  })
 }

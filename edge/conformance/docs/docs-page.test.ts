@@ -171,7 +171,7 @@ describe('the security of the page at /docs', () => {
   it('allows no external resources, only its own script, and no framing', async () => {
     const { headers, text } = await send(edge.port, { method: 'GET', path: '/docs' })
     expect(headers['content-security-policy']).toMatch(
-      /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+      /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; report-uri \/docs\/csp-report; report-to csp$/,
     )
     expect(text).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
     expect(text).not.toMatch(/slc_[a-z]{3}_[0-9A-Za-z]{36}/)

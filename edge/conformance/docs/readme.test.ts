@@ -8,8 +8,11 @@ import { describeEdges } from '../../testing/edge-harness.ts'
 const text = ['README.md', 'docs/sending.md']
   .map((file) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'))
   .join('\n')
-const COMMANDS = [...text.matchAll(/```sh\n([^`]*curl[^`]*)```/g)].map((found) => found[1] ?? '')
 const LOCAL = 'http://127.0.0.1:8787'
+/** Those that query core are tested in tests/guide-queries.test.ts. */
+const COMMANDS = [...text.matchAll(/```sh\n([^`]*curl[^`]*)```/g)]
+  .map((found) => found[1] ?? '')
+  .filter((command) => command.includes(LOCAL))
 
 describeEdges('the README tested against the edge', (harness) => {
   it('shows every ingest format', () => {

@@ -67,6 +67,56 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
     expect(silent.status()).toBe(408)
   }, 40_000)
 
+  it.concurrent('of newlines alone gets a 408 after 10 s, and one of a few bytes beside it goes on', async ({
+    expect,
+  }) => {
+    const { open, arrived } = sender()
+    const newlines = open()
+    const good = open()
+    const start = performance.now()
+    for (let i = 0; newlines.status() === undefined; i++) {
+      await Promise.all([newlines.write('\r\n \n'), good.write(EVENT[i] ?? ' ')])
+      await pause(500)
+    }
+    await newlines.finished
+    expect(performance.now() - start).toBeGreaterThan(LIMITS.bodyReadMsMax - 500)
+    const response = JSON.parse(newlines.received())
+    expect([newlines.status(), response.code]).toEqual([408, 'BODY_TOO_SLOW'])
+    expect(response.detail).toMatch(/^A stream brings at least 8 bytes of lines every 10 s; /)
+    good.end()
+    await good.finished
+    expect([good.status(), JSON.parse(good.received()).accepted]).toEqual([202, 1])
+    expect(arrived()).toHaveLength(1)
+  }, 40_000)
+
+  it.concurrent('is one of at most eight of its key, and each that ends makes room for another', async ({
+    expect,
+  }) => {
+    const { open, arrived } = sender()
+    const streams = Array.from({ length: LIMITS.ndjsonStreamsPerKeyMax }, () => open())
+    for (const stream of streams) await stream.write(`${EVENT}\n`)
+    // All of them are open once their lines have arrived.
+    await expect.poll(() => arrived().length, { timeout: 8_000 }).toBe(streams.length)
+    const refused = open()
+    await refused.finished
+    expect([refused.status(), JSON.parse(refused.received()).code]).toEqual([
+      429,
+      'TOO_MANY_STREAMS',
+    ])
+    expect(refused.headers()['retry-after']).toBe('5')
+    const other = sender().open()
+    other.end(EVENT)
+    await other.finished
+    expect(other.status()).toBe(202)
+    for (const stream of streams) stream.end()
+    await Promise.all(streams.map((stream) => stream.finished))
+    expect(streams.map((stream) => stream.status())).toEqual(streams.map(() => 202))
+    const next = open()
+    next.end(EVENT)
+    await next.finished
+    expect(next.status()).toBe(202)
+  }, 40_000)
+
   it.concurrent('holds its Idempotency-Key until its end', async ({ expect }) => {
     const { open, headers } = sender()
     const once = { 'idempotency-key': 'long' }
@@ -114,3 +164,38 @@ describe.concurrent.each(RUNTIMES)('a slow NDJSON stream in %s', (runtime) => {
     stream.breakOff()
   }, 30_000)
 })
+
+/** On SIGUSR2 the clock of the process goes an hour ahead. */
+const HOURS_AHEAD = `
+  const { now } = Date
+  let ahead = 0
+  Date.now = () => now() + ahead
+  process.on('SIGUSR2', () => { ahead += ${LIMITS.ndjsonStreamMsMax} })`
+
+it.concurrent('an NDJSON stream that is open for an hour gets a 408, and a new one goes on', async ({
+  expect,
+}) => {
+  const gateway = await startStubGateway()
+  const edge = await startEdge('node', gateway, {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(HOURS_AHEAD)}`,
+  })
+  const { key } = gateway.addKey()
+  const open = () => openPost(edge.port, { ...NDJSON, authorization: `Bearer ${key}` })
+  const long = open()
+  await long.write(`${EVENT}\n`)
+  await expect.poll(() => gateway.records.length).toBe(1)
+  process.kill(edge.pid, 'SIGUSR2')
+  const next = open()
+  await next.write(`${EVENT}\n`)
+  await expect.poll(() => gateway.records.length).toBe(2)
+  await long.write(`${EVENT}\n`)
+  await long.finished
+  const response = JSON.parse(long.received())
+  expect([long.status(), response.code]).toEqual([408, 'STREAM_TOO_LONG'])
+  expect(response).toMatchObject({ accepted: 1, resume_from_line: 1 })
+  next.end(EVENT)
+  await next.finished
+  expect([next.status(), JSON.parse(next.received()).accepted]).toEqual([202, 2])
+  await edge.stop()
+  await gateway.close()
+}, 30_000)

@@ -2,9 +2,11 @@ import { expect, it } from 'vitest'
 import { mintApiKey } from '../../../contract/api-key.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { describeEdges } from '../../testing/edge-harness.ts'
-import { openSocket, type RawConnection } from '../../testing/socket.ts'
+import { send } from '../../testing/send.ts'
+import { openSocket, type RawConnection, requestHead } from '../../testing/socket.ts'
 
 const RESETS = 50
+const FULL_BODIES = Math.floor(LIMITS.edgeBytesInFlightMax / LIMITS.bodyBytesMax)
 
 describeEdges('clients that reset their connection', (harness) => {
   const full = (key: string) =>
@@ -25,15 +27,49 @@ describeEdges('clients that reset their connection', (harness) => {
       const next = await harness.post(good, { event: 'a' })
       expect([next.status, next.json.code]).toEqual([202, undefined])
     }
-    // Sooner than bytes that nobody released would be dropped, the key's own share is free again.
+    // Sooner than bytes that nobody released would be dropped, the address's own share is free again.
     const sender = key === '' || kind.includes('made-up') ? good : key
     await expect
-      .poll(
-        async () => (await harness.send(sender, { path: '/batch', body: full(sender) })).status,
-        { timeout: 2_500, interval: 100 },
-      )
+      .poll(async () => (await upload(full(sender))).status, { timeout: 2_500, interval: 100 })
       .toBe(200)
   })
+
+  it('do not keep the byte budget when they leave while their events are published', async () => {
+    const good = harness.newKey()
+    expect((await harness.post(good, { event: 'a' })).status).toBe(202)
+    let respond = () => {}
+    const until = new Promise<void>((resolve) => {
+      respond = resolve
+    })
+    // Each is another tenant's, so that only what all of them hold decides.
+    const keys = Array.from({ length: FULL_BODIES }, () => harness.newKey())
+    const before = harness.gateway.requestCounts.produce
+    harness.gateway.produceFaults.push(...keys.map(() => ({ until })))
+    const body = `{"event":"a"${' '.repeat(LIMITS.bodyBytesMax - 13)}}`
+    const leavers = await Promise.all(keys.map(() => openSocket(harness.edge.port)))
+    for (const [i, leaver] of leavers.entries())
+      leaver.write(requestHead(keys[i] as string, `Content-Length: ${body.length}`) + body)
+    await expect
+      .poll(() => harness.gateway.requestCounts.produce - before, { interval: 10 })
+      .toBe(keys.length)
+    expect((await harness.post(good, { event: 'a' })).json.code).toBe('OVERLOADED')
+    for (const leaver of leavers) leaver.reset()
+    await Promise.all(leavers.map(({ closed }) => closed))
+    respond()
+    // Bytes that nobody released would be dropped 4 s after they were taken, at the earliest.
+    await expect
+      .poll(async () => (await harness.post(good, { event: 'a' })).status, {
+        timeout: 2_500,
+        interval: 50,
+      })
+      .toBe(202)
+  })
+
+  /** With its key in the body alone. */
+  function upload(body: string) {
+    const headers = { 'content-type': 'application/json' }
+    return send(harness.edge.port, { path: '/batch', headers, body })
+  }
 
   async function startUpload(body: string): Promise<RawConnection> {
     const socket = await openSocket(harness.edge.port)

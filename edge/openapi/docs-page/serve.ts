@@ -2,6 +2,7 @@ import type { AddressOf } from '../../auth/authenticate.ts'
 import type { EdgeContext } from '../../http/context.ts'
 import { respond } from '../../http/respond.ts'
 import { openApiDocument } from '../document.ts'
+import { CSP_REPORT_PATH } from './csp-report.ts'
 import { docsPage } from './page.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
@@ -28,6 +29,7 @@ export function docs(key: string | undefined, addressOf: AddressOf) {
     const headers = c.get('headers')
     Object.assign(headers, {
       'content-security-policy': policy,
+      'reporting-endpoints': `csp="${CSP_REPORT_PATH}"`,
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',
@@ -75,6 +77,8 @@ async function contentSecurityPolicy(): Promise<string> {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
+    `report-uri ${CSP_REPORT_PATH}`,
+    'report-to csp',
   ].join('; ')
 }
 

@@ -1,0 +1,20 @@
+/**
+ * The addresses of one party: an IPv4 address, or the first 64 bits of an IPv6 address, within
+ * which a single machine has as many addresses as it likes. Limits by address count by this.
+ * @param address as runtimes write it: with brackets, a port, a zone or IPv4 inside IPv6, or without
+ */
+export function addressGroup(address: string): string {
+  const bare = address.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/%.*$/, '')
+  const v4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(bare)?.[1]
+  if (v4) return v4
+  const [left = '', right] = bare.toLowerCase().split('::')
+  const before = left === '' ? [] : left.split(':')
+  const after = right ? right.split(':') : []
+  // IPv4 at the end stands for two groups.
+  const length = before.length + after.length + (after.at(-1)?.includes('.') ? 1 : 0)
+  const zeros = right === undefined ? 0 : Math.max(0, 8 - length)
+  return [...before, ...Array<string>(zeros).fill('0'), ...after]
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
+}

@@ -1,0 +1,101 @@
+import { expect, it } from 'vitest'
+import { LIMITS } from '../contract/limits.ts'
+import { createMemoryEdge, KEY } from './testing/memory-edge.ts'
+
+/** Long after an edge in memory has done every step. */
+const WAIT_MS = 500
+
+/** An edge without limits on events, whose senders say in a header where they come from. */
+function setUp() {
+  const edge = createMemoryEdge({
+    addressOf: (request) => request.headers.get('x-from') ?? undefined,
+  })
+  /** @param end whether the body ends after what was sent; otherwise it waits for more, for ever */
+  return async (
+    path: string,
+    headers: Record<string, string>,
+    sent: string | Uint8Array,
+    end: boolean,
+  ) => {
+    const body = new ReadableStream({
+      start(stream) {
+        stream.enqueue(typeof sent === 'string' ? new TextEncoder().encode(sent) : sent)
+        if (end) stream.close()
+      },
+    })
+    const request = { method: 'POST', headers, body, duplex: 'half' }
+    const response = Promise.resolve(edge.request(path, request as RequestInit)).then(
+      async (done) => ({ status: done.status, code: (await done.json()).code }),
+    )
+    const waiting = new Promise<{ status: string; code?: string }>((resolve) =>
+      setTimeout(() => resolve({ status: 'waiting' }), WAIT_MS),
+    )
+    return end ? response : Promise.race([response, waiting])
+  }
+}
+
+type Send = ReturnType<typeof setUp>
+
+/** Opens so many bodies without a known key, each from another address. @returns how many wait for their rest */
+async function open(
+  send: Send,
+  count: number,
+  headers: Record<string, string>,
+  sent: string | Uint8Array,
+) {
+  const outcomes = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      send('/batch', { ...headers, 'x-from': `192.0.${i >> 8}.${i & 255}` }, sent, false),
+    ),
+  )
+  for (const { status, code } of outcomes)
+    if (status !== 'waiting') expect([status, code]).toEqual([503, 'OVERLOADED'])
+  return outcomes.filter(({ status }) => status === 'waiting').length
+}
+
+const GOOD_BODY = `[{"event":"a"}${' '.repeat(900_000)}]`
+const HALF = 'x'.repeat(512 * 1024)
+
+it('bodies without a known key, from however many addresses, leave the place of a good key’s', async () => {
+  const send = setUp()
+  expect(await open(send, 40, {}, HALF)).toBe(LIMITS.edgeBytesReadingUnknownMax / HALF.length)
+  const good = { 'x-api-key': KEY, 'x-from': '203.0.113.1' }
+  expect((await send('/v1/events', good, GOOD_BODY, true)).status).toBe(202)
+  expect((await send('/batch', good, '{"batch":[{"event":"a"}]}', true)).status).toBe(200)
+})
+
+it('small bodies without a known key count by their declared length before they arrive', async () => {
+  const waiting = await open(setUp(), 300, { 'content-length': '16384' }, '{')
+  expect(waiting).toBe(LIMITS.edgeBytesReadingUnknownMax / 16_384)
+})
+
+it('a body without a known key counts from its first byte, whatever length it declares', async () => {
+  expect(await open(setUp(), 1_100, { 'content-length': '60000' }, '{')).toBe(1_024)
+})
+
+it('a compressed body counts as long as it is decompressed', async () => {
+  const zipped = await new Response(
+    new Blob([HALF]).stream().pipeThrough(new CompressionStream('gzip')),
+  ).arrayBuffer()
+  expect(zipped.byteLength).toBeLessThan(HALF.length / 100)
+  // Its end is missing, so it waits.
+  const waiting = await open(
+    setUp(),
+    40,
+    { 'content-encoding': 'gzip' },
+    new Uint8Array(zipped.slice(0, -10)),
+  )
+  expect(waiting).toBe(LIMITS.edgeBytesReadingUnknownMax / HALF.length)
+})
+
+it('one address holds no more than one whole body without a known key', async () => {
+  const send = setUp()
+  const from = { 'x-from': '192.0.2.1' }
+  const size = LIMITS.edgeBytesPerAddressMax
+  expect(size).toBe(LIMITS.bodyBytesMax)
+  expect((await send('/batch', from, 'x'.repeat(size), false)).status).toBe('waiting')
+  expect(await send('/batch', from, '{', true)).toEqual({ status: 503, code: 'OVERLOADED' })
+  // As it is exactly at the limit, another address can still send it whole.
+  const other = { 'x-from': '192.0.2.2' }
+  expect((await send('/batch', other, ' '.repeat(size), true)).status).toBe(401)
+})

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TOPICS } from '../contract/log/topics.ts'
+import { createDatabase } from '../core/db/database.ts'
+import { createKey } from '../core/identity/api-keys.ts'
+import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
+import { type CoreProcess, startCore } from './lib/core-process.ts'
+import { createTestDatabase, type TestDatabase } from './lib/database.ts'
+import { rawRecord } from './lib/records.ts'
+
+/** The guides' own queries, run as a stranger would paste them. */
+const CORE = 'http://127.0.0.1:4000'
+const COMMANDS = ['README.md', 'docs/querying.md'].map((file) => {
+  const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
+  return [file, blocks.find((block) => block.startsWith(`curl ${CORE}/graphql`)) ?? ''] as const
+})
+
+let database: TestDatabase
+let core: CoreProcess
+let readKey: string
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  const db = createDatabase(database.url, { max: 1 })
+  readKey = (await createKey(db, { tenant: 'default', name: 'a reader', scopes: ['read'] })).key
+  await db.destroy()
+  core = await startCore({ roles: ['api', 'worker'], databaseUrl: database.url })
+})
+afterAll(async () => {
+  await core?.stop()
+  await database.drop()
+})
+
+test.each(COMMANDS)(
+  'the curl command that queries in %s returns the events of its range',
+  async (_, command) => {
+    const start = /startTime: \\"([^"\\]+)\\"/.exec(command)?.[1]
+    const log = await createPostgresLog({ url: database.url })
+    await log.append(TOPICS.raw.name, [rawRecord({ occurred_at: start ?? '', historical: true })])
+    await log.close()
+    const run = async () => {
+      const { stdout } = await promisify(execFile)(
+        'bash',
+        ['-ec', command.replaceAll(CORE, core.url)],
+        {
+          env: { PATH: process.env.PATH, READ_KEY: readKey },
+          timeout: 10_000,
+        },
+      )
+      return JSON.parse(stdout)
+    }
+    await expect
+      .poll(run, { timeout: 20_000, interval: 200 })
+      .toMatchObject({ data: { metrics: [{ timestamp: expect.any(String), value: 1 }] } })
+  },
+)
