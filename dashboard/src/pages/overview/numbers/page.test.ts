@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FixtureEvent } from '../../../../../core/api/graphql/testing/fixture.ts'
 import { type Drawing, drawingOf, valueAt } from '../../../lib/testing/canvas.ts'
+import { dice } from '../../../lib/testing/dice.ts'
 import {
   type Bucket,
   bucketsBetween,
@@ -32,7 +33,7 @@ const roll = dice(20_251_102)
 const events = makeEvents()
 
 beforeAll(async () => {
-  dashboard = await serveDashboard(['default', 'open'])
+  dashboard = await serveDashboard(['default'])
   page = await dashboard.openPage(BROWSER_ZONE)
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await dashboard.fixture.store('default', events)
@@ -40,15 +41,6 @@ beforeAll(async () => {
   await dashboard.fixture.store('default', [{ name: 'order' }])
 }, 240_000)
 afterAll(() => dashboard?.close())
-
-/** Repeatable: the same numbers for the same seed. */
-function dice(seed: number) {
-  let state = seed
-  return (below: number) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /** Many around the days on which clocks were moved, the others over years; some names far more often than others. */
 function makeEvents(): PastEvent[] {
@@ -182,16 +174,12 @@ describe.each(cases)('by $interval in $zone', (shown) => {
       ticks.map(({ x }, i) => tickText(place.time(x), shown, i === 0)),
     )
 
-    const box = await page.locator('.chart').boundingBox()
-    for (const part of [0, 0.1, 0.3, 0.5, 0.62, 0.9, 1]) {
+    for (const part of [0, 0.3, 0.62, 1]) {
       const i = Math.round(part * (buckets.length - 1))
-      const x = drawing.lines[0]?.[i]?.x ?? Number.NaN
-      await page.mouse.move((box?.x ?? 0) + x, (box?.y ?? 0) + 100)
-      const cells = () =>
-        page.locator('.chart-tooltip').locator('.tooltip-title, th, td').allInnerTexts()
+      await hover(line?.[i]?.x)
       const earlier = previous[i] as Bucket
       await expect
-        .poll(cells)
+        .poll(tooltipCells)
         .toEqual([
           labels[i],
           ...['events', number(countIn(buckets[i] as Bucket))],
@@ -201,13 +189,20 @@ describe.each(cases)('by $interval in $zone', (shown) => {
   })
 })
 
+async function hover(x = Number.NaN): Promise<void> {
+  const box = await page.locator('.chart').boundingBox()
+  await page.mouse.move((box?.x ?? 0) + x, (box?.y ?? 0) + 100)
+}
+const tooltipCells = () =>
+  page.locator('.chart-tooltip').locator('.tooltip-title, th, td').allInnerTexts()
+
 /** The same twice in a row: drawn to the end. */
-async function settled(): Promise<Drawing> {
+async function settled(isComplete = (now: Drawing) => now.previous.length > 0): Promise<Drawing> {
   let last = ''
   await expect
     .poll(async () => {
       const drawing = JSON.stringify(await drawingOf(page))
-      const isSame = drawing === last && JSON.parse(drawing).previous.length > 0
+      const isSame = drawing === last && isComplete(JSON.parse(drawing))
       last = drawing
       return isSame
     })
@@ -235,4 +230,123 @@ function tickText(about: number, { interval, zone }: Case, isFirst: boolean): st
   if (interval === 'MONTH') return month
   if (interval === 'DAY' || interval === 'WEEK') return day
   return time === '00:00' && !isFirst ? day : time
+}
+
+describe('by name', () => {
+  const shown = cases[1] as Case
+  const { start, end, buckets, previous } = expected(shown)
+  const labels = buckets.map((bucket) => labelOf(bucket, shown.interval, shown.zone))
+  const inRange = { start, end }
+  const counts = new Map<string, number>()
+  for (const { name } of events.filter((e) => e.occurredMs >= start && e.occurredMs < end))
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  const byCount = [...counts]
+    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .map(([name]) => name)
+  const top = byCount.slice(0, 8)
+  const ofName = (name: string) => (event: PastEvent) =>
+    name === 'other' ? !top.includes(event.name) : event.name === name
+  const lines = [...top, 'other']
+
+  test('the table has a column for each of the most frequent names, and one for all others', async () => {
+    await open(shown, '&view=table&split=name')
+    const head = () => page.locator('.table-scroll thead th').allInnerTexts()
+    await expect.poll(head).toEqual(['Time', ...lines, 'Late events', 'State'])
+    const rows = buckets.map((bucket, i) => [
+      labels[i],
+      ...lines.map((name) => number(countIn(bucket, ofName(name)))),
+      number(countIn(bucket, (event) => event.late === true)),
+      'final',
+    ])
+    expect(await tableRows()).toEqual(rows.reverse())
+  })
+
+  test('the chart stacks the same numbers, and its tooltip lists them from the top of the stack', async () => {
+    await open(shown, '&split=name')
+    await page.locator('.legend button', { hasText: 'other' }).waitFor()
+    const drawing = await settled((now) => now.lines.length === lines.length)
+    const height = (points: { y: number }[]) => points.reduce((sum, { y }) => sum + y, 0)
+    const stack = drawing.lines.toSorted((a, b) => height(b) - height(a))
+    for (const [i, line] of stack.entries()) {
+      const below = lines.slice(0, i + 1)
+      const sums = buckets.map((bucket) =>
+        countIn(bucket, (event) => below.some((name) => ofName(name)(event))),
+      )
+      expect(valuesOf(drawing, line), lines[i]).toEqual(sums)
+    }
+    const i = 50
+    await hover(drawing.lines[0]?.[i]?.x)
+    await expect
+      .poll(tooltipCells)
+      .toEqual([
+        labels[i],
+        ...lines
+          .toReversed()
+          .flatMap((name) => [name, number(countIn(buckets[i] as Bucket, ofName(name)))]),
+        ...['total', number(countIn(buckets[i] as Bucket))],
+      ])
+  })
+
+  test('one name alone is compared with its own period before, and is copied as CSV with the same numbers', async () => {
+    await open(shown, '&view=table&name=order')
+    const ofOrder = ofName('order')
+    const rows = buckets.map((bucket, i) => [
+      labels[i],
+      ...[bucket, previous[i] as Bucket].map((part) => number(countIn(part, ofOrder))),
+      number(countIn(bucket, (event) => event.late === true && ofOrder(event))),
+      'final',
+    ])
+    await expect.poll(tableRows).toEqual(rows.reverse())
+    expect(await page.locator('.table-scroll thead th').allInnerTexts()).toEqual([
+      ...['Time', 'order', 'Previous period', 'Late events', 'State'],
+    ])
+    await page.getByRole('button', { name: 'Copy as CSV' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const [header, ...lines] = ((await page.evaluate('navigator.clipboard.readText()')) as string)
+      .trimEnd()
+      .split('\r\n')
+      .map((line) => line.split(','))
+    expect(header).toEqual(['time', 'order', 'previous_period', 'is_final'])
+    expect(
+      lines.map(([time, ...rest]) => [Date.parse(time as string), time?.slice(-6), ...rest]),
+    ).toEqual(
+      buckets.map((bucket, i) => [
+        bucket.start,
+        local(bucket.start, shown.zone).offset.replace('UTC', ''),
+        ...[bucket, previous[i] as Bucket].map((part) => `${countIn(part, ofOrder)}`),
+        'true',
+      ]),
+    )
+  })
+
+  test('the top events have their count, their share and their change, and the rest is one row', async () => {
+    await open(shown)
+    const length = end - start
+    const before = { start: start - length, end: start }
+    const total = countIn(inRange)
+    const figures = (name: string, matches: (event: PastEvent) => boolean) => {
+      const [value, earlier] = [countIn(inRange, matches), countIn(before, matches)]
+      return [name, `${value}`, percent(value, total), change(value, earlier)]
+    }
+    const named = byCount.slice(0, 10)
+    const rows = () =>
+      page.$$eval('.top-events tbody tr', (all) =>
+        all.map((row) =>
+          [...row.children].map((cell) => cell.textContent?.replaceAll('\u00a0', ' ') ?? ''),
+        ),
+      )
+    await expect
+      .poll(rows)
+      .toEqual([
+        ...named.map((name) => figures(name, ofName(name))),
+        figures('all others', (event) => !named.includes(event.name)),
+      ])
+  })
+})
+
+const percent = (part: number, of: number) => `${((part / of) * 100).toFixed(1)} %`
+function change(value: number, before: number): string {
+  if (value === before) return '±0 %'
+  const by = Math.abs((value / before - 1) * 100)
+  return `${value > before ? '+' : '−'}${by.toFixed(by < 99.95 ? 1 : 0)} %`
 }
