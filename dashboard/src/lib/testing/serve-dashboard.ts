@@ -52,6 +52,7 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
       })
       await context.addInitScript(RECORD_CANVAS)
       const page = await context.newPage()
+      page.setDefaultTimeout(15_000)
       await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
       return page
     },
