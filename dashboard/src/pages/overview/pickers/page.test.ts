@@ -113,45 +113,44 @@ test('an end before the start, and half a date, are refused with a sentence, and
   await page.keyboard.press('Escape')
 })
 
-/** Where the chart drew the start of each bucket, in pixels of the page. */
-async function placesOf(count: number): Promise<{ x: number; y: number }[]> {
+interface Place {
+  x: number
+  y: number
+}
+
+/** Where the chart drew the start of two of its buckets, in pixels of the page. */
+async function placesOf(count: number, [a, b]: [number, number]): Promise<[Place, Place]> {
   const line = async () => (await drawingOf(page)).lines[0] ?? []
   await expect.poll(async () => (await line()).length).toBe(count)
   const box = await page.locator('.chart').boundingBox()
-  return (await line()).map(({ x }) => ({ x: x + (box?.x ?? 0), y: 100 + (box?.y ?? 0) }))
+  const drawn = await line()
+  const place = (i: number) => ({ x: (drawn[i]?.x ?? 0) + (box?.x ?? 0), y: 100 + (box?.y ?? 0) })
+  return [place(a), place(b)]
 }
 
-async function drag(
-  a: { x: number; y: number } | undefined,
-  b: { x: number; y: number } | undefined,
-) {
-  await page.mouse.move(a?.x ?? 0, a?.y ?? 0)
+async function drag(from: Place, to: Place): Promise<void> {
+  await page.mouse.move(from.x, from.y)
   await page.mouse.down()
-  await page.mouse.move(((a?.x ?? 0) + (b?.x ?? 0)) / 2, a?.y ?? 0)
-  await page.mouse.move(b?.x ?? 0, b?.y ?? 0)
+  await page.mouse.move((from.x + to.x) / 2, from.y)
+  await page.mouse.move(to.x, to.y)
   await page.mouse.up()
 }
 
 test('dragging across the chart chooses from the first bucket to the end of the last one, in either direction', async () => {
   const [from, to] = ['2025-06-29T00:00', '2025-07-04T00:00']
   const buckets = bucketsBetween(timeOf(from, ZONE), timeOf(to, ZONE), 'HOUR', ZONE)
-  for (const [begin, end] of [
-    [10, 20],
-    [100, 61],
-    [0, buckets.length - 1],
-  ] as const) {
-    await goto(absolute(from, to))
-    const places = await placesOf(buckets.length)
-    await drag(places[begin], places[end])
-    const [first, last] = [begin, end].sort((a, b) => a - b).map((i) => buckets[i] as Bucket)
-    await expect
-      .poll(() => [params().get('from'), params().get('to')])
-      .toEqual([iso(first?.start ?? 0), iso(last?.end ?? 0)])
-  }
-  // And what is shown then is what was dragged over: one event an hour.
   await goto(absolute(from, to))
-  const places = await placesOf(buckets.length)
-  await drag(places[30], places[35])
+  await drag(...(await placesOf(buckets.length, [100, 61])))
+  const chosen = () => [params().get('from'), params().get('to')]
+  await expect
+    .poll(chosen)
+    .toEqual([iso((buckets[61] as Bucket).start), iso((buckets[100] as Bucket).end)])
+  await page.goBack()
+  await drag(...(await placesOf(buckets.length, [0, 5])))
+  await expect
+    .poll(chosen)
+    .toEqual([iso((buckets[0] as Bucket).start), iso((buckets[5] as Bucket).end)])
+  // And what is shown then is what was dragged over: one event an hour.
   await page.keyboard.press('t')
   await expect.poll(async () => (await labels()).length).toBe(24)
   const counts = await page.locator('.table-scroll td:nth-child(2)').allInnerTexts()
@@ -210,16 +209,19 @@ test('another zone moves every clock of the page', async () => {
     const [from, to] = [local(start, zone), local(end, zone)]
     const range = `${from.day} ${from.year}, ${from.time} – ${to.day} ${to.year}, ${to.time}`
     await expect.poll(labels).toEqual(expectedLabels(start, end, 'QUARTER_HOUR', zone))
-    expect(await page.locator('.range button').first().innerText()).toBe(range)
+    expect(await page.locator('.range .control-text').innerText()).toBe(range)
     expect(new Set(await page.locator('.tile-range').allInnerTexts())).toEqual(new Set([range]))
     expect(await page.locator('.feed-row time').first().innerText()).toBe(
       local(receivedMs, zone).clock,
     )
     // The offset is the one of the times that are shown, not of today.
     expect(await page.locator('.legend-zone').innerText()).toContain(`(${from.offset})`)
-    const failing = /Failing since (\S+)\./.exec(await page.locator('.notice').innerText())?.[1]
+    // Of the query that fails, and of the worker, which is not there.
+    const notices = (await page.locator('.notice').allInnerTexts()).join(' ')
+    const since = [...notices.matchAll(/since (\d\d:\d\d:\d\d)/g)].map((match) => match[1])
     const times = Array.from({ length: 60 }, (_, i) => local(opened + i * 1_000, zone).clock)
-    expect(times).toContain(failing)
+    expect(since.length).toBeGreaterThan(0)
+    expect(times).toEqual(expect.arrayContaining(since))
     expect(await page.locator('.zone button').first().getAttribute('title')).toContain(zone)
   }
   await page.unroute('**/graphql')
