@@ -7,6 +7,7 @@ import {
   exact,
   firstMidnight,
   offsetName,
+  offsetsName,
   rangeName,
   share,
   tickName,
@@ -92,6 +93,13 @@ describe('local times of a zone', () => {
     expect(offsetName(time, 'Europe/Berlin')).toBe('UTC+01:00')
     expect(offsetName(Date.parse('2026-07-01T00:00:00Z'), 'Europe/Berlin')).toBe('UTC+02:00')
     expect(offsetName(time, 'UTC')).toBe('UTC')
+  })
+
+  test('a period in which clocks are moved has two offsets', () => {
+    const days = (from: string, to: string) =>
+      offsetsName(Date.parse(from), Date.parse(to), 'America/New_York')
+    expect(days('2025-07-01', '2025-07-02')).toBe('UTC-04:00')
+    expect(days('2025-10-30', '2025-11-05')).toBe('UTC-04:00, then UTC-05:00')
   })
 
   test.each([

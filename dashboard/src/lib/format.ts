@@ -143,3 +143,9 @@ export function offsetName(time: number, zone: string): string {
   const moment = at(time, zone)
   return moment.offset === 0 ? 'UTC' : `UTC${moment.toFormat('ZZ')}`
 }
+
+/** The offsets of a zone in a period: `UTC+05:45`, or `UTC-04:00, then UTC-05:00` where clocks are moved in it. */
+export function offsetsName(from: number, to: number, zone: string): string {
+  const [first, last] = [offsetName(from, zone), offsetName(to, zone)]
+  return first === last ? first : `${first}, then ${last}`
+}

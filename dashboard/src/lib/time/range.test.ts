@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   bucketEnd,
   clipBucket,
+  floor,
   parseRange,
   rangeParams,
   resolutionFor,
@@ -154,5 +155,90 @@ describe('a range in the URL', () => {
       'from=0001-01-01T00:00:00Z&to=9999-01-01T00:00:00Z',
     ])
       expect(parseRange(new URLSearchParams(search))).toEqual({ kind: 'relative', id: '1h' })
+  })
+})
+
+describe('where clocks are moved', () => {
+  const LORD_HOWE = 'Australia/Lord_Howe'
+  const absolute = (from: string, to: string) =>
+    ({ kind: 'absolute', from: at(from), to: at(to) }) as const
+  const resolve = (from: string, to: string, zone: string) =>
+    resolveRange(absolute(from, to), at('2027-01-01T00:00:00Z'), zone)
+
+  test('an hour that half an hour is moved into or out of is cut in two, as the server cuts it', () => {
+    const back = resolve('2026-04-02T13:00:00Z', '2026-04-05T13:30:00Z', LORD_HOWE)
+    const moved = back.buckets.indexOf(at('2026-04-04T15:00:00Z'))
+    expect(back.buckets.slice(moved - 1, moved + 3).map(iso)).toEqual([
+      '2026-04-04T14:00:00.000Z',
+      '2026-04-04T15:00:00.000Z',
+      '2026-04-04T15:30:00.000Z',
+      '2026-04-04T16:30:00.000Z',
+    ])
+    const forward = resolve('2025-10-03T13:30:00Z', '2025-10-06T13:00:00Z', LORD_HOWE)
+    const at0230 = forward.buckets.indexOf(at('2025-10-04T15:30:00Z'))
+    expect(forward.buckets.slice(at0230 - 1, at0230 + 2).map(iso)).toEqual([
+      '2025-10-04T14:30:00.000Z',
+      '2025-10-04T15:30:00.000Z',
+      '2025-10-04T16:00:00.000Z',
+    ])
+  })
+
+  test('a day begins with the first of two midnights, and after a midnight that is left out the next one begins at midnight again', () => {
+    // Havana's clocks go from 01:00 back to 00:00, and from 00:00 forward to 01:00.
+    const back = resolve('2026-11-01T04:00:00Z', '2026-11-20T05:00:00Z', 'America/Havana')
+    expect(back.buckets.slice(0, 2).map(iso)).toEqual([
+      '2026-11-01T04:00:00.000Z',
+      '2026-11-02T05:00:00.000Z',
+    ])
+    const forward = resolve('2026-03-08T05:00:00Z', '2026-03-28T04:00:00Z', 'America/Havana')
+    expect(forward.buckets.slice(0, 3).map(iso)).toEqual([
+      '2026-03-08T05:00:00.000Z',
+      '2026-03-09T04:00:00.000Z',
+      '2026-03-10T04:00:00.000Z',
+    ])
+  })
+
+  test.each([
+    ...['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'America/St_Johns'],
+    // Clocks moved at midnight, by half an hour, within an hour, and twice around Ramadan.
+    ...['America/Havana', 'Asia/Beirut', LORD_HOWE, 'Pacific/Chatham', 'Africa/Casablanca'],
+  ])(
+    'in %s buckets follow each other without a gap, and the period before ends where the range begins',
+    (zone) => {
+      for (const id of ['24h', '7d', '30d', '12mo'] as const)
+        for (const date of ['03-09', '04-06', '10-26', '11-02']) {
+          const now = at(`2026-${date}T10:07:31Z`)
+          const range = { kind: 'relative', id } as const
+          const { buckets, previousBuckets, resolution, window, previousWindow } = resolveRange(
+            range,
+            now,
+            zone,
+          )
+          const all = [...previousBuckets, ...buckets, window.to]
+          expect(previousBuckets.length).toBe(buckets.length)
+          expect(all.slice(0, -1).map((time) => bucketEnd(time, resolution, zone))).toEqual(
+            all.slice(1),
+          )
+          expect(all.map((time) => floor(time, resolution, zone))).toEqual(all)
+          expect(all.slice(1).map((time) => floor(time - 1, resolution, zone))).toEqual(
+            all.slice(0, -1),
+          )
+          expect(window.from).toBe(buckets[0])
+          expect(buckets.at(-1)).toBeLessThanOrEqual(now)
+          expect(window.to).toBeGreaterThan(now)
+          expect(previousWindow).toEqual({ from: previousBuckets[0], to: buckets[0] })
+        }
+    },
+  )
+
+  test('what is remembered of a range is not shown for another one, another zone or another hour', () => {
+    const last = (id: '7d' | '30d', now: string, zone: string) =>
+      iso(resolveRange({ kind: 'relative', id }, at(now), zone).buckets.at(-1))
+    for (let again = 0; again < 2; again++) {
+      expect(last('7d', '2026-11-21T10:59:59Z', 'UTC')).toBe('2026-11-21T10:00:00.000Z')
+      expect(last('7d', '2026-11-21T11:00:00Z', 'UTC')).toBe('2026-11-21T11:00:00.000Z')
+      expect(last('30d', '2026-11-21T11:00:00Z', 'UTC')).toBe('2026-11-21T00:00:00.000Z')
+      expect(last('30d', '2026-11-21T11:00:00Z', 'Asia/Tokyo')).toBe('2026-11-20T15:00:00.000Z')
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { DateTime } from 'luxon'
+import { DateTime, IANAZone } from 'luxon'
 
 /** A range that moves with the clock, or a fixed one. Milliseconds. */
 export type Range =
@@ -62,27 +62,39 @@ export function resolveRange(
   zone: string,
   options: { minutes?: boolean } = {},
 ): ResolvedRange {
+  // A page asks every second, and no bucket begins within a minute.
+  const minute = floor(now, 'MINUTE', zone)
+  const key = JSON.stringify([range, zone, options.minutes ?? true, minute])
+  const resolved = recent.get(key) ?? build(range, now, zone, options)
+  if (recent.size >= RECENT_MAX) recent.clear()
+  recent.set(key, resolved)
+  const { from, to } = resolved.window
+  return { ...resolved, end: Math.max(from + 1, Math.min(to, now)) }
+}
+
+const RECENT_MAX = 8
+const recent = new Map<string, Omit<ResolvedRange, 'end'>>()
+
+function build(
+  range: Range,
+  now: number,
+  zone: string,
+  options: { minutes?: boolean },
+): Omit<ResolvedRange, 'end'> {
   if (range.kind === 'absolute') {
     const resolution = resolutionFor(range.to - range.from)
     const start = floor(range.from, resolution, zone)
-    const buckets = [start]
-    for (
-      let next = plus(start, resolution, 1, zone);
-      next < range.to && buckets.length < BUCKETS_MAX;
-      next = plus(start, resolution, buckets.length, zone)
-    )
-      buckets.push(next)
-    return buildRange(resolution, buckets, now, zone, range)
+    const buckets = bucketsUntil(start, range.to, resolution, zone).slice(0, BUCKETS_MAX)
+    return buildRange(resolution, buckets, zone, { from: range.from, to: range.to })
   }
   const { resolution, buckets: count } = RELATIVES[range.id]
   if (resolution === 'MINUTE' && options.minutes === false) {
     const first = floor(now - count * MINUTE, 'QUARTER_HOUR', zone)
-    const quarterHours = Math.floor((now - first) / BUCKET_15M_MS) + 1
-    const buckets = bucketsFrom(first, 'QUARTER_HOUR', quarterHours, zone)
-    return buildRange('QUARTER_HOUR', buckets, now, zone)
+    const buckets = bucketsUntil(first, now + 1, 'QUARTER_HOUR', zone)
+    return buildRange('QUARTER_HOUR', buckets, zone)
   }
-  const first = plus(floor(now, resolution, zone), resolution, 1 - count, zone)
-  return buildRange(resolution, bucketsFrom(first, resolution, count, zone), now, zone)
+  const end = bucketEnd(floor(now, resolution, zone), resolution, zone)
+  return buildRange(resolution, bucketsBefore(end, resolution, count, zone), zone)
 }
 
 /** The coarsest resolution that still shows a shape: between a dozen and about two hundred points. */
@@ -124,7 +136,10 @@ export function rangeParams(range: Range): Record<'range' | 'from' | 'to', strin
 
 /** End of the bucket that begins at `start`. */
 export function bucketEnd(start: number, resolution: Resolution, zone: string): number {
-  return plus(start, resolution, 1, zone)
+  const end = plus(start, resolution, 1, zone)
+  return resolution === 'MINUTE' || resolution === 'QUARTER_HOUR'
+    ? end
+    : floor(end, resolution, zone)
 }
 
 /** The part of a bucket that is counted. */
@@ -137,49 +152,75 @@ export function clipBucket(
   return { from: Math.max(start, from), to: Math.min(bucketEnd(start, resolution, zone), to) }
 }
 
-/** Start of the bucket that contains `time`. */
+/** Start of the bucket that contains `time`, as the server calculates it. */
 export function floor(time: number, resolution: Resolution, zone: string): number {
   // The offset of every time zone is a multiple of 15 minutes.
   if (resolution === 'MINUTE') return time - (time % MINUTE)
   if (resolution === 'QUARTER_HOUR') return time - (time % BUCKET_15M_MS)
-  return DateTime.fromMillis(time, { zone }).startOf(UNITS[resolution]).toMillis()
+  if (resolution === 'HOUR') return floorHour(time, zone)
+  const start = DateTime.fromMillis(time, { zone }).startOf(UNITS[resolution])
+  // Where clocks go back over midnight (Havana), midnight comes twice, and the day begins with the first one.
+  const earlier = start.minus({ hours: 1 })
+  return (earlier.day === start.day ? earlier : start).toMillis()
 }
 
-const UNITS = { HOUR: 'hour', DAY: 'day', WEEK: 'week', MONTH: 'month' } as const
+/** Where clocks are moved by half an hour (Lord Howe), they cut an hour in two: the second part is a bucket too. */
+function floorHour(time: number, zone: string): number {
+  const offset = (at: number) => IANAZone.create(zone).offset(at)
+  const start = time - ((time + offset(time) * MINUTE) % HOUR)
+  return start !== time && Math.abs(offset(start) - offset(time)) === 30 ? start + HOUR / 2 : start
+}
+
+const UNITS = { DAY: 'day', WEEK: 'week', MONTH: 'month' } as const
 
 function plus(time: number, resolution: Resolution, count: number, zone: string): number {
   if (resolution === 'MINUTE') return time + count * MINUTE
   if (resolution === 'QUARTER_HOUR') return time + count * BUCKET_15M_MS
+  if (resolution === 'HOUR') return time + count * HOUR
   return DateTime.fromMillis(time, { zone })
     .plus({ [UNITS[resolution]]: count })
     .toMillis()
 }
 
-function bucketsFrom(first: number, resolution: Resolution, count: number, zone: string): number[] {
-  return Array.from({ length: count }, (_, i) => plus(first, resolution, i, zone))
+/** The buckets from `first` to the last one that begins before `end`. */
+function bucketsUntil(first: number, end: number, resolution: Resolution, zone: string): number[] {
+  const buckets = [first]
+  for (
+    let next = bucketEnd(first, resolution, zone);
+    next < end;
+    next = bucketEnd(next, resolution, zone)
+  )
+    buckets.push(next)
+  return buckets
+}
+
+/** The last `count` buckets before one that begins at `end`. */
+function bucketsBefore(end: number, resolution: Resolution, count: number, zone: string): number[] {
+  const early = floor(plus(end, resolution, -count - 1, zone), resolution, zone)
+  return bucketsUntil(early, end, resolution, zone).slice(-count)
 }
 
 function buildRange(
   resolution: Resolution,
   buckets: number[],
-  now: number,
   zone: string,
   clip?: Window,
-): ResolvedRange {
+): Omit<ResolvedRange, 'end'> {
+  const [first, last] = [buckets[0] as number, buckets.at(-1) as number]
+  const window = clip ?? { from: first, to: bucketEnd(last, resolution, zone) }
+  const previousBuckets = bucketsBefore(first, resolution, buckets.length, zone)
   const before = (time: number) => plus(time, resolution, -buckets.length, zone)
-  const all = {
-    from: buckets[0] as number,
-    to: plus(buckets.at(-1) as number, resolution, 1, zone),
-  }
-  const { from, to } = clip ?? all
   return {
     resolution,
     zone,
     buckets,
-    window: { from, to },
-    end: Math.max(from + 1, Math.min(to, now)),
-    previousBuckets: bucketsFrom(before(all.from), resolution, buckets.length, zone),
-    previousWindow: { from: before(from), to: before(to) },
+    window,
+    previousBuckets,
+    // Clipped where the range is.
+    previousWindow: {
+      from: window.from === first ? (previousBuckets[0] as number) : before(window.from),
+      to: window.to === bucketEnd(last, resolution, zone) ? first : before(window.to),
+    },
   }
 }
 

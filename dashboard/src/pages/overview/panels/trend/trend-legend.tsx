@@ -1,6 +1,6 @@
 import { For, Show } from 'solid-js'
 import { isRevised } from '../../../../charts/points.ts'
-import { offsetName } from '../../../../lib/format.ts'
+import { offsetsName } from '../../../../lib/format.ts'
 import { zoneLabel } from '../../../../lib/time/zones.ts'
 import { useOverview } from '../../context.ts'
 import type { TrendData } from './trend-query.ts'
@@ -13,7 +13,9 @@ export function TrendLegend(props: { data: TrendData | undefined }) {
   const hasRevised = () => props.data?.whole.some(isRevised)
   const zone = () => {
     const name = zoneLabel(urlState.zone())
-    const offset = offsetName(now(), urlState.zone())
+    // Of the times that are shown: today's may be another one.
+    const { times = [] } = props.data ?? {}
+    const offset = offsetsName(times[0] ?? now(), times.at(-1) ?? now(), urlState.zone())
     return name === offset ? name : `${name} (${offset})`
   }
   return (

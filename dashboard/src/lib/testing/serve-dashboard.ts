@@ -1,0 +1,70 @@
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import {
+  createQueryFixture,
+  type QueryFixture,
+} from '../../../../core/api/graphql/testing/fixture.ts'
+import { createCoreApp } from '../../../../core/api/http/app.ts'
+import { createMetrics } from '../../../../core/api/http/metrics.ts'
+import { serveApp } from '../../../../core/api/http/serve.ts'
+import { loginUrl, mintLoginLink } from '../../../../core/identity/sessions.ts'
+import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
+import { launchBrowser, signIn } from '../../../../tests/lib/browser.ts'
+import { buildAll } from '../../../../tools/build.ts'
+import { RECORD_CANVAS } from './canvas.ts'
+
+/** The dashboard as core serves it, in front of a Postgres with what a worker would have written. */
+export interface ServedDashboard {
+  url: string
+  fixture: QueryFixture
+  /** A page of a browser in that zone, signed in; what its charts draw is recorded. */
+  openPage(timezoneId: string, options?: BrowserContextOptions): Promise<Page>
+  /** What the server answers to a signed-in browser. */
+  ask(query: string, variables?: object): Promise<Record<string, unknown>>
+  close(): Promise<void>
+}
+
+export async function serveDashboard(tenants: string[]): Promise<ServedDashboard> {
+  await buildAll()
+  const [fixture, browser]: [QueryFixture, Browser] = await Promise.all([
+    createQueryFixture(tenants),
+    launchBrowser(),
+  ])
+  const { db, log, graphql } = fixture
+  const app = createCoreApp({
+    db,
+    log,
+    logger: { error() {} },
+    metrics: createMetrics({ db, log }),
+    api: { graphql, dashboardFolder: DASHBOARD_FOLDER },
+  })
+  const core = await serveApp(app, { port: 0 })
+  const session = await fixture.session()
+  return {
+    url: core.url,
+    fixture,
+    async openPage(timezoneId, options = {}) {
+      const context = await browser.newContext({
+        viewport: { width: 1440, height: 1000 },
+        timezoneId,
+        // Lines are where they belong at once.
+        reducedMotion: 'reduce',
+        ...options,
+      })
+      await context.addInitScript(RECORD_CANVAS)
+      const page = await context.newPage()
+      page.setDefaultTimeout(15_000)
+      await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
+      return page
+    },
+    async ask(query, variables = {}) {
+      const { data, errors } = await fixture.execute(query, session, variables)
+      if (errors) throw new Error(errors[0]?.message)
+      return data
+    },
+    async close() {
+      await browser.close()
+      await core.close(0)
+      await fixture.close()
+    },
+  }
+}
