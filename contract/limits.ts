@@ -66,9 +66,11 @@ export const LIMITS = {
   /** How much longer a cached key is accepted while the directory is unavailable; fresh, stale and a look-up together stay below the 60 s within which a revocation takes effect. */
   keyCacheStaleMs: 40_000,
   keyLookupMsMax: 1_000,
-  /** How often core checks for changed keys, in addition to notifications, and how often it writes all of them. */
+  /** How often core publishes changed keys, in addition to notifications, and how often all of them. */
   keyPublishMs: 5_000,
-  keyPublishAllMs: 60_000,
+  keyPublishAllMs: 3_600_000,
+  /** After more changes than this at one time, all keys are published instead, and no id of one is held in memory. */
+  keyChangesMax: 100_000,
   limiterEntriesMax: 50_000,
   /** Look-ups of well-formed but unknown keys that one client address may cause. */
   unknownKeysPerMinuteMax: 100,

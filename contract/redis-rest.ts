@@ -28,6 +28,8 @@ export const REDIS_KEYS = {
   apiKey: (sha256Hex: string) => `sluice:key:${sha256Hex}`,
   /** Milliseconds since the epoch: every key change up to this time is in Redis. */
   apiKeysAsOf: 'sluice:keys:as-of',
+  /** What of Postgres the keys in Redis hold, as core left it. */
+  apiKeysState: 'sluice:keys:state',
   /** The core process that writes the keys. */
   apiKeysWriter: 'sluice:keys:writer',
   /** The result cache, and the three keys that bound it. */

@@ -5,6 +5,7 @@ import type { Scope } from '../../contract/api-key.ts'
 export interface Schema {
   tenant: TenantTable
   api_key: ApiKeyTable
+  deleted_api_key: DeletedApiKeyTable
   key_use_hour: KeyUseHourTable
   login_link: LoginLinkTable
   session: SessionTable
@@ -48,6 +49,7 @@ export interface TenantTable {
   marked_floor: Time | null
   schema_versions: string[] | null
   created_at: TimeWithDefault
+  changed_xid: string | null
 }
 
 export interface ApiKeyTable {
@@ -65,6 +67,13 @@ export interface ApiKeyTable {
   last_used_at: Time | null
   replaced_by: string | null
   created_at: TimeWithDefault
+  changed_xid: string | null
+}
+
+export interface DeletedApiKeyTable {
+  key_sha256: Buffer
+  deleted_xid: Generated<string>
+  deleted_at: TimeWithDefault
 }
 
 export interface KeyUseHourTable {

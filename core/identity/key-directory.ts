@@ -28,26 +28,37 @@ export async function findKey(db: Database, sha256Hex: string): Promise<KnownKey
   return row && knownKey(row)
 }
 
-/** The records of all keys, KEYS_PER_PAGE at a time. */
-export async function* keyRecordPages(
-  db: Database,
-): AsyncGenerator<{ sha256Hex: string; record: KeyRecord }[], void> {
-  for (let last: string | undefined; ; ) {
-    const rows = await keyRows(db)
-      .$if(last !== undefined, (query) => query.where('key_id', '>', last as string))
-      .orderBy('key_id')
-      .limit(KEYS_PER_PAGE)
-      .execute()
-    yield rows.map((row) => ({
-      sha256Hex: row.key_sha256.toString('hex'),
-      record: knownKey(row).record,
-    }))
-    if (rows.length < KEYS_PER_PAGE) return
-    last = rows.at(-1)?.key_id
-  }
+/** A record under the hash that Redis and edges know its key by. */
+export interface HashedKey {
+  sha256Hex: string
+  record: KeyRecord
 }
 
-const KEYS_PER_PAGE = 5_000
+export const KEYS_PER_PAGE = 5_000
+
+/**
+ * Some of all keys, in the order of their ids.
+ * @param after the `last` of the page before
+ * @returns at most KEYS_PER_PAGE; `last` is undefined for the last page
+ */
+export async function keyRecordPage(
+  db: Database,
+  after: string | undefined,
+): Promise<{ keys: HashedKey[]; last: string | undefined }> {
+  const rows = await keyRows(db)
+    .$if(after !== undefined, (query) => query.where('key_id', '>', after as string))
+    .orderBy('key_id')
+    .limit(KEYS_PER_PAGE)
+    .execute()
+  const last = rows.length < KEYS_PER_PAGE ? undefined : rows.at(-1)?.key_id
+  return { keys: rows.map(hashedKey), last }
+}
+
+/** @param keyIds unknown ones are left out */
+export async function keyRecordsOf(db: Database, keyIds: readonly string[]): Promise<HashedKey[]> {
+  const rows = await keyRows(db).where(sql<boolean>`key_id = ANY(${keyIds}::uuid[])`).execute()
+  return rows.map(hashedKey)
+}
 
 function keyRows(db: Database) {
   return db
@@ -63,6 +74,10 @@ function keyRows(db: Database) {
 }
 
 type KeyRow = Awaited<ReturnType<ReturnType<typeof keyRows>['executeTakeFirstOrThrow']>>
+
+function hashedKey(row: KeyRow): HashedKey {
+  return { sha256Hex: row.key_sha256.toString('hex'), record: knownKey(row).record }
+}
 
 function knownKey(row: KeyRow): KnownKey {
   const kind = row.display_prefix.slice(4, 7) as KeyKind

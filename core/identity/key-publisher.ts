@@ -1,12 +1,13 @@
-import { createHash, randomUUID } from 'node:crypto'
 import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { listen } from '../db/listen.ts'
-import { type RedisConnection, RedisError, type Reply } from '../db/redis-connection.ts'
+import type { RedisConnection } from '../db/redis-connection.ts'
 import type { Logger } from '../lib/logger.ts'
-import { keyRecordPages } from './key-directory.ts'
+import { changedKeyIds, deletedKeys, forgetDeletedKeys, readKeyPosition } from './key-changes.ts'
+import { type HashedKey, KEYS_PER_PAGE, keyRecordPage, keyRecordsOf } from './key-directory.ts'
+import { createPublishedKeys, type PublishedState, type Write } from './published-keys.ts'
 
 export interface KeyPublisher {
   close(): Promise<void>
@@ -18,29 +19,15 @@ export interface KeyPublisherDeps {
   databaseUrl: string
   redis: RedisConnection
   logger: Pick<Logger, 'warn'>
-  limits?: Partial<Record<'keyPublishMs' | 'keyPublishAllMs', number>>
+  limits?: Partial<Record<'keyPublishMs' | 'keyPublishAllMs' | 'keyChangesMax', number>>
 }
 
-/** Keys expire in Redis when no core writes them any more. */
-const EXPIRY_MS = 10 * LIMITS.keyPublishAllMs
-/** Longer than a round can take: two cores never write concurrently. */
-const WRITER_MS = 3 * LIMITS.keyPublishMs
-/** Records read from Postgres longer ago are read again instead of written. */
-const READ_MS_MAX = LIMITS.keyPublishMs
-const SEND_MS_MAX = 2_000
-const SEND_COMMANDS_MAX = 500
-
-/** Of several cores one writes; it renews its lease each round. KEYS: writer. ARGV: core, ms. */
-const TAKE_WRITER_LEASE = `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
-
 /**
- * Publishes the records of API keys to Redis, close to the edges: at once after a change, every
- * LIMITS.keyPublishMs in any case, and all of them every LIMITS.keyPublishAllMs, so that a flushed Redis fills up
- * again. Each round stores the time as of which Redis agrees with Postgres; edges trust nothing older than
- * LIMITS.keyCacheFreshMs and query core instead.
+ * Publishes the records of API keys to Redis, close to the edges: those that changed at once and every
+ * LIMITS.keyPublishMs, and all of them every LIMITS.keyPublishAllMs, when Redis does not hold what this process left
+ * there, and when another core wrote in between. Each round stores the time as of which Redis agrees with Postgres;
+ * edges trust nothing older than LIMITS.keyCacheFreshMs and query core instead. They query core for a missing key too,
+ * so that time moves on while all keys are written again, unless those in Redis may be outdated.
  */
 export function createKeyPublisher({
   db,
@@ -50,72 +37,20 @@ export function createKeyPublisher({
   limits: given,
 }: KeyPublisherDeps): KeyPublisher {
   const limits = { ...LIMITS, ...given }
-  const self = randomUUID()
-  /** What this core wrote to Redis: a digest by the key's hash. */
-  let written = new Map<string, string>()
-  let allWrittenAt = Number.NEGATIVE_INFINITY
+  const publishRound = createRounds(db, redis, limits)
   let running: Promise<void> | undefined
   let isRequested = false
   let closed = false
   let hasWarned = false
-
-  async function publish(): Promise<void> {
-    const began = Date.now()
-    const [writer] = await send([
-      ['EVAL', TAKE_WRITER_LEASE, '1', REDIS_KEYS.apiKeysWriter, self, String(WRITER_MS)],
-    ])
-    if (writer !== 1) {
-      // Another core writes now, so everything has to be written again later.
-      allWrittenAt = Number.NEGATIVE_INFINITY
-      return
-    }
-    const all = began - allWrittenAt >= limits.keyPublishAllMs
-    const found = new Map<string, string>()
-    for await (const keys of keyRecordPages(db)) {
-      const commands: string[][] = []
-      for (const { sha256Hex, record } of keys) {
-        const json = JSON.stringify(record)
-        const digest = createHash('md5').update(json).digest('base64')
-        found.set(sha256Hex, digest)
-        if (all || written.get(sha256Hex) !== digest)
-          commands.push(['SET', REDIS_KEYS.apiKey(sha256Hex), json, 'PX', String(EXPIRY_MS)])
-      }
-      await sendAll(commands, began)
-    }
-    const gone = [...written.keys()].filter((sha256Hex) => !found.has(sha256Hex))
-    await sendAll(
-      gone.map((sha256Hex) => ['DEL', REDIS_KEYS.apiKey(sha256Hex)]),
-      began,
-    )
-    await send([['SET', REDIS_KEYS.apiKeysAsOf, String(began), 'PX', String(EXPIRY_MS)]])
-    written = found
-    if (all) allWrittenAt = began
-  }
-
-  async function sendAll(commands: readonly string[][], began: number): Promise<void> {
-    for (let from = 0; from < commands.length; from += SEND_COMMANDS_MAX) {
-      if (Date.now() - began > READ_MS_MAX) throw new Error('publishing API keys took too long')
-      await send(commands.slice(from, from + SEND_COMMANDS_MAX))
-    }
-  }
-
-  async function send(commands: readonly string[][]): Promise<Reply[]> {
-    const replies = await redis.send(commands, SEND_MS_MAX)
-    const refusal = replies.find((reply) => reply instanceof RedisError)
-    if (refusal) throw refusal
-    return replies
-  }
 
   /** One round after the other; a change during a round starts another one after it. */
   async function runRounds(): Promise<void> {
     do {
       isRequested = false
       try {
-        await publish()
+        if (await publishRound()) isRequested = true
         hasWarned = false
       } catch (error) {
-        // It is not known what was written, so everything is written again.
-        allWrittenAt = Number.NEGATIVE_INFINITY
         if (!hasWarned && !closed)
           logger.warn(
             { error: String(error) },
@@ -150,4 +85,75 @@ export function createKeyPublisher({
       await running
     },
   }
+}
+
+/** All keys are on their way to Redis, in the order of their ids, over as many rounds as it takes. */
+interface Pass {
+  began: number
+  /** The last key that was written. */
+  after: string | undefined
+}
+
+/** @returns a function for one round; it returns whether the next one should follow at once */
+function createRounds(
+  db: Database,
+  redis: RedisConnection,
+  limits: Record<'keyPublishMs' | 'keyPublishAllMs' | 'keyChangesMax', number>,
+): () => Promise<boolean> {
+  const published = createPublishedKeys(redis)
+  let pass: Pass | undefined
+
+  return async () => {
+    const began = Date.now()
+    const lease = await published.begin()
+    if (!lease) return false
+    const { source, snapshot } = await readKeyPosition(db)
+    const former = lease.state?.source === source ? lease.state : undefined
+    if (!lease.isOurs) pass = undefined
+    const areCurrent = await publishChanges(former)
+    let allAt = areCurrent ? (former?.allAt ?? null) : null
+    if (!areCurrent || !lease.isOurs) pass = { began, after: undefined }
+    else if (allAt === null || began - allAt >= limits.keyPublishAllMs)
+      pass ??= { began, after: undefined }
+    if (pass && (await publishMore(pass, began))) {
+      allAt = pass.began
+      pass = undefined
+      await forgetDeletedKeys(db)
+    }
+    await published.end({ source, snapshot, allAt }, allAt === null ? undefined : began)
+    return allAt === null
+  }
+
+  /** @returns false when it is not known what changed, or when that is too much: then all keys have to be written */
+  async function publishChanges(former: PublishedState | undefined): Promise<boolean> {
+    for (let after = ''; ; ) {
+      const gone = await deletedKeys(db, former?.snapshot, after, KEYS_PER_PAGE)
+      await published.write(gone.map((sha256Hex) => [REDIS_KEYS.apiKey(sha256Hex), null]))
+      if (gone.length < KEYS_PER_PAGE) break
+      after = gone.at(-1) as string
+    }
+    if (!former) return false
+    const changed = await changedKeyIds(db, former.snapshot, limits.keyChangesMax + 1)
+    if (changed.length > limits.keyChangesMax) return false
+    for (let from = 0; from < changed.length; from += KEYS_PER_PAGE)
+      await published.write(
+        (await keyRecordsOf(db, changed.slice(from, from + KEYS_PER_PAGE))).map(writeOf),
+      )
+    return true
+  }
+
+  /** For half of a round's time, so that changes never wait for long. @returns whether it was the rest */
+  async function publishMore(of: Pass, began: number): Promise<boolean> {
+    do {
+      const { keys, last } = await keyRecordPage(db, of.after)
+      await published.write(keys.map(writeOf))
+      if (last === undefined) return true
+      of.after = last
+    } while (Date.now() - began < limits.keyPublishMs / 2)
+    return false
+  }
+}
+
+function writeOf({ sha256Hex, record }: HashedKey): Write {
+  return [REDIS_KEYS.apiKey(sha256Hex), JSON.stringify(record)]
 }
