@@ -354,6 +354,41 @@ test('demo traffic starts and stops while Sluice runs, goes to its own tenant, a
     .toBe(0)
 })
 
+test('demo seed sends a month that adds up, marks only late events, and sends nothing twice when it is repeated', async () => {
+  const seed = async (...args: string[]) =>
+    await home.sluice('demo', 'seed', '--tenant', 'seeded', '--events', '3000', ...args)
+  const first = JSON.parse((await seed('--json')).out)
+  expect(first).toMatchObject({ isComplete: true, isRepeated: false, duplicates: 36, dead: 6 })
+  expect(first.stored).toBe(3_000 - 36)
+  expect(first.sent).toBe(3_006)
+  expect(Object.keys(first.deadByReason).length).toBeGreaterThanOrEqual(5)
+
+  const { rows } = await pool.query(
+    `SELECT sum(r.count)::int AS events, sum(r.late_count)::int AS late,
+            count(*) FILTER (WHERE r.revised_at IS NOT NULL AND r.late_count = 0)::int AS revised,
+            max(t.allowed_lateness_s) AS lateness
+       FROM rollup_15m r JOIN tenant t USING (tenant_id) WHERE t.slug = 'seeded'`,
+  )
+  expect(rows[0]).toMatchObject({ events: 2_964, revised: 0, lateness: 3_600 })
+  expect(rows[0].late).toBeGreaterThan(0)
+
+  const again = await seed()
+  expect(again.out).toContain('= 0 stored + 3,000 duplicates + 6 dead letters')
+  expect(again.out).toContain('sent before')
+  const keys = (await home.sluice('key', 'list', '--tenant', 'seeded')).out
+  expect(keys.match(/demo data/g)).toHaveLength(2)
+  expect(keys.match(/revoked/g)).toHaveLength(2)
+
+  // Duplicates are recognised for 48 hours: later the same events would count twice.
+  await pool.query(
+    `UPDATE api_key SET created_at = created_at - interval '48 hours' WHERE name LIKE 'demo data%'`,
+  )
+  const late = await seed()
+  expect([late.code, late.out]).toEqual([1, ''])
+  expect(late.err).toContain('Nothing was sent')
+  expect((await seed('--seed', '2', '--json')).out).toContain('"isRepeated": false')
+})
+
 test('doctor finds no problem in a running instance, and migrate has nothing to apply', async () => {
   const doctor = await home.sluice('doctor', '--json')
   expect(doctor.code).toBe(0)

@@ -26,6 +26,8 @@ export interface SendOptions {
   events: readonly Record<string, unknown>[]
   /** Where the outcomes of the events are. */
   db?: Database
+  /** Called before each batch is sent for the first time. */
+  onRequest?: (requestId: string) => void
   onProgress?: (done: number) => void
 }
 
@@ -54,6 +56,7 @@ export async function sendEvents(options: SendOptions): Promise<Summary> {
   for (const batch of splitIntoBatches(options.events)) {
     const requestId = randomUUID()
     report.requestIds.push(requestId)
+    options.onRequest?.(requestId)
     const result = await sendBatch(options, batch, requestId)
     summary.accepted += result.accepted
     summary.rejected += result.rejected

@@ -10,7 +10,7 @@ export interface Terminal {
   printTable(header: readonly string[], rows: readonly (readonly string[])[]): void
   accent(text: string): string
   muted(text: string): string
-  /** A bar with rate and time left, for anything that takes over a second. */
+  /** A bar with percent, rate and time left, for anything that takes over a second. */
   progress(total: number, unit: string): { update(done: number): void; end(): void }
 }
 
@@ -64,10 +64,11 @@ export function createTerminal(colour: boolean, command: string = COMMAND): Term
           shownAt = Date.now()
           const seconds = (shownAt - started) / 1000
           const rate = done / Math.max(seconds, 0.001)
-          const filled = Math.round((20 * done) / Math.max(total, 1))
+          const share = done / Math.max(total, 1)
+          const filled = Math.round(20 * share)
           const left = rate > 0 ? Math.ceil((total - done) / rate) : 0
           process.stderr.write(
-            `\r\x1b[2K${accent('━'.repeat(filled))}${muted('━'.repeat(20 - filled))} ${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${unit} · ${Math.round(rate).toLocaleString('en')}/s · ${left} s left`,
+            `\r\x1b[2K${accent('━'.repeat(filled))}${muted('━'.repeat(20 - filled))} ${Math.floor(100 * share)} % · ${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${unit} · ${Math.round(rate).toLocaleString('en')}/s · ${left} s left`,
           )
         },
         end() {
