@@ -60,3 +60,22 @@ test('a batch that is being written keeps its series when the cache overflows', 
   await series.learn(rows('i'))
   expect(() => series.id(1, 'b')).toThrow('was not loaded before its batch')
 })
+
+test('made-up names push out no series that is in use', async () => {
+  const questions: string[][] = []
+  const counting = (sql: string, values: unknown[]) => {
+    if (sql.includes('unnest')) questions.push(values[1] as string[])
+    return ask(sql, values)
+  }
+  const series = createSeriesDirectory(counting, 10)
+  const rows = (...names: string[]) =>
+    names.map((name) => ({ tenantId: 1, event: { name } })) as EventRow[]
+  await series.learn(rows('in-use', 'in-use-too'))
+  questions.length = 0
+  for (let batch = 0; batch < 20; batch++)
+    await series.learn(
+      rows('in-use', 'in-use-too', ...[1, 2, 3, 4].map((i) => `made-up-${batch}-${i}`)),
+    )
+  expect(questions).toHaveLength(20)
+  expect(questions.flat().filter((name) => name.startsWith('in-use'))).toEqual([])
+})

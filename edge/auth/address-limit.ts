@@ -46,7 +46,7 @@ export function createAddressLimit(entriesMax: number = LIMITS.limiterEntriesMax
       }
     },
     exhaust(address, waitMs, now) {
-      fullAt.set(groupOf(address), now + WINDOW_MS - LOOKUP_MS + waitMs)
+      fullAt.set(addressGroup(address), now + WINDOW_MS - LOOKUP_MS + waitMs)
     },
   }
 }

@@ -1,15 +1,11 @@
+import { addressGroup } from '../../contract/address-group.ts'
 import { type KeyRecord, sha256Hex } from '../../contract/api-key.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { rateLimitedProblem } from '../admission/rate-limiter.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import { describeError, type Report } from '../http/report.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import {
-  createAddressLimit,
-  createLookupQueue,
-  groupOf,
-  TooManyLookupsError,
-} from './address-limit.ts'
+import { createAddressLimit, createLookupQueue, TooManyLookupsError } from './address-limit.ts'
 import type { FindKey, FoundKey, KeyDirectory } from './key-directory.ts'
 import type { SharedUnknownKeys } from './shared-unknown-keys.ts'
 
@@ -127,7 +123,7 @@ function createLookupLimit(
     if (address === undefined) return UNLIMITED
     async function countUnknown(now: number): Promise<void> {
       try {
-        const waitMs = (await shared?.count(groupOf(address as string))) ?? 0
+        const waitMs = (await shared?.count(addressGroup(address as string))) ?? 0
         if (waitMs > 0) addresses.exhaust(address as string, waitMs, now)
       } catch {
         // `watchRedis` has reported it; this process counts for itself meanwhile.

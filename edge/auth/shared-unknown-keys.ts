@@ -6,7 +6,7 @@ import type { RedisClient } from '../admission/redis/redis.ts'
 /** Counts the keys of an address that proved unknown, by all edges of one Redis together. */
 export interface SharedUnknownKeys {
   /**
-   * @param group of addresses, by `groupOf`
+   * @param group of addresses, by `addressGroup`
    * @returns for how many ms the group is over the limit; 0 while it is not
    * @throws RedisError
    */

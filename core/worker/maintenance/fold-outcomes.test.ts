@@ -36,7 +36,7 @@ const rowsOf = async (day: number) =>
     )
   )[0]?.count
 
-test('days that have ended by then become 15-minute rows, once, whoever does it, and every sum stays the same', async () => {
+test('days that have ended become 15-minute rows, once even when two workers do it, and every sum stays the same', async () => {
   for (const day of [firstDay - 1, firstDay, firstDay + 1]) await fill(day)
   const before = await sums()
   const end = (firstDay + 1) * DAY_MS

@@ -18,7 +18,10 @@ export function createSeriesDirectory(
   entriesMax: number = LIMITS.seriesCacheEntriesMax,
 ): SeriesDirectory {
   let ids = new Map<number, Map<string, number>>()
-  /** The ids before the last reset; the batch before is being written by them while the next one learns. */
+  /**
+   * The ids before the cache was full the last time. What is used moves back from here without a question, so names that
+   * are made up once push out nothing but each other. The batch before is written by them while the next one learns.
+   */
   let previous: typeof ids = new Map()
   let size = 0
 
@@ -39,6 +42,11 @@ export function createSeriesDirectory(
       for (const { tenantId, event } of rows) {
         const metric = event.name
         if (ids.get(tenantId)?.has(metric)) continue
+        const former = previous.get(tenantId)?.get(metric)
+        if (former !== undefined) {
+          remember(tenantId, metric, former)
+          continue
+        }
         const metrics = unknown.get(tenantId)
         if (metrics) metrics.add(metric)
         else unknown.set(tenantId, new Set([metric]))
