@@ -15,6 +15,12 @@ export interface Discrepancies extends Pick<Totals, 'wrongRollups' | 'double'> {
   deadUnexpected: number
   /** Records of the log that became nothing at all, or more than one thing. */
   unaccounted: number
+  /** Tenants whose total is not the sum of their minutes. */
+  wrongTotals: number
+  /** Watermarks that are not the highest time of the events of their log partition. */
+  wrongWatermarks: number
+  /** Buckets with more late events than events, or late ones and no time of the revision. */
+  wrongLateCounts: number
 }
 
 export const NO_DISCREPANCIES: Discrepancies = {
@@ -23,6 +29,9 @@ export const NO_DISCREPANCIES: Discrepancies = {
   deadLost: 0,
   deadUnexpected: 0,
   unaccounted: 0,
+  wrongTotals: 0,
+  wrongWatermarks: 0,
+  wrongLateCounts: 0,
   wrongRollups: 0,
   double: 0,
 }
@@ -54,8 +63,9 @@ export async function recount(
     const { stored, duplicates, conflicting, dead } = figures
     const unaccounted = logged - stored - duplicates - conflicting - dead
     const found = await findAll(pool, tenant, events)
+    const wrong = await findWrong(pool)
     return {
-      discrepancies: { ...found, unaccounted, wrongRollups, double },
+      discrepancies: { ...found, ...wrong, unaccounted, wrongRollups, double },
       figures: { ...figures, logged },
       waited,
     }
@@ -87,8 +97,31 @@ async function waitUntilDrained(pool: pg.Pool, log: Log) {
   }
 }
 
+type Wrong = Pick<Discrepancies, 'wrongTotals' | 'wrongWatermarks' | 'wrongLateCounts'>
+
+async function findWrong(pool: pg.Pool): Promise<Wrong> {
+  const { rows } = await pool.query<Wrong>(`
+    WITH minutes AS (
+      SELECT tenant_id, sum(stored) AS stored, sum(duplicate) AS duplicate, sum(conflicting) AS conflicting, sum(dead) AS dead
+        FROM outcome_minute GROUP BY 1
+    ), highest AS (
+      SELECT tenant_id, log_partition AS partition, date_trunc('milliseconds', max(least(occurred_at, received_at))) AS at
+        FROM event GROUP BY 1, 2
+    )
+    SELECT (SELECT count(*)::int FROM minutes m FULL JOIN outcome_total t USING (tenant_id)
+             WHERE tenant_id <> 0 AND (m.stored, m.duplicate, m.conflicting, m.dead)
+                   IS DISTINCT FROM (t.stored::numeric, t.duplicate::numeric, t.conflicting::numeric, t.dead::numeric)) AS "wrongTotals",
+           (SELECT count(*)::int FROM highest h FULL JOIN watermark w USING (tenant_id, partition)
+             WHERE h.at IS DISTINCT FROM w.highest_at) AS "wrongWatermarks",
+           (SELECT count(*)::int FROM rollup_15m
+             WHERE late_count > count OR (late_count > 0 AND revised_at IS NULL)) AS "wrongLateCounts"`)
+  return rows[0] as Wrong
+}
+
 async function findAll(pool: pg.Pool, tenant: string, events: number) {
-  const { rows } = await pool.query<Omit<Discrepancies, 'unaccounted' | 'wrongRollups' | 'double'>>(
+  const { rows } = await pool.query<
+    Omit<Discrepancies, keyof Wrong | 'unaccounted' | 'wrongRollups' | 'double'>
+  >(
     `WITH t AS (SELECT tenant_id FROM tenant WHERE slug = $1),
      expected AS (SELECT n, n % 100 = 37 AS dead FROM generate_series(0, $2::int - 1) n),
      stored AS (SELECT substr(client_event_id, 3)::int AS n, count(*) AS times
