@@ -1,4 +1,4 @@
-import { LIMITS } from '../../contract/limits.ts'
+import { packPayloads } from './notifier.ts'
 
 /** Milliseconds of the smallest bucket. Every time zone in use is a multiple of 15 minutes. */
 export const BUCKET_15M_MS = 15 * 60_000
@@ -9,35 +9,70 @@ export interface BucketRange {
   last: number
 }
 
+/** The buckets that changed, by tenant; EVERYTHING: any bucket of any tenant. */
+export type ChangedBuckets = Map<number, Set<number>> | typeof EVERYTHING
+
+export const EVERYTHING = 'everything'
+
+/** Payloads of one flush: about 23,000 tenants with a range each. */
+const PAYLOADS_MAX = 64
+/** Buckets that wait for a flush, about 5 MB: one batch has at most two for each of its records. */
+const BUCKETS_MAX = 100_000
+
 export function bucket15mOf(ms: number): number {
   return Math.floor(ms / BUCKET_15M_MS)
 }
 
-/**
- * `tenant:first-last,bucket,…;tenant:…`, buckets counted since 1970. What is too long for a notification is
- * written as fewer and longer ranges, and in the end as '': any bucket of any tenant.
- */
-export function encodeChangedBuckets(changed: Iterable<{ tenantId: number; ms: number }>): string {
+export function changedBuckets(
+  changed: Iterable<{ tenantId: number; ms: number }>,
+): Map<number, Set<number>> {
   const byTenant = new Map<number, Set<number>>()
-  for (const { tenantId, ms } of changed) {
-    const buckets = byTenant.get(tenantId)
-    if (buckets) buckets.add(bucket15mOf(ms))
-    else byTenant.set(tenantId, new Set([bucket15mOf(ms)]))
-  }
-  if (byTenant.size === 0) return NOTHING
-  const ranges = [...byTenant].map(([id, buckets]) => [id, rangesOf(buckets)] as const)
-  const exact = formatRanges(ranges)
-  if (exact.length <= LIMITS.notifyBytesMax) return exact
-  const wide = formatRanges(
-    ranges.map(([id, all]) => {
-      const [head, tail] = [all[0] as BucketRange, all.at(-1) as BucketRange]
-      return [id, [{ first: head.first, last: tail.last }]] as const
-    }),
-  )
-  return wide.length <= LIMITS.notifyBytesMax ? wide : ''
+  for (const { tenantId, ms } of changed) addBucket(byTenant, tenantId, bucket15mOf(ms))
+  return byTenant
 }
 
-const NOTHING = '-'
+/** Adds `more` to `changed`, which must not be used afterwards: beyond BUCKETS_MAX the result is EVERYTHING. */
+export function mergeChangedBuckets(changed: ChangedBuckets, more: ChangedBuckets): ChangedBuckets {
+  if (changed === EVERYTHING || more === EVERYTHING) return EVERYTHING
+  for (const [tenantId, buckets] of more)
+    for (const bucket of buckets) addBucket(changed, tenantId, bucket)
+  let size = 0
+  for (const buckets of changed.values()) size += buckets.size
+  return size > BUCKETS_MAX ? EVERYTHING : changed
+}
+
+function addBucket(changed: Map<number, Set<number>>, tenantId: number, bucket: number): void {
+  const buckets = changed.get(tenantId)
+  if (buckets) buckets.add(bucket)
+  else changed.set(tenantId, new Set([bucket]))
+}
+
+/**
+ * Payloads of a notification each, `tenant:first-last,bucket,…;tenant:…`, buckets counted since 1970; none for no
+ * change. What would need more than PAYLOADS_MAX is written as one range a tenant, and in the end as one '': any bucket
+ * of any tenant.
+ */
+export function encodeChangedBuckets(changed: ChangedBuckets): string[] {
+  if (changed === EVERYTHING) return ['']
+  const ranges = [...changed].map(([id, buckets]) => [id, rangesOf(buckets)] as const)
+  const exact = packPayloads(ranges.flatMap(formatRanges), ';')
+  if (exact.length <= PAYLOADS_MAX) return exact
+  const wide = ranges.map(([id, all]) => {
+    const [head, tail] = [all[0] as BucketRange, all.at(-1) as BucketRange]
+    return formatRange(id, [{ first: head.first, last: tail.last }])
+  })
+  return atMost(PAYLOADS_MAX, packPayloads(wide, ';'))
+}
+
+/** Payloads of a notification each, `tenant,tenant,…`; one '' for any tenant, none for no change. */
+export function encodeChangedTenants(changed: ChangedBuckets): string[] {
+  if (changed === EVERYTHING) return ['']
+  return atMost(PAYLOADS_MAX, packPayloads([...changed.keys()].map(String), ','))
+}
+
+function atMost(max: number, payloads: string[]): string[] {
+  return payloads.length <= max ? payloads : ['']
+}
 
 function rangesOf(buckets: ReadonlySet<number>): BucketRange[] {
   const ranges: BucketRange[] = []
@@ -49,30 +84,38 @@ function rangesOf(buckets: ReadonlySet<number>): BucketRange[] {
   return ranges
 }
 
-function formatRanges(tenants: readonly (readonly [number, readonly BucketRange[]])[]): string {
-  return tenants
-    .map(([id, ranges]) => {
-      const parts = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
-      return `${id}:${parts.join(',')}`
-    })
-    .join(';')
+/** So many that no part of a payload is longer than a payload may be. */
+const RANGES_PER_PART = 200
+
+/** One part for each RANGES_PER_PART, each of them with the tenant. */
+function formatRanges([id, ranges]: readonly [number, readonly BucketRange[]]): string[] {
+  const parts: string[] = []
+  for (let i = 0; i < ranges.length; i += RANGES_PER_PART)
+    parts.push(formatRange(id, ranges.slice(i, i + RANGES_PER_PART)))
+  return parts
+}
+
+function formatRange(id: number, ranges: readonly BucketRange[]): string {
+  const parts = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
+  return `${id}:${parts.join(',')}`
 }
 
 /** @returns the changed ranges by tenant; undefined for any bucket of any tenant */
 export function decodeChangedBuckets(payload: string): Map<number, BucketRange[]> | undefined {
+  // The former version notified of no change as well.
+  if (payload === '-') return new Map()
   if (payload === '') return undefined
-  if (payload === NOTHING) return new Map()
-  return new Map(
-    payload.split(';').map((part) => {
-      const [id = '', ranges = ''] = part.split(':')
-      return [
-        Number(id),
-        ranges.split(',').map((range) => {
-          // A bucket before 1970 begins with a minus.
-          const [, first = '', last = first] = /^(-?\d+)(?:-(-?\d+))?$/.exec(range) ?? []
-          return { first: Number(first), last: Number(last) }
-        }),
-      ]
-    }),
-  )
+  const changed = new Map<number, BucketRange[]>()
+  for (const part of payload.split(';')) {
+    const [id = '', ranges = ''] = part.split(':')
+    const read = ranges.split(',').map(readRange)
+    changed.set(Number(id), [...(changed.get(Number(id)) ?? []), ...read])
+  }
+  return changed
+}
+
+function readRange(range: string): BucketRange {
+  // A bucket before 1970 begins with a minus.
+  const [, first = '', last = first] = /^(-?\d+)(?:-(-?\d+))?$/.exec(range) ?? []
+  return { first: Number(first), last: Number(last) }
 }

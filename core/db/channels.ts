@@ -1,8 +1,17 @@
 import { sql } from 'kysely'
+import {
+  type ChangedBuckets,
+  encodeChangedBuckets,
+  encodeChangedTenants,
+} from './changed-buckets.ts'
 import type { Database } from './database.ts'
 import { type Listener, listen } from './listen.ts'
+import type { Notification } from './notifier.ts'
 
-/** Every NOTIFY channel. A lost notification costs time and never a number: each listener also polls. */
+/**
+ * Every NOTIFY channel. A lost notification costs time and never a number, since each listener also polls: all but
+ * `changedBuckets`, which must not lose any (core/worker/consume/change-notifier.ts).
+ */
 export const CHANNELS = {
   /** Records were appended to the Postgres log; the payload is `topic partition,partition`. */
   log: 'sluice_log',
@@ -10,9 +19,9 @@ export const CHANNELS = {
   keys: 'sluice_keys',
   /** A worker joined, left or released partitions; no payload. */
   workers: 'sluice_workers',
-  /** A batch was committed; the payload lists tenant ids, or is empty for any tenant. */
+  /** Batches were committed; each payload lists tenant ids, or is empty for any tenant. */
   stored: 'sluice_stored',
-  /** 15-minute buckets changed; the payload is written by changed-buckets.ts. */
+  /** 15-minute buckets changed; the payloads are written by changed-buckets.ts. */
   changedBuckets: 'sluice_changed_buckets',
 } as const
 
@@ -20,6 +29,16 @@ export const CHANNELS = {
 export async function notifyKeysChanged(db: Database): Promise<void> {
   // The change is committed already: if this could fail, a new key would be reported as not created.
   await sql`SELECT pg_notify(${CHANNELS.keys}, '')`.execute(db).catch(() => {})
+}
+
+/** What tells listeners of `stored` and `changedBuckets` about batches that were committed. */
+export function storedNotifications(changed: ChangedBuckets): Notification[] {
+  return [
+    ...encodeChangedTenants(changed).map((payload) => ({ channel: CHANNELS.stored, payload })),
+    ...encodeChangedBuckets(changed).map((payload) => {
+      return { channel: CHANNELS.changedBuckets, payload }
+    }),
+  ]
 }
 
 /**

@@ -5,6 +5,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createDeadLetterForwarder } from '../dead-letters/forward-dead-letters.ts'
 import type { Logger } from '../lib/logger.ts'
+import { type ChangeNotifier, createChangeNotifier } from './consume/change-notifier.ts'
 import type { ExecuteQuery } from './consume/connection.ts'
 import { connectionTag } from './consume/lease-rows.ts'
 import { createLeases } from './consume/leases.ts'
@@ -28,13 +29,14 @@ export interface Worker {
 }
 
 export interface WorkerDeps
-  extends Omit<PartitionConsumerDeps, 'maintenance' | 'execute' | 'onFenced'> {
+  extends Omit<PartitionConsumerDeps, 'maintenance' | 'execute' | 'notifier' | 'onFenced'> {
   /** How many connections write; each has its part of the worker's partitions. */
   concurrency?: number
   retentionDays?: number
 }
 
 const MAINTENANCE_MS = 3_600_000
+const NOTIFY_MS_MAX = 2_000
 
 export function createWorker(deps: WorkerDeps): Worker {
   const workerId = `${hostname()}-${randomUUID().slice(0, 8)}`
@@ -48,12 +50,14 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const maintenance = createPartitionMaintenance({ pool, retentionDays })
   const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
+  const notifier = createNotifierOn(pool, deps.logger)
   const stats = { batches: 0, batchMs: 0 }
   const consumers = createPartitionConsumers({
     deps: {
       ...consumerDeps,
       maintenance,
       execute,
+      notifier,
       onWritten(written) {
         stats.batches++
         stats.batchMs += written.ms
@@ -94,9 +98,18 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     await consumers.stop()
     ended.abort()
     await Promise.all([assigning, forwarding, tracking])
+    await notifier.stop()
     await leases.release()
     await pool.end()
   }
+}
+
+function createNotifierOn(pool: pg.Pool, logger: Logger): ChangeNotifier {
+  const execute: ExecuteQuery = (text, values) =>
+    pool.query({ text, values, query_timeout: NOTIFY_MS_MAX } as pg.QueryConfig)
+  return createChangeNotifier(execute, (error) =>
+    logger.warn({ error: String(error) }, 'notifying of stored events failed, retrying'),
+  )
 }
 
 /** For maintenance and look-ups, which never use the connections that write. */

@@ -1,5 +1,6 @@
 import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
 import { type AppendBatch, bytesOf, createGroupByPartition } from '../partition-batches.ts'
+import type { AppendNotifier } from './append-notifier.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 
@@ -10,11 +11,13 @@ export interface AppendDeps {
   connections: Connections
   /** How many partitions each topic has. */
   partitionCounts: ReadonlyMap<string, number>
+  notifier: Pick<AppendNotifier, 'notify'>
   /** Creates the day's table that an append did not find. */
   createDays: () => Promise<unknown>
 }
 
-export function createAppend({ connections, partitionCounts, createDays: makeDays }: AppendDeps) {
+export function createAppend(deps: AppendDeps) {
+  const { connections, partitionCounts, notifier, createDays: makeDays } = deps
   const groupByPartition = createGroupByPartition({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
 
   return async function append(
@@ -36,6 +39,7 @@ export function createAppend({ connections, partitionCounts, createDays: makeDay
       await makeDays()
       return send()
     })
+    notifier.notify(new Map([[topic, new Set(batches.map(({ partition }) => partition))]]))
 
     const positions: RecordPosition[] = new Array(records.length)
     batches.forEach(({ partition, indexes }, i) => {

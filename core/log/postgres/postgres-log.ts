@@ -1,6 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { type Log, type PartitionOffsets, UnknownTopicError } from '../log.ts'
 import { createAppend } from './append.ts'
+import { createAppendNotifier } from './append-notifier.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { readBatches } from './reader.ts'
 import { createLogRetention } from './retention.ts'
@@ -19,20 +20,26 @@ export interface PostgresLogDeps {
 /** As many appends may be under way; the gateway has at most two. */
 const APPEND_CONNECTIONS = 2
 const READ_CONNECTIONS = 3
+/** Opened with the first append; a process that only reads has none. */
+const NOTIFY_CONNECTIONS = 1
+const NOTIFY_MS_MAX = 2_000
 const READ_MS_MAX = 10_000
 const MAINTENANCE_MS = 3_600_000
 
 /**
  * The log for one machine, in Postgres. Consecutive records of a partition are one row, a chunk
  * (docs/adr/0003-log-chunks.md); offsets come from a counter row a partition that stays locked until the append
- * commits, so that none becomes visible before a smaller one. Readers are woken by NOTIFY and read once a second
- * anyway. The log maintains its own days of `log_chunk`.
+ * commits, so that none becomes visible before a smaller one. Readers are woken by NOTIFY, after the commit, and read
+ * once a second anyway. The log maintains its own days of `log_chunk`.
  */
 export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
   const { url, onError = () => {}, appendMsMax = LIMITS.logAppendMsMax } = deps
   const options = (name: string, max: number, msMax: number) => ({ url, name, max, msMax })
   const appending = createConnections(options('sluice log append', APPEND_CONNECTIONS, appendMsMax))
   const reading = createConnections(options('sluice log read', READ_CONNECTIONS, READ_MS_MAX))
+  const notifying = createConnections(
+    options('sluice log notify', NOTIFY_CONNECTIONS, NOTIFY_MS_MAX),
+  )
   const retention = createLogRetention({ pool: reading.pool, retentionDays: deps.retentionDays })
   const partitionCounts = await start().catch(async (error) => {
     await Promise.all([appending.close(), reading.close()])
@@ -56,6 +63,7 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
 
   const closing = new AbortController()
   const wakeup = createWakeup(url, onError)
+  const notifier = createAppendNotifier(notifying, onError)
   const maintenance = setInterval(maintain, MAINTENANCE_MS)
   maintenance.unref()
   void maintain()
@@ -64,6 +72,7 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     append: createAppend({
       connections: appending,
       partitionCounts,
+      notifier,
       createDays: retention.createAhead,
     }),
 
@@ -116,7 +125,8 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     async close() {
       closing.abort()
       clearInterval(maintenance)
-      await Promise.all([appending.close(), reading.close(), wakeup.close()])
+      await Promise.all([appending.close(), reading.close(), wakeup.close(), notifier.stop()])
+      await notifying.close()
     },
   }
 }

@@ -35,7 +35,7 @@ export function createWakeup(url: string, onError: (error: unknown) => void): Wa
   const watches = new Set<Watching>()
   const closing = new AbortController()
 
-  /** log_append notifies of the partitions that have grown: `topic 0,3,5`. */
+  /** Appenders notify of the partitions that have grown: `topic 0,3,5`. */
   function onNotification(payload: string): void {
     const space = payload.lastIndexOf(' ')
     const topic = payload.slice(0, space)

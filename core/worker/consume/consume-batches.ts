@@ -11,6 +11,7 @@ import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
 import type { BatchSize } from './batch-size.ts'
+import type { ChangeNotifier, UncertainChanges } from './change-notifier.ts'
 import { type ExecuteQuery, readDatabaseMs } from './connection.ts'
 import { type ExpiredRereads, readExpiredRereads, refuseExpired } from './expired-rereads.ts'
 
@@ -19,6 +20,7 @@ export interface ConsumeDeps {
   maintenance: Pick<PartitionMaintenance, 'ensure' | 'forget'>
   /** For look-ups while the consumer's own connection writes. */
   execute: ExecuteQuery
+  notifier: Pick<ChangeNotifier, 'notify'>
   /** Called after every commit. */
   onWritten?: (written: AppliedBatch & { ms: number }) => void
 }
@@ -34,6 +36,7 @@ export interface ConsumeOptions {
   state: {
     poison: PoisonRecords
     size: BatchSize
+    uncertain: UncertainChanges
     /** Failures in a row; set to zero by every batch that is written. */
     failures: number
   }
@@ -119,11 +122,15 @@ async function writeBatch(session: Session, batch: LogBatch, decoded: Decoded[])
   const startedAt = performance.now()
   let written: AppliedBatch
   try {
-    written = await applyBatch(write, batch, decoded, { position: 'advance' })
+    written = await applyBatch(write, batch, decoded, {
+      position: 'advance',
+      beforeCommit: state.uncertain.add,
+    })
   } catch (error) {
     await findPoison(session, decoded, error)
     throw error
   }
+  state.uncertain.notify(deps.notifier)
   state.poison.forget(batch)
   state.failures = 0
   deps.log.applied?.(

@@ -40,7 +40,8 @@ function startConsumer(name: string): void {
   const logger = { info() {}, warn: (_: object, text: string) => warnings.push(text), error() {} }
   const maintenance = createPartitionMaintenance({ pool })
   const execute = (sql: string, values: unknown[]) => pool.query(sql, values)
-  const deps = { databaseUrl: database.url, log, maintenance, execute, logger }
+  const notifier = { notify() {} }
+  const deps = { databaseUrl: database.url, log, maintenance, execute, notifier, logger }
   consumers.push(runConsumer(deps, name, PARTITIONS, stop.signal))
 }
 

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
+import { EVERYTHING } from '../../db/changed-buckets.ts'
 import type { DatabaseRoles } from '../../db/roles.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -9,6 +10,7 @@ import { CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import { createPoisonRecords, type PoisonRecords } from '../write/poison-records.ts'
 import { FencedError, readPositions } from '../write/positions.ts'
 import { type BatchSize, createBatchSize } from './batch-size.ts'
+import { createUncertainChanges, type UncertainChanges } from './change-notifier.ts'
 import { connect, disconnect, type ExecuteQuery } from './connection.ts'
 import { type ConsumeDeps, consumeBatches } from './consume-batches.ts'
 import { classifyFailure } from './failure.ts'
@@ -36,6 +38,7 @@ interface ConsumerState {
   poison: PoisonRecords
   paused: PausedPartitions
   size: BatchSize
+  uncertain: UncertainChanges
   /** Since the last batch that was written. */
   failures: number
   /** When it was logged last that the log is another one. */
@@ -48,9 +51,9 @@ const REMIND_MS = 60_000
 /**
  * A partition consumer is one connection and the log partitions that are its own:
  *
- *   read positions ▶ for each batch: decode ▶ learn tenants, series and days ▶ write ▶ …
- *        ▲                                                                           │
- *        └──────── any failure: new connection, wait a little, start again ◀─────────┘
+ *   wait for former writers ▶ read positions ▶ for each batch: decode ▶ learn tenants, series and days ▶ write ▶ …
+ *        ▲                                                                                                     │
+ *        └───────────────────── any failure: new connection, wait a little, start again ◀──────────────────────┘
  *
  * A consumer that failed forgets everything but its poison records and believes only Postgres, so there is one way to
  * recover and it is the way to start. Nothing ends a consumer but its signal. A gap in the log pauses its partition
@@ -68,6 +71,7 @@ export async function runConsumer(
     poison: createPoisonRecords(),
     paused: createPausedPartitions(deps.execute),
     size: createBatchSize(),
+    uncertain: createUncertainChanges(),
     failures: 0,
     otherLogSinceMs: undefined,
   }
@@ -84,6 +88,8 @@ async function consumeUntilFailure(
   let watch: ReturnType<PausedPartitions['watch']> | undefined
   try {
     client = await connect(deps.databaseUrl, `worker ${state.name}`, deps.databaseRole)
+    await awaitWriters(client, state.partitions)
+    state.uncertain.notify(deps.notifier)
     const logIdentity = await checkLogIdentity(deps.execute, deps.log)
     state.otherLogSinceMs = undefined
     const { positions, rereads } = await readOwnPositions(client, state.partitions)
@@ -99,7 +105,11 @@ async function consumeUntilFailure(
     state.failures++
     state.size.failed(error)
     deps.maintenance.forget()
-    if (error instanceof FencedError) deps.onFenced?.()
+    if (error instanceof FencedError) {
+      // Whoever moved the position may have been killed before it notified.
+      state.uncertain.add(EVERYTHING)
+      deps.onFenced?.()
+    }
     logFailure(deps.logger, state.name, error, state.failures)
     await waitBeforeRetry(state.failures, signal)
   } finally {
@@ -146,6 +156,17 @@ async function waitForAdoption(
     )
   }
   await pause(LIMITS.workerHeartbeatMs, signal)
+}
+
+/**
+ * Ends when no transaction that has moved these positions is under way any more, be it of a former owner or of our own
+ * connection that was lost: whatever it did is visible from now on.
+ */
+async function awaitWriters(client: pg.Client, partitions: readonly number[]): Promise<void> {
+  await client.query(
+    'SELECT FROM log_position WHERE topic = $1 AND partition = ANY ($2) ORDER BY partition FOR SHARE',
+    [TOPICS.raw.name, partitions],
+  )
 }
 
 interface OwnPositions {

@@ -1,4 +1,6 @@
+import { storedNotifications } from '../../db/channels.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
+import { notifyAtCommit } from '../../db/notifier.ts'
 import type { LogBatch } from '../../log/log.ts'
 import { type Decoded, type DecodedParts, splitDecoded } from '../decode/decoded.ts'
 import { applyBatch, type WriteDeps } from '../write/apply-batch.ts'
@@ -34,10 +36,16 @@ export async function replayBatch(
   batch: LogBatch,
   decoded: readonly Decoded[],
 ): Promise<ReplayResult> {
-  const { dryRun, oldestDay, ensure } = deps
+  const { client, dryRun, oldestDay, ensure } = deps
   const accepted = decoded.filter((item) => receivedDayOf(item) >= oldestDay)
   if (!dryRun) await ensure(splitDecoded(accepted))
-  const applied = await applyBatch(deps, batch, accepted, { position: 'hold', dryRun })
+  const applied = await applyBatch(deps, batch, accepted, {
+    position: 'hold',
+    dryRun,
+    // Not afterwards: where a replay is killed, no other process notifies in its place.
+    beforeCommit: (changed) =>
+      notifyAtCommit((sql, values) => client.query(sql, values), storedNotifications(changed)),
+  })
   const { stored, duplicates, conflicting, dead, recovered } = applied
   return {
     stored,

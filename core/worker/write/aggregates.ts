@@ -1,8 +1,6 @@
 import type pg from 'pg'
-import { LIMITS } from '../../../contract/limits.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { encodeChangedBuckets } from '../../db/changed-buckets.ts'
-import { CHANNELS } from '../../db/channels.ts'
+import { type ChangedBuckets, changedBuckets } from '../../db/changed-buckets.ts'
 import { createStatement } from '../../db/statement.ts'
 import { type Upsert, upsertSql } from '../../db/upsert.ts'
 import { countKeyUse, type KeyUse } from './key-use.ts'
@@ -10,18 +8,24 @@ import { type BatchOutcome, countOutcomes, type OutcomeCount } from './outcomes.
 import type { BatchRollup, BucketSum, PartitionHighest } from './roll-up.ts'
 
 /**
- * Rollups, outcomes, watermarks, the keys' use and the notifications in one statement: one round trip, and the
- * shared rows are locked for the shortest time. Every table is written in the order of its key, so that two
- * writers cannot wait for each other in a ring.
+ * Rollups, outcomes, watermarks and the keys' use in one statement: one round trip, and the shared rows are locked for
+ * the shortest time. Every table is written in the order of its key, so that two writers cannot wait for each other in
+ * a ring.
+ * @returns the buckets that readers have to read again once it is committed
  */
 export async function upsertAggregates(
   client: pg.ClientBase,
   { buckets, highest }: BatchRollup,
   outcome: BatchOutcome,
-): Promise<void> {
+): Promise<ChangedBuckets> {
   const outcomes = countOutcomes(outcome)
   const keyUses = countKeyUse(outcome.newRows, outcome.duplicates, outcome.conflicting)
   await client.query(UPSERT_AGGREGATES({ buckets, outcomes, highest, keyUses }))
+  // An event counts in the bucket in which it occurred, its outcome in that in which it was received.
+  return changedBuckets([
+    ...buckets.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
+    ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
+  ])
 }
 
 interface Aggregates {
@@ -130,23 +134,8 @@ WITH rollup_merged AS (${upsertSql(add, ROLLUP)}
 ), watermark_moved AS (${upsertSql(add, WATERMARK)}
 ), key_used AS (${upsertSql(add, KEY_USE)}
 )
-SELECT pg_notify('${CHANNELS.stored}', ${add(storedPayload)}),
-       pg_notify('${CHANNELS.changedBuckets}', ${add(changedBucketsPayload)})`,
+SELECT 1`,
 )
-
-/** The tenants' ids; empty for any tenant. */
-function storedPayload({ outcomes }: Aggregates): string {
-  const payload = [...new Set(outcomes.map(({ tenantId }) => tenantId))].join(',')
-  return payload.length > LIMITS.notifyBytesMax ? '' : payload
-}
-
-/** An event counts in the bucket in which it occurred, its outcome in that in which it was received. */
-function changedBucketsPayload({ buckets, outcomes }: Aggregates): string {
-  return encodeChangedBuckets([
-    ...buckets.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
-    ...outcomes.map(({ tenantId, minuteMs }) => ({ tenantId, ms: minuteMs })),
-  ])
-}
 
 function toTime(ms: number): string {
   return new Date(ms).toISOString()

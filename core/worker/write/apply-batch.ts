@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { ChangedBuckets } from '../../db/changed-buckets.ts'
 import type { LogBatch } from '../../log/log.ts'
 import { type Decoded, type DecodedParts, type EventRow, splitDecoded } from '../decode/decoded.ts'
 import type { Tenants } from '../decode/tenant-settings.ts'
@@ -38,6 +39,8 @@ export interface ApplyOptions {
   position: 'advance' | 'hold'
   /** Roll back instead of writing. */
   dryRun?: boolean
+  /** Called with what the commit is about to change: listeners have to be notified unless it surely fails. */
+  beforeCommit: (changed: ChangedBuckets) => Promise<void> | void
 }
 
 /**
@@ -69,7 +72,7 @@ export async function applyBatch(
   deps: WriteDeps,
   batch: LogBatch,
   decoded: readonly Decoded[],
-  { position, dryRun = false }: ApplyOptions,
+  { position, dryRun = false, beforeCommit }: ApplyOptions,
 ): Promise<AppliedBatch> {
   const { client, topic, encode, logIdentity } = deps
   const parts = splitDecoded(decoded)
@@ -80,7 +83,7 @@ export async function applyBatch(
       position === 'advance'
         ? await findChanges(client, encode, parts)
         : await findRereadChanges(client, topic, encode, batch, parts)
-    if (!dryRun) await writeChanges(deps, changes, finality)
+    if (!dryRun) await beforeCommit(await writeChanges(deps, changes, finality))
     await client.query(dryRun ? 'ROLLBACK' : 'COMMIT')
     return {
       stored: changes.newRows.length,
@@ -111,7 +114,7 @@ async function writeChanges(
   deps: WriteDeps,
   { newRows, duplicates, conflicting, deadLetters, recoveredRows, encoded }: BatchChanges,
   finality: FinalityByTenant | undefined,
-): Promise<void> {
+): Promise<ChangedBuckets> {
   const { client, topic, encode } = deps
   // Postgres copies while we add up; `all`, so that neither failure goes unhandled.
   const [rollup] = await Promise.all([
@@ -120,7 +123,7 @@ async function writeChanges(
   ])
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
   const recovered = await markRecovered(client, topic, recoveredRows)
-  await upsertAggregates(client, rollup, {
+  return upsertAggregates(client, rollup, {
     newRows,
     duplicates,
     conflicting,

@@ -191,7 +191,7 @@ async function apply(client: pg.Client, batch: LogBatch, position: 'advance' | '
     series,
     encode: createRowEncoder(),
   }
-  await applyBatch(deps, batch, decoded, { position })
+  await applyBatch(deps, batch, decoded, { position, beforeCommit() {} })
 }
 
 /** What the worker does with each heartbeat, by the time of the model: applied through is what was read before the ends. */

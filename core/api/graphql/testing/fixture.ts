@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { createTestDatabase, type TestDatabase } from '../../../../tests/lib/database.ts'
-import { encodeChangedBuckets } from '../../../db/changed-buckets.ts'
-import { CHANNELS } from '../../../db/channels.ts'
+import { changedBuckets } from '../../../db/changed-buckets.ts'
+import { storedNotifications } from '../../../db/channels.ts'
 import { createDatabase, type Database } from '../../../db/database.ts'
 import { eventUuid } from '../../../db/event-uuid.ts'
+import { notifyAtCommit } from '../../../db/notifier.ts'
 import { createKey } from '../../../identity/api-keys.ts'
 import { mintLoginLink, redeemLoginLink } from '../../../identity/sessions.ts'
 import { createTenant } from '../../../identity/tenants.ts'
@@ -193,16 +194,12 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
       [json, tenant],
     )
     const tenantId = found[0]?.tenant_id
-    await client.query('SELECT pg_notify($1, $2), pg_notify($3, $4)', [
-      CHANNELS.stored,
-      String(tenantId),
-      CHANNELS.changedBuckets,
-      encodeChangedBuckets(
-        rows.flatMap(({ occurred_at, received_at }) =>
-          [occurred_at, received_at].map((time) => ({ tenantId, ms: Date.parse(time) })),
-        ),
+    const changed = changedBuckets(
+      rows.flatMap(({ occurred_at, received_at }) =>
+        [occurred_at, received_at].map((time) => ({ tenantId, ms: Date.parse(time) })),
       ),
-    ])
+    )
+    await notifyAtCommit((sql, values) => client.query(sql, values), storedNotifications(changed))
     await client.query('COMMIT')
   } finally {
     client.release()
