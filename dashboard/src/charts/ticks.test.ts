@@ -57,3 +57,23 @@ test('ticks ascend, lie within the range and are limited in number', () => {
         expect([...new Set(ticks)].sort((a, b) => a - b)).toEqual(ticks)
       }
 })
+
+test.each([
+  ['weeks', 60 * 24, 5, ['2026-10-12', '2026-10-26', '2026-11-09', '2026-11-23']],
+  ['months', 300 * 24, 5, ['2026-05', '2026-07', '2026-09', '2026-11', '2027-01']],
+])(
+  'ticks of many %s begin at local midnight, whatever the clocks did between',
+  (_, hours, most, starts) => {
+    const start = at('2026-10-01T04:00:00Z') - (hours > 2_000 ? 200 * 24 * HOUR : 0)
+    const found = ticksBetween(start, start + hours * HOUR, 'America/New_York', most, 24 * HOUR)
+    const shown = local(found, 'America/New_York')
+    expect(shown.map((text) => text.slice(11))).toEqual(shown.map(() => '00:00'))
+    expect(shown.map((text, i) => text.slice(0, starts[i]?.length))).toEqual(starts)
+  },
+)
+
+test('where half an hour is repeated (Lord Howe) ticks stay at full hours', () => {
+  const start = at('2026-04-04T10:00:00Z')
+  const found = ticksBetween(start, start + 12 * HOUR, 'Australia/Lord_Howe', 13, 900_000)
+  expect(local(found, 'Australia/Lord_Howe').every((text) => text.endsWith(':00'))).toBe(true)
+})

@@ -35,3 +35,25 @@ test('the badge shows that the connection is opened, and opened again', () => {
     'Sluice cannot be reached. Attempt 3 in 3.0 s.',
   )
 })
+
+test.each([
+  [0, 'good: live · 0.1 s behind'],
+  [0.04, 'good: live · 0.1 s behind'],
+  [4.96, 'good: live · 5.0 s behind'],
+  [5, 'good: live · 5.0 s behind'],
+  [5.1, 'warn: 5.1 s behind'],
+  [90, 'warn: 2 min behind'],
+  [7_200, 'warn: 2 h behind'],
+])('a lag of %d s is shown as %s', (lagSeconds, shown) => {
+  expect(badge(open, { ...healthy, lagSeconds }, 1_000, 1_500)).toBe(shown)
+})
+
+test('the age counts from the last update, and an update is stale after more than eight seconds', () => {
+  expect(badge(open, healthy, 1_000, 9_000)).toBe('good: live · 0.8 s behind')
+  expect(badge(open, healthy, 1_000, 9_001)).toBe('warn: stale · 8.0 s old')
+  expect(badge(open, healthy, 1_000, 1_000 + 20 * 60_000)).toBe('warn: stale · 20 min old')
+  // A failure is more important than age.
+  expect(badge(open, { ...healthy, failingComponent: 'log' }, 1_000, 60_000)).toBe('bad: log down')
+  expect(badge(open, undefined, 0, 60_000)).toBe('muted: connecting')
+  expect(badge({ kind: 'off', since: 0 }, undefined, 0, 60_000)).toBe('muted: live updates off')
+})

@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import { createSignal } from 'solid-js'
 import { expect, test } from 'vitest'
 import { mount } from './testing/mount.ts'
+import { type Range, RELATIVES, type RelativeId } from './time/range.ts'
 import { browserZone, createUrlState } from './url-state.ts'
 
 /** A URL whose parameters change as the router changes them. */
@@ -68,4 +70,60 @@ test('a link to another page carries tenant, range and zone only', () => {
   const state = stateOf('?tenant=shop&range=7d&zone=UTC&name=order&view=table')
   expect(state.sharedSearch()).toBe('?tenant=shop&range=7d&zone=UTC')
   expect(stateOf('').sharedSearch()).toBe('')
+})
+
+const QUARTER_HOUR_MS = 900_000
+const ranges: fc.Arbitrary<Range> = fc.oneof(
+  fc
+    .constantFrom(...(Object.keys(RELATIVES) as RelativeId[]))
+    .map((id) => ({ kind: 'relative' as const, id })),
+  fc
+    .record({
+      start: fc.integer({ min: 0, max: 2_500_000 }),
+      length: fc.integer({ min: 1, max: 350_000 }),
+    })
+    .map(({ start, length }) => ({
+      kind: 'absolute' as const,
+      from: start * QUARTER_HOUR_MS,
+      to: (start + length) * QUARTER_HOUR_MS,
+    })),
+)
+
+test('whatever state is written to the URL is read from it again, by this page and by one that the link is opened in', () => {
+  const text = fc.oneof(
+    fc.string({ minLength: 1 }),
+    fc.constantFrom('a&b=c', 'ü ✓', '#?%2B+', '(other)'),
+  )
+  const states = fc.record({
+    range: ranges,
+    zone: fc.constantFrom(...Intl.supportedValuesOf('timeZone')),
+    tenant: text,
+    name: fc.option(text),
+    view: fc.constantFrom(null, 'table'),
+    split: fc.constantFrom(null, 'name'),
+  })
+  fc.assert(
+    fc.property(states, states, (before, { range, ...after }) => {
+      const state = stateOf('')
+      state.setRange(before.range)
+      const { range: _, ...others } = before
+      state.set(others)
+      state.setRange(range)
+      state.set(after)
+      for (const opened of [state, stateOf(state.search())]) {
+        expect(opened.range()).toEqual(range)
+        expect([opened.zone(), opened.tenant(), opened.name() ?? null]).toEqual([
+          ...[after.zone, after.tenant, after.name],
+        ])
+        expect([opened.view(), opened.isSplit()]).toEqual([
+          ...[after.view ?? 'chart', after.split === 'name'],
+        ])
+        const shared = stateOf(opened.sharedSearch())
+        expect([shared.range(), shared.zone(), shared.tenant(), shared.name()]).toEqual([
+          ...[range, after.zone, after.tenant, undefined],
+        ])
+      }
+    }),
+    { numRuns: 200 },
+  )
 })

@@ -10,7 +10,14 @@ import { isOneName, type NameCount, type Totals } from '../queries.ts'
 export function TopEvents() {
   const { totals } = useOverview()
   return (
-    <Panel title="Top events" class="top-events">
+    <Panel
+      title={
+        <>
+          Top events <span class="panel-unit">by time of occurrence</span>
+        </>
+      }
+      class="top-events"
+    >
       <Show
         when={totals.data()}
         fallback={

@@ -123,6 +123,7 @@ test.each(ranges)(
           value: `${count}`,
           exact: `${count}`,
           notes: [
+            'by time of occurrence',
             compared(count, eventsIn(before).length),
             `${doubles} duplicates removed, ${sumIn(current, 'conflicting')} with other content`,
           ],
@@ -131,6 +132,7 @@ test.each(ranges)(
           value: `${dead}`,
           exact: `${dead}`,
           notes: [
+            'by time received',
             compared(dead, sumIn(before, 'dead')),
             `${((dead / (count + dead)) * 100).toFixed(1)} % of all`,
           ],
@@ -138,7 +140,11 @@ test.each(ranges)(
         actors: {
           value: `${actors}`,
           exact: `${actors}`,
-          notes: [compared(actors, actorsIn(before)), `${each} events each`],
+          notes: [
+            'by time of occurrence',
+            compared(actors, actorsIn(before)),
+            `${each} events each`,
+          ],
         },
       }
     }
@@ -237,6 +243,16 @@ test('minutes are those in which events were received, with the fifteen minutes 
   }, WAIT)
   const peak = /peak (\d+) this hour/
   expect(peak.exec((await tile(/^Events per minute/)).notes.join(' '))?.[1]).toBe('3')
+})
+
+test('each number says whether it goes by the time received or by the time of occurrence', async () => {
+  const titles = async () => (await page.locator('.panel h2').allInnerTexts()).map(text)
+  const others = ['Top events by time of occurrence', 'Live feed by time received']
+  await open('tenant=held&range=15m')
+  await expect.poll(titles).toEqual(['Events per minute, by time received', ...others])
+  expect((await tile(/^Events per minute/)).notes[0]).toBe('received in the last 60 s')
+  await open('tenant=held&range=7d')
+  await expect.poll(titles).toEqual(['Events per hour, by time of occurrence', ...others])
 })
 
 test('an event stored while a query is running is shown without waiting for the next one or for the clock', async () => {

@@ -24,7 +24,15 @@ export function LiveFeed() {
   })
   useShortcuts([{ key: 'p', description: 'Pause or resume the live feed', run: feed.togglePause }])
   return (
-    <Panel title="Live feed" class="feed" aside={<FeedControls feed={feed} />}>
+    <Panel
+      title={
+        <>
+          Live feed <span class="panel-unit">by time received</span>
+        </>
+      }
+      class="feed"
+      aside={<FeedControls feed={feed} />}
+    >
       <Scroll
         class="feed-rows"
         label="Newest events"

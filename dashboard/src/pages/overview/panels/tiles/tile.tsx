@@ -7,6 +7,8 @@ export function Tile(props: {
   title: string
   /** The range that the number is about. */
   range?: string
+  /** Which of its times decides whether an event is in the range. */
+  basis?: 'by time received' | 'by time of occurrence'
   /** Null: not known any more. Undefined: not loaded yet. */
   value: number | null | undefined
   isLoading: boolean
@@ -20,7 +22,9 @@ export function Tile(props: {
       <h2 class="tile-title">
         {props.title}
         <Show when={props.range}>
-          <span class="tile-range">{props.range}</span>
+          <span class="tile-range" title={`${props.range}, ${props.basis}`}>
+            {props.range}
+          </span>
         </Show>
       </h2>
       <Show
@@ -34,6 +38,9 @@ export function Tile(props: {
             {compact(props.value as number)}
           </div>
         </Show>
+      </Show>
+      <Show when={props.basis}>
+        <div class="tile-note">{props.basis}</div>
       </Show>
       <div class="tile-note">{props.comparison}</div>
       <div class="tile-note">{props.detail}</div>

@@ -41,7 +41,7 @@ function EventsPerMinute() {
       isLoading={isConnecting()}
       comparison={
         <Show when={live.update()}>
-          <span>stored in the last 60 s</span>
+          <span>received in the last 60 s</span>
         </Show>
       }
       detail={<Show when={minutes().length > 0}>peak {compact(peak())} this hour</Show>}
@@ -58,6 +58,7 @@ function EventCount() {
   return (
     <Tile
       title="Events"
+      basis="by time of occurrence"
       range={rangeLabel()}
       value={totals.data()?.count}
       isLoading={totals.loading()}
@@ -70,7 +71,7 @@ function EventCount() {
         <Show when={totals.data()}>
           {(data) => (
             <span
-              title={`${exact(data().duplicates + data().conflicting)} events were received more than once`}
+              title={`${exact(data().duplicates + data().conflicting)} events were received more than once. Counted by time received.`}
             >
               {compact(data().duplicates + data().conflicting)} duplicates removed
               <Show when={data().conflicting > 0}>
@@ -96,6 +97,7 @@ function UniqueActors(props: { actors: Query<Actors> }) {
   return (
     <Tile
       title="Unique actors"
+      basis="by time of occurrence"
       range={rangeLabel()}
       value={actors()?.uniqueActors}
       isLoading={props.actors.loading()}
@@ -140,6 +142,7 @@ function DeadLetters() {
   return (
     <Tile
       title="Dead letters"
+      basis="by time received"
       range={rangeLabel()}
       value={totals.data()?.deadLetters}
       isLoading={totals.loading()}

@@ -41,10 +41,7 @@ export function TrendLegend(props: { data: TrendData | undefined }) {
           revised by late events
         </span>
       </Show>
-      <span class="legend-zone">
-        {props.data?.resolution === 'MINUTE' ? 'By time received' : 'By time of occurrence'},{' '}
-        {zone()}
-      </span>
+      <span class="legend-zone">Times in {zone()}</span>
     </footer>
   )
 }

@@ -19,7 +19,9 @@ export function Trend() {
   const trend = createTrend(overview)
   const unit = () => {
     const resolution = trend.data()?.resolution
-    return resolution ? `per ${RESOLUTIONS[resolution]}` : ''
+    if (resolution === undefined) return ''
+    const basis = resolution === 'MINUTE' ? 'by time received' : 'by time of occurrence'
+    return `per ${RESOLUTIONS[resolution]}, ${basis}`
   }
   return (
     <Panel

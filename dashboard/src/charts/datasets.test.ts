@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type ResolvedRange, resolveRange } from '../lib/time/range.ts'
+import { clearColourCache } from './colours.ts'
+import { type ChartData, createDatasets, type Dataset, mergeDatasets } from './datasets.ts'
+import type { Point } from './points.ts'
+
+/** Enough of a document to resolve a colour. */
+const canvas = { parentElement: { append() {} } } as unknown as HTMLCanvasElement
+beforeEach(() => {
+  vi.stubGlobal('document', { createElement: () => ({ style: {}, remove() {} }) })
+  vi.stubGlobal('getComputedStyle', () => ({ color: 'rgb(1, 2, 3)' }))
+})
+afterEach(() => {
+  clearColourCache()
+  vi.unstubAllGlobals()
+})
+
+const at = (text: string) => Date.parse(text)
+const pointsAt = (times: number[], numberOf: (i: number) => number, isFinal = true): Point[] =>
+  times.map((time, i) => ({ time, value: numberOf(i), isFinal, lateCount: 0 }))
+const dataOf = (range: ResolvedRange, changes: Partial<ChartData> = {}): ChartData => {
+  const points = pointsAt(range.buckets, (i) => i)
+  return {
+    resolution: range.resolution,
+    zone: range.zone,
+    times: range.buckets,
+    whole: points,
+    lines: [{ name: '*', colour: 'var(--accent)', points }],
+    previous: pointsAt(range.previousBuckets, (i) => 1_000 + i),
+    isStacked: false,
+    ...changes,
+  }
+}
+const xy = (dataset: Dataset | undefined) => dataset?.data.map(({ x, y }) => [x, y])
+
+test.each([
+  ['UTC', '2026-11-21T00:00:00Z', '2026-11-24T00:00:00Z'],
+  // Clocks go back in the range, and in the period before it.
+  ['America/New_York', '2025-11-01T04:00:00Z', '2025-11-04T05:00:00Z'],
+  ['America/New_York', '2025-11-04T05:00:00Z', '2025-11-08T05:00:00Z'],
+  // By half an hour, so that the night has a bucket of half an hour.
+  ['Australia/Lord_Howe', '2026-04-03T13:00:00Z', '2026-04-06T13:30:00Z'],
+  ['Australia/Lord_Howe', '2026-04-05T13:30:00Z', '2026-04-08T13:30:00Z'],
+  ['Australia/Lord_Howe', '2025-10-03T13:30:00Z', '2025-10-06T13:00:00Z'],
+])(
+  'in %s the period before is drawn bucket by bucket at the times of the range from %s',
+  (zone, from, to) => {
+    const range = resolveRange(
+      { kind: 'absolute', from: at(from), to: at(to) },
+      at('2027-01-01'),
+      zone,
+    )
+    const [line, previous, ...others] = createDatasets(dataOf(range), canvas)
+    expect(others).toEqual([])
+    expect(xy(line)).toEqual(range.buckets.map((time, i) => [time, i]))
+    expect(xy(previous)).toEqual(range.buckets.map((time, i) => [time, 1_000 + i]))
+    expect(range.previousWindow.to).toBe(range.window.from)
+  },
+)
+
+const hours = resolveRange(
+  { kind: 'absolute', from: at('2026-11-21T00:00:00Z'), to: at('2026-11-24T00:00:00Z') },
+  at('2027-01-01'),
+  'UTC',
+)
+
+test('without a period before there is no line for it', () => {
+  expect(createDatasets(dataOf(hours, { previous: undefined }), canvas)).toHaveLength(1)
+})
+
+test('lines by name are stacked from the first one up, and the period before is not part of the stack', () => {
+  const lines = ['a', 'b', 'other'].map((name, n) => ({
+    ...{ name, colour: `var(--series-${n + 1})` },
+    points: pointsAt(hours.buckets, (i) => 10 * n + i),
+  }))
+  const datasets = createDatasets(dataOf(hours, { lines, isStacked: true }), canvas)
+  expect(datasets.map(({ fill, stack, order }) => [fill, stack, order])).toEqual([
+    ['origin', undefined, 0],
+    ['-1', undefined, 1],
+    ['-1', undefined, 2],
+    [false, 'previous', 99],
+  ])
+  expect(datasets[2]?.data[5]).toEqual({ x: hours.buckets[5], y: 25 })
+})
+
+test('the way to a bucket that is not final is dashed and pale, the way to a final one is not', () => {
+  const points = pointsAt(hours.buckets, (i) => i).map((point, i) => ({ ...point, isFinal: i < 2 }))
+  const [line] = createDatasets(
+    dataOf(hours, { lines: [{ name: '*', colour: 'var(--accent)', points }] }),
+    canvas,
+  )
+  type Style = (context: { p0DataIndex: number; p1DataIndex: number }) => unknown
+  const segment = line?.segment as unknown as { borderDash: Style; borderColor: Style }
+  const to = (i: number) => ({ p0DataIndex: i - 1, p1DataIndex: i })
+  expect([segment.borderDash(to(1)), segment.borderColor(to(1))]).toEqual([undefined, undefined])
+  expect([segment.borderDash(to(2)), segment.borderColor(to(2))]).toEqual([
+    [4, 4],
+    'rgba(1, 2, 3, 0.5)',
+  ])
+})
+
+test('a line that is drawn already is changed in place, and takes all numbers of the new one', () => {
+  const old = createDatasets(dataOf(hours), canvas)
+  const points = pointsAt(hours.buckets, (i) => 7 * i)
+  const next = createDatasets(
+    dataOf(hours, { lines: [{ name: '*', colour: 'var(--accent)', points }], previous: undefined }),
+    canvas,
+  )
+  const merged = mergeDatasets(old, next)
+  expect(merged).toHaveLength(1)
+  expect(merged[0]).toBe(old[0])
+  expect(xy(merged[0])).toEqual(hours.buckets.map((time, i) => [time, 7 * i]))
+})
