@@ -18,6 +18,8 @@ export function quickTests(name: PackageName): ViteUserConfig {
     ssr: { resolve: { conditions: ['browser'] } },
     test: {
       include: [...PACKAGES[name].tests],
+      // Each mutant has a thread of its own anyway; one for each file besides would be half of the time.
+      isolate: false,
       setupFiles: ['tools/mutate/random.setup.ts'],
       sequence: { sequencer: QuickFirst },
       server: { deps: { inline: [/solid-js/] } },
