@@ -27,14 +27,17 @@ export const PACKAGES = {
       'core/worker/decode/*.ts',
       'core/worker/write/{roll-up,outcomes,key-use,row-encoder,conflicts,deduplicate,find-stored,series,aggregates,dead-letters}.ts',
     ],
-    tests: ['core/worker/{decode,write}/pure/*.test.ts'],
+    tests: [
+      'core/worker/decode/{classify-record,tenant-settings}.test.ts',
+      'core/worker/write/{roll-up,counts,row-encoder,repetitions,series-directory}.test.ts',
+    ],
   },
   queries: {
     mutate: [
       'core/queries/{instant,limits,metrics-args,metrics-points,query-result}.ts',
       'core/queries/sql/*.ts',
     ],
-    tests: ['core/queries/pure/*.test.ts'],
+    tests: ['core/queries/{arguments,build}.test.ts'],
   },
   log: {
     mutate: ['core/log/kafka/protocol/{record-batch,record-compression,codec,crc32c}.ts'],
@@ -42,7 +45,7 @@ export const PACKAGES = {
   },
   gateway: {
     mutate: ['core/gateway/produce/*.ts'],
-    tests: ['core/gateway/produce/pure/*.test.ts'],
+    tests: ['core/gateway/produce/{produce-queue,read-records,batcher-timing}.test.ts'],
   },
   dashboard: {
     mutate: ['dashboard/src/{lib,charts}/**/*.ts', '!dashboard/src/lib/testing/**', '!**/*.d.ts'],

@@ -23,8 +23,8 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
     topic: string
     values: string[]
     signal: AbortSignal | undefined
-    confirm: () => Promise<void>
-    fail: (error: unknown) => Promise<void>
+    confirm: () => Promise<unknown>
+    fail: (error: unknown) => Promise<unknown>
   }[] = []
   const reported: unknown[] = []
   let offset = 0
