@@ -59,10 +59,10 @@ const SURROGATE = '\ud800'
 test.each([
   ['no object', 'text', 'INVALID_REQUEST a record is an object'],
   ['null', null, 'INVALID_REQUEST a record is an object'],
-  ['a topic that is no text', { topic: 1, value: 'a' }, 'INVALID_REQUEST topic must be a string'],
+  ['a topic that is not text', { topic: 1, value: 'a' }, 'INVALID_REQUEST topic must be a string'],
   ['an unknown topic', { topic: 'x', value: 'a' }, 'UNKNOWN_TOPIC unknown topic'],
   ['no value', {}, 'INVALID_REQUEST value must be a string'],
-  ['a key that is no text', { value: 'a', key: 1 }, 'INVALID_REQUEST key must be a string'],
+  ['a key that is not text', { value: 'a', key: 1 }, 'INVALID_REQUEST key must be a string'],
   ['half a character in its value', { value: SURROGATE }, 'INVALID_REQUEST key and value must be'],
   ['half a character in its key', { value: 'a', key: SURROGATE }, 'INVALID_REQUEST key and value'],
   [
@@ -72,7 +72,7 @@ test.each([
   ],
   ['partition 6 of 6', { value: 'a', partition: 6 }, 'UNKNOWN_PARTITION'],
   ['half a partition', { value: 'a', partition: 0.5 }, 'UNKNOWN_PARTITION'],
-  ['headers that are no list', { value: 'a', headers: {} }, 'INVALID_REQUEST headers are'],
+  ['headers that are not a list', { value: 'a', headers: {} }, 'INVALID_REQUEST headers are'],
   ['a header that is null', { value: 'a', headers: [null] }, 'INVALID_REQUEST headers are'],
   [
     'a header without a value',
@@ -118,7 +118,7 @@ test('a request takes as many records as an append does', () => {
   expect(errorOf(many(LIMITS.logAppendRecordsMax + 1), 't')).toMatch(/^TOO_MANY_ITEMS/)
 })
 
-test('a body that is no JSON, or not UTF-8, is refused', () => {
+test('a body that is not JSON in UTF-8 is refused', () => {
   for (const body of [Buffer.from('{'), Buffer.from('"\xff"', 'latin1'), Buffer.from('\ufeff{}')])
     expect(() => readRecords(body, partitions, 't')).toThrow(KafkaRestError)
   expect(() => readRecords(Buffer.from('{'), partitions, 't')).toThrow('must be JSON in UTF-8')
