@@ -61,14 +61,11 @@ test('a 15-minute bucket contains its start and not its end, before 1970 too', (
         near.map(([n, d]) => n * 900_000_000n + d),
       ),
       (at) => {
-        const [floor, ceil] = [floorBucket15m(fromMicros(at)), ceilBucket15m(fromMicros(at))].map(
-          toMicros,
-        )
-        expect([floor, ceil].map((each) => Number((each as bigint) % 900_000_000n))).toEqual(
-          [0, 0].map((zero) => expect.closeTo(zero)),
-        )
-        expect((floor as bigint) <= at && at < (floor as bigint) + 900_000_000n).toBe(true)
-        expect(ceil).toBe(floor === at ? at : (floor as bigint) + 900_000_000n)
+        const floor = toMicros(floorBucket15m(fromMicros(at)))
+        const ceil = toMicros(ceilBucket15m(fromMicros(at)))
+        expect([floor % 900_000_000n, ceil % 900_000_000n]).toEqual([0n, 0n])
+        expect(floor <= at && at < floor + 900_000_000n).toBe(true)
+        expect(ceil).toBe(floor === at ? at : floor + 900_000_000n)
       },
     ),
   )
@@ -288,8 +285,8 @@ test('queries that together ask for too many buckets are refused, exactly so man
   plan.add(quarters(10_000))
   plan.add(quarters(10_000))
   expect(plan.limitOf(quarters(10_000))).toBe(10_000)
-  plan.add(quarters(1))
-  expect(errorOf(() => plan.limitOf(quarters(1)))).toMatchObject({
+  plan.add(input({ interval: 'TOTAL' }))
+  expect(errorOf(() => plan.limitOf(input()))).toMatchObject({
     code: 'QUERY_TOO_LARGE',
     limit: 'points',
   })
