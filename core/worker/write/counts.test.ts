@@ -1,0 +1,179 @@
+import type pg from 'pg'
+import { expect, test } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
+import type { DeadLetter } from '../decode/decoded.ts'
+import { eventRow, RECEIVED_MS } from '../testing/event-rows.ts'
+import { upsertAggregates } from './aggregates.ts'
+import { insertDeadLetters, markRecovered } from './dead-letters.ts'
+import { NEVER_FINAL } from './finality.ts'
+import { countKeyUse } from './key-use.ts'
+import { type BatchOutcome, countOutcomes } from './outcomes.ts'
+import { rollUp } from './roll-up.ts'
+
+const MINUTE_MS = 60_000
+const at = (ms: number, more = {}) => eventRow({ received: { ms, us: 0 }, ...more })
+const deadLetter = (fields: Partial<DeadLetter> = {}): DeadLetter => ({
+  tenantId: 1,
+  reason: 'NOT_JSON',
+  detail: 'because',
+  requestId: 'r',
+  route: 'events',
+  client: 'sdk',
+  receivedMs: RECEIVED_MS,
+  original: Buffer.from('sent'),
+  record: eventRow().record,
+  ...fields,
+})
+const nothing: BatchOutcome = {
+  newRows: [],
+  duplicates: [],
+  conflicting: [],
+  deadLetters: [],
+  recovered: [],
+}
+/** Takes statements as Postgres would, and answers each with these rows. */
+function recorder(rows: object[] = []) {
+  const queries: pg.QueryConfig[] = []
+  const client = {
+    async query(query: pg.QueryConfig) {
+      queries.push(query)
+      return { rows }
+    },
+  } as unknown as pg.Client
+  return { queries, client }
+}
+
+test('outcomes are counted by tenant and minute, each kind for itself, in the order of their key', () => {
+  const minute = 100 * MINUTE_MS
+  expect(
+    countOutcomes({
+      newRows: [at(minute + MINUTE_MS), at(minute), at(minute + MINUTE_MS - 1)],
+      duplicates: [at(minute, { tenantId: 2 }), at(minute)],
+      conflicting: [at(minute)],
+      deadLetters: [
+        deadLetter({ receivedMs: minute }),
+        deadLetter({ receivedMs: minute, tenantId: 10 }),
+        deadLetter({ receivedMs: minute, tenantId: null }),
+      ],
+      recovered: [{ tenantId: 2, receivedMs: minute + 5 }],
+    }),
+  ).toEqual([
+    { tenantId: 1, minuteMs: minute, stored: 2, duplicate: 1, conflicting: 1, dead: 1 },
+    { tenantId: 1, minuteMs: minute + MINUTE_MS, stored: 1, duplicate: 0, conflicting: 0, dead: 0 },
+    { tenantId: 2, minuteMs: minute, stored: 0, duplicate: 1, conflicting: 0, dead: -1 },
+    { tenantId: 10, minuteMs: minute, stored: 0, duplicate: 0, conflicting: 0, dead: 1 },
+  ])
+})
+
+test('the use of a key is counted by the hour over all lists, and events without a key in none', () => {
+  const hour = 3_600_000
+  expect(
+    countKeyUse(
+      [at(hour, { keyId: 'a' }), at(2 * hour - 1, { keyId: 'a' }), at(2 * hour, { keyId: 'a' })],
+      [at(hour, { keyId: 'b' }), at(hour, { keyId: null }), at(hour, { keyId: 'a' })],
+    ),
+  ).toEqual([
+    { keyId: 'a', hourMs: hour, events: 3 },
+    { keyId: 'a', hourMs: 2 * hour, events: 1 },
+    { keyId: 'b', hourMs: hour, events: 1 },
+  ])
+})
+
+test('one statement carries every sum, every outcome, the watermarks, the key use and what to tell readers', async () => {
+  const { queries, client } = recorder()
+  const row = (fields: object) =>
+    at(RECEIVED_MS, { keyId: '0192a1b2-0000-7000-8000-000000000001', ...fields })
+  const event = { event_id: 'e', name: 'order', occurred_at: '', properties: {} }
+  const newRows = [row({ event: { ...event, value: 2.5 } }), row({ tenantId: 3 })]
+  const rollup = rollUp(newRows, {
+    seriesId: ({ tenantId }) => 70 + tenantId,
+    finality: (tenantId) =>
+      tenantId === 3 ? { ...NEVER_FINAL, floorMs: RECEIVED_MS + 900_000 } : NEVER_FINAL,
+  })
+  await upsertAggregates(client, rollup, {
+    ...nothing,
+    newRows,
+    duplicates: [row({})],
+    conflicting: [row({})],
+  })
+  const bucket = '2026-11-21T09:00:00.000Z'
+  const minute = '2026-11-21T09:07:00.000Z'
+  const quarter = Math.floor(RECEIVED_MS / 900_000)
+  expect(queries).toHaveLength(1)
+  expect(queries[0]?.name).toBe('upsert_aggregates')
+  expect(queries[0]?.values).toEqual([
+    // rollup_15m
+    ...['{1,3}', '{71,73}', `{${bucket},${bucket}}`, '{1,1}', '{1,0}', '{2.5,0}'],
+    ...['{2.5,NULL}', '{2.5,NULL}', '{0,1}', '{NULL,now}'],
+    // outcome_minute, outcome_total
+    ...['{1,3}', `{${minute},${minute}}`, '{1,1}', '{1,0}', '{1,0}', '{0,0}'],
+    ...['{1,3}', '{1,1}', '{1,0}', '{1,0}', '{0,0}'],
+    // watermark
+    ...['{1,3}', '{0,0}', '{2026-11-21T09:07:30.250Z,2026-11-21T09:07:30.250Z}'],
+    // key_use_hour
+    ...['{0192a1b2-0000-7000-8000-000000000001}', `{${bucket}}`, '{4}'],
+    ...['1,3', `1:${quarter};3:${quarter}`],
+  ])
+})
+
+test('a message that names too many tenants names none, which means any', async () => {
+  const stored = async (tenants: number) => {
+    const { queries, client } = recorder()
+    const newRows = Array.from({ length: tenants }, (_, i) =>
+      at(RECEIVED_MS, { tenantId: 1_000_000 + i }),
+    )
+    await upsertAggregates(client, { buckets: [], highest: [] }, { ...nothing, newRows })
+    return queries[0]?.values?.at(-2)
+  }
+  // Seven digits and a comma each.
+  const fitting = Math.floor((LIMITS.notifyBytesMax + 1) / 8)
+  expect(await stored(fitting)).toHaveLength(8 * fitting - 1)
+  expect(await stored(fitting + 1)).toBe('')
+})
+
+test('a dead letter is stored with all it says, and shares its fingerprint with those of the same fault', async () => {
+  const { queries, client } = recorder()
+  const record = { ...eventRow().record, partition: 4, offset: 99 }
+  const letters = [
+    deadLetter({ record, detail: '12 s after 3' }),
+    deadLetter({
+      record,
+      detail: '9 s after 55',
+      tenantId: null,
+      requestId: null,
+      route: null,
+      client: null,
+    }),
+    deadLetter({ record, detail: 'another' }),
+    deadLetter({ record, detail: '9 s after 55', reason: 'NOT_UTF8' }),
+  ]
+  await insertDeadLetters(client, 'events.raw', letters)
+  const values = queries[0]?.values as unknown[]
+  const fingerprints = values[4] as string[]
+  expect(values).toEqual([
+    ...['events.raw', '{1,NULL,1,1}', letters.map(({ reason }) => reason)],
+    ...[letters.map(({ detail }) => detail), expect.anything()],
+    Array(4).fill(Buffer.from('sent')),
+    ...['{4,4,4,4}', '{99,99,99,99}', ['r', null, 'r', 'r']],
+    `{${Array(4).fill('2026-11-21T09:07:30.250Z').join(',')}}`,
+    ...[
+      ['events', null, 'events', 'events'],
+      ['sdk', null, 'sdk', 'sdk'],
+    ],
+  ])
+  expect(fingerprints[0]).toMatch(/^[0-9a-f]{16}$/)
+  expect(fingerprints[1]).toBe(fingerprints[0])
+  expect(new Set(fingerprints).size).toBe(3)
+})
+
+test('recovered dead letters are looked for by partition and offset, and count where they have a tenant', async () => {
+  const { queries, client } = recorder([
+    { tenant: 1, ms: 5 },
+    { tenant: null, ms: 6 },
+  ])
+  expect(await markRecovered(client, 'events.raw', [])).toEqual([])
+  expect(queries).toEqual([])
+  const row = eventRow({ record: { ...eventRow().record, partition: 4, offset: 99 } })
+  expect(await markRecovered(client, 'events.raw', [row])).toEqual([{ tenantId: 1, receivedMs: 5 }])
+  expect(queries[0]?.values).toEqual(['{4}', '{99}', 'events.raw'])
+})

@@ -1,0 +1,71 @@
+import { parseArgs } from 'node:util'
+import { Stryker } from '@stryker-mutator/core'
+import { PACKAGE_NAMES, PACKAGES, type PackageName, packageOf } from './packages.ts'
+import { type Score, scoreOf } from './score.ts'
+
+/**
+ * Mutation testing (docs/mutation-testing.md): `npm run mutate -- [--json] [--fresh] [--static] [package or file…]`.
+ * Runs one package after the other; a run that was ended goes on where it stopped.
+ */
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, fresh: { type: 'boolean' }, static: { type: 'boolean' } },
+})
+
+type Options = ConstructorParameters<typeof Stryker>[0]
+
+const STATE = '.sluice/mutate'
+
+const scores: Score[] = []
+for (const [name, files] of wanted()) scores.push(await mutate(name, files))
+if (flags.json) for (const score of scores) console.log(JSON.stringify(score))
+else console.table(scores)
+
+/** The packages to run, each with the files that were named; none named means all. */
+function wanted(): Map<PackageName, string[]> {
+  const found = new Map<PackageName, string[]>()
+  for (const named of positionals.length > 0 ? positionals : PACKAGE_NAMES) {
+    const name = PACKAGE_NAMES.find((name) => name === named) ?? packageOf(named)
+    if (!name)
+      throw new Error(`${named} is neither a mutated file nor one of ${PACKAGE_NAMES.join(', ')}`)
+    const files = found.get(name) ?? []
+    found.set(name, name === named ? files : [...files, named])
+  }
+  return found
+}
+
+async function mutate(name: PackageName, files: string[]): Promise<Score> {
+  const results = await new Stryker(optionsFor(name, files)).runMutationTest()
+  return scoreOf(
+    name,
+    results
+      .filter(({ fileName }) => files.length === 0 || files.some((file) => fileName.endsWith(file)))
+      .map(({ status }) => status),
+  )
+}
+
+function optionsFor(name: PackageName, files: string[]): Options {
+  return {
+    plugins: ['@stryker-mutator/vitest-runner'],
+    testRunner: 'vitest',
+    vitest: { configFile: `tools/mutate/vitest/${name}.config.ts` },
+    mutate: [...(files.length > 0 ? files : PACKAGES[name].mutate), '!**/*.test.ts'],
+    // Texts are for people: no test should repeat them, and types hold those that are not.
+    mutator: { excludedMutations: ['StringLiteral'] },
+    coverageAnalysis: 'perTest',
+    // They need every test of the package, not only those that reach them: days instead of minutes.
+    ignoreStatic: !flags.static,
+    concurrency: 2,
+    timeoutMS: 5_000,
+    dryRunTimeoutMinutes: 10,
+    incremental: true,
+    incrementalFile: `${STATE}/${name}.incremental.json`,
+    force: flags.fresh ?? false,
+    tempDirName: `${STATE}/sandbox`,
+    ignorePatterns: ['.sluice', 'bench', 'docs', 'dist'],
+    reporters: flags.json ? ['json'] : ['json', 'progress-append-only'],
+    jsonReporter: { fileName: `${STATE}/${name}.json` },
+    logLevel: (flags.json ? 'off' : 'warn') as Options['logLevel'],
+    allowEmpty: false,
+  }
+}

@@ -1,0 +1,28 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { PACKAGES, type PackageName } from './packages.ts'
+
+/** Thousands of random cases come last: most mutants are dead by then. */
+class QuickFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isSlow = ({ moduleId }: TestSpecification) =>
+      /(properties|fuzz)\.test\.ts$/.test(moduleId)
+    return files.toSorted((a, b) => Number(isSlow(a)) - Number(isSlow(b)))
+  }
+}
+
+/** Vitest's configuration with the quick tests of one package; a mutant needs them again and again. */
+export function quickTests(name: PackageName): ViteUserConfig {
+  return defineConfig({
+    // As the dashboard's tests have it: Solid's server build has no effects.
+    ssr: { resolve: { conditions: ['browser'] } },
+    test: {
+      include: [...PACKAGES[name].tests],
+      // Each mutant has a thread of its own anyway; one for each file besides would be half of the time.
+      isolate: false,
+      setupFiles: ['tools/mutate/random.setup.ts'],
+      sequence: { sequencer: QuickFirst },
+      server: { deps: { inline: [/solid-js/] } },
+    },
+  })
+}

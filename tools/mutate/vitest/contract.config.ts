@@ -1,0 +1,3 @@
+import { quickTests } from '../quick-tests.ts'
+
+export default quickTests('contract')
