@@ -109,7 +109,6 @@ function createRounds(
     if (!lease) return false
     const { source, snapshot } = await readKeyPosition(db)
     const former = lease.state?.source === source ? lease.state : undefined
-    if (!lease.isOurs) pass = undefined
     const areCurrent = await publishChanges(former)
     let allAt = areCurrent ? (former?.allAt ?? null) : null
     if (!areCurrent || !lease.isOurs) pass = { began, after: undefined }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import { type RedisConnection, RedisError, type Reply } from '../db/redis-connection.ts'
