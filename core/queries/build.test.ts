@@ -12,7 +12,8 @@ import { OTHER_METRIC } from '../db/series-names.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import { bucketOf, bucketStart, endOfBucket, type Interval } from './sql/buckets.ts'
-import { countsFromRollups, whereOccurred } from './sql/counts.ts'
+import { countsFromRollups } from './sql/counts.ts'
+import { firstDayReceived, whereOccurred } from './sql/days-received.ts'
 import {
   checkFilters,
   checkGroupBy,
@@ -85,8 +86,8 @@ test.each([
   ['a part of one bucket', range('09:01:00', '09:14:00'), 'raw', [['09:01:00', '09:14:00']]],
 ] as const)(
   'a range of %s counts each event once: rollups inside, events at the ends',
-  (_, asked, source, edges) => {
-    const found = countsFromRollups(viewer, some, asked)
+  async (_, asked, source, edges) => {
+    const found = await countsFromRollups(database(), viewer, some, asked)
     expect(found.source).toBe(source)
     const { sql, parameters } = compile(found.sql)
     expect(sql.match(/FROM event e/g) ?? []).toHaveLength(edges.length)
@@ -103,20 +104,24 @@ test.each([
   },
 )
 
-test('names that share a series are listed together in every part, unless they were asked for', () => {
-  const built = (names: typeof all | typeof shared | typeof some) =>
-    text(countsFromRollups(viewer, names, range('09:01:00', '10:00:00')).sql)
-  expect(built(shared).match(/CASE WHEN .*? THEN .*? ELSE \$\d+ END AS name/g)).toHaveLength(2)
+test('names that share a series are listed together in every part, unless they were asked for', async () => {
+  const counts = async (names: typeof all | typeof shared | typeof some, start: string) =>
+    (await countsFromRollups(database(), viewer, names, range(start, '10:00:00'))).sql
+  const built = async (names: typeof all | typeof shared | typeof some) =>
+    text(await counts(names, '09:01:00'))
   expect(
-    compile(countsFromRollups(viewer, shared, range('09:00:00', '10:00:00')).sql).parameters,
-  ).toContain(OTHER_METRIC)
-  expect(built(all)).not.toContain('CASE')
-  expect(built({ ...some, sharedSince: shared.sharedSince } as never)).not.toContain('CASE')
+    (await built(shared)).match(/CASE WHEN .*? THEN .*? ELSE \$\d+ END AS name/g),
+  ).toHaveLength(2)
+  expect(compile(await counts(shared, '09:00:00')).parameters).toContain(OTHER_METRIC)
+  expect(await built(all)).not.toContain('CASE')
+  expect(await built({ ...some, sharedSince: shared.sharedSince } as never)).not.toContain('CASE')
 })
 
 test('events of a range are looked for on the days on which they can have been received', () => {
   const days = (start: string) =>
-    compile(whereOccurred({ start, end: '2026-11-22T00:00:00Z' })).parameters
+    compile(
+      whereOccurred({ start, end: '2026-11-22T00:00:00Z' }, { from: firstDayReceived(start) }),
+    ).parameters
   expect(days('2026-11-21T00:05:00Z').at(-1)).toBe('2026-11-21')
   expect(days('2026-11-21T00:04:59.5Z').at(-1)).toBe('2026-11-20')
   expect(days('1960-01-01T00:00:00Z').at(-1)).toBe('1970-01-01')

@@ -64,7 +64,7 @@ const hours = resolveRange(
   'UTC',
 )
 
-test('without a period before there is no line for it', () => {
+test('where no earlier period is compared, none is drawn', () => {
   expect(createDatasets(dataOf(hours, { previous: undefined }), canvas)).toHaveLength(1)
 })
 
