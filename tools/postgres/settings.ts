@@ -12,6 +12,8 @@ export function postgresSettings(memoryBytes: number = totalmem()): Record<strin
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '60',
+    // A query of single events over a year locks each day, with its indexes.
+    max_locks_per_transaction: '256',
     shared_buffers: `${Math.max(32, Math.min(256, Math.floor(memoryMb / 8)))}MB`,
     effective_cache_size: `${Math.max(128, Math.floor(memoryMb / 2))}MB`,
     work_mem: '16MB',
