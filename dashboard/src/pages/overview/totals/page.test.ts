@@ -248,14 +248,17 @@ test('minutes are those in which events were received, with the fifteen minutes 
 test('each number says whether it goes by the time received or by the time of occurrence', async () => {
   const titles = async () => (await page.locator('.panel h2').allInnerTexts()).map(text)
   const others = ['Top events by time of occurrence', 'Live feed by time received']
-  await open('tenant=held&range=15m')
+  await dashboard.fixture.store('feed', [{ name: 'one' }])
+  await open('tenant=feed&range=15m')
   await expect.poll(titles).toEqual(['Events per minute, by time received', ...others])
   expect((await tile(/^Events per minute/)).notes[0]).toBe('received in the last 60 s')
-  await open('tenant=held&range=7d')
+  await open('tenant=feed&range=7d')
   await expect.poll(titles).toEqual(['Events per hour, by time of occurrence', ...others])
 })
 
 test('an event stored while a query is running is shown without waiting for the next one or for the clock', async () => {
+  const old = new Date(Date.now() - 40 * DAY_MS).toISOString()
+  await dashboard.fixture.store('held', [{ name: 'old', occurredAt: old }])
   await open('tenant=held&range=24h')
   const shown = async () => Number((await tile(EVENTS)).value)
   await expect.poll(shown).toBe(0)
