@@ -195,6 +195,16 @@ test('an invalid setting is one line of what failed and one line of what to do',
 })
 
 describe('sluice tenant', () => {
+  test('tenant list --search lists the tenants whose name contains the text, in any case', async () => {
+    for (const name of ['north-shop', 'shop', 'bank']) await home.sluice('tenant', 'create', name)
+    const { out } = await home.sluice('tenant', 'list', '--search', 'SHOP', '--json')
+    expect(JSON.parse(out).map(({ tenant }: { tenant: string }) => tenant)).toEqual([
+      'north-shop',
+      'shop',
+    ])
+    expect((await home.sluice('tenant', 'list', '--search', '%', '--json')).out.trim()).toBe('[]')
+  })
+
   test('tenant set changes the limits of a tenant', async () => {
     await home.sluice('tenant', 'create', 'shaped')
     const set = (...args: string[]) => home.sluice('tenant', 'set', 'shaped', ...args)

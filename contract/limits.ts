@@ -70,7 +70,7 @@ export const LIMITS = {
   keyPublishMs: 5_000,
   keyPublishAllMs: 3_600_000,
   /** After more changes than this at one time, all keys are published instead, and no id of one is held in memory. */
-  keyChangesMax: 100_000,
+  keyChangesMax: 50_000,
   limiterEntriesMax: 50_000,
   /** Look-ups of well-formed but unknown keys that one client address may cause. */
   unknownKeysPerMinuteMax: 100,

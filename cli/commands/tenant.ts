@@ -125,10 +125,12 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
 function createTenantListCommand(config: Config, terminal: Terminal): Command {
   return new Command('list')
     .description('List tenants')
+    .option('--search <text>', 'only those whose name contains this, in any case')
     .option('--json', 'print JSON')
     .action((options) =>
       withDatabase(config, async (db) => {
-        const tenants = await listTenants(db)
+        const part: string = (options.search ?? '').toLowerCase()
+        const tenants = (await listTenants(db)).filter(({ tenant }) => tenant.includes(part))
         if (options.json) return terminal.printJson(tenants)
         terminal.printTable(
           ['Tenant', 'Events/min', 'Oldest event', 'Schema versions', 'Created'],

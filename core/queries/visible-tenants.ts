@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Viewer } from '../identity/viewer.ts'
+import { badInput } from '../lib/api-error.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult } from './query-result.ts'
 
@@ -10,16 +11,58 @@ export interface VisibleTenant {
   hasEvents: boolean
 }
 
-/** The tenants that a viewer may query, in the order of their creation. Takes any viewer: it is not about one tenant. */
+export interface VisibleTenantsArgs {
+  /** Part of the id, in any case. */
+  search?: string | null
+  /** At most; default and largest: QUERY_LIMITS.tenantsListedMax. */
+  first?: number | null
+  /** The id of the last tenant of the page before. */
+  after?: string | null
+}
+
+/**
+ * The tenants that a viewer may query: in the order of their creation, or those that match a search, first the tenant
+ * of exactly this id, then those that begin with it, then the others, each in alphabetical order. Takes any viewer: it
+ * is not about one tenant.
+ * @throws ApiError for `first` out of range
+ */
 export async function visibleTenants(
   db: Database,
   viewer: Viewer,
+  { search, first, after }: VisibleTenantsArgs,
 ): Promise<QueryResult<VisibleTenant>> {
-  const own = viewer.kind === 'KEY' ? sql`WHERE t.tenant_id = ${viewer.own.tenantId}` : sql``
-  // Rollups outlive the events themselves.
+  const max = QUERY_LIMITS.tenantsListedMax
+  if (first != null && (first < 1 || first > max)) throw badInput('first', `must be 1 to ${max}`)
+  const own = viewer.kind === 'KEY' ? sql`t.tenant_id = ${viewer.own.tenantId}` : sql`true`
+  const { where, orderBy } = search ? matching(search, after) : byCreation(after)
+  // The page first: looking for events takes longer than the rest. Rollups outlive the events themselves.
   const { rows } = await sql<VisibleTenant>`
-    SELECT t.slug AS id,
-           EXISTS (SELECT 1 FROM rollup_15m r WHERE r.tenant_id = t.tenant_id) AS "hasEvents"
-      FROM tenant t ${own} ORDER BY t.tenant_id LIMIT ${QUERY_LIMITS.tenantsListedMax}`.execute(db)
+    SELECT p.slug AS id,
+           EXISTS (SELECT 1 FROM rollup_15m r WHERE r.tenant_id = p.tenant_id) AS "hasEvents"
+      FROM (SELECT t.tenant_id, t.slug, row_number() OVER (ORDER BY ${orderBy}) AS place
+              FROM tenant t WHERE ${own} AND ${where} ORDER BY ${orderBy} LIMIT ${first ?? max}) p
+     ORDER BY p.place`.execute(db)
   return { rows, source: 'rollup', dependencies: null }
+}
+
+function byCreation(after: string | null | undefined) {
+  const former = sql`(SELECT tenant_id FROM tenant WHERE slug = ${after})`
+  return {
+    where: after ? sql`t.tenant_id > ${former}` : sql`true`,
+    orderBy: sql`t.tenant_id`,
+  }
+}
+
+/** Not LIKE: no character of a search means anything but itself. Ids are in lower case; 100,000 take milliseconds. */
+function matching(search: string, after: string | null | undefined) {
+  const part = sql`${search.toLowerCase()}::text`
+  // A string sorts before those that it begins.
+  const place = (slug: unknown) => sql`strpos(${slug}, ${part}) > 1, ${slug} COLLATE "C"`
+  const slug = sql.ref('t.slug')
+  return {
+    where: after
+      ? sql`strpos(t.slug, ${part}) > 0 AND (${place(slug)}) > (${place(sql`${after}::text`)})`
+      : sql`strpos(t.slug, ${part}) > 0`,
+    orderBy: place(slug),
+  }
 }

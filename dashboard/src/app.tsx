@@ -4,7 +4,7 @@ import { SignedOut, Unreachable } from './layout/error-states.tsx'
 import { Shell } from './layout/shell.tsx'
 import { Skeleton } from './layout/skeleton.tsx'
 import { execute, signedOut } from './lib/api/client.ts'
-import { VIEWER } from './lib/api/documents.ts'
+import { VIEWER, viewerOf } from './lib/api/documents.ts'
 import { createQuery } from './lib/api/query.ts'
 import { createNow } from './lib/time/clock.ts'
 import { createUrlState } from './lib/url-state.ts'
@@ -19,10 +19,10 @@ export function App(props: RouteSectionProps) {
   const now = createNow()
   const viewer = createQuery({
     scope: () => 'viewer',
-    variables: () => ({}),
-    async fetch() {
-      const result = await execute(VIEWER, {})
-      return result.ok ? { ok: true, data: result.data.viewer } : result
+    variables: () => ({ tenant: urlState.tenant() ?? '' }),
+    async fetch(variables) {
+      const result = await execute(VIEWER, variables)
+      return result.ok ? { ok: true, data: viewerOf(result.data, variables.tenant) } : result
     },
   })
   // The code of the page is loaded while the viewer is.

@@ -36,6 +36,11 @@ export function Shell(props: {
     () => urlState.tenant() ?? props.viewer.onboarding?.tenant ?? tenants()[0] ?? '',
   )
   const isAllowed = createMemo(() => tenants().includes(tenant()))
+  /** One that is not listed was just chosen: whether it exists is on its way. */
+  const isUnknown = () =>
+    props.viewer.hasMoreTenants &&
+    urlState.tenant() !== undefined &&
+    urlState.tenant() !== props.viewer.namedTenant
   const live = createLive(() => (isAllowed() ? tenant() : undefined))
   const shortcuts = createShortcuts()
   const [isDialogOpen, setDialogOpen] = createSignal(false)
@@ -68,11 +73,13 @@ export function Shell(props: {
         <Show
           when={isAllowed()}
           fallback={
-            <NotAllowed
-              tenant={tenant()}
-              tenants={tenants()}
-              onChoose={(chosen) => urlState.set({ tenant: chosen })}
-            />
+            <Show when={!isUnknown()} fallback={<PageSkeleton />}>
+              <NotAllowed
+                tenant={tenant()}
+                tenants={tenants()}
+                onChoose={(chosen) => urlState.set({ tenant: chosen })}
+              />
+            </Show>
           }
         >
           <Show when={tenant()} keyed>

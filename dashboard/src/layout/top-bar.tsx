@@ -1,9 +1,10 @@
-import { For, Match, Show, Switch } from 'solid-js'
-import { ChevronIcon, MoonIcon, SunIcon, SystemIcon } from '../components/icons.tsx'
+import { Match, Show, Switch } from 'solid-js'
+import { MoonIcon, SunIcon, SystemIcon } from '../components/icons.tsx'
 import { useApp } from '../lib/app-context.ts'
 import { freshnessOf } from '../lib/freshness.ts'
 import { nextTheme, theme } from '../lib/theme.ts'
 import { RangePicker } from './range-picker.tsx'
+import { TenantPicker } from './tenant-picker.tsx'
 import { ZonePicker } from './zone-picker.tsx'
 
 /** Tenant, time range, time zone, freshness and theme. */
@@ -16,7 +17,7 @@ export function TopBar(props: {
   return (
     <>
       <h1 class="sr-only">{props.title}</h1>
-      <TenantSelect tenants={props.tenants} />
+      <TenantPicker tenants={props.tenants} />
       <RangePicker />
       <ZonePicker />
       <span class="top-gap" />
@@ -25,33 +26,6 @@ export function TopBar(props: {
       </Show>
       <ThemeButton />
     </>
-  )
-}
-
-function TenantSelect(props: { tenants: string[] }) {
-  const { tenant, urlState } = useApp()
-  return (
-    <label class="control tenant">
-      <span class="sr-only">Tenant</span>
-      <select
-        value={tenant()}
-        onChange={(event) => urlState.set({ tenant: event.currentTarget.value, name: null })}
-      >
-        <Show when={!props.tenants.includes(tenant())}>
-          <option value={tenant()} selected disabled>
-            {tenant()}
-          </option>
-        </Show>
-        <For each={props.tenants}>
-          {(id) => (
-            <option value={id} selected={id === tenant()}>
-              {id}
-            </option>
-          )}
-        </For>
-      </select>
-      <ChevronIcon />
-    </label>
   )
 }
 

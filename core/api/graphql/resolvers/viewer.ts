@@ -1,4 +1,5 @@
 import type { Viewer } from '../../../identity/viewer.ts'
+import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { type VisibleTenant, visibleTenants } from '../../../queries/visible-tenants.ts'
 import type { Builder } from '../builder.ts'
 import type { Onboarding } from '../context.ts'
@@ -28,8 +29,14 @@ export function addViewer(builder: Builder): void {
       kind: t.expose('kind', { type: kind }),
       tenants: t.field({
         type: [tenant],
-        async resolve(viewer, _, context, info) {
-          return [...(await context.run(visibleTenants, viewer, undefined, info)).rows]
+        description: `At most ${QUERY_LIMITS.tenantsListedMax}, in the order of their creation; of a search the best match first.`,
+        args: {
+          search: t.arg.string({ description: 'Part of the id, in any case.' }),
+          first: t.arg.int(),
+          after: t.arg.id({ description: 'The id of the last one of the page before.' }),
+        },
+        async resolve(viewer, args, context, info) {
+          return [...(await context.run(visibleTenants, viewer, args, info)).rows]
         },
       }),
       onboarding: t.field({

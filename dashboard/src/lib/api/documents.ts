@@ -11,12 +11,44 @@ export const EVENT = graphql(`
 `)
 export type StoredEvent = ResultOf<typeof EVENT>
 
+/** Lists up to TENANTS_LISTED tenants; one more tells that there are others. `named` is the one that is shown, if any. */
 export const VIEWER = graphql(`
-  query Viewer {
-    viewer { kind tenants { id hasEvents } onboarding { edgeUrl tenant writeKey } }
+  query Viewer($tenant: String!) {
+    viewer {
+      kind
+      tenants(first: 101) { id hasEvents }
+      named: tenants(search: $tenant, first: 1) { id hasEvents }
+      onboarding { edgeUrl tenant writeKey }
+    }
   }
 `)
-export type Viewer = ResultOf<typeof VIEWER>['viewer']
+const TENANTS_LISTED = 100
+
+export type Viewer = Omit<ResultOf<typeof VIEWER>['viewer'], 'named'> & {
+  /** Beyond those in `tenants`. */
+  hasMoreTenants: boolean
+  /** It is in `tenants` if it exists. */
+  namedTenant: string
+}
+
+/** @param tenant the variable of the query; a search for the whole id returns that tenant first */
+export function viewerOf(data: ResultOf<typeof VIEWER>, tenant: string): Viewer {
+  const { named, ...viewer } = data.viewer
+  const listed = viewer.tenants.slice(0, TENANTS_LISTED)
+  const others = named.filter(({ id }) => id === tenant && !listed.some((each) => each.id === id))
+  return {
+    ...viewer,
+    tenants: [...listed, ...others],
+    hasMoreTenants: viewer.tenants.length > TENANTS_LISTED,
+    namedTenant: tenant,
+  }
+}
+
+export const FIND_TENANTS = graphql(`
+  query FindTenants($search: String!, $first: Int!) {
+    viewer { tenants(search: $search, first: $first) { id } }
+  }
+`)
 
 export const LIVE = graphql(
   `

@@ -240,6 +240,46 @@ test('a range without events is final in the table once the server says so, and 
   await expect.poll(async () => [...new Set(await states())]).toEqual(['not final yet'])
 })
 
+test('with more tenants than a list holds, each is found by a part of its name and opened by the keyboard', async () => {
+  await fixture.database.pool.query(
+    "INSERT INTO tenant (slug) SELECT 'shop-' || i FROM generate_series(1500, 1, -1) i",
+  )
+  await fixture.store('shop-12', [{ name: 'order' }])
+  await open('tenant=default&range=24h')
+  await page.locator('.tenants button', { hasText: 'default' }).waitFor()
+  await page.keyboard.press('c')
+  const search = page.getByRole('combobox', { name: 'Search tenants' })
+  const options = page.locator('.zone-list [role=option]')
+  await page.getByText('There are more. Type to narrow the list.').waitFor()
+  expect(await options.first().innerText()).toContain('default')
+  await search.fill('shop_%')
+  await page.getByText('No tenant matches.').waitFor()
+  await search.press('Enter')
+  await search.fill('SHOP-12')
+  await expect.poll(async () => (await options.allInnerTexts()).length).toBe(80)
+  expect((await options.allInnerTexts()).slice(0, 2).map((text) => text.trim())).toEqual([
+    'shop-12',
+    'shop-120',
+  ])
+  await search.press('ArrowDown')
+  await search.press('Enter')
+  await expect.poll(() => new URL(page.url()).searchParams.get('tenant')).toBe('shop-12')
+  await expect.poll(() => page.locator('.feed').innerText()).toContain('order')
+
+  await page.evaluate(`window.refused = false
+    new MutationObserver(() => { refused ||= document.body.innerText.includes('You do not have access') })
+      .observe(document.body, { childList: true, subtree: true })`)
+  await page.keyboard.press('c')
+  await search.fill('shop-777')
+  // Before the response.
+  await search.press('Enter')
+  await page.locator('.tenants button', { hasText: 'shop-777' }).waitFor()
+  await page.getByText('Waiting for the first event of shop-777').waitFor()
+  expect(await page.evaluate('refused')).toBe(false)
+  await open('tenant=shop-7777')
+  await page.getByText('You do not have access to “shop-7777”.').waitFor()
+})
+
 test('popovers and the dialog open by a key, close with Escape, return the focus, and have no axe violations', async () => {
   const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8')
   const storageState = await page.context().storageState()
@@ -253,7 +293,8 @@ test('popovers and the dialog open by a key, close with Escape, return the focus
     for (const [key, content, trigger] of [
       ['r', '.range-panel', '.range button'],
       ['z', '.zone-panel input', '.zone button'],
-      ['?', '.dialog', '.zone button'],
+      ['c', '.zone-panel input', '.tenants button'],
+      ['?', '.dialog', '.tenants button'],
     ] as const) {
       await opened.keyboard.press(key)
       await opened.locator(content).waitFor()

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { viewerOf } from './documents.ts'
+
+const tenants = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ id: `t${i}`, hasEvents: false }))
+const viewer = (count: number, named: { id: string; hasEvents: boolean }[]) =>
+  viewerOf(
+    { viewer: { kind: 'SESSION', tenants: tenants(count), named, onboarding: null } },
+    'shop',
+  )
+const ids = (of: ReturnType<typeof viewer>) => of.tenants.map(({ id }) => id)
+
+test('a hundred tenants are listed; with one more there are others to search for', () => {
+  expect([ids(viewer(100, [])).length, viewer(100, []).hasMoreTenants]).toEqual([100, false])
+  expect([ids(viewer(101, [])).length, viewer(101, []).hasMoreTenants]).toEqual([100, true])
+})
+
+test('the tenant of the URL is one of those known to exist only if it was found by its whole id', () => {
+  expect(ids(viewer(101, [{ id: 'shop', hasEvents: true }])).at(-1)).toBe('shop')
+  expect(ids(viewer(101, [{ id: 'shop-1', hasEvents: true }]))).not.toContain('shop-1')
+  const listed = viewerOf(
+    { viewer: { kind: 'KEY', tenants: tenants(2), named: tenants(1), onboarding: null } },
+    't0',
+  )
+  expect([ids(listed), listed.namedTenant]).toEqual([['t0', 't1'], 't0'])
+})
