@@ -62,7 +62,10 @@ test('buckets of four thousand tenants, and as many of one tenant, are encoded e
   expect(countsOf(ofMany)).toEqual(new Map(ids.map((id) => [id, 2])))
   const ofOne = encode(ids.map((id) => at(1, 1_900_000 + 2 * id)))
   expect(countsOf(ofOne)).toEqual(new Map([[1, 4_000]]))
-  for (const payloads of [ofMany, ofOne]) {
+  // Also at the ends of all time.
+  const extreme = encode(ids.map((id) => at(2 ** 31 - 1, (id % 2 ? -1 : 1) * (9.6e9 - 3 * id))))
+  expect([...countsOf(extreme).values()]).toEqual([4_000])
+  for (const payloads of [ofMany, ofOne, extreme]) {
     expect(payloads.length).toBeLessThan(20)
     for (const { length } of payloads) expect(length).toBeLessThanOrEqual(LIMITS.notifyBytesMax)
   }

@@ -55,7 +55,12 @@ function addBucket(changed: Map<number, Set<number>>, tenantId: number, bucket: 
 export function encodeChangedBuckets(changed: ChangedBuckets): string[] {
   if (changed === EVERYTHING) return ['']
   const ranges = [...changed].map(([id, buckets]) => [id, rangesOf(buckets)] as const)
-  const exact = packPayloads(ranges.flatMap(formatRanges), ';')
+  // A tenant is once in a payload: all versions read that.
+  const [few, many] = [
+    ranges.filter(([, all]) => all.length <= RANGES_MAX),
+    ranges.filter(([, all]) => all.length > RANGES_MAX),
+  ]
+  const exact = [...packPayloads(few.flatMap(formatRanges), ';'), ...many.flatMap(formatRanges)]
   if (exact.length <= PAYLOADS_MAX) return exact
   const wide = ranges.map(([id, all]) => {
     const [head, tail] = [all[0] as BucketRange, all.at(-1) as BucketRange]
@@ -84,15 +89,14 @@ function rangesOf(buckets: ReadonlySet<number>): BucketRange[] {
   return ranges
 }
 
-/** So many that no part of a payload is longer than a payload may be. */
-const RANGES_PER_PART = 200
+/** So many fit into one payload, however far from 1970 they are. */
+const RANGES_MAX = 320
 
-/** One part for each RANGES_PER_PART, each of them with the tenant. */
 function formatRanges([id, ranges]: readonly [number, readonly BucketRange[]]): string[] {
-  const parts: string[] = []
-  for (let i = 0; i < ranges.length; i += RANGES_PER_PART)
-    parts.push(formatRange(id, ranges.slice(i, i + RANGES_PER_PART)))
-  return parts
+  const payloads: string[] = []
+  for (let i = 0; i < ranges.length; i += RANGES_MAX)
+    payloads.push(formatRange(id, ranges.slice(i, i + RANGES_MAX)))
+  return payloads
 }
 
 function formatRange(id: number, ranges: readonly BucketRange[]): string {
@@ -102,20 +106,20 @@ function formatRange(id: number, ranges: readonly BucketRange[]): string {
 
 /** @returns the changed ranges by tenant; undefined for any bucket of any tenant */
 export function decodeChangedBuckets(payload: string): Map<number, BucketRange[]> | undefined {
+  if (payload === '') return undefined
   // The former version notified of no change as well.
   if (payload === '-') return new Map()
-  if (payload === '') return undefined
-  const changed = new Map<number, BucketRange[]>()
-  for (const part of payload.split(';')) {
-    const [id = '', ranges = ''] = part.split(':')
-    const read = ranges.split(',').map(readRange)
-    changed.set(Number(id), [...(changed.get(Number(id)) ?? []), ...read])
-  }
-  return changed
-}
-
-function readRange(range: string): BucketRange {
-  // A bucket before 1970 begins with a minus.
-  const [, first = '', last = first] = /^(-?\d+)(?:-(-?\d+))?$/.exec(range) ?? []
-  return { first: Number(first), last: Number(last) }
+  return new Map(
+    payload.split(';').map((part) => {
+      const [id = '', ranges = ''] = part.split(':')
+      return [
+        Number(id),
+        ranges.split(',').map((range) => {
+          // A bucket before 1970 begins with a minus.
+          const [, first = '', last = first] = /^(-?\d+)(?:-(-?\d+))?$/.exec(range) ?? []
+          return { first: Number(first), last: Number(last) }
+        }),
+      ]
+    }),
+  )
 }

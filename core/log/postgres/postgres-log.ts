@@ -72,7 +72,11 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     append: createAppend({
       connections: appending,
       partitionCounts,
-      notifier,
+      onAppended(topic, partitions) {
+        // Readers of this process need no notification.
+        wakeup.notify(topic, partitions)
+        notifier.notify(new Map([[topic, new Set(partitions)]]))
+      },
       createDays: retention.createAhead,
     }),
 

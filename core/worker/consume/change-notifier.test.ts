@@ -16,6 +16,7 @@ import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
+import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
 import { type ChangeNotifier, createChangeNotifier } from './change-notifier.ts'
 import { runConsumer } from './partition-consumer.ts'
@@ -187,7 +188,9 @@ test('a batch whose connection is cut at COMMIT is notified, although nothing sa
 })
 
 test('who begins to consume notifies of everything, once the last transaction of a former owner is over', async () => {
-  const former = await database.pool.connect()
+  const former = new pg.Client({ connectionString: database.url })
+  closers.push(() => former.end())
+  await former.connect()
   await former.query('BEGIN; UPDATE log_position SET next_offset = next_offset WHERE partition = 3')
   startConsumer(createNotifierOnPool())
   const waiting = () =>
@@ -199,7 +202,6 @@ test('who begins to consume notifies of everything, once the last transaction of
   await expect.poll(waiting).toBe(1)
   expect(await changed()).toEqual([])
   await former.query('COMMIT')
-  former.release()
   await expect.poll(changed).toEqual([''])
 })
 
@@ -216,6 +218,23 @@ test('who finds a position moved notifies of everything: the one who moved it ma
   for (let n = 0; n < 2; n++)
     await append(Array.from({ length: 6 }, (_, partition) => ({ ...rawRecord(), partition })))
   await expect.poll(changed).toContain('')
+})
+
+test('a replay notifies with its commit, because no other process would in its place', async () => {
+  await append([{ ...rawRecord({ occurred_at: at }), partition: 0 }])
+  await database.pool.query(
+    "UPDATE log_position SET next_offset = 1 WHERE topic = 'events.raw' AND partition = 0",
+  )
+  const ranges = [{ partition: 0, from: 0, to: 1 }]
+  const options = { databaseUrl: database.url, log, ranges, signal: stop.signal }
+  expect(await replay({ ...options, dryRun: true })).toMatchObject({ stored: 1 })
+  expect(await changed()).toEqual([])
+  expect(await replay(options)).toMatchObject({ stored: 1 })
+  const payloads = await changed()
+  expect(payloads.map((each) => decodeChangedBuckets(each)?.get(1))).toEqual([
+    expect.arrayContaining([{ first: bucket, last: bucket }]),
+  ])
+  expect(await heard.payloads(CHANNELS.stored)).toEqual(['1'])
 })
 
 /** Passes everything on, but in the place of the response to a COMMIT it closes the connection. */
