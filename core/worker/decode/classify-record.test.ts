@@ -300,7 +300,7 @@ test('an expired event keeps its place between the rows', async () => {
   ])
 })
 
-test('a fault of ours costs the record at hand and not the batch', async () => {
+test('a fault in the worker costs the record at hand and not the batch', async () => {
   let failures = 1
   const directory = tenants()
   const failing = {
