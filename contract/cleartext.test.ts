@@ -58,3 +58,111 @@ test('an address to listen on is private unless it is every address or a public 
   )
   expect(['0.0.0.0', '::', '203.0.113.7', 'a b'].map(isPrivateHost)).toEqual(Array(4).fill(false))
 })
+
+test.each([
+  ['126.0.0.1', false],
+  ['127.0.0.1', true],
+  ['9.0.0.1', false],
+  ['10.255.255.255', true],
+  ['11.0.0.1', false],
+  ['172.15.255.255', false],
+  ['172.16.0.0', true],
+  ['172.31.255.255', true],
+  ['172.32.0.0', false],
+  ['171.16.0.1', false],
+  ['173.31.0.1', false],
+  ['192.168.100.200', true],
+  ['192.167.0.1', false],
+  ['192.169.0.1', false],
+  ['191.168.0.1', false],
+  ['169.254.169.254', true],
+  ['169.253.0.1', false],
+  ['169.255.0.1', false],
+  ['168.254.0.1', false],
+  ['203.168.0.1', false],
+  ['203.254.0.1', false],
+  ['203.16.100.200', false],
+  ['fc00::1', true],
+  ['fdff::1', true],
+  ['fe80::1', true],
+  ['febf::1', true],
+  ['fec0::1', false],
+  ['fe7f::1', false],
+  ['fb00::1', false],
+  ['2001:fe80::1', false],
+  ['2001:db8:fd00::1', false],
+  ['::2', false],
+  ['[::1]', true],
+  ['::ffff:10.0.0.1', true],
+  ['::ffff:127.1.2.3', true],
+  ['::ffff:192.168.1.1', true],
+  ['::ffff:8.8.8.8', false],
+  ['::ffff:0:8.8.8.8', false],
+  ['1::ffff:a00:1', false],
+  ['::ffff:a00:1:1', false],
+  ['64:ff9b::ffff:a00:1', false],
+  ['', true],
+  ['/var/run', true],
+  ['%2Fvar%2Frun', true],
+  ['example.com/', false],
+  ['example.com%2f', false],
+  ['core', true],
+  ['core.', true],
+  ['example.com.', false],
+  ['a.local', true],
+  ['a.internal.', true],
+  ['a.lan', true],
+  ['a.home.arpa', true],
+  ['a.localhost', true],
+  ['a.local.example.com', false],
+  ['a.localx', false],
+  ['1.10.0.0.1', false],
+])('the host "%s" is on this machine or a private network: %s', (host, isPrivate) => {
+  expect(isPrivateHost(host)).toBe(isPrivate)
+})
+
+test.each([
+  ['ssl=true', false],
+  ['ssl=false', true],
+  ['ssl=1', true],
+  ['sslmode=prefer', true],
+  ['sslmode=verify-ca', false],
+  ['sslmode=xrequire', true],
+  ['sslmode=requirex', true],
+  ['sslmode=xverify-full', true],
+  ['sslmode=verify-fullx', true],
+  ['sslmode=&ssl=true', false],
+  ['sslmode=disable&ssl=true', true],
+  ['sslmode=disable&sslmode=require', false],
+  ['sslmode=require&sslmode=disable', true],
+  ['sslmode=verify-ca&uselibpqcompat=true', false],
+  ['sslmode=verify-full&uselibpqcompat=true', false],
+  ['sslmode=xverify-full&uselibpqcompat=true', true],
+  ['sslmode=verify-fullx&uselibpqcompat=true', true],
+  ['sslmode=require&uselibpqcompat=false', false],
+  ['uselibpqcompat=true&ssl=true', true],
+])('Postgres with %s is clear text: %s', (parameters, isCleartext) => {
+  for (const protocol of ['postgres', 'postgresql'])
+    expect(isCleartextBeyondPrivate(`${protocol}://u:p@db.example.com/x?${parameters}`)).toBe(
+      isCleartext,
+    )
+})
+
+test('a socket leaves no machine, WebSockets count as their own protocols do, and any other URL is unknown', () => {
+  for (const url of [
+    'socket:/tmp/x?db=y',
+    'unix:/tmp/redis',
+    'wss://example.com',
+    'ws://core',
+    '/tmp/x',
+  ])
+    expect(isCleartextBeyondPrivate(url)).toBe(false)
+  for (const url of [
+    'ws://example.com',
+    'ftp://localhost',
+    'xsocket:/tmp/x',
+    'mailto:a@b.example',
+    '',
+  ])
+    expect(isCleartextBeyondPrivate(url)).toBe(true)
+})

@@ -215,7 +215,8 @@ const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
  */
 export function readCanonicalTime(text: string): Instant | undefined {
   if (!CANONICAL.test(text) || text.startsWith('0000')) return undefined
-  // Date.parse reads 30 February as 2 March.
+  // Date.parse reads 24:00 as the next day's midnight, and 30 February as 2 March.
+  if (text.startsWith('24', 11)) return undefined
   if (text.charCodeAt(8) === 0x33 || text.startsWith('29', 8))
     if (!readTime(text).ok) return undefined
   const ms = Date.parse(text)

@@ -1,4 +1,5 @@
 import {
+  type CompiledQuery,
   DummyDriver,
   Kysely,
   PostgresAdapter,
@@ -28,11 +29,14 @@ import { resolveNames, whereNames, whereSeries } from './sql/names.ts'
 
 const viewer = { tenantId: 7, tenant: 'acme' } as TenantViewer
 /** Compiles without a connection. @param rows what each query gives */
-function database(rows: object[] = []): Database {
+function database(rows: object[] = [], asked: object[] = []): Database {
   class Driver extends DummyDriver {
     override async acquireConnection() {
       return {
-        executeQuery: async () => ({ rows: rows as never[] }),
+        executeQuery: async ({ sql, parameters }: CompiledQuery) => {
+          asked.push({ sql, parameters })
+          return { rows: rows as never[] }
+        },
         async *streamQuery() {},
       }
     }
@@ -146,6 +150,16 @@ test('a name has a series of its own where that is older than the shared one', a
   const resolve = (rows: object[], names?: string[]) => resolveNames(database(rows), viewer, names)
   const own = (metric: string, created_at: string) => ({ metric, created_at })
   const other = own(OTHER_METRIC, '2026-11-05T00:00:00Z')
+  const asked: object[] = []
+  await resolveNames(database([], asked), viewer, ['a'])
+  await resolveNames(database([], asked), viewer, undefined)
+  expect(asked).toMatchObject([
+    {
+      sql: expect.stringContaining('select "metric", "created_at"'),
+      parameters: [7, 'a', OTHER_METRIC],
+    },
+    { parameters: [7, OTHER_METRIC] },
+  ])
   expect(await resolve([], ['a', OTHER_METRIC])).toEqual({
     only: ['a'],
     haveOwnSeries: true,
@@ -161,6 +175,10 @@ test('a name has a series of its own where that is older than the shared one', a
   expect(await at('2026-11-05T00:00:00Z')).toMatchObject({ haveOwnSeries: true })
   expect(await at('2026-11-05T00:00:00.1Z')).toMatchObject({ haveOwnSeries: false })
   const older = own('a', '2026-11-01T00:00:00Z')
+  expect(await resolve([older, other], ['a'])).toMatchObject({
+    haveOwnSeries: true,
+    sharedSince: other.created_at,
+  })
   expect(await resolve([other, older], ['a', 'b'])).toMatchObject({ haveOwnSeries: false })
   expect(await resolve([other, older, own('b', '2026-11-02T00:00:00Z')], ['a', 'b'])).toMatchObject(
     { haveOwnSeries: true },
@@ -179,6 +197,9 @@ test('a bucket begins where the interval says, and in zones with half an hour of
   expect(of('WEEK').sql).toBe("date_trunc('week', e.name, 'Europe/Berlin')")
   for (const zone of ['Australia/Lord_Howe', 'Australia/LHI']) {
     expect(of('HOUR', zone).sql).toMatch(/^CASE WHEN .* \+ interval '30 minutes' ELSE/)
+    const offset = (at: string) => `(${at} AT TIME ZONE '${zone}' - ${at} AT TIME ZONE 'UTC')`
+    const start = `date_trunc('hour', e.name, '${zone}')`
+    expect(of('HOUR', zone).sql).toContain(`${offset(start)} <> ${offset('e.name')}`)
     expect(of('DAY', zone).sql).toMatch(/^date_trunc/)
   }
 })

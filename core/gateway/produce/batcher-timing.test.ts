@@ -27,6 +27,7 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
     fail: (error: unknown) => Promise<unknown>
   }[] = []
   const reported: unknown[] = []
+  const times: number[] = []
   let offset = 0
   const batcher = createBatcher({
     log: {
@@ -50,7 +51,10 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
         return promise
       },
     },
-    onAppend: ({ ms, ...append }) => reported.push(append),
+    onAppend: ({ ms, ...append }) => {
+      times.push(ms)
+      reported.push(append)
+    },
     onError: (error) => reported.push(error),
     limits: { lingerMs: 6, deadlineMs: 1_000, inFlight: 2, ...limits },
   })
@@ -63,7 +67,7 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
     )
     return outcome
   }
-  return { appends, reported, batcher, add }
+  return { appends, reported, times, batcher, add }
 }
 const settle = () => vi.advanceTimersByTimeAsync(0)
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
@@ -270,6 +274,46 @@ test('the queue refuses what does not fit beside what waits, counted with keys',
   await settle()
   expect(over.error).toMatchObject({ sent: false, message: 'too many records wait for the log' })
   expect([waits, fits]).toEqual([{}, {}])
+})
+
+test('a sender that waits for each response never lingers, however fast it is', async () => {
+  const { add, appends, times } = setUp()
+  for (let i = 0; i < 60; i++) {
+    add(one(`${i}`))
+    await pass(1)
+    expect(appends).toHaveLength(i + 1)
+    await appends[i]?.confirm()
+  }
+  expect(new Set(times)).toEqual(new Set([1]))
+})
+
+test('records without a partition have no order to keep, so their appends overlap', async () => {
+  const { add, appends } = setUp()
+  add(one('a'))
+  add(one('b'))
+  await pass(6)
+  expect(appends.map(({ values }) => values)).toEqual([['a'], ['b']])
+})
+
+test('what was given up or confirmed takes no room in the queue, and its deadline passes without a trace', async () => {
+  const { add, appends } = setUp({ inFlight: 1, queueRecords: 2, deadlineMs: 100 })
+  add(one('a'))
+  add(one('given up'))
+  add(one('given up'))
+  await pass(100)
+  await appends[0]?.confirm()
+  expect(appends).toHaveLength(1)
+  for (let round = 1; round < 3; round++) {
+    const sent = add(one('sent'))
+    const [first, second, over] = [add(one('1')), add(one('2')), add(one('3'))]
+    await settle()
+    expect(over.error).toMatchObject({ message: 'too many records wait for the log' })
+    expect([first, second]).toEqual([{}, {}])
+    await appends.at(-1)?.confirm()
+    await appends.at(-1)?.confirm()
+    expect([sent, first, second].map(({ positions }) => positions?.length)).toEqual([1, 1, 1])
+    await pass(300)
+  }
 })
 
 test('traffic is dense when requests come within a third of the linger and overlap, and after a pause it is not', async () => {

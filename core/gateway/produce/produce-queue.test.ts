@@ -65,6 +65,12 @@ test('a batch holds at most its records and its bytes, exactly those included', 
   expect(large.take([])).toMatchObject({ records: 1, bytes: 21 })
 })
 
+test('the records of a batch are limited where its bytes are few', () => {
+  const queue = queueOf(...[3, 2, 1].map((count) => request({ count, bytes: 1 })))
+  expect(queue.take([])).toMatchObject({ records: 4, bytes: 2 })
+  expect(queue.take([])).toMatchObject({ records: 2, bytes: 1 })
+})
+
 test('a batch is of one topic, and a request larger than a batch goes alone', () => {
   const queue = queueOf(request({ count: 9 }), request({ topic: 'u' }), request())
   expect(queue.take([])).toMatchObject({ topic: 't', records: 9 })

@@ -119,7 +119,7 @@ test('an event that is too old stays known, in case it is a duplicate; one of an
   const future = await decode(event({ occurred_at: iso(NOW_MS + 2_000_000) }))
   expect(future).not.toHaveProperty('expired')
   expect(future).toMatchObject({
-    deadLetter: { detail: expect.stringContaining('2000 s after received_at') },
+    deadLetter: { detail: expect.stringContaining('occurred_at is 2000 s after received_at') },
   })
 })
 
@@ -297,5 +297,29 @@ test('an expired event keeps its place between the rows', async () => {
   expect(deadLetters.map(({ reason }) => reason)).toEqual(['NOT_JSON'])
   expect(expired).toMatchObject([
     { rowsBefore: 1, deadLetter: { reason: 'OCCURRED_AT_TOO_OLD' }, row: { tenantId: 7 } },
+  ])
+})
+
+test('a fault in the worker costs the record at hand and not the batch', async () => {
+  let failures = 1
+  const directory = tenants()
+  const failing = {
+    ...directory,
+    get(slug: string) {
+      if (failures-- > 0) throw new Error('a fault')
+      return directory.get(slug)
+    },
+  }
+  const records = [event(), event()].map(({ key, value }, offset) => ({
+    ...{ partition: 0, offset, timestamp: NOW_MS, key, value },
+  }))
+  const batch = { partitions: [{ partition: 0, baseOffset: 0, nextOffset: 2, records }] }
+  const found = await decodeBatch(batch as never, failing, new Map(), { nowMs: NOW_MS })
+  expect(found).toMatchObject([
+    {
+      kind: 'dead-letter',
+      deadLetter: { tenantId: 7, reason: 'UNSTORABLE', detail: 'Error: a fault', requestId: null },
+    },
+    { kind: 'event' },
   ])
 })

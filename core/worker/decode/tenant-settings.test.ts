@@ -43,6 +43,7 @@ test('tenants are looked up once, all that are unknown in one query, and an unkn
   ])
   expect(tenants.get('beta')).toEqual({ id: 2, eventAgeMaxS: 120 })
   expect(tenants.get('ghost')).toBeUndefined()
+  expect(tenants.get('acme')).toEqual({ id: 1, eventAgeMaxS: 60 })
 })
 
 test('what is known is asked for again exactly when it is stale, and then all of it is', async () => {

@@ -117,18 +117,17 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
 })
 
 test('a message that names too many tenants names none, which means any', async () => {
-  const stored = async (tenants: number) => {
+  /** @param length of the message, of ids of seven digits and a comma each, and one longer id */
+  const stored = async (length: number) => {
     const { queries, client } = recorder()
-    const newRows = Array.from({ length: tenants }, (_, i) =>
-      at(RECEIVED_MS, { tenantId: 1_000_000 + i }),
-    )
+    const ids = Array.from({ length: Math.floor((length + 1) / 8) }, (_, i) => 1_000_000 + i)
+    ids.push((ids.pop() as number) * 10 ** ((length + 1) % 8))
+    const newRows = ids.map((tenantId) => at(RECEIVED_MS, { tenantId }))
     await upsertAggregates(client, { buckets: [], highest: [] }, { ...nothing, newRows })
     return queries[0]?.values?.at(-2)
   }
-  // Seven digits and a comma each.
-  const fitting = Math.floor((LIMITS.notifyBytesMax + 1) / 8)
-  expect(await stored(fitting)).toHaveLength(8 * fitting - 1)
-  expect(await stored(fitting + 1)).toBe('')
+  expect(await stored(LIMITS.notifyBytesMax)).toHaveLength(LIMITS.notifyBytesMax)
+  expect(await stored(LIMITS.notifyBytesMax + 1)).toBe('')
 })
 
 test('a dead letter is stored with all it says, and shares its fingerprint with those of the same fault', async () => {

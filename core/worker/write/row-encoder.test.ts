@@ -224,3 +224,14 @@ test('the memory of a burst is given back with the next batch', () => {
   // Without a burst it is kept.
   expect(encode([eventRow()]).buffer).toBe(encode([eventRow()]).buffer)
 })
+
+test('a text that just does not fit beside the row before it makes the buffer larger', () => {
+  // Three bytes a character: around the end of the first MiB, in steps smaller than the reserve of a row.
+  for (let length = 349_380; length < 349_560; length += 15) {
+    const row = eventRow({
+      event: { event_id: 'e', name: 'n', occurred_at: '', properties: { x: '€'.repeat(length) } },
+    })
+    const [fields] = readCopy(createRowEncoder()([row]))
+    expect(fields?.[12]).toHaveLength(1 + 3 * length + '{"x":""}'.length)
+  }
+})
