@@ -347,6 +347,31 @@ describe('/metrics', () => {
     expect(text).not.toContain('slc_')
   })
 
+  test('shows for how long the oldest open transaction has kept old row versions', async () => {
+    const { pool } = fixture.database
+    const age = async () =>
+      Number(
+        /^sluice_postgres_oldest_snapshot_seconds (\S+)$/m.exec(
+          await (await get('/metrics')).text(),
+        )?.[1],
+      )
+    const dump = await pool.connect()
+    await dump.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await dump.query('SELECT count(*) FROM outcome_total')
+    const since = async () => {
+      const { rows } = await dump.query('SELECT extract(epoch FROM clock_timestamp() - now()) AS s')
+      return Number(rows[0].s)
+    }
+    await expect.poll(since).toBeGreaterThan(1.5)
+    const before = await since()
+    const shown = await age()
+    expect(shown).toBeGreaterThanOrEqual(before)
+    expect(shown).toBeLessThanOrEqual(await since())
+    await dump.query('COMMIT')
+    dump.release()
+    await expect.poll(age).toBeLessThan(1.5)
+  })
+
   test('are shown to this machine only, not through a proxy or another host name, or to whom has the token', async () => {
     const at = (app: Hono, headers: Record<string, string>, address = '127.0.0.1') =>
       app.request(

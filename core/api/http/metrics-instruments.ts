@@ -91,6 +91,11 @@ function workerInstruments(registry: Registry) {
       help: 'Dead letters that are not in events.dlq yet.',
       registers,
     }),
+    oldestSnapshot: new Gauge({
+      name: 'sluice_postgres_oldest_snapshot_seconds',
+      help: 'Age of the oldest open transaction that keeps Postgres from removing old row versions. Alert above 600.',
+      registers,
+    }),
     batches: new Counter({
       name: 'sluice_worker_batches_total',
       help: 'Batches that each worker has written.',

@@ -6,6 +6,7 @@ import type { Log } from '../../log/log.ts'
 import { countDeadLettersToForward } from '../../queries/pipeline/forwarding-backlog.ts'
 import { readLag } from '../../queries/pipeline/lag.ts'
 import { countOffsetGaps } from '../../queries/pipeline/offset-gap-counts.ts'
+import { readOldestSnapshotSeconds } from '../../queries/pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../../queries/pipeline/outcome-totals.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { createInstruments, type Instruments } from './metrics-instruments.ts'
@@ -87,6 +88,7 @@ async function readPostgres(db: Database, instruments: Instruments['postgres']):
     batchSeconds.inc({ worker }, batchMs / 1000)
   }
   toForward.set(waiting)
+  instruments.oldestSnapshot.set(await readOldestSnapshotSeconds(db))
 
   const { gaps, missing, openGaps } = instruments
   const counts = await countOffsetGaps(db)
