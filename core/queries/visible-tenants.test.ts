@@ -19,7 +19,7 @@ async function find(args: string, headers = session): Promise<string[]> {
     `{ viewer { tenants${args && `(${args})`} { id } } }`,
     headers,
   )
-  if (errors) throw new Error(errors[0]?.extensions.code)
+  if (errors) throw new Error(String(errors[0]?.extensions?.code))
   return data.viewer.tenants.map(({ id }: { id: string }) => id)
 }
 

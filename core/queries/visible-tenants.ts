@@ -29,7 +29,7 @@ export interface VisibleTenantsArgs {
 export async function visibleTenants(
   db: Database,
   viewer: Viewer,
-  { search, first, after }: VisibleTenantsArgs,
+  { search, first, after }: VisibleTenantsArgs = {},
 ): Promise<QueryResult<VisibleTenant>> {
   const max = QUERY_LIMITS.tenantsListedMax
   if (first != null && (first < 1 || first > max)) throw badInput('first', `must be 1 to ${max}`)
