@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { type HeardNotifications, hearNotifications } from '../../../tests/lib/notifications.ts'
@@ -48,29 +47,6 @@ test('the transaction of an append notifies nobody, so that no other commit wait
     topic,
     body,
   ])
-  expect(await notified()).toEqual([])
-})
-
-test('a reader of the same process hears of an append although notifications fail', async () => {
-  const name = new URL(database.url).pathname.slice(1)
-  await database.pool.query(`
-    CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS
-      $$ BEGIN RAISE EXCEPTION 'no notifications'; END $$;
-    ALTER DATABASE ${name} SET search_path = public, pg_catalog`)
-  const own = await createPostgresLog({ url: database.url })
-  const stop = new AbortController()
-  const options = { from: new Map([[0, 0]]), maxRecords: 10, minIntervalMs: 0, signal: stop.signal }
-  const batches = own.batches(topic, options)[Symbol.asyncIterator]()
-  // Found by looking once a second, they would take longer than the test may.
-  for (let i = 0; i < 100; i++) {
-    const next = batches.next()
-    // The reader has looked before the append.
-    await sleep(20)
-    await own.append(topic, [record('a', 0)])
-    expect((await next).value).toMatchObject({ recordCount: 1 })
-  }
-  stop.abort()
-  await own.close()
   expect(await notified()).toEqual([])
 })
 

@@ -1,5 +1,6 @@
 import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
 import { type AppendBatch, bytesOf, createGroupByPartition } from '../partition-batches.ts'
+import type { AppendNotifier } from './append-notifier.ts'
 import { encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 
@@ -10,14 +11,13 @@ export interface AppendDeps {
   connections: Connections
   /** How many partitions each topic has. */
   partitionCounts: ReadonlyMap<string, number>
-  /** Called after the commit. */
-  onAppended: (topic: string, partitions: readonly number[]) => void
+  notifier: Pick<AppendNotifier, 'notify'>
   /** Creates the day's table that an append did not find. */
   createDays: () => Promise<unknown>
 }
 
 export function createAppend(deps: AppendDeps) {
-  const { connections, partitionCounts, onAppended, createDays: makeDays } = deps
+  const { connections, partitionCounts, notifier, createDays: makeDays } = deps
   const groupByPartition = createGroupByPartition({ bytesMax: CHUNK_BYTES_MAX, sizeOf: bytesOf })
 
   return async function append(
@@ -39,10 +39,7 @@ export function createAppend(deps: AppendDeps) {
       await makeDays()
       return send()
     })
-    onAppended(
-      topic,
-      batches.map(({ partition }) => partition),
-    )
+    notifier.notify(new Map([[topic, new Set(batches.map(({ partition }) => partition))]]))
 
     const positions: RecordPosition[] = new Array(records.length)
     batches.forEach(({ partition, indexes }, i) => {

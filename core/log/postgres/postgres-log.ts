@@ -72,11 +72,7 @@ export async function createPostgresLog(deps: PostgresLogDeps): Promise<Log> {
     append: createAppend({
       connections: appending,
       partitionCounts,
-      onAppended(topic, partitions) {
-        // Readers of this process need no notification.
-        wakeup.notify(topic, partitions)
-        notifier.notify(new Map([[topic, new Set(partitions)]]))
-      },
+      notifier,
       createDays: retention.createAhead,
     }),
 

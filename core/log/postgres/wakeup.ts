@@ -13,8 +13,6 @@ const PROBE_MS = 30_000
 export interface Wakeup {
   /** Watches partitions for as long as somebody reads them. */
   watch(topic: string, partitions: Iterable<number>): Watch
-  /** Wakes those who watch one of these partitions in this process. */
-  notify(topic: string, partitions: Iterable<number>): void
   close(): Promise<void>
 }
 
@@ -37,22 +35,14 @@ export function createWakeup(url: string, onError: (error: unknown) => void): Wa
   const watches = new Set<Watching>()
   const closing = new AbortController()
 
-  function notify(topic: string, partitions: Iterable<number>): void {
-    const grown = [...partitions]
-    for (const watch of watches)
-      if (watch.topic === topic && grown.some((p) => watch.partitions.has(p))) watch.notify()
-  }
-
   /** Appenders notify of the partitions that have grown: `topic 0,3,5`. */
   function onNotification(payload: string): void {
     const space = payload.lastIndexOf(' ')
-    notify(
-      payload.slice(0, space),
-      payload
-        .slice(space + 1)
-        .split(',')
-        .map(Number),
-    )
+    const topic = payload.slice(0, space)
+    const partitions = payload.slice(space + 1).split(',')
+    for (const watch of watches)
+      if (watch.topic === topic && partitions.some((p) => watch.partitions.has(Number(p))))
+        watch.notify()
   }
 
   /** Rejects when the connection is lost, resolves when it is no longer wanted. */
@@ -108,7 +98,6 @@ export function createWakeup(url: string, onError: (error: unknown) => void): Wa
       watches.add(watch)
       return watch
     },
-    notify,
     async close() {
       closing.abort()
       await listening
