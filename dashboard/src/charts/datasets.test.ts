@@ -64,7 +64,7 @@ const hours = resolveRange(
   'UTC',
 )
 
-test('without a period before there is no line for it', () => {
+test('an unknown period before is left out of the chart', () => {
   expect(createDatasets(dataOf(hours, { previous: undefined }), canvas)).toHaveLength(1)
 })
 
