@@ -24,7 +24,8 @@ export interface ServedDashboard {
 }
 
 export async function serveDashboard(tenants: string[]): Promise<ServedDashboard> {
-  await buildAll()
+  // Of several files that begin at once one may find the folder removed by another; the next try finds it built.
+  await buildAll().catch(() => buildAll())
   const [fixture, browser]: [QueryFixture, Browser] = await Promise.all([
     createQueryFixture(tenants),
     launchBrowser(),
