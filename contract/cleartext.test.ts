@@ -158,6 +158,9 @@ test('a socket leaves no machine, WebSockets count as their own protocols do, an
   ])
     expect(isCleartextBeyondPrivate(url)).toBe(false)
   for (const url of [
+    'http://example.com/?sslmode=require',
+    'redis://example.com/?ssl=true',
+    'http://example.com/?host=localhost',
     'ws://example.com',
     'ftp://localhost',
     'xsocket:/tmp/x',

@@ -4,6 +4,7 @@ import { ERRORS, problemDetails } from './errors.ts'
 import { trustClassOf } from './event/trust-class.ts'
 import { isUuid, uuidV7Series } from './event/uuid.ts'
 import { findFormerSetting } from './former-settings.ts'
+import { produceResults } from './log/kafka-rest.ts'
 import { PARTITIONS, recordKey } from './log/topics.ts'
 import { EDGE_SCRIPTS, isAllowedScript, RATELIMIT_SCRIPTS } from './redis-scripts.ts'
 import { parseTrustedProxies } from './trusted-proxies.ts'
@@ -75,6 +76,13 @@ test('the topics have their partitions, and a record without an actor goes by it
   ])
   expect(recordKey('acme', { event_id: 'e', actor: 'u' })).toBe('acme:u')
   expect(recordKey('acme', { event_id: 'e' })).toBe('acme:e')
+})
+
+test('a confirmation names topic, partition, offset and time of a record, and nothing less', () => {
+  const confirmed = { topic: 't', partition: 0, offset: 5, timestamp: 1 }
+  expect(produceResults.safeParse([confirmed]).success).toBe(true)
+  for (const field of Object.keys(confirmed))
+    expect(produceResults.safeParse([{ ...confirmed, [field]: undefined }]).success).toBe(false)
 })
 
 test('core runs the scripts of the edge and of @upstash/ratelimit, and no other', () => {

@@ -169,6 +169,8 @@ const { propertiesDepthMax: depth, propertiesKeysMax: count, propertyKeyCharsMax
 describe('what cannot be stored is found by the quick check and by the one that names it', () => {
   test.each([
     ['the deepest value', nested(depth), undefined],
+    ['the deepest null', nested(depth, null), undefined],
+    ['the deepest truth', nested(depth, true), undefined],
     ['a value one level deeper', nested(depth + 1), 'TOO_DEEP'],
     ['as many keys as allowed', keys(count), undefined],
     ['one key more', keys(count + 1), 'TOO_MANY_KEYS'],

@@ -14,13 +14,13 @@ export const PACKAGES = {
     // Without properties.test.ts: a mutant that only ten thousand random cases find is not held by any.
     tests: ['contract/{*,{json,log,testing}/*,event/{time,exact-limits}}.test.ts'],
   },
-  // Without what only describes (openapi), runs in a browser (sdk) or composes (entry).
+  // Without what only describes (openapi), runs in a browser (sdk), needs Redis or composes (entry).
   edge: {
-    mutate: [
-      'edge/{app,lib/**,auth/**,formats/**,http/**,ingest/**,publish/**}.ts',
-      'edge/admission/*.ts',
+    mutate: ['edge/{app,{lib,auth,formats,http,ingest,publish}/**/*}.ts', 'edge/admission/*.ts'],
+    tests: [
+      'edge/{*,auth/*,admission/*,http/*,formats/**/*}.test.ts',
+      'edge/conformance/in-process.test.ts',
     ],
-    tests: ['edge/{*,auth/**,admission/*,http/**,formats/**}.test.ts', 'edge/in-process/*.test.ts'],
   },
   // The pure parts: SQL and transactions need Postgres (core/worker/worker.test.ts and its neighbours).
   worker: {
