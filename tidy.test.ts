@@ -24,6 +24,7 @@ const ENTRIES = [
   'core/health-check.ts',
   'local/core-entry.ts',
   'tools/sbom.mjs',
+  'tools/audit/list-packages.ts',
   'edge/entry/cloudflare.ts',
   'edge/entry/deno.ts',
   'edge/entry/node.ts',
