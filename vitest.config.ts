@@ -18,11 +18,22 @@ const onEngines = ['{core,edge,bench,tests,tools}/**/*.engines*.test.ts']
 const onEnginesAlone = ['bench/k6/*.engines.test.ts']
 const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.crash.test.ts']
 
+/** Set by .ci/run. */
+const COVERAGE_FOLDER = process.env.SLUICE_COVERAGE_FOLDER
+
 /** One project for each kind of environment that tests need. */
 export default defineConfig({
   test: {
     // Many tests wait more than they work: three at a time keep two cores busy.
     maxWorkers: 3,
+    // Only with --coverage, as in .ci/run: what tests import. Processes and browsers report by themselves (.ci/coverage.cjs).
+    coverage: {
+      provider: 'v8',
+      reporter: ['json'],
+      reportOnFailure: true,
+      include: ['{contract,core,dashboard/src}/**/*.ts'],
+      exclude: ['**/*.{test,suite}.ts', '**/testing/**'],
+    },
     projects: [
       {
         test: { ...patient, name: 'contract', include: ['contract/**/*.test.ts', 'tidy.test.ts'] },
@@ -55,6 +66,8 @@ export default defineConfig({
           ...patient,
           name: 'edge over HTTP',
           include: ['edge/conformance/**/*.test.ts'],
+          // Of the edges that run on Node; the tests' own process has started by then.
+          env: COVERAGE_FOLDER ? { NODE_V8_COVERAGE: `${COVERAGE_FOLDER}/node` } : {},
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -66,6 +66,8 @@ function startSource(
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       DENO_NO_UPDATE_CHECK: '1',
+      // Where Node writes what of the edge's code ran (tools/coverage).
+      ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
       PORT: '0',
       ...settings,
     },

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 const SYSTEM_CHROMIUM = '/usr/bin/chromium'
@@ -32,4 +33,19 @@ export async function signIn(page: Page, link: string): Promise<void> {
   await page.goto(link)
   await page.getByRole('button', { name: 'Sign in to Sluice' }).click()
   await page.waitForURL((url) => url.pathname === '/')
+}
+
+const coverageFolder = process.env.SLUICE_COVERAGE_FOLDER
+
+/** Only where .ci/run measures coverage. */
+export async function startCoverage(page: Page): Promise<void> {
+  if (coverageFolder) await page.coverage.startJSCoverage({ resetOnNavigation: false })
+}
+
+/** For .ci/coverage.cjs: which parts of the page's scripts ran since `startCoverage`. */
+export async function saveCoverage(page: Page | undefined): Promise<void> {
+  if (!coverageFolder || !page) return
+  const scripts = await page.coverage.stopJSCoverage()
+  mkdirSync(join(coverageFolder, 'browser'), { recursive: true })
+  writeFileSync(join(coverageFolder, 'browser', `${process.pid}.json`), JSON.stringify(scripts))
 }

@@ -64,11 +64,7 @@ const hours = resolveRange(
   'UTC',
 )
 
-<<<<<<< HEAD
-test('where no earlier period is compared, none is drawn', () => {
-=======
 test('an unknown period before is left out of the chart', () => {
->>>>>>> h-dash
   expect(createDatasets(dataOf(hours, { previous: undefined }), canvas)).toHaveLength(1)
 })
 

@@ -11,7 +11,12 @@ import { createMetrics } from '../../../../core/api/http/metrics.ts'
 import { type Served, serveApp } from '../../../../core/api/http/serve.ts'
 import { loginUrl, mintLoginLink } from '../../../../core/identity/sessions.ts'
 import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
-import { launchBrowser, signIn } from '../../../../tests/lib/browser.ts'
+import {
+  launchBrowser,
+  saveCoverage,
+  signIn,
+  startCoverage,
+} from '../../../../tests/lib/browser.ts'
 import { buildAll } from '../../../../tools/build.ts'
 
 const DAY_MS = 86_400_000
@@ -38,9 +43,11 @@ beforeAll(async () => {
   await fixture.store('default', [{ name: 'signup', actor: 'ada', properties }])
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } })
   page = await context.newPage()
+  await startCoverage(page)
   await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
 }, 240_000)
 afterAll(async () => {
+  await saveCoverage(page)
   await browser?.close()
   await core?.close(0)
   await fixture?.close()
