@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { LOCKS } from './locks.ts'
+import { TABLES_WITHOUT_RIGHTS } from './roles.ts'
 
 /**
  * Brings a database to the newest of migrations/: plain numbered SQL, forward only, each file in one
@@ -40,7 +42,8 @@ export async function migrate(
         onStep(migration)
         await apply(client, migration)
       }
-      await grantRoles(client, missing.length > 0)
+      // Also where nothing was missing: a restore may have left the rights out.
+      await grantRoles(client)
       return missing.map(({ number, name, sha256 }) => ({ number, name, sha256 }))
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCKS.migrations.key})`).catch(() => {})
@@ -97,10 +100,29 @@ function checkHistory(applied: readonly Migration[], files: readonly MigrationFi
   }
 }
 
+/** A dump holds its locks for hours: meanwhile nobody else waits behind a migration that waits for it. */
+const TABLE_LOCK_WAIT = '5s'
+const TABLE_LOCK_ATTEMPTS = 120
+const LOCK_NOT_AVAILABLE = '55P03'
+
 async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<void> {
-  await client.query('BEGIN')
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await applyOnce(client, migration)
+    } catch (error) {
+      const { code } = (error as Error).cause as { code?: unknown }
+      if (code !== LOCK_NOT_AVAILABLE || attempt === TABLE_LOCK_ATTEMPTS) throw error
+      await sleep(TABLE_LOCK_RETRY_MS)
+    }
+}
+
+const TABLE_LOCK_RETRY_MS = 2_000
+
+async function applyOnce(client: pg.ClientBase, migration: MigrationFile): Promise<void> {
+  await client.query(`BEGIN; SET LOCAL lock_timeout = '${TABLE_LOCK_WAIT}'`)
   try {
     await client.query(migration.sql)
+    await grantRoles(client)
     await client.query('INSERT INTO migration (number, name, sha256) VALUES ($1, $2, $3)', [
       migration.number,
       migration.name,
@@ -116,14 +138,17 @@ async function apply(client: pg.ClientBase, migration: MigrationFile): Promise<v
   }
 }
 
-/** After every migration, because it may have created tables; and until it has succeeded for the role that migrates. */
-async function grantRoles(client: pg.ClientBase, isNeeded: boolean): Promise<void> {
-  const { rows } = await client.query<{ exists: boolean; granted: boolean }>(
+/**
+ * With every migration that creates tables, in its transaction: a table without its rights and policies could not be
+ * read until the next migration. And until it has succeeded for the role that migrates.
+ */
+async function grantRoles(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean; missing: boolean }>(
     `SELECT to_regprocedure('sluice_grant_roles()') IS NOT NULL AS exists,
-            EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = to_regrole(quote_ident(current_user))) AS granted`,
+            NOT EXISTS (SELECT FROM pg_default_acl WHERE defaclrole = to_regrole(quote_ident(current_user)))
+            OR EXISTS (${TABLES_WITHOUT_RIGHTS}) AS missing`,
   )
-  if (rows[0]?.exists && (isNeeded || !rows[0].granted))
-    await client.query('SELECT sluice_grant_roles()')
+  if (rows[0]?.exists && rows[0].missing) await client.query('SELECT sluice_grant_roles()')
 }
 
 async function withClient<T>(

@@ -14,6 +14,13 @@ export interface DatabaseRoles {
 /** As the role of DATABASE_URL itself. */
 export const OWNER_ONLY: DatabaseRoles = { write: undefined, read: undefined }
 
+/** SQL: tables of tenants, partitions aside, whose rows sluice_grant_roles() has not secured. */
+export const TABLES_WITHOUT_RIGHTS = `
+  SELECT FROM pg_class c
+   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+     AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+     AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')`
+
 /** What goes into a connection's `options` so that it begins as this role. */
 export function roleOption(role: string | undefined): string {
   return role === undefined ? '' : `-c role=${role}`
@@ -39,7 +46,7 @@ export async function findDatabaseRoles(
       SELECT bool_and(pg_has_role(current_user, r.oid, 'SET')
                       AND has_table_privilege(r.oid, 'tenant', 'SELECT')
                       AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = 'event'::regclass AND p.polname = r.rolname))
-             AND count(*) = 2 AS granted
+             AND count(*) = 2 AND NOT EXISTS (${TABLES_WITHOUT_RIGHTS}) AS granted
         FROM pg_roles r WHERE r.rolname IN ('sluice_write', 'sluice_read')`)
     if (rows[0]?.granted) return { write: 'sluice_write', read: 'sluice_read' }
   } finally {

@@ -15,7 +15,8 @@ import type { Database } from '../db/database.ts'
 export interface KeyPosition {
   /**
    * The server's start and the tables, because snapshots of another server, or of rows that were restored, cannot be
-   * compared. After a failover the same ids belong to other transactions.
+   * compared. After a failover, and after a crash that lost the last asynchronous commits, the same ids belong to other
+   * transactions; a crash that the server recovers from by itself begins its statistics anew.
    */
   source: string
   /** pg_snapshot as text. */
@@ -26,6 +27,7 @@ export interface KeyPosition {
 export async function readKeyPosition(db: Database): Promise<KeyPosition> {
   const { rows } = await sql<KeyPosition>`
     SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
+                     (SELECT extract(epoch FROM stats_reset) FROM pg_stat_wal),
                      (SELECT oid FROM pg_database WHERE datname = current_database()),
                      'api_key'::regclass::oid, 'tenant'::regclass::oid) AS source,
            pg_current_snapshot()::text AS snapshot`.execute(db)

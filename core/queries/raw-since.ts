@@ -15,7 +15,7 @@ import type { QueryResult } from './query-result.ts'
 import type { Range } from './sql/buckets.ts'
 import { countsFromRollups } from './sql/counts.ts'
 import { dayWindows, windowsWithin } from './sql/day-windows.ts'
-import { firstDayReceived, whereOccurred } from './sql/days-received.ts'
+import { firstDayReceived, inSnapshot, whereOccurred } from './sql/days-received.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
@@ -25,6 +25,15 @@ import { resolveNames, whereNames } from './sql/names.ts'
  * @returns one row; none where every event of the range is held
  */
 export async function rawSince(
+  db: Database,
+  viewer: TenantViewer,
+  { range }: { range: Range },
+): Promise<QueryResult<Instant>> {
+  return inSnapshot(db, (db) => findRawSince(db, viewer, { range }))
+}
+
+/** @param db of one snapshot: what is counted and what is held are compared */
+export async function findRawSince(
   db: Database,
   viewer: TenantViewer,
   { range }: { range: Range },
@@ -56,7 +65,7 @@ async function hasDroppedEvents(
   const counted = rows[0]?.count ?? 0
   const windows = windowsWithin(await dayWindows(db), { first: firstDayReceived(early.start) })
   let held = 0
-  // The oldest days first: there most of them were received. What is stored meanwhile can only be held besides.
+  // The oldest days first: there most of them were received.
   for (const window of windows.reverse()) {
     if (held >= counted) return false
     const { rows } = await sql<{ count: number }>`

@@ -2,9 +2,9 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import type { QueryResult } from './query-result.ts'
-import { rawSince } from './raw-since.ts'
+import { findRawSince } from './raw-since.ts'
 import type { Range } from './sql/buckets.ts'
-import { daysReceived, inOneSnapshot, whereOccurred } from './sql/days-received.ts'
+import { daysReceived, inSnapshot, whereOccurred } from './sql/days-received.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
 
 /**
@@ -16,17 +16,17 @@ export async function uniqueActors(
   viewer: TenantViewer,
   { range }: { range: Range },
 ): Promise<QueryResult<number>> {
-  const { rows: dropped, dependencies } = await rawSince(db, viewer, { range })
-  if (dropped.length > 0) return { rows: [], source: 'raw', dependencies }
-  const names = await resolveNames(db, viewer, undefined)
-  // A group for each and then a count: count(DISTINCT …) would sort every row.
-  const { rows } = await inOneSnapshot(db, range, async (db) => {
+  return inSnapshot(db, async (db) => {
+    const { rows: dropped, dependencies } = await findRawSince(db, viewer, { range })
+    if (dropped.length > 0) return { rows: [], source: 'raw', dependencies }
+    const names = await resolveNames(db, viewer, undefined)
     const days = await daysReceived(db, viewer, names, range)
-    return sql<{ count: number }>`
-    SELECT count(*) AS count FROM (
-      SELECT 1 FROM event e
-       WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} AND e.actor IS NOT NULL
-       GROUP BY e.actor) a`.execute(db)
+    // A group for each and then a count: count(DISTINCT …) would sort every row.
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*) AS count FROM (
+        SELECT 1 FROM event e
+         WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} AND e.actor IS NOT NULL
+         GROUP BY e.actor) a`.execute(db)
+    return { rows: [rows[0]?.count ?? 0], source: 'raw', dependencies }
   })
-  return { rows: [rows[0]?.count ?? 0], source: 'raw', dependencies }
 }

@@ -50,7 +50,9 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const maintenance = createPartitionMaintenance({ pool, retentionDays })
   const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
-  const notifier = createNotifierOn(pool, deps.logger)
+  // Whatever waits for the other connections, notifications do not.
+  const notifierPool = createMaintenancePool(deps.databaseUrl, workerId, 1)
+  const notifier = createNotifierOn(notifierPool, deps.logger)
   const stats = { batches: 0, batchMs: 0 }
   const consumers = createPartitionConsumers({
     deps: {
@@ -100,7 +102,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     await Promise.all([assigning, forwarding, tracking])
     await notifier.stop()
     await leases.release()
-    await pool.end()
+    await Promise.all([pool.end(), notifierPool.end()])
   }
 }
 
@@ -113,11 +115,11 @@ function createNotifierOn(pool: pg.Pool, logger: Logger): ChangeNotifier {
 }
 
 /** For maintenance and look-ups, which never use the connections that write. */
-function createMaintenancePool(connectionString: string, workerId: string): pg.Pool {
+function createMaintenancePool(connectionString: string, workerId: string, max = 4): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     application_name: `sluice worker maintenance ${connectionTag(workerId)}`,
-    max: 4,
+    max,
     connectionTimeoutMillis: 5_000,
     statement_timeout: 15_000,
     query_timeout: 20_000,

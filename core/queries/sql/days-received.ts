@@ -7,7 +7,8 @@ import type { Range } from './buckets.ts'
 import { type DayWindow, whereReceived } from './day-windows.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 /** Younger ranges touch few partitions however late their events come. */
 const RECENT_MS = 30 * DAY_MS
 /** Events of longer ranges are too many to be counted first. */
@@ -50,7 +51,12 @@ export function inOneSnapshot<T>(
   range: Range,
   work: (db: Database) => Promise<T>,
 ): Promise<T> {
-  if (!isOld(range)) return work(db)
+  // An hour less: what is old by the time `daysReceived` looks is in one snapshot for sure.
+  return isOld(range, RECENT_MS - HOUR_MS) ? inSnapshot(db, work) : work(db)
+}
+
+/** All that `work` reads is of one moment. */
+export function inSnapshot<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -78,8 +84,8 @@ function dayAfter(end: Instant): string {
 }
 
 /** Only a matter of cost, so this process's clock will do. */
-function isOld({ start }: Range): boolean {
-  return Date.now() - Date.parse(`${start.slice(0, 19)}Z`) > RECENT_MS
+function isOld({ start }: Range, thanMs = RECENT_MS): boolean {
+  return Date.now() - Date.parse(`${start.slice(0, 19)}Z`) > thanMs
 }
 
 function lengthMs({ start, end }: Range): number {

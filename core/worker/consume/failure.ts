@@ -15,7 +15,7 @@ export type Failure =
 
 const TABLE: readonly [prefix: string, failure: Failure][] = [
   ['23505', 'retry'], // a duplicate slipped past the look-up: the next one sees it
-  ['23514', 'row'], // check_violation
+  ['23514', 'row'], // check_violation; without a constraint see below
   ['2200H', 'alarm'], // sequence_generator_limit_exceeded: ids have run out, whatever is in a row
   ['22', 'row'], // data exceptions: 22P02, 22P05, 22021, 22003 …
   ['54', 'row'], // program limits: an index entry too large …
@@ -47,9 +47,11 @@ const CONNECTION_CODES = new Set([
 ])
 
 export function classifyFailure(error: unknown): Failure {
-  const { code, message } = error as { code?: unknown; message?: unknown }
+  const { code, message, constraint } = error as Record<string, unknown>
   if (typeof code === 'string') {
     if (CONNECTION_CODES.has(code)) return 'retry'
+    // A partition is missing, because somebody else took it away: it is created before the next attempt.
+    if (code === '23514' && constraint === undefined) return 'retry'
     const found = TABLE.find(([prefix]) => code.startsWith(prefix))
     if (found) return found[1]
   }

@@ -8,10 +8,10 @@ import type { Logger } from '../../lib/logger.ts'
 import { aborted, pause } from '../../lib/pause.ts'
 import { CorruptLogError, OffsetOutOfRangeError } from '../../log/log.ts'
 import { createPoisonRecords, type PoisonRecords } from '../write/poison-records.ts'
-import { FencedError, readPositions } from '../write/positions.ts'
+import { FencedError } from '../write/positions.ts'
 import { type BatchSize, createBatchSize } from './batch-size.ts'
 import { createUncertainChanges, type UncertainChanges } from './change-notifier.ts'
-import { connect, disconnect, type ExecuteQuery } from './connection.ts'
+import { connect, disconnect } from './connection.ts'
 import { type ConsumeDeps, consumeBatches } from './consume-batches.ts'
 import { classifyFailure } from './failure.ts'
 import { checkLogIdentity, LogIdentityError } from './log-identity.ts'
@@ -88,11 +88,13 @@ async function consumeUntilFailure(
   let watch: ReturnType<PausedPartitions['watch']> | undefined
   try {
     client = await connect(deps.databaseUrl, `worker ${state.name}`, deps.databaseRole)
-    await awaitWriters(client, state.partitions)
+    const { positions, rereads, identities } = await readOwnPositions(client, state.partitions)
     state.uncertain.notify(deps.notifier)
     const logIdentity = await checkLogIdentity(deps.execute, deps.log)
+    // Another log was adopted in between, and its positions with it.
+    if (identities.some((identity) => identity !== null && identity !== logIdentity))
+      throw new FencedError(TOPICS.raw.name)
     state.otherLogSinceMs = undefined
-    const { positions, rereads } = await readOwnPositions(client, state.partitions)
     from = state.paused.resumable(positions)
     watch = state.paused.watch(signal)
     if (from.size > 0)
@@ -158,42 +160,45 @@ async function waitForAdoption(
   await pause(LIMITS.workerHeartbeatMs, signal)
 }
 
-/**
- * Ends when no transaction that has moved these positions is under way any more, be it of a former owner or of our own
- * connection that was lost: whatever it did is visible from now on.
- */
-async function awaitWriters(client: pg.Client, partitions: readonly number[]): Promise<void> {
-  await client.query(
-    'SELECT FROM log_position WHERE topic = $1 AND partition = ANY ($2) ORDER BY partition FOR SHARE',
-    [TOPICS.raw.name, partitions],
-  )
-}
-
 interface OwnPositions {
   positions: Map<number, number>
   /** By partition: records below this offset may have been applied before, out of a former log. */
   rereads: Map<number, number>
+  /** The logs that the positions belong to; null before any was read. */
+  identities: (string | null)[]
 }
 
-/** @throws when a partition has no position yet */
+/**
+ * Read when no transaction that has moved these positions is under way any more, be it of a former owner or of our own
+ * connection that was lost: whatever it did is visible from now on. Whoever moves one later fences us.
+ * @throws when a partition has no position yet
+ */
 async function readOwnPositions(
   client: pg.Client,
   partitions: readonly number[],
 ): Promise<OwnPositions> {
-  const execute: ExecuteQuery = (sql, values) => client.query(sql, values)
-  const positions = await readPositions(execute, TOPICS.raw.name, partitions)
-  if (positions.size !== partitions.length)
+  const { rows } = await client.query<{
+    partition: number
+    next: string
+    until: string | null
+    identity: string | null
+  }>(
+    `SELECT partition, next_offset AS next, reread_until AS until, log_identity AS identity FROM log_position
+      WHERE topic = $1 AND partition = ANY ($2) ORDER BY partition FOR SHARE`,
+    [TOPICS.raw.name, partitions],
+  )
+  if (rows.length !== partitions.length)
     throw new Error(
       `log_position lacks rows for ${TOPICS.raw.name}; run "npm run sluice -- migrate"`,
     )
-  const { rows } = await client.query<{ partition: number; until: string }>(
-    `SELECT partition, reread_until AS until FROM log_position
-      WHERE topic = $1 AND partition = ANY ($2) AND next_offset < reread_until`,
-    [TOPICS.raw.name, partitions],
-  )
   return {
-    positions,
-    rereads: new Map(rows.map(({ partition, until }) => [partition, Number(until)])),
+    positions: new Map(rows.map(({ partition, next }) => [partition, Number(next)])),
+    rereads: new Map(
+      rows
+        .filter(({ next, until }) => until !== null && Number(next) < Number(until))
+        .map(({ partition, until }) => [partition, Number(until)]),
+    ),
+    identities: rows.map(({ identity }) => identity),
   }
 }
 

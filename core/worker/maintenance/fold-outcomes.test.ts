@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { DAY_MS, readToday } from '../../db/partitions.ts'
-import { foldOutcomes } from './fold-outcomes.ts'
+import { createOutcomeFolding, type OutcomeFolding } from './fold-outcomes.ts'
 
 let database: TestDatabase
 /** The first day that has a partition of its own; the one before is in the partition of everything earlier. */
@@ -36,26 +36,32 @@ const rowsOf = async (day: number) =>
     )
   )[0]?.count
 
-test('days that have ended become 15-minute rows, once even when two workers do it, and every sum stays the same', async () => {
+test('days that have ended become 15-minute rows, once even when two workers do it, and no sum changes', async () => {
   for (const day of [firstDay - 1, firstDay, firstDay + 1]) await fill(day)
   const before = await sums()
   const end = (firstDay + 1) * DAY_MS
-  expect(await foldOutcomes(database.pool, end - 1)).toHaveLength(1)
+  const [one, other] = [1, 2].map(() => createOutcomeFolding(database.pool, 7)) as [
+    OutcomeFolding,
+    OutcomeFolding,
+  ]
+  expect(await one.run(end - 1)).toBe(2 * (120 - 8))
   expect([await rowsOf(firstDay - 1), await rowsOf(firstDay)]).toEqual([16, 240])
-  const both = await Promise.all([1, 2].map(() => foldOutcomes(database.pool, end)))
-  expect(both.flat()).toHaveLength(1)
+  let folded = 0
+  while (folded < 2 * (120 - 8))
+    for (const each of await Promise.all([one.run(end), other.run(end)])) folded += each
+  expect(folded).toBe(2 * (120 - 8))
   expect([await rowsOf(firstDay), await rowsOf(firstDay + 1)]).toEqual([16, 240])
   expect(await sums()).toEqual(before)
-  expect(await foldOutcomes(database.pool, end)).toEqual([])
+  expect(await one.run(end)).toBe(0)
   expect(
     await sql(
-      `SELECT ${SUMS} FROM outcome_minute WHERE tenant_id = 1 AND minute < to_timestamp($1)`,
-      [(firstDay * DAY_MS + 3_600_000) / 1000],
+      `SELECT ${SUMS} FROM outcome_minute WHERE tenant_id = 1 AND minute >= to_timestamp($1) AND minute < to_timestamp($2)`,
+      [(firstDay * DAY_MS) / 1000, (firstDay * DAY_MS + 3_600_000) / 1000],
     ),
-  ).toEqual([{ stored: 180, duplicate: 360, conflicting: 720, dead: 540 }])
+  ).toEqual([{ stored: 60, duplicate: 120, conflicting: 240, dead: 180 }])
 })
 
-test('what a replay adds to a day that was folded counts, and nothing is lost of what it adds meanwhile', async () => {
+test('what a replay adds to a day that is being folded, or was, is counted', async () => {
   await fill(firstDay)
   const add = (client: Pick<pg.ClientBase, 'query'>, minute: number) =>
     client.query(
@@ -67,25 +73,48 @@ test('what a replay adds to a day that was folded counts, and nothing is lost of
   await replay.connect()
   await replay.query('BEGIN')
   await add(replay, 7)
-  // It has the day while the replay writes to it: it gives up and leaves everything as it was.
-  await expect(foldOutcomes(database.pool, (firstDay + 1) * DAY_MS)).rejects.toThrow('lock timeout')
+  const folding = createOutcomeFolding(database.pool)
+  const running = folding.run((firstDay + 1) * DAY_MS)
+  await expect
+    .poll(() =>
+      sql(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      ),
+    )
+    .toHaveLength(1)
   await replay.query('COMMIT')
-  expect(await foldOutcomes(database.pool, (firstDay + 1) * DAY_MS)).toHaveLength(2)
+  expect(await running).toBe(2 * (120 - 8))
   await add(replay, 0)
   await add(replay, 7)
   await replay.end()
   expect(await sums()).toMatchObject([{ stored: 123 }, { stored: 120 }])
 })
 
-test('the exchange gives way to a query of other days, and is done once that has ended', async () => {
+test('a transaction that began before sees the same sums as one that begins after', async () => {
   await fill(firstDay)
-  const query = new pg.Client(database.url)
-  await query.connect()
-  await query.query(`BEGIN; SELECT FROM outcome_minute WHERE minute >= now() + interval '1 day'`)
-  const folding = foldOutcomes(database.pool, (firstDay + 1) * DAY_MS)
-  // Others that come meanwhile do not wait behind it for good.
-  for (let i = 0; i < 5; i++) await sql('SELECT count(*) FROM outcome_minute')
-  await query.end()
-  expect(await folding).toHaveLength(2)
-  expect(await rowsOf(firstDay)).toBe(16)
+  const dump = new pg.Client(database.url)
+  await dump.connect()
+  await dump.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM tenant')
+  const folding = createOutcomeFolding(database.pool)
+  await folding.run((firstDay + 1) * DAY_MS)
+  const total = 'SELECT sum(stored)::int AS stored, count(*)::int AS rows FROM outcome_minute'
+  expect((await dump.query(total)).rows).toEqual([{ stored: 240, rows: 240 }])
+  expect(await sql(total)).toEqual([{ stored: 240, rows: 16 }])
+  await dump.query('COMMIT')
+  await dump.end()
+})
+
+test('a day that is in use is folded, and done with an hour later', async () => {
+  await fill(firstDay)
+  const reader = new pg.Client(database.url)
+  await reader.connect()
+  await reader.query('BEGIN; SELECT count(*) FROM outcome_minute')
+  const folding = createOutcomeFolding(database.pool)
+  const comments = () => sql("SELECT FROM pg_description WHERE description LIKE 'folded%'")
+  expect(await folding.run((firstDay + 1) * DAY_MS)).toBe(2 * (120 - 8))
+  expect(await comments()).toHaveLength(0)
+  await reader.end()
+  expect(await folding.run((firstDay + 1) * DAY_MS)).toBe(0)
+  // That of the day, and that of everything earlier.
+  expect(await comments()).toHaveLength(2)
 })

@@ -5,7 +5,7 @@ import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
-import { foldOutcomes } from './fold-outcomes.ts'
+import { createOutcomeFolding } from './fold-outcomes.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /** What one run changed. */
@@ -14,8 +14,8 @@ export interface MaintenanceResult extends PruneResult {
   created: string[]
   dropped: string[]
   keyUseDeleted: number
-  /** Days whose outcomes are kept by 15 minutes now. */
-  outcomesFolded: string[]
+  /** Minutes of outcomes that became part of a 15-minute row. */
+  minutesFolded: number
 }
 
 /**
@@ -71,6 +71,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
   const outcomes = createPartitions({ pool, table: 'outcome_minute', unit: DAYS, storage: UPDATED })
+  const folding = createOutcomeFolding(pool)
   const rollups = createPartitions({ pool, table: 'rollup_15m', unit: MONTHS, storage: UPDATED })
 
   async function dropExpired(): Promise<string[]> {
@@ -123,8 +124,8 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
           prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
-        outcomesFolded: async () =>
-          foldOutcomes(pool, (await readDatabaseMs(execute)) - LIMITS.outcomeMinuteDays * DAY_MS),
+        minutesFolded: async () =>
+          folding.run((await readDatabaseMs(execute)) - LIMITS.outcomeMinuteDays * DAY_MS),
       })
     },
   }
@@ -139,7 +140,7 @@ interface Parts {
   dropped: () => Promise<string[]>
   keyUseDeleted: () => Promise<number>
   pruned: () => Promise<PruneResult>
-  outcomesFolded: () => Promise<string[]>
+  minutesFolded: () => Promise<number>
 }
 
 /** One after the other, each whatever became of those before it. */
@@ -154,8 +155,8 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
   const dropped = await attempt('dropping days', parts.dropped)
   const keyUseDeleted = await attempt('deleting key use', parts.keyUseDeleted)
   const pruned = await attempt('pruning', parts.pruned)
-  const outcomesFolded = await attempt('folding outcomes', parts.outcomesFolded)
-  const result = { created, dropped, keyUseDeleted, ...pruned, outcomesFolded }
+  const minutesFolded = await attempt('folding outcomes', parts.minutesFolded)
+  const result = { created, dropped, keyUseDeleted, ...pruned, minutesFolded }
   if (errors.length > 0) throw new MaintenanceError(errors, result)
   return result as MaintenanceResult
 }
