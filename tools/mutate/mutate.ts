@@ -53,7 +53,7 @@ function optionsFor(name: PackageName, files: string[]): Options {
     // Texts are for people: no test should repeat them, and types hold those that are not.
     mutator: { excludedMutations: ['StringLiteral'] },
     coverageAnalysis: 'perTest',
-    // They need every test of the package, not only those that reach them: days instead of minutes.
+    // They need every test of the package, not only those that reach them: hours instead of minutes.
     ignoreStatic: !flags.static,
     concurrency: 2,
     // Added to what the tests took without a mutant; on a busy machine a thread alone may need seconds.

@@ -20,6 +20,7 @@ export function quickTests(name: PackageName): ViteUserConfig {
       include: [...PACKAGES[name].tests],
       // Each mutant has a thread of its own anyway; one for each file besides would be half of the time.
       isolate: false,
+      testTimeout: 60_000,
       setupFiles: ['tools/mutate/random.setup.ts'],
       sequence: { sequencer: QuickFirst },
       server: { deps: { inline: [/solid-js/] } },

@@ -58,3 +58,12 @@ test('bytes and ids are views of what came, null bytes are empty, and a compact 
   expect(reader.bigint()).toBe(7n)
   expect(reader.int8()).toBe(8)
 })
+
+test('a text longer than twice the buffer is written whole', () => {
+  for (const write of ['string', 'compactString'] as const) {
+    const writer = createWriter(4)
+    writer[write]('x'.repeat(500))
+    const reader = createReader(writer.done())
+    expect(reader[write]()).toBe('x'.repeat(500))
+  }
+})

@@ -345,3 +345,11 @@ test('a compressed batch is read, and its size counted without compression', () 
   const found = read(batch(body, { attributes: 1, compress: gzipSync }))
   expect(found).toMatchObject({ next: 11, bytes: 61 + (body[0]?.length ?? 0) })
 })
+
+test('decoding ends with the batch that reaches the wanted bytes exactly', () => {
+  const one = batch([record()])
+  const set = Buffer.concat([one, batch([record()], { base: 11 })])
+  const upTo = (bytesMax: number) =>
+    decodeRecordSet({ bytes: set, topic: 't', partition: 3, from: 10, aborted: [], bytesMax }).next
+  expect([upTo(one.length), upTo(one.length + 1)]).toEqual([11, 12])
+})
