@@ -19,11 +19,12 @@ import { outcomeCount } from '../outcome-count.ts'
 import { countDeadLettersToForward } from '../pipeline/forwarding-backlog.ts'
 import { readLag } from '../pipeline/lag.ts'
 import { countOffsetGaps } from '../pipeline/offset-gap-counts.ts'
+import { readOldestSnapshotSeconds } from '../pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../pipeline/outcome-totals.ts'
 import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
-import { rawSince } from '../raw-since.ts'
+import { findRawSince, rawSince } from '../raw-since.ts'
 import { recentCounts } from '../recent-counts.ts'
 import type { Range } from '../sql/buckets.ts'
 import { tenantWatermarkMs } from '../tenant-watermark.ts'
@@ -220,9 +221,15 @@ const CASES: readonly QueryCase[] = [
     (db, { busy, days }) => rawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
     2,
   ),
+  other(
+    'findRawSince: more than all days',
+    (db, { busy, days }) => findRawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
+    2,
+  ),
   other('oldestEventDay', oldestEventDay),
   other('countDeadLettersToForward', countDeadLettersToForward),
   other('countOffsetGaps', countOffsetGaps),
+  other('readOldestSnapshotSeconds', readOldestSnapshotSeconds),
   other('readOutcomeTotals', readOutcomeTotals),
   other('readBatches', readBatches),
   other('readHeartbeats', readHeartbeats),
