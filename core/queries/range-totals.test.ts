@@ -49,6 +49,12 @@ test('totals compare the range with the period of the same length before it', as
       { name: 'b', count: 1, previousCount: 1 },
     ],
   })
+  // Of a minute in part all outcomes count, since they are kept by the minute.
+  const touched = await fixture.execute(
+    `{ totals(startTime: "${at(3.5)}", endTime: "${at(49.5)}") { deadLetters duplicates conflicting } }`,
+    headers,
+  )
+  expect(touched.data.totals).toEqual({ deadLetters: 2, duplicates: 5, conflicting: 7 })
   const few = await fixture.execute(
     `{ totals(startTime: "${at(3)}", endTime: "${at(50)}", names: 1) { names { name } } }`,
     headers,
@@ -124,6 +130,31 @@ test('unique actors are null, not fewer, where events are no longer held', async
     uniqueActors: 2,
     previousUniqueActors: null,
     rawSince: null,
+  })
+  await own.close()
+})
+
+test('a dropped event is missed that was received on the day before it occurred', async () => {
+  const own = await createQueryFixture()
+  const noon = '2026-10-02T12:00:00Z'
+  await own.store('default', [
+    { actor: 'ada', occurredAt: '2026-10-02T00:03:00Z', receivedAt: '2026-10-01T23:59:00Z' },
+    { actor: 'bob', occurredAt: noon, receivedAt: noon },
+  ])
+  const headers = await own.keyOf('default')
+  const execute = async () => {
+    const { data } = await own.execute(
+      `{ totals(startTime: "2026-10-01T00:00:00Z", endTime: "2026-10-03T00:00:00Z") { count uniqueActors rawSince } }`,
+      headers,
+    )
+    return data.totals
+  }
+  expect(await execute()).toEqual({ count: 2, uniqueActors: 2, rawSince: null })
+  await own.database.pool.query('DROP TABLE event_20261001')
+  expect(await execute()).toEqual({
+    count: 2,
+    uniqueActors: null,
+    rawSince: '2026-10-02T00:00:00Z',
   })
   await own.close()
 })

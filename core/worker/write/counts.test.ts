@@ -1,6 +1,5 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { LIMITS } from '../../../contract/limits.ts'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { eventRow, RECEIVED_MS } from '../testing/event-rows.ts'
 import { upsertAggregates } from './aggregates.ts'
@@ -11,7 +10,10 @@ import { type BatchOutcome, countOutcomes } from './outcomes.ts'
 import { rollUp } from './roll-up.ts'
 
 const MINUTE_MS = 60_000
-const at = (ms: number, more = {}) => eventRow({ received: { ms, us: 0 }, ...more })
+const HOUR_MS = 60 * MINUTE_MS
+/** Received then; it occurred at a time that decides about no outcome and no key's use. */
+const at = (ms: number, more = {}) =>
+  eventRow({ received: { ms, us: 0 }, occurred: { ms: ms - 9 * HOUR_MS, us: 0 }, ...more })
 const deadLetter = (fields: Partial<DeadLetter> = {}): DeadLetter => ({
   tenantId: 1,
   reason: 'NOT_JSON',
@@ -66,7 +68,7 @@ test('outcomes are counted by tenant and minute, each kind for itself, in the or
 })
 
 test('the use of a key is counted by the hour over all lists, and events without a key in none', () => {
-  const hour = 3_600_000
+  const hour = HOUR_MS
   expect(
     countKeyUse(
       [at(hour, { keyId: 'a' }), at(2 * hour - 1, { keyId: 'a' }), at(2 * hour, { keyId: 'a' })],
@@ -81,8 +83,10 @@ test('the use of a key is counted by the hour over all lists, and events without
 
 test('one statement carries every sum, every outcome, the watermarks, the key use and what to tell readers', async () => {
   const { queries, client } = recorder()
-  const row = (fields: object) =>
-    at(RECEIVED_MS, { keyId: '0192a1b2-0000-7000-8000-000000000001', ...fields })
+  const row = (fields: object) => {
+    const occurred = { ms: RECEIVED_MS, us: 0 }
+    return at(RECEIVED_MS, { occurred, keyId: '0192a1b2-0000-7000-8000-000000000001', ...fields })
+  }
   const event = { event_id: 'e', name: 'order', occurred_at: '', properties: {} }
   const newRows = [row({ event: { ...event, value: 2.5 } }), row({ tenantId: 3 })]
   const rollup = rollUp(newRows, {
@@ -90,14 +94,16 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
     finality: (tenantId) =>
       tenantId === 3 ? { ...NEVER_FINAL, floorMs: RECEIVED_MS + 900_000 } : NEVER_FINAL,
   })
-  await upsertAggregates(client, rollup, {
+  const changed = await upsertAggregates(client, rollup, {
     ...nothing,
     newRows,
     duplicates: [row({})],
     conflicting: [row({})],
+    deadLetters: [deadLetter({ tenantId: 4, receivedMs: RECEIVED_MS + 900_000 })],
   })
   const bucket = '2026-11-21T09:00:00.000Z'
   const minute = '2026-11-21T09:07:00.000Z'
+  const later = '2026-11-21T09:22:00.000Z'
   const quarter = Math.floor(RECEIVED_MS / 900_000)
   expect(queries).toHaveLength(1)
   expect(queries[0]?.name).toBe('upsert_aggregates')
@@ -106,28 +112,28 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
     ...['{1,3}', '{71,73}', `{${bucket},${bucket}}`, '{1,1}', '{1,0}', '{2.5,0}'],
     ...['{2.5,NULL}', '{2.5,NULL}', '{0,1}', '{NULL,now}'],
     // outcome_minute, outcome_total
-    ...['{1,3}', `{${minute},${minute}}`, '{1,1}', '{1,0}', '{1,0}', '{0,0}'],
-    ...['{1,3}', '{1,1}', '{1,0}', '{1,0}', '{0,0}'],
+    ...['{1,3,4}', `{${minute},${minute},${later}}`],
+    ...['{1,1,0}', '{1,0,0}', '{1,0,0}', '{0,0,1}'],
+    ...['{1,3,4}', '{1,1,0}', '{1,0,0}', '{1,0,0}', '{0,0,1}'],
     // watermark
     ...['{1,3}', '{0,0}', '{2026-11-21T09:07:30.250Z,2026-11-21T09:07:30.250Z}'],
     // key_use_hour
     ...['{0192a1b2-0000-7000-8000-000000000001}', `{${bucket}}`, '{4}'],
-    ...['1,3', `1:${quarter};3:${quarter}`],
   ])
-})
-
-test('a message that names too many tenants names none, which means any', async () => {
-  /** @param length of the message, of ids of seven digits and a comma each, and one longer id */
-  const stored = async (length: number) => {
-    const { queries, client } = recorder()
-    const ids = Array.from({ length: Math.floor((length + 1) / 8) }, (_, i) => 1_000_000 + i)
-    ids.push((ids.pop() as number) * 10 ** ((length + 1) % 8))
-    const newRows = ids.map((tenantId) => at(RECEIVED_MS, { tenantId }))
-    await upsertAggregates(client, { buckets: [], highest: [] }, { ...nothing, newRows })
-    return queries[0]?.values?.at(-2)
-  }
-  expect(await stored(LIMITS.notifyBytesMax)).toHaveLength(LIMITS.notifyBytesMax)
-  expect(await stored(LIMITS.notifyBytesMax + 1)).toBe('')
+  // Where only an outcome changed too, and in the bucket in which the event occurred as well as in that of its receipt.
+  expect(changed).toEqual(
+    new Map([
+      [1, new Set([quarter])],
+      [3, new Set([quarter])],
+      [4, new Set([quarter + 1])],
+    ]),
+  )
+  const occurred = { ms: RECEIVED_MS - 3 * 900_000, us: 0 }
+  const imported = [row({ occurred })]
+  const context = { seriesId: () => 1, finality: () => NEVER_FINAL }
+  expect(
+    await upsertAggregates(client, rollUp(imported, context), { ...nothing, newRows: imported }),
+  ).toEqual(new Map([[1, new Set([quarter - 3, quarter])]]))
 })
 
 test('a dead letter is stored with all it says, and shares its fingerprint with those of the same fault', async () => {

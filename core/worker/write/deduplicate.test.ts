@@ -98,6 +98,18 @@ describe.each([
     expect(await send([...sent, next])).toMatchObject({ stored: 1, duplicate: 2 })
   })
 
+  test('is compared with the first also where midnight lies between them', async () => {
+    const midnight = Date.parse(`${ago(24 * HOUR_MS).slice(0, 10)}T00:00:00Z`)
+    const at = (ms: number, value: number): RecordFields => ({
+      event_id: 'e',
+      value,
+      occurred_at: new Date(midnight - 60_000).toISOString(),
+      received_at: new Date(midnight + ms).toISOString(),
+    })
+    const sent = [at(-60_000, 1), at(60_000, 2), at(90_000, 1), at(20 * HOUR_MS, 2)]
+    expect(await send(sent)).toEqual({ stored: 1, duplicate: 1, conflicting: 2, dead: 0 })
+  })
+
   test('from two tenants is two events', async () => {
     await database.pool.query("INSERT INTO tenant (slug) VALUES ($1 || '-other')", [tenant])
     const event_id = 'order-1'

@@ -56,17 +56,29 @@ test('a name that was not learned is an error, with the tenant and without the n
   expect(() => directory.id(2, 'a')).toThrow(/tenant 2/)
 })
 
-test('beyond its size the directory starts again, and keeps the ids of the batch before', async () => {
+test('beyond its size the directory starts again, and what is still used is never asked for again', async () => {
   const { directory, asked } = setUp(2)
-  await directory.learn([named('a'), named('b')])
-  await directory.learn([named('a')])
-  expect(asked).toHaveLength(2)
-  await directory.learn([named('c')])
-  const a = directory.id(1, 'a')
-  await directory.learn([named('d')])
-  // Three are more than two: all are forgotten, those of the batch before only by `learn`.
-  expect(directory.id(1, 'a')).toBe(a)
-  await directory.learn([named('a')])
-  expect(asked.at(-1)).toEqual(['find', '1 a'])
-  expect(asked.flat().filter((each) => each === '1 a')).toHaveLength(3)
+  await directory.learn([named('used'), named('once')])
+  const id = directory.id(1, 'used')
+  for (let i = 0; i < 20; i++) {
+    // The batch before is written by its ids while this one is learned.
+    await directory.learn([named(`made up ${i}`)])
+    expect(directory.id(1, 'used')).toBe(id)
+    await directory.learn([named('used')])
+    expect(directory.id(1, 'used')).toBe(id)
+    expect(directory.id(1, `made up ${i}`)).toBeGreaterThan(0)
+  }
+  expect(asked.flat().filter((each) => each === '1 used')).toHaveLength(2)
+  expect(() => directory.id(1, 'once')).toThrow(/tenant 1 was not loaded/)
+  await directory.learn([named('once')])
+  expect(asked.at(-1)).toEqual(['find', '1 once'])
+})
+
+test('a directory that is full holds up to twice its size, and no batch costs more look-ups than it has new names', async () => {
+  const { directory, asked } = setUp(10)
+  for (let i = 0; i < 30; i++) {
+    asked.length = 0
+    await directory.learn(Array.from({ length: 4 }, (_, n) => named(`name ${(i + n) % 8}`)))
+    if (i > 8) expect(asked).toEqual([])
+  }
 })

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { createSubscriptionShares, type SubscribedBy } from './shares.ts'
+
+const {
+  subscribersMax,
+  subscribersOfKeysMax,
+  subscribersPerTenantMax,
+  subscribersPerCredentialMax,
+} = LIVE_LIMITS
+
+/** Subscribes until a limit is reached. @returns how many there are then, what was said, and how to leave */
+function fill(
+  shares: ReturnType<typeof createSubscriptionShares>,
+  next: (i: number) => [tenantId: number, by: SubscribedBy],
+) {
+  const leave: (() => void)[] = []
+  for (;;)
+    try {
+      leave.push(shares.enter(...next(leave.length)))
+    } catch (error) {
+      return { count: leave.length, said: String(error), leave }
+    }
+}
+
+const key = (name: string): SubscribedBy => ({ credential: name })
+const browser = (name: string): SubscribedBy => ({ credential: name, isOperator: true })
+
+test.each<[string, number, string, (i: number) => [number, SubscribedBy]]>([
+  ['a key', subscribersPerCredentialMax, 'of this API key', () => [1, key('k')]],
+  ['a browser', subscribersPerCredentialMax, 'in this browser', (i) => [i, browser('s')]],
+  ['a tenant', subscribersPerTenantMax, 'of this tenant', (i) => [1, key(`k${i}`)]],
+  ['all keys', subscribersOfKeysMax, 'here', (i) => [i, key(`k${i}`)]],
+  ['everybody', subscribersMax, 'here', (i) => [1, browser(`s${i}`)]],
+])(
+  '%s may have %i subscriptions, and as many again once those have ended',
+  (_, max, whose, next) => {
+    const shares = createSubscriptionShares()
+    for (let round = 0; round < 2; round++) {
+      const { count, said, leave } = fill(shares, next)
+      expect([count, shares.size]).toEqual([max, max])
+      expect(said).toContain(`${max} live subscriptions ${whose}`)
+      // One that ends makes room for exactly one.
+      leave.pop()?.()
+      const again = fill(shares, (i) => next(max - 1 + i))
+      expect(again.count).toBe(1)
+      for (const each of [...leave, ...again.leave]) each()
+      expect(shares.size).toBe(0)
+    }
+  },
+)
+
+test('a full tenant or key leaves room for others, and keys leave room for people who are signed in', () => {
+  const shares = createSubscriptionShares()
+  fill(shares, (i) => [1, key(`k${i}`)])
+  shares.enter(2, key('k0'))
+  shares.enter(1, browser('s'))
+  fill(shares, (i) => [3 + i, key(`other${i}`)])
+  shares.enter(1, browser('s'))
+  expect(() => shares.enter(900_000, key('new'))).toThrow('here')
+})
