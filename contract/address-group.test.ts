@@ -15,6 +15,8 @@ it.each([
   ['fe80::1%eth0', 'fe80:0:0:0'],
   ['[fe80::1%eth0]:80', 'fe80:0:0:0'],
   ['64:ff9b::192.0.2.1', '64:ff9b:0:0'],
+  ['::a:b:c:d:e:192.0.2.1', '0:a:b:c'],
+  ['::a:b:c:d:192.0.2.1', '0:0:a:b'],
   ['1:2:3:4:5:6:7::', '1:2:3:4'],
 ])('%s belongs to %s', (address, group) => {
   expect(addressGroup(address)).toBe(group)
