@@ -13,8 +13,17 @@ export function addressGroup(address: string): string {
   // IPv4 at the end stands for two groups.
   const length = before.length + after.length + (after.at(-1)?.includes('.') ? 1 : 0)
   const zeros = right === undefined ? 0 : Math.max(0, 8 - length)
-  return [...before, ...Array<string>(zeros).fill('0'), ...after]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
+  const groups = [...before, ...Array<string>(zeros).fill('0'), ...after].map((group) =>
+    group.replace(/^0+(?=.)/, ''),
+  )
+  return v4Inside(groups) ?? groups.slice(0, 4).join(':')
+}
+
+/** However its zeros and its last 32 bits are written. */
+function v4Inside(groups: readonly string[]): string | undefined {
+  if (groups.slice(0, 6).join(':') !== '0:0:0:0:0:ffff') return undefined
+  const [high = '', low = ''] = groups.slice(6)
+  if (high.includes('.')) return high
+  const bytes = [high, low].map((group) => Number.parseInt(group, 16))
+  return bytes.flatMap((value) => [value >> 8, value & 0xff]).join('.')
 }

@@ -1,14 +1,16 @@
 import { expect, it } from 'vitest'
 import { LIMITS } from '../contract/limits.ts'
-import { createMemoryEdge, KEY } from './testing/memory-edge.ts'
+import type { EdgeDeps } from './app.ts'
+import { createMemoryEdge, KEY, RECORD } from './testing/memory-edge.ts'
 
 /** Long after an edge in memory has done every step. */
 const WAIT_MS = 500
 
 /** An edge without limits on events, whose senders say in a header where they come from. */
-function setUp() {
+function setUp(changed: Partial<EdgeDeps> = {}) {
   const edge = createMemoryEdge({
     addressOf: (request) => request.headers.get('x-from') ?? undefined,
+    ...changed,
   })
   /** @param end whether the body ends after what was sent; otherwise it waits for more, for ever */
   return async (
@@ -71,7 +73,7 @@ it('small bodies without a known key count by their declared length before they 
 
 it('a body without a known key counts from its first byte, whatever length it declares', async () => {
   expect(await open(setUp(), 1_100, { 'content-length': '60000' }, '{')).toBe(1_024)
-})
+}, 30_000)
 
 it('a compressed body counts as long as it is decompressed', async () => {
   const zipped = await new Response(
@@ -98,4 +100,34 @@ it('one address holds no more than one whole body without a known key', async ()
   // As it is exactly at the limit, another address can still send it whole.
   const other = { 'x-from': '192.0.2.2' }
   expect((await send('/batch', other, ' '.repeat(size), true)).status).toBe(401)
+})
+
+it('a request that has ended leaves nothing of its body in any budget', async () => {
+  const publish = async () => [{ partition: 0, offset: 0 }]
+  const broken = async () => {
+    throw new Error('the log is away')
+  }
+  const withKey = `{"api_key":"${KEY}","batch":[{"event":"a","distinct_id":"d"}]}`
+  for (const [body, deps, status] of [
+    // A key that is not cached: the body counts while it arrives, while the key is looked up, and from then on.
+    [withKey, { publish }, 200],
+    [withKey, { publish: broken }, 500],
+    [withKey.replace(KEY, `${KEY.slice(0, -1)}x`), { publish }, 401],
+    ['{"batch":[]', { publish }, 401],
+  ] as const) {
+    const send = setUp({
+      ...deps,
+      async findKey(key, addressOf) {
+        addressOf?.()
+        return key === KEY ? RECORD : undefined
+      },
+    })
+    const from = { 'x-from': '192.0.2.1' }
+    for (let i = 0; i < 5; i++)
+      expect((await send('/batch', from, body + ' '.repeat(900_000), true)).status).toBe(status)
+    for (let i = 0; i < 5; i++) await send('/batch', { ...from, 'x-api-key': KEY }, GOOD_BODY, true)
+    expect(
+      (await send('/v1/events', { ...from, 'x-api-key': KEY }, GOOD_BODY, true)).status,
+    ).not.toBe(503)
+  }
 })

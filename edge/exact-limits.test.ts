@@ -79,6 +79,8 @@ it('a key is accepted until the millisecond of its expiry', async () => {
     })
   expect((await post(at(-1), '/v1/events', '{"event":"a"}')).status).toBe(202)
   expect((await post(at(0), '/v1/events', '{"event":"a"}')).status).toBe(401)
+  const unreadable = createMemoryEdge({ findKey: async () => ({ ...RECORD, expires_at: 'soon' }) })
+  expect((await post(unreadable, '/v1/events', '{"event":"a"}')).status).toBe(401)
 })
 
 it('a request id of 128 characters is kept, and a longer one replaced', async () => {

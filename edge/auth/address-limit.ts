@@ -68,9 +68,8 @@ export function createLookupQueue(entriesMax: number = LIMITS.limiterEntriesMax)
   return {
     enter(address, now) {
       const group = addressGroup(address)
-      // A clock that was set back does not make anyone wait for it.
-      const own = Math.max(now, Math.min(nextOf.get(group) ?? 0, now + LIMITS.lookupWaitMsMax + 1))
-      const any = Math.max(now, Math.min(nextOfAny, now + LIMITS.lookupWaitMsMax + 1))
+      const own = turnAt(nextOf.get(group) ?? 0, LIMITS.lookupOverLimitMs, now)
+      const any = turnAt(nextOfAny, LIMITS.lookupOverLimitAnyMs, now)
       const waitMs = Math.max(own, any) - now
       if (waitMs > LIMITS.lookupWaitMsMax) return undefined
       nextOf.set(group, own + LIMITS.lookupOverLimitMs)
@@ -78,4 +77,9 @@ export function createLookupQueue(entriesMax: number = LIMITS.limiterEntriesMax)
       return waitMs
     },
   }
+}
+
+/** Nobody waits for a clock that was set back: a turn that is further away than any can be is forgotten. */
+function turnAt(next: number, stepMs: number, now: number): number {
+  return next > now + LIMITS.lookupWaitMsMax + stepMs ? now : Math.max(now, next)
 }

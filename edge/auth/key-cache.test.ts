@@ -5,11 +5,12 @@ import { HttpProblem } from '../http/http-problem.ts'
 import type { ReportEntry } from '../http/report.ts'
 import { createKeyCache } from './key-cache.ts'
 import type { KeyDirectory } from './key-directory.ts'
+import type { SharedUnknownKeys } from './shared-unknown-keys.ts'
 
 const { keyCacheFreshMs: fresh, keyCacheStaleMs: stale, keyCacheUnknownMs: unknown } = LIMITS
 
 /** A directory in memory that can fail or wait, and a clock that stands still. */
-function setUp() {
+function setUp(sharedUnknownKeys?: SharedUnknownKeys) {
   const records = new Map<string, KeyRecord>()
   const state = {
     asked: 0,
@@ -33,6 +34,7 @@ function setUp() {
     directory,
     now: () => state.now,
     report: (reported) => reports.push(reported),
+    sharedUnknownKeys,
     wait: async (ms) => {
       state.waits.push(ms)
     },
@@ -226,4 +228,59 @@ it('an unknown key that is sent repeatedly is looked up once, and counts once', 
   for (let i = 0; i < 3 * LIMITS.unknownKeysPerMinuteMax; i++) await find(unknownKey, here)
   expect(state.asked).toBe(1)
   expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+})
+
+it('a record counts as old as its look-up is long', async () => {
+  const { state, find, add } = setUp()
+  const key = await add(mintApiKey('sec'))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  state.hold = promise
+  const finding = find(key)
+  await expect.poll(() => state.asked).toBe(1)
+  state.now = LIMITS.keyLookupMsMax
+  resolve()
+  await finding
+  state.now = fresh
+  await find(key)
+  expect(state.asked).toBe(2)
+})
+
+it('unknown keys are counted with those of other edges before their answer, good keys are not', async () => {
+  const counted: string[] = []
+  const shared = { waitMs: 0, done: Promise.resolve() }
+  const { state, find, add } = setUp({
+    async count(group) {
+      counted.push(group)
+      await shared.done
+      return shared.waitMs
+    },
+  })
+  const here = () => '[2001:db8:0:1::1]:443'
+  await find(await add(mintApiKey('sec')), here)
+  expect(counted).toEqual([])
+  // In workerd, what a request does not wait for may end with it.
+  const { promise, resolve } = Promise.withResolvers<void>()
+  shared.done = promise
+  shared.waitMs = 5_000
+  let answered = false
+  const refusing = find(mintApiKey('sec'), here).then((record) => {
+    answered = true
+    return record
+  })
+  await expect.poll(() => counted).toEqual(['2001:db8:0:1'])
+  await new Promise((soon) => setTimeout(soon, 20))
+  expect(answered).toBe(false)
+  resolve()
+  expect(await refusing).toBeUndefined()
+  // The address is over the limit of all edges: for 5 s, and without being counted again.
+  await expect(find(mintApiKey('sec'), here)).rejects.toMatchObject({
+    code: 'RATE_LIMITED',
+    options: { headers: { 'retry-after': '5' } },
+  })
+  expect(await find(await add(mintApiKey('sec')), here)).toBeDefined()
+  expect(counted).toHaveLength(1)
+  state.now += 5_000
+  shared.waitMs = 0
+  expect(await find(mintApiKey('sec'), here)).toBeUndefined()
+  expect(counted).toHaveLength(2)
 })

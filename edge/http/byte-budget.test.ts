@@ -76,3 +76,14 @@ it('one owner holds no more than its share, and others the rest', () => {
   budget.acquire(45, key)
   expect(() => budget.acquire(1)).toThrow(OVERLOADED)
 })
+
+it('what an owner holds counts in its share for as long as in the whole', () => {
+  const { budget, clock } = setUp()
+  const shares = [{ owner: 'key 1', bytesMax: 50 }]
+  const release = budget.acquire(40, shares)
+  clock.now += LIMITS.publishMsMax + 1_000
+  expect(() => budget.acquire(11, shares)).toThrow(OVERLOADED)
+  budget.acquire(10, shares)
+  release()
+  budget.acquire(40, shares)
+})

@@ -74,3 +74,16 @@ it('an invalid body is not a security event', () => {
   log.denied(request('r'), 'INVALID_JSON', '192.0.2.1')
   expect(lines).toEqual([])
 })
+
+it('after the clock was set back a denial begins a new minute', () => {
+  const { clock, lines, log, request } = setUp()
+  log.denied(request('r0'), 'KEY_UNKNOWN', '192.0.2.1')
+  log.denied(request('r1'), 'KEY_UNKNOWN', '192.0.2.1')
+  clock.now -= 500_000
+  log.denied(request('r2'), 'KEY_UNKNOWN', '192.0.2.1')
+  expect(lines).toMatchObject([
+    { requestId: 'r0' },
+    { security: { count: 1 } },
+    { requestId: 'r2', security: { address: '192.0.2.1' } },
+  ])
+})

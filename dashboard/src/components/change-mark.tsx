@@ -1,5 +1,5 @@
 import { Show } from 'solid-js'
-import { changeOf, exact } from '../lib/format.ts'
+import { changeOf, exact, toneOf } from '../lib/format.ts'
 
 /** Drawn, because not every font has these characters. */
 const MARKS = { up: 'M4 1 7.5 7h-7z', down: 'M4 7 .5 1h7z', same: '', new: '' }
@@ -14,17 +14,12 @@ export function ChangeMark(props: {
   none?: string
 }) {
   const change = () => changeOf(props.value, props.before)
-  const tone = () => {
-    const direction = change()?.direction
-    if (props.moreIs === 'bad') return direction === 'up' || direction === 'new' ? 'bad' : 'good'
-    return direction === 'up' || direction === 'new' ? 'good' : 'plain'
-  }
   return (
     <Show when={change()} fallback={props.none}>
       {(shown) => (
         <span
           class="change"
-          data-tone={tone()}
+          data-tone={toneOf(shown().direction, props.moreIs)}
           title={`${exact(props.before)} in the previous period`}
         >
           <Show when={MARKS[shown().direction]}>

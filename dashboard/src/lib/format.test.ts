@@ -12,6 +12,7 @@ import {
   share,
   tickName,
   tickNumber,
+  toneOf,
 } from './format.ts'
 
 const plain = (text: string) => text.replaceAll('\u00a0', ' ')
@@ -53,6 +54,14 @@ describe('numbers', () => {
     expect(changeOf(100, 100)?.direction).toBe('same')
     expect(changeOf(1_400, 100)?.label).toBe('×14')
     expect(plain(changeOf(0, 100)?.label ?? '')).toBe('−100 %')
+  })
+
+  test('more is good news, and more failures are bad news, also where there were none before', () => {
+    expect((['up', 'new', 'same', 'down'] as const).map((direction) => toneOf(direction))).toEqual([
+      ...['good', 'good', 'plain', 'plain'],
+    ])
+    const ofFailures = (['up', 'new', 'same', 'down'] as const).map((each) => toneOf(each, 'bad'))
+    expect(ofFailures).toEqual(['bad', 'bad', 'good', 'good'])
   })
 
   test('a share above zero is never shown as 0 %', () => {

@@ -50,6 +50,15 @@ export function changeOf(value: number, before: number): Change | undefined {
   return { direction, label: `${percent > 0 ? '+' : '−'}${figure}${GAP}%` }
 }
 
+/** Whether a change is good news. @param moreIs what an increase is, such as one of failures */
+export function toneOf(
+  direction: Change['direction'] | undefined,
+  moreIs: 'good' | 'bad' = 'good',
+): 'good' | 'bad' | 'plain' {
+  if (direction === 'up' || direction === 'new') return moreIs
+  return moreIs === 'bad' ? 'good' : 'plain'
+}
+
 /** `12.4 %`; a part above 0 is never shown as 0. */
 export function share(part: number, of: number): string {
   if (of <= 0) return '–'
