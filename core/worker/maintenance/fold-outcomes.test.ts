@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
@@ -118,44 +117,4 @@ test('a day that is in use is folded, and done with an hour later', async () => 
   expect(await folding.run((firstDay + 1) * DAY_MS)).toBe(0)
   // That of the day, and that of everything earlier.
   expect(await comments()).toHaveLength(2)
-})
-
-/** A query of another day, which the exchange has to wait for, and folding that has come as far as that. */
-async function foldBehindQuery() {
-  const query = new pg.Client(database.url)
-  await query.connect()
-  await query.query(`BEGIN; SELECT FROM outcome_minute WHERE minute >= now() + interval '1 day'`)
-  const folding = foldOutcomes(database.pool, (firstDay + 1) * DAY_MS)
-  folding.catch(() => {})
-  const waits = () =>
-    sql(
-      "SELECT FROM pg_locks WHERE NOT granted AND relation = 'outcome_minute'::regclass AND mode = 'AccessExclusiveLock'",
-    )
-  await expect.poll(waits, { interval: 20 }).toHaveLength(1)
-  return { query, folding }
-}
-
-test('what is written to a day between its counting and its exchange is not lost', async () => {
-  await fill(firstDay)
-  const { query, folding } = await foldBehindQuery()
-  const writing = sql(
-    'UPDATE outcome_minute SET stored = stored + 1 WHERE tenant_id = 1 AND minute = to_timestamp($1)',
-    [(firstDay * DAY_MS + 7 * 60_000) / 1000],
-  )
-  await sleep(300)
-  await query.end()
-  // Either waits for the other; where the day cannot be replaced in time, it stays as it was.
-  await Promise.allSettled([folding, writing])
-  await writing
-  expect(await sums()).toMatchObject([{ stored: 121 }, { stored: 120 }])
-})
-
-test('a query that never ends is given up on, and its day stays as it was until the next time', async () => {
-  await fill(firstDay)
-  const { query, folding } = await foldBehindQuery()
-  await expect(folding).rejects.toThrow('lock timeout')
-  expect(await rowsOf(firstDay)).toBe(240)
-  await query.end()
-  expect(await foldOutcomes(database.pool, (firstDay + 1) * DAY_MS)).toHaveLength(2)
-  expect(await rowsOf(firstDay)).toBe(16)
 })

@@ -86,17 +86,13 @@ function FeedControls(props: { feed: Feed }) {
 
 function EmptyFeed() {
   const { live, name, isConnecting } = useOverview()
+  const text = () => {
+    if (!live.isOn()) return 'Live updates are off. Press l to turn them on.'
+    if (live.update() === undefined) return 'Events appear here as soon as Sluice can be reached.'
+    return `No events yet. The next ${name() ?? 'event'} will appear here.`
+  }
   return (
-    <Show
-      when={isConnecting()}
-      fallback={
-        <p class="empty">
-          {live.isOn()
-            ? `No events yet. The next ${name() ?? 'event'} will appear here.`
-            : 'Live updates are off. Press l to turn them on.'}
-        </p>
-      }
-    >
+    <Show when={isConnecting()} fallback={<p class="empty">{text()}</p>}>
       <SkeletonRows widths={[70, 55, 78, 62, 70, 48, 66, 58]} />
     </Show>
   )
