@@ -78,11 +78,11 @@ test('an event that is stored within the horizon is a duplicate, and beyond it i
   expect(await split([within], stored)).toMatchObject({ newRows: [], duplicates: [within] })
   expect(await split([beyond], stored)).toMatchObject({ newRows: [beyond], duplicates: [] })
   // One of several copies is enough.
-  const several = [
-    ...stored,
-    { tenant: 1, id: ID, ms: -2 * HORIZON_MS },
-    { tenant: 1, id: ID, ms: -3 * HORIZON_MS },
-  ]
+  const several = [-2 * HORIZON_MS, -HORIZON_MS, -3 * HORIZON_MS].map((ms) => ({
+    tenant: 1,
+    id: ID,
+    ms,
+  }))
   expect(await split([within], several)).toMatchObject({ newRows: [], duplicates: [within] })
 })
 
