@@ -11,7 +11,7 @@ function setUp(left: number) {
       keys.push(...named)
       return [left, LIMITS.unknownKeysPerMinuteMax]
     },
-  } as RedisClient
+  } as unknown as RedisClient
   return { keys, shared: createSharedUnknownKeys(redis, Date.now) }
 }
 
