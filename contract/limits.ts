@@ -47,9 +47,10 @@ export const LIMITS = {
   /** Bodies whose key is still looked up, beside those, and the share of one address. */
   edgeBytesUnauthenticatedMax: 2 * 1024 * 1024,
   edgeBytesPerAddressMax: 1024 * 1024,
-  /** Bodies of known keys that are still arriving, beside both, and the share of one key. */
+  /** Bodies of known keys that are still arriving, beside both, and the shares of one key and one tenant. */
   edgeBytesReadingMax: 12 * 1024 * 1024,
   edgeBytesReadingPerKeyMax: 2 * 1024 * 1024,
+  edgeBytesReadingPerTenantMax: 4 * 1024 * 1024,
   /** The same of bodies that carry their key themselves, beside all these; an address has edgeBytesPerAddressMax of it. */
   edgeBytesReadingUnknownMax: 4 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,

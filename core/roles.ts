@@ -178,7 +178,11 @@ function createApi(options: OptionsWithRoles, { redis, ...parts }: ApiParts): Co
     graphql: createGraphQL({ ...parts, onboarding, logger, resultCache }),
     dashboardFolder,
     publicUrl,
-    sharedAttempts: redis && createSharedAttempts(redis, SIGN_INS_PER_MINUTE),
+    sharedAttempts:
+      redis &&
+      createSharedAttempts(redis, SIGN_INS_PER_MINUTE, (error) =>
+        logger.warn({ error: String(error) }, 'sign-ins are counted by this core alone'),
+      ),
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
   }
 }

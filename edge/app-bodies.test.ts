@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { mintApiKey } from '../contract/api-key.ts'
 import { LIMITS } from '../contract/limits.ts'
 import type { EdgeDeps } from './app.ts'
 import { createMemoryEdge, KEY, RECORD } from './testing/memory-edge.ts'
@@ -66,14 +67,13 @@ it('bodies without a known key, from however many addresses, leave the place of 
   expect((await send('/batch', good, '{"batch":[{"event":"a"}]}', true)).status).toBe(200)
 })
 
-it('small bodies without a known key count by their declared length before they arrive', async () => {
-  const waiting = await open(setUp(), 300, { 'content-length': '16384' }, '{')
-  expect(waiting).toBe(LIMITS.edgeBytesReadingUnknownMax / 16_384)
-})
-
-it('a body without a known key counts from its first byte, whatever length it declares', async () => {
-  expect(await open(setUp(), 1_100, { 'content-length': '60000' }, '{')).toBe(1_024)
-}, 30_000)
+it.each(['16384', '60000'])(
+  'a body without a known key counts from its first byte, and what it declares for nothing: %s',
+  async (declared) => {
+    expect(await open(setUp(), 1_100, { 'content-length': declared }, '{')).toBe(1_024)
+  },
+  30_000,
+)
 
 it('a compressed body counts as long as it is decompressed', async () => {
   const zipped = await new Response(
@@ -131,3 +131,30 @@ it('a request that has ended leaves nothing of its body in any budget', async ()
     ).not.toBe(503)
   }
 })
+
+/** How many of so many unfinished bodies wait, sent with these keys in turn. */
+async function openWithKeys(
+  record: Partial<typeof RECORD>,
+  keys: string[],
+  count: number,
+  sent: string,
+) {
+  const send = setUp({ findKey: async (key) => ({ ...RECORD, key_id: key, ...record }) })
+  const outcomes = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      send('/v1/events', { 'x-api-key': keys[i % keys.length] as string }, sent, false),
+    ),
+  )
+  return outcomes.filter(({ status }) => status === 'waiting').length
+}
+
+it('the keys of a tenant together hold no more than its share of what arrives', async () => {
+  const keys = Array.from({ length: 6 }, () => mintApiKey('sec'))
+  const half = LIMITS.edgeBytesReadingPerTenantMax / HALF.length
+  expect(await openWithKeys({ tenant: 'shop' }, keys, 40, HALF)).toBe(half)
+})
+
+it('the bodies of a public key count from their first byte', async () => {
+  const most = LIMITS.edgeBytesReadingPerKeyMax / 1024
+  expect(await openWithKeys({ kind: 'pub' }, [mintApiKey('pub')], most + 50, '{')).toBe(most)
+}, 30_000)

@@ -4,7 +4,9 @@ import { ApiError } from '../lib/api-error.ts'
 export function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (code === '57014' || message === 'Query read timeout') return new ApiError('QUERY_TOO_SLOW')
+  // 25P04: a transaction of several statements took too long.
+  if (code === '57014' || code === '25P04' || message === 'Query read timeout')
+    return new ApiError('QUERY_TOO_SLOW')
   const isUnavailable =
     /^(08|53|57P|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/.test(String(code)) ||
     /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/.test(

@@ -37,9 +37,11 @@ test('each tenant is found by its id, however many there are that contain it, an
 })
 
 test('a search finds what it says: no character of it stands for others', async () => {
-  for (const search of ['%', '_', 'a_b', 'shop%', '\\\\', "'", 'no such tenant', 'x'.repeat(5_000)])
+  for (const search of ['%', '_', 'a_b', 'shop%', '\\\\', "'", 'no such tenant', 'x'.repeat(1_024)])
     expect(await find(`search: "${search}"`), search).toEqual([])
   expect(await find('search: "a-b"')).toEqual(['a-b'])
+  await expect(find('search: "\\u0000"')).rejects.toThrow('BAD_USER_INPUT')
+  await expect(find('after: "\\u0000"')).rejects.toThrow('BAD_USER_INPUT')
   expect(await find('search: "", first: 1')).toEqual(['default'])
 })
 

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Viewer } from '../identity/viewer.ts'
 import { badInput } from '../lib/api-error.ts'
+import { checkText } from '../lib/check-text.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult } from './query-result.ts'
 
@@ -33,8 +34,13 @@ export async function visibleTenants(
 ): Promise<QueryResult<VisibleTenant>> {
   const max = QUERY_LIMITS.tenantsListedMax
   if (first != null && (first < 1 || first > max)) throw badInput('first', `must be 1 to ${max}`)
-  const own = viewer.kind === 'KEY' ? sql`t.tenant_id = ${viewer.own.tenantId}` : sql`true`
-  const { where, orderBy } = search ? matching(search, after) : byCreation(after)
+  if (search) checkText('search', search)
+  if (after) checkText('after', after)
+  const isKey = viewer.kind === 'KEY'
+  const own = isKey ? sql`t.tenant_id = ${viewer.own.tenantId}` : sql`true`
+  // A key has one tenant, and must not learn from a page's border which others there are.
+  const from = isKey ? undefined : after
+  const { where, orderBy } = search ? matching(search, from) : byCreation(from)
   // The page first: looking for events takes longer than the rest. Rollups outlive the events themselves.
   const { rows } = await sql<VisibleTenant>`
     SELECT p.slug AS id,

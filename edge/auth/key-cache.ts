@@ -22,7 +22,7 @@ export interface KeyCacheDeps {
   directory: KeyDirectory
   now: () => number
   report: Report
-  /** Without it, and while it throws, each process counts unknown keys for itself. */
+  /** Without it each process counts unknown keys for itself. */
   sharedUnknownKeys?: SharedUnknownKeys | undefined
   /** For so many ms. */
   wait?: (ms: number) => Promise<unknown>
@@ -122,12 +122,8 @@ function createLookupLimit(
   return async (address: string | undefined, at: number): Promise<LimitedLookup> => {
     if (address === undefined) return UNLIMITED
     async function countUnknown(now: number): Promise<void> {
-      try {
-        const waitMs = (await shared?.count(addressGroup(address as string))) ?? 0
-        if (waitMs > 0) addresses.exhaust(address as string, waitMs, now)
-      } catch {
-        // `watchRedis` has reported it; this process counts for itself meanwhile.
-      }
+      const waitMs = (await shared?.count(addressGroup(address as string))) ?? 0
+      if (waitMs > 0) addresses.exhaust(address as string, waitMs, now)
     }
     try {
       return { uncount: addresses.countLookup(address, at), countUnknown }

@@ -7,12 +7,12 @@ import { createSharedUnknownKeys } from './shared-unknown-keys.ts'
 function setUp(left: number) {
   const keys: string[] = []
   const redis = {
-    async run(_, named) {
+    async run(_: unknown, named: string[]) {
       keys.push(...named)
       return [left, LIMITS.unknownKeysPerMinuteMax]
     },
   } as unknown as RedisClient
-  return { keys, shared: createSharedUnknownKeys(redis, Date.now) }
+  return { keys, shared: createSharedUnknownKeys(redis, Date.now, () => {}) }
 }
 
 it('a group within the shared limit waits for nothing', async () => {
@@ -31,4 +31,26 @@ it('each group has counts of its own, all of them on one node of a cluster', asy
   await shared.count('2001:db8:0:1')
   const tags = keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1])
   expect(new Set(tags)).toEqual(new Set(['192.0.2.1', '2001:db8:0:1']))
+})
+
+it('a Redis that refuses to count is left alone for a while, and reported once', async () => {
+  let asked = 0
+  let now = 0
+  const reports: unknown[] = []
+  const redis = {
+    async run() {
+      asked++
+      throw new Error('NOPERM')
+    },
+  } as unknown as RedisClient
+  const shared = createSharedUnknownKeys(
+    redis,
+    () => now,
+    (entry) => reports.push(entry),
+  )
+  for (let i = 0; i < 3; i++) expect(await shared.count('192.0.2.1')).toBe(0)
+  expect([asked, reports.length]).toEqual([1, 1])
+  now = 10_000
+  expect(await shared.count('192.0.2.1')).toBe(0)
+  expect([asked, reports.length]).toEqual([2, 2])
 })

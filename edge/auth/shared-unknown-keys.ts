@@ -2,22 +2,30 @@ import { Ratelimit } from '@upstash/ratelimit'
 import { LIMITS } from '../../contract/limits.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
 import type { RedisClient } from '../admission/redis/redis.ts'
+import { describeError, type Report } from '../http/report.ts'
 
 /** Counts the keys of an address that proved unknown, by all edges of one Redis together. */
 export interface SharedUnknownKeys {
   /**
    * @param group of addresses, by `addressGroup`
-   * @returns for how many ms the group is over the limit; 0 while it is not
-   * @throws RedisError
+   * @returns for how many ms the group is over the limit; 0 while it is not, or Redis does not count
    */
   count(group: string): Promise<number>
 }
 
+/** After a failure Redis is not asked: each edge counts for itself meanwhile. */
+const PAUSE_MS = 10_000
+
 /**
- * @upstash/ratelimit's sliding window. It counts refused requests too, which is wrong for batches of events
- * (docs/adr/0013-redis.md) and right for somebody who guesses keys.
+ * @upstash/ratelimit's sliding window. It has a pause of its own: anybody can send unknown keys, so a count that fails
+ * (a Redis user without the right to it, say) must not make the edge do without Redis for limits and locks.
  */
-export function createSharedUnknownKeys(redis: RedisClient, now: () => number): SharedUnknownKeys {
+export function createSharedUnknownKeys(
+  redis: RedisClient,
+  now: () => number,
+  report: Report,
+): SharedUnknownKeys {
+  let pausedUntil = Number.NEGATIVE_INFINITY
   const ratelimit = new Ratelimit({
     redis: scriptsOn(redis),
     limiter: Ratelimit.slidingWindow(LIMITS.unknownKeysPerMinuteMax, '60 s'),
@@ -30,9 +38,17 @@ export function createSharedUnknownKeys(redis: RedisClient, now: () => number): 
   })
   return {
     async count(group) {
-      // Braces: both windows of a group are on one node of a cluster.
-      const { success, reset } = await ratelimit.limit(`{${group}}`)
-      return success ? 0 : Math.max(1, reset - now())
+      if (now() < pausedUntil) return 0
+      try {
+        // Braces: both windows of a group are on one node of a cluster.
+        const { success, reset } = await ratelimit.limit(`{${group}}`)
+        return success ? 0 : Math.max(1, reset - now())
+      } catch (error) {
+        pausedUntil = now() + PAUSE_MS
+        const what = 'unknown keys are counted by this edge alone: Redis refused or did not answer'
+        report({ level: 'warn', what, error: describeError(error) })
+        return 0
+      }
     },
   }
 }

@@ -59,15 +59,14 @@ export function composeEdge(settings: EdgeSettings, runtime: EdgeRuntime) {
     createMemoryIdempotency(),
   )
   const redisSettings = readRedis(settings)
-  const redis =
-    redisSettings &&
-    watchRedis({ redis: createRedis(redisSettings, runtime.timeout), now, report, policy })
+  const client = redisSettings && createRedis(redisSettings, runtime.timeout)
+  const redis = client && watchRedis({ redis: client, now, report, policy })
   return createEdge({
     findKey: createKeyCache({
       directory: redis ? createRedisKeyDirectory(redis, core, now) : core,
       now,
       report,
-      sharedUnknownKeys: redis && createSharedUnknownKeys(redis, now),
+      sharedUnknownKeys: client && createSharedUnknownKeys(client, now, report),
     }),
     admission: redis
       ? createFailoverAdmission({

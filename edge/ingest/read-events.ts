@@ -46,7 +46,7 @@ export async function readEvents(
   next: (read: ReadRequest) => Promise<Response>,
 ): Promise<Response> {
   const format = chooseFormat(formats, request)
-  const bytes = await readBytes(request, format, countOfKey(deps.budgets, key.key_id))
+  const bytes = await readBytes(request, format, countOfKey(deps.budgets, key))
   const release = deps.budgets.ingest.acquire(bytes.byteLength, sharesOfKey(key))
   try {
     return await next(await parse(format, bytes, request, deps))

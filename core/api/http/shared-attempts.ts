@@ -1,19 +1,19 @@
 import { Ratelimit } from '@upstash/ratelimit'
 import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
-import {
-  type RedisConnection,
-  RedisError,
-  RedisUnavailableError,
-} from '../../db/redis-connection.ts'
+import { type RedisConnection, RedisError } from '../../db/redis-connection.ts'
 
 /** Counts attempts of a client by all cores of one Redis together. */
 export interface SharedAttempts {
-  /** @returns whether the client may go on; true while Redis is away: each process counts for itself besides */
+  /** @returns whether the client may go on; true while Redis does not count: each process counts for itself besides */
   take(clientId: string): Promise<boolean>
 }
 
-/** @upstash/ratelimit's sliding window of one minute. It counts refused attempts too. */
-export function createSharedAttempts(redis: RedisConnection, perMinute: number): SharedAttempts {
+/** @upstash/ratelimit's sliding window of one minute. */
+export function createSharedAttempts(
+  redis: RedisConnection,
+  perMinute: number,
+  onError: (error: unknown) => void = () => {},
+): SharedAttempts {
   const ratelimit = new Ratelimit({
     redis: scriptsOn(redis),
     limiter: Ratelimit.slidingWindow(perMinute, '60 s'),
@@ -29,8 +29,9 @@ export function createSharedAttempts(redis: RedisConnection, perMinute: number):
         // Braces: both windows of a client are on one node of a cluster.
         return (await ratelimit.limit(`{${clientId}}`)).success
       } catch (error) {
-        if (error instanceof RedisUnavailableError) return true
-        throw error
+        // Full, read-only, without the right: nobody signs in to repair it if this refused them.
+        onError(error)
+        return true
       }
     },
   }

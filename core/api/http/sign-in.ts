@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import type { CookieOptions } from 'hono/utils/cookie'
+import { addressGroup } from '../../../contract/address-group.ts'
 import { isObject } from '../../../contract/json/is-object.ts'
 import type { Database } from '../../db/database.ts'
 import { sessionCookie } from '../../identity/credentials.ts'
@@ -99,7 +100,7 @@ function createRefusals(deps: SignInDeps) {
     if (!isSameOrigin(c) || c.req.header('x-sluice-sign-in') === undefined)
       return denied(c, deps, 'cross-site-refused', 'CROSS_SITE_REFUSED')
     const client = clientOf(c, deps.addressOf).address ?? ''
-    if (attempts.take(client) && ((await deps.sharedAttempts?.take(client)) ?? true))
+    if (attempts.take(client) && ((await deps.sharedAttempts?.take(addressGroup(client))) ?? true))
       return undefined
     return denied(c, deps, 'limit-exceeded', 'TOO_MANY_ATTEMPTS', { 'Retry-After': '2' })
   }

@@ -7,6 +7,8 @@ import type { Range } from './buckets.ts'
 import { type DayWindow, whereReceived } from './day-windows.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
 
+/** Of all statements together; one of them has ten seconds. */
+const SNAPSHOT_MS_MAX = 12_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Younger ranges touch few partitions however late their events come. */
@@ -61,7 +63,10 @@ export function inSnapshot<T>(db: Database, work: (db: Database) => Promise<T>):
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
-    .execute(work)
+    .execute(async (tx) => {
+      await sql.raw(`SET LOCAL transaction_timeout = ${SNAPSHOT_MS_MAX}`).execute(tx)
+      return work(tx)
+    })
 }
 
 /** The rows of `event e` that occurred in the range and were received on these days. */

@@ -7,9 +7,10 @@ const reportOf = (effectiveDirective: string) => JSON.stringify([{ body: { effec
 
 function setUp() {
   const clock = { now: 1_000_000 }
+  const from = { address: '192.0.2.1' }
   const lines: ReportEntry[] = []
   const edge = createMemoryEdge({
-    addressOf: () => '192.0.2.1',
+    addressOf: () => from.address,
     now: () => clock.now,
     report: (entry) => lines.push(entry),
   })
@@ -17,13 +18,17 @@ function setUp() {
     const headers = { 'content-length': String(body.length) }
     return (await edge.request('/docs/csp-report', { method: 'POST', headers, body })).status
   }
-  return { clock, post, directives: () => lines.map(({ directives }) => directives) }
+  return { clock, from, post, directives: () => lines.map(({ directives }) => directives) }
 }
 
-it('each minute has its own hundred reports, and its line counts those since the line before', async () => {
-  const { clock, post, directives } = setUp()
+it('each minute has its own hundred reports, fifty of an address, and its line counts those since the line before', async () => {
+  const { clock, from, post, directives } = setUp()
   await post(reportOf('img-src'))
-  for (let i = 0; i < 200; i++) await post(reportOf('script-src'))
+  for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) {
+    from.address = address
+    for (let i = 0; i < 200; i++)
+      await post(reportOf(address === '192.0.2.1' ? 'style-src' : 'script-src'))
+  }
   clock.now += MINUTE - 1
   await post(reportOf('script-src'))
   expect(directives()).toEqual([{ 'img-src': 1 }])
@@ -33,7 +38,7 @@ it('each minute has its own hundred reports, and its line counts those since the
   await post(reportOf('font-src'))
   expect(directives()).toEqual([
     { 'img-src': 1 },
-    { 'script-src': 99, 'font-src': 1 },
+    { 'style-src': 49, 'script-src': 50, 'font-src': 1 },
     { 'font-src': 1 },
   ])
 })

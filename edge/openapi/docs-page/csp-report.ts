@@ -14,6 +14,7 @@ export const CSP_REPORT_PATH = '/docs/csp-report'
 const WINDOW_MS = 60_000
 /** Of all clients. Further ones are not read. */
 const REPORTS_PER_MINUTE_MAX = 100
+const REPORTS_PER_ADDRESS_MAX = 50
 const DIRECTIVES_MAX = 50
 
 export interface CspReportDeps {
@@ -32,27 +33,33 @@ export function cspReport({ budgets, addressOf, now, report }: CspReportDeps): H
   const directives = new Map<string, number>()
   let since = Number.NEGATIVE_INFINITY
   let received = 0
+  let loggedAt = Number.NEGATIVE_INFINITY
+  const byAddress = new Map<string, number>()
 
   return async (c) => {
-    const isNext = Math.abs(now() - since) >= WINDOW_MS
-    if (isNext) {
-      since = now()
+    const at = now()
+    if (Math.abs(at - since) >= WINDOW_MS) {
+      since = at
       received = 0
+      byAddress.clear()
     }
-    if (++received > REPORTS_PER_MINUTE_MAX) {
+    const address = addressGroup(addressOf(c.req.raw, c.env) ?? '')
+    const own = (byAddress.get(address) ?? 0) + 1
+    if (own > REPORTS_PER_ADDRESS_MAX || ++received > REPORTS_PER_MINUTE_MAX) {
       await c.req.raw.body?.cancel()
       return respond(c, { status: 204, body: null })
     }
     // Browsers declare the length of their reports.
     const length = Number(c.req.header('content-length') ?? Number.NaN)
+    byAddress.set(address, own)
     if (!(length <= CSP_REPORT_BYTES_MAX)) throw new HttpProblem('BODY_TOO_LARGE')
-    const address = addressGroup(addressOf(c.req.raw, c.env) ?? '')
     const count = countOfStranger(budgets, address)
     const bytes = await readBody(c.req.raw, count).finally(count.release)
     for (const directive of reportedDirectives(parse(new TextDecoder().decode(bytes))))
       if (directives.has(directive) || directives.size < DIRECTIVES_MAX)
         directives.set(directive, (directives.get(directive) ?? 0) + 1)
-    if (isNext && directives.size > 0) {
+    if (Math.abs(at - loggedAt) >= WINDOW_MS && directives.size > 0) {
+      loggedAt = at
       const what = 'browsers reported violations of the Content-Security-Policy'
       report({ level: 'warn', what, directives: Object.fromEntries(directives) })
       directives.clear()
