@@ -130,6 +130,32 @@ export function forwarderSuite(name: string, open: (databaseUrl: string) => Prom
       await pool.end()
     })
 
+    test('sends a dead letter that the topic is too small for without the original, and the others with it', async () => {
+      await store(3, (i) => (i === 1 ? 'x'.repeat(2_000) : `dead letter ${i}`))
+      const pool = createPool(2)
+      const small: Pick<Log, 'append'> = {
+        async append(topic, records, signal) {
+          const large = records.find(({ value }) => value.length > 1_000)
+          if (large) throw new RangeError(`a record of ${large.value.length} bytes is too large`)
+          return log.append(topic, records, signal)
+        },
+      }
+      running.push(createDeadLetterForwarder({ pool, log: small, logger: quiet }).run(stop.signal))
+      const waiting = () =>
+        one('SELECT count(*)::int AS n FROM dead_letter WHERE forwarded_at IS NULL')
+      await expect.poll(waiting, { timeout: 10_000 }).toEqual({ n: 0 })
+      const sent = (await everything()).map((record) => parse(record))
+      expect(sent.map(({ original }) => original).sort()).toEqual([
+        'dead letter 0',
+        'dead letter 2',
+        undefined,
+      ])
+      expect(new Set(sent.map(({ detail }) => detail))).toEqual(new Set(['a detail']))
+      stop.abort()
+      await Promise.all(running)
+      await pool.end()
+    })
+
     function createPool(max: number): pg.Pool {
       const pool = new pg.Pool({ connectionString: database.url, max })
       // The drop of the database may still meet a connection that is ending.

@@ -330,6 +330,18 @@ describe('finality', () => {
       },
     ])
     expect(result.info.finalThrough).toBe('2026-11-20T10:15:00Z')
+    // Late events are counted by whole buckets, so those of a bucket that the range covers in part too.
+    for (const interval of ['QUARTER_HOUR', 'HOUR', 'TOTAL'] as const)
+      for (const [start, end] of [
+        ['10:06', '10:08'],
+        ['10:06', '10:30'],
+        ['09:50', '10:06'],
+        ['10:00', '10:15'],
+      ]) {
+        const part = { startTime: `2026-11-20T${start}:00Z`, endTime: `2026-11-20T${end}:00Z` }
+        const { rows } = await eventsOverTime(fixture.db, other, { name: 'f', ...part, interval })
+        expect([interval, start, rows[0]?.lateCount]).toEqual([interval, start, 1])
+      }
   })
 
   test('a result says up to when buckets are final, where it has no points too', async () => {
@@ -427,6 +439,26 @@ test('where clocks move by half an hour, an hour begins with its first event at 
     '2026-10-03T15:30:00Z',
     '2026-10-03T16:00:00Z',
   ])
+})
+
+test('a day begins to the second where a zone once had an offset of no whole quarters of an hour', async () => {
+  // Monrovia: 44 minutes and 30 seconds behind UTC until 1972.
+  const name = 'offset of seconds'
+  await fixture.store(
+    'default',
+    ['00:44:29', '00:44:31', '00:59:59'].map((time) => ({
+      name,
+      occurredAt: `1971-06-01T${time}Z`,
+    })),
+  )
+  const range = { startTime: '1971-05-30T00:00:00Z', endTime: '1971-06-03T00:00:00Z' }
+  const input = { name, ...range, interval: 'DAY', timeZone: 'Africa/Monrovia' } as const
+  const { rows, source } = await eventsOverTime(fixture.db, viewer, input)
+  expect(rows.map(({ timestamp, value }) => [timestamp, value])).toEqual([
+    ['1971-05-31T00:44:30Z', 1],
+    ['1971-06-01T00:44:30Z', 2],
+  ])
+  expect(source).toBe('raw')
 })
 
 test('no zone has had an offset other than whole quarters of an hour since rollups serve its days', () => {

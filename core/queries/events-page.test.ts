@@ -77,6 +77,22 @@ test('paging backwards returns the same list from its end', async () => {
   expect(backwards.map(({ pageInfo }) => pageInfo.hasNextPage)).toEqual([true, true, true, false])
 })
 
+test('a page of one event knows of the events on either side of it, the first and the last page too', async () => {
+  const forwards = await walk(
+    (after) => page(`(name: "tenth", first: 1${after && `, after: "${after}"`})`),
+    'endCursor',
+  )
+  const backwards = await walk(
+    (before) => page(`(name: "tenth", last: 1${before && `, before: "${before}"`})`),
+    'startCursor',
+  )
+  const yes = Array(15).fill(true)
+  expect(forwards.map(({ pageInfo }) => pageInfo.hasNextPage)).toEqual([...yes, false])
+  expect(forwards.map(({ pageInfo }) => pageInfo.hasPreviousPage)).toEqual([false, ...yes])
+  expect(backwards.map(({ pageInfo }) => pageInfo.hasPreviousPage)).toEqual([...yes, false])
+  expect(backwards.map(({ pageInfo }) => pageInfo.hasNextPage)).toEqual([false, ...yes])
+})
+
 test('hasNextPage is exact where a page ends with the last event', async () => {
   const { endCursor } = (await page('(first: 100)')).pageInfo
   const last = await page(`(first: 57, after: "${endCursor}")`)

@@ -1,9 +1,11 @@
+import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { type HeardNotifications, hearNotifications } from '../../../tests/lib/notifications.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { record } from '../log.suite.ts'
 import type { Log } from '../log.ts'
+import { createAppendNotifier } from './append-notifier.ts'
 import { encodeChunk } from './chunk.ts'
 import { createPostgresLog } from './postgres-log.ts'
 
@@ -39,6 +41,27 @@ test('readers are notified of every partition that has grown, in fewer notificat
       .flatMap((payload) => payload.slice(name.length + 1).split(','))
   expect(new Set(of(topic))).toEqual(new Set(['0', '1', '2', '3', '4', '5']))
   expect(of('events.dlq')).toEqual(['2'])
+})
+
+test('what is appended while a notification is under way is all in the next one, one partition at a time or several', async () => {
+  const sent: string[][] = []
+  const first = Promise.withResolvers<void>()
+  const client = {
+    async query({ values }: { values: string[][] }) {
+      sent.push(values[1] as string[])
+      if (sent.length === 1) await first.promise
+    },
+  } as unknown as pg.PoolClient
+  const notifier = createAppendNotifier({ use: (work) => work(client) }, (error) => {
+    throw error
+  })
+  notifier.notify(new Map([['events.raw', new Set([0])]]))
+  for (const partitions of [[1], [2], [3, 4], [1], [5]])
+    notifier.notify(new Map([['events.raw', new Set(partitions)]]))
+  for (const partition of [7, 8]) notifier.notify(new Map([['events.dlq', new Set([partition])]]))
+  first.resolve()
+  await notifier.stop()
+  expect(sent).toEqual([['events.raw 0'], ['events.raw 1,2,3,4,5', 'events.dlq 7,8']])
 })
 
 test('the transaction of an append notifies nobody, so that no other commit waits for it', async () => {

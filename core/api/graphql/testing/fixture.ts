@@ -5,6 +5,7 @@ import { storedNotifications } from '../../../db/channels.ts'
 import { createDatabase, type Database } from '../../../db/database.ts'
 import { eventUuid } from '../../../db/event-uuid.ts'
 import { notifyAtCommit } from '../../../db/notifier.ts'
+import { createPartitions, MONTHS } from '../../../db/partitions.ts'
 import { createKey } from '../../../identity/api-keys.ts'
 import { mintLoginLink, redeemLoginLink } from '../../../identity/sessions.ts'
 import { createTenant } from '../../../identity/tenants.ts'
@@ -154,6 +155,9 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
       `CREATE TABLE IF NOT EXISTS event_${day.replaceAll('-', '')} PARTITION OF event
          FOR VALUES FROM ('${day}') TO ('${day}'::date + 1)`,
     )
+  await createPartitions({ pool, table: 'rollup_15m', unit: MONTHS }).ensure(
+    rows.map((row) => MONTHS.numberOf(Date.parse(row.occurred_at))),
+  )
   const json = JSON.stringify(rows)
   const client = await pool.connect()
   try {
