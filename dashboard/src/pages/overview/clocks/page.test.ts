@@ -55,4 +55,10 @@ test('a component that is down is named with the time since when, however many u
     await page.waitForTimeout(1_000)
   }
   expect(await notice.innerText()).toBe(before)
+  // Another one fails later, and has a time of its own.
+  const { log } = dashboard.fixture
+  log.offsets = () => Promise.reject(new Error('the log is away'))
+  const timeOf = (text: string) => /since (\d\d:\d\d:\d\d)/.exec(text)?.[1]
+  await expect.poll(() => notice.innerText()).toMatch(/^The log is down since \d/)
+  expect(timeOf(await notice.innerText())).not.toBe(timeOf(before))
 })
