@@ -318,6 +318,18 @@ export function kafkaRestSuite(
       ])
     })
 
+    test('a named offset stays committed, whatever was handed out with auto-commit before', async () => {
+      await put('a')
+      expect(valuesOf(await consume())).toEqual(['a'])
+      const who = { consumerGroupId: 'group', instanceId: 'one' }
+      await kafka.consumer().commit({ ...who, offset: { topic: raw, partition: 0, offset: 0 } })
+      await pass(6)
+      const topicPartitions = [{ topic: raw, partition: 0 }]
+      expect(await kafka.admin().committedOffsets({ ...who, topicPartitions })).toEqual([
+        { topic: raw, partition: 0, offset: 0 },
+      ])
+    })
+
     test('does not share positions with another group', async () => {
       await put('a')
       expect(valuesOf(await consume())).toEqual(['a'])

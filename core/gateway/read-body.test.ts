@@ -14,6 +14,7 @@ app.onError((error, c) =>
 interface Held {
   begun: boolean
   end(): void
+  breakOff(): void
   answer: Promise<Response>
 }
 const sent: Held[] = []
@@ -40,6 +41,7 @@ function send(bytes: number, announced: number | null = bytes): Held {
   const held: Held = {
     begun: false,
     end: () => ended.resolve(),
+    breakOff: () => ended.reject(new Error('the connection is gone')),
     answer: Promise.resolve(
       app.request('/', { method: 'POST', body, headers, duplex: 'half' } as RequestInit),
     ),
@@ -81,3 +83,19 @@ test('a body that has waited too long for the byte budget is answered 429', asyn
     expect.stringContaining('TOO_MANY_BODIES'),
   ])
 })
+
+test.each([
+  ['announced', BODY_BYTES_MAX],
+  ['not announced', null],
+])(
+  'large bodies that break off, their length %s, leave the byte budget to others',
+  async (_, announced) => {
+    for (let round = 0; round < 3; round++) {
+      const bodies = Array.from({ length: fitting }, () => send(1_000_000, announced))
+      await expect.poll(() => bodies.every((each) => each.begun)).toBe(true)
+      for (const each of bodies) each.breakOff()
+      const answers = await Promise.all(bodies.map(({ answer }) => answer))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]))
+    }
+  },
+)

@@ -129,6 +129,10 @@ export function limiterSuite(create: () => RateLimiter, numRuns: number): void {
     expect((await limiter.limit(key(10, 12, 'other'), 1, START + 61_000)).allowed).toBe(true)
     await result.refund()
     expect((await limiter.limit(limits, 10, START + 61_000)).allowed).toBe(true)
+    // This minute has eleven now, whatever was given back of the last one.
+    const third = key(1e9, 12, 'third')
+    expect((await limiter.limit(third, 2, START + 119_999)).allowed).toBe(false)
+    expect((await limiter.limit(third, 1, START + 119_999)).allowed).toBe(true)
   })
 
   it('a refund changes nothing once the window has slid past the charge', async () => {

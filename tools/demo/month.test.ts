@@ -54,3 +54,31 @@ test('a demo month has about thirty names, quiet nights and weekends, a release 
   const weekBefore = perHour.get(atOutage - 7 * 24) ?? 0
   expect(perHour.get(atOutage) ?? 0).toBeLessThan(weekBefore / 3)
 })
+
+test.each([{ seed: 2 }, { events: 20_001 }, { days: 29 }, { untilMs: UNTIL + 60_000 }])(
+  'a demo month with %j shares no id with another one',
+  (changed) => {
+    const idsOf = ({ inOrder, late, untimely }: ReturnType<typeof createMonth>) =>
+      [...inOrder, ...late, ...untimely].map(({ event_id }) => event_id as string)
+    const ids = new Set(idsOf(month))
+    expect(idsOf(createMonth({ ...options, ...changed })).filter((id) => ids.has(id))).toEqual([])
+  },
+)
+
+test('late events of a demo month are sent a day too late or more, and none is too old for its tenant', () => {
+  const days = 90
+  const { late } = createMonth({ ...options, days })
+  const ages = late.map(({ timestamp }) => (UNTIL - (timestamp as number)) / DAY)
+  expect(Math.min(...ages)).toBeGreaterThan(1)
+  expect(Math.max(...ages)).toBeGreaterThan(14)
+  expect(Math.max(...ages)).toBeLessThan(30)
+})
+
+test('no event of a demo month occurred after its end, in the middle of an hour too', () => {
+  const untilMs = UNTIL + 7 * 60_000
+  const times = createMonth({ ...options, untilMs }).inOrder.map(
+    ({ timestamp }) => timestamp as number,
+  )
+  expect(Math.max(...times)).toBeLessThan(untilMs)
+  expect(Math.max(...times)).toBeGreaterThan(UNTIL - 60 * 60_000)
+})

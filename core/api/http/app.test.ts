@@ -232,6 +232,31 @@ describe('the key directory', () => {
     expect(((await (await execute()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
   })
 
+  test('a look-up of a key that is refused anyway is no use of it', async () => {
+    const make = (name: string) =>
+      createKey(fixture.db, { tenant: 'default', name, scopes: ['ingest'] })
+    const [revoked, expired, good] = [
+      await make('revoked'),
+      await make('expired'),
+      await make('good'),
+    ]
+    await revokeKey(fixture.db, revoked.keyId)
+    await fixture.database.pool.query(
+      "UPDATE api_key SET created_at = now() - interval '2 days', expires_at = now() - interval '1 day' WHERE key_id = $1",
+      [expired.keyId],
+    )
+    // The good one last, so that the others would have been recorded before it.
+    for (const { key } of [revoked, expired, good])
+      expect((await get(`/gateway/keys/${hash(key)}`, { headers: basic(SECRET) })).status).toBe(200)
+    const used = async () => {
+      const keys = await listKeys(fixture.db)
+      return [revoked, expired, good].map(
+        ({ keyId }) => keys.find((key) => key.keyId === keyId)?.lastUsedAt ?? null,
+      )
+    }
+    await expect.poll(used).toEqual([null, null, expect.stringMatching(/Z$/)])
+  })
+
   test('returns 404 for an unknown key, and 401 without the secret', async () => {
     const unknown = await get(`/gateway/keys/${hash('x')}`, { headers: basic(SECRET) })
     expect([unknown.status, unknown.headers.get('content-type')]).toEqual([
@@ -276,11 +301,14 @@ describe('health', () => {
         503,
         { status: 'failing', checks: { postgres: 'ok', log: 'ok', worker: 'no worker runs' } },
       ])
-    await fixture.database.pool.query("INSERT INTO worker_heartbeat (worker_id) VALUES ('w')")
+    // One worker is enough, whatever became of another.
+    await fixture.database.pool.query(
+      "INSERT INTO worker_heartbeat (worker_id, beat_at) VALUES ('w', now()), ('dead', now() - interval '5 min')",
+    )
     const checks = { postgres: 'ok', log: 'ok', worker: 'ok' }
     await expect.poll(readyz).toEqual([200, { status: 'ready', checks }])
     await fixture.database.pool.query(
-      "UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
+      "DELETE FROM worker_heartbeat WHERE worker_id = 'dead'; UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
     )
     await expect
       .poll(readyz)

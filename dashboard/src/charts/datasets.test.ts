@@ -111,3 +111,21 @@ test('a line that is drawn already is changed in place, and takes all numbers of
   expect(merged[0]).toBe(old[0])
   expect(xy(merged[0])).toEqual(hours.buckets.map((time, i) => [time, 7 * i]))
 })
+
+test('lines that change places or come and go keep their own objects', () => {
+  const named = (...names: string[]) =>
+    createDatasets(
+      dataOf(hours, {
+        lines: names.map((name) => ({
+          name,
+          colour: 'var(--accent)',
+          points: pointsAt(hours.buckets, () => name.length),
+        })),
+      }),
+      canvas,
+    )
+  const old = named('a', 'bb')
+  const merged = mergeDatasets(old, named('ccc', 'bb', 'a'))
+  expect(merged.map((dataset) => old.indexOf(dataset))).toEqual([-1, 1, 0, 2])
+  expect(merged.slice(0, 3).map((dataset) => xy(dataset)?.[0]?.[1])).toEqual([3, 2, 1])
+})

@@ -56,13 +56,19 @@ const CONSEQUENCES: Record<string, string> = {
 
 function ComponentDown(props: { component: string }) {
   const { live, urlState } = useOverview()
-  const since = createMemo<number>((previous) => previous ?? live.updatedAt())
+  // Another component may fail before the first is back.
+  const failure = createMemo<{ component: string; since: number }>((previous) =>
+    previous?.component === props.component
+      ? previous
+      : { component: props.component, since: live.updatedAt() },
+  )
   return (
     <div class="notice bad">
       <WarnIcon />
       <p role="status">
-        <strong>The {props.component} is down</strong> since {clock(since(), urlState.zone())}.{' '}
-        {CONSEQUENCES[props.component] ?? ''} This page recovers by itself.
+        <strong>The {props.component} is down</strong> since{' '}
+        {clock(failure().since, urlState.zone())}. {CONSEQUENCES[props.component] ?? ''} This page
+        recovers by itself.
       </p>
     </div>
   )
