@@ -232,7 +232,7 @@ describe('the key directory', () => {
     expect(((await (await execute()).json()) as KeyRecord).revoked_at).toMatch(/Z$/)
   })
 
-  test('a look-up of a key that is refused anyway is no use of it', async () => {
+  test('a key that is refused anyway does not count as used when it is looked up', async () => {
     const make = (name: string) =>
       createKey(fixture.db, { tenant: 'default', name, scopes: ['ingest'] })
     const [revoked, expired, good] = [
