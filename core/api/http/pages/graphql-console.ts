@@ -14,7 +14,7 @@ export const CONSOLE_PAGE = pageOf(
 <label for="variables">Variables (JSON)</label>
 <textarea id="variables" rows="3" spellcheck="false">{}</textarea>
 <button id="run" type="button">Run</button>
-<button id="schema" type="button">List the fields</button>
+<button id="schema" type="button" class="secondary">List the fields</button>
 <p class="muted" id="state" role="status"></p>
 <pre id="result" tabindex="0" aria-label="Result"></pre>`,
   '/graphql-console.js',
