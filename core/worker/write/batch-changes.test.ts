@@ -8,6 +8,7 @@ import { DAY_MS, isoDay } from '../../db/day-partitions.ts'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { eventRow } from '../testing/event-rows.ts'
+import { upsertAggregates } from './aggregates.ts'
 import { findRereadChanges } from './batch-changes.ts'
 import { markRecovered } from './dead-letters.ts'
 
@@ -113,4 +114,27 @@ test('a record that is stored now recovers its own dead letter, and none of a fo
     "SELECT topic, partition, log_offset::int AS offset FROM dead_letter WHERE state = 'replayed'",
   )
   expect(replayed).toEqual([{ topic: TOPICS.raw.name, partition: 0, offset: 50 }])
+})
+
+test('the highest time of a partition never goes back, and rises by itself', async () => {
+  const nothing = { newRows: [], duplicates: [], conflicting: [], deadLetters: [], recovered: [] }
+  const highest = async () =>
+    (
+      await client.query(
+        'SELECT partition, (extract(epoch FROM highest_at) * 1000)::float8 AS ms FROM watermark WHERE tenant_id = 1 ORDER BY 1',
+      )
+    ).rows
+  const reach = (...all: [partition: number, ms: number][]) =>
+    upsertAggregates(
+      client,
+      { buckets: [], highest: all.map(([partition, ms]) => ({ tenantId: 1, partition, ms })) },
+      nothing,
+    )
+  await reach([0, NOON_MS], [1, NOON_MS + 5])
+  await reach([0, NOON_MS - 1], [1, NOON_MS + 6])
+  await reach([0, NOON_MS])
+  expect(await highest()).toEqual([
+    { partition: 0, ms: NOON_MS },
+    { partition: 1, ms: NOON_MS + 6 },
+  ])
 })
