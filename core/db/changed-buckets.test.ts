@@ -82,6 +82,13 @@ test('what 64 payloads cannot hold is encoded as one range a tenant, then as eve
   expect(encodeChangedTenants(tenants(60_000))).toEqual([''])
 })
 
+test('a tenant’s one range holds its first and its last bucket, also where those are within runs', () => {
+  const runs = Array.from({ length: 45_000 }, (_, i) => 1_900_000 + 8 * i)
+  const buckets = runs.flatMap((first) => [first, first + 1, first + 2])
+  const [payload, ...others] = encode(buckets.map((bucket) => at(1, bucket)))
+  expect([payload, others]).toEqual([`1:${buckets[0]}-${buckets.at(-1)}`, []])
+})
+
 test('what waits for a flush is bounded: beyond that it is everything, and everything stays so', () => {
   const of = (tenantId: number, n: number) =>
     changedBuckets(Array.from({ length: n }, (_, i) => at(tenantId, i)))

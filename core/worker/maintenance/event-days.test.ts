@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../../tests/lib/databa
 import { receivedOn } from '../../../tests/lib/records.ts'
 import { DAY_MS, dayTable, isoDay } from '../../db/day-partitions.ts'
 import { LOCKS } from '../../db/locks.ts'
+import { findExisting, MONTHS } from '../../db/partitions.ts'
 import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance, MaintenanceError } from './partition-maintenance.ts'
 
@@ -55,6 +56,21 @@ test('a day is kept until every partition has applied what may hold its duplicat
   expect(await maintain().run()).toMatchObject({ dropped: [] })
   await sql('UPDATE log_position SET next_offset = 4 WHERE partition = 1')
   expect(await maintain().run()).toMatchObject({ dropped: [table(KEPT - 1)] })
+})
+
+test('an event that occurred in the first moment of a month has that month, whatever comes before it in its batch', async () => {
+  const month = MONTHS.numberOf(TODAY * DAY_MS) + 30
+  const first = Date.parse(MONTHS.startOf(month))
+  const next = Date.parse(MONTHS.startOf(month + 1))
+  for (const times of [
+    [next - 1, next],
+    [first, next - 1, first - 1],
+  ]) {
+    const rows = times.map((ms) => ({ receivedDay: TODAY, occurred: { ms } }))
+    await maintain().ensure({ rows, deadLetters: [], expired: [] })
+    const { numbers } = await findExisting(database.pool, 'rollup_15m', MONTHS)
+    for (const ms of times) expect(numbers).toContain(MONTHS.numberOf(ms))
+  }
 })
 
 test('a worker whose clock is wrong by a month drops and creates the same days as any other', async () => {

@@ -7,7 +7,10 @@ import { rawRecord } from '../../../tests/lib/records.ts'
 import { DAY_MS, isoDay } from '../../db/day-partitions.ts'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
+import { eventRow } from '../testing/event-rows.ts'
+import { upsertAggregates } from './aggregates.ts'
 import { findRereadChanges } from './batch-changes.ts'
+import { markRecovered } from './dead-letters.ts'
 
 const ID = '0192a1b2-0000-7000-8000-00000000000a'
 const TODAY = Math.floor(Date.now() / DAY_MS)
@@ -91,4 +94,47 @@ test('another tenant’s event, and one without a tenant, is none that is stored
     [[TOPICS.raw.name, `${TOPICS.raw.name}@before`]],
   )
   expect(await missing(others)).toEqual(others.slice(1))
+})
+
+test('a record that is stored now recovers its own dead letter, and none of a former log or of another partition', async () => {
+  const rows = [0, 3].map((partition) => ({ partition, topics: [TOPICS.raw.name] }))
+  rows[0]?.topics.push(`${TOPICS.raw.name}@2026-01-01T00:00:00.000Z`)
+  for (const { partition, topics } of rows)
+    await client.query(
+      `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
+       SELECT 1, 'NOT_JSON', '', '', 'x', topic, $2::int, o, $3 FROM unnest($1::text[]) topic, unnest('{50,51}'::int[]) o`,
+      [topics, partition, new Date(NOON_MS)],
+    )
+  const { record } = eventRow()
+  const row = eventRow({ record: { ...record, partition: 0, offset: 50 } })
+  expect(await markRecovered(client, TOPICS.raw.name, [row])).toEqual([
+    { tenantId: 1, receivedMs: NOON_MS },
+  ])
+  const { rows: replayed } = await client.query(
+    "SELECT topic, partition, log_offset::int AS offset FROM dead_letter WHERE state = 'replayed'",
+  )
+  expect(replayed).toEqual([{ topic: TOPICS.raw.name, partition: 0, offset: 50 }])
+})
+
+test('the highest time of a partition never goes back, and rises by itself', async () => {
+  const nothing = { newRows: [], duplicates: [], conflicting: [], deadLetters: [], recovered: [] }
+  const highest = async () =>
+    (
+      await client.query(
+        'SELECT partition, (extract(epoch FROM highest_at) * 1000)::float8 AS ms FROM watermark WHERE tenant_id = 1 ORDER BY 1',
+      )
+    ).rows
+  const reach = (...all: [partition: number, ms: number][]) =>
+    upsertAggregates(
+      client,
+      { buckets: [], highest: all.map(([partition, ms]) => ({ tenantId: 1, partition, ms })) },
+      nothing,
+    )
+  await reach([0, NOON_MS], [1, NOON_MS + 5])
+  await reach([0, NOON_MS - 1], [1, NOON_MS + 6])
+  await reach([0, NOON_MS])
+  expect(await highest()).toEqual([
+    { partition: 0, ms: NOON_MS },
+    { partition: 1, ms: NOON_MS + 6 },
+  ])
 })
