@@ -97,7 +97,7 @@ test('another tenant’s event, and one without a tenant, is none that is stored
 })
 
 test('a record that is stored now recovers its own dead letter, and none of a former log or of another partition', async () => {
-  const rows = [0, 3].map((partition) => ({ partition, topics: [TOPICS.raw.name] }))
+  const rows = [0, 3].map((partition) => ({ partition, topics: [TOPICS.raw.name as string] }))
   rows[0]?.topics.push(`${TOPICS.raw.name}@2026-01-01T00:00:00.000Z`)
   for (const { partition, topics } of rows)
     await client.query(
