@@ -36,7 +36,8 @@ export function noteStatements(db: Database, statements: Statement[]): Database 
   const plugin: KyselyPlugin = {
     transformQuery({ node, queryId }): RootOperationNode {
       const { sql, parameters } = compiler.compileQuery(node, queryId)
-      statements.push({ sql, parameters })
+      // Settings of a transaction have no plan.
+      if (!sql.startsWith('SET ')) statements.push({ sql, parameters })
       return node
     },
     transformResult: async ({ result }) => result as typeof result & { rows: UnknownRow[] },

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
@@ -9,7 +10,13 @@ import { rawRecord } from '../../../tests/lib/records.ts'
 import { createInvalidation } from '../../api/result-cache/invalidation.ts'
 import { createMemoryStore } from '../../api/result-cache/memory-store.ts'
 import { type CachedQuery, createResultCache } from '../../api/result-cache/result-cache.ts'
-import { bucket15mOf, type ChangedBuckets, decodeChangedBuckets } from '../../db/changed-buckets.ts'
+import {
+  bucket15mOf,
+  type ChangedBuckets,
+  changedBuckets,
+  decodeChangedBuckets,
+  EVERYTHING,
+} from '../../db/changed-buckets.ts'
 import { CHANNELS } from '../../db/channels.ts'
 import { createDatabase } from '../../db/database.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
@@ -18,7 +25,11 @@ import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
-import { type ChangeNotifier, createChangeNotifier } from './change-notifier.ts'
+import {
+  type ChangeNotifier,
+  createChangeNotifier,
+  createUncertainChanges,
+} from './change-notifier.ts'
 import { runConsumer } from './partition-consumer.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
@@ -196,6 +207,8 @@ test('who begins to consume notifies of everything, once the last transaction of
       )
       .then(({ rowCount }) => rowCount)
   await expect.poll(waiting).toBe(1)
+  // Long enough for what would be notified too early to be heard.
+  await sleep(300)
   expect(await changed()).toEqual([])
   await former.query('COMMIT')
   await expect.poll(changed).toEqual([''])
@@ -231,6 +244,20 @@ test('a replay notifies with its commit, because no other process would in its p
     expect.arrayContaining([{ first: bucket, last: bucket }]),
   ])
   expect(await heard.payloads(CHANNELS.stored)).toEqual(['1'])
+})
+
+test('what is uncertain is kept whole until it is notified, everything of the beginning too', () => {
+  const uncertain = createUncertainChanges()
+  const notified: ChangedBuckets[] = []
+  const notifier = { notify: (change: ChangedBuckets) => void notified.push(change) }
+  const of = (tenantId: number) => changedBuckets([{ tenantId, ms: 0 }])
+  uncertain.add(of(1))
+  uncertain.notify(notifier)
+  uncertain.add(of(1))
+  uncertain.add(of(2))
+  uncertain.notify(notifier)
+  uncertain.notify(notifier)
+  expect(notified).toEqual([EVERYTHING, new Map([...of(1), ...of(2)])])
 })
 
 /** Passes everything on, but in the place of the response to a COMMIT it closes the connection. */

