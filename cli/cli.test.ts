@@ -100,7 +100,7 @@ describe('sluice key', () => {
     expect((await sendEvent(withKey(await keyOf('--limit', '500')), hundred)).status).toBe(202)
   })
 
-  test('a key says its limits when it is created, and key set changes them at the edge', async () => {
+  test('a new key is shown with its limits, and key set changes them at the edge', async () => {
     const created = await home.sluice(
       ...['key', 'create', '--tenant', 'acme', '--limit', '3', '--name', 'narrow'],
     )

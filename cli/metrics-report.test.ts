@@ -50,7 +50,7 @@ test('points are printed with the offset of their own time, and what came late',
   expect(printed({ points: [] })[0]).toBe('No events in this range.')
 })
 
-test('groups are said to be summed up where there are more than are listed, and not where all are', () => {
+test('the report notes that groups are summed up where there are more than are listed, and not where all are', () => {
   const last = (found: number) => printed({ groups: { found, listed: 100 } }).at(-1)
   expect(last(101)).toBe('101 groups; those beyond the 100 largest are (other).')
   for (const found of [100, 99]) expect(last(found)).toContain('COUNT of checkout')

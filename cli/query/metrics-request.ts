@@ -56,7 +56,7 @@ const DETAIL_CHARS_MAX = 200
 
 /**
  * Sends one query to a GraphQL endpoint.
- * @throws UsageError with what the server says and what to do about it
+ * @throws UsageError with the message of the server and what to do about it
  */
 export async function requestMetrics(
   endpoint: { url: string; key: string },

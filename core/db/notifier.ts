@@ -14,7 +14,7 @@ import { withTimeout } from '../lib/timeout.ts'
 export interface Notifier<Change> {
   /**
    * The change is notified at once, or as soon as the flush before it is `intervalMs` old. It must have been committed:
-   * whoever hears of it reads it.
+   * every listener reads it.
    */
   notify(change: Change): void
   /** Flushes what is left, and gives up after two seconds. */

@@ -180,7 +180,7 @@ export async function findExisting(
   return existing
 }
 
-/** Whoever comes after a DROP that waits for its lock waits behind it. */
+/** Every statement that comes after a DROP that waits for its lock waits behind it. */
 const DROP_LOCK_MS_MAX = 250
 const DROP_ATTEMPTS = 5
 const DROP_RETRY_MS = 1_000

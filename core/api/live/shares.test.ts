@@ -9,7 +9,7 @@ const {
   subscribersPerCredentialMax,
 } = LIVE_LIMITS
 
-/** Subscribes until a limit is reached. @returns how many there are then, what was said, and how to leave */
+/** Subscribes until a limit is reached. @returns how many there are then, the message, and how to leave */
 function fill(
   shares: ReturnType<typeof createSubscriptionShares>,
   next: (i: number) => [tenantId: number, by: SubscribedBy],
@@ -19,7 +19,7 @@ function fill(
     try {
       leave.push(shares.enter(...next(leave.length)))
     } catch (error) {
-      return { count: leave.length, said: String(error), leave }
+      return { count: leave.length, message: String(error), leave }
     }
 }
 
@@ -37,9 +37,9 @@ test.each<[string, number, string, (i: number) => [number, SubscribedBy]]>([
   (_, max, whose, next) => {
     const shares = createSubscriptionShares()
     for (let round = 0; round < 2; round++) {
-      const { count, said, leave } = fill(shares, next)
+      const { count, message, leave } = fill(shares, next)
       expect([count, shares.size]).toEqual([max, max])
-      expect(said).toContain(`${max} live subscriptions ${whose}`)
+      expect(message).toContain(`${max} live subscriptions ${whose}`)
       // One that ends makes room for exactly one.
       leave.pop()?.()
       const again = fill(shares, (i) => next(max - 1 + i))

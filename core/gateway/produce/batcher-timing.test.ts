@@ -41,11 +41,11 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
             resolve(
               records.map(({ partition = 0 }) => ({ partition, offset: offset++, timestamp: 1 })),
             )
-            return settle()
+            return flushTimers()
           },
           fail: (error) => {
             reject(error)
-            return settle()
+            return flushTimers()
           },
         })
         return promise
@@ -69,13 +69,13 @@ function setUp(limits: Partial<BatcherLimits> = {}) {
   }
   return { appends, reported, times, batcher, add }
 }
-const settle = () => vi.advanceTimersByTimeAsync(0)
+const flushTimers = () => vi.advanceTimersByTimeAsync(0)
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 test('a request without records needs no append', async () => {
   const { add, appends } = setUp()
   const none = add([])
-  await settle()
+  await flushTimers()
   expect(none).toEqual({ positions: [] })
   expect(appends).toEqual([])
 })
@@ -97,7 +97,7 @@ test('the end of an append sends what waits at once, and its requests get their 
   const { add, appends, reported } = setUp()
   const first = add([...one('a', 0), ...one('b', 0)])
   const [second, third] = [add([...one('c', 0, 'key'), ...one('d', 0)]), add(one('e', 0))]
-  await settle()
+  await flushTimers()
   await appends[0]?.confirm()
   expect(appends[1]?.values).toEqual(['c', 'd', 'e'])
   expect(second).toEqual({})
@@ -115,7 +115,7 @@ test('the end of an append sends what waits at once, and its requests get their 
 test('a full batch goes in the second append without waiting, and never is there a third', async () => {
   const { add, appends } = setUp({ batchRecords: 2 })
   for (const partition of [0, 1, 2, 3, 4]) add(one(`${partition}`, partition))
-  await settle()
+  await flushTimers()
   expect(appends.map(({ values }) => values)).toEqual([['0'], ['1', '2']])
   await pass(500)
   expect(appends).toHaveLength(2)
@@ -142,7 +142,7 @@ test('in dense traffic an append begins the linger after the last one began, and
   for (let i = 0; i < 40; i++) {
     add(one('x'))
     add(one('y'))
-    await settle()
+    await flushTimers()
     await appends.at(-1)?.confirm()
     await appends.at(-1)?.confirm()
     await pass(1)
@@ -155,7 +155,7 @@ test('in dense traffic an append begins the linger after the last one began, and
   for (let i = 0, count = appends.length; i < 40; i++) {
     add(one('x'))
     add(one('y'))
-    await settle()
+    await flushTimers()
     if (appends.length > count) {
       gaps.push(performance.now() - last)
       last = performance.now()
@@ -198,7 +198,7 @@ test('a log that fails refuses every request of the append, and says that they m
   const { add, appends, reported } = setUp({ inFlight: 1 })
   add(one('first'))
   const both = [add(one('a')), add(one('b'))]
-  await settle()
+  await flushTimers()
   await appends[0]?.confirm()
   const error = new Error('disk full')
   await appends[1]?.fail(error)
@@ -235,15 +235,15 @@ test('closing sends what waits without lingering, refuses what comes, and ends w
   const { add, appends, batcher } = setUp()
   add(one('a', 0))
   add(one('b', 1))
-  await settle()
+  await flushTimers()
   expect(appends).toHaveLength(1)
   let ended = 0
   for (const closing of [batcher.close(), batcher.close()]) void closing.then(() => ended++)
-  await settle()
+  await flushTimers()
   expect(appends).toHaveLength(2)
   expect(add(one('late'))).toEqual({})
   const late = add(one('late'))
-  await settle()
+  await flushTimers()
   expect(late.error).toMatchObject({ sent: false, message: 'the gateway is closing' })
   await appends[0]?.confirm()
   expect(ended).toBe(0)
@@ -271,7 +271,7 @@ test('the queue refuses what does not fit beside what waits, counted with keys',
   add(one('a'))
   const waits = add(one('12345', undefined, '123'))
   const [over, fits] = [add(one('1', undefined, '12')), add(one('1', undefined, '1'))]
-  await settle()
+  await flushTimers()
   expect(over.error).toMatchObject({ sent: false, message: 'too many records wait for the log' })
   expect([waits, fits]).toEqual([{}, {}])
 })
@@ -306,7 +306,7 @@ test('what was given up or confirmed takes no room in the queue, and its deadlin
   for (let round = 1; round < 3; round++) {
     const sent = add(one('sent'))
     const [first, second, over] = [add(one('1')), add(one('2')), add(one('3'))]
-    await settle()
+    await flushTimers()
     expect(over.error).toMatchObject({ message: 'too many records wait for the log' })
     expect([first, second]).toEqual([{}, {}])
     await appends.at(-1)?.confirm()
