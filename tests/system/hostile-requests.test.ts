@@ -239,19 +239,23 @@ describe('a running system', () => {
 
   test('keeps live subscriptions of one key within its share, and serves the others', async () => {
     const abort = new AbortController()
-    const subscribe = async (headers: Record<string, string>) =>
-      (
-        await fetch(`${sluice.run.core_url}/graphql`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
-          body: '{"query":"subscription{live{at}}"}',
-          signal: abort.signal,
-        })
-      ).status
+    // A response that nobody holds is collected, and its connection closed.
+    const open: Response[] = []
+    const subscribe = async (headers: Record<string, string>) => {
+      const response = await fetch(`${sluice.run.core_url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+        body: '{"query":"subscription{live{at}}"}',
+        signal: abort.signal,
+      })
+      open.push(response)
+      return response.status
+    }
     const statuses: number[] = []
     for (let i = 0; i < 100; i++) statuses.push(await subscribe(clients['a read key'] ?? {}))
     expect(statuses.filter((status) => status === 200)).toHaveLength(20)
     expect(await subscribe(clients['a person'] ?? {})).toBe(200)
+    expect(open).toHaveLength(101)
     abort.abort()
   })
 
