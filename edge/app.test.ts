@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest'
-import type { KeyRecord } from '../contract/api-key.ts'
 import type { ProduceRecord } from '../contract/log/kafka-rest.ts'
 import { createAdmission } from './admission/admission.ts'
 import { createMemoryIdempotency } from './admission/memory-idempotency.ts'
@@ -7,28 +6,14 @@ import { createMemoryRateLimiter } from './admission/memory-rate-limiter.ts'
 import { createEdge, type EdgeDeps } from './app.ts'
 import { HttpProblem } from './http/http-problem.ts'
 import type { ReportEntry } from './http/report.ts'
+import { KEY, RECORD } from './testing/memory-edge.ts'
 
-const KEY = 'slc_sec_0000000000000000000000000000004K8ygg'
 const NOW = Date.parse('2026-11-21T09:00:00.123Z')
-const record: KeyRecord = {
-  key_id: 'k1',
-  tenant: 'acme',
-  kind: 'sec',
-  scopes: ['ingest'],
-  origins: [],
-  key_events_per_minute: 1_000,
-  tenant_events_per_minute: 1_000,
-  may_import_history: true,
-  event_age_max_s: 3_600,
-  expires_at: null,
-  revoked_at: null,
-}
-
 function setUp(changed: Partial<EdgeDeps> = {}) {
   const published: ProduceRecord[] = []
   const reports: ReportEntry[] = []
   const edge = createEdge({
-    findKey: async () => record,
+    findKey: async () => RECORD,
     admission: createAdmission(createMemoryRateLimiter(), createMemoryIdempotency()),
     publish: async (records) => {
       published.push(...records)
@@ -195,7 +180,7 @@ it('the RateLimit headers follow the draft and identify key and tenant without n
   expect(headers.get('ratelimit')).toBe(
     `"key";r=999;t=1;pk=${ofKey}, "tenant";r=999;t=120;pk=${ofTenant}`,
   )
-  const ofOthers = await setUp({ findKey: async () => ({ ...record, key_id: 'k2' }) }).post({
+  const ofOthers = await setUp({ findKey: async () => ({ ...RECORD, key_id: 'k2' }) }).post({
     event: 'a',
   })
   expect(ofOthers.headers.get('ratelimit')).not.toContain(ofKey)
@@ -203,7 +188,7 @@ it('the RateLimit headers follow the draft and identify key and tenant without n
 })
 
 it('without rate limits every request is admitted, and the response has no RateLimit header', async () => {
-  const few = { ...record, key_events_per_minute: 1, tenant_events_per_minute: 1 }
+  const few = { ...RECORD, key_events_per_minute: 1, tenant_events_per_minute: 1 }
   const { post } = setUp({
     admission: createAdmission(undefined, createMemoryIdempotency()),
     findKey: async () => few,
@@ -223,7 +208,7 @@ it('the sender’s address is read only when it is needed, and never from a head
   const { post } = setUp({
     findKey: async (_, addressOf) => {
       seen.push(addressOf?.())
-      return record
+      return RECORD
     },
     addressOf: () => '192.0.2.1',
   })

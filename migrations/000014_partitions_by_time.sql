@@ -1,5 +1,5 @@
 -- Rollups by month of the bucket and outcomes by day of receipt, so that neither is one table for ever: old parts are
--- vacuumed once, a day whose outcomes became 15-minute rows is written anew once, and a query locks the parts that it
+-- vacuumed once, a day whose outcomes became 15-minute rows is rewritten once, and a query locks the parts that it
 -- asks about. What is there stays where it is, in a first partition `…_earlier` that takes every earlier time too
 -- (core/db/partitions.ts). Nothing is copied; both tables are read once.
 

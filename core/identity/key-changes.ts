@@ -16,7 +16,7 @@ export interface KeyPosition {
   /**
    * The server's start and the tables, because snapshots of another server, or of rows that were restored, cannot be
    * compared. After a failover, and after a crash that lost the last asynchronous commits, the same ids belong to other
-   * transactions; a crash that the server recovers from by itself begins its statistics anew.
+   * transactions; a crash that the server recovers from by itself resets its statistics.
    */
   source: string
   /** pg_snapshot as text. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Instant } from './instant.ts'
+import { EVENT_DAYS, isoDate } from './sql/day-windows.ts'
 
 /**
  * The first day of which single events are held; what was received earlier lives on in rollups only.
@@ -8,9 +9,7 @@ import type { Instant } from './instant.ts'
  */
 export async function oldestEventDay(db: Database): Promise<Instant | undefined> {
   const { rows } = await sql<{ day: string | null }>`
-    SELECT min(right(c.relname, 8)) AS day
-      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'`.execute(db)
+    SELECT min(day) AS day FROM (${EVENT_DAYS}) d`.execute(db)
   const day = rows[0]?.day
-  return day ? `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T00:00:00Z` : undefined
+  return day ? `${isoDate(day)}T00:00:00Z` : undefined
 }

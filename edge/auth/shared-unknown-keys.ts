@@ -53,7 +53,7 @@ export function createSharedUnknownKeys(
   }
 }
 
-/** The part of @upstash/redis that the library calls, over our client with its deadline and its circuit breaker. */
+/** The part of @upstash/redis that the library calls, over our client with its deadline. */
 function scriptsOn(redis: RedisClient): ConstructorParameters<typeof Ratelimit>[0]['redis'] {
   const texts = new Map<string, string>()
   const client = {

@@ -16,13 +16,15 @@ const WINDOW_DAYS = 32
 /** The days created ahead, and those on which most of what is asked for arrived. */
 const NEWEST_WINDOW_DAYS = 6
 
-/** Windows that together are all days, the newest first. */
-export async function dayWindows(db: Database): Promise<DayWindow[]> {
-  const { rows } = await sql<{ day: string }>`
+/** Rows `(day)`, as `YYYYMMDD`: the days of which single events are held. */
+export const EVENT_DAYS = sql`
     SELECT right(c.relname, 8) AS day
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-     WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'
-     ORDER BY 1 DESC`.execute(db)
+     WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'`
+
+/** Windows that together are all days, the newest first. */
+export async function dayWindows(db: Database): Promise<DayWindow[]> {
+  const { rows } = await sql<{ day: string }>`${EVENT_DAYS} ORDER BY 1 DESC`.execute(db)
   return cutIntoWindows(rows.map(({ day }) => isoDate(day)))
 }
 
@@ -61,6 +63,7 @@ export function whereReceived({ from, before }: DayWindow): RawBuilder<unknown> 
   return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` AND `)
 }
 
-function isoDate(day: string): string {
+/** @param day as `YYYYMMDD` */
+export function isoDate(day: string): string {
   return `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`
 }

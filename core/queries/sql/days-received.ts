@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Database } from '../../db/database.ts'
+import { DAY_MS, DAYS } from '../../db/partitions.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, type Instant } from '../instant.ts'
 import type { Range } from './buckets.ts'
@@ -10,7 +11,6 @@ import { type Names, whereNames, whereSeries } from './names.ts'
 /** Of all statements together; one of them has ten seconds. */
 const SNAPSHOT_MS_MAX = 12_000
 const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 /** Younger ranges touch few partitions however late their events come. */
 const RECENT_MS = 30 * DAY_MS
 /** Events of longer ranges are too many to be counted first. */
@@ -78,14 +78,14 @@ export function whereOccurred({ start, end }: Range, days: DayWindow): RawBuilde
 /** No event of the range was received earlier. */
 export function firstDayReceived(start: Instant): string {
   const ms = Date.parse(`${start.slice(0, 19)}Z`) - LIMITS.futureSecondsMax * 1000
-  return isoDay(Math.max(ms, FIRST_DAY_MS))
+  return dayOf(Math.max(ms, FIRST_DAY_MS))
 }
 
 /** Nothing was received before. */
 const FIRST_DAY_MS = 0
 
 function dayAfter(end: Instant): string {
-  return isoDay(Date.parse(`${end.slice(0, 19)}Z`) + (USUAL_DELAY_DAYS + 1) * DAY_MS)
+  return dayOf(Date.parse(`${end.slice(0, 19)}Z`) + (USUAL_DELAY_DAYS + 1) * DAY_MS)
 }
 
 /** Only a matter of cost, so this process's clock will do. */
@@ -97,6 +97,6 @@ function lengthMs({ start, end }: Range): number {
   return Date.parse(`${end.slice(0, 19)}Z`) - Date.parse(`${start.slice(0, 19)}Z`)
 }
 
-function isoDay(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
+function dayOf(ms: number): string {
+  return DAYS.startOf(DAYS.numberOf(ms))
 }

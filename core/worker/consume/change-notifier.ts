@@ -16,7 +16,7 @@ import type { ExecuteQuery } from './connection.ts'
  *   core does not listen .... it uses no cached results, and forgets all of them when it listens again (db/listen.ts)
  *   COMMIT without answer ... the consumer keeps what it would have changed, connects again, waits until the old
  *                             transaction is over, and notifies (UncertainChanges)
- *   worker killed ........... whoever consumes the partitions next waits for its last transaction, and notifies of
+ *   worker killed ........... the next consumer of the partitions waits for its last transaction, and notifies of
  *                             everything
  *   worker moved a position . so does the consumer that finds it moved
  *

@@ -108,7 +108,7 @@ async function consumeUntilFailure(
     state.size.failed(error)
     deps.maintenance.forget()
     if (error instanceof FencedError) {
-      // Whoever moved the position may have been killed before it notified.
+      // The worker that moved the position may have been killed before it notified.
       state.uncertain.add(EVERYTHING)
       deps.onFenced?.()
     }
@@ -170,7 +170,7 @@ interface OwnPositions {
 
 /**
  * Read when no transaction that has moved these positions is under way any more, be it of a former owner or of our own
- * connection that was lost: whatever it did is visible from now on. Whoever moves one later fences us.
+ * connection that was lost: whatever it did is visible from now on. A worker that moves one later fences us.
  * @throws when a partition has no position yet
  */
 async function readOwnPositions(

@@ -4,7 +4,7 @@ import { LOCKS } from '../../db/locks.ts'
 /**
  * Outcomes are kept by the minute for a while and then by 15 minutes. Once all of a partition is older, its rows are
  * added up some at a time, each time in a transaction of its own: no sum ever changes, a dump that has begun sees the
- * former rows, and finality does not wait for a long transaction. Then the partition is written anew once, without the
+ * former rows, and finality does not wait for a long transaction. Then the partition is rewritten once, without the
  * room of the rows that are gone; who asks about that very day waits for it.
  */
 export interface OutcomeFolding {
@@ -106,7 +106,7 @@ SELECT (SELECT mine FROM lock), (SELECT count(*)::int FROM deleted) AS count, (S
   FROM (SELECT) one LEFT JOIN (SELECT tenant_id, minute FROM seen ORDER BY 1 DESC, 2 DESC LIMIT 1) last ON true`
 }
 
-/** Gives way to whoever reads or writes that day: then it is done an hour later. */
+/** Gives way to readers and writers of that day: then it is done an hour later. */
 async function finish(pool: pg.Pool, name: string): Promise<void> {
   const client = await pool.connect()
   let broken: Error | undefined
