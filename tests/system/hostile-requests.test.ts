@@ -14,7 +14,8 @@ const REFUSED_MS_MAX = 100
 const ANSWERED_MS_MAX = 2_000
 const RESPONSE_BYTES_MAX = 16 * 1024 * 1024
 const HEAP_GROWTH_MAX = 20 * 1024 * 1024
-const GOOD_P99_MS_MAX = 250
+/** A request that holds the event loop, or the database, holds it for seconds. */
+const GOOD_P99_MS_MAX = 1_000
 
 let home: TestHome
 let sluice: TestSluice
