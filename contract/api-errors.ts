@@ -45,6 +45,7 @@ export const API_ERRORS = {
     message:
       'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
   },
+  EVENT_NOT_FOUND: { status: 404, retryable: false, message: 'No event with this id is stored.' },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
   HOST_NOT_ALLOWED: {
     status: 421,

@@ -137,7 +137,8 @@ export const LIMITS = {
   logAppendRecordsMax: 5_000,
   logAppendMsMax: 2_000,
   logBatchRecordsMax: 5_000,
-  logBatchMinIntervalMs: 100,
+  logBatchMinIntervalMs: 40,
+  logBatchMaxIntervalMs: 160,
 
   // Redis
   /** How long the edge waits for limiter, lease or key, including a second attempt with the script's source. */

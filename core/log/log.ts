@@ -94,6 +94,8 @@ export interface ReadOptions {
    * few commits carry many records. An idle log's first record is delivered at once.
    */
   minIntervalMs: number
+  /** In dense traffic the interval grows up to this; it does not unless given. */
+  maxIntervalMs?: number
   /** false: the caller takes one batch and stops, so the driver does not read the next one. */
   readAhead?: boolean
 }

@@ -12,6 +12,7 @@ import {
   parseMetricsArgs,
 } from './metrics-args.ts'
 import { oldestEventDay } from './oldest-event-day.ts'
+import { queryIdOf } from './query-id.ts'
 import type { QueryResult, ResultInfo, Source } from './query-result.ts'
 import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
 import { countsFromRollups } from './sql/counts.ts'
@@ -71,10 +72,13 @@ export async function eventsOverTime(
     rows,
     source,
     dependencies: [{ viewer, range, interval, final }],
-    info: {
-      ...(await describeResult(db, args, source, points[0]?.groups ?? 0)),
+    info: await describeResult(db, viewer, args, {
+      source,
+      groups: points[0]?.groups ?? 0,
+      // Without points there is one row all the same.
+      asOf: found[0]?.as_of as Instant,
       finalThrough: found[0]?.final_through ?? undefined,
-    },
+    }),
   }
 }
 
@@ -89,16 +93,34 @@ function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
   }
 }
 
-/** @param groupCount beyond QUERY_LIMITS.groupsMax, groups are counted together as `(other)` */
+interface Found {
+  source: Source
+  /** Beyond QUERY_LIMITS.groupsMax they are counted together as `(other)`. */
+  groups: number
+  asOf: Instant
+  finalThrough: Instant | undefined
+}
+
 async function describeResult(
   db: Database,
-  { interval, timeZone, groupBy, range }: MetricsArgs,
-  source: Source,
-  groupCount: number,
+  viewer: TenantViewer,
+  args: MetricsArgs,
+  { source, groups, asOf, finalThrough }: Found,
 ): Promise<ResultInfo> {
-  const info: ResultInfo = { source, interval, timeZone }
+  const { interval, timeZone, groupBy, range, names } = args
+  const info: ResultInfo = {
+    source,
+    asOf,
+    final: finalThrough !== undefined && !isBefore(finalThrough, range.end),
+    definition: { metric: names?.join(',') ?? '*', kind: 'event', version: 1 },
+    errorBound: 0,
+    queryId: queryIdOf(viewer, args),
+    interval,
+    timeZone,
+  }
+  if (finalThrough !== undefined) info.finalThrough = finalThrough
   if (groupBy.length > 0)
-    info.groups = { found: groupCount, listed: Math.min(groupCount, QUERY_LIMITS.groupsMax) }
+    info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
   if (source !== 'rollup') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
@@ -200,6 +222,7 @@ interface PointRow {
   revised_at: Instant | null
   groups: number
   final_through: Instant | null
+  as_of: Instant
 }
 
 /** Without points there is one row all the same, for `final_through`: it must be of the same snapshot. */
@@ -239,7 +262,8 @@ function buildMetricsSql(
     )
     SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through
+           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through,
+           now() AS as_of
       FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
      ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
 }

@@ -34,6 +34,16 @@ export interface Dependency {
 /** How a result of `eventsOverTime` was made. */
 export interface ResultInfo {
   source: Source
+  /** When the numbers were read. */
+  asOf: Instant
+  /** Every bucket of the range is final. */
+  final: boolean
+  /** What was counted: every event name is a metric of version 1. */
+  definition: { metric: string; kind: 'event'; version: number }
+  /** Relative error of any value at most; 0: exact. */
+  errorBound: number
+  /** The same for the same question, through whichever interface it was asked. */
+  queryId: string
   interval: Interval
   timeZone: string
   /** Buckets that end by then are final, those without events too; missing while none is. */

@@ -29,7 +29,7 @@ test('one result that must not be cached keeps the whole operation out of the ca
 
 test('the info of a result is found by the key of its field', () => {
   const report = createOperationReport()
-  const info: ResultInfo = { source: 'raw', interval: 'DAY', timeZone: 'UTC' }
+  const info = { source: 'raw', interval: 'DAY', timeZone: 'UTC' } as ResultInfo
   report.add('alias', { rows, source: 'raw', dependencies: [], info })
   report.add('totals', { rows, source: 'raw', dependencies: [] })
   expect([...report.info]).toEqual([['alias', info]])

@@ -6,6 +6,7 @@ import type { Logger } from '../../lib/logger.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import type { Log } from '../../log/log.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
+import { createRestApp } from '../rest/app.ts'
 import type { AddressOf } from './client.ts'
 import { cspReport } from './csp-report.ts'
 import { dashboard } from './dashboard.ts'
@@ -79,6 +80,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.use(knownHosts(api.publicUrl))
   app.use(browserHeaders())
   app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
+  app.route('/', createRestApp({ graphql: api.graphql, secure, addressOf }))
   const { publicUrl, sharedAttempts } = api
   app.route('/', signIn({ db, secure, publicUrl, addressOf, securityLog, sharedAttempts }))
   app.route('/', cspReport(logger, addressOf))

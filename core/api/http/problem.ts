@@ -9,12 +9,16 @@ const PROBLEMS = { ...ERRORS, ...API_ERRORS }
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-/** Responds with RFC 9457 problem details; status and title are those of contract/errors.ts. */
+/**
+ * Responds with RFC 9457 problem details; status and title are those of contract/errors.ts.
+ * @param members further ones, beside those of every problem
+ */
 export function sendProblem(
   c: Context,
   code: ProblemCode,
   headers: Record<string, string> = {},
   detail?: string,
+  members: Record<string, unknown> = {},
 ): Response {
   const { status, message } = PROBLEMS[code]
   const body = {
@@ -25,6 +29,7 @@ export function sendProblem(
     instance: c.req.path,
     code,
     request_id: c.get('requestId') as string | undefined,
+    ...members,
   }
   return c.json(body, status satisfies ContentfulStatusCode, {
     'Content-Type': 'application/problem+json',

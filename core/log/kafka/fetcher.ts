@@ -16,7 +16,7 @@ export interface Fetcher {
   buffer: FetchBuffer
   size: FetchSize
   /** From one small fetch to the next. */
-  paceMs: number
+  paceMs: () => number
   /** How long a partition may make no progress although the broker says that there is more. */
   stallMsMax: number
   onSuccess: () => void
@@ -69,7 +69,7 @@ export async function fetchFrom(fetcher: Fetcher, signal: AbortSignal): Promise<
     buffer.add(decoded)
     if (failure) throw failure.error
     onSuccess()
-    const early = began + paceMs - performance.now()
+    const early = began + paceMs() - performance.now()
     if (bytes < SMALL_FETCH_BYTES && early > 0) await pause(early, signal)
   }
 }

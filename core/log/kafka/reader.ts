@@ -7,6 +7,7 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
+import { createReadPace } from '../read-pace.ts'
 import type { Brokers } from './brokers.ts'
 import { KafkaError } from './errors.ts'
 import { createFetchBuffer, type FetchBuffer } from './fetch-buffer.ts'
@@ -53,7 +54,7 @@ export async function* readKafkaBatches(
   topic: string,
   options: ReadOptions,
 ): AsyncGenerator<LogBatch> {
-  const { from, maxRecords, minIntervalMs, readAhead = true } = options
+  const { from, maxRecords, minIntervalMs, maxIntervalMs, readAhead = true } = options
   for (const [partition, offset] of from)
     if (!(Number.isSafeInteger(offset) && offset >= 0))
       throw new RangeError(`${topic}/${partition}: ${offset} is not a valid offset`)
@@ -63,8 +64,9 @@ export async function* readKafkaBatches(
   const signal = AbortSignal.any([options.signal, stopped.signal])
   const limits = { recordsMax: maxRecords, bytesMax: BATCH_BYTES_MAX, readAhead }
   const buffer = createFetchBuffer(from, limits)
+  const pace = createReadPace(minIntervalMs, maxIntervalMs)
   // Often enough that a batch never lacks records that came long before it.
-  const paceMs = minIntervalMs / 4
+  const paceMs = () => pace.intervalMs() / 4
   const plan = { partitions: [...from.keys()], buffer, paceMs, identity: options.identity }
   const fetching = fetchContinuously(deps, topic, plan, signal)
   fetching.catch((error) => buffer.fail(error))
@@ -77,7 +79,8 @@ export async function* readKafkaBatches(
       if (signal.aborted) return
       const batch = buffer.take()
       if (!batch) continue
-      next = performance.now() + minIntervalMs
+      pace.onBatch(batch.recordCount)
+      next = performance.now() + pace.intervalMs()
       yield batch
     }
   } finally {
@@ -89,7 +92,7 @@ export async function* readKafkaBatches(
 interface FetchPlan {
   partitions: readonly number[]
   buffer: FetchBuffer
-  paceMs: number
+  paceMs: () => number
   /** What the topic has to be; what it is at the start unless given. */
   identity: string | undefined
 }

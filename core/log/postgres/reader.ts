@@ -11,6 +11,7 @@ import {
   type ReadOptions,
   UnknownTopicError,
 } from '../log.ts'
+import { createReadPace } from '../read-pace.ts'
 import { decodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 import { type BinaryRow, copyOut } from './copy-out.ts'
@@ -47,7 +48,7 @@ export async function* readBatches(
   topic: string,
   options: ReadOptions,
 ): AsyncGenerator<LogBatch> {
-  const { from, maxRecords, minIntervalMs, readAhead = true } = options
+  const { from, maxRecords, minIntervalMs, maxIntervalMs, readAhead = true } = options
   checkFrom(deps, topic, from)
   if (from.size === 0) return
   // When the caller stops iterating, reading ahead stops too.
@@ -55,6 +56,7 @@ export async function* readBatches(
   const signal = AbortSignal.any([options.signal, stopped.signal])
   const watch = deps.wakeup.watch(topic, from.keys())
   const read = createRead(deps, topic, from, maxRecords)
+  const pace = createReadPace(minIntervalMs, maxIntervalMs)
   let ahead: Promise<Read | undefined> | undefined
   try {
     while (!signal.aborted) {
@@ -67,13 +69,14 @@ export async function* readBatches(
         continue
       }
       const handedOverAt = performance.now()
+      pace.onBatch(found.batch.recordCount)
       if (found.more && readAhead) {
         ahead = readWithRetry(deps, read, signal)
         // Its failure is thrown at the next turn; until then it is not an unhandled rejection.
         ahead.catch(() => {})
       }
       yield found.batch
-      const early = handedOverAt + minIntervalMs - performance.now()
+      const early = handedOverAt + pace.intervalMs() - performance.now()
       if (!found.more && early > 0) await pause(early, signal)
     }
   } finally {

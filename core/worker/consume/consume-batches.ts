@@ -79,6 +79,7 @@ export async function consumeBatches(
     signal: AbortSignal.any([signal, failed.signal, ...(patience ? [patience] : [])]),
     maxRecords: state.size.recordsMax,
     minIntervalMs: LIMITS.logBatchMinIntervalMs,
+    maxIntervalMs: LIMITS.logBatchMaxIntervalMs,
   })
   try {
     for await (const batch of batches) {

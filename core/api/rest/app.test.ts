@@ -1,0 +1,267 @@
+import { Hono } from 'hono'
+import { requestId } from 'hono/request-id'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
+import { handleError } from '../http/problem.ts'
+import { createRestApp } from './app.ts'
+
+const RANGE = 'start=2026-11-20T00:00:00Z&end=2026-11-21T00:00:00Z'
+const logged: object[] = []
+
+let fixture: QueryFixture
+let key: Record<string, string>
+let app: Hono
+beforeAll(async () => {
+  fixture = await createQueryFixture()
+  key = await fixture.keyOf('default')
+  await fixture.store('default', [
+    ...Array.from({ length: 5 }, (_, i) => ({
+      id: `order-${i}`,
+      name: 'order',
+      occurredAt: `2026-11-20T0${i}:10:00Z`,
+      receivedAt: `2026-11-20T0${i}:10:01Z`,
+      source: i < 3 ? 'web' : 'shop, "south"',
+      value: 10 * (i + 1),
+      // biome-ignore lint/suspicious/noThenProperty: clients choose their names
+      properties: { plan: i % 2 === 0 ? 'pro' : '=free', then: { toJSON: i } },
+    })),
+    { id: 'view/1', name: 'a/view', occurredAt: '2026-11-20T05:00:00Z' },
+  ])
+  await fixture.store('other', [{ id: 'foreign', name: 'order', value: 1_000 }])
+  app = new Hono().use(requestId())
+  app.onError(handleError({ error: (fields: object) => logged.push(fields) }))
+  app.route('/', createRestApp({ graphql: fixture.graphql, secure: false }))
+})
+afterAll(() => fixture.close())
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  app.request(`http://localhost${path}`, { headers: { ...key, ...headers } })
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what is tested
+const json = async (path: string): Promise<any> => (await get(path)).json()
+
+describe('GET /v1/metrics/{name}', () => {
+  test('the numbers are those of GraphQL, with what they mean', async () => {
+    const { data, meta } = await json(
+      `/v1/metrics/order?${RANGE}&interval=hour&aggregate=sum&time_zone=Asia/Kathmandu`,
+    )
+    const graphql = await fixture.execute(
+      `{ m: metrics(name: "order", startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z", interval: HOUR,
+           aggregate: SUM, timeZone: "Asia/Kathmandu") { timestamp value isFinal lateCount revisedAt dimensions } }`,
+      key,
+    )
+    expect(data).toEqual(
+      graphql.data.m.map((point: Record<string, unknown>) => ({
+        timestamp: point.timestamp,
+        value: point.value,
+        dimensions: point.dimensions,
+        final: point.isFinal,
+        late_count: point.lateCount,
+        revised: point.revisedAt,
+      })),
+    )
+    expect(data.map(({ value }: { value: number }) => value)).toEqual([10, 20, 30, 40, 50])
+    const info = (graphql.extensions as { metrics: { m: Record<string, unknown> } }).metrics.m
+    expect(meta).toMatchObject({
+      as_of: expect.stringMatching(/^\d{4}-.*Z$/),
+      source: 'rollup',
+      final: info.final,
+      definition: { metric: 'order', kind: 'event', version: 1 },
+      error_bound: 0,
+      query_id: info.queryId,
+      interval: 'hour',
+      time_zone: 'Asia/Kathmandu',
+      groups: null,
+      raw_since: null,
+    })
+  })
+
+  test('filters and groups by what the parameters name, alternatives and commas included', async () => {
+    const total = async (parameters: string) =>
+      (await json(`/v1/metrics/order?${RANGE}&interval=total&${parameters}`)).data
+    expect(await total('filter=plan:pro')).toMatchObject([{ value: 3 }])
+    expect(await total('filter=plan:pro&filter=plan:%3Dfree')).toMatchObject([{ value: 5 }])
+    expect(await total('filter=plan:pro&filter=source:web')).toMatchObject([{ value: 2 }])
+    const groups = await total('group_by=source,plan')
+    expect(groups.map(({ dimensions }: { dimensions: object }) => dimensions)).toContainEqual({
+      source: 'shop, "south"',
+      plan: '=free',
+    })
+    expect(await total('group_by=source&group_by=plan')).toEqual(groups)
+  })
+
+  test('a name may be "*" or contain a slash', async () => {
+    expect((await json(`/v1/metrics/*?${RANGE}&interval=total`)).data[0].value).toBe(6)
+    expect((await json(`/v1/metrics/a%2Fview?${RANGE}&interval=total`)).data[0].value).toBe(1)
+  })
+
+  test('the same question has the same id, and another question another one', async () => {
+    const idOf = async (parameters: string, name = 'order') =>
+      (await json(`/v1/metrics/${name}?${RANGE}&interval=total&${parameters}`)).meta.query_id
+    const id = await idOf('')
+    expect(id).toMatch(/^[\w-]{22}$/)
+    expect(await idOf('time_zone=UTC&aggregate=count')).toBe(id)
+    const others = ['aggregate=sum', 'group_by=plan', 'filter=plan:pro', 'time_zone=Asia/Tokyo']
+    const ids = await Promise.all(others.map((each) => idOf(each)))
+    expect(new Set([id, ...ids, await idOf('', '*')]).size).toBe(others.length + 2)
+    expect(await idOf('filter=plan:a&filter=plan:b&filter=source:c')).toBe(
+      await idOf('filter=source:c&filter=plan:b&filter=plan:a'),
+    )
+  })
+
+  test('as CSV, safe for spreadsheets, with a column for each dimension and meta as headers', async () => {
+    const response = await get(`/v1/metrics/order?${RANGE}&interval=total&group_by=source,plan`, {
+      Accept: 'text/csv',
+    })
+    expect(response.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    expect(response.headers.get('sluice-source')).toBe('raw')
+    expect(response.headers.get('sluice-final')).toMatch(/^(true|false)$/)
+    const [header, ...lines] = (await response.text()).trimEnd().split('\r\n')
+    expect(header).toBe('timestamp,value,source,plan,final,late_count,revised')
+    expect(lines).toHaveLength(4)
+    expect(lines.join('\n')).toContain(`,"shop, ""south""",'=free,`)
+  })
+
+  test('as NDJSON, one point a line', async () => {
+    const path = `/v1/metrics/order?${RANGE}&interval=hour`
+    const response = await get(path, { Accept: 'application/x-ndjson' })
+    const lines = (await response.text()).trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line))).toEqual((await json(path)).data)
+  })
+
+  test('with If-None-Match it is 304 until the numbers change', async () => {
+    const path = `/v1/metrics/changing?${RANGE}&interval=total`
+    await fixture.store('default', [{ name: 'changing', occurredAt: '2026-11-20T01:00:00Z' }])
+    const etag = (await get(path)).headers.get('etag') as string
+    const unchanged = await get(path, { 'If-None-Match': `"another", ${etag}` })
+    expect([unchanged.status, await unchanged.text()]).toEqual([304, ''])
+    const asCsv = await get(path, { 'If-None-Match': etag, Accept: 'text/csv' })
+    expect(asCsv.status).toBe(200)
+    await fixture.store('default', [{ name: 'changing', occurredAt: '2026-11-20T02:00:00Z' }])
+    const changed = await get(path, { 'If-None-Match': etag })
+    expect(changed.status).toBe(200)
+    expect(((await changed.json()) as { data: object[] }).data).toMatchObject([{ value: 2 }])
+  })
+
+  test.each([
+    ['', 'start', 'is missing'],
+    ['start=2026-11-20T00:00:00Z', 'end', 'is missing'],
+    ['start=yesterday&end=2026-11-21T00:00:00Z', 'start', 'RFC 3339'],
+    ['start=2026-11-21T00:00:00Z&end=2026-11-20T00:00:00Z', 'end', 'must be after'],
+    [`${RANGE}&interval=fortnight`, 'interval', 'quarter_hour'],
+    [`${RANGE}&aggregate=median`, 'aggregate', 'p50'],
+    [`${RANGE}&time_zone=CET`, 'time_zone', 'name of a zone'],
+    [`${RANGE}&filter=plan`, 'filter', 'dimension:value'],
+    [`${RANGE}&group_by=a,b,c,d,e`, 'group_by', 'at most 4'],
+    [`${RANGE}&groupby=a`, 'groupby', 'is not a parameter'],
+    [`${RANGE}&interval=hour&interval=day`, 'interval', ''],
+  ])('"%s" is a problem that names %s', async (parameters, parameter, reason) => {
+    const response = await get(`/v1/metrics/order?${parameters}`)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    const problem = (await response.json()) as Record<string, string>
+    expect(problem).toMatchObject({
+      status: 400,
+      code: 'BAD_USER_INPUT',
+      parameter,
+      instance: '/v1/metrics/order',
+      request_id: expect.any(String),
+    })
+    expect(problem.detail).toMatch(new RegExp(`^${parameter} .*${reason}`))
+  })
+})
+
+describe('GET /v1/events', () => {
+  test('pages forwards and backwards through all events, without one missing or twice', async () => {
+    const all = await json('/v1/events?name=order&limit=100')
+    expect(all.data).toHaveLength(5)
+    expect(all.meta).toEqual({ next_cursor: null, previous_cursor: null })
+    const first = await json('/v1/events?name=order&limit=2')
+    const second = await json(`/v1/events?name=order&limit=2&after=${first.meta.next_cursor}`)
+    const last = await json(`/v1/events?name=order&limit=2&after=${second.meta.next_cursor}`)
+    expect([...first.data, ...second.data, ...last.data]).toEqual(all.data)
+    expect(last.meta.next_cursor).toBeNull()
+    const back = await json(`/v1/events?name=order&limit=2&before=${last.meta.previous_cursor}`)
+    expect(back.data).toEqual(second.data)
+  })
+
+  test('an event has the fields of GraphQL, its properties as they were sent', async () => {
+    const { data } = await json('/v1/events/order-3')
+    expect(data).toMatchObject({
+      id: 'order-3',
+      name: 'order',
+      occurred_at: '2026-11-20T03:10:00Z',
+      received_at: '2026-11-20T03:10:01Z',
+      source: 'shop, "south"',
+      value: 40,
+      // biome-ignore lint/suspicious/noThenProperty: clients choose their names
+      properties: { plan: '=free', then: { toJSON: 3 } },
+      trust_class: 'server',
+    })
+    const { data: list } = await json('/v1/events?limit=100')
+    expect(list).toContainEqual(data)
+    expect((await json('/v1/events/view%2F1')).data.name).toBe('a/view')
+  })
+
+  test('an unknown id is 404, and so is an event of another tenant', async () => {
+    for (const id of ['nothing', 'foreign']) {
+      const response = await get(`/v1/events/${id}`)
+      expect(response.status).toBe(404)
+      expect(await response.json()).toMatchObject({ code: 'EVENT_NOT_FOUND' })
+    }
+  })
+
+  test.each([
+    ['limit=0', 'limit'],
+    ['limit=101', 'limit'],
+    ['limit=many', 'limit'],
+    ['after=nonsense', 'after'],
+    ['names=a', 'names'],
+  ])('"%s" is a problem that names the parameter', async (parameters, parameter) => {
+    const response = await get(`/v1/events?${parameters}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ parameter })
+  })
+})
+
+describe('who may ask', () => {
+  test('without a key it is 401, with one of another tenant 403, and a signed-in person names the tenant', async () => {
+    const anonymous = await app.request(`http://localhost/v1/metrics/order?${RANGE}`)
+    expect(anonymous.status).toBe(401)
+    expect(anonymous.headers.get('www-authenticate')).toBe('Bearer')
+    expect(await anonymous.json()).toMatchObject({ code: 'UNAUTHENTICATED' })
+    for (const path of [`/v1/metrics/order?${RANGE}&tenant=other`, '/v1/events?tenant=other'])
+      expect((await get(path)).status).toBe(403)
+    const session = await fixture.session()
+    const asOperator = await app.request('http://localhost/v1/events/foreign?tenant=other', {
+      headers: session,
+    })
+    expect(asOperator.status).toBe(200)
+  })
+
+  test('other methods are 405', async () => {
+    for (const path of ['/v1/metrics/order', '/v1/events', '/v1/events/order-1'])
+      for (const method of ['POST', 'PUT', 'DELETE']) {
+        const response = await app.request(`http://localhost${path}`, { method, headers: key })
+        expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+      }
+  })
+})
+
+test('the description names every path, and its schemas fit the responses', async () => {
+  const description = (await (await app.request('http://localhost/v1/openapi.json')).json()) as {
+    openapi: string
+    paths: object
+    components: { schemas: Record<string, { properties: object }> }
+  }
+  expect(description.openapi).toBe('3.1.0')
+  expect(Object.keys(description.paths)).toEqual([
+    '/v1/metrics/{name}',
+    '/v1/events',
+    '/v1/events/{id}',
+  ])
+  const membersOf = (schema: string) =>
+    Object.keys(description.components.schemas[schema]?.properties ?? {})
+  const { data, meta } = await json(`/v1/metrics/order?${RANGE}`)
+  expect(Object.keys(data[0])).toEqual(membersOf('MetricPoint'))
+  expect(Object.keys(meta)).toEqual(membersOf('MetricsMeta'))
+  expect(Object.keys((await json('/v1/events/order-1')).data)).toEqual(membersOf('Event'))
+})

@@ -1,0 +1,73 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { ApiError } from '../../lib/api-error.ts'
+import { allowOnly, sendProblem } from '../http/problem.ts'
+import { addEventRoutes } from './events-route.ts'
+import { addMetricsRoute } from './metrics-route.ts'
+import { createRunOperation, type OperationDeps } from './operation.ts'
+
+/** Where GraphQL's arguments have other names than the parameters of REST. */
+const PARAMETERS: Record<string, string> = {
+  startTime: 'start',
+  endTime: 'end',
+  groupBy: 'group_by',
+  timeZone: 'time_zone',
+  first: 'limit',
+  last: 'limit',
+}
+
+/** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
+export function createRestApp(deps: OperationDeps): OpenAPIHono {
+  const runOperation = createRunOperation(deps)
+  const app = new OpenAPIHono({
+    defaultHook(result, c) {
+      if (result.success) return
+      const [issue] = result.error.issues
+      const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+      const parameter = unknown ?? String(issue?.path[0] ?? '')
+      const reason = unknown ? 'is not a parameter of this path' : reasonOf(issue)
+      return sendProblem(c, 'BAD_USER_INPUT', {}, `${parameter} ${reason}`, { parameter })
+    },
+  })
+  app.onError((error, c) => {
+    if (!(error instanceof ApiError)) throw error
+    return sendApiError(c, error)
+  })
+  addMetricsRoute(app, runOperation)
+  addEventRoutes(app, runOperation)
+  app.doc31('/v1/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Sluice: queries',
+      version: '1',
+      description:
+        'Numbers and single events. Send an API key with the scope read as Bearer token.',
+    },
+    security: [{ key: [] }],
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+    type: 'http',
+    scheme: 'bearer',
+  })
+  app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
+  app.all('/v1/events/*', allowOnly('GET, HEAD'))
+  app.all('/v1/events', allowOnly('GET, HEAD'))
+  return app
+}
+
+function reasonOf(issue: { code?: string; message: string; input?: unknown } | undefined): string {
+  if (issue?.code === 'invalid_type' && issue.input === undefined) return 'is missing'
+  return issue?.message ?? 'is invalid'
+}
+
+/** The same error as GraphQL's, with the names of REST. */
+function sendApiError(c: Context, { code, message, details }: ApiError): Response {
+  const { argument, ...members } = details as { argument?: string }
+  const parameter = argument === undefined ? undefined : (PARAMETERS[argument] ?? argument)
+  const named = parameter && message.startsWith(argument as string)
+  const detail = named ? parameter + message.slice((argument as string).length) : message
+  const headers: Record<string, string> = {}
+  if (code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer'
+  if (code === 'TOO_MANY_ATTEMPTS' || code === 'OVERLOADED') headers['Retry-After'] = '1'
+  return sendProblem(c, code, headers, detail, { ...members, ...(parameter && { parameter }) })
+}

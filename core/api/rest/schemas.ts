@@ -1,0 +1,178 @@
+import { z } from '@hono/zod-openapi'
+import { readTime } from '../../../contract/event/time.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+
+/** Names of REST for what GraphQL writes in capitals. */
+const INTERVALS = ['quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
+const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
+
+const time = (description: string) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const read = readTime(text)
+      if (!read.ok) context.addIssue({ code: 'custom', message: read.detail })
+    })
+    .openapi({ description, format: 'date-time', example: '2026-11-01T00:00:00Z' })
+
+export const tenantParameter = z.string().optional().openapi({
+  description: 'For people who are signed in. An API key has one tenant, its own.',
+})
+
+/** `group_by=a,b`, or the parameter several times. */
+const list = z
+  .union([z.string(), z.array(z.string())])
+  .transform((value) => [value].flat().flatMap((each) => each.split(',')))
+
+/** `filter=dimension:value`, several times; values of one dimension are alternatives. */
+const filters = z
+  .union([z.string(), z.array(z.string())])
+  .transform((value) => [value].flat())
+  .refine((all) => all.every((each) => each.indexOf(':') > 0), {
+    message: 'is not of the form dimension:value',
+  })
+  .transform((all) => {
+    const values = new Map<string, string[]>()
+    for (const each of all) {
+      const at = each.indexOf(':')
+      const dimension = each.slice(0, at)
+      values.set(dimension, [...(values.get(dimension) ?? []), each.slice(at + 1)])
+    }
+    return [...values].map(([dimension, of]) => ({ dimension, in: of }))
+  })
+
+export const metricsQuery = z.strictObject({
+  start: time('The first instant that counts.'),
+  end: time('The first instant that does not count any more.'),
+  interval: z.enum(INTERVALS).optional().openapi({
+    description: 'Length of a bucket; one that suits the range unless given.',
+  }),
+  time_zone: z.string().optional().openapi({
+    description: 'Name of the zone in which days, weeks and months begin; UTC unless given.',
+    example: 'Europe/Berlin',
+  }),
+  aggregate: z.enum(AGGREGATES).optional().openapi({ description: 'count unless given.' }),
+  group_by: list.optional().openapi({
+    type: 'string',
+    description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path.`,
+    example: 'source,plan',
+  }),
+  filter: filters.optional().openapi({
+    type: 'string',
+    description: 'dimension:value; several times for several dimensions or alternative values.',
+    example: 'plan:pro',
+  }),
+  tenant: tenantParameter,
+})
+
+export const eventsQuery = z.strictObject({
+  name: z.string().optional().openapi({ description: 'Events of this name only.' }),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(QUERY_LIMITS.eventsPageMax)
+    .optional()
+    .openapi({ description: `Of a page; ${QUERY_LIMITS.eventsPageDefault} unless given.` }),
+  after: z.string().optional().openapi({ description: 'meta.next_cursor of the page before.' }),
+  before: z.string().optional().openapi({ description: 'meta.previous_cursor of the page after.' }),
+  tenant: tenantParameter,
+})
+
+export const metricPoint = z
+  .object({
+    timestamp: z.string().openapi({ description: 'Start of the bucket.', format: 'date-time' }),
+    value: z.number(),
+    dimensions: z.record(z.string(), z.string().nullable()).openapi({
+      description: 'One member for each dimension of group_by; null where events have none.',
+    }),
+    final: z.boolean().openapi({
+      description:
+        'Only late events, imports and replays can still change it, and they leave a mark.',
+    }),
+    late_count: z.number().openapi({ description: 'Events that came after the bucket was final.' }),
+    revised: z.string().nullable().openapi({
+      description: 'When the bucket last changed after it was final; null: never.',
+      format: 'date-time',
+    }),
+  })
+  .openapi('MetricPoint')
+
+export const metricsMeta = z
+  .object({
+    as_of: z.string().openapi({ description: 'When the number was read.', format: 'date-time' }),
+    source: z.enum(['rollup', 'raw', 'rollup+raw']).openapi({
+      description: 'What it was read from: 15-minute rollups, single events, or both.',
+    }),
+    final: z.boolean().openapi({ description: 'Whether every bucket of the range is final.' }),
+    final_through: z.string().nullable().openapi({ format: 'date-time' }),
+    definition: z
+      .object({ metric: z.string(), kind: z.literal('event'), version: z.number().int() })
+      .openapi({ description: 'What was counted. Every event name is a metric of version 1.' }),
+    error_bound: z.number().openapi({ description: 'Relative error at most; 0: exact.' }),
+    query_id: z.string().openapi({
+      description: 'The same for the same question, through whichever interface it was asked.',
+    }),
+    interval: z.string(),
+    time_zone: z.string(),
+    groups: z.object({ found: z.number(), listed: z.number() }).nullable().openapi({
+      description: 'With group_by: groups beyond those listed are counted as (other).',
+    }),
+    raw_since: z.string().nullable().openapi({
+      description: 'Single events are held since then; earlier ones are not counted.',
+      format: 'date-time',
+    }),
+  })
+  .openapi('MetricsMeta')
+
+export const event = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    occurred_at: z.string(),
+    client_occurred_at: z.string().nullable(),
+    received_at: z.string(),
+    stored_at: z.string(),
+    actor: z.string().nullable(),
+    session: z.string().nullable(),
+    source: z.string().nullable(),
+    value: z.number().nullable(),
+    properties: z.record(z.string(), z.unknown()),
+    context: z.record(z.string(), z.unknown()).nullable(),
+    schema_version: z.string().nullable(),
+    request_id: z.string().nullable(),
+    trust_class: z.enum(['server', 'public']),
+    partition: z.number().int(),
+    offset: z.string(),
+  })
+  .openapi('Event')
+
+export const eventsMeta = z
+  .object({
+    next_cursor: z.string().nullable().openapi({ description: 'Older events; null: none.' }),
+    previous_cursor: z.string().nullable().openapi({ description: 'Newer events; null: none.' }),
+  })
+  .openapi('EventsMeta')
+
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    request_id: z.string().optional(),
+    parameter: z.string().optional().openapi({ description: 'What has to be changed.' }),
+  })
+  .openapi('Problem')
+
+export const metricName = z.object({
+  name: z
+    .string()
+    .openapi({ description: 'An event name; "*" counts all of them.', example: 'page_view' }),
+})
+
+export const eventId = z.object({ id: z.string() })
+
+export const tenantQuery = z.strictObject({ tenant: tenantParameter })
