@@ -251,6 +251,29 @@ describeEdges("PostHog's capture API", (harness) => {
   })
 
   it.each([
+    ['properties', { properties: { $ignore_sent_at: true } }],
+    ['options', { options: { disable_skew_correction: true } }],
+  ])(
+    'corrects the clock of a batch in which only one event forbids it in its %s',
+    async (_, forbids) => {
+      const wrong = Date.now() - 3 * 3_600_000
+      const event = { event: 'a', distinct_id: 'u', timestamp: new Date(wrong).toISOString() }
+      const sent_at = event.timestamp
+      const of = async (batch: object[]) => {
+        const { events } = await post(harness, { body: { batch, sent_at } })
+        return events.map(({ client_occurred_at }) => client_occurred_at)
+      }
+      expect(await of([event, { ...event, ...forbids }])).toEqual([sent_at, sent_at])
+      expect(
+        await of([
+          { ...event, ...forbids },
+          { ...event, ...forbids },
+        ]),
+      ).toEqual([undefined, undefined])
+    },
+  )
+
+  it.each([
     ['no name', { distinct_id: 'u' }, 'NAME_MISSING', '/event'],
     ['a number as name', { event: 7 }, 'NAME_INVALID', '/event'],
     ['an invalid id', { event: 'a', uuid: 'ü' }, 'EVENT_ID_INVALID', '/uuid'],
