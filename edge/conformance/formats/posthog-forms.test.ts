@@ -331,6 +331,19 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
   })
 
+  it.each([
+    ['in UTF-8', 'utf8'],
+    ['in another encoding', 'latin1'],
+  ] as const)('keeps no key in the dead letter of an unreadable body %s', async (_, encoding) => {
+    const key = harness.newKey({ kind: 'pub' })
+    const text = `{"token":"${key}","event":"größer`
+    const { response, records } = await post(harness, { body: Buffer.from(text, encoding) })
+    expect(response.status).toBe(200)
+    const [{ original, base64 } = {}] = records
+    const stored = Buffer.from(original ?? '', base64 ? 'base64' : 'utf8')
+    expect(stored.toString(encoding)).toBe(text.replace(key, `${key.slice(0, 12)}...`))
+  })
+
   it('responds 413 to a decompression bomb, and to a batch that the library should halve', async () => {
     const bomb = gzipSync(Buffer.alloc(300_000_000, ' '))
     const start = performance.now()
