@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
 import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { type EdgeResponse, send } from '../../testing/send.ts'
 
@@ -208,6 +209,15 @@ describeEdges("PostHog's capture API", (harness) => {
       record: { event_age_max_s: 1e9 },
     })
     expect(events.map((event) => event.occurred_at)).toEqual([occurred_at])
+  })
+
+  it('keeps what is no session of ours among the properties', async () => {
+    const ids = ['', 7, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
+    const batch = ids.map(($session_id) => ({ event: 'a', properties: { $session_id } }))
+    const { events } = await post(harness, { body: { batch } })
+    expect(events.map(({ session, properties }) => [session, properties.$session_id])).toEqual(
+      ids.map((id) => [undefined, id]),
+    )
   })
 
   it('subtracts an offset from the time of sending', async () => {

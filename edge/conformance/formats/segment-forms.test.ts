@@ -150,6 +150,16 @@ describeEdges("Segment's HTTP API", (harness) => {
     ])
   })
 
+  it('keeps what is no session of ours in the context', async () => {
+    const { key, events } = createSource(harness)
+    const ids = ['', 1.5, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
+    const batch = ids.map((sessionId) => ({ type: 'page', context: { sessionId } }))
+    await post(harness, key, '/v1/batch', { batch })
+    expect(events().map(({ session, context }) => [session, context?.sessionId])).toEqual(
+      ids.map((id) => [undefined, id]),
+    )
+  })
+
   it('keeps an invalid message as a dead letter with its original and the pointer of each error', async () => {
     const { key, events, deadLetters } = createSource(harness)
     const messages: [text: string, ...faults: [string, string][]][] = [
