@@ -88,6 +88,16 @@ describe('a supervised process', () => {
     expect(sleeper.pid).toBeDefined()
   })
 
+  test('whose start fails reports nothing that its log has from earlier starts', async () => {
+    writeFileSync(join(home, 'log'), 'block in use\n')
+    const failing = create('echo again >> starts; exit 1', {
+      isTransientFailure: (output) => output.includes('in use'),
+      startMsMax: 1_000,
+    })
+    await expect(failing.start()).rejects.toThrow(`Sleeper ended while starting:  (log: ${home}`)
+    expect(readFileSync(join(home, 'starts'), 'utf8')).toBe('again\n')
+  })
+
   test('that is stopped while starting does not stay alive', async () => {
     const sleeper = create('echo $$; exec sleep 600')
     const starting = sleeper.start()
