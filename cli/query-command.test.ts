@@ -48,7 +48,7 @@ test.each([
   expect(filter).toEqual(expected)
 })
 
-test.each(['plan', '=team', ''])('%j is no filter', async (filter) => {
+test.each(['plan', '=team', ''])('--filter refuses %j', async (filter) => {
   await expect(ask('--filter', filter)).rejects.toThrow('Write it as dimension=value')
   expect(asked).toEqual([])
 })
@@ -92,7 +92,7 @@ test.each([
   ['--from', '2026-02-30'],
   ['--from', 'yesterday'],
   ['--to', '2026-03-29T01:00:00'],
-])('%s %s is no time', async (option, text) => {
+])('%s refuses %s as a time', async (option, text) => {
   await expect(ask(option, text)).rejects.toThrow(`${option}: "${text}" is not a time`)
 })
 

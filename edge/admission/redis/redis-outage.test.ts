@@ -81,7 +81,7 @@ it('a reply to a request from before the outage does not end it', async () => {
   ])
 })
 
-it('a value that is too large for Redis is no outage', async () => {
+it('a value that is too large for Redis does not count as an outage', async () => {
   const { reports, redis, fail } = watchedRedis()
   expect(await fail(new TooLargeForRedisError('too large'))).toBe('RedisError')
   expect([redis.up, reports]).toEqual([true, []])

@@ -211,7 +211,7 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(events.map((event) => event.occurred_at)).toEqual([occurred_at])
   })
 
-  it('keeps what is no session of ours among the properties', async () => {
+  it('keeps an invalid session among the properties', async () => {
     const ids = ['', 7, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
     const batch = ids.map(($session_id) => ({ event: 'a', properties: { $session_id } }))
     const { events } = await post(harness, { body: { batch } })

@@ -141,7 +141,7 @@ describeEdges("Segment's HTTP API", (harness) => {
       batch: [track(), track(null), track({ app: 'shop' }), track({ sessionId: 's-2' })],
     })
     expect(
-      events().map(({ session, context }) => [session, context.sessionId, context.app]),
+      events().map(({ session, context }) => [session, context?.sessionId, context?.app]),
     ).toEqual([
       ['s-1', 's-1', 'till'],
       ['s-1', 's-1', 'till'],
@@ -150,7 +150,7 @@ describeEdges("Segment's HTTP API", (harness) => {
     ])
   })
 
-  it('keeps what is no session of ours in the context', async () => {
+  it('keeps an invalid session in the context', async () => {
     const { key, events } = createSource(harness)
     const ids = ['', 1.5, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
     const batch = ids.map((sessionId) => ({ type: 'page', context: { sessionId } }))
