@@ -32,6 +32,20 @@ describe('the client address behind declared proxies', () => {
   })
 })
 
+it.each([
+  ['x-forwarded-for', (hop: string) => hop],
+  ['forwarded', (hop: string) => `for=${hop}`],
+])('a header %s with more hops than are read gives the last ones', (name, written) => {
+  const proxies = parseTrustedProxies('10.0.0.0/8')
+  const clientOf = (hops: readonly string[]) =>
+    proxies.clientAddress('10.1.2.3', new Headers({ [name]: hops.map(written).join(', ') }))
+  const madeUp = Array<string>(100).fill('203.0.113.66')
+  expect(clientOf([...madeUp, '198.51.100.1', '10.9.9.9'])).toBe('198.51.100.1')
+  const trusted = Array.from({ length: 40 }, (_, i) => `10.0.0.${i}`)
+  expect(clientOf([...madeUp, '198.51.100.1', ...trusted.slice(9)])).toBe('198.51.100.1')
+  expect(clientOf([...madeUp, '198.51.100.1', ...trusted.slice(8)])).toBe('10.0.0.8')
+})
+
 it('no forwarding header is read while no proxy is declared', () => {
   for (const list of [undefined, '', ' , ']) {
     const proxies = parseTrustedProxies(list)

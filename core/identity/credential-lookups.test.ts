@@ -95,3 +95,23 @@ test('an unknown credential is not looked up again for ten seconds, and a good o
   await find('unknown', 'created since')
   expect(asked).toBe(3)
 })
+
+test('beyond its limit an address has one look-up under way and fifty waiting, and is refused more', async () => {
+  const { spend, ask } = setUp()
+  await spend()
+  const all = Array.from({ length: 51 }, (_, i) => ask(`${i}`))
+  await turn()
+  expect(all.map((each) => each.hasBegun())).toEqual([true, ...Array(50).fill(false)])
+  const beyond = ask('beyond')
+  await expect(beyond.found).rejects.toMatchObject({ code: 'TOO_MANY_ATTEMPTS' })
+  expect(beyond.hasBegun()).toBe(false)
+  for (const { answer, found } of all) {
+    answer(undefined)
+    expect(await found).toBeUndefined()
+  }
+  const after = ask('after')
+  await turn()
+  expect(after.hasBegun()).toBe(true)
+  after.answer(undefined)
+  await after.found
+})

@@ -117,6 +117,7 @@ describeEdges('the key cache', (harness) => {
     ['a truncated response', 'break-off'],
     ['a 500', { status: 500 }],
     ['a 401', { status: 401 }],
+    ['a redirect, which could leak the secret', { status: 307 }],
     ['a response that is not JSON', 'not-json'],
     ['a response that never begins', 'hang'],
     ['a response that never ends', 'hang-in-body'],

@@ -131,8 +131,12 @@ export function applyFault(
   else if (fault === 'hang-in-body') {
     response.writeHead(200, { 'Content-Type': 'application/json' })
     response.write('[')
-  } else if (fault !== 'hang')
+  } else if (fault !== 'hang') {
+    // To the same URL, so that a client that follows it succeeds.
+    if (fault.status >= 300 && fault.status < 400)
+      response.setHeader('Location', response.req.url ?? '')
     respond(fault.status, { error: 'requested by the test', status: fault.status })
+  }
   return true
 }
 

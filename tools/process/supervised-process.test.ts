@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { pidFilePath, stopLeftovers, writePidFile } from './pid-file.ts'
 import { isAlive, waitUntilEnded } from './processes.ts'
 import {
@@ -18,6 +18,7 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'sluice-supervised-'))
 })
 afterEach(async () => {
+  vi.useRealTimers()
   await supervised?.kill()
   supervised = undefined
   rmSync(home, { recursive: true, force: true })
@@ -87,6 +88,16 @@ describe('a supervised process', () => {
     expect(sleeper.pid).toBeDefined()
   })
 
+  test('whose start fails reports nothing that its log has from earlier starts', async () => {
+    writeFileSync(join(home, 'log'), 'block in use\n')
+    const failing = create('echo again >> starts; exit 1', {
+      isTransientFailure: (output) => output.includes('in use'),
+      startMsMax: 1_000,
+    })
+    await expect(failing.start()).rejects.toThrow(`Sleeper ended while starting:  (log: ${home}`)
+    expect(readFileSync(join(home, 'starts'), 'utf8')).toBe('again\n')
+  })
+
   test('that is stopped while starting does not stay alive', async () => {
     const sleeper = create('echo $$; exec sleep 600')
     const starting = sleeper.start()
@@ -118,6 +129,33 @@ describe('a supervised process', () => {
     await sleeper.stop()
     expect(sleeper.pid).toBeUndefined()
     expect(restarted).toHaveLength(3)
+  })
+
+  test.each([
+    ['at once, when every process that became ready was steady', undefined, 0, [0, 0, 0, 0]],
+    ['later each time, when none ran for steadyMs', 600_000, 0, [0, 10, 20, 40]],
+    ['at once, when each ran for exactly steadyMs', 600_000, 600_000, [0, 0, 0, 0]],
+    ['later each time, when each ran for a little less', 600_000, 599_000, [0, 10, 20, 40]],
+  ])('is restarted %s', async (_, steadyMs, ranMs, expected) => {
+    const delays: number[] = []
+    let restarted = 0
+    const sleeper = create(SLEEP, {
+      restart: {
+        baseMs: 10,
+        maxMs: 50,
+        steadyMs,
+        onEnd: (_, delayMs) => delays.push(delayMs),
+        onRestarted: () => restarted++,
+      },
+    })
+    vi.useFakeTimers({ toFake: ['Date'], now: 0 })
+    await sleeper.start()
+    for (let times = 1; times <= expected.length; times++) {
+      vi.setSystemTime(Date.now() + ranMs)
+      process.kill(sleeper.pid as number, 'SIGKILL')
+      await expect.poll(() => restarted, { timeout: 10_000 }).toBe(times)
+    }
+    expect(delays).toEqual(expected)
   })
 
   test('stays down after it ended by itself when no restart is configured', async () => {

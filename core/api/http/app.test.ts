@@ -444,12 +444,29 @@ describe('/metrics', () => {
   })
 
   test('shows an unavailable part as down, without its old numbers', async () => {
-    const bounds = () => Promise.reject(new Error('away'))
-    const metrics = createMetrics({ db: fixture.db, log: { ...fixture.log, offsets: bounds } })
-    const text = await metrics.text()
-    expect(text).toContain('sluice_up{part="log"} 0')
-    expect(text).not.toMatch(/^sluice_log_lag_records\{/m)
-    expect(text).toContain('sluice_up{part="postgres"} 1')
+    const { log, database } = fixture
+    const db = createDatabase(database.url, { max: 2 })
+    let offsets = log.offsets
+    const metrics = createMetrics({ db, log: { ...log, offsets: (topic) => offsets(topic) } })
+    const OF_LOG = /^sluice_(log_\w+|events_accepted_total)\{/m
+    const OF_POSTGRES = /^sluice_(events_total|worker_\w+|offset_gaps_total)\{/m
+    const before = await metrics.text()
+    expect(before).toMatch(OF_LOG)
+    expect(before).toMatch(OF_POSTGRES)
+
+    offsets = () => Promise.reject(new Error('away'))
+    const withoutLog = await metrics.text()
+    expect(withoutLog).toContain('sluice_up{part="log"} 0')
+    expect(withoutLog).not.toMatch(OF_LOG)
+    expect(withoutLog).toContain('sluice_up{part="postgres"} 1')
+    expect(withoutLog).toMatch(OF_POSTGRES)
+
+    offsets = log.offsets
+    expect(await metrics.text()).toMatch(OF_LOG)
+    await db.destroy()
+    const withoutPostgres = await metrics.text()
+    expect(withoutPostgres).toContain('sluice_up{part="postgres"} 0')
+    expect(withoutPostgres).not.toMatch(OF_POSTGRES)
   })
 })
 

@@ -183,6 +183,27 @@ describe('the end of a subscription', () => {
     await hub.close()
   })
 
+  test('does not come while the credentials cannot be checked', async () => {
+    let now = Date.now()
+    const { db, log, database } = fixture
+    const logger = { warn() {} }
+    const hub = createLiveHub({ db, log, logger, databaseUrl: database.url, now: () => now })
+    let checked = 0
+    const updates = hub.subscribe(viewer, async () => {
+      if (checked++ === 0) throw new Error('the database is away')
+      return false
+    })
+    await updates.next()
+    now += 31_000
+    await until(updates, () => checked === 1)
+    // By then the result of the check is known.
+    expect((await updates.next()).done).toBe(false)
+    now += 31_000
+    await expect(until(updates, () => false)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(checked).toBe(2)
+    await hub.close()
+  })
+
   test('comes for all subscriptions when the hub closes', async () => {
     const { db, log, database } = fixture
     const hub = createLiveHub({ db, log, logger: { warn() {} }, databaseUrl: database.url })

@@ -27,10 +27,11 @@ test('a record names its topic, or the path does; its partition is as named, or 
       { value: 'c' },
       { value: 'd', key: null, partition: null, headers: null },
       { value: 'e', key: 'k', partition: 5 },
+      { value: '', key: '' },
     ],
     't',
   )
-  expect(topics).toEqual(['u', 't', 't', 't', 't'])
+  expect(topics).toEqual(['u', 't', 't', 't', 't', 't'])
   expect(records).toEqual([
     { partition: 0, key: null, value: Buffer.from('a') },
     {
@@ -41,6 +42,12 @@ test('a record names its topic, or the path does; its partition is as named, or 
     { partition: undefined, key: null, value: Buffer.from('c') },
     { partition: undefined, key: null, value: Buffer.from('d') },
     { partition: 5, key: Buffer.from('k'), value: Buffer.from('e') },
+    // An empty key is one: all of its records are on one partition.
+    {
+      partition: partitionFor(Buffer.alloc(0), 6),
+      key: Buffer.alloc(0),
+      value: Buffer.alloc(0),
+    },
   ])
   expect(read({ value: 'alone' }, 't').records).toHaveLength(1)
 })

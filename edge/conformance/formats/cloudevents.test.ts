@@ -321,6 +321,9 @@ describeEdges('CloudEvents', (harness) => {
       [text('[1,9007199254740993]'), '/data/1'],
       [text('1e400'), '/data'],
       [text('1', ',"database":9007199254740993'), '/database'],
+      // Extensions with the names of fields that an event of ours has.
+      [text('1', ',"name":9007199254740993'), '/name'],
+      [text('1', ',"properties":9007199254740993'), '/properties'],
     ]) {
       const { response } = await post(body, { headers: STRUCTURED })
       expect(errorsOf(response)).toEqual([`0 ${pointer} NUMBER_UNREPRESENTABLE`])

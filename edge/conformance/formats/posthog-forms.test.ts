@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
 import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { type EdgeResponse, send } from '../../testing/send.ts'
 
@@ -210,6 +211,15 @@ describeEdges("PostHog's capture API", (harness) => {
     expect(events.map((event) => event.occurred_at)).toEqual([occurred_at])
   })
 
+  it('keeps an invalid session among the properties', async () => {
+    const ids = ['', 7, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
+    const batch = ids.map(($session_id) => ({ event: 'a', properties: { $session_id } }))
+    const { events } = await post(harness, { body: { batch } })
+    expect(events.map(({ session, properties }) => [session, properties.$session_id])).toEqual(
+      ids.map((id) => [undefined, id]),
+    )
+  })
+
   it('subtracts an offset from the time of sending', async () => {
     const sent = Date.now() - 5_000
     const event = { event: 'a', distinct_id: 'u', offset: 60_000 }
@@ -249,6 +259,29 @@ describeEdges("PostHog's capture API", (harness) => {
     })
     expect(events).toMatchObject([{ occurred_at: timestamp }])
   })
+
+  it.each([
+    ['properties', { properties: { $ignore_sent_at: true } }],
+    ['options', { options: { disable_skew_correction: true } }],
+  ])(
+    'corrects the clock of a batch in which only one event forbids it in its %s',
+    async (_, forbids) => {
+      const wrong = Date.now() - 3 * 3_600_000
+      const event = { event: 'a', distinct_id: 'u', timestamp: new Date(wrong).toISOString() }
+      const sent_at = event.timestamp
+      const of = async (batch: object[]) => {
+        const { events } = await post(harness, { body: { batch, sent_at } })
+        return events.map(({ client_occurred_at }) => client_occurred_at)
+      }
+      expect(await of([event, { ...event, ...forbids }])).toEqual([sent_at, sent_at])
+      expect(
+        await of([
+          { ...event, ...forbids },
+          { ...event, ...forbids },
+        ]),
+      ).toEqual([undefined, undefined])
+    },
+  )
 
   it.each([
     ['no name', { distinct_id: 'u' }, 'NAME_MISSING', '/event'],
@@ -306,6 +339,19 @@ describeEdges("PostHog's capture API", (harness) => {
     const { response, records } = await post(harness, { headers: FORM, body })
     expect(response.status).toBe(200)
     expect(records).toMatchObject([{ refused: [{ code: 'INVALID_JSON' }], original: body }])
+  })
+
+  it.each([
+    ['in UTF-8', 'utf8'],
+    ['in another encoding', 'latin1'],
+  ] as const)('keeps no key in the dead letter of an unreadable body %s', async (_, encoding) => {
+    const key = harness.newKey({ kind: 'pub' })
+    const text = `{"token":"${key}","event":"größer`
+    const { response, records } = await post(harness, { body: Buffer.from(text, encoding) })
+    expect(response.status).toBe(200)
+    const [{ original, base64 } = {}] = records
+    const stored = Buffer.from(original ?? '', base64 ? 'base64' : 'utf8')
+    expect(stored.toString(encoding)).toBe(text.replace(key, `${key.slice(0, 12)}...`))
   })
 
   it('responds 413 to a decompression bomb, and to a batch that the library should halve', async () => {

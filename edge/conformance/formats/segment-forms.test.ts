@@ -133,6 +133,33 @@ describeEdges("Segment's HTTP API", (harness) => {
     ])
   })
 
+  it('takes the session from the context of the envelope, unless a message has its own', async () => {
+    const { key, events } = createSource(harness)
+    const track = (context?: unknown) => ({ type: 'track', event: 'a', context })
+    await post(harness, key, '/v1/batch', {
+      context: { sessionId: 's-1', app: 'till' },
+      batch: [track(), track(null), track({ app: 'shop' }), track({ sessionId: 's-2' })],
+    })
+    expect(
+      events().map(({ session, context }) => [session, context?.sessionId, context?.app]),
+    ).toEqual([
+      ['s-1', 's-1', 'till'],
+      ['s-1', 's-1', 'till'],
+      ['s-1', 's-1', 'shop'],
+      ['s-2', 's-2', 'till'],
+    ])
+  })
+
+  it('keeps an invalid session in the context', async () => {
+    const { key, events } = createSource(harness)
+    const ids = ['', 1.5, null, {}, 'x'.repeat(LIMITS.labelCharsMax + 1)]
+    const batch = ids.map((sessionId) => ({ type: 'page', context: { sessionId } }))
+    await post(harness, key, '/v1/batch', { batch })
+    expect(events().map(({ session, context }) => [session, context?.sessionId])).toEqual(
+      ids.map((id) => [undefined, id]),
+    )
+  })
+
   it('keeps an invalid message as a dead letter with its original and the pointer of each error', async () => {
     const { key, events, deadLetters } = createSource(harness)
     const messages: [text: string, ...faults: [string, string][]][] = [
