@@ -121,15 +121,10 @@ test('unique actors are null, not fewer, where events are no longer held', async
     uniqueActors: null,
     rawSince: '2026-11-01T00:00:00Z',
   })
-  // What was dropped occurred before the range, or after it.
-  for (const at of [
-    ['12:20', '12:50'],
-    ['11:00', '11:45'],
-  ])
-    expect(await execute('2026-10-01', '2026-10-01', at)).toMatchObject({
-      uniqueActors: 0,
-      rawSince: null,
-    })
+  expect(await execute('2026-10-01', '2026-10-01', ['12:20', '12:50'])).toMatchObject({
+    uniqueActors: 0,
+    rawSince: null,
+  })
   expect(await execute('2026-10-02', '2026-11-02')).toEqual({
     count: 2,
     uniqueActors: 2,
