@@ -10,6 +10,7 @@ forwarderSuite('Postgres', (url) => createPostgresLog({ url }))
 test('a dead letter keeps what was sent exactly as long as its key and its value fit one record', () => {
   const dead = (length: number) =>
     toRecord({
+      id: 1,
       tenant: 'default',
       reason: 'NOT_JSON',
       detail: '',

@@ -166,7 +166,7 @@ describe('the Postgres log, when data or connections are damaged', () => {
     expect(Date.now() - began).toBeLessThan(10_000)
     expect(waiting.every(({ status }) => status === 'rejected')).toBe(true)
     // On the server, too, no statement waits any more that could still append.
-    await expect.poll(blocked).toEqual([])
+    await expect.poll(() => blocked()).toEqual([])
     await blocker.query('COMMIT')
     blocker.release()
     expect((await impatient.append(topic, [record('v', 0)]))[0]?.offset).toBe(0)
