@@ -3,6 +3,7 @@ import type { LogRecord } from '../log.ts'
 import { createFetchBuffer, type FetchedPartition } from './fetch-buffer.ts'
 
 const never = new AbortController().signal
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** So many records of a partition from an offset on. */
 function fetched(partition: number, from: number, count: number, bytes: number): FetchedPartition {
@@ -30,13 +31,14 @@ test.each([
     for (let round = 0; round < 5; round++) {
       let hasSpace = false
       buffer.add([0, 1].map((partition) => fetched(partition, round * 2, 2, 500)))
-      const space = buffer.untilSpace(never).then(() => {
+      void buffer.untilSpace(never).then(() => {
         hasSpace = true
       })
-      await new Promise((resolve) => setImmediate(resolve))
+      await nextTurn()
       expect(hasSpace).toBe(false)
       expect(buffer.take()?.recordCount).toBe(4)
-      await space
+      await nextTurn()
+      expect(hasSpace).toBe(true)
     }
     expect([0, 1].map((partition) => buffer.nextOf(partition))).toEqual([10, 10])
   },
