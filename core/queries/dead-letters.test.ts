@@ -15,21 +15,30 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
+interface Page {
+  edges: { node: { offset: string } }[]
+  pageInfo: { hasNextPage: boolean; endCursor: string }
+}
+
 test('a key pages through the dead letters of its own tenant, each once, newest first', async () => {
   const headers = await fixture.keyOf('default')
-  const seen: string[] = []
-  for (let after = ''; ; ) {
-    const { data, errors } = await fixture.execute(
-      `{ deadLetters(first: 20${after}) { edges { node { reason original offset } } pageInfo { hasNextPage endCursor } } }`,
-      headers,
-    )
-    expect(errors).toBeUndefined()
-    const { edges, pageInfo } = data.deadLetters
-    for (const { node } of edges) seen.push(node.offset)
-    if (!pageInfo.hasNextPage) break
-    after = `, after: "${pageInfo.endCursor}"`
+  // The last page is full, or not.
+  for (const size of [15, 20]) {
+    const pages: string[][] = []
+    for (let after = ''; ; ) {
+      const { data, errors } = await fixture.execute(
+        `{ deadLetters(first: ${size}${after}) { edges { node { reason original offset } } pageInfo { hasNextPage endCursor } } }`,
+        headers,
+      )
+      expect(errors).toBeUndefined()
+      const { edges, pageInfo } = data.deadLetters as Page
+      pages.push(edges.map(({ node }) => node.offset))
+      if (!pageInfo.hasNextPage) break
+      after = `, after: "${pageInfo.endCursor}"`
+    }
+    expect(pages.flat()).toEqual(Array.from({ length: 45 }, (_, i) => String(44 - i)))
+    expect(pages).toHaveLength(3)
   }
-  expect(seen).toEqual(Array.from({ length: 45 }, (_, i) => String(44 - i)))
   const foreign = await fixture.execute(
     '{ deadLetters(tenant: "other") { edges { cursor } } }',
     headers,

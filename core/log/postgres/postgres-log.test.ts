@@ -166,7 +166,7 @@ describe('the Postgres log, when data or connections are damaged', () => {
     expect(Date.now() - began).toBeLessThan(10_000)
     expect(waiting.every(({ status }) => status === 'rejected')).toBe(true)
     // On the server, too, no statement waits any more that could still append.
-    await expect.poll(blocked).toEqual([])
+    await expect.poll(() => blocked()).toEqual([])
     await blocker.query('COMMIT')
     blocker.release()
     expect((await impatient.append(topic, [record('v', 0)]))[0]?.offset).toBe(0)
@@ -210,9 +210,33 @@ describe('the Postgres log, when data or connections are damaged', () => {
     expect((await reading).map(text)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`))
   })
 
-  async function blocked(): Promise<number[]> {
+  test('a first read that is cut is repeated from its offset, also within records that were appended together', async () => {
+    await append('a', 'b', 'c', 'd')
+    const holder = await database.pool.connect()
+    await holder.query('BEGIN; LOCK log_partition IN ACCESS EXCLUSIVE MODE')
+    const reading = readUntil({ log, topic }, new Map([[0, 2]]), 2)
+    await expect.poll(() => blocked('sluice log read')).toHaveLength(1)
+    await sql('SELECT pg_terminate_backend($1)', await blocked('sluice log read'))
+    await expect.poll(() => errors.length).toBeGreaterThan(0)
+    await holder.query('COMMIT')
+    holder.release()
+    expect((await reading).map(text)).toEqual(['c', 'd'])
+  })
+
+  test('the offset at a time is that of a record taken exactly then, at midnight too', async () => {
+    for (const value of ['a', 'b']) await append(value)
     const { rows } = await sql(
-      "SELECT pid FROM pg_stat_activity WHERE application_name = 'sluice log append' AND datname = current_database() AND wait_event_type = 'Lock'",
+      `UPDATE log_chunk SET appended_at = appended_on::timestamp AT TIME ZONE 'UTC' + base_offset * interval '1 ms'
+       RETURNING (extract(epoch FROM appended_on) * 1000)::float8 AS midnight`,
+    )
+    const at = async (ms: number) => (await log.offsetsAt(topic, rows[0].midnight + ms)).get(0)
+    expect([await at(-1), await at(0), await at(1), await at(2)]).toEqual([0, 0, 1, 2])
+  })
+
+  async function blocked(name = 'sluice log append'): Promise<number[]> {
+    const { rows } = await sql(
+      "SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database() AND wait_event_type = 'Lock'",
+      [name],
     )
     return rows.map((row) => row.pid)
   }

@@ -9,6 +9,7 @@ import { createPostgresLog } from '../../log/postgres/postgres-log.ts'
 import { readLag } from '../../queries/pipeline/lag.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
+import { NotAppliedError } from '../write/positions.ts'
 import { adoptLog } from './adopt-log.ts'
 import { LogIdentityError } from './log-identity.ts'
 import { skipMissingOffsets } from './skip-offsets.ts'
@@ -112,6 +113,42 @@ test('a worker that still reads the former log writes nothing once another one i
   start(other)
   await expect.poll(position).toBe(15)
   expect(await stored()).toBe(15)
+})
+
+test('a replay that has begun writes nothing once another log is adopted, even at the same offsets', async () => {
+  await append(own, 10)
+  start(own)
+  await expect.poll(position).toBe(10)
+  await end()
+  await database.pool.query('TRUNCATE event, rollup_15m, outcome_minute, watermark')
+  const adopting: Log = {
+    ...own,
+    async *batches(topic, options) {
+      await adoptLog(db, other, 'current')
+      yield* own.batches(topic, options)
+    },
+  }
+  const ranges = [{ partition: 0, from: 0, to: 10 }]
+  const reading = { databaseUrl: database.url, log: adopting, ranges, signal: stop.signal }
+  await expect(replay(reading)).rejects.toThrow(NotAppliedError)
+  expect(await stored()).toBe(0)
+})
+
+test('how far a log is being read again is remembered where reading goes on, and forgotten at its end', async () => {
+  await append(own, 60)
+  const state = async () => {
+    const { rows } = await database.pool.query(
+      'SELECT next_offset::int AS at, reread_until::int AS until FROM log_position WHERE topic = $1 AND partition = 0',
+      [TOPICS.raw.name],
+    )
+    return rows[0]
+  }
+  await adoptLog(db, own, 'start')
+  expect(await state()).toEqual({ at: 0, until: 60 })
+  await adoptLog(db, other, 'current')
+  expect(await state()).toEqual({ at: 0, until: 60 })
+  await adoptLog(db, own, 'end')
+  expect(await state()).toEqual({ at: 60, until: null })
 })
 
 test('a database that was restored from a backup continues at the offsets of that backup, each record once', async () => {

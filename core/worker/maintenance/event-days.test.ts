@@ -58,6 +58,17 @@ test('a day is kept until every partition has applied what may hold its duplicat
   expect(await maintain().run()).toMatchObject({ dropped: [table(KEPT - 1)] })
 })
 
+test('the latest dropped day stays the latest when an older one is dropped after it', async () => {
+  await applied(TODAY)
+  await maintain().run()
+  // A backlog brings events of such a day.
+  await maintain().ensure(receivedOn(KEPT - 5))
+  expect(await maintain().run()).toMatchObject({ dropped: [table(KEPT - 5)] })
+  expect(await sql('SELECT dropped_through::text AS dropped FROM event_retention')).toEqual([
+    { dropped: isoDay(KEPT - 1) },
+  ])
+})
+
 test('an event that occurred in the first moment of a month has that month, whatever comes before it in its batch', async () => {
   const month = MONTHS.numberOf(TODAY * DAY_MS) + 30
   const first = Date.parse(MONTHS.startOf(month))

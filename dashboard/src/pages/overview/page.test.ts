@@ -168,7 +168,8 @@ test('a failed query shows a notice in place of its numbers and is retried', asy
 test('the live update of one tenant is never shown under the name of another', async () => {
   await fixture.store('default', [{ name: 'signup' }, { name: 'signup' }])
   await fixture.store('other', [{ name: 'order' }])
-  await open('tenant=default')
+  // The other tenant has no event of that name.
+  await open('tenant=default&name=signup')
   const now = tile('Events per minute').locator('.tile-value')
   const feed = page.locator('.feed')
   await expect.poll(() => now.innerText()).toMatch(/[1-9]/)
@@ -181,6 +182,7 @@ test('the live update of one tenant is never shown under the name of another', a
   await page.locator('.tenant select').selectOption('other')
   await expect.poll(() => now.innerText()).not.toMatch(/[0-9]/)
   expect(await feed.innerText()).not.toContain('signup')
+  expect(new URL(page.url()).searchParams.get('name')).toBeNull()
   await page.unroute('**/graphql')
 })
 
@@ -252,7 +254,7 @@ test('with more tenants than a list holds, each is found by a part of its name a
     "INSERT INTO tenant (slug) SELECT 'shop-' || i FROM generate_series(1500, 1, -1) i",
   )
   await fixture.store('shop-12', [{ name: 'order' }])
-  await open('tenant=default&range=24h')
+  await open('tenant=default&range=24h&name=signup')
   await page.locator('.tenants button', { hasText: 'default' }).waitFor()
   await page.keyboard.press('c')
   const search = page.getByRole('combobox', { name: 'Search tenants' })
@@ -271,6 +273,7 @@ test('with more tenants than a list holds, each is found by a part of its name a
   await search.press('ArrowDown')
   await search.press('Enter')
   await expect.poll(() => new URL(page.url()).searchParams.get('tenant')).toBe('shop-12')
+  expect(new URL(page.url()).searchParams.get('name')).toBeNull()
   await expect.poll(() => page.locator('.feed').innerText()).toContain('order')
 
   await page.evaluate(`window.refused = false

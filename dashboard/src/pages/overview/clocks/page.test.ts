@@ -62,3 +62,21 @@ test('a component that is down is named with the time since when, however many u
   await expect.poll(() => notice.innerText()).toMatch(/^The log is down since \d/)
   expect(timeOf(await notice.innerText())).not.toBe(timeOf(before))
 })
+
+test('with live updates off a range ends where it ended then, however often it is fetched', async () => {
+  await open('range=24h')
+  await page.locator('.tile-value').nth(1).waitFor()
+  await page.keyboard.press('l')
+  await page.locator('.badge', { hasText: 'live updates off' }).waitFor()
+  const ends: string[] = []
+  for (let i = 0; i < 3; i++) {
+    const fetched = page.waitForRequest(
+      (request) => request.postDataJSON()?.operationName === 'Totals',
+    )
+    // As if its tab were opened again: that fetches, a second after the last time at the earliest.
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    ends.push((await fetched).postDataJSON().variables.endTime)
+  }
+  expect(new Set(ends).size).toBe(1)
+  await page.keyboard.press('l')
+})

@@ -82,21 +82,29 @@ test.each([
   },
 )
 
-test('the form begins with the range that is shown, up to now, on the clock of the page', async () => {
-  await goto(`zone=${ZONE}&range=24h&view=table`)
-  await page.locator('.table-scroll tbody tr').first().waitFor()
-  await page.keyboard.press('r')
-  const [from, to] = [
-    await page.getByLabel('From', { exact: true }).inputValue(),
-    await page.getByLabel('To', { exact: true }).inputValue(),
-  ]
-  const until = Date.parse(`${to}:00Z`) - Date.parse(`${from}:00Z`)
-  const shownTo = local(Date.now(), ZONE)
-  expect([shownTo.time, local(Date.now() - 60_000, ZONE).time]).toContain(to.slice(11))
-  expect(until).toBeGreaterThan(23 * HOUR_MS - 1)
-  expect(until).toBeLessThanOrEqual(25 * HOUR_MS)
-  await page.keyboard.press('Escape')
-})
+test.each([
+  // Of quarters of an hour, and of days, which begin at midnight.
+  ['24h', 23, 25, /:\d\d$/],
+  ['30d', 29 * 24, 30 * 24, /T00:00$/],
+])(
+  'the form begins with the range of %s that is shown, up to now, on the clock of the page',
+  async (range, hoursMin, hoursMax, beginning) => {
+    await goto(`zone=${ZONE}&range=${range}&view=table`)
+    await page.locator('.table-scroll tbody tr').first().waitFor()
+    await page.keyboard.press('r')
+    const [from, to] = [
+      await page.getByLabel('From', { exact: true }).inputValue(),
+      await page.getByLabel('To', { exact: true }).inputValue(),
+    ]
+    expect(from).toMatch(beginning)
+    const shownTo = local(Date.now(), ZONE)
+    expect([shownTo.time, local(Date.now() - 60_000, ZONE).time]).toContain(to.slice(11))
+    const until = Date.parse(`${to}:00Z`) - Date.parse(`${from}:00Z`)
+    expect(until).toBeGreaterThanOrEqual(hoursMin * HOUR_MS)
+    expect(until).toBeLessThanOrEqual(hoursMax * HOUR_MS)
+    await page.keyboard.press('Escape')
+  },
+)
 
 test('an end before the start, and half a date, are refused with a sentence, and the URL stays', async () => {
   await goto(`zone=${ZONE}&range=24h`)
