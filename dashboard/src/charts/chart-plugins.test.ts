@@ -76,7 +76,7 @@ test('a mark is drawn at each bucket that a late event revised, and at no other'
   expect(calls).toEqual([['save'], ['fillStyle', 'red'], ...markAt(40), ...markAt(80), ['restore']])
 })
 
-test('a line is drawn through the bucket under the pointer, and none where there is no tooltip', () => {
+test('a line is drawn through the bucket under the pointer, and not without a tooltip', () => {
   const draw = (tooltip: unknown) => {
     const { ctx, calls } = recordCanvas()
     const chart = { tooltip, chartArea: { top: 8, bottom: 100 }, ctx }
@@ -107,7 +107,7 @@ test('a line is drawn through the bucket under the pointer, and none where there
     expect(draw(nothing)).toEqual([])
 })
 
-test('without a point there is no newest one', () => {
+test('a line without points has no newest one', () => {
   const edges: unknown[] = []
   const plugin = liveEdgePlugin(
     () => dataOf({ isStacked: false, lines: [] }),
