@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Stryker } from '@stryker-mutator/core'
 import { PACKAGE_NAMES, PACKAGES, type PackageName, packageOf } from './packages.ts'
@@ -48,6 +49,8 @@ async function mutate(name: PackageName, files: string[]): Promise<Score> {
   return scoreOf(
     name,
     results
+      // Former results are kept, of files too that are not mutated any more.
+      .filter(({ fileName }) => packageOf(relative('.', fileName)) === name)
       .filter(({ fileName }) => files.length === 0 || files.some((file) => fileName.endsWith(file)))
       .map(({ status }) => status),
   )

@@ -46,6 +46,11 @@ test.each([
   [() => json({}, 403), 'forbidden', 'Your account does not have access.'],
   [() => failure('BAD_USER_INPUT'), 'refused', 'Sluice returned an error: “No such thing”.'],
   [() => failure(undefined), 'refused', 'Sluice returned an error: “No such thing”.'],
+  // A result with a part missing is none.
+  [
+    () => json({ data: { viewer: null }, errors: [{ message: 'No' }] }),
+    ...(['refused', 'Sluice returned an error: “No”.'] as const),
+  ],
   // These concern every query.
   [
     () => failure('DATABASE_UNAVAILABLE', 'down'),

@@ -55,7 +55,6 @@ export function subscribe<Data, Variables extends AnyVariables>(
 ): () => void {
   let hasEnded = false
   const end = (error: ApiError) => {
-    if (hasEnded) return
     hasEnded = true
     on.end(error)
   }

@@ -78,7 +78,7 @@ test('the update of one tenant is never shown under another', () => {
   const { live, subscriptions, push, setTenant } = setUp()
   push()
   setTenant('other')
-  expect(live.update()).toBeUndefined()
+  expect([live.update(), live.connection()]).toEqual([undefined, { kind: 'connecting' }])
   expect(subscriptions.map(({ tenant, isOpen }) => [tenant, isOpen])).toEqual([
     ['default', false],
     ['other', true],
@@ -87,6 +87,13 @@ test('the update of one tenant is never shown under another', () => {
 
 test('without a tenant nothing is followed', () => {
   const { subscriptions, setTenant } = setUp()
+  const none = mount(() =>
+    createLive(
+      () => undefined,
+      () => expect.unreachable(),
+    ),
+  )
+  expect(none.connection()).toEqual({ kind: 'connecting' })
   setTenant(undefined)
   expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false])
 })
