@@ -2,11 +2,11 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { PACKAGES, type PackageName } from './packages.ts'
 
-/** Thousands of random cases come last: most mutants are dead by then. */
+/** Thousands of random cases and the tests of whole requests come last: most mutants are dead by then. */
 class QuickFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isSlow = ({ moduleId }: TestSpecification) =>
-      /(properties|fuzz)\.test\.ts$/.test(moduleId)
+      /(properties|fuzz|in-process)\.test\.ts$/.test(moduleId)
     return files.toSorted((a, b) => Number(isSlow(a)) - Number(isSlow(b)))
   }
 }
