@@ -75,21 +75,17 @@ export function createFeed(
     }),
   )
   createEffect(
-    on(
-      name,
-      async (chosen) => {
-        setRows(ofName)
-        setHeld(ofName)
-        setPastMissing(false)
-        if (chosen === undefined) return
-        const result = await fetchRecent(chosen)
-        if (name() !== chosen) return
-        if (!result.ok) return setPastMissing(true)
-        for (const event of result.data) known.add(event)
-        setRows((current) => mergeFeed(result.data, current))
-      },
-      { defer: true },
-    ),
+    on(name, async (chosen) => {
+      setRows(ofName)
+      setHeld(ofName)
+      setPastMissing(false)
+      if (chosen === undefined) return
+      const result = await fetchRecent(chosen)
+      if (name() !== chosen) return
+      if (!result.ok) return setPastMissing(true)
+      for (const event of result.data) known.add(event)
+      setRows((current) => mergeFeed(result.data, current))
+    }),
   )
 
   return {
