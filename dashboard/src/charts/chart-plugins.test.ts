@@ -21,6 +21,7 @@ test.each([
     getDatasetMeta: (i: number) => ({
       data: [
         { x: 1, y: 1 },
+        { x: 5, y: 1 },
         { x: 9, y: i },
       ],
     }),
