@@ -75,7 +75,10 @@ it.each(['16384', '60000'])(
   30_000,
 )
 
-it('a compressed body counts as long as it is decompressed', async () => {
+// Elsewhere the output of a chunk comes later, and is refused with the next chunk: `npm run mutate` runs in Node.
+const itInWorkerd = it.runIf(navigator.userAgent === 'Cloudflare-Workers')
+
+itInWorkerd('a compressed body counts as long as it is decompressed', async () => {
   const zipped = await new Response(
     new Blob([HALF]).stream().pipeThrough(new CompressionStream('gzip')),
   ).arrayBuffer()

@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest'
 import { inflateInto } from './inflate.ts'
 
-it('the output of a slice is read before the next slice is written', async () => {
+// Elsewhere the output of a slice comes later: `npm run mutate` runs in Node.
+const itInWorkerd = it.runIf(navigator.userAgent === 'Cloudflare-Workers')
+
+itInWorkerd('the output of a slice is read before the next slice is written', async () => {
   const size = 16 * 1024 * 1024
   const packed = await new Response(
     new Blob([new Uint8Array(size)]).stream().pipeThrough(new CompressionStream('gzip')),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -47,5 +48,5 @@ export async function saveCoverage(page: Page | undefined): Promise<void> {
   if (!coverageFolder || !page) return
   const scripts = await page.coverage.stopJSCoverage()
   mkdirSync(join(coverageFolder, 'browser'), { recursive: true })
-  writeFileSync(join(coverageFolder, 'browser', `${process.pid}.json`), JSON.stringify(scripts))
+  writeFileSync(join(coverageFolder, 'browser', `${randomUUID()}.json`), JSON.stringify(scripts))
 }

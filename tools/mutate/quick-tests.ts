@@ -2,12 +2,16 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { PACKAGES, type PackageName } from './packages.ts'
 
-/** Thousands of random cases come last: most mutants are dead by then. */
+/**
+ * What comes last, as most mutants are dead by then: tests of whole requests, and after them those that wait or
+ * try thousands of random cases.
+ */
+const LAST = [/in-process\.test\.ts$/, /(properties|fuzz|app-bodies)\.test\.ts$/]
+
 class QuickFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isSlow = ({ moduleId }: TestSpecification) =>
-      /(properties|fuzz)\.test\.ts$/.test(moduleId)
-    return files.toSorted((a, b) => Number(isSlow(a)) - Number(isSlow(b)))
+    const rank = ({ moduleId }: TestSpecification) => LAST.findIndex((last) => last.test(moduleId))
+    return files.toSorted((a, b) => rank(a) - rank(b))
   }
 }
 

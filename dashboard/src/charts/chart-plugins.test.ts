@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { liveEdgePlugin, revisedMarksPlugin } from './chart-plugins.ts'
+import { crosshairPlugin, liveEdgePlugin, revisedMarksPlugin } from './chart-plugins.ts'
 import type { ChartData } from './datasets.ts'
 
 const pointOf = (time: number, isFinal: boolean, lateCount: number) => ({
@@ -21,6 +21,7 @@ test.each([
     getDatasetMeta: (i: number) => ({
       data: [
         { x: 1, y: 1 },
+        { x: 5, y: 1 },
         { x: 9, y: i },
       ],
     }),
@@ -28,6 +29,22 @@ test.each([
   plugin.afterDatasetsDraw?.(chart as never, {} as never, {} as never, false)
   expect(edges).toEqual([[9, dataset]])
 })
+
+/** What is drawn, call by call; what is set goes by its name. */
+function recordCanvas() {
+  const calls: unknown[][] = []
+  const ctx = new Proxy({} as CanvasRenderingContext2D, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        calls.push([name, ...args]),
+    set(_, name, value) {
+      calls.push([name, value])
+      return true
+    },
+  })
+  return { ctx, calls }
+}
 
 test('a mark is drawn at each bucket that a late event revised, and at no other', () => {
   const whole = [
@@ -37,11 +54,7 @@ test('a mark is drawn at each bucket that a late event revised, and at no other'
     pointOf(30, false, 1),
     pointOf(40, true, 1),
   ]
-  const marks: number[] = []
-  const ctx = {
-    ...{ save() {}, restore() {}, beginPath() {}, lineTo() {}, fill() {} },
-    moveTo: (x: number) => marks.push(x),
-  }
+  const { ctx, calls } = recordCanvas()
   const chart = {
     ctx,
     chartArea: { bottom: 100 },
@@ -52,5 +65,56 @@ test('a mark is drawn at each bucket that a late event revised, and at no other'
     () => 'red',
   )
   plugin.afterDatasetsDraw?.(chart as never, {} as never, {} as never, false)
-  expect(marks).toEqual([40, 80])
+  const markAt = (x: number) => [
+    ['beginPath'],
+    ...[
+      ['moveTo', x, 94],
+      ['lineTo', x + 3, 99],
+      ['lineTo', x - 3, 99],
+    ],
+    ['fill'],
+  ]
+  expect(calls).toEqual([['save'], ['fillStyle', 'red'], ...markAt(40), ...markAt(80), ['restore']])
+})
+
+test('a line is drawn through the bucket under the pointer, and not without a tooltip', () => {
+  const draw = (tooltip: unknown) => {
+    const { ctx, calls } = recordCanvas()
+    const chart = { tooltip, chartArea: { top: 8, bottom: 100 }, ctx }
+    crosshairPlugin(() => 'grey').beforeDatasetsDraw?.(
+      chart as never,
+      { cancelable: true },
+      {} as never,
+    )
+    return calls
+  }
+  const shown = (opacity: number, elements: unknown[]) => ({
+    opacity,
+    getActiveElements: () => elements,
+  })
+  expect(draw(shown(1, [{ element: { x: 40 } }, { element: { x: 40 } }]))).toEqual([
+    ['save'],
+    ['strokeStyle', 'grey'],
+    ['globalAlpha', 0.5],
+    ['beginPath'],
+    ...[
+      ['moveTo', 40, 8],
+      ['lineTo', 40, 100],
+    ],
+    ['stroke'],
+    ['restore'],
+  ])
+  for (const nothing of [undefined, shown(1, []), shown(0, [{ element: { x: 40 } }])])
+    expect(draw(nothing)).toEqual([])
+})
+
+test('a line without points has no newest one', () => {
+  const edges: unknown[] = []
+  const plugin = liveEdgePlugin(
+    () => dataOf({ isStacked: false, lines: [] }),
+    (...edge) => edges.push(edge),
+  )
+  const chart = { getDatasetMeta: () => ({ data: [] }) }
+  plugin.afterDatasetsDraw?.(chart as never, {} as never, {} as never, false)
+  expect(edges).toEqual([])
 })

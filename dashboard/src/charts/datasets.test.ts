@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type ResolvedRange, resolveRange } from '../lib/time/range.ts'
-import { clearColourCache } from './colours.ts'
+import { clearColourCache, resolveColour } from './colours.ts'
 import { type ChartData, createDatasets, type Dataset, mergeDatasets } from './datasets.ts'
 import type { Point } from './points.ts'
 
@@ -128,4 +128,40 @@ test('lines that change places or come and go keep their own objects', () => {
   const merged = mergeDatasets(old, named('ccc', 'bb', 'a'))
   expect(merged.map((dataset) => old.indexOf(dataset))).toEqual([-1, 1, 0, 2])
   expect(merged.slice(0, 3).map((dataset) => xy(dataset)?.[0]?.[1])).toEqual([3, 2, 1])
+})
+
+test('a single line has a gradient below it, and none before the chart has a size', () => {
+  const range = resolveRange({ kind: 'relative', id: '6h' }, at('2026-11-21T10:00:00Z'), 'UTC')
+  const [line] = createDatasets(dataOf(range), canvas)
+  const background = line?.backgroundColor as (context: unknown) => unknown
+  const stops: unknown[][] = []
+  const gradient = { addColorStop: (...stop: unknown[]) => stops.push(stop) }
+  const created: number[][] = []
+  const ctx = {
+    createLinearGradient(...ends: number[]) {
+      created.push(ends)
+      return gradient
+    },
+  }
+  expect(background({ chart: { ctx } })).toBe('transparent')
+  expect(background({ chart: { ctx, chartArea: { top: 8, bottom: 100 } } })).toBe(gradient)
+  expect(created).toEqual([[0, 8, 0, 100]])
+  expect(stops).toEqual([
+    [0, 'rgba(1, 2, 3, 0.2)'],
+    [1, 'rgba(1, 2, 3, 0.02)'],
+  ])
+})
+
+test('a colour is resolved once in its place, and again after the theme changed', () => {
+  const calls: string[] = []
+  const probe = { style: { color: '' }, remove: () => calls.push('remove') }
+  vi.stubGlobal('document', { createElement: () => probe })
+  vi.stubGlobal('getComputedStyle', () => ({ color: 'rgb(10, 20.5, 255)' }))
+  const parent = { append: () => calls.push('append') } as unknown as HTMLElement
+  expect(resolveColour('red', parent, 0.5)).toBe('rgba(10, 20.5, 255, 0.5)')
+  expect(resolveColour('red', parent, 0.5)).toBe('rgba(10, 20.5, 255, 0.5)')
+  expect(calls).toEqual(['append', 'remove'])
+  clearColourCache()
+  vi.stubGlobal('getComputedStyle', () => ({ color: '' }))
+  expect(resolveColour('red', parent, 0.5)).toBe('rgba(128, 128, 128, 0.5)')
 })

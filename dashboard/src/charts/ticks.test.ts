@@ -77,3 +77,11 @@ test('where half an hour is repeated (Lord Howe) ticks stay at full hours', () =
   const found = ticksBetween(start, start + 12 * HOUR, 'Australia/Lord_Howe', 13, 900_000)
   expect(local(found, 'Australia/Lord_Howe').every((text) => text.endsWith(':00'))).toBe(true)
 })
+
+test('an hour that the clock skips has one tick, not two', () => {
+  const start = at('2025-03-09T05:00:00Z')
+  const ticks = ticksBetween(start, start + 5 * HOUR, 'America/New_York', 6, 900_000)
+  expect(local(ticks, 'America/New_York')).toEqual([
+    ...['00:00', '01:00', '03:00', '04:00', '05:00', '06:00'].map((time) => `2025-03-09 ${time}`),
+  ])
+})

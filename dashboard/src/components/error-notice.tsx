@@ -52,7 +52,7 @@ export function QueryNotice(props: {
   subject: string
 }) {
   const { now, urlState } = useApp()
-  const isMissing = () => props.query.data() === undefined
+  const hasData = () => props.query.data() !== undefined
   const error = () => {
     const current = props.query.error()
     return current?.kind === 'unreachable' ? undefined : current
@@ -61,9 +61,9 @@ export function QueryNotice(props: {
     <Show when={error()}>
       {(current) => (
         <ErrorNotice
-          title={`${props.subject} ${isMissing() ? 'missing' : 'out of date'}.`}
+          title={`${props.subject} ${hasData() ? 'out of date' : 'missing'}.`}
           error={current()}
-          dataAt={isMissing() ? undefined : props.query.dataAt()}
+          dataAt={hasData() ? props.query.dataAt() : undefined}
           now={now}
           zone={urlState.zone()}
           retry={props.query.retry}
@@ -71,4 +71,12 @@ export function QueryNotice(props: {
       )}
     </Show>
   )
+}
+
+/** In place of what a panel would show; the notice says why. */
+export function Missing(props: {
+  /** The beginning of a sentence: "The top events". */
+  subject: string
+}) {
+  return <p class="empty">{props.subject} could not be loaded.</p>
 }

@@ -125,3 +125,33 @@ describe('local times of a zone', () => {
     expect(rangeName(time, time + 3_600_000, 'UTC')).toMatch(/^20 Nov.*, 18:15 – 19:15$/)
   })
 })
+
+test('a time that the clock shows twice has its offset, and one that it skips or shows once has none', () => {
+  const zone = 'America/New_York'
+  const quarter = (start: string) =>
+    bucketName(Date.parse(start), Date.parse(start) + 900_000, 'QUARTER_HOUR', zone)
+  expect(
+    ['04:45', '05:00', '05:45', '06:00', '06:45', '07:00'].map((time) =>
+      quarter(`2025-11-02T${time}:00Z`),
+    ),
+  ).toEqual([
+    'Sun 2 Nov, 00:45 – 01:00 UTC-04:00',
+    'Sun 2 Nov, 01:00 UTC-04:00 – 01:15 UTC-04:00',
+    'Sun 2 Nov, 01:45 UTC-04:00 – 01:00 UTC-05:00',
+    'Sun 2 Nov, 01:00 UTC-05:00 – 01:15 UTC-05:00',
+    'Sun 2 Nov, 01:45 UTC-05:00 – 02:00',
+    'Sun 2 Nov, 02:00 – 02:15',
+  ])
+  // Clocks go forward.
+  expect(quarter('2025-03-09T06:45:00Z')).toBe('Sun 9 Mar, 01:45 – 03:00')
+  const night = [Date.parse('2025-11-02T05:30:00Z'), Date.parse('2025-11-02T12:00:00Z')] as const
+  expect(rangeName(...night, zone)).toBe('2 Nov 2025, 01:30 UTC-04:00 – 07:00')
+})
+
+test('a range that ends in the next year shows both years', () => {
+  const year = new Date().getUTCFullYear()
+  const [from, to] = [`${year}-12-31T09:00:00Z`, `${year + 1}-01-01T09:00:00Z`].map(Date.parse)
+  expect(rangeName(from as number, to as number, 'UTC')).toBe(
+    `31 Dec ${year}, 09:00 – 1 Jan ${year + 1}, 09:00`,
+  )
+})

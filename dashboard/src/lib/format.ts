@@ -96,6 +96,16 @@ export function firstMidnight(time: number, zone: string): number {
   return (start.toMillis() < time ? start.plus({ days: 1 }).startOf('day') : start).toMillis()
 }
 
+/**
+ * `14:03`, or `01:15 UTC-04:00` where the clock shows that time twice, as in a night in which clocks go back:
+ * two buckets would have one label.
+ */
+function timeOfDay(moment: DateTime, zone: string): string {
+  const time = moment.toFormat('HH:mm')
+  const isRepeated = moment.getPossibleOffsets().length > 1
+  return isRepeated ? `${time} ${offsetName(moment.toMillis(), zone)}` : time
+}
+
 /** The label of a bucket: `Sat 21 Nov, 14:00 – 14:15`, `Sat 21 Nov`, `November 2026`. */
 export function bucketName(
   start: number,
@@ -107,7 +117,7 @@ export function bucketName(
   if (resolution === 'MONTH') return from.toFormat('LLLL yyyy')
   if (resolution === 'WEEK') return `Week of ${from.toFormat('d LLL yyyy')}`
   if (resolution === 'DAY') return from.toFormat('ccc d LLL yyyy')
-  return `${from.toFormat('ccc d LLL, HH:mm')} – ${to.toFormat('HH:mm')}`
+  return `${from.toFormat('ccc d LLL')}, ${timeOfDay(from, zone)} – ${timeOfDay(to, zone)}`
 }
 
 /** The same for the part of a bucket that is counted: `15 Jan, 09:30 – 1 Feb, 00:00`. */
@@ -143,8 +153,9 @@ export function tickName(
 export function rangeName(from: number, to: number, zone: string): string {
   const [a, b] = [at(from, zone), at(to, zone)]
   const year = a.year === at(Date.now(), zone).year && a.year === b.year ? '' : ' yyyy'
-  if (a.hasSame(b, 'day')) return `${a.toFormat(`d LLL${year}, HH:mm`)} – ${b.toFormat('HH:mm')}`
-  return `${a.toFormat(`d LLL${year}, HH:mm`)} – ${b.toFormat(`d LLL${year}, HH:mm`)}`
+  const date = (moment: DateTime) =>
+    `${moment.toFormat(`d LLL${year}`)}, ${timeOfDay(moment, zone)}`
+  return `${date(a)} – ${a.hasSame(b, 'day') ? timeOfDay(b, zone) : date(b)}`
 }
 
 /** `UTC+05:45`: the zone's offset at that time. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { createSignal } from 'solid-js'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { mount } from './testing/mount.ts'
 import { type Range, RELATIVES, type RelativeId } from './time/range.ts'
 import { browserZone, createUrlState } from './url-state.ts'
@@ -126,4 +126,16 @@ test('whatever state is written to the URL is read from it again, by this page a
     }),
     { numRuns: 200 },
   )
+})
+
+test('the zone of the browser goes by its current name, and is UTC where the browser knows none', () => {
+  const resolved = vi.spyOn(Intl.DateTimeFormat.prototype, 'resolvedOptions')
+  const zoneOf = (timeZone: string | undefined) => {
+    resolved.mockReturnValue({ timeZone } as Intl.ResolvedDateTimeFormatOptions)
+    return browserZone()
+  }
+  expect(['Asia/Calcutta', 'Europe/Berlin', undefined].map(zoneOf)).toEqual([
+    ...['Asia/Kolkata', 'Europe/Berlin', 'UTC'],
+  ])
+  resolved.mockRestore()
 })

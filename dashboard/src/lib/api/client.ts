@@ -55,13 +55,13 @@ export function subscribe<Data, Variables extends AnyVariables>(
 ): () => void {
   let hasEnded = false
   const end = (error: ApiError) => {
-    if (hasEnded) return
     hasEnded = true
     on.end(error)
   }
   const { unsubscribe } = client.subscription(document, variables).subscribe((result) => {
     if (hasEnded) return
-    if (result.data) on.data(result.data)
+    // At the end of the stream the last result comes once more, with nothing new in it.
+    if (result.data && result.hasNext) on.data(result.data)
     if (result.error) end(errorOf(result.error))
     else if (!result.hasNext)
       end({ kind: 'unreachable', message: 'Sluice closed the live connection.' })

@@ -78,7 +78,7 @@ test('the update of one tenant is never shown under another', () => {
   const { live, subscriptions, push, setTenant } = setUp()
   push()
   setTenant('other')
-  expect(live.update()).toBeUndefined()
+  expect([live.update(), live.connection()]).toEqual([undefined, { kind: 'connecting' }])
   expect(subscriptions.map(({ tenant, isOpen }) => [tenant, isOpen])).toEqual([
     ['default', false],
     ['other', true],
@@ -87,6 +87,13 @@ test('the update of one tenant is never shown under another', () => {
 
 test('without a tenant nothing is followed', () => {
   const { subscriptions, setTenant } = setUp()
+  const none = mount(() =>
+    createLive(
+      () => undefined,
+      () => expect.unreachable(),
+    ),
+  )
+  expect(none.connection()).toEqual({ kind: 'connecting' })
   setTenant(undefined)
   expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false])
 })
@@ -135,4 +142,82 @@ test('the skew of the browser clock is taken from the updates', () => {
   const { live, push } = setUp()
   push(30_000)
   expect(live.skewMs()).toBe(30_000)
+})
+
+test('a lost connection is lost since the first failure until an update arrives, and is retried when it says so', async () => {
+  const { live, subscriptions, push } = setUp()
+  push()
+  const lostAt = Date.now()
+  const end = () => subscriptions.at(-1)?.on.end(ERROR)
+  const waiting = () => {
+    const connection = live.connection()
+    return connection.kind === 'waiting' ? connection : undefined
+  }
+  end()
+  expect(waiting()).toMatchObject({ since: lostAt, tries: 1 })
+  await vi.advanceTimersByTimeAsync((waiting()?.nextTryAt ?? 0) - Date.now() - 1)
+  expect(subscriptions).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(subscriptions).toHaveLength(2)
+  // Opened again, but without an update it is not back.
+  expect(waiting()).toMatchObject({ since: lostAt, tries: 1 })
+  end()
+  expect(waiting()).toMatchObject({ since: lostAt, tries: 2 })
+  await vi.advanceTimersByTimeAsync(5_000)
+  push()
+  expect(live.connection()).toEqual({ kind: 'open' })
+  end()
+  expect(waiting()).toMatchObject({ since: Date.now(), tries: 1 })
+})
+
+test('a connection with an update every ten seconds stays open, and so does one that was lost before', async () => {
+  const { live, subscriptions, push } = setUp()
+  push()
+  subscriptions[0]?.on.end(ERROR)
+  await vi.advanceTimersByTimeAsync(2_000)
+  const open = subscriptions.length
+  push()
+  const connection = live.connection()
+  for (let i = 0; i < 6; i++) {
+    await vi.advanceTimersByTimeAsync(10_000)
+    push()
+    // Nothing that depends on the state alone is drawn again.
+    expect(live.connection()).toBe(connection)
+  }
+  expect(subscriptions).toHaveLength(open)
+})
+
+test('a connection that never gets an update is given up like one that falls silent', async () => {
+  const { live } = setUp()
+  await vi.advanceTimersByTimeAsync(19_999)
+  expect(live.connection().kind).toBe('connecting')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(live.connection()).toMatchObject({ kind: 'waiting', tries: 1 })
+})
+
+test('however often a retry is asked for, one connection is open, and an open one is left alone', () => {
+  const { live, subscriptions, push } = setUp()
+  subscriptions[0]?.on.end(ERROR)
+  live.retry()
+  live.retry()
+  expect(subscriptions.map(({ isOpen }) => isOpen)).toEqual([false, false, true])
+  push()
+  live.retry()
+  browser.window.dispatchEvent(new Event('online'))
+  expect(subscriptions).toHaveLength(3)
+})
+
+test('after it is disposed nothing reconnects a connection that was lost', async () => {
+  const { live, subscriptions } = setUp()
+  subscriptions[0]?.on.end(ERROR)
+  live.dispose()
+  browser.document.dispatchEvent(new Event('visibilitychange'))
+  browser.window.dispatchEvent(new Event('online'))
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(subscriptions).toHaveLength(1)
+})
+
+test('a clock is wrong from one and a half seconds on', () => {
+  expect([1_499, 1_500, -1_500].map((ms) => clockSkew(ms, 0))).toEqual([0, 1_500, -1_500])
+  expect([31_499, 31_500].map((ms) => clockSkew(ms, 30_000))).toEqual([30_000, 31_500])
 })

@@ -15,8 +15,8 @@ function setUp() {
   const add = (options?: { isPast: boolean }) => {
     const [error, setError] = createSignal<QueryError>()
     const query = { error, invalidate: vi.fn(), retry: vi.fn() }
-    mount(() => group.add(query as unknown as Query<unknown>, options))
-    return { ...query, setError }
+    const { dispose } = mount(() => group.add(query as unknown as Query<unknown>, options))
+    return { ...query, setError, dispose }
   }
   const receive = (recent: Partial<StoredEvent>[]) => setUpdate({ recent } as LiveUpdate)
   return { group, add, receive, setConnection, setOn, setNow }
@@ -67,4 +67,16 @@ test('an unreachable server is reported once for the page, and only its failed q
   expect(fine.retry).not.toHaveBeenCalled()
   expect(refused.retry).toHaveBeenCalledOnce()
   expect(unreachable.retry).toHaveBeenCalledOnce()
+})
+
+test('a query is left alone once its panel is gone, and the others are not', () => {
+  const { group, add, receive } = setUp()
+  const [gone, stays] = [add(), add()]
+  gone.setError(error('unreachable'))
+  gone.dispose()
+  receive([{ name: 'order' }])
+  group.retry()
+  expect(group.unreachable()).toBeUndefined()
+  expect([gone.invalidate, gone.retry].map((call) => call.mock.calls.length)).toEqual([0, 0])
+  expect(stays.invalidate).toHaveBeenCalledOnce()
 })

@@ -2,7 +2,7 @@ import { createSignal } from 'solid-js'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { mount, stubBrowser } from '../testing/mount.ts'
 import type { Result } from './client.ts'
-import { createQuery } from './query.ts'
+import { createQuery, isMissing } from './query.ts'
 
 let browser: ReturnType<typeof stubBrowser>
 beforeEach(() => {
@@ -184,4 +184,76 @@ test('after it is disposed a query neither fetches nor changes', async () => {
   await respond('a')
   await vi.advanceTimersByTimeAsync(60_000)
   expect([query.data(), requests.length]).toEqual([undefined, 1])
+})
+
+test('an error says since when the query fails and when it is fetched again', async () => {
+  const { query, requests } = setUp()
+  const startedAt = Date.now()
+  await vi.advanceTimersByTimeAsync(3_000)
+  await requests[0]?.respond(ERROR)
+  expect(query.error()?.since).toBe(startedAt)
+  const wait = (query.error()?.nextTryAt ?? 0) - Date.now()
+  await vi.advanceTimersByTimeAsync(wait - 1)
+  expect(requests).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(requests).toHaveLength(2)
+  await requests[1]?.respond(ERROR)
+  expect(query.error()?.since).toBe(startedAt)
+})
+
+test('data is as old as its response, and a retry takes the place of the one that was due', async () => {
+  const { query, requests, respond } = setUp()
+  expect(query.dataAt()).toBe(0)
+  await requests[0]?.respond(ERROR)
+  query.retry()
+  await vi.advanceTimersByTimeAsync(500)
+  await respond('a')
+  expect(query.dataAt()).toBe(Date.now())
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(requests).toHaveLength(2)
+})
+
+test('the error of one scope is not shown under the next', async () => {
+  const { query, requests, setScope } = setUp()
+  await requests[0]?.respond(ERROR)
+  setScope('24h')
+  expect(query.error()).toBeUndefined()
+})
+
+test('data that arrives soon after a second change of scope stays', async () => {
+  const { query, respond, setScope } = setUp()
+  await respond('a')
+  setScope('24h')
+  await vi.advanceTimersByTimeAsync(150)
+  setScope('7d')
+  await respond('b')
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect([query.data(), query.loading()]).toEqual(['b', false])
+})
+
+test('a page that is hidden does not fetch, and one that was disposed of leaves nothing behind', async () => {
+  const { query, requests } = setUp()
+  await requests[0]?.respond(ERROR)
+  browser.document.hidden = true
+  browser.document.dispatchEvent(new Event('visibilitychange'))
+  expect(requests).toHaveLength(1)
+  browser.document.hidden = false
+  query.dispose()
+  browser.document.dispatchEvent(new Event('visibilitychange'))
+  expect([requests.length, vi.getTimerCount()]).toEqual([1, 0])
+  const loading = setUp().query
+  loading.dispose()
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a query is missing when it failed without an earlier result, and not while it is loading or out of date', async () => {
+  const { query, requests, respond } = setUp()
+  expect(isMissing(query)).toBe(false)
+  await requests[0]?.respond(ERROR)
+  expect(isMissing(query)).toBe(true)
+  query.retry()
+  await respond('a')
+  query.retry()
+  await requests[2]?.respond(ERROR)
+  expect(isMissing(query)).toBe(false)
 })

@@ -48,6 +48,10 @@ export interface QueryOptions<V, T> {
   fetch(variables: V): Promise<Result<T>>
 }
 
+/** The query failed and there is no earlier result to show. */
+export const isMissing = ({ data, error }: Pick<Query<unknown>, 'data' | 'error'>): boolean =>
+  data() === undefined && error() !== undefined
+
 /**
  * A query that repeats itself: when its variables change, when invalidated, and after an error.
  * The longer a result took, the less often it is fetched: at most a tenth of the time goes to one query.

@@ -101,5 +101,15 @@ export function labelOf({ start, end }: Bucket, interval: Interval, zone: string
   if (interval === 'MONTH') return from.longMonth
   if (interval === 'WEEK') return `Week of ${from.day} ${from.year}`
   if (interval === 'DAY') return `${from.weekday} ${from.day} ${from.year}`
-  return `${from.weekday} ${from.day}, ${from.time} – ${local(end, zone).time}`
+  return `${from.weekday} ${from.day}, ${clockOf(start, zone)} – ${clockOf(end, zone)}`
+}
+
+/** `01:15`, or `01:15 UTC-04:00` in a night in which the clock shows that twice. */
+function clockOf(time: number, zone: string): string {
+  const here = local(time, zone)
+  const around = Array.from({ length: 25 }, (_, i) =>
+    local(time + (i - 12) * QUARTER_HOUR_MS, zone),
+  )
+  const times = around.filter((other) => other.day === here.day && other.time === here.time)
+  return times.length > 1 ? `${here.time} ${here.offset}` : here.time
 }

@@ -8,7 +8,12 @@ import { createMetrics } from '../../../../core/api/http/metrics.ts'
 import { serveApp } from '../../../../core/api/http/serve.ts'
 import { loginUrl, mintLoginLink } from '../../../../core/identity/sessions.ts'
 import { DASHBOARD_FOLDER } from '../../../../core/lib/paths.ts'
-import { launchBrowser, signIn } from '../../../../tests/lib/browser.ts'
+import {
+  launchBrowser,
+  saveCoverage,
+  signIn,
+  startCoverage,
+} from '../../../../tests/lib/browser.ts'
 import { buildAll } from '../../../../tools/build.ts'
 import { RECORD_CANVAS } from './canvas.ts'
 
@@ -40,6 +45,7 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
   })
   const core = await serveApp(app, { port: 0 })
   const session = await fixture.session()
+  const pages: Page[] = []
   return {
     url: core.url,
     fixture,
@@ -54,6 +60,8 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
       await context.addInitScript(RECORD_CANVAS)
       const page = await context.newPage()
       page.setDefaultTimeout(15_000)
+      pages.push(page)
+      await startCoverage(page)
       await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
       return page
     },
@@ -63,6 +71,7 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
       return data
     },
     async close() {
+      for (const page of pages) await saveCoverage(page)
       await browser.close()
       await core.close(0)
       await fixture.close()

@@ -242,3 +242,18 @@ describe('where clocks are moved', () => {
     }
   })
 })
+
+test('only ranges of minutes are counted in 15-minute buckets where minutes are not kept', () => {
+  const now = Date.parse('2026-11-21T10:07:30Z')
+  for (const id of ['6h', '24h', '7d', '30d', '12mo'] as const) {
+    const range = { kind: 'relative', id } as const
+    expect(resolveRange(range, now, 'UTC', { minutes: false })).toEqual(
+      resolveRange(range, now, 'UTC', { minutes: true }),
+    )
+  }
+  const hour = { kind: 'relative', id: '1h' } as const
+  const exact = Date.parse('2026-11-21T10:15:00Z')
+  const { buckets } = resolveRange(hour, exact, 'UTC', { minutes: false })
+  // The bucket that has just begun is one of them.
+  expect([buckets.length, buckets.at(-1)]).toEqual([5, exact])
+})

@@ -157,7 +157,8 @@ test('a failed query shows a notice in place of its numbers and is retried', asy
   await notice.waitFor()
   expect(await tile('Eventslast 30 days').locator('.tile-value').innerText()).not.toMatch(/[0-9]/)
   isAway = false
-  await notice.getByRole('button').click()
+  // At once: when it is retried by itself the button is gone.
+  await notice.getByRole('button').dispatchEvent('click')
   await expect
     .poll(() => tile('Eventslast 30 days').locator('.tile-value').innerText())
     .toMatch(/[1-9]/)
@@ -165,11 +166,50 @@ test('a failed query shows a notice in place of its numbers and is retried', asy
   await page.unroute('**/graphql')
 })
 
+test('a panel that could not be loaded says so, whatever is chosen', async () => {
+  const failing = new Set(['Totals', 'Actors', 'Metrics', 'Recent'])
+  await page.route('**/graphql', async (route) => {
+    if (failing.has(route.request().postDataJSON().operationName))
+      await route.fulfill({ json: { errors: [{ message: 'No', extensions: { code: 'NO' } }] } })
+    else await route.continue()
+  })
+  await open('range=30d')
+  const tiles = ['Eventslast 30 days', 'Unique actors', 'Dead letters'].map(tile)
+  for (const failed of tiles) {
+    await failed.getByText('could not be loaded').waitFor()
+    expect(await failed.locator('.tile-value').innerText()).toBe('–')
+  }
+  await page.locator('.top-events', { hasText: 'The top events could not be loaded.' }).waitFor()
+  const chart = page.locator('.trend', { hasText: 'The chart could not be loaded.' })
+  await chart.waitFor()
+  // What it is split by comes with the totals.
+  failing.delete('Metrics')
+  await open('range=30d&split=name')
+  await chart.waitFor()
+  await open('range=30d&name=rare')
+  await page.getByText('Earlier events could not be loaded. The next rare will appear').waitFor()
+  await page.unroute('**/graphql')
+})
+
+test('the range of a tile is shown in full on a narrow screen too', async () => {
+  const size = page.viewportSize()
+  for (const width of [390, 800, 1440]) {
+    await page.setViewportSize({ width, height: 900 })
+    await open('from=2024-01-15T00:00:00Z&to=2025-10-20T00:00:00Z')
+    const range = tile('Unique actors').locator('.tile-range')
+    await range.waitFor()
+    expect(await range.innerText()).toBe('15 Jan 2024, 00:00 – 20 Oct 2025, 00:00')
+    const isCut = (element: HTMLElement) => element.scrollWidth > element.clientWidth
+    expect(await range.evaluate(isCut), `at ${width} px`).toBe(false)
+  }
+  if (size) await page.setViewportSize(size)
+})
+
 test('the live update of one tenant is never shown under the name of another', async () => {
   await fixture.store('default', [{ name: 'signup' }, { name: 'signup' }])
   await fixture.store('other', [{ name: 'order' }])
   // The other tenant has no event of that name.
-  await open('tenant=default&name=signup')
+  await open('tenant=default&name=signup&range=15m')
   const now = tile('Events per minute').locator('.tile-value')
   const feed = page.locator('.feed')
   await expect.poll(() => now.innerText()).toMatch(/[1-9]/)
@@ -183,6 +223,9 @@ test('the live update of one tenant is never shown under the name of another', a
   await expect.poll(() => now.innerText()).not.toMatch(/[0-9]/)
   expect(await feed.innerText()).not.toContain('signup')
   expect(new URL(page.url()).searchParams.get('name')).toBeNull()
+  // Its panels say that nothing has come yet.
+  await tile('Events per minute').getByText('could not be loaded').waitFor()
+  await page.getByText('Minutes appear here as soon as Sluice can be reached.').waitFor()
   await page.unroute('**/graphql')
 })
 

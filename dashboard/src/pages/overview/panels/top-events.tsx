@@ -1,7 +1,9 @@
 import { For, Show } from 'solid-js'
 import { ChangeMark } from '../../../components/change-mark.tsx'
+import { Missing } from '../../../components/error-notice.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { SkeletonRows } from '../../../components/skeleton-rows.tsx'
+import { isMissing } from '../../../lib/api/query.ts'
 import { compact, exact, share } from '../../../lib/format.ts'
 import { useOverview } from '../context.ts'
 import { isOneName, type NameCount, type Totals } from '../queries.ts'
@@ -21,7 +23,10 @@ export function TopEvents() {
       <Show
         when={totals.data()}
         fallback={
-          <Show when={totals.loading()}>
+          <Show
+            when={totals.loading()}
+            fallback={isMissing(totals) && <Missing subject="The top events" />}
+          >
             <SkeletonRows widths={[90, 62, 48, 40, 31, 24, 18, 12]} />
           </Show>
         }

@@ -27,7 +27,11 @@ const named = (name: string, ...offsets: number[]) =>
 function setUp(chosen?: string) {
   const [update, setUpdate] = createSignal<LiveUpdate>()
   const [name, setName] = createSignal<string | undefined>(chosen)
-  const requests: { name: string; respond(rows: StoredEvent[]): Promise<void> }[] = []
+  const requests: {
+    name: string
+    respond(rows: StoredEvent[]): Promise<void>
+    fail(): Promise<void>
+  }[] = []
   const feed = mount(() =>
     createFeed(
       update,
@@ -38,6 +42,10 @@ function setUp(chosen?: string) {
             name: asked,
             async respond(data) {
               resolve({ ok: true, data })
+              await new Promise((done) => setTimeout(done))
+            },
+            async fail() {
+              resolve({ ok: false, error: { kind: 'refused', message: 'No.' } })
               await new Promise((done) => setTimeout(done))
             },
           })
@@ -87,6 +95,28 @@ test('the newest events of a name that is not chosen any more are not shown', as
   setName(undefined)
   await requests[1]?.respond(named('b', 2))
   expect(feed.rows()).toEqual([])
+})
+
+test('a link to one name shows the newest stored events of that name', async () => {
+  const { feed, receive, requests } = setUp('a')
+  receive(...named('b', 9, 8))
+  await requests[0]?.respond(named('a', 2, 1))
+  expect([offsets(feed.rows()), feed.rows().map(feed.isNew)]).toEqual([
+    [2, 1],
+    [false, false],
+  ])
+})
+
+test('a feed whose newest stored events could not be loaded says so, until another name is chosen', async () => {
+  const { feed, setName, requests } = setUp('a')
+  expect(feed.isPastMissing()).toBe(false)
+  await requests[0]?.fail()
+  expect(feed.isPastMissing()).toBe(true)
+  setName('b')
+  expect(feed.isPastMissing()).toBe(false)
+  setName('c')
+  await requests[1]?.fail()
+  expect(feed.isPastMissing()).toBe(false)
 })
 
 test('events that were there when the page opened are not new, those that came later are', () => {

@@ -13,6 +13,8 @@ export interface Feed {
   isPaused: Accessor<boolean>
   /** More events arrive than are shown. */
   isSample: Accessor<boolean>
+  /** The newest events of the name could not be loaded: an empty list does not mean that there are none. */
+  isPastMissing: Accessor<boolean>
   togglePause(): void
   /** The feed does not move while the pointer is over it. */
   setHovered(isHovered: boolean): void
@@ -48,6 +50,7 @@ export function createFeed(
   const [isPaused, setPaused] = createSignal(false)
   const [isHovered, setHovered] = createSignal(false)
   const [isSample, setSample] = createSignal(false)
+  const [isPastMissing, setPastMissing] = createSignal(false)
   const known = new WeakSet<StoredEvent>()
   const isHolding = createMemo(() => isPaused() || isHovered())
   const ofName = (events: StoredEvent[]) =>
@@ -72,19 +75,17 @@ export function createFeed(
     }),
   )
   createEffect(
-    on(
-      name,
-      async (chosen) => {
-        setRows(ofName)
-        setHeld(ofName)
-        if (chosen === undefined) return
-        const result = await fetchRecent(chosen)
-        if (!result.ok || name() !== chosen) return
-        for (const event of result.data) known.add(event)
-        setRows((current) => mergeFeed(result.data, current))
-      },
-      { defer: true },
-    ),
+    on(name, async (chosen) => {
+      setRows(ofName)
+      setHeld(ofName)
+      setPastMissing(false)
+      if (chosen === undefined) return
+      const result = await fetchRecent(chosen)
+      if (name() !== chosen) return
+      if (!result.ok) return setPastMissing(true)
+      for (const event of result.data) known.add(event)
+      setRows((current) => mergeFeed(result.data, current))
+    }),
   )
 
   return {
@@ -92,6 +93,7 @@ export function createFeed(
     heldCount: () => held().length,
     isPaused,
     isSample,
+    isPastMissing,
     togglePause: () => setPaused((paused) => !paused),
     setHovered,
     isNew: (event) => !known.has(event),

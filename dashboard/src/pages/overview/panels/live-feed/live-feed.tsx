@@ -1,4 +1,4 @@
-import { For, Show } from 'solid-js'
+import { For, Match, Show, Switch } from 'solid-js'
 import { PauseIcon, PlayIcon } from '../../../../components/icons.tsx'
 import { Panel } from '../../../../components/panel.tsx'
 import { Scroll } from '../../../../components/scroll.tsx'
@@ -8,6 +8,7 @@ import { useShortcuts } from '../../../../lib/app-context.ts'
 import { exact } from '../../../../lib/format.ts'
 import { useOverview } from '../../context.ts'
 import { RECENT } from '../../queries.ts'
+import { WaitingForLive } from '../waiting-for-live.tsx'
 import { createFeed, FEED_ROWS_MAX, type Feed } from './feed.ts'
 import { FeedRow } from './feed-row.tsx'
 
@@ -39,7 +40,7 @@ export function LiveFeed() {
         onPointerEnter={(event) => event.pointerType === 'mouse' && feed.setHovered(true)}
         onPointerLeave={() => feed.setHovered(false)}
       >
-        <For each={feed.rows()} fallback={<EmptyFeed />}>
+        <For each={feed.rows()} fallback={<EmptyFeed isPastMissing={feed.isPastMissing()} />}>
           {(event) => (
             <FeedRow
               event={event}
@@ -84,16 +85,19 @@ function FeedControls(props: { feed: Feed }) {
   )
 }
 
-function EmptyFeed() {
+function EmptyFeed(props: { isPastMissing: boolean }) {
   const { live, name, isConnecting } = useOverview()
-  const text = () => {
-    if (!live.isOn()) return 'Live updates are off. Press l to turn them on.'
-    if (live.update() === undefined) return 'Events appear here as soon as Sluice can be reached.'
-    return `No events yet. The next ${name() ?? 'event'} will appear here.`
-  }
   return (
-    <Show when={isConnecting()} fallback={<p class="empty">{text()}</p>}>
-      <SkeletonRows widths={[70, 55, 78, 62, 70, 48, 66, 58]} />
-    </Show>
+    <Switch fallback={<WaitingForLive what="Events" />}>
+      <Match when={isConnecting()}>
+        <SkeletonRows widths={[70, 55, 78, 62, 70, 48, 66, 58]} />
+      </Match>
+      <Match when={live.isOn() && live.update()}>
+        <p class="empty">
+          {props.isPastMissing ? 'Earlier events could not be loaded.' : 'No events yet.'} The next{' '}
+          {name() ?? 'event'} will appear here.
+        </p>
+      </Match>
+    </Switch>
   )
 }

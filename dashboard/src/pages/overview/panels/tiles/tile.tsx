@@ -12,6 +12,8 @@ export function Tile(props: {
   /** Null: not known any more. Undefined: not loaded yet. */
   value: number | null | undefined
   isLoading: boolean
+  /** It could not be loaded, which is not the same as a number that is not known any more. */
+  isMissing: boolean
   /** The line below the number: usually how it compares. */
   comparison: JSX.Element
   detail: JSX.Element
@@ -30,7 +32,11 @@ export function Tile(props: {
       <Show
         when={props.value !== undefined}
         fallback={
-          <div class="tile-value">{props.isLoading ? <span class="skeleton" /> : '\u00a0'}</div>
+          <div class="tile-value">
+            <Show when={props.isLoading} fallback={props.isMissing ? '–' : '\u00a0'}>
+              <span class="skeleton" />
+            </Show>
+          </div>
         }
       >
         <Show when={props.value !== null} fallback={<div class="tile-value">–</div>}>
@@ -42,7 +48,7 @@ export function Tile(props: {
       <Show when={props.basis}>
         <div class="tile-note">{props.basis}</div>
       </Show>
-      <div class="tile-note">{props.comparison}</div>
+      <div class="tile-note">{props.isMissing ? 'could not be loaded' : props.comparison}</div>
       <div class="tile-note">{props.detail}</div>
       {props.children}
     </div>

@@ -1,7 +1,7 @@
 import { Show } from 'solid-js'
 import { QueryNotice } from '../../../../components/error-notice.tsx'
 import { Sparkline } from '../../../../components/sparkline.tsx'
-import type { Query } from '../../../../lib/api/query.ts'
+import { isMissing, type Query } from '../../../../lib/api/query.ts'
 import { compact, day, exact, firstMidnight, share } from '../../../../lib/format.ts'
 import { useOverview } from '../../context.ts'
 import { type Actors, fetchActors, type Totals } from '../../queries.ts'
@@ -39,8 +39,9 @@ function EventsPerMinute() {
       title="Events per minute"
       value={live.update()?.eventsPerMinute}
       isLoading={isConnecting()}
+      isMissing={live.update() === undefined && live.connection().kind === 'waiting'}
       comparison={
-        <Show when={live.update()}>
+        <Show when={live.update()} fallback={!live.isOn() && 'live updates are off'}>
           <span>received in the last 60 s</span>
         </Show>
       }
@@ -62,6 +63,7 @@ function EventCount() {
       range={rangeLabel()}
       value={totals.data()?.count}
       isLoading={totals.loading()}
+      isMissing={isMissing(totals)}
       comparison={
         <Show when={totals.data()}>
           {(data) => <Comparison value={data().count} before={data().previousCount} />}
@@ -101,6 +103,7 @@ function UniqueActors(props: { actors: Query<Actors> }) {
       range={rangeLabel()}
       value={actors()?.uniqueActors}
       isLoading={props.actors.loading()}
+      isMissing={isMissing(props.actors)}
       comparison={
         <Show when={actors()}>
           {(data) => (
@@ -146,6 +149,7 @@ function DeadLetters() {
       range={rangeLabel()}
       value={totals.data()?.deadLetters}
       isLoading={totals.loading()}
+      isMissing={isMissing(totals)}
       comparison={
         <Show when={totals.data()}>
           {(data) => (

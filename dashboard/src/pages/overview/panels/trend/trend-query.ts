@@ -4,7 +4,7 @@ import type { Line } from '../../../../charts/datasets.ts'
 import { fillEmptyBuckets, type Point, remainder } from '../../../../charts/points.ts'
 import { execute, type Result } from '../../../../lib/api/client.ts'
 import type { LiveUpdate } from '../../../../lib/api/documents.ts'
-import { createQuery, type Query } from '../../../../lib/api/query.ts'
+import { createQuery, isMissing, type Query } from '../../../../lib/api/query.ts'
 import type { Interval, Resolution, ResolvedRange, Window } from '../../../../lib/time/range.ts'
 import type { Overview } from '../../context.ts'
 import { finalThroughOf, METRICS, type MetricsVariables } from '../../queries.ts'
@@ -36,13 +36,16 @@ export const ALL = '*'
 export interface Trend {
   data: Accessor<TrendData | undefined>
   isLoading: Accessor<boolean>
+  /** The chart, or the names that it is split by, could not be loaded. */
+  isMissing: Accessor<boolean>
   current: Query<TrendData>
   previous: Query<Point[]>
 }
 
 /** From the live connection for minutes, from `metrics` otherwise. */
 export function createTrend(overview: Overview): Trend {
-  const { tenant, trendRange, name, isSplit, topNames, rangeScope, queries, live } = overview
+  const { tenant, trendRange, name, isSplit, topNames, rangeScope, queries, live, totals } =
+    overview
   const isLive = () => trendRange().resolution === 'MINUTE'
   const variables = (): TrendVariables | undefined => {
     if (isLive()) return undefined
@@ -74,6 +77,8 @@ export function createTrend(overview: Overview): Trend {
   return {
     data,
     isLoading: () => (isLive() ? overview.isConnecting() : current.loading()),
+    isMissing: () =>
+      !isLive() && (isMissing(current) || (variables() === undefined && isMissing(totals))),
     current,
     previous,
   }

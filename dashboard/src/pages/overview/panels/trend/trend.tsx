@@ -1,12 +1,13 @@
 import { Match, Show, Switch } from 'solid-js'
 import { LineChart } from '../../../../charts/line-chart.tsx'
 import { Choice } from '../../../../components/choice.tsx'
-import { QueryNotice } from '../../../../components/error-notice.tsx'
+import { Missing, QueryNotice } from '../../../../components/error-notice.tsx'
 import { Panel } from '../../../../components/panel.tsx'
 import { useShortcuts } from '../../../../lib/app-context.ts'
 import { exact } from '../../../../lib/format.ts'
 import { clipBucket, type Resolution } from '../../../../lib/time/range.ts'
 import { useOverview } from '../../context.ts'
+import { WaitingForLive } from '../waiting-for-live.tsx'
 import { TrendLegend } from './trend-legend.tsx'
 import { createTrend, type TrendData } from './trend-query.ts'
 import { TrendTable } from './trend-table.tsx'
@@ -43,9 +44,17 @@ export function Trend() {
         <Show
           when={trend.data()}
           fallback={
-            <Show when={trend.isLoading()}>
-              <div class="skeleton-chart" />
-            </Show>
+            <Switch>
+              <Match when={trend.isMissing()}>
+                <Missing subject="The chart" />
+              </Match>
+              <Match when={trend.isLoading()}>
+                <div class="skeleton-chart" />
+              </Match>
+              <Match when={overview.trendRange().resolution === 'MINUTE'}>
+                <WaitingForLive what="Minutes" />
+              </Match>
+            </Switch>
           }
         >
           {(data) => (
