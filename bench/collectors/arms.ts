@@ -117,9 +117,11 @@ export async function startShared(onStep: (step: string) => void): Promise<Share
       })
     },
     async collector() {
-      const core = await startCore({ roles: [COLLECTOR as Role], databaseUrl, env: coreEnv })
+      const port = await findFreeServicePort()
+      const env = { ...coreEnv, SLUICE_COLLECTOR_PORT: String(port), SLUICE_EDGE_NAME: 'bench' }
+      const core = await startCore({ roles: [COLLECTOR as Role], databaseUrl, env })
       return inKafka({
-        url: core.url,
+        url: `http://127.0.0.1:${port}`,
         processes: { collector: core.pid, ...engineProcesses },
         stop: () => core.stop(),
       })

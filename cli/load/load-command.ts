@@ -25,7 +25,7 @@ export function createLoadCommand(config: Config, terminal: Terminal): Command {
     .option('--core-url <url>', 'URL of core, to check the numbers of GraphQL too')
     .option('--rps <rate>', 'requests a second, whatever the responses do', parseRate(RPS_MAX), 100)
     .option('--minutes <minutes>', 'for how long', parseRate(MINUTES_MAX), 1)
-    .option('--bursts', 'ten times the rate for three seconds of every minute', false)
+    .option('--bursts', 'ten times the rate for three seconds of every minute')
     .option(
       '--batch <events>',
       'events in a request',
@@ -44,7 +44,6 @@ export function createLoadCommand(config: Config, terminal: Terminal): Command {
       '--events-per-minute <count>',
       'rate limit of each tenant (default: none)',
       parseWholeNumber(1, UNLIMITED),
-      UNLIMITED,
     )
     .option(
       '--in-flight <requests>',
@@ -69,6 +68,8 @@ export function createLoadCommand(config: Config, terminal: Terminal): Command {
         ...target,
         ...options,
         tenants: target.databaseUrl ? options.tenants : 1,
+        bursts: options.bursts === true,
+        eventsPerMinute: options.eventsPerMinute ?? UNLIMITED,
         inFlightMax: options.inFlight,
         idleMsMax: IDLE_MS_MAX,
         signal: stop.signal,
