@@ -146,7 +146,7 @@ async function sendAndCheck(
       `${options.edgeUrl} accepted none of ${counts.sent} events: ${firstFailure}`,
       'Check --url, and with SLUICE_KEY or --key-file the key.',
     )
-  const expected = tenants.map((_, t) => tally.expected(t))
+  const expected = tally.expected()
   const checked = await check?.(expected, sinceMs)
   const duplicates = checked
     ? checked.tenants.map(({ rows }) => rows.duplicates)

@@ -33,7 +33,8 @@ export interface Tally {
   /** The first reason of an error or a refusal of a whole request. */
   firstFailure: string | undefined
   add(tenant: number, events: readonly PlannedEvent[], response: LoadResponse | Error): void
-  expected(tenant: number): Expected
+  /** Of each tenant. */
+  expected(): Expected[]
 }
 
 const ACCEPTED = 1
@@ -106,19 +107,22 @@ export function createTally(
       else if (status >= 400 && status < 500) counts.refused += events.length
       else addUnknown(tenant, events)
     },
-    expected(tenant) {
-      const { good, dead } = inLog[tenant] as (typeof inLog)[number]
-      const stored = range()
+    expected() {
+      const stored = inLog.map(range)
       states.forEach((state, number) => {
-        if (state === 0 || tenantOf(number) !== tenant) return
-        stored.max++
-        if (state === ACCEPTED) stored.min++
+        const counted = state === 0 ? undefined : stored[tenantOf(number)]
+        if (!counted) return
+        counted.max++
+        if (state === ACCEPTED) counted.min++
       })
-      return {
-        stored,
-        duplicates: { min: good.min - stored.min, max: good.max - stored.max },
-        dead,
-      }
+      return inLog.map(({ good, dead }, tenant) => {
+        const { min, max } = stored[tenant] as Range
+        return {
+          stored: { min, max },
+          duplicates: { min: good.min - min, max: good.max - max },
+          dead,
+        }
+      })
     },
   }
   return tally
