@@ -16,6 +16,7 @@ const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   stop: async () => (await import('./commands/stop.ts')).createStopCommand,
   login: async () => (await import('./commands/login.ts')).createLoginCommand,
   send: async () => (await import('./commands/send.ts')).createSendCommand,
+  load: async () => (await import('./load/load-command.ts')).createLoadCommand,
   query: async () => (await import('./commands/query.ts')).createQueryCommand,
   key: async () => (await import('./commands/key.ts')).createKeyCommand,
   tenant: async () => (await import('./commands/tenant.ts')).createTenantCommand,

@@ -52,7 +52,7 @@ async function versionOf(path: string): Promise<string | undefined> {
   return /k6(?:\.exe)? v(\d+\.\d+\.\d+)/.exec(await outputOf(path, ['version']))?.[1]
 }
 
-async function findGo(): Promise<string | undefined> {
+export async function findGo(): Promise<string | undefined> {
   for (const path of ['go', '/usr/local/go/bin/go'])
     if ((await outputOf(path, ['version'])).startsWith('go version')) return path
   return undefined

@@ -37,7 +37,7 @@ export async function sendAll(
 }
 
 /** Reads one response after the other, with Content-Length or chunked. */
-function responsesOf(socket: Socket): () => Promise<{ status: number; text: string }> {
+export function responsesOf(socket: Socket): () => Promise<{ status: number; text: string }> {
   let parts: Buffer[] = []
   let size = 0
   let needed = 0
