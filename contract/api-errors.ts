@@ -59,6 +59,11 @@ export const API_ERRORS = {
     message:
       'Too many unknown credentials came from this address; try again after Retry-After seconds.',
   },
+  QUERY_CANCELLED: {
+    status: 503,
+    retryable: true,
+    message: 'The client left, so the query was cancelled.',
+  },
   INTERNAL_SERVER_ERROR: {
     status: 500,
     retryable: true,

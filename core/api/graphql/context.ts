@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Database, withConcurrencyLimit, withTenant } from '../../db/database.ts'
+import { type Database, withConcurrencyLimit, withSignal, withTenant } from '../../db/database.ts'
 import {
   databaseScopeOf,
   type Identity,
@@ -64,7 +64,10 @@ export interface RequestContext extends ContextDeps {
   budget: ResponseBudget
 }
 
-export function createContextFactory(deps: ContextDeps): (sender: Sender) => RequestContext {
+/** @returns creates the context; once its signal aborts, because the client left, statements are cancelled */
+export function createContextFactory(
+  deps: ContextDeps,
+): (sender: Sender, signal: AbortSignal) => RequestContext {
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
@@ -73,10 +76,11 @@ export function createContextFactory(deps: ContextDeps): (sender: Sender) => Req
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
-  return (sender) => {
+  return (sender, signal) => {
     const { viewer } = sender
     const limited = withConcurrencyLimit(deps.db, () => limiter.acquire(scopeOf(viewer)))
-    const db = withTenant(limited, async () => databaseScopeOf(viewer))
+    const ofTenant = withTenant(limited, async () => databaseScopeOf(viewer))
+    const db = withSignal(ofTenant, signal)
     const report = createOperationReport()
     return {
       ...deps,
