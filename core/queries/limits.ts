@@ -30,6 +30,8 @@ export const QUERY_LIMITS = {
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,
   bucketsGroupedMax: 1_000,
+  /** Minutes are counted from single events. */
+  minuteRangeHoursMax: 6,
   /** The largest groups are listed; the others are counted as `(other)`. */
   groupsMax: 100,
   groupByMax: 4,
