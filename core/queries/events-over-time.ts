@@ -14,6 +14,7 @@ import {
 import { oldestEventDay } from './oldest-event-day.ts'
 import { queryIdOf } from './query-id.ts'
 import type { QueryResult, ResultInfo, Source } from './query-result.ts'
+import { checkRawBudget } from './raw-budget.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from './sql/buckets.ts'
 import { countsFromRollups } from './sql/counts.ts'
 import type { DayWindow } from './sql/day-windows.ts'
@@ -170,6 +171,7 @@ async function partsFromEvents(
   names: Names,
   args: MetricsArgs,
 ): Promise<Parts> {
+  await checkRawBudget(db, viewer, names, args.range)
   const days = await daysReceived(db, viewer, names, args.range)
   return { sql: eventParts(viewer, names, args, days), source: 'raw' }
 }

@@ -17,6 +17,7 @@ import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
 import { createResponseBudget, type ResponseBudget } from './json-value.ts'
 import { createOperationReport, type OperationReport } from './operation-report.ts'
+import { createRefusals, queryNameOf } from './refusals.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
 export interface Onboarding {
@@ -51,7 +52,10 @@ export interface RequestContext extends ContextDeps {
   viewer: Viewer
   /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
-  /** Executes a query for a field, and adds what its result depends on to the report. */
+  /**
+   * Executes a query for a field, and adds what its result depends on to the report.
+   * @throws QUERY_TOO_SLOW at once where the same query was too slow a moment ago
+   */
   run<V, Args, Result extends QueryResult<unknown>>(
     query: (db: Database, viewer: V, args: Args) => Promise<Result>,
     viewer: V,
@@ -76,12 +80,20 @@ export function createContextFactory(
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
+  const refusals = createRefusals()
   return (sender, signal) => {
     const { viewer } = sender
-    const limited = withConcurrencyLimit(deps.db, () => limiter.acquire(scopeOf(viewer)))
+    const report = createOperationReport()
+    const limited = withConcurrencyLimit(deps.db, async () => {
+      const release = await limiter.acquire(scopeOf(viewer))
+      const began = performance.now()
+      return () => {
+        report.addStatementMs(performance.now() - began)
+        release()
+      }
+    })
     const ofTenant = withTenant(limited, async () => databaseScopeOf(viewer))
     const db = withSignal(ofTenant, signal)
-    const report = createOperationReport()
     return {
       ...deps,
       db,
@@ -92,9 +104,16 @@ export function createContextFactory(
       budget: createResponseBudget(),
       tenant: (tenant) => tenantViewer(db, viewer, tenant),
       async run(query, viewer, args, { path }) {
-        const result = await query(db, viewer, args)
-        report.add(String(path.key), result)
-        return result
+        const name = queryNameOf(query.name, viewer, args)
+        refusals.check(name)
+        try {
+          const result = await query(db, viewer, args)
+          report.add(String(path.key), result)
+          return result
+        } catch (error) {
+          refusals.add(name, error)
+          throw error
+        }
       },
     }
   }
