@@ -16,7 +16,7 @@ const alone = { fileParallelism: false }
 /** Files that need a real Kafka or Redis; skipped loudly where there is none (tests/lib/engines.setup.ts). */
 const onEngines = ['{core,edge,bench,tests,tools}/**/*.engines*.test.ts']
 const onEnginesAlone = ['bench/k6/*.engines.test.ts']
-const wholeSystems = ['tests/system/*.test.ts', 'cli/*.test.ts', 'core/**/*.crash.test.ts']
+const wholeSystems = ['tests/system/*.test.ts', 'cli/**/*.test.ts', 'core/**/*.crash.test.ts']
 
 /** Set by .ci/run. */
 const COVERAGE_FOLDER = process.env.SLUICE_COVERAGE_FOLDER
