@@ -34,7 +34,7 @@ export const QUERY_LIMITS = {
   rawEventsMax: 10_000_000,
   /** A query that was too slow is refused for so long without another try. */
   refusedMs: 30_000,
-  refusalsMax: 1_000,
+  slowQueriesMax: 1_000,
   /** Minutes are counted from single events. */
   minuteRangeHoursMax: 6,
   /** The largest groups are listed; the others are counted as `(other)`. */

@@ -17,7 +17,7 @@ import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
 import { createResponseBudget, type ResponseBudget } from './json-value.ts'
 import { createOperationReport, type OperationReport } from './operation-report.ts'
-import { createRefusals, queryNameOf } from './refusals.ts'
+import { createSlowQueries, queryNameOf } from './slow-queries.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
 export interface Onboarding {
@@ -80,7 +80,7 @@ export function createContextFactory(
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
-  const refusals = createRefusals()
+  const slowQueries = createSlowQueries()
   return (sender, signal) => {
     const { viewer } = sender
     const report = createOperationReport()
@@ -105,13 +105,13 @@ export function createContextFactory(
       tenant: (tenant) => tenantViewer(db, viewer, tenant),
       async run(query, viewer, args, { path }) {
         const name = queryNameOf(query.name, viewer, args)
-        refusals.check(name)
+        slowQueries.check(name)
         try {
           const result = await query(db, viewer, args)
           report.add(String(path.key), result)
           return result
         } catch (error) {
-          refusals.add(name, error)
+          slowQueries.add(name, error)
           throw error
         }
       },

@@ -4,7 +4,7 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { toApiError } from '../to-api-error.ts'
 
 /** Which queries were too slow lately: trying them again would cost as much as the first time. */
-export interface Refusals {
+export interface SlowQueries {
   /** @throws QUERY_TOO_SLOW where the same query was, for QUERY_LIMITS.refusedMs */
   check(query: string): void
   /** Remembers the query if this error says that it was too slow. */
@@ -12,8 +12,8 @@ export interface Refusals {
 }
 
 /** Of this process: another one finds out by itself. */
-export function createRefusals(now: () => number = () => performance.now()): Refusals {
-  const { refusedMs, refusalsMax } = QUERY_LIMITS
+export function createSlowQueries(now: () => number = () => performance.now()): SlowQueries {
+  const { refusedMs, slowQueriesMax } = QUERY_LIMITS
   /** The oldest first. */
   const refused = new Map<string, { error: ApiError; until: number }>()
 
@@ -39,7 +39,7 @@ export function createRefusals(now: () => number = () => performance.now()): Ref
       refused.delete(query)
       refused.set(query, { error, until: now() + refusedMs })
       for (const oldest of refused.keys()) {
-        if (refused.size <= refusalsMax) return
+        if (refused.size <= slowQueriesMax) return
         refused.delete(oldest)
       }
     },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiError } from '../../lib/api-error.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import { createRefusals, queryNameOf } from './refusals.ts'
+import { createSlowQueries, queryNameOf } from './slow-queries.ts'
 import { createQueryFixture, type QueryFixture } from './testing/fixture.ts'
 
 let fixture: QueryFixture
@@ -44,29 +44,29 @@ const tooSlow = { code: '57014' }
 
 test('a refusal is remembered for half a minute after a statement took too long', () => {
   let at = 0
-  const refusals = createRefusals(() => at)
-  refusals.add('slow', tooSlow)
+  const slowQueries = createSlowQueries(() => at)
+  slowQueries.add('slow', tooSlow)
   const { refusedMs } = QUERY_LIMITS
   at = refusedMs - 1
-  expect(() => refusals.check('slow')).toThrow(
+  expect(() => slowQueries.check('slow')).toThrow(
     expect.objectContaining({ code: 'QUERY_TOO_SLOW', details: { retryAfterSeconds: 1 } }),
   )
   at = refusedMs
-  expect(() => refusals.check('slow')).not.toThrow()
+  expect(() => slowQueries.check('slow')).not.toThrow()
 })
 
 test('other errors are not remembered, and no more than a limit of refusals is', () => {
-  const refusals = createRefusals()
+  const slowQueries = createSlowQueries()
   for (const error of [
     new ApiError('QUERY_CANCELLED'),
     new ApiError('OVERLOADED'),
     { code: '53300' },
   ])
-    refusals.add('other', error)
-  expect(() => refusals.check('other')).not.toThrow()
-  for (let i = 0; i <= QUERY_LIMITS.refusalsMax; i++) refusals.add(`slow ${i}`, tooSlow)
-  expect(() => refusals.check('slow 0')).not.toThrow()
-  expect(() => refusals.check('slow 1')).toThrow()
+    slowQueries.add('other', error)
+  expect(() => slowQueries.check('other')).not.toThrow()
+  for (let i = 0; i <= QUERY_LIMITS.slowQueriesMax; i++) slowQueries.add(`slow ${i}`, tooSlow)
+  expect(() => slowQueries.check('slow 0')).not.toThrow()
+  expect(() => slowQueries.check('slow 1')).toThrow()
 })
 
 test('queries are the same whose times are in the same minute', () => {
