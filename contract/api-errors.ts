@@ -59,15 +59,15 @@ export const API_ERRORS = {
     message:
       'Too many unknown credentials came from this address; try again after Retry-After seconds.',
   },
-  QUERY_CANCELLED: {
-    status: 503,
-    retryable: true,
-    message: 'The client left, so the query was cancelled.',
-  },
   INTERNAL_SERVER_ERROR: {
     status: 500,
     retryable: true,
     message: 'Something failed on our side.',
+  },
+  QUERY_CANCELLED: {
+    status: 503,
+    retryable: true,
+    message: 'The client left, so the query was cancelled.',
   },
   QUERY_TOO_SLOW: {
     status: 503,
