@@ -53,21 +53,25 @@ const OF_ONE_TENANT = Math.floor((QUERY_LIMITS.connectionsMax - 1) / 2)
 
 const QUERY = `{ metrics(name: "*", startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z",
   interval: DAY, aggregate: UNIQUES) { value } }`
+const PATH =
+  '/v1/metrics/*?start=2026-11-10T00:00:00Z&end=2026-11-11T00:00:00Z&interval=day&aggregate=uniques'
 /** A statement that nobody cancels ends by itself after ten seconds. */
 const BEFORE_TIMEOUT = { timeout: 7_000 }
 
 /** In a transaction of several statements. */
 const TOTALS = `{ totals(startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z") { uniqueActors } }`
 
-const send = (query: string, signal?: AbortSignal) =>
+const post = (query: string, signal?: AbortSignal) =>
   fetch(`${core.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }), signal })
+const get = (path: string, signal?: AbortSignal) => fetch(core.url + path, { headers, signal })
 
 test.each([
-  ['a statement', QUERY, { metrics: [{ value: 1 }] }],
-  ['a transaction', TOTALS, { totals: { uniqueActors: 1 } }],
-])(
+  ['a statement', post, QUERY, { data: { metrics: [{ value: 1 }] } }],
+  ['a transaction', post, TOTALS, { data: { totals: { uniqueActors: 1 } } }],
+  ['a request to REST', get, PATH, { data: [{ value: 1 }] }],
+] as const)(
   '%s of a client that leaves is cancelled in Postgres, and its connection is not lost',
-  async (_, query, data) => {
+  async (_, send, query, result) => {
     // More than there are connections: a lost one would keep a later query waiting.
     for (let i = 0; i < QUERY_LIMITS.connectionsMax + 1; i++) {
       const unblock = await blockEvents()
@@ -79,7 +83,7 @@ test.each([
       await expect.poll(async () => (await connections()).running, BEFORE_TIMEOUT).toBe(0)
       await unblock()
     }
-    expect(await (await send(query)).json()).toMatchObject({ data })
+    expect(await (await send(query)).json()).toMatchObject(result)
     expect((await connections()).all).toBeLessThanOrEqual(QUERY_LIMITS.connectionsMax)
     expect(errors).toEqual([])
   },
@@ -87,10 +91,10 @@ test.each([
 
 test('a query that waits for a connection is not started once its client has left', async () => {
   const unblock = await blockEvents()
-  const running = Array.from({ length: QUERY_LIMITS.connectionsMax }, () => send(QUERY))
+  const running = Array.from({ length: QUERY_LIMITS.connectionsMax }, () => post(QUERY))
   await expect.poll(async () => (await connections()).running).toBeGreaterThan(0)
   const client = new AbortController()
-  const left = send(QUERY.replace('UNIQUES', 'P99'), client.signal).catch(() => 'left')
+  const left = post(QUERY.replace('UNIQUES', 'P99'), client.signal).catch(() => 'left')
   await expect.poll(async () => (await connections()).running).toBe(OF_ONE_TENANT)
   client.abort()
   expect(await left).toBe('left')
