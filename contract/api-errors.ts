@@ -64,6 +64,11 @@ export const API_ERRORS = {
     retryable: true,
     message: 'Something failed on our side.',
   },
+  QUERY_CANCELLED: {
+    status: 503,
+    retryable: true,
+    message: 'The client left, so the query was cancelled.',
+  },
   QUERY_TOO_SLOW: {
     status: 503,
     retryable: false,

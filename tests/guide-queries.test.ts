@@ -12,10 +12,13 @@ import { rawRecord } from './lib/records.ts'
 
 /** The guides' own queries, run as a stranger would paste them. */
 const CORE = 'http://127.0.0.1:4000'
-const COMMANDS = ['README.md', 'docs/querying.md', 'docs/rest.md'].map((file) => {
+const COMMANDS = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => {
   const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
   const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
-  return [file, blocks.find((block) => /^curl "?http:[^ ]*(graphql|metrics)/.test(block)) ?? '']
+  const queries = blocks.filter((block) => /^curl "?http:[^ ]*(graphql|metrics)/.test(block))
+  return (queries.length > 0 ? queries : ['']).map(
+    (command, i) => [`${file}, the ${i + 1}.`, command] as const,
+  )
 })
 
 let database: TestDatabase
@@ -36,7 +39,7 @@ afterAll(async () => {
 })
 
 test.each(COMMANDS)(
-  'the curl command that queries in %s returns the events of its range',
+  'the curl command that queries (%s) returns the events of its range',
   async (_, command) => {
     const start = /(?:startTime: \\"|start=)([^"\\&]+)/.exec(command)?.[1] ?? ''
     const log = await createPostgresLog({ url: database.url })

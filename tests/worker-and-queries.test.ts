@@ -115,13 +115,14 @@ function makeQuery(): PlainQuery {
   const startMs = Math.floor((NOW - roll(DAYS * DAY_MS + lengthMs)) / step) * step
   const groupBy = pick([[], [], ['name'], ['page'], ['source', 'plan'], ['actor']])
   const tooMany = lengthMs > DAY_MS * 3 && groupBy.length > 0
+  const minutes = lengthMs < DAY_MS ? (['MINUTE'] as const) : []
   return {
     name: pick([undefined, 'page_view', 'order', 'Sign up ✓', 'never sent']),
     startMs,
     endMs: startMs + lengthMs,
     interval: tooMany
       ? pick(['DAY', 'TOTAL'])
-      : pick(['QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL']),
+      : pick([...minutes, 'QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL']),
     timeZone: pick(['UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'America/St_Johns']),
     aggregate: pick(['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'P50', 'P95', 'P99']),
     groupBy,

@@ -11,7 +11,7 @@ import type { Terminal } from '../terminal.ts'
 
 const LAST_DAYS_MAX = 36_500
 const AGGREGATES = ['count', 'uniques', 'sum', 'min', 'max', 'avg', 'p50', 'p95', 'p99']
-const INTERVALS = ['quarter-hour', 'hour', 'day', 'week', 'month', 'total']
+const INTERVALS = ['minute', 'quarter-hour', 'hour', 'day', 'week', 'month', 'total']
 
 interface Options {
   last: number

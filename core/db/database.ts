@@ -1,6 +1,8 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import { parseExactly } from '../../contract/json/exact-parse.ts'
+import { ApiError } from '../lib/api-error.ts'
+import { cancelStatement } from './cancel-statement.ts'
 import { type DatabaseRoles, roleOption } from './roles.ts'
 import type { Schema } from './schema.ts'
 
@@ -86,9 +88,11 @@ async function setTenant(client: PostgresPoolClient, scope: string): Promise<voi
   session.tenant = scope
 }
 
-/** What is known about the connection itself, however often it is lent. */
 interface ScopedClient extends PostgresPoolClient {
+  /** What is known about the connection itself, however often it is lent. */
   session: { tenant: string }
+  /** Cancels the statement that runs on it, in Postgres too. The connection is closed once it is released. */
+  cancel(): void
 }
 
 const sessions = new WeakMap<pg.PoolClient, ScopedClient['session']>()
@@ -125,6 +129,53 @@ export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => 
     },
   }
   return databaseOn({ pool: limited, scopeOf })
+}
+
+/** Until a cancelled statement has ended: a request that overtakes its statement has no effect. */
+const CANCEL_AGAIN_MS = 250
+
+/**
+ * The same connections, for a client that may leave: when the signal aborts, statements that run are cancelled in
+ * Postgres, and no other one is started. Both reject with QUERY_CANCELLED. Ends with the database that it came from.
+ */
+export function withSignal(db: Database, signal: AbortSignal): Database {
+  const { pool, scopeOf } = partsOf(db)
+  const running = new Set<() => void>()
+  // One listener, whatever the number of statements: Node warns of more than ten.
+  const cancelAll = () => {
+    for (const cancel of running) cancel()
+  }
+  signal.addEventListener('abort', cancelAll, { once: true })
+
+  function cancellable(client: ScopedClient): ScopedClient {
+    async function query(text: string, values: unknown[]) {
+      if (signal.aborted) throw new ApiError('QUERY_CANCELLED')
+      let again: NodeJS.Timeout | undefined
+      const cancel = () => {
+        client.cancel()
+        again = setInterval(() => client.cancel(), CANCEL_AGAIN_MS)
+      }
+      running.add(cancel)
+      try {
+        return await client.query(text, values)
+      } catch (error) {
+        throw signal.aborted ? new ApiError('QUERY_CANCELLED') : error
+      } finally {
+        running.delete(cancel)
+        clearInterval(again)
+      }
+    }
+    return { ...client, query } as ScopedClient
+  }
+
+  const cancelled: PostgresPool = {
+    ...pool,
+    async connect() {
+      if (signal.aborted) throw new ApiError('QUERY_CANCELLED')
+      return cancellable((await pool.connect()) as ScopedClient)
+    },
+  }
+  return databaseOn({ pool: cancelled, scopeOf })
 }
 
 interface DatabaseParts {
@@ -173,6 +224,11 @@ function discardWhenBroken(client: pg.PoolClient): PostgresPoolClient {
         broken ||= !survives((error as { code?: unknown }).code)
         throw error
       }
+    },
+    cancel() {
+      // The request may arrive when this statement has ended, and must not meet the next one.
+      broken = true
+      cancelStatement(client)
     },
     release: () => client.release(broken),
     // Not the overload with a cursor: nothing here streams.

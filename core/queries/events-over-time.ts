@@ -14,7 +14,8 @@ import {
 import { oldestEventDay } from './oldest-event-day.ts'
 import { queryIdOf } from './query-id.ts'
 import type { QueryResult, ResultInfo, Source } from './query-result.ts'
-import { bucketOf, bucketStart, endOfBucket } from './sql/buckets.ts'
+import { checkRawBudget } from './raw-budget.ts'
+import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from './sql/buckets.ts'
 import { countsFromRollups } from './sql/counts.ts'
 import type { DayWindow } from './sql/day-windows.ts'
 import { daysReceived, inOneSnapshot, whereOccurred } from './sql/days-received.ts'
@@ -29,7 +30,7 @@ export interface MetricPoint {
   dimensions: Record<string, string | null>
   /** The watermark has passed the bucket's end, or the range's where that is earlier: only late events can still change it. */
   isFinal: boolean
-  /** Late events in the bucket, whatever the grouping or the filter. */
+  /** Late events in the bucket (of a minute: in its 15-minute bucket), whatever the grouping or the filter. */
   lateCount: number
   /** When an event, late or imported, was last added after the bucket may have been called final; null: never. */
   revisedAt: Instant | null
@@ -129,8 +130,9 @@ async function describeResult(
 }
 
 function canUseRollups(args: MetricsArgs, names: Names): boolean {
-  const { aggregate, groupBy, filters, timeZone, range } = args
+  const { aggregate, groupBy, filters, timeZone, range, interval } = args
   return (
+    interval !== 'MINUTE' &&
     names.haveOwnSeries &&
     filters.length === 0 &&
     groupBy.every((dimension) => dimension === 'name') &&
@@ -169,6 +171,7 @@ async function partsFromEvents(
   names: Names,
   args: MetricsArgs,
 ): Promise<Parts> {
+  await checkRawBudget(db, viewer, names, args.range)
   const days = await daysReceived(db, viewer, names, args.range)
   return { sql: eventParts(viewer, names, args, days), source: 'raw' }
 }
@@ -237,6 +240,9 @@ function buildMetricsSql(
 ): RawBuilder<MetricsRow> {
   const { range, interval, timeZone, groupBy } = args
   const bucket = sql`v.bucket`
+  const lateInterval = lateIntervalOf(interval)
+  const lateBucketOf = (time: RawBuilder<unknown>) => bucketOf(time, lateInterval, timeZone, range)
+  const isMinutes = interval === 'MINUTE'
   const other = sql`array_fill(${OTHER}::text, ARRAY[${sql.lit(groupBy.length)}])`
   const ranked = sql`SELECT dims, row_number() OVER (ORDER BY sum(count) DESC, dims) AS rank FROM parts GROUP BY dims`
   return sql<MetricsRow>`
@@ -249,7 +255,7 @@ function buildMetricsSql(
        GROUP BY 1, 2
     ),
     late AS (
-      SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, sum(r.late_count)::bigint AS count,
+      SELECT ${lateBucketOf(sql`r.bucket`)} AS bucket, sum(r.late_count)::bigint AS count,
              max(r.revised_at) AS revised_at
         FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
        WHERE ${whereSeries(viewer, names)} AND (r.late_count > 0 OR r.revised_at IS NOT NULL)
@@ -262,9 +268,9 @@ function buildMetricsSql(
     )
     SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
            coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups, mark.at AS final_through,
-           now() AS as_of
-      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = v.bucket
+           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups,
+           ${isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`} AS final_through, now() AS as_of
+      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = ${isMinutes ? lateBucketOf(bucket) : bucket}
      ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
 }
 

@@ -30,6 +30,13 @@ export const QUERY_LIMITS = {
   /** Buckets between startTime and endTime, without and with groupBy. */
   bucketsMax: 10_000,
   bucketsGroupedMax: 1_000,
+  /** Single events that one query may read: about what ten seconds are enough for. */
+  rawEventsMax: 10_000_000,
+  /** A query that was too slow is refused for so long without another try. */
+  refusedMs: 30_000,
+  slowQueriesMax: 1_000,
+  /** Minutes are counted from single events. */
+  minuteRangeHoursMax: 6,
   /** The largest groups are listed; the others are counted as `(other)`. */
   groupsMax: 100,
   groupByMax: 4,
@@ -44,6 +51,13 @@ export const QUERY_LIMITS = {
   cacheOpenMs: 5_000,
   cacheHourlyMs: 5 * 60_000,
   cacheDailyMs: 3_600_000,
+  /**
+   * A result from single events whose statements took longer is cached for a multiple of that time, also while events
+   * of its range are stored: a connection spends at most one part in so many on it.
+   */
+  cacheCostMsMin: 250,
+  cacheCostMultiple: 20,
+  cacheCostlyMsMax: 60_000,
   /** All cached results together, and the longest of them. */
   cacheBytesMax: 16 * 1024 * 1024,
   cacheInRedisBytesMax: 64 * 1024 * 1024,

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import type { QueryResult } from './query-result.ts'
+import { checkRawBudget } from './raw-budget.ts'
 import { findRawSince } from './raw-since.ts'
 import type { Range } from './sql/buckets.ts'
 import { daysReceived, inSnapshot, whereOccurred } from './sql/days-received.ts'
@@ -20,6 +21,7 @@ export async function uniqueActors(
     const { rows: dropped, dependencies } = await findRawSince(db, viewer, { range })
     if (dropped.length > 0) return { rows: [], source: 'raw', dependencies }
     const names = await resolveNames(db, viewer, undefined)
+    await checkRawBudget(db, viewer, names, range)
     const days = await daysReceived(db, viewer, names, range)
     // A group for each and then a count: count(DISTINCT …) would sort every row.
     const { rows } = await sql<{ count: number }>`

@@ -15,7 +15,7 @@ export interface PlainQuery {
   name: string | undefined
   startMs: number
   endMs: number
-  interval: 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
+  interval: 'MINUTE' | 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
   timeZone: string
   aggregate: 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
   groupBy: readonly string[]
@@ -96,6 +96,7 @@ function startOfBucket(
   { interval, timeZone, startMs }: Pick<PlainQuery, 'interval' | 'timeZone' | 'startMs'>,
 ): number {
   if (interval === 'TOTAL') return startMs
+  if (interval === 'MINUTE') return Math.floor(ms / 60_000) * 60_000
   if (interval === 'QUARTER_HOUR') return Math.floor(ms / QUARTER_HOUR_MS) * QUARTER_HOUR_MS
   const unit = interval.toLowerCase() as 'hour' | 'day' | 'week' | 'month'
   return DateTime.fromMillis(ms, { zone: timeZone }).startOf(unit).toMillis()

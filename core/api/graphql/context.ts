@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Database, withConcurrencyLimit, withTenant } from '../../db/database.ts'
+import { type Database, withConcurrencyLimit, withSignal, withTenant } from '../../db/database.ts'
 import {
   databaseScopeOf,
   type Identity,
@@ -17,6 +17,7 @@ import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
 import { createResponseBudget, type ResponseBudget } from './json-value.ts'
 import { createOperationReport, type OperationReport } from './operation-report.ts'
+import { createSlowQueries, queryNameOf } from './slow-queries.ts'
 
 /** What a person needs to send a first event. Shown to signed-in browsers only. */
 export interface Onboarding {
@@ -51,7 +52,10 @@ export interface RequestContext extends ContextDeps {
   viewer: Viewer
   /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
-  /** Executes a query for a field, and adds what its result depends on to the report. */
+  /**
+   * Executes a query for a field, and adds what its result depends on to the report.
+   * @throws QUERY_TOO_SLOW at once where the same query was too slow a moment ago
+   */
   run<V, Args, Result extends QueryResult<unknown>>(
     query: (db: Database, viewer: V, args: Args) => Promise<Result>,
     viewer: V,
@@ -64,7 +68,10 @@ export interface RequestContext extends ContextDeps {
   budget: ResponseBudget
 }
 
-export function createContextFactory(deps: ContextDeps): (sender: Sender) => RequestContext {
+/** @returns creates the context; once its signal aborts, because the client left, statements are cancelled */
+export function createContextFactory(
+  deps: ContextDeps,
+): (sender: Sender, signal: AbortSignal) => RequestContext {
   const limiter = createFairLimiter({
     concurrentMax: QUERY_LIMITS.concurrentQueriesMax,
     queuedMax: QUERY_LIMITS.queuedQueriesMax,
@@ -73,11 +80,20 @@ export function createContextFactory(deps: ContextDeps): (sender: Sender) => Req
     reservedFor: OPERATOR_SCOPE,
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
-  return (sender) => {
+  const slowQueries = createSlowQueries()
+  return (sender, signal) => {
     const { viewer } = sender
-    const limited = withConcurrencyLimit(deps.db, () => limiter.acquire(scopeOf(viewer)))
-    const db = withTenant(limited, async () => databaseScopeOf(viewer))
     const report = createOperationReport()
+    const limited = withConcurrencyLimit(deps.db, async () => {
+      const release = await limiter.acquire(scopeOf(viewer))
+      const began = performance.now()
+      return () => {
+        report.addStatementMs(performance.now() - began)
+        release()
+      }
+    })
+    const ofTenant = withTenant(limited, async () => databaseScopeOf(viewer))
+    const db = withSignal(ofTenant, signal)
     return {
       ...deps,
       db,
@@ -88,9 +104,16 @@ export function createContextFactory(deps: ContextDeps): (sender: Sender) => Req
       budget: createResponseBudget(),
       tenant: (tenant) => tenantViewer(db, viewer, tenant),
       async run(query, viewer, args, { path }) {
-        const result = await query(db, viewer, args)
-        report.add(String(path.key), result)
-        return result
+        const name = queryNameOf(query.name, viewer, args)
+        slowQueries.check(name)
+        try {
+          const result = await query(db, viewer, args)
+          report.add(String(path.key), result)
+          return result
+        } catch (error) {
+          slowQueries.add(name, error)
+          throw error
+        }
       },
     }
   }

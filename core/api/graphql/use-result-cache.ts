@@ -25,9 +25,14 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
       const { operation, cacheMiss } = context
       if (!cacheMiss || !result || isAsyncIterable(result)) return
       const { data, errors, extensions } = result
-      const dependencies = operation?.report.dependencies
+      const { dependencies, costMs } = operation?.report ?? {}
       if (errors || !data || !dependencies?.length) return
-      const cacheable = { data, extensions: extensions as Record<string, unknown>, dependencies }
+      const cacheable = {
+        data,
+        extensions: extensions as Record<string, unknown>,
+        dependencies,
+        costMs: costMs ?? 0,
+      }
       setResult(asText({ data }, await cache.set(cacheMiss.query, cacheable, cacheMiss.asOfMs)))
     },
   }

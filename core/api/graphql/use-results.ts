@@ -23,11 +23,11 @@ export function useSingleOperation(): Plugin {
 
 /** Creates the context of the operation before anything else needs it. */
 export function useOperationContext(
-  createContext: (sender: Sender) => RequestContext,
+  createContext: (sender: Sender, signal: AbortSignal) => RequestContext,
 ): Plugin<RequestContext, OperationContext> {
   return {
-    onParams({ context }) {
-      context.operation = createContext(context.sender)
+    onParams({ context, request }) {
+      context.operation = createContext(context.sender, request.signal)
     },
   }
 }

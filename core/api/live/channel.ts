@@ -1,4 +1,4 @@
-import type { Database } from '../../db/database.ts'
+import { type Database, withSignal } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import { eventsByArrival } from '../../queries/events-by-arrival.ts'
@@ -24,6 +24,8 @@ export interface Channel {
   refresh(): Promise<LiveUpdate>
   /** The newest stored events, for a subscriber who joins. */
   newest(): readonly StoredEvent[]
+  /** Cancels the statements of a refresh that is running: nobody watches any more. */
+  close(): void
 }
 
 export interface ChannelDeps {
@@ -37,12 +39,15 @@ export interface ChannelDeps {
  * names the database as the failing component.
  */
 export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel {
-  const { db, now } = deps
+  const { now } = deps
+  const closed = new AbortController()
   const seen = new Set<string>()
   let newest: StoredEvent[] = []
   let lastGood: { at: number; update: LiveUpdate } | undefined
 
-  async function readUnseen(): Promise<{ unseen: Arrival[]; events: readonly StoredEvent[] }> {
+  async function readUnseen(
+    db: Database,
+  ): Promise<{ unseen: Arrival[]; events: readonly StoredEvent[] }> {
     const { rows: arrivals } = await newestArrivals(db, viewer)
     const unseen = arrivals.filter((each) => !seen.has(keyOf(each)))
     if (unseen.length === 0) return { unseen, events: [] }
@@ -56,10 +61,12 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
   }
 
   async function read(): Promise<LiveUpdate> {
+    const late = AbortSignal.timeout(LIVE_LIMITS.refreshDeadlineMs)
+    const db = withSignal(deps.db, AbortSignal.any([closed.signal, late]))
     const [counts, { unseen, events: recent }, pipeline] = await withTimeout(
       LIVE_LIMITS.refreshDeadlineMs,
       'the database',
-      Promise.all([recentCounts(db, viewer), readUnseen(), deps.pipeline()]),
+      Promise.all([recentCounts(db, viewer), readUnseen(db), deps.pipeline()]),
     )
     // Not sooner: what a read saw that timed out was pushed to no subscriber.
     remember(unseen, recent)
@@ -86,6 +93,7 @@ export function createChannel(deps: ChannelDeps, viewer: TenantViewer): Channel 
         return staleUpdate(lastGood, now())
       }
     },
+    close: () => closed.abort(),
   }
 }
 

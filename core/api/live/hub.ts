@@ -129,6 +129,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
         tenant.subscribers.delete(subscription)
         if (tenant.subscribers.size > 0) return
         clearTimeout(tenant.timer)
+        tenant.channel.close()
         watched.delete(id)
       })
       const subscription = { subscriber, isStillAuthorized, checkedAt: now(), hasBegun: false }

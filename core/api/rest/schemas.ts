@@ -3,7 +3,7 @@ import { readTime } from '../../../contract/event/time.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 
 /** Names of REST for what GraphQL writes in capitals. */
-const INTERVALS = ['quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
+const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
 const time = (description: string) =>

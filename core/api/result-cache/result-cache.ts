@@ -30,6 +30,8 @@ export interface CacheableResult {
   data: unknown
   extensions: Record<string, unknown> | undefined
   dependencies: readonly Dependency[]
+  /** What its statements took, in milliseconds, where single events were read; else 0. */
+  costMs: number
 }
 
 export interface ResultCacheDeps {
@@ -49,13 +51,16 @@ interface Header {
   /** The core whose monotonic clock this is. */
   writer: string
   dependsOn: { tenantId: number; startMs: number; endMs: number }[]
+  /** It is served for so long whatever is stored. */
+  keptMs: number
 }
 
 /**
  * The final bytes of a result, by viewer, query and variables. A result is served until an event was stored in a range
  * of time that it depends on, or its own time is over: an hour for days and longer intervals, five minutes for shorter
  * ones, seconds while events are still expected. A late event that revises a bucket years back invalidates the results
- * that cover it, and no others.
+ * that cover it, and no others. What was expensive is served for a while whatever is stored, with its age: else a
+ * query over the events of a day would be executed again for every event.
  */
 export function createResultCache({
   db,
@@ -88,20 +93,22 @@ export function createResultCache({
       const isStillTrue = header.dependsOn.every(({ tenantId, ...range }) =>
         invalidation.unchanged(tenantId, range, since),
       )
-      if (!isStillTrue) return undefined
+      if (!isStillTrue && now() - since >= header.keptMs) return undefined
       return withAge(bytes.toString('utf8', end + 1), header.asOf, now() - since)
     },
-    async set(query, { data, extensions, dependencies }, asOfMs) {
+    async set(query, { data, extensions, dependencies, costMs }, asOfMs) {
       const text = textOf(data, extensions)
       const asOf = new Date(Date.now() - (now() - asOfMs)).toISOString()
       const save = async () => {
-        const lifetime = await lifetimeMs(db, dependencies)
+        const keptMs = keptMsOf(costMs)
+        const lifetime = Math.max(keptMs, await lifetimeMs(db, dependencies))
         const header: Header = {
           asOfMs,
           asOfDatabaseMs: await clock.toDatabase(asOfMs),
           asOf,
           writer: self,
           dependsOn: rangesOf(dependencies),
+          keptMs,
         }
         const entry = Buffer.from(`${JSON.stringify(header)}\n${text}`)
         await store.set(nameOf(query), entry, lifetime)
@@ -135,6 +142,12 @@ async function lifetimeMs(db: Database, dependencies: readonly Dependency[]): Pr
   return ms
 }
 
+/** A multiple of what it cost, within limits. */
+function keptMsOf(costMs: number): number {
+  const { cacheCostMsMin, cacheCostMultiple, cacheCostlyMsMax } = QUERY_LIMITS
+  return costMs < cacheCostMsMin ? 0 : Math.min(cacheCostlyMsMax, costMs * cacheCostMultiple)
+}
+
 /** Each range once: the fields of `totals` share theirs. */
 function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
   const ranges = dependencies.map(({ viewer: { tenantId }, range: { start, end } }) => {
@@ -144,7 +157,7 @@ function rangesOf(dependencies: readonly Dependency[]): Header['dependsOn'] {
 }
 
 /** Changes with the form of entries: one in another form must not be found, since several versions may share a Redis. */
-const FORMAT = 3
+const FORMAT = 4
 
 /** Contains the viewer's scope, so that no viewer finds the result of another one. */
 function nameOf({ viewer, query, variables, operationName }: CachedQuery): string {

@@ -3,7 +3,7 @@ import { badInput } from '../../lib/api-error.ts'
 import { ceilBucket15m, fromMicros, type Instant, toMicros } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
-export type Interval = 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
+export type Interval = 'MINUTE' | 'QUARTER_HOUR' | 'HOUR' | 'DAY' | 'WEEK' | 'MONTH' | 'TOTAL'
 
 /** Half-open: start ≤ occurred_at < end. */
 export interface Range {
@@ -17,6 +17,7 @@ const DAY = 24n * HOUR
 
 /** The shortest that a bucket of the interval can be, in microseconds. */
 const SHORTEST = {
+  MINUTE: MINUTE,
   QUARTER_HOUR: 15n * MINUTE,
   HOUR: HOUR,
   DAY: 23n * HOUR,
@@ -40,6 +41,15 @@ export function checkRange({ start, end }: Range): void {
 
 export function checkBuckets(range: Range, interval: Interval, grouped: boolean): void {
   if (interval === 'TOTAL') return
+  const hoursMax = QUERY_LIMITS.minuteRangeHoursMax
+  if (
+    interval === 'MINUTE' &&
+    toMicros(range.end) - toMicros(range.start) > BigInt(hoursMax) * HOUR
+  )
+    throw badInput(
+      'interval',
+      `MINUTE is for ranges of up to ${hoursMax} hours, because it reads single events; QUARTER_HOUR is kept for every range`,
+    )
   const max = grouped ? QUERY_LIMITS.bucketsGroupedMax : QUERY_LIMITS.bucketsMax
   const count = countBuckets(range, interval)
   if (count > max)
@@ -101,6 +111,7 @@ export function bucketOf(
   range: Range,
 ): Sql<string> {
   if (interval === 'TOTAL') return sql`${range.start}::timestamptz`
+  if (interval === 'MINUTE') return sql`date_bin('1 minute', ${time}, 'epoch')`
   if (interval === 'QUARTER_HOUR') return sql`date_bin('15 minutes', ${time}, 'epoch')`
   const start = sql<string>`date_trunc(${sql.lit(interval.toLowerCase())}, ${time}, ${sql.lit(timeZone)})`
   return interval === 'HOUR' && HALF_HOUR_SHIFTS.has(timeZone)
@@ -122,6 +133,11 @@ function afterShift(start: Sql<string>, time: Sql<unknown>, timeZone: string): S
   return sql`CASE WHEN ${isMoved} THEN ${start} + interval '30 minutes' ELSE ${start} END`
 }
 
+/** By which buckets late events are counted: minutes share what is known of their 15-minute bucket. */
+export function lateIntervalOf(interval: Interval): Interval {
+  return interval === 'MINUTE' ? 'QUARTER_HOUR' : interval
+}
+
 /**
  * The bucket's end, or the range's if that is earlier. Events are late by 15-minute buckets, so it is the end of a
  * whole one.
@@ -132,6 +148,8 @@ export function endOfBucket(
   timeZone: string,
   range: Range,
 ): Sql<string> {
+  if (interval === 'MINUTE')
+    return sql`date_bin('15 minutes', ${bucket}, 'epoch') + interval '15 minutes'`
   if (interval === 'QUARTER_HOUR') return sql`${bucket} + interval '15 minutes'`
   const end = sql<string>`${ceilBucket15m(range.end)}::timestamptz`
   if (interval === 'TOTAL') return end

@@ -158,6 +158,11 @@ const CASES: readonly QueryCase[] = [
     range: since(HOUR_MS),
     groupBy: ['plan'],
   })),
+  overTime('an hour by minutes', 2, () => ({
+    name: '*',
+    range: since(HOUR_MS),
+    interval: 'MINUTE',
+  })),
   overTime('unique actors of a name in an hour', 2, () => ({
     name: 'name_0',
     range: since(HOUR_MS),

@@ -115,7 +115,8 @@ test('a batch of four thousand tenants drops exactly their cached results, and t
   const cacheAll = async () => {
     const dependency = { range, interval: 'DAY', final: true } as const
     for (const viewer of viewers) {
-      const result = { data: {}, extensions: undefined, dependencies: [{ viewer, ...dependency }] }
+      const dependencies = [{ viewer, ...dependency }]
+      const result = { data: {}, extensions: undefined, dependencies, costMs: 0 }
       await cache.set(queryOf(viewer), result, cache.now())
     }
     return areCached()

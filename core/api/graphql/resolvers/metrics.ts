@@ -5,12 +5,13 @@ import type { Builder } from '../builder.ts'
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
 name "*" counts every event name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
 ("properties.name" where a property has the name of one of those); the ${QUERY_LIMITS.groupsMax} largest groups are listed, the others are counted as "(other)".
-Without interval, one that suits the range is chosen. WEEK begins on Monday. extensions.source says rollup, raw or rollup+raw;
+Without interval, one that suits the range is chosen. WEEK begins on Monday. MINUTE is counted from single
+events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, raw or rollup+raw;
 extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
 export function addMetrics(builder: Builder): void {
   const interval = builder.enumType('Interval', {
-    values: ['QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
+    values: ['MINUTE', 'QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
   })
   const aggregate = builder.enumType('Aggregate', {
     description:

@@ -1,0 +1,70 @@
+import { sql } from 'kysely'
+import type { Database } from '../db/database.ts'
+import type { TenantViewer } from '../identity/viewer.ts'
+import { ApiError } from '../lib/api-error.ts'
+import { ceilBucket15m, floorBucket15m } from './instant.ts'
+import { QUERY_LIMITS } from './limits.ts'
+import type { Range } from './sql/buckets.ts'
+import { firstDayReceived } from './sql/days-received.ts'
+import { type Names, whereSeries } from './sql/names.ts'
+
+/** Rollups that are added up for an estimate; each counts at least one event. */
+const ROLLUPS_READ_MAX = 200_000
+/** Less than a row with its header takes. */
+const EVENT_BYTES_MIN = 150
+
+/**
+ * To be called before single events of the range are read. Rollups know how many there are, so a query that would take
+ * longer than a statement may is refused at once. Never more than what is there is counted: 15-minute buckets wholly
+ * inside the range, and where days were dropped, no more events than the days left can hold.
+ * @throws QUERY_TOO_SLOW
+ */
+export async function checkRawBudget(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): Promise<void> {
+  const { rawEventsMax } = QUERY_LIMITS
+  const counted = await countFromRollups(db, viewer, names, range)
+  if (counted <= rawEventsMax) return
+  const found = Math.min(counted, await countHeld(db, range))
+  if (found > rawEventsMax) throw tooManyEvents(found)
+}
+
+async function countFromRollups(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    SELECT coalesce(sum(c.count), 0)::bigint AS count FROM (
+      SELECT r.count FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+       WHERE ${whereSeries(viewer, names)}
+         AND r.bucket >= ${ceilBucket15m(range.start)}::timestamptz
+         AND r.bucket < ${floorBucket15m(range.end)}::timestamptz
+       LIMIT ${ROLLUPS_READ_MAX}) c`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** By the statistics of the days on which events of the range may have been received, all tenants together. */
+async function countHeld(db: Database, range: Range): Promise<number> {
+  const first = `event_${firstDayReceived(range.start).replaceAll('-', '')}`
+  const { rows } = await sql<{ count: number }>`
+    SELECT coalesce(sum(CASE WHEN c.reltuples < 0 THEN pg_relation_size(c.oid) / ${EVENT_BYTES_MIN}
+                             ELSE c.reltuples END), 0)::bigint AS count
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'event'::regclass AND c.relname >= ${first}`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+function tooManyEvents(found: number): ApiError {
+  const { rawEventsMax } = QUERY_LIMITS
+  const [millions, max] = [found, rawEventsMax].map((count) => (count / 1e6).toFixed(1))
+  return new ApiError(
+    'QUERY_TOO_SLOW',
+    `The query would read ${millions} million single events, of at most ${max} million. Choose a shorter range, or one name instead of "*"; COUNT, SUM, MIN, MAX and AVG by name, with intervals of 15 minutes or more, read no single events.`,
+    { limit: 'events', found, max: rawEventsMax },
+  )
+}
