@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import type { ApiError } from '../lib/api-error.ts'
 import { ceilBucket15m, floorBucket15m, fromMicros, isBefore, toMicros } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
-import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
-import { createPointsPlan } from './metrics-points.ts'
+import { type MetricsInput, parseMetricsArgs } from './metrics/metrics-args.ts'
+import { createPointsPlan } from './metrics/metrics-points.ts'
 import {
   checkBuckets,
   checkRange,

@@ -18,11 +18,12 @@ afterAll(async () => {
 
 test("an operation's connections see the tenant of its key, and all of them for the operator", async () => {
   const createContext = createContextFactory({ db } as ContextDeps)
+  const { signal } = new AbortController()
   const { rows } = await database.pool.query(
     'SELECT tenant_id AS "tenantId", slug AS tenant FROM tenant',
   )
   const slugsOf = async (viewer: Viewer) => {
-    const context = createContext({ viewer } as Sender)
+    const context = createContext({ viewer } as Sender, signal)
     const found = await context.db.selectFrom('tenant').select('slug').orderBy('slug').execute()
     return found.map(({ slug }) => slug)
   }

@@ -12,7 +12,7 @@ import {
 import { createFairLimiter } from '../../lib/fair-limiter.ts'
 import type { Log } from '../../log/log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import { createPointsPlan, type PointsPlan } from '../../queries/metrics-points.ts'
+import { createPointsPlan, type PointsPlan } from '../../queries/metrics/metrics-points.ts'
 import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
 import { createResponseBudget, type ResponseBudget } from './json-value.ts'

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
-import type { MetricPoint } from '../../queries/events-over-time.ts'
+import type { MetricPoint } from '../../queries/metrics/events-over-time.ts'
 import type { ResultInfo } from '../../queries/query-result.ts'
 import { problems, respond, tableContent } from './formats.ts'
 import type { RunOperation } from './operation.ts'

@@ -1,5 +1,5 @@
-import { eventsOverTime, type MetricPoint } from '../../../queries/events-over-time.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
+import { eventsOverTime, type MetricPoint } from '../../../queries/metrics/events-over-time.ts'
 import type { Builder } from '../builder.ts'
 
 const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.

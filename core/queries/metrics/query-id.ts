@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { TenantViewer } from '../identity/viewer.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
 import type { MetricsArgs } from './metrics-args.ts'
 
 const ID_CHARS = 22

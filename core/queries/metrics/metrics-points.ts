@@ -1,7 +1,7 @@
-import { ApiError } from '../lib/api-error.ts'
-import { QUERY_LIMITS } from './limits.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import { countBuckets } from '../sql/buckets.ts'
 import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
-import { countBuckets } from './sql/buckets.ts'
 
 /** The points that all `metrics` of one request share. */
 export interface PointsPlan {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createQueryFixture, type QueryFixture } from '../api/graphql/testing/fixture.ts'
-import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
+import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
 import type { MetricsInput } from './metrics-args.ts'
 

@@ -1,6 +1,6 @@
-import { badInput } from '../lib/api-error.ts'
-import { checkText } from '../lib/check-text.ts'
-import type { Instant } from './instant.ts'
+import { badInput } from '../../lib/api-error.ts'
+import { checkText } from '../../lib/check-text.ts'
+import type { Instant } from '../instant.ts'
 import {
   checkBuckets,
   checkRange,
@@ -8,8 +8,8 @@ import {
   defaultInterval,
   type Interval,
   type Range,
-} from './sql/buckets.ts'
-import { checkFilters, checkGroupBy, type DimensionFilter } from './sql/dimensions.ts'
+} from '../sql/buckets.ts'
+import { checkFilters, checkGroupBy, type DimensionFilter } from '../sql/dimensions.ts'
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 

@@ -4,9 +4,9 @@ import {
   createQueryFixture,
   type FixtureEvent,
   type QueryFixture,
-} from '../api/graphql/testing/fixture.ts'
-import { createTenant } from '../identity/tenants.ts'
-import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
+} from '../../api/graphql/testing/fixture.ts'
+import { createTenant } from '../../identity/tenants.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { eventsOverTime } from './events-over-time.ts'
 import { type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
 

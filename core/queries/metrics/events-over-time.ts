@@ -1,26 +1,33 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Database } from '../db/database.ts'
-import { watermark } from '../db/watermark.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
-import { ApiError } from '../lib/api-error.ts'
-import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from './instant.ts'
-import { QUERY_LIMITS } from './limits.ts'
+import type { Database } from '../../db/database.ts'
+import { watermark } from '../../db/watermark.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from '../instant.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import { oldestEventDay } from '../oldest-event-day.ts'
+import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
+import { checkRawBudget } from '../raw-budget.ts'
+import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
+import { countsFromRollups } from '../sql/counts.ts'
+import type { DayWindow } from '../sql/day-windows.ts'
+import { daysReceived, inOneSnapshot, whereOccurred } from '../sql/days-received.ts'
+import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
+import {
+  type Names,
+  OTHER,
+  resolveNames,
+  shownName,
+  whereNames,
+  whereSeries,
+} from '../sql/names.ts'
 import {
   type Aggregate,
   type MetricsArgs,
   type MetricsInput,
   parseMetricsArgs,
 } from './metrics-args.ts'
-import { oldestEventDay } from './oldest-event-day.ts'
 import { queryIdOf } from './query-id.ts'
-import type { QueryResult, ResultInfo, Source } from './query-result.ts'
-import { checkRawBudget } from './raw-budget.ts'
-import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from './sql/buckets.ts'
-import { countsFromRollups } from './sql/counts.ts'
-import type { DayWindow } from './sql/day-windows.ts'
-import { daysReceived, inOneSnapshot, whereOccurred } from './sql/days-received.ts'
-import { dimensionsOf, whereFilters } from './sql/dimensions.ts'
-import { type Names, OTHER, resolveNames, shownName, whereNames, whereSeries } from './sql/names.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
