@@ -35,7 +35,8 @@ export const PACKAGES = {
   },
   queries: {
     mutate: [
-      'core/queries/{instant,limits,metrics-args,metrics-points,query-result}.ts',
+      'core/queries/{instant,limits,query-result}.ts',
+      'core/queries/metrics/metrics-{args,points}.ts',
       'core/queries/sql/*.ts',
     ],
     tests: ['core/queries/{arguments,build}.test.ts'],
