@@ -255,15 +255,16 @@ test('closing ends too when the last request that waits gives up', async () => {
   const { add, appends, batcher } = setUp({ inFlight: 1, deadlineMs: 100 })
   add(one('a', 0))
   await pass(50)
-  add(one('b', 0))
+  const waiting = add(one('b', 0))
   let ended = false
   void batcher.close().then(() => {
     ended = true
   })
-  await pass(60)
+  await pass(100)
+  expect(waiting.error).toMatchObject({ sent: false })
+  expect([appends.length, ended]).toEqual([1, false])
   await appends[0]?.confirm()
-  await appends[1]?.confirm()
-  expect(ended).toBe(true)
+  expect([appends.length, ended]).toEqual([1, true])
 })
 
 test('the queue refuses what does not fit beside what waits, counted with keys', async () => {
