@@ -62,6 +62,19 @@ test('changes of a flush that failed are notified by a later one, none is lost, 
   await notifier.stop()
 })
 
+test('what is committed while a flush fails is notified together with what that flush held', async () => {
+  const failing = Promise.withResolvers<never>()
+  let flushes = 0
+  const notifier = createNumbers({
+    execute: (sql, values) => (flushes++ === 0 ? failing.promise : execute(sql, values)),
+  })
+  for (const n of [1, 2, 3]) notifier.notify([n])
+  failing.reject(new Error('Postgres is gone'))
+  const numbers = async () => (await heard.payloads(channel)).map((all) => all.split(',').sort())
+  await expect.poll(numbers).toEqual([['1', '2', '3']])
+  await notifier.stop()
+})
+
 test('a stop flushes what is left before the next flush is due', async () => {
   const notifier = createNumbers({ intervalMs: 3_600_000 })
   notifier.notify([1])
