@@ -135,6 +135,26 @@ it('a request that has ended leaves nothing of its body in any budget', async ()
   }
 })
 
+it('a body that carries its key counts in the share of the key until the log has its events', async () => {
+  let confirm = () => {}
+  const confirmed = new Promise<void>((resolve) => {
+    confirm = resolve
+  })
+  const send = setUp({
+    async publish(records) {
+      await confirmed
+      return records.map((_, offset) => ({ partition: 0, offset }))
+    },
+  })
+  const body = `{"api_key":"${KEY}","batch":[{"event":"a","distinct_id":"d"}]}${' '.repeat(900_000)}`
+  const sent = ['192.0.2.1', '192.0.2.2'].map((from) =>
+    send('/batch', { 'x-from': from }, body, true),
+  )
+  expect(await Promise.race(sent)).toEqual({ status: 503, code: 'OVERLOADED' })
+  confirm()
+  expect((await Promise.all(sent)).map(({ status }) => status).sort()).toEqual([200, 503])
+})
+
 /** How many of so many unfinished bodies wait, sent with these keys in turn. */
 async function openWithKeys(
   record: Partial<typeof RECORD>,

@@ -18,7 +18,7 @@ export const PACKAGES = {
   edge: {
     mutate: ['edge/{app,{lib,auth,formats,http,ingest,publish}/**/*}.ts', 'edge/admission/*.ts'],
     tests: [
-      'edge/{*,auth/*,admission/*,http/*,ingest/*,formats/**/*}.test.ts',
+      'edge/{*,{admission,auth,http,ingest,publish}/*,formats/**/*}.test.ts',
       'edge/conformance/in-process.test.ts',
     ],
   },
