@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ARMS, type Arm, type ArmName, startShared } from './collectors/arms.ts'
 import { createEvents } from './collectors/event.ts'
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
+const READY_MS_MAX = 30_000
 const rate = options.rate === undefined ? undefined : Number(options.rate)
 
 interface Figure {
@@ -80,6 +82,7 @@ async function measure(name: ArmName, arm: Arm): Promise<Run> {
     seconds: Number(options['warm-up']),
     rate,
   }
+  await waitUntilAccepted(load)
   const warm = await timedLoad(load)
   const before = cpuOf(arm)
   const { next, times, seconds, dropped } = await timedLoad({
@@ -110,6 +113,24 @@ async function measure(name: ArmName, arm: Arm): Promise<Run> {
     byProcess: Object.fromEntries(
       Object.keys(after).map((each) => [each, perMillion(after, each)]),
     ),
+  }
+}
+
+/** The first look-ups of a key may fail where everything has only just started. */
+async function waitUntilAccepted({ url, headers }: TimedLoad): Promise<void> {
+  const body = createEvents(series++).body(0)
+  const deadline = Date.now() + READY_MS_MAX
+  for (;;) {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body,
+      signal: AbortSignal.timeout(READY_MS_MAX),
+    })
+    const text = await response.text()
+    if (response.status === 202) return
+    if (Date.now() > deadline) throw new Error(`not ready: ${response.status} ${text}`)
+    await sleep(100)
   }
 }
 

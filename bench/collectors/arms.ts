@@ -39,10 +39,10 @@ export interface Shared {
 
 /** A role of core that runs the edge in its process. */
 const COLLECTOR: string = 'collector'
-const ALL = ['go', 'node', 'workerd', 'collector', 'embedded'] as const
+const ALL = ['go', 'node', 'workerd', 'collector', 'embedded', 'embedded-collector'] as const
 export type ArmName = (typeof ALL)[number]
 export const ARMS: readonly ArmName[] = ALL.filter(
-  (name) => name !== COLLECTOR || ROLES.includes(COLLECTOR as Role),
+  (name) => !name.endsWith(COLLECTOR) || ROLES.includes(COLLECTOR as Role),
 )
 
 const REDIS_TOKEN = 'a-redis-token-for-benchmarks'
@@ -126,7 +126,8 @@ export async function startShared(onStep: (step: string) => void): Promise<Share
         stop: () => core.stop(),
       })
     },
-    embedded: startEmbedded,
+    embedded: () => startEmbedded('workerd'),
+    'embedded-collector': () => startEmbedded('collector'),
   }
   return {
     start: (name) => starts[name](),
@@ -139,8 +140,8 @@ export async function startShared(onStep: (step: string) => void): Promise<Share
 }
 
 /** As `npm start` runs it, with the log in Postgres; the events are counted where the worker stores them. */
-async function startEmbedded(): Promise<Arm> {
-  const home = createTestHome()
+async function startEmbedded(edge: 'workerd' | 'collector'): Promise<Arm> {
+  const home = createTestHome({ SLUICE_EDGE: edge })
   const { run } = await home.start('--no-demo').catch(async (error) => {
     await home.remove()
     throw error

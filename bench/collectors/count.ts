@@ -43,7 +43,7 @@ export async function countInLog(
   throw new Error(`${left} records of the log could not be read within ${READ_MS_MAX} ms`)
 }
 
-/** Waits until the worker has stored as many. @returns how often each number below `end` is stored */
+/** Waits until the worker has read the whole log. @returns how often each number below `end` is stored */
 export async function countInEvents(
   databaseUrl: string,
   events: EventSeries,
@@ -53,9 +53,12 @@ export async function countInEvents(
   await client.connect()
   try {
     const deadline = Date.now() + STORE_MS_MAX
-    for (let stored = 0; stored < end && Date.now() < deadline; await sleep(20)) {
-      const { rows } = await client.query('SELECT sum(count)::int AS stored FROM rollup_15m')
-      stored = rows[0].stored
+    for (let left = 1; left > 0 && Date.now() < deadline; await sleep(20)) {
+      const { rows } = await client.query(
+        `SELECT (sum(l.next_offset) - sum(p.next_offset))::float8 AS left
+           FROM log_partition l JOIN log_position p USING (topic, partition)`,
+      )
+      left = rows[0].left
     }
     const found = new Uint8Array(end)
     const { rows } = await client.query<{ id: string }>('SELECT event_id AS id FROM event')
