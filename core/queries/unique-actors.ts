@@ -2,11 +2,11 @@ import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import type { QueryResult } from './query-result.ts'
-import { checkRawBudget } from './raw-budget.ts'
 import { findRawSince } from './raw-since.ts'
 import type { Range } from './sql/buckets.ts'
 import { daysReceived, inSnapshot, whereOccurred } from './sql/days-received.ts'
 import { resolveNames, whereNames } from './sql/names.ts'
+import { checkRawBudget } from './sql/raw-budget.ts'
 
 /**
  * Distinct actors of the events that occurred in the range.

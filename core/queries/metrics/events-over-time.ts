@@ -7,7 +7,6 @@ import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from '../instan
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
-import { checkRawBudget } from '../raw-budget.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { countsFromRollups } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
@@ -21,6 +20,7 @@ import {
   whereNames,
   whereSeries,
 } from '../sql/names.ts'
+import { checkRawBudget } from '../sql/raw-budget.ts'
 import {
   type Aggregate,
   type MetricsArgs,

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createQueryFixture, type QueryFixture } from '../api/graphql/testing/fixture.ts'
-import { type TenantViewer, tenantViewer } from '../identity/viewer.ts'
-import { QUERY_LIMITS } from './limits.ts'
-import { eventsOverTime } from './metrics/events-over-time.ts'
-import type { MetricsInput } from './metrics/metrics-args.ts'
-import { uniqueActors } from './unique-actors.ts'
+import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import { eventsOverTime } from '../metrics/events-over-time.ts'
+import type { MetricsInput } from '../metrics/metrics-args.ts'
+import { uniqueActors } from '../unique-actors.ts'
 
 const RANGE = { start: '2026-11-10T00:00:00Z', end: '2026-11-11T00:00:00Z' }
 

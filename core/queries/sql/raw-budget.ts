@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
-import { ApiError } from '../lib/api-error.ts'
-import { ceilBucket15m, floorBucket15m } from './instant.ts'
-import { QUERY_LIMITS } from './limits.ts'
-import type { Range } from './sql/buckets.ts'
-import { firstDayReceived } from './sql/days-received.ts'
-import { type Names, whereSeries } from './sql/names.ts'
+import type { Database } from '../../db/database.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import { ceilBucket15m, floorBucket15m } from '../instant.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import type { Range } from './buckets.ts'
+import { firstDayReceived } from './days-received.ts'
+import { type Names, whereSeries } from './names.ts'
 
 /** Rollups that are added up for an estimate; each counts at least one event. */
 const ROLLUPS_READ_MAX = 200_000
