@@ -43,7 +43,7 @@ test('the outcomes of all events are totalled as they are written', async () => 
   await running
   await log.close()
   const minutes = await sql(`SELECT ${SUMS} FROM outcome_minute`)
-  expect(minutes).toEqual([{ stored: 27, duplicate: 26, conflicting: 1, dead: 3 }])
+  expect(minutes).toEqual([{ stored: 46, duplicate: 0, conflicting: 8, dead: 3 }])
   expect(await sql(`SELECT ${SUMS} FROM outcome_total`)).toEqual(minutes)
 })
 

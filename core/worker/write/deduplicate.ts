@@ -90,7 +90,8 @@ async function findNewRows(
   return { newRows, repetitions, encoded }
 
   function encodeDay(firstRows: readonly EventRow[]): Buffer | undefined {
-    return groupByDay(firstRows).size === 1 ? encode(firstRows) : undefined
+    const [ofDay, ...others] = groupByDay(firstRows).values()
+    return ofDay && others.length === 0 ? encode(ofDay) : undefined
   }
 }
 

@@ -55,10 +55,9 @@ export function selectFinality(topic: string, tenantIds: readonly number[]): str
   const ids = `'{${tenantIds.join(',')}}'::int[]`
   return `
     SELECT t.tenant_id, t.allowed_lateness_s, ${ms('t.marked_floor')} AS floor_ms,
-           ${ms('w.highest_at')} AS highest_ms, ${ms('applied.through')} AS applied_ms
+           ${ms('(SELECT max(w.highest_at) FROM watermark w WHERE w.tenant_id = t.tenant_id)')} AS highest_ms,
+           ${ms('applied.through')} AS applied_ms
       FROM tenant t
-      LEFT JOIN (SELECT tenant_id, max(highest_at) AS highest_at FROM watermark
-                  WHERE tenant_id = ANY (${ids}) GROUP BY 1) w USING (tenant_id)
      CROSS JOIN (SELECT ${appliedThrough(topic)} AS through) applied
      WHERE t.tenant_id = ANY (${ids})`
 }
