@@ -3,10 +3,11 @@ import { expect, test } from 'vitest'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { eventRow, RECEIVED_MS } from '../testing/event-rows.ts'
 import { upsertAggregates } from './aggregates.ts'
+import { inTenantOrder } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
 import { NEVER_FINAL } from './finality.ts'
 import { countKeyUse } from './key-use.ts'
-import { type BatchOutcome, countOutcomes } from './outcomes.ts'
+import { type BatchOutcome, countOutcomes, totalOutcomes } from './outcomes.ts'
 import { rollUp } from './roll-up.ts'
 
 const MINUTE_MS = 60_000
@@ -65,6 +66,25 @@ test('outcomes are counted by tenant and minute, each kind for itself, in the or
     { tenantId: 2, minuteMs: minute, stored: 0, duplicate: 1, conflicting: 0, dead: -1 },
     { tenantId: 10, minuteMs: minute, stored: 0, duplicate: 0, conflicting: 0, dead: 1 },
   ])
+})
+
+test('rows are copied by tenant, and those of a tenant in the order of the log', () => {
+  const rows = [3, 1, 2_147_483_647, 1, 3].map((tenantId, i) => at(RECEIVED_MS + i, { tenantId }))
+  expect(inTenantOrder(rows)).toEqual([1, 3, 0, 4, 2].map((i) => rows[i]))
+  expect(inTenantOrder([])).toEqual([])
+})
+
+test('the total of a batch is the sum over its tenants, under a partition of its own', () => {
+  const counts = [1, 2].map((tenantId) => ({
+    ...{ tenantId, minuteMs: 0, stored: 1, duplicate: 2, conflicting: 3, dead: -4 },
+  }))
+  const record = { ...eventRow().record, partition: 4 }
+  const total = { partition: 4, stored: 2, duplicate: 4, conflicting: 6, dead: -8 }
+  expect(totalOutcomes({ ...nothing, duplicates: [at(0, { record })] }, counts)).toEqual([total])
+  expect(totalOutcomes({ ...nothing, deadLetters: [deadLetter({ record })] }, counts)).toEqual([
+    total,
+  ])
+  expect(totalOutcomes(nothing, [])).toEqual([])
 })
 
 test('the use of a key is counted by the hour over all lists, and events without a key in none', () => {
