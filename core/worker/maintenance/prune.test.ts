@@ -80,3 +80,18 @@ test('old dead letters are deleted once they are in events.dlq, and stay counted
     { partition: -1, dead: 2 },
   ])
 })
+
+test('rollups of the current month leave as much room for updates as those of the coming one', async () => {
+  const { pool } = database
+  await sql(`DROP TABLE IF EXISTS ${(await monthsAhead()).at(-1)}`)
+  expect((await createPartitionMaintenance({ pool }).run()).created.length).toBeGreaterThan(0)
+  const fill = await sql(`SELECT DISTINCT reloptions::text AS options FROM pg_class
+    WHERE relname ~ '^rollup_15m_' AND relkind = 'r'`)
+  expect(fill).toEqual([{ options: '{fillfactor=85}' }])
+})
+
+const monthsAhead = async () =>
+  (
+    await sql(`SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = 'rollup_15m'::regclass ORDER BY 1`)
+  ).map(({ name }) => name)
