@@ -24,9 +24,7 @@ export async function addCounts(
     [minutes],
   )
   await client.query(
-    `INSERT INTO outcome_total (tenant_id, stored)
-     SELECT tenant_id, sum(stored) FROM outcome_minute GROUP BY 1
-     ON CONFLICT (tenant_id) DO UPDATE SET stored = EXCLUDED.stored`,
+    'UPDATE outcome_total SET stored = (SELECT sum(stored) FROM outcome_minute) WHERE partition = 0',
   )
   await client.query(
     `INSERT INTO rollup_15m (tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count)

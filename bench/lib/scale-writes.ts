@@ -5,6 +5,7 @@ import { decodeChangedBuckets } from '../../core/db/changed-buckets.ts'
 import { CHANNELS } from '../../core/db/channels.ts'
 import { createPostgresLog } from '../../core/log/postgres/postgres-log.ts'
 import { fillManyDays } from '../../core/queries/testing/many-days.ts'
+import { createPartitionMaintenance } from '../../core/worker/maintenance/partition-maintenance.ts'
 import { createWorker } from '../../core/worker/worker.ts'
 import { flightsInParts } from './flights.ts'
 import { type BenchPostgres, cpuSeconds } from './machine.ts'
@@ -44,6 +45,7 @@ export async function measureWrites(
 ): Promise<WriteFigure> {
   const url = await postgres.createDatabase()
   await fillManyDays(url, { ...arm, eventsPerDay: EVENTS_PER_DAY })
+  await maintain(url, arm.days + 1)
   const client = new pg.Client(url)
   client.on('error', () => {})
   await client.connect()
@@ -84,6 +86,14 @@ export async function measureWrites(
   await client.end()
   await postgres.dropDatabase(url)
   return { ...measured, rowsPerEvent }
+}
+
+/** A worker that starts folds every old day of outcomes: once, and not while writing is measured. */
+async function maintain(url: string, retentionDays: number): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  await createPartitionMaintenance({ pool, retentionDays }).run()
+  await pool.query('VACUUM ANALYZE')
+  await pool.end()
 }
 
 interface ConsumeOptions {

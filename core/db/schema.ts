@@ -200,7 +200,8 @@ export interface OutcomeMinuteTable {
 }
 
 export interface OutcomeTotalTable {
-  tenant_id: number
+  /** -1: dead letters of no tenant that are no longer kept. */
+  partition: number
   stored: Generated<number>
   duplicate: Generated<number>
   conflicting: Generated<number>

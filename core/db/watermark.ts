@@ -2,6 +2,12 @@ import { type RawBuilder, sql } from 'kysely'
 import { TOPICS } from '../../contract/log/topics.ts'
 
 /**
+ * `watermark.highest_at` moves in steps of a minute: one row a tenant and minute instead of one a tenant and batch. For
+ * a lateness of whole minutes no bucket becomes final later by it; other ends become final up to a minute later.
+ */
+export const WATERMARK_STEP_MS = 60_000
+
+/**
  * A tenant's watermark as an SQL expression: what ends before it is final. It is the highest time of any event, and
  * never later than what every partition was applied through (an event that still waits in one of them is not late),
  * less the tenant's allowed lateness. NULL without events, and until each partition was applied once.

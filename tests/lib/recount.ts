@@ -15,9 +15,9 @@ export interface Discrepancies extends Pick<Totals, 'wrongRollups' | 'double'> {
   deadUnexpected: number
   /** Records of the log that became nothing at all, or more than one thing. */
   unaccounted: number
-  /** Tenants whose total is not the sum of their minutes. */
+  /** Outcomes whose total is not the sum of all minutes. */
   wrongTotals: number
-  /** Watermarks that are not the highest time of the events of their log partition. */
+  /** Tenants whose watermark is not the minute of the highest time of their events. */
   wrongWatermarks: number
   /** Buckets with more late events than events, or late ones and no time of the revision. */
   wrongLateCounts: number
@@ -102,17 +102,23 @@ type Wrong = Pick<Discrepancies, 'wrongTotals' | 'wrongWatermarks' | 'wrongLateC
 async function findWrong(pool: pg.Pool): Promise<Wrong> {
   const { rows } = await pool.query<Wrong>(`
     WITH minutes AS (
-      SELECT tenant_id, sum(stored) AS stored, sum(duplicate) AS duplicate, sum(conflicting) AS conflicting, sum(dead) AS dead
-        FROM outcome_minute GROUP BY 1
+      SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicate), 0) AS duplicate,
+             coalesce(sum(conflicting), 0) AS conflicting, coalesce(sum(dead), 0) AS dead
+        FROM outcome_minute
+    ), totals AS (
+      SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicate), 0) AS duplicate,
+             coalesce(sum(conflicting), 0) AS conflicting, coalesce(sum(dead), 0) AS dead
+        FROM outcome_total WHERE partition >= 0
     ), highest AS (
-      SELECT tenant_id, log_partition AS partition, date_trunc('milliseconds', max(least(occurred_at, received_at))) AS at
-        FROM event GROUP BY 1, 2
+      SELECT tenant_id, date_trunc('minute', max(least(occurred_at, received_at))) AS at FROM event GROUP BY 1
+    ), watermarks AS (
+      SELECT tenant_id, max(highest_at) AS at FROM watermark GROUP BY 1
     )
-    SELECT (SELECT count(*)::int FROM minutes m FULL JOIN outcome_total t USING (tenant_id)
-             WHERE tenant_id <> 0 AND (m.stored, m.duplicate, m.conflicting, m.dead)
-                   IS DISTINCT FROM (t.stored::numeric, t.duplicate::numeric, t.conflicting::numeric, t.dead::numeric)) AS "wrongTotals",
-           (SELECT count(*)::int FROM highest h FULL JOIN watermark w USING (tenant_id, partition)
-             WHERE h.at IS DISTINCT FROM w.highest_at) AS "wrongWatermarks",
+    SELECT (SELECT (m.stored <> t.stored)::int + (m.duplicate <> t.duplicate)::int
+                   + (m.conflicting <> t.conflicting)::int + (m.dead <> t.dead)::int
+              FROM minutes m, totals t) AS "wrongTotals",
+           (SELECT count(*)::int FROM highest h FULL JOIN watermarks w USING (tenant_id)
+             WHERE h.at IS DISTINCT FROM w.at) AS "wrongWatermarks",
            (SELECT count(*)::int FROM rollup_15m
              WHERE late_count > count OR (late_count > 0 AND revised_at IS NULL)) AS "wrongLateCounts"`)
   return rows[0] as Wrong

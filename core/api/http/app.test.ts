@@ -341,7 +341,7 @@ describe('/metrics', () => {
     ])
     await fixture.database.pool.query(
       `UPDATE log_position SET next_offset = 1 WHERE partition = 2;
-       INSERT INTO outcome_total (tenant_id, stored, duplicate, conflicting, dead) VALUES (1, 5, 2, 4, 1), (2, 3, 0, 0, 0)`,
+       INSERT INTO outcome_total (partition, stored, duplicate, conflicting, dead) VALUES (1, 5, 2, 4, 1), (2, 3, 0, 0, 0)`,
     )
     await fixture.database.pool.query(
       `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';

@@ -5,7 +5,7 @@ export type OutcomeTotals = Record<'stored' | 'duplicate' | 'conflicting' | 'dea
 
 /** Outcomes of all events since the beginning, over all tenants: for the operator, so it takes no viewer. */
 export async function readOutcomeTotals(db: Database): Promise<OutcomeTotals> {
-  // One row for each tenant, and the dead letters that belong to no tenant.
+  // One row for each partition of the log, and the dead letters that belong to no tenant.
   const { rows } = await sql<OutcomeTotals>`
     SELECT coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
            coalesce(sum(conflicting), 0)::bigint AS conflicting,

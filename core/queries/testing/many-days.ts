@@ -107,9 +107,9 @@ const AGGREGATES = [
      FROM event e JOIN series s ON s.tenant_id = e.tenant_id AND s.metric = e.name GROUP BY 1, 2, 3`,
   `INSERT INTO outcome_minute (tenant_id, minute, stored)
    SELECT tenant_id, date_trunc('minute', received_at), count(*) FROM event GROUP BY 1, 2`,
-  `INSERT INTO outcome_total (tenant_id, stored) SELECT tenant_id, sum(stored) FROM outcome_minute GROUP BY 1`,
+  'INSERT INTO outcome_total (partition, stored) SELECT 0, sum(stored) FROM outcome_minute',
   `INSERT INTO watermark (tenant_id, partition, highest_at)
-   SELECT tenant_id, log_partition, max(occurred_at) FROM event GROUP BY 1, 2`,
+   SELECT tenant_id, log_partition, date_trunc('minute', max(occurred_at)) FROM event GROUP BY 1, 2`,
   `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at,
                             forwarded_at)
    SELECT tenant_id, 'EVENT_INVALID', 'detail', 'fingerprint', 'original', 'events.raw', log_partition, log_offset,

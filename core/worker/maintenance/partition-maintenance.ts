@@ -58,8 +58,11 @@ export class MaintenanceError extends AggregateError {
   }
 }
 
-/** Rows that are updated in place find room on their page, so that no index is touched. */
-const UPDATED = 'fillfactor = 70'
+/**
+ * Rows that are updated in place find room on their page, so that no index is touched. A batch of thousands of tenants
+ * updates most rows of the current minute, and a tenth of those of a bucket (bench/README.md).
+ */
+const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
 
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
@@ -70,9 +73,19 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     unit: DAYS,
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
-  const outcomes = createPartitions({ pool, table: 'outcome_minute', unit: DAYS, storage: UPDATED })
+  const outcomes = createPartitions({
+    pool,
+    table: 'outcome_minute',
+    unit: DAYS,
+    storage: FILL.outcomes,
+  })
   const folding = createOutcomeFolding(pool)
-  const rollups = createPartitions({ pool, table: 'rollup_15m', unit: MONTHS, storage: UPDATED })
+  const rollups = createPartitions({
+    pool,
+    table: 'rollup_15m',
+    unit: MONTHS,
+    storage: FILL.rollups,
+  })
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)

@@ -42,11 +42,9 @@ test('the outcomes of all events are totalled as they are written', async () => 
   stop.abort()
   await running
   await log.close()
-  const byTenant = (table: string) =>
-    sql(`SELECT tenant_id, ${SUMS} FROM ${table} GROUP BY 1 ORDER BY 1`)
-  const minutes = await byTenant('outcome_minute')
-  expect(minutes).toHaveLength(2)
-  expect(await byTenant('outcome_total')).toEqual(minutes)
+  const minutes = await sql(`SELECT ${SUMS} FROM outcome_minute`)
+  expect(minutes).toEqual([{ stored: 46, duplicate: 0, conflicting: 8, dead: 3 }])
+  expect(await sql(`SELECT ${SUMS} FROM outcome_total`)).toEqual(minutes)
 })
 
 test('a worker whose machine has a wrong clock drops only what is too old by the clock of Postgres', async () => {
@@ -78,7 +76,22 @@ test('old dead letters are deleted once they are in events.dlq, and stay counted
     { n: 5 },
     { n: 6 },
   ])
-  expect(await sql('SELECT tenant_id, dead::int FROM outcome_total')).toEqual([
-    { tenant_id: 0, dead: 2 },
+  expect(await sql('SELECT partition, dead::int FROM outcome_total')).toEqual([
+    { partition: -1, dead: 2 },
   ])
 })
+
+test('rollups of the current month leave as much room for updates as those of the coming one', async () => {
+  const { pool } = database
+  await sql(`DROP TABLE IF EXISTS ${(await monthsAhead()).at(-1)}`)
+  expect((await createPartitionMaintenance({ pool }).run()).created.length).toBeGreaterThan(0)
+  const fill = await sql(`SELECT DISTINCT reloptions::text AS options FROM pg_class
+    WHERE relname ~ '^rollup_15m_' AND relkind = 'r'`)
+  expect(fill).toEqual([{ options: '{fillfactor=85}' }])
+})
+
+const monthsAhead = async () =>
+  (
+    await sql(`SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = 'rollup_15m'::regclass ORDER BY 1`)
+  ).map(({ name }) => name)

@@ -44,7 +44,7 @@ async function repeat({ pool, now, rowsMax = 5_000 }: PruneDeps, sql: string, da
   return all
 }
 
-/** Only those that are in events.dlq. Dead letters without a tenant are in no tenant's total, so they get one of their own. */
+/** Only those that are in events.dlq. Those without a tenant are in no total while they are kept, so they get one of their own. */
 const DELETE_DEAD_LETTERS = `
 WITH deleted AS (
   DELETE FROM dead_letter WHERE dead_letter_id IN (
@@ -52,8 +52,8 @@ WITH deleted AS (
      ORDER BY dead_at LIMIT $2 FOR UPDATE SKIP LOCKED)
   RETURNING tenant_id, state
 ), folded AS (
-  INSERT INTO outcome_total AS t (tenant_id, dead)
-  SELECT 0, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
-  ON CONFLICT (tenant_id) DO UPDATE SET dead = t.dead + EXCLUDED.dead
+  INSERT INTO outcome_total AS t (partition, dead)
+  SELECT -1, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
+  ON CONFLICT (partition) DO UPDATE SET dead = t.dead + EXCLUDED.dead
 )
 SELECT count(*)::int AS count FROM deleted`

@@ -118,7 +118,7 @@ test('a record that is stored now recovers its own dead letter, and none of a fo
   expect(replayed).toEqual([{ topic: TOPICS.raw.name, partition: 0, offset: 50 }])
 })
 
-test('the highest time of a partition never goes back, and rises by itself', async () => {
+test('a watermark never goes back, and that of a partition rises by itself', async () => {
   const nothing = { newRows: [], duplicates: [], conflicting: [], deadLetters: [], recovered: [] }
   const highest = async () =>
     (

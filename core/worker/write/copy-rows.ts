@@ -25,7 +25,7 @@ export async function copyRows(
   rows: readonly EventRow[],
   encoded?: Buffer,
 ): Promise<void> {
-  for (const [day, ofDay] of groupByDay(rows)) {
+  for (const [day, ofDay] of groupByDay(encoded ? rows : inTenantOrder(rows))) {
     // First: what fails here must not leave a COPY open that nobody ends.
     const bytes = encoded ?? encode(ofDay)
     const sink = client.query(
@@ -49,6 +49,15 @@ export async function copyRows(
       sink.end(bytes)
     })
   }
+}
+
+/**
+ * The rows by tenant, as all indexes of `event` are: in the order of the log, rows of thousands of tenants would visit
+ * other pages of each index for every row. Sorted as numbers, which is ten times as fast as by a comparison of rows.
+ */
+export function inTenantOrder(rows: readonly EventRow[]): EventRow[] {
+  const order = Float64Array.from(rows, ({ tenantId }, i) => tenantId * rows.length + i).sort()
+  return Array.from(order, (key) => rows[key % rows.length] as EventRow)
 }
 
 export function groupByDay(rows: readonly EventRow[]): Map<number, EventRow[]> {

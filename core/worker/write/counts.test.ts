@@ -3,10 +3,11 @@ import { expect, test } from 'vitest'
 import type { DeadLetter } from '../decode/decoded.ts'
 import { eventRow, RECEIVED_MS } from '../testing/event-rows.ts'
 import { upsertAggregates } from './aggregates.ts'
+import { inTenantOrder } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
 import { NEVER_FINAL } from './finality.ts'
 import { countKeyUse } from './key-use.ts'
-import { type BatchOutcome, countOutcomes } from './outcomes.ts'
+import { type BatchOutcome, countOutcomes, totalOutcomes } from './outcomes.ts'
 import { rollUp } from './roll-up.ts'
 
 const MINUTE_MS = 60_000
@@ -67,6 +68,25 @@ test('outcomes are counted by tenant and minute, each kind for itself, in the or
   ])
 })
 
+test('rows are copied by tenant, and those of a tenant in the order of the log', () => {
+  const rows = [3, 1, 2_147_483_647, 1, 3].map((tenantId, i) => at(RECEIVED_MS + i, { tenantId }))
+  expect(inTenantOrder(rows)).toEqual([1, 3, 0, 4, 2].map((i) => rows[i]))
+  expect(inTenantOrder([])).toEqual([])
+})
+
+test('the total of a batch is the sum over its tenants, under a partition of its own', () => {
+  const counts = [1, 2].map((tenantId) => ({
+    ...{ tenantId, minuteMs: 0, stored: 1, duplicate: 2, conflicting: 3, dead: -4 },
+  }))
+  const record = { ...eventRow().record, partition: 4 }
+  const total = { partition: 4, stored: 2, duplicate: 4, conflicting: 6, dead: -8 }
+  expect(totalOutcomes({ ...nothing, duplicates: [at(0, { record })] }, counts)).toEqual([total])
+  expect(totalOutcomes({ ...nothing, deadLetters: [deadLetter({ record })] }, counts)).toEqual([
+    total,
+  ])
+  expect(totalOutcomes(nothing, [])).toEqual([])
+})
+
 test('the use of a key is counted by the hour over all lists, and events without a key in none', () => {
   const hour = HOUR_MS
   expect(
@@ -114,9 +134,9 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
     // outcome_minute, outcome_total
     ...['{1,3,4}', `{${minute},${minute},${later}}`],
     ...['{1,1,0}', '{1,0,0}', '{1,0,0}', '{0,0,1}'],
-    ...['{1,3,4}', '{1,1,0}', '{1,0,0}', '{1,0,0}', '{0,0,1}'],
+    ...['{0}', '{2}', '{1}', '{1}', '{1}'],
     // watermark
-    ...['{1,3}', '{0,0}', '{2026-11-21T09:07:30.250Z,2026-11-21T09:07:30.250Z}'],
+    ...['{1,3}', '{0,0}', `{${minute},${minute}}`],
     // key_use_hour
     ...['{0192a1b2-0000-7000-8000-000000000001}', `{${bucket}}`, '{4}'],
   ])

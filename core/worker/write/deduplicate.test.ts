@@ -47,8 +47,9 @@ async function write(...batches: RecordFields[][]) {
     await expect.poll(position).toBe(Number(last?.offset) + 1)
   }
   const { rows } = await database.pool.query(
-    `SELECT stored::int, duplicate::int, conflicting::int, dead::int
-       FROM outcome_total JOIN tenant USING (tenant_id) WHERE slug = $1`,
+    `SELECT sum(stored)::int AS stored, sum(duplicate)::int AS duplicate, sum(conflicting)::int AS conflicting,
+            sum(dead)::int AS dead
+       FROM outcome_minute JOIN tenant USING (tenant_id) WHERE slug = $1`,
     [tenant],
   )
   return rows[0]

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { DeadLetter, DecodedParts, EventRow } from '../decode/decoded.ts'
 import { type Repetition, splitConflicting } from './conflicts.ts'
-import { groupByDay } from './copy-rows.ts'
+import { groupByDay, inTenantOrder } from './copy-rows.ts'
 import { type Copy, copyOf, type EventKey, eventKey, findCopy, findStored } from './find-stored.ts'
 
 export interface Deduplicated {
@@ -59,7 +59,7 @@ async function findNewRows(
   for (let pending = rows; pending.length > 0; ) {
     const { first, repeated } = splitRepeated(pending)
     const again = new Set(repeated.map(eventKey))
-    const firstRows = [...first.values()]
+    const firstRows = inTenantOrder([...first.values()])
     const isFirstRound = pending === rows
     const lookUp = findStored(client, firstRows)
     const early = Promise.resolve().then(() => (isFirstRound ? encodeDay(firstRows) : undefined))

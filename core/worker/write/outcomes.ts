@@ -11,15 +11,23 @@ export interface BatchOutcome {
   recovered: readonly { tenantId: number; receivedMs: number }[]
 }
 
-/** How many records of a tenant had which outcome, by the minute in which they were received. */
-export interface OutcomeCount {
-  tenantId: number
-  minuteMs: number
+export interface Outcomes {
   stored: number
   duplicate: number
   conflicting: number
   /** Below zero where dead letters were recovered. */
   dead: number
+}
+
+/** How many records of a tenant had which outcome, by the minute in which they were received. */
+export interface OutcomeCount extends Outcomes {
+  tenantId: number
+  minuteMs: number
+}
+
+/** The same of all tenants, under one of the batch's partitions. */
+export interface OutcomeTotal extends Outcomes {
+  partition: number
 }
 
 const MINUTE_MS = 60_000
@@ -44,4 +52,22 @@ export function countOutcomes(batch: BatchOutcome): OutcomeCount[] {
     if (tenantId !== null) countFor(tenantId, receivedMs).dead++
   for (const { tenantId, receivedMs } of batch.recovered) countFor(tenantId, receivedMs).dead--
   return [...counts.values()].sort((a, b) => a.tenantId - b.tenantId || a.minuteMs - b.minuteMs)
+}
+
+/** @returns one total, or none where nothing was counted */
+export function totalOutcomes(
+  { newRows, duplicates, conflicting, deadLetters }: BatchOutcome,
+  counts: readonly OutcomeCount[],
+): OutcomeTotal[] {
+  const [first] = [newRows, duplicates, conflicting, deadLetters].flatMap((all) => all[0] ?? [])
+  if (!first || counts.length === 0) return []
+  const { partition } = first.record
+  const total: OutcomeTotal = { partition, stored: 0, duplicate: 0, conflicting: 0, dead: 0 }
+  for (const count of counts) {
+    total.stored += count.stored
+    total.duplicate += count.duplicate
+    total.conflicting += count.conflicting
+    total.dead += count.dead
+  }
+  return [total]
 }

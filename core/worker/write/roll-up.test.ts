@@ -101,19 +101,42 @@ test('buckets and watermarks come in the order of their keys, whatever the order
   ])
   expect(highest.map(({ tenantId, partition }) => [tenantId, partition])).toEqual([
     [1, 2],
-    [1, 5],
-    [1, 11],
-    [2, 0],
     [2, 1],
   ])
 })
 
-test('the watermark of a partition is the highest of its events, each held to when it was received and logged', () => {
-  const highestOf = (...rows: At[]) => roll(rows.map(rowAt)).highest.map(({ ms }) => ms - BASE_MS)
-  expect(highestOf({ occurred: 5 }, { occurred: 9 }, { occurred: 7 })).toEqual([9])
-  expect(highestOf({ occurred: 500, received: 100, came: 200 })).toEqual([100])
-  expect(highestOf({ occurred: 500, received: 300, came: 200 })).toEqual([200])
-  expect(highestOf({ occurred: 50, received: 300, came: 200 })).toEqual([50])
+const MINUTE_MS = 60_000
+
+test('the watermark of a tenant is the minute of its highest event, each held to when it was received and logged', () => {
+  const highestOf = (...minutes: At[]) =>
+    roll(
+      minutes.map(({ occurred = 0, received = 900, came = 900, ...rest }) =>
+        rowAt({
+          occurred: occurred * MINUTE_MS,
+          received: received * MINUTE_MS,
+          came: came * MINUTE_MS,
+          ...rest,
+        }),
+      ),
+    ).highest.map(({ ms, partition }) => [(ms - BASE_MS) / MINUTE_MS, partition])
+  expect(
+    highestOf(
+      { occurred: 5, partition: 1 },
+      { occurred: 9, partition: 2 },
+      { occurred: 7, partition: 3 },
+    ),
+  ).toEqual([[9, 2]])
+  expect(highestOf({ occurred: 500, received: 100, came: 200 })).toEqual([[100, 0]])
+  expect(highestOf({ occurred: 500, received: 300, came: 200 })).toEqual([[200, 0]])
+  expect(highestOf({ occurred: 50, received: 300, came: 200 })).toEqual([[50, 0]])
+  expect(highestOf({ occurred: 6 - 1 / MINUTE_MS })).toEqual([[5, 0]])
+  expect(highestOf({ occurred: -1 / MINUTE_MS })).toEqual([[-1, 0]])
+})
+
+test('a watermark is written only where a batch moves it beyond what is stored', () => {
+  const moved = (occurred: number) =>
+    roll([rowAt({ occurred })], { highestMs: BASE_MS + MINUTE_MS }).highest.length
+  expect([moved(MINUTE_MS), moved(2 * MINUTE_MS - 1), moved(2 * MINUTE_MS)]).toEqual([0, 0, 1])
 })
 
 test('an event is late exactly when its bucket ended at the watermark before it, less the allowed lateness', () => {

@@ -1,4 +1,5 @@
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
+import { WATERMARK_STEP_MS } from '../../db/watermark.ts'
 import type { EventRow } from '../decode/decoded.ts'
 import { type FinalityView, mayBeFinal } from './finality.ts'
 
@@ -20,11 +21,14 @@ export interface BucketSum {
 export interface BatchRollup {
   /** Sorted by (tenant, series, bucket): every writer locks rows in the same order. */
   buckets: BucketSum[]
-  /** Sorted by (tenant, partition). */
+  /** Of each tenant whose watermark the batch moves. Sorted by tenant. */
   highest: PartitionHighest[]
 }
 
-/** Highest occurred_at, clamped to received_at and to when the log took the record, by tenant and log partition. */
+/**
+ * Highest occurred_at of a tenant in the batch, held to received_at and to when the log took the record, rounded down
+ * to WATERMARK_STEP_MS, and the log partition that it came from.
+ */
 export interface PartitionHighest {
   tenantId: number
   partition: number
@@ -44,13 +48,12 @@ export interface RollUpContext {
  */
 export function rollUp(rows: readonly EventRow[], context: RollUpContext): BatchRollup {
   const bySeries = new Map<number, Map<number, BucketSum>>()
-  const highestOf = new Map<number, number>()
-  const highest = new Map<string, PartitionHighest>()
+  const tenants = new Map<number, { finality: FinalityView; highest: PartitionHighest }>()
 
   for (const row of rows) {
     const bucketMs = Math.floor(row.occurred.ms / BUCKET_15M_MS) * BUCKET_15M_MS
-    const finality = context.finality(row.tenantId)
-    const seenMs = highestOf.get(row.tenantId) ?? finality.highestMs
+    const { finality, highest } = tenantOf(row)
+    const seenMs = highest.ms
     const cameMs = row.record.timestamp
     const sum = sumFor(bySeries, row, context.seriesId(row), bucketMs)
     add(sum, row.event.value)
@@ -60,13 +63,12 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Batch
     }
 
     // The clock of an edge may be fast; the log's clock is the same for all.
-    const reached = Math.min(row.occurred.ms, row.received.ms, cameMs)
-    highestOf.set(row.tenantId, Math.max(seenMs, reached))
-    const key = `${row.tenantId}:${row.record.partition}`
-    const known = highest.get(key)
-    if (!known)
-      highest.set(key, { tenantId: row.tenantId, partition: row.record.partition, ms: reached })
-    else if (known.ms < reached) known.ms = reached
+    const exactMs = Math.min(row.occurred.ms, row.received.ms, cameMs)
+    const reachedMs = Math.floor(exactMs / WATERMARK_STEP_MS) * WATERMARK_STEP_MS
+    if (reachedMs > seenMs) {
+      highest.ms = reachedMs
+      highest.partition = row.record.partition
+    }
   }
 
   return {
@@ -75,9 +77,20 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Batch
       .sort(
         (a, b) => a.tenantId - b.tenantId || a.seriesId - b.seriesId || a.bucketMs - b.bucketMs,
       ),
-    highest: [...highest.values()].sort(
-      (a, b) => a.tenantId - b.tenantId || a.partition - b.partition,
-    ),
+    highest: [...tenants.values()]
+      .filter(({ finality, highest }) => highest.ms > finality.highestMs)
+      .map(({ highest }) => highest)
+      .sort((a, b) => a.tenantId - b.tenantId),
+  }
+
+  function tenantOf({ tenantId }: EventRow) {
+    let tenant = tenants.get(tenantId)
+    if (!tenant) {
+      const finality = context.finality(tenantId)
+      tenant = { finality, highest: { tenantId, partition: 0, ms: finality.highestMs } }
+      tenants.set(tenantId, tenant)
+    }
+    return tenant
   }
 }
 
