@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
+import { type EdgeOptions, readOptions } from '../edge/entry/settings.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
@@ -23,6 +24,13 @@ export interface Config {
   /** HOST and PORT */
   host: string
   corePort: number
+  /** SLUICE_COLLECTOR_PORT, SLUICE_COLLECTOR_PROCESSES, SLUICE_REDIS_TIMEOUT_MS, and the settings of edges */
+  collector: {
+    port: number
+    processes: number
+    redisMsMax: number | undefined
+    settings: EdgeOptions
+  }
   /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
   /** SLUICE_TRUSTED_PROXIES */
@@ -67,6 +75,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
+    collector: {
+      port: wholeNumber(env, 'SLUICE_COLLECTOR_PORT', 0, 65_535) ?? 8787,
+      processes: wholeNumber(env, 'SLUICE_COLLECTOR_PROCESSES', 1, 64) ?? 1,
+      redisMsMax: wholeNumber(env, 'SLUICE_REDIS_TIMEOUT_MS', 1, 60_000),
+      settings: readOptions(env),
+    },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     trustedProxies: readTrustedProxies(env),
     metricsToken: env.SLUICE_METRICS_TOKEN || undefined,

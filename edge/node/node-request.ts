@@ -13,7 +13,7 @@ export class NodeRequest {
   readonly headers: NodeHeaders
   readonly #body: IncomingBody | undefined
 
-  /** @throws TypeError when the request names no host */
+  /** @throws TypeError when the request names no host, or an invalid one */
   constructor(incoming: IncomingMessage) {
     this.method = incoming.method as string
     this.url = urlOf(incoming)
@@ -89,11 +89,14 @@ class NodeHeaders {
 function urlOf({ url = '/', headers, socket }: IncomingMessage): string {
   if (/^https?:\/\//i.test(url)) return url
   const { host } = headers
-  if (!host) throw new TypeError('no host')
+  if (!host || !isHost(host)) throw new TypeError('the request names no host')
   return `${(socket as TLSSocket).encrypted ? 'https' : 'http'}://${host}${url.startsWith('/') ? '' : '/'}${url}`
 }
 
+function isHost(host: string): boolean {
+  return /^[a-z0-9][a-z0-9.-]*(?::\d{1,5})?$/i.test(host) || URL.canParse(`http://${host}`)
+}
+
 function hasBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length']
-  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }

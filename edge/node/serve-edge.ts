@@ -126,7 +126,7 @@ function listen(server: Server, { port, host }: ServeOptions): Promise<void> {
   })
 }
 
-/** @returns undefined for a request that names no host */
+/** @returns undefined for a request without a valid host */
 function respondTo(
   fetch: Fetch,
   incoming: IncomingMessage,
