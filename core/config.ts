@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
-import { type EdgeOptions, readOptions } from '../edge/entry/settings.ts'
+import type { EdgeOptions } from '../edge/entry/settings.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
@@ -79,7 +79,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       port: wholeNumber(env, 'SLUICE_COLLECTOR_PORT', 0, 65_535) ?? 8787,
       processes: wholeNumber(env, 'SLUICE_COLLECTOR_PROCESSES', 1, 64) ?? 1,
       redisMsMax: wholeNumber(env, 'SLUICE_REDIS_TIMEOUT_MS', 1, 60_000),
-      settings: readOptions(env),
+      settings: readEdgeOptions(env),
     },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     trustedProxies: readTrustedProxies(env),
@@ -100,6 +100,18 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   checkCleartext(config)
   return config
+}
+
+/** What the collector has in common with edges, which check it. */
+function readEdgeOptions(env: NodeJS.ProcessEnv): EdgeOptions {
+  return {
+    SLUICE_EDGE_NAME: env.SLUICE_EDGE_NAME || undefined,
+    SLUICE_RATE_LIMITS: env.SLUICE_RATE_LIMITS || undefined,
+    SLUICE_REDIS_FAILURE_POLICY: env.SLUICE_REDIS_FAILURE_POLICY || undefined,
+    SLUICE_TRUSTED_PROXIES: env.SLUICE_TRUSTED_PROXIES || undefined,
+    SLUICE_NDJSON_BYTES_MAX: env.SLUICE_NDJSON_BYTES_MAX || undefined,
+    SLUICE_DOCS_KEY: env.SLUICE_DOCS_KEY || undefined,
+  }
 }
 
 function readTrustedProxies(env: NodeJS.ProcessEnv): TrustedProxies {

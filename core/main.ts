@@ -1,3 +1,5 @@
+import cluster from 'node:cluster'
+import { checkCollector, startCollectorProcesses } from './collector-processes.ts'
 import { type Config, readConfig } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { checkGateway, checkListening } from './exposure.ts'
@@ -58,10 +60,13 @@ async function start(): Promise<void> {
   const wanted = roles.length > 0 ? roles : DEFAULT_ROLES
   if (wanted.includes('gateway')) checkGateway(config)
   if (wanted.includes('gateway') || wanted.includes('api')) checkListening(config)
+  if (wanted.includes('collector')) checkCollector(config)
+  const inProcesses =
+    wanted.includes('collector') && config.collector.processes > 1 && cluster.isPrimary
   await migrate(config.databaseUrl)
   await createTopics(config.log)
   const { served, collector } = await startRoles({
-    roles: wanted,
+    roles: inProcesses ? wanted.filter((role) => role !== 'collector') : wanted,
     databaseUrl: config.databaseUrl,
     log: config.log,
     gatewayUsers: config.gatewayUsers,
@@ -82,6 +87,10 @@ async function start(): Promise<void> {
     lifecycle,
     onWorkerEnd: () => stop(1),
   })
+  if (inProcesses) {
+    const collectors = await startCollectorProcesses(config.collector.processes, logger)
+    lifecycle.onStop('collector processes', () => collectors.stop())
+  }
   logger.info({ roles: wanted, url: served?.url, collectorUrl: collector?.url }, 'ready')
 }
 

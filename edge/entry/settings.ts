@@ -29,48 +29,41 @@ export interface EdgeSettings extends EdgeOptions {
 /** Those that do not depend on how the edge reaches core. */
 export interface EdgeOptions {
   /** Which edge this is; without it the runtime's own name for its location. */
-  SLUICE_EDGE_NAME?: string
+  SLUICE_EDGE_NAME?: string | undefined
   /** `off`: no limits, and no RateLimit headers. Default: on. */
-  SLUICE_RATE_LIMITS?: string
+  SLUICE_RATE_LIMITS?: string | undefined
   /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
-  SLUICE_REDIS_FAILURE_POLICY?: string
+  SLUICE_REDIS_FAILURE_POLICY?: string | undefined
   /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
-  SLUICE_TRUSTED_PROXIES?: string
+  SLUICE_TRUSTED_PROXIES?: string | undefined
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
-  SLUICE_NDJSON_BYTES_MAX?: string
+  SLUICE_NDJSON_BYTES_MAX?: string | undefined
   /** A key to be filled in on /docs; only where the edge listens on this machine alone. */
-  SLUICE_DOCS_KEY?: string
+  SLUICE_DOCS_KEY?: string | undefined
 }
 
-/** Settings that core's collector reads too. */
-export const OPTION_NAMES = Object.keys({
+const NAMES = Object.keys({
+  SLUICE_GATEWAY_URL: true,
+  SLUICE_GATEWAY_USERNAME: true,
+  SLUICE_GATEWAY_PASSWORD: true,
   SLUICE_EDGE_NAME: true,
   SLUICE_RATE_LIMITS: true,
+  SLUICE_REDIS_REST_URL: true,
+  SLUICE_REDIS_TOKEN: true,
+  UPSTASH_REDIS_REST_URL: true,
+  UPSTASH_REDIS_REST_TOKEN: true,
+  SLUICE_REDIS_TIMEOUT_MS: true,
   SLUICE_REDIS_FAILURE_POLICY: true,
   SLUICE_TRUSTED_PROXIES: true,
+  SLUICE_ALLOW_CLEARTEXT: true,
   SLUICE_NDJSON_BYTES_MAX: true,
   SLUICE_DOCS_KEY: true,
-} satisfies Record<keyof EdgeOptions, true>)
-
-const NAMES = [
-  ...OPTION_NAMES,
-  ...Object.keys({
-    SLUICE_GATEWAY_URL: true,
-    SLUICE_GATEWAY_USERNAME: true,
-    SLUICE_GATEWAY_PASSWORD: true,
-    SLUICE_REDIS_REST_URL: true,
-    SLUICE_REDIS_TOKEN: true,
-    UPSTASH_REDIS_REST_URL: true,
-    UPSTASH_REDIS_REST_TOKEN: true,
-    SLUICE_REDIS_TIMEOUT_MS: true,
-    SLUICE_ALLOW_CLEARTEXT: true,
-    SLUICE_KAFKA_REST_DIALECT: true,
-    SLUICE_KAFKA_REST_URL: true,
-    SLUICE_KAFKA_REST_USERNAME: true,
-    SLUICE_KAFKA_REST_PASSWORD: true,
-    SLUICE_KAFKA_TOPIC_PREFIX: true,
-  } satisfies Record<Exclude<keyof EdgeSettings, keyof EdgeOptions>, true>),
-]
+  SLUICE_KAFKA_REST_DIALECT: true,
+  SLUICE_KAFKA_REST_URL: true,
+  SLUICE_KAFKA_REST_USERNAME: true,
+  SLUICE_KAFKA_REST_PASSWORD: true,
+  SLUICE_KAFKA_TOPIC_PREFIX: true,
+} satisfies Record<keyof EdgeSettings, true>)
 
 /** All variables that `readSettings` looks at: the settings and their former names. */
 export const SETTING_VARIABLES: readonly string[] = [...NAMES, ...formerNamesOf(NAMES)]
@@ -82,7 +75,12 @@ export const SETTING_VARIABLES: readonly string[] = [...NAMES, ...formerNamesOf(
 export function readSettings(environment: object): EdgeSettings {
   const former = findFormerSetting(environment)
   if (former) throw new Error(former)
-  const settings = readVariables(Object.entries(environment)) as EdgeSettings
+  const settings = Object.fromEntries(
+    Object.entries(environment)
+      // A Worker's bindings may be functions and objects too.
+      .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '')
+      .map(([name, value]) => [name, String(value)]),
+  ) as unknown as EdgeSettings
   for (const name of [
     'SLUICE_GATEWAY_URL',
     'SLUICE_GATEWAY_USERNAME',
@@ -90,18 +88,4 @@ export function readSettings(environment: object): EdgeSettings {
   ] as const)
     if (settings[name] === undefined) throw new Error(`${name} is not set`)
   return settings
-}
-
-/** The settings of an edge that shares core's process. */
-export function readOptions(environment: Readonly<Record<string, unknown>>): EdgeOptions {
-  return readVariables(OPTION_NAMES.map((name) => [name, environment[name]]))
-}
-
-function readVariables(variables: readonly (readonly [string, unknown])[]): object {
-  return Object.fromEntries(
-    variables
-      // A Worker's bindings may be functions and objects too.
-      .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '')
-      .map(([name, value]) => [name, String(value)]),
-  )
 }

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { produceResults } from '../../../contract/log/kafka-rest.ts'
 import { createHttpKeyDirectory } from '../../../edge/auth/key-directory.ts'
-import { readOptions, readSettings } from '../../../edge/entry/settings.ts'
+import { readSettings } from '../../../edge/entry/settings.ts'
 import { abortOnTimeout } from '../../../edge/lib/timeout.ts'
 import { createRedisConnection } from '../../db/redis-connection.ts'
 import { type Log, UnknownTopicError } from '../../log/log.ts'
@@ -28,7 +28,7 @@ const collector = await startCollector(
     findKey: (sha256Hex) => createHttpKeyDirectory(gateway, abortOnTimeout).find(sha256Hex),
     redis,
     redisMsMax: Number(settings.SLUICE_REDIS_TIMEOUT_MS) || undefined,
-    settings: readOptions(process.env),
+    settings,
     report: ({ level, ...entry }) => console[level](JSON.stringify({ level, ...entry })),
   },
   { host: '127.0.0.1', port: Number(process.env.PORT) },
@@ -54,8 +54,7 @@ async function append(topic: string, records: Parameters<Log['append']>[1]) {
   const text = await response.text()
   try {
     const results = produceResults.parse(JSON.parse(text))
-    if (results.length === records.length)
-      return results
+    if (results.length === records.length) return results
   } catch {
     // Not the protocol's response.
   }

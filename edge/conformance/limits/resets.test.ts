@@ -110,10 +110,11 @@ const BODY_BYTES = {
   workerd: LIMITS.bodyBytesMax - 200,
   deno: 200_000,
   node: LIMITS.bodyBytesMax - 200,
+  collector: LIMITS.bodyBytesMax - 200,
 }
 
 /** With every chunk kept the same body took 750 MiB in workerd and 350 MiB in Node. */
-const MEMORY_MAX = { workerd: 200e6, deno: 400e6, node: 300e6 }
+const MEMORY_MAX = { workerd: 200e6, deno: 400e6, node: 200e6, collector: 200e6 }
 
 async function residentBytes(pid: number): Promise<number> {
   const { readFile } = await import('node:fs/promises')
