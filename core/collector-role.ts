@@ -1,16 +1,20 @@
 import type { ServedEdge } from '../edge/node/serve-edge.ts'
 import { startCollector } from './collector/collector.ts'
-import { connect, connectRedis } from './connections.ts'
-import type { DatabaseRoles } from './db/roles.ts'
+import type { Config } from './config.ts'
+import { type ConnectionOptions, connect, connectRedis } from './connections.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './identity/key-directory.ts'
 import type { Log } from './log/log.ts'
-import type { RolesOptions } from './roles.ts'
+
+export interface CollectorOptions extends ConnectionOptions {
+  collector?: Config['collector'] | undefined
+  host: string
+  tls?: Config['tls']
+  redisUrl?: string | undefined
+  redisBridgeUrl?: string | undefined
+}
 
 /** The role collector: events over HTTP, straight into the log. */
-export async function serveCollector(
-  options: RolesOptions & { databaseRoles: DatabaseRoles },
-  log: Log,
-): Promise<ServedEdge> {
+export async function serveCollector(options: CollectorOptions, log: Log): Promise<ServedEdge> {
   const { collector, logger, lifecycle, host, tls } = options
   if (!collector) throw new Error('the role collector has no settings')
   const keysDb = connect(options, 'keys of the collector', {

@@ -4,7 +4,7 @@ import { createRedisConnection, type RedisConnection } from './db/redis-connecti
 import type { DatabaseRoles } from './db/roles.ts'
 import type { Lifecycle } from './lifecycle.ts'
 
-interface ConnectionOptions {
+export interface ConnectionOptions {
   databaseUrl: string
   databaseRoles: DatabaseRoles
   logger: Logger

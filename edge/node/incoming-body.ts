@@ -17,7 +17,6 @@ export class IncomingBody {
   #isWhole = false
   #ended = false
   #error: Error | undefined
-  #isDiscarded = false
   #onChange: (() => void) | undefined
 
   constructor(incoming: IncomingMessage) {
@@ -28,7 +27,7 @@ export class IncomingBody {
       this.#changed()
     })
     incoming.on('close', () => {
-      if (this.#ended) return
+      if (this.#ended || this.#error) return
       this.#error = new Error('the connection was closed')
       this.#changed()
     })
@@ -48,7 +47,7 @@ export class IncomingBody {
   /** What has arrived since the last call; undefined at the end. */
   async next(): Promise<Bytes | undefined> {
     while (this.#unread === 0) {
-      if (this.#ended || this.#isDiscarded) return undefined
+      if (this.#ended) return undefined
       if (this.#error) throw this.#error
       await this.#change()
     }
@@ -61,13 +60,14 @@ export class IncomingBody {
   discard(): void {
     this.#take()
     if (this.#ended || this.#error) return
-    this.#isDiscarded = true
+    // Not as at the end: whoever still reads it must not take it for complete.
+    this.#error = new Error('the rest of the body is discarded')
     this.#incoming.resume()
     this.#changed()
   }
 
   #add(chunk: Uint8Array): void {
-    if (this.#isDiscarded) return
+    if (this.#error) return
     if (this.#unread === 0) this.#single = chunk
     else {
       if (!this.#buffer) {
