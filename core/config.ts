@@ -49,6 +49,8 @@ export interface Config {
   redisToken: string | undefined
   /** SLUICE_ALLOW_CLEARTEXT */
   allowCleartext: boolean
+  /** SLUICE_EDGE: what `npm start` runs to accept events */
+  edge: 'collector' | 'workerd'
   /** SLUICE_EDGE_URL and SLUICE_KEY */
   edgeUrl: string | undefined
   key: string | undefined
@@ -90,6 +92,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     redisBridgeUrl: env.SLUICE_REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     allowCleartext: oneOf(env, 'SLUICE_ALLOW_CLEARTEXT', ['true', 'false']) === 'true',
+    edge: oneOf(env, 'SLUICE_EDGE', ['collector', 'workerd']) ?? 'workerd',
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
     readKey: env.SLUICE_READ_KEY || undefined,

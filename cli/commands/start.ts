@@ -46,6 +46,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           corePort: options.corePort,
           demo: options.demo,
           seed: options.seed,
+          edge: config.edge,
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),

@@ -191,6 +191,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core, cli',
   },
   {
+    name: 'SLUICE_EDGE',
+    default: '`workerd`',
+    meaning:
+      "what accepts events in `npm start`: `workerd`, the edge as it runs on Cloudflare, or `collector`, core's role, which takes less CPU",
+    readBy: 'cli',
+  },
+  {
     name: 'SLUICE_EDGE_URL',
     default: 'the running instance',
     meaning: 'where `sluice send` sends',
