@@ -105,7 +105,7 @@ function printReady(
 const DEMO_NOTE =
   'Demo traffic: 20 events a second for the tenant "demo". "npm run sluice -- demo stop" stops it.'
 const RUNTIME_NOTES = [
-  'Real parts: Postgres 17, workerd, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
+  'Real parts: Postgres 17, the edge, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
   'idempotency in the memory of the edge. Ctrl-C stops all parts in order.',
 ]
 
