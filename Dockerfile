@@ -27,6 +27,7 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY migrations migrations
 COPY contract contract
+COPY edge edge
 COPY core core
 COPY cli cli
 COPY local local

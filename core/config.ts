@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
+import type { EdgeOptions } from '../edge/entry/settings.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
 import { ROOT } from './lib/paths.ts'
@@ -23,6 +24,13 @@ export interface Config {
   /** HOST and PORT */
   host: string
   corePort: number
+  /** SLUICE_COLLECTOR_PORT, SLUICE_COLLECTOR_PROCESSES, SLUICE_REDIS_TIMEOUT_MS, and the settings of edges */
+  collector: {
+    port: number
+    processes: number
+    redisMsMax: number | undefined
+    settings: EdgeOptions
+  }
   /** SLUICE_PUBLIC_URL */
   publicUrl: string | undefined
   /** SLUICE_TRUSTED_PROXIES */
@@ -41,6 +49,8 @@ export interface Config {
   redisToken: string | undefined
   /** SLUICE_ALLOW_CLEARTEXT */
   allowCleartext: boolean
+  /** SLUICE_EDGE: what `npm start` runs to accept events */
+  edge: 'collector' | 'workerd'
   /** SLUICE_EDGE_URL and SLUICE_KEY */
   edgeUrl: string | undefined
   key: string | undefined
@@ -67,6 +77,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     log: readLog(env),
     host: env.HOST || '127.0.0.1',
     corePort: wholeNumber(env, 'PORT', 0, 65_535) ?? 4000,
+    collector: {
+      port: wholeNumber(env, 'SLUICE_COLLECTOR_PORT', 0, 65_535) ?? 8787,
+      processes: wholeNumber(env, 'SLUICE_COLLECTOR_PROCESSES', 1, 64) ?? 1,
+      redisMsMax: wholeNumber(env, 'SLUICE_REDIS_TIMEOUT_MS', 1, 60_000),
+      settings: readEdgeOptions(env),
+    },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     trustedProxies: readTrustedProxies(env),
     metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
@@ -76,6 +92,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     redisBridgeUrl: env.SLUICE_REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     allowCleartext: oneOf(env, 'SLUICE_ALLOW_CLEARTEXT', ['true', 'false']) === 'true',
+    edge: oneOf(env, 'SLUICE_EDGE', ['collector', 'workerd']) ?? 'workerd',
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
     readKey: env.SLUICE_READ_KEY || undefined,
@@ -86,6 +103,18 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   checkCleartext(config)
   return config
+}
+
+/** What the collector has in common with edges, which check it. */
+function readEdgeOptions(env: NodeJS.ProcessEnv): EdgeOptions {
+  return {
+    SLUICE_EDGE_NAME: env.SLUICE_EDGE_NAME || undefined,
+    SLUICE_RATE_LIMITS: env.SLUICE_RATE_LIMITS || undefined,
+    SLUICE_REDIS_FAILURE_POLICY: env.SLUICE_REDIS_FAILURE_POLICY || undefined,
+    SLUICE_TRUSTED_PROXIES: env.SLUICE_TRUSTED_PROXIES || undefined,
+    SLUICE_NDJSON_BYTES_MAX: env.SLUICE_NDJSON_BYTES_MAX || undefined,
+    SLUICE_DOCS_KEY: env.SLUICE_DOCS_KEY || undefined,
+  }
 }
 
 function readTrustedProxies(env: NodeJS.ProcessEnv): TrustedProxies {

@@ -1,3 +1,5 @@
+import cluster from 'node:cluster'
+import { checkCollector, startCollectorProcesses } from './collector-processes.ts'
 import { type Config, readConfig } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { checkGateway, checkListening } from './exposure.ts'
@@ -6,10 +8,11 @@ import { UsageError } from './lib/usage-error.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createTopics } from './log/open.ts'
 import { createLogger } from './logger.ts'
-import { ROLES, type Role, startRoles } from './roles.ts'
+import { DEFAULT_ROLES, ROLES, type Role, startRoles } from './roles.ts'
 
 /**
- * Core as a server: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker]`, all roles without an argument.
+ * Core as a server: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker] [collector]`, without an argument all
+ * but the collector.
  * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings/. It writes one
  * JSON object a line to standard output.
  */
@@ -54,13 +57,16 @@ async function start(): Promise<void> {
       'DATABASE_URL is not set.',
       'Set it to postgres://user:password@host/database.',
     )
-  const wanted = roles.length > 0 ? roles : ROLES
+  const wanted = roles.length > 0 ? roles : DEFAULT_ROLES
   if (wanted.includes('gateway')) checkGateway(config)
   if (wanted.includes('gateway') || wanted.includes('api')) checkListening(config)
+  if (wanted.includes('collector')) checkCollector(config)
+  const inProcesses =
+    wanted.includes('collector') && config.collector.processes > 1 && cluster.isPrimary
   await migrate(config.databaseUrl)
   await createTopics(config.log)
-  const { served } = await startRoles({
-    roles: wanted,
+  const { served, collector } = await startRoles({
+    roles: inProcesses ? wanted.filter((role) => role !== 'collector') : wanted,
     databaseUrl: config.databaseUrl,
     log: config.log,
     gatewayUsers: config.gatewayUsers,
@@ -73,6 +79,7 @@ async function start(): Promise<void> {
     trustedProxies: config.trustedProxies,
     metricsToken: config.metricsToken,
     port: config.corePort,
+    collector: config.collector,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
     workerConcurrency: config.workerConcurrency,
@@ -80,7 +87,11 @@ async function start(): Promise<void> {
     lifecycle,
     onWorkerEnd: () => stop(1),
   })
-  logger.info({ roles: wanted, url: served?.url }, 'ready')
+  if (inProcesses) {
+    const collectors = await startCollectorProcesses(config.collector.processes, logger)
+    lifecycle.onStop('collector processes', () => collectors.stop())
+  }
+  logger.info({ roles: wanted, url: served?.url, collectorUrl: collector?.url }, 'ready')
 }
 
 function stop(code: number): void {

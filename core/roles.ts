@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { ServedEdge } from '../edge/node/serve-edge.ts'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
 import { type CoreDeps, createCoreApp } from './api/http/app.ts'
@@ -12,9 +13,11 @@ import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
+import { serveCollector } from './collector-role.ts'
 import type { Config } from './config.ts'
-import { createDatabase, type Database, type DatabaseOptions } from './db/database.ts'
-import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
+import { connect, connectRedis } from './connections.ts'
+import type { Database } from './db/database.ts'
+import type { RedisConnection } from './db/redis-connection.ts'
 import { type DatabaseRoles, findDatabaseRoles } from './db/roles.ts'
 import { createKafkaRest } from './gateway/kafka-rest.ts'
 import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
@@ -28,8 +31,10 @@ import { openLog } from './log/open.ts'
 import { QUERY_LIMITS } from './queries/limits.ts'
 import { createWorker } from './worker/worker.ts'
 
-export type Role = 'api' | 'gateway' | 'worker'
-export const ROLES: readonly Role[] = ['api', 'gateway', 'worker']
+export type Role = 'api' | 'gateway' | 'worker' | 'collector'
+/** What runs unless roles are named: the collector takes the place of an edge, so only who names it gets it. */
+export const DEFAULT_ROLES: readonly Role[] = ['api', 'gateway', 'worker']
+export const ROLES: readonly Role[] = [...DEFAULT_ROLES, 'collector']
 
 export interface RolesOptions {
   roles: readonly Role[]
@@ -47,6 +52,8 @@ export interface RolesOptions {
   redisToken?: string
   host: string
   port: number
+  /** Required by the role collector. */
+  collector?: Config['collector']
   /** How browsers reach core; by a loopback name unless set. */
   publicUrl?: string
   /** Proxies that are believed about the client's address; none unless given. */
@@ -70,6 +77,8 @@ export interface RunningRoles {
   log: Log
   /** undefined with neither api nor gateway */
   served: Served | undefined
+  /** undefined without the role collector */
+  collector: ServedEdge | undefined
 }
 
 type OptionsWithRoles = RolesOptions & { databaseRoles: DatabaseRoles }
@@ -91,7 +100,8 @@ export async function startRoles(startOptions: RolesOptions): Promise<RunningRol
   if (roles.includes('worker')) startWorker(options, log)
   const served =
     roles.includes('api') || roles.includes('gateway') ? await serve(options, db, log) : undefined
-  return { db, log, served }
+  const collector = roles.includes('collector') ? await serveCollector(options, log) : undefined
+  return { db, log, served, collector }
 }
 
 function startWorker(options: OptionsWithRoles, log: Log): void {
@@ -255,40 +265,4 @@ async function createRedisBridge(
         'Redis request of an edge failed, the edge got an error',
       ),
   })
-}
-
-/** Does not fail while Redis is unavailable: it connects in the background. */
-async function connectRedis(
-  { logger, lifecycle }: RolesOptions,
-  url: string | undefined,
-): Promise<RedisConnection | undefined> {
-  if (!url) return undefined
-  const redis = createRedisConnection({
-    url,
-    onChange: (up, error) =>
-      up
-        ? logger.info('Redis is available again')
-        : logger.warn({ error: error && String(error) }, 'Redis is unavailable, reconnecting'),
-  })
-  lifecycle.onStop('Redis', () => redis.close())
-  await redis.ready(REDIS_START_MS_MAX)
-  return redis
-}
-
-const REDIS_START_MS_MAX = 2_000
-
-/** Connections that write, unless `reads`. */
-function connect(
-  { databaseUrl, databaseRoles, logger, lifecycle }: OptionsWithRoles,
-  name: string,
-  { reads = false, ...poolOptions }: DatabaseOptions & { reads?: boolean } = {},
-): Database {
-  const db = createDatabase(databaseUrl, {
-    ...poolOptions,
-    role: reads ? databaseRoles.read : databaseRoles.write,
-    onIdleError: (error) =>
-      logger.warn({ error: String(error) }, 'database connection broke, it is replaced'),
-  })
-  lifecycle.onStop(name, () => db.destroy())
-  return db
 }

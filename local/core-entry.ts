@@ -7,7 +7,7 @@ import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'
-import { ROLES, startRoles } from '../core/roles.ts'
+import { DEFAULT_ROLES, startRoles } from '../core/roles.ts'
 import type { CoreConfig, CoreMessage } from './core-messages.ts'
 import { ensureSecrets, type Secrets } from './secrets.ts'
 
@@ -39,7 +39,7 @@ async function start(config: CoreConfig): Promise<void> {
   )
   const secrets = await prepareSecrets(config)
   const core = await startRoles({
-    roles: ROLES,
+    roles: DEFAULT_ROLES,
     databaseUrl,
     log: { kind: 'postgres' },
     gatewayUsers: [edgeUser(secrets.gatewayPassword)],

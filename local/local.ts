@@ -11,12 +11,12 @@ import { type PostgresServer, startPostgresServer } from '../tools/postgres/post
 import { lockHome, unlockHome } from '../tools/process/home-lock.ts'
 import { findFreePort, portNote } from '../tools/process/ports.ts'
 import { startStamp } from '../tools/process/processes.ts'
-import { type CoreProcess, createCoreProcess } from './core-process.ts'
-import { startEdgeProcess, stopOrphanedEdge } from './edge-process.ts'
-import { createEdgeSettings, writeDevVars } from './edge-settings.ts'
+import { createCoreProcess } from './core-process.ts'
+import { stopOrphanedEdge } from './edge-process.ts'
 import { createPartTable, type PartName, type PartTable } from './parts.ts'
 import { findRunning, type RunFile, readRunFile, removeRunFile, writeRunFile } from './run-file.ts'
 import type { Secrets } from './secrets.ts'
+import { type EdgeKind, startEdge } from './start-edge.ts'
 
 /**
  * The composition root of one machine: a small supervisor with three processes, a real Postgres, core, and the
@@ -28,6 +28,7 @@ export interface EmbeddedOptions {
   edgePort: number
   corePort: number
   demo: boolean
+  edge: EdgeKind
   /** Of the demo traffic: the same seed gives the same people and pages. */
   seed: number
   logLevel: string
@@ -171,7 +172,13 @@ async function startAll(
 
   onStep('Starting the edge')
   await building
-  await startEdge(home, edgePort, { coreUrl: urls.core, secrets, table, parts })
+  await startEdge(options, edgePort, {
+    coreUrl: urls.core,
+    databaseUrl: postgres.url,
+    secrets,
+    table,
+    parts,
+  })
   run = runOf({ urls, secrets, logFile, postgres, table })
   writeRunFile(home, run)
   demo.key = secrets.demoKey
@@ -205,33 +212,6 @@ async function startPostgres(
   })
   onStarted(postgres.pid)
   return postgres
-}
-
-interface EdgeParts {
-  coreUrl: string
-  secrets: CoreProcess['secrets']
-  table: PartTable
-  parts: Lifecycle
-}
-
-async function startEdge(
-  home: string,
-  port: number,
-  { coreUrl, secrets, table, parts }: EdgeParts,
-): Promise<void> {
-  const settings = createEdgeSettings(coreUrl, secrets.gatewayPassword)
-  const { onStarted, onEnd } = table.eventsOf('edge')
-  const edge = await startEdgeProcess({
-    home,
-    port,
-    // This edge listens on loopback only, so its page may show a key; no other edge gets one.
-    bindings: { ...settings, SLUICE_DOCS_KEY: secrets.docsKey },
-    onRestart: (_, pid) => onStarted(pid),
-    onEnd,
-  })
-  onStarted(edge.pid)
-  parts.onStop('edge', () => edge.stop())
-  writeDevVars(home, settings)
 }
 
 interface RunParts {

@@ -43,6 +43,6 @@ app.post('/floor', async (c) => {
   return c.json({ accepted: serialized.length }, 202)
 })
 app.get('/published', (c) => c.json({ published }))
-app.all('*', (c) => edge.fetch(c.req.raw, c.env))
+app.all('*', (c) => edge.fetch(c.req.raw, c.env as object))
 
 export default app

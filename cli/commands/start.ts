@@ -46,6 +46,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           corePort: options.corePort,
           demo: options.demo,
           seed: options.seed,
+          edge: config.edge,
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
@@ -104,7 +105,7 @@ function printReady(
 const DEMO_NOTE =
   'Demo traffic: 20 events a second for the tenant "demo". "npm run sluice -- demo stop" stops it.'
 const RUNTIME_NOTES = [
-  'Real parts: Postgres 17, workerd, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
+  'Real parts: Postgres 17, the edge, GraphQL, dashboard. Replaced: Kafka by a log in Postgres, Redis by limits and',
   'idempotency in the memory of the edge. Ctrl-C stops all parts in order.',
 ]
 

@@ -20,7 +20,7 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'HOST',
     default: '`127.0.0.1`',
     meaning: 'address to listen on',
-    readBy: 'core (api, gateway), edge on Deno and Node',
+    readBy: 'core (api, gateway, collector), edge on Deno and Node',
   },
   {
     name: 'PORT',
@@ -29,11 +29,24 @@ export const CORE_SETTINGS: readonly Setting[] = [
     readBy: 'core (api, gateway), edge on Deno and Node',
   },
   {
+    name: 'SLUICE_COLLECTOR_PORT',
+    default: '`8787`',
+    meaning: 'port at which the role collector accepts events',
+    readBy: 'core (collector)',
+  },
+  {
+    name: 'SLUICE_COLLECTOR_PROCESSES',
+    default: '`1`',
+    meaning:
+      'processes that accept events on that port, 1 to 64. More than one share limits in Redis and need `REDIS_URL`',
+    readBy: 'core (collector)',
+  },
+  {
     name: 'REDIS_URL',
     default: '',
     meaning:
-      'Redis 7 for cached results and API keys, and behind `/redis` for edges: `redis://…` or `rediss://…`. Without it caches are in memory',
-    readBy: 'core (api, gateway)',
+      'Redis 7 for cached results and API keys, behind `/redis` for edges, and for the limits of the collector: `redis://…` or `rediss://…`. Without it all of these are in memory',
+    readBy: 'core (api, gateway, collector)',
   },
   {
     name: 'KAFKA_BROKERS',
@@ -98,13 +111,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_TLS_CERT',
     default: '',
     meaning: 'PEM file with the certificate; core then speaks HTTPS',
-    readBy: 'core (api, gateway)',
+    readBy: 'core (api, gateway, collector)',
   },
   {
     name: 'SLUICE_TLS_KEY',
     default: '',
     meaning: 'PEM file with its private key',
-    readBy: 'core (api, gateway)',
+    readBy: 'core (api, gateway, collector)',
   },
   {
     name: 'SLUICE_RETENTION_DAYS',
@@ -143,8 +156,8 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_REDIS_BRIDGE_URL',
     default: '',
     meaning:
-      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`',
-    readBy: 'core (gateway)',
+      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`; the collector uses it instead of `REDIS_URL`',
+    readBy: 'core (gateway, collector)',
   },
   {
     name: 'SLUICE_KAFKA_TOPIC_PREFIX',
@@ -176,6 +189,13 @@ export const CORE_SETTINGS: readonly Setting[] = [
     default: '`false`',
     meaning: '`true`, or a PEM file with the certificates to trust',
     readBy: 'core, cli',
+  },
+  {
+    name: 'SLUICE_EDGE',
+    default: '`workerd`',
+    meaning:
+      "what accepts events in `npm start`: `workerd`, the edge as it runs on Cloudflare, or `collector`, core's role, which takes less CPU",
+    readBy: 'cli',
   },
   {
     name: 'SLUICE_EDGE_URL',

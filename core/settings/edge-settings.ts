@@ -37,27 +37,27 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_REDIS_TIMEOUT_MS',
     default: '`250`',
     meaning: 'milliseconds after which Redis counts as unavailable',
-    readBy: 'edge',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_REDIS_FAILURE_POLICY',
     default: '`local`',
     meaning:
       'while Redis is unavailable: `fail-open` admits every request, `local` counts in each edge, `fail-closed` responds 503',
-    readBy: 'edge, compose',
+    readBy: 'core (collector), edge, compose',
   },
   {
     name: 'SLUICE_RATE_LIMITS',
     default: '`on`',
     meaning: '`off`: no rate limits and no `RateLimit` headers',
-    readBy: 'edge',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_TRUSTED_PROXIES',
     default: '',
     meaning:
       'proxies whose `X-Forwarded-For` and `Forwarded` are believed: IP addresses and CIDR blocks, such as `10.0.0.0/8, 2001:db8::/32`',
-    readBy: 'edge',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_ALLOW_CLEARTEXT',
@@ -70,20 +70,20 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_NDJSON_BYTES_MAX',
     default: '`67108864`',
     meaning: 'largest NDJSON stream in bytes, decoded (64 MiB)',
-    readBy: 'edge',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_EDGE_NAME',
     default: "airport code on Cloudflare, else the runtime's name",
     meaning: 'name of this edge; stored with every record',
-    readBy: 'edge, compose',
+    readBy: 'core (collector), edge, compose',
   },
   {
     name: 'SLUICE_DOCS_KEY',
     default: '',
     meaning:
       'a public key that `/docs` shows; only for an edge that only this machine can reach. `npm start` sets it',
-    readBy: 'edge',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_KAFKA_REST_DIALECT',

@@ -3,7 +3,7 @@ import { partitionFor } from '../../contract/log/partitioner.ts'
 import { recordKey } from '../../contract/log/topics.ts'
 import { type ConfluentStub, type Dialect, startConfluentStub } from '../testing/confluent-stub.ts'
 import { describeEdges, type EdgeHarness, proxySettings } from '../testing/edge-harness.ts'
-import { startEdge } from '../testing/runtimes.ts'
+import { REMOTE_RUNTIMES, startEdge } from '../testing/runtimes.ts'
 import { startStubGateway } from '../testing/stub-gateway.ts'
 
 const events = [
@@ -36,6 +36,7 @@ function describeProxy(
         settings: proxySettings(proxy),
       }
     },
+    REMOTE_RUNTIMES,
   )
 }
 

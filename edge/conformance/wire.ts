@@ -244,7 +244,7 @@ export const WIRE: readonly WireCase[] = [
   { title: 'HEAD', ...changed('POST', 'HEAD'), expects: '405' },
   { title: 'a GET with a body', ...changed('POST', 'GET'), expects: '405 METHOD_NOT_ALLOWED' },
   { title: 'no Host', ...changed('Host: edge\r\n', ''), expects: ['400', '202', '400'] },
-  { title: 'two Hosts', ...lines('Host: other', LENGTH), expects: ['202', '400', '202'] },
+  { title: 'two Hosts', ...lines('Host: other', LENGTH), expects: ['202', '400', '400'] },
   { title: 'an invalid Host', ...changed('edge', 'a b'), expects: ['202', '202', '400'] },
   ...[
     ['/docs', '200'],
@@ -273,7 +273,7 @@ export const WIRE: readonly WireCase[] = [
   {
     title: 'a backslash in the path',
     ...path('/v1\\events'),
-    expects: ['404 NOT_FOUND', '404 NOT_FOUND', '400'],
+    expects: '404 NOT_FOUND',
   },
   { title: 'a path of 8 kB', ...path(`/${'a'.repeat(8_000)}`), expects: '404 NOT_FOUND' },
   { title: 'a path of 300 kB', ...path(`/${'a'.repeat(300_000)}`), expects: ['414', '400', '431'] },

@@ -1,15 +1,11 @@
 import { findFormerSetting, formerNamesOf } from '../../contract/former-settings.ts'
 
 /** The edge's settings; the names are the same in every runtime. */
-export interface EdgeSettings {
+export interface EdgeSettings extends EdgeOptions {
   /** Where keys are looked up and events are accepted, e.g. http://127.0.0.1:4000/gateway */
   SLUICE_GATEWAY_URL: string
   SLUICE_GATEWAY_USERNAME: string
   SLUICE_GATEWAY_PASSWORD: string
-  /** Which edge this is; without it the runtime's own name for its location. */
-  SLUICE_EDGE_NAME?: string
-  /** `off`: no limits, and no RateLimit headers. Default: on. */
-  SLUICE_RATE_LIMITS?: string
   /** Redis over REST, for edges in many places: where and with which token. Without both, all is in memory. */
   SLUICE_REDIS_REST_URL?: string
   SLUICE_REDIS_TOKEN?: string
@@ -18,16 +14,8 @@ export interface EdgeSettings {
   UPSTASH_REDIS_REST_TOKEN?: string
   /** How long Redis may take, in ms, before it counts as away; 250 without it. */
   SLUICE_REDIS_TIMEOUT_MS?: string
-  /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
-  SLUICE_REDIS_FAILURE_POLICY?: string
-  /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
-  SLUICE_TRUSTED_PROXIES?: string
   /** `true`: send passwords and events over http beyond loopback and private networks. */
   SLUICE_ALLOW_CLEARTEXT?: string
-  /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
-  SLUICE_NDJSON_BYTES_MAX?: string
-  /** A key to be filled in on /docs; only where the edge listens on this machine alone. */
-  SLUICE_DOCS_KEY?: string
   /** `upstash` (the default): our gateway's protocol. `confluent`: REST v2, of Confluent's proxy or Redpanda's. */
   SLUICE_KAFKA_REST_DIALECT?: string
   /** Where events are published, e.g. http://kafka-rest:8082; the gateway without it. Keys are looked up there in any case. */
@@ -36,6 +24,22 @@ export interface EdgeSettings {
   SLUICE_KAFKA_REST_PASSWORD?: string
   /** The same as core's. Our gateway adds it to the topics' names itself; other endpoints do not. */
   SLUICE_KAFKA_TOPIC_PREFIX?: string
+}
+
+/** Those that do not depend on how the edge reaches core. */
+export interface EdgeOptions {
+  /** Which edge this is; without it the runtime's own name for its location. */
+  SLUICE_EDGE_NAME?: string | undefined
+  /** `off`: no limits, and no RateLimit headers. Default: on. */
+  SLUICE_RATE_LIMITS?: string | undefined
+  /** What holds while Redis is away: `fail-open`, `local` (the default) or `fail-closed`. */
+  SLUICE_REDIS_FAILURE_POLICY?: string | undefined
+  /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
+  SLUICE_TRUSTED_PROXIES?: string | undefined
+  /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
+  SLUICE_NDJSON_BYTES_MAX?: string | undefined
+  /** A key to be filled in on /docs; only where the edge listens on this machine alone. */
+  SLUICE_DOCS_KEY?: string | undefined
 }
 
 const NAMES = Object.keys({

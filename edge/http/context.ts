@@ -1,8 +1,16 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { KeyRecord } from '../../contract/api-key.ts'
+import type { Bytes } from '../lib/bytes.ts'
+
+/** As `new Response`; a runtime may have a cheaper one. */
+export type CreateResponse = (
+  body: string | Bytes | null,
+  init: { status: number; headers: Record<string, string> },
+) => Response
 
 /** Set by `beginResponse` on every request. All else goes from step to step as a typed value. */
 export interface EdgeEnv {
+  Bindings: { createResponse?: CreateResponse }
   Variables: {
     requestId: string
     /** Of the response; every step may add to them. Lower-case names. */

@@ -62,5 +62,6 @@ export interface ResponseParts {
 export function respond(c: EdgeContext, { status, body, type }: ResponseParts): Response {
   const headers = c.get('headers')
   if (body !== null) headers['content-type'] = type ?? 'application/json'
-  return new Response(body, { status, headers })
+  const create = c.env?.createResponse
+  return create ? create(body, { status, headers }) : new Response(body, { status, headers })
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { type ConfluentStub, startConfluentStub } from './confluent-stub.ts'
-import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from './runtimes.ts'
+import { REMOTE_RUNTIMES, RUNTIMES, type RunningEdge, type Runtime, startEdge } from './runtimes.ts'
 import { type EdgeRequest, type EdgeResponse, send } from './send.ts'
 import { type StubFault, type StubGateway, startStubGateway } from './stub-gateway.ts'
 
@@ -30,8 +30,9 @@ export function describeEdges(
   title: string,
   define: (harness: EdgeHarness) => void,
   createOptions: () => Promise<TestOptions> = defaultOptions,
+  runtimes: readonly Runtime[] = RUNTIMES,
 ): void {
-  describe.each(RUNTIMES)(`${title} in %s`, (runtime) => {
+  describe.each(runtimes)(`${title} in %s`, (runtime) => {
     const harness = {
       runtime,
       post: (key, body, { headers, ...more } = {}) =>
@@ -64,8 +65,11 @@ export function describeEdges(
 export function describeDialects(title: string, define: (harness: EdgeHarness) => void): void {
   describeEdges(title, define)
   for (const dialect of ['confluent', 'redpanda'] as const)
-    describeEdges(`${title} over the ${dialect} proxy`, define, async () =>
-      proxyOptions(await startConfluentStub(dialect)),
+    describeEdges(
+      `${title} over the ${dialect} proxy`,
+      define,
+      async () => proxyOptions(await startConfluentStub(dialect)),
+      REMOTE_RUNTIMES,
     )
 }
 

@@ -24,8 +24,13 @@ export interface RunningEdge {
   stop(): Promise<void>
 }
 
-export type Runtime = 'workerd' | 'deno' | 'node'
-export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node']
+/** The collector is the edge in core's process, without HTTP between them. */
+export type Runtime = 'workerd' | 'deno' | 'node' | 'collector'
+export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node', 'collector']
+/** Those that reach core over HTTP. */
+export const REMOTE_RUNTIMES = RUNTIMES.filter((runtime) => runtime !== 'collector')
+
+const COLLECTOR = 'core/collector/testing/stub-collector.ts'
 
 /** @param settings in addition to those of the gateway */
 export function startEdge(
@@ -36,6 +41,7 @@ export function startEdge(
   const all = { ...bindings(gateway), ...settings }
   if (runtime === 'workerd') return startWorkerd(gateway, 'edge/entry/cloudflare.ts', all)
   if (runtime === 'node') return startSource(process.execPath, ['edge/entry/node.ts'], all)
+  if (runtime === 'collector') return startSource(process.execPath, [COLLECTOR], all)
   return startDeno('edge/entry/deno.ts', all, denoPermissions())
 }
 

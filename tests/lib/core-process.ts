@@ -15,7 +15,7 @@ export interface CoreProcess {
 }
 
 export interface CoreProcessOptions {
-  roles: readonly ('api' | 'gateway' | 'worker')[]
+  roles: readonly ('api' | 'gateway' | 'worker' | 'collector')[]
   databaseUrl: string
   env?: Record<string, string>
 }

@@ -7,7 +7,13 @@ import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridge.ts'
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { startTcpProxy, type TcpProxy } from '../../../tests/lib/tcp-proxy.ts'
-import { RUNTIMES, type RunningEdge, type Runtime, startEdge } from '../../testing/runtimes.ts'
+import {
+  REMOTE_RUNTIMES,
+  RUNTIMES,
+  type RunningEdge,
+  type Runtime,
+  startEdge,
+} from '../../testing/runtimes.ts'
 import { type EdgeResponse, send } from '../../testing/send.ts'
 import { type StubGateway, startStubGateway } from '../../testing/stub-gateway.ts'
 
@@ -31,7 +37,7 @@ const portOf = (url: string) => Number(new URL(url).port)
 interface EdgeOnRedis {
   gateway: StubGateway
   edge: RunningEdge
-  /** Between this edge and Redis over REST. */
+  /** Between this edge and Redis over REST, or Redis itself for the collector. */
   line: TcpProxy
   post(key: string, body: unknown, headers?: Record<string, string>): Promise<EdgeResponse>
   newKey(record?: Partial<KeyRecord>): { key: string; record: KeyRecord }
@@ -45,10 +51,15 @@ async function startEdgeOnRedis(
   settings: Record<string, string> = {},
 ): Promise<EdgeOnRedis> {
   const gateway = await startStubGateway()
-  const line = await startTcpProxy(portOf(bridge.url))
+  const isDirect = runtime === 'collector'
+  const line = await startTcpProxy(portOf(isDirect ? server.url : bridge.url))
   const edge = await startEdge(runtime, gateway, {
-    SLUICE_REDIS_REST_URL: `http://127.0.0.1:${line.port}/redis`,
-    SLUICE_REDIS_TOKEN: bridge.token,
+    ...(isDirect
+      ? { REDIS_URL: `redis://127.0.0.1:${line.port}` }
+      : {
+          SLUICE_REDIS_REST_URL: `http://127.0.0.1:${line.port}/redis`,
+          SLUICE_REDIS_TOKEN: bridge.token,
+        }),
     // Tests that are not about time get plenty of it on a busy machine.
     SLUICE_REDIS_TIMEOUT_MS: '10000',
     ...settings,
@@ -238,7 +249,7 @@ describe.each(RUNTIMES)('an edge on Redis, in %s', (runtime) => {
   })
 })
 
-describe.each(RUNTIMES)('keys that core has published, in %s', (runtime) => {
+describe.each(REMOTE_RUNTIMES)('keys that core has published, in %s', (runtime) => {
   let harness: EdgeOnRedis
   beforeAll(async () => {
     harness = await startEdgeOnRedis(runtime)

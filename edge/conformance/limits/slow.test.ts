@@ -95,7 +95,9 @@ it.concurrent('clients that disconnect during their request release the byte bud
   // Enough of these to fill the byte budget, each of another tenant.
   const full = `[${EVENT}${' '.repeat(LIMITS.bodyBytesMax - EVENT.length - 2)}]`
   const small = { headers: { authorization: `Bearer ${key}` }, body: EVENT }
-  for (const { port } of edges) {
+  for (const [i, { port }] of edges.entries()) {
+    // Its log has no request for each of them to wait for.
+    if (RUNTIMES[i] === 'collector') continue
     expect((await send(port, small)).status).toBe(202)
     const requestsBefore = gateway.requestCounts.produce
     gateway.produceFaults.push(...Array(FULL_BODIES).fill('hang'))
