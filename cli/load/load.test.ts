@@ -34,7 +34,7 @@ test('sluice load reports the numbers of its tenants, and all are exact', async 
   const inLog = sum(({ rows }) => rows.stored + rows.duplicates + rows.dead)
   // On a busy machine the edge may refuse some with a 503.
   expect(inLog).toBeGreaterThanOrEqual(events.accepted)
-  expect(inLog).toBeLessThanOrEqual(events.accepted + events.errors)
+  if (events.errors === 0) expect(inLog).toBe(events.accepted)
   expect(events.accepted + events.refused + events.errors).toBe(events.sent)
 })
 

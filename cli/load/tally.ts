@@ -115,12 +115,14 @@ export function createTally(
         counted.max++
         if (state === ACCEPTED) counted.min++
       })
+      // A log that does not confirm in time is an error here, and a reason for the edge to append once more.
+      const appends = counts.errors > 0 ? 2 : 1
       return inLog.map(({ good, dead }, tenant) => {
         const { min, max } = stored[tenant] as Range
         return {
           stored: { min, max },
-          duplicates: { min: good.min - min, max: good.max - max },
-          dead,
+          duplicates: { min: good.min - min, max: appends * good.max - max },
+          dead: { min: dead.min, max: appends * dead.max },
         }
       })
     },
