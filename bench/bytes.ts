@@ -137,10 +137,7 @@ async function send(log: Log, arm: Arm, first: number): Promise<number> {
     const due = arm.rate ? Math.floor(((performance.now() - start) / 1000) * arm.rate) : n + 4
     for (; n < Math.min(due, requests); n++)
       pending.push(
-        batcher.add(
-          TOPICS.raw.name,
-          pageViewRequest(first + n * arm.perRequest, arm.perRequest),
-        ),
+        batcher.add(TOPICS.raw.name, pageViewRequest(first + n * arm.perRequest, arm.perRequest)),
       )
     if (arm.rate) await sleep(1)
     else await Promise.all(pending.splice(0))

@@ -4,8 +4,15 @@ import { recordEncoder } from '../../contract/log/record.ts'
 import { recordKey, TOPICS } from '../../contract/log/topics.ts'
 import type { NewRecord } from '../../core/log/log.ts'
 
-const PATHS = ['/products/outdoor/backpack-24l', '/products/shoes/trail-runner', '/blog/2026/autumn-sale']
-const REFERRERS = ['https://www.example.com/search?q=backpack', 'https://news.example.org/item/48151']
+const PATHS = [
+  '/products/outdoor/backpack-24l',
+  '/products/shoes/trail-runner',
+  '/blog/2026/autumn-sale',
+]
+const REFERRERS = [
+  'https://www.example.com/search?q=backpack',
+  'https://news.example.org/item/48151',
+]
 const BROWSERS = ['Firefox 145', 'Chrome 142', 'Safari 26']
 const COUNTRIES = ['DE', 'US', 'FR', 'JP', 'BR']
 const WIDTHS = [1920, 1440, 390, 2560]

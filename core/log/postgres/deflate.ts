@@ -19,7 +19,10 @@ export function deflate(bytes: Buffer): Buffer | undefined {
   if (bytes.length < BYTES_MIN) return undefined
   const { bytesMax, ...small } = SMALL
   const options = { level: LEVEL, dictionary: DICTIONARY }
-  const deflated = deflateRawSync(bytes, bytes.length > bytesMax ? options : { ...options, ...small })
+  const deflated = deflateRawSync(
+    bytes,
+    bytes.length > bytesMax ? options : { ...options, ...small },
+  )
   return deflated.length < bytes.length ? deflated : undefined
 }
 
