@@ -11,5 +11,5 @@ ALTER TABLE event ADD COLUMN request_uuid uuid;
 -- block range index costs nothing, because a day's rows lie in the order in which they were received. Days from now on get it with their table;
 -- older ones in the maintenance of the workers, one after the other (core/worker/maintenance/index-old-days.ts).
 DROP INDEX event_by_name;
-CREATE INDEX event_by_occurrence ON ONLY event USING brin (occurred_at, name text_bloom_ops)
+CREATE INDEX event_by_occurrence ON ONLY event USING brin (occurred_at timestamptz_minmax_multi_ops, name text_bloom_ops)
   WITH (pages_per_range = 32, autosummarize = on);

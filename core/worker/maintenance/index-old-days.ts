@@ -41,7 +41,7 @@ async function indexDay(pool: pg.Pool, day: string): Promise<boolean> {
     if (!old.rows.some((row) => row.day === day)) return false
     const build = {
       text: `BEGIN; SET LOCAL lock_timeout = ${LOCK_MS_MAX}; SET LOCAL statement_timeout = ${BUILD_MS_MAX};
-        CREATE INDEX ${day}_occurred_at_name_idx ON ${day} USING brin (occurred_at, name text_bloom_ops)
+        CREATE INDEX ${day}_occurred_at_name_idx ON ${day} USING brin (occurred_at timestamptz_minmax_multi_ops, name text_bloom_ops)
           WITH (pages_per_range = 32, autosummarize = on);
         ALTER INDEX ${INDEX} ATTACH PARTITION ${day}_occurred_at_name_idx; COMMIT`,
       query_timeout: BUILD_MS_MAX,
