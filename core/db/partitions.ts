@@ -158,14 +158,17 @@ async function createPartition(client: pg.PoolClient, deps: PartitionsDeps, numb
 
 /**
  * Columns of eight bytes first, then of four, sixteen and two, then texts: none leaves a gap before the next one. A
- * partition may have another order than its table, so older ones stay as they are. The table has no CHECK constraints.
+ * partition may have another order than its table, so older ones stay as they are.
+ * @returns with the defaults and the CHECK constraints of the table, as they stand between the brackets of CREATE TABLE
  */
 async function compactColumns(client: pg.PoolClient, table: string): Promise<string> {
   const { rows } = await client.query<{ columns: string }>(
-    `SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod))
+    `SELECT concat_ws(', ', string_agg(format('%I %s', attname, format_type(atttypid, atttypmod))
                        || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
                        || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END, ', '
-                       ORDER BY array_position('{8,4,16,2,-1}', attlen::int), NOT attnotnull, attnum) AS columns
+                       ORDER BY array_position('{8,4,16,2,-1}', attlen::int), NOT attnotnull, attnum),
+                     (SELECT string_agg(format('CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), ', ')
+                        FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c')) AS columns
        FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
     [table],
