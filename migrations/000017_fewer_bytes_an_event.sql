@@ -8,8 +8,10 @@ LOCK TABLE log_position IN SHARE MODE;
 ALTER TABLE event ADD COLUMN request_uuid uuid;
 
 -- 40 bytes and 85 of WAL an event, for what rollups answer. What they do not is read by time, or looks for a rare name: a
--- block range index costs nothing, because a day's rows lie in the order in which they were received. Days from now on get it with their table;
--- older ones in the maintenance of the workers, one after the other (core/worker/maintenance/index-old-days.ts).
+-- block range index costs nothing, because a day's rows lie in the order in which they were received. Several ranges of
+-- time for each range of blocks: late events would stretch a single one over the whole day. Days from now on get it with
+-- their table; older ones in the maintenance of the workers, one after the other (core/worker/maintenance/index-old-days.ts).
 DROP INDEX event_by_name;
-CREATE INDEX event_by_occurrence ON ONLY event USING brin (occurred_at timestamptz_minmax_multi_ops, name text_bloom_ops)
-  WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX event_by_occurrence ON ONLY event USING brin (
+  occurred_at timestamptz_minmax_multi_ops (values_per_range = 16), name text_bloom_ops (n_distinct_per_range = 200)
+) WITH (pages_per_range = 32, autosummarize = on);

@@ -41,8 +41,9 @@ async function indexDay(pool: pg.Pool, day: string): Promise<boolean> {
     if (!old.rows.some((row) => row.day === day)) return false
     const build = {
       text: `BEGIN; SET LOCAL lock_timeout = ${LOCK_MS_MAX}; SET LOCAL statement_timeout = ${BUILD_MS_MAX};
-        CREATE INDEX ${day}_occurred_at_name_idx ON ${day} USING brin (occurred_at timestamptz_minmax_multi_ops, name text_bloom_ops)
-          WITH (pages_per_range = 32, autosummarize = on);
+        CREATE INDEX ${day}_occurred_at_name_idx ON ${day} USING brin (
+          occurred_at timestamptz_minmax_multi_ops (values_per_range = 16), name text_bloom_ops (n_distinct_per_range = 200)
+        ) WITH (pages_per_range = 32, autosummarize = on);
         ALTER INDEX ${INDEX} ATTACH PARTITION ${day}_occurred_at_name_idx; COMMIT`,
       query_timeout: BUILD_MS_MAX,
     }
