@@ -1,4 +1,4 @@
--- Fewer bytes an event (docs/adr/0018-bytes-an-event.md). Each statement changes the catalogue alone, whatever the size
+-- Fewer bytes an event (docs/adr/0020-bytes-an-event.md). Each statement changes the catalogue alone, whatever the size
 -- of the tables; days that are there keep their rows as they are, and the same queries read both.
 
 -- Workers that still run lock this table first in every batch: they wait here, and never in a ring with us.
