@@ -26,11 +26,12 @@ function pick<T>(list: readonly T[], i: number, salt: number): T {
 
 /** A page view of some 300 bytes as JSON: an id of its own, five properties, one of 5,000 visitors. */
 export function pageView(i: number, now: number) {
+  // A library that sends in batches gathers events for a while, and gives them their ids when they happen.
+  const at = now - 40 - 20 * (i % 500)
   return {
-    event_id: uuidV7(now),
+    event_id: uuidV7(at),
     name: 'page_view',
-    // A library that sends in batches gathers them for a while.
-    occurred_at: new Date(now - 40 - 20 * (i % 500)).toISOString(),
+    occurred_at: new Date(at).toISOString(),
     actor: `user-${(Math.imul(i + 1, 0x9e37_79b1) >>> 8) % 5_000}`,
     properties: {
       path: pick(PATHS, i, 1),
