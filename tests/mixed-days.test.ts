@@ -18,7 +18,7 @@ import { createTestDatabase } from './lib/database.ts'
 import { rawRecord } from './lib/records.ts'
 
 /** The last one before days had a block range index and compact rows. */
-const LAST_FORMER_MIGRATION = '000016'
+const LAST_FORMER_MIGRATION = '000018'
 const ID = '0192a1b2-0000-7000-8000-00000000000a'
 const REQUEST_ID = '0192a1b2-0000-4000-8000-00000000000b'
 const yesterday = new Date(Date.now() - DAY_MS).toISOString()

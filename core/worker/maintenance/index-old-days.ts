@@ -8,7 +8,7 @@ const BUILD_MS_MAX = 600_000
 const LOCK_MS_MAX = 250
 
 /**
- * Gives the days from before migration 17 the index that later ones have from the start, one day in a transaction.
+ * Gives the days from before migration 19 the index that later ones have from the start, one day in a transaction.
  * Only days that are past: nearly nothing is written into them, and writing waits meanwhile. Until then their rows are
  * found by when they were received.
  * @returns the names of the days' tables
