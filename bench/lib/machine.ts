@@ -42,6 +42,7 @@ export async function withPostgres(
         await admin(server.url, `DROP DATABASE ${name} WITH (FORCE)`)
       },
       checkpoint: () => admin(server.adminUrl, 'CHECKPOINT'),
+      adminUrlOf: (url) => server.adminUrl.replace(/\w+$/, url.split('/').pop() ?? ''),
     })
   } finally {
     await server.stop()
@@ -57,6 +58,8 @@ export interface BenchPostgres {
   createDatabase(): Promise<string>
   dropDatabase(url: string): Promise<void>
   checkpoint(): Promise<void>
+  /** The same database as superuser. */
+  adminUrlOf(url: string): string
 }
 
 /** A pool has ended before its connections have: one that is terminated then is an error that nobody handles. */

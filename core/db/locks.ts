@@ -9,6 +9,8 @@ export const LOCKS = {
   migrations: { key: 0x51_01_cf },
   /** Replacing minutes of outcomes by 15-minute rows: one worker at a time. */
   foldOutcomes: { key: 0x51_01_d0 },
+  /** Building an index of days that were there before it: one worker at a time. */
+  indexOldDays: { key: 0x51_01_d1 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

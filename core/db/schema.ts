@@ -164,7 +164,9 @@ export interface EventTable {
   context: Record<string, unknown> | null
   schema_version: string | null
   key_id: string | null
+  /** The id of the request where it is no UUID, and of all events that were stored before request_uuid. */
   request_id: string | null
+  request_uuid: string | null
   log_partition: number
   log_offset: number
   trust_class: string | null

@@ -1,11 +1,8 @@
 import { type NewRecord, type RecordPosition, UnknownTopicError } from '../log.ts'
 import { type AppendBatch, bytesOf, createGroupByPartition } from '../partition-batches.ts'
 import type { AppendNotifier } from './append-notifier.ts'
-import { encodeChunk } from './chunk.ts'
+import { CHUNK_BYTES_MAX, encodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
-
-/** A reader takes whole chunks. A larger record makes a chunk of its own. */
-const CHUNK_BYTES_MAX = 1024 * 1024
 
 export interface AppendDeps {
   connections: Connections

@@ -32,7 +32,7 @@ test('headers are decoded with their records, and chunks without headers take no
       expect(decoded.map((record) => record.headers ?? [])).toEqual(
         some.map((record) => record.headers),
       )
-      for (let cut = 0; cut < chunk.length; cut++)
+      for (let cut = 0; cut < chunk.length; cut += 1 + (cut >> 2))
         expect(() =>
           decodeChunk(chunk.subarray(0, cut), { ...at, recordCount: some.length }),
         ).toThrow(CorruptLogError)
@@ -44,6 +44,55 @@ test('headers are decoded with their records, and chunks without headers take no
       1,
     ),
   ).toEqual(encodeChunk(records, 1))
+})
+
+const flight = (i: number) => ({
+  key: Buffer.from(`tenant:${i}`),
+  value: Buffer.from(`{"v":1,"event":{"event_id":"${i}","name":"flight","properties":{"n":${i}}}}`),
+})
+
+test('records that are like each other take a fraction of their bytes, and come back as they were', () => {
+  for (const count of [4, 500, 5_000]) {
+    const some = Array.from({ length: count }, (_, i) => flight(i))
+    const chunk = encodeChunk(some, 1234.5)
+    const bytes = some.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+    expect(chunk.length).toBeLessThan(bytes / 2)
+    const decoded = decodeChunk(chunk, { ...at, recordCount: count })
+    expect(decoded.map(({ key, value, timestamp }) => ({ key, value, timestamp }))).toEqual(
+      some.map((record) => ({ ...record, timestamp: 1234.5 })),
+    )
+  }
+})
+
+test('a deflated chunk that was changed is a CorruptLogError, and one that claims other lengths takes no memory', () => {
+  const some = Array.from({ length: 20 }, (_, i) => flight(i))
+  const chunk = encodeChunk(some, 1)
+  const decode = (changed: Buffer) => decodeChunk(changed, { ...at, recordCount: 20 })
+  for (const cut of [1, 9, 12, 13, 14, chunk.length - 1])
+    expect(() => decode(chunk.subarray(0, cut)), `${cut}`).toThrow(CorruptLogError)
+  const length = chunk.readUInt32BE(9)
+  for (const claimed of [0, 1, length - 1, length + 1, 0xffff_ffff]) {
+    const changed = Buffer.from(chunk)
+    changed.writeUInt32BE(claimed, 9)
+    expect(() => decode(changed), `${claimed}`).toThrow(CorruptLogError)
+  }
+  // Zeros in a thousandth of their bytes.
+  const bomb = encodeChunk([{ key: null, value: Buffer.alloc(4 * 1024 * 1024) }], 1)
+  expect(bomb.length).toBeLessThan(64 * 1024)
+  bomb.writeUInt32BE(1_000, 9)
+  expect(() => decodeChunk(bomb, { ...at, recordCount: 1 })).toThrow(CorruptLogError)
+})
+
+test('a chunk that was written without compression, as version 0.2 did, is still read', () => {
+  const header = Buffer.alloc(9)
+  header.writeUInt8(1)
+  header.writeDoubleBE(1234.5, 1)
+  const value = Buffer.from('{"v":1}'.repeat(100))
+  const length = Buffer.alloc(8)
+  length.writeInt32BE(-1)
+  length.writeInt32BE(value.length, 4)
+  const chunk = Buffer.concat([header, length, value])
+  expect(decodeChunk(chunk, { ...at, recordCount: 1 })).toMatchObject([{ key: null, value }])
 })
 
 test('invalid bytes are a CorruptLogError that names the offset, never a wrong record', () => {

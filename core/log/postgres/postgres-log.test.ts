@@ -87,6 +87,21 @@ describe('the Postgres log, when data or connections are damaged', () => {
     expect((await readUntil({ log, topic }, new Map([[0, 3]]), 2)).map(text)).toEqual(['3', '4'])
   })
 
+  test('a batch holds no more bytes than a reader may hold, however few of them are stored', async () => {
+    const large = { key: null, value: Buffer.alloc(3 * 1024 * 1024), partition: 0 }
+    for (let i = 0; i < 4; i++) await log.append(topic, [large])
+    const stored = await sql('SELECT sum(octet_length(body))::int AS bytes FROM log_chunk')
+    expect(stored.rows[0].bytes).toBeLessThan(256 * 1024)
+    const stop = new AbortController()
+    const from = new Map([[0, 0]])
+    const options = { from, signal: stop.signal, maxRecords: 5_000, minIntervalMs: 0 }
+    for await (const batch of log.batches(topic, options)) {
+      expect(batch.recordCount).toBe(2)
+      break
+    }
+    stop.abort()
+  })
+
   test('corrupt bytes stop the reader with an error that names the offset', async () => {
     await append('a', 'b')
     await sql('UPDATE log_chunk SET body = substring(body FOR length(body) - 1)')

@@ -12,7 +12,7 @@ import {
   UnknownTopicError,
 } from '../log.ts'
 import { createReadPace } from '../read-pace.ts'
-import { decodeChunk } from './chunk.ts'
+import { chunkBytesSql, decodeChunk } from './chunk.ts'
 import type { Connections } from './connections.ts'
 import { type BinaryRow, copyOut } from './copy-out.ts'
 import type { Wakeup } from './wakeup.ts'
@@ -183,7 +183,7 @@ SELECT partition, next_offset, available, base_offset, record_count, body
     SELECT w.partition, w.next_offset, w.available, c.base_offset, c.record_count, c.body,
            row_number() OVER turns AS turn,
            sum(coalesce(c.record_count, 0)) OVER turns AS records,
-           sum(coalesce(octet_length(c.body), 0)) OVER turns AS bytes
+           sum(coalesce(${chunkBytesSql('c.body')}, 0)) OVER turns AS bytes
       FROM (SELECT w.partition, w.at, p.next_offset, sum(p.next_offset - w.at) OVER ()::bigint AS available
               FROM unnest('{${[...next.keys()]}}'::int[], '{${[...next.values()]}}'::bigint[]) AS w (partition, at)
               JOIN log_partition p ON p.topic = ${pg.escapeLiteral(topic)} AND p.partition = w.partition

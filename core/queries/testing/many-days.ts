@@ -55,7 +55,11 @@ async function createDays(pool: pg.Pool, count: number): Promise<void> {
   const today = await readToday(pool)
   const months = Math.ceil(count / 28) + 1
   const month = MONTHS.numberOf(today * DAY_MS)
-  await createEach(createPartitions({ pool, table: 'event', unit: DAYS }), today, count)
+  await createEach(
+    createPartitions({ pool, table: 'event', unit: DAYS, isCompact: true }),
+    today,
+    count,
+  )
   // As if the database had been migrated so long ago.
   for (const table of ['outcome_minute', 'rollup_15m']) await dropEarlier(pool, table)
   await createEach(createPartitions({ pool, table: 'outcome_minute', unit: DAYS }), today, count)

@@ -6,6 +6,7 @@ import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
+import { indexOldDays } from './index-old-days.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /** What one run changed. */
@@ -13,6 +14,8 @@ export interface MaintenanceResult extends PruneResult {
   /** Names of day tables. */
   created: string[]
   dropped: string[]
+  /** Days from before an index that have it now. */
+  indexed: string[]
   keyUseDeleted: number
   /** Minutes of outcomes that became part of a 15-minute row. */
   minutesFolded: number
@@ -71,6 +74,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     pool,
     table: 'event',
     unit: DAYS,
+    isCompact: true,
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
   const outcomes = createPartitions({
@@ -133,6 +137,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
           return created
         },
         dropped: dropExpired,
+        indexed: () => indexOldDays(pool),
         keyUseDeleted: deleteKeyUse,
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
@@ -151,6 +156,7 @@ function startMs(month: number): number {
 interface Parts {
   created: () => Promise<string[]>
   dropped: () => Promise<string[]>
+  indexed: () => Promise<string[]>
   keyUseDeleted: () => Promise<number>
   pruned: () => Promise<PruneResult>
   minutesFolded: () => Promise<number>
@@ -166,10 +172,11 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
     })
   const created = await attempt('creating days', parts.created)
   const dropped = await attempt('dropping days', parts.dropped)
+  const indexed = await attempt('indexing days', parts.indexed)
   const keyUseDeleted = await attempt('deleting key use', parts.keyUseDeleted)
   const pruned = await attempt('pruning', parts.pruned)
   const minutesFolded = await attempt('folding outcomes', parts.minutesFolded)
-  const result = { created, dropped, keyUseDeleted, ...pruned, minutesFolded }
+  const result = { created, dropped, indexed, keyUseDeleted, ...pruned, minutesFolded }
   if (errors.length > 0) throw new MaintenanceError(errors, result)
   return result as MaintenanceResult
 }

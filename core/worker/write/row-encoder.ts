@@ -1,4 +1,5 @@
 import type { Instant } from '../../../contract/event/time.ts'
+import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
 import type { EventRow } from '../decode/decoded.ts'
@@ -6,8 +7,8 @@ import type { EventRow } from '../decode/decoded.ts'
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
   'tenant_id, event_id, received_on, received_at, occurred_at, client_occurred_at, name, client_event_id, actor, session, source, ' +
-  'value, properties, context, schema_version, key_id, request_id, log_partition, log_offset, trust_class'
-const COLUMN_COUNT = 20
+  'value, properties, context, schema_version, key_id, request_id, request_uuid, log_partition, log_offset, trust_class'
+const COLUMN_COUNT = 21
 
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
@@ -103,7 +104,9 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     text(event.schema_version)
     reserve(FIXED_BYTES)
     uuid(row.keyId)
-    text(row.requestId)
+    const hasUuid = isCanonicalUuid(row.requestId)
+    text(hasUuid ? null : row.requestId)
+    uuid(hasUuid ? row.requestId : null)
     int32(2)
     int16(record.partition)
     int32(8)
@@ -122,6 +125,11 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int16(-1)
     return buffer.subarray(0, at)
   }
+}
+
+/** Whether Postgres writes it as it is: one in upper case is a text, so that it comes back as the client sent it. */
+function isCanonicalUuid(text: string): boolean {
+  return text.length === 36 && isUuid(text) && text === text.toLowerCase()
 }
 
 /** Digit by digit: cutting the dashes out first would cost two strings for each row. @returns where it ends */
