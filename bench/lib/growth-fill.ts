@@ -43,7 +43,6 @@ export async function openGrowing(url: string): Promise<GrowingDatabase> {
         stored += rowCount ?? 0
         day--
       }
-      await client.query(COUNT_ALL)
       await client.query('VACUUM (ANALYZE)')
       return stored
     },
@@ -77,7 +76,3 @@ const COUNT_DAY = [
    SELECT tenant_id, date_trunc('minute', received_at), count(*) FROM event
     WHERE received_on = $1::timestamptz::date GROUP BY 1, 2`,
 ]
-
-const COUNT_ALL = `
-INSERT INTO outcome_total (tenant_id, stored) SELECT tenant_id, sum(stored) FROM outcome_minute GROUP BY 1
-ON CONFLICT (tenant_id) DO UPDATE SET stored = EXCLUDED.stored`
