@@ -110,6 +110,17 @@ describe('the role that reads', () => {
     await expect(asRole('sluice_read', sql)).rejects.toMatchObject({ code: '42501' })
   })
 
+  test('reads every table that holds neither bytes nor days, of tenants or not', async () => {
+    const { rows } = await database.pool.query(
+      `SELECT relname FROM pg_class c
+        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+          AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND atttypid = 'bytea'::regtype)`,
+    )
+    expect(rows.length).toBeGreaterThan(10)
+    for (const { relname } of rows)
+      expect(await asRole('sluice_read', `SELECT 1 FROM ${relname} LIMIT 0`)).toEqual([])
+  })
+
   test('cannot read the table of a day, which has no row-level security of its own', async () => {
     await database.pool.query(
       "CREATE TABLE event_20200101 PARTITION OF event FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')",

@@ -14,12 +14,19 @@ export interface DatabaseRoles {
 /** As the role of DATABASE_URL itself. */
 export const OWNER_ONLY: DatabaseRoles = { write: undefined, read: undefined }
 
-/** SQL: tables of tenants, partitions aside, whose rows sluice_grant_roles() has not secured. */
+/**
+ * SQL: tables, partitions aside, that sluice_grant_roles() has to visit: those of tenants without a policy for their
+ * rows, and others that readers may not read. Those without a tenant and with bytes are for writers only.
+ */
 export const TABLES_WITHOUT_RIGHTS = `
   SELECT FROM pg_class c
+   CROSS JOIN LATERAL (
+     SELECT bool_or(a.attname = 'tenant_id') AS of_tenants, bool_or(a.atttypid = 'bytea'::regtype) AS has_bytes
+       FROM pg_attribute a WHERE a.attrelid = c.oid) t
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-     AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
-     AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')`
+     AND CASE WHEN t.of_tenants
+              THEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')
+              ELSE NOT t.has_bytes AND NOT has_any_column_privilege(to_regrole('sluice_read')::oid, c.oid, 'SELECT') END`
 
 /** What goes into a connection's `options` so that it begins as this role. */
 export function roleOption(role: string | undefined): string {
