@@ -52,7 +52,7 @@ export function describeEdges(
       const { gateway, settings } = await createOptions()
       harness.gateway = gateway
       harness.edge = await startEdge(runtime, gateway, settings)
-    }, 30_000)
+    }, 60_000)
     afterAll(async () => {
       await harness.edge?.stop()
       await harness.gateway?.close()

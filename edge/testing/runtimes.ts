@@ -12,7 +12,8 @@ import { build } from 'vite'
 import type { StubGateway } from './stub-gateway.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const START_MS_MAX = 20_000
+/** A dozen may start at once, on a busy machine. */
+const START_MS_MAX = 50_000
 
 /** An edge in its own process, reached over HTTP. */
 export interface RunningEdge {

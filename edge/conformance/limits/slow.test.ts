@@ -14,7 +14,7 @@ let edges: RunningEdge[]
 beforeAll(async () => {
   gateway = await startStubGateway()
   edges = await Promise.all(RUNTIMES.map((runtime) => startEdge(runtime, gateway)))
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   for (const edge of edges ?? []) await edge.stop()
   await gateway?.close()
