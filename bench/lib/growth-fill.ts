@@ -79,5 +79,5 @@ const COUNT_DAY = [
 ]
 
 const COUNT_ALL = `
-INSERT INTO outcome_total (tenant_id, stored) SELECT tenant_id, sum(stored) FROM outcome_minute GROUP BY 1
-ON CONFLICT (tenant_id) DO UPDATE SET stored = EXCLUDED.stored`
+INSERT INTO outcome_total (partition, stored) SELECT 0, sum(stored) FROM outcome_minute
+ON CONFLICT (partition) DO UPDATE SET stored = EXCLUDED.stored`

@@ -14,12 +14,18 @@ export interface DatabaseRoles {
 /** As the role of DATABASE_URL itself. */
 export const OWNER_ONLY: DatabaseRoles = { write: undefined, read: undefined }
 
-/** SQL: tables of tenants, partitions aside, whose rows sluice_grant_roles() has not secured. */
+/**
+ * SQL: tables, partitions aside, that sluice_grant_roles() has not seen: those of tenants without a policy, and others
+ * that the role that reads may not read, although they hold no bytes.
+ */
 export const TABLES_WITHOUT_RIGHTS = `
   SELECT FROM pg_class c
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-     AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
-     AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')`
+     AND CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+              THEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')
+              ELSE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype)
+                   AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'sluice_read' AND NOT has_table_privilege(r.oid, c.oid, 'SELECT'))
+         END`
 
 /** What goes into a connection's `options` so that it begins as this role. */
 export function roleOption(role: string | undefined): string {
