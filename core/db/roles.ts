@@ -24,7 +24,7 @@ export const TABLES_WITHOUT_RIGHTS = `
      AND CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
               THEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'sluice_read')
               ELSE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'bytea'::regtype)
-                   AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'sluice_read' AND NOT has_table_privilege(r.oid, c.oid, 'SELECT'))
+                   AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'sluice_read' AND NOT has_any_column_privilege(r.oid, c.oid, 'SELECT'))
          END`
 
 /** What goes into a connection's `options` so that it begins as this role. */
