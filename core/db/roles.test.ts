@@ -65,6 +65,10 @@ describe('the role that reads', () => {
     }
   })
 
+  test('sees the totals of the whole system, in a table that a later migration created', async () => {
+    expect(await asRole('sluice_read', 'SELECT sum(stored) FROM outcome_total')).toHaveLength(1)
+  })
+
   test('sees all tenants, and dead letters of none, for the operator', async () => {
     expect(await slugsOf(as('all'))).toEqual(['acme', 'shop'])
     const count = async (of: Database) =>
