@@ -76,7 +76,7 @@ async function measureWrites(
   const state = async () => {
     const { rows } = await client.query<{ wal: number; stored: number }>(
       `SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8 AS wal,
-              (SELECT coalesce(sum(stored), 0)::float8 FROM outcome_total) AS stored`,
+              (SELECT coalesce(sum(stored), 0)::float8 FROM outcome_total_by_partition) AS stored`,
     )
     return rows[0] ?? { wal: 0, stored: 0 }
   }

@@ -24,7 +24,7 @@ export async function addCounts(
     [minutes],
   )
   await client.query(
-    'UPDATE outcome_total SET stored = (SELECT sum(stored) FROM outcome_minute) WHERE partition = 0',
+    'UPDATE outcome_total_by_partition SET stored = (SELECT sum(stored) FROM outcome_minute) WHERE partition = 0',
   )
   await client.query(
     `INSERT INTO rollup_15m (tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count)

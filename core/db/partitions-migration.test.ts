@@ -61,11 +61,11 @@ test('adds to the totals what former workers counted by the minute alone', async
   await migrate(database.url)
   expect(
     await sql(
-      'SELECT partition, stored::int, duplicate::int, conflicting::int, dead::int FROM outcome_total ORDER BY 1',
+      'SELECT tenant_id, stored::int, duplicate::int, conflicting::int, dead::int FROM outcome_total ORDER BY 1',
     ),
   ).toEqual([
-    // Migration 17 adds the tenants up, and keeps the dead letters of none apart.
-    { partition: -1, stored: 0, duplicate: 0, conflicting: 0, dead: 7 },
-    { partition: 0, stored: 120, duplicate: 240, conflicting: 480, dead: 360 },
+    { tenant_id: 0, stored: 0, duplicate: 0, conflicting: 0, dead: 7 },
+    { tenant_id: 1, stored: 60, duplicate: 120, conflicting: 240, dead: 180 },
+    { tenant_id: 2, stored: 60, duplicate: 120, conflicting: 240, dead: 180 },
   ])
 })

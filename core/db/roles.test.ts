@@ -66,7 +66,9 @@ describe('the role that reads', () => {
   })
 
   test('sees the totals of the whole system, in a table that a later migration created', async () => {
-    expect(await asRole('sluice_read', 'SELECT sum(stored) FROM outcome_total')).toHaveLength(1)
+    expect(
+      await asRole('sluice_read', 'SELECT sum(stored) FROM outcome_total_by_partition'),
+    ).toHaveLength(1)
   })
 
   test('sees all tenants, and dead letters of none, for the operator', async () => {

@@ -21,6 +21,7 @@ export interface Schema {
   rollup_15m: Rollup15mTable
   outcome_minute: OutcomeMinuteTable
   outcome_total: OutcomeTotalTable
+  outcome_total_by_partition: OutcomeTotalByPartitionTable
   dead_letter: DeadLetterTable
   watermark: WatermarkTable
   finality: FinalityTable
@@ -201,7 +202,17 @@ export interface OutcomeMinuteTable {
   dead: Generated<number>
 }
 
+/** Written by former versions only. */
 export interface OutcomeTotalTable {
+  /** 0: dead letters of no tenant that are no longer kept. */
+  tenant_id: number
+  stored: Generated<number>
+  duplicate: Generated<number>
+  dead: Generated<number>
+  conflicting: Generated<number>
+}
+
+export interface OutcomeTotalByPartitionTable {
   /** -1: dead letters of no tenant that are no longer kept. */
   partition: number
   stored: Generated<number>

@@ -108,7 +108,8 @@ async function findWrong(pool: pg.Pool): Promise<Wrong> {
     ), totals AS (
       SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicate), 0) AS duplicate,
              coalesce(sum(conflicting), 0) AS conflicting, coalesce(sum(dead), 0) AS dead
-        FROM outcome_total WHERE partition >= 0
+        FROM (SELECT stored, duplicate, conflicting, dead FROM outcome_total_by_partition WHERE partition >= 0
+              UNION ALL SELECT stored, duplicate, conflicting, dead FROM outcome_total WHERE tenant_id <> 0) t
     ), highest AS (
       SELECT tenant_id, date_trunc('minute', max(least(occurred_at, received_at))) AS at FROM event GROUP BY 1
     ), watermarks AS (

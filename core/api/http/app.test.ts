@@ -341,7 +341,8 @@ describe('/metrics', () => {
     ])
     await fixture.database.pool.query(
       `UPDATE log_position SET next_offset = 1 WHERE partition = 2;
-       INSERT INTO outcome_total (partition, stored, duplicate, conflicting, dead) VALUES (1, 5, 2, 4, 1), (2, 3, 0, 0, 0)`,
+       INSERT INTO outcome_total_by_partition (partition, stored, duplicate, conflicting, dead) VALUES (1, 5, 2, 4, 1), (2, 3, 0, 0, 0);
+       INSERT INTO outcome_total (tenant_id, stored, dead) VALUES (1, 100, 10)`,
     )
     await fixture.database.pool.query(
       `UPDATE worker_heartbeat SET batches = 4, batch_ms = 500 WHERE worker_id = 'w';
@@ -362,10 +363,11 @@ describe('/metrics', () => {
       'sluice_events_accepted_total{partition="2"} 2',
       'sluice_log_lag_records{topic="events.raw",partition="2"} 1',
       'sluice_log_lag_records{topic="events.raw",partition="0"} 0',
-      'sluice_events_total{outcome="stored"} 8',
+      // With what former versions counted by tenant.
+      'sluice_events_total{outcome="stored"} 108',
       'sluice_events_total{outcome="duplicate"} 2',
       'sluice_events_total{outcome="conflicting"} 4',
-      'sluice_events_total{outcome="dead"} 1',
+      'sluice_events_total{outcome="dead"} 11',
       'sluice_up{part="postgres"} 1',
       'sluice_up{part="log"} 1',
     ])
@@ -385,7 +387,7 @@ describe('/metrics', () => {
       )
     const dump = await pool.connect()
     await dump.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
-    await dump.query('SELECT count(*) FROM outcome_total')
+    await dump.query('SELECT count(*) FROM outcome_total_by_partition')
     const since = async () => {
       const { rows } = await dump.query('SELECT extract(epoch FROM clock_timestamp() - now()) AS s')
       return Number(rows[0].s)

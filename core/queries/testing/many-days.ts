@@ -111,7 +111,7 @@ const AGGREGATES = [
      FROM event e JOIN series s ON s.tenant_id = e.tenant_id AND s.metric = e.name GROUP BY 1, 2, 3`,
   `INSERT INTO outcome_minute (tenant_id, minute, stored)
    SELECT tenant_id, date_trunc('minute', received_at), count(*) FROM event GROUP BY 1, 2`,
-  'INSERT INTO outcome_total (partition, stored) SELECT 0, sum(stored) FROM outcome_minute',
+  'INSERT INTO outcome_total_by_partition (partition, stored) SELECT 0, sum(stored) FROM outcome_minute',
   `INSERT INTO watermark (tenant_id, partition, highest_at)
    SELECT tenant_id, log_partition, date_trunc('minute', max(occurred_at)) FROM event GROUP BY 1, 2`,
   `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at,

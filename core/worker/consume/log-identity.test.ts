@@ -156,7 +156,14 @@ test('a database that was restored from a backup continues at the offsets of tha
   start(other)
   await expect.poll(position).toBe(30)
   await end()
-  const tables = ['event', 'rollup_15m', 'series', 'outcome_minute', 'outcome_total', 'watermark']
+  const tables = [
+    'event',
+    'rollup_15m',
+    'series',
+    'outcome_minute',
+    'outcome_total_by_partition',
+    'watermark',
+  ]
   const save = tables.map((name) => `CREATE TABLE backup_${name} AS TABLE ${name}`)
   await database.pool.query(save.join(';'))
   await append(other, 20)

@@ -108,8 +108,8 @@ test('a gap whose records are back when it is skipped loses nothing', async () =
   expect(await countTotals(database.pool)).toMatchObject({ stored: 6_010, double: 0 })
 })
 
-const SUMS = `SELECT (SELECT sum(count)::int FROM rollup_15m) AS rolled, (SELECT sum(stored)::int FROM outcome_total) AS stored,
-  (SELECT sum(duplicate)::int FROM outcome_total) AS duplicate, (SELECT count(*)::int FROM dead_letter) AS dead`
+const SUMS = `SELECT (SELECT sum(count)::int FROM rollup_15m) AS rolled, (SELECT sum(stored)::int FROM outcome_total_by_partition) AS stored,
+  (SELECT sum(duplicate)::int FROM outcome_total_by_partition) AS duplicate, (SELECT count(*)::int FROM dead_letter) AS dead`
 
 /** As when a broker is restored from a snapshot: the last records are gone, and their offsets are given again. */
 async function loseEnd(from: number): Promise<void> {

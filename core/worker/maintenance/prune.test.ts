@@ -44,7 +44,7 @@ test('the outcomes of all events are totalled as they are written', async () => 
   await log.close()
   const minutes = await sql(`SELECT ${SUMS} FROM outcome_minute`)
   expect(minutes).toEqual([{ stored: 46, duplicate: 0, conflicting: 8, dead: 3 }])
-  expect(await sql(`SELECT ${SUMS} FROM outcome_total`)).toEqual(minutes)
+  expect(await sql(`SELECT ${SUMS} FROM outcome_total_by_partition`)).toEqual(minutes)
 })
 
 test('a worker whose machine has a wrong clock drops only what is too old by the clock of Postgres', async () => {
@@ -76,7 +76,7 @@ test('old dead letters are deleted once they are in events.dlq, and stay counted
     { n: 5 },
     { n: 6 },
   ])
-  expect(await sql('SELECT partition, dead::int FROM outcome_total')).toEqual([
+  expect(await sql('SELECT partition, dead::int FROM outcome_total_by_partition')).toEqual([
     { partition: -1, dead: 2 },
   ])
 })

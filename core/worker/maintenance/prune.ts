@@ -21,7 +21,7 @@ const PRUNE_MS_MAX = 2_000
 
 /**
  * Deletes what would grow for ever, after as long as LIMITS say. Several workers may do it at once: each takes
- * rows that no other one has locked. No sum changes by it: outcome_total stays what it is.
+ * rows that no other one has locked. No sum changes by it: outcome_total_by_partition stays what it is.
  */
 export async function prune(deps: PruneDeps): Promise<PruneResult> {
   const { retentionDays } = deps
@@ -52,7 +52,7 @@ WITH deleted AS (
      ORDER BY dead_at LIMIT $2 FOR UPDATE SKIP LOCKED)
   RETURNING tenant_id, state
 ), folded AS (
-  INSERT INTO outcome_total AS t (partition, dead)
+  INSERT INTO outcome_total_by_partition AS t (partition, dead)
   SELECT -1, count(*) FROM deleted WHERE tenant_id IS NULL AND state <> 'replayed' HAVING count(*) > 0
   ON CONFLICT (partition) DO UPDATE SET dead = t.dead + EXCLUDED.dead
 )

@@ -255,7 +255,7 @@ export function replaySuite(name: string, open: (databaseUrl: string) => Promise
           PERFORM nextval('attempts');
           RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
         END $$;
-        CREATE TRIGGER fail BEFORE INSERT ON outcome_total FOR EACH STATEMENT EXECUTE FUNCTION fail()`)
+        CREATE TRIGGER fail BEFORE INSERT ON outcome_total_by_partition FOR EACH STATEMENT EXECUTE FUNCTION fail()`)
       const endless = new AbortController().signal
       await expect(again({ signal: endless })).rejects.toThrow('could not serialize access')
       const { rows } = await sql(

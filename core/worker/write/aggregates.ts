@@ -88,7 +88,7 @@ const OUTCOME_MINUTE: Upsert<Aggregates, OutcomeCount> = {
 
 /** Always one row, of a partition whose position this transaction has locked: no other batch waits for it. */
 const OUTCOME_TOTAL: Upsert<Aggregates, OutcomeTotal> = {
-  table: 'outcome_total',
+  table: 'outcome_total_by_partition',
   rows: ({ totals }) => totals,
   key: [{ name: 'partition', type: 'int', value: (total) => total.partition }],
   columns: OUTCOMES,

@@ -131,7 +131,7 @@ test('one statement carries every sum, every outcome, the watermarks, the key us
     // rollup_15m
     ...['{1,3}', '{71,73}', `{${bucket},${bucket}}`, '{1,1}', '{1,0}', '{2.5,0}'],
     ...['{2.5,NULL}', '{2.5,NULL}', '{0,1}', '{NULL,now}'],
-    // outcome_minute, outcome_total
+    // outcome_minute, outcome_total_by_partition
     ...['{1,3,4}', `{${minute},${minute},${later}}`],
     ...['{1,1,0}', '{1,0,0}', '{1,0,0}', '{0,0,1}'],
     ...['{0}', '{2}', '{1}', '{1}', '{1}'],
