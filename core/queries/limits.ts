@@ -65,6 +65,10 @@ export const QUERY_LIMITS = {
   /** A query waits no longer for the cache in Redis. */
   cacheMsMax: 50,
 
+  /** Of results that REST formats for one tenant's keys, or for all sessions: a second of it holds the event loop for 160 ms. */
+  restCharsPerSecond: 8 * 1024 * 1024,
+  restCharsMax: 32 * 1024 * 1024,
+
   eventsPageDefault: 20,
   eventsPageMax: 100,
   /** Each holds up to 64 KiB of what was received. */

@@ -47,23 +47,39 @@ export interface EarlyResponseDeps {
   sender?: Sender | undefined
 }
 
+interface From {
+  requestId?: string | undefined
+  address?: string | undefined
+}
+
+/** What an error means for the client whose request it ended; the logs learn of it. */
+export function recordEarlyDenial(
+  error: unknown,
+  headers: Headers,
+  from: From,
+  { securityLog, logError, sender }: EarlyResponseDeps,
+): ApiError {
+  const known = toApiError(error)
+  if (!known) logError(error, from.requestId)
+  const denial = known ?? new ApiError('INTERNAL_SERVER_ERROR')
+  const sentNothing =
+    denial.code === 'UNAUTHENTICATED' &&
+    !['authorization', 'x-api-key', 'cookie'].some((name) => headers.has(name))
+  if (securityLog && !sentNothing) {
+    const denied = error instanceof ScopeMissingError ? error.denied : {}
+    recordDenial(securityLog, denial.code, { ...from, ...(sender ? deniedOf(sender) : denied) })
+  }
+  return denial
+}
+
 /** The response to a request of which nothing was read. */
 export function respondEarly(
   error: unknown,
   { headers }: Request,
-  from: { requestId?: string | undefined; address?: string | undefined },
-  { securityLog, logError, sender }: EarlyResponseDeps,
+  from: From,
+  deps: EarlyResponseDeps,
 ): Response {
-  const known = toApiError(error)
-  if (!known) logError(error, from.requestId)
-  const { code, message, status, details } = known ?? new ApiError('INTERNAL_SERVER_ERROR')
-  const sentNothing =
-    code === 'UNAUTHENTICATED' &&
-    !['authorization', 'x-api-key', 'cookie'].some((name) => headers.has(name))
-  if (securityLog && !sentNothing) {
-    const denied = error instanceof ScopeMissingError ? error.denied : {}
-    recordDenial(securityLog, code, { ...from, ...(sender ? deniedOf(sender) : denied) })
-  }
+  const { code, message, status, details } = recordEarlyDenial(error, headers, from, deps)
   const body = JSON.stringify({ errors: [{ message, extensions: { code, ...details } }] })
   const accept = headers.get('accept') ?? ''
   // Subscribers over SSE read events only.

@@ -16,7 +16,7 @@ import {
   type Sender,
 } from './context.ts'
 import { createDocuments } from './documents.ts'
-import { checkRequest, respondEarly } from './early-response.ts'
+import { checkRequest, recordEarlyDenial, respondEarly } from './early-response.ts'
 import { maskError } from './graphql-error.ts'
 import type { OperationContext } from './operation-context.ts'
 import { createSchema } from './schema.ts'
@@ -48,6 +48,10 @@ export interface GraphQLServer {
   fetch(request: Request, from?: GraphQLRequest): Promise<Response>
   /** Whether the request's sender may query. @throws UNAUTHENTICATED, FORBIDDEN, TOO_MANY_ATTEMPTS */
   identify(headers: Headers, from?: GraphQLRequest): Promise<Sender>
+  /** The same, where it is the request itself that is refused: that goes into the security log. */
+  admit(headers: Headers, from?: GraphQLRequest): Promise<Sender>
+  /** Executes a request of a sender who was admitted. */
+  execute(request: Request, sender: Sender): Promise<Response>
 }
 
 /**
@@ -84,6 +88,15 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
   const logError = createErrorLog(deps.logger)
   return {
     identify: identifySender,
+    async admit(headers, from = {}) {
+      try {
+        return await identifySender(headers, from)
+      } catch (error) {
+        recordEarlyDenial(error, headers, from, { ...deps, logError })
+        throw error
+      }
+    },
+    execute: async (request, sender) => yoga.fetch(request, { sender }),
     async fetch(request, from = {}) {
       let sender: Sender | undefined
       try {

@@ -169,6 +169,12 @@ describe('GET /v1/metrics/{name}', () => {
   })
 })
 
+test('a parameter that is repeated too often is a problem', async () => {
+  const response = await get(`/v1/metrics/order?${RANGE}${'&filter=a:b'.repeat(801)}`)
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ detail: 'filter may be there at most 800 times' })
+})
+
 describe('GET /v1/events', () => {
   test('pages forwards and backwards through all events, without one missing or twice', async () => {
     const all = await json('/v1/events?name=order&limit=100')
@@ -235,6 +241,23 @@ describe('who may ask', () => {
       headers: session,
     })
     expect(asOperator.status).toBe(200)
+  })
+
+  test('nothing of a request is parsed before its sender is known', async () => {
+    for (const path of ['/v1/metrics/order?start=nonsense', '/v1/events?limit=many'])
+      expect((await app.request(`http://localhost${path}`)).status).toBe(401)
+  })
+
+  test('a session counts in requests of our own pages only, a key in all', async () => {
+    const session = await fixture.session()
+    const statusOf = async (headers: Record<string, string>) =>
+      (await app.request(`http://localhost/v1/metrics/order?${RANGE}`, { headers })).status
+    for (const site of ['cross-site', 'same-site'])
+      expect([site, await statusOf({ ...session, 'sec-fetch-site': site })]).toEqual([site, 403])
+    expect(await statusOf({ ...session, origin: 'https://elsewhere.example' })).toBe(403)
+    for (const site of ['same-origin', 'none'])
+      expect([site, await statusOf({ ...session, 'sec-fetch-site': site })]).toEqual([site, 200])
+    expect(await statusOf({ ...key, 'sec-fetch-site': 'cross-site' })).toBe(200)
   })
 
   test('other methods are 405', async () => {

@@ -1,10 +1,21 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { ApiError } from '../../lib/api-error.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { GraphQLServer } from '../graphql/server.ts'
+import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
+import { admitSender, type RestEnv } from './admit.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addMetricsRoute } from './metrics-route.ts'
-import { createRunOperation, type OperationDeps } from './operation.ts'
+import { createRunOperation } from './operation.ts'
+import { createResultBudget } from './result-budget.ts'
+
+export interface RestDeps {
+  graphql: Pick<GraphQLServer, 'admit' | 'execute'>
+  secure: boolean
+  addressOf?: AddressOf | undefined
+}
 
 /** Where GraphQL's arguments have other names than the parameters of REST. */
 const PARAMETERS: Record<string, string> = {
@@ -17,9 +28,13 @@ const PARAMETERS: Record<string, string> = {
 }
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
-export function createRestApp(deps: OperationDeps): OpenAPIHono {
-  const runOperation = createRunOperation(deps)
-  const app = new OpenAPIHono({
+export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
+  const budget = createResultBudget({
+    charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
+    charsMax: QUERY_LIMITS.restCharsMax,
+  })
+  const runOperation = createRunOperation(graphql, budget)
+  const app = new OpenAPIHono<RestEnv>({
     defaultHook(result, c) {
       if (result.success) return
       const [issue] = result.error.issues
@@ -33,9 +48,11 @@ export function createRestApp(deps: OperationDeps): OpenAPIHono {
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
+  for (const path of ['/v1/metrics/*', '/v1/events', '/v1/events/*'])
+    app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
   addEventRoutes(app, runOperation)
-  app.doc31('/v1/openapi.json', {
+  const config = {
     openapi: '3.1.0',
     info: {
       title: 'Sluice: queries',
@@ -44,10 +61,15 @@ export function createRestApp(deps: OperationDeps): OpenAPIHono {
         'Numbers and single events. Send an API key with the scope read as Bearer token.',
     },
     security: [{ key: [] }],
-  })
+  }
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'http',
     scheme: 'bearer',
+  })
+  let description: object | undefined
+  app.get('/v1/openapi.json', (c) => {
+    description ??= app.getOpenAPI31Document(config)
+    return c.json(description)
   })
   app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
   app.all('/v1/events/*', allowOnly('GET, HEAD'))

@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { ApiError } from '../../lib/api-error.ts'
 import type { StoredEvent } from '../../queries/sql/event-row.ts'
+import type { RestEnv } from './admit.ts'
 import { problems, respond, tableContent } from './formats.ts'
 import type { RunOperation } from './operation.ts'
 import { event, eventId, eventsMeta, eventsQuery, tenantQuery } from './schemas.ts'
@@ -57,7 +58,7 @@ interface EventList {
   }
 }
 
-export function addEventRoutes(app: OpenAPIHono, runOperation: RunOperation): void {
+export function addEventRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
   app.openapi(list, async (c) => {
     const { tenant, name, limit, after, before } = c.req.valid('query')
     const backwards = before !== undefined && after === undefined

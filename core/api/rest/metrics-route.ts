@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import type { MetricPoint } from '../../queries/metrics/events-over-time.ts'
 import type { ResultInfo } from '../../queries/query-result.ts'
+import type { RestEnv } from './admit.ts'
 import { problems, respond, tableContent } from './formats.ts'
 import type { RunOperation } from './operation.ts'
 import { metricName, metricPoint, metricsMeta, metricsQuery } from './schemas.ts'
@@ -23,7 +24,7 @@ const route = createRoute({
   responses: { 200: tableContent(metricPoint, metricsMeta), ...problems },
 })
 
-export function addMetricsRoute(app: OpenAPIHono, runOperation: RunOperation): void {
+export function addMetricsRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
   app.openapi(route, async (c) => {
     const { name } = c.req.valid('param')
     const query = c.req.valid('query')

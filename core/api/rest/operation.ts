@@ -1,15 +1,11 @@
 import type { Context } from 'hono'
 import { API_ERRORS, type ApiErrorCode, ERRORS } from '../../../contract/errors.ts'
 import { parseExactly } from '../../../contract/json/exact-parse.ts'
+import { scopeOf } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
-import { type AddressOf, clientOf } from '../http/client.ts'
-
-export interface OperationDeps {
-  graphql: Pick<GraphQLServer, 'fetch'>
-  secure: boolean
-  addressOf?: AddressOf | undefined
-}
+import type { RestEnv } from './admit.ts'
+import type { ResultBudget } from './result-budget.ts'
 
 export interface OperationResult<Data> {
   data: Data
@@ -18,43 +14,38 @@ export interface OperationResult<Data> {
 
 /** Executes a GraphQL document for the sender of a REST request. @throws ApiError, as GraphQL responds with it */
 export type RunOperation = <Data>(
-  c: Context,
+  c: Context<RestEnv>,
   query: string,
   variables: Record<string, unknown>,
 ) => Promise<OperationResult<Data>>
 
-/** Who the sender is; nothing else of the REST request concerns GraphQL. */
-const CREDENTIALS = ['authorization', 'x-api-key', 'cookie']
-
 /**
- * REST asks GraphQL, so that both give the same number by the same identity, limits and cache, and there is one
- * place where each is decided.
+ * REST asks GraphQL, so that both give the same number by the same limits and cache, and there is one place where each
+ * is decided.
  */
-export function createRunOperation({ graphql, secure, addressOf }: OperationDeps): RunOperation {
+export function createRunOperation(
+  graphql: Pick<GraphQLServer, 'execute'>,
+  budget: Pick<ResultBudget, 'charge'>,
+): RunOperation {
   return async function runOperation<Data>(
-    c: Context,
+    c: Context<RestEnv>,
     query: string,
     variables: Record<string, unknown>,
   ): Promise<OperationResult<Data>> {
-    const headers = new Headers({
-      'Content-Type': 'application/json',
-      Accept: 'application/json',
-      'x-graphql-yoga-csrf': 'rest',
-    })
-    for (const name of CREDENTIALS) {
-      const value = c.req.header(name)
-      if (value !== undefined) headers.set(name, value)
-    }
     const request = new Request(new URL('/graphql', c.req.url), {
       method: 'POST',
-      headers,
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: 'application/json',
+        'x-graphql-yoga-csrf': 'rest',
+      },
       body: JSON.stringify({ query, variables }),
       signal: c.req.raw.signal,
     })
-    const { address } = clientOf(c, addressOf)
-    const requestId = c.get('requestId') as string | undefined
-    const response = await graphql.fetch(request, { address, secure, requestId })
-    const result = parseExactly(await response.text()) as Executed<Data>
+    const response = await graphql.execute(request, c.var.sender)
+    const text = await response.text()
+    budget.charge(scopeOf(c.var.sender.viewer), text.length)
+    const result = parseExactly(text) as Executed<Data>
     const [error] = result.errors ?? []
     if (error) throw toApiError(error)
     return { data: result.data as Data, extensions: result.extensions ?? {} }

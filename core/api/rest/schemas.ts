@@ -19,15 +19,19 @@ export const tenantParameter = z.string().optional().openapi({
   description: 'For people who are signed in. An API key has one tenant, its own.',
 })
 
+/** So often may a parameter be in a URL; GraphQL has narrower limits for what they say. */
+const REPEATED_MAX = QUERY_LIMITS.filtersMax * QUERY_LIMITS.filterValuesMax
+
+const repeatable = z.preprocess(
+  (value) => (value === undefined ? value : [value].flat()),
+  z.array(z.string()).max(REPEATED_MAX, `may be there at most ${REPEATED_MAX} times`),
+)
+
 /** `group_by=a,b`, or the parameter several times. */
-const list = z
-  .union([z.string(), z.array(z.string())])
-  .transform((value) => [value].flat().flatMap((each) => each.split(',')))
+const list = repeatable.transform((all) => all.flatMap((each) => each.split(',')))
 
 /** `filter=dimension:value`, several times; values of one dimension are alternatives. */
-const filters = z
-  .union([z.string(), z.array(z.string())])
-  .transform((value) => [value].flat())
+const filters = repeatable
   .refine((all) => all.every((each) => each.indexOf(':') > 0), {
     message: 'is not of the form dimension:value',
   })
@@ -36,7 +40,9 @@ const filters = z
     for (const each of all) {
       const at = each.indexOf(':')
       const dimension = each.slice(0, at)
-      values.set(dimension, [...(values.get(dimension) ?? []), each.slice(at + 1)])
+      const known = values.get(dimension)
+      if (known) known.push(each.slice(at + 1))
+      else values.set(dimension, [each.slice(at + 1)])
     }
     return [...values].map(([dimension, of]) => ({ dimension, in: of }))
   })
