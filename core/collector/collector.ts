@@ -13,6 +13,7 @@ import type { RedisConnection } from '../db/redis-connection.ts'
 import { createBatcher } from '../gateway/produce/batcher.ts'
 import { withTimeout } from '../lib/timeout.ts'
 import type { Log } from '../log/log.ts'
+import { admitTogether } from './admit-together.ts'
 import { createLogPublisher } from './log-publisher.ts'
 import { createRedisClient } from './redis-client.ts'
 
@@ -45,7 +46,7 @@ export async function startCollector(
           withTimeout(LIMITS.keyLookupMsMax, 'the key directory', findKey(sha256Hex)),
       }),
       publish: createLogPublisher(batcher, report),
-      redis: redis && createRedisClient(redis, redisMsMax),
+      redis: redis && admitTogether(createRedisClient(redis, redisMsMax)),
       report,
     },
     settings,

@@ -95,6 +95,6 @@ function resolveAll(
 export function completeRequest(request: PendingRequest, resolveOrReject: () => void): void {
   if (request.state === 'completed') return
   request.state = 'completed'
-  clearTimeout(request.timer)
+  request.open.delete(request)
   resolveOrReject()
 }

@@ -181,6 +181,25 @@ test('a request past its deadline is refused; one that waited has left the queue
   expect(appends).toHaveLength(1)
 })
 
+test('each request has its own deadline, whatever became of the ones before it', async () => {
+  const { add, appends } = setUp({ deadlineMs: 100, inFlight: 1 })
+  const answered = add(one('answered'))
+  await appends[0]?.confirm()
+  await pass(30)
+  const first = add(one('first'))
+  await pass(50)
+  const second = add(one('second'))
+  await pass(49)
+  expect([first, second]).toEqual([{}, {}])
+  await pass(1)
+  expect([first.error?.sent, second]).toEqual([true, {}])
+  await pass(49)
+  expect(second).toEqual({})
+  await pass(1)
+  expect(second.error?.sent).toBe(false)
+  expect(answered.positions).toHaveLength(1)
+})
+
 test('an append that never ends is given up after two deadlines, its signal aborts, and the next one goes', async () => {
   const { add, appends, reported } = setUp({ deadlineMs: 100, inFlight: 1 })
   add(one('deaf'))

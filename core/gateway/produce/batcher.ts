@@ -38,6 +38,9 @@ export function createBatcher(deps: BatcherDeps): Batcher {
   const appendBatch = createAppendBatch({ ...deps, appendMsMax: 2 * limits.deadlineMs })
   const shouldLinger = createShouldLinger(limits.lingerMs)
   const inFlight = new Set<Batch>()
+  /** Requests without an answer in the order they came, so the first has the next deadline. */
+  const open = new Set<PendingRequest>()
+  let deadlineTimer: NodeJS.Timeout | undefined
   let isDense = false
   let lastSentAt = Number.NEGATIVE_INFINITY
   let lingerTimer: NodeJS.Timeout | undefined
@@ -57,7 +60,10 @@ export function createBatcher(deps: BatcherDeps): Batcher {
       if (!batch) return
       void send(batch)
     }
-    if (closed && inFlight.size === 0 && queue.records === 0) closed.resolve()
+    if (closed && inFlight.size === 0 && queue.records === 0) {
+      clearTimeout(deadlineTimer)
+      closed.resolve()
+    }
   }
 
   function lingerUntil(): number {
@@ -73,6 +79,20 @@ export function createBatcher(deps: BatcherDeps): Batcher {
     inFlight.delete(batch)
     completeRequests()
     pump()
+  }
+
+  /** One timer for all: one for each request would be set and cleared thousands of times a second. */
+  function checkDeadlines(): void {
+    const now = performance.now()
+    deadlineTimer = undefined
+    for (const request of open) {
+      const left = request.since + limits.deadlineMs - now
+      if (left > 0) {
+        deadlineTimer = setTimeout(checkDeadlines, Math.ceil(left))
+        return
+      }
+      onTimeout(request)
+    }
   }
 
   function onTimeout(request: PendingRequest): void {
@@ -99,11 +119,13 @@ export function createBatcher(deps: BatcherDeps): Batcher {
         orderingKeys: orderingKeysOf(topic, records),
         since: performance.now(),
         state: 'waiting',
-        timer: setTimeout(() => onTimeout(request), limits.deadlineMs),
+        open,
         resolve,
         reject,
       }
       queue.add(request)
+      open.add(request)
+      deadlineTimer ??= setTimeout(checkDeadlines, limits.deadlineMs)
       pump()
       return promise
     },

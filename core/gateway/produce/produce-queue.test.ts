@@ -19,7 +19,7 @@ function request(fields: Partial<PendingRequest> & { count?: number } = {}): Pen
     orderingKeys: [],
     since: 0,
     state: 'waiting',
-    timer: undefined,
+    open: new Set(),
     resolve() {},
     reject() {},
     ...more,

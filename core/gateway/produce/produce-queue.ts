@@ -11,7 +11,8 @@ export interface PendingRequest {
   /** As performance.now() has it. */
   since: number
   state: 'waiting' | 'sent' | 'completed'
-  timer: NodeJS.Timeout | undefined
+  /** Those without an answer, of which it is one until it has its own. */
+  open: Set<PendingRequest>
   resolve: (positions: RecordPosition[]) => void
   reject: (error: unknown) => void
 }

@@ -16,7 +16,7 @@ export function createRedisAdmission(redis: RedisClient, limits: boolean): Admis
     rateLimiter: limits ? createRedisRateLimiter(redis) : undefined,
     idempotency: createRedisIdempotency(redis),
     async admit({ key, cost, idempotency: request }, now) {
-      const token = crypto.randomUUID()
+      const token = request ? crypto.randomUUID() : ''
       const [bucket, window] = rateLimitKeys(key)
       const keys = [bucket, window, request ? lockKey(request) : window]
       const args = [
