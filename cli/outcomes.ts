@@ -35,7 +35,7 @@ export async function waitForOutcomes(
   const { rows } = await sql<Outcomes>`
     SELECT (SELECT count(*) FROM event
              WHERE received_on >= (${from}::timestamptz)::date AND received_at >= ${from}
-               AND request_id = ANY (${requestIds})) AS stored,
+               AND coalesce(request_uuid::text, request_id) = ANY (${requestIds})) AS stored,
            (SELECT count(*) FROM dead_letter
              WHERE received_at >= ${from} AND request_id = ANY (${requestIds})) AS dead`.execute(db)
   return rows[0]
