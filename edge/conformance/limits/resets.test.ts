@@ -35,10 +35,8 @@ describeEdges('clients that reset their connection', (harness) => {
   })
 
   // The collector appends in one request what others send in several, so none of them can be waited for.
-  const itOverHttp = it.skipIf(harness.runtime === 'collector')
-  itOverHttp(
-    'do not keep the byte budget when they leave while their events are published',
-    async () => {
+  if (harness.runtime !== 'collector')
+    it('do not keep the byte budget when they leave while their events are published', async () => {
       const good = harness.newKey()
       expect((await harness.post(good, { event: 'a' })).status).toBe(202)
       let respond = () => {}
@@ -67,8 +65,7 @@ describeEdges('clients that reset their connection', (harness) => {
           interval: 50,
         })
         .toBe(202)
-    },
-  )
+    })
 
   /** With its key in the body alone. */
   function upload(body: string) {
