@@ -53,6 +53,12 @@ export async function serveEdge(fetch: Fetch, options: ServeOptions): Promise<Se
   let stopping = false
 
   server.on('request', (incoming, outgoing) => {
+    const { socket } = incoming
+    // Limits by address need one. Node keeps what it reads here; of a connection that was reset it cannot read it.
+    if (socket.destroyed || socket.remoteAddress === undefined) {
+      socket.destroy()
+      return
+    }
     open.add(outgoing)
     if (stopping) outgoing.setHeader('connection', 'close')
     const request = respondTo(fetch, incoming, outgoing)
