@@ -132,7 +132,7 @@ function listen(server: Server, { port, host }: ServeOptions): Promise<void> {
   })
 }
 
-/** @returns undefined for a request without a valid host */
+/** @returns undefined for a request without a valid host or URL */
 function respondTo(
   fetch: Fetch,
   incoming: IncomingMessage,
