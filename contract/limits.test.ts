@@ -85,3 +85,11 @@ it('outcomes by minute and dead letters are kept as long as their events can sti
   expect(LIMITS.outcomeMinuteDays).toBeGreaterThan(LIMITS.receivedAgeDaysMax)
   expect(LIMITS.deadLetterDays).toBeGreaterThan(LIMITS.rawRetentionDaysDefault)
 })
+
+it('a connection outlives a slow stream, a response that waits for the log, and the largest body that is discarded', () => {
+  expect(LIMITS.edgeSilenceMsMax).toBeGreaterThan(2 * LIMITS.bodyReadMsMax)
+  expect(LIMITS.edgeSilenceMsMax).toBeGreaterThan(
+    LIMITS.bodyReadMsMax + LIMITS.lookupWaitMsMax + LIMITS.publishMsMax,
+  )
+  expect(LIMITS.edgeDiscardedBytesMax).toBeGreaterThan(LIMITS.bodyBytesMax)
+})

@@ -53,6 +53,16 @@ export const LIMITS = {
   edgeBytesReadingPerTenantMax: 4 * 1024 * 1024,
   /** The same of bodies that carry their key themselves, beside all these; an address has edgeBytesPerAddressMax of it. */
   edgeBytesReadingUnknownMax: 4 * 1024 * 1024,
+  /** Connections of one process of the edge on Node and of the collector, and unanswered requests on one of them. */
+  edgeConnectionsMax: 10_000,
+  edgePipelinedRequestsMax: 32,
+  /** After it such a connection is closed, if its client neither sends nor reads. */
+  edgeSilenceMsMax: 75_000,
+  /** Large responses that clients have not read yet, all together; beyond it the oldest are given up. And each after its time. */
+  edgeUnreadBytesMax: 32 * 1024 * 1024,
+  edgeUnreadMsMax: 30_000,
+  /** What a client may still send of a body whose request has its response. */
+  edgeDiscardedBytesMax: 8 * 1024 * 1024,
   idempotencyKeyCharsMax: 255,
   requestIdCharsMax: 128,
   /** Errors listed in one response; their total count is reported next to the list. */

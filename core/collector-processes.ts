@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import type { Config } from './config.ts'
+import { checkCollectorExposure } from './exposure.ts'
 import { backoffMs } from './lib/backoff.ts'
 import type { Logger } from './lib/logger.ts'
 import { pause } from './lib/pause.ts'
@@ -10,8 +11,10 @@ import { UsageError } from './lib/usage-error.ts'
 const STOP_MS_MAX = 9_000
 const RESTART = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
 
-/** @throws UsageError where several processes would count the same limits, each for itself */
-export function checkCollector({ collector, redisUrl, redisBridgeUrl }: Config): void {
+/** @throws UsageError for what others could read, and where processes would count the same limits, each for itself */
+export function checkCollector(config: Config): void {
+  const { collector, redisUrl, redisBridgeUrl } = config
+  checkCollectorExposure(config)
   if (collector.processes > 1 && !redisUrl && !redisBridgeUrl)
     throw new UsageError(
       'SLUICE_COLLECTOR_PROCESSES is more than 1, but REDIS_URL is not set.',

@@ -2,6 +2,8 @@ import type { ServedEdge } from '../edge/node/serve-edge.ts'
 import { startCollector } from './collector/collector.ts'
 import type { Config } from './config.ts'
 import { type ConnectionOptions, connect, connectRedis } from './connections.ts'
+import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
+import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './identity/key-directory.ts'
 import type { Log } from './log/log.ts'
 
@@ -23,8 +25,7 @@ export async function serveCollector(options: CollectorOptions, log: Log): Promi
     connectMs: 2_000,
   })
   const recordUse = createKeyUseRecorder(keysDb)
-  // The user with fewer rights where there is one: limits and locks are all that it needs.
-  const redis = await connectRedis(options, options.redisBridgeUrl ?? options.redisUrl)
+  const redis = await openRedis(options)
   const served = await startCollector(
     {
       log,
@@ -43,4 +44,28 @@ export async function serveCollector(options: CollectorOptions, log: Log): Promi
   )
   lifecycle.onStop('collector', () => served.close())
   return served
+}
+
+/** As the user with fewer rights where there is one: limits and locks are all that it needs. @throws UsageError when that is core's own */
+async function openRedis(options: CollectorOptions): Promise<RedisConnection | undefined> {
+  const { redisUrl, redisBridgeUrl, logger } = options
+  const redis = await connectRedis(options, redisBridgeUrl ?? redisUrl)
+  if (!redis || !redisUrl) return redis
+  if (!redisBridgeUrl) {
+    logger.warn(
+      {
+        hint: 'Create the user "edges" as docs/adr/0013-redis.md shows, and set SLUICE_REDIS_BRIDGE_URL.',
+      },
+      "the collector has core's own rights in Redis",
+    )
+    return redis
+  }
+  const core = createRedisConnection({ url: redisUrl })
+  try {
+    await core.ready(2_000)
+    await checkBridgeUser(core, redis)
+  } finally {
+    await core.close()
+  }
+  return redis
 }

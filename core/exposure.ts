@@ -51,18 +51,10 @@ export function checkCleartext(config: Exposure): void {
 }
 
 /** @throws UsageError when credentials and sessions would cross public networks unencrypted, or be easy to guess there */
-export function checkListening(
-  { host, tls, publicUrl, allowCleartext, gatewayUsers }: Exposure,
-  addresses: readonly string[] = ownAddresses(),
-): void {
+export function checkListening(config: Exposure, addresses = ownAddresses()): void {
+  const { host, publicUrl, gatewayUsers } = config
   if (isLoopback(host)) return
-  const listensOn = /^(0\.0\.0\.0|::|\*)$/.test(host) ? addresses : [host]
-  if (
-    !tls &&
-    !publicUrl?.startsWith('https:') &&
-    !allowCleartext &&
-    !listensOn.every(isPrivateHost)
-  )
+  if (!publicUrl?.startsWith('https:') && speaksCleartextBeyondPrivate(config, addresses))
     throw new UsageError(
       `HOST=${host}: core would speak HTTP without TLS on a public address.`,
       `Set SLUICE_TLS_CERT and SLUICE_TLS_KEY; or, behind a proxy that has a certificate, SLUICE_PUBLIC_URL=https://… and HOST to a private address; ${ALLOW}.`,
@@ -75,9 +67,22 @@ export function checkListening(
     )
 }
 
+/**
+ * SLUICE_PUBLIC_URL is of core's other port, so it says nothing of this one.
+ * @throws UsageError when keys and events would cross public networks unencrypted, or the collector be core in Redis
+ */
+export function checkCollectorExposure(config: Exposure, addresses = ownAddresses()): void {
+  if (speaksCleartextBeyondPrivate(config, addresses))
+    throw new UsageError(
+      `HOST=${config.host}: the collector would speak HTTP without TLS on a public address.`,
+      `Set SLUICE_TLS_CERT and SLUICE_TLS_KEY; or, behind a proxy that has a certificate, HOST to a private address; ${ALLOW}.`,
+    )
+  checkRedisUsers(config)
+}
+
 /** @throws UsageError for what the role gateway needs */
 export function checkGateway(config: Exposure): void {
-  const { gatewayUsers, redisUrl, redisToken, redisBridgeUrl } = config
+  const { gatewayUsers, redisToken, redisBridgeUrl } = config
   if (gatewayUsers.length === 0)
     throw new UsageError(
       'SLUICE_GATEWAY_PASSWORD is not set.',
@@ -94,11 +99,24 @@ export function checkGateway(config: Exposure): void {
       "SLUICE_REDIS_BRIDGE_URL is not set: requests of edges would have core's own rights in Redis.",
       'Create the user "edges" as docs/adr/0013-redis.md shows, and set it to redis://edges:password@host:6379.',
     )
-  if (redisUrl && userOf(redisUrl) === userOf(redisBridgeUrl))
+  checkRedisUsers(config)
+}
+
+function checkRedisUsers({ redisUrl, redisBridgeUrl }: Exposure): void {
+  if (redisUrl && redisBridgeUrl && userOf(redisUrl) === userOf(redisBridgeUrl))
     throw new UsageError(
       `SLUICE_REDIS_BRIDGE_URL and REDIS_URL name the same user (${userOf(redisUrl)}): requests of edges would have core's own rights in Redis.`,
       'Create the user "edges" as docs/adr/0013-redis.md shows, and use it in SLUICE_REDIS_BRIDGE_URL.',
     )
+}
+
+function speaksCleartextBeyondPrivate(
+  { host, tls, allowCleartext }: Exposure,
+  addresses: readonly string[],
+): boolean {
+  if (tls || allowCleartext || isLoopback(host)) return false
+  const listensOn = /^(0\.0\.0\.0|::|\*)$/.test(host) ? addresses : [host]
+  return !listensOn.every(isPrivateHost)
 }
 
 function userOf(redisUrl: string): string {

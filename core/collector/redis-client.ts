@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { RedisClient } from '../../edge/admission/redis/redis.ts'
-import { type RedisConnection, RedisError, type Reply } from '../db/redis-connection.ts'
+import { LIMITS } from '../../contract/limits.ts'
+import { type RedisClient, TooLargeForRedisError } from '../../edge/admission/redis/redis.ts'
+import {
+  RedisBusyError,
+  type RedisConnection,
+  RedisError,
+  type Reply,
+} from '../db/redis-connection.ts'
 
 type Command = readonly string[]
 
@@ -10,7 +16,7 @@ interface Waiting extends PromiseWithResolvers<Reply> {
 
 /**
  * The edge's scripts over core's own connection to Redis. What the requests of one turn of the event loop send goes in
- * one write.
+ * one write. What is too much for the connection fails, and is no outage of Redis: the rest still counts there.
  * @param msMax how long Redis may take
  */
 export function createRedisClient(
@@ -28,19 +34,21 @@ export function createRedisClient(
   function flush(): void {
     const requests = waiting
     waiting = []
-    connection
-      .send(
-        requests.map(({ command }) => command),
-        msMax,
-      )
-      .then(
-        (replies) => {
-          for (const [i, { resolve }] of requests.entries()) resolve(replies[i] as Reply)
-        },
-        (error) => {
-          for (const { reject } of requests) reject(error)
-        },
-      )
+    for (let i = 0; i < requests.length; i += LIMITS.redisCommandsMax)
+      void write(requests.slice(i, i + LIMITS.redisCommandsMax))
+  }
+
+  /** Settles the requests, and never rejects. */
+  async function write(requests: readonly Waiting[]): Promise<void> {
+    const commands = requests.map(({ command }) => command)
+    try {
+      const replies = await connection.send(commands, msMax)
+      for (const [i, { resolve }] of requests.entries()) resolve(replies[i] as Reply)
+    } catch (error) {
+      const reason =
+        error instanceof RedisBusyError ? new TooLargeForRedisError(error.message) : error
+      for (const { reject } of requests) reject(reason)
+    }
   }
 
   return {

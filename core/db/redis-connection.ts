@@ -16,11 +16,14 @@ export class RedisUnavailableError extends Error {
   override readonly name = 'RedisUnavailableError'
 }
 
+/** So much is waiting for Redis that nothing was sent. */
+export class RedisBusyError extends RedisUnavailableError {}
+
 export interface RedisConnection {
   /**
    * Sends all in one write, executed in their order; commands of other clients may come in between.
    * @returns a reply for each
-   * @throws RedisUnavailable within `msMax`
+   * @throws RedisUnavailable within `msMax`; RedisBusy, which is one too, when too much is waiting already
    */
   send(commands: readonly (readonly (string | Buffer)[])[], msMax?: number): Promise<Reply[]>
   /** Whether it is connected now. */
@@ -86,7 +89,7 @@ export function createRedisConnection({
         inFlight.commands + commands.length > limits.redisInFlightCommandsMax ||
         inFlight.bytes + bytes > limits.redisInFlightBytesMax
       )
-        throw new RedisUnavailableError('too much is waiting for Redis')
+        throw new RedisBusyError('too much is waiting for Redis')
       inFlight.commands += commands.length
       inFlight.bytes += bytes
       const pipeline = redis.pipeline()
@@ -95,9 +98,11 @@ export function createRedisConnection({
         inFlight.commands -= commands.length
         inFlight.bytes -= bytes
       })
-      const results = await withTimeout(msMax, 'Redis', replies).catch((error: Error) => {
-        throw new RedisUnavailableError(error.message)
-      })
+      const results = await withTimeout(msMax, 'Redis', replies)
+        .catch((error) => orArrived(replies, error))
+        .catch((error: Error) => {
+          throw new RedisUnavailableError(error.message)
+        })
       return (results ?? []).map(([error, reply]) => {
         if (!error) return readReply(reply)
         if (error instanceof ReplyError) return new RedisError(error.message)
@@ -118,6 +123,12 @@ export function createRedisConnection({
       redis.disconnect()
     },
   }
+}
+
+/** A process that was busy runs its timers before it reads what Redis sent in time, so that is read first. */
+async function orArrived<T>(replies: Promise<T>, timeout: Error): Promise<T> {
+  await new Promise((resolve) => setImmediate(resolve))
+  return Promise.race([replies, Promise.reject(timeout)])
 }
 
 function readReply(reply: unknown): Reply {

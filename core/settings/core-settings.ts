@@ -156,7 +156,7 @@ export const CORE_SETTINGS: readonly Setting[] = [
     name: 'SLUICE_REDIS_BRIDGE_URL',
     default: '',
     meaning:
-      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`; the collector uses it instead of `REDIS_URL`',
+      'the same Redis as another user with fewer rights, for requests of edges ([decision 0013](adr/0013-redis.md)). Never the user of `REDIS_URL`. Required together with `SLUICE_REDIS_TOKEN`; the collector uses it instead of `REDIS_URL`, and warns at its start where there is only that',
     readBy: 'core (gateway, collector)',
   },
   {

@@ -247,6 +247,20 @@ export const WIRE: readonly WireCase[] = [
   { title: 'two Hosts', ...lines('Host: other', LENGTH), expects: ['202', '400', '400'] },
   { title: 'an invalid Host', ...changed('edge', 'a b'), expects: ['202', '202', '400'] },
   ...[
+    // workerd and Deno read it as part of the URL; a proxy in front refuses such a Host.
+    ['edge/healthz?', 'a path', '200'],
+    ['edge?a/healthz', 'a query'],
+    ['edge#a/healthz', 'a fragment'],
+    ['a@edge', 'a user'],
+    ['edge\\healthz', 'a backslash'],
+  ].map(
+    ([host, title, outcome = '404 NOT_FOUND']): WireCase => ({
+      title: `a Host with ${title}`,
+      bytes: () => `GET /nothing HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+      expects: [outcome, outcome, '400'],
+    }),
+  ),
+  ...[
     ['/docs', '200'],
     ['/v1/projects/slc_pub_ThisIsAKeyForTheGoldenVectors01cWdGh/settings', '404 NOT_FOUND'],
   ].map(
@@ -261,6 +275,17 @@ export const WIRE: readonly WireCase[] = [
     title: 'an absolute URL of another host',
     ...path('http://evil.example/v1/events'),
     expects: '202',
+  },
+  {
+    title: 'an absolute URL with a path in its query',
+    ...path('http://edge?a/v1/events'),
+    expects: ['404 NOT_FOUND', '202', '404 NOT_FOUND'],
+  },
+  { title: 'an absolute URL with a user', ...path('http://a@edge/v1/events'), expects: '202' },
+  {
+    title: 'an absolute URL that is invalid',
+    ...path('http://[::/v1/events'),
+    expects: ['400', '202', '400'],
   },
   { title: 'dot segments in the path', ...path('/x/../v1/events'), expects: '404 NOT_FOUND' },
   {

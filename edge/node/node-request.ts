@@ -13,7 +13,7 @@ export class NodeRequest {
   readonly headers: NodeHeaders
   readonly #body: IncomingBody | undefined
 
-  /** @throws TypeError when the request names no host, or an invalid one */
+  /** @throws TypeError when the request names no host, or its host or URL is invalid */
   constructor(incoming: IncomingMessage) {
     this.method = incoming.method as string
     this.url = urlOf(incoming)
@@ -85,16 +85,26 @@ class NodeHeaders {
   }
 }
 
-/** The path as it was sent: nothing resolves `/x/../v1/events`. */
+/**
+ * The path as it was sent: nothing resolves `/x/../v1/events`. A path that a proxy in front does not see must not choose
+ * the route: neither one in the Host header nor one in the query of an absolute URL.
+ */
 function urlOf({ url = '/', headers, socket }: IncomingMessage): string {
-  if (/^https?:\/\//i.test(url)) return url
+  const scheme = (socket as TLSSocket).encrypted ? 'https' : 'http'
+  if (/^https?:\/\//i.test(url)) {
+    const { host, pathname, search } = new URL(url)
+    return `${scheme}://${host}${pathname}${search}`
+  }
   const { host } = headers
   if (!host || !isHost(host)) throw new TypeError('the request names no host')
-  return `${(socket as TLSSocket).encrypted ? 'https' : 'http'}://${host}${url.startsWith('/') ? '' : '/'}${url}`
+  return `${scheme}://${host}${url.startsWith('/') ? '' : '/'}${url}`
 }
 
 function isHost(host: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]*(?::\d{1,5})?$/i.test(host) || URL.canParse(`http://${host}`)
+  return (
+    /^[a-z0-9][a-z0-9.-]*(?::\d{1,5})?$/i.test(host) ||
+    (!/[/?#@\\\s]/.test(host) && URL.canParse(`http://${host}`))
+  )
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

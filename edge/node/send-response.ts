@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http'
+import { LIMITS } from '../../contract/limits.ts'
 import type { CreateResponse } from '../http/context.ts'
+import { createUnreadResponses } from './limit-connection.ts'
 
 /** The part of `Response` that the edge and Hono use, without its Headers and stream. */
 class NodeResponse {
@@ -20,6 +22,10 @@ class NodeResponse {
 export const createNodeResponse: CreateResponse = (body, init) =>
   new NodeResponse(body, init) as unknown as Response
 
+/** From here on a body counts as large: a connection's own buffers take what is smaller. */
+const LARGE_BYTES = 16 * 1024
+const holdUnread = createUnreadResponses()
+
 /** Head and body in one write, except for streams. Resolves when all is written or the client has left. */
 export function sendResponse(outgoing: ServerResponse, response: Response): void | Promise<void> {
   if (!(response instanceof NodeResponse)) return sendStream(outgoing, response)
@@ -28,9 +34,9 @@ export function sendResponse(outgoing: ServerResponse, response: Response): void
     outgoing.writeHead(status, headers).end()
     return
   }
-  headers['content-length'] = String(
-    typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength,
-  )
+  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+  headers['content-length'] = String(bytes)
+  if (bytes >= LARGE_BYTES) holdUnread(outgoing, bytes)
   outgoing.writeHead(status, headers).end(body)
 }
 
@@ -53,9 +59,12 @@ async function sendStream(outgoing: ServerResponse, response: Response): Promise
   outgoing.end()
 }
 
+/** Also when the client has left, as one that reads nothing in time has to. */
 function drained(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => outgoing.destroy(), LIMITS.edgeUnreadMsMax)
     const done = () => {
+      clearTimeout(timer)
       outgoing.off('drain', done).off('close', done)
       resolve()
     }

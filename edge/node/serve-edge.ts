@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { LIMITS } from '../../contract/limits.ts'
 import type { CreateResponse } from '../http/context.ts'
+import { beginRequest, endRequest } from './limit-connection.ts'
 import { NodeRequest } from './node-request.ts'
 import { createNodeResponse, sendResponse } from './send-response.ts'
 
@@ -53,12 +54,14 @@ export async function serveEdge(fetch: Fetch, options: ServeOptions): Promise<Se
   let stopping = false
 
   server.on('request', (incoming, outgoing) => {
+    if (!beginRequest(incoming)) return
     open.add(outgoing)
     if (stopping) outgoing.setHeader('connection', 'close')
     const request = respondTo(fetch, incoming, outgoing)
     outgoing.once('close', () => {
       open.delete(outgoing)
       request?.discardBody()
+      endRequest(incoming)
       if (stopping && open.size === 0) server.closeAllConnections()
     })
   })
@@ -112,6 +115,9 @@ function createHttpServer(tls: ServeOptions['tls']): Server {
   server.requestTimeout = 0
   // Longer than load balancers keep theirs: the side that closes first must not be the one with a request on its way.
   server.keepAliveTimeout = 75_000
+  // A client that neither sends nor reads. An NDJSON stream brings more, or is ended sooner.
+  server.timeout = LIMITS.edgeSilenceMsMax
+  server.maxConnections = LIMITS.edgeConnectionsMax
   // A client that closes its side after the request still gets its response.
   return Object.assign(server, { httpAllowHalfOpen: true })
 }
@@ -126,7 +132,7 @@ function listen(server: Server, { port, host }: ServeOptions): Promise<void> {
   })
 }
 
-/** @returns undefined for a request without a valid host */
+/** @returns undefined for a request without a valid host or URL */
 function respondTo(
   fetch: Fetch,
   incoming: IncomingMessage,

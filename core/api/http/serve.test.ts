@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { serveApp } from './serve.ts'
@@ -49,4 +50,24 @@ test('a port in use is reported as EADDRINUSE', async () => {
   const first = await serveApp(app, { port: 0 })
   await expect(serveApp(app, { port: first.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   await first.close()
+})
+
+test('a client that resets the connection behind its request, and so has no address, is not served', async () => {
+  const addresses: (string | undefined)[] = []
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.get('/', (c) => {
+    addresses.push(c.env.incoming.socket.remoteAddress)
+    return c.text('ok')
+  })
+  const served = await serveApp(app, { port: 0 })
+  await new Promise<void>((resolve) => {
+    const socket = connect(served.port, '127.0.0.1', () => {
+      socket.write('GET / HTTP/1.1\r\nHost: core\r\n\r\n')
+      socket.resetAndDestroy()
+    })
+    socket.once('close', () => resolve())
+  })
+  expect((await fetch(served.url)).status).toBe(200)
+  expect(addresses).toEqual(['127.0.0.1'])
+  await served.close()
 })

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 
 export interface Served {
@@ -24,7 +24,13 @@ export async function serveApp(
   { port, hostname = '127.0.0.1', tls }: ServeOptions,
 ): Promise<Served> {
   // With the connection, for the client's address.
-  const fetch = (request: Request, env: object) => app.fetch(request, env)
+  const fetch = (request: Request, env: { incoming: { socket: Socket } }) => {
+    const { socket } = env.incoming
+    // Limits by address need one. Node keeps what it reads here; of a connection that was reset it cannot read it.
+    if (socket.remoteAddress !== undefined) return app.fetch(request, env)
+    socket.destroy()
+    return new Response(null, { status: 400 })
+  }
   const server = createAdaptorServer(
     tls ? { fetch, createServer: createTlsServer, serverOptions: tls } : { fetch },
   ) as Server
