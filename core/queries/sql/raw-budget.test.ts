@@ -94,7 +94,7 @@ test('a refusal names what the tenant itself counted, and not what the days of a
   })
 })
 
-test('events of days that were dropped do not count, unless some of their bucket came later', async () => {
+test('events of days that were dropped do not count, unless they came since', async () => {
   const { pool } = fixture.database
   await setCounts(2)
   await pool.query(
@@ -103,6 +103,8 @@ test('events of days that were dropped do not count, unless some of their bucket
     [2 * QUERY_LIMITS.rawEventsMax],
   )
   const sinceDropped = () => metrics({ startTime: '2026-11-02T00:00:00Z' })
+  await expect(sinceDropped()).rejects.toMatchObject(refused)
+  await pool.query("UPDATE series SET created_at = '2026-11-01T00:00:00Z'")
   expect((await sinceDropped()).rows.at(-1)?.value).toBe(2)
   await pool.query("UPDATE rollup_15m SET revised_at = now() WHERE bucket = '2026-11-02T10:00:00Z'")
   await expect(sinceDropped()).rejects.toMatchObject(refused)

@@ -33,7 +33,10 @@ export async function checkRawBudget(
   if ((await countHeld(db, range)) > rawEventsMax) throw tooManyEvents(counted)
 }
 
-/** Of buckets before the oldest day that is held, only what was received later can still be there. */
+/**
+ * Of buckets before the oldest day that is held, only what was received since can still be there: then the bucket was
+ * final already, or the series is as young as that.
+ */
 async function countFromRollups(
   db: Database,
   viewer: TenantViewer,
@@ -48,7 +51,7 @@ async function countFromRollups(
        WHERE ${whereSeries(viewer, names)}
          AND r.bucket >= ${ceilBucket15m(range.start)}::timestamptz
          AND r.bucket < ${floorBucket15m(range.end)}::timestamptz
-         AND (r.bucket >= held.since OR r.revised_at >= held.since)
+         AND (r.bucket >= held.since OR r.revised_at >= held.since OR s.created_at >= held.since)
        LIMIT ${ROLLUPS_READ_MAX}) c`.execute(db)
   return rows[0]?.count ?? 0
 }
