@@ -86,7 +86,7 @@ export function createContextFactory(
     const scope = scopeOf(viewer)
     const report = createOperationReport()
     const limited = withConcurrencyLimit(deps.db, async () => {
-      const release = await limiter.acquire(scope)
+      const release = await limiter.acquire(scope, signal)
       const began = performance.now()
       return () => {
         report.addStatementMs(performance.now() - began)
