@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
-import { createDatabase } from './database.ts'
+import { createDatabase, type Database, withConcurrencyLimit, withSignal } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -87,4 +87,58 @@ test('a server that goes silent costs one query its deadline, and no later one',
   for (const socket of sockets) socket.destroy()
   await new Promise((done) => proxy.close(done))
   await db.destroy()
+})
+
+const sessionId = async (db: Database) =>
+  (await sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`.execute(db)).rows[0]?.pid
+
+/** Resolves when the client of the statement has left while it ran, and it has ended. */
+async function leaveDuring(db: Database, seconds: number): Promise<void> {
+  const client = new AbortController()
+  const slept = sql`SELECT pg_sleep(${seconds}::float8) AS leave`.execute(
+    withSignal(db, client.signal),
+  )
+  const running = async () => {
+    const { rowCount } = await database.pool.query(
+      "SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%AS leave' AND datname = current_database()",
+    )
+    return rowCount
+  }
+  await expect.poll(running, { interval: 5 }).toBe(1)
+  client.abort()
+  await slept.catch(() => {})
+}
+
+test('a client that leaves costs no connection, whether its statement is short or cancelled', async () => {
+  const db = createDatabase(database.url, { max: 1 })
+  for (const seconds of [0.1, 60]) {
+    const sessions = new Set([await sessionId(db)])
+    // On a busy machine a cancel request may have to be sent twice; then nobody uses the connection any more.
+    for (let i = 0; i < 5; i++) {
+      await leaveDuring(db, seconds)
+      sessions.add(await sessionId(db))
+    }
+    expect(sessions.size).toBeLessThan(6)
+  }
+  await db.destroy()
+})
+
+test('a client that leaves between two statements of a transaction leaves no transaction open', async () => {
+  const limited = createDatabase(database.url, { max: 1 })
+  const db = withConcurrencyLimit(limited, async () => () => {})
+  const before = await sessionId(db)
+  const client = new AbortController()
+  const left = withSignal(db, client.signal)
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (tx) => {
+      await sql`SELECT 1`.execute(tx)
+      client.abort()
+      await sql`SELECT 2`.execute(tx)
+    })
+  await expect(left).rejects.toMatchObject({ code: 'QUERY_CANCELLED' })
+  const isolation = await sql`SHOW transaction_isolation`.execute(db)
+  expect(isolation.rows).toEqual([{ transaction_isolation: 'read committed' }])
+  expect(await sessionId(db)).toBe(before)
+  await limited.destroy()
 })

@@ -91,7 +91,7 @@ async function setTenant(client: PostgresPoolClient, scope: string): Promise<voi
 interface ScopedClient extends PostgresPoolClient {
   /** What is known about the connection itself, however often it is lent. */
   session: { tenant: string }
-  /** Cancels the statement that runs on it, in Postgres too. The connection is closed once it is released. */
+  /** Cancels the statement that runs on it, in Postgres. Where that does not end it, the connection is closed once released. */
   cancel(): void
 }
 
@@ -117,8 +117,8 @@ export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => 
         const client = await pool.connect()
         return {
           ...client,
-          release() {
-            client.release()
+          release(discard) {
+            client.release(discard)
             release()
           },
         }
@@ -131,8 +131,11 @@ export function withConcurrencyLimit(db: Database, acquire: () => Promise<() => 
   return databaseOn({ pool: limited, scopeOf })
 }
 
-/** Until a cancelled statement has ended: a request that overtakes its statement has no effect. */
-const CANCEL_AGAIN_MS = 250
+/**
+ * A statement runs for so long before it is cancelled: a short one ends by itself for less. Then again and again until
+ * it has ended: a request that overtakes its statement has no effect.
+ */
+const CANCEL_AFTER_MS = 250
 
 /**
  * The same connections, for a client that may leave: when the signal aborts, statements that run are cancelled in
@@ -149,12 +152,17 @@ export function withSignal(db: Database, signal: AbortSignal): Database {
 
   function cancellable(client: ScopedClient): ScopedClient {
     async function query(text: string, values: unknown[]) {
-      if (signal.aborted) throw new ApiError('QUERY_CANCELLED')
-      let again: NodeJS.Timeout | undefined
-      const cancel = () => {
-        client.cancel()
-        again = setInterval(() => client.cancel(), CANCEL_AGAIN_MS)
+      // Kysely's last statement in a transaction that failed.
+      if (signal.aborted && text !== 'rollback') throw new ApiError('QUERY_CANCELLED')
+      const beganAt = performance.now()
+      let timer: NodeJS.Timeout | undefined
+      const cancelIn = (ms: number) => {
+        timer = setTimeout(() => {
+          client.cancel()
+          cancelIn(CANCEL_AFTER_MS)
+        }, ms)
       }
+      const cancel = () => cancelIn(beganAt + CANCEL_AFTER_MS - performance.now())
       running.add(cancel)
       try {
         return await client.query(text, values)
@@ -162,7 +170,7 @@ export function withSignal(db: Database, signal: AbortSignal): Database {
         throw signal.aborted ? new ApiError('QUERY_CANCELLED') : error
       } finally {
         running.delete(cancel)
-        clearInterval(again)
+        clearTimeout(timer)
       }
     }
     return { ...client, query } as ScopedClient
@@ -215,22 +223,25 @@ function databaseOn({ pool, scopeOf }: DatabaseParts): Database {
 /** A client that remembers whether it can be used for another query. */
 function discardWhenBroken(client: pg.PoolClient): PostgresPoolClient {
   let broken = false
+  /** Cancel requests that ended no statement so far: one may arrive late, and must not meet another statement. */
+  let cancels = 0
   return {
     session: sessionOf(client),
     async query(text: string, values: unknown[]) {
       try {
         return await client.query(text, values)
       } catch (error) {
-        broken ||= !survives((error as { code?: unknown }).code)
+        const { code, message } = error as { code?: unknown; message?: unknown }
+        broken ||= !survives(code)
+        if (cancels > 0 && code === '57014' && /user request/.test(String(message))) cancels--
         throw error
       }
     },
     cancel() {
-      // The request may arrive when this statement has ended, and must not meet the next one.
-      broken = true
+      cancels++
       cancelStatement(client)
     },
-    release: () => client.release(broken),
+    release: (discard = false) => client.release(discard || broken || cancels > 0),
     // Not the overload with a cursor: nothing here streams.
   } as unknown as PostgresPoolClient
 }

@@ -58,6 +58,38 @@ test('permits are granted in order for each client, and waiting is limited in nu
   again()
 })
 
+test('what waits for a client that left makes room at once, and the others keep their order', async () => {
+  const limiter = createFairLimiter({ concurrentMax: 1, queuedMax: 21, queueMsMax: 60_000 })
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  const first = await limiter.acquire('a')
+  const request = new AbortController()
+  const left = Array.from({ length: 20 }, () =>
+    limiter.acquire('a', request.signal).catch((error) => error.code),
+  )
+  let isLast = false
+  const last = limiter.acquire('a').then((release) => {
+    isLast = true
+    return release
+  })
+  await expect(limiter.acquire('a')).rejects.toMatchObject({ code: 'OVERLOADED' })
+  request.abort()
+  expect(await Promise.all(left)).toEqual(Array(20).fill('QUERY_CANCELLED'))
+  await expect(limiter.acquire('a', request.signal)).rejects.toMatchObject({
+    code: 'QUERY_CANCELLED',
+  })
+  expect(isLast).toBe(false)
+  const queued = limiter.acquire('a')
+  first()
+  const releaseLast = await last
+  releaseLast()
+  const release = await queued
+  release()
+  process.off('warning', onWarning)
+  expect(warnings).toEqual([])
+})
+
 test('a client gets at most half of what the others leave free, and one permit is kept for the operator', async () => {
   const limiter = createFairLimiter({
     concurrentMax: 5,

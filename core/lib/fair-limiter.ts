@@ -4,10 +4,12 @@ import { ApiError } from './api-error.ts'
 export interface FairLimiter {
   /**
    * Waits until the client may have another permit; first come, first served.
+   * @param signal aborts when nobody needs the permit any more
    * @returns releases the permit; a second call has no effect
-   * @throws OVERLOADED when `queuedMax` of the client wait already, or after `queueMsMax`
+   * @throws OVERLOADED when `queuedMax` of the client wait already, or after `queueMsMax`; QUERY_CANCELLED once the
+   *   signal aborts
    */
-  acquire(clientId: string): Promise<() => void>
+  acquire(clientId: string, signal?: AbortSignal): Promise<() => void>
 }
 
 export interface FairLimiterOptions {
@@ -35,7 +37,9 @@ interface Client {
 interface Waiter {
   clientId: string
   client: Client
+  signal: AbortSignal | undefined
   admit: () => void
+  leave: (error: ApiError) => void
 }
 
 /**
@@ -97,8 +101,41 @@ export function createFairLimiter(options: FairLimiterOptions): FairLimiter {
           clients.delete(id)
   }
 
+  /** One listener for all that wait with a signal: added again, it is the same one. */
+  function onAbort({ target }: Event): void {
+    for (const waiter of queue.filter(({ signal }) => signal === target))
+      waiter.leave(new ApiError('QUERY_CANCELLED'))
+  }
+
+  function wait(clientId: string, client: Client, signal?: AbortSignal): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      client.waiting++
+      const waiter: Waiter = {
+        clientId,
+        client,
+        signal,
+        admit() {
+          clearTimeout(timer)
+          client.waiting--
+          resolve(take(clientId, client))
+        },
+        leave(error) {
+          clearTimeout(timer)
+          queue.splice(queue.indexOf(waiter), 1)
+          client.waiting--
+          forget(clientId, client)
+          reject(error)
+        },
+      }
+      const timer = setTimeout(() => waiter.leave(overloaded()), queueMsMax)
+      queue.push(waiter)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
   return {
-    async acquire(clientId) {
+    async acquire(clientId, signal) {
+      if (signal?.aborted) throw new ApiError('QUERY_CANCELLED')
       const client = clients.get(clientId) ?? {
         inUse: 0,
         waiting: 0,
@@ -109,25 +146,7 @@ export function createFairLimiter(options: FairLimiterOptions): FairLimiter {
       if (client.waiting === 0 && client.inUse < shareOf(clientId, client))
         return take(clientId, client)
       if (client.waiting >= queuedMax) throw overloaded()
-      return new Promise((resolve, reject) => {
-        client.waiting++
-        const waiter: Waiter = {
-          clientId,
-          client,
-          admit() {
-            clearTimeout(timer)
-            client.waiting--
-            resolve(take(clientId, client))
-          },
-        }
-        const timer = setTimeout(() => {
-          queue.splice(queue.indexOf(waiter), 1)
-          client.waiting--
-          forget(clientId, client)
-          reject(overloaded())
-        }, queueMsMax)
-        queue.push(waiter)
-      })
+      return wait(clientId, client, signal)
     },
   }
 }

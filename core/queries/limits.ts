@@ -32,9 +32,11 @@ export const QUERY_LIMITS = {
   bucketsGroupedMax: 1_000,
   /** Single events that one query may read. Each takes 0.8 to 2 µs, so more would not be read in ten seconds. */
   rawEventsMax: 10_000_000,
-  /** A query that was too slow is refused for so long without another try. */
+  /** A query that Postgres stopped twice is refused for so long without another try. */
   refusedMs: 30_000,
+  /** Remembered, in all and of one tenant. */
   slowQueriesMax: 1_000,
+  slowQueriesPerTenantMax: 50,
   /** Minutes are counted from single events. */
   minuteRangeHoursMax: 6,
   /** The largest groups are listed; the others are counted as `(other)`. */

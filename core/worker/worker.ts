@@ -48,7 +48,8 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const topic = TOPICS.raw.name
   const pool = createMaintenancePool(deps.databaseUrl, workerId)
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
-  const maintenance = createPartitionMaintenance({ pool, retentionDays })
+  const ended = new AbortController()
+  const maintenance = createPartitionMaintenance({ pool, retentionDays, signal: ended.signal })
   const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
   // Whatever waits for the other connections, notifications do not.
   const notifierPool = createMaintenancePool(deps.databaseUrl, workerId, 1)
@@ -81,7 +82,6 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     onAssigned: consumers.assign,
     stats: () => stats,
   })
-  const ended = new AbortController()
   const stopMaintenance = runHourly(maintenance, deps.logger, ended.signal)
   const either = AbortSignal.any([signal, ended.signal])
   const assigning = leases.run(either)

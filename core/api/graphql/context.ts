@@ -54,7 +54,7 @@ export interface RequestContext extends ContextDeps {
   tenant(tenant: string | null | undefined): Promise<TenantViewer>
   /**
    * Executes a query for a field, and adds what its result depends on to the report.
-   * @throws QUERY_TOO_SLOW at once where the same query was too slow a moment ago
+   * @throws QUERY_TOO_SLOW at once where Postgres stopped the same query twice lately
    */
   run<V, Args, Result extends QueryResult<unknown>>(
     query: (db: Database, viewer: V, args: Args) => Promise<Result>,
@@ -83,9 +83,10 @@ export function createContextFactory(
   const slowQueries = createSlowQueries()
   return (sender, signal) => {
     const { viewer } = sender
+    const scope = scopeOf(viewer)
     const report = createOperationReport()
     const limited = withConcurrencyLimit(deps.db, async () => {
-      const release = await limiter.acquire(scopeOf(viewer))
+      const release = await limiter.acquire(scope, signal)
       const began = performance.now()
       return () => {
         report.addStatementMs(performance.now() - began)
@@ -105,15 +106,9 @@ export function createContextFactory(
       tenant: (tenant) => tenantViewer(db, viewer, tenant),
       async run(query, viewer, args, { path }) {
         const name = queryNameOf(query.name, viewer, args)
-        slowQueries.check(name)
-        try {
-          const result = await query(db, viewer, args)
-          report.add(String(path.key), result)
-          return result
-        } catch (error) {
-          slowQueries.add(name, error)
-          throw error
-        }
+        const result = await slowQueries.run({ name, scope }, () => query(db, viewer, args))
+        report.add(String(path.key), result)
+        return result
       },
     }
   }

@@ -16,57 +16,93 @@ afterAll(() => fixture.close())
 const QUERY = `{ metrics(name: "*", startTime: "2026-11-10T00:00:00Z", endTime: "2026-11-11T00:00:00Z", interval: DAY,
   aggregate: P95) { value } }`
 
-test('a query that was refused by its estimate is refused again without another one, and others are not', async () => {
+test('a query that was refused by its estimate is executed once its estimate allows it', async () => {
   const { pool } = fixture.database
   const more = QUERY_LIMITS.rawEventsMax * 2
   await pool.query(`UPDATE rollup_15m SET count = ${more};
                     UPDATE pg_class SET reltuples = ${more} WHERE relname ~ '^event_\\d{8}$'`)
-  const first = await fixture.execute(QUERY, headers)
-  expect(first.errors?.[0]?.extensions).toMatchObject({
-    code: 'QUERY_TOO_SLOW',
-    limit: 'events',
-    found: more,
-  })
-  expect(first.errors?.[0]?.extensions).not.toHaveProperty('retryAfterSeconds')
+  for (let i = 0; i < 2; i++) {
+    const refused = await fixture.execute(QUERY, headers)
+    expect(refused.errors?.[0]?.extensions).toMatchObject({
+      code: 'QUERY_TOO_SLOW',
+      limit: 'events',
+      found: more,
+    })
+    expect(refused.errors?.[0]?.extensions).not.toHaveProperty('retryAfterSeconds')
+  }
   await pool.query('UPDATE rollup_15m SET count = 1')
-  const second = await fixture.execute(QUERY, headers)
-  expect(second.errors?.[0]?.extensions).toMatchObject({
-    code: 'QUERY_TOO_SLOW',
-    retryAfterSeconds: expect.any(Number),
-  })
-  const other = await fixture.execute(QUERY.replace('P95', 'P50'), headers)
-  expect(other.errors).toBeUndefined()
-  const ofOther = await fixture.execute(QUERY, await fixture.keyOf('other'))
-  expect(ofOther.errors).toBeUndefined()
+  expect((await fixture.execute(QUERY, headers)).errors).toBeUndefined()
 })
 
-const tooSlow = { code: '57014' }
+const stopped = { code: '57014' }
+const executed = { message: 'executed' }
 
-test('a refusal is remembered for half a minute after a statement took too long', () => {
-  let at = 0
-  const slowQueries = createSlowQueries(() => at)
-  slowQueries.add('slow', tooSlow)
+function createQueries() {
+  const clock = { now: 0 }
+  const { run } = createSlowQueries(() => clock.now)
+  const fail = (error: unknown, name = 'slow', scope = 'tenant 1') =>
+    run({ name, scope }, () => Promise.reject(error))
+  /** Rejects with its error if it is executed. */
+  const attempt = (name = 'slow') => expect(fail(executed, name)).rejects
+  return { clock, run, fail, attempt }
+}
+
+test('a query that Postgres stopped twice within half a minute is refused for half a minute', async () => {
+  const { clock, fail, attempt } = createQueries()
   const { refusedMs } = QUERY_LIMITS
-  at = refusedMs - 1
-  expect(() => slowQueries.check('slow')).toThrow(
-    expect.objectContaining({ code: 'QUERY_TOO_SLOW', details: { retryAfterSeconds: 1 } }),
-  )
-  at = refusedMs
-  expect(() => slowQueries.check('slow')).not.toThrow()
+  await fail(stopped).catch(() => {})
+  await attempt().toBe(executed)
+  clock.now = refusedMs
+  await fail(stopped).catch(() => {})
+  await attempt().toBe(executed)
+  clock.now += 1
+  await fail(stopped).catch(() => {})
+  clock.now += refusedMs - 1
+  await attempt().toMatchObject({ code: 'QUERY_TOO_SLOW', details: { retryAfterSeconds: 1 } })
+  await attempt('another').toBe(executed)
+  clock.now += 1
+  await attempt().toBe(executed)
 })
 
-test('other errors are not remembered, and no more than a limit of refusals is', () => {
-  const slowQueries = createSlowQueries()
+test('an outage is not held against the queries that met it', async () => {
+  const { clock, run, fail, attempt } = createQueries()
+  const together = [1, 2, 3].map(() =>
+    run({ name: 'slow', scope: 'tenant 1' }, async () => {
+      await Promise.resolve()
+      clock.now = 10_000
+      throw stopped
+    }),
+  )
+  await Promise.allSettled(together)
+  await attempt().toBe(executed)
   for (const error of [
+    new Error('Query read timeout'),
+    new ApiError('QUERY_TOO_SLOW', 'too many events', { limit: 'events' }),
     new ApiError('QUERY_CANCELLED'),
     new ApiError('OVERLOADED'),
     { code: '53300' },
   ])
-    slowQueries.add('other', error)
-  expect(() => slowQueries.check('other')).not.toThrow()
-  for (let i = 0; i <= QUERY_LIMITS.slowQueriesMax; i++) slowQueries.add(`slow ${i}`, tooSlow)
-  expect(() => slowQueries.check('slow 0')).not.toThrow()
-  expect(() => slowQueries.check('slow 1')).toThrow()
+    for (let i = 0; i < 3; i++) await fail(error, 'other').catch(() => {})
+  await attempt('other').toBe(executed)
+})
+
+test('a tenant with many slow queries makes room among its own, and all together are limited', async () => {
+  const { clock, fail, attempt } = createQueries()
+  const stopTwice = async (name: string, scope: string) => {
+    for (let i = 0; i < 2; i++) {
+      clock.now++
+      await fail(stopped, name, scope).catch(() => {})
+    }
+  }
+  const { slowQueriesMax, slowQueriesPerTenantMax } = QUERY_LIMITS
+  const refused = { code: 'QUERY_TOO_SLOW' }
+  await stopTwice('of another', 'tenant 2')
+  for (let i = 0; i <= slowQueriesMax; i++) await stopTwice(`slow ${i}`, 'tenant 1')
+  await attempt('of another').toMatchObject(refused)
+  await attempt(`slow ${slowQueriesMax - slowQueriesPerTenantMax}`).toBe(executed)
+  await attempt(`slow ${slowQueriesMax - slowQueriesPerTenantMax + 1}`).toMatchObject(refused)
+  for (let i = 0; i < slowQueriesMax; i++) await stopTwice(`of many ${i}`, `tenant ${3 + i}`)
+  await attempt('of another').toBe(executed)
 })
 
 test('queries are the same whose times are in the same minute', () => {

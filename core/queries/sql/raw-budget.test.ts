@@ -57,7 +57,7 @@ test('a query is refused from one event more than the budget, without reading ev
   await expect(metrics()).rejects.toMatchObject({
     ...refused,
     message: expect.stringMatching(
-      /^The query would read 10.0 million single events, of at most 10.0 million. Choose a shorter range/,
+      /^The query would read up to 10.0 million single events, of at most 10.0 million. Choose a shorter range/,
     ),
   })
   await expect(metrics({ groupBy: ['plan'], aggregate: 'COUNT' })).rejects.toMatchObject(refused)
@@ -82,4 +82,30 @@ test('no more events are expected than the days that are left can hold', async (
   // Days that were never analysed are estimated by their size.
   await setRowsHeld(-1)
   expect((await metrics()).rows[0]?.value).toBe(2)
+})
+
+test('a refusal names what the tenant itself counted, and not what the days of all tenants hold', async () => {
+  const counted = 5 * QUERY_LIMITS.rawEventsMax
+  await setCounts(counted)
+  await setRowsHeld(QUERY_LIMITS.rawEventsMax)
+  await expect(metrics()).rejects.toMatchObject({
+    message: expect.stringContaining('up to 50.0 million'),
+    details: { limit: 'events', found: counted, max: QUERY_LIMITS.rawEventsMax },
+  })
+})
+
+test('events of days that were dropped do not count, unless they came since', async () => {
+  const { pool } = fixture.database
+  await setCounts(2)
+  await pool.query(
+    `INSERT INTO rollup_15m (tenant_id, series_id, bucket, count, value_count, sum, late_count)
+     SELECT tenant_id, series_id, '2026-11-02T10:00:00Z', $1, 0, 0, 0 FROM series WHERE metric = 'busy'`,
+    [2 * QUERY_LIMITS.rawEventsMax],
+  )
+  const sinceDropped = () => metrics({ startTime: '2026-11-02T00:00:00Z' })
+  await expect(sinceDropped()).rejects.toMatchObject(refused)
+  await pool.query("UPDATE series SET created_at = '2026-11-01T00:00:00Z'")
+  expect((await sinceDropped()).rows.at(-1)?.value).toBe(2)
+  await pool.query("UPDATE rollup_15m SET revised_at = now() WHERE bucket = '2026-11-02T10:00:00Z'")
+  await expect(sinceDropped()).rejects.toMatchObject(refused)
 })

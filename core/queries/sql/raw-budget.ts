@@ -5,6 +5,7 @@ import { ApiError } from '../../lib/api-error.ts'
 import { ceilBucket15m, floorBucket15m } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import type { Range } from './buckets.ts'
+import { EVENT_DAYS } from './day-windows.ts'
 import { firstDayReceived } from './days-received.ts'
 import { type Names, whereSeries } from './names.ts'
 
@@ -15,8 +16,8 @@ const EVENT_BYTES_MIN = 150
 
 /**
  * To be called before single events of the range are read. Rollups know how many there are, so a query that would take
- * longer than a statement may is refused at once. Never more than what is there is counted: 15-minute buckets wholly
- * inside the range, and where days were dropped, no more events than the days left can hold.
+ * longer than a statement may is refused at once. Counted are 15-minute buckets wholly inside the range that may have
+ * events on the days that are held, and nothing is refused that these days cannot hold.
  * @throws QUERY_TOO_SLOW
  */
 export async function checkRawBudget(
@@ -28,10 +29,14 @@ export async function checkRawBudget(
   const { rawEventsMax } = QUERY_LIMITS
   const counted = await countFromRollups(db, viewer, names, range)
   if (counted <= rawEventsMax) return
-  const found = Math.min(counted, await countHeld(db, range))
-  if (found > rawEventsMax) throw tooManyEvents(found)
+  // What is held is of all tenants: it decides, and no client may learn how much it is.
+  if ((await countHeld(db, range)) > rawEventsMax) throw tooManyEvents(counted)
 }
 
+/**
+ * Of buckets before the oldest day that is held, only what was received since can still be there: then the bucket was
+ * final already, or the series is as young as that.
+ */
 async function countFromRollups(
   db: Database,
   viewer: TenantViewer,
@@ -39,11 +44,14 @@ async function countFromRollups(
   range: Range,
 ): Promise<number> {
   const { rows } = await sql<{ count: number }>`
+    WITH held AS MATERIALIZED (
+      SELECT to_timestamp(min(day) || ' 00:00+00', 'YYYYMMDD HH24:MITZH') AS since FROM (${EVENT_DAYS}) d)
     SELECT coalesce(sum(c.count), 0)::bigint AS count FROM (
-      SELECT r.count FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+      SELECT r.count FROM held, series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
        WHERE ${whereSeries(viewer, names)}
          AND r.bucket >= ${ceilBucket15m(range.start)}::timestamptz
          AND r.bucket < ${floorBucket15m(range.end)}::timestamptz
+         AND (r.bucket >= held.since OR r.revised_at >= held.since OR s.created_at >= held.since)
        LIMIT ${ROLLUPS_READ_MAX}) c`.execute(db)
   return rows[0]?.count ?? 0
 }
@@ -64,7 +72,7 @@ function tooManyEvents(found: number): ApiError {
   const [millions, max] = [found, rawEventsMax].map((count) => (count / 1e6).toFixed(1))
   return new ApiError(
     'QUERY_TOO_SLOW',
-    `The query would read ${millions} million single events, of at most ${max} million. Choose a shorter range, or one name instead of "*"; COUNT, SUM, MIN, MAX and AVG by name, with intervals of 15 minutes or more, read no single events.`,
+    `The query would read up to ${millions} million single events, of at most ${max} million. Choose a shorter range, or one name instead of "*"; COUNT, SUM, MIN, MAX and AVG by name, with intervals of 15 minutes or more, read no single events.`,
     { limit: 'events', found, max: rawEventsMax },
   )
 }

@@ -1,5 +1,8 @@
 import type pg from 'pg'
+import { cancelStatement } from '../../db/cancel-statement.ts'
+import { dayTable } from '../../db/day-partitions.ts'
 import { LOCKS } from '../../db/locks.ts'
+import { isApplied } from './applied-days.ts'
 
 const INDEX = 'event_by_occurrence'
 /** Reading a day of 20 GB takes a minute or two. */
@@ -9,42 +12,60 @@ const LOCK_MS_MAX = 250
 
 /**
  * Gives the days from before migration 19 the index that later ones have from the start, one day in a transaction.
- * Only days that are past: nearly nothing is written into them, and writing waits meanwhile. Until then their rows are
- * found by when they were received.
+ * Only days that nothing is written into any more: writing waits meanwhile. Until then their rows are found by when they
+ * were received.
+ * @param signal cancels the build that runs
  * @returns the names of the days' tables
+ * @throws AggregateError with the error of each day that could not be indexed; the others were
  */
-export async function indexOldDays(pool: pg.Pool): Promise<string[]> {
+export async function indexOldDays(pool: pg.Pool, signal: AbortSignal): Promise<string[]> {
   const indexed: string[] = []
-  const { rows } = await pool.query<{ day: string }>(OLD_DAYS)
-  for (const { day } of rows) if (await indexDay(pool, day)) indexed.push(day)
+  const errors: unknown[] = []
+  for (const day of await findOldDays(pool)) {
+    if (signal.aborted) break
+    try {
+      if (await indexDay(pool, day, signal)) indexed.push(dayTable('event', day))
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0)
+    throw new AggregateError(errors, `${errors.length} days got no index: ${errors[0]}`)
   return indexed
 }
 
-const OLD_DAYS = `
-SELECT c.relname AS day FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
- WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'
-   AND right(c.relname, 8) < to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD')
-   AND NOT EXISTS (SELECT FROM pg_index x JOIN pg_inherits p ON p.inhrelid = x.indexrelid
-                    WHERE x.indrelid = c.oid AND p.inhparent = '${INDEX}'::regclass)
- ORDER BY 1 DESC`
+/** The newest first. */
+async function findOldDays(client: Pick<pg.ClientBase, 'query'>): Promise<number[]> {
+  const { rows } = await client.query<{ day: number }>(`
+    SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01' AS day
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'event'::regclass AND c.relname ~ '^event_[0-9]{8}$'
+       AND NOT EXISTS (SELECT FROM pg_index x JOIN pg_inherits p ON p.inhrelid = x.indexrelid
+                        WHERE x.indrelid = c.oid AND p.inhparent = '${INDEX}'::regclass)
+     ORDER BY 1 DESC`)
+  return rows.map(({ day }) => day)
+}
 
-/** @returns false where another worker does it, or has done it */
-async function indexDay(pool: pg.Pool, day: string): Promise<boolean> {
+/** @returns false where another worker does it, or has done it, and where the day is not over */
+async function indexDay(pool: pg.Pool, day: number, signal: AbortSignal): Promise<boolean> {
   const client = await pool.connect()
+  const cancel = () => cancelStatement(client)
   let broken: Error | undefined
   try {
     const { rows } = await client.query<{ mine: boolean }>(
       `SELECT pg_try_advisory_lock(${LOCKS.indexOldDays.key}) AS mine`,
     )
     if (!rows[0]?.mine) return false
-    const old = await client.query<{ day: string }>(OLD_DAYS)
-    if (!old.rows.some((row) => row.day === day)) return false
+    if (!(await findOldDays(client)).includes(day) || !(await isApplied(client, day))) return false
+    if (signal.aborted) return false
+    signal.addEventListener('abort', cancel)
+    const name = dayTable('event', day)
     const build = {
       text: `BEGIN; SET LOCAL lock_timeout = ${LOCK_MS_MAX}; SET LOCAL statement_timeout = ${BUILD_MS_MAX};
-        CREATE INDEX ${day}_occurred_at_name_idx ON ${day} USING brin (
+        CREATE INDEX ${name}_occurred_at_name_idx ON ${name} USING brin (
           occurred_at timestamptz_minmax_multi_ops (values_per_range = 16), name text_bloom_ops (n_distinct_per_range = 200)
         ) WITH (pages_per_range = 32, autosummarize = on);
-        ALTER INDEX ${INDEX} ATTACH PARTITION ${day}_occurred_at_name_idx; COMMIT`,
+        ALTER INDEX ${INDEX} ATTACH PARTITION ${name}_occurred_at_name_idx; COMMIT`,
       query_timeout: BUILD_MS_MAX,
     }
     await client.query(build)
@@ -53,6 +74,7 @@ async function indexDay(pool: pg.Pool, day: string): Promise<boolean> {
     broken = error as Error
     throw error
   } finally {
+    signal.removeEventListener('abort', cancel)
     if (!broken)
       await client.query(`SELECT pg_advisory_unlock(${LOCKS.indexOldDays.key})`).catch(() => {})
     client.release(broken)

@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
-import { TOPICS } from '../../../contract/log/topics.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
+import { isApplied } from './applied-days.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
 import { indexOldDays } from './index-old-days.ts'
 import { type PruneResult, prune } from './prune.ts'
@@ -48,6 +48,8 @@ export interface DatedParts {
 export interface PartitionMaintenanceDeps {
   pool: pg.Pool
   retentionDays?: number
+  /** Aborts when the worker ends: an index is not built to its end then. */
+  signal?: AbortSignal
 }
 
 /** Some parts of a run failed; `result` is what the others did. */
@@ -69,6 +71,7 @@ const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
 
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
+  const { signal = new AbortController().signal } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const days = createPartitions({
     pool,
@@ -137,7 +140,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
           return created
         },
         dropped: dropExpired,
-        indexed: () => indexOldDays(pool),
+        indexed: () => indexOldDays(pool, signal),
         keyUseDeleted: deleteKeyUse,
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
@@ -179,18 +182,4 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
   const result = { created, dropped, indexed, keyUseDeleted, ...pruned, minutesFolded }
   if (errors.length > 0) throw new MaintenanceError(errors, result)
   return result as MaintenanceResult
-}
-
-/**
- * Whether every record is applied that the log took within the dedupe horizon of that day, in every partition, and no
- * log is being read again: else a duplicate of an event of that day might still come, and count.
- */
-async function isApplied(client: pg.PoolClient, day: number): Promise<boolean> {
-  const { rows } = await client.query<{ applied: boolean | null }>(
-    `SELECT bool_and(coalesce(l.applied_through >= (date '1970-01-01' + $2::int) AT TIME ZONE 'UTC', false)
-                     AND (p.reread_until IS NULL OR p.next_offset >= p.reread_until)) AS applied
-       FROM log_position p LEFT JOIN log_lease l USING (topic, partition) WHERE p.topic = $1`,
-    [TOPICS.raw.name, day + 1 + LIMITS.dedupeDays],
-  )
-  return rows[0]?.applied === true
 }
