@@ -3,6 +3,8 @@
 
 -- Workers that still run lock this table first in every batch: they wait here, and never in a ring with us.
 LOCK TABLE log_position IN SHARE MODE;
+-- And not for long while a dump reads the events: then this is tried again.
+SET LOCAL lock_timeout = '500ms';
 
 -- The id of the request where it is a UUID, as the edge makes them: 16 bytes instead of 37. request_id has any other.
 ALTER TABLE event ADD COLUMN request_uuid uuid;

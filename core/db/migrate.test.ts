@@ -77,12 +77,16 @@ test('a missing migration number is refused before anything is applied', async (
   await expect(migrate(database.url, undefined, folder)).rejects.toThrow('lacks number 2')
 })
 
+function migrationsBefore(number: string): string {
+  const all = join(import.meta.dirname, '..', '..', 'migrations')
+  for (const file of readdirSync(all).filter((name) => name < number))
+    copyFileSync(join(all, file), join(folder, file))
+  return folder
+}
+
 test('workers that write during a migration neither fail nor make the migration fail', async () => {
   await database.pool.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
-  const all = join(import.meta.dirname, '..', '..', 'migrations')
-  for (const file of readdirSync(all).filter((name) => name < '000007'))
-    copyFileSync(join(all, file), join(folder, file))
-  await migrate(database.url, undefined, folder)
+  await migrate(database.url, undefined, migrationsBefore('000007'))
   const worker = await database.pool.connect()
   try {
     // A batch with a dead letter writes that first and counts it afterwards (core/worker/write/apply-batch.ts).
@@ -104,6 +108,30 @@ test('workers that write during a migration neither fail nor make the migration 
   }
   const { rows } = await database.pool.query('SELECT stored::int, dead::int FROM outcome_total')
   expect(rows).toEqual([{ stored: 4, dead: 1 }])
+})
+
+test('workers go on writing while migration 19 waits for a dump to end', async () => {
+  await database.pool.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  await migrate(database.url, undefined, migrationsBefore('000019'))
+  const dump = await database.pool.connect()
+  const worker = await database.pool.connect()
+  try {
+    await dump.query('BEGIN; LOCK TABLE event IN ACCESS SHARE MODE')
+    const updated = migrate(database.url)
+    updated.catch(() => {})
+    const waits =
+      "SELECT FROM pg_locks JOIN pg_class ON oid = relation WHERE NOT granted AND relname = 'event'"
+    await expect.poll(async () => (await database.pool.query(waits)).rowCount).toBe(1)
+    // Less than a migration waits for a lock otherwise.
+    await worker.query(
+      "BEGIN; SET LOCAL lock_timeout = '4s'; LOCK TABLE log_position IN ROW EXCLUSIVE MODE; COMMIT",
+    )
+    await dump.query('COMMIT')
+    expect((await updated).map(({ number }) => number)).toContain(19)
+  } finally {
+    dump.release(true)
+    worker.release(true)
+  }
 })
 
 describe('migration 9, on a database of schema 8 that holds data', () => {
@@ -212,13 +240,6 @@ describe('migration 9, on a database of schema 8 that holds data', () => {
     const counts = `SELECT count(*)::int AS events, (SELECT sum(count)::int FROM rollup_15m) AS counted FROM event`
     expect(await one(counts)).toEqual({ events: 302, counted: 302 })
   })
-
-  function migrationsBefore(number: string): string {
-    const all = join(import.meta.dirname, '..', '..', 'migrations')
-    for (const file of readdirSync(all).filter((name) => name < number))
-      copyFileSync(join(all, file), join(folder, file))
-    return folder
-  }
 
   async function one(sql: string): Promise<Record<string, unknown>> {
     return (await database.pool.query(sql)).rows[0]

@@ -75,8 +75,10 @@ async function indexDay(pool: pg.Pool, day: number, signal: AbortSignal): Promis
     throw error
   } finally {
     signal.removeEventListener('abort', cancel)
-    if (!broken)
-      await client.query(`SELECT pg_advisory_unlock(${LOCKS.indexOldDays.key})`).catch(() => {})
+    // Also where the connection is closed now: the next day is tried before Postgres has noticed that.
+    await client
+      .query(`ROLLBACK; SELECT pg_advisory_unlock(${LOCKS.indexOldDays.key})`)
+      .catch(() => {})
     client.release(broken)
   }
 }
