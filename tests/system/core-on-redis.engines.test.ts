@@ -10,6 +10,7 @@ import { createTenant } from '../../core/identity/tenants.ts'
 import { ROOT } from '../../core/lib/paths.ts'
 import { type RunningEdge, startEdge } from '../../edge/testing/runtimes.ts'
 import type { StubGateway } from '../../edge/testing/stub-gateway.ts'
+import { startCore } from '../lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 import { startTestRedis, type TestRedis } from '../lib/redis-server.ts'
 
@@ -158,4 +159,19 @@ test.each([
   const [code] = await once(child, 'exit')
   expect(code).toBe(1)
   expect(output).toContain(message)
+})
+
+test("a collector warns at its start when it has core's own rights in Redis, and not when it has those of an edge", async () => {
+  for (const [env, warns] of [
+    [{}, true],
+    [{ SLUICE_REDIS_BRIDGE_URL: redis.bridgeUrl }, false],
+  ] as const) {
+    const collector = await startCore({
+      roles: ['collector'],
+      databaseUrl: database.url,
+      env: { REDIS_URL: redis.url, SLUICE_COLLECTOR_PORT: '0', ...env },
+    })
+    expect(await collector.stop()).toBe(0)
+    expect(collector.output().includes("the collector has core's own rights in Redis")).toBe(warns)
+  }
 })
