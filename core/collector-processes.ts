@@ -25,6 +25,7 @@ export function checkCollector(config: Config): void {
 /**
  * Further processes of this program with the role collector alone, on one port. One that ends is started again.
  * @returns stops them, after the requests under way
+ * @throws UsageError when one ends before it listens
  */
 export async function startCollectorProcesses(
   count: number,
@@ -38,36 +39,53 @@ export async function startCollectorProcesses(
     const worker = cluster.fork()
     const startedAt = Date.now()
     running.add(worker)
-    worker.once('exit', async (code, signal) => {
-      running.delete(worker)
-      if (stopping.signal.aborted) return
+    const restart = async (reason: string) => {
+      // A process that could not be started has an error and no exit.
+      if (!running.delete(worker) || stopping.signal.aborted) return
       const next = Date.now() - startedAt < RESTART.steadyMs ? attempt + 1 : 0
       const delayMs = backoffMs(next, RESTART)
-      logger.warn({ reason: signal ?? `exit ${code}`, delayMs }, 'a collector ended, restarting it')
+      logger.warn({ reason, delayMs }, 'a collector ended, restarting it')
       await pause(delayMs, stopping.signal)
       if (!stopping.signal.aborted) start(next)
-    })
+    }
+    worker.once('exit', (code, signal) => restart(signal ?? `exit ${code}`))
+    worker.on('error', (error) => restart(String(error)))
     return worker
   }
 
-  const workers = Array.from({ length: count }, () => start(0))
-  await Promise.all(
-    workers.map((worker) => Promise.race([once(worker, 'listening'), ended(worker)])),
-  )
-  return {
-    async stop() {
-      stopping.abort()
-      const ends = [...running].map(ended)
-      for (const { process } of running) process.kill('SIGTERM')
-      const timer = setTimeout(() => {
-        for (const { process } of running) process.kill('SIGKILL')
-      }, STOP_MS_MAX)
-      await Promise.all(ends)
-      clearTimeout(timer)
-    },
+  async function stop(): Promise<void> {
+    stopping.abort()
+    const ends = [...running].map(ended)
+    for (const { process } of running) process.kill('SIGTERM')
+    const timer = setTimeout(() => {
+      for (const { process } of running) process.kill('SIGKILL')
+    }, STOP_MS_MAX)
+    await Promise.all(ends)
+    clearTimeout(timer)
   }
+
+  const workers = Array.from({ length: count }, () => start(0))
+  try {
+    await Promise.all(workers.map(listening))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { stop }
 }
 
+/** @throws when the process ends before: what is wrong with the first start will be wrong with the next one */
+async function listening(worker: Worker): Promise<void> {
+  const ends = ended(worker).then(() => {
+    throw new UsageError(
+      'A process of the collector ended before it listened.',
+      'The lines above show why. Correct it and start again.',
+    )
+  })
+  await Promise.race([once(worker, 'listening'), ends])
+}
+
+/** Also when it could not be started. */
 async function ended(worker: Worker): Promise<void> {
-  if (!worker.isDead()) await once(worker, 'exit')
+  if (!worker.isDead()) await once(worker, 'exit').catch(() => {})
 }
