@@ -90,6 +90,8 @@ test('days that a former version wrote are read with later ones, hold back dupli
   const range = { start: `${yesterday.slice(0, 10)}T00:00:00Z`, end: '2999-01-01T00:00:00Z' }
   expect((await uniqueActors(db, viewer, { range })).rows).toEqual([2])
 
+  // Days later, when nothing is written into it any more.
+  await pool.query("UPDATE log_lease SET applied_through = now() + interval '4 days'")
   await createPartitionMaintenance({ pool }).run()
   const { rows } = await pool.query(`
     SELECT c.relname LIKE '%${yesterday.slice(0, 10).replaceAll('-', '')}' AS former,

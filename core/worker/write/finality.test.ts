@@ -351,10 +351,16 @@ test('a transaction that had its id before a snapshot, and none has ended since,
     (await database.pool.query('SELECT published_snapshot::text AS at FROM finality')).rows[0].at
   for (const _ of [1, 2]) await publishFinality(execute, TOPICS.raw.name)
   await first?.query('BEGIN; SELECT pg_current_xact_id()')
-  await second?.query('BEGIN; SELECT pg_current_xact_id()')
+  await second?.query('BEGIN')
+  const secondId = (await second?.query('SELECT pg_current_xact_id()::text AS id'))?.rows[0].id
   await first?.query('COMMIT')
-  // What was proposed before either of them.
-  await publishFinality(execute, TOPICS.raw.name)
+  // What was proposed before either of them is published as soon as other databases let it.
+  const isProposedAfter = async () => {
+    await publishFinality(execute, TOPICS.raw.name)
+    const proposed = 'SELECT coalesce(pending_xid > $1::xid8, false) AS is FROM finality'
+    return (await database.pool.query(proposed, [secondId])).rows[0].is
+  }
+  await expect.poll(isProposedAfter, { timeout: 30_000 }).toBe(true)
   const before = await readPublished()
   for (const _ of [1, 2, 3]) await publishFinality(execute, TOPICS.raw.name)
   expect(await readPublished()).toBe(before)
