@@ -65,6 +65,8 @@ describeDialects('the edge whose log does not confirm', (harness) => {
       harness.post(key, { event: 'b' }),
     ])
     const ms = performance.now() - start
+    // The collector may have sent both in one append.
+    harness.gateway.produceFaults.length = 0
     for (const response of responses) {
       expect(response.status).toBe(503)
       expect(response.json.code).toBe('LOG_UNAVAILABLE')

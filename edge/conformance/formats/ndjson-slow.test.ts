@@ -170,7 +170,7 @@ const HOURS_AHEAD = `
   const { now } = Date
   let ahead = 0
   Date.now = () => now() + ahead
-  process.on('SIGUSR2', () => { ahead += ${LIMITS.ndjsonStreamMsMax} })`
+  process.on('SIGUSR2', () => { ahead += ${LIMITS.ndjsonStreamMsMax}; console.log('an hour ahead') })`
 
 it.concurrent('an NDJSON stream that is open for an hour gets a 408, and a new one goes on', async ({
   expect,
@@ -185,6 +185,8 @@ it.concurrent('an NDJSON stream that is open for an hour gets a 408, and a new o
   await long.write(`${EVENT}\n`)
   await expect.poll(() => gateway.records.length).toBe(1)
   process.kill(edge.pid, 'SIGUSR2')
+  // The next stream has to begin after it.
+  await expect.poll(() => edge.log()).toContain('an hour ahead')
   const next = open()
   await next.write(`${EVENT}\n`)
   await expect.poll(() => gateway.records.length).toBe(2)
