@@ -81,7 +81,7 @@ test.each([
   expect(range).toMatchObject({ startTime, endTime, timeZone: zone })
 })
 
-test('without a start the range is the last day before its end, or as long as --last says', async () => {
+test('without a start the range is the last day before its end, or as long as --last', async () => {
   const to = ['--to', '2026-03-29T01:00:00Z']
   const startOf = async (...args: string[]) => (await ask(...to, ...args)).startTime
   expect(await startOf()).toBe('2026-03-28T01:00:00.000Z')

@@ -68,7 +68,7 @@ export function checkListening(config: Exposure, addresses = ownAddresses()): vo
 }
 
 /**
- * SLUICE_PUBLIC_URL is of core's other port, so it says nothing of this one.
+ * SLUICE_PUBLIC_URL is of core's other port, so it does not excuse this one.
  * @throws UsageError when keys and events would cross public networks unencrypted, or the collector be core in Redis
  */
 export function checkCollectorExposure(config: Exposure, addresses = ownAddresses()): void {

@@ -38,7 +38,7 @@ export function createRedisClient(
       void write(requests.slice(i, i + LIMITS.redisCommandsMax))
   }
 
-  /** Settles the requests, and never rejects. */
+  /** Resolves or rejects each request; never rejects itself. */
   async function write(requests: readonly Waiting[]): Promise<void> {
     const commands = requests.map(({ command }) => command)
     try {

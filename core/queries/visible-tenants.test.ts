@@ -36,7 +36,7 @@ test('each tenant is found by its id, however many there are that contain it, an
   expect((await find('search: "shop", after: "shop-999"')).slice(-1)).toEqual(['my-shop'])
 })
 
-test('a search finds what it says: no character of it stands for others', async () => {
+test('a search finds exactly its text: no character of it stands for others', async () => {
   for (const search of ['%', '_', 'a_b', 'shop%', '\\\\', "'", 'no such tenant', 'x'.repeat(1_024)])
     expect(await find(`search: "${search}"`), search).toEqual([])
   expect(await find('search: "a-b"')).toEqual(['a-b'])

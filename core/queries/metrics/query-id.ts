@@ -5,7 +5,7 @@ import type { MetricsArgs } from './metrics-args.ts'
 const ID_CHARS = 22
 
 /**
- * Names a question: the same tenant and arguments give the same id, whoever asks, through whichever interface, with
+ * Names a question: the same tenant and arguments give the same id, through whichever interface it is asked, with
  * defaults written or left out.
  */
 export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string {

@@ -4,7 +4,7 @@ import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { type LeaseGroup, openLeaseConnection, rebalance, releaseLeases } from './lease-rows.ts'
 
-/** A worker without consumers: `owned` says which partitions they would still read. */
+/** A worker without consumers: `owned` returns the partitions they would still read. */
 interface TestWorker {
   owned: number[]
   rebalance(): ReturnType<typeof rebalance>

@@ -7,7 +7,7 @@ import { isApplied } from './applied-days.ts'
 const INDEX = 'event_by_occurrence'
 /** Reading a day of 20 GB takes a minute or two. */
 const BUILD_MS_MAX = 600_000
-/** Whoever comes after a lock that waits waits as well. */
+/** Statements behind a lock that waits wait as well. */
 const LOCK_MS_MAX = 250
 
 /**

@@ -73,7 +73,7 @@ export function QueryNotice(props: {
   )
 }
 
-/** In place of what a panel would show; the notice says why. */
+/** In place of what a panel would show; the notice gives the reason. */
 export function Missing(props: {
   /** The beginning of a sentence: "The top events". */
   subject: string

@@ -275,7 +275,7 @@ test('the records of an aborted transaction are left out, from its first offset 
   ).toEqual([15, 17, 18])
 })
 
-test('what is encoded says that it has no producer, no epoch and one time, and fits its bound', () => {
+test('what is encoded has no producer, no epoch and one time, and fits its bound', () => {
   const records = [
     {
       key: Buffer.from('key'),

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { execute, signedOut, subscribe } from './client.ts'
 import { graphql } from './graphql.ts'
 
-/** What the server may answer to a request, and what the page says then. */
+/** What the server may answer to a request, and what the page then shows. */
 const VIEWER = graphql('query Client { viewer { email } }')
 const LIVE = graphql('subscription ClientLive { live { at } }')
 
@@ -143,7 +143,7 @@ function follow() {
 }
 const live = (at: string) => ({ data: { live: { at } } })
 
-test('a subscription passes on each update, and says once when the server closes it', async () => {
+test('a subscription passes on each update, and reports once that the server closed it', async () => {
   const { received, next, complete, isOpen } = follow()
   await expect.poll(isOpen).toBe(true)
   next(live('1'))
@@ -155,7 +155,7 @@ test('a subscription passes on each update, and says once when the server closes
   expect(received).toHaveLength(3)
 })
 
-test('a subscription that fails says why, and nothing after that', async () => {
+test('a subscription that fails reports the reason, and nothing after that', async () => {
   const { received, next, unsubscribe, isOpen } = follow()
   await expect.poll(isOpen).toBe(true)
   next({ errors: [{ message: 'too many', extensions: { code: 'OVERLOADED' } }] })
@@ -166,7 +166,7 @@ test('a subscription that fails says why, and nothing after that', async () => {
   unsubscribe()
 })
 
-test('a subscription that is ended by the page says nothing more and is closed', async () => {
+test('a subscription that is ended by the page reports nothing more and is closed', async () => {
   const { received, next, unsubscribe, isAborted, isOpen } = follow()
   await expect.poll(isOpen).toBe(true)
   next(live('1'))

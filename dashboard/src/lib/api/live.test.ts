@@ -144,7 +144,7 @@ test('the skew of the browser clock is taken from the updates', () => {
   expect(live.skewMs()).toBe(30_000)
 })
 
-test('a lost connection is lost since the first failure until an update arrives, and is retried when it says so', async () => {
+test('a lost connection is lost since the first failure until an update arrives, and is retried at the time that is shown', async () => {
   const { live, subscriptions, push } = setUp()
   push()
   const lostAt = Date.now()

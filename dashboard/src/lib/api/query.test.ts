@@ -186,7 +186,7 @@ test('after it is disposed a query neither fetches nor changes', async () => {
   expect([query.data(), requests.length]).toEqual([undefined, 1])
 })
 
-test('an error says since when the query fails and when it is fetched again', async () => {
+test('an error has the time since which the query fails and that of the next attempt', async () => {
   const { query, requests } = setUp()
   const startedAt = Date.now()
   await vi.advanceTimersByTimeAsync(3_000)
