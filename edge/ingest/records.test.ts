@@ -31,7 +31,7 @@ async function recordsOf(
 const batch = (...events: object[]) => JSON.stringify({ batch: events })
 
 describe('the record of an event', () => {
-  it('has the key that its format gives it, else one by its actor or its id, and says who sent what to which edge', async () => {
+  it('has the key that its format gives it, else one by its actor or its id, and names who sent what to which edge', async () => {
     const records = await recordsOf(
       '/v1/events',
       '[{"event":"a","actor":"u"},{"event":"b","event_id":"e1"}]',
@@ -56,7 +56,7 @@ describe('the record of an event', () => {
     expect((await recordsOf('/v1/events', '{"event":"a"}'))[0]).not.toHaveProperty('client')
   })
 
-  it('says that a public key sent it, and that it is a historical import where the key may send one', async () => {
+  it('shows that a public key sent it, and that it is a historical import where the key may send one', async () => {
     const findKey = async () => ({ ...RECORD, kind: 'pub' as const, may_import_history: false })
     const [open] = await recordsOf('/v1/events', '{"event":"a"}', {}, { findKey })
     expect([open.trust, open.historical]).toEqual(['public', undefined])
@@ -84,7 +84,7 @@ describe('the record of an event', () => {
     },
   )
 
-  it('says that a time was computed, also where it is old', async () => {
+  it('shows that a time was computed, also where it is old', async () => {
     const records = await recordsOf(
       '/batch',
       batch(

@@ -55,7 +55,7 @@ test('a connection may have 32 unanswered requests; with one more it is closed, 
   await expect.poll(() => served).toBe(2 * LIMITS.edgePipelinedRequestsMax)
   resolve()
   await expect.poll(() => most.received().match(/ 200 OK/g)?.length).toBe(32)
-  // The next ones are counted anew.
+  // The next ones are counted from zero.
   most.write(GET)
   await expect.poll(() => most.received().match(/ 200 OK/g)?.length).toBe(33)
   most.reset()

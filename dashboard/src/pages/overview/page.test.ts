@@ -166,7 +166,7 @@ test('a failed query shows a notice in place of its numbers and is retried', asy
   await page.unroute('**/graphql')
 })
 
-test('a panel that could not be loaded says so, whatever is chosen', async () => {
+test('a panel that could not be loaded shows that, whatever is chosen', async () => {
   const failing = new Set(['Totals', 'Actors', 'Metrics', 'Recent'])
   await page.route('**/graphql', async (route) => {
     if (failing.has(route.request().postDataJSON().operationName))
