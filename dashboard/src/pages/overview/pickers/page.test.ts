@@ -128,10 +128,19 @@ interface Place {
 
 /** Where the chart drew the start of two of its buckets, in pixels of the page. */
 async function placesOf(count: number, [a, b]: [number, number]): Promise<[Place, Place]> {
-  const line = async () => (await drawingOf(page)).lines[0] ?? []
-  await expect.poll(async () => (await line()).length).toBe(count)
-  const box = await page.locator('.chart').boundingBox()
-  const drawn = await line()
+  const look = async () => ({
+    drawn: (await drawingOf(page)).lines[0] ?? [],
+    box: await page.locator('.chart').boundingBox(),
+  })
+  let last = await look()
+  // The panels above it may still grow, and move it.
+  const isSteady = async () => {
+    const before = last
+    last = await look()
+    return last.drawn.length === count && JSON.stringify(last) === JSON.stringify(before)
+  }
+  await expect.poll(isSteady, { interval: 100 }).toBe(true)
+  const { drawn, box } = last
   const place = (i: number) => ({ x: (drawn[i]?.x ?? 0) + (box?.x ?? 0), y: 100 + (box?.y ?? 0) })
   return [place(a), place(b)]
 }
