@@ -1,25 +1,19 @@
 import { join } from 'node:path'
 import { ROOT } from '../core/lib/paths.ts'
 import { pollUntil } from '../tools/process/start-process.ts'
-import { createSupervisedProcess } from '../tools/process/supervised-process.ts'
-import type { EdgeProcess } from './edge-process.ts'
+import { type EdgeEvents, type EdgeProcess, superviseEdge } from './supervise-edge.ts'
 
-export interface CollectorProcessOptions {
+export interface CollectorProcessOptions extends EdgeEvents {
   home: string
   port: number
   databaseUrl: string
   /** Shown on the page /docs. */
   docsKey: string
   logLevel: string
-  /** Called when it ended by itself and was restarted. */
-  onRestart: (reason: string, pid: number) => void
-  /** Called when it ended by itself or a restart failed; the next one is tried after this time. */
-  onEnd?: (reason: string, delayMs: number) => void
 }
 
 const START_MS_MAX = 30_000
 const READY_POLL_MS = 50
-const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
 const STOP_STEPS = [
   { signal: 'SIGTERM', graceMs: 2_500 },
   { signal: 'SIGKILL', graceMs: 500 },
@@ -32,12 +26,10 @@ export async function startCollectorProcess(
   options: CollectorProcessOptions,
 ): Promise<EdgeProcess> {
   const { home, port } = options
-  let pid = 0
-  const collector = createSupervisedProcess({
+  return superviseEdge(home, options, {
     name: 'collector',
     command: process.execPath,
     args: [...V8_FLAGS, join(ROOT, 'core/main.ts'), 'collector'],
-    cwd: home,
     env: {
       DATABASE_URL: options.databaseUrl,
       SLUICE_COLLECTOR_PORT: String(port),
@@ -45,29 +37,11 @@ export async function startCollectorProcess(
       SLUICE_DOCS_KEY: options.docsKey,
       SLUICE_LOG_LEVEL: options.logLevel,
     },
-    logFile: join(home, 'edge.log'),
     pidFile: join(home, 'collector.pid'),
     waitUntilReady: (_, signal) => pollUntil(() => isHealthy(port), READY_POLL_MS, signal),
     startMsMax: START_MS_MAX,
     stopSteps: STOP_STEPS,
-    watchdogSignal: 'TERM',
-    restart: {
-      ...RESTART_BACKOFF,
-      onEnd: options.onEnd,
-      onRestarted(reason, restarted) {
-        pid = restarted
-        options.onRestart(reason, restarted)
-      },
-    },
   })
-  await collector.start()
-  pid = collector.pid as number
-  return {
-    get pid() {
-      return pid
-    },
-    stop: () => collector.stop(),
-  }
 }
 
 async function isHealthy(port: number): Promise<boolean> {

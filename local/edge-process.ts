@@ -6,38 +6,26 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { EDGE_BUNDLE } from '../tools/build.ts'
 import { commandLine, stopProcess } from '../tools/process/processes.ts'
-import { createSupervisedProcess } from '../tools/process/supervised-process.ts'
+import { type EdgeEvents, type EdgeProcess, superviseEdge } from './supervise-edge.ts'
 
-/** The edge in a real workerd next to this process. */
-export interface EdgeProcess {
-  /** Another one after a crash. */
-  readonly pid: number
-  /** After the requests under way, within seconds. */
-  stop(): Promise<void>
-}
-
-export interface EdgeProcessOptions {
+export interface EdgeProcessOptions extends EdgeEvents {
   home: string
   port: number
   /** Text bindings of the Worker. */
   bindings: Record<string, string>
-  /** Called when workerd ended by itself and was restarted. */
-  onRestart: (reason: string, pid: number) => void
-  /** Called when it ended by itself or a restart failed; the next one is tried after this time. */
-  onEnd?: (reason: string, delayMs: number) => void
 }
 
 /** The binary itself: the package's command is a script that passes neither signals nor descriptor 3 on. */
 export const WORKERD: string = createRequire(import.meta.url)('workerd').default
 
 const START_MS_MAX = 20_000
-const RESTART_BACKOFF = { baseMs: 100, maxMs: 10_000, steadyMs: 60_000 }
 
 const STOP_STEPS = [
   { signal: 'SIGTERM', graceMs: 1_900 },
   { signal: 'SIGKILL', graceMs: 500 },
 ] as const
 
+/** The edge in a real workerd next to this process. */
 export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { home } = options
   const config = configPath(home)
@@ -45,35 +33,15 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   // built since: hence a copy.
   copyFileSync(EDGE_BUNDLE, join(home, 'edge.js'))
   writeFileSync(config, capnp(options), { mode: 0o600 })
-  let pid = 0
-  const workerd = createSupervisedProcess({
+  return superviseEdge(home, options, {
     name: 'workerd',
     command: WORKERD,
     args: ['serve', config, '--control-fd=3'],
-    cwd: home,
-    logFile: join(home, 'edge.log'),
     extraChannel: 'pipe',
     waitUntilReady: waitForListen,
     startMsMax: START_MS_MAX,
     stopSteps: STOP_STEPS,
-    watchdogSignal: 'TERM',
-    restart: {
-      ...RESTART_BACKOFF,
-      onEnd: options.onEnd,
-      onRestarted(reason, restarted) {
-        pid = restarted
-        options.onRestart(reason, restarted)
-      },
-    },
   })
-  await workerd.start()
-  pid = workerd.pid as number
-  return {
-    get pid() {
-      return pid
-    },
-    stop: () => workerd.stop(),
-  }
 }
 
 /** Stops a workerd of this home that outlived a killed parent and still holds its port. */

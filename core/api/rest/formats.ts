@@ -31,7 +31,6 @@ const ACCEPT_CHARS_MAX = 1_000
  */
 export function respond(c: Context, result: RestResult): Response {
   const type = 'rows' in result ? chooseType(c.req.header('accept')) : JSON_TYPE
-  const body = bodyOf(type, result)
   const etag = etagOf(type, result)
   const headers: Record<string, string> = {
     ETag: etag,
@@ -43,7 +42,7 @@ export function respond(c: Context, result: RestResult): Response {
   if (known.some((each) => each.trim() === etag)) return c.body(null, 304, headers)
   headers['Content-Type'] = type === JSON_TYPE ? JSON_TYPE : `${type}; charset=utf-8`
   if ('meta' in result && type !== JSON_TYPE) Object.assign(headers, metaHeaders(result.meta))
-  return c.body(body, 200, headers)
+  return c.body(bodyOf(type, result), 200, headers)
 }
 
 /** The first of the three that the client names; JSON unless it names one. */
