@@ -92,7 +92,7 @@ describe('authentication of GraphQL', () => {
     await away.destroy()
   })
 
-  test('made-up keys from one address are throttled, and no good key there is refused for it', async () => {
+  test('made-up keys from one address are throttled, and a key that was good lately is not', async () => {
     const { db, live, log } = fixture
     const graphql = createGraphQL({ db, live, log, logger: { error() {} } })
     const status = async (headers: Record<string, string>) => {
@@ -100,14 +100,14 @@ describe('authentication of GraphQL', () => {
       return (await graphql.fetch(request, { address: '203.0.113.9' })).status
     }
     const madeUp = () => status({ 'x-api-key': mintApiKey('sec') })
+    expect(await status(own)).toBe(200)
     const statuses = await Promise.all(Array.from({ length: 300 }, madeUp))
     expect(new Set(statuses)).toEqual(new Set([401]))
     // Beyond the limit they share one look-up at a time.
     const flood = Promise.all(Array.from({ length: 300 }, madeUp))
-    const newKey = await fixture.keyOf('default')
     expect(await status(own)).toBe(200)
     expect(new Set(await flood)).toEqual(new Set([401, 429]))
-    expect(await status(newKey)).toBe(200)
+    expect(await status(await fixture.keyOf('default'))).toBe(200)
   })
 
   test('unknown, revoked, expired and malformed keys get the same message', async () => {
