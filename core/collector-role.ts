@@ -3,7 +3,7 @@ import { startCollector } from './collector/collector.ts'
 import type { Config } from './config.ts'
 import { type ConnectionOptions, connect, connectRedis } from './connections.ts'
 import { createRedisConnection, type RedisConnection } from './db/redis-connection.ts'
-import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
+import { checkBridgeUser, checkMayLimit } from './gateway/redis/bridge-user.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './identity/key-directory.ts'
 import type { Log } from './log/log.ts'
 
@@ -46,11 +46,13 @@ export async function serveCollector(options: CollectorOptions, log: Log): Promi
   return served
 }
 
-/** As the user with fewer rights where there is one: limits and locks are all that it needs. @throws UsageError when that is core's own */
+/** As the user with fewer rights where there is one: limits and locks are all that it needs. @throws UsageError when that is core's own, or may not limit */
 async function openRedis(options: CollectorOptions): Promise<RedisConnection | undefined> {
   const { redisUrl, redisBridgeUrl, logger } = options
   const redis = await connectRedis(options, redisBridgeUrl ?? redisUrl)
-  if (!redis || !redisUrl) return redis
+  if (!redis) return undefined
+  await checkMayLimit(redis)
+  if (!redisUrl) return redis
   if (!redisBridgeUrl) {
     logger.warn(
       {

@@ -92,7 +92,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     redisBridgeUrl: env.SLUICE_REDIS_BRIDGE_URL || undefined,
     redisToken: env.SLUICE_REDIS_TOKEN || undefined,
     allowCleartext: oneOf(env, 'SLUICE_ALLOW_CLEARTEXT', ['true', 'false']) === 'true',
-    edge: oneOf(env, 'SLUICE_EDGE', ['collector', 'workerd']) ?? 'workerd',
+    edge: oneOf(env, 'SLUICE_EDGE', ['collector', 'workerd']) ?? 'collector',
     edgeUrl: env.SLUICE_EDGE_URL || undefined,
     key: env.SLUICE_KEY || undefined,
     readKey: env.SLUICE_READ_KEY || undefined,

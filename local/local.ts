@@ -20,7 +20,7 @@ import { type EdgeKind, startEdge } from './start-edge.ts'
 
 /**
  * The composition root of one machine: a small supervisor with three processes, a real Postgres, core, and the
- * edge in a real workerd. One that ends is restarted while the others go on. A start removes what a killed
+ * edge: core's collector, or a real workerd. One that ends is restarted while the others go on. A start removes what a killed
  * predecessor left and continues with its data.
  */
 export interface EmbeddedOptions {

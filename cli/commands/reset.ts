@@ -28,7 +28,7 @@ export function createResetCommand(config: Config, terminal: Terminal): Command 
 
 /** What a start creates; other files in the folder stay. */
 const CREATED_BY_START =
-  /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|core\.pid|(sluice|core|edge)\.log)(\.|$)/
+  /^(postgres|(run|secrets)\.json|demo|lock|edge\.js|workerd\.capnp|(core|collector)\.pid|(sluice|core|edge)\.log)(\.|$)/
 
 async function deleteHome(home: string): Promise<void> {
   if (!existsSync(home)) return

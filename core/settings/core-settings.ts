@@ -192,9 +192,9 @@ export const CORE_SETTINGS: readonly Setting[] = [
   },
   {
     name: 'SLUICE_EDGE',
-    default: '`workerd`',
+    default: '`collector`',
     meaning:
-      "what accepts events in `npm start`: `workerd`, the edge as it runs on Cloudflare, or `collector`, core's role, which takes less CPU",
+      "what accepts events in `npm start`: `collector`, core's role, or `workerd`, the edge as it runs on Cloudflare, which takes more CPU",
     readBy: 'cli',
   },
   {

@@ -11,7 +11,7 @@ import { expectAllStored } from '../lib/stored.ts'
 const LONG = { timeout: 180_000 }
 const PARTS = ['postgres', 'core', 'edge'] as const
 
-const PROCESS_NAMES = { postgres: 'Postgres', core: 'core', edge: 'workerd' }
+const PROCESS_NAMES = { postgres: 'Postgres', core: 'core', edge: 'collector' }
 
 let home: TestHome
 let sluice: TestSluice

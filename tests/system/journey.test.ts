@@ -16,7 +16,7 @@ let page: Page
 const consoleErrors: string[] = []
 
 beforeAll(async () => {
-  home = createTestHome()
+  home = createTestHome({ SLUICE_EDGE: 'workerd' })
   ;[sluice, browser] = await Promise.all([home.start('--no-demo'), launchBrowser()])
   page = await browser.newPage({ viewport: { width: 1440, height: 1000 } })
   page.on('pageerror', (error) => consoleErrors.push(error.message))

@@ -1,3 +1,4 @@
+import { REDIS_KEYS } from '../../../contract/redis-rest.ts'
 import { type RedisConnection, RedisError } from '../../db/redis-connection.ts'
 import { UsageError } from '../../lib/usage-error.ts'
 
@@ -25,4 +26,26 @@ async function whoAmI(redis: RedisConnection): Promise<string | undefined> {
   // Redis 7 names the user who may not ask.
   if (reply instanceof RedisError) return /User (\S+) has no permissions/.exec(reply.message)?.[1]
   return reply == null ? undefined : String(reply)
+}
+
+/**
+ * A user who may not run the scripts of limits fails each request like a Redis that is away: the limits would be each
+ * process's own, and nothing would say why.
+ * @throws UsageError for such a user
+ */
+export async function checkMayLimit(redis: RedisConnection): Promise<void> {
+  const commands = [
+    // No script has this hash, so nothing is run.
+    ['evalsha', '0'.repeat(40), '0'],
+    ['mget', REDIS_KEYS.apiKey('0'.repeat(64))],
+  ]
+  const replies = await redis.send(commands, 2_000).catch(() => [])
+  const refused = replies.find(
+    (reply) => reply instanceof RedisError && reply.message.startsWith('NOPERM'),
+  )
+  if (!refused) return
+  throw new UsageError(
+    `The collector's user of Redis may not run the scripts of limits: ${(refused as RedisError).message}.`,
+    'Create the user "edges" as docs/adr/0013-redis.md shows, and set SLUICE_REDIS_BRIDGE_URL.',
+  )
 }

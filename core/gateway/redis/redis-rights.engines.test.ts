@@ -10,7 +10,7 @@ import { startTestBridge, type TestBridge } from '../../../tests/lib/redis-bridg
 import { startTestRedis, type TestRedis } from '../../../tests/lib/redis-server.ts'
 import { createRedisConnection } from '../../db/redis-connection.ts'
 import { ROOT } from '../../lib/paths.ts'
-import { checkBridgeUser } from './bridge-user.ts'
+import { checkBridgeUser, checkMayLimit } from './bridge-user.ts'
 import { EDGES_USER_RULES } from './edges-user.ts'
 
 /** The users of docs/adr/0013-redis.md in a real Redis. */
@@ -21,11 +21,12 @@ describe('the Redis user of the edges in decision 13', () => {
   let server: TestRedis
   let direct: Direct
   let bridge: TestBridge
+  let password: string
   let redis: Redis
   beforeAll(async () => {
     server = await startTestRedis()
     direct = new Direct(server.url)
-    const password = randomBytes(16).toString('hex')
+    password = randomBytes(16).toString('hex')
     for (const user of users)
       await direct.call('ACL', 'SETUSER', ...user.replace('>secret', `>${password}`).split(' '))
     bridge = await startTestBridge(server.url.replace('//', `//edges:${password}@`))
@@ -116,6 +117,19 @@ describe('the Redis user of the edges in decision 13', () => {
     } finally {
       await core.close()
       await alias.close()
+    }
+  })
+
+  test('may run the scripts of limits, which the user of core may not: a collector says so at its start', async () => {
+    await checkMayLimit(bridge.redis)
+    const core = createRedisConnection({ url: server.url.replace('//', `//sluice:${password}@`) })
+    try {
+      await core.ready(5_000)
+      await expect(checkMayLimit(core)).rejects.toThrow(
+        "The collector's user of Redis may not run the scripts of limits: NOPERM",
+      )
+    } finally {
+      await core.close()
     }
   })
 
