@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { findFormerSetting } from '../contract/former-settings.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../contract/trusted-proxies.ts'
+import type { HttpDirectorySettings } from '../edge/auth/key-directory.ts'
 import type { EdgeOptions } from '../edge/entry/settings.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
@@ -29,6 +30,8 @@ export interface Config {
     port: number
     processes: number
     redisMsMax: number | undefined
+    /** SLUICE_GATEWAY_URL, SLUICE_GATEWAY_USERNAME and SLUICE_GATEWAY_PASSWORD: where it finds keys without a database */
+    gateway: HttpDirectorySettings | undefined
     settings: EdgeOptions
   }
   /** SLUICE_PUBLIC_URL */
@@ -81,6 +84,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       port: wholeNumber(env, 'SLUICE_COLLECTOR_PORT', 0, 65_535) ?? 8787,
       processes: wholeNumber(env, 'SLUICE_COLLECTOR_PROCESSES', 1, 64) ?? 1,
       redisMsMax: wholeNumber(env, 'SLUICE_REDIS_TIMEOUT_MS', 1, 60_000),
+      gateway: readGateway(env),
       settings: readEdgeOptions(env),
     },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
@@ -114,6 +118,21 @@ function readEdgeOptions(env: NodeJS.ProcessEnv): EdgeOptions {
     SLUICE_TRUSTED_PROXIES: env.SLUICE_TRUSTED_PROXIES || undefined,
     SLUICE_NDJSON_BYTES_MAX: env.SLUICE_NDJSON_BYTES_MAX || undefined,
     SLUICE_DOCS_KEY: env.SLUICE_DOCS_KEY || undefined,
+  }
+}
+
+function readGateway(env: NodeJS.ProcessEnv): HttpDirectorySettings | undefined {
+  const url = env.SLUICE_GATEWAY_URL
+  if (!url) return undefined
+  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
+    throw new UsageError(
+      'SLUICE_GATEWAY_URL is not a valid URL.',
+      'Set it to a value such as https://core.example.com/gateway.',
+    )
+  return {
+    url: url.replace(/\/+$/, ''),
+    username: env.SLUICE_GATEWAY_USERNAME || GATEWAY_USER,
+    password: env.SLUICE_GATEWAY_PASSWORD ?? '',
   }
 }
 

@@ -23,6 +23,7 @@ export interface Exposure {
   publicUrl: string | undefined
   gatewayUsers: readonly GatewayUser[]
   allowCleartext: boolean
+  collector: { gateway: { url: string } | undefined }
 }
 
 /** @throws UsageError for a connection that would be unencrypted beyond this machine and private networks */
@@ -76,6 +77,12 @@ export function checkCollectorExposure(config: Exposure, addresses = ownAddresse
     throw new UsageError(
       `HOST=${config.host}: the collector would speak HTTP without TLS on a public address.`,
       `Set SLUICE_TLS_CERT and SLUICE_TLS_KEY; or, behind a proxy that has a certificate, HOST to a private address; ${ALLOW}.`,
+    )
+  const { gateway } = config.collector
+  if (gateway && !config.allowCleartext && isCleartextBeyondPrivate(gateway.url))
+    throw new UsageError(
+      "SLUICE_GATEWAY_URL: the connection would be unencrypted and leave this machine's private networks.",
+      `Set it to an https:// URL, ${ALLOW}.`,
     )
   checkRedisUsers(config)
 }

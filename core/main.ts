@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { checkCollector, startCollectorProcesses } from './collector-processes.ts'
+import { serveCollectorWithoutDatabase } from './collector-role.ts'
 import { type Config, readConfig } from './config.ts'
 import { migrate } from './db/migrate.ts'
 import { checkGateway, checkListening } from './exposure.ts'
@@ -12,7 +13,7 @@ import { DEFAULT_ROLES, ROLES, type Role, startRoles } from './roles.ts'
 
 /**
  * Core as a server: `DATABASE_URL=… node core/main.ts [api] [gateway] [worker] [collector]`, without an argument all
- * but the collector.
+ * but the collector. The collector alone needs no database: SLUICE_GATEWAY_URL tells where keys are known.
  * The log is in Postgres, or in Kafka with SLUICE_LOG_DRIVER=kafka. Settings: core/settings/. It writes one
  * JSON object a line to standard output.
  */
@@ -52,12 +53,14 @@ async function start(): Promise<void> {
       `Unknown role: ${unknown.join(', ')}.`,
       `The roles are ${ROLES.join(', ')}.`,
     )
-  if (!config.databaseUrl)
+  const wanted = roles.length > 0 ? roles : DEFAULT_ROLES
+  if (!config.databaseUrl) {
+    if (wanted.join() === 'collector' && config.collector.gateway) return startCollectorAlone()
     throw new UsageError(
       'DATABASE_URL is not set.',
       'Set it to postgres://user:password@host/database.',
     )
-  const wanted = roles.length > 0 ? roles : DEFAULT_ROLES
+  }
   if (wanted.includes('gateway')) checkGateway(config)
   if (wanted.includes('gateway') || wanted.includes('api')) checkListening(config)
   if (wanted.includes('collector')) checkCollector(config)
@@ -87,11 +90,23 @@ async function start(): Promise<void> {
     lifecycle,
     onWorkerEnd: () => stop(1),
   })
-  if (inProcesses) {
-    const collectors = await startCollectorProcesses(config.collector.processes, logger)
-    lifecycle.onStop('collector processes', () => collectors.stop())
-  }
+  if (inProcesses) await startProcesses()
   logger.info({ roles: wanted, url: served?.url, collectorUrl: collector?.url }, 'ready')
+}
+
+/** The role collector without a database: core's gateway knows the keys. */
+async function startCollectorAlone(): Promise<void> {
+  checkCollector(config)
+  const collector =
+    config.collector.processes > 1 && cluster.isPrimary
+      ? await startProcesses()
+      : await serveCollectorWithoutDatabase({ ...config, logger, lifecycle })
+  logger.info({ roles: ['collector'], collectorUrl: collector?.url }, 'ready')
+}
+
+async function startProcesses(): Promise<undefined> {
+  const collectors = await startCollectorProcesses(config.collector.processes, logger)
+  lifecycle.onStop('collector processes', () => collectors.stop())
 }
 
 function stop(code: number): void {

@@ -92,7 +92,7 @@ describe('docker-compose.yml', () => {
     const published = services.flatMap(([name, { ports = [] }]) =>
       ports.map((port) => [name, port]),
     )
-    expect(published.map(([name]) => name)).toEqual(['core', 'edge'])
+    expect(published.map(([name]) => name)).toEqual(['core', 'collector', 'edge'])
     for (const [, port] of published) expect(port).toMatch(/^\$\{\w+_ADDRESS:-127\.0\.0\.1\}:/)
   })
 
@@ -105,12 +105,22 @@ describe('docker-compose.yml', () => {
     expect(raw.services.redis?.image).toMatch(/^redis:7\.\d+\.\d+-/)
   })
 
-  test('the edge reaches core and no engine, and engines reach no other network', () => {
+  test('the edge reaches core and no engine, the collector no Postgres, and engines reach no other network', () => {
     const networksOf = (name: string) => raw.services[name]?.networks
     expect([networksOf('edge'), networksOf('core')]).toEqual([['front'], ['front', 'back']])
-    for (const name of ['postgres', 'redis', 'kafka', 'worker', 'migrate', 'topics'])
+    expect(networksOf('collector')).toEqual(['front', 'bus'])
+    for (const name of ['redis', 'kafka'])
+      expect([name, networksOf(name)]).toEqual([name, ['back', 'bus']])
+    for (const name of ['postgres', 'worker', 'migrate', 'topics'])
       expect([name, networksOf(name)]).toEqual([name, ['back']])
-    expect(raw.networks.back).toEqual({ internal: true })
+    for (const name of ['back', 'bus']) expect(raw.networks[name]).toEqual({ internal: true })
+  })
+
+  test('what faces the internet has no password of Postgres, and is another user of Redis than core', () => {
+    for (const name of ['collector', 'edge']) {
+      const environment = JSON.stringify(raw.services[name]?.environment)
+      expect(environment).not.toMatch(/POSTGRES|DATABASE|redis:\/\/sluice/)
+    }
   })
 
   test('every service has limits of memory, processes and CPU, and no right to gain privileges', () => {

@@ -1,6 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
-import type { FoundKey } from '../../edge/auth/key-directory.ts'
-import { composeEdgeOn } from '../../edge/entry/compose-on.ts'
+import { composeEdgeOn, type EdgeServices } from '../../edge/entry/compose-on.ts'
 import type { EdgeOptions } from '../../edge/entry/settings.ts'
 import type { Report } from '../../edge/http/report.ts'
 import {
@@ -11,7 +10,6 @@ import {
 } from '../../edge/node/serve-edge.ts'
 import type { RedisConnection } from '../db/redis-connection.ts'
 import { createBatcher } from '../gateway/produce/batcher.ts'
-import { withTimeout } from '../lib/timeout.ts'
 import type { Log } from '../log/log.ts'
 import { admitTogether } from './admit-together.ts'
 import { createLogPublisher } from './log-publisher.ts'
@@ -19,8 +17,7 @@ import { createRedisClient } from './redis-client.ts'
 
 export interface CollectorDeps {
   log: Pick<Log, 'append'>
-  /** Rejects when it cannot tell whether the key exists. */
-  findKey: (sha256Hex: string) => Promise<FoundKey | undefined>
+  keys: EdgeServices['keys']
   /** For limits and locks; without it they are in this process's memory. */
   redis: Pick<RedisConnection, 'send'> | undefined
   /** How long Redis may take, in ms; LIMITS.redisMsMax without it. */
@@ -35,16 +32,13 @@ export interface CollectorDeps {
  * @throws when a setting is invalid · EADDRINUSE
  */
 export async function startCollector(
-  { log, findKey, redis, redisMsMax = LIMITS.redisMsMax, settings, report }: CollectorDeps,
+  { log, keys, redis, redisMsMax = LIMITS.redisMsMax, settings, report }: CollectorDeps,
   options: ServeOptions,
 ): Promise<ServedEdge> {
   const batcher = createBatcher({ log, limits: { deadlineMs: LIMITS.publishMsMax } })
   const edge = composeEdgeOn(
     {
-      keys: () => ({
-        find: (sha256Hex) =>
-          withTimeout(LIMITS.keyLookupMsMax, 'the key directory', findKey(sha256Hex)),
-      }),
+      keys,
       publish: createLogPublisher(batcher, report),
       redis: redis && admitTogether(createRedisClient(redis, redisMsMax)),
       report,

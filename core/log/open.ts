@@ -11,10 +11,16 @@ import { createPostgresLog } from './postgres/postgres-log.ts'
 /** The log that the configuration names; its topics exist. @throws UsageError with a hint how to fix it */
 export async function openLog(
   config: LogConfig,
-  databaseUrl: string,
+  databaseUrl: string | undefined,
   onError?: (error: unknown) => void,
 ): Promise<Log> {
-  if (config.kind === 'postgres') return createPostgresLog({ url: databaseUrl, onError })
+  if (config.kind === 'postgres') {
+    if (databaseUrl) return createPostgresLog({ url: databaseUrl, onError })
+    throw new UsageError(
+      'The log is in Postgres, but DATABASE_URL is not set.',
+      'Set it, or SLUICE_LOG_DRIVER=kafka and KAFKA_BROKERS.',
+    )
+  }
   const log = await createKafkaLog({ ...config, onError }).catch(explain)
   try {
     for (const topic of Object.values(TOPICS)) await checkTopic(log, topic, config.prefix)

@@ -36,13 +36,19 @@ export const COMPOSE_SETTINGS: readonly Setting[] = [
   {
     name: 'EDGE_ADDRESS',
     default: '`127.0.0.1`',
-    meaning: 'address on the host at which the edge can be reached',
+    meaning: 'address on the host at which collector and edge can be reached',
     readBy: 'compose',
   },
   {
     name: 'EDGE_PORT',
     default: '`8787`',
-    meaning: 'port on the host',
+    meaning: 'port of the collector on the host',
+    readBy: 'compose',
+  },
+  {
+    name: 'WORKERD_PORT',
+    default: '`8788`',
+    meaning: 'port of the edge in workerd on the host, with `--profile workerd`',
     readBy: 'compose',
   },
 ]

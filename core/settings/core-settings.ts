@@ -136,7 +136,7 @@ export const CORE_SETTINGS: readonly Setting[] = [
     default: '',
     meaning:
       "the secret that edges send to core's gateway as the user `sluice`, who can only produce; at least 24 characters unless core listens on loopback. Required by the role gateway unless `SLUICE_GATEWAY_USERS` is set",
-    readBy: 'core (gateway), edge, compose',
+    readBy: 'core (gateway, collector), edge, compose',
   },
   {
     name: 'SLUICE_GATEWAY_USERS',

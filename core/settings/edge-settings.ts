@@ -5,14 +5,15 @@ export const EDGE_SETTINGS: readonly Setting[] = [
   {
     name: 'SLUICE_GATEWAY_URL',
     default: '',
-    meaning: "core's gateway, such as `https://core.example.com/gateway`. Required",
-    readBy: 'edge',
+    meaning:
+      "core's gateway, such as `https://core.example.com/gateway`. Required; the collector looks keys up there if it has no `DATABASE_URL`",
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_GATEWAY_USERNAME',
     default: '',
-    meaning: 'user of the gateway, usually `sluice`. Required',
-    readBy: 'edge',
+    meaning: 'user of the gateway, usually `sluice`. Required by edges',
+    readBy: 'core (collector), edge',
   },
   {
     name: 'SLUICE_REDIS_REST_URL',

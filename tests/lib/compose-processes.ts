@@ -92,7 +92,9 @@ export async function startCompose({ services }: ComposeFile): Promise<ComposePr
     const env = Object.fromEntries(
       Object.entries(environment).map(([key, value]) => [
         key,
-        key === 'PORT' ? String(ports.get(`${name}:${value}`)) : here(value),
+        /^(SLUICE_COLLECTOR_)?PORT$/.test(key)
+          ? String(ports.get(`${name}:${value}`))
+          : here(value),
       ]),
     )
     return {

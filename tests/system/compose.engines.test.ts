@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -34,17 +34,32 @@ test('every service starts in order and passes its own health check, with as man
   expect(compose.running.get('worker')).toHaveLength(file.services.worker?.deploy?.replicas ?? 0)
 })
 
-test('an event sent to the edge is returned by GraphQL exactly once, however often it is sent', async () => {
+test('an event sent to the collector and to the edge is returned by GraphQL exactly once, however often it is sent', async () => {
   const id = randomUUID()
-  for (let i = 0; i < 3; i++) {
-    const answer = await send(id)
+  for (const service of ['collector', 'edge', 'collector']) {
+    const answer = await send(id, { service })
     expect(answer.status).toBe(202)
     expect(answer.headers.get('sluice-degraded'), compose.logs('core')).toBeNull()
   }
-  const repeated = [await send(id, 'once'), await send(id, 'once')]
+  // Both have their limits and locks in the same Redis.
+  const once = { idempotencyKey: 'once' }
+  const repeated = [await send(id, once), await send(id, { ...once, service: 'edge' })]
   expect(repeated.map(({ headers }) => headers.get('idempotency-replayed'))).toEqual([null, 'true'])
   await expect.poll(() => find(id), { timeout: 20_000 }).toEqual({ id, name: 'composed' })
   await expect.poll(() => count('composed'), { timeout: 20_000 }).toBe(1)
+})
+
+test('the collector accepts events while core is away, with a key that it has not seen before', async () => {
+  const other = await key('ingest')
+  const published = `sluice:key:${createHash('sha256').update(other).digest('hex')}`
+  const redis = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
+  await expect.poll(() => redis.exists(published), { timeout: 10_000 }).toBe(1)
+  redis.disconnect()
+  await compose.running.get('core')?.[0]?.stop()
+  const id = randomUUID()
+  expect((await send(id, { apiKey: other })).status).toBe(202)
+  await compose.running.get('core')?.[0]?.start()
+  await expect.poll(() => find(id), { timeout: 20_000 }).toMatchObject({ id })
 })
 
 test('the event passed through Kafka, and its rate limit is in Redis', async () => {
@@ -52,7 +67,7 @@ test('the event passed through Kafka, and its rate limit is in Redis', async () 
   const bounds = await kafka.offsets(TOPICS.raw.name)
   await kafka.close()
   expect(bounds).toHaveLength(TOPICS.raw.partitions)
-  expect(bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)).toBe(4)
+  expect(bounds.reduce((sum, { lastStableOffset: next }) => sum + next, 0)).toBe(5)
   const redis = new Redis(`redis://:${secrets.REDIS_PASSWORD}@${place('redis', 6379)}`)
   const keys = await redis.dbsize()
   redis.disconnect()
@@ -113,7 +128,7 @@ test('a sign-in link created in the container opens the dashboard under its publ
 })
 
 test('on SIGTERM every Sluice process exits cleanly within the grace period of Docker', async () => {
-  for (const name of ['edge', 'worker', 'core']) {
+  for (const name of ['collector', 'edge', 'worker', 'core']) {
     const began = Date.now()
     await Promise.all(compose.running.get(name)?.map((each) => each.stop()) ?? [])
     expect(Date.now() - began).toBeLessThan(20_000)
@@ -143,11 +158,20 @@ async function browse(path: string, host: string, body?: object) {
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
 }
 
-function send(id: string, idempotencyKey?: string): Promise<Response> {
-  return fetch(`${compose.url('edge', 8787)}/v1/events`, {
+interface SendOptions {
+  service?: string
+  idempotencyKey?: string
+  apiKey?: string
+}
+
+function send(
+  id: string,
+  { service = 'collector', idempotencyKey, apiKey = write }: SendOptions = {},
+): Promise<Response> {
+  return fetch(`${compose.url(service, 8787)}/v1/events`, {
     method: 'POST',
     headers: {
-      authorization: `Bearer ${write}`,
+      authorization: `Bearer ${apiKey}`,
       'content-type': 'application/json',
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
     },

@@ -25,7 +25,7 @@ await redis?.ready(5_000)
 const collector = await startCollector(
   {
     log: { append },
-    findKey: (sha256Hex) => createHttpKeyDirectory(gateway, abortOnTimeout).find(sha256Hex),
+    keys: () => createHttpKeyDirectory(gateway, abortOnTimeout),
     redis,
     redisMsMax: Number(settings.SLUICE_REDIS_TIMEOUT_MS) || undefined,
     settings,
