@@ -32,7 +32,7 @@ const ENTRIES = [
   'edge/entry/node.ts',
   'dashboard/src/index.tsx',
   'tests/lib/engines-runner.ts',
-  'cli/import-earthquakes.ts',
+  'cli/import-data.ts',
   'vite.config.ts',
 ]
 
