@@ -24,7 +24,8 @@ export const amplitude: IngestFormat = {
   buildResponse: (result) => ({ status: 200, body: JSON.stringify(responseOf(result, 0)) }),
   errorBody: ({ code, detail, request_id }) => ({
     code: ERRORS[code].status,
-    error: `${code}: ${detail}`,
+    // What its libraries look for, or they send the same events again.
+    error: ERRORS[code].status === 401 ? `Invalid API key: ${detail}` : `${code}: ${detail}`,
     request_id,
   }),
 }

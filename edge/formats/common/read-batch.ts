@@ -77,5 +77,17 @@ export function numbersByEvent(
  * larger than a body.
  */
 export function isCopiable(shared: unknown, count: number): boolean {
-  return JSON.stringify(shared).length * count <= LIMITS.bodyBytesMax
+  // About the length of its JSON. Without recursion, since nothing bounds the depth yet.
+  let left = LIMITS.bodyBytesMax / Math.max(count, 1)
+  const values = [shared]
+  while (values.length > 0 && left >= 0) {
+    const value = values.pop()
+    left -= typeof value === 'string' ? value.length + 2 : 4
+    if (value === null || typeof value !== 'object') continue
+    for (const [name, member] of Object.entries(value)) {
+      left -= Array.isArray(value) ? 1 : name.length + 4
+      values.push(member)
+    }
+  }
+  return left >= 0
 }

@@ -153,7 +153,7 @@ function responseOf({ incoming, accepted, errors, warnings }: IngestResult) {
     ...errors.map(({ index, pointer, code, detail }) => `${index} ${code} ${pointer} ${detail}`),
     ...warnings.map(({ index, code, detail }) => `${index} ${code} ${detail}`),
   ]
-  if (notes.length === 0) return {}
+  if (notes.length === 0 && rejected === 0) return {}
   const errorMessage = notes.slice(0, NOTES_MAX).join('; ')
   return {
     partialSuccess: {

@@ -43,13 +43,15 @@ function toItem(value: unknown, site: Site, badNumbers: readonly BadNumber[]): I
     return { raw: undefined, badNumbers: [], faults }
   }
   const { website: _, ...event } = payload
+  const isNamed = isSent(event.name)
+  if (isNamed && type !== 'event') rest.type = type
   const mapped = mapEvent({ ...event, ...site.kept('website') }, PAYLOAD, {
     at: '/payload',
     context: Object.entries(rest).map(
       ([name, member]): Member => [name, member, { pointer: `/${name}` }],
     ),
   })
-  if (!isSent(event.name)) {
+  if (!isNamed) {
     // Without a name it is a page view, or one of the other types.
     mapped.raw.name = type === undefined || type === 'event' ? 'pageview' : type
     mapped.pointerMap.add('/type', '/name')
