@@ -3,7 +3,8 @@ import type { BadNumber } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
-import { isCopiable, parseBody } from '../common/read-batch.ts'
+import type { Fields } from '../common/add-members.ts'
+import { parseBody } from '../common/read-batch.ts'
 import type {
   Fault,
   IncomingBatch,
@@ -12,7 +13,7 @@ import type {
   IngestResult,
   RequestBody,
 } from '../ingest-format.ts'
-import { itemOf, readShared, type Shared } from './log-record.ts'
+import { itemOf, readResource, type Shared, withScope } from './log-record.ts'
 
 /**
  * OTLP/HTTP 1.x with JSON: a log record with an event name is an event. Exporters report `partialSuccess`, so what
@@ -79,15 +80,19 @@ function findRecords(value: unknown): Found[] {
   const found: Found[] = []
   for (const [r, group] of listOf(value, 'resourceLogs', '').entries()) {
     const resourceAt = `/resourceLogs/${r}`
-    for (const [s, scoped] of listOf(group, 'scopeLogs', resourceAt).entries()) {
+    const scopes = listOf(group, 'scopeLogs', resourceAt).map((scoped, s) => {
       const scopeAt = `${resourceAt}/scopeLogs/${s}`
-      const records = listOf(scoped, 'logRecords', scopeAt)
-      if (found.length + records.length > LIMITS.logAppendRecordsMax)
-        throw new HttpProblem('BATCH_TOO_LARGE', {
-          detail: `A request takes at most ${LIMITS.logAppendRecordsMax.toLocaleString('en')} log records; split it.`,
-        })
-      if (records.length === 0) continue
-      const shared = boundedShared(group, scoped, records.length)
+      return { scoped, scopeAt, records: listOf(scoped, 'logRecords', scopeAt) }
+    })
+    const count = scopes.reduce((sum, { records }) => sum + records.length, 0)
+    if (found.length + count > LIMITS.logAppendRecordsMax)
+      throw new HttpProblem('BATCH_TOO_LARGE', {
+        detail: `A request takes at most ${LIMITS.logAppendRecordsMax.toLocaleString('en')} log records; split it.`,
+      })
+    if (count === 0) continue
+    const resource = readResource((group as Fields).resource, count)
+    for (const { scoped, scopeAt, records } of scopes) {
+      const shared = withScope(resource, (scoped as Fields).scope, records.length)
       for (const [l, record] of records.entries())
         found.push({ record, shared, at: `${scopeAt}/logRecords/${l}`, resourceAt, scopeAt })
     }
@@ -102,19 +107,6 @@ function listOf(holder: unknown, member: string, at: string): readonly unknown[]
   throw new HttpProblem('EVENTS_INVALID', {
     detail: `The body is not an ExportLogsServiceRequest: ${at}/${member} must be an array.`,
   })
-}
-
-/** They are copied into every record, so their size is checked first. */
-function boundedShared(group: unknown, scoped: unknown, count: number): Shared {
-  const resource = (group as { resource?: unknown }).resource
-  const scope = (scoped as { scope?: unknown }).scope
-  if (isCopiable([resource, scope], count)) return readShared(resource, scope)
-  const detail = `is too large to be copied into ${count.toLocaleString('en')} log records; send fewer at once`
-  return {
-    members: [],
-    source: undefined,
-    faults: [{ code: 'EVENT_TOO_LARGE', pointer: '/resource', detail }],
-  }
 }
 
 /** The numbers that JSON.parse changed, by the record, resource or scope that has them; the first ten of each. */

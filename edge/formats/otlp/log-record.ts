@@ -1,6 +1,7 @@
 import { isObject } from '../../../contract/json/is-object.ts'
 import { addMembers, type Member } from '../common/add-members.ts'
 import { type EventMapping, isSent, labelOf, mapEvent } from '../common/map-event.ts'
+import { isCopiable } from '../common/read-batch.ts'
 import type { Fault, IncomingItem } from '../ingest-format.ts'
 import { decodeList, decodeValue } from './any-value.ts'
 
@@ -26,23 +27,43 @@ const ATTRIBUTES: EventMapping = {
   rest: 'properties',
 }
 
-export function readShared(resource: unknown, scope: unknown): Shared {
+/** Of the records of one resource. @param count of these records, each of which gets a copy */
+export function readResource(resource: unknown, count: number): Shared {
+  if (!isCopiable(resource, count)) return tooLarge('/resource', count)
   const faults: Fault[] = []
-  const members: Member[] = []
   const attributes = isObject(resource) ? resource.attributes : undefined
   const indexes = new Map<string, number>()
   const found = decodeList(attributes, '/resource/attributes', faults, (key, index) =>
     indexes.set(key, index),
   )
-  for (const [key, value] of Object.entries(found))
-    members.push([key, value, { pointer: `/resource/attributes/${indexes.get(key)}/value` }])
-  if (isObject(scope) && Object.keys(scope).length > 0) {
-    const { attributes: own, ...rest } = scope
-    const decoded = decodeList(own, '/scope/attributes', faults)
-    const all = { ...rest, ...(own === undefined ? {} : { attributes: decoded }) }
-    members.push(['scope', all, { pointer: '/scope' }])
-  }
+  const members = Object.entries(found).map(
+    ([key, value]): Member => [
+      key,
+      value,
+      { pointer: `/resource/attributes/${indexes.get(key)}/value` },
+    ],
+  )
   return { members, source: labelOf(found['service.name']), faults }
+}
+
+/** What the records of a scope take from it, besides what they take from its resource. */
+export function withScope(resource: Shared, scope: unknown, count: number): Shared {
+  if (!isObject(scope) || Object.keys(scope).length === 0) return resource
+  if (!isCopiable(scope, count)) return tooLarge('/scope', count)
+  const faults: Fault[] = []
+  const { attributes, ...rest } = scope
+  const decoded = decodeList(attributes, '/scope/attributes', faults)
+  const all = { ...rest, ...(attributes === undefined ? {} : { attributes: decoded }) }
+  return {
+    ...resource,
+    members: [...resource.members, ['scope', all, { pointer: '/scope' }]],
+    faults: [...resource.faults, ...faults],
+  }
+}
+
+function tooLarge(pointer: string, count: number): Shared {
+  const detail = `is too large to be copied into ${count.toLocaleString('en')} log records; send fewer at once`
+  return { members: [], source: undefined, faults: [{ code: 'EVENT_TOO_LARGE', pointer, detail }] }
 }
 
 /** Maps a log record to our fields. @param faults found before: numbers that JSON.parse changed */
