@@ -34,6 +34,8 @@ export interface MappedEvent {
 export interface MapOptions {
   /** Where `sent` is in the client's event. */
   at?: string
+  /** The properties, where they are in no member, and the pointer of what holds them. */
+  properties?: { value: unknown; at: string }
   /** What the event takes from its request, into the context. */
   context?: readonly Member[]
 }
@@ -42,7 +44,7 @@ export interface MapOptions {
 export function mapEvent(
   sent: Fields,
   mapping: EventMapping,
-  { at = '', context = [] }: MapOptions = {},
+  { at = '', properties: given, context = [] }: MapOptions = {},
 ): MappedEvent {
   const pointerMap = createPointerMap()
   const rest: Fields = { ...sent }
@@ -65,9 +67,11 @@ export function mapEvent(
     if (!mapping.copied?.includes(field)) delete rest[member]
   }
 
-  if (mapping.properties) pointerMap.add(`${at}/${mapping.properties}`, '/properties')
+  const propertiesAt = given?.at ?? (mapping.properties && `${at}/${mapping.properties}`)
+  if (propertiesAt) pointerMap.add(propertiesAt, '/properties')
   if (mapping.context) pointerMap.add(`${at}/${mapping.context}`, '/context')
-  const [properties, own] = [take(mapping.properties), take(mapping.context)]
+  const properties = given ? given.value : take(mapping.properties)
+  const own = take(mapping.context)
   const chosen = (mapping.asProperties ?? []).map((name): Member => [name, take(name), name])
   const others = Object.entries(rest).map(([name, value]): Member => [name, value, name])
   const toProperties = mapping.rest === 'properties' ? [...chosen, ...others] : chosen

@@ -10,7 +10,7 @@ export interface Renamed {
 
 /**
  * The members of a format with short names under long ones. Where two have the same long name, the second
- * keeps its own: nothing is lost.
+ * keeps its own, or gets an underscore: nothing is lost.
  */
 export function renameMembers(value: unknown, names: Readonly<Record<string, string>>): Renamed {
   const long = new Map<string, string>()
@@ -18,7 +18,8 @@ export function renameMembers(value: unknown, names: Readonly<Record<string, str
   const sent: [string, unknown][] = []
   for (const [name, member] of Object.entries(isObject(value) ? value : {})) {
     const wanted = Object.hasOwn(names, name) ? (names[name] as string) : name
-    const chosen = short.has(wanted) ? name : wanted
+    let chosen = short.has(wanted) ? name : wanted
+    while (short.has(chosen)) chosen = `_${chosen}`
     short.set(chosen, name)
     long.set(name, chosen)
     sent.push([chosen, member])

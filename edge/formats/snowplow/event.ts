@@ -38,7 +38,6 @@ const EVENT: EventMapping = {
     value: (text) => (isDecimal(text) ? numberOf(Number(text)) : numberOf(text)),
   },
   copied: ['session'],
-  properties: 'data',
   asProperties: ['url', ...Object.values(NAMES)],
   rest: 'context',
 }
@@ -73,7 +72,8 @@ export function toItem(sent: unknown, isKey: boolean): IncomingItem {
     ['contexts', entities?.data, entities?.at ?? 'co'],
     ...(isKey ? [] : [['aid', aid, 'aid'] as const]),
   ]
-  const mapped = mapEvent({ ...named, ...(event && { data: event.data }) }, EVENT, { context })
+  const properties = event && { value: event.data, at: `/${described?.at}` }
+  const mapped = mapEvent(named, EVENT, { context, properties })
   mapped.raw.name = nameOf(e, schema, sent)
   const item = itemOf(mapped, [])
   return {
@@ -81,7 +81,8 @@ export function toItem(sent: unknown, isKey: boolean): IncomingItem {
     clientPointer(pointer) {
       if (pointer === '/name') return e === 'se' ? '/se_ac' : schema ? `/${described?.at}` : '/e'
       const own = toSent(mapped.pointerMap.toMessage(pointer))
-      return own.startsWith('/data') ? `/${described?.at}` : own
+      // The rest of such a pointer is within a text.
+      return described && own.startsWith(`/${described.at}/`) ? `/${described.at}` : own
     },
   }
 }
