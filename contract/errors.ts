@@ -169,7 +169,7 @@ export const ITEM_ERRORS = {
   INVALID_UTF8: 'A line is not valid UTF-8.',
   EVENT_NOT_OBJECT: 'The event is not a JSON object.',
   ATTRIBUTE_MISSING: 'A CloudEvent lacks a required attribute.',
-  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent violates the specification.',
+  ATTRIBUTE_INVALID: 'An attribute of a CloudEvent or a log record violates its specification.',
   NAME_MISSING: 'The event has no name.',
   NAME_INVALID: `The name is not one line of 1 to ${LIMITS.eventNameCharsMax} characters that can be seen.`,
   NAME_RESERVED: 'Names that start with $ are reserved, and so are * and (other).',

@@ -94,6 +94,8 @@ export const LIMITS = {
   /** How long usage counts of API keys are kept. */
   keyUseDays: 90,
   schemaVersionsMax: 100,
+  /** Sites in SLUICE_SITE_KEYS. */
+  siteKeysMax: 1_000,
   idempotencyEntriesMax: 50_000,
   /** All stored responses together, in memory mode. */
   idempotencyBytesMax: 4 * 1024 * 1024,

@@ -117,6 +117,7 @@ function readEdgeOptions(env: NodeJS.ProcessEnv): EdgeOptions {
     SLUICE_REDIS_FAILURE_POLICY: env.SLUICE_REDIS_FAILURE_POLICY || undefined,
     SLUICE_TRUSTED_PROXIES: env.SLUICE_TRUSTED_PROXIES || undefined,
     SLUICE_NDJSON_BYTES_MAX: env.SLUICE_NDJSON_BYTES_MAX || undefined,
+    SLUICE_SITE_KEYS: env.SLUICE_SITE_KEYS || undefined,
     SLUICE_DOCS_KEY: env.SLUICE_DOCS_KEY || undefined,
   }
 }

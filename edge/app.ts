@@ -2,14 +2,19 @@ import { Hono } from 'hono'
 import type { Admission } from './admission/admission.ts'
 import { type AddressOf, createAuthenticate } from './auth/authenticate.ts'
 import type { FindKey } from './auth/key-directory.ts'
+import type { KeyOfSite } from './auth/site-keys.ts'
 import { cloudEventFormats } from './formats/cloudevents/formats.ts'
 import { json, legacy } from './formats/json.ts'
+import { MIXPANEL_ROUTES } from './formats/mixpanel/paths.ts'
 import { ingestNdjson, isNdjson } from './formats/ndjson/ndjson.ts'
+import { otlp } from './formats/otlp/format.ts'
 import { pixelFormat, sendPixel } from './formats/pixel.ts'
 import { POSTHOG_ROUTES } from './formats/posthog/paths.ts'
 import { routePostHogStubs } from './formats/posthog/stubs.ts'
 import { SEGMENT_ROUTES } from './formats/segment/paths.ts'
 import { segmentMetrics, segmentSettings } from './formats/segment/settings.ts'
+import { snowplowPixel } from './formats/snowplow/format.ts'
+import { VENDOR_ROUTES } from './formats/vendor-routes.ts'
 import { createBudgets } from './http/budgets.ts'
 import type { EdgeEnv, Handler } from './http/context.ts'
 import { health } from './http/health.ts'
@@ -31,6 +36,8 @@ export interface EdgeDeps {
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
   addressOf: AddressOf
+  /** Keys of sites whose format has no place for one; none without it. */
+  keyOfSite?: KeyOfSite
   /** Whether the client's own connection has TLS, before any proxy; by the URL's scheme without it. */
   isHttps?: (request: Request, env: unknown) => boolean
   /** Milliseconds since the epoch. */
@@ -48,7 +55,12 @@ const LEGACY_PATHS = ['/ingest', '/events', '/api/v1/events', '/api/v1/events/ba
 export function createEdge(deps: EdgeDeps) {
   const steps = {
     ...deps,
-    authenticate: createAuthenticate(deps.findKey, deps.now, deps.addressOf),
+    authenticate: createAuthenticate(
+      deps.findKey,
+      deps.now,
+      deps.addressOf,
+      deps.keyOfSite ?? (() => undefined),
+    ),
     budgets: createBudgets(deps.now),
   }
   const app = new Hono<EdgeEnv>()
@@ -68,6 +80,11 @@ export function createEdge(deps: EdgeDeps) {
   post(LEGACY_PATHS, ingestEvents([legacy], steps))
   for (const { paths, format } of POSTHOG_ROUTES) post(paths, ingestKeyInBody(format, steps))
   for (const { paths, format } of SEGMENT_ROUTES) post(paths, ingestKeyInBody(format, steps))
+  post(['/v1/logs'], ingestEvents([otlp], steps))
+  for (const { paths, format } of MIXPANEL_ROUTES) getOrPost(paths, ingestKeyInBody(format, steps))
+  for (const { paths, format } of VENDOR_ROUTES) post(paths, ingestKeyInBody(format, steps))
+  app.get('/i', sendPixel())
+  get('/i', ingestKeyInBody(snowplowPixel, steps))
   app.get('/v1/pixel.gif', sendPixel())
   get('/v1/pixel.gif', ingestEvents([pixelFormat], steps))
 
@@ -81,6 +98,14 @@ export function createEdge(deps: EdgeDeps) {
     app.get(path, handler)
     app.options(path, preflight('GET, HEAD, OPTIONS'))
     app.all(path, methodNotAllowed('GET, HEAD, OPTIONS'))
+  }
+
+  function getOrPost(paths: readonly string[], handler: Handler) {
+    for (const path of paths) {
+      app.on(['GET', 'POST'], path, handler)
+      app.options(path, preflight('GET, HEAD, POST, OPTIONS'))
+      app.all(path, methodNotAllowed('GET, HEAD, POST, OPTIONS'))
+    }
   }
 
   function post(paths: readonly string[], handler: Handler) {

@@ -80,6 +80,13 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     readBy: 'core (collector), edge, compose',
   },
   {
+    name: 'SLUICE_SITE_KEYS',
+    default: '',
+    meaning:
+      'public keys of sites and apps whose analytics format has no place for a key (Plausible, Umami, Snowplow, GA4): `shop.example=slc_pub_…, my-app=slc_pub_…`',
+    readBy: 'core (collector), edge',
+  },
+  {
     name: 'SLUICE_DOCS_KEY',
     default: '',
     meaning:

@@ -4,6 +4,7 @@ import type { EdgeContext } from '../http/context.ts'
 import { checkOrigin } from '../http/cors.ts'
 import { HttpProblem } from '../http/http-problem.ts'
 import type { FindKey } from './key-directory.ts'
+import type { KeyOfSite } from './site-keys.ts'
 
 /** The sender's address, where the runtime knows it. @param env what the runtime passes along with the request */
 export type AddressOf = (request: Request, env: unknown) => string | undefined
@@ -32,10 +33,11 @@ export function createAuthenticate(
   findKey: FindKey,
   now: () => number,
   addressOf: AddressOf,
+  keyOfSite: KeyOfSite,
 ): Authenticate {
   return async (c, envelope = {}, onLookup = () => {}) => {
     const query = queryOf(c.req.url)
-    const sent = sentKey(c, query, envelope.apiKey)
+    const sent = sentKey(c, query, envelope, keyOfSite)
     // Form and checksum first: a typo or a guess costs no look-up and no place in a cache.
     if (!looksLikeApiKey(sent)) throw new HttpProblem('KEY_UNKNOWN')
     const key = await findKey(sent, () => {
@@ -67,20 +69,31 @@ function queryOf(url: string): URLSearchParams | undefined {
 function sentKey(
   c: EdgeContext,
   query: URLSearchParams | undefined,
-  inBody: string | undefined,
+  { apiKey, site }: RequestEnvelope,
+  keyOfSite: KeyOfSite,
 ): string {
   const found = keyInHeader(c.req.raw.headers)
   if (found) return found
   // Bodies appear in no access log.
-  if (inBody) return inBody
+  if (apiKey) return apiKey
   const inQuery = query?.get('key')
-  if (!inQuery) throw new HttpProblem('KEY_MISSING')
-  // Addresses end up in logs and histories, so no secret may travel in one.
-  if (!inQuery.startsWith('slc_pub_'))
-    throw new HttpProblem('KEY_UNKNOWN', {
-      detail: 'Only a public key (slc_pub_…) may be sent as ?key=.',
-    })
-  return inQuery
+  if (!inQuery) {
+    const ofSite = site === undefined ? undefined : keyOfSite(site)
+    if (ofSite) return ofSite
+    throw new HttpProblem('KEY_MISSING', site === undefined ? {} : { detail: SITE_UNKNOWN })
+  }
+  return publicKeyInAddress(inQuery, '?key=')
+}
+
+const SITE_UNKNOWN =
+  'The request has no API key, and SLUICE_SITE_KEYS has none for its domain, website, app or measurement id.'
+
+/** Addresses end up in logs and histories, so no secret may travel in one. @throws KEY_UNKNOWN */
+export function publicKeyInAddress(key: string, parameter: string): string {
+  if (key.startsWith('slc_pub_')) return key
+  throw new HttpProblem('KEY_UNKNOWN', {
+    detail: `Only a public key (slc_pub_…) may be sent as ${parameter}.`,
+  })
 }
 
 export function hasKeyInHeader(c: EdgeContext): boolean {
@@ -91,7 +104,9 @@ function keyInHeader(headers: Headers): string | undefined {
   const authorization = headers.get('authorization')
   return (
     (authorization === null ? undefined : fromAuthorization(authorization)) ||
-    headers.get('x-api-key')?.trim()
+    headers.get('x-api-key')?.trim() ||
+    // Jitsu's libraries want a colon in it: `slc_sec_…:any`.
+    headers.get('x-write-key')?.split(':', 1)[0]?.trim()
   )
 }
 

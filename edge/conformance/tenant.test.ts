@@ -13,6 +13,7 @@ const NAMES = {
 const EVENT = { ...NAMES, event: 'a', user_id: 'u1', properties: NAMES, metadata: NAMES }
 const SEGMENT = { ...NAMES, type: 'track', event: 'a', userId: 'u1', properties: NAMES }
 const POSTHOG = { ...NAMES, event: 'a', distinct_id: 'u1', properties: NAMES }
+const LOG = { ...NAMES, eventName: 'a' }
 const JSON_TYPE = 'application/json'
 
 describeEdges('a request that names another tenant', (harness) => {
@@ -35,6 +36,14 @@ describeEdges('a request that names another tenant', (harness) => {
     ['a batch of Segment', '/v1/batch', { ...NAMES, batch: [SEGMENT] }],
     ['PostHog', '/capture', POSTHOG],
     ['a batch of PostHog', '/batch', { ...NAMES, batch: [POSTHOG] }],
+    ['OTLP', '/v1/logs', { ...NAMES, resourceLogs: [{ scopeLogs: [{ logRecords: [LOG] }] }] }],
+    ['Mixpanel', '/track', [{ event: 'a', properties: NAMES }]],
+    ['Amplitude', '/2/httpapi', { ...NAMES, events: [{ event_type: 'a', ...NAMES }] }],
+    ['GA4', '/mp/collect', { ...NAMES, events: [{ name: 'a', params: NAMES }] }],
+    ['Plausible', '/api/event', { ...NAMES, name: 'a', domain: 'victim' }],
+    ['Umami', '/api/send', { ...NAMES, payload: { ...NAMES, website: 'victim' } }],
+    ['Jitsu', '/api/s/track', SEGMENT],
+    ['Snowplow', '/com.snowplowanalytics.snowplow/tp2', { data: [{ e: 'pv', aid: 'victim' }] }],
   ])(
     'in the form of %s is stored for the tenant of its key',
     async (_, path, body, type = JSON_TYPE) => {

@@ -16,6 +16,7 @@ import type { AddressOf } from '../auth/authenticate.ts'
 import { createKeyCache } from '../auth/key-cache.ts'
 import type { KeyDirectory } from '../auth/key-directory.ts'
 import { createSharedUnknownKeys } from '../auth/shared-unknown-keys.ts'
+import { parseSiteKeys } from '../auth/site-keys.ts'
 import type { Report } from '../http/report.ts'
 import type { Publish } from '../publish/publisher.ts'
 import type { EdgeOptions } from './settings.ts'
@@ -75,6 +76,7 @@ export function composeEdgeOn(
     publish,
     edgeNameOf: name ? () => name : connection.edgeNameOf,
     addressOf,
+    keyOfSite: parseSiteKeys(settings.SLUICE_SITE_KEYS),
     isHttps,
     now,
     report,

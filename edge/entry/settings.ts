@@ -38,6 +38,8 @@ export interface EdgeOptions {
   SLUICE_TRUSTED_PROXIES?: string | undefined
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
   SLUICE_NDJSON_BYTES_MAX?: string | undefined
+  /** Public keys for formats that have no place for one: `shop.example=slc_pub_…, my-app=slc_pub_…`. */
+  SLUICE_SITE_KEYS?: string | undefined
   /** A key to be filled in on /docs; only where the edge listens on this machine alone. */
   SLUICE_DOCS_KEY?: string | undefined
 }
@@ -57,6 +59,7 @@ const NAMES = Object.keys({
   SLUICE_TRUSTED_PROXIES: true,
   SLUICE_ALLOW_CLEARTEXT: true,
   SLUICE_NDJSON_BYTES_MAX: true,
+  SLUICE_SITE_KEYS: true,
   SLUICE_DOCS_KEY: true,
   SLUICE_KAFKA_REST_DIALECT: true,
   SLUICE_KAFKA_REST_URL: true,

@@ -15,6 +15,7 @@ const config :Workerd.Config = (
         (name = "SLUICE_TRUSTED_PROXIES", fromEnvironment = "SLUICE_TRUSTED_PROXIES"),
         (name = "SLUICE_ALLOW_CLEARTEXT", fromEnvironment = "SLUICE_ALLOW_CLEARTEXT"),
         (name = "SLUICE_NDJSON_BYTES_MAX", fromEnvironment = "SLUICE_NDJSON_BYTES_MAX"),
+        (name = "SLUICE_SITE_KEYS", fromEnvironment = "SLUICE_SITE_KEYS"),
         (name = "SLUICE_REDIS_REST_URL", fromEnvironment = "SLUICE_REDIS_REST_URL"),
         (name = "SLUICE_REDIS_TOKEN", fromEnvironment = "SLUICE_REDIS_TOKEN"),
         (name = "UPSTASH_REDIS_REST_URL", fromEnvironment = "UPSTASH_REDIS_REST_URL"),

@@ -1,4 +1,4 @@
-import type { ItemError, ItemErrorCode } from '../../contract/errors.ts'
+import type { ItemError, ItemErrorCode, ProblemDetails } from '../../contract/errors.ts'
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import type { BadNumber } from '../../contract/json/json.ts'
 import type { DeadReason } from '../../contract/log/record.ts'
@@ -24,6 +24,10 @@ export interface IngestFormat {
   /** @throws HttpProblem when the body as a whole cannot be read */
   read(body: RequestBody): IncomingBatch | Promise<IncomingBatch>
   buildResponse(result: IngestResult): ResponseSpec
+  /** With `reject`: `buildResponse` lists the errors even where no event is valid; without it that is EVENTS_INVALID. */
+  listsAllInvalid?: true
+  /** The body of an error, for clients that read more of it than the status; problem+json without it. */
+  errorBody?(problem: ProblemDetails): unknown
 }
 
 export interface RequestBody {
@@ -53,12 +57,16 @@ export interface IncomingBatch extends RequestEnvelope {
   fingerprintExtra?: string
   /** Name and version of the sending library; without it the User-Agent stands in. */
   client?: string
+  /** Instead of the path's, where the body decides: two formats share a path, or the request chooses its response. */
+  format?: IngestFormat
 }
 
 /** What a body may say about its request. */
 export interface RequestEnvelope {
   /** Where the envelope itself carries the API key. */
   apiKey?: string
+  /** Where the envelope has no place for a key: the domain or app id that SLUICE_SITE_KEYS has one for. */
+  site?: string
   /** The envelope asks for a historical import; granted where the key may, else ignored. */
   historical?: boolean
 }

@@ -1,4 +1,4 @@
-import type { ErrorCode, ItemError } from '../../contract/errors.ts'
+import type { ErrorCode, ItemError, ProblemDetails } from '../../contract/errors.ts'
 
 export interface ProblemOptions {
   /** Instead of the message in ERRORS. */
@@ -8,6 +8,8 @@ export interface ProblemOptions {
   members?: Record<string, unknown>
   /** Lower-case names. */
   headers?: Record<string, string>
+  /** Instead of problem+json: a JSON body in the layout of a vendor's format. */
+  body?: (problem: ProblemDetails) => unknown
 }
 
 /** An expected error of a request: thrown by any step, turned into a response by `errorHandler` alone. */

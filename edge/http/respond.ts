@@ -59,7 +59,9 @@ export interface ResponseParts {
 }
 
 /** Builds the Response from its parts and the headers that the steps have set. */
-export function respond(c: EdgeContext, { status, body, type }: ResponseParts): Response {
+export function respond(c: EdgeContext, { status, body: sent, type }: ResponseParts): Response {
+  // Runtimes refuse a body with this status, even an empty one.
+  const body = status === 204 ? null : sent
   const headers = c.get('headers')
   if (body !== null) headers['content-type'] = type ?? 'application/json'
   const create = c.env?.createResponse

@@ -43,11 +43,13 @@ export function methodNotAllowed(allowed: string) {
 
 function sendProblem(c: EdgeContext, code: ErrorCode, options: ProblemOptions = {}) {
   const { status } = ERRORS[code]
-  const body = JSON.stringify(problemBody(c, code, options))
+  const problem = problemBody(c, code, options)
+  const body = JSON.stringify(options.body ? options.body(problem) : problem)
   const headers = c.get('headers')
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="sluice"'
   Object.assign(headers, options.headers)
-  return respond(c, { status, type: 'application/problem+json', body })
+  const type = options.body ? 'application/json' : 'application/problem+json'
+  return respond(c, { status, type, body })
 }
 
 export function problemBody(

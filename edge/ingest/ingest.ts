@@ -10,6 +10,7 @@ import { type AddressOf, type Authenticate, hasKeyInHeader } from '../auth/authe
 import type { IngestFormat, InvalidItem, ResponseSpec } from '../formats/ingest-format.ts'
 import { allInvalidProblem } from '../formats/json-response.ts'
 import type { Handler } from '../http/context.ts'
+import { HttpProblem } from '../http/http-problem.ts'
 import { type PublishDeps, publishValidated } from './publish-validated.ts'
 import { type ReadDeps, readEvents, readEventsWithKey } from './read-events.ts'
 import { type EventChunk, truncateErrors, validateEvents } from './validate-events.ts'
@@ -21,12 +22,13 @@ export interface IngestDeps extends ReadDeps, AdmissionDeps, PublishDeps {
 
 /** authenticate ▶ read ▶ admit ▶ validate ▶ publish, for clients whose key is in a header or the query. */
 export function ingestEvents(formats: readonly IngestFormat[], deps: IngestDeps): Handler {
-  return async (c) => {
-    const authenticated = await deps.authenticate(c)
-    return readEvents(c.req.raw, formats, deps, authenticated.key, (read) =>
-      ingest({ ...authenticated, ...read }, deps),
-    )
-  }
+  return (c) =>
+    withErrorBody(formats[0]?.errorBody, async () => {
+      const authenticated = await deps.authenticate(c)
+      return readEvents(c.req.raw, formats, deps, authenticated.key, (read) =>
+        ingest({ ...authenticated, ...read }, deps),
+      )
+    })
 }
 
 /**
@@ -34,21 +36,39 @@ export function ingestEvents(formats: readonly IngestFormat[], deps: IngestDeps)
  * read ▶ authenticate ▶ admit ▶ validate ▶ publish.
  */
 export function ingestKeyInBody(format: IngestFormat, deps: IngestDeps): Handler {
-  return async (c) => {
-    if (hasKeyInHeader(c)) {
-      const known = await deps.authenticate(c)
-      return readEvents(c.req.raw, [format], deps, known.key, async (read) => {
-        const { historical } = read.batch
-        const authenticated = historical ? await deps.authenticate(c, read.batch) : known
-        return ingest({ ...authenticated, ...read }, deps)
-      })
-    }
-    const address = addressGroup(deps.addressOf(c.req.raw, c.env) ?? '')
-    return readEventsWithKey(c.req.raw, format, deps, address, async (read, reservation) => {
-      const authenticated = await deps.authenticate(c, read.batch, reservation.duringLookup)
-      reservation.forKey(authenticated.key)
-      return ingest({ ...authenticated, ...read }, deps)
+  return (c) =>
+    withErrorBody(format.errorBody, async () => {
+      if (hasKeyInHeader(c)) {
+        const known = await deps.authenticate(c)
+        return readEvents(c.req.raw, [format], deps, known.key, (read) =>
+          withErrorBody(read.format.errorBody, async () => {
+            const { historical } = read.batch
+            const authenticated = historical ? await deps.authenticate(c, read.batch) : known
+            return ingest({ ...authenticated, ...read }, deps)
+          }),
+        )
+      }
+      const address = addressGroup(deps.addressOf(c.req.raw, c.env) ?? '')
+      return readEventsWithKey(c.req.raw, format, deps, address, (read, reservation) =>
+        withErrorBody(read.format.errorBody, async () => {
+          const authenticated = await deps.authenticate(c, read.batch, reservation.duringLookup)
+          reservation.forKey(authenticated.key)
+          return ingest({ ...authenticated, ...read }, deps)
+        }),
+      )
     })
+}
+
+/** Errors in the layout that the format's clients read. */
+async function withErrorBody(
+  errorBody: IngestFormat['errorBody'],
+  run: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!errorBody || !(error instanceof HttpProblem) || error.options.body) throw error
+    throw new HttpProblem(error.code, { ...error.options, body: errorBody })
   }
 }
 
@@ -69,7 +89,8 @@ async function validateAndPublish(
   }
   const validated = await validateEvents(request, chunk)
   const rejects = format.onInvalid === 'reject'
-  if (rejects && validated.accepted.length === 0 && batch.items.length > 0)
+  const isRefused = validated.accepted.length === 0 && batch.items.length > 0
+  if (rejects && isRefused && !format.listsAllInvalid)
     throw allInvalidProblem(batch.isSingleEvent, truncateErrors(validated.errors))
   const deadLetters = rejects ? [] : byIndex(validated.errors)
   const accepted = await publishValidated(

@@ -105,7 +105,7 @@ async function parse(
   const receivedMs = now()
   const text = () => decode(bytes)
   const batch = await readBatch(format, { bytes, request, receivedMs, text })
-  return { format, batch, bytes, receivedMs }
+  return { format: batch.format ?? format, batch, bytes, receivedMs }
 }
 
 function chooseFormat(formats: readonly IngestFormat[], request: Request): IngestFormat {

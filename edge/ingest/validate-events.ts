@@ -119,10 +119,12 @@ function findWarning(
   return undefined
 }
 
-/** When there are too many to list, as many per event as fit for all: every invalid event is listed. */
+/** When there are too many to list, as many per event as fit for all: every invalid event is listed, of a thousand. */
 export function truncateErrors(errors: ItemError[]): ItemError[] {
   if (errors.length <= LIMITS.errorsListedMax) return errors
   const invalid = new Set(errors.map(({ index }) => index)).size
-  const perEvent = Math.floor(LIMITS.errorsListedMax / invalid)
-  return errors.filter((error, i) => error.index !== errors[i - perEvent]?.index)
+  const perEvent = Math.max(1, Math.floor(LIMITS.errorsListedMax / invalid))
+  return errors
+    .filter((error, i) => error.index !== errors[i - perEvent]?.index)
+    .slice(0, LIMITS.errorsListedMax)
 }

@@ -142,6 +142,16 @@ export const GROUPS: Readonly<Record<GroupId, { title: string; description: stri
     description:
       'PostHog’s libraries work unchanged except for the host. The project key is the API key. Every path may end with a slash.',
   },
+  otlp: {
+    title: 'OpenTelemetry',
+    description:
+      'OTLP/HTTP with JSON: log records that have an event name. The key is a header of the exporter.',
+  },
+  vendors: {
+    title: 'Other SDKs',
+    description:
+      'RudderStack, Mixpanel, Amplitude, Google Analytics 4, Plausible, Umami, Jitsu and Snowplow: their libraries work with the host and the key changed. An invalid event becomes a dead letter.',
+  },
   legacy: {
     title: 'Legacy formats',
     description: 'Compatibility endpoints for clients of older collectors.',

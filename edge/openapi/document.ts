@@ -201,7 +201,7 @@ function errorResponses(operation: Operation, examples: readonly Example[], use:
 }
 
 function errorResponse(
-  { errors, errorMediaType }: Operation,
+  { errors, errorMediaType, errorSchema }: Operation,
   status: string,
   codes: readonly ErrorCode[],
   examples: readonly Example[],
@@ -217,6 +217,7 @@ function errorResponse(
     content: errorMediaType
       ? { [errorMediaType]: { schema: { type: 'string' } } }
       : {
+          ...(errorSchema && { 'application/json': { schema: errorSchema } }),
           'application/problem+json': {
             schema: {
               allOf: [ref('Problem')],

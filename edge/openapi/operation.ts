@@ -24,6 +24,8 @@ export interface Operation {
   errors: readonly ErrorCode[]
   /** Instead of problem+json, where a client can show nothing else. */
   errorMediaType?: string
+  /** JSON in the layout that this family of clients reads, where the edge can give an error in it. */
+  errorSchema?: Schema
   /** Where the key may be sent; empty for what needs no key. */
   security: readonly SecurityName[]
   examples: readonly Example[]
@@ -35,6 +37,8 @@ export type GroupId =
   | 'cloudevents'
   | 'segment'
   | 'posthog'
+  | 'otlp'
+  | 'vendors'
   | 'legacy'
   | 'browser'
   | 'service'

@@ -2,6 +2,7 @@ import { RATE_LIMIT_HEADERS } from './components.ts'
 import type { Operation, ResponseDoc, Schema } from './operation.ts'
 import { JSON_TYPE, KEY_IN_BODY, REQUEST_ERRORS } from './responses.ts'
 import { object, ref } from './schema-helpers.ts'
+import { amplitudeError, amplitudeResult } from './vendors.ts'
 
 const bodies: Readonly<Record<string, Schema>> = {
   'application/json': {
@@ -40,11 +41,15 @@ export const posthog: readonly Operation[] = [
   {
     ...shared,
     id: 'posthogBatch',
-    paths: ['/batch', '/capture', '/e', '/engage', '/track', '/i/v0/ai/batch'],
+    paths: ['/batch', '/capture', '/e', '/engage', '/i/v0/ai/batch'],
     summary: 'Send events as PostHog’s libraries do',
     description:
       'A batch, an array or one event; plain, gzip with or without Content-Encoding, base64, or a form. An invalid event becomes a dead letter with its reason, and the response is 200.',
-    responses: { 200: acceptedWith(object({ status: { const: 1 } }, ['status'])) },
+    responses: {
+      // Amplitude’s batch API shares /batch.
+      200: acceptedWith({ anyOf: [object({ status: { const: 1 } }, ['status']), amplitudeResult] }),
+    },
+    errorSchema: amplitudeError,
     examples: [
       {
         title: 'A batch, with the key in the envelope',

@@ -31,10 +31,10 @@ export function documentedPath(path: string): string | undefined {
   })
 }
 
-/** Only the operations tagged `posthog` also accept a trailing slash. */
+/** Only the operations of PostHog and Mixpanel also accept a trailing slash. */
 function mayEndWithSlash(known: string): boolean {
-  const [operation] = Object.values<{ tags: string[] }>(DOCUMENT.paths[known])
-  return operation?.tags[0] === 'posthog'
+  const [operation] = Object.values<{ tags: string[]; operationId: string }>(DOCUMENT.paths[known])
+  return operation?.tags[0] === 'posthog' || operation?.operationId.startsWith('mixpanel') === true
 }
 
 /** Headers of the connection, of CORS, or of every response; no operation documents them. */

@@ -224,6 +224,20 @@ const EDGE: HostileRequest[] = [
       'content-encoding': 'gzip',
     }),
   ),
+  edge(
+    'a gzip bomb for Mixpanel',
+    '/track',
+    post(gzipSync(Buffer.alloc(50_000_000)) as Uint8Array<ArrayBuffer>),
+  ),
+  edge(
+    'log records that are nested deeply',
+    '/v1/logs',
+    post(
+      `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":${'{"arrayValue":{"values":['.repeat(30_000)}`,
+    ),
+  ),
+  edge('a Snowplow image of junk', '/i?aid=%00&ue_px=%ff%fe&cx=e30'),
+  edge('a secret as api_secret', '/mp/collect?api_secret=slc_sec_nonsense', post('{"events":[]}')),
   edge('gzip of junk', '/v1/events', post('junk', { ...JSON_TYPE, 'content-encoding': 'gzip' })),
   edge(
     'ten encodings',

@@ -22,6 +22,14 @@ describeEdges('the README tested against the edge', (harness) => {
       'ce-id',
       '/v1/track',
       '/capture',
+      '/v1/logs',
+      '/track',
+      '/2/httpapi',
+      '/mp/collect',
+      '/api/event',
+      '/api/send',
+      '/api/s/',
+      '/tp2',
       '/ingest',
       'pixel',
     ])
@@ -46,7 +54,7 @@ describeEdges('the README tested against the edge', (harness) => {
     // Three NDJSON lines, two events in a batch, or one event for each curl.
     const expected = command.includes('printf')
       ? 3
-      : command.includes('"events"')
+      : command.includes('{"events"')
         ? 2
         : curls(command)
     const arrived = harness.gateway.records.slice(before).map(({ value }) => JSON.parse(value))

@@ -2,9 +2,9 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normalise } from '../../../contract/event/normalise.ts'
+import { unwrap } from '../../formats/common/unwrap.ts'
 import type { IncomingBatch, IngestFormat } from '../../formats/ingest-format.ts'
 import { createPostHogFormat, postHogV1Format } from '../../formats/posthog/format.ts'
-import { unwrap } from '../../formats/posthog/unwrap.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 
 const FORMATS: readonly IngestFormat[] = [createPostHogFormat(1), postHogV1Format]

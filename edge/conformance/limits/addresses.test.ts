@@ -20,7 +20,7 @@ afterAll(async () => {
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const PATHS = [
   ...['/v1/events', '/ingest', '/v1/pixel.gif', '/sluice.js', '/docs', '/openapi.json', '/healthz'],
-  ...['/batch/', '/e/', '/capture', '/i/v0/e/', '/i/v1/analytics/events', '/engage/', '/track'],
+  ...['/batch/', '/e/', '/capture', '/i/v0/e/', '/i/v1/analytics/events', '/engage/'],
   ...[
     '/flags/',
     '/decide/',
@@ -30,10 +30,13 @@ const PATHS = [
     '/v1/batch',
     '/v1/t',
   ],
+  ...['/v1/logs', '/track', '/import/', '/2/httpapi', '/mp/collect', '/api/event', '/api/send'],
+  ...['/api/s/s2s/track', '/com.snowplowanalytics.snowplow/tp2', '/i'],
   ...['/v1/projects/KEY/settings', '/v1/projects/x/settings', '/nothing', '/v1/events/', '//', '/'],
 ]
 const NAMES = [
   ...['event', 'name', 'data', 'properties', 'timestamp', 'event_id', 'actor', 'value', 'x', 'e'],
+  ...['aid', 'eid', 'dtm', 'ue_px', 'cx', 'verbose', 'strict', 'measurement_id', 'api_secret'],
   ...['key', 'historical', 'compression', '_', 'sent_at', 'ver', 'token', 'api_key', 'v', 'ip'],
 ]
 const VALUES = [

@@ -72,6 +72,40 @@ const BATCHES: readonly (readonly [string, string])[] = [
   ],
 ]
 
+/** What would be copied into every event, decoded for every scope, or decoded from text. */
+const attributes = (count: number) =>
+  Array.from({ length: count }, (_, i) => `{"key":"k${i}","value":{"intValue":"1"}}`).join()
+const fill = (count: number, piece: string) => Array(count).fill(piece).join()
+const VENDORS: readonly (readonly [string, string, string])[] = [
+  [
+    'a large resource with thousands of scopes',
+    '/v1/logs',
+    `{"resourceLogs":[{"resource":{"attributes":[${attributes(12_000)}]},"scopeLogs":[${fill(4_900, '{"logRecords":[{"eventName":"a"}]}')}]}]}`,
+  ],
+  [
+    'thousands of log records with bad numbers',
+    '/v1/logs',
+    `{"resourceLogs":[{"scopeLogs":[{"logRecords":[${fill(4_900, `{"eventName":"a","attributes":[${fill(2, '{"key":"a","value":{"intValue":1e400}}')}]}`)}]}]}]}`,
+  ],
+  [
+    'what surrounds the events of a visit',
+    '/mp/collect',
+    `{"user_properties":{${Array.from({ length: 30_000 }, (_, i) => `"k${i}":1`).join()}},"events":[${fill(4_900, '{"name":"a"}')}]}`,
+  ],
+  [
+    'thousands of texts with JSON',
+    '/com.snowplowanalytics.snowplow/tp2',
+    `{"data":[${fill(4_900, `{"e":"ue","ue_px":"${btoa('{"data":'.repeat(12))}","cx":"${'e'.repeat(20)}"}`)}]}`,
+  ],
+  ['a text of base64', '/track', `data=${'W1tb'.repeat(MAX / 4 - 2)}`],
+  ['JSON in a text', '/api/event', `{"n":"a","p":"${'['.repeat(MAX - 40)}"}`],
+  [
+    'many names',
+    '/2/httpapi',
+    `{"events":[{${Array.from({ length: 80_000 }, (_, i) => `"${i}":1`).join()}}]}`,
+  ],
+]
+
 describeEdges('the edge', (harness) => {
   const expectQuickResponse = async (path: string, body: string, type: string) => {
     const key = harness.newKey()
@@ -79,7 +113,7 @@ describeEdges('the edge', (harness) => {
     const begun = performance.now()
     const response = await harness.send(key, { path, body, headers: { 'content-type': type } })
     const ms = performance.now() - begun
-    expectDocumented(response, [200, 202])
+    expectDocumented(response, [200, 202, 204])
     expect(ms).toBeLessThan(RESPONSE_MS_MAX)
   }
   const FORMATS = [
@@ -98,6 +132,11 @@ describeEdges('the edge', (harness) => {
   it.each(BATCHES)('handles an SDK batch of maximum size quickly: %s', async (_, body) => {
     for (const path of ['/v1/batch', '/batch/'])
       await expectQuickResponse(path, body, 'application/json')
+  })
+
+  it.each(VENDORS)('handles a large body of a vendor quickly: %s', async (_, path, body) => {
+    expect(body.length).toBeLessThanOrEqual(MAX)
+    await expectQuickResponse(path, body, 'application/json')
   })
 
   it('handles half a million NDJSON lines without events quickly', async () => {

@@ -1,12 +1,13 @@
 import { readTime } from '../../../contract/event/time.ts'
 import { isObject } from '../../../contract/json/is-object.ts'
-import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
+import { queryOf } from '../common/query.ts'
+import { numbersByEvent, parseBody } from '../common/read-batch.ts'
+import { acceptsMediaType, unwrap } from '../common/unwrap.ts'
 import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from '../ingest-format.ts'
 import { type Envelope, type Fields, ignoresSentAt, KEY_FIELDS, keyIn, toEvent } from './event.ts'
-import { acceptsMediaType, unwrap } from './unwrap.ts'
 
 /**
  * PostHog's capture API for its published libraries: they drop on a 4xx, halve a batch at 413, and send
@@ -48,9 +49,7 @@ export const postHogV1Format: IngestFormat = {
 /** `{"batch":[…]}`, an array, or one bare event, on every path. */
 function read({ text, request, receivedMs }: RequestBody, v1: boolean): IncomingBatch {
   const body = text()
-  const parsed = parseJson(body)
-  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
-  const { value } = parsed
+  const { value, badNumbers } = parseBody(body)
   const envelope = isObject(value) && Array.isArray(value.batch) ? value : undefined
   const events: readonly unknown[] = envelope
     ? (envelope.batch as unknown[])
@@ -63,8 +62,7 @@ function read({ text, request, receivedMs }: RequestBody, v1: boolean): Incoming
       detail: `The batch holds ${events.length.toLocaleString('en')} events; at most ${LIMITS.batchEventsMax.toLocaleString('en')} are accepted at once. Split it.`,
     })
 
-  const mark = request.url.indexOf('?')
-  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1))
+  const query = queryOf(request)
   const sentAt = sentAtOf(envelope ?? events[0], query, v1 ? request.headers : undefined)
   const library = libraryIn(request.headers)
   const shared: Envelope = {
@@ -75,17 +73,17 @@ function read({ text, request, receivedMs }: RequestBody, v1: boolean): Incoming
     library,
   }
   const isSingleEvent = !envelope && !Array.isArray(value)
-  const badNumbers = numbersByEvent(
-    parsed.badNumbers,
+  const numbers = numbersByEvent(
+    badNumbers,
     envelope ? '/batch' : isSingleEvent ? undefined : '',
-    events,
+    events.length,
   )
   let texts: string[] | undefined
   return {
     isSingleEvent,
     items: events.map((event, index) => ({
       ...toEvent(event, shared),
-      badNumbers: badNumbers[index] ?? [],
+      badNumbers: numbers[index] ?? [],
     })),
     original(index) {
       texts ??= isSingleEvent ? [body] : elementTexts(body, envelope ? 'batch' : undefined)
@@ -96,24 +94,6 @@ function read({ text, request, receivedMs }: RequestBody, v1: boolean): Incoming
     historical: envelope?.historical_migration === true,
     client: library?.join('/') ?? clientIn(events[0]),
   }
-}
-
-/** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
-function numbersByEvent(
-  found: readonly BadNumber[],
-  at: string | undefined,
-  events: readonly unknown[],
-): readonly (readonly BadNumber[])[] {
-  if (at === undefined) return [found]
-  const byEvent: BadNumber[][] = []
-  for (const { pointer, written } of found) {
-    const [, index, rest] = /^\/(\d+)(\/.*|)$/s.exec(pointer.slice(at.length)) ?? []
-    if (!pointer.startsWith(at) || index === undefined || Number(index) >= events.length) continue
-    const numbers = byEvent[Number(index)] ?? []
-    byEvent[Number(index)] = numbers
-    numbers.push({ pointer: rest ?? '', written })
-  }
-  return byEvent
 }
 
 /** In the body, the query (`_` is posthog-js's), or Capture v1's header. */

@@ -1,3 +1,4 @@
+import { readAmplitudeOr } from '../amplitude/format.ts'
 import type { IngestFormat } from '../ingest-format.ts'
 import { createPostHogBrowserFormat, createPostHogFormat, postHogV1Format } from './format.ts'
 
@@ -8,9 +9,16 @@ export function withSlash(path: string): string[] {
 
 /** Where PostHog's libraries, old and new, send events to. */
 export const POSTHOG_ROUTES: readonly { paths: readonly string[]; format: IngestFormat }[] = [
-  { paths: ['/batch', '/i/v0/ai/batch'].flatMap(withSlash), format: createPostHogFormat(1) },
   {
-    paths: ['/capture', '/e', '/engage', '/track'].flatMap(withSlash),
+    paths: withSlash('/batch'),
+    format: {
+      ...createPostHogFormat(1),
+      read: (body) => readAmplitudeOr(body, createPostHogFormat(1)),
+    },
+  },
+  { paths: withSlash('/i/v0/ai/batch'), format: createPostHogFormat(1) },
+  {
+    paths: ['/capture', '/e', '/engage'].flatMap(withSlash),
     format: createPostHogBrowserFormat(1),
   },
   { paths: withSlash('/i/v0/e'), format: createPostHogBrowserFormat('Ok') },

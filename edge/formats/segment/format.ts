@@ -1,14 +1,8 @@
 import { isObject } from '../../../contract/json/is-object.ts'
-import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import type { BadNumber } from '../../../contract/json/json.ts'
 import { elementTexts } from '../../../contract/json/slices.ts'
-import { HttpProblem } from '../../http/http-problem.ts'
-import type {
-  Fault,
-  IncomingBatch,
-  IncomingItem,
-  IngestFormat,
-  RequestBody,
-} from '../ingest-format.ts'
+import { numbersByEvent, parseBody, unreadableBody } from '../common/read-batch.ts'
+import type { IncomingBatch, IncomingItem, IngestFormat, RequestBody } from '../ingest-format.ts'
 import { type Call, readMessage, type Shared } from './message.ts'
 import { readShared } from './shared.ts'
 
@@ -21,6 +15,8 @@ export function createSegmentFormat(call?: Call): IngestFormat {
   return {
     route: 'segment',
     onInvalid: 'dead-letter',
+    // RudderStack's libraries call their JSON a form, and a client that drops on a 4xx is not refused for a header.
+    accepts: () => true,
     // The one error after which a batch is kept; by the next try the limit may have been raised.
     overLimitCode: 'RATE_LIMITED',
     read: (body) => read(body, call),
@@ -31,9 +27,7 @@ export function createSegmentFormat(call?: Call): IngestFormat {
 /** `{"batch":[…]}` or one bare message, on every path. */
 function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   const body = text()
-  const parsed = parseJson(body)
-  if (!parsed.ok) throw new HttpProblem('INVALID_JSON', { detail: parsed.detail })
-  const { value: envelope, badNumbers } = parsed
+  const { value: envelope, badNumbers } = parseBody(body)
   if (!isObject(envelope))
     return unreadableBody(body, { code: 'EVENT_NOT_OBJECT', detail: 'is not a JSON object' })
   const common = {
@@ -54,7 +48,7 @@ function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
 
   const shared = readShared(envelope, batch.length)
   if (!shared.ok) return { ...common, ...unreadableBody(body, shared.fault) }
-  const numbers = numbersByIndex(badNumbers)
+  const numbers = numbersByIndex(badNumbers, batch.length)
   let texts: string[] | undefined
   return {
     ...common,
@@ -87,30 +81,13 @@ function itemOf(
 }
 
 /** Each message's own numbers that a double cannot hold, and the first of those in what they share. */
-function numbersByIndex(badNumbers: readonly BadNumber[]): (index: number) => BadNumber[] {
-  const of = new Map<string, BadNumber[]>()
+function numbersByIndex(
+  badNumbers: readonly BadNumber[],
+  count: number,
+): (index: number) => readonly BadNumber[] {
+  const of = numbersByEvent(badNumbers, '/batch', count)
   const common = badNumbers.find(({ pointer }) => /^\/(context|integrations)\//.test(pointer))
-  for (const { pointer, written } of badNumbers) {
-    const [, index, rest] = /^\/batch\/(\d+)(.*)$/s.exec(pointer) ?? []
-    if (index === undefined) continue
-    const number = { pointer: rest as string, written }
-    const others = of.get(index)
-    if (others) others.push(number)
-    else of.set(index, [number])
-  }
-  return (index) => {
-    const own = of.get(String(index)) ?? []
-    return common ? [common, ...own] : own
-  }
-}
-
-/** A body that cannot be split is one dead letter, since the libraries drop on a 4xx. */
-function unreadableBody(body: string, faults: Fault): IncomingBatch {
-  return {
-    isSingleEvent: true,
-    items: [{ raw: undefined, badNumbers: [], faults }],
-    original: () => body,
-  }
+  return (index) => (common ? [common, ...(of[index] ?? [])] : (of[index] ?? []))
 }
 
 /** As the libraries name themselves in their messages, e.g. @segment/analytics-node/3.1.0 */

@@ -1,13 +1,11 @@
 import { isObject } from '../../../contract/json/is-object.ts'
-import { pointerTo } from '../../../contract/json/json.ts'
 import { LIMITS } from '../../../contract/limits.ts'
+import { addMembers, type Fields, type Member } from '../common/add-members.ts'
+import { createPointerMap, type PointerMap } from '../common/pointer-map.ts'
 import type { IncomingItem } from '../ingest-format.ts'
-import { createPointerMap, type PointerMap } from './pointer-map.ts'
 
 /** The six calls of Segment's spec. Each but `track` makes an event of its own name. */
 export type Call = 'track' | 'identify' | 'page' | 'screen' | 'group' | 'alias'
-
-export type Fields = Record<string, unknown>
 
 /** What an envelope holds for all of its messages; Go's and Java's libraries name themselves there. */
 export interface Shared {
@@ -91,35 +89,6 @@ export function readMessage(message: unknown, call: Call | undefined, shared: Sh
   // What is undefined was not sent; `normalise` reads every member that exists.
   const sent = Object.entries(raw).filter(([, value]) => value !== undefined)
   return { raw: Object.fromEntries(sent), pointerMap }
-}
-
-/** Our name, the value, their name. */
-type Member = [string, unknown, string]
-
-/**
- * Adds members to an object that the client sent. Where that name is taken, the added one gets an
- * underscore: nothing is lost.
- * @returns anything but an object unchanged; `normalise` reports its error
- */
-function addMembers(
-  sent: unknown,
-  members: readonly Member[],
-  at: string,
-  pointerMap: PointerMap,
-): unknown {
-  if (sent != null && !isObject(sent)) return sent
-  const names = new Set(Object.keys(sent ?? {}))
-  const added: [string, unknown][] = []
-  for (const [wanted, value, theirs] of members) {
-    if (value === undefined || (names.has(wanted) && sent?.[wanted] === value)) continue
-    let name = wanted
-    while (names.has(name)) name = `_${name}`
-    names.add(name)
-    added.push([name, value])
-    pointerMap.add(pointerTo([theirs]), at + pointerTo([name]))
-  }
-  // Not by assignment: a member called __proto__ is to be rejected, not applied.
-  return { ...sent, ...Object.fromEntries(added) }
 }
 
 /** The message's own members override the envelope's. */

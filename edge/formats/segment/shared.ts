@@ -1,8 +1,10 @@
 import { findUnstorable } from '../../../contract/event/storable.ts'
 import { isObject } from '../../../contract/json/is-object.ts'
 import { LIMITS } from '../../../contract/limits.ts'
+import type { Fields } from '../common/add-members.ts'
+import { isCopiable } from '../common/read-batch.ts'
 import type { Fault } from '../ingest-format.ts'
-import type { Fields, Shared } from './message.ts'
+import type { Shared } from './message.ts'
 
 export type ReadShared = { ok: true; shared: Shared } | { ok: false; fault: Fault }
 
@@ -29,7 +31,7 @@ export function readShared(envelope: Fields, count: number): ReadShared {
     // An object of bounded depth can be serialised without running out of stack.
     const fault = findUnstorable(value, [name], { keys: LIMITS.propertiesKeysMax })
     if (fault) return { ok: false, fault }
-    if (JSON.stringify(value).length * count > LIMITS.bodyBytesMax)
+    if (!isCopiable(value, count))
       return tooLarge(`/${name}`, `is too large to be copied into ${count} messages`)
     shared[name] = value
   }

@@ -42,7 +42,7 @@ async function unwrapText(bytes: Bytes): Promise<Bytes> {
 }
 
 /** A field `data`, first or after others. Base64 contains no `&`. */
-function isForm(text: string): boolean {
+export function isForm(text: string): boolean {
   return text.startsWith('data=') || text.includes('&data=')
 }
 
@@ -78,7 +78,7 @@ async function inflate(bytes: Bytes): Promise<Bytes> {
 }
 
 /** A form turns unescaped plus signs of base64 into blanks; both alphabets are read. */
-function fromBase64(text: string): Bytes | undefined {
+export function fromBase64(text: string): Bytes | undefined {
   const plain = text.trim().replaceAll(' ', '+').replaceAll('-', '+').replaceAll('_', '/')
   let binary: string
   try {

@@ -1,0 +1,139 @@
+import { isObject } from '../../../contract/json/is-object.ts'
+import { addMembers, type Member } from '../common/add-members.ts'
+import { type EventMapping, isSent, labelOf, mapEvent } from '../common/map-event.ts'
+import { isCopiable } from '../common/read-batch.ts'
+import type { Fault, IncomingItem } from '../ingest-format.ts'
+import { decodeList, decodeValue } from './any-value.ts'
+
+/** What log records take from their resource and their scope. */
+export interface Shared {
+  /** For the context of each. */
+  members: readonly Member[]
+  /** `service.name` of the resource. */
+  source: unknown
+  faults: readonly Fault[]
+}
+
+/** Attributes with a meaning of their own in OpenTelemetry's semantic conventions. */
+const ATTRIBUTES: EventMapping = {
+  fields: {
+    event_id: ['log.record.uid'],
+    name: ['event.name'],
+    actor: ['user.id', 'enduser.id'],
+    session: ['session.id'],
+  },
+  read: { actor: labelOf, session: labelOf },
+  copied: ['actor', 'session'],
+  rest: 'properties',
+}
+
+/** Of the records of one resource. @param count of these records, each of which gets a copy */
+export function readResource(resource: unknown, count: number): Shared {
+  if (!isCopiable(resource, count)) return tooLarge('/resource', count)
+  const faults: Fault[] = []
+  const attributes = isObject(resource) ? resource.attributes : undefined
+  const indexes = new Map<string, number>()
+  const found = decodeList(attributes, '/resource/attributes', faults, (key, index) =>
+    indexes.set(key, index),
+  )
+  const members = Object.entries(found).map(
+    ([key, value]): Member => [
+      key,
+      value,
+      { pointer: `/resource/attributes/${indexes.get(key)}/value` },
+    ],
+  )
+  return { members, source: labelOf(found['service.name']), faults }
+}
+
+/** What the records of a scope take from it, besides what they take from its resource. */
+export function withScope(resource: Shared, scope: unknown, count: number): Shared {
+  if (!isObject(scope) || Object.keys(scope).length === 0) return resource
+  if (!isCopiable(scope, count)) return tooLarge('/scope', count)
+  const faults: Fault[] = []
+  const { attributes, ...rest } = scope
+  const decoded = decodeList(attributes, '/scope/attributes', faults)
+  const all = { ...rest, ...(attributes === undefined ? {} : { attributes: decoded }) }
+  return {
+    ...resource,
+    members: [...resource.members, ['scope', all, { pointer: '/scope' }]],
+    faults: [...resource.faults, ...faults],
+  }
+}
+
+function tooLarge(pointer: string, count: number): Shared {
+  const detail = `is too large to be copied into ${count.toLocaleString('en')} log records; send fewer at once`
+  return { members: [], source: undefined, faults: [{ code: 'EVENT_TOO_LARGE', pointer, detail }] }
+}
+
+/** Maps a log record to our fields. @param faults found before: numbers that JSON.parse changed */
+export function itemOf(
+  record: unknown,
+  shared: Shared,
+  faults: readonly Fault[] = [],
+): IncomingItem {
+  if (!isObject(record)) return { raw: record, badNumbers: [] }
+  const { attributes, body, eventName, timeUnixNano, observedTimeUnixNano, ...rest } = record
+  const own: Fault[] = [...shared.faults, ...faults]
+  const indexes = new Map<string, number>()
+  const found = decodeList(attributes, '/attributes', own, (key, index) => indexes.set(key, index))
+  const text = body === undefined ? undefined : decodeValue(body, '/body', own)
+  if (own.length > 0) return { raw: undefined, badNumbers: [], faults: own }
+
+  const isTimed = isTime(timeUnixNano)
+  const context: Member[] = [
+    ...shared.members,
+    ...Object.entries(rest)
+      .filter(([, value]) => isSent(value) && value !== 0)
+      .map(([name, value]): Member => [name, value, name]),
+    ...(isTimed && isTime(observedTimeUnixNano)
+      ? [['observedTimeUnixNano', observedTimeUnixNano, 'observedTimeUnixNano'] as const]
+      : []),
+  ]
+  const { raw, pointerMap } = mapEvent(found, ATTRIBUTES, { at: '/attributes' })
+  if (context.length > 0) raw.context = addMembers({}, context, '/context', pointerMap)
+  // A body that is null says nothing.
+  const asProperty: Member = ['body', text ?? undefined, 'body']
+  raw.properties = addMembers(raw.properties, [asProperty], '/properties', pointerMap)
+  if (isSent(eventName)) raw.name = eventName
+  raw.occurred_at = timeOf(isTimed ? timeUnixNano : observedTimeUnixNano)
+  raw.source = shared.source
+  // What is undefined was not sent; `normalise` reads every member that exists.
+  const sent = Object.entries(raw).filter(([, value]) => value !== undefined)
+  return {
+    raw: Object.fromEntries(sent),
+    badNumbers: [],
+    clientPointer(pointer) {
+      if (pointer === '/name' && (isSent(eventName) || !indexes.has('event.name')))
+        return '/eventName'
+      if (pointer === '/occurred_at') return isTimed ? '/timeUnixNano' : '/observedTimeUnixNano'
+      return attributePointer(pointerMap.toMessage(pointer), indexes)
+    },
+  }
+}
+
+/** Attributes are a list: `/attributes/user.id` is `/attributes/3/value` in the record. */
+function attributePointer(pointer: string, indexes: ReadonlyMap<string, number>): string {
+  const [, step, rest = ''] = /^\/attributes\/([^/]*)(\/.*)?$/s.exec(pointer) ?? []
+  if (step === undefined) return pointer
+  const index = indexes.get(step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return index === undefined ? pointer : `/attributes/${index}/value${rest}`
+}
+
+/** 0 means that the time is unknown. */
+function isTime(value: unknown): boolean {
+  return isSent(value) && value !== 0 && value !== '0'
+}
+
+/** Nanoseconds since the epoch, in as many digits as we store; what is not a time is returned for its error. */
+function timeOf(nanos: unknown): unknown {
+  if (!isTime(nanos)) return undefined
+  const digits = String(nanos)
+  if (!/^\d{1,21}$/.test(digits)) return nanos
+  const padded = digits.padStart(10, '0')
+  const seconds = Number(padded.slice(0, -9))
+  // The end of the year 9999.
+  if (seconds > 253_402_300_799) return nanos
+  const micros = padded.slice(-9, -3)
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
+}
