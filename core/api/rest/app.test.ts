@@ -111,6 +111,7 @@ describe('GET /v1/metrics/{name}', () => {
     const others = ['aggregate=sum', 'group_by=plan', 'filter=plan:pro', 'time_zone=Asia/Tokyo']
     const ids = await Promise.all(others.map((each) => idOf(each)))
     expect(new Set([id, ...ids, await idOf('', '*')]).size).toBe(others.length + 2)
+    expect(await idOf('filter=plan:pro&filter=plan:pro')).toBe(await idOf('filter=plan:pro'))
     expect(await idOf('filter=plan:a&filter=plan:b&filter=source:c')).toBe(
       await idOf('filter=source:c&filter=plan:b&filter=plan:a'),
     )
