@@ -17,10 +17,14 @@ export function createEdgeSettings(
 }
 
 /** Writes .dev.vars, by which `wrangler dev` and `deno task edge` run the same edge against the running core. */
-export function writeDevVars(home: string, settings: Record<string, string>): void {
-  const file = join(ROOT, '.dev.vars')
+export function writeDevVars(
+  home: string,
+  settings: Record<string, string>,
+  checkout: string = ROOT,
+): void {
+  const file = join(checkout, '.dev.vars')
   // Only the checkout's own home may replace the file of another.
-  if (home !== join(ROOT, '.sluice') && existsSync(file)) return
+  if (home !== join(checkout, '.sluice') && existsSync(file)) return
   const lines = Object.entries(settings).map(([name, value]) => `${name}="${value}"`)
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 })
 }

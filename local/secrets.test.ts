@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LIMITS } from '../contract/limits.ts'
 import { createDatabase, type Database } from '../core/db/database.ts'
 import { revokeKey } from '../core/identity/api-keys.ts'
 import { rotateKey } from '../core/identity/rotate-key.ts'
@@ -37,4 +38,19 @@ test('a start finds the keys of the last one, and creates new ones for those tha
   for (const name of ['writeKey', 'readKey', 'demoKey'] as const)
     expect(renewed[name], name).not.toBe(first[name])
   expect(await ensureSecrets(home, db)).toMatchObject(renewed)
+})
+
+test('each key may do what it is there for and no more: that of the page /docs is public and has the default limit', async () => {
+  await ensureSecrets(home, db)
+  const { rows } = await database.pool.query(
+    `SELECT DISTINCT k.name, left(display_prefix, 7) AS kind, slug, scopes, k.events_per_minute AS limit, may_import_history AS history
+       FROM api_key k JOIN tenant t USING (tenant_id) ORDER BY name`,
+  )
+  const key = { slug: 'default', scopes: ['ingest'], limit: 1_000_000, history: false }
+  expect(rows).toEqual([
+    { ...key, name: 'demo traffic', kind: 'slc_sec', slug: 'demo' },
+    { ...key, name: 'first read key', kind: 'slc_sec', scopes: ['read'], limit: null },
+    { ...key, name: 'first write key', kind: 'slc_sec', history: true },
+    { ...key, name: 'the page /docs', kind: 'slc_pub', limit: LIMITS.keyEventsPerMinuteDefault },
+  ])
 })

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ROOT } from '../core/lib/paths.ts'
+import { SETTINGS } from '../core/settings/settings.ts'
 import { V8_FLAGS } from '../local/edge-process.ts'
+import { postgresSettings } from '../tools/postgres/settings.ts'
 import {
   COMPOSE_TEXT,
   type ComposeFile,
@@ -18,6 +20,10 @@ const raw = parse(COMPOSE_TEXT, { merge: true }) as ComposeFile
 const services = Object.entries(raw.services)
 const oneShots = ['topics', 'migrate']
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+/** `npm start`, as in package.json: node with its flags, then the command. */
+const START_COMMAND: string[] = JSON.parse(read('package.json'))
+  .scripts.start.replace('exec ', '')
+  .split(' ')
 
 describe('docker-compose.yml', () => {
   test('a missing secret is reported by name and nothing starts', () => {
@@ -86,6 +92,73 @@ describe('docker-compose.yml', () => {
       expect(place).toMatch(/^\//)
     }
     expect(raw.services.redis?.command?.join(' ')).toContain('--appendonly yes')
+  })
+
+  test('each container of core is checked by the health check of the roles that it runs', () => {
+    for (const [name, { build, command = [], healthcheck }] of services) {
+      if (build?.target !== 'core' || oneShots.includes(name)) continue
+      const main = command.indexOf('core/main.ts')
+      expect(main, name).toBeGreaterThan(0)
+      const roles = command.slice(main + 1)
+      expect([name, healthcheck?.test]).toEqual([
+        name,
+        ['CMD', 'node', 'core/health-check.ts', ...roles],
+      ])
+      // As npm start does: without a bound V8 collects half a gigabyte of garbage before it frees it.
+      expect(command.slice(0, main), name).toEqual(START_COMMAND.slice(0, -2))
+    }
+  })
+
+  test('no container is killed while it still stops in order, and engines are stopped as carefully', () => {
+    const seconds = Object.fromEntries(
+      services
+        .filter(([, { stop_grace_period }]) => stop_grace_period)
+        .map(([name, { stop_grace_period: text = '' }]) => [name, Number(text.replace(/s$/, ''))]),
+    )
+    // All steps of core/lifecycle.ts together take 20 s at most.
+    for (const name of ['core', 'worker']) expect(seconds[name], name).toBeGreaterThan(20)
+    for (const name of ['postgres', 'kafka']) expect(seconds[name], name).toBeGreaterThanOrEqual(30)
+  })
+
+  test('what was acknowledged survives a crash of an engine, and lasts longer than a weekend without Postgres', () => {
+    const commandOf = (name: string) => raw.services[name]?.command?.join(' ')
+    expect(commandOf('redis')).toContain('--appendfsync everysec')
+    expect(commandOf('redis')).toContain('--maxmemory-policy noeviction')
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes'])
+      expect(commandOf('postgres')).not.toContain(setting)
+    const { environment = {} } = raw.services.kafka ?? {}
+    expect(Number(environment.KAFKA_LOG_RETENTION_HOURS)).toBeGreaterThanOrEqual(7 * 24)
+    expect(environment.KAFKA_AUTO_CREATE_TOPICS_ENABLE).toBe('false')
+  })
+
+  test('Postgres logs no content of events and has the same settings as that of npm start', () => {
+    const { command = [] } = raw.services.postgres ?? {}
+    const given = Object.fromEntries(
+      command.filter((arg) => arg.startsWith('-c')).map((arg) => arg.slice(2).split('=')),
+    )
+    const embedded = postgresSettings()
+    const { max_connections, shared_buffers, ...same } = given
+    expect(Number(max_connections)).toBeGreaterThanOrEqual(Number(embedded.max_connections))
+    expect(shared_buffers).toMatch(/^\d+MB$/)
+    expect(embedded).toMatchObject(same)
+    expect(Object.keys(same)).toEqual(
+      expect.arrayContaining([
+        'log_min_error_statement',
+        'log_error_verbosity',
+        'max_locks_per_transaction',
+      ]),
+    )
+  })
+
+  test('a setting that is left out has the default of docs/configuration.md', () => {
+    const defaults = Object.fromEntries(SETTINGS.map((setting) => [setting.name, setting.default]))
+    for (const [, { environment = {} }] of services)
+      for (const [name, value] of Object.entries(environment)) {
+        const [, otherwise] = /^\$\{\w+:-(.+)\}$/.exec(String(value)) ?? []
+        // The name of the edge is the file's own.
+        if (otherwise === undefined || name === 'SLUICE_EDGE_NAME') continue
+        expect([name, defaults[name]]).toEqual([name, `\`${otherwise}\``])
+      }
   })
 
   test('ports are published on loopback by default, and no engine publishes one', () => {
@@ -160,6 +233,9 @@ describe('Dockerfile', () => {
       expect(['node', 'nobody']).toContain(user)
       expect(JSON.stringify(stage?.steps)).not.toContain('npm')
     }
+    expect(JSON.stringify(stages.find(({ name }) => name === 'core')?.steps)).toContain(
+      'NODE_ENV=production',
+    )
     for (const { baseImage: from } of stages)
       expect(from).toMatch(/^(node:24|debian:bookworm)-?\S*slim$/)
   })

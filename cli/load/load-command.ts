@@ -25,7 +25,7 @@ export function createLoadCommand(config: Config, terminal: Terminal): Command {
     .option('--core-url <url>', 'URL of core, to check the numbers of GraphQL too')
     .option('--rps <rate>', 'requests a second, whatever the responses do', parseRate(RPS_MAX), 100)
     .option('--minutes <minutes>', 'for how long', parseRate(MINUTES_MAX), 1)
-    .option('--bursts', 'ten times the rate for three seconds of every minute')
+    .option('--bursts', 'ten times the rate for three seconds of every minute', false)
     .option(
       '--batch <events>',
       'events in a request',
@@ -68,7 +68,6 @@ export function createLoadCommand(config: Config, terminal: Terminal): Command {
         ...target,
         ...options,
         tenants: target.databaseUrl ? options.tenants : 1,
-        bursts: options.bursts === true,
         eventsPerMinute: options.eventsPerMinute ?? UNLIMITED,
         inFlightMax: options.inFlight,
         idleMsMax: IDLE_MS_MAX,
@@ -148,10 +147,19 @@ function printSummary(terminal: Terminal, summary: LoadSummary): void {
     ],
   )
   if (summary.firstFailure) terminal.printText(`first failure: ${summary.firstFailure}`)
-  if (summary.isExact === null) {
+  if (summary.isExact === null)
     terminal.print('The numbers were not checked: set DATABASE_URL for that.')
-    return
-  }
+  else printNumbers(terminal, tenants)
+  for (const fault of faults) terminal.print(`✗ ${fault}`)
+  if (summary.isExact)
+    terminal.print(
+      events.errors > 0
+        ? `The numbers are within what ${formatCount(events.errors)} events without a clear response allow.`
+        : 'Every number is exact.',
+    )
+}
+
+function printNumbers(terminal: Terminal, tenants: LoadSummary['tenants']): void {
   terminal.print()
   terminal.printTable(
     ['tenant', 'stored', 'duplicates', 'dead letters', 'in rollups', 'GraphQL'],
@@ -161,13 +169,6 @@ function printSummary(terminal: Terminal, summary: LoadSummary): void {
       graphql ? formatCount(graphql.stored) : 'not queried',
     ]),
   )
-  for (const fault of faults) terminal.print(`✗ ${fault}`)
-  if (faults.length === 0)
-    terminal.print(
-      events.errors > 0
-        ? `The numbers are within what ${formatCount(events.errors)} events without a clear response allow.`
-        : 'Every number is exact.',
-    )
 }
 
 function parseRate(max: number) {

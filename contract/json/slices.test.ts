@@ -14,6 +14,12 @@ test('elementTexts returns elements as they were written', () => {
     '[]',
     '{}',
   ])
+  for (const space of [' ', '\n', '\r\n', '\t'])
+    expect(elementTexts(` [1 ,${' {"a":2} '} , 3 ] `.replaceAll(' ', space))).toEqual([
+      '1',
+      '{"a":2}',
+      '3',
+    ])
   expect(elementTexts('[]')).toEqual([])
   expect(elementTexts('{}', 'events')).toEqual([])
 })

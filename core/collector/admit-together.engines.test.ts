@@ -64,6 +64,20 @@ test('requests of the same time are admitted and told as if each had been asked 
   expect(counts.calls - before).toBe(KEYS.length)
 })
 
+test('requests of one key by its former limit and by its new one are each admitted by their own', async () => {
+  const { admission } = await setUp()
+  const memory = createAdmission(createMemoryRateLimiter(), createMemoryIdempotency())
+  const [former, changed] = [key(1_000, 1e9), key(2, 1e9)]
+  const admitEach = (by: Admission) =>
+    Promise.all(
+      [former, changed, changed].map(async (key) => {
+        const request = { key, cost: key === former ? 1 : 2, idempotency: undefined }
+        return (await by.admit(request, START)).rateLimit?.allowed
+      }),
+    )
+  expect(await admitEach(admission)).toEqual(await admitEach(memory))
+})
+
 test('requests that wait for a Redis that hangs fail with the one that it was asked for', async () => {
   const { admission, counts, connection } = await setUp(200)
   await connection.send([['client', 'pause', '1000']])

@@ -61,6 +61,36 @@ test('the kysely types name every table and column of a migrated database, with 
   }
 })
 
+test('tables whose rows are updated all the time leave room for that on their pages, and no others do', async () => {
+  const database = await createTestDatabase()
+  const { rows } = await database.pool.query<{ name: string; options: string }>(`
+    SELECT DISTINCT regexp_replace(relname, '_\\d.*$', '') AS name, reloptions::text AS options
+      FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reloptions IS NOT NULL`)
+  await database.drop()
+  const fill = (percent: number) =>
+    rows.filter(({ options }) => options === `{fillfactor=${percent}}`).map(({ name }) => name)
+  expect([50, 70, 85].map((percent) => [percent, fill(percent).sort()])).toEqual([
+    [
+      50,
+      [
+        'log_lease',
+        'log_partition',
+        'log_position',
+        'outcome_total',
+        'outcome_total_by_partition',
+        'rest_group',
+        'rest_instance',
+        'rest_position',
+        'watermark',
+        'worker_heartbeat',
+      ],
+    ],
+    [70, ['key_use_hour', 'outcome_minute']],
+    [85, ['rollup']],
+  ])
+  expect(rows).toHaveLength(13)
+})
+
 /** The interfaces of schema.ts, read as source: kysely's types are gone by the time a test runs. */
 function readSchemaTypes(): Map<string, Map<string, Column>> {
   const path = new URL('./schema.ts', import.meta.url)

@@ -46,6 +46,10 @@ describe('the list of settings', () => {
       SLUICE_WORKER_CONCURRENCY: `\`${LIMITS.workerConcurrencyDefault}\``,
       SLUICE_REDIS_TIMEOUT_MS: `\`${LIMITS.redisMsMax}\``,
       SLUICE_NDJSON_BYTES_MAX: `\`${LIMITS.ndjsonBytesMax}\``,
+      SLUICE_COLLECTOR_PORT: `\`${config.collector.port}\``,
+      SLUICE_COLLECTOR_PROCESSES: `\`${config.collector.processes}\``,
+      SLUICE_EDGE: `\`${config.edge}\``,
+      SLUICE_ALLOW_CLEARTEXT: `\`${config.allowCleartext}\``,
     })
   })
 

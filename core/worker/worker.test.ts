@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { countTotals, rawRecord, rawValue, receivedOn } from '../../tests/lib/records.ts'
@@ -52,6 +53,25 @@ async function settled(records: number) {
 }
 
 const one = async (sql: string) => (await database.pool.query(sql)).rows[0]
+
+test('a worker reads batches at the distances that the limits say, shorter in thin traffic and longer in dense', async () => {
+  const options: object[] = []
+  const { batches } = log
+  log.batches = (topic, given) => {
+    options.push(given)
+    return batches.call(log, topic, given)
+  }
+  await start(1)
+  await append([rawRecord()])
+  expect(await settled(1)).toMatchObject({ stored: 1 })
+  expect(options).not.toEqual([])
+  for (const each of options)
+    expect(each).toMatchObject({
+      minIntervalMs: LIMITS.logBatchMinIntervalMs,
+      maxIntervalMs: LIMITS.logBatchMaxIntervalMs,
+      maxRecords: LIMITS.logBatchRecordsMax,
+    })
+})
 
 describe('exactly once', () => {
   test('every record becomes one row, and the rollups equal a recount', async () => {

@@ -27,6 +27,7 @@ export interface ComposeService {
   mem_limit?: string
   pids_limit?: number
   cpus?: number
+  stop_grace_period?: string
 }
 
 export const COMPOSE_TEXT = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')

@@ -677,6 +677,22 @@ describe('failures behind GraphQL', () => {
   })
 })
 
+test.each(['PUT', 'DELETE', 'PATCH'])(
+  'another method than those of GraphQL is refused with those that are allowed: %s',
+  async (method) => {
+    const { graphql } = fixture
+    const request = new Request('http://localhost/graphql', {
+      method,
+      headers: await fixture.keyOf('default'),
+    })
+    const response = await graphql.fetch(request)
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, POST'])
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }],
+    })
+  },
+)
+
 test('the pipeline shows lag, worker and offset gaps of every partition', async () => {
   await fixture.log.append('events.raw', [
     { partition: 4, key: null, value: Buffer.from('a') },

@@ -64,6 +64,18 @@ test('a query that Postgres stopped twice within half a minute is refused for ha
   await attempt().toBe(executed)
 })
 
+test.each(['57014', '25P04'])(
+  'a query is refused whichever limit of Postgres stopped it twice, that of a statement or of a transaction: %s',
+  async (code) => {
+    const { clock, fail, attempt } = createQueries()
+    for (let i = 0; i < 2; i++) {
+      clock.now++
+      await expect(fail({ code })).rejects.toEqual({ code })
+    }
+    await attempt().toMatchObject({ code: 'QUERY_TOO_SLOW' })
+  },
+)
+
 test('an outage is not held against the queries that met it', async () => {
   const { clock, run, fail, attempt } = createQueries()
   const together = [1, 2, 3].map(() =>

@@ -519,6 +519,27 @@ describe('serving the dashboard', () => {
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
+  test.each([
+    ['GET', '/', 200],
+    ['GET', '/login', 200],
+    ['GET', '/nothing.txt', 404],
+    ['GET', '/v1/openapi.json', 200],
+    ['POST', '/graphql', 401],
+    ['PUT', '/login', 405],
+  ])('protects browsers with every response: %s %s', async (method, path, status) => {
+    const { status: responded, headers } = await get(path, { method })
+    expect(responded).toBe(status)
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+      'strict-transport-security': 'max-age=31536000',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'cache-control': path === '/' ? 'no-cache' : 'no-store',
+    })
+  })
+
   test('responds with problem+json to an unknown path, and serves nothing outside its folder', async () => {
     for (const path of ['/assets/gone.js', '/nothing.txt', '/gateway/nothing']) {
       const response = await get(path, { headers: { 'x-request-id': 'my-request' } })

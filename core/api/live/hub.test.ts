@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { endSession } from '../../identity/sessions.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
@@ -404,4 +404,17 @@ describe('live updates over HTTP', () => {
     expect(await text).toMatch(/"code":"UNAUTHENTICATED"[\s\S]*event: complete/)
     await hub.close()
   })
+})
+
+test('a hub that was closed leaves no timer behind', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { db, log, database } = fixture
+  const others = vi.getTimerCount()
+  const hub = createLiveHub({ db, log, logger: { warn() {} }, databaseUrl: database.url })
+  const updates = hub.subscribe(viewer, always)
+  expect((await updates.next()).done).toBe(false)
+  await hub.close()
+  expect((await updates.next()).done).toBe(true)
+  expect(vi.getTimerCount()).toBe(others)
 })

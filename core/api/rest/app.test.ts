@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
 import { handleError } from '../http/problem.ts'
 import { createRestApp } from './app.ts'
@@ -26,6 +27,11 @@ beforeAll(async () => {
       properties: { plan: i % 2 === 0 ? 'pro' : '=free', then: { toJSON: i } },
     })),
     { id: 'view/1', name: 'a/view', occurredAt: '2026-11-20T05:00:00Z' },
+    ...['http://a:80/', 'http'].map((source) => ({
+      name: 'цена',
+      occurredAt: '2026-11-20T06:00:00Z',
+      source,
+    })),
   ])
   await fixture.store('other', [{ id: 'foreign', name: 'order', value: 1_000 }])
   app = new Hono().use(requestId())
@@ -87,10 +93,12 @@ describe('GET /v1/metrics/{name}', () => {
       plan: '=free',
     })
     expect(await total('group_by=source&group_by=plan')).toEqual(groups)
+    const ofUrl = `/v1/metrics/%D1%86%D0%B5%D0%BD%D0%B0?${RANGE}&interval=total&filter=source:http://a:80/`
+    expect((await json(ofUrl)).data).toMatchObject([{ value: 1 }])
   })
 
   test('a name may be "*" or contain a slash', async () => {
-    expect((await json(`/v1/metrics/*?${RANGE}&interval=total`)).data[0].value).toBe(6)
+    expect((await json(`/v1/metrics/*?${RANGE}&interval=total`)).data[0].value).toBe(8)
     expect((await json(`/v1/metrics/a%2Fview?${RANGE}&interval=total`)).data[0].value).toBe(1)
   })
 
@@ -103,6 +111,7 @@ describe('GET /v1/metrics/{name}', () => {
     const others = ['aggregate=sum', 'group_by=plan', 'filter=plan:pro', 'time_zone=Asia/Tokyo']
     const ids = await Promise.all(others.map((each) => idOf(each)))
     expect(new Set([id, ...ids, await idOf('', '*')]).size).toBe(others.length + 2)
+    expect(await idOf('filter=plan:pro&filter=plan:pro')).toBe(await idOf('filter=plan:pro'))
     expect(await idOf('filter=plan:a&filter=plan:b&filter=source:c')).toBe(
       await idOf('filter=source:c&filter=plan:b&filter=plan:a'),
     )
@@ -119,6 +128,39 @@ describe('GET /v1/metrics/{name}', () => {
     expect(header).toBe('timestamp,value,source,plan,final,late_count,revised')
     expect(lines).toHaveLength(4)
     expect(lines.join('\n')).toContain(`,"shop, ""south""",'=free,`)
+  })
+
+  test('what a name holds that no header takes is percent-encoded there', async () => {
+    const path = `/v1/metrics/${encodeURIComponent('цена')}?${RANGE}&interval=total`
+    const response = await get(path, { Accept: 'text/csv' })
+    expect(response.status).toBe(200)
+    const definition = decodeURI(response.headers.get('sluice-definition') ?? '')
+    expect(JSON.parse(definition)).toEqual((await json(path)).meta.definition)
+  })
+
+  test.each([
+    ['text/csv', 'text/csv; charset=utf-8'],
+    ['TEXT/CSV;q=0.5, application/json', 'text/csv; charset=utf-8'],
+    ['text/html, application/ndjson, text/csv', 'application/x-ndjson; charset=utf-8'],
+    ['application/json, text/csv', 'application/json'],
+    ['text/html, */*', 'application/json'],
+    [`${'text/html,'.repeat(200)}text/csv`, 'application/json'],
+    ['', 'application/json'],
+  ])('with Accept: %s it is %s, for this client alone', async (accept, type) => {
+    const path = `/v1/metrics/order?${RANGE}&interval=total`
+    const response = await get(path, { Accept: accept })
+    expect(response.headers.get('content-type')).toBe(type)
+    // Another key, another session or another format has another response: no cache on the way may keep it.
+    const kept = {
+      'cache-control': 'private, no-cache',
+      vary: 'Accept, Authorization, X-API-Key, Cookie',
+      etag: expect.stringMatching(/^W\/"[\w-]{22}"$/),
+    }
+    expect(Object.fromEntries(response.headers)).toMatchObject(kept)
+    const etag = response.headers.get('etag') as string
+    const unchanged = await get(path, { Accept: accept, 'If-None-Match': etag })
+    expect(unchanged.status).toBe(304)
+    expect(Object.fromEntries(unchanged.headers)).toMatchObject({ ...kept, etag })
   })
 
   test('as NDJSON, one point a line', async () => {
@@ -173,6 +215,21 @@ test('a parameter that is repeated too often is a problem', async () => {
   const response = await get(`/v1/metrics/order?${RANGE}${'&filter=a:b'.repeat(801)}`)
   expect(response.status).toBe(400)
   expect(await response.json()).toMatchObject({ detail: 'filter may be there at most 800 times' })
+})
+
+test('a client that used up what may be formatted is told when to come again, and no other client is', async () => {
+  const { restCharsMax, restCharsPerSecond } = QUERY_LIMITS
+  const limits = QUERY_LIMITS as { restCharsMax: number; restCharsPerSecond: number }
+  Object.assign(limits, { restCharsMax: 100, restCharsPerSecond: 1 })
+  const own = createRestApp({ graphql: fixture.graphql, secure: false })
+  Object.assign(limits, { restCharsMax, restCharsPerSecond })
+  const ask = (headers: Record<string, string>) =>
+    own.request(`http://localhost/v1/metrics/order?${RANGE}&interval=total`, { headers })
+  expect((await ask(key)).status).toBe(200)
+  const refused = await ask(key)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1'])
+  expect(await refused.json()).toMatchObject({ code: 'OVERLOADED' })
+  expect((await ask(await fixture.keyOf('other'))).status).toBe(200)
 })
 
 describe('GET /v1/events', () => {

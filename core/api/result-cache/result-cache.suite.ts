@@ -103,6 +103,24 @@ export function resultCacheSuite(
       }
     })
 
+    test('is that of the operation which the request names, where its document has several', async () => {
+      const query = `query Hours ${hours} query Totals ${totals}`
+      const named = async (operationName: string) => {
+        const request = new Request('http://localhost/graphql', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...own },
+          body: JSON.stringify({ query, operationName }),
+        })
+        const { data } = (await (await fixture.graphql.fetch(request)).json()) as QueryResponse
+        return Object.keys(data)
+      }
+      const before = storedMs.length
+      expect(await named('Hours')).toEqual(['metrics'])
+      await expect.poll(() => storedMs.length).toBe(before + 1)
+      expect(await named('Totals')).toEqual(['totals'])
+      expect(await named('Hours')).toEqual(['metrics'])
+    })
+
     test('is never read from an entry in the form of another version', async () => {
       const query = `${hours} # of another version`
       const { rows } = await fixture.database.pool.query(

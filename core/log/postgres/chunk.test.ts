@@ -95,6 +95,16 @@ test('a chunk that was written without compression, as version 0.2 did, is still
   expect(decodeChunk(chunk, { ...at, recordCount: 1 })).toMatchObject([{ key: null, value }])
 })
 
+test('a chunk that was deflated by an earlier version is still read', () => {
+  // Refers to every byte of the dictionary with which it was written.
+  const chunk = Buffer.from('gUCTSgAAAAAAAAABYmNgYGAusUpkYGAMVxoNYVqEMAA=', 'base64')
+  const [record] = decodeChunk(chunk, { ...at, recordCount: 1 })
+  expect(record).toMatchObject({ key: Buffer.from('t:a'), timestamp: 1234.5 })
+  expect(String(record?.value)).toBe(
+    `"session":"","source":"","value":"schema_version":"","context":{"referrer":"https://www.","properties":{}}"trust":"public","client_occurred_at":"true,"false"{"v":1,"tenant":"","key":"","request_id":"","received_at":"2026-","edge":"","route":"events","client":"","event":{"event_id":"","name":"","occurred_at":"2026-","actor":"","properties":{"`,
+  )
+})
+
 test('invalid bytes are a CorruptLogError that names the offset, never a wrong record', () => {
   const chunk = encodeChunk(records, 1)
   for (let cut = 0; cut < chunk.length; cut++)

@@ -409,6 +409,46 @@ describe('event names beyond the limit of series', () => {
   })
 })
 
+test('what came late is added up over the buckets of an interval, and the last revision of any of them is shown', async () => {
+  const name = 'revised'
+  await fixture.store(
+    'default',
+    ['10:05', '10:20', '10:40', '11:05', '12:05'].map((time) => ({
+      name,
+      occurredAt: `2026-11-10T${time}:00Z`,
+    })),
+  )
+  const revise = (bucket: string, late: number, at: string) =>
+    fixture.database.pool.query(
+      `UPDATE rollup_15m r SET late_count = $2, revised_at = $3 FROM series s
+        WHERE s.series_id = r.series_id AND s.metric = '${name}' AND r.bucket = $1`,
+      [`2026-11-10T${bucket}:00Z`, late, at],
+    )
+  // Not in the order of their buckets.
+  await revise('10:00', 2, '2026-11-12T08:00:00Z')
+  await revise('10:15', 3, '2026-11-13T08:00:00Z')
+  await revise('10:30', 0, '2026-11-11T08:00:00Z')
+  await revise('11:00', 1, '2026-11-11T09:00:00Z')
+  const of = async (interval: 'HOUR' | 'TOTAL', onlyRaw: boolean) => {
+    const range = { startTime: '2026-11-10T10:00:00Z', endTime: '2026-11-10T13:00:00Z' }
+    const { rows } = await eventsOverTime(
+      fixture.db,
+      viewer,
+      { name, interval, ...range },
+      { onlyRaw },
+    )
+    return rows.map(({ value, lateCount, revisedAt }) => [value, lateCount, revisedAt])
+  }
+  for (const onlyRaw of [false, true]) {
+    expect(await of('HOUR', onlyRaw)).toEqual([
+      [3, 5, '2026-11-13T08:00:00Z'],
+      [1, 1, '2026-11-11T09:00:00Z'],
+      [1, 0, null],
+    ])
+    expect(await of('TOTAL', onlyRaw)).toEqual([[5, 6, '2026-11-13T08:00:00Z']])
+  }
+})
+
 test('where clocks move by half an hour, an hour begins with its first event at the earliest and overlaps no other', async () => {
   // Lord Howe: back at 15:00Z on 4 April 2026, forward at 15:30Z on 3 October.
   const times = [

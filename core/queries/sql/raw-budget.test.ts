@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { QUERY_LIMITS } from '../limits.ts'
@@ -82,6 +82,26 @@ test('no more events are expected than the days that are left can hold', async (
   // Days that were never analysed are estimated by their size.
   await setRowsHeld(-1)
   expect((await metrics()).rows[0]?.value).toBe(2)
+})
+
+test('days that were never analysed count by their size', async () => {
+  const { rawEventsMax } = QUERY_LIMITS
+  const limits = QUERY_LIMITS as { rawEventsMax: number }
+  onTestFinished(() => void Object.assign(limits, { rawEventsMax }))
+  await setRowsHeld(-1)
+  // One page has room for some 50 events, and each of the two days has one.
+  for (const [max, isRefused] of [
+    [20, true],
+    [2_000, false],
+  ] as const) {
+    limits.rawEventsMax = max
+    await setCounts(max + 1)
+    const outcome = await metrics().then(
+      () => false,
+      () => true,
+    )
+    expect([max, outcome]).toEqual([max, isRefused])
+  }
 })
 
 test('a refusal names what the tenant itself counted, and not what the days of all tenants hold', async () => {

@@ -81,6 +81,17 @@ test('old dead letters are deleted once they are in events.dlq, and stay counted
   ])
 })
 
+test('a dead letter is kept two days longer than its record, which a replay would make it of again', async () => {
+  await database.pool.query(
+    `INSERT INTO dead_letter (reason, detail, fingerprint, original, topic, partition, log_offset, received_at, dead_at, forwarded_at)
+     SELECT 'NOT_JSON', '', '', 'x', 't', 0, days, now(), now() - make_interval(days => days), now()
+       FROM unnest(ARRAY[101, 103]) AS days`,
+  )
+  const maintenance = createPartitionMaintenance({ pool: database.pool, retentionDays: 100 })
+  expect((await maintenance.run()).deadLettersDeleted).toBe(1)
+  expect(await sql('SELECT log_offset::int AS days FROM dead_letter')).toEqual([{ days: 101 }])
+})
+
 test('rollups of the current month leave as much room for updates as those of the coming one', async () => {
   const { pool } = database
   await sql(`DROP TABLE IF EXISTS ${(await monthsAhead()).at(-1)}`)

@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createQueryFixture, type QueryFixture } from '../../core/api/graphql/testing/fixture.ts'
+import { checkNumbers } from './oracle.ts'
+
+let fixture: QueryFixture
+beforeAll(async () => {
+  fixture = await createQueryFixture()
+})
+afterAll(() => fixture.close())
+
+const exactly = (value: number) => ({ min: value, max: value })
+const none = { duplicates: exactly(0), dead: exactly(0) }
+const check = (tenant: string, stored: { min: number; max: number }) =>
+  checkNumbers({
+    db: fixture.db,
+    graphqlUrl: undefined,
+    tenants: [{ tenant, writeKey: '', readKey: '' }],
+    expected: [{ stored, ...none }],
+    sinceMs: Date.now(),
+    idleMsMax: 100,
+  })
+
+test('events count whose edge has a clock that is behind that of the load test, up to an hour', async () => {
+  const receivedAt = new Date(Date.now() - 1_800_000).toISOString()
+  await fixture.store('default', [{ receivedAt, occurredAt: receivedAt }])
+  const { tenants, faults } = await check('default', exactly(1))
+  expect(faults).toEqual([])
+  expect(tenants).toMatchObject([
+    { tenant: 'default', rows: { stored: 1, duplicates: 0, dead: 0 }, rolledUp: 1 },
+  ])
+})
+
+test('each number that differs is named with what was expected, and rollups are compared with the rows', async () => {
+  const receivedAt = new Date().toISOString()
+  await fixture.store(
+    'other',
+    [1, 2].map(() => ({ receivedAt, occurredAt: receivedAt })),
+  )
+  await fixture.database.pool.query(
+    "UPDATE rollup_15m SET count = 3 WHERE tenant_id = (SELECT tenant_id FROM tenant WHERE slug = 'other')",
+  )
+  expect((await check('other', { min: 3, max: 5 })).faults).toEqual([
+    'the worker has not written everything, and made no progress for 0.1 s',
+    'other, Postgres: 2 stored instead of 3 to 5',
+    'other: 3 events in rollups, but 2 stored',
+  ])
+  // A name of another tenant does not count.
+  expect((await check('default', exactly(1))).faults).toEqual([])
+})
