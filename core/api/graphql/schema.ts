@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
+import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
@@ -15,6 +16,7 @@ export function createSchema(): GraphQLSchema {
   builder.subscriptionType()
   addViewer(builder)
   addMetrics(builder)
+  addExplore(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)
