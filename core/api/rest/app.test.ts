@@ -211,6 +211,155 @@ describe('GET /v1/metrics/{name}', () => {
   })
 })
 
+describe('funnel and retention', () => {
+  const at = (hour: number) =>
+    `2026-10-0${1 + Math.floor(hour / 24)}T${`0${hour % 24}`.slice(-2)}:00:00Z`
+  const range = 'start=2026-10-01T00:00:00Z&end=2026-10-03T00:00:00Z'
+  beforeAll(() =>
+    fixture.store(
+      'default',
+      (
+        [
+          ['ann', 'visit', 1],
+          ['ann', 'sign up', 3],
+          ['bob', 'visit', 2],
+          ['ann', 'visit', 26],
+          ['bob', 'sign up', 12],
+        ] as const
+      ).map(([actor, name, hour]) => ({
+        actor,
+        name,
+        occurredAt: at(hour),
+        receivedAt: at(hour),
+        properties: { plan: actor === 'ann' ? 'pro' : 'free' },
+      })),
+    ),
+  )
+
+  test('a funnel takes its steps in the order of the parameters, each with its own filter', async () => {
+    const path = `/v1/funnel?${range}&step=visit&step=sign+up&window_seconds=14400`
+    const { data, meta } = await json(path)
+    expect(data).toEqual([
+      { name: 'visit', actors: 2, conversion: 1, overall: 1, median_seconds: null },
+      { name: 'sign up', actors: 1, conversion: 0.5, overall: 0.5, median_seconds: 7200 },
+    ])
+    expect(meta).toMatchObject({ source: 'raw', without_actor: 0, query_id: expect.any(String) })
+    const filtered = await json(`${path}&filter_2=plan:free`)
+    expect(filtered.data.map(({ actors }: { actors: number }) => actors)).toEqual([2, 0])
+  })
+
+  test('retention is a row for each day, with who returned since', async () => {
+    const { data, meta } = await json(`/v1/retention?${range}&first=sign+up&returning=visit`)
+    expect(data).toEqual([
+      { timestamp: '2026-10-01T00:00:00Z', date: '2026-10-01', actors: 2, returned: [0, 1] },
+    ])
+    expect(meta).toMatchObject({ interval: 'day', time_zone: 'UTC' })
+  })
+
+  test.each([
+    [`/v1/funnel?${range}`, 'step'],
+    [`/v1/funnel?${range}&step=visit`, 'step'],
+    [`/v1/funnel?${range}&step=a&step=b&filter_3=plan:pro`, 'filter_3'],
+    [`/v1/funnel?${range}&step=a&step=b&filter_11=plan:pro`, 'filter_11'],
+    [`/v1/retention?${range}`, 'first'],
+    [`/v1/retention?${range}&first=a&interval=month`, 'interval'],
+    [`/v1/retention?${range}&first=a&returning_filter=plan:pro`, 'returning'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
+describe('comparisons', () => {
+  test('compare shows the period before, or another range, and meta says which', async () => {
+    const path = `/v1/metrics/order?${RANGE}&interval=total`
+    const { data, meta } = await json(`${path}&compare=previous_period`)
+    expect(data).toEqual([
+      {
+        timestamp: '2026-11-20T00:00:00Z',
+        value: 5,
+        previous_timestamp: '2026-11-19T00:00:00Z',
+        previous: 0,
+        difference: 5,
+        final: expect.any(Boolean),
+      },
+    ])
+    expect(meta).toMatchObject({ previous_start: '2026-11-19T00:00:00Z', source: 'rollup' })
+    const range = '2026-11-20T00:00:00Z/2026-11-20T02:00:00Z'
+    expect((await json(`${path}&compare=${range}`)).data[0].difference).toBe(3)
+  })
+
+  test('a ratio has both parts, and contributions add up to the difference', async () => {
+    const parts =
+      'numerator=order&denominator=order&numerator_aggregate=sum&numerator_filter=plan:pro'
+    const { data, meta } = await json(`/v1/ratio?${RANGE}&interval=total&${parts}`)
+    expect(data).toMatchObject([{ value: 18, numerator: 90, denominator: 5 }])
+    expect(meta).toMatchObject({ zero_denominators: 0, definition: { metric: 'order / order' } })
+    const explained = await json(`/v1/contributions/order?${RANGE}&dimension=plan&aggregate=sum`)
+    expect(explained.data).toEqual([
+      { value: 'pro', before: 0, after: 90, difference: 90, other: false },
+      { value: '=free', before: 0, after: 60, difference: 60, other: false },
+    ])
+    expect(explained.meta).toMatchObject({ difference: 150, found: 2 })
+  })
+
+  test.each([
+    [`/v1/metrics/order?${RANGE}&compare=yesterday`, 'compare'],
+    [`/v1/metrics/order?${RANGE}&compare=2026-11-20T00:00:00Z/2026-11-19T00:00:00Z`, 'compare'],
+    [`/v1/metrics/order?${RANGE}&compare=previous_period&group_by=plan`, 'group_by'],
+    [`/v1/contributions/order?${RANGE}&dimension=plan&aggregate=avg`, 'aggregate'],
+    [`/v1/ratio?${RANGE}&numerator=order`, 'denominator'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
+describe('names, properties and top values', () => {
+  test('names are searched, and have counts in a range', async () => {
+    expect(await json('/v1/names?search=ORD&limit=1')).toEqual({
+      data: [{ name: 'order', count: null }],
+      meta: { has_more: false, complete: true },
+    })
+    expect((await json(`/v1/names?${RANGE}`)).data).toContainEqual({ name: 'order', count: 5 })
+  })
+
+  test('properties have their types and shares', async () => {
+    const { data, meta } = await json(`/v1/properties?name=order&${RANGE}`)
+    expect(data).toContainEqual({ path: 'then.toJSON', types: ['number'], count: 5, share: 1 })
+    expect(meta).toMatchObject({ sampled: 5, source: 'raw', definition: { metric: 'order' } })
+  })
+
+  test('the rows of top values add up to the total, whatever is listed', async () => {
+    const path = `/v1/top/order?${RANGE}&dimension=source`
+    expect((await json(path)).data).toEqual([
+      { value: 'web', count: 3, share: 0.6, other: false },
+      { value: 'shop, "south"', count: 2, share: 0.4, other: false },
+    ])
+    const { data, meta } = await json(`${path}&limit=1&search=shop&filter=plan:pro`)
+    expect(data).toMatchObject([
+      { value: 'shop, "south"', count: 1 },
+      { value: '(other)', count: 2, other: true },
+    ])
+    expect(meta).toMatchObject({ total: 3, found: 1, query_id: expect.any(String) })
+    const csv = await get(path, { Accept: 'text/csv' })
+    expect((await csv.text()).split('\r\n')[0]).toBe('value,count,share,other')
+  })
+
+  test.each([
+    [`/v1/top/order?${RANGE}`, 'dimension'],
+    [`/v1/top/order?${RANGE}&dimension=plan&limit=101`, 'limit'],
+    [`/v1/properties?${RANGE}`, 'name'],
+    ['/v1/names?start=2026-11-20T00:00:00Z', 'end'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
 test('a parameter that is repeated too often is a problem', async () => {
   const response = await get(`/v1/metrics/order?${RANGE}${'&filter=a:b'.repeat(801)}`)
   expect(response.status).toBe(400)
@@ -301,7 +450,7 @@ describe('who may ask', () => {
   })
 
   test('nothing of a request is parsed before its sender is known', async () => {
-    for (const path of ['/v1/metrics/order?start=nonsense', '/v1/events?limit=many'])
+    for (const path of ['/v1/metrics/order?start=nonsense', '/v1/events?limit=many', '/v1/top/a'])
       expect((await app.request(`http://localhost${path}`)).status).toBe(401)
   })
 
@@ -335,6 +484,13 @@ test('the description names every path, and its schemas fit the responses', asyn
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths)).toEqual([
     '/v1/metrics/{name}',
+    '/v1/contributions/{name}',
+    '/v1/ratio',
+    '/v1/names',
+    '/v1/properties',
+    '/v1/top/{name}',
+    '/v1/funnel',
+    '/v1/retention',
     '/v1/events',
     '/v1/events/{id}',
   ])
