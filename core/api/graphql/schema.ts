@@ -3,6 +3,7 @@ import { createBuilder } from './builder.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
 import { addLive } from './resolvers/live.ts'
+import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -12,9 +13,11 @@ import { addViewer } from './resolvers/viewer.ts'
 export function createSchema(): GraphQLSchema {
   const builder = createBuilder()
   builder.queryType()
+  builder.mutationType()
   builder.subscriptionType()
   addViewer(builder)
   addMetrics(builder)
+  addMetricDefinitions(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)

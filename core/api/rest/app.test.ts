@@ -278,6 +278,8 @@ test('the description names every path, and its schemas fit the responses', asyn
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths)).toEqual([
     '/v1/metrics/{name}',
+    '/v1/metric-definitions',
+    '/v1/metric-definitions/{name}',
     '/v1/events',
     '/v1/events/{id}',
   ])

@@ -6,6 +6,7 @@ import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
+import { addDefinitionRoutes } from './definitions-route.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { createRunOperation } from './operation.ts'
@@ -50,7 +51,14 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   })
   for (const path of ['/v1/metrics/*', '/v1/events', '/v1/events/*'])
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
+  for (const path of ['/v1/metric-definitions', '/v1/metric-definitions/*'])
+    app.on(
+      ['GET', 'HEAD', 'POST', 'DELETE'],
+      path,
+      admitSender({ graphql, budget, secure, addressOf }),
+    )
   addMetricsRoute(app, runOperation)
+  addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {
     openapi: '3.1.0',
@@ -72,6 +80,8 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     return c.json(description)
   })
   app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
+  app.all('/v1/metric-definitions', allowOnly('GET, HEAD, POST'))
+  app.all('/v1/metric-definitions/*', allowOnly('GET, HEAD, DELETE'))
   app.all('/v1/events/*', allowOnly('GET, HEAD'))
   app.all('/v1/events', allowOnly('GET, HEAD'))
   return app

@@ -19,7 +19,7 @@ const route = createRoute({
   path: '/v1/metrics/{name}',
   summary: 'A number over time',
   description:
-    'Counts, sums and other aggregates of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',
+    'Counts, sums and other aggregates of a declared metric, of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',
   request: { params: metricName, query: metricsQuery },
   responses: { 200: tableContent(metricPoint, metricsMeta), ...problems },
 })
@@ -80,5 +80,7 @@ function toMeta(info: ResultInfo) {
     time_zone: info.timeZone,
     groups: info.groups ?? null,
     raw_since: info.rawSince ?? null,
+    complete_since: info.completeSince ?? null,
+    series_limit: info.seriesLimit ?? null,
   }
 }

@@ -11,6 +11,7 @@ import {
 import { eventById } from '../event-by-id.ts'
 import { eventsByArrival } from '../events-by-arrival.ts'
 import { type EventsArgs, eventsPage } from '../events-page.ts'
+import { metricDefinitions } from '../metric-definitions.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
 import type { MetricsInput } from '../metrics/metrics-args.ts'
 import { type Arrival, newestArrivals } from '../newest-arrivals.ts'
@@ -231,6 +232,7 @@ const CASES: readonly QueryCase[] = [
     (db, { busy, days }) => findRawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
     2,
   ),
+  other('metricDefinitions: all', (db, { busy }) => metricDefinitions(db, busy, {})),
   other('oldestEventDay', oldestEventDay),
   other('countDeadLettersToForward', countDeadLettersToForward),
   other('countOffsetGaps', countOffsetGaps),
