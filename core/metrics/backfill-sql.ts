@@ -44,7 +44,7 @@ export function backfillSql(metric: StoredMetric, slice: BackfillSlice) {
       SELECT date_bin('15 minutes', e.occurred_at, 'epoch') AS bucket, ARRAY[${dims.join(', ')}]::text[] AS dims,
              count(*) AS count, count(v.value) AS value_count, coalesce(sum(v.value), 0) AS sum,
              min(v.value) AS min, max(v.value) AS max
-        FROM ${slice.table} e CROSS JOIN LATERAL (SELECT ${valueSql(metric.value, add)} AS value) v
+        FROM ${slice.table} e CROSS JOIN LATERAL (SELECT ${numberSql(metric.value, add)} AS value) v
        WHERE ${conditions.join(' AND ')}
        GROUP BY 1, 2
     ), listed AS (
@@ -60,7 +60,8 @@ export function backfillSql(metric: StoredMetric, slice: BackfillSlice) {
 
 type Add = (value: unknown) => string
 
-function textSql(name: string, add: Add): string {
+/** A dimension of `event e`, as text. */
+export function textSql(name: string, add: Add): string {
   const dimension = readDimension(name)
   if (dimension?.kind === 'column') return `e.${dimension.column}`
   if (dimension === undefined) return 'NULL::text'
@@ -69,13 +70,9 @@ function textSql(name: string, add: Add): string {
   return path ? `coalesce(${own}, e.properties #>> ${add(path)}::text[])` : `(${own})`
 }
 
-function valueSql(name: string, add: Add): string {
-  if (name === 'value') return 'e.value'
-  return numberSql(name, (value) => add(value))
-}
-
-/** A number of a property of `event e`, where it is one and a sum of many still fits a double. */
+/** The value of `event e`, or of its property where that is a number and a sum of many still fits a double. */
 export function numberSql(name: string, add: Add): string {
+  if (name === 'value') return 'e.value'
   const dimension = readDimension(name)
   if (dimension?.kind !== 'property') return 'NULL::float8'
   const own = `nullif(e.properties -> ${add(dimension.key)}::text, 'null')`

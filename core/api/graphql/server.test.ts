@@ -188,7 +188,7 @@ const FIELDS = {
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
   metricDefinitions: (tenant: string) =>
-    `metricDefinitions(${tenant}) { name events filter { dimension in } value dimensions }`,
+    `metricDefinitions(${tenant} name: null) { name events filter { dimension in } value dimensions }`,
   deadLetters: (tenant: string) =>
     `deadLetters(${tenant} first: 10) { edges { node { id original } } }`,
 }

@@ -119,7 +119,7 @@ test.each<[string, unknown, string]>([
   ['ten thousand events', { name: 'm', events: Array.from({ length: 10_000 }, String) }, '/events'],
   ['a deep path', { name: 'm', dimensions: ['a.'.repeat(200)] }, '/dimensions/0'],
   ['an empty part of a path', { name: 'm', value: 'cart..total' }, '/value'],
-  ['a column that is no number', { name: 'm', value: 'source' }, '/value'],
+  ['a column as its value', { name: 'm', value: 'source' }, '/value'],
   ['five dimensions', { name: 'm', dimensions: ['a', 'b', 'c', 'd', 'e'] }, '/dimensions'],
   ['the same dimension twice', { name: 'm', dimensions: ['a', 'a'] }, '/dimensions'],
   ['a filter that is a text', { name: 'm', filter: 'plan:pro' }, '/filter'],
