@@ -91,14 +91,12 @@ test('tables whose rows are updated all the time leave room for that on their pa
   expect(rows).toHaveLength(13)
 })
 
-/** The interfaces of schema.ts, read as source: kysely's types are gone by the time a test runs. */
+/** The interfaces of the tables, read as source: kysely's types are gone by the time a test runs. */
 function readSchemaTypes(): Map<string, Map<string, Column>> {
-  const path = new URL('./schema.ts', import.meta.url)
-  const source = ts.createSourceFile(
-    'schema.ts',
-    readFileSync(path, 'utf8'),
-    ts.ScriptTarget.Latest,
-  )
+  const text = ['schema.ts', 'tables/metric-tables.ts']
+    .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
+    .join('\n')
+  const source = ts.createSourceFile('schema.ts', text, ts.ScriptTarget.Latest)
   const interfaces = new Map<string, ts.InterfaceDeclaration>()
   source.forEachChild((node) => {
     if (ts.isInterfaceDeclaration(node)) interfaces.set(node.name.text, node)
@@ -109,7 +107,7 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
       return [name?.getText(source) as string, type?.getText(source) as string] as const
     })
   return new Map(
-    members('Schema').map(([table, type]) => [
+    [...members('Schema'), ...members('MetricTables')].map(([table, type]) => [
       table,
       new Map(
         members(type).map(([column, type]) => [

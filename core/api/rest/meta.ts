@@ -19,5 +19,7 @@ export function toMeta(info: ResultInfo) {
     time_zone: info.timeZone,
     groups: info.groups ?? null,
     raw_since: info.rawSince ?? null,
+    complete_since: info.completeSince ?? null,
+    series_limit: info.seriesLimit ?? null,
   }
 }
