@@ -11,6 +11,8 @@ export const LOCKS = {
   foldOutcomes: { key: 0x51_01_d0 },
   /** Building an index of days that were there before it: one worker at a time. */
   indexOldDays: { key: 0x51_01_d1 },
+  /** Deriving sketches from single events: one worker at a time. */
+  deriveSketches: { key: 0x51_01_d5 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

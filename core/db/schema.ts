@@ -1,8 +1,10 @@
-import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
+import type { Day, Time, TimeWithDefault } from './column-types.ts'
+import type { SketchTables } from './sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema {
+export interface Schema extends SketchTables {
   tenant: TenantTable
   api_key: ApiKeyTable
   deleted_api_key: DeletedApiKeyTable
@@ -31,12 +33,6 @@ export interface Schema {
   rest_position: RestPositionTable
   migration: MigrationTable
 }
-
-/** Read as RFC 3339 in UTC with all digits that Postgres keeps (database.ts), because a Date loses microseconds. */
-export type Time = ColumnType<string, string | Date, string | Date>
-type TimeWithDefault = ColumnType<string, string | Date | undefined, string | Date>
-/** YYYY-MM-DD */
-type Day = ColumnType<string, string, string>
 
 export interface TenantTable {
   tenant_id: GeneratedAlways<number>
