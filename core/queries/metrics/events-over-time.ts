@@ -28,6 +28,8 @@ import {
   parseMetricsArgs,
 } from './metrics-args.ts'
 import { queryIdOf } from './query-id.ts'
+import { estimateOverTime } from './sketches/estimate-over-time.ts'
+import { canUseStoredBuckets } from './stored-buckets.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -47,11 +49,9 @@ export interface MetricsResult extends QueryResult<MetricPoint> {
   info: ResultInfo
 }
 
-/** Offsets from UTC are multiples of fifteen minutes since Kiritimati gave up -10:40 on that day. */
-const QUARTER_HOUR_OFFSETS_SINCE = '1979-10-01T10:40:00Z'
-
 /**
- * Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out.
+ * Counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out. All are exact but for
+ * distinct actors and percentiles from sketches, unless `exactness` is EXACT.
  * @throws BAD_USER_INPUT that names the argument
  */
 export async function eventsOverTime(
@@ -63,6 +63,13 @@ export async function eventsOverTime(
   const args = parseMetricsArgs(input)
   const names = await resolveNames(db, viewer, args.names)
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
+  const estimate = onlyRaw ? undefined : await estimateOverTime(db, viewer, names, args)
+  if (estimate) {
+    const { points, source, rawSince } = estimate
+    if (points.length > pointsMax) throw tooManyPoints(pointsMax)
+    const info = await describeResult(db, viewer, args, estimate)
+    return resultOf(viewer, args, points, source, rawSince ? { ...info, rawSince } : info)
+  }
   const { found, source } = await inOneSnapshot(db, args.range, async (db) => {
     const { sql: parts, source } =
       onlyRaw || !canUseRollups(args, names)
@@ -74,20 +81,26 @@ export async function eventsOverTime(
   if (found.length > pointsMax) throw tooManyPoints(pointsMax)
   const points = found.filter((row): row is PointRow => row.timestamp !== null)
   const rows = points.map((row) => toPoint(row, args))
-  const { range, interval } = args
-  const final = rows.every(({ isFinal }) => isFinal)
-  return {
-    rows,
+  const info = await describeResult(db, viewer, args, {
     source,
-    dependencies: [{ viewer, range, interval, final }],
-    info: await describeResult(db, viewer, args, {
-      source,
-      groups: points[0]?.groups ?? 0,
-      // Without points there is one row all the same.
-      asOf: found[0]?.as_of as Instant,
-      finalThrough: found[0]?.final_through ?? undefined,
-    }),
-  }
+    errorBound: 0,
+    groups: points[0]?.groups ?? 0,
+    // Without points there is one row all the same.
+    asOf: found[0]?.as_of as Instant,
+    finalThrough: found[0]?.final_through ?? undefined,
+  })
+  return resultOf(viewer, args, rows, source, info)
+}
+
+function resultOf(
+  viewer: TenantViewer,
+  { range, interval }: MetricsArgs,
+  rows: MetricPoint[],
+  source: Source,
+  info: ResultInfo,
+): MetricsResult {
+  const final = rows.every(({ isFinal }) => isFinal)
+  return { rows, source, dependencies: [{ viewer, range, interval, final }], info }
 }
 
 function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
@@ -103,6 +116,7 @@ function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
 
 interface Found {
   source: Source
+  errorBound: number
   /** Beyond QUERY_LIMITS.groupsMax they are counted together as `(other)`. */
   groups: number
   asOf: Instant
@@ -113,7 +127,7 @@ async function describeResult(
   db: Database,
   viewer: TenantViewer,
   args: MetricsArgs,
-  { source, groups, asOf, finalThrough }: Found,
+  { source, errorBound, groups, asOf, finalThrough }: Found,
 ): Promise<ResultInfo> {
   const { interval, timeZone, groupBy, range, names } = args
   const info: ResultInfo = {
@@ -121,7 +135,7 @@ async function describeResult(
     asOf,
     final: finalThrough !== undefined && !isBefore(finalThrough, range.end),
     definition: { metric: names?.join(',') ?? '*', kind: 'event', version: 1 },
-    errorBound: 0,
+    errorBound,
     queryId: queryIdOf(viewer, args),
     interval,
     timeZone,
@@ -129,7 +143,8 @@ async function describeResult(
   if (finalThrough !== undefined) info.finalThrough = finalThrough
   if (groupBy.length > 0)
     info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
-  if (source !== 'rollup') {
+  // Sketches live on when events are dropped.
+  if (source === 'raw' || source === 'rollup+raw') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
   }
@@ -137,14 +152,9 @@ async function describeResult(
 }
 
 function canUseRollups(args: MetricsArgs, names: Names): boolean {
-  const { aggregate, groupBy, filters, timeZone, range, interval } = args
   return (
-    interval !== 'MINUTE' &&
-    names.haveOwnSeries &&
-    filters.length === 0 &&
-    groupBy.every((dimension) => dimension === 'name') &&
-    ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
-    (timeZone === 'UTC' || !isBefore(range.start, QUARTER_HOUR_OFFSETS_SINCE))
+    ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(args.aggregate) &&
+    canUseStoredBuckets(args, names)
   )
 }
 

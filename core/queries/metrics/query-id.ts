@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import type { MetricsArgs } from './metrics-args.ts'
+import { isEstimable, type MetricsArgs } from './metrics-args.ts'
 
 const ID_CHARS = 22
 
@@ -9,7 +9,7 @@ const ID_CHARS = 22
  * defaults written or left out.
  */
 export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string {
-  const { names, range, groupBy, interval, timeZone, aggregate, filters } = args
+  const { names, range, groupBy, interval, timeZone, aggregate, filters, exactness } = args
   const question = [
     tenantId,
     names === undefined ? null : [...names].sort(),
@@ -22,6 +22,8 @@ export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string
     filters
       .map(({ dimension, in: values }) => [dimension, [...new Set(values)].sort()])
       .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+    // All others are exact whatever was asked for.
+    ...(exactness === 'EXACT' && isEstimable(aggregate) ? [exactness] : []),
   ]
   return createHash('sha256')
     .update(JSON.stringify(question))
