@@ -5,7 +5,7 @@ import { notifyAtCommit } from '../../db/notifier.ts'
 import { ALL_SERIES, SKETCH_MINUTES } from '../../db/sketches.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
 import { mergeLevels } from './merge-levels.ts'
-import { type EventSketches, sketchEvents } from './read-events.ts'
+import { type EventSketches, STATEMENT_MS_MAX, sketchEvents } from './read-events.ts'
 import {
   type MsRange,
   mergeParts,
@@ -24,8 +24,8 @@ export interface DerivedRange extends MsRange {
   isRevision: boolean
 }
 
-/** Reading an hour of a thousand events a second takes ten seconds. */
-const STATEMENT_MS_MAX = 60_000
+/** Between two statements thousands of sketches are merged. */
+const IDLE_MS_MAX = 30_000
 
 /**
  * Derives the sketches of a range in one transaction and of one snapshot: what rollups count and the events that they
@@ -42,7 +42,8 @@ export async function deriveRange(client: pg.ClientBase, range: DerivedRange): P
   const { tenantId, throughMs, isRevision } = range
   await client.query(
     `BEGIN ISOLATION LEVEL REPEATABLE READ;
-     SET LOCAL timezone = 'UTC'; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX}; SET LOCAL jit = off`,
+     SET LOCAL timezone = 'UTC'; SET LOCAL jit = off; SET LOCAL statement_timeout = ${STATEMENT_MS_MAX};
+     SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`,
   )
   try {
     const rolledUp = await readRollups(client, range)

@@ -38,6 +38,8 @@ export interface DerivationDeps {
   pool: pg.Pool
   /** Events of one transaction, unless a single bucket has more. */
   eventsMax?: number
+  /** How long a transaction may take from its beginning to its id, see revised-buckets.ts. */
+  graceMs?: number
 }
 
 const RUN_MS_MAX = 50_000
@@ -47,6 +49,7 @@ const IDLE_MS_MAX = 10_000
 export function createSketchDerivation({
   pool,
   eventsMax = 300_000,
+  graceMs = 600_000,
 }: DerivationDeps): SketchDerivation {
   const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
 
@@ -73,7 +76,7 @@ export function createSketchDerivation({
         derived += await derive(client, { ...step, throughMs: step.beforeMs, isRevision: false })
         through = step.beforeMs
       }
-    const ended = await proposeRevision(client)
+    const ended = await proposeRevision(client, graceMs)
     const { ranges, isCut } = await findRevisedBuckets(client)
     for (const range of ranges) {
       if (isOver()) return { derived, isComplete: false }
@@ -85,28 +88,34 @@ export function createSketchDerivation({
     return { derived, isComplete: true }
   }
 
+  async function runOnce(options: DerivationOptions): Promise<DerivationResult> {
+    const client = await pool.connect()
+    let broken: Error | undefined
+    try {
+      await client.query(`SET idle_session_timeout = ${IDLE_MS_MAX}`)
+      const { rows } = await client.query<{ mine: boolean }>(
+        `SELECT pg_try_advisory_lock(${LOCKS.deriveSketches.key}) AS mine`,
+      )
+      if (!rows[0]?.mine) return { derived: 0, isComplete: false }
+      return await deriveAll(client, options)
+    } catch (error) {
+      broken = error as Error
+      throw error
+    } finally {
+      await client
+        .query(`SELECT pg_advisory_unlock(${LOCKS.deriveSketches.key}); RESET idle_session_timeout`)
+        .catch(() => {})
+      client.release(broken)
+    }
+  }
+
+  let former: Promise<unknown> = Promise.resolve()
   return {
-    async run(options = {}) {
-      const client = await pool.connect()
-      let broken: Error | undefined
-      try {
-        await client.query(`SET idle_session_timeout = ${IDLE_MS_MAX}`)
-        const { rows } = await client.query<{ mine: boolean }>(
-          `SELECT pg_try_advisory_lock(${LOCKS.deriveSketches.key}) AS mine`,
-        )
-        if (!rows[0]?.mine) return { derived: 0, isComplete: false }
-        return await deriveAll(client, options)
-      } catch (error) {
-        broken = error as Error
-        throw error
-      } finally {
-        await client
-          .query(
-            `SELECT pg_advisory_unlock(${LOCKS.deriveSketches.key}); RESET idle_session_timeout`,
-          )
-          .catch(() => {})
-        client.release(broken)
-      }
+    run(options = {}) {
+      // One after the other: the lock would turn away a second run of this process.
+      const run = former.then(() => runOnce(options))
+      former = run.catch(() => {})
+      return run
     },
   }
 }

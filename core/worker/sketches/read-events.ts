@@ -18,6 +18,8 @@ export interface EventSketch {
 /** By series, then by the start of the bucket in milliseconds; ALL_SERIES has all names. */
 export type EventSketches = Map<number, Map<number, EventSketch>>
 
+/** Reading an hour of a thousand events a second takes ten seconds. */
+export const STATEMENT_MS_MAX = 60_000
 /** Each is some milliseconds of this process' time, in which nothing else happens. */
 const FETCH_ROWS = 5_000
 
@@ -68,7 +70,8 @@ async function forEachRow(
     const { rows } = await client.query({
       text: `FETCH ${FETCH_ROWS} FROM sketch_events`,
       rowMode: 'array',
-    })
+      query_timeout: STATEMENT_MS_MAX + 5_000,
+    } as pg.QueryArrayConfig)
     for (const row of rows) handle(row)
     if (rows.length < FETCH_ROWS) break
   }

@@ -12,10 +12,10 @@ import type { MsRange } from './sketch-rows.ts'
  *
  *   propose: T := the clock, X := the id of this transaction, which it gets after T was read
  *   advance: once X and every transaction with a lower id has ended, and all rows revised since the former `checked_to`
- *            that are visible then were derived, checked_to := T less GRACE
+ *            that are visible then were derived, checked_to := T less the grace
  *
  * A batch that began before T and is not visible by then has an id above X, so it got its id later than X, yet began
- * before T: a batch gets its id with its first statement, which is sent together with BEGIN. GRACE is a hundred times
+ * before T: a batch gets its id with its first statement, which is sent together with BEGIN. The grace is a hundred times
  * longer than that may take.
  */
 export interface RevisedBuckets {
@@ -24,7 +24,6 @@ export interface RevisedBuckets {
   isCut: boolean
 }
 
-const GRACE = "interval '10 minutes'"
 const BUCKETS_MAX = 2_000
 
 /** @returns ranges of neighbouring buckets of one day, by tenant */
@@ -53,7 +52,10 @@ function isMidnight(ms: number): boolean {
 }
 
 /** Before the buckets are looked for. @returns what `advanceRevision` saves once all of them are derived */
-export async function proposeRevision(client: pg.ClientBase): Promise<string | undefined> {
+export async function proposeRevision(
+  client: pg.ClientBase,
+  graceMs: number,
+): Promise<string | undefined> {
   const { rows } = await client.query<{ ended: string | null }>(
     `WITH former AS (
        SELECT pending_at, coalesce(pg_snapshot_xmin(pg_current_snapshot()) > pending_xid, true) AS has_ended,
@@ -64,7 +66,7 @@ export async function proposeRevision(client: pg.ClientBase): Promise<string | u
        UPDATE sketch_revision SET pending_at = clock_timestamp(), pending_xid = pg_current_xact_id()
         WHERE (SELECT has_ended OR is_foreign FROM former)
      )
-     SELECT (pending_at - ${GRACE})::text AS ended FROM former WHERE has_ended AND NOT is_foreign`,
+     SELECT (pending_at - make_interval(secs => ${graceMs / 1000}))::text AS ended FROM former WHERE has_ended AND NOT is_foreign`,
   )
   return rows[0]?.ended ?? undefined
 }

@@ -89,7 +89,7 @@ function splitRange({ start, end }: Range, throughMs: number | undefined): Parts
     open: [
       { start, end: from },
       { start: before, end },
-    ].filter((range) => isBefore(range.start, range.end)),
+    ].filter((range) => toMicros(range.start) < toMicros(range.end)),
   }
 }
 
