@@ -13,6 +13,8 @@ export const LOCKS = {
   indexOldDays: { key: 0x51_01_d1 },
   /** Counting the history of metrics: one worker at a time. */
   backfillMetrics: { key: 0x51_01_d2 },
+  /** Deriving sketches from single events: one worker at a time. */
+  deriveSketches: { key: 0x51_01_d5 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */

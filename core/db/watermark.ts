@@ -15,17 +15,22 @@ export const WATERMARK_STEP_MS = 60_000
  * It is computed from what is published alone: no batch in flight has seen less (core/worker/write/finality.ts).
  */
 export function watermark(tenantId: number): RawBuilder<Date | null> {
-  return sql<Date | null>`(
+  return sql.raw<Date | null>(watermarkSql(String(Math.trunc(tenantId))))
+}
+
+/** The same as text. @param tenantId as SQL; not of a row `t` */
+export function watermarkSql(tenantId: string): string {
+  return `(
     SELECT greatest(CASE WHEN w.highest_at IS NOT NULL AND f.published_applied_through IS NOT NULL
                          THEN least(w.highest_at, f.published_applied_through) - make_interval(secs => l.lateness_s) END,
                     t.final_floor)
       FROM tenant t
-      JOIN finality f ON f.topic = ${TOPICS.raw.name}
+      JOIN finality f ON f.topic = '${TOPICS.raw.name}'
      CROSS JOIN LATERAL (
-       SELECT max(CASE WHEN ${isPublished(sql`m.moved_xid`)} THEN m.highest_at ELSE m.published_highest_at END) AS highest_at
+       SELECT max(CASE WHEN ${publishedSql('m.moved_xid')} THEN m.highest_at ELSE m.published_highest_at END) AS highest_at
          FROM watermark m WHERE m.tenant_id = t.tenant_id) w
      CROSS JOIN LATERAL (
-       SELECT CASE WHEN ${isPublished(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
+       SELECT CASE WHEN ${publishedSql('t.lateness_xid')} THEN t.allowed_lateness_s
                    ELSE greatest(t.allowed_lateness_s, t.former_lateness_s) END AS lateness_s) l
      WHERE t.tenant_id = ${tenantId})`
 }
@@ -50,6 +55,10 @@ export function appliedThrough(topic: string): string {
 }
 
 /** Whether every batch in flight has seen what this transaction wrote; `f` is the row of `finality`. */
-export function isPublished(xid: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`(${xid} IS NULL OR pg_visible_in_snapshot(${xid}, f.published_snapshot))`
+export function isPublished(xid: string): RawBuilder<unknown> {
+  return sql.raw(publishedSql(xid))
+}
+
+function publishedSql(xid: string): string {
+  return `(${xid} IS NULL OR pg_visible_in_snapshot(${xid}, f.published_snapshot))`
 }

@@ -97,7 +97,7 @@ async function setAllowedLateness(tx: Database, tenant: string, seconds: number)
   if (id === undefined) return
   await sql`
     UPDATE tenant t SET allowed_lateness_s = ${seconds}, lateness_xid = pg_current_xact_id(),
-           former_lateness_s = CASE WHEN ${isPublished(sql`t.lateness_xid`)} THEN t.allowed_lateness_s
+           former_lateness_s = CASE WHEN ${isPublished('t.lateness_xid')} THEN t.allowed_lateness_s
                                     ELSE greatest(t.former_lateness_s, t.allowed_lateness_s) END,
            final_floor = CASE WHEN t.allowed_lateness_s < ${seconds} THEN ${watermark(id)} ELSE t.final_floor END,
            marked_floor = CASE WHEN t.allowed_lateness_s < ${seconds}

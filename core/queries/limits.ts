@@ -32,6 +32,8 @@ export const QUERY_LIMITS = {
   bucketsGroupedMax: 1_000,
   /** Single events that one query may read. Each takes 0.8 to 2 µs, so more would not be read in ten seconds. */
   rawEventsMax: 10_000_000,
+  /** Sketches that one query may merge: about a tenth of a second of this process' time. */
+  sketchBytesMax: 16 * 1024 * 1024,
   /** A query that Postgres stopped twice is refused for so long without another try. */
   refusedMs: 30_000,
   /** Remembered, in all and of one tenant. */

@@ -2,8 +2,8 @@ import type { TenantViewer } from '../identity/viewer.ts'
 import type { Instant } from './instant.ts'
 import type { Interval, Range } from './sql/buckets.ts'
 
-/** Which tables a result was read from: 15-minute rollups, single events, or both. */
-export type Source = 'rollup' | 'raw' | 'rollup+raw'
+/** Which tables a result was read from: 15-minute rollups, sketches, single events, or some of them. */
+export type Source = 'rollup' | 'raw' | 'rollup+raw' | 'sketch' | 'sketch+raw'
 
 /**
  * What every query about a tenant returns: `query(db, viewer, args)`. Queries know no transport: GraphQL,
@@ -40,7 +40,10 @@ export interface ResultInfo {
   final: boolean
   /** What was counted: a declared metric, or an event name, which is one of version 1. */
   definition: { metric: string; kind: 'event' | 'metric'; version: number }
-  /** Relative error of any value at most; 0: exact. */
+  /**
+   * 0: exact. From sketches, of UNIQUES the relative standard error (95 % of values are within twice as much), and of
+   * percentiles the relative error at most of the two values that the percentile lies between.
+   */
   errorBound: number
   /** The same for the same question, through whichever interface it was asked. */
   queryId: string

@@ -19,6 +19,8 @@ import {
   MaintenanceError,
   type PartitionMaintenance,
 } from './maintenance/partition-maintenance.ts'
+import { createSketchDerivation } from './sketches/derive-sketches.ts'
+import { deriveBefore, deriveEveryMinute } from './sketches/schedule.ts'
 
 /**
  * A worker: its part of the log's partitions, the partition consumers that write them, and the maintenance of the
@@ -50,7 +52,13 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const pool = createMaintenancePool(deps.databaseUrl, workerId)
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const ended = new AbortController()
-  const maintenance = createPartitionMaintenance({ pool, retentionDays, signal: ended.signal })
+  const sketches = createSketchDerivation({ pool })
+  const maintenance = createPartitionMaintenance({
+    pool,
+    retentionDays,
+    deriveBefore: (day) => deriveBefore(sketches, day, ended.signal),
+    signal: ended.signal,
+  })
   const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
   // Whatever waits for the other connections, notifications do not.
   const notifierPool = createMaintenancePool(deps.databaseUrl, workerId, 1)
@@ -88,6 +96,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
   const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
+  const deriving = deriveEveryMinute(sketches, deps.logger, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.
     await checkLogIdentity(execute, deps.log)
@@ -101,7 +110,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     stopMaintenance()
     await consumers.stop()
     ended.abort()
-    await Promise.all([assigning, forwarding, tracking, backfilling])
+    await Promise.all([assigning, forwarding, tracking, backfilling, deriving])
     await notifier.stop()
     await leases.release()
     await Promise.all([pool.end(), notifierPool.end()])

@@ -1,7 +1,7 @@
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { ApiError } from '../../lib/api-error.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import type { ResultInfo, Source } from '../../queries/query-result.ts'
+import type { ResultInfo } from '../../queries/query-result.ts'
 import type { RequestContext, Sender } from './context.ts'
 import { toGraphQLError } from './graphql-error.ts'
 import { responseTooLarge } from './json-value.ts'
@@ -46,10 +46,13 @@ export function useResultInfo(): Plugin<RequestContext, OperationContext> {
   }
 }
 
-function combinedSource(info: ReadonlyMap<string, ResultInfo>): Source {
-  const sources = new Set([...info.values()].map(({ source }) => source))
-  return sources.size === 1 ? ([...sources][0] as Source) : 'rollup+raw'
+/** What any of the results was read from: `rollup+sketch+raw` at most. */
+function combinedSource(info: ReadonlyMap<string, ResultInfo>): string {
+  const parts = new Set([...info.values()].flatMap(({ source }) => source.split('+')))
+  return SOURCE_PARTS.filter((part) => parts.has(part)).join('+')
 }
+
+const SOURCE_PARTS = ['rollup', 'sketch', 'raw']
 
 /** Replaces a result whose text is larger than the limit by an error. */
 export function useResponseLimit(): Plugin<RequestContext, OperationContext> {

@@ -10,9 +10,10 @@ import type { RunOperation } from './operation.ts'
 import { metricName, metricPoint, metricsMeta, metricsQuery } from './schemas.ts'
 
 const DOCUMENT = `query RestMetrics($tenant: ID, $name: String!, $start: DateTime!, $end: DateTime!, $interval: Interval,
-  $timeZone: String, $aggregate: Aggregate, $groupBy: [String!], $filter: [DimensionFilter!]) {
+  $timeZone: String, $aggregate: Aggregate, $groupBy: [String!], $filter: [DimensionFilter!],
+  $exactness: Exactness) {
   metrics(tenant: $tenant, name: $name, startTime: $start, endTime: $end, interval: $interval, timeZone: $timeZone,
-    aggregate: $aggregate, groupBy: $groupBy, filter: $filter) {
+    aggregate: $aggregate, groupBy: $groupBy, filter: $filter, exactness: $exactness) {
     timestamp value dimensions isFinal lateCount revisedAt
   }
 }`
@@ -47,6 +48,7 @@ export function addMetricsRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOper
       aggregate: query.aggregate?.toUpperCase() ?? 'COUNT',
       groupBy: query.group_by,
       filter: query.filter,
+      exactness: query.exactness?.toUpperCase() ?? 'ESTIMATE',
     }
     if (query.compare !== undefined)
       return respondCompared(c, runOperation, variables, query.compare)

@@ -80,6 +80,10 @@ export const metricsQuery = z.strictObject({
       'previous_period, or another range as start/end: rows have the values of both. Not with group_by.',
     example: 'previous_period',
   }),
+  exactness: z.enum(['exact', 'estimate']).optional().openapi({
+    description:
+      'Of uniques and percentiles: from sketches where they exist (estimate, unless given), or from single events as long as they are held. Other aggregates are always exact.',
+  }),
   tenant: tenantParameter,
 })
 
@@ -119,8 +123,9 @@ export const metricPoint = z
 export const metricsMeta = z
   .object({
     as_of: z.string().openapi({ description: 'When the number was read.', format: 'date-time' }),
-    source: z.enum(['rollup', 'raw', 'rollup+raw']).openapi({
-      description: 'What it was read from: 15-minute rollups, single events, or both.',
+    source: z.enum(['rollup', 'raw', 'rollup+raw', 'sketch', 'sketch+raw']).openapi({
+      description:
+        'What it was read from: 15-minute rollups, sketches, single events, or two of them.',
     }),
     final: z.boolean().openapi({ description: 'Whether every bucket of the range is final.' }),
     final_through: z.string().nullable().openapi({ format: 'date-time' }),
@@ -129,7 +134,10 @@ export const metricsMeta = z
       .openapi({
         description: 'What was counted: a declared metric, or an event name, which has version 1.',
       }),
-    error_bound: z.number().openapi({ description: 'Relative error at most; 0: exact.' }),
+    error_bound: z.number().openapi({
+      description:
+        '0: exact. Of uniques from sketches the relative standard error: 95 % of values are within twice as much. Of percentiles the relative error at most of the two values that it lies between.',
+    }),
     query_id: z.string().openapi({
       description: 'The same for the same question, through whichever interface it was asked.',
     }),
@@ -139,7 +147,8 @@ export const metricsMeta = z
       description: 'With group_by: groups beyond those listed are counted as (other).',
     }),
     raw_since: z.string().nullable().openapi({
-      description: 'Single events are held since then; earlier ones are not counted.',
+      description:
+        'Single events are held since then; earlier ones are not counted, unless sketches have them.',
       format: 'date-time',
     }),
     complete_since: z.string().nullable().openapi({

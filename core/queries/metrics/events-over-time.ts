@@ -24,6 +24,8 @@ import {
 import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
 import { tooManyPoints } from './metrics-points.ts'
 import { queryIdOf } from './query-id.ts'
+import { estimateOverTime } from './sketches/estimate-over-time.ts'
+import { canUseStoredBuckets, isAddable } from './stored-buckets.ts'
 
 export interface MetricPoint {
   /** Start of the bucket. */
@@ -43,11 +45,9 @@ export interface MetricsResult extends QueryResult<MetricPoint> {
   info: ResultInfo
 }
 
-/** Offsets from UTC are multiples of fifteen minutes since Kiritimati gave up -10:40 on that day. */
-const QUARTER_HOUR_OFFSETS_SINCE = '1979-10-01T10:40:00Z'
-
 /**
- * Exact counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out.
+ * Counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out. All are exact but for
+ * distinct actors and percentiles from sketches, unless `exactness` is EXACT.
  * @throws BAD_USER_INPUT that names the argument
  */
 export async function eventsOverTime(
@@ -59,6 +59,13 @@ export async function eventsOverTime(
   const { metric, args } = await resolveMetric(db, viewer, input)
   const names = await resolveNames(db, viewer, args.names)
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
+  const estimate = onlyRaw || metric ? undefined : await estimateOverTime(db, viewer, names, args)
+  if (estimate) {
+    const { points, source, rawSince } = estimate
+    if (points.length > pointsMax) throw tooManyPoints(pointsMax)
+    const info = await describeResult(db, viewer, args, estimate)
+    return resultOf(viewer, args, points, source, rawSince ? { ...info, rawSince } : info)
+  }
   const { found, source, isLimited } = await inOneSnapshot(db, args.range, async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
@@ -77,22 +84,30 @@ export async function eventsOverTime(
   const points = found.filter((row): row is PointRow => row.timestamp !== null)
   const isWhole = (row: PointRow) => !metric || source === 'raw' || isCounted(metric, row)
   const rows = points.map((row) => toPoint({ ...row, final: row.final && isWhole(row) }, args))
-  const { range, interval } = args
-  const final = rows.every(({ isFinal }) => isFinal)
   const info = await describeResult(db, viewer, args, {
     source,
+    errorBound: 0,
     groups: points[0]?.groups ?? 0,
     // Without points there is one row all the same.
     asOf: found[0]?.as_of as Instant,
     finalThrough: found[0]?.final_through ?? undefined,
   })
-  return {
-    rows,
-    source,
-    // No notification says how far a history is counted.
-    dependencies: metric?.isBackfilling ? null : [{ viewer, range, interval, final }],
-    info: metric ? describeMetric(metric, info, { range, isLimited }) : info,
-  }
+  if (!metric) return resultOf(viewer, args, rows, source, info)
+  const described = describeMetric(metric, info, { range: args.range, isLimited })
+  const result = resultOf(viewer, args, rows, source, described)
+  // No notification says how far a history is counted.
+  return metric.isBackfilling ? { ...result, dependencies: null } : result
+}
+
+function resultOf(
+  viewer: TenantViewer,
+  { range, interval }: MetricsArgs,
+  rows: MetricPoint[],
+  source: Source,
+  info: ResultInfo,
+): MetricsResult {
+  const final = rows.every(({ isFinal }) => isFinal)
+  return { rows, source, dependencies: [{ viewer, range, interval, final }], info }
 }
 
 function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
@@ -108,6 +123,7 @@ function toPoint(row: PointRow, { groupBy }: MetricsArgs): MetricPoint {
 
 interface Found {
   source: Source
+  errorBound: number
   /** Beyond QUERY_LIMITS.groupsMax they are counted together as `(other)`. */
   groups: number
   asOf: Instant
@@ -118,7 +134,7 @@ async function describeResult(
   db: Database,
   viewer: TenantViewer,
   args: MetricsArgs,
-  { source, groups, asOf, finalThrough }: Found,
+  { source, errorBound, groups, asOf, finalThrough }: Found,
 ): Promise<ResultInfo> {
   const { interval, timeZone, groupBy, range, names } = args
   const info: ResultInfo = {
@@ -126,7 +142,7 @@ async function describeResult(
     asOf,
     final: finalThrough !== undefined && !isBefore(finalThrough, range.end),
     definition: { metric: names?.join(',') ?? '*', kind: 'event', version: 1 },
-    errorBound: 0,
+    errorBound,
     queryId: queryIdOf(viewer, args),
     interval,
     timeZone,
@@ -134,7 +150,8 @@ async function describeResult(
   if (finalThrough !== undefined) info.finalThrough = finalThrough
   if (groupBy.length > 0)
     info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
-  if (source !== 'rollup') {
+  // Sketches live on when events are dropped.
+  if (source === 'raw' || source === 'rollup+raw') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
   }
@@ -142,22 +159,7 @@ async function describeResult(
 }
 
 function canUseRollups(args: MetricsArgs, names: Names): boolean {
-  const { groupBy, filters } = args
-  return (
-    isAddable(args) &&
-    names.haveOwnSeries &&
-    filters.length === 0 &&
-    groupBy.every((dimension) => dimension === 'name')
-  )
-}
-
-/** Whether the sums of 15-minute buckets give the result. */
-function isAddable({ aggregate, timeZone, range, interval }: MetricsArgs): boolean {
-  return (
-    interval !== 'MINUTE' &&
-    ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
-    (timeZone === 'UTC' || !isBefore(range.start, QUARTER_HOUR_OFFSETS_SINCE))
-  )
+  return isAddable(args) && canUseStoredBuckets(args, names)
 }
 
 interface Parts {

@@ -13,6 +13,14 @@ import { checkFilters, checkGroupBy, type DimensionFilter } from '../sql/dimensi
 
 export type Aggregate = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'UNIQUES' | 'P50' | 'P95' | 'P99'
 
+/** Whether sketches may be used where they exist, or single events have to be counted. */
+export type Exactness = 'EXACT' | 'ESTIMATE'
+
+/** Aggregates that sketches exist for; all others are exact. */
+export function isEstimable(aggregate: Aggregate): boolean {
+  return aggregate === 'UNIQUES' || aggregate.startsWith('P')
+}
+
 /** Arguments of `eventsOverTime` as a client writes them. */
 export interface MetricsInput {
   /** `*`: all names. */
@@ -24,6 +32,7 @@ export interface MetricsInput {
   timeZone?: string | null
   aggregate?: Aggregate | null
   filter?: readonly DimensionFilter[] | null
+  exactness?: Exactness | null
   /** More points than that are refused; no client writes it. */
   pointsMax?: number
 }
@@ -43,6 +52,7 @@ export interface MetricsArgs {
   value?: string
   /** Of a declared metric: names and filters above include its own. */
   ofMetric?: { name: string; filters: readonly DimensionFilter[] }
+  exactness: Exactness
 }
 
 /** @throws BAD_USER_INPUT that names the argument */
@@ -62,6 +72,7 @@ export function parseMetricsArgs(input: MetricsInput): MetricsArgs {
     timeZone,
     aggregate: input.aggregate ?? 'COUNT',
     filters: filters.filter(({ dimension }) => dimension !== 'name'),
+    exactness: input.exactness ?? 'ESTIMATE',
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import type { DimensionFilter } from '../sql/dimensions.ts'
-import type { MetricsArgs } from './metrics-args.ts'
+import { isEstimable, type MetricsArgs } from './metrics-args.ts'
 
 const ID_CHARS = 22
 
@@ -10,7 +10,7 @@ const ID_CHARS = 22
  * defaults written or left out.
  */
 export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string {
-  const { range, groupBy, interval, timeZone, aggregate, ofMetric } = args
+  const { range, groupBy, interval, timeZone, aggregate, ofMetric, exactness } = args
   const names = ofMetric ? [ofMetric.name] : args.names
   const filters = ofMetric?.filters ?? args.filters
   const question = [
@@ -23,6 +23,8 @@ export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string
     timeZone,
     aggregate,
     sortedFilters(filters),
+    // All others are exact whatever was asked for.
+    ...(exactness === 'EXACT' && isEstimable(aggregate) ? [exactness] : []),
   ]
   return idOf(question)
 }

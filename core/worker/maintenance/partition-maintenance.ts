@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
-import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
+import { createPartitions, DAY_MS, DAYS, MONTHS, readToday } from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
 import { type AgeResult, ageMetrics } from './age-metrics.ts'
@@ -49,6 +49,11 @@ export interface DatedParts {
 export interface PartitionMaintenanceDeps {
   pool: pg.Pool
   retentionDays?: number
+  /**
+   * Derives what has to be derived from the events received before that day; they are dropped only once it returns true.
+   * Days count from 1970-01-01, UTC.
+   */
+  deriveBefore?: (day: number) => Promise<boolean>
   /** Aborts when the worker ends: an index is not built to its end then. */
   signal?: AbortSignal
 }
@@ -72,7 +77,7 @@ const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
 
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
-  const { signal = new AbortController().signal } = deps
+  const { signal = new AbortController().signal, deriveBefore } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const days = createPartitions({
     pool,
@@ -103,6 +108,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
+    if (deriveBefore && !(await deriveBefore((await readToday(pool)) - retentionDays))) return []
     return days.drop(async (day, today, client) => {
       if (day >= today - retentionDays || !(await isApplied(client, day))) return false
       await saveDroppedDay((sql, values) => client.query(sql, values), day)

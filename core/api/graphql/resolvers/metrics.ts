@@ -2,11 +2,11 @@ import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { eventsOverTime, type MetricPoint } from '../../../queries/metrics/events-over-time.ts'
 import type { Builder } from '../builder.ts'
 
-const DESCRIPTION = `Exact numbers for startTime ≤ occurred_at < endTime. Buckets without events are left out.
+const DESCRIPTION = `Numbers for startTime ≤ occurred_at < endTime. They are exact, but for UNIQUES and percentiles from sketches: see exactness. Buckets without events are left out.
 name "*" counts every event name; the name of a declared metric counts what that says, and hides events of the same name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
 ("properties.name" where a property has the name of one of those); the ${QUERY_LIMITS.groupsMax} largest groups are listed, the others are counted as "(other)".
 Without interval, one that suits the range is chosen. WEEK begins on Monday. MINUTE is counted from single
-events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, raw or rollup+raw;
+events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, sketch, raw, or which of them;
 extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
 /** @returns the types that other kinds of queries take as arguments */
@@ -18,6 +18,11 @@ export function addMetrics(builder: Builder) {
     description:
       'Aggregates of the values of events; COUNT counts events, and UNIQUES distinct actors.',
     values: ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG', 'UNIQUES', 'P50', 'P95', 'P99'] as const,
+  })
+  const exactness = builder.enumType('Exactness', {
+    description:
+      'How UNIQUES and percentiles are counted. ESTIMATE: from sketches of hours that are final, within extensions.metrics.<alias>.errorBound; EXACT: from single events, as long as they are held. Other aggregates are always exact.',
+    values: ['EXACT', 'ESTIMATE'] as const,
   })
   const filter = builder.inputType('DimensionFilter', {
     fields: (t) => ({
@@ -73,6 +78,7 @@ export function addMetrics(builder: Builder) {
         timeZone: t.arg.string({ defaultValue: 'UTC' }),
         aggregate: t.arg({ type: aggregate, defaultValue: 'COUNT' }),
         filter: t.arg({ type: [filter] }),
+        exactness: t.arg({ type: exactness, defaultValue: 'ESTIMATE' }),
       },
       async resolve(_, { tenant, ...args }, context, info) {
         const pointsMax = context.points.limitOf(args)

@@ -1,0 +1,236 @@
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  createQueryFixture,
+  type FixtureEvent,
+  type QueryFixture,
+} from '../../api/graphql/testing/fixture.ts'
+import { listen } from '../../db/listen.ts'
+import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { eventsOverTime } from '../../queries/metrics/events-over-time.ts'
+import type { MetricsInput } from '../../queries/metrics/metrics-args.ts'
+import { createSketchDerivation } from './derive-sketches.ts'
+
+let fixture: QueryFixture
+let viewer: TenantViewer
+const sql = async (text: string) => (await fixture.database.pool.query(text)).rows
+const derivation = (options = {}) =>
+  createSketchDerivation({ pool: fixture.database.pool, graceMs: 0, ...options })
+
+const START = Date.parse('2026-11-18T00:00:00Z')
+const at = (minutes: number) => new Date(START + minutes * 60_000).toISOString()
+
+/** Two days and some hours; the last hours are open. */
+function someEvents(): FixtureEvent[] {
+  return Array.from({ length: 700 }, (_, i) => ({
+    name: `name_${i % 3}`,
+    actor: `actor-${(i * 7) % 150}`,
+    value: (i % 90) + 1,
+    occurredAt: at(i * 5),
+    receivedAt: at(i * 5),
+  }))
+}
+
+/** As a worker stores it: the bucket was final, so its rollup is marked. */
+async function storeLate(event: FixtureEvent, receivedAt = at(3_500)): Promise<void> {
+  await fixture.store('default', [{ ...event, receivedAt, late: true }])
+  await sql(
+    'UPDATE rollup_15m SET revised_at = clock_timestamp() WHERE late_count > 0 AND revised_at IS NULL',
+  )
+}
+
+beforeAll(async () => {
+  fixture = await createQueryFixture()
+  viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'default')
+})
+afterAll(() => fixture.close())
+
+beforeEach(async () => {
+  await sql(`TRUNCATE event, rollup_15m, sketch, sketch_progress, watermark;
+             UPDATE sketch_revision SET checked_to = '-infinity', pending_at = NULL, pending_xid = NULL`)
+  await fixture.store('default', someEvents())
+})
+
+const tableContents = () =>
+  sql(`SELECT tenant_id, series_id, minutes, bucket, count, rollup_count, late_count, actors, quantiles
+         FROM sketch ORDER BY 1, 2, 3, 4`)
+
+const RANGE = { startTime: at(0), endTime: at(2 * 1_440) }
+const totalOf = async (args: Partial<MetricsInput> = {}) => {
+  const { rows, source } = await eventsOverTime(fixture.db, viewer, {
+    name: '*',
+    ...RANGE,
+    aggregate: 'UNIQUES',
+    interval: 'TOTAL',
+    ...args,
+  })
+  return { value: rows[0]?.value, late: rows[0]?.lateCount, source }
+}
+
+describe('sketches', () => {
+  test('are derived of whole hours that are final, up to the watermark and no further', async () => {
+    expect(await derivation().run()).toMatchObject({ isComplete: true })
+    // The last event is at 58:15 hours, and the lateness is less than an hour.
+    const [progress] = await sql('SELECT derived_through FROM sketch_progress')
+    expect((START + 58 * 3_600_000 - progress.derived_through.getTime()) / 3_600_000).toBeOneOf([
+      0, 1,
+    ])
+    expect(
+      await sql('SELECT FROM sketch WHERE bucket >= (SELECT derived_through FROM sketch_progress)'),
+    ).toEqual([])
+    expect(await derivation().run()).toEqual({ derived: 0, isComplete: true })
+  })
+
+  test('are the same whether they are derived at once, in small steps, or as hours become final', async () => {
+    await derivation().run()
+    const atOnce = await tableContents()
+    await sql('TRUNCATE sketch, sketch_progress')
+    await derivation({ eventsMax: 5 }).run()
+    expect(await tableContents()).toEqual(atOnce)
+    await sql('TRUNCATE sketch, sketch_progress')
+    const [{ highest_at: highest }] = await sql('SELECT highest_at FROM watermark')
+    for (const minutes of [90, 700, 1_500, 1_501]) {
+      await sql(`UPDATE watermark SET highest_at = '${at(minutes)}'`)
+      await derivation().run()
+    }
+    await sql(`UPDATE watermark SET highest_at = '${highest.toISOString()}'`)
+    await derivation().run()
+    expect(await tableContents()).toEqual(atOnce)
+  })
+
+  test('are derived again after a late event, which a cached result learns of', async () => {
+    await derivation().run()
+    expect(await totalOf()).toEqual({ value: 150, late: 0, source: 'sketch' })
+    const notified: (string | undefined)[] = []
+    const listener = listen({
+      url: fixture.database.url,
+      channel: 'sluice_changed_buckets',
+      name: 'test',
+      onNotification: (payload) => notified.push(payload),
+      onError() {},
+    })
+    await expect.poll(() => listener.up).toBe(true)
+    await storeLate({ name: 'name_1', actor: 'late-actor', value: 1e6, occurredAt: at(600) })
+    notified.length = 0
+    expect(await derivation().run()).toMatchObject({ isComplete: true })
+    expect(await totalOf()).toEqual({ value: 151, late: 1, source: 'sketch' })
+    expect(await totalOf({ aggregate: 'P99', name: 'name_1' })).toMatchObject({ late: 1 })
+    await expect.poll(() => notified.length).toBeGreaterThan(0)
+    await listener.close()
+    expect(await derivation().run()).toEqual({ derived: 0, isComplete: true })
+  })
+
+  test('miss no event of a transaction that was open while others were derived', async () => {
+    await derivation().run()
+    const slow = await fixture.database.pool.connect()
+    try {
+      await slow.query('BEGIN')
+      const [{ series_id: series }] = await sql(
+        "SELECT series_id FROM series WHERE metric = 'name_0'",
+      )
+      // As a batch: its id first, and its own time as the mark.
+      await slow.query('UPDATE log_position SET next_offset = next_offset')
+      await slow.query(`
+        INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, actor, properties, log_partition, log_offset)
+        VALUES (1, gen_random_uuid(), '${at(3_500).slice(0, 10)}', '${at(3_500)}', '${at(30)}', 'name_0', 'slow', '{}', 0, 1e9)`)
+      await slow.query(`
+        UPDATE rollup_15m SET count = count + 1, revised_at = now() WHERE series_id = ${series} AND bucket = '${at(30)}'`)
+      for (let i = 0; i < 3; i++) await derivation().run()
+      expect(await totalOf()).toMatchObject({ value: 150 })
+      await slow.query('COMMIT')
+    } finally {
+      slow.release()
+    }
+    await derivation().run()
+    expect(await totalOf()).toMatchObject({ value: 151, source: 'sketch' })
+    // Once all of it has ended, it is not looked at again.
+    for (let i = 0; i < 2; i++) await derivation().run()
+    expect(
+      await sql("SELECT checked_to > now() - interval '1 minute' AS moved FROM sketch_revision"),
+    ).toEqual([{ moved: true }])
+  })
+
+  test('that were not committed leave nothing behind, and the next run derives them', async () => {
+    await derivation().run()
+    const whole = await tableContents()
+    await sql('TRUNCATE sketch, sketch_progress')
+    const holder = await fixture.database.pool.connect()
+    await holder.query('BEGIN; LOCK TABLE sketch_progress IN SHARE MODE')
+    // It has written all rows, and waits to save how far it came.
+    const pool = new pg.Pool({ connectionString: fixture.database.url })
+    pool.on('error', () => {})
+    pool.on('connect', (client) => client.on('error', () => {}))
+    const killed = derivation({ pool })
+      .run()
+      .catch((error) => error)
+    await expect
+      .poll(async () =>
+        sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO sketch_progress%' AND datname = current_database()`),
+      )
+      .toHaveLength(1)
+    expect(await killed).toBeInstanceOf(Error)
+    await pool.end()
+    await holder.query('ROLLBACK')
+    holder.release()
+    expect(await tableContents()).toEqual([])
+    expect(await totalOf()).toMatchObject({ value: 150, source: 'raw' })
+    await derivation().run()
+    expect(await tableContents()).toEqual(whole)
+  })
+
+  test('are derived by one worker at a time, and two that start at once leave the same', async () => {
+    await derivation().run()
+    const whole = await tableContents()
+    await sql('TRUNCATE sketch, sketch_progress')
+    const results = await Promise.all([derivation().run(), derivation().run(), derivation().run()])
+    const counts = results.map(({ derived }) => derived)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(Math.max(...counts))
+    await derivation().run()
+    expect(await tableContents()).toEqual(whole)
+  })
+
+  test('outlive the events, and take in what comes after those were dropped', async () => {
+    await derivation().run()
+    const p50 = await totalOf({ aggregate: 'P50' })
+    await sql('TRUNCATE event')
+    expect(await totalOf()).toEqual({ value: 150, late: 0, source: 'sketch' })
+    expect(await totalOf({ aggregate: 'P50' })).toEqual(p50)
+    await storeLate({ name: 'name_1', actor: 'very-late', value: 1e6, occurredAt: at(600) })
+    await derivation().run()
+    expect(await totalOf()).toEqual({ value: 151, late: 1, source: 'sketch' })
+    const max = await eventsOverTime(fixture.db, viewer, {
+      name: 'name_1',
+      ...RANGE,
+      aggregate: 'P99',
+      interval: 'HOUR',
+    })
+    expect(
+      max.rows.find(({ timestamp }) => timestamp === '2026-11-18T10:00:00Z')?.value,
+    ).toBeGreaterThan(900_000)
+    expect(max.info.rawSince).toBeUndefined()
+  })
+
+  test('of events that were dropped before any was derived are missing, and the result says so', async () => {
+    await sql(`DELETE FROM event WHERE occurred_at < '${at(1_440)}'`)
+    await derivation().run()
+    const result = await eventsOverTime(fixture.db, viewer, {
+      name: '*',
+      ...RANGE,
+      aggregate: 'UNIQUES',
+      interval: 'DAY',
+    })
+    expect(result.rows.map(({ timestamp }) => timestamp)).toEqual(['2026-11-19T00:00:00Z'])
+    expect(result.info.rawSince).toBe('2026-11-19T00:00:00Z')
+  })
+
+  test('of open hours are derived where their events are about to be dropped', async () => {
+    const before = START + 5 * 86_400_000
+    expect(await derivation().run({ droppedBeforeMs: before })).toMatchObject({ isComplete: true })
+    await sql('TRUNCATE event')
+    expect(await totalOf({ endTime: at(5 * 1_440) })).toMatchObject({
+      value: 150,
+      source: 'sketch',
+    })
+  })
+})
