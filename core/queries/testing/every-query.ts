@@ -96,6 +96,11 @@ function since(ms: number, lengthMs = ms) {
   return { start: new Date(start).toISOString(), end: new Date(start + lengthMs).toISOString() }
 }
 
+function hourBefore(ms: number) {
+  const { start, end } = since(ms, HOUR_MS)
+  return { startTime: start, endTime: end }
+}
+
 function overTime(
   title: string,
   days: number,
@@ -190,6 +195,13 @@ const CASES: readonly QueryCase[] = [
   page('first of a name', () => ({ name: 'name_0' })),
   page('next of a name', ({ eventCursor }) => ({ name: 'name_0', after: eventCursor })),
   page('first of an unknown name', () => ({ name: 'unknown' })),
+  page('of an hour long ago', ({ days }) => hourBefore(DAY_MS * (days - 2))),
+  page('of an hour by a property', () => ({
+    ...hourBefore(HOUR_MS),
+    filter: [{ dimension: 'plan', in: ['pro'] }],
+  })),
+  page('of an unknown request', () => ({ ...hourBefore(HOUR_MS), requestId: randomUUID() })),
+  page('of an unknown request on any day', () => ({ requestId: 'unknown' })),
   other('eventsPage: first of a quiet tenant', (db, { quiet }) => eventsPage(db, quiet, {})),
   byId('a UUIDv7', ({ v7 }) => v7),
   byId('a UUIDv4', ({ v4 }) => v4),
@@ -241,7 +253,11 @@ const CASES: readonly QueryCase[] = [
   other('readLag', (db) => readLag(db, { offsets: async () => [], identity: async () => '' })),
 ]
 
-const SUMS_ALL_DAYS = ['eventsOverTime: all days of rollups', 'rangeTotals: all days']
+const SUMS_ALL_DAYS = [
+  'eventsOverTime: all days of rollups',
+  'rangeTotals: all days',
+  'eventsPage: of an unknown request on any day',
+]
 
 /** Every query function, with the arguments that decide what it costs. */
 export const QUERY_CASES: readonly QueryCase[] = CASES.map((each) =>
