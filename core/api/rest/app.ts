@@ -9,7 +9,9 @@ import { admitSender, type RestEnv } from './admit.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { createRunOperation } from './operation.ts'
+import { addPipelineRoute } from './pipeline-route.ts'
 import { createResultBudget } from './result-budget.ts'
+import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
   graphql: Pick<GraphQLServer, 'admit' | 'execute'>
@@ -23,9 +25,13 @@ const PARAMETERS: Record<string, string> = {
   endTime: 'end',
   groupBy: 'group_by',
   timeZone: 'time_zone',
+  requestId: 'request_id',
   first: 'limit',
   last: 'limit',
 }
+
+/** They need credentials, and are read only. */
+const PATHS = ['/v1/metrics/*', '/v1/events', '/v1/events/*', '/v1/pipeline/lag']
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
 export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
@@ -34,13 +40,19 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     charsMax: QUERY_LIMITS.restCharsMax,
   })
   const runOperation = createRunOperation(graphql, budget)
+  const respondWithStream = createRowStreams({
+    budget,
+    streamsMax: QUERY_LIMITS.restStreamsMax,
+    streamsPerClientMax: QUERY_LIMITS.restStreamsPerClientMax,
+    streamMsMax: QUERY_LIMITS.restStreamMsMax,
+  })
   const app = new OpenAPIHono<RestEnv>({
     defaultHook(result, c) {
       if (result.success) return
       const [issue] = result.error.issues
       const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
       const parameter = unknown ?? String(issue?.path[0] ?? '')
-      const reason = unknown ? 'is not a parameter of this path' : reasonOf(issue)
+      const reason = unknown ? reasonOfUnknown(unknown) : reasonOf(issue)
       return sendProblem(c, 'BAD_USER_INPUT', {}, `${parameter} ${reason}`, { parameter })
     },
   })
@@ -48,10 +60,11 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
-  for (const path of ['/v1/metrics/*', '/v1/events', '/v1/events/*'])
+  for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
-  addEventRoutes(app, runOperation)
+  addEventRoutes(app, { runOperation, respondWithStream })
+  addPipelineRoute(app, runOperation)
   const config = {
     openapi: '3.1.0',
     info: {
@@ -71,10 +84,14 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events', allowOnly('GET, HEAD'))
+  for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
   return app
+}
+
+function reasonOfUnknown(parameter: string): string {
+  return parameter === 'idempotency_key'
+    ? 'is not kept with events; search by request_id, or send the request again within 30 minutes: its response names the events'
+    : 'is not a parameter of this path'
 }
 
 function reasonOf(issue: { code?: string; message: string; input?: unknown } | undefined): string {

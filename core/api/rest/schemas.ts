@@ -73,13 +73,25 @@ export const metricsQuery = z.strictObject({
 
 export const eventsQuery = z.strictObject({
   name: z.string().optional().openapi({ description: 'Events of this name only.' }),
+  start: time('The first instant that counts, by the time of occurrence.').optional(),
+  end: time('The first instant that does not count any more.').optional(),
+  filter: filters.optional().openapi({
+    type: 'string',
+    description: 'dimension:value, as in metrics; several times for several.',
+    example: 'plan:pro',
+  }),
+  request_id: z.string().optional().openapi({
+    description: 'Events that came with this request: the X-Request-Id of its response.',
+  }),
   limit: z.coerce
     .number()
     .int()
     .min(1)
-    .max(QUERY_LIMITS.eventsPageMax)
+    .max(QUERY_LIMITS.restStreamEventsMax)
     .optional()
-    .openapi({ description: `Of a page; ${QUERY_LIMITS.eventsPageDefault} unless given.` }),
+    .openapi({
+      description: `${QUERY_LIMITS.eventsPageDefault} unless given; as JSON at most ${QUERY_LIMITS.eventsPageMax}.`,
+    }),
   after: z.string().optional().openapi({ description: 'meta.next_cursor of the page before.' }),
   before: z.string().optional().openapi({ description: 'meta.previous_cursor of the page after.' }),
   tenant: tenantParameter,
