@@ -5,6 +5,7 @@ import { addEvents } from './resolvers/events.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
+import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addTotals } from './resolvers/totals.ts'
 import { addViewer } from './resolvers/viewer.ts'
 
@@ -16,6 +17,7 @@ export function createSchema(): GraphQLSchema {
   addViewer(builder)
   const { filter } = addMetrics(builder)
   addTotals(builder)
+  addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
   const event = addEvents(builder, filter)

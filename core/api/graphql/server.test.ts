@@ -23,6 +23,7 @@ beforeAll(async () => {
   await fixture.store('other', [
     { id: 'theirs', name: 'theirs', actor: 'their-actor', occurredAt: '2026-11-20T10:00:00Z' },
     { name: 'theirs', actor: 'another', occurredAt: '2026-11-20T10:20:01Z' },
+    { id: 'their-newest', name: 'theirs' },
   ])
   await fixture.database.pool.query(
     `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
@@ -181,6 +182,8 @@ const FIELDS = {
     `metrics(${tenant} name: "theirs", startTime: "2026-11-20T09:59:00Z", endTime: "2026-11-20T10:21:00Z", interval: TOTAL) { value }`,
   totals: (tenant: string) =>
     `totals(${tenant} ${RANGE}) { count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors names { name count } }`,
+  recentBuckets: (tenant: string) =>
+    `recentBuckets(${tenant} windowSeconds: 3600, bucketSeconds: 60) { timestamp name count }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
   deadLetters: (tenant: string) =>

@@ -4,8 +4,16 @@ import { ApiError } from '../../lib/api-error.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
+import type { HealthCheck } from '../http/health.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
+import {
+  addCompatibilityHealth,
+  addCompatibilityRoutes,
+  COMPATIBILITY_PATHS,
+  legacyMembers,
+} from './compatibility/routes.ts'
+import { docsPage } from './docs-page.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { createRunOperation } from './operation.ts'
@@ -15,8 +23,11 @@ import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
   graphql: Pick<GraphQLServer, 'admit' | 'execute'>
+  checkHealth: HealthCheck
   secure: boolean
   addressOf?: AddressOf | undefined
+  /** Date.now unless given. */
+  now?: () => number
 }
 
 /** Where GraphQL's arguments have other names than the parameters of REST. */
@@ -31,10 +42,17 @@ const PARAMETERS: Record<string, string> = {
 }
 
 /** They need credentials, and are read only. */
-const PATHS = ['/v1/metrics/*', '/v1/events', '/v1/events/*', '/v1/pipeline/lag']
+const PATHS = [
+  '/v1/metrics/*',
+  '/v1/events',
+  '/v1/events/*',
+  '/v1/pipeline/lag',
+  ...COMPATIBILITY_PATHS,
+]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
-export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
+export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
+  const { graphql, checkHealth, secure, addressOf, now = Date.now } = deps
   const budget = createResultBudget({
     charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
     charsMax: QUERY_LIMITS.restCharsMax,
@@ -53,32 +71,38 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
       const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
       const parameter = unknown ?? String(issue?.path[0] ?? '')
       const reason = unknown ? reasonOfUnknown(unknown) : reasonOf(issue)
-      return sendProblem(c, 'BAD_USER_INPUT', {}, `${parameter} ${reason}`, { parameter })
+      const detail = `${parameter} ${reason}`
+      const members = { parameter, ...legacyMembers(c, detail) }
+      return sendProblem(c, 'BAD_USER_INPUT', {}, detail, members)
     },
   })
   app.onError((error, c) => {
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
+  addCompatibilityHealth(app, checkHealth)
   for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
   addPipelineRoute(app, runOperation)
+  addCompatibilityRoutes(app, { runOperation, checkHealth, now })
   const config = {
     openapi: '3.1.0',
     info: {
       title: 'Sluice: queries',
       version: '1',
       description:
-        'Numbers and single events. Send an API key with the scope read as Bearer token.',
+        'Numbers and single events. Send an API key with the scope read as Bearer token; from here, with Authorize. It is forgotten when the page is closed.',
     },
     security: [{ key: [] }],
+    tags: TAGS,
   }
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'http',
     scheme: 'bearer',
   })
+  app.route('/', docsPage())
   let description: object | undefined
   app.get('/v1/openapi.json', (c) => {
     description ??= app.getOpenAPI31Document(config)
@@ -88,14 +112,23 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   return app
 }
 
+/** Groups of paths. */
+const TAGS = [
+  { name: 'Queries' },
+  ...['EventPulse', 'Pulse', 'Analytics-Pipeline'].map((name) => ({
+    name,
+    description: `The read API of ${name}, for its clients.`,
+  })),
+]
+
 function reasonOfUnknown(parameter: string): string {
   return parameter === 'idempotency_key'
     ? 'is not kept with events; search by request_id, or send the request again within 30 minutes: its response names the events'
     : 'is not a parameter of this path'
 }
 
-function reasonOf(issue: { code?: string; message: string; input?: unknown } | undefined): string {
-  if (issue?.code === 'invalid_type' && issue.input === undefined) return 'is missing'
+function reasonOf(issue: { message: string } | undefined): string {
+  if (issue?.message.endsWith('received undefined')) return 'is missing'
   return issue?.message ?? 'is invalid'
 }
 
@@ -108,5 +141,9 @@ function sendApiError(c: Context, { code, message, details }: ApiError): Respons
   const headers: Record<string, string> = {}
   if (code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer'
   if (code === 'TOO_MANY_ATTEMPTS' || code === 'OVERLOADED') headers['Retry-After'] = '1'
-  return sendProblem(c, code, headers, detail, { ...members, ...(parameter && { parameter }) })
+  return sendProblem(c, code, headers, detail, {
+    ...members,
+    ...(parameter && { parameter }),
+    ...legacyMembers(c, detail),
+  })
 }

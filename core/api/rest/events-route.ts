@@ -19,6 +19,7 @@ import { event, eventId, eventsMeta, eventsQuery, tenantQuery } from './schemas.
 const list = createRoute({
   method: 'get',
   path: '/v1/events',
+  tags: ['Queries'],
   summary: 'Single events',
   description: `Newest received first, in pages of up to ${QUERY_LIMITS.eventsPageMax}; as CSV and NDJSON up to ${QUERY_LIMITS.restStreamEventsMax} in one response. start, end, filter and request_id search single events: with them the range may have at most ${QUERY_LIMITS.rawEventsMax / 1e6} million.`,
   request: { query: eventsQuery },
@@ -28,6 +29,7 @@ const list = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/v1/events/{id}',
+  tags: ['Queries'],
   summary: 'One event',
   description:
     "The event with this id: the client's own, or its UUID. Where a server and a page sent the same id, the server's.",

@@ -71,6 +71,7 @@ const pipelineLag = z
 const route = createRoute({
   method: 'get',
   path: '/v1/pipeline/lag',
+  tags: ['Queries'],
   summary: 'How far the workers are behind the log',
   description:
     'By partition. All tenants share the pipeline: people who are signed in see its figures, API keys whether it is paused.',

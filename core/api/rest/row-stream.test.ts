@@ -40,7 +40,7 @@ beforeAll(async () => {
   }
   const app = new Hono().use(requestId())
   app.onError(handleError({ error() {} }))
-  app.route('/', createRestApp({ graphql: counted, secure: false }))
+  app.route('/', createRestApp({ graphql: counted, checkHealth: async () => ({}), secure: false }))
   core = await serveApp(app, { port: 0 })
 })
 afterAll(async () => {

@@ -6,7 +6,7 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
-const time = (description: string) =>
+export const time = (description: string) =>
   z
     .string()
     .superRefine((text, context) => {

@@ -25,6 +25,7 @@ import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
+import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
 import type { Range } from '../sql/buckets.ts'
 import { tenantWatermarkMs } from '../tenant-watermark.ts'
@@ -219,6 +220,11 @@ const CASES: readonly QueryCase[] = [
   other('visibleTenants: for the operator', (db) => visibleTenants(db, SESSION)),
   other('visibleTenants: for a key', (db, { busy }) =>
     visibleTenants(db, { kind: 'KEY', own: busy }),
+  ),
+  other(
+    'recentBuckets: an hour',
+    (db, { busy }) => recentBuckets(db, busy, { windowSeconds: 3_600, bucketSeconds: 10 }),
+    2,
   ),
   other('recentCounts', (db, { busy }) => recentCounts(db, busy)),
   other('tenantWatermarkMs', (db, { busy }) => tenantWatermarkMs(db, busy)),
