@@ -11,6 +11,7 @@ import {
   addCompatibilityHealth,
   addCompatibilityRoutes,
   COMPATIBILITY_PATHS,
+  HEALTH_PATHS,
   legacyMembers,
 } from './compatibility/routes.ts'
 import { docsPage } from './docs-page.ts'
@@ -95,10 +96,10 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
       description:
         'Numbers and single events. Send an API key with the scope read as Bearer token; from here, with Authorize. It is forgotten when the page is closed.',
     },
-    security: [{ key: [] }],
+    security: [{ bearer: [] }],
     tags: TAGS,
   }
-  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
   })
@@ -108,7 +109,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
+  for (const path of [...PATHS, ...HEALTH_PATHS]) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 

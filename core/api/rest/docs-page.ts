@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { type Context, Hono } from 'hono'
-import { allowOnly } from '../http/problem.ts'
+import { allowOnly, sendProblem } from '../http/problem.ts'
 
 const packages = createRequire(import.meta.url)
 const { version } = packages('swagger-ui-dist/package.json') as { version: string }
@@ -73,5 +73,6 @@ export function docsPage(): Hono {
   for (const name of Object.keys(FILES) as (keyof typeof FILES)[])
     app.get(`${FOLDER}/${name}`, (c) => sendFile(c, name))
   app.all('/v1/docs', allowOnly('GET, HEAD'))
+  app.all('/v1/docs/*', (c) => sendProblem(c, 'NOT_FOUND'))
   return app
 }

@@ -28,6 +28,8 @@ export const COMPATIBILITY_PATHS = [
   '/events/recent',
 ]
 
+export const HEALTH_PATHS = ['/api/v1/events/health', '/admin/health', '/health']
+
 /** Open: they reveal whether the pipeline works, as /readyz does. To be added before what demands credentials. */
 export function addCompatibilityHealth(app: App, checkHealth: HealthCheck): void {
   addEventPulseHealth(app, checkHealth)
