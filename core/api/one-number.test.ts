@@ -52,7 +52,10 @@ beforeAll(async () => {
   key = await fixture.keyOf('default')
   app = new Hono().use(requestId())
   app.onError(handleError({ error() {} }))
-  app.route('/', createRestApp({ graphql: fixture.graphql, secure: false }))
+  app.route(
+    '/',
+    createRestApp({ graphql: fixture.graphql, checkHealth: async () => ({}), secure: false }),
+  )
   const random = mulberry32(SEED)
   events = Array.from({ length: EVENTS }, () => randomEvent(random))
   await fixture.store(

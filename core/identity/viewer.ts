@@ -56,7 +56,8 @@ export interface RequestOrigin {
   secure?: boolean | undefined
 }
 
-const DEFAULT_TENANT = 'default'
+/** Of people who are signed in, where a request names none. */
+export const DEFAULT_TENANT = 'default'
 
 /** Identifies the sender of a request. @throws UNAUTHENTICATED, FORBIDDEN, TOO_MANY_ATTEMPTS */
 export async function identify(

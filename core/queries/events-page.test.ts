@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createQueryFixture, type QueryFixture } from '../api/graphql/testing/fixture.ts'
 
 let fixture: QueryFixture
@@ -180,4 +180,114 @@ test('an id that a page and a server sent is two events: the one of the server i
   expect(await find('order-1001')).toEqual({ id: 'order-1001', value: 4_990, trustClass: 'SERVER' })
   for (const id of ['page-1', '0192a1b2-0000-7000-8000-00000000aaaa'])
     expect(await find(id)).toEqual({ id, value: 0.01, trustClass: 'PUBLIC' })
+})
+
+describe('search', () => {
+  beforeAll(async () => {
+    await fixture.store(
+      'default',
+      Array.from({ length: 24 }, (_, i) => ({
+        id: `found-${i}`,
+        name: i % 2 === 0 ? 'click' : 'view',
+        occurredAt: `2026-11-21T${String(i).padStart(2, '0')}:30:00Z`,
+        receivedAt: `2026-11-${i < 12 ? 21 : 23}T${String(i).padStart(2, '0')}:30:01Z`,
+        source: i < 6 ? 'web' : null,
+        properties: { plan: i % 3 === 0 ? 'pro' : 'free', 'then.by': 'a', nested: { a: i % 4 } },
+      })),
+    )
+    await fixture.database.pool.query(
+      `UPDATE event SET request_id = 'batch-7' WHERE client_event_id IN ('found-3', 'found-4');
+       UPDATE event SET request_uuid = '6f0a2b52-7c0e-4d0b-9a53-51c1ce00abcd' WHERE client_event_id = 'found-5';
+       UPDATE event SET request_id = '6f0a2b52-7c0e-4d0b-9a53-51c1ce00abcd' WHERE client_event_id = 'found-6'`,
+    )
+  })
+  const idsOf = async (args: string) =>
+    (await page(`(first: 100, ${args})`)).edges.map(({ node }) => Number(node.id.slice(6)))
+
+  const day = 'startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-22T00:00:00Z"'
+  const filter = (dimension: string, ...values: string[]) =>
+    `filter: [{ dimension: "${dimension}", in: ${JSON.stringify(values)} }]`
+
+  test('a range of time selects by occurrence, its start included and its end not', async () => {
+    const all = Array.from({ length: 24 }, (_, i) => 23 - i)
+    expect(await idsOf(day)).toEqual(all)
+    const hours = 'startTime: "2026-11-21T05:30:00Z", endTime: "2026-11-21T08:30:00Z"'
+    expect(await idsOf(hours)).toEqual([7, 6, 5])
+    expect(
+      await idsOf(`startTime: "2026-11-21T21:00:00Z", endTime: "2026-11-22T00:00:00Z"`),
+    ).toEqual([23, 22, 21])
+  })
+
+  test('filters are those of metrics, so a point lists exactly the events that it counts', async () => {
+    for (const [name, condition] of [
+      ['click', filter('plan', 'pro')],
+      ['*', filter('source', 'web')],
+      ['view', filter('nested.a', '1', '3')],
+      ['*', filter('plan', 'none')],
+    ]) {
+      const { data } = await fixture.execute(
+        `{ metrics(name: "${name}", ${day}, interval: TOTAL, ${condition}) { value } }`,
+        headers,
+      )
+      const ofName = name === '*' ? '' : `name: "${name}", `
+      expect((await idsOf(`${ofName}${day}, ${condition}`)).length).toBe(
+        data.metrics[0]?.value ?? 0,
+      )
+    }
+    expect(await idsOf(filter('source', 'web'))).toEqual([5, 4, 3, 2, 1, 0])
+  })
+
+  test('pages of a search neither skip nor repeat an event', async () => {
+    const args = `${day}, ${filter('plan', 'free')}`
+    const pages = await walk(
+      (after) => page(`(first: 5, ${args}${after && `, after: "${after}"`})`),
+      'endCursor',
+    )
+    const ids = pages.flatMap(({ edges }) => edges.map(({ node }) => Number(node.id.slice(6))))
+    expect(pages.length).toBe(4)
+    expect(ids).toEqual(await idsOf(args))
+  })
+
+  test('the events of a request are found by its id, whether it is a UUID or not', async () => {
+    expect(await idsOf('requestId: "batch-7"')).toEqual([4, 3])
+    expect(await idsOf('requestId: "6F0A2B52-7c0e-4d0b-9a53-51c1ce00abcd"')).toEqual([5])
+    expect(await idsOf('requestId: "6f0a2b52-7c0e-4d0b-9a53-51c1ce00abcd"')).toEqual([6, 5])
+    expect(await idsOf(`requestId: "batch-7", ${filter('plan', 'pro')}`)).toEqual([3])
+    expect(await idsOf('requestId: "nothing"')).toEqual([])
+  })
+
+  test('a search over more events than a query may read is refused before it reads any', async () => {
+    const { pool } = fixture.database
+    const setCount = async (count: number) => {
+      await pool.query("UPDATE rollup_15m SET count = $1 WHERE bucket = '2026-11-21T10:30:00Z'", [
+        count,
+      ])
+      await pool.query("UPDATE pg_class SET reltuples = $1 WHERE relname = 'event_20261121'", [
+        count,
+      ])
+    }
+    await setCount(20_000_000)
+    try {
+      const refused = async (args: string) =>
+        (await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)).errors?.[0]
+          ?.extensions.code
+      expect(await refused(filter('source', 'web'))).toBe('QUERY_TOO_SLOW')
+      expect(await refused('requestId: "batch-7"')).toBe('QUERY_TOO_SLOW')
+      expect(await refused(`${day}, ${filter('source', 'web')}`)).toBe('QUERY_TOO_SLOW')
+      const morning = 'startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-21T06:00:00Z"'
+      expect(await idsOf(`${morning}, ${filter('source', 'web')}`)).toEqual([5, 4, 3, 2, 1, 0])
+      expect(await idsOf('name: "click"')).toHaveLength(12)
+    } finally {
+      await setCount(1)
+    }
+  })
+
+  test.each([
+    ['startTime: "2026-11-22T00:00:00Z", endTime: "2026-11-21T00:00:00Z"', 'endTime'],
+    [filter('a..b', 'c'), 'filter'],
+    [`requestId: "${'r'.repeat(1_025)}"`, 'requestId'],
+  ])('an invalid argument is named: %s', async (args, argument) => {
+    const response = await fixture.execute(`{ events(${args}) { edges { cursor } } }`, headers)
+    expect(response.errors?.[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT', argument })
+  })
 })

@@ -9,8 +9,9 @@ import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult } from './query-result.ts'
 import { type DayWindow, dayWindows, whereReceived, windowsWithin } from './sql/day-windows.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
+import { type EventsSearch, planSearch, type SearchPlan } from './sql/events-search.ts'
 
-export interface EventsArgs {
+export interface EventsArgs extends EventsSearch {
   first?: number | null
   after?: string | null
   last?: number | null
@@ -39,7 +40,10 @@ interface Cursor {
   eventId: string
 }
 
-/** Newest received first, `first` of them after a cursor or `last` of them before one. */
+/**
+ * Newest received first, `first` of them after a cursor or `last` of them before one.
+ * @throws QUERY_TOO_SLOW where a search would read too many events
+ */
 export async function eventsPage(
   db: Database,
   viewer: TenantViewer,
@@ -49,8 +53,9 @@ export async function eventsPage(
   const after = readCursor('after', args.after)
   const before = readCursor('before', args.before)
   const name = args.name == null ? undefined : checkText('name', args.name).normalize('NFC').trim()
+  const search = await planSearch(db, viewer, name, args)
   const windows = await dayWindows(db)
-  const read = (slice: Slice) => readSlice({ db, viewer, name, windows }, slice)
+  const read = (slice: Slice) => readSlice({ db, viewer, name, search, windows }, slice)
 
   const found = await read({ after, before, backwards, count: size + 1 })
   const page = found.slice(0, size)
@@ -91,31 +96,37 @@ interface EventList {
   db: Database
   viewer: TenantViewer
   name: string | undefined
+  search: SearchPlan
   /** Of days, the newest first. */
   windows: readonly DayWindow[]
 }
 
 async function readSlice(
-  { db, viewer, name, windows }: EventList,
+  { db, viewer, name, search, windows }: EventList,
   { after, before, backwards, count }: Slice,
 ): Promise<StoredEvent[]> {
   const order = backwards ? sql`ASC` : sql`DESC`
   const touched = windowsWithin(windows, {
-    first: before?.receivedAt.slice(0, 10),
+    first: latest(before?.receivedAt.slice(0, 10), search.firstDay),
     last: after?.receivedAt.slice(0, 10),
   })
   const events: StoredEvent[] = []
   for (const window of backwards ? touched.reverse() : touched) {
     const { rows } = await sql<EventRow>`
-      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event
+      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(`e.${column}`)))} FROM event e
        WHERE tenant_id = ${viewer.tenantId} AND ${whereReceived(window)}
          ${name === undefined ? sql`` : sql`AND name = ${name}`}
-         ${beyond('<', after)} ${beyond('>', before)}
+         ${beyond('<', after)} ${beyond('>', before)} ${search.where}
        ORDER BY received_at ${order}, event_id ${order} LIMIT ${count - events.length}`.execute(db)
     events.push(...rows.map(toEvent))
     if (events.length >= count) break
   }
   return events
+}
+
+/** Of days as `YYYY-MM-DD`. */
+function latest(a: string | undefined, b: string | undefined): string | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a
 }
 
 /** Rows after the cursor (`<`) or before it; the day keeps Postgres from reading the partitions on the other side. */

@@ -89,6 +89,12 @@ export const QUERY_LIMITS = {
   /** Of results that REST formats for one tenant's keys, or for all sessions: a second of it holds the event loop for 160 ms. */
   restCharsPerSecond: 8 * 1024 * 1024,
   restCharsMax: 32 * 1024 * 1024,
+  /** Events of one CSV or NDJSON response of several pages, and how long it may take. */
+  restStreamEventsMax: 50_000,
+  restStreamMsMax: 120_000,
+  /** Such responses at once, each with a page in memory: of all, and of one tenant's keys or all sessions. */
+  restStreamsMax: 16,
+  restStreamsPerClientMax: 4,
 
   eventsPageDefault: 20,
   eventsPageMax: 100,

@@ -57,12 +57,17 @@ export interface Outcome {
   report: string
 }
 
-/** @param key an API key, passed in the environment @param forSeconds how long it sends requests */
+/**
+ * @param key an API key, passed in the environment
+ * @param forSeconds how long it sends requests
+ * @param options more of its command line
+ */
 export async function runSchemathesis(
   python: string,
   documentUrl: string,
   key: string,
   forSeconds: number,
+  options: readonly string[] = [],
 ): Promise<Outcome> {
   const cwd = await mkdtemp(join(tmpdir(), 'sluice-schemathesis-'))
   const child = spawn(
@@ -72,6 +77,7 @@ export async function runSchemathesis(
       ...['run', documentUrl, '--max-time', String(forSeconds)],
       // These operations are aliases under other paths.
       ...['--exclude-operation-id-regex', '[0-9]$'],
+      ...options,
     ],
     {
       cwd,

@@ -9,6 +9,7 @@ import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
+import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addTotals } from './resolvers/totals.ts'
 import { addViewer } from './resolvers/viewer.ts'
 
@@ -25,9 +26,10 @@ export function createSchema(): GraphQLSchema {
   addBehaviour(builder)
   addMetricDefinitions(builder)
   addTotals(builder)
+  addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
-  const event = addEvents(builder)
+  const event = addEvents(builder, types.filter)
   addLive(builder, event)
   return builder.toSchema()
 }

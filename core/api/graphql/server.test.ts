@@ -25,6 +25,7 @@ beforeAll(async () => {
   await fixture.store('other', [
     { id: 'theirs', name: 'theirs', actor: 'their-actor', occurredAt: '2026-11-20T10:00:00Z' },
     { name: 'theirs', actor: 'another', occurredAt: '2026-11-20T10:20:01Z' },
+    { id: 'their-newest', name: 'theirs' },
   ])
   await fixture.database.pool.query(
     `INSERT INTO dead_letter (tenant_id, reason, detail, fingerprint, original, topic, partition, log_offset, received_at)
@@ -200,6 +201,8 @@ const FIELDS = {
     `properties(${tenant} name: "*", ${RANGE}) { properties { path count } sampled }`,
   topValues: (tenant: string) =>
     `topValues(${tenant} name: "*", dimension: "actor", ${RANGE}) { values { value count } total }`,
+  recentBuckets: (tenant: string) =>
+    `recentBuckets(${tenant} windowSeconds: 3600, bucketSeconds: 60) { timestamp name count }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
   metricDefinitions: (tenant: string) =>

@@ -11,7 +11,7 @@ import type { AddressOf } from './client.ts'
 import { cspReport } from './csp-report.ts'
 import { dashboard } from './dashboard.ts'
 import { graphqlRoute } from './graphql-route.ts'
-import { health } from './health.ts'
+import { createHealthCheck, health } from './health.ts'
 import { keyDirectory } from './key-directory.ts'
 import type { Metrics } from './metrics.ts'
 import { metricsAccess } from './metrics-access.ts'
@@ -69,7 +69,8 @@ export function createCoreApp(deps: CoreDeps): Hono {
   if (deps.redis) app.route('/redis', deps.redis)
 
   app.use(requestId({ limitLength: 128 }))
-  app.route('/', health(deps))
+  const checkHealth = createHealthCheck(deps)
+  app.route('/', health(checkHealth))
   app.get('/metrics', metricsAccess(deps.metricsToken, api?.publicUrl), async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   )
@@ -80,7 +81,7 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.use(knownHosts(api.publicUrl))
   app.use(browserHeaders())
   app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
-  app.route('/', createRestApp({ graphql: api.graphql, secure, addressOf }))
+  app.route('/', createRestApp({ graphql: api.graphql, checkHealth, secure, addressOf }))
   const { publicUrl, sharedAttempts } = api
   app.route('/', signIn({ db, secure, publicUrl, addressOf, securityLog, sharedAttempts }))
   app.route('/', cspReport(logger, addressOf))

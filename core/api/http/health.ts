@@ -17,15 +17,23 @@ const CHECK_MS_MAX = 2_000
 /** Requests within this time share one check. */
 const CHECK_MS_MIN = 250
 
-/** GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not. */
-export function health(deps: HealthDeps): Hono {
-  const app = new Hono()
-  let last: { at: number; checks: Promise<Record<string, string>> } | undefined
+/** The state of each part: `ok`, or what is wrong with it. */
+export type HealthCheck = () => Promise<Record<string, string>>
 
+export function createHealthCheck(deps: HealthDeps): HealthCheck {
+  let last: { at: number; checks: Promise<Record<string, string>> } | undefined
+  return () => {
+    if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), checks: check(deps) }
+    return last.checks
+  }
+}
+
+/** GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not. */
+export function health(checkHealth: HealthCheck): Hono {
+  const app = new Hono()
   app.get('/livez', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
-    if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), checks: check(deps) }
-    const checks = await last.checks
+    const checks = await checkHealth()
     const ready = Object.values(checks).every((state) => state === 'ok')
     c.header('Cache-Control', 'no-store')
     return c.json({ status: ready ? 'ready' : 'failing', checks }, ready ? 200 : 503)

@@ -36,7 +36,10 @@ beforeAll(async () => {
   await fixture.store('other', [{ id: 'foreign', name: 'order', value: 1_000 }])
   app = new Hono().use(requestId())
   app.onError(handleError({ error: (fields: object) => logged.push(fields) }))
-  app.route('/', createRestApp({ graphql: fixture.graphql, secure: false }))
+  app.route(
+    '/',
+    createRestApp({ graphql: fixture.graphql, checkHealth: async () => ({}), secure: false }),
+  )
 })
 afterAll(() => fixture.close())
 
@@ -370,7 +373,11 @@ test('a client that used up what may be formatted is told when to come again, an
   const { restCharsMax, restCharsPerSecond } = QUERY_LIMITS
   const limits = QUERY_LIMITS as { restCharsMax: number; restCharsPerSecond: number }
   Object.assign(limits, { restCharsMax: 100, restCharsPerSecond: 1 })
-  const own = createRestApp({ graphql: fixture.graphql, secure: false })
+  const own = createRestApp({
+    graphql: fixture.graphql,
+    checkHealth: async () => ({}),
+    secure: false,
+  })
   Object.assign(limits, { restCharsMax, restCharsPerSecond })
   const ask = (headers: Record<string, string>) =>
     own.request(`http://localhost/v1/metrics/order?${RANGE}&interval=total`, { headers })
@@ -413,6 +420,11 @@ describe('GET /v1/events', () => {
     expect((await json('/v1/events/view%2F1')).data.name).toBe('a/view')
   })
 
+  test('a list of several pages goes forwards only', async () => {
+    const response = await get('/v1/events?limit=200&before=x', { Accept: 'text/csv' })
+    expect(await response.json()).toMatchObject({ parameter: 'before' })
+  })
+
   test('an unknown id is 404, and so is an event of another tenant', async () => {
     for (const id of ['nothing', 'foreign']) {
       const response = await get(`/v1/events/${id}`)
@@ -421,9 +433,48 @@ describe('GET /v1/events', () => {
     }
   })
 
+  test('searches by time, dimension and request', async () => {
+    const idsOf = async (parameters: string) =>
+      (await json(`/v1/events?${parameters}`)).data.map(({ id }: { id: string }) => id)
+    await fixture.database.pool.query(
+      "UPDATE event SET request_id = 'request-9' WHERE client_event_id = 'order-2'",
+    )
+    expect(await idsOf('request_id=request-9')).toEqual(['order-2'])
+    expect(await idsOf(`${RANGE}&filter=plan:pro&filter=source:web`)).toEqual([
+      'order-2',
+      'order-0',
+    ])
+    expect(await idsOf('start=2026-11-20T02:10:00Z&end=2026-11-20T04:10:00Z')).toEqual([
+      'order-3',
+      'order-2',
+    ])
+    expect(await idsOf('name=order&filter=plan:none')).toEqual([])
+  })
+
+  test('CSV and NDJSON have the cursor of each event, so that a reader goes on after any line', async () => {
+    const path = '/v1/events?name=order&limit=100'
+    const lines = (await (await get(path, { Accept: 'application/x-ndjson' })).text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const { data } = await json(path)
+    expect(lines.map(({ cursor: _, ...event }) => event)).toEqual(data)
+    const rest = await json(`${path}&after=${lines[2].cursor}`)
+    expect(rest.data).toEqual(data.slice(3))
+    const [header] = (await (await get(path, { Accept: 'text/csv' })).text()).split('\r\n')
+    expect(header?.endsWith(',offset,cursor')).toBe(true)
+  })
+
   test.each([
     ['limit=0', 'limit'],
     ['limit=101', 'limit'],
+    ['limit=50001', 'limit'],
+    ['start=yesterday', 'start'],
+    ['start=2026-11-21T00:00:00Z&end=2026-11-20T00:00:00Z', 'end'],
+    ['filter=plan', 'filter'],
+    ['filter=a..b:c', 'filter'],
+    ['request_id=%00', 'request_id'],
+    ['idempotency_key=k-1', 'idempotency_key'],
     ['limit=many', 'limit'],
     ['after=nonsense', 'after'],
     ['names=a', 'names'],
@@ -431,6 +482,29 @@ describe('GET /v1/events', () => {
     const response = await get(`/v1/events?${parameters}`)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ parameter })
+  })
+})
+
+describe('GET /v1/pipeline/lag', () => {
+  test('people who are signed in see the lag of each partition', async () => {
+    const response = await app.request('http://localhost/v1/pipeline/lag', {
+      headers: await fixture.session(),
+    })
+    const { data } = (await response.json()) as { data: { partitions: object[] } }
+    expect(data).toMatchObject({ lag: 0, applied: 0, gaps: [], other_log: null })
+    expect(data.partitions).toContainEqual({
+      partition: 0,
+      position: 0,
+      end: 0,
+      lag: 0,
+      worker: null,
+    })
+  })
+
+  test('a key sees no figure of what all tenants send', async () => {
+    const { data } = await json('/v1/pipeline/lag')
+    expect(data).toMatchObject({ lag: null, applied: null, gaps: [], other_log: null })
+    expect(data.partitions[0]).toMatchObject({ partition: 0, position: null, lag: null })
   })
 })
 
@@ -467,7 +541,12 @@ describe('who may ask', () => {
   })
 
   test('other methods are 405', async () => {
-    for (const path of ['/v1/metrics/order', '/v1/events', '/v1/events/order-1'])
+    for (const path of [
+      '/v1/metrics/order',
+      '/v1/events',
+      '/v1/events/order-1',
+      '/v1/pipeline/lag',
+    ])
       for (const method of ['POST', 'PUT', 'DELETE']) {
         const response = await app.request(`http://localhost${path}`, { method, headers: key })
         expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
@@ -482,7 +561,7 @@ test('the description names every path, and its schemas fit the responses', asyn
     components: { schemas: Record<string, { properties: object }> }
   }
   expect(description.openapi).toBe('3.1.0')
-  expect(Object.keys(description.paths)).toEqual([
+  expect(Object.keys(description.paths).filter((path) => path.startsWith('/v1/'))).toEqual([
     '/v1/metrics/{name}',
     '/v1/contributions/{name}',
     '/v1/ratio',
@@ -495,6 +574,7 @@ test('the description names every path, and its schemas fit the responses', asyn
     '/v1/metric-definitions/{name}',
     '/v1/events',
     '/v1/events/{id}',
+    '/v1/pipeline/lag',
   ])
   const membersOf = (schema: string) =>
     Object.keys(description.components.schemas[schema]?.properties ?? {})

@@ -4,21 +4,35 @@ import { ApiError } from '../../lib/api-error.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
+import type { HealthCheck } from '../http/health.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addBehaviourRoutes } from './behaviour-routes.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
+import {
+  addCompatibilityHealth,
+  addCompatibilityRoutes,
+  COMPATIBILITY_PATHS,
+  HEALTH_PATHS,
+  legacyMembers,
+} from './compatibility/routes.ts'
 import { addDefinitionRoutes } from './definitions-route.ts'
+import { docsPage } from './docs-page.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { createRunOperation } from './operation.ts'
+import { addPipelineRoute } from './pipeline-route.ts'
 import { createResultBudget } from './result-budget.ts'
+import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
   graphql: Pick<GraphQLServer, 'admit' | 'execute'>
+  checkHealth: HealthCheck
   secure: boolean
   addressOf?: AddressOf | undefined
+  /** Date.now unless given. */
+  now?: () => number
 }
 
 /** Where GraphQL's arguments have other names than the parameters of REST. */
@@ -31,10 +45,12 @@ const PARAMETERS: Record<string, string> = {
   previousEnd: 'compare',
   steps: 'step',
   windowSeconds: 'window_seconds',
+  requestId: 'request_id',
   first: 'limit',
   last: 'limit',
 }
 
+/** They need credentials, and are read only. */
 const PATHS = [
   '/v1/metrics/*',
   '/v1/contributions/*',
@@ -46,29 +62,41 @@ const PATHS = [
   '/v1/retention',
   '/v1/events',
   '/v1/events/*',
+  '/v1/pipeline/lag',
+  ...COMPATIBILITY_PATHS,
 ]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
-export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
+export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
+  const { graphql, checkHealth, secure, addressOf, now = Date.now } = deps
   const budget = createResultBudget({
     charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
     charsMax: QUERY_LIMITS.restCharsMax,
   })
   const runOperation = createRunOperation(graphql, budget)
+  const respondWithStream = createRowStreams({
+    budget,
+    streamsMax: QUERY_LIMITS.restStreamsMax,
+    streamsPerClientMax: QUERY_LIMITS.restStreamsPerClientMax,
+    streamMsMax: QUERY_LIMITS.restStreamMsMax,
+  })
   const app = new OpenAPIHono<RestEnv>({
     defaultHook(result, c) {
       if (result.success) return
       const [issue] = result.error.issues
       const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
       const parameter = unknown ?? String(issue?.path[0] ?? '')
-      const reason = unknown ? 'is not a parameter of this path' : reasonOf(issue)
-      return sendProblem(c, 'BAD_USER_INPUT', {}, `${parameter} ${reason}`, { parameter })
+      const reason = unknown ? reasonOfUnknown(unknown) : reasonOf(issue)
+      const detail = `${parameter} ${reason}`
+      const members = { parameter, ...legacyMembers(c, detail) }
+      return sendProblem(c, 'BAD_USER_INPUT', {}, detail, members)
     },
   })
   app.onError((error, c) => {
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
+  addCompatibilityHealth(app, checkHealth)
   for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   for (const path of ['/v1/metric-definitions', '/v1/metric-definitions/*'])
@@ -82,34 +110,53 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
   addDefinitionRoutes(app, runOperation)
-  addEventRoutes(app, runOperation)
+  addEventRoutes(app, { runOperation, respondWithStream })
+  addPipelineRoute(app, runOperation)
+  addCompatibilityRoutes(app, { runOperation, checkHealth, now })
   const config = {
     openapi: '3.1.0',
     info: {
       title: 'Sluice: queries',
       version: '1',
       description:
-        'Numbers and single events. Send an API key with the scope read as Bearer token.',
+        'Numbers and single events. Send an API key with the scope read as Bearer token; from here, with Authorize. It is forgotten when the page is closed.',
     },
-    security: [{ key: [] }],
+    security: [{ bearer: [] }],
+    tags: TAGS,
   }
-  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
   })
+  app.route('/', docsPage())
   let description: object | undefined
   app.get('/v1/openapi.json', (c) => {
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
+  for (const path of [...PATHS, ...HEALTH_PATHS]) app.all(path, allowOnly('GET, HEAD'))
   app.all('/v1/metric-definitions', allowOnly('GET, HEAD, POST'))
   app.all('/v1/metric-definitions/*', allowOnly('GET, HEAD, DELETE'))
   return app
 }
 
-function reasonOf(issue: { code?: string; message: string; input?: unknown } | undefined): string {
-  if (issue?.code === 'invalid_type' && issue.input === undefined) return 'is missing'
+/** Groups of paths. */
+const TAGS = [
+  { name: 'Queries' },
+  ...['EventPulse', 'Pulse', 'Analytics-Pipeline'].map((name) => ({
+    name,
+    description: `The read API of ${name}, for its clients.`,
+  })),
+]
+
+function reasonOfUnknown(parameter: string): string {
+  return parameter === 'idempotency_key'
+    ? 'is not kept with events; search by request_id, or send the request again within 30 minutes: its response names the events'
+    : 'is not a parameter of this path'
+}
+
+function reasonOf(issue: { message: string } | undefined): string {
+  if (issue?.message.endsWith('received undefined')) return 'is missing'
   return issue?.message ?? 'is invalid'
 }
 
@@ -122,5 +169,9 @@ function sendApiError(c: Context, { code, message, details }: ApiError): Respons
   const headers: Record<string, string> = {}
   if (code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer'
   if (code === 'TOO_MANY_ATTEMPTS' || code === 'OVERLOADED') headers['Retry-After'] = '1'
-  return sendProblem(c, code, headers, detail, { ...members, ...(parameter && { parameter }) })
+  return sendProblem(c, code, headers, detail, {
+    ...members,
+    ...(parameter && { parameter }),
+    ...legacyMembers(c, detail),
+  })
 }

@@ -31,7 +31,10 @@ beforeAll(async () => {
   adminKey = { Authorization: `Bearer ${admin.key}` }
   app = new Hono().use(requestId())
   app.onError(handleError({ error() {} }))
-  app.route('/', createRestApp({ graphql: fixture.graphql, secure: false }))
+  app.route(
+    '/',
+    createRestApp({ graphql: fixture.graphql, checkHealth: async () => ({}), secure: false }),
+  )
 })
 afterAll(() => fixture.close())
 

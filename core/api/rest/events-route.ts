@@ -1,28 +1,27 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { ApiError } from '../../lib/api-error.ts'
-import type { StoredEvent } from '../../queries/sql/event-row.ts'
+import type { Context } from 'hono'
+import { scopeOf } from '../../identity/viewer.ts'
+import { ApiError, badInput } from '../../lib/api-error.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { RestEnv } from './admit.ts'
-import { problems, respond, tableContent } from './formats.ts'
+import {
+  EVENT_DOCUMENT,
+  EVENTS_DOCUMENT,
+  type EventList,
+  type EventNode,
+  toRestEvent,
+} from './events-document.ts'
+import { chooseType, JSON_TYPE, problems, respond, tableContent } from './formats.ts'
 import type { RunOperation } from './operation.ts'
+import type { RespondWithStream } from './row-stream.ts'
 import { event, eventId, eventsMeta, eventsQuery, tenantQuery } from './schemas.ts'
-
-const FIELDS = `id name occurredAt clientOccurredAt receivedAt storedAt actor session source value properties context
-  schemaVersion requestId trustClass partition offset`
-
-const LIST = `query RestEvents($tenant: ID, $name: String, $first: Int, $after: String, $last: Int, $before: String) {
-  events(tenant: $tenant, name: $name, first: $first, after: $after, last: $last, before: $before) {
-    edges { node { ${FIELDS} } }
-    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-  }
-}`
-
-const ONE = `query RestEvent($tenant: ID, $id: ID!) { event(tenant: $tenant, id: $id) { ${FIELDS} } }`
 
 const list = createRoute({
   method: 'get',
   path: '/v1/events',
+  tags: ['Queries'],
   summary: 'Single events',
-  description: 'Newest received first, in pages.',
+  description: `Newest received first, in pages of up to ${QUERY_LIMITS.eventsPageMax}; as CSV and NDJSON up to ${QUERY_LIMITS.restStreamEventsMax} in one response. start, end, filter and request_id search single events: with them the range may have at most ${QUERY_LIMITS.rawEventsMax / 1e6} million.`,
   request: { query: eventsQuery },
   responses: { 200: tableContent(event, eventsMeta), ...problems },
 })
@@ -30,6 +29,7 @@ const list = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/v1/events/{id}',
+  tags: ['Queries'],
   summary: 'One event',
   description:
     "The event with this id: the client's own, or its UUID. Where a server and a page sent the same id, the server's.",
@@ -43,31 +43,41 @@ const one = createRoute({
   },
 })
 
-/** An event as GraphQL returns it. */
-type EventNode = Omit<StoredEvent, 'trust' | 'eventId'> & { trustClass: string }
-
-interface EventList {
-  events: {
-    edges: { node: EventNode }[]
-    pageInfo: {
-      hasNextPage: boolean
-      hasPreviousPage: boolean
-      startCursor: string | null
-      endCursor: string | null
-    }
-  }
+export interface EventRoutesDeps {
+  runOperation: RunOperation
+  respondWithStream: RespondWithStream
 }
 
-export function addEventRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+export function addEventRoutes(
+  app: OpenAPIHono<RestEnv>,
+  { runOperation, respondWithStream }: EventRoutesDeps,
+): void {
   app.openapi(list, async (c) => {
-    const { tenant, name, limit, after, before } = c.req.valid('query')
+    const query = c.req.valid('query')
+    const { limit = QUERY_LIMITS.eventsPageDefault } = query
+    const type = chooseType(c.req.header('accept'))
+    const search = {
+      tenant: query.tenant,
+      name: query.name,
+      startTime: query.start,
+      endTime: query.end,
+      filter: query.filter,
+      requestId: query.request_id,
+    }
+    if (limit > QUERY_LIMITS.eventsPageMax) {
+      checkStream(type, query)
+      const nextPage = pagesOf(c, runOperation, { ...search, after: query.after }, limit)
+      const clientId = scopeOf(c.var.sender.viewer)
+      return respondWithStream(c, { type, clientId, nextPage })
+    }
+    const { after, before } = query
     const backwards = before !== undefined && after === undefined
     const size = backwards ? { last: limit } : { first: limit }
-    const variables = { tenant, name, after, before, ...size }
-    const { data } = await runOperation<EventList>(c, LIST, variables)
+    const variables = { ...search, after, before, ...size }
+    const { data } = await runOperation<EventList>(c, EVENTS_DOCUMENT, variables)
     const { edges, pageInfo } = data.events
     return respond(c, {
-      rows: edges.map(({ node }) => toRestEvent(node)),
+      rows: edges.map(type === JSON_TYPE ? ({ node }) => toRestEvent(node) : toLine),
       meta: {
         next_cursor: pageInfo.hasNextPage ? pageInfo.endCursor : null,
         previous_cursor: pageInfo.hasPreviousPage ? pageInfo.startCursor : null,
@@ -78,7 +88,7 @@ export function addEventRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOpera
   app.openapi(one, async (c) => {
     const { id } = c.req.valid('param')
     const { tenant } = c.req.valid('query')
-    const { data } = await runOperation<{ event: EventNode | null }>(c, ONE, {
+    const { data } = await runOperation<{ event: EventNode | null }>(c, EVENT_DOCUMENT, {
       tenant,
       id,
     })
@@ -87,24 +97,33 @@ export function addEventRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOpera
   })
 }
 
-function toRestEvent(node: EventNode) {
-  return {
-    id: node.id,
-    name: node.name,
-    occurred_at: node.occurredAt,
-    client_occurred_at: node.clientOccurredAt,
-    received_at: node.receivedAt,
-    stored_at: node.storedAt,
-    actor: node.actor,
-    session: node.session,
-    source: node.source,
-    value: node.value,
-    properties: node.properties,
-    context: node.context,
-    schema_version: node.schemaVersion,
-    request_id: node.requestId,
-    trust_class: node.trustClass.toLowerCase(),
-    partition: node.partition,
-    offset: node.offset,
+function checkStream(type: string, { before }: { before?: string | undefined }): void {
+  const { eventsPageMax } = QUERY_LIMITS
+  if (type === JSON_TYPE)
+    throw badInput('limit', `is at most ${eventsPageMax} as JSON; CSV and NDJSON may have more`)
+  if (before !== undefined) throw badInput('before', `needs a limit of at most ${eventsPageMax}`)
+}
+
+function pagesOf(
+  c: Context<RestEnv>,
+  runOperation: RunOperation,
+  search: Record<string, unknown> & { after: string | undefined },
+  limit: number,
+) {
+  let { after } = search
+  let left = limit
+  return async () => {
+    const first = Math.min(left, QUERY_LIMITS.eventsPageMax)
+    const variables = { ...search, after, first }
+    const { data } = await runOperation<EventList>(c, EVENTS_DOCUMENT, variables)
+    const { edges, pageInfo } = data.events
+    after = pageInfo.endCursor ?? after
+    left -= edges.length
+    return { rows: edges.map(toLine), hasNext: pageInfo.hasNextPage && left > 0 }
   }
+}
+
+/** With the cursor: whoever has a line can go on after it. */
+function toLine({ cursor, node }: EventList['events']['edges'][number]) {
+  return { ...toRestEvent(node), cursor }
 }

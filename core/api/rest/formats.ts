@@ -19,9 +19,10 @@ export type RestResult =
     }
   | { row: Row }
 
-const CSV = 'text/csv'
-const NDJSON = 'application/x-ndjson'
-const JSON_TYPE = 'application/json'
+export const CSV = 'text/csv'
+export const NDJSON = 'application/x-ndjson'
+export const JSON_TYPE = 'application/json'
+export type TableType = typeof CSV | typeof NDJSON | typeof JSON_TYPE
 /** Long enough for any list, too short to cost anything. */
 const ACCEPT_CHARS_MAX = 1_000
 
@@ -46,7 +47,7 @@ export function respond(c: Context, result: RestResult): Response {
 }
 
 /** The first of the three that the client names; JSON unless it names one. */
-function chooseType(accept = ''): string {
+export function chooseType(accept = ''): TableType {
   for (const part of accept.slice(0, ACCEPT_CHARS_MAX).split(',')) {
     const [type = ''] = part.trim().toLowerCase().split(';')
     if (type === CSV || type === JSON_TYPE) return type
@@ -59,8 +60,17 @@ function bodyOf(type: string, result: RestResult): string {
   if ('row' in result) return JSON.stringify({ data: result.row })
   const { rows, meta, dimensions = [] } = result
   if (type === JSON_TYPE) return JSON.stringify({ data: rows, meta })
+  return linesOf(type, rows, { dimensions, hasHeader: true })
+}
+
+/** Rows as lines of CSV or NDJSON. */
+export function linesOf(
+  type: string,
+  rows: readonly Row[],
+  { dimensions = [], hasHeader }: { dimensions?: readonly string[]; hasHeader: boolean },
+): string {
   if (type === NDJSON) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  return csvOf(rows, dimensions)
+  return csvOf(rows, dimensions, hasHeader)
 }
 
 function etagOf(type: string, result: RestResult): string {
@@ -74,7 +84,7 @@ function etagOf(type: string, result: RestResult): string {
   return `W/"${hash.digest('base64url').slice(0, 22)}"`
 }
 
-function csvOf(rows: readonly Row[], dimensions: readonly string[]): string {
+function csvOf(rows: readonly Row[], dimensions: readonly string[], hasHeader: boolean): string {
   const names = Object.keys(rows[0] ?? {}).flatMap((name) =>
     name === 'dimensions' ? [...dimensions] : [name],
   )
@@ -88,7 +98,8 @@ function csvOf(rows: readonly Row[], dimensions: readonly string[]): string {
       ),
     )
   })
-  return names.length === 0 ? '' : `${[csvLine(names), ...lines].join('\r\n')}\r\n`
+  if (names.length === 0) return ''
+  return `${[...(hasHeader ? [csvLine(names)] : []), ...lines].join('\r\n')}\r\n`
 }
 
 function cellOf(value: unknown): CsvCell {

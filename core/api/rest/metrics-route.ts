@@ -21,6 +21,7 @@ const DOCUMENT = `query RestMetrics($tenant: ID, $name: String!, $start: DateTim
 const route = createRoute({
   method: 'get',
   path: '/v1/metrics/{name}',
+  tags: ['Queries'],
   summary: 'A number over time',
   description:
     'Counts, sums and other aggregates of a declared metric, of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',

@@ -4,6 +4,8 @@ import { ApiError } from '../../lib/api-error.ts'
 export interface ResultBudget {
   /** @throws OVERLOADED while the client has used up its own */
   check(clientId: string): void
+  /** Until check() passes. */
+  waitMs(clientId: string): number
   /** May use more than is left: the size of a result is known when it is there. */
   charge(clientId: string, chars: number): void
 }
@@ -38,6 +40,10 @@ export function createResultBudget({
   return {
     check(clientId) {
       if (leftOf(clientId) <= 0) throw new ApiError('OVERLOADED')
+    },
+    waitMs(clientId) {
+      const missing = 1 - leftOf(clientId)
+      return Math.max(0, Math.ceil((missing / charsPerSecond) * 1000))
     },
     charge(clientId, chars) {
       const left = leftOf(clientId) - chars

@@ -6,14 +6,15 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
-export const time = (description: string) =>
+/** @param example with which a page to try it begins */
+export const time = (description: string, example?: string) =>
   z
     .string()
     .superRefine((text, context) => {
       const read = readTime(text)
       if (!read.ok) context.addIssue({ code: 'custom', message: read.detail })
     })
-    .openapi({ description, format: 'date-time', example: '2026-11-01T00:00:00Z' })
+    .openapi({ description, format: 'date-time', ...(example && { example }) })
 
 export const tenantParameter = z.string().optional().openapi({
   description: 'For people who are signed in. An API key has one tenant, its own.',
@@ -60,20 +61,19 @@ export const aggregate = z
   .openapi({ description: 'count unless given.' })
 
 export const metricsQuery = z.strictObject({
-  start: time('The first instant that counts.'),
-  end: time('The first instant that does not count any more.'),
+  start: time('The first instant that counts.', '2026-11-01T00:00:00Z'),
+  end: time('The first instant that does not count any more.', '2026-12-01T00:00:00Z'),
   interval,
   time_zone: timeZone,
   aggregate,
   group_by: list.optional().openapi({
     type: 'string',
-    description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path.`,
-    example: 'source,plan',
+    description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path; such as source,plan.`,
   }),
   filter: filters.optional().openapi({
     type: 'string',
-    description: 'dimension:value; several times for several dimensions or alternative values.',
-    example: 'plan:pro',
+    description:
+      'dimension:value; several times for several dimensions or alternative values; such as plan:pro.',
   }),
   compare: z.string().optional().openapi({
     description:
@@ -89,13 +89,24 @@ export const metricsQuery = z.strictObject({
 
 export const eventsQuery = z.strictObject({
   name: z.string().optional().openapi({ description: 'Events of this name only.' }),
+  start: time('The first instant that counts, by the time of occurrence.').optional(),
+  end: time('The first instant that does not count any more.').optional(),
+  filter: filters.optional().openapi({
+    type: 'string',
+    description: 'dimension:value, as in metrics; several times for several.',
+  }),
+  request_id: z.string().optional().openapi({
+    description: 'Events that came with this request: the X-Request-Id of its response.',
+  }),
   limit: z.coerce
     .number()
     .int()
     .min(1)
-    .max(QUERY_LIMITS.eventsPageMax)
+    .max(QUERY_LIMITS.restStreamEventsMax)
     .optional()
-    .openapi({ description: `Of a page; ${QUERY_LIMITS.eventsPageDefault} unless given.` }),
+    .openapi({
+      description: `${QUERY_LIMITS.eventsPageDefault} unless given; as JSON at most ${QUERY_LIMITS.eventsPageMax}.`,
+    }),
   after: z.string().optional().openapi({ description: 'meta.next_cursor of the page before.' }),
   before: z.string().optional().openapi({ description: 'meta.previous_cursor of the page after.' }),
   tenant: tenantParameter,

@@ -34,6 +34,7 @@ import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
 import { findRawSince, rawSince } from '../raw-since.ts'
+import { recentBuckets } from '../recent-buckets.ts'
 import { recentCounts } from '../recent-counts.ts'
 import type { Range } from '../sql/buckets.ts'
 import { tenantWatermarkMs } from '../tenant-watermark.ts'
@@ -103,6 +104,11 @@ const UUID_VERSION_AT = 14
 function since(ms: number, lengthMs = ms) {
   const start = Date.now() - ms
   return { start: new Date(start).toISOString(), end: new Date(start + lengthMs).toISOString() }
+}
+
+function hourBefore(ms: number) {
+  const { start, end } = since(ms, HOUR_MS)
+  return { startTime: start, endTime: end }
 }
 
 function overTime(
@@ -232,6 +238,13 @@ const CASES: readonly QueryCase[] = [
   page('first of a name', () => ({ name: 'name_0' })),
   page('next of a name', ({ eventCursor }) => ({ name: 'name_0', after: eventCursor })),
   page('first of an unknown name', () => ({ name: 'unknown' })),
+  page('of an hour long ago', ({ days }) => hourBefore(DAY_MS * (days - 2))),
+  page('of an hour by a property', () => ({
+    ...hourBefore(HOUR_MS),
+    filter: [{ dimension: 'plan', in: ['pro'] }],
+  })),
+  page('of an unknown request', () => ({ ...hourBefore(HOUR_MS), requestId: randomUUID() })),
+  page('of an unknown request on any day', () => ({ requestId: 'unknown' })),
   other('eventsPage: first of a quiet tenant', (db, { quiet }) => eventsPage(db, quiet, {})),
   byId('a UUIDv7', ({ v7 }) => v7),
   byId('a UUIDv4', ({ v4 }) => v4),
@@ -249,6 +262,11 @@ const CASES: readonly QueryCase[] = [
   other('visibleTenants: for the operator', (db) => visibleTenants(db, SESSION)),
   other('visibleTenants: for a key', (db, { busy }) =>
     visibleTenants(db, { kind: 'KEY', own: busy }),
+  ),
+  other(
+    'recentBuckets: an hour',
+    (db, { busy }) => recentBuckets(db, busy, { windowSeconds: 3_600, bucketSeconds: 10 }),
+    2,
   ),
   other('recentCounts', (db, { busy }) => recentCounts(db, busy)),
   other('tenantWatermarkMs', (db, { busy }) => tenantWatermarkMs(db, busy)),
@@ -284,7 +302,11 @@ const CASES: readonly QueryCase[] = [
   other('readLag', (db) => readLag(db, { offsets: async () => [], identity: async () => '' })),
 ]
 
-const SUMS_ALL_DAYS = ['eventsOverTime: all days of rollups', 'rangeTotals: all days']
+const SUMS_ALL_DAYS = [
+  'eventsOverTime: all days of rollups',
+  'rangeTotals: all days',
+  'eventsPage: of an unknown request on any day',
+]
 
 /** Every query function, with the arguments that decide what it costs. */
 export const QUERY_CASES: readonly QueryCase[] = CASES.map((each) =>

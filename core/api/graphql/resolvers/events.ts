@@ -3,8 +3,15 @@ import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
+import type { FilterRef } from './metrics.ts'
 
-export function addEvents(builder: Builder) {
+export function addEvents(builder: Builder, filter: FilterRef) {
+  const event = addEvent(builder)
+  addEventsField(builder, event, filter)
+  return event
+}
+
+function addEvent(builder: Builder) {
   const trustClass = builder.enumType('TrustClass', {
     values: {
       SERVER: { value: 'server', description: 'It came with a secret key.' },
@@ -67,17 +74,29 @@ export function addEvents(builder: Builder) {
     }),
   )
 
+  return event
+}
+
+function addEventsField(builder: Builder, event: EventRef, filter: FilterRef): void {
   builder.queryField('events', (t) =>
     t.connection(
       {
         type: event,
-        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.`,
+        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.
+startTime ≤ occurred_at < endTime, filter (as in metrics) and requestId are looked for among single events: QUERY_TOO_SLOW where the range has too many.`,
         // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,
           multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
         }),
-        args: { tenant: t.arg.id(), name: t.arg.string() },
+        args: {
+          tenant: t.arg.id(),
+          name: t.arg.string(),
+          startTime: t.arg({ type: 'DateTime' }),
+          endTime: t.arg({ type: 'DateTime' }),
+          filter: t.arg({ type: [filter] }),
+          requestId: t.arg.string(),
+        },
         async resolve(_, { tenant, ...args }, context, info) {
           const viewer = await context.tenant(tenant)
           const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
@@ -88,7 +107,6 @@ export function addEvents(builder: Builder) {
       { name: 'EventEdge' },
     ),
   )
-  return event
 }
 
-export type EventRef = ReturnType<typeof addEvents>
+export type EventRef = ReturnType<typeof addEvent>

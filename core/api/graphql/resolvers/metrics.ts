@@ -87,7 +87,8 @@ export function addMetrics(builder: Builder) {
       },
     }),
   )
-  return { interval, aggregate }
+  return { interval, aggregate, filter }
 }
 
 export type MetricTypes = ReturnType<typeof addMetrics>
+export type FilterRef = MetricTypes['filter']

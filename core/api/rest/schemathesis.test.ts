@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import {
+  INSTALL_MS_MAX,
+  installSchemathesis,
+  runSchemathesis,
+} from '../../../edge/testing/schemathesis.ts'
+import { createQueryFixture } from '../graphql/testing/fixture.ts'
+import { createCoreApp } from '../http/app.ts'
+import { createMetrics } from '../http/metrics.ts'
+import { serveApp } from '../http/serve.ts'
+
+const FOR_SECONDS = 20
+
+/**
+ * No JSON Schema knows which cursors exist, or that a range ends after it begins: a 4xx to what fits the schema is no
+ * fault.
+ */
+const OPTIONS = ['--exclude-checks', 'valid_data_is_taken']
+
+test(
+  'Schemathesis finds no fault and no status, header, type or body of REST that violates /v1/openapi.json',
+  async ({ skip, onTestFinished }) => {
+    const tool = await installSchemathesis()
+    // In CI a skipped test counts as failed.
+    if ('missing' in tool) return skip(`Schemathesis: ${tool.missing}`)
+    const fixture = await createQueryFixture()
+    onTestFinished(() => fixture.close())
+    await fixture.store(
+      'default',
+      Array.from({ length: 30 }, (_, i) => ({
+        id: i % 2 === 0 ? `event-${i}` : undefined,
+        actor: `actor-${i % 3}`,
+        source: 'web',
+        properties: { plan: 'pro' },
+      })),
+    )
+    await fixture.database.pool.query(
+      "INSERT INTO worker_heartbeat (worker_id, beat_at) VALUES ('a worker', now() + interval '1 hour')",
+    )
+    const { authorization = '' } = await fixture.keyOf('default')
+    const logged: object[] = []
+    const { db, log, graphql } = fixture
+    const app = createCoreApp({
+      db,
+      log,
+      logger: { error: (fields) => logged.push(fields) },
+      metrics: createMetrics({ db, log }),
+      api: { graphql, dashboardFolder: '/nowhere' },
+    })
+    const core = await serveApp(app, { port: 0 })
+    onTestFinished(() => core.close(0))
+
+    const document = `${core.url}/v1/openapi.json`
+    const key = authorization.replace('Bearer ', '')
+    const { code, report } = await runSchemathesis(tool.python, document, key, FOR_SECONDS, OPTIONS)
+    expect(code, report.slice(-12_000)).toBe(0)
+    expect(logged).toEqual([])
+    expect(report).not.toContain('Authentication failed')
+    // A run without tests also exits with 0.
+    const [, tested] = /Tested: (\d+)/.exec(report) ?? []
+    expect(Number(tested), report).toBeGreaterThan(15)
+    const [, requests] = /(\d+) generated/.exec(report) ?? []
+    expect(Number(requests), report).toBeGreaterThan(100)
+  },
+  INSTALL_MS_MAX + (FOR_SECONDS + 60) * 1_000,
+)
