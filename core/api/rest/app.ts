@@ -1,18 +1,20 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { ApiError } from '../../lib/api-error.ts'
-import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
+import { createQueryBudget, type ResultBudget } from '../operations/result-budget.ts'
+import { createRunOperation } from '../operations/run-operation.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addMetricsRoute } from './metrics-route.ts'
-import { createRunOperation } from './operation.ts'
-import { createResultBudget } from './result-budget.ts'
+import { ofRequest } from './operation.ts'
 
 export interface RestDeps {
   graphql: Pick<GraphQLServer, 'admit' | 'execute'>
+  /** Of all interfaces that format results. */
+  budget?: ResultBudget
   secure: boolean
   addressOf?: AddressOf | undefined
 }
@@ -28,12 +30,13 @@ const PARAMETERS: Record<string, string> = {
 }
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
-export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
-  const budget = createResultBudget({
-    charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
-    charsMax: QUERY_LIMITS.restCharsMax,
-  })
-  const runOperation = createRunOperation(graphql, budget)
+export function createRestApp({
+  graphql,
+  budget = createQueryBudget(),
+  secure,
+  addressOf,
+}: RestDeps): OpenAPIHono<RestEnv> {
+  const runOperation = ofRequest(createRunOperation(graphql, budget))
   const app = new OpenAPIHono<RestEnv>({
     defaultHook(result, c) {
       if (result.success) return
