@@ -122,7 +122,7 @@ describe('who may ask', () => {
     expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"')
   })
 
-  test('the cookie of a session is no identity here, from any origin', async () => {
+  test('the cookie of a session is not accepted, from any origin', async () => {
     const session = await mcp.fixture.session()
     const requests: Record<string, string>[] = [
       {},

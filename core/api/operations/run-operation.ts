@@ -74,5 +74,5 @@ function toApiError({ message, extensions = {} }: ExecutedError): ApiError {
   if (code in API_ERRORS || code in ERRORS)
     return new ApiError(code as ApiErrorCode, message, details)
   // Documents are ours and variables were checked: what GraphQL itself refuses is a fault of the caller's folder.
-  throw new Error(`GraphQL rejected a document of ours: ${code} ${message}`)
+  throw new Error(`GraphQL rejected a built-in document: ${code} ${message}`)
 }
