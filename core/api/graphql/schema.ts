@@ -1,7 +1,9 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
+import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
@@ -14,7 +16,9 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.subscriptionType()
   addViewer(builder)
-  addMetrics(builder)
+  const types = addMetrics(builder)
+  addComparisons(builder, types)
+  addExplore(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)

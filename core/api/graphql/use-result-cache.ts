@@ -38,9 +38,20 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
   }
 }
 
-const ROOTS = new Set(['metrics', 'totals', '__typename'])
+const ROOTS = new Set([
+  'metrics',
+  'compare',
+  'ratio',
+  'totals',
+  'properties',
+  'topValues',
+  'contributions',
+  'funnel',
+  'retention',
+  '__typename',
+])
 
-/** Whether it selects metrics and totals and nothing else. */
+/** Whether it selects fields whose results depend on events in ranges of time, and nothing else. */
 function isCacheable(
   document: DocumentNode | undefined,
   operationName: string | null | undefined,

@@ -7,7 +7,9 @@ import { allowOnly, sendProblem } from '../http/problem.ts'
 import { createQueryBudget, type ResultBudget } from '../operations/result-budget.ts'
 import { createRunOperation } from '../operations/run-operation.ts'
 import { admitSender, type RestEnv } from './admit.ts'
+import { addComparisonRoutes } from './comparison-routes.ts'
 import { addEventRoutes } from './events-route.ts'
+import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 
@@ -25,9 +27,22 @@ const PARAMETERS: Record<string, string> = {
   endTime: 'end',
   groupBy: 'group_by',
   timeZone: 'time_zone',
+  previousStart: 'compare',
+  previousEnd: 'compare',
   first: 'limit',
   last: 'limit',
 }
+
+const PATHS = [
+  '/v1/metrics/*',
+  '/v1/contributions/*',
+  '/v1/ratio',
+  '/v1/names',
+  '/v1/properties',
+  '/v1/top/*',
+  '/v1/events',
+  '/v1/events/*',
+]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
 export function createRestApp({
@@ -51,9 +66,11 @@ export function createRestApp({
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
-  for (const path of ['/v1/metrics/*', '/v1/events', '/v1/events/*'])
+  for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
+  addComparisonRoutes(app, runOperation)
+  addExploreRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {
     openapi: '3.1.0',
@@ -74,9 +91,7 @@ export function createRestApp({
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events', allowOnly('GET, HEAD'))
+  for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 
