@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import { createQueryBudget } from '../operations/result-budget.ts'
@@ -41,7 +44,7 @@ describe('revisions', () => {
   test('a client of 2026-07-28 needs no handshake and no session', async () => {
     const response = await list()
     expect([response.status, response.headers.get('mcp-session-id')]).toEqual([200, null])
-    expect((await json(Promise.resolve(response))).result.tools).toHaveLength(7)
+    expect((await json(Promise.resolve(response))).result.tools).toHaveLength(8)
     const discovered = await json(
       mcp.post(message('server/discover'), headersOf('server/discover')),
     )
@@ -53,7 +56,7 @@ describe('revisions', () => {
 
   test('a client of 2025-11-25 gets the same tools and numbers', async () => {
     const client = await mcp.connect('2025-11-25')
-    expect((await client.listTools()).tools).toHaveLength(7)
+    expect((await client.listTools()).tools).toHaveLength(8)
     const name = 'query_metric'
     const args = { metric: 'order', start: '2026-11-20T00:00:00Z', end: '2026-11-21T00:00:00Z' }
     const result = await client.callTool({ name, arguments: args })
@@ -93,6 +96,20 @@ describe('revisions', () => {
     )
     expect(await listen.text()).toContain('"resultType":"complete"')
   })
+})
+
+test('the request of docs/mcp.md works as it is written', async () => {
+  const guide = readFileSync(new URL('../../../docs/mcp.md', import.meta.url), 'utf8')
+  const [, command = ''] = /```sh\n(curl [^`]*)```/.exec(guide) ?? []
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    ['-ec', command.replace('http://127.0.0.1:4000', mcp.core.url)],
+    {
+      env: { PATH: process.env.PATH, READ_KEY: mcp.key.authorization?.slice('Bearer '.length) },
+      timeout: 10_000,
+    },
+  )
+  expect(stdout).toContain('events_in_range: ')
 })
 
 describe('who may ask', () => {

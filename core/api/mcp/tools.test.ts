@@ -102,6 +102,17 @@ describe('numbers', () => {
       ['shop', 420, 0, 420, null],
       ['web', 360, 1, 359, 35_900],
     ])
+    expect(grouped.facts).toMatchObject({ current: '780', previous: '1', change: '779' })
+    const { meta } = await rest(
+      `/v1/contributions/order?dimension=source&aggregate=sum&start=${RANGE.start}&end=${RANGE.end}&limit=50`,
+    )
+    expect(grouped.facts.query_id).toBe(meta.query_id)
+    const averages = await found('compare_periods', {
+      ...args,
+      aggregate: 'avg',
+      group_by: ['source'],
+    })
+    expect(averages.data.slice(2)).toContainEqual(['web', 45, 1, 44, 4_400])
   })
 
   test('top_values returns the largest values of a property with their share', async () => {
@@ -114,7 +125,17 @@ describe('numbers', () => {
       ['free', 8, 66.7],
       ['pro', 4, 33.3],
     ])
-    expect(facts.total).toBe('12')
+    const { meta } = await rest(
+      `/v1/top/order?dimension=plan&start=${RANGE.start}&end=${RANGE.end}&limit=20`,
+    )
+    expect(facts).toMatchObject({ total: '12', query_id: meta.query_id })
+  })
+
+  test('list_properties returns paths that group_by and filter take', async () => {
+    const { data, facts } = await found('list_properties', { metric: 'order', ...RANGE })
+    expect(data[1]).toEqual(['path', 'types', 'share'])
+    expect(data).toContainEqual(['plan', 'string', 1])
+    expect(facts.events_looked_at).toBe('12')
   })
 
   test('list_metrics finds names by a part of them, with their counts', async () => {
@@ -213,6 +234,7 @@ describe('text from events', () => {
       ['top_values', { metric: '*', dimension: 'plan', ...range }],
       ['query_metric', { metric: HOSTILE[0], group_by: ['source', 'actor'], ...range }],
       ['compare_periods', { metric: '*', group_by: ['name'], ...range }],
+      ['list_properties', { metric: '*', ...range }],
       ['list_events', { limit: 10, max_tokens: 8_000 }],
       ...HOSTILE.map((_, i): [string, object] => ['get_event', { id: `hostile-${i}` }]),
     ]

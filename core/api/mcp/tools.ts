@@ -5,6 +5,7 @@ import { type ToolOutput, toText } from './tool-text.ts'
 import { comparePeriods } from './tools/compare-periods.ts'
 import { getEvent, listEvents } from './tools/events.ts'
 import { listMetrics } from './tools/list-metrics.ts'
+import { listProperties } from './tools/list-properties.ts'
 import { pipelineStatus } from './tools/pipeline-status.ts'
 import { queryMetric } from './tools/query-metric.ts'
 import type { Tool, ToolContext } from './tools/tool.ts'
@@ -13,6 +14,7 @@ import { truncate } from './untrusted.ts'
 
 const TOOLS: readonly Tool[] = [
   listMetrics,
+  listProperties,
   queryMetric,
   comparePeriods,
   topValues,

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { badInput } from '../../../lib/api-error.ts'
 import type { MetricPoint } from '../../../queries/metrics/events-over-time.ts'
-import { factsOf } from './facts.ts'
-import { cellsOf, explainEmpty, notesOf, readPair, type Series } from './metrics.ts'
+import { MCP_LIMITS } from '../limits.ts'
+import type { ToolOutput } from '../tool-text.ts'
+import { truncate } from '../untrusted.ts'
+import { factsOf, infoOf } from './facts.ts'
+import { cellsOf, explainEmpty, notesOf, readPair, type Selection, type Series } from './metrics.ts'
 import {
   aggregate,
   defineTool,
@@ -14,6 +17,7 @@ import {
   type Range,
   rangeOf,
   rangeShape,
+  type ToolContext,
   timeZone,
   toInstant,
 } from './tool.ts'
@@ -43,31 +47,30 @@ export const comparePeriods = defineTool({
       groupBy: args.group_by,
       filter: filterArgument(args.filter),
     }
-    const { current, previous } = await readPair(context, selection, range, before)
-    const isEmpty = current.points.length === 0 && previous.points.length === 0
-    const empty = isEmpty ? await explainEmpty(context, selection, range) : undefined
-    const notes = [
-      ...notesOf(current, range, context.now()),
-      ...notesOf(previous, before, context.now()).map((note) => `previous: ${note}`),
-      ...(empty?.notes ?? []),
-    ]
+    const [dimension] = args.group_by
+    // Parts of a count or a sum are explained exactly, with what is not listed in one row.
+    const isExplained =
+      dimension !== undefined && args.group_by.length === 1 && isSum(args.aggregate)
+    const comparison = isExplained
+      ? await contributions(context, selection, { dimension, range, before })
+      : await pairOf(context, selection, { range, before })
+    const empty =
+      comparison.rows.length === 0 ? await explainEmpty(context, selection, range) : undefined
     return {
       facts: {
         range: `${range.start} to ${range.end}`,
         previous_range: `${before.start} to ${before.end}`,
         aggregate: args.aggregate,
-        ...factsOf(current.info),
-        previous_final: previous.info.final,
-        previous_query_id: previous.info.queryId,
+        ...comparison.facts,
       },
-      notes,
+      notes: [...comparison.notes, ...(empty?.notes ?? [])],
       subject: {
         metric: args.metric,
         ...(args.filter && { filter: args.filter }),
         link: context.link({
           from: range.start,
           to: range.end,
-          zone: current.info.timeZone,
+          zone: args.time_zone,
           name: args.metric === '*' ? undefined : args.metric,
         }),
       },
@@ -78,10 +81,95 @@ export const comparePeriods = defineTool({
         'change',
         'change_percent',
       ],
-      rows: empty?.rows ?? compare(current, previous, args.group_by, args.aggregate),
+      rows: empty?.rows ?? comparison.rows,
     }
   },
 })
+
+interface Compared {
+  facts: ToolOutput['facts']
+  notes: string[]
+  rows: unknown[][]
+}
+
+async function pairOf(
+  context: ToolContext,
+  selection: Selection,
+  { range, before }: { range: Range; before: Range },
+): Promise<Compared> {
+  const { current, previous } = await readPair(context, selection, range, before)
+  const isEmpty = current.points.length === 0 && previous.points.length === 0
+  return {
+    facts: {
+      ...factsOf(current.info),
+      previous_final: previous.info.final,
+      previous_query_id: previous.info.queryId,
+    },
+    notes: [
+      ...notesOf(current, range, context.now()),
+      ...notesOf(previous, before, context.now()).map((note) => `previous: ${note}`),
+    ],
+    rows: isEmpty ? [] : compare(current, previous, selection.groupBy, selection.aggregate),
+  }
+}
+
+const CONTRIBUTIONS = `query McpContributions($name: String!, $dimension: String!, $start: DateTime!, $end: DateTime!,
+  $previousStart: DateTime!, $previousEnd: DateTime!, $timeZone: String, $aggregate: Aggregate,
+  $filter: [DimensionFilter!], $limit: Int) {
+  found: contributions(name: $name, dimension: $dimension, startTime: $start, endTime: $end, filter: $filter,
+    previousStart: $previousStart, previousEnd: $previousEnd, timeZone: $timeZone, aggregate: $aggregate, limit: $limit) {
+    contributions { value before after difference isOther } before after difference found
+  }
+}`
+const CONTRIBUTIONS_MAX = 50
+
+interface ContributionsData {
+  found: {
+    contributions: { value: string | null; before: number; after: number; difference: number }[]
+    before: number
+    after: number
+    difference: number
+    found: number
+  }
+}
+
+async function contributions(
+  context: ToolContext,
+  { groupBy: _, ...selection }: Selection,
+  { dimension, range, before }: { dimension: string; range: Range; before: Range },
+): Promise<Compared> {
+  const { data, extensions } = await context.run<ContributionsData>(CONTRIBUTIONS, {
+    ...selection,
+    ...range,
+    dimension,
+    previousStart: before.start,
+    previousEnd: before.end,
+    limit: CONTRIBUTIONS_MAX,
+  })
+  const { found } = data
+  const info = infoOf(extensions, 'found')
+  return {
+    facts: {
+      current: found.after,
+      previous: found.before,
+      change: found.difference,
+      values_found: found.found,
+      ...factsOf(info),
+    },
+    notes: notesOf({ points: [], info }, range, context.now()),
+    rows: found.contributions.map(({ value, before, after, difference }) => [
+      value === null ? null : truncate(value, MCP_LIMITS.cellCharsMax),
+      after,
+      before,
+      difference,
+      percentOf(difference, before),
+    ]),
+  }
+}
+
+function isSum(aggregate: string): boolean {
+  return aggregate === 'count' || aggregate === 'sum'
+}
 
 function previousOf(
   args: { previous_start?: string | undefined; previous_end?: string | undefined },
@@ -95,7 +183,7 @@ function previousOf(
   return { start: toInstant(Date.parse(start) - length), end: start }
 }
 
-const COUNTED = ['count', 'sum', 'uniques']
+const COUNTED = ['COUNT', 'SUM', 'UNIQUES']
 
 /** The largest change first. A group that one side does not list is 0 there only if that side lists all of its groups. */
 function compare(

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { MCP_LIMITS } from '../limits.ts'
 import { truncate } from '../untrusted.ts'
 import { factsOf } from './facts.ts'
-import { nearestNames, readNames } from './names.ts'
+import { nearestNames, readNames, searchNames } from './names.ts'
 import { defineTool, maxTokens, rangeOf, rangeShape } from './tool.ts'
 
 export const listMetrics = defineTool({
@@ -17,31 +17,29 @@ export const listMetrics = defineTool({
   async call({ search = '', ...args }, context) {
     const range = rangeOf(args, context.now())
     const { names, count, isComplete, info } = await readNames(context, range)
-    const wanted = search.toLowerCase()
-    const found = names.filter(({ name }) => name.toLowerCase().includes(wanted))
+    const before = new Map(names.map((each) => [each.name, each.previousCount]))
+    const found = search === '' ? undefined : await searchNames(context, search, range)
+    const matching = found?.names ?? names
     const notes: string[] = []
     if (!info.final) notes.push('not final: counts after final_through may still change.')
-    if (!isComplete)
-      notes.push(`only the ${names.length} most frequent names were searched; rarer ones exist.`)
-    const nearest =
-      found.length > 0
-        ? []
-        : nearestNames(
-            search,
-            names.map(({ name }) => name),
-          )
-    if (found.length === 0 && names.length > 0)
-      notes.push('no name contains the search; the nearest names are listed instead.')
+    if (found ? found.hasMore : !isComplete)
+      notes.push(`only the ${matching.length} most frequent names are listed; search for others.`)
+    if (found && !found.complete)
+      notes.push('this tenant has more names than are counted apart; the rarest cannot be listed.')
     if (names.length === 0) notes.push('no events at all in this range; choose a longer one.')
+    else if (matching.length === 0)
+      notes.push('no name contains the search; the nearest names are listed instead.')
+    const nearest = nearestNames(
+      search,
+      names.map(({ name }) => name),
+    ).slice(0, MCP_LIMITS.nearestMax)
     const shown =
-      found.length > 0
-        ? found
-        : names.filter(({ name }) => nearest.slice(0, MCP_LIMITS.nearestMax).includes(name))
+      matching.length > 0 ? matching : names.filter(({ name }) => nearest.includes(name))
     return {
       facts: {
         range: `${range.start} to ${range.end}`,
         events_in_range: count,
-        names_found: found.length,
+        names_found: matching.length,
         ...factsOf(info),
       },
       notes,
@@ -50,7 +48,8 @@ export const listMetrics = defineTool({
       rows: shown.map((each) => [
         truncate(each.name, MCP_LIMITS.nameCharsMax),
         each.count,
-        each.previousCount,
+        // Of names that are not among the most frequent ones it was not read.
+        before.get(each.name) ?? null,
       ]),
       hint: 'search for part of a name, or pass max_tokens.',
     }

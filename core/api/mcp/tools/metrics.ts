@@ -89,7 +89,7 @@ export function notesOf({ points, info }: Series, range: Range, now: number): st
 /** Why there are no numbers: an unknown name, or none in the range. */
 export async function explainEmpty(
   context: ToolContext,
-  { name, filter }: Selection,
+  { name, filter }: Pick<Selection, 'name' | 'filter'>,
   range: Range,
 ): Promise<Pick<ToolOutput, 'notes' | 'columns' | 'rows'>> {
   const nothing =

@@ -10,6 +10,26 @@ const NAMES = `query McpNames($start: DateTime!, $end: DateTime!, $names: Int) {
   all: metrics(name: "*", startTime: $start, endTime: $end, interval: TOTAL) { value }
 }`
 
+const SEARCH = `query McpNameSearch($search: String, $start: DateTime!, $end: DateTime!, $limit: Int) {
+  found: eventNames(search: $search, startTime: $start, endTime: $end, limit: $limit) {
+    names { name count } hasMore complete
+  }
+}`
+
+interface SearchData {
+  found: { names: { name: string; count: number }[]; hasMore: boolean; complete: boolean }
+}
+
+/** Among all names of a range, not only the most frequent ones. */
+export async function searchNames(
+  { run }: ToolContext,
+  search: string,
+  range: Range,
+): Promise<SearchData['found']> {
+  const variables = { search, ...range, limit: QUERY_LIMITS.namesMax }
+  return (await run<SearchData>(SEARCH, variables)).data.found
+}
+
 /** How far back a name is looked for that has no events in the range. */
 const LOOK_BACK_MS = 30 * 86_400_000
 

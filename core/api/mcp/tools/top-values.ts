@@ -1,8 +1,10 @@
 import { z } from 'zod'
-import { factsOf } from './facts.ts'
-import { cellsOf, explainEmpty, notesOf, readSeries } from './metrics.ts'
+import type { ValueCount } from '../../../queries/explore/top-values.ts'
+import { MCP_LIMITS } from '../limits.ts'
+import { truncate } from '../untrusted.ts'
+import { factsOf, infoOf } from './facts.ts'
+import { explainEmpty, notesOf } from './metrics.ts'
 import {
-  aggregate,
   defineTool,
   dimension,
   filter,
@@ -13,48 +15,54 @@ import {
   rangeShape,
 } from './tool.ts'
 
+const DOCUMENT = `query McpTop($name: String!, $dimension: String!, $start: DateTime!, $end: DateTime!,
+  $filter: [DimensionFilter!], $search: String, $limit: Int) {
+  top: topValues(name: $name, dimension: $dimension, startTime: $start, endTime: $end, filter: $filter,
+    search: $search, limit: $limit) { values { value count share isOther } total found }
+}`
+
+interface TopData {
+  top: { values: ValueCount[]; total: number; found: number }
+}
+
 export const topValues = defineTool({
   name: 'top_values',
   description:
-    'The largest values of one dimension in a range, with their share. Ask this to learn which values a property has.',
+    'The most frequent values of one dimension in a range, with exact counts and their share of all events; the others are the last row.',
   schema: z.strictObject({
     metric,
     dimension: dimension.describe('source, actor, session, name, or a property path'),
+    search: z.string().max(MCP_LIMITS.valueCharsMax).optional().describe('Part of the value'),
     ...rangeShape,
-    aggregate,
     filter,
     limit: z.int().min(1).max(100).default(20),
     max_tokens: maxTokens,
   }),
   async call(args, context) {
     const range = rangeOf(args, context.now())
-    const groupBy = [args.dimension]
-    const selection = {
-      name: args.metric,
-      timeZone: 'UTC',
-      aggregate: args.aggregate.toUpperCase(),
-      groupBy,
-      filter: filterArgument(args.filter),
-    }
-    const series = await readSeries(context, selection, range, 'total')
-    const { points, info } = series
-    const empty = points.length === 0 ? await explainEmpty(context, selection, range) : undefined
-    // Of what is not a sum, parts of a whole mean nothing.
-    const isSum = args.aggregate === 'count' || args.aggregate === 'sum'
-    const total = points.reduce((sum, { value }) => sum + value, 0)
-    const largest = [...points].sort((a, b) => b.value - a.value).slice(0, args.limit)
-    const notes = [...notesOf(series, range, context.now()), ...(empty?.notes ?? [])]
-    if (
-      points.length > 0 &&
-      points.every((point) => cellsOf(point.dimensions, groupBy)[0] === null)
-    )
-      notes.push('no event in this range has this dimension; null stands for events without it.')
+    const selection = { name: args.metric, filter: filterArgument(args.filter) }
+    const { data, extensions } = await context.run<TopData>(DOCUMENT, {
+      ...selection,
+      ...range,
+      dimension: args.dimension,
+      search: args.search,
+      limit: args.limit,
+    })
+    const { values, total, found } = data.top
+    const info = infoOf(extensions, 'top')
+    const empty = total === 0 ? await explainEmpty(context, selection, range) : undefined
+    const notes = [...notesOf({ points: [], info }, range, context.now()), ...(empty?.notes ?? [])]
+    if (total > 0 && values.every(({ value, isOther }) => value === null || isOther))
+      notes.push(
+        args.search === undefined
+          ? 'no event of this range has this dimension (null stands for events without it); list_properties shows those that exist.'
+          : 'no value contains the search.',
+      )
     return {
       facts: {
         range: `${range.start} to ${range.end}`,
-        aggregate: args.aggregate,
-        values_found: info.groups?.found ?? points.length,
-        ...(isSum && { total }),
+        values_found: found,
+        total,
         ...factsOf(info),
       },
       notes,
@@ -68,19 +76,15 @@ export const topValues = defineTool({
           name: args.metric === '*' ? undefined : args.metric,
         }),
       },
-      columns: empty?.columns ?? [
-        'value_of_dimension',
-        args.aggregate,
-        ...(isSum ? ['percent'] : []),
-      ],
+      columns: empty?.columns ?? ['value', 'count', 'percent'],
       rows:
         empty?.rows ??
-        largest.map(({ dimensions, value }) => [
-          ...cellsOf(dimensions, groupBy),
-          value,
-          ...(isSum ? [total === 0 ? null : Math.round((1_000 * value) / total) / 10] : []),
+        values.map(({ value, count, share }) => [
+          value === null ? null : truncate(value, MCP_LIMITS.cellCharsMax),
+          count,
+          Math.round(share * 1_000) / 10,
         ]),
-      hint: 'pass a smaller limit, a filter, or max_tokens.',
+      hint: 'pass a smaller limit, a search, a filter, or max_tokens.',
     }
   },
 })
