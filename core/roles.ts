@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { ServedEdge } from '../edge/node/serve-edge.ts'
 import type { Onboarding } from './api/graphql/context.ts'
 import { createGraphQL } from './api/graphql/server.ts'
+import { createGraphQLSockets } from './api/graphql-ws/sockets.ts'
 import { type CoreDeps, createCoreApp } from './api/http/app.ts'
 import { type AddressOf, clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
@@ -146,6 +147,9 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('key publisher', () => publisher.close())
   }
+  const api = roles.includes('api')
+    ? createApi(options, { db: queries, identityDb: db, log, live, redis, securityLog })
+    : undefined
   const app = createCoreApp({
     db,
     keysDb,
@@ -155,9 +159,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
     addressOf: addressOf(options),
     metricsToken: options.metricsToken,
     metrics: createMetricsOf(options, { log, live, redis }),
-    ...(roles.includes('api') && {
-      api: createApi(options, { db: queries, identityDb: db, log, live, redis, securityLog }),
-    }),
+    ...(api && { api }),
     ...(gateway && { gateway: { app: gateway.app, users: options.gatewayUsers } }),
     redis: gateway && (await createRedisBridge(options, redis)),
   })
@@ -165,6 +167,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
     port: options.port,
     hostname: options.host,
     tls: options.tls,
+    sockets: api && createGraphQLSockets({ ...api, live, addressOf: addressOf(options) }),
   })
   // In reverse order: the gateway acknowledges what is under way, then HTTP closes.
   lifecycle.onStop('HTTP', () => served.close(1_000))
@@ -181,7 +184,10 @@ interface ApiParts {
   redis: RedisConnection | undefined
 }
 
-function createApi(options: OptionsWithRoles, { redis, ...parts }: ApiParts): CoreDeps['api'] {
+function createApi(
+  options: OptionsWithRoles,
+  { redis, ...parts }: ApiParts,
+): NonNullable<CoreDeps['api']> {
   const { onboarding, logger, publicUrl, tls, dashboardFolder } = options
   const resultCache = openResultCache(options, parts.db, redis)
   return {

@@ -15,6 +15,7 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createPointsPlan, type PointsPlan } from '../../queries/metrics/metrics-points.ts'
 import type { QueryResult } from '../../queries/query-result.ts'
 import type { LiveHub } from '../live/hub.ts'
+import type { HeldShare } from '../live/shares.ts'
 import { createResponseBudget, type ResponseBudget } from './json-value.ts'
 import { createOperationReport, type OperationReport } from './operation-report.ts'
 import { createSlowQueries, queryNameOf } from './slow-queries.ts'
@@ -44,6 +45,8 @@ export interface Sender extends Identity {
   address: string | undefined
   /** Checks the credentials again, for subscriptions. Rejects when they cannot be checked. */
   isStillAuthorized(): Promise<boolean>
+  /** Of a WebSocket, which counts as a subscription itself. */
+  heldShare?: HeldShare
 }
 
 /** What every resolver gets, one for each operation. */

@@ -6,6 +6,8 @@ import type { Logger } from '../../lib/logger.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import type { Log } from '../../log/log.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
+import { createMcpApp } from '../mcp/app.ts'
+import { createQueryBudget } from '../operations/result-budget.ts'
 import { createRestApp } from '../rest/app.ts'
 import type { AddressOf } from './client.ts'
 import { cspReport } from './csp-report.ts'
@@ -81,8 +83,10 @@ export function createCoreApp(deps: CoreDeps): Hono {
   app.use(knownHosts(api.publicUrl))
   app.use(browserHeaders())
   app.route('/', graphqlRoute({ graphql: api.graphql, secure, addressOf }))
-  app.route('/', createRestApp({ graphql: api.graphql, checkHealth, secure, addressOf }))
-  const { publicUrl, sharedAttempts } = api
+  const { graphql, publicUrl, sharedAttempts } = api
+  const budget = createQueryBudget()
+  app.route('/', createRestApp({ graphql, budget, checkHealth, secure, addressOf }))
+  app.route('/', createMcpApp({ graphql, budget, secure, publicUrl, addressOf, logger }))
   app.route('/', signIn({ db, secure, publicUrl, addressOf, securityLog, sharedAttempts }))
   app.route('/', cspReport(logger, addressOf))
   app.use(dashboard(api.dashboardFolder))

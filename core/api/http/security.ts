@@ -5,8 +5,11 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|[a-z0-9-]+\.localhost)(
 
 /** Whether the Host header is a loopback name or the public one. */
 export function isKnownHost(c: Context, publicUrl: string | undefined): boolean {
+  return isKnownHostName(c.req.header('host') ?? new URL(c.req.url).host, publicUrl)
+}
+
+export function isKnownHostName(host: string, publicUrl: string | undefined): boolean {
   const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host.toLowerCase()
-  const host = c.req.header('host') ?? new URL(c.req.url).host
   return LOOPBACK.test(host) || host.toLowerCase() === publicHost
 }
 
@@ -26,11 +29,15 @@ export function knownHosts(publicUrl: string | undefined): MiddlewareHandler {
  * with every POST.
  */
 export function isSameOrigin(c: Context): boolean {
-  const site = c.req.header('sec-fetch-site')
-  if (site !== undefined) return site === 'same-origin' || site === 'none'
-  const origin = c.req.header('origin')
-  if (origin === undefined) return true
-  return URL.canParse(origin) && new URL(origin).host === c.req.header('host')
+  return hasSameOrigin(c.req.raw.headers)
+}
+
+export function hasSameOrigin(headers: Headers): boolean {
+  const site = headers.get('sec-fetch-site')
+  if (site !== null) return site === 'same-origin' || site === 'none'
+  const origin = headers.get('origin')
+  if (origin === null) return true
+  return URL.canParse(origin) && new URL(origin).host === headers.get('host')
 }
 
 /** No scripts but our own files; inline styles are allowed, because charts and layouts set them. */

@@ -1,6 +1,7 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 
 export interface Served {
@@ -16,12 +17,22 @@ export interface ServeOptions {
   hostname?: string
   /** A certificate and its key as PEM: HTTPS instead of HTTP. */
   tls?: { cert: string; key: string }
+  /** Gets what asks for a WebSocket; without it nothing does. */
+  sockets?: Sockets | undefined
+}
+
+/** WebSockets beside the app. */
+export interface Sockets {
+  /** Takes the connection over, or ends it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Closes all of them. */
+  close(): void
 }
 
 /** @param port 0 for any free one; @throws EADDRINUSE when the port is in use */
 export async function serveApp(
   app: { fetch: (request: Request, env: object) => Response | Promise<Response> },
-  { port, hostname = '127.0.0.1', tls }: ServeOptions,
+  { port, hostname = '127.0.0.1', tls, sockets }: ServeOptions,
 ): Promise<Served> {
   // With the connection, for the client's address.
   const fetch = (request: Request, env: { incoming: { socket: Socket } }) => {
@@ -31,9 +42,16 @@ export async function serveApp(
     socket.destroy()
     return new Response(null, { status: 400 })
   }
+  const serverOptions = {
+    ...tls,
+    // Clients of HTTP/2 ask for h2c in plain requests; those stay requests of HTTP/1.1.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      sockets !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
+  }
   const server = createAdaptorServer(
-    tls ? { fetch, createServer: createTlsServer, serverOptions: tls } : { fetch },
+    tls ? { fetch, createServer: createTlsServer, serverOptions } : { fetch, serverOptions },
   ) as Server
+  if (sockets) server.on('upgrade', sockets.upgrade)
   server.headersTimeout = 10_000
   server.requestTimeout = 30_000
   // Longer than clients keep theirs: a server that closes first may do so while a request arrives.
@@ -61,6 +79,7 @@ export async function serveApp(
     port: address.port,
     async close(graceMs = 2_000) {
       closing = true
+      sockets?.close()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // Node does not count a connection without a first request as idle.
       if (running === 0) server.closeAllConnections()

@@ -7,7 +7,7 @@ import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
 import { createPipelineGauge } from '../../queries/pipeline/pipeline-gauge.ts'
 import { type Channel, createChannel, type LiveUpdate } from './channel.ts'
-import { createSubscriptionShares, type SubscribedBy } from './shares.ts'
+import { createSubscriptionShares, type HeldShare, type SubscribedBy } from './shares.ts'
 import { createSubscriber, type Subscriber } from './subscriber.ts'
 
 /** Reads Postgres once for each tenant with subscribers, and pushes the update to all of them. */
@@ -22,6 +22,8 @@ export interface LiveHub {
     isStillAuthorized: () => Promise<boolean>,
     by?: SubscribedBy,
   ): AsyncIterableIterator<LiveUpdate>
+  /** Counts a connection that may subscribe as one subscription. @throws OVERLOADED, as subscribe does */
+  hold(tenantId: number, by: SubscribedBy): HeldShare
   /** The number of subscriptions. */
   readonly size: number
   close(): Promise<void>
@@ -137,6 +139,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       scheduleRefresh(id)
       return subscriber
     },
+    hold: shares.hold,
     get size() {
       return shares.size
     },

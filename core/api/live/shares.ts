@@ -7,12 +7,24 @@ export interface SubscribedBy {
   credential?: string
   /** People who are signed in do not share the limits of tenants. */
   isOperator?: boolean
+  /** Of the connection that the subscription runs on, which was counted already. */
+  held?: HeldShare | undefined
+}
+
+/** The share of a connection, which its first subscription uses. */
+export interface HeldShare {
+  /** @returns gives it back to the connection; undefined while another subscription uses it */
+  lend(): (() => void) | undefined
+  /** To be called once, when the connection closes. */
+  leave(): void
 }
 
 /** Who has how many live subscriptions: no key, tenant or crowd of tenants takes the others' share. */
 export interface SubscriptionShares {
   /** @returns to be called once, when the subscription ends; @throws OVERLOADED that names the limit */
   enter(tenantId: number, by: SubscribedBy): () => void
+  /** The same for a connection; @throws OVERLOADED that names the limit */
+  hold(tenantId: number, by: SubscribedBy): HeldShare
   readonly size: number
 }
 
@@ -28,8 +40,10 @@ export function createSubscriptionShares(): SubscriptionShares {
     }
   }
 
-  return {
-    enter(tenantId, { credential, isOperator = false }) {
+  const shares: SubscriptionShares = {
+    enter(tenantId, { credential, isOperator = false, held }) {
+      const giveBack = held?.lend()
+      if (giveBack) return giveBack
       const limits: [name: string, max: number, whose: string][] = [
         ['all', LIVE_LIMITS.subscribersMax, 'here'],
       ]
@@ -53,8 +67,23 @@ export function createSubscriptionShares(): SubscriptionShares {
       change(names, 1)
       return () => change(names, -1)
     },
+    hold(tenantId, by) {
+      const leave = shares.enter(tenantId, by)
+      let isLent = false
+      return {
+        lend() {
+          if (isLent) return undefined
+          isLent = true
+          return () => {
+            isLent = false
+          }
+        },
+        leave,
+      }
+    },
     get size() {
       return countOf('all')
     },
   }
+  return shares
 }

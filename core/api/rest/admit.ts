@@ -5,7 +5,7 @@ import type { Sender } from '../graphql/context.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import { type AddressOf, clientOf } from '../http/client.ts'
 import { isSameOrigin } from '../http/security.ts'
-import type { ResultBudget } from './result-budget.ts'
+import type { ResultBudget } from '../operations/result-budget.ts'
 
 export interface AdmitDeps {
   graphql: Pick<GraphQLServer, 'admit'>

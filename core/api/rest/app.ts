@@ -6,6 +6,8 @@ import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
 import type { HealthCheck } from '../http/health.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
+import { createQueryBudget, type ResultBudget } from '../operations/result-budget.ts'
+import { createRunOperation } from '../operations/run-operation.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addBehaviourRoutes } from './behaviour-routes.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
@@ -21,13 +23,14 @@ import { docsPage } from './docs-page.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
-import { createRunOperation } from './operation.ts'
+import { ofRequest } from './operation.ts'
 import { addPipelineRoute } from './pipeline-route.ts'
-import { createResultBudget } from './result-budget.ts'
 import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
   graphql: Pick<GraphQLServer, 'admit' | 'execute'>
+  /** Of all interfaces that format results. */
+  budget?: ResultBudget
   checkHealth: HealthCheck
   secure: boolean
   addressOf?: AddressOf | undefined
@@ -68,12 +71,15 @@ const PATHS = [
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
 export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
-  const { graphql, checkHealth, secure, addressOf, now = Date.now } = deps
-  const budget = createResultBudget({
-    charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
-    charsMax: QUERY_LIMITS.restCharsMax,
-  })
-  const runOperation = createRunOperation(graphql, budget)
+  const {
+    graphql,
+    budget = createQueryBudget(),
+    checkHealth,
+    secure,
+    addressOf,
+    now = Date.now,
+  } = deps
+  const runOperation = ofRequest(createRunOperation(graphql, budget))
   const respondWithStream = createRowStreams({
     budget,
     streamsMax: QUERY_LIMITS.restStreamsMax,

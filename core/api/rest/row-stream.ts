@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import { ApiError } from '../../lib/api-error.ts'
 import { pause } from '../../lib/pause.ts'
+import type { ResultBudget } from '../operations/result-budget.ts'
 import { toApiError } from '../to-api-error.ts'
 import { linesOf, type TableType } from './formats.ts'
-import type { ResultBudget } from './result-budget.ts'
 
 export interface Page {
   rows: readonly Record<string, unknown>[]

@@ -45,6 +45,7 @@ export function addLive(builder: Builder, event: EventRef): void {
         context.live.subscribe(await context.tenant(tenant), context.sender.isStillAuthorized, {
           credential: context.sender.credential,
           isOperator: context.viewer.kind === 'SESSION',
+          held: context.sender.heldShare,
         }),
       resolve(update, _, { budget }) {
         budget.reset()

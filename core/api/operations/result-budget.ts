@@ -1,4 +1,5 @@
 import { ApiError } from '../../lib/api-error.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
 
 /** How many characters of results a client may have formatted: a bucket that refills all the time. */
 export interface ResultBudget {
@@ -52,4 +53,12 @@ export function createResultBudget({
       clients.set(clientId, { left, at: now() })
     },
   }
+}
+
+/** One for REST and MCP together. */
+export function createQueryBudget(): ResultBudget {
+  return createResultBudget({
+    charsPerSecond: QUERY_LIMITS.restCharsPerSecond,
+    charsMax: QUERY_LIMITS.restCharsMax,
+  })
 }

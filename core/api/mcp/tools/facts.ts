@@ -1,0 +1,20 @@
+import type { ResultInfo } from '../../../queries/query-result.ts'
+import type { ToolOutput } from '../tool-text.ts'
+
+/** What a result of `metrics` says about itself. */
+export function infoOf(extensions: Record<string, unknown>, alias: string): ResultInfo {
+  return (extensions.metrics as Record<string, ResultInfo>)[alias] as ResultInfo
+}
+
+/** Where a number comes from and how certain it is. */
+export function factsOf(info: ResultInfo): ToolOutput['facts'] {
+  return {
+    as_of: info.asOf,
+    final: info.final,
+    final_through: info.final ? undefined : (info.finalThrough ?? null),
+    source: info.source,
+    error_bound: info.errorBound,
+    definition: `${info.definition.kind}, version ${info.definition.version}`,
+    query_id: info.queryId,
+  }
+}
