@@ -14,11 +14,11 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.subscriptionType()
   addViewer(builder)
-  addMetrics(builder)
+  const filter = addMetrics(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)
-  const event = addEvents(builder)
+  const event = addEvents(builder, filter)
   addLive(builder, event)
   return builder.toSchema()
 }

@@ -5,7 +5,8 @@ import { QUERY_LIMITS } from '../limits.ts'
 
 export interface DimensionFilter {
   dimension: string
-  in: readonly string[]
+  /** Alternatives; null stands for events without the dimension, as in a group. */
+  in: readonly (string | null | undefined)[]
 }
 
 const COLUMNS = {
@@ -40,13 +41,22 @@ export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | n
   return sql`ARRAY[${sql.join(values)}]::text[]`
 }
 
-/** Conditions that a row must all meet; a row without the dimension does not. */
+/** Conditions that a row must all meet; a row without the dimension does, where null is one of its values. */
 export function whereFilters(filters: readonly DimensionFilter[]): RawBuilder<unknown> {
-  const each = filters.map(
-    ({ dimension, in: values }) =>
-      sql`AND ${dimensionOf('filter', dimension)} = ANY (${values}::text[])`,
+  return sql.join(
+    filters.map((filter) => sql`AND ${whereFilter(filter)}`),
+    sql` `,
   )
-  return sql.join(each, sql` `)
+}
+
+function whereFilter({ dimension, in: values }: DimensionFilter): RawBuilder<unknown> {
+  const value = dimensionOf('filter', dimension)
+  const texts = values.filter((each) => each != null)
+  // As long as a group's value can be, it may stand for all longer ones that begin so.
+  const isCut = texts.some((text) => [...text].length === QUERY_LIMITS.dimensionValueCharsMax)
+  const shown = isCut ? sql`left(${value}, ${sql.lit(QUERY_LIMITS.dimensionValueCharsMax)})` : value
+  const listed = sql`${shown} = ANY (${texts}::text[])`
+  return texts.length < values.length ? sql`(${value} IS NULL OR ${listed})` : listed
 }
 
 export function checkGroupBy(groupBy: readonly string[]): string[] {
@@ -64,7 +74,7 @@ export function checkFilters(filters: readonly DimensionFilter[]): readonly Dime
     dimensionOf('filter', dimension)
     if (values.length > QUERY_LIMITS.filterValuesMax)
       throw badInput('filter', `takes at most ${QUERY_LIMITS.filterValuesMax} values a dimension`)
-    for (const value of values) checkText('filter', value)
+    for (const value of values) if (value != null) checkText('filter', value)
   }
   return filters
 }

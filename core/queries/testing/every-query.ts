@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { countEvents } from '../count-events.ts'
 import {
   type DeadLettersArgs,
   deadLettersPage,
@@ -136,6 +137,14 @@ function deadLetters(title: string, args: (context: QueryContext) => DeadLetters
   }
 }
 
+/** An hour that began so long ago, as arguments. */
+function hour(ms: number) {
+  const { start, end } = since(ms, HOUR_MS)
+  return { startTime: start, endTime: end }
+}
+
+const OF_PLAN = { filter: [{ dimension: 'plan', in: ['pro', null] }] }
+
 function other(title: string, run: QueryCase['run'], days = 1): QueryCase {
   return { title, days, run }
 }
@@ -190,6 +199,13 @@ const CASES: readonly QueryCase[] = [
   page('first of a name', () => ({ name: 'name_0' })),
   page('next of a name', ({ eventCursor }) => ({ name: 'name_0', after: eventCursor })),
   page('first of an unknown name', () => ({ name: 'unknown' })),
+  page('of an hour, by a property', () => ({ ...hour(HOUR_MS), ...OF_PLAN })),
+  page('of an hour long ago', ({ days }) => hour(DAY_MS * (days - 2))),
+  other(
+    'countEvents: of an hour, by a property',
+    (db, { busy }) => countEvents(db, busy, { ...hour(HOUR_MS), ...OF_PLAN }),
+    2,
+  ),
   other('eventsPage: first of a quiet tenant', (db, { quiet }) => eventsPage(db, quiet, {})),
   byId('a UUIDv7', ({ v7 }) => v7),
   byId('a UUIDv4', ({ v4 }) => v4),

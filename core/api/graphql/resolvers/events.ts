@@ -1,10 +1,12 @@
+import { countEvents } from '../../../queries/count-events.ts'
 import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
+import type { DimensionFilterRef } from './metrics.ts'
 
-export function addEvents(builder: Builder) {
+export function addEvents(builder: Builder, filter: DimensionFilterRef) {
   const trustClass = builder.enumType('TrustClass', {
     values: {
       SERVER: { value: 'server', description: 'It came with a secret key.' },
@@ -71,20 +73,44 @@ export function addEvents(builder: Builder) {
     t.connection(
       {
         type: event,
-        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.`,
+        description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page. With startTime and endTime those that \`metrics\`
+counts in that range, by the same filter, which needs a range.`,
         // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,
           multiplier: Math.ceil((first ?? last ?? QUERY_LIMITS.eventsPageDefault) / 10),
         }),
-        args: { tenant: t.arg.id(), name: t.arg.string() },
+        args: {
+          tenant: t.arg.id(),
+          name: t.arg.string(),
+          startTime: t.arg({ type: 'DateTime' }),
+          endTime: t.arg({ type: 'DateTime' }),
+          filter: t.arg({ type: [filter] }),
+        },
         async resolve(_, { tenant, ...args }, context, info) {
           const viewer = await context.tenant(tenant)
           const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
-          return { edges: rows, pageInfo }
+          const { name, startTime, endTime, filter } = args
+          return {
+            edges: rows,
+            pageInfo,
+            counted: { viewer, args: { name, startTime, endTime, filter } },
+          }
         },
       },
-      { name: 'EventConnection' },
+      {
+        name: 'EventConnection',
+        fields: (t) => ({
+          totalCount: t.float({
+            description: 'Events on all pages; for startTime and endTime only.',
+            // They are read one by one, as for `metrics` with a filter.
+            complexity: 25,
+            async resolve({ counted: { viewer, args } }, _, context, info) {
+              return (await context.run(countEvents, viewer, args, info)).rows[0] ?? 0
+            },
+          }),
+        }),
+      },
       { name: 'EventEdge' },
     ),
   )

@@ -9,7 +9,7 @@ Without interval, one that suits the range is chosen. WEEK begins on Monday. MIN
 events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, raw or rollup+raw;
 extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
-export function addMetrics(builder: Builder): void {
+export function addMetrics(builder: Builder) {
   const interval = builder.enumType('Interval', {
     values: ['MINUTE', 'QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
   })
@@ -21,7 +21,11 @@ export function addMetrics(builder: Builder): void {
   const filter = builder.inputType('DimensionFilter', {
     fields: (t) => ({
       dimension: t.string({ required: true }),
-      in: t.stringList({ required: true }),
+      in: t.field({
+        type: ['String'],
+        required: { list: true, items: false },
+        description: 'Alternatives; null stands for events without the dimension.',
+      }),
     }),
   })
   const point = builder.objectRef<MetricPoint>('MetricPoint').implement({
@@ -80,4 +84,7 @@ export function addMetrics(builder: Builder): void {
       },
     }),
   )
+  return filter
 }
+
+export type DimensionFilterRef = ReturnType<typeof addMetrics>
