@@ -8,6 +8,13 @@ const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 })
 /** `12,345`, for tooltips and copies. */
 export const exact = (value: number): string => whole.format(value)
 
+/** The same for numbers that may be small: `0.00123`, `12,345.68`; `–` for none. */
+export function exactValue(value: number): string {
+  if (Number.isNaN(value)) return '–'
+  return Math.abs(value) >= 1 || value === 0 ? exact(value) : significant.format(value)
+}
+const significant = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 })
+
 /** `9,876`, `12.4 k`, `1.24 M`: three significant digits, unrounded where the number is as short. */
 export function compact(value: number): string {
   const size = Math.abs(value)
@@ -86,6 +93,10 @@ export const clock = (time: number, zone: string): string => at(time, zone).toFo
 /** `Sat 21 Nov 2026, 14:03:22.117`, for tooltips. */
 export const stamp = (time: number, zone: string): string =>
   at(time, zone).toFormat('ccc d LLL yyyy, HH:mm:ss.SSS')
+
+/** `21 Nov, 14:03:22`, local time of the zone. */
+export const shortStamp = (time: number, zone: string): string =>
+  at(time, zone).toFormat('d LLL, HH:mm:ss')
 
 /** `22 Oct 2026`, local date of the zone. */
 export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')

@@ -5,6 +5,7 @@ import { createQuery, type Query } from '../../lib/api/query.ts'
 import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
 import { type AppState, useApp } from '../../lib/app-context.ts'
 import { rangeName } from '../../lib/format.ts'
+import { createLiveClock } from '../../lib/time/clock.ts'
 import { isSameWindow, RELATIVES, type ResolvedRange, resolveRange } from '../../lib/time/range.ts'
 import { fetchTotals, isOneName, type Totals } from './queries.ts'
 
@@ -56,11 +57,7 @@ export function createOverview(): Overview {
   const rangeText = createMemo(() => JSON.stringify(urlState.range()))
   const rangeScope = () => `${rangeText()} ${zone()}`
 
-  // The window moves with the server's clock; with live updates off the page stands still.
-  const clock = createMemo<number>(
-    (previous) => (live.isOn() ? now() + live.skewMs() : previous),
-    now(),
-  )
+  const clock = createLiveClock(app)
   const resolve = (minutes: boolean) =>
     createMemo(() => resolveRange(urlState.range(), clock(), zone(), { minutes }), undefined, {
       equals: isSameWindow,

@@ -1,0 +1,42 @@
+import { SearchList } from '../../../components/search-list.tsx'
+import { useExplore } from '../context.ts'
+import { createNameOptions } from '../suggestions.ts'
+import { Chip } from './chip.tsx'
+import { OptionsError } from './options-error.tsx'
+
+/** Which event is measured. */
+export function NameChip() {
+  const { query } = useExplore()
+  return (
+    <Chip
+      label="Event"
+      value={query().name ?? 'All events'}
+      title={`Event: ${query().name ?? 'all'}`}
+      shortcut={{ key: 'e', description: 'Choose an event' }}
+    >
+      {(close) => <NameList onDone={close} />}
+    </Chip>
+  )
+}
+
+function NameList(props: { onDone(): void }) {
+  const { query, setQuery } = useExplore()
+  const names = createNameOptions()
+  return (
+    <SearchList
+      label="Search events"
+      listLabel="Events"
+      placeholder="Name of an event"
+      options={[{ value: null, label: 'All events' }, ...(names.data() ?? [])]}
+      isLoading={names.data() === undefined && names.error() === undefined}
+      isChosen={({ value }) => value === (query().name ?? null)}
+      typedLabel="use this name"
+      choose={({ value }) => {
+        props.onDone()
+        setQuery({ name: value ?? undefined })
+      }}
+    >
+      <OptionsError query={names} what="names" />
+    </SearchList>
+  )
+}

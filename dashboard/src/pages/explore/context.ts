@@ -1,0 +1,133 @@
+import { useLocation, useSearchParams } from '@solidjs/router'
+import { type Accessor, createContext, createMemo, useContext } from 'solid-js'
+import type { ApiError } from '../../lib/api/client.ts'
+import { createQuery, type Query } from '../../lib/api/query.ts'
+import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
+import { type AppState, useApp } from '../../lib/app-context.ts'
+import { createLiveClock } from '../../lib/time/clock.ts'
+import {
+  hasBucketsOf,
+  isSameWindow,
+  type ResolvedRange,
+  rebucket,
+  resolveRange,
+} from '../../lib/time/range.ts'
+import { fetchSeries, type SeriesVariables } from './queries.ts'
+import {
+  type ExploreQuery,
+  isAdditive,
+  parsePoint,
+  parseQuery,
+  pointParams,
+  queryParams,
+  type SelectedPoint,
+} from './query-state.ts'
+import { type Series, toSeries } from './series.ts'
+
+/** What the parts of the page share. */
+export interface Explore extends AppState {
+  query: Accessor<ExploreQuery>
+  /** Changes the query; the selected point belongs to the query before, so it goes. */
+  setQuery(changes: Partial<ExploreQuery>): void
+  point: Accessor<SelectedPoint | undefined>
+  setPoint(point: SelectedPoint | undefined): void
+  /** In the buckets that are counted. */
+  range: Accessor<ResolvedRange>
+  /** Range, zone and query as text. */
+  scope: Accessor<string>
+  /** What the server is asked. */
+  variables: Accessor<SeriesVariables>
+  queries: QueryGroup
+  series: Query<Series>
+}
+
+export const ExploreContext = createContext<Explore>()
+
+export function useExplore(): Explore {
+  const explore = useContext(ExploreContext)
+  if (explore === undefined) throw new Error('useExplore is called outside of the page')
+  return explore
+}
+
+/** Builds what the parts share, for the tenant of the page. */
+export function createExplore(): Explore {
+  const app = useApp()
+  const { urlState, live, now, tenant } = app
+  const location = useLocation()
+  const setParams = useSearchParams()[1]
+  const params = createMemo(() => new URLSearchParams(location.search))
+  const query = createMemo(() => parseQuery(params()), undefined, { equals: isSame })
+  const point = createMemo(() => parsePoint(params(), query().groupBy.length), undefined, {
+    equals: isSame,
+  })
+  const clock = createLiveClock(app)
+  const range = createMemo(
+    () => bucketsFor(query(), resolveRange(urlState.range(), clock(), urlState.zone())),
+    undefined,
+    { equals: isSameWindow },
+  )
+  const scope = createMemo(() =>
+    JSON.stringify([urlState.range(), urlState.zone(), queryParams(query())]),
+  )
+  const variables = createMemo(() => variablesOf(query(), range(), tenant()), undefined, {
+    equals: isSame,
+  })
+  const queries = createQueryGroup({ live, now })
+  const series = queries.add(
+    createQuery({
+      scope,
+      variables,
+      isRetried,
+      async fetch(variables) {
+        const [asked, askedRange] = [query(), range()]
+        const result = await fetchSeries(variables)
+        return result.ok ? { ok: true, data: toSeries(asked, askedRange, result.data) } : result
+      },
+    }),
+  )
+  return {
+    ...app,
+    query,
+    setQuery: (changes) =>
+      setParams({ ...queryParams({ ...query(), ...changes }), ...pointParams(undefined) }),
+    point,
+    setPoint: (selected) => setParams(pointParams(selected), { scroll: false }),
+    range,
+    scope,
+    variables,
+    queries,
+    series,
+  }
+}
+
+/** A refused query is refused again: only a changed one is sent. */
+export const isRetried = ({ refusal }: ApiError): boolean => refusal === undefined
+
+const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+
+/** By the chosen interval, unless the range has too many of them, or none. */
+function bucketsFor({ interval }: ExploreQuery, range: ResolvedRange): ResolvedRange {
+  if (interval === 'TOTAL') return { ...range, buckets: [range.window.from] }
+  if (interval === undefined || interval === range.resolution || !hasBucketsOf(range, interval))
+    return range
+  return rebucket(range, interval)
+}
+
+function variablesOf(
+  { name, aggregate, groupBy, filters, interval }: ExploreQuery,
+  { window, resolution, zone }: ResolvedRange,
+  tenant: string,
+): SeriesVariables {
+  return {
+    tenant,
+    name: name ?? '*',
+    startTime: new Date(window.from).toISOString(),
+    endTime: new Date(window.to).toISOString(),
+    interval: interval === 'TOTAL' ? interval : resolution,
+    timeZone: zone,
+    aggregate,
+    groupBy: [...groupBy],
+    filter: filters.map((filter) => ({ dimension: filter.dimension, in: [...filter.in] })),
+    isSplit: groupBy.length > 0 && interval !== 'TOTAL' && !isAdditive(aggregate),
+  }
+}
