@@ -1,5 +1,12 @@
 import { DateTime } from 'luxon'
-import { bucketEnd, clipBucket, type Resolution, type Window } from './time/range.ts'
+import {
+  bucketEnd,
+  clipBucket,
+  type Range,
+  RELATIVES,
+  type Resolution,
+  type Window,
+} from './time/range.ts'
 
 /** Between a number and its unit: no line break there. */
 const GAP = '\u00a0'
@@ -168,6 +175,12 @@ export function rangeName(from: number, to: number, zone: string): string {
     `${moment.toFormat(`d LLL${year}`)}, ${timeOfDay(moment, zone)}`
   return `${date(a)} – ${a.hasSame(b, 'day') ? timeOfDay(b, zone) : date(b)}`
 }
+
+/** `last 24 hours`, or the dates of an absolute range. */
+export const rangeLabelOf = (range: Range, zone: string): string =>
+  range.kind === 'relative'
+    ? RELATIVES[range.id].label.toLowerCase()
+    : rangeName(range.from, range.to, zone)
 
 /** `UTC+05:45`: the zone's offset at that time. */
 export function offsetName(time: number, zone: string): string {

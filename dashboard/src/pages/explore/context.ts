@@ -4,6 +4,7 @@ import type { ApiError } from '../../lib/api/client.ts'
 import { createQuery, type Query } from '../../lib/api/query.ts'
 import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
 import { type AppState, useApp } from '../../lib/app-context.ts'
+import { rangeLabelOf } from '../../lib/format.ts'
 import { createLiveClock } from '../../lib/time/clock.ts'
 import {
   hasBucketsOf,
@@ -33,6 +34,8 @@ export interface Explore extends AppState {
   setPoint(point: SelectedPoint | undefined): void
   /** In the buckets that are counted. */
   range: Accessor<ResolvedRange>
+  /** "last 24 hours", or the dates of an absolute range. */
+  rangeLabel: Accessor<string>
   /** Range, zone and query as text. */
   scope: Accessor<string>
   /** What the server is asked. */
@@ -93,6 +96,7 @@ export function createExplore(): Explore {
     point,
     setPoint: (selected) => setParams(pointParams(selected), { scroll: false }),
     range,
+    rangeLabel: () => rangeLabelOf(urlState.range(), urlState.zone()),
     scope,
     variables,
     queries,

@@ -197,6 +197,58 @@ test('a query without events says so, and offers what finds some', async () => {
   await page.locator('.chart canvas').waitFor()
 })
 
+test('the numbers are saved as CSV, safe for spreadsheets, and as NDJSON; both have what the page shows', async () => {
+  await open('by=plan&interval=day&view=table')
+  await cells().first().waitFor()
+  const save = async (name: string) => {
+    await page.getByRole('button', { name: 'Export' }).click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('button', { name }).click()
+    const file = await download
+    return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') }
+  }
+  const csv = await save('CSV')
+  expect(csv.name).toBe('all-events-2026-11-10.csv')
+  expect(csv.text).toContain(",'=1+1,")
+  const lines = csv.text.trim().split('\r\n')
+  expect(lines[0]).toBe('timestamp,value,plan,final,late_count,revised')
+  const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
+  expect(sum(lines.slice(1).map((line) => Number(line.split(',')[1])))).toBe(600)
+  const rows = (await save('NDJSON')).text.trim().split('\n')
+  expect(sum(rows.map((row) => JSON.parse(row).value))).toBe(600)
+  const total = await texts('.result-table tbody td:nth-last-child(3)')
+  expect(sum(total.map(Number))).toBe(600)
+})
+
+test('the query is shown as a request for scripts and agents, without a key, and closes with Escape', async () => {
+  await open('by=plan&filter=country:NP')
+  await page.locator('.chart canvas').waitFor()
+  await page.getByRole('button', { name: 'Use as API' }).press('Enter')
+  await page.locator('.requests-dialog').waitFor()
+  for (const [name, part] of [
+    ['curl', '$READ_KEY'],
+    ['GraphQL', 'filter: [{ dimension: "country", in: ["NP"] }]'],
+    ['MCP', '"name": "query_metric"'],
+  ] as const) {
+    await page.getByRole('button', { name, exact: true }).press('Enter')
+    await page.locator('.requests-dialog pre', { hasText: part }).waitFor()
+  }
+  expect(await page.locator('.requests-dialog').innerText()).not.toMatch(/slc_|sluice_session/)
+  await page.keyboard.press('Escape')
+  await page.locator('.requests-dialog').waitFor({ state: 'detached' })
+})
+
+test('an earlier query of this browser is listed, and shown again', async () => {
+  await open('by=country')
+  await page.locator('.groups').waitFor()
+  await open('name=signup')
+  await page.locator('.chart canvas').waitFor()
+  await page.keyboard.press('h')
+  await page.getByRole('button', { name: /Count of all events · by country/ }).press('Enter')
+  await page.locator('.groups').waitFor()
+  expect([param('by'), param('name')]).toEqual([['country'], []])
+})
+
 test('the page fits 390 and 1440 px in light and dark, and axe finds nothing in any of its states', async () => {
   const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8')
   for (const [width, colorScheme] of [

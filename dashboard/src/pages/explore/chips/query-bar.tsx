@@ -1,6 +1,7 @@
 import { For, Show } from 'solid-js'
 import { hasBucketsOf, type Resolution } from '../../../lib/time/range.ts'
 import { useExplore } from '../context.ts'
+import { HistoryMenu } from '../panels/history-menu.tsx'
 import {
   AGGREGATES,
   type Aggregate,
@@ -35,6 +36,8 @@ export function QueryBar() {
       </For>
       <AddGroup isDisabled={query().groupBy.length >= GROUP_BY_MAX} />
       <IntervalChip />
+      <span class="query-gap" />
+      <HistoryMenu />
     </section>
   )
 }

@@ -6,10 +6,12 @@ import { useExplore } from '../context.ts'
 import { AGGREGATES, INTERVALS } from '../query-state.ts'
 import { Chart } from './chart.tsx'
 import { EmptyResult } from './empty-result.tsx'
+import { ExportMenu } from './export-menu.tsx'
 import { Groups } from './groups.tsx'
 import { Legend } from './legend.tsx'
 import { Provenance } from './provenance.tsx'
 import { QueryProblem } from './query-problem.tsx'
+import { RequestsDialog } from './requests-dialog.tsx'
 import { Table } from './table.tsx'
 
 /** The result of the query, as a chart or as a table, and what its numbers mean. */
@@ -89,13 +91,17 @@ function ResultControls() {
     },
   ])
   return (
-    <Show when={query().interval !== 'TOTAL'}>
-      <Choice
-        label="View"
-        chosen={urlState.view()}
-        options={{ chart: 'Chart', table: 'Table' }}
-        choose={(option) => setTable(option === 'table')}
-      />
-    </Show>
+    <>
+      <Show when={query().interval !== 'TOTAL'}>
+        <Choice
+          label="View"
+          chosen={urlState.view()}
+          options={{ chart: 'Chart', table: 'Table' }}
+          choose={(option) => setTable(option === 'table')}
+        />
+      </Show>
+      <ExportMenu />
+      <RequestsDialog />
+    </>
   )
 }
