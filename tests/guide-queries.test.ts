@@ -12,13 +12,22 @@ import { rawRecord } from './lib/records.ts'
 
 /** The guides' own queries, run as a stranger would paste them. */
 const CORE = 'http://127.0.0.1:4000'
-const COMMANDS = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => {
+/** Kinds of queries beside numbers over time. */
+const KINDS = /v1\/(names|properties|top)\b/
+const ALL = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => {
   const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
   const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
-  const queries = blocks.filter((block) => /^curl "?http:[^ ]*(graphql|metrics)/.test(block))
+  const queries = blocks.filter(
+    (block) => /^curl "?http:[^ ]*(graphql|metrics)/.test(block) || KINDS.test(block),
+  )
   return (queries.length > 0 ? queries : ['']).map(
     (command, i) => [`${file}, the ${i + 1}.`, command] as const,
   )
+})
+const COMMANDS = ALL.filter(([, command]) => !KINDS.test(command))
+const KIND_COMMANDS = ALL.flatMap(([, command]) => {
+  const [, kind = ''] = KINDS.exec(command) ?? []
+  return kind === '' ? [] : [[kind, command] as const]
 })
 
 let database: TestDatabase
@@ -46,15 +55,7 @@ test.each(COMMANDS)(
     await log.append(TOPICS.raw.name, [rawRecord({ occurred_at: start, historical: true })])
     await log.close()
     const run = async () => {
-      const { stdout } = await promisify(execFile)(
-        'bash',
-        ['-ec', command.replaceAll(CORE, core.url)],
-        {
-          env: { PATH: process.env.PATH, READ_KEY: readKey },
-          timeout: 10_000,
-        },
-      )
-      const { data } = JSON.parse(stdout)
+      const { data } = await execute(command)
       return data.metrics ?? data
     }
     // Some of them ask about the same day.
@@ -65,3 +66,47 @@ test.each(COMMANDS)(
       .toMatchObject([{ timestamp: expect.any(String), value }])
   },
 )
+
+/** What each kind has to return of one actor's visit, sign-up and order in its range, a day apart from the others'. */
+const EXPECTED: Record<string, object> = {
+  names: { data: [{ name: 'page_view', count: 1 }] },
+  properties: { data: [{ path: 'actor' }, { path: 'plan', types: ['string'] }] },
+  top: { data: [{ value: 'pro', count: 3, other: false }], meta: { total: 3 } },
+}
+
+test('the guides show every kind of query', () => {
+  const kinds = KIND_COMMANDS.map(([kind]) => kind)
+  expect([...new Set(kinds)].sort()).toEqual(Object.keys(EXPECTED).sort())
+})
+
+test.each(KIND_COMMANDS)(
+  'the curl command that shows the kind "%s" returns what happened in its range',
+  async (kind, command) => {
+    const start = Date.parse(/(?:startTime: \\"|start=)([^"\\&]+)/.exec(command)?.[1] ?? '')
+    const log = await createPostgresLog({ url: database.url })
+    const records = ['page_view', 'signup', 'order'].map((name, i) =>
+      rawRecord({
+        name,
+        actor: 'ann',
+        value: 10,
+        properties: { plan: 'pro' },
+        occurred_at: new Date(start + (i + 1) * 600_000).toISOString(),
+        historical: true,
+      }),
+    )
+    await log.append(TOPICS.raw.name, records)
+    await log.close()
+    await expect
+      .poll(() => execute(command), { timeout: 20_000, interval: 200 })
+      .toMatchObject(EXPECTED[kind] as object)
+  },
+)
+
+async function execute(command: string) {
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    ['-ec', command.replaceAll(CORE, core.url)],
+    { env: { PATH: process.env.PATH, READ_KEY: readKey }, timeout: 10_000 },
+  )
+  return JSON.parse(stdout)
+}

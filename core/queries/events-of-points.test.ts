@@ -35,6 +35,13 @@ interface Filter {
   in: (string | null)[]
 }
 
+interface Query {
+  name: string
+  interval: string
+  groupBy?: string[]
+  filter?: Filter[]
+}
+
 async function points(variables: object): Promise<MetricPoint[]> {
   const { data, errors } = await fixture.execute(
     `query ($name: String!, $interval: Interval!, $groupBy: [String!], $filter: [DimensionFilter!]) {
@@ -68,7 +75,7 @@ async function listed(variables: object) {
   }
 }
 
-test.each([
+test.each<[string, Query, number]>([
   ['of one name by the hour', { name: 'order', interval: 'HOUR' }, 3_600_000],
   ['of all names by 15 minutes', { name: '*', interval: 'QUARTER_HOUR' }, 900_000],
   [
@@ -90,7 +97,7 @@ test.each([
   'the events of a point %s are exactly those that it counts, late ones too',
   async (_, query, ms) => {
     const [start, end] = [`${DAY}T06:20:00Z`, `${DAY}T20:00:00Z`].map((time) => Date.parse(time))
-    const { name, groupBy = [], filter = [] } = query as { name: string } & Record<string, never[]>
+    const { name, groupBy = [], filter = [] }: Query = query
     const found = await points(query)
     expect(found.some(({ lateCount }) => lateCount > 0)).toBe(true)
     const all: string[] = []

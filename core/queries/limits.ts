@@ -49,6 +49,15 @@ export const QUERY_LIMITS = {
   dimensionValueCharsMax: 256,
   namesMax: 100,
 
+  /** Event names, values of a dimension and paths of properties that one query lists. */
+  listDefault: 10,
+  listMax: 100,
+  pathsMax: 200,
+  /** Newest events that properties are looked for in, and what they hold together; deeper objects are not looked into. */
+  sampleEventsMax: 500,
+  sampleBytesMax: 4 * 1024 * 1024,
+  sampleDepthMax: 5,
+
   /** How long a result may be cached: while events of its range may still arrive; by 15 minutes, hour or total; by longer intervals. */
   cacheOpenMs: 5_000,
   cacheHourlyMs: 5 * 60_000,

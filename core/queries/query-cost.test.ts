@@ -75,7 +75,9 @@ test.each(QUERY_CASES.map((each) => [each.title, each] as const))(
 )
 
 test('the cost of every query function is counted here', () => {
-  const folders = ['', 'metrics', 'pipeline'].map((name) => join(import.meta.dirname, name))
+  const folders = ['', 'explore', 'metrics', 'pipeline'].map((name) =>
+    join(import.meta.dirname, name),
+  )
   const functions = folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))

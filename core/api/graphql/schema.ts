@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
+import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
@@ -14,11 +15,12 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.subscriptionType()
   addViewer(builder)
-  const filter = addMetrics(builder)
+  addMetrics(builder)
+  addExplore(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)
-  const event = addEvents(builder, filter)
+  const event = addEvents(builder)
   addLive(builder, event)
   return builder.toSchema()
 }

@@ -181,6 +181,11 @@ const FIELDS = {
     `metrics(${tenant} name: "theirs", startTime: "2026-11-20T09:59:00Z", endTime: "2026-11-20T10:21:00Z", interval: TOTAL) { value }`,
   totals: (tenant: string) =>
     `totals(${tenant} ${RANGE}) { count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors names { name count } }`,
+  eventNames: (tenant: string) => `eventNames(${tenant} ${RANGE}) { names { name count } }`,
+  properties: (tenant: string) =>
+    `properties(${tenant} name: "*", ${RANGE}) { properties { path count } sampled }`,
+  topValues: (tenant: string) =>
+    `topValues(${tenant} name: "*", dimension: "actor", ${RANGE}) { values { value count } total }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
   deadLetters: (tenant: string) =>

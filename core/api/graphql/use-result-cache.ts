@@ -38,9 +38,9 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
   }
 }
 
-const ROOTS = new Set(['metrics', 'totals', '__typename'])
+const ROOTS = new Set(['metrics', 'totals', 'properties', 'topValues', '__typename'])
 
-/** Whether it selects metrics and totals and nothing else. */
+/** Whether it selects fields whose results depend on events in ranges of time, and nothing else. */
 function isCacheable(
   document: DocumentNode | undefined,
   operationName: string | null | undefined,

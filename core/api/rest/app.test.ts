@@ -169,6 +169,49 @@ describe('GET /v1/metrics/{name}', () => {
   })
 })
 
+describe('names, properties and top values', () => {
+  test('names are searched, and have counts in a range', async () => {
+    expect(await json('/v1/names?search=ORD&limit=1')).toEqual({
+      data: [{ name: 'order', count: null }],
+      meta: { has_more: false, complete: true },
+    })
+    expect((await json(`/v1/names?${RANGE}`)).data).toContainEqual({ name: 'order', count: 5 })
+  })
+
+  test('properties have their types and shares', async () => {
+    const { data, meta } = await json(`/v1/properties?name=order&${RANGE}`)
+    expect(data).toContainEqual({ path: 'then.toJSON', types: ['number'], count: 5, share: 1 })
+    expect(meta).toMatchObject({ sampled: 5, source: 'raw', definition: { metric: 'order' } })
+  })
+
+  test('the rows of top values add up to the total, whatever is listed', async () => {
+    const path = `/v1/top/order?${RANGE}&dimension=source`
+    expect((await json(path)).data).toEqual([
+      { value: 'web', count: 3, share: 0.6, other: false },
+      { value: 'shop, "south"', count: 2, share: 0.4, other: false },
+    ])
+    const { data, meta } = await json(`${path}&limit=1&search=shop&filter=plan:pro`)
+    expect(data).toMatchObject([
+      { value: 'shop, "south"', count: 1 },
+      { value: '(other)', count: 2, other: true },
+    ])
+    expect(meta).toMatchObject({ total: 3, found: 1, query_id: expect.any(String) })
+    const csv = await get(path, { Accept: 'text/csv' })
+    expect((await csv.text()).split('\r\n')[0]).toBe('value,count,share,other')
+  })
+
+  test.each([
+    [`/v1/top/order?${RANGE}`, 'dimension'],
+    [`/v1/top/order?${RANGE}&dimension=plan&limit=101`, 'limit'],
+    [`/v1/properties?${RANGE}`, 'name'],
+    ['/v1/names?start=2026-11-20T00:00:00Z', 'end'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
 test('a parameter that is repeated too often is a problem', async () => {
   const response = await get(`/v1/metrics/order?${RANGE}${'&filter=a:b'.repeat(801)}`)
   expect(response.status).toBe(400)
@@ -244,7 +287,7 @@ describe('who may ask', () => {
   })
 
   test('nothing of a request is parsed before its sender is known', async () => {
-    for (const path of ['/v1/metrics/order?start=nonsense', '/v1/events?limit=many'])
+    for (const path of ['/v1/metrics/order?start=nonsense', '/v1/events?limit=many', '/v1/top/a'])
       expect((await app.request(`http://localhost${path}`)).status).toBe(401)
   })
 
@@ -278,6 +321,9 @@ test('the description names every path, and its schemas fit the responses', asyn
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths)).toEqual([
     '/v1/metrics/{name}',
+    '/v1/names',
+    '/v1/properties',
+    '/v1/top/{name}',
     '/v1/events',
     '/v1/events/{id}',
   ])

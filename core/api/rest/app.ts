@@ -7,6 +7,7 @@ import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addEventRoutes } from './events-route.ts'
+import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { createRunOperation } from './operation.ts'
 import { createResultBudget } from './result-budget.ts'
@@ -26,6 +27,15 @@ const PARAMETERS: Record<string, string> = {
   first: 'limit',
   last: 'limit',
 }
+
+const PATHS = [
+  '/v1/metrics/*',
+  '/v1/names',
+  '/v1/properties',
+  '/v1/top/*',
+  '/v1/events',
+  '/v1/events/*',
+]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
 export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPIHono<RestEnv> {
@@ -48,9 +58,10 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     if (!(error instanceof ApiError)) throw error
     return sendApiError(c, error)
   })
-  for (const path of ['/v1/metrics/*', '/v1/events', '/v1/events/*'])
+  for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
+  addExploreRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {
     openapi: '3.1.0',
@@ -71,9 +82,7 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     description ??= app.getOpenAPI31Document(config)
     return c.json(description)
   })
-  app.all('/v1/metrics/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events/*', allowOnly('GET, HEAD'))
-  app.all('/v1/events', allowOnly('GET, HEAD'))
+  for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
   return app
 }
 

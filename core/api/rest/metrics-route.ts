@@ -67,7 +67,7 @@ function toRestPoint(point: MetricPoint) {
   }
 }
 
-function toMeta(info: ResultInfo) {
+export function toMeta(info: ResultInfo) {
   return {
     as_of: info.asOf,
     source: info.source,

@@ -6,7 +6,7 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
-const time = (description: string) =>
+export const time = (description: string) =>
   z
     .string()
     .superRefine((text, context) => {
@@ -31,7 +31,7 @@ const repeatable = z.preprocess(
 const list = repeatable.transform((all) => all.flatMap((each) => each.split(',')))
 
 /** `filter=dimension:value`, several times; values of one dimension are alternatives. */
-const filters = repeatable
+export const filters = repeatable
   .refine((all) => all.every((each) => each.indexOf(':') > 0), {
     message: 'is not of the form dimension:value',
   })

@@ -62,7 +62,7 @@ export function parseMetricsArgs(input: MetricsInput): MetricsArgs {
 }
 
 /** Names are compared as the edge stores them: NFC, trimmed. */
-function parseNames(
+export function parseNames(
   name: string,
   filters: readonly DimensionFilter[],
 ): readonly string[] | undefined {

@@ -57,8 +57,9 @@ export function inOneSnapshot<T>(
   return isOld(range, RECENT_MS - HOUR_MS) ? inSnapshot(db, work) : work(db)
 }
 
-/** All that `work` reads is of one moment. */
+/** All that `work` reads is of one moment; of the snapshot that is open already, if there is one. */
 export function inSnapshot<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db)
   return db
     .transaction()
     .setIsolationLevel('repeatable read')

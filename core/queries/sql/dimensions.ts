@@ -16,6 +16,9 @@ const COLUMNS = {
   session: sql<string | null>`e.session`,
 }
 
+/** What a dimension's name means before it is looked for in the properties. */
+export const COLUMN_DIMENSIONS: readonly string[] = Object.keys(COLUMNS)
+
 /**
  * A dimension's value of a row of `event e`, as text: one of the columns above, or a property by its
  * name or its dotted path. `properties.name` is the property that a column's name would hide.

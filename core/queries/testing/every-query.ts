@@ -12,6 +12,9 @@ import {
 import { eventById } from '../event-by-id.ts'
 import { eventsByArrival } from '../events-by-arrival.ts'
 import { type EventsArgs, eventsPage } from '../events-page.ts'
+import { eventNames } from '../explore/event-names.ts'
+import { eventProperties } from '../explore/event-properties.ts'
+import { topValues } from '../explore/top-values.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
 import type { MetricsInput } from '../metrics/metrics-args.ts'
 import { type Arrival, newestArrivals } from '../newest-arrivals.ts'
@@ -149,6 +152,23 @@ function other(title: string, run: QueryCase['run'], days = 1): QueryCase {
   return { title, days, run }
 }
 
+/** Queries of the busy tenant's last hour. */
+function ofHour<Input extends { startTime: string; endTime: string }>(
+  title: string,
+  query: (db: Database, viewer: TenantViewer, input: Input) => Promise<unknown>,
+  input: Omit<Input, 'startTime' | 'endTime'>,
+  ms = HOUR_MS,
+): QueryCase {
+  return {
+    title: `${query.name}: ${title}`,
+    days: 2,
+    run(db, { busy }) {
+      const { start, end } = since(ms)
+      return query(db, busy, { ...input, startTime: start, endTime: end } as Input)
+    },
+  }
+}
+
 const CASES: readonly QueryCase[] = [
   overTime('a day of rollups', 2, () => ({ name: '*', range: since(DAY_MS), interval: 'HOUR' })),
   overTime('a day of rollups by name', 2, () => ({
@@ -192,6 +212,11 @@ const CASES: readonly QueryCase[] = [
     (db, { busy, days }) => rangeTotals(db, busy, { range: since(DAY_MS * days), namesMax: 10 }),
     3,
   ),
+  other('eventNames: all', (db, { busy }) => eventNames(db, busy, { search: 'name' })),
+  ofHour('of a day', eventNames, {}, DAY_MS),
+  ofHour('an hour', eventProperties, { name: 'name_0' }),
+  ofHour('names of a day', topValues, { name: '*', dimension: 'name' }, DAY_MS),
+  ofHour('an hour by a property', topValues, { name: '*', dimension: 'plan', search: 'a' }),
   page('first', () => ({})),
   page('next', ({ eventCursor }) => ({ after: eventCursor })),
   page('previous', ({ eventCursor }) => ({ before: eventCursor, last: 20 })),

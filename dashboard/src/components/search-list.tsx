@@ -22,6 +22,8 @@ export function SearchList(props: {
   isLoading: boolean
   isChosen(option: SearchOption): boolean
   choose(option: SearchOption): void
+  /** What is typed, where the options come from a search. */
+  onSearch?(text: string): void
   /** Several may be chosen: the list stays open. */
   isMultiple?: boolean
   /** In front of what is typed, where no option has that name: "Use". Without it only options can be chosen. */
@@ -71,6 +73,7 @@ export function SearchList(props: {
         placeholder={props.placeholder}
         onInput={(event) => {
           setTyped(event.currentTarget.value)
+          props.onSearch?.(event.currentTarget.value.trim())
           setHighlighted(0)
         }}
         onKeyDown={onKeyDown}

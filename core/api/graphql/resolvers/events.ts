@@ -4,9 +4,8 @@ import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
-import type { DimensionFilterRef } from './metrics.ts'
 
-export function addEvents(builder: Builder, filter: DimensionFilterRef) {
+export function addEvents(builder: Builder) {
   const trustClass = builder.enumType('TrustClass', {
     values: {
       SERVER: { value: 'server', description: 'It came with a secret key.' },
@@ -85,7 +84,7 @@ counts in that range, by the same filter, which needs a range.`,
           name: t.arg.string(),
           startTime: t.arg({ type: 'DateTime' }),
           endTime: t.arg({ type: 'DateTime' }),
-          filter: t.arg({ type: [filter] }),
+          filter: t.arg({ type: ['DimensionFilter'] }),
         },
         async resolve(_, { tenant, ...args }, context, info) {
           const viewer = await context.tenant(tenant)

@@ -1,3 +1,4 @@
+import { createSignal, onCleanup } from 'solid-js'
 import type { SearchOption } from '../../components/search-list.tsx'
 import { execute, type Result } from '../../lib/api/client.ts'
 import { graphql } from '../../lib/api/graphql.ts'
@@ -9,27 +10,30 @@ import { NONE } from './series.ts'
 /** What the chips offer while somebody types. */
 
 const NAMES = graphql(`
-  query ExploreNames($tenant: ID, $startTime: DateTime!, $endTime: DateTime!) {
-    totals(tenant: $tenant, startTime: $startTime, endTime: $endTime, names: 100) { names { name count } }
+  query ExploreNames($tenant: ID, $startTime: DateTime!, $endTime: DateTime!, $search: String) {
+    eventNames(tenant: $tenant, startTime: $startTime, endTime: $endTime, search: $search, limit: 50) {
+      names { name count }
+    }
   }
 `)
 
-/** The dimensions of the newest events. */
-const SAMPLE = graphql(`
-  query ExploreSample($tenant: ID, $name: String) {
-    events(tenant: $tenant, name: $name, first: 50) { edges { node { properties } } }
+const PROPERTIES = graphql(`
+  query ExploreProperties($tenant: ID, $name: String!, $startTime: DateTime!, $endTime: DateTime!) {
+    properties(tenant: $tenant, name: $name, startTime: $startTime, endTime: $endTime) {
+      properties { path types share }
+    }
   }
 `)
 
 const VALUES = graphql(`
   query ExploreValues(
-    $tenant: ID, $name: String!, $startTime: DateTime!, $endTime: DateTime!
-    $groupBy: [String!], $filter: [DimensionFilter!]
+    $tenant: ID, $name: String!, $dimension: String!, $startTime: DateTime!, $endTime: DateTime!
+    $filter: [DimensionFilter!], $search: String
   ) {
-    metrics(
-      tenant: $tenant, name: $name, startTime: $startTime, endTime: $endTime
-      interval: TOTAL, groupBy: $groupBy, filter: $filter
-    ) { value dimensions }
+    topValues(
+      tenant: $tenant, name: $name, dimension: $dimension, startTime: $startTime, endTime: $endTime
+      filter: $filter, search: $search, limit: 50
+    ) { values { value count isOther } }
   }
 `)
 
@@ -45,85 +49,87 @@ const rangeOf = ({ variables, tenant }: Explore) => {
   return { tenant: tenant(), startTime, endTime }
 }
 
-/** A list of options of the moment in which a chip was opened. */
-function createOptions<V>(
+/** For the time that somebody types on: a search reads single events. */
+const TYPING_MS = 150
+
+/** Options of the moment in which a list was opened, and of the search in it. */
+function createOptions<V extends object>(
   variables: () => V,
-  fetch: (variables: V) => Promise<Result<SearchOption[]>>,
-): Query<SearchOption[]> {
+  fetch: (variables: V & { search: string | null }) => Promise<Result<SearchOption[]>>,
+): Options {
   const first = variables()
-  return createQuery({ scope: () => 'options', variables: () => first, isRetried, fetch })
+  const [search, setSearch] = createSignal<string | null>(null)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  onCleanup(() => clearTimeout(timer))
+  const query = createQuery({
+    scope: () => 'options',
+    variables: () => ({ ...first, search: search() }),
+    isRetried,
+    fetch,
+  })
+  return {
+    ...query,
+    search(text) {
+      clearTimeout(timer)
+      timer = setTimeout(() => setSearch(text || null), TYPING_MS)
+    },
+  }
+}
+
+export interface Options extends Query<SearchOption[]> {
+  search(text: string): void
 }
 
 /** Event names of the range, the most frequent first. */
-export function createNameOptions(): Query<SearchOption[]> {
+export function createNameOptions(): Options {
   const explore = useExplore()
   return createOptions(
     () => rangeOf(explore),
     async (variables) => {
       const result = await execute(NAMES, variables)
       if (!result.ok) return result
-      const names = result.data.totals.names.filter(({ name }) => name !== '(other)')
-      const options = names.map(({ name, count }) => ({
+      const options = result.data.eventNames.names.map(({ name, count }) => ({
         value: name,
         label: name,
-        note: compact(count),
+        note: count === null ? undefined : compact(count),
       }))
       return { ok: true, data: options }
     },
   )
 }
 
-/** The fields that every event has, and the properties of the newest events with the chosen name. */
+/** The fields that every event has, and the properties of events with the chosen name, the most frequent first. */
 export function createDimensionOptions(): Query<SearchOption[]> {
-  const { tenant, query } = useExplore()
+  const explore = useExplore()
   return createOptions(
-    () => ({ tenant: tenant(), name: query().name }),
-    async (variables) => {
-      const result = await execute(SAMPLE, variables)
+    () => ({ ...rangeOf(explore), name: explore.query().name ?? '*' }),
+    async ({ search: _, ...variables }) => {
+      const result = await execute(PROPERTIES, variables)
       if (!result.ok) return result
-      const paths = new Map<string, string>()
-      for (const { node } of result.data.events.edges) addPaths(paths, node.properties, '')
-      const properties = [...paths]
-        .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([path, type]) => ({ value: path, label: path, note: type }))
+      const properties = result.data.properties.properties.map(({ path, types, share }) => ({
+        value: path,
+        label: path,
+        note: `${types.join(', ')} · ${Math.round(share * 100)} %`,
+      }))
       return { ok: true, data: [...COLUMNS, ...properties] }
     },
   )
 }
 
-const PATHS_MAX = 500
-const DEPTH_MAX = 4
-
-function addPaths(paths: Map<string, string>, value: Record<string, unknown>, prefix: string) {
-  for (const [key, member] of Object.entries(value)) {
-    const isHidden = prefix === '' && COLUMNS.some((column) => column.value === key)
-    const path = isHidden ? `properties.${key}` : `${prefix}${key}`
-    if (key === '' || path.length > 256 || paths.size >= PATHS_MAX) continue
-    const isObject = typeof member === 'object' && member !== null && !Array.isArray(member)
-    if (!isObject) paths.set(path, Array.isArray(member) ? 'list' : typeof member)
-    else if (path.split('.').length < DEPTH_MAX)
-      addPaths(paths, member as Record<string, unknown>, `${path}.`)
-  }
-}
-
 /** Values of a dimension in the range, the most frequent first, with the other filters applied. */
-export function createValueOptions(dimension: string): Query<SearchOption[]> {
+export function createValueOptions(dimension: string): Options {
   const explore = useExplore()
   return createOptions(
     () => {
       const { name, filter } = explore.variables()
       const others = [filter ?? []].flat().filter((each) => each.dimension !== dimension)
-      return { ...rangeOf(explore), name, groupBy: [dimension], filter: others }
+      return { ...rangeOf(explore), name, dimension, filter: others }
     },
     async (variables) => {
       const result = await execute(VALUES, variables)
       if (!result.ok) return result
-      const options = result.data.metrics
-        .map(({ value, dimensions }) => ({
-          value: dimensions[dimension] as string | null,
-          count: value,
-        }))
-        .filter(({ value }) => value !== '(other)')
+      const options = result.data.topValues.values
+        .filter(({ isOther }) => !isOther)
         .map(({ value, count }) => ({ value, label: value ?? NONE, note: compact(count) }))
       return { ok: true, data: options }
     },

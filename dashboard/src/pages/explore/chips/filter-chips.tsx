@@ -108,6 +108,7 @@ function ValueList(props: { dimension: string }) {
       isLoading={values.data() === undefined && values.error() === undefined}
       isChosen={({ value }) => chosen().includes(value)}
       isMultiple
+      onSearch={values.search}
       typedLabel="use this value"
       choose={toggle}
     >

@@ -30,6 +30,7 @@ function NameList(props: { onDone(): void }) {
       options={[{ value: null, label: 'All events' }, ...(names.data() ?? [])]}
       isLoading={names.data() === undefined && names.error() === undefined}
       isChosen={({ value }) => value === (query().name ?? null)}
+      onSearch={names.search}
       typedLabel="use this name"
       choose={({ value }) => {
         props.onDone()
