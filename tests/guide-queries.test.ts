@@ -13,7 +13,7 @@ import { rawRecord } from './lib/records.ts'
 /** The guides' own queries, run as a stranger would paste them. */
 const CORE = 'http://127.0.0.1:4000'
 /** Kinds of queries beside numbers over time. */
-const KINDS = /v1\/(names|properties|top)\b/
+const KINDS = /(?:v1\/|[?&])(names|properties|top|compare|ratio|contributions)\b/
 const ALL = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => {
   const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
   const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
@@ -71,6 +71,9 @@ test.each(COMMANDS)(
 const EXPECTED: Record<string, object> = {
   names: { data: [{ name: 'page_view', count: 1 }] },
   properties: { data: [{ path: 'actor' }, { path: 'plan', types: ['string'] }] },
+  compare: { data: [{ value: 3, previous: 0, difference: 3 }] },
+  ratio: { data: [{ value: 1, numerator: 1, denominator: 1 }], meta: { zero_denominators: 0 } },
+  contributions: { data: [{ value: 'pro', before: 0, after: 3 }], meta: { difference: 3 } },
   top: { data: [{ value: 'pro', count: 3, other: false }], meta: { total: 3 } },
 }
 

@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
 import { addExplore } from './resolvers/explore.ts'
@@ -15,7 +16,8 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.subscriptionType()
   addViewer(builder)
-  addMetrics(builder)
+  const types = addMetrics(builder)
+  addComparisons(builder, types)
   addExplore(builder)
   addTotals(builder)
   addPipeline(builder)

@@ -181,6 +181,12 @@ const FIELDS = {
     `metrics(${tenant} name: "theirs", startTime: "2026-11-20T09:59:00Z", endTime: "2026-11-20T10:21:00Z", interval: TOTAL) { value }`,
   totals: (tenant: string) =>
     `totals(${tenant} ${RANGE}) { count previousCount deadLetters previousDeadLetters duplicates uniqueActors previousUniqueActors names { name count } }`,
+  compare: (tenant: string) =>
+    `compare(${tenant} name: "*", ${RANGE}, interval: TOTAL) { points { value previousValue } }`,
+  ratio: (tenant: string) =>
+    `ratio(${tenant} numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator denominator } }`,
+  contributions: (tenant: string) =>
+    `contributions(${tenant} name: "*", dimension: "name", ${RANGE}) { contributions { value after } after }`,
   eventNames: (tenant: string) => `eventNames(${tenant} ${RANGE}) { names { name count } }`,
   properties: (tenant: string) =>
     `properties(${tenant} name: "*", ${RANGE}) { properties { path count } sampled }`,

@@ -38,7 +38,18 @@ export function useResultCache(cache: ResultCache): Plugin<RequestContext, Opera
   }
 }
 
-const ROOTS = new Set(['metrics', 'totals', 'properties', 'topValues', '__typename'])
+const ROOTS = new Set([
+  'metrics',
+  'compare',
+  'ratio',
+  'totals',
+  'properties',
+  'topValues',
+  'contributions',
+  'funnel',
+  'retention',
+  '__typename',
+])
 
 /** Whether it selects fields whose results depend on events in ranges of time, and nothing else. */
 function isCacheable(

@@ -169,6 +169,51 @@ describe('GET /v1/metrics/{name}', () => {
   })
 })
 
+describe('comparisons', () => {
+  test('compare shows the period before, or another range, and meta says which', async () => {
+    const path = `/v1/metrics/order?${RANGE}&interval=total`
+    const { data, meta } = await json(`${path}&compare=previous_period`)
+    expect(data).toEqual([
+      {
+        timestamp: '2026-11-20T00:00:00Z',
+        value: 5,
+        previous_timestamp: '2026-11-19T00:00:00Z',
+        previous: 0,
+        difference: 5,
+        final: expect.any(Boolean),
+      },
+    ])
+    expect(meta).toMatchObject({ previous_start: '2026-11-19T00:00:00Z', source: 'rollup' })
+    const range = '2026-11-20T00:00:00Z/2026-11-20T02:00:00Z'
+    expect((await json(`${path}&compare=${range}`)).data[0].difference).toBe(3)
+  })
+
+  test('a ratio has both parts, and contributions add up to the difference', async () => {
+    const parts = 'numerator=order&denominator=*&numerator_aggregate=sum&numerator_filter=plan:pro'
+    const { data, meta } = await json(`/v1/ratio?${RANGE}&interval=total&${parts}`)
+    expect(data).toMatchObject([{ value: 15, numerator: 90, denominator: 6 }])
+    expect(meta).toMatchObject({ zero_denominators: 0, definition: { metric: 'order / *' } })
+    const explained = await json(`/v1/contributions/order?${RANGE}&dimension=plan&aggregate=sum`)
+    expect(explained.data).toEqual([
+      { value: 'pro', before: 0, after: 90, difference: 90, other: false },
+      { value: '=free', before: 0, after: 60, difference: 60, other: false },
+    ])
+    expect(explained.meta).toMatchObject({ difference: 150, found: 2 })
+  })
+
+  test.each([
+    [`/v1/metrics/order?${RANGE}&compare=yesterday`, 'compare'],
+    [`/v1/metrics/order?${RANGE}&compare=2026-11-20T00:00:00Z/2026-11-19T00:00:00Z`, 'compare'],
+    [`/v1/metrics/order?${RANGE}&compare=previous_period&group_by=plan`, 'group_by'],
+    [`/v1/contributions/order?${RANGE}&dimension=plan&aggregate=avg`, 'aggregate'],
+    [`/v1/ratio?${RANGE}&numerator=order`, 'denominator'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
 describe('names, properties and top values', () => {
   test('names are searched, and have counts in a range', async () => {
     expect(await json('/v1/names?search=ORD&limit=1')).toEqual({
@@ -321,6 +366,8 @@ test('the description names every path, and its schemas fit the responses', asyn
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths)).toEqual([
     '/v1/metrics/{name}',
+    '/v1/contributions/{name}',
+    '/v1/ratio',
     '/v1/names',
     '/v1/properties',
     '/v1/top/{name}',

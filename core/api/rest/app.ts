@@ -6,6 +6,7 @@ import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
+import { addComparisonRoutes } from './comparison-routes.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
@@ -24,12 +25,16 @@ const PARAMETERS: Record<string, string> = {
   endTime: 'end',
   groupBy: 'group_by',
   timeZone: 'time_zone',
+  previousStart: 'compare',
+  previousEnd: 'compare',
   first: 'limit',
   last: 'limit',
 }
 
 const PATHS = [
   '/v1/metrics/*',
+  '/v1/contributions/*',
+  '/v1/ratio',
   '/v1/names',
   '/v1/properties',
   '/v1/top/*',
@@ -61,6 +66,7 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
   addMetricsRoute(app, runOperation)
+  addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {

@@ -2,7 +2,6 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import type { EventNamesResult } from '../../queries/explore/event-names.ts'
 import type { EventPropertiesResult } from '../../queries/explore/event-properties.ts'
 import type { TopValuesResult, ValueCount } from '../../queries/explore/top-values.ts'
-import type { ResultInfo } from '../../queries/query-result.ts'
 import type { RestEnv } from './admit.ts'
 import {
   eventName,
@@ -16,7 +15,7 @@ import {
   valueCount,
 } from './explore-schemas.ts'
 import { problems, respond, tableContent } from './formats.ts'
-import { toMeta } from './metrics-route.ts'
+import { infoOf, toMeta } from './meta.ts'
 import type { RunOperation } from './operation.ts'
 import { metricName } from './schemas.ts'
 
@@ -102,9 +101,4 @@ export function addExploreRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOpe
       unchanging: ['as_of'],
     })
   })
-}
-
-/** How the result of a field was made. */
-export function infoOf(extensions: Record<string, unknown>, field: string): ResultInfo {
-  return (extensions.metrics as Record<string, ResultInfo>)[field] as ResultInfo
 }

@@ -5,13 +5,17 @@ import { filters, metricsMeta, tenantParameter, time } from './schemas.ts'
 const search = z.string().optional().openapi({
   description: 'A part of it, in any case; what begins with it comes first.',
 })
-const limit = z.coerce
+export const limit = z.coerce
   .number()
   .int()
   .min(1)
   .max(QUERY_LIMITS.listMax)
   .optional()
   .openapi({ description: `${QUERY_LIMITS.listDefault} unless given.` })
+export const compare = z.string().optional().openapi({
+  description: 'previous_period (unless given), or another range as start/end.',
+  example: 'previous_period',
+})
 const start = time('The first instant that counts.')
 const end = time('The first instant that does not count any more.')
 

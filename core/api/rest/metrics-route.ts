@@ -1,8 +1,11 @@
-import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { MetricPoint } from '../../queries/metrics/events-over-time.ts'
 import type { ResultInfo } from '../../queries/query-result.ts'
 import type { RestEnv } from './admit.ts'
+import { respondCompared } from './comparison-routes.ts'
+import { comparedPoint, comparisonMeta } from './comparison-schemas.ts'
 import { problems, respond, tableContent } from './formats.ts'
+import { toMeta } from './meta.ts'
 import type { RunOperation } from './operation.ts'
 import { metricName, metricPoint, metricsMeta, metricsQuery } from './schemas.ts'
 
@@ -21,7 +24,13 @@ const route = createRoute({
   description:
     'Counts, sums and other aggregates of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',
   request: { params: metricName, query: metricsQuery },
-  responses: { 200: tableContent(metricPoint, metricsMeta), ...problems },
+  responses: {
+    200: tableContent(
+      z.union([metricPoint, comparedPoint]),
+      z.union([metricsMeta, comparisonMeta]),
+    ),
+    ...problems,
+  },
 })
 
 export function addMetricsRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
@@ -39,6 +48,8 @@ export function addMetricsRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOper
       groupBy: query.group_by,
       filter: query.filter,
     }
+    if (query.compare !== undefined)
+      return respondCompared(c, runOperation, variables, query.compare)
     const { data, extensions } = await runOperation<{ metrics: MetricPoint[] }>(
       c,
       DOCUMENT,
@@ -64,21 +75,5 @@ function toRestPoint(point: MetricPoint) {
     final: isFinal,
     late_count: lateCount,
     revised: revisedAt,
-  }
-}
-
-export function toMeta(info: ResultInfo) {
-  return {
-    as_of: info.asOf,
-    source: info.source,
-    final: info.final,
-    final_through: info.finalThrough ?? null,
-    definition: info.definition,
-    error_bound: info.errorBound,
-    query_id: info.queryId,
-    interval: info.interval.toLowerCase(),
-    time_zone: info.timeZone,
-    groups: info.groups ?? null,
-    raw_since: info.rawSince ?? null,
   }
 }

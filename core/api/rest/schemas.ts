@@ -47,17 +47,24 @@ export const filters = repeatable
     return [...values].map(([dimension, of]) => ({ dimension, in: of }))
   })
 
+export const interval = z.enum(INTERVALS).optional().openapi({
+  description: 'Length of a bucket; one that suits the range unless given.',
+})
+export const timeZone = z.string().optional().openapi({
+  description: 'Name of the zone in which days, weeks and months begin; UTC unless given.',
+  example: 'Europe/Berlin',
+})
+export const aggregate = z
+  .enum(AGGREGATES)
+  .optional()
+  .openapi({ description: 'count unless given.' })
+
 export const metricsQuery = z.strictObject({
   start: time('The first instant that counts.'),
   end: time('The first instant that does not count any more.'),
-  interval: z.enum(INTERVALS).optional().openapi({
-    description: 'Length of a bucket; one that suits the range unless given.',
-  }),
-  time_zone: z.string().optional().openapi({
-    description: 'Name of the zone in which days, weeks and months begin; UTC unless given.',
-    example: 'Europe/Berlin',
-  }),
-  aggregate: z.enum(AGGREGATES).optional().openapi({ description: 'count unless given.' }),
+  interval,
+  time_zone: timeZone,
+  aggregate,
   group_by: list.optional().openapi({
     type: 'string',
     description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path.`,
@@ -67,6 +74,11 @@ export const metricsQuery = z.strictObject({
     type: 'string',
     description: 'dimension:value; several times for several dimensions or alternative values.',
     example: 'plan:pro',
+  }),
+  compare: z.string().optional().openapi({
+    description:
+      'previous_period, or another range as start/end: rows have the values of both. Not with group_by.',
+    example: 'previous_period',
   }),
   tenant: tenantParameter,
 })

@@ -35,8 +35,12 @@ export function defaultInterval({ start, end }: Range): Interval {
   return 'MONTH'
 }
 
-export function checkRange({ start, end }: Range): void {
-  if (toMicros(end) <= toMicros(start)) throw badInput('endTime', 'must be after startTime')
+export function checkRange({ start, end }: Range, argument = 'endTime'): void {
+  if (toMicros(end) <= toMicros(start))
+    throw badInput(
+      argument,
+      `must be after ${argument.replace('End', 'Start').replace('end', 'start')}`,
+    )
 }
 
 export function checkBuckets(range: Range, interval: Interval, grouped: boolean): void {

@@ -12,10 +12,13 @@ import {
 import { eventById } from '../event-by-id.ts'
 import { eventsByArrival } from '../events-by-arrival.ts'
 import { type EventsArgs, eventsPage } from '../events-page.ts'
+import { contributions } from '../explore/contributions.ts'
 import { eventNames } from '../explore/event-names.ts'
 import { eventProperties } from '../explore/event-properties.ts'
 import { topValues } from '../explore/top-values.ts'
+import { compareMetrics } from '../metrics/compare-metrics.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
+import { metricRatio } from '../metrics/metric-ratio.ts'
 import type { MetricsInput } from '../metrics/metrics-args.ts'
 import { type Arrival, newestArrivals } from '../newest-arrivals.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
@@ -217,6 +220,12 @@ const CASES: readonly QueryCase[] = [
   ofHour('an hour', eventProperties, { name: 'name_0' }),
   ofHour('names of a day', topValues, { name: '*', dimension: 'name' }, DAY_MS),
   ofHour('an hour by a property', topValues, { name: '*', dimension: 'plan', search: 'a' }),
+  ofHour('an hour and the one before', compareMetrics, { name: '*', aggregate: 'UNIQUES' }),
+  ofHour('an hour', metricRatio, {
+    numerator: { name: 'name_0' },
+    denominator: { name: '*', aggregate: 'UNIQUES' },
+  }),
+  ofHour('an hour by a property', contributions, { name: '*', dimension: 'plan' }),
   page('first', () => ({})),
   page('next', ({ eventCursor }) => ({ after: eventCursor })),
   page('previous', ({ eventCursor }) => ({ before: eventCursor, last: 20 })),
