@@ -1,4 +1,13 @@
-import { createMemo, createSignal, createUniqueId, For, type JSX, onMount, Show } from 'solid-js'
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  createUniqueId,
+  For,
+  type JSX,
+  onMount,
+  Show,
+} from 'solid-js'
 
 export interface SearchOption {
   value: string | null
@@ -33,6 +42,7 @@ export function SearchList(props: {
 }) {
   const id = createUniqueId()
   const [typed, setTyped] = createSignal('')
+  const [isEntered, setEntered] = createSignal(false)
   const [highlighted, setHighlighted] = createSignal(0)
   const shown = createMemo(() => optionsFor(typed(), props.options, props.typedLabel))
   let input!: HTMLInputElement
@@ -45,13 +55,21 @@ export function SearchList(props: {
     setHighlighted((index + count) % count)
     list.children[highlighted()]?.scrollIntoView({ block: 'nearest' })
   }
+  // Enter may be quicker than the options: what is typed is not chosen before they are known.
+  createEffect(() => {
+    if (!isEntered() || props.isLoading) return
+    setEntered(false)
+    const option = shown()[highlighted()]
+    if (option !== undefined) props.choose(option)
+  })
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing) return
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     const option = shown()[highlighted()]
     if (move !== undefined) highlight(highlighted() + move)
-    else if (event.key === 'Enter' && option !== undefined) props.choose(option)
-    else return
+    else if (event.key !== 'Enter') return
+    else if (props.isLoading && !props.options.some((known) => known === option)) setEntered(true)
+    else if (option !== undefined) props.choose(option)
     event.preventDefault()
   }
   return (
@@ -75,6 +93,7 @@ export function SearchList(props: {
           setTyped(event.currentTarget.value)
           props.onSearch?.(event.currentTarget.value.trim())
           setHighlighted(0)
+          setEntered(false)
         }}
         onKeyDown={onKeyDown}
       />

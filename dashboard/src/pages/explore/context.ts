@@ -1,5 +1,6 @@
 import { useLocation, useSearchParams } from '@solidjs/router'
 import { type Accessor, createContext, createMemo, useContext } from 'solid-js'
+import type { Point } from '../../charts/points.ts'
 import type { ApiError } from '../../lib/api/client.ts'
 import { createQuery, type Query } from '../../lib/api/query.ts'
 import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
@@ -13,14 +14,19 @@ import {
   rebucket,
   resolveRange,
 } from '../../lib/time/range.ts'
+import { type Comparison, fetchComparison, previousPoints } from './comparison.ts'
 import { fetchSeries, type SeriesVariables } from './queries.ts'
 import {
   type ExploreQuery,
   isAdditive,
+  isZeroWithoutEvents,
   parsePoint,
   parseQuery,
+  parseRegion,
   pointParams,
   queryParams,
+  type Region,
+  regionParams,
   type SelectedPoint,
 } from './query-state.ts'
 import { type Series, toSeries } from './series.ts'
@@ -32,6 +38,12 @@ export interface Explore extends AppState {
   setQuery(changes: Partial<ExploreQuery>): void
   point: Accessor<SelectedPoint | undefined>
   setPoint(point: SelectedPoint | undefined): void
+  /** The part of the range whose change is explained. */
+  region: Accessor<Region | undefined>
+  setRegion(region: Region | undefined): void
+  /** Whether the period before is shown as well; for one line only. */
+  isCompared: Accessor<boolean>
+  setCompared(isCompared: boolean): void
   /** In the buckets that are counted. */
   range: Accessor<ResolvedRange>
   /** "last 24 hours", or the dates of an absolute range. */
@@ -42,6 +54,9 @@ export interface Explore extends AppState {
   variables: Accessor<SeriesVariables>
   queries: QueryGroup
   series: Query<Series>
+  comparison: Query<Comparison>
+  /** The period before at the times of the series. */
+  previous: Accessor<Point[] | undefined>
 }
 
 export const ExploreContext = createContext<Explore>()
@@ -88,13 +103,38 @@ export function createExplore(): Explore {
       },
     }),
   )
+  const region = createMemo(() => parseRegion(params()), undefined, { equals: isSame })
+  const isCompared = createMemo(() => params().get('compare') === 'previous')
+  const comparison = queries.add(
+    createQuery({
+      scope,
+      isRetried,
+      variables: () => (isCompared() && canCompare(query()) ? variables() : undefined),
+      fetch: fetchComparison,
+    }),
+    { isPast: true },
+  )
+  const previous = createMemo(() => {
+    const [data, found] = [series.data(), comparison.data()]
+    const isCurrent = series.dataScope() === comparison.dataScope()
+    if (!isCompared() || !data || !found || !isCurrent || !canCompare(data.query)) return undefined
+    return previousPoints(data, found, isZeroWithoutEvents(data.query.aggregate) ? 0 : Number.NaN)
+  })
   return {
     ...app,
     query,
     setQuery: (changes) =>
       setParams({ ...queryParams({ ...query(), ...changes }), ...pointParams(undefined) }),
     point,
-    setPoint: (selected) => setParams(pointParams(selected), { scroll: false }),
+    setPoint: (selected) =>
+      setParams({ ...pointParams(selected), ...regionParams(undefined) }, { scroll: false }),
+    region,
+    setRegion: (chosen) =>
+      setParams({ ...regionParams(chosen), ...pointParams(undefined) }, { scroll: false }),
+    isCompared,
+    setCompared: (compared) => setParams({ compare: compared ? 'previous' : null }),
+    comparison,
+    previous,
     range,
     rangeLabel: () => rangeLabelOf(urlState.range(), urlState.zone()),
     scope,
@@ -103,6 +143,10 @@ export function createExplore(): Explore {
     series,
   }
 }
+
+/** The period before is drawn behind one line. */
+export const canCompare = ({ groupBy, interval }: ExploreQuery): boolean =>
+  groupBy.length === 0 && interval !== 'TOTAL'
 
 /** A refused query is refused again: only a changed one is sent. */
 export const isRetried = ({ refusal }: ApiError): boolean => refusal === undefined

@@ -54,12 +54,13 @@ test('a query is put together by keyboard alone, and its link restores it', asyn
   const type = async (key: string, text: string) => {
     await page.keyboard.press(key)
     await page.locator('input[role="combobox"]:focus').waitFor()
+    // Quicker than the options are loaded: what is chosen is still one of them.
     await page.keyboard.type(text)
-    await page.getByRole('option', { name: text }).first().waitFor()
     await page.keyboard.press('Enter')
   }
   await type('e', 'order')
   await expect.poll(() => param('name')).toEqual([ORDER])
+  await page.locator('.popover-panel').waitFor({ state: 'detached' })
   await type('f', 'country')
   await page.getByRole('combobox', { name: 'Search values of country' }).fill('NP')
   await page.getByRole('option', { name: 'NP' }).waitFor()
@@ -124,7 +125,7 @@ test('each point of a table lists exactly the events that it counts, by group an
   await page.locator('.point-events').waitFor({ state: 'detached' })
 })
 
-test('a click on the chart lists the events of the point under the pointer, and dragging chooses a range', async () => {
+test('a click on the chart lists the events of the point under the pointer, and dragging explains what changed', async () => {
   await open(`name=${encodeURIComponent(ORDER)}&interval=hour`)
   await page.locator('.chart canvas').waitFor()
   await expect.poll(async () => (await drawingOf(page)).lines.length).toBe(1)
@@ -141,11 +142,55 @@ test('a click on the chart lists the events of the point under the pointer, and 
   )
   await expect.poll(() => page.locator('.point-rows .feed-row').count()).toBe(counted.length)
   expect(counted.length).toBeGreaterThan(0)
+  // The region's difference to the time before, by values that add up to it.
   await page.mouse.move(x + at.x, y + 40)
   await page.mouse.down()
   await page.mouse.move(x + at.x + 200, y + 40, { steps: 4 })
   await page.mouse.up()
-  await expect.poll(() => param('from')[0]).not.toBe(FROM)
+  await page.locator('.contributions tfoot').waitFor()
+  await page.getByRole('button', { name: 'by: by name' }).click()
+  await page.locator('input[role="combobox"]:focus').fill('country')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.locator('.contributions tbody tr').count()).toBe(3)
+  const [first = '', last = ''] = param('region')[0]?.split('/') ?? []
+  const [start2, end2] = [Date.parse(first), Date.parse(last)]
+  const countIn = (from: number, to: number, country: string) =>
+    orders.filter(
+      ({ occurredMs, properties }) =>
+        occurredMs >= from && occurredMs < to && properties.country === country,
+    ).length
+  const rows = await page.locator('.contributions tbody tr').allInnerTexts()
+  const differences = ['NP', 'DE', 'US'].map((country) => {
+    const before = countIn(start2 - (end2 - start2), start2, country)
+    const after = countIn(start2, end2, country)
+    const row = rows.find((text) => text.startsWith(country))?.split(/\s+/)
+    expect(row?.slice(1, 3)).toEqual([`${before}`, `${after}`])
+    return after - before
+  })
+  const sum = differences.reduce((total, each) => total + each, 0)
+  const shown = sum === 0 ? '±0' : `${sum > 0 ? '+' : '−'}${Math.abs(sum)}`
+  expect(await page.locator('.contributions tfoot td').nth(2).innerText()).toBe(shown)
+  await page.getByRole('button', { name: 'Zoom in' }).click()
+  await expect.poll(() => param('from')).toEqual([first])
+})
+
+test('the previous period is drawn and listed, each bucket with the one before it', async () => {
+  await page.goto(
+    `${dashboard.url}/explore?from=2026-11-10T12:00:00Z&to=2026-11-11T00:00:00Z&zone=UTC&interval=hour`,
+  )
+  await page.locator('.chart canvas').waitFor()
+  await page.keyboard.press('v')
+  await expect.poll(async () => (await drawingOf(page)).previous.length).toBe(12)
+  await page.keyboard.press('t')
+  await page.locator('.result-table thead', { hasText: 'Previous period' }).waitFor()
+  const before = Array.from({ length: 12 }, (_, hour) => {
+    const from = Date.parse(FROM) + hour * 3_600_000
+    return events.filter(({ occurredMs }) => occurredMs >= from && occurredMs < from + 3_600_000)
+      .length
+  })
+  const listed = await texts('.result-table tbody td:nth-child(3)')
+  expect(listed.map(Number).reverse()).toEqual(before)
+  expect(param('compare')).toEqual(['previous'])
 })
 
 test('averages show gaps where nothing was measured, and the value of each group over the whole range', async () => {

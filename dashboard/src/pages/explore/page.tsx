@@ -4,8 +4,10 @@ import { StatusNotices } from '../../components/status-notices.tsx'
 import { useShortcuts } from '../../lib/app-context.ts'
 import { QueryBar } from './chips/query-bar.tsx'
 import { createExplore, ExploreContext } from './context.ts'
+import { Contributions } from './panels/contributions.tsx'
 import { PointEvents } from './panels/point-events.tsx'
 import { Result } from './panels/result.tsx'
+import { isAdditive } from './query-state.ts'
 
 /** Any number over time, and the events behind each point. */
 export default function ExplorePage() {
@@ -13,8 +15,8 @@ export default function ExplorePage() {
   useShortcuts([
     {
       key: 'Escape',
-      description: 'Close the list of events',
-      run: () => explore.point() && explore.setPoint(undefined),
+      description: 'Close the list of events, or what changed',
+      run: () => (explore.point() || explore.region()) && explore.setPoint(undefined),
     },
   ])
   return (
@@ -26,6 +28,9 @@ export default function ExplorePage() {
         />
         <QueryBar />
         <Result />
+        <Show when={isAdditive(explore.query().aggregate) && explore.region()}>
+          {(region) => <Contributions region={region()} />}
+        </Show>
         <Show when={explore.series.data()}>
           {(series) => (
             <Show when={explore.point()}>

@@ -23,6 +23,12 @@ export interface SelectedPoint {
   group: readonly (string | null)[] | undefined
 }
 
+/** A part of the range whose change is explained. Milliseconds. */
+export interface Region {
+  from: number
+  to: number
+}
+
 export const AGGREGATES = {
   COUNT: 'Count',
   UNIQUES: 'Unique actors',
@@ -136,6 +142,20 @@ export function pointParams(
     group: point?.group === undefined ? null : JSON.stringify(point.group),
   }
 }
+
+/** `region=2026-11-20T10:00:00Z/2026-11-20T12:00:00Z` */
+export function parseRegion(params: URLSearchParams): Region | undefined {
+  const [from = Number.NaN, to = Number.NaN] = (params.get('region') ?? '')
+    .split('/')
+    .map(Date.parse)
+  return from < to && from >= 0 ? { from, to } : undefined
+}
+
+export const regionParams = (region: Region | undefined): Record<'region', string | null> => ({
+  region: region
+    ? `${new Date(region.from).toISOString()}/${new Date(region.to).toISOString()}`
+    : null,
+})
 
 function memberOf<T extends object>(members: T, text: string | null): keyof T | undefined {
   const name = text?.toUpperCase() ?? ''

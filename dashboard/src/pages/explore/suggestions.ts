@@ -52,32 +52,46 @@ const rangeOf = ({ variables, tenant }: Explore) => {
 /** For the time that somebody types on: a search reads single events. */
 const TYPING_MS = 150
 
+export interface Options {
+  options(): readonly SearchOption[]
+  /** They are not those of what is typed yet. */
+  isLoading(): boolean
+  error: Query<unknown>['error']
+  search(text: string): void
+}
+
 /** Options of the moment in which a list was opened, and of the search in it. */
 function createOptions<V extends object>(
   variables: () => V,
   fetch: (variables: V & { search: string | null }) => Promise<Result<SearchOption[]>>,
+  { isSearched = true } = {},
 ): Options {
   const first = variables()
-  const [search, setSearch] = createSignal<string | null>(null)
+  const [typed, setTyped] = createSignal('')
+  const [search, setSearch] = createSignal('')
   let timer: ReturnType<typeof setTimeout> | undefined
   onCleanup(() => clearTimeout(timer))
   const query = createQuery({
     scope: () => 'options',
-    variables: () => ({ ...first, search: search() }),
+    variables: () => ({ ...first, search: search() || null }),
     isRetried,
-    fetch,
+    async fetch(variables) {
+      const result = await fetch(variables)
+      if (!result.ok) return result
+      return { ok: true, data: { search: variables.search ?? '', options: result.data } }
+    },
   })
   return {
-    ...query,
+    options: () => query.data()?.options ?? [],
+    isLoading: () => query.error() === undefined && query.data()?.search !== typed(),
+    error: query.error,
     search(text) {
+      if (!isSearched) return
+      setTyped(text)
       clearTimeout(timer)
-      timer = setTimeout(() => setSearch(text || null), TYPING_MS)
+      timer = setTimeout(() => setSearch(text), TYPING_MS)
     },
   }
-}
-
-export interface Options extends Query<SearchOption[]> {
-  search(text: string): void
 }
 
 /** Event names of the range, the most frequent first. */
@@ -99,7 +113,7 @@ export function createNameOptions(): Options {
 }
 
 /** The fields that every event has, and the properties of events with the chosen name, the most frequent first. */
-export function createDimensionOptions(): Query<SearchOption[]> {
+export function createDimensionOptions(): Options {
   const explore = useExplore()
   return createOptions(
     () => ({ ...rangeOf(explore), name: explore.query().name ?? '*' }),
@@ -113,6 +127,7 @@ export function createDimensionOptions(): Query<SearchOption[]> {
       }))
       return { ok: true, data: [...COLUMNS, ...properties] }
     },
+    { isSearched: false },
   )
 }
 

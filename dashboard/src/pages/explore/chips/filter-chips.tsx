@@ -66,13 +66,13 @@ function FilterSteps() {
           label="Search fields and properties"
           listLabel="Fields and properties"
           placeholder="Field or property, such as plan"
-          options={dimensions.data() ?? []}
-          isLoading={dimensions.data() === undefined && dimensions.error() === undefined}
+          options={dimensions.options()}
+          isLoading={dimensions.isLoading()}
           isChosen={isChosen}
           typedLabel="use this property"
           choose={({ value }) => setDimension(value ?? undefined)}
         >
-          <OptionsError query={dimensions} what="properties" />
+          <OptionsError options={dimensions} what="properties" />
         </SearchList>
       }
       keyed
@@ -89,7 +89,7 @@ function ValueList(props: { dimension: string }) {
   const isFull = () => chosen().length >= FILTER_VALUES_MAX
   // Values that are chosen and rare may not be among those that the server lists.
   const options = () => {
-    const listed = values.data() ?? []
+    const listed = values.options()
     const missing = chosen().filter((value) => !listed.some((option) => option.value === value))
     return [...missing.map((value) => ({ value, label: value ?? NONE })), ...listed]
   }
@@ -105,14 +105,14 @@ function ValueList(props: { dimension: string }) {
       listLabel={`Values of ${props.dimension}`}
       placeholder={`Value of ${props.dimension}`}
       options={options()}
-      isLoading={values.data() === undefined && values.error() === undefined}
+      isLoading={values.isLoading()}
       isChosen={({ value }) => chosen().includes(value)}
       isMultiple
       onSearch={values.search}
       typedLabel="use this value"
       choose={toggle}
     >
-      <OptionsError query={values} what="values" />
+      <OptionsError options={values} what="values" />
       <p class="hint search-hint">
         {isFull()
           ? `At most ${FILTER_VALUES_MAX} values.`

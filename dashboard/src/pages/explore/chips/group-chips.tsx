@@ -66,13 +66,29 @@ function DimensionList(props: { choose(dimension: string): void }) {
       label="Search fields and properties"
       listLabel="Fields and properties"
       placeholder="Field or property, such as plan"
-      options={dimensions.data() ?? []}
-      isLoading={dimensions.data() === undefined && dimensions.error() === undefined}
+      options={dimensions.options()}
+      isLoading={dimensions.isLoading()}
       isChosen={({ value }) => isChosen(value)}
       typedLabel="use this property"
       choose={({ value }) => value !== null && !isChosen(value) && props.choose(value)}
     >
-      <OptionsError query={dimensions} what="properties" />
+      <OptionsError options={dimensions} what="properties" />
     </SearchList>
+  )
+}
+
+/** One dimension, for what is shown by it. */
+export function DimensionChoice(props: { dimension: string; choose(dimension: string): void }) {
+  return (
+    <Chip label="by" value={props.dimension} title="Explain by another field or property">
+      {(close) => (
+        <DimensionList
+          choose={(dimension) => {
+            close()
+            props.choose(dimension)
+          }}
+        />
+      )}
+    </Chip>
   )
 }

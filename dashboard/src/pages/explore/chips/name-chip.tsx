@@ -27,8 +27,8 @@ function NameList(props: { onDone(): void }) {
       label="Search events"
       listLabel="Events"
       placeholder="Name of an event"
-      options={[{ value: null, label: 'All events' }, ...(names.data() ?? [])]}
-      isLoading={names.data() === undefined && names.error() === undefined}
+      options={[{ value: null, label: 'All events' }, ...names.options()]}
+      isLoading={names.isLoading()}
       isChosen={({ value }) => value === (query().name ?? null)}
       onSearch={names.search}
       typedLabel="use this name"
@@ -37,7 +37,7 @@ function NameList(props: { onDone(): void }) {
         setQuery({ name: value ?? undefined })
       }}
     >
-      <OptionsError query={names} what="names" />
+      <OptionsError options={names} what="names" />
     </SearchList>
   )
 }

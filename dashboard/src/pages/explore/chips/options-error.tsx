@@ -1,10 +1,10 @@
 import { Show } from 'solid-js'
-import type { Query } from '../../../lib/api/query.ts'
+import type { Options } from '../suggestions.ts'
 
 /** The options of a list are missing; what is typed can be used all the same. */
-export function OptionsError(props: { query: Query<unknown>; what: string }) {
+export function OptionsError(props: { options: Options; what: string }) {
   return (
-    <Show when={props.query.error()}>
+    <Show when={props.options.error()}>
       <p class="hint search-none" role="status">
         The {props.what} could not be loaded. You can type one.
       </p>

@@ -1,6 +1,8 @@
 import { For, Show } from 'solid-js'
+import { CheckIcon } from '../../../components/icons.tsx'
+import { useShortcuts } from '../../../lib/app-context.ts'
 import { hasBucketsOf, type Resolution } from '../../../lib/time/range.ts'
-import { useExplore } from '../context.ts'
+import { canCompare, useExplore } from '../context.ts'
 import { HistoryMenu } from '../panels/history-menu.tsx'
 import {
   AGGREGATES,
@@ -36,6 +38,7 @@ export function QueryBar() {
       </For>
       <AddGroup isDisabled={query().groupBy.length >= GROUP_BY_MAX} />
       <IntervalChip />
+      <CompareChip />
       <span class="query-gap" />
       <HistoryMenu />
     </section>
@@ -78,6 +81,26 @@ function AggregateChip() {
         />
       )}
     </Chip>
+  )
+}
+
+function CompareChip() {
+  const { query, isCompared, setCompared } = useExplore()
+  const toggle = () => setCompared(!isCompared())
+  useShortcuts([{ key: 'v', description: 'Compare with the previous period', run: toggle }])
+  return (
+    <Show when={canCompare(query())}>
+      <button
+        type="button"
+        class="control compare"
+        aria-pressed={isCompared()}
+        title="Compare with the previous period (v)"
+        onClick={toggle}
+      >
+        {isCompared() ? <CheckIcon /> : null}
+        Compare
+      </button>
+    </Show>
   )
 }
 

@@ -7,7 +7,7 @@ import { Tooltip } from './tooltip.tsx'
 
 /** One line for each group. A click lists the events of a point, dragging chooses a range. */
 export function Chart(props: { series: Series }) {
-  const { point, setPoint, urlState, now, live } = useExplore()
+  const { point, setPoint, setRegion, previous, urlState, now, live } = useExplore()
   const label = () => {
     const { query, times, range, lines } = props.series
     const what = `${AGGREGATES[query.aggregate]} of ${query.name ?? 'all events'}`
@@ -21,6 +21,11 @@ export function Chart(props: { series: Series }) {
       point()?.time === time && JSON.stringify(point()?.group) === JSON.stringify(line?.group)
     setPoint(isSame ? undefined : { time, group: line?.group })
   }
+  /** A difference has parts where values add up; of others, a part of the range is shown alone. */
+  const select = (from: number, to: number) =>
+    isAdditive(props.series.query.aggregate)
+      ? setRegion({ from, to })
+      : urlState.setRange({ kind: 'absolute', from, to })
   const selected = () => {
     const index = props.series.times.indexOf(point()?.time ?? -1)
     return index < 0 ? undefined : index
@@ -33,7 +38,7 @@ export function Chart(props: { series: Series }) {
       times={props.series.times}
       whole={props.series.whole}
       lines={props.series.lines}
-      previous={undefined}
+      previous={previous()}
       isStacked={isStacked(props.series)}
       hasFractions={
         !(isAdditive(props.series.query.aggregate) || props.series.query.aggregate === 'UNIQUES')
@@ -43,11 +48,7 @@ export function Chart(props: { series: Series }) {
       tooltip={(index) => <Tooltip series={props.series} index={index} />}
       onPick={pick}
       onSelect={(first, last) =>
-        urlState.setRange({
-          kind: 'absolute',
-          from: boundsOf(props.series, first).from,
-          to: boundsOf(props.series, last).to,
-        })
+        select(boundsOf(props.series, first).from, boundsOf(props.series, last).to)
       }
     />
   )

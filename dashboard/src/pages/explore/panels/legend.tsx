@@ -6,12 +6,18 @@ import type { ExploreLine, Series } from '../series.ts'
 
 /** The names of the lines; a click keeps one of them. */
 export function Legend(props: { series: Series }) {
+  const { previous } = useExplore()
   return (
     <footer class="legend">
       <Show when={props.series.query.groupBy.length > 0}>
         <For each={props.series.lines}>{(line) => <LineName line={line} />}</For>
       </Show>
-      <StateMarks whole={props.series.whole} times={props.series.times} isChart />
+      <StateMarks
+        whole={props.series.whole}
+        times={props.series.times}
+        isChart
+        hasPrevious={previous() !== undefined}
+      />
     </footer>
   )
 }

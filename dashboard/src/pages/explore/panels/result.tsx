@@ -1,9 +1,11 @@
 import { Match, Show, Switch } from 'solid-js'
 import { Choice } from '../../../components/choice.tsx'
+import { QueryNotice } from '../../../components/error-notice.tsx'
 import { Panel } from '../../../components/panel.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
+import type { ResolvedRange } from '../../../lib/time/range.ts'
 import { useExplore } from '../context.ts'
-import { AGGREGATES, INTERVALS } from '../query-state.ts'
+import { AGGREGATES, INTERVALS, isAdditive } from '../query-state.ts'
 import { Chart } from './chart.tsx'
 import { EmptyResult } from './empty-result.tsx'
 import { ExportMenu } from './export-menu.tsx'
@@ -16,7 +18,7 @@ import { Table } from './table.tsx'
 
 /** The result of the query, as a chart or as a table, and what its numbers mean. */
 export function Result() {
-  const { query, series, range, urlState } = useExplore()
+  const { query, series, comparison, range, urlState } = useExplore()
   const title = () => `${AGGREGATES[query().aggregate]} of ${query().name ?? 'all events'}`
   const unit = () => {
     const { groupBy, interval } = query()
@@ -35,6 +37,7 @@ export function Result() {
       aside={<ResultControls />}
     >
       <QueryProblem />
+      <QueryNotice query={comparison} subject="The previous period is" />
       <Show
         when={series.data()}
         fallback={
@@ -78,10 +81,16 @@ export function Result() {
   )
 }
 
+/** A range that is still open is compared as far as it has come. */
+const rangeSoFar = ({ window, end }: ResolvedRange) => ({
+  from: window.from,
+  to: Math.min(window.to, end),
+})
+
 const hasNoValue = ({ value }: { value: number }) => value === 0 || Number.isNaN(value)
 
 function ResultControls() {
-  const { query, urlState } = useExplore()
+  const { query, urlState, region, setRegion, range } = useExplore()
   const setTable = (isTable: boolean) => urlState.set({ view: isTable ? 'table' : null })
   useShortcuts([
     {
@@ -99,6 +108,17 @@ function ResultControls() {
           options={{ chart: 'Chart', table: 'Table' }}
           choose={(option) => setTable(option === 'table')}
         />
+      </Show>
+      <Show when={isAdditive(query().aggregate)}>
+        <button
+          type="button"
+          class="button"
+          title="Which values explain the difference to the period before. Or drag across a part of the chart."
+          aria-pressed={region() !== undefined}
+          onClick={() => setRegion(region() ? undefined : rangeSoFar(range()))}
+        >
+          What changed?
+        </button>
       </Show>
       <ExportMenu />
       <RequestsDialog />

@@ -9,6 +9,7 @@ import { bucketLabel, type ExploreLine, type Series } from '../series.ts'
 
 /** The numbers of the chart as text, newest first. Each is a button that lists its events. */
 export function Table(props: { series: Series }) {
+  const { previous } = useExplore()
   const rows = () => props.series.times.map((_, i) => i).reverse()
   const isSplit = () => props.series.query.groupBy.length > 0
   const hasTotal = () => isSplit() && isAdditive(props.series.query.aggregate)
@@ -34,6 +35,11 @@ export function Table(props: { series: Series }) {
                     Total
                   </th>
                 </Show>
+                <Show when={previous()}>
+                  <th scope="col" class="figures">
+                    Previous period
+                  </th>
+                </Show>
                 <th scope="col" class="figures">
                   Late events
                 </th>
@@ -56,6 +62,13 @@ export function Table(props: { series: Series }) {
                       <td class="figures">
                         <Value series={props.series} line={undefined} index={i} />
                       </td>
+                    </Show>
+                    <Show when={previous()}>
+                      {(points) => (
+                        <td class="figures muted">
+                          {exactValue(points()[i]?.value ?? Number.NaN)}
+                        </td>
+                      )}
                     </Show>
                     <td class="figures muted">{exact(props.series.whole[i]?.lateCount ?? 0)}</td>
                     <td class="muted">{stateOf(props.series, i)}</td>

@@ -1,10 +1,13 @@
 import { For, Show } from 'solid-js'
 import { exact, exactValue } from '../../../lib/format.ts'
+import { useExplore } from '../context.ts'
 import { AGGREGATES, isAdditive } from '../query-state.ts'
 import { bucketLabel, isStacked, type Series } from '../series.ts'
 
 /** One bucket in full: exact numbers, whether they may still change, and how many came late. */
 export function Tooltip(props: { series: Series; index: number }) {
+  const { previous } = useExplore()
+  const before = () => previous()?.[props.index]
   const whole = () => props.series.whole[props.index]
   const isSplit = () => props.series.query.groupBy.length > 0
   const lines = () =>
@@ -33,6 +36,14 @@ export function Tooltip(props: { series: Series; index: number }) {
               <th scope="row">{isSplit() ? 'total' : AGGREGATES[props.series.query.aggregate]}</th>
               <td>{exactValue(whole()?.value ?? Number.NaN)}</td>
             </tr>
+          </Show>
+          <Show when={before()}>
+            {(point) => (
+              <tr class="tooltip-before">
+                <th scope="row">previous period</th>
+                <td>{exactValue(point().value)}</td>
+              </tr>
+            )}
           </Show>
         </tbody>
       </table>
