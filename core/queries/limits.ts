@@ -49,6 +49,14 @@ export const QUERY_LIMITS = {
   dimensionValueCharsMax: 256,
   namesMax: 100,
 
+  /** Single events that a funnel or a retention may sort by actor: about 3 µs each. */
+  funnelEventsMax: 2_000_000,
+  funnelStepsMax: 10,
+  funnelWindowSecondsDefault: 7 * 86_400,
+  funnelWindowSecondsMax: 90 * 86_400,
+  /** Days or weeks of a retention. */
+  retentionPeriodsMax: 100,
+
   /** Event names, values of a dimension and paths of properties that one query lists. */
   listDefault: 10,
   listMax: 100,

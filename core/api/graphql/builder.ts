@@ -5,6 +5,7 @@ import { type GraphQLError, Kind, type ValueNode } from 'graphql'
 import { createGraphQLError } from 'graphql-yoga'
 import { readTime } from '../../../contract/event/time.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import type { EventSelection } from '../../queries/behaviour/event-selection.ts'
 import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { DimensionFilter } from '../../queries/sql/dimensions.ts'
@@ -21,6 +22,7 @@ export interface SchemaTypes {
   }
   Inputs: {
     DimensionFilter: DimensionFilter
+    EventSelection: EventSelection
   }
   DefaultFieldNullability: false
   DefaultEdgesNullability: false

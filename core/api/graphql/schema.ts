@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
@@ -19,6 +20,7 @@ export function createSchema(): GraphQLSchema {
   const types = addMetrics(builder)
   addComparisons(builder, types)
   addExplore(builder)
+  addBehaviour(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)

@@ -187,6 +187,10 @@ const FIELDS = {
     `ratio(${tenant} numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator denominator } }`,
   contributions: (tenant: string) =>
     `contributions(${tenant} name: "*", dimension: "name", ${RANGE}) { contributions { value after } after }`,
+  funnel: (tenant: string) =>
+    `funnel(${tenant} steps: [{name: "*"}, {name: "*"}], ${RANGE}) { steps { actors } withoutActor }`,
+  retention: (tenant: string) =>
+    `retention(${tenant} first: {name: "*"}, ${RANGE}) { cohorts { actors returned } }`,
   eventNames: (tenant: string) => `eventNames(${tenant} ${RANGE}) { names { name count } }`,
   properties: (tenant: string) =>
     `properties(${tenant} name: "*", ${RANGE}) { properties { path count } sampled }`,

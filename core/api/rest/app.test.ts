@@ -169,6 +169,66 @@ describe('GET /v1/metrics/{name}', () => {
   })
 })
 
+describe('funnel and retention', () => {
+  const at = (hour: number) =>
+    `2026-10-0${1 + Math.floor(hour / 24)}T${`0${hour % 24}`.slice(-2)}:00:00Z`
+  const range = 'start=2026-10-01T00:00:00Z&end=2026-10-03T00:00:00Z'
+  beforeAll(() =>
+    fixture.store(
+      'default',
+      (
+        [
+          ['ann', 'visit', 1],
+          ['ann', 'sign up', 3],
+          ['bob', 'visit', 2],
+          ['ann', 'visit', 26],
+          ['bob', 'sign up', 12],
+        ] as const
+      ).map(([actor, name, hour]) => ({
+        actor,
+        name,
+        occurredAt: at(hour),
+        receivedAt: at(hour),
+        properties: { plan: actor === 'ann' ? 'pro' : 'free' },
+      })),
+    ),
+  )
+
+  test('a funnel takes its steps in the order of the parameters, each with its own filter', async () => {
+    const path = `/v1/funnel?${range}&step=visit&step=sign+up&window_seconds=14400`
+    const { data, meta } = await json(path)
+    expect(data).toEqual([
+      { name: 'visit', actors: 2, conversion: 1, overall: 1, median_seconds: null },
+      { name: 'sign up', actors: 1, conversion: 0.5, overall: 0.5, median_seconds: 7200 },
+    ])
+    expect(meta).toMatchObject({ source: 'raw', without_actor: 0, query_id: expect.any(String) })
+    const filtered = await json(`${path}&filter_2=plan:free`)
+    expect(filtered.data.map(({ actors }: { actors: number }) => actors)).toEqual([2, 0])
+  })
+
+  test('retention is a row for each day, with who returned since', async () => {
+    const { data, meta } = await json(`/v1/retention?${range}&first=sign+up&returning=visit`)
+    expect(data).toEqual([
+      { timestamp: '2026-10-01T00:00:00Z', date: '2026-10-01', actors: 2, returned: [0, 1] },
+    ])
+    expect(meta).toMatchObject({ interval: 'day', time_zone: 'UTC' })
+  })
+
+  test.each([
+    [`/v1/funnel?${range}`, 'step'],
+    [`/v1/funnel?${range}&step=visit`, 'step'],
+    [`/v1/funnel?${range}&step=a&step=b&filter_3=plan:pro`, 'filter_3'],
+    [`/v1/funnel?${range}&step=a&step=b&filter_11=plan:pro`, 'filter_11'],
+    [`/v1/retention?${range}`, 'first'],
+    [`/v1/retention?${range}&first=a&interval=month`, 'interval'],
+    [`/v1/retention?${range}&first=a&returning_filter=plan:pro`, 'returning'],
+  ])('%s is a problem that names the parameter', async (path, parameter) => {
+    const response = await get(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'BAD_USER_INPUT', parameter })
+  })
+})
+
 describe('comparisons', () => {
   test('compare shows the period before, or another range, and meta says which', async () => {
     const path = `/v1/metrics/order?${RANGE}&interval=total`
@@ -189,10 +249,11 @@ describe('comparisons', () => {
   })
 
   test('a ratio has both parts, and contributions add up to the difference', async () => {
-    const parts = 'numerator=order&denominator=*&numerator_aggregate=sum&numerator_filter=plan:pro'
+    const parts =
+      'numerator=order&denominator=order&numerator_aggregate=sum&numerator_filter=plan:pro'
     const { data, meta } = await json(`/v1/ratio?${RANGE}&interval=total&${parts}`)
-    expect(data).toMatchObject([{ value: 15, numerator: 90, denominator: 6 }])
-    expect(meta).toMatchObject({ zero_denominators: 0, definition: { metric: 'order / *' } })
+    expect(data).toMatchObject([{ value: 18, numerator: 90, denominator: 5 }])
+    expect(meta).toMatchObject({ zero_denominators: 0, definition: { metric: 'order / order' } })
     const explained = await json(`/v1/contributions/order?${RANGE}&dimension=plan&aggregate=sum`)
     expect(explained.data).toEqual([
       { value: 'pro', before: 0, after: 90, difference: 90, other: false },
@@ -371,6 +432,8 @@ test('the description names every path, and its schemas fit the responses', asyn
     '/v1/names',
     '/v1/properties',
     '/v1/top/{name}',
+    '/v1/funnel',
+    '/v1/retention',
     '/v1/events',
     '/v1/events/{id}',
   ])

@@ -6,6 +6,7 @@ import type { GraphQLServer } from '../graphql/server.ts'
 import type { AddressOf } from '../http/client.ts'
 import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
+import { addBehaviourRoutes } from './behaviour-routes.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
@@ -27,6 +28,8 @@ const PARAMETERS: Record<string, string> = {
   timeZone: 'time_zone',
   previousStart: 'compare',
   previousEnd: 'compare',
+  steps: 'step',
+  windowSeconds: 'window_seconds',
   first: 'limit',
   last: 'limit',
 }
@@ -38,6 +41,8 @@ const PATHS = [
   '/v1/names',
   '/v1/properties',
   '/v1/top/*',
+  '/v1/funnel',
+  '/v1/retention',
   '/v1/events',
   '/v1/events/*',
 ]
@@ -68,6 +73,7 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   addMetricsRoute(app, runOperation)
   addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
+  addBehaviourRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {
     openapi: '3.1.0',

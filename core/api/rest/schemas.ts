@@ -22,7 +22,7 @@ export const tenantParameter = z.string().optional().openapi({
 /** So often may a parameter be in a URL; GraphQL has narrower limits for what they say. */
 const REPEATED_MAX = QUERY_LIMITS.filtersMax * QUERY_LIMITS.filterValuesMax
 
-const repeatable = z.preprocess(
+export const repeatable = z.preprocess(
   (value) => (value === undefined ? value : [value].flat()),
   z.array(z.string()).max(REPEATED_MAX, `may be there at most ${REPEATED_MAX} times`),
 )

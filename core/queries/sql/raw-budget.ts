@@ -14,6 +14,19 @@ const ROLLUPS_READ_MAX = 200_000
 /** Less than a row with its header takes. */
 const EVENT_BYTES_MIN = 150
 
+/** Of queries that do more with single events than to count them. */
+export interface RawBudget {
+  max: number
+  /** What a client can do, as sentences. */
+  advice: string
+}
+
+const COUNTING: RawBudget = {
+  max: QUERY_LIMITS.rawEventsMax,
+  advice:
+    'Choose a shorter range, or one name instead of "*"; COUNT, SUM, MIN, MAX and AVG by name, with intervals of 15 minutes or more, read no single events.',
+}
+
 /**
  * To be called before single events of the range are read. Rollups know how many there are, so a query that would take
  * longer than a statement may is refused at once. Counted are 15-minute buckets wholly inside the range that may have
@@ -25,12 +38,12 @@ export async function checkRawBudget(
   viewer: TenantViewer,
   names: Names,
   range: Range,
+  budget: RawBudget = COUNTING,
 ): Promise<void> {
-  const { rawEventsMax } = QUERY_LIMITS
   const counted = await countFromRollups(db, viewer, names, range)
-  if (counted <= rawEventsMax) return
+  if (counted <= budget.max) return
   // What is held is of all tenants: it decides, and no client may learn how much it is.
-  if ((await countHeld(db, range)) > rawEventsMax) throw tooManyEvents(counted)
+  if ((await countHeld(db, range)) > budget.max) throw tooManyEvents(counted, budget)
 }
 
 /**
@@ -67,12 +80,11 @@ async function countHeld(db: Database, range: Range): Promise<number> {
   return rows[0]?.count ?? 0
 }
 
-function tooManyEvents(found: number): ApiError {
-  const { rawEventsMax } = QUERY_LIMITS
-  const [millions, max] = [found, rawEventsMax].map((count) => (count / 1e6).toFixed(1))
+function tooManyEvents(found: number, { max, advice }: RawBudget): ApiError {
+  const [millions, most] = [found, max].map((count) => (count / 1e6).toFixed(1))
   return new ApiError(
     'QUERY_TOO_SLOW',
-    `The query would read up to ${millions} million single events, of at most ${max} million. Choose a shorter range, or one name instead of "*"; COUNT, SUM, MIN, MAX and AVG by name, with intervals of 15 minutes or more, read no single events.`,
-    { limit: 'events', found, max: rawEventsMax },
+    `The query would read up to ${millions} million single events, of at most ${most} million. ${advice}`,
+    { limit: 'events', found, max },
   )
 }

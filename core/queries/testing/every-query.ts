@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { uuidV7 } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { funnel } from '../behaviour/funnel.ts'
+import { retention } from '../behaviour/retention.ts'
 import { countEvents } from '../count-events.ts'
 import {
   type DeadLettersArgs,
@@ -226,6 +228,11 @@ const CASES: readonly QueryCase[] = [
     denominator: { name: '*', aggregate: 'UNIQUES' },
   }),
   ofHour('an hour by a property', contributions, { name: '*', dimension: 'plan' }),
+  ofHour('an hour', funnel, {
+    steps: [{ name: 'name_0' }, { name: '*' }],
+    windowSeconds: 3_600,
+  }),
+  ofHour('a day', retention, { first: { name: 'name_0' } }, DAY_MS),
   page('first', () => ({})),
   page('next', ({ eventCursor }) => ({ after: eventCursor })),
   page('previous', ({ eventCursor }) => ({ before: eventCursor, last: 20 })),
