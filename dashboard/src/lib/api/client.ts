@@ -3,6 +3,7 @@ import {
   Client,
   type CombinedError,
   fetchExchange,
+  type OperationResult,
   type TypedDocumentNode,
 } from '@urql/core'
 import { createSignal } from 'solid-js'
@@ -39,9 +40,24 @@ export async function execute<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Result<Data>> {
-  const { data, error, extensions } = await client
-    .query(document, variables, { fetch: fetchWithin(QUERY_MS_MAX) })
-    .toPromise()
+  const fetching = { fetch: fetchWithin(QUERY_MS_MAX) }
+  return resultOf(await client.query(document, variables, fetching).toPromise())
+}
+
+/** Sends a mutation once. Never throws; it may have been executed although no response came. */
+export async function mutate<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Result<Data>> {
+  const fetching = { fetch: fetchWithin(QUERY_MS_MAX) }
+  return resultOf(await client.mutation(document, variables, fetching).toPromise())
+}
+
+function resultOf<Data, Variables extends AnyVariables>({
+  data,
+  error,
+  extensions,
+}: OperationResult<Data, Variables>): Result<Data> {
   if (error === undefined && data !== undefined) {
     setSignedOut(false)
     return { ok: true, data, extensions }

@@ -14,6 +14,7 @@ import {
   rebucket,
   resolveRange,
 } from '../../lib/time/range.ts'
+import { type Mode, parseMode } from './behaviour/state.ts'
 import { type Comparison, fetchComparison, previousPoints } from './comparison.ts'
 import { fetchSeries, type SeriesVariables } from './queries.ts'
 import {
@@ -33,6 +34,10 @@ import { type Series, toSeries } from './series.ts'
 
 /** What the parts of the page share. */
 export interface Explore extends AppState {
+  /** Of the URL. */
+  params: Accessor<URLSearchParams>
+  setParams(changes: Record<string, string | string[] | null>): void
+  mode: Accessor<Mode>
   query: Accessor<ExploreQuery>
   /** Changes the query; the selected point belongs to the query before, so it goes. */
   setQuery(changes: Partial<ExploreQuery>): void
@@ -78,6 +83,7 @@ export function createExplore(): Explore {
   const point = createMemo(() => parsePoint(params(), query().groupBy.length), undefined, {
     equals: isSame,
   })
+  const mode = createMemo(() => parseMode(params()))
   const clock = createLiveClock(app)
   const range = createMemo(
     () => bucketsFor(query(), resolveRange(urlState.range(), clock(), urlState.zone())),
@@ -94,7 +100,7 @@ export function createExplore(): Explore {
   const series = queries.add(
     createQuery({
       scope,
-      variables,
+      variables: () => (mode() === 'trend' ? variables() : undefined),
       isRetried,
       async fetch(variables) {
         const [asked, askedRange] = [query(), range()]
@@ -109,7 +115,8 @@ export function createExplore(): Explore {
     createQuery({
       scope,
       isRetried,
-      variables: () => (isCompared() && canCompare(query()) ? variables() : undefined),
+      variables: () =>
+        mode() === 'trend' && isCompared() && canCompare(query()) ? variables() : undefined,
       fetch: fetchComparison,
     }),
     { isPast: true },
@@ -122,6 +129,9 @@ export function createExplore(): Explore {
   })
   return {
     ...app,
+    params,
+    setParams: (changes) => setParams(changes),
+    mode,
     query,
     setQuery: (changes) =>
       setParams({ ...queryParams({ ...query(), ...changes }), ...pointParams(undefined) }),

@@ -193,6 +193,35 @@ test('the previous period is drawn and listed, each bucket with the one before i
   expect(param('compare')).toEqual(['previous'])
 })
 
+test('a funnel shows how many actors take its steps in their order, and a retention who came back', async () => {
+  await open(`show=funnel&step=signup&step=${encodeURIComponent(ORDER)}&window=3600`)
+  await page.locator('.funnel-table').waitFor()
+  const byActor = Map.groupBy(events, ({ actor }) => actor)
+  const started = [...byActor.values()].filter((own) => own.some(({ name }) => name === 'signup'))
+  const finished = started.filter((own) =>
+    own.some(
+      (first) =>
+        first.name === 'signup' &&
+        own.some(
+          ({ name, occurredMs }) =>
+            name === ORDER &&
+            occurredMs > first.occurredMs &&
+            occurredMs <= first.occurredMs + 3_600_000,
+        ),
+    ),
+  )
+  const actors = (await texts('.funnel-table tbody td:nth-child(2)')).map(Number)
+  expect(actors).toEqual([started.length, finished.length])
+  await page.getByRole('button', { name: 'Remove step 2' }).press('Enter')
+  await page.locator('.empty', { hasText: 'at least two' }).waitFor()
+
+  await page.getByRole('button', { name: 'Retention' }).click()
+  await page.locator('.retention-table').waitFor()
+  expect(param('show')).toEqual(['retention'])
+  const cohorts = (await texts('.retention-table tbody td:nth-child(2)')).map(Number)
+  expect(cohorts.reduce((sum, count) => sum + count, 0)).toBe(byActor.size)
+})
+
 test('averages show gaps where nothing was measured, and the value of each group over the whole range', async () => {
   await open('aggregate=avg&by=country&interval=quarter_hour&view=table')
   await cells().first().waitFor()
@@ -326,6 +355,16 @@ test('the page fits 390 and 1440 px in light and dark, and axe finds nothing in 
     await shown.locator('.point-button').first().click()
     await shown.locator('.point-comparison').waitFor()
     await check('table and events')
+    await open(`show=funnel&step=signup&step=${encodeURIComponent(ORDER)}`, shown)
+    await shown.locator('.funnel-table').waitFor()
+    await check('funnel')
+    await open('show=retention', shown)
+    await shown.locator('.retention-table').waitFor()
+    await check('retention')
+    await open('by=plan', shown)
+    await shown.getByRole('button', { name: 'What changed?' }).click()
+    await shown.locator('.contributions tfoot').waitFor()
+    await check('contributions')
     await open('by=a..b', shown)
     await shown.locator('.problem').waitFor()
     await check('refused')

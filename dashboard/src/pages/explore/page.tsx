@@ -1,9 +1,11 @@
 import './explore.css'
-import { Show } from 'solid-js'
+import { Match, Show, Switch } from 'solid-js'
 import { StatusNotices } from '../../components/status-notices.tsx'
 import { useShortcuts } from '../../lib/app-context.ts'
+import { Funnel } from './behaviour/funnel.tsx'
+import { Retention } from './behaviour/retention.tsx'
 import { QueryBar } from './chips/query-bar.tsx'
-import { createExplore, ExploreContext } from './context.ts'
+import { createExplore, type Explore, ExploreContext } from './context.ts'
 import { Contributions } from './panels/contributions.tsx'
 import { PointEvents } from './panels/point-events.tsx'
 import { Result } from './panels/result.tsx'
@@ -27,18 +29,38 @@ export default function ExplorePage() {
           dataAt={explore.series.data() && explore.series.dataAt()}
         />
         <QueryBar />
-        <Result />
-        <Show when={isAdditive(explore.query().aggregate) && explore.region()}>
-          {(region) => <Contributions region={region()} />}
-        </Show>
-        <Show when={explore.series.data()}>
-          {(series) => (
-            <Show when={explore.point()}>
-              {(point) => <PointEvents series={series()} point={point()} />}
-            </Show>
-          )}
-        </Show>
+        <Switch>
+          <Match when={explore.mode() === 'trend'}>
+            <Trend explore={explore} />
+          </Match>
+          <Match when={explore.mode() === 'funnel'}>
+            <Funnel />
+          </Match>
+          <Match when={explore.mode() === 'retention'}>
+            <Retention />
+          </Match>
+        </Switch>
       </div>
     </ExploreContext.Provider>
+  )
+}
+
+/** A number over time, what changed in a part of it, and the events of a point. */
+function Trend(props: { explore: Explore }) {
+  const { query, region, series, point } = props.explore
+  return (
+    <>
+      <Result />
+      <Show when={isAdditive(query().aggregate) && region()}>
+        {(chosen) => <Contributions region={chosen()} />}
+      </Show>
+      <Show when={series.data()}>
+        {(data) => (
+          <Show when={point()}>
+            {(selected) => <PointEvents series={data()} point={selected()} />}
+          </Show>
+        )}
+      </Show>
+    </>
   )
 }

@@ -6,7 +6,7 @@ import { OptionsError } from './options-error.tsx'
 
 /** Which event is measured. */
 export function NameChip() {
-  const { query } = useExplore()
+  const { query, setQuery } = useExplore()
   return (
     <Chip
       label="Event"
@@ -14,28 +14,40 @@ export function NameChip() {
       title={`Event: ${query().name ?? 'all'}`}
       shortcut={{ key: 'e', description: 'Choose an event' }}
     >
-      {(close) => <NameList onDone={close} />}
+      {(close) => (
+        <EventNameList
+          chosen={query().name}
+          allLabel="All events"
+          choose={(name) => {
+            close()
+            setQuery({ name })
+          }}
+        />
+      )}
     </Chip>
   )
 }
 
-function NameList(props: { onDone(): void }) {
-  const { query, setQuery } = useExplore()
+/** Names of events, with type-ahead. */
+export function EventNameList(props: {
+  chosen: string | undefined
+  /** The option that stands for no name; without it a name has to be chosen. */
+  allLabel?: string
+  choose(name: string | undefined): void
+}) {
   const names = createNameOptions()
+  const all = () => (props.allLabel ? [{ value: null, label: props.allLabel }] : [])
   return (
     <SearchList
       label="Search events"
       listLabel="Events"
       placeholder="Name of an event"
-      options={[{ value: null, label: 'All events' }, ...names.options()]}
+      options={[...all(), ...names.options()]}
       isLoading={names.isLoading()}
-      isChosen={({ value }) => value === (query().name ?? null)}
+      isChosen={({ value }) => value === (props.chosen ?? null)}
       onSearch={names.search}
       typedLabel="use this name"
-      choose={({ value }) => {
-        props.onDone()
-        setQuery({ name: value ?? undefined })
-      }}
+      choose={({ value }) => props.choose(value ?? undefined)}
     >
       <OptionsError options={names} what="names" />
     </SearchList>

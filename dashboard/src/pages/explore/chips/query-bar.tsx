@@ -1,7 +1,10 @@
-import { For, Show } from 'solid-js'
+import { For, Match, Show, Switch } from 'solid-js'
+import { Choice } from '../../../components/choice.tsx'
 import { CheckIcon } from '../../../components/icons.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 import { hasBucketsOf, type Resolution } from '../../../lib/time/range.ts'
+import { FunnelChips, RetentionChips } from '../behaviour/behaviour-bar.tsx'
+import { MODES } from '../behaviour/state.ts'
 import { canCompare, useExplore } from '../context.ts'
 import { HistoryMenu } from '../panels/history-menu.tsx'
 import {
@@ -19,28 +22,46 @@ import { NameChip } from './name-chip.tsx'
 
 /** The query as one line of chips. */
 export function QueryBar() {
-  const { query } = useExplore()
+  const { query, mode, setParams } = useExplore()
   let bar!: HTMLElement
   /** Where the focus goes once the chip that had it is gone. */
   const focus = (selector: string) => () =>
     bar.querySelector<HTMLElement>(`${selector} button`)?.focus()
   return (
     <section class="query-bar" aria-label="Query" ref={bar}>
-      <NameChip />
-      <AggregateChip />
+      <Choice
+        label="Kind of query"
+        chosen={mode()}
+        options={MODES}
+        choose={(chosen) => setParams({ show: chosen === 'trend' ? null : chosen })}
+      />
+      <Switch>
+        <Match when={mode() === 'trend'}>
+          <NameChip />
+          <AggregateChip />
+        </Match>
+        <Match when={mode() === 'funnel'}>
+          <FunnelChips onRemoved={focus('.add-step')} />
+        </Match>
+        <Match when={mode() === 'retention'}>
+          <RetentionChips />
+        </Match>
+      </Switch>
       {/* By dimension, so that a chip stays while its values change. */}
       <For each={query().filters.map(({ dimension }) => dimension)}>
         {(dimension) => <FilterChip dimension={dimension} onRemoved={focus('.add-filter')} />}
       </For>
       <AddFilter isDisabled={query().filters.length >= FILTERS_MAX} />
-      <For each={query().groupBy}>
-        {(dimension) => <GroupChip dimension={dimension} onRemoved={focus('.add-group')} />}
-      </For>
-      <AddGroup isDisabled={query().groupBy.length >= GROUP_BY_MAX} />
-      <IntervalChip />
-      <CompareChip />
-      <span class="query-gap" />
-      <HistoryMenu />
+      <Show when={mode() === 'trend'}>
+        <For each={query().groupBy}>
+          {(dimension) => <GroupChip dimension={dimension} onRemoved={focus('.add-group')} />}
+        </For>
+        <AddGroup isDisabled={query().groupBy.length >= GROUP_BY_MAX} />
+        <IntervalChip />
+        <CompareChip />
+        <span class="query-gap" />
+        <HistoryMenu />
+      </Show>
     </section>
   )
 }

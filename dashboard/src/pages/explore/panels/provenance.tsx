@@ -1,8 +1,9 @@
-import { Show } from 'solid-js'
+import { type JSX, Show } from 'solid-js'
 import { CopyButton } from '../../../components/copy-button.tsx'
 import { WarnIcon } from '../../../components/icons.tsx'
 import { clock, day, duration, exact, shortStamp } from '../../../lib/format.ts'
 import { useExplore } from '../context.ts'
+import type { ResultInfo } from '../queries.ts'
 import type { Series } from '../series.ts'
 
 const SOURCES: Record<string, string> = {
@@ -58,6 +59,27 @@ export function Provenance(props: { series: Series }) {
         <bdi>{definition()}</bdi>
       </p>
       <CopyButton quiet what="query id" text={() => info().queryId} />
+    </div>
+  )
+}
+
+/** When a result of single events was read, and whether it may still change. */
+export function ReadNote(props: { info: ResultInfo | undefined; children?: JSX.Element }) {
+  const { urlState } = useExplore()
+  return (
+    <div class="provenance">
+      <p>
+        <Show when={props.info} fallback="Exact, from single events.">
+          {(info) => (
+            <>
+              Exact, {SOURCES[info().source] ?? `from ${info().source}`}, read{' '}
+              {clock(Date.parse(info().asOf), urlState.zone())}.{' '}
+              {info().final ? 'Final.' : 'Not final yet.'}
+            </>
+          )}
+        </Show>{' '}
+        {props.children}
+      </p>
     </div>
   )
 }

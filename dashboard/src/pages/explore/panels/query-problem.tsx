@@ -1,21 +1,32 @@
 import { For, Match, Show, Switch } from 'solid-js'
 import { QueryNotice } from '../../../components/error-notice.tsx'
 import { WarnIcon } from '../../../components/icons.tsx'
+import type { Query } from '../../../lib/api/query.ts'
 import { hasBucketsOf } from '../../../lib/time/range.ts'
 import { type Explore, useExplore } from '../context.ts'
 import { INTERVALS } from '../query-state.ts'
 
 const EXPENSIVE = new Set(['QUERY_TOO_SLOW', 'QUERY_TOO_LARGE'])
 
-/** Why there is no result: the query was refused, with what would help, or the server fails. */
+/** Why the series is missing, with changes that make it cheaper. */
 export function QueryProblem() {
   const explore = useExplore()
-  const refusal = () => explore.series.error()?.refusal
+  return <ProblemOf query={explore.series} cheaper={cheaper(explore)} />
+}
+
+interface Change {
+  label: string
+  run(): void
+}
+
+/** Why there is no result: the query was refused, with what would help, or the server fails. */
+export function ProblemOf(props: { query: Query<unknown>; cheaper?: readonly Change[] }) {
+  const { urlState } = useExplore()
+  const refusal = () => props.query.error()?.refusal
+  const lastDays = () => urlState.setRange({ kind: 'relative', id: '7d' })
+  const changes = () => props.cheaper ?? [{ label: 'Last 7 days', run: lastDays }]
   return (
-    <Show
-      when={refusal()}
-      fallback={<QueryNotice query={explore.series} subject="The result is" />}
-    >
+    <Show when={refusal()} fallback={<QueryNotice query={props.query} subject="The result is" />}>
       {(refused) => (
         <div class="notice problem">
           <WarnIcon />
@@ -32,7 +43,7 @@ export function QueryProblem() {
           </p>
           <span class="problem-actions">
             <Show when={EXPENSIVE.has(refused().code)}>
-              <For each={cheaper(explore)}>
+              <For each={changes()}>
                 {({ label, run }) => (
                   <button type="button" class="button" onClick={run}>
                     {label}
@@ -40,7 +51,7 @@ export function QueryProblem() {
                 )}
               </For>
             </Show>
-            <button type="button" class="button" onClick={() => explore.series.retry()}>
+            <button type="button" class="button" onClick={() => props.query.retry()}>
               Run again
             </button>
           </span>
@@ -51,7 +62,7 @@ export function QueryProblem() {
 }
 
 /** Changes that make the query cheaper, the mildest first. */
-function cheaper({ query, setQuery, range, urlState }: Explore) {
+function cheaper({ query, setQuery, range, urlState }: Explore): Change[] {
   const { groupBy, interval } = query()
   const longer = (['HOUR', 'DAY', 'WEEK', 'MONTH'] as const).find(
     (each, i, all) => i > all.indexOf(range().resolution as 'HOUR') && hasBucketsOf(range(), each),
