@@ -3,9 +3,12 @@ import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { LIMITS } from '../contract/limits.ts'
 import { TOPICS } from '../contract/log/topics.ts'
+import { createDatabase } from '../core/db/database.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
 import type { NewRecord } from '../core/log/log.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
+import { declareMetric } from '../core/metrics/declare-metric.ts'
+import { parseMetricDefinition } from '../core/metrics/metric-definition.ts'
 import { decodeBatch } from '../core/worker/decode/decode.ts'
 import type { EventRow } from '../core/worker/decode/decoded.ts'
 import { createTenants } from '../core/worker/decode/tenant-settings.ts'
@@ -35,9 +38,30 @@ const ARMS = {
   'plain binary COPY': { run: plainCopy, repeated: 0 },
   'worker, concurrency 1': { run: (arm: Arm) => work(arm, 1), repeated: 0 },
   'worker, concurrency 1, 5 % duplicates': { run: (arm: Arm) => work(arm, 1), repeated: 0.05 },
+  'worker, concurrency 1, three declared metrics': {
+    run: async (arm: Arm) => {
+      await declareMetrics(arm.url, 'carrier')
+      return work(arm, 1)
+    },
+    repeated: 0,
+  },
+  'worker, concurrency 1, three declared metrics of many values': {
+    run: async (arm: Arm) => {
+      await declareMetrics(arm.url, 'distance')
+      return work(arm, 1)
+    },
+    repeated: 0,
+  },
   'worker, concurrency 2': { run: (arm: Arm) => work(arm, 2), repeated: 0 },
 }
 type ArmName = keyof typeof ARMS
+
+/** Of 24, 2 and 6 combinations of dimension values; with many values the second one has 1,000 and more. */
+const metricsWith = (dimension: string) => [
+  { name: 'delays', dimensions: ['name', 'delayed'] },
+  { name: 'distances', value: 'distance', dimensions: ['delayed', dimension] },
+  { name: 'late flights', filter: { delayed: 'true' }, dimensions: ['name'] },
+]
 
 interface Arm {
   url: string
@@ -111,6 +135,18 @@ async function work({ url, records }: Arm, concurrency: number) {
     },
   })
   return { go: () => worker.run(stop.signal), close: () => log.close() }
+}
+
+async function declareMetrics(url: string, dimension: string): Promise<void> {
+  const db = createDatabase(url, { max: 1 })
+  const { tenant_id } = await db
+    .selectFrom('tenant')
+    .select('tenant_id')
+    .where('slug', '=', 'bench')
+    .executeTakeFirstOrThrow()
+  for (const definition of metricsWith(dimension))
+    await declareMetric(db, tenant_id, parseMetricDefinition(definition))
+  await db.destroy()
 }
 
 /** The floor: decoded rows, one connection, the worker's batch size, one commit a batch. */

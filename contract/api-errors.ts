@@ -46,7 +46,22 @@ export const API_ERRORS = {
       'Metrics are shown on this machine only; set SLUICE_METRICS_TOKEN and send it as a Bearer token.',
   },
   EVENT_NOT_FOUND: { status: 404, retryable: false, message: 'No event with this id is stored.' },
+  METRIC_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'No metric with this name is declared.',
+  },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  METRIC_NAME_TAKEN: {
+    status: 409,
+    retryable: false,
+    message: 'Events have this name; choose another one for the metric.',
+  },
+  METRIC_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant cannot have more metrics; remove one first.',
+  },
   HOST_NOT_ALLOWED: {
     status: 421,
     retryable: false,

@@ -18,7 +18,7 @@ const ALL = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => 
   const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
   const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
   const queries = blocks.filter(
-    (block) => /^curl "?http:[^ ]*(graphql|metrics)/.test(block) || KINDS.test(block),
+    (block) => /^curl "?http:[^ ]*(graphql|v1\/metric)/.test(block) || KINDS.test(block),
   )
   return (queries.length > 0 ? queries : ['']).map(
     (command, i) => [`${file}, the ${i + 1}.`, command] as const,
@@ -33,12 +33,14 @@ const KIND_COMMANDS = ALL.flatMap(([, command]) => {
 let database: TestDatabase
 let core: CoreProcess
 let readKey: string
+let adminKey: string
 const appended = new Map<string, number>()
 beforeAll(async () => {
   database = await createTestDatabase()
   await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
   const db = createDatabase(database.url, { max: 1 })
   readKey = (await createKey(db, { tenant: 'default', name: 'a reader', scopes: ['read'] })).key
+  adminKey = (await createKey(db, { tenant: 'default', name: 'an admin', scopes: ['admin'] })).key
   await db.destroy()
   core = await startCore({ roles: ['api', 'worker'], databaseUrl: database.url })
 })
@@ -47,15 +49,33 @@ afterAll(async () => {
   await database.drop()
 })
 
+async function runCommand(command: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    ['-ec', command.replaceAll(CORE, core.url).replace(/^curl /, 'curl -sS --fail-with-body ')],
+    {
+      env: { PATH: process.env.PATH, READ_KEY: readKey, ADMIN_KEY: adminKey },
+      timeout: 10_000,
+    },
+  )
+  return stdout
+}
+
 test.each(COMMANDS)(
   'the curl command that queries (%s) returns the events of its range',
   async (_, command) => {
+    if (command.includes('metric-definitions')) {
+      const stdout = await runCommand(command)
+      if (command.includes('DELETE')) expect(stdout).toBe('')
+      else expect(JSON.parse(stdout).data.definition).toMatchObject({ name: 'visits', version: 1 })
+      return
+    }
     const start = /(?:startTime: \\"|start=)([^"\\&]+)/.exec(command)?.[1] ?? ''
     const log = await createPostgresLog({ url: database.url })
     await log.append(TOPICS.raw.name, [rawRecord({ occurred_at: start, historical: true })])
     await log.close()
     const run = async () => {
-      const { data } = await execute(command)
+      const { data } = JSON.parse(await runCommand(command))
       return data.metrics ?? data
     }
     // Some of them ask about the same day.
@@ -108,16 +128,7 @@ test.each(KIND_COMMANDS)(
     await log.append(TOPICS.raw.name, records)
     await log.close()
     await expect
-      .poll(() => execute(command), { timeout: 20_000, interval: 200 })
+      .poll(async () => JSON.parse(await runCommand(command)), { timeout: 20_000, interval: 200 })
       .toMatchObject(EXPECTED[kind] as object)
   },
 )
-
-async function execute(command: string) {
-  const { stdout } = await promisify(execFile)(
-    'bash',
-    ['-ec', command.replaceAll(CORE, core.url)],
-    { env: { PATH: process.env.PATH, READ_KEY: readKey }, timeout: 10_000 },
-  )
-  return JSON.parse(stdout)
-}

@@ -11,10 +11,14 @@ export const LOCKS = {
   foldOutcomes: { key: 0x51_01_d0 },
   /** Building an index of days that were there before it: one worker at a time. */
   indexOldDays: { key: 0x51_01_d1 },
+  /** Counting the history of metrics: one worker at a time. */
+  backfillMetrics: { key: 0x51_01_d2 },
   /** Forwarding dead letters to events.dlq: one forwarder at a time. */
   forwardDeadLetters: { name: 'forward dead letters' },
   /** Giving names of a tenant their series. */
   series: (tenantId: number) => ({ name: `series ${tenantId}` }),
+  /** Giving combinations of dimension values of a metric their series. */
+  metricSeries: (metricId: number) => ({ name: `metric series ${metricId}` }),
   /** Computing the assignment of a topic's partitions to workers. */
   leases: (topic: string) => ({ name: `leases ${topic}` }),
 } as const

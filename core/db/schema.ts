@@ -1,8 +1,10 @@
-import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
+import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { MetricTables } from './tables/metric-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema {
+export interface Schema extends MetricTables {
   tenant: TenantTable
   api_key: ApiKeyTable
   deleted_api_key: DeletedApiKeyTable
@@ -32,12 +34,6 @@ export interface Schema {
   migration: MigrationTable
 }
 
-/** Read as RFC 3339 in UTC with all digits that Postgres keeps (database.ts), because a Date loses microseconds. */
-export type Time = ColumnType<string, string | Date, string | Date>
-type TimeWithDefault = ColumnType<string, string | Date | undefined, string | Date>
-/** YYYY-MM-DD */
-type Day = ColumnType<string, string, string>
-
 export interface TenantTable {
   tenant_id: GeneratedAlways<number>
   slug: string
@@ -51,6 +47,8 @@ export interface TenantTable {
   schema_versions: string[] | null
   created_at: TimeWithDefault
   changed_xid: string | null
+  metrics_version: Generated<number>
+  metrics_activated_at: Time | null
 }
 
 export interface ApiKeyTable {
@@ -107,6 +105,7 @@ export interface LogPositionTable {
   next_offset: Generated<number>
   log_identity: string | null
   reread_until: number | null
+  written_at: Time | null
 }
 
 export interface PostgresLogTable {

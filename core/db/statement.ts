@@ -27,7 +27,7 @@ export function createStatement<Input>(
 /** A column of rows that are sent as one array a column. */
 export interface Column<Row> {
   name: string
-  type: 'int' | 'bigint' | 'float8' | 'timestamptz' | 'uuid' | 'text' | 'bytea'
+  type: 'int' | 'bigint' | 'float8' | 'timestamptz' | 'uuid' | 'text' | 'bytea' | 'boolean'
   /** Times as RFC 3339. */
   value: (row: Row) => number | string | Buffer | null
 }

@@ -20,8 +20,8 @@ export interface TenantViewer {
 declare const sealed: unique symbol
 
 export type Viewer =
-  /** An API key with the scope read sees its own tenant. */
-  | { kind: 'KEY'; own: TenantViewer }
+  /** An API key with the scope read, or admin, sees its own tenant; with the scope admin it may change its settings. */
+  | { kind: 'KEY'; own: TenantViewer; mayAdminister?: boolean }
   /** A signed-in browser belongs to the operator and sees every tenant. */
   | { kind: 'SESSION' }
 
@@ -96,9 +96,12 @@ async function identifyKey(
     throw new ApiError('UNAUTHENTICATED', ERRORS.KEY_UNKNOWN.message)
   const { key_id: keyId, scopes, tenant } = known.record
   const credential = `key ${keyId}`
-  if (!scopes.includes('read')) throw new ScopeMissingError({ credential, tenant })
+  const mayAdminister = scopes.includes('admin')
+  if (!scopes.includes('read') && !mayAdminister)
+    throw new ScopeMissingError({ credential, tenant })
   void recordUse(keyId)
-  return { viewer: { kind: 'KEY', own: seal({ tenantId: known.tenantId, tenant }) }, credential }
+  const own = seal({ tenantId: known.tenantId, tenant })
+  return { viewer: { kind: 'KEY', own, ...(mayAdminister && { mayAdminister }) }, credential }
 }
 
 /** @param tenant as the client named it; @throws FORBIDDEN for another tenant than the key's own */

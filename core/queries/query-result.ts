@@ -38,8 +38,8 @@ export interface ResultInfo {
   asOf: Instant
   /** Every bucket of the range is final. */
   final: boolean
-  /** What was counted: every event name is a metric of version 1. */
-  definition: { metric: string; kind: 'event'; version: number }
+  /** What was counted: a declared metric, or an event name, which is one of version 1. */
+  definition: { metric: string; kind: 'event' | 'metric'; version: number }
   /** Relative error of any value at most; 0: exact. */
   errorBound: number
   /** The same for the same question, through whichever interface it was asked. */
@@ -50,6 +50,10 @@ export interface ResultInfo {
   finalThrough?: Instant
   /** With groupBy: how many groups there are, and how many are listed; the others are counted as `(other)`. */
   groups?: { found: number; listed: number }
+  /** Of a declared metric: buckets before it are not counted completely, and not final. Missing: all are. */
+  completeSince?: Instant
+  /** Of a declared metric: so many combinations of dimension values are counted apart; here some were counted as `(other)`. */
+  seriesLimit?: number
   /** Single events are held since then; events received earlier in the range are not counted. */
   rawSince?: Instant
 }

@@ -13,6 +13,7 @@ import { checkLogIdentity } from './consume/log-identity.ts'
 import { trackLogWatermark } from './consume/log-watermark.ts'
 import type { PartitionConsumerDeps } from './consume/partition-consumer.ts'
 import { createPartitionConsumers } from './consume/partition-consumers.ts'
+import { backfillMetrics } from './maintenance/backfill-metrics.ts'
 import {
   createPartitionMaintenance,
   MaintenanceError,
@@ -86,6 +87,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const either = AbortSignal.any([signal, ended.signal])
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
+  const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.
     await checkLogIdentity(execute, deps.log)
@@ -99,7 +101,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     stopMaintenance()
     await consumers.stop()
     ended.abort()
-    await Promise.all([assigning, forwarding, tracking])
+    await Promise.all([assigning, forwarding, tracking, backfilling])
     await notifier.stop()
     await leases.release()
     await Promise.all([pool.end(), notifierPool.end()])

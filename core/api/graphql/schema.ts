@@ -6,6 +6,7 @@ import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
 import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
+import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -15,12 +16,14 @@ import { addViewer } from './resolvers/viewer.ts'
 export function createSchema(): GraphQLSchema {
   const builder = createBuilder()
   builder.queryType()
+  builder.mutationType()
   builder.subscriptionType()
   addViewer(builder)
   const types = addMetrics(builder)
   addComparisons(builder, types)
   addExplore(builder)
   addBehaviour(builder)
+  addMetricDefinitions(builder)
   addTotals(builder)
   addPipeline(builder)
   addDeadLetters(builder)

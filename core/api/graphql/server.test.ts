@@ -5,6 +5,8 @@ import { mintApiKey } from '../../../contract/api-key.ts'
 import { createDatabase, type Database } from '../../db/database.ts'
 import { createKey, revokeKey } from '../../identity/api-keys.ts'
 import type { SecurityEvent } from '../../lib/security-log.ts'
+import { declareMetric } from '../../metrics/declare-metric.ts'
+import { parseMetricDefinition } from '../../metrics/metric-definition.ts'
 import { createSchema } from './schema.ts'
 import { createGraphQL } from './server.ts'
 import { createQueryFixture, type QueryFixture, type QueryResponse } from './testing/fixture.ts'
@@ -29,6 +31,8 @@ beforeAll(async () => {
      VALUES (2, 'NOT_JSON', '', '', '', 't', 0, 1, '2026-11-20T10:00:00Z');
      UPDATE outcome_minute SET duplicate = 7 WHERE tenant_id = 2`,
   )
+  const definition = parseMetricDefinition({ name: 'their metric', events: ['theirs'] })
+  await declareMetric(fixture.db, 2, definition)
   own = await fixture.keyOf('default')
   session = await fixture.session()
 })
@@ -198,6 +202,8 @@ const FIELDS = {
     `topValues(${tenant} name: "*", dimension: "actor", ${RANGE}) { values { value count } total }`,
   event: (tenant: string) => `event(${tenant} id: "theirs") { id }`,
   events: (tenant: string) => `events(${tenant} first: 10) { edges { node { id name } } }`,
+  metricDefinitions: (tenant: string) =>
+    `metricDefinitions(${tenant} name: null) { name events filter { dimension in } value dimensions }`,
   deadLetters: (tenant: string) =>
     `deadLetters(${tenant} first: 10) { edges { node { id original } } }`,
 }

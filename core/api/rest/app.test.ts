@@ -434,6 +434,8 @@ test('the description names every path, and its schemas fit the responses', asyn
     '/v1/top/{name}',
     '/v1/funnel',
     '/v1/retention',
+    '/v1/metric-definitions',
+    '/v1/metric-definitions/{name}',
     '/v1/events',
     '/v1/events/{id}',
   ])

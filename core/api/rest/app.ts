@@ -8,6 +8,7 @@ import { allowOnly, sendProblem } from '../http/problem.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addBehaviourRoutes } from './behaviour-routes.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
+import { addDefinitionRoutes } from './definitions-route.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
@@ -70,10 +71,17 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
   })
   for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
+  for (const path of ['/v1/metric-definitions', '/v1/metric-definitions/*'])
+    app.on(
+      ['GET', 'HEAD', 'POST', 'DELETE'],
+      path,
+      admitSender({ graphql, budget, secure, addressOf }),
+    )
   addMetricsRoute(app, runOperation)
   addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
+  addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, runOperation)
   const config = {
     openapi: '3.1.0',
@@ -95,6 +103,8 @@ export function createRestApp({ graphql, secure, addressOf }: RestDeps): OpenAPI
     return c.json(description)
   })
   for (const path of PATHS) app.all(path, allowOnly('GET, HEAD'))
+  app.all('/v1/metric-definitions', allowOnly('GET, HEAD, POST'))
+  app.all('/v1/metric-definitions/*', allowOnly('GET, HEAD, DELETE'))
   return app
 }
 

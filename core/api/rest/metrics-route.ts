@@ -22,7 +22,7 @@ const route = createRoute({
   path: '/v1/metrics/{name}',
   summary: 'A number over time',
   description:
-    'Counts, sums and other aggregates of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',
+    'Counts, sums and other aggregates of a declared metric, of the events of a name, or of all names ("*"), for start ≤ occurred_at < end. Buckets without events are left out.',
   request: { params: metricName, query: metricsQuery },
   responses: {
     200: tableContent(

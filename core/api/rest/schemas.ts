@@ -125,8 +125,10 @@ export const metricsMeta = z
     final: z.boolean().openapi({ description: 'Whether every bucket of the range is final.' }),
     final_through: z.string().nullable().openapi({ format: 'date-time' }),
     definition: z
-      .object({ metric: z.string(), kind: z.literal('event'), version: z.number().int() })
-      .openapi({ description: 'What was counted. Every event name is a metric of version 1.' }),
+      .object({ metric: z.string(), kind: z.enum(['event', 'metric']), version: z.number().int() })
+      .openapi({
+        description: 'What was counted: a declared metric, or an event name, which has version 1.',
+      }),
     error_bound: z.number().openapi({ description: 'Relative error at most; 0: exact.' }),
     query_id: z.string().openapi({
       description: 'The same for the same question, through whichever interface it was asked.',
@@ -139,6 +141,15 @@ export const metricsMeta = z
     raw_since: z.string().nullable().openapi({
       description: 'Single events are held since then; earlier ones are not counted.',
       format: 'date-time',
+    }),
+    complete_since: z.string().nullable().openapi({
+      description:
+        'Of a declared metric whose history is not counted yet: earlier buckets lack events.',
+      format: 'date-time',
+    }),
+    series_limit: z.number().nullable().openapi({
+      description:
+        'Of a declared metric: so many combinations of dimension values are counted apart, and some of this range are in (other).',
     }),
   })
   .openapi('MetricsMeta')
@@ -186,9 +197,10 @@ export const problem = z
   .openapi('Problem')
 
 export const metricName = z.object({
-  name: z
-    .string()
-    .openapi({ description: 'An event name; "*" counts all of them.', example: 'page_view' }),
+  name: z.string().openapi({
+    description: 'A declared metric or an event name; "*" counts all events.',
+    example: 'page_view',
+  }),
 })
 
 export const eventId = z.object({ id: z.string() })

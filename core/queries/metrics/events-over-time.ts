@@ -2,31 +2,27 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { watermark } from '../../db/watermark.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
-import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from '../instant.ts'
+import { type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
-import { countsFromRollups } from '../sql/counts.ts'
+import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
 import { daysReceived, inOneSnapshot, whereOccurred } from '../sql/days-received.ts'
 import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
-import {
-  type Names,
-  OTHER,
-  resolveNames,
-  shownName,
-  whereNames,
-  whereSeries,
-} from '../sql/names.ts'
+import { type Names, OTHER, resolveNames, shownName, whereNames } from '../sql/names.ts'
+import { eventNumber } from '../sql/numbers.ts'
 import { checkRawBudget } from '../sql/raw-budget.ts'
 import {
-  type Aggregate,
-  type MetricsArgs,
-  type MetricsInput,
-  parseMetricsArgs,
-} from './metrics-args.ts'
+  describeMetric,
+  isCounted,
+  marksOfMetric,
+  partsOfMetric,
+  resolveMetric,
+} from './declared-metric.ts'
+import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
+import { tooManyPoints } from './metrics-points.ts'
 import { queryIdOf } from './query-id.ts'
 
 export interface MetricPoint {
@@ -60,33 +56,42 @@ export async function eventsOverTime(
   input: MetricsInput,
   { onlyRaw = false } = {},
 ): Promise<MetricsResult> {
-  const args = parseMetricsArgs(input)
+  const { metric, args } = await resolveMetric(db, viewer, input)
   const names = await resolveNames(db, viewer, args.names)
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
-  const { found, source } = await inOneSnapshot(db, args.range, async (db) => {
+  const { found, source, isLimited } = await inOneSnapshot(db, args.range, async (db) => {
+    const ofMetric =
+      metric && !onlyRaw && isAddable(args)
+        ? await partsOfMetric(db, viewer, metric, names, args)
+        : undefined
     const { sql: parts, source } =
-      onlyRaw || !canUseRollups(args, names)
+      ofMetric ??
+      (onlyRaw || metric || !canUseRollups(args, names)
         ? await partsFromEvents(db, viewer, names, args)
-        : await partsFromRollups(db, viewer, names, args)
-    const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax).execute(db)
-    return { found: rows, source }
+        : await partsFromRollups(db, viewer, names, args))
+    const marks = metric && marksOfMetric(viewer, metric, args.range)
+    const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax, marks).execute(db)
+    return { found: rows, source, isLimited: ofMetric?.isLimited ?? false }
   })
   if (found.length > pointsMax) throw tooManyPoints(pointsMax)
   const points = found.filter((row): row is PointRow => row.timestamp !== null)
-  const rows = points.map((row) => toPoint(row, args))
+  const isWhole = (row: PointRow) => !metric || source === 'raw' || isCounted(metric, row)
+  const rows = points.map((row) => toPoint({ ...row, final: row.final && isWhole(row) }, args))
   const { range, interval } = args
   const final = rows.every(({ isFinal }) => isFinal)
+  const info = await describeResult(db, viewer, args, {
+    source,
+    groups: points[0]?.groups ?? 0,
+    // Without points there is one row all the same.
+    asOf: found[0]?.as_of as Instant,
+    finalThrough: found[0]?.final_through ?? undefined,
+  })
   return {
     rows,
     source,
-    dependencies: [{ viewer, range, interval, final }],
-    info: await describeResult(db, viewer, args, {
-      source,
-      groups: points[0]?.groups ?? 0,
-      // Without points there is one row all the same.
-      asOf: found[0]?.as_of as Instant,
-      finalThrough: found[0]?.final_through ?? undefined,
-    }),
+    // No notification says how far a history is counted.
+    dependencies: metric?.isBackfilling ? null : [{ viewer, range, interval, final }],
+    info: metric ? describeMetric(metric, info, { range, isLimited }) : info,
   }
 }
 
@@ -137,12 +142,19 @@ async function describeResult(
 }
 
 function canUseRollups(args: MetricsArgs, names: Names): boolean {
-  const { aggregate, groupBy, filters, timeZone, range, interval } = args
+  const { groupBy, filters } = args
   return (
-    interval !== 'MINUTE' &&
+    isAddable(args) &&
     names.haveOwnSeries &&
     filters.length === 0 &&
-    groupBy.every((dimension) => dimension === 'name') &&
+    groupBy.every((dimension) => dimension === 'name')
+  )
+}
+
+/** Whether the sums of 15-minute buckets give the result. */
+function isAddable({ aggregate, timeZone, range, interval }: MetricsArgs): boolean {
+  return (
+    interval !== 'MINUTE' &&
     ['COUNT', 'SUM', 'MIN', 'MAX', 'AVG'].includes(aggregate) &&
     (timeZone === 'UTC' || !isBefore(range.start, QUARTER_HOUR_OFFSETS_SINCE))
   )
@@ -190,6 +202,7 @@ function eventParts(
   days: DayWindow,
 ): RawBuilder<unknown> {
   const { range, interval, timeZone, groupBy, filters, aggregate } = args
+  const value = eventNumber(args.value)
   const bucket = bucketOf(sql`e.occurred_at`, interval, timeZone, range)
   const from = sql`
     FROM event e
@@ -198,10 +211,10 @@ function eventParts(
   if (aggregate === 'UNIQUES')
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.actor, count(*) AS count ${from} GROUP BY 1, 2, 3`
   if (aggregate.startsWith('P'))
-    return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.value, 1 AS count ${from}`
+    return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, ${value} AS value, 1 AS count ${from}`
   return sql`
-    SELECT ${bucket} AS bucket, ${dims} AS dims, count(*) AS count, count(e.value) AS value_count,
-           coalesce(sum(e.value), 0) AS sum, min(e.value) AS min, max(e.value) AS max
+    SELECT ${bucket} AS bucket, ${dims} AS dims, count(*) AS count, count(${value}) AS value_count,
+           coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max
     ${from} GROUP BY 1, 2`
 }
 
@@ -244,6 +257,7 @@ function buildMetricsSql(
   args: MetricsArgs,
   parts: RawBuilder<unknown>,
   pointsMax: number,
+  marks: RawBuilder<unknown> = marksOfNames(viewer, names, args.range),
 ): RawBuilder<MetricsRow> {
   const { range, interval, timeZone, groupBy } = args
   const bucket = sql`v.bucket`
@@ -264,10 +278,7 @@ function buildMetricsSql(
     late AS (
       SELECT ${lateBucketOf(sql`r.bucket`)} AS bucket, sum(r.late_count)::bigint AS count,
              max(r.revised_at) AS revised_at
-        FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-       WHERE ${whereSeries(viewer, names)} AND (r.late_count > 0 OR r.revised_at IS NOT NULL)
-         AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
-         AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz
+        FROM (${marks}) r
        GROUP BY 1
     ),
     mark AS (
@@ -279,13 +290,4 @@ function buildMetricsSql(
            ${isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`} AS final_through, now() AS as_of
       FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = ${isMinutes ? lateBucketOf(bucket) : bucket}
      ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
-}
-
-/** Groups are counted by the query itself, so what they multiply buckets with is only known now. */
-function tooManyPoints(pointsMax: number): ApiError {
-  return new ApiError(
-    'QUERY_TOO_LARGE',
-    `The result has more than ${pointsMax} points; choose a longer interval or a shorter range, or filter what groupBy lists.`,
-    { limit: 'points' },
-  )
 }

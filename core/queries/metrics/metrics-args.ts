@@ -39,6 +39,10 @@ export interface MetricsArgs {
   aggregate: Aggregate
   /** Without those on the name, which are in `names`. */
   filters: readonly DimensionFilter[]
+  /** Path of the property that is added up, instead of the value. */
+  value?: string
+  /** Of a declared metric: names and filters above include its own. */
+  ofMetric?: { name: string; filters: readonly DimensionFilter[] }
 }
 
 /** @throws BAD_USER_INPUT that names the argument */

@@ -10,7 +10,9 @@ const ID_CHARS = 22
  * defaults written or left out.
  */
 export function queryIdOf({ tenantId }: TenantViewer, args: MetricsArgs): string {
-  const { names, range, groupBy, interval, timeZone, aggregate, filters } = args
+  const { range, groupBy, interval, timeZone, aggregate, ofMetric } = args
+  const names = ofMetric ? [ofMetric.name] : args.names
+  const filters = ofMetric?.filters ?? args.filters
   const question = [
     tenantId,
     names === undefined ? null : [...names].sort(),

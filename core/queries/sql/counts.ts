@@ -71,3 +71,17 @@ function countsFromEvents(
            count(e.value) AS value_count, coalesce(sum(e.value), 0) AS sum, min(e.value) AS min, max(e.value) AS max
       FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} GROUP BY 1, 2`
 }
+
+/** Rows `(bucket, late_count, revised_at)`, whatever the grouping or the filter. */
+export function marksOfNames(
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): RawBuilder<unknown> {
+  return sql`
+      SELECT r.bucket, r.late_count, r.revised_at
+        FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+       WHERE ${whereSeries(viewer, names)} AND (r.late_count > 0 OR r.revised_at IS NOT NULL)
+         AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
+         AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz`
+}

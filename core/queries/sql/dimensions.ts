@@ -52,8 +52,14 @@ export function whereFilters(filters: readonly DimensionFilter[]): RawBuilder<un
   )
 }
 
-function whereFilter({ dimension, in: values }: DimensionFilter): RawBuilder<unknown> {
-  const value = dimensionOf('filter', dimension)
+const whereFilter = ({ dimension, in: values }: DimensionFilter): RawBuilder<unknown> =>
+  isOneOf(dimensionOf('filter', dimension), values)
+
+/** Whether the text of a dimension, or its absence, is one of the values of a filter. */
+export function isOneOf(
+  value: RawBuilder<unknown>,
+  values: DimensionFilter['in'],
+): RawBuilder<unknown> {
   const texts = values.filter((each) => each != null)
   // As long as a group's value can be, it may stand for all longer ones that begin so.
   const isCut = texts.some((text) => [...text].length === QUERY_LIMITS.dimensionValueCharsMax)

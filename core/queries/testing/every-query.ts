@@ -18,6 +18,7 @@ import { contributions } from '../explore/contributions.ts'
 import { eventNames } from '../explore/event-names.ts'
 import { eventProperties } from '../explore/event-properties.ts'
 import { topValues } from '../explore/top-values.ts'
+import { metricDefinitions } from '../metric-definitions.ts'
 import { compareMetrics } from '../metrics/compare-metrics.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
 import { metricRatio } from '../metrics/metric-ratio.ts'
@@ -288,6 +289,7 @@ const CASES: readonly QueryCase[] = [
     (db, { busy, days }) => findRawSince(db, busy, { range: since(DAY_MS * (days + 1)) }),
     2,
   ),
+  other('metricDefinitions: all', (db, { busy }) => metricDefinitions(db, busy, {})),
   other('oldestEventDay', oldestEventDay),
   other('countDeadLettersToForward', countDeadLettersToForward),
   other('countOffsetGaps', countOffsetGaps),

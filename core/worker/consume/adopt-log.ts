@@ -48,6 +48,7 @@ export async function adoptLog(
         .set({
           next_offset: position,
           log_identity: identity,
+          written_at: sql<string>`greatest(now(), written_at + interval '1 microsecond')`,
           reread_until: at === 'current' ? reread_until : at === 'start' ? lastStableOffset : null,
         })
         .where('topic', '=', topic)

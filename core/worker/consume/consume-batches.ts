@@ -7,6 +7,7 @@ import { type Decoded, splitDecoded } from '../decode/decoded.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import type { PartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { type AppliedBatch, applyBatch, tryBatch, type WriteDeps } from '../write/apply-batch.ts'
+import { createMetricDirectory } from '../write/metric-directory.ts'
 import type { PoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
@@ -67,6 +68,7 @@ export async function consumeBatches(
       logIdentity,
       tenants: createTenants(deps.execute),
       series: createSeriesDirectory(deps.execute),
+      metrics: createMetricDirectory(deps.execute),
       encode: createRowEncoder(),
     },
   }

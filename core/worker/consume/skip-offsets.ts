@@ -114,7 +114,11 @@ async function movePosition(
 ): Promise<boolean> {
   const moved = await tx
     .updateTable('log_position')
-    .set({ next_offset: position, reread_until: rereadUntil ?? sql<number>`reread_until` })
+    .set({
+      next_offset: position,
+      reread_until: rereadUntil ?? sql<number>`reread_until`,
+      written_at: sql<string>`greatest(now(), written_at + interval '1 microsecond')`,
+    })
     .where('topic', '=', TOPICS.raw.name)
     .where('partition', '=', partition)
     .where('next_offset', '=', expected)

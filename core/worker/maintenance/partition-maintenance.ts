@@ -4,13 +4,14 @@ import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import { createPartitions, DAY_MS, DAYS, MONTHS } from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
+import { type AgeResult, ageMetrics } from './age-metrics.ts'
 import { isApplied } from './applied-days.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
 import { indexOldDays } from './index-old-days.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /** What one run changed. */
-export interface MaintenanceResult extends PruneResult {
+export interface MaintenanceResult extends PruneResult, AgeResult {
   /** Names of day tables. */
   created: string[]
   dropped: string[]
@@ -22,7 +23,7 @@ export interface MaintenanceResult extends PruneResult {
 }
 
 /**
- * Maintains the partitions by time of `event`, `rollup_15m` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
+ * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
@@ -93,6 +94,12 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     unit: MONTHS,
     storage: FILL.rollups,
   })
+  const metrics = createPartitions({
+    pool,
+    table: 'metric_rollup_15m',
+    unit: MONTHS,
+    storage: FILL.rollups,
+  })
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
@@ -125,18 +132,20 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       }
       await days.ensure(received)
       await rollups.ensure(months)
+      await metrics.ensure(months)
       for (const { receivedMs } of deadLetters) received.add(DAYS.numberOf(receivedMs))
       for (const { deadLetter } of expired) received.add(DAYS.numberOf(deadLetter.receivedMs))
       await outcomes.ensure(received)
     },
     forget() {
-      for (const each of [days, outcomes, rollups]) each.forget()
+      for (const each of [days, outcomes, rollups, metrics]) each.forget()
     },
     async run() {
       return await runParts({
         async created() {
           const created = []
-          for (const each of [days, outcomes, rollups]) created.push(...(await each.createAhead()))
+          for (const each of [days, outcomes, rollups, metrics])
+            created.push(...(await each.createAhead()))
           return created
         },
         dropped: dropExpired,
@@ -147,6 +156,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
           prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
         minutesFolded: async () =>
           folding.run((await readDatabaseMs(execute)) - LIMITS.outcomeMinuteDays * DAY_MS),
+        metricsAged: () => ageMetrics(pool),
       })
     },
   }
@@ -163,6 +173,7 @@ interface Parts {
   keyUseDeleted: () => Promise<number>
   pruned: () => Promise<PruneResult>
   minutesFolded: () => Promise<number>
+  metricsAged: () => Promise<AgeResult>
 }
 
 /** One after the other, each whatever became of those before it. */
@@ -179,7 +190,8 @@ async function runParts(parts: Parts): Promise<MaintenanceResult> {
   const keyUseDeleted = await attempt('deleting key use', parts.keyUseDeleted)
   const pruned = await attempt('pruning', parts.pruned)
   const minutesFolded = await attempt('folding outcomes', parts.minutesFolded)
-  const result = { created, dropped, indexed, keyUseDeleted, ...pruned, minutesFolded }
+  const aged = await attempt('ageing metrics', parts.metricsAged)
+  const result = { created, dropped, indexed, keyUseDeleted, ...pruned, minutesFolded, ...aged }
   if (errors.length > 0) throw new MaintenanceError(errors, result)
   return result as MaintenanceResult
 }

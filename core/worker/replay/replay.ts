@@ -19,6 +19,7 @@ import { splitDecoded } from '../decode/decoded.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import { createPartitionMaintenance } from '../maintenance/partition-maintenance.ts'
 import { tryBatch } from '../write/apply-batch.ts'
+import { createMetricDirectory } from '../write/metric-directory.ts'
 import { createPoisonRecords } from '../write/poison-records.ts'
 import { createRowEncoder } from '../write/row-encoder.ts'
 import { createSeriesDirectory } from '../write/series.ts'
@@ -111,6 +112,7 @@ async function openSession(options: ReplayOptions): Promise<ReplaySession> {
     logIdentity,
     tenants,
     series,
+    metrics: createMetricDirectory(execute),
     dryRun,
     ensure: maintenance.ensure,
   }

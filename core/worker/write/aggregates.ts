@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { type ChangedBuckets, changedBuckets } from '../../db/changed-buckets.ts'
-import { createStatement } from '../../db/statement.ts'
+import { type AddParameter, createStatement } from '../../db/statement.ts'
 import { type Upsert, upsertSql } from '../../db/upsert.ts'
 import { countKeyUse, type KeyUse } from './key-use.ts'
+import type { MetricSum } from './metric-sums.ts'
 import {
   type BatchOutcome,
   countOutcomes,
@@ -24,11 +25,15 @@ export async function upsertAggregates(
   client: pg.ClientBase,
   { buckets, highest }: BatchRollup,
   outcome: BatchOutcome,
+  metrics: readonly MetricSum[] = [],
 ): Promise<ChangedBuckets> {
   const outcomes = countOutcomes(outcome)
   const keyUses = countKeyUse(outcome.newRows, outcome.duplicates, outcome.conflicting)
   const totals = totalOutcomes(outcome, outcomes)
-  await client.query(UPSERT_AGGREGATES({ buckets, outcomes, totals, highest, keyUses }))
+  const aggregates = { buckets, outcomes, totals, highest, keyUses, metrics }
+  // Batches without declared metrics pay nothing for them.
+  const upsert = metrics.length > 0 ? UPSERT_WITH_METRICS : UPSERT_AGGREGATES
+  await client.query(upsert(aggregates))
   // An event counts in the bucket in which it occurred, its outcome in that in which it was received.
   return changedBuckets([
     ...buckets.map(({ tenantId, bucketMs }) => ({ tenantId, ms: bucketMs })),
@@ -42,7 +47,29 @@ interface Aggregates {
   totals: readonly OutcomeTotal[]
   highest: readonly PartitionHighest[]
   keyUses: readonly KeyUse[]
+  metrics: readonly MetricSum[]
 }
+
+type Sums = Pick<
+  BucketSum,
+  'count' | 'valueCount' | 'sum' | 'min' | 'max' | 'lateCount' | 'revised'
+>
+
+const SUMS: Upsert<Aggregates, Sums>['columns'] = [
+  { name: 'count', type: 'bigint', value: (bucket) => bucket.count, merge: 'add' },
+  { name: 'value_count', type: 'bigint', value: (bucket) => bucket.valueCount, merge: 'add' },
+  { name: 'sum', type: 'float8', value: (bucket) => bucket.sum, merge: 'add' },
+  { name: 'min', type: 'float8', value: (bucket) => bucket.min, merge: 'least' },
+  { name: 'max', type: 'float8', value: (bucket) => bucket.max, merge: 'greatest' },
+  { name: 'late_count', type: 'bigint', value: (bucket) => bucket.lateCount, merge: 'add' },
+  {
+    name: 'revised_at',
+    type: 'timestamptz',
+    // Postgres reads it as the time of the transaction.
+    value: (bucket) => (bucket.revised ? 'now' : null),
+    merge: 'replaceUnlessNull',
+  },
+]
 
 const ROLLUP: Upsert<Aggregates, BucketSum> = {
   table: 'rollup_15m',
@@ -52,20 +79,21 @@ const ROLLUP: Upsert<Aggregates, BucketSum> = {
     { name: 'series_id', type: 'bigint', value: (bucket) => bucket.seriesId },
     { name: 'bucket', type: 'timestamptz', value: (bucket) => toTime(bucket.bucketMs) },
   ],
+  columns: SUMS,
+}
+
+/** Rows of batches alone: the backfill writes others. */
+const METRIC_ROLLUP: Upsert<Aggregates, MetricSum> = {
+  table: 'metric_rollup_15m',
+  rows: ({ metrics }) => metrics,
+  key: [
+    { name: 'series_id', type: 'bigint', value: (sum) => sum.seriesId },
+    { name: 'bucket', type: 'timestamptz', value: (sum) => toTime(sum.bucketMs) },
+    { name: 'backfilled', type: 'boolean', value: () => 'f' },
+  ],
   columns: [
-    { name: 'count', type: 'bigint', value: (bucket) => bucket.count, merge: 'add' },
-    { name: 'value_count', type: 'bigint', value: (bucket) => bucket.valueCount, merge: 'add' },
-    { name: 'sum', type: 'float8', value: (bucket) => bucket.sum, merge: 'add' },
-    { name: 'min', type: 'float8', value: (bucket) => bucket.min, merge: 'least' },
-    { name: 'max', type: 'float8', value: (bucket) => bucket.max, merge: 'greatest' },
-    { name: 'late_count', type: 'bigint', value: (bucket) => bucket.lateCount, merge: 'add' },
-    {
-      name: 'revised_at',
-      type: 'timestamptz',
-      // Postgres reads it as the time of the transaction.
-      value: (bucket) => (bucket.revised ? 'now' : null),
-      merge: 'replaceUnlessNull',
-    },
+    { name: 'tenant_id', type: 'int', value: (sum) => sum.tenantId, merge: 'replace' },
+    ...SUMS,
   ],
 }
 
@@ -137,17 +165,25 @@ const KEY_USE: Upsert<Aggregates, KeyUse> = {
   grouped: true,
 }
 
-const UPSERT_AGGREGATES = createStatement<Aggregates>(
-  'upsert_aggregates',
-  (add) => `
+const UPSERT_AGGREGATES = createUpsert('upsert_aggregates', () => '')
+const UPSERT_WITH_METRICS = createUpsert(
+  'upsert_aggregates_with_metrics',
+  (add) => `, metrics_merged AS (${upsertSql(add, METRIC_ROLLUP)}\n)`,
+)
+
+function createUpsert(name: string, more: (add: AddParameter<Aggregates>) => string) {
+  return createStatement<Aggregates>(
+    name,
+    (add) => `
 WITH rollup_merged AS (${upsertSql(add, ROLLUP)}
 ), outcome_by_minute AS (${upsertSql(add, OUTCOME_MINUTE)}
 ), outcome_in_total AS (${upsertSql(add, OUTCOME_TOTAL)}
 ), watermark_moved AS (${upsertSql(add, WATERMARK)}
 ), key_used AS (${upsertSql(add, KEY_USE)}
-)
+)${more(add)}
 SELECT 1`,
-)
+  )
+}
 
 /** A batch has thousands of rows and few different times; formatting each again was 5 µs an event. */
 const texts = new Map<number, string>()

@@ -8,7 +8,9 @@ import { type BatchChanges, findChanges, findRereadChanges } from './batch-chang
 import { copyRows } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
 import { type FinalityByTenant, type FinalityView, NEVER_FINAL } from './finality.ts'
-import { advancePositions, holdPositions } from './positions.ts'
+import type { MetricDirectory } from './metric-directory.ts'
+import { createMetricSums, type MetricSum } from './metric-sums.ts'
+import { ActivatedMeanwhileError, advancePositions, holdPositions } from './positions.ts'
 import { type BatchRollup, rollUp } from './roll-up.ts'
 import type { SeriesDirectory } from './series.ts'
 
@@ -20,6 +22,7 @@ export interface WriteDeps {
   logIdentity?: string
   tenants: Tenants
   series: SeriesDirectory
+  metrics: MetricDirectory
   encode: (rows: readonly EventRow[]) => Buffer
 }
 
@@ -47,7 +50,7 @@ export interface ApplyOptions {
  * Applies one batch in one transaction, for the worker and for a replay:
  *
  *   advance the positions by compare-and-set, or hold them ▶ which keys are stored already ▶ COPY the new rows ▶
- *   rollups, outcomes, watermarks, dead letters of exactly those ▶ commit
+ *   rollups, declared metrics, outcomes, watermarks, dead letters of exactly those ▶ commit
  *
  * The crash story. A position advances with the results it stands for, so a crash before the commit
  * leaves neither, and the batch is read again; a crash after it leaves both. It advances FIRST: its row
@@ -77,7 +80,11 @@ export async function applyBatch(
   const { client, topic, encode, logIdentity } = deps
   const parts = splitDecoded(decoded)
   const takePositions = position === 'advance' ? advancePositions : holdPositions
-  const finality = await takePositions(client, topic, batch, tenantIdsOf(parts.rows), logIdentity)
+  const take = () => takePositions(client, topic, batch, tenantIdsOf(parts.rows), logIdentity)
+  const finality = await take().catch((error) => {
+    if (error instanceof ActivatedMeanwhileError) return take()
+    throw error
+  })
   try {
     const changes =
       position === 'advance'
@@ -116,33 +123,33 @@ async function writeChanges(
   finality: FinalityByTenant | undefined,
 ): Promise<ChangedBuckets> {
   const { client, topic, encode } = deps
+  const hasMetrics = finality !== undefined && (await deps.metrics.load(client, finality))
   // Postgres copies while we add up; `all`, so that neither failure goes unhandled.
-  const [rollup] = await Promise.all([
-    rollUpRows(deps, newRows, finality),
+  const [{ rollup, metrics }] = await Promise.all([
+    rollUpRows(deps, newRows, finality, hasMetrics),
     copyRows(client, encode, newRows, encoded),
   ])
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
   const recovered = await markRecovered(client, topic, recoveredRows)
-  return upsertAggregates(client, rollup, {
-    newRows,
-    duplicates,
-    conflicting,
-    deadLetters,
-    recovered,
-  })
+  const outcome = { newRows, duplicates, conflicting, deadLetters, recovered }
+  return upsertAggregates(client, rollup, outcome, metrics)
 }
 
 async function rollUpRows(
-  { series }: WriteDeps,
+  { series, metrics }: WriteDeps,
   rows: readonly EventRow[],
   finality: FinalityByTenant | undefined,
-): Promise<BatchRollup> {
+  hasMetrics: boolean,
+): Promise<{ rollup: BatchRollup; metrics: readonly MetricSum[] }> {
   // Let the COPY be sent first.
   await Promise.resolve()
-  return rollUp(rows, {
+  const sums = hasMetrics ? createMetricSums(metrics.of) : undefined
+  const rollup = rollUp(rows, {
     seriesId: (row) => series.id(row.tenantId, row.event.name),
     finality: (id) => viewOf(finality, id),
+    ...(sums && { onRow: sums.add }),
   })
+  return { rollup, metrics: sums ? await metrics.resolve(sums.groups) : [] }
 }
 
 function tenantIdsOf(rows: DecodedParts['rows']): number[] {

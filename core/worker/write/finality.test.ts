@@ -17,6 +17,7 @@ import { decodeBatch } from '../decode/decode.ts'
 import { createTenants } from '../decode/tenant-settings.ts'
 import { applyBatch, type WriteDeps } from './apply-batch.ts'
 import { publishFinality } from './finality.ts'
+import { createMetricDirectory } from './metric-directory.ts'
 import { advancePositions, holdPositions } from './positions.ts'
 import { createRowEncoder } from './row-encoder.ts'
 import { createSeriesDirectory } from './series.ts'
@@ -189,6 +190,7 @@ async function apply(client: pg.Client, batch: LogBatch, position: 'advance' | '
     topic: TOPICS.raw.name,
     tenants,
     series,
+    metrics: createMetricDirectory(execute),
     encode: createRowEncoder(),
   }
   await applyBatch(deps, batch, decoded, { position, beforeCommit() {} })

@@ -34,6 +34,8 @@ export interface FinalityView {
   /** Buckets that end here or before are final whatever the lateness is now; -Infinity for most tenants. */
   floorMs: number
   allowedLatenessMs: number
+  /** Of the tenant's declared metrics; 0 where it never had any. */
+  metricsVersion?: number
 }
 
 export const NEVER_FINAL: FinalityView = {
@@ -54,7 +56,7 @@ export function selectFinality(topic: string, tenantIds: readonly number[]): str
   // One literal: thousands of numbers would be parsed into a node each.
   const ids = `'{${tenantIds.join(',')}}'::int[]`
   return `
-    SELECT t.tenant_id, t.allowed_lateness_s, ${ms('t.marked_floor')} AS floor_ms,
+    SELECT t.tenant_id, t.metrics_version, now() <= t.metrics_activated_at AS activated_later, t.allowed_lateness_s, ${ms('t.marked_floor')} AS floor_ms,
            ${ms('(SELECT max(w.highest_at) FROM watermark w WHERE w.tenant_id = t.tenant_id)')} AS highest_ms,
            ${ms('applied.through')} AS applied_ms
       FROM tenant t
@@ -72,6 +74,7 @@ export function readFinality(rows: readonly Record<string, unknown>[]): Finality
         appliedThroughMs: time(row.applied_ms),
         floorMs: time(row.floor_ms),
         allowedLatenessMs: (row.allowed_lateness_s as number) * 1000,
+        metricsVersion: Number(row.metrics_version),
       },
     ]),
   )

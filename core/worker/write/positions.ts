@@ -23,6 +23,17 @@ export class NotAppliedError extends Error {
   }
 }
 
+/** A metric was activated after the transaction began, and before it had its positions: it begins again. */
+export class ActivatedMeanwhileError extends Error {
+  /** As a serialization failure: tried again. */
+  readonly code = '40001'
+
+  constructor() {
+    super('a metric was activated while the batch waited for its position; trying again')
+    this.name = 'ActivatedMeanwhileError'
+  }
+}
+
 /**
  * The first offset that is not applied yet, by partition.
  * @param partitions all of the topic's without it
@@ -43,7 +54,7 @@ export async function readPositions(
 /**
  * Begins a transaction and advances every position of the batch, or none, by compare-and-set.
  * @param logIdentity the log that the batch was read from
- * @throws FencedError with the transaction rolled back
+ * @throws FencedError, ActivatedMeanwhileError with the transaction rolled back
  */
 export async function advancePositions(
   client: pg.Client,
@@ -57,7 +68,7 @@ export async function advancePositions(
   // transaction its id, so the third one sees all that finality asks for.
   const [, moved, finality] = (await client.query(`
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    UPDATE log_position p SET next_offset = m.next
+    UPDATE log_position p SET next_offset = m.next, written_at = ${WRITTEN_AT}
       FROM (VALUES ${moves.join(', ')}) AS m (partition, now, next)
      WHERE p.topic = ${client.escapeLiteral(topic)} AND p.partition = m.partition AND p.next_offset = m.now${sameLog(client, 'p.log_identity', logIdentity)};
     ${selectFinality(client.escapeLiteral(topic), tenantIds)}
@@ -66,12 +77,27 @@ export async function advancePositions(
     await client.query('ROLLBACK')
     throw new FencedError(topic)
   }
-  return readFinality(finality?.rows ?? [])
+  return readLater(client, finality?.rows ?? [])
+}
+
+/** Later than every `stored_at` of the partition, whatever the clock does. */
+const WRITTEN_AT = "greatest(now(), p.written_at + interval '1 microsecond')"
+
+/** @throws ActivatedMeanwhileError with the transaction rolled back */
+async function readLater(
+  client: pg.Client,
+  rows: readonly Record<string, unknown>[],
+): Promise<FinalityByTenant> {
+  if (rows.some((row) => row.activated_later)) {
+    await client.query('ROLLBACK')
+    throw new ActivatedMeanwhileError()
+  }
+  return readFinality(rows)
 }
 
 /**
  * Begins a transaction and locks the positions of the batch where they are.
- * @throws NotAppliedError with the transaction rolled back
+ * @throws NotAppliedError, ActivatedMeanwhileError with the transaction rolled back
  */
 export async function holdPositions(
   client: pg.Client,
@@ -80,11 +106,13 @@ export async function holdPositions(
   tenantIds: readonly number[],
   logIdentity?: string,
 ): Promise<FinalityByTenant> {
-  const [, held, finality] = (await client.query(`
+  const [, held, , finality] = (await client.query(`
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT partition, next_offset AS next FROM log_position
      WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')})${sameLog(client, 'log_identity', logIdentity)}
      ORDER BY partition FOR UPDATE;
+    UPDATE log_position p SET written_at = ${WRITTEN_AT}
+     WHERE topic = ${client.escapeLiteral(topic)} AND partition IN (${partitions.map((run) => run.partition).join(', ')});
     ${selectFinality(client.escapeLiteral(topic), tenantIds)}
   `)) as unknown as pg.QueryResult[]
   const applied = new Map(held?.rows.map(({ partition, next }) => [partition, Number(next)]))
@@ -92,7 +120,7 @@ export async function holdPositions(
     await client.query('ROLLBACK')
     throw new NotAppliedError(topic)
   }
-  return readFinality(finality?.rows ?? [])
+  return readLater(client, finality?.rows ?? [])
 }
 
 /** Positions that were bound to another log meanwhile are not those of this batch. */

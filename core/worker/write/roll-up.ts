@@ -38,6 +38,15 @@ export interface PartitionHighest {
 export interface RollUpContext {
   seriesId(row: EventRow): number
   finality(tenantId: number): FinalityView
+  /** Called for each row, in order, with what was found of its bucket. */
+  onRow?: (row: EventRow, bucket: RowBucket) => void
+}
+
+/** The bucket of one row. */
+export interface RowBucket {
+  bucketMs: number
+  isLate: boolean
+  revises: boolean
 }
 
 /**
@@ -57,10 +66,12 @@ export function rollUp(rows: readonly EventRow[], context: RollUpContext): Batch
     const cameMs = row.record.timestamp
     const sum = sumFor(bySeries, row, context.seriesId(row), bucketMs)
     add(sum, row.event.value)
-    if (mayBeFinal(bucketMs, { seenMs, cameMs }, finality)) {
+    const revises = mayBeFinal(bucketMs, { seenMs, cameMs }, finality)
+    if (revises) {
       sum.revised = true
       if (!row.historical) sum.lateCount++
     }
+    context.onRow?.(row, { bucketMs, isLate: revises && !row.historical, revises })
 
     // The clock of an edge may be fast; the log's clock is the same for all.
     const exactMs = Math.min(row.occurred.ms, row.received.ms, cameMs)

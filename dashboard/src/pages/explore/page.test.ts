@@ -222,6 +222,26 @@ test('a funnel shows how many actors take its steps in their order, and a retent
   expect(cohorts.reduce((sum, count) => sum + count, 0)).toBe(byActor.size)
 })
 
+test('a query is declared as a metric with progress, and a point of the metric lists its events', async () => {
+  await open(`name=${encodeURIComponent(ORDER)}&filter=country:NP&filter=country:DE&by=plan`)
+  await page.locator('.groups').waitFor()
+  await page.getByRole('button', { name: 'Declare as metric' }).press('Enter')
+  await page.getByLabel('Name of the metric').fill('orders abroad')
+  await page.keyboard.press('Enter')
+  await page.locator('.declare progress').waitFor()
+  await page.getByRole('button', { name: 'Show the metric' }).press('Enter')
+  await expect.poll(() => [param('name'), param('filter')]).toEqual([['orders abroad'], []])
+  await page.locator('.provenance', { hasText: 'the declared metric orders abroad' }).waitFor()
+  await page.keyboard.press('t')
+  await cells().first().waitFor()
+  const row = page.locator('.result-table tbody tr', { hasText: '20:00 –' }).first()
+  const total = row.locator('.point-button').last()
+  const value = Number(await total.innerText())
+  await total.click()
+  await page.locator('.point-comparison', { hasText: `counts ${value} event` }).waitFor()
+  await expect.poll(() => page.locator('.point-rows .feed-row').count()).toBe(value)
+})
+
 test('averages show gaps where nothing was measured, and the value of each group over the whole range', async () => {
   await open('aggregate=avg&by=country&interval=quarter_hour&view=table')
   await cells().first().waitFor()

@@ -81,11 +81,27 @@ export interface PointEvents {
 
 const PAGE_SIZE = 100
 
-/** As many pages as are shown, one after the other. */
+/** Which events a declared metric counts. */
+export const METRIC_EVENTS = graphql(`
+  query ExploreMetricEvents($tenant: ID, $name: String!) {
+    metricDefinitions(tenant: $tenant, name: $name) { events filter { dimension in } }
+  }
+`)
+
+/**
+ * As many pages as are shown, one after the other.
+ * @param asked.metric the declared metric that is counted, whose events have other names
+ */
 export async function fetchPointEvents({
   pages,
-  ...variables
-}: PointEventsVariables & { pages: number }): Promise<Result<PointEvents>> {
+  metric,
+  ...asked
+}: PointEventsVariables & { pages: number; metric: string | undefined }): Promise<
+  Result<PointEvents>
+> {
+  const selected = await selectionOf(asked, metric)
+  if (!selected.ok) return selected
+  const variables = selected.data
   const events: StoredEvent[] = []
   let after: string | null = null
   let totalCount = 0
@@ -103,4 +119,26 @@ export async function fetchPointEvents({
     after = found.pageInfo.endCursor
   }
   return { ok: true, data: { events, totalCount, readAt: Date.now() } }
+}
+
+/** The events of a declared metric are those of its names that its filter leaves. */
+async function selectionOf(
+  asked: PointEventsVariables,
+  metric: string | undefined,
+): Promise<Result<PointEventsVariables>> {
+  if (metric === undefined) return { ok: true, data: asked }
+  const result = await execute(METRIC_EVENTS, { tenant: asked.tenant ?? null, name: metric })
+  if (!result.ok) return result
+  const [definition] = result.data.metricDefinitions
+  if (definition === undefined)
+    return { ok: false, error: { kind: 'refused', message: 'The metric is no longer declared.' } }
+  const own = [
+    ...definition.filter,
+    ...(definition.events ? [{ dimension: 'name', in: definition.events }] : []),
+  ]
+  const all = new Map<string, readonly (string | null)[]>()
+  for (const { dimension, in: values } of [...own, ...[asked.filter ?? []].flat()])
+    all.set(dimension, all.get(dimension)?.filter((value) => values.includes(value)) ?? values)
+  const filter = [...all].map(([dimension, values]) => ({ dimension, in: [...values] }))
+  return { ok: true, data: { ...asked, name: null, filter } }
 }

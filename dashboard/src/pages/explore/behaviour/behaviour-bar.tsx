@@ -1,3 +1,4 @@
+import './behaviour.css'
 import { For } from 'solid-js'
 import { AddChip, Chip, OptionList } from '../chips/chip.tsx'
 import { EventNameList } from '../chips/name-chip.tsx'

@@ -58,6 +58,7 @@ function EventsPanel(props: { series: Series; point: SelectedPoint; index: numbe
       startTime: new Date(from).toISOString(),
       endTime: new Date(to).toISOString(),
       filter: filtersOf(props.series, props.point),
+      metric: props.series.info.definition.kind === 'metric' ? props.series.query.name : undefined,
     }
   })
   const scope = () => JSON.stringify(selection())

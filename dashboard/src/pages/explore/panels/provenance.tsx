@@ -31,7 +31,8 @@ export function Provenance(props: { series: Series }) {
   }
   const late = () => props.series.whole.reduce((sum, point) => sum + point.lateCount, 0)
   const definition = () => {
-    const { metric, version } = info().definition
+    const { metric, kind, version } = info().definition
+    if (kind === 'metric') return `Definition: the declared metric ${metric}, version ${version}.`
     const what = metric === '*' ? 'every event' : `events named ${metric}`
     return `Definition: ${what}, by time of occurrence, version ${version}.`
   }

@@ -5,6 +5,7 @@ import { Panel } from '../../../components/panel.tsx'
 import { useShortcuts } from '../../../lib/app-context.ts'
 import type { ResolvedRange } from '../../../lib/time/range.ts'
 import { useExplore } from '../context.ts'
+import { DeclareDialog } from '../declare/declare-dialog.tsx'
 import { AGGREGATES, INTERVALS, isAdditive } from '../query-state.ts'
 import { Chart } from './chart.tsx'
 import { EmptyResult } from './empty-result.tsx'
@@ -120,6 +121,7 @@ function ResultControls() {
           What changed?
         </button>
       </Show>
+      <DeclareDialog />
       <ExportMenu />
       <RequestsDialog />
     </>

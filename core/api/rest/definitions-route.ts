@@ -1,0 +1,198 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { parseExactly } from '../../../contract/json/exact-parse.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import { withTimeout } from '../../lib/timeout.ts'
+import { type MetricDefinition, parseMetricDefinition } from '../../metrics/metric-definition.ts'
+import { METRIC_LIMITS } from '../../metrics/metric-limits.ts'
+import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { ListedMetric } from '../../queries/metric-definitions.ts'
+import type { RestEnv } from './admit.ts'
+import { problems, respond } from './formats.ts'
+import type { RunOperation } from './operation.ts'
+import { metricName, tenantQuery } from './schemas.ts'
+
+const FIELDS = `name version events filter { dimension in } value dimensions activatedAt state completeSince series
+  backfill { daysTotal daysDone events }`
+const LIST = `query RestDefinitions($tenant: ID, $name: String) { list: metricDefinitions(tenant: $tenant, name: $name) { ${FIELDS} } }`
+const DECLARE = `mutation RestDeclare($tenant: ID, $definition: MetricDefinitionInput!) {
+  declared: declareMetric(tenant: $tenant, definition: $definition) { ${FIELDS} } }`
+const RETIRE = `mutation RestRetire($tenant: ID, $name: String!) { retireMetric(tenant: $tenant, name: $name) }`
+
+const texts = z.array(z.string())
+const definition = z.object({
+  name: z.string(),
+  events: z.union([texts, z.literal('*')]).openapi({ description: 'Names of events; "*": all.' }),
+  filter: z.record(z.string(), texts).openapi({
+    description: 'Values by dimension; an event has to have one of each.',
+  }),
+  value: z
+    .string()
+    .openapi({ description: '"value", or the path of a property that is a number.' }),
+  dimensions: texts,
+})
+
+const declaredMetric = z
+  .object({
+    definition: definition.extend({ version: z.number().int() }),
+    state: z.enum(['backfilling', 'active']),
+    activated_at: z.string(),
+    backfill: z.object({
+      days_total: z.number().int(),
+      days_done: z.number().int(),
+      events: z.number(),
+      complete_since: z.string().nullable().openapi({
+        description: 'Buckets from then on have all events; null: all buckets.',
+      }),
+    }),
+    series: z.number().int(),
+    series_max: z.number().int(),
+  })
+  .openapi('DeclaredMetric')
+
+const one = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: z.object({ data: declaredMetric }) } },
+})
+const path = '/v1/metric-definitions'
+const ADMIN = 'Takes an API key with the scope admin, or a person who is signed in.'
+
+const routes = {
+  list: createRoute({
+    method: 'get',
+    path,
+    summary: 'Declared metrics',
+    request: { query: tenantQuery },
+    responses: {
+      200: {
+        description: 'All of them, by name.',
+        content: { 'application/json': { schema: z.object({ data: z.array(declaredMetric) }) } },
+      },
+      ...problems,
+    },
+  }),
+  get: createRoute({
+    method: 'get',
+    path: `${path}/{name}`,
+    summary: 'One declared metric',
+    request: { params: metricName, query: tenantQuery },
+    responses: { 200: one('The metric, with how far its history is counted.'), ...problems },
+  }),
+  remove: createRoute({
+    method: 'delete',
+    path: `${path}/{name}`,
+    summary: 'Remove a metric',
+    description: `It counts nothing any more, and its name is free. ${ADMIN}`,
+    request: { params: metricName, query: tenantQuery },
+    responses: { 204: { description: 'It is removed.' }, ...problems },
+  }),
+}
+
+export function addDefinitionRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+  const find = async (c: Context<RestEnv>, tenant: string | undefined, name?: string) =>
+    (await runOperation<{ list: ListedNode[] }>(c, LIST, { tenant, name })).data.list
+
+  app.openapi(routes.list, async (c) => {
+    const { tenant } = c.req.valid('query')
+    return respond(c, { rows: (await find(c, tenant)).map(toRestMetric), meta: {} })
+  })
+  app.openapi(routes.get, async (c) => {
+    const { tenant } = c.req.valid('query')
+    const [found] = await find(c, tenant, c.req.valid('param').name)
+    if (!found) throw new ApiError('METRIC_NOT_FOUND')
+    return respond(c, { row: toRestMetric(found) })
+  })
+  app.openapi(routes.remove, async (c) => {
+    const { tenant } = c.req.valid('query')
+    await runOperation(c, RETIRE, { tenant, name: c.req.valid('param').name })
+    return c.body(null, 204)
+  })
+  addDeclareRoute(app, runOperation)
+}
+
+/** Outside of zod, whose errors have no JSON pointers, and which loses a member called `__proto__`. */
+function addDeclareRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+  app.openAPIRegistry.registerPath({
+    method: 'post',
+    path,
+    summary: 'Declare a metric, or change it',
+    description: `A changed definition is a new version, whose history is counted again. All members but the name may be left out. ${ADMIN}`,
+    request: {
+      query: tenantQuery,
+      body: {
+        content: { 'application/json': { schema: definition.partial().required({ name: true }) } },
+      },
+    },
+    responses: { 201: one('The metric.'), ...problems },
+  })
+  app.post(path, async (c) => {
+    const tenant = c.req.query('tenant')
+    const definition = toInput(parseMetricDefinition(await readJson(c)))
+    const { data } = await runOperation<{ declared: ListedNode }>(c, DECLARE, {
+      tenant,
+      definition,
+    })
+    const location = `${path}/${encodeURIComponent(definition.name)}`
+    return c.json({ data: toRestMetric(data.declared) }, 201, { Location: location })
+  })
+}
+
+function toInput({ name, events, filters, value, dimensions }: MetricDefinition) {
+  return { name, events, filter: filters, value, dimensions }
+}
+
+const BODY_BYTES_MAX = QUERY_LIMITS.bodyBytesMax / 2
+const BODY_MS_MAX = 10_000
+
+async function readJson(c: Context): Promise<unknown> {
+  if (!/^application\/json\s*(?:;|$)/i.test(c.req.header('content-type') ?? ''))
+    throw new ApiError('MEDIA_TYPE_UNSUPPORTED', 'Send the header Content-Type: application/json.')
+  const text = await withTimeout(BODY_MS_MAX, 'the body', readText(c.req.raw.body))
+  try {
+    return parseExactly(text)
+  } catch {
+    throw new ApiError('BAD_USER_INPUT', 'The body is not valid JSON.', { pointer: '' })
+  }
+}
+
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > BODY_BYTES_MAX)
+      throw new ApiError('BODY_TOO_LARGE', `The body is larger than ${BODY_BYTES_MAX} bytes.`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** As GraphQL returns it. */
+type ListedNode = Omit<ListedMetric, 'filters' | 'events'> & {
+  events: string[] | null
+  filter: ListedMetric['filters']
+}
+
+function toRestMetric(node: ListedNode) {
+  const { name, version, events, filter, value, dimensions, backfill } = node
+  return {
+    definition: {
+      name,
+      version,
+      events: events ?? '*',
+      filter: Object.fromEntries(filter.map((each) => [each.dimension, each.in])),
+      value,
+      dimensions,
+    },
+    state: node.state.toLowerCase(),
+    activated_at: node.activatedAt,
+    backfill: {
+      days_total: backfill.daysTotal,
+      days_done: backfill.daysDone,
+      events: backfill.events,
+      complete_since: node.completeSince,
+    },
+    series: node.series,
+    series_max: METRIC_LIMITS.seriesMax,
+  }
+}
