@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FixtureEvent } from '../../../../core/api/graphql/testing/fixture.ts'
+import { createBackfill } from '../../../../core/metrics/backfill.ts'
 import { drawingOf } from '../../lib/testing/canvas.ts'
 import { dice } from '../../lib/testing/dice.ts'
 import { type ServedDashboard, serveDashboard } from '../../lib/testing/serve-dashboard.ts'
@@ -229,6 +230,11 @@ test('a query is declared as a metric with progress, and a point of the metric l
   await page.getByLabel('Name of the metric').fill('orders abroad')
   await page.keyboard.press('Enter')
   await page.locator('.declare progress').waitFor()
+  // What a worker does by itself.
+  const { pool } = dashboard.fixture.database
+  const backfill = createBackfill(pool, new AbortController().signal)
+  while ((await backfill.step()) !== 'idle');
+  await page.locator('.declare', { hasText: 'is complete' }).waitFor()
   await page.getByRole('button', { name: 'Show the metric' }).press('Enter')
   await expect.poll(() => [param('name'), param('filter')]).toEqual([['orders abroad'], []])
   await page.locator('.provenance', { hasText: 'the declared metric orders abroad' }).waitFor()
