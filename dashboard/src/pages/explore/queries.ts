@@ -131,7 +131,7 @@ async function selectionOf(
   if (!result.ok) return result
   const [definition] = result.data.metricDefinitions
   if (definition === undefined)
-    return { ok: false, error: { kind: 'refused', message: 'The metric is no longer declared.' } }
+    return { ok: false, error: { kind: 'refused', message: 'The metric was retired.' } }
   const own = [
     ...definition.filter,
     ...(definition.events ? [{ dimension: 'name', in: definition.events }] : []),
