@@ -1,6 +1,6 @@
 import type { RouteDefinition } from '@solidjs/router'
 import { type Component, lazy } from 'solid-js'
-import { OverviewIcon } from './components/icons.tsx'
+import { ExploreIcon, OverviewIcon } from './components/icons.tsx'
 import { NotFoundPage } from './pages/not-found/page.tsx'
 
 export interface Page {
@@ -20,6 +20,12 @@ export const pages: readonly Page[] = [
     title: 'Overview',
     icon: OverviewIcon,
     component: lazy(() => import('./pages/overview/page.tsx')),
+  },
+  {
+    path: '/explore',
+    title: 'Explore',
+    icon: ExploreIcon,
+    component: lazy(() => import('./pages/explore/page.tsx')),
   },
 ]
 

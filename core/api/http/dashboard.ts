@@ -5,7 +5,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { sendProblem } from './problem.ts'
 
 /** The paths of the dashboard's pages, as in dashboard/src/router.tsx. */
-export const DASHBOARD_PAGES: readonly string[] = ['/']
+export const DASHBOARD_PAGES: readonly string[] = ['/', '/explore']
 
 /**
  * The built dashboard. Files under assets/ have a hash in their names and are cached for ever; everything

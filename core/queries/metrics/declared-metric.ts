@@ -9,7 +9,7 @@ import { ceilBucket15m, floorBucket15m, type Instant, isBefore, toMicros } from 
 import type { ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, type Range } from '../sql/buckets.ts'
 import { daysReceived, whereOccurred } from '../sql/days-received.ts'
-import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
+import { dimensionsOf, isOneOf, whereFilters } from '../sql/dimensions.ts'
 import { type Names, OTHER, whereNames } from '../sql/names.ts'
 import { eventNumber } from '../sql/numbers.ts'
 import { type MetricsArgs, type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
@@ -100,7 +100,8 @@ export async function partsOfMetric(
   const known = [...groupBy, ...filters.map(({ dimension }) => dimension)]
   if (!known.every((dimension) => metric.dimensions.includes(dimension))) return undefined
   // Longer values are truncated in series.
-  const isCut = (text: string) => [...text].length >= METRIC_LIMITS.dimensionValueCharsMax
+  const isCut = (text: string | null | undefined) =>
+    [...(text ?? '')].length >= METRIC_LIMITS.dimensionValueCharsMax
   if (filters.some((filter) => filter.in.some(isCut))) return undefined
   if (toMicros(first) >= toMicros(last)) return undefined
   const isLimited = await hasShared(db, viewer, metric, { start: first, end: last })
@@ -115,9 +116,7 @@ export async function partsOfMetric(
     groupBy.length === 0
       ? sql`'{}'::text[]`
       : sql`CASE WHEN s.dims IS NULL THEN ${other} ELSE ${own} END`
-  const where = filters.map(
-    (filter) => sql`AND ${dimOf(filter.dimension)} = ANY (${filter.in}::text[])`,
-  )
+  const where = filters.map((filter) => sql`AND ${isOneOf(dimOf(filter.dimension), filter.in)}`)
   const parts = [
     sql`SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, ${dims} AS dims, r.count, r.value_count, r.sum, r.min, r.max
           ${fromRollups(viewer, metric, { start: first, end: last })} ${sql.join(where, sql` `)}`,

@@ -85,7 +85,12 @@ export function parseNames(
   const normalised = name.normalize('NFC').trim()
   if (normalised === '') throw badInput('name', 'is empty; "*" selects all names')
   let names = normalised === '*' ? undefined : [normalised]
-  for (const { dimension, in: values } of filters)
-    if (dimension === 'name') names = names ? names.filter((n) => values.includes(n)) : [...values]
+  for (const { dimension, in: values } of filters) {
+    if (dimension !== 'name') continue
+    // Every event has a name, so null selects none.
+    names = names
+      ? names.filter((each) => values.includes(each))
+      : values.filter((each) => each != null)
+  }
   return names
 }

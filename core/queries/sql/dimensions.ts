@@ -5,7 +5,8 @@ import { QUERY_LIMITS } from '../limits.ts'
 
 export interface DimensionFilter {
   dimension: string
-  in: readonly string[]
+  /** Alternatives; null stands for events without the dimension, as in a group. */
+  in: readonly (string | null | undefined)[]
 }
 
 const COLUMNS = {
@@ -43,13 +44,28 @@ export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | n
   return sql`ARRAY[${sql.join(values)}]::text[]`
 }
 
-/** Conditions that a row must all meet; a row without the dimension does not. */
+/** Conditions that a row must all meet; a row without the dimension does, where null is one of its values. */
 export function whereFilters(filters: readonly DimensionFilter[]): RawBuilder<unknown> {
-  const each = filters.map(
-    ({ dimension, in: values }) =>
-      sql`AND ${dimensionOf('filter', dimension)} = ANY (${values}::text[])`,
+  return sql.join(
+    filters.map((filter) => sql`AND ${whereFilter(filter)}`),
+    sql` `,
   )
-  return sql.join(each, sql` `)
+}
+
+const whereFilter = ({ dimension, in: values }: DimensionFilter): RawBuilder<unknown> =>
+  isOneOf(dimensionOf('filter', dimension), values)
+
+/** Whether the text of a dimension, or its absence, is one of the values of a filter. */
+export function isOneOf(
+  value: RawBuilder<unknown>,
+  values: DimensionFilter['in'],
+): RawBuilder<unknown> {
+  const texts = values.filter((each) => each != null)
+  // As long as a group's value can be, it may stand for all longer ones that begin so.
+  const isCut = texts.some((text) => [...text].length === QUERY_LIMITS.dimensionValueCharsMax)
+  const shown = isCut ? sql`left(${value}, ${sql.lit(QUERY_LIMITS.dimensionValueCharsMax)})` : value
+  const listed = sql`${shown} = ANY (${texts}::text[])`
+  return texts.length < values.length ? sql`(${value} IS NULL OR ${listed})` : listed
 }
 
 export function checkGroupBy(groupBy: readonly string[]): string[] {
@@ -67,7 +83,7 @@ export function checkFilters(filters: readonly DimensionFilter[]): readonly Dime
     dimensionOf('filter', dimension)
     if (values.length > QUERY_LIMITS.filterValuesMax)
       throw badInput('filter', `takes at most ${QUERY_LIMITS.filterValuesMax} values a dimension`)
-    for (const value of values) checkText('filter', value)
+    for (const value of values) if (value != null) checkText('filter', value)
   }
   return filters
 }

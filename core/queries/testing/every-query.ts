@@ -4,6 +4,7 @@ import type { Database } from '../../db/database.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { funnel } from '../behaviour/funnel.ts'
 import { retention } from '../behaviour/retention.ts'
+import { countEvents } from '../count-events.ts'
 import {
   type DeadLettersArgs,
   deadLettersPage,
@@ -106,11 +107,6 @@ function since(ms: number, lengthMs = ms) {
   return { start: new Date(start).toISOString(), end: new Date(start + lengthMs).toISOString() }
 }
 
-function hourBefore(ms: number) {
-  const { start, end } = since(ms, HOUR_MS)
-  return { startTime: start, endTime: end }
-}
-
 function overTime(
   title: string,
   days: number,
@@ -150,6 +146,14 @@ function deadLetters(title: string, args: (context: QueryContext) => DeadLetters
     run: (db, context) => deadLettersPage(db, context.busy, args(context)),
   }
 }
+
+/** An hour that began so long ago, as arguments. */
+function hour(ms: number) {
+  const { start, end } = since(ms, HOUR_MS)
+  return { startTime: start, endTime: end }
+}
+
+const OF_PLAN = { filter: [{ dimension: 'plan', in: ['pro', null] }] }
 
 function other(title: string, run: QueryCase['run'], days = 1): QueryCase {
   return { title, days, run }
@@ -238,13 +242,18 @@ const CASES: readonly QueryCase[] = [
   page('first of a name', () => ({ name: 'name_0' })),
   page('next of a name', ({ eventCursor }) => ({ name: 'name_0', after: eventCursor })),
   page('first of an unknown name', () => ({ name: 'unknown' })),
-  page('of an hour long ago', ({ days }) => hourBefore(DAY_MS * (days - 2))),
+  page('of an hour long ago', ({ days }) => hour(DAY_MS * (days - 2))),
   page('of an hour by a property', () => ({
-    ...hourBefore(HOUR_MS),
+    ...hour(HOUR_MS),
     filter: [{ dimension: 'plan', in: ['pro'] }],
   })),
-  page('of an unknown request', () => ({ ...hourBefore(HOUR_MS), requestId: randomUUID() })),
+  page('of an unknown request', () => ({ ...hour(HOUR_MS), requestId: randomUUID() })),
   page('of an unknown request on any day', () => ({ requestId: 'unknown' })),
+  other(
+    'countEvents: of an hour, by a property',
+    (db, { busy }) => countEvents(db, busy, { ...hour(HOUR_MS), ...OF_PLAN }),
+    2,
+  ),
   other('eventsPage: first of a quiet tenant', (db, { quiet }) => eventsPage(db, quiet, {})),
   byId('a UUIDv7', ({ v7 }) => v7),
   byId('a UUIDv4', ({ v4 }) => v4),

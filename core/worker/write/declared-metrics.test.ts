@@ -13,8 +13,15 @@ import {
   isBackfilled,
   recountOfMetric,
 } from '../../metrics/testing/recount.ts'
+import { connect, disconnect } from '../consume/connection.ts'
 import { replay } from '../replay/replay.ts'
 import { createWorker } from '../worker.ts'
+import {
+  ActivatedMeanwhileError,
+  advancePositions,
+  holdPositions,
+  readPositions,
+} from './positions.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
 const DAY_MS = 86_400_000
@@ -255,3 +262,29 @@ test('events of old days are counted by the backfill, whatever day they arrived 
   await backfilled()
   expect(await expectRecount('olds')).toBeGreaterThan(250)
 }, 60_000)
+
+test('a batch that began before an activation, and waited for it, begins again', async () => {
+  const topic = TOPICS.raw.name
+  const execute = (sql: string, values: unknown[]) => database.pool.query(sql, values)
+  const offset = (await readPositions(execute, topic)).get(0) as number
+  const run = { partition: 0, baseOffset: offset, nextOffset: offset, records: [] }
+  const client = await connect(database.url, 'test')
+  const activation = await database.pool.connect()
+  try {
+    for (const take of [advancePositions, holdPositions]) {
+      const begin = () => take(client, topic, { partitions: [run], recordCount: 0 }, [tenantId])
+      await activation.query('BEGIN; LOCK TABLE log_position IN EXCLUSIVE MODE')
+      const waiting = begin()
+      waiting.catch(() => {})
+      const waits = `SELECT FROM pg_locks WHERE relation = 'log_position'::regclass AND NOT granted`
+      await expect.poll(async () => (await database.pool.query(waits)).rowCount).toBe(1)
+      await activation.query('UPDATE tenant SET metrics_activated_at = clock_timestamp(); COMMIT')
+      await expect(waiting).rejects.toBeInstanceOf(ActivatedMeanwhileError)
+      await begin()
+      await client.query('ROLLBACK')
+    }
+  } finally {
+    activation.release()
+    await disconnect(client)
+  }
+})

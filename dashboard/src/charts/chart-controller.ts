@@ -8,7 +8,12 @@ import {
   Tooltip,
 } from 'chart.js'
 import { createOptions } from './chart-options.ts'
-import { crosshairPlugin, liveEdgePlugin, revisedMarksPlugin } from './chart-plugins.ts'
+import {
+  crosshairPlugin,
+  liveEdgePlugin,
+  revisedMarksPlugin,
+  selectedBucketPlugin,
+} from './chart-plugins.ts'
 import { clearColourCache, resolveColour } from './colours.ts'
 import { type ChartData, createDatasets, mergeDatasets } from './datasets.ts'
 
@@ -20,6 +25,8 @@ export interface ChartController {
   repaint(): void
   /** The bucket nearest to that pixel. */
   indexAt(x: number): number
+  /** The value at that height. */
+  valueAt(y: number): number
   destroy(): void
 }
 
@@ -53,6 +60,10 @@ export function createChartController(
         () => colour('accent', 0.7),
       ),
       crosshairPlugin(() => colour('muted')),
+      selectedBucketPlugin(
+        () => data,
+        () => colour('accent'),
+      ),
     ],
   })
 
@@ -84,6 +95,7 @@ export function createChartController(
       const distance = (index: number) => Math.abs((data.times[index] ?? 0) - time)
       return data.times.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0)
     },
+    valueAt: (y) => chart.scales.y?.getValueForPixel(y) ?? 0,
     destroy: () => chart.destroy(),
   }
 }

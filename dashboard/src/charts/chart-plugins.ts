@@ -57,3 +57,24 @@ export function crosshairPlugin(colour: () => string): LinePlugin {
     },
   }
 }
+
+/** A stronger vertical line through the bucket whose events are listed. */
+export function selectedBucketPlugin(data: () => ChartData, colour: () => string): LinePlugin {
+  return {
+    id: 'selectedBucket',
+    beforeDatasetsDraw({ chartArea, ctx, scales }) {
+      const { selected, times } = data()
+      const time = selected === undefined ? undefined : times[selected]
+      if (time === undefined) return
+      const x = scales.x?.getPixelForValue(time) ?? 0
+      ctx.save()
+      ctx.strokeStyle = colour()
+      ctx.lineWidth = 1
+      ctx.beginPath()
+      ctx.moveTo(x, chartArea.top)
+      ctx.lineTo(x, chartArea.bottom)
+      ctx.stroke()
+      ctx.restore()
+    },
+  }
+}

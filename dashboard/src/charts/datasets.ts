@@ -19,6 +19,10 @@ export interface ChartData {
   lines: Line[]
   previous: Point[] | undefined
   isStacked: boolean
+  /** Whether values are counts, so that the axis has whole numbers only; unless given, they are. */
+  hasFractions?: boolean | undefined
+  /** The bucket whose events are listed, by its index. */
+  selected?: number | undefined
 }
 
 const NOT_FINAL_DASH = [4, 4]
@@ -37,7 +41,12 @@ export function mergeDatasets(old: Dataset[], next: Dataset[]): Dataset[] {
 /** One dataset for each line, and the previous period behind them. */
 export function createDatasets(data: ChartData, canvas: HTMLCanvasElement): Dataset[] {
   const parent = canvas.parentElement as HTMLElement
-  const lines = data.lines.map((line, order) => lineDataset(line, order, data.isStacked, parent))
+  const isAlone = data.lines.length === 1
+  const lines = data.lines.map((line, order) => ({
+    ...lineDataset(line, order, data.isStacked, parent),
+    // Areas behind several lines would say that they add up.
+    ...(!data.isStacked && !isAlone && { fill: false }),
+  }))
   return data.previous ? [...lines, previousDataset(data.previous, data.times, parent)] : lines
 }
 
@@ -60,11 +69,18 @@ function lineDataset(line: Line, order: number, isStacked: boolean, parent: HTML
       borderDash: (context) => (isOpen(context) ? NOT_FINAL_DASH : undefined),
       borderColor: (context) => (isOpen(context) ? pale : undefined),
     },
-    pointRadius: 0,
+    pointRadius: ({ dataIndex }) => (isIsolated(line.points, dataIndex) ? 2.5 : 0),
+    pointBackgroundColor: full,
     pointHoverRadius: 4,
     pointHoverBackgroundColor: full,
     order,
   }
+}
+
+/** Without a line to either side, a point has to be drawn itself. */
+function isIsolated(points: readonly Point[], index: number): boolean {
+  const isGap = (i: number) => Number.isNaN(points[i]?.value ?? Number.NaN)
+  return !isGap(index) && isGap(index - 1) && isGap(index + 1)
 }
 
 function previousDataset(points: Point[], times: number[], parent: HTMLElement): Dataset {

@@ -12,6 +12,10 @@ export interface LineChartProps extends ChartData {
   tooltip(index: number): JSX.Element
   /** A range was dragged with the mouse: indices of its first and last bucket. */
   onSelect?(first: number, last: number): void
+  /** A bucket was clicked, at the height of that value. */
+  onPick?(index: number, value: number): void
+  /** Whether the newest point moves, so that a dot marks it. Unless given, it does. */
+  isLive?: boolean | undefined
 }
 
 /** Lines over time, with a tooltip and a range selection by dragging. */
@@ -31,6 +35,8 @@ export function LineChart(props: LineChartProps) {
     lines: props.lines,
     previous: props.previous,
     isStacked: props.isStacked,
+    hasFractions: props.hasFractions,
+    selected: props.selected,
   })
 
   onMount(() => {
@@ -52,26 +58,43 @@ export function LineChart(props: LineChartProps) {
     box.setPointerCapture(event.pointerId)
     setDrag({ from: x(event), to: x(event) })
   }
+  let wasDragged = false
   const endDrag = () => {
     const selected = drag()
+    wasDragged = selected !== undefined && Math.abs(selected.to - selected.from) >= DRAG_PX_MIN
     setDrag(undefined)
     if (selected === undefined || chart === undefined) return
     if (Math.abs(selected.to - selected.from) < DRAG_PX_MIN) return
     const ends = [chart.indexAt(selected.from), chart.indexAt(selected.to)]
     props.onSelect?.(Math.min(...ends), Math.max(...ends))
   }
+  /** Comes after pointerup, at the end of a drag as well. */
+  const pick = (event: MouseEvent) => {
+    if (wasDragged || chart === undefined || props.times.length === 0) return
+    const { left, top } = box.getBoundingClientRect()
+    props.onPick?.(chart.indexAt(event.clientX - left), chart.valueAt(event.clientY - top))
+  }
 
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the table view has the same as buttons
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the table view has the same as buttons
     <div
       class="chart"
+      data-pickable={props.onPick !== undefined}
       ref={box}
+      onClick={pick}
       onPointerDown={startDrag}
       onPointerMove={(event) => setDrag((current) => current && { ...current, to: x(event) })}
       onPointerUp={endDrag}
       onPointerCancel={() => setDrag(undefined)}
     >
       <canvas ref={canvas} role="img" aria-label={props.label} />
-      <span class="chart-dot" ref={edge} data-shown={props.times.length > 0} aria-hidden="true" />
+      <span
+        class="chart-dot"
+        ref={edge}
+        data-shown={props.times.length > 0 && props.isLive !== false}
+        aria-hidden="true"
+      />
       <Show when={drag()}>
         {(selected) => (
           <div

@@ -24,6 +24,7 @@ export interface MetricPoint {
 /**
  * The server leaves out buckets without events; a chart shows them as 0.
  * @param finalThrough buckets that end by then are final, as returned with the points; milliseconds
+ * @param empty the value of a bucket without events; NaN where it has none, as an average
  */
 export function fillEmptyBuckets(
   {
@@ -34,6 +35,7 @@ export function fillEmptyBuckets(
   }: Pick<ResolvedRange, 'buckets' | 'resolution' | 'zone' | 'window'>,
   points: readonly MetricPoint[],
   finalThrough: number | undefined,
+  empty = 0,
 ): Point[] {
   const known = new Map(points.map((point) => [Date.parse(point.timestamp), point]))
   // Whether an event is late is decided by 15-minute buckets, so a range ends with a whole one.
@@ -45,7 +47,7 @@ export function fillEmptyBuckets(
     const end = Math.min(buckets[i + 1] ?? bucketEnd(time, resolution, zone), rangeEnd)
     return {
       time,
-      value: 0,
+      value: empty,
       isFinal: finalThrough !== undefined && end <= finalThrough,
       lateCount: 0,
     }

@@ -8,6 +8,9 @@ const icon = (path: () => JSX.Element) => () => (
 )
 
 export const OverviewIcon = icon(() => <path d="M2 13.500h12M2.5 10.500l3.2-4 2.8 2.3 4.8-5.8" />)
+export const ExploreIcon = icon(() => (
+  <path d="M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM10.600 5.400 9 9l-3.600 1.600L7 7z" />
+))
 export const KeyboardIcon = icon(() => (
   <path d="M1.5 4h13v8h-13zM4 6.500h.01M6.7 6.500h.01M9.3 6.500h.01M12 6.500h.01M4.5 9.500h7" />
 ))

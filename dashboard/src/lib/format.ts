@@ -1,5 +1,12 @@
 import { DateTime } from 'luxon'
-import { bucketEnd, clipBucket, type Resolution, type Window } from './time/range.ts'
+import {
+  bucketEnd,
+  clipBucket,
+  type Range,
+  RELATIVES,
+  type Resolution,
+  type Window,
+} from './time/range.ts'
 
 /** Between a number and its unit: no line break there. */
 const GAP = '\u00a0'
@@ -7,6 +14,13 @@ const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 })
 
 /** `12,345`, for tooltips and copies. */
 export const exact = (value: number): string => whole.format(value)
+
+/** The same for numbers that may be small: `0.00123`, `12,345.68`; `–` for none. */
+export function exactValue(value: number): string {
+  if (Number.isNaN(value)) return '–'
+  return Math.abs(value) >= 1 || value === 0 ? exact(value) : significant.format(value)
+}
+const significant = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 })
 
 /** `9,876`, `12.4 k`, `1.24 M`: three significant digits, unrounded where the number is as short. */
 export function compact(value: number): string {
@@ -87,6 +101,10 @@ export const clock = (time: number, zone: string): string => at(time, zone).toFo
 export const stamp = (time: number, zone: string): string =>
   at(time, zone).toFormat('ccc d LLL yyyy, HH:mm:ss.SSS')
 
+/** `21 Nov, 14:03:22`, local time of the zone. */
+export const shortStamp = (time: number, zone: string): string =>
+  at(time, zone).toFormat('d LLL, HH:mm:ss')
+
 /** `22 Oct 2026`, local date of the zone. */
 export const day = (time: number, zone: string): string => at(time, zone).toFormat('d LLL yyyy')
 
@@ -157,6 +175,12 @@ export function rangeName(from: number, to: number, zone: string): string {
     `${moment.toFormat(`d LLL${year}`)}, ${timeOfDay(moment, zone)}`
   return `${date(a)} – ${a.hasSame(b, 'day') ? timeOfDay(b, zone) : date(b)}`
 }
+
+/** `last 24 hours`, or the dates of an absolute range. */
+export const rangeLabelOf = (range: Range, zone: string): string =>
+  range.kind === 'relative'
+    ? RELATIVES[range.id].label.toLowerCase()
+    : rangeName(range.from, range.to, zone)
 
 /** `UTC+05:45`: the zone's offset at that time. */
 export function offsetName(time: number, zone: string): string {

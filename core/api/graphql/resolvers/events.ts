@@ -1,3 +1,4 @@
+import { countEvents } from '../../../queries/count-events.ts'
 import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
@@ -83,7 +84,8 @@ function addEventsField(builder: Builder, event: EventRef, filter: FilterRef): v
       {
         type: event,
         description: `Newest received first; at most ${QUERY_LIMITS.eventsPageMax} on a page.
-startTime ≤ occurred_at < endTime, filter (as in metrics) and requestId are looked for among single events: QUERY_TOO_SLOW where the range has too many.`,
+With startTime and endTime those that \`metrics\` counts in that range, by the same filter. startTime, endTime, filter and requestId are looked for
+among single events: QUERY_TOO_SLOW where the range has too many.`,
         // The list of edges counts tenfold by itself.
         complexity: ({ first, last }) => ({
           field: 5,
@@ -100,10 +102,28 @@ startTime ≤ occurred_at < endTime, filter (as in metrics) and requestId are lo
         async resolve(_, { tenant, ...args }, context, info) {
           const viewer = await context.tenant(tenant)
           const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
-          return { edges: rows, pageInfo }
+          const { name, startTime, endTime, filter, requestId } = args
+          return {
+            edges: rows,
+            pageInfo,
+            counted: { viewer, args: { name, startTime, endTime, filter, requestId } },
+          }
         },
       },
-      { name: 'EventConnection' },
+      {
+        name: 'EventConnection',
+        fields: (t) => ({
+          totalCount: t.float({
+            description:
+              'Events on all pages of a search: by startTime, endTime, filter or requestId.',
+            // They are read one by one, as for `metrics` with a filter.
+            complexity: 25,
+            async resolve({ counted: { viewer, args } }, _, context, info) {
+              return (await context.run(countEvents, viewer, args, info)).rows[0] ?? 0
+            },
+          }),
+        }),
+      },
       { name: 'EventEdge' },
     ),
   )

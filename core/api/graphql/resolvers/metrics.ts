@@ -27,7 +27,11 @@ export function addMetrics(builder: Builder) {
   const filter = builder.inputType('DimensionFilter', {
     fields: (t) => ({
       dimension: t.string({ required: true }),
-      in: t.stringList({ required: true }),
+      in: t.field({
+        type: ['String'],
+        required: { list: true, items: false },
+        description: 'Alternatives; null stands for events without the dimension.',
+      }),
     }),
   })
   const point = builder.objectRef<MetricPoint>('MetricPoint').implement({

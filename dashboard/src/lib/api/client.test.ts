@@ -44,7 +44,7 @@ test('a result has its data and extensions, and the request a header that no oth
 test.each([
   [() => failure('FORBIDDEN', 'Not yours.'), 'forbidden', 'Not yours.'],
   [() => json({}, 403), 'forbidden', 'Your account does not have access.'],
-  [() => failure('BAD_USER_INPUT'), 'refused', 'Sluice returned an error: “No such thing”.'],
+  [() => failure('INTERNAL_SERVER_ERROR'), 'refused', 'Sluice returned an error: “No such thing”.'],
   [() => failure(undefined), 'refused', 'Sluice returned an error: “No such thing”.'],
   // A result with a part missing is none.
   [
@@ -72,6 +72,18 @@ test.each([
   stubFetch(respond)
   expect(await execute(VIEWER, {})).toEqual({ ok: false, error: { kind, message } })
 })
+
+test.each(['BAD_USER_INPUT', 'QUERY_TOO_SLOW', 'QUERY_TOO_LARGE'])(
+  'a query that is refused with %s comes with the advice of the server',
+  async (code) => {
+    stubFetch(() => failure(code, 'Choose a shorter range.'))
+    const { error } = (await execute(VIEWER, {})) as { error: object }
+    expect(error).toMatchObject({
+      kind: 'refused',
+      refusal: { code, advice: 'Choose a shorter range.' },
+    })
+  },
+)
 
 test('a browser that the server does not know is signed out until a query succeeds', async () => {
   const error = { kind: 'signed-out', message: 'This browser is not signed in.' }

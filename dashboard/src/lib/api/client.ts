@@ -3,6 +3,7 @@ import {
   Client,
   type CombinedError,
   fetchExchange,
+  type OperationResult,
   type TypedDocumentNode,
 } from '@urql/core'
 import { createSignal } from 'solid-js'
@@ -29,6 +30,8 @@ export interface ApiError {
   kind: 'unreachable' | 'signed-out' | 'forbidden' | 'refused'
   /** A sentence for a person: "Sluice did not respond within 15 s." */
   message: string
+  /** Why this query is refused however often it is sent, as docs/errors.md lists it, and the server's own words. */
+  refusal?: { code: string; advice: string }
 }
 export type Result<T> = { ok: true; data: T; extensions?: unknown } | { ok: false; error: ApiError }
 
@@ -37,9 +40,24 @@ export async function execute<Data, Variables extends AnyVariables>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Result<Data>> {
-  const { data, error, extensions } = await client
-    .query(document, variables, { fetch: fetchWithin(QUERY_MS_MAX) })
-    .toPromise()
+  const fetching = { fetch: fetchWithin(QUERY_MS_MAX) }
+  return resultOf(await client.query(document, variables, fetching).toPromise())
+}
+
+/** Sends a mutation once. Never throws; it may have been executed although no response came. */
+export async function mutate<Data, Variables extends AnyVariables>(
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Result<Data>> {
+  const fetching = { fetch: fetchWithin(QUERY_MS_MAX) }
+  return resultOf(await client.mutation(document, variables, fetching).toPromise())
+}
+
+function resultOf<Data, Variables extends AnyVariables>({
+  data,
+  error,
+  extensions,
+}: OperationResult<Data, Variables>): Result<Data> {
   if (error === undefined && data !== undefined) {
     setSignedOut(false)
     return { ok: true, data, extensions }
@@ -85,7 +103,12 @@ function errorOf(error: CombinedError | undefined): ApiError {
   // These concern every query, not this one.
   if (code === 'DATABASE_UNAVAILABLE' || code === 'OVERLOADED')
     return { kind: 'unreachable', message: `Sluice returned an error: “${first?.message}”.` }
-  if (first) return { kind: 'refused', message: `Sluice returned an error: “${first.message}”.` }
+  if (first)
+    return {
+      kind: 'refused',
+      message: `Sluice returned an error: “${first.message}”.`,
+      ...(isRefusal(code) && { refusal: { code, advice: first.message } }),
+    }
   if (status !== undefined && status >= 400)
     return { kind: 'unreachable', message: `Sluice returned status ${status}.` }
   if (error?.networkError?.name === 'TimeoutError')
@@ -95,6 +118,9 @@ function errorOf(error: CombinedError | undefined): ApiError {
     }
   return { kind: 'unreachable', message: 'Sluice cannot be reached.' }
 }
+
+const REFUSALS: readonly unknown[] = ['BAD_USER_INPUT', 'QUERY_TOO_SLOW', 'QUERY_TOO_LARGE']
+const isRefusal = (code: unknown): code is string => REFUSALS.includes(code)
 
 function fetchWithin(ms: number): typeof fetch {
   return (input, init) => {

@@ -20,7 +20,7 @@ const ERROR: Result<string> = {
 }
 
 /** A query whose results are given by hand, or take `costMs`. */
-function setUp({ costMs }: { costMs?: number } = {}) {
+function setUp({ costMs, isRetried = true }: { costMs?: number; isRetried?: boolean } = {}) {
   const [scope, setScope] = createSignal('1h')
   const [variables, setVariables] = createSignal<number | undefined>(1)
   const requests: { variables: number; respond(result: Result<string>): Promise<void> }[] = []
@@ -28,6 +28,7 @@ function setUp({ costMs }: { costMs?: number } = {}) {
     createQuery({
       scope,
       variables,
+      isRetried: () => isRetried,
       fetch: (sent: number) =>
         new Promise<Result<string>>((resolve) => {
           requests.push({
@@ -256,4 +257,19 @@ test('a query is missing when it failed without an earlier result, and not while
   query.retry()
   await requests[2]?.respond(ERROR)
   expect(isMissing(query)).toBe(false)
+})
+
+test('a refused query is sent again only with other variables, or by hand', async () => {
+  const { query, requests, respond, setVariables } = setUp({ isRetried: false })
+  await requests[0]?.respond(ERROR)
+  query.invalidate()
+  browser.document.dispatchEvent(new Event('visibilitychange'))
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect([requests.length, query.error()?.tries]).toEqual([1, 1])
+  query.retry()
+  expect(requests).toHaveLength(2)
+  await requests[1]?.respond(ERROR)
+  setVariables(2)
+  await respond('b')
+  expect([query.data(), query.error()]).toEqual(['b', undefined])
 })

@@ -46,6 +46,8 @@ export interface QueryOptions<V, T> {
   /** Undefined: nothing to fetch. While only these change, the last data stays. */
   variables: Accessor<V | undefined>
   fetch(variables: V): Promise<Result<T>>
+  /** Whether a failed query may succeed later; one that is not is sent again only with other variables. Default: any may. */
+  isRetried?(error: ApiError): boolean
 }
 
 /** The query failed and there is no earlier result to show. */
@@ -101,7 +103,8 @@ export function createQuery<V, T>(options: QueryOptions<V, T>): Query<T> {
 
   const fail = (cause: ApiError) => {
     const tries = (error()?.tries ?? 0) + 1
-    const wait = backoffMs(tries)
+    const isRetried = options.isRetried?.(cause) ?? true
+    const wait = isRetried ? backoffMs(tries) : Number.POSITIVE_INFINITY
     if (isStaleScope) setData(undefined)
     setError({
       ...cause,
@@ -109,10 +112,12 @@ export function createQuery<V, T>(options: QueryOptions<V, T>): Query<T> {
       since: error()?.since ?? state.startedAt,
       nextTryAt: Date.now() + wait,
     })
-    timer = setTimeout(run, wait)
+    if (isRetried) timer = setTimeout(run, wait)
   }
+  const isGivenUp = () => error()?.nextTryAt === Number.POSITIVE_INFINITY
 
   const invalidate = () => {
+    if (isGivenUp()) return
     if (state.isRunning) state.isInvalid = true
     else if (timer === undefined && !document.hidden) {
       const spacing = Math.min(
@@ -138,7 +143,7 @@ export function createQuery<V, T>(options: QueryOptions<V, T>): Query<T> {
   createEffect(on([scope, variablesText], run))
 
   const onVisibilityChange = () => {
-    if (!document.hidden) error() ? run() : invalidate()
+    if (!document.hidden) error() && !isGivenUp() ? run() : invalidate()
   }
   document.addEventListener('visibilitychange', onVisibilityChange)
   onCleanup(() => {

@@ -97,6 +97,35 @@ function build(
   return buildRange(resolution, bucketsBefore(end, resolution, count, zone), zone)
 }
 
+/** The same range in buckets of another length, those at its ends clipped. */
+export function rebucket(range: ResolvedRange, resolution: Resolution): ResolvedRange {
+  const { zone, window, end } = range
+  const first = floor(window.from, resolution, zone)
+  const buckets = bucketsUntil(first, window.to, resolution, zone).slice(0, BUCKETS_CHOSEN_MAX)
+  return { ...buildRange(resolution, buckets, zone, window), end }
+}
+
+/** Whether the range has at most BUCKETS_CHOSEN_MAX buckets of that length, and at least one whole one. */
+export function hasBucketsOf({ window }: ResolvedRange, resolution: Resolution): boolean {
+  const length = window.to - window.from
+  const buckets = length / LENGTH_MS[resolution]
+  if (resolution === 'MINUTE' && length > MINUTES_RANGE_MS_MAX) return false
+  return buckets >= 1 && buckets < BUCKETS_CHOSEN_MAX - 1
+}
+
+/** The server returns no more of them by group. */
+const BUCKETS_CHOSEN_MAX = 1_000
+/** The server counts minutes in ranges of up to six hours. */
+const MINUTES_RANGE_MS_MAX = 6 * HOUR
+const LENGTH_MS = {
+  MINUTE,
+  QUARTER_HOUR: BUCKET_15M_MS,
+  HOUR,
+  DAY,
+  WEEK: 7 * DAY,
+  MONTH: 30 * DAY,
+} as const
+
 /** The coarsest resolution that still shows a shape: between a dozen and about two hundred points. */
 export function resolutionFor(lengthMs: number): Interval {
   if (lengthMs <= 25 * HOUR) return 'QUARTER_HOUR'

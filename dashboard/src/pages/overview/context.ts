@@ -4,8 +4,9 @@ import type { Result } from '../../lib/api/client.ts'
 import { createQuery, type Query } from '../../lib/api/query.ts'
 import { createQueryGroup, type QueryGroup } from '../../lib/api/query-group.ts'
 import { type AppState, useApp } from '../../lib/app-context.ts'
-import { rangeName } from '../../lib/format.ts'
-import { isSameWindow, RELATIVES, type ResolvedRange, resolveRange } from '../../lib/time/range.ts'
+import { rangeLabelOf } from '../../lib/format.ts'
+import { createLiveClock } from '../../lib/time/clock.ts'
+import { isSameWindow, type ResolvedRange, resolveRange } from '../../lib/time/range.ts'
 import { fetchTotals, isOneName, type Totals } from './queries.ts'
 
 /** Browser and server clocks may differ by this much without a correction. */
@@ -56,11 +57,7 @@ export function createOverview(): Overview {
   const rangeText = createMemo(() => JSON.stringify(urlState.range()))
   const rangeScope = () => `${rangeText()} ${zone()}`
 
-  // The window moves with the server's clock; with live updates off the page stands still.
-  const clock = createMemo<number>(
-    (previous) => (live.isOn() ? now() + live.skewMs() : previous),
-    now(),
-  )
+  const clock = createLiveClock(app)
   const resolve = (minutes: boolean) =>
     createMemo(() => resolveRange(urlState.range(), clock(), zone(), { minutes }), undefined, {
       equals: isSameWindow,
@@ -93,11 +90,7 @@ export function createOverview(): Overview {
     isSplit,
     rangeScope,
     trendRange,
-    rangeLabel() {
-      const range = urlState.range()
-      if (range.kind === 'relative') return RELATIVES[range.id].label.toLowerCase()
-      return rangeName(range.from, range.to, zone())
-    },
+    rangeLabel: () => rangeLabelOf(urlState.range(), zone()),
     isConnecting: () => live.update() === undefined && live.connection().kind === 'connecting',
     queries,
     totals,

@@ -1,4 +1,5 @@
 import { Show } from 'solid-js'
+import { StatusNotices } from '../../components/status-notices.tsx'
 import type { StoredEvent } from '../../lib/api/documents.ts'
 import { useApp, useShortcuts } from '../../lib/app-context.ts'
 import { createOverview, OverviewContext } from './context.ts'
@@ -6,7 +7,6 @@ import { createFirstEvent } from './onboarding/first-event.ts'
 import { FirstEventNotice } from './onboarding/first-event-notice.tsx'
 import { Quickstart } from './onboarding/quickstart.tsx'
 import { LiveFeed } from './panels/live-feed/live-feed.tsx'
-import { StatusNotices } from './panels/status-notices.tsx'
 import { Tiles } from './panels/tiles/tiles.tsx'
 import { TopEvents } from './panels/top-events.tsx'
 import { Trend } from './panels/trend/trend.tsx'
@@ -35,7 +35,10 @@ function OverviewPanels(props: { firstEvent: StoredEvent | undefined }) {
     <OverviewContext.Provider value={overview}>
       <div class="overview" data-stale={overview.queries.unreachable() !== undefined}>
         <FirstEventNotice event={props.firstEvent} />
-        <StatusNotices />
+        <StatusNotices
+          queries={overview.queries}
+          dataAt={overview.totals.data() && overview.totals.dataAt()}
+        />
         <Tiles />
         <Trend />
         <TopEvents />

@@ -1,4 +1,5 @@
 import { For, Match, Show, Switch } from 'solid-js'
+import { EventRow } from '../../../../components/event-row.tsx'
 import { PauseIcon, PlayIcon } from '../../../../components/icons.tsx'
 import { Panel } from '../../../../components/panel.tsx'
 import { Scroll } from '../../../../components/scroll.tsx'
@@ -10,7 +11,6 @@ import { useOverview } from '../../context.ts'
 import { RECENT } from '../../queries.ts'
 import { WaitingForLive } from '../waiting-for-live.tsx'
 import { createFeed, FEED_ROWS_MAX, type Feed } from './feed.ts'
-import { FeedRow } from './feed-row.tsx'
 
 const RECENT_ROWS = 20
 
@@ -42,7 +42,7 @@ export function LiveFeed() {
       >
         <For each={feed.rows()} fallback={<EmptyFeed isPastMissing={feed.isPastMissing()} />}>
           {(event) => (
-            <FeedRow
+            <EventRow
               event={event}
               zone={urlState.zone()}
               isNew={feed.isNew(event)}

@@ -1,28 +1,33 @@
 import { createMemo, Match, Switch } from 'solid-js'
-import { ErrorNotice } from '../../../components/error-notice.tsx'
-import { WarnIcon } from '../../../components/icons.tsx'
-import { clock } from '../../../lib/format.ts'
-import { useOverview } from '../context.ts'
+import type { QueryGroup } from '../lib/api/query-group.ts'
+import { useApp } from '../lib/app-context.ts'
+import { clock } from '../lib/format.ts'
+import { ErrorNotice } from './error-notice.tsx'
+import { WarnIcon } from './icons.tsx'
 
 /** Problems of the whole page: the server is unreachable, the live connection is lost, or a component is down. */
-export function StatusNotices() {
-  const { live, queries, totals, now, urlState } = useOverview()
+export function StatusNotices(props: {
+  queries: QueryGroup
+  /** When the data arrived that is still shown; milliseconds. */
+  dataAt: number | undefined
+}) {
+  const { live, now, urlState } = useApp()
   const lostConnection = () => {
     const connection = live.connection()
     return connection.kind === 'waiting' ? connection : undefined
   }
   const retry = () => {
-    queries.retry()
+    props.queries.retry()
     live.retry()
   }
   return (
     <Switch>
-      <Match when={queries.unreachable()}>
+      <Match when={props.queries.unreachable()}>
         {(error) => (
           <ErrorNotice
             title="Data cannot be loaded."
             error={error()}
-            dataAt={totals.data() && totals.dataAt()}
+            dataAt={props.dataAt}
             now={now}
             zone={urlState.zone()}
             retry={retry}
@@ -55,7 +60,7 @@ const CONSEQUENCES: Record<string, string> = {
 }
 
 function ComponentDown(props: { component: string }) {
-  const { live, urlState } = useOverview()
+  const { live, urlState } = useApp()
   // Another component may fail before the first is back.
   const failure = createMemo<{ component: string; since: number }>((previous) =>
     previous?.component === props.component

@@ -1,24 +1,30 @@
 import { createSignal, createUniqueId, Show } from 'solid-js'
-import { CopyButton } from '../../../../components/copy-button.tsx'
-import { ChevronIcon } from '../../../../components/icons.tsx'
-import { Json } from '../../../../components/json.tsx'
-import type { StoredEvent } from '../../../../lib/api/documents.ts'
-import { clock, duration, exact, stamp } from '../../../../lib/format.ts'
+import type { StoredEvent } from '../lib/api/documents.ts'
+import { clock, duration, exact, shortStamp, stamp } from '../lib/format.ts'
+import { CopyButton } from './copy-button.tsx'
+import { ChevronIcon } from './icons.tsx'
+import { Json } from './json.tsx'
 
 const SUMMARY_PROPERTIES_MAX = 4
 
 /** A summary of one event; expanded, all of it and how it was stored. */
-export function FeedRow(props: {
+export function EventRow(props: {
   event: StoredEvent
   zone: string
   isNew: boolean
   now: () => number
+  /** Which time it begins with: when it was received, by the clock, or with its date when it occurred. */
+  time?: 'received' | 'occurred'
 }) {
   const [isOpen, setOpen] = createSignal(false)
   const id = createUniqueId()
   const received = () => Date.parse(props.event.receivedAt)
+  const occurred = () => Date.parse(props.event.occurredAt)
+  const isOccurred = () => props.time === 'occurred'
   const title = () =>
-    `Received ${duration(props.now() - received())} ago, ${stamp(received(), props.zone)}`
+    isOccurred()
+      ? `Occurred ${stamp(occurred(), props.zone)}; received ${stamp(received(), props.zone)}`
+      : `Received ${duration(props.now() - received())} ago, ${stamp(received(), props.zone)}`
 
   return (
     <article class="feed-row" data-new={props.isNew} data-open={isOpen()}>
@@ -30,8 +36,11 @@ export function FeedRow(props: {
         onClick={() => setOpen((open) => !open)}
       >
         <ChevronIcon />
-        <time dateTime={props.event.receivedAt} title={title()}>
-          {clock(received(), props.zone)}
+        <time
+          dateTime={isOccurred() ? props.event.occurredAt : props.event.receivedAt}
+          title={title()}
+        >
+          {isOccurred() ? shortStamp(occurred(), props.zone) : clock(received(), props.zone)}
         </time>
         <span class="feed-name">{props.event.name}</span>
         <span class="feed-properties">{summaryOf(props.event)}</span>
