@@ -60,7 +60,7 @@ const amplitude: Operation = {
 
 const ga4: Operation = {
   ...shared,
-  id: 'ga4',
+  id: 'measurementProtocol',
   paths: ['/mp/collect'],
   summary: 'Google Analytics 4: the Measurement Protocol',
   description:

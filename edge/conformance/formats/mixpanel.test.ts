@@ -220,6 +220,17 @@ describeEdges(
       ])
     })
 
+    it('by GET without events is a dead letter, with the response that old libraries read', async () => {
+      const { key, records } = createSource(harness)
+      for (const path of ['/track', '/import']) {
+        const response = await harness.send(key, { method: 'GET', path })
+        expect([response.status, response.text]).toEqual([200, '1'])
+      }
+      expect(records().map(({ refused }) => refused?.[0]?.code)).toEqual(
+        Array(2).fill('INVALID_JSON'),
+      )
+    })
+
     it('is refused where its events carry different keys', async () => {
       const of = (token: string) => ({ event: 'a', properties: { token } })
       const sent = JSON.stringify([of(harness.newKey()), of(harness.newKey())])

@@ -1,12 +1,13 @@
 import { isObject } from '../../../contract/json/is-object.ts'
+import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
 import { publicKeyInAddress } from '../../auth/authenticate.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import type { Bytes } from '../../lib/bytes.ts'
 import { type EventMapping, epochOf, itemOf, mapEvent } from '../common/map-event.ts'
 import { queryOf } from '../common/query.ts'
-import { batchOf, parseBody } from '../common/read-batch.ts'
+import { batchOf, unreadableBody } from '../common/read-batch.ts'
 import { isForm, unwrap } from '../common/unwrap.ts'
-import type { IncomingBatch, IngestFormat, RequestBody } from '../ingest-format.ts'
+import type { IncomingBatch, IncomingItem, IngestFormat, RequestBody } from '../ingest-format.ts'
 import { importResponse, trackResponse } from './responses.ts'
 
 /**
@@ -54,7 +55,8 @@ function isMixpanel(value: unknown): boolean {
 /** @param other reads what is not Mixpanel's */
 export async function readOr(body: RequestBody, other: IngestFormat): Promise<IncomingBatch> {
   const text = await textOf(body, queryOf(body.request).get('data'))
-  if (isMixpanel(parseBody(text).value)) return read(body, 'track', text)
+  const parsed = parseJson(text)
+  if (!parsed.ok || isMixpanel(parsed.value)) return read(body, 'track', text)
   return { ...(await other.read({ ...body, text: () => text })), format: other }
 }
 
@@ -68,22 +70,19 @@ async function read(
   const data = query.get('data')
   const form = data === null ? formOf(body.bytes) : undefined
   const text = known ?? (await textOf(body, data))
-  const { value, badNumbers } = parseBody(text)
+  const parsed = parseJson(text)
+  const value = parsed.ok ? parsed.value : undefined
   const at = Array.isArray(value) ? '' : undefined
   const events: readonly unknown[] = Array.isArray(value) ? value : [value]
   const apiKey = keyIn(events)
-  const isLegacy = path === 'track' || data !== null || form !== undefined
+  const isInAddress = body.request.method !== 'POST' || data !== null
+  const isLegacy = path === 'track' || isInAddress || form !== undefined
   const isVerbose = [query.get('verbose'), form?.get('verbose')].includes('1')
   return {
-    ...batchOf({ body: text, events, at, badNumbers }, (event, numbers) => {
-      if (!isObject(event) || !isObject(event.properties))
-        return { raw: event, badNumbers: numbers, systemName: true }
-      const mapped = mapEvent(event.properties, PROPERTIES, { at: '/properties' })
-      mapped.raw.name = event.event ?? null
-      mapped.pointerMap.add('/event', '/name')
-      return { ...itemOf(mapped, numbers), systemName: true }
-    }),
-    apiKey: apiKey && data !== null ? publicKeyInAddress(apiKey, 'token in an address') : apiKey,
+    ...(parsed.ok
+      ? batchOf({ body: text, events, at, badNumbers: parsed.badNumbers }, toItem)
+      : unreadableBody(text, { code: 'INVALID_JSON', detail: parsed.detail })),
+    apiKey: apiKey && isInAddress ? publicKeyInAddress(apiKey, 'token in an address') : apiKey,
     historical: path === 'import',
     client: clientIn(events[0]),
     ...(data !== null && { fingerprintExtra: text }),
@@ -94,6 +93,15 @@ async function read(
         isLegacy ? trackResponse(isVerbose) : importResponse(result, query.get('strict') === '1'),
     },
   }
+}
+
+function toItem(event: unknown, badNumbers: readonly BadNumber[]): IncomingItem {
+  if (!isObject(event) || !isObject(event.properties))
+    return { raw: event, badNumbers, systemName: true }
+  const mapped = mapEvent(event.properties, PROPERTIES, { at: '/properties' })
+  mapped.raw.name = event.event ?? null
+  mapped.pointerMap.add('/event', '/name')
+  return { ...itemOf(mapped, badNumbers), systemName: true }
 }
 
 /** The events as JSON, in an address, a form, base64, gzip, lines, or as they are. */

@@ -99,7 +99,8 @@ function decodeInteger(value: unknown): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? value : undefined
   if (typeof value !== 'string' || !/^-?\d{1,19}$/.test(value)) return undefined
   const number = Number(value)
-  return Number.isSafeInteger(number) && String(number) === value ? number : value
+  // Not -0.
+  return Number.isSafeInteger(number) ? number + 0 : value
 }
 
 function decodeDouble(value: unknown): unknown {
