@@ -51,7 +51,7 @@ export const QUERY_LIMITS = {
   dimensionValueCharsMax: 256,
   namesMax: 100,
 
-  /** Single events that a funnel or a retention may sort by actor: about 3 µs each. */
+  /** Single events that a funnel or a retention may sort by actor, which costs more than to count them. */
   funnelEventsMax: 2_000_000,
   funnelStepsMax: 10,
   funnelWindowSecondsDefault: 7 * 86_400,

@@ -326,7 +326,9 @@ describe('names, properties and top values', () => {
       data: [{ name: 'order', count: null }],
       meta: { has_more: false, complete: true },
     })
-    expect((await json(`/v1/names?${RANGE}`)).data).toContainEqual({ name: 'order', count: 5 })
+    const { data, meta } = await json(`/v1/names?${RANGE}`)
+    expect(data).toContainEqual({ name: 'order', count: 5 })
+    expect(meta).toMatchObject({ source: 'rollup', as_of: expect.any(String) })
   })
 
   test('properties have their types and shares', async () => {

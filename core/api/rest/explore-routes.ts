@@ -71,11 +71,14 @@ const top = createRoute({
 export function addExploreRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
   app.openapi(names, async (c) => {
     type Data = { names: Omit<EventNamesResult, 'rows'> & { names: EventNamesResult['rows'] } }
-    const { data } = await runOperation<Data>(c, NAMES, c.req.valid('query'))
+    const { data, extensions } = await runOperation<Data>(c, NAMES, c.req.valid('query'))
     const { names: rows, hasMore, complete } = data.names
+    // Without a range there is no number to explain.
+    const counted = extensions.metrics ? toMeta(infoOf(extensions, 'names')) : {}
     return respond(c, {
       rows: rows.map((row) => ({ ...row })),
-      meta: { has_more: hasMore, complete },
+      meta: { ...counted, has_more: hasMore, complete },
+      unchanging: ['as_of'],
     })
   })
 

@@ -36,8 +36,10 @@ export const eventName = z
   })
   .openapi('EventName')
 
-export const namesMeta = z
-  .object({
+/** With a range, what its counts were read from as well. */
+export const namesMeta = metricsMeta
+  .partial()
+  .extend({
     has_more: z.boolean().openapi({ description: 'Whether more names match.' }),
     complete: z.boolean().openapi({
       description: 'False: some names are counted together, and not listed.',

@@ -196,6 +196,20 @@ export function resultCacheSuite(
       await expect.poll(value).toBe(2)
     })
 
+    test('exists of every kind of query about events in a range', async () => {
+      const at = 'startTime: "2026-11-02T00:00:00Z", endTime: "2026-11-03T00:00:00Z"'
+      const everything = `{
+        compare(name: "*", ${at}, interval: DAY) { points { value } }
+        ratio(numerator: {name: "*"}, denominator: {name: "*"}, ${at}) { points { value } }
+        contributions(name: "*", dimension: "name", ${at}) { difference }
+        properties(name: "*", ${at}) { sampled }
+        topValues(name: "*", dimension: "name", ${at}) { total }
+        retention(first: {name: "*"}, ${at}) { cohorts { actors } }
+        funnel(steps: [{name: "*"}, {name: "*"}], ${at}) { withoutActor }
+      }`
+      await expect.poll(async () => isCached(await execute(everything))).toBe(true)
+    })
+
     test('of totals is invalidated by an event of the period before', async () => {
       expect((await execute(totals)).data.totals.previousCount).toBe(0)
       await fixture.store('default', [{ id: 'before', occurredAt: '2026-11-09T23:59:00Z' }])
@@ -276,7 +290,7 @@ export function resultCacheSuite(
       expect(await lasts(`{ totals(${open}) { count } }`)).toBe(QUERY_LIMITS.cacheOpenMs)
     })
 
-    test('exists of metrics and totals only', async () => {
+    test('does not exist of fields that depend on more than events in a range', async () => {
       const before = storedMs.length
       const query = `{ viewer { kind } ${hours.slice(1)}`
       for (let i = 0; i < 2; i++) {

@@ -9,6 +9,7 @@ import { checkRange, type Range } from '../sql/buckets.ts'
 import { countsFromRollups } from '../sql/counts.ts'
 import { inSnapshot } from '../sql/days-received.ts'
 import { type Names, resolveNames, whereSeries } from '../sql/names.ts'
+import { readResultInfo } from '../sql/result-info.ts'
 import { checkLimit, searchOf } from '../sql/search.ts'
 
 export interface EventNamesInput {
@@ -56,13 +57,22 @@ export async function eventNames(
        WHERE ${whereSeries(viewer, names)} AND s.metric <> ${OTHER_METRIC} AND ${search.matches(metric)}
        ORDER BY ${search.order(metric)}, 2 DESC NULLS LAST, s.metric COLLATE "C"
        LIMIT ${limit + 1}`.execute(db)
-    return {
+    const result: EventNamesResult = {
       rows: rows.slice(0, limit),
       hasMore: rows.length > limit,
       complete: names.sharedSince === undefined,
       source: counts.source,
       dependencies: range ? [{ viewer, range, interval: 'TOTAL', final: true }] : null,
     }
+    if (range)
+      result.info = await readResultInfo(db, viewer, {
+        kind: 'eventNames',
+        args: [input.search ?? '', limit],
+        names: undefined,
+        range,
+        source: counts.source,
+      })
+    return result
   })
 }
 
