@@ -9,7 +9,7 @@ import { createCoreApp } from '../http/app.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { serveApp } from '../http/serve.ts'
 
-const FOR_SECONDS = 20
+const FOR_SECONDS = 30
 
 /**
  * No JSON Schema knows which cursors exist, or that a range ends after it begins: a 4xx to what fits the schema is no
@@ -58,9 +58,9 @@ test(
     expect(report).not.toContain('Authentication failed')
     // A run without tests also exits with 0.
     const [, tested] = /Tested: (\d+)/.exec(report) ?? []
-    expect(Number(tested), report).toBeGreaterThan(15)
+    expect(Number(tested), report).toBeGreaterThan(10)
     const [, requests] = /(\d+) generated/.exec(report) ?? []
-    expect(Number(requests), report).toBeGreaterThan(100)
+    expect(Number(requests), report).toBeGreaterThan(50)
   },
   INSTALL_MS_MAX + (FOR_SECONDS + 60) * 1_000,
 )
