@@ -3,20 +3,23 @@ import { isUuid } from '../../contract/event/uuid.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantViewer } from '../identity/viewer.ts'
 import { badInput } from '../lib/api-error.ts'
-import { checkText } from '../lib/check-text.ts'
 import type { Instant } from './instant.ts'
 import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult } from './query-result.ts'
 import { type DayWindow, dayWindows, whereReceived, windowsWithin } from './sql/day-windows.ts'
+import { inOneSnapshot } from './sql/days-received.ts'
 import { EVENT_COLUMNS, type EventRow, type StoredEvent, toEvent } from './sql/event-row.ts'
-import { type EventsSearch, planSearch, type SearchPlan } from './sql/events-search.ts'
+import {
+  type EventSelectionInput,
+  parseEventSelection,
+  whereSelected,
+} from './sql/event-selection.ts'
 
-export interface EventsArgs extends EventsSearch {
+export interface EventsArgs extends EventSelectionInput {
   first?: number | null
   after?: string | null
   last?: number | null
   before?: string | null
-  name?: string | null
 }
 
 export interface EventEdge {
@@ -40,22 +43,45 @@ interface Cursor {
   eventId: string
 }
 
-/**
- * Newest received first, `first` of them after a cursor or `last` of them before one.
- * @throws QUERY_TOO_SLOW where a search would read too many events
- */
+/** Newest received first, `first` of them after a cursor or `last` of them before one. */
 export async function eventsPage(
   db: Database,
   viewer: TenantViewer,
   args: EventsArgs,
 ): Promise<EventsPage> {
-  const { size, backwards } = pageSize(args)
-  const after = readCursor('after', args.after)
-  const before = readCursor('before', args.before)
-  const name = args.name == null ? undefined : checkText('name', args.name).normalize('NFC').trim()
-  const search = await planSearch(db, viewer, name, args)
-  const windows = await dayWindows(db)
-  const read = (slice: Slice) => readSlice({ db, viewer, name, search, windows }, slice)
+  const selection = parseEventSelection(args)
+  const page = pageOf(args)
+  const list = async (db: Database) => {
+    const [{ where, days }, windows] = [
+      await whereSelected(db, viewer, selection),
+      await dayWindows(db),
+    ]
+    return readPage({ db, where, windows: windows.filter(overlaps(days)) }, page)
+  }
+  return selection.range === undefined ? list(db) : inOneSnapshot(db, selection.range, list)
+}
+
+/** A page and its cursors, checked. */
+interface Page {
+  size: number
+  backwards: boolean
+  after: Cursor | undefined
+  before: Cursor | undefined
+}
+
+function pageOf(args: EventsArgs): Page {
+  return {
+    ...pageSize(args),
+    after: readCursor('after', args.after),
+    before: readCursor('before', args.before),
+  }
+}
+
+async function readPage(
+  events: EventList,
+  { size, backwards, after, before }: Page,
+): Promise<EventsPage> {
+  const read = (slice: Slice) => readSlice(events, slice)
 
   const found = await read({ after, before, backwards, count: size + 1 })
   const page = found.slice(0, size)
@@ -94,39 +120,39 @@ interface Slice {
 
 interface EventList {
   db: Database
-  viewer: TenantViewer
-  name: string | undefined
-  search: SearchPlan
+  /** A condition on `event e`. */
+  where: RawBuilder<unknown>
   /** Of days, the newest first. */
   windows: readonly DayWindow[]
 }
 
+/** Days are compared as text; without a bound a window is open on that side. */
+function overlaps(days: DayWindow): (window: DayWindow) => boolean {
+  return ({ from, before }) =>
+    (days.before === undefined || from === undefined || from < days.before) &&
+    (days.from === undefined || before === undefined || before > days.from)
+}
+
 async function readSlice(
-  { db, viewer, name, search, windows }: EventList,
+  { db, where, windows }: EventList,
   { after, before, backwards, count }: Slice,
 ): Promise<StoredEvent[]> {
   const order = backwards ? sql`ASC` : sql`DESC`
   const touched = windowsWithin(windows, {
-    first: latest(before?.receivedAt.slice(0, 10), search.firstDay),
+    first: before?.receivedAt.slice(0, 10),
     last: after?.receivedAt.slice(0, 10),
   })
   const events: StoredEvent[] = []
   for (const window of backwards ? touched.reverse() : touched) {
     const { rows } = await sql<EventRow>`
-      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(`e.${column}`)))} FROM event e
-       WHERE tenant_id = ${viewer.tenantId} AND ${whereReceived(window)}
-         ${name === undefined ? sql`` : sql`AND name = ${name}`}
-         ${beyond('<', after)} ${beyond('>', before)} ${search.where}
+      SELECT ${sql.join(EVENT_COLUMNS.map((column) => sql.ref(column)))} FROM event e
+       WHERE ${where} AND ${whereReceived(window)}
+         ${beyond('<', after)} ${beyond('>', before)}
        ORDER BY received_at ${order}, event_id ${order} LIMIT ${count - events.length}`.execute(db)
     events.push(...rows.map(toEvent))
     if (events.length >= count) break
   }
   return events
-}
-
-/** Of days as `YYYY-MM-DD`. */
-function latest(a: string | undefined, b: string | undefined): string | undefined {
-  return a === undefined || (b !== undefined && b > a) ? b : a
 }
 
 /** Rows after the cursor (`<`) or before it; the day keeps Postgres from reading the partitions on the other side. */
