@@ -7,6 +7,7 @@ import { readTime } from '../../../contract/event/time.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { Instant } from '../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
+import type { DimensionFilter } from '../../queries/sql/dimensions.ts'
 import type { RequestContext } from './context.ts'
 import { toGraphQLError } from './graphql-error.ts'
 import type { JsonValue } from './json-value.ts'
@@ -17,6 +18,9 @@ export interface SchemaTypes {
     DateTime: { Input: Instant; Output: Instant }
     JSON: { Input: unknown; Output: JsonValue }
     ID: { Input: string; Output: string }
+  }
+  Inputs: {
+    DimensionFilter: DimensionFilter
   }
   DefaultFieldNullability: false
   DefaultEdgesNullability: false

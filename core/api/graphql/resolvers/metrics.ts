@@ -9,7 +9,7 @@ Without interval, one that suits the range is chosen. WEEK begins on Monday. MIN
 events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, raw or rollup+raw;
 extensions.metrics.<alias>.finalThrough is the time up to which every bucket is final, those without events too.`
 
-export function addMetrics(builder: Builder) {
+export function addMetrics(builder: Builder): void {
   const interval = builder.enumType('Interval', {
     values: ['MINUTE', 'QUARTER_HOUR', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'TOTAL'] as const,
   })
@@ -80,7 +80,4 @@ export function addMetrics(builder: Builder) {
       },
     }),
   )
-  return { filter }
 }
-
-export type FilterRef = ReturnType<typeof addMetrics>['filter']
