@@ -10,16 +10,16 @@ import {
   whereSelected,
 } from './sql/event-selection.ts'
 
-/** How many events all pages of `eventsPage` with the same arguments list. @throws BAD_USER_INPUT without anything to search for */
+/** How many events all pages of `eventsPage` with the same arguments list. @throws BAD_USER_INPUT without a range */
 export async function countEvents(
   db: Database,
   viewer: TenantViewer,
   input: EventSelectionInput,
 ): Promise<QueryResult<number>> {
   const selection = parseEventSelection(input)
-  const { search } = selection
-  if (!search) throw badInput('startTime', 'is missing; only what a search finds can be counted')
-  const count = await inOneSnapshot(db, search.range, async (db) => {
+  const { range } = selection
+  if (range === undefined) throw badInput('startTime', 'is missing; only a range can be counted')
+  const count = await inOneSnapshot(db, range, async (db) => {
     const { where } = await whereSelected(db, viewer, selection)
     const { rows } = await sql<{ count: number }>`
       SELECT count(*) AS count FROM event e WHERE ${where}`.execute(db)

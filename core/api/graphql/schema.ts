@@ -29,7 +29,7 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
-  const event = addEvents(builder, types.filter)
+  const event = addEvents(builder)
   addLive(builder, event)
   return builder.toSchema()
 }

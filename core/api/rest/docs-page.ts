@@ -22,7 +22,6 @@ const SCRIPT = `window.addEventListener('load', () => {
   window.ui = SwaggerUIBundle({
     url: '/v1/openapi.json',
     dom_id: '#docs',
-    deepLinking: true,
     tryItOutEnabled: true,
     persistAuthorization: false,
     validatorUrl: null,

@@ -3,11 +3,11 @@ import { isUuid } from '../../../contract/event/uuid.ts'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { checkText } from '../../lib/check-text.ts'
-import { type Instant, isBefore } from '../instant.ts'
+import type { Instant } from '../instant.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import { checkRange, type Range } from './buckets.ts'
 import type { DayWindow } from './day-windows.ts'
-import { daysReceived, whereOccurred } from './days-received.ts'
+import { daysReceived, firstDayReceived, whereOccurred } from './days-received.ts'
 import { checkFilters, type DimensionFilter, whereFilters } from './dimensions.ts'
 import { resolveNames } from './names.ts'
 import { checkRawBudget } from './raw-budget.ts'
@@ -15,7 +15,7 @@ import { checkRawBudget } from './raw-budget.ts'
 /** Which single events a client asks for, as it writes it. */
 export interface EventSelectionInput {
   name?: string | null
-  /** Of occurrence, startTime ≤ occurred_at < endTime, as `metrics` counts them; open on a side that is left out. */
+  /** startTime ≤ occurred_at < endTime, as `metrics` counts them; either may be missing. */
   startTime?: Instant | null
   endTime?: Instant | null
   filter?: readonly DimensionFilter[] | null
@@ -26,13 +26,10 @@ export interface EventSelectionInput {
 /** The same, checked. */
 export interface EventSelection {
   name: string | undefined
-  /** Undefined: all events of the name, which an index has in their order. */
-  search: EventSearch | undefined
-}
-
-interface EventSearch {
-  range: Range
-  isOpenAtStart: boolean
+  startTime: Instant | undefined
+  endTime: Instant | undefined
+  /** Where it has both ends. */
+  range: Range | undefined
   filters: readonly DimensionFilter[]
   requestId: string | undefined
 }
@@ -42,42 +39,59 @@ const LAST_INSTANT = '9999-12-31T23:59:59.999999Z'
 
 /** @throws BAD_USER_INPUT that names the argument */
 export function parseEventSelection(input: EventSelectionInput): EventSelection {
-  const { startTime, endTime } = input
+  const filters = checkFilters(input.filter ?? [])
+  const startTime = input.startTime ?? undefined
+  const endTime = input.endTime ?? undefined
+  checkRange({ start: startTime ?? FIRST_INSTANT, end: endTime ?? LAST_INSTANT })
+  const range =
+    startTime === undefined || endTime === undefined
+      ? undefined
+      : { start: startTime, end: endTime }
   const name =
     input.name == null ? undefined : checkText('name', input.name).normalize('NFC').trim()
-  const filters = checkFilters(input.filter ?? [])
   const requestId = input.requestId == null ? undefined : checkText('requestId', input.requestId)
-  if (startTime == null && endTime == null && filters.length === 0 && requestId === undefined)
-    return { name, search: undefined }
-  const range = { start: startTime ?? FIRST_INSTANT, end: endTime ?? LAST_INSTANT }
-  checkRange(range)
-  return { name, search: { range, isOpenAtStart: startTime == null, filters, requestId } }
+  return { name, startTime, endTime, range, filters, requestId }
 }
 
 /**
  * The condition on `event e` that the selection is, and the days on which its events were received. No index knows
- * properties or requests, so a search may read every event of its range: they have to be within the budget.
+ * properties, sources or requests, so all events of the range may be read, without a range all that are held: they are
+ * within the budget.
  * @throws QUERY_TOO_SLOW before anything is read
  */
 export async function whereSelected(
   db: Database,
   viewer: TenantViewer,
-  { name, search }: EventSelection,
+  selection: EventSelection,
 ): Promise<{ where: RawBuilder<unknown>; days: DayWindow }> {
+  const { name, startTime, endTime, filters, requestId } = selection
   const ofName = name === undefined ? sql`` : sql`AND e.name = ${name}`
   const where = sql`e.tenant_id = ${viewer.tenantId} ${ofName}`
-  if (search === undefined) return { where, days: {} }
-  const { range, isOpenAtStart, filters, requestId } = search
-  const names = await resolveNames(db, viewer, name === undefined ? undefined : [name])
-  // What was dropped is not read.
-  const start = (isOpenAtStart && (await oldestEventDay(db))) || range.start
-  if (isBefore(start, range.end)) await checkRawBudget(db, viewer, names, { ...range, start })
-  const days = await daysReceived(db, viewer, names, range)
+  const isSearch = filters.length > 0 || requestId !== undefined
+  if (!isSearch && startTime === undefined && endTime === undefined) return { where, days: {} }
+  const { condition, days } = await withinBudget(db, viewer, selection)
   const ofRequest = requestId === undefined ? sql`` : whereRequest(requestId)
-  return {
-    where: sql`${where} AND ${whereOccurred(range, days)} ${ofRequest} ${whereFilters(filters)}`,
-    days,
+  return { where: sql`${where} ${condition} ${ofRequest} ${whereFilters(filters)}`, days }
+}
+
+async function withinBudget(
+  db: Database,
+  viewer: TenantViewer,
+  { name, startTime, endTime, range }: EventSelection,
+): Promise<{ condition: RawBuilder<unknown>; days: DayWindow }> {
+  const names = await resolveNames(db, viewer, name === undefined ? undefined : [name])
+  if (range !== undefined) {
+    await checkRawBudget(db, viewer, names, range)
+    const days = await daysReceived(db, viewer, names, range)
+    return { condition: sql`AND ${whereOccurred(range, days)}`, days }
   }
+  const start = startTime ?? (await oldestEventDay(db)) ?? FIRST_INSTANT
+  await checkRawBudget(db, viewer, names, { start, end: endTime ?? LAST_INSTANT })
+  const since =
+    startTime === undefined ? sql`` : sql`AND e.occurred_at >= ${startTime}::timestamptz`
+  const until = endTime === undefined ? sql`` : sql`AND e.occurred_at < ${endTime}::timestamptz`
+  const days = startTime === undefined ? {} : { from: firstDayReceived(startTime) }
+  return { condition: sql`${since} ${until}`, days }
 }
 
 /** Events that were stored before requests had a column for UUIDs have theirs as text. */

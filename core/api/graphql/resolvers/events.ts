@@ -4,11 +4,10 @@ import { eventsPage } from '../../../queries/events-page.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { StoredEvent } from '../../../queries/sql/event-row.ts'
 import type { Builder } from '../builder.ts'
-import type { FilterRef } from './metrics.ts'
 
-export function addEvents(builder: Builder, filter: FilterRef) {
+export function addEvents(builder: Builder) {
   const event = addEvent(builder)
-  addEventsField(builder, event, filter)
+  addEventsField(builder, event)
   return event
 }
 
@@ -78,7 +77,7 @@ function addEvent(builder: Builder) {
   return event
 }
 
-function addEventsField(builder: Builder, event: EventRef, filter: FilterRef): void {
+function addEventsField(builder: Builder, event: EventRef): void {
   builder.queryField('events', (t) =>
     t.connection(
       {
@@ -96,7 +95,7 @@ among single events: QUERY_TOO_SLOW where the range has too many.`,
           name: t.arg.string(),
           startTime: t.arg({ type: 'DateTime' }),
           endTime: t.arg({ type: 'DateTime' }),
-          filter: t.arg({ type: [filter] }),
+          filter: t.arg({ type: ['DimensionFilter'] }),
           requestId: t.arg.string(),
         },
         async resolve(_, { tenant, ...args }, context, info) {

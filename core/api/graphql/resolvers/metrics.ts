@@ -91,8 +91,7 @@ export function addMetrics(builder: Builder) {
       },
     }),
   )
-  return { interval, aggregate, filter }
+  return { interval, aggregate }
 }
 
 export type MetricTypes = ReturnType<typeof addMetrics>
-export type FilterRef = MetricTypes['filter']
