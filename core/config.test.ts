@@ -13,6 +13,8 @@ describe('SLUICE_GATEWAY_USERS', () => {
 
   test('names one user or several, each with a scope or with all', () => {
     expect(usersOf('')).toEqual([])
+    const most = Array.from({ length: 100 }, (_, i) => `u${i}:hushhush`).join()
+    expect(usersOf(most)).toHaveLength(100)
     const edges = { name: 'sluice', password: 'secret', scope: 'produce', topics: ['events.raw'] }
     expect(usersOf('', 'secret')).toEqual([edges])
     expect(usersOf('fra:one:produce, bi:two:consume,ops:three,x:4:all,', 'secret')).toEqual([

@@ -46,3 +46,15 @@ test('all steps share a deadline; those after it still get a short time', async 
   expect(Date.now() - at).toBeLessThan(5_000)
   expect(order).toEqual(['quick'])
 })
+
+test('a step that waits for little is done even where the time for all steps is over', async () => {
+  const lifecycle = createLifecycle({ totalMsMax: 0 })
+  const done: string[] = []
+  for (const name of ['first', 'last'])
+    lifecycle.onStop(name, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      done.push(name)
+    })
+  await lifecycle.stop()
+  expect(done).toEqual(['last', 'first'])
+})

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createQueryFixture, type QueryFixture } from '../../core/api/graphql/testing/fixture.ts'
 import { checkNumbers } from './oracle.ts'
+import { withLoadTenants } from './tenants.ts'
 
 let fixture: QueryFixture
 beforeAll(async () => {
@@ -46,4 +47,24 @@ test('each number that differs is named with what was expected, and rollups are 
   ])
   // A name of another tenant does not count.
   expect((await check('default', exactly(1))).faults).toEqual([])
+})
+
+test('the keys of a load test are revoked when it ends, also by an error, and its tenants stay', async () => {
+  const run = withLoadTenants(fixture.db, { count: 2, eventsPerMinute: 500 }, async (tenants) => {
+    expect(tenants.map(({ tenant }) => tenant)).toEqual([
+      expect.stringMatching(/^load-\w+-0$/),
+      expect.stringMatching(/^load-\w+-1$/),
+    ])
+    throw new Error('interrupted')
+  })
+  await expect(run).rejects.toThrow('interrupted')
+  const { rows } = await fixture.database.pool.query(
+    `SELECT k.scopes, k.events_per_minute AS key, t.events_per_minute AS tenant, k.revoked_at IS NOT NULL AS revoked,
+            k.expires_at < now() + interval '49 hours' AS expires
+       FROM api_key k JOIN tenant t USING (tenant_id) WHERE slug LIKE 'load-%' ORDER BY scopes`,
+  )
+  const key = { key: 500, tenant: 500, revoked: true, expires: true }
+  expect(rows).toEqual(
+    ['ingest', 'ingest', 'read', 'read'].map((scope) => ({ ...key, scopes: [scope] })),
+  )
 })

@@ -32,7 +32,7 @@ function start() {
 }
 const notify = (payload: string) => database.pool.query(`NOTIFY test_channel, '${payload}'`)
 
-test('a lost connection is opened again, and is told of as a time of which nothing is known', async () => {
+test('a lost connection is opened again, and reported as a time in which notifications may have been missed', async () => {
   const { listener, heard, errors } = start()
   await expect.poll(() => listener.up).toBe(true)
   await notify('first')

@@ -62,6 +62,15 @@ describe('the record of an event', () => {
     expect([open.trust, open.historical]).toEqual(['public', undefined])
     const [old] = await recordsOf('/v1/events?historical=true', '{"event":"a"}')
     expect([old.trust, old.historical]).toEqual([undefined, true])
+    // A library that asks for it in its envelope drops on a 4xx: without the right it is an event as any other.
+    const migration = JSON.stringify({
+      historical_migration: true,
+      batch: [{ event: 'a', distinct_id: 'u' }],
+    })
+    const noRight = async () => ({ ...RECORD, may_import_history: false })
+    const [asked] = await recordsOf('/batch/', migration)
+    const [refused] = await recordsOf('/batch/', migration, {}, { findKey: noRight })
+    expect([asked.historical, refused.historical]).toEqual([true, undefined])
   })
 
   it.each([
