@@ -8,7 +8,7 @@ import { askGraphQL, createTestHome, sendEvent, type TestHome } from '../lib/slu
 
 let home: TestHome
 beforeEach(() => {
-  home = createTestHome({ SLUICE_EDGE: 'collector' })
+  home = createTestHome()
 })
 afterEach(() => home.remove())
 
@@ -32,7 +32,7 @@ async function edgesInLog(databaseUrl: string, count: number): Promise<string[]>
   return edges
 }
 
-test('npm start with SLUICE_EDGE=collector accepts the same events, with the same keys and page, and restarts it on its port', async () => {
+test('npm start accepts events by the collector, shows a key on its page, and restarts it on its port', async () => {
   const { run, stop } = await home.start('--no-demo')
   expect(commandLine(run.edge_pid)).toMatch(/core\/main\.ts collector$/)
   expect((await sendEvent(run, { event: 'a', event_id: 'first' })).status).toBe(202)

@@ -57,9 +57,11 @@ test(
 )
 
 test(
-  'the /docs page of the edge holds a key, and events sent with it are stored',
+  'with SLUICE_EDGE=workerd the /docs page holds a key, and events sent with it are stored',
   LONG,
   async () => {
+    await home.remove()
+    home = createTestHome({ SLUICE_EDGE: 'workerd' })
     const { run } = await home.start('--no-demo')
     const page = await (await fetch(`${run.edge_url}/docs`)).text()
     const key = /<input id="key" value="(slc_pub_[^"]+)"/.exec(page)?.[1]
