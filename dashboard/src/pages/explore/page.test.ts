@@ -381,6 +381,8 @@ test('the page fits 390 and 1440 px in light and dark, and axe finds nothing in 
     await shown.locator('.point-button').first().click()
     await shown.locator('.point-comparison').waitFor()
     await check('table and events')
+    // The others have no layout of their own where there is room.
+    if (width > 390) continue
     await open(`show=funnel&step=signup&step=${encodeURIComponent(ORDER)}`, shown)
     await shown.locator('.funnel-table').waitFor()
     await check('funnel')

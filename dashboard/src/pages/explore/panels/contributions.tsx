@@ -181,7 +181,7 @@ function Rows(props: { found: Found; dimension: string }) {
             <td class="figures muted">{exactValue(props.found.before)}</td>
             <td class="figures">{exactValue(props.found.after)}</td>
             <td class="figures">{signed(props.found.difference)}</td>
-            <td />
+            <td class="contribution-cell" />
           </tr>
         </tfoot>
       </table>
