@@ -54,6 +54,7 @@ export function compileMetric(definition: StoredMetric): CompiledMetric {
     metricId,
     tenantId,
     accepts: (event) =>
+      conditions.length === 0 ||
       conditions.every(({ textOf, values }) => {
         const text = textOf(event)
         return text !== null && values.has(text)
@@ -72,6 +73,9 @@ function readerOf(name: string): (event: TrackedEvent) => string | null {
   }
   const { key, path } = dimension
   return ({ properties }) => {
+    const value = properties[key]
+    // The most frequent kind; what every object inherits is no text.
+    if (typeof value === 'string') return value
     const text = Object.hasOwn(properties, key) ? propertyText(properties[key]) : null
     return text === null && path ? propertyText(propertyAt(properties, path)) : text
   }

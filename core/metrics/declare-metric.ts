@@ -25,7 +25,7 @@ export interface DeclaredMetric {
  * has a later `stored_at`: a transaction that began before the activation and waited for it begins again. So an event is
  * counted by its batch or by the backfill, and by which of them can be read from its row, also after a restore and in
  * another log. `written_at` holds against a clock that was set back.
- * @throws METRIC_NAME_TAKEN, METRIC_LIMIT_REACHED
+ * @throws METRIC_NAME_TAKEN, METRIC_LIMIT_REACHED, UNAVAILABLE
  */
 export async function declareMetric(
   db: Database,
@@ -41,7 +41,9 @@ export async function declareMetric(
       return await db.transaction().execute((tx) => activate(tx, tenantId, definition))
     } catch (error) {
       const { code } = error as { code?: unknown }
-      if (attempt === ACTIVATION_ATTEMPTS || (code !== '55P03' && code !== '40P01')) throw error
+      if (code !== '55P03' && code !== '40P01') throw error
+      if (attempt === ACTIVATION_ATTEMPTS)
+        throw new ApiError('UNAVAILABLE', 'A batch takes long to be written; try again soon.')
     }
 }
 
@@ -57,6 +59,7 @@ async function activate(
   await sql.raw(`SET LOCAL lock_timeout = ${METRIC_LIMITS.activationLockMs}`).execute(tx)
   await sql`LOCK TABLE log_position IN EXCLUSIVE MODE`.execute(tx)
   await sql`SELECT FROM tenant WHERE tenant_id = ${tenantId} FOR NO KEY UPDATE`.execute(tx)
+  await checkClock(tx)
   await checkLimits(tx, tenantId, name)
   await sql`
     UPDATE metric_definition SET retired_at = clock_timestamp()
@@ -167,6 +170,19 @@ async function checkName(db: Database, tenantId: number, name: string): Promise<
       pointer: '/name',
       errors: [{ pointer: '/name', code: 'METRIC_NAME_TAKEN', detail: 'is the name of events' }],
     })
+}
+
+/** Batches would have to wait until the clock is where it was. */
+async function checkClock(tx: Database): Promise<void> {
+  const { rows } = await sql<{ behind: boolean | null }>`
+    SELECT max(written_at) > clock_timestamp() + interval '1 second' AS behind FROM log_position`.execute(
+    tx,
+  )
+  if (rows[0]?.behind)
+    throw new ApiError(
+      'UNAVAILABLE',
+      'The clock of Postgres was set back; metrics can be declared once it is where it was.',
+    )
 }
 
 async function checkLimits(tx: Database, tenantId: number, name: string): Promise<void> {

@@ -19,8 +19,8 @@ function jsonbText(value: unknown): string {
 /** `1e21` and `1e-7` as numeric writes them. */
 function plainNumber(value: number): string {
   const text = String(value)
-  const [mantissa = '', exponent] = text.split('e')
-  if (exponent === undefined) return text
+  if (!text.includes('e')) return text
+  const [mantissa = '', exponent = ''] = text.split('e')
   const sign = mantissa.startsWith('-') ? '-' : ''
   const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.')
   const digits = whole + fraction

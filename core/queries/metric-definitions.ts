@@ -4,8 +4,8 @@ import type { TenantViewer } from '../identity/viewer.ts'
 import type { StoredMetric } from '../metrics/compile-metric.ts'
 import { METRIC_COLUMNS, readMetric } from '../metrics/stored-metrics.ts'
 import { ceilBucket15m, type Instant } from './instant.ts'
-import { completeSinceOf } from './metrics/declared-metric.ts'
 import type { QueryResult } from './query-result.ts'
+import { completeSinceOf } from './sql/declared-metric.ts'
 
 /** How far the history of a metric is counted. */
 export interface BackfillProgress {

@@ -10,17 +10,17 @@ import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/bucke
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
 import { daysReceived, inOneSnapshot, whereOccurred } from '../sql/days-received.ts'
-import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
-import { type Names, OTHER, resolveNames, shownName, whereNames } from '../sql/names.ts'
-import { eventNumber } from '../sql/numbers.ts'
-import { checkRawBudget } from '../sql/raw-budget.ts'
 import {
   describeMetric,
   isCounted,
   marksOfMetric,
   partsOfMetric,
   resolveMetric,
-} from './declared-metric.ts'
+} from '../sql/declared-metric.ts'
+import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
+import { type Names, OTHER, resolveNames, shownName, whereNames } from '../sql/names.ts'
+import { eventNumber } from '../sql/numbers.ts'
+import { checkRawBudget } from '../sql/raw-budget.ts'
 import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
 import { tooManyPoints } from './metrics-points.ts'
 import { queryIdOf } from './query-id.ts'

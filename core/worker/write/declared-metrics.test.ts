@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import { rawRecord } from '../../../tests/lib/records.ts'
@@ -112,14 +112,19 @@ async function expectRecount(name: string): Promise<number> {
 test('a metric that is declared while two workers write counts every event once, before and after', async () => {
   startWorker()
   startWorker()
-  let written = 0
+  let stored = 0
+  const countStored = async () => {
+    stored = (await database.pool.query('SELECT count(*)::int AS n FROM event')).rows[0].n
+    return stored
+  }
   const writing = (async () => {
+    // The second half comes when the first is stored in part, and the metric is declared between the two.
     for (let i = 0; i < 40; i++) {
+      if (i === 20) await vi.waitUntil(() => stored > 500, { timeout: 20_000 })
       await log.append(TOPICS.raw.name, orders(100))
-      written += 100
     }
   })()
-  await expect.poll(() => written, { timeout: 20_000 }).toBeGreaterThan(1_000)
+  await expect.poll(countStored, { timeout: 20_000, interval: 10 }).toBeGreaterThan(500)
   await declare({
     name: 'sales',
     events: ['order', 'refund'],
@@ -246,6 +251,7 @@ test('combinations beyond the limit are counted under one series, by two workers
 }, 60_000)
 
 test('a worker of a former version writes nothing once metrics are declared', async () => {
+  await declare({ name: 'first' })
   const move = 'UPDATE log_position SET next_offset = next_offset + 1 WHERE partition = 0'
   await expect(database.pool.query(move)).rejects.toMatchObject({ code: '42501' })
 })
@@ -287,4 +293,13 @@ test('a batch that began before an activation, and waited for it, begins again',
     activation.release()
     await disconnect(client)
   }
+})
+
+test('while the clock of Postgres is behind what was written, no metric is activated', async () => {
+  const move = (by: string) =>
+    database.pool.query(`UPDATE log_position SET written_at = now() ${by} WHERE partition = 0`)
+  await move("+ interval '1 hour'")
+  await expect(declare({ name: 'early' })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await move('')
+  expect(await declare({ name: 'early' })).toMatchObject({ activated: true })
 })
