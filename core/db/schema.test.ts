@@ -63,7 +63,7 @@ test('the kysely types name every table and column of a migrated database, with 
 
 /** The interfaces of the tables, read as source: kysely's types are gone by the time a test runs. */
 function readSchemaTypes(): Map<string, Map<string, Column>> {
-  const text = ['schema.ts', 'sketch-tables.ts']
+  const text = ['schema.ts', 'tables/sketch-tables.ts']
     .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
     .join('\n')
   const source = ts.createSourceFile('schema.ts', text, ts.ScriptTarget.Latest)

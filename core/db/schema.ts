@@ -1,7 +1,7 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
-import type { Day, Time, TimeWithDefault } from './column-types.ts'
-import type { SketchTables } from './sketch-tables.ts'
+import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
 export interface Schema extends SketchTables {

@@ -120,12 +120,10 @@ export const metricsMeta = z
     definition: z
       .object({ metric: z.string(), kind: z.literal('event'), version: z.number().int() })
       .openapi({ description: 'What was counted. Every event name is a metric of version 1.' }),
-    error_bound: z
-      .number()
-      .openapi({
-        description:
-          '0: exact. Of uniques from sketches the relative standard error: 95 % of values are within twice as much. Of percentiles the relative error at most of the two values that it lies between.',
-      }),
+    error_bound: z.number().openapi({
+      description:
+        '0: exact. Of uniques from sketches the relative standard error: 95 % of values are within twice as much. Of percentiles the relative error at most of the two values that it lies between.',
+    }),
     query_id: z.string().openapi({
       description: 'The same for the same question, through whichever interface it was asked.',
     }),

@@ -2,7 +2,6 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { watermark } from '../../db/watermark.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
 import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
@@ -27,6 +26,7 @@ import {
   type MetricsInput,
   parseMetricsArgs,
 } from './metrics-args.ts'
+import { tooManyPoints } from './metrics-points.ts'
 import { queryIdOf } from './query-id.ts'
 import { estimateOverTime } from './sketches/estimate-over-time.ts'
 import { canUseStoredBuckets } from './stored-buckets.ts'
@@ -65,10 +65,10 @@ export async function eventsOverTime(
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
   const estimate = onlyRaw ? undefined : await estimateOverTime(db, viewer, names, args)
   if (estimate) {
-    const { points, source, rawSince } = estimate
+    const { points, source } = estimate
     if (points.length > pointsMax) throw tooManyPoints(pointsMax)
     const info = await describeResult(db, viewer, args, estimate)
-    return resultOf(viewer, args, points, source, rawSince ? { ...info, rawSince } : info)
+    return resultOf(viewer, args, points, source, info)
   }
   const { found, source } = await inOneSnapshot(db, args.range, async (db) => {
     const { sql: parts, source } =
@@ -121,13 +121,15 @@ interface Found {
   groups: number
   asOf: Instant
   finalThrough: Instant | undefined
+  /** Of sketches: events received earlier may be missing. */
+  rawSince?: Instant | undefined
 }
 
 async function describeResult(
   db: Database,
   viewer: TenantViewer,
   args: MetricsArgs,
-  { source, errorBound, groups, asOf, finalThrough }: Found,
+  { source, errorBound, groups, asOf, finalThrough, rawSince }: Found,
 ): Promise<ResultInfo> {
   const { interval, timeZone, groupBy, range, names } = args
   const info: ResultInfo = {
@@ -143,7 +145,7 @@ async function describeResult(
   if (finalThrough !== undefined) info.finalThrough = finalThrough
   if (groupBy.length > 0)
     info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
-  // Sketches live on when events are dropped.
+  if (rawSince) info.rawSince = rawSince
   if (source === 'raw' || source === 'rollup+raw') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
@@ -289,13 +291,4 @@ function buildMetricsSql(
            ${isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`} AS final_through, now() AS as_of
       FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = ${isMinutes ? lateBucketOf(bucket) : bucket}
      ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
-}
-
-/** Groups are counted by the query itself, so what they multiply buckets with is only known now. */
-function tooManyPoints(pointsMax: number): ApiError {
-  return new ApiError(
-    'QUERY_TOO_LARGE',
-    `The result has more than ${pointsMax} points; choose a longer interval or a shorter range, or filter what groupBy lists.`,
-    { limit: 'points' },
-  )
 }

@@ -54,3 +54,12 @@ function groupsOf(groupBy: readonly string[], filters: NonNullable<MetricsInput[
   }, 1)
   return Math.min(all, groups)
 }
+
+/** Groups are counted by the query itself, so what they multiply buckets with is only known now. */
+export function tooManyPoints(pointsMax: number): ApiError {
+  return new ApiError(
+    'QUERY_TOO_LARGE',
+    `The result has more than ${pointsMax} points; choose a longer interval or a shorter range, or filter what groupBy lists.`,
+    { limit: 'points' },
+  )
+}
