@@ -152,7 +152,7 @@ function raise(registers: Uint8Array, register: number, zeros: number): void {
 }
 
 function entryOf(slot: number, zeros: number): number {
-  return slot * ZEROS_VALUES + zeros
+  return ((slot << 6) | zeros) >>> 0
 }
 
 /** Both sorted. @returns each slot once, with the most zeros */
@@ -175,9 +175,11 @@ function raiseFromSlots(registers: Uint8Array, sparse: Uint32Array): void {
   const lowerBits = SPARSE_PRECISION - PRECISION
   for (const entry of sparse) {
     const slot = entry >>> 6
-    const lower = slot % 2 ** lowerBits
+    const lower = slot & (2 ** lowerBits - 1)
     const all =
-      lower === 0 ? lowerBits + (entry % ZEROS_VALUES) : Math.clz32(lower) - (32 - lowerBits) + 1
+      lower === 0
+        ? lowerBits + (entry & (ZEROS_VALUES - 1))
+        : Math.clz32(lower) - (32 - lowerBits) + 1
     raise(registers, slot >>> lowerBits, all)
   }
 }
@@ -241,18 +243,17 @@ function pack(registers: Uint8Array): Uint8Array {
 
 function unpack(packed: Uint8Array): Uint8Array {
   const registers = new Uint8Array(REGISTERS)
+  let most = 0
   for (let from = 0, to = 0; from < PACKED_BYTES; from += 3, to += 4) {
-    const bits =
-      ((packed[from] as number) << 16) |
-      ((packed[from + 1] as number) << 8) |
-      (packed[from + 2] as number)
-    registers[to] = bits >>> 18
-    registers[to + 1] = (bits >>> 12) & 63
-    registers[to + 2] = (bits >>> 6) & 63
-    registers[to + 3] = bits & 63
+    const upper = ((packed[from] as number) << 16) | ((packed[from + 1] as number) << 8)
+    const bits = upper | (packed[from + 2] as number)
+    for (let i = 0; i < 4; i++) {
+      const zeros = (bits >>> (18 - 6 * i)) & 63
+      registers[to + i] = zeros
+      if (zeros > most) most = zeros
+    }
   }
-  for (const zeros of registers)
-    if (zeros > Q + 1) throw new SketchFormatError('a register is too large')
+  if (most > Q + 1) throw new SketchFormatError('a register is too large')
   return registers
 }
 
@@ -270,9 +271,11 @@ function readSparse(bytes: Uint8Array): Uint32Array {
     }
     const former = entry
     entry += difference
-    const zeros = entry % ZEROS_VALUES
-    const isNewSlot = length === 0 || Math.floor(entry / ZEROS_VALUES) > former >>> 6
-    if (entry >= ENTRIES || !isNewSlot || zeros === 0 || zeros > 64 - SPARSE_PRECISION + 1)
+    if (entry >= ENTRIES) throw new SketchFormatError('a slot is out of range')
+    // Not %, which is slow beyond 31 bits.
+    const zeros = entry & (ZEROS_VALUES - 1)
+    const isNewSlot = length === 0 || entry >>> 6 > former >>> 6
+    if (!isNewSlot || zeros === 0 || zeros > 64 - SPARSE_PRECISION + 1)
       throw new SketchFormatError('a slot is out of range')
     if (length === SPARSE_MAX) throw new SketchFormatError('too many slots')
     sparse[length++] = entry
