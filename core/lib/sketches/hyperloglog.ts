@@ -1,10 +1,5 @@
 import { hash } from 'node:crypto'
-import {
-  createSketchReader,
-  createSketchWriter,
-  SketchFormatError,
-  type SketchReader,
-} from './sketch-bytes.ts'
+import { createSketchReader, createSketchWriter, SketchFormatError } from './sketch-bytes.ts'
 
 /**
  * An estimate of how many different members a set has, from at most 12 KiB. Sketches merge into that of the union, in
@@ -20,8 +15,10 @@ import {
  * Postgres (`sha256`), here, and in every later version of either. Of the hash, 64 bits are used.
  */
 export class HyperLogLog {
-  /** 2^26 slots: index → run of zeros; undefined once the set is dense. */
-  #sparse: Map<number, number> | undefined = new Map()
+  /** Slots with their zeros, sorted, each slot once; undefined once the set is dense. */
+  #sparse: Uint32Array | undefined = NOTHING
+  /** The same, in any order and several times; not in `#sparse` yet. */
+  #added: number[] = []
   #registers: Uint8Array | undefined
 
   /** @param high upper 32 bits of the hash, signed or not */
@@ -31,11 +28,9 @@ export class HyperLogLog {
       raise(this.#registers, register, zerosOf(high, low, PRECISION))
       return
     }
-    const sparse = this.#sparse as Map<number, number>
     const slot = high >>> (32 - SPARSE_PRECISION)
-    const zeros = zerosOf(high, low, SPARSE_PRECISION)
-    if (zeros > (sparse.get(slot) ?? 0)) sparse.set(slot, zeros)
-    if (sparse.size > SPARSE_MAX) this.toDense()
+    this.#added.push(entryOf(slot, zerosOf(high, low, SPARSE_PRECISION)))
+    if (this.#added.length >= ADDED_MAX) this.#sort()
   }
 
   add(member: string): void {
@@ -45,27 +40,20 @@ export class HyperLogLog {
 
   /** Becomes the sketch of the union. */
   merge(other: HyperLogLog): void {
+    const sparse = other.#sort()
     if (other.#registers) {
       const registers = this.toDense()
       for (let i = 0; i < REGISTERS; i++) raise(registers, i, other.#registers[i] as number)
-      return
-    }
-    for (const [slot, zeros] of other.#sparse as Map<number, number>) {
-      if (this.#registers) raiseFromSlot(this.#registers, slot, zeros)
-      else {
-        const sparse = this.#sparse as Map<number, number>
-        if (zeros > (sparse.get(slot) ?? 0)) sparse.set(slot, zeros)
-      }
-    }
-    if (this.#sparse && this.#sparse.size > SPARSE_MAX) this.toDense()
+    } else if (this.#registers) raiseFromSlots(this.#registers, sparse)
+    else this.#setSparse(mergeSlots(this.#sort(), sparse))
   }
 
   /** Also for hashes of which only the greatest of each register are added. */
   toDense(): Uint8Array {
+    const sparse = this.#sort()
     if (this.#registers) return this.#registers
     const registers = new Uint8Array(REGISTERS)
-    for (const [slot, zeros] of this.#sparse as Map<number, number>)
-      raiseFromSlot(registers, slot, zeros)
+    raiseFromSlots(registers, sparse)
     this.#sparse = undefined
     this.#registers = registers
     return registers
@@ -73,15 +61,29 @@ export class HyperLogLog {
 
   /** How many different members were added, about; a whole number. */
   estimate(): number {
-    if (!this.#registers) {
-      const used = (this.#sparse as Map<number, number>).size
-      return Math.round(SLOTS * Math.log(SLOTS / (SLOTS - used)))
-    }
-    return Math.round(estimateOf(this.#registers))
+    const sparse = this.#sort()
+    if (this.#registers) return Math.round(estimateOf(this.#registers))
+    return Math.round(SLOTS * Math.log(SLOTS / (SLOTS - sparse.length)))
+  }
+
+  /** What was added becomes part of the sorted slots, which are returned; none where the set is dense. */
+  #sort(): Uint32Array {
+    if (!this.#sparse) return NOTHING
+    if (this.#added.length === 0) return this.#sparse
+    const added = Uint32Array.from(this.#added).sort()
+    this.#added = []
+    this.#setSparse(mergeSlots(this.#sparse, added))
+    return this.#sparse ?? NOTHING
+  }
+
+  #setSparse(sparse: Uint32Array): void {
+    this.#sparse = sparse
+    if (sparse.length > SPARSE_MAX) this.toDense()
   }
 
   /** Format 1: its number, then 0 and the sorted slots as differences, or 1 and the registers in six bits each. */
   toBytes(): Buffer {
+    const sparse = this.#sort()
     const writer = createSketchWriter()
     writer.byte(FORMAT)
     if (this.#registers) {
@@ -90,11 +92,8 @@ export class HyperLogLog {
       return writer.finish()
     }
     writer.byte(SPARSE)
-    const entries = [...(this.#sparse as Map<number, number>)]
-      .map(([slot, zeros]) => slot * ZEROS_VALUES + zeros)
-      .sort((a, b) => a - b)
     let previous = 0
-    for (const entry of entries) {
+    for (const entry of sparse) {
       writer.unsigned(entry - previous)
       previous = entry
     }
@@ -111,20 +110,25 @@ export class HyperLogLog {
     if (kind === DENSE) {
       sketch.#registers = unpack(reader.bytes(PACKED_BYTES))
       sketch.#sparse = undefined
-    } else if (kind === SPARSE) sketch.#sparse = readSparse(reader)
+      reader.end()
+    } else if (kind === SPARSE) sketch.#sparse = readSparse(bytes.subarray(2))
     else throw new SketchFormatError(`unknown kind ${kind}`)
-    reader.end()
     return sketch
   }
 }
 
+const NOTHING = new Uint32Array(0)
+/** Slots that wait to be sorted. */
+const ADDED_MAX = 2_048
 const PRECISION = 14
 const REGISTERS = 2 ** PRECISION
 const SPARSE_PRECISION = 26
 const SLOTS = 2 ** SPARSE_PRECISION
 /** With these the sorted slots are about as long as the registers. */
 const SPARSE_MAX = 3_072
+/** In the lower six bits of an entry. */
 const ZEROS_VALUES = 64
+const ENTRIES = SLOTS * ZEROS_VALUES
 const PACKED_BYTES = (REGISTERS * 6) / 8
 const [FORMAT, SPARSE, DENSE] = [1, 0, 1]
 
@@ -147,12 +151,37 @@ function raise(registers: Uint8Array, register: number, zeros: number): void {
   if (zeros > (registers[register] as number)) registers[register] = zeros
 }
 
+function entryOf(slot: number, zeros: number): number {
+  return ((slot << 6) | zeros) >>> 0
+}
+
+/** Both sorted. @returns each slot once, with the most zeros */
+function mergeSlots(a: Uint32Array, b: Uint32Array): Uint32Array {
+  if (b.length === 0) return a
+  const merged = new Uint32Array(a.length + b.length)
+  let length = 0
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const isFirst = j === b.length || (i < a.length && (a[i] as number) <= (b[j] as number))
+    const entry = (isFirst ? a[i++] : b[j++]) as number
+    // Of one slot the entry with more zeros comes later.
+    if (length > 0 && (merged[length - 1] as number) >>> 6 === entry >>> 6) length--
+    merged[length++] = entry
+  }
+  return merged.slice(0, length)
+}
+
 /** The slot's lower bits are the first of those that a register counts zeros in. */
-function raiseFromSlot(registers: Uint8Array, slot: number, zeros: number): void {
+function raiseFromSlots(registers: Uint8Array, sparse: Uint32Array): void {
   const lowerBits = SPARSE_PRECISION - PRECISION
-  const lower = slot % 2 ** lowerBits
-  const all = lower === 0 ? lowerBits + zeros : Math.clz32(lower) - (32 - lowerBits) + 1
-  raise(registers, slot >>> lowerBits, all)
+  for (const entry of sparse) {
+    const slot = entry >>> 6
+    const lower = slot & (2 ** lowerBits - 1)
+    const all =
+      lower === 0
+        ? lowerBits + (entry & (ZEROS_VALUES - 1))
+        : Math.clz32(lower) - (32 - lowerBits) + 1
+    raise(registers, slot >>> lowerBits, all)
+  }
 }
 
 /** Bits after the register's number. */
@@ -214,32 +243,42 @@ function pack(registers: Uint8Array): Uint8Array {
 
 function unpack(packed: Uint8Array): Uint8Array {
   const registers = new Uint8Array(REGISTERS)
+  let most = 0
   for (let from = 0, to = 0; from < PACKED_BYTES; from += 3, to += 4) {
-    const bits =
-      ((packed[from] as number) << 16) |
-      ((packed[from + 1] as number) << 8) |
-      (packed[from + 2] as number)
-    registers[to] = bits >>> 18
-    registers[to + 1] = (bits >>> 12) & 63
-    registers[to + 2] = (bits >>> 6) & 63
-    registers[to + 3] = bits & 63
+    const upper = ((packed[from] as number) << 16) | ((packed[from + 1] as number) << 8)
+    const bits = upper | (packed[from + 2] as number)
+    for (let i = 0; i < 4; i++) {
+      const zeros = (bits >>> (18 - 6 * i)) & 63
+      registers[to + i] = zeros
+      if (zeros > most) most = zeros
+    }
   }
-  for (const zeros of registers)
-    if (zeros > Q + 1) throw new SketchFormatError('a register is too large')
+  if (most > Q + 1) throw new SketchFormatError('a register is too large')
   return registers
 }
 
-function readSparse(reader: SketchReader): Map<number, number> {
-  const sparse = new Map<number, number>()
-  // A slot with its zeros is at least 1, so each difference is.
-  for (let entry = 0; !reader.isAtEnd(); ) {
-    entry += reader.unsigned()
-    const zeros = entry % ZEROS_VALUES
-    const slot = (entry - zeros) / ZEROS_VALUES
-    if (slot >= SLOTS || zeros === 0 || zeros > 64 - SPARSE_PRECISION + 1 || sparse.has(slot))
+function readSparse(bytes: Uint8Array): Uint32Array {
+  const sparse = new Uint32Array(Math.min(bytes.length, SPARSE_MAX))
+  let length = 0
+  let entry = 0
+  for (let at = 0; at < bytes.length; ) {
+    let difference = 0
+    for (let factor = 1; ; factor *= 0x80) {
+      const next = bytes[at++]
+      if (next === undefined || factor > ENTRIES) throw new SketchFormatError('a slot is damaged')
+      difference += (next & 0x7f) * factor
+      if (next < 0x80) break
+    }
+    const former = entry
+    entry += difference
+    if (entry >= ENTRIES) throw new SketchFormatError('a slot is out of range')
+    // Not %, which is slow beyond 31 bits.
+    const zeros = entry & (ZEROS_VALUES - 1)
+    const isNewSlot = length === 0 || entry >>> 6 > former >>> 6
+    if (!isNewSlot || zeros === 0 || zeros > 64 - SPARSE_PRECISION + 1)
       throw new SketchFormatError('a slot is out of range')
-    if (sparse.size === SPARSE_MAX) throw new SketchFormatError('too many slots')
-    sparse.set(slot, zeros)
+    if (length === SPARSE_MAX) throw new SketchFormatError('too many slots')
+    sparse[length++] = entry
   }
-  return sparse
+  return sparse.subarray(0, length)
 }

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import { watermark } from '../../db/watermark.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import { type Instant, isBefore } from '../instant.ts'
+import { ceilBucket15m, floorBucket15m, type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
@@ -61,10 +61,10 @@ export async function eventsOverTime(
   const pointsMax = input.pointsMax ?? QUERY_LIMITS.pointsMax
   const estimate = onlyRaw || metric ? undefined : await estimateOverTime(db, viewer, names, args)
   if (estimate) {
-    const { points, source, rawSince } = estimate
+    const { points, source } = estimate
     if (points.length > pointsMax) throw tooManyPoints(pointsMax)
     const info = await describeResult(db, viewer, args, estimate)
-    return resultOf(viewer, args, points, source, rawSince ? { ...info, rawSince } : info)
+    return resultOf(viewer, args, points, source, info)
   }
   const { found, source, isLimited } = await inOneSnapshot(db, args.range, async (db) => {
     const ofMetric =
@@ -128,13 +128,15 @@ interface Found {
   groups: number
   asOf: Instant
   finalThrough: Instant | undefined
+  /** Of sketches: events received earlier may be missing. */
+  rawSince?: Instant | undefined
 }
 
 async function describeResult(
   db: Database,
   viewer: TenantViewer,
   args: MetricsArgs,
-  { source, errorBound, groups, asOf, finalThrough }: Found,
+  { source, errorBound, groups, asOf, finalThrough, rawSince }: Found,
 ): Promise<ResultInfo> {
   const { interval, timeZone, groupBy, range, names } = args
   const info: ResultInfo = {
@@ -150,7 +152,7 @@ async function describeResult(
   if (finalThrough !== undefined) info.finalThrough = finalThrough
   if (groupBy.length > 0)
     info.groups = { found: groups, listed: Math.min(groups, QUERY_LIMITS.groupsMax) }
-  // Sketches live on when events are dropped.
+  if (rawSince) info.rawSince = rawSince
   if (source === 'raw' || source === 'rollup+raw') {
     const since = await oldestEventDay(db)
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since

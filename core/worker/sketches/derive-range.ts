@@ -2,27 +2,18 @@ import type pg from 'pg'
 import { changedBuckets } from '../../db/changed-buckets.ts'
 import { storedNotifications } from '../../db/channels.ts'
 import { notifyAtCommit } from '../../db/notifier.ts'
-import { ALL_SERIES, SKETCH_MINUTES } from '../../db/sketches.ts'
+import { ALL_SERIES, SKETCH_MINUTES } from '../../db/tables/sketches.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
 import { mergeLevels } from './merge-levels.ts'
 import { type EventSketches, STATEMENT_MS_MAX, sketchEvents } from './read-events.ts'
 import {
-  type MsRange,
+  type DerivedRange,
   mergeParts,
   readSketches,
   type SketchRow,
   timeSql,
   writeSketches,
 } from './sketch-rows.ts'
-
-/** What one transaction derives. */
-export interface DerivedRange extends MsRange {
-  tenantId: number
-  /** Where sketches end once it is committed. */
-  throughMs: number
-  /** Derived before, and revised since. */
-  isRevision: boolean
-}
 
 /** Between two statements thousands of sketches are merged. */
 const IDLE_MS_MAX = 30_000

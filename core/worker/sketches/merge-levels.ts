@@ -1,7 +1,12 @@
 import type pg from 'pg'
-import { SKETCH_MINUTES } from '../../db/sketches.ts'
-import type { DerivedRange } from './derive-range.ts'
-import { mergeSketches, readSketches, type SketchRow, writeSketches } from './sketch-rows.ts'
+import { SKETCH_MINUTES } from '../../db/tables/sketches.ts'
+import {
+  type DerivedRange,
+  mergeSketches,
+  readSketches,
+  type SketchRow,
+  writeSketches,
+} from './sketch-rows.ts'
 
 /**
  * Merges the longer buckets that the range is part of, each from the next shorter ones. Only those that end where

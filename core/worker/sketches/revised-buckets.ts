@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
-import { SKETCH_MINUTES } from '../../db/sketches.ts'
+import { SKETCH_MINUTES } from '../../db/tables/sketches.ts'
 import type { MsRange } from './sketch-rows.ts'
 
 /**

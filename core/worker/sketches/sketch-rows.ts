@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { ALL_SERIES, type SketchMinutes } from '../../db/sketches.ts'
 import { createStatement } from '../../db/statement.ts'
+import { ALL_SERIES, type SketchMinutes } from '../../db/tables/sketches.ts'
 import { type Upsert, upsertSql } from '../../db/upsert.ts'
 import { DDSketch } from '../../lib/sketches/ddsketch.ts'
 import { HyperLogLog } from '../../lib/sketches/hyperloglog.ts'
@@ -23,6 +23,15 @@ export interface SketchRow {
 export interface MsRange {
   fromMs: number
   beforeMs: number
+}
+
+/** What one transaction derives. */
+export interface DerivedRange extends MsRange {
+  tenantId: number
+  /** Where sketches end once it is committed. */
+  throughMs: number
+  /** Derived before, and revised since. */
+  isRevision: boolean
 }
 
 /** SQL: a time from milliseconds. */

@@ -1,4 +1,4 @@
-import { SKETCH_MINUTES, type SketchMinutes } from '../../../db/sketches.ts'
+import { SKETCH_MINUTES, type SketchMinutes } from '../../../db/tables/sketches.ts'
 
 /** Sketches of one length, next to each other; in milliseconds since 1970. */
 export interface SketchRun {

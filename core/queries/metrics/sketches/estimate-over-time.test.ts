@@ -7,6 +7,7 @@ import {
 import { type TenantViewer, tenantViewer } from '../../../identity/viewer.ts'
 import { UNIQUES_STANDARD_ERROR } from '../../../lib/sketches/hyperloglog.ts'
 import { createSketchDerivation } from '../../../worker/sketches/derive-sketches.ts'
+import { uniqueActors } from '../../unique-actors.ts'
 import { eventsOverTime } from '../events-over-time.ts'
 import type { Aggregate, MetricsInput } from '../metrics-args.ts'
 
@@ -184,6 +185,14 @@ test('estimates of many actors are within the standard error, whether sketches o
   const error = (result.rows[0]?.value as number) / 40_000 - 1
   expect(error).not.toBe(0)
   expect(Math.abs(error)).toBeLessThan(4 * UNIQUES_STANDARD_ERROR)
+})
+
+test('the total of unique actors is the number that metrics have', async () => {
+  const [start, end] = ['2026-10-03T13:07:11Z', '2026-10-05T23:30:00Z']
+  const { rows, source } = await uniqueActors(fixture.db, viewer, { range: { start, end } })
+  const args = { startTime: start, endTime: end, interval: 'TOTAL', aggregate: 'UNIQUES' } as const
+  expect(rows).toEqual([(await execute(args)).rows[0]?.value])
+  expect(source).toBe('sketch+raw')
 })
 
 test('a tenant sees no sketches of others', async () => {

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../../db/database.ts'
-import { binSql, HIGH_SQL, hashSql, LOW_SQL } from '../../../db/sketches.ts'
+import { binSql, HIGH_SQL, hashSql, LOW_SQL } from '../../../db/tables/sketches.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, type Instant } from '../../instant.ts'
 import { bucketOf, type Range } from '../../sql/buckets.ts'

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../../db/database.ts'
 import { OTHER_METRIC } from '../../../db/series-names.ts'
-import { ALL_SERIES } from '../../../db/sketches.ts'
+import { ALL_SERIES } from '../../../db/tables/sketches.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
 import { ApiError } from '../../../lib/api-error.ts'
 import type { Instant } from '../../instant.ts'

@@ -1,4 +1,4 @@
-import { BIN_OFFSET, LN_GAMMA } from '../lib/sketches/ddsketch.ts'
+import { BIN_OFFSET, LN_GAMMA } from '../../lib/sketches/ddsketch.ts'
 
 /**
  * How long the buckets of sketches are, in minutes; each is merged from the next shorter ones. 15 minutes, because every
