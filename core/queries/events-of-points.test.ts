@@ -139,11 +139,10 @@ test('a filter on null counts the events without the dimension, and with its com
   expect(await total([{ dimension: 'name', in: [null] }])).toBe(0)
 })
 
-test('a list with a filter or a count needs a range, and a range has two ends', async () => {
+test('a count needs a range with two ends, and a range does not end where it begins', async () => {
   for (const [args, selected, argument] of [
-    ['filter: [{ dimension: "plan", in: ["pro"] }]', 'edges { cursor }', 'filter'],
     ['first: 1', 'totalCount', 'startTime'],
-    [`startTime: "${DAY}T00:00:00Z"`, 'edges { cursor }', 'endTime'],
+    [`startTime: "${DAY}T00:00:00Z"`, 'totalCount', 'startTime'],
     [`startTime: "${DAY}T00:00:00Z", endTime: "${DAY}T00:00:00Z"`, 'edges { cursor }', 'endTime'],
   ]) {
     const { status, errors } = await fixture.execute(`{ events(${args}) { ${selected} } }`, headers)
