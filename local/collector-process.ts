@@ -9,6 +9,7 @@ export interface CollectorProcessOptions extends EdgeEvents {
   databaseUrl: string
   /** Shown on the page /docs. */
   docsKey: string
+  siteKeys: string
   logLevel: string
 }
 
@@ -35,6 +36,7 @@ export async function startCollectorProcess(
       SLUICE_COLLECTOR_PORT: String(port),
       SLUICE_EDGE_NAME: 'local',
       SLUICE_DOCS_KEY: options.docsKey,
+      SLUICE_SITE_KEYS: options.siteKeys,
       SLUICE_LOG_LEVEL: options.logLevel,
     },
     pidFile: join(home, 'collector.pid'),

@@ -29,6 +29,8 @@ export interface EmbeddedOptions {
   corePort: number
   demo: boolean
   edge: EdgeKind
+  /** SLUICE_SITE_KEYS, for the edge. */
+  siteKeys?: string | undefined
   /** Of the demo traffic: the same seed gives the same people and pages. */
   seed: number
   logLevel: string

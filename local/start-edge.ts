@@ -11,6 +11,7 @@ export type EdgeKind = 'collector' | 'workerd'
 interface EdgeOptions {
   home: string
   edge: EdgeKind
+  siteKeys?: string | undefined
   logLevel: string
 }
 
@@ -24,7 +25,7 @@ interface EdgeParts {
 
 /** Whichever it is, it listens on this port and has the same name, keys and page. */
 export async function startEdge(
-  { home, edge: kind, logLevel }: EdgeOptions,
+  { home, edge: kind, siteKeys = '', logLevel }: EdgeOptions,
   port: number,
   { coreUrl, databaseUrl, secrets, table, parts }: EdgeParts,
 ): Promise<void> {
@@ -40,6 +41,7 @@ export async function startEdge(
           port,
           databaseUrl,
           docsKey,
+          siteKeys,
           logLevel,
           onRestart,
           onEnd,
@@ -47,7 +49,7 @@ export async function startEdge(
       : await startEdgeProcess({
           home,
           port,
-          bindings: { ...settings, SLUICE_DOCS_KEY: docsKey },
+          bindings: { ...settings, SLUICE_DOCS_KEY: docsKey, SLUICE_SITE_KEYS: siteKeys },
           onRestart,
           onEnd,
         })

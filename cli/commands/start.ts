@@ -47,6 +47,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           demo: options.demo,
           seed: options.seed,
           edge: config.edge,
+          siteKeys: config.collector.settings.SLUICE_SITE_KEYS,
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
