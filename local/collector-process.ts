@@ -20,7 +20,7 @@ const STOP_STEPS = [
   { signal: 'SIGKILL', graceMs: 500 },
 ] as const
 /** With 8 MiB, garbage collection takes a quarter of its time under load; more than 16 showed no certain gain. */
-const V8_FLAGS = ['--max-semi-space-size=16', '--max-old-space-size=256']
+export const COLLECTOR_V8_FLAGS = ['--max-semi-space-size=16', '--max-old-space-size=256']
 
 /** The role collector in a process of its own, in place of the edge in workerd: it goes on while core restarts. */
 export async function startCollectorProcess(
@@ -30,7 +30,7 @@ export async function startCollectorProcess(
   return superviseEdge(home, options, {
     name: 'collector',
     command: process.execPath,
-    args: [...V8_FLAGS, join(ROOT, 'core/main.ts'), 'collector'],
+    args: [...COLLECTOR_V8_FLAGS, join(ROOT, 'core/main.ts'), 'collector'],
     env: {
       DATABASE_URL: options.databaseUrl,
       SLUICE_COLLECTOR_PORT: String(port),

@@ -723,7 +723,7 @@ test('the pipeline shows lag, worker and offset gaps of every partition', async 
     { partition: 4, key: null, value: Buffer.from('b') },
   ])
   await fixture.database.pool.query(
-    `UPDATE log_position SET next_offset = 1 WHERE partition = 4;
+    `UPDATE log_position SET next_offset = 1, written_at = now() WHERE partition = 4;
      UPDATE log_lease SET worker_id = 'w-1' WHERE partition = 4;
      INSERT INTO offset_gap (topic, partition, expected, available, seen_at, skipped_at) VALUES
        ('events.raw', 1, 10, 13, '2026-11-20T10:00:00Z', NULL), ('events.raw', 2, 10, 13, '2026-11-20T10:00:00Z', now())`,
