@@ -197,6 +197,7 @@ test('arguments that are not given have their defaults', () => {
     interval: 'QUARTER_HOUR',
     timeZone: 'UTC',
     aggregate: 'COUNT',
+    exactness: 'ESTIMATE',
     filters: [],
   })
   const given = input({
