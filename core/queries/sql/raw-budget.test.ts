@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createQueryFixture, type QueryFixture } from '../../api/graphql/testing/fixture.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { eventsOverTime } from '../metrics/events-over-time.ts'
 import type { MetricsInput } from '../metrics/metrics-args.ts'
 import { uniqueActors } from '../unique-actors.ts'
+import { resolveNames } from './names.ts'
+import { checkRawBudget } from './raw-budget.ts'
 
 const RANGE = { start: '2026-11-10T00:00:00Z', end: '2026-11-11T00:00:00Z' }
 
@@ -85,18 +87,16 @@ test('no more events are expected than the days that are left can hold', async (
 })
 
 test('days that were never analysed count by their size', async () => {
-  const { rawEventsMax } = QUERY_LIMITS
-  const limits = QUERY_LIMITS as { rawEventsMax: number }
-  onTestFinished(() => void Object.assign(limits, { rawEventsMax }))
   await setRowsHeld(-1)
+  const names = await resolveNames(fixture.db, viewer, undefined)
   // One page has room for some 50 events, and each of the two days has one.
   for (const [max, isRefused] of [
     [20, true],
     [2_000, false],
   ] as const) {
-    limits.rawEventsMax = max
     await setCounts(max + 1)
-    const outcome = await metrics().then(
+    const budget = { max, advice: '' }
+    const outcome = await checkRawBudget(fixture.db, viewer, names, RANGE, budget).then(
       () => false,
       () => true,
     )
