@@ -277,7 +277,16 @@ describe('search', () => {
       const morning = 'startTime: "2026-11-21T00:00:00Z", endTime: "2026-11-21T06:00:00Z"'
       expect(await idsOf(`${morning}, ${filter('source', 'web')}`)).toEqual([5, 4, 3, 2, 1, 0])
       expect(await idsOf('name: "click"')).toHaveLength(12)
+      // Imported events occurred before the days on which they are held.
+      await pool.query("UPDATE rollup_15m SET count = 1 WHERE bucket = '2026-11-21T10:30:00Z'")
+      expect(await refused('requestId: "batch-7"')).toBeUndefined()
+      await pool.query(
+        `INSERT INTO rollup_15m (tenant_id, series_id, bucket, count, value_count, sum, late_count)
+         SELECT tenant_id, series_id, '2026-11-02T10:00:00Z', 20000000, 0, 0, 0 FROM series WHERE metric = 'click'`,
+      )
+      expect(await refused('requestId: "batch-7"')).toBe('QUERY_TOO_SLOW')
     } finally {
+      await pool.query("DELETE FROM rollup_15m WHERE bucket = '2026-11-02T10:00:00Z'")
       await setCount(1)
     }
   })

@@ -3,7 +3,14 @@ import type { Instant } from './instant.ts'
 import type { Interval, Range } from './sql/buckets.ts'
 
 /** Which tables a result was read from: 15-minute rollups, sketches, single events, or some of them. */
-export type Source = 'rollup' | 'raw' | 'rollup+raw' | 'sketch' | 'sketch+raw'
+export type Source =
+  | 'rollup'
+  | 'raw'
+  | 'rollup+raw'
+  | 'sketch'
+  | 'sketch+raw'
+  | 'rollup+sketch'
+  | 'rollup+sketch+raw'
 
 /**
  * What every query about a tenant returns: `query(db, viewer, args)`. Queries know no transport: GraphQL,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type Client, createClient, type ExecutionResult } from 'graphql-ws'
@@ -217,6 +218,20 @@ describe('who may connect', () => {
       other.once('error', () => {})
     })
     expect(status).toBe(404)
+  })
+
+  test('a client that is refused and never closes its side keeps no connection', async () => {
+    const { hostname, port } = new URL(url)
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+    socket.on('error', () => {})
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write(
+      `GET /mcp HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+    )
+    socket.resume()
+    await once(socket, 'end')
+    const talking = setInterval(() => socket.write('x'), 50)
+    await closed.finally(() => clearInterval(talking))
   })
 
   test('a connection closes once its key is revoked, with a subscription and without', async () => {

@@ -100,6 +100,8 @@ function statusOf(
 }
 
 function refuse(socket: Duplex, status: number): void {
+  // A client that never closes its own side would keep the connection.
+  socket.once('finish', () => socket.destroy())
   const retry = status === 503 ? 'Retry-After: 1\r\n' : ''
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${retry}Content-Length: 0\r\n\r\n`,

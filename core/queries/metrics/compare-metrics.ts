@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import type { Instant } from '../instant.ts'
-import type { QueryResult, ResultInfo } from '../query-result.ts'
+import { type Instant, isBefore } from '../instant.ts'
+import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import type { Range } from '../sql/buckets.ts'
 import { inSnapshot } from '../sql/days-received.ts'
 import { alignBuckets, givenRange, previousPeriod } from '../sql/previous-period.ts'
@@ -89,7 +89,7 @@ export async function compareMetrics(
       rows,
       previous,
       source: info.source,
-      dependencies: [...(own.dependencies ?? []), ...(former.dependencies ?? [])],
+      dependencies: dependenciesOf(own, former),
       info,
     }
   })
@@ -99,13 +99,32 @@ export async function compareMetrics(
 export function combinedInfo(own: MetricsResult, other: MetricsResult): ResultInfo {
   const info: ResultInfo = {
     ...own.info,
-    source: own.source === other.source ? own.source : 'rollup+raw',
+    source: joinSources(own.source, other.source),
     final: own.info.final && other.info.final,
     errorBound: Math.max(own.info.errorBound, other.info.errorBound),
   }
-  const rawSince = own.info.rawSince ?? other.info.rawSince
+  const rawSince = later(own.info.rawSince, other.info.rawSince)
   if (rawSince !== undefined) info.rawSince = rawSince
+  const completeSince = later(own.info.completeSince, other.info.completeSince)
+  if (completeSince !== undefined) info.completeSince = completeSince
   return info
+}
+
+/** Of both; null, which is never cached, if one of them is. */
+export function dependenciesOf(own: MetricsResult, other: MetricsResult) {
+  if (own.dependencies === null || other.dependencies === null) return null
+  return [...own.dependencies, ...other.dependencies]
+}
+
+/** `rollup+sketch+raw` at most, each once and in this order. */
+function joinSources(...sources: readonly Source[]): Source {
+  const parts = new Set(sources.flatMap((source) => source.split('+')))
+  return ['rollup', 'sketch', 'raw'].filter((part) => parts.has(part)).join('+') as Source
+}
+
+function later(a: Instant | undefined, b: Instant | undefined): Instant | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return isBefore(a, b) ? b : a
 }
 
 export function byTimestamp({ rows }: MetricsResult): ReadonlyMap<Instant, MetricPoint> {

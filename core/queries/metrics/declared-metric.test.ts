@@ -9,7 +9,9 @@ import { declareMetric } from '../../metrics/declare-metric.ts'
 import { parseMetricDefinition } from '../../metrics/metric-definition.ts'
 import { isBackfilled } from '../../metrics/testing/recount.ts'
 import { createWorker } from '../../worker/worker.ts'
-import { eventsOverTime } from './events-over-time.ts'
+import { dependenciesOf } from './compare-metrics.ts'
+import { eventsOverTime, type MetricsResult } from './events-over-time.ts'
+import { metricRatio } from './metric-ratio.ts'
 import type { MetricsInput } from './metrics-args.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
@@ -222,6 +224,26 @@ test('a bucket is not called final before its history is counted, and the result
     final: false,
     completeSince: expect.stringMatching(/T00:15:00Z$/),
   })
+  // A result of two metrics is no more complete than either.
+  const empty = parseMetricDefinition({ name: 'empty', events: 'never' })
+  await declareMetric(db, viewer.tenantId, empty)
+  await database.pool.query(
+    "UPDATE metric_definition SET complete_since = current_date - 1 + interval '5 min' WHERE name = 'empty'",
+  )
+  const { startTime, endTime } = RANGES[0] as (typeof RANGES)[number]
+  const ratio = await metricRatio(db, viewer, {
+    numerator: { name: 'empty' },
+    denominator: { name: '*' },
+    startTime,
+    endTime,
+    interval: 'DAY',
+  })
+  expect(ratio.rows[0]).toMatchObject({ numerator: 0, isFinal: false })
+  expect(ratio.info.completeSince).toBeDefined()
+  // And what is still being counted is never cached.
+  const counting = { ...ratio, dependencies: null } as unknown as MetricsResult
+  expect(dependenciesOf(complete, counting)).toBeNull()
+  expect(dependenciesOf(counting, complete)).toBeNull()
   const finals = partial.rows.filter(({ isFinal }) => isFinal)
   expect(finals.every(({ timestamp }) => timestamp >= (partial.info?.completeSince ?? ''))).toBe(
     true,

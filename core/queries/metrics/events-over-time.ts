@@ -9,7 +9,7 @@ import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
-import { daysReceived, inOneSnapshot, whereOccurred } from '../sql/days-received.ts'
+import { daysReceived, inOneSnapshot, inSnapshot, whereOccurred } from '../sql/days-received.ts'
 import {
   describeMetric,
   isCounted,
@@ -66,7 +66,10 @@ export async function eventsOverTime(
     const info = await describeResult(db, viewer, args, estimate)
     return resultOf(viewer, args, points, source, info)
   }
-  const { found, source, isLimited } = await inOneSnapshot(db, args.range, async (db) => {
+  // A filter is counted from series only where none are counted together, which has to hold while they are read.
+  const read = <T>(work: (db: Database) => Promise<T>) =>
+    metric ? inSnapshot(db, work) : inOneSnapshot(db, args.range, work)
+  const { found, source, isLimited } = await read(async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
         ? await partsOfMetric(db, viewer, metric, names, args)

@@ -1,12 +1,12 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
-import type { Instant } from '../instant.ts'
+import { type Instant, isBefore } from '../instant.ts'
 import type { QueryResult, ResultInfo } from '../query-result.ts'
 import type { Interval } from '../sql/buckets.ts'
 import { inSnapshot } from '../sql/days-received.ts'
 import type { DimensionFilter } from '../sql/dimensions.ts'
-import { byTimestamp, combinedInfo, valueWithoutEvents } from './compare-metrics.ts'
-import { eventsOverTime } from './events-over-time.ts'
+import { byTimestamp, combinedInfo, dependenciesOf, valueWithoutEvents } from './compare-metrics.ts'
+import { eventsOverTime, type MetricPoint, type MetricsResult } from './events-over-time.ts'
 import { type Aggregate, type MetricsInput, parseMetricsArgs } from './metrics-args.ts'
 import { kindQueryIdOf } from './query-id.ts'
 
@@ -78,7 +78,7 @@ export async function metricRatio(
         value: numerator === null || !denominator ? null : numerator / denominator,
         numerator,
         denominator,
-        isFinal: (top?.isFinal ?? true) && (bottom?.isFinal ?? true),
+        isFinal: isFinalIn(above, top, timestamp) && isFinalIn(below, bottom, timestamp),
       }
     })
     const info = combinedInfo(above, below)
@@ -89,8 +89,17 @@ export async function metricRatio(
       rows,
       zeroDenominators: rows.filter(({ denominator }) => denominator === 0).length,
       source: info.source,
-      dependencies: [...(above.dependencies ?? []), ...(below.dependencies ?? [])],
+      dependencies: dependenciesOf(above, below),
       info,
     }
   })
+}
+
+/** A bucket without events is as final as the other metric's, unless its history is not counted yet. */
+function isFinalIn(
+  { info: { completeSince } }: MetricsResult,
+  point: MetricPoint | undefined,
+  timestamp: Instant,
+): boolean {
+  return point?.isFinal ?? (completeSince === undefined || !isBefore(timestamp, completeSince))
 }

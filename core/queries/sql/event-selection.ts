@@ -4,7 +4,6 @@ import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { checkText } from '../../lib/check-text.ts'
 import type { Instant } from '../instant.ts'
-import { oldestEventDay } from '../oldest-event-day.ts'
 import { checkRange, type Range } from './buckets.ts'
 import type { DayWindow } from './day-windows.ts'
 import { daysReceived, firstDayReceived, whereOccurred } from './days-received.ts'
@@ -85,7 +84,8 @@ async function withinBudget(
     const days = await daysReceived(db, viewer, names, range)
     return { condition: sql`AND ${whereOccurred(range, days)}`, days }
   }
-  const start = startTime ?? (await oldestEventDay(db)) ?? FIRST_INSTANT
+  // Imported events occurred long before the days on which they are held.
+  const start = startTime ?? FIRST_INSTANT
   await checkRawBudget(db, viewer, names, { start, end: endTime ?? LAST_INSTANT })
   const since =
     startTime === undefined ? sql`` : sql`AND e.occurred_at >= ${startTime}::timestamptz`
