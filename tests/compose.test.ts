@@ -30,6 +30,7 @@ describe('docker-compose.yml', () => {
   test('a missing secret is reported by name and nothing starts', () => {
     expect(REQUIRED_VARIABLES).toEqual([
       'POSTGRES_PASSWORD',
+      'REDIS_EDGES_PASSWORD',
       'REDIS_PASSWORD',
       'SLUICE_DATABASE_PASSWORD',
       'SLUICE_GATEWAY_PASSWORD',
@@ -195,7 +196,7 @@ describe('docker-compose.yml', () => {
   test('what faces the internet has no password of Postgres, and is another user of Redis than core', () => {
     for (const name of ['collector', 'edge']) {
       const environment = JSON.stringify(raw.services[name]?.environment)
-      expect(environment).not.toMatch(/POSTGRES|DATABASE|redis:\/\/sluice/)
+      expect(environment).not.toMatch(/POSTGRES|DATABASE|redis:\/\/sluice|\{REDIS_PASSWORD/)
     }
   })
 

@@ -18,7 +18,14 @@ export const COMPOSE_SETTINGS: readonly Setting[] = [
   {
     name: 'REDIS_PASSWORD',
     default: '',
-    meaning: 'password of Redis. Required; letters and digits',
+    meaning: 'password of Redis for core. Required; letters and digits',
+    readBy: 'compose',
+  },
+  {
+    name: 'REDIS_EDGES_PASSWORD',
+    default: '',
+    meaning:
+      'password of Redis for what strangers reach, whose user may only limit and read keys. Required; letters and digits',
     readBy: 'compose',
   },
   {

@@ -84,7 +84,7 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     default: '',
     meaning:
       'public keys of sites and apps whose analytics format has no place for a key (Plausible, Umami, Snowplow, GA4): `shop.example=slc_pub_…, my-app=slc_pub_…`',
-    readBy: 'core (collector), edge',
+    readBy: 'core (collector), edge, compose',
   },
   {
     name: 'SLUICE_DOCS_KEY',
