@@ -15,7 +15,7 @@ import {
   fetchContributions,
 } from '../comparison.ts'
 import { isRetried, useExplore } from '../context.ts'
-import type { Region } from '../query-state.ts'
+import type { ExploreQuery, Region } from '../query-state.ts'
 import { NONE } from '../series.ts'
 
 /** Which values of a dimension explain how a region differs from the time before it. */
@@ -23,7 +23,7 @@ export function Contributions(props: { region: Region }) {
   const explore = useExplore()
   const { urlState, setRegion, queries } = explore
   const zone = () => urlState.zone()
-  const [dimension, setDimension] = createSignal(explore.query().groupBy[0] ?? 'name')
+  const [dimension, setDimension] = createSignal(initialDimension(explore.query()))
   const variables = createMemo(() => ({
     query: explore.variables(),
     region: { from: props.region.from, to: props.region.to },
@@ -111,6 +111,10 @@ export function Contributions(props: { region: Region }) {
   )
 }
 
+/** Of a single name, the name explains nothing. */
+const initialDimension = ({ groupBy, name }: ExploreQuery): string =>
+  groupBy[0] ?? (name === undefined ? 'name' : 'source')
+
 const signed = (value: number): string =>
   value === 0 ? '±0' : `${value > 0 ? '+' : '−'}${exactValue(Math.abs(value))}`
 
@@ -168,7 +172,7 @@ function Rows(props: { found: Found; dimension: string }) {
                   <span
                     class="contribution-bar"
                     data-direction={row.difference < 0 ? 'down' : 'up'}
-                    style={{ width: `${(Math.abs(row.difference) / highest()) * 50}%` }}
+                    style={{ width: `${(Math.abs(row.difference) / highest()) * 46}%` }}
                   />
                 </td>
               </tr>
