@@ -128,7 +128,9 @@ function isTime(value: unknown): boolean {
 /** Nanoseconds since the epoch, in as many digits as we store; what is not a time is returned for its error. */
 function timeOf(nanos: unknown): unknown {
   if (!isTime(nanos)) return undefined
-  const digits = String(nanos)
+  // Of an object, whose own `toString` may be anything, String() may throw.
+  const digits = typeof nanos === 'number' ? String(nanos) : nanos
+  if (typeof digits !== 'string') return nanos
   if (!/^\d{1,21}$/.test(digits)) return nanos
   const padded = digits.padStart(10, '0')
   const seconds = Number(padded.slice(0, -9))
