@@ -121,6 +121,18 @@ function byHand(asked: Asked): Points {
   })
 }
 
+/**
+ * Where a clock is put back by half an hour, as on Lord Howe, the repeated half-hour is a bucket of its own; luxon would
+ * count it with the hour before.
+ */
+function startOf(at: DateTime, interval: Exclude<Asked['interval'], 'total'>): number {
+  if (interval !== 'hour') return at.startOf(interval).toMillis()
+  const sinceFullHour = (at.minute * 60 + at.second) * 1_000 + at.millisecond
+  let start = DateTime.fromMillis(at.toMillis() - sinceFullHour, { zone: at.zone })
+  while (start.offset !== at.offset) start = start.plus({ minutes: 15 })
+  return start.toMillis()
+}
+
 const knownBuckets = new Map<string, string[]>()
 
 /** The start of the bucket of each event. */
@@ -129,7 +141,7 @@ function bucketsOf(interval: Exclude<Asked['interval'], 'total'>, zone: string):
   const found =
     knownBuckets.get(id) ??
     events.map(({ occurredAt }) =>
-      new Date(DateTime.fromISO(occurredAt, { zone }).startOf(interval).toMillis()).toISOString(),
+      new Date(startOf(DateTime.fromISO(occurredAt, { zone }), interval)).toISOString(),
     )
   knownBuckets.set(id, found)
   return found
