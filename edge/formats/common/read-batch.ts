@@ -54,20 +54,26 @@ export function unreadableBody(body: string, faults: Fault): IncomingBatch {
   }
 }
 
-/** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
+/** What is wrong with the first ten says enough; one event may hold thousands. */
+const BAD_NUMBERS_PER_EVENT = 10
+
+/**
+ * Numbers that JSON.parse changed, to the events that hold them: the first ten of each.
+ * @param at of the list; undefined without one
+ */
 export function numbersByEvent(
   found: readonly BadNumber[],
   at: string | undefined,
   count: number,
 ): readonly (readonly BadNumber[])[] {
-  if (at === undefined) return [found]
+  if (at === undefined) return [found.slice(0, BAD_NUMBERS_PER_EVENT)]
   const byEvent: BadNumber[][] = []
   for (const { pointer, written } of found) {
     const [, index, rest] = /^\/(\d+)(\/.*|)$/s.exec(pointer.slice(at.length)) ?? []
     if (!pointer.startsWith(at) || index === undefined || Number(index) >= count) continue
     const numbers = byEvent[Number(index)] ?? []
     byEvent[Number(index)] = numbers
-    numbers.push({ pointer: rest ?? '', written })
+    if (numbers.length < BAD_NUMBERS_PER_EVENT) numbers.push({ pointer: rest ?? '', written })
   }
   return byEvent
 }
