@@ -1,8 +1,9 @@
 import { isObject } from '../../../contract/json/is-object.ts'
-import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import { type BadNumber, parseJson, pointerTo } from '../../../contract/json/json.ts'
 import { publicKeyInAddress } from '../../auth/authenticate.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import type { Bytes } from '../../lib/bytes.ts'
+import type { Fields, Member } from '../common/add-members.ts'
 import { type EventMapping, epochOf, itemOf, mapEvent } from '../common/map-event.ts'
 import { queryOf } from '../common/query.ts'
 import { batchOf, unreadableBody } from '../common/read-batch.ts'
@@ -103,8 +104,12 @@ function read(
 function toItem(event: unknown, badNumbers: readonly BadNumber[]): IncomingItem {
   if (!isObject(event) || !isObject(event.properties))
     return { raw: event, badNumbers, systemName: true }
-  const mapped = mapEvent(event.properties, PROPERTIES, { at: '/properties' })
-  mapped.raw.name = event.event ?? null
+  const { event: name, properties, token: _, ...rest } = event
+  const context = Object.entries(rest).map(
+    ([member, value]): Member => [member, value, { pointer: pointerTo([member]) }],
+  )
+  const mapped = mapEvent(properties as Fields, PROPERTIES, { at: '/properties', context })
+  mapped.raw.name = name ?? null
   mapped.pointerMap.add('/event', '/name')
   return { ...itemOf(mapped, badNumbers), systemName: true }
 }
@@ -116,6 +121,10 @@ async function unwrapEvents(
   onInflated: OnInflated,
 ): Promise<Unwrapped> {
   const data = queryOf(request).get('data')
+  if (data !== null && bytes.byteLength > 0)
+    throw new HttpProblem('INVALID_QUERY', {
+      detail: 'The request has events in its address (data) and a body as well; send one of them.',
+    })
   if (data !== null) return { bytes: await unwrap(new TextEncoder().encode(data), onInflated) }
   const form = formOf(bytes)
   return {
