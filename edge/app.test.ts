@@ -31,7 +31,7 @@ function setUp(changed: Partial<EdgeDeps> = {}) {
       headers: { 'x-api-key': KEY, ...headers },
       body: JSON.stringify(body),
     })
-  return { published, reports, post }
+  return { edge, published, reports, post }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: responses of every shape
@@ -214,4 +214,19 @@ it('the sender’s address is read only when it is needed, and never from a head
   })
   await post({ event: 'a' }, { 'cf-connecting-ip': '192.0.2.9', 'x-forwarded-for': '192.0.2.9' })
   expect(seen).toEqual(['192.0.2.1'])
+})
+
+it.each([
+  ['/track?data=%7B%22event%22%3A%22a%22%2C%22properties%22%3A%7B%7D%7D', 'GET, POST, OPTIONS'],
+  ['/import/?data=%7B%22event%22%3A%22a%22%2C%22properties%22%3A%7B%7D%7D', 'GET, POST, OPTIONS'],
+  ['/i?e=pv', 'GET, OPTIONS'],
+  ['/v1/pixel.gif?name=a', 'GET, OPTIONS'],
+])('HEAD sends no event: %s', async (path, allowed) => {
+  const { edge, published } = setUp()
+  const headers = { 'x-api-key': KEY }
+  const head = await edge.request(path, { method: 'HEAD', headers })
+  expect([head.status, head.headers.get('allow'), await head.text()]).toEqual([405, allowed, ''])
+  expect(published).toEqual([])
+  expect((await edge.request(path, { headers })).status).toBe(200)
+  expect(published).toHaveLength(1)
 })

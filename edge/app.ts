@@ -16,13 +16,13 @@ import { segmentMetrics, segmentSettings } from './formats/segment/settings.ts'
 import { snowplowPixel } from './formats/snowplow/format.ts'
 import { VENDOR_ROUTES } from './formats/vendor-routes.ts'
 import { createBudgets } from './http/budgets.ts'
-import type { EdgeEnv, Handler } from './http/context.ts'
+import type { EdgeEnv, Handler, Middleware } from './http/context.ts'
 import { health } from './http/health.ts'
 import { preflight, preflightUnknownPath } from './http/preflight.ts'
 import type { Report } from './http/report.ts'
 import { beginResponse } from './http/respond.ts'
 import { createSecurityLog } from './http/security-log.ts'
-import { errorHandler, methodNotAllowed, notFound } from './http/send-problem.ts'
+import { errorHandler, methodNotAllowed, notFound, refuseHead } from './http/send-problem.ts'
 import { ingestEvents, ingestKeyInBody } from './ingest/ingest.ts'
 import { CSP_REPORT_PATH, cspReport } from './openapi/docs-page/csp-report.ts'
 import { docs, openApi } from './openapi/docs-page/serve.ts'
@@ -81,12 +81,11 @@ export function createEdge(deps: EdgeDeps) {
   for (const { paths, format } of POSTHOG_ROUTES) post(paths, ingestKeyInBody(format, steps))
   for (const { paths, format } of SEGMENT_ROUTES) post(paths, ingestKeyInBody(format, steps))
   post(['/v1/logs'], ingestEvents([otlp], steps))
-  for (const { paths, format } of MIXPANEL_ROUTES) getOrPost(paths, ingestKeyInBody(format, steps))
+  for (const { paths, format } of MIXPANEL_ROUTES)
+    for (const path of paths) ingestByGet(path, ingestKeyInBody(format, steps))
   for (const { paths, format } of VENDOR_ROUTES) post(paths, ingestKeyInBody(format, steps))
-  app.get('/i', sendPixel())
-  get('/i', ingestKeyInBody(snowplowPixel, steps))
-  app.get('/v1/pixel.gif', sendPixel())
-  get('/v1/pixel.gif', ingestEvents([pixelFormat], steps))
+  ingestByGet('/i', ingestKeyInBody(snowplowPixel, steps), sendPixel())
+  ingestByGet('/v1/pixel.gif', ingestEvents([pixelFormat], steps), sendPixel())
 
   routePostHogStubs(app)
   get('/v1/projects/:writeKey/settings', segmentSettings)
@@ -100,12 +99,14 @@ export function createEdge(deps: EdgeDeps) {
     app.all(path, methodNotAllowed('GET, HEAD, OPTIONS'))
   }
 
-  function getOrPost(paths: readonly string[], handler: Handler) {
-    for (const path of paths) {
-      app.on(['GET', 'POST'], path, handler)
-      app.options(path, preflight('GET, HEAD, POST, OPTIONS'))
-      app.all(path, methodNotAllowed('GET, HEAD, POST, OPTIONS'))
-    }
+  /** Whoever checks a link with HEAD has sent no event, and Hono would run the handler of GET. */
+  function ingestByGet(path: string, handler: Handler, image?: Middleware) {
+    const allowed = image ? 'GET, OPTIONS' : 'GET, POST, OPTIONS'
+    app.use(path, refuseHead(allowed))
+    if (image) app.get(path, image)
+    app.on(image ? ['GET'] : ['GET', 'POST'], path, handler)
+    app.options(path, preflight(allowed))
+    app.all(path, methodNotAllowed(allowed))
   }
 
   function post(paths: readonly string[], handler: Handler) {

@@ -125,7 +125,7 @@ describeEdges('a preflight', (harness) => {
     ['/v1/events', 'POST, OPTIONS'],
     ['/v1/events?key=slc_pub_x', 'POST, OPTIONS'],
     ['/ingest', 'POST, OPTIONS'],
-    ['/v1/pixel.gif', 'GET, HEAD, OPTIONS'],
+    ['/v1/pixel.gif', 'GET, OPTIONS'],
     ['/sluice.js', 'GET, HEAD, OPTIONS'],
     ['/healthz', 'GET, HEAD, OPTIONS'],
   ])('for %s is valid for a day', async (path, methods) => {

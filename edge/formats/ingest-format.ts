@@ -19,8 +19,12 @@ export interface IngestFormat {
   rateLimitedCode?: 'OVERLOADED'
   /** By Content-Type (lower case, without parameters; '' when none was sent) or headers; without this JSON, text/plain and none. */
   accepts?(mediaType: string, request: Request): boolean
-  /** Undoes what the body itself is wrapped in (gzip without a header, base64), within LIMITS.bodyBytesMax. @throws HttpProblem */
-  unwrap?(bytes: Bytes, request: Request): Promise<Bytes>
+  /**
+   * Undoes what the body itself is wrapped in (gzip without a header, base64, the address), within LIMITS.bodyBytesMax.
+   * @param onInflated gets the length of every decompressed piece, and ends the work by throwing an HttpProblem
+   * @throws HttpProblem
+   */
+  unwrap?(bytes: Bytes, request: Request, onInflated: OnInflated): Promise<Unwrapped>
   /** @throws HttpProblem when the body as a whole cannot be read */
   read(body: RequestBody): IncomingBatch | Promise<IncomingBatch>
   buildResponse(result: IngestResult): ResponseSpec
@@ -30,7 +34,15 @@ export interface IngestFormat {
   errorBody?(problem: ProblemDetails): unknown
 }
 
-export interface RequestBody {
+export type OnInflated = (bytes: number) => void
+
+export interface Unwrapped {
+  bytes: Bytes
+  /** The form that they were a field of. */
+  form?: { verbose: string | null }
+}
+
+export interface RequestBody extends Unwrapped {
   /** Content-Encoding and `unwrap` undone. */
   bytes: Bytes
   /** @throws INVALID_UTF8 */

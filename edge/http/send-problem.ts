@@ -5,7 +5,7 @@ import {
   type ProblemDetails,
   problemDetails,
 } from '../../contract/errors.ts'
-import type { EdgeContext } from './context.ts'
+import type { EdgeContext, Middleware } from './context.ts'
 import { HttpProblem, type ProblemOptions } from './http-problem.ts'
 import { describeError, type Report } from './report.ts'
 import { respond } from './respond.ts'
@@ -39,6 +39,12 @@ export function notFound(c: EdgeContext) {
 /** @param allowed as the Allow header lists them */
 export function methodNotAllowed(allowed: string) {
   return (c: EdgeContext) => sendProblem(c, 'METHOD_NOT_ALLOWED', { headers: { allow: allowed } })
+}
+
+/** @param allowed as the Allow header lists them */
+export function refuseHead(allowed: string): Middleware {
+  const refuse = methodNotAllowed(allowed)
+  return async (c, next) => (c.req.method === 'HEAD' ? refuse(c) : next())
 }
 
 function sendProblem(c: EdgeContext, code: ErrorCode, options: ProblemOptions = {}) {

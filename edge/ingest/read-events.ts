@@ -1,6 +1,11 @@
 import type { KeyRecord } from '../../contract/api-key.ts'
 import type { ItemErrorCode } from '../../contract/errors.ts'
-import type { IncomingBatch, IngestFormat, RequestBody } from '../formats/ingest-format.ts'
+import type {
+  IncomingBatch,
+  IngestFormat,
+  RequestBody,
+  Unwrapped,
+} from '../formats/ingest-format.ts'
 import { countOfKey, countOfStranger, type HeldCount } from '../http/body-count.ts'
 import { type Budgets, sharesOfAddress, sharesOfKey } from '../http/budgets.ts'
 import { HttpProblem } from '../http/http-problem.ts'
@@ -46,10 +51,10 @@ export async function readEvents(
   next: (read: ReadRequest) => Promise<Response>,
 ): Promise<Response> {
   const format = chooseFormat(formats, request)
-  const bytes = await readBytes(request, format, countOfKey(deps.budgets, key))
-  const release = deps.budgets.ingest.acquire(bytes.byteLength, sharesOfKey(key))
+  const body = await readUnwrapped(request, format, countOfKey(deps.budgets, key))
+  const release = deps.budgets.ingest.acquire(body.bytes.byteLength, sharesOfKey(key))
   try {
-    return await next(await parse(format, bytes, request, deps))
+    return await next(await parse(format, body, request, deps))
   } finally {
     release()
   }
@@ -67,7 +72,7 @@ export async function readEventsWithKey(
   next: (read: ReadRequest, reservation: BodyReservation) => Promise<Response>,
 ): Promise<Response> {
   const count = countOfStranger(deps.budgets, address)
-  const bytes = await readBytes(request, chooseFormat([format], request), count)
+  const body = await readUnwrapped(request, chooseFormat([format], request), count)
   let release = () => {}
   const hold = (acquire: () => () => void) => {
     release()
@@ -75,9 +80,9 @@ export async function readEventsWithKey(
     release = acquire()
   }
   const { unauthenticated, ingest } = deps.budgets
-  const size = bytes.byteLength
+  const size = body.bytes.byteLength
   try {
-    return await next(await parse(format, bytes, request, deps), {
+    return await next(await parse(format, body, request, deps), {
       duringLookup: () => hold(() => unauthenticated.acquire(size, sharesOfAddress(address))),
       forKey: (key) => hold(() => ingest.acquire(size, sharesOfKey(key))),
     })
@@ -86,11 +91,22 @@ export async function readEventsWithKey(
   }
 }
 
-/** The decoded body, counted while it arrives. */
-async function readBytes(request: Request, format: IngestFormat, count: HeldCount): Promise<Bytes> {
+/** The decoded body, counted while it arrives and while it is decompressed. */
+async function readUnwrapped(
+  request: Request,
+  format: IngestFormat,
+  count: HeldCount,
+): Promise<Unwrapped> {
+  let isWrapped = true
   try {
-    const sent = await readBody(request, count)
-    return format.unwrap ? await format.unwrap(sent, request) : sent
+    const bytes = await readBody(request, count)
+    if (!format.unwrap) return { bytes }
+    return await format.unwrap(bytes, request, (inflated) => {
+      // As with Content-Encoding, what it decompresses to counts instead.
+      if (isWrapped) count.release()
+      isWrapped = false
+      count.arrived(inflated)
+    })
   } finally {
     count.release()
   }
@@ -98,13 +114,14 @@ async function readBytes(request: Request, format: IngestFormat, count: HeldCoun
 
 async function parse(
   format: IngestFormat,
-  bytes: Bytes,
+  body: Unwrapped,
   request: Request,
   { now }: ReadDeps,
 ): Promise<ReadRequest> {
+  const { bytes } = body
   const receivedMs = now()
   const text = () => decode(bytes)
-  const batch = await readBatch(format, { bytes, request, receivedMs, text })
+  const batch = await readBatch(format, { ...body, request, receivedMs, text })
   return { format: batch.format ?? format, batch, bytes, receivedMs }
 }
 

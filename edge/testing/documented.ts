@@ -52,6 +52,9 @@ export function findViolations(
   // A preflight of an unknown path gets 204; every other request to it gets 404.
   if (method === 'OPTIONS' && (known || response.status === 204))
     return response.status === 204 ? [] : ['OPTIONS is not 204']
+  // GET that sends an event has no HEAD.
+  if (method === 'HEAD' && operation && response.status === 405)
+    return response.headers.allow?.includes('HEAD') === false ? [] : ['405 where HEAD is allowed']
   if (!operation) {
     const expected = known ? 405 : 404
     if (response.status !== expected) return [`${method} ${path} is not in the document`]

@@ -135,6 +135,20 @@ describeEdges(
       expect(dead[2]?.original).toBe('7')
     })
 
+    it('keeps what its envelope holds in the context of each event', async () => {
+      const { key, records } = createSource(harness)
+      const body = (options: string) =>
+        `{"api_key":"${key}","options":${options},"request_metadata":{"sdk":{}},"events":[{"event_type":"a","options":1}]}`
+      await post(body('{"min_id_length":1}'))
+      await post(body('{"n":1e400}'))
+      const [good, bad] = records()
+      expect(good?.event?.context).toEqual({ options: 1, _options: { min_id_length: 1 } })
+      expect(bad?.refused?.[0]).toMatchObject({
+        code: 'NUMBER_UNREPRESENTABLE',
+        pointer: '/options/n',
+      })
+    })
+
     it('corrects the clock of its client by client_upload_time', async () => {
       const { key, events } = createSource(harness)
       const hour = 3_600_000

@@ -231,6 +231,16 @@ describeEdges(
       )
     })
 
+    it('is refused where it has events in its address and in its body', async () => {
+      const { key, records } = createSource(harness, { kind: 'pub' })
+      const sent = JSON.stringify({ event: 'a', properties: { token: key } })
+      const path = `/track?data=${encodeURIComponent(sent)}`
+      const response = await post(path, sent)
+      expect([response.status, response.json.code]).toEqual([400, 'INVALID_QUERY'])
+      expect((await post(path, '')).text).toBe('1')
+      expect(records()).toHaveLength(1)
+    })
+
     it('is refused where its events carry different keys', async () => {
       const of = (token: string) => ({ event: 'a', properties: { token } })
       const sent = JSON.stringify([of(harness.newKey()), of(harness.newKey())])

@@ -29,11 +29,16 @@ const record = fields.map((members) => {
 })
 
 const FORMATS: readonly [string, IngestFormat, fc.Arbitrary<unknown>][] = [
-  ['Mixpanel', mixpanelTrack, fields.map((properties) => ({ event: 'a', properties }))],
+  [
+    'Mixpanel',
+    mixpanelTrack,
+    fc.tuple(fields, fields).map(([sent, properties]) => ({ ...sent, event: 'a', properties })),
+  ],
   [
     'Amplitude',
     amplitude,
-    fc.tuple(fields, fields).map(([sent, event_properties]) => ({
+    fc.tuple(fields, fields, fields).map(([envelope, sent, event_properties]) => ({
+      ...envelope,
       events: [{ ...sent, event_type: 'a', event_properties }],
     })),
   ],

@@ -1,5 +1,7 @@
 import { ERRORS } from '../../../contract/errors.ts'
 import { isObject } from '../../../contract/json/is-object.ts'
+import { pointerTo } from '../../../contract/json/json.ts'
+import type { Fields, Member } from '../common/add-members.ts'
 import {
   type EventMapping,
   epochOf,
@@ -8,7 +10,7 @@ import {
   mapEvent,
   numberOf,
 } from '../common/map-event.ts'
-import { batchOf, parseBody, unreadableBody } from '../common/read-batch.ts'
+import { batchOf, isCopiable, parseBody, unreadableBody } from '../common/read-batch.ts'
 import type { IncomingBatch, IngestFormat, IngestResult, RequestBody } from '../ingest-format.ts'
 
 /**
@@ -77,10 +79,21 @@ function read({ text, bytes }: RequestBody): IncomingBatch {
       }),
       apiKey: keyIn(value),
     }
-  const { events, client_upload_time } = value
-  const batch = batchOf({ body, events, at: '/events', badNumbers }, (event, numbers) => {
+  const { events, client_upload_time, api_key: _, ...rest } = value
+  if (!isCopiable(rest, events.length))
+    return {
+      ...unreadableBody(body, {
+        code: 'EVENT_TOO_LARGE',
+        detail: `what surrounds the events is too large to be copied into ${events.length.toLocaleString('en')} of them`,
+      }),
+      apiKey: keyIn(value),
+    }
+  const context = membersOf(rest)
+  const common = badNumbers.filter(({ pointer }) => !pointer.startsWith('/events/')).slice(0, 1)
+  const batch = batchOf({ body, events, at: '/events', badNumbers }, (event, own) => {
+    const numbers = [...common, ...own]
     if (!isObject(event)) return { raw: event, badNumbers: numbers }
-    return { ...itemOf(mapEvent(event, EVENT), numbers), systemName: true }
+    return { ...itemOf(mapEvent(event, EVENT, { context }), numbers), systemName: true }
   })
   const library = isObject(events[0]) ? events[0].library : undefined
   return {
@@ -96,6 +109,25 @@ function read({ text, bytes }: RequestBody): IncomingBatch {
       }),
     },
   }
+}
+
+/** What an envelope has besides its events, for the context of each. Its libraries send empty objects with all of them. */
+function membersOf(rest: Fields): Member[] {
+  return Object.entries(rest)
+    .filter(([, value]) => holdsValue(value))
+    .map(([name, value]) => [name, value, { pointer: pointerTo([name]) }])
+}
+
+/** Whether there is anything but objects in it. Without recursion, since nothing bounds the depth yet. */
+function holdsValue(value: unknown): boolean {
+  const values = [value]
+  while (values.length > 0) {
+    const next = values.pop()
+    if (next === null || next === undefined) continue
+    if (!isObject(next)) return true
+    for (const member of Object.values(next)) values.push(member)
+  }
+  return false
 }
 
 function keyIn(value: unknown): string | undefined {

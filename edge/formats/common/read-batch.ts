@@ -54,40 +54,65 @@ export function unreadableBody(body: string, faults: Fault): IncomingBatch {
   }
 }
 
-/** Numbers that JSON.parse changed, to the events that hold them. @param at of the list; undefined without one */
+/** What is wrong with the first ten says enough; one event may hold thousands. */
+const BAD_NUMBERS_PER_EVENT = 10
+
+/**
+ * Numbers that JSON.parse changed, to the events that hold them: the first ten of each.
+ * @param at of the list; undefined without one
+ */
 export function numbersByEvent(
   found: readonly BadNumber[],
   at: string | undefined,
   count: number,
 ): readonly (readonly BadNumber[])[] {
-  if (at === undefined) return [found]
+  if (at === undefined) return [found.slice(0, BAD_NUMBERS_PER_EVENT)]
   const byEvent: BadNumber[][] = []
   for (const { pointer, written } of found) {
     const [, index, rest] = /^\/(\d+)(\/.*|)$/s.exec(pointer.slice(at.length)) ?? []
     if (!pointer.startsWith(at) || index === undefined || Number(index) >= count) continue
     const numbers = byEvent[Number(index)] ?? []
     byEvent[Number(index)] = numbers
-    numbers.push({ pointer: rest ?? '', written })
+    if (numbers.length < BAD_NUMBERS_PER_EVENT) numbers.push({ pointer: rest ?? '', written })
   }
   return byEvent
 }
 
+/** Whether something may be copied into so many events. */
+export type CanCopy = (shared: unknown, count: number) => boolean
+
 /**
- * What a request holds once for all of its events is copied into each of them, so all copies together may be no
- * larger than a body.
+ * What a request holds once for several of its events is copied into each of them, so all copies of a request together
+ * may be no larger than a body.
  */
+export function createCopyBudget(): CanCopy {
+  let bytesLeft: number = LIMITS.bodyBytesMax
+  return (shared, count) => {
+    const copies = Math.max(count, 1)
+    const left = bytesLeft / copies - jsonLength(shared, bytesLeft / copies)
+    if (left < 0) return false
+    bytesLeft = left * copies
+    return true
+  }
+}
+
+/** The same for what is the only thing of its request that is copied. */
 export function isCopiable(shared: unknown, count: number): boolean {
-  // About the length of its JSON. Without recursion, since nothing bounds the depth yet.
-  let left = LIMITS.bodyBytesMax / Math.max(count, 1)
+  return createCopyBudget()(shared, count)
+}
+
+/** About the length of its JSON, or more than `max`. Without recursion, since nothing bounds the depth yet. */
+function jsonLength(shared: unknown, max: number): number {
+  let length = 0
   const values = [shared]
-  while (values.length > 0 && left >= 0) {
+  while (values.length > 0 && length <= max) {
     const value = values.pop()
-    left -= typeof value === 'string' ? value.length + 2 : 4
+    length += typeof value === 'string' ? value.length + 2 : 4
     if (value === null || typeof value !== 'object') continue
     for (const [name, member] of Object.entries(value)) {
-      left -= Array.isArray(value) ? 1 : name.length + 4
+      length += Array.isArray(value) ? 1 : name.length + 4
       values.push(member)
     }
   }
-  return left >= 0
+  return length
 }

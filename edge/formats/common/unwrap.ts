@@ -1,15 +1,16 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { createInflater } from '../../http/inflate.ts'
 import type { Bytes } from '../../lib/bytes.ts'
+import type { OnInflated } from '../ingest-format.ts'
 
 /**
  * A body as PostHog's libraries wrap it: a form whose field `data` holds JSON or base64, base64 alone,
  * gzip without Content-Encoding, or one within the other. The first bytes decide, as with PostHog: the
  * query's `compression` is often missing or wrong.
- * @throws INVALID_ENCODING, BODY_TOO_LARGE
+ * @throws INVALID_ENCODING, BODY_TOO_LARGE, what `onInflated` throws
  */
-export async function unwrap(bytes: Bytes): Promise<Bytes> {
-  return isGzip(bytes) ? inflate(bytes) : unwrapText(bytes)
+export async function unwrap(bytes: Bytes, onInflated: OnInflated = () => {}): Promise<Bytes> {
+  return isGzip(bytes) ? inflate(bytes, onInflated) : unwrapText(bytes, onInflated)
 }
 
 /** Media types that PostHog's libraries send, and `curl -d` by default. */
@@ -26,7 +27,7 @@ const TYPES = new Set([
   'text/plain',
 ])
 
-async function unwrapText(bytes: Bytes): Promise<Bytes> {
+async function unwrapText(bytes: Bytes, onInflated: OnInflated): Promise<Bytes> {
   // Most bodies are JSON already: only their first byte is checked.
   if (beginsJson(bytes)) return bytes
   const text = decode(bytes)
@@ -36,7 +37,7 @@ async function unwrapText(bytes: Bytes): Promise<Bytes> {
   const json = new TextEncoder().encode(data)
   if (beginsJson(json)) return json
   const inner = fromBase64(data)
-  if (inner && isGzip(inner)) return inflate(inner)
+  if (inner && isGzip(inner)) return inflate(inner, onInflated)
   // Any word of four letters is base64; without JSON in it the body stays as it was sent.
   return inner && beginsJson(inner) ? inner : bytes
 }
@@ -66,8 +67,8 @@ function isGzip(bytes: Bytes): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b
 }
 
-async function inflate(bytes: Bytes): Promise<Bytes> {
-  const inflater = createInflater('gzip', LIMITS.bodyBytesMax)
+async function inflate(bytes: Bytes, onInflated: OnInflated): Promise<Bytes> {
+  const inflater = createInflater('gzip', LIMITS.bodyBytesMax, onInflated)
   try {
     await inflater.write(bytes)
     return await inflater.end()

@@ -1,13 +1,21 @@
 import { isObject } from '../../../contract/json/is-object.ts'
-import { type BadNumber, parseJson } from '../../../contract/json/json.ts'
+import { type BadNumber, parseJson, pointerTo } from '../../../contract/json/json.ts'
 import { publicKeyInAddress } from '../../auth/authenticate.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import type { Bytes } from '../../lib/bytes.ts'
+import type { Fields, Member } from '../common/add-members.ts'
 import { type EventMapping, epochOf, itemOf, mapEvent } from '../common/map-event.ts'
 import { queryOf } from '../common/query.ts'
 import { batchOf, unreadableBody } from '../common/read-batch.ts'
 import { isForm, unwrap } from '../common/unwrap.ts'
-import type { IncomingBatch, IncomingItem, IngestFormat, RequestBody } from '../ingest-format.ts'
+import type {
+  IncomingBatch,
+  IncomingItem,
+  IngestFormat,
+  OnInflated,
+  RequestBody,
+  Unwrapped,
+} from '../ingest-format.ts'
 import { importResponse, trackResponse } from './responses.ts'
 
 /**
@@ -19,6 +27,7 @@ const mixpanel = {
   onInvalid: 'dead-letter',
   overLimitCode: 'BODY_TOO_LARGE',
   accepts: () => true,
+  unwrap: unwrapEvents,
 } as const satisfies Partial<IngestFormat>
 
 export const mixpanelTrack: IngestFormat = {
@@ -54,30 +63,28 @@ function isMixpanel(value: unknown): boolean {
 
 /** @param other reads what is not Mixpanel's */
 export async function readOr(body: RequestBody, other: IngestFormat): Promise<IncomingBatch> {
-  const text = await textOf(body, queryOf(body.request).get('data'))
+  const text = textOf(body)
   const parsed = parseJson(text)
   if (!parsed.ok || isMixpanel(parsed.value)) return read(body, 'track', text)
   return { ...(await other.read({ ...body, text: () => text })), format: other }
 }
 
 /** @param known the text of the events, where it was read before */
-async function read(
+function read(
   body: RequestBody,
   path: 'track' | 'import',
-  known?: string,
-): Promise<IncomingBatch> {
+  text: string = textOf(body),
+): IncomingBatch {
   const query = queryOf(body.request)
-  const data = query.get('data')
-  const form = data === null ? formOf(body.bytes) : undefined
-  const text = known ?? (await textOf(body, data))
+  const { form } = body
   const parsed = parseJson(text)
   const value = parsed.ok ? parsed.value : undefined
   const at = Array.isArray(value) ? '' : undefined
   const events: readonly unknown[] = Array.isArray(value) ? value : [value]
   const apiKey = keyIn(events)
-  const isInAddress = body.request.method !== 'POST' || data !== null
+  const isInAddress = body.request.method !== 'POST' || query.has('data')
   const isLegacy = path === 'track' || isInAddress || form !== undefined
-  const isVerbose = [query.get('verbose'), form?.get('verbose')].includes('1')
+  const isVerbose = [query.get('verbose'), form?.verbose].includes('1')
   return {
     ...(parsed.ok
       ? batchOf({ body: text, events, at, badNumbers: parsed.badNumbers }, toItem)
@@ -85,7 +92,6 @@ async function read(
     apiKey: apiKey && isInAddress ? publicKeyInAddress(apiKey, 'token in an address') : apiKey,
     historical: path === 'import',
     client: clientIn(events[0]),
-    ...(data !== null && { fingerprintExtra: text }),
     format: {
       ...mixpanel,
       read: mixpanelTrack.read,
@@ -98,19 +104,40 @@ async function read(
 function toItem(event: unknown, badNumbers: readonly BadNumber[]): IncomingItem {
   if (!isObject(event) || !isObject(event.properties))
     return { raw: event, badNumbers, systemName: true }
-  const mapped = mapEvent(event.properties, PROPERTIES, { at: '/properties' })
-  mapped.raw.name = event.event ?? null
+  const { event: name, properties, token: _, ...rest } = event
+  const context = Object.entries(rest).map(
+    ([member, value]): Member => [member, value, { pointer: pointerTo([member]) }],
+  )
+  const mapped = mapEvent(properties as Fields, PROPERTIES, { at: '/properties', context })
+  mapped.raw.name = name ?? null
   mapped.pointerMap.add('/event', '/name')
   return { ...itemOf(mapped, badNumbers), systemName: true }
 }
 
-/** The events as JSON, in an address, a form, base64, gzip, lines, or as they are. */
-async function textOf({ bytes, request }: RequestBody, data: string | null): Promise<string> {
-  const sent = data === null ? bytes : new TextEncoder().encode(data)
-  const text = decode(await unwrap(sent))
+/** The events are in the address, a form, base64, gzip, or as they are. */
+async function unwrapEvents(
+  bytes: Bytes,
+  request: Request,
+  onInflated: OnInflated,
+): Promise<Unwrapped> {
+  const data = queryOf(request).get('data')
+  if (data !== null && bytes.byteLength > 0)
+    throw new HttpProblem('INVALID_QUERY', {
+      detail: 'The request has events in its address (data) and a body as well; send one of them.',
+    })
+  if (data !== null) return { bytes: await unwrap(new TextEncoder().encode(data), onInflated) }
+  const form = formOf(bytes)
+  return {
+    bytes: await unwrap(bytes, onInflated),
+    form: form && { verbose: form.get('verbose') },
+  }
+}
+
+/** The events as JSON; lines become an array. */
+function textOf({ text, request }: RequestBody): string {
   const isLines = /^application\/x-ndjson/i.test(request.headers.get('content-type') ?? '')
-  if (!isLines) return text
-  return `[${text
+  if (!isLines) return text()
+  return `[${text()
     .split('\n')
     .filter((line) => line.trim() !== '')
     .join(',')}]`
@@ -121,16 +148,6 @@ function formOf(bytes: Bytes): URLSearchParams | undefined {
   if (bytes[0] === 0x7b || bytes[0] === 0x5b) return undefined
   const text = new TextDecoder('latin1').decode(bytes)
   return isForm(text) ? new URLSearchParams(text) : undefined
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-function decode(bytes: Bytes): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw new HttpProblem('INVALID_UTF8')
-  }
 }
 
 /** The project's token is in every event. @throws KEY_UNKNOWN where they differ: each could belong to another tenant */

@@ -51,7 +51,6 @@ export function decodeList(
     faults.push({ code: 'ATTRIBUTE_INVALID', pointer, detail: 'must be an array of {key, value}' })
   else if (list)
     for (const [index, attribute] of (list as unknown[]).entries()) {
-      // What is wrong with the first hundred says enough.
       if (faults.length >= FAULTS_MAX) break
       const at = `${pointer}/${index}`
       const key = isObject(attribute) ? attribute.key : undefined
@@ -75,7 +74,8 @@ export function decodeList(
   return Object.fromEntries(entries)
 }
 
-const FAULTS_MAX = 100
+/** Of an event: what is wrong with the first says enough. */
+export const FAULTS_MAX = 5
 
 type Decode = (value: unknown, pointer: string, faults: Fault[], depth: number) => unknown
 

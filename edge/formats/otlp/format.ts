@@ -4,7 +4,7 @@ import { elementTexts } from '../../../contract/json/slices.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { HttpProblem } from '../../http/http-problem.ts'
 import type { Fields } from '../common/add-members.ts'
-import { parseBody } from '../common/read-batch.ts'
+import { createCopyBudget, parseBody } from '../common/read-batch.ts'
 import type {
   Fault,
   IncomingBatch,
@@ -13,7 +13,8 @@ import type {
   IngestResult,
   RequestBody,
 } from '../ingest-format.ts'
-import { itemOf, readResource, type Shared, withScope } from './log-record.ts'
+import { FAULTS_MAX } from './any-value.ts'
+import { itemOf, readResource, withScope } from './log-record.ts'
 
 /**
  * OTLP/HTTP 1.x with JSON: a log record with an event name is an event. Exporters report `partialSuccess`, so what
@@ -42,33 +43,30 @@ function accepts(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType === ''
 }
 
-/** A log record with where it is. */
-interface Found {
-  record: unknown
-  shared: Shared
-  /** Its pointer in the body. */
+/** The log records of a scope, and where they are. */
+interface Scoped {
+  records: readonly unknown[]
+  scope: unknown
   at: string
-  resourceAt: string
-  scopeAt: string
+}
+
+/** The scopes of a resource. */
+interface Group {
+  resource: unknown
+  at: string
+  scopes: readonly Scoped[]
+  /** Of all their log records. */
+  count: number
 }
 
 /** @throws INVALID_JSON, BATCH_TOO_LARGE, EVENTS_INVALID */
 function read({ text }: RequestBody): IncomingBatch {
   const body = text()
   const { value, badNumbers } = parseBody(body)
-  const found = findRecords(value)
-  const numbers = faultsByPointer(badNumbers)
   let texts: string[] | undefined
   return {
     isSingleEvent: false,
-    items: found.map(({ record, shared, at, resourceAt, scopeAt }): IncomingItem => {
-      const faults = [
-        ...(numbers.get(`${resourceAt}/resource`) ?? []),
-        ...(numbers.get(`${scopeAt}/scope`) ?? []),
-        ...(numbers.get(at) ?? []),
-      ]
-      return itemOf(record, shared, faults)
-    }),
+    items: itemsOf(findGroups(value), faultsByPointer(badNumbers)),
     original(index) {
       texts ??= textsOf(body)
       return texts[index] ?? ''
@@ -76,28 +74,49 @@ function read({ text }: RequestBody): IncomingBatch {
   }
 }
 
-function findRecords(value: unknown): Found[] {
-  const found: Found[] = []
-  for (const [r, group] of listOf(value, 'resourceLogs', '').entries()) {
-    const resourceAt = `/resourceLogs/${r}`
-    const scopes = listOf(group, 'scopeLogs', resourceAt).map((scoped, s) => {
-      const scopeAt = `${resourceAt}/scopeLogs/${s}`
-      return { scoped, scopeAt, records: listOf(scoped, 'logRecords', scopeAt) }
+/** All log records are counted before the first is mapped. */
+function findGroups(value: unknown): Group[] {
+  let total = 0
+  return listOf(value, 'resourceLogs', '').map((group, r): Group => {
+    const at = `/resourceLogs/${r}`
+    const scopes = listOf(group, 'scopeLogs', at).map((scoped, s): Scoped => {
+      const scopeAt = `${at}/scopeLogs/${s}`
+      const records = listOf(scoped, 'logRecords', scopeAt)
+      return { records, scope: (scoped as Fields).scope, at: scopeAt }
     })
     const count = scopes.reduce((sum, { records }) => sum + records.length, 0)
-    if (found.length + count > LIMITS.logAppendRecordsMax)
+    total += count
+    if (total > LIMITS.logAppendRecordsMax)
       throw new HttpProblem('BATCH_TOO_LARGE', {
         detail: `A request takes at most ${LIMITS.logAppendRecordsMax.toLocaleString('en')} log records; split it.`,
       })
+    return { resource: (group as Fields).resource, at, scopes, count }
+  })
+}
+
+/** @param numbers that JSON.parse changed, by the pointer of what holds them */
+function itemsOf(
+  groups: readonly Group[],
+  numbers: ReadonlyMap<string, readonly Fault[]>,
+): IncomingItem[] {
+  const items: IncomingItem[] = []
+  const canCopy = createCopyBudget()
+  const holder = (sent: unknown, count: number, at: string) => ({
+    sent,
+    count,
+    numbers: numbers.get(at) ?? [],
+  })
+  for (const { resource: sent, at, scopes, count } of groups) {
     if (count === 0) continue
-    const resource = readResource((group as Fields).resource, count)
-    for (const { scoped, scopeAt, records } of scopes) {
-      const shared = withScope(resource, (scoped as Fields).scope, records.length)
+    const resource = readResource(holder(sent, count, `${at}/resource`), canCopy)
+    for (const { records, scope, at: scopeAt } of scopes) {
+      if (records.length === 0) continue
+      const shared = withScope(resource, holder(scope, records.length, `${scopeAt}/scope`), canCopy)
       for (const [l, record] of records.entries())
-        found.push({ record, shared, at: `${scopeAt}/logRecords/${l}`, resourceAt, scopeAt })
+        items.push(itemOf(record, shared, numbers.get(`${scopeAt}/logRecords/${l}`)))
     }
   }
-  return found
+  return items
 }
 
 /** A list that is missing is empty. @throws EVENTS_INVALID for anything else */
@@ -109,7 +128,7 @@ function listOf(holder: unknown, member: string, at: string): readonly unknown[]
   })
 }
 
-/** The numbers that JSON.parse changed, by the record, resource or scope that has them; the first ten of each. */
+/** The numbers that JSON.parse changed, by the record, resource or scope that has them; the first of each. */
 function faultsByPointer(badNumbers: readonly BadNumber[]): Map<string, Fault[]> {
   const found = new Map<string, Fault[]>()
   for (const { pointer, written } of badNumbers) {
@@ -117,7 +136,7 @@ function faultsByPointer(badNumbers: readonly BadNumber[]): Map<string, Fault[]>
     if (holder === undefined) continue
     const own = /\/(resource|scope)$/.exec(holder)?.[0] ?? ''
     const faults = found.get(holder) ?? []
-    if (faults.length >= 10) continue
+    if (faults.length >= FAULTS_MAX) continue
     faults.push({
       code: 'NUMBER_UNREPRESENTABLE',
       pointer: own + rest,

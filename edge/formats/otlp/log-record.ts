@@ -1,9 +1,9 @@
 import { isObject } from '../../../contract/json/is-object.ts'
 import { addMembers, type Member } from '../common/add-members.ts'
 import { type EventMapping, isSent, labelOf, mapEvent } from '../common/map-event.ts'
-import { isCopiable } from '../common/read-batch.ts'
+import type { CanCopy } from '../common/read-batch.ts'
 import type { Fault, IncomingItem } from '../ingest-format.ts'
-import { decodeList, decodeValue } from './any-value.ts'
+import { decodeList, decodeValue, FAULTS_MAX } from './any-value.ts'
 
 /** What log records take from their resource and their scope. */
 export interface Shared {
@@ -11,6 +11,7 @@ export interface Shared {
   members: readonly Member[]
   /** `service.name` of the resource. */
   source: unknown
+  /** The first of them. One list for all records: there may be thousands. */
   faults: readonly Fault[]
 }
 
@@ -27,9 +28,17 @@ const ATTRIBUTES: EventMapping = {
   rest: 'properties',
 }
 
-/** Of the records of one resource. @param count of these records, each of which gets a copy */
-export function readResource(resource: unknown, count: number): Shared {
-  if (!isCopiable(resource, count)) return tooLarge('/resource', count)
+export interface Holder {
+  /** A resource or a scope. */
+  sent: unknown
+  /** Of its log records, each of which gets a copy. */
+  count: number
+  /** Numbers of it that JSON.parse changed. */
+  numbers: readonly Fault[]
+}
+
+export function readResource({ sent: resource, count, numbers }: Holder, canCopy: CanCopy): Shared {
+  if (!canCopy(resource, count)) return tooLarge('/resource', count)
   const faults: Fault[] = []
   const attributes = isObject(resource) ? resource.attributes : undefined
   const indexes = new Map<string, number>()
@@ -43,13 +52,17 @@ export function readResource(resource: unknown, count: number): Shared {
       { pointer: `/resource/attributes/${indexes.get(key)}/value` },
     ],
   )
-  return { members, source: labelOf(found['service.name']), faults }
+  return { members, source: labelOf(found['service.name']), faults: firstOf(faults, numbers) }
 }
 
 /** What the records of a scope take from it, besides what they take from its resource. */
-export function withScope(resource: Shared, scope: unknown, count: number): Shared {
+export function withScope(
+  resource: Shared,
+  { sent: scope, count, numbers }: Holder,
+  canCopy: CanCopy,
+): Shared {
   if (!isObject(scope) || Object.keys(scope).length === 0) return resource
-  if (!isCopiable(scope, count)) return tooLarge('/scope', count)
+  if (!canCopy(scope, count)) return tooLarge('/scope', count)
   const faults: Fault[] = []
   const { attributes, ...rest } = scope
   const decoded = decodeList(attributes, '/scope/attributes', faults)
@@ -57,8 +70,12 @@ export function withScope(resource: Shared, scope: unknown, count: number): Shar
   return {
     ...resource,
     members: [...resource.members, ['scope', all, { pointer: '/scope' }]],
-    faults: [...resource.faults, ...faults],
+    faults: firstOf(resource.faults, faults, numbers),
   }
+}
+
+function firstOf(...faults: readonly (readonly Fault[])[]): readonly Fault[] {
+  return faults.flat().slice(0, FAULTS_MAX)
 }
 
 function tooLarge(pointer: string, count: number): Shared {
@@ -66,19 +83,23 @@ function tooLarge(pointer: string, count: number): Shared {
   return { members: [], source: undefined, faults: [{ code: 'EVENT_TOO_LARGE', pointer, detail }] }
 }
 
-/** Maps a log record to our fields. @param faults found before: numbers that JSON.parse changed */
+/** Maps a log record to our fields. @param numbers of it that JSON.parse changed */
 export function itemOf(
   record: unknown,
   shared: Shared,
-  faults: readonly Fault[] = [],
+  numbers: readonly Fault[] = [],
 ): IncomingItem {
   if (!isObject(record)) return { raw: record, badNumbers: [] }
+  if (shared.faults.length >= FAULTS_MAX) return unreadable(shared.faults)
   const { attributes, body, eventName, timeUnixNano, observedTimeUnixNano, ...rest } = record
-  const own: Fault[] = [...shared.faults, ...faults]
+  const faults: Fault[] = [...shared.faults, ...numbers]
   const indexes = new Map<string, number>()
-  const found = decodeList(attributes, '/attributes', own, (key, index) => indexes.set(key, index))
-  const text = body === undefined ? undefined : decodeValue(body, '/body', own)
-  if (own.length > 0) return { raw: undefined, badNumbers: [], faults: own }
+  const found = decodeList(attributes, '/attributes', faults, (key, index) =>
+    indexes.set(key, index),
+  )
+  const text = body === undefined ? undefined : decodeValue(body, '/body', faults)
+  if (faults.length > 0)
+    return unreadable(faults.length > shared.faults.length ? firstOf(faults) : shared.faults)
 
   const isTimed = isTime(timeUnixNano)
   const context: Member[] = [
@@ -110,6 +131,10 @@ export function itemOf(
       return attributePointer(pointerMap.toMessage(pointer), indexes)
     },
   }
+}
+
+function unreadable(faults: readonly Fault[]): IncomingItem {
+  return { raw: undefined, badNumbers: [], faults }
 }
 
 /** Attributes are a list: `/attributes/user.id` is `/attributes/3/value` in the record. */

@@ -33,7 +33,7 @@ const capture = {
   onInvalid: 'dead-letter',
   overLimitCode: 'BODY_TOO_LARGE',
   accepts: acceptsMediaType,
-  unwrap,
+  unwrap: async (bytes, _, onInflated) => ({ bytes: await unwrap(bytes, onInflated) }),
 } as const satisfies Partial<IngestFormat>
 
 /** Capture v1: the same events, the key in a header, and a result for each of them. */

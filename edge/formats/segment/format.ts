@@ -37,10 +37,11 @@ function read({ text }: RequestBody, call: Call | undefined): IncomingBatch {
   const { batch } = envelope
   if (!Array.isArray(batch)) {
     const { sentAt: _, ...message } = envelope
+    const [numbers = []] = numbersByEvent(badNumbers, undefined, 1)
     return {
       ...common,
       isSingleEvent: true,
-      items: [itemOf(message, call, {}, badNumbers)],
+      items: [itemOf(message, call, {}, numbers)],
       original: () => body,
       client: clientIn([envelope]),
     }
