@@ -64,8 +64,15 @@ export const funnelMeta = metricsMeta
   .openapi('FunnelMeta')
 
 export const retentionQuery = z.strictObject({
-  first: z.string().openapi({ description: 'An event name; "*" for all.', example: 'signup' }),
-  returning: z.string().optional().openapi({ description: 'The first event unless given.' }),
+  first: z
+    .string()
+    .min(1, 'is empty')
+    .openapi({ description: 'An event name; "*" for all.', example: 'signup' }),
+  returning: z
+    .string()
+    .min(1, 'is empty')
+    .optional()
+    .openapi({ description: 'The first event unless given.' }),
   first_filter: filter,
   returning_filter: filter,
   start,

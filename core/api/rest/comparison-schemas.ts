@@ -25,7 +25,10 @@ export const comparedPoint = z
   .openapi('ComparedPoint')
 
 const filterOf = (of: string) => filterParameter(`Of the ${of}: dimension:value.`)
-const name = z.string().openapi({ description: 'An event name; "*" for all.', example: 'order' })
+const name = z
+  .string()
+  .min(1, 'is empty')
+  .openapi({ description: 'An event name; "*" for all.', example: 'order' })
 
 export const ratioQuery = z.strictObject({
   numerator: name,
