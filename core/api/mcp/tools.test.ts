@@ -291,12 +291,34 @@ describe('text from events', () => {
 
 describe('arguments', () => {
   test.each([
+    ['query_metric', (text: string) => ({ metric: '*', [text]: 1 })],
+    ['query_metric', (text: string) => ({ metric: '*', time_zone: text.slice(0, 60) })],
+    ['query_metric', (text: string) => ({ metric: '*', group_by: [`.${text}`] })],
+    ['query_metric', (text: string) => ({ metric: '*', filter: { [`.${text}`]: ['a'] } })],
+    ['query_metric', (text: string) => ({ metric: '*', filter: { [text]: 1 } })],
+    ['query_metric', (text: string) => ({ metric: '*', start: text })],
+    ['list_events', (text: string) => ({ after: text })],
+    ['get_event', (text: string) => ({ id: text })],
+  ] as const)(
+    'what an error of %s quotes of them stands in the fence, if anywhere (%#)',
+    async (tool, argsOf) => {
+      for (const hostile of HOSTILE) {
+        const { text, isError } = await mcp.call(tool, argsOf(`${hostile} ${INJECTION}`))
+        const [, name = 'none'] = /\n<(untrusted-data-[0-9a-f]{12})>\n/.exec(text) ?? []
+        const outside = text.split(`<${name}>`)[0]
+        expect(isError).toBe(true)
+        expect(outside).toMatch(/^[A-Z_]+: .*\.\n?$/)
+        expect(outside).not.toMatch(/ignore|obey|hidden|fake|final: true|[<>]/)
+        expect(text.match(/[<>]/g) ?? []).toHaveLength(name === 'none' ? 0 : 4)
+        expect(text).not.toMatch(/`|\u202e|\u2066|\u200b|\ufe0f|\udb40/)
+        if (name !== 'none') expect(text.endsWith(`</${name}>`)).toBe(true)
+      }
+    },
+  )
+
+  test.each([
     ['query_metric', {}, 'metric is missing'],
-    [
-      'query_metric',
-      { metric: 'order', groupby: ['a'] },
-      'groupby is not an argument of query_metric',
-    ],
+    ['query_metric', { metric: 'order', groupby: ['a'] }, '"…" is not an argument of query_metric'],
     ['query_metric', { metric: 'order', start: 'yesterday' }, 'start is not an RFC 3339 time'],
     ['query_metric', { metric: 'order', end: RANGE.end }, 'start is missing'],
     ['query_metric', { metric: 'order', last: '7d', ...RANGE }, 'last excludes start and end'],
@@ -314,6 +336,6 @@ describe('arguments', () => {
   ])('%s with %j is an error that a model can correct', async (tool, args, reason) => {
     const { text, isError } = await mcp.call(tool, args)
     expect([isError, text]).toEqual([true, expect.stringContaining(reason)])
-    expect(text).toMatch(/^[A-Z_]+: .*\.$/)
+    expect(text).toMatch(/^[A-Z_]+: .*\.(?:\n<|$)/)
   })
 })

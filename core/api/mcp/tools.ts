@@ -10,7 +10,7 @@ import { pipelineStatus } from './tools/pipeline-status.ts'
 import { queryMetric } from './tools/query-metric.ts'
 import type { Tool, ToolContext } from './tools/tool.ts'
 import { topValues } from './tools/top-values.ts'
-import { truncate } from './untrusted.ts'
+import { createFence, toSafeJson, truncate } from './untrusted.ts'
 
 const TOOLS: readonly Tool[] = [
   listMetrics,
@@ -57,14 +57,14 @@ export async function callTool(
   const tool = TOOLS.find((each) => each.name === name)
   if (!tool) throw new Error('callers check the name of a tool')
   const parsed = tool.schema.safeParse(args ?? {})
-  if (!parsed.success) return failure('BAD_USER_INPUT', reasonOf(tool, parsed.error))
+  if (!parsed.success) return failure('BAD_USER_INPUT', ...reasonOf(tool, parsed.error))
   try {
     const output: ToolOutput = await tool.call(parsed.data, context)
     const { max_tokens: tokensMax } = parsed.data as { max_tokens?: number }
     return textResult(toText(output, tokensMax))
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
-    return failure(error.code, adviceOf(error))
+    return failure(error.code, ...adviceOf(error))
   }
 }
 
@@ -72,20 +72,45 @@ function textResult(text: string): ToolResult {
   return { content: [{ type: 'text', text }] }
 }
 
-/** In the result, not as an error of the protocol, so that the model reads it and can try again. */
-export function failure(code: string, message: string): ToolResult {
-  return { ...textResult(truncate(`${code}: ${message}`, MCP_LIMITS.errorCharsMax)), isError: true }
+/** Stands in a message for the caller's text, which may have been copied from an event. */
+const QUOTED = '"…"'
+const QUOTED_CHARS_MAX = 256
+
+/**
+ * In the result, not as an error of the protocol, so that the model reads it and can try again.
+ * @param quoted what the caller sent and the message is about; in the fence, as text of events is
+ */
+export function failure(code: string, message: string, quoted?: string): ToolResult {
+  let text = truncate(`${code}: ${message}`, MCP_LIMITS.errorCharsMax)
+  if (quoted !== undefined) {
+    const fence = createFence()
+    text = [text, fence.open, toSafeJson(truncate(quoted, QUOTED_CHARS_MAX)), fence.close].join(
+      '\n',
+    )
+  }
+  return { ...textResult(text), isError: true }
 }
 
-function reasonOf({ name, schema }: Tool, { issues }: z.ZodError): string {
+type Reason = [message: string, quoted?: string | undefined]
+
+function reasonOf({ name, schema }: Tool, { issues }: z.ZodError): Reason {
   const [issue] = issues
   const known = Object.keys((schema as unknown as z.ZodObject).shape)
   if (issue?.code === 'unrecognized_keys')
-    return `${truncate(String(issue.keys[0]), 64)} is not an argument of ${name}. Its arguments are ${known.join(', ') || 'none'}; leave others out.`
-  const path = issue?.path.map(String).join('.') ?? ''
+    return [
+      `${QUOTED} is not an argument of ${name}. Its arguments are ${known.join(', ') || 'none'}; leave others out.`,
+      String(issue.keys[0]),
+    ]
+  const [argument = 'arguments', ...members] = issue?.path ?? []
+  const path = members.map(String).join('.')
+  const quoted = members.some((member) => typeof member !== 'number') ? path : undefined
   const isMissing = issue?.code === 'invalid_type' && issue.input === undefined
   const message = isMissing ? 'is missing' : (issue?.message ?? 'is invalid')
-  return `${truncate(path, 64) || 'arguments'} ${message}. Correct it and call ${name} again.`
+  const at = quoted === undefined ? [argument, ...members].map(String).join('.') : undefined
+  return [
+    `${at ?? `${String(argument)} ${QUOTED}`} ${message}. Correct it and call ${name} again.`,
+    quoted,
+  ]
 }
 
 /** Where arguments of GraphQL have other names here. */
@@ -106,13 +131,16 @@ const NEXT: Record<string, string> = {
   DATABASE_UNAVAILABLE: 'Wait some seconds, then call again; tell the user if it stays.',
 }
 
-function adviceOf({ code, message, details }: ApiError): string {
+/** What messages quote is between the first and the last quotation mark, whatever it contains. */
+function adviceOf({ code, message, details }: ApiError): Reason {
   const { argument } = details as { argument?: string }
   const own = argument === undefined ? undefined : ARGUMENTS[argument]
   const named =
     own && message.startsWith(argument as string)
       ? own + message.slice((argument as string).length)
       : message
-  const sentence = /[.!?]$/.test(named) ? named : `${named}.`
-  return NEXT[code] === undefined ? sentence : `${sentence} ${NEXT[code]}`
+  const [, before, quoted, after] = /^([^"]*)"(.*)"(.*)$/s.exec(named) ?? []
+  const text = quoted === undefined ? named : `${before}${QUOTED}${after}`
+  const sentence = /[.!?]$/.test(text) ? text : `${text}.`
+  return [NEXT[code] === undefined ? sentence : `${sentence} ${NEXT[code]}`, quoted]
 }

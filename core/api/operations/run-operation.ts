@@ -9,6 +9,8 @@ import type { ResultBudget } from './result-budget.ts'
 export interface OperationResult<Data> {
   data: Data
   extensions: Record<string, unknown>
+  /** Length of the result as JSON. */
+  chars: number
 }
 
 /** For whom a document is executed, and until when. */
@@ -54,7 +56,7 @@ export function createRunOperation(
     const result = parseExactly(text) as Executed<Data>
     const [error] = result.errors ?? []
     if (error) throw toApiError(error)
-    return { data: result.data as Data, extensions: result.extensions ?? {} }
+    return { data: result.data as Data, extensions: result.extensions ?? {}, chars: text.length }
   }
 }
 

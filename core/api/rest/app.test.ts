@@ -266,6 +266,7 @@ describe('funnel and retention', () => {
     [`/v1/funnel?${range}&step=a&step=b&filter_11=plan:pro`, 'filter_11'],
     [`/v1/retention?${range}`, 'first'],
     [`/v1/retention?${range}&first=a&interval=month`, 'interval'],
+    [`/v1/retention?${range}&first=a&returning=`, 'returning'],
     [`/v1/retention?${range}&first=a&returning_filter=plan:pro`, 'returning'],
   ])('%s is a problem that names the parameter', async (path, parameter) => {
     const response = await get(path)

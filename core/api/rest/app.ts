@@ -24,6 +24,7 @@ import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
+import { createPageLimit } from './page-limit.ts'
 import { addPipelineRoute } from './pipeline-route.ts'
 import { createRowStreams } from './row-stream.ts'
 
@@ -80,10 +81,13 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
     now = Date.now,
   } = deps
   const runOperation = ofRequest(createRunOperation(graphql, budget))
+  const acquirePages = createPageLimit({
+    responsesMax: QUERY_LIMITS.restStreamsMax,
+    responsesPerClientMax: QUERY_LIMITS.restStreamsPerClientMax,
+  })
   const respondWithStream = createRowStreams({
     budget,
-    streamsMax: QUERY_LIMITS.restStreamsMax,
-    streamsPerClientMax: QUERY_LIMITS.restStreamsPerClientMax,
+    acquire: acquirePages,
     streamMsMax: QUERY_LIMITS.restStreamMsMax,
   })
   const app = new OpenAPIHono<RestEnv>({
@@ -118,7 +122,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
   addPipelineRoute(app, runOperation)
-  addCompatibilityRoutes(app, { runOperation, checkHealth, now })
+  addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
     openapi: '3.1.0',
     info: {

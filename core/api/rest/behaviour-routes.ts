@@ -32,6 +32,7 @@ const RETENTION = `query RestRetention($tenant: ID, $first: EventSelection!, $re
 const funnel = createRoute({
   method: 'get',
   path: '/v1/funnel',
+  tags: ['Queries'],
   summary: 'Ordered steps of actors',
   description:
     'How many actors take the steps in their order: the first in the range, each later than the one before, the last within the window of the first.',
@@ -42,6 +43,7 @@ const funnel = createRoute({
 const retention = createRoute({
   method: 'get',
   path: '/v1/retention',
+  tags: ['Queries'],
   summary: 'Who came back',
   description:
     'Actors by the day or week of their first event in the range, and in which later ones they returned.',
@@ -84,7 +86,8 @@ export function addBehaviourRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunO
     const { data, extensions } = await runOperation<Data>(c, RETENTION, {
       tenant: query.tenant,
       first: { name: first, filter: first_filter },
-      returning: returning && { name: returning, filter: returning_filter },
+      returning:
+        returning === undefined ? undefined : { name: returning, filter: returning_filter },
       start: query.start,
       end: query.end,
       interval: query.interval?.toUpperCase() ?? 'DAY',

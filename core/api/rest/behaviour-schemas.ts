@@ -1,14 +1,19 @@
 import { z } from '@hono/zod-openapi'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import { filters, metricsMeta, repeatable, tenantParameter, time, timeZone } from './schemas.ts'
+import {
+  end,
+  filterParameter,
+  metricsMeta,
+  repeatable,
+  start,
+  tenantParameter,
+  timeZone,
+} from './schemas.ts'
 
 const { funnelStepsMax, funnelWindowSecondsMax, funnelWindowSecondsDefault } = QUERY_LIMITS
-const start = time('The first instant that counts.')
-const end = time('The first instant that does not count any more.')
-const filter = filters.optional().openapi({
-  type: 'string',
-  description: 'dimension:value; several times for several dimensions or alternative values.',
-})
+const filter = filterParameter(
+  'dimension:value; several times for several dimensions or alternative values.',
+)
 
 /** `filter_1=plan:pro` is for the first step. */
 const filterNames = Array.from({ length: funnelStepsMax }, (_, i) => `filter_${i + 1}`)
@@ -16,9 +21,12 @@ const filterNames = Array.from({ length: funnelStepsMax }, (_, i) => `filter_${i
 export const funnelQuery = z
   .strictObject({
     step: repeatable.openapi({
-      type: 'string',
+      type: 'array',
+      items: { type: 'string' },
+      minItems: 2,
+      maxItems: funnelStepsMax,
       description: `An event name, "*" for all; 2 to ${funnelStepsMax} times, in the order of the steps. filter_1, filter_2 … are the filters of each.`,
-      example: 'page_view',
+      example: ['page_view', 'order'],
     }),
     start,
     end,
@@ -56,8 +64,15 @@ export const funnelMeta = metricsMeta
   .openapi('FunnelMeta')
 
 export const retentionQuery = z.strictObject({
-  first: z.string().openapi({ description: 'An event name; "*" for all.', example: 'signup' }),
-  returning: z.string().optional().openapi({ description: 'The first event unless given.' }),
+  first: z
+    .string()
+    .min(1, 'is empty')
+    .openapi({ description: 'An event name; "*" for all.', example: 'signup' }),
+  returning: z
+    .string()
+    .min(1, 'is empty')
+    .optional()
+    .openapi({ description: 'The first event unless given.' }),
   first_filter: filter,
   returning_filter: filter,
   start,

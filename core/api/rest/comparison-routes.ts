@@ -48,6 +48,7 @@ const CONTRIBUTIONS = `query RestContributions($tenant: ID, $name: String!, $dim
 const ratio = createRoute({
   method: 'get',
   path: '/v1/ratio',
+  tags: ['Queries'],
   summary: 'One number divided by another',
   description: 'Bucket by bucket; null where the denominator is 0.',
   request: { query: ratioQuery },
@@ -57,6 +58,7 @@ const ratio = createRoute({
 const contributions = createRoute({
   method: 'get',
   path: '/v1/contributions/{name}',
+  tags: ['Queries'],
   summary: 'What explains a difference',
   description:
     'Which values of a dimension explain the difference between two ranges; the rows add up to it.',

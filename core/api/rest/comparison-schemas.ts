@@ -2,11 +2,12 @@ import { z } from '@hono/zod-openapi'
 import { compare, limit } from './explore-schemas.ts'
 import {
   aggregate,
-  filters,
+  end,
+  filterParameter,
   interval,
   metricsMeta,
+  start,
   tenantParameter,
-  time,
   timeZone,
 } from './schemas.ts'
 
@@ -23,9 +24,11 @@ export const comparedPoint = z
   })
   .openapi('ComparedPoint')
 
-const filterOf = (of: string) =>
-  filters.optional().openapi({ type: 'string', description: `Of the ${of}: dimension:value.` })
-const name = z.string().openapi({ description: 'An event name; "*" for all.', example: 'order' })
+const filterOf = (of: string) => filterParameter(`Of the ${of}: dimension:value.`)
+const name = z
+  .string()
+  .min(1, 'is empty')
+  .openapi({ description: 'An event name; "*" for all.', example: 'order' })
 
 export const ratioQuery = z.strictObject({
   numerator: name,
@@ -34,8 +37,8 @@ export const ratioQuery = z.strictObject({
   denominator_aggregate: aggregate,
   numerator_filter: filterOf('numerator'),
   denominator_filter: filterOf('denominator'),
-  start: time('The first instant that counts.'),
-  end: time('The first instant that does not count any more.'),
+  start,
+  end,
   interval,
   time_zone: timeZone,
   tenant: tenantParameter,
@@ -67,8 +70,8 @@ export const comparisonMeta = metricsMeta
 
 export const contributionsQuery = z.strictObject({
   dimension: z.string().openapi({ example: 'plan' }),
-  start: time('The first instant that counts.'),
-  end: time('The first instant that does not count any more.'),
+  start,
+  end,
   compare,
   time_zone: timeZone,
   aggregate: z.enum(['count', 'sum']).optional(),

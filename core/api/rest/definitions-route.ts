@@ -8,9 +8,9 @@ import { METRIC_LIMITS } from '../../metrics/metric-limits.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ListedMetric } from '../../queries/metric-definitions.ts'
 import type { RestEnv } from './admit.ts'
-import { problems, respond } from './formats.ts'
+import { changeProblems, problems, respond } from './formats.ts'
 import type { RunOperation } from './operation.ts'
-import { metricName, tenantQuery } from './schemas.ts'
+import { tenantQuery } from './schemas.ts'
 
 const FIELDS = `name version events filter { dimension in } value dimensions activatedAt state completeSince series
   backfill { daysTotal daysDone events }`
@@ -55,12 +55,24 @@ const one = (description: string) => ({
   content: { 'application/json': { schema: z.object({ data: declaredMetric }) } },
 })
 const path = '/v1/metric-definitions'
+const tags = ['Queries']
+const metricName = z.object({
+  name: z.string().openapi({ description: 'The name of a declared metric.', example: 'sales' }),
+})
+const EXAMPLE = {
+  name: 'sales',
+  events: ['order'],
+  filter: { plan: ['pro', 'team'] },
+  value: 'cart.total',
+  dimensions: ['source'],
+}
 const ADMIN = 'Takes an API key with the scope admin, or a person who is signed in.'
 
 const routes = {
   list: createRoute({
     method: 'get',
     path,
+    tags,
     summary: 'Declared metrics',
     request: { query: tenantQuery },
     responses: {
@@ -74,6 +86,7 @@ const routes = {
   get: createRoute({
     method: 'get',
     path: `${path}/{name}`,
+    tags,
     summary: 'One declared metric',
     request: { params: metricName, query: tenantQuery },
     responses: { 200: one('The metric, with how far its history is counted.'), ...problems },
@@ -81,10 +94,11 @@ const routes = {
   remove: createRoute({
     method: 'delete',
     path: `${path}/{name}`,
+    tags,
     summary: 'Remove a metric',
     description: `It counts nothing any more, and its name is free. ${ADMIN}`,
     request: { params: metricName, query: tenantQuery },
-    responses: { 204: { description: 'It is removed.' }, ...problems },
+    responses: { 204: { description: 'It is removed.' }, ...changeProblems },
   }),
 }
 
@@ -115,15 +129,22 @@ function addDeclareRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation):
   app.openAPIRegistry.registerPath({
     method: 'post',
     path,
+    tags,
     summary: 'Declare a metric, or change it',
     description: `A changed definition is a new version, whose history is counted again. All members but the name may be left out. ${ADMIN}`,
     request: {
       query: tenantQuery,
       body: {
-        content: { 'application/json': { schema: definition.partial().required({ name: true }) } },
+        required: true,
+        content: {
+          'application/json': {
+            schema: definition.partial().required({ name: true }),
+            example: EXAMPLE,
+          },
+        },
       },
     },
-    responses: { 201: one('The metric.'), ...problems },
+    responses: { 201: one('The metric.'), ...changeProblems },
   })
   app.post(path, async (c) => {
     const tenant = c.req.query('tenant')

@@ -42,6 +42,7 @@ const TOP = `query RestTop($tenant: ID, $name: String!, $dimension: String!, $st
 const names = createRoute({
   method: 'get',
   path: '/v1/names',
+  tags: ['Queries'],
   summary: 'Event names',
   description: 'In alphabetical order, or those of a range, the most frequent first.',
   request: { query: namesQuery },
@@ -51,6 +52,7 @@ const names = createRoute({
 const properties = createRoute({
   method: 'get',
   path: '/v1/properties',
+  tags: ['Queries'],
   summary: 'Properties of events',
   description:
     'Paths and types of the properties that the newest events of a range have. Shares are rough, and rare properties may be missing.',
@@ -61,6 +63,7 @@ const properties = createRoute({
 const top = createRoute({
   method: 'get',
   path: '/v1/top/{name}',
+  tags: ['Queries'],
   summary: 'The most frequent values of a dimension',
   description:
     'Exact counts; all other events are the last row, "(other)", so that the rows add up to the total.',

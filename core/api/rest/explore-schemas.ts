@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
-import { filters, metricsMeta, tenantParameter, time } from './schemas.ts'
+import { end, filterParameter, metricsMeta, start, tenantParameter } from './schemas.ts'
 
 const search = z.string().optional().openapi({
   description: 'A part of it, in any case; what begins with it comes first.',
@@ -16,8 +16,6 @@ export const compare = z.string().optional().openapi({
   description: 'previous_period (unless given), or another range as start/end.',
   example: 'previous_period',
 })
-const start = time('The first instant that counts.')
-const end = time('The first instant that does not count any more.')
 
 export const namesQuery = z.strictObject({
   search,
@@ -74,10 +72,9 @@ export const topQuery = z.strictObject({
   }),
   start,
   end,
-  filter: filters.optional().openapi({
-    type: 'string',
-    description: 'dimension:value; several times for several dimensions or alternative values.',
-  }),
+  filter: filterParameter(
+    'dimension:value; several times for several dimensions or alternative values.',
+  ),
   search,
   limit,
   tenant: tenantParameter,

@@ -148,3 +148,14 @@ export const problems = {
   429: problemContent('Too many unknown credentials, or too many queries at once.'),
   503: problemContent('The query took too long, or the database does not respond.'),
 }
+
+const { 304: _, ...problemsOfChanges } = problems
+
+/** Of requests that change something. */
+export const changeProblems = {
+  ...problemsOfChanges,
+  404: problemContent('Nothing of this name exists, or the path does not exist.'),
+  409: problemContent('The name is taken, or a limit is reached; `detail` states which.'),
+  413: problemContent('The body is too large.'),
+  415: problemContent('The body is not sent as application/json.'),
+}

@@ -6,6 +6,7 @@ import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixtur
 import { handleError } from '../http/problem.ts'
 import { type Served, serveApp } from '../http/serve.ts'
 import { createRestApp } from './app.ts'
+import { createPageLimit } from './page-limit.ts'
 import { createRowStreams, type Page } from './row-stream.ts'
 
 const EVENTS = 730
@@ -134,8 +135,7 @@ test('no page is read once the client has left', async () => {
 function streamsOf(options: { streamMsMax: number; waitMs?: () => number }) {
   const respondWithStream = createRowStreams({
     budget: { waitMs: options.waitMs ?? (() => 0) },
-    streamsMax: 3,
-    streamsPerClientMax: 2,
+    acquire: createPageLimit({ responsesMax: 3, responsesPerClientMax: 2 }),
     streamMsMax: options.streamMsMax,
   })
   let pages = 0
@@ -186,4 +186,58 @@ test('a client that stops reading loses its stream after a while', async () => {
   await expect.poll(async () => (await app.request('/a')).status).toBe(200)
   await expect(first?.text()).rejects.toThrow()
   await expect(second?.text()).rejects.toThrow()
+})
+
+const EVENT_PULSE = '/api/v1/events?limit=500'
+
+test('EventPulse lists of several pages count as streams do, and one page is always admitted', async () => {
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  beforeExecution = () => held
+  try {
+    const lists = Array.from({ length: QUERY_LIMITS.restStreamsPerClientMax }, () =>
+      get(EVENT_PULSE),
+    )
+    await expect.poll(() => executed).toBe(QUERY_LIMITS.restStreamsPerClientMax)
+    beforeExecution = async () => {}
+    await expect.poll(async () => (await get(EVENT_PULSE)).status).toBe(503)
+    expect((await get('/v1/events?limit=101', { headers: NDJSON })).status).toBe(503)
+    expect((await get('/api/v1/events?limit=100')).status).toBe(200)
+    release()
+    for (const list of await Promise.all(lists))
+      expect(((await list.json()) as { data: object[] }).data).toHaveLength(500)
+    expect((await get(EVENT_PULSE)).status).toBe(200)
+  } finally {
+    release()
+    beforeExecution = async () => {}
+  }
+})
+
+test('an EventPulse list ends with QUERY_TOO_LARGE as soon as its events are larger than a response may be', async () => {
+  const text = 'x'.repeat(60_000)
+  await fixture.store(
+    'other',
+    Array.from({ length: 210 }, (_, i) => ({ id: `large-${i}`, properties: { text } })),
+  )
+  const headers = await fixture.keyOf('other')
+  const response = await get(EVENT_PULSE, { headers })
+  expect([response.status, executed]).toEqual([422, 2])
+  expect(await response.json()).toMatchObject({ code: 'QUERY_TOO_LARGE' })
+  // Events before the offset are not held.
+  expect((await get('/api/v1/events?limit=10&offset=200', { headers })).status).toBe(200)
+})
+
+test('an EventPulse list waits between its pages while the budget of its client is used up', async () => {
+  const { graphql } = fixture
+  const waited: number[] = []
+  const budget = {
+    check() {},
+    charge() {},
+    waitMs: () => waited.push(1),
+  }
+  const app = createRestApp({ graphql, budget, checkHealth: async () => ({}), secure: false })
+  const response = await app.request(`http://localhost${EVENT_PULSE}`, { headers: key })
+  expect([response.status, waited.length]).toEqual([200, 4])
 })

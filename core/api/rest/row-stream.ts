@@ -4,6 +4,7 @@ import { pause } from '../../lib/pause.ts'
 import type { ResultBudget } from '../operations/result-budget.ts'
 import { toApiError } from '../to-api-error.ts'
 import { linesOf, type TableType } from './formats.ts'
+import type { AcquirePages } from './page-limit.ts'
 
 export interface Page {
   rows: readonly Record<string, unknown>[]
@@ -19,8 +20,7 @@ export interface StreamOptions {
 
 export interface RowStreamsOptions {
   budget: Pick<ResultBudget, 'waitMs'>
-  streamsMax: number
-  streamsPerClientMax: number
+  acquire: AcquirePages
   /** Of one response; a client that stops reading holds a page in memory for no longer. */
   streamMsMax: number
 }
@@ -34,30 +34,9 @@ export type RespondWithStream = (c: Context, options: StreamOptions) => Promise<
  */
 export function createRowStreams({
   budget,
-  streamsMax,
-  streamsPerClientMax,
+  acquire,
   streamMsMax,
 }: RowStreamsOptions): RespondWithStream {
-  const running = new Map<string, number>()
-  let total = 0
-
-  /** @throws OVERLOADED */
-  function acquire(clientId: string): () => void {
-    const own = running.get(clientId) ?? 0
-    if (total >= streamsMax || own >= streamsPerClientMax) throw new ApiError('OVERLOADED')
-    total++
-    running.set(clientId, own + 1)
-    let released = false
-    return () => {
-      if (released) return
-      released = true
-      total--
-      const left = (running.get(clientId) ?? 1) - 1
-      if (left === 0) running.delete(clientId)
-      else running.set(clientId, left)
-    }
-  }
-
   return async function respondWithStream(c, { type, clientId, nextPage }) {
     const release = acquire(clientId)
     const { signal } = c.req.raw

@@ -32,7 +32,7 @@ export const repeatable = z.preprocess(
 const list = repeatable.transform((all) => all.flatMap((each) => each.split(',')))
 
 /** `filter=dimension:value`, several times; values of one dimension are alternatives. */
-export const filters = repeatable
+const filters = repeatable
   .refine((all) => all.every((each) => each.indexOf(':') > 0), {
     message: 'is not of the form dimension:value',
   })
@@ -48,6 +48,17 @@ export const filters = repeatable
     return [...values].map(([dimension, of]) => ({ dimension, in: of }))
   })
 
+export const filterParameter = (description: string) =>
+  filters.optional().openapi({
+    type: 'array',
+    items: { type: 'string', pattern: '^[^:]+:' },
+    description,
+  })
+
+/** A range, with which a page to try it begins. */
+export const start = time('The first instant that counts.', '2026-11-01T00:00:00Z')
+export const end = time('The first instant that does not count any more.', '2026-12-01T00:00:00Z')
+
 export const interval = z.enum(INTERVALS).optional().openapi({
   description: 'Length of a bucket; one that suits the range unless given.',
 })
@@ -61,8 +72,8 @@ export const aggregate = z
   .openapi({ description: 'count unless given.' })
 
 export const metricsQuery = z.strictObject({
-  start: time('The first instant that counts.', '2026-11-01T00:00:00Z'),
-  end: time('The first instant that does not count any more.', '2026-12-01T00:00:00Z'),
+  start,
+  end,
   interval,
   time_zone: timeZone,
   aggregate,
@@ -70,11 +81,9 @@ export const metricsQuery = z.strictObject({
     type: 'string',
     description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path; such as source,plan.`,
   }),
-  filter: filters.optional().openapi({
-    type: 'string',
-    description:
-      'dimension:value; several times for several dimensions or alternative values; such as plan:pro.',
-  }),
+  filter: filterParameter(
+    'dimension:value; several times for several dimensions or alternative values; such as plan:pro.',
+  ),
   compare: z.string().optional().openapi({
     description:
       'previous_period, or another range as start/end: rows have the values of both. Not with group_by.',
@@ -91,10 +100,7 @@ export const eventsQuery = z.strictObject({
   name: z.string().optional().openapi({ description: 'Events of this name only.' }),
   start: time('The first instant that counts, by the time of occurrence.').optional(),
   end: time('The first instant that does not count any more.').optional(),
-  filter: filters.optional().openapi({
-    type: 'string',
-    description: 'dimension:value, as in metrics; several times for several.',
-  }),
+  filter: filterParameter('dimension:value, as in metrics; several times for several.'),
   request_id: z.string().optional().openapi({
     description: 'Events that came with this request: the X-Request-Id of its response.',
   }),

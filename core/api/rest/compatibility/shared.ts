@@ -3,9 +3,11 @@ import type { Context } from 'hono'
 import type { ZodType } from 'zod'
 import { DEFAULT_TENANT } from '../../../identity/viewer.ts'
 import type { HealthCheck } from '../../http/health.ts'
+import type { ResultBudget } from '../../operations/result-budget.ts'
 import type { RestEnv } from '../admit.ts'
 import { problems } from '../formats.ts'
 import type { RunOperation } from '../operation.ts'
+import type { AcquirePages } from '../page-limit.ts'
 import { tenantParameter } from '../schemas.ts'
 
 export type App = OpenAPIHono<RestEnv>
@@ -13,6 +15,8 @@ export type App = OpenAPIHono<RestEnv>
 export interface CompatibilityDeps {
   runOperation: RunOperation
   checkHealth: HealthCheck
+  budget: Pick<ResultBudget, 'waitMs'>
+  acquirePages: AcquirePages
   /** Where windows such as "the last hour" end. */
   now: () => number
 }

@@ -1,9 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { readTime } from '../../../../../contract/event/time.ts'
+import { scopeOf } from '../../../../identity/viewer.ts'
 import { ApiError, badInput } from '../../../../lib/api-error.ts'
+import { pause } from '../../../../lib/pause.ts'
 import { fromMicros, toMicros } from '../../../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../../../queries/limits.ts'
+import { responseTooLarge } from '../../../graphql/json-value.ts'
 import type { RestEnv } from '../../admit.ts'
 import {
   EVENT_DOCUMENT,
@@ -11,7 +14,6 @@ import {
   type EventList,
   type EventNode,
 } from '../../events-document.ts'
-import type { RunOperation } from '../../operation.ts'
 import { tenantParameter, time } from '../../schemas.ts'
 import { type App, type CompatibilityDeps, onlyTenant, responsesOf } from '../shared.ts'
 
@@ -75,7 +77,8 @@ const one = createRoute({
   responses: responsesOf('The event.', event),
 })
 
-export function addEventPulseEvents(app: App, { runOperation }: CompatibilityDeps): void {
+export function addEventPulseEvents(app: App, deps: CompatibilityDeps): void {
+  const { runOperation } = deps
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
     const limit = Math.min(Math.max(query.limit ?? LIMIT_DEFAULT, 1), LIMIT_MAX)
@@ -95,7 +98,7 @@ export function addEventPulseEvents(app: App, { runOperation }: CompatibilityDep
     if (query.from !== undefined && query.to !== undefined)
       if (instantOf(query.from) > instantOf(query.to))
         throw badInput('from', 'must not be after to')
-    const nodes = await readEvents(c, runOperation, search, { offset, limit })
+    const nodes = await readEvents(c, deps, search, { offset, limit })
     const data = nodes.map(toEventPulse)
     return c.json({ data, pagination: { limit, offset, count: data.length } }, 200)
   })
@@ -114,25 +117,54 @@ export function sourceFilter(source: string) {
   return [{ dimension: 'source', in: [source] }]
 }
 
-/** Page by page, as large as GraphQL has them. */
+interface Part {
+  offset: number
+  limit: number
+}
+
+/**
+ * Page by page, as large as GraphQL has them. Events are held until the last one is there, so those of several pages
+ * are limited as streams are.
+ * @throws OVERLOADED, QUERY_TOO_LARGE
+ */
 async function readEvents(
   c: Context<RestEnv>,
-  runOperation: RunOperation,
+  deps: CompatibilityDeps,
   search: Record<string, unknown>,
-  { offset, limit }: { offset: number; limit: number },
+  part: Part,
+): Promise<EventNode[]> {
+  if (part.offset + part.limit <= QUERY_LIMITS.eventsPageMax)
+    return readPages(c, deps, search, part)
+  const release = deps.acquirePages(scopeOf(c.var.sender.viewer))
+  try {
+    return await readPages(c, deps, search, part)
+  } finally {
+    release()
+  }
+}
+
+async function readPages(
+  c: Context<RestEnv>,
+  { runOperation, budget }: CompatibilityDeps,
+  search: Record<string, unknown>,
+  { offset, limit }: Part,
 ): Promise<EventNode[]> {
   const nodes: EventNode[] = []
   let after: string | null = null
+  let charsHeld = 0
   for (let left = offset + limit; left > 0; ) {
     const first = Math.min(left, QUERY_LIMITS.eventsPageMax)
     const variables: Record<string, unknown> = { ...search, first, after }
-    const { data } = await runOperation<EventList>(c, EVENTS_DOCUMENT, variables)
+    const { data, chars } = await runOperation<EventList>(c, EVENTS_DOCUMENT, variables)
     const { edges, pageInfo } = data.events
-    const skipped = Math.max(0, left - limit)
-    nodes.push(...edges.slice(skipped).map(({ node }) => node))
+    const found = edges.slice(Math.max(0, left - limit))
+    if (found.length > 0) charsHeld += chars
+    if (charsHeld > QUERY_LIMITS.responseBytesMax) throw responseTooLarge()
+    nodes.push(...found.map(({ node }) => node))
     left -= edges.length
     after = pageInfo.endCursor
-    if (!pageInfo.hasNextPage) break
+    if (left <= 0 || !pageInfo.hasNextPage) break
+    await pause(budget.waitMs(scopeOf(c.var.sender.viewer)), c.req.raw.signal)
   }
   return nodes
 }
