@@ -10,6 +10,7 @@ import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { eventsOverTime } from '../../queries/metrics/events-over-time.ts'
 import type { MetricsInput } from '../../queries/metrics/metrics-args.ts'
 import { createSketchDerivation } from './derive-sketches.ts'
+import { findRevisedBuckets } from './revised-buckets.ts'
 
 let fixture: QueryFixture
 let viewer: TenantViewer
@@ -230,7 +231,68 @@ describe('sketches', () => {
     await sql('TRUNCATE event')
     expect(await totalOf({ endTime: at(5 * 1_440) })).toMatchObject({
       value: 150,
-      source: 'sketch',
+      source: 'sketch+raw',
     })
+  })
+
+  test('of a tenant that imports its history are derived as far as events are dropped, and follow what comes then', async () => {
+    const imported = (time: string, count: number) =>
+      fixture.store(
+        'other',
+        Array.from({ length: count }, (_, i) => ({
+          actor: `${time} ${i}`,
+          occurredAt: time,
+          receivedAt: at(i),
+        })),
+      )
+    const [{ tenant_id: other }] = await sql("SELECT tenant_id FROM tenant WHERE slug = 'other'")
+    const state = () =>
+      sql(`SELECT derived_through::timestamptz(0) AS through, (SELECT sum(count)::int FROM rollup_15m WHERE tenant_id = ${other} AND bucket < derived_through) AS counted,
+                  (SELECT sum(count)::int FROM sketch WHERE tenant_id = ${other} AND series_id = 0 AND minutes = 15) AS derived
+             FROM sketch_progress WHERE tenant_id = ${other}`)
+    const before = { droppedBeforeMs: START + 86_400_000 }
+    await imported('2026-01-10T07:10:00Z', 10)
+    await derivation().run(before)
+    // No further than events are dropped: what comes next is not behind the sketches.
+    const through = new Date('2026-01-10T07:15:00Z')
+    expect(await state()).toEqual([{ through, counted: 10, derived: 10 }])
+    // The bucket is not final, so nothing marks it.
+    await imported('2026-01-10T07:12:00Z', 3)
+    await derivation().run()
+    expect(await state()).toEqual([{ through, counted: 13, derived: 13 }])
+    await imported('2026-01-10T07:13:00Z', 4)
+    await imported('2026-03-10T07:30:00Z', 5)
+    await derivation().run()
+    const [after] = await sql(`SELECT sum(count)::int AS count FROM sketch
+       WHERE tenant_id = ${other} AND series_id = 0 AND minutes = 1440 AND bucket < '2026-02-01'`)
+    expect(after).toEqual({ count: 17 })
+  })
+
+  test('that were revised are derived again in ranges of a limited number of events', async () => {
+    await derivation().run()
+    await fixture.store(
+      'default',
+      [600, 615, 630, 645].flatMap((minute) =>
+        Array.from({ length: 10 }, () => ({
+          name: 'name_1',
+          occurredAt: at(minute),
+          receivedAt: at(3_400),
+          late: true,
+        })),
+      ),
+    )
+    await sql('UPDATE rollup_15m SET revised_at = clock_timestamp() WHERE late_count > 0')
+    const client = await fixture.database.pool.connect()
+    try {
+      const minutesOf = async (eventsMax: number) =>
+        (await findRevisedBuckets(client, { eventsMax, except: [] })).ranges.map(
+          ({ fromMs, beforeMs }) => (beforeMs - fromMs) / 60_000,
+        )
+      expect(await minutesOf(1_000)).toEqual([60])
+      expect(await minutesOf(30)).toEqual([30, 30])
+      expect(await minutesOf(1)).toEqual([15, 15, 15, 15])
+    } finally {
+      client.release()
+    }
   })
 })

@@ -1,11 +1,14 @@
 import type pg from 'pg'
-import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import { LOCKS } from '../../db/locks.ts'
-import { createPartitions, DAY_MS, MONTHS } from '../../db/partitions.ts'
-import { watermarkSql } from '../../db/watermark.ts'
+import { createPartitions, MONTHS } from '../../db/partitions.ts'
 import { deriveRange } from './derive-range.ts'
-import { advanceRevision, findRevisedBuckets, proposeRevision } from './revised-buckets.ts'
-import { timeSql } from './sketch-rows.ts'
+import {
+  advanceRevision,
+  findRevisedBuckets,
+  findUnmarkedBuckets,
+  proposeRevision,
+} from './revised-buckets.ts'
+import { findTargets, nextStep } from './targets.ts'
 
 /**
  * Derives sketches from single events: of each tenant's hours once they are final, and again of buckets that were revised
@@ -20,8 +23,8 @@ export interface DerivationOptions {
   /** Ends early, after the range that is being derived. */
   msMax?: number
   /**
-   * Everything before is derived, final or not: its events are about to be dropped. In milliseconds since 1970, at the
-   * start of a day.
+   * What was received before is derived, final or not: its events are about to be dropped. In milliseconds since 1970, at
+   * the start of a day.
    */
   droppedBeforeMs?: number
   signal?: AbortSignal
@@ -69,7 +72,16 @@ export function createSketchDerivation({
     const deadline = performance.now() + msMax
     const isOver = () => performance.now() > deadline || signal?.aborted === true
     let derived = 0
-    for (const tenant of await findTenants(client, droppedBeforeMs))
+    const tenants = await findTargets(client, { droppedBeforeMs, except: [] })
+    // Before any tenant goes on: what is behind it is marked from then on.
+    const unmarked = await findUnmarkedBuckets(client, { eventsMax, except: [] })
+    for (const range of unmarked.ranges) {
+      if (isOver()) return { derived, isComplete: false }
+      const throughMs = await readThroughMs(client, range.tenantId)
+      derived += await derive(client, { ...range, throughMs, isRevision: true })
+    }
+    if (unmarked.isCut) return { derived, isComplete: false }
+    for (const tenant of tenants)
       for (let through = tenant.throughMs; through === undefined || through < tenant.targetMs; ) {
         if (isOver()) return { derived, isComplete: false }
         const step = await nextStep(client, { ...tenant, throughMs: through }, eventsMax)
@@ -77,7 +89,7 @@ export function createSketchDerivation({
         through = step.beforeMs
       }
     const ended = await proposeRevision(client, graceMs)
-    const { ranges, isCut } = await findRevisedBuckets(client)
+    const { ranges, isCut } = await findRevisedBuckets(client, { eventsMax, except: [] })
     for (const range of ranges) {
       if (isOver()) return { derived, isComplete: false }
       const throughMs = await readThroughMs(client, range.tenantId)
@@ -120,95 +132,10 @@ export function createSketchDerivation({
   }
 }
 
-interface TenantTarget {
-  tenantId: number
-  /** Undefined: nothing was derived yet. */
-  throughMs: number | undefined
-  targetMs: number
-}
-
-/** Those whose sketches end before the last hour that is final. */
-async function findTenants(
-  client: pg.ClientBase,
-  droppedBeforeMs: number | undefined,
-): Promise<TenantTarget[]> {
-  const before = droppedBeforeMs === undefined ? 'NULL::timestamptz' : timeSql(droppedBeforeMs)
-  const { rows } = await client.query<{
-    tenant_id: number
-    through: number | null
-    target: number
-  }>(
-    `SELECT tenant_id, (extract(epoch FROM derived_through) * 1000)::float8 AS through,
-            (extract(epoch FROM target) * 1000)::float8 AS target
-       FROM (SELECT owner.tenant_id, p.derived_through,
-                    greatest(date_bin('1 hour', ${watermarkSql('owner.tenant_id')}, 'epoch'), ${before}) AS target
-               FROM tenant owner LEFT JOIN sketch_progress p USING (tenant_id)
-              WHERE EXISTS (SELECT FROM watermark w WHERE w.tenant_id = owner.tenant_id)) found
-      WHERE target > coalesce(derived_through, '-infinity')
-      ORDER BY tenant_id`,
-  )
-  return rows.map(({ tenant_id, through, target }) => ({
-    tenantId: tenant_id,
-    throughMs: through ?? undefined,
-    targetMs: target,
-  }))
-}
-
 async function readThroughMs(client: pg.ClientBase, tenantId: number): Promise<number> {
   const { rows } = await client.query<{ ms: number }>(
     `SELECT (extract(epoch FROM derived_through) * 1000)::float8 AS ms FROM sketch_progress WHERE tenant_id = $1`,
     [tenantId],
   )
   return rows[0]?.ms as number
-}
-
-/**
- * The next range of the tenant, within one day: as many buckets as have `eventsMax` events together, or all that is left
- * of the day. Where the rest of the day is empty it ends with the day, whose longer buckets are then complete; whole days
- * without events are skipped.
- */
-async function nextStep(
-  client: pg.ClientBase,
-  { tenantId, throughMs, targetMs }: TenantTarget,
-  eventsMax: number,
-): Promise<{ tenantId: number; fromMs: number; beforeMs: number }> {
-  let fromMs = throughMs
-  if (fromMs === undefined || fromMs % DAY_MS === 0) {
-    const first = await firstBucketMs(client, tenantId, fromMs, targetMs)
-    if (first === undefined) return { tenantId, fromMs: fromMs ?? targetMs, beforeMs: targetMs }
-    fromMs = Math.floor(first / DAY_MS) * DAY_MS
-  }
-  const endMs = Math.min(Math.floor(fromMs / DAY_MS) * DAY_MS + DAY_MS, targetMs)
-  const { rows } = await client.query<{ ms: number; count: number }>(
-    `SELECT (extract(epoch FROM r.bucket) * 1000)::float8 AS ms, sum(r.count)::float8 AS count
-       FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-      WHERE s.tenant_id = ${tenantId} AND r.bucket >= ${timeSql(fromMs)} AND r.bucket < ${timeSql(endMs)}
-      GROUP BY r.bucket ORDER BY r.bucket`,
-  )
-  let events = 0
-  for (const { ms, count } of rows) {
-    events += count
-    if (events > eventsMax && ms > fromMs) return { tenantId, fromMs, beforeMs: ms }
-    if (events > eventsMax) return { tenantId, fromMs, beforeMs: ms + BUCKET_15M_MS }
-  }
-  return { tenantId, fromMs, beforeMs: endMs }
-}
-
-/** A look-up for each series. */
-async function firstBucketMs(
-  client: pg.ClientBase,
-  tenantId: number,
-  fromMs: number | undefined,
-  beforeMs: number,
-): Promise<number | undefined> {
-  const from = fromMs === undefined ? "'-infinity'" : timeSql(fromMs)
-  const { rows } = await client.query<{ ms: number | null }>(
-    `SELECT (extract(epoch FROM min(f.bucket)) * 1000)::float8 AS ms
-       FROM series s CROSS JOIN LATERAL (
-         SELECT r.bucket FROM rollup_15m r
-          WHERE r.tenant_id = s.tenant_id AND r.series_id = s.series_id AND r.bucket >= ${from} AND r.bucket < ${timeSql(beforeMs)}
-          ORDER BY r.bucket LIMIT 1) f
-      WHERE s.tenant_id = ${tenantId}`,
-  )
-  return rows[0]?.ms ?? undefined
 }
