@@ -10,6 +10,7 @@ import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { eventsOverTime } from '../../queries/metrics/events-over-time.ts'
 import type { MetricsInput } from '../../queries/metrics/metrics-args.ts'
 import { createSketchDerivation } from './derive-sketches.ts'
+import { isDroppable } from './droppable-days.ts'
 import { findRevisedBuckets } from './revised-buckets.ts'
 
 let fixture: QueryFixture
@@ -294,5 +295,48 @@ describe('sketches', () => {
     } finally {
       client.release()
     }
+  })
+
+  test('of other tenants are derived, and days dropped, while those of one tenant fail', async () => {
+    const [{ tenant_id: other }] = await sql("SELECT tenant_id FROM tenant WHERE slug = 'other'")
+    // Received on the third day; its tenant comes second.
+    await fixture.store('other', [{ actor: 'a', occurredAt: at(2_900), receivedAt: at(2_900) }])
+    await sql(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no sketch of this tenant'; END $$;
+      CREATE TRIGGER fail BEFORE INSERT ON sketch FOR EACH ROW WHEN (NEW.tenant_id = 1) EXECUTE FUNCTION fail()`)
+    const logged: string[] = []
+    const log = (_: unknown, text: string) => logged.push(text)
+    const options = { logger: { warn: log, error: log } }
+    const day = START / 86_400_000
+    const before = { droppedBeforeMs: START + 3 * 86_400_000 }
+    try {
+      const failing = derivation(options)
+      expect(await failing.run(before)).toEqual({ derived: 2, isComplete: false })
+      expect(await sql('SELECT tenant_id FROM sketch_progress')).toEqual([{ tenant_id: other }])
+      // The tenant waits, and nothing else is left.
+      expect(await failing.run(before)).toEqual({ derived: 0, isComplete: false })
+      expect(logged).toEqual(['deriving sketches of a tenant failed, retrying in 1 min'])
+      expect(await failing.isDroppable(day, 2)).toBe(false)
+      // It is not overdue for one that has not failed for long.
+      expect(await failing.isDroppable(day, 3)).toBe(false)
+      expect(await failing.isDroppable(day + 3, 0)).toBe(true)
+    } finally {
+      await sql('DROP TRIGGER fail ON sketch; DROP FUNCTION fail')
+    }
+    const healthy = derivation(options)
+    await healthy.run()
+    expect(await healthy.isDroppable(day, 0)).toBe(true)
+    expect(await healthy.isDroppable(day + 2, 0)).toBe(false)
+    await sql(
+      "UPDATE sketch_progress SET derived_through = '2026-11-18T00:00Z' WHERE tenant_id = 1",
+    )
+    const client = fixture.database.pool
+    const drop = (failures: number, overdueDays: number) =>
+      isDroppable({ client, failing: { failures: () => failures }, ...options }, day, overdueDays)
+    expect([await drop(3, 2), await drop(2, 3), await drop(3, 3)]).toEqual([false, false, true])
+    expect(logged.at(-1)).toMatch('dropping a day of events without their sketches')
+    expect(await sql('SELECT incomplete_before FROM sketch_progress WHERE tenant_id = 1')).toEqual([
+      { incomplete_before: new Date(at(1_440)) },
+    ])
   })
 })

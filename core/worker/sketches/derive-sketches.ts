@@ -1,12 +1,16 @@
 import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
 import { createPartitions, MONTHS } from '../../db/partitions.ts'
+import type { Logger } from '../../lib/logger.ts'
 import { deriveRange } from './derive-range.ts'
+import { isDroppable } from './droppable-days.ts'
+import { createFailingTenants } from './failing-tenants.ts'
 import {
   advanceRevision,
   findRevisedBuckets,
   findUnmarkedBuckets,
   proposeRevision,
+  type RevisedBuckets,
 } from './revised-buckets.ts'
 import { findTargets, nextStep } from './targets.ts'
 
@@ -17,6 +21,12 @@ import { findTargets, nextStep } from './targets.ts'
 export interface SketchDerivation {
   /** Goes on where the last call, of any worker, stopped. */
   run(options?: DerivationOptions): Promise<DerivationResult>
+  /**
+   * Whether a day's events have their sketches, or never will.
+   * @param day since 1970-01-01, UTC; nothing is written into it any more
+   * @param overdueDays how long it could have been dropped already
+   */
+  isDroppable(day: number, overdueDays: number): Promise<boolean>
 }
 
 export interface DerivationOptions {
@@ -33,12 +43,14 @@ export interface DerivationOptions {
 export interface DerivationResult {
   /** Rows of 15-minute buckets. */
   derived: number
-  /** Nothing is left to do; false where another worker does it. */
+  /** Nothing is left to do; false where another worker does it, or where a tenant's failed. */
   isComplete: boolean
 }
 
 export interface DerivationDeps {
+  /** Of at least two connections. */
   pool: pg.Pool
+  logger?: Pick<Logger, 'warn' | 'error'>
   /** Events of one transaction, unless a single bucket has more. */
   eventsMax?: number
   /** How long a transaction may take from its beginning to its id, see revised-buckets.ts. */
@@ -51,10 +63,12 @@ const IDLE_MS_MAX = 10_000
 
 export function createSketchDerivation({
   pool,
+  logger,
   eventsMax = 300_000,
   graceMs = 600_000,
 }: DerivationDeps): SketchDerivation {
   const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
+  const failing = createFailingTenants(logger)
 
   async function derive(client: pg.PoolClient, range: Parameters<typeof deriveRange>[1]) {
     // A range is within a day, and a day within a month.
@@ -72,30 +86,51 @@ export function createSketchDerivation({
     const deadline = performance.now() + msMax
     const isOver = () => performance.now() > deadline || signal?.aborted === true
     let derived = 0
-    const tenants = await findTargets(client, { droppedBeforeMs, except: [] })
+    const except = failing.waiting()
+    const tenants = await findTargets(client, { droppedBeforeMs, except })
     // Before any tenant goes on: what is behind it is marked from then on.
-    const unmarked = await findUnmarkedBuckets(client, { eventsMax, except: [] })
+    const unmarked = await findUnmarkedBuckets(client, { eventsMax, except })
+    let isComplete = except.length === 0
+    const derivedAll = async (tenantId: number, work: () => Promise<number>) => {
+      const rows = await failing.attempt(tenantId, work)
+      derived += rows ?? 0
+      if (rows === undefined) isComplete = false
+      return rows !== undefined
+    }
+    const deriveAgain = (range: RevisedBuckets['ranges'][number]) =>
+      derivedAll(range.tenantId, async () => {
+        const throughMs = await readThroughMs(client, range.tenantId)
+        return derive(client, { ...range, throughMs, isRevision: true })
+      })
+
     for (const range of unmarked.ranges) {
       if (isOver()) return { derived, isComplete: false }
-      const throughMs = await readThroughMs(client, range.tenantId)
-      derived += await derive(client, { ...range, throughMs, isRevision: true })
+      await deriveAgain(range)
     }
     if (unmarked.isCut) return { derived, isComplete: false }
-    for (const tenant of tenants)
-      for (let through = tenant.throughMs; through === undefined || through < tenant.targetMs; ) {
+    for (const tenant of tenants) {
+      const { tenantId, targetMs } = tenant
+      for (let through = tenant.throughMs; through === undefined || through < targetMs; ) {
         if (isOver()) return { derived, isComplete: false }
-        const step = await nextStep(client, { ...tenant, throughMs: through }, eventsMax)
-        derived += await derive(client, { ...step, throughMs: step.beforeMs, isRevision: false })
-        through = step.beforeMs
+        const throughMs = through
+        const isDone = await derivedAll(tenantId, async () => {
+          const step = await nextStep(client, { ...tenant, throughMs }, eventsMax)
+          through = step.beforeMs
+          return derive(client, { ...step, throughMs: through, isRevision: false })
+        })
+        if (!isDone) break
       }
+    }
     const ended = await proposeRevision(client, graceMs)
-    const { ranges, isCut } = await findRevisedBuckets(client, { eventsMax, except: [] })
+    const { ranges, isCut } = await findRevisedBuckets(client, {
+      eventsMax,
+      except: failing.waiting(),
+    })
     for (const range of ranges) {
       if (isOver()) return { derived, isComplete: false }
-      const throughMs = await readThroughMs(client, range.tenantId)
-      derived += await derive(client, { ...range, throughMs, isRevision: true })
+      await deriveAgain(range)
     }
-    if (isCut) return { derived, isComplete: false }
+    if (isCut || !isComplete) return { derived, isComplete: false }
     if (ended !== undefined) await advanceRevision(client, ended)
     return { derived, isComplete: true }
   }
@@ -122,13 +157,16 @@ export function createSketchDerivation({
   }
 
   let former: Promise<unknown> = Promise.resolve()
+  /** One after the other: the lock would turn away a second run of this process, and connections are few. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = former.then(work)
+    former = result.catch(() => {})
+    return result
+  }
   return {
-    run(options = {}) {
-      // One after the other: the lock would turn away a second run of this process.
-      const run = former.then(() => runOnce(options))
-      former = run.catch(() => {})
-      return run
-    },
+    run: (options = {}) => inTurn(() => runOnce(options)),
+    isDroppable: (day, overdueDays) =>
+      inTurn(() => isDroppable({ client: pool, failing, logger }, day, overdueDays)),
   }
 }
 
