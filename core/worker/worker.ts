@@ -20,7 +20,8 @@ import {
   type PartitionMaintenance,
 } from './maintenance/partition-maintenance.ts'
 import { createSketchDerivation } from './sketches/derive-sketches.ts'
-import { deriveBefore, deriveEveryMinute } from './sketches/schedule.ts'
+import { STATEMENT_MS_MAX } from './sketches/read-events.ts'
+import { createSketchesOfDays, deriveEveryMinute } from './sketches/schedule.ts'
 
 /**
  * A worker: its part of the log's partitions, the partition consumers that write them, and the maintenance of the
@@ -52,11 +53,12 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const pool = createMaintenancePool(deps.databaseUrl, workerId)
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const ended = new AbortController()
-  const sketches = createSketchDerivation({ pool })
+  const sketchPool = createSketchPool(deps.databaseUrl, workerId)
+  const sketches = createSketchDerivation({ pool: sketchPool, logger: deps.logger })
   const maintenance = createPartitionMaintenance({
     pool,
     retentionDays,
-    deriveBefore: (day) => deriveBefore(sketches, day, ended.signal),
+    sketches: createSketchesOfDays(sketches, deps.logger, ended.signal),
     signal: ended.signal,
   })
   const forwarder = createDeadLetterForwarder({ pool, log: deps.log, logger: deps.logger })
@@ -113,7 +115,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
     await Promise.all([assigning, forwarding, tracking, backfilling, deriving])
     await notifier.stop()
     await leases.release()
-    await Promise.all([pool.end(), notifierPool.end()])
+    await Promise.all([pool.end(), notifierPool.end(), sketchPool.end()])
   }
 }
 
@@ -126,7 +128,12 @@ function createNotifierOn(pool: pg.Pool, logger: Logger): ChangeNotifier {
 }
 
 /** For maintenance and look-ups, which never use the connections that write. */
-function createMaintenancePool(connectionString: string, workerId: string, max = 4): pg.Pool {
+function createMaintenancePool(
+  connectionString: string,
+  workerId: string,
+  max = 4,
+  options: pg.PoolConfig = {},
+): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     application_name: `sluice worker maintenance ${connectionTag(workerId)}`,
@@ -136,10 +143,19 @@ function createMaintenancePool(connectionString: string, workerId: string, max =
     query_timeout: 20_000,
     // A frozen worker must not hold the lock of the day partitions, which others need to start.
     idle_in_transaction_session_timeout: 5_000,
+    ...options,
   })
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/** One connection derives sketches, and the other creates their partitions: neither takes one of the maintenance. */
+function createSketchPool(connectionString: string, workerId: string): pg.Pool {
+  return createMaintenancePool(connectionString, workerId, 2, {
+    statement_timeout: STATEMENT_MS_MAX,
+    query_timeout: STATEMENT_MS_MAX + 5_000,
+  })
 }
 
 /**

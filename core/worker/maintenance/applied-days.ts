@@ -7,7 +7,10 @@ import { TOPICS } from '../../../contract/log/topics.ts'
  * log is being read again: else a duplicate of an event of that day might still come, and count. Nothing
  * is written into the day any more.
  */
-export async function isApplied(client: pg.PoolClient, day: number): Promise<boolean> {
+export async function isApplied(
+  client: Pick<pg.ClientBase, 'query'>,
+  day: number,
+): Promise<boolean> {
   const { rows } = await client.query<{ applied: boolean | null }>(
     `SELECT bool_and(coalesce(l.applied_through >= (date '1970-01-01' + $2::int) AT TIME ZONE 'UTC', false)
                      AND (p.reread_until IS NULL OR p.next_offset >= p.reread_until)) AS applied

@@ -1,9 +1,17 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
-import { createPartitions, DAY_MS, DAYS, MONTHS, readToday } from '../../db/partitions.ts'
+import {
+  createPartitions,
+  DAY_MS,
+  DAYS,
+  findExisting,
+  MONTHS,
+  readToday,
+} from '../../db/partitions.ts'
 import { createDatabaseClock, type ExecuteQuery, readDatabaseMs } from '../consume/connection.ts'
 import type { DecodedParts } from '../decode/decoded.ts'
+import type { SketchesOfDays } from '../sketches/schedule.ts'
 import { type AgeResult, ageMetrics } from './age-metrics.ts'
 import { isApplied } from './applied-days.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
@@ -49,11 +57,8 @@ export interface DatedParts {
 export interface PartitionMaintenanceDeps {
   pool: pg.Pool
   retentionDays?: number
-  /**
-   * Derives what has to be derived from the events received before that day; they are dropped only once it returns true.
-   * Days count from 1970-01-01, UTC.
-   */
-  deriveBefore?: (day: number) => Promise<boolean>
+  /** Events are dropped only once their sketches are derived. */
+  sketches?: SketchesOfDays
   /** Aborts when the worker ends: an index is not built to its end then. */
   signal?: AbortSignal
 }
@@ -77,7 +82,7 @@ const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
 
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
-  const { signal = new AbortController().signal, deriveBefore } = deps
+  const { signal = new AbortController().signal } = deps
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const days = createPartitions({
     pool,
@@ -108,9 +113,10 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
-    if (deriveBefore && !(await deriveBefore((await readToday(pool)) - retentionDays))) return []
+    const droppable = await findDroppable(deps, (await readToday(pool)) - retentionDays)
     return days.drop(async (day, today, client) => {
-      if (day >= today - retentionDays || !(await isApplied(client, day))) return false
+      if (!droppable.has(day) || day >= today - retentionDays) return false
+      if (!(await isApplied(client, day))) return false
       await saveDroppedDay((sql, values) => client.query(sql, values), day)
       return true
     })
@@ -166,6 +172,20 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       })
     },
   }
+}
+
+/** Days before this one that nothing needs any more. Asked before any is locked, as it may take a while. */
+async function findDroppable(
+  { pool, sketches }: PartitionMaintenanceDeps,
+  before: number,
+): Promise<Set<number>> {
+  await sketches?.deriveBefore(before)
+  const droppable = new Set<number>()
+  for (const day of (await findExisting(pool, 'event', DAYS)).numbers) {
+    if (day >= before || !(await isApplied(pool, day))) continue
+    if (!sketches || (await sketches.isDroppable(day, before - 1 - day))) droppable.add(day)
+  }
+  return droppable
 }
 
 function startMs(month: number): number {

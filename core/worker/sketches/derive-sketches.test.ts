@@ -10,6 +10,8 @@ import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { eventsOverTime } from '../../queries/metrics/events-over-time.ts'
 import type { MetricsInput } from '../../queries/metrics/metrics-args.ts'
 import { createSketchDerivation } from './derive-sketches.ts'
+import { isDroppable } from './droppable-days.ts'
+import { findRevisedBuckets } from './revised-buckets.ts'
 
 let fixture: QueryFixture
 let viewer: TenantViewer
@@ -230,7 +232,111 @@ describe('sketches', () => {
     await sql('TRUNCATE event')
     expect(await totalOf({ endTime: at(5 * 1_440) })).toMatchObject({
       value: 150,
-      source: 'sketch',
+      source: 'sketch+raw',
     })
+  })
+
+  test('of a tenant that imports its history are derived as far as events are dropped, and follow what comes then', async () => {
+    const imported = (time: string, count: number) =>
+      fixture.store(
+        'other',
+        Array.from({ length: count }, (_, i) => ({
+          actor: `${time} ${i}`,
+          occurredAt: time,
+          receivedAt: at(i),
+        })),
+      )
+    const [{ tenant_id: other }] = await sql("SELECT tenant_id FROM tenant WHERE slug = 'other'")
+    const state = () =>
+      sql(`SELECT derived_through::timestamptz(0) AS through, (SELECT sum(count)::int FROM rollup_15m WHERE tenant_id = ${other} AND bucket < derived_through) AS counted,
+                  (SELECT sum(count)::int FROM sketch WHERE tenant_id = ${other} AND series_id = 0 AND minutes = 15) AS derived
+             FROM sketch_progress WHERE tenant_id = ${other}`)
+    const before = { droppedBeforeMs: START + 86_400_000 }
+    await imported('2026-01-10T07:10:00Z', 10)
+    await derivation().run(before)
+    // No further than events are dropped: what comes next is not behind the sketches.
+    const through = new Date('2026-01-10T07:15:00Z')
+    expect(await state()).toEqual([{ through, counted: 10, derived: 10 }])
+    // The bucket is not final, so nothing marks it.
+    await imported('2026-01-10T07:12:00Z', 3)
+    await derivation().run()
+    expect(await state()).toEqual([{ through, counted: 13, derived: 13 }])
+    await imported('2026-01-10T07:13:00Z', 4)
+    await imported('2026-03-10T07:30:00Z', 5)
+    await derivation().run()
+    const [after] = await sql(`SELECT sum(count)::int AS count FROM sketch
+       WHERE tenant_id = ${other} AND series_id = 0 AND minutes = 1440 AND bucket < '2026-02-01'`)
+    expect(after).toEqual({ count: 17 })
+  })
+
+  test('that were revised are derived again in ranges of a limited number of events', async () => {
+    await derivation().run()
+    await fixture.store(
+      'default',
+      [600, 615, 630, 645].flatMap((minute) =>
+        Array.from({ length: 10 }, () => ({
+          name: 'name_1',
+          occurredAt: at(minute),
+          receivedAt: at(3_400),
+          late: true,
+        })),
+      ),
+    )
+    await sql('UPDATE rollup_15m SET revised_at = clock_timestamp() WHERE late_count > 0')
+    const client = await fixture.database.pool.connect()
+    try {
+      const minutesOf = async (eventsMax: number) =>
+        (await findRevisedBuckets(client, { eventsMax, except: [] })).ranges.map(
+          ({ fromMs, beforeMs }) => (beforeMs - fromMs) / 60_000,
+        )
+      expect(await minutesOf(1_000)).toEqual([60])
+      expect(await minutesOf(30)).toEqual([30, 30])
+      expect(await minutesOf(1)).toEqual([15, 15, 15, 15])
+    } finally {
+      client.release()
+    }
+  })
+
+  test('of other tenants are derived, and days dropped, while those of one tenant fail', async () => {
+    const [{ tenant_id: other }] = await sql("SELECT tenant_id FROM tenant WHERE slug = 'other'")
+    // Received on the third day; its tenant comes second.
+    await fixture.store('other', [{ actor: 'a', occurredAt: at(2_900), receivedAt: at(2_900) }])
+    await sql(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no sketch of this tenant'; END $$;
+      CREATE TRIGGER fail BEFORE INSERT ON sketch FOR EACH ROW WHEN (NEW.tenant_id = 1) EXECUTE FUNCTION fail()`)
+    const logged: string[] = []
+    const log = (_: unknown, text: string) => logged.push(text)
+    const options = { logger: { warn: log, error: log } }
+    const day = START / 86_400_000
+    const before = { droppedBeforeMs: START + 3 * 86_400_000 }
+    try {
+      const failing = derivation(options)
+      expect(await failing.run(before)).toEqual({ derived: 2, isComplete: false })
+      expect(await sql('SELECT tenant_id FROM sketch_progress')).toEqual([{ tenant_id: other }])
+      // The tenant waits, and nothing else is left.
+      expect(await failing.run(before)).toEqual({ derived: 0, isComplete: false })
+      expect(logged).toEqual(['deriving sketches of a tenant failed, retrying in 1 min'])
+      expect(await failing.isDroppable(day, 2)).toBe(false)
+      // It is not overdue for one that has not failed for long.
+      expect(await failing.isDroppable(day, 3)).toBe(false)
+      expect(await failing.isDroppable(day + 3, 0)).toBe(true)
+    } finally {
+      await sql('DROP TRIGGER fail ON sketch; DROP FUNCTION fail')
+    }
+    const healthy = derivation(options)
+    await healthy.run()
+    expect(await healthy.isDroppable(day, 0)).toBe(true)
+    expect(await healthy.isDroppable(day + 2, 0)).toBe(false)
+    await sql(
+      "UPDATE sketch_progress SET derived_through = '2026-11-18T00:00Z' WHERE tenant_id = 1",
+    )
+    const client = fixture.database.pool
+    const drop = (failures: number, overdueDays: number) =>
+      isDroppable({ client, failing: { failures: () => failures }, ...options }, day, overdueDays)
+    expect([await drop(3, 2), await drop(2, 3), await drop(3, 3)]).toEqual([false, false, true])
+    expect(logged.at(-1)).toMatch('dropping a day of events without their sketches')
+    expect(await sql('SELECT incomplete_before FROM sketch_progress WHERE tenant_id = 1')).toEqual([
+      { incomplete_before: new Date(at(1_440)) },
+    ])
   })
 })

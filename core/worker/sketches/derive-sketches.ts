@@ -1,11 +1,18 @@
 import type pg from 'pg'
-import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import { LOCKS } from '../../db/locks.ts'
-import { createPartitions, DAY_MS, MONTHS } from '../../db/partitions.ts'
-import { watermarkSql } from '../../db/watermark.ts'
+import { createPartitions, MONTHS } from '../../db/partitions.ts'
+import type { Logger } from '../../lib/logger.ts'
 import { deriveRange } from './derive-range.ts'
-import { advanceRevision, findRevisedBuckets, proposeRevision } from './revised-buckets.ts'
-import { timeSql } from './sketch-rows.ts'
+import { isDroppable } from './droppable-days.ts'
+import { createFailingTenants } from './failing-tenants.ts'
+import {
+  advanceRevision,
+  findRevisedBuckets,
+  findUnmarkedBuckets,
+  proposeRevision,
+  type RevisedBuckets,
+} from './revised-buckets.ts'
+import { findTargets, nextStep } from './targets.ts'
 
 /**
  * Derives sketches from single events: of each tenant's hours once they are final, and again of buckets that were revised
@@ -14,14 +21,20 @@ import { timeSql } from './sketch-rows.ts'
 export interface SketchDerivation {
   /** Goes on where the last call, of any worker, stopped. */
   run(options?: DerivationOptions): Promise<DerivationResult>
+  /**
+   * Whether a day's events have their sketches, or never will.
+   * @param day since 1970-01-01, UTC; nothing is written into it any more
+   * @param overdueDays how long it could have been dropped already
+   */
+  isDroppable(day: number, overdueDays: number): Promise<boolean>
 }
 
 export interface DerivationOptions {
   /** Ends early, after the range that is being derived. */
   msMax?: number
   /**
-   * Everything before is derived, final or not: its events are about to be dropped. In milliseconds since 1970, at the
-   * start of a day.
+   * What was received before is derived, final or not: its events are about to be dropped. In milliseconds since 1970, at
+   * the start of a day.
    */
   droppedBeforeMs?: number
   signal?: AbortSignal
@@ -30,12 +43,14 @@ export interface DerivationOptions {
 export interface DerivationResult {
   /** Rows of 15-minute buckets. */
   derived: number
-  /** Nothing is left to do; false where another worker does it. */
+  /** Nothing is left to do; false where another worker does it, or where a tenant's failed. */
   isComplete: boolean
 }
 
 export interface DerivationDeps {
+  /** Of at least two connections. */
   pool: pg.Pool
+  logger?: Pick<Logger, 'warn' | 'error'>
   /** Events of one transaction, unless a single bucket has more. */
   eventsMax?: number
   /** How long a transaction may take from its beginning to its id, see revised-buckets.ts. */
@@ -48,10 +63,12 @@ const IDLE_MS_MAX = 10_000
 
 export function createSketchDerivation({
   pool,
+  logger,
   eventsMax = 300_000,
   graceMs = 600_000,
 }: DerivationDeps): SketchDerivation {
   const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
+  const failing = createFailingTenants(logger)
 
   async function derive(client: pg.PoolClient, range: Parameters<typeof deriveRange>[1]) {
     // A range is within a day, and a day within a month.
@@ -69,21 +86,51 @@ export function createSketchDerivation({
     const deadline = performance.now() + msMax
     const isOver = () => performance.now() > deadline || signal?.aborted === true
     let derived = 0
-    for (const tenant of await findTenants(client, droppedBeforeMs))
-      for (let through = tenant.throughMs; through === undefined || through < tenant.targetMs; ) {
+    const except = failing.waiting()
+    const tenants = await findTargets(client, { droppedBeforeMs, except })
+    // Before any tenant goes on: what is behind it is marked from then on.
+    const unmarked = await findUnmarkedBuckets(client, { eventsMax, except })
+    let isComplete = except.length === 0
+    const derivedAll = async (tenantId: number, work: () => Promise<number>) => {
+      const rows = await failing.attempt(tenantId, work)
+      derived += rows ?? 0
+      if (rows === undefined) isComplete = false
+      return rows !== undefined
+    }
+    const deriveAgain = (range: RevisedBuckets['ranges'][number]) =>
+      derivedAll(range.tenantId, async () => {
+        const throughMs = await readThroughMs(client, range.tenantId)
+        return derive(client, { ...range, throughMs, isRevision: true })
+      })
+
+    for (const range of unmarked.ranges) {
+      if (isOver()) return { derived, isComplete: false }
+      await deriveAgain(range)
+    }
+    if (unmarked.isCut) return { derived, isComplete: false }
+    for (const tenant of tenants) {
+      const { tenantId, targetMs } = tenant
+      for (let through = tenant.throughMs; through === undefined || through < targetMs; ) {
         if (isOver()) return { derived, isComplete: false }
-        const step = await nextStep(client, { ...tenant, throughMs: through }, eventsMax)
-        derived += await derive(client, { ...step, throughMs: step.beforeMs, isRevision: false })
-        through = step.beforeMs
+        const throughMs = through
+        const isDone = await derivedAll(tenantId, async () => {
+          const step = await nextStep(client, { ...tenant, throughMs }, eventsMax)
+          through = step.beforeMs
+          return derive(client, { ...step, throughMs: through, isRevision: false })
+        })
+        if (!isDone) break
       }
+    }
     const ended = await proposeRevision(client, graceMs)
-    const { ranges, isCut } = await findRevisedBuckets(client)
+    const { ranges, isCut } = await findRevisedBuckets(client, {
+      eventsMax,
+      except: failing.waiting(),
+    })
     for (const range of ranges) {
       if (isOver()) return { derived, isComplete: false }
-      const throughMs = await readThroughMs(client, range.tenantId)
-      derived += await derive(client, { ...range, throughMs, isRevision: true })
+      await deriveAgain(range)
     }
-    if (isCut) return { derived, isComplete: false }
+    if (isCut || !isComplete) return { derived, isComplete: false }
     if (ended !== undefined) await advanceRevision(client, ended)
     return { derived, isComplete: true }
   }
@@ -110,48 +157,17 @@ export function createSketchDerivation({
   }
 
   let former: Promise<unknown> = Promise.resolve()
-  return {
-    run(options = {}) {
-      // One after the other: the lock would turn away a second run of this process.
-      const run = former.then(() => runOnce(options))
-      former = run.catch(() => {})
-      return run
-    },
+  /** One after the other: the lock would turn away a second run of this process, and connections are few. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = former.then(work)
+    former = result.catch(() => {})
+    return result
   }
-}
-
-interface TenantTarget {
-  tenantId: number
-  /** Undefined: nothing was derived yet. */
-  throughMs: number | undefined
-  targetMs: number
-}
-
-/** Those whose sketches end before the last hour that is final. */
-async function findTenants(
-  client: pg.ClientBase,
-  droppedBeforeMs: number | undefined,
-): Promise<TenantTarget[]> {
-  const before = droppedBeforeMs === undefined ? 'NULL::timestamptz' : timeSql(droppedBeforeMs)
-  const { rows } = await client.query<{
-    tenant_id: number
-    through: number | null
-    target: number
-  }>(
-    `SELECT tenant_id, (extract(epoch FROM derived_through) * 1000)::float8 AS through,
-            (extract(epoch FROM target) * 1000)::float8 AS target
-       FROM (SELECT owner.tenant_id, p.derived_through,
-                    greatest(date_bin('1 hour', ${watermarkSql('owner.tenant_id')}, 'epoch'), ${before}) AS target
-               FROM tenant owner LEFT JOIN sketch_progress p USING (tenant_id)
-              WHERE EXISTS (SELECT FROM watermark w WHERE w.tenant_id = owner.tenant_id)) found
-      WHERE target > coalesce(derived_through, '-infinity')
-      ORDER BY tenant_id`,
-  )
-  return rows.map(({ tenant_id, through, target }) => ({
-    tenantId: tenant_id,
-    throughMs: through ?? undefined,
-    targetMs: target,
-  }))
+  return {
+    run: (options = {}) => inTurn(() => runOnce(options)),
+    isDroppable: (day, overdueDays) =>
+      inTurn(() => isDroppable({ client: pool, failing, logger }, day, overdueDays)),
+  }
 }
 
 async function readThroughMs(client: pg.ClientBase, tenantId: number): Promise<number> {
@@ -160,55 +176,4 @@ async function readThroughMs(client: pg.ClientBase, tenantId: number): Promise<n
     [tenantId],
   )
   return rows[0]?.ms as number
-}
-
-/**
- * The next range of the tenant, within one day: as many buckets as have `eventsMax` events together, or all that is left
- * of the day. Where the rest of the day is empty it ends with the day, whose longer buckets are then complete; whole days
- * without events are skipped.
- */
-async function nextStep(
-  client: pg.ClientBase,
-  { tenantId, throughMs, targetMs }: TenantTarget,
-  eventsMax: number,
-): Promise<{ tenantId: number; fromMs: number; beforeMs: number }> {
-  let fromMs = throughMs
-  if (fromMs === undefined || fromMs % DAY_MS === 0) {
-    const first = await firstBucketMs(client, tenantId, fromMs, targetMs)
-    if (first === undefined) return { tenantId, fromMs: fromMs ?? targetMs, beforeMs: targetMs }
-    fromMs = Math.floor(first / DAY_MS) * DAY_MS
-  }
-  const endMs = Math.min(Math.floor(fromMs / DAY_MS) * DAY_MS + DAY_MS, targetMs)
-  const { rows } = await client.query<{ ms: number; count: number }>(
-    `SELECT (extract(epoch FROM r.bucket) * 1000)::float8 AS ms, sum(r.count)::float8 AS count
-       FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-      WHERE s.tenant_id = ${tenantId} AND r.bucket >= ${timeSql(fromMs)} AND r.bucket < ${timeSql(endMs)}
-      GROUP BY r.bucket ORDER BY r.bucket`,
-  )
-  let events = 0
-  for (const { ms, count } of rows) {
-    events += count
-    if (events > eventsMax && ms > fromMs) return { tenantId, fromMs, beforeMs: ms }
-    if (events > eventsMax) return { tenantId, fromMs, beforeMs: ms + BUCKET_15M_MS }
-  }
-  return { tenantId, fromMs, beforeMs: endMs }
-}
-
-/** A look-up for each series. */
-async function firstBucketMs(
-  client: pg.ClientBase,
-  tenantId: number,
-  fromMs: number | undefined,
-  beforeMs: number,
-): Promise<number | undefined> {
-  const from = fromMs === undefined ? "'-infinity'" : timeSql(fromMs)
-  const { rows } = await client.query<{ ms: number | null }>(
-    `SELECT (extract(epoch FROM min(f.bucket)) * 1000)::float8 AS ms
-       FROM series s CROSS JOIN LATERAL (
-         SELECT r.bucket FROM rollup_15m r
-          WHERE r.tenant_id = s.tenant_id AND r.series_id = s.series_id AND r.bucket >= ${from} AND r.bucket < ${timeSql(beforeMs)}
-          ORDER BY r.bucket LIMIT 1) f
-      WHERE s.tenant_id = ${tenantId}`,
-  )
-  return rows[0]?.ms ?? undefined
 }

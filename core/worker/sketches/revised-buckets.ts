@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
-import { SKETCH_MINUTES } from '../../db/tables/sketches.ts'
+import { ALL_SERIES, SKETCH_MINUTES } from '../../db/tables/sketches.ts'
+import { watermarkSql } from '../../db/watermark.ts'
 import type { MsRange } from './sketch-rows.ts'
 
 /**
@@ -26,23 +27,81 @@ export interface RevisedBuckets {
 
 const BUCKETS_MAX = 2_000
 
+export interface BucketArgs {
+  /** Of one range, unless a single bucket has more. */
+  eventsMax: number
+  /** Tenants that are left out. */
+  except: readonly number[]
+}
+
 /** @returns ranges of neighbouring buckets of one day, by tenant */
-export async function findRevisedBuckets(client: pg.ClientBase): Promise<RevisedBuckets> {
-  const { rows } = await client.query<{ tenant_id: number; ms: number }>(
-    `SELECT DISTINCT r.tenant_id, (extract(epoch FROM r.bucket) * 1000)::float8 AS ms
-       FROM rollup_15m r
-       JOIN sketch_progress p ON p.tenant_id = r.tenant_id AND r.bucket < p.derived_through
-       LEFT JOIN sketch k ON k.tenant_id = r.tenant_id AND k.series_id = r.series_id
-                         AND k.minutes = ${SKETCH_MINUTES[0]} AND k.bucket = r.bucket
-      WHERE r.revised_at >= (SELECT checked_to FROM sketch_revision) AND r.count IS DISTINCT FROM k.rollup_count
-      ORDER BY 1, 2 LIMIT ${BUCKETS_MAX + 1}`,
+export async function findRevisedBuckets(
+  client: pg.ClientBase,
+  args: BucketArgs,
+): Promise<RevisedBuckets> {
+  return readRanges(
+    client,
+    args,
+    `FROM rollup_15m r JOIN sketch_progress p ON p.tenant_id = r.tenant_id AND r.bucket < p.derived_through`,
+    'r.revised_at >= (SELECT checked_to FROM sketch_revision)',
+  )
+}
+
+/**
+ * Buckets that have a sketch and no mark where they should. Where sketches end later than the watermark, which happens
+ * before events are dropped, a bucket with a sketch is not final, and batches add to it without a mark. These are
+ * compared as long as that is so, and once more when the watermark has passed: so far back as it can have been passed by.
+ *
+ * To be called after the targets were read: a tenant may go on to its target once all of these are derived, since what
+ * is committed later was marked. A batch that marked nothing had ended before readers were told of that watermark.
+ */
+export async function findUnmarkedBuckets(
+  client: pg.ClientBase,
+  args: BucketArgs,
+): Promise<RevisedBuckets> {
+  return readRanges(
+    client,
+    args,
+    `FROM (SELECT p.tenant_id, p.derived_through, date_bin('1 hour', ${watermarkSql('p.tenant_id')}, 'epoch') AS mark,
+                  make_interval(secs => greatest(o.allowed_lateness_s, o.former_lateness_s)) AS lateness
+             FROM sketch_progress p JOIN tenant o USING (tenant_id) OFFSET 0) p
+     JOIN series s ON s.tenant_id = p.tenant_id
+     JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id AND r.bucket < p.derived_through
+                      AND r.bucket >= least(p.mark, p.derived_through - p.lateness - interval '2 hours')`,
+    'p.mark IS DISTINCT FROM p.derived_through',
+  )
+}
+
+/** @param from with rows `r` of rollups */
+async function readRanges(
+  client: pg.ClientBase,
+  { eventsMax, except }: BucketArgs,
+  from: string,
+  where: string,
+): Promise<RevisedBuckets> {
+  const sketchOf = (name: string, series: string) => `
+       LEFT JOIN sketch ${name} ON ${name}.tenant_id = r.tenant_id AND ${name}.series_id = ${series}
+                         AND ${name}.minutes = ${SKETCH_MINUTES[0]} AND ${name}.bucket = r.bucket`
+  // At most as many events as all series had, and those that changed have now.
+  const { rows } = await client.query<{ tenant_id: number; ms: number; events: number }>(
+    `SELECT r.tenant_id, (extract(epoch FROM r.bucket) * 1000)::float8 AS ms,
+            (coalesce(max(whole.rollup_count), 0) + sum(r.count))::float8 AS events
+       ${from} ${sketchOf('k', 'r.series_id')} ${sketchOf('whole', String(ALL_SERIES))}
+      WHERE ${where} AND r.count IS DISTINCT FROM k.rollup_count AND r.tenant_id <> ALL ($1)
+      GROUP BY r.tenant_id, r.bucket ORDER BY 1, 2 LIMIT ${BUCKETS_MAX + 1}`,
+    [except],
   )
   const ranges: RevisedBuckets['ranges'] = []
-  for (const { tenant_id, ms } of rows.slice(0, BUCKETS_MAX)) {
+  let ofRange = 0
+  for (const { tenant_id, ms, events } of rows.slice(0, BUCKETS_MAX)) {
     const last = ranges.at(-1)
-    if (last?.tenantId === tenant_id && last.beforeMs === ms && !isMidnight(ms))
-      last.beforeMs += BUCKET_15M_MS
-    else ranges.push({ tenantId: tenant_id, fromMs: ms, beforeMs: ms + BUCKET_15M_MS })
+    const isNext = last?.tenantId === tenant_id && last.beforeMs === ms && !isMidnight(ms)
+    ofRange = isNext ? ofRange + events : events
+    if (isNext && ofRange <= eventsMax) last.beforeMs += BUCKET_15M_MS
+    else {
+      ofRange = events
+      ranges.push({ tenantId: tenant_id, fromMs: ms, beforeMs: ms + BUCKET_15M_MS })
+    }
   }
   return { ranges, isCut: rows.length > BUCKETS_MAX }
 }

@@ -27,16 +27,28 @@ export async function deriveEveryMinute(
   }
 }
 
-/** Before events are dropped. @param day since 1970-01-01, UTC */
-export async function deriveBefore(
+/** What the maintenance of days needs of sketches: days count from 1970-01-01, UTC. */
+export interface SketchesOfDays {
+  /** Derives what was received before that day, as far as that is possible in a while. */
+  deriveBefore(day: number): Promise<void>
+  /** Whether nothing is to be derived of that day's events any more; they are all written. */
+  isDroppable(day: number, overdueDays: number): Promise<boolean>
+}
+
+export function createSketchesOfDays(
   sketches: SketchDerivation,
-  day: number,
+  logger: Logger,
   signal: AbortSignal,
-): Promise<boolean> {
-  const { isComplete } = await sketches.run({
-    droppedBeforeMs: day * DAY_MS,
-    msMax: BEFORE_DROP_MS_MAX,
-    signal,
-  })
-  return isComplete
+): SketchesOfDays {
+  return {
+    async deriveBefore(day) {
+      const options = { droppedBeforeMs: day * DAY_MS, msMax: BEFORE_DROP_MS_MAX, signal }
+      // The days that have their sketches are dropped all the same.
+      await sketches.run(options).catch((error) => {
+        if (!signal.aborted)
+          logger.warn({ error: String(error) }, 'deriving sketches failed, retrying in an hour')
+      })
+    },
+    isDroppable: (day, overdueDays) => sketches.isDroppable(day, overdueDays),
+  }
 }

@@ -45,7 +45,7 @@ function randomEvents(count: number): FixtureEvent[] {
 }
 
 beforeAll(async () => {
-  fixture = await createQueryFixture(['default', 'other', 'large'])
+  fixture = await createQueryFixture(['default', 'other', 'large', 'history'])
   viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'default')
   await fixture.store('default', randomEvents(5_000))
   await fixture.store('other', randomEvents(100))
@@ -201,4 +201,50 @@ test('a tenant sees no sketches of others', async () => {
     eventsOverTime(fixture.db, of, { name: '*', ...RANGE, aggregate: 'UNIQUES', interval: 'TOTAL' })
   expect((await ask(other)).rows[0]?.value).toBeLessThanOrEqual(100)
   expect((await ask(viewer)).rows[0]?.value).toBeGreaterThan(1_000)
+})
+
+test('events that no sketch has, and no mark shows, are read from single events, or the result names the time', async () => {
+  const history = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'history')
+  const imported = (start: string, count: number, name = 'name_1') =>
+    Array.from({ length: count }, (_, i) => ({
+      name,
+      actor: `${start} ${i}`,
+      value: i + 1,
+      occurredAt: start,
+      receivedAt: '2026-10-05T11:00:00Z',
+    }))
+  const range = { startTime: '2026-09-01T00:00:00Z', endTime: '2026-10-01T00:00:00Z' }
+  const total = (args: Partial<MetricsInput> = {}) =>
+    eventsOverTime(fixture.db, history, {
+      name: '*',
+      ...range,
+      aggregate: 'UNIQUES',
+      interval: 'TOTAL',
+      ...args,
+    })
+  await fixture.store('history', [
+    ...imported('2026-09-02T10:05:00Z', 10),
+    ...imported('2026-09-20T10:05:00Z', 10),
+    ...imported('2026-10-05T10:05:00Z', 1),
+  ])
+  await createSketchDerivation({ pool: fixture.database.pool }).run()
+  expect(await total()).toMatchObject({ source: 'sketch', rows: [{ value: 20 }] })
+  // Neither late nor revised, as where sketches end later than the watermark.
+  await fixture.store('history', [
+    ...imported('2026-09-03T10:05:00Z', 5),
+    ...imported('2026-09-12T10:05:00Z', 7, 'name_2'),
+    ...['13', '14', '15', '16'].flatMap((day) => imported(`2026-09-${day}T10:05:00Z`, 2)),
+  ])
+  expect(await total()).toMatchObject({ source: 'sketch+raw', rows: [{ value: 40 }] })
+  expect(await total({ name: 'name_2' })).toMatchObject({ rows: [{ value: 7 }] })
+  expect((await total({ groupBy: ['name'] })).rows.map(({ value }) => value)).toEqual([33, 7])
+  expect((await total()).info.rawSince).toBeUndefined()
+  await fixture.database.pool.query("DELETE FROM event WHERE occurred_at = '2026-09-12T10:05:00Z'")
+  const dropped = await total()
+  expect(dropped.rows[0]?.value).toBeLessThan(40)
+  expect(dropped.info.rawSince).toMatch(/^2026-09-1/)
+  // Sketches that nothing is missing in stay as they are, whether their events are held or not.
+  await fixture.database.pool.query("DELETE FROM event WHERE occurred_at = '2026-09-20T10:05:00Z'")
+  const day = { startTime: '2026-09-20T00:00:00Z', endTime: '2026-09-21T00:00:00Z' }
+  expect(await total(day)).toMatchObject({ source: 'sketch', rows: [{ value: 10 }] })
 })

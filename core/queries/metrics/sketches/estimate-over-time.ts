@@ -17,6 +17,8 @@ import { coverRange, joinRuns } from './cover.ts'
 import { createEstimatedGroups } from './estimated-groups.ts'
 import { readOpenLate, readOpenParts } from './open-events.ts'
 import { findResultBuckets, type ResultBucket, type ResultBuckets } from './result-buckets.ts'
+import { type ReadRange, readStaleParts, type StaleParts } from './stale-parts.ts'
+import type { MsRange } from './stale-ranges.ts'
 import { readStoredSketches } from './stored-sketches.ts'
 
 /** As MetricPoint, which has more about each. */
@@ -42,8 +44,8 @@ export interface Estimate {
 
 /**
  * Distinct actors and percentiles from sketches, where they exist, and from single events where they do not yet: the
- * open hours at the end, and parts of a 15-minute bucket. All of it is read in one snapshot, so an event is in a sketch
- * or among the single events and never in both.
+ * open hours at the end, parts of a 15-minute bucket, and ranges in which sketches lack events. All of it is read in one
+ * snapshot, so an event is in a sketch or among the single events and never in both.
  * @returns undefined where sketches have nothing of the range, or not what is asked for
  */
 export async function estimateOverTime(
@@ -56,8 +58,34 @@ export async function estimateOverTime(
   return inSnapshot(db, async (db) => {
     const found = await findResultBuckets(db, viewer, args)
     const parts = splitRange(args.range, found.derivedThroughMs)
-    return parts && estimate(db, viewer, names, args, found, parts)
+    if (!parts) return undefined
+    const stale = await readStaleParts(db, viewer, names, args, {
+      fromMs: Math.max(parts.derived.fromMs, ceilMs(found.incompleteBefore)),
+      beforeMs: parts.derived.beforeMs,
+    })
+    const derived = without(parts.derived, stale.read)
+    if (derived.length === 0) return undefined
+    return estimate(db, viewer, names, args, found, { derived, open: parts.open, stale })
   })
+}
+
+/** Nothing is said of what ends by then but that events may be missing. */
+function ceilMs(incompleteBefore: Instant | undefined): number {
+  return incompleteBefore === undefined
+    ? Number.NEGATIVE_INFINITY
+    : Number(toMicros(ceilBucket15m(incompleteBefore)) / 1000n)
+}
+
+/** What is left of a range without others in it, which are in the order of time. */
+function without(range: MsRange, others: readonly MsRange[]): MsRange[] {
+  const left: MsRange[] = []
+  let { fromMs } = range
+  for (const other of others) {
+    left.push({ fromMs, beforeMs: other.fromMs })
+    fromMs = other.beforeMs
+  }
+  left.push({ fromMs, beforeMs: range.beforeMs })
+  return left.filter(({ fromMs, beforeMs }) => fromMs < beforeMs)
 }
 
 function canEstimate(args: MetricsArgs, names: Names): boolean {
@@ -71,11 +99,15 @@ function canEstimate(args: MetricsArgs, names: Names): boolean {
 }
 
 interface Parts {
-  derived: { fromMs: number; beforeMs: number }
+  derived: MsRange[]
   open: Range[]
+  stale: StaleParts
 }
 
-function splitRange({ start, end }: Range, throughMs: number | undefined): Parts | undefined {
+function splitRange(
+  { start, end }: Range,
+  throughMs: number | undefined,
+): { derived: MsRange; open: Range[] } | undefined {
   if (throughMs === undefined) return undefined
   const fromMs = Number(toMicros(ceilBucket15m(start)) / 1000n)
   const beforeMs = Math.min(Number(toMicros(floorBucket15m(end)) / 1000n), throughMs)
@@ -99,7 +131,7 @@ async function estimate(
   names: Names,
   args: MetricsArgs,
   { buckets, incompleteBefore, finalThrough, asOf }: ResultBuckets,
-  { derived, open }: Parts,
+  { derived, open, stale }: Parts,
 ): Promise<Estimate> {
   const byName = args.groupBy.length > 0
   const groups = createEstimatedGroups(args.aggregate)
@@ -113,7 +145,9 @@ async function estimate(
   }
 
   const runs = buckets.flatMap(({ fromMs, beforeMs }) =>
-    coverRange(Math.max(fromMs, derived.fromMs), Math.min(beforeMs, derived.beforeMs)),
+    derived.flatMap((range) =>
+      coverRange(Math.max(fromMs, range.fromMs), Math.min(beforeMs, range.beforeMs)),
+    ),
   )
   const column = args.aggregate === 'UNIQUES' ? 'actors' : 'quantiles'
   for (const row of await readStoredSketches(db, viewer, {
@@ -129,9 +163,11 @@ async function estimate(
   }
   const byKey = new Map(buckets.map(({ key }, i) => [key, i]))
   const bucketOfKey = (key: number) => byKey.get(key) as number
-  for (const range of open) {
-    for (const part of await readOpenParts(db, viewer, names, args, range))
-      groups.addOpen(bucketOfKey(part.key), part)
+  const read: ReadRange[] = [...stale.read]
+  for (const range of open)
+    read.push({ range, parts: await readOpenParts(db, viewer, names, args, range) })
+  for (const { range, parts } of read) {
+    for (const part of parts) groups.addOpen(bucketOfKey(part.key), part)
     for (const row of await readOpenLate(db, viewer, names, args, range))
       addLate(bucketOfKey(row.key), row.late, row.revised_at)
   }
@@ -146,15 +182,16 @@ async function estimate(
       lateCount: late.get(bucket)?.count ?? 0,
       revisedAt: late.get(bucket)?.revisedAt ?? null,
     })),
-    source: open.length === 0 ? 'sketch' : 'sketch+raw',
+    source: read.length === 0 ? 'sketch' : 'sketch+raw',
     errorBound,
     groups: count,
     asOf,
     finalThrough,
     rawSince:
-      incompleteBefore !== undefined && isBefore(args.range.start, incompleteBefore)
+      stale.missingBefore ??
+      (incompleteBefore !== undefined && isBefore(args.range.start, incompleteBefore)
         ? incompleteBefore
-        : undefined,
+        : undefined),
   }
 }
 

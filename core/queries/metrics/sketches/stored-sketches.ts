@@ -66,7 +66,7 @@ export async function readStoredSketches(
   return rows
 }
 
-function runsTable(runs: readonly SketchRun[]): RawBuilder<unknown> {
+export function runsTable(runs: readonly SketchRun[]): RawBuilder<unknown> {
   const column = (of: (run: SketchRun) => number) => `{${runs.map(of).join(',')}}`
   return sql`unnest(${column((run) => run.minutes)}::smallint[], ${column((run) => run.fromMs)}::float8[],
                     ${column((run) => run.beforeMs)}::float8[]) AS c (minutes, from_ms, before_ms)`
