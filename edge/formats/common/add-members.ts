@@ -22,17 +22,53 @@ export function addMembers(
   from = '',
 ): unknown {
   if (sent != null && !isObject(sent)) return sent
-  const names = new Set(Object.keys(sent ?? {}))
+  const names = createNames(Object.keys(sent ?? {}))
   const added: [string, unknown][] = []
   for (const [wanted, value, theirs] of members) {
     if (value === undefined || (names.has(wanted) && sent?.[wanted] === value)) continue
-    let name = wanted
-    while (names.has(name)) name = `_${name}`
-    names.add(name)
+    const name = names.take(wanted)
     added.push([name, value])
     const pointer = typeof theirs === 'string' ? from + pointerTo([theirs]) : theirs.pointer
     pointerMap.add(pointer, at + pointerTo([name]))
   }
   // Not by assignment: a member called __proto__ is to be rejected, not applied.
   return { ...sent, ...Object.fromEntries(added) }
+}
+
+/**
+ * The names of an object. `take` gives the wanted name, or that with an underscore before it; where that is taken too,
+ * with one more underscore than any has: names are not tried one after the other, since a stranger's object may hold
+ * a thousand of them.
+ */
+function createNames(taken: readonly string[]) {
+  const names = new Set(taken)
+  let longest: Map<string, number> | undefined
+  const count = (name: string) => {
+    const bare = withoutUnderscores(name)
+    const most = Math.max(longest?.get(bare) ?? 0, name.length - bare.length)
+    longest?.set(bare, most)
+  }
+  const choose = (wanted: string) => {
+    if (!names.has(wanted)) return wanted
+    if (!names.has(`_${wanted}`)) return `_${wanted}`
+    if (!longest) {
+      longest = new Map()
+      names.forEach(count)
+    }
+    const bare = withoutUnderscores(wanted)
+    return '_'.repeat((longest.get(bare) ?? 0) + 1) + bare
+  }
+  return {
+    has: (name: string) => names.has(name),
+    take(wanted: string): string {
+      const name = choose(wanted)
+      names.add(name)
+      if (longest) count(name)
+      return name
+    },
+  }
+}
+
+function withoutUnderscores(name: string): string {
+  return name.replace(/^_+/, '')
 }

@@ -54,11 +54,11 @@ export function unreadableBody(body: string, faults: Fault): IncomingBatch {
   }
 }
 
-/** What is wrong with the first ten says enough; one event may hold thousands. */
-const BAD_NUMBERS_PER_EVENT = 10
+/** As many as a dead letter lists; one event may hold thousands. */
+const BAD_NUMBERS_PER_EVENT = 20
 
 /**
- * Numbers that JSON.parse changed, to the events that hold them: the first ten of each.
+ * Numbers that JSON.parse changed, to the events that hold them: the first of each.
  * @param at of the list; undefined without one
  */
 export function numbersByEvent(
