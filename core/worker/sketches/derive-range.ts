@@ -79,7 +79,7 @@ async function readRollups(
 /**
  * The rows of the range. Of a bucket whose events are all held, exactly these. Where some were dropped already, what is
  * held is added to the sketches that are there: actors in any case, since that changes nothing for those that are in them
- * already; values where what is held is exactly what the sketches lack.
+ * already; values where it is known which of them the sketches lack, see `findAdded`.
  */
 async function completeRows(
   client: pg.ClientBase,
@@ -87,15 +87,14 @@ async function completeRows(
   rolledUp: readonly SketchRow[],
   held: EventSketches,
 ): Promise<{ rows: SketchRow[]; incompleteMs: number | undefined }> {
-  const heldOf = (row: SketchRow) => held.get(row.seriesId)?.get(row.bucketMs)
-  const incomplete = new Map<number, { missing: number }>()
+  const missing = new Map<number, number>()
   for (const row of rolledUp) {
-    const missing = (row.rollupCount ?? 0) - (heldOf(row)?.count ?? 0)
-    if (row.seriesId === ALL_SERIES && missing > 0) incomplete.set(row.bucketMs, { missing })
+    const count = (row.rollupCount ?? 0) - (held.get(ALL_SERIES)?.get(row.bucketMs)?.count ?? 0)
+    if (row.seriesId === ALL_SERIES && count > 0) missing.set(row.bucketMs, count)
   }
   const former = new Map<string, SketchRow>()
   const keyOf = ({ seriesId, bucketMs }: SketchRow) => `${seriesId} ${bucketMs}`
-  if (incomplete.size > 0)
+  if (missing.size > 0)
     for (const row of await readSketches(
       client,
       range.tenantId,
@@ -103,23 +102,49 @@ async function completeRows(
       range,
       undefined,
     ))
-      if (incomplete.has(row.bucketMs)) former.set(keyOf(row), row)
+      if (missing.has(row.bucketMs)) former.set(keyOf(row), row)
+  const whole = rolledUp.filter((row) => row.seriesId === ALL_SERIES && former.has(keyOf(row)))
+  const pairs = whole.map((now) => ({ now, former: former.get(keyOf(now)) as SketchRow }))
+  const added = await findAdded(client, range, pairs, missing, held)
   let incompleteMs: number | undefined
   const rows = rolledUp.map((row) => {
-    const events = heldOf(row)
     const there = former.get(keyOf(row))
-    if (!there) {
-      Object.assign(row, events)
-    } else {
-      const all = former.get(keyOf({ ...row, seriesId: ALL_SERIES }))
-      const adds = incomplete.get(row.bucketMs)?.missing === all?.count
-      addHeld(row, there, events, adds)
-    }
+    const ofBucket = added.get(row.bucketMs)
+    const events = (ofBucket ?? held).get(row.seriesId)?.get(row.bucketMs)
+    if (there) addHeld(row, there, events, ofBucket !== undefined)
+    else Object.assign(row, events)
     if (row.seriesId === ALL_SERIES && row.count < (row.rollupCount ?? 0))
       incompleteMs = Math.max(incompleteMs ?? row.bucketMs, row.bucketMs)
     return row
   })
   return { rows, incompleteMs }
+}
+
+/**
+ * By bucket, events of which none is in the former sketch, and which complete it. All that is held, where the sketch has
+ * as many events as were dropped. Else, of a sketch that lacked nothing when it was derived, those written since,
+ * where these are as many as rollups count more.
+ */
+async function findAdded(
+  client: pg.ClientBase,
+  range: DerivedRange,
+  pairs: readonly { now: SketchRow; former: SketchRow }[],
+  missing: ReadonlyMap<number, number>,
+  held: EventSketches,
+): Promise<Map<number, EventSketches>> {
+  const isAllHeld = ({ now, former }: (typeof pairs)[number]) =>
+    missing.get(now.bucketMs) === former.count
+  const added = new Map(pairs.filter(isAllHeld).map(({ now }) => [now.bucketMs, held]))
+  const others = pairs.filter(
+    (pair) => !isAllHeld(pair) && pair.former.count === pair.former.rollupCount,
+  )
+  if (others.length === 0) return added
+  const since = await sketchEvents(client, range.tenantId, range, { onlyAdded: true })
+  for (const { now, former } of others) {
+    const count = since.get(ALL_SERIES)?.get(now.bucketMs)?.count ?? 0
+    if (former.count + count === now.rollupCount) added.set(now.bucketMs, since)
+  }
+  return added
 }
 
 /** @param adds none of what is held is in the former sketches */

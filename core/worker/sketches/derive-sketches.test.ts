@@ -7,6 +7,7 @@ import {
 } from '../../api/graphql/testing/fixture.ts'
 import { listen } from '../../db/listen.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
+import { DDSketch } from '../../lib/sketches/ddsketch.ts'
 import { eventsOverTime } from '../../queries/metrics/events-over-time.ts'
 import type { MetricsInput } from '../../queries/metrics/metrics-args.ts'
 import { createSketchDerivation } from './derive-sketches.ts'
@@ -211,6 +212,22 @@ describe('sketches', () => {
       max.rows.find(({ timestamp }) => timestamp === '2026-11-18T10:00:00Z')?.value,
     ).toBeGreaterThan(900_000)
     expect(max.info.rawSince).toBeUndefined()
+    // The first one is held and in the sketch.
+    for (const [i, actor] of ['second', 'second', 'third'].entries())
+      await storeLate({ name: `name_${i % 2}`, actor, value: 2e6, occurredAt: at(601) })
+    await derivation().run()
+    await sql('UPDATE rollup_15m SET revised_at = NULL')
+    await storeLate({ name: 'name_1', actor: 'third', value: 3e6, occurredAt: at(602) })
+    await derivation().run()
+    expect(await totalOf()).toEqual({ value: 153, late: 5, source: 'sketch' })
+    expect(await totalOf({ aggregate: 'P99', name: 'name_1' })).toMatchObject({ source: 'sketch' })
+    const [row] = await sql(`SELECT count, rollup_count, quantiles FROM sketch
+       WHERE series_id = 0 AND minutes = 15 AND bucket = '${at(600)}'`)
+    expect(row.count).toBe(row.rollup_count)
+    expect(DDSketch.fromBytes(row.quantiles).count).toBe(Number(row.count))
+    expect(await sql('SELECT incomplete_before FROM sketch_progress')).toEqual([
+      { incomplete_before: null },
+    ])
   })
 
   test('of events that were dropped before any was derived are missing, and the result says so', async () => {

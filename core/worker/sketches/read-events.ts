@@ -3,7 +3,14 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import { DAYS } from '../../db/partitions.ts'
 import { OTHER_METRIC } from '../../db/series-names.ts'
-import { ALL_SERIES, binSql, HIGH_SQL, hashSql, LOW_SQL } from '../../db/tables/sketches.ts'
+import {
+  ALL_SERIES,
+  binSql,
+  HIGH_SQL,
+  hashSql,
+  LOW_SQL,
+  SKETCH_MINUTES,
+} from '../../db/tables/sketches.ts'
 import { DDSketch } from '../../lib/sketches/ddsketch.ts'
 import { HyperLogLog } from '../../lib/sketches/hyperloglog.ts'
 import { type MsRange, timeSql } from './sketch-rows.ts'
@@ -27,14 +34,16 @@ const FETCH_ROWS = 5_000
  * Sketches of the events that are held of a tenant's range. Postgres groups them by actor and by bin, so this process
  * reads as many rows as there are different actors, never the events themselves; a cursor bounds what is in memory.
  * @param client in a transaction
+ * @param options.onlyAdded those written after the sketches of their buckets, see `whereAdded`
  */
 export async function sketchEvents(
   client: pg.ClientBase,
   tenantId: number,
   range: MsRange,
+  { onlyAdded = false } = {},
 ): Promise<EventSketches> {
   const sketches: EventSketches = new Map()
-  const events = eventsSql(tenantId, range)
+  const events = eventsSql(tenantId, range) + (onlyAdded ? whereAdded(tenantId) : '')
   await forEachRow(client, actorsSql(tenantId, events), (row) => {
     const [series, bucket, high, low, count] = row as [
       string | null,
@@ -105,6 +114,16 @@ function eventsSql(tenantId: number, { fromMs, beforeMs }: MsRange): string {
    WHERE e.tenant_id = ${tenantId} AND e.occurred_at >= ${timeSql(fromMs)} AND e.occurred_at < ${timeSql(beforeMs)}
      AND e.received_at >= ${timeSql(fromMs)} - ${FUTURE} AND e.received_on >= date '${firstDay}'`
 }
+
+/**
+ * Written by a transaction that got its id after the one that wrote the sketch. None of these is in it: an event that it
+ * saw was committed before, so its id is lower. Some that it did not see may be missing here, of transactions that were
+ * open at that time: the count shows it.
+ */
+const whereAdded = (tenantId: number) => `
+     AND EXISTS (SELECT FROM sketch k
+                  WHERE k.tenant_id = ${tenantId} AND k.series_id = ${ALL_SERIES} AND k.minutes = ${SKETCH_MINUTES[0]}
+                    AND k.bucket = date_bin('15 minutes', e.occurred_at, 'epoch') AND age(e.xmin) < age(k.xmin))`
 
 /** Names without a series of their own share one, as they do in rollups. */
 const seriesSql = (tenantId: number, name: string) => `

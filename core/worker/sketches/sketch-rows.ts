@@ -51,7 +51,7 @@ export async function readSketches(
       ? `(SELECT ${ALL_SERIES}::bigint AS series_id UNION ALL SELECT series_id FROM series WHERE tenant_id = ${tenantId})`
       : `unnest('{${seriesIds.join(',')}}'::bigint[])`
   const { rows } = await client.query(
-    `SELECT k.series_id, (extract(epoch FROM k.bucket) * 1000)::float8 AS ms, k.count, k.late_count,
+    `SELECT k.series_id, (extract(epoch FROM k.bucket) * 1000)::float8 AS ms, k.count, k.rollup_count, k.late_count,
             k.revised_at::text AS revised_at, k.actors, k.quantiles
        FROM ${series} AS s (series_id) JOIN sketch k ON k.tenant_id = ${tenantId} AND k.series_id = s.series_id
       WHERE k.minutes = ${minutes} AND k.bucket >= ${timeSql(fromMs)} AND k.bucket < ${timeSql(beforeMs)}
@@ -61,6 +61,7 @@ export async function readSketches(
     seriesId: Number(row.series_id),
     bucketMs: row.ms,
     count: Number(row.count),
+    ...(row.rollup_count === null ? {} : { rollupCount: Number(row.rollup_count) }),
     lateCount: Number(row.late_count),
     revisedAt: row.revised_at,
     actors: row.actors ? HyperLogLog.fromBytes(row.actors) : undefined,
