@@ -148,7 +148,11 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
     lifecycle.onStop('key publisher', () => publisher.close())
   }
   const api = roles.includes('api')
-    ? createApi(options, { db: queries, identityDb: db, log, live, redis, securityLog })
+    ? createApi(options, {
+        ...{ db: queries, identityDb: db, log, live, redis, securityLog },
+        // One activation at a time holds one; a definition that is active already takes the other.
+        metricsDb: connect(options, 'metric definitions', { max: 2 }),
+      })
     : undefined
   const app = createCoreApp({
     db,
@@ -178,6 +182,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
 interface ApiParts {
   db: Database
   identityDb: Database
+  metricsDb: Database
   securityLog: SecurityLog
   log: Log
   live: LiveHub

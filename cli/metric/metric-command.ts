@@ -53,9 +53,13 @@ function createDeclareCommand(config: Config, terminal: Terminal): Command {
           ...(options.dimensions && { dimensions: options.dimensions }),
         })
         const viewer = await tenantViewer(db, { kind: 'SESSION' }, options.tenant)
-        const { activated } = await declareMetric(db, viewer.tenantId, definition)
+        const { activated, version } = await declareMetric(db, viewer.tenantId, definition)
         if (activated)
-          recordChange({ name: 'tenant-changed', tenant: viewer.tenant, detail: 'metric declared' })
+          recordChange({
+            name: 'metric-declared',
+            tenant: viewer.tenant,
+            detail: `${definition.name}, version ${version}`,
+          })
         const listed = await waitForHistory(db, viewer, definition.name, terminal, options.wait)
         if (options.json) return terminal.printJson(toJson(listed))
         terminal.print(describe(listed))
@@ -134,7 +138,11 @@ function createRetireCommand(config: Config, terminal: Terminal): Command {
         const viewer = await tenantViewer(db, { kind: 'SESSION' }, options.tenant)
         const metric = await findMetric(db, viewer, name)
         await retireMetric(db, viewer.tenantId, metric.name)
-        recordChange({ name: 'tenant-changed', tenant: viewer.tenant, detail: 'metric retired' })
+        recordChange({
+          name: 'metric-retired',
+          tenant: viewer.tenant,
+          detail: `${metric.name}, version ${metric.version}`,
+        })
         if (options.json) return terminal.printJson({ name: metric.name, state: 'retired' })
         terminal.print(`Removed the metric ${metric.name}.`)
       }),

@@ -12,6 +12,8 @@ export type SecurityEventName =
   | 'api-key-rotated'
   | 'tenant-created'
   | 'tenant-changed'
+  | 'metric-declared'
+  | 'metric-retired'
   | 'credentials-refused'
   | 'access-denied'
   | 'limit-exceeded'
@@ -26,7 +28,7 @@ export interface SecurityEvent {
   /** IP address of the client. */
   address?: string
   requestId?: string
-  /** The code of the error that the client got, or what was changed; never what the client sent. */
+  /** The code of the error that the client got, or what was changed, by its name; never what else the client sent. */
   detail?: string
 }
 

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { CHANNELS } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../lib/api-error.ts'
+import { type ChangeLimit, UNLIMITED } from './change-limit.ts'
 import type { MetricDefinition } from './metric-definition.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
 
@@ -25,29 +27,39 @@ export interface DeclaredMetric {
  * has a later `stored_at`: a transaction that began before the activation and waited for it begins again. So an event is
  * counted by its batch or by the backfill, and by which of them can be read from its row, also after a restore and in
  * another log. `written_at` holds against a clock that was set back.
- * @throws METRIC_NAME_TAKEN, METRIC_LIMIT_REACHED, UNAVAILABLE
+ * @param limit of what the activation costs; nothing that is active already counts
+ * @throws METRIC_NAME_TAKEN, METRIC_LIMIT_REACHED, UNAVAILABLE, and what the limit throws
  */
 export async function declareMetric(
   db: Database,
   tenantId: number,
   definition: MetricDefinition,
+  limit: ChangeLimit = UNLIMITED,
 ): Promise<DeclaredMetric> {
   const known = await findActive(db, tenantId, definition.name)
   if (known && isSame(known, definition))
     return { metricId: known.metric_id, version: known.version, activated: false }
   if (!known) await checkName(db, tenantId, definition.name)
+  return limit.run(tenantId, () => tryToActivate(db, tenantId, definition))
+}
+
+/** Batches that queue behind an attempt are written before the next one. */
+async function tryToActivate(
+  db: Database,
+  tenantId: number,
+  definition: MetricDefinition,
+): Promise<DeclaredMetric> {
   for (let attempt = 1; ; attempt++)
     try {
       return await db.transaction().execute((tx) => activate(tx, tenantId, definition))
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (code !== '55P03' && code !== '40P01') throw error
-      if (attempt === ACTIVATION_ATTEMPTS)
+      if (attempt === METRIC_LIMITS.activationAttempts)
         throw new ApiError('UNAVAILABLE', 'A batch takes long to be written; try again soon.')
+      await sleep(METRIC_LIMITS.activationLockMs)
     }
 }
-
-const ACTIVATION_ATTEMPTS = 5
 
 async function activate(
   tx: Database,
@@ -97,19 +109,25 @@ async function activate(
   return { metricId, version, activated: true }
 }
 
-/** Removes a metric: it counts nothing any more, and its name is free. @returns whether there was one */
-export async function retireMetric(db: Database, tenantId: number, name: string): Promise<boolean> {
+/** Removes a metric: it counts nothing any more, and its name is free. @returns its version; undefined where there was none */
+export async function retireMetric(
+  db: Database,
+  tenantId: number,
+  name: string,
+): Promise<number | undefined> {
   return db.transaction().execute(async (tx) => {
     await sql`SELECT FROM tenant WHERE tenant_id = ${tenantId} FOR NO KEY UPDATE`.execute(tx)
-    const { numAffectedRows } = await sql`
+    const { rows } = await sql<{ version: number }>`
       UPDATE metric_definition SET retired_at = clock_timestamp()
-       WHERE tenant_id = ${tenantId} AND name = ${name} AND retired_at IS NULL`.execute(tx)
-    if (!numAffectedRows) return false
+       WHERE tenant_id = ${tenantId} AND name = ${name} AND retired_at IS NULL RETURNING version`.execute(
+      tx,
+    )
+    if (!rows[0]) return undefined
     await sql`UPDATE tenant SET metrics_version = metrics_version + 1 WHERE tenant_id = ${tenantId}`.execute(
       tx,
     )
     await forgetResults(tx, tenantId)
-    return true
+    return rows[0].version
   })
 }
 

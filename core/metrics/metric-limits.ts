@@ -21,6 +21,13 @@ export const METRIC_LIMITS = {
   backfillPollMs: 2_000,
   /** How long activation waits for batches under way, while others wait behind it. */
   activationLockMs: 2_000,
+  /** Between two attempts batches have as long for themselves. */
+  activationAttempts: 3,
+  /** Versions that are activated and metrics that are retired, of a tenant. */
+  changesPerMinuteMax: 10,
+  /** Of a tenant, behind the one under way. */
+  changesQueuedMax: 5,
+  changeQueueMs: 10_000,
   /** Rows of retired versions are deleted that long after. */
   retiredMs: 3_600_000,
 } as const

@@ -10,7 +10,9 @@ import {
   type Viewer,
 } from '../../identity/viewer.ts'
 import { createFairLimiter } from '../../lib/fair-limiter.ts'
+import type { SecurityLog } from '../../lib/security-log.ts'
 import type { Log } from '../../log/log.ts'
+import { type ChangeLimit, createChangeLimit } from '../../metrics/change-limit.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import { createPointsPlan, type PointsPlan } from '../../queries/metrics/metrics-points.ts'
 import type { QueryResult } from '../../queries/query-result.ts'
@@ -32,6 +34,11 @@ export interface ContextDeps {
   db: Database
   /** Finds keys and sessions, which `db` may not read; `db` unless given. */
   identityDb?: Database
+  /** Declares and retires metrics, whose locks keep nothing else waiting; `identityDb` unless given. */
+  metricsDb?: Database
+  /** Of declaring and retiring metrics; the default of a process unless given. */
+  metricChanges?: ChangeLimit
+  securityLog?: SecurityLog
   live: LiveHub
   log: Pick<Log, 'offsets' | 'identity'>
   /** Called each time, because the edge may start later. */
@@ -51,6 +58,7 @@ export interface Sender extends Identity {
 
 /** What every resolver gets, one for each operation. */
 export interface RequestContext extends ContextDeps {
+  metricChanges: ChangeLimit
   sender: Sender
   viewer: Viewer
   /** The sender as a viewer of this tenant. @throws FORBIDDEN for another tenant than the key's own */
@@ -84,6 +92,7 @@ export function createContextFactory(
     heldMsPerMinuteMax: QUERY_LIMITS.statementMsPerMinuteMax,
   })
   const slowQueries = createSlowQueries()
+  const { metricChanges = createChangeLimit() } = deps
   return (sender, signal) => {
     const { viewer } = sender
     const scope = scopeOf(viewer)
@@ -100,6 +109,7 @@ export function createContextFactory(
     const db = withSignal(ofTenant, signal)
     return {
       ...deps,
+      metricChanges,
       db,
       sender,
       viewer,

@@ -4,6 +4,8 @@ import { QUERY_LIMITS } from '../../queries/limits.ts'
 
 /** What a selection asks for when every fragment is written out. */
 interface Cost {
+  /** Fields of the selection itself, not of what it selects; `__typename` costs nothing. */
+  roots: number
   /** All fields, `__typename` and those of the introspection included. */
   fields: number
   aliases: number
@@ -26,8 +28,12 @@ export function checkDocument(document: DocumentNode): void {
   let total = none()
   // Operations of one document are limited together: parsing and validation see all of them.
   for (const definition of document.definitions)
-    if (definition.kind === 'OperationDefinition')
-      total = add(total, costOf(definition.selectionSet))
+    if (definition.kind === 'OperationDefinition') {
+      const cost = costOf(definition.selectionSet)
+      // Each is a transaction of its own, and limits count requests.
+      if (definition.operation === 'mutation') check('mutation fields', cost.roots, 1)
+      total = add(total, cost)
+    }
   check('fields', total.fields, QUERY_LIMITS.fieldsMax)
   check('aliases', total.aliases, QUERY_LIMITS.aliasesMax)
   check('__schema', total.schemas, QUERY_LIMITS.schemasMax)
@@ -67,9 +73,12 @@ function createCounter(fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
         continue
       }
       const inner = selection.selectionSet ? costOf(selection.selectionSet) : none()
-      total = add(total, inner)
-      if (selection.kind === 'InlineFragment') continue
+      if (selection.kind === 'InlineFragment') {
+        total = add(total, inner)
+        continue
+      }
       const name = selection.name.value
+      total = add(total, { ...inner, roots: name === '__typename' ? 0 : 1 })
       const introspects = name === '__schema' || name === '__type'
       total.fields++
       if (selection.alias) {
@@ -88,11 +97,12 @@ function createCounter(fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
 }
 
 function none(): Cost {
-  return { fields: 0, aliases: 0, schemas: 0, types: 0, aliasesInIntrospection: 0 }
+  return { roots: 0, fields: 0, aliases: 0, schemas: 0, types: 0, aliasesInIntrospection: 0 }
 }
 
 function add(a: Cost, b: Cost): Cost {
   return {
+    roots: a.roots + b.roots,
     fields: a.fields + b.fields,
     aliases: a.aliases + b.aliases,
     schemas: a.schemas + b.schemas,

@@ -5,7 +5,10 @@ import { toApiError } from '../to-api-error.ts'
 
 /** The one place where an ApiError becomes GraphQL's: `extensions.code`, HTTP status and headers. */
 export function toGraphQLError({ code, message, status, details }: ApiError): GraphQLError {
-  const headers = code === 'UNAUTHENTICATED' ? { 'WWW-Authenticate': 'Bearer' } : undefined
+  const headers = {
+    ...(code === 'UNAUTHENTICATED' && { 'WWW-Authenticate': 'Bearer' }),
+    ...(status === 429 && { 'Retry-After': String(details.retryAfterSeconds ?? 1) }),
+  }
   return createGraphQLError(message, {
     extensions: { code, ...details, http: { status, headers } },
   })

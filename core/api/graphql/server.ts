@@ -6,7 +6,6 @@ import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import { identify, type RequestOrigin } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { Logger } from '../../lib/logger.ts'
-import type { SecurityLog } from '../../lib/security-log.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
 import {
@@ -34,7 +33,6 @@ export interface GraphQLDeps extends ContextDeps {
   /** Looks up keys and sessions, so that no query keeps them waiting; `db` unless given. */
   identityDb?: Database
   logger: Pick<Logger, 'error'>
-  securityLog?: SecurityLog
   /** Without it every query is executed. */
   resultCache?: ResultCache
 }

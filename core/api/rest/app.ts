@@ -174,7 +174,8 @@ function sendApiError(c: Context, { code, message, details }: ApiError): Respons
   const detail = named ? parameter + message.slice((argument as string).length) : message
   const headers: Record<string, string> = {}
   if (code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer'
-  if (code === 'TOO_MANY_ATTEMPTS' || code === 'OVERLOADED') headers['Retry-After'] = '1'
+  if (code === 'TOO_MANY_ATTEMPTS' || code === 'OVERLOADED')
+    headers['Retry-After'] = String(details.retryAfterSeconds ?? 1)
   return sendProblem(c, code, headers, detail, {
     ...members,
     ...(parameter && { parameter }),

@@ -15,8 +15,27 @@ import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'
 
 /** What the mutations need of a context: connections that may write. */
-function writingDb({ identityDb, db }: RequestContext) {
-  return identityDb ?? db
+function writingDb({ metricsDb, identityDb, db }: RequestContext) {
+  return metricsDb ?? identityDb ?? db
+}
+
+/** After it was committed. */
+function recordChange(
+  { securityLog, sender }: RequestContext,
+  name: 'metric-declared' | 'metric-retired',
+  tenant: string,
+  metric: { name: string; version: number },
+): void {
+  const { credential, address, requestId } = sender
+  securityLog?.record({
+    name,
+    outcome: 'allowed',
+    ...(credential !== undefined && { actor: credential }),
+    tenant,
+    ...(address !== undefined && { address }),
+    ...(requestId !== undefined && { requestId }),
+    detail: `${metric.name}, version ${metric.version}`,
+  })
 }
 
 /** Changes cost every batch of the tenant, so a key that only reads may not make any. */
@@ -120,7 +139,10 @@ function addMutations(
         const viewer = await context.tenant(tenant)
         const parsed = parseMetricDefinition(JSON.parse(JSON.stringify(definition)))
         const db = writingDb(context)
-        await declareMetric(db, viewer.tenantId, parsed)
+        const { metricChanges } = context
+        const declared = await declareMetric(db, viewer.tenantId, parsed, metricChanges)
+        if (declared.activated)
+          recordChange(context, 'metric-declared', viewer.tenant, { ...parsed, ...declared })
         const list: typeof metricDefinitions = (_, ...rest) => metricDefinitions(db, ...rest)
         const { rows } = await context.run(list, viewer, { name: parsed.name }, info)
         if (!rows[0]) throw new ApiError('METRIC_NOT_FOUND')
@@ -134,9 +156,13 @@ function addMutations(
       args: { tenant: t.arg.id(), name: t.arg.string({ required: true }) },
       async resolve(_, { tenant, name }, context) {
         checkMayDeclare(context)
-        const { tenantId } = await context.tenant(tenant)
-        if (!(await retireMetric(writingDb(context), tenantId, readMetricName(name))))
-          throw new ApiError('METRIC_NOT_FOUND')
+        const viewer = await context.tenant(tenant)
+        const metric = readMetricName(name)
+        const version = await context.metricChanges.run(viewer.tenantId, () =>
+          retireMetric(writingDb(context), viewer.tenantId, metric),
+        )
+        if (version === undefined) throw new ApiError('METRIC_NOT_FOUND')
+        recordChange(context, 'metric-retired', viewer.tenant, { name: metric, version })
         return true
       },
     }),

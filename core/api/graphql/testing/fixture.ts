@@ -11,6 +11,7 @@ import { mintLoginLink, redeemLoginLink } from '../../../identity/sessions.ts'
 import { createTenant } from '../../../identity/tenants.ts'
 import type { Log } from '../../../log/log.ts'
 import { createPostgresLog } from '../../../log/postgres/postgres-log.ts'
+import { UNLIMITED } from '../../../metrics/change-limit.ts'
 import { createLiveHub, type LiveHub } from '../../live/hub.ts'
 import type { ResultCache } from '../../result-cache/result-cache.ts'
 import { createGraphQL, type GraphQLServer } from '../server.ts'
@@ -77,6 +78,7 @@ export async function createQueryFixture(
   const graphql = createGraphQL({
     db: queries,
     identityDb: db,
+    metricChanges: UNLIMITED,
     live,
     log,
     logger,
