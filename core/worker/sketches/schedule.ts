@@ -1,6 +1,7 @@
 import { DAY_MS } from '../../db/partitions.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { pause } from '../../lib/pause.ts'
+import type { DerivedBefore } from '../maintenance/partition-maintenance.ts'
 import type { SketchDerivation } from './derive-sketches.ts'
 
 const INTERVAL_MS = 60_000
@@ -32,11 +33,11 @@ export async function deriveBefore(
   sketches: SketchDerivation,
   day: number,
   signal: AbortSignal,
-): Promise<boolean> {
-  const { isComplete } = await sketches.run({
+): Promise<DerivedBefore> {
+  const { isComplete, isStuck } = await sketches.run({
     droppedBeforeMs: day * DAY_MS,
     msMax: BEFORE_DROP_MS_MAX,
     signal,
   })
-  return isComplete
+  return isComplete ? 'complete' : isStuck ? 'failing' : 'incomplete'
 }
