@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { numberSql, textSql } from './backfill-sql.ts'
 import { compileMetric } from './compile-metric.ts'
-import { propertyText } from './property-text.ts'
+import { PROPERTY_TEXT_CHARS_MAX, propertyText } from './property-text.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -57,6 +57,10 @@ test('a batch finds the dimensions and the value of an event that Postgres finds
   }
 })
 
+/** A text is read as it is. */
+const beginning = (text: string | null) =>
+  text?.startsWith('{') || text?.startsWith('[') ? text.slice(0, PROPERTY_TEXT_CHARS_MAX) : text
+
 test('a property is written as jsonb writes it', async () => {
   const samples = fc.sample(value, 500).map((each) => JSON.stringify(each))
   const { rows } = await database.pool.query(
@@ -64,6 +68,40 @@ test('a property is written as jsonb writes it', async () => {
     [samples],
   )
   rows.forEach(({ text }, i) => {
-    expect(propertyText(JSON.parse(samples[i] ?? '')), samples[i]).toBe(text)
+    expect(propertyText(JSON.parse(samples[i] ?? '')), samples[i]).toBe(beginning(text))
   })
+})
+
+test('of a large object or list only the beginning is read, which is what jsonb begins with', async () => {
+  const key = (i: number) => `${i % 7 === 0 ? '\uffee' : i % 5 === 0 ? '\u{1f600}' : 'key'}-${i}`
+  const large: unknown[] = [
+    Object.fromEntries(Array.from({ length: 900 }, (_, i) => [key(i), { value: i }])),
+    Array.from({ length: 900 }, (_, i) => ({ value: 'x'.repeat(i % 9) })),
+    [['"'.repeat(3_000)], 1],
+    { a: { b: { c: ['x'.repeat(5_000)] } } },
+    { ['k'.repeat(2_000)]: 1 },
+  ]
+  const { rows } = await database.pool.query(
+    "SELECT jsonb_build_object('k', j) ->> 'k' AS text FROM unnest($1::jsonb[]) WITH ORDINALITY u (j, i) ORDER BY i",
+    [large.map((each) => JSON.stringify(each))],
+  )
+  rows.forEach(({ text }, i) => {
+    expect(text.length).toBeGreaterThan(PROPERTY_TEXT_CHARS_MAX)
+    expect(propertyText(large[i])).toBe(beginning(text))
+  })
+})
+
+test('what a metric reads of a list does not grow with it', () => {
+  let read = 0
+  const list = new Proxy(
+    Array.from({ length: 10_000 }, () => 'element'),
+    {
+      get(target, property, receiver) {
+        read++
+        return Reflect.get(target, property, receiver)
+      },
+    },
+  )
+  propertyText(list)
+  expect(read).toBeLessThan(500)
 })
