@@ -52,7 +52,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const pool = createMaintenancePool(deps.databaseUrl, workerId)
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   const ended = new AbortController()
-  const sketches = createSketchDerivation({ pool, logger: deps.logger })
+  const sketches = createSketchDerivation({ pool })
   const maintenance = createPartitionMaintenance({
     pool,
     retentionDays,

@@ -140,26 +140,3 @@ test('a process that froze with the lock of the days keeps no other one from sta
   await again.close()
   await frozen.end().catch(() => {})
 })
-
-test('days whose sketches keep failing are held for three more days, then dropped, and their sketches are marked', async () => {
-  await applied(TODAY)
-  await maintain().ensure(receivedOn(KEPT - 4, KEPT - 5))
-  await sql(`INSERT INTO tenant (slug) VALUES ('behind'), ('done');
-    INSERT INTO sketch_progress (tenant_id, derived_through)
-    SELECT tenant_id, CASE slug WHEN 'behind' THEN '${isoDay(KEPT - 9)}'::timestamptz ELSE now() END FROM tenant`)
-  const run = (derived: 'incomplete' | 'failing') =>
-    createPartitionMaintenance({
-      pool: database.pool,
-      retentionDays: RETENTION_DAYS,
-      deriveBefore: async () => derived,
-    }).run()
-  expect(await run('incomplete')).toMatchObject({ dropped: [] })
-  expect(await run('failing')).toMatchObject({ dropped: [table(KEPT - 5), table(KEPT - 4)] })
-  expect(
-    await sql(`SELECT slug, (incomplete_before AT TIME ZONE 'UTC')::date::text AS before
-                 FROM sketch_progress JOIN tenant USING (tenant_id) ORDER BY slug`),
-  ).toEqual([
-    { slug: 'behind', before: isoDay(KEPT - 3) },
-    { slug: 'done', before: null },
-  ])
-})

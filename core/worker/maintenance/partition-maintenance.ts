@@ -50,17 +50,13 @@ export interface PartitionMaintenanceDeps {
   pool: pg.Pool
   retentionDays?: number
   /**
-   * Derives what has to be derived from the events received before that day; they are dropped only once that is complete.
-   * Where it keeps failing they are dropped SKETCH_WAIT_DAYS later, and what lacks them is marked.
+   * Derives what has to be derived from the events received before that day; they are dropped only once it returns true.
    * Days count from 1970-01-01, UTC.
    */
-  deriveBefore?: (day: number) => Promise<DerivedBefore>
+  deriveBefore?: (day: number) => Promise<boolean>
   /** Aborts when the worker ends: an index is not built to its end then. */
   signal?: AbortSignal
 }
-
-/** `failing`: all that is left failed many times in a row. */
-export type DerivedBefore = 'complete' | 'incomplete' | 'failing'
 
 /** Some parts of a run failed; `result` is what the others did. */
 export class MaintenanceError extends AggregateError {
@@ -78,9 +74,6 @@ export class MaintenanceError extends AggregateError {
  * updates most rows of the current minute, and a tenth of those of a bucket (bench/README.md).
  */
 const FILL = { outcomes: 'fillfactor = 70', rollups: 'fillfactor = 85' }
-
-/** For so long events are held beyond the retention while the sketches of a tenant cannot be derived from them. */
-const SKETCH_WAIT_DAYS = 3
 
 export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): PartitionMaintenance {
   const { pool, retentionDays = LIMITS.rawRetentionDaysDefault } = deps
@@ -115,13 +108,10 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
 
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
-    const derived = await deriveBefore?.((await readToday(pool)) - retentionDays)
-    if (derived === 'incomplete') return []
-    const heldDays = retentionDays + (derived === 'failing' ? SKETCH_WAIT_DAYS : 0)
+    if (deriveBefore && !(await deriveBefore((await readToday(pool)) - retentionDays))) return []
     return days.drop(async (day, today, client) => {
-      if (day >= today - heldDays || !(await isApplied(client, day))) return false
+      if (day >= today - retentionDays || !(await isApplied(client, day))) return false
       await saveDroppedDay((sql, values) => client.query(sql, values), day)
-      await markIncompleteSketches(client, day)
       return true
     })
   }
@@ -176,16 +166,6 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       })
     },
   }
-}
-
-/** In the transaction that drops the day. Sketches that end before it was over will never have all of its events. */
-async function markIncompleteSketches(client: pg.ClientBase, day: number): Promise<void> {
-  await client.query(
-    `UPDATE sketch_progress SET incomplete_before = greatest(incomplete_before, d.ended)
-       FROM (SELECT (date '1970-01-01' + $1::int + 1) AT TIME ZONE 'UTC' AS ended) d
-      WHERE derived_through < d.ended`,
-    [day],
-  )
 }
 
 function startMs(month: number): number {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   createQueryFixture,
   type FixtureEvent,
@@ -232,65 +232,5 @@ describe('sketches', () => {
       value: 150,
       source: 'sketch',
     })
-  })
-})
-
-describe('a tenant whose sketches cannot be derived', () => {
-  const failures: unknown[] = []
-  const logger = { warn: (fields: object) => void failures.push(fields) }
-  let nowMs = 0
-  const create = () => derivation({ logger, now: () => nowMs, eventsMax: 5 })
-  const progress = () =>
-    sql(
-      'SELECT slug, incomplete_before FROM sketch_progress JOIN tenant USING (tenant_id) ORDER BY slug',
-    )
-
-  beforeEach(async () => {
-    failures.length = 0
-    await fixture.store('other', someEvents())
-    await sql(`
-      CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF NEW.tenant_id = 1 THEN RAISE 'refused'; END IF; RETURN NEW; END $$;
-      CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON sketch FOR EACH ROW EXECUTE FUNCTION refuse()`)
-  })
-  afterEach(() => sql('DROP TRIGGER refuse ON sketch'))
-
-  test('stops no other one, and is tried again after a while', async () => {
-    const sketches = create()
-    expect(await sketches.run()).toMatchObject({ isComplete: false, derived: expect.any(Number) })
-    expect(await progress()).toEqual([{ slug: 'other', incomplete_before: null }])
-    expect(failures).toMatchObject([{ tenant_id: 1, hours: 'final', retry_s: 60 }])
-    expect(await sketches.run()).toEqual({ derived: 0, isComplete: false })
-    expect(failures).toHaveLength(1)
-    nowMs += 61_000
-    await sketches.run()
-    expect(failures).toHaveLength(2)
-    await sql('ALTER TABLE sketch DISABLE TRIGGER refuse')
-    nowMs += 121_000
-    expect(await sketches.run()).toMatchObject({ isComplete: true })
-    expect(await totalOf()).toMatchObject({ value: 150, source: 'sketch' })
-    await sql('ALTER TABLE sketch ENABLE TRIGGER refuse')
-    // Revised hours of both.
-    for (const tenant of ['default', 'other'])
-      await fixture.store(tenant, [
-        { name: 'name_1', actor: 'late', occurredAt: at(600), receivedAt: at(3_500), late: true },
-      ])
-    await sql('UPDATE rollup_15m SET revised_at = clock_timestamp() WHERE late_count > 0')
-    failures.length = 0
-    expect(await sketches.run()).toMatchObject({ isComplete: false })
-    expect(failures).toMatchObject([{ tenant_id: 1, hours: 'revised' }])
-    expect(await sql('SELECT DISTINCT tenant_id FROM sketch WHERE late_count > 0')).toEqual([
-      { tenant_id: 2 },
-    ])
-  })
-
-  test('is reported once it failed for hours, and only then', async () => {
-    const sketches = create()
-    const results = []
-    for (let i = 0; i < 8; i++) {
-      results.push((await sketches.run()).isStuck)
-      nowMs += 3_600_001
-    }
-    expect(results).toEqual([...Array(7).fill(undefined), true])
   })
 })

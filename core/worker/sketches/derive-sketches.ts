@@ -3,16 +3,13 @@ import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
 import { LOCKS } from '../../db/locks.ts'
 import { createPartitions, DAY_MS, MONTHS } from '../../db/partitions.ts'
 import { watermarkSql } from '../../db/watermark.ts'
-import type { Logger } from '../../lib/logger.ts'
 import { deriveRange } from './derive-range.ts'
 import { advanceRevision, findRevisedBuckets, proposeRevision } from './revised-buckets.ts'
 import { timeSql } from './sketch-rows.ts'
-import { createTenantAttempts } from './tenant-attempts.ts'
 
 /**
  * Derives sketches from single events: of each tenant's hours once they are final, and again of buckets that were revised
- * since. One worker at a time; batches are neither blocked nor asked for anything. Tenants take turns, a range each, and
- * one whose range failed is left out for a while: the others go on.
+ * since. One worker at a time; batches are neither blocked nor asked for anything.
  */
 export interface SketchDerivation {
   /** Goes on where the last call, of any worker, stopped. */
@@ -35,8 +32,6 @@ export interface DerivationResult {
   derived: number
   /** Nothing is left to do; false where another worker does it. */
   isComplete: boolean
-  /** All that is left failed many times in a row. */
-  isStuck?: boolean
 }
 
 export interface DerivationDeps {
@@ -45,9 +40,6 @@ export interface DerivationDeps {
   eventsMax?: number
   /** How long a transaction may take from its beginning to its id, see revised-buckets.ts. */
   graceMs?: number
-  /** Learns of ranges that failed. */
-  logger?: Pick<Logger, 'warn'>
-  now?: () => number
 }
 
 const RUN_MS_MAX = 50_000
@@ -58,11 +50,8 @@ export function createSketchDerivation({
   pool,
   eventsMax = 300_000,
   graceMs = 600_000,
-  logger,
-  now = () => performance.now(),
 }: DerivationDeps): SketchDerivation {
   const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
-  const attempts = createTenantAttempts(now, logger)
 
   async function derive(client: pg.PoolClient, range: Parameters<typeof deriveRange>[1]) {
     // A range is within a day, and a day within a month.
@@ -79,17 +68,24 @@ export function createSketchDerivation({
     const { msMax = RUN_MS_MAX, droppedBeforeMs, signal } = options
     const deadline = performance.now() + msMax
     const isOver = () => performance.now() > deadline || signal?.aborted === true
-    const run: Run = {
-      ...{ derived: 0, isComplete: true, isStuck: true, isOver, droppedBeforeMs },
-      ...{ attempts, derive, eventsMax, graceMs },
+    let derived = 0
+    for (const tenant of await findTenants(client, droppedBeforeMs))
+      for (let through = tenant.throughMs; through === undefined || through < tenant.targetMs; ) {
+        if (isOver()) return { derived, isComplete: false }
+        const step = await nextStep(client, { ...tenant, throughMs: through }, eventsMax)
+        derived += await derive(client, { ...step, throughMs: step.beforeMs, isRevision: false })
+        through = step.beforeMs
+      }
+    const ended = await proposeRevision(client, graceMs)
+    const { ranges, isCut } = await findRevisedBuckets(client)
+    for (const range of ranges) {
+      if (isOver()) return { derived, isComplete: false }
+      const throughMs = await readThroughMs(client, range.tenantId)
+      derived += await derive(client, { ...range, throughMs, isRevision: true })
     }
-    await deriveFinal(client, run)
-    if (!isOver()) await deriveRevised(client, run)
-    else leave(run)
-    return {
-      ...{ derived: run.derived, isComplete: run.isComplete },
-      ...(!run.isComplete && run.isStuck && { isStuck: true }),
-    }
+    if (isCut) return { derived, isComplete: false }
+    if (ended !== undefined) await advanceRevision(client, ended)
+    return { derived, isComplete: true }
   }
 
   async function runOnce(options: DerivationOptions): Promise<DerivationResult> {
@@ -122,67 +118,6 @@ export function createSketchDerivation({
       return run
     },
   }
-}
-
-interface Run extends DerivationResult {
-  isStuck: boolean
-  isOver(): boolean
-  droppedBeforeMs: number | undefined
-  eventsMax: number
-  graceMs: number
-  attempts: ReturnType<typeof createTenantAttempts>
-  derive(client: pg.PoolClient, range: Parameters<typeof deriveRange>[1]): Promise<number>
-}
-
-/** @param isStuck whether it is left because it failed many times */
-function leave(run: Run, isStuck = false): void {
-  run.isComplete = false
-  run.isStuck &&= isStuck
-}
-
-/** A range of each tenant in turn. */
-async function deriveFinal(client: pg.PoolClient, run: Run): Promise<void> {
-  const { attempts, derive, eventsMax } = run
-  const behind = await findTenants(client, run.droppedBeforeMs)
-  const queue = behind.filter(({ tenantId }) => !attempts.final.isWaiting(tenantId))
-  for (const { tenantId } of behind)
-    if (attempts.final.isWaiting(tenantId)) leave(run, attempts.final.isStuck(tenantId))
-  for (let tenant = queue.shift(); tenant; tenant = queue.shift()) {
-    if (run.isOver()) return leave(run)
-    const current = tenant
-    let throughMs = tenant.targetMs
-    const derived = await attempts.final.run(client, tenant.tenantId, async () => {
-      const step = await nextStep(client, current, eventsMax)
-      throughMs = step.beforeMs
-      return derive(client, { ...step, throughMs, isRevision: false })
-    })
-    if (derived === undefined) leave(run, attempts.final.isStuck(tenant.tenantId))
-    else if (throughMs < tenant.targetMs) queue.push({ ...tenant, throughMs })
-    run.derived += derived ?? 0
-  }
-}
-
-async function deriveRevised(client: pg.PoolClient, run: Run): Promise<void> {
-  const { attempts, derive, graceMs } = run
-  const ended = await proposeRevision(client, graceMs)
-  const leftOut = attempts.revised.waiting()
-  for (const tenantId of leftOut) leave(run, attempts.revised.isStuck(tenantId))
-  const { ranges, isCut } = await findRevisedBuckets(client, leftOut)
-  if (isCut) leave(run)
-  let isWhole = !isCut && leftOut.length === 0
-  for (const range of ranges) {
-    if (run.isOver()) return leave(run)
-    if (attempts.revised.isWaiting(range.tenantId)) continue
-    const derived = await attempts.revised.run(client, range.tenantId, async () => {
-      const throughMs = await readThroughMs(client, range.tenantId)
-      return derive(client, { ...range, throughMs, isRevision: true })
-    })
-    run.derived += derived ?? 0
-    if (derived !== undefined) continue
-    isWhole = false
-    leave(run, attempts.revised.isStuck(range.tenantId))
-  }
-  if (isWhole && ended !== undefined) await advanceRevision(client, ended)
 }
 
 interface TenantTarget {

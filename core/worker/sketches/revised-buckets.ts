@@ -26,11 +26,8 @@ export interface RevisedBuckets {
 
 const BUCKETS_MAX = 2_000
 
-/** @returns ranges of neighbouring buckets of one day, by tenant, without those of tenants left out */
-export async function findRevisedBuckets(
-  client: pg.ClientBase,
-  leftOut: readonly number[] = [],
-): Promise<RevisedBuckets> {
+/** @returns ranges of neighbouring buckets of one day, by tenant */
+export async function findRevisedBuckets(client: pg.ClientBase): Promise<RevisedBuckets> {
   const { rows } = await client.query<{ tenant_id: number; ms: number }>(
     `SELECT DISTINCT r.tenant_id, (extract(epoch FROM r.bucket) * 1000)::float8 AS ms
        FROM rollup_15m r
@@ -38,9 +35,7 @@ export async function findRevisedBuckets(
        LEFT JOIN sketch k ON k.tenant_id = r.tenant_id AND k.series_id = r.series_id
                          AND k.minutes = ${SKETCH_MINUTES[0]} AND k.bucket = r.bucket
       WHERE r.revised_at >= (SELECT checked_to FROM sketch_revision) AND r.count IS DISTINCT FROM k.rollup_count
-        AND r.tenant_id <> ALL ($1::int[])
       ORDER BY 1, 2 LIMIT ${BUCKETS_MAX + 1}`,
-    [leftOut],
   )
   const ranges: RevisedBuckets['ranges'] = []
   for (const { tenant_id, ms } of rows.slice(0, BUCKETS_MAX)) {

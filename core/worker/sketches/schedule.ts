@@ -1,7 +1,6 @@
 import { DAY_MS } from '../../db/partitions.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { pause } from '../../lib/pause.ts'
-import type { DerivedBefore } from '../maintenance/partition-maintenance.ts'
 import type { SketchDerivation } from './derive-sketches.ts'
 
 const INTERVAL_MS = 60_000
@@ -33,11 +32,11 @@ export async function deriveBefore(
   sketches: SketchDerivation,
   day: number,
   signal: AbortSignal,
-): Promise<DerivedBefore> {
-  const { isComplete, isStuck } = await sketches.run({
+): Promise<boolean> {
+  const { isComplete } = await sketches.run({
     droppedBeforeMs: day * DAY_MS,
     msMax: BEFORE_DROP_MS_MAX,
     signal,
   })
-  return isComplete ? 'complete' : isStuck ? 'failing' : 'incomplete'
+  return isComplete
 }
