@@ -6,6 +6,7 @@ import { ageMetrics } from '../worker/maintenance/age-metrics.ts'
 import { createBackfill } from './backfill.ts'
 import { declareMetric, retireMetric } from './declare-metric.ts'
 import { parseMetricDefinition } from './metric-definition.ts'
+import { METRIC_LIMITS } from './metric-limits.ts'
 import { admitMetricSeries } from './metric-series.ts'
 import { activeMetric, countedByMetric, isBackfilled, recountOfMetric } from './testing/recount.ts'
 
@@ -158,4 +159,38 @@ test('what a retired version counted is deleted after an hour, and nothing else'
   expect(await rows()).toBe(0)
   const pair = await activeMetric(database.pool, 'pair')
   expect(Object.keys(await countedByMetric(database.pool, pair)).length).toBeGreaterThan(100)
+})
+
+test('tenants take turns, and a metric whose part fails is left out for a while and stops no other one', async () => {
+  const { pool } = database
+  const { rows } = await pool.query(
+    "INSERT INTO tenant (slug, created_at) VALUES ('second', now() - interval '1 year') RETURNING tenant_id",
+  )
+  const { metricId: failing } = await declare({ name: 'failing', events: ['order'] })
+  const other = await declareMetric(
+    db,
+    rows[0].tenant_id,
+    parseMetricDefinition({ name: 'theirs' }),
+  )
+  const left = async () => {
+    const { rows } = await pool.query(
+      'SELECT metric_id AS id, count(*)::int AS days FROM metric_backfill WHERE completed_at IS NULL GROUP BY 1',
+    )
+    return Object.fromEntries(rows.map(({ id, days }) => [id, days]))
+  }
+  const total = (await left())[failing]
+  let nowMs = 0
+  const backfill = createBackfill(pool, never, () => nowMs)
+  for (let step = 0; step < 4; step++) expect(await backfill.step()).toBe('done')
+  expect(await left()).toEqual({ [failing]: total - 2, [other.metricId]: total - 2 })
+  await pool.query(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON metric_backfill FOR EACH ROW WHEN (NEW.metric_id = ${failing}) EXECUTE FUNCTION refuse()`)
+  await expect(backfill.step()).rejects.toThrow('refused')
+  while ((await backfill.step()) === 'done');
+  expect(await left()).toEqual({ [failing]: total - 2 })
+  await pool.query('DROP TRIGGER refuse ON metric_backfill')
+  nowMs += METRIC_LIMITS.backfillFailedMs
+  while ((await backfill.step()) === 'done');
+  expect(await left()).toEqual({})
 })

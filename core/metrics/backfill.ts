@@ -10,7 +10,8 @@ import { admitMetricSeries } from './metric-series.ts'
 import { METRIC_COLUMNS, readMetric } from './stored-metrics.ts'
 
 /**
- * Counts what was stored before a metric was activated, newest day first. A day, or a part of a busy one, is counted and
+ * Counts what was stored before a metric was activated, newest day first; tenants take turns, a part each, and a metric
+ * that failed is left out for a while. A day, or a part of a busy one, is counted and
  * marked as counted in one transaction, so a crash anywhere repeats it and counts nothing twice. What is counted never
  * changes meanwhile: events with an earlier `stored_at` than the activation were committed by then.
  *
@@ -31,14 +32,29 @@ interface Part {
   dayEndMs: number
 }
 
-export function createBackfill(pool: pg.Pool, signal: AbortSignal): Backfill {
+export function createBackfill(
+  pool: pg.Pool,
+  signal: AbortSignal,
+  now = () => performance.now(),
+): Backfill {
   let sliceMs = DAY_MS
+  /** The tenant of the last part. */
+  let lastTenantId = 0
+  /** Metrics that failed, and until when they are left out. */
+  const failed = new Map<number, number>()
+
+  function leftOut(): number[] {
+    for (const [metricId, untilMs] of failed) if (untilMs <= now()) failed.delete(metricId)
+    return [...failed.keys()]
+  }
 
   async function countPart(client: pg.PoolClient, part: Part): Promise<boolean> {
     const { metric, slice } = part
     const startedAt = performance.now()
     const { rows } = await client.query<BackfillRow>(backfillSql(metric, slice))
-    if (rows.length > METRIC_LIMITS.backfillRowsMax && sliceMs > SLICE_MS_MIN) {
+    if (rows.length > METRIC_LIMITS.backfillRowsMax) {
+      // They are cut: written, they would be too few.
+      if (sliceMs <= SLICE_MS_MIN) throw new Error('a second of events has too many groups')
       shorten()
       return false
     }
@@ -59,19 +75,27 @@ export function createBackfill(pool: pg.Pool, signal: AbortSignal): Backfill {
       const client = await pool.connect()
       const cancel = () => cancelStatement(client)
       let broken: Error | undefined
+      let part: Part | 'closed' | undefined
       signal.addEventListener('abort', cancel)
       try {
         await client.query(
           `BEGIN; SET LOCAL statement_timeout = ${METRIC_LIMITS.backfillStatementMs}; SET LOCAL timezone = 'UTC'`,
         )
-        const part = await findPart(client, sliceMs)
-        if (part) await countPart(client, part)
+        part = await findPart(client, { sliceMs, lastTenantId, leftOut: leftOut() })
+        if (part && part !== 'closed') {
+          lastTenantId = part.metric.tenantId
+          await countPart(client, part)
+        }
         await client.query('COMMIT')
         return part ? 'done' : 'idle'
       } catch (error) {
         broken = error as Error
         if (signal.aborted) return 'cancelled'
-        if ((error as { code?: unknown }).code !== '57014' || sliceMs === SLICE_MS_MIN) throw error
+        if ((error as { code?: unknown }).code !== '57014' || sliceMs === SLICE_MS_MIN) {
+          if (part && part !== 'closed')
+            failed.set(part.metric.metricId, now() + METRIC_LIMITS.backfillFailedMs)
+          throw error
+        }
         shorten()
         return 'done'
       } finally {
@@ -90,35 +114,42 @@ async function hasOpenParts(pool: pg.Pool): Promise<boolean> {
   return rows[0]?.open === true
 }
 
-/** Ends what is in the way: days that were dropped, and parts of retired metrics. */
-async function findPart(client: pg.PoolClient, sliceMs: number): Promise<Part | undefined> {
+/** @returns 'closed' where days that were dropped, or parts of a retired metric, were in the way: commit at once */
+async function findPart(
+  client: pg.PoolClient,
+  { sliceMs, lastTenantId, leftOut }: { sliceMs: number; lastTenantId: number; leftOut: number[] },
+): Promise<Part | 'closed' | undefined> {
   const lock = `SELECT pg_try_advisory_xact_lock(${LOCKS.backfillMetrics.key}) AS mine`
   if (!(await client.query<{ mine: boolean }>(lock)).rows[0]?.mine) return undefined
   const columns = METRIC_COLUMNS.split(', ')
     .map((column) => `d.${column}`)
     .join(', ')
-  for (;;) {
-    const { rows } = await client.query(
-      `SELECT ${columns}, d.retired_at IS NOT NULL AS retired, to_char(d.activated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS stored_until,
+  const { rows } = await client.query(
+    `SELECT ${columns}, d.retired_at IS NOT NULL AS retired, to_char(d.activated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS stored_until,
               b.day - date '1970-01-01' AS day, (extract(epoch FROM b.done_through) * 1000)::float8 AS from_ms
          FROM metric_backfill b JOIN metric_definition d USING (metric_id)
-        WHERE b.completed_at IS NULL ORDER BY b.day DESC, b.metric_id LIMIT 1`,
-    )
-    const row = rows[0]
-    if (!row) return undefined
-    const metric = readMetric(row)
-    const day = Number(row.day)
-    const table = `event_${DAYS.suffixOf(day)}`
-    if (row.retired) await closeParts(client, metric)
-    else if (await isDropped(client, table)) await closeDroppedDays(client, metric, day)
-    else {
-      const dayEndMs = (day + 1) * DAY_MS
-      const fromMs = Number(row.from_ms)
-      const beforeMs = Math.min(dayEndMs, fromMs + sliceMs)
-      const slice = { table, fromMs, beforeMs, storedUntil: row.stored_until as string }
-      return { metric, dayEndMs, slice }
-    }
+        WHERE b.completed_at IS NULL AND b.metric_id <> ALL ($2::int[])
+        ORDER BY b.tenant_id > $1 DESC, b.tenant_id, b.day DESC, b.metric_id LIMIT 1`,
+    [lastTenantId, leftOut],
+  )
+  const row = rows[0]
+  if (!row) return undefined
+  const metric = readMetric(row)
+  const day = Number(row.day)
+  const table = `event_${DAYS.suffixOf(day)}`
+  if (row.retired) {
+    await closeParts(client, metric)
+    return 'closed'
   }
+  if (await isDropped(client, table)) {
+    await closeDroppedDays(client, metric, day)
+    return 'closed'
+  }
+  const dayEndMs = (day + 1) * DAY_MS
+  const fromMs = Number(row.from_ms)
+  const beforeMs = Math.min(dayEndMs, fromMs + sliceMs)
+  const slice = { table, fromMs, beforeMs, storedUntil: row.stored_until as string }
+  return { metric, dayEndMs, slice }
 }
 
 async function isDropped(client: pg.PoolClient, table: string): Promise<boolean> {

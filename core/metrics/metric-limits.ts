@@ -19,6 +19,8 @@ export const METRIC_LIMITS = {
   /** Rows of one part of a day that are held in memory. */
   backfillRowsMax: 50_000,
   backfillPollMs: 2_000,
+  /** For so long a metric is left out after a part of it failed, in the process that tried. */
+  backfillFailedMs: 600_000,
   /** How long activation waits for batches under way, while others wait behind it. */
   activationLockMs: 2_000,
   /** Between two attempts batches have as long for themselves. */

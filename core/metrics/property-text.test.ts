@@ -73,7 +73,7 @@ test('a property is written as jsonb writes it', async () => {
 })
 
 test('of a large object or list only the beginning is read, which is what jsonb begins with', async () => {
-  const key = (i: number) => `${i % 7 === 0 ? '\uffee' : i % 5 === 0 ? '\u{1f600}' : 'key'}-${i}`
+  const key = (i: number) => `${i % 2 === 0 ? '\uffee' : '\u{1f600}'}${i}`
   const large: unknown[] = [
     Object.fromEntries(Array.from({ length: 900 }, (_, i) => [key(i), { value: i }])),
     Array.from({ length: 900 }, (_, i) => ({ value: 'x'.repeat(i % 9) })),
