@@ -10,7 +10,7 @@ afterEach(() => {
   process.exitCode = undefined
 })
 
-/** An edge that responds as the test says. */
+/** An edge that responds as the test wants it. */
 async function startEdge(respond: (response: ServerResponse, n: number) => void): Promise<string> {
   let count = 0
   const server = createServer(async (request: IncomingMessage, response) => {

@@ -6,7 +6,7 @@ import { type NodeEnv, serveEdge } from '../../edge/node/serve-edge.ts'
 /** Longer than any deadline of the server. */
 const LONG_MS = 600_000
 
-// Deadlines are over when a test says so; the server's own sockets are real.
+// Tests decide when deadlines are over; the server's own sockets are real.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
 

@@ -113,7 +113,7 @@ test('the request of docs/mcp.md works as it is written', async () => {
 })
 
 describe('who may ask', () => {
-  test('without a key, with an unknown one or a revoked one it is 401, and says which scheme it takes', async () => {
+  test('without a key, with an unknown one or a revoked one it is 401, with the scheme that it takes', async () => {
     const without = await fetch(`${mcp.core.url}/mcp`, { method: 'POST', body: '{}' })
     expect(without.status).toBe(401)
     expect(without.headers.get('www-authenticate')).toBe('Bearer realm="sluice", scope="read"')

@@ -276,7 +276,7 @@ describe('funnel and retention', () => {
 })
 
 describe('comparisons', () => {
-  test('compare shows the period before, or another range, and meta says which', async () => {
+  test('compare shows the period before, or another range, which meta names', async () => {
     const path = `/v1/metrics/order?${RANGE}&interval=total`
     const { data, meta } = await json(`${path}&compare=previous_period`)
     expect(data).toEqual([

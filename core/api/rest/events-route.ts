@@ -123,7 +123,7 @@ function pagesOf(
   }
 }
 
-/** With the cursor: whoever has a line can go on after it. */
+/** With the cursor: a client that has a line can go on after it. */
 function toLine({ cursor, node }: EventList['events']['edges'][number]) {
   return { ...toRestEvent(node), cursor }
 }

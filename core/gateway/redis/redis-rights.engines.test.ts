@@ -120,7 +120,7 @@ describe('the Redis user of the edges in decision 13', () => {
     }
   })
 
-  test('may run the scripts of limits, which the user of core may not: a collector says so at its start', async () => {
+  test('may run the scripts of limits, which the user of core may not: a collector reports it at its start', async () => {
     await checkMayLimit(bridge.redis)
     const core = createRedisConnection({ url: server.url.replace('//', `//sluice:${password}@`) })
     try {

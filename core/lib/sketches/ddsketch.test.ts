@@ -96,7 +96,7 @@ describe('merging', () => {
 })
 
 describe('bytes', () => {
-  test('a sketch is bounded whatever its numbers are, and says what the bound costs', () => {
+  test('a sketch is bounded whatever its numbers are, and reports what the bound costs', () => {
     const sketch = new DDSketch()
     for (let exponent = -300; exponent < 300; exponent += 0.01) sketch.add(10 ** exponent)
     expect(sketch.toBytes().length).toBeLessThan(20_000)

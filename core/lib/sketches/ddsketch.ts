@@ -13,7 +13,7 @@ import {
  *
  * A quantile lies between two neighbours of the sorted numbers, as Postgres' percentile_cont has it; each of the two is
  * within 1 %. The smallest and the largest number are exact. Only the BINS_MAX bins of the largest magnitudes are kept,
- * a span of 10^35: smaller numbers count as 0, and the sketch says so (`errorBound`).
+ * a span of 10^35: smaller numbers count as 0, and the sketch reports it (`errorBound`).
  */
 export class DDSketch {
   /** Index → count. */

@@ -3,7 +3,7 @@ import { eventsOverTime, type MetricPoint } from '../../../queries/metrics/event
 import type { Builder } from '../builder.ts'
 
 const DESCRIPTION = `Numbers for startTime ≤ occurred_at < endTime. They are exact, but for UNIQUES and percentiles from sketches: see exactness. Buckets without events are left out.
-name "*" counts every event name; the name of a declared metric counts what that says, and hides events of the same name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
+name "*" counts every event name; the name of a declared metric counts what that defines, and hides events of the same name. groupBy and filter take source, actor, session, name, or any property by its name or by its dotted path
 ("properties.name" where a property has the name of one of those); the ${QUERY_LIMITS.groupsMax} largest groups are listed, the others are counted as "(other)".
 Without interval, one that suits the range is chosen. WEEK begins on Monday. MINUTE is counted from single
 events, for ranges of up to ${QUERY_LIMITS.minuteRangeHoursMax} hours; it is final, and its late events are counted, with its 15 minutes. extensions.source says rollup, sketch, raw, or which of them;

@@ -1,7 +1,7 @@
 import type { ResultInfo } from '../../../queries/query-result.ts'
 import type { ToolOutput } from '../tool-text.ts'
 
-/** What a result of `metrics` says about itself. */
+/** How a result of `metrics` was made. */
 export function infoOf(extensions: Record<string, unknown>, alias: string): ResultInfo {
   return (extensions.metrics as Record<string, ResultInfo>)[alias] as ResultInfo
 }

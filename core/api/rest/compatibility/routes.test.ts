@@ -204,7 +204,7 @@ describe('Pulse', () => {
     expect(await asOperator.json()).toMatchObject({ tenantId: 'other', eventId: 'foreign' })
   })
 
-  test('finds no event by its Idempotency-Key, and says why', async () => {
+  test('finds no event by its Idempotency-Key, and gives the reason', async () => {
     const response = await get('/admin/event/by-idempotency?tenant=default&idempotencyKey=k')
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ error: expect.stringContaining('is not kept') })
