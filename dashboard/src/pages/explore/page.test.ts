@@ -152,7 +152,8 @@ test('a click on the chart lists the events of the point under the pointer, and 
   await page.locator('.contributions-by button').click()
   await page.locator('input[role="combobox"]:focus').fill('country')
   await page.keyboard.press('Enter')
-  await expect.poll(() => page.locator('.contributions tbody tr').count()).toBe(3)
+  await page.locator('.contributions tbody').getByText('NP', { exact: true }).waitFor()
+  expect(await page.locator('.contributions tbody tr').count()).toBe(3)
   const [first = '', last = ''] = param('region')[0]?.split('/') ?? []
   const [start2, end2] = [Date.parse(first), Date.parse(last)]
   const countIn = (from: number, to: number, country: string) =>
