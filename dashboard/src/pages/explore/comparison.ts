@@ -64,7 +64,10 @@ export const CONTRIBUTIONS = graphql(`
     }
   }
 `)
-export type Contributions = ResultOf<typeof CONTRIBUTIONS>['contributions']
+export type Contributions = ResultOf<typeof CONTRIBUTIONS>['contributions'] & {
+  /** What the rows are values of: they stay for a moment when another one is chosen. */
+  dimension: string
+}
 export type Contribution = Contributions['contributions'][number]
 
 export async function fetchContributions(
@@ -82,5 +85,5 @@ export async function fetchContributions(
     startTime: new Date(from).toISOString(),
     endTime: new Date(to).toISOString(),
   })
-  return result.ok ? { ok: true, data: result.data.contributions } : result
+  return result.ok ? { ok: true, data: { ...result.data.contributions, dimension } } : result
 }

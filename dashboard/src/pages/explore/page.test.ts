@@ -72,6 +72,8 @@ test('a query is put together by keyboard alone, and its link restores it', asyn
   await page.keyboard.press('Escape')
   await page.locator('.add-filter button:focus').waitFor()
   await type('b', 'plan')
+  await expect.poll(() => param('by')).toEqual(['plan'])
+  await page.locator('.popover-panel').waitFor({ state: 'detached' })
   await page.keyboard.press('i')
   await page.getByRole('button', { name: 'Every hour' }).press('Enter')
   await page.keyboard.press('t')

@@ -102,7 +102,7 @@ export function Contributions(props: { region: Region }) {
                 {before(found())}): a difference of {signed(found().difference)}
                 <ChangeMark value={found().after} before={found().before} />
               </p>
-              <Rows found={found()} dimension={dimension()} />
+              <Rows found={found()} dimension={found().dimension} />
             </>
           )}
         </Show>
