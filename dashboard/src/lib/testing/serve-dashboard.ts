@@ -62,6 +62,7 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
       page.setDefaultTimeout(15_000)
       pages.push(page)
       await startCoverage(page)
+      keepCoverage(page)
       await signIn(page, loginUrl(core.url, await mintLoginLink(db)))
       return page
     },
@@ -76,5 +77,15 @@ export async function serveDashboard(tenants: string[]): Promise<ServedDashboard
       await core.close(0)
       await fixture.close()
     },
+  }
+}
+
+/** The browser forgets what ran on a page that it has left. */
+function keepCoverage(page: Page): void {
+  const goto = page.goto.bind(page)
+  page.goto = async (...args) => {
+    await saveCoverage(page)
+    await startCoverage(page)
+    return goto(...args)
   }
 }
