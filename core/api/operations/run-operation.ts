@@ -2,6 +2,7 @@ import { API_ERRORS, type ApiErrorCode, ERRORS } from '../../../contract/errors.
 import { parseExactly } from '../../../contract/json/exact-parse.ts'
 import { scopeOf } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import type { ResultInfo } from '../../queries/query-result.ts'
 import type { Sender } from '../graphql/context.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
 import type { ResultBudget } from './result-budget.ts'
@@ -77,4 +78,9 @@ function toApiError({ message, extensions = {} }: ExecutedError): ApiError {
     return new ApiError(code as ApiErrorCode, message, details)
   // Documents are ours and variables were checked: what GraphQL itself refuses is a fault of the caller's folder.
   throw new Error(`GraphQL rejected a built-in document: ${code} ${message}`)
+}
+
+/** How the result of a field was made. @param field its name or alias in the document */
+export function infoOf(extensions: Record<string, unknown>, field: string): ResultInfo {
+  return (extensions.metrics as Record<string, ResultInfo>)[field] as ResultInfo
 }

@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import { badInput } from '../../lib/api-error.ts'
 import type { FunnelResult, FunnelStep } from '../../queries/behaviour/funnel.ts'
 import type { RetentionCohort } from '../../queries/behaviour/retention.ts'
+import { infoOf } from '../operations/run-operation.ts'
 import type { RestEnv } from './admit.ts'
 import {
   funnelMeta,
@@ -11,7 +12,7 @@ import {
   retentionQuery,
 } from './behaviour-schemas.ts'
 import { problems, respond, tableContent } from './formats.ts'
-import { infoOf, toMeta } from './meta.ts'
+import { toMeta } from './meta.ts'
 import type { RunOperation } from './operation.ts'
 import { metricsMeta } from './schemas.ts'
 

@@ -5,6 +5,7 @@ import { badInput } from '../../lib/api-error.ts'
 import type { Contribution, ContributionsResult } from '../../queries/explore/contributions.ts'
 import type { ComparedPoint } from '../../queries/metrics/compare-metrics.ts'
 import type { RatioPoint } from '../../queries/metrics/metric-ratio.ts'
+import { infoOf } from '../operations/run-operation.ts'
 import type { RestEnv } from './admit.ts'
 import {
   contribution,
@@ -15,7 +16,7 @@ import {
   ratioQuery,
 } from './comparison-schemas.ts'
 import { problems, respond, tableContent } from './formats.ts'
-import { infoOf, toMeta } from './meta.ts'
+import { toMeta } from './meta.ts'
 import type { RunOperation } from './operation.ts'
 import { metricName } from './schemas.ts'
 

@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import type { EventNamesResult } from '../../queries/explore/event-names.ts'
 import type { EventPropertiesResult } from '../../queries/explore/event-properties.ts'
 import type { TopValuesResult, ValueCount } from '../../queries/explore/top-values.ts'
+import { infoOf } from '../operations/run-operation.ts'
 import type { RestEnv } from './admit.ts'
 import {
   eventName,
@@ -15,7 +16,7 @@ import {
   valueCount,
 } from './explore-schemas.ts'
 import { problems, respond, tableContent } from './formats.ts'
-import { infoOf, toMeta } from './meta.ts'
+import { toMeta } from './meta.ts'
 import type { RunOperation } from './operation.ts'
 import { metricName } from './schemas.ts'
 

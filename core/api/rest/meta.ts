@@ -1,10 +1,5 @@
 import type { ResultInfo } from '../../queries/query-result.ts'
 
-/** How the result of a field was made. */
-export function infoOf(extensions: Record<string, unknown>, field: string): ResultInfo {
-  return (extensions.metrics as Record<string, ResultInfo>)[field] as ResultInfo
-}
-
 /** The same as `meta` of a response. */
 export function toMeta(info: ResultInfo) {
   return {

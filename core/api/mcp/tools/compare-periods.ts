@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { badInput } from '../../../lib/api-error.ts'
 import type { MetricPoint } from '../../../queries/metrics/events-over-time.ts'
+import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
 import { truncate } from '../untrusted.ts'
-import { factsOf, infoOf } from './facts.ts'
+import { factsOf } from './facts.ts'
 import { cellsOf, explainEmpty, notesOf, readPair, type Selection, type Series } from './metrics.ts'
 import {
   aggregate,

@@ -1,11 +1,6 @@
 import type { ResultInfo } from '../../../queries/query-result.ts'
 import type { ToolOutput } from '../tool-text.ts'
 
-/** How a result of `metrics` was made. */
-export function infoOf(extensions: Record<string, unknown>, alias: string): ResultInfo {
-  return (extensions.metrics as Record<string, ResultInfo>)[alias] as ResultInfo
-}
-
 /** Where a number comes from and how certain it is. */
 export function factsOf(info: ResultInfo): ToolOutput['facts'] {
   return {

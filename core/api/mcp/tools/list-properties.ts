@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { EventPropertiesResult } from '../../../queries/explore/event-properties.ts'
+import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import { truncate } from '../untrusted.ts'
-import { factsOf, infoOf } from './facts.ts'
+import { factsOf } from './facts.ts'
 import { explainEmpty, notesOf } from './metrics.ts'
 import { defineTool, maxTokens, metric, rangeOf, rangeShape } from './tool.ts'
 

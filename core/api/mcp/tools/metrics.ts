@@ -1,9 +1,9 @@
 import type { MetricPoint } from '../../../queries/metrics/events-over-time.ts'
 import type { ResultInfo } from '../../../queries/query-result.ts'
+import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
 import { truncate } from '../untrusted.ts'
-import { infoOf } from './facts.ts'
 import { findNames, nearestNames } from './names.ts'
 import type { Range, ToolContext } from './tool.ts'
 

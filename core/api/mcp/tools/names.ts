@@ -2,7 +2,7 @@ import { isBefore } from '../../../queries/instant.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { ResultInfo } from '../../../queries/query-result.ts'
 import type { NameCount } from '../../../queries/range-totals.ts'
-import { infoOf } from './facts.ts'
+import { infoOf } from '../../operations/run-operation.ts'
 import { type Range, type ToolContext, toInstant } from './tool.ts'
 
 const NAMES = `query McpNames($start: DateTime!, $end: DateTime!, $names: Int) {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { factsOf, infoOf } from './facts.ts'
+import { infoOf } from '../../operations/run-operation.ts'
+import { factsOf } from './facts.ts'
 import { defineTool, rangeOf } from './tool.ts'
 
 const DOCUMENT = `query McpPipeline($start: DateTime!, $end: DateTime!) {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { ValueCount } from '../../../queries/explore/top-values.ts'
+import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import { truncate } from '../untrusted.ts'
-import { factsOf, infoOf } from './facts.ts'
+import { factsOf } from './facts.ts'
 import { explainEmpty, notesOf } from './metrics.ts'
 import {
   defineTool,
