@@ -89,7 +89,7 @@ test('events that are stored after the activation are not in the backfill', asyn
   expect(await progress()).toMatchObject({ events: 2_000 })
 })
 
-test('two workers never count a part together, and one that is stopped says so', async () => {
+test('two workers never count a part together, and one that is stopped reports it', async () => {
   await declare({ name: 'pair', events: ['order'] })
   const steps = await Promise.all(
     Array.from({ length: 6 }, () => createBackfill(database.pool, never).step()),

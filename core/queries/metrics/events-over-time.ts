@@ -98,7 +98,7 @@ export async function eventsOverTime(
   if (!metric) return resultOf(viewer, args, rows, source, info)
   const described = describeMetric(metric, info, { range: args.range, isLimited })
   const result = resultOf(viewer, args, rows, source, described)
-  // No notification says how far a history is counted.
+  // No notification tells how far a history is counted.
   return metric.isBackfilling ? { ...result, dependencies: null } : result
 }
 

@@ -193,7 +193,7 @@ export function isCounted(
   return completeSince === undefined || !isBefore(timestamp, completeSince)
 }
 
-/** What is said of a result of a metric, beside what is said of every one. */
+/** Describes a result of a metric, beyond what describes every result. */
 export function describeMetric(
   metric: ActiveMetric,
   info: ResultInfo,
