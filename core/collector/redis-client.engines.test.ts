@@ -40,3 +40,15 @@ test('of more commands than the connection takes some are sent, and the others f
   for (const { reason } of failed) expect(reason).toBeInstanceOf(TooLargeForRedisError)
   expect(await client.get('nothing')).toEqual([null])
 })
+
+test('an error of Redis is thrown and never returned as a result, also inside a list', async () => {
+  const client = createRedisClient(connection, 10_000)
+  const script = { text: "return redis.error_reply('REFUSED by the script')" }
+  await expect(client.run(script, [], [])).rejects.toThrow('REFUSED by the script')
+  const list = { text: "return { 1, redis.error_reply('REFUSED in the list') }" }
+  await expect(client.run(list, [], [])).rejects.toThrow('REFUSED in the list')
+  await connection.send([['set', 'a-text', 'a']], 1_000)
+  await expect(
+    client.run({ text: "return redis.call('incr', KEYS[1])" }, ['a-text'], []),
+  ).rejects.toThrow('not an integer')
+})

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import type { KeyRecord } from '../../contract/api-key.ts'
 import { type ConfluentStub, startConfluentStub } from './confluent-stub.ts'
-import { REMOTE_RUNTIMES, RUNTIMES, type RunningEdge, type Runtime, startEdge } from './runtimes.ts'
+import {
+  REMOTE_RUNTIMES,
+  RUNTIMES,
+  RUNTIMES_FOR_BROWSERS,
+  type RunningEdge,
+  type Runtime,
+  startEdge,
+} from './runtimes.ts'
 import { type EdgeRequest, type EdgeResponse, send } from './send.ts'
 import { type StubFault, type StubGateway, startStubGateway } from './stub-gateway.ts'
 
@@ -59,6 +66,14 @@ export function describeEdges(
     })
     define(harness)
   })
+}
+
+/** The same for workerd and the collector only: a whole browser is expensive, and the tests without one compare all runtimes. */
+export function describeEdgesForBrowsers(
+  title: string,
+  define: (harness: EdgeHarness) => void,
+): void {
+  describeEdges(title, define, defaultOptions, RUNTIMES_FOR_BROWSERS)
 }
 
 /** Defines the same tests for every protocol to the log: Sluice's gateway, and Confluent's REST proxy in both dialects. */

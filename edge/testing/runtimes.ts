@@ -30,6 +30,8 @@ export type Runtime = 'workerd' | 'deno' | 'node' | 'collector'
 export const RUNTIMES: readonly Runtime[] = ['workerd', 'deno', 'node', 'collector']
 /** Those that reach core over HTTP. */
 export const REMOTE_RUNTIMES = RUNTIMES.filter((runtime) => runtime !== 'collector')
+/** The two HTTP servers of our own choice: workerd's, and ours on Node. */
+export const RUNTIMES_FOR_BROWSERS: readonly Runtime[] = ['workerd', 'collector']
 
 const COLLECTOR = 'core/collector/testing/stub-collector.ts'
 

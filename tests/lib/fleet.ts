@@ -17,9 +17,15 @@ import { findFreeServicePort } from '../../tools/process/ports.ts'
 import { attachWatchdog } from '../../tools/process/watchdog.ts'
 import { type CoreProcess, SLUICE_GATEWAY_PASSWORD, startCore } from './core-process.ts'
 
+export interface FleetOptions {
+  onRestart?: (why: string) => void
+  /** What accepts events. Default: workerd. */
+  edge?: 'workerd' | 'collector'
+}
+
 /**
- * Sluice as teams run it: Kafka, Redis and Postgres of its own, a gateway (with the API), two workers and an edge in workerd, each
- * a process that is started again when it ends, as an orchestrator would.
+ * Sluice as teams run it: Kafka, Redis and Postgres of its own, a gateway (with the API), two workers and an edge in workerd or a
+ * collector, each a process that is started again when it ends, as an orchestrator would.
  */
 export interface Fleet {
   engines: Engines
@@ -57,7 +63,10 @@ const SLUICE_REDIS_TOKEN = 'a-redis-token-for-tests'
 const RESTART_MS = 250
 const GENEROUS = 1_000_000_000
 
-export async function startFleet(onRestart: (why: string) => void = () => {}): Promise<Fleet> {
+export async function startFleet({
+  onRestart = () => {},
+  edge: edgeKind = 'workerd',
+}: FleetOptions = {}): Promise<Fleet> {
   const home = mkdtempSync(join(tmpdir(), 'sluice-fleet-'))
   const stops: (() => Promise<unknown>)[] = [
     async () => rmSync(home, { recursive: true, force: true }),
@@ -99,22 +108,26 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
     )
     const coreUrl = `http://127.0.0.1:${port}`
     const edgePort = await findFreeServicePort()
-    const edgeHome = join(home, 'edge')
-    mkdirSync(edgeHome)
-    const edge = await startEdgeProcess({
-      home: edgeHome,
-      port: edgePort,
-      bindings: {
-        SLUICE_GATEWAY_URL: `${coreUrl}/gateway`,
-        SLUICE_GATEWAY_USERNAME: GATEWAY_USER,
-        SLUICE_GATEWAY_PASSWORD,
-        SLUICE_REDIS_REST_URL: `${coreUrl}/redis`,
-        SLUICE_REDIS_TOKEN,
-        SLUICE_EDGE_NAME: 'fleet',
-      },
-      onRestart,
-    })
-    stops.push(() => edge.stop())
+    const toGateway = {
+      SLUICE_GATEWAY_URL: `${coreUrl}/gateway`,
+      SLUICE_GATEWAY_USERNAME: GATEWAY_USER,
+      SLUICE_GATEWAY_PASSWORD,
+      SLUICE_EDGE_NAME: 'fleet',
+    }
+    // As compose runs it: without a password of the database.
+    const startCollector = () =>
+      startCore({
+        roles: ['collector'],
+        databaseUrl: '',
+        env: { ...env, ...toGateway, SLUICE_COLLECTOR_PORT: String(edgePort) },
+      })
+    const edge = await (edgeKind === 'collector'
+      ? keep('the collector', startCollector)
+      : startWorkerd(edgePort, {
+          ...toGateway,
+          SLUICE_REDIS_REST_URL: `${coreUrl}/redis`,
+          SLUICE_REDIS_TOKEN,
+        }))
     const log = await openLog(readConfig(env).log, databaseUrl)
     stops.push(() => log.close())
     return {
@@ -138,6 +151,14 @@ export async function startFleet(onRestart: (why: string) => void = () => {}): P
   } catch (error) {
     await stop().catch(() => {})
     throw error
+  }
+
+  async function startWorkerd(port: number, bindings: Record<string, string>) {
+    const edgeHome = join(home, 'edge')
+    mkdirSync(edgeHome)
+    const edge = await startEdgeProcess({ home: edgeHome, port, bindings, onRestart })
+    stops.push(() => edge.stop())
+    return edge
   }
 
   /** Starts it again whenever it ends, until the fleet stops. */

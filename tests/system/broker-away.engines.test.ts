@@ -20,7 +20,7 @@ describe('the only broker is unavailable for a while under load', () => {
   let fleet: Fleet
   const restarts: string[] = []
   beforeAll(async () => {
-    fleet = await startFleet((why) => restarts.push(why))
+    fleet = await startFleet({ onRestart: (why) => restarts.push(why) })
   }, 180_000)
   afterAll(() => fleet?.stop(), 60_000)
 

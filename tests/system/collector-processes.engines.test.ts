@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { createDatabase } from '../../core/db/database.ts'
 import { createKey } from '../../core/identity/api-keys.ts'
 import { findFreePort } from '../../tools/process/ports.ts'
+import { isAlive } from '../../tools/process/processes.ts'
 import { startCore } from '../lib/core-process.ts'
 import { createTestDatabase, type TestDatabase } from '../lib/database.ts'
 
@@ -54,15 +55,35 @@ test('several collectors share a port, one that is killed is started again, and 
   await expect.poll(() => core.output()).toContain('a collector ended, restarting it')
   await expect.poll(() => childrenOf(core.pid).filter((pid) => pid !== victim).length).toBe(2)
   for (let i = 0; i < 10; i++) await expect.poll(post).toBe(202)
+  // One that ends again soon after its start waits longer each time.
+  const [again] = childrenOf(core.pid).slice(-1)
+  process.kill(again as number, 'SIGKILL')
+  const delays = () => [...core.output().matchAll(/"delayMs":(\d+)/g)].map(([, ms]) => Number(ms))
+  await expect.poll(delays).toEqual([200, 400])
+  await expect.poll(() => childrenOf(core.pid).length).toBe(2)
+  await expect.poll(post).toBe(202)
   const code = await core.stop()
   expect(code, core.output()).toBe(0)
 })
+
+test('a collector that does not respond to SIGTERM is killed after 9 s, so that core ends', async () => {
+  const core = await start(await findFreePort())
+  await expect.poll(() => core.output().match(/"msg":"ready"/g)?.length).toBe(3)
+  const [frozen] = childrenOf(core.pid)
+  process.kill(frozen as number, 'SIGSTOP')
+  const began = performance.now()
+  await core.stop()
+  expect(performance.now() - began).toBeGreaterThan(8_500)
+  expect(isAlive(frozen as number)).toBe(false)
+}, 30_000)
 
 test('collectors whose port is in use end the program instead of starting again and again', async () => {
   const holder = createServer()
   const port = await new Promise<number>((resolve) => {
     holder.listen(0, '127.0.0.1', () => resolve((holder.address() as { port: number }).port))
   })
-  await expect(start(port)).rejects.toThrow('ended before it listened')
+  const failure = await start(port).catch(String)
+  expect(failure).toContain('ended before it listened')
+  expect(failure).toContain('The lines above show why. Correct it and start again.')
   holder.close()
 })

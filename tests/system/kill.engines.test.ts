@@ -7,25 +7,27 @@ import { NO_DISCREPANCIES, recount } from '../lib/recount.ts'
 
 /**
  * Everything that runs is killed at random while events come in. The full measure is
- * `npm run kills`: a million events and 50 kills; KILL_SEED repeats a run.
+ * `npm run kills`: a million events and 50 kills; KILL_SEED repeats a run, KILL_EDGE=collector sends through a collector
+ * instead of workerd.
  */
 const EVENTS = Number(process.env.KILL_EVENTS ?? 100_000)
 const KILLS = Number(process.env.KILL_COUNT ?? 10)
 const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000)
+const EDGE = process.env.KILL_EDGE === 'collector' ? 'collector' : 'workerd'
 const VICTIMS: readonly MemberName[] = ['worker 1', 'gateway', 'edge', 'broker', 'worker 2']
 
 describe('Kafka, Redis, Postgres, a gateway, two workers and an edge', () => {
   let fleet: Fleet
   const restarts: string[] = []
   beforeAll(async () => {
-    fleet = await startFleet((why) => restarts.push(why))
+    fleet = await startFleet({ onRestart: (why) => restarts.push(why), edge: EDGE })
   }, 180_000)
   afterAll(() => fleet?.stop(), 60_000)
 
   test(`lose and duplicate none of ${EVENTS.toLocaleString('en')} events while ${KILLS} of them, Redis and Postgres are killed at random`, {
     timeout: 180_000 + KILLS * 20_000 + EVENTS / 2,
   }, async () => {
-    console.log(`  kill: seed ${SEED}`)
+    console.log(`  kill: seed ${SEED}, events through ${EDGE}`)
     const random = mulberry32(SEED)
     const began = Date.now()
     const flood = startFlood({

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { KeyRecord } from '../../../contract/api-key.ts'
 import type { StampedEvent } from '../../../contract/log/record.ts'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { describeEdgesForBrowsers, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { type Pages, startPages } from '../../testing/pages.ts'
 
 /** Pages on another origin, in a real Chromium. */
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 const STUB = 'window.sluice ||= (...call) => (sluice.q ||= []).push(call)'
 
-describeEdges('sluice.js', (harness) => {
+describeEdgesForBrowsers('sluice.js', (harness) => {
   it('sends the events of a page and a page view once each, under a strict Content-Security-Policy', async () => {
     const site = visitor(harness)
     const { origin } = new URL(harness.edge.url)
@@ -226,7 +226,7 @@ describeEdges('sluice.js', (harness) => {
   })
 })
 
-describeEdges('a page on another origin', (harness) => {
+describeEdgesForBrowsers('a page on another origin', (harness) => {
   it('can send a beacon with a public key in the URL', async () => {
     const site = visitor(harness)
     const page = await site.visit('')

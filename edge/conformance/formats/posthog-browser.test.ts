@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { describeEdgesForBrowsers, type EdgeHarness } from '../../testing/edge-harness.ts'
 
 /** The library retries after 3 to 5 s by its own timers, on a page that a busy machine runs slowly. */
 const RETRY_MS_MAX = 60_000
@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 /** PostHog's published library for pages, with `api_host` set. */
-describeEdges('posthog-js', (harness) => {
+describeEdgesForBrowsers('posthog-js', (harness) => {
   describe.each([
     ['with default settings', {}],
     ['without compression', { disable_compression: true }],

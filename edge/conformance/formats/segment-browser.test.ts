@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { launchBrowser } from '../../../tests/lib/browser.ts'
-import { describeEdges, type EdgeHarness } from '../../testing/edge-harness.ts'
+import { describeEdgesForBrowsers, type EdgeHarness } from '../../testing/edge-harness.ts'
 import { createSource } from '../../testing/source.ts'
 
 const LIBRARY = readFileSync(
@@ -67,7 +67,7 @@ function run(
   })()`)
 }
 
-describeEdges('@segment/analytics-next in a browser', (harness) => {
+describeEdgesForBrowsers('@segment/analytics-next in a browser', (harness) => {
   it('delivers every kind of call once, with id, name, actor, time and properties, by setting the host only', async () => {
     const { key, records, events } = createSource(harness, { kind: 'pub', origins: [origin] })
     const { page, errors } = await visit('/pricing?utm_source=news')
