@@ -29,6 +29,8 @@ const START_COMMAND: string[] = JSON.parse(read('package.json'))
 describe('docker-compose.yml', () => {
   test('a missing secret is reported by name and nothing starts', () => {
     expect(REQUIRED_VARIABLES).toEqual([
+      'KAFKA_COLLECTOR_PASSWORD',
+      'KAFKA_PASSWORD',
       'POSTGRES_PASSWORD',
       'REDIS_EDGES_PASSWORD',
       'REDIS_PASSWORD',
@@ -42,10 +44,21 @@ describe('docker-compose.yml', () => {
       expect(() => readComposeFile({ ...all, [name]: '' })).toThrow(name)
   })
 
+  test('clients of Kafka have a user each, and only Kafka itself is let in without one, within its container', () => {
+    const { environment = {} } = raw.services.kafka ?? {}
+    expect(environment.KAFKA_LISTENERS).toBe(
+      'CLIENTS://:9092,CONTROLLER://127.0.0.1:9093,BROKERS://127.0.0.1:9094',
+    )
+    expect(environment.KAFKA_LISTENER_SECURITY_PROTOCOL_MAP).toContain('CLIENTS:SASL_PLAINTEXT')
+    expect(environment.KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG).toMatch(
+      /required user_core="\$\{KAFKA_PASSWORD:\?\}" user_collector="\$\{KAFKA_COLLECTOR_PASSWORD:\?\}";$/,
+    )
+  })
+
   test('every secret comes from a required variable', () => {
     for (const [, { environment = {}, command = [] }] of services) {
       for (const [name, value] of Object.entries(environment))
-        if (/PASSWORD|TOKEN|SECRET|AUTH/.test(name))
+        if (/PASSWORD|TOKEN|SECRET|AUTH$/.test(name))
           // Without this one, /metrics is for the same machine only.
           expect(`${name}=${value}`).toMatch(
             name === 'SLUICE_METRICS_TOKEN' ? /=\$\{\w+:-\}$/ : /=\$\{\w+:\?\}$/,

@@ -1,13 +1,14 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { createTopics } from '../../core/log/open.ts'
+import { allowAppend, createTopics } from '../../core/log/open.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function createTopicsCommand(config: Config, terminal: Terminal): Command {
   return new Command('topics')
     .description('Create missing topics on the Kafka of KAFKA_BROKERS')
-    .action(async () => {
+    .option('--allow-append <user>', 'let this user of Kafka append to them, and nothing else')
+    .action(async ({ allowAppend: user }: { allowAppend?: string }) => {
       if (config.log.kind !== 'kafka')
         throw new UsageError(
           'The log is in Postgres, which has no topics to create.',
@@ -18,5 +19,8 @@ export function createTopicsCommand(config: Config, terminal: Terminal): Command
       terminal.print(
         created.length === 0 ? 'All topics exist.' : `Created ${created.length} topics.`,
       )
+      if (user === undefined) return
+      await allowAppend(config.log, user)
+      terminal.print(`${user} may append to them.`)
     })
 }

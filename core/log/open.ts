@@ -2,10 +2,10 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { UsageError } from '../lib/usage-error.ts'
 import { KafkaError, KafkaUnreachableError } from './kafka/errors.ts'
-import { createKafkaLog, createKafkaTopics } from './kafka/kafka-log.ts'
+import { createKafkaLog, createKafkaTopics, grantKafkaAppend } from './kafka/kafka-log.ts'
 import { TooFewBrokersError } from './kafka/topics.ts'
 import { type Log, UnknownTopicError } from './log.ts'
-import type { LogConfig } from './log-config.ts'
+import type { KafkaConfig, LogConfig } from './log-config.ts'
 import { createPostgresLog } from './postgres/postgres-log.ts'
 
 /** The log that the configuration names; its topics exist. @throws UsageError with a hint how to fix it */
@@ -70,6 +70,22 @@ export function createTopics(config: LogConfig): Promise<string[]> {
       optionalConfig: OPTIONAL_SETTINGS,
     })),
   ).catch(explain)
+}
+
+/**
+ * Lets another user of Kafka append to Sluice's topics and nothing else: what a collector on the internet needs.
+ * @throws UsageError with a hint how to fix it
+ */
+export async function allowAppend(config: KafkaConfig, user: string): Promise<void> {
+  const topics = Object.values(TOPICS).map(({ name }) => name)
+  await grantKafkaAppend(config, user, topics).catch((error) => {
+    if (error instanceof KafkaUnreachableError) explain(error)
+    if (!(error instanceof KafkaError)) throw error
+    throw new UsageError(
+      error.message,
+      `Give ${user} the rights Write and Describe on ${topics.join(' and ')} by yourself, or use a Kafka with an authorizer and a user who may change it.`,
+    )
+  })
 }
 
 function explain(error: unknown): never {

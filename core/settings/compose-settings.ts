@@ -29,6 +29,19 @@ export const COMPOSE_SETTINGS: readonly Setting[] = [
     readBy: 'compose',
   },
   {
+    name: 'KAFKA_PASSWORD',
+    default: '',
+    meaning: "password of Kafka's user `core`. Required; letters and digits",
+    readBy: 'compose',
+  },
+  {
+    name: 'KAFKA_COLLECTOR_PASSWORD',
+    default: '',
+    meaning:
+      "password of Kafka's user `collector`, who may append and nothing else. Required; letters and digits",
+    readBy: 'compose',
+  },
+  {
     name: 'CORE_ADDRESS',
     default: '`127.0.0.1`',
     meaning: 'address on the host at which core can be reached',

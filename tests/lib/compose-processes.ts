@@ -274,7 +274,7 @@ async function run(
 
 /** A free port for each that somebody listens on, e.g. `kafka:9093`. */
 async function findPorts(services: ComposeFile['services']): Promise<Map<string, number>> {
-  const listening = ['postgres:5432', 'redis:6379', 'kafka:9092', 'kafka:9093']
+  const listening = ['postgres:5432', 'redis:6379', 'kafka:9092', 'kafka:9093', 'kafka:9094']
   for (const [name, { ports = [] }] of Object.entries(services))
     for (const port of ports) listening.push(`${name}:${port.split(':').at(-1)}`)
   const found = new Map<string, number>()

@@ -6,7 +6,11 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { REDIS_KEYS } from '../../contract/redis-rest.ts'
-import { createKafkaLog } from '../../core/log/kafka/kafka-log.ts'
+import {
+  createKafkaLog,
+  createKafkaTopics,
+  grantKafkaAppend,
+} from '../../core/log/kafka/kafka-log.ts'
 import { REQUIRED_VARIABLES, readComposeFile } from '../lib/compose-file.ts'
 import { type ComposeProcesses, startCompose } from '../lib/compose-processes.ts'
 
@@ -63,7 +67,7 @@ test('the collector accepts events while core is away, with a key that it has no
 })
 
 test('the event passed through Kafka, and its rate limit is in Redis', async () => {
-  const kafka = await createKafkaLog({ brokers: [place('kafka', 9092)] })
+  const kafka = await createKafkaLog(kafkaAs('core', secrets.KAFKA_PASSWORD))
   const bounds = await kafka.offsets(TOPICS.raw.name)
   await kafka.close()
   expect(bounds).toHaveLength(TOPICS.raw.partitions)
@@ -72,6 +76,32 @@ test('the event passed through Kafka, and its rate limit is in Redis', async () 
   const keys = await redis.dbsize()
   redis.disconnect()
   expect(keys).toBeGreaterThan(0)
+})
+
+test('the collector may append to Kafka, and not read, create topics or change rights; nobody else is let in', async () => {
+  const own = kafkaAs('collector', secrets.KAFKA_COLLECTOR_PASSWORD)
+  const denied = /TOPIC_AUTHORIZATION_FAILED|CLUSTER_AUTHORIZATION_FAILED/
+  const stop = new AbortController()
+  const failure = Promise.withResolvers<unknown>()
+  const log = await createKafkaLog({ ...own, onError: failure.resolve })
+  const options = { from: new Map([[0, 0]]), signal: stop.signal, maxRecords: 10, minIntervalMs: 0 }
+  const read = (async () => {
+    for await (const batch of log.batches(TOPICS.raw.name, options)) return batch
+    return undefined
+  })()
+  expect(String(await Promise.race([failure.promise, read]))).toMatch(denied)
+  stop.abort()
+  await read
+  await expect(
+    createKafkaTopics(own, [{ name: 'of-the-collector', partitions: 1 }]),
+  ).rejects.toThrow(denied)
+  await expect(grantKafkaAppend(own, 'collector', ['of-the-collector'])).rejects.toThrow(denied)
+  const wrong = kafkaAs('collector', secrets.KAFKA_PASSWORD)
+  await expect(createKafkaLog(wrong)).rejects.toThrow('Authentication failed')
+  const anonymous = await createKafkaLog({ brokers: own.brokers })
+  await expect(anonymous.offsets(TOPICS.raw.name)).rejects.toThrow()
+  await anonymous.close()
+  await log.close()
 })
 
 test('a client with the token of /redis cannot flush Redis, forge keys or read cached results; Sluice itself sends no forbidden command', async () => {
@@ -156,6 +186,10 @@ async function browse(path: string, host: string, body?: object) {
   asked.end(body && JSON.stringify(body))
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
+}
+
+function kafkaAs(username: string, password: string | undefined) {
+  return { brokers: [place('kafka', 9092)], username, password: password ?? '' }
 }
 
 interface SendOptions {

@@ -4,6 +4,7 @@ import { createKafkaAppend } from './append.ts'
 import { createConnect, parseAddress } from './broker-connection.ts'
 import { type Brokers, createBrokers } from './brokers.ts'
 import { type ConnectionSettings, createKafkajsClient } from './connection.ts'
+import { grantAppend } from './grants.ts'
 import { readIdentity } from './identity.ts'
 import { createOffsetCommitter } from './offset-committer.ts'
 import { offsetsAt, readOffsets } from './offsets.ts'
@@ -98,6 +99,26 @@ export async function createKafkaTopics(
         created.push(name)
     }
     return created
+  } finally {
+    brokers.close()
+  }
+}
+
+/**
+ * Lets a user of Kafka append to these topics and nothing else.
+ * @throws KafkaError e.g. SECURITY_DISABLED where Kafka has no authorizer
+ */
+export async function grantKafkaAppend(
+  options: KafkaOptions,
+  user: string,
+  topics: readonly string[],
+  msMax = START_MS_MAX,
+): Promise<void> {
+  const brokers = brokersOf(options)
+  try {
+    await waitUntilReachable(brokers, msMax)
+    const names = topics.map((topic) => `${options.prefix ?? ''}${topic}`)
+    await grantAppend(brokers, user, names, msMax)
   } finally {
     brokers.close()
   }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import type { KafkaRequest } from '../broker-connection.ts'
+import { createAclsRequest } from './create-acls.ts'
 import { createTopicRequest } from './create-topics.ts'
 import { fetchRequest } from './fetch.ts'
 import { findCoordinatorRequest } from './find-coordinator.ts'
@@ -182,6 +183,28 @@ test.each<[string, number, object, KafkaRequest<unknown>]>([
     createTopicRequest(
       { name: topic, partitions: 6, replicationFactor: 3, config: { 'min.insync.replicas': '2' } },
       5_000,
+    ),
+  ],
+  [
+    'createAcls',
+    1,
+    {
+      creations: [4, 8].map((operation) => ({
+        resourceType: 2,
+        resourceName: topic,
+        resourcePatternType: 3,
+        principal: 'User:collector',
+        host: '*',
+        operation,
+        permissionType: 3,
+      })),
+    },
+    createAclsRequest(
+      (['WRITE', 'DESCRIBE'] as const).map((operation) => ({
+        topic,
+        user: 'collector',
+        operation,
+      })),
     ),
   ],
 ])('the request %s v%i has the bytes that kafkajs sends', async (api, version, fields, ours) => {
