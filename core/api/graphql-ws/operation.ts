@@ -79,6 +79,8 @@ async function* readFrames(response: Response, signal: AbortSignal): AsyncGenera
   if (!reader) return
   const cancel = () => void reader.cancel().catch(() => {})
   signal.addEventListener('abort', cancel, { once: true })
+  // The client left while the operation began; no event follows.
+  if (signal.aborted) cancel()
   let text = ''
   try {
     for (;;) {

@@ -123,6 +123,21 @@ describe('a subscription', () => {
     expect((await results.next()).value.data.live.at).toMatch(/Z$/)
   })
 
+  test('that is completed right after it began leaves nothing behind, while its connection stays open', async () => {
+    const { socket } = await raw()
+    const send = (message: object) => socket.send(JSON.stringify(message))
+    send({ type: 'connection_init', payload: { authorization: key } })
+    await once(socket, 'message')
+    const held = fixture.live.size
+    for (let i = 0; i < 40; i++) {
+      send({ id: `s${i}`, type: 'subscribe', payload: { query: LIVE } })
+      // Anywhere between the message and the first result.
+      await new Promise((resolve) => setTimeout(resolve, i % 8))
+      send({ id: `s${i}`, type: 'complete' })
+    }
+    await expect.poll(() => fixture.live.size, { timeout: 5_000 }).toBe(held)
+  })
+
   test('has the errors and limits of every other request', async () => {
     const { client } = clientOf({ authorization: key })
     const codeOf = (query: string) =>
