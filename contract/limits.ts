@@ -149,7 +149,7 @@ export const LIMITS = {
   logAppendRecordsMax: 5_000,
   logAppendMsMax: 2_000,
   logBatchRecordsMax: 5_000,
-  logBatchMinIntervalMs: 40,
+  logBatchMinIntervalMs: 25,
   logBatchMaxIntervalMs: 160,
 
   // Redis

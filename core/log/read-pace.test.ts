@@ -17,19 +17,20 @@ function intervalAt(recordsPerSecond: number, pace = createReadPace(40, 160)): n
   return Math.round(pace.intervalMs())
 }
 
-test('the interval grows with the traffic, from the shortest to the longest', () => {
+test('the interval is the shortest in thin traffic, then grows to the longest', () => {
   expect(createReadPace(40, 160).intervalMs()).toBe(40)
   expect(intervalAt(0)).toBe(40)
-  expect(intervalAt(75)).toBe(52)
-  expect(intervalAt(375)).toBe(100)
-  expect(intervalAt(750)).toBe(160)
+  expect(intervalAt(400)).toBe(40)
+  expect(intervalAt(550)).toBe(70)
+  expect(intervalAt(700)).toBe(100)
+  expect(intervalAt(1_000)).toBe(160)
   expect(intervalAt(20_000)).toBe(160)
 })
 
 test('after dense traffic the interval is short again', () => {
   const pace = createReadPace(40, 160)
   expect(intervalAt(5_000, pace)).toBe(160)
-  expect(intervalAt(10, pace)).toBe(42)
+  expect(intervalAt(10, pace)).toBe(40)
 })
 
 test('a pause counts for the traffic after it, and two batches within a millisecond do not divide by zero', () => {

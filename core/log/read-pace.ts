@@ -1,5 +1,6 @@
-/** Traffic of this many records a millisecond keeps the interval at its longest. */
-const DENSE_RECORDS_PER_MS = 0.75
+/** Up to this many records a millisecond the interval is the shortest, from DENSE_RECORDS_PER_MS on the longest. */
+const THIN_RECORDS_PER_MS = 0.4
+const DENSE_RECORDS_PER_MS = 1
 /** Averages move over the last five batches or so. */
 const WEIGHT = 0.2
 
@@ -20,7 +21,11 @@ export function createReadPace(minMs: number, maxMs = minMs): ReadPace {
   let last = performance.now()
   let recordsPerMs = 0
   return {
-    intervalMs: () => minMs + (maxMs - minMs) * Math.min(1, recordsPerMs / DENSE_RECORDS_PER_MS),
+    intervalMs() {
+      const beyondThin =
+        (recordsPerMs - THIN_RECORDS_PER_MS) / (DENSE_RECORDS_PER_MS - THIN_RECORDS_PER_MS)
+      return minMs + (maxMs - minMs) * Math.max(0, Math.min(1, beyondThin))
+    },
     onBatch(recordCount) {
       const now = performance.now()
       recordsPerMs += WEIGHT * (recordCount / Math.max(1, now - last) - recordsPerMs)
