@@ -52,6 +52,21 @@ export const API_ERRORS = {
     message: 'No metric with this name is declared.',
   },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  VERSION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: 'It was changed in the meantime; read it again and repeat the change.',
+  },
+  KEY_NOT_ACTIVE: {
+    status: 409,
+    retryable: false,
+    message: 'This API key was revoked, has expired or was replaced; create a new one.',
+  },
+  KEY_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant cannot have more API keys that work; revoke one first.',
+  },
   METRIC_NAME_TAKEN: {
     status: 409,
     retryable: false,

@@ -15,6 +15,9 @@ export type AuditActor = (
   requestId?: string | undefined
 }
 
+/** What Sluice does by itself, at its start and in its maintenance; and its tools. */
+export const SYSTEM: AuditActor = { kind: 'system' }
+
 export type AuditAction =
   | 'session.begun'
   | 'session.ended'
@@ -46,7 +49,7 @@ export type AuditAction =
   | 'audit.expired'
 
 /** What may be kept of an object for ever: settings, never a secret or the content of an event. */
-export type AuditedState = Readonly<Record<string, unknown>>
+export type AuditedState = object
 
 export interface AuditEntry {
   /** 0: the system as a whole. */
