@@ -1,5 +1,8 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
+import { addApiKeys } from './resolvers/api-keys.ts'
+import { addAuditLog } from './resolvers/audit-log.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -29,6 +32,8 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
+  addApiKeyMutations(builder, addApiKeys(builder))
+  addAuditLog(builder)
   const event = addEvents(builder)
   addLive(builder, event)
   return builder.toSchema()
