@@ -2,16 +2,16 @@ import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
+import type { PeopleTables } from './tables/people-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema extends MetricTables, SketchTables {
+export interface Schema extends MetricTables, SketchTables, PeopleTables {
   tenant: TenantTable
   api_key: ApiKeyTable
   deleted_api_key: DeletedApiKeyTable
   key_use_hour: KeyUseHourTable
   login_link: LoginLinkTable
-  session: SessionTable
   log_partition: LogPartitionTable
   log_chunk: LogChunkTable
   log_position: LogPositionTable
@@ -86,12 +86,6 @@ export interface LoginLinkTable {
   token_sha256: Buffer
   expires_at: Time
   used_at: Time | null
-}
-
-export interface SessionTable {
-  token_sha256: Buffer
-  created_at: TimeWithDefault
-  expires_at: Time
 }
 
 export interface LogPartitionTable {

@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
+import { protectFields } from './permissions.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -8,6 +9,7 @@ import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
+import { addPeople } from './resolvers/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -19,7 +21,7 @@ export function createSchema(): GraphQLSchema {
   builder.queryType()
   builder.mutationType()
   builder.subscriptionType()
-  addViewer(builder)
+  addPeople(builder, addViewer(builder))
   const types = addMetrics(builder)
   addComparisons(builder, types)
   addExplore(builder)
@@ -31,5 +33,5 @@ export function createSchema(): GraphQLSchema {
   addDeadLetters(builder)
   const event = addEvents(builder)
   addLive(builder, event)
-  return builder.toSchema()
+  return protectFields(builder.toSchema())
 }
