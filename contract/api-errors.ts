@@ -73,11 +73,6 @@ export const API_ERRORS = {
     message: 'This invitation was used, revoked, has expired, or does not exist.',
   },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
-  CONFLICT: {
-    status: 409,
-    retryable: false,
-    message: 'It was changed meanwhile; read it again, then decide.',
-  },
   LAST_OWNER: {
     status: 409,
     retryable: false,
@@ -88,6 +83,21 @@ export const API_ERRORS = {
     status: 409,
     retryable: false,
     message: 'There cannot be more members or open invitations; remove one first.',
+  },
+  VERSION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: 'It was changed in the meantime; read it again and repeat the change.',
+  },
+  KEY_NOT_ACTIVE: {
+    status: 409,
+    retryable: false,
+    message: 'This API key was revoked, has expired or was replaced; create a new one.',
+  },
+  KEY_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant cannot have more API keys that work; revoke one first.',
   },
   METRIC_NAME_TAKEN: {
     status: 409,

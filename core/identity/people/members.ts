@@ -39,7 +39,7 @@ export interface RoleChange {
 
 /**
  * Nobody grants more than they have, or changes somebody who has more; one owner stays.
- * @throws MEMBER_NOT_FOUND, FORBIDDEN, LAST_OWNER, CONFLICT
+ * @throws MEMBER_NOT_FOUND, FORBIDDEN, LAST_OWNER, VERSION_CONFLICT
  */
 export function changeRole(db: Database, change: RoleChange): Promise<Member> {
   const { tenantId, personId, role, version, by } = change
@@ -50,7 +50,7 @@ export function changeRole(db: Database, change: RoleChange): Promise<Member> {
     checkMayGrant(actor, member.role)
     checkMayGrant(actor, role)
     if (version !== undefined && version !== member.version)
-      throw new ApiError('CONFLICT', undefined, { version: member.version })
+      throw new ApiError('VERSION_CONFLICT', undefined, { version: member.version })
     if (role !== 'OWNER') checkOwnerStays(members, member)
     if (role !== member.role) {
       await tx

@@ -102,7 +102,7 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       ...needs('members.manage', { recentSignIn: true }),
       type: member,
       description:
-        'Changes the role of a member, up to the own role; CONFLICT where it was changed since the version that was read. It holds everywhere within 30 s.',
+        'Changes the role of a member, up to the own role; VERSION_CONFLICT where it was changed since the version that was read. It holds everywhere within 30 s.',
       args: {
         tenant: t.arg.id(),
         person: t.arg.id({ required: true }),

@@ -1,3 +1,4 @@
+import { actorOf } from '../../../identity/audit/actor-of.ts'
 import { ApiError } from '../../../lib/api-error.ts'
 import { declareMetric, retireMetric } from '../../../metrics/declare-metric.ts'
 import {
@@ -133,7 +134,8 @@ function addMutations(
         const parsed = parseMetricDefinition(JSON.parse(JSON.stringify(definition)))
         const db = writingDb(context)
         const { metricChanges } = context
-        const declared = await declareMetric(db, viewer.tenantId, parsed, metricChanges)
+        const by = actorOf(context.viewer, context.sender)
+        const declared = await declareMetric(db, viewer.tenantId, parsed, by, metricChanges)
         if (declared.activated)
           recordChange(context, 'metric-declared', viewer.tenant, { ...parsed, ...declared })
         const list: typeof metricDefinitions = (_, ...rest) => metricDefinitions(db, ...rest)
@@ -151,8 +153,9 @@ function addMutations(
       async resolve(_, { tenant, name }, context) {
         const viewer = await context.tenant(tenant)
         const metric = readMetricName(name)
+        const by = actorOf(context.viewer, context.sender)
         const version = await context.metricChanges.run(viewer.tenantId, () =>
-          retireMetric(writingDb(context), viewer.tenantId, metric),
+          retireMetric(writingDb(context), viewer.tenantId, metric, by),
         )
         if (version === undefined) throw new ApiError('METRIC_NOT_FOUND')
         recordChange(context, 'metric-retired', viewer.tenant, { name: metric, version })
