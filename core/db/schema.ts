@@ -3,13 +3,13 @@ import type { AuditTables } from './tables/audit-tables.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { KeyTables } from './tables/key-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
+import type { PeopleTables } from './tables/people-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema extends AuditTables, KeyTables, MetricTables, SketchTables {
+export interface Schema extends AuditTables, KeyTables, MetricTables, PeopleTables, SketchTables {
   tenant: TenantTable
   login_link: LoginLinkTable
-  session: SessionTable
   log_partition: LogPartitionTable
   log_chunk: LogChunkTable
   log_position: LogPositionTable
@@ -54,12 +54,6 @@ export interface LoginLinkTable {
   token_sha256: Buffer
   expires_at: Time
   used_at: Time | null
-}
-
-export interface SessionTable {
-  token_sha256: Buffer
-  created_at: TimeWithDefault
-  expires_at: Time
 }
 
 export interface LogPartitionTable {

@@ -113,8 +113,8 @@ export const LIVE_LIMITS = {
   /** And at least this often, in case a notification was lost. */
   refreshMaxMs: 1_000,
   refreshDeadlineMs: 3_000,
-  /** How often a subscriber's credentials are checked again. */
-  recheckMs: 30_000,
+  /** How often a subscriber's rights are checked again: what was taken away ends a stream within half a minute. */
+  recheckMs: 15_000,
   /** All subscriptions; those of all keys together leave the rest to people who are signed in. */
   subscribersMax: 1_000,
   subscribersOfKeysMax: 950,

@@ -5,8 +5,10 @@ import { LIVE_LIMITS } from '../../queries/limits.ts'
 export interface SubscribedBy {
   /** The name of a key or session. */
   credential?: string
-  /** People who are signed in do not share the limits of tenants. */
+  /** Whose sessions do not share the limits of keys and tenants. */
   isOperator?: boolean
+  /** Whose sessions share those of tenants, and leave keys theirs. */
+  isPerson?: boolean
   /** Of the connection that the subscription runs on, which was counted already. */
   held?: HeldShare | undefined
 }
@@ -41,21 +43,21 @@ export function createSubscriptionShares(): SubscriptionShares {
   }
 
   const shares: SubscriptionShares = {
-    enter(tenantId, { credential, isOperator = false, held }) {
+    enter(tenantId, { credential, isOperator = false, isPerson = false, held }) {
       const giveBack = held?.lend()
       if (giveBack) return giveBack
       const limits: [name: string, max: number, whose: string][] = [
         ['all', LIVE_LIMITS.subscribersMax, 'here'],
       ]
       if (!isOperator) {
-        limits.push(['keys', LIVE_LIMITS.subscribersOfKeysMax, 'here'])
+        if (!isPerson) limits.push(['keys', LIVE_LIMITS.subscribersOfKeysMax, 'here'])
         limits.push([`tenant ${tenantId}`, LIVE_LIMITS.subscribersPerTenantMax, 'of this tenant'])
       }
       if (credential !== undefined)
         limits.push([
           credential,
           LIVE_LIMITS.subscribersPerCredentialMax,
-          isOperator ? 'in this browser' : 'of this API key',
+          isOperator || isPerson ? 'in this browser' : 'of this API key',
         ])
       const reached = limits.find(([name, max]) => countOf(name) >= max)
       if (reached)

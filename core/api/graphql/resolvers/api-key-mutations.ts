@@ -8,7 +8,9 @@ import { ApiError, badInput } from '../../../lib/api-error.ts'
 import { createTokenBuckets } from '../../../lib/token-buckets.ts'
 import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'
-import { type ApiKeyTypes, checkMay } from './api-keys.ts'
+import { needs } from '../permissions.ts'
+import type { ApiKeyTypes } from './api-keys.ts'
+import { checkUuid } from './check-uuid.ts'
 
 const OVERLAP_HOURS_DEFAULT = 24
 const OVERLAP_HOURS_MAX = 365 * 24
@@ -26,20 +28,18 @@ export function addApiKeyMutations(builder: Builder, types: ApiKeyTypes): void {
 
 type BeginChange = ReturnType<typeof createChanges>
 
-/** What every change begins with: who may make it, and how many are made. */
+/** What every change begins with. */
 function createChanges() {
   const attempts = createTokenBuckets({ perMinute: CHANGES_PER_MINUTE })
   return async (context: RequestContext, tenant: string | null | undefined) => {
     const viewer = await context.tenant(tenant)
-    checkMay(context, 'keys.manage')
     if (!attempts.take(viewer.tenant))
       throw new ApiError(
         'TOO_MANY_ATTEMPTS',
         `A tenant changes its API keys at most ${CHANGES_PER_MINUTE} times a minute.`,
         { retryAfterSeconds: 1 },
       )
-    const { identityDb, db } = context
-    return { viewer, db: identityDb ?? db, by: actorOf(context.viewer, context.sender) }
+    return { viewer, db: context.peopleDb, by: actorOf(context.viewer, context.sender) }
   }
 }
 
@@ -69,6 +69,7 @@ function addCreation(
   })
   builder.mutationField('createApiKey', (t) =>
     t.field({
+      ...needs('keys.manage', { recentSignIn: true }),
       type: created,
       args: { tenant: t.arg.id(), input: t.arg({ type: input, required: true }) },
       async resolve(_, { tenant, input }, context) {
@@ -102,6 +103,7 @@ function addRotation(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange)
     })
   builder.mutationField('rotateApiKey', (t) =>
     t.field({
+      ...needs('keys.manage', { recentSignIn: true }),
       type: rotated,
       description: 'Creates a key with the same settings; the old one keeps working for a time.',
       args: {
@@ -117,7 +119,7 @@ function addRotation(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange)
           throw badInput('overlapHours', `must be between 0 and ${OVERLAP_HOURS_MAX}`)
         const until = new Date(Date.now() + hours * HOUR_MS)
         const options = { by, tenantId: viewer.tenantId, version }
-        const result = await rotateKey(db, checkId(id), { until }, options)
+        const result = await rotateKey(db, checkUuid(id, 'KEY_NOT_FOUND'), { until }, options)
         return {
           key: await readKey(db, result.keyId),
           secret: result.key,
@@ -135,6 +137,7 @@ function addChanges(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange):
   })
   builder.mutationField('changeApiKey', (t) =>
     t.field({
+      ...needs('keys.manage', { recentSignIn: true }),
       type: key,
       description: 'Every edge uses the change within 60 s.',
       args: {
@@ -149,12 +152,13 @@ function addChanges(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange):
         if (Object.values(settings).every((value) => value === undefined))
           throw badInput('changes', 'has no change')
         const options = { by, tenantId: viewer.tenantId, version }
-        return setKey(db, checkId(id), settings, options)
+        return setKey(db, checkUuid(id, 'KEY_NOT_FOUND'), settings, options)
       },
     }),
   )
   builder.mutationField('revokeApiKey', (t) =>
     t.field({
+      ...needs('keys.manage', { recentSignIn: true }),
       type: key,
       description: 'Core refuses the key at once, every edge within 60 s.',
       args: {
@@ -165,7 +169,7 @@ function addChanges(builder: Builder, { key }: ApiKeyTypes, begin: BeginChange):
       async resolve(_, { tenant, id, version }, context) {
         const { viewer, db, by } = await begin(context, tenant)
         const options = { by, tenantId: viewer.tenantId, version: version ?? undefined }
-        return revokeKey(db, checkId(id), options)
+        return revokeKey(db, checkUuid(id, 'KEY_NOT_FOUND'), options)
       },
     }),
   )
@@ -212,10 +216,4 @@ function readSettings(input: SettingsInput) {
 function readFuture(time: string): Date {
   if (Date.parse(time) <= Date.now()) throw badInput('expiresAt', 'has passed; revoke the key')
   return new Date(time)
-}
-
-/** Of the API; the CLI takes names and prefixes too, of which there may be several. */
-function checkId(id: string): string {
-  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id
-  throw new ApiError('KEY_NOT_FOUND')
 }

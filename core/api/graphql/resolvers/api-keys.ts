@@ -1,33 +1,20 @@
 import type { ListedKey } from '../../../identity/keys/listed-keys.ts'
-import { ApiError } from '../../../lib/api-error.ts'
 import { apiKeys } from '../../../queries/api-keys.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
-import type { RequestContext } from '../context.ts'
-
-/** @throws FORBIDDEN */
-export function checkMay(
-  { viewer }: RequestContext,
-  _permission: 'keys.read' | 'keys.manage' | 'audit.read',
-): void {
-  if (viewer.kind === 'KEY' && !viewer.mayAdminister)
-    throw new ApiError(
-      'FORBIDDEN',
-      'This takes an API key with the scope admin, or a person who is signed in.',
-    )
-}
+import { needs } from '../permissions.ts'
 
 export function addApiKeys(builder: Builder): ApiKeyTypes {
   const types = addTypes(builder)
   builder.queryField('apiKeys', (t) =>
     t.field({
+      ...needs('keys.read'),
       type: [types.key],
       description: `API keys without their secrets, those that work first; at most ${QUERY_LIMITS.apiKeysListedMax}.`,
       complexity: { field: 5, multiplier: 20 },
       args: { tenant: t.arg.id() },
       async resolve(_, { tenant }, context, info) {
         const viewer = await context.tenant(tenant)
-        checkMay(context, 'keys.read')
         return [...(await context.run(apiKeys, viewer, {}, info)).rows]
       },
     }),

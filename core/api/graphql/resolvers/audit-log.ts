@@ -1,5 +1,7 @@
-import { ApiError, badInput } from '../../../lib/api-error.ts'
+import type { GraphQLResolveInfo } from 'graphql'
+import { badInput } from '../../../lib/api-error.ts'
 import {
+  type AuditLogArgs,
   type AuditScope,
   auditHead,
   auditLogPage,
@@ -8,15 +10,13 @@ import {
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'
-import { checkMay } from './api-keys.ts'
-
-const SYSTEM_ARGUMENT = 'Instead of a tenant the system as a whole; for the operator.'
+import { needs } from '../permissions.ts'
 
 export function addAuditLog(builder: Builder): void {
   const entry = addEntry(builder)
   const head = builder.objectRef<{ sequence: number; hash: string }>('AuditHead').implement({
     description:
-      'The newest entry of a chain: kept elsewhere, it shows later that nothing before it was changed or removed.',
+      'The newest entry of a chain: kept elsewhere, it shows later that nothing up to it was changed or removed.',
     fields: (t) => ({
       sequence: t.exposeFloat('sequence'),
       hash: t.exposeString('hash'),
@@ -24,57 +24,98 @@ export function addAuditLog(builder: Builder): void {
   })
   builder.queryField('auditHead', (t) =>
     t.field({
+      ...needs('audit.read'),
       type: head,
       nullable: true,
-      description: 'The newest entry of the audit log; null while there is none.',
-      args: { tenant: t.arg.id(), system: t.arg.boolean({ description: SYSTEM_ARGUMENT }) },
-      async resolve(_, { tenant, system }, context, info) {
-        const scope = await scopeOf(context, tenant, system)
-        return (await context.run(auditHead, scope, {}, info)).rows[0]
+      description: "The newest entry of a tenant's audit log; null while there is none.",
+      args: { tenant: t.arg.id() },
+      async resolve(_, { tenant }, context, info) {
+        const viewer = await context.tenant(tenant)
+        return (await context.run(auditHead, viewer, {}, info)).rows[0]
       },
     }),
   )
+  builder.queryField('systemAuditHead', (t) =>
+    t.field({
+      ...needs('system.operate'),
+      type: head,
+      nullable: true,
+      description: 'The newest entry of what concerns the system as a whole.',
+      async resolve(_, __, context, info) {
+        return (await context.run(auditHead, 'system', {}, info)).rows[0]
+      },
+    }),
+  )
+  addConnections(builder, entry)
+}
+
+type ArgBuilder = Parameters<Parameters<Builder['queryField']>[1]>[0]['arg']
+
+const PAGE = `newest first; at most ${QUERY_LIMITS.auditPageMax} on a page.`
+
+function addConnections(builder: Builder, entry: ReturnType<typeof addEntry>): void {
+  const filters = (t: ArgBuilder) => ({
+    action: t.string({
+      description: 'Exactly this one, or with a dot at its end all of a group: "key."',
+    }),
+    actor: t.string({
+      description: 'The id of a person or a key; or operator, cli or system.',
+    }),
+    oldestFirst: t.boolean({ defaultValue: false }),
+  })
+  const complexity = ({ first }: { first?: number | null }) => ({
+    field: 5,
+    multiplier: Math.ceil((first ?? QUERY_LIMITS.auditPageDefault) / 10),
+  })
   builder.queryField('auditLog', (t) =>
     t.connection(
       {
+        ...needs('audit.read'),
         type: entry,
-        description: `Who changed what, newest first; at most ${QUERY_LIMITS.auditPageMax} on a page.`,
-        complexity: ({ first }) => ({
-          field: 5,
-          multiplier: Math.ceil((first ?? QUERY_LIMITS.auditPageDefault) / 10),
-        }),
-        args: {
-          tenant: t.arg.id(),
-          system: t.arg.boolean({ description: SYSTEM_ARGUMENT }),
-          action: t.arg.string({
-            description: 'Exactly this one, or with a dot at its end all of a group: "key."',
-          }),
-          actor: t.arg.string({
-            description: 'The id of a person or a key; or operator, cli or system.',
-          }),
-          oldestFirst: t.arg.boolean({ defaultValue: false }),
-        },
-        async resolve(_, { tenant, system, last, before, ...args }, context, info) {
-          const scope = await scopeOf(context, tenant, system)
-          if (last != null || before != null)
-            throw badInput(
-              last != null ? 'last' : 'before',
-              'is not supported; use first and after',
-            )
-          const { rows, hasNextPage } = await context.run(auditLogPage, scope, args, info)
-          const pageInfo = {
-            hasNextPage,
-            hasPreviousPage: args.after != null,
-            startCursor: rows[0]?.cursor ?? null,
-            endCursor: rows.at(-1)?.cursor ?? null,
-          }
-          return { edges: [...rows], pageInfo }
+        description: `Who changed what in a tenant, ${PAGE}`,
+        complexity,
+        args: { tenant: t.arg.id(), ...filters(t.arg) },
+        async resolve(_, { tenant, ...args }, context, info) {
+          const viewer = await context.tenant(tenant)
+          return connectionOf(context, viewer, args, info)
         },
       },
       { name: 'AuditLogConnection' },
       { name: 'AuditLogEdge' },
     ),
   )
+  builder.queryField('systemAuditLog', (t) =>
+    t.connection(
+      {
+        ...needs('system.operate'),
+        type: entry,
+        description: `Who changed what of the system as a whole, ${PAGE}`,
+        complexity,
+        args: filters(t.arg),
+        resolve: (_, args, context, info) => connectionOf(context, 'system', args, info),
+      },
+      { name: 'SystemAuditLogConnection' },
+      { name: 'SystemAuditLogEdge' },
+    ),
+  )
+}
+
+async function connectionOf(
+  context: RequestContext,
+  scope: AuditScope,
+  { last, before, ...args }: AuditLogArgs & { last?: unknown; before?: unknown },
+  info: Pick<GraphQLResolveInfo, 'path'>,
+) {
+  if (last != null || before != null)
+    throw badInput(last != null ? 'last' : 'before', 'is not supported; use first and after')
+  const { rows, hasNextPage } = await context.run(auditLogPage, scope, args, info)
+  const pageInfo = {
+    hasNextPage,
+    hasPreviousPage: args.after != null,
+    startCursor: rows[0]?.cursor ?? null,
+    endCursor: rows.at(-1)?.cursor ?? null,
+  }
+  return { edges: [...rows], pageInfo }
 }
 
 function addEntry(builder: Builder) {
@@ -120,19 +161,4 @@ function addEntry(builder: Builder) {
       }),
     }),
   })
-}
-
-async function scopeOf(
-  context: RequestContext,
-  tenant: string | null | undefined,
-  system: boolean | null | undefined,
-): Promise<AuditScope> {
-  if (!system) {
-    const viewer = await context.tenant(tenant)
-    checkMay(context, 'audit.read')
-    return viewer
-  }
-  if (tenant != null) throw badInput('system', 'cannot be combined with tenant')
-  if (context.viewer.kind !== 'SESSION') throw new ApiError('FORBIDDEN')
-  return 'system'
 }
