@@ -1,8 +1,10 @@
 import type { ListedKey } from '../../../identity/keys/listed-keys.ts'
+import { type ApiKeyUser, apiKeyUse } from '../../../queries/api-key-use.ts'
 import { apiKeys } from '../../../queries/api-keys.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
+import { checkUuid } from './check-uuid.ts'
 
 export function addApiKeys(builder: Builder): ApiKeyTypes {
   const types = addTypes(builder)
@@ -19,7 +21,44 @@ export function addApiKeys(builder: Builder): ApiKeyTypes {
       },
     }),
   )
+  addUse(builder)
   return types
+}
+
+function addUse(builder: Builder): void {
+  const user = builder.objectRef<ApiKeyUser>('ApiKeyUser').implement({
+    description: 'A client that sends events with an API key.',
+    fields: (t) => ({
+      client: t.exposeString('client', {
+        nullable: true,
+        description: 'The library, or the first product of the User-Agent; "(other)": one of many.',
+      }),
+      origin: t.exposeString('origin', {
+        nullable: true,
+        description: 'Of the page that sends them; null: no browser.',
+      }),
+      eventsPerMinute: t.exposeFloat('eventsPerMinute', {
+        description: 'Mean since the beginning of the hour before this one.',
+      }),
+      eventsLastDay: t.exposeFloat('events'),
+      lastSeenAt: t.expose('lastSeenAt', { type: 'DateTime' }),
+    }),
+  })
+  builder.queryField('apiKeyUse', (t) =>
+    t.field({
+      ...needs('keys.read'),
+      type: [user],
+      description:
+        'Who used an API key in the last day, the busiest first: whether it can be revoked after a rotation.',
+      complexity: { field: 5, multiplier: 10 },
+      args: { tenant: t.arg.id(), id: t.arg.id({ required: true }) },
+      async resolve(_, { tenant, id }, context, info) {
+        const viewer = await context.tenant(tenant)
+        const keyId = checkUuid(id, 'KEY_NOT_FOUND')
+        return [...(await context.run(apiKeyUse, viewer, { keyId }, info)).rows]
+      },
+    }),
+  )
 }
 
 export type ApiKeyTypes = ReturnType<typeof addTypes>
