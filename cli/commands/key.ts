@@ -11,7 +11,7 @@ import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 import { CLI, withIdentity } from '../with-identity.ts'
 import { createKeyRotateCommand, describeKeyState } from './key-rotate.ts'
-import { createKeySetCommand, EVENTS_PER_MINUTE_MAX } from './key-set.ts'
+import { createKeySetCommand, EVENTS_PER_MINUTE_MAX, readList } from './key-set.ts'
 
 export function createKeyCommand(config: Config, terminal: Terminal): Command {
   const key = new Command('key').description('Create, change, list, rotate and revoke API keys')
@@ -48,6 +48,14 @@ function createKeyCreateCommand(config: Config, terminal: Terminal): Command {
       '--origin, --origins <origins...>',
       'web origins that may use it: https://shop.example or https://*.shop.example (default: any)',
     )
+    .option(
+      '--allow-event <names...>',
+      'of a public key: names of events that it may send (default: any)',
+    )
+    .option(
+      '--allow-property <names...>',
+      'of a public key: properties that events may have (default: any)',
+    )
     .option('--history, --may-import-history', 'allow imports of old events with ?historical=true')
     .option('--expires <time>', 'time at which it expires (RFC 3339)', parseTime)
     .option('--json', 'print JSON')
@@ -64,6 +72,8 @@ function createKeyCreateCommand(config: Config, terminal: Terminal): Command {
             eventsPerMinute: options.eventsPerMinute,
             mayImportHistory: options.mayImportHistory,
             expiresAt: options.expires,
+            allowedEvents: readList(options.allowEvent),
+            allowedProperties: readList(options.allowProperty),
           },
           CLI,
         )

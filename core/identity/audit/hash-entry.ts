@@ -24,19 +24,34 @@ export interface UnhashedEntry {
 /** The previousHash of the first entry of a tenant. */
 export const GENESIS = '0'.repeat(64)
 
+/** As it leaves Sluice: the columns by their own names. */
+export function exportedEntry(entry: UnhashedEntry) {
+  return {
+    previous_hash: entry.previousHash,
+    tenant_id: entry.tenantId,
+    sequence: entry.sequence,
+    at: entry.at,
+    actor_kind: entry.actorKind,
+    actor: entry.actor,
+    actor_name: entry.actorName,
+    action: entry.action,
+    object: entry.object,
+    before: entry.before,
+    after: entry.after,
+    address: entry.address,
+    request_id: entry.requestId,
+  }
+}
+
 /**
- * SHA-256 over the canonical JSON (RFC 8785) of all columns, that of the entry before included: whoever has an export
- * can compute it again without Sluice.
+ * SHA-256 over the canonical JSON (RFC 8785) of an exported entry, the hash of the one before it included: whoever has
+ * an export can compute it again without Sluice.
  * @returns 64 hexadecimal digits
  */
 export function hashEntry(entry: UnhashedEntry): string {
-  const { previousHash, tenantId, sequence, at, actorKind, actor, actorName } = entry
-  const { action, object, before, after, address, requestId } = entry
-  const columns = {
-    ...{ previousHash, tenantId, sequence, at, actorKind, actor, actorName },
-    ...{ action, object, before, after, address, requestId },
-  }
-  return createHash('sha256').update(canonicalJson(columns)).digest('hex')
+  return createHash('sha256')
+    .update(canonicalJson(exportedEntry(entry)))
+    .digest('hex')
 }
 
 /** RFC 8785: members in the order of their UTF-16 code units, no spaces, numbers as ECMAScript prints them. */

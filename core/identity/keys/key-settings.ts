@@ -52,7 +52,7 @@ export function parseSettings(settings: KeySettings, isPublic: boolean): KeyColu
       allowedEvents &&
       parseList(
         'allowedEvents',
-        allowedEvents,
+        allowedEvents.map((name) => name.normalize('NFC').trim()),
         LIMITS.keyAllowedEventsMax,
         LIMITS.eventNameCharsMax,
       ),
