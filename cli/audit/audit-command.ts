@@ -10,7 +10,7 @@ import {
   type AuditScope,
   auditLogPage,
   type ListedAuditEntry,
-} from '../../core/queries/audit-log.ts'
+} from '../../core/queries/identity/audit-log.ts'
 import { QUERY_LIMITS } from '../../core/queries/limits.ts'
 import { formatCount, formatSecond } from '../format.ts'
 import { parseWholeNumber } from '../parse-options.ts'

@@ -1,6 +1,6 @@
 import type { ListedKey } from '../../../identity/keys/listed-keys.ts'
-import { type ApiKeyUser, apiKeyUse } from '../../../queries/api-key-use.ts'
-import { apiKeys } from '../../../queries/api-keys.ts'
+import { type ApiKeyUser, apiKeyUse } from '../../../queries/identity/api-key-use.ts'
+import { apiKeys } from '../../../queries/identity/api-keys.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'

@@ -6,7 +6,7 @@ import {
   auditHead,
   auditLogPage,
   type ListedAuditEntry,
-} from '../../../queries/audit-log.ts'
+} from '../../../queries/identity/audit-log.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import type { Builder } from '../builder.ts'
 import type { RequestContext } from '../context.ts'

@@ -1,8 +1,8 @@
-import type { Database } from '../db/database.ts'
-import { type ListedKey, listKeysOf } from '../identity/keys/listed-keys.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
-import { QUERY_LIMITS } from './limits.ts'
-import type { QueryResult } from './query-result.ts'
+import type { Database } from '../../db/database.ts'
+import { type ListedKey, listKeysOf } from '../../identity/keys/listed-keys.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import type { QueryResult } from '../query-result.ts'
 
 /**
  * A tenant's API keys without their secrets: those that work first, newest first of each; at most

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
-import { ApiError } from '../lib/api-error.ts'
-import type { Instant } from './instant.ts'
-import type { QueryResult } from './query-result.ts'
+import type { Database } from '../../db/database.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
+import { ApiError } from '../../lib/api-error.ts'
+import type { Instant } from '../instant.ts'
+import type { QueryResult } from '../query-result.ts'
 
 /** Who sends events with an API key. */
 export interface ApiKeyUser {

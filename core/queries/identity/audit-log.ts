@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import type { Database } from '../db/database.ts'
-import type { TenantViewer } from '../identity/viewer.ts'
-import { badInput } from '../lib/api-error.ts'
-import { checkText } from '../lib/check-text.ts'
-import type { Instant } from './instant.ts'
-import { QUERY_LIMITS } from './limits.ts'
-import type { QueryResult } from './query-result.ts'
+import type { Database } from '../../db/database.ts'
+import type { TenantViewer } from '../../identity/viewer.ts'
+import { badInput } from '../../lib/api-error.ts'
+import { checkText } from '../../lib/check-text.ts'
+import type { Instant } from '../instant.ts'
+import { QUERY_LIMITS } from '../limits.ts'
+import type { QueryResult } from '../query-result.ts'
 
 /** An entry of the audit log; hashes are 64 hexadecimal digits. */
 export interface ListedAuditEntry {
