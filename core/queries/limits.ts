@@ -100,6 +100,9 @@ export const QUERY_LIMITS = {
   eventsPageMax: 100,
   /** Each holds up to 64 KiB of what was received. */
   deadLettersPageMax: 20,
+  auditPageDefault: 50,
+  auditPageMax: 200,
+  apiKeysListedMax: 1_000,
   tenantsListedMax: 1_000,
 } as const
 

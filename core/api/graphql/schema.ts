@@ -1,6 +1,9 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { protectFields } from './permissions.ts'
+import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
+import { addApiKeys } from './resolvers/api-keys.ts'
+import { addAuditLog } from './resolvers/audit-log.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -31,6 +34,8 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
+  addApiKeyMutations(builder, addApiKeys(builder))
+  addAuditLog(builder)
   const event = addEvents(builder)
   addLive(builder, event)
   return protectFields(builder.toSchema())
