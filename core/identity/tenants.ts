@@ -3,10 +3,10 @@ import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
 import type { Database } from '../db/database.ts'
+import { inTransaction } from '../db/in-transaction.ts'
 import type { TenantTable } from '../db/schema.ts'
 import { batchWatermark, isPublished, watermark } from '../db/watermark.ts'
 import { type AuditActor, recordAudit, SYSTEM } from './audit/audit-log.ts'
-import { inTransaction } from './audit/in-transaction.ts'
 import { IdentityError } from './identity-error.ts'
 
 export interface Tenant {

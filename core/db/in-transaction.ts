@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
-import type { Database } from '../../db/database.ts'
-import type { Schema } from '../../db/schema.ts'
+import type { Database } from './database.ts'
+import type { Schema } from './schema.ts'
 
 /** Runs `work` in the transaction that `db` is, or else in one of its own. */
 export function inTransaction<T>(
