@@ -45,7 +45,8 @@ export function parseSettings(settings: KeySettings, isPublic: boolean): KeyColu
   return {
     name: name === undefined ? undefined : parseName(name),
     origins: origins && parseOrigins(origins),
-    events_per_minute: eventsPerMinute && parseEventsPerMinute(eventsPerMinute),
+    events_per_minute:
+      eventsPerMinute == null ? eventsPerMinute : parseEventsPerMinute(eventsPerMinute),
     may_import_history: mayImportHistory,
     expires_at: expiresAt,
     allowed_events:
