@@ -1,4 +1,4 @@
-import { type GraphQLField, type GraphQLSchema, isObjectType } from 'graphql'
+import type { GraphQLField, GraphQLSchema } from 'graphql'
 import { requirePermission } from '../../identity/require-permission.ts'
 import { PERMISSIONS, type Permission } from '../../identity/roles.ts'
 import { requireRecentSignIn } from '../../identity/sessions.ts'
@@ -46,7 +46,7 @@ export function rootFields(
   schema: GraphQLSchema,
 ): [type: string, field: GraphQLField<unknown, RequestContext>][] {
   return [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]
-    .filter(isObjectType)
+    .filter((type) => type != null)
     .flatMap((type) => Object.values(type.getFields()).map((field) => [type.name, field] as const))
     .map(([type, field]) => [type, field as GraphQLField<unknown, RequestContext>])
 }

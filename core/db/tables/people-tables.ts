@@ -19,12 +19,10 @@ export interface PersonTable {
   created_at: TimeWithDefault
 }
 
-type StoredRole = 'VIEWER' | 'EDITOR' | 'ADMIN' | 'OWNER'
-
 export interface MembershipTable {
   tenant_id: number
   person_id: number
-  role: StoredRole
+  role: 'VIEWER' | 'EDITOR' | 'ADMIN' | 'OWNER'
   version: Generated<number>
   joined_at: TimeWithDefault
 }
@@ -34,7 +32,7 @@ export interface InvitationTable {
   tenant_id: number
   token_sha256: Buffer
   email: string
-  role: StoredRole
+  role: 'VIEWER' | 'EDITOR' | 'ADMIN' | 'OWNER'
   invited_by: number | null
   created_at: TimeWithDefault
   expires_at: Time
