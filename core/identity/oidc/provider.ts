@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, customFetch as joseFetch, jwtVerify } from 'jose'
+import { type JWTVerifyGetKey, jwtVerify } from 'jose'
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -26,6 +26,7 @@ import {
 } from './check-claims.ts'
 import { createGuardedFetch, type GuardedFetch, ProviderUnavailableError } from './guarded-fetch.ts'
 import { type LoggedOut, readLogoutToken } from './logout-token.ts'
+import { createProviderKeys } from './provider-keys.ts'
 
 /** A provider of OpenID Connect, by the authorization code flow with PKCE. */
 export interface Provider {
@@ -72,12 +73,11 @@ const ALGORITHMS = [
 const METADATA_MS = 3_600_000
 const RETRY_MS = 5_000
 const KEYS_COOLDOWN_MS = 10_000
-const KEYS_MS = 600_000
 const GOOGLE = 'https://accounts.google.com'
 
 interface Discovered {
   metadata: Readonly<ServerMetadata>
-  keys: ReturnType<typeof createRemoteJWKSet>
+  keys: JWTVerifyGetKey
 }
 
 export function createProvider(
@@ -180,11 +180,8 @@ function createDiscovery({
     if (!metadata.jwks_uri) throw new Error('its metadata has no jwks_uri')
     if (!isInsecure(issuer) && isInsecure(metadata.jwks_uri))
       throw new Error('its keys are not served by HTTPS')
-    const keys = createRemoteJWKSet(new URL(metadata.jwks_uri), {
-      cooldownDuration: keysCooldownMs,
-      cacheMaxAge: KEYS_MS,
-      [joseFetch]: fetch,
-    })
+    const { jwks_uri: url } = metadata
+    const keys = createProviderKeys({ url, fetch, cooldownMs: keysCooldownMs, now })
     return { metadata, keys }
   }
 

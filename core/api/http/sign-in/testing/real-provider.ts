@@ -88,6 +88,10 @@ export async function startRealProvider(
       cookies: { keys: ['a secret of the tests'] },
       claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
       features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+      ttl: { Interaction: 600, Grant: 600, Session: 600, AccessToken: 600, IdToken: 600 },
+      // Its own refuses addresses of this machine.
+      fetch: (to: string, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown }) =>
+        fetch(to, init),
       pkce: { required: () => true },
       interactions: { url: (_: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
       findAccount: (_: unknown, id: string) => ({
