@@ -32,6 +32,22 @@ CREATE TABLE audit_head (
   hash       bytea NOT NULL
 );
 
+-- Who sends events with an API key, by the hour received: estimates that workers add every few seconds, kept for two
+-- days. A bounded number of rows for each key and hour (core/worker/maintenance/key-senders.ts).
+CREATE TABLE key_sender_hour (
+  tenant_id  int NOT NULL,
+  key_id     uuid NOT NULL,
+  hour       timestamptz NOT NULL,
+  -- The library, or the first product of the User-Agent; '' where there is none.
+  client     text NOT NULL,
+  -- Of the page that sent them; '' where no browser did.
+  origin     text NOT NULL,
+  events     bigint NOT NULL,
+  last_at    timestamptz NOT NULL,
+  PRIMARY KEY (key_id, hour, client, origin)
+) WITH (fillfactor = 70);
+CREATE INDEX key_sender_hour_by_hour ON key_sender_hour (hour);
+
 ALTER TABLE api_key
   -- Moves with every change of a setting, so that a change of an outdated one is refused.
   ADD COLUMN version             int NOT NULL DEFAULT 1,

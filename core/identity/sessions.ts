@@ -188,7 +188,7 @@ export async function endSessionById(
 export async function endSessionsOf(
   db: Database,
   personId: number | null,
-  except?: string,
+  except?: string | undefined,
 ): Promise<number> {
   const { rows } = await sql`
     DELETE FROM session s WHERE person_id IS NOT DISTINCT FROM ${personId}::int

@@ -40,7 +40,10 @@ export function executeOperation(
   /** With the rights of this moment: a connection lasts for days. */
   async function execute(): Promise<Response> {
     const { heldShare } = sender
-    return graphql.execute(request, { ...(await sender.reload()), ...(heldShare && { heldShare }) })
+    const current = await sender.reload()
+    // Begun after its end, it would never be ended.
+    ended.signal.throwIfAborted()
+    return graphql.execute(request, { ...current, ...(heldShare && { heldShare }) })
   }
 
   async function next(): Promise<IteratorResult<ExecutionResult, void>> {

@@ -149,11 +149,11 @@ function connectionOf(
 
 function holdShare(live: Pick<LiveHub, 'hold'>, viewer: Viewer, credential: string): HeldShare {
   if (viewer.kind === 'KEY') return live.hold(viewer.own.tenantId, { credential })
-  // Sessions count by themselves, whatever tenant they show; people's against what people have together.
+  // Sessions count by themselves, whatever tenant they show.
   return live.hold(0, {
     credential,
     isOperator: isOperator(viewer),
-    isPerson: viewer.kind === 'PERSON',
+    personId: viewer.kind === 'PERSON' ? viewer.personId : undefined,
   })
 }
 

@@ -1,6 +1,9 @@
 import type { GraphQLSchema } from 'graphql'
 import { createBuilder } from './builder.ts'
 import { protectFields } from './permissions.ts'
+import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
+import { addApiKeys } from './resolvers/api-keys.ts'
+import { addAuditLog } from './resolvers/audit-log.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -9,7 +12,7 @@ import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
 import { addMetrics } from './resolvers/metrics.ts'
-import { addPeople } from './resolvers/people.ts'
+import { addPeople } from './resolvers/people/people.ts'
 import { addPipeline } from './resolvers/pipeline.ts'
 import { addRecentBuckets } from './resolvers/recent-buckets.ts'
 import { addTotals } from './resolvers/totals.ts'
@@ -31,6 +34,8 @@ export function createSchema(): GraphQLSchema {
   addRecentBuckets(builder)
   addPipeline(builder)
   addDeadLetters(builder)
+  addApiKeyMutations(builder, addApiKeys(builder))
+  addAuditLog(builder)
   const event = addEvents(builder)
   addLive(builder, event)
   return protectFields(builder.toSchema())

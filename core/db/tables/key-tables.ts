@@ -7,6 +7,7 @@ export interface KeyTables {
   api_key: ApiKeyTable
   deleted_api_key: DeletedApiKeyTable
   key_use_hour: KeyUseHourTable
+  key_sender_hour: KeySenderHourTable
 }
 
 export interface ApiKeyTable {
@@ -40,4 +41,14 @@ export interface KeyUseHourTable {
   key_id: string
   hour: Time
   events: number
+}
+
+export interface KeySenderHourTable {
+  tenant_id: number
+  key_id: string
+  hour: Time
+  client: string
+  origin: string
+  events: number
+  last_at: Time
 }

@@ -83,7 +83,7 @@ function keyRows(db: Database) {
           .as('used'),
       (join) => join.onTrue(),
     )
-    .selectAll('api_key')
+    .select(COLUMNS)
     .select(['slug', 'used.last_hour', 'used.last_day'])
     .select(
       sql<string | null>`greatest(last_used_at,
@@ -92,6 +92,24 @@ function keyRows(db: Database) {
       ),
     )
 }
+
+/** Without the hash, which the role that queries may not read. */
+const COLUMNS = [
+  'api_key.key_id',
+  'api_key.name',
+  'api_key.display_prefix',
+  'api_key.scopes',
+  'api_key.origins',
+  'api_key.events_per_minute',
+  'api_key.may_import_history',
+  'api_key.allowed_events',
+  'api_key.allowed_properties',
+  'api_key.version',
+  'api_key.created_at',
+  'api_key.expires_at',
+  'api_key.revoked_at',
+  'api_key.replaced_by',
+] as const
 
 type KeyRow = Awaited<ReturnType<ReturnType<typeof keyRows>['executeTakeFirstOrThrow']>>
 

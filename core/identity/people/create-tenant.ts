@@ -1,7 +1,10 @@
 import type { Database } from '../../db/database.ts'
+import { inTransaction } from '../../db/in-transaction.ts'
 import { ApiError, badInput } from '../../lib/api-error.ts'
+import { recordAudit } from '../audit/audit-log.ts'
 import { IdentityError } from '../identity-error.ts'
 import { createTenant } from '../tenants.ts'
+import { type ChangedBy, personOf } from './members.ts'
 
 /**
  * Creates a tenant, with an owner where a person creates it.
@@ -9,10 +12,11 @@ import { createTenant } from '../tenants.ts'
  */
 export function createTenantFor(
   db: Database,
-  { tenant, owner }: { tenant: string; owner: number | undefined },
+  { tenant, by }: { tenant: string; by: ChangedBy },
 ): Promise<void> {
-  return db.transaction().execute(async (tx) => {
-    if (!(await create(tx, tenant))) throw new ApiError('TENANT_EXISTS')
+  return inTransaction(db, async (tx) => {
+    if (!(await create(tx, tenant, by))) throw new ApiError('TENANT_EXISTS')
+    const owner = personOf(by)
     if (owner === undefined) return
     const { tenant_id } = await tx
       .selectFrom('tenant')
@@ -23,12 +27,18 @@ export function createTenantFor(
       .insertInto('membership')
       .values({ tenant_id, person_id: owner, role: 'OWNER' })
       .execute()
+    await recordAudit(tx, by.actor, {
+      tenantId: tenant_id,
+      action: 'member.joined',
+      object: `person ${owner}`,
+      after: { role: 'OWNER' },
+    })
   })
 }
 
-async function create(tx: Database, tenant: string): Promise<boolean> {
+async function create(tx: Database, tenant: string, { actor }: ChangedBy): Promise<boolean> {
   try {
-    return await createTenant(tx, { tenant })
+    return await createTenant(tx, { tenant }, actor)
   } catch (error) {
     if (error instanceof IdentityError)
       throw badInput(

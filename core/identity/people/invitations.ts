@@ -1,10 +1,19 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { inTransaction } from '../../db/in-transaction.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { hashSecret } from '../hash-secret.ts'
 import { isAtLeast, type Role } from '../roles.ts'
 import { newToken } from '../sessions.ts'
-import { actingRole, type ChangedBy, checkMayGrant, lockMembers, MEMBERS_MAX } from './members.ts'
+import {
+  actingRole,
+  type ChangedBy,
+  checkMayGrant,
+  lockMembers,
+  MEMBERS_MAX,
+  personOf,
+} from './members.ts'
 import { EMAIL_CHARS_MAX, type Person, readEmail } from './people.ts'
 
 const INVITATION_DAYS = 7
@@ -38,7 +47,7 @@ export function inviteMember(
 ): Promise<{ invitation: Invitation; token: string }> {
   const address = readEmail(email)
   const token = newToken()
-  return db.transaction().execute(async (tx) => {
+  return inTransaction(db, async (tx) => {
     const members = await lockMembers(tx, tenantId)
     checkMayGrant(actingRole(members, by), role)
     await sql`
@@ -54,12 +63,18 @@ export function inviteMember(
         token_sha256: hashSecret(token),
         email: address,
         role,
-        invited_by: by === 'operator' ? null : by.personId,
+        invited_by: personOf(by) ?? null,
         expires_at: sql<string>`now() + make_interval(days => ${INVITATION_DAYS})`,
       })
       .returning('invitation_id')
       .executeTakeFirstOrThrow()
     const created = (await listInvitations(tx, tenantId)).find((each) => each.invitationId === id)
+    await recordAudit(tx, by.actor, {
+      tenantId,
+      action: 'member.invited',
+      object: `invitation ${id}`,
+      after: { email: address, role },
+    })
     return { invitation: created as Invitation, token }
   })
 }
@@ -93,7 +108,7 @@ export function revokeInvitation(
   db: Database,
   { tenantId, invitationId, by }: { tenantId: number; invitationId: string; by: ChangedBy },
 ): Promise<void> {
-  return db.transaction().execute(async (tx) => {
+  return inTransaction(db, async (tx) => {
     const actor = actingRole(await lockMembers(tx, tenantId), by)
     const open = (await listInvitations(tx, tenantId)).find(
       (each) => each.invitationId === invitationId,
@@ -106,6 +121,12 @@ export function revokeInvitation(
       .where('invitation_id', '=', invitationId)
       .where('accepted_at', 'is', null)
       .execute()
+    await recordAudit(tx, by.actor, {
+      tenantId,
+      action: 'invitation.revoked',
+      object: `invitation ${invitationId}`,
+      before: { email: open.email, role: open.role },
+    })
   })
 }
 
@@ -122,55 +143,79 @@ export async function previewInvitation(
   return rows[0]
 }
 
+export interface Acceptance {
+  /** Of the invitation's link. */
+  token: string
+  person: Pick<Person, 'personId' | 'name'>
+  /** As the provider verified it, or for a passkey that of the invitation itself. */
+  verifiedEmail: string | undefined
+  /** Where the request came from, for the audit log. */
+  from?: Pick<AuditActor, 'address' | 'requestId'>
+}
+
 /**
  * Makes the person a member, once for each invitation. Somebody who is a member already keeps a higher role.
- * @param verifiedEmail as the provider verified it, or for a passkey that of the invitation itself
  * @throws INVITATION_NOT_FOUND, INVITATION_FOR_ANOTHER, which uses nothing up, MEMBER_LIMIT_REACHED
  */
 export function acceptInvitation(
   db: Database,
-  {
-    token,
-    person,
-    verifiedEmail,
-  }: { token: string; person: Pick<Person, 'personId'>; verifiedEmail: string | undefined },
+  { token, person: { personId, name }, verifiedEmail, from = {} }: Acceptance,
 ): Promise<{ tenant: string; role: Role }> {
-  return db.transaction().execute(async (tx) => {
-    const { rows } = await sql<{
-      id: string
-      tenantId: number
-      email: string
-      role: Role
-      slug: string
-    }>`
-      SELECT i.invitation_id AS id, i.tenant_id AS "tenantId", i.email, i.role, t.slug
-        FROM invitation i JOIN tenant t USING (tenant_id)
-       WHERE i.token_sha256 = ${hashSecret(token)} AND ${isOpen()}`.execute(tx)
-    const [invitation] = rows
-    if (!invitation) throw new ApiError('INVITATION_NOT_FOUND')
-    const { id, tenantId, email, role, slug } = invitation
-    if (verifiedEmail === undefined || !isSameAddress(verifiedEmail, email))
+  return inTransaction(db, async (tx) => {
+    const { id, tenantId, slug, ...invitation } = await findOpen(tx, token)
+    if (verifiedEmail === undefined || !isSameAddress(verifiedEmail, invitation.email))
       throw new ApiError('INVITATION_FOR_ANOTHER')
     // In the order of all changes: members first, so that who loses a role takes open invitations along.
     const members = await lockMembers(tx, tenantId)
     const accepted = await sql`
-      UPDATE invitation i SET accepted_at = now(), accepted_by = ${person.personId}
+      UPDATE invitation i SET accepted_at = now(), accepted_by = ${personId}
        WHERE invitation_id = ${id} AND ${isOpen()} RETURNING 1`.execute(tx)
     if (accepted.rows.length === 0) throw new ApiError('INVITATION_NOT_FOUND')
-    const current = members.find(({ personId }) => personId === person.personId)
+    const current = members.find((each) => each.personId === personId)
     if (!current && members.length >= MEMBERS_MAX) throw new ApiError('MEMBER_LIMIT_REACHED')
-    if (current && isAtLeast(current.role, role)) return { tenant: slug, role: current.role }
-    await tx
-      .insertInto('membership')
-      .values({ tenant_id: tenantId, person_id: person.personId, role })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['tenant_id', 'person_id'])
-          .doUpdateSet({ role, version: sql`membership.version + 1` }),
-      )
-      .execute()
+    const role =
+      current && isAtLeast(current.role, invitation.role) ? current.role : invitation.role
+    if (role !== current?.role) await setRole(tx, tenantId, personId, role)
+    await recordAudit(
+      tx,
+      { kind: 'person', personId, name, ...from },
+      {
+        tenantId,
+        action: 'member.joined',
+        object: `person ${personId}`,
+        ...(current && { before: { role: current.role } }),
+        after: { role, invitation: id },
+      },
+    )
     return { tenant: slug, role }
   })
+}
+
+async function findOpen(tx: Database, token: string) {
+  const { rows } = await sql<{
+    id: string
+    tenantId: number
+    email: string
+    role: Role
+    slug: string
+  }>`
+    SELECT i.invitation_id AS id, i.tenant_id AS "tenantId", i.email, i.role, t.slug
+      FROM invitation i JOIN tenant t USING (tenant_id)
+     WHERE i.token_sha256 = ${hashSecret(token)} AND ${isOpen()}`.execute(tx)
+  if (!rows[0]) throw new ApiError('INVITATION_NOT_FOUND')
+  return rows[0]
+}
+
+async function setRole(tx: Database, tenantId: number, personId: number, role: Role) {
+  await tx
+    .insertInto('membership')
+    .values({ tenant_id: tenantId, person_id: personId, role })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant_id', 'person_id'])
+        .doUpdateSet({ role, version: sql`membership.version + 1` }),
+    )
+    .execute()
 }
 
 function isSameAddress(verified: string, invited: string): boolean {

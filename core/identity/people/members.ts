@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { inTransaction } from '../../db/in-transaction.ts'
 import { ApiError } from '../../lib/api-error.ts'
+import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { isAtLeast, type Role, roleAllows } from '../roles.ts'
 
 export interface Member {
@@ -13,8 +15,13 @@ export interface Member {
   joinedAt: string
 }
 
-/** Who changes something: a person, by their own role in the tenant, or the operator, who has none. */
-export type ChangedBy = { personId: number } | 'operator'
+/** Who changes something. */
+export interface ChangedBy {
+  /** For the audit log; a person's role in the tenant decides what they may do. */
+  actor: AuditActor
+  /** Whether no role is needed: the operator's. */
+  isOperator: boolean
+}
 
 export const MEMBERS_MAX = 1_000
 
@@ -43,7 +50,7 @@ export interface RoleChange {
  */
 export function changeRole(db: Database, change: RoleChange): Promise<Member> {
   const { tenantId, personId, role, version, by } = change
-  return db.transaction().execute(async (tx) => {
+  return inTransaction(db, async (tx) => {
     const members = await lockMembers(tx, tenantId)
     const actor = actingRole(members, by)
     const member = find(members, personId)
@@ -60,6 +67,13 @@ export function changeRole(db: Database, change: RoleChange): Promise<Member> {
         .where('person_id', '=', personId)
         .execute()
       await revokeInvitationsBeyond(tx, tenantId, personId, role)
+      await recordAudit(tx, by.actor, {
+        tenantId,
+        action: 'member.role-changed',
+        object: `person ${personId}`,
+        before: { role: member.role },
+        after: { role },
+      })
     }
     return find(await listMembers(tx, tenantId), personId)
   })
@@ -76,9 +90,9 @@ export interface Removal {
  * @throws MEMBER_NOT_FOUND, FORBIDDEN, LAST_OWNER
  */
 export function removeMember(db: Database, { tenantId, personId, by }: Removal): Promise<void> {
-  return db.transaction().execute(async (tx) => {
+  return inTransaction(db, async (tx) => {
     const members = await lockMembers(tx, tenantId)
-    const isLeaving = by !== 'operator' && by.personId === personId
+    const isLeaving = personOf(by) === personId
     const actor = isLeaving ? undefined : actingRole(members, by)
     const member = find(members, personId)
     if (actor) checkMayGrant(actor, member.role)
@@ -89,6 +103,12 @@ export function removeMember(db: Database, { tenantId, personId, by }: Removal):
       .where('person_id', '=', personId)
       .execute()
     await revokeInvitationsBeyond(tx, tenantId, personId, undefined)
+    await recordAudit(tx, by.actor, {
+      tenantId,
+      action: 'member.removed',
+      object: `person ${personId}`,
+      before: { role: member.role },
+    })
   })
 }
 
@@ -110,10 +130,15 @@ type LockedMember = Pick<Member, 'personId' | 'role' | 'version'>
  * @throws FORBIDDEN for somebody who may not manage members
  */
 export function actingRole(members: readonly LockedMember[], by: ChangedBy): Role {
-  if (by === 'operator') return 'OWNER'
-  const role = members.find(({ personId }) => personId === by.personId)?.role
+  if (by.isOperator) return 'OWNER'
+  const role = members.find(({ personId }) => personId === personOf(by))?.role
   if (role === undefined || !roleAllows(role, 'members.manage')) throw new ApiError('FORBIDDEN')
   return role
+}
+
+/** undefined: nobody who could be a member. */
+export function personOf({ actor }: ChangedBy): number | undefined {
+  return actor.kind === 'person' ? actor.personId : undefined
 }
 
 /** @throws FORBIDDEN */

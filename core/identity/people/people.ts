@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { inTransaction } from '../../db/in-transaction.ts'
 import { badInput } from '../../lib/api-error.ts'
 import { checkText } from '../../lib/check-text.ts'
+import { type AuditActor, recordAudit } from '../audit/audit-log.ts'
 import { IdentityError } from '../identity-error.ts'
 
 /** Somebody who signs in by a provider, or by a passkey. */
@@ -64,19 +66,27 @@ export async function findPerson(db: Database, personId: number): Promise<Person
 }
 
 /** Makes somebody the operator, or takes that back. @throws IdentityError for an unknown id */
-export async function setOperator(
+export function setOperator(
   db: Database,
   personId: number,
-  isOperator: boolean,
+  { isOperator, by }: { isOperator: boolean; by: AuditActor },
 ): Promise<Person> {
-  const row = await db
-    .updateTable('person')
-    .set({ is_operator: isOperator })
-    .where('person_id', '=', personId)
-    .returning(['person_id', 'name', 'email', 'is_operator'])
-    .executeTakeFirst()
-  if (!row) throw new IdentityError(`There is nobody with the id ${personId}.`)
-  return personOf(row)
+  return inTransaction(db, async (tx) => {
+    const row = await tx
+      .updateTable('person')
+      .set({ is_operator: isOperator })
+      .where('person_id', '=', personId)
+      .returning(['person_id', 'name', 'email', 'is_operator'])
+      .executeTakeFirst()
+    if (!row) throw new IdentityError(`There is nobody with the id ${personId}.`)
+    await recordAudit(tx, by, {
+      tenantId: 0,
+      action: 'settings.changed',
+      object: `person ${personId}`,
+      after: { operator: isOperator },
+    })
+    return personOf(row)
+  })
 }
 
 /** In lower case. @throws BAD_USER_INPUT */

@@ -53,7 +53,7 @@ export function addLive(builder: Builder, event: EventRef): void {
         return live.subscribe(ofTenant, authorize, {
           credential,
           isOperator: isOperator(viewer),
-          isPerson: viewer.kind === 'PERSON',
+          personId: viewer.kind === 'PERSON' ? viewer.personId : undefined,
           held,
         })
       },

@@ -1,11 +1,11 @@
-import { type Invitation, listInvitations } from '../../../identity/people/invitations.ts'
-import { listMembers, type Member } from '../../../identity/people/members.ts'
-import { type ListedSession, listSessions } from '../../../identity/sessions.ts'
-import type { Builder } from '../builder.ts'
-import { needs } from '../permissions.ts'
+import { type Invitation, listInvitations } from '../../../../identity/people/invitations.ts'
+import { listMembers, type Member } from '../../../../identity/people/members.ts'
+import { type ListedSession, listSessions } from '../../../../identity/sessions.ts'
+import type { Builder } from '../../builder.ts'
+import { needs } from '../../permissions.ts'
+import type { PeopleTypes } from '../viewer.ts'
 import { addMemberMutations } from './member-mutations.ts'
 import { addSessionMutations, ownerOf } from './session-mutations.ts'
-import type { PeopleTypes } from './viewer.ts'
 
 /** The members of tenants, who is invited, and one's own sessions. */
 export function addPeople(builder: Builder, types: PeopleTypes): void {

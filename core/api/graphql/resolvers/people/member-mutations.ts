@@ -1,19 +1,20 @@
-import { createTenantFor } from '../../../identity/people/create-tenant.ts'
+import { actorOf } from '../../../../identity/audit/actor-of.ts'
+import { createTenantFor } from '../../../../identity/people/create-tenant.ts'
 import {
   type Invitation,
   invitationUrl,
   inviteMember,
   revokeInvitation,
-} from '../../../identity/people/invitations.ts'
-import { type ChangedBy, changeRole, removeMember } from '../../../identity/people/members.ts'
-import { isOperator, type Viewer } from '../../../identity/viewer.ts'
-import { ApiError } from '../../../lib/api-error.ts'
-import type { Builder } from '../builder.ts'
-import type { RequestContext } from '../context.ts'
-import { needs } from '../permissions.ts'
-import { checkUuid } from './check-uuid.ts'
+} from '../../../../identity/people/invitations.ts'
+import { type ChangedBy, changeRole, removeMember } from '../../../../identity/people/members.ts'
+import { isOperator } from '../../../../identity/viewer.ts'
+import { ApiError } from '../../../../lib/api-error.ts'
+import type { Builder } from '../../builder.ts'
+import type { RequestContext } from '../../context.ts'
+import { needs } from '../../permissions.ts'
+import { checkUuid } from '../check-uuid.ts'
+import type { PeopleTypes } from '../viewer.ts'
 import type { InvitationRef, MemberRef } from './people.ts'
-import type { PeopleTypes } from './viewer.ts'
 
 interface MutationTypes extends PeopleTypes {
   member: MemberRef
@@ -34,8 +35,8 @@ function addTenantMutation(builder: Builder, { tenant }: MutationTypes): void {
       description:
         'Creates a tenant; a person who does so owns it. 1 to 63 lower-case letters, digits and dashes, not beginning with a dash.',
       args: { id: t.arg.id({ required: true }) },
-      async resolve(_, { id }, { viewer, peopleDb }) {
-        await createTenantFor(peopleDb, { tenant: id, owner: ownerOf(viewer) })
+      async resolve(_, { id }, context) {
+        await createTenantFor(context.peopleDb, { tenant: id, by: changedBy(context) })
         return { id, hasEvents: false }
       },
     }),
@@ -66,7 +67,7 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
       },
       async resolve(_, { tenant, email, role }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context.viewer)
+        const by = changedBy(context)
         const { token, invitation } = await inviteMember(context.peopleDb, {
           tenantId,
           email,
@@ -88,7 +89,7 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
         await revokeInvitation(context.peopleDb, {
           tenantId,
           invitationId,
-          by: changedBy(context.viewer),
+          by: changedBy(context),
         })
         return true
       },
@@ -111,7 +112,7 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       },
       async resolve(_, { tenant, person, role, version }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context.viewer)
+        const by = changedBy(context)
         const personId = readPersonId(person)
         return changeRole(context.peopleDb, { tenantId, personId, role, version, by })
       },
@@ -124,7 +125,7 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       args: { tenant: t.arg.id(), person: t.arg.id({ required: true }) },
       async resolve(_, { tenant, person }, context) {
         const { tenantId } = await context.tenant(tenant)
-        const by = changedBy(context.viewer)
+        const by = changedBy(context)
         await removeMember(context.peopleDb, { tenantId, personId: readPersonId(person), by })
         return true
       },
@@ -135,11 +136,12 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
       ...needs('members.read'),
       description: 'Ends the own membership.',
       args: { tenant: t.arg.id({ required: true }) },
-      async resolve(_, { tenant }, { viewer, peopleDb, tenant: find }) {
-        const { tenantId } = await find(tenant)
+      async resolve(_, { tenant }, context) {
+        const { viewer, peopleDb } = context
+        const { tenantId } = await context.tenant(tenant)
         if (viewer.kind !== 'PERSON') throw new ApiError('MEMBER_NOT_FOUND')
         const { personId } = viewer
-        await removeMember(peopleDb, { tenantId, personId, by: { personId } })
+        await removeMember(peopleDb, { tenantId, personId, by: changedBy(context) })
         return true
       },
     }),
@@ -147,14 +149,8 @@ function addRoleMutations(builder: Builder, { member, role }: MutationTypes): vo
 }
 
 /** Whose role decides what may be given and taken. */
-function changedBy(viewer: Viewer): ChangedBy {
-  if (isOperator(viewer)) return 'operator'
-  if (viewer.kind === 'KEY') throw new ApiError('FORBIDDEN')
-  return { personId: viewer.personId }
-}
-
-function ownerOf(viewer: Viewer): number | undefined {
-  return viewer.kind === 'PERSON' ? viewer.personId : undefined
+function changedBy({ viewer, sender }: RequestContext): ChangedBy {
+  return { actor: actorOf(viewer, sender), isOperator: isOperator(viewer) }
 }
 
 function baseUrl({ publicUrl, sender }: RequestContext): string {
