@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { ApiError } from '../../lib/api-error.ts'
-import { acceptInvitation, previewInvitation } from '../people/invitations.ts'
-import { findOrCreatePerson, type Person, readEmail } from '../people/people.ts'
-import { looksLikeToken } from '../sessions.ts'
+import type { AuditActor } from '../audit/audit-log.ts'
+import { acceptInvitation } from '../people/invitations.ts'
+import { findOrCreatePerson, type Person } from '../people/people.ts'
 import { bindOperator, findBoundOperator } from './operators.ts'
 import type { OperatorSetting } from './sign-in-settings.ts'
 
@@ -16,42 +15,34 @@ export interface Authenticated {
   name?: string | undefined
 }
 
+export interface AdmitOptions {
+  /** The token of its link, where the sign-in began with one. */
+  invitation?: string | undefined
+  operators?: readonly OperatorSetting[]
+  /** Where the request came from, for the audit log. */
+  from?: Pick<AuditActor, 'address' | 'requestId'>
+}
+
 /**
  * Lets in who has a membership, an invitation of their own address, or is an operator by setting. Nothing is kept of
  * anybody else.
- * @param invitation the token of its link, where the sign-in began with one
  * @returns undefined for somebody who may not sign in
  * @throws INVITATION_NOT_FOUND, INVITATION_FOR_ANOTHER, MEMBER_LIMIT_REACHED
  */
 export async function admitPerson(
   db: Database,
   who: Authenticated,
-  {
-    invitation,
-    operators = [],
-  }: { invitation?: string | undefined; operators?: readonly OperatorSetting[] },
+  { invitation, operators = [], from = {} }: AdmitOptions,
 ): Promise<Person | undefined> {
-  if (invitation !== undefined) {
-    await checkInvitation(db, invitation, who.email)
-    const person = await findOrCreatePerson(db, who)
-    await acceptInvitation(db, { token: invitation, person, verifiedEmail: who.email })
-    return person
-  }
+  if (invitation !== undefined)
+    return db.transaction().execute(async (tx) => {
+      const person = await findOrCreatePerson(tx, who)
+      await acceptInvitation(tx, { token: invitation, person, verifiedEmail: who.email, from })
+      return person
+    })
   const known = await findKnown(db, who)
   if (await isOperatorBySetting(db, who, known?.personId, operators)) return createOperator(db, who)
   return known?.mayEnter ? findOrCreatePerson(db, who) : undefined
-}
-
-/** Before a person is created: who may not accept leaves nothing behind. */
-async function checkInvitation(
-  db: Database,
-  token: string,
-  email: string | undefined,
-): Promise<void> {
-  const invitation = looksLikeToken(token) ? await previewInvitation(db, token) : undefined
-  if (!invitation) throw new ApiError('INVITATION_NOT_FOUND')
-  if (email === undefined || readEmail(email) !== invitation.email)
-    throw new ApiError('INVITATION_FOR_ANOTHER')
 }
 
 async function findKnown(

@@ -85,7 +85,7 @@ if (element('new-passkey')) {
     accept()
   })
 }
-if (token) run(preview)()
+if (token) preview().catch(showError)
 else {
   element('loading').hidden = true
   element('missing').hidden = false

@@ -16,7 +16,7 @@ import type { SignInSettings } from '../../../identity/sign-in/sign-in-settings.
 import { ApiError } from '../../../lib/api-error.ts'
 import { clientOf } from '../client.ts'
 import { allowOnly, sendProblem } from '../problem.ts'
-import { type DenialRecorder, startSession } from './begin-session.ts'
+import { auditedRequest, type DenialRecorder, startSession } from './begin-session.ts'
 import { beginPreLogin, endPreLogin, relyingPartyOf } from './browser.ts'
 import {
   CREDENTIAL_BYTES_MAX,
@@ -69,6 +69,7 @@ export function invitations(deps: InvitationDeps): Hono {
       token: sent.token,
       person,
       verifiedEmail,
+      from: auditedRequest(c, deps),
     })
     return c.json({ return_to: '/', tenant, role })
   })
@@ -152,6 +153,7 @@ async function acceptWithNewPasskey(
   try {
     const person = await acceptByPasskey(db, {
       ...{ token, passkey, name, email: invitation.email, userHandle: taken.userHandle },
+      from: auditedRequest(c, deps),
     })
     await startSession(c, deps, { person, method: 'passkey' })
     return c.json({ return_to: '/' })

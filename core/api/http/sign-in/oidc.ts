@@ -15,7 +15,7 @@ import type { Logger } from '../../../lib/logger.ts'
 import { clientOf } from '../client.ts'
 import { failedPage, notMemberPage } from '../pages/sign-in-failed.ts'
 import { allowOnly, type ProblemCode, sendProblem } from '../problem.ts'
-import { type DenialRecorder, startSession } from './begin-session.ts'
+import { auditedRequest, type DenialRecorder, startSession } from './begin-session.ts'
 import { beginPreLogin, endPreLogin, originOf } from './browser.ts'
 import { eventOf, limitBody, type SignInDeps, type SignInGuard } from './guard.ts'
 
@@ -113,6 +113,7 @@ async function finishSignIn(
     const callback = new URL(`${pending.redirectUri}?${query}`)
     const claims = await provider.redeem(callback, { ...pending, state })
     const person = await admitPerson(db, claims, {
+      from: auditedRequest(c, deps),
       invitation,
       operators: settings?.operators ?? [],
     })

@@ -18,7 +18,7 @@ import type { SignInSettings } from '../../../identity/sign-in/sign-in-settings.
 import { ApiError } from '../../../lib/api-error.ts'
 import { clientOf } from '../client.ts'
 import { allowOnly, type ProblemCode, sendProblem } from '../problem.ts'
-import { type DenialRecorder, startSession } from './begin-session.ts'
+import { auditedRequest, type DenialRecorder, startSession } from './begin-session.ts'
 import { beginPreLogin, endPreLogin, relyingPartyOf } from './browser.ts'
 import {
   CREDENTIAL_BYTES_MAX,
@@ -105,7 +105,7 @@ async function signInByPasskey(
     ...(owner?.email && { email: owner.email }),
   }
   try {
-    const person = await admitPerson(db, who, { invitation })
+    const person = await admitPerson(db, who, { invitation, from: auditedRequest(c, deps) })
     if (!person) return 'NOT_A_MEMBER'
     await startSession(c, deps, { person, method: 'passkey' })
     return undefined

@@ -65,7 +65,14 @@ export async function startSignInFixture(
         .select('tenant_id')
         .where('slug', '=', 'default')
         .executeTakeFirstOrThrow()
-      return (await inviteMember(db, { tenantId, email, role, by: 'operator' })).token
+      return (
+        await inviteMember(db, {
+          tenantId,
+          email,
+          role,
+          by: { actor: { kind: 'operator' }, isOperator: true },
+        })
+      ).token
     },
     async audited() {
       const rows = await db
