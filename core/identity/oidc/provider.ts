@@ -145,7 +145,9 @@ export function createProvider(
         if (claims.email !== undefined || !discovered.metadata.userinfo_endpoint)
           return readClaims(settings, claims)
         const more = await fetchUserInfo(config, tokens.access_token, claims.sub as string)
-        return readClaims(settings, { ...more, ...claims })
+        // An address and whether it is verified belong together: both from the same response.
+        const { email, email_verified, name } = more
+        return readClaims(settings, { name, ...claims, email, email_verified })
       }),
     verifyLogoutToken: (token, nowS) =>
       describingErrors(async () =>

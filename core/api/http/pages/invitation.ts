@@ -36,7 +36,7 @@ const NEW_PASSKEY = `<form id="new-passkey">
 <label for="name">Your name</label>
 <input id="name" name="name" autocomplete="name" maxlength="200" required>
 <button class="method" type="submit">Accept with a new passkey</button>
-<p class="muted">Your device keeps the passkey, and asks for your finger, face or PIN. There is no password.</p>
+<p class="muted">Your device keeps the passkey, and asks for your finger, face or PIN. You need no password.</p>
 </form>`
 
 export const INVITATION_SCRIPT = `${SIGN_IN_COMMON}

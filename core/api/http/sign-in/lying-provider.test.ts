@@ -158,13 +158,14 @@ test('an address that the ID token lacks is taken from the user info of the same
   const userinfo = { sub: 'nina', email: 'nina@example.com', email_verified: true }
   const invitation = await fixture.invite('nina@example.com')
   const accept = async (more: object) => {
-    const without = ['email', 'email_verified']
-    provider.lies = { claims: { sub: 'nina' }, without, userinfo: { ...userinfo, ...more } }
+    const claims = { sub: 'nina', email_verified: true }
+    provider.lies = { claims, without: ['email'], userinfo: { ...userinfo, ...more } }
     const browser = new TestBrowser()
     return (await browser.open(await begin(browser, { invitation }))).status
   }
   expect(await accept({ sub: 'somebody-else' })).toBe(400)
-  expect(await accept({ email_verified: 'true' })).toBe(403)
+  for (const email_verified of [false, undefined, 'true'])
+    expect(await accept({ email_verified })).toBe(403)
   expect(await accept({})).toBe(303)
 })
 
