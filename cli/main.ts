@@ -20,6 +20,7 @@ const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   query: async () => (await import('./commands/query.ts')).createQueryCommand,
   metric: async () => (await import('./metric/metric-command.ts')).createMetricCommand,
   key: async () => (await import('./commands/key.ts')).createKeyCommand,
+  audit: async () => (await import('./audit/audit-command.ts')).createAuditCommand,
   tenant: async () => (await import('./commands/tenant.ts')).createTenantCommand,
   lag: async () => (await import('./commands/lag.ts')).createLagCommand,
   offsets: async () => (await import('./commands/offsets.ts')).createOffsetsCommand,
