@@ -64,6 +64,8 @@ export interface KeyRecord {
   event_age_max_s: number
   /** Values of schema_version that an event may have; null or absent allows all. */
   schema_versions?: string[] | null
+  /** What the tenant has derived from its events (contract/enrichment.ts); an edge ignores names that it does not know. */
+  enrich?: string[] | null
   /** RFC 3339 */
   expires_at: string | null
   revoked_at: string | null
@@ -80,6 +82,7 @@ export const keyRecord = z.object({
   may_import_history: z.boolean(),
   event_age_max_s: z.number().check(z.positive()),
   schema_versions: z.optional(z.nullable(z.array(z.string()))),
+  enrich: z.optional(z.nullable(z.array(z.string()))),
   expires_at: z.nullable(z.string()),
   revoked_at: z.nullable(z.string()),
 }) satisfies z.ZodMiniType<KeyRecord>

@@ -1,3 +1,4 @@
+import type { Geo } from '../enrichment.ts'
 import type { ItemErrorCode } from '../errors.ts'
 import type { TrackedEvent } from '../event/event.ts'
 import { findUnstorable, unstorableText } from '../event/storable.ts'
@@ -24,6 +25,9 @@ export interface StampedEvent {
   client?: string
   /** Sent with a public key. Absent: sent by a server, or written before there were trust classes. */
   trust?: 'public'
+  /** The user agent and the place of the visitor that sent the request, where the tenant has something derived from them. */
+  ua?: string
+  geo?: Geo
   /** A historical import: the age limit does not apply, and the event does not count as late. */
   historical?: true
   /** The event as it was sent, where the edge expects it to become a dead letter. */

@@ -1,5 +1,6 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
+import type { EnrichmentName } from '../../contract/enrichment.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
@@ -46,6 +47,7 @@ export interface TenantTable {
   final_floor: Time | null
   marked_floor: Time | null
   schema_versions: string[] | null
+  enrich: EnrichmentName[] | null
   created_at: TimeWithDefault
   changed_xid: string | null
   metrics_version: Generated<number>
@@ -171,6 +173,8 @@ export interface EventTable {
   log_partition: number
   log_offset: number
   trust_class: string | null
+  /** As core/db/enrichment.ts writes it. */
+  enrichment: string | null
 }
 
 export interface SeriesTable {

@@ -69,6 +69,7 @@ function keyRows(db: Database) {
       'tenant.slug',
       'tenant.event_age_max_s',
       'tenant.schema_versions',
+      'tenant.enrich',
       'tenant.events_per_minute as tenant_events_per_minute',
     ])
 }
@@ -95,6 +96,7 @@ function knownKey(row: KeyRow): KnownKey {
       may_import_history: row.may_import_history,
       event_age_max_s: row.event_age_max_s,
       schema_versions: row.schema_versions,
+      ...(row.enrich && { enrich: row.enrich }),
       expires_at: row.expires_at,
       revoked_at: row.revoked_at,
     },

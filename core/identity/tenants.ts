@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { ENRICHMENT_NAMES, type EnrichmentName, isEnrichment } from '../../contract/enrichment.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
@@ -14,6 +15,8 @@ export interface Tenant {
   allowedLatenessS: number
   /** The values of schema_version that events may have; null: any. */
   schemaVersions: string[] | null
+  /** What is derived from its events (contract/enrichment.ts). */
+  enrichments: EnrichmentName[]
   createdAt: string
 }
 
@@ -53,18 +56,20 @@ export interface TenantChanges {
   allowedLatenessS?: number
   /** Null: any. */
   schemaVersions?: readonly string[] | null
+  /** Empty: nothing is derived from events. */
+  enrichments?: readonly string[]
 }
 
 /**
  * Takes effect everywhere within a minute, for events received from then on.
- * @throws IdentityError when the tenant does not exist, or for a version that no event could have
+ * @throws IdentityError when the tenant does not exist, for a version that no event could have, or for an unknown enrichment
  */
 export async function setTenant(
   db: Database,
   tenant: string,
   changes: TenantChanges,
 ): Promise<Tenant> {
-  const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changes
+  const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions, enrichments } = changes
   const found = await db.transaction().execute(async (tx) => {
     if (allowedLatenessS !== undefined) await setAllowedLateness(tx, tenant, allowedLatenessS)
     return await tx
@@ -75,6 +80,7 @@ export async function setTenant(
         events_per_minute: eventsPerMinute,
         event_age_max_s: eventAgeMaxS,
         schema_versions: schemaVersions && parseVersions(schemaVersions),
+        enrich: enrichments && parseEnrichments(enrichments),
       })
       .where('slug', '=', tenant)
       .returning('tenant_id')
@@ -121,6 +127,17 @@ function parseVersions(versions: readonly string[]): string[] {
   return read
 }
 
+/** Null instead of none, which every key record and every event would carry. */
+function parseEnrichments(names: readonly string[]): EnrichmentName[] | null {
+  const read = [...new Set(names.map((name) => name.trim()))].sort()
+  const unknown = read.find((name) => !isEnrichment(name))
+  if (unknown !== undefined)
+    throw new IdentityError(
+      `"${unknown}" is not an enrichment: there are ${ENRICHMENT_NAMES.join(', ')}.`,
+    )
+  return read.length === 0 ? null : (read as EnrichmentName[])
+}
+
 export async function listTenants(db: Database): Promise<Tenant[]> {
   const rows = await db.selectFrom('tenant').selectAll().orderBy('tenant_id').execute()
   return rows.map((row) => ({
@@ -129,6 +146,7 @@ export async function listTenants(db: Database): Promise<Tenant[]> {
     eventAgeMaxS: row.event_age_max_s,
     allowedLatenessS: row.allowed_lateness_s,
     schemaVersions: row.schema_versions,
+    enrichments: row.enrich ?? [],
     createdAt: row.created_at,
   }))
 }

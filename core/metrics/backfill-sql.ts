@@ -1,4 +1,5 @@
 import { LIMITS } from '../../contract/limits.ts'
+import { enrichmentSql } from '../db/enrichment.ts'
 import type { StoredMetric } from './compile-metric.ts'
 import { readDimension } from './dimension.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
@@ -65,6 +66,7 @@ export function textSql(name: string, add: Add): string {
   const dimension = readDimension(name)
   if (dimension?.kind === 'column') return `e.${dimension.column}`
   if (dimension === undefined) return 'NULL::text'
+  if (dimension.kind === 'enrichment') return enrichmentSql(dimension.field)
   const { key, path } = dimension
   const own = `e.properties ->> ${add(key)}::text`
   return path ? `coalesce(${own}, e.properties #>> ${add(path)}::text[])` : `(${own})`

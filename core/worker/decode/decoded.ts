@@ -2,6 +2,7 @@ import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
+import type { Enrichment } from '../../db/enrichment.ts'
 import type { LogRecord } from '../../log/log.ts'
 
 /**
@@ -28,6 +29,8 @@ export interface EventRow {
   timeIsComputed: boolean
   historical: boolean
   event: TrackedEvent
+  /** What was derived from it, for a tenant that declares it. */
+  enrichment?: Enrichment | undefined
   keyId: string | null
   requestId: string
   record: LogRecord

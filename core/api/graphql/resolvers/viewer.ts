@@ -1,3 +1,4 @@
+import { ENRICHMENT_NAMES } from '../../../../contract/enrichment.ts'
 import type { Viewer } from '../../../identity/viewer.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { type VisibleTenant, visibleTenants } from '../../../queries/visible-tenants.ts'
@@ -12,6 +13,9 @@ export function addViewer(builder: Builder): void {
       id: t.exposeID('id'),
       hasEvents: t.exposeBoolean('hasEvents', {
         description: 'Whether any event was ever stored.',
+      }),
+      enrichments: t.exposeStringList('enrichments', {
+        description: `What is derived from its events: ${ENRICHMENT_NAMES.join(', ')}.`,
       }),
     }),
   })
