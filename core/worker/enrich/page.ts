@@ -74,15 +74,22 @@ function pageMember({ context }: TrackedEvent, member: string): string | undefin
 
 function findText({ properties, context }: TrackedEvent, names: Names): string | undefined {
   for (const name of names.properties) {
-    const found = own(properties, name)
-    if (isText(found)) return found
+    const found = textAt(properties, name)
+    if (found !== undefined) return found
   }
   if (context === undefined) return undefined
   for (const name of names.context) {
-    const found = own(context, name)
-    if (isText(found)) return found
+    const found = textAt(context, name)
+    if (found !== undefined) return found
   }
   return undefined
+}
+
+/** OpenTelemetry has a list of a header's values. */
+function textAt(of: Fields, name: string): string | undefined {
+  const found = own(of, name)
+  const text = Array.isArray(found) ? found[0] : found
+  return isText(text) ? text : undefined
 }
 
 function isText(value: unknown): value is string {
