@@ -36,7 +36,7 @@ export interface EdgeDeps {
   publish: Publish
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
-  /** Where a request came from; nobody's place is known without it. */
+  /** Where a request came from; no location is known without it. */
   geoOf?: GeoOf | undefined
   addressOf: AddressOf
   /** Keys of sites whose format has no place for one; none without it. */

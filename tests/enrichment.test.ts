@@ -288,7 +288,7 @@ describe('the visitor of an event', () => {
     },
   )
 
-  test('is not a server that names nobody', async () => {
+  test('is not a server that names no visitor', async () => {
     const sent = {
       path: '/v1/events',
       body: { event: 'a' },
@@ -402,7 +402,7 @@ describe('what is derived', () => {
     expect(await derived(sent, [])).toEqual({})
   })
 
-  test('ignores a visitor that nobody’s edge wrote', async () => {
+  test('ignores a visitor in a form that no edge writes', async () => {
     const [value] = await valuesOf({ path: '/v1/events', body: { event: 'a' } })
     const stamp = JSON.parse(value as string)
     for (const [ua, geo] of [
@@ -622,6 +622,14 @@ describe('events of a tenant that declares enrichment', () => {
       },
     })
     expect(await of('other')).toMatchObject({ enrichment: null })
+    const { data } = await fixture.execute(
+      '{ viewer { tenants { id enrichments } } }',
+      await fixture.session(),
+    )
+    expect(data.viewer.tenants).toEqual([
+      { id: 'default', enrichments: [...ENRICHMENT_NAMES].sort() },
+      { id: 'other', enrichments: [] },
+    ])
     const { rows } = await fixture.database.pool.query(
       "SELECT count(enrichment)::int AS n FROM event JOIN tenant USING (tenant_id) WHERE slug = 'other'",
     )

@@ -25,7 +25,7 @@ export interface StampedEvent {
   client?: string
   /** Sent with a public key. Absent: sent by a server, or written before there were trust classes. */
   trust?: 'public'
-  /** The user agent and the place of the visitor that sent the request, where the tenant has something derived from them. */
+  /** User agent and location of the visitor that sent the request; only if the tenant has fields derived from them. */
   ua?: string
   geo?: Geo
   /** A historical import: the age limit does not apply, and the event does not count as late. */

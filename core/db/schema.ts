@@ -1,6 +1,5 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
-import type { EnrichmentName } from '../../contract/enrichment.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
@@ -47,7 +46,7 @@ export interface TenantTable {
   final_floor: Time | null
   marked_floor: Time | null
   schema_versions: string[] | null
-  enrich: EnrichmentName[] | null
+  enrich: string[] | null
   created_at: TimeWithDefault
   changed_xid: string | null
   metrics_version: Generated<number>
@@ -173,7 +172,6 @@ export interface EventTable {
   log_partition: number
   log_offset: number
   trust_class: string | null
-  /** As core/db/enrichment.ts writes it. */
   enrichment: string | null
 }
 

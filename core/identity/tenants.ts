@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { ENRICHMENT_NAMES, type EnrichmentName, isEnrichment } from '../../contract/enrichment.ts'
+import { ENRICHMENT_NAMES, isEnrichment } from '../../contract/enrichment.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
@@ -16,7 +16,7 @@ export interface Tenant {
   /** The values of schema_version that events may have; null: any. */
   schemaVersions: string[] | null
   /** What is derived from its events (contract/enrichment.ts). */
-  enrichments: EnrichmentName[]
+  enrichments: string[]
   createdAt: string
 }
 
@@ -128,14 +128,14 @@ function parseVersions(versions: readonly string[]): string[] {
 }
 
 /** Null instead of none, which every key record and every event would carry. */
-function parseEnrichments(names: readonly string[]): EnrichmentName[] | null {
+function parseEnrichments(names: readonly string[]): string[] | null {
   const read = [...new Set(names.map((name) => name.trim()))].sort()
   const unknown = read.find((name) => !isEnrichment(name))
   if (unknown !== undefined)
     throw new IdentityError(
       `"${unknown}" is not an enrichment: there are ${ENRICHMENT_NAMES.join(', ')}.`,
     )
-  return read.length === 0 ? null : (read as EnrichmentName[])
+  return read.length === 0 ? null : read
 }
 
 export async function listTenants(db: Database): Promise<Tenant[]> {

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
-import { enrichmentSql } from '../db/enrichment.ts'
 import type { StoredMetric } from './compile-metric.ts'
 import { readDimension } from './dimension.ts'
+import { enrichmentSql } from './enrichment.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
 
 /** A part of a day of events, by when they were received; milliseconds since 1970. */

@@ -1,7 +1,7 @@
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
-import type { Enrichment } from '../db/enrichment.ts'
 import { type Dimension, readDimension } from './dimension.ts'
+import type { Enrichment } from './enrichment.ts'
 import type { MetricDefinition } from './metric-definition.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
 import { propertyAt, propertyText } from './property-text.ts'

@@ -1,5 +1,5 @@
 import type { EnrichmentField } from '../../contract/enrichment.ts'
-import { ENRICHMENT_PREFIX, enrichmentField } from '../db/enrichment.ts'
+import { ENRICHMENT_PREFIX, enrichmentField } from './enrichment.ts'
 
 /** Where a dimension's value is in an event; as core/queries/sql/dimensions.ts reads it in SQL. */
 export type Dimension =

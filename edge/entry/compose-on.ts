@@ -90,7 +90,7 @@ export function composeEdgeOn(
   })
 }
 
-/** The client's address, place and scheme as declared proxies report them; the connection's own without any. */
+/** The client's address, location and scheme as declared proxies report them; the connection's own without any. */
 function behindProxies(settings: EdgeOptions, connection: EdgeConnection) {
   const proxies = parseTrustedProxies(settings.SLUICE_TRUSTED_PROXIES)
   const isHttps = connection.isHttps ?? ((request: Request) => request.url.startsWith('https:'))

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseTrustedProxies } from '../../contract/trusted-proxies.ts'
 import { createGeoOf, readGeo } from './geo-headers.ts'
 
-describe('a place', () => {
+describe('a location', () => {
   it.each([
     [{ country: 'DE' }, { country: 'DE' }],
     [
@@ -93,16 +93,16 @@ describe('the headers of a platform', () => {
     ['vercel', { country: 'FR', region: 'FR-IDF', city: 'Paris' }],
     ['appengine', { country: 'US', region: 'US-TX', city: 'austin' }],
     ['cloudfront', { country: 'IT', region: 'IT-25', city: 'Milan' }],
-  ])('%s are read from a trusted proxy, and no other ones', (platform, place) => {
-    expect(geoOf(platform, '10.1.2.3')).toEqual(place)
+  ])('%s are read from a trusted proxy, and no other ones', (platform, location) => {
+    expect(geoOf(platform, '10.1.2.3')).toEqual(location)
   })
 
-  it('are not read from anybody else, whose connection is what is known', () => {
+  it('are not read from any other peer, whose connection is used instead', () => {
     for (const peer of ['11.0.0.1', '::1', undefined])
       expect([peer, geoOf('cloudflare', peer)]).toEqual([peer, { country: 'NO' }])
   })
 
-  it('are not read unless they are chosen, and the place of a proxy is nobody else’s', () => {
+  it('are not read unless they are chosen, and the location of a proxy is not that of a visitor', () => {
     expect(geoOf(undefined, '10.1.2.3')).toBeUndefined()
     expect(geoOf(undefined, '11.0.0.1')).toEqual({ country: 'NO' })
     expect(geoOf(undefined, '11.0.0.1', parseTrustedProxies(''))).toEqual({ country: 'NO' })

@@ -34,7 +34,7 @@ const HEADERS = {
 const PLATFORMS = Object.keys(HEADERS) as (keyof typeof HEADERS)[]
 
 /**
- * Reads the headers of one platform from trusted proxies and from nobody else. Behind a proxy the connection is the
+ * Reads the headers of one platform from trusted proxies alone. Behind a proxy the connection is the
  * proxy's, so what the runtime knows of it (`ofConnection`) is used only where the peer is not one.
  * @param peerOf the address of the connection
  * @throws when the setting is unknown, or there is no proxy to believe

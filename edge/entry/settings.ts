@@ -36,7 +36,7 @@ export interface EdgeOptions {
   SLUICE_REDIS_FAILURE_POLICY?: string | undefined
   /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
   SLUICE_TRUSTED_PROXIES?: string | undefined
-  /** Whose headers of a visitor's place are believed, from those proxies: cloudflare, vercel, appengine or cloudfront. */
+  /** The platform whose headers of a visitor's location are read from these proxies: cloudflare, vercel, appengine or cloudfront. */
   SLUICE_GEO_HEADERS?: string | undefined
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
   SLUICE_NDJSON_BYTES_MAX?: string | undefined

@@ -10,7 +10,7 @@ export interface PublishDeps {
   publish: Publish
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
-  /** Without it nobody's place is known. */
+  /** Without it no location is known. */
   geoOf?: GeoOf | undefined
 }
 

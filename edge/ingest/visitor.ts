@@ -12,7 +12,7 @@ export type GeoOf = (request: Request, env: unknown) => Geo | undefined
 /**
  * What a record holds of the request itself, of that only which the tenant declared: others pay nothing. A request with
  * a secret key is a visitor's only where its user agent is a browser's, sent from a page or passed on by a server: the
- * library and the data centre of a server are nobody's browser and country.
+ * library and the data centre of a server say nothing of a visitor.
  */
 export function visitorOf(
   { c, key }: AuthenticatedRequest,

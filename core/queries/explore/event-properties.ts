@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { ENRICHMENT_PREFIX, enrichmentRowsSql } from '../../db/enrichment.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
+import { ENRICHMENT_PREFIX, enrichmentRowsSql } from '../../metrics/enrichment.ts'
 import type { Instant } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { parseNames } from '../metrics/metrics-args.ts'

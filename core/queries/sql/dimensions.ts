@@ -1,12 +1,12 @@
 import { type RawBuilder, sql } from 'kysely'
+import { badInput } from '../../lib/api-error.ts'
+import { checkText } from '../../lib/check-text.ts'
 import {
   ENRICHMENT_FIELDS,
   ENRICHMENT_PREFIX,
   enrichmentField,
   enrichmentSql,
-} from '../../db/enrichment.ts'
-import { badInput } from '../../lib/api-error.ts'
-import { checkText } from '../../lib/check-text.ts'
+} from '../../metrics/enrichment.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export interface DimensionFilter {

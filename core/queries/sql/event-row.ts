@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
-import { decodeEnrichment, type Enrichment } from '../../db/enrichment.ts'
 import type { EventTable } from '../../db/schema.ts'
+import { decodeEnrichment, type Enrichment } from '../../metrics/enrichment.ts'
 import type { Instant } from '../instant.ts'
 
 /** An event as its sender knows it, with its partition and offset in the log. */

@@ -2,8 +2,8 @@ import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
-import type { Enrichment } from '../../db/enrichment.ts'
 import type { LogRecord } from '../../log/log.ts'
+import type { Enrichment } from '../../metrics/enrichment.ts'
 
 /**
  * What a record of the log turned out to be: a value, never an exception. An expired event is too old to be

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
-import { encodeEnrichment } from '../../db/enrichment.ts'
+import { encodeEnrichment } from '../../metrics/enrichment.ts'
 import type { EventRow } from '../decode/decoded.ts'
 import { eventRow } from '../testing/event-rows.ts'
 import { COPY_COLUMNS, createRowEncoder } from './row-encoder.ts'

@@ -2,7 +2,7 @@ import type { Instant } from '../../../contract/event/time.ts'
 import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
-import { encodeEnrichment } from '../../db/enrichment.ts'
+import { encodeEnrichment } from '../../metrics/enrichment.ts'
 import type { EventRow } from '../decode/decoded.ts'
 
 /** The columns of `event` in the order in which `encodeRows` writes them. */

@@ -1,4 +1,4 @@
-import { ENRICHMENT_FIELDS } from '../../../db/enrichment.ts'
+import { ENRICHMENT_FIELDS } from '../../../metrics/enrichment.ts'
 import { countEvents } from '../../../queries/count-events.ts'
 import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'

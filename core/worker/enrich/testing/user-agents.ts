@@ -9,7 +9,7 @@ export type UserAgentCase = readonly [
 
 const WEBKIT = 'AppleWebKit/537.36 (KHTML, like Gecko)'
 
-/** As browsers, apps, crawlers and libraries send them, and as nobody should. */
+/** As browsers, apps, crawlers and libraries send them, and hostile ones. */
 export const USER_AGENTS: readonly UserAgentCase[] = [
   // Desktops
   [
@@ -311,7 +311,7 @@ export const USER_AGENTS: readonly UserAgentCase[] = [
   ['Go-http-client/2.0', null, null, null, true],
   ['okhttp/4.12.0', null, null, null, true],
   ['node', null, null, null, true],
-  // What is not a browser's, or nobody's
+  // Apps, empty and hostile ones
   [
     'MyApp/3.2 (com.example.app; build:7) CFNetwork/1568.300.101 Darwin/24.2.0',
     null,

@@ -32,7 +32,7 @@ const SAMPLES: readonly Enrichment[] = [
 const known = (of: Enrichment) =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined))
 
-test('there is a place for each field that can be declared', () => {
+test('every field that can be declared is stored', () => {
   expect([...ENRICHMENT_FIELDS].sort()).toEqual(Object.values(ENRICHMENTS).flat().sort())
 })
 

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-/** The place in the record of a request with this `cf`. */
+/** The location in the record of a request with this `cf`. */
 async function geoWith(cf: object | undefined) {
   const { key } = gateway.addKey({ kind: 'pub', enrich: ['geo'] })
   const headers = { 'x-api-key': key, 'cf-ipcountry': 'FR', 'cf-ipcity': 'Paris' }
@@ -31,7 +31,7 @@ async function geoWith(cf: object | undefined) {
 const BERLIN = { country: 'DE', region: 'Land Berlin', regionCode: 'BE', city: 'Berlin' }
 const PRECISE = { postalCode: '10115', latitude: '52.5', longitude: '13.4', asn: 1 }
 
-it('on Cloudflare a visitor is where cf has it, no more precisely than the city', async () => {
+it('on Cloudflare a visitor has the country, region and city of cf, and nothing more precise', async () => {
   expect(await geoWith({ colo: 'TXL', ...BERLIN, ...PRECISE })).toEqual({
     ...{ country: 'DE', region: 'DE-BE', city: 'Berlin' },
   })
@@ -39,7 +39,7 @@ it('on Cloudflare a visitor is where cf has it, no more precisely than the city'
   expect(await geoWith({ colo: 'TXL' })).toBeUndefined()
 })
 
-it('elsewhere nobody’s place is known, whatever headers a client sends', async () => {
+it('on other platforms no location is known, whatever headers a client sends', async () => {
   expect(await geoWith(undefined)).toBeUndefined()
   expect(await geoWith({ clientIp: '203.0.113.7', ...BERLIN })).toBeUndefined()
 })
