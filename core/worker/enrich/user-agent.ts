@@ -37,14 +37,18 @@ export function createUserAgentReader(entriesMax: number = CACHE_ENTRIES_MAX) {
 }
 
 function parse(userAgent: string): UserAgent {
-  const { browser, os, device } = new UAParser(userAgent).getResult()
-  const osName = NAMES.get(os.name?.toLowerCase() ?? '') ?? os.name
+  const parser = new UAParser(userAgent)
+  const os = nameOf(parser.getOS().name)
   return {
-    browser: cleanText(NAMES.get(browser.name?.toLowerCase() ?? '') ?? browser.name),
-    os: cleanText(osName),
-    device: deviceOf(device.type, osName),
+    browser: nameOf(parser.getBrowser().name),
+    os,
+    device: deviceOf(parser.getDevice().type, os),
     isBot: isbot(userAgent),
   }
+}
+
+function nameOf(found: string | undefined): string | undefined {
+  return cleanText(NAMES.get(found?.toLowerCase() ?? '') ?? found)
 }
 
 const DEVICES: Readonly<Record<string, string>> = {
