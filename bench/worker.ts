@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { ENRICHMENT_NAMES } from '../contract/enrichment.ts'
 import { LIMITS } from '../contract/limits.ts'
 import { TOPICS } from '../contract/log/topics.ts'
 import { createDatabase } from '../core/db/database.ts'
 import { dayTable } from '../core/db/day-partitions.ts'
 import { SYSTEM } from '../core/identity/audit/audit-log.ts'
+import { setTenant } from '../core/identity/tenants.ts'
 import type { NewRecord } from '../core/log/log.ts'
 import { createPostgresLog } from '../core/log/postgres/postgres-log.ts'
 import { declareMetric } from '../core/metrics/declare-metric.ts'
@@ -19,6 +21,7 @@ import { COPY_COLUMNS, createRowEncoder } from '../core/worker/write/row-encoder
 import { flights } from './lib/flights.ts'
 import { type BenchPostgres, cpuSeconds, withPostgres } from './lib/machine.ts'
 import { medianRatio, medians, printReport, runArms } from './lib/run-arms.ts'
+import { visits } from './lib/visits.ts'
 
 /**
  * The worker's whole path (read the log, decode, validate, deduplicate, rows, rollups, position) next to a plain
@@ -53,6 +56,21 @@ const ARMS = {
     },
     repeated: 0,
   },
+  'worker, page views': {
+    run: (arm: Arm) => work(arm, 1),
+    repeated: 0,
+    records: () => visits(EVENTS, 0),
+  },
+  'worker, page views, enriched': {
+    run: (arm: Arm) => workEnriched(arm),
+    repeated: 0,
+    records: () => visits(EVENTS, 500),
+  },
+  'worker, page views, enriched, each of another browser': {
+    run: (arm: Arm) => workEnriched(arm),
+    repeated: 0,
+    records: () => visits(EVENTS, EVENTS),
+  },
   'worker, concurrency 2': { run: (arm: Arm) => work(arm, 2), repeated: 0 },
 }
 type ArmName = keyof typeof ARMS
@@ -74,6 +92,8 @@ interface Figure {
   /** CPU seconds per million events. */
   nodeCpu: number
   postgresCpu: number
+  /** Of `event.enrichment`, bytes an event. */
+  derivedBytes: number
 }
 
 await withPostgres(async (postgres) => {
@@ -84,12 +104,12 @@ await withPostgres(async (postgres) => {
 })
 
 async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> {
-  const { run, repeated } = ARMS[name]
+  const { run, repeated, records: create } = { records: undefined, ...ARMS[name] }
   const url = await postgres.createDatabase()
   const client = new pg.Client(url)
   await client.connect()
   await client.query("INSERT INTO tenant (slug) VALUES ('bench')")
-  const records = flights(EVENTS, repeated)
+  const records = create?.() ?? flights(EVENTS, repeated)
   const prepared = await run({ url, records })
   await postgres.checkpoint()
   const before = {
@@ -104,19 +124,21 @@ async function measure(postgres: BenchPostgres, name: ArmName): Promise<Figure> 
     rate: EVENTS / seconds,
     nodeCpu: (node.user + node.system) / EVENTS,
     postgresCpu: ((cpuSeconds(postgres.pid) - before.postgres) / EVENTS) * 1e6,
+    derivedBytes: 0,
   }
   await prepared.close()
   const { rows } = await client.query(
-    'SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate + conflicting), 0)::int FROM outcome_minute) AS duplicates',
+    `SELECT (SELECT count(*)::int FROM event) AS stored, (SELECT coalesce(sum(duplicate + conflicting), 0)::int FROM outcome_minute) AS duplicates,
+            (SELECT coalesce(sum(pg_column_size(enrichment)), 0)::float8 FROM event) AS bytes`,
   )
-  const { stored, duplicates } = rows[0]
+  const { stored, duplicates, bytes } = rows[0]
   if (stored + duplicates !== EVENTS || duplicates !== Math.floor(EVENTS * repeated))
     throw new Error(
       `${name}: of ${EVENTS} events ${stored} are stored and ${duplicates} are duplicates`,
     )
   await client.end()
   await postgres.dropDatabase(url)
-  return figure
+  return { ...figure, derivedBytes: bytes / EVENTS }
 }
 
 async function work({ url, records }: Arm, concurrency: number) {
@@ -136,6 +158,14 @@ async function work({ url, records }: Arm, concurrency: number) {
     },
   })
   return { go: () => worker.run(stop.signal), close: () => log.close() }
+}
+
+/** Of a tenant that has all derived that there is. */
+async function workEnriched(arm: Arm) {
+  const db = createDatabase(arm.url, { max: 1 })
+  await setTenant(db, 'bench', { enrichments: ENRICHMENT_NAMES })
+  await db.destroy()
+  return work(arm, 1)
 }
 
 async function declareMetrics(url: string, dimension: string): Promise<void> {
@@ -201,13 +231,14 @@ function report(figures: ReadonlyMap<ArmName, readonly Figure[]>): void {
     data: { events: EVENTS, arms },
     title: `\n${EVENTS.toLocaleString('en')} flights an arm, median of ${options.rounds} rounds; CPU in seconds per million events`,
     rows: [
-      ['arm', 'events/s', 'of COPY', 'CPU node', 'CPU postgres'],
-      ...arms.map(({ name, rate, ratio, nodeCpu, postgresCpu }) => [
+      ['arm', 'events/s', 'of COPY', 'CPU node', 'CPU postgres', 'bytes derived'],
+      ...arms.map(({ name, rate, ratio, nodeCpu, postgresCpu, derivedBytes }) => [
         name,
         String(rate),
         ratio.toFixed(2),
         nodeCpu.toFixed(1),
         postgresCpu.toFixed(1),
+        derivedBytes.toFixed(0),
       ]),
     ],
   })

@@ -68,6 +68,8 @@ export interface KeyRecord {
   allowed_events?: string[] | null
   /** Properties, at their top level, that an event may have; null or absent allows all. */
   allowed_properties?: string[] | null
+  /** What the tenant has derived from its events (contract/enrichment.ts); an edge ignores names that it does not know. */
+  enrich?: string[] | null
   /** RFC 3339 */
   expires_at: string | null
   revoked_at: string | null
@@ -86,6 +88,7 @@ export const keyRecord = z.object({
   schema_versions: z.optional(z.nullable(z.array(z.string()))),
   allowed_events: z.optional(z.nullable(z.array(z.string()))),
   allowed_properties: z.optional(z.nullable(z.array(z.string()))),
+  enrich: z.optional(z.nullable(z.array(z.string()))),
   expires_at: z.nullable(z.string()),
   revoked_at: z.nullable(z.string()),
 }) satisfies z.ZodMiniType<KeyRecord>

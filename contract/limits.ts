@@ -6,6 +6,8 @@ export const LIMITS = {
   /** actor, session, source */
   labelCharsMax: 255,
   schemaVersionCharsMax: 64,
+  /** Of a user agent, what is read of it. */
+  userAgentCharsMax: 500,
   /** A sum of 1e18 such values still fits a double, so no rollup can overflow. */
   valueMax: 1e290,
   propertiesDepthMax: 32,

@@ -121,6 +121,7 @@ function readEdgeOptions(env: NodeJS.ProcessEnv): EdgeOptions {
     SLUICE_RATE_LIMITS: env.SLUICE_RATE_LIMITS || undefined,
     SLUICE_REDIS_FAILURE_POLICY: env.SLUICE_REDIS_FAILURE_POLICY || undefined,
     SLUICE_TRUSTED_PROXIES: env.SLUICE_TRUSTED_PROXIES || undefined,
+    SLUICE_GEO_HEADERS: env.SLUICE_GEO_HEADERS || undefined,
     SLUICE_NDJSON_BYTES_MAX: env.SLUICE_NDJSON_BYTES_MAX || undefined,
     SLUICE_SITE_KEYS: env.SLUICE_SITE_KEYS || undefined,
     SLUICE_DOCS_KEY: env.SLUICE_DOCS_KEY || undefined,

@@ -24,6 +24,7 @@ import { beginResponse } from './http/respond.ts'
 import { createSecurityLog } from './http/security-log.ts'
 import { errorHandler, methodNotAllowed, notFound, refuseHead } from './http/send-problem.ts'
 import { ingestEvents, ingestKeyInBody } from './ingest/ingest.ts'
+import type { GeoOf } from './ingest/visitor.ts'
 import { CSP_REPORT_PATH, cspReport } from './openapi/docs-page/csp-report.ts'
 import { docs, openApi } from './openapi/docs-page/serve.ts'
 import type { Publish } from './publish/publisher.ts'
@@ -35,6 +36,8 @@ export interface EdgeDeps {
   publish: Publish
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
+  /** Where a request came from; no location is known without it. */
+  geoOf?: GeoOf | undefined
   addressOf: AddressOf
   /** Keys of sites whose format has no place for one; none without it. */
   keyOfSite?: KeyOfSite

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { ENRICHMENT_NAMES } from '../../contract/enrichment.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { Config } from '../../core/config.ts'
 import { createTenant, listTenants, setTenant } from '../../core/identity/tenants.ts'
@@ -91,6 +92,11 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
     .addOption(
       new Option('--any-schema-version', 'accept any schema_version').conflicts('schemaVersions'),
     )
+    .option(
+      '--enrich <list>',
+      `what is derived from its events: ${ENRICHMENT_NAMES.join(',')}, or none`,
+      (text) => (text === 'none' ? [] : text.split(',')),
+    )
     .option('--json', 'print JSON')
     .action((name: string, options) => {
       const { json, ...changes } = options
@@ -106,6 +112,7 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
           allowedLatenessS:
             options.lateness === undefined ? undefined : Math.round(options.lateness / 1000),
           schemaVersions: options.anySchemaVersion ? null : options.schemaVersions,
+          enrichments: options.enrich,
         }
         const changed = await setTenant(db, name, wanted, CLI)
         recordChange({
@@ -114,11 +121,13 @@ function createTenantSetCommand(config: Config, terminal: Terminal): Command {
           detail: Object.keys(changes).join(', '),
         })
         if (json) return terminal.printJson(changed)
-        const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changed
+        const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions, enrichments } =
+          changed
         const limit = eventsPerMinute ?? LIMITS.tenantEventsPerMinuteDefault
         terminal.print(
           `${name}: ${formatCount(limit)} events per minute, at most ${Math.round(eventAgeMaxS / DAY_S)} days old, ` +
-            `at most ${formatCount(allowedLatenessS)} s late, ${schemaVersions ? `schema versions ${schemaVersions.join(', ')}` : 'any schema version'}.`,
+            `at most ${formatCount(allowedLatenessS)} s late, ${schemaVersions ? `schema versions ${schemaVersions.join(', ')}` : 'any schema version'}` +
+            `${enrichments.length > 0 ? `, enriched with ${enrichments.join(', ')}` : ''}.`,
         )
       })
     })

@@ -215,3 +215,23 @@ test('a dead letter claims only what can be stored', () => {
   })
   expect(decodeRecord('{')).toMatchObject({ reason: 'NOT_JSON', claimed: {} })
 })
+
+test('a record may name its visitor, and is read whatever stands there: only what is derived from it needs it', () => {
+  const visitor = { ua: 'Mozilla/5.0', geo: { country: 'DE', city: 'Berlin' } }
+  const encoder = recordEncoder({ ...stamp, ...visitor })
+  expect(decodeRecord(encoder.event(JSON.stringify(event)))).toMatchObject({
+    ok: true,
+    record: { ...stamp, ...visitor, event },
+  })
+  for (const odd of [
+    { ua: 7, geo: 'DE' },
+    { ua: {}, geo: [] },
+    { ua: null, geo: null },
+  ])
+    expect(outcome(odd)).toBe('ok')
+  // As a member that only a later version knows.
+  expect(outcome({ of_a_later_version: { a: 1 } })).toBe('ok')
+  expect(outcome({ ua: 'a\0' })).toBe(
+    'UNSTORABLE ua contains the character NUL (U+0000), which cannot be stored',
+  )
+})

@@ -1,3 +1,4 @@
+import type { Geo } from '../enrichment.ts'
 import type { ItemErrorCode } from '../errors.ts'
 import type { TrackedEvent } from '../event/event.ts'
 import { findUnstorable, unstorableText } from '../event/storable.ts'
@@ -26,6 +27,9 @@ export interface StampedEvent {
   origin?: string
   /** Sent with a public key. Absent: sent by a server, or written before there were trust classes. */
   trust?: 'public'
+  /** User agent and location of the visitor that sent the request; only if the tenant has fields derived from them. */
+  ua?: string
+  geo?: Geo
   /** A historical import: the age limit does not apply, and the event does not count as late. */
   historical?: true
   /** The event as it was sent, where the edge expects it to become a dead letter. */

@@ -51,6 +51,7 @@ export interface TenantTable {
   final_floor: Time | null
   marked_floor: Time | null
   schema_versions: string[] | null
+  enrich: string[] | null
   created_at: TimeWithDefault
   changed_xid: string | null
   metrics_version: Generated<number>
@@ -140,6 +141,7 @@ export interface EventTable {
   log_partition: number
   log_offset: number
   trust_class: string | null
+  enrichment: string | null
 }
 
 export interface SeriesTable {

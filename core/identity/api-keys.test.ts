@@ -209,10 +209,30 @@ describe('changing a tenant', () => {
       eventAgeMaxS: 60,
       allowedLatenessS: 0,
       schemaVersions: ['1', '2.0'],
+      enrichments: [],
       createdAt: expect.stringMatching(/Z$/),
     })
     await setTenant(db, 'changing', { schemaVersions: null })
     expect((await recordOf(key))?.schema_versions).toBeNull()
+  })
+
+  test('publishes what is derived from its events with its keys, and nothing where nothing is', async () => {
+    await createTenant(db, { tenant: 'enriched' })
+    const { key } = await createKey(db, { tenant: 'enriched', name: 'x', scopes: ['ingest'] })
+    expect(await recordOf(key)).not.toHaveProperty('enrich')
+    const enrichments = ['utm', ' geo ', 'utm']
+    expect(await setTenant(db, 'enriched', { enrichments })).toMatchObject({
+      enrichments: ['geo', 'utm'],
+    })
+    expect(await recordOf(key)).toMatchObject({ enrich: ['geo', 'utm'] })
+    for (const unknown of ['', 'ip', 'toString'])
+      await expect(setTenant(db, 'enriched', { enrichments: ['geo', unknown] })).rejects.toThrow(
+        `"${unknown}" is not an enrichment: there are browser, bots, geo, referrer, utm.`,
+      )
+    await setTenant(db, 'enriched', { eventsPerMinute: 8 })
+    expect(await recordOf(key)).toMatchObject({ enrich: ['geo', 'utm'] })
+    expect(await setTenant(db, 'enriched', { enrichments: [] })).toMatchObject({ enrichments: [] })
+    expect(await recordOf(key)).not.toHaveProperty('enrich')
   })
 
   test('fails for an unknown tenant, and for versions that no event can have', async () => {

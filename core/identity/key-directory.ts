@@ -69,6 +69,7 @@ function keyRows(db: Database) {
       'tenant.slug',
       'tenant.event_age_max_s',
       'tenant.schema_versions',
+      'tenant.enrich',
       'tenant.events_per_minute as tenant_events_per_minute',
     ])
 }
@@ -97,6 +98,7 @@ function knownKey(row: KeyRow): KnownKey {
       schema_versions: row.schema_versions,
       allowed_events: row.allowed_events,
       allowed_properties: row.allowed_properties,
+      ...(row.enrich && { enrich: row.enrich }),
       expires_at: row.expires_at,
       revoked_at: row.revoked_at,
     },

@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely'
+import { ENRICHMENT_NAMES, isEnrichment } from '../../contract/enrichment.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { TOPICS } from '../../contract/log/topics.ts'
 import { notifyKeysChanged } from '../db/channels.ts'
@@ -17,6 +18,8 @@ export interface Tenant {
   allowedLatenessS: number
   /** The values of schema_version that events may have; null: any. */
   schemaVersions: string[] | null
+  /** What is derived from its events (contract/enrichment.ts). */
+  enrichments: string[]
   createdAt: string
 }
 
@@ -72,11 +75,13 @@ export interface TenantChanges {
   allowedLatenessS?: number
   /** Null: any. */
   schemaVersions?: readonly string[] | null
+  /** Empty: nothing is derived from events. */
+  enrichments?: readonly string[]
 }
 
 /**
  * Takes effect everywhere within a minute, for events received from then on.
- * @throws IdentityError when the tenant does not exist, or for a version that no event could have
+ * @throws IdentityError when the tenant does not exist, for a version that no event could have, or for an unknown enrichment
  */
 export async function setTenant(
   db: Database,
@@ -84,7 +89,7 @@ export async function setTenant(
   changes: TenantChanges,
   by: AuditActor = SYSTEM,
 ): Promise<Tenant> {
-  const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions } = changes
+  const { eventsPerMinute, eventAgeMaxS, allowedLatenessS, schemaVersions, enrichments } = changes
   const changed = await inTransaction(db, async (tx) => {
     // In the order in which everybody locks them.
     if (allowedLatenessS !== undefined) await lockFinality(tx)
@@ -103,6 +108,7 @@ export async function setTenant(
         events_per_minute: eventsPerMinute,
         event_age_max_s: eventAgeMaxS,
         schema_versions: schemaVersions && parseVersions(schemaVersions),
+        enrich: enrichments && parseEnrichments(enrichments),
       })
       .where('slug', '=', tenant)
       .returningAll()
@@ -163,6 +169,17 @@ function parseVersions(versions: readonly string[]): string[] {
   return read
 }
 
+/** Null instead of none, which every key record and every event would carry. */
+function parseEnrichments(names: readonly string[]): string[] | null {
+  const read = [...new Set(names.map((name) => name.trim()))].sort()
+  const unknown = read.find((name) => !isEnrichment(name))
+  if (unknown !== undefined)
+    throw new IdentityError(
+      `"${unknown}" is not an enrichment: there are ${ENRICHMENT_NAMES.join(', ')}.`,
+    )
+  return read.length === 0 ? null : read
+}
+
 export async function listTenants(db: Database): Promise<Tenant[]> {
   const rows = await db.selectFrom('tenant').selectAll().orderBy('tenant_id').execute()
   return rows.map(listedTenant)
@@ -175,6 +192,7 @@ function listedTenant(row: Selectable<TenantTable>): Tenant {
     eventAgeMaxS: row.event_age_max_s,
     allowedLatenessS: row.allowed_lateness_s,
     schemaVersions: row.schema_versions,
+    enrichments: row.enrich ?? [],
     createdAt: row.created_at,
   }
 }

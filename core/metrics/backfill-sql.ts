@@ -1,6 +1,7 @@
 import { LIMITS } from '../../contract/limits.ts'
 import type { StoredMetric } from './compile-metric.ts'
 import { readDimension } from './dimension.ts'
+import { enrichmentSql } from './enrichment.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
 
 /** A part of a day of events, by when they were received; milliseconds since 1970. */
@@ -65,6 +66,7 @@ export function textSql(name: string, add: Add): string {
   const dimension = readDimension(name)
   if (dimension?.kind === 'column') return `e.${dimension.column}`
   if (dimension === undefined) return 'NULL::text'
+  if (dimension.kind === 'enrichment') return enrichmentSql(dimension.field)
   const { key, path } = dimension
   const own = `e.properties ->> ${add(key)}::text`
   return path ? `coalesce(${own}, e.properties #>> ${add(path)}::text[])` : `(${own})`

@@ -1,6 +1,7 @@
 import type { TrackedEvent } from '../../contract/event/event.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import { type Dimension, readDimension } from './dimension.ts'
+import type { Enrichment } from './enrichment.ts'
 import type { MetricDefinition } from './metric-definition.ts'
 import { METRIC_LIMITS } from './metric-limits.ts'
 import { propertyAt, propertyText } from './property-text.ts'
@@ -10,9 +11,15 @@ export interface CompiledMetric {
   metricId: number
   tenantId: number
   /** Whether an event whose name is one of the metric's passes its filters. */
-  accepts(event: TrackedEvent): boolean
+  accepts(counted: CountedEvent): boolean
   valueOf(event: TrackedEvent): number | undefined
-  dimsOf(event: TrackedEvent): Dims
+  dimsOf(counted: CountedEvent): Dims
+}
+
+export interface CountedEvent {
+  event: TrackedEvent
+  /** Undefined: nothing was derived from it. */
+  enrichment?: Enrichment | undefined
 }
 
 /** A value for each dimension; null where the event has none. */
@@ -53,26 +60,30 @@ export function compileMetric(definition: StoredMetric): CompiledMetric {
   return {
     metricId,
     tenantId,
-    accepts: (event) =>
+    accepts: (counted) =>
       conditions.length === 0 ||
       conditions.every(({ textOf, values }) => {
-        const text = textOf(event)
+        const text = textOf(counted)
         return text !== null && values.has(text)
       }),
     valueOf: source ? (event) => numberAt(event, source) : (event) => event.value,
-    dimsOf: (event) => readers.map((textOf) => cut(textOf(event))),
+    dimsOf: (counted) => readers.map((textOf) => cut(textOf(counted))),
   }
 }
 
-function readerOf(name: string): (event: TrackedEvent) => string | null {
+function readerOf(name: string): (counted: CountedEvent) => string | null {
   const dimension = readDimension(name)
   if (dimension === undefined) return () => null
   if (dimension.kind === 'column') {
     const { column } = dimension
-    return (event) => event[column] ?? null
+    return ({ event }) => event[column] ?? null
+  }
+  if (dimension.kind === 'enrichment') {
+    const { field } = dimension
+    return ({ enrichment }) => enrichment?.[field] ?? null
   }
   const { key, path } = dimension
-  return ({ properties }) => {
+  return ({ event: { properties } }) => {
     const value = properties[key]
     // The most frequent kind; what every object inherits is no text.
     if (typeof value === 'string') return value
@@ -83,7 +94,7 @@ function readerOf(name: string): (event: TrackedEvent) => string | null {
 
 /** A number of a property, where it is one and a sum of many still fits a double. */
 function numberAt({ properties }: TrackedEvent, dimension: Dimension): number | undefined {
-  if (dimension.kind === 'column') return undefined
+  if (dimension.kind !== 'property') return undefined
   const { key, path } = dimension
   const own = Object.hasOwn(properties, key) ? (properties[key] ?? undefined) : undefined
   const value = own === undefined && path ? propertyAt(properties, path) : own

@@ -49,7 +49,7 @@ test('a batch finds the dimensions and the value of an event that Postgres finds
       const properties = JSON.parse(texts[i] ?? '')
       const event = { event_id: '', name: 'n', occurred_at: '', properties }
       // Longer ones are cut, which SQL does around this expression.
-      expect(metric.dimsOf(event)[0]?.slice(0, 200) ?? null, `${path} of ${texts[i]}`).toEqual(
+      expect(metric.dimsOf({ event })[0]?.slice(0, 200) ?? null, `${path} of ${texts[i]}`).toEqual(
         row.dim?.slice(0, 200) ?? null,
       )
       expect(metric.valueOf(event) ?? null, `${path} of ${texts[i]}`).toEqual(row.value)

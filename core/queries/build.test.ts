@@ -232,6 +232,14 @@ test('a dimension is a column, a property by its name, or one by its path', () =
   expect(of('plan')).toEqual({ sql: 'e.properties ->> $1::text', parameters: ['plan'] })
   expect(of('properties.name').parameters).toEqual(['name'])
   expect(of('toString').parameters).toEqual(['toString'])
+  expect(of('enrichment.browser')).toEqual({
+    sql: "nullif(split_part(e.enrichment, E'\\x1f', 1), '')",
+    parameters: [],
+  })
+  expect(of('properties.enrichment.browser').parameters[0]).toBe('enrichment.browser')
+  expect(of('enrichment').parameters).toEqual(['enrichment'])
+  for (const unknown of ['enrichment.', 'enrichment.ip', 'enrichment.browser.x'])
+    expect(() => of(unknown)).toThrow(`is properties.${unknown}`)
   expect(of('cart.properties.total')).toEqual({
     sql: 'coalesce(e.properties ->> $1::text, e.properties #>> $2::text[])',
     parameters: ['cart.properties.total', ['cart', 'properties', 'total']],
@@ -311,6 +319,7 @@ test('an event is shown as its sender knows it', () => {
     log_partition: 3,
     log_offset: 5,
     trust_class: null,
+    enrichment: null,
   } as never as Parameters<typeof toEvent>[0]
   const shown = {
     ...{
@@ -321,7 +330,15 @@ test('an event is shown as its sender knows it', () => {
       receivedAt: 'r',
       storedAt: 's',
     },
-    ...{ actor: 'a', session: 'b', source: 'd', value: 1, properties: { x: 1 }, context: null },
+    ...{
+      actor: 'a',
+      session: 'b',
+      source: 'd',
+      value: 1,
+      properties: { x: 1 },
+      context: null,
+      enrichment: null,
+    },
     ...{
       schemaVersion: '2',
       requestId: 'q',
@@ -332,6 +349,10 @@ test('an event is shown as its sender knows it', () => {
     },
   }
   expect(toEvent(row)).toEqual(shown)
+  const enrichment = 'Chrome\x1f\x1f\x1ff\x1fDE'
+  expect(toEvent({ ...row, enrichment }).enrichment).toEqual({
+    ...{ browser: 'Chrome', is_bot: false, country: 'DE', processed_at: 's' },
+  })
   expect(toEvent({ ...row, client_event_id: 'mine', trust_class: 'public' })).toEqual({
     ...shown,
     id: 'mine',

@@ -10,6 +10,8 @@ export interface VisibleTenant {
   id: string
   /** Whether any event was ever stored. */
   hasEvents: boolean
+  /** What is derived from its events. */
+  enrichments: string[]
 }
 
 export interface VisibleTenantsArgs {
@@ -44,8 +46,9 @@ export async function visibleTenants(
   // The page first: looking for events takes longer than the rest. Rollups outlive the events themselves.
   const { rows } = await sql<VisibleTenant>`
     SELECT p.slug AS id,
-           EXISTS (SELECT 1 FROM rollup_15m r WHERE r.tenant_id = p.tenant_id) AS "hasEvents"
-      FROM (SELECT t.tenant_id, t.slug, row_number() OVER (ORDER BY ${orderBy}) AS place
+           EXISTS (SELECT 1 FROM rollup_15m r WHERE r.tenant_id = p.tenant_id) AS "hasEvents",
+           coalesce(p.enrich, '{}') AS enrichments
+      FROM (SELECT t.tenant_id, t.slug, t.enrich, row_number() OVER (ORDER BY ${orderBy}) AS place
               FROM tenant t WHERE ${own} AND ${where} ORDER BY ${orderBy} LIMIT ${first ?? max}) p
      ORDER BY p.place`.execute(db)
   return { rows, source: 'rollup', dependencies: null }

@@ -61,6 +61,13 @@ export const EDGE_SETTINGS: readonly Setting[] = [
     readBy: 'core (collector), edge',
   },
   {
+    name: 'SLUICE_GEO_HEADERS',
+    default: '',
+    meaning:
+      "whose headers of a visitor's country, region and city are read from the trusted proxies: `cloudflare`, `vercel`, `appengine` or `cloudfront`. On Cloudflare's own runtime nothing has to be set",
+    readBy: 'core (collector), edge, compose',
+  },
+  {
     name: 'SLUICE_ALLOW_CLEARTEXT',
     default: '`false`',
     meaning:

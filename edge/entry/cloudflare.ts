@@ -1,6 +1,8 @@
 import type { ExecutionContext } from 'hono'
+import type { Geo } from '../../contract/enrichment.ts'
 import { raceTimeout } from '../lib/timeout.ts'
 import { composeEdge } from './compose.ts'
+import { readGeo } from './geo-headers.ts'
 import { readSettings } from './settings.ts'
 
 /** Built with the first request, because bindings come with it; kept while the isolate lives. */
@@ -12,6 +14,7 @@ export default {
       timeout: raceTimeout,
       edgeNameOf: coloOf,
       addressOf,
+      geoOf,
     })
     const response = edge.fetch(request, env, context)
     // When a client disconnects its request is torn down where it stands: the lock on its Idempotency-Key would
@@ -36,6 +39,20 @@ function addressOf(request: Request): string | undefined {
   return cf?.clientIp ?? (cf?.colo && (request.headers.get('cf-connecting-ip') ?? undefined))
 }
 
-function cfOf(request: Request): { colo?: string; clientIp?: string } | undefined {
-  return (request as { cf?: { colo?: string; clientIp?: string } }).cf
+/** On Cloudflare only: no client can write `cf`. Its `region` is a name; codes are the same on every platform. */
+function geoOf(request: Request): Geo | undefined {
+  const cf = cfOf(request)
+  return cf?.colo === undefined ? undefined : readGeo({ ...cf, region: cf.regionCode })
+}
+
+interface IncomingCf {
+  colo?: string
+  clientIp?: string
+  country?: string
+  regionCode?: string
+  city?: string
+}
+
+function cfOf(request: Request): IncomingCf | undefined {
+  return (request as { cf?: IncomingCf }).cf
 }

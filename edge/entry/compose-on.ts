@@ -18,7 +18,9 @@ import type { KeyDirectory } from '../auth/key-directory.ts'
 import { createSharedUnknownKeys } from '../auth/shared-unknown-keys.ts'
 import { parseSiteKeys } from '../auth/site-keys.ts'
 import type { Report } from '../http/report.ts'
+import type { GeoOf } from '../ingest/visitor.ts'
 import type { Publish } from '../publish/publisher.ts'
+import { createGeoOf } from './geo-headers.ts'
 import type { EdgeOptions } from './settings.ts'
 
 /** What the edge depends on: over HTTP in an edge of its own, directly in core's collector. */
@@ -37,6 +39,8 @@ export interface EdgeConnection {
   edgeNameOf: (request: Request) => string
   /** The peer of the connection. Never from what a client can write itself; undefined where that is all there is. */
   addressOf: AddressOf
+  /** Where the peer of the connection is, as the runtime's platform reports it. */
+  geoOf?: GeoOf
   /** Whether the connection has TLS; by the scheme of its URL without it. */
   isHttps?: (request: Request) => boolean
 }
@@ -48,7 +52,7 @@ export function composeEdgeOn(
   connection: EdgeConnection,
 ) {
   const { keys, publish, redis: client, report } = services
-  const { addressOf, isHttps } = behindProxies(settings, connection)
+  const { addressOf, isHttps, geoOf } = behindProxies(settings, connection)
   const now = () => Date.now()
   const name = settings.SLUICE_EDGE_NAME
   const limits = readRateLimits(settings)
@@ -76,6 +80,7 @@ export function composeEdgeOn(
     publish,
     edgeNameOf: name ? () => name : connection.edgeNameOf,
     addressOf,
+    geoOf,
     keyOfSite: parseSiteKeys(settings.SLUICE_SITE_KEYS),
     isHttps,
     now,
@@ -85,17 +90,20 @@ export function composeEdgeOn(
   })
 }
 
-/** The client's address and scheme as declared proxies report them; the connection's own without any. */
+/** The client's address, location and scheme as declared proxies report them; the connection's own without any. */
 function behindProxies(settings: EdgeOptions, connection: EdgeConnection) {
   const proxies = parseTrustedProxies(settings.SLUICE_TRUSTED_PROXIES)
   const isHttps = connection.isHttps ?? ((request: Request) => request.url.startsWith('https:'))
-  if (proxies.isEmpty) return { addressOf: connection.addressOf, isHttps }
+  const peerOf: AddressOf = (request, env) => bare(connection.addressOf(request, env))
+  const geoOf = createGeoOf(settings.SLUICE_GEO_HEADERS, proxies, peerOf, connection.geoOf)
+  if (proxies.isEmpty) return { addressOf: connection.addressOf, isHttps, geoOf }
   const addressOf: AddressOf = (request, env) =>
-    proxies.clientAddress(bare(connection.addressOf(request, env)), request.headers)
+    proxies.clientAddress(peerOf(request, env), request.headers)
   return {
     addressOf,
+    geoOf,
     isHttps(request: Request, env: unknown) {
-      const peer = bare(connection.addressOf(request, env))
+      const peer = peerOf(request, env)
       if (peer === undefined || !proxies.isTrusted(peer)) return isHttps(request)
       return request.headers.get('x-forwarded-proto')?.split(',').at(-1)?.trim() === 'https'
     },

@@ -36,6 +36,8 @@ export interface EdgeOptions {
   SLUICE_REDIS_FAILURE_POLICY?: string | undefined
   /** Proxies whose X-Forwarded-For and Forwarded are believed: IP addresses and CIDR blocks. None without it. */
   SLUICE_TRUSTED_PROXIES?: string | undefined
+  /** The platform whose headers of a visitor's location are read from these proxies: cloudflare, vercel, appengine or cloudfront. */
+  SLUICE_GEO_HEADERS?: string | undefined
   /** How long a stream of lines may be, decoded, in bytes; 64 MiB without it. */
   SLUICE_NDJSON_BYTES_MAX?: string | undefined
   /** Public keys for formats that have no place for one: `shop.example=slc_pub_…, my-app=slc_pub_…`. */
@@ -57,6 +59,7 @@ const NAMES = Object.keys({
   SLUICE_REDIS_TIMEOUT_MS: true,
   SLUICE_REDIS_FAILURE_POLICY: true,
   SLUICE_TRUSTED_PROXIES: true,
+  SLUICE_GEO_HEADERS: true,
   SLUICE_ALLOW_CLEARTEXT: true,
   SLUICE_NDJSON_BYTES_MAX: true,
   SLUICE_SITE_KEYS: true,

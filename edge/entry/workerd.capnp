@@ -13,6 +13,7 @@ const config :Workerd.Config = (
         (name = "SLUICE_EDGE_NAME", fromEnvironment = "SLUICE_EDGE_NAME"),
         (name = "SLUICE_RATE_LIMITS", fromEnvironment = "SLUICE_RATE_LIMITS"),
         (name = "SLUICE_TRUSTED_PROXIES", fromEnvironment = "SLUICE_TRUSTED_PROXIES"),
+        (name = "SLUICE_GEO_HEADERS", fromEnvironment = "SLUICE_GEO_HEADERS"),
         (name = "SLUICE_ALLOW_CLEARTEXT", fromEnvironment = "SLUICE_ALLOW_CLEARTEXT"),
         (name = "SLUICE_NDJSON_BYTES_MAX", fromEnvironment = "SLUICE_NDJSON_BYTES_MAX"),
         (name = "SLUICE_SITE_KEYS", fromEnvironment = "SLUICE_SITE_KEYS"),

@@ -8,12 +8,14 @@ import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { IncomingBatch, InvalidItem } from '../formats/ingest-format.ts'
 import { base64 } from '../lib/bytes.ts'
 import type { EventChunk, ValidationResult } from './validate-events.ts'
+import { type GeoOf, visitorOf } from './visitor.ts'
 
 /** What every record of a request says about where it came from. */
 export interface Origin {
   route: string
   /** Which edge received it. */
   edge: string
+  geoOf: GeoOf | undefined
 }
 
 /** One record for each accepted event, in their order, then one for each dead letter. */
@@ -48,11 +50,12 @@ export function buildRecords(
 }
 
 function stampOf(
-  { c, key, historical }: AuthenticatedRequest,
+  request: AuthenticatedRequest,
   batch: IncomingBatch,
   receivedMs: number,
-  { route, edge }: Origin,
+  { route, edge, geoOf }: Origin,
 ): Stamp {
+  const { c, key, historical } = request
   return {
     v: 1,
     tenant: key.tenant,
@@ -65,6 +68,7 @@ function stampOf(
     origin: originOf(c.req.raw),
     trust: trustClassOf(key.kind) === 'public' ? 'public' : undefined,
     historical: historical || undefined,
+    ...visitorOf(request, geoOf),
   }
 }
 

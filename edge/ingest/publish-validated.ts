@@ -4,11 +4,14 @@ import type { InvalidItem, PublishedEvent } from '../formats/ingest-format.ts'
 import type { PartitionOffset, Publish } from '../publish/publisher.ts'
 import { buildRecords } from './build-records.ts'
 import type { EventChunk, ValidationResult } from './validate-events.ts'
+import type { GeoOf } from './visitor.ts'
 
 export interface PublishDeps {
   publish: Publish
   /** Which edge this is; travels with every record. */
   edgeNameOf: (request: Request) => string
+  /** Without it no location is known. */
+  geoOf?: GeoOf | undefined
 }
 
 /**
@@ -22,12 +25,13 @@ export async function publishValidated(
   validated: Pick<ValidationResult, 'accepted' | 'warnings'>,
   deadLetters: readonly InvalidItem[],
   route: string,
-  { publish, edgeNameOf }: PublishDeps,
+  { publish, edgeNameOf, geoOf }: PublishDeps,
 ): Promise<PublishedEvent[]> {
   const edge = edgeNameOf(request.c.req.raw)
   const records: ProduceRecord[] = buildRecords(request, chunk, validated, deadLetters, {
     route,
     edge,
+    geoOf,
   })
   const offsets = records.length === 0 ? [] : await publish(records)
   return validated.accepted.map(({ index, event }, i) => {

@@ -26,6 +26,9 @@ beforeAll(async () => {
       source: i < 8 ? 'web' : 'shop',
       value: 10 * (i + 1),
       properties: { plan: i % 3 === 0 ? 'pro' : 'free' },
+      ...(i === 3 && {
+        enrichment: { browser: 'Chrome', utm_content: 'x'.repeat(200), utm_term: 'y'.repeat(200) },
+      }),
     })),
     { id: 'before', name: 'order', occurredAt: '2026-11-19T10:00:00Z', source: 'web', value: 1 },
   ])
@@ -162,6 +165,12 @@ describe('numbers', () => {
     const { data } = await found('get_event', { id: 'order-3' })
     const event = Object.assign({}, ...data.slice(1))
     expect(event).toMatchObject({ name: 'order', value: 40, properties: { plan: 'pro' } })
+    expect(event.enrichment).toMatchObject({ browser: 'Chrome', utm_term: 'y'.repeat(200) })
+    // In a list it is shortened like the properties; events without it do not show it.
+    const listed = [...first.data.slice(1), ...second.data.slice(1)]
+    const enriched = listed.filter((each) => 'enrichment' in each)
+    expect(enriched.map(({ id }) => id)).toEqual(['order-3'])
+    expect(enriched[0].enrichment.length).toBeLessThan(350)
     expect(event.occurredAt).toBe((await rest('/v1/events/order-3')).data.occurred_at)
   })
 

@@ -25,6 +25,7 @@ beforeAll(async () => {
       value: 10 * (i + 1),
       // biome-ignore lint/suspicious/noThenProperty: clients choose their names
       properties: { plan: i % 2 === 0 ? 'pro' : '=free', then: { toJSON: i } },
+      ...(i === 3 && { enrichment: { country: 'DE', is_bot: 'false' } }),
     })),
     { id: 'view/1', name: 'a/view', occurredAt: '2026-11-20T05:00:00Z' },
     ...['http://a:80/', 'http'].map((source) => ({
@@ -419,6 +420,14 @@ describe('GET /v1/events', () => {
       trust_class: 'server',
     })
     const { data: list } = await json('/v1/events?limit=100')
+    expect(data.enrichment).toEqual({
+      ...{ country: 'DE', is_bot: false, processed_at: data.stored_at },
+    })
+    expect((await json('/v1/events/order-2')).data.enrichment).toBeNull()
+    const german = await json('/v1/events?filter=enrichment.country:DE')
+    expect(german.data.map(({ id }: { id: string }) => id)).toEqual(['order-3'])
+    const csv = await (await get('/v1/events?name=order', { Accept: 'text/csv' })).text()
+    expect(csv).toContain('{""country"":""DE"",""is_bot"":false')
     expect(list).toContainEqual(data)
     expect((await json('/v1/events/view%2F1')).data.name).toBe('a/view')
   })

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../../queries/sql/event-row.ts'
 export type EventNode = Omit<StoredEvent, 'trust' | 'eventId'> & { trustClass: string }
 
 export const EVENT_FIELDS = `id name occurredAt clientOccurredAt receivedAt storedAt actor session source value properties
-  context schemaVersion requestId trustClass partition offset`
+  context enrichment schemaVersion requestId trustClass partition offset`
 
 export const EVENTS_DOCUMENT = `query RestEvents($tenant: ID, $name: String, $startTime: DateTime, $endTime: DateTime,
   $filter: [DimensionFilter!], $requestId: String, $first: Int, $after: String, $last: Int, $before: String) {
@@ -43,6 +43,7 @@ export function toRestEvent(node: EventNode) {
     value: node.value,
     properties: node.properties,
     context: node.context,
+    enrichment: node.enrichment,
     schema_version: node.schemaVersion,
     request_id: node.requestId,
     trust_class: node.trustClass.toLowerCase(),

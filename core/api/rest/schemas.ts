@@ -79,7 +79,7 @@ export const metricsQuery = z.strictObject({
   aggregate,
   group_by: list.optional().openapi({
     type: 'string',
-    description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, or a property by its path; such as source,plan.`,
+    description: `Up to ${QUERY_LIMITS.groupByMax} dimensions, with commas between: source, actor, session, name, a derived field such as enrichment.country, or a property by its path; such as source,plan.`,
   }),
   filter: filterParameter(
     'dimension:value; several times for several dimensions or alternative values; such as plan:pro.',
@@ -194,6 +194,28 @@ export const event = z
     value: z.number().nullable(),
     properties: z.record(z.string(), z.unknown()),
     context: z.record(z.string(), z.unknown()).nullable(),
+    enrichment: z
+      .object({
+        browser: z.string().optional(),
+        os: z.string().optional(),
+        device: z.string().optional(),
+        is_bot: z.boolean().optional(),
+        country: z.string().optional(),
+        region: z.string().optional(),
+        city: z.string().optional(),
+        referrer_host: z.string().optional(),
+        utm_source: z.string().optional(),
+        utm_medium: z.string().optional(),
+        utm_campaign: z.string().optional(),
+        utm_term: z.string().optional(),
+        utm_content: z.string().optional(),
+        processed_at: z.string(),
+      })
+      .nullable()
+      .openapi({
+        description:
+          'What was derived from the event; null where the tenant declares nothing. Each but processed_at is a dimension: enrichment.browser.',
+      }),
     schema_version: z.string().nullable(),
     request_id: z.string().nullable(),
     trust_class: z.enum(['server', 'public']),

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
+import { ENRICHMENT_PREFIX, enrichmentRowsSql } from '../../metrics/enrichment.ts'
 import type { Instant } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { parseNames } from '../metrics/metrics-args.ts'
@@ -118,10 +119,12 @@ async function readSample(
   { range, window, left }: SampleArgs,
 ): Promise<{ events: number; paths: PathRow[] }> {
   const { sampleBytesMax, sampleDepthMax, dimensionCharsMax, pathsMax } = QUERY_LIMITS
-  const isColumn = sql`path = ANY (${COLUMN_DIMENSIONS}::text[]) OR starts_with(path, 'properties.')`
+  // What the name alone would not be read as.
+  const isHidden = sql`path = ANY (${COLUMN_DIMENSIONS}::text[]) OR starts_with(path, 'properties.')
+                       OR starts_with(path, ${ENRICHMENT_PREFIX})`
   const { rows } = await sql<PathRow & { events: number }>`
     WITH RECURSIVE newest AS MATERIALIZED (
-      SELECT e.event_id, e.received_at, e.source, e.actor, e.session, e.properties FROM event e
+      SELECT e.event_id, e.received_at, e.source, e.actor, e.session, e.properties, e.enrichment FROM event e
        WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, window)}
        ORDER BY e.received_at DESC, e.event_id LIMIT ${left}),
     measured AS (
@@ -136,14 +139,17 @@ async function readSample(
         FROM member m, jsonb_each(CASE jsonb_typeof(m.value) WHEN 'object' THEN m.value ELSE '{}' END) p
        WHERE m.depth < ${sampleDepthMax} AND p.key <> '' AND strpos(p.key, '.') = 0),
     leaf AS (
-      SELECT event_id, CASE WHEN ${isColumn} THEN 'properties.' || path ELSE path END AS path,
+      SELECT event_id, CASE WHEN ${isHidden} THEN 'properties.' || path ELSE path END AS path,
              jsonb_typeof(value) AS type FROM member
        WHERE value <> 'null' AND length(path) <= ${dimensionCharsMax - 'properties.'.length}
          AND (jsonb_typeof(value) <> 'object' OR value = '{}' OR depth = ${sampleDepthMax})
       UNION ALL
       SELECT s.event_id, c.path, 'string' FROM sample s,
              (VALUES ('source'), ('actor'), ('session')) AS c (path)
-       WHERE CASE c.path WHEN 'source' THEN s.source WHEN 'actor' THEN s.actor ELSE s.session END IS NOT NULL)
+       WHERE CASE c.path WHEN 'source' THEN s.source WHEN 'actor' THEN s.actor ELSE s.session END IS NOT NULL
+      UNION ALL
+      SELECT s.event_id, ${ENRICHMENT_PREFIX} || f.field, CASE f.field WHEN 'is_bot' THEN 'boolean' ELSE 'string' END
+        FROM sample s, ${sql.raw(enrichmentRowsSql('s.enrichment'))} AS f (field, value) WHERE f.value IS NOT NULL)
     SELECT t.events, l.path, l.types, l.count
       FROM (SELECT count(*) AS events FROM sample) t
       LEFT JOIN (SELECT path, array_agg(DISTINCT type) AS types, count(DISTINCT event_id) AS count

@@ -1,6 +1,12 @@
 import { type RawBuilder, sql } from 'kysely'
 import { badInput } from '../../lib/api-error.ts'
 import { checkText } from '../../lib/check-text.ts'
+import {
+  ENRICHMENT_FIELDS,
+  ENRICHMENT_PREFIX,
+  enrichmentField,
+  enrichmentSql,
+} from '../../metrics/enrichment.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 
 export interface DimensionFilter {
@@ -20,18 +26,29 @@ const COLUMNS = {
 export const COLUMN_DIMENSIONS: readonly string[] = Object.keys(COLUMNS)
 
 /**
- * A dimension's value of a row of `event e`, as text: one of the columns above, or a property by its
- * name or its dotted path. `properties.name` is the property that a column's name would hide.
+ * A dimension's value of a row of `event e`, as text: one of the columns above, a derived field as `enrichment.<field>`,
+ * or a property by its name or its dotted path. `properties.name` is the property that one of the others would hide.
  */
 export function dimensionOf(argument: string, dimension: string): RawBuilder<string | null> {
   checkText(argument, dimension, QUERY_LIMITS.dimensionCharsMax)
   if (Object.hasOwn(COLUMNS, dimension)) return COLUMNS[dimension as keyof typeof COLUMNS]
+  if (dimension.startsWith(ENRICHMENT_PREFIX)) return derivedField(argument, dimension)
   const property = dimension.replace(/^properties\./, '')
   const path = property.split('.')
   if (path.includes('')) throw badInput(argument, `"${dimension}" is not a dimension`)
   if (path.length === 1) return sql`e.properties ->> ${property}::text`
   // A key that contains a dot itself comes first.
   return sql`coalesce(e.properties ->> ${property}::text, e.properties #>> ${path}::text[])`
+}
+
+function derivedField(argument: string, dimension: string): RawBuilder<string | null> {
+  const field = enrichmentField(dimension)
+  if (field === undefined)
+    throw badInput(
+      argument,
+      `"${dimension}" is not a dimension; ${ENRICHMENT_PREFIX} has ${ENRICHMENT_FIELDS.join(', ')}, and a property of this name is properties.${dimension}`,
+    )
+  return sql.raw(enrichmentSql(field))
 }
 
 /** All dimensions of a row as one text[]: arrays compare nulls as equal, as groups need it. */

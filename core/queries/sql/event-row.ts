@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { EventTable } from '../../db/schema.ts'
+import { decodeEnrichment, type Enrichment } from '../../metrics/enrichment.ts'
 import type { Instant } from '../instant.ts'
 
 /** An event as its sender knows it, with its partition and offset in the log. */
@@ -18,6 +19,8 @@ export interface StoredEvent {
   properties: Record<string, unknown>
   context: Record<string, unknown> | null
   schemaVersion: string | null
+  /** What was derived from it; null where nothing was. */
+  enrichment: EventEnrichment | null
   requestId: string | null
   /** With a public key, or by a server. */
   trust: TrustClass
@@ -25,6 +28,12 @@ export interface StoredEvent {
   offset: string
   /** Its key in Postgres, which cursors name. */
   eventId: string
+}
+
+export interface EventEnrichment extends Omit<Enrichment, 'is_bot'> {
+  is_bot?: boolean
+  /** When it was stored, by Postgres' clock. */
+  processed_at: Instant
 }
 
 export const EVENT_COLUMNS = [
@@ -47,6 +56,7 @@ export const EVENT_COLUMNS = [
   'log_partition',
   'log_offset',
   'trust_class',
+  'enrichment',
 ] as const satisfies (keyof EventTable)[]
 
 export type EventRow = Pick<Selectable<EventTable>, (typeof EVENT_COLUMNS)[number]>
@@ -66,10 +76,22 @@ export function toEvent(row: EventRow): StoredEvent {
     properties: row.properties,
     context: row.context,
     schemaVersion: row.schema_version,
+    enrichment: toEnrichment(row),
     requestId: row.request_uuid ?? row.request_id,
     trust: row.trust_class === 'public' ? 'public' : 'server',
     partition: row.log_partition,
     offset: String(row.log_offset),
     eventId: row.event_id,
+  }
+}
+
+function toEnrichment({ enrichment, stored_at }: EventRow): EventEnrichment | null {
+  const decoded = decodeEnrichment(enrichment)
+  if (decoded === undefined) return null
+  const { is_bot, ...fields } = decoded
+  return {
+    ...fields,
+    ...(is_bot !== undefined && { is_bot: is_bot === 'true' }),
+    processed_at: stored_at,
   }
 }

@@ -11,6 +11,7 @@ import {
 import { DAY_MS } from '../../db/day-partitions.ts'
 import { eventUuid } from '../../db/event-uuid.ts'
 import type { LogRecord } from '../../log/log.ts'
+import { enrich } from '../enrich/enrich.ts'
 import type { PoisonReasons } from '../write/poison-records.ts'
 import { type DeadLetter, type Decoded, type EventRow, offsetKey } from './decoded.ts'
 import type { TenantSettings, Tenants } from './tenant-settings.ts'
@@ -56,7 +57,7 @@ export function classifyRecord(
       'OCCURRED_AT_IN_FUTURE',
       `occurred_at is ${describeAge(age)} received_at; at most ${LIMITS.futureSecondsMax} s are allowed`,
     )
-  const row = toRow(tenant.id, stamped, received, occurred, record)
+  const row = toRow(tenant, stamped, received, occurred, record)
   if (age > tenant.eventAgeMaxS * 1000 && !stamped.historical)
     return {
       ...reject(
@@ -142,7 +143,7 @@ function dead(
 }
 
 function toRow(
-  tenantId: number,
+  tenant: TenantSettings,
   stamped: StampedEvent,
   received: Instant,
   occurred: Instant,
@@ -152,7 +153,7 @@ function toRow(
   const trust = stamped.trust === 'public' ? 'public' : 'server'
   const eventId = eventUuid(event.event_id, trust)
   return {
-    tenantId,
+    tenantId: tenant.id,
     trust,
     eventId,
     // Of a server, a UUID is its own key.
@@ -167,6 +168,7 @@ function toRow(
     timeIsComputed: stamped.time === 'computed',
     historical: stamped.historical === true,
     event,
+    enrichment: enrich(stamped, tenant.enrich),
     keyId: isUuid(stamped.key) ? stamped.key : null,
     client: typeof stamped.client === 'string' ? stamped.client : undefined,
     origin: typeof stamped.origin === 'string' ? stamped.origin : undefined,

@@ -3,6 +3,7 @@ import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
 import type { LogRecord } from '../../log/log.ts'
+import type { Enrichment } from '../../metrics/enrichment.ts'
 
 /**
  * What a record of the log turned out to be: a value, never an exception. An expired event is too old to be
@@ -28,6 +29,8 @@ export interface EventRow {
   timeIsComputed: boolean
   historical: boolean
   event: TrackedEvent
+  /** What was derived from it, for a tenant that declares it. */
+  enrichment?: Enrichment | undefined
   keyId: string | null
   /** As the record claims them, of any length; undefined where it has none. */
   client?: string | undefined

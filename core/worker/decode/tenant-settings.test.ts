@@ -41,9 +41,9 @@ test('tenants are looked up once, all that are unknown in one query, and an unkn
     ['acme', 'ghost'],
     ['beta', 'ghost'],
   ])
-  expect(tenants.get('beta')).toEqual({ id: 2, eventAgeMaxS: 120 })
+  expect(tenants.get('beta')).toEqual({ id: 2, eventAgeMaxS: 120, enrich: [] })
   expect(tenants.get('ghost')).toBeUndefined()
-  expect(tenants.get('acme')).toEqual({ id: 1, eventAgeMaxS: 60 })
+  expect(tenants.get('acme')).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [] })
 })
 
 test('what is known is asked for again exactly when it is stale, and then all of it is', async () => {
@@ -70,7 +70,7 @@ test('the batch before is written with what was known, and an id that no batch n
   known.delete('acme')
   pass(LIMITS.tenantCacheMs)
   await tenants.learn(['acme'])
-  expect(tenants.byId(1)).toEqual({ id: 1, eventAgeMaxS: 60 })
+  expect(tenants.byId(1)).toEqual({ id: 1, eventAgeMaxS: 60, enrich: [] })
   expect(() => tenants.byId(2)).toThrow('tenant 2 was not loaded')
 })
 
@@ -85,4 +85,12 @@ test('a cache with too many tenants is emptied before its time', async () => {
   await tenants.learn(['t0'])
   expect(asked.at(-1)).toEqual(['t0'])
   expect(tenants.get('t1')).toBeUndefined()
+})
+
+test('what a tenant has derived is known, but for what this version cannot derive', async () => {
+  const enrich = ['geo', 'of a later version', 'utm']
+  const row = { tenant_id: 3, slug: 'shop', event_age_max_s: 60, enrich }
+  const tenants = createTenants(async () => ({ rows: [row] }))
+  await tenants.learn(['shop'])
+  expect(tenants.get('shop')?.enrich).toEqual(['geo', 'utm'])
 })

@@ -1,9 +1,12 @@
+import { type EnrichmentName, isEnrichment } from '../../../contract/enrichment.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { ExecuteQuery } from '../consume/connection.ts'
 
 export interface TenantSettings {
   id: number
   eventAgeMaxS: number
+  /** What is derived from its events. */
+  enrich: readonly EnrichmentName[]
 }
 
 /** What the worker knows of tenants, refreshed every LIMITS.tenantCacheMs. */
@@ -28,7 +31,7 @@ export function createTenants(execute: ExecuteQuery, now: () => number = Date.no
       const unknown = [...new Set(slugs)].filter((slug) => stale || !bySlug.has(slug))
       if (unknown.length === 0) return
       const { rows } = await execute(
-        'SELECT tenant_id, slug, event_age_max_s FROM tenant WHERE slug = ANY ($1)',
+        'SELECT tenant_id, slug, event_age_max_s, enrich FROM tenant WHERE slug = ANY ($1)',
         [unknown],
       )
       if (stale) {
@@ -39,6 +42,7 @@ export function createTenants(execute: ExecuteQuery, now: () => number = Date.no
         const settings = {
           id: row.tenant_id as number,
           eventAgeMaxS: row.event_age_max_s as number,
+          enrich: ((row.enrich as string[] | null) ?? []).filter(isEnrichment),
         }
         bySlug.set(row.slug as string, settings)
         byId.set(settings.id, settings)

@@ -45,10 +45,11 @@ export function createMetricSums(metricsOf: (tenantId: number) => TenantMetrics 
 
   return {
     groups: groups as GroupsByMetric,
-    add({ tenantId, event }: EventRow, { bucketMs, isLate, revises }: RowBucket): void {
+    add(row: EventRow, { bucketMs, isLate, revises }: RowBucket): void {
+      const { tenantId, event } = row
       for (const metric of metricsOf(tenantId)?.of(event.name) ?? []) {
-        if (!metric.accepts(event)) continue
-        const { buckets } = groupOf(metric, metric.dimsOf(event))
+        if (!metric.accepts(row)) continue
+        const { buckets } = groupOf(metric, metric.dimsOf(row))
         let sum = buckets.get(bucketMs)
         if (!sum) {
           sum = emptySum(tenantId, bucketMs)

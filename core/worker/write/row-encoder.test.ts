@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
+import { encodeEnrichment } from '../../metrics/enrichment.ts'
 import type { EventRow } from '../decode/decoded.ts'
 import { eventRow } from '../testing/event-rows.ts'
 import { COPY_COLUMNS, createRowEncoder } from './row-encoder.ts'
@@ -64,6 +65,7 @@ function fieldsOf(fields: (Buffer | null)[]) {
     texts: ['name', 'client_event_id', 'actor', 'session', 'source', 'schema_version'].map(text),
     requestId: uuid('request_uuid') ?? text('request_id'),
     trust: text('trust_class'),
+    enrichment: text('enrichment'),
     value: read('value', 8, (b) => b.readDoubleBE()),
     properties: json('properties'),
     context: json('context'),
@@ -89,6 +91,7 @@ function wanted(row: EventRow): ReturnType<typeof fieldsOf> {
     ].map((text) => text ?? null),
     requestId: row.requestId,
     trust: row.trust === 'public' ? 'public' : null,
+    enrichment: encodeEnrichment(row.enrichment),
     value: event.value ?? null,
     properties: event.properties,
     context: event.context ?? null,
@@ -117,6 +120,7 @@ const row = fc
     clientOccurred: maybe(instant),
     keyId: fc.option(fc.uuid()),
     requestId: text,
+    enrichment: maybe(fc.record({ os: text, city: text, is_bot: fc.constant('true') })),
     partition: fc.nat(32_767),
     offset: fc.nat(Number.MAX_SAFE_INTEGER),
     name: text,

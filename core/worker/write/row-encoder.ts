@@ -2,13 +2,14 @@ import type { Instant } from '../../../contract/event/time.ts'
 import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import { DAY_MS } from '../../db/day-partitions.ts'
+import { encodeEnrichment } from '../../metrics/enrichment.ts'
 import type { EventRow } from '../decode/decoded.ts'
 
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
   'tenant_id, event_id, received_on, received_at, occurred_at, client_occurred_at, name, client_event_id, actor, session, source, ' +
-  'value, properties, context, schema_version, key_id, request_id, request_uuid, log_partition, log_offset, trust_class'
-const COLUMN_COUNT = 21
+  'value, properties, context, schema_version, key_id, request_id, request_uuid, log_partition, log_offset, trust_class, enrichment'
+const COLUMN_COUNT = 22
 
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
@@ -54,12 +55,11 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     else at = buffer.writeBigInt64BE(BigInt(ms - POSTGRES_EPOCH_MS) * 1000n + BigInt(us), at)
   }
   function uuid(text: string | null): void {
-    if (text === null) {
-      int32(-1)
-      return
+    if (text === null) int32(-1)
+    else {
+      int32(16)
+      at = writeUuid(buffer, text, at)
     }
-    int32(16)
-    at = writeUuid(buffer, text, at)
   }
   /** @param version the byte before the text that jsonb has */
   function text(value: string | null | undefined, version?: number): void {
@@ -112,6 +112,7 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int32(8)
     int64(record.offset)
     text(row.trust === 'server' ? null : row.trust)
+    text(encodeEnrichment(row.enrichment))
   }
 
   return (rows) => {

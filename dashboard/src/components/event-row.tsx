@@ -95,6 +95,7 @@ function contentOf(event: StoredEvent): Record<string, unknown> {
     value: event.value,
     properties: event.properties,
     context: event.context,
+    enrichment: event.enrichment,
     schema_version: event.schemaVersion,
   }
   return Object.fromEntries(Object.entries(all).filter(([, part]) => part !== null))

@@ -1,3 +1,4 @@
+import { ENRICHMENT_FIELDS } from '../../../metrics/enrichment.ts'
 import { countEvents } from '../../../queries/count-events.ts'
 import { eventById } from '../../../queries/event-by-id.ts'
 import { eventsPage } from '../../../queries/events-page.ts'
@@ -49,6 +50,12 @@ function addEvent(builder: Builder) {
         type: 'JSON',
         nullable: true,
         resolve: ({ context }, _, { budget }) => budget.json(context),
+      }),
+      enrichment: t.field({
+        type: 'JSON',
+        nullable: true,
+        description: `What was derived from the event, for a tenant that declares it: ${ENRICHMENT_FIELDS.join(', ')}, and processed_at. Each but the last is a dimension: enrichment.browser.`,
+        resolve: ({ enrichment }, _, { budget }) => budget.json(enrichment),
       }),
       schemaVersion: t.exposeString('schemaVersion', { nullable: true }),
       requestId: t.exposeString('requestId', { nullable: true }),

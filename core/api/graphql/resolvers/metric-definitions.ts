@@ -118,7 +118,7 @@ function addMutations(
       filter: t.field({ type: [filterInput] }),
       value: t.string({ defaultValue: 'value' }),
       dimensions: t.stringList({
-        description: `At most ${METRIC_LIMITS.dimensionsMax}: source, actor, session, name, or a property by its path.`,
+        description: `At most ${METRIC_LIMITS.dimensionsMax}: source, actor, session, name, a derived field such as enrichment.country, or a property by its path.`,
       }),
     }),
   })

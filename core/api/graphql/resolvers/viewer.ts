@@ -1,3 +1,4 @@
+import { ENRICHMENT_NAMES } from '../../../../contract/enrichment.ts'
 import { mayDo, permissionsIn } from '../../../identity/require-permission.ts'
 import { ROLES, type Role } from '../../../identity/roles.ts'
 import { isOperator, type TenantViewer, type Viewer } from '../../../identity/viewer.ts'
@@ -133,6 +134,9 @@ function addTenant(builder: Builder) {
       id: t.exposeID('id'),
       hasEvents: t.exposeBoolean('hasEvents', {
         description: 'Whether any event was ever stored.',
+      }),
+      enrichments: t.exposeStringList('enrichments', {
+        description: `What is derived from its events: ${ENRICHMENT_NAMES.join(', ')}.`,
       }),
     }),
   })

@@ -12,6 +12,7 @@ import { createTenant } from '../../../identity/tenants.ts'
 import type { Log } from '../../../log/log.ts'
 import { createPostgresLog } from '../../../log/postgres/postgres-log.ts'
 import { UNLIMITED } from '../../../metrics/change-limit.ts'
+import { type Enrichment, encodeEnrichment } from '../../../metrics/enrichment.ts'
 import { createLiveHub, type LiveHub } from '../../live/hub.ts'
 import type { ResultCache } from '../../result-cache/result-cache.ts'
 import { createGraphQL, type GraphQLServer } from '../server.ts'
@@ -29,6 +30,7 @@ export interface FixtureEvent {
   properties?: Record<string, unknown>
   late?: boolean
   trust?: 'public'
+  enrichment?: Enrichment
 }
 
 export interface QueryResponse {
@@ -147,6 +149,7 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
       properties: event.properties ?? {},
       late: event.late ?? false,
       log_offset: offset++,
+      enrichment: encodeEnrichment(event.enrichment),
     }
   })
   const { pool } = database
@@ -174,12 +177,12 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
       `WITH e AS (
          SELECT t.tenant_id, e.* FROM tenant t, json_to_recordset($1::json) AS e
            (event_id uuid, client_event_id text, received_at timestamptz, occurred_at timestamptz, name text, actor text,
-            session text, source text, value float8, properties jsonb, late boolean, log_offset bigint, trust_class text) WHERE t.slug = $2
+            session text, source text, value float8, properties jsonb, late boolean, log_offset bigint, trust_class text, enrichment text) WHERE t.slug = $2
        ), stored AS (
          INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, client_event_id, actor,
-                            session, source, value, properties, log_partition, log_offset, trust_class)
+                            session, source, value, properties, log_partition, log_offset, trust_class, enrichment)
          SELECT tenant_id, event_id, (received_at AT TIME ZONE 'UTC')::date, received_at, occurred_at, name,
-                client_event_id, actor, session, source, value, properties, 0, log_offset, trust_class FROM e
+                client_event_id, actor, session, source, value, properties, 0, log_offset, trust_class, enrichment FROM e
        ), rolled AS (
          INSERT INTO rollup_15m AS r
          SELECT e.tenant_id, s.series_id, date_bin('15 minutes', occurred_at, 'epoch'), count(*), count(value),

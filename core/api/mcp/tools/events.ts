@@ -7,18 +7,19 @@ import { defineTool, maxTokens, type ToolContext, toInstant } from './tool.ts'
 
 const LIST = `query McpEvents($name: String, $first: Int, $after: String) {
   events(name: $name, first: $first, after: $after) {
-    edges { node { id name occurredAt receivedAt actor source value properties } }
+    edges { node { id name occurredAt receivedAt actor source value properties enrichment } }
     pageInfo { hasNextPage endCursor }
   }
 }`
 
 const ONE = `query McpEvent($id: ID!) {
   event(id: $id) { id name occurredAt clientOccurredAt receivedAt storedAt actor session source value properties context
-    schemaVersion requestId trustClass partition offset }
+    enrichment schemaVersion requestId trustClass partition offset }
 }`
 
 interface EventNode extends Record<string, unknown> {
   properties: Record<string, unknown>
+  enrichment: Record<string, unknown> | null
 }
 
 interface EventList {
@@ -88,7 +89,7 @@ async function nearest(context: ToolContext, name: string) {
   }
 }
 
-function shorten({ properties, ...fields }: EventNode): object {
+function shorten({ properties, enrichment, ...fields }: EventNode): object {
   const known = Object.entries(fields).filter(([, value]) => value !== null)
   return {
     ...Object.fromEntries(
@@ -98,6 +99,7 @@ function shorten({ properties, ...fields }: EventNode): object {
       ]),
     ),
     properties: within(properties, LISTED_CHARS_MAX),
+    ...(enrichment !== null && { enrichment: within(enrichment, LISTED_CHARS_MAX) }),
   }
 }
 

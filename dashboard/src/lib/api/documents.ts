@@ -6,7 +6,7 @@ import { graphql } from './graphql.ts'
 export const EVENT = graphql(`
   fragment StoredEvent on Event {
     id name occurredAt receivedAt storedAt actor session source value
-    properties context schemaVersion requestId partition offset
+    properties context enrichment schemaVersion requestId partition offset
   }
 `)
 export type StoredEvent = ResultOf<typeof EVENT>
