@@ -9,7 +9,7 @@ import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
-import { daysReceived, inOneSnapshot, inSnapshot, whereOccurred } from '../sql/days-received.ts'
+import { daysReceived, inSnapshot, whereOccurred } from '../sql/days-received.ts'
 import {
   describeMetric,
   isCounted,
@@ -18,6 +18,7 @@ import {
   resolveMetric,
 } from '../sql/declared-metric.ts'
 import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
+import { type StoredRuns, snapshotFor } from '../sql/long-rollups.ts'
 import { type Names, OTHER, resolveNames, shownName, whereNames } from '../sql/names.ts'
 import { eventNumber } from '../sql/numbers.ts'
 import { checkRawBudget } from '../sql/raw-budget.ts'
@@ -68,19 +69,24 @@ export async function eventsOverTime(
   }
   // A filter is counted from series only where none are counted together, which has to hold while they are read.
   const read = <T>(work: (db: Database) => Promise<T>) =>
-    metric ? inSnapshot(db, work) : inOneSnapshot(db, args.range, work)
+    metric ? inSnapshot(db, work) : snapshotFor(db, args, work)
   const { found, source, isLimited } = await read(async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
         ? await partsOfMetric(db, viewer, metric, names, args)
         : undefined
-    const { sql: parts, source } =
-      ofMetric ??
-      (onlyRaw || metric || !canUseRollups(args, names)
-        ? await partsFromEvents(db, viewer, names, args)
-        : await partsFromRollups(db, viewer, names, args))
-    const marks = metric && marksOfMetric(viewer, metric, args.range)
-    const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax, marks).execute(db)
+    const {
+      sql: parts,
+      source,
+      runs,
+    } = ofMetric ??
+    (onlyRaw || metric || !canUseRollups(args, names)
+      ? await partsFromEvents(db, viewer, names, args)
+      : await partsFromRollups(db, viewer, names, args))
+    const marks = metric
+      ? marksOfMetric(viewer, metric, args.range, runs)
+      : marksOfNames(viewer, names, args.range, runs)
+    const { rows } = await buildMetricsSql(viewer, args, parts, pointsMax, marks).execute(db)
     return { found: rows, source, isLimited: ofMetric?.isLimited ?? false }
   })
   if (found.length > pointsMax) throw tooManyPoints(pointsMax)
@@ -170,6 +176,8 @@ function canUseRollups(args: MetricsArgs, names: Names): boolean {
 interface Parts {
   sql: RawBuilder<unknown>
   source: Source
+  /** Of rollups; none where single events are read. */
+  runs?: StoredRuns
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
@@ -180,10 +188,12 @@ async function partsFromRollups(
   args: MetricsArgs,
 ): Promise<Parts> {
   const { range, interval, timeZone, groupBy } = args
-  const counts = await countsFromRollups(db, viewer, names, range)
+  const byName = groupBy.length > 0
+  const counts = await countsFromRollups(db, viewer, names, { range, interval, timeZone, byName })
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
     source: counts.source,
+    runs: counts.runs,
     sql: sql`SELECT ${bucketOf(sql`c.at`, interval, timeZone, range)} AS bucket, ${dims} AS dims,
                     count, value_count, sum, min, max
                FROM (${counts.sql}) c`,
@@ -260,11 +270,10 @@ type MetricsRow = PointRow | (Omit<PointRow, 'timestamp'> & { timestamp: null })
 
 function buildMetricsSql(
   viewer: TenantViewer,
-  names: Names,
   args: MetricsArgs,
   parts: RawBuilder<unknown>,
   pointsMax: number,
-  marks: RawBuilder<unknown> = marksOfNames(viewer, names, args.range),
+  marks: RawBuilder<unknown>,
 ): RawBuilder<MetricsRow> {
   const { range, interval, timeZone, groupBy } = args
   const bucket = sql`v.bucket`
