@@ -60,11 +60,23 @@ export async function countsFromRollups(
   return { sql: sql.join(parts, sql` UNION ALL `), source, runs }
 }
 
+/** SQL: how many events rollups count in the 15-minute buckets of a range, which begins and ends with one. */
+export async function rolledUpCount(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): Promise<RawBuilder<number>> {
+  const runs = await storedRuns(db, viewer, { range, interval: 'TOTAL', timeZone: 'UTC' })
+  const parts = partsOfRuns(viewer, names, runs, { byName: false })
+  return sql<number>`(SELECT coalesce(sum(c.count), 0)::bigint FROM (${sql.join(parts, sql` UNION ALL `)}) c)`
+}
+
 function partsOfRuns(
   viewer: TenantViewer,
   names: Names,
   runs: StoredRuns,
-  { byName }: CountArgs,
+  { byName }: Pick<CountArgs, 'byName'>,
 ): RawBuilder<unknown>[] {
   const sums = sql`r.count, r.value_count, r.sum, r.min, r.max`
   const name = ownOrShared(

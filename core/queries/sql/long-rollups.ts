@@ -136,7 +136,7 @@ async function readProgress(
   }>`
     SELECT ${ms(sql`p.derived_through`)} AS through_ms, ${wholeHours} AS whole_hours, ${starts} AS starts,
            ARRAY(SELECT DISTINCT ${ms(sql`date_bin('1 hour', r.bucket, 'epoch')`)} FROM rollup_15m r
-                  WHERE r.tenant_id = ${viewer.tenantId} AND r.revised_at >= v.checked_to
+                  WHERE r.tenant_id = ${viewer.tenantId} AND r.revised_at IS NOT NULL AND r.revised_at >= v.checked_to
                     AND r.bucket >= ${time(range.start)} AND r.bucket < ${time(range.end)}
                   ORDER BY 1 LIMIT ${sql.lit(REVISED_HOURS_MAX + 1)}) AS revised
       FROM rollup_long_progress p CROSS JOIN rollup_long_revision v
@@ -149,6 +149,11 @@ async function readProgress(
     starts: found?.starts ?? [],
     revisedHours: found?.revised ?? [],
   }
+}
+
+/** How many rows a series has of these buckets at most. */
+export function countBucketsOf(runs: StoredRuns): number {
+  return runs.reduce((sum, run) => sum + (run.beforeMs - run.fromMs) / (run.minutes * 60_000), 0)
 }
 
 /** Where 15-minute rows `r` are read, as a condition; undefined: nowhere. */

@@ -58,17 +58,18 @@ export async function deriveLongRollups(
     })
   }
   if (ended !== undefined && !isCut && isComplete) await advanceRevision(client, ended, REVISION)
-  for (const target of await findTargets(client, failing.waiting())) {
-    const { tenantId, metricId, targetMs } = target
-    for (let throughMs = target.throughMs; throughMs === undefined || throughMs < targetMs; ) {
-      if (isOver()) return { derived, isComplete: false }
-      const fromMs = await nextMs(client, { ...target, throughMs })
-      const beforeMs = Math.min(Math.floor(fromMs / DAY_MS) * DAY_MS + DAY_MS, targetMs)
-      const range = { tenantId, metricIds: [metricId], fromMs, beforeMs, isRevision: false }
-      if (!(await derive(range))) break
-      throughMs = beforeMs
+  for (const ofWhat of [NAMES_TARGETS, METRIC_TARGETS])
+    for (const target of await findTargets(client, ofWhat, failing.waiting())) {
+      const { tenantId, metricId, targetMs } = target
+      for (let throughMs = target.throughMs; throughMs === undefined || throughMs < targetMs; ) {
+        if (isOver()) return { derived, isComplete: false }
+        const fromMs = await nextMs(client, { ...target, throughMs })
+        const beforeMs = Math.min(Math.floor(fromMs / DAY_MS) * DAY_MS + DAY_MS, targetMs)
+        const range = { tenantId, metricIds: [metricId], fromMs, beforeMs, isRevision: false }
+        if (!(await derive(range))) break
+        throughMs = beforeMs
+      }
     }
-  }
   return { derived, isComplete: isComplete && !isCut }
 }
 
@@ -116,11 +117,27 @@ interface Target {
   targetMs: number
 }
 
-/**
- * Names end before the last hour that is final; metrics where their names do, once their history is counted. Names of a
- * tenant come first, so its metrics follow in the next run at the latest.
- */
-async function findTargets(client: pg.ClientBase, except: readonly number[]): Promise<Target[]> {
+/** Names end before the last hour that is final. */
+const NAMES_TARGETS = `
+  SELECT o.tenant_id, ${NAMES_METRIC}::bigint AS metric_id, p.derived_through AS through,
+         date_bin('1 hour', ${watermarkSql('o.tenant_id')}, 'epoch') AS target
+    FROM tenant o LEFT JOIN rollup_long_progress p ON p.tenant_id = o.tenant_id AND p.metric_id = ${NAMES_METRIC}
+   WHERE EXISTS (SELECT FROM watermark w WHERE w.tenant_id = o.tenant_id)`
+
+/** Metrics end where their names do, once their history is counted. */
+const METRIC_TARGETS = `
+  SELECT d.tenant_id, d.metric_id, p.derived_through AS through, n.derived_through AS target
+    FROM metric_definition d
+    JOIN rollup_long_progress n ON n.tenant_id = d.tenant_id AND n.metric_id = ${NAMES_METRIC}
+    LEFT JOIN rollup_long_progress p ON p.tenant_id = d.tenant_id AND p.metric_id = d.metric_id
+   WHERE d.retired_at IS NULL
+     AND NOT EXISTS (SELECT FROM metric_backfill b WHERE b.metric_id = d.metric_id AND b.completed_at IS NULL)`
+
+async function findTargets(
+  client: pg.ClientBase,
+  targets: string,
+  except: readonly number[],
+): Promise<Target[]> {
   const { rows } = await client.query<{
     tenant_id: number
     metric_id: number
@@ -129,19 +146,9 @@ async function findTargets(client: pg.ClientBase, except: readonly number[]): Pr
   }>(
     `SELECT tenant_id, metric_id::float8 AS metric_id, (extract(epoch FROM through) * 1000)::float8 AS through,
             (extract(epoch FROM target) * 1000)::float8 AS target
-       FROM (SELECT o.tenant_id, ${NAMES_METRIC}::bigint AS metric_id, p.derived_through AS through,
-                    date_bin('1 hour', ${watermarkSql('o.tenant_id')}, 'epoch') AS target
-               FROM tenant o LEFT JOIN rollup_long_progress p ON p.tenant_id = o.tenant_id AND p.metric_id = ${NAMES_METRIC}
-              WHERE EXISTS (SELECT FROM watermark w WHERE w.tenant_id = o.tenant_id)
-             UNION ALL
-             SELECT d.tenant_id, d.metric_id, p.derived_through, n.derived_through
-               FROM metric_definition d
-               JOIN rollup_long_progress n ON n.tenant_id = d.tenant_id AND n.metric_id = ${NAMES_METRIC}
-               LEFT JOIN rollup_long_progress p ON p.tenant_id = d.tenant_id AND p.metric_id = d.metric_id
-              WHERE d.retired_at IS NULL
-                AND NOT EXISTS (SELECT FROM metric_backfill b WHERE b.metric_id = d.metric_id AND b.completed_at IS NULL)) t
+       FROM (${targets}) t
       WHERE target > coalesce(through, '-infinity') AND tenant_id <> ALL ($1)
-      ORDER BY metric_id > ${NAMES_METRIC}, through NULLS FIRST, tenant_id, metric_id`,
+      ORDER BY through NULLS FIRST, tenant_id, metric_id`,
     [except],
   )
   return rows.map(({ tenant_id, metric_id, through, target }) => ({
