@@ -510,6 +510,7 @@ describe('events of a tenant that declares enrichment', () => {
         filter: { 'enrichment.is_bot': 'false' },
         dimensions: ['enrichment.country', 'enrichment.browser'],
       }),
+      { kind: 'cli' },
     )
     await send(300)
     await send(20, 'other')
@@ -671,6 +672,7 @@ describe('events of a tenant that declares enrichment', () => {
         fixture.db,
         viewer.tenantId,
         parseMetricDefinition({ name: 'x', dimensions: [dimension] }),
+        { kind: 'cli' },
       )
     for (const unknown of ['enrichment.', 'enrichment.ip', 'enrichment.browser.version'])
       expect(() => declare(unknown)).toThrow('/dimensions/0 is not a dimension')
@@ -678,6 +680,6 @@ describe('events of a tenant that declares enrichment', () => {
       'is neither "value" nor the path of a property',
     )
     await declare('properties.enrichment.ip')
-    await retireMetric(fixture.db, viewer.tenantId, 'x')
+    await retireMetric(fixture.db, viewer.tenantId, 'x', { kind: 'cli' })
   })
 })

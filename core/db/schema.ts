@@ -2,6 +2,7 @@ import type { Generated, GeneratedAlways } from 'kysely'
 import type { AuditTables } from './tables/audit-tables.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { KeyTables } from './tables/key-tables.ts'
+import type { LongRollupTables } from './tables/long-rollup-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { PeopleTables } from './tables/people-tables.ts'
 import type { SignInTables } from './tables/sign-in-tables.ts'
@@ -11,6 +12,7 @@ import type { SketchTables } from './tables/sketch-tables.ts'
 export interface Schema
   extends AuditTables,
     KeyTables,
+    LongRollupTables,
     MetricTables,
     PeopleTables,
     SignInTables,

@@ -37,7 +37,7 @@ function addTenantMutation(builder: Builder, { tenant }: MutationTypes): void {
       args: { id: t.arg.id({ required: true }) },
       async resolve(_, { id }, context) {
         await createTenantFor(context.peopleDb, { tenant: id, by: changedBy(context) })
-        return { id, hasEvents: false }
+        return { id, hasEvents: false, enrichments: [] }
       },
     }),
   )
