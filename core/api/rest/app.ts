@@ -22,6 +22,8 @@ import { addDefinitionRoutes } from './definitions-route.ts'
 import { docsPage } from './docs-page.ts'
 import { addEventRoutes } from './events-route.ts'
 import { addExploreRoutes } from './explore-routes.ts'
+import { addAuditRoute } from './identity/audit-route.ts'
+import { addKeyRoutes } from './identity/key-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
@@ -67,7 +69,16 @@ const PATHS = [
   '/v1/events',
   '/v1/events/*',
   '/v1/pipeline/lag',
+  '/v1/audit',
   ...COMPATIBILITY_PATHS,
+]
+
+/** They need credentials, and may change something. */
+const CHANGING_PATHS = [
+  '/v1/metric-definitions',
+  '/v1/metric-definitions/*',
+  '/v1/keys',
+  '/v1/keys/*',
 ]
 
 /** REST under /v1, for scripts: what GraphQL answers, by URL, as JSON, CSV or NDJSON. /v1/openapi.json describes it. */
@@ -109,9 +120,9 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addCompatibilityHealth(app, checkHealth)
   for (const path of PATHS)
     app.on(['GET', 'HEAD'], path, admitSender({ graphql, budget, secure, addressOf }))
-  for (const path of ['/v1/metric-definitions', '/v1/metric-definitions/*'])
+  for (const path of CHANGING_PATHS)
     app.on(
-      ['GET', 'HEAD', 'POST', 'DELETE'],
+      ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
       path,
       admitSender({ graphql, budget, secure, addressOf }),
     )
@@ -121,6 +132,8 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addBehaviourRoutes(app, runOperation)
   addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
+  addKeyRoutes(app, runOperation)
+  addAuditRoute(app, { runOperation, respondWithStream })
   addPipelineRoute(app, runOperation)
   addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
@@ -147,12 +160,18 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   for (const path of [...PATHS, ...HEALTH_PATHS]) app.all(path, allowOnly('GET, HEAD'))
   app.all('/v1/metric-definitions', allowOnly('GET, HEAD, POST'))
   app.all('/v1/metric-definitions/*', allowOnly('GET, HEAD, DELETE'))
+  app.all('/v1/keys', allowOnly('GET, HEAD, POST'))
+  app.all('/v1/keys/:id', allowOnly('GET, HEAD, PATCH, DELETE'))
+  app.all('/v1/keys/:id/rotate', allowOnly('POST'))
+  app.all('/v1/keys/:id/use', allowOnly('GET, HEAD'))
   return app
 }
 
 /** Groups of paths. */
 const TAGS = [
   { name: 'Queries' },
+  { name: 'API keys' },
+  { name: 'Audit log' },
   ...['EventPulse', 'Pulse', 'Analytics-Pipeline'].map((name) => ({
     name,
     description: `The read API of ${name}, for its clients.`,
