@@ -8,9 +8,11 @@ import type { HttpDirectorySettings } from '../edge/auth/key-directory.ts'
 import type { EdgeOptions } from '../edge/entry/settings.ts'
 import { checkCleartext } from './exposure.ts'
 import { edgeUser, GATEWAY_USER, type GatewayUser, parseUsers } from './gateway/users.ts'
+import type { SignInSettings } from './identity/sign-in/sign-in-settings.ts'
 import { ROOT } from './lib/paths.ts'
 import { UsageError } from './lib/usage-error.ts'
 import type { KafkaConfig, LogConfig } from './log/log-config.ts'
+import { readSignIn } from './sign-in-config.ts'
 
 /** The settings of core and of the commands, from the environment; core/settings/ describes each. */
 export interface Config {
@@ -38,6 +40,8 @@ export interface Config {
   publicUrl: string | undefined
   /** SLUICE_TRUSTED_PROXIES */
   trustedProxies: TrustedProxies
+  /** SLUICE_SIGN_IN_LINKS, SLUICE_PASSKEYS, SLUICE_OIDC_…, SLUICE_OPERATORS and SLUICE_SIGN_IN_CONTACT */
+  signIn: SignInSettings
   /** SLUICE_METRICS_TOKEN */
   metricsToken: string | undefined
   /** SLUICE_GATEWAY_PASSWORD and SLUICE_GATEWAY_USERS */
@@ -89,6 +93,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
     publicUrl: readUrl(env, 'SLUICE_PUBLIC_URL'),
     trustedProxies: readTrustedProxies(env),
+    signIn: readSignIn(env),
     metricsToken: env.SLUICE_METRICS_TOKEN || undefined,
     gatewayUsers: readGatewayUsers(env),
     tls: readCertificate(env),

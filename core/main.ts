@@ -80,6 +80,7 @@ async function start(): Promise<void> {
     host: config.host,
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
+    signIn: config.signIn,
     metricsToken: config.metricsToken,
     port: config.corePort,
     collector: config.collector,

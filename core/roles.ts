@@ -8,7 +8,7 @@ import { type AddressOf, clientOf } from './api/http/client.ts'
 import { createMetrics, METRICS_MS_MAX } from './api/http/metrics.ts'
 import { type Served, serveApp } from './api/http/serve.ts'
 import { createSharedAttempts } from './api/http/shared-attempts.ts'
-import { SIGN_INS_PER_MINUTE } from './api/http/sign-in.ts'
+import { SIGN_INS_PER_MINUTE } from './api/http/sign-in/guard.ts'
 import { createLiveHub, type LiveHub } from './api/live/hub.ts'
 import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
@@ -25,6 +25,7 @@ import { checkBridgeUser } from './gateway/redis/bridge-user.ts'
 import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
+import { applyOperators } from './identity/sign-in/operators.ts'
 import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
@@ -59,6 +60,8 @@ export interface RolesOptions {
   publicUrl?: string
   /** Proxies that are believed about the client's address; none unless given. */
   trustedProxies?: Config['trustedProxies']
+  /** How people sign in; by link alone unless given. */
+  signIn?: Config['signIn']
   /** The Bearer token of /metrics. */
   metricsToken?: string
   dashboardFolder: string
@@ -143,6 +146,7 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
   const redis = await connectRedis(options, options.redisUrl)
+  if (roles.includes('api')) await applyOperators(db, options.signIn?.operators ?? [])
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('key publisher', () => publisher.close())
@@ -204,6 +208,7 @@ function createApi(
       createSharedAttempts(redis, SIGN_INS_PER_MINUTE, (error) =>
         logger.warn({ error: String(error) }, 'sign-ins are counted by this core alone'),
       ),
+    signIn: options.signIn,
     secure: tls !== undefined || publicUrl?.startsWith('https:') === true,
   }
 }

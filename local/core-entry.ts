@@ -47,6 +47,7 @@ async function start(config: CoreConfig): Promise<void> {
     port: config.port,
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
+    signIn: config.signIn,
     logger,
     lifecycle,
     onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),

@@ -1,3 +1,4 @@
+import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What the supervisor of `npm start` and its core tell each other over the IPC channel. */
@@ -11,6 +12,7 @@ export interface CoreConfig {
   logFile: string
   logLevel: string
   retentionDays: number | undefined
+  signIn: SignInSettings
 }
 
 /** Core to supervisor. */
