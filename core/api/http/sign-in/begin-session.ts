@@ -95,13 +95,18 @@ export interface DeniedSignIn {
   subject?: string
 }
 
-const DENIALS_PER_MINUTE = 60
+export const DENIALS_PER_MINUTE = { address: 10, all: 60 } as const
 
-/** Writes refused sign-ins to the audit log; of a flood the first ones, because strangers cause them. */
+/**
+ * Writes refused sign-ins to the audit log. Strangers cause them: of a flood there are the first ones, and one address
+ * alone cannot keep those of others out.
+ */
 export function createDenialRecorder(deps: SignInDeps) {
-  const budget = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE, clientsMax: 1 })
+  const ofAddress = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE.address })
+  const ofAll = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE.all, clientsMax: 1 })
   return async (c: Context, { method, ...after }: DeniedSignIn): Promise<void> => {
-    if (!budget.take('all')) return
+    const { address = '' } = clientOf(c, deps.addressOf)
+    if (!ofAddress.take(address) || !ofAll.take('all')) return
     await deps.db
       .transaction()
       .execute((tx) =>
