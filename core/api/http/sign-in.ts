@@ -36,7 +36,6 @@ import { ownPasskeys } from './sign-in/own-passkeys.ts'
 import { passkeySignIn } from './sign-in/passkeys.ts'
 
 const BODY_BYTES_MAX = 1_024
-const METHODS_MS = 1_000
 
 /** All that signs browsers in and out: by a link, by a provider, by a passkey; and the pages for it. */
 export function signIn(deps: SignInDeps & { logger?: Partial<Pick<Logger, 'warn'>> }): Hono {
@@ -77,15 +76,13 @@ export function signIn(deps: SignInDeps & { logger?: Partial<Pick<Logger, 'warn'
 function createMethods(deps: SignInDeps): (c: Context) => Promise<SignInMethods> {
   const { db, publicUrl, settings = DEFAULT_SIGN_IN } = deps
   const providers = settings.providers.map(({ id, name }) => ({ id, name }))
-  // Everybody may open the page, and need not cause a query each time.
-  let last: { at: number; known: Promise<boolean> } | undefined
+  // Everybody may open the page: however many do, one query runs at a time.
+  let running: Promise<boolean> | undefined
   const arePasskeysKnown = () => {
-    if (!last || performance.now() - last.at > METHODS_MS) {
-      last = { at: performance.now(), known: hasPasskeys(db) }
-      // Callers get the rejection itself; the next one asks again.
-      last.known.catch(() => (last = undefined))
-    }
-    return last.known
+    running ??= hasPasskeys(db).finally(() => {
+      running = undefined
+    })
+    return running
   }
   return async (c) => ({
     link: settings.loginLink,
