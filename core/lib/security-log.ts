@@ -12,6 +12,8 @@ export type SecurityEventName =
   | 'api-key-rotated'
   | 'tenant-created'
   | 'tenant-changed'
+  | 'member-changed'
+  | 'operator-changed'
   | 'metric-declared'
   | 'metric-retired'
   | 'credentials-refused'
