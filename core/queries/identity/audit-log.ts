@@ -69,7 +69,7 @@ export async function auditLogPage(
            ${actor == null ? sql`` : sql`AND actor = ${checkText('actor', actor)}`}
      ORDER BY sequence ${direction} LIMIT ${size + 1}`.execute(db)
   return {
-    rows: rows.slice(0, size).map((node) => ({ cursor: cursorOf(node), node })),
+    rows: rows.slice(0, size).map((node) => ({ cursor: auditCursor(node.sequence), node })),
     source: 'raw',
     dependencies: null,
     hasNextPage: rows.length > size,
@@ -82,7 +82,8 @@ function matching(action: string) {
     : sql`AND action = ${action}`
 }
 
-function cursorOf({ sequence }: ListedAuditEntry): string {
+/** Of the entry with this sequence. */
+export function auditCursor(sequence: number): string {
   return Buffer.from(`audit ${sequence}`).toString('base64url')
 }
 

@@ -65,7 +65,7 @@ function addConnections(builder: Builder, entry: ReturnType<typeof addEntry>): v
   })
   const complexity = ({ first }: { first?: number | null }) => ({
     field: 5,
-    multiplier: Math.ceil((first ?? QUERY_LIMITS.auditPageDefault) / 10),
+    multiplier: Math.ceil((first ?? QUERY_LIMITS.auditPageDefault) / 20),
   })
   builder.queryField('auditLog', (t) =>
     t.connection(
