@@ -7,9 +7,11 @@ import {
 import { DEFAULT_SIGN_IN } from '../../../identity/sign-in/sign-in-settings.ts'
 import { createCoreApp } from '../app.ts'
 import { createMetrics } from '../metrics.ts'
+import { signIn } from '../sign-in.ts'
 import { DENIALS_PER_MINUTE } from './begin-session.ts'
 import { deviceOf } from './browser.ts'
 import { SIGN_INS_PER_MINUTE } from './guard.ts'
+import { SIGN_IN_ROUTES } from './route-access.ts'
 import { type SignInFixture, startSignInFixture, TestBrowser } from './testing/fixture.ts'
 
 /** What holds for every way to sign in, before anything of the request is looked at. */
@@ -57,6 +59,28 @@ test('a link begins a session that is in the audit log with its device, and a wr
     { action: 'session.begun', after: { method: 'link', device: 'Firefox on Linux' } },
     { action: 'sign-in.refused', after: { code: 'SIGN_IN_LINK_INVALID' } },
   ])
+})
+
+test('every route names what it needs, and without a session gives nobody what takes one', async () => {
+  const app = signIn({ db: fixture.db, secure: false })
+  const served = app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => `${method} ${path}`)
+  expect([...new Set(served)].sort()).toEqual(Object.keys(SIGN_IN_ROUTES).sort())
+  const protectedRoutes = Object.keys(SIGN_IN_ROUTES).filter(
+    (route) => SIGN_IN_ROUTES[route] !== 'nobody',
+  )
+  expect(protectedRoutes).toHaveLength(5)
+  for (const cookie of ['', `sluice_session=${'x'.repeat(43)}`, 'sluice_session=x'])
+    for (const route of protectedRoutes) {
+      const [method = '', path] = route.split(' ')
+      const response = await new TestBrowser().open(url() + path, {
+        method,
+        headers: { cookie, 'x-sluice-sign-in': '1', 'content-type': 'application/json' },
+        ...(method === 'POST' && { body: '{}' }),
+      })
+      expect([route, response.status]).toEqual([route, 401])
+    }
 })
 
 test('refused sign-ins are in the audit log up to a limit for each address', async () => {
