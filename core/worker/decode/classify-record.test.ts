@@ -323,3 +323,40 @@ test('a fault in the worker costs the record at hand and not the batch', async (
     { kind: 'event' },
   ])
 })
+
+test('what a tenant declares is derived from its events, and of an expired one too', async () => {
+  const record = JSON.parse(String(event().value))
+  const visited = { ...record, ua: 'Firefox/145', geo: { country: 'DE' } }
+  const decodeFor = async (enrich: string[] | null, value: object) => {
+    const directory = createTenants(async () => ({
+      rows: [{ tenant_id: 7, slug: 'default', event_age_max_s: AGE_MAX_S, enrich }],
+    }))
+    const { key, value: bytes } = rawValue(JSON.stringify(value))
+    const records = [{ partition: 0, offset: 0, timestamp: NOW_MS, key, value: bytes }]
+    const batch = { partitions: [{ partition: 0, baseOffset: 0, nextOffset: 1, records }] }
+    const [found] = await decodeBatch(batch as never, directory, new Map(), { nowMs: NOW_MS })
+    return found as Decoded
+  }
+  expect(await decodeFor(['geo'], visited)).toMatchObject({
+    row: { enrichment: { country: 'DE' }, event: { properties: {} } },
+  })
+  expect(await decodeFor(['browser', 'geo'], visited)).toMatchObject({
+    row: { enrichment: { browser: 'Firefox', country: 'DE' } },
+  })
+  for (const [declared, value] of [
+    [null, visited],
+    [[], visited],
+    [['of a later version'], visited],
+    // From an edge that does not know visitors yet.
+    [['geo', 'browser'], record],
+  ] as const)
+    expect(await decodeFor(declared as string[] | null, value)).toHaveProperty(
+      'row.enrichment',
+      undefined,
+    )
+  const old = { ...visited, event: { ...visited.event, occurred_at: iso(NOW_MS - 9e6) } }
+  expect(await decodeFor(['geo'], old)).toMatchObject({
+    kind: 'dead-letter',
+    expired: { enrichment: { country: 'DE' } },
+  })
+})

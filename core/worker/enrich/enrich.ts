@@ -6,7 +6,7 @@ import type { StampedEvent } from '../../../contract/log/record.ts'
 import type { Enrichment } from '../../metrics/enrichment.ts'
 import { cleanText } from './clean-text.ts'
 import { namesAddress, pageUrlOf, referrerOf, sentUtm, userAgentOf } from './page.ts'
-import { createUserAgentReader } from './user-agent.ts'
+import { createUserAgentReader, type UserAgent } from './user-agent.ts'
 
 type Derived = { -readonly [field in keyof Enrichment]: string | undefined }
 
@@ -24,24 +24,34 @@ export function enrich(
 ): Enrichment | undefined {
   if (declared.length === 0) return undefined
   const found: Derived = {}
-  for (const name of declared) DERIVE[name](stamped, found)
+  const visit: Visit = { stamped, event: stamped.event }
+  for (const name of declared) DERIVE[name](visit, found)
   for (const field in found)
     if (found[field as keyof Derived] !== undefined) return found as Enrichment
   return undefined
 }
 
-const DERIVE: Record<EnrichmentName, (stamped: StampedEvent, to: Derived) => void> = {
-  browser(stamped, to) {
-    const read = readUserAgent(stamped)
+/** What several parts read is looked for once. */
+interface Visit {
+  stamped: StampedEvent
+  event: TrackedEvent
+  /** Null: there is none. */
+  userAgent?: UserAgent | null
+  page?: string | null
+}
+
+const DERIVE: Record<EnrichmentName, (visit: Visit, to: Derived) => void> = {
+  browser(visit, to) {
+    const read = userAgentIn(visit)
     to.browser = read?.browser
     to.os = read?.os
     to.device = read?.device
   },
-  bots(stamped, to) {
-    const read = readUserAgent(stamped)
+  bots(visit, to) {
+    const read = userAgentIn(visit)
     to.is_bot = read && String(read.isBot)
   },
-  geo({ geo, event }, to) {
+  geo({ stamped: { geo }, event }, to) {
     if (!isObject(geo) || namesAddress(event)) return
     const { country, region, city } = geo
     if (typeof country !== 'string' || !/^[A-Z]{2}$/.test(country)) return
@@ -49,14 +59,14 @@ const DERIVE: Record<EnrichmentName, (stamped: StampedEvent, to: Derived) => voi
     if (typeof region === 'string' && /^[A-Z]{2}-[A-Z0-9]{1,3}$/.test(region)) to.region = region
     to.city = cleanText(city)
   },
-  referrer({ event }, to) {
-    to.referrer_host = referrerHost(event)
+  referrer(visit, to) {
+    to.referrer_host = referrerHost(visit)
   },
-  utm({ event }, to) {
-    const query = utmOf(pageUrlOf(event))
+  utm(visit, to) {
+    const query = utmOf(pageIn(visit))
     for (const name of UTM)
       to[`utm_${name}`] = withoutSecrets(
-        cleanText(sentUtm(event, name)) ?? cleanText(query?.get(`utm_${name}`)),
+        cleanText(sentUtm(visit.event, name)) ?? cleanText(query?.get(`utm_${name}`)),
       )
   },
 }
@@ -64,9 +74,17 @@ const DERIVE: Record<EnrichmentName, (stamped: StampedEvent, to: Derived) => voi
 const UTM = ['source', 'medium', 'campaign', 'term', 'content'] as const
 
 /** The sender's word about its visitor comes before the request, which may be a server's. */
-function readUserAgent({ event, ua }: StampedEvent) {
-  const sent = userAgentOf(event) ?? ua
-  return typeof sent === 'string' ? userAgents.read(sent) : undefined
+function userAgentIn(visit: Visit): UserAgent | undefined {
+  if (visit.userAgent === undefined) {
+    const sent = userAgentOf(visit.event) ?? visit.stamped.ua
+    visit.userAgent = (typeof sent === 'string' && userAgents.read(sent)) || null
+  }
+  return visit.userAgent ?? undefined
+}
+
+function pageIn(visit: Visit): string | undefined {
+  if (visit.page === undefined) visit.page = pageUrlOf(visit.event) ?? null
+  return visit.page ?? undefined
 }
 
 const QUERY_CHARS_MAX = 4_096
@@ -80,10 +98,10 @@ function utmOf(url: string | undefined): URLSearchParams | undefined {
 }
 
 /** Of another site: a page of the same one is no referrer. */
-function referrerHost(event: TrackedEvent): string | undefined {
-  const host = hostOf(referrerOf(event))
+function referrerHost(visit: Visit): string | undefined {
+  const host = hostOf(referrerOf(visit.event))
   if (host === undefined) return undefined
-  return host === hostOf(pageUrlOf(event)) ? undefined : host
+  return host === hostOf(pageIn(visit)) ? undefined : host
 }
 
 const HOST_CHARS_MAX = 253

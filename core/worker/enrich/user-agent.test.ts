@@ -45,6 +45,19 @@ test('of a user agent that is too long only the beginning is read, and nothing i
   expect(size()).toBe(1)
 })
 
+test('a browser and a system have one name, however a user agent spells them', () => {
+  const browsers = USER_AGENTS.map((row) => row[1])
+  const systems = USER_AGENTS.map((row) => row[2])
+  for (const [userAgent] of USER_AGENTS)
+    for (const spelled of [userAgent.toUpperCase(), userAgent.toLowerCase()]) {
+      const { browser = null, os = null } = read(spelled) ?? {}
+      if (browser !== 'Mozilla') expect(browsers).toContain(browser)
+      expect(systems).toContain(os)
+    }
+  expect(read('vIvAlDi/7.6')).toMatchObject({ browser: 'Vivaldi' })
+  expect(read('Mozilla/5.0 (X11; Kubuntu) Firefox/1')).toMatchObject({ os: 'Linux' })
+})
+
 test('no user agent takes long to read, whatever it repeats', () => {
   for (const part of ['(', 'Mozilla/5.0 (', ';', 'a/', ' ', 'Android 1;', 'Version/', '0.', '\\'])
     for (const length of [LIMITS.userAgentCharsMax, 100_000]) {

@@ -66,29 +66,99 @@ function deviceOf(type: string | undefined, os: string | undefined): string | un
   return DESKTOPS.includes(os) ? 'desktop' : undefined
 }
 
-/**
- * The parser gives names as they were sent, in any case, some of them former ones, and a distribution of Linux as an
- * operating system.
- */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    Chrome: ['chrome', 'mobile chrome', 'chromium'],
-    'Chrome Headless': ['chrome headless'],
-    Safari: ['safari', 'mobile safari'],
-    Firefox: ['firefox', 'mobile firefox', 'firefox focus'],
-    Edge: ['edge'],
-    Opera: ['opera'],
-    'Opera Mini': ['opera mini'],
-    'Internet Explorer': ['ie', 'iemobile'],
-    'Samsung Internet': ['samsung internet'],
-    Windows: ['windows', 'windows phone', 'windows mobile'],
-    macOS: ['mac os', 'macos'],
-    ChromeOS: ['chromium os', 'chrome os'],
-    Android: ['android', 'android-x86'],
-    iOS: ['ios'],
-    Linux: [
-      ...['linux', 'gnu', 'ubuntu', 'debian', 'fedora', 'mint', 'mageia', 'suse', 'arch', 'gentoo'],
-      ...['centos', 'red hat', 'mandriva', 'slackware', 'deepin', 'manjaro', 'raspbian', 'zenwalk'],
+/** One spelling of each name: the parser gives most of them in the case in which they were sent. */
+const SPELLED = [
+  ...[
+    'Chrome',
+    'Chrome Headless',
+    'Chrome WebView',
+    'Safari',
+    'Firefox',
+    'Edge',
+    'Opera',
+    'Vivaldi',
+  ],
+  ...[
+    'Opera Mini',
+    'Opera GX',
+    'Opera Touch',
+    'Brave',
+    'DuckDuckGo',
+    'Yandex',
+    'UCBrowser',
+    'QQBrowser',
+  ],
+  ...['Samsung Internet', 'MIUI Browser', 'Huawei Browser', 'Android Browser', 'Silk', 'WebKit'],
+  ...[
+    'Instagram',
+    'Facebook',
+    'Snapchat',
+    'TikTok',
+    'LinkedIn',
+    'Pinterest',
+    'WeChat',
+    'GSA',
+    'Line',
+  ],
+  ...[
+    'Windows',
+    'macOS',
+    'Linux',
+    'ChromeOS',
+    'Android',
+    'iOS',
+    'HarmonyOS',
+    'KaiOS',
+    'Tizen',
+    'webOS',
+  ],
+  ...[
+    'PlayStation',
+    'Nintendo',
+    'Xbox',
+    'Roku',
+    'FreeBSD',
+    'OpenBSD',
+    'NetBSD',
+    'Mozilla',
+    'Konqueror',
+  ],
+]
+
+/** Other names of the same. A distribution of Linux is no operating system of its own here. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  Chrome: ['mobile chrome', 'chromium'],
+  Safari: ['mobile safari'],
+  Firefox: ['mobile firefox', 'firefox focus'],
+  'Internet Explorer': ['ie', 'iemobile'],
+  Windows: ['windows phone', 'windows mobile'],
+  macOS: ['mac os'],
+  ChromeOS: ['chromium os', 'chrome os'],
+  Android: ['android-x86'],
+  Linux: [
+    ...[
+      'gnu',
+      'ubuntu',
+      'kubuntu',
+      'xubuntu',
+      'lubuntu',
+      'nubuntu',
+      'debian',
+      'fedora',
+      'mint',
+      'mageia',
+      'suse',
+      'arch',
+      'gentoo',
+      'centos',
     ],
-  }).flatMap(([name, all]) => all.map((each): [string, string] => [each, name])),
-)
+    ...['red hat', 'mandriva', 'slackware', 'deepin', 'manjaro', 'raspbian', 'zenwalk'],
+  ],
+}
+
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ...SPELLED.map((name): [string, string] => [name.toLowerCase(), name]),
+  ...Object.entries(ALIASES).flatMap(([name, aliases]) =>
+    aliases.map((alias): [string, string] => [alias, name]),
+  ),
+])
