@@ -23,8 +23,11 @@ export type StoredRuns = readonly SketchRun[]
 /** Shorter ranges have few 15-minute rows. */
 const LENGTH_MS_MIN = 6 * 3_600_000
 const HOUR_MS = 3_600_000
-/** More of them are read as one range. */
+/** Where there are more, all is read from 15-minute rows. */
 const REVISED_HOURS_MAX = 500
+/** A few ranges are conditions of their own; many short ones are a list of buckets, which are look-ups. */
+const RANGES_MAX = 4
+const BUCKETS_LISTED_MAX = 5_000
 
 /**
  * Days and hours where all of their 15-minute rows are in them, and 15-minute rows elsewhere: after what is derived,
@@ -195,6 +198,12 @@ function whereRuns(
   if (!first || !last) return undefined
   const bounds = sql`r.bucket >= ${timeOf(first.fromMs)} AND r.bucket < ${timeOf(last.beforeMs)}`
   if (runs.length === 1) return bounds
+  if (runs.length <= RANGES_MAX || countBucketsOf(runs) > BUCKETS_LISTED_MAX) {
+    const ranges = runs.map(
+      (run) => sql`(r.bucket >= ${timeOf(run.fromMs)} AND r.bucket < ${timeOf(run.beforeMs)})`,
+    )
+    return sql`${bounds} AND (${sql.join(ranges, sql` OR `)})`
+  }
   const spanMs = minutes * 60_000
   const buckets: string[] = []
   for (const { fromMs, beforeMs } of runs)
