@@ -71,8 +71,8 @@ export function completeSinceOf(definition: RawBuilder<unknown>): RawBuilder<unk
 }
 
 /** What a query of the metric is when it reads single events. */
-function argsOfMetric(
-  metric: ActiveMetric,
+export function argsOfMetric(
+  metric: StoredMetric,
   args: MetricsArgs,
   { filter }: MetricsInput,
 ): MetricsArgs {
@@ -83,6 +83,21 @@ function argsOfMetric(
     ...(metric.value !== 'value' && { value: metric.value }),
     ofMetric: { name: metric.name, filters: filter ?? [] },
   }
+}
+
+/** Whether the series of a metric have the groups and the filters, and the range has a whole 15-minute bucket. */
+export function canUseSeries({ dimensions }: StoredMetric, args: MetricsArgs): boolean {
+  const { range, groupBy } = args
+  const filters = args.ofMetric?.filters ?? []
+  const known = [...groupBy, ...filters.map(({ dimension }) => dimension)]
+  // Longer values are truncated in series.
+  const isCut = (text: string | null | undefined) =>
+    [...(text ?? '')].length >= METRIC_LIMITS.dimensionValueCharsMax
+  return (
+    known.every((dimension) => dimensions.includes(dimension)) &&
+    !filters.some((filter) => filter.in.some(isCut)) &&
+    toMicros(ceilBucket15m(range.start)) < toMicros(floorBucket15m(range.end))
+  )
 }
 
 /** Rows of rollups, or undefined where only single events can tell. */
@@ -97,13 +112,7 @@ export async function partsOfMetric(
   const filters = args.ofMetric?.filters ?? []
   const first = ceilBucket15m(range.start)
   const last = floorBucket15m(range.end)
-  const known = [...groupBy, ...filters.map(({ dimension }) => dimension)]
-  if (!known.every((dimension) => metric.dimensions.includes(dimension))) return undefined
-  // Longer values are truncated in series.
-  const isCut = (text: string | null | undefined) =>
-    [...(text ?? '')].length >= METRIC_LIMITS.dimensionValueCharsMax
-  if (filters.some((filter) => filter.in.some(isCut))) return undefined
-  if (toMicros(first) >= toMicros(last)) return undefined
+  if (!canUseSeries(metric, args)) return undefined
   const isLimited = await hasShared(db, viewer, metric, { start: first, end: last })
   // What is counted together cannot be filtered.
   if (isLimited && filters.length > 0) return undefined

@@ -2,6 +2,7 @@ import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
+import type { ARRIVALS } from '../../db/tables/arrivals.ts'
 import type { LogRecord } from '../../log/log.ts'
 
 /**
@@ -11,6 +12,9 @@ import type { LogRecord } from '../../log/log.ts'
 export type Decoded =
   | { kind: 'event'; row: EventRow }
   | { kind: 'dead-letter'; deadLetter: DeadLetter; expired?: EventRow }
+
+/** As `event.arrival`. */
+export type Arrival = (typeof ARRIVALS)[keyof typeof ARRIVALS]
 
 /** A row of `event`, before it is known whether it is a duplicate. */
 export interface EventRow {
@@ -27,6 +31,8 @@ export interface EventRow {
   /** `occurred` depends on when the event was sent, so a repetition has another one. */
   timeIsComputed: boolean
   historical: boolean
+  /** How it came; undefined: in time. Set when the row is written. */
+  arrival?: Arrival | undefined
   event: TrackedEvent
   keyId: string | null
   requestId: string

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { dayTable } from '../../db/day-partitions.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import {
   createPartitions,
@@ -16,6 +17,7 @@ import { type AgeResult, ageMetrics } from './age-metrics.ts'
 import { isApplied } from './applied-days.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
 import { indexOldDays } from './index-old-days.ts'
+import { lastStoredAt } from './last-stored-at.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /** What one run changed. */
@@ -117,7 +119,8 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     return days.drop(async (day, today, client) => {
       if (!droppable.has(day) || day >= today - retentionDays) return false
       if (!(await isApplied(client, day))) return false
-      await saveDroppedDay((sql, values) => client.query(sql, values), day)
+      const lastStoredAt = droppable.get(day) ?? null
+      await saveDroppedDay((sql, values) => client.query(sql, values), day, lastStoredAt)
       return true
     })
   }
@@ -174,16 +177,20 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   }
 }
 
-/** Days before this one that nothing needs any more. Asked before any is locked, as it may take a while. */
+/**
+ * Days before this one that nothing needs any more, and when the last event of each was stored. Asked before any is
+ * locked, as it may take a while. Nothing comes to them after that: replays refuse events that old.
+ */
 async function findDroppable(
   { pool, sketches }: PartitionMaintenanceDeps,
   before: number,
-): Promise<Set<number>> {
+): Promise<Map<number, string | null>> {
   await sketches?.deriveBefore(before)
-  const droppable = new Set<number>()
+  const droppable = new Map<number, string | null>()
   for (const day of (await findExisting(pool, 'event', DAYS)).numbers) {
     if (day >= before || !(await isApplied(pool, day))) continue
-    if (!sketches || (await sketches.isDroppable(day, before - 1 - day))) droppable.add(day)
+    if (!sketches || (await sketches.isDroppable(day, before - 1 - day)))
+      droppable.set(day, await lastStoredAt(pool, dayTable('event', day)))
   }
   return droppable
 }
