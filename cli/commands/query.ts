@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DateTime } from 'luxon'
+import { readTime } from '../../contract/event/time.ts'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
 import { readKeyOption } from '../key-argument.ts'
 import { parseDuration, parseTime } from '../parse-options.ts'
+import { printChanges, requestChanges, type Since } from '../query/explain-changes.ts'
 import { metricsCsv, metricsJson, printMetrics } from '../query/metrics-report.ts'
 import { type MetricsVariables, requestMetrics } from '../query/metrics-request.ts'
 import { requireRunningInstance } from '../running-instance.ts'
@@ -26,6 +28,7 @@ interface Options {
   url?: string
   key?: string
   keyFile?: string
+  explainSince?: string
   json?: true
   csv?: true
 }
@@ -45,6 +48,12 @@ export function createQueryCommand(config: Config, terminal: Terminal): Command 
       (text) => text.split(','),
     )
     .option('--filter <dimension=value>', 'only these events; can be repeated', addFilter)
+    .addOption(
+      new Option(
+        '--explain-since <time>',
+        'show why the result is another one than it was then: a time, or how long ago, such as 24h',
+      ).conflicts('csv'),
+    )
     .option('--tenant <tenant>', 'tenant (default: the one of the key)')
     .option('--url <url>', 'URL of core (default: the running instance)')
     .option(
@@ -57,6 +66,11 @@ export function createQueryCommand(config: Config, terminal: Terminal): Command 
     .action(async (name: string, options: Options) => {
       const endpoint = chooseEndpoint(config, options, terminal)
       const variables = readVariables(name, options)
+      if (options.explainSince !== undefined) {
+        const since = readSince(options.explainSince, options.timeZone)
+        const found = await requestChanges(endpoint, variables, since)
+        return options.json ? terminal.printJson(found) : printChanges(terminal, variables, found)
+      }
       const result = await requestMetrics(endpoint, variables)
       if (options.json) return terminal.printJson(metricsJson(variables, result))
       if (!options.csv) return printMetrics(terminal, variables, result)
@@ -119,6 +133,13 @@ function readVariables(name: string, options: Options): MetricsVariables {
     filter: options.filter,
     tenant: options.tenant,
   }
+}
+
+/** A time as ends of the range are, with all its digits, or how long ago. */
+function readSince(text: string, zone: string): Since {
+  if (/^\d+\s*[smhd]$/.test(text.trim())) return { agoMs: parseDuration(LAST_DAYS_MAX)(text) }
+  if (readTime(text).ok) return { at: text }
+  return { at: new Date(readEnd('--explain-since', text, zone)).toISOString() }
 }
 
 /** An end of the range: a date means its midnight in the zone. @returns milliseconds since 1970 */

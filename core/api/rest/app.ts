@@ -10,6 +10,7 @@ import { createQueryBudget, type ResultBudget } from '../operations/result-budge
 import { createRunOperation } from '../operations/run-operation.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addBehaviourRoutes } from './behaviour-routes.ts'
+import { addChangesRoute } from './changes/changes-route.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
 import {
   addCompatibilityHealth,
@@ -50,6 +51,8 @@ const PARAMETERS: Record<string, string> = {
   steps: 'step',
   windowSeconds: 'window_seconds',
   requestId: 'request_id',
+  fromAsOf: 'from_as_of',
+  toAsOf: 'to_as_of',
   first: 'limit',
   last: 'limit',
 }
@@ -116,6 +119,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
       admitSender({ graphql, budget, secure, addressOf }),
     )
   addMetricsRoute(app, runOperation)
+  addChangesRoute(app, runOperation)
   addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
