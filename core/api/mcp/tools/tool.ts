@@ -4,6 +4,7 @@ import { badInput } from '../../../lib/api-error.ts'
 import type { OperationResult } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
+import type { ExploreParams } from './explore-link.ts'
 
 /** What a tool may use of the request that calls it. */
 export interface ToolContext {
@@ -11,8 +12,8 @@ export interface ToolContext {
   run<Data>(query: string, variables: Record<string, unknown>): Promise<OperationResult<Data>>
   /** Names a request that GraphQL gives no id: the same tool and arguments of a tenant, the same id. */
   queryId(args: object): string
-  /** The dashboard with these parameters. */
-  link(parameters: Readonly<Record<string, string | undefined>>): string
+  /** Explore with these parameters: it asks the same. */
+  link(parameters: ExploreParams): string
   now(): number
 }
 
@@ -32,7 +33,7 @@ export function defineTool<Schema extends z.ZodType>(tool: Tool<Schema>): Tool {
 const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
-const time = z.string().transform((text, context) => {
+export const time = z.string().transform((text, context) => {
   const read = readTime(text)
   if (read.ok) return read.time
   context.addIssue({ code: 'custom', message: read.detail })
