@@ -110,10 +110,14 @@ async function write(events: RecordFields[], position: 'advance' | 'hold' = 'adv
   await applyBatch(deps, batch, decoded, { position, beforeCommit() {} })
 }
 
-/** Events of a kind; only those of days that are still open to writing. */
-async function send(kind: 'ARRIVED' | 'LATE' | 'IMPORT' | 'REPLAY', oldestDay: number) {
-  const events = Array.from({ length: 5 + below(30) }, (): RecordFields => {
-    const receivedMs = NOW - (kind === 'ARRIVED' ? 0 : below((TODAY - oldestDay) * DAY_MS))
+/** Some events of a kind, received on any of the days since then. */
+function send(kind: 'ARRIVED' | 'LATE' | 'IMPORT' | 'REPLAY', oldestDay: number) {
+  const receivedMs = () => (kind === 'ARRIVED' ? NOW : NOW - below((TODAY - oldestDay) * DAY_MS))
+  return sendReceived(kind, Array.from({ length: 5 + below(30) }, receivedMs))
+}
+
+async function sendReceived(kind: 'ARRIVED' | 'LATE' | 'IMPORT' | 'REPLAY', receivedAt: number[]) {
+  const events = receivedAt.map((receivedMs): RecordFields => {
     const agoMs = kind === 'ARRIVED' ? 0 : HOUR_MS + below(2 * DAY_MS)
     return {
       name: pick(['order', 'refund']),
@@ -310,7 +314,9 @@ test('what days that were dropped held is unknown only for results from before i
   const explain = (query: MetricsInput, from: MetricsResult, to?: MetricsResult) =>
     explainChange(db, viewer, { ...query, fromAsOf: from.info.asOf, toAsOf: to?.info.asOf ?? null })
   const first = await read()
-  await send('IMPORT', TODAY - DAYS + 1)
+  // On each of the days that are dropped then.
+  const noons = Array.from({ length: DAYS }, (_, i) => (TODAY - i - 0.5) * DAY_MS)
+  await sendReceived('IMPORT', noons)
   const second = await read()
   await send('LATE', TODAY - 4)
   const isHeld = await drop(6)

@@ -148,7 +148,7 @@ interface Query {
 
 type Moments<T> = [from: T, to: T, now: T]
 
-/** What the name meant at each moment. A metric that is read from single events now was so before, too. */
+/** What the name meant at each moment. What is read from single events now was so before, too. */
 async function readSides(
   db: Database,
   viewer: TenantViewer,
@@ -163,9 +163,10 @@ async function readSides(
   }
   const latest = sides.at(-1)?.definition as DefinitionAt
   for (const { definition } of sides) {
-    if (definition.metricId !== latest.metricId || result.source !== 'raw') continue
-    definition.fromRollups = false
-    definition.history = undefined
+    if (definition.metricId !== latest.metricId) continue
+    // Of event names too, where a declared metric counts the same: it did so before any of its days was dropped.
+    definition.fromRollups = result.source !== 'raw'
+    if (!definition.fromRollups) definition.history = undefined
   }
   return sides as Moments<Side & { at: Instant }>
 }

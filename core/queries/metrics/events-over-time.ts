@@ -8,6 +8,7 @@ import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
+import { partsOfCoveringMetric } from '../sql/covering-metric.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
 import { daysReceived, inOneSnapshot, inSnapshot, whereOccurred } from '../sql/days-received.ts'
 import {
@@ -67,8 +68,11 @@ export async function eventsOverTime(
     return resultOf(viewer, args, points, source, info)
   }
   // A filter is counted from series only where none are counted together, which has to hold while they are read.
+  // So has what a metric counts.
   const read = <T>(work: (db: Database) => Promise<T>) =>
-    metric ? inSnapshot(db, work) : inOneSnapshot(db, args.range, work)
+    metric || !canUseRollups(args, names)
+      ? inSnapshot(db, work)
+      : inOneSnapshot(db, args.range, work)
   const { found, source, isLimited } = await read(async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
@@ -76,9 +80,9 @@ export async function eventsOverTime(
         : undefined
     const { sql: parts, source } =
       ofMetric ??
-      (onlyRaw || metric || !canUseRollups(args, names)
+      (metric || onlyRaw
         ? await partsFromEvents(db, viewer, names, args)
-        : await partsFromRollups(db, viewer, names, args))
+        : await partsOfNames(db, viewer, names, args))
     const marks = metric && marksOfMetric(viewer, metric, args.range)
     const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax, marks).execute(db)
     return { found: rows, source, isLimited: ofMetric?.isLimited ?? false }
@@ -170,6 +174,20 @@ function canUseRollups(args: MetricsArgs, names: Names): boolean {
 interface Parts {
   sql: RawBuilder<unknown>
   source: Source
+}
+
+/** From rollups of names, of a declared metric that counts the same, or from single events. */
+async function partsOfNames(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  args: MetricsArgs,
+): Promise<Parts> {
+  if (canUseRollups(args, names)) return partsFromRollups(db, viewer, names, args)
+  return (
+    (await partsOfCoveringMetric(db, viewer, names, args)) ??
+    partsFromEvents(db, viewer, names, args)
+  )
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */

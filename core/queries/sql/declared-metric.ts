@@ -42,21 +42,34 @@ async function findMetric(
 ): Promise<ActiveMetric | undefined> {
   const normalised = name.normalize('NFC').trim()
   if (normalised === '*') return undefined
+  return (await readMetrics(db, viewer, sql`AND name = ${normalised}`))[0]
+}
+
+/** All that count now, by name. */
+export function activeMetrics(db: Database, viewer: TenantViewer): Promise<ActiveMetric[]> {
+  return readMetrics(db, viewer, sql``)
+}
+
+async function readMetrics(
+  db: Database,
+  viewer: TenantViewer,
+  condition: RawBuilder<unknown>,
+): Promise<ActiveMetric[]> {
   const { rows } = await sql<Record<string, unknown>>`
     SELECT ${sql.raw(METRIC_COLUMNS)}, version, ${completeSinceOf(sql`d`)} AS complete_since, ${openDayOf(sql`d`)} IS NOT NULL AS backfilling
       FROM metric_definition d
-     WHERE tenant_id = ${viewer.tenantId} AND name = ${normalised} AND retired_at IS NULL`.execute(
+     WHERE tenant_id = ${viewer.tenantId} AND retired_at IS NULL ${condition} ORDER BY name`.execute(
     db,
   )
-  const row = rows[0]
-  if (!row) return undefined
-  const since = row.complete_since as Instant | null
-  return {
-    ...readMetric(row),
-    version: row.version as number,
-    completeSince: since === null ? undefined : ceilBucket15m(since),
-    isBackfilling: row.backfilling as boolean,
-  }
+  return rows.map((row) => {
+    const since = row.complete_since as Instant | null
+    return {
+      ...readMetric(row),
+      version: row.version as number,
+      completeSince: since === null ? undefined : ceilBucket15m(since),
+      isBackfilling: row.backfilling as boolean,
+    }
+  })
 }
 
 /** The latest day of receipt whose events are not all counted; days are counted from the latest on. */
