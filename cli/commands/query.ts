@@ -3,12 +3,11 @@ import { DateTime } from 'luxon'
 import { readTime } from '../../contract/event/time.ts'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { readKeyOption } from '../key-argument.ts'
 import { parseDuration, parseTime } from '../parse-options.ts'
+import { chooseEndpoint } from '../query/choose-endpoint.ts'
 import { printChanges, requestChanges, type Since } from '../query/explain-changes.ts'
 import { metricsCsv, metricsJson, printMetrics } from '../query/metrics-report.ts'
 import { type MetricsVariables, requestMetrics } from '../query/metrics-request.ts'
-import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 const LAST_DAYS_MAX = 36_500
@@ -96,26 +95,6 @@ function addRangeOptions(command: Command): void {
       ).choices(INTERVALS),
     )
     .option('--time-zone <zone>', 'such as Asia/Kathmandu', 'UTC')
-}
-
-function chooseEndpoint(config: Config, options: Options, terminal: Terminal) {
-  const fromEnvironment = { name: 'SLUICE_READ_KEY', value: config.readKey }
-  const key = readKeyOption(options, fromEnvironment, terminal)
-  if (options.url === undefined) {
-    const run = requireRunningInstance(config)
-    return { url: run.graphql_url, key: key ?? run.read_key }
-  }
-  if (key === undefined)
-    throw new UsageError(
-      `No API key was given for ${options.url}.`,
-      'Give one with SLUICE_READ_KEY or --key-file; the key of the running instance is not sent elsewhere.',
-    )
-  if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
-    throw new UsageError(
-      `"${options.url}" is not a URL.`,
-      'Give the URL of core, such as https://sluice.example.com.',
-    )
-  return { url: new URL('/graphql', options.url).href, key }
 }
 
 function readVariables(name: string, options: Options): MetricsVariables {

@@ -11,6 +11,8 @@ import type { EventChunk, ValidationResult } from './validate-events.ts'
 
 /** What every record of a request says about where it came from. */
 export interface Origin {
+  /** Of the Idempotency-Key, where the client sent one. */
+  idempotency?: string | undefined
   route: string
   /** Which edge received it. */
   edge: string
@@ -51,7 +53,7 @@ function stampOf(
   { c, key, historical }: AuthenticatedRequest,
   batch: IncomingBatch,
   receivedMs: number,
-  { route, edge }: Origin,
+  { route, edge, idempotency }: Origin,
 ): Stamp {
   return {
     v: 1,
@@ -64,6 +66,7 @@ function stampOf(
     client: clientOf(c.req.raw, batch),
     trust: trustClassOf(key.kind) === 'public' ? 'public' : undefined,
     historical: historical || undefined,
+    idempotency,
   }
 }
 

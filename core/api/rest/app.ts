@@ -51,6 +51,7 @@ const PARAMETERS: Record<string, string> = {
   steps: 'step',
   windowSeconds: 'window_seconds',
   requestId: 'request_id',
+  idempotencyKey: 'idempotency_key',
   fromAsOf: 'from_as_of',
   toAsOf: 'to_as_of',
   first: 'limit',
@@ -99,7 +100,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
       const [issue] = result.error.issues
       const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
       const parameter = unknown ?? String(issue?.path[0] ?? '')
-      const reason = unknown ? reasonOfUnknown(unknown) : reasonOf(issue)
+      const reason = unknown ? 'is not a parameter of this path' : reasonOf(issue)
       const detail = `${parameter} ${reason}`
       const members = { parameter, ...legacyMembers(c, detail) }
       return sendProblem(c, 'BAD_USER_INPUT', {}, detail, members)
@@ -162,12 +163,6 @@ const TAGS = [
     description: `The read API of ${name}, for its clients.`,
   })),
 ]
-
-function reasonOfUnknown(parameter: string): string {
-  return parameter === 'idempotency_key'
-    ? 'is not kept with events; search by request_id, or send the request again within 30 minutes: its response names the events'
-    : 'is not a parameter of this path'
-}
 
 function reasonOf(issue: { message: string } | undefined): string {
   if (issue?.message.endsWith('received undefined')) return 'is missing'

@@ -36,6 +36,8 @@ export interface EventRow {
   event: TrackedEvent
   keyId: string | null
   requestId: string
+  /** Hash of the Idempotency-Key of its request; undefined without one. */
+  idempotency?: bigint | undefined
   record: LogRecord
 }
 

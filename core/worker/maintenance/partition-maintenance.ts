@@ -33,7 +33,7 @@ export interface MaintenanceResult extends PruneResult, AgeResult {
 }
 
 /**
- * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
+ * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m`, `event_idempotency` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
@@ -51,7 +51,11 @@ export interface PartitionMaintenance {
 
 /** Of a batch, what decides its partitions. */
 export interface DatedParts {
-  rows: readonly { receivedDay: number; occurred: { ms: number } }[]
+  rows: readonly {
+    receivedDay: number
+    occurred: { ms: number }
+    idempotency?: bigint | undefined
+  }[]
   deadLetters: readonly { receivedMs: number }[]
   expired: DecodedParts['expired']
 }
@@ -93,6 +97,8 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     isCompact: true,
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
+  // Of days on which a request had a key.
+  const keys = createPartitions({ pool, table: 'event_idempotency', unit: DAYS })
   const outcomes = createPartitions({
     pool,
     table: 'outcome_minute',
@@ -116,36 +122,34 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
     const droppable = await findDroppable(deps, (await readToday(pool)) - retentionDays)
-    return days.drop(async (day, today, client) => {
+    const dropped = await days.drop(async (day, today, client) => {
       if (!droppable.has(day) || day >= today - retentionDays) return false
       if (!(await isApplied(client, day))) return false
       const lastStoredAt = droppable.get(day) ?? null
       await saveDroppedDay((sql, values) => client.query(sql, values), day, lastStoredAt)
       return true
     })
-  }
-
-  async function deleteKeyUse(): Promise<number> {
-    const { rowCount } = await pool.query(
-      'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
-      [LIMITS.keyUseDays],
-    )
-    return rowCount ?? 0
+    const { numbers } = await findExisting(pool, 'event', DAYS)
+    await keys.drop((day, today) => day < today - retentionDays && !numbers.has(day))
+    return dropped
   }
 
   return {
     async ensure({ rows, deadLetters, expired }) {
       const received = new Set<number>()
       const months = new Set<number>()
+      const keyed = new Set<number>()
       let month = { from: 0, before: 0 }
-      for (const { receivedDay, occurred } of rows) {
+      for (const { receivedDay, occurred, idempotency } of rows) {
         received.add(receivedDay)
+        if (idempotency !== undefined) keyed.add(receivedDay)
         if (occurred.ms >= month.from && occurred.ms < month.before) continue
         const number = MONTHS.numberOf(occurred.ms)
         month = { from: startMs(number), before: startMs(number + 1) }
         months.add(number)
       }
       await days.ensure(received)
+      await keys.ensure(keyed)
       await rollups.ensure(months)
       await metrics.ensure(months)
       for (const { receivedMs } of deadLetters) received.add(DAYS.numberOf(receivedMs))
@@ -153,7 +157,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       await outcomes.ensure(received)
     },
     forget() {
-      for (const each of [days, outcomes, rollups, metrics]) each.forget()
+      for (const each of [days, keys, outcomes, rollups, metrics]) each.forget()
     },
     async run() {
       return await runParts({
@@ -165,7 +169,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
         },
         dropped: dropExpired,
         indexed: () => indexOldDays(pool, signal),
-        keyUseDeleted: deleteKeyUse,
+        keyUseDeleted: () => deleteKeyUse(pool),
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
           prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
@@ -193,6 +197,14 @@ async function findDroppable(
       droppable.set(day, await lastStoredAt(pool, dayTable('event', day)))
   }
   return droppable
+}
+
+async function deleteKeyUse(pool: pg.Pool): Promise<number> {
+  const { rowCount } = await pool.query(
+    'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
+    [LIMITS.keyUseDays],
+  )
+  return rowCount ?? 0
 }
 
 function startMs(month: number): number {
