@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DateTime } from 'luxon'
+import { readTime } from '../../contract/event/time.ts'
 import type { Config } from '../../core/config.ts'
 import { UsageError } from '../../core/lib/usage-error.ts'
-import { readKeyOption } from '../key-argument.ts'
 import { parseDuration, parseTime } from '../parse-options.ts'
+import { chooseEndpoint } from '../query/choose-endpoint.ts'
+import { printChanges, requestChanges, type Since } from '../query/explain-changes.ts'
 import { metricsCsv, metricsJson, printMetrics } from '../query/metrics-report.ts'
 import { type MetricsVariables, requestMetrics } from '../query/metrics-request.ts'
-import { requireRunningInstance } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
 
 const LAST_DAYS_MAX = 36_500
@@ -26,6 +27,7 @@ interface Options {
   url?: string
   key?: string
   keyFile?: string
+  explainSince?: string
   json?: true
   csv?: true
 }
@@ -45,6 +47,12 @@ export function createQueryCommand(config: Config, terminal: Terminal): Command 
       (text) => text.split(','),
     )
     .option('--filter <dimension=value>', 'only these events; can be repeated', addFilter)
+    .addOption(
+      new Option(
+        '--explain-since <time>',
+        'show why the result is another one than it was then: a time, or how long ago, such as 24h',
+      ).conflicts('csv'),
+    )
     .option('--tenant <tenant>', 'tenant (default: the one of the key)')
     .option('--url <url>', 'URL of core (default: the running instance)')
     .option(
@@ -57,6 +65,11 @@ export function createQueryCommand(config: Config, terminal: Terminal): Command 
     .action(async (name: string, options: Options) => {
       const endpoint = chooseEndpoint(config, options, terminal)
       const variables = readVariables(name, options)
+      if (options.explainSince !== undefined) {
+        const since = readSince(options.explainSince, options.timeZone)
+        const found = await requestChanges(endpoint, variables, since)
+        return options.json ? terminal.printJson(found) : printChanges(terminal, variables, found)
+      }
       const result = await requestMetrics(endpoint, variables)
       if (options.json) return terminal.printJson(metricsJson(variables, result))
       if (!options.csv) return printMetrics(terminal, variables, result)
@@ -84,26 +97,6 @@ function addRangeOptions(command: Command): void {
     .option('--time-zone <zone>', 'such as Asia/Kathmandu', 'UTC')
 }
 
-function chooseEndpoint(config: Config, options: Options, terminal: Terminal) {
-  const fromEnvironment = { name: 'SLUICE_READ_KEY', value: config.readKey }
-  const key = readKeyOption(options, fromEnvironment, terminal)
-  if (options.url === undefined) {
-    const run = requireRunningInstance(config)
-    return { url: run.graphql_url, key: key ?? run.read_key }
-  }
-  if (key === undefined)
-    throw new UsageError(
-      `No API key was given for ${options.url}.`,
-      'Give one with SLUICE_READ_KEY or --key-file; the key of the running instance is not sent elsewhere.',
-    )
-  if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
-    throw new UsageError(
-      `"${options.url}" is not a URL.`,
-      'Give the URL of core, such as https://sluice.example.com.',
-    )
-  return { url: new URL('/graphql', options.url).href, key }
-}
-
 function readVariables(name: string, options: Options): MetricsVariables {
   const { timeZone, last, from, to } = options
   const end = to === undefined ? Date.now() : readEnd('--to', to, timeZone)
@@ -119,6 +112,13 @@ function readVariables(name: string, options: Options): MetricsVariables {
     filter: options.filter,
     tenant: options.tenant,
   }
+}
+
+/** A time as ends of the range are, with all its digits, or how long ago. */
+function readSince(text: string, zone: string): Since {
+  if (/^\d+\s*[smhd]$/.test(text.trim())) return { agoMs: parseDuration(LAST_DAYS_MAX)(text) }
+  if (readTime(text).ok) return { at: text }
+  return { at: new Date(readEnd('--explain-since', text, zone)).toISOString() }
 }
 
 /** An end of the range: a date means its midnight in the zone. @returns milliseconds since 1970 */

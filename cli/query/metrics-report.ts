@@ -85,6 +85,6 @@ export function metricsJson(variables: MetricsVariables, result: MetricsResult) 
 }
 
 /** `2026-11-30T06:00:00+01:00`. @param time RFC 3339 */
-function inZone(time: string, zone: string): string {
+export function inZone(time: string, zone: string): string {
   return DateTime.fromISO(time, { zone }).toISO({ suppressMilliseconds: true }) ?? time
 }

@@ -35,8 +35,7 @@ export interface MetricsResult {
 }
 
 interface Body {
-  data?: { metrics: MetricsPoint[] }
-  errors?: { message: string; extensions?: { code?: string } }[]
+  data: { metrics: MetricsPoint[] }
   extensions?: {
     source?: string
     cache?: { asOf?: string }
@@ -62,31 +61,39 @@ export async function requestMetrics(
   endpoint: { url: string; key: string },
   variables: MetricsVariables,
 ): Promise<MetricsResult> {
-  const { data, errors, extensions } = await post(endpoint, variables)
-  if (errors?.[0] || !data) throw toUsageError(errors?.[0])
+  const { data, extensions } = await post<Body>(endpoint, QUERY, variables)
   const info = extensions?.metrics?.metrics
   return {
     points: data.metrics,
     interval: info?.interval ?? variables.interval ?? '',
     source: info?.source ?? extensions?.source,
-    asOf: extensions?.cache?.asOf,
+    asOf: extensions?.cache?.asOf ?? info?.asOf,
     finalThrough: info?.finalThrough,
     rawSince: info?.rawSince,
     groups: info?.groups,
   }
 }
 
-async function post(
+interface Failed {
+  errors?: { message: string; extensions?: { code?: string } }[]
+}
+
+/**
+ * Sends one document to a GraphQL endpoint.
+ * @throws UsageError with the message of the server and what to do about it
+ */
+export async function post<Result extends { data: unknown }>(
   { url, key }: { url: string; key: string },
-  variables: MetricsVariables,
-): Promise<Body> {
+  query: string,
+  variables: object,
+): Promise<Result> {
   let response: Response
   let text: string
   try {
     response = await fetch(url, {
       method: 'POST',
       headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ query: QUERY, variables }),
+      body: JSON.stringify({ query, variables }),
       signal: AbortSignal.timeout(QUERY_MS_MAX),
     })
     text = await response.text()
@@ -98,14 +105,17 @@ async function post(
       'Give the URL of core with --url, or start Sluice with "npm start".',
     )
   }
+  let body: Result & Failed
   try {
-    return JSON.parse(text) as Body
+    body = JSON.parse(text) as Result & Failed
   } catch {
     throw new UsageError(
       `${url} responded with ${response.status} and no JSON: ${text.slice(0, DETAIL_CHARS_MAX)}`,
       'Give the URL of core with --url, such as https://sluice.example.com.',
     )
   }
+  if (body.errors?.[0] || !body.data) throw toUsageError(body.errors?.[0])
+  return body
 }
 
 const HINTS: Record<string, string> = {
@@ -114,7 +124,7 @@ const HINTS: Record<string, string> = {
     'A key sees its own tenant, with the scope read. Create one: npm run sluice -- key create --tenant <tenant> --scope read',
 }
 
-function toUsageError(error: NonNullable<Body['errors']>[number] | undefined): UsageError {
+function toUsageError(error: NonNullable<Failed['errors']>[number] | undefined): UsageError {
   const hint = HINTS[error?.extensions?.code ?? '']
   return new UsageError(
     error?.message ?? 'The server responded without a result.',

@@ -13,6 +13,7 @@ export const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   send: async () => (await import('../commands/send.ts')).createSendCommand,
   load: async () => (await import('../load/load-command.ts')).createLoadCommand,
   query: async () => (await import('../commands/query.ts')).createQueryCommand,
+  events: async () => (await import('../events/events-command.ts')).createEventsCommand,
   metric: async () => (await import('../metric/metric-command.ts')).createMetricCommand,
   key: async () => (await import('../commands/key.ts')).createKeyCommand,
   audit: async () => (await import('../audit/audit-command.ts')).createAuditCommand,

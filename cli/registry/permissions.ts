@@ -12,6 +12,7 @@ export const COMMAND_PERMISSIONS: Readonly<Record<string, Permission>> = {
   send: 'system.operate',
   load: 'system.operate',
   query: 'metrics.read',
+  events: 'events.read',
   'metric declare': 'metrics.declare',
   'metric list': 'metrics.read',
   'metric show': 'metrics.read',

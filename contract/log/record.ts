@@ -32,6 +32,8 @@ export interface StampedEvent {
   geo?: Geo
   /** A historical import: the age limit does not apply, and the event does not count as late. */
   historical?: true
+  /** Of the request's Idempotency-Key (contract/event/idempotency-hash.ts); absent without one. Former workers ignore it. */
+  idempotency?: string
   /** The event as it was sent, where the edge expects it to become a dead letter. */
   original?: string
   /** `occurred_at` was computed from the time of sending, so it differs when the event is sent again. */

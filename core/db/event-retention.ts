@@ -37,11 +37,24 @@ export async function saveRetentionDays(execute: ExecuteQuery, days: number): Pr
   )
 }
 
-/** In the transaction that drops the day. */
-export async function saveDroppedDay(execute: ExecuteQuery, day: number): Promise<void> {
+/**
+ * In the transaction that drops the day.
+ * @param lastStoredAt when the last event of it was stored, RFC 3339; null where that is not known
+ */
+export async function saveDroppedDay(
+  execute: ExecuteQuery,
+  day: number,
+  lastStoredAt: string | null,
+): Promise<void> {
   await execute(
     `UPDATE event_retention SET dropped_through = date '1970-01-01' + $1::int
       WHERE dropped_through IS NULL OR dropped_through < date '1970-01-01' + $1::int`,
     [day],
+  )
+  await execute(
+    `INSERT INTO event_day_drop (day, dropped_at, last_stored_at)
+     VALUES (date '1970-01-01' + $1::int, clock_timestamp(), $2::timestamptz)
+     ON CONFLICT (day) DO UPDATE SET dropped_at = EXCLUDED.dropped_at, last_stored_at = EXCLUDED.last_stored_at`,
+    [day, lastStoredAt],
   )
 }

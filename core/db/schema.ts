@@ -1,6 +1,7 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { AuditTables } from './tables/audit-tables.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { EventTables } from './tables/event-tables.ts'
 import type { KeyTables } from './tables/key-tables.ts'
 import type { LongRollupTables } from './tables/long-rollup-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
@@ -11,6 +12,7 @@ import type { SketchTables } from './tables/sketch-tables.ts'
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
 export interface Schema
   extends AuditTables,
+    EventTables,
     KeyTables,
     LongRollupTables,
     MetricTables,
@@ -25,8 +27,6 @@ export interface Schema
   log_lease: LogLeaseTable
   postgres_log: PostgresLogTable
   offset_gap: OffsetGapTable
-  event: EventTable
-  event_retention: EventRetentionTable
   series: SeriesTable
   rollup_15m: Rollup15mTable
   outcome_minute: OutcomeMinuteTable
@@ -86,12 +86,6 @@ export interface PostgresLogTable {
   identity: Generated<string>
 }
 
-export interface EventRetentionTable {
-  only_row: Generated<boolean>
-  retention_days: number
-  dropped_through: Day | null
-}
-
 export interface LogLeaseTable {
   topic: string
   partition: number
@@ -117,33 +111,6 @@ export interface LogChunkTable {
   appended_at: TimeWithDefault
   appended_on: Generated<string>
   body: Buffer
-}
-
-export interface EventTable {
-  tenant_id: number
-  event_id: string
-  received_on: Day
-  received_at: Time
-  occurred_at: Time
-  client_occurred_at: Time | null
-  stored_at: TimeWithDefault
-  name: string
-  client_event_id: string | null
-  actor: string | null
-  session: string | null
-  source: string | null
-  value: number | null
-  properties: Record<string, unknown>
-  context: Record<string, unknown> | null
-  schema_version: string | null
-  key_id: string | null
-  /** The id of the request where it is no UUID, and of all events that were stored before request_uuid. */
-  request_id: string | null
-  request_uuid: string | null
-  log_partition: number
-  log_offset: number
-  trust_class: string | null
-  enrichment: string | null
 }
 
 export interface SeriesTable {

@@ -250,7 +250,8 @@ async function saveProgress(
   const events = rows.reduce((sum, { count }) => sum + count, 0)
   const { rowCount } = await client.query(
     `UPDATE metric_backfill SET done_through = to_timestamp($3::float8 / 1000), events = events + $4,
-            completed_at = CASE WHEN $3::float8 >= $5::float8 THEN clock_timestamp() END
+            first_part_at = coalesce(first_part_at, CASE WHEN done_through = day AT TIME ZONE 'UTC' THEN statement_timestamp() END),
+            completed_at = CASE WHEN $3::float8 >= $5::float8 THEN statement_timestamp() END
       WHERE metric_id = $1 AND done_through = to_timestamp($2::float8 / 1000) AND completed_at IS NULL
         AND day = (to_timestamp($5::float8 / 1000 - 1) AT TIME ZONE 'UTC')::date`,
     [metric.metricId, slice.fromMs, slice.beforeMs, events, dayEndMs],

@@ -96,6 +96,8 @@ export const QUERY_LIMITS = {
   restStreamsMax: 16,
   restStreamsPerClientMax: 4,
 
+  /** Events of one Idempotency-Key that can be listed. */
+  keyedEventsMax: 20_000,
   eventsPageDefault: 20,
   eventsPageMax: 100,
   /** Each holds up to 64 KiB of what was received. */

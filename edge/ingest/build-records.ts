@@ -12,6 +12,8 @@ import { type GeoOf, visitorOf } from './visitor.ts'
 
 /** What every record of a request says about where it came from. */
 export interface Origin {
+  /** Of the Idempotency-Key, where the client sent one. */
+  idempotency?: string | undefined
   route: string
   /** Which edge received it. */
   edge: string
@@ -53,7 +55,7 @@ function stampOf(
   request: AuthenticatedRequest,
   batch: IncomingBatch,
   receivedMs: number,
-  { route, edge, geoOf }: Origin,
+  { route, edge, geoOf, idempotency }: Origin,
 ): Stamp {
   const { c, key, historical } = request
   return {
@@ -69,6 +71,7 @@ function stampOf(
     trust: trustClassOf(key.kind) === 'public' ? 'public' : undefined,
     historical: historical || undefined,
     ...visitorOf(request, geoOf),
+    idempotency,
   }
 }
 

@@ -1,3 +1,5 @@
+import { idempotencyHash } from '../../contract/event/idempotency-hash.ts'
+import { trustClassOf } from '../../contract/event/trust-class.ts'
 import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 import type { AuthenticatedRequest } from '../auth/authenticate.ts'
 import type { InvalidItem, PublishedEvent } from '../formats/ingest-format.ts'
@@ -28,10 +30,15 @@ export async function publishValidated(
   { publish, edgeNameOf, geoOf }: PublishDeps,
 ): Promise<PublishedEvent[]> {
   const edge = edgeNameOf(request.c.req.raw)
+  const { key } = request
+  const idempotency =
+    chunk.idempotency &&
+    (await idempotencyHash(key.tenant, trustClassOf(key.kind), chunk.idempotency.key))
   const records: ProduceRecord[] = buildRecords(request, chunk, validated, deadLetters, {
     route,
     edge,
     geoOf,
+    idempotency,
   })
   const offsets = records.length === 0 ? [] : await publish(records)
   return validated.accepted.map(({ index, event }, i) => {

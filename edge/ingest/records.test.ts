@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { idempotencyHash } from '../../contract/event/idempotency-hash.ts'
 import { LIMITS } from '../../contract/limits.ts'
 import type { ProduceRecord } from '../../contract/log/kafka-rest.ts'
 import type { EdgeDeps } from '../app.ts'
@@ -177,6 +178,23 @@ describe('the record of an event that is refused, of a client that drops on 4xx,
 })
 
 describe('with an Idempotency-Key', () => {
+  it('each record, of a stream too, has its hash in the trust class of the API key, and without one it has none', async () => {
+    const hashes = async (headers: Record<string, string>, changed: Partial<EdgeDeps> = {}) =>
+      (await recordsOf('/v1/events', '[{"event":"a"},{"event":"b"}]', headers, changed)).map(
+        ({ idempotency }) => idempotency,
+      )
+    const expected = await idempotencyHash('acme', 'server', 'k-1')
+    expect(await hashes({ 'idempotency-key': '"k-1"' })).toEqual([expected, expected])
+    const findKey = async () => ({ ...RECORD, kind: 'pub' as const })
+    const ofPage = await idempotencyHash('acme', 'public', 'k-1')
+    expect(await hashes({ 'idempotency-key': 'k-1' }, { findKey })).toEqual([ofPage, ofPage])
+    expect(await hashes({})).toEqual([undefined, undefined])
+    expect((await recordsOf('/v1/events', '{"event":"a"}'))[0]).not.toHaveProperty('idempotency')
+    const stream = { 'content-type': 'application/x-ndjson', 'idempotency-key': 'k-1' }
+    const [line] = await recordsOf('/v1/events', '{"event":"a"}\n', stream)
+    expect(line.idempotency).toBe(expected)
+  })
+
   const headers = { 'idempotency-key': 'k-1' }
   const idsOf = async (body: string, more = {}) =>
     (await recordsOf('/v1/events', body, { ...headers, ...more })).map(

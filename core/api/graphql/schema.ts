@@ -8,6 +8,7 @@ import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
 import { addEvents } from './resolvers/events.ts'
+import { addExplainChange } from './resolvers/explain-change.ts'
 import { addExplore } from './resolvers/explore.ts'
 import { addLive } from './resolvers/live.ts'
 import { addMetricDefinitions } from './resolvers/metric-definitions.ts'
@@ -27,6 +28,7 @@ export function createSchema(): GraphQLSchema {
   addPeople(builder, addViewer(builder))
   const types = addMetrics(builder)
   addComparisons(builder, types)
+  addExplainChange(builder, types)
   addExplore(builder)
   addBehaviour(builder)
   addMetricDefinitions(builder)

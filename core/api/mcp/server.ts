@@ -13,6 +13,7 @@ import { withTimeout } from '../../lib/timeout.ts'
 import type { Sender } from '../graphql/context.ts'
 import type { RunOperation } from '../operations/run-operation.ts'
 import { MCP_LIMITS } from './limits.ts'
+import type { ExploreParams } from './tools/explore-link.ts'
 import type { ToolContext } from './tools/tool.ts'
 import { callTool, DEFINITIONS, failure, INSTRUCTIONS, TOOL_NAMES } from './tools.ts'
 
@@ -139,9 +140,9 @@ const NO_VALIDATOR = {
   },
 }
 
-function linkTo(url: string, parameters: Readonly<Record<string, string | undefined>>): string {
-  const link = new URL('/', url)
-  for (const [name, value] of Object.entries(parameters))
-    if (value !== undefined) link.searchParams.set(name, value)
+function linkTo(url: string, parameters: ExploreParams): string {
+  const link = new URL('/explore', url)
+  for (const [name, values] of Object.entries(parameters))
+    for (const value of [values ?? []].flat()) link.searchParams.append(name, value)
   return link.href
 }

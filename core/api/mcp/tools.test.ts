@@ -1,5 +1,9 @@
 import { encode } from 'gpt-tokenizer'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tenantViewer } from '../../identity/viewer.ts'
+import { createBackfill } from '../../metrics/backfill.ts'
+import { declareMetric, retireMetric } from '../../metrics/declare-metric.ts'
+import { parseMetricDefinition } from '../../metrics/metric-definition.ts'
 import { createMcpFixture, type McpFixture, readText } from './testing/fixture.ts'
 import { DEFINITIONS, INSTRUCTIONS } from './tools.ts'
 
@@ -91,7 +95,7 @@ describe('numbers', () => {
         query_id: meta.query_id,
       })
       expect(subject.link).toMatch(
-        /^http:\/\/127\.0\.0\.1:\d+\/\?from=2026-11-20T00%3A00%3A00Z&to=2026-11-21T00%3A00%3A00Z&zone=.+&name=order$/,
+        /^http:\/\/127\.0\.0\.1:\d+\/explore\?from=2026-11-20T00%3A00%3A00Z&to=2026-11-21T00%3A00%3A00Z&zone=.+&name=order.*&interval=hour$/,
       )
     },
   )
@@ -134,6 +138,153 @@ describe('numbers', () => {
     expect(facts).toMatchObject({ total: '12', query_id: meta.query_id })
   })
 
+  test('query_metric divides by another metric, and notes where there is nothing to divide by', async () => {
+    const { data, facts, notes } = await found('query_metric', {
+      ...{ metric: 'order', ...RANGE, interval: 'day', aggregate: 'sum' },
+      divide_by: { metric: 'order', filter: { plan: ['pro'] } },
+    })
+    expect(data.slice(1)).toEqual([
+      ['timestamp', 'value', 'numerator', 'denominator', 'state'],
+      [RANGE.start, 195, 780, 4, 'open'],
+    ])
+    const parameters = `start=${RANGE.start}&end=${RANGE.end}&interval=day&numerator=order&numerator_aggregate=sum`
+    const { meta } = await rest(
+      `/v1/ratio?${parameters}&denominator=order&denominator_filter=plan:pro`,
+    )
+    expect(facts.query_id).toBe(meta.query_id)
+    expect(notes.join()).not.toContain('denominator')
+    const none = await found('query_metric', {
+      ...{ metric: 'order', ...RANGE, interval: 'total', divide_by: { metric: 'ordre' } },
+    })
+    expect(none.notes.join('\n')).toMatch(/denominator is 0.*no event of this name/s)
+  })
+
+  test('query_metric explains what changed since an earlier result, by the causes of REST', async () => {
+    const args = { metric: 'changing', ...RANGE, interval: 'total', group_by: ['source'] }
+    const at = { occurredAt: '2026-11-20T05:00:00Z', receivedAt: '2026-11-20T05:00:00Z' }
+    await mcp.fixture.store('default', [{ name: 'changing', source: 'web', ...at }])
+    const { as_of } = (await found('query_metric', args)).facts
+    const more = { name: 'changing', source: 'web', ...at }
+    await mcp.fixture.store('default', [more, { ...more, late: true }, { ...more, late: true }])
+    const { facts, data } = await found('query_metric', { ...args, changed_since: as_of })
+    expect(facts).toMatchObject({
+      before: '1',
+      after: '4',
+      difference: '3',
+      causes: 'arrived 1, late 2',
+    })
+    expect(data.slice(1)).toEqual([
+      ['timestamp', 'source', 'before', 'after', 'difference', 'causes'],
+      [RANGE.start, 'web', 1, 4, 3, 'arrived 1, late 2'],
+    ])
+    expect(new URL(data[0].link).searchParams.get('since')).toBe(as_of)
+    const path = `/v1/metrics/changing/changes?start=${RANGE.start}&end=${RANGE.end}&interval=total`
+    const { meta } = await rest(`${path}&group_by=source&from_as_of=${as_of}`)
+    expect(meta.query_id).toBe(facts.query_id)
+  })
+
+  test('a declared metric is listed with its version and dimensions, and counted as REST counts it', async () => {
+    const { fixture } = mcp
+    const viewer = await tenantViewer(fixture.db, { kind: 'SESSION' }, 'default')
+    const definition = {
+      ...{
+        name: 'paid orders',
+        events: ['order'],
+        filter: { plan: ['pro'] },
+        dimensions: ['source'],
+      },
+    }
+    await declareMetric(fixture.db, viewer.tenantId, parseMetricDefinition(definition), {
+      kind: 'cli',
+    })
+    const listed = async () =>
+      (await found('list_metrics', { ...RANGE, search: 'ORD' })).data.slice(2)
+    expect((await listed())[0]).toMatchObject({
+      metric: 'paid orders',
+      history: 'is still being counted',
+    })
+    const backfill = createBackfill(fixture.database.pool, new AbortController().signal)
+    while ((await backfill.step()) !== 'idle');
+    expect(await listed()).toEqual([
+      {
+        ...{ metric: 'paid orders', version: 1, events: ['order'], filter: { plan: ['pro'] } },
+        ...{ dimensions: ['source'], exact_from: 'the first event' },
+      },
+      ['order', 12, 1],
+    ])
+    const args = { metric: 'paid orders', ...RANGE, interval: 'total', group_by: ['source'] }
+    const { data, facts } = await found('query_metric', args)
+    expect(data.slice(2)).toEqual([
+      [RANGE.start, 'web', 3, 'open'],
+      [RANGE.start, 'shop', 1, 'open'],
+    ])
+    expect(facts).toMatchObject({ source: 'rollup', definition: 'metric, version 1' })
+    const compared = await found('compare_periods', { metric: 'paid orders', ...RANGE })
+    expect(compared.data.slice(2)).toEqual([[4, 0, 4, null]])
+    const { notes } = await found('query_metric', { ...args, filter: { source: ['nowhere'] } })
+    expect(notes.join('\n')).toContain('the declared metric itself exists')
+    await retireMetric(fixture.db, viewer.tenantId, 'paid orders', { kind: 'cli' })
+  })
+
+  test('behaviour returns a funnel or a retention with the numbers of REST', async () => {
+    await mcp.fixture.store('default', [
+      { name: 'paid', actor: 'actor 1', occurredAt: '2026-11-20T23:00:00Z' },
+      { name: 'paid', actor: null, occurredAt: '2026-11-20T23:00:00Z' },
+    ])
+    const range = `start=${RANGE.start}&end=${RANGE.end}`
+    const funnel = await found('behaviour', { steps: ['order', 'paid'], window: '1d', ...RANGE })
+    const funnelOfRest = await rest(`/v1/funnel?step=order&step=paid&window_seconds=86400&${range}`)
+    expect(funnel.data.slice(1)).toEqual([
+      ['step', 'actors', 'percent_of_previous', 'percent_of_first', 'median_seconds'],
+      ['order', 4, 100, 100, null],
+      ['paid', 1, 25, 25, funnelOfRest.data[1].median_seconds],
+    ])
+    expect(funnel.facts).toMatchObject({ window: '1d', query_id: funnelOfRest.meta.query_id })
+    expect(funnel.notes.join('\n')).toContain('1 events that match a step have no actor')
+
+    const retention = await found('behaviour', { first: 'order', returning: 'paid', ...RANGE })
+    const { data, meta } = await rest(`/v1/retention?first=order&returning=paid&${range}`)
+    expect(retention.data.slice(2)).toEqual(
+      data.map(({ date, actors, returned }: Record<string, unknown>) => [date, actors, returned]),
+    )
+    expect(retention.facts.query_id).toBe(meta.query_id)
+    const unknown = await found('behaviour', { steps: ['ordre', 'paid'], ...RANGE })
+    expect(unknown.notes.join('\n')).toContain('no event of this name')
+  })
+
+  test('the link of each result has all that Explore needs to ask the same', async () => {
+    const linkOf = async (tool: string, args: object) => {
+      const { data } = await found(tool, args)
+      const { pathname, searchParams } = new URL(data[0].link)
+      expect(pathname).toBe('/explore')
+      return [...searchParams].map(([name, value]) => `${name}=${value}`)
+    }
+    const range = [`from=${RANGE.start}`, `to=${RANGE.end}`]
+    const query = { metric: 'order', ...RANGE, filter: { 'a:b': ['x', 'y:z'], plan: ['pro'] } }
+    const filters = ['filter=a%3Ab:x', 'filter=a%3Ab:y:z', 'filter=plan:pro']
+    const zone = 'zone=Asia/Kathmandu'
+    const args = { ...query, aggregate: 'p95', group_by: ['source', 'plan'], interval: 'hour' }
+    expect(await linkOf('query_metric', { ...args, time_zone: 'Asia/Kathmandu' })).toEqual([
+      ...[...range, zone, 'name=order', 'aggregate=p95', ...filters],
+      ...['by=source', 'by=plan', 'interval=hour'],
+    ])
+    const utc = [...range, 'zone=UTC', 'name=order']
+    expect(await linkOf('compare_periods', query)).toEqual([...utc, ...filters, 'compare=previous'])
+    expect(await linkOf('top_values', { ...query, dimension: 'plan' })).toEqual([
+      ...[...utc, ...filters, 'by=plan', 'interval=total'],
+    ])
+    expect(await linkOf('behaviour', { steps: ['order', 'paid'], window: '1h', ...RANGE })).toEqual(
+      [...['show=funnel', ...range, 'zone=UTC', 'step=order', 'step=paid', 'window=3600']],
+    )
+    expect(await linkOf('behaviour', { first: 'order', period: 'week', ...RANGE })).toEqual([
+      ...['show=retention', ...range, 'zone=UTC', 'first=order', 'returning=order', 'cohort=week'],
+    ])
+    expect(await linkOf('list_events', { id: 'order-3' })).toEqual([
+      ...['from=2026-11-20T03:00:00Z', 'to=2026-11-20T03:15:00Z', 'zone=UTC', 'name=order'],
+      ...['interval=quarter_hour', 'at=2026-11-20T03:00:00.000Z'],
+    ])
+  })
+
   test('list_properties returns paths that group_by and filter take', async () => {
     const { data, facts } = await found('list_properties', { metric: 'order', ...RANGE })
     expect(data[1]).toEqual(['path', 'types', 'share'])
@@ -156,13 +307,13 @@ describe('numbers', () => {
     expect(facts.as_of).toMatch(/Z$/)
   })
 
-  test('list_events pages through events, and get_event returns one of them', async () => {
+  test('list_events pages through events, and returns one of them by its id', async () => {
     const args = { name: 'order', limit: 7 }
     const first = await found('list_events', args)
     const second = await found('list_events', { ...args, after: first.data[0].next_cursor })
     const ids = [...first.data.slice(1), ...second.data.slice(1)].map(({ id }) => id)
     expect(new Set(ids).size).toBe(13)
-    const { data } = await found('get_event', { id: 'order-3' })
+    const { data } = await found('list_events', { id: 'order-3' })
     const event = Object.assign({}, ...data.slice(1))
     expect(event).toMatchObject({ name: 'order', value: 40, properties: { plan: 'pro' } })
     expect(event.enrichment).toMatchObject({ browser: 'Chrome', utm_term: 'y'.repeat(200) })
@@ -175,7 +326,7 @@ describe('numbers', () => {
   })
 
   test('no tool shows an event of another tenant', async () => {
-    expect(await mcp.call('get_event', { id: 'foreign' })).toMatchObject({ isError: true })
+    expect(await mcp.call('list_events', { id: 'foreign' })).toMatchObject({ isError: true })
     const { text } = await found('list_events', { limit: 50, max_tokens: 8_000 })
     expect(text).not.toContain('foreign')
   })
@@ -245,7 +396,7 @@ describe('text from events', () => {
       ['compare_periods', { metric: '*', group_by: ['name'], ...range }],
       ['list_properties', { metric: '*', ...range }],
       ['list_events', { limit: 10, max_tokens: 8_000 }],
-      ...HOSTILE.map((_, i): [string, object] => ['get_event', { id: `hostile-${i}` }]),
+      ...HOSTILE.map((_, i): [string, object] => ['list_events', { id: `hostile-${i}` }]),
     ]
     for (const [tool, args] of calls) {
       const { text } = await mcp.call(tool, args)
@@ -283,7 +434,7 @@ describe('text from events', () => {
       ['top_values', { metric: '*', dimension: 'plan', limit: 100, ...range }],
       ['compare_periods', { metric: '*', group_by: ['name'], ...range }],
       ['list_events', { limit: 50 }],
-      ['get_event', { id: 'long-7' }],
+      ['list_events', { id: 'long-7' }],
     ] as const) {
       const { text, notes } = await found(tool, args)
       const tokens = encode(text).length
@@ -307,7 +458,8 @@ describe('arguments', () => {
     ['query_metric', (text: string) => ({ metric: '*', filter: { [text]: 1 } })],
     ['query_metric', (text: string) => ({ metric: '*', start: text })],
     ['list_events', (text: string) => ({ after: text })],
-    ['get_event', (text: string) => ({ id: text })],
+    ['list_events', (text: string) => ({ id: text })],
+    ['behaviour', (text: string) => ({ [text]: 1 })],
   ] as const)(
     'what an error of %s quotes of them stands in the fence, if anywhere (%#)',
     async (tool, argsOf) => {
@@ -340,7 +492,26 @@ describe('arguments', () => {
     ['compare_periods', { metric: 'order', previous_start: RANGE.start }, 'previous_end'],
     ['list_events', { after: 'nonsense' }, 'after'],
     ['list_events', { limit: 1_000 }, 'limit'],
-    ['get_event', { id: 'nothing' }, 'list_events shows ids that exist'],
+    ['list_events', { id: 'nothing' }, 'list_events shows ids that exist'],
+    ['list_events', { id: 'order-3', name: 'order' }, 'id names one event'],
+    ['behaviour', { steps: ['order'] }, 'steps'],
+    ['behaviour', { steps: ['order', 'order'], first: 'order' }, 'steps make a funnel'],
+    [
+      'query_metric',
+      { metric: 'order', changed_since: '2026-11-01T00:00:00Z', divide_by: { metric: '*' } },
+      'changed_since cannot be combined',
+    ],
+    [
+      'query_metric',
+      { metric: 'order', changed_since: '2999-01-01T00:00:00Z' },
+      'changed_since is not before now',
+    ],
+    ['behaviour', { window: '1d' }, 'window needs steps'],
+    [
+      'query_metric',
+      { metric: 'order', group_by: ['plan'], divide_by: { metric: '*' } },
+      'group_by cannot be combined with divide_by',
+    ],
     ['pipeline_status', { verbose: true }, 'Its arguments are none'],
   ])('%s with %j is an error that a model can correct', async (tool, args, reason) => {
     const { text, isError } = await mcp.call(tool, args)

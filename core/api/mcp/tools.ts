@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { ApiError } from '../../lib/api-error.ts'
 import { MCP_LIMITS } from './limits.ts'
 import { type ToolOutput, toText } from './tool-text.ts'
+import { behaviour } from './tools/behaviour.ts'
 import { comparePeriods } from './tools/compare-periods.ts'
-import { getEvent, listEvents } from './tools/events.ts'
+import { listEvents } from './tools/events.ts'
 import { listMetrics } from './tools/list-metrics.ts'
 import { listProperties } from './tools/list-properties.ts'
 import { pipelineStatus } from './tools/pipeline-status.ts'
@@ -18,8 +19,8 @@ export const TOOLS: readonly Tool[] = [
   queryMetric,
   comparePeriods,
   topValues,
+  behaviour,
   listEvents,
-  getEvent,
   pipelineStatus,
 ]
 
@@ -121,6 +122,7 @@ const ARGUMENTS: Record<string, string> = {
   groupBy: 'group_by',
   timeZone: 'time_zone',
   name: 'metric',
+  fromAsOf: 'changed_since',
   first: 'limit',
 }
 

@@ -10,6 +10,7 @@ import { createQueryBudget, type ResultBudget } from '../operations/result-budge
 import { createRunOperation } from '../operations/run-operation.ts'
 import { admitSender, type RestEnv } from './admit.ts'
 import { addBehaviourRoutes } from './behaviour-routes.ts'
+import { addChangesRoute } from './changes/changes-route.ts'
 import { addComparisonRoutes } from './comparison-routes.ts'
 import {
   addCompatibilityHealth,
@@ -55,6 +56,9 @@ const PARAMETERS: Record<string, string> = {
   steps: 'step',
   windowSeconds: 'window_seconds',
   requestId: 'request_id',
+  idempotencyKey: 'idempotency_key',
+  fromAsOf: 'from_as_of',
+  toAsOf: 'to_as_of',
   first: 'limit',
   last: 'limit',
 }
@@ -85,7 +89,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
       const [issue] = result.error.issues
       const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
       const parameter = unknown ?? String(issue?.path[0] ?? '')
-      const reason = unknown ? reasonOfUnknown(unknown) : reasonOf(issue)
+      const reason = unknown ? 'is not a parameter of this path' : reasonOf(issue)
       const detail = `${parameter} ${reason}`
       const members = { parameter, ...legacyMembers(c, detail) }
       return sendProblem(c, 'BAD_USER_INPUT', {}, detail, members)
@@ -105,6 +109,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
       app.on(method, path, admitSender({ graphql, budget, secure, addressOf, permission }))
   }
   addMetricsRoute(app, runOperation)
+  addChangesRoute(app, runOperation)
   addComparisonRoutes(app, runOperation)
   addExploreRoutes(app, runOperation)
   addBehaviourRoutes(app, runOperation)
@@ -155,12 +160,6 @@ const TAGS = [
     description: `The read API of ${name}, for its clients.`,
   })),
 ]
-
-function reasonOfUnknown(parameter: string): string {
-  return parameter === 'idempotency_key'
-    ? 'is not kept with events; search by request_id, or send the request again within 30 minutes: its response names the events'
-    : 'is not a parameter of this path'
-}
 
 function reasonOf(issue: { message: string } | undefined): string {
   if (issue?.message.endsWith('received undefined')) return 'is missing'

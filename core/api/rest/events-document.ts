@@ -7,9 +7,9 @@ export const EVENT_FIELDS = `id name occurredAt clientOccurredAt receivedAt stor
   context enrichment schemaVersion requestId trustClass partition offset`
 
 export const EVENTS_DOCUMENT = `query RestEvents($tenant: ID, $name: String, $startTime: DateTime, $endTime: DateTime,
-  $filter: [DimensionFilter!], $requestId: String, $first: Int, $after: String, $last: Int, $before: String) {
+  $filter: [DimensionFilter!], $requestId: String, $idempotencyKey: String, $first: Int, $after: String, $last: Int, $before: String) {
   events(tenant: $tenant, name: $name, startTime: $startTime, endTime: $endTime, filter: $filter, requestId: $requestId,
-    first: $first, after: $after, last: $last, before: $before) {
+    idempotencyKey: $idempotencyKey, first: $first, after: $after, last: $last, before: $before) {
     edges { cursor node { ${EVENT_FIELDS} } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
   }

@@ -63,6 +63,7 @@ export function addEventRoutes(
       endTime: query.end,
       filter: query.filter,
       requestId: query.request_id,
+      idempotencyKey: query.idempotency_key,
     }
     if (limit > QUERY_LIMITS.eventsPageMax) {
       checkStream(type, query)

@@ -104,6 +104,9 @@ export const eventsQuery = z.strictObject({
   request_id: z.string().optional().openapi({
     description: 'Events that came with this request: the X-Request-Id of its response.',
   }),
+  idempotency_key: z.string().optional().openapi({
+    description: 'Events of requests with this Idempotency-Key, however old they are.',
+  }),
   limit: z.coerce
     .number()
     .int()

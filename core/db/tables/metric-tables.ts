@@ -56,4 +56,5 @@ export interface MetricBackfillTable {
   done_through: Time
   events: Generated<number>
   completed_at: Time | null
+  first_part_at: Time | null
 }

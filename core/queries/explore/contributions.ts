@@ -3,17 +3,15 @@ import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { badInput } from '../../lib/api-error.ts'
 import type { Instant } from '../instant.ts'
-import { type Aggregate, parseNames } from '../metrics/metrics-args.ts'
-import { sortedFilters } from '../metrics/query-id.ts'
+import type { Aggregate } from '../metrics/metrics-args.ts'
 import type { QueryResult, ResultInfo } from '../query-result.ts'
 import { checkRange, checkTimeZone, type Range } from '../sql/buckets.ts'
 import { inSnapshot } from '../sql/days-received.ts'
-import { checkFilters, type DimensionFilter, dimensionOf } from '../sql/dimensions.ts'
-import { OTHER, resolveNames } from '../sql/names.ts'
+import { type DimensionFilter, dimensionOf } from '../sql/dimensions.ts'
+import { OTHER } from '../sql/names.ts'
 import { givenRange, previousPeriod } from '../sql/previous-period.ts'
-import { readResultInfo } from '../sql/result-info.ts'
 import { checkLimit } from '../sql/search.ts'
-import { countsByValue } from '../sql/value-counts.ts'
+import { countsByValue, describeValueCounts, resolveValueCounts } from '../sql/value-counts.ts'
 
 export interface ContributionsInput {
   /** `*`: all names. */
@@ -81,15 +79,13 @@ export async function contributions(
     throw badInput('aggregate', 'must be COUNT or SUM, because parts of others do not add up')
   const { dimension } = input
   dimensionOf('dimension', dimension)
-  const all = checkFilters(input.filter ?? [])
-  const only = parseNames(input.name, all)
-  const filters = all.filter((each) => each.dimension !== 'name')
   const given = givenRange(input.previousStart, input.previousEnd)
   return inSnapshot(db, async (db) => {
     const previous = given ?? (await previousPeriod(db, range, timeZone))
-    const names = await resolveNames(db, viewer, only)
-    const before = await countsByValue(db, viewer, names, { dimension, filters, range: previous })
-    const after = await countsByValue(db, viewer, names, { dimension, filters, range })
+    const counted = await resolveValueCounts(db, viewer, { ...input, timeZone }, dimension)
+    const ofPrevious = { ...counted, args: { ...counted.args, range: previous } }
+    const before = await countsByValue(db, viewer, ofPrevious)
+    const after = await countsByValue(db, viewer, counted)
     const number = aggregate === 'SUM' ? sql`p.sum` : sql`p.count`
     const { rows } = await sql<Row>`
       WITH parts AS (
@@ -107,10 +103,9 @@ export async function contributions(
         FROM placed GROUP BY GROUPING SETS ((), (part, CASE part WHEN 1 THEN rank END, CASE part WHEN 1 THEN value END))
        ORDER BY 2, min(rank)`.execute(db)
     const source = before.source === after.source ? before.source : 'rollup+raw'
-    const info = await readResultInfo(db, viewer, {
+    const info = await describeValueCounts(db, viewer, counted, {
       kind: 'contributions',
-      args: [dimension, previous, aggregate, sortedFilters(filters), limit],
-      names: only,
+      argsOf: (filters) => [dimension, previous, aggregate, filters, limit],
       range: later(range, previous),
       source,
       timeZone,
@@ -127,9 +122,11 @@ export async function contributions(
       found: whole.found,
       previous,
       source,
-      dependencies: [range, previous].map((range) => {
-        return { viewer, range, interval: 'TOTAL', final: info.final }
-      }),
+      dependencies: counted.metric?.isBackfilling
+        ? null
+        : [range, previous].map((range) => {
+            return { viewer, range, interval: 'TOTAL', final: info.final }
+          }),
       info,
     }
   })

@@ -2,16 +2,13 @@ import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import type { Instant } from '../instant.ts'
-import { parseNames } from '../metrics/metrics-args.ts'
-import { sortedFilters } from '../metrics/query-id.ts'
 import type { QueryResult, ResultInfo } from '../query-result.ts'
 import { checkRange } from '../sql/buckets.ts'
 import { inSnapshot } from '../sql/days-received.ts'
-import { checkFilters, type DimensionFilter, dimensionOf } from '../sql/dimensions.ts'
-import { OTHER, resolveNames } from '../sql/names.ts'
-import { readResultInfo } from '../sql/result-info.ts'
+import { type DimensionFilter, dimensionOf } from '../sql/dimensions.ts'
+import { OTHER } from '../sql/names.ts'
 import { checkLimit, searchOf } from '../sql/search.ts'
-import { countsByValue } from '../sql/value-counts.ts'
+import { countsByValue, describeValueCounts, resolveValueCounts } from '../sql/value-counts.ts'
 
 export interface TopValuesInput {
   /** `*`: all names. */
@@ -66,12 +63,9 @@ export async function topValues(
   const search = searchOf(input.search)
   const { dimension } = input
   dimensionOf('dimension', dimension)
-  const all = checkFilters(input.filter ?? [])
-  const only = parseNames(input.name, all)
-  const filters = all.filter((each) => each.dimension !== 'name')
   return inSnapshot(db, async (db) => {
-    const names = await resolveNames(db, viewer, only)
-    const parts = await countsByValue(db, viewer, names, { dimension, filters, range })
+    const counted = await resolveValueCounts(db, viewer, input, dimension)
+    const parts = await countsByValue(db, viewer, counted)
     const value = sql`p.value`
     const { rows } = await sql<Row>`
       WITH parts AS MATERIALIZED (${parts.sql}),
@@ -83,10 +77,9 @@ export async function topValues(
         FROM (SELECT coalesce(sum(count), 0)::bigint AS total FROM parts) t
         LEFT JOIN matching m ON m.rank <= ${limit} ORDER BY m.rank`.execute(db)
     const { total, found } = rows[0] as Row
-    const info = await readResultInfo(db, viewer, {
+    const info = await describeValueCounts(db, viewer, counted, {
       kind: 'topValues',
-      args: [dimension, sortedFilters(filters), input.search ?? '', limit],
-      names: only,
+      argsOf: (filters) => [dimension, filters, input.search ?? '', limit],
       range,
       source: parts.source,
     })
@@ -96,7 +89,9 @@ export async function topValues(
       total,
       found,
       source: parts.source,
-      dependencies: [{ viewer, range, interval: 'TOTAL', final: info.final }],
+      dependencies: counted.metric?.isBackfilling
+        ? null
+        : [{ viewer, range, interval: 'TOTAL', final: info.final }],
       info,
     }
   })

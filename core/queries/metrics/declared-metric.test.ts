@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
@@ -9,7 +10,9 @@ import { declareMetric } from '../../metrics/declare-metric.ts'
 import { parseMetricDefinition } from '../../metrics/metric-definition.ts'
 import { isBackfilled } from '../../metrics/testing/recount.ts'
 import { createWorker } from '../../worker/worker.ts'
-import { dependenciesOf } from './compare-metrics.ts'
+import { contributions } from '../explore/contributions.ts'
+import { topValues } from '../explore/top-values.ts'
+import { compareMetrics, dependenciesOf } from './compare-metrics.ts'
 import { eventsOverTime, type MetricsResult } from './events-over-time.ts'
 import { metricRatio } from './metric-ratio.ts'
 import type { MetricsInput } from './metrics-args.ts'
@@ -199,6 +202,138 @@ test('combinations beyond the limit are counted as (other), the result says so, 
   })
   expect(filtered).toMatchObject({ source: 'raw', rows: [{ value: 2 }] })
   expect((await query({ name: 'pages', interval: 'TOTAL' })).rows[0]?.value).toBe(3_000)
+})
+
+type Input = Omit<MetricsInput, 'startTime' | 'endTime'>
+const onPlan = (...plans: (string | null)[]) => ({ dimension: 'plan', in: plans })
+const [WHOLE, CUT] = RANGES as [(typeof RANGES)[0], (typeof RANGES)[0]]
+
+describe('a query of event names is answered by a declared metric that covers it', () => {
+  const PAID = onPlan('pro', '0.0000007', 'true')
+  test.each<[Input]>([
+    [{ name: '*', interval: 'DAY', filter: [onPlan('pro', 'team')] }],
+    [{ name: '*', interval: 'HOUR', filter: [onPlan('pro', null)], groupBy: ['source', 'name'] }],
+    [{ name: 'refund', interval: 'DAY', groupBy: ['cart.list.1'] }],
+    // By the filter of the metric, with its own values or fewer; with "value" as that of the metric.
+    [{ name: 'order', interval: 'DAY', aggregate: 'SUM', filter: [PAID], groupBy: ['source'] }],
+    [{ name: 'order', interval: 'DAY', filter: [onPlan('pro')] }],
+  ])('%j', async (input) => {
+    for (const [range, source] of [
+      [WHOLE, 'rollup'],
+      [CUT, 'rollup+raw'],
+    ] as const)
+      for (const timeZone of ['UTC', 'Asia/Kathmandu']) {
+        const result = await query({ ...input, timeZone }, range)
+        expect(result).toMatchObject({
+          source,
+          info: { definition: { kind: 'event', version: 1 } },
+        })
+        const raw = await query({ ...input, timeZone }, range, true)
+        expect(raw.source).toBe('raw')
+        expect(raw.rows.length).toBeGreaterThan(0)
+        expect(values(result)).toEqual(values(raw))
+        expect(result.info.queryId).toBe(raw.info.queryId)
+      }
+  })
+
+  test.each<[string, Input]>([
+    [
+      'other values of its filter',
+      { name: 'order', aggregate: 'SUM', filter: [onPlan('pro', 'team')] },
+    ],
+    [
+      'another filter alone',
+      { name: 'order', aggregate: 'SUM', filter: [{ dimension: 'source', in: ['s-1'] }] },
+    ],
+    [
+      'events without the dimension of its filter',
+      { name: 'order', aggregate: 'SUM', filter: [onPlan('pro', null)] },
+    ],
+    ['another value', { name: '*', aggregate: 'SUM', groupBy: ['plan'] }],
+    ['other events', { name: 'refund', aggregate: 'SUM', filter: [PAID] }],
+    ['a dimension that it does not have', { name: 'order', groupBy: ['cart.total'] }],
+    ['combinations that are counted together', { name: '*', groupBy: ['page'] }],
+    ['minutes', { name: '*', groupBy: ['plan'], interval: 'MINUTE' }],
+    ['distinct actors', { name: '*', groupBy: ['plan'], aggregate: 'UNIQUES' }],
+  ])('but for %s', async (_, input) => {
+    const range = { startTime: new Date(NOW - 6 * 3_600_000).toISOString(), endTime: WHOLE.endTime }
+    if (input.interval === 'MINUTE') range.endTime = new Date(NOW).toISOString()
+    expect((await query({ interval: 'TOTAL', ...input }, range)).source).toBe('raw')
+  })
+
+  test('not while its history is counted, nor for a range that began before', async () => {
+    const input: Input = { name: '*', interval: 'DAY', groupBy: ['plan'] }
+    const where = "WHERE name = 'sales' AND retired_at IS NULL"
+    const since = async (at: string) => {
+      await database.pool.query(`UPDATE metric_definition SET complete_since = $1 ${where}`, [at])
+      return (await query(input)).source
+    }
+    expect(await since(WHOLE.startTime)).toBe('rollup')
+    expect(await since(new Date(Date.parse(WHOLE.startTime) + 1).toISOString())).toBe('raw')
+    await database.pool.query(`UPDATE metric_definition SET complete_since = NULL ${where}`)
+    // Rolled back: a worker goes on with what is open.
+    const open = db.transaction().execute(async (tx) => {
+      await sql`
+        INSERT INTO metric_backfill (metric_id, tenant_id, day, done_through)
+        SELECT metric_id, tenant_id, current_date, current_date FROM metric_definition
+        ON CONFLICT (metric_id, day) DO UPDATE SET completed_at = NULL`.execute(tx)
+      const { source } = await eventsOverTime(tx, viewer, { ...WHOLE, ...input })
+      throw new Error(source)
+    })
+    await expect(open).rejects.toThrow('raw')
+    expect((await query(input)).source).toBe('rollup')
+  })
+})
+
+test('compare and ratio, top values and contributions come from metrics with the numbers of single events', async () => {
+  const before = { previousStart: CUT.startTime, previousEnd: CUT.endTime }
+  const all = async () => {
+    const results = []
+    for (const name of ['sales', 'paid', '*'])
+      for (const [dimension, filter] of [
+        ['source', []],
+        ['plan', [{ dimension: 'source', in: ['s-1', null] }]],
+      ] as const) {
+        const input = { name, dimension, filter, ...WHOLE, limit: 3 }
+        results.push(await topValues(db, viewer, input))
+        for (const aggregate of ['COUNT', 'SUM'] as const)
+          results.push(await contributions(db, viewer, { ...input, ...before, aggregate }))
+      }
+    const filter = [onPlan('pro', 'team')]
+    results.push(
+      await compareMetrics(db, viewer, { ...WHOLE, ...before, name: '*', interval: 'DAY', filter }),
+    )
+    const ratio = { numerator: { name: 'paid' }, denominator: { name: 'sales', filter } }
+    results.push(await metricRatio(db, viewer, { ...WHOLE, ...ratio, interval: 'DAY' }))
+    return results.map(
+      ({ rows, source, info: { asOf: _, source: __, rawSince: ___, ...info }, ...rest }) => ({
+        source,
+        // Sums of doubles depend on their order.
+        found: JSON.stringify([rows, info, 'before' in rest && rest.before], (_, value) =>
+          typeof value === 'number' ? Number(value.toPrecision(9)) : value,
+        ),
+      }),
+    )
+  }
+  const fromMetrics = await all()
+  // Of what a metric does not have (the plan of "paid", the value of "*"), single events are read in any case.
+  expect(fromMetrics.map(({ source }) => source)).toEqual([
+    ...['rollup', 'rollup+raw', 'rollup+raw', 'rollup', 'rollup+raw', 'rollup+raw'],
+    ...['rollup', 'rollup+raw', 'rollup+raw', 'raw', 'raw', 'raw'],
+    ...['rollup', 'rollup+raw', 'raw', 'rollup', 'rollup+raw', 'raw'],
+    ...['rollup+raw', 'rollup'],
+  ])
+  // Without what was counted by series.
+  await database.pool.query(
+    "UPDATE metric_definition SET dimensions = '{}' WHERE retired_at IS NULL",
+  )
+  const fromEvents = await all()
+  await database.pool.query(
+    `UPDATE metric_definition SET dimensions = CASE name WHEN 'sales' THEN '{source,plan,cart.list.1,name}'::text[]
+       WHEN 'paid' THEN '{source}' WHEN 'pages' THEN '{page}' ELSE '{}' END WHERE retired_at IS NULL`,
+  )
+  expect(new Set(fromEvents.slice(0, -1).map(({ source }) => source))).toEqual(new Set(['raw']))
+  expect(fromMetrics.map(({ found }) => found)).toEqual(fromEvents.map(({ found }) => found))
 })
 
 test('a bucket is not called final before its history is counted, and the result says since when it is complete', async () => {

@@ -7,6 +7,7 @@ import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
 import { bucketOf } from '../sql/buckets.ts'
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
+import { partsOfCoveringMetric } from '../sql/covering-metric.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
 import { daysReceived, inSnapshot, whereOccurred } from '../sql/days-received.ts'
 import {
@@ -71,8 +72,9 @@ export async function eventsOverTime(
     return resultOf(viewer, args, points, source, info)
   }
   // A filter is counted from series only where none are counted together, which has to hold while they are read.
+  // So has what a metric counts.
   const read = <T>(work: (db: Database) => Promise<T>) =>
-    metric ? inSnapshot(db, work) : snapshotFor(db, args, work)
+    metric || !canUseRollups(args, names) ? inSnapshot(db, work) : snapshotFor(db, args, work)
   const { found, source, isLimited } = await read(async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
@@ -83,9 +85,9 @@ export async function eventsOverTime(
       source,
       runs,
     } = ofMetric ??
-    (onlyRaw || metric || !canUseRollups(args, names)
+    (onlyRaw || metric
       ? await partsFromEvents(db, viewer, names, args)
-      : await partsFromRollups(db, viewer, names, args))
+      : await partsOfNames(db, viewer, names, args))
     const areFew = runs !== undefined && countBucketsOf(runs) <= FEW_BUCKETS
     const marks = metric
       ? marksOfMetric(viewer, metric, args.range, runs)
@@ -182,6 +184,20 @@ interface Parts {
   source: Source
   /** Of rollups; none where single events are read. */
   runs?: StoredRuns
+}
+
+/** From rollups of names, of a declared metric that counts the same, or from single events. */
+async function partsOfNames(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  args: MetricsArgs,
+): Promise<Parts> {
+  if (canUseRollups(args, names)) return partsFromRollups(db, viewer, names, args)
+  return (
+    (await partsOfCoveringMetric(db, viewer, names, args)) ??
+    partsFromEvents(db, viewer, names, args)
+  )
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */

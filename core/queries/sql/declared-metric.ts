@@ -50,21 +50,34 @@ async function findMetric(
 ): Promise<ActiveMetric | undefined> {
   const normalised = name.normalize('NFC').trim()
   if (normalised === '*') return undefined
+  return (await readMetrics(db, viewer, sql`AND name = ${normalised}`))[0]
+}
+
+/** All that count now, by name. */
+export function activeMetrics(db: Database, viewer: TenantViewer): Promise<ActiveMetric[]> {
+  return readMetrics(db, viewer, sql``)
+}
+
+async function readMetrics(
+  db: Database,
+  viewer: TenantViewer,
+  condition: RawBuilder<unknown>,
+): Promise<ActiveMetric[]> {
   const { rows } = await sql<Record<string, unknown>>`
     SELECT ${sql.raw(METRIC_COLUMNS)}, version, ${completeSinceOf(sql`d`)} AS complete_since, ${openDayOf(sql`d`)} IS NOT NULL AS backfilling
       FROM metric_definition d
-     WHERE tenant_id = ${viewer.tenantId} AND name = ${normalised} AND retired_at IS NULL`.execute(
+     WHERE tenant_id = ${viewer.tenantId} AND retired_at IS NULL ${condition} ORDER BY name`.execute(
     db,
   )
-  const row = rows[0]
-  if (!row) return undefined
-  const since = row.complete_since as Instant | null
-  return {
-    ...readMetric(row),
-    version: row.version as number,
-    completeSince: since === null ? undefined : ceilBucket15m(since),
-    isBackfilling: row.backfilling as boolean,
-  }
+  return rows.map((row) => {
+    const since = row.complete_since as Instant | null
+    return {
+      ...readMetric(row),
+      version: row.version as number,
+      completeSince: since === null ? undefined : ceilBucket15m(since),
+      isBackfilling: row.backfilling as boolean,
+    }
+  })
 }
 
 /** The latest day of receipt whose events are not all counted; days are counted from the latest on. */
@@ -79,8 +92,8 @@ export function completeSinceOf(definition: RawBuilder<unknown>): RawBuilder<unk
 }
 
 /** What a query of the metric is when it reads single events. */
-function argsOfMetric(
-  metric: ActiveMetric,
+export function argsOfMetric(
+  metric: StoredMetric,
   args: MetricsArgs,
   { filter }: MetricsInput,
 ): MetricsArgs {
@@ -91,6 +104,21 @@ function argsOfMetric(
     ...(metric.value !== 'value' && { value: metric.value }),
     ofMetric: { name: metric.name, filters: filter ?? [] },
   }
+}
+
+/** Whether the series of a metric have the groups and the filters, and the range has a whole 15-minute bucket. */
+export function canUseSeries({ dimensions }: StoredMetric, args: MetricsArgs): boolean {
+  const { range, groupBy } = args
+  const filters = args.ofMetric?.filters ?? []
+  const known = [...groupBy, ...filters.map(({ dimension }) => dimension)]
+  // Longer values are truncated in series.
+  const isCut = (text: string | null | undefined) =>
+    [...(text ?? '')].length >= METRIC_LIMITS.dimensionValueCharsMax
+  return (
+    known.every((dimension) => dimensions.includes(dimension)) &&
+    !filters.some((filter) => filter.in.some(isCut)) &&
+    toMicros(ceilBucket15m(range.start)) < toMicros(floorBucket15m(range.end))
+  )
 }
 
 /** Rows of rollups, or undefined where only single events can tell. */
@@ -107,13 +135,7 @@ export async function partsOfMetric(
   const filters = args.ofMetric?.filters ?? []
   const first = ceilBucket15m(range.start)
   const last = floorBucket15m(range.end)
-  const known = [...groupBy, ...filters.map(({ dimension }) => dimension)]
-  if (!known.every((dimension) => metric.dimensions.includes(dimension))) return undefined
-  // Longer values are truncated in series.
-  const isCut = (text: string | null | undefined) =>
-    [...(text ?? '')].length >= METRIC_LIMITS.dimensionValueCharsMax
-  if (filters.some((filter) => filter.in.some(isCut))) return undefined
-  if (toMicros(first) >= toMicros(last)) return undefined
+  if (!canUseSeries(metric, args)) return undefined
   const isLimited = await hasShared(db, viewer, metric, { start: first, end: last })
   // What is counted together cannot be filtered.
   if (isLimited && filters.length > 0) return undefined

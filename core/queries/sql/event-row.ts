@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
-import type { EventTable } from '../../db/schema.ts'
+import type { EventTable } from '../../db/tables/event-tables.ts'
 import { decodeEnrichment, type Enrichment } from '../../metrics/enrichment.ts'
 import type { Instant } from '../instant.ts'
 

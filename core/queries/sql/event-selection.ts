@@ -1,13 +1,15 @@
 import { type RawBuilder, sql } from 'kysely'
 import { isUuid } from '../../../contract/event/uuid.ts'
+import { LIMITS } from '../../../contract/limits.ts'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { checkText } from '../../lib/check-text.ts'
 import type { Instant } from '../instant.ts'
 import { checkRange, type Range } from './buckets.ts'
-import type { DayWindow } from './day-windows.ts'
+import { type DayWindow, whereReceived } from './day-windows.ts'
 import { daysReceived, firstDayReceived, whereOccurred } from './days-received.ts'
 import { checkFilters, type DimensionFilter, whereFilters } from './dimensions.ts'
+import { eventsOfKey } from './idempotency-keys.ts'
 import { resolveNames } from './names.ts'
 import { checkRawBudget } from './raw-budget.ts'
 
@@ -20,6 +22,8 @@ export interface EventSelectionInput {
   filter?: readonly DimensionFilter[] | null
   /** Of the request that the events came with. */
   requestId?: string | null
+  /** Of a request, as its sender chose it; of either trust class. */
+  idempotencyKey?: string | null
 }
 
 /** The same, checked. */
@@ -31,6 +35,7 @@ export interface EventSelection {
   range: Range | undefined
   filters: readonly DimensionFilter[]
   requestId: string | undefined
+  idempotencyKey: string | undefined
 }
 
 const FIRST_INSTANT = '0001-01-01T00:00:00Z'
@@ -49,7 +54,11 @@ export function parseEventSelection(input: EventSelectionInput): EventSelection 
   const name =
     input.name == null ? undefined : checkText('name', input.name).normalize('NFC').trim()
   const requestId = input.requestId == null ? undefined : checkText('requestId', input.requestId)
-  return { name, startTime, endTime, range, filters, requestId }
+  const idempotencyKey =
+    input.idempotencyKey == null
+      ? undefined
+      : checkText('idempotencyKey', input.idempotencyKey, LIMITS.idempotencyKeyCharsMax)
+  return { name, startTime, endTime, range, filters, requestId, idempotencyKey }
 }
 
 /**
@@ -63,7 +72,8 @@ export async function whereSelected(
   viewer: TenantViewer,
   selection: EventSelection,
 ): Promise<{ where: RawBuilder<unknown>; days: DayWindow }> {
-  const { name, startTime, endTime, filters, requestId } = selection
+  const { name, startTime, endTime, filters, requestId, idempotencyKey } = selection
+  if (idempotencyKey !== undefined) return whereKeyed(db, viewer, selection, idempotencyKey)
   const ofName = name === undefined ? sql`` : sql`AND e.name = ${name}`
   const where = sql`e.tenant_id = ${viewer.tenantId} ${ofName}`
   const isSearch = filters.length > 0 || requestId !== undefined
@@ -71,6 +81,27 @@ export async function whereSelected(
   const { condition, days } = await withinBudget(db, viewer, selection)
   const ofRequest = requestId === undefined ? sql`` : whereRequest(requestId)
   return { where: sql`${where} ${condition} ${ofRequest} ${whereFilters(filters)}`, days }
+}
+
+/** Few events, found by their ids, so nothing else has to be read. */
+async function whereKeyed(
+  db: Database,
+  viewer: TenantViewer,
+  { name, startTime, endTime, filters, requestId }: EventSelection,
+  key: string,
+): Promise<{ where: RawBuilder<unknown>; days: DayWindow }> {
+  const { ids, days } = await eventsOfKey(db, viewer, key)
+  const conditions = [
+    sql`e.tenant_id = ${viewer.tenantId} AND e.event_id = ANY (${ids}::uuid[])`,
+    ...(name === undefined ? [] : [sql`e.name = ${name}`]),
+    ...(startTime === undefined ? [] : [sql`e.occurred_at >= ${startTime}::timestamptz`]),
+    ...(endTime === undefined ? [] : [sql`e.occurred_at < ${endTime}::timestamptz`]),
+  ]
+  const ofRequest = requestId === undefined ? sql`` : whereRequest(requestId)
+  return {
+    where: sql`${sql.join(conditions, sql` AND `)} AND ${whereReceived(days)} ${ofRequest} ${whereFilters(filters)}`,
+    days,
+  }
 }
 
 async function withinBudget(

@@ -4,6 +4,7 @@ import type { Database } from '../../db/database.ts'
 import { type TenantViewer, tenantViewer } from '../../identity/viewer.ts'
 import { funnel } from '../behaviour/funnel.ts'
 import { retention } from '../behaviour/retention.ts'
+import { explainChange } from '../changes/explain-change.ts'
 import { countEvents } from '../count-events.ts'
 import {
   type DeadLettersArgs,
@@ -225,6 +226,10 @@ const CASES: readonly QueryCase[] = [
   ofHour('names of a day', topValues, { name: '*', dimension: 'name' }, DAY_MS),
   ofHour('an hour by a property', topValues, { name: '*', dimension: 'plan', search: 'a' }),
   ofHour('an hour and the one before', compareMetrics, { name: '*', aggregate: 'UNIQUES' }),
+  ofHour('an hour, since half a day', explainChange, {
+    name: '*',
+    fromAsOf: new Date(Date.now() - 12 * HOUR_MS).toISOString(),
+  }),
   ofHour('an hour', metricRatio, {
     numerator: { name: 'name_0' },
     denominator: { name: '*', aggregate: 'UNIQUES' },

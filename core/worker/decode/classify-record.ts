@@ -1,3 +1,4 @@
+import { readIdempotencyHash } from '../../../contract/event/idempotency-hash.ts'
 import { type Instant, readCanonicalTime } from '../../../contract/event/time.ts'
 import { isUuid } from '../../../contract/event/uuid.ts'
 import { LIMITS } from '../../../contract/limits.ts'
@@ -167,12 +168,15 @@ function toRow(
         : undefined,
     timeIsComputed: stamped.time === 'computed',
     historical: stamped.historical === true,
+    arrival: undefined,
     event,
     enrichment: enrich(stamped, tenant.enrich),
     keyId: isUuid(stamped.key) ? stamped.key : null,
     client: typeof stamped.client === 'string' ? stamped.client : undefined,
     origin: typeof stamped.origin === 'string' ? stamped.origin : undefined,
     requestId: stamped.request_id,
+    idempotency:
+      stamped.idempotency === undefined ? undefined : readIdempotencyHash(stamped.idempotency),
     record,
   }
 }

@@ -2,6 +2,7 @@ import type { TrackedEvent } from '../../../contract/event/event.ts'
 import type { Instant } from '../../../contract/event/time.ts'
 import type { TrustClass } from '../../../contract/event/trust-class.ts'
 import type { DeadReason } from '../../../contract/log/record.ts'
+import type { ARRIVALS } from '../../db/tables/arrivals.ts'
 import type { LogRecord } from '../../log/log.ts'
 import type { Enrichment } from '../../metrics/enrichment.ts'
 
@@ -12,6 +13,9 @@ import type { Enrichment } from '../../metrics/enrichment.ts'
 export type Decoded =
   | { kind: 'event'; row: EventRow }
   | { kind: 'dead-letter'; deadLetter: DeadLetter; expired?: EventRow }
+
+/** As `event.arrival`. */
+export type Arrival = (typeof ARRIVALS)[keyof typeof ARRIVALS]
 
 /** A row of `event`, before it is known whether it is a duplicate. */
 export interface EventRow {
@@ -28,6 +32,8 @@ export interface EventRow {
   /** `occurred` depends on when the event was sent, so a repetition has another one. */
   timeIsComputed: boolean
   historical: boolean
+  /** How it came; undefined: in time. Set when the row is written. */
+  arrival?: Arrival | undefined
   event: TrackedEvent
   /** What was derived from it, for a tenant that declares it. */
   enrichment?: Enrichment | undefined
@@ -36,6 +42,8 @@ export interface EventRow {
   client?: string | undefined
   origin?: string | undefined
   requestId: string
+  /** Hash of the Idempotency-Key of its request; undefined without one. */
+  idempotency?: bigint | undefined
   record: LogRecord
 }
 

@@ -55,7 +55,7 @@ async function send(records: ReturnType<typeof someEvents>): Promise<void> {
 }
 
 const declare = (definition: object) =>
-  declareMetric(db, viewer.tenantId, parseMetricDefinition(definition))
+  declareMetric(db, viewer.tenantId, parseMetricDefinition(definition), { kind: 'cli' })
 
 beforeAll(async () => {
   database = await createTestDatabase()

@@ -13,7 +13,8 @@ const DELETE_MS_MAX = 2_000
 
 /**
  * Frees the places of combinations without events, and deletes what retired versions counted. Several workers may do it
- * at once. No result changes by it: a combination keeps what it counted, and retired versions are not asked.
+ * at once. No result changes by it: a combination keeps what it counted, and retired versions are not asked. Which days a
+ * retired version had counted is kept as long as their events: earlier results are explained by it.
  */
 export async function ageMetrics(pool: pg.Pool): Promise<AgeResult> {
   const { rowCount: retired } = await pool.query(
@@ -76,4 +77,4 @@ SELECT count(*)::int AS count FROM deleted`
 const DELETE_EMPTY = `
 WITH progress AS (DELETE FROM rollup_long_progress WHERE metric_id IN (${RETIRED})),
 series AS (DELETE FROM metric_series WHERE metric_id IN (${RETIRED}))
-DELETE FROM metric_backfill WHERE metric_id IN (${RETIRED})`
+DELETE FROM metric_backfill b WHERE metric_id IN (${RETIRED}) AND b.day <= (SELECT dropped_through FROM event_retention)`

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../contract/limits.ts'
+import { dayTable } from '../../db/day-partitions.ts'
 import { saveDroppedDay, saveRetentionDays } from '../../db/event-retention.ts'
 import {
   createPartitions,
@@ -16,6 +17,7 @@ import { type AgeResult, ageMetrics } from './age-metrics.ts'
 import { isApplied } from './applied-days.ts'
 import { createOutcomeFolding } from './fold-outcomes.ts'
 import { indexOldDays } from './index-old-days.ts'
+import { lastStoredAt } from './last-stored-at.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /** What one run changed. */
@@ -31,7 +33,7 @@ export interface MaintenanceResult extends PruneResult, AgeResult {
 }
 
 /**
- * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
+ * Maintains the partitions by time of `event`, `rollup_15m`, `metric_rollup_15m`, `event_idempotency` and `outcome_minute`, and the tables that are kept for a limited time. A day is dropped when it is older than the
  * retention and nothing can come any more that has to be compared with it; rollups live on, keys' use for a while.
  */
 export interface PartitionMaintenance {
@@ -49,7 +51,11 @@ export interface PartitionMaintenance {
 
 /** Of a batch, what decides its partitions. */
 export interface DatedParts {
-  rows: readonly { receivedDay: number; occurred: { ms: number } }[]
+  rows: readonly {
+    receivedDay: number
+    occurred: { ms: number }
+    idempotency?: bigint | undefined
+  }[]
   deadLetters: readonly { receivedMs: number }[]
   expired: DecodedParts['expired']
 }
@@ -91,6 +97,8 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
     isCompact: true,
     storage: 'autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05',
   })
+  // Of days on which a request had a key.
+  const keys = createPartitions({ pool, table: 'event_idempotency', unit: DAYS })
   const outcomes = createPartitions({
     pool,
     table: 'outcome_minute',
@@ -114,38 +122,34 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   async function dropExpired(): Promise<string[]> {
     await saveRetentionDays(execute, retentionDays)
     const droppable = await findDroppable(deps, (await readToday(pool)) - retentionDays)
-    return days.drop(async (day, today, client) => {
+    const dropped = await days.drop(async (day, today, client) => {
       if (!droppable.has(day) || day >= today - retentionDays) return false
       if (!(await isApplied(client, day))) return false
-      await saveDroppedDay((sql, values) => client.query(sql, values), day)
+      const lastStoredAt = droppable.get(day) ?? null
+      await saveDroppedDay((sql, values) => client.query(sql, values), day, lastStoredAt)
       return true
     })
-  }
-
-  async function deleteKeyUse(): Promise<number> {
-    await pool.query(
-      "DELETE FROM key_sender_hour WHERE hour < clock_timestamp() - interval '49 hours'",
-    )
-    const { rowCount } = await pool.query(
-      'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
-      [LIMITS.keyUseDays],
-    )
-    return rowCount ?? 0
+    const { numbers } = await findExisting(pool, 'event', DAYS)
+    await keys.drop((day, today) => day < today - retentionDays && !numbers.has(day))
+    return dropped
   }
 
   return {
     async ensure({ rows, deadLetters, expired }) {
       const received = new Set<number>()
       const months = new Set<number>()
+      const keyed = new Set<number>()
       let month = { from: 0, before: 0 }
-      for (const { receivedDay, occurred } of rows) {
+      for (const { receivedDay, occurred, idempotency } of rows) {
         received.add(receivedDay)
+        if (idempotency !== undefined) keyed.add(receivedDay)
         if (occurred.ms >= month.from && occurred.ms < month.before) continue
         const number = MONTHS.numberOf(occurred.ms)
         month = { from: startMs(number), before: startMs(number + 1) }
         months.add(number)
       }
       await days.ensure(received)
+      await keys.ensure(keyed)
       await rollups.ensure(months)
       await metrics.ensure(months)
       for (const { receivedMs } of deadLetters) received.add(DAYS.numberOf(receivedMs))
@@ -153,7 +157,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
       await outcomes.ensure(received)
     },
     forget() {
-      for (const each of [days, outcomes, rollups, metrics]) each.forget()
+      for (const each of [days, keys, outcomes, rollups, metrics]) each.forget()
     },
     async run() {
       return await runParts({
@@ -165,7 +169,7 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
         },
         dropped: dropExpired,
         indexed: () => indexOldDays(pool, signal),
-        keyUseDeleted: deleteKeyUse,
+        keyUseDeleted: () => deleteKeyUse(pool),
         pruned: async () =>
           // Postgres' clock: if the machine's clock were fast, every row would look too old.
           prune({ pool, retentionDays, now: await createDatabaseClock(execute) }),
@@ -177,18 +181,33 @@ export function createPartitionMaintenance(deps: PartitionMaintenanceDeps): Part
   }
 }
 
-/** Days before this one that nothing needs any more. Asked before any is locked, as it may take a while. */
+/**
+ * Days before this one that nothing needs any more, and when the last event of each was stored. Asked before any is
+ * locked, as it may take a while. Nothing comes to them after that: replays refuse events that old.
+ */
 async function findDroppable(
   { pool, sketches }: PartitionMaintenanceDeps,
   before: number,
-): Promise<Set<number>> {
+): Promise<Map<number, string | null>> {
   await sketches?.deriveBefore(before)
-  const droppable = new Set<number>()
+  const droppable = new Map<number, string | null>()
   for (const day of (await findExisting(pool, 'event', DAYS)).numbers) {
     if (day >= before || !(await isApplied(pool, day))) continue
-    if (!sketches || (await sketches.isDroppable(day, before - 1 - day))) droppable.add(day)
+    if (!sketches || (await sketches.isDroppable(day, before - 1 - day)))
+      droppable.set(day, await lastStoredAt(pool, dayTable('event', day)))
   }
   return droppable
+}
+
+async function deleteKeyUse(pool: pg.Pool): Promise<number> {
+  await pool.query(
+    "DELETE FROM key_sender_hour WHERE hour < clock_timestamp() - interval '49 hours'",
+  )
+  const { rowCount } = await pool.query(
+    'DELETE FROM key_use_hour WHERE hour < clock_timestamp() - make_interval(days => $1)',
+    [LIMITS.keyUseDays],
+  )
+  return rowCount ?? 0
 }
 
 function startMs(month: number): number {

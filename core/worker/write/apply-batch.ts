@@ -8,6 +8,8 @@ import { type BatchChanges, findChanges, findRereadChanges } from './batch-chang
 import { copyRows } from './copy-rows.ts'
 import { insertDeadLetters, markRecovered } from './dead-letters.ts'
 import { type FinalityByTenant, type FinalityView, NEVER_FINAL } from './finality.ts'
+import { insertIdempotencyKeys } from './idempotency-keys.ts'
+import { markArrivals } from './mark-arrivals.ts'
 import type { MetricDirectory } from './metric-directory.ts'
 import { createMetricSums, type MetricSum } from './metric-sums.ts'
 import { ActivatedMeanwhileError, advancePositions, holdPositions } from './positions.ts'
@@ -85,11 +87,19 @@ export async function applyBatch(
     if (error instanceof ActivatedMeanwhileError) return take()
     throw error
   })
+  const isReplay = position === 'hold'
+  // Before each row is encoded; where they are encoded early, those are all that will be stored.
+  const mark = (rows: readonly EventRow[]) =>
+    markArrivals(rows, (id) => viewOf(finality, id), isReplay)
+  const encodeEarly = (rows: readonly EventRow[]) => {
+    mark(rows)
+    return encode(rows)
+  }
   try {
-    const changes =
-      position === 'advance'
-        ? await findChanges(client, encode, parts)
-        : await findRereadChanges(client, topic, encode, batch, parts)
+    const changes = isReplay
+      ? await findRereadChanges(client, topic, encodeEarly, batch, parts)
+      : await findChanges(client, encodeEarly, parts)
+    if (!changes.encoded) mark(changes.newRows)
     if (!dryRun) await beforeCommit(await writeChanges(deps, changes, finality))
     await client.query(dryRun ? 'ROLLBACK' : 'COMMIT')
     return {
@@ -129,6 +139,7 @@ async function writeChanges(
     rollUpRows(deps, newRows, finality, hasMetrics),
     copyRows(client, encode, newRows, encoded),
   ])
+  await insertIdempotencyKeys(client, newRows)
   if (deadLetters.length > 0) await insertDeadLetters(client, topic, deadLetters)
   const recovered = await markRecovered(client, topic, recoveredRows)
   const outcome = { newRows, duplicates, conflicting, deadLetters, recovered }

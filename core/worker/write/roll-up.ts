@@ -1,7 +1,6 @@
-import { BUCKET_15M_MS } from '../../db/changed-buckets.ts'
-import { WATERMARK_STEP_MS } from '../../db/watermark.ts'
 import type { EventRow } from '../decode/decoded.ts'
-import { type FinalityView, mayBeFinal } from './finality.ts'
+import type { FinalityView } from './finality.ts'
+import { bucketMsOf, createLateness, reachedMs } from './mark-arrivals.ts'
 
 /** What a batch adds to one row of rollup_15m. */
 export interface BucketSum {
@@ -57,27 +56,24 @@ export interface RowBucket {
  */
 export function rollUp(rows: readonly EventRow[], context: RollUpContext): BatchRollup {
   const bySeries = new Map<number, Map<number, BucketSum>>()
+  const lateness = createLateness(context.finality)
   const tenants = new Map<number, { finality: FinalityView; highest: PartitionHighest }>()
 
   for (const row of rows) {
-    const bucketMs = Math.floor(row.occurred.ms / BUCKET_15M_MS) * BUCKET_15M_MS
-    const { finality, highest } = tenantOf(row)
-    const seenMs = highest.ms
-    const cameMs = row.record.timestamp
+    const bucketMs = bucketMsOf(row)
+    const { highest } = tenantOf(row)
     const sum = sumFor(bySeries, row, context.seriesId(row), bucketMs)
     add(sum, row.event.value)
-    const revises = mayBeFinal(bucketMs, { seenMs, cameMs }, finality)
+    const revises = lateness.revises(row, bucketMs)
     if (revises) {
       sum.revised = true
       if (!row.historical) sum.lateCount++
     }
     context.onRow?.(row, { bucketMs, isLate: revises && !row.historical, revises })
 
-    // The clock of an edge may be fast; the log's clock is the same for all.
-    const exactMs = Math.min(row.occurred.ms, row.received.ms, cameMs)
-    const reachedMs = Math.floor(exactMs / WATERMARK_STEP_MS) * WATERMARK_STEP_MS
-    if (reachedMs > seenMs) {
-      highest.ms = reachedMs
+    const reached = reachedMs(row)
+    if (reached > highest.ms) {
+      highest.ms = reached
       highest.partition = row.record.partition
     }
   }

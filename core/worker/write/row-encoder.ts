@@ -8,8 +8,8 @@ import type { EventRow } from '../decode/decoded.ts'
 /** The columns of `event` in the order in which `encodeRows` writes them. */
 export const COPY_COLUMNS =
   'tenant_id, event_id, received_on, received_at, occurred_at, client_occurred_at, name, client_event_id, actor, session, source, ' +
-  'value, properties, context, schema_version, key_id, request_id, request_uuid, log_partition, log_offset, trust_class, enrichment'
-const COLUMN_COUNT = 22
+  'value, properties, context, schema_version, key_id, request_id, request_uuid, log_partition, log_offset, trust_class, enrichment, arrival'
+const COLUMN_COUNT = 23
 
 /** Postgres counts from 2000-01-01. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
@@ -48,18 +48,21 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     at = buffer.writeInt32BE(high, at)
     at = buffer.writeUInt32BE(value - high * 0x1_0000_0000, at)
   }
-  function time({ ms, us }: Instant): void {
-    int32(8)
+  function double(value: number | undefined): void {
+    int32(value === undefined ? -1 : 8)
+    if (value !== undefined) at = buffer.writeDoubleBE(value, at)
+  }
+  function time(instant: Instant | undefined): void {
+    int32(instant ? 8 : -1)
+    if (!instant) return
+    const { ms, us } = instant
     const micros = (ms - POSTGRES_EPOCH_MS) * 1000 + us
     if (Number.isSafeInteger(micros)) int64(micros)
     else at = buffer.writeBigInt64BE(BigInt(ms - POSTGRES_EPOCH_MS) * 1000n + BigInt(us), at)
   }
   function uuid(text: string | null): void {
-    if (text === null) int32(-1)
-    else {
-      int32(16)
-      at = writeUuid(buffer, text, at)
-    }
+    int32(text === null ? -1 : 16)
+    if (text !== null) at = writeUuid(buffer, text, at)
   }
   /** @param version the byte before the text that jsonb has */
   function text(value: string | null | undefined, version?: number): void {
@@ -87,18 +90,13 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int32(row.receivedDay - POSTGRES_EPOCH_MS / DAY_MS)
     time(row.received)
     time(row.occurred)
-    if (row.clientOccurred) time(row.clientOccurred)
-    else int32(-1)
+    time(row.clientOccurred)
     text(event.name)
     text(row.clientEventId)
     text(event.actor)
     text(event.session)
     text(event.source)
-    if (event.value === undefined) int32(-1)
-    else {
-      int32(8)
-      at = buffer.writeDoubleBE(event.value, at)
-    }
+    double(event.value)
     text(JSON.stringify(event.properties), 1)
     text(event.context && JSON.stringify(event.context), 1)
     text(event.schema_version)
@@ -113,6 +111,7 @@ export function createRowEncoder(): (rows: readonly EventRow[]) => Buffer {
     int64(record.offset)
     text(row.trust === 'server' ? null : row.trust)
     text(encodeEnrichment(row.enrichment))
+    text(row.arrival)
   }
 
   return (rows) => {

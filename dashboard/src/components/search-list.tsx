@@ -7,6 +7,7 @@ import {
   type JSX,
   onMount,
   Show,
+  untrack,
 } from 'solid-js'
 
 export interface SearchOption {
@@ -17,6 +18,7 @@ export interface SearchOption {
 }
 
 const SHOWN_MAX = 100
+const ENTERED_MAX = 100
 
 /**
  * Type to filter, arrows to move, Enter to choose: the first match where none is highlighted. What is typed can be
@@ -42,7 +44,8 @@ export function SearchList(props: {
 }) {
   const id = createUniqueId()
   const [typed, setTyped] = createSignal('')
-  const [isEntered, setEntered] = createSignal(false)
+  /** What was confirmed before its options were there, in that order. */
+  const [entered, setEntered] = createSignal<readonly string[]>([])
   const [highlighted, setHighlighted] = createSignal(0)
   const shown = createMemo(() => optionsFor(typed(), props.options, props.typedLabel))
   let input!: HTMLInputElement
@@ -55,21 +58,32 @@ export function SearchList(props: {
     setHighlighted((index + count) % count)
     list.children[highlighted()]?.scrollIntoView({ block: 'nearest' })
   }
-  // Enter may be quicker than the options: what is typed is not chosen before they are known.
+  // Enter may be quicker than the options: they are awaited, and those of what is typed meanwhile come after them.
   createEffect(() => {
-    if (!isEntered() || props.isLoading) return
-    setEntered(false)
-    const option = shown()[highlighted()]
-    if (option !== undefined) props.choose(option)
+    const [text, ...others] = entered()
+    if (text === undefined || props.isLoading) return
+    const [option] = optionsFor(text, props.options, props.typedLabel)
+    setEntered(others)
+    untrack(() => {
+      props.onSearch?.((others[0] ?? typed()).trim())
+      if (option !== undefined) props.choose(option)
+    })
   })
+  const enter = (option: SearchOption | undefined) => {
+    const isKnown = props.options.some((known) => known === option)
+    const isWaiting = entered().length > 0 || (props.isLoading && !isKnown)
+    if (!isWaiting) {
+      if (option !== undefined) props.choose(option)
+    } else if (entered().at(-1) !== typed() && entered().length < ENTERED_MAX)
+      setEntered([...entered(), typed()])
+  }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing) return
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     const option = shown()[highlighted()]
     if (move !== undefined) highlight(highlighted() + move)
-    else if (event.key !== 'Enter') return
-    else if (props.isLoading && !props.options.some((known) => known === option)) setEntered(true)
-    else if (option !== undefined) props.choose(option)
+    else if (event.key === 'Enter') enter(option)
+    else return
     event.preventDefault()
   }
   return (
@@ -91,9 +105,8 @@ export function SearchList(props: {
         placeholder={props.placeholder}
         onInput={(event) => {
           setTyped(event.currentTarget.value)
-          props.onSearch?.(event.currentTarget.value.trim())
+          if (entered().length === 0) props.onSearch?.(event.currentTarget.value.trim())
           setHighlighted(0)
-          setEntered(false)
         }}
         onKeyDown={onKeyDown}
       />

@@ -107,15 +107,22 @@ among single events: QUERY_TOO_SLOW where the range has too many.`,
           endTime: t.arg({ type: 'DateTime' }),
           filter: t.arg({ type: ['DimensionFilter'] }),
           requestId: t.arg.string(),
+          idempotencyKey: t.arg.string({
+            description:
+              'Events of requests with this Idempotency-Key, whatever key of the tenant they came with.',
+          }),
         },
         async resolve(_, { tenant, ...args }, context, info) {
           const viewer = await context.tenant(tenant)
           const { rows, pageInfo } = await context.run(eventsPage, viewer, args, info)
-          const { name, startTime, endTime, filter, requestId } = args
+          const { name, startTime, endTime, filter, requestId, idempotencyKey } = args
           return {
             edges: rows,
             pageInfo,
-            counted: { viewer, args: { name, startTime, endTime, filter, requestId } },
+            counted: {
+              viewer,
+              args: { name, startTime, endTime, filter, requestId, idempotencyKey },
+            },
           }
         },
       },
@@ -124,7 +131,7 @@ among single events: QUERY_TOO_SLOW where the range has too many.`,
         fields: (t) => ({
           totalCount: t.float({
             description:
-              'Events on all pages of a search: by startTime, endTime, filter or requestId.',
+              'Events on all pages of a search: by startTime, endTime, filter, requestId or idempotencyKey.',
             // They are read one by one, as for `metrics` with a filter.
             complexity: 25,
             async resolve({ counted: { viewer, args } }, _, context, info) {

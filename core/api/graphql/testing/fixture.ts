@@ -205,9 +205,9 @@ async function store(database: TestDatabase, tenant: string, events: readonly Fi
             session text, source text, value float8, properties jsonb, late boolean, log_offset bigint, trust_class text, enrichment text) WHERE t.slug = $2
        ), stored AS (
          INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, name, client_event_id, actor,
-                            session, source, value, properties, log_partition, log_offset, trust_class, enrichment)
+                            session, source, value, properties, log_partition, log_offset, trust_class, enrichment, arrival)
          SELECT tenant_id, event_id, (received_at AT TIME ZONE 'UTC')::date, received_at, occurred_at, name,
-                client_event_id, actor, session, source, value, properties, 0, log_offset, trust_class, enrichment FROM e
+                client_event_id, actor, session, source, value, properties, 0, log_offset, trust_class, enrichment, CASE WHEN late THEN 'l' END FROM e
        ), rolled AS (
          INSERT INTO rollup_15m AS r
          SELECT e.tenant_id, s.series_id, date_bin('15 minutes', occurred_at, 'epoch'), count(*), count(value),

@@ -5,6 +5,7 @@ import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
 import { truncate } from '../untrusted.ts'
+import { exploreParams } from './explore-link.ts'
 import { factsOf } from './facts.ts'
 import { cellsOf, explainEmpty, notesOf, readPair, type Selection, type Series } from './metrics.ts'
 import {
@@ -70,10 +71,8 @@ export const comparePeriods = defineTool({
         metric: args.metric,
         ...(args.filter && { filter: args.filter }),
         link: context.link({
-          from: range.start,
-          to: range.end,
-          zone: args.time_zone,
-          name: args.metric === '*' ? undefined : args.metric,
+          ...exploreParams({ ...selection, ...range }),
+          compare: args.group_by.length === 0 ? 'previous' : undefined,
         }),
       },
       columns: empty?.columns ?? [

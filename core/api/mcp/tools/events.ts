@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import { ApiError } from '../../../lib/api-error.ts'
+import { ApiError, badInput } from '../../../lib/api-error.ts'
 import { MCP_LIMITS } from '../limits.ts'
+import type { ToolOutput } from '../tool-text.ts'
 import { toSafeJson, truncate } from '../untrusted.ts'
+import { type ExploreParams, exploreParams } from './explore-link.ts'
 import { findNames, nearestNames } from './names.ts'
 import { defineTool, maxTokens, type ToolContext, toInstant } from './tool.ts'
 
@@ -38,39 +40,53 @@ export const listEvents = defineTool({
   name: 'list_events',
   permission: 'events.read',
   description:
-    'Single events, newest received first, properties shortened. get_event shows one in full.',
+    'Single events, newest received first, properties shortened; with id that one event in full.',
   schema: z.strictObject({
+    id: z.string().min(1).max(256).optional(),
     name: z.string().min(1).max(MCP_LIMITS.nameCharsMax).optional().describe('Of this name only'),
     limit: z.int().min(1).max(MCP_LIMITS.eventsMax).default(MCP_LIMITS.eventsDefault),
     after: z.string().max(1_000).optional().describe('next_cursor of the page before'),
     max_tokens: maxTokens,
   }),
-  async call({ name, limit, after }, context) {
-    const asOf = toInstant(context.now())
-    const { data } = await context.run<EventList>(LIST, { name, first: limit, after })
-    const { edges, pageInfo } = data.events
-    const empty = edges.length === 0 && after === undefined
-    return {
-      facts: {
-        as_of: asOf,
-        final: FINALITY,
-        definition: DEFINITION,
-        query_id: context.queryId({ tool: 'list_events', name, limit, after }),
-        events: edges.length,
-        has_more: pageInfo.hasNextPage,
-      },
-      notes: empty ? [NO_EVENTS] : [],
-      subject: {
-        ...(name !== undefined && { name }),
-        ...(pageInfo.hasNextPage && { next_cursor: pageInfo.endCursor }),
-        link: context.link({ name }),
-      },
-      rows: edges.map(({ node }) => shorten(node)),
-      hint: 'pass a smaller limit with the cursor, or max_tokens.',
-      ...(empty && name !== undefined && (await nearest(context, name))),
-    }
+  async call({ id, max_tokens, ...page }, context) {
+    if (id === undefined) return listOf(context, page)
+    if (page.name !== undefined || page.after !== undefined)
+      throw badInput('id', 'names one event; leave out name and after')
+    return oneOf(context, id, max_tokens)
   },
 })
+
+interface Page {
+  name?: string | undefined
+  limit: number
+  after?: string | undefined
+}
+
+async function listOf(context: ToolContext, { name, limit, after }: Page): Promise<ToolOutput> {
+  const asOf = toInstant(context.now())
+  const { data } = await context.run<EventList>(LIST, { name, first: limit, after })
+  const { edges, pageInfo } = data.events
+  const empty = edges.length === 0 && after === undefined
+  return {
+    facts: {
+      as_of: asOf,
+      final: FINALITY,
+      definition: DEFINITION,
+      query_id: context.queryId({ tool: 'list_events', name, limit, after }),
+      events: edges.length,
+      has_more: pageInfo.hasNextPage,
+    },
+    notes: empty ? [NO_EVENTS] : [],
+    subject: {
+      ...(name !== undefined && { name }),
+      ...(pageInfo.hasNextPage && { next_cursor: pageInfo.endCursor }),
+      link: context.link({ name }),
+    },
+    rows: edges.map(({ node }) => shorten(node)),
+    hint: 'pass a smaller limit with the cursor, or max_tokens.',
+    ...(empty && name !== undefined && (await nearest(context, name))),
+  }
+}
 
 const NO_EVENTS =
   'no such events are held: none arrived, the name is spelled differently, or their days were dropped by retention.'
@@ -110,41 +126,44 @@ function within(value: unknown, charsMax: number): unknown {
   return text.length <= charsMax ? value : truncate(text, charsMax)
 }
 
-export const getEvent = defineTool({
-  name: 'get_event',
-  permission: 'events.read',
-  description: 'One event with all of its fields, by its id.',
-  schema: z.strictObject({
-    id: z.string().min(1).max(256),
-    max_tokens: maxTokens,
-  }),
-  async call({ id, max_tokens }, context) {
-    const asOf = toInstant(context.now())
-    const { data } = await context.run<{ event: EventNode | null }>(ONE, { id })
-    const { event } = data
-    if (event === null)
-      throw new ApiError(
-        'EVENT_NOT_FOUND',
-        'No event with this id is held: it was never stored, or its day was dropped by retention. list_events shows ids that exist.',
-      )
-    const entries = Object.entries(event).filter(([, value]) => value !== null)
-    // Two characters a token, and half for the rest of the text.
-    const charsMax = Math.floor(max_tokens / 2)
-    const rows = entries.map(([field, value]) => {
-      const text = toSafeJson(value)
-      return { [field]: text.length <= charsMax ? value : within(value, Math.floor(charsMax / 2)) }
-    })
-    const isCut = entries.some(([, value]) => toSafeJson(value).length > charsMax)
-    return {
-      facts: {
-        as_of: asOf,
-        final: FINALITY,
-        definition: DEFINITION,
-        query_id: context.queryId({ tool: 'get_event', id }),
-      },
-      notes: isCut ? ['long fields are cut; pass max_tokens to see more of them.'] : [],
-      subject: { link: context.link({ name: String(event.name) }) },
-      rows,
-    }
-  },
-})
+async function oneOf(context: ToolContext, id: string, tokensMax: number): Promise<ToolOutput> {
+  const asOf = toInstant(context.now())
+  const { data } = await context.run<{ event: EventNode | null }>(ONE, { id })
+  const { event } = data
+  if (event === null)
+    throw new ApiError(
+      'EVENT_NOT_FOUND',
+      'No event with this id is held: it was never stored, or its day was dropped by retention. Without id, list_events shows ids that exist.',
+    )
+  const entries = Object.entries(event).filter(([, value]) => value !== null)
+  // Two characters a token, and half for the rest of the text.
+  const charsMax = Math.floor(tokensMax / 2)
+  const rows = entries.map(([field, value]) => {
+    const text = toSafeJson(value)
+    return { [field]: text.length <= charsMax ? value : within(value, Math.floor(charsMax / 2)) }
+  })
+  const isCut = entries.some(([, value]) => toSafeJson(value).length > charsMax)
+  return {
+    facts: {
+      as_of: asOf,
+      final: FINALITY,
+      definition: DEFINITION,
+      query_id: context.queryId({ tool: 'list_events', id }),
+    },
+    notes: isCut ? ['long fields are cut; pass max_tokens to see more of them.'] : [],
+    subject: { link: context.link(momentOf(String(event.name), String(event.occurredAt))) },
+    rows,
+  }
+}
+
+const QUARTER_HOUR_MS = 900_000
+
+/** The events of the name in the quarter of an hour in which it occurred, listed. */
+function momentOf(name: string, occurredAt: string): ExploreParams {
+  const start = Math.floor(Date.parse(occurredAt) / QUARTER_HOUR_MS) * QUARTER_HOUR_MS
+  const range = { start: toInstant(start), end: toInstant(start + QUARTER_HOUR_MS) }
+  return {
+    ...exploreParams({ name, ...range, interval: 'QUARTER_HOUR' }),
+    at: new Date(start).toISOString(),
+  }
+}

@@ -9,6 +9,7 @@ export function factsOf(info: ResultInfo): ToolOutput['facts'] {
     final_through: info.final ? undefined : (info.finalThrough ?? null),
     source: info.source,
     error_bound: info.errorBound,
+    complete_since: info.completeSince,
     definition: `${info.definition.kind}, version ${info.definition.version}`,
     query_id: info.queryId,
   }

@@ -3,6 +3,7 @@ import type { EventPropertiesResult } from '../../../queries/explore/event-prope
 import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import { truncate } from '../untrusted.ts'
+import { exploreParams } from './explore-link.ts'
 import { factsOf } from './facts.ts'
 import { explainEmpty, notesOf } from './metrics.ts'
 import { defineTool, maxTokens, metric, rangeOf, rangeShape } from './tool.ts'
@@ -42,7 +43,10 @@ export const listProperties = defineTool({
         'a sample of the newest events: shares are rough, and rare properties may be missing.',
         ...(empty?.notes ?? []),
       ],
-      subject: { metric: args.metric, link: context.link({ from: range.start, to: range.end }) },
+      subject: {
+        metric: args.metric,
+        link: context.link(exploreParams({ name: args.metric, ...range })),
+      },
       columns: empty?.columns ?? ['path', 'types', 'share'],
       rows:
         empty?.rows ??

@@ -4,6 +4,7 @@ import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
 import { truncate } from '../untrusted.ts'
+import { readDeclared } from './declared-metrics.ts'
 import { findNames, nearestNames } from './names.ts'
 import type { Range, ToolContext } from './tool.ts'
 
@@ -75,6 +76,14 @@ export function notesOf({ points, info }: Series, range: Range, now: number): st
     notes.push(
       `retention: single events are held since ${info.rawSince} only. This number is counted from them, so it lacks everything before; without filter, group_by, uniques and percentiles counts go back further.`,
     )
+  if (info.completeSince)
+    notes.push(
+      `history: before ${info.completeSince} this metric does not have all events yet, or they were no longer held when it was declared.`,
+    )
+  if (info.seriesLimit)
+    notes.push(
+      `more than ${info.seriesLimit} combinations of dimension values exist; the others are counted as (other).`,
+    )
   const revised = points.filter(({ revisedAt }) => revisedAt !== null).length
   if (revised > 0)
     notes.push(`${revised} points changed after they were final, by late events or an import.`)
@@ -96,16 +105,19 @@ export async function explainEmpty(
     'no event matches in this range; buckets without events are left out, so the count is 0'
   if (name === '*') return { notes: [`${nothing}.`] }
   const { names, isComplete, since } = await findNames(context, range)
+  const declared = (await readDeclared(context)).map((each) => each.name)
+  if (declared.includes(name))
+    return { notes: [`${nothing}; the declared metric itself exists, so check the filter.`] }
   if (names.some((each) => each.name === name))
     return {
       notes: [
         `${nothing}; the name itself exists${filter.length > 0 ? ', so check the filter' : ''}.`,
       ],
     }
-  const nearest = nearestNames(
-    name,
-    names.map((each) => each.name),
-  ).slice(0, MCP_LIMITS.nearestMax)
+  const nearest = nearestNames(name, [...declared, ...names.map((each) => each.name)]).slice(
+    0,
+    MCP_LIMITS.nearestMax,
+  )
   const missing = isComplete
     ? `no event of this name occurred since ${since}.`
     : `this name is not among the ${names.length} most frequent ones since ${since}.`

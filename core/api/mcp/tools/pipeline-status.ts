@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { infoOf } from '../../operations/run-operation.ts'
+import { exploreParams } from './explore-link.ts'
 import { factsOf } from './facts.ts'
 import { defineTool, rangeOf } from './tool.ts'
 
@@ -61,7 +62,7 @@ export const pipelineStatus = defineTool({
         ...factsOf(info),
       },
       notes,
-      subject: { link: context.link({ from: range.start, to: range.end }) },
+      subject: { link: context.link(exploreParams({ name: '*', ...range })) },
     }
   },
 })

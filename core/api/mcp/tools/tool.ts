@@ -5,6 +5,9 @@ import { badInput } from '../../../lib/api-error.ts'
 import type { OperationResult } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import type { ToolOutput } from '../tool-text.ts'
+import type { ExploreParams, Range } from './explore-link.ts'
+
+export type { Range }
 
 /** What a tool may use of the request that calls it. */
 export interface ToolContext {
@@ -14,8 +17,8 @@ export interface ToolContext {
   requirePermission(permission: Permission): void
   /** Names a request that GraphQL gives no id: the same tool and arguments of a tenant, the same id. */
   queryId(args: object): string
-  /** The dashboard with these parameters. */
-  link(parameters: Readonly<Record<string, string | undefined>>): string
+  /** Explore with these parameters: it asks the same. */
+  link(parameters: ExploreParams): string
   now(): number
 }
 
@@ -37,7 +40,7 @@ export function defineTool<Schema extends z.ZodType>(tool: Tool<Schema>): Tool {
 const INTERVALS = ['minute', 'quarter_hour', 'hour', 'day', 'week', 'month', 'total'] as const
 const AGGREGATES = ['count', 'sum', 'min', 'max', 'avg', 'uniques', 'p50', 'p95', 'p99'] as const
 
-const time = z.string().transform((text, context) => {
+export const time = z.string().transform((text, context) => {
   const read = readTime(text)
   if (read.ok) return read.time
   context.addIssue({ code: 'custom', message: read.detail })
@@ -80,11 +83,6 @@ export const maxTokens = z
   .max(MCP_LIMITS.tokensMax)
   .default(MCP_LIMITS.tokensDefault)
   .describe('Of the result')
-
-export interface Range {
-  start: string
-  end: string
-}
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
 const BUCKET_MS = 15 * 60_000

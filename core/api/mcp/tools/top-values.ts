@@ -3,6 +3,7 @@ import type { ValueCount } from '../../../queries/explore/top-values.ts'
 import { infoOf } from '../../operations/run-operation.ts'
 import { MCP_LIMITS } from '../limits.ts'
 import { truncate } from '../untrusted.ts'
+import { exploreParams } from './explore-link.ts'
 import { factsOf } from './facts.ts'
 import { explainEmpty, notesOf } from './metrics.ts'
 import {
@@ -72,11 +73,9 @@ export const topValues = defineTool({
         metric: args.metric,
         dimension: args.dimension,
         ...(args.filter && { filter: args.filter }),
-        link: context.link({
-          from: range.start,
-          to: range.end,
-          name: args.metric === '*' ? undefined : args.metric,
-        }),
+        link: context.link(
+          exploreParams({ ...selection, ...range, groupBy: [args.dimension], interval: 'TOTAL' }),
+        ),
       },
       columns: empty?.columns ?? ['value', 'count', 'percent'],
       rows:

@@ -1,6 +1,10 @@
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  idempotencyHash,
+  readIdempotencyHash,
+} from '../../../../contract/event/idempotency-hash.ts'
 import { createQueryFixture, type QueryFixture } from '../../graphql/testing/fixture.ts'
 import { handleError } from '../../http/problem.ts'
 import { createRestApp } from '../app.ts'
@@ -204,10 +208,21 @@ describe('Pulse', () => {
     expect(await asOperator.json()).toMatchObject({ tenantId: 'other', eventId: 'foreign' })
   })
 
-  test('finds no event by its Idempotency-Key, and gives the reason', async () => {
-    const response = await get('/admin/event/by-idempotency?tenant=default&idempotencyKey=k')
-    expect(response.status).toBe(404)
-    expect(await response.json()).toMatchObject({ error: expect.stringContaining('is not kept') })
+  test('finds an event by the Idempotency-Key of its request, the first received of several', async () => {
+    const find = (key: string) =>
+      get(`/admin/event/by-idempotency?tenant=default&idempotencyKey=${key}`)
+    expect((await find('k')).status).toBe(404)
+    const hash = readIdempotencyHash(await idempotencyHash('default', 'server', 'k'))
+    await fixture.database.pool.query(`
+      CREATE TABLE event_idempotency_all PARTITION OF event_idempotency DEFAULT;
+      INSERT INTO event_idempotency
+      SELECT tenant_id, received_on, ${hash}, array_agg(event_id) FROM event JOIN tenant USING (tenant_id) WHERE slug = 'default' GROUP BY 1, 2`)
+    const { rows } = await fixture.database.pool.query(
+      "SELECT coalesce(client_event_id, event_id::text) AS id FROM event JOIN tenant USING (tenant_id) WHERE slug = 'default' ORDER BY received_at, event_id LIMIT 1",
+    )
+    const response = await find('k')
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ eventId: rows[0].id, idempotencyKey: 'k' })
   })
 
   test('shows the lag of the log to people, and to keys that it is unknown', async () => {

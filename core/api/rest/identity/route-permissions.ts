@@ -9,6 +9,7 @@ export type ProtectedPath = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', 
  */
 export const ROUTE_PERMISSIONS: Readonly<Record<string, ProtectedPath>> = {
   '/v1/metrics/:name': { GET: 'metrics.read' },
+  '/v1/metrics/:name/changes': { GET: 'metrics.read' },
   '/v1/contributions/:name': { GET: 'metrics.read' },
   '/v1/ratio': { GET: 'metrics.read' },
   '/v1/names': { GET: 'events.read' },

@@ -24,6 +24,7 @@ import {
   parsePoint,
   parseQuery,
   parseRegion,
+  parseSince,
   pointParams,
   queryParams,
   type Region,
@@ -46,6 +47,9 @@ export interface Explore extends AppState {
   /** The part of the range whose change is explained. */
   region: Accessor<Region | undefined>
   setRegion(region: Region | undefined): void
+  /** The moment of an earlier result; what changed since then is explained. RFC 3339 */
+  since: Accessor<string | undefined>
+  setSince(since: string | undefined): void
   /** Whether the period before is shown as well; for one line only. */
   isCompared: Accessor<boolean>
   setCompared(isCompared: boolean): void
@@ -110,6 +114,7 @@ export function createExplore(): Explore {
     }),
   )
   const region = createMemo(() => parseRegion(params()), undefined, { equals: isSame })
+  const since = createMemo(() => parseSince(params()))
   const isCompared = createMemo(() => params().get('compare') === 'previous')
   const comparison = queries.add(
     createQuery({
@@ -141,6 +146,8 @@ export function createExplore(): Explore {
     region,
     setRegion: (chosen) =>
       setParams({ ...regionParams(chosen), ...pointParams(undefined) }, { scroll: false }),
+    since,
+    setSince: (moment) => setParams({ since: moment ?? null }, { scroll: false }),
     isCompared,
     setCompared: (compared) => setParams({ compare: compared ? 'previous' : null }),
     comparison,

@@ -95,6 +95,77 @@ test('a query is put together by keyboard alone, and its link restores it', asyn
   expect(await texts('.query-chip .control-text')).toContain(ORDER)
 })
 
+test('values that are typed and confirmed before their options are loaded are all chosen, in whatever haste', async () => {
+  await open('')
+  await page.locator('.provenance').waitFor()
+  await page.keyboard.press('f')
+  await page.locator('input[role="combobox"]:focus').fill('country')
+  await page.keyboard.press('Enter')
+  const values = page.getByRole('combobox', { name: 'Search values of country' })
+  await values.waitFor()
+  // Until both are confirmed, nothing is loaded.
+  let load = () => {}
+  const confirmed = new Promise<void>((resolve) => {
+    load = resolve
+  })
+  await page.route('**/graphql', async (route) => {
+    if (route.request().postDataJSON().operationName === 'ExploreValues') await confirmed
+    await route.continue()
+  })
+  for (const value of ['NP', 'D']) {
+    await values.fill(value)
+    await page.keyboard.press('Enter')
+  }
+  await values.fill('U')
+  load()
+  await expect.poll(() => param('filter')).toEqual(['country:NP', 'country:DE'])
+  // The list is that of what is typed now.
+  await page.locator('.search-options').getByText('US', { exact: true }).waitFor()
+  await page.unroute('**/graphql')
+})
+
+test('a link to a result shows what changed since, by causes that add up, and so does a revised point', async () => {
+  const search =
+    'from=2026-11-13T00:00:00Z&to=2026-11-14T00:00:00Z&zone=Asia/Kathmandu&name=changing&interval=hour&view=table'
+  const show = (more = '') => page.goto(`${dashboard.url}/explore?${search}${more}`)
+  const change = (value: number, late: boolean): FixtureEvent => ({
+    name: 'changing',
+    occurredAt: '2026-11-13T08:00:00Z',
+    receivedAt: '2026-11-13T20:00:00Z',
+    value,
+    late,
+  })
+  await dashboard.fixture.store('default', [change(1, false), change(2, false)])
+  await show()
+  await page.locator('.provenance time').waitFor()
+  const since = (await page.locator('.provenance time').getAttribute('datetime')) as string
+  // With it the hour is final.
+  const later = { name: 'later', occurredAt: '2026-11-15T00:00:00Z' }
+  await dashboard.fixture.store('default', [later])
+  await dashboard.fixture.store('default', [change(4, true), change(8, false), change(16, false)])
+  await show(`&aggregate=sum&since=${since}`)
+  await page.locator('.causes tfoot').waitFor()
+  expect(await texts('.causes tbody tr, .causes tfoot tr')).toEqual([
+    'Arrived in time\t+2\t+24',
+    'Late events\t+1\t+4',
+    'Sum\t\t+28',
+  ])
+  expect(await texts('.changed-points tbody td')).toEqual([
+    '3',
+    '31',
+    'Arrived in time +24, Late events +4',
+  ])
+  await page.keyboard.press('Escape')
+  await page.locator('.causes').waitFor({ state: 'detached' })
+  expect(param('since')).toEqual([])
+
+  await page.locator('.state-button').press('Enter')
+  await page.locator('.causes tfoot').waitFor()
+  // All of them were stored after the hour had ended.
+  expect((await texts('.causes tfoot td')).at(-1)).toBe('+31')
+  expect(param('since')).toEqual(['2026-11-13T08:15:00.000Z'])
+})
+
 test('removing a chip by keyboard changes the query and leaves the focus beside it', async () => {
   await open('filter=country:NP&by=plan')
   await page.getByRole('button', { name: 'Remove the filter on country' }).press('Enter')
@@ -398,6 +469,9 @@ test('the page fits 390 and 1440 px in light and dark, and axe finds nothing in 
     await shown.getByRole('button', { name: 'What changed?' }).click()
     await shown.locator('.contributions tfoot').waitFor()
     await check('contributions')
+    await open('by=plan&since=2026-11-10T00:00:00Z', shown)
+    await shown.locator('.causes tfoot').waitFor()
+    await check('changes')
     await open('by=a..b', shown)
     await shown.locator('.problem').waitFor()
     await check('refused')

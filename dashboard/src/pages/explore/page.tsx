@@ -6,6 +6,7 @@ import { Funnel } from './behaviour/funnel.tsx'
 import { Retention } from './behaviour/retention.tsx'
 import { QueryBar } from './chips/query-bar.tsx'
 import { createExplore, type Explore, ExploreContext } from './context.ts'
+import { Changes } from './panels/changes.tsx'
 import { Contributions } from './panels/contributions.tsx'
 import { PointEvents } from './panels/point-events.tsx'
 import { Result } from './panels/result.tsx'
@@ -18,7 +19,10 @@ export default function ExplorePage() {
     {
       key: 'Escape',
       description: 'Close the list of events, or what changed',
-      run: () => (explore.point() || explore.region()) && explore.setPoint(undefined),
+      run: () => {
+        if (explore.point() || explore.region()) explore.setPoint(undefined)
+        else if (explore.since()) explore.setSince(undefined)
+      },
     },
   ])
   return (
@@ -47,10 +51,13 @@ export default function ExplorePage() {
 
 /** A number over time, what changed in a part of it, and the events of a point. */
 function Trend(props: { explore: Explore }) {
-  const { query, region, series, point } = props.explore
+  const { query, region, series, point, since } = props.explore
   return (
     <>
       <Result />
+      <Show when={isAdditive(query().aggregate) && since()}>
+        {(moment) => <Changes since={moment()} />}
+      </Show>
       <Show when={isAdditive(query().aggregate) && region()}>
         {(chosen) => <Contributions region={chosen()} />}
       </Show>

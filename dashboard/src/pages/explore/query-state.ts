@@ -157,6 +157,12 @@ export const regionParams = (region: Region | undefined): Record<'region', strin
     : null,
 })
 
+/** The moment of an earlier result, with all digits of its `asOf`. */
+export function parseSince(params: URLSearchParams): string | undefined {
+  const since = params.get('since') ?? ''
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(since) && Date.parse(since) >= 0 ? since : undefined
+}
+
 function memberOf<T extends object>(members: T, text: string | null): keyof T | undefined {
   const name = text?.toUpperCase() ?? ''
   return Object.hasOwn(members, name) ? (name as keyof T) : undefined

@@ -8,7 +8,9 @@ export const pulseEvent = z
     id: z.string(),
     tenantId: z.string(),
     eventId: z.string(),
-    idempotencyKey: z.string().nullable().openapi({ description: 'Null: it is not kept.' }),
+    idempotencyKey: z.string().nullable().openapi({
+      description: 'Where it was searched for; else null: it is not kept with events.',
+    }),
     eventType: z.string(),
     schemaVersion: z.union([z.number(), z.string()]).nullable(),
     occurredAt: instant,
@@ -19,12 +21,16 @@ export const pulseEvent = z
   })
   .openapi('PulseEvent')
 
-export function toPulseEvent(node: EventNode, tenantId: string): z.infer<typeof pulseEvent> {
+export function toPulseEvent(
+  node: EventNode,
+  tenantId: string,
+  idempotencyKey: string | null = null,
+): z.infer<typeof pulseEvent> {
   return {
     id: node.id,
     tenantId,
     eventId: node.id,
-    idempotencyKey: null,
+    idempotencyKey,
     eventType: node.name,
     schemaVersion: schemaVersionOf(node.schemaVersion),
     occurredAt: node.occurredAt,

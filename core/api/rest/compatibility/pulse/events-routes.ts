@@ -1,6 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { ApiError } from '../../../../lib/api-error.ts'
-import { EVENT_DOCUMENT, type EventNode } from '../../events-document.ts'
+import {
+  EVENT_DOCUMENT,
+  EVENTS_DOCUMENT,
+  type EventList,
+  type EventNode,
+} from '../../events-document.ts'
 import { tenantParameter } from '../../schemas.ts'
 import { type App, type CompatibilityDeps, responsesOf, tenantOf } from '../shared.ts'
 import { pulseEvent, toPulseEvent } from './event.ts'
@@ -14,6 +19,15 @@ const search = createRoute({
   responses: responsesOf('The event.', pulseEvent),
 })
 
+const byIdempotency = createRoute({
+  method: 'get',
+  path: '/admin/event/by-idempotency',
+  tags: ['Pulse'],
+  summary: 'One event, by the Idempotency-Key of its request',
+  request: { query: z.object({ tenant: tenantParameter, idempotencyKey: z.string().min(1) }) },
+  responses: responsesOf('The event.', pulseEvent),
+})
+
 export function addPulseEvents(app: App, { runOperation }: CompatibilityDeps): void {
   app.openapi(search, async (c) => {
     const { tenant, eventId } = c.req.valid('query')
@@ -23,11 +37,13 @@ export function addPulseEvents(app: App, { runOperation }: CompatibilityDeps): v
     return c.json(toPulseEvent(data.event, tenantOf(c, tenant)), 200)
   })
 
-  // Not in the description: no request succeeds. Clients of Pulse show a 404 as "not found".
-  app.get('/admin/event/by-idempotency', () => {
-    throw new ApiError(
-      'EVENT_NOT_FOUND',
-      'Events are not found by their Idempotency-Key, which is not kept with them. Search by event id, or by request_id on /v1/events.',
-    )
+  app.openapi(byIdempotency, async (c) => {
+    const { tenant, idempotencyKey } = c.req.valid('query')
+    // The first that was received, of a request with several.
+    const variables = { tenant, idempotencyKey, last: 1 }
+    const { data } = await runOperation<EventList>(c, EVENTS_DOCUMENT, variables)
+    const [edge] = data.events.edges
+    if (edge === undefined) throw new ApiError('EVENT_NOT_FOUND')
+    return c.json(toPulseEvent(edge.node, tenantOf(c, tenant), idempotencyKey), 200)
   })
 }

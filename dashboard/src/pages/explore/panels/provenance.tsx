@@ -2,8 +2,10 @@ import { type JSX, Show } from 'solid-js'
 import { CopyButton } from '../../../components/copy-button.tsx'
 import { WarnIcon } from '../../../components/icons.tsx'
 import { clock, day, duration, exact, shortStamp } from '../../../lib/format.ts'
+import { rangeParams } from '../../../lib/time/range.ts'
 import { useExplore } from '../context.ts'
 import type { ResultInfo } from '../queries.ts'
+import { isAdditive } from '../query-state.ts'
 import type { Series } from '../series.ts'
 
 const SOURCES: Record<string, string> = {
@@ -60,8 +62,21 @@ export function Provenance(props: { series: Series }) {
         <bdi>{definition()}</bdi>
       </p>
       <CopyButton quiet what="query id" text={() => info().queryId} />
+      <Show when={isAdditive(props.series.query.aggregate)}>
+        <CopyButton quiet what="link to this result" text={() => linkTo(props.series)} />
+      </Show>
     </div>
   )
+}
+
+/** Whoever opens it later sees what changed since. The range is that of the result, also if it ends now. */
+function linkTo({ info, range: { window } }: Series): string {
+  const link = new URL(location.href)
+  const range = rangeParams({ kind: 'absolute', from: window.from, to: window.to })
+  for (const [name, value] of Object.entries({ ...range, since: info.asOf }))
+    if (value === null) link.searchParams.delete(name)
+    else link.searchParams.set(name, value)
+  return link.href
 }
 
 /** When a result of single events was read, and whether it may still change. */

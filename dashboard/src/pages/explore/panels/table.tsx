@@ -1,11 +1,11 @@
 import { For, Show } from 'solid-js'
-import { isRevised } from '../../../charts/points.ts'
+import { isRevised, type Point } from '../../../charts/points.ts'
 import { StateMarks } from '../../../charts/state-marks.tsx'
 import { Scroll } from '../../../components/scroll.tsx'
 import { exact, exactValue } from '../../../lib/format.ts'
 import { useExplore } from '../context.ts'
 import { AGGREGATES, isAdditive } from '../query-state.ts'
-import { bucketLabel, type ExploreLine, type Series } from '../series.ts'
+import { boundsOf, bucketLabel, type ExploreLine, type Series } from '../series.ts'
 
 /** The numbers of the chart as text, newest first. Each is a button that lists its events. */
 export function Table(props: { series: Series }) {
@@ -71,7 +71,9 @@ export function Table(props: { series: Series }) {
                       )}
                     </Show>
                     <td class="figures muted">{exact(props.series.whole[i]?.lateCount ?? 0)}</td>
-                    <td class="muted">{stateOf(props.series, i)}</td>
+                    <td class="muted">
+                      <State series={props.series} index={i} />
+                    </td>
                   </tr>
                 )}
               </For>
@@ -86,8 +88,29 @@ export function Table(props: { series: Series }) {
   )
 }
 
-function stateOf({ whole }: Series, index: number): string {
-  const point = whole[index]
+/** That of a revised point leads to what changed since its bucket ended. */
+function State(props: { series: Series; index: number }) {
+  const { setSince } = useExplore()
+  const point = () => props.series.whole[props.index]
+  const isExplained = () => isAdditive(props.series.query.aggregate) && isRevisedPoint(point())
+  const ended = () => new Date(boundsOf(props.series, props.index).to).toISOString()
+  return (
+    <Show when={isExplained()} fallback={stateOf(point())}>
+      <button
+        type="button"
+        class="state-button"
+        title={`Show what changed since ${bucketLabel(props.series, props.index)} ended`}
+        onClick={() => setSince(ended())}
+      >
+        revised
+      </button>
+    </Show>
+  )
+}
+
+const isRevisedPoint = (point: Point | undefined) => point !== undefined && isRevised(point)
+
+function stateOf(point: Point | undefined): string {
   if (!point?.isFinal) return 'not final yet'
   return isRevised(point) ? 'revised' : 'final'
 }
