@@ -81,6 +81,7 @@ async function start(): Promise<void> {
     publicUrl: config.publicUrl,
     trustedProxies: config.trustedProxies,
     signIn: config.signIn,
+    audit: config.audit,
     metricsToken: config.metricsToken,
     port: config.corePort,
     collector: config.collector,

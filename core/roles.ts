@@ -14,6 +14,7 @@ import { createInvalidation } from './api/result-cache/invalidation.ts'
 import { createMemoryStore } from './api/result-cache/memory-store.ts'
 import { createRedisStore } from './api/result-cache/redis-store.ts'
 import { createResultCache, type ResultCache } from './api/result-cache/result-cache.ts'
+import { startAuditExpiry, startSecurityLog, startWebhook } from './audit-roles.ts'
 import { serveCollector } from './collector-role.ts'
 import type { Config } from './config.ts'
 import { connect, connectRedis } from './connections.ts'
@@ -26,7 +27,7 @@ import { createRedisRest } from './gateway/redis/redis-rest.ts'
 import type { GatewayUser } from './gateway/users.ts'
 import { createKeyPublisher } from './identity/key-publisher.ts'
 import { applyOperators } from './identity/sign-in/operators.ts'
-import { createSecurityLog, type SecurityLog } from './lib/security-log.ts'
+import type { SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
@@ -66,6 +67,8 @@ export interface RolesOptions {
   dashboardFolder: string
   retentionDays: Config['retentionDays']
   workerConcurrency?: Config['workerConcurrency']
+  /** Entries are kept, and sent nowhere, unless given. */
+  audit?: Config['audit']
   logger: Logger
   lifecycle: Lifecycle
   onboarding?: () => Onboarding | undefined
@@ -108,6 +111,7 @@ export async function startRoles(startOptions: RolesOptions): Promise<RunningRol
 }
 
 function startWorker(options: OptionsWithRoles, log: Log): void {
+  startAuditExpiry(options)
   const { databaseUrl, retentionDays, workerConcurrency: concurrency, logger, lifecycle } = options
   const { onOffsetGap: onGap, onWorkerEnd } = options
   const stop = new AbortController()
@@ -131,8 +135,7 @@ function startWorker(options: OptionsWithRoles, log: Log): void {
 
 async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise<Served> {
   const { roles, databaseUrl, logger, lifecycle } = options
-  const securityLog = createSecurityLog(logger)
-  lifecycle.onStop('security log', async () => securityLog.close())
+  const securityLog = startSecurityLog(options, db)
   // Pools of their own: however many queries or unknown credentials wait, an edge that looks up a key does not.
   const keysDb = connect(options, 'key directory', { max: 2, statementMs: 2_000, connectMs: 2_000 })
   const queries = connect(options, 'query connections', {
@@ -145,7 +148,10 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
   const redis = await connectRedis(options, options.redisUrl)
-  if (roles.includes('api')) await applyOperators(db, options.signIn.operators)
+  if (roles.includes('api')) {
+    await applyOperators(db, options.signIn?.operators ?? [])
+    startWebhook(options, connect(options, 'audit webhook', { max: 1 }))
+  }
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('key publisher', () => publisher.close())

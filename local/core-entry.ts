@@ -48,6 +48,7 @@ async function start(config: CoreConfig): Promise<void> {
     dashboardFolder: DASHBOARD_FOLDER,
     retentionDays: config.retentionDays,
     signIn: config.signIn,
+    audit: config.audit,
     logger,
     lifecycle,
     onboarding: () => ({ edgeUrl, tenant: 'default', writeKey: secrets.writeKey }),

@@ -1,3 +1,4 @@
+import type { AuditConfig } from '../core/audit-config.ts'
 import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -13,6 +14,7 @@ export interface CoreConfig {
   logLevel: string
   retentionDays: number | undefined
   signIn: SignInSettings
+  audit: AuditConfig
 }
 
 /** Core to supervisor. */

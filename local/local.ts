@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import type { AuditConfig } from '../core/audit-config.ts'
 import { loginUrl } from '../core/identity/login-links.ts'
 import type { SignInSettings } from '../core/identity/sign-in/sign-in-settings.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
@@ -37,6 +38,7 @@ export interface EmbeddedOptions {
   logLevel: string
   retentionDays: number | undefined
   signIn: SignInSettings
+  audit: AuditConfig
   /** Called once a step, with a few words for a person. */
   onStep: (step: string) => void
   /** Records are missing from the log, or a part ended and is restarted; everything else continues. */
@@ -157,6 +159,7 @@ async function startAll(
       logLevel: options.logLevel,
       retentionDays: options.retentionDays,
       signIn: options.signIn,
+      audit: options.audit,
     })),
     onStep,
     onOffsetGap: (message) => onAlarm(message, 'offset-gap'),

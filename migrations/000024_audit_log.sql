@@ -32,6 +32,13 @@ CREATE TABLE audit_head (
   hash       bytea NOT NULL
 );
 
+-- How far each chain was sent to the webhook.
+CREATE TABLE audit_delivery (
+  tenant_id     int PRIMARY KEY,
+  sequence      bigint NOT NULL,
+  delivered_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 -- Who sends events with an API key, by the hour received: estimates that workers add every few seconds, kept for two
 -- days. A bounded number of rows for each key and hour (core/worker/maintenance/key-senders.ts).
 CREATE TABLE key_sender_hour (

@@ -51,6 +51,7 @@ export function createStartCommand(config: Config, terminal: Terminal): Command 
           logLevel: config.logLevel,
           retentionDays: config.retentionDays,
           signIn: config.signIn,
+          audit: config.audit,
           onStep: (step) => options.json || terminal.print(terminal.muted(`  ${step} …`)),
           onAlarm: (message, kind) => terminal.printError(message, ALARM_HINTS[kind]),
         })

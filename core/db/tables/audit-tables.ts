@@ -1,9 +1,10 @@
-import type { Time } from './column-types.ts'
+import type { Time, TimeWithDefault } from './column-types.ts'
 
 /** The tables of the audit log. */
 export interface AuditTables {
   audit_log: AuditLogTable
   audit_head: AuditHeadTable
+  audit_delivery: AuditDeliveryTable
 }
 
 export interface AuditLogTable {
@@ -28,4 +29,10 @@ export interface AuditHeadTable {
   tenant_id: number
   sequence: number
   hash: Buffer
+}
+
+export interface AuditDeliveryTable {
+  tenant_id: number
+  sequence: number
+  delivered_at: TimeWithDefault
 }

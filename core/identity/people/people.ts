@@ -123,3 +123,46 @@ function personOf(row: {
     isOperator: row.is_operator,
   }
 }
+
+export interface ListedPerson extends Person {
+  issuer: string
+  subject: string
+}
+
+/**
+ * The person that somebody at the command line means: by id, or by an e-mail address that one person alone has.
+ * @throws IdentityError when it is nobody's, or that of several
+ */
+export async function findPersonByReference(
+  db: Database,
+  reference: string,
+): Promise<ListedPerson> {
+  const isId = /^[1-9]\d{0,8}$/.test(reference)
+  const rows = await db
+    .selectFrom('person')
+    .selectAll()
+    .$if(isId, (query) => query.where('person_id', '=', Number(reference)))
+    .$if(!isId, (query) => query.where('email', '=', reference.trim().toLowerCase()))
+    .orderBy('person_id')
+    .limit(10)
+    .execute()
+  const [found] = rows
+  if (!found)
+    throw new IdentityError(`There is nobody with the id or e-mail address "${reference}".`)
+  if (rows.length > 1) {
+    const ids = rows.map(({ person_id }) => person_id).join(', ')
+    throw new IdentityError(`Several people have this e-mail address; name one by its id: ${ids}.`)
+  }
+  return { ...personOf(found), issuer: found.issuer, subject: found.subject }
+}
+
+export async function listOperators(db: Database): Promise<Person[]> {
+  const rows = await db
+    .selectFrom('person')
+    .selectAll()
+    .where('is_operator', '=', true)
+    .orderBy('person_id')
+    .limit(1_000)
+    .execute()
+  return rows.map(personOf)
+}
