@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Database } from '../../db/database.ts'
 import { inviteMember } from '../../identity/people/invitations.ts'
 import { PERMISSIONS } from '../../identity/roles.ts'
 import { neededBy, rootFields } from '../graphql/permissions.ts'
 import { createSchema } from '../graphql/schema.ts'
 import { createQueryFixture, type QueryFixture } from '../graphql/testing/fixture.ts'
-import { EXPECTED_ERRORS, FIELD_EXAMPLES } from './testing/field-examples.ts'
+import { createInvalidation, type Invalidation } from '../result-cache/invalidation.ts'
+import { createMemoryStore } from '../result-cache/memory-store.ts'
+import { createResultCache } from '../result-cache/result-cache.ts'
+import { EXPECTED_ERRORS, FIELD_EXAMPLES, MARKER } from './testing/field-examples.ts'
 import {
   ALLOWED,
   createSenders,
   type Headers,
-  MARKER,
   REFUSED,
   SENDERS,
   type SenderName,
@@ -18,7 +21,7 @@ import {
 let fixture: QueryFixture
 let senders: Record<SenderName, Headers>
 beforeAll(async () => {
-  fixture = await createQueryFixture()
+  fixture = await createQueryFixture(undefined, createTestCache)
   await fixture.store('default', [
     { id: MARKER, name: MARKER, actor: MARKER, receivedAt: '2026-11-20T10:00:00Z' },
     { id: `${MARKER}-now`, name: MARKER, properties: { [MARKER]: 1 } },
@@ -30,7 +33,17 @@ beforeAll(async () => {
   const email = `${MARKER}@example.com`
   await inviteMember(fixture.db, { tenantId, email, role: 'OWNER', by: operator })
 })
-afterAll(() => fixture.close())
+afterAll(async () => {
+  await invalidation?.close()
+  await fixture.close()
+})
+
+let invalidation: Invalidation | undefined
+/** As in core: results that somebody saw before their role was taken away are in it. */
+function createTestCache({ db, databaseUrl }: { db: Database; databaseUrl: string }) {
+  invalidation = createInvalidation({ databaseUrl, logger: { warn() {} } })
+  return createResultCache({ db, store: createMemoryStore(), invalidation })
+}
 
 /** Of a subscription the first message. */
 async function send(document: string, headers: Headers): Promise<{ status: number; text: string }> {

@@ -1,4 +1,5 @@
-import { MARKER } from './senders.ts'
+/** What is in the tenant `default`, and nobody else may read. */
+export const MARKER = 'only-for-members-of-it'
 
 const RANGE = 'startTime: "2026-11-20T00:00:00Z", endTime: "2026-11-21T00:00:00Z"'
 const UNKNOWN = '"0192a1b2-0000-7000-8000-000000000001"'

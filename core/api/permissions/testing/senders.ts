@@ -1,11 +1,9 @@
 import { createKey, revokeKey } from '../../../identity/api-keys.ts'
 import { endSession } from '../../../identity/sessions.ts'
 import type { QueryFixture } from '../../graphql/testing/fixture.ts'
+import { FIELD_EXAMPLES } from './field-examples.ts'
 
 export type Headers = Record<string, string>
-
-/** What is in the tenant `default`, and nobody else may read. */
-export const MARKER = 'only-for-members-of-default'
 
 export const SENDERS = [
   'anonymous',
@@ -50,10 +48,10 @@ export async function createSenders(fixture: QueryFixture): Promise<Record<Sende
   const demoted = await fixture.person({ default: 'OWNER' })
   const removed = await fixture.person({ default: 'OWNER' })
   for (const { headers } of [demoted, removed])
-    await fixture.execute(
-      '{ totals(startTime: "2026-01-01T00:00:00Z", endTime: "2026-02-01T00:00:00Z") { count } }',
-      headers,
-    )
+    for (const name of ['topValues', 'totals', 'deadLetters']) {
+      const example = FIELD_EXAMPLES[name] as (tenant: string) => string
+      await fixture.execute(example('default'), headers)
+    }
   await database.pool.query("UPDATE membership SET role = 'VIEWER' WHERE person_id = $1", [
     demoted.personId,
   ])
