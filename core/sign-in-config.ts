@@ -31,7 +31,7 @@ export function readSignIn(env: Environment): SignInSettings {
   const providers = readProviders(env)
   return {
     loginLink: readBoolean(env, 'SLUICE_SIGN_IN_LINKS') ?? true,
-    // Whoever has a provider decides there who may sign in, and by what.
+    // With a provider it is decided there who may sign in, and by what.
     passkeys: readBoolean(env, 'SLUICE_PASSKEYS') ?? providers.length === 0,
     providers,
     operators: readOperators(env.SLUICE_OPERATORS, providers),

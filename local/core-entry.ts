@@ -2,7 +2,7 @@ import { createDatabase } from '../core/db/database.ts'
 import { migrate } from '../core/db/migrate.ts'
 import { waitUntilDrained } from '../core/drain.ts'
 import { edgeUser } from '../core/gateway/users.ts'
-import { mintLoginLink } from '../core/identity/login-links.ts'
+import { createLoginLink } from '../core/identity/sign-in/create-login-link.ts'
 import { DASHBOARD_FOLDER } from '../core/lib/paths.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle } from '../core/lifecycle.ts'
@@ -60,7 +60,10 @@ async function start(config: CoreConfig): Promise<void> {
     },
   })
   lifecycle.onStop('worker queue', () => waitUntilDrained(core.db, core.log, DRAIN_MS_MAX))
-  await tell({ kind: 'ready', secrets, loginToken: await mintLoginLink(core.db) })
+  const loginToken = config.signIn.loginLink
+    ? await createLoginLink(core.db, { kind: 'system' })
+    : undefined
+  await tell({ kind: 'ready', secrets, loginToken })
 }
 
 async function prepareSecrets({ home, databaseUrl }: CoreConfig): Promise<Secrets> {

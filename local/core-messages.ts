@@ -21,7 +21,7 @@ export interface CoreConfig {
 export type CoreMessage =
   /** A few words for a person. */
   | { kind: 'step'; step: string }
-  | { kind: 'ready'; secrets: Secrets; loginToken: string }
+  | { kind: 'ready'; secrets: Secrets; loginToken: string | undefined }
   | { kind: 'failed'; message: string; hint: string | undefined }
   /** Records are missing from the log; everything else continues. */
   | { kind: 'offset-gap'; message: string }

@@ -13,7 +13,8 @@ export interface CoreProcess {
   readonly pid: number | undefined
   secrets: Secrets
   /** Of a sign-in link that works once. */
-  loginToken: string
+  /** undefined: links are switched off */
+  loginToken: string | undefined
 }
 
 export interface CoreProcessOptions extends PartEvents {

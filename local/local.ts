@@ -192,7 +192,7 @@ async function startAll(
   demo.key = secrets.demoKey
   startDemoTraffic(options, parts, urls.edge, demo, logger)
   return {
-    run: { ...run, login_url: loginUrl(urls.core, loginToken) },
+    run: { ...run, login_url: loginToken ? loginUrl(urls.core, loginToken) : `${urls.core}/login` },
     notes: [
       ...portNote('edge', options.edgePort, edgePort),
       ...portNote('core', options.corePort, corePort),

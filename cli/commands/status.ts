@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { loginUrl, mintLoginLink } from '../../core/identity/login-links.ts'
+import { loginUrl } from '../../core/identity/login-links.ts'
+import { createLoginLink } from '../../core/identity/sign-in/create-login-link.ts'
 import { formatMinute, formatSecond } from '../format.ts'
 import { requireRunningInstance, withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
@@ -13,8 +14,15 @@ export function createStatusCommand(config: Config, terminal: Terminal): Command
     .option('--json', 'print JSON')
     .action(async (options) => {
       const run = requireRunningInstance(config)
-      const token = await withDatabase({ ...config, databaseUrl: run.database_url }, mintLoginLink)
-      const status = { ...run, login_url: loginUrl(run.core_url, token) }
+      const createLink = async () =>
+        loginUrl(
+          run.core_url,
+          await withDatabase({ ...config, databaseUrl: run.database_url }, (db) =>
+            createLoginLink(db),
+          ),
+        )
+      const login_url = config.signIn.loginLink ? await createLink() : `${run.core_url}/login`
+      const status = { ...run, login_url }
       if (options.json) return terminal.printJson(status)
       terminal.print(
         `Sluice has been running since ${formatMinute(run.started_at)} (process ${run.pid}).`,

@@ -38,7 +38,7 @@ export function createProviderKeys({
     }
   }
 
-  /** One request at a time, whoever waits for it. */
+  /** One request at a time, which all callers share. */
   function reload(): Promise<JWTVerifyGetKey> {
     fetching ??= request().finally(() => {
       fetching = undefined

@@ -56,7 +56,7 @@ async function findKnown(
   return rows[0]
 }
 
-/** An address that was bound to another person is that person's, whoever has it now. */
+/** An address that was bound to another person stays that person's. */
 async function isOperatorBySetting(
   db: Database,
   { issuer, email }: Authenticated,
@@ -69,12 +69,17 @@ async function isOperatorBySetting(
   return bound === undefined || bound === personId
 }
 
-/** @returns undefined where somebody else was bound to the address a moment ago */
-function createOperator(db: Database, who: Authenticated): Promise<Person | undefined> {
-  return db.transaction().execute(async (tx) => {
+/** @returns undefined where somebody else was bound to the address a moment ago; then nothing is kept */
+async function createOperator(db: Database, who: Authenticated): Promise<Person | undefined> {
+  const tx = await db.startTransaction().execute()
+  try {
     const person = await findOrCreatePerson(tx, who)
     const { issuer, email = '' } = who
     const isBound = await bindOperator(tx, { issuer, email, personId: person.personId })
+    await (isBound ? tx.commit() : tx.rollback()).execute()
     return isBound ? { ...person, isOperator: true } : undefined
-  })
+  } catch (error) {
+    if (!tx.isCommitted && !tx.isRolledBack) await tx.rollback().execute()
+    throw error
+  }
 }

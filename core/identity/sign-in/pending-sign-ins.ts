@@ -58,7 +58,7 @@ export interface TakenSignIn {
 }
 
 /**
- * The sign-in that has this state, once: whoever takes it, in vain or not, ends it.
+ * The sign-in that has this state, once: right or wrong, it ends with that.
  * @returns undefined for one that is unknown, over, of another provider, or that another browser began
  */
 export async function takePendingSignIn(
