@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { setKey } from '../../../identity/set-key.ts'
+import { recordAudit } from '../../../identity/audit/audit-log.ts'
 import { createTenant } from '../../../identity/tenants.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { createQueryFixture, type QueryFixture } from '../../graphql/testing/fixture.ts'
@@ -83,7 +83,7 @@ test.each<[string, unknown, string, string]>([
     'a member that no key has',
     { ...PUBLIC, tenant: 'other' },
     '/tenant',
-    'tenant is not a setting',
+    'tenant is not a member of this body',
   ],
   ['a scope that does not exist', { ...PUBLIC, scopes: ['write'] }, '/scopes/0', 'scopes.0 '],
   ['no name', { scopes: ['read'] }, '/name', 'name '],
@@ -111,15 +111,23 @@ test('keys are changed from our own pages only, and never by an API key', async 
 test('the audit log is exported whole, oldest first, in lines from which anyone can compute the chain', async () => {
   const entries = QUERY_LIMITS.auditPageMax + 5
   await createTenant(fixture.db, { tenant: 'busy' })
-  await fixture.database.pool.query(
-    `INSERT INTO api_key (tenant_id, name, display_prefix, key_sha256, scopes)
-     SELECT tenant_id, 'k', 'slc_sec_', sha256('busy'::bytea), '{read}' FROM tenant WHERE slug = 'busy'`,
-  )
   const { rows } = await fixture.database.pool.query(
-    "SELECT key_id FROM api_key JOIN tenant USING (tenant_id) WHERE slug = 'busy'",
+    "SELECT tenant_id FROM tenant WHERE slug = 'busy'",
   )
-  for (let i = 1; i < entries; i++)
-    await setKey(fixture.db, rows[0].key_id, { eventsPerMinute: i, name: `Zürich ${i}` })
+  const tenantId: number = rows[0].tenant_id
+  await fixture.db.transaction().execute(async (tx) => {
+    for (let i = 1; i < entries; i++)
+      await recordAudit(
+        tx,
+        { kind: 'cli' },
+        {
+          tenantId,
+          action: 'key.changed',
+          object: `key ${i}`,
+          after: { name: `Zürich ${i}`, b: [1.5, null] },
+        },
+      )
+  })
 
   const ndjson = { accept: 'application/x-ndjson' }
   const exported = await request('GET', '/v1/audit?tenant=busy', undefined, ndjson)
