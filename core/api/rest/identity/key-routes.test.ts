@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -39,6 +41,12 @@ async function request(method: string, path: string, body?: unknown, more: objec
   const json = isJson && text !== '' ? JSON.parse(text) : undefined
   return { status: response.status, headers: response.headers, text, json }
 }
+
+/** The command of the guide that checks an export, which reads it from the standard input here. */
+const [, VERIFY_EXPORT = ''] =
+  /```sh\n(node --input-type=module[^`]*) < audit.ndjson\n```/.exec(
+    readFileSync(new URL('../../../../docs/audit.md', import.meta.url), 'utf8'),
+  ) ?? []
 
 const PUBLIC = { name: 'page', kind: 'public', scopes: ['ingest'], allowed_events: ['view'] }
 
@@ -151,6 +159,10 @@ test('the audit log is exported whole, oldest first, in lines from which anyone 
       .digest('hex')
     expect(previous).toBe(hash)
   }
+  const verify = (text: string) =>
+    execFileSync('bash', ['-ec', VERIFY_EXPORT], { input: text, encoding: 'utf8', stdio: 'pipe' })
+  expect(verify(exported.text)).toBe(`${entries} entries as they were written\n`)
+  expect(() => verify(exported.text.replace('Zürich 7"', 'Zurich 7"'))).toThrow('entry 8 is not')
   const part = await request('GET', '/v1/audit?tenant=busy&limit=3&after=200', undefined, ndjson)
   expect(
     part.text
