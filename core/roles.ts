@@ -61,8 +61,7 @@ export interface RolesOptions {
   publicUrl?: string
   /** Proxies that are believed about the client's address; none unless given. */
   trustedProxies?: Config['trustedProxies']
-  /** How people sign in; by link alone unless given. */
-  signIn?: Config['signIn']
+  signIn: Config['signIn']
   /** The Bearer token of /metrics. */
   metricsToken?: string
   dashboardFolder: string
@@ -149,8 +148,10 @@ async function serve(options: OptionsWithRoles, db: Database, log: Log): Promise
   lifecycle.onStop('live updates', () => live.close())
   const gateway = roles.includes('gateway') ? createGateway(options, log, securityLog) : undefined
   const redis = await connectRedis(options, options.redisUrl)
-  if (roles.includes('api')) startWebhook(options, connect(options, 'audit webhook', { max: 1 }))
-  if (roles.includes('api')) await applyOperators(db, options.signIn?.operators ?? [])
+  if (roles.includes('api')) {
+    await applyOperators(db, options.signIn?.operators ?? [])
+    startWebhook(options, connect(options, 'audit webhook', { max: 1 }))
+  }
   if (redis && gateway) {
     const publisher = createKeyPublisher({ db, databaseUrl, redis, logger })
     lifecycle.onStop('key publisher', () => publisher.close())

@@ -76,11 +76,19 @@ export function signIn(deps: SignInDeps & { logger?: Partial<Pick<Logger, 'warn'
 function createMethods(deps: SignInDeps): (c: Context) => Promise<SignInMethods> {
   const { db, publicUrl, settings = DEFAULT_SIGN_IN } = deps
   const providers = settings.providers.map(({ id, name }) => ({ id, name }))
+  // Everybody may open the page: however many do, one query runs at a time.
+  let running: Promise<boolean> | undefined
+  const arePasskeysKnown = () => {
+    running ??= hasPasskeys(db).finally(() => {
+      running = undefined
+    })
+    return running
+  }
   return async (c) => ({
     link: settings.loginLink,
     // A button for what nobody has yet would only lead astray.
     passkey:
-      settings.passkeys && relyingPartyOf(c, publicUrl) !== undefined && (await hasPasskeys(db)),
+      settings.passkeys && relyingPartyOf(c, publicUrl) !== undefined && (await arePasskeysKnown()),
     providers,
   })
 }

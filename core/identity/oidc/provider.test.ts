@@ -128,6 +128,7 @@ test('a provider that fails is asked again after five seconds, and one that resp
 test('to sign in again, a provider asks for the credentials, and Google for the account', async () => {
   const again = await create().authorizationUrl({ ...request, again: true })
   expect(again.searchParams.get('prompt')).toBe('login')
+  expect(again.searchParams.get('max_age')).toBe('0')
   expect((await create().authorizationUrl(request)).searchParams.has('prompt')).toBe(false)
 })
 

@@ -127,7 +127,9 @@ export function createProvider(
         code_challenge: await calculatePKCECodeChallenge(verifier),
         code_challenge_method: 'S256',
         // Google knows no other way to ask again.
-        ...(again && { prompt: issuer === GOOGLE ? 'select_account' : 'login' }),
+        // With max_age a provider says when that was.
+        ...(again &&
+          (issuer === GOOGLE ? { prompt: 'select_account' } : { prompt: 'login', max_age: '0' })),
       })
     },
     redeem: (callback, expected) =>
@@ -141,13 +143,14 @@ export function createProvider(
           idTokenExpected: true,
         })
         const claims = await verify(discovered, tokens.id_token as string, expected.nowS)
-        checkTimes(claims, expected)
+        const authenticatedS = checkTimes(claims, expected)
         if (claims.email !== undefined || !discovered.metadata.userinfo_endpoint)
-          return readClaims(settings, claims)
+          return readClaims(settings, claims, authenticatedS)
         const more = await fetchUserInfo(config, tokens.access_token, claims.sub as string)
         // An address and whether it is verified belong together: both from the same response.
         const { email, email_verified, name } = more
-        return readClaims(settings, { name, ...claims, email, email_verified })
+        const all = { name, ...claims, email, email_verified }
+        return readClaims(settings, all, authenticatedS)
       }),
     verifyLogoutToken: (token, nowS) =>
       describingErrors(async () =>
@@ -178,7 +181,9 @@ function createDiscovery({
     const metadata = config.serverMetadata()
     // openid-client compares URLs, and makes exceptions for some issuers.
     if (metadata.issuer !== issuer)
-      throw new Error(`its metadata is of the issuer ${JSON.stringify(metadata.issuer)}`)
+      throw new Error(
+        `its metadata is of the issuer ${JSON.stringify(metadata.issuer).slice(0, 200)}`,
+      )
     if (!metadata.jwks_uri) throw new Error('its metadata has no jwks_uri')
     if (!isInsecure(issuer) && isInsecure(metadata.jwks_uri))
       throw new Error('its keys are not served by HTTPS')

@@ -1,8 +1,11 @@
 import type { Context } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import type { CookieOptions } from 'hono/utils/cookie'
+import { sql } from 'kysely'
+import type { Database } from '../../../db/database.ts'
 import { type AuditActor, recordAudit } from '../../../identity/audit/audit-log.ts'
 import { sessionCookie } from '../../../identity/credentials.ts'
+import { hashSecret } from '../../../identity/hash-secret.ts'
 import type { Person } from '../../../identity/people/people.ts'
 import {
   beginSession,
@@ -21,13 +24,15 @@ export interface BegunSession {
   /** The id of the provider, for the audit log. */
   provider?: string
   providerSession?: string | undefined
+  /** When the person gave their credentials, in seconds; now, unless given. */
+  authenticatedS?: number | undefined
 }
 
 /** Gives the browser a session with a new token, and ends the one that it had. */
 export async function startSession(
   c: Context,
   deps: SignInDeps,
-  { person, method, provider, providerSession }: BegunSession,
+  { person, method, provider, providerSession, authenticatedS }: BegunSession,
 ): Promise<void> {
   const from = originOfSession(c, deps)
   const { personId, name } = person
@@ -35,6 +40,7 @@ export async function startSession(
   const token = await deps.db.transaction().execute(async (tx) => {
     if (former !== undefined && looksLikeToken(former)) await endSession(tx, former)
     const begun = await beginSession(tx, { personId, method, providerSession, ...from })
+    if (authenticatedS !== undefined) await dateSignIn(tx, begun, authenticatedS)
     await recordAudit(
       tx,
       { kind: 'person', personId, name, ...auditedRequest(c, deps) },
@@ -50,6 +56,17 @@ export async function startSession(
   setSessionCookie(c, deps.secure, token)
   const actor = `person ${personId}`
   deps.securityLog?.record({ ...eventOf(c, deps, actor), name: 'sign-in', outcome: 'allowed' })
+}
+
+/** A provider that still knew the person has asked for no credentials: such a sign-in is as old as those. */
+async function dateSignIn(tx: Database, token: string, authenticatedS: number): Promise<void> {
+  await tx
+    .updateTable('session')
+    .set({
+      authenticated_at: sql<string>`least(authenticated_at, to_timestamp(${authenticatedS}))`,
+    })
+    .where('token_sha256', '=', hashSecret(token))
+    .execute()
 }
 
 export function setSessionCookie(c: Context, secure: boolean, token: string): void {
@@ -78,13 +95,18 @@ export interface DeniedSignIn {
   subject?: string
 }
 
-const DENIALS_PER_MINUTE = 60
+export const DENIALS_PER_MINUTE = { address: 10, all: 60 } as const
 
-/** Writes refused sign-ins to the audit log; of a flood the first ones, because strangers cause them. */
+/**
+ * Writes refused sign-ins to the audit log. Strangers cause them: of a flood there are the first ones, and one address
+ * alone cannot keep those of others out.
+ */
 export function createDenialRecorder(deps: SignInDeps) {
-  const budget = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE, clientsMax: 1 })
+  const ofAddress = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE.address })
+  const ofAll = createTokenBuckets({ perMinute: DENIALS_PER_MINUTE.all, clientsMax: 1 })
   return async (c: Context, { method, ...after }: DeniedSignIn): Promise<void> => {
-    if (!budget.take('all')) return
+    const { address = '' } = clientOf(c, deps.addressOf)
+    if (!ofAddress.take(address) || !ofAll.take('all')) return
     await deps.db
       .transaction()
       .execute((tx) =>

@@ -85,6 +85,8 @@ test.each<[string, Lies]>([
   ['has no subject', { without: ['sub'] }],
   ['has an empty subject', { claims: { sub: '' } }],
   ['has a number as its subject', { claims: { sub: 7 } }],
+  ['has a subject with a line break', { claims: { sub: 'li\nsa' } }],
+  ['has an auth_time that is not a number', { claims: { auth_time: 'now' } }],
   ['has a subject of 256 characters', { claims: { sub: 'x'.repeat(256) } }],
   ['never expires', { without: ['exp'] }],
   ['does not say when it was issued', { without: ['iat'] }],
@@ -141,6 +143,35 @@ test.each<[string, Lies]>([
   ['with an error', { callback: { code: undefined, error: 'access_denied' } }],
 ])('a callback %s signs nobody in', async (_, lies) => {
   expect(await attempt(lies)).toEqual(INVALID)
+})
+
+test('a sign-in for which the provider asked for no credentials is as old as those', async () => {
+  const ages = async (auth_time?: number) => {
+    expect(await attempt({ claims: { auth_time } })).toEqual(SIGNED_IN)
+    const { rows } = await fixture.query.database.pool.query(
+      `SELECT round(extract(epoch FROM now() - authenticated_at))::int AS age FROM session ORDER BY created_at DESC LIMIT 1`,
+    )
+    return rows[0].age as number
+  }
+  expect(await ages()).toBeLessThan(5)
+  expect(await ages(now() + 50)).toBeLessThan(5)
+  const old = await ages(now() - 3_600)
+  expect(old).toBeGreaterThanOrEqual(3_600)
+  expect(old).toBeLessThan(3_605)
+})
+
+test('a provider that is to ask again, and did not, signs nobody in', async () => {
+  const again = async (auth_time?: number) => {
+    provider.lies = { claims: { auth_time } }
+    const browser = new TestBrowser()
+    const response = await browser.open(await begin(browser, { again: true }))
+    return [response.status, await browser.viewer(url())]
+  }
+  expect(await again(now())).toEqual(SIGNED_IN)
+  expect(await again(now() - 50)).toEqual(SIGNED_IN)
+  expect(await again(now() - 90)).toEqual(INVALID)
+  // Some never say so.
+  expect(await again()).toEqual(SIGNED_IN)
 })
 
 test('a code is sent to the provider with its verifier, and once', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { applyOperators } from '../../../identity/sign-in/operators.ts'
+import { CALLBACKS_PER_MINUTE } from './oidc.ts'
 import { type SignInFixture, startSignInFixture, TestBrowser } from './testing/fixture.ts'
 import { CLIENT, type RealProvider, startRealProvider } from './testing/real-provider.ts'
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
           { id: 'other', name: 'Other', issuer: other.issuer, ...settings },
         ],
         operators: [{ issuer: work.issuer, email: 'root@example.com' }],
-        contact: 'it@example.com',
+        contact: '<it@example.com>',
       }
     },
     { keysCooldownMs: 0 },
@@ -94,13 +95,12 @@ test('a session ends with the next sign-in of its browser, and with a logout', a
 })
 
 test('somebody whom nobody has invited learns whom to ask, and leaves nothing behind', async () => {
-  work.accounts.set('stranger', { email: '<b>stranger</b>@example.com', email_verified: true })
+  work.accounts.set('stranger', { email: 'stranger@example.com', email_verified: true })
   await fixture.audited()
   const { browser, response, text } = await signIn('stranger')
   expect(response.status).toBe(403)
-  expect(text).toContain('ask <strong>it@example.com</strong>')
-  expect(text).toContain('&lt;b&gt;stranger&lt;/b&gt;@example.com')
-  expect(text).not.toContain('<b>')
+  expect(text).toContain('ask <strong>&lt;it@example.com&gt;</strong>')
+  expect(text).toContain('<strong>stranger@example.com</strong> is not a member')
   expect(await browser.viewer(url())).toBe('UNAUTHENTICATED')
   const known = fixture.db.selectFrom('person').select('subject')
   expect((await known.execute()).map(({ subject }) => subject)).not.toContain('stranger')
@@ -275,4 +275,26 @@ test('the provider ends the sessions of a person, or one of them, on the back ch
     { action: 'session.ended', after: { sessions: 1 } },
     { action: 'session.ended', after: { sessions: 2 } },
   ])
+})
+
+test('a member whose address is no longer one, or is gone, stays a member', async () => {
+  await joined('nomad')
+  for (const email of ['nomad', '<b>nomad</b>@example.com', undefined]) {
+    work.accounts.set('nomad', { ...(email && { email, email_verified: true }) })
+    expect((await signIn('nomad')).response.status).toBe(303)
+  }
+  const { email } = await fixture.db
+    .selectFrom('person')
+    .select('email')
+    .where('subject', '=', 'nomad')
+    .executeTakeFirstOrThrow()
+  expect(email).toBe('nomad@example.com')
+})
+
+test('callbacks of one address are limited before anything is looked up', async () => {
+  const browser = new TestBrowser()
+  const open = async () =>
+    (await browser.open(`${url()}/login/oidc/work/callback?state=${'s'.repeat(43)}`)).status
+  for (let i = 0; i < CALLBACKS_PER_MINUTE; i++) expect(await open()).toBe(400)
+  expect(await open()).toBe(429)
 })

@@ -12,6 +12,7 @@ import {
 import { readReturnPath } from '../../../identity/sign-in/return-path.ts'
 import { ApiError } from '../../../lib/api-error.ts'
 import type { Logger } from '../../../lib/logger.ts'
+import { createTokenBuckets } from '../../../lib/token-buckets.ts'
 import { clientOf } from '../client.ts'
 import { failedPage, notMemberPage } from '../pages/sign-in-failed.ts'
 import { allowOnly, type ProblemCode, sendProblem } from '../problem.ts'
@@ -26,6 +27,7 @@ export interface OidcDeps extends SignInDeps {
 }
 
 const BODY_BYTES_MAX = 4_096
+export const CALLBACKS_PER_MINUTE = 60
 
 /**
  * POST /login/oidc/{id} {return_to?, invitation?, again?} returns {url}, which the page opens; the provider sends the
@@ -34,6 +36,7 @@ const BODY_BYTES_MAX = 4_096
 export function oidcSignIn(deps: OidcDeps): Hono {
   const { db, secure, publicUrl, providers = new Map(), guard } = deps
   const app = new Hono()
+  const callbacks = createTokenBuckets({ perMinute: CALLBACKS_PER_MINUTE })
 
   app.post('/login/oidc/:id', limitBody(BODY_BYTES_MAX), async (c) => {
     const refused = await guard(c)
@@ -66,6 +69,8 @@ export function oidcSignIn(deps: OidcDeps): Hono {
   app.get('/login/oidc/:id/callback', async (c) => {
     const provider = providers.get(c.req.param('id'))
     if (!provider) return c.html(failedPage('NOT_FOUND'), 404)
+    if (!callbacks.take(clientOf(c, deps.addressOf).address ?? ''))
+      return c.html(failedPage('TOO_MANY_ATTEMPTS'), 429, { 'Retry-After': '60' })
     const pre = endPreLogin(c, secure)
     const result = await finishSignIn(c, deps, provider, pre)
     if (result.kind === 'ok') return c.redirect(result.returnTo, 303)
@@ -122,8 +127,9 @@ async function finishSignIn(
       const page = notMemberPage({ ...claims, contact: settings?.contact })
       return { kind: 'denied', code: 'NOT_A_MEMBER', page, who }
     }
-    const method = 'oidc'
-    await startSession(c, deps, { person, method, provider: id, providerSession: claims.session })
+    const { session: providerSession, authenticatedS } = claims
+    const begun = { person, provider: id, providerSession, authenticatedS }
+    await startSession(c, deps, { ...begun, method: 'oidc' })
     return { kind: 'ok', returnTo: pending.returnTo }
   } catch (error) {
     if (error instanceof ApiError) return deny(error.code)

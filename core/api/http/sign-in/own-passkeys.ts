@@ -24,11 +24,20 @@ import {
 } from '../../../identity/sessions.ts'
 import type { SignInSettings } from '../../../identity/sign-in/sign-in-settings.ts'
 import { ApiError } from '../../../lib/api-error.ts'
+import { createTokenBuckets } from '../../../lib/token-buckets.ts'
 import { clientOf } from '../client.ts'
 import { allowOnly } from '../problem.ts'
 import { auditedRequest } from './begin-session.ts'
 import { beginPreLogin, endPreLogin, relyingPartyOf } from './browser.ts'
-import { CREDENTIAL_BYTES_MAX, limitBody, type SignInDeps, type SignInGuard } from './guard.ts'
+import {
+  CREDENTIAL_BYTES_MAX,
+  denied,
+  limitBody,
+  type SignInDeps,
+  type SignInGuard,
+} from './guard.ts'
+
+const READS_PER_MINUTE = 120
 
 export interface OwnPasskeysDeps extends SignInDeps {
   settings: SignInSettings
@@ -43,7 +52,10 @@ export function ownPasskeys(deps: OwnPasskeysDeps): Hono {
   const { db, guard, secure } = deps
   const app = new Hono()
 
+  const reads = createTokenBuckets({ perMinute: READS_PER_MINUTE })
   app.get('/v1/passkeys', async (c) => {
+    if (!reads.take(clientOf(c, deps.addressOf).address ?? ''))
+      return denied(c, deps, 'limit-exceeded', 'TOO_MANY_ATTEMPTS', { 'Retry-After': '60' })
     const { person } = await requirePerson(c, deps)
     const passkeys = await listPasskeys(db, person.personId)
     return c.json({ data: passkeys.map(restOf) })

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser } from '../../../../tests/lib/browser.ts'
+import { launchBrowser, signIn } from '../../../../tests/lib/browser.ts'
+import { loginUrl, mintLoginLink } from '../../../identity/login-links.ts'
 import {
   type LyingProvider,
   startLyingProvider,
@@ -324,6 +325,31 @@ test('two who accept one invitation at the same time: one of them gets in, and n
        FROM person LEFT JOIN passkey USING (person_id) WHERE email = 'twins@example.com'`,
   )
   expect(rows).toEqual([{ people: 1, passkeys: 1 }])
+})
+
+test('a link signs in once, and one that was used leads to the other ways to sign in', async () => {
+  const { page, context } = await visit()
+  const link = loginUrl(url(), await mintLoginLink(fixture.db))
+  await signIn(page, link)
+  expect(await viewer(page)).toBe('SESSION')
+  await context.clearCookies()
+  await page.goto(link)
+  await page.getByRole('button', { name: 'Sign in to Sluice' }).click()
+  await expect.poll(() => page.getByRole('alert').innerText()).toContain('was used, has expired')
+  expect(new URL(page.url()).hash).toBe('')
+  expect(await page.getByRole('button').allInnerTexts()).toContain('Continue with Liar & Söhne')
+  // Never to another host, whatever the address says.
+  for (const [to, path] of [
+    ['//evil.example', '/'],
+    ['/\\\\evil.example', '/'],
+    ['/explore?a=b', '/explore'],
+  ] as const) {
+    const token = await mintLoginLink(fixture.db)
+    await page.goto(`${url()}/login?return=${encodeURIComponent(to)}#token=${token}`)
+    await page.getByRole('button', { name: 'Sign in to Sluice' }).click()
+    await page.waitForURL((where) => where.pathname === path)
+    expect(new URL(page.url()).host).toBe(new URL(url()).host)
+  }
 })
 
 test('every page fits 390 px in light and dark, works by keyboard, and axe finds nothing', async () => {

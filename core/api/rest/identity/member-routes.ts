@@ -45,7 +45,7 @@ const routes = {
     path: `${path}/leave`,
     tags,
     summary: 'Leave a tenant',
-    description: `Whoever is signed in is a member no longer; one owner stays. ${PEOPLE}`,
+    description: `Ends the own membership; one owner stays. ${PEOPLE}`,
     request: { query: z.strictObject({ tenant: z.string() }) },
     responses: { 204: { description: 'Done.' }, ...changeProblems },
   }),

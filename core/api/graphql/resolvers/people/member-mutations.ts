@@ -14,7 +14,7 @@ import type { RequestContext } from '../../context.ts'
 import { needs } from '../../permissions.ts'
 import { checkUuid } from '../check-uuid.ts'
 import type { PeopleTypes } from '../viewer.ts'
-import type { InvitationRef, MemberRef } from './people.ts'
+import type { InvitationRef, MemberRef } from './member-types.ts'
 
 interface MutationTypes extends PeopleTypes {
   member: MemberRef

@@ -1,10 +1,11 @@
-import { type Invitation, listInvitations } from '../../../../identity/people/invitations.ts'
-import { listMembers, type Member } from '../../../../identity/people/members.ts'
+import { listInvitations } from '../../../../identity/people/invitations.ts'
+import { listMembers } from '../../../../identity/people/members.ts'
 import { type ListedSession, listSessions } from '../../../../identity/sessions.ts'
 import type { Builder } from '../../builder.ts'
 import { needs } from '../../permissions.ts'
 import type { PeopleTypes } from '../viewer.ts'
 import { addMemberMutations } from './member-mutations.ts'
+import { addInvitation, addMember } from './member-types.ts'
 import { addSessionMutations, ownerOf } from './session-mutations.ts'
 
 /** The members of tenants, who is invited, and one's own sessions. */
@@ -35,40 +36,6 @@ export function addPeople(builder: Builder, types: PeopleTypes): void {
     }),
   )
   addMemberMutations(builder, { ...types, member, invitation })
-}
-
-export type MemberRef = ReturnType<typeof addMember>
-export type InvitationRef = ReturnType<typeof addInvitation>
-
-function addMember(builder: Builder, { person, role }: PeopleTypes) {
-  return builder.objectRef<Member>('Member').implement({
-    fields: (t) => ({
-      person: t.field({ type: person, resolve: (member) => member }),
-      role: t.expose('role', { type: role }),
-      version: t.exposeInt('version', {
-        description: 'Moves with each change of the role; changeRole takes the one that was read.',
-      }),
-      joinedAt: t.expose('joinedAt', { type: 'DateTime' }),
-    }),
-  })
-}
-
-function addInvitation(builder: Builder, { role }: PeopleTypes) {
-  return builder.objectRef<Invitation>('Invitation').implement({
-    fields: (t) => ({
-      id: t.exposeID('invitationId'),
-      email: t.exposeString('email', {
-        description: 'Only somebody who has shown that it is theirs can accept.',
-      }),
-      role: t.expose('role', { type: role }),
-      invitedBy: t.exposeString('invitedBy', {
-        nullable: true,
-        description: 'The name of who invited; null for the operator.',
-      }),
-      createdAt: t.expose('createdAt', { type: 'DateTime' }),
-      expiresAt: t.expose('expiresAt', { type: 'DateTime' }),
-    }),
-  })
 }
 
 function addSessions(builder: Builder): void {
