@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -98,7 +98,17 @@ describe('sluice key', () => {
   })
 
   test('create and set limit a public key to events and properties, and any takes the limit away', async () => {
-    const args = ['create', '--kind', 'pub', '--name', 'page', '--allow-event', 'a', 'b', '--json']
+    const args = [
+      'create',
+      '--kind',
+      'pub',
+      '--name',
+      'limited',
+      '--allow-event',
+      'a',
+      'b',
+      '--json',
+    ]
     const [{ key_id: id }] = (await run(createKeyCommand, args)).json
     const find = async () =>
       (await run(createKeyCommand, ['list', '--json'])).json[0].find(
@@ -161,6 +171,24 @@ test('sluice doctor exits with 1 where something is wrong, and shows how to repa
   ])
 })
 
+/** The commands of a guide in their order, as a stranger would paste them. */
+function commandsOf(guide: string): string[][] {
+  const text = readFileSync(new URL(`../docs/${guide}`, import.meta.url), 'utf8')
+  return [...text.matchAll(/^npm run sluice -- (.+)$/gm)].map(([, line]) =>
+    (line as string).split(' '),
+  )
+}
+
+test('every command of docs/keys.md works, one after the other', async () => {
+  const commands = commandsOf('keys.md')
+  expect(commands.length).toBeGreaterThan(7)
+  for (const [group, ...args] of commands) {
+    expect(group).toBe('key')
+    await run(createKeyCommand, args)
+    expect([args, process.exitCode]).toEqual([args, undefined])
+  }
+})
+
 describe('sluice audit', () => {
   const heads = async () =>
     (await run(createAuditCommand, ['verify', '--json'])).json[0] as {
@@ -181,6 +209,15 @@ describe('sluice audit', () => {
     const { out } = await run(createAuditCommand, ['list', '--limit', '1', '--json'])
     const { hash, ...entry } = JSON.parse(out)
     expect(createHash('sha256').update(canonicalJson(entry)).digest('hex')).toBe(hash)
+  })
+
+  test('every command of docs/audit.md works, but for the head of somebody else', async () => {
+    const commands = commandsOf('audit.md')
+    expect(commands.length).toBeGreaterThan(5)
+    for (const [, ...args] of commands.filter(([, , flag]) => flag !== '--head')) {
+      await run(createAuditCommand, args)
+      expect([args, process.exitCode]).toEqual([args, undefined])
+    }
   })
 
   test('verify exits with 1 and names the first entry that was changed, and one that is missing', async () => {

@@ -1,4 +1,4 @@
--- The audit log (docs/adr/0025-audit-log.md): who changed what, as one chain of hashes for each tenant. Core may add to it,
+-- The audit log (docs/adr/0026-audit-log.md): who changed what, as one chain of hashes for each tenant. Core may add to it,
 -- and may change or delete nothing. And what API keys may send, and who uses them.
 --
 -- Changes the catalogue alone.

@@ -1,4 +1,4 @@
--- What tells later why a number changed (docs/adr/0023-why-a-number-changed.md), and which events came with an
+-- What tells later why a number changed (docs/adr/0025-why-a-number-changed.md), and which events came with an
 -- Idempotency-Key.
 --
 -- Changes the catalogue alone, whatever the size of the tables.

@@ -101,7 +101,7 @@ async function runWorker(deps: WorkerDeps, workerId: string, signal: AbortSignal
   const assigning = leases.run(either)
   const forwarding = forwarder.run(either)
   const backfilling = backfillMetrics({ pool, logger: deps.logger }, either)
-  const addingSenders = senders.run(deps.logger, either)
+  const addingSenders = senders.run(deps.logger, ended.signal)
   const deriving = deriveEveryMinute(sketches, deps.logger, either)
   const readOffsets = async () => {
     // Offsets of another log say nothing about how far this one was applied.

@@ -41,11 +41,10 @@ export type AuditAction =
   | 'metric.declared'
   | 'metric.retired'
   | 'dead-letters.replayed'
-  | 'dead-letters.discarded'
+  | 'events.replay-begun'
   | 'events.replayed'
   | 'offsets.skipped'
-  | 'database.migrated'
-  | 'audit.exported'
+  | 'offsets.adopted'
   | 'audit.expired'
 
 /** What may be kept of an object for ever: settings, never a secret or the content of an event. */

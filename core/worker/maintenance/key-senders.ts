@@ -40,7 +40,10 @@ interface Sender {
   lastMs: number
 }
 
-export function createKeySenders(pool: pg.Pool, limits = SENDER_LIMITS): KeySenders {
+export function createKeySenders(
+  pool: pg.Pool,
+  limits: Record<keyof typeof SENDER_LIMITS, number> = SENDER_LIMITS,
+): KeySenders {
   let held = new Map<string, Sender>()
 
   async function flush(): Promise<void> {

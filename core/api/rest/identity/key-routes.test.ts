@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { setKey } from '../../../identity/set-key.ts'
+import { recordAudit } from '../../../identity/audit/audit-log.ts'
 import { createTenant } from '../../../identity/tenants.ts'
 import { QUERY_LIMITS } from '../../../queries/limits.ts'
 import { createQueryFixture, type QueryFixture } from '../../graphql/testing/fixture.ts'
@@ -39,6 +41,12 @@ async function request(method: string, path: string, body?: unknown, more: objec
   const json = isJson && text !== '' ? JSON.parse(text) : undefined
   return { status: response.status, headers: response.headers, text, json }
 }
+
+/** The command of the guide that checks an export, which reads it from the standard input here. */
+const [, VERIFY_EXPORT = ''] =
+  /```sh\n(node --input-type=module[^`]*) < audit.ndjson\n```/.exec(
+    readFileSync(new URL('../../../../docs/audit.md', import.meta.url), 'utf8'),
+  ) ?? []
 
 const PUBLIC = { name: 'page', kind: 'public', scopes: ['ingest'], allowed_events: ['view'] }
 
@@ -83,7 +91,7 @@ test.each<[string, unknown, string, string]>([
     'a member that no key has',
     { ...PUBLIC, tenant: 'other' },
     '/tenant',
-    'tenant is not a setting',
+    'tenant is not a member of this body',
   ],
   ['a scope that does not exist', { ...PUBLIC, scopes: ['write'] }, '/scopes/0', 'scopes.0 '],
   ['no name', { scopes: ['read'] }, '/name', 'name '],
@@ -111,15 +119,23 @@ test('keys are changed from our own pages only, and never by an API key', async 
 test('the audit log is exported whole, oldest first, in lines from which anyone can compute the chain', async () => {
   const entries = QUERY_LIMITS.auditPageMax + 5
   await createTenant(fixture.db, { tenant: 'busy' })
-  await fixture.database.pool.query(
-    `INSERT INTO api_key (tenant_id, name, display_prefix, key_sha256, scopes)
-     SELECT tenant_id, 'k', 'slc_sec_', sha256('busy'::bytea), '{read}' FROM tenant WHERE slug = 'busy'`,
-  )
   const { rows } = await fixture.database.pool.query(
-    "SELECT key_id FROM api_key JOIN tenant USING (tenant_id) WHERE slug = 'busy'",
+    "SELECT tenant_id FROM tenant WHERE slug = 'busy'",
   )
-  for (let i = 1; i < entries; i++)
-    await setKey(fixture.db, rows[0].key_id, { eventsPerMinute: i, name: `Zürich ${i}` })
+  const tenantId: number = rows[0].tenant_id
+  await fixture.db.transaction().execute(async (tx) => {
+    for (let i = 1; i < entries; i++)
+      await recordAudit(
+        tx,
+        { kind: 'cli' },
+        {
+          tenantId,
+          action: 'key.changed',
+          object: `key ${i}`,
+          after: { name: `Zürich ${i}`, b: [1.5, null] },
+        },
+      )
+  })
 
   const ndjson = { accept: 'application/x-ndjson' }
   const exported = await request('GET', '/v1/audit?tenant=busy', undefined, ndjson)
@@ -143,6 +159,10 @@ test('the audit log is exported whole, oldest first, in lines from which anyone 
       .digest('hex')
     expect(previous).toBe(hash)
   }
+  const verify = (text: string) =>
+    execFileSync('bash', ['-ec', VERIFY_EXPORT], { input: text, encoding: 'utf8', stdio: 'pipe' })
+  expect(verify(exported.text)).toBe(`${entries} entries as they were written\n`)
+  expect(() => verify(exported.text.replace('Zürich 7"', 'Zurich 7"'))).toThrow('entry 8 is not')
   const part = await request('GET', '/v1/audit?tenant=busy&limit=3&after=200', undefined, ndjson)
   expect(
     part.text

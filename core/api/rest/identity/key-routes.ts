@@ -1,8 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ZodType } from 'zod'
-import { ApiError, badInput } from '../../../lib/api-error.ts'
-import { readJson } from '../../http/read-json.ts'
+import { ApiError } from '../../../lib/api-error.ts'
 import type { RestEnv } from '../admit.ts'
 import { changeProblems, problems, respond } from '../formats.ts'
 import type { RunOperation } from '../operation.ts'
@@ -20,6 +19,7 @@ import {
   toRestUser,
   type UserNode,
 } from './key-schemas.ts'
+import { readBody, versionFor } from './read-body.ts'
 
 const LIST = `query RestKeys($tenant: ID) { keys: apiKeys(tenant: $tenant) { ${KEY_FIELDS} } }`
 const USE = `query RestKeyUse($tenant: ID, $id: ID!) {
@@ -116,7 +116,7 @@ export function addKeyRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperati
     return respond(c, { rows: data.users.map(toRestUser), meta: {} })
   })
   app.openapi(routes.revoke, async (c) => {
-    const version = versionOf(c, undefined)
+    const version = c.req.header('if-match') === undefined ? undefined : versionFor(c, undefined)
     const variables = { ...c.req.valid('query'), ...c.req.valid('param'), version }
     const { data } = await runOperation<{ key: KeyNode }>(c, REVOKE, variables)
     return sendKey(c, data.key)
@@ -130,20 +130,6 @@ export function addKeyRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperati
 function sendKey(c: Context, key: KeyNode) {
   const headers = { ETag: `"${key.version}"`, 'Cache-Control': 'private, no-store' }
   return c.json({ data: toRestKey(key) }, 200, headers)
-}
-
-function versionOf(c: Context, inBody: number | undefined): number | undefined {
-  const match = c.req.header('if-match')
-  if (match === undefined) return inBody
-  const [, version] = /^\s*(?:W\/)?"?(\d{1,9})"?\s*$/.exec(match) ?? []
-  if (version === undefined) throw badInput('If-Match', 'is not the ETag of an API key')
-  return Number(version)
-}
-
-function requiredVersion(c: Context, inBody: number | undefined): number {
-  const version = versionOf(c, inBody)
-  if (version === undefined) throw badInput('version', 'is missing, and so is If-Match')
-  return version
 }
 
 function addCreateRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
@@ -184,7 +170,7 @@ function addChangeRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): 
     const { data } = await runOperation<{ key: KeyNode }>(c, CHANGE, {
       tenant: c.req.query('tenant'),
       id: c.req.param('id'),
-      version: requiredVersion(c, inBody),
+      version: versionFor(c, inBody),
       changes: toKeyInput(settings),
     })
     return sendKey(c, data.key)
@@ -211,21 +197,11 @@ function addRotateRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): 
     }>(c, ROTATE, {
       tenant: c.req.query('tenant'),
       id: c.req.param('id'),
-      version: requiredVersion(c, inBody),
+      version: versionFor(c, inBody),
       overlapHours,
     })
     const { secret, key, replaced } = data.result
     const headers = { Location: `${path}/${key.id}`, 'Cache-Control': 'no-store' }
     return c.json({ data: toRestKey(key), secret, replaced: toRestKey(replaced) }, 201, headers)
   })
-}
-
-async function readBody<T>(c: Context, schema: ZodType<T>): Promise<T> {
-  const read = schema.safeParse(await readJson(c))
-  if (read.success) return read.data
-  const [issue] = read.error.issues
-  const name = issue?.code === 'unrecognized_keys' ? issue.keys[0] : issue?.path.join('.')
-  const pointer = name ? `/${name.replaceAll('.', '/')}` : ''
-  const reason = issue?.code === 'unrecognized_keys' ? 'is not a setting' : issue?.message
-  throw new ApiError('BAD_USER_INPUT', `${name || 'the body'} ${reason}`, { pointer })
 }
