@@ -6,21 +6,18 @@ import { tenantViewer } from '../core/identity/viewer.ts'
 import { createSketchDerivation } from '../core/worker/sketches/derive-sketches.ts'
 import { type BenchPostgres, cpuSeconds, withPostgres } from './lib/machine.ts'
 import { type CachedApi, openCachedApi } from './lib/queries/cached.ts'
+import { compare } from './lib/queries/compare.ts'
 import { type DuckDB, openDuckDB } from './lib/queries/duckdb.ts'
 import { fillMonth, TENANT } from './lib/queries/fill.ts'
-import {
-  type BenchContext,
-  type BenchQuery,
-  createQuerySet,
-  DUCKDB,
-  POSTGRES,
-} from './lib/queries/query-set.ts'
+import { type BenchContext, type BenchQuery, DUCKDB, POSTGRES } from './lib/queries/query.ts'
+import { createQuerySet } from './lib/queries/query-set.ts'
+import { readBytes } from './lib/queries/read-bytes.ts'
 import { table } from './lib/run-arms.ts'
 
 /**
  * How long the queries of a month take, next to plain SQL on the same database and to DuckDB on the same rows as
- * Parquet, in the same rounds; fails unless all three have the same numbers. In full size, for about 40 minutes and
- * 25 GB: node bench/queries.ts --events 20000000 --plain-rounds 1 --json
+ * Parquet, in the same rounds; fails unless all three have the same numbers. In full
+ * size: node bench/queries.ts --events 20000000 --plain-rounds 1 --json
  */
 const { values: options } = parseArgs({
   options: {
@@ -220,33 +217,6 @@ async function measure(
   }
 }
 
-/**
- * Groups beyond the first hundred are one, `(other)`: those that are listed must be equal, and all together, where they
- * add up.
- * @throws where numbers differ
- */
-function compare(
-  title: string,
-  ours: ReadonlyMap<string, number>,
-  theirs: ReadonlyMap<string, number>,
-  tolerance: number,
-): void {
-  const isEqual = (a: number, b: number) =>
-    Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b))
-  const sum = (values: ReadonlyMap<string, number>) =>
-    [...values.values()].reduce((total, value) => total + value, 0)
-  const hasOther = [...ours.keys()].some((key) => key.endsWith('(other)'))
-  for (const [key, value] of ours) {
-    const other = theirs.get(key)
-    if (key.endsWith('(other)') || (other !== undefined && isEqual(value, other))) continue
-    throw new Error(`${title}: ${value} and ${other} of ${key}`)
-  }
-  if (ours.size === 0 || (!hasOther && ours.size !== theirs.size))
-    throw new Error(`${title}: ${ours.size} and ${theirs.size} numbers`)
-  if (hasOther && !isEqual(sum(ours), sum(theirs)))
-    throw new Error(`${title}: ${sum(ours)} and ${sum(theirs)} in all`)
-}
-
 function print(figures: readonly Figures[], footer: string): void {
   const ms = (value: number | undefined) =>
     value === undefined
@@ -283,19 +253,6 @@ function print(figures: readonly Figures[], footer: string): void {
     for (const { what, goalMs, p95, met } of goals)
       console.log(`${met ? 'met    ' : 'not met'}  ${title}, ${what}: ${ms(p95)} of ${goalMs} ms`)
   console.log(footer)
-}
-
-async function readBytes(url: string): Promise<string> {
-  const client = new pg.Client(url)
-  await client.connect()
-  const { rows } = await client.query<{ name: string; mb: number }>(
-    `SELECT name, round(sum(pg_total_relation_size(oid)) / 1e6)::int AS mb
-       FROM (SELECT c.oid, coalesce(i.inhparent::regclass::text, c.relname) AS name
-               FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid WHERE c.relkind = 'r') t
-      WHERE name IN ('event', 'rollup_15m', 'metric_rollup_15m', 'rollup_long', 'sketch') GROUP BY 1 ORDER BY 2 DESC`,
-  )
-  await client.end()
-  return `${rows.map(({ name, mb }) => `${name} ${mb} MB`).join(', ')}.`
 }
 
 async function timeOf(work: () => Promise<unknown>): Promise<number> {

@@ -1,75 +1,10 @@
-import type { Database } from '../../../core/db/database.ts'
-import type { TenantViewer } from '../../../core/identity/viewer.ts'
-import { eventsPage } from '../../../core/queries/events-page.ts'
 import { eventsOverTime } from '../../../core/queries/metrics/events-over-time.ts'
 import type { MetricsInput } from '../../../core/queries/metrics/metrics-args.ts'
-import { outcomeCount } from '../../../core/queries/outcome-count.ts'
-import { rangeTotals } from '../../../core/queries/range-totals.ts'
-import { uniqueActors } from '../../../core/queries/unique-actors.ts'
 import type { Filled } from './fill.ts'
-
-export interface BenchContext {
-  db: Database
-  viewer: TenantViewer
-}
-
-export interface BenchQuery {
-  title: string
-  /** Of the p95. */
-  goalMs?: number
-  /** The same through GraphQL and the result cache. */
-  cachedGoalMs?: number
-  /** What it names is estimated: the largest relative difference from the exact number. */
-  tolerance?: number
-  args?: MetricsInput
-  /** @returns numbers by key, and what they were read from */
-  run(context: BenchContext): Promise<{ values: Map<string, number>; source: string }>
-  /** SELECTs of the same keys and numbers. */
-  plain(dialect: Dialect): string[]
-}
-
-/** What differs between Postgres and DuckDB. */
-export interface Dialect {
-  event: string
-  rollup: string
-  property(name: string): string
-  /** Of a time, the start of its bucket in seconds since 1970, as text. */
-  bucket(unit: 'hour' | 'day', time: string, timeZone: string): string
-  p95(value: string): string
-}
-
-export const POSTGRES: Dialect = {
-  event: 'event e',
-  rollup:
-    '(SELECT r.bucket, s.metric AS name, r.count FROM series s JOIN rollup_15m r USING (tenant_id, series_id)) r',
-  property: (name) => `(e.properties ->> '${name}')`,
-  bucket: (unit, time, zone) =>
-    `extract(epoch FROM date_trunc('${unit}', ${time}, '${zone}'))::bigint::text`,
-  p95: (value) => `percentile_cont(0.95) WITHIN GROUP (ORDER BY ${value})`,
-}
-
-export const DUCKDB: Dialect = {
-  event: 'event e',
-  rollup: 'rollup r',
-  property: (name) => `e.${name}`,
-  bucket: (unit, time, zone) =>
-    zone === 'UTC'
-      ? `epoch(date_trunc('${unit}', ${time}))::bigint::varchar`
-      : `epoch(timezone('${zone}', date_trunc('${unit}', timezone('${zone}', ${time}))))::bigint::varchar`,
-  p95: (value) => `quantile_cont(${value}, 0.95)`,
-}
-
-const at = (ms: number) => new Date(ms).toISOString()
+import { overview } from './overview.ts'
+import { at, type BenchQuery, type Dialect, type Month } from './query.ts'
 
 type Goals = Pick<BenchQuery, 'goalMs' | 'cachedGoalMs' | 'tolerance'>
-
-interface Month {
-  startTime: string
-  endTime: string
-  /** SQL: events from that time to the end of the month. */
-  within(fromMs: number): string
-  startMs: number
-}
 
 /** @param events how many there are */
 export function createQuerySet(filled: Filled, events: number): BenchQuery[] {
@@ -262,53 +197,4 @@ function rawQuery({ startMs, endTime, within }: Month, endMs: number, events: nu
     ],
     { goalMs: 400 },
   )
-}
-
-/** What the page asks for, at the same time as it does: over 30 days, with the ten most frequent names one by one. */
-function overview({ startTime, endTime, within, startMs }: Month): BenchQuery {
-  const month = { startTime, endTime }
-  const range = { start: startTime, end: endTime }
-  const names = Array.from({ length: 10 }, (_, i) => `name_${i}`)
-  const previous = {
-    start: at(2 * Date.parse(range.start) - Date.parse(range.end)),
-    end: range.start,
-  }
-  return {
-    title: "the Overview's set, 30 days",
-    goalMs: 60,
-    tolerance: 0.025,
-    async run({ db, viewer }) {
-      const [totals, actors, , whole, parts, , page] = await Promise.all([
-        rangeTotals(db, viewer, { range, namesMax: 10 }),
-        uniqueActors(db, viewer, { range }),
-        uniqueActors(db, viewer, { range: previous }),
-        eventsOverTime(db, viewer, { name: '*', ...month, interval: 'DAY' }),
-        eventsOverTime(db, viewer, {
-          name: '*',
-          ...month,
-          interval: 'DAY',
-          groupBy: ['name'],
-          filter: [{ dimension: 'name', in: names }],
-        }),
-        outcomeCount(db, viewer, { range, outcome: 'dead' }),
-        eventsPage(db, viewer, { first: 20 }),
-      ])
-      const values = new Map([
-        ['count', totals.count],
-        ['actors', actors.rows[0] ?? 0],
-        ['days', whole.rows.length],
-        ['points', parts.rows.length],
-        ['page', page.rows.length],
-      ])
-      return { values, source: `${totals.source}, ${actors.source}` }
-    },
-    plain: (d) => [
-      `SELECT 'count', count(*) FROM ${d.event} WHERE ${within(startMs)}`,
-      `SELECT 'actors', count(DISTINCT e.actor) FROM ${d.event} WHERE ${within(startMs)}`,
-      `SELECT 'days', count(*) FROM (SELECT ${d.bucket('day', 'e.occurred_at', 'UTC')}, count(*) FROM ${d.event} WHERE ${within(startMs)} GROUP BY 1) t`,
-      `SELECT 'points', count(*) FROM (SELECT ${d.bucket('day', 'e.occurred_at', 'UTC')}, e.name, count(*) FROM ${d.event}
-        WHERE ${within(startMs)} AND e.name IN (${names.map((name) => `'${name}'`)}) GROUP BY 1, 2) t`,
-      `SELECT 'page', count(*) FROM (SELECT e.* FROM ${d.event} ORDER BY e.occurred_at DESC LIMIT 20) t`,
-    ],
-  }
 }

@@ -64,7 +64,7 @@ interface Level {
 /** Only buckets that end by `throughMs`: a reader that finds a day finds all of it. */
 async function deriveLevel(
   client: pg.ClientBase,
-  { tenantId, fromMs, beforeMs }: LongRange,
+  { tenantId, fromMs, beforeMs, isRevision }: LongRange,
   { metricId, minutes, throughMs }: Level,
 ): Promise<number> {
   const spanMs = minutes * 60_000
@@ -75,6 +75,13 @@ async function deriveLevel(
   const series = seriesSql(tenantId, metricId)
   const within = (bucket: string) =>
     `${bucket} >= ${timeSql(from)} AND ${bucket} < ${timeSql(before)}`
+  // A series that had events and has none any more leaves no row to be replaced.
+  if (isRevision)
+    await client.query(
+      `DELETE FROM rollup_long l USING (${series} UNION ALL SELECT ${TOTAL_SERIES}) s (series_id)
+        WHERE l.tenant_id = ${tenantId} AND l.metric_id = ${metricId} AND l.series_id = s.series_id
+          AND l.minutes = ${minutes} AND ${within('l.bucket')}`,
+    )
   const { rowCount } = await client.query(
     `INSERT INTO rollup_long AS l (tenant_id, metric_id, series_id, minutes, bucket,
                                    count, value_count, sum, min, max, late_count, revised_at)
