@@ -93,7 +93,10 @@ test('tables whose rows are updated all the time leave room for that on their pa
 
 /** The interfaces of the tables, read as source: kysely's types are gone by the time a test runs. */
 function readSchemaTypes(): Map<string, Map<string, Column>> {
-  const text = ['schema.ts', 'tables/metric-tables.ts', 'tables/sketch-tables.ts']
+  const text = [
+    'schema.ts',
+    ...['metric', 'sketch', 'long-rollup'].map((name) => `tables/${name}-tables.ts`),
+  ]
     .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
     .join('\n')
   const source = ts.createSourceFile('schema.ts', text, ts.ScriptTarget.Latest)
@@ -107,8 +110,9 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
       return [name?.getText(source) as string, type?.getText(source) as string] as const
     })
   return new Map(
-    [...members('Schema'), ...members('MetricTables'), ...members('SketchTables')].map(
-      ([table, type]) => [
+    ['Schema', 'MetricTables', 'SketchTables', 'LongRollupTables']
+      .flatMap(members)
+      .map(([table, type]) => [
         table,
         new Map(
           members(type).map(([column, type]) => [
@@ -120,7 +124,6 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
             },
           ]),
         ),
-      ],
-    ),
+      ]),
   )
 }

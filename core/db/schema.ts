@@ -1,11 +1,12 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { Scope } from '../../contract/api-key.ts'
 import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { LongRollupTables } from './tables/long-rollup-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema extends MetricTables, SketchTables {
+export interface Schema extends MetricTables, SketchTables, LongRollupTables {
   tenant: TenantTable
   api_key: ApiKeyTable
   deleted_api_key: DeletedApiKeyTable

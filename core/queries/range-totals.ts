@@ -6,7 +6,7 @@ import { QUERY_LIMITS } from './limits.ts'
 import type { QueryResult, Source } from './query-result.ts'
 import { checkRange, periodBefore, type Range } from './sql/buckets.ts'
 import { countsFromRollups } from './sql/counts.ts'
-import { inOneSnapshot } from './sql/days-received.ts'
+import { snapshotFor } from './sql/long-rollups.ts'
 import { resolveNames, shownName } from './sql/names.ts'
 
 export interface NameCount {
@@ -54,8 +54,9 @@ async function countByName(
   range: Range,
 ): Promise<{ counts: Map<string, number>; source: Source }> {
   const names = await resolveNames(db, viewer, undefined)
-  const { rows, source } = await inOneSnapshot(db, range, async (db) => {
-    const { sql: counts, source } = await countsFromRollups(db, viewer, names, range)
+  const args = { range, interval: 'TOTAL', timeZone: 'UTC', byName: true } as const
+  const { rows, source } = await snapshotFor(db, args, async (db) => {
+    const { sql: counts, source } = await countsFromRollups(db, viewer, names, args)
     const { rows } = await sql<{ name: string; count: number }>`
       SELECT ${shownName} AS name, sum(c.count)::bigint AS count
         FROM (${counts}) c GROUP BY 1`.execute(db)

@@ -59,7 +59,13 @@ async function hasDroppedEvents(
   const end = ceilBucket15m(range.end)
   const early = { start: floorBucket15m(range.start), end: isBefore(until, end) ? until : end }
   const names = await resolveNames(db, viewer, undefined)
-  const { sql: counts } = await countsFromRollups(db, viewer, names, early)
+  const { sql: counts } = await countsFromRollups(db, viewer, names, {
+    range: early,
+    // Not of one snapshot: from 15-minute rows alone.
+    interval: 'QUARTER_HOUR',
+    timeZone: 'UTC',
+    byName: false,
+  })
   const { rows } = await sql<{ count: number }>`
     SELECT coalesce(sum(c.count), 0)::bigint AS count FROM (${counts}) c`.execute(db)
   const counted = rows[0]?.count ?? 0

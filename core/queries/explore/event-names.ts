@@ -92,7 +92,12 @@ async function countsOf(
   range: Range | undefined,
 ) {
   if (!range) return { value: sql`NULL::bigint`, join: sql``, source: 'rollup' as Source }
-  const counts = await countsFromRollups(db, viewer, names, range)
+  const counts = await countsFromRollups(db, viewer, names, {
+    range,
+    interval: 'TOTAL',
+    timeZone: 'UTC',
+    byName: true,
+  })
   return {
     value: sql`n.count`,
     join: sql`JOIN (SELECT c.name, sum(c.count)::bigint AS count FROM (${counts.sql}) c GROUP BY 1) n ON n.name = s.metric`,

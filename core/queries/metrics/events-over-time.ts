@@ -1,15 +1,14 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
-import { watermark } from '../../db/watermark.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
-import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
+import { bucketOf } from '../sql/buckets.ts'
 import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
 import type { DayWindow } from '../sql/day-windows.ts'
-import { daysReceived, inOneSnapshot, inSnapshot, whereOccurred } from '../sql/days-received.ts'
+import { daysReceived, inSnapshot, whereOccurred } from '../sql/days-received.ts'
 import {
   describeMetric,
   isCounted,
@@ -18,11 +17,13 @@ import {
   resolveMetric,
 } from '../sql/declared-metric.ts'
 import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
-import { type Names, OTHER, resolveNames, shownName, whereNames } from '../sql/names.ts'
+import { countBucketsOf, type StoredRuns, snapshotFor } from '../sql/long-rollups.ts'
+import { type Names, resolveNames, shownName, whereNames } from '../sql/names.ts'
 import { eventNumber } from '../sql/numbers.ts'
 import { checkRawBudget } from '../sql/raw-budget.ts'
-import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
+import type { MetricsArgs, MetricsInput } from './metrics-args.ts'
 import { tooManyPoints } from './metrics-points.ts'
+import { metricsSql, type PointRow, pointsOf } from './metrics-sql.ts'
 import { queryIdOf } from './query-id.ts'
 import { estimateOverTime } from './sketches/estimate-over-time.ts'
 import { canUseStoredBuckets, isAddable } from './stored-buckets.ts'
@@ -44,6 +45,9 @@ export interface MetricPoint {
 export interface MetricsResult extends QueryResult<MetricPoint> {
   info: ResultInfo
 }
+
+/** Of rows of one series: that many more than the buckets of a result are no reason to add them up first. */
+const FEW_BUCKETS = 400
 
 /**
  * Counts, sums and so on for start ≤ occurred_at < end. Buckets without events are left out. All are exact but for
@@ -68,29 +72,35 @@ export async function eventsOverTime(
   }
   // A filter is counted from series only where none are counted together, which has to hold while they are read.
   const read = <T>(work: (db: Database) => Promise<T>) =>
-    metric ? inSnapshot(db, work) : inOneSnapshot(db, args.range, work)
+    metric ? inSnapshot(db, work) : snapshotFor(db, args, work)
   const { found, source, isLimited } = await read(async (db) => {
     const ofMetric =
       metric && !onlyRaw && isAddable(args)
         ? await partsOfMetric(db, viewer, metric, names, args)
         : undefined
-    const { sql: parts, source } =
-      ofMetric ??
-      (onlyRaw || metric || !canUseRollups(args, names)
-        ? await partsFromEvents(db, viewer, names, args)
-        : await partsFromRollups(db, viewer, names, args))
-    const marks = metric && marksOfMetric(viewer, metric, args.range)
-    const { rows } = await buildMetricsSql(viewer, names, args, parts, pointsMax, marks).execute(db)
+    const {
+      sql: parts,
+      source,
+      runs,
+    } = ofMetric ??
+    (onlyRaw || metric || !canUseRollups(args, names)
+      ? await partsFromEvents(db, viewer, names, args)
+      : await partsFromRollups(db, viewer, names, args))
+    const areFew = runs !== undefined && countBucketsOf(runs) <= FEW_BUCKETS
+    const marks = metric
+      ? marksOfMetric(viewer, metric, args.range, runs)
+      : marksOfNames(viewer, names, args.range, runs)
+    const { rows } = await metricsSql(viewer, args, { parts, pointsMax, marks, areFew }).execute(db)
     return { found: rows, source, isLimited: ofMetric?.isLimited ?? false }
   })
   if (found.length > pointsMax) throw tooManyPoints(pointsMax)
-  const points = found.filter((row): row is PointRow => row.timestamp !== null)
+  const points = pointsOf(found)
   const isWhole = (row: PointRow) => !metric || source === 'raw' || isCounted(metric, row)
   const rows = points.map((row) => toPoint({ ...row, final: row.final && isWhole(row) }, args))
   const info = await describeResult(db, viewer, args, {
     source,
     errorBound: 0,
-    groups: points[0]?.groups ?? 0,
+    groups: points.length === 0 ? 0 : (found[0]?.groups ?? 0),
     // Without points there is one row all the same.
     asOf: found[0]?.as_of as Instant,
     finalThrough: found[0]?.final_through ?? undefined,
@@ -170,6 +180,8 @@ function canUseRollups(args: MetricsArgs, names: Names): boolean {
 interface Parts {
   sql: RawBuilder<unknown>
   source: Source
+  /** Of rollups; none where single events are read. */
+  runs?: StoredRuns
 }
 
 /** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
@@ -180,10 +192,12 @@ async function partsFromRollups(
   args: MetricsArgs,
 ): Promise<Parts> {
   const { range, interval, timeZone, groupBy } = args
-  const counts = await countsFromRollups(db, viewer, names, range)
+  const byName = groupBy.length > 0
+  const counts = await countsFromRollups(db, viewer, names, { range, interval, timeZone, byName })
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
     source: counts.source,
+    runs: counts.runs,
     sql: sql`SELECT ${bucketOf(sql`c.at`, interval, timeZone, range)} AS bucket, ${dims} AS dims,
                     count, value_count, sum, min, max
                FROM (${counts.sql}) c`,
@@ -223,78 +237,4 @@ function eventParts(
     SELECT ${bucket} AS bucket, ${dims} AS dims, count(*) AS count, count(${value}) AS value_count,
            coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max
     ${from} GROUP BY 1, 2`
-}
-
-/** How parts become a value; null (no event had a value) leaves the point out. */
-const VALUE: Record<Aggregate, RawBuilder<unknown>> = {
-  COUNT: sql`sum(p.count)`,
-  SUM: sql`sum(p.sum)`,
-  MIN: sql`min(p.min)`,
-  MAX: sql`max(p.max)`,
-  AVG: sql`sum(p.sum) / nullif(sum(p.value_count), 0)`,
-  UNIQUES: sql`count(DISTINCT p.actor)`,
-  P50: sql`percentile_cont(0.50) WITHIN GROUP (ORDER BY p.value)`,
-  P95: sql`percentile_cont(0.95) WITHIN GROUP (ORDER BY p.value)`,
-  P99: sql`percentile_cont(0.99) WITHIN GROUP (ORDER BY p.value)`,
-}
-
-/** Without groups each part is another actor already, and count() is cheaper than count(DISTINCT). */
-function aggregateOf({ aggregate, groupBy }: MetricsArgs): RawBuilder<unknown> {
-  return aggregate === 'UNIQUES' && groupBy.length === 0 ? sql`count(p.actor)` : VALUE[aggregate]
-}
-
-interface PointRow {
-  timestamp: Instant
-  dims: (string | null)[]
-  value: number
-  final: boolean
-  late: number
-  revised_at: Instant | null
-  groups: number
-  final_through: Instant | null
-  as_of: Instant
-}
-
-/** Without points there is one row all the same, for `final_through`: it must be of the same snapshot. */
-type MetricsRow = PointRow | (Omit<PointRow, 'timestamp'> & { timestamp: null })
-
-function buildMetricsSql(
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-  parts: RawBuilder<unknown>,
-  pointsMax: number,
-  marks: RawBuilder<unknown> = marksOfNames(viewer, names, args.range),
-): RawBuilder<MetricsRow> {
-  const { range, interval, timeZone, groupBy } = args
-  const bucket = sql`v.bucket`
-  const lateInterval = lateIntervalOf(interval)
-  const lateBucketOf = (time: RawBuilder<unknown>) => bucketOf(time, lateInterval, timeZone, range)
-  const isMinutes = interval === 'MINUTE'
-  const other = sql`array_fill(${OTHER}::text, ARRAY[${sql.lit(groupBy.length)}])`
-  const ranked = sql`SELECT dims, row_number() OVER (ORDER BY sum(count) DESC, dims) AS rank FROM parts GROUP BY dims`
-  return sql<MetricsRow>`
-    WITH parts AS (${parts}),
-    ranked AS (${groupBy.length === 0 ? sql`SELECT '{}'::text[] AS dims, 1 AS rank` : ranked}),
-    valued AS (
-      SELECT p.bucket, CASE WHEN r.rank <= ${sql.lit(QUERY_LIMITS.groupsMax)} THEN p.dims ELSE ${other} END AS dims,
-             min(r.rank) AS rank, (${aggregateOf(args)})::float8 AS value
-        FROM parts p JOIN ranked r ON r.dims = p.dims
-       GROUP BY 1, 2
-    ),
-    late AS (
-      SELECT ${lateBucketOf(sql`r.bucket`)} AS bucket, sum(r.late_count)::bigint AS count,
-             max(r.revised_at) AS revised_at
-        FROM (${marks}) r
-       GROUP BY 1
-    ),
-    mark AS (
-      SELECT ${watermark(viewer.tenantId)} AS at
-    )
-    SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
-           coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups,
-           ${isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`} AS final_through, now() AS as_of
-      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = ${isMinutes ? lateBucketOf(bucket) : bucket}
-     ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
 }

@@ -4,44 +4,99 @@ import { OTHER_METRIC } from '../../db/series-names.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { ceilBucket15m, floorBucket15m, toMicros } from '../instant.ts'
 import type { Source } from '../query-result.ts'
-import type { Range } from './buckets.ts'
+import type { Interval, Range } from './buckets.ts'
 import type { DayWindow } from './day-windows.ts'
 import { daysReceived, whereOccurred } from './days-received.ts'
+import { longSelects, type StoredRuns, storedRuns, whereShort, withEdges } from './long-rollups.ts'
 import { type Names, whereNames, whereSeries } from './names.ts'
+
+export interface CountArgs {
+  range: Range
+  /** Of the result's buckets: each row is in one of them. */
+  interval: Interval
+  timeZone: string
+  /** Else all names of a row are one: its `name` means nothing. */
+  byName: boolean
+}
+
+export interface CountedParts {
+  sql: RawBuilder<unknown>
+  source: Source
+  /** Of rollups. */
+  runs: StoredRuns
+}
 
 /**
  * Rows `(at, name, count, value_count, sum, min, max)` that together are all events of the range,
- * each counted once: `rollup_15m` for the 15-minute buckets wholly inside it, `event` for the partial ones at
- * its ends. One SELECT, so one snapshot: a batch that is committed meanwhile is in both or in neither.
- * @param db of one snapshot (`inOneSnapshot`): which days' events are read is read first
+ * each counted once: rollups for the 15-minute buckets wholly inside it, as days and hours where these are derived, and
+ * `event` for the partial ones at its ends. A batch that is committed meanwhile is in all of it or in none.
+ * @param db of one snapshot, see `snapshotFor`: what is derived, and which days' events are read, is read first
  */
 export async function countsFromRollups(
   db: Database,
   viewer: TenantViewer,
   names: Names,
-  range: Range,
-): Promise<{ sql: RawBuilder<unknown>; source: Source }> {
+  args: CountArgs,
+): Promise<CountedParts> {
+  const { range } = args
   const fromEvents = async (part: Range) =>
     countsFromEvents(viewer, names, part, await daysReceived(db, viewer, names, part))
   const first = ceilBucket15m(range.start)
   const last = floorBucket15m(range.end)
-  if (toMicros(first) >= toMicros(last)) return { sql: await fromEvents(range), source: 'raw' }
+  if (toMicros(first) >= toMicros(last))
+    return { sql: await fromEvents(range), source: 'raw', runs: [] }
 
-  const parts = [
-    sql`SELECT r.bucket AS at, ${ownOrShared(sql`s.metric`, sql`s.created_at <= ${names.sharedSince}::timestamptz`, names)} AS name, r.count, r.value_count, r.sum, r.min, r.max
-          FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-         WHERE ${whereSeries(viewer, names)}
-           AND r.bucket >= ${first}::timestamptz AND r.bucket < ${last}::timestamptz`,
-  ]
+  const runs = await storedRuns(db, viewer, { ...args, range: { start: first, end: last } })
+  const parts = partsOfRuns(viewer, names, runs, args)
+  let source: Source = 'rollup'
   for (const edge of [
     { start: range.start, end: first },
     { start: last, end: range.end },
   ])
-    if (toMicros(edge.start) < toMicros(edge.end)) parts.push(await fromEvents(edge))
-  return {
-    sql: sql.join(parts, sql` UNION ALL `),
-    source: parts.length === 1 ? 'rollup' : 'rollup+raw',
-  }
+    if (toMicros(edge.start) < toMicros(edge.end)) {
+      parts.push(await fromEvents(edge))
+      source = 'rollup+raw'
+    }
+  return { sql: sql.join(parts, sql` UNION ALL `), source, runs }
+}
+
+/** SQL: how many events rollups count in the 15-minute buckets of a range, which begins and ends with one. */
+export async function rolledUpCount(
+  db: Database,
+  viewer: TenantViewer,
+  names: Names,
+  range: Range,
+): Promise<RawBuilder<number>> {
+  const runs = await storedRuns(db, viewer, { range, interval: 'TOTAL', timeZone: 'UTC' })
+  const parts = partsOfRuns(viewer, names, runs, { byName: false })
+  return sql<number>`(SELECT coalesce(sum(c.count), 0)::bigint FROM (${sql.join(parts, sql` UNION ALL `)}) c)`
+}
+
+function partsOfRuns(
+  viewer: TenantViewer,
+  names: Names,
+  runs: StoredRuns,
+  { byName }: Pick<CountArgs, 'byName'>,
+): RawBuilder<unknown>[] {
+  const sums = sql`r.count, r.value_count, r.sum, r.min, r.max`
+  const name = ownOrShared(
+    sql`s.metric`,
+    sql`s.created_at <= ${names.sharedSince}::timestamptz`,
+    names,
+  )
+  const where = whereSeries(viewer, names)
+  const isTotal = !byName && names.only === undefined
+  const parts = longSelects(viewer, {
+    runs,
+    columns: sql`r.bucket AS at, ${isTotal ? sql`''` : name} AS name, ${sums}`,
+    series: isTotal ? undefined : { from: sql`series s`, where },
+  })
+  const short = whereShort(runs)
+  if (short)
+    parts.push(sql`SELECT r.bucket AS at, ${name} AS name, ${sums}
+          FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
+         WHERE ${where} AND ${short}`)
+  return parts
 }
 
 /**
@@ -72,16 +127,28 @@ function countsFromEvents(
       FROM event e WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} GROUP BY 1, 2`
 }
 
-/** Rows `(bucket, late_count, revised_at)`, whatever the grouping or the filter. */
+/**
+ * Rows `(bucket, late_count, revised_at)`, whatever the grouping or the filter.
+ * @param runs of the 15-minute buckets that are wholly in the range; empty: all are read from 15-minute rows
+ */
 export function marksOfNames(
   viewer: TenantViewer,
   names: Names,
   range: Range,
+  runs: StoredRuns = [],
 ): RawBuilder<unknown> {
-  return sql`
-      SELECT r.bucket, r.late_count, r.revised_at
+  const where = whereSeries(viewer, names)
+  const columns = sql`r.bucket, r.late_count, r.revised_at`
+  const all = withEdges(runs, range)
+  const parts = longSelects(viewer, {
+    runs: all,
+    columns,
+    series: names.only === undefined ? undefined : { from: sql`series s`, where },
+  })
+  const short = whereShort(all)
+  if (short)
+    parts.push(sql`SELECT ${columns}
         FROM series s JOIN rollup_15m r ON r.tenant_id = s.tenant_id AND r.series_id = s.series_id
-       WHERE ${whereSeries(viewer, names)} AND (r.late_count > 0 OR r.revised_at IS NOT NULL)
-         AND r.bucket >= ${floorBucket15m(range.start)}::timestamptz
-         AND r.bucket < ${ceilBucket15m(range.end)}::timestamptz`
+       WHERE ${where} AND (r.late_count > 0 OR r.revised_at IS NOT NULL) AND ${short}`)
+  return sql.join(parts, sql` UNION ALL `)
 }

@@ -11,6 +11,14 @@ import type { ResultInfo, Source } from '../query-result.ts'
 import { bucketOf, type Range } from './buckets.ts'
 import { daysReceived, whereOccurred } from './days-received.ts'
 import { dimensionsOf, isOneOf, whereFilters } from './dimensions.ts'
+import {
+  longSelects,
+  type StoredRuns,
+  storedRuns,
+  whereShort,
+  wholeRun,
+  withEdges,
+} from './long-rollups.ts'
 import { type Names, OTHER, whereNames } from './names.ts'
 import { eventNumber } from './numbers.ts'
 
@@ -92,7 +100,9 @@ export async function partsOfMetric(
   metric: ActiveMetric,
   names: Names,
   args: MetricsArgs,
-): Promise<{ sql: RawBuilder<unknown>; source: Source; isLimited: boolean } | undefined> {
+): Promise<
+  { sql: RawBuilder<unknown>; source: Source; isLimited: boolean; runs: StoredRuns } | undefined
+> {
   const { range, interval, timeZone, groupBy } = args
   const filters = args.ofMetric?.filters ?? []
   const first = ceilBucket15m(range.start)
@@ -117,18 +127,62 @@ export async function partsOfMetric(
       ? sql`'{}'::text[]`
       : sql`CASE WHEN s.dims IS NULL THEN ${other} ELSE ${own} END`
   const where = filters.map((filter) => sql`AND ${isOneOf(dimOf(filter.dimension), filter.in)}`)
-  const parts = [
-    sql`SELECT ${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, ${dims} AS dims, r.count, r.value_count, r.sum, r.min, r.max
-          ${fromRollups(viewer, metric, { start: first, end: last })} ${sql.join(where, sql` `)}`,
-  ]
+  const runs = metric.isBackfilling
+    ? wholeRun({ start: first, end: last })
+    : await storedRuns(db, viewer, {
+        metricId: metric.metricId,
+        range: { start: first, end: last },
+        interval,
+        timeZone,
+      })
+  const columns = sql`${bucketOf(sql`r.bucket`, interval, timeZone, range)} AS bucket, ${dims} AS dims, r.count, r.value_count, r.sum, r.min, r.max`
+  const isTotal = groupBy.length === 0 && filters.length === 0
+  const parts = selectsOf(viewer, metric, {
+    runs,
+    columns,
+    where: sql.join(where, sql` `),
+    isTotal,
+  })
   for (const edge of [
     { start: range.start, end: first },
     { start: last, end: range.end },
   ])
     if (toMicros(edge.start) < toMicros(edge.end))
       parts.push(await edgeParts(db, viewer, names, args, edge))
-  const source = parts.length === 1 ? 'rollup' : 'rollup+raw'
-  return { sql: sql.join(parts, sql` UNION ALL `), source, isLimited }
+  const isWhole =
+    toMicros(range.start) === toMicros(first) && toMicros(range.end) === toMicros(last)
+  const source = isWhole ? 'rollup' : 'rollup+raw'
+  return { sql: sql.join(parts, sql` UNION ALL `), source, isLimited, runs }
+}
+
+interface Selected {
+  runs: StoredRuns
+  /** Of rows `r`, and of series `s` unless these are read as one. */
+  columns: RawBuilder<unknown>
+  where: RawBuilder<unknown>
+  /** All series together. */
+  isTotal: boolean
+}
+
+/** SELECTs of the metric's rollups of every length. */
+function selectsOf(
+  viewer: TenantViewer,
+  { metricId }: ActiveMetric,
+  { runs, columns, where, isTotal }: Selected,
+): RawBuilder<unknown>[] {
+  const ofMetric = sql`s.metric_id = ${metricId} AND s.tenant_id = ${viewer.tenantId} ${where}`
+  const series = { from: sql`metric_series s`, where: ofMetric }
+  const selects = longSelects(viewer, {
+    metricId,
+    runs,
+    columns,
+    series: isTotal ? undefined : series,
+  })
+  const short = whereShort(runs)
+  if (short)
+    selects.push(sql`SELECT ${columns} FROM metric_series s JOIN metric_rollup_15m r ON r.series_id = s.series_id
+       WHERE ${ofMetric} AND ${short}`)
+  return selects
 }
 
 /** The part of a 15-minute bucket at an end of the range. */
@@ -159,15 +213,23 @@ function fromRollups(
        AND r.bucket >= ${range.start}::timestamptz AND r.bucket < ${range.end}::timestamptz`
 }
 
-/** Rows `(bucket, late_count, revised_at)`, whatever the grouping or the filter. */
+/**
+ * Rows `(bucket, late_count, revised_at)`, whatever the grouping or the filter.
+ * @param runs of the 15-minute buckets that are wholly in the range; empty: all are read from 15-minute rows
+ */
 export function marksOfMetric(
   viewer: TenantViewer,
   metric: ActiveMetric,
-  { start, end }: Range,
+  range: Range,
+  runs: StoredRuns = [],
 ): RawBuilder<unknown> {
-  return sql`SELECT r.bucket, r.late_count, r.revised_at
-    ${fromRollups(viewer, metric, { start: floorBucket15m(start), end: ceilBucket15m(end) })}
-       AND (r.late_count > 0 OR r.revised_at IS NOT NULL)`
+  const selects = selectsOf(viewer, metric, {
+    runs: withEdges(runs, range),
+    columns: sql`r.bucket, r.late_count, r.revised_at`,
+    where: sql``,
+    isTotal: true,
+  })
+  return sql`SELECT r.* FROM (${sql.join(selects, sql` UNION ALL `)}) r WHERE r.late_count > 0 OR r.revised_at IS NOT NULL`
 }
 
 /** Whether combinations beyond the limit are counted together somewhere in the range. */

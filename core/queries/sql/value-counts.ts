@@ -31,7 +31,12 @@ export async function countsByValue(
   { dimension, filters, range }: ValueCounts,
 ): Promise<{ sql: RawBuilder<unknown>; source: Source }> {
   if (dimension === 'name' && filters.length === 0 && names.haveOwnSeries) {
-    const counts = await countsFromRollups(db, viewer, names, range)
+    const counts = await countsFromRollups(db, viewer, names, {
+      range,
+      interval: 'TOTAL',
+      timeZone: 'UTC',
+      byName: true,
+    })
     return {
       source: counts.source,
       sql: sql`SELECT c.name AS value, c.name = ${OTHER_METRIC} AS shared, c.count, c.sum::text::numeric AS sum

@@ -21,20 +21,32 @@ export async function ageMetrics(pool: pg.Pool): Promise<AgeResult> {
       WHERE retired_on IS NULL AND dims IS NOT NULL AND last_used_on < today - $1::int`,
     [METRIC_LIMITS.seriesUnusedDays],
   )
-  let deleted = 0
-  for (const deadline = performance.now() + DELETE_MS_MAX; performance.now() < deadline; ) {
-    const { rows } = await pool.query<{ count: number }>(DELETE_ROLLUPS, [
+  const deadline = performance.now() + DELETE_MS_MAX
+  const long = await deleteAll(pool, DELETE_LONG, deadline)
+  const short = long.isDone
+    ? await deleteAll(pool, DELETE_ROLLUPS, deadline)
+    : { count: 0, isDone: false }
+  if (short.isDone) await pool.query(DELETE_EMPTY, [METRIC_LIMITS.retiredMs / 1000])
+  return { metricSeriesRetired: retired ?? 0, metricRowsDeleted: long.count + short.count }
+}
+
+/** A part at a time, until none is left or the deadline has passed. */
+async function deleteAll(
+  pool: pg.Pool,
+  statement: string,
+  deadline: number,
+): Promise<{ count: number; isDone: boolean }> {
+  let count = 0
+  while (performance.now() < deadline) {
+    const { rows } = await pool.query<{ count: number }>(statement, [
       METRIC_LIMITS.retiredMs / 1000,
       ROWS_MAX,
     ])
-    const count = rows[0]?.count ?? 0
-    deleted += count
-    if (count < ROWS_MAX) {
-      await pool.query(DELETE_EMPTY, [METRIC_LIMITS.retiredMs / 1000])
-      break
-    }
+    const deleted = rows[0]?.count ?? 0
+    count += deleted
+    if (deleted < ROWS_MAX) return { count, isDone: true }
   }
-  return { metricSeriesRetired: retired ?? 0, metricRowsDeleted: deleted }
+  return { count, isDone: false }
 }
 
 const RETIRED =
@@ -50,6 +62,18 @@ WITH few AS (
 )
 SELECT count(*)::int AS count FROM deleted`
 
+const DELETE_LONG = `
+WITH few AS (
+  SELECT l.tenant_id, l.metric_id, l.series_id, l.minutes, l.bucket FROM metric_definition d JOIN rollup_long l USING (tenant_id, metric_id)
+   WHERE d.metric_id IN (${RETIRED}) LIMIT $2
+), deleted AS (
+  DELETE FROM rollup_long l USING few f
+   WHERE (l.tenant_id, l.metric_id, l.series_id, l.minutes, l.bucket) = (f.tenant_id, f.metric_id, f.series_id, f.minutes, f.bucket)
+  RETURNING 1
+)
+SELECT count(*)::int AS count FROM deleted`
+
 const DELETE_EMPTY = `
-WITH series AS (DELETE FROM metric_series WHERE metric_id IN (${RETIRED}))
+WITH progress AS (DELETE FROM rollup_long_progress WHERE metric_id IN (${RETIRED})),
+series AS (DELETE FROM metric_series WHERE metric_id IN (${RETIRED}))
 DELETE FROM metric_backfill WHERE metric_id IN (${RETIRED})`

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { LOCKS } from '../../db/locks.ts'
 import { createPartitions, MONTHS } from '../../db/partitions.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { deriveLongRollups } from '../long-rollups/derive-long-rollups.ts'
 import { deriveRange } from './derive-range.ts'
 import { isDroppable } from './droppable-days.ts'
 import { createFailingTenants } from './failing-tenants.ts'
@@ -15,7 +16,7 @@ import {
 import { findTargets, nextStep } from './targets.ts'
 
 /**
- * Derives sketches from single events: of each tenant's hours once they are final, and again of buckets that were revised
+ * Derives hours and days of rollups from 15-minute rows, and sketches from single events: of each tenant's hours once they are final, and again of buckets that were revised
  * since. One worker at a time; batches are neither blocked nor asked for anything.
  */
 export interface SketchDerivation {
@@ -43,6 +44,8 @@ export interface DerivationOptions {
 export interface DerivationResult {
   /** Rows of 15-minute buckets. */
   derived: number
+  /** Rows of hours and days of rollups. */
+  longDerived: number
   /** Nothing is left to do; false where another worker does it, or where a tenant's failed. */
   isComplete: boolean
 }
@@ -69,6 +72,7 @@ export function createSketchDerivation({
 }: DerivationDeps): SketchDerivation {
   const months = createPartitions({ pool, table: 'sketch', unit: MONTHS })
   const failing = createFailingTenants(logger)
+  const failingLong = createFailingTenants(logger, 'hours and days of rollups')
 
   async function derive(client: pg.PoolClient, range: Parameters<typeof deriveRange>[1]) {
     // A range is within a day, and a day within a month.
@@ -81,10 +85,11 @@ export function createSketchDerivation({
     }
   }
 
-  async function deriveAll(client: pg.PoolClient, options: DerivationOptions) {
-    const { msMax = RUN_MS_MAX, droppedBeforeMs, signal } = options
-    const deadline = performance.now() + msMax
-    const isOver = () => performance.now() > deadline || signal?.aborted === true
+  async function deriveAll(
+    client: pg.PoolClient,
+    { droppedBeforeMs }: DerivationOptions,
+    isOver: () => boolean,
+  ) {
     let derived = 0
     const except = failing.waiting()
     const tenants = await findTargets(client, { droppedBeforeMs, except })
@@ -136,24 +141,18 @@ export function createSketchDerivation({
   }
 
   async function runOnce(options: DerivationOptions): Promise<DerivationResult> {
-    const client = await pool.connect()
-    let broken: Error | undefined
-    try {
-      await client.query(`SET idle_session_timeout = ${IDLE_MS_MAX}`)
-      const { rows } = await client.query<{ mine: boolean }>(
-        `SELECT pg_try_advisory_lock(${LOCKS.deriveSketches.key}) AS mine`,
-      )
-      if (!rows[0]?.mine) return { derived: 0, isComplete: false }
-      return await deriveAll(client, options)
-    } catch (error) {
-      broken = error as Error
-      throw error
-    } finally {
-      await client
-        .query(`SELECT pg_advisory_unlock(${LOCKS.deriveSketches.key}); RESET idle_session_timeout`)
-        .catch(() => {})
-      client.release(broken)
-    }
+    const deadline = performance.now() + (options.msMax ?? RUN_MS_MAX)
+    const isOver = () => performance.now() > deadline || options.signal?.aborted === true
+    const result = await withLock(pool, async (client) => {
+      // Rollups outlive their events: nothing of them has to come before a day is dropped.
+      const long =
+        options.droppedBeforeMs === undefined
+          ? await deriveLongRollups(client, { failing: failingLong, graceMs, isOver })
+          : { derived: 0, isComplete: true }
+      const { derived, isComplete } = await deriveAll(client, options, isOver)
+      return { derived, longDerived: long.derived, isComplete: long.isComplete && isComplete }
+    })
+    return result ?? { derived: 0, longDerived: 0, isComplete: false }
   }
 
   let former: Promise<unknown> = Promise.resolve()
@@ -176,4 +175,28 @@ async function readThroughMs(client: pg.ClientBase, tenantId: number): Promise<n
     [tenantId],
   )
   return rows[0]?.ms as number
+}
+
+/** @returns undefined where another worker derives */
+async function withLock<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T | undefined> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query(`SET idle_session_timeout = ${IDLE_MS_MAX}`)
+    const { rows } = await client.query<{ mine: boolean }>(
+      `SELECT pg_try_advisory_lock(${LOCKS.deriveSketches.key}) AS mine`,
+    )
+    return rows[0]?.mine ? await work(client) : undefined
+  } catch (error) {
+    broken = error as Error
+    throw error
+  } finally {
+    await client
+      .query(`SELECT pg_advisory_unlock(${LOCKS.deriveSketches.key}); RESET idle_session_timeout`)
+      .catch(() => {})
+    client.release(broken)
+  }
 }

@@ -17,7 +17,10 @@ export interface FailingTenants {
 
 const RETRY = { baseMs: 60_000, maxMs: 3_600_000 }
 
-export function createFailingTenants(logger: Pick<Logger, 'warn'> | undefined): FailingTenants {
+export function createFailingTenants(
+  logger: Pick<Logger, 'warn'> | undefined,
+  what = 'sketches',
+): FailingTenants {
   const failing = new Map<number, { failures: number; retryAtMs: number }>()
   const waits = (tenantId: number) =>
     (failing.get(tenantId)?.retryAtMs ?? Number.NEGATIVE_INFINITY) > performance.now()
@@ -37,7 +40,7 @@ export function createFailingTenants(logger: Pick<Logger, 'warn'> | undefined): 
         failing.set(tenantId, { failures, retryAtMs: performance.now() + waitMs })
         logger?.warn(
           { tenantId, failures, error: String(error) },
-          `deriving sketches of a tenant failed, retrying in ${waitMs / 60_000} min`,
+          `deriving ${what} of a tenant failed, retrying in ${waitMs / 60_000} min`,
         )
         // Any other than one that a statement ended with may have left the connection unusable.
         if ((error as { severity?: unknown }).severity !== 'ERROR') throw error

@@ -25,6 +25,9 @@ export interface RevisedBuckets {
   isCut: boolean
 }
 
+/** Where it is kept what was checked; of hours and days of rollups apart, so that neither waits for the other. */
+export type RevisionTable = 'sketch_revision' | 'rollup_long_revision'
+
 const BUCKETS_MAX = 2_000
 
 export interface BucketArgs {
@@ -114,15 +117,16 @@ function isMidnight(ms: number): boolean {
 export async function proposeRevision(
   client: pg.ClientBase,
   graceMs: number,
+  table: RevisionTable = 'sketch_revision',
 ): Promise<string | undefined> {
   const { rows } = await client.query<{ ended: string | null }>(
     `WITH former AS (
        SELECT pending_at, coalesce(pg_snapshot_xmin(pg_current_snapshot()) > pending_xid, true) AS has_ended,
               -- Ids ahead of the cluster's are of one that this database was restored from.
               coalesce(pending_xid >= pg_snapshot_xmax(pg_current_snapshot()), false) AS is_foreign
-         FROM sketch_revision
+         FROM ${table}
      ), proposed AS (
-       UPDATE sketch_revision SET pending_at = clock_timestamp(), pending_xid = pg_current_xact_id()
+       UPDATE ${table} SET pending_at = clock_timestamp(), pending_xid = pg_current_xact_id()
         WHERE (SELECT has_ended OR is_foreign FROM former)
      )
      SELECT (pending_at - make_interval(secs => ${graceMs / 1000}))::text AS ended FROM former WHERE has_ended AND NOT is_foreign`,
@@ -130,6 +134,10 @@ export async function proposeRevision(
   return rows[0]?.ended ?? undefined
 }
 
-export async function advanceRevision(client: pg.ClientBase, to: string): Promise<void> {
-  await client.query('UPDATE sketch_revision SET checked_to = greatest(checked_to, $1)', [to])
+export async function advanceRevision(
+  client: pg.ClientBase,
+  to: string,
+  table: RevisionTable = 'sketch_revision',
+): Promise<void> {
+  await client.query(`UPDATE ${table} SET checked_to = greatest(checked_to, $1)`, [to])
 }

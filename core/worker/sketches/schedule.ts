@@ -16,9 +16,10 @@ export async function deriveEveryMinute(
   while (!signal.aborted) {
     let isBehind = false
     try {
-      const { derived, isComplete } = await sketches.run({ signal })
-      isBehind = derived > 0 && !isComplete
-      if (derived > 0) logger.info({ derived, isComplete }, 'sketches derived')
+      const { derived, longDerived, isComplete } = await sketches.run({ signal })
+      const hasDerived = derived + longDerived > 0
+      isBehind = hasDerived && !isComplete
+      if (hasDerived) logger.info({ derived, longDerived, isComplete }, 'sketches derived')
     } catch (error) {
       if (signal.aborted) return
       logger.warn({ error: String(error) }, 'deriving sketches failed, retrying in a minute')

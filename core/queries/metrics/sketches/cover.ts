@@ -10,9 +10,14 @@ export interface SketchRun {
 /**
  * The fewest sketches that are exactly this range, which begins and ends with a 15-minute bucket: whole days in its
  * middle, and towards its ends shorter and shorter ones.
+ * @param minutesMax none is longer
  */
-export function coverRange(fromMs: number, beforeMs: number): SketchRun[] {
-  return cover(fromMs, beforeMs, SKETCH_MINUTES.length - 1)
+export function coverRange(
+  fromMs: number,
+  beforeMs: number,
+  minutesMax: SketchMinutes = 1440,
+): SketchRun[] {
+  return cover(fromMs, beforeMs, SKETCH_MINUTES.indexOf(minutesMax))
 }
 
 function cover(fromMs: number, beforeMs: number, level: number): SketchRun[] {

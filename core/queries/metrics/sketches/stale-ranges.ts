@@ -2,6 +2,8 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../../db/database.ts'
 import { ALL_SERIES, SKETCH_MINUTES } from '../../../db/tables/sketches.ts'
 import type { TenantViewer } from '../../../identity/viewer.ts'
+import { fromMicros, type Instant } from '../../instant.ts'
+import { rolledUpCount } from '../../sql/counts.ts'
 import { type Names, whereSeries } from '../../sql/names.ts'
 import { coverRange, joinRuns } from './cover.ts'
 import { runsTable } from './stored-sketches.ts'
@@ -71,8 +73,12 @@ async function hasSameCounts(
   args: CompareArgs,
 ): Promise<boolean> {
   const runs = joinRuns(coverRange(args.range.fromMs, args.range.beforeMs))
+  const [start, end] = [args.range.fromMs, args.range.beforeMs].map((ms) =>
+    fromMicros(BigInt(ms) * 1000n),
+  ) as [Instant, Instant]
+  const rolledUp = await rolledUpCount(db, viewer, args.names, { start, end })
   const { rows } = await sql<{ same: boolean }>`
-    SELECT (SELECT coalesce(sum(r.count), 0) ${fromRollups(viewer, args)})
+    SELECT ${rolledUp}
          = (SELECT coalesce(sum(k.count), 0) FROM ${runsTable(runs)} CROSS JOIN LATERAL (
               SELECT k.count ${fromSketches(viewer, args)} AND k.minutes = c.minutes
                  AND k.bucket >= to_timestamp(c.from_ms / 1000) AND k.bucket < to_timestamp(c.before_ms / 1000)
