@@ -16,8 +16,8 @@ import { table } from './lib/run-arms.ts'
 
 /**
  * How long the queries of a month take, next to plain SQL on the same database and to DuckDB on the same rows as
- * Parquet, in the same rounds; fails unless all three have the same numbers. In full size, for about 40 minutes and
- * 25 GB: node bench/queries.ts --events 20000000 --plain-rounds 1 --json
+ * Parquet, in the same rounds; fails unless all three have the same numbers. In full
+ * size: node bench/queries.ts --events 20000000 --plain-rounds 1 --json
  */
 const { values: options } = parseArgs({
   options: {

@@ -16,7 +16,7 @@ import {
   partsOfMetric,
   resolveMetric,
 } from '../sql/declared-metric.ts'
-import { dimensionsOf, whereFilters } from '../sql/dimensions.ts'
+import { dimensionsOf, shownDimensions, whereFilters } from '../sql/dimensions.ts'
 import { countBucketsOf, type StoredRuns, snapshotFor } from '../sql/long-rollups.ts'
 import { type Names, resolveNames, shownName, whereNames } from '../sql/names.ts'
 import { eventNumber } from '../sql/numbers.ts'
@@ -233,8 +233,15 @@ function eventParts(
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.actor, count(*) AS count ${from} GROUP BY 1, 2, 3`
   if (aggregate.startsWith('P'))
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, ${value} AS value, 1 AS count ${from}`
+  const columns = shownDimensions(groupBy).map((shown, i) => sql`${shown} AS ${sql.ref(`d${i}`)}`)
+  const shown = groupBy.map((_, i) => sql.ref(`g.d${i}`))
+  const grouped = sql.join([sql`bucket`, ...groupBy.map((_, i) => sql.ref(`d${i}`))])
+  // What a count does not need is not computed for each of a million rows.
+  const sums =
+    aggregate === 'COUNT'
+      ? sql`count(*) AS count`
+      : sql`count(*) AS count, count(${value}) AS value_count, coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max`
   return sql`
-    SELECT ${bucket} AS bucket, ${dims} AS dims, count(*) AS count, count(${value}) AS value_count,
-           coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max
-    ${from} GROUP BY 1, 2`
+    SELECT g.*, ${groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${sql.join(shown)}]::text[]`} AS dims
+      FROM (SELECT ${sql.join([sql`${bucket} AS bucket`, ...columns, sums])} ${from} GROUP BY ${grouped}) g`
 }

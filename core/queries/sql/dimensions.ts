@@ -37,11 +37,15 @@ export function dimensionOf(argument: string, dimension: string): RawBuilder<str
 /** All dimensions of a row as one text[]: arrays compare nulls as equal, as groups need it. */
 export function dimensionsOf(groupBy: readonly string[]): RawBuilder<(string | null)[]> {
   if (groupBy.length === 0) return sql`'{}'::text[]`
-  const values = groupBy.map((dimension) => {
+  return sql`ARRAY[${sql.join(shownDimensions(groupBy))}]::text[]`
+}
+
+/** The same, each by itself: many rows are grouped by them faster than by arrays. */
+export function shownDimensions(groupBy: readonly string[]): RawBuilder<string | null>[] {
+  return groupBy.map((dimension) => {
     const value = dimensionOf('groupBy', dimension)
     return sql`left(${value}, ${sql.lit(QUERY_LIMITS.dimensionValueCharsMax)})`
   })
-  return sql`ARRAY[${sql.join(values)}]::text[]`
 }
 
 /** Conditions that a row must all meet; a row without the dimension does, where null is one of its values. */
