@@ -11,6 +11,7 @@ const TYPES: Record<string, RegExp> = {
   'double precision': /number/,
   boolean: /boolean/,
   text: /string|'/,
+  '"char"': /string/,
   uuid: /string/,
   date: /Day|string/,
   'timestamp with time zone': /Time/,
@@ -112,20 +113,23 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
       return [name?.getText(source) as string, type?.getText(source) as string] as const
     })
   return new Map(
-    [...members('Schema'), ...members('MetricTables'), ...members('SketchTables')].map(
-      ([table, type]) => [
-        table,
-        new Map(
-          members(type).map(([column, type]) => [
-            column,
-            {
-              type,
-              nullable: / \| null$/.test(type),
-              optional: /^(Generated|GeneratedAlways)<|^TimeWithDefault/.test(type),
-            },
-          ]),
-        ),
-      ],
-    ),
+    [
+      ...members('Schema'),
+      ...members('EventTables'),
+      ...members('MetricTables'),
+      ...members('SketchTables'),
+    ].map(([table, type]) => [
+      table,
+      new Map(
+        members(type).map(([column, type]) => [
+          column,
+          {
+            type,
+            nullable: / \| null$/.test(type),
+            optional: /^(Generated|GeneratedAlways)<|^TimeWithDefault/.test(type),
+          },
+        ]),
+      ),
+    ]),
   )
 }

@@ -34,7 +34,7 @@ export interface EventTable {
   log_offset: number
   trust_class: string | null
   /** As ARRIVALS; null: in time. */
-  arrival: Generated<string | null>
+  arrival: Generated<string> | null
 }
 
 export interface EventRetentionTable {

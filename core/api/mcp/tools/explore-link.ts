@@ -1,9 +1,9 @@
-import type { Range } from './tool.ts'
-
 /** Parameters of the page Explore, as dashboard/src/pages/explore/query-state.ts reads them. */
 export type ExploreParams = Readonly<Record<string, string | readonly string[] | undefined>>
 
-export interface ExploredQuery extends Range {
+export interface ExploredQuery {
+  start: string
+  end: string
   /** `*`: all events. */
   name: string
   timeZone?: string | undefined
