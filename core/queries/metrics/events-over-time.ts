@@ -17,9 +17,9 @@ import {
   resolveMetric,
 } from '../sql/declared-metric.ts'
 import { type Names, OTHER, resolveNames } from '../sql/names.ts'
+import { canUseRollups, partsFromEvents, partsOfNames } from '../sql/parts-of-names.ts'
 import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
 import { tooManyPoints } from './metrics-points.ts'
-import { canUseRollups, partsFromEvents, partsOfNames } from './parts-of-names.ts'
 import { queryIdOf } from './query-id.ts'
 import { estimateOverTime } from './sketches/estimate-over-time.ts'
 import { isAddable } from './stored-buckets.ts'
