@@ -13,7 +13,8 @@ import { rawRecord } from './lib/records.ts'
 /** The guides' own queries, run as a stranger would paste them. */
 const CORE = 'http://127.0.0.1:4000'
 /** Kinds of queries beside numbers over time. */
-const KINDS = /(?:v1\/|[?&])(names|properties|top|compare|ratio|contributions|funnel|retention)\b/
+const KINDS =
+  /(?:v1\/|[?&]|\/)(names|properties|top|compare|ratio|contributions|funnel|retention|changes)\b/
 const ALL = ['README.md', 'docs/querying.md', 'docs/rest.md'].flatMap((file) => {
   const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
   const blocks = [...text.matchAll(/```sh\n([^`]*)```/g)].map((found) => found[1] ?? '')
@@ -94,6 +95,10 @@ const EXPECTED: Record<string, object> = {
   compare: { data: [{ value: 3, previous: 0, difference: 3 }] },
   ratio: { data: [{ value: 1, numerator: 1, denominator: 1 }], meta: { zero_denominators: 0 } },
   contributions: { data: [{ value: 'pro', before: 0, after: 3 }], meta: { difference: 3 } },
+  changes: {
+    data: [{ before: 0, after: 3, causes: [{ cause: 'import', events: 3, amount: 3 }] }],
+    meta: { difference: 3, complete: true },
+  },
   funnel: {
     data: [
       { name: 'page_view', actors: 1, conversion: 1 },

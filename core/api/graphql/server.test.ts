@@ -190,6 +190,8 @@ const FIELDS = {
     `compare(${tenant} name: "*", ${RANGE}, interval: TOTAL) { points { value previousValue } }`,
   ratio: (tenant: string) =>
     `ratio(${tenant} numerator: {name: "*"}, denominator: {name: "*"}, ${RANGE}) { points { numerator denominator } }`,
+  explainChange: (tenant: string) =>
+    `explainChange(${tenant} name: "*", ${RANGE}, interval: TOTAL, fromAsOf: "2026-01-01T00:00:00Z") { after points { after } }`,
   contributions: (tenant: string) =>
     `contributions(${tenant} name: "*", dimension: "name", ${RANGE}) { contributions { value after } after }`,
   funnel: (tenant: string) =>

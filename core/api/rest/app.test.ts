@@ -576,6 +576,7 @@ test('the description names every path, and its schemas fit the responses', asyn
   expect(description.openapi).toBe('3.1.0')
   expect(Object.keys(description.paths).filter((path) => path.startsWith('/v1/'))).toEqual([
     '/v1/metrics/{name}',
+    '/v1/metrics/{name}/changes',
     '/v1/contributions/{name}',
     '/v1/ratio',
     '/v1/names',

@@ -35,7 +35,7 @@ export interface EventTable {
   trust_class: string | null
   enrichment: string | null
   /** As ARRIVALS; null: in time. */
-  arrival: Generated<string | null>
+  arrival: Generated<string> | null
 }
 
 export interface EventRetentionTable {

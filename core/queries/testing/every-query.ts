@@ -253,6 +253,7 @@ const CASES: readonly QueryCase[] = [
     filter: [{ dimension: 'plan', in: ['pro'] }],
   })),
   page('of an unknown request', () => ({ ...hour(HOUR_MS), requestId: randomUUID() })),
+  page('of an unknown Idempotency-Key', () => ({ idempotencyKey: 'unknown' })),
   page('of an unknown request on any day', () => ({ requestId: 'unknown' })),
   other(
     'countEvents: of an hour, by a property',

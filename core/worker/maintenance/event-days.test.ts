@@ -38,8 +38,18 @@ async function days(): Promise<string[]> {
 
 test('a day exactly as old as the retention is kept, and the one before it is dropped', async () => {
   await applied(TODAY)
+  await sql(`INSERT INTO event (tenant_id, event_id, received_on, received_at, occurred_at, stored_at, name, properties, log_partition, log_offset)
+             SELECT 1, gen_random_uuid(), '${isoDay(KEPT - 1)}', now(), now(), ('2026-11-0' || i || 'T00:00:00.123456Z')::timestamptz, 'a', '{}', 0, 0 FROM generate_series(1, 2) i`)
   expect(await maintain().run()).toMatchObject({ dropped: [table(KEPT - 2), table(KEPT - 1)] })
   expect(await days()).toContain(table(KEPT))
+  // When, and until when events of it were stored: earlier results are explained by it.
+  expect(
+    await sql(`SELECT day::text, last_stored_at = '2026-11-02T00:00:00.123456Z' AS last, dropped_at BETWEEN now() - interval '1 min' AND now() AS recently
+                 FROM event_day_drop ORDER BY day`),
+  ).toEqual([
+    { day: isoDay(KEPT - 2), last: null, recently: true },
+    { day: isoDay(KEPT - 1), last: true, recently: true },
+  ])
   expect(
     await sql('SELECT retention_days, dropped_through::text AS dropped FROM event_retention'),
   ).toEqual([{ retention_days: RETENTION_DAYS, dropped: isoDay(KEPT - 1) }])

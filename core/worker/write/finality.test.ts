@@ -285,6 +285,21 @@ async function read(): Promise<void> {
   }
 }
 
+/** What each event says of how it came is what rollups count: late ones, and others only where they are none. */
+async function expectMarksOfEvents() {
+  const { rows } = await database.pool.query(`
+    SELECT (SELECT sum(late_count)::int FROM rollup_15m) AS late, count(*) FILTER (WHERE arrival = 'l')::int AS marked,
+           count(*) FILTER (WHERE arrival = 'i')::int AS imports, count(*) FILTER (WHERE arrival = 'u')::int AS unrecorded,
+           count(*) FILTER (WHERE arrival = 'r')::int AS replays
+      FROM event`)
+  const { late, marked, imports, unrecorded, replays } = rows[0]
+  expect(imports).toBeGreaterThan(0)
+  expect(unrecorded).toBe(0)
+  // Those of a replay may be late as well.
+  expect(late - marked).toBeGreaterThanOrEqual(0)
+  expect(late - marked).toBeLessThanOrEqual(replays)
+}
+
 test(`a bucket called final keeps its value or is marked, in ${ANSWERS} answers amid consumers, kills, replays, imports and clocks (seed ${SEED})`, {
   timeout: 300_000,
 }, async () => {
@@ -298,6 +313,7 @@ test(`a bucket called final keeps its value or is marked, in ${ANSWERS} answers 
   await Promise.all([read(), read()])
   ended = true
   await Promise.all([producing, ...others])
+  await expectMarksOfEvents()
 
   let changed = 0
   for (const tenant of TENANTS.keys())
