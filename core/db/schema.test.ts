@@ -109,7 +109,6 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
       return [name?.getText(source) as string, type?.getText(source) as string] as const
     })
   return new Map(
-<<<<<<< HEAD
     ['Schema', ...[...interfaces.keys()].filter((name) => name.endsWith('Tables'))]
       .flatMap(members)
       .map(([table, type]) => [
@@ -125,25 +124,5 @@ function readSchemaTypes(): Map<string, Map<string, Column>> {
           ]),
         ),
       ]),
-=======
-    [
-      ...members('Schema'),
-      ...members('EventTables'),
-      ...members('MetricTables'),
-      ...members('SketchTables'),
-    ].map(([table, type]) => [
-      table,
-      new Map(
-        members(type).map(([column, type]) => [
-          column,
-          {
-            type,
-            nullable: / \| null$/.test(type),
-            optional: /^(Generated|GeneratedAlways)<|^TimeWithDefault/.test(type),
-          },
-        ]),
-      ),
-    ]),
->>>>>>> h-why
   )
 }

@@ -1,6 +1,6 @@
 import type { Generated, GeneratedAlways } from 'kysely'
 import type { AuditTables } from './tables/audit-tables.ts'
-import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
+import type { Time, TimeWithDefault } from './tables/column-types.ts'
 import type { EventTables } from './tables/event-tables.ts'
 import type { KeyTables } from './tables/key-tables.ts'
 import type { LongRollupTables } from './tables/long-rollup-tables.ts'

@@ -1,21 +1,11 @@
-import { type RawBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { type Instant, isBefore } from '../instant.ts'
 import { QUERY_LIMITS } from '../limits.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import type { QueryResult, ResultInfo, Source } from '../query-result.ts'
-<<<<<<< HEAD
-import { bucketOf } from '../sql/buckets.ts'
-import { countsFromRollups, marksOfNames } from '../sql/counts.ts'
-import { partsOfCoveringMetric } from '../sql/covering-metric.ts'
-import type { DayWindow } from '../sql/day-windows.ts'
-import { daysReceived, inSnapshot, whereOccurred } from '../sql/days-received.ts'
-=======
-import { bucketOf, bucketStart, endOfBucket, lateIntervalOf } from '../sql/buckets.ts'
 import { marksOfNames } from '../sql/counts.ts'
-import { inOneSnapshot, inSnapshot } from '../sql/days-received.ts'
->>>>>>> h-why
+import { inSnapshot } from '../sql/days-received.ts'
 import {
   describeMetric,
   isCounted,
@@ -23,18 +13,10 @@ import {
   partsOfMetric,
   resolveMetric,
 } from '../sql/declared-metric.ts'
-<<<<<<< HEAD
-import { dimensionsOf, shownDimensions, whereFilters } from '../sql/dimensions.ts'
-import { countBucketsOf, type StoredRuns, snapshotFor } from '../sql/long-rollups.ts'
-import { type Names, resolveNames, shownName, whereNames } from '../sql/names.ts'
-import { eventNumber } from '../sql/numbers.ts'
-import { checkRawBudget } from '../sql/raw-budget.ts'
-import type { MetricsArgs, MetricsInput } from './metrics-args.ts'
-=======
-import { type Names, OTHER, resolveNames } from '../sql/names.ts'
+import { countBucketsOf, snapshotFor } from '../sql/long-rollups.ts'
+import { resolveNames } from '../sql/names.ts'
 import { canUseRollups, partsFromEvents, partsOfNames } from '../sql/parts-of-names.ts'
-import type { Aggregate, MetricsArgs, MetricsInput } from './metrics-args.ts'
->>>>>>> h-why
+import type { MetricsArgs, MetricsInput } from './metrics-args.ts'
 import { tooManyPoints } from './metrics-points.ts'
 import { metricsSql, type PointRow, pointsOf } from './metrics-sql.ts'
 import { queryIdOf } from './query-id.ts'
@@ -185,166 +167,4 @@ async function describeResult(
     if (since !== undefined && isBefore(range.start, since)) info.rawSince = since
   }
   return info
-}
-
-<<<<<<< HEAD
-function canUseRollups(args: MetricsArgs, names: Names): boolean {
-  return isAddable(args) && canUseStoredBuckets(args, names)
-}
-
-interface Parts {
-  sql: RawBuilder<unknown>
-  source: Source
-  /** Of rollups; none where single events are read. */
-  runs?: StoredRuns
-}
-
-/** From rollups of names, of a declared metric that counts the same, or from single events. */
-async function partsOfNames(
-  db: Database,
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-): Promise<Parts> {
-  if (canUseRollups(args, names)) return partsFromRollups(db, viewer, names, args)
-  return (
-    (await partsOfCoveringMetric(db, viewer, names, args)) ??
-    partsFromEvents(db, viewer, names, args)
-  )
-}
-
-/** Rows `(bucket, dims, count, value_count, sum, min, max)`, several for one group and bucket. */
-async function partsFromRollups(
-  db: Database,
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-): Promise<Parts> {
-  const { range, interval, timeZone, groupBy } = args
-  const byName = groupBy.length > 0
-  const counts = await countsFromRollups(db, viewer, names, { range, interval, timeZone, byName })
-  const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
-  return {
-    source: counts.source,
-    runs: counts.runs,
-    sql: sql`SELECT ${bucketOf(sql`c.at`, interval, timeZone, range)} AS bucket, ${dims} AS dims,
-                    count, value_count, sum, min, max
-               FROM (${counts.sql}) c`,
-  }
-}
-
-/** The same from single events, with the columns that the aggregate needs beyond these. */
-async function partsFromEvents(
-  db: Database,
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-): Promise<Parts> {
-  await checkRawBudget(db, viewer, names, args.range)
-  const days = await daysReceived(db, viewer, names, args.range)
-  return { sql: eventParts(viewer, names, args, days), source: 'raw' }
-}
-
-function eventParts(
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-  days: DayWindow,
-): RawBuilder<unknown> {
-  const { range, interval, timeZone, groupBy, filters, aggregate } = args
-  const value = eventNumber(args.value)
-  const bucket = bucketOf(sql`e.occurred_at`, interval, timeZone, range)
-  const from = sql`
-    FROM event e
-   WHERE ${whereNames(viewer, names)} AND ${whereOccurred(range, days)} ${whereFilters(filters)}`
-  const dims = dimensionsOf(groupBy)
-  if (aggregate === 'UNIQUES')
-    return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.actor, count(*) AS count ${from} GROUP BY 1, 2, 3`
-  if (aggregate.startsWith('P'))
-    return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, ${value} AS value, 1 AS count ${from}`
-  const columns = shownDimensions(groupBy).map((shown, i) => sql`${shown} AS ${sql.ref(`d${i}`)}`)
-  const shown = groupBy.map((_, i) => sql.ref(`g.d${i}`))
-  const grouped = sql.join([sql`bucket`, ...groupBy.map((_, i) => sql.ref(`d${i}`))])
-  // What a count does not need is not computed for each of a million rows.
-  const sums =
-    aggregate === 'COUNT'
-      ? sql`count(*) AS count`
-      : sql`count(*) AS count, count(${value}) AS value_count, coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max`
-  return sql`
-    SELECT g.*, ${groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${sql.join(shown)}]::text[]`} AS dims
-      FROM (SELECT ${sql.join([sql`${bucket} AS bucket`, ...columns, sums])} ${from} GROUP BY ${grouped}) g`
-=======
-/** How parts become a value; null (no event had a value) leaves the point out. */
-const VALUE: Record<Aggregate, RawBuilder<unknown>> = {
-  COUNT: sql`sum(p.count)`,
-  SUM: sql`sum(p.sum)`,
-  MIN: sql`min(p.min)`,
-  MAX: sql`max(p.max)`,
-  AVG: sql`sum(p.sum) / nullif(sum(p.value_count), 0)`,
-  UNIQUES: sql`count(DISTINCT p.actor)`,
-  P50: sql`percentile_cont(0.50) WITHIN GROUP (ORDER BY p.value)`,
-  P95: sql`percentile_cont(0.95) WITHIN GROUP (ORDER BY p.value)`,
-  P99: sql`percentile_cont(0.99) WITHIN GROUP (ORDER BY p.value)`,
-}
-
-/** Without groups each part is another actor already, and count() is cheaper than count(DISTINCT). */
-function aggregateOf({ aggregate, groupBy }: MetricsArgs): RawBuilder<unknown> {
-  return aggregate === 'UNIQUES' && groupBy.length === 0 ? sql`count(p.actor)` : VALUE[aggregate]
-}
-
-interface PointRow {
-  timestamp: Instant
-  dims: (string | null)[]
-  value: number
-  final: boolean
-  late: number
-  revised_at: Instant | null
-  groups: number
-  final_through: Instant | null
-  as_of: Instant
-}
-
-/** Without points there is one row all the same, for `final_through`: it must be of the same snapshot. */
-type MetricsRow = PointRow | (Omit<PointRow, 'timestamp'> & { timestamp: null })
-
-function buildMetricsSql(
-  viewer: TenantViewer,
-  names: Names,
-  args: MetricsArgs,
-  parts: RawBuilder<unknown>,
-  pointsMax: number,
-  marks: RawBuilder<unknown> = marksOfNames(viewer, names, args.range),
-): RawBuilder<MetricsRow> {
-  const { range, interval, timeZone, groupBy } = args
-  const bucket = sql`v.bucket`
-  const lateInterval = lateIntervalOf(interval)
-  const lateBucketOf = (time: RawBuilder<unknown>) => bucketOf(time, lateInterval, timeZone, range)
-  const isMinutes = interval === 'MINUTE'
-  const other = sql`array_fill(${OTHER}::text, ARRAY[${sql.lit(groupBy.length)}])`
-  const ranked = sql`SELECT dims, row_number() OVER (ORDER BY sum(count) DESC, dims) AS rank FROM parts GROUP BY dims`
-  return sql<MetricsRow>`
-    WITH parts AS (${parts}),
-    ranked AS (${groupBy.length === 0 ? sql`SELECT '{}'::text[] AS dims, 1 AS rank` : ranked}),
-    valued AS (
-      SELECT p.bucket, CASE WHEN r.rank <= ${sql.lit(QUERY_LIMITS.groupsMax)} THEN p.dims ELSE ${other} END AS dims,
-             min(r.rank) AS rank, (${aggregateOf(args)})::float8 AS value
-        FROM parts p JOIN ranked r ON r.dims = p.dims
-       GROUP BY 1, 2
-    ),
-    late AS (
-      SELECT ${lateBucketOf(sql`r.bucket`)} AS bucket, sum(r.late_count)::bigint AS count,
-             max(r.revised_at) AS revised_at
-        FROM (${marks}) r
-       GROUP BY 1
-    ),
-    mark AS (
-      SELECT ${watermark(viewer.tenantId)} AS at
-    )
-    SELECT ${bucketStart(bucket, interval, timeZone, range)} AS timestamp, v.dims, v.value,
-           coalesce(mark.at >= ${endOfBucket(bucket, interval, timeZone, range)}, false) AS final,
-           coalesce(late.count, 0) AS late, late.revised_at, (SELECT count(*) FROM ranked) AS groups,
-           ${isMinutes ? lateBucketOf(sql`mark.at`) : sql`mark.at`} AS final_through, now() AS as_of
-      FROM mark LEFT JOIN valued v ON v.value IS NOT NULL LEFT JOIN late ON late.bucket = ${isMinutes ? lateBucketOf(bucket) : bucket}
-     ORDER BY v.bucket, v.rank LIMIT ${sql.lit(pointsMax + 1)}`
->>>>>>> h-why
 }

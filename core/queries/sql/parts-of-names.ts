@@ -9,7 +9,8 @@ import { countsFromRollups } from './counts.ts'
 import { partsOfCoveringMetric } from './covering-metric.ts'
 import type { DayWindow } from './day-windows.ts'
 import { daysReceived, whereOccurred } from './days-received.ts'
-import { dimensionsOf, whereFilters } from './dimensions.ts'
+import { dimensionsOf, shownDimensions, whereFilters } from './dimensions.ts'
+import type { StoredRuns } from './long-rollups.ts'
 import { type Names, shownName, whereNames } from './names.ts'
 import { eventNumber } from './numbers.ts'
 import { checkRawBudget } from './raw-budget.ts'
@@ -21,6 +22,8 @@ export function canUseRollups(args: MetricsArgs, names: Names): boolean {
 interface Parts {
   sql: RawBuilder<unknown>
   source: Source
+  /** Of rollups; none where single events are read. */
+  runs?: StoredRuns
 }
 
 /** From rollups of names, of a declared metric that counts the same, or from single events. */
@@ -45,10 +48,12 @@ async function partsFromRollups(
   args: MetricsArgs,
 ): Promise<Parts> {
   const { range, interval, timeZone, groupBy } = args
-  const counts = await countsFromRollups(db, viewer, names, range)
+  const byName = groupBy.length > 0
+  const counts = await countsFromRollups(db, viewer, names, { range, interval, timeZone, byName })
   const dims = groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${shownName}]::text[]`
   return {
     source: counts.source,
+    runs: counts.runs,
     sql: sql`SELECT ${bucketOf(sql`c.at`, interval, timeZone, range)} AS bucket, ${dims} AS dims,
                     count, value_count, sum, min, max
                FROM (${counts.sql}) c`,
@@ -84,8 +89,15 @@ function eventParts(
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, e.actor, count(*) AS count ${from} GROUP BY 1, 2, 3`
   if (aggregate.startsWith('P'))
     return sql`SELECT ${bucket} AS bucket, ${dims} AS dims, ${value} AS value, 1 AS count ${from}`
+  const columns = shownDimensions(groupBy).map((shown, i) => sql`${shown} AS ${sql.ref(`d${i}`)}`)
+  const shown = groupBy.map((_, i) => sql.ref(`g.d${i}`))
+  const grouped = sql.join([sql`bucket`, ...groupBy.map((_, i) => sql.ref(`d${i}`))])
+  // What a count does not need is not computed for each of a million rows.
+  const sums =
+    aggregate === 'COUNT'
+      ? sql`count(*) AS count`
+      : sql`count(*) AS count, count(${value}) AS value_count, coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max`
   return sql`
-    SELECT ${bucket} AS bucket, ${dims} AS dims, count(*) AS count, count(${value}) AS value_count,
-           coalesce(sum(${value}), 0) AS sum, min(${value}) AS min, max(${value}) AS max
-    ${from} GROUP BY 1, 2`
+    SELECT g.*, ${groupBy.length === 0 ? sql`'{}'::text[]` : sql`ARRAY[${sql.join(shown)}]::text[]`} AS dims
+      FROM (SELECT ${sql.join([sql`${bucket} AS bucket`, ...columns, sums])} ${from} GROUP BY ${grouped}) g`
 }

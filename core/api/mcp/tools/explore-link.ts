@@ -1,18 +1,12 @@
 /** Parameters of the page Explore, as dashboard/src/pages/explore/query-state.ts reads them. */
 export type ExploreParams = Readonly<Record<string, string | readonly string[] | undefined>>
 
-<<<<<<< HEAD
 export interface Range {
   start: string
   end: string
 }
 
 export interface ExploredQuery extends Range {
-=======
-export interface ExploredQuery {
-  start: string
-  end: string
->>>>>>> h-why
   /** `*`: all events. */
   name: string
   timeZone?: string | undefined
