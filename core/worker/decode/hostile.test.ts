@@ -22,7 +22,10 @@ let running: Promise<void> | undefined
 
 beforeEach(async () => {
   database = await createTestDatabase()
-  await database.pool.query("INSERT INTO tenant (slug) VALUES ('default')")
+  // What is derived is derived from hostile records too.
+  await database.pool.query(
+    "INSERT INTO tenant (slug, enrich) VALUES ('default', '{browser,bots,geo,referrer,utm}')",
+  )
   log = await createPostgresLog({ url: database.url })
   stop = new AbortController()
 })
@@ -97,6 +100,11 @@ const HOSTILE: Record<string, () => string> = {
     record({}, { client_occurred_at: '0000-01-01T00:00:00Z' }),
   'an original that is a number': () => record({ tenant: 'nobody', original: 5 }),
   'an original that is an object': () => record({ tenant: 'nobody', original: unspeakable }),
+  'a visitor with NUL': () => record({ ua: 'a\0', geo: { country: 'DE', city: 'a\0b\x1f' } }),
+  'a location with NUL': () => record({ geo: { country: 'DE', city: '\0a\x1f\ud800' } }),
+  'a visitor without words': () => record({ ua: unspeakable, geo: { country: unspeakable } }),
+  'a long and malformed address of a page': () =>
+    record({}, { properties: { url: `?${'utm_source=%ff%&'.repeat(2_000)}`, referrer: deep } }),
   'deep properties': () => record({}, { properties: { a: 7 } }).replace('7', deep),
   'a deep member of the record': () => record({ x: 'deep' }).replace('"deep"', deep),
   '__proto__ everywhere': () =>
@@ -161,7 +169,10 @@ test('each generated record is stored or becomes a dead letter, whatever the log
   const made = fc.oneof(
     fc
       .tuple(
-        members('tenant', 'key', 'request_id', 'received_at', 'route', 'client', 'historical', 'v'),
+        members(
+          ...['tenant', 'key', 'request_id', 'received_at', 'route', 'client', 'historical', 'v'],
+          ...['ua', 'geo'],
+        ),
         members('event_id', 'name', 'occurred_at', 'client_occurred_at', 'actor', 'value'),
         members('properties', 'context', 'schema_version', 'source', 'session', 'x'),
       )
