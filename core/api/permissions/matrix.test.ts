@@ -12,8 +12,8 @@ import { EXPECTED_ERRORS, FIELD_EXAMPLES, MARKER } from './testing/field-example
 import {
   ALLOWED,
   createSenders,
+  DENIED,
   type Headers,
-  REFUSED,
   SENDERS,
   type SenderName,
 } from './testing/senders.ts'
@@ -109,7 +109,7 @@ describe('the matrix of fields and senders', () => {
       const { status, text } = await send(example('default'), senders[sender])
       const code = codeIn(text)
       const of = `${name} by ${sender}: ${status} ${text.slice(0, 300)}`
-      if (REFUSED.includes(sender)) {
+      if (DENIED.includes(sender)) {
         expect([401, 403], of).toContain(status)
         expect(['UNAUTHENTICATED', 'FORBIDDEN'], of).toContain(code)
       } else if (ALLOWED[permission]?.includes(sender)) {

@@ -9,8 +9,8 @@ import { EXPECTED_ERRORS, MARKER } from './testing/field-examples.ts'
 import {
   ALLOWED,
   createSenders,
+  DENIED,
   type Headers,
-  REFUSED,
   SENDERS,
   type SenderName,
 } from './testing/senders.ts'
@@ -125,7 +125,7 @@ describe('the matrix of routes and senders', () => {
     const check = async (sender: SenderName) => {
       const { status, text, code } = await request(method, path, senders[sender])
       const of = `${method} ${path} by ${sender}: ${status} ${text.slice(0, 300)}`
-      if (REFUSED.includes(sender)) {
+      if (DENIED.includes(sender)) {
         expect([401, 403], of).toContain(status)
         expect(['UNAUTHENTICATED', 'FORBIDDEN'], of).toContain(code)
       } else if (ALLOWED[permission]?.includes(sender)) {

@@ -152,7 +152,7 @@ describe('roles', () => {
     ])
   })
 
-  test('of a person who is no member, or one of another tenant, are not found', async () => {
+  test('of somebody who is not a member of the tenant are not found', async () => {
     const [owner, stranger] = [await member('OWNER'), await person()]
     const change = { tenantId, by: by(owner) }
     for (const personId of [stranger.personId, 999_999]) {
@@ -174,7 +174,7 @@ describe('roles', () => {
 })
 
 describe('the last owner', () => {
-  test('is neither demoted nor removed, and cannot leave, whoever asks', async () => {
+  test('is neither demoted nor removed, and cannot leave, even by the operator', async () => {
     const owner = await member('OWNER')
     await member('ADMIN')
     const { personId } = owner
