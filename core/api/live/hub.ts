@@ -14,7 +14,7 @@ import { createSubscriber, type Subscriber } from './subscriber.ts'
 export interface LiveHub {
   /**
    * Begins with the current state, and ends when it is returned or the hub closes.
-   * @param authorize called every LIVE_LIMITS.recheckMs; an ApiError ends the subscription, anything else means that it
+   * @param authorize called every `recheckMs`; an ApiError ends the subscription, anything else means that it
    *   could not be found out
    * @throws OVERLOADED with as many subscriptions as LIVE_LIMITS allow in all, of the tenant, or with the credential
    */
@@ -37,6 +37,8 @@ export interface LiveHubDeps {
   log: Log
   logger: Pick<Logger, 'warn'>
   now?: () => number
+  /** How often rights are checked again; LIVE_LIMITS.recheckMs unless given. */
+  recheckMs?: number
 }
 
 interface WatchedTenant {
@@ -56,7 +58,7 @@ interface Subscription {
 }
 
 export function createLiveHub(deps: LiveHubDeps): LiveHub {
-  const { db, log, logger, now = Date.now } = deps
+  const { db, log, logger, now = Date.now, recheckMs = LIVE_LIMITS.recheckMs } = deps
   const pipeline = createPipelineGauge({ db, log }, now)
   const watched = new Map<number, WatchedTenant>()
   const shares = createSubscriptionShares()
@@ -103,7 +105,7 @@ export function createLiveHub(deps: LiveHubDeps): LiveHub {
       : tenant.channel.newest().slice(0, LIVE_LIMITS.recentFirst)
     subscription.hasBegun = true
     subscription.subscriber.push({ ...update, recent })
-    if (now() - subscription.checkedAt < LIVE_LIMITS.recheckMs) return
+    if (now() - subscription.checkedAt < recheckMs) return
     subscription.checkedAt = now()
     subscription.authorize().catch((error: unknown) => {
       // Where credentials cannot be checked right now, the next check decides.

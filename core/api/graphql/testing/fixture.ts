@@ -71,10 +71,14 @@ export interface QueryFixture {
   close(): Promise<void>
 }
 
-/** @param createCache default: no result cache */
+/**
+ * @param createCache default: no result cache
+ * @param recheckMs of live subscriptions; default: that of core
+ */
 export async function createQueryFixture(
   tenants = ['default', 'other'],
   createCache?: (deps: { db: Database; databaseUrl: string }) => ResultCache,
+  recheckMs?: number,
 ): Promise<QueryFixture> {
   const database = await createTestDatabase()
   const db = createDatabase(database.url)
@@ -82,7 +86,10 @@ export async function createQueryFixture(
   const queries = createDatabase(database.url, { role: 'sluice_read' })
   const log = await createPostgresLog({ url: database.url })
   const logger = { warn() {}, error() {} }
-  const live = createLiveHub({ db: queries, databaseUrl: database.url, log, logger })
+  const live = createLiveHub({
+    ...{ db: queries, databaseUrl: database.url, log, logger },
+    ...(recheckMs !== undefined && { recheckMs }),
+  })
   const onboarding = () => ({ edgeUrl: 'http://edge', tenant: 'default', writeKey: 'a-write-key' })
   const resultCache = createCache?.({ db, databaseUrl: database.url })
   const graphql = createGraphQL({

@@ -277,7 +277,7 @@ test('the provider ends the sessions of a person, or one of them, on the back ch
   ])
 })
 
-test('a member whose address is no longer one, or is gone, stays a member', async () => {
+test('a member whose address was changed, or is gone, stays a member', async () => {
   await joined('nomad')
   for (const email of ['nomad', '<b>nomad</b>@example.com', undefined]) {
     work.accounts.set('nomad', { ...(email && { email, email_verified: true }) })

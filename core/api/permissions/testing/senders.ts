@@ -112,7 +112,7 @@ export const ALLOWED: Record<string, readonly SenderName[]> = {
 }
 
 /** Their credentials are good for nothing here. */
-export const REFUSED: readonly SenderName[] = [
+export const DENIED: readonly SenderName[] = [
   'anonymous',
   'public key',
   'write key',

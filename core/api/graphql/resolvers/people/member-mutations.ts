@@ -68,13 +68,15 @@ function addInvitationMutations(builder: Builder, { invitation, role }: Mutation
       async resolve(_, { tenant, email, role }, context) {
         const { tenantId } = await context.tenant(tenant)
         const by = changedBy(context)
+        // Before: an invitation whose link nobody learns helps nobody.
+        const url = baseUrl(context)
         const { token, invitation } = await inviteMember(context.peopleDb, {
           tenantId,
           email,
           role,
           by,
         })
-        return { invitation, url: invitationUrl(baseUrl(context), token) }
+        return { invitation, url: invitationUrl(url, token) }
       },
     }),
   )
