@@ -45,6 +45,8 @@ describe('API keys', () => {
       may_import_history: false,
       event_age_max_s: 2_592_000,
       schema_versions: null,
+      allowed_events: null,
+      allowed_properties: null,
       expires_at: null,
       revoked_at: null,
     })
