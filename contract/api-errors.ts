@@ -29,6 +29,16 @@ export const API_ERRORS = {
     retryable: false,
     message: 'These credentials do not allow this request.',
   },
+  SIGN_IN_AGAIN: {
+    status: 403,
+    retryable: false,
+    message: 'Sign in again first: this change needs a sign-in of the last 15 minutes.',
+  },
+  INVITATION_FOR_ANOTHER: {
+    status: 403,
+    retryable: false,
+    message: 'This invitation is for another e-mail address, or yours is not verified.',
+  },
   CROSS_SITE_REFUSED: {
     status: 403,
     retryable: false,
@@ -51,7 +61,44 @@ export const API_ERRORS = {
     retryable: false,
     message: 'No metric with this name is declared.',
   },
+  MEMBER_NOT_FOUND: { status: 404, retryable: false, message: 'Nobody with this id is a member.' },
+  SESSION_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'You have no session with this id.',
+  },
+  INVITATION_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: 'This invitation was used, revoked, has expired, or does not exist.',
+  },
   KEY_NOT_FOUND: { status: 404, retryable: false, message: 'This API key does not exist.' },
+  LAST_OWNER: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant keeps one owner; make somebody else an owner first.',
+  },
+  TENANT_EXISTS: { status: 409, retryable: false, message: 'A tenant with this id exists.' },
+  MEMBER_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'There cannot be more members or open invitations; remove one first.',
+  },
+  VERSION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: 'It was changed in the meantime; read it again and repeat the change.',
+  },
+  KEY_NOT_ACTIVE: {
+    status: 409,
+    retryable: false,
+    message: 'This API key was revoked, has expired or was replaced; create a new one.',
+  },
+  KEY_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    message: 'A tenant cannot have more API keys that work; revoke one first.',
+  },
   METRIC_NAME_TAKEN: {
     status: 409,
     retryable: false,

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { loginUrl } from '../core/identity/sessions.ts'
+import { loginUrl } from '../core/identity/login-links.ts'
 import { UsageError } from '../core/lib/usage-error.ts'
 import { createLifecycle, type Lifecycle } from '../core/lifecycle.ts'
 import { createLogger } from '../core/logger.ts'

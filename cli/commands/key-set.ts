@@ -9,7 +9,7 @@ import { KEY_ARGUMENT, parseKeyReference } from '../key-argument.ts'
 import { describeKeyLimits } from '../key-limits.ts'
 import { orNull, parseFutureTime, parseWholeNumber, readNull } from '../parse-options.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 
 export const EVENTS_PER_MINUTE_MAX = 2_147_483_647
 
@@ -57,7 +57,7 @@ export function createKeySetCommand(config: Config, terminal: Terminal): Command
           '"npm run sluice -- key set --help" lists the settings.',
         )
       return withIdentity(config, async (db, recordChange) => {
-        const result = await setKey(db, reference, changes)
+        const result = await setKey(db, reference, changes, { by: CLI })
         recordChange({
           name: 'api-key-changed',
           tenant: result.tenant,

@@ -9,7 +9,7 @@ import { describeKeyLimits, type KeyLimits, withDefault } from '../key-limits.ts
 import { parseTime, parseWholeNumber } from '../parse-options.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'
-import { withIdentity } from '../with-identity.ts'
+import { CLI, withIdentity } from '../with-identity.ts'
 import { createKeyRotateCommand, describeKeyState } from './key-rotate.ts'
 import { createKeySetCommand, EVENTS_PER_MINUTE_MAX } from './key-set.ts'
 
@@ -53,16 +53,20 @@ function createKeyCreateCommand(config: Config, terminal: Terminal): Command {
     .option('--json', 'print JSON')
     .action((options) =>
       withIdentity(config, async (db, recordChange) => {
-        const created = await createKey(db, {
-          tenant: options.tenant,
-          name: options.name,
-          scopes: options.scope,
-          kind: options.kind,
-          origins: options.origins,
-          eventsPerMinute: options.eventsPerMinute,
-          mayImportHistory: options.mayImportHistory,
-          expiresAt: options.expires,
-        })
+        const created = await createKey(
+          db,
+          {
+            tenant: options.tenant,
+            name: options.name,
+            scopes: options.scope,
+            kind: options.kind,
+            origins: options.origins,
+            eventsPerMinute: options.eventsPerMinute,
+            mayImportHistory: options.mayImportHistory,
+            expiresAt: options.expires,
+          },
+          CLI,
+        )
         recordChange({
           name: 'api-key-created',
           tenant: options.tenant,
@@ -138,7 +142,7 @@ function createKeyRevokeCommand(config: Config, terminal: Terminal): Command {
     .action((key: string) => {
       const reference = parseKeyReference(key)
       return withIdentity(config, async (db, recordChange) => {
-        const revoked = await revokeKey(db, reference)
+        const revoked = await revokeKey(db, reference, { by: CLI })
         recordChange({
           name: 'api-key-revoked',
           tenant: revoked.tenant,

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../core/config.ts'
-import { loginUrl, mintLoginLink } from '../../core/identity/sessions.ts'
+import { loginUrl, mintLoginLink } from '../../core/identity/login-links.ts'
 import { findRunning } from '../../local/run-file.ts'
 import { withDatabase } from '../running-instance.ts'
 import type { Terminal } from '../terminal.ts'

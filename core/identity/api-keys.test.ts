@@ -5,7 +5,8 @@ import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.
 import { createDatabase, type Database } from '../db/database.ts'
 import { createKey, listKeys, revokeKey } from './api-keys.ts'
 import { createKeyUseRecorder, findKeyRecord, isUsable } from './key-directory.ts'
-import { endSession, isSessionValid, mintLoginLink, redeemLoginLink } from './sessions.ts'
+import { mintLoginLink, redeemLoginLink } from './login-links.ts'
+import { endSession, isSessionValid } from './sessions.ts'
 import { setKey } from './set-key.ts'
 import { createTenant, listTenants, setTenant } from './tenants.ts'
 

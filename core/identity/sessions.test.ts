@@ -2,14 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../tests/lib/database.ts'
 import { createDatabase, type Database } from '../db/database.ts'
 import { hashSecret } from './hash-secret.ts'
-import {
-  endSession,
-  isSessionValid,
-  loginUrl,
-  looksLikeToken,
-  mintLoginLink,
-  redeemLoginLink,
-} from './sessions.ts'
+import { loginUrl, mintLoginLink, redeemLoginLink } from './login-links.ts'
+import { endSession, isSessionValid, looksLikeToken } from './sessions.ts'
 
 let database: TestDatabase
 let db: Database

@@ -1,4 +1,4 @@
-import { ScopeMissingError } from '../../identity/viewer.ts'
+import { isBrowserSession, ScopeMissingError } from '../../identity/viewer.ts'
 import { ApiError, badInput } from '../../lib/api-error.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
 import { toApiError } from '../to-api-error.ts'
@@ -16,7 +16,7 @@ export function checkRequest({ method, headers, url }: Request, { viewer }: Send
   const type = headers.get('content-type')
   if (type !== null && JSON_TYPE.test(type)) return
   // A page of another site can send these types with the cookie of a session; it learns nothing but that.
-  if (viewer.kind === 'SESSION' && !headers.has('x-graphql-yoga-csrf'))
+  if (isBrowserSession(viewer) && !headers.has('x-graphql-yoga-csrf'))
     throw new ApiError(
       'CROSS_SITE_REFUSED',
       'Send Content-Type: application/json, or the header x-graphql-yoga-csrf.',

@@ -33,7 +33,7 @@ beforeAll(async () => {
      UPDATE outcome_minute SET duplicate = 7 WHERE tenant_id = 2`,
   )
   const definition = parseMetricDefinition({ name: 'their metric', events: ['theirs'] })
-  await declareMetric(fixture.db, 2, definition)
+  await declareMetric(fixture.db, 2, definition, { kind: 'cli' })
   own = await fixture.keyOf('default')
   session = await fixture.session()
 })

@@ -4,7 +4,6 @@ import type { Database } from '../../db/database.ts'
 import { createCredentialLookups } from '../../identity/credential-lookups.ts'
 import { createKeyUseRecorder } from '../../identity/key-directory.ts'
 import { identify, type RequestOrigin } from '../../identity/viewer.ts'
-import { ApiError } from '../../lib/api-error.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { QUERY_LIMITS } from '../../queries/limits.ts'
 import type { ResultCache } from '../result-cache/result-cache.ts'
@@ -40,6 +39,8 @@ export interface GraphQLDeps extends ContextDeps {
 /** Where a request came from, as the HTTP server knows it. */
 export interface GraphQLRequest extends RequestOrigin {
   requestId?: string | undefined
+  /** How it reached core, such as `http://127.0.0.1:8080`. */
+  origin?: string | undefined
 }
 
 export interface GraphQLServer {
@@ -70,16 +71,9 @@ export function createGraphQL(deps: GraphQLDeps): GraphQLServer {
       ...identity,
       requestId: from.requestId,
       address: from.address,
-      async isStillAuthorized() {
-        try {
-          await identify(viewerDeps, headers, from)
-          return true
-        } catch (error) {
-          if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code))
-            return false
-          throw error
-        }
-      },
+      origin: from.origin,
+      loadedAt: performance.now(),
+      reload: () => identifySender(headers, { ...from, isRecheck: true }),
     }
   }
 

@@ -6,11 +6,11 @@ import { addressGroup } from '../../../contract/address-group.ts'
 import { isObject } from '../../../contract/json/is-object.ts'
 import type { Database } from '../../db/database.ts'
 import { sessionCookie } from '../../identity/credentials.ts'
+import { redeemLoginLink } from '../../identity/login-links.ts'
 import {
   endSession,
   isSessionValid,
   looksLikeToken,
-  redeemLoginLink,
   SESSION_DAYS,
 } from '../../identity/sessions.ts'
 import type { SecurityEvent, SecurityLog } from '../../lib/security-log.ts'

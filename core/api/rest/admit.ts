@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import { scopeOf } from '../../identity/viewer.ts'
+import { isBrowserSession, scopeOf } from '../../identity/viewer.ts'
 import { ApiError } from '../../lib/api-error.ts'
 import type { Sender } from '../graphql/context.ts'
 import type { GraphQLServer } from '../graphql/server.ts'
@@ -32,7 +32,7 @@ export function admitSender({
     const { address } = clientOf(c, addressOf)
     const from = { address, secure, requestId: c.get('requestId' as never) as string | undefined }
     const sender = await graphql.admit(c.req.raw.headers, from)
-    if (sender.viewer.kind === 'SESSION' && !isSameOrigin(c))
+    if (isBrowserSession(sender.viewer) && !isSameOrigin(c))
       throw new ApiError('CROSS_SITE_REFUSED')
     budget.check(scopeOf(sender.viewer))
     c.set('sender', sender)
