@@ -4,10 +4,17 @@ import type { Day, Time, TimeWithDefault } from './tables/column-types.ts'
 import type { KeyTables } from './tables/key-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { PeopleTables } from './tables/people-tables.ts'
+import type { ProofTables } from './tables/proof-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
 /** The tables as kysely sees them. schema.test.ts holds this file to a migrated database, column by column. */
-export interface Schema extends AuditTables, KeyTables, MetricTables, PeopleTables, SketchTables {
+export interface Schema
+  extends AuditTables,
+    KeyTables,
+    MetricTables,
+    PeopleTables,
+    ProofTables,
+    SketchTables {
   tenant: TenantTable
   login_link: LoginLinkTable
   log_partition: LogPartitionTable

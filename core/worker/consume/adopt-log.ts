@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
+import { moveCountPosition, renameCountedLog } from '../../db/count-positions.ts'
 import type { Database } from '../../db/database.ts'
 import type { Log } from '../../log/log.ts'
 import { keepDays } from './keep-days.ts'
@@ -56,9 +57,11 @@ export async function adoptLog(
         .execute()
       // All offsets are those of the former log, whatever they are in this one.
       if (at !== 'current') await renameDeadLetterTopic(tx, partition, 0)
+      if (at !== 'current') await moveCountPosition(tx, partition, position, identity)
       adopted.push({ partition, former, position })
     }
-    if (at !== 'current')
+    if (at === 'current') await renameCountedLog(tx, identity)
+    else
       await tx
         .updateTable('offset_gap')
         .set({ skipped_at: sql<string>`now()` })

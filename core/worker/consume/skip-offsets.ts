@@ -1,5 +1,6 @@
 import { CompiledQuery, sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
+import { moveCountPosition } from '../../db/count-positions.ts'
 import type { Database } from '../../db/database.ts'
 import { type Log, OffsetOutOfRangeError, type PartitionOffsets } from '../../log/log.ts'
 import type { ExecuteQuery } from './connection.ts'
@@ -52,7 +53,10 @@ export async function skipMissingOffsets<Gap extends MissingOffsets>(
     const moved = await db.transaction().execute(async (tx) => {
       await keepDays(tx)
       if (!(await movePosition(tx, gap, { position, rereadUntil }))) return false
-      if (position < gap.expected) await renameDeadLetterTopic(tx, gap.partition, position)
+      if (position < gap.expected) {
+        await renameDeadLetterTopic(tx, gap.partition, position)
+        await moveCountPosition(tx, gap.partition, position)
+      }
       return true
     })
     if (moved) skipped.push({ ...gap, position })
