@@ -15,7 +15,8 @@ export async function moveCountPosition(
   const isOtherLog = logIdentity !== undefined
   const { numAffectedRows } = await sql`
     UPDATE log_count_position
-       SET next_offset = ${position}, log_identity = coalesce(${logIdentity ?? null}::text, log_identity)
+       SET next_offset = ${position}, log_identity = coalesce(${logIdentity ?? null}::text, log_identity),
+           complete_since = CASE WHEN ${isOtherLog} THEN clock_timestamp() ELSE complete_since END
      WHERE partition = ${partition} AND (${isOtherLog} OR next_offset > ${position})`.execute(tx)
   if (numAffectedRows)
     await sql`

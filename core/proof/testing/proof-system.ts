@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { vi } from 'vitest'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import { createTestDatabase, type TestDatabase } from '../../../tests/lib/database.ts'
 import type { Log, NewRecord } from '../../log/log.ts'
@@ -9,6 +9,16 @@ import { createLogCounter } from '../count-log.ts'
 import type { ExecuteQuery } from '../execute-query.ts'
 
 const quiet = { info() {}, warn() {}, error() {} }
+
+/** Also outside a test, where `expect.poll` cannot be. */
+export async function waitUntil(isReached: () => Promise<boolean>): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      if (!(await isReached())) throw new Error('not reached in time')
+    },
+    { timeout: 40_000, interval: 50 },
+  )
+}
 
 /** A database with a log, and a worker and the double entry beside it as long as they are wanted. */
 export interface ProofSystem {
@@ -47,23 +57,17 @@ export async function openProofSystem(
     stops.add(stop)
     return stop
   }
-  const until = async (table: string) => {
-    await expect
-      .poll(
-        async () => {
-          const { rows } = await database.pool.query(
-            `SELECT partition, next_offset::int AS next FROM ${table} ${table === 'log_position' ? "WHERE topic = 'events.raw'" : ''} ORDER BY 1`,
-          )
-          const ends = await log.offsets(TOPICS.raw.name)
-          return ends.filter(
-            ({ partition, lastStableOffset }) =>
-              (rows.find((row) => row.partition === partition)?.next ?? 0) < lastStableOffset,
-          )
-        },
-        { timeout: 30_000, interval: 50 },
+  const until = (table: string) =>
+    waitUntil(async () => {
+      const { rows } = await database.pool.query(
+        `SELECT partition, next_offset::int AS next FROM ${table} ${table === 'log_position' ? "WHERE topic = 'events.raw'" : ''} ORDER BY 1`,
       )
-      .toEqual([])
-  }
+      const ends = await log.offsets(TOPICS.raw.name)
+      return ends.every(
+        ({ partition, lastStableOffset }) =>
+          (rows.find((row) => row.partition === partition)?.next ?? 0) >= lastStableOffset,
+      )
+    })
   return {
     ...{ database, log, execute },
     async append(records) {
