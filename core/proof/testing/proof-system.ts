@@ -23,6 +23,8 @@ export async function waitUntil(isReached: () => Promise<boolean>): Promise<void
 /** A database with a log, and a worker and the double entry beside it as long as they are wanted. */
 export interface ProofSystem {
   database: TestDatabase
+  /** Of the database. */
+  name: string
   log: Log
   execute: ExecuteQuery
   append(records: readonly NewRecord[]): Promise<void>
@@ -34,6 +36,8 @@ export interface ProofSystem {
   balance(args?: { tenantId?: number; onlyOpen?: boolean }): Promise<Balance>
   /** As the regular comparison found it. */
   found(): Promise<Record<string, unknown>[]>
+  /** Ends all that runs, so that the database can be copied. */
+  disconnect(): Promise<void>
   close(): Promise<void>
 }
 
@@ -57,6 +61,13 @@ export async function openProofSystem(
     stops.add(stop)
     return stop
   }
+  let isConnected = true
+  async function disconnect(): Promise<void> {
+    if (!isConnected) return
+    isConnected = false
+    for (const stop of stops) await stop()
+    await log.close()
+  }
   const until = (table: string) =>
     waitUntil(async () => {
       const { rows } = await database.pool.query(
@@ -69,7 +80,7 @@ export async function openProofSystem(
       )
     })
   return {
-    ...{ database, log, execute },
+    ...{ database, log, execute, name: new URL(database.url).pathname.slice(1) },
     async append(records) {
       for (let i = 0; i < records.length; i += 1_000)
         await log.append(TOPICS.raw.name, records.slice(i, i + 1_000))
@@ -97,9 +108,9 @@ export async function openProofSystem(
       )
       return rows
     },
+    disconnect,
     async close() {
-      for (const stop of stops) await stop()
-      await log.close()
+      await disconnect()
       await database.drop()
     },
   }

@@ -15,7 +15,7 @@ const RESUME_HOURS = 24
 const RUNS_KEPT = 100
 
 export async function createRun(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   { fromMs, toMs, tenantId = 0, log }: VerifyContext,
   resume: boolean,
 ): Promise<VerifyRun> {
@@ -54,7 +54,11 @@ export async function createRun(
   }
 }
 
-async function insertRun(pool: pg.Pool, tenantId: number, args: string): Promise<string> {
+async function insertRun(
+  pool: Pick<pg.Pool, 'query'>,
+  tenantId: number,
+  args: string,
+): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
     `WITH gone AS (
        DELETE FROM verification WHERE verification_id <= (

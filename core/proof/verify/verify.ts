@@ -21,6 +21,8 @@ import { createRun, type VerifyRun } from './run-record.ts'
  */
 export interface VerifyOptions extends Partial<VerifyRange> {
   databaseUrl: string
+  /** Connections to use; a pool of its own unless given. */
+  pool?: VerifyPool
   /** Without it nothing is compared with the log. */
   log?: Log
   /** Parts that run at a time. */
@@ -31,6 +33,9 @@ export interface VerifyOptions extends Partial<VerifyRange> {
   signal?: AbortSignal
   onProgress?: (done: number, all: number, part: string) => void
 }
+
+/** Of a pool what a verification uses. */
+export type VerifyPool = Pick<pg.Pool, 'connect' | 'query' | 'end'>
 
 export interface VerifyReport {
   /** Nothing differs, and everything could be compared. */
@@ -64,7 +69,7 @@ const STATEMENT_TIMEOUT = '57014'
 
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const { concurrency = CONCURRENCY, signal = new AbortController().signal, onProgress } = options
-  const pool = createVerifyPool(options, concurrency)
+  const pool = options.pool ?? createVerifyPool(options, concurrency)
   try {
     const context = await readContext(pool, options, signal)
     const run = await createRun(pool, context, options.resume === true)
@@ -92,7 +97,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     await run.finish(report.differences.length + report.moreDifferences)
     return report
   } finally {
-    await pool.end()
+    if (!options.pool) await pool.end()
   }
 }
 
@@ -120,7 +125,7 @@ function createVerifyPool({ databaseUrl }: VerifyOptions, concurrency: number): 
 }
 
 async function readContext(
-  pool: pg.Pool,
+  pool: VerifyPool,
   options: VerifyOptions,
   signal: AbortSignal,
 ): Promise<VerifyContext> {
@@ -144,7 +149,7 @@ async function listParts(context: VerifyContext, client: pg.ClientBase): Promise
 
 /** @returns its result, or smaller parts where a statement of it took too long */
 async function runPart(
-  pool: pg.Pool,
+  pool: VerifyPool,
   context: VerifyContext,
   run: VerifyRun,
   part: Part,
@@ -164,7 +169,7 @@ async function runPart(
 }
 
 async function inSnapshot<T>(
-  pool: pg.Pool,
+  pool: VerifyPool,
   { statementMsMax }: VerifyContext,
   work: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {

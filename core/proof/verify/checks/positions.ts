@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { LIMITS } from '../../../../contract/limits.ts'
 import { TOPICS } from '../../../../contract/log/topics.ts'
-import { DAY_MS, isoDay } from '../../../db/day-partitions.ts'
+import { DAY_MS } from '../../../db/day-partitions.ts'
 import { WATERMARK_STEP_MS } from '../../../db/watermark.ts'
 import { addDifference, emptyResult, type PartResult } from '../difference.ts'
 import type { Check, VerifyContext } from '../part.ts'
@@ -17,20 +17,21 @@ export const checkPositions: Check = (context) =>
 
 async function comparePositions(
   client: pg.ClientBase,
-  { log, days }: VerifyContext,
+  { log }: VerifyContext,
 ): Promise<PartResult> {
   const result = emptyResult()
   const topic = TOPICS.raw.name
-  const newest = days.at(-1) ?? 0
   // What was stored out of a former log has other offsets.
   const { rows } = await client.query(
     `SELECT p.partition, p.next_offset::float8 AS position, e.last_event::float8 AS last_event, d.last_dead::float8 AS last_dead
-       FROM log_position p LEFT JOIN log_count_position c USING (partition)
-      CROSS JOIN LATERAL (SELECT max(log_offset) AS last_event FROM event
-                           WHERE received_on >= date '${isoDay(newest - 3)}' AND log_partition = p.partition
-                             AND stored_at > coalesce(c.complete_since, '-infinity') AND log_offset >= p.next_offset) e
-      CROSS JOIN LATERAL (SELECT max(log_offset) AS last_dead FROM dead_letter
-                           WHERE topic = p.topic AND partition = p.partition AND log_offset >= p.next_offset) d
+       FROM log_position p
+       LEFT JOIN (SELECT e.log_partition, max(e.log_offset) AS last_event
+                    FROM event e JOIN log_position p ON p.topic = $1 AND p.partition = e.log_partition
+                    LEFT JOIN log_count_position c ON c.partition = e.log_partition
+                   WHERE e.log_offset >= p.next_offset AND e.stored_at > coalesce(c.complete_since, '-infinity')
+                   GROUP BY 1) e ON e.log_partition = p.partition
+       LEFT JOIN (SELECT d.partition, max(d.log_offset) AS last_dead FROM dead_letter d JOIN log_position p USING (topic, partition)
+                   WHERE d.topic = $1 AND d.log_offset >= p.next_offset GROUP BY 1) d ON d.partition = p.partition
       WHERE p.topic = $1 ORDER BY 1`,
     [topic],
   )

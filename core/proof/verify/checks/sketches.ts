@@ -158,7 +158,7 @@ async function readStored(
   try {
     return await readSketches(client, tenantId, minutes, range, undefined)
   } catch (error) {
-    if ((error as { code?: unknown }).code !== undefined) throw error
+    if ((error as { code?: unknown }).code !== 'SKETCH_FORMAT') throw error
     report(minutes, ALL_SERIES, range.fromMs, (error as Error).message, 'a sketch')
     return []
   }

@@ -10,6 +10,7 @@ import { declareMetric } from '../../../metrics/declare-metric.ts'
 import { parseMetricDefinition } from '../../../metrics/metric-definition.ts'
 import { createSketchDerivation } from '../../../worker/sketches/derive-sketches.ts'
 import { openProofSystem, type ProofSystem, waitUntil } from '../../testing/proof-system.ts'
+import type { VerifyPool } from '../verify.ts'
 
 const DAY_MS = 86_400_000
 
@@ -108,21 +109,61 @@ function oddRecords(noon: number): NewRecord[] {
   ]
 }
 
-/** A copy of the seeded database with its log; nothing else is connected to either. */
-export interface SeedCopy {
-  url: string
-  pool: pg.Pool
+/** What a case sees of the seeded database after it was corrupted. */
+export interface CorruptedSystem {
+  pool: VerifyPool
   log: Log
+  url: string
+}
+
+/**
+ * Corrupts the database within a transaction that is rolled back afterwards: what the work does with the pool sees it.
+ * The log's own connections do not.
+ */
+export async function withCorruption(
+  { database, log }: ProofSystem,
+  sql: string,
+  work: (system: CorruptedSystem) => Promise<void>,
+): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url, options: '-c timezone=UTC' })
+  await client.connect()
+  try {
+    await client.query('BEGIN')
+    await client.query(sql)
+    await work({ pool: poolOn(client), log, url: database.url })
+  } finally {
+    await client.end()
+  }
+}
+
+/** Transactions of the work are savepoints. */
+function poolOn(client: pg.Client): VerifyPool {
+  const query = (text: unknown, values?: unknown[]) => {
+    const command = typeof text === 'string' ? text : ''
+    if (/^BEGIN/.test(command)) return client.query('SAVEPOINT part; SET LOCAL jit = off')
+    if (/^COMMIT/.test(command)) return client.query('RELEASE part')
+    return client.query(text as string, values)
+  }
+  const proxy = { query, release() {} }
+  return { query, connect: async () => proxy, end: async () => {} } as unknown as VerifyPool
+}
+
+/** A copy of the seeded database with its log; nothing else is connected to either. */
+export interface SeedCopy extends CorruptedSystem {
   close(): Promise<void>
 }
 
-/** @param seed its pool must be idle: Postgres copies a database that nobody uses */
+/** Ends all that runs on the seeded database: Postgres copies one that nobody uses. */
 export async function createSeedCopy(seedName: string): Promise<SeedCopy> {
   const server = inject('postgresUrl')
   const name = `test_${randomBytes(8).toString('hex')}`
   const admin = new pg.Client({ connectionString: server })
   await admin.connect()
-  await admin.query(`CREATE DATABASE ${name} TEMPLATE ${seedName} STRATEGY file_copy`)
+  // Idle connections of its pool.
+  await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+    seedName,
+  ])
+  await admin.query(`CREATE DATABASE ${name} TEMPLATE ${seedName}`)
   const url = server.replace(/\/sluice$/, `/${name}`)
   const pool = new pg.Pool({ connectionString: url, max: 3, options: '-c timezone=UTC' })
   pool.on('error', () => {})
