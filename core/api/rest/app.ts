@@ -25,7 +25,7 @@ import { addExploreRoutes } from './explore-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
-import { addPipelineRoute } from './pipeline-route.ts'
+import { addPipelineRoutes } from './pipeline-route.ts'
 import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
@@ -67,6 +67,7 @@ const PATHS = [
   '/v1/events',
   '/v1/events/*',
   '/v1/pipeline/lag',
+  '/v1/balance',
   ...COMPATIBILITY_PATHS,
 ]
 
@@ -121,7 +122,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addBehaviourRoutes(app, runOperation)
   addDefinitionRoutes(app, runOperation)
   addEventRoutes(app, { runOperation, respondWithStream })
-  addPipelineRoute(app, runOperation)
+  addPipelineRoutes(app, runOperation)
   addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
     openapi: '3.1.0',

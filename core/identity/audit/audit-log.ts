@@ -43,6 +43,7 @@ export type AuditAction =
   | 'dead-letters.replayed'
   | 'dead-letters.discarded'
   | 'events.replayed'
+  | 'rollups.repaired'
   | 'offsets.skipped'
   | 'database.migrated'
   | 'audit.exported'
