@@ -124,6 +124,8 @@ describe('the balance of counts and outcomes', () => {
     // A worker goes on where it is, and finds its position elsewhere.
     await system.append([rawRecord({ actor: 'a', tenant: 'other' })])
     await expect.poll(system.found).toEqual([{ tenant_id: 1, unaccounted: expected }])
+    await system.untilApplied()
+    await system.untilCounted()
     expect(sumOf(await system.balance({ tenantId: 1, onlyOpen: true })).unaccounted).toBe(expected)
   })
 

@@ -19,6 +19,8 @@ const MINUTE_MS = 60_000
 const NEWEST_MS = 60 * MINUTE_MS
 /** Edges may be fast by a day at most. */
 const AHEAD_MS = DAY_MS
+/** Of the older days, in one run; and how long it may take. */
+const SWEEP_DAYS = 3
 const SWEEP_MS_MAX = 2_000
 /** So many differences are kept; more of them say nothing more. */
 const DIFFERENCES_MAX = 10_000
@@ -35,8 +37,10 @@ export function createBalanceCheck(
   const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
   /** Outcomes without a record that were seen once; by tenant and minute, with the workers' positions at that time. */
   const suspected = new Map<string, Map<number, number>>()
-  /** Where the sweep is; undefined: it begins with the newest day. */
+  /** Days from this one on were compared; undefined: the sweep begins with the newest day. */
   let nextDay: number | undefined
+  /** Differences are recorded, by this process or another one. */
+  let hasRecorded = true
 
   async function compare(fromMs: number, toMs: number): Promise<void> {
     const [positions, counted] = await readPositions(execute)
@@ -57,7 +61,7 @@ export function createBalanceCheck(
       const ms = Date.parse(key.slice(key.indexOf(' ') + 1))
       if (ms >= fromMs && ms < toMs && !open.has(key)) suspected.delete(key)
     }
-    await saveDifferences(execute, found, fromMs, toMs)
+    if (found.length > 0 || hasRecorded) await saveDifferences(execute, found, fromMs, toMs)
     if (found.length > 0)
       logger.error(
         { minutes: found.length, first: found[0]?.minute },
@@ -77,25 +81,35 @@ export function createBalanceCheck(
     }
   }
 
+  /** @returns whether all days that are kept were compared since the last time it did */
   async function sweep(nowMs: number): Promise<boolean> {
-    const today = Math.floor(nowMs / DAY_MS)
-    const oldest = today - LIMITS.outcomeMinuteDays + 2
+    const oldest = Math.floor(nowMs / DAY_MS) - LIMITS.outcomeMinuteDays + 2
+    const days = new Set([
+      ...(await existingDays(pool, 'log_count_minute')),
+      ...(await existingDays(pool, 'outcome_minute')),
+    ])
+    const pending = [...days]
+      .filter((day) => day >= oldest && day < (nextDay ?? Number.POSITIVE_INFINITY))
+      .sort((a, b) => b - a)
     const deadline = performance.now() + SWEEP_MS_MAX
-    for (let day = nextDay ?? today + 1; ; day--) {
-      nextDay = day < oldest ? undefined : day
-      if (nextDay === undefined) return true
-      if (performance.now() >= deadline) return false
+    for (const day of pending.slice(0, SWEEP_DAYS)) {
       await compare(day * DAY_MS, (day + 1) * DAY_MS)
+      nextDay = day
+      if (performance.now() >= deadline) break
     }
+    const isDone = pending.every((day) => day >= (nextDay ?? day))
+    if (isDone) nextDay = undefined
+    return isDone
   }
 
   return {
     async run() {
       const { rows } = await execute(
-        'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+        'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms, EXISTS (SELECT FROM unaccounted_minute) AS recorded',
         [],
       )
       const nowMs = Number(rows[0]?.ms)
+      hasRecorded = rows[0]?.recorded === true
       await compare(floor(nowMs - NEWEST_MS), floor(nowMs + AHEAD_MS))
       const isSwept = await sweep(nowMs)
       await execute(

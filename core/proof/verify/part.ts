@@ -12,8 +12,10 @@ export interface VerifyRange {
 
 /** What the parts of one verification have in common. */
 export interface VerifyContext extends VerifyRange {
-  /** Days of events that are held; days since 1970-01-01, UTC. */
+  /** Days of which events are held; days since 1970-01-01, UTC. */
   days: readonly number[]
+  /** All events are counted in one statement rather than day by day. */
+  isSmall: boolean
   /** The latest day whose events were dropped. */
   droppedThrough: number | undefined
   /** Without it what is in the log is not compared. */

@@ -14,7 +14,7 @@ const STEP_MS = 30 * DAY_MS
  * Days in which events occurred, one range each, and what is before and after the days of receipt. Of buckets before the
  * first complete one some events were dropped: they cannot be counted again.
  */
-export function occurredRanges(context: VerifyContext): MsRange[] {
+export function occurredRanges(context: VerifyContext, byDay = !context.isSmall): MsRange[] {
   const { days, droppedThrough, fromMs, toMs } = context
   // An event may occur minutes after it was received.
   const completeMs =
@@ -23,8 +23,8 @@ export function occurredRanges(context: VerifyContext): MsRange[] {
       : (droppedThrough + 1) * DAY_MS + BUCKET_MS
   const starts = days.map((day) => day * DAY_MS)
   const last = starts.at(-1)
-  const cuts = [Number.NEGATIVE_INFINITY, ...starts]
-  if (last !== undefined) cuts.push(last + DAY_MS)
+  const cuts = [Number.NEGATIVE_INFINITY, ...(byDay ? starts : [])]
+  if (byDay && last !== undefined) cuts.push(last + DAY_MS)
   return cuts
     .map((cut, i) => ({
       fromMs: Math.max(cut, completeMs, fromMs),
@@ -49,6 +49,8 @@ export function halve({ fromMs, toMs }: MsRange): MsRange[] | undefined {
         ? to - STEP_MS
         : (from ?? 0) + STEP_MS
   if (middle <= fromMs || middle >= toMs) return undefined
+  // Nothing that is older can be found by going on.
+  if (from === undefined && middle < 0) return undefined
   return [
     { fromMs, toMs: middle },
     { fromMs: middle, toMs },

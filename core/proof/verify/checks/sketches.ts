@@ -20,7 +20,9 @@ export const checkSketches: Check = async (context, client) => {
       WHERE $1::int IS NULL OR tenant_id = $1 ORDER BY 1`,
     [context.tenantId ?? null],
   )
-  const days = occurredRanges(context).filter(({ fromMs, toMs }) => Number.isFinite(fromMs + toMs))
+  const days = occurredRanges(context, true).filter(({ fromMs, toMs }) =>
+    Number.isFinite(fromMs + toMs),
+  )
   return rows.flatMap(({ tenant_id, through }) =>
     days
       .map(({ fromMs, toMs }) => ({ fromMs, toMs: Math.min(toMs, through) }))
