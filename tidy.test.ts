@@ -69,7 +69,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'core/identity/audit',
     'core/metrics',
     'core/proof',
-    'core/worker/sketches',
+    'core/worker',
   ],
   'core/queries': [
     'contract',

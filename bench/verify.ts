@@ -57,8 +57,7 @@ await withPostgres(async (postgres) => {
     const seconds = (performance.now() - began) / 1000
     ended.abort()
     await running
-    const { user, system } = process.cpuUsage(cpu)
-    const node = (user + system) / 1e6
+    const node = nodeSeconds(cpu)
     const database = cpuSeconds(postgres.pid) - before
     console.log(
       `${what}: ${seconds.toFixed(1)} s, CPU seconds: node ${node.toFixed(2)}, Postgres ${database.toFixed(2)}`,
@@ -81,6 +80,7 @@ await withPostgres(async (postgres) => {
   const timings: string[] = []
   let last = performance.now()
   const began = performance.now()
+  const [cpu, database] = [process.cpuUsage(), cpuSeconds(postgres.pid)]
   const report = await verify({
     databaseUrl: url,
     log,
@@ -91,10 +91,15 @@ await withPostgres(async (postgres) => {
     },
   })
   console.log(
-    `verify: ${((performance.now() - began) / 1000).toFixed(1)} s, clean ${report.clean}, ${JSON.stringify(report.checked)}`,
+    `verify: ${((performance.now() - began) / 1000).toFixed(1)} s, clean ${report.clean}, CPU seconds: node ${nodeSeconds(cpu).toFixed(1)}, Postgres ${(cpuSeconds(postgres.pid) - database).toFixed(1)}, ${JSON.stringify(report.checked)}`,
   )
   console.log(timings.join(', '))
   if (!report.clean) console.log(JSON.stringify(report.differences.slice(0, 5)), report.notChecked)
   await log.close()
   await pool.end()
 })
+
+function nodeSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since)
+  return (user + system) / 1e6
+}

@@ -14,7 +14,7 @@ export async function findTenantId(
     .executeTakeFirst()
   if (row) return row.tenant_id
   throw new UsageError(
-    `There is no tenant "${tenant}".`,
+    `The tenant "${tenant}" does not exist.`,
     '"npm run sluice -- tenant list" shows all tenants.',
   )
 }

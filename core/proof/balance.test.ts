@@ -46,7 +46,7 @@ function mixture(): ReturnType<typeof rawRecord>[] {
 const COUNTED = { accepted: 219, stored: 201, duplicates: 10, conflicting: 1, dead: 7 }
 
 describe('the balance of counts and outcomes', () => {
-  test('is 0 in every minute, whatever became of the records, whoever comes first', async () => {
+  test('is 0 in every minute, whatever became of the records, and whether the worker or the count comes first', async () => {
     const stopCounter = system.startCounter()
     await system.append(mixture())
     system.startWorker()

@@ -7,6 +7,8 @@ import { type Instant, toMicros } from '../instant.ts'
 import type { QueryResult } from '../query-result.ts'
 import { checkRange } from '../sql/buckets.ts'
 
+export type { BalanceMinute }
+
 export interface BalanceQueryArgs {
   /** Of receipt; widened to whole minutes. */
   startTime: Instant

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { moveCountPosition, renameCountedLog } from '../../db/count-positions.ts'
 import type { Database } from '../../db/database.ts'
+import { moveCountPosition, renameCountedLog } from '../../db/tables/count-positions.ts'
 import type { Log } from '../../log/log.ts'
 import { keepDays } from './keep-days.ts'
 import { renameDeadLetterTopic } from './skip-offsets.ts'

@@ -1,7 +1,7 @@
 import { CompiledQuery, sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
-import { moveCountPosition } from '../../db/count-positions.ts'
 import type { Database } from '../../db/database.ts'
+import { moveCountPosition } from '../../db/tables/count-positions.ts'
 import { type Log, OffsetOutOfRangeError, type PartitionOffsets } from '../../log/log.ts'
 import type { ExecuteQuery } from './connection.ts'
 import { keepDays } from './keep-days.ts'

@@ -1,6 +1,6 @@
-import type { BalanceMinute } from '../../../proof/balance.ts'
 import {
   BALANCE_MINUTES_MAX,
+  type BalanceMinute,
   type BalanceResult,
   balance,
 } from '../../../queries/pipeline/balance.ts'

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Database } from './database.ts'
+import type { Database } from '../database.ts'
 
 /**
  * What becomes of the double entry's position (core/proof) where an operator moves that of the workers, in the same
