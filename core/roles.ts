@@ -31,6 +31,7 @@ import type { SecurityLog } from './lib/security-log.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Log } from './log/log.ts'
 import { openLog } from './log/open.ts'
+import { createLogCounter } from './proof/count-log.ts'
 import { QUERY_LIMITS } from './queries/limits.ts'
 import { createWorker } from './worker/worker.ts'
 
@@ -126,10 +127,12 @@ function startWorker(options: OptionsWithRoles, log: Log): void {
   })
   const running = worker.run(stop.signal)
   running.catch((error) => onWorkerEnd?.(error))
+  const counting = createLogCounter({ databaseUrl, log, logger }).run(stop.signal)
   lifecycle.onStop('worker', async () => {
     stop.abort()
     // Its failure was reported by onWorkerEnd.
     await running.catch(() => {})
+    await counting
   })
 }
 

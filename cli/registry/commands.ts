@@ -24,6 +24,8 @@ export const COMMANDS: Record<string, () => Promise<CreateCommand>> = {
   lag: async () => (await import('../commands/lag.ts')).createLagCommand,
   offsets: async () => (await import('../commands/offsets.ts')).createOffsetsCommand,
   replay: async () => (await import('../commands/replay.ts')).createReplayCommand,
+  balance: async () => (await import('../proof/balance-command.ts')).createBalanceCommand,
+  verify: async () => (await import('../proof/verify-command.ts')).createVerifyCommand,
   'dead-letters': async () =>
     (await import('../commands/dead-letters.ts')).createDeadLettersCommand,
   demo: async () => (await import('../commands/demo.ts')).createDemoCommand,

@@ -37,6 +37,8 @@ export const COMMAND_PERMISSIONS: Readonly<Record<string, Permission>> = {
   'operator revoke': 'system.operate',
   'audit list': 'audit.read',
   'audit verify': 'audit.read',
+  balance: 'pipeline.read',
+  verify: 'pipeline.read',
   'dead-letters list': 'dead-letters.read',
   'dead-letters show': 'dead-letters.read',
   replay: 'dead-letters.replay',

@@ -6,6 +6,7 @@ import type { KeyTables } from './tables/key-tables.ts'
 import type { LongRollupTables } from './tables/long-rollup-tables.ts'
 import type { MetricTables } from './tables/metric-tables.ts'
 import type { PeopleTables } from './tables/people-tables.ts'
+import type { ProofTables } from './tables/proof-tables.ts'
 import type { SignInTables } from './tables/sign-in-tables.ts'
 import type { SketchTables } from './tables/sketch-tables.ts'
 
@@ -17,6 +18,7 @@ export interface Schema
     LongRollupTables,
     MetricTables,
     PeopleTables,
+    ProofTables,
     SignInTables,
     SketchTables {
   tenant: TenantTable

@@ -4,6 +4,7 @@ import { protectFields } from './permissions.ts'
 import { addApiKeyMutations } from './resolvers/api-key-mutations.ts'
 import { addApiKeys } from './resolvers/api-keys.ts'
 import { addAuditLog } from './resolvers/audit-log.ts'
+import { addBalance } from './resolvers/balance.ts'
 import { addBehaviour } from './resolvers/behaviour.ts'
 import { addComparisons } from './resolvers/comparisons.ts'
 import { addDeadLetters } from './resolvers/dead-letters.ts'
@@ -35,6 +36,7 @@ export function createSchema(): GraphQLSchema {
   addTotals(builder)
   addRecentBuckets(builder)
   addPipeline(builder)
+  addBalance(builder)
   addDeadLetters(builder)
   addApiKeyMutations(builder, addApiKeys(builder))
   addAuditLog(builder)

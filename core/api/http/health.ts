@@ -5,6 +5,7 @@ import type { Database } from '../../db/database.ts'
 import { withTimeout } from '../../lib/timeout.ts'
 import type { Log } from '../../log/log.ts'
 import { LIVE_LIMITS } from '../../queries/limits.ts'
+import { readUnaccounted, type UnaccountedEvents } from '../../queries/pipeline/unaccounted.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { allowOnly } from './problem.ts'
 
@@ -28,15 +29,40 @@ export function createHealthCheck(deps: HealthDeps): HealthCheck {
   }
 }
 
-/** GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not. */
-export function health(checkHealth: HealthCheck): Hono {
+/** `ok`, or what is wrong with the balance of accepted events and outcomes. It makes no process less ready. */
+export function createBalanceState(db: Database): () => Promise<string> {
+  let last: { at: number; state: Promise<string> } | undefined
+  const read = () =>
+    withTimeout(CHECK_MS_MAX, 'the balance', readUnaccounted(db)).then(
+      describeBalance,
+      (error: Error) => describe(error),
+    )
+  return () => {
+    if (!last || Date.now() - last.at > CHECK_MS_MIN) last = { at: Date.now(), state: read() }
+    return last.state
+  }
+}
+
+function describeBalance({ events, checkedSecondsAgo }: UnaccountedEvents): string {
+  if (checkedSecondsAgo === null) return 'not compared yet'
+  if (events > 0) return 'events are unaccounted for'
+  return checkedSecondsAgo > BALANCE_AGE_S_MAX ? 'not compared lately' : 'ok'
+}
+
+const BALANCE_AGE_S_MAX = 120
+
+/**
+ * GET /livez: the process responds. GET /readyz: Postgres, the log and a worker do, or names the part that does not; and
+ * whether the balance is 0.
+ */
+export function health(checkHealth: HealthCheck, readBalance: () => Promise<string>): Hono {
   const app = new Hono()
   app.get('/livez', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
-    const checks = await checkHealth()
+    const [checks, balance] = await Promise.all([checkHealth(), readBalance()])
     const ready = Object.values(checks).every((state) => state === 'ok')
     c.header('Cache-Control', 'no-store')
-    return c.json({ status: ready ? 'ready' : 'failing', checks }, ready ? 200 : 503)
+    return c.json({ status: ready ? 'ready' : 'failing', checks, balance }, ready ? 200 : 503)
   })
   for (const path of ['/livez', '/readyz']) app.all(path, allowOnly('GET, HEAD'))
   return app

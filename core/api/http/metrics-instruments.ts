@@ -86,6 +86,16 @@ function workerInstruments(registry: Registry) {
       labelNames: ['outcome'],
       registers,
     }),
+    unaccounted: new Gauge({
+      name: 'sluice_unaccounted_events',
+      help: 'Records of the log without an outcome, and outcomes without a record, in the last month. Alert on any.',
+      registers,
+    }),
+    balanceAge: new Gauge({
+      name: 'sluice_balance_check_age_seconds',
+      help: 'Seconds since the log was last compared with the outcomes. Alert above 120.',
+      registers,
+    }),
     toForward: new Gauge({
       name: 'sluice_dead_letters_to_forward',
       help: 'Dead letters that are not in events.dlq yet.',

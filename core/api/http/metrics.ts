@@ -8,6 +8,7 @@ import { readLag } from '../../queries/pipeline/lag.ts'
 import { countOffsetGaps } from '../../queries/pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../../queries/pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../../queries/pipeline/outcome-totals.ts'
+import { readUnaccounted } from '../../queries/pipeline/unaccounted.ts'
 import { readHeartbeats } from '../../queries/pipeline/worker-heartbeats.ts'
 import { createInstruments, type Instruments } from './metrics-instruments.ts'
 
@@ -88,6 +89,10 @@ async function readPostgres(db: Database, instruments: Instruments['postgres']):
     batchSeconds.inc({ worker }, batchMs / 1000)
   }
   toForward.set(waiting)
+  const { events, checkedSecondsAgo } = await readUnaccounted(db)
+  instruments.unaccounted.set(events)
+  instruments.balanceAge.reset()
+  if (checkedSecondsAgo !== null) instruments.balanceAge.set(checkedSecondsAgo)
   instruments.oldestSnapshot.set(await readOldestSnapshotSeconds(db))
 
   const { gaps, missing, openGaps } = instruments

@@ -31,7 +31,7 @@ import { addSessionRoutes } from './identity/session-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { ofRequest } from './operation.ts'
 import { createPageLimit } from './page-limit.ts'
-import { addPipelineRoute } from './pipeline-route.ts'
+import { addPipelineRoutes } from './pipeline-route.ts'
 import { createRowStreams } from './row-stream.ts'
 
 export interface RestDeps {
@@ -120,7 +120,7 @@ export function createRestApp(deps: RestDeps): OpenAPIHono<RestEnv> {
   addInvitationRoutes(app, runOperation)
   addSessionRoutes(app, runOperation)
   addAuditRoute(app, { runOperation, respondWithStream })
-  addPipelineRoute(app, runOperation)
+  addPipelineRoutes(app, runOperation)
   addCompatibilityRoutes(app, { runOperation, checkHealth, now, budget, acquirePages })
   const config = {
     openapi: '3.1.0',

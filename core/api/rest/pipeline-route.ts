@@ -2,10 +2,11 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { RestEnv } from './admit.ts'
 import { problems, respond } from './formats.ts'
 import type { RunOperation } from './operation.ts'
+import { end, start, tenantQuery } from './schemas.ts'
 
 export const PIPELINE_DOCUMENT = `query RestPipeline {
   pipeline {
-    applied lag
+    applied lag unaccounted
     partitions { partition position end lag worker }
     gaps { partition expected available seenAt }
     otherLog { recorded found }
@@ -16,6 +17,7 @@ export interface PipelineData {
   pipeline: {
     applied: number | null
     lag: number | null
+    unaccounted: number
     partitions: {
       partition: number
       position: number | null
@@ -43,6 +45,10 @@ const pipelineLag = z
   .object({
     lag: offset,
     applied: offset,
+    unaccounted: z.number().int().openapi({
+      description:
+        'Events without an outcome, and outcomes without an event: 0 unless something is wrong.',
+    }),
     partitions: z.array(
       z.object({
         partition: z.number().int(),
@@ -85,17 +91,87 @@ const route = createRoute({
   },
 })
 
-export function addPipelineRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+export function addPipelineRoutes(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+  addBalanceRoute(app, runOperation)
   app.openapi(route, async (c) => {
     const { data } = await runOperation<PipelineData>(c, PIPELINE_DOCUMENT, {})
-    const { lag, applied, partitions, gaps, otherLog } = data.pipeline
+    const { lag, applied, unaccounted, partitions, gaps, otherLog } = data.pipeline
     return respond(c, {
       row: {
         lag,
         applied,
+        unaccounted,
         partitions,
         gaps: gaps.map(({ seenAt, ...gap }) => ({ ...gap, seen_at: seenAt })),
         other_log: otherLog,
+      },
+    })
+  })
+}
+
+const BALANCE_DOCUMENT = `query RestBalance($tenant: ID, $start: DateTime!, $end: DateTime!) {
+  balance(tenant: $tenant, startTime: $start, endTime: $end) {
+    unaccounted accepted inFlight counting
+    minutes { minute accepted stored duplicates conflicting dead inFlight unaccounted }
+  }
+}`
+
+type Counts = Record<
+  'accepted' | 'stored' | 'duplicates' | 'conflicting' | 'dead' | 'inFlight' | 'unaccounted',
+  number
+>
+
+interface BalanceData {
+  balance: Pick<Counts, 'unaccounted' | 'accepted' | 'inFlight'> & {
+    counting: boolean
+    minutes: (Counts & { minute: string })[]
+  }
+}
+
+const count = z.number().int()
+
+const balanceSheet = z
+  .object({
+    unaccounted: count.openapi({ description: '0: every accepted event has its outcome.' }),
+    accepted: count,
+    in_flight: count,
+    counting: z.boolean(),
+    minutes: z.array(
+      z.object({
+        minute: z.string().openapi({ format: 'date-time' }),
+        ...{ accepted: count, stored: count, duplicates: count, conflicting: count, dead: count },
+        ...{ in_flight: count, unaccounted: count },
+      }),
+    ),
+  })
+  .openapi('Balance')
+
+const balanceRoute = createRoute({
+  method: 'get',
+  path: '/v1/balance',
+  tags: ['Queries'],
+  summary: 'Accepted events against their outcomes',
+  description:
+    'By the minute of receipt: accepted = stored + duplicates + conflicting + dead + in_flight + unaccounted.',
+  request: { query: z.strictObject({ ...tenantQuery.shape, start, end }) },
+  responses: {
+    200: {
+      description: 'The balance sheet.',
+      content: { 'application/json': { schema: z.object({ data: balanceSheet }) } },
+    },
+    ...problems,
+  },
+})
+
+function addBalanceRoute(app: OpenAPIHono<RestEnv>, runOperation: RunOperation): void {
+  app.openapi(balanceRoute, async (c) => {
+    const { data } = await runOperation<BalanceData>(c, BALANCE_DOCUMENT, c.req.valid('query'))
+    const { inFlight, minutes, ...totals } = data.balance
+    return respond(c, {
+      row: {
+        ...totals,
+        in_flight: inFlight,
+        minutes: minutes.map(({ inFlight, ...minute }) => ({ ...minute, in_flight: inFlight })),
       },
     })
   })

@@ -30,11 +30,13 @@ import type { MetricsInput } from '../metrics/metrics-args.ts'
 import { type Arrival, newestArrivals } from '../newest-arrivals.ts'
 import { oldestEventDay } from '../oldest-event-day.ts'
 import { outcomeCount } from '../outcome-count.ts'
+import { balance } from '../pipeline/balance.ts'
 import { countDeadLettersToForward } from '../pipeline/forwarding-backlog.ts'
 import { readLag } from '../pipeline/lag.ts'
 import { countOffsetGaps } from '../pipeline/offset-gap-counts.ts'
 import { readOldestSnapshotSeconds } from '../pipeline/oldest-snapshot.ts'
 import { readOutcomeTotals } from '../pipeline/outcome-totals.ts'
+import { readUnaccounted } from '../pipeline/unaccounted.ts'
 import { readBatches } from '../pipeline/worker-batches.ts'
 import { readHeartbeats } from '../pipeline/worker-heartbeats.ts'
 import { rangeTotals } from '../range-totals.ts'
@@ -324,6 +326,15 @@ const CASES: readonly QueryCase[] = [
   other('countOffsetGaps', countOffsetGaps),
   other('readOldestSnapshotSeconds', readOldestSnapshotSeconds),
   other('readOutcomeTotals', readOutcomeTotals),
+  other('readUnaccounted', readUnaccounted),
+  other(
+    'balance: a day',
+    (db, { busy }) => {
+      const { start, end } = since(DAY_MS)
+      return balance(db, busy, { startTime: start, endTime: end })
+    },
+    2,
+  ),
   other('readBatches', readBatches),
   other('readHeartbeats', readHeartbeats),
   other('readLag', (db) => readLag(db, { offsets: async () => [], identity: async () => '' })),

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
+import { moveCountPosition, renameCountedLog } from '../../db/tables/count-positions.ts'
 import { type AuditActor, recordAudit, SYSTEM } from '../../identity/audit/audit-log.ts'
 import type { Log } from '../../log/log.ts'
 import { keepDays } from './keep-days.ts'
@@ -58,9 +59,11 @@ export async function adoptLog(
         .execute()
       // All offsets are those of the former log, whatever they are in this one.
       if (at !== 'current') await renameDeadLetterTopic(tx, partition, 0)
+      if (at !== 'current') await moveCountPosition(tx, partition, position, identity)
       adopted.push({ partition, former, position })
     }
-    if (at !== 'current')
+    if (at === 'current') await renameCountedLog(tx, identity)
+    else
       await tx
         .updateTable('offset_gap')
         .set({ skipped_at: sql<string>`now()` })

@@ -1,6 +1,7 @@
 import { CompiledQuery, sql } from 'kysely'
 import { TOPICS } from '../../../contract/log/topics.ts'
 import type { Database } from '../../db/database.ts'
+import { moveCountPosition } from '../../db/tables/count-positions.ts'
 import { type AuditActor, recordAudit, SYSTEM } from '../../identity/audit/audit-log.ts'
 import { type Log, OffsetOutOfRangeError, type PartitionOffsets } from '../../log/log.ts'
 import type { ExecuteQuery } from './connection.ts'
@@ -55,7 +56,10 @@ export async function skipMissingOffsets<Gap extends MissingOffsets>(
     const moved = await db.transaction().execute(async (tx) => {
       await keepDays(tx)
       if (!(await movePosition(tx, gap, { position, rereadUntil }))) return false
-      if (position < gap.expected) await renameDeadLetterTopic(tx, gap.partition, position)
+      if (position < gap.expected) {
+        await renameDeadLetterTopic(tx, gap.partition, position)
+        await moveCountPosition(tx, gap.partition, position)
+      }
       await recordAudit(tx, by, {
         tenantId: 0,
         action: 'offsets.skipped',

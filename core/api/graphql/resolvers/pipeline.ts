@@ -6,6 +6,7 @@ import {
   type PartitionProgress,
   readLag,
 } from '../../../queries/pipeline/lag.ts'
+import { readUnaccounted } from '../../../queries/pipeline/unaccounted.ts'
 import type { Builder } from '../builder.ts'
 import { needs } from '../permissions.ts'
 
@@ -16,6 +17,7 @@ type VisibleGap = Visible<OffsetGap, 'expected' | 'available'>
 interface VisibleLag extends Visible<Omit<LagReport, 'partitions' | 'gaps'>, 'applied' | 'lag'> {
   partitions: VisiblePartition[]
   gaps: VisibleGap[]
+  unaccounted: number
 }
 
 export function addPipeline(builder: Builder): void {
@@ -81,6 +83,10 @@ export function addPipeline(builder: Builder): void {
         description:
           'Records missing from the log; their partitions are paused until an operator skips them.',
       }),
+      unaccounted: t.exposeFloat('unaccounted', {
+        description:
+          'Events of the last month without an outcome, and outcomes without an event, as the regular comparison found them: 0 unless something is wrong. Of all tenants for the operator.',
+      }),
       otherLog: t.expose('otherLog', {
         type: otherLog,
         nullable: true,
@@ -97,15 +103,18 @@ export function addPipeline(builder: Builder): void {
       description: 'How far the workers are behind the log, partition by partition.',
       complexity: 20,
       async resolve(_, __, { viewer, db, log }) {
-        const report = await readLag(db, log)
-        return isOperator(viewer) ? report : withoutTotals(report)
+        const [report, { events: unaccounted }] = await Promise.all([
+          readLag(db, log),
+          readUnaccounted(db),
+        ])
+        return { ...(isOperator(viewer) ? report : withoutTotals(report)), unaccounted }
       },
     }),
   )
 }
 
 /** Offsets tell how much all tenants together send, and a worker's name is its host's. */
-function withoutTotals({ partitions, gaps, otherLog }: LagReport): VisibleLag {
+function withoutTotals({ partitions, gaps, otherLog }: LagReport): Omit<VisibleLag, 'unaccounted'> {
   return {
     partitions: partitions.map(({ partition }) => ({
       partition,

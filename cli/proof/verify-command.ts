@@ -1,0 +1,138 @@
+import { Command } from 'commander'
+import type { Config } from '../../core/config.ts'
+import type { Difference } from '../../core/proof/verify/difference.ts'
+import { repairRollups } from '../../core/proof/verify/repair-rollups.ts'
+import { type VerifyReport, verify } from '../../core/proof/verify/verify.ts'
+import { formatCount } from '../format.ts'
+import { parseDuration, parseTime, parseWholeNumber } from '../parse-options.ts'
+import type { Terminal } from '../terminal.ts'
+import { CLI } from '../with-identity.ts'
+import { type LogAccess, withLog } from '../with-log.ts'
+import { findTenantId, readTenantNames } from './tenant-id.ts'
+
+interface Options {
+  from?: Date
+  to?: Date
+  tenant?: string
+  log: boolean
+  repair?: true
+  resume?: true
+  concurrency?: number
+  statementTimeout?: number
+  json?: true
+}
+
+/** What a script tells apart. */
+const EXIT = { differences: 1, notChecked: 2 } as const
+
+export function createVerifyCommand(config: Config, terminal: Terminal): Command {
+  return new Command('verify')
+    .description('Recount everything from single events and the log, and list what differs')
+    .option('--from <time>', 'begin at this time (RFC 3339)', parseTime)
+    .option('--to <time>', 'end before this time (RFC 3339)', parseTime)
+    .option('--tenant <tenant>', 'only this tenant')
+    .option('--no-log', 'do not read the log')
+    .option('--repair', 'count rollups that differ again, and mark them as revised')
+    .option('--resume', 'go on with the last run that was stopped')
+    .option(
+      '--concurrency <parts>',
+      'parts that run at a time (default: 2)',
+      parseWholeNumber(1, 16),
+    )
+    .option(
+      '--statement-timeout <time>',
+      'of one statement, such as 2m (default)',
+      parseDuration(1),
+    )
+    .option('--json', 'print JSON')
+    .action((options: Options) => runVerify(config, terminal, options))
+}
+
+async function runVerify(config: Config, terminal: Terminal, options: Options): Promise<void> {
+  try {
+    await withLog(config, async (access) => {
+      let report = await verifyOnce(terminal, access, options)
+      const found = report.differences.some(({ kind }) => kind === 'rollup')
+      const repaired =
+        options.repair && found
+          ? await repairRollups(access.db, report.differences, CLI)
+          : undefined
+      if (repaired && repaired.repaired > 0)
+        report = await verifyOnce(terminal, access, { ...options, resume: undefined })
+      await printReport(terminal, access, report, { ...options, repaired: repaired?.repaired ?? 0 })
+      process.exitCode = exitCodeOf(report)
+    })
+  } catch (error) {
+    throw Object.assign(error as Error, { exitCode: EXIT.notChecked })
+  }
+}
+
+function exitCodeOf({ clean, differences, moreDifferences }: VerifyReport): number | undefined {
+  if (differences.length + moreDifferences > 0) return EXIT.differences
+  return clean ? undefined : EXIT.notChecked
+}
+
+async function verifyOnce(
+  terminal: Terminal,
+  { db, log, databaseUrl }: LogAccess,
+  { from, to, tenant, log: withTheLog, resume, concurrency, statementTimeout }: Options,
+): Promise<VerifyReport> {
+  const tenantId = await findTenantId(db, tenant)
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  let progress: ReturnType<Terminal['progress']> | undefined
+  try {
+    return await verify({
+      ...{ databaseUrl, signal: stop.signal, resume: resume === true },
+      ...(withTheLog && { log }),
+      ...(from && { fromMs: from.getTime() }),
+      ...(to && { toMs: to.getTime() }),
+      ...(tenantId !== undefined && { tenantId }),
+      ...(concurrency !== undefined && { concurrency }),
+      ...(statementTimeout !== undefined && { statementMsMax: statementTimeout }),
+      onProgress(done, all) {
+        progress ??= terminal.progress(all, 'parts')
+        progress.update(done)
+      },
+    })
+  } finally {
+    progress?.end()
+  }
+}
+
+async function printReport(
+  terminal: Terminal,
+  { db }: LogAccess,
+  report: VerifyReport,
+  { json, repaired }: Options & { repaired: number },
+): Promise<void> {
+  const nameOf = await readTenantNames(db)
+  const differences = report.differences.map(({ tenant, seriesId: _, moreIds, ...rest }) => ({
+    ...{ ...rest, tenant: nameOf(tenant), more_ids: moreIds },
+  }))
+  const { clean, checked, moreDifferences: more, notChecked } = report
+  if (json)
+    return terminal.printJson({
+      ...{ clean, checked, differences, more_differences: more, not_checked: notChecked, repaired },
+    })
+  if (differences.length > 0)
+    terminal.printTable(
+      ['Kind', 'Tenant', 'Metric', 'Bucket', 'Stored', 'Recounted', 'Events'],
+      differences.map((each) => [
+        ...[each.kind, each.tenant, each.metric ?? '', each.bucket ?? ''],
+        ...[each.stored ?? '', each.recounted ?? '', describeIds(each)],
+      ]),
+    )
+  if (more > 0) terminal.print(`${formatCount(more)} more differences are not listed.`)
+  for (const what of notChecked) terminal.print(`Not compared: ${what}.`)
+  if (repaired > 0) terminal.print(`${formatCount(repaired)} rollups were counted again.`)
+  const counts = Object.entries(checked).map(([check, count]) => `${check} ${formatCount(count)}`)
+  terminal.print(terminal.muted(`Compared: ${counts.join(', ')}.`))
+  terminal.print(
+    clean ? 'Nothing differs.' : `${formatCount(differences.length + more)} differences.`,
+  )
+}
+
+function describeIds({ ids, more_ids }: Pick<Difference, 'ids'> & { more_ids: number }): string {
+  return more_ids > 0 ? `${ids.join(' ')} and ${formatCount(more_ids)} more` : ids.join(' ')
+}

@@ -1,0 +1,68 @@
+import {
+  BALANCE_MINUTES_MAX,
+  type BalanceMinute,
+  type BalanceResult,
+  balance,
+} from '../../../queries/pipeline/balance.ts'
+import type { Builder } from '../builder.ts'
+import { needs } from '../permissions.ts'
+
+export function addBalance(builder: Builder): void {
+  const minute = builder.objectRef<BalanceMinute>('BalanceMinute').implement({
+    description: 'accepted = stored + duplicates + conflicting + dead + inFlight + unaccounted',
+    fields: (t) => ({
+      minute: t.expose('minute', {
+        type: 'DateTime',
+        description: 'By when events were received.',
+      }),
+      accepted: t.exposeFloat('accepted', {
+        description:
+          'Records in the log, counted by a reader that has nothing in common with the workers.',
+      }),
+      stored: t.exposeFloat('stored'),
+      duplicates: t.exposeFloat('duplicates'),
+      conflicting: t.exposeFloat('conflicting', {
+        description: 'Duplicates whose content differs from that of the first.',
+      }),
+      dead: t.exposeFloat('dead'),
+      inFlight: t.exposeFloat('inFlight', {
+        description: 'Counted, and not applied by a worker yet.',
+      }),
+      unaccounted: t.exposeFloat('unaccounted', {
+        description: 'Records without an outcome, or, below zero, outcomes without a record.',
+      }),
+    }),
+  })
+
+  const result = builder.objectRef<BalanceResult>('Balance').implement({
+    description: 'The balance sheet of accepted events and what became of them.',
+    fields: (t) => ({
+      unaccounted: t.exposeFloat('unaccounted', {
+        description:
+          'Of all minutes, each without its sign. 0: every accepted event has its outcome.',
+      }),
+      accepted: t.exposeFloat('accepted'),
+      inFlight: t.exposeFloat('inFlight'),
+      counting: t.exposeBoolean('counting', {
+        description: 'false: nothing has counted the log yet, so nothing is compared.',
+      }),
+      minutes: t.field({ type: [minute], resolve: ({ rows }) => [...rows] }),
+    }),
+  })
+
+  builder.queryField('balance', (t) =>
+    t.field({
+      ...needs('pipeline.read'),
+      type: result,
+      description: `Accepted events against their outcomes, by the minute of receipt; at most ${BALANCE_MINUTES_MAX} minutes, of the last month.`,
+      complexity: 50,
+      args: {
+        tenant: t.arg.id(),
+        startTime: t.arg({ type: 'DateTime', required: true }),
+        endTime: t.arg({ type: 'DateTime', required: true }),
+      },
+      resolve: async (_, { tenant, ...args }, context, info) =>
+        context.run(balance, await context.tenant(tenant), args, info),
+    }),
+  )
+}

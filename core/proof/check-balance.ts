@@ -1,0 +1,182 @@
+import type pg from 'pg'
+import { LIMITS } from '../../contract/limits.ts'
+import { TOPICS } from '../../contract/log/topics.ts'
+import { DAY_MS, dayTable, existingDays } from '../db/day-partitions.ts'
+import type { Logger } from '../lib/logger.ts'
+import { type Balance, type BalanceMinute, readBalance } from './balance.ts'
+import type { ExecuteQuery } from './execute-query.ts'
+
+/**
+ * Compares counts and outcomes all the time and keeps what differs in unaccounted_minute, where /metrics, /readyz and
+ * the pipeline read it for nothing. The newest minutes each time; of the older ones as many days as take two seconds, so
+ * that all of them are compared again and again.
+ */
+export interface BalanceCheck {
+  run(): Promise<void>
+}
+
+const MINUTE_MS = 60_000
+const NEWEST_MS = 60 * MINUTE_MS
+/** Edges may be fast by a day at most. */
+const AHEAD_MS = DAY_MS
+/** Of the older days, in one run; and how long it may take. */
+const SWEEP_DAYS = 3
+const SWEEP_MS_MAX = 2_000
+/** So many differences are kept; more of them say nothing more. */
+const DIFFERENCES_MAX = 10_000
+
+/** How often the newest state is read again to find one in which the count is not behind the workers. */
+const ATTEMPTS_MAX = 5
+
+/** @param untilCounted resolves when the next records are counted, or after a second */
+export function createBalanceCheck(
+  pool: pg.Pool,
+  logger: Logger,
+  untilCounted: () => Promise<void>,
+): BalanceCheck {
+  const execute: ExecuteQuery = (sql, values) => pool.query(sql, values)
+  /** Outcomes without a record that were seen once; by tenant and minute, with the workers' positions at that time. */
+  const suspected = new Map<string, Map<number, number>>()
+  /** Days from this one on were compared; undefined: the sweep begins with the newest day. */
+  let nextDay: number | undefined
+  /** Differences are recorded, by this process or another one. */
+  let hasRecorded = true
+
+  async function compare(fromMs: number, toMs: number): Promise<void> {
+    const [positions, counted] = await readPositions(execute)
+    const balance = await readCertainBalance(fromMs, toMs)
+    if (!balance.hasBegun) return
+    const found = balance.minutes.filter(({ unaccounted, ...minute }) => {
+      if (unaccounted >= 0) return unaccounted > 0
+      if (balance.uncounted === 0) return true
+      const key = `${minute.tenantId} ${minute.minute}`
+      const before = suspected.get(key)
+      // Once: it may be of a record that comes next. It is a difference once all is counted that was applied then.
+      if (before) return [...before].every(([partition, at]) => (counted.get(partition) ?? 0) >= at)
+      if (suspected.size < DIFFERENCES_MAX) suspected.set(key, positions)
+      return false
+    })
+    const open = new Set(balance.minutes.map((each) => `${each.tenantId} ${each.minute}`))
+    for (const key of suspected.keys()) {
+      const ms = Date.parse(key.slice(key.indexOf(' ') + 1))
+      if (ms >= fromMs && ms < toMs && !open.has(key)) suspected.delete(key)
+    }
+    if (found.length > 0 || hasRecorded) await saveDifferences(execute, found, fromMs, toMs)
+    if (found.length > 0)
+      logger.error(
+        { minutes: found.length, first: found[0]?.minute },
+        'counts of the log and outcomes differ: "sluice balance" shows where, "sluice verify" why',
+      )
+  }
+
+  /** Right after a count the workers are seldom ahead of it: then every difference is one. */
+  async function readCertainBalance(fromMs: number, toMs: number): Promise<Balance> {
+    for (let attempt = 1; ; attempt++) {
+      const args = { fromMs, toMs, onlyOpen: true, rowsMax: DIFFERENCES_MAX }
+      const balance = await readBalance(execute, args)
+      const isCertain =
+        balance.uncounted === 0 || balance.minutes.every(({ unaccounted }) => unaccounted >= 0)
+      if (isCertain || attempt === ATTEMPTS_MAX) return balance
+      await untilCounted()
+    }
+  }
+
+  /** @returns whether all days that are kept were compared since the last time it did */
+  async function sweep(nowMs: number): Promise<boolean> {
+    const oldest = Math.floor(nowMs / DAY_MS) - LIMITS.outcomeMinuteDays + 2
+    const days = new Set([
+      ...(await existingDays(pool, 'log_count_minute')),
+      ...(await existingDays(pool, 'outcome_minute')),
+    ])
+    const pending = [...days]
+      .filter((day) => day >= oldest && day < (nextDay ?? Number.POSITIVE_INFINITY))
+      .sort((a, b) => b - a)
+    const deadline = performance.now() + SWEEP_MS_MAX
+    for (const day of pending.slice(0, SWEEP_DAYS)) {
+      await compare(day * DAY_MS, (day + 1) * DAY_MS)
+      nextDay = day
+      if (performance.now() >= deadline) break
+    }
+    const isDone = pending.every((day) => day >= (nextDay ?? day))
+    if (isDone) nextDay = undefined
+    return isDone
+  }
+
+  return {
+    async run() {
+      const { rows } = await execute(
+        'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms, EXISTS (SELECT FROM unaccounted_minute) AS recorded',
+        [],
+      )
+      const nowMs = Number(rows[0]?.ms)
+      hasRecorded = rows[0]?.recorded === true
+      await compare(floor(nowMs - NEWEST_MS), floor(nowMs + AHEAD_MS))
+      const isSwept = await sweep(nowMs)
+      await execute(
+        `INSERT INTO balance_check AS c (checked_at, swept_at) VALUES (clock_timestamp(), CASE WHEN $1 THEN clock_timestamp() END)
+         ON CONFLICT (only_row) DO UPDATE SET checked_at = EXCLUDED.checked_at, swept_at = coalesce(EXCLUDED.swept_at, c.swept_at)`,
+        [isSwept],
+      )
+      if (isSwept) await dropOld(pool, nowMs)
+    },
+  }
+}
+
+function floor(ms: number): number {
+  return Math.floor(ms / MINUTE_MS) * MINUTE_MS
+}
+
+/** Of the workers, and of the count; by partition. */
+async function readPositions(execute: ExecuteQuery): Promise<[Positions, Positions]> {
+  const { rows } = await execute(
+    `SELECT c.partition, p.next_offset::float8 AS applied, c.next_offset::float8 AS counted
+       FROM log_count_position c JOIN log_position p ON p.topic = $1 AND p.partition = c.partition`,
+    [TOPICS.raw.name],
+  )
+  const by = (column: string): Positions =>
+    new Map(rows.map((row) => [row.partition as number, row[column] as number]))
+  return [by('applied'), by('counted')]
+}
+
+type Positions = Map<number, number>
+
+/** What was found in a range, in the place of what had been. */
+async function saveDifferences(
+  execute: ExecuteQuery,
+  found: readonly BalanceMinute[],
+  fromMs: number,
+  toMs: number,
+): Promise<void> {
+  await execute(
+    `WITH found AS (SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::bigint[]) AS f (tenant_id, minute, unaccounted)),
+     gone AS (
+       DELETE FROM unaccounted_minute u WHERE u.minute >= $4::timestamptz AND u.minute < $5::timestamptz
+          AND NOT EXISTS (SELECT FROM found f WHERE f.tenant_id = u.tenant_id AND f.minute = u.minute)
+     )
+     INSERT INTO unaccounted_minute AS u (tenant_id, minute, unaccounted, found_at)
+     SELECT tenant_id, minute, unaccounted, clock_timestamp() FROM found
+     ON CONFLICT (tenant_id, minute) DO UPDATE SET unaccounted = EXCLUDED.unaccounted
+      WHERE u.unaccounted <> EXCLUDED.unaccounted`,
+    [
+      found.map(({ tenantId }) => tenantId),
+      found.map(({ minute }) => minute),
+      found.map(({ unaccounted }) => unaccounted),
+      new Date(fromMs).toISOString(),
+      new Date(toMs).toISOString(),
+    ],
+  )
+}
+
+/** Counts are kept as long as outcomes are by the minute; afterwards nothing compares them. */
+async function dropOld(pool: pg.Pool, nowMs: number): Promise<void> {
+  const oldest = Math.floor(nowMs / DAY_MS) - LIMITS.outcomeMinuteDays
+  for (const day of await existingDays(pool, 'log_count_minute'))
+    if (day < oldest) await pool.query(`DROP TABLE ${dayTable('log_count_minute', day)}`)
+  const before = new Date(oldest * DAY_MS).toISOString()
+  await pool.query(
+    `DELETE FROM log_count_moved WHERE dead_letter_id IN (
+       SELECT dead_letter_id FROM log_count_moved WHERE minute < $1 ORDER BY minute LIMIT 10000)`,
+    [before],
+  )
+  await pool.query('DELETE FROM unaccounted_minute WHERE minute < $1', [before])
+}

@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { rawRecord } from '../../../tests/lib/records.ts'
+import { createDatabase, type Database } from '../../db/database.ts'
+import type { ProofSystem } from '../testing/proof-system.ts'
+import { halve } from './ranges.ts'
+import { repairRollups } from './repair-rollups.ts'
+import { seedProofSystem } from './testing/seed.ts'
+import { verify } from './verify.ts'
+
+let seed: ProofSystem
+let db: Database
+beforeAll(async () => {
+  seed = await seedProofSystem()
+  db = createDatabase(seed.database.url, { max: 2 })
+}, 120_000)
+afterAll(async () => {
+  await db?.destroy()
+  await seed?.close()
+})
+
+const sql = (text: string) => seed.database.pool.query(text)
+const run = (options = {}) => verify({ databaseUrl: seed.database.url, log: seed.log, ...options })
+const CLEAN = { clean: true, differences: [], moreDifferences: 0, notChecked: [] }
+const count = async (table: string) =>
+  (await sql(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n
+
+describe('a verification', () => {
+  test('of a clean database finds nothing, and compares every event', async () => {
+    const report = await run()
+    expect(report).toMatchObject(CLEAN)
+    const events = await count('event')
+    expect(report.checked).toMatchObject({ rollups: events, outcomes: events })
+    expect(report.checked.log).toBeGreaterThan(events)
+    expect(report.checked.sketches).toBeGreaterThan(50)
+    expect(report.checked.metrics).toBeGreaterThan(50)
+  })
+
+  test('of one tenant, and of a range, compares that and nothing else', async () => {
+    await sql('UPDATE rollup_15m SET count = count + 1 WHERE tenant_id = 2')
+    expect(await run({ tenantId: 1 })).toMatchObject(CLEAN)
+    const { differences } = await run({ tenantId: 2 })
+    expect(new Set(differences.map(({ kind, tenant }) => `${kind} ${tenant}`))).toEqual(
+      new Set(['rollup 2', 'sketch 2']),
+    )
+    const first = Date.parse(differences[0]?.bucket as string)
+    const ofBucket = await run({ fromMs: first, toMs: first + 900_000 })
+    expect(ofBucket.differences.map(({ kind, bucket }) => [kind, bucket])).toContainEqual([
+      'rollup',
+      new Date(first).toISOString(),
+    ])
+    expect(await run({ toMs: first, fromMs: first - 900_000 * 100 })).toMatchObject(CLEAN)
+    await sql('UPDATE rollup_15m SET count = count - 1 WHERE tenant_id = 2')
+  })
+
+  test('finds nothing while a worker writes beside it', async () => {
+    const stops = [seed.startWorker(), seed.startCounter()]
+    let isOver = false
+    const writing = (async () => {
+      for (let i = 0; !isOver; i++) {
+        await sleep(30)
+        await seed.append(
+          Array.from({ length: 200 }, (_, n) =>
+            rawRecord({
+              ...(n % 50 === 7 && { occurred_at: '2020-01-01T00:00:00Z' }),
+              ...(n % 3 === 0 && { tenant: 'other' }),
+              event_id: `busy-${i}-${n % 190}`,
+              actor: `actor-${(n % 190) % 40}`,
+              name: `name_${n % 3}`,
+              value: n,
+            }),
+          ),
+        )
+      }
+    })()
+    for (let i = 0; i < 2; i++) expect((await run()).differences).toEqual([])
+    isOver = true
+    await writing
+    await seed.untilApplied()
+    await seed.untilCounted()
+    for (const stop of stops) await stop()
+    expect(await run()).toMatchObject({ differences: [] })
+    expect(await count('event')).toBeGreaterThan(1_000)
+  })
+
+  test('repairs rollups, which are marked and in the audit log, and nothing else', async () => {
+    const rollups = () =>
+      sql(
+        'SELECT tenant_id, series_id, bucket, count, value_count, sum, min, max, late_count FROM rollup_15m ORDER BY 1, 2, 3',
+      )
+    const before = (await rollups()).rows
+    await sql(`UPDATE rollup_15m SET count = 7, sum = -1, min = NULL WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m WHERE value_count > 0 ORDER BY bucket LIMIT 1);
+      DELETE FROM rollup_15m WHERE (tenant_id, series_id, bucket) = (SELECT tenant_id, series_id, bucket FROM rollup_15m ORDER BY bucket DESC, series_id LIMIT 1);
+      INSERT INTO rollup_15m SELECT 1, series_id, '2026-01-01Z', 3, 0, 0, NULL, NULL, 0, NULL FROM series WHERE tenant_id = 1 LIMIT 1`)
+    const { differences } = await run({ log: undefined })
+    const ofRollups = differences.filter(({ kind }) => kind === 'rollup')
+    expect(ofRollups).toHaveLength(3)
+    expect(await repairRollups(db, differences, { kind: 'cli' })).toEqual({ repaired: 3, left: 0 })
+    expect((await rollups()).rows).toEqual(before)
+    expect(
+      (await run({ log: undefined })).differences.filter(({ kind }) => kind === 'rollup'),
+    ).toEqual([])
+    const { rows } = await sql(
+      "SELECT object, before, after FROM audit_log WHERE action = 'rollups.repaired' ORDER BY at",
+    )
+    expect(rows).toHaveLength(3)
+    expect(rows.map(({ object }) => object.split(' ')[0])).toEqual(['rollup', 'rollup', 'rollup'])
+    expect(
+      (
+        await sql(
+          "SELECT FROM rollup_15m WHERE revised_at >= (SELECT min(at) FROM audit_log WHERE action = 'rollups.repaired') - interval '1 second'",
+        )
+      ).rowCount,
+    ).toBe(2)
+  })
+
+  test('that was stopped goes on with the parts that are not done', async () => {
+    const stop = new AbortController()
+    const first: string[] = []
+    const stopped = run({
+      log: undefined,
+      concurrency: 1,
+      signal: stop.signal,
+      onProgress(_: number, __: number, part: string) {
+        if (first.push(part) === 5) stop.abort()
+      },
+    })
+    await expect(stopped).rejects.toThrow()
+    expect(await count('verification_part')).toBe(5)
+    // What was compared is not compared again.
+    await sql(
+      `UPDATE verification_part SET result = jsonb_set(result, '{checked}', '1000000') WHERE part = '${first[1]}'`,
+    )
+    const report = await run({ log: undefined, resume: true })
+    expect(Object.values(report.checked).some((checked) => checked >= 1_000_000)).toBe(true)
+    expect(await count('verification_part')).toBe(0)
+    const { rows } = await sql(
+      'SELECT finished_at, differences::int FROM verification ORDER BY verification_id DESC LIMIT 1',
+    )
+    expect(rows[0]).toEqual({ finished_at: expect.any(Date), differences: 0 })
+  })
+})
+
+test('a range is halved at whole buckets, and one without a beginning from its end', () => {
+  const quarter = 900_000
+  expect(halve({ fromMs: 0, toMs: 3 * quarter })).toEqual([
+    { fromMs: 0, toMs: quarter },
+    { fromMs: quarter, toMs: 3 * quarter },
+  ])
+  expect(halve({ fromMs: quarter, toMs: 2 * quarter })).toBeUndefined()
+  const days = (count: number) => count * 86_400_000
+  expect(halve({ fromMs: Number.NEGATIVE_INFINITY, toMs: days(100) })?.[1]).toEqual({
+    fromMs: days(70),
+    toMs: days(100),
+  })
+  expect(halve({ fromMs: Number.NEGATIVE_INFINITY, toMs: days(20) })).toBeUndefined()
+  expect(halve({ fromMs: days(5), toMs: Number.POSITIVE_INFINITY })?.[0]).toEqual({
+    fromMs: days(5),
+    toMs: days(35),
+  })
+})
