@@ -314,7 +314,7 @@ describe('docs/deployment.md', () => {
   })
 
   test('every command, metric and file that it names exists', () => {
-    const cli = read('cli/main.ts')
+    const cli = read('cli/registry/commands.ts')
     for (const [, command] of text.matchAll(/`?\bsluice ([a-z]+) (?:create|login|[-`])/g))
       expect(cli, command).toContain(`/commands/${command}.ts'`)
     // Database roles are not metrics.

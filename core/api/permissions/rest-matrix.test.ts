@@ -37,6 +37,8 @@ const RANGE = 'start=2026-11-20T00:00:00Z&end=2026-11-21T00:00:00Z'
 /** The rest of each path's URL after the tenant, or a body; a route that needs neither is not listed. */
 const QUERIES: Record<string, string> = {
   '/v1/metrics/:name': RANGE,
+  '/v1/metrics/:name/changes': `${RANGE}&from_as_of=2026-11-21T00:00:00Z`,
+  '/v1/balance': RANGE,
   '/v1/contributions/:name': `${RANGE}&dimension=name`,
   '/v1/ratio': `${RANGE}&numerator=a&denominator=b`,
   '/v1/properties': `${RANGE}&name=a`,

@@ -240,7 +240,8 @@ describe('who may manage API keys', () => {
   test('a tenant changes its keys 60 times a minute at most', async () => {
     const owner = await member('other', 'OWNER')
     const codes = new Set<unknown>()
-    for (let i = 0; i < 61; i++)
+    // A place becomes free each second.
+    for (let i = 0; i < 80 && codes.size < 2; i++)
       codes.add(
         codeOf(
           await fixture.execute(`mutation { revokeApiKey(id: "${randomUUID()}") { id } }`, owner),
