@@ -11,7 +11,7 @@ import { type LogAccess, withLog } from '../with-log.ts'
 import { findTenantId, readTenantNames } from './tenant-id.ts'
 
 interface Options {
-  last: number
+  last?: number
   from?: Date
   to?: Date
   tenant?: string
@@ -20,6 +20,7 @@ interface Options {
 }
 
 const MINUTE_MS = 60_000
+const LAST_MS_DEFAULT = 86_400_000
 const DAYS_MAX = LIMITS.outcomeMinuteDays - 2
 const MINUTES_MAX = 100_000
 const MINUTES_WITH_IDS_MAX = 10
@@ -31,7 +32,6 @@ export function createBalanceCommand(config: Config, terminal: Terminal): Comman
       '--last <time>',
       'how far back, such as 30m, 24h or 7d (default: 24h)',
       parseDuration(DAYS_MAX),
-      86_400_000,
     )
     .option('--from <time>', 'begin at this time of receipt (RFC 3339)', parseTime)
     .option('--to <time>', 'end before this time of receipt (RFC 3339)', parseTime)
@@ -70,7 +70,7 @@ async function compare({ db, log }: LogAccess, options: Options): Promise<Result
   const whole = (ms: number) => Math.floor(ms / MINUTE_MS) * MINUTE_MS
   const tenantId = await findTenantId(db, options.tenant)
   const balance = await readBalance(execute, {
-    fromMs: whole(options.from?.getTime() ?? nowMs - options.last),
+    fromMs: whole(options.from?.getTime() ?? nowMs - (options.last ?? LAST_MS_DEFAULT)),
     toMs: whole(options.to?.getTime() ?? nowMs + 86_400_000),
     ...(tenantId !== undefined && { tenantId }),
     rowsMax: MINUTES_MAX,

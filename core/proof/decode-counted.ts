@@ -25,8 +25,8 @@ const DAY_MS = 86_400_000
 const PREFIX =
   /^\{"v":1,"tenant":"([^"\\]{1,255})","key":"[^"\\]{1,255}","request_id":"[^"\\]{1,255}","received_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","edge":"[^"\\]{1,255}"/
 const PREFIX_BYTES_MAX = 1_200
-const TENANT_KEY = Buffer.from('"tenant":')
-const RECEIVED_KEY = Buffer.from('"received_at":')
+const TENANT_KEY = '"tenant":'
+const RECEIVED_KEY = '"received_at":'
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
 
 /**
@@ -54,10 +54,8 @@ export function createCountDecoder(nowMs: () => number) {
       receivedMs = Date.parse(found[2] as string)
     }
     // A field that comes twice counts as its last one; a property of that name is read in full, too.
-    if (
-      value.indexOf(TENANT_KEY, prefix.length) >= 0 ||
-      value.indexOf(RECEIVED_KEY, prefix.length) >= 0
-    )
+    const rest = value.toString('latin1', prefix.length)
+    if (rest.includes(TENANT_KEY) || rest.includes(RECEIVED_KEY))
       return { offset, ...decodeWhole(value, timestamp, nowMs()) }
     return { offset, tenant, minute: minuteOf(receivedMs, timestamp, nowMs()) }
   }

@@ -295,18 +295,32 @@ describe('health', () => {
       const response = await get('/readyz')
       return [response.status, await response.json()] as const
     }
-    await expect
-      .poll(readyz)
-      .toEqual([
-        503,
-        { status: 'failing', checks: { postgres: 'ok', log: 'ok', worker: 'no worker runs' } },
-      ])
+    await expect.poll(readyz).toEqual([
+      503,
+      {
+        status: 'failing',
+        checks: { postgres: 'ok', log: 'ok', worker: 'no worker runs' },
+        balance: 'not compared yet',
+      },
+    ])
     // One worker is enough, whatever became of another.
     await fixture.database.pool.query(
       "INSERT INTO worker_heartbeat (worker_id, beat_at) VALUES ('w', now()), ('dead', now() - interval '5 min')",
     )
     const checks = { postgres: 'ok', log: 'ok', worker: 'ok' }
-    await expect.poll(readyz).toEqual([200, { status: 'ready', checks }])
+    await expect
+      .poll(readyz)
+      .toEqual([200, { status: 'ready', checks, balance: 'not compared yet' }])
+    const sql = (text: string) => fixture.database.pool.query(text)
+    await sql('INSERT INTO balance_check (checked_at) VALUES (clock_timestamp())')
+    await expect.poll(readyz).toMatchObject([200, { balance: 'ok' }])
+    await sql("INSERT INTO unaccounted_minute VALUES (1, date_trunc('minute', now()), -2, now())")
+    await expect.poll(readyz).toMatchObject([200, { balance: 'events are unaccounted for' }])
+    await sql(
+      "UPDATE unaccounted_minute SET unaccounted = 0; UPDATE balance_check SET checked_at = now() - interval '125 s'",
+    )
+    await expect.poll(readyz).toMatchObject([200, { balance: 'not compared lately' }])
+    await sql('UPDATE unaccounted_minute SET unaccounted = -2')
     await fixture.database.pool.query(
       "DELETE FROM worker_heartbeat WHERE worker_id = 'dead'; UPDATE worker_heartbeat SET beat_at = now() - interval '1 min'",
     )
@@ -325,6 +339,7 @@ describe('health', () => {
       503,
       {
         checks: { postgres: 'failed (ECONNREFUSED)', log: 'log did not answer within 2000 ms' },
+        balance: 'failed (ECONNREFUSED)',
       },
     ])
     await away.destroy()
@@ -358,6 +373,7 @@ describe('/metrics', () => {
       'sluice_offset_gap_records_total{topic="events.raw",partition="5"} 3',
       'sluice_offset_gaps_open 2',
       'sluice_dead_letters_to_forward 0',
+      'sluice_unaccounted_events 2',
       'sluice_worker_batches_total{worker="w"} 4',
       'sluice_worker_batch_seconds_total{worker="w"} 0.5',
       'sluice_events_accepted_total{partition="2"} 2',

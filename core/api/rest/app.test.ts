@@ -519,6 +519,31 @@ describe('GET /v1/pipeline/lag', () => {
     const { data } = await json('/v1/pipeline/lag')
     expect(data).toMatchObject({ lag: null, applied: null, gaps: [], other_log: null })
     expect(data.partitions[0]).toMatchObject({ partition: 0, position: null, lag: null })
+    expect(data.unaccounted).toBe(0)
+  })
+
+  test('a key reads the balance of its own tenant, for a week at most', async () => {
+    const at = new Date(Math.floor(Date.now() / 60_000 - 5 * 1_440) * 60_000).toISOString()
+    await fixture.database.pool.query(
+      `INSERT INTO log_count_position (partition, next_offset, log_identity) VALUES (0, 0, 'a');
+       INSERT INTO outcome_minute (tenant_id, minute, stored) VALUES (1, '${at}', 3), (2, '${at}', 5)`,
+    )
+    const end = new Date(Date.parse(at) + 60_000).toISOString()
+    const { data } = await json(`/v1/balance?start=${at}&end=${end}`)
+    expect(data).toMatchObject({ unaccounted: 3, accepted: 0, in_flight: 0, counting: true })
+    expect(data.minutes).toEqual([
+      {
+        ...{ minute: at, accepted: 0, stored: 3, duplicates: 0, conflicting: 0, dead: 0 },
+        ...{ in_flight: 0, unaccounted: -3 },
+      },
+    ])
+    const week = (minutes: number) =>
+      new Date(Date.parse(at) + (7 * 1_440 + minutes) * 60_000).toISOString()
+    const { data: whole } = await json(`/v1/balance?start=${at}&end=${week(0)}`)
+    expect(whole.minutes.length).toBeGreaterThan(0)
+    const { code } = await json(`/v1/balance?start=${at}&end=${week(1)}`)
+    expect(code).toBe('BAD_USER_INPUT')
+    await fixture.database.pool.query(`DELETE FROM outcome_minute WHERE minute = '${at}'`)
   })
 })
 

@@ -1,4 +1,4 @@
-import { CompiledQuery } from 'kysely'
+import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { TenantViewer } from '../../identity/viewer.ts'
 import { badInput } from '../../lib/api-error.ts'
@@ -43,10 +43,7 @@ export async function balance(
   const to = ((toMicros(endTime) + MINUTE_US - 1n) / MINUTE_US) * MINUTE_US
   if ((to - from) / MINUTE_US > BigInt(BALANCE_MINUTES_MAX))
     throw badInput(`the range may have at most ${BALANCE_MINUTES_MAX} minutes`, 'endTime')
-  const execute = async (text: string, values: unknown[]) => {
-    const { rows } = await db.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, values))
-    return { rows }
-  }
+  const execute = (text: string, values: unknown[]) => withParameters(text, values).execute(db)
   const result = await readBalance(execute, {
     fromMs: Number(from / 1000n),
     toMs: Number(to / 1000n),
@@ -64,4 +61,12 @@ export async function balance(
     inFlight: sum(({ inFlight }) => inFlight),
     counting: result.hasBegun,
   }
+}
+
+/** A statement with `$1`, `$2` … as kysely has it. */
+function withParameters(text: string, values: readonly unknown[]) {
+  const parts = text.split(/\$(\d+)/).map((part, i) => {
+    return i % 2 === 0 ? sql.raw(part) : sql`${values[Number(part) - 1]}`
+  })
+  return sql<Record<string, unknown>>`${sql.join(parts, sql.raw(''))}`
 }

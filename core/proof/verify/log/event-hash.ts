@@ -91,12 +91,43 @@ function doubleHex(value: number): string {
 
 /** A value as jsonb prints it: shorter keys first, blanks after `:` and `,`, numbers without an exponent. */
 export function jsonbText(value: unknown): string {
+  if (typeof value === 'string') return stringText(value)
   if (typeof value === 'number') return numberText(value)
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(jsonbText).join(', ')}]`
-  const members = Object.entries(value)
-  if (members.length > 1) members.sort(([a], [b]) => compareKeys(a, b))
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}: ${jsonbText(member)}`).join(', ')}}`
+  let text = '{'
+  for (const { key, name } of membersOf(value)) {
+    if (text.length > 1) text += ', '
+    text += name + jsonbText((value as Record<string, unknown>)[key])
+  }
+  return `${text}}`
+}
+
+/** Most texts need no escape. */
+function stringText(value: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(value) ? `"${value}"` : JSON.stringify(value)
+}
+
+interface Member {
+  key: string
+  /** The key as it is printed. */
+  name: string
+}
+
+/** Events of one kind have the same keys: they are sorted once. */
+const shapes = new Map<string, readonly Member[]>()
+const SHAPES_MAX = 1_000
+
+function membersOf(object: object): readonly Member[] {
+  const keys = Object.keys(object)
+  const shape = keys.join('\0')
+  let members = shapes.get(shape)
+  if (!members) {
+    members = keys.sort(compareKeys).map((key) => ({ key, name: `${JSON.stringify(key)}: ` }))
+    if (shapes.size >= SHAPES_MAX) shapes.clear()
+    shapes.set(shape, members)
+  }
+  return members
 }
 
 /** By the length in bytes, then by the bytes. */
